@@ -1,0 +1,73 @@
+"""What every reader yields: images, each at a node of one taxonomy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.errors import InputError
+from cladewise.taxonomy import Taxonomy
+
+IntArray = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+    """An image that could not be used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Images on disk, the node of each, and named splits.
+
+    Args:
+        name: Short name, for reports.
+        taxonomy: The label tree.
+        root: Folder that ``paths`` are relative to.
+        paths: Path of every image, with forward slashes.
+        nodes: Node of every image; internal nodes allowed.
+        splits: Image indices of each split: ``train``, ``val``, ``test`` or others.
+        skipped: Files that were listed and cannot be used.
+        source: What :func:`cladewise.datasets.open` needs to make this data set again, as written to ``config.toml``.
+        credit: Whose images these are, and under which licence.
+    """
+
+    name: str
+    taxonomy: Taxonomy
+    root: Path
+    paths: Sequence[str]
+    nodes: IntArray
+    splits: Mapping[str, IntArray]
+    skipped: tuple[Skipped, ...] = ()
+    source: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    credit: str = ""
+
+    def __post_init__(self) -> None:
+        if self.nodes.shape != (len(self.paths),):
+            raise InputError(f"a node for each of {len(self.paths)} images", f"nodes of shape {self.nodes.shape}")
+        if self.nodes.size and not (0 <= self.nodes.min() and self.nodes.max() < self.taxonomy.num_nodes):
+            raise InputError(f"nodes from 0 to {self.taxonomy.num_nodes - 1}", f"{self.nodes.min()} to {self.nodes.max()}")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def indices(self, split: str) -> IntArray:
+        """Image indices of a split; several are joined with ``+``, as in ``train+val``.
+
+        Raises:
+            InputError: There is no such split.
+        """
+        parts: list[IntArray] = []
+        for name in split.split("+"):
+            if name not in self.splits:
+                raise InputError(f"a split of {self.name}: {', '.join(self.splits)}", repr(name))
+            parts.append(self.splits[name])
+        return np.concatenate(parts)

@@ -1,0 +1,53 @@
+"""What a decision is, and the three kinds of answer it can give."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from cladewise.predictions import Prediction
+
+
+@dataclasses.dataclass(frozen=True)
+class Nodes:
+    """One node an image. ``log_prob`` is the log-probability at or under the chosen node."""
+
+    node: Int[Tensor, "*batch"]
+    log_prob: Float[Tensor, "*batch"]
+
+
+@dataclasses.dataclass(frozen=True)
+class LevelNodes:
+    """One node a level and image, coarse to fine; they need not lie on one path."""
+
+    node: Int[Tensor, "*batch level"]
+    log_prob: Float[Tensor, "*batch level"]
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelSets:
+    """Any set of nodes an image."""
+
+    chosen: Bool[Tensor, "*batch node"]
+    log_prob: Float[Tensor, "*batch node"]
+
+
+Answer = Nodes | LevelNodes | LabelSets
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision(ABC):
+    """A rule that turns a prediction into an answer. Its fields are its parameters; its ``name`` is its handle.
+
+    Equal values go to the lowest node.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def __call__(self, prediction: Prediction) -> Answer:
+        """Decide for every image of the batch."""

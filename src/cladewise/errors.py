@@ -1,0 +1,36 @@
+"""The one kind of error that is the user's to mend: a rule, what came instead, where, and what to do."""
+
+
+class InputError(ValueError):
+    """Something the user gave is not what the library expects.
+
+    The text is always one line: ``Expected <the rule>, but got <value> at <where>. <What to do.>`` The command line
+    prints it as it is and exits with 2; in Python it is a :class:`ValueError`.
+
+    Example:
+        >>> print(InputError("a dilution in (0, 1]", "1.5", advice="Pass 0.5, the paper's middle setting."))
+        Expected a dilution in (0, 1], but got 1.5. Pass 0.5, the paper's middle setting.
+    """
+
+    def __init__(self, expected: str, got: object, *, at: str = "", advice: str = "") -> None:
+        self.expected, self.got, self.at, self.advice = expected, got, at, advice
+        where = f" at {at}" if at else ""
+        text = f"Expected {expected}, but got {got}{where}. {advice}".rstrip()
+        super().__init__(" ".join(text.split()))
+
+    def __reduce__(self) -> tuple[object, ...]:  # keyword arguments survive the trip between worker processes
+        return (_rebuild, (type(self), self.expected, str(self.got), self.at, self.advice))
+
+
+def _rebuild(kind: type[InputError], expected: str, got: str, at: str, advice: str) -> InputError:
+    return kind(expected, got, at=at, advice=advice)
+
+
+class MissingExtraError(ImportError):
+    """A heavy optional dependency is needed and not installed; the text names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(
+            f"Expected the package {package}, but it is not installed. Run: pip install 'cladewise[{extra}]'"
+        )

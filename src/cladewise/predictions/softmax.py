@@ -1,0 +1,107 @@
+"""Softmax over the leaves, and over all nodes."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise import ops
+from cladewise.errors import InputError
+from cladewise.predictions.prediction import Coherence, Prediction
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LeafSoftmax(Prediction):
+    r"""A softmax over the leaves, summed up the tree ("bottom-up").
+
+    .. math:: \log p_v = \operatorname{LSE}_{l \in B(v)} z_l - \operatorname{LSE}_l z_l
+
+    where :math:`B(v)` are the leaves at or under :math:`v`.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> LeafSoftmax(t, torch.zeros(1, 3)).log_prob.exp().round(decimals=3).tolist()
+        [[1.0, 0.667, 0.333, 0.333, 0.333]]
+    """
+
+    leaf_logits: Float[Tensor, "*batch leaf"]
+
+    def __post_init__(self) -> None:
+        _check_width(self.leaf_logits, self.taxonomy.num_leaves, "leaf")
+
+    @property
+    def coherence(self) -> Coherence:
+        return Coherence.EXACT
+
+    @property
+    def logits(self) -> Float[Tensor, "*batch out"]:
+        return self.leaf_logits
+
+    @property
+    def scored_nodes(self) -> Int[Tensor, "out"]:
+        return ops.tree_index(self.taxonomy, self.device).leaf_nodes
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, "*batch node"]:
+        return ops.leaf_logsumexp(ops.at_least_float(self.leaf_logits).log_softmax(-1), self.taxonomy)
+
+    @cached_property
+    def own_log_prob(self) -> Float[Tensor, "*batch node"]:
+        return _scatter(ops.at_least_float(self.leaf_logits).log_softmax(-1), self.scored_nodes, self.taxonomy)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NodeSoftmax(Prediction):
+    r"""A softmax over the nodes themselves; a node's mass is its own and everything below it.
+
+    .. math:: \log q_v = \operatorname{LSE}_{u \in De(v)} z_u - \operatorname{LSE}_u z_u
+
+    The logits belong to all nodes, or to all but the root (``with_root=False``; the root then owns nothing).
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> NodeSoftmax(t, torch.zeros(1, 3), with_root=False).log_prob.exp().round(decimals=3).tolist()
+        [[1.0, 1.0, 0.333, 0.333]]
+    """
+
+    node_logits: Float[Tensor, "*batch out"]
+    with_root: bool = True
+
+    def __post_init__(self) -> None:
+        _check_width(self.node_logits, self.taxonomy.num_nodes - (not self.with_root), "node")
+
+    @property
+    def coherence(self) -> Coherence:
+        return Coherence.SUPERADDITIVE
+
+    @property
+    def logits(self) -> Float[Tensor, "*batch out"]:
+        return self.node_logits
+
+    @property
+    def scored_nodes(self) -> Int[Tensor, "out"]:
+        return torch.arange(0 if self.with_root else 1, self.taxonomy.num_nodes, device=self.device)
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, "*batch node"]:
+        return ops.subtree_logsumexp(self.own_log_prob, self.taxonomy)
+
+    @cached_property
+    def own_log_prob(self) -> Float[Tensor, "*batch node"]:
+        own = ops.at_least_float(self.node_logits).log_softmax(-1)
+        return own if self.with_root else torch.nn.functional.pad(own, (1, 0), value=-torch.inf)
+
+
+def _check_width(logits: Tensor, expected: int, what: str) -> None:
+    if logits.ndim == 0 or logits.shape[-1] != expected:
+        raise InputError(f"logits [*batch, {expected}], one per {what}", f"shape {list(logits.shape)}")
+
+
+def _scatter(values: Tensor, nodes: Tensor, taxonomy: Taxonomy) -> Tensor:
+    full = values.new_full((*values.shape[:-1], taxonomy.num_nodes), -torch.inf)
+    return full.index_copy(-1, nodes, values)

@@ -1,0 +1,447 @@
+"""The label tree as an immutable value."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cladewise.errors import InputError
+from cladewise.taxonomy.order import depth_of, preorder, subtree_sizes
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+StrArray = np.ndarray[Any, Any]  # numpy's variable-width StringDType has no scalar type to annotate with
+
+PATH_SEPARATOR = "/"
+
+
+class Taxonomy:
+    """An immutable rooted tree of labels, its nodes numbered in depth-first pre-order.
+
+    Pre-order makes the tree cheap to compute with: the subtree of ``v`` is the contiguous range
+    ``[v, end[v])``, its leaves are the contiguous range ``[leaf_start[v], leaf_end[v])`` of leaf positions, and every
+    parent precedes its children. The root is node 0. Children keep the order of the input.
+
+    A node's identity is its path from the root, since short names repeat in real data. :meth:`find` takes a short
+    name where it is unique, else a path (``"Fruit/Apple"`` or ``("Fruit", "Apple")``).
+
+    A *level* is a named column where the input had columns, else the depth. A ragged row skips levels, so
+    ``level[child] > level[parent]`` but not always by one. The root has level 0.
+
+    Args:
+        parents: Parent of every node, in pre-order; ``parents[0] == -1``. Use :meth:`from_parents` for other orders.
+        names: Short name of every node.
+        level: Level of every node, 1 to ``num_levels``; 0 for the root. Defaults to the depth.
+        level_names: Name of each level from 1 on. Defaults to ``level_1, level_2, ...``
+        columns: Further texts per node: ``{"id": ..., "description": ...}``.
+        synthetic_root: Whether the root was added by the library, rather than being a label of the input.
+
+    Raises:
+        InputError: The arrays are not a tree in pre-order, or a level does not grow towards the leaves.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("bird", "warbler"), ("bird", "wren"), ("moth",)])
+        >>> t.num_nodes, t.num_leaves, t.synthetic_root
+        (5, 3, True)
+        >>> t.find("warbler"), t.path_name(2), int(t.lca(2, 3))
+        (2, 'bird/warbler', 1)
+    """
+
+    parents: IntArray
+    names: StrArray
+    level: IntArray
+    level_names: tuple[str, ...]
+    columns: Mapping[str, StrArray]
+    synthetic_root: bool
+    depth: IntArray
+    end: IntArray
+
+    def __init__(
+        self,
+        parents: ArrayLike,
+        names: Sequence[str] | StrArray,
+        *,
+        level: ArrayLike | None = None,
+        level_names: Sequence[str] | None = None,
+        columns: Mapping[str, Sequence[str] | StrArray] | None = None,
+        synthetic_root: bool = False,
+    ) -> None:
+        self.parents = _frozen(np.asarray(parents, dtype=np.int64))
+        self.names = _frozen(np.asarray(names, dtype=np.dtypes.StringDType()))
+        num_nodes = self.parents.size
+        if self.parents.ndim != 1 or num_nodes == 0 or self.parents[0] != -1:
+            raise InputError("parents of shape [node] that begin with -1 (the root)", f"{np.asarray(parents)!r:.80}")
+        if self.names.shape != (num_nodes,):
+            raise InputError(f"a name for each of {num_nodes} nodes", f"names of shape {self.names.shape}")
+        self.depth = _frozen(depth_of(self.parents))
+        self.end = _frozen(np.arange(num_nodes) + subtree_sizes(self.parents, self.depth))
+        if not _is_preorder(self.parents, self.end):
+            raise InputError(
+                "nodes numbered in depth-first pre-order",
+                "another order",
+                advice="Build the tree with Taxonomy.from_parents, which renumbers.",
+            )
+        self.level = _frozen(self.depth if level is None else np.asarray(level, dtype=np.int64))
+        if self.level.shape != (num_nodes,) or self.level[0] != 0:
+            raise InputError(f"levels of shape [{num_nodes}] with 0 at the root", f"shape {self.level.shape}")
+        wrong = np.flatnonzero(self.level[1:] <= self.level[self.parents[1:]]) + 1
+        if wrong.size:
+            raise InputError(
+                "every node at a finer level than its parent",
+                f"level {self.level[wrong[0]]} under level {self.level[self.parents[wrong[0]]]}",
+                at=f"node {self.path_name(int(wrong[0]))}",
+            )
+        num_levels = int(self.level.max())
+        chosen = [f"level_{k}" for k in range(1, num_levels + 1)] if level_names is None else list(level_names)
+        if len(chosen) < num_levels:
+            raise InputError(f"a name for each of {num_levels} levels", f"{len(chosen)} names")
+        self.level_names = tuple(chosen)
+        self.columns = {k: _frozen(np.asarray(v, dtype=np.dtypes.StringDType())) for k, v in (columns or {}).items()}
+        for key, values in self.columns.items():
+            if values.shape != (num_nodes,):
+                raise InputError(f"{num_nodes} values in column {key!r}", f"shape {values.shape}")
+        self.synthetic_root = synthetic_root
+
+    # ---------------------------------------------------------------- building
+
+    @classmethod
+    def from_parents(
+        cls,
+        parents: ArrayLike,
+        names: Sequence[str] | StrArray,
+        *,
+        level: ArrayLike | None = None,
+        level_names: Sequence[str] | None = None,
+        columns: Mapping[str, Sequence[str] | StrArray] | None = None,
+        synthetic_root: bool = False,
+    ) -> Taxonomy:
+        """Build from parents in any order; siblings keep their relative order.
+
+        Example:
+            >>> Taxonomy.from_parents([1, -1, 1], ["b", "root", "c"]).names.tolist()
+            ['root', 'b', 'c']
+        """
+        given = np.asarray(parents, dtype=np.int64)
+        order = preorder(given)  # order[i] = old index of new node i
+        new_by_old = np.empty_like(order)
+        new_by_old[order] = np.arange(order.size)
+        moved = given[order]
+        renumbered = np.where(moved < 0, -1, new_by_old[moved])
+        texts = np.asarray(names, dtype=np.dtypes.StringDType())
+        return cls(
+            renumbered,
+            texts[order],
+            level=None if level is None else np.asarray(level, dtype=np.int64)[order],
+            level_names=level_names,
+            columns={k: np.asarray(v, dtype=np.dtypes.StringDType())[order] for k, v in (columns or {}).items()},
+            synthetic_root=synthetic_root,
+        )
+
+    @classmethod
+    def from_paths(cls, paths: Iterable[Sequence[str]], *, level_names: Sequence[str] | None = None) -> Taxonomy:
+        """Build from one root-to-node path of names for each node of interest; shared prefixes are shared nodes.
+
+        The root is synthetic unless every path begins at a common node and that node is also given alone.
+        An empty string skips its level.
+
+        Example:
+            >>> Taxonomy.from_paths([("fruit", "apple"), ("fruit", "pear")]).level_names
+            ('level_1', 'level_2')
+        """
+        parents, names, level = [-1], [""], [0]
+        node_by_path: dict[tuple[int, int, str], int] = {}
+        for path in paths:
+            node = 0
+            for position, name in enumerate(path, start=1):
+                if name == "":
+                    continue
+                key = (node, position, name)
+                if key not in node_by_path:
+                    node_by_path[key] = len(parents)
+                    parents.append(node)
+                    names.append(name)
+                    level.append(position)
+                node = node_by_path[key]
+        return cls.from_parents(parents, names, level=level, level_names=level_names, synthetic_root=True)
+
+    @classmethod
+    def read(cls, path: str | PathLike[str], **options: Any) -> Taxonomy:
+        """Read a tree from a file or folder, in any supported format; see :func:`cladewise.taxonomy.read`."""
+        from cladewise.taxonomy.formats import read
+
+        return read(path, **options)
+
+    @classmethod
+    def from_csv(cls, path: str | PathLike[str], **options: Any) -> Taxonomy:
+        """Read a level table or an edge list from a CSV or TSV file; see :func:`cladewise.taxonomy.read`."""
+        return cls.read(path, **options)
+
+    def write(self, path: str | PathLike[str], **options: Any) -> None:
+        """Write the tree in the format of the file's name; see :func:`cladewise.taxonomy.write`."""
+        from cladewise.taxonomy.formats import write
+
+        write(self, path, **options)
+
+    # ---------------------------------------------------------------- sizes
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes, the root included."""
+        return self.parents.size
+
+    @property
+    def num_leaves(self) -> int:
+        """Number of nodes without children."""
+        return self.leaf_nodes.size
+
+    @property
+    def num_levels(self) -> int:
+        """Number of levels below the root."""
+        return len(self.level_names)
+
+    @property
+    def max_depth(self) -> int:
+        """Number of edges to the deepest leaf."""
+        return int(self.depth.max())
+
+    def __len__(self) -> int:
+        return self.num_nodes
+
+    # ---------------------------------------------------------------- derived arrays, each computed once
+
+    @cached_property
+    def num_children(self) -> IntArray:
+        """Number of children of every node."""
+        return _frozen(np.bincount(self.parents[1:], minlength=self.num_nodes).astype(np.int64))
+
+    @cached_property
+    def is_leaf(self) -> BoolArray:
+        """Whether each node is a leaf."""
+        return _frozen(self.num_children == 0)
+
+    @cached_property
+    def leaf_nodes(self) -> IntArray:
+        """Node of every leaf position, ascending."""
+        return _frozen(np.flatnonzero(self.is_leaf))
+
+    @cached_property
+    def leaf_start(self) -> IntArray:
+        """First leaf position under every node."""
+        return _frozen(np.searchsorted(self.leaf_nodes, np.arange(self.num_nodes)))
+
+    @cached_property
+    def leaf_end(self) -> IntArray:
+        """One past the last leaf position under every node."""
+        return _frozen(np.searchsorted(self.leaf_nodes, self.end))
+
+    @cached_property
+    def num_leaves_under(self) -> IntArray:
+        """Number of leaves at or under every node."""
+        return _frozen(self.leaf_end - self.leaf_start)
+
+    @cached_property
+    def nodes_by_depth(self) -> tuple[IntArray, ...]:
+        """Nodes at each depth, ascending."""
+        order = np.argsort(self.depth, kind="stable")
+        counts = np.bincount(self.depth)
+        return tuple(_frozen(part) for part in np.split(order, np.cumsum(counts)[:-1]))
+
+    @cached_property
+    def height(self) -> IntArray:
+        """Edges from every node to the deepest leaf below it; 0 for a leaf."""
+        height = np.zeros(self.num_nodes, dtype=np.int64)
+        for nodes in self.nodes_by_depth[:0:-1]:
+            np.maximum.at(height, self.parents[nodes], height[nodes] + 1)
+        return _frozen(height)
+
+    @cached_property
+    def information(self) -> NDArray[np.float64]:
+        """Information of every node in bits, log2(leaves / leaves under it): 0 at the root."""
+        return _frozen(np.log2(self.num_leaves / self.num_leaves_under))
+
+    # ---------------------------------------------------------------- relations
+
+    def children(self, node: int) -> IntArray:
+        """Children of one node, in order."""
+        start, stop = self._child_range[node], self._child_range[node + 1]
+        return self._child_list[start:stop]
+
+    @cached_property
+    def _child_list(self) -> IntArray:
+        return _frozen(np.argsort(self.parents[1:], kind="stable") + 1)
+
+    @cached_property
+    def _child_range(self) -> IntArray:
+        return _frozen(np.concatenate([[0], np.cumsum(self.num_children)]))
+
+    def path(self, node: int) -> tuple[int, ...]:
+        """Nodes from the root down to ``node``, both included."""
+        steps: list[int] = []
+        current = int(node)
+        while current >= 0:
+            steps.append(current)
+            current = int(self.parents[current])
+        return tuple(reversed(steps))
+
+    def path_names(self, node: int) -> tuple[str, ...]:
+        """Short names from the root down to ``node``; a synthetic root is left out."""
+        path = self.path(node)
+        return tuple(str(self.names[v]) for v in (path[1:] if self.synthetic_root else path))
+
+    def path_name(self, node: int) -> str:
+        """The node's path as one string, ``Fruit/Apple/Pink-Lady``."""
+        return PATH_SEPARATOR.join(self.path_names(node))
+
+    def contains(self, ancestor: ArrayLike, node: ArrayLike) -> BoolArray:
+        """Whether ``node`` is ``ancestor`` or lies under it, elementwise."""
+        a, v = np.asarray(ancestor), np.asarray(node)
+        return (a <= v) & (v < self.end[a])
+
+    def lca(self, first: ArrayLike, second: ArrayLike) -> IntArray:
+        """Lowest common ancestor of pairs of nodes, elementwise and broadcast; O(depth) vectorised steps.
+
+        Example:
+            >>> Taxonomy.from_paths([("a", "b"), ("a", "c")]).lca([2, 2], [2, 3]).tolist()
+            [2, 1]
+        """
+        u, v = np.broadcast_arrays(np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64))
+        u = u.copy()
+        while True:
+            outside = ~((u <= v) & (v < self.end[u]))
+            if not outside.any():
+                return u
+            u[outside] = self.parents[u[outside]]
+
+    # ---------------------------------------------------------------- levels
+
+    def at_level(self, level: int) -> IntArray:
+        """Representative of every node at a level: its deepest ancestor-or-self that is not finer than the level.
+
+        A leaf above the level, and the parent of a child that skips the level, represent themselves.
+
+        Example:
+            >>> Taxonomy.from_paths([("a", "b"), ("c",)]).at_level(1).tolist()
+            [0, 1, 1, 3]
+        """
+        if not 0 <= level <= self.num_levels:
+            raise InputError(f"a level from 0 to {self.num_levels}", level)
+        result = np.arange(self.num_nodes)
+        while True:
+            finer = self.level[result] > level
+            if not finer.any():
+                return result
+            result[finer] = self.parents[result[finer]]
+
+    def level_nodes(self, level: int) -> IntArray:
+        """Nodes of the extended level: those that represent at least one leaf there.
+
+        Example:
+            >>> Taxonomy.from_paths([("a", "b"), ("c",)]).level_nodes(2).tolist()
+            [2, 3]
+        """
+        return np.unique(self.at_level(level)[self.leaf_nodes])
+
+    # ---------------------------------------------------------------- names
+
+    @cached_property
+    def _nodes_by_name(self) -> dict[str, list[int]]:
+        nodes: dict[str, list[int]] = {}
+        for node in range(1 if self.synthetic_root else 0, self.num_nodes):
+            nodes.setdefault(str(self.names[node]), []).append(node)
+        return nodes
+
+    def find(self, label: str | Sequence[str]) -> int:
+        """Node of a short name, a path, or the last part of a path, wherever that is unique.
+
+        Raises:
+            InputError: No node, or several, have that name; the text lists their paths or the nearest names.
+
+        Example:
+            >>> t = Taxonomy.from_paths([("fruit", "apple"), ("juice", "apple")])
+            >>> t.find("fruit/apple")
+            2
+        """
+        found = self.matches(label)
+        shown = label if isinstance(label, str) else PATH_SEPARATOR.join(label)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            paths = ", ".join(self.path_name(v) for v in found[:5]) + (", ..." if len(found) > 5 else "")
+            raise InputError(
+                "a label that names one node", f"{shown!r}, which {len(found)} nodes have", advice=f"Use a path: {paths}."
+            )
+        last = shown.rsplit(PATH_SEPARATOR, 1)[-1]
+        near = difflib.get_close_matches(last, self._nodes_by_name, n=3) if self.num_nodes <= 100_000 else []
+        hint = f"Nearest names: {', '.join(near)}." if near else "List the labels with: cladewise taxonomy show."
+        raise InputError("a label of the taxonomy", repr(shown), advice=hint)
+
+    def matches(self, label: str | Sequence[str]) -> list[int]:
+        """Every node that a short name or the last part of a path fits; an exact whole path fits alone."""
+        if isinstance(label, str):
+            direct = self._nodes_by_name.get(label, [])
+            if direct or PATH_SEPARATOR not in label:
+                return direct
+            return self.matches(tuple(label.strip(PATH_SEPARATOR).split(PATH_SEPARATOR)))
+        wanted = tuple(label)
+        if not wanted:
+            return [0]
+        fitting: list[int] = []
+        for node in self._nodes_by_name.get(wanted[-1], []):
+            names = self.path_names(node)
+            if names == wanted:
+                return [node]
+            if names[-len(wanted) :] == wanted:
+                fitting.append(node)
+        return fitting
+
+    # ---------------------------------------------------------------- value semantics
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of structure, names and levels: equal for equal trees, on every machine."""
+        digest = hashlib.sha256()
+        digest.update(self.parents.astype("<i8").tobytes())
+        digest.update(self.level.astype("<i8").tobytes())
+        digest.update("\0".join(self.names.tolist()).encode())
+        digest.update(b"synthetic" if self.synthetic_root else b"real")
+        return digest.hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Taxonomy) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.num_nodes))
+
+    def __repr__(self) -> str:
+        root = "synthetic root" if self.synthetic_root else f"root {str(self.names[0])!r}"
+        return f"Taxonomy({self.num_nodes} nodes, {self.num_leaves} leaves, {self.num_levels} levels, {root})"
+
+
+def _frozen(array: Any) -> Any:
+    """A read-only array that nobody else can write through."""
+    if array.flags.owndata and not array.flags.writeable:
+        return array
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def _is_preorder(parents: IntArray, end: IntArray) -> bool:
+    """In pre-order every node lies inside its parent's range, right after its parent or where a subtree ends."""
+    nodes, above = np.arange(1, parents.size), parents[1:]
+    inside = (above < nodes) & (end[1:] <= end[above])
+    closes = np.zeros(parents.size + 1, dtype=np.bool_)
+    closes[end[1:]] = True
+    return bool(inside.all()) and bool(((above == nodes - 1) | closes[nodes]).all())
