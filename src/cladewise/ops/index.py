@@ -1,0 +1,79 @@
+"""The arrays of a taxonomy as tensors on the device that needs them."""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TreeIndex:
+    """Index tensors of one taxonomy on one device; made by :func:`tree_index`.
+
+    They are derived data: never parameters or buffers, so they are not in checkpoints and cannot be left behind by
+    ``.to(device)``.
+    """
+
+    device: torch.device
+    parents: Int[Tensor, "node"]
+    """Parent of every node; -1 for the root."""
+    end: Int[Tensor, "node"]
+    """One past the last node of every subtree."""
+    depth: Int[Tensor, "node"]
+    height: Int[Tensor, "node"]
+    level: Int[Tensor, "node"]
+    leaf_nodes: Int[Tensor, "leaf"]
+    leaf_start: Int[Tensor, "node"]
+    """First leaf position under every node."""
+    leaf_end: Int[Tensor, "node"]
+    """One past the last leaf position under every node."""
+    nodes_by_depth: tuple[Int[Tensor, "node_at_depth"], ...]
+    """Nodes at each depth, ascending."""
+    max_depth: int
+
+
+_CACHE: weakref.WeakKeyDictionary[Taxonomy, dict[torch.device, TreeIndex]] = weakref.WeakKeyDictionary()
+
+
+def tree_index(taxonomy: Taxonomy, device: torch.device | str) -> TreeIndex:
+    """Index tensors of a taxonomy on a device, built once and kept for as long as the taxonomy lives.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> tree_index(t, "cpu").leaf_nodes
+        tensor([2, 3, 4])
+        >>> tree_index(t, "cpu") is tree_index(t, "cpu")
+        True
+    """
+    place = torch.device(device)
+    by_device = _CACHE.setdefault(taxonomy, {})
+    if place not in by_device:
+        by_device[place] = _build(taxonomy, place)
+    return by_device[place]
+
+
+def _build(taxonomy: Taxonomy, device: torch.device) -> TreeIndex:
+    def tensor(array: NDArray[np.int64]) -> Tensor:
+        return torch.tensor(array, dtype=torch.int64, device=device)
+
+    return TreeIndex(
+        device=device,
+        parents=tensor(taxonomy.parents),
+        end=tensor(taxonomy.end),
+        depth=tensor(taxonomy.depth),
+        height=tensor(taxonomy.height),
+        level=tensor(taxonomy.level),
+        leaf_nodes=tensor(taxonomy.leaf_nodes),
+        leaf_start=tensor(taxonomy.leaf_start),
+        leaf_end=tensor(taxonomy.leaf_end),
+        nodes_by_depth=tuple(tensor(nodes) for nodes in taxonomy.nodes_by_depth),
+        max_depth=taxonomy.max_depth,
+    )
