@@ -1,0 +1,52 @@
+"""Decisions: from a prediction over nodes to an answer. One rule a module; :func:`available` finds them there."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from cladewise.catalogue import make_part, named_parts
+from cladewise.decisions.decision import Answer, Decision, LabelSets, LevelNodes, Nodes
+from cladewise.decisions.leaf import Leaf
+from cladewise.decisions.levels import Levels
+from cladewise.decisions.majority import Majority
+from cladewise.decisions.node_argmax import NodeArgmax
+from cladewise.decisions.threshold import Threshold
+
+__all__ = [
+    "Answer",
+    "Decision",
+    "LabelSets",
+    "Leaf",
+    "LevelNodes",
+    "Levels",
+    "Majority",
+    "NodeArgmax",
+    "Nodes",
+    "Threshold",
+    "available",
+    "make",
+]
+
+
+def available() -> dict[str, type[Decision]]:
+    """Every decision by name, those of other distributions included.
+
+    Example:
+        >>> list(available())
+        ['leaf', 'levels', 'majority', 'node-argmax', 'threshold']
+    """
+    return named_parts(sys.modules[__name__], Decision)
+
+
+def make(name: str, **parameters: Any) -> Decision:
+    """The decision of a name with its parameters.
+
+    Raises:
+        InputError: No such decision or parameter.
+
+    Example:
+        >>> make("threshold", threshold=0.8)
+        Threshold(threshold=0.8)
+    """
+    return make_part(available(), "decision", name, parameters)

@@ -1,0 +1,32 @@
+"""The most informative node that is more probable than not."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from cladewise.decisions.decision import Decision, Nodes
+from cladewise.decisions.informative import most_informative_above
+from cladewise.predictions import Prediction
+
+
+@dataclasses.dataclass(frozen=True)
+class Majority(Decision):
+    r"""The most informative node with :math:`p_v > 0.5`; see :func:`most_informative_above`.
+
+    Of two disjoint nodes at most one can hold the majority, so for a coherent prediction the answer is the end of
+    one path from the root.
+
+    Example:
+        >>> import torch
+        >>> from cladewise import Taxonomy
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> Majority()(LeafSoftmax(t, torch.tensor([[0.4, 0.3, 0.3]]).log())).node
+        tensor([1])
+    """
+
+    name: ClassVar[str] = "majority"
+
+    def __call__(self, prediction: Prediction) -> Nodes:
+        return most_informative_above(prediction, 0.5)

@@ -1,0 +1,34 @@
+"""The node with the largest raw score."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from cladewise.decisions.decision import Decision, Nodes
+from cladewise.predictions import Prediction
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeArgmax(Decision):
+    r"""The node with the largest raw logit, leaves and internal nodes alike.
+
+    .. math:: \hat{v} = \arg\max_{v\ \text{scored}} z_v
+
+    The logits compete, not the log-probabilities at or under the nodes: those never shrink on the way up, and would
+    always choose the root.
+
+    Example:
+        >>> import torch
+        >>> from cladewise import Taxonomy
+        >>> from cladewise.predictions import NodeSoftmax
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> NodeArgmax()(NodeSoftmax(t, torch.tensor([[0.0, 1.0, 0.5, 0.5, 0.2]]))).node
+        tensor([1])
+    """
+
+    name: ClassVar[str] = "node-argmax"
+
+    def __call__(self, prediction: Prediction) -> Nodes:
+        node = prediction.ranking(1)
+        return Nodes(node.squeeze(-1), prediction.log_prob_of(node).squeeze(-1))
