@@ -1,0 +1,111 @@
+"""An image encoder together with the input that it wants."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cladewise.backbones.transforms import Augmentation, Transform, evaluation_transform, training_transform
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageInput:
+    """What an encoder expects of an image.
+
+    Args:
+        image_size: Side of the square input, in pixels.
+        mean: Mean of each channel, of values in [0, 1].
+        std: Standard deviation of each channel, of values in [0, 1].
+        crop_ratio: Share of the shorter side that the evaluation crop keeps.
+        interpolation: How images are resized: ``bicubic`` or ``bilinear``.
+    """
+
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    crop_ratio: float = 0.875
+    interpolation: str = "bicubic"
+
+
+class Backbone(nn.Module):
+    """Image encoder: normalised images [batch, channel, height, width] → features [batch, feature].
+
+    An ordinary module: it trains end to end, and it can be frozen.
+
+    Args:
+        name: Name that :func:`cladewise.backbones.load` takes.
+        encoder: The network, without a classifier.
+        num_features: Length of its feature vectors.
+        image_input: What it expects of an image.
+
+    Example:
+        >>> from cladewise import backbones
+        >>> backbone = backbones.load("test_resnet", pretrained=False, image_size=32)
+        >>> backbone(torch.zeros(2, 3, 32, 32)).shape == (2, backbone.num_features)
+        True
+    """
+
+    def __init__(self, name: str, encoder: nn.Module, *, num_features: int, image_input: ImageInput) -> None:
+        super().__init__()
+        self.name = name
+        self.encoder = encoder
+        self.num_features = num_features
+        self.image_input = image_input
+
+    def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch feature"]:
+        return self.encoder(images)
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square input, in pixels."""
+        return self.image_input.image_size
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Mean of each channel, of values in [0, 1]."""
+        return self.image_input.mean
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Standard deviation of each channel, of values in [0, 1]."""
+        return self.image_input.std
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the architecture and of every weight, computed anew each time: it changes as soon as one does."""
+        digest = hashlib.sha256(f"{self.name}\n{self.encoder!r}".encode())
+        for key, value in self.encoder.state_dict().items():
+            digest.update(f"\n{key} {value.dtype} {tuple(value.shape)}\n".encode())
+            # bytes, because NumPy has no bfloat16
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    def transform(
+        self, train: bool = False, *, image_size: int | None = None, augmentation: Augmentation = "crop-flip"
+    ) -> Transform:
+        """What turns a PIL picture into one input [channel, height, width].
+
+        Args:
+            train: With augmentation; its chance comes from torch's global generator.
+            image_size: Another side than the backbone's own, in pixels.
+            augmentation: ``crop-flip``, ``flip`` or ``none``; without effect unless ``train``.
+
+        Raises:
+            InputError: There is no such augmentation.
+        """
+        wanted = self.image_input
+        size = image_size or wanted.image_size
+        options: dict[str, Any] = {"crop_ratio": wanted.crop_ratio, "interpolation": wanted.interpolation}
+        if train:
+            return training_transform(size, wanted.mean, wanted.std, augmentation=augmentation, **options)
+        return evaluation_transform(size, wanted.mean, wanted.std, **options)

