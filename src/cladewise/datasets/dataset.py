@@ -54,7 +54,9 @@ class Dataset:
         if self.nodes.shape != (len(self.paths),):
             raise InputError(f"a node for each of {len(self.paths)} images", f"nodes of shape {self.nodes.shape}")
         if self.nodes.size and not (0 <= self.nodes.min() and self.nodes.max() < self.taxonomy.num_nodes):
-            raise InputError(f"nodes from 0 to {self.taxonomy.num_nodes - 1}", f"{self.nodes.min()} to {self.nodes.max()}")
+            raise InputError(
+                f"nodes from 0 to {self.taxonomy.num_nodes - 1}", f"{self.nodes.min()} to {self.nodes.max()}"
+            )
 
     def __len__(self) -> int:
         return len(self.paths)

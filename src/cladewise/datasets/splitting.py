@@ -1,0 +1,96 @@
+"""Stratified splits: every node's images are spread over the splits, by a seed and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.datasets.dataset import Dataset
+from cladewise.errors import InputError
+
+IntArray = NDArray[np.int64]
+
+FRACTIONS: Mapping[str, float] = {"train": 0.7, "val": 0.1, "test": 0.2}
+
+
+def split(dataset: Dataset, fractions: Mapping[str, float] = FRACTIONS, seed: int = 0) -> Dataset:
+    r"""Split a data set anew, each node by itself.
+
+    A node with :math:`n` images gives split :math:`k` either :math:`\lfloor n f_k \rfloor` or
+    :math:`\lceil n f_k \rceil` of them, :math:`n f_k` on average over nodes (systematic sampling), and the first split
+    at least one. Which images go where follows from the seed, the node's path and the file names; not from their order.
+
+    Args:
+        dataset: Images and nodes; its splits are replaced.
+        fractions: Share of each split, which sum to 1. The first one is for training.
+        seed: Another seed gives another split.
+
+    Raises:
+        InputError: A fraction is not in (0, 1], or they do not sum to 1.
+    """
+    whole = np.arange(len(dataset))
+    source = {key: value for key, value in dataset.source.items() if key != "held_out"}
+    source |= {"fractions": dict(fractions), "seed": seed}
+    return dataclasses.replace(dataset, splits=_spread(dataset, whole, fractions, seed), source=source)
+
+
+def hold_out(dataset: Dataset, name: str, fraction: float, seed: int = 0, *, into: str = "tune") -> Dataset:
+    """Carve a new split out of an old one, stratified as in :func:`split`.
+
+    Args:
+        dataset: Images and nodes.
+        name: The split to take from; every node that it has keeps at least one image there.
+        fraction: Share to take, in (0, 1).
+        seed: Another seed takes other images.
+        into: Name of the new split.
+
+    Raises:
+        InputError: There is no such split, ``into`` exists already, or the fraction is not in (0, 1).
+    """
+    if into in dataset.splits:
+        raise InputError("a new name for the held-out split", f"{into!r}, which exists", advice="Pass into=...")
+    if not 0 < fraction < 1:
+        raise InputError("a fraction in (0, 1)", fraction)
+    parts = _spread(dataset, dataset.indices(name), {name: 1 - fraction, into: fraction}, seed)
+    kept: Sequence[Mapping[str, object]] = dataset.source.get("held_out", ())
+    step = {"name": name, "fraction": fraction, "seed": seed, "into": into}
+    return dataclasses.replace(
+        dataset, splits={**dataset.splits, **parts}, source={**dataset.source, "held_out": [*kept, step]}
+    )
+
+
+def _spread(dataset: Dataset, images: IntArray, fractions: Mapping[str, float], seed: int) -> dict[str, IntArray]:
+    shares = np.array(list(fractions.values()), dtype=np.float64)
+    if not (shares.size and (shares > 0).all() and abs(shares.sum() - 1) < 1e-6):
+        raise InputError("fractions above 0 that sum to 1", dict(fractions))
+    salt = f"{seed} {' '.join(fractions)}"  # so that holding out does not repeat the draws of the split before it
+    order = _shuffled_by_node(dataset, images, salt)
+    nodes, first, counts = np.unique(dataset.nodes[order], return_index=True, return_counts=True)
+
+    offsets = np.array([_uniform(salt, dataset.taxonomy.path_name(int(node))) for node in nodes])
+    # rounding keeps 0.7 * 10 from becoming 6.999...
+    bounds = np.round(counts[:, None] * np.cumsum(shares), 9)
+    ends = np.floor(bounds + offsets[:, None]).astype(np.int64)
+    ends[:, 0] = np.maximum(ends[:, 0], 1)
+    ends[:, -1] = counts
+    ends = np.maximum.accumulate(ends, axis=1)
+
+    rank = np.arange(order.size) - np.repeat(first, counts)
+    part = (rank[:, None] >= np.repeat(ends, counts, axis=0)).sum(axis=1)
+    return {name: np.sort(order[part == k]) for k, name in enumerate(fractions)}
+
+
+def _shuffled_by_node(dataset: Dataset, images: IntArray, salt: str) -> IntArray:
+    """Images grouped by node, in an order that depends on the salt and on each file's name alone."""
+    keys = np.array([_uniform(salt, dataset.paths[int(i)]) for i in images], dtype=np.float64)
+    return images[np.lexsort((keys, dataset.nodes[images]))]
+
+
+def _uniform(salt: str, text: str) -> float:
+    """A number in [0, 1), the same on every machine and in every process."""
+    digest = hashlib.blake2b(f"{salt}\0{text}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 11) / 2.0**53
