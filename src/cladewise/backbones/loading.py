@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import timm
-import timm.data
+from timm.data.config import resolve_model_data_config
 from torch import nn
 
 from cladewise.backbones import lite0, weights
@@ -24,10 +24,11 @@ def available() -> dict[str, str]:
     """
     packaged = {lite0.NAME: "packaged ImageNet weights, 224 px, 1280 features; needs no network"}
     pretrained = {name.partition(".")[0] for name in timm.list_pretrained()}
-    return packaged | {
+    others = {
         name: "timm, pretrained weights by download" if name in pretrained else "timm, no pretrained weights"
         for name in timm.list_models()
     }
+    return packaged | {name: text for name, text in others.items() if name not in packaged}
 
 
 def load(
@@ -37,10 +38,10 @@ def load(
 
     Args:
         name: ``efficientnet_lite0``, whose weights come with the library, or any model of timm, with or without a tag
-            (``resnet50``, ``resnet50.a1_in1k``).
+            (``resnet50``, ``resnet50.a1_in1k``). timm's own ``efficientnet_lite0`` needs its tag, ``.ra_in1k``.
         pretrained: Start from published weights; for timm's models they are downloaded and kept by the hub's client.
         image_size: Side of the square input in pixels; without it, the one the weights were made for.
-        checkpoint: A ``.safetensors`` or ``.pth`` file to read the weights from instead. A classifier in it is left out.
+        checkpoint: A ``.safetensors`` or ``.pth`` file to read the weights from instead; its classifier is left out.
 
     Raises:
         InputError: The name is unknown, the weights cannot be had or do not fit, or the encoder cannot take images of
@@ -126,7 +127,7 @@ def _image_input(name: str, encoder: nn.Module, image_size: int | None) -> Image
     if name == lite0.NAME:
         wanted = lite0.IMAGE_INPUT
         return ImageInput(image_size or wanted.image_size, wanted.mean, wanted.std)
-    config: dict[str, Any] = timm.data.resolve_model_data_config(encoder)
+    config: dict[str, Any] = resolve_model_data_config(encoder)
     return ImageInput(
         image_size or int(config["input_size"][-1]),
         mean=tuple(config["mean"]),

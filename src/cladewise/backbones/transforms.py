@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import torch
@@ -15,7 +15,25 @@ from torchvision.transforms.functional import InterpolationMode
 from cladewise.errors import InputError
 
 Augmentation = Literal["crop-flip", "flip", "none"]
-Transform = Callable[[Image], Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Transform:
+    """A picture becomes a normalised tensor [channel, height, width].
+
+    Its text names every step with its settings, so that it can stand in the key of a cache.
+
+    Args:
+        steps: What is done, in order.
+        decode_size: Side in pixels that the picture should have before the first step, where it has that many: a photo
+            of a modern camera may be decoded at a fraction of its size.
+    """
+
+    steps: v2.Compose
+    decode_size: int
+
+    def __call__(self, picture: Image) -> Tensor:
+        return self.steps(picture)
 
 
 def evaluation_transform(
@@ -36,8 +54,10 @@ def evaluation_transform(
         >>> transform(PIL.Image.new("RGB", (30, 20), "white")).unique()
         tensor([1.])
     """
-    resize = v2.Resize(math.floor(image_size / crop_ratio), interpolation=_mode(interpolation), antialias=True)
-    return v2.Compose([resize, v2.CenterCrop(image_size), *_normalised(mean, std)])
+    side = math.floor(image_size / crop_ratio)
+    resize = v2.Resize(side, interpolation=_mode(interpolation), antialias=True)
+    # twice the side: what is lost above that, no antialiased resize would have kept
+    return Transform(v2.Compose([resize, v2.CenterCrop(image_size), *_normalised(mean, std)]), decode_size=2 * side)
 
 
 def training_transform(
@@ -62,10 +82,11 @@ def training_transform(
     flip = v2.RandomHorizontalFlip()
     if augmentation == "crop-flip":
         crop = v2.RandomResizedCrop(image_size, interpolation=_mode(interpolation), antialias=True)
-        return v2.Compose([crop, flip, *_normalised(mean, std)])
+        # the smallest crop is 28% of a side long, and must not be enlarged from less than there is
+        return Transform(v2.Compose([crop, flip, *_normalised(mean, std)]), decode_size=4 * image_size)
     plain = evaluation_transform(image_size, mean, std, crop_ratio=crop_ratio, interpolation=interpolation)
     if augmentation == "flip":
-        return v2.Compose([flip, plain])
+        return Transform(v2.Compose([flip, *plain.steps.transforms]), plain.decode_size)
     if augmentation == "none":
         return plain
     raise InputError(f"an augmentation: {', '.join(get_args(Augmentation))}", repr(augmentation))

@@ -19,7 +19,10 @@ from torch import Tensor, nn
 from cladewise.errors import InputError
 
 _WRAPPERS = ("state_dict", "model", "state_dict_ema", "model_ema")
-_WITHOUT_HUB = "Use the packaged efficientnet_lite0, give checkpoint=PATH with the weights, or pretrained=False to start from noise."
+_WITHOUT_HUB = (
+    "Use the packaged efficientnet_lite0, give checkpoint=PATH with the weights, "
+    "or pretrained=False to start from noise."
+)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,194 @@
+"""Feature vectors on disk, written a few at a time and never half."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.datasets.dataset import IntArray, Skipped
+from cladewise.errors import InputError
+from cladewise.records.atomic import writing
+
+PENDING, READ, UNREADABLE = 0, 1, 2
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+
+
+class FeatureStore:
+    """A folder with one array row an image, and what is known of each row.
+
+    | file | content |
+    |---|---|
+    | `values.npy` | float32 [image, feature] or [image, view, feature]; a hole in the file until a row is written |
+    | `state.npy` | uint8 [image]: 0 pending, 1 read, 2 unreadable |
+    | `skipped.jsonl` | index, path and reason of the unreadable images |
+    | `key.json` | what the features were computed from |
+
+    A row reaches the disk before its state does, so whatever stops the writer (a signal, a power cut, a full disk), a
+    row that is not pending is whole. Rows never change once they are written, so readers need no lock; a writer holds
+    :meth:`lock`, which the operating system releases when the process dies.
+
+    Args:
+        folder: Where it lies; made if missing.
+        shape: Shape of the array.
+        description: Content of ``key.json``.
+
+    Raises:
+        InputError: The folder cannot be written to, or its disk is full.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, ...], description: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self._shape = shape
+        with self._explained():
+            folder.mkdir(parents=True, exist_ok=True)
+        if not self._state_path.exists():
+            with self.lock():
+                self._create(description)
+        self.state: NDArray[np.uint8] = np.load(self._state_path, allow_pickle=False)
+
+    @contextmanager
+    def lock(self) -> Generator[None, None, None]:
+        """Hold the folder for writing; waits for another process that does. Rows it wrote meanwhile are then known."""
+        with self._explained():
+            held = filelock.FileLock(self.folder / "lock")
+            held.acquire()
+        try:
+            if self._state_path.exists():
+                self.state = np.load(self._state_path, allow_pickle=False)
+            yield
+        finally:
+            held.release()
+
+    def pending(self, indices: IntArray) -> IntArray:
+        """Those of the images, in order and each once, whose row is still to be written."""
+        wanted = np.unique(indices)
+        return wanted[self.state[wanted] == PENDING]
+
+    def require_space(self, rows: int) -> None:
+        """Raise before the work begins where the disk cannot hold its result.
+
+        Raises:
+            InputError: Less is free than that many rows take.
+        """
+        needed, free = rows * self._row_bytes, shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise InputError(
+                f"{needed / 1e6:.0f} MB free for features",
+                f"{free / 1e6:.0f} MB",
+                at=str(self.folder),
+                advice="Free some space, or set CLADEWISE_CACHE to a folder on a larger disk.",
+            )
+
+    def write(self, index: IntArray, rows: NDArray[np.float32], skipped: Iterable[tuple[int, Skipped]]) -> None:
+        """Keep the rows of some images, and the reasons why others have none; whole, or not at all.
+
+        Raises:
+            InputError: The disk is full or no longer writable. What was written before stays good.
+        """
+        failed = list(skipped)
+        with self._explained():
+            if failed:
+                lines = [json.dumps({"index": at, "path": item.path, "reason": item.reason}) for at, item in failed]
+                # a line end first, for a line that a killed writer left unfinished
+                with (self.folder / "skipped.jsonl").open("a", encoding="utf-8") as file:
+                    file.write("\n" + "\n".join(lines) + "\n")
+                    _flush(file)
+            _write_rows(self._values_path, index, rows)
+            state = self.state.copy()
+            state[index] = READ
+            state[[at for at, _ in failed]] = UNREADABLE
+            # these bytes have their place on the disk already, so this cannot meet a full one
+            changed = np.flatnonzero(state != self.state)
+            _write_rows(self._state_path, changed, state[changed])
+        self.state = state
+
+    def values(self) -> NDArray[np.float32]:
+        """The array, memory-mapped and read-only."""
+        return np.load(self._values_path, mmap_mode="r", allow_pickle=False)
+
+    def skipped(self) -> dict[int, Skipped]:
+        """The unreadable images, by index."""
+        path = self.folder / "skipped.jsonl"
+        entries: dict[int, Skipped] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:  # blank, or cut off; the image is then still pending
+                continue
+            if self.state[entry["index"]] == UNREADABLE:
+                entries[entry["index"]] = Skipped(entry["path"], entry["reason"])
+        return dict(sorted(entries.items()))
+
+    @property
+    def _values_path(self) -> Path:
+        return self.folder / "values.npy"
+
+    @property
+    def _state_path(self) -> Path:
+        return self.folder / "state.npy"
+
+    @property
+    def _row_bytes(self) -> int:
+        return int(np.prod(self._shape[1:])) * np.dtype(np.float32).itemsize
+
+    def _create(self, description: Mapping[str, Any]) -> None:
+        if self._state_path.exists():  # another process was quicker
+            return
+        with writing(self._values_path) as file:
+            header = {"descr": "<f4", "fortran_order": False, "shape": self._shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.truncate(file.tell() + self._shape[0] * self._row_bytes)
+        with writing(self.folder / "key.json") as file:
+            file.write(json.dumps(description, indent=2).encode())
+        with writing(self._state_path) as file:
+            np.save(file, np.zeros(self._shape[0], dtype=np.uint8), allow_pickle=False)
+
+    @contextmanager
+    def _explained(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _DISK_ERRORS:
+                raise
+            raise InputError(
+                "to write features",
+                os.strerror(error.errno).lower(),
+                at=str(self.folder),
+                advice="Free some space, or set CLADEWISE_CACHE to another folder; what is done stays done.",
+            ) from error
+
+
+def _write_rows(path: Path, index: IntArray, rows: NDArray[Any]) -> None:
+    """Write rows of a ``.npy`` file in place, neighbours together.
+
+    Through the file and not through a memory map: a full disk is then an error, where a map would kill the process.
+    """
+    if not len(index):
+        return
+    row_bytes = rows[0].nbytes
+    start = path.stat().st_size - int(np.prod(_shape(path))) * rows.dtype.itemsize
+    with path.open("r+b") as file:
+        for run in np.split(np.arange(len(index)), np.flatnonzero(np.diff(index) != 1) + 1):
+            file.seek(start + int(index[run[0]]) * row_bytes)
+            file.write(np.ascontiguousarray(rows[run]).data)
+        _flush(file)
+
+
+def _shape(path: Path) -> tuple[int, ...]:
+    return np.load(path, mmap_mode="r", allow_pickle=False).shape
+
+
+def _flush(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,0 +1,243 @@
+"""Features of a frozen backbone, computed once and kept on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import platformdirs
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cladewise import progress as progress_bars
+from cladewise.backbones import Backbone
+from cladewise.datasets.dataset import Dataset, IntArray, Skipped
+from cladewise.engine.feature_store import READ, FeatureStore
+from cladewise.engine.images import Batch, loader
+from cladewise.errors import InputError
+
+Precision = Literal["fp32", "bf16", "fp16"]
+Verification = Literal["stat", "content"]
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_SECONDS_BETWEEN_WRITES = 1.0
+_FORMAT = 1  # raised whenever the same inputs would give other features
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """Feature vectors of a data set's images.
+
+    Args:
+        values: [image, feature], or [image, view, feature] with several views: a row for every image of the data set,
+            memory-mapped; zeros where there is none.
+        valid: Whether an image has features.
+        skipped: Images of those asked for that could not be read.
+        folder: Where they are kept.
+    """
+
+    values: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    skipped: tuple[Skipped, ...]
+    folder: Path
+
+    def usable(self, indices: IntArray) -> IntArray:
+        """Those of the images that have features, in the given order."""
+        return indices[self.valid[indices]]
+
+
+def cached_features(
+    dataset: Dataset,
+    images: str | IntArray | None,
+    backbone: Backbone,
+    *,
+    views: int = 1,
+    augment: bool = False,
+    seed: int = 0,
+    image_size: int | None = None,
+    batch_size: int = 64,
+    workers: int | None = None,
+    device: torch.device | str | None = None,
+    precision: Precision = "fp32",
+    verify: Verification = "stat",
+    cache_dir: Path | None = None,
+    progress: bool = True,
+) -> Features:
+    """Features of images, from the cache where it has them.
+
+    The key of the cache is a hash of the images, the backbone with its weights, the transform, ``views``,
+    ``precision``, and with ``augment`` the ``seed``. Images are known by their relative paths, sizes and times of last
+    change, so a data set may be moved as a whole. Batch size, device and the versions of libraries are not in the key:
+    they change features in the last digits only.
+
+    A run that is killed goes on where it stopped. Of several processes that want the same features one computes and
+    the others wait.
+
+    Args:
+        dataset: Where the images come from.
+        images: Which: a split (``"train"``, ``"train+val"``), indices, or ``None`` for all. What others asked for
+            before, and later, goes to the same array.
+        backbone: The encoder; used in evaluation mode, whatever mode it is in.
+        views: Number of transformed copies of each image, for methods that compare them.
+        augment: Transform at random, as in training.
+        seed: Seed of the augmentation.
+        image_size: Side of the input in pixels, if not the backbone's own.
+        batch_size: Images that go through the encoder at once.
+        workers: Processes that decode; ``None`` chooses.
+        device: Where to compute; the backbone is moved there. Without it, where the backbone is.
+        precision: ``fp32``, or autocast to ``bf16`` or ``fp16``. Features are kept in single precision.
+        verify: ``stat`` trusts sizes and times of the files; ``content`` reads and hashes them.
+        cache_dir: Where caches lie; else the environment variable ``CLADEWISE_CACHE``, else the user's cache folder.
+        progress: Show a bar, in a terminal.
+
+    Raises:
+        InputError: An option is out of its range, there is no such split, or the cache cannot be written.
+    """
+    for name, value in (("views", views), ("batch_size", batch_size)):
+        if value < 1:
+            raise InputError(f"{name} of at least 1", value)
+    if precision != "fp32" and precision not in _AUTOCAST:
+        raise InputError(f"a precision: fp32, {', '.join(_AUTOCAST)}", repr(precision))
+    indices = _indices(dataset, images)
+    transform = backbone.transform(augment, image_size=image_size)
+    description: dict[str, Any] = {
+        "format": _FORMAT,
+        "num_images": len(dataset),
+        "images": images_fingerprint(dataset, verify=verify),
+        "backbone": backbone.name,
+        "weights": backbone.fingerprint,
+        "transform": repr(transform),
+        "views": views,
+        "precision": precision,
+        "seed": seed if augment else None,
+    }
+    shape = (len(dataset), *((views,) if views > 1 else ()), backbone.num_features)
+    store = FeatureStore(_folder(dataset, backbone, description, cache_dir), shape, description)
+    if len(store.pending(indices)):
+        with store.lock():
+            pending = store.pending(indices)
+            store.require_space(len(pending))
+            batches = loader(
+                dataset,
+                pending,
+                transform,
+                batch_size=batch_size,
+                workers=workers,
+                seed=seed,
+                views=views if views > 1 else None,
+            )
+            shown = progress_bars.track(batches, f"features of {dataset.name}", shown=progress)
+            with _evaluating(backbone):
+                _fill(store, shown, backbone.to(device or backbone.device), precision)
+    asked = set(indices.tolist())
+    skipped = tuple(item for at, item in store.skipped().items() if at in asked)
+    return Features(store.values(), store.state == READ, skipped, store.folder)
+
+
+def cache_root(cache_dir: Path | None = None) -> Path:
+    """Where caches lie: the given folder, else ``CLADEWISE_CACHE``, else the user's cache folder."""
+    if cache_dir is not None:
+        return Path(cache_dir)
+    return Path(os.environ.get("CLADEWISE_CACHE") or platformdirs.user_cache_dir("cladewise"))
+
+
+def images_fingerprint(dataset: Dataset, *, verify: Verification = "stat") -> str:
+    """Hash of the paths and of the files; a file that is missing counts as such.
+
+    Args:
+        dataset: Whose images.
+        verify: ``stat`` takes each file's size and time of last change; ``content`` hashes what is in it.
+
+    Raises:
+        InputError: There is no such way to verify.
+    """
+    if verify not in ("stat", "content"):
+        raise InputError("a way to verify images: stat, content", repr(verify))
+    root = os.fspath(dataset.root)
+    digest = hashlib.sha256()
+    for path in dataset.paths:
+        digest.update(f"{path}\0{_file_mark(os.path.join(root, path), verify)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _file_mark(path: str, verify: Verification) -> str:
+    try:
+        if verify == "content":
+            with open(path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return "missing"
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _indices(dataset: Dataset, images: str | IntArray | None) -> IntArray:
+    if images is None:
+        return np.arange(len(dataset))
+    indices = dataset.indices(images) if isinstance(images, str) else np.asarray(images, dtype=np.int64)
+    if indices.size and not (indices.min() >= 0 and indices.max() < len(dataset)):
+        raise InputError(f"image indices from 0 to {len(dataset) - 1}", f"{indices.min()} to {indices.max()}")
+    return indices
+
+
+def _folder(dataset: Dataset, backbone: Backbone, description: dict[str, Any], cache_dir: Path | None) -> Path:
+    key = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+    # the names are for people who look into the folder
+    names = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{dataset.name[:40]}-{backbone.name[:60]}")
+    return cache_root(cache_dir) / "features" / f"{names}-{key[:24]}"
+
+
+@contextmanager
+def _evaluating(backbone: Backbone) -> Generator[None, None, None]:
+    modes = [(module, module.training) for module in backbone.modules()]
+    backbone.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _fill(store: FeatureStore, batches: Iterator[Batch], backbone: Backbone, precision: Precision) -> None:
+    """Compute and write; in whole batches, so that a resumed run meets the same batches as one that was not killed."""
+    done: list[tuple[Batch, NDArray[np.float32]]] = []
+    last = time.monotonic()
+    for batch in batches:
+        done.append((batch, _encode(backbone, batch.images, precision)))
+        if time.monotonic() - last >= _SECONDS_BETWEEN_WRITES:
+            _write(store, done)
+            done, last = [], time.monotonic()
+    _write(store, done)
+
+
+def _write(store: FeatureStore, done: list[tuple[Batch, NDArray[np.float32]]]) -> None:
+    if done:
+        index = np.concatenate([batch.index.numpy() for batch, _ in done])
+        rows = np.concatenate([rows for _, rows in done if len(rows)] or [np.empty((0,), np.float32)])
+        store.write(index, rows, [item for batch, _ in done for item in batch.skipped])
+
+
+def _encode(
+    backbone: Backbone, images: Float[Tensor, "batch *view channel height width"], precision: Precision
+) -> NDArray[np.float32]:
+    if not len(images):
+        return np.empty((0,), dtype=np.float32)
+    device = backbone.device
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.type, dtype=_AUTOCAST.get(precision), enabled=precision in _AUTOCAST),
+    ):
+        flat = images.flatten(0, -4).to(device, non_blocking=True)
+        features = backbone(flat).float().cpu()
+    return features.unflatten(0, images.shape[:-3]).numpy()

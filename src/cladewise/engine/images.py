@@ -1,0 +1,192 @@
+"""Batches of images: decoded and transformed by worker processes, the same whichever of them does it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+import torch.utils.data
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from PIL.Image import Image
+from torch import Tensor
+
+from cladewise.backbones import Transform
+from cladewise.datasets.dataset import Dataset, IntArray, Skipped
+from cladewise.datasets.images import UnreadableImageError, decode
+
+AnyTransform: TypeAlias = Callable[[Image], Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Images that could be read, and those that could not.
+
+    Args:
+        images: The transformed images; with several views of each, [batch, view, channel, height, width].
+        nodes: Node of each image.
+        index: Index of each image in its data set.
+        skipped: Index and reason of the images that could not be read and are not among the others.
+    """
+
+    images: Float[Tensor, "batch *view channel height width"]
+    nodes: Int[Tensor, " batch"]
+    index: Int[Tensor, " batch"]
+    skipped: tuple[tuple[int, Skipped], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """The batch on another device."""
+        images, nodes, index = (
+            tensor.to(device, non_blocking=non_blocking) for tensor in (self.images, self.nodes, self.index)
+        )
+        return Batch(images, nodes, index, self.skipped)
+
+    def pin_memory(self) -> Batch:
+        """The batch in page-locked memory; data loaders call this."""
+        return Batch(self.images.pin_memory(), self.nodes.pin_memory(), self.index.pin_memory(), self.skipped)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One image of a batch to be: transformed, or the reason why not."""
+
+    index: int
+    node: int
+    image: Tensor | Skipped
+
+
+class ImageRows(torch.utils.data.Dataset[Row]):
+    """Some of a data set's images, decoded and transformed when asked for.
+
+    The chance in a transform depends on the seed, the epoch, the image and the view, and on nothing else: neither on
+    the worker that draws nor on the order. The global generators are left as they were.
+
+    Args:
+        dataset: Where the images come from.
+        indices: Which of them, in this order.
+        transform: From a picture to a tensor.
+        seed: Seed of the augmentation.
+        views: Number of transformed copies of each image; ``None`` gives one, without a dimension for it.
+    """
+
+    def __init__(
+        self, dataset: Dataset, indices: IntArray, transform: AnyTransform, *, seed: int = 0, views: int | None = None
+    ) -> None:
+        self._root, self._paths, self._nodes = dataset.root, dataset.paths, dataset.nodes
+        self._indices = np.asarray(indices, dtype=np.int64)
+        self._transform = transform
+        self._decode_size = transform.decode_size if isinstance(transform, Transform) else None
+        self._seed = seed
+        self._views = views
+        # in shared memory, so that workers that outlive an epoch see the next
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @property
+    def epoch(self) -> int:
+        """Which pass over the images this is; set it before the pass begins."""
+        return int(self._epoch)
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        self._epoch.fill_(value)
+
+    def __getitem__(self, position: int) -> Row:
+        index = int(self._indices[position])
+        path = self._paths[index]
+        node = int(self._nodes[index])
+        try:
+            picture = decode(self._root / path, size=self._decode_size)
+        except UnreadableImageError as error:
+            return Row(index, node, Skipped(path, error.reason))
+        with torch.random.fork_rng(devices=[]):
+            views: list[Tensor] = []
+            for view in range(self._views or 1):
+                key = np.random.SeedSequence((self._seed, self.epoch, index, view))
+                torch.default_generator.manual_seed(int(key.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+                views.append(self._transform(picture))
+        return Row(index, node, views[0] if self._views is None else torch.stack(views))
+
+
+def collate(rows: Sequence[Row]) -> Batch:
+    """Stack the images that could be read; list the others.
+
+    Example:
+        >>> batch = collate([Row(7, 3, torch.zeros(3, 8, 8)), Row(9, 3, Skipped("b.jpg", "is empty"))])
+        >>> batch.index, [skipped.path for _, skipped in batch.skipped]
+        (tensor([7]), ['b.jpg'])
+    """
+    read: list[tuple[int, int, Tensor]] = []
+    skipped: list[tuple[int, Skipped]] = []
+    for row in rows:
+        if isinstance(row.image, Skipped):
+            skipped.append((row.index, row.image))
+        else:
+            read.append((row.index, row.node, row.image))
+    images = torch.stack([image for _, _, image in read]) if read else torch.empty(0, 3, 0, 0)
+    nodes = torch.tensor([node for _, node, _ in read], dtype=torch.int64)
+    index = torch.tensor([index for index, _, _ in read], dtype=torch.int64)
+    return Batch(images, nodes, index, tuple(skipped))
+
+
+ImageLoader: TypeAlias = "torch.utils.data.DataLoader[Row]"
+
+
+def default_workers() -> int:
+    """Number of processes that decode where none is given: one a usable processor, at most 8."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, 8)
+
+
+def loader(
+    dataset: Dataset,
+    indices: IntArray | NDArray[np.int64],
+    transform: AnyTransform,
+    *,
+    batch_size: int,
+    workers: int | None = None,
+    shuffle: bool = False,
+    sampler: torch.utils.data.Sampler[int] | None = None,
+    drop_last: bool = False,
+    seed: int = 0,
+    views: int | None = None,
+    pin_memory: bool = False,
+) -> ImageLoader:
+    """Batches of transformed images; iterating yields :class:`Batch`.
+
+    Args:
+        dataset: Where the images come from.
+        indices: Which of them.
+        transform: From a picture to a tensor.
+        batch_size: Images in a batch; fewer where some cannot be read, and in the last.
+        workers: Processes that decode; 0 decodes in this one, ``None`` chooses by the number of processors.
+        shuffle: Draw a new order each pass, from ``seed`` and torch's default rules.
+        sampler: Positions in ``indices``, in the order to read them, instead of ``shuffle``.
+        drop_last: Leave out a last batch that is not full.
+        seed: Seed of the augmentation and of the order.
+        views: As in :class:`ImageRows`.
+        pin_memory: Page-lock the batches, for a quicker copy to a GPU.
+    """
+    workers = default_workers() if workers is None else workers
+    options: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": 2} if workers else {}
+    return torch.utils.data.DataLoader(
+        ImageRows(dataset, indices, transform, seed=seed, views=views),
+        batch_size=batch_size,
+        shuffle=shuffle if sampler is None else None,
+        sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        drop_last=drop_last,
+        pin_memory=pin_memory,
+        generator=torch.Generator().manual_seed(seed),
+        **options,
+    )
