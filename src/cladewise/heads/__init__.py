@@ -1,0 +1,5 @@
+"""Heads: features to a prediction."""
+
+from cladewise.heads.head import Head, LinearHead
+
+__all__ = ["Head", "LinearHead"]

@@ -1,0 +1,22 @@
+"""What is written to disk: the run folder, its configuration, atomic writes."""
+
+from cladewise.records.config import (
+    BackboneConfig,
+    RunConfig,
+    TrainingConfig,
+    config_from_dict,
+    read_config,
+    settings,
+)
+from cladewise.records.layout import SCHEMA_VERSION, RunFolder
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "BackboneConfig",
+    "RunConfig",
+    "RunFolder",
+    "TrainingConfig",
+    "config_from_dict",
+    "read_config",
+    "settings",
+]

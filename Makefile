@@ -1,0 +1,54 @@
+# Everything is set up in .venv on first use. The two that matter: make demo, make test.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# an npm client from PyPI, where the machine has none
+EXTRAS := $(if $(shell command -v npm 2>/dev/null),test,test,npm)
+# on a CPU, two test processes with a thread each are quicker than one with two
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+.PHONY: demo test test-slow check docs bench format clean
+demo: $(VENV)/.ready
+	$(BIN)/cladewise demo
+
+test: $(VENV)/.ready
+	$(PYTEST)
+
+test-slow: $(VENV)/.ready
+	$(PYTEST) -m slow
+
+check: $(VENV)/.ready-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --strict --quiet
+
+docs: $(VENV)/.ready-check
+	$(BIN)/mkdocs serve
+
+bench: $(VENV)/.ready-bench
+	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/taxonomy_build.py
+	$(BIN)/python benchmarks/image_decoding.py
+	$(BIN)/python benchmarks/feature_caching.py
+
+format: $(VENV)/.ready-check
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) site runs .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	touch $@
+
+$(VENV)/.ready-check: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --editable '.[check,docs]'
+	touch $@
+
+$(VENV)/.ready-bench: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	touch $@

@@ -1,0 +1,58 @@
+"""Parts found by existing: every named class in a package's modules, and what others add by entry point."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import inspect
+import pkgutil
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any, TypeVar
+
+from cladewise.errors import InputError
+
+Part = TypeVar("Part")
+
+
+def named_parts(package: ModuleType, base: type[Part]) -> dict[str, type[Part]]:
+    """Concrete subclasses of ``base`` in the package's modules and in the entry-point group of its name, by ``name``.
+
+    Raises:
+        InputError: Two classes have one name.
+    """
+    found: dict[str, type[Part]] = {}
+    modules = [importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
+    candidates = [value for module in modules for value in vars(module).values() if inspect.isclass(value)]
+    candidates += [entry.load() for entry in entry_points(group=package.__name__)]
+    for part in candidates:
+        if not issubclass(part, base) or inspect.isabstract(part) or "name" not in vars(part):
+            continue
+        name: str = vars(part)["name"]
+        if found.setdefault(name, part) is not part:
+            raise InputError(f"one {base.__name__.lower()} named {name!r}", f"{found[name]!r} and {part!r}")
+    return dict(sorted(found.items()))
+
+
+def make_part(parts: dict[str, type[Part]], what: str, name: str, options: dict[str, Any]) -> Part:
+    """Build the part of a name with its options, a dataclass's fields.
+
+    Raises:
+        InputError: There is no such part, or it has no such option; the text lists those that it has.
+    """
+    if name not in parts:
+        raise InputError(f"a {what}: {', '.join(parts)}", repr(name), advice=nearest(name, parts))
+    kind = parts[name]
+    known = {f.name: f for f in dataclasses.fields(kind) if f.init}  # type: ignore[arg-type]
+    for option in options:
+        if option not in known:
+            listed = ", ".join(known) or "none"
+            raise InputError(f"an option of the {what} {name}: {listed}", repr(option), advice=nearest(option, known))
+    return kind(**options)
+
+
+def nearest(word: str, choices: Any) -> str:
+    """Advice with the closest choice, or nothing."""
+    near = difflib.get_close_matches(word, list(choices), n=1)
+    return f"Did you mean {near[0]}?" if near else ""

@@ -1,0 +1,49 @@
+"""The commands and where each is written."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cladewise.cli.compare import compare
+from cladewise.cli.demo import demo
+from cladewise.cli.evaluate import evaluate
+from cladewise.cli.listing import list_parts
+from cladewise.cli.predict import predict
+from cladewise.cli.taxonomy import app as taxonomy
+from cladewise.cli.train import train
+
+app = typer.Typer(
+    name="cladewise",
+    help="Hierarchical image classification: images in, a place in a label tree out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        from cladewise import __version__
+
+        typer.echo(f"cladewise {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Hierarchical image classification: images in, a place in a label tree out."""
+
+
+app.command()(demo)
+app.add_typer(taxonomy, name="taxonomy")
+app.command()(train)
+app.command()(evaluate)
+app.command()(predict)
+app.command()(compare)
+app.command("list")(list_parts)

@@ -1,0 +1,62 @@
+"""``cladewise demo``: the main job on real images, start to end."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+METHODS = ("flat-softmax", "hxe", "hace")
+SHOWN = ("top1", "level_accuracy", "severity", "hd@1", "full_path")
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the runs and the report.")] = Path("runs/demo"),
+    data: Annotated[str, typer.Option(help="Data set; see: cladewise list datasets.")] = "emoji-food-animals",
+    seeds: Annotated[int, typer.Option(help="Runs of each method.", min=1)] = 3,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.", min=1)] = 40,
+) -> None:
+    """Train three methods on drawings of food and animals, test them on a vendor never seen, and write a report."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from cladewise import datasets, engine, methods
+    from cladewise.records.metric_names import METRICS
+    from cladewise.report import write_page
+
+    console = Console()
+    dataset = datasets.load(data)
+    console.print(
+        f"{dataset.name}: {len(dataset)} drawings, {dataset.taxonomy}, "
+        f"{len(dataset.indices('train'))} to train on, {len(dataset.indices('test'))} to test on"
+    )
+    results: dict[str, list[engine.Scores]] = {}
+    folders: list[Path] = []
+    for name in METHODS:
+        for seed in range(seeds):
+            folder = out / f"{name}-{seed}"
+            folders.append(folder)
+            finished = engine.Run(folder).folder.model.is_file()
+            run = (
+                engine.Run.open(folder)
+                if finished
+                else engine.train(dataset, method=name, freeze=True, out=folder, seed=seed, epochs=epochs)
+            )
+            results.setdefault(name, []).append(engine.evaluate(run, split="test"))
+    table = Table(title=f"Test images of a vendor never seen, mean ± sd of {seeds} seeds", title_justify="left")
+    table.add_column("method")
+    for metric in SHOWN:
+        table.add_column(METRICS[metric].title, justify="right")
+    for name, scores in results.items():
+        cells = [_mean_and_sd([score[metric].value for score in scores]) for metric in SHOWN]
+        table.add_row(methods.available()[name].title, *cells)
+    console.print(table)
+    page = write_page(folders, out / "report.html")
+    console.print(f"Report: {page.resolve()}", soft_wrap=True)
+
+
+def _mean_and_sd(values: list[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.3f}{spread}"

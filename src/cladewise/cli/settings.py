@@ -1,0 +1,72 @@
+"""Command-line options made from the tables of a configuration, so that both always say the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from cladewise.errors import InputError
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def with_settings(*tables: type, but: Sequence[str] = ()) -> Callable[[Command], Command]:
+    """Give a command an option for every field of the tables, passed on as ``**chosen`` where the user gave it."""
+
+    def extend(command: Command) -> Command:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        added = [_parameter(f, table) for table in tables for f in dataclasses.fields(table) if f.name not in but]
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in [*own, *added]]
+
+        def wrapped(**values: Any) -> None:
+            names = {p.name for p in added}
+            chosen = {k: v for k, v in values.items() if k in names and v is not None}
+            command(**{k: v for k, v in values.items() if k not in names}, **chosen)
+
+        wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+        wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
+        return wrapped  # type: ignore[return-value]
+
+    return extend
+
+
+def _parameter(field: dataclasses.Field[Any], table: type) -> inspect.Parameter:
+    default, flag = field.default, f"--{field.name.replace('_', '-')}"
+    text = f"{field.metadata['help'].capitalize()}."
+    choices = field.metadata["choices"]
+    if choices:
+        text += f" One of {', '.join(choices)}."
+    shown = json.dumps(default) if isinstance(default, bool) else str(default)
+    names = [f"{flag}/--no-{flag[2:]}"] if isinstance(default, bool) else [flag]
+    panel = table.__name__.removesuffix("Config")
+    option = typer.Option(*names, help=text, show_default=shown or False, rich_help_panel=panel)
+    kind = Annotated[type(default) | None, option]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+
+
+def parse_pairs(pairs: Sequence[str], flag: str) -> dict[str, Any]:
+    """``key=value`` words as a mapping; values as TOML would read them, else as text.
+
+    Example:
+        >>> parse_pairs(["dilution=0.7", "domain=leaves"], "--set")
+        {'dilution': 0.7, 'domain': 'leaves'}
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InputError(f"{flag} key=value", repr(pair))
+        try:
+            found[key] = json.loads(value)
+        except json.JSONDecodeError:
+            found[key] = value
+    return found
+
+

@@ -1,0 +1,78 @@
+"""The network of a run: a backbone, or the scaling of features it gave before, and a head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cladewise.backbones import Backbone
+from cladewise.heads import Head
+from cladewise.predictions import Prediction
+
+
+class FeatureScaling(nn.Module):
+    r"""What is done to frozen features before a head sees them.
+
+    ``"standardise"`` gives every feature mean 0 and variance 1 over the training images, and divides by
+    :math:`\sqrt{F}` so that the learning rate does not depend on the number of features; ``"l2"`` gives every image
+    unit length; ``"none"`` passes them on.
+
+    Example:
+        >>> scaling = FeatureScaling("standardise", 2)
+        >>> scaling.fit(torch.tensor([[0.0, 1.0], [2.0, 1.0]]))
+        >>> scaling(torch.tensor([[2.0, 1.0]])).round(decimals=3).tolist()
+        [[0.707, 0.0]]
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, kind: str, num_features: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("scale", torch.ones(num_features))
+
+    def fit(self, features: Float[Tensor, "image feature"]) -> None:
+        """Take the mean and the deviation of the training features; a feature that never varies is left at 0."""
+        if self.kind == "standardise":
+            deviation, mean = torch.std_mean(features.double(), dim=0, correction=0)
+            varies = deviation > 1e-6
+            width = features.shape[-1] ** 0.5
+            self.mean.copy_(mean)
+            self.scale.copy_(torch.where(varies, 1 / (width * deviation.clamp(min=1e-6)), 0.0))
+
+    def forward(self, features: Float[Tensor, "*batch feature"]) -> Float[Tensor, "*batch feature"]:
+        if self.kind == "l2":
+            return nn.functional.normalize(features, dim=-1)
+        return (features - self.mean) * self.scale
+
+
+class Classifier(nn.Module):
+    """Images (with a backbone) or their features (without) to a prediction."""
+
+    def __init__(self, head: Head, *, backbone: Backbone | None = None, scaling: FeatureScaling | None = None) -> None:
+        super().__init__()
+        self.encoder: nn.Module = backbone if backbone is not None else scaling or nn.Identity()
+        self.head = head
+        self.end_to_end = backbone is not None
+
+    def forward(self, inputs: Tensor) -> Prediction:
+        return self.head(self.encoder(inputs))
+
+    def __call__(self, inputs: Tensor) -> Prediction:
+        return super().__call__(inputs)
+
+    def parameter_groups(self, lr: float, backbone_lr: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Groups for an optimiser: backbone and head have their own rates, vectors (biases, norms) do not decay."""
+        groups: list[dict[str, Any]] = []
+        for module, rate in ((self.encoder, backbone_lr), (self.head, lr)):
+            learnt = [p for p in module.parameters() if p.requires_grad]
+            for matrices in (True, False):
+                chosen = [p for p in learnt if (p.ndim > 1) is matrices]
+                if chosen:
+                    groups.append({"params": chosen, "lr": rate, "weight_decay": weight_decay if matrices else 0.0})
+        return groups

@@ -1,0 +1,197 @@
+"""One training run as Lightning sees it."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from torch import Tensor
+
+from cladewise.decisions import Decision
+from cladewise.engine.classifier import Classifier
+from cladewise.engine.images import Batch
+from cladewise.errors import InputError
+from cladewise.losses import Loss
+from cladewise.metrics import HierarchicalMetrics
+from cladewise.progress import bar
+from cladewise.records import TrainingConfig, log
+from cladewise.taxonomy import Taxonomy
+
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+
+
+class Fitting(lightning.LightningModule):
+    """A classifier, its loss, and the settings it is fitted with.
+
+    Args:
+        classifier: The network.
+        loss: Nats per image.
+        decision: The rule that validation accuracy is measured by.
+        taxonomy: The label tree.
+        settings: How to fit.
+        steps: Optimiser updates of the whole run.
+        seed: Seed; dropout follows from it and the epoch, so that a resumed run repeats it.
+        log_path: ``log.jsonl`` of the run.
+        node_weights: Weight of an image of each node, ``[node]``; none: 1.
+    """
+
+    loss_sum: Tensor
+    node_weights: Tensor | None
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        loss: Loss,
+        decision: Decision,
+        taxonomy: Taxonomy,
+        settings: TrainingConfig,
+        *,
+        steps: int,
+        seed: int,
+        log_path: Path,
+        node_weights: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.classifier, self.loss, self.decision, self.settings = classifier, loss, decision, settings
+        self.steps, self.seed, self.log_path = max(1, steps), seed, log_path
+        self.register_buffer("node_weights", node_weights, persistent=False)
+        self.register_buffer("loss_sum", torch.zeros(2, dtype=torch.float64), persistent=False)  # (sum, images)
+        self.train_loss = math.nan
+        self.validation = HierarchicalMetrics(taxonomy)
+        self.skipped: set[str] = set()
+        self.epoch_started = 0.0
+
+    # ---------------------------------------------------------------- steps
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        if len(batch.nodes) == 0:  # every image of the batch was broken; other processes still expect gradients
+            return sum((p.sum() * 0.0 for p in self.classifier.parameters() if p.requires_grad), torch.zeros(()))
+        losses = self._losses(batch)
+        self.loss_sum += torch.stack([losses.detach().double().sum(), losses.new_tensor(len(losses)).double()])
+        return losses.mean()
+
+    def _losses(self, batch: Batch) -> Tensor:
+        losses = self.loss(self.classifier(batch.images).logits, batch.nodes)
+        return losses if self.node_weights is None else losses * self.node_weights[batch.nodes]
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        if len(batch.nodes) == 0:
+            return
+        prediction = self.classifier(batch.images)
+        self.loss_sum += torch.stack(
+            [
+                self.loss(prediction.logits, batch.nodes).double().sum(),
+                torch.tensor(len(batch.nodes), dtype=torch.float64, device=self.device),
+            ]
+        )
+        self.validation.update(self.decision(prediction), prediction.ranking(20), batch.nodes)
+
+    # ---------------------------------------------------------------- epochs
+
+    def on_train_epoch_start(self) -> None:
+        self.epoch_started = time.perf_counter()
+        self.loss_sum.zero_()
+        torch.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 1_000 + self.global_rank)
+
+    def on_validation_epoch_start(self) -> None:
+        self.train_loss = self._mean_loss()  # Lightning validates before the training epoch ends
+        self.loss_sum.zero_()
+        self.validation.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        self.log("val_loss", self._mean_loss(), rank_zero_only=False, sync_dist=False)
+        for name, value in self.validation.compute().items():
+            if name in ("top1", "level_accuracy"):
+                self.log(f"val_{name}", float(value), rank_zero_only=False, sync_dist=False)
+
+    def on_train_epoch_end(self) -> None:
+        watched = {k: float(v) for k, v in self.trainer.callback_metrics.items() if k.startswith("val_")}
+        train_loss = self.train_loss if watched else self._mean_loss()
+        if not math.isfinite(train_loss):
+            raise InputError(
+                "a finite loss",
+                f"{train_loss}",
+                at=f"epoch {self.current_epoch}",
+                advice="Lower --lr, add --warmup-epochs or --clip-norm; the last good checkpoint is kept.",
+            )
+        if self.trainer.is_global_zero:
+            log.append(
+                self.log_path,
+                "epoch",
+                epoch=self.current_epoch,
+                train_loss=train_loss,
+                **watched,
+                lr=max(group["lr"] for group in self.trainer.optimizers[0].param_groups),
+                seconds=round(time.perf_counter() - self.epoch_started, 3),
+            )
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        for _, skipped in batch.skipped:
+            if skipped.path not in self.skipped:
+                self.skipped.add(skipped.path)
+                log.append(self.log_path, "skipped", path=skipped.path, reason=skipped.reason)
+        return batch
+
+    def _mean_loss(self) -> float:
+        total = self.trainer.strategy.reduce(self.loss_sum, reduce_op="sum")
+        assert isinstance(total, Tensor)
+        return float(total[0] / total[1])
+
+    # ---------------------------------------------------------------- optimiser
+
+    def configure_optimizers(self) -> Any:
+        s = self.settings
+        groups = self.classifier.parameter_groups(s.lr, s.backbone_lr, s.weight_decay)
+        options = {"momentum": s.momentum} if s.optimizer == "sgd" else {}
+        optimizer = OPTIMIZERS[s.optimizer](groups, lr=s.lr, **options)
+        warmup = s.warmup_epochs / max(s.epochs, 1) * self.steps
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / (warmup + 1)
+            if s.schedule == "constant":
+                return 1.0
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, self.steps - warmup))))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class EpochCheckpoint(Checkpoint):
+    """Saves what resuming needs at the end of epochs, not more often than every ``seconds``."""
+
+    def __init__(self, path: Path, *, seconds: float = 5.0) -> None:
+        super().__init__()
+        self.path, self.seconds, self.saved = path, seconds, time.monotonic()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        due = time.monotonic() - self.saved >= self.seconds
+        if trainer.strategy.reduce_boolean_decision(due, all=False):  # one clock decides for every process
+            trainer.save_checkpoint(self.path)
+            self.saved = time.monotonic()
+
+
+class StepBar(lightning.Callback):
+    """One progress bar over the steps of a run."""
+
+    def __init__(self, text: str, *, shown: bool = True) -> None:
+        self.text, self.progress = text, bar(shown=shown)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.progress.start()
+            total = trainer.max_epochs * trainer.num_training_batches if trainer.max_epochs else None
+            done = trainer.current_epoch * trainer.num_training_batches
+            self.task = self.progress.add_task(self.text, total=total, completed=int(done))
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.is_global_zero:
+            self.progress.advance(self.task)
+
+    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        self.progress.stop()

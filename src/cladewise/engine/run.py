@@ -1,0 +1,110 @@
+"""A trained run: a folder and what it holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from cladewise import backbones, datasets, methods
+from cladewise.datasets import Dataset
+from cladewise.engine.classifier import Classifier, FeatureScaling
+from cladewise.engine.predicting import Predicted, predict
+from cladewise.errors import InputError
+from cladewise.methods import Method
+from cladewise.records import RunConfig, RunFolder, read_config
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run folder with its configuration and taxonomy; the weights are read when they are needed.
+
+    Args:
+        path: The folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> Run:
+        """Open a folder that training has finished.
+
+        Raises:
+            InputError: It is no run folder, or training did not finish.
+        """
+        run = cls(Path(path))
+        if not run.folder.config.is_file():
+            raise InputError("a run folder", "no config.toml there", at=str(path), advice="Make one: cladewise train.")
+        if not run.folder.model.is_file():
+            raise InputError(
+                "a finished run", "no model.safetensors", at=str(path), advice="Give the train command again to resume it."
+            )
+        return run
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where everything of the run lies."""
+        return RunFolder(self.path)
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The resolved configuration."""
+        return read_config(self.folder.config)
+
+    @cached_property
+    def taxonomy(self) -> Taxonomy:
+        """The label tree."""
+        return Taxonomy.read(self.folder.taxonomy)
+
+    @cached_property
+    def method(self) -> Method:
+        """The method with its hyper-parameters."""
+        return methods.make(self.config.method, **self.config.options)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data that the run was made with, opened anew."""
+        return datasets.open(self.config.data)
+
+    @cached_property
+    def backbone(self) -> backbones.Backbone:
+        """The image encoder, with the run's weights where it was trained end to end."""
+        return self._network[1]
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The trained network, in evaluation mode: of images end to end, of features where the backbone is frozen."""
+        return self._network[0]
+
+    @cached_property
+    def _network(self) -> tuple[Classifier, backbones.Backbone]:
+        classifier, backbone = build(self.config, self.method, self.taxonomy)
+        classifier.load_state_dict(safetensors.torch.load_file(self.folder.model))
+        backbone.eval()
+        return classifier.eval(), backbone
+
+    def predict(self, paths: Sequence[str | PathLike[str]], *, progress: bool = True) -> Predicted:
+        """Predict for image files; broken ones are listed in ``skipped`` with their reason."""
+        return predict(self, [Path(p) for p in paths], progress=progress)
+
+
+def build(config: RunConfig, method: Method, taxonomy: Taxonomy) -> tuple[Classifier, backbones.Backbone]:
+    """A new network of a configuration, and its backbone (a part of the network only end to end)."""
+    wanted = config.backbone
+    backbone = backbones.load(
+        wanted.name,
+        pretrained=wanted.pretrained,
+        image_size=wanted.image_size or None,
+        checkpoint=wanted.checkpoint or None,
+    )
+    torch.manual_seed(config.seed)
+    head = method.head(taxonomy, backbone.num_features)
+    if wanted.freeze:
+        return Classifier(head, scaling=FeatureScaling(wanted.scaling, backbone.num_features)), backbone
+    return Classifier(head, backbone=backbone), backbone

@@ -1,0 +1,49 @@
+"""What turns features into a prediction."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cladewise.predictions import Prediction
+
+
+class Head(nn.Module, ABC):
+    """Features to a prediction over nodes."""
+
+    @abstractmethod
+    def forward(self, features: Float[Tensor, "batch feature"]) -> Prediction:
+        """Predict for a batch of feature vectors."""
+
+    def __call__(self, features: Float[Tensor, "batch feature"]) -> Prediction:
+        return super().__call__(features)
+
+
+class LinearHead(Head):
+    """One linear layer, and what its outputs mean.
+
+    Args:
+        num_features: Width of the features.
+        num_scores: Number of scores.
+        predict: Makes a prediction of the scores, ``[batch, num_scores]``.
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> import torch
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> head = LinearHead(8, t.num_leaves, lambda scores: LeafSoftmax(t, scores))
+        >>> head(torch.zeros(5, 8)).log_prob.shape
+        torch.Size([5, 4])
+    """
+
+    def __init__(self, num_features: int, num_scores: int, predict: Callable[[Tensor], Prediction]) -> None:
+        super().__init__()
+        self.linear = nn.Linear(num_features, num_scores)
+        self.predict = predict
+
+    def forward(self, features: Float[Tensor, "batch feature"]) -> Prediction:
+        return self.predict(self.linear(features))

@@ -1,0 +1,39 @@
+"""Flat softmax: cross-entropy over the leaves, inner nodes by summing up the tree."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from cladewise.decisions import Decision, Leaf
+from cladewise.heads import Head, LinearHead
+from cladewise.losses import FlatSoftmax, Loss
+from cladewise.methods.method import Citation, Method, option
+from cladewise.predictions import LeafSoftmax
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FlatSoftmaxMethod(Method):
+    """The baseline that does not know its tree until it is asked."""
+
+    name: ClassVar[str] = "flat-softmax"
+    title: ClassVar[str] = "Flat softmax (bottom-up)"
+    citation: ClassVar[Citation] = Citation(
+        "Valmadre",
+        "Hierarchical classification at multiple operating points",
+        "NeurIPS",
+        2022,
+        "https://arxiv.org/abs/2210.10929",
+    )
+
+    label_smoothing: float = option(0.0, "share of the target spread over all leaves, in [0, 1)", grid=(0.0, 0.1))
+
+    def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
+        return LinearHead(num_features, taxonomy.num_leaves, lambda scores: LeafSoftmax(taxonomy, scores))
+
+    def loss(self, taxonomy: Taxonomy) -> Loss:
+        return FlatSoftmax(taxonomy, label_smoothing=self.label_smoothing)
+
+    def decision(self) -> Decision:
+        return Leaf()

@@ -1,0 +1,39 @@
+"""HXE: cross-entropy of every step down the tree, discounted by depth."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from cladewise.decisions import Decision, Leaf
+from cladewise.heads import Head, LinearHead
+from cladewise.losses import HXE, Loss
+from cladewise.methods.method import Citation, Method, option
+from cladewise.predictions import LeafSoftmax
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HXEMethod(Method):
+    """A leaf softmax trained to be right about coarse steps first."""
+
+    name: ClassVar[str] = "hxe"
+    title: ClassVar[str] = "Hierarchical cross-entropy (HXE)"
+    citation: ClassVar[Citation] = Citation(
+        "Bertinetto, Mueller, Tertikas, Samangooei, Lord",
+        "Making better mistakes: leveraging class hierarchies with deep networks",
+        "CVPR",
+        2020,
+        "https://arxiv.org/abs/1912.09393",
+    )
+
+    alpha: float = option(0.1, "discount per edge, >= 0", grid=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6))
+
+    def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
+        return LinearHead(num_features, taxonomy.num_leaves, lambda scores: LeafSoftmax(taxonomy, scores))
+
+    def loss(self, taxonomy: Taxonomy) -> Loss:
+        return HXE(taxonomy, alpha=self.alpha)
+
+    def decision(self) -> Decision:
+        return Leaf()

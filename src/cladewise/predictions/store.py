@@ -1,0 +1,65 @@
+"""Predictions on disk: tensors as safetensors, everything else in the header."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from cladewise.errors import InputError
+from cladewise.predictions.prediction import Prediction
+from cladewise.taxonomy import Taxonomy
+
+
+def kinds() -> dict[str, type[Prediction]]:
+    """Every kind of prediction by the name of its class."""
+    package = vars(sys.modules["cladewise.predictions"])
+    return {k: v for k, v in package.items() if isinstance(v, type) and issubclass(v, Prediction) and v is not Prediction}
+
+
+def to_bytes(prediction: Prediction, *, extra: Mapping[str, Tensor], about: Mapping[str, str]) -> bytes:
+    """A prediction and further tensors of the same images as one safetensors file."""
+    tensors = {f"prediction.{k}": v.detach().cpu().contiguous() for k, v in prediction.tensors().items()}
+    tensors |= {k: v.detach().cpu().contiguous() for k, v in extra.items()}
+    header = {
+        **about,
+        "kind": type(prediction).__name__,
+        "settings": json.dumps(prediction.settings()),
+        "taxonomy": prediction.taxonomy.fingerprint,
+    }
+    return safetensors.torch.save(tensors, metadata=header)
+
+
+def load(path: Path, taxonomy: Taxonomy) -> tuple[Prediction, dict[str, Tensor], dict[str, str]]:
+    """The prediction, the further tensors and the header of a file that :func:`to_bytes` made.
+
+    Raises:
+        InputError: The file was written for another taxonomy or by a newer version.
+    """
+    with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
+        about: dict[str, str] = dict(file.metadata() or {})
+        tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    if about.get("taxonomy") != taxonomy.fingerprint:
+        raise InputError(
+            f"scores for taxonomy {taxonomy.fingerprint}", about.get("taxonomy"), at=str(path), advice="Delete the file."
+        )
+    kind = kinds().get(about.get("kind", ""))
+    if kind is None:
+        raise InputError(f"a prediction: {', '.join(kinds())}", about.get("kind"), at=str(path))
+    fields: dict[str, Any] = {k.removeprefix("prediction."): v for k, v in tensors.items() if k.startswith("prediction.")}
+    rest = {k: v for k, v in tensors.items() if not k.startswith("prediction.")}
+    return kind(taxonomy=taxonomy, **fields, **json.loads(about["settings"])), rest, about
+
+
+def concatenate(parts: list[Prediction]) -> Prediction:
+    """One prediction of several batches from the same head."""
+    joined = {k: torch.cat([part.tensors()[k] for part in parts]) for k in parts[0].tensors()}
+    tensors = iter(joined.values())
+    return parts[0].map(lambda _: next(tensors))

@@ -1,0 +1,167 @@
+"""The resolved configuration of a run, as it stands in ``config.toml``."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+
+from cladewise.catalogue import nearest
+from cladewise.errors import InputError
+from cladewise.records.atomic import write_text
+from cladewise.records.layout import SCHEMA_VERSION
+
+Table = TypeVar("Table")
+
+
+def setting(default: Any, text: str, *, least: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A setting with its default, its meaning, and what values it takes."""
+    return dataclasses.field(default=default, metadata={"help": text, "least": least, "choices": choices})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BackboneConfig:
+    """Which image encoder, and how much of it learns."""
+
+    name: str = setting("efficientnet_lite0", "a timm model, or the packaged efficientnet_lite0")
+    pretrained: bool = setting(True, "start from published weights")
+    checkpoint: str = setting("", "file of weights to start from instead")
+    image_size: int = setting(0, "side of the square input in pixels; 0: as the backbone was trained", least=0)
+    freeze: bool = setting(False, "train on features cached once, not end to end")
+    views: int = setting(1, "augmented copies of every training image to cache, with freeze; 1: the plain image", least=1)
+    scaling: str = setting(
+        "standardise",
+        "what is done to frozen features before the head",
+        choices=("standardise", "l2", "none"),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How the weights are fitted."""
+
+    train_split: str = setting("train", "split to fit on; several are joined with +")
+    val_split: str = setting("val", "split to watch, where the data has it")
+    epochs: int = setting(30, "passes over the training images", least=0)
+    batch_size: int = setting(128, "images a step and process", least=1)
+    optimizer: str = setting("adamw", "the optimiser", choices=("adamw", "adam", "sgd"))
+    lr: float = setting(1e-3, "learning rate of the head", least=0)
+    backbone_lr: float = setting(1e-4, "learning rate of the backbone, end to end", least=0)
+    weight_decay: float = setting(1e-4, "decay of weight matrices; biases and norms have none", least=0)
+    momentum: float = setting(0.9, "momentum of sgd", least=0)
+    schedule: str = setting("cosine", "course of the learning rates after warm-up", choices=("cosine", "constant"))
+    warmup_epochs: float = setting(0.0, "epochs over which the learning rates rise from zero", least=0)
+    precision: str = setting("32-true", "as Lightning names it: 32-true, bf16-mixed, 16-mixed")
+    accumulate: int = setting(1, "steps whose gradients are added before an update", least=1)
+    clip_norm: float = setting(0.0, "largest norm of the gradient; 0: no limit", least=0)
+    balance: str = setting(
+        "none", "draw every class equally often, or weight the loss so", choices=("none", "sample", "weight")
+    )
+    augment: str = setting("crop-flip", "augmentation, end to end", choices=("crop-flip", "none"))
+    early_stop: int = setting(0, "stop after so many epochs without a better val loss, and keep the best; 0: never", least=0)
+    accelerator: str = setting("auto", "as Lightning names it: auto, cpu, gpu, mps")
+    devices: int = setting(1, "processes a node, one a device", least=1)
+    num_nodes: int = setting(1, "nodes", least=1)
+    workers: int = setting(-1, "processes that decode images; -1: as many as there are cores, less one", least=-1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that a run follows from."""
+
+    data: Mapping[str, Any]
+    method: str
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    backbone: BackboneConfig = dataclasses.field(default_factory=BackboneConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    seed: int = 0
+    name: str = ""
+
+    def to_dict(self, **extra: Any) -> dict[str, Any]:
+        """As nested tables of plain values."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **extra,
+            "name": self.name,
+            "seed": self.seed,
+            "data": dict(self.data),
+            "method": {"name": self.method, **self.options},
+            "backbone": dataclasses.asdict(self.backbone),
+            "training": dataclasses.asdict(self.training),
+        }
+
+    def write(self, path: Path, **extra: Any) -> None:
+        """Write the file whole or not at all."""
+        write_text(path, tomli_w.dumps(self.to_dict(**extra)))
+
+
+def read_config(path: Path) -> RunConfig:
+    """Read a ``config.toml``.
+
+    Raises:
+        InputError: The file is missing, is no TOML, or has settings that are not known or not allowed.
+    """
+    if not path.is_file():
+        raise InputError("a run's config.toml", "no such file", at=str(path), advice="Give a folder that train wrote.")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError("a TOML file", f"{error}", at=str(path)) from error
+    return config_from_dict(content, at=str(path))
+
+
+def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
+    """Build a configuration from nested tables; the reverse of :meth:`RunConfig.to_dict`.
+
+    Raises:
+        InputError: A setting is not known or not allowed.
+    """
+    version = content.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise InputError(f"schema version {SCHEMA_VERSION}", version, at=at, advice="Read it with a matching cladewise.")
+    known = {"schema_version", "cladewise", "name", "seed", "data", "method", "backbone", "training", "versions"}
+    for key in content:
+        if key not in known:
+            raise InputError(f"one of {', '.join(sorted(known))}", repr(key), at=at, advice=nearest(key, known))
+    method = dict(content.get("method", {}))
+    if "name" not in method:
+        raise InputError("a method's name", "none", at=f"{at} [method]", advice="List them: cladewise list methods.")
+    return RunConfig(
+        data=dict(content.get("data", {})),
+        method=method.pop("name"),
+        options=method,
+        backbone=settings(BackboneConfig, content.get("backbone", {}), at=f"{at} [backbone]"),
+        training=settings(TrainingConfig, content.get("training", {}), at=f"{at} [training]"),
+        seed=int(content.get("seed", 0)),
+        name=str(content.get("name", "")),
+    )
+
+
+def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "", base: Table | None = None) -> Table:
+    """Check values against a table's fields and build it, on top of ``base`` where that is given.
+
+    Raises:
+        InputError: A setting is not known, of another type, too small, or not among its choices.
+    """
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key, value in values.items():
+        if key not in fields:
+            raise InputError(f"a setting: {', '.join(fields)}", repr(key), at=at, advice=nearest(key, fields))
+        field, wanted = fields[key], type(fields[key].default)
+        fits = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
+        if not fits or (isinstance(value, bool) and wanted is not bool):
+            raise InputError(f"{key} to be a {wanted.__name__}", repr(value), at=at)
+        least, choices = field.metadata["least"], field.metadata["choices"]
+        if least is not None and not value >= least:
+            raise InputError(f"{key} of at least {least}", value, at=at)
+        if choices and value not in choices:
+            raise InputError(f"{key} to be one of {', '.join(choices)}", repr(value), at=at)
+    start = {} if base is None else dataclasses.asdict(base)  # type: ignore[call-overload]
+    merged = {**start, **values}
+    return kind(**{k: float(v) if isinstance(fields[k].default, float) else v for k, v in merged.items()})
+
+

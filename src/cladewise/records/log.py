@@ -1,0 +1,40 @@
+"""The run's log: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cladewise.records.atomic import write_text
+
+
+def append(path: Path, event: str, **values: Any) -> None:
+    """Add one line. A line is written in one call, so a killed process leaves whole lines but perhaps the last."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"event": event, **values}, ensure_ascii=False) + "\n")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Every whole line, in order; a line that a killed process left unfinished is passed over.
+
+    Example:
+        >>> read(Path("no/such/log.jsonl"))
+        []
+    """
+    if not path.is_file():
+        return []
+    events: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            events.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return events
+
+
+def forget_epochs_from(path: Path, epoch: int) -> None:
+    """Drop the epochs that a resumed run goes through again, and any unfinished line."""
+    kept = [e for e in read(path) if not (e["event"] == "epoch" and e["epoch"] >= epoch)]
+    write_text(path, "".join(json.dumps(e, ensure_ascii=False) + "\n" for e in kept))
