@@ -1,0 +1,27 @@
+"""``cladewise compare``: one page from several runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, evaluated on the split; seeds are averaged.")],
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+    split: Annotated[str, typer.Option(help="Evaluations of which split to show.")] = "test",
+    decision: Annotated[
+        str | None, typer.Option(help="Evaluations by which decision; the method's own by default.")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Method, group or folder to compare with; the first flat-softmax by default.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+) -> None:
+    """Compare runs on one self-contained HTML page."""
+    from cladewise.report import write_page
+
+    page = write_page(runs, out, split=split, title=title, reference=baseline, decision=decision)
+    typer.echo(page)

@@ -1,0 +1,114 @@
+"""Which of a run's evaluations the report shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cladewise.errors import InputError
+from cladewise.records.layout import SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """The summary that ``cladewise evaluate`` wrote."""
+
+    file: Path
+    split: str
+    inference: str
+    decision: str
+    num_images: int
+    num_skipped: int
+    fingerprint: str
+    metrics: Mapping[str, Mapping[str, Any]]
+
+
+def choose(folder: Path, split: str, decision: str | None, method: Mapping[str, Any]) -> Evaluation:
+    """The evaluation of a split by a decision.
+
+    Without a decision: the only one there is, else the one that the method's configuration names, else ``leaf``; the
+    same for the inference, with ``none``.
+
+    Raises:
+        InputError: There is no such evaluation, or the choice is open.
+    """
+    run = f"cladewise evaluate {folder} --split {split}"
+    found = [read_evaluation(file) for file in sorted((folder / "evaluations").glob("*.json"))]
+    of_split = [evaluation for evaluation in found if evaluation.split == split]
+    if not of_split:
+        splits = ", ".join(sorted({evaluation.split for evaluation in found})) or "none"
+        raise InputError(
+            f"an evaluation of the split {split!r} in {folder}", f"evaluations of: {splits}", advice=f"Run: {run}"
+        )
+    if decision is not None:
+        chosen = [evaluation for evaluation in of_split if evaluation.decision == decision]
+        if not chosen:
+            there = ", ".join(sorted({evaluation.decision for evaluation in of_split}))
+            raise InputError(
+                f"an evaluation by the decision {decision!r} in {folder}",
+                f"decisions {there}",
+                advice=f"Run: {run} --decision {decision}",
+            )
+    else:
+        chosen = _prefer(of_split, "decision", (str(method.get("decision", "")), "leaf"))
+    chosen = _prefer(chosen, "inference", (str(method.get("inference", "")), "none"))
+    if len(chosen) > 1:
+        listed = ", ".join(f"{evaluation.inference}-{evaluation.decision}" for evaluation in chosen)
+        raise InputError(
+            f"one evaluation of the split {split!r} in {folder}", listed, advice="Choose one with --decision."
+        )
+    return chosen[0]
+
+
+def _prefer(evaluations: Sequence[Evaluation], field: str, names: Sequence[str]) -> list[Evaluation]:
+    """Those whose field has the first of the names that any has; all of them where none has."""
+    for name in names:
+        matching = [evaluation for evaluation in evaluations if getattr(evaluation, field) == name]
+        if matching:
+            return matching
+    return list(evaluations)
+
+
+def read_evaluation(file: Path) -> Evaluation:
+    """Read one summary.
+
+    Raises:
+        InputError: It is not the JSON that this version writes.
+    """
+    advice = "Evaluate the run again: cladewise evaluate FOLDER"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError("an evaluation in JSON", str(error), at=str(file), advice=advice) from None
+    if not isinstance(content, dict):
+        raise InputError("a JSON object", type(content).__name__, at=str(file), advice=advice)
+    check_schema(content, file)
+    try:
+        return Evaluation(
+            file=file,
+            split=str(content["split"]),
+            inference=str(content["inference"]),
+            decision=str(content["decision"]),
+            num_images=int(content["num_images"]),
+            num_skipped=int(content.get("num_skipped", 0)),
+            fingerprint=str(content["fingerprint"]),
+            metrics=content["metrics"],
+        )
+    except KeyError as error:
+        raise InputError(f"the entry {error} in an evaluation", "none", at=str(file), advice=advice) from None
+
+
+def check_schema(content: Mapping[str, Any], file: Path) -> None:
+    """Refuse what another version of the run folder's layout wrote.
+
+    Raises:
+        InputError: ``schema_version`` is missing or another.
+    """
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        advice = "Update cladewise." if newer else "Train and evaluate the run with this version."
+        raise InputError(f"schema_version {SCHEMA_VERSION}", version or "none", at=str(file), advice=advice)

@@ -1,0 +1,84 @@
+"""Charts as data: plotly figures in the page's one style, ready to stand inside HTML."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+COLORS = (
+    "#3b6fd4", "#e0803a", "#2f9e77", "#c2557f", "#8a63d2", "#a3912a", "#3aa5b8", "#96694c", "#6d7f99", "#d0574a",
+)  # fmt: skip
+"""Colour of each group, legible on white and on near-black."""
+
+DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One view of a chart that has several: what changes in the chart's first trace."""
+
+    label: str
+    changes: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A figure with its place on the page. ``height`` is in CSS pixels; ``summary`` is read where nothing is seen."""
+
+    key: str
+    figure: go.Figure
+    height: int
+    summary: str
+    variants: Sequence[Variant] = ()
+
+    def json(self) -> str:
+        """The chart as JSON that may stand inside a script element."""
+        views = go.Figure(data=[_typed(self.figure, variant.changes) for variant in self.variants])
+        text = f'{{"figure": {self.figure.to_json()}, "views": {views.to_json()}}}'
+        return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _typed(figure: go.Figure, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": figure.data[0].type, **changes}
+
+
+def color(index: int) -> str:
+    """Colour of a group."""
+    return COLORS[index % len(COLORS)]
+
+
+def dash(index: int) -> str:
+    """Line style of a group: changes when the colours begin again."""
+    return DASHES[index // len(COLORS) % len(DASHES)]
+
+
+def plain(text: object) -> str:
+    """Text that plotly shows letter by letter: it reads some HTML tags otherwise.
+
+    Example:
+        >>> plain("<b>R&D</b>")
+        '&lt;b&gt;R&amp;D&lt;/b&gt;'
+    """
+    return html.escape(str(text), quote=False)
+
+
+def blank_figure(**layout: Any) -> go.Figure:
+    """An empty figure in the page's style; colours that depend on light or dark are the page's to set."""
+    figure = go.Figure()
+    figure.update_layout(
+        template=None,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"size": 13},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": {"text": ""}},
+        hoverlabel={"align": "left"},
+        **layout,
+    )
+    figure.update_xaxes(automargin=True, zeroline=False)
+    figure.update_yaxes(automargin=True, zeroline=False)
+    return figure

@@ -1,0 +1,91 @@
+"""What was compared: the head of the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+from cladewise import __version__
+from cladewise.report.groups import Group
+from cladewise.report.table import Cell, Table
+
+HEADLINE_METRICS = ("top1", "level_accuracy", "severity", "hd@1")
+
+
+@dataclasses.dataclass(frozen=True)
+class Headline:
+    """The group that is best at one metric."""
+
+    group: Group
+    cell: Cell
+
+
+@dataclasses.dataclass(frozen=True)
+class Overview:
+    """Names and numbers of the comparison."""
+
+    title: str
+    data_name: str
+    split: str
+    num_images: int
+    num_leaves: int
+    num_nodes: int
+    level_names: tuple[str, ...]
+    num_runs: int
+    decisions: tuple[str, ...]
+    credit: str
+    skipped: tuple[tuple[str, str], ...]
+    num_skipped: int
+    warnings: tuple[str, ...]
+    headlines: tuple[Headline, ...]
+    date: str
+    version: str = __version__
+
+
+def make_overview(groups: Sequence[Group], table: Table, title: str | None) -> Overview:
+    """Gather the head of the page from all runs."""
+    runs = [run for group in groups for run in group.runs]
+    first = runs[0]
+    taxonomy, data = first.taxonomy, first.config.get("data", {})
+    data_name = str(data.get("name") or Path(str(data.get("path") or data.get("root") or "images")).name)
+    skipped = {path: reason for run in runs for path, reason in run.log.skipped}
+    methods = list(dict.fromkeys(group.method for group in groups))
+    return Overview(
+        title=title or f"{_listed(methods)} on {data_name}",
+        data_name=data_name,
+        split=first.evaluation.split,
+        num_images=first.outcomes.height,
+        num_leaves=taxonomy.num_leaves,
+        num_nodes=taxonomy.num_nodes,
+        level_names=taxonomy.level_names,
+        num_runs=len(runs),
+        decisions=tuple(dict.fromkeys(run.evaluation.decision for run in runs)),
+        credit=str(data.get("credit", "")),
+        skipped=tuple(skipped.items()),
+        num_skipped=max(run.evaluation.num_skipped for run in runs),
+        warnings=tuple(dict.fromkeys(text for run in runs for text in run.log.warnings)),
+        headlines=_headlines(table),
+        date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+    )
+
+
+def _headlines(table: Table) -> tuple[Headline, ...]:
+    """The best group of each headline metric, where there is a choice."""
+    found: list[Headline] = []
+    for name in HEADLINE_METRICS:
+        if any(style.name == name for style in table.metrics):
+            best = next(
+                ((row.group, cell) for row, cell in zip(table.rows, table.column(name), strict=True) if cell.is_best),
+                None,
+            )
+            if best is not None:
+                found.append(Headline(*best))
+    return tuple(found)
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > 4:
+        return f"{len(names)} methods"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,109 @@
+"""Run folders → one HTML page that needs nothing but a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from cladewise.errors import InputError
+from cladewise.records.atomic import writing
+from cladewise.report.curves import curve_charts
+from cladewise.report.figure import Chart, color
+from cladewise.report.groups import Group, baseline_of, group_runs
+from cladewise.report.heights import height_chart
+from cladewise.report.levels import level_chart
+from cladewise.report.mistakes import mistakes_of
+from cladewise.report.overview import make_overview
+from cladewise.report.run import read_run
+from cladewise.report.table import make_table
+from cladewise.report.tree import tree_section
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_page(
+    run_folders: Iterable[str | Path],
+    out: str | Path,
+    *,
+    split: str = "test",
+    title: str | None = None,
+    reference: str | None = None,
+    decision: str | None = None,
+) -> Path:
+    """Compare runs on one self-contained HTML page: no network, no other file.
+
+    Args:
+        run_folders: Run folders, each evaluated on the split; those that differ only in their seed are averaged.
+        out: The file to write.
+        split: Which evaluation to show.
+        title: Heading of the page; made from methods and data set where it is not given.
+        reference: Baseline of the differences: a method, a group or a folder's name. The first flat softmax else.
+        decision: Which decision's evaluation to show, where a run has several.
+
+    Returns:
+        The path written.
+
+    Raises:
+        InputError: A folder is not a run, was not evaluated so, or its numbers do not compare with the others'.
+    """
+    folders = list({Path(folder).resolve(): Path(folder) for folder in run_folders}.values())
+    if not folders:
+        raise InputError("at least one run folder", "none", advice="Name some: cladewise compare runs/*")
+    groups = group_runs([read_run(folder, split, decision) for folder in folders])
+    html = render(groups, title=title, reference=reference)
+    return _write(Path(out), html)
+
+
+def render(groups: tuple[Group, ...], *, title: str | None = None, reference: str | None = None) -> str:
+    """The page as text."""
+    baseline = baseline_of(groups, reference)
+    table = make_table(groups, baseline)
+    tree = tree_section(groups)
+    levels, heights, curves = level_chart(groups), height_chart(groups), curve_charts(groups)
+    charts: list[Chart] = [chart for chart in (levels, heights, tree.chart, *curves) if chart is not None]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            overview=make_overview(groups, table, title),
+            groups=groups,
+            baseline=baseline,
+            table=table,
+            levels=levels,
+            heights=heights,
+            tree=tree,
+            curves=curves,
+            charts=charts,
+            mistakes=[mistakes_of(group) for group in groups],
+            configs={
+                group.index: (group.shown_run.folder / "config.toml").read_text(encoding="utf-8") for group in groups
+            },
+            plotly_js=Markup(get_plotlyjs()),
+        )
+    )
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["chart_json"] = lambda chart: Markup(chart.json())
+    environment.filters["group_color"] = color
+    return environment
+
+
+def _write(out: Path, html: str) -> Path:
+    """Whole or not at all. Halves of surrogate pairs, which UTF-8 cannot say, become question marks."""
+    with writing(out) as file:
+        file.write(html.encode("utf-8", errors="replace"))
+    return out

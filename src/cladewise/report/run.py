@@ -1,0 +1,163 @@
+"""One run folder as the report reads it: configuration, tree, one evaluation and its per-image values."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cladewise.errors import InputError
+from cladewise.records.layout import RunFolder
+from cladewise.report.evaluation import Evaluation, check_schema, choose
+from cladewise.report.log import Log, read_log
+from cladewise.taxonomy import Taxonomy
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+PREDICTED_LEVEL = "predicted_"
+"""Prefix of the columns of an evaluation that answers with one node a level."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """One trained and evaluated model. ``outcomes`` has one row an image, ordered by path."""
+
+    folder: Path
+    config: dict[str, Any]
+    taxonomy: Taxonomy
+    evaluation: Evaluation
+    outcomes: pl.DataFrame
+    log: Log
+
+    @property
+    def method(self) -> str:
+        """Handle of the method."""
+        return str(self.config["method"]["name"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return int(self.config.get("seed", 0))
+
+    @property
+    def paths(self) -> pl.Series:
+        """Path of every image, relative to :attr:`image_root`."""
+        return self.outcomes["path"]
+
+    @property
+    def image_root(self) -> Path:
+        """Folder that the image paths are relative to."""
+        return Path(str(self.config.get("data", {}).get("root", ".")))
+
+    @cached_property
+    def target(self) -> IntArray:
+        """True node of every image."""
+        return self.outcomes["target"].to_numpy().astype(np.int64)
+
+    @cached_property
+    def predicted(self) -> IntArray:
+        """Chosen node of every image; where the answer is one node a level, that of the finest level."""
+        name = "predicted"
+        if name not in self.outcomes.columns or bool((self.outcomes[name].fill_null(-1) < 0).all()):
+            levels = [PREDICTED_LEVEL + level for level in reversed(self.taxonomy.level_names)]
+            name = next((level for level in levels if level in self.outcomes.columns), "")
+        if not name:
+            raise InputError(
+                "a column 'predicted', or one a level",
+                f"columns {', '.join(self.outcomes.columns)}",
+                at=str(self.folder),
+            )
+        return self.outcomes[name].to_numpy().astype(np.int64)
+
+    @cached_property
+    def lca(self) -> IntArray:
+        """Lowest common ancestor of the true and the chosen node."""
+        return self.taxonomy.lca(self.target, self.predicted)
+
+    @cached_property
+    def is_mistake(self) -> NDArray[np.bool_]:
+        """Whether each image was placed elsewhere than at or under its label."""
+        return self.lca != self.target
+
+    @cached_property
+    def confidence(self) -> FloatArray:
+        """Probability of the chosen node; NaN where the evaluation does not say."""
+        if "confidence" not in self.outcomes.columns:
+            return np.full(self.outcomes.height, np.nan)
+        return np.exp(self.outcomes["confidence"].to_numpy().astype(np.float64))
+
+    def values(self, metric: str) -> FloatArray | None:
+        """Per-image values of a metric ``[series, image]``, whose value is the mean of the series' means.
+
+        A metric without a column of its own is the mean of its levels; ``None`` where neither was written.
+        """
+        columns = [metric] if metric in self.outcomes.columns else self.level_columns(metric)
+        if not columns:
+            return None
+        return self.outcomes.select(columns).to_numpy().astype(np.float64).T
+
+    def level_columns(self, metric: str) -> list[str]:
+        """Columns ``metric/<level>`` of a metric, coarse to fine."""
+        names = [f"{metric}/{level}" for level in self.taxonomy.level_names]
+        return [name for name in names if name in self.outcomes.columns]
+
+
+def read_run(folder: Path, split: str, decision: str | None = None) -> Run:
+    """Read what the report needs of one run folder.
+
+    Raises:
+        InputError: The folder is not a run, was written by another version, or has no such evaluation.
+    """
+    files = RunFolder(folder)
+    if not files.config.is_file():
+        raise InputError(
+            "a run folder",
+            f"{folder}, which has no config.toml",
+            advice="Make one with: cladewise train ... --out FOLDER",
+        )
+    config = _read_config(files.config)
+    if not files.taxonomy.is_file():
+        raise InputError("a run folder with taxonomy.csv", "none", at=str(folder), advice="Train the run again.")
+    taxonomy = Taxonomy.read(files.taxonomy)
+    evaluation = choose(folder, split, decision, config["method"])
+    if evaluation.fingerprint != taxonomy.fingerprint:
+        raise InputError(
+            f"an evaluation over the run's own taxonomy ({taxonomy.fingerprint})",
+            evaluation.fingerprint or "none named",
+            at=str(evaluation.file),
+            advice=f"Run: cladewise evaluate {folder} --split {split}",
+        )
+    return Run(folder, config, taxonomy, evaluation, _read_outcomes(evaluation, folder), read_log(files.log))
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    try:
+        config = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError("a configuration in TOML", str(error), at=str(file), advice="Train the run again.") from None
+    check_schema(config, file)
+    if not isinstance(config.get("method"), dict) or "name" not in config["method"]:
+        raise InputError("a table [method] with a name", "none", at=str(file), advice="Train the run again.")
+    return config
+
+
+def _read_outcomes(evaluation: Evaluation, folder: Path) -> pl.DataFrame:
+    file = evaluation.file.with_suffix(".parquet")
+    advice = f"Run: cladewise evaluate {folder} --split {evaluation.split}"
+    if not file.is_file():
+        raise InputError("the per-image values of the evaluation", "no such file", at=str(file), advice=advice)
+    try:
+        outcomes = pl.read_parquet(file)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError("a Parquet file", str(error), at=str(file), advice=advice) from None
+    missing = {"path", "target"} - set(outcomes.columns)
+    if missing:
+        raise InputError(f"the columns {', '.join(sorted(missing))}", "none such", at=str(file), advice=advice)
+    return outcomes.sort("path", "target", maintain_order=True)

@@ -1,0 +1,117 @@
+"""The table: every metric of every group with its spread, its interval and its difference from the baseline."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from cladewise.report.groups import Group
+from cladewise.report.metric_style import MetricStyle, shown_metrics
+from cladewise.statistics import Interval, Spread, mean_and_sd, mean_intervals, paired_difference
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One metric of one group.
+
+    ``interval`` is about the images and ``spread`` about the seeds; ``difference`` is against the baseline, by image.
+    """
+
+    style: MetricStyle
+    interval: Interval
+    spread: Spread
+    difference: Interval | None
+    is_best: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """``better`` or ``worse`` where the interval of the difference excludes 0, else ``even``; empty without one."""
+        if self.difference is None:
+            return ""
+        if not self.difference.excludes(0.0):
+            return "even"
+        return "better" if self.style.better(self.difference.value) else "worse"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One group's cells, in the order of the table's metrics."""
+
+    group: Group
+    is_baseline: bool
+    cells: tuple[Cell, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """All rows under their metrics."""
+
+    metrics: tuple[MetricStyle, ...]
+    rows: tuple[Row, ...]
+
+    def column(self, metric: str) -> list[Cell]:
+        """Cells of one metric, a row each."""
+        position = [style.name for style in self.metrics].index(metric)
+        return [row.cells[position] for row in self.rows]
+
+
+def make_table(groups: Sequence[Group], baseline: Group) -> Table:
+    """Table of the metrics that all groups have."""
+    common = [name for name in groups[0].metrics if all(name in group.metrics for group in groups)]
+    metrics = shown_metrics(common)
+    rows = [_row(group, baseline, metrics) for group in groups]
+    for position in range(len(metrics)):
+        _mark_best(rows, position)
+    return Table(tuple(metrics), tuple(Row(group, group is baseline, tuple(cells)) for group, cells in rows))
+
+
+def intervals_of(group: Group, metrics: Sequence[str]) -> dict[str, Interval]:
+    """Interval of each metric over the images, the seeds averaged; as it was evaluated where values are missing."""
+    columns = {name: values for name in metrics if (values := group.values(name)) is not None}
+    return mean_intervals(columns) | {name: _recorded(group, name) for name in metrics if name not in columns}
+
+
+def _row(group: Group, baseline: Group, metrics: Sequence[MetricStyle]) -> tuple[Group, list[Cell]]:
+    intervals = intervals_of(group, [style.name for style in metrics])
+    return group, [
+        Cell(style, intervals[style.name], _spread(group, style.name), _difference(group, baseline, style.name))
+        for style in metrics
+    ]
+
+
+def _spread(group: Group, metric: str) -> Spread:
+    return mean_and_sd([_number(run.evaluation.metrics[metric].get("value")) for run in group.runs])
+
+
+def _difference(group: Group, baseline: Group, metric: str) -> Interval | None:
+    first, second = group.values(metric), baseline.values(metric)
+    if group is baseline or first is None or second is None:
+        return None
+    return paired_difference(first, second)
+
+
+def _recorded(group: Group, metric: str) -> Interval:
+    """A metric without per-image values keeps its interval only where a single run gave it."""
+    entry = group.runs[0].evaluation.metrics[metric]
+    if len(group.runs) > 1:
+        return Interval(_spread(group, metric).mean, math.nan, math.nan, int(entry.get("count", 0)))
+    ends = [_number(entry.get(end)) for end in ("value", "low", "high")]
+    return Interval(*ends, count=int(entry.get("count", 0)))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _mark_best(rows: Sequence[tuple[Group, list[Cell]]], position: int) -> None:
+    """Mark the best of a column, and all that read the same."""
+    cells = [cells[position] for _, cells in rows]
+    values = [cell.interval.value for cell in cells if not math.isnan(cell.interval.value)]
+    if len(rows) < 2 or not values:
+        return
+    style = cells[0].style
+    best = style.number(max(values) if style.text.higher_is_better else min(values))
+    for _, row in rows:
+        if style.number(row[position].interval.value) == best:
+            row[position] = dataclasses.replace(row[position], is_best=True)

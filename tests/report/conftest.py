@@ -1,0 +1,52 @@
+"""Run folders over one small tree, fresh for every test."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cladewise import Taxonomy
+
+
+def _load(name: str) -> ModuleType:
+    """A module of this folder: test folders are not packages and not on the path."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+run_folders = _load("run_folders")
+
+
+@pytest.fixture(scope="session")
+def taxonomy() -> Taxonomy:
+    return run_folders.small_taxonomy()
+
+
+@pytest.fixture(scope="session")
+def images(taxonomy, tmp_path_factory):
+    return run_folders.draw_images(tmp_path_factory.mktemp("images"), taxonomy)
+
+
+@pytest.fixture
+def maker(taxonomy, images, tmp_path):
+    return run_folders.RunMaker(tmp_path / "runs", taxonomy, images)
+
+
+@pytest.fixture
+def make_maker(tmp_path):
+    """A maker over any tree; the images are only named, not drawn."""
+
+    def make(tree: Taxonomy, per_leaf: int = 1):
+        named = run_folders.draw_images(tmp_path / "nowhere", tree, per_leaf, drawn=False)
+        return run_folders.RunMaker(tmp_path / "more-runs", tree, named)
+
+    return make

@@ -1,0 +1,204 @@
+"""Writes run folders as docs/architecture.md describes them, with made-up answers on drawn pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import tomli_w
+from PIL import Image, ImageDraw
+
+from cladewise import Taxonomy
+from cladewise.records.layout import SCHEMA_VERSION, RunFolder
+
+PATHS = [
+    ("animals", "birds", "warbler <b>&amp;</b>"),
+    ("animals", "birds", 'wren "house"'),
+    ("animals", "birds", "heron"),
+    ("animals", "cats", "lynx 🐈"),
+    ("animals", "cats", "חתול"),
+    ("animals", "slug"),
+    ("food", "fruit", "apple"),
+    ("food", "fruit", "pear"),
+    ("food", "fruit", "cherry"),
+    ("food", "bread", "bread"),
+    ("food", "</script><script>alert(1)</script>"),
+]
+
+
+def small_taxonomy() -> Taxonomy:
+    """Ragged, with a single-child chain, a repeated name, and names that HTML must not take at their word."""
+    return Taxonomy.from_paths(PATHS, level_names=["kingdom", "family", "species"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """Test images: where they are, and their nodes. Every ninth label is an internal node."""
+
+    root: Path
+    paths: list[str]
+    target: np.ndarray
+
+
+def draw_images(root: Path, taxonomy: Taxonomy, per_leaf: int = 6, *, drawn: bool = True) -> Images:
+    paths: list[str] = []
+    target: list[int] = []
+    root.mkdir(parents=True, exist_ok=True)
+    for position, leaf in enumerate(taxonomy.leaf_nodes.tolist()):
+        for number in range(per_leaf):
+            paths.append(f"{leaf:03d}/{number:02d} <i>&.jpg")
+            internal = (position * per_leaf + number) % 9 == 8
+            target.append(int(taxonomy.parents[leaf]) if internal else leaf)
+            if drawn:
+                _draw(root / paths[-1], position, number)
+    return Images(root, paths, np.array(target))
+
+
+def _draw(file: Path, position: int, number: int) -> None:
+    file.parent.mkdir(exist_ok=True)
+    hue = (position * 47) % 256
+    image = Image.new("HSV", (200, 150), (hue, 60, 235)).convert("RGB")
+    corners = (40 + 6 * number, 30, 120 + 8 * number, 120)
+    shape = ImageDraw.Draw(image)
+    (shape.ellipse if position % 2 else shape.rectangle)(
+        corners, fill=(hue, 90, 255 - hue), outline=(40, 40, 40), width=4
+    )
+    image.save(file, quality=85)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunMaker:
+    """Writes runs over the same images into one parent folder."""
+
+    parent: Path
+    taxonomy: Taxonomy
+    images: Images
+
+    def write(
+        self,
+        name: str,
+        *,
+        method: str = "flat-softmax",
+        seed: int = 0,
+        skill: float = 0.6,
+        options: Mapping[str, Any] | None = None,
+        decision: str = "leaf",
+        predicted: Sequence[int] | None = None,
+        confidence: Sequence[float] | None = None,
+        config: Mapping[str, Any] | None = None,
+        epochs: int = 8,
+    ) -> Path:
+        """A run with the given answers, or with made-up ones of which about the share ``skill`` is right."""
+        folder = RunFolder(self.parent / name)
+        folder.path.mkdir(parents=True)
+        answers = self._answers(method, seed, skill) if predicted is None else np.asarray(predicted)
+        generator = np.random.default_rng([seed, 3])
+        log_prob = np.log(generator.uniform(0.2, 1, answers.size) if confidence is None else np.asarray(confidence))
+        resolved = {
+            "schema_version": SCHEMA_VERSION,
+            "cladewise": "0.1.0",
+            "name": name,
+            "seed": seed,
+            "data": {"kind": "folder", "name": "toys <&>", "root": str(self.images.root), "credit": "Drawn & 'free'"},
+            "method": {"name": method, **(options or {})},
+            "backbone": {"name": "efficientnet_lite0", "freeze": True},
+            "training": {"epochs": epochs, "lr": 0.001},
+        } | dict(config or {})
+        folder.config.write_text(tomli_w.dumps(resolved), encoding="utf-8")
+        self.taxonomy.write(folder.taxonomy, format="nodes")
+        folder.log.write_text(
+            "".join(json.dumps(event) + "\n" for event in self._events(epochs, seed)) + '{"event": "ep'
+        )
+        self.evaluate(folder, answers, log_prob, decision)
+        return folder.path
+
+    def evaluate(
+        self, folder: RunFolder, answers: np.ndarray, log_prob: np.ndarray, decision: str, split: str = "test"
+    ) -> None:
+        columns = self.metric_columns(answers)
+        level_means = [np.nanmean(values) for name, values in columns.items() if name.startswith("level_accuracy/")]
+        metrics = {name: _entry(values) for name, values in columns.items()}
+        metrics["level_accuracy"] = {
+            "value": float(np.mean(level_means)),
+            "low": 0.0,
+            "high": 1.0,
+            "count": answers.size,
+        }
+        summary = {
+            "schema_version": SCHEMA_VERSION,
+            "split": split,
+            "inference": "none",
+            "decision": decision,
+            "num_images": answers.size,
+            "num_skipped": 2,
+            "fingerprint": self.taxonomy.fingerprint,
+            "metrics": metrics,
+            "curves": {},
+        }
+        file = folder.evaluation(split, "none", decision)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(summary), encoding="utf-8")
+        lca = self.taxonomy.lca(self.images.target, answers)
+        outcome = {"path": self.images.paths, "target": self.images.target, "predicted": answers, "lca": lca}
+        pl.DataFrame(outcome | {"confidence": log_prob} | columns).write_parquet(
+            folder.outcomes(split, "none", decision)
+        )
+
+    def metric_columns(self, answers: np.ndarray) -> dict[str, np.ndarray]:
+        """Some of the metrics, by their definitions."""
+        tree, target = self.taxonomy, self.images.target
+        lca = tree.lca(target, answers)
+        distance = np.where(lca == target, 0.0, tree.height[lca])
+        columns = {
+            "top1": (lca == target).astype(float),
+            "severity": np.where(lca == target, np.nan, distance),
+            "hd@1": distance,
+        }
+        for level, name in enumerate(tree.level_names, start=1):
+            representative = tree.at_level(level)
+            correct = (representative[target] == representative[answers]).astype(float)
+            unsaid = ~tree.is_leaf[target] & (tree.level[target] < level)
+            columns[f"level_accuracy/{name}"] = np.where(unsaid, np.nan, correct)
+        return columns
+
+    def _answers(self, method: str, seed: int, skill: float) -> np.ndarray:
+        """Right with probability ``skill``, else a sibling or anything; images hard for one method are for all."""
+        tree, target = self.taxonomy, self.images.target
+        hardness = np.random.default_rng(1).uniform(size=target.size)
+        own = np.random.default_rng([seed, len(method)])
+        right = hardness + own.normal(0, 0.12, target.size) < skill
+        anything = own.choice(tree.leaf_nodes, target.size)
+        parent = tree.parents[target]
+        first = tree.leaf_nodes[tree.leaf_start[parent]]
+        return np.where(right, target, np.where(own.uniform(size=target.size) < 0.5, first, anything))
+
+    def _events(self, epochs: int, seed: int) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = [
+            {"event": "skipped", "path": "broken/<x>.png", "reason": "truncated after 12 bytes"},
+            {"event": "skipped", "path": "empty.gif", "reason": "empty file"},
+            {"event": "warning", "text": "3 classes have no training image"},
+        ]
+        for epoch in range(epochs):
+            loss = 3.0 * 0.8**epoch + 0.02 * seed
+            events.append(
+                {
+                    "event": "epoch",
+                    "epoch": epoch,
+                    "train_loss": loss,
+                    "val_loss": 1.1 * loss,
+                    "val_top1": 0.7 - 0.6 * 0.75**epoch,
+                    "lr": 1e-3,
+                    "seconds": 1.5,
+                }
+            )
+        return events
+
+
+def _entry(values: np.ndarray) -> dict[str, float | int]:
+    value = float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
+    return {"value": value, "low": value, "high": value, "count": int((~np.isnan(values)).sum())}
