@@ -53,10 +53,10 @@ class Dataset:
     def __post_init__(self) -> None:
         if self.nodes.shape != (len(self.paths),):
             raise InputError(f"a node for each of {len(self.paths)} images", f"nodes of shape {self.nodes.shape}")
-        if self.nodes.size and not (0 <= self.nodes.min() and self.nodes.max() < self.taxonomy.num_nodes):
-            raise InputError(
-                f"nodes from 0 to {self.taxonomy.num_nodes - 1}", f"{self.nodes.min()} to {self.nodes.max()}"
-            )
+        if self.nodes.size:
+            low, high = int(self.nodes.min()), int(self.nodes.max())
+            if low < 0 or high >= self.taxonomy.num_nodes:
+                raise InputError(f"nodes from 0 to {self.taxonomy.num_nodes - 1}", f"{low} to {high}")
 
     def __len__(self) -> int:
         return len(self.paths)

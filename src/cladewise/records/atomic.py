@@ -28,52 +28,96 @@ _ADVICE = {
 
 
 @contextmanager
-def writing(path: str | PathLike[str]) -> Generator[BinaryIO, None, None]:
-    """Open a file that takes the name ``path`` when the block ends, and only if it ends without an error.
+def replacing(path: str | PathLike[str]) -> Generator[Path, None, None]:
+    """Give a temporary path whose file takes the name ``path`` when the block ends, if it ends without an error.
 
-    It is written under a temporary name in the same folder, flushed to disk and renamed, so that a reader sees the
-    old file or the whole new one, even after a power cut. When anything fails the temporary file is removed and the
-    old file stays. Missing parent folders are made.
+    The file lies in the same folder, is flushed to disk and renamed, so that a reader sees the old file or the whole
+    new one, even after a power cut. When anything fails it is removed and the old file stays. Missing parent folders
+    are made.
 
     Raises:
         InputError: The disk is full, the folder may not be written to, or the like.
 
     Example:
         >>> path = getfixture("tmp_path") / "new" / "a.txt"
-        >>> with writing(path) as file:
-        ...     _ = file.write(b"whole")
+        >>> with replacing(path) as temporary:
+        ...     _ = temporary.write_text("whole")
         >>> path.read_text()
         'whole'
     """
     target = Path(path)
     with _explaining(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}-", suffix=".part", dir=target.parent)
+        # the ending stays, since some writers choose the format by it
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
     try:
-        with _explaining(target, temporary), os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(handle)
         with _explaining(target, temporary):
-            os.chmod(temporary, 0o666 & ~_umask())  # temporary files are private, and the records of a run are not
-            os.replace(temporary, target)
+            yield temporary
+        with _explaining(target, temporary):
+            _flush(temporary)
+            temporary.chmod(0o666 & ~_umask())  # temporary files are private, and the records of a run are not
+            temporary.replace(target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 @contextmanager
-def _explaining(target: Path, temporary: str | None = None) -> Generator[None, None, None]:
+def writing(path: str | PathLike[str]) -> Generator[BinaryIO, None, None]:
+    """Open a binary file that appears as ``path`` when the block ends without an error; see :func:`replacing`.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "a.bin"
+        >>> with writing(path) as file:
+        ...     _ = file.write(b"whole")
+        >>> path.read_bytes()
+        b'whole'
+    """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        yield file
+
+
+def write_bytes(path: str | PathLike[str], content: bytes) -> None:
+    """Write a whole file; see :func:`replacing`.
+
+    Example:
+        >>> write_bytes(getfixture("tmp_path") / "a.bin", b"whole")
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: str | PathLike[str], text: str) -> None:
+    """Write a whole UTF-8 text file; see :func:`replacing`.
+
+    Example:
+        >>> write_text(getfixture("tmp_path") / "a.txt", "whole")
+    """
+    write_bytes(path, text.encode())
+
+
+@contextmanager
+def _explaining(target: Path, temporary: Path | None = None) -> Generator[None, None, None]:
     """Turn an error in writing this file to one that says what to do; others, of the caller's block, pass."""
     try:
         yield
     except OSError as error:
         # a write to an open file carries no name
-        ours = temporary is None or error.filename in (None, temporary)
+        ours = temporary is None or error.filename is None or os.fspath(error.filename) == str(temporary)
         if not ours or error.errno not in _ADVICE:
             raise
         reason = os.strerror(error.errno).lower()
         raise InputError("a place to write to", reason, at=str(target), advice=_ADVICE[error.errno]) from error
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

@@ -1,0 +1,20 @@
+"""Where what was fetched or computed once is kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def cache_folder() -> Path:
+    """The folder that the environment variable ``CLADEWISE_CACHE`` names, else the user's cache folder.
+
+    Example:
+        >>> getfixture("monkeypatch").setenv("CLADEWISE_CACHE", "/tmp/kept")
+        >>> cache_folder().as_posix()
+        '/tmp/kept'
+    """
+    named = os.environ.get("CLADEWISE_CACHE")
+    return Path(named).expanduser().absolute() if named else Path(platformdirs.user_cache_dir("cladewise"))
