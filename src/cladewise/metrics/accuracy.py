@@ -1,0 +1,55 @@
+"""Whether the label was found: among the first k, or near by."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise.metrics.truncation import truncate
+from cladewise.ops import tree_index
+from cladewise.taxonomy import Taxonomy
+
+
+def top_k(
+    ranking: Int[Tensor, "*batch rank"], target: Int[Tensor, "*batch"], k: int, taxonomy: Taxonomy
+) -> Float[Tensor, "*batch"]:
+    r"""1 where one of the first ``k`` ranked nodes is the label or lies below it, else 0.
+
+    .. math:: [\exists i \le k: r_i \in De(t)]
+
+    Args:
+        ranking: Nodes, best first. Where it is shorter than ``k``, all of it counts.
+        target: Node of the label; internal nodes allowed.
+        k: Number of ranked nodes that may hit.
+        taxonomy: The label tree.
+
+    Example:
+        >>> import torch
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> ranking = torch.tensor([[4, 2], [4, 2], [4, 2]])
+        >>> top_k(ranking, torch.tensor([2, 3, 1]), 2, t)
+        tensor([1., 0., 1.])
+    """
+    first, wanted = ranking[..., :k], target[..., None]
+    return (truncate(first, wanted.expand_as(first), taxonomy) == wanted).any(-1).float()
+
+
+def sibling(
+    predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
+) -> Float[Tensor, "*batch"]:
+    r"""1 where the predicted node is the label, lies below it, or has the same parent, else 0.
+
+    .. math:: [\tilde{v} = t \ \lor\ \pi(\tilde{v}) = \pi(t)]
+
+    Example:
+        >>> import torch
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> sibling(torch.tensor([3, 4, 1]), torch.tensor([2, 2, 4]), t)
+        tensor([1., 0., 1.])
+
+    References:
+        Reported with HACE (its released evaluation code).
+    """
+    reached = truncate(predicted, target, taxonomy)
+    parents = tree_index(taxonomy, target.device).parents
+    return ((reached == target) | (parents[reached] == parents[target])).float()

@@ -1,0 +1,71 @@
+"""How far off a mistake is: heights of lowest common ancestors."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise.ops import lca, tree_index
+from cladewise.taxonomy import Taxonomy
+
+
+def hierarchical_distance(
+    predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
+) -> Float[Tensor, "*batch"]:
+    r"""Height, in edges, of the lowest common ancestor of prediction and label; 0 where the prediction is right.
+
+    .. math:: D(v, t) = 0 \ \text{if}\ v \in De(t) \ \text{else}\ h(\operatorname{lca}(v, t))
+
+    The height is that of the deepest leaf below, so on a ragged tree it is not half the length of the path between
+    the two. A prediction below an internal label is right; one above the label is a mistake of its own height.
+    The distance is 0 only where the prediction is right.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> hierarchical_distance(torch.tensor([2, 3, 4, 1, 3]), torch.tensor([2, 2, 2, 2, 1]), t)
+        tensor([0., 1., 2., 1., 0.])
+
+    References:
+        Bertinetto et al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393.
+    """
+    meeting = lca(predicted, target, taxonomy)
+    height = tree_index(taxonomy, target.device).height[meeting]
+    return torch.where(meeting == target, 0, height).float()
+
+
+def mistake_severity(distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """The hierarchical distance where it is a mistake; NaN where the prediction is right.
+
+    Its mean over mistakes, times the share of mistakes, is the mean hierarchical distance.
+
+    Example:
+        >>> mistake_severity(torch.tensor([0.0, 2.0]))
+        tensor([nan, 2.])
+
+    References:
+        Bertinetto et al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393.
+    """
+    return torch.where(distance > 0, distance, torch.nan)
+
+
+def hd_at_k(
+    ranking: Int[Tensor, "*batch rank"], target: Int[Tensor, "*batch"], k: int, taxonomy: Taxonomy
+) -> Float[Tensor, "*batch"]:
+    r"""Mean hierarchical distance of the first ``k`` ranked nodes; those that are right count as 0.
+
+    .. math:: \frac{1}{k} \sum_{i \le k} D(r_i, t)
+
+    A ranking shorter than ``k`` is averaged over what it has.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> hd_at_k(torch.tensor([[2, 3, 4]]), torch.tensor([2]), 2, t)
+        tensor([0.5000])
+
+    References:
+        Karthik et al., No Cost Likelihood Manipulation at Test Time for Making Better Mistakes, ICLR 2021,
+        arXiv:2104.00795.
+    """
+    first = ranking[..., :k]
+    return hierarchical_distance(first, target[..., None].expand_as(first), taxonomy).mean(-1)

@@ -1,0 +1,87 @@
+"""All metrics of a batch at once, one value an image."""
+
+from __future__ import annotations
+
+import functools
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise.decisions import Answer, LevelNodes, Nodes
+from cladewise.errors import InputError
+from cladewise.metrics.accuracy import sibling, top_k
+from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
+from cladewise.metrics.levels import at_levels, full_path, level_correct, tice
+from cladewise.taxonomy import Taxonomy
+
+RANKING_LENGTH = 20
+"""How many ranked nodes the metrics look at: pass ``prediction.ranking(RANKING_LENGTH)``."""
+
+
+def column_names(taxonomy: Taxonomy) -> tuple[str, ...]:
+    """Names of the columns of :func:`evaluate`, in its order.
+
+    Example:
+        >>> column_names(Taxonomy.from_paths([("a",)], level_names=["kind"]))[:3]
+        ('top1', 'top5', 'level_accuracy/kind')
+    """
+    levels = (f"level_accuracy/{name}" for name in taxonomy.level_names)
+    return ("top1", "top5", *levels, "severity", "hd@1", "hd@5", "hd@20", "full_path", "tice", "sibling")
+
+
+def evaluate(
+    answer: Answer, ranking: Int[Tensor, "*batch rank"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
+) -> dict[str, Float[Tensor, "*batch"]]:
+    """Per-image values of every metric, NaN where an image does not count; a metric is the mean of the others.
+
+    What is decided gives ``top1``, ``severity``, ``hd@1``, ``sibling`` and the metrics by level; the ranking gives
+    ``top5``, ``hd@5`` and ``hd@20``. Hence the mean of ``hd@1`` is that of ``severity`` times the top-1 error. From a
+    :class:`LevelNodes` answer each level is judged by its own node, and the finest is the node decided.
+    ``level_accuracy`` itself has no column: it is the mean of the levels' means.
+
+    Args:
+        answer: What was decided: ``Nodes`` or ``LevelNodes``.
+        ranking: Nodes of each image, best first: ``prediction.ranking(RANKING_LENGTH)``.
+        target: Node of each label; internal nodes allowed.
+        taxonomy: The label tree.
+
+    Returns:
+        A tensor ``[*batch]`` under each name of :func:`column_names`, in that order.
+
+    Raises:
+        InputError: The answer is a set of labels, or the shapes do not fit one another.
+
+    Example:
+        >>> import torch
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> answer = Nodes(torch.tensor([2, 3]), torch.zeros(2))
+        >>> columns = evaluate(answer, torch.tensor([[2, 3], [3, 4]]), torch.tensor([2, 2]), t)
+        >>> columns["top1"], columns["severity"], columns["hd@5"]
+        (tensor([1., 0.]), tensor([nan, 1.]), tensor([0.5000, 1.5000]))
+    """
+    if isinstance(answer, Nodes):
+        predicted, decided = answer.node, at_levels(answer.node, taxonomy)
+    elif isinstance(answer, LevelNodes):
+        predicted, decided = answer.node[..., -1], answer.node
+    else:
+        raise InputError("a decision that gives nodes or one node a level", type(answer).__name__)
+    if not predicted.shape == target.shape == ranking.shape[:-1]:
+        shapes = f"answer {list(predicted.shape)}, target {list(target.shape)}, ranking {list(ranking.shape)}"
+        raise InputError("an answer and a target [*batch] with a ranking [*batch, rank]", shapes)
+
+    distance = hierarchical_distance(predicted, target, taxonomy)
+    correct = level_correct(decided, target, taxonomy)
+    mean_distance = functools.partial(hd_at_k, ranking, target, taxonomy=taxonomy)
+    columns = (
+        (distance == 0).float(),
+        top_k(ranking, target, 5, taxonomy),
+        *correct.unbind(-1),
+        mistake_severity(distance),
+        distance,
+        mean_distance(5),
+        mean_distance(RANKING_LENGTH),
+        full_path(correct),
+        tice(decided, taxonomy),
+        sibling(predicted, target, taxonomy),
+    )
+    return dict(zip(column_names(taxonomy), columns, strict=True))

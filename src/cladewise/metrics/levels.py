@@ -1,0 +1,110 @@
+"""Right or wrong at each level, at all of them, and whether the levels agree."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise.errors import InputError
+from cladewise.ops import tree_index
+from cladewise.taxonomy import Taxonomy
+
+
+def at_levels(node: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Int[Tensor, "*batch level"]:
+    """Representative of each node at every level below the root, coarse to fine; see :meth:`Taxonomy.at_level`.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
+        >>> at_levels(torch.tensor([2, 3, 0]), t).tolist()
+        [[1, 2], [3, 3], [0, 0]]
+    """
+    index = tree_index(taxonomy, node.device)
+    above, level = index.parents.clamp_min(0), index.level
+    at_level = node.new_empty((*node.shape, taxonomy.num_levels))
+    current = node
+    for k in range(taxonomy.num_levels, 0, -1):
+        # nothing finer than k + 1 is left, and a parent is coarser than its child, so one step is enough
+        current = torch.where(level[current] > k, above[current], current)
+        at_level[..., k - 1] = current
+    return at_level
+
+
+def level_correct(
+    at_level: Int[Tensor, "*batch level"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
+) -> Float[Tensor, "*batch level"]:
+    r"""1 where the node decided at a level represents the label there, 0 where not, NaN where the label is silent.
+
+    .. math:: [\hat{v}_k = \operatorname{rep}_k(t)]
+
+    A label at an internal node is silent about the levels finer than its own. A leaf above a level represents itself.
+
+    Args:
+        at_level: Node decided at each level, coarse to fine: a :class:`LevelNodes` answer's ``node``, or
+            :func:`at_levels` of one decided node.
+        target: Node of the label; internal nodes allowed.
+        taxonomy: The label tree.
+
+    Raises:
+        InputError: There is not one node for each level.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> level_correct(at_levels(torch.tensor([3, 3, 1]), t), torch.tensor([2, 1, 3]), t)
+        tensor([[1., 0.], [1., nan], [1., 0.]])
+    """
+    check_levels(at_level, taxonomy)
+    index = tree_index(taxonomy, target.device)
+    right = (at_level == at_levels(target, taxonomy)).float()
+    levels = torch.arange(1, taxonomy.num_levels + 1, device=target.device)
+    is_leaf = index.end[target] == target + 1
+    silent = (levels > index.level[target][..., None]) & ~is_leaf[..., None]
+    return right.masked_fill(silent, torch.nan)
+
+
+def full_path(correct: Float[Tensor, "*batch level"]) -> Float[Tensor, "*batch"]:
+    """1 where every level is right that the label speaks of, else 0; NaN where it speaks of none.
+
+    Args:
+        correct: What :func:`level_correct` returns.
+
+    Example:
+        >>> full_path(torch.tensor([[1.0, 0.0], [1.0, torch.nan]]))
+        tensor([0., 1.])
+
+    References:
+        Park et al., Visually Consistent Hierarchical Image Classification (H-CAST), ICLR 2025, arXiv:2406.11608,
+        where it is called full-path accuracy.
+    """
+    silent = correct.isnan()
+    right = ((correct > 0) | silent).all(-1).float()
+    return right.masked_fill(silent.all(-1), torch.nan)
+
+
+def tice(at_level: Int[Tensor, "*batch level"], taxonomy: Taxonomy) -> Float[Tensor, "*batch"]:
+    r"""1 where the nodes decided at the levels do not lie on the path to the finest of them, else 0.
+
+    .. math:: [\exists k: \hat{v}_k \ne \operatorname{rep}_k(\hat{v}_K)]
+
+    One decided node is always consistent with itself, so its levels give 0.
+
+    Raises:
+        InputError: There is not one node for each level.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> tice(torch.tensor([[1, 3], [1, 4]]), t)
+        tensor([0., 1.])
+
+    References:
+        Tree-based inconsistency error of Park et al., Visually Consistent Hierarchical Image Classification (H-CAST),
+        ICLR 2025, arXiv:2406.11608.
+    """
+    check_levels(at_level, taxonomy)
+    return (at_level != at_levels(at_level[..., -1], taxonomy)).any(-1).float()
+
+
+def check_levels(at_level: Int[Tensor, "*batch level"], taxonomy: Taxonomy) -> None:
+    """One node for each level, or an :class:`InputError`."""
+    if taxonomy.num_levels == 0 or at_level.ndim == 0 or at_level.shape[-1] != taxonomy.num_levels:
+        raise InputError(f"a node for each of {taxonomy.num_levels} levels", f"shape {list(at_level.shape)}")

@@ -1,0 +1,62 @@
+"""The metrics as a torchmetrics module, for training loops and several processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from torchmetrics import Metric
+
+from cladewise.decisions import Answer
+from cladewise.metrics.evaluate import column_names, evaluate
+from cladewise.taxonomy import Taxonomy
+
+
+class HierarchicalMetrics(Metric):
+    """Means of all metrics over every image seen, on all processes.
+
+    Only a sum in double precision and a number of images is kept for each metric, so the value depends neither on the
+    size of the batches nor on how many images fell to which process; no image is counted twice or dropped.
+
+    Args:
+        taxonomy: The label tree.
+        options: Options of :class:`torchmetrics.Metric`.
+
+    Example:
+        >>> from cladewise.decisions import Nodes
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> metrics = HierarchicalMetrics(t)
+        >>> metrics.update(Nodes(torch.tensor([2, 4]), torch.zeros(2)), torch.tensor([[2], [4]]), torch.tensor([2, 2]))
+        >>> values = metrics.compute()
+        >>> values["top1"].item(), values["severity"].item(), values["level_accuracy"].item()
+        (0.5, 2.0, 0.5)
+    """
+
+    is_differentiable = False
+    full_state_update = False
+
+    total: Tensor
+    count: Tensor
+
+    def __init__(self, taxonomy: Taxonomy, **options: Any) -> None:
+        super().__init__(**options)
+        self.taxonomy = taxonomy
+        self.names = column_names(taxonomy)
+        self.add_state("total", torch.zeros(len(self.names), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros(len(self.names), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, answer: Answer, ranking: Int[Tensor, "*batch rank"], target: Int[Tensor, "*batch"]) -> None:
+        """Add a batch; the arguments are those of :func:`evaluate`."""
+        columns = evaluate(answer, ranking, target, self.taxonomy)
+        values = torch.stack([column.flatten() for column in columns.values()]).double()
+        self.total += values.nansum(-1)
+        self.count += values.isfinite().sum(-1)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Mean of every metric over the images that count in it, NaN where there is none; and ``level_accuracy``."""
+        means = self.total / self.count
+        values = dict(zip(self.names, means.unbind(), strict=True))
+        levels = torch.stack([values[f"level_accuracy/{name}"] for name in self.taxonomy.level_names])
+        return {**values, "level_accuracy": levels.nanmean()}

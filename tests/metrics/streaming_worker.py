@@ -1,0 +1,52 @@
+"""One of several processes that each see a shard of the same images; run by test_metrics_streaming."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from tests.reference.small_trees import t9
+from torch import Tensor
+
+from cladewise.decisions import Nodes
+from cladewise.metrics import HierarchicalMetrics
+
+NUM_IMAGES = 23
+
+
+def images() -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    predicted, target = torch.randint(9, (2, NUM_IMAGES), generator=generator)
+    ranking = torch.stack([torch.randperm(9, generator=generator) for _ in range(NUM_IMAGES)])
+    return predicted, ranking, target
+
+
+def run_over(shard: slice, batch: int) -> HierarchicalMetrics:
+    predicted, ranking, target = (x[shard] for x in images())
+    metrics = HierarchicalMetrics(t9())
+    for start in range(0, len(target), batch):
+        part = slice(start, start + batch)
+        metrics.update(Nodes(predicted[part], torch.zeros(len(predicted[part]))), ranking[part], target[part])
+    return metrics
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rank", type=int)
+    parser.add_argument("--world-size", type=int)
+    parser.add_argument("--shard", type=int, nargs=2)
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args()
+    dist.init_process_group(
+        "gloo", init_method=f"file://{given.folder / 'meet'}", rank=given.rank, world_size=given.world_size
+    )
+    values = run_over(slice(*given.shard), batch=4).compute()
+    (given.folder / f"{given.rank}.json").write_text(json.dumps({name: x.item() for name, x in values.items()}))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

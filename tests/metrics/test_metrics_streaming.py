@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tests.metrics.streaming_worker import NUM_IMAGES, images, run_over
+from tests.reference.small_trees import t9
+
+from cladewise.decisions import Nodes
+from cladewise.metrics import evaluate
+
+
+def test_batches_do_not_matter() -> None:
+    whole = run_over(slice(None), NUM_IMAGES).compute()
+    for batch in (1, 5, 22):
+        torch.testing.assert_close(run_over(slice(None), batch).compute(), whole, rtol=1e-12, atol=0, equal_nan=True)
+
+
+def test_equals_the_mean_of_the_columns() -> None:
+    predicted, ranking, target = images()
+    columns = evaluate(Nodes(predicted, torch.zeros(NUM_IMAGES)), ranking, target, t9())
+    values = run_over(slice(None), 6).compute()
+    for name, column in columns.items():
+        torch.testing.assert_close(values[name], column.double().nanmean(), equal_nan=True)
+    levels = [columns[f"level_accuracy/level_{k}"].double().nanmean() for k in (1, 2, 3)]
+    torch.testing.assert_close(values["level_accuracy"], torch.stack(levels).mean())
+
+
+def test_reset_forgets_and_no_mistake_has_no_severity() -> None:
+    metrics = run_over(slice(None), 6)
+    metrics.reset()
+    metrics.update(Nodes(torch.tensor([4]), torch.zeros(1)), torch.tensor([[4]]), torch.tensor([4]))
+    values = metrics.compute()
+    assert values["top1"] == 1
+    assert values["severity"].isnan()
+
+
+def test_saved_and_moved_like_a_module() -> None:
+    metrics = run_over(slice(None), 6)
+    assert metrics.to("cpu").total.dtype == torch.float64
+    assert metrics.half().total.dtype == torch.float64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shards", [[(0, 4), (4, 23)], [(0, 23), (23, 23)]])
+def test_two_processes_give_the_value_of_one(tmp_path: Path, shards: list[tuple[int, int]]) -> None:
+    command = [sys.executable, "-m", "tests.metrics.streaming_worker", "--folder", tmp_path, "--world-size", "2"]
+    workers = [
+        subprocess.Popen([*command, "--rank", str(rank), "--shard", *map(str, shard)], cwd=Path(__file__).parents[2])
+        for rank, shard in enumerate(shards)
+    ]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    alone = {name: value.item() for name, value in run_over(slice(None), 4).compute().items()}
+    for rank in range(2):
+        found = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert found == pytest.approx(alone, rel=1e-12, nan_ok=True)

@@ -1,0 +1,75 @@
+"""The metrics again, one image at a time, on sets and lists; slow, obvious, and without torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cladewise.taxonomy import Taxonomy
+
+NAN = math.nan
+
+
+def ancestors(taxonomy: Taxonomy, node: int) -> list[int]:
+    """From the node up to the root, both included."""
+    chain = [node]
+    while chain[-1] != 0:
+        chain.append(int(taxonomy.parents[chain[-1]]))
+    return chain
+
+
+def children(taxonomy: Taxonomy, node: int) -> list[int]:
+    return [v for v in range(1, taxonomy.num_nodes) if taxonomy.parents[v] == node]
+
+
+def height(taxonomy: Taxonomy, node: int) -> int:
+    return max((1 + height(taxonomy, c) for c in children(taxonomy, node)), default=0)
+
+
+def num_leaves_under(taxonomy: Taxonomy, node: int) -> int:
+    below = children(taxonomy, node)
+    return sum(num_leaves_under(taxonomy, c) for c in below) if below else 1
+
+
+def is_right(taxonomy: Taxonomy, predicted: int, target: int) -> bool:
+    return target in ancestors(taxonomy, predicted)
+
+
+def distance(taxonomy: Taxonomy, predicted: int, target: int) -> float:
+    if is_right(taxonomy, predicted, target):
+        return 0.0
+    above = set(ancestors(taxonomy, predicted))
+    return float(height(taxonomy, next(v for v in ancestors(taxonomy, target) if v in above)))
+
+
+def representative(taxonomy: Taxonomy, node: int, level: int) -> int:
+    return next(v for v in ancestors(taxonomy, node) if taxonomy.level[v] <= level)
+
+
+def evaluate(taxonomy: Taxonomy, decided: int | Sequence[int], ranking: Sequence[int], target: int) -> dict[str, float]:
+    """The metrics of one image, under their names. ``decided`` is a node, or a node for each level."""
+    levels = range(1, taxonomy.num_levels + 1)
+    if isinstance(decided, int):
+        node, at_level = decided, [representative(taxonomy, decided, k) for k in levels]
+    else:
+        node, at_level = decided[-1], list(decided)
+    far = distance(taxonomy, node, target)
+    values = {
+        "top1": float(is_right(taxonomy, node, target)),
+        "top5": float(any(is_right(taxonomy, v, target) for v in ranking[:5])),
+    }
+    speaks = [k for k in levels if k <= taxonomy.level[target] or not children(taxonomy, target)]
+    for k in levels:
+        right = float(at_level[k - 1] == representative(taxonomy, target, k))
+        values[f"level_accuracy/{taxonomy.level_names[k - 1]}"] = right if k in speaks else NAN
+    values["severity"] = far if far else NAN
+    values["hd@1"] = far
+    for k in (5, 20):
+        distances = [distance(taxonomy, v, target) for v in ranking[:k]]
+        values[f"hd@{k}"] = sum(distances) / len(distances)
+    right_levels = [at_level[k - 1] == representative(taxonomy, target, k) for k in speaks]
+    values["full_path"] = float(all(right_levels)) if speaks else NAN
+    values["tice"] = float(at_level != [representative(taxonomy, at_level[-1], k) for k in levels])
+    together = node != 0 and target != 0 and taxonomy.parents[node] == taxonomy.parents[target]
+    values["sibling"] = float(is_right(taxonomy, node, target) or bool(together))
+    return values
