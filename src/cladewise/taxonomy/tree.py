@@ -377,7 +377,9 @@ class Taxonomy:
         if found:
             paths = ", ".join(self.path_name(v) for v in found[:5]) + (", ..." if len(found) > 5 else "")
             raise InputError(
-                "a label that names one node", f"{shown!r}, which {len(found)} nodes have", advice=f"Use a path: {paths}."
+                "a label that names one node",
+                f"{shown!r}, which {len(found)} nodes have",
+                advice=f"Use a path: {paths}.",
             )
         last = shown.rsplit(PATH_SEPARATOR, 1)[-1]
         near = difflib.get_close_matches(last, self._nodes_by_name, n=3) if self.num_nodes <= 100_000 else []

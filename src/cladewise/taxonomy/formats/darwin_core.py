@@ -83,7 +83,9 @@ def darwin_core_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
         raise InputError(f"levels among {', '.join(RANK_BY_TERM)}, in that order", some(list(taxonomy.level_names)))
     if not taxonomy.synthetic_root:
         raise InputError(
-            "a synthetic root", f"the root {str(taxonomy.names[0])!r}", advice="Darwin Core's ranks begin at the kingdom."
+            "a synthetic root",
+            f"the root {str(taxonomy.names[0])!r}",
+            advice="Darwin Core's ranks begin at the kingdom.",
         )
     nodes = np.arange(1, taxonomy.num_nodes)
     cells = level_cells(taxonomy, nodes)

@@ -226,7 +226,8 @@ def edges_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
     twice = names[first:].is_duplicated()
     if twice.any():
         raise InputError(
-            "names that do not repeat", some(names[first:].filter(twice).unique().sort().to_list()),
+            "names that do not repeat",
+            some(names[first:].filter(twice).unique().sort().to_list()),
             advice="Write the node table, which has ids.",
         )
     above = names.gather(np.maximum(taxonomy.parents, 0)).to_list()

@@ -56,7 +56,7 @@ def level_order(parents: IntArray, texts: StrArray, root: int) -> list[str] | No
     if any(not name.strip() for name in seen):
         return None
     nested = frame.filter(pl.Series(below & (parents != root))).unique(maintain_order=True)
-    sorter: TopologicalSorter[str] = TopologicalSorter({name: () for name in seen})
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(seen, ()))
     for child, parent in nested.iter_rows():
         sorter.add(child, parent)
     first = {name: position for position, name in enumerate(seen)}

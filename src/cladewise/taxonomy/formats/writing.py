@@ -4,13 +4,63 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
+from cladewise.errors import InputError
+from cladewise.taxonomy.formats.darwin_core import darwin_core_from_taxonomy
+from cladewise.taxonomy.formats.edges import edges_from_taxonomy
+from cladewise.taxonomy.formats.folders import write_folders
+from cladewise.taxonomy.formats.levels import levels_from_taxonomy
+from cladewise.taxonomy.formats.markup import write_json, write_yaml
+from cladewise.taxonomy.formats.newick import write_newick
 from cladewise.taxonomy.formats.nodes import nodes_from_taxonomy
-from cladewise.taxonomy.formats.table import write_table
+from cladewise.taxonomy.formats.reading import FORMAT_BY_SUFFIX, Format
+from cladewise.taxonomy.formats.table import TABLE_SUFFIXES, write_table
 from cladewise.taxonomy.tree import Taxonomy
 
+TABLES = {
+    "nodes": nodes_from_taxonomy,
+    "levels": levels_from_taxonomy,
+    "edges": edges_from_taxonomy,
+    "darwin-core": darwin_core_from_taxonomy,
+}
+FILES = {"json": write_json, "yaml": write_yaml, "newick": write_newick, "folders": write_folders}
 
-def write(taxonomy: Taxonomy, path: str | PathLike[str], **options: Any) -> None:
-    """Write the node table."""
-    write_table(nodes_from_taxonomy(taxonomy), Path(path))
+
+def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | None = None) -> None:
+    """Write a tree in the format of the file's name, atomically.
+
+    A name that ends in ``.csv``, ``.tsv`` or ``.parquet`` gets the node table, which keeps everything a taxonomy has;
+    ``format`` chooses another table. JSON keeps everything too. A name without an ending is a folder. What the other
+    formats leave out is said where they are written: :mod:`~cladewise.taxonomy.formats.levels`,
+    :mod:`~cladewise.taxonomy.formats.edges`, :mod:`~cladewise.taxonomy.formats.darwin_core`,
+    :mod:`~cladewise.taxonomy.formats.newick`, :mod:`~cladewise.taxonomy.formats.folders`.
+
+    Raises:
+        InputError: The format cannot hold the tree, or cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "classes.csv"
+        >>> write(Taxonomy.from_paths([("fruit", "apple")]), path)
+        >>> print(path.read_text().rstrip())
+        id,parent,name,level
+        0,,,level_1 > level_2
+        1,0,fruit,level_1
+        2,1,apple,level_2
+    """
+    place = Path(path)
+    suffix = place.suffix.lower()
+    chosen = format or ("nodes" if suffix in TABLE_SUFFIXES else FORMAT_BY_SUFFIX.get(suffix))
+    if chosen is None and not suffix:
+        chosen = "folders"
+    if chosen in TABLES:
+        write_table(TABLES[chosen](taxonomy), place)
+    elif chosen in FILES:
+        FILES[chosen](taxonomy, place)
+    elif format is not None:
+        raise InputError(f"a format to write among {', '.join([*TABLES, *FILES])}", repr(format))
+    else:
+        raise InputError(
+            f"a file name that ends in {', '.join([*TABLE_SUFFIXES, *FORMAT_BY_SUFFIX])}, or in nothing for folders",
+            repr(place.name),
+        )

@@ -1,0 +1,72 @@
+"""Nested folders: a folder's name is a label, what lies in it lies under it. Files do not count."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from cladewise.errors import InputError
+from cladewise.taxonomy.formats.growing import Sprout
+from cladewise.taxonomy.tree import Taxonomy
+
+
+def read_folders(path: Path) -> Taxonomy:
+    """Read a tree from the folders under a folder, which itself is the synthetic root.
+
+    Children are in the order of their names; folders that begin with a dot are left out; links to folders are
+    followed, but not back to a folder that they lie in.
+
+    Raises:
+        InputError: The path is no folder, or has no folder in it.
+    """
+    if not path.is_dir():
+        raise InputError("a folder", "something else", at=str(path))
+    tree = Sprout()
+    waiting = [(0, path, frozenset([os.path.realpath(path)]))]
+    while waiting:
+        node, folder, above = waiting.pop()
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        for name in names:
+            place = folder / name
+            real = os.path.realpath(place)
+            if real not in above:
+                waiting.append((tree.add(node, name), place, above | {real}))
+    if len(tree.parents) == 1:
+        raise InputError("a folder with folders in it, one a label", "none", at=str(path))
+    return tree.grown(str(path))
+
+
+def write_folders(taxonomy: Taxonomy, path: Path) -> None:
+    """Write a tree as empty folders, all or none. ``path`` is the synthetic root; a root that is a label lies in it.
+
+    Folders hold neither the order of children, nor levels, nor further columns.
+
+    Raises:
+        InputError: The path is taken, a name cannot be a folder's, or two children of a node have one name.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError("a new or empty folder", "one with something in it", at=str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        for node in range(1 if taxonomy.synthetic_root else 0, taxonomy.num_nodes):
+            names = taxonomy.path_names(node)
+            if names[-1].startswith(".") or any(c in names[-1] for c in "/\\\0"):
+                raise InputError("a name that a folder can have", repr(names[-1]), at=taxonomy.path_name(node))
+            _make(temporary.joinpath(*names), taxonomy.path_name(node))
+        temporary.chmod(0o755)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _make(folder: Path, label: str) -> None:
+    try:
+        folder.mkdir()
+    except FileExistsError as error:
+        raise InputError("children of a node with different names", f"two of {label!r}") from error
+    except OSError as error:
+        raise InputError("a name that a folder can have", error.strerror or "an error", at=label) from error

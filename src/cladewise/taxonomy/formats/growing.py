@@ -1,0 +1,63 @@
+"""A tree that is put together one node at a time, for formats that nest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cladewise.errors import InputError
+from cladewise.taxonomy.tree import Taxonomy
+
+
+class Sprout:
+    """Nodes in the order they were met, parents first; node 0 is the root, synthetic while it has no name.
+
+    Example:
+        >>> tree = Sprout()
+        >>> _ = tree.add(0, "fruit")
+        >>> tree.grown("here")
+        Taxonomy(2 nodes, 1 leaves, 1 levels, synthetic root)
+    """
+
+    def __init__(self, root: str = "") -> None:
+        self.parents: list[int] = [-1]
+        self.names: list[str] = [root]
+
+    def add(self, parent: int, name: str) -> int:
+        """Add a node and return its index."""
+        self.parents.append(parent)
+        self.names.append(name)
+        return len(self.parents) - 1
+
+    def path(self, node: int) -> str:
+        """Where a node lies, for an error text."""
+        names: list[str] = []
+        while node >= 0:
+            names.append(self.names[node])
+            node = self.parents[node]
+        return "/".join(reversed(names)).strip("/")
+
+    def grown(
+        self,
+        source: str,
+        *,
+        level: Sequence[int] | None = None,
+        level_names: Sequence[str] | None = None,
+        columns: Mapping[str, Sequence[str]] | None = None,
+    ) -> Taxonomy:
+        """The tree as a value.
+
+        Raises:
+            InputError: A node below the root has no name.
+        """
+        blank = next((node for node, name in enumerate(self.names) if node and not name.strip()), None)
+        if blank is not None:
+            above = self.path(self.parents[blank]) or "the root"
+            raise InputError("a name for every node", f"a blank under {above}", at=source)
+        return Taxonomy.from_parents(
+            self.parents,
+            self.names,
+            level=level,
+            level_names=level_names,
+            columns=columns,
+            synthetic_root=not self.names[0].strip(),
+        )

@@ -1,0 +1,137 @@
+"""WordNet's nouns, whole or as the ancestors of a list of synsets such as ImageNet's.
+
+The format of ``data.noun``: https://wordnet.princeton.edu/documentation/wndb5wn. ImageNet's ids are the offsets of
+WordNet 3.0 with an ``n`` before them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from cladewise.errors import InputError
+from cladewise.taxonomy.formats.edges import Parents
+from cladewise.taxonomy.formats.files import read_text
+from cladewise.taxonomy.problems import some
+from cladewise.taxonomy.tree import Taxonomy
+
+HYPERNYM_POINTERS = ("@", "@i")
+
+
+@dataclasses.dataclass(frozen=True)
+class Synset:
+    """One meaning: its id, the words for it, the ids of its hypernyms in WordNet's order, and its gloss."""
+
+    id: str
+    words: tuple[str, ...]
+    hypernyms: tuple[str, ...]
+    gloss: str
+
+
+def read_wordnet(
+    path: Path, *, ids: str | PathLike[str] | Sequence[str] | None = None, parents: Parents = "error"
+) -> Taxonomy:
+    """Read the noun hierarchy, or the part of it that leads from the root to some synsets.
+
+    A node's name is the first word of its synset, with blanks for underscores; its columns are ``id``, ``words`` and
+    ``description``.
+
+    Args:
+        path: WordNet's folder, or its ``data.noun``.
+        ids: Synsets wanted, ``n02084071``, or a file with one a line. Defaults to all.
+        parents: What to do with a synset of several hypernyms: fail, or keep the first or the last.
+
+    Raises:
+        InputError: The file is not WordNet's, a synset is unknown, or one has several hypernyms.
+    """
+    file = path / "data.noun" if path.is_dir() else path
+    synsets = read_synsets(file)
+    wanted = list(synsets) if ids is None else _ids(ids)
+    unknown = [synset for synset in wanted if synset not in synsets]
+    if unknown:
+        raise InputError("synsets of this WordNet, like n02084071", some(unknown), at=str(file))
+    kept = _with_ancestors(synsets, wanted, parents)
+    several = [f"{synsets[s].words[0]} ({s})" for s in kept if len(synsets[s].hypernyms) > 1]
+    if several and parents == "error":
+        raise InputError(
+            "one hypernym for each synset",
+            f"{len(several)} with several: {some(several)}",
+            at=str(file),
+            advice='Pass parents="first" to keep the one that WordNet lists first.',
+        )
+    position = {synset: node for node, synset in enumerate(kept)}
+    tops = [synset for synset in kept if not synsets[synset].hypernyms]
+    if len(tops) != 1:
+        raise InputError("exactly one synset without a hypernym", some(tops) or "none", at=str(file))
+    above = [position[_chosen(synsets[s], parents)[0]] if synsets[s].hypernyms else -1 for s in kept]
+    return Taxonomy.from_parents(
+        above,
+        [synsets[synset].words[0] for synset in kept],
+        columns={
+            "id": kept,
+            "words": [", ".join(synsets[synset].words) for synset in kept],
+            "description": [synsets[synset].gloss for synset in kept],
+        },
+    )
+
+
+def read_synsets(path: Path) -> dict[str, Synset]:
+    """Every synset of ``data.noun`` by its id.
+
+    Raises:
+        InputError: A line is not one of WordNet's.
+    """
+    found: dict[str, Synset] = {}
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line or line.startswith(" "):  # the licence
+            continue
+        try:
+            synset = _synset(line)
+        except (IndexError, ValueError) as error:
+            raise InputError("a line of WordNet's data.noun", f"{line:.40}", at=f"{path}:{number}") from error
+        found[synset.id] = synset
+    return found
+
+
+def _synset(line: str) -> Synset:
+    """Offset, file, type, number of words (hex), words with lexical ids, number of pointers, pointers, gloss."""
+    data, _, gloss = line.partition(" | ")
+    fields = data.split()
+    num_words = int(fields[3], 16)
+    words = tuple(word.replace("_", " ") for word in fields[4 : 4 + 2 * num_words : 2])
+    start = 5 + 2 * num_words
+    pointers = fields[start : start + 4 * int(fields[start - 1])]
+    kinds, offsets = pointers[::4], pointers[1::4]
+    hypernyms = tuple(f"n{to}" for kind, to in zip(kinds, offsets, strict=True) if kind in HYPERNYM_POINTERS)
+    if len(words) != num_words or not fields[0].isdigit():
+        raise ValueError(line)
+    return Synset(f"n{fields[0]}", words, hypernyms, gloss.strip())
+
+
+def _chosen(synset: Synset, parents: Parents) -> tuple[str, ...]:
+    """Hypernyms to follow: all while they are to be complained about, else the one to keep."""
+    if parents == "error":
+        return synset.hypernyms
+    return synset.hypernyms[:1] if parents == "first" else synset.hypernyms[-1:]
+
+
+def _with_ancestors(synsets: dict[str, Synset], wanted: Sequence[str], parents: Parents) -> list[str]:
+    """The wanted synsets and all that lie above them, in WordNet's order."""
+    kept = set(wanted)
+    waiting = list(wanted)
+    while waiting:
+        for above in _chosen(synsets[waiting.pop()], parents):
+            if above not in synsets:
+                raise InputError("hypernyms that the file has", f"{above!r}")
+            if above not in kept:
+                kept.add(above)
+                waiting.append(above)
+    return [synset for synset in synsets if synset in kept]
+
+
+def _ids(ids: str | PathLike[str] | Sequence[str]) -> list[str]:
+    if isinstance(ids, str | PathLike):
+        ids = read_text(Path(ids)).split()
+    return list(dict.fromkeys(ids))
