@@ -1,7 +1,65 @@
-"""Cladewise: hierarchical image classification."""
+"""Cladewise: hierarchical image classification. Images in, a place in a label tree out.
+
+>>> import cladewise as cw
+>>> taxonomy = cw.Taxonomy.from_paths([("bird", "warbler"), ("bird", "wren"), ("moth",)])
+>>> loss = cw.losses.HACE(taxonomy, dilution=0.5)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from cladewise.errors import InputError, MissingExtraError
 from cladewise.taxonomy import Taxonomy
 
+if TYPE_CHECKING:
+    from cladewise import (
+        backbones,
+        datasets,
+        decisions,
+        heads,
+        inference,
+        losses,
+        methods,
+        metrics,
+        ops,
+        predictions,
+        report,
+        statistics,
+    )
+    from cladewise.engine import Run, Scores, evaluate, fit, train
+
 __version__ = "0.1.0"
-__all__ = ["InputError", "MissingExtraError", "Taxonomy", "__version__"]
+__all__ = [
+    "InputError",
+    "MissingExtraError",
+    "Run",
+    "Scores",
+    "Taxonomy",
+    "__version__",
+    "backbones",
+    "datasets",
+    "decisions",
+    "evaluate",
+    "fit",
+    "heads",
+    "inference",
+    "losses",
+    "methods",
+    "metrics",
+    "ops",
+    "predictions",
+    "report",
+    "statistics",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs torch when it is first asked for: trees, records and reports do without."""
+    if name in ("Run", "Scores", "evaluate", "fit", "train"):
+        return getattr(importlib.import_module("cladewise.engine"), name)
+    if name in __all__:
+        return importlib.import_module(f"cladewise.{name}")
+    raise AttributeError(f"module 'cladewise' has no attribute {name!r}")

@@ -23,7 +23,7 @@ def demo(
     from rich.table import Table
 
     from cladewise import datasets, engine, methods
-    from cladewise.records.metric_names import METRICS
+    from cladewise.records.metric_names import metric_text
     from cladewise.report import write_page
 
     console = Console()
@@ -48,7 +48,7 @@ def demo(
     table = Table(title=f"Test images of a vendor never seen, mean ± sd of {seeds} seeds", title_justify="left")
     table.add_column("method")
     for metric in SHOWN:
-        table.add_column(METRICS[metric].title, justify="right")
+        table.add_column(metric_text(metric).title, justify="right")
     for name, scores in results.items():
         cells = [_mean_and_sd([score[metric].value for score in scores]) for metric in SHOWN]
         table.add_row(methods.available()[name].title, *cells)

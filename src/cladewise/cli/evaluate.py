@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
-from cladewise.cli.settings import parse_pairs
+from cladewise.cli.settings import decision_parameters
 
 
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     split: Annotated[str, typer.Option(help="Split of the data; several are joined with +.")] = "test",
     decision: Annotated[
-        Optional[str], typer.Option(help="See: cladewise list decisions. The method's own where none is given.")
+        str | None, typer.Option(help="See: cladewise list decisions. The method's own where none is given.")
     ] = None,
-    inference: Annotated[Optional[str], typer.Option(help="See: cladewise list inferences.")] = None,
-    threshold: Annotated[Optional[float], typer.Option(help="Probability for --decision threshold.")] = None,
+    inference: Annotated[str | None, typer.Option(help="See: cladewise list inferences.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Probability for --decision threshold.")] = None,
     set_: Annotated[
-        Optional[list[str]], typer.Option("--set", help="Another parameter of the decision, key=value.")
+        list[str] | None, typer.Option("--set", help="Another parameter of the decision, key=value.")
     ] = None,
 ) -> None:
     """Evaluate runs on a split, and print and keep the metrics with their 95% intervals."""
@@ -27,9 +27,11 @@ def evaluate(
     from rich.table import Table
 
     from cladewise import engine
-    from cladewise.records.metric_names import METRICS
+    from cladewise.records.metric_names import metric_text
 
-    parameters = parse_pairs(set_ or [], "--set") | ({} if threshold is None else {"threshold": threshold})
+    parameters: dict[str, Any] = parse_pairs(set_ or [], "--set") | (
+        {} if threshold is None else {"threshold": threshold}
+    )
     scores = {
         run: engine.evaluate(run, split=split, decision=decision, inference=inference, **parameters) for run in runs
     }
@@ -39,7 +41,7 @@ def evaluate(
         table.add_column(run.name, justify="right")
     for metric in next(iter(scores.values())).metrics:
         cells = [_cell(scores[run].metrics.get(metric)) for run in runs]
-        table.add_row(METRICS[metric].title if metric in METRICS else metric, *cells)
+        table.add_row(metric_text(metric).title, *cells)
     Console().print(table)
     for run in runs:
         typer.echo(f"{scores[run].path}")

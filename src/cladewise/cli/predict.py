@@ -6,11 +6,11 @@ import glob
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladewise.cli.settings import parse_pairs
+from cladewise.cli.settings import decision_parameters
 from cladewise.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ def predict(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     images: Annotated[list[str], typer.Argument(help="Image files, folders, or patterns such as 'new/**/*.jpg'.")],
     decision: Annotated[
-        Optional[str], typer.Option(help="See: cladewise list decisions. The method's own where none is given.")
+        str | None, typer.Option(help="See: cladewise list decisions. The method's own where none is given.")
     ] = None,
-    threshold: Annotated[Optional[float], typer.Option(help="Probability for --decision threshold.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Probability for --decision threshold.")] = None,
     set_: Annotated[
-        Optional[list[str]], typer.Option("--set", help="Another parameter of the decision, key=value.")
+        list[str] | None, typer.Option("--set", help="Another parameter of the decision, key=value.")
     ] = None,
     format_: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "csv",
-    out: Annotated[Optional[Path], typer.Option(help="File to write instead of standard output.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
 ) -> None:
     """Predict for images: the label, its whole path, and the probability of every step."""
     from cladewise import engine
@@ -41,7 +41,7 @@ def predict(
         raise InputError("--out FILE with --format parquet", "standard output")
     files = find_images(images)
     predicted = engine.Run.open(run).predict(files)
-    parameters = parse_pairs(set_ or [], "--set") | ({} if threshold is None else {"threshold": threshold})
+    parameters = decision_parameters(set_, threshold)
     write_frame(predicted.to_frame(decision, **parameters), format_, out)
     for skipped in predicted.skipped:
         typer.echo(f"cladewise: {skipped.path} left out: {skipped.reason}", err=True)
@@ -82,8 +82,13 @@ def write_frame(frame: pl.DataFrame, format_: str, out: Path | None) -> None:
         lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
         rounded = frame.with_columns(pl.col(pl.Float64).round(6))
         frame = rounded.with_columns(
-            pl.col(name).list.eval(pl.element().cast(pl.Float64, strict=False).round(6).cast(pl.String)
-            if frame.schema[name] == pl.List(pl.Float64) else pl.element()).list.join("/")
+            pl.col(name)
+            .list.eval(
+                pl.element().cast(pl.Float64, strict=False).round(6).cast(pl.String)
+                if frame.schema[name] == pl.List(pl.Float64)
+                else pl.element()
+            )
+            .list.join("/")
             for name in lists
         )
     if out is None:

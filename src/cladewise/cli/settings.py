@@ -70,3 +70,6 @@ def parse_pairs(pairs: Sequence[str], flag: str) -> dict[str, Any]:
     return found
 
 
+def decision_parameters(pairs: Sequence[str] | None, threshold: float | None) -> dict[str, Any]:
+    """Parameters of a decision: ``--set`` words, and the one that has an option of its own."""
+    return parse_pairs(pairs or [], "--set") | ({} if threshold is None else {"threshold": threshold})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -15,24 +15,24 @@ from cladewise.records import BackboneConfig, TrainingConfig
 @with_settings(BackboneConfig, TrainingConfig, but=("name",))
 def train(
     data: Annotated[
-        Optional[str], typer.Argument(help="A folder of images, a manifest (CSV or Parquet), or a data set's name.")
+        str | None, typer.Argument(help="A folder of images, a manifest (CSV or Parquet), or a data set's name.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run.", rich_help_panel="Run")] = Path("runs/run"),
     taxonomy: Annotated[
-        Optional[Path], typer.Option(help="The label tree; the data's own folders or labels where none is given.")
+        Path | None, typer.Option(help="The label tree; the data's own folders or labels where none is given.")
     ] = None,
     method: Annotated[str, typer.Option(help="See: cladewise list methods.")] = "hace",
     set_: Annotated[
-        Optional[list[str]], typer.Option("--set", help="A hyper-parameter of the method: --set dilution=0.7.")
+        list[str] | None, typer.Option("--set", help="A hyper-parameter of the method: --set dilution=0.7.")
     ] = None,
     data_option: Annotated[
-        Optional[list[str]], typer.Option("--data-option", help="An option of a data set: --data-option size=96.")
+        list[str] | None, typer.Option("--data-option", help="An option of a data set: --data-option size=96.")
     ] = None,
     backbone: Annotated[str, typer.Option(help="See: cladewise list backbones.")] = "efficientnet_lite0",
     seed: Annotated[int, typer.Option(help="Seed of everything random.", rich_help_panel="Run")] = 0,
     name: Annotated[str, typer.Option(help="Name of the run in reports.", rich_help_panel="Run")] = "",
     config: Annotated[
-        Optional[Path], typer.Option(help="Rerun this config.toml; no other option but --out counts then.")
+        Path | None, typer.Option(help="Rerun this config.toml; no other option but --out counts then.")
     ] = None,
     **chosen: Any,
 ) -> None:

@@ -108,7 +108,8 @@ def evaluate(
 
 def handle(decision: Decision) -> str:
     """Name of a decision with the parameters that differ from its defaults: ``threshold-0.8``."""
-    changed = [getattr(decision, f.name) for f in dataclasses.fields(decision) if getattr(decision, f.name) != f.default]
+    values = {f: getattr(decision, f.name) for f in dataclasses.fields(decision)}
+    changed = [value for field, value in values.items() if value != field.default]
     return "-".join([decision.name, *(f"{value:g}" if isinstance(value, float) else str(value) for value in changed)])
 
 
@@ -141,7 +142,7 @@ def _scored(run: Run, split: str, data: Dataset | None, *, progress: bool) -> _S
     if kept.size == 0:
         raise InputError("images to evaluate on", "none that can be read", at=f"split {split} of {dataset.name}")
     targets = torch.from_numpy(dataset.nodes[kept])
-    paths = [dataset.paths[i] for i in kept]
+    paths = [dataset.paths[i] for i in kept.tolist()]
     about = {"model_mtime_ns": str(run.folder.model.stat().st_mtime_ns), "num_skipped": str(len(skipped))}
     with replacing(rows_path) as temporary:
         prediction_rows(prediction, targets, paths).write_parquet(temporary)

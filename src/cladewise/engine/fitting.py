@@ -22,7 +22,7 @@ from cladewise.progress import bar
 from cladewise.records import TrainingConfig, log
 from cladewise.taxonomy import Taxonomy
 
-OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+OPTIMIZERS: dict[str, Any] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
 class Fitting(lightning.LightningModule):
@@ -165,7 +165,7 @@ class Fitting(lightning.LightningModule):
 class EpochCheckpoint(Checkpoint):
     """Saves what resuming needs at the end of epochs, not more often than every ``seconds``."""
 
-    def __init__(self, path: Path, *, seconds: float = 5.0) -> None:
+    def __init__(self, path: Path, *, seconds: float) -> None:
         super().__init__()
         self.path, self.seconds, self.saved = path, seconds, time.monotonic()
 
@@ -189,7 +189,9 @@ class StepBar(lightning.Callback):
             done = trainer.current_epoch * trainer.num_training_batches
             self.task = self.progress.add_task(self.text, total=total, completed=int(done))
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         if trainer.is_global_zero:
             self.progress.advance(self.task)
 

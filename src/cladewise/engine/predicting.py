@@ -126,7 +126,7 @@ def predict(run: Run, paths: Sequence[Path], *, progress: bool = True) -> Predic
         splits={},
     )
     prediction, kept, skipped = predict_rows(run, images, np.arange(len(paths)), cache=False, progress=progress)
-    return Predicted(tuple(images.paths[i] for i in kept), prediction, skipped, run.method.decision())
+    return Predicted(tuple(images.paths[i] for i in kept.tolist()), prediction, skipped, run.method.decision())
 
 
 def predict_rows(
@@ -149,9 +149,7 @@ def predict_rows(
             ]
         return _joined(parts, classifier, run), kept, features.skipped
     backbone = run.backbone.to(device)
-    batches = loader(
-        dataset, indices, backbone.transform(train=False), batch_size=size, workers=None
-    )
+    batches = loader(dataset, indices, backbone.transform(train=False), batch_size=size, workers=None)
     parts, rows, skipped = [], [], []
     with torch.inference_mode():
         for batch in track(batches, "predicting", shown=progress):

@@ -24,14 +24,13 @@ Order = Sampler[int] | Sequence[int]
 class Rows(Protocol):
     """Labelled inputs of one split."""
 
-    epoch: int
-    """Which pass over the rows this is; augmentation follows from it."""
+    nodes: IntArray
+    """Node of every row."""
     skipped: tuple[Skipped, ...]
     """Images known to be unreadable before any batch is made."""
 
-    @property
-    def nodes(self) -> IntArray:
-        """Node of every row."""
+    def set_epoch(self, epoch: int) -> None:
+        """Which pass over the rows comes next; augmentation follows from it."""
         ...
 
     def __len__(self) -> int: ...
@@ -52,6 +51,9 @@ class FeatureRows:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
 
     def __getitems__(self, positions: Sequence[int]) -> Batch:
         rows = self.indices[np.asarray(positions, dtype=np.int64)]
@@ -89,13 +91,8 @@ class DecodedRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    @property
-    def epoch(self) -> int:
-        return self._rows.epoch
-
-    @epoch.setter
-    def epoch(self, value: int) -> None:
-        self._rows.epoch = value
+    def set_epoch(self, epoch: int) -> None:
+        self._rows.epoch = epoch
 
     def loader(self, order: Order, *, batch_size: int, workers: int) -> DataLoader[Any]:
         workers = default_workers() if workers < 0 else workers

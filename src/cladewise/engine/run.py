@@ -43,7 +43,10 @@ class Run:
             raise InputError("a run folder", "no config.toml there", at=str(path), advice="Make one: cladewise train.")
         if not run.folder.model.is_file():
             raise InputError(
-                "a finished run", "no model.safetensors", at=str(path), advice="Give the train command again to resume it."
+                "a finished run",
+                "no model.safetensors",
+                at=str(path),
+                advice="Resume it: give the train command again.",
             )
         return run
 

@@ -16,7 +16,7 @@ class EpochSampler(DistributedSampler[int]):
     """Positions in an order that follows from seed and epoch alone: a resumed run sees what it would have seen.
 
     Args:
-        rows: The rows to order; their ``epoch`` is kept in step, so that augmentation follows from it too.
+        rows: The rows to order; their epoch is kept in step, so that augmentation follows from it too.
         seed: Seed of the order.
         weights: Chance of each row relative to the others, drawn with replacement; none: each row once.
         rank: This process.
@@ -38,7 +38,7 @@ class EpochSampler(DistributedSampler[int]):
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each pass."""
         super().set_epoch(epoch)
-        self.rows.epoch = epoch
+        self.rows.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[int]:
         if self.weights is None:

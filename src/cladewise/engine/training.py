@@ -15,7 +15,6 @@ import lightning
 import safetensors.torch
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch.utils.data import DataLoader
 
 import cladewise
@@ -25,6 +24,7 @@ from cladewise.datasets import Dataset
 from cladewise.engine.classifier import Classifier, FeatureScaling
 from cladewise.engine.fitting import EpochCheckpoint, Fitting, StepBar
 from cladewise.engine.predicting import preferred_device
+from cladewise.engine.processes import is_first_process, rank
 from cladewise.engine.rows import FeatureRows, rows_of
 from cladewise.engine.run import Run, build
 from cladewise.engine.sampling import EpochSampler, class_weights
@@ -102,7 +102,7 @@ def fit(
         raise InputError("images to train on", f"an empty split {config.training.train_split!r}", at=dataset.name)
     _quiet()
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    if rank_zero_only.rank == 0 and not folder.config.is_file():
+    if is_first_process() and not folder.config.is_file():
         dataset.taxonomy.write(folder.taxonomy)
         for skipped in dataset.skipped:
             log.append(folder.log, "skipped", path=skipped.path, reason=skipped.reason)
@@ -112,7 +112,7 @@ def fit(
     fitting, loaders = _prepare(config, dataset, method, classifier, backbone, folder, progress=progress)
     if config.training.epochs > 0:
         _run_trainer(config, fitting, loaders, folder, progress=progress)
-    if rank_zero_only.rank == 0:
+    if is_first_process():
         weights = {k: v.contiguous() for k, v in classifier.state_dict().items()}
         write_bytes(folder.model, safetensors.torch.save(weights))
     return Run(out)
@@ -122,8 +122,9 @@ def _check_free(folder: RunFolder, config: RunConfig) -> None:
     if not folder.config.is_file():
         return
     before, after = read_config(folder.config).to_dict(), config.to_dict()
-    for machine_only in ("workers", "devices", "accelerator"):
-        before["training"].pop(machine_only), after["training"].pop(machine_only)
+    for of_the_machine in ("workers", "devices", "accelerator", "checkpoint_seconds"):
+        for content in (before, after):
+            del content["training"][of_the_machine]
     if before != after:
         changed = ", ".join(_differences(before, after))
         raise InputError(
@@ -131,7 +132,7 @@ def _check_free(folder: RunFolder, config: RunConfig) -> None:
             f"a run that differs in {changed}",
             advice="Choose another --out, or remove the folder.",
         )
-    if folder.model.is_file() and rank_zero_only.rank == 0:
+    if folder.model.is_file() and is_first_process():
         raise InputError(
             "a run that is not finished", "a finished one", at=str(folder.path), advice="Choose another --out."
         )
@@ -160,7 +161,7 @@ def _prepare(
 ) -> tuple[Fitting, tuple[DataLoader[Any], DataLoader[Any] | None]]:
     """The module to fit and the loaders that feed it."""
     wanted = config.training
-    world, rank = wanted.devices * wanted.num_nodes, rank_zero_only.rank or 0
+    world = wanted.devices * wanted.num_nodes
     device = preferred_device(wanted.accelerator)
     rows = rows_of(config, dataset, wanted.train_split, backbone, train=True, device=device, progress=progress)
     if len(rows) == 0:
@@ -169,17 +170,17 @@ def _prepare(
         classifier.encoder.fit(rows.all())
     weights = class_weights(rows.nodes, dataset.taxonomy)
     sample = weights if wanted.balance == "sample" else None
-    sampler = EpochSampler(rows, seed=config.seed, weights=sample, rank=rank, world_size=world)
+    sampler = EpochSampler(rows, seed=config.seed, weights=sample, rank=rank(), world_size=world)
     loader = rows.loader(sampler, batch_size=wanted.batch_size, workers=wanted.workers)
     skipped, watching = rows.skipped, None
     if wanted.val_split in dataset.splits and dataset.indices(wanted.val_split).size:
         watched = rows_of(config, dataset, wanted.val_split, backbone, train=False, device=device, progress=progress)
-        share = range(rank, len(watched), world)  # nothing repeated, so that the metrics are exact
+        share = range(rank(), len(watched), world)  # nothing repeated, so that the metrics are exact
         watching = watched.loader(share, batch_size=wanted.batch_size, workers=wanted.workers)
         skipped += watched.skipped
     elif wanted.early_stop:
         raise InputError(f"a split {wanted.val_split!r} to stop early by", "no such images", at=dataset.name)
-    if rank == 0:
+    if is_first_process():
         for image in skipped:
             log.append(folder.log, "skipped", path=image.path, reason=image.reason)
     node_weights = None
@@ -210,7 +211,10 @@ def _run_trainer(
 ) -> None:
     wanted = config.training
     last, best = folder.checkpoints / "last.ckpt", None
-    callbacks: list[Any] = [EpochCheckpoint(last), StepBar(f"training {config.name or config.method}", shown=progress)]
+    callbacks: list[Any] = [
+        EpochCheckpoint(last, seconds=wanted.checkpoint_seconds),
+        StepBar(f"training {config.name or config.method}", shown=progress),
+    ]
     if wanted.early_stop:
         best = ModelCheckpoint(folder.checkpoints, filename="best", monitor="val_loss", enable_version_counter=False)
         callbacks += [EarlyStopping("val_loss", patience=wanted.early_stop), best]
@@ -231,7 +235,7 @@ def _run_trainer(
         default_root_dir=folder.path,
     )
     resume = last if last.is_file() else None
-    if resume is not None and rank_zero_only.rank == 0:
+    if resume is not None and is_first_process():
         saved = torch.load(resume, map_location="cpu", weights_only=True)
         log.forget_epochs_from(folder.log, int(saved["epoch"]) + 1)
     trainer.fit(fitting, loaders[0], loaders[1], ckpt_path=resume, weights_only=True)

@@ -34,5 +34,5 @@ class BottomUp(Inference):
     def __call__(self, prediction: Prediction) -> Prediction:
         leaves = ops.tree_index(prediction.taxonomy, prediction.device).leaf_nodes
         if not bool(prediction.has_score[leaves].all()):
-            raise InputError("a head that scores every leaf", type(prediction).__name__, advice="Use another inference.")
+            raise InputError("a head that scores every leaf", type(prediction).__name__)
         return LeafSoftmax(prediction.taxonomy, prediction.scores[..., leaves])

@@ -20,10 +20,16 @@ class HACEMethod(Method):
     name: ClassVar[str] = "hace"
     title: ClassVar[str] = "Hierarchy-aware cross-entropy (HACE)"
     citation: ClassVar[Citation] = Citation(
-        "Authors of arXiv:2605.06274", "Hierarchy-aware cross-entropy", "arXiv", 2026, "https://arxiv.org/abs/2605.06274"
+        "Authors of arXiv:2605.06274",
+        "Hierarchy-aware cross-entropy",
+        "arXiv",
+        2026,
+        "https://arxiv.org/abs/2605.06274",
     )
 
-    dilution: float = option(0.5, "share of the target that stays at each step up the path, in (0, 1]", grid=(0.2, 0.5, 0.7))
+    dilution: float = option(
+        0.5, "share of the target that stays at each step up the path, in (0, 1]", grid=(0.2, 0.5, 0.7)
+    )
     smoothing: float = option(0.0, "share of the target spread sideways before it is spread up, in [0, 1)")
     domain: Literal["nodes", "leaves"] = option("nodes", "what the softmax runs over; the paper's code: nodes")
 

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -17,16 +16,18 @@ from cladewise.errors import InputError
 from cladewise.predictions.prediction import Prediction
 from cladewise.taxonomy import Taxonomy
 
+PREFIX = "prediction."
+
 
 def kinds() -> dict[str, type[Prediction]]:
     """Every kind of prediction by the name of its class."""
-    package = vars(sys.modules["cladewise.predictions"])
-    return {k: v for k, v in package.items() if isinstance(v, type) and issubclass(v, Prediction) and v is not Prediction}
+    classes = [v for v in vars(sys.modules["cladewise.predictions"]).values() if isinstance(v, type)]
+    return {c.__name__: c for c in classes if issubclass(c, Prediction) and c is not Prediction}
 
 
 def to_bytes(prediction: Prediction, *, extra: Mapping[str, Tensor], about: Mapping[str, str]) -> bytes:
     """A prediction and further tensors of the same images as one safetensors file."""
-    tensors = {f"prediction.{k}": v.detach().cpu().contiguous() for k, v in prediction.tensors().items()}
+    tensors = {f"{PREFIX}{k}": v.detach().cpu().contiguous() for k, v in prediction.tensors().items()}
     tensors |= {k: v.detach().cpu().contiguous() for k, v in extra.items()}
     header = {
         **about,
@@ -48,14 +49,16 @@ def load(path: Path, taxonomy: Taxonomy) -> tuple[Prediction, dict[str, Tensor],
         tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     if about.get("taxonomy") != taxonomy.fingerprint:
         raise InputError(
-            f"scores for taxonomy {taxonomy.fingerprint}", about.get("taxonomy"), at=str(path), advice="Delete the file."
+            f"scores for taxonomy {taxonomy.fingerprint}",
+            about.get("taxonomy"),
+            at=str(path),
+            advice="Delete the file.",
         )
     kind = kinds().get(about.get("kind", ""))
     if kind is None:
         raise InputError(f"a prediction: {', '.join(kinds())}", about.get("kind"), at=str(path))
-    fields: dict[str, Any] = {k.removeprefix("prediction."): v for k, v in tensors.items() if k.startswith("prediction.")}
-    rest = {k: v for k, v in tensors.items() if not k.startswith("prediction.")}
-    return kind(taxonomy=taxonomy, **fields, **json.loads(about["settings"])), rest, about
+    fields = {key.removeprefix(PREFIX): tensors.pop(key) for key in list(tensors) if key.startswith(PREFIX)}
+    return kind(taxonomy=taxonomy, **fields, **json.loads(about["settings"])), tensors, about
 
 
 def concatenate(parts: list[Prediction]) -> Prediction:

@@ -28,12 +28,16 @@ _ADVICE = {
 
 
 @contextmanager
-def replacing(path: str | PathLike[str]) -> Generator[Path, None, None]:
+def replacing(path: str | PathLike[str], *, durable: bool = True) -> Generator[Path, None, None]:
     """Give a temporary path whose file takes the name ``path`` when the block ends, if it ends without an error.
 
-    The file lies in the same folder, is flushed to disk and renamed, so that a reader sees the old file or the whole
-    new one, even after a power cut. When anything fails it is removed and the old file stays. Missing parent folders
-    are made.
+    The file lies in the same folder and is renamed at the end, so that a reader sees the old file or the whole new
+    one. When anything fails it is removed and the old file stays. Missing parent folders are made.
+
+    Args:
+        path: The file to make or replace.
+        durable: Flush to disk before the rename, so that this holds after a power cut too. It takes milliseconds: do
+            without for thousands of small files that can be made again.
 
     Raises:
         InputError: The disk is full, the folder may not be written to, or the like.
@@ -56,7 +60,8 @@ def replacing(path: str | PathLike[str]) -> Generator[Path, None, None]:
         with _explaining(target, temporary):
             yield temporary
         with _explaining(target, temporary):
-            _flush(temporary)
+            if durable:
+                _flush(temporary)
             temporary.chmod(0o666 & ~_umask())  # temporary files are private, and the records of a run are not
             temporary.replace(target)
     except BaseException:
@@ -79,13 +84,13 @@ def writing(path: str | PathLike[str]) -> Generator[BinaryIO, None, None]:
         yield file
 
 
-def write_bytes(path: str | PathLike[str], content: bytes) -> None:
+def write_bytes(path: str | PathLike[str], content: bytes, *, durable: bool = True) -> None:
     """Write a whole file; see :func:`replacing`.
 
     Example:
         >>> write_bytes(getfixture("tmp_path") / "a.bin", b"whole")
     """
-    with replacing(path) as temporary:
+    with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(content)
 
 

@@ -32,7 +32,7 @@ class BackboneConfig:
     checkpoint: str = setting("", "file of weights to start from instead")
     image_size: int = setting(0, "side of the square input in pixels; 0: as the backbone was trained", least=0)
     freeze: bool = setting(False, "train on features cached once, not end to end")
-    views: int = setting(1, "augmented copies of every training image to cache, with freeze; 1: the plain image", least=1)
+    views: int = setting(1, "augmented copies of a training image to cache, with freeze; 1: as it is", least=1)
     scaling: str = setting(
         "standardise",
         "what is done to frozen features before the head",
@@ -62,10 +62,13 @@ class TrainingConfig:
         "none", "draw every class equally often, or weight the loss so", choices=("none", "sample", "weight")
     )
     augment: str = setting("crop-flip", "augmentation, end to end", choices=("crop-flip", "none"))
-    early_stop: int = setting(0, "stop after so many epochs without a better val loss, and keep the best; 0: never", least=0)
+    early_stop: int = setting(
+        0, "stop after so many epochs without a better val loss, and keep the best; 0: never", least=0
+    )
     accelerator: str = setting("auto", "as Lightning names it: auto, cpu, gpu, mps")
     devices: int = setting(1, "processes a node, one a device", least=1)
     num_nodes: int = setting(1, "nodes", least=1)
+    checkpoint_seconds: float = setting(5.0, "least seconds between checkpoints", least=0)
     workers: int = setting(-1, "processes that decode images; -1: as many as there are cores, less one", least=-1)
 
 
@@ -122,7 +125,7 @@ def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
     """
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
-        raise InputError(f"schema version {SCHEMA_VERSION}", version, at=at, advice="Read it with a matching cladewise.")
+        raise InputError(f"schema version {SCHEMA_VERSION}", version, at=at, advice="Use the cladewise that wrote it.")
     known = {"schema_version", "cladewise", "name", "seed", "data", "method", "backbone", "training", "versions"}
     for key in content:
         if key not in known:
@@ -163,5 +166,3 @@ def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "", base
     start = {} if base is None else dataclasses.asdict(base)  # type: ignore[call-overload]
     merged = {**start, **values}
     return kind(**{k: float(v) if isinstance(fields[k].default, float) else v for k, v in merged.items()})
-
-

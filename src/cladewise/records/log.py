@@ -9,11 +9,11 @@ from typing import Any
 from cladewise.records.atomic import write_text
 
 
-def append(path: Path, event: str, **values: Any) -> None:
+def append(file: Path, event: str, /, **values: Any) -> None:
     """Add one line. A line is written in one call, so a killed process leaves whole lines but perhaps the last."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"event": event, **values}, ensure_ascii=False) + "\n")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"event": event, **values}, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,5 @@
+"""``python -m cladewise``."""
+
+from cladewise.cli import main
+
+main()

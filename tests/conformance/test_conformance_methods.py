@@ -1,0 +1,162 @@
+"""Laws that every method obeys; a new method enters by existing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from cladewise import Taxonomy, methods
+from cladewise.decisions import LevelNodes, Nodes
+from cladewise.heads import Head
+from cladewise.methods import Method
+from cladewise.predictions import Coherence, Prediction, store
+
+RAGGED = Taxonomy.from_paths(
+    [
+        ("bird", "warbler", "wood warbler"),
+        ("bird", "warbler", "reed warbler"),
+        ("bird", "wren"),
+        ("moth", "hawk moth"),  # an only child
+        ("fern",),
+        ("fish", "", "eel"),  # a row that skips a level
+    ]
+)
+STAR = Taxonomy.from_paths([(name,) for name in "abcde"])
+CHAIN = Taxonomy.from_paths([("a", "b", "c", "d")])
+REAL_ROOT = Taxonomy.from_parents([-1, 0, 0, 1, 1, 2], ["thing", "animal", "plant", "dog", "cat", "fern"])
+TREES = {"ragged": RAGGED, "star": STAR, "chain": CHAIN, "real-root": REAL_ROOT}
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+FEATURES = 12
+
+every_method = pytest.mark.parametrize("name", methods.available())
+every_tree = pytest.mark.parametrize("tree", TREES)
+every_device = pytest.mark.parametrize("device", DEVICES)
+
+
+def a_batch(method: Method, taxonomy: Taxonomy, device: str = "cpu") -> tuple[Head, torch.Tensor, torch.Tensor]:
+    """A head, features, and a label at every node."""
+    torch.manual_seed(0)
+    head = method.head(taxonomy, FEATURES).to(device)
+    target = torch.arange(taxonomy.num_nodes, device=device)
+    return head, torch.randn(taxonomy.num_nodes, FEATURES, device=device), target
+
+
+@every_device
+@every_method
+@every_tree
+def test_prediction_keeps_its_promise(name: str, tree: str, device: str) -> None:
+    taxonomy, method = TREES[tree], methods.make(name)
+    head, features, _ = a_batch(method, taxonomy, device)
+    prediction: Prediction = head(features)
+    p = prediction.log_prob.exp().double()
+    assert p.shape == (len(features), taxonomy.num_nodes)
+    assert prediction.log_prob.dtype == torch.float32
+    torch.testing.assert_close(p[:, 0], torch.ones_like(p[:, 0]), atol=1e-5, rtol=0)
+    below = torch.zeros_like(p).index_add_(1, torch.tensor(taxonomy.parents[1:].copy(), device=device), p[:, 1:])
+    inner = torch.tensor(~taxonomy.is_leaf, device=device)
+    if prediction.coherence is Coherence.EXACT:
+        torch.testing.assert_close(below[:, inner], p[:, inner], atol=1e-5, rtol=1e-4)
+    if prediction.coherence is Coherence.SUPERADDITIVE:
+        assert (below <= p + 1e-5)[:, inner].all()
+    if prediction.coherence is not Coherence.NONE:
+        parents = torch.tensor(taxonomy.parents[1:].copy(), device=device)
+        assert (p[:, 1:] <= p[:, parents] + 1e-5).all()
+        own = prediction.own_log_prob.exp().double()
+        torch.testing.assert_close(own.sum(-1), torch.ones_like(own[:, 0]), atol=1e-4, rtol=0)
+
+
+@every_method
+@every_tree
+def test_loss_has_a_value_and_a_gradient_for_a_label_at_any_node(name: str, tree: str) -> None:
+    taxonomy, method = TREES[tree], methods.make(name)
+    head, features, target = a_batch(method, taxonomy)
+    losses = method.loss(taxonomy)(head(features).logits, target)
+    assert losses.shape == target.shape
+    assert losses.isfinite().all()
+    assert (losses > -1e-5).all()
+    losses.sum().backward()
+    gradients = [p.grad for p in head.parameters()]
+    assert all(g is not None and g.isfinite().all() for g in gradients)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@every_method
+@every_tree
+def test_extreme_logits_stay_finite(name: str, tree: str, dtype: torch.dtype) -> None:
+    taxonomy, method = TREES[tree], methods.make(name)
+    head, features, target = a_batch(method, taxonomy)
+    signs = torch.randn_like(head(features).logits).sign()
+    logits = (1e4 * signs).to(dtype).requires_grad_()
+    losses = method.loss(taxonomy)(logits, target)
+    assert losses.dtype == torch.float32
+    assert losses.isfinite().all()
+    losses.sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+@every_method
+def test_batch_order_changes_nothing(name: str) -> None:
+    method = methods.make(name)
+    head, features, target = a_batch(method, RAGGED)
+    order = torch.randperm(len(target))
+    loss = method.loss(RAGGED)
+    straight = loss(head(features).logits, target)
+    torch.testing.assert_close(loss(head(features[order]).logits, target[order]), straight[order])
+    torch.testing.assert_close(head(features[order]).log_prob, head(features).log_prob[order])
+
+
+@every_method
+@every_tree
+def test_decision_gives_nodes_of_the_tree(name: str, tree: str) -> None:
+    taxonomy, method = TREES[tree], methods.make(name)
+    head, features, _ = a_batch(method, taxonomy)
+    answer = method.decision()(head(features))
+    assert isinstance(answer, Nodes | LevelNodes)
+    assert ((answer.node >= 0) & (answer.node < taxonomy.num_nodes)).all()
+    assert (answer.log_prob <= 1e-5).all()
+
+
+@every_method
+def test_prediction_survives_the_disk(name: str, tmp_path: object) -> None:
+    method = methods.make(name)
+    head, features, target = a_batch(method, RAGGED)
+    prediction = head(features)
+    path = tmp_path / "scores.safetensors"  # type: ignore[operator]
+    path.write_bytes(store.to_bytes(prediction, extra={"target": target}, about={"note": "x"}))
+    again, rest, about = store.load(path, RAGGED)
+    assert type(again) is type(prediction)
+    torch.testing.assert_close(again.log_prob, prediction.log_prob.detach())
+    assert about["note"] == "x"
+    assert rest["target"].equal(target)
+    part = prediction[2:5]
+    torch.testing.assert_close(part.log_prob, prediction.log_prob[2:5])
+
+
+@every_method
+def test_a_few_steps_learn_a_few_images(name: str) -> None:
+    method = methods.make(name)
+    head, _, _ = a_batch(method, RAGGED)
+    target = torch.tensor(RAGGED.leaf_nodes.copy())
+    features = torch.eye(FEATURES)[: len(target)] * 3
+    loss, optimizer = method.loss(RAGGED), torch.optim.Adam(head.parameters(), lr=0.1)
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss(head(features).logits, target).mean().backward()
+        optimizer.step()
+    answer = method.decision()(head(features))
+    node = answer.node if isinstance(answer, Nodes) else answer.node[:, -1]
+    assert node.equal(target)
+
+
+@every_method
+def test_method_says_what_it_is(name: str) -> None:
+    kind = methods.available()[name]
+    assert kind.title
+    assert str(kind.citation.year) in str(kind.citation)
+    assert kind.__doc__
+    for field in dataclasses.fields(kind):
+        assert field.metadata["help"], f"{name}.{field.name} has no explanation"
+    assert methods.make(name, **kind().options()) == kind()

@@ -1,0 +1,64 @@
+"""Real processes: killed and resumed, and two that train together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+
+from cladewise.engine import Run
+from cladewise.records import log
+
+COMMAND = [sys.executable, "-m", "cladewise", "train"]
+OPTIONS = "--backbone test_resnet --no-pretrained --image-size 24 --workers 0 --batch-size 8 --seed 4"
+
+
+def start(folder: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    command = [*COMMAND, str(folder), "--out", str(out), *OPTIONS.split(), *more]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def finish(folder: Path, out: Path, *more: str) -> None:
+    process = start(folder, out, *more)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+
+
+def num_epochs(out: Path) -> int:
+    return sum(e["event"] == "epoch" for e in log.read(out / "log.jsonl"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [["--freeze"], []], ids=["probe", "end-to-end"])
+def test_a_killed_run_resumes_to_the_same_weights(colour_folder: Path, tmp_path: Path, how: list[str]) -> None:
+    settings = [*how, "--epochs", "60" if how else "12", "--checkpoint-seconds", "0"]
+    finish(colour_folder, tmp_path / "whole", *settings)
+    process = start(colour_folder, tmp_path / "killed", *settings)
+    while num_epochs(tmp_path / "killed") < 3 and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "model.safetensors").exists()
+    finish(colour_folder, tmp_path / "killed", *settings)
+    whole, killed = (safetensors.torch.load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
+    assert all(whole[k].equal(killed[k]) for k in whole)
+    epochs = [e["epoch"] for e in log.read(tmp_path / "killed" / "log.jsonl") if e["event"] == "epoch"]
+    assert epochs == list(range(len(epochs)))
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(colour_folder: Path, tmp_path: Path) -> None:
+    settings = ["--epochs", "3", "--accelerator", "cpu"]
+    finish(colour_folder, tmp_path / "two", *settings, "--devices", "2", "--batch-size", "4")
+    epochs = [e for e in log.read(tmp_path / "two" / "log.jsonl") if e["event"] == "epoch"]
+    assert [e["epoch"] for e in epochs] == [0, 1, 2]
+    assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
+    run = Run.open(tmp_path / "two")
+    assert run.classifier is not None

@@ -1,0 +1,190 @@
+"""Train, evaluate and predict on real files with a tiny untrained encoder."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import safetensors.torch
+import torch
+
+import cladewise as cw
+from cladewise import InputError
+from cladewise.datasets import Dataset
+from cladewise.engine import Run
+from cladewise.records import log
+
+TINY: dict[str, Any] = {
+    "backbone": "test_resnet",
+    "pretrained": False,
+    "image_size": 24,
+    "workers": 0,
+    "batch_size": 16,
+    "progress": False,
+    "lr": 0.05,
+}
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(run.folder.model)
+
+
+def same_weights(first: Run, second: Run) -> bool:
+    a, b = weights(first), weights(second)
+    return a.keys() == b.keys() and all(a[k].equal(b[k]) for k in a)
+
+
+@pytest.fixture(scope="module")
+def probe(colours: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    out = tmp_path_factory.mktemp("runs") / "probe"
+    return cw.train(colours, method="hace", freeze=True, out=out, seed=1, epochs=40, **TINY)
+
+
+def test_a_probe_learns_colours(probe: Run) -> None:
+    scores = cw.evaluate(probe, split="test", progress=False)
+    assert scores.top1 > 0.6
+    assert scores["hd@1"].value == pytest.approx(scores.severity * (1 - scores.top1))
+    assert scores["top1"].low <= scores.top1 <= scores["top1"].high
+
+
+def test_the_run_folder_holds_what_it_says(probe: Run, colours: Dataset) -> None:
+    cw.evaluate(probe, split="test", progress=False)
+    folder = probe.folder
+    config = tomllib.loads(folder.config.read_text())
+    assert config["method"] == {"name": "hace", "dilution": 0.5, "smoothing": 0.0, "domain": "nodes"}
+    assert cw.Taxonomy.read(folder.taxonomy) == colours.taxonomy
+    events = log.read(folder.log)
+    assert [e["epoch"] for e in events if e["event"] == "epoch"] == list(range(40))
+    skipped = [e for e in events if e["event"] == "skipped"]
+    assert [e["path"] for e in skipped] == ["grey/broken.png"] or "grey/broken.png" in {
+        colours.paths[i] for i in colours.indices("test")
+    }
+
+    rows = pl.read_parquet(folder.predictions("test"))
+    assert rows.columns == ["path", "target", "top_nodes", "top_log_probs"]
+    outcomes = pl.read_parquet(folder.outcomes("test", "none", "node-argmax"))
+    assert outcomes["path"].to_list() == rows["path"].to_list()
+    summary = json.loads(folder.evaluation("test", "none", "node-argmax").read_text())
+    assert summary["num_images"] == len(rows)
+    for name, interval in summary["metrics"].items():
+        if name in outcomes.columns:
+            values = outcomes[name].to_numpy()
+            mean = np.nanmean(values) if np.isfinite(values).any() else None
+            assert interval["value"] == (pytest.approx(mean) if mean is not None else None)
+
+
+def test_another_decision_needs_neither_images_nor_model(probe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = cw.evaluate(probe, split="test", progress=False)
+    monkeypatch.setattr("cladewise.engine.evaluation.predict_rows", None)
+    second = cw.evaluate(probe, split="test", decision="threshold", threshold=0.8, progress=False)
+    assert second.path.name == "test-none-threshold-0.8.json"
+    assert first.path.is_file()
+    levels = cw.evaluate(probe, split="test", decision="levels", inference="bottom-up", progress=False)
+    assert levels.path.name == "test-bottom-up-levels.json"
+    assert 0 <= levels.tice <= 1
+
+
+def test_predicting_files_gives_what_evaluating_gave(probe: Run, colours: Dataset) -> None:
+    cw.evaluate(probe, split="test", progress=False)
+    rows = pl.read_parquet(probe.folder.predictions("test"))
+    files = [colours.root / path for path in rows["path"]]
+    broken = colours.root / "grey" / "broken.png"
+    predicted = probe.predict([*files, broken], progress=False)
+    assert predicted.node().tolist() == [nodes[0] for nodes in rows["top_nodes"]]
+    assert [Path(s.path).name for s in predicted.skipped] == ["broken.png"]
+    frame = predicted.to_frame("majority")
+    assert frame["path"].to_list() == [str(f) for f in files]
+    first = frame.row(0, named=True)
+    assert first["label_path"].split("/") == first["path_names"]
+    assert first["probability"] == pytest.approx(first["path_probabilities"][-1] if first["path_names"] else 1.0)
+    levels = predicted.to_frame("levels")
+    assert levels.columns == ["path", *(c for k in (1, 2, 3) for c in (f"level_{k}", f"level_{k}_probability"))]
+
+
+def test_predicting_nothing_readable_lists_why(probe: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"no picture")
+    predicted = probe.predict([tmp_path / "x.png"], progress=False)
+    assert predicted.paths == ()
+    assert predicted.to_frame().height == 0
+    assert len(predicted.skipped) == 1
+
+
+def test_the_resolved_configuration_reruns_the_run(probe: Run, tmp_path: Path) -> None:
+    from cladewise.engine import fit
+    from cladewise.records import read_config
+
+    again = fit(read_config(probe.folder.config), tmp_path / "again", progress=False)
+    assert same_weights(probe, again)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"method": "flat-softmax", "balance": "sample", "optimizer": "sgd", "warmup_epochs": 1.0},
+        {"method": "hxe", "balance": "weight", "schedule": "constant", "accumulate": 2, "clip_norm": 1.0},
+        {"method": "hace-smooth", "precision": "bf16-mixed", "early_stop": 2, "scaling": "l2"},
+        {"method": "hace", "views": 3, "scaling": "none"},
+    ],
+    ids=lambda s: s["method"],
+)
+def test_settings_train(colours: Dataset, tmp_path: Path, settings: dict[str, Any]) -> None:
+    run = cw.train(colours, freeze=True, out=tmp_path / "run", epochs=4, **TINY, **settings)
+    losses = [e["train_loss"] for e in log.read(run.folder.log) if e["event"] == "epoch"]
+    assert losses[-1] < losses[0]
+    assert Run.open(run.path).config == run.config
+
+
+def test_end_to_end_trains_the_backbone_and_lists_broken_images(colours: Dataset, tmp_path: Path) -> None:
+    run = cw.train(colours, method="flat-softmax", out=tmp_path / "run", epochs=2, train_split="train+val", **TINY)
+    before = cw.train(colours, method="flat-softmax", out=tmp_path / "none", epochs=0, **TINY)
+    trained, fresh = weights(run), weights(before)
+    moved = [k for k in fresh if not trained[k].equal(fresh[k])]
+    assert any(k.startswith("encoder.") and k.endswith("weight") for k in moved)
+    assert any(k.startswith("head.") for k in moved)
+    scores = cw.evaluate(run, split="train+val+test", progress=False)
+    assert scores.num_skipped == 1
+    assert scores.num_images == len(colours) - 1
+
+
+def test_an_epoch_of_end_to_end_training_repeats_bit_for_bit(colours: Dataset, tmp_path: Path) -> None:
+    runs = [
+        cw.train(colours, method="hace", out=tmp_path / f"{n}", epochs=2, seed=5, **{**TINY, "workers": n})
+        for n in (0, 2)
+    ]
+    assert same_weights(*runs)
+
+
+def test_a_loss_that_is_not_finite_stops_with_one_line(colours: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Expected a finite loss, but got .* at epoch \d+\. Lower --lr"):
+        cw.train(
+            colours,
+            method="flat-softmax",
+            freeze=True,
+            out=tmp_path / "run",
+            epochs=5,
+            optimizer="sgd",
+            **{**TINY, "lr": 1e38},
+        )
+
+
+def test_a_finished_run_is_not_overwritten(probe: Run, colours: Dataset) -> None:
+    with pytest.raises(InputError, match="a run that is not finished"):
+        cw.train(colours, method="hace", freeze=True, out=probe.path, seed=1, epochs=40, **TINY)
+    with pytest.raises(InputError, match=r"differs in seed \(1 there, 2 here\)"):
+        cw.train(colours, method="hace", freeze=True, out=probe.path, seed=2, epochs=40, **TINY)
+
+
+def test_what_is_missing_is_named(colours: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a split of .*: .*train.*but got 'tests'"):
+        cw.train(colours, out=tmp_path / "a", train_split="tests", **TINY)
+    with pytest.raises(InputError, match="a run folder"):
+        Run.open(tmp_path)
+    with pytest.raises(InputError, match="lr to be a float"):
+        cw.train(colours, out=tmp_path / "b", **{**TINY, "lr": "high"})
+    with pytest.raises(InputError, match=r"a setting: .*but got 'epoch'\. Did you mean epochs"):
+        cw.train(colours, out=tmp_path / "c", epoch=3, **TINY)
