@@ -1,7 +1,26 @@
 """Tree arithmetic on tensors: sums and log-sum-exps over subtrees and paths, lowest common ancestors."""
 
-from cladewise.ops.index import TreeIndex, tree_index
+from cladewise.ops.index import LevelIndex, TreeIndex, tree_index
+from cladewise.ops.nested import nested_logsumexp
+from cladewise.ops.path import Domain, path_logsumexp
 from cladewise.ops.precision import at_least_float
-from cladewise.ops.subtree import leaf_logsumexp, subtree_logsumexp
+from cladewise.ops.relations import ancestors, is_ancestor, lca, lca_height
+from cladewise.ops.subtree import leaf_logsumexp, path_sum, subtree_logsumexp, subtree_sum
 
-__all__ = ["TreeIndex", "at_least_float", "leaf_logsumexp", "subtree_logsumexp", "tree_index"]
+__all__ = [
+    "Domain",
+    "LevelIndex",
+    "TreeIndex",
+    "ancestors",
+    "at_least_float",
+    "is_ancestor",
+    "lca",
+    "lca_height",
+    "leaf_logsumexp",
+    "nested_logsumexp",
+    "path_logsumexp",
+    "path_sum",
+    "subtree_logsumexp",
+    "subtree_sum",
+    "tree_index",
+]

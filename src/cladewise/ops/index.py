@@ -15,6 +15,19 @@ from cladewise.taxonomy import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class LevelIndex:
+    """The nodes at one depth below the root, as the children of their parents."""
+
+    children: Int[Tensor, " child"]
+    """Nodes at this depth, ascending, so siblings are together."""
+    parent_of_child: Int[Tensor, " child"]
+    parents: Int[Tensor, " parent"]
+    """The distinct parents, ascending."""
+    first_child: Int[Tensor, " parent"]
+    """Position in ``children`` of each parent's first child."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class TreeIndex:
     """Index tensors of one taxonomy on one device; made by :func:`tree_index`.
 
@@ -23,20 +36,20 @@ class TreeIndex:
     """
 
     device: torch.device
-    parents: Int[Tensor, "node"]
+    parents: Int[Tensor, " node"]
     """Parent of every node; -1 for the root."""
-    end: Int[Tensor, "node"]
+    end: Int[Tensor, " node"]
     """One past the last node of every subtree."""
-    depth: Int[Tensor, "node"]
-    height: Int[Tensor, "node"]
-    level: Int[Tensor, "node"]
-    leaf_nodes: Int[Tensor, "leaf"]
-    leaf_start: Int[Tensor, "node"]
+    depth: Int[Tensor, " node"]
+    height: Int[Tensor, " node"]
+    level: Int[Tensor, " node"]
+    leaf_nodes: Int[Tensor, " leaf"]
+    leaf_start: Int[Tensor, " node"]
     """First leaf position under every node."""
-    leaf_end: Int[Tensor, "node"]
+    leaf_end: Int[Tensor, " node"]
     """One past the last leaf position under every node."""
-    nodes_by_depth: tuple[Int[Tensor, "node_at_depth"], ...]
-    """Nodes at each depth, ascending."""
+    levels: tuple[LevelIndex, ...]
+    """Nodes by depth, from 1 on."""
     max_depth: int
 
 
@@ -64,6 +77,11 @@ def _build(taxonomy: Taxonomy, device: torch.device) -> TreeIndex:
     def tensor(array: NDArray[np.int64]) -> Tensor:
         return torch.tensor(array, dtype=torch.int64, device=device)
 
+    def level(children: NDArray[np.int64]) -> LevelIndex:
+        above = taxonomy.parents[children]
+        parents, first = np.unique(above, return_index=True)
+        return LevelIndex(tensor(children), tensor(above), tensor(parents), tensor(first.astype(np.int64)))
+
     return TreeIndex(
         device=device,
         parents=tensor(taxonomy.parents),
@@ -74,6 +92,6 @@ def _build(taxonomy: Taxonomy, device: torch.device) -> TreeIndex:
         leaf_nodes=tensor(taxonomy.leaf_nodes),
         leaf_start=tensor(taxonomy.leaf_start),
         leaf_end=tensor(taxonomy.leaf_end),
-        nodes_by_depth=tuple(tensor(nodes) for nodes in taxonomy.nodes_by_depth),
+        levels=tuple(level(nodes) for nodes in taxonomy.nodes_by_depth[1:]),
         max_depth=taxonomy.max_depth,
     )

@@ -56,7 +56,9 @@ class Segments:
             runs=torch.stack([whole, next_first - first - whole], dim=-1).reshape(-1),
         )
 
-    def sum(self, blocks: Float[Tensor, "row block"], singles: Float[Tensor, " single"]) -> Float[Tensor, "row segment"]:
+    def sum(
+        self, blocks: Float[Tensor, "row block"], singles: Float[Tensor, " single"]
+    ) -> Float[Tensor, "row segment"]:
         """Sum over every segment of the values of its blocks and its single values."""
         of_blocks = torch.segment_reduce(blocks.flatten(), "sum", lengths=self.runs)[::2]
         of_singles = torch.segment_reduce(singles, "sum", lengths=self.num_singles)

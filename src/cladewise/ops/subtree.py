@@ -1,6 +1,8 @@
-"""Sums and log-sum-exps over subtrees, and sums along paths, for all nodes at once.
+"""Sums and log-sum-exps over the subtree of every node, and sums along the path to every node.
 
-All work on ``[node, batch]`` internally, so that the step between two depths is a sum of whole rows.
+All work on ``[node, batch]`` inside, where the step between two depths is a sum of whole rows, and may return a
+transposed view of it. Like :mod:`cladewise.ops.nested`, log-sum-exps use plain sums of exponentials where those are
+exact to rounding, and per-node maxima for the images where they are not.
 """
 
 from __future__ import annotations
@@ -11,13 +13,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import embedding_bag
 
 from cladewise.ops.index import TreeIndex, tree_index
 from cladewise.taxonomy import Taxonomy
 
+SAFE = 60.0
+"""Results within ±SAFE lose nothing: what underflows, below e^-87, is less than 1e-11 of them."""
+
 
 def leaf_logsumexp(leaf_values: Float[Tensor, "*batch leaf"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
     r"""Log-sum-exp over the leaves at or under every node.
+
+    .. math:: y_v = \log \sum_{l \in B(v)} e^{x_l}
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -41,23 +49,84 @@ def subtree_logsumexp(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) 
         >>> subtree_logsumexp(torch.zeros(4), t).exp().round().int().tolist()
         [4, 3, 1, 1]
     """
-    index = tree_index(taxonomy, values.device)
-    flat = values.reshape(-1, taxonomy.num_nodes).t().contiguous()
-    return _SubtreeLogSumExp.apply(flat, index).t().reshape(values.shape)
+    by_node, index = _node_major(values, taxonomy)
+    return _SubtreeLogSumExp.apply(by_node, index).t().reshape(values.shape)
+
+
+def subtree_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
+    r"""Sum over every node and all nodes below it.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> subtree_sum(torch.ones(4), t)
+        tensor([4., 3., 1., 1.])
+    """
+    by_node, index = _node_major(values, taxonomy)
+    return _SubtreeSum.apply(by_node, index).t().reshape(values.shape)
+
+
+def path_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
+    r"""Sum along the path from the root to every node, both included.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> path_sum(torch.ones(4), t)
+        tensor([1., 2., 3., 3.])
+    """
+    by_node, index = _node_major(values, taxonomy)
+    return _PathSum.apply(by_node, index).t().reshape(values.shape)
+
+
+def _node_major(values: Tensor, taxonomy: Taxonomy) -> tuple[Tensor, TreeIndex]:
+    return values.reshape(-1, taxonomy.num_nodes).t(), tree_index(taxonomy, values.device)
+
+
+def _sum_up(by_node: Tensor, index: TreeIndex) -> Tensor:
+    """Add to every node all nodes below it, in place."""
+    for level in reversed(index.levels):
+        by_node.index_add_(0, level.parents, embedding_bag(level.children, by_node, level.first_child, mode="sum"))
+    return by_node
+
+
+def _sum_down(by_node: Tensor, index: TreeIndex) -> Tensor:
+    """Add to every node all nodes above it, in place."""
+    for level in index.levels:
+        by_node.index_add_(0, level.children, by_node.index_select(0, level.parent_of_child))
+    return by_node
+
+
+class _SubtreeSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, by_node: Tensor, index: TreeIndex) -> Tensor:
+        ctx.index = index
+        return _sum_up(by_node.clone(memory_format=torch.contiguous_format), index)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return _PathSum.apply(grads[0], ctx.index), None
+
+
+class _PathSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, by_node: Tensor, index: TreeIndex) -> Tensor:
+        ctx.index = index
+        return _sum_down(by_node.clone(memory_format=torch.contiguous_format), index)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return _SubtreeSum.apply(grads[0], ctx.index), None
 
 
 class _SubtreeLogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, index: TreeIndex) -> Tensor:
-        peak = values.clone()
-        for nodes in index.nodes_by_depth[:0:-1]:
-            peak.scatter_reduce_(0, index.parents[nodes, None].expand(-1, peak.shape[1]), peak[nodes], "amax")
-        total = torch.exp(values - peak).nan_to_num_(0.0)
-        for nodes in index.nodes_by_depth[:0:-1]:
-            above = index.parents[nodes]
-            step = torch.exp(peak[nodes] - peak[above]).nan_to_num_(0.0)
-            total.index_add_(0, above, total[nodes] * step)
-        out = peak + total.log_()
+        if values.is_cuda:
+            out = _logarithmic(values, index)
+        else:
+            out = _linear(values, index)
+            images = _unsafe_images(out)
+            if images.numel():
+                out[:, images] = _logarithmic(values[:, images], index)
         ctx.save_for_backward(values, out)
         ctx.index = index
         return out
@@ -66,9 +135,46 @@ class _SubtreeLogSumExp(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         values, out = ctx.saved_tensors
-        index: TreeIndex = ctx.index
-        flow = grads[0].clone()  # gradient that reaches each node's output, its ancestors' included
-        for nodes in index.nodes_by_depth[1:]:
-            above = index.parents[nodes]
-            flow[nodes] += flow[above] * torch.exp(out[nodes] - out[above]).nan_to_num_(0.0)
-        return flow * torch.exp(values - out).nan_to_num_(0.0), None
+        if values.is_cuda:
+            return _logarithmic_gradient(values, out, grads[0], ctx.index), None
+        grad = _linear_gradient(values, out, grads[0], ctx.index)
+        images = _unsafe_images(out)
+        if images.numel():
+            grad[:, images] = _logarithmic_gradient(values[:, images], out[:, images], grads[0][:, images], ctx.index)
+        return grad, None
+
+
+def _unsafe_images(out: Tensor) -> Tensor:
+    """Images that plain sums cannot be trusted with; infinities and nan are among them. Only asked on a CPU."""
+    safe = (out.amax(0) <= SAFE) & (out.amin(0) >= -SAFE)
+    return torch.nonzero(~safe).squeeze(1)
+
+
+def _linear(values: Tensor, index: TreeIndex) -> Tensor:
+    total = torch.empty(values.shape, dtype=values.dtype, device=values.device)
+    return _sum_up(torch.exp(values, out=total), index).log_()
+
+
+def _linear_gradient(values: Tensor, out: Tensor, grad: Tensor, index: TreeIndex) -> Tensor:
+    flow = _sum_down(torch.exp(-out).mul_(grad), index)
+    return torch.exp(values).mul_(flow)
+
+
+def _logarithmic(values: Tensor, index: TreeIndex) -> Tensor:
+    peak = values.clone(memory_format=torch.contiguous_format)
+    for level in reversed(index.levels):
+        above = level.parent_of_child[:, None].expand(-1, peak.shape[1])
+        peak.scatter_reduce_(0, above, peak[level.children], "amax")
+    total = torch.exp(values - peak).nan_to_num_(0.0)
+    for level in reversed(index.levels):
+        step = torch.exp(peak[level.children] - peak[level.parent_of_child]).nan_to_num_(0.0)
+        total.index_add_(0, level.parent_of_child, total[level.children] * step)
+    return peak + total.log_()
+
+
+def _logarithmic_gradient(values: Tensor, out: Tensor, grad: Tensor, index: TreeIndex) -> Tensor:
+    flow = grad.clone(memory_format=torch.contiguous_format)
+    for level in index.levels:
+        step = torch.exp(out[level.children] - out[level.parent_of_child]).nan_to_num_(0.0)
+        flow.index_add_(0, level.children, flow[level.parent_of_child] * step)
+    return flow.mul_(torch.exp(values - out).nan_to_num_(0.0))

@@ -1,0 +1,218 @@
+"""Hierarchy-aware cross-entropy: a softmax over all nodes, and targets diluted towards the root."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import pad
+
+from cladewise.errors import InputError
+from cladewise.losses.loss import Loss, check_between
+from cladewise.ops import (
+    Domain,
+    ancestors,
+    at_least_float,
+    leaf_logsumexp,
+    path_logsumexp,
+    subtree_logsumexp,
+    tree_index,
+)
+from cladewise.taxonomy import Taxonomy
+
+Support = Literal["leaves", "nodes"]
+
+
+def ancestral_weights(
+    target: Int[Tensor, "*batch"],
+    taxonomy: Taxonomy,
+    *,
+    dilution: float = 0.5,
+    with_root: bool = True,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "*batch depth"]:
+    r"""Target mass of every node on the target's path, root first; 0 below the target.
+
+    The node ``k`` steps above the target gets :math:`d (1-d)^k` and the top of the path the remainder. The top is the
+    root, or the node below it where the root takes no part.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
+        >>> ancestral_weights(torch.tensor([2, 3]), t, dilution=0.5)
+        tensor([[0.2500, 0.2500, 0.5000],
+                [0.5000, 0.5000, 0.0000]])
+        >>> ancestral_weights(torch.tensor([2, 3]), t, dilution=0.5, with_root=False)
+        tensor([[0.0000, 0.5000, 0.5000],
+                [0.0000, 1.0000, 0.0000]])
+    """
+    depth = tree_index(taxonomy, target.device).depth[target][..., None]
+    place = torch.arange(taxonomy.max_depth + 1, device=target.device)
+    top = 0 if with_root else 1
+    passed_on = (1.0 - dilution) ** (depth - place).clamp(min=0).to(dtype)
+    kept = torch.where(place == top, 1.0, dilution)
+    return torch.where((place >= top) & (place <= depth), passed_on * kept, 0.0)
+
+
+def hace(
+    logits: Float[Tensor, "*batch out"],
+    target: Int[Tensor, "*batch"],
+    taxonomy: Taxonomy,
+    *,
+    dilution: float = 0.5,
+    with_root: bool = True,
+    domain: Support = "nodes",
+    eps: float = 0.0,
+) -> Float[Tensor, "*batch"]:
+    r"""Cross-entropy between the target's diluted path and the mass at or under each node of it.
+
+    .. math:: \ell = -\sum_{k} T_k \log q_{a_k(t)}, \qquad
+        \log q_v = \operatorname{LSE}_{u \in De(v)} z_u - \operatorname{LSE}_u z_u
+
+    with :math:`T` from :func:`ancestral_weights`. The softmax runs over all nodes and not the leaves alone. With a root,
+    :math:`q_{root} = 1` and its share is inert. The minimum is 0 for every dilution.
+
+    Args:
+        logits: Score of every node; of all but the root if not ``with_root``.
+        target: Node of every image; for an internal node the weights begin there. The root as a target gives 0.
+        taxonomy: The label tree.
+        dilution: Share of its mass that a node keeps, dimensionless, in (0, 1]. At 1 the loss is the cross-entropy of
+            the target's own subtree.
+        with_root: Whether the root has a score and takes the remainder.
+        domain: ``"leaves"`` puts the softmax over the leaves instead, a variant.
+        eps: Added to :math:`q` before the logarithm; the authors' code has 1e-6.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> hace(torch.zeros(1, 4), torch.tensor([2]), t, dilution=1.0).exp().round()
+        tensor([4.])
+
+    References: Hierarchy-Aware Cross-Entropy (HACE), as the authors' released code computes it.
+    """
+    path = path_logsumexp(at_least_float(logits), target, taxonomy, _scored(domain, with_root))
+    weights = ancestral_weights(target, taxonomy, dilution=dilution, with_root=with_root, dtype=path.dtype)
+    return (_surprise(path, eps) * weights).sum(-1)
+
+
+def _scored(domain: Support, with_root: bool) -> Domain:
+    return "leaves" if domain == "leaves" else "nodes" if with_root else "nodes-without-root"
+
+
+def _surprise(log_mass: Tensor, eps: float) -> Tensor:
+    """-log q from log-sum-exps, the root's first."""
+    surprise = log_mass[..., :1] - log_mass
+    return surprise if eps == 0.0 else -torch.log(torch.exp(-surprise) + eps)
+
+
+class HACE(Loss):
+    r"""Hierarchy-aware cross-entropy, with horizontal smoothing as an option (HACE-smooth: ``smoothing=0.1``).
+
+    See :func:`hace` for the loss on one path. Smoothing first gives each other label ``smoothing / (M - 1)`` of the
+    target's mass, :math:`M` being the number of leaves (or nodes), and then dilutes every label's share up its own path.
+
+    Args:
+        taxonomy: The label tree.
+        dilution: Share of its mass that a node keeps, in (0, 1].
+        smoothing: Mass that leaves the target, in [0, 1).
+        smoothing_over: Who gets it: ``"leaves"``, or all ``"nodes"`` that take part.
+        domain: What the softmax runs over: ``"nodes"``, or ``"leaves"`` for the variant.
+        with_root: Whether the root takes part. By default if it is a label of the input and not synthetic.
+        eps: Added to the mass before the logarithm; the authors' code has 1e-6.
+
+    Raises:
+        InputError: A setting is outside its range, or no node has a score.
+
+    Example:
+        >>> loss = HACE(Taxonomy.from_paths([("a", "b"), ("a", "c")]), dilution=0.5)
+        >>> loss.num_outputs
+        3
+        >>> loss(torch.zeros(1, 3), torch.tensor([2])).exp().round(decimals=2)
+        tensor([1.7300])
+
+    References: Hierarchy-Aware Cross-Entropy (HACE), as the authors' released code computes it: on trees with a root it
+        is a node like any other, on CIFAR-100 there is none.
+    """
+
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        dilution: float = 0.5,
+        smoothing: float = 0.0,
+        smoothing_over: Support = "leaves",
+        domain: Support = "nodes",
+        with_root: bool | None = None,
+        eps: float = 0.0,
+    ) -> None:
+        super().__init__(taxonomy)
+        if not 0.0 < dilution <= 1.0:
+            raise InputError("a dilution in (0, 1]", dilution)
+        if not 0.0 <= smoothing < 1.0:
+            raise InputError("a smoothing in [0, 1)", smoothing)
+        for name, value in (("smoothing_over", smoothing_over), ("domain", domain)):
+            if value not in get_args(Support):
+                raise InputError(f"{name} among {', '.join(get_args(Support))}", repr(value))
+        check_between(eps, 0.0, 1.0, "an eps")
+        self.dilution, self.smoothing, self.smoothing_over = dilution, smoothing, smoothing_over
+        self.domain: Support = domain
+        self.with_root = not taxonomy.synthetic_root if with_root is None else with_root
+        self.eps = eps
+        if self.num_outputs == 0:
+            raise InputError("a taxonomy with a node below its synthetic root", repr(taxonomy))
+        others = int(self._receivers().sum()) - 1
+        self._share = smoothing / others if others > 0 else 0.0  # a single label has nobody to give mass to
+        self._spread = self._spread_by_node() if self._share else None
+
+    @property
+    def num_outputs(self) -> int:
+        if self.domain == "leaves":
+            return self.taxonomy.num_leaves
+        return self.taxonomy.num_nodes - (not self.with_root)
+
+    def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
+        if self._spread is None:
+            return hace(
+                logits,
+                target,
+                self.taxonomy,
+                dilution=self.dilution,
+                with_root=self.with_root,
+                domain=self.domain,
+                eps=self.eps,
+            )
+        return self._smoothed(logits, target)
+
+    def _smoothed(self, logits: Tensor, target: Tensor) -> Tensor:
+        if self.domain == "leaves":
+            log_mass = leaf_logsumexp(logits, self.taxonomy)
+        else:
+            scores = logits if self.with_root else pad(logits, (1, 0), value=-torch.inf)
+            log_mass = subtree_logsumexp(scores, self.taxonomy)
+        surprise = _surprise(log_mass, self.eps)
+        spread = torch.as_tensor(self._spread, dtype=logits.dtype, device=logits.device)
+        everywhere = (surprise.reshape(-1, self.taxonomy.num_nodes) @ spread).reshape(target.shape)
+        path = ancestors(target, self.taxonomy)
+        weights = ancestral_weights(
+            target, self.taxonomy, dilution=self.dilution, with_root=self.with_root, dtype=logits.dtype
+        )
+        own = 1.0 - self.smoothing - self._share
+        return everywhere + own * (surprise.gather(-1, path.clamp(min=0)) * weights).sum(-1)
+
+    def _receivers(self) -> NDArray[np.bool_]:
+        """Nodes that horizontal smoothing gives mass to."""
+        if self.smoothing_over == "leaves":
+            return self.taxonomy.is_leaf
+        receivers = np.ones(self.taxonomy.num_nodes, dtype=np.bool_)
+        receivers[0] = self.with_root
+        return receivers
+
+    def _spread_by_node(self) -> NDArray[np.float64]:
+        """Diluted mass at every node if each receiver, the target too, gets its share; the same for all targets."""
+        taxonomy = self.taxonomy
+        mass = np.where(self._receivers(), self._share, 0.0)
+        for nodes in taxonomy.nodes_by_depth[: 0 if self.with_root else 1 : -1]:
+            np.add.at(mass, taxonomy.parents[nodes], (1.0 - self.dilution) * mass[nodes])
+            mass[nodes] *= self.dilution
+        return mass

@@ -1,0 +1,90 @@
+"""Hierarchical cross-entropy."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise.errors import InputError
+from cladewise.losses.loss import Loss, check_between
+from cladewise.ops import at_least_float, path_logsumexp
+from cladewise.taxonomy import Taxonomy
+
+Weighting = Literal["parent-depth", "child-depth", "normalised"]
+
+
+def hxe(
+    logits: Float[Tensor, "*batch leaf"],
+    target: Int[Tensor, "*batch"],
+    taxonomy: Taxonomy,
+    *,
+    alpha: float = 0.1,
+    weighting: Weighting = "parent-depth",
+) -> Float[Tensor, "*batch"]:
+    r"""Cross-entropy of each step down the target's path, discounted by depth, under a softmax over the leaves.
+
+    .. math:: \ell = \sum_{v \in \mathrm{path}(t) \setminus \{\mathrm{root}\}} w_v\,(\log p_{\pi(v)} - \log p_v)
+
+    The path stops at an internal target. The edge above an only child costs nothing.
+
+    Args:
+        logits: Score of every leaf, by leaf position.
+        target: Node of every image; internal nodes allowed.
+        taxonomy: The label tree.
+        alpha: Discount per edge, dimensionless, >= 0.
+        weighting: ``"parent-depth"``: :math:`w_v = e^{-\alpha d(\pi(v))}`, so that ``alpha=0``, and any alpha on a tree
+            of depth 1, is cross-entropy. ``"child-depth"``: :math:`w_v = e^{-\alpha d(v)}`. ``"normalised"``: the
+            latter over its sum over all nodes, as in the authors' code. They differ by a constant factor of a given
+            tree and alpha, so by the learning rate alone.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",), ("e",)])
+        >>> hxe(torch.zeros(2, 4), torch.tensor([2, 4]), t, alpha=0.0).exp().round()
+        tensor([4., 4.])
+
+    References: Bertinetto et al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393. The default weights are those of
+        Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022.
+    """
+    path = path_logsumexp(at_least_float(logits), target, taxonomy, "leaves")
+    discount = torch.exp(-alpha * torch.arange(taxonomy.max_depth, dtype=path.dtype, device=path.device))
+    steps = path[..., :-1] - path[..., 1:]
+    return _scale(taxonomy, alpha, weighting) * (steps * discount).sum(-1)
+
+
+def _scale(taxonomy: Taxonomy, alpha: float, weighting: Weighting) -> float:
+    """Factor between a weighting and ``"parent-depth"``."""
+    if weighting == "parent-depth":
+        return 1.0
+    child = float(np.exp(-alpha))
+    return child if weighting == "child-depth" else child / float(np.exp(-alpha * taxonomy.depth).sum())
+
+
+class HXE(Loss):
+    """Hierarchical cross-entropy; see :func:`hxe`.
+
+    Raises:
+        InputError: ``alpha`` is negative, or the weighting is not known.
+
+    Example:
+        >>> loss = HXE(Taxonomy.from_paths([("a", "b"), ("a", "c")]), alpha=0.5)
+        >>> loss(torch.zeros(1, 2), torch.tensor([2])).exp().round(decimals=2)
+        tensor([1.5200])
+    """
+
+    def __init__(self, taxonomy: Taxonomy, alpha: float = 0.1, weighting: Weighting = "parent-depth") -> None:
+        super().__init__(taxonomy)
+        check_between(alpha, 0.0, float(np.finfo(np.float64).max), "an alpha")
+        if weighting not in get_args(Weighting):
+            raise InputError(f"a weighting among {', '.join(get_args(Weighting))}", repr(weighting))
+        self.alpha, self.weighting = alpha, weighting
+
+    @property
+    def num_outputs(self) -> int:
+        return self.taxonomy.num_leaves
+
+    def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
+        return hxe(logits, target, self.taxonomy, alpha=self.alpha, weighting=self.weighting)
