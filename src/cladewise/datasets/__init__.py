@@ -1,8 +1,27 @@
 """Readers that yield images and nodes."""
 
+from cladewise.datasets.cache import cache_folder
+from cladewise.datasets.catalog import available, load, open
 from cladewise.datasets.dataset import Dataset, Skipped
 from cladewise.datasets.folder import from_folder
+from cladewise.datasets.grocery_store import from_grocery_store
 from cladewise.datasets.images import UnreadableImageError, decode, probe
+from cladewise.datasets.manifest import from_manifest
 from cladewise.datasets.splitting import hold_out, split
 
-__all__ = ["Dataset", "Skipped", "UnreadableImageError", "decode", "from_folder", "hold_out", "probe", "split"]
+__all__ = [
+    "Dataset",
+    "Skipped",
+    "UnreadableImageError",
+    "available",
+    "cache_folder",
+    "decode",
+    "from_folder",
+    "from_grocery_store",
+    "from_manifest",
+    "hold_out",
+    "load",
+    "open",
+    "probe",
+    "split",
+]

@@ -100,7 +100,7 @@ class DrawingCache:
                 except ValueError as error:
                     failed[one.group][one.hexcode] = f"a drawing that cannot be rendered ({error})"
                     continue
-                write_bytes(folder / f"{one.hexcode}.png", picture)
+                write_bytes(folder / f"{one.hexcode}.png", picture, durable=False)
             drawn[one.group].append(one.hexcode)
         for group, hexcodes in drawn.items():
             _write_json(folder / f"{group}.json", {"hexcodes": hexcodes, "failed": failed[group]})
@@ -121,7 +121,8 @@ def render(svg: str) -> bytes:
 
 
 def _hexcodes_in(folder: Path) -> set[str]:
-    return {file.stem for file in folder.glob("*.png")}
+    # a power cut may leave empty files: they are drawn again
+    return {file.stem for file in folder.glob("*.png") if file.stat().st_size}
 
 
 def _read_json(file: Path) -> Any:

@@ -1,0 +1,119 @@
+"""Data sets by name, and again from what a run's configuration says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cladewise.datasets.dataset import Dataset
+from cladewise.datasets.emoji.reader import GROUPS, load_emoji
+from cladewise.datasets.folder import from_folder
+from cladewise.datasets.grocery_store import from_grocery_store
+from cladewise.datasets.manifest import from_manifest
+from cladewise.datasets.splitting import hold_out, split
+from cladewise.errors import InputError
+from cladewise.taxonomy import Taxonomy
+
+_DESCRIPTIONS = {
+    "emoji-food-animals": "2,064 drawings of 291 emoji (animals, food) by 9 vendors; fetched with npm",
+    "emoji-objects": "6,332 drawings of 861 emoji (animals, food, travel, activities, objects); fetched with npm",
+    "emoji": "12,555 drawings of all 1,914 emoji by 9 vendors; fetched with npm",
+    "grocery-store": "5,421 photographs in 81 classes, 3 levels; pass path= to a copy on disk",
+}
+
+
+def available() -> dict[str, str]:
+    """Names that :func:`load` knows, each with one line about the set; needs no network.
+
+    Example:
+        >>> list(available())
+        ['emoji-food-animals', 'emoji-objects', 'emoji', 'grocery-store']
+    """
+    return dict(_DESCRIPTIONS)
+
+
+def load(name: str, **options: Any) -> Dataset:
+    """Load a data set by name.
+
+    Args:
+        name: One of :func:`available`.
+        options: For the emoji, ``test=("openmoji",)`` and ``exclude=()`` name vendors; for ``grocery-store``,
+            ``path=`` names the folder.
+
+    Raises:
+        InputError: Unknown name or option, or the set cannot be had.
+    """
+    if name not in _DESCRIPTIONS:
+        raise InputError(
+            f"the name of a data set: {', '.join(_DESCRIPTIONS)}",
+            repr(name),
+            advice="For images of your own use datasets.from_folder or datasets.from_manifest.",
+        )
+    return _read(name, options)
+
+
+def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Dataset:
+    """Make a data set again from its ``source``, as a run's ``config.toml`` keeps it.
+
+    Args:
+        source: ``kind`` (``folder``, ``manifest`` or a name of :func:`available`), the options of that reader,
+            ``fractions`` and ``seed`` of a stratified split, and the steps of ``held_out``.
+        taxonomy: The tree of a folder or manifest that was read with one that has no file.
+
+    Raises:
+        InputError: The source is not complete, or no longer gives the tree that it gave.
+
+    Example:
+        >>> from PIL import Image
+        >>> folder = getfixture("tmp_path") / "wren"
+        >>> folder.mkdir()
+        >>> Image.new("RGB", (8, 8)).save(folder / "1.png")
+        >>> photos = from_folder(folder.parent)
+        >>> open(photos.source).paths == photos.paths
+        True
+    """
+    options = dict(source)
+    kind = str(options.pop("kind", ""))
+    fractions, seed = options.pop("fractions", None), int(options.pop("seed", 0))
+    held_out: list[dict[str, Any]] = options.pop("held_out", [])
+    fingerprint = options.pop("fingerprint", None)
+    if taxonomy is not None:
+        options["taxonomy"] = taxonomy
+    dataset = _read(kind, options)
+    if fingerprint is not None and dataset.taxonomy.fingerprint != fingerprint:
+        raise InputError(
+            "the taxonomy that these labels were made with",
+            "another one",
+            at=str(source.get("path", kind)),
+            advice="Pass it as taxonomy=; a run keeps it in taxonomy.csv.",
+        )
+    if fractions is not None:
+        dataset = split(dataset, fractions, seed)
+    for step in held_out:
+        dataset = hold_out(dataset, step["name"], step["fraction"], step["seed"], into=step["into"])
+    return dataset
+
+
+def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
+    readers: dict[str, tuple[Callable[..., Dataset], set[str], set[str]]] = {  # reader, options, those it must have
+        "folder": (from_folder, {"path", "taxonomy", "split_folders"}, {"path"}),
+        "manifest": (from_manifest, {"path", "taxonomy", "root"}, {"path"}),
+        "grocery-store": (from_grocery_store, {"path"}, {"path"}),
+        **{name: (_emoji_reader(name), {"test", "exclude"}, set()) for name in GROUPS},
+    }
+    if kind not in readers:
+        raise InputError(f"a kind of data set: {', '.join(readers)}", repr(kind))
+    reader, known, needed = readers[kind]
+    wrong = sorted(set(options) - known)
+    if wrong:
+        raise InputError(f"options of {kind}: {', '.join(sorted(known))}", ", ".join(wrong))
+    if not needed <= set(options):
+        raise InputError(f"the option path for {kind}", "none", advice='Pass path="the/folder".')
+    return reader(**options)
+
+
+def _emoji_reader(name: str) -> Callable[..., Dataset]:
+    def read(**options: Any) -> Dataset:
+        return load_emoji(name, **options)
+
+    return read
