@@ -12,10 +12,10 @@ from cladewise.predictions import Prediction
 
 @dataclasses.dataclass(frozen=True)
 class Majority(Decision):
-    r"""The most informative node with :math:`p_v > 0.5`; see :func:`most_informative_above`.
+    """The most informative node that is more probable than not.
 
-    Of two disjoint nodes at most one can hold the majority, so for a coherent prediction the answer is the end of
-    one path from the root.
+    The rule is :func:`~cladewise.decisions.informative.most_informative_above`. Of two disjoint nodes at most one can
+    hold the majority, so for a coherent prediction the answer is the end of one path from the root.
 
     Example:
         >>> import torch

@@ -13,7 +13,9 @@ from cladewise.predictions import Prediction
 
 @dataclasses.dataclass(frozen=True)
 class Threshold(Decision):
-    r"""The most informative node with :math:`p_v > \tau`; see :func:`most_informative_above`.
+    r"""The most informative node whose probability exceeds a threshold.
+
+    The rule is :func:`~cladewise.decisions.informative.most_informative_above`.
 
     Args:
         threshold: Probability :math:`\tau` that a node has to exceed, in [0, 1).

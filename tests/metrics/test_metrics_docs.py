@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cladewise import decisions
+from cladewise.records.metric_names import METRIC_TEXTS
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def rows(page: str) -> list[list[str]]:
+    lines = (DOCS / page).read_text(encoding="utf-8").splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+
+
+def test_every_metric_is_explained_with_its_direction() -> None:
+    direction = {name.strip("` "): row[1] for row in rows("metrics.md") for name in row[0].split(",")}
+    direction.pop("level_accuracy/<level>")
+    assert direction == {name: "higher" if text.higher_is_better else "lower" for name, text in METRIC_TEXTS.items()}
+
+
+@pytest.mark.parametrize("name", decisions.available())
+def test_every_decision_is_explained(name: str) -> None:
+    assert [f"`{name}`"] in [row[:1] for row in rows("decisions.md")]
