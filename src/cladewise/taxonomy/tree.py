@@ -43,7 +43,8 @@ class Taxonomy:
         level: Level of every node, 1 to ``num_levels``; 0 for the root. Defaults to the depth.
         level_names: Name of each level from 1 on. Defaults to ``level_1, level_2, ...``
         columns: Further texts per node: ``{"id": ..., "description": ...}``.
-        synthetic_root: Whether the root was added by the library, rather than being a label of the input.
+        synthetic_root: Whether the root was added by the library, rather than being a label of the input. A synthetic
+            root has no name, and a root without a name is synthetic.
 
     Raises:
         InputError: The arrays are not a tree in pre-order, or a level does not grow towards the leaves.
@@ -76,12 +77,17 @@ class Taxonomy:
         synthetic_root: bool = False,
     ) -> None:
         self.parents = _frozen(np.asarray(parents, dtype=np.int64))
-        self.names = _frozen(np.asarray(names, dtype=np.dtypes.StringDType()))
+        texts: StrArray = np.asarray(names, dtype=np.dtypes.StringDType())
         num_nodes = self.parents.size
         if self.parents.ndim != 1 or num_nodes == 0 or self.parents[0] != -1:
             raise InputError("parents of shape [node] that begin with -1 (the root)", f"{np.asarray(parents)!r:.80}")
-        if self.names.shape != (num_nodes,):
-            raise InputError(f"a name for each of {num_nodes} nodes", f"names of shape {self.names.shape}")
+        if texts.shape != (num_nodes,):
+            raise InputError(f"a name for each of {num_nodes} nodes", f"names of shape {texts.shape}")
+        self.synthetic_root = synthetic_root or str(texts[0]) == ""
+        if self.synthetic_root and str(texts[0]):
+            texts = texts.copy()
+            texts[0] = ""
+        self.names = _frozen(texts)
         self.depth = _frozen(depth_of(self.parents))
         self.end = _frozen(np.arange(num_nodes) + subtree_sizes(self.parents, self.depth))
         if not _is_preorder(self.parents, self.end):
@@ -109,7 +115,6 @@ class Taxonomy:
         for key, values in self.columns.items():
             if values.shape != (num_nodes,):
                 raise InputError(f"{num_nodes} values in column {key!r}", f"shape {values.shape}")
-        self.synthetic_root = synthetic_root
 
     # ---------------------------------------------------------------- building
 
@@ -150,8 +155,8 @@ class Taxonomy:
     def from_paths(cls, paths: Iterable[Sequence[str]], *, level_names: Sequence[str] | None = None) -> Taxonomy:
         """Build from one root-to-node path of names for each node of interest; shared prefixes are shared nodes.
 
-        The root is synthetic unless every path begins at a common node and that node is also given alone.
-        An empty string skips its level.
+        The root is synthetic. An empty string skips its level. Two children of a node with one name are one node, or
+        two where their levels differ.
 
         Example:
             >>> Taxonomy.from_paths([("fruit", "apple"), ("fruit", "pear")]).level_names
@@ -184,6 +189,13 @@ class Taxonomy:
     def from_csv(cls, path: str | PathLike[str], **options: Any) -> Taxonomy:
         """Read a level table or an edge list from a CSV or TSV file; see :func:`cladewise.taxonomy.read`."""
         return cls.read(path, **options)
+
+    @classmethod
+    def from_dataframe(cls, frame: Any, **options: Any) -> Taxonomy:
+        """Build from a polars or pandas data frame; see :func:`cladewise.taxonomy.formats.from_dataframe`."""
+        from cladewise.taxonomy.formats import from_dataframe
+
+        return from_dataframe(frame, **options)
 
     def write(self, path: str | PathLike[str], **options: Any) -> None:
         """Write the tree in the format of the file's name; see :func:`cladewise.taxonomy.write`."""
@@ -314,12 +326,13 @@ class Taxonomy:
             [2, 1]
         """
         u, v = np.broadcast_arrays(np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64))
-        u = u.copy()
-        while True:
-            outside = ~((u <= v) & (v < self.end[u]))
-            if not outside.any():
-                return u
-            u[outside] = self.parents[u[outside]]
+        shape, u, v = u.shape, u.ravel().copy(), v.ravel()
+        active = np.flatnonzero(~self.contains(u, v))
+        while active.size:
+            above = self.parents[u[active]]
+            u[active] = above
+            active = active[~self.contains(above, v[active])]
+        return u.reshape(shape)
 
     # ---------------------------------------------------------------- levels
 
@@ -335,11 +348,11 @@ class Taxonomy:
         if not 0 <= level <= self.num_levels:
             raise InputError(f"a level from 0 to {self.num_levels}", level)
         result = np.arange(self.num_nodes)
-        while True:
-            finer = self.level[result] > level
-            if not finer.any():
-                return result
-            result[finer] = self.parents[result[finer]]
+        finer = self.level > level
+        for nodes in self.nodes_by_depth[1:]:
+            below = nodes[finer[nodes]]
+            result[below] = result[self.parents[below]]
+        return result
 
     def level_nodes(self, level: int) -> IntArray:
         """Nodes of the extended level: those that represent at least one leaf there.
@@ -353,11 +366,21 @@ class Taxonomy:
     # ---------------------------------------------------------------- names
 
     @cached_property
-    def _nodes_by_name(self) -> dict[str, list[int]]:
-        nodes: dict[str, list[int]] = {}
-        for node in range(1 if self.synthetic_root else 0, self.num_nodes):
-            nodes.setdefault(str(self.names[node]), []).append(node)
+    def _nodes_by_name(self) -> dict[str, int | list[int]]:
+        """One node, or all nodes in order where a name repeats: a list for each of a million names is a lot."""
+        nodes: dict[str, int | list[int]] = {}
+        first = 1 if self.synthetic_root else 0
+        for node, name in enumerate(self.names[first:].tolist(), start=first):
+            held = nodes.setdefault(name, node)
+            if isinstance(held, list):
+                held.append(node)
+            elif held != node:
+                nodes[name] = [held, node]
         return nodes
+
+    def _named(self, name: str) -> list[int]:
+        nodes = self._nodes_by_name.get(name, [])
+        return list(nodes) if isinstance(nodes, list) else [nodes]
 
     def find(self, label: str | Sequence[str]) -> int:
         """Node of a short name, a path, or the last part of a path, wherever that is unique.
@@ -389,7 +412,7 @@ class Taxonomy:
     def matches(self, label: str | Sequence[str]) -> list[int]:
         """Every node that a short name or the last part of a path fits; an exact whole path fits alone."""
         if isinstance(label, str):
-            direct = self._nodes_by_name.get(label, [])
+            direct = self._named(label)
             if direct or PATH_SEPARATOR not in label:
                 return direct
             return self.matches(tuple(label.strip(PATH_SEPARATOR).split(PATH_SEPARATOR)))
@@ -397,7 +420,7 @@ class Taxonomy:
         if not wanted:
             return [0]
         fitting: list[int] = []
-        for node in self._nodes_by_name.get(wanted[-1], []):
+        for node in self._named(wanted[-1]):
             names = self.path_names(node)
             if names == wanted:
                 return [node]
