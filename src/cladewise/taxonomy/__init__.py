@@ -1,6 +1,20 @@
 """The label tree: build, read, write, validate, compare."""
 
-from cladewise.taxonomy.formats import read, write
+from cladewise.taxonomy.check import check
+from cladewise.taxonomy.difference import TaxonomyDifference, diff
+from cladewise.taxonomy.formats import FORMATS, Format, from_dataframe, read, write
+from cladewise.taxonomy.problems import Problem
 from cladewise.taxonomy.tree import Taxonomy
 
-__all__ = ["Taxonomy", "read", "write"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Problem",
+    "Taxonomy",
+    "TaxonomyDifference",
+    "check",
+    "diff",
+    "from_dataframe",
+    "read",
+    "write",
+]

@@ -193,11 +193,13 @@ def split_synthetic_root(table: Table, columns: EdgeColumns) -> tuple[Table, dic
     return dataclasses.replace(table, frame=table.frame.filter(~blank), lines=lines), top
 
 
-def edge_problems(table: Table, columns: EdgeColumns, *, parents: Parents = "error") -> list[Problem]:
+def edge_problems(
+    table: Table, columns: EdgeColumns, *, parents: Parents = "error", roots: Roots = "error"
+) -> list[Problem]:
     """Everything wrong or odd about an edge list or a node table."""
     whole = table
     table, top = split_synthetic_root(table, columns)
-    problems = resolve_edges(table, columns, parents=parents, roots="join" if top else "error")[1]
+    problems = resolve_edges(table, columns, parents=parents, roots="join" if top else roots)[1]
     names = table.frame[columns.name].to_list()
     for row, name in enumerate(names):
         if name.strip() and not tidy(name):
@@ -207,7 +209,7 @@ def edge_problems(table: Table, columns: EdgeColumns, *, parents: Parents = "err
         problems.append(Problem(table.line(later), "near-duplicate", text, "warning"))
     if not any(problem.severity == "error" for problem in problems):
         try:
-            taxonomy_from_edges(whole, columns, parents=parents)
+            taxonomy_from_edges(whole, columns, parents=parents, roots=roots)
         except InputError as error:
             problems.append(Problem(0, "levels", f"{error.got} at {error.at}"))
     return problems

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.table import Table
+from cladewise.taxonomy.labels import near_duplicates, tidy
 from cladewise.taxonomy.problems import Problem, some
 from cladewise.taxonomy.tree import StrArray, Taxonomy
 
@@ -168,8 +169,6 @@ def levels_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
 
 def level_problems(table: Table, levels: Sequence[str] | None = None, columns: Sequence[str] = ()) -> list[Problem]:
     """Everything odd about a level table; nothing but a bad file keeps it from being read."""
-    from cladewise.taxonomy.labels import folded, near_duplicates, tidy
-
     chosen = level_columns(table, levels, columns)
     frame = table.frame
     problems: list[Problem] = []
@@ -192,10 +191,10 @@ def level_problems(table: Table, levels: Sequence[str] | None = None, columns: S
     for node in range(1, len(names)):
         key = (int(nodes.level[node]), names[node])
         first = first_place.setdefault(key, node)
-        if first == node or key in told or folded(names[int(nodes.parents[node])]) == "":
+        if first == node or key in told:
             continue
         told.add(key)
-        above = [names[int(nodes.parents[v])] for v in (first, node)]
+        above = [names[int(nodes.parents[v])] or "(root)" for v in (first, node)]
         text = f"{names[node]!r} under both {above[0]!r} (line {lines[first]}) and {above[1]!r}: two nodes"
         problems.append(Problem(lines[node], "repeated-name", text, "warning"))
     return problems

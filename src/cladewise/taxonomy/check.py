@@ -1,0 +1,119 @@
+"""Everything wrong with a taxonomy file, at once."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from cladewise.errors import InputError
+from cladewise.taxonomy.formats.darwin_core import RANK_BY_TERM, has_parents
+from cladewise.taxonomy.formats.edges import Parents, edge_problems, find_edge_columns
+from cladewise.taxonomy.formats.levels import level_problems
+from cladewise.taxonomy.formats.reading import Format, format_of, read
+from cladewise.taxonomy.formats.table import Table, read_table_by_line
+from cladewise.taxonomy.formats.tabular import EDGE_ADVICE, kind_of
+from cladewise.taxonomy.labels import near_duplicates, tidy
+from cladewise.taxonomy.problems import Problem, some
+from cladewise.taxonomy.tree import Taxonomy
+
+TABLE_FORMATS = ("levels", "edges", "nodes", "darwin-core")
+
+
+def check(
+    path: str | PathLike[str], *, format: Format | None = None, parents: Parents = "error", **options: Any
+) -> list[Problem]:
+    """List everything that is wrong or odd about a taxonomy file, by line.
+
+    Tables are gone through whole; of a JSON, YAML or Newick file that cannot be parsed the first fault is told.
+
+    Args:
+        path: The file or folder.
+        format: Which format it is; see :func:`cladewise.taxonomy.read`.
+        parents: ``first`` or ``last`` accepts nodes with several parents.
+        **options: Further options of :func:`cladewise.taxonomy.read`.
+
+    Returns:
+        Errors, which keep the file from being read, and warnings, ordered by line. Empty if all is well.
+
+    Raises:
+        InputError: There is no such file, or its name does not say what it is.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "classes.csv"
+        >>> _ = path.write_text("child,parent\\napple,fruit\\nfruit,\\nApple,fruit\\nkale,herb\\n")
+        >>> for problem in check(path):
+        ...     print(problem)
+        4: warning: 'Apple' beside 'apple' (line 2) [near-duplicate]
+        5: error: parent 'herb' of 'kale', which no row defines [orphan]
+    """
+    place = Path(path)
+    if not place.exists():
+        raise InputError("a taxonomy file or folder", "nothing of that name", at=str(place))
+    kind = format or format_of(place)
+    if kind == "table" or kind in TABLE_FORMATS:
+        return sorted(_check_table(place, format, parents, options))
+    try:
+        return sorted(_check_tree(read(place, format=kind, parents=parents, **options)))
+    except InputError as error:
+        return [_as_problem(error, place)]
+
+
+def _check_table(path: Path, format: Format | None, parents: Parents, options: dict[str, Any]) -> list[Problem]:
+    try:
+        table = read_table_by_line(path)
+    except InputError as error:
+        return [_as_problem(error, path)]
+    problems = list(table.problems)
+    if not table.columns or any(problem.kind == "header" for problem in problems):
+        return problems
+    if table.frame.height == 0:
+        return [*problems, Problem(1, "unreadable", "no rows")]
+    try:
+        return problems + _check_rows(table, format, parents, options)
+    except InputError as error:
+        return [*problems, _as_problem(error, path)]
+
+
+def _check_rows(table: Table, format: Format | None, parents: Parents, options: dict[str, Any]) -> list[Problem]:
+    levels, columns = options.get("levels"), options.get("columns", ())
+    child, parent = options.get("child"), options.get("parent")
+    kind = format or kind_of(table, levels=levels, child=child, parent=parent)
+    if kind == "levels":
+        return level_problems(table, levels, columns)
+    if kind == "darwin-core" and not has_parents(table):
+        return level_problems(table, [term for term in RANK_BY_TERM if term in table.columns])
+    found = find_edge_columns(table, child=child, parent=parent)
+    if found is None:
+        text = f"no column of nodes and one of their parents among {some(table.columns, 20)}. {EDGE_ADVICE}"
+        return [Problem(1, "unreadable", text)]
+    return edge_problems(table, found, parents=parents, roots=options.get("roots", "error"))
+
+
+def _check_tree(tree: Taxonomy) -> list[Problem]:
+    """What is odd about a tree that could be read, from a format without lines."""
+    names: list[str] = tree.names.tolist()
+    parents: list[int] = tree.parents.tolist()
+    problems = [
+        Problem(0, "white-space", f"stray white space in {names[node]!r}", "warning")
+        for node in range(1, tree.num_nodes)
+        if not tidy(names[node])
+    ]
+    seen: set[tuple[int, str]] = set()
+    for node, key in enumerate(zip(parents, names, strict=True)):
+        if key in seen:
+            problems.append(Problem(0, "duplicate", f"two nodes at {tree.path_name(node)!r}", "warning"))
+        seen.add(key)
+    for first, later in near_duplicates(parents, names):
+        text = f"{tree.path_name(later)!r} beside {tree.path_name(first)!r}"
+        problems.append(Problem(0, "near-duplicate", text, "warning"))
+    return problems
+
+
+def _as_problem(error: InputError, path: Path) -> Problem:
+    """An error of reading, with the line that its text ends in."""
+    place, _, line = error.at.rpartition(":")
+    known = place == str(path) and line.isdigit()
+    kind = "encoding" if error.expected == "UTF-8 text" else "unreadable"
+    return Problem(int(line) if known else 0, kind, f"expected {error.expected}, but got {error.got}")

@@ -1,0 +1,116 @@
+"""What has changed between two taxonomies, told by path."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+
+from cladewise.taxonomy.labels import folded
+from cladewise.taxonomy.tree import Taxonomy
+
+Path = tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class TaxonomyDifference:
+    """The changes that lead from one taxonomy to another.
+
+    Attributes:
+        added: Paths that only the second has.
+        removed: Paths that only the first has.
+        moved: Old and new path of nodes that have another parent; what lies under them and came along is not told.
+        renamed: Old and new path of nodes whose name changed in case, white space or Unicode composition only.
+    """
+
+    added: tuple[Path, ...] = ()
+    removed: tuple[Path, ...] = ()
+    moved: tuple[tuple[Path, Path], ...] = ()
+    renamed: tuple[tuple[Path, Path], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.moved or self.renamed)
+
+
+def diff(first: Taxonomy, second: Taxonomy) -> TaxonomyDifference:
+    """Compare two taxonomies node by node.
+
+    Nodes are matched from the root down, children by their name, then by their name without regard to case, white
+    space and Unicode composition. Of what is left, a name that only one node on each side has was moved. Levels and
+    the order of children do not count.
+
+    Example:
+        >>> old = Taxonomy.from_paths([("fruit", "apple"), ("fruit", "tomato")])
+        >>> new = Taxonomy.from_paths([("fruit", "Apple"), ("vegetable", "tomato")])
+        >>> change = diff(old, new)
+        >>> change.added, change.moved
+        ((('vegetable',),), ((('fruit', 'tomato'), ('vegetable', 'tomato')),))
+        >>> change.renamed
+        ((('fruit', 'apple'), ('fruit', 'Apple')),)
+    """
+    matching = _Matching(first, second)
+    matching.descend(0, 0)
+    moved = matching.move()
+    counterpart = matching.counterpart
+    renamed = [(u, v) for u, v in counterpart.items() if u and matching.names[0][u] != matching.names[1][v]]
+    if not first.synthetic_root and not second.synthetic_root and matching.names[0][0] != matching.names[1][0]:
+        renamed.insert(0, (0, 0))
+    taken = set(counterpart.values())
+    return TaxonomyDifference(
+        added=tuple(second.path_names(v) for v in second if v not in taken),
+        removed=tuple(first.path_names(u) for u in first if u not in counterpart),
+        moved=tuple((first.path_names(u), second.path_names(v)) for u, v in moved),
+        renamed=tuple((first.path_names(u), second.path_names(v)) for u, v in sorted(renamed)),
+    )
+
+
+class _Matching:
+    """Which node of the second tree each node of the first is."""
+
+    def __init__(self, first: Taxonomy, second: Taxonomy) -> None:
+        self.trees = (first, second)
+        self.names: tuple[list[str], list[str]] = (first.names.tolist(), second.names.tolist())
+        self.counterpart: dict[int, int] = {}
+        self.taken: set[int] = set()
+
+    def descend(self, u: int, v: int) -> None:
+        """Match two nodes, and whatever matches below them."""
+        waiting = [(u, v)]
+        while waiting:
+            u, v = waiting.pop()
+            self.counterpart[u] = v
+            self.taken.add(v)
+            ours = [a for a in self.trees[0].children(u).tolist() if a not in self.counterpart]
+            theirs = [b for b in self.trees[1].children(v).tolist() if b not in self.taken]
+            exact = self._pairs(ours, theirs, lambda name: name)
+            done = dict(exact)
+            others = set(done.values())
+            rest = [a for a in ours if a not in done], [b for b in theirs if b not in others]
+            waiting += exact + self._pairs(*rest, folded)
+
+    def move(self) -> list[tuple[int, int]]:
+        """Match what is left and has a name of its own on both sides; the matched tops, in order."""
+        left = [u for u in self.trees[0] if u not in self.counterpart]
+        right = [v for v in self.trees[1] if v not in self.taken]
+        count = Counter(self.names[0][u] for u in left), Counter(self.names[1][v] for v in right)
+        by_name = {self.names[1][v]: v for v in right}
+        moved: list[tuple[int, int]] = []
+        for u in left:
+            name = self.names[0][u]
+            if u in self.counterpart or count[0][name] != 1 or count[1][name] != 1 or by_name[name] in self.taken:
+                continue
+            moved.append((u, by_name[name]))
+            self.descend(u, by_name[name])
+        return moved
+
+    def _pairs(self, ours: list[int], theirs: list[int], key: Callable[[str], str]) -> list[tuple[int, int]]:
+        """Children of one key, in order where a key repeats."""
+        by_key: dict[str, list[int]] = {}
+        for b in reversed(theirs):
+            by_key.setdefault(key(self.names[1][b]), []).append(b)
+        pairs: list[tuple[int, int]] = []
+        for a in ours:
+            found = by_key.get(key(self.names[0][a]))
+            if found:
+                pairs.append((a, found.pop()))
+        return pairs
