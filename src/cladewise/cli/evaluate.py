@@ -29,9 +29,7 @@ def evaluate(
     from cladewise import engine
     from cladewise.records.metric_names import metric_text
 
-    parameters: dict[str, Any] = parse_pairs(set_ or [], "--set") | (
-        {} if threshold is None else {"threshold": threshold}
-    )
+    parameters = decision_parameters(set_, threshold)
     scores = {
         run: engine.evaluate(run, split=split, decision=decision, inference=inference, **parameters) for run in runs
     }

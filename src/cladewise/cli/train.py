@@ -42,10 +42,9 @@ def train(
     """
     from cladewise import engine
     from cladewise.cli.data import open_data
-    from cladewise.records import read_config
 
     if config is not None:
-        run = engine.fit(read_config(config), out)
+        run = engine.rerun(config, out)
     elif data is None:
         raise InputError("images to train on", "none", advice="Give a folder, a manifest or a data set's name.")
     else:

@@ -4,6 +4,6 @@ from cladewise.engine.evaluation import Scores, evaluate
 from cladewise.engine.predicting import Predicted
 from cladewise.engine.processes import is_first_process
 from cladewise.engine.run import Run
-from cladewise.engine.training import fit, train
+from cladewise.engine.training import fit, rerun, train
 
-__all__ = ["Predicted", "Run", "Scores", "evaluate", "fit", "is_first_process", "train"]
+__all__ = ["Predicted", "Run", "Scores", "evaluate", "fit", "is_first_process", "rerun", "train"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+from safetensors import safe_open
 
 from cladewise import backbones, datasets, methods
 from cladewise.datasets import Dataset
@@ -73,7 +74,7 @@ class Run:
     @cached_property
     def dataset(self) -> Dataset:
         """The data that the run was made with, opened anew."""
-        return datasets.open(self.config.data)
+        return open_data(self.config, self.taxonomy)
 
     @cached_property
     def backbone(self) -> backbones.Backbone:
@@ -88,6 +89,15 @@ class Run:
     @cached_property
     def _network(self) -> tuple[Classifier, backbones.Backbone]:
         classifier, backbone = build(self.config, self.method, self.taxonomy)
+        with safe_open(str(self.folder.model), framework="pt") as file:  # type: ignore[no-untyped-call]
+            trained_on = (file.metadata() or {}).get("encoder", "")
+        if trained_on and trained_on != backbone.fingerprint:
+            raise InputError(
+                f"the weights of {backbone.name} that the run was trained on",
+                "others",
+                at=str(self.path),
+                advice="Install the version of the weights that was used, or train again.",
+            )
         classifier.load_state_dict(safetensors.torch.load_file(self.folder.model))
         backbone.eval()
         return classifier.eval(), backbone
@@ -97,16 +107,27 @@ class Run:
         return predict(self, [Path(p) for p in paths], progress=progress)
 
 
+def open_data(config: RunConfig, taxonomy: Taxonomy | None) -> Dataset:
+    """The data of a configuration; ``taxonomy`` is needed where the labels' tree has no file of its own."""
+    if "fingerprint" not in config.data:
+        return datasets.open(config.data)
+    if taxonomy is None:
+        raise InputError(
+            "the taxonomy of the data", "a configuration alone", advice="Give config.toml in its run folder."
+        )
+    return datasets.open(config.data, taxonomy=taxonomy)
+
+
 def build(config: RunConfig, method: Method, taxonomy: Taxonomy) -> tuple[Classifier, backbones.Backbone]:
     """A new network of a configuration, and its backbone (a part of the network only end to end)."""
     wanted = config.backbone
+    torch.manual_seed(config.seed)  # an encoder without published weights follows from the seed too
     backbone = backbones.load(
         wanted.name,
         pretrained=wanted.pretrained,
         image_size=wanted.image_size or None,
         checkpoint=wanted.checkpoint or None,
     )
-    torch.manual_seed(config.seed)
     head = method.head(taxonomy, backbone.num_features)
     if wanted.freeze:
         return Classifier(head, scaling=FeatureScaling(wanted.scaling, backbone.num_features)), backbone

@@ -26,12 +26,13 @@ from cladewise.engine.fitting import EpochCheckpoint, Fitting, StepBar
 from cladewise.engine.predicting import preferred_device
 from cladewise.engine.processes import is_first_process, rank
 from cladewise.engine.rows import FeatureRows, rows_of
-from cladewise.engine.run import Run, build
+from cladewise.engine.run import Run, build, open_data
 from cladewise.engine.sampling import EpochSampler, class_weights
 from cladewise.errors import InputError
 from cladewise.methods import Method
 from cladewise.records import BackboneConfig, RunConfig, RunFolder, TrainingConfig, log, read_config, settings
 from cladewise.records.atomic import write_bytes
+from cladewise.taxonomy import Taxonomy
 
 
 def train(
@@ -95,7 +96,7 @@ def fit(
     """
     folder = RunFolder(out)
     _check_free(folder, config)
-    dataset = dataset or datasets.open(config.data)
+    dataset = dataset or open_data(config, None)
     method = method or methods.make(config.method, **config.options)
     rows = dataset.indices(config.training.train_split)
     if rows.size == 0:
@@ -114,8 +115,21 @@ def fit(
         _run_trainer(config, fitting, loaders, folder, progress=progress)
     if is_first_process():
         weights = {k: v.contiguous() for k, v in classifier.state_dict().items()}
-        write_bytes(folder.model, safetensors.torch.save(weights))
+        about = {"encoder": backbone.fingerprint if config.backbone.freeze else ""}
+        write_bytes(folder.model, safetensors.torch.save(weights, metadata=about))
     return Run(out)
+
+
+def rerun(config: str | PathLike[str], out: str | PathLike[str], *, progress: bool = True) -> Run:
+    """Carry out the ``config.toml`` of a run folder again, with the same result.
+
+    Raises:
+        InputError: The file is not a configuration, or ``out`` is not free.
+    """
+    path = Path(config)
+    resolved, beside = read_config(path), RunFolder(path.parent).taxonomy
+    dataset = open_data(resolved, Taxonomy.read(beside) if beside.is_file() else None)
+    return fit(resolved, Path(out), dataset=dataset, progress=progress)
 
 
 def _check_free(folder: RunFolder, config: RunConfig) -> None:
