@@ -39,10 +39,21 @@ def test_reset_forgets_and_no_mistake_has_no_severity() -> None:
     assert values["severity"].isnan()
 
 
-def test_saved_and_moved_like_a_module() -> None:
-    metrics = run_over(slice(None), 6)
-    assert metrics.to("cpu").total.dtype == torch.float64
-    assert metrics.half().total.dtype == torch.float64
+@pytest.mark.parametrize("change", [lambda m: m.half(), lambda m: m.to(torch.bfloat16), lambda m: m.to("cpu")])
+def test_a_model_in_low_precision_leaves_the_sums_alone(change) -> None:
+    model = torch.nn.ModuleList([run_over(slice(None), 6)])
+    before = model[0].compute()
+    after = change(model)[0]
+    assert after.total.dtype == torch.float64
+    torch.testing.assert_close(after.compute(), before, equal_nan=True)
+    after.reset()
+    assert (after.total.dtype, after.count.dtype) == (torch.float64, torch.int64)
+    assert not model.state_dict()
+
+
+def test_moves_with_its_model() -> None:
+    moved = torch.nn.ModuleList([run_over(slice(None), 6)]).to("meta")[0]
+    assert {moved.total.device.type, moved.count.device.type} == {"meta"}
 
 
 @pytest.mark.slow

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import torch
 from jaxtyping import Int
@@ -46,6 +47,17 @@ class HierarchicalMetrics(Metric):
         self.names = column_names(taxonomy)
         self.add_state("total", torch.zeros(len(self.names), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(len(self.names), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Self:
+        """Move the sums along with the module they are part of, but keep their precision.
+
+        The base class would follow ``.to(torch.bfloat16)``, in which no count survives beyond 256.
+        """
+        super()._apply(fn, exclude_state=(*exclude_state, "total", "count"))
+        self.total, self.count = self.total.to(self.device), self.count.to(self.device)
+        self._defaults.update(total=torch.zeros_like(self.total), count=torch.zeros_like(self.count))
+        self._computed = None
+        return self
 
     def update(self, answer: Answer, ranking: Int[Tensor, "*batch rank"], target: Int[Tensor, "*batch"]) -> None:
         """Add a batch; the arguments are those of :func:`evaluate`."""
