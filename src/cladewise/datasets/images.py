@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import warnings
+from functools import cache
 from os import PathLike
 
 import numpy as np
@@ -15,24 +16,8 @@ from cladewise.errors import InputError
 MAX_PIXELS = 178_956_970
 """Images with more pixels are refused: half a gigabyte in RGB, and where Pillow itself suspects an attack."""
 
-FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "GIF",
-    "TIFF",
-    "BMP",
-    "PPM",
-    "MPO",
-    "AVIF",
-    "JPEG2000",
-    "ICO",
-    "TGA",
-    "PCX",
-    "QOI",
-    "SGI",
-)
-"""Formats that are tried, by content. The others that Pillow knows are not pictures (EPS runs a program), or rare."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "JPEG2000", "ICO", "TGA", "PCX", "QOI", "SGI")
+"""Formats that are tried, by content. The others that Pillow knows are rare, or not pictures (EPS runs a program)."""
 
 _ORIENTATION = 0x0112  # the EXIF tag
 
@@ -78,7 +63,7 @@ def decode(path: str | PathLike[str], *, size: int | None = None, max_pixels: in
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow's: sizes that are checked here, and metadata that is not used
         try:
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(path, formats=_known_formats()) as image:
                 _check_size(path, image, max_pixels)
                 if size is not None:
                     image.draft(None, (size, size))
@@ -103,7 +88,7 @@ def probe(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> str | N
         _check_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(path, formats=_known_formats()) as image:
                 _check_size(path, image, max_pixels)
     except UnreadableImageError as error:
         return error.reason
@@ -112,14 +97,23 @@ def probe(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> str | N
     return None
 
 
+@cache
+def _known_formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)  # a Pillow may be built without some
+
+
 def _check_file(path: str | PathLike[str]) -> None:
     try:
         status = os.stat(path)
     except FileNotFoundError:
         reason = "a link to a missing file" if os.path.islink(path) else "no such file"
         raise UnreadableImageError(path, reason) from None
-    except (OSError, ValueError) as error:
-        raise UnreadableImageError(path, _reason(path, error)) from error
+    except PermissionError:
+        raise UnreadableImageError(path, "a file that may not be read") from None
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
+        detail = error.strerror if isinstance(error, OSError) else str(error)
+        raise UnreadableImageError(path, f"a path that cannot be opened ({detail})") from error
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
         raise UnreadableImageError(path, "a folder" if stat.S_ISDIR(status.st_mode) else "a special file")
     if status.st_size == 0:

@@ -1,0 +1,78 @@
+"""Data sets by name, and from a run's configuration."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tomli_w
+
+from cladewise import InputError, Taxonomy, datasets
+from cladewise.datasets import Dataset
+
+TREE = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("moth",)])
+
+
+@pytest.fixture
+def photos(tmp_path: Path, draw) -> Path:
+    for number in range(12):
+        draw(f"photos/wren/{number}.png")
+        draw(f"photos/moth/{number}.png")
+    return tmp_path / "photos"
+
+
+def reopened(data: Dataset, **options: Any) -> Dataset:
+    return datasets.open(tomllib.loads(tomli_w.dumps(data.source)), **options)
+
+
+def assert_same(first: Dataset, second: Dataset) -> None:
+    assert first.paths == second.paths
+    assert first.taxonomy == second.taxonomy
+    assert first.source == second.source
+    np.testing.assert_array_equal(first.nodes, second.nodes)
+    assert set(first.splits) == set(second.splits)
+    for name, part in first.splits.items():
+        np.testing.assert_array_equal(part, second.splits[name])
+
+
+def test_a_source_gives_the_same_data_set_again(photos: Path) -> None:
+    data = datasets.from_folder(photos, seed=7, fractions={"train": 0.5, "test": 0.5})
+    assert_same(data, reopened(data))
+    data = datasets.hold_out(datasets.hold_out(data, "train", 0.25, seed=1), "test", 0.5, into="val")
+    assert_same(data, reopened(data))
+    data = datasets.split(data, {"train": 0.9, "test": 0.1}, 3)
+    assert_same(data, reopened(data))
+
+
+def test_a_manifest_with_a_taxonomy_file(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "tree.csv").write_text("order,species\nbird,wren\nbird,robin\nmoth,\n")
+    (tmp_path / "images.csv").write_text("path,label\nwren/1.png,wren\nmoth/1.png,moth\n")
+    data = datasets.from_manifest(tmp_path / "images.csv", tmp_path / "tree.csv", root=photos)
+    assert data.taxonomy.num_leaves == 3
+    assert_same(data, reopened(data))
+
+
+def test_a_taxonomy_without_a_file_must_be_given_again(photos: Path) -> None:
+    data = datasets.from_folder(photos, TREE)
+    assert_same(data, reopened(data, taxonomy=TREE))
+    with pytest.raises(InputError, match="the taxonomy that these labels were made with, but got another one"):
+        reopened(data)
+
+
+def test_names_and_kinds_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the name of a data set: emoji-food-animals, .* but got 'imagenet'"):
+        datasets.load("imagenet")
+    with pytest.raises(InputError, match=r"a kind of data set: folder, .* but got 'zip'"):
+        datasets.open({"kind": "zip"})
+    with pytest.raises(InputError, match="the option path for grocery-store, but got none"):
+        datasets.load("grocery-store")
+    with pytest.raises(InputError, match="options of emoji: exclude, test, but got tests"):
+        datasets.load("emoji", tests=["noto"])
+
+
+def test_what_is_available_needs_no_network() -> None:
+    assert set(datasets.available()) == {"emoji", "emoji-objects", "emoji-food-animals", "grocery-store"}
+    assert all(text and "\n" not in text for text in datasets.available().values())
