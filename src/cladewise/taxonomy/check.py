@@ -8,21 +8,18 @@ from typing import Any
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.darwin_core import RANK_BY_TERM, has_parents
-from cladewise.taxonomy.formats.edges import Parents, edge_problems, find_edge_columns
+from cladewise.taxonomy.formats.edges import edge_problems, find_edge_columns
 from cladewise.taxonomy.formats.levels import level_problems
-from cladewise.taxonomy.formats.reading import Format, format_of, read
+from cladewise.taxonomy.formats.options import FORMATS, TABLE_FORMATS, Format, TableOptions, one_of
+from cladewise.taxonomy.formats.reading import format_of, read
 from cladewise.taxonomy.formats.table import Table, read_table_by_line
-from cladewise.taxonomy.formats.tabular import EDGE_ADVICE, kind_of
+from cladewise.taxonomy.formats.tabular import kind_of, no_edges
 from cladewise.taxonomy.labels import near_duplicates, tidy
-from cladewise.taxonomy.problems import Problem, some
+from cladewise.taxonomy.problems import Problem
 from cladewise.taxonomy.tree import Taxonomy
 
-TABLE_FORMATS = ("levels", "edges", "nodes", "darwin-core")
 
-
-def check(
-    path: str | PathLike[str], *, format: Format | None = None, parents: Parents = "error", **options: Any
-) -> list[Problem]:
+def check(path: str | PathLike[str], *, format: Format | None = None, **options: Any) -> list[Problem]:
     """List everything that is wrong or odd about a taxonomy file, by line.
 
     Tables are gone through whole; of a JSON, YAML or Newick file that cannot be parsed the first fault is told.
@@ -30,8 +27,7 @@ def check(
     Args:
         path: The file or folder.
         format: Which format it is; see :func:`cladewise.taxonomy.read`.
-        parents: ``first`` or ``last`` accepts nodes with several parents.
-        **options: Further options of :func:`cladewise.taxonomy.read`.
+        **options: Further options of :func:`cladewise.taxonomy.read`: what they resolve is not wrong.
 
     Returns:
         Errors, which keep the file from being read, and warnings, ordered by line. Empty if all is well.
@@ -51,16 +47,18 @@ def check(
     place = Path(path)
     if not place.exists():
         raise InputError("a taxonomy file or folder", "nothing of that name", at=str(place))
+    one_of("format", format, (None, *FORMATS))
     kind = format or format_of(place)
     if kind == "table" or kind in TABLE_FORMATS:
-        return sorted(_check_table(place, format, parents, options))
+        options = {key: value for key, value in options.items() if key != "ids"}
+        return sorted(_check_table(place, TableOptions(format=kind if kind in TABLE_FORMATS else None, **options)))
     try:
-        return sorted(_check_tree(read(place, format=kind, parents=parents, **options)))
+        return sorted(_check_tree(read(place, format=kind, **options)))
     except InputError as error:
         return [_as_problem(error, place)]
 
 
-def _check_table(path: Path, format: Format | None, parents: Parents, options: dict[str, Any]) -> list[Problem]:
+def _check_table(path: Path, options: TableOptions) -> list[Problem]:
     try:
         table = read_table_by_line(path)
     except InputError as error:
@@ -71,24 +69,22 @@ def _check_table(path: Path, format: Format | None, parents: Parents, options: d
     if table.frame.height == 0:
         return [*problems, Problem(1, "unreadable", "no rows")]
     try:
-        return problems + _check_rows(table, format, parents, options)
+        return problems + _check_rows(table, options)
     except InputError as error:
         return [*problems, _as_problem(error, path)]
 
 
-def _check_rows(table: Table, format: Format | None, parents: Parents, options: dict[str, Any]) -> list[Problem]:
-    levels, columns = options.get("levels"), options.get("columns", ())
-    child, parent = options.get("child"), options.get("parent")
-    kind = format or kind_of(table, levels=levels, child=child, parent=parent)
+def _check_rows(table: Table, options: TableOptions) -> list[Problem]:
+    kind = kind_of(table, options)
     if kind == "levels":
-        return level_problems(table, levels, columns)
+        return level_problems(table, options.levels, options.columns)
     if kind == "darwin-core" and not has_parents(table):
-        return level_problems(table, [term for term in RANK_BY_TERM if term in table.columns])
-    found = find_edge_columns(table, child=child, parent=parent)
-    if found is None:
-        text = f"no column of nodes and one of their parents among {some(table.columns, 20)}. {EDGE_ADVICE}"
-        return [Problem(1, "unreadable", text)]
-    return edge_problems(table, found, parents=parents, roots=options.get("roots", "error"))
+        ranks = [term for term in RANK_BY_TERM if term in table.columns]
+        return level_problems(table, ranks, repeats=False)  # epithets repeat by their nature
+    columns = find_edge_columns(table, child=options.child, parent=options.parent)
+    if columns is None:
+        raise no_edges(table)
+    return edge_problems(table, columns, parents=options.parents, roots=options.roots)
 
 
 def _check_tree(tree: Taxonomy) -> list[Problem]:

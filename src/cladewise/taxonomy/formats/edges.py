@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -13,13 +12,11 @@ from numpy.typing import NDArray
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.level_order import level_order, split_levels
 from cladewise.taxonomy.formats.levels import strings
+from cladewise.taxonomy.formats.options import Parents, Roots
 from cladewise.taxonomy.formats.table import Table
 from cladewise.taxonomy.labels import folded, near_duplicates, tidy
 from cladewise.taxonomy.problems import Problem, some
 from cladewise.taxonomy.tree import IntArray, StrArray, Taxonomy
-
-Parents = Literal["error", "first", "last"]
-Roots = Literal["error", "join"]
 
 PARENT_COLUMNS = ("parent", "parent_id", "parentid", "parent_name", "parentnameusageid")
 ID_COLUMNS = ("id", "node_id", "nodeid", "taxonid", "taxon_id")
@@ -100,8 +97,9 @@ def resolve_edges(
     problems += _several_rows(table, frame, distinct, columns, parents)
     single = distinct.unique("key", keep="last" if parents == "last" else "first", maintain_order=True).sort("row")
     explicit = single.filter(pl.col("root"))
+    told = distinct if parents == "error" else single
     undefined = (
-        single.filter(~pl.col("root") & ~pl.col("parent").is_in(single["key"].implode()))
+        told.filter(~pl.col("root") & ~pl.col("parent").is_in(single["key"].implode()))
         .group_by("parent", maintain_order=True)
         .agg(pl.col("row").first(), pl.col("key").first())
     )

@@ -167,15 +167,24 @@ def levels_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
     return pl.DataFrame({name: pl.Series(texts.tolist(), dtype=pl.String) for name, texts in cells.items()})
 
 
-def level_problems(table: Table, levels: Sequence[str] | None = None, columns: Sequence[str] = ()) -> list[Problem]:
-    """Everything odd about a level table; nothing but a bad file keeps it from being read."""
+def level_problems(
+    table: Table, levels: Sequence[str] | None = None, columns: Sequence[str] = (), *, repeats: bool = True
+) -> list[Problem]:
+    """Everything odd about a level table; nothing but a bad file keeps it from being read.
+
+    Args:
+        table: The rows.
+        levels: Columns that are levels.
+        columns: Columns that are not.
+        repeats: Whether to tell of names that a level has in several places, perhaps for a slip in the column above.
+    """
     chosen = level_columns(table, levels, columns)
     frame = table.frame
     problems: list[Problem] = []
     cells = frame.select(chosen)
     for row in cells.select(pl.all_horizontal(pl.all().str.strip_chars() == "")).to_series().arg_true().to_list():
         problems.append(Problem(table.line(row), "blank", "a row without any label", "warning"))
-    for row in (~cells.is_first_distinct()).to_frame().to_series().arg_true().to_list():
+    for row in (~cells.to_struct("row").is_first_distinct()).arg_true().to_list():
         problems.append(Problem(table.line(row), "duplicate", "the same labels as an earlier row", "warning"))
     nodes = nodes_of_levels(frame, chosen)
     names: list[str] = nodes.names.tolist()
@@ -186,6 +195,11 @@ def level_problems(table: Table, levels: Sequence[str] | None = None, columns: S
     for first, later in near_duplicates(nodes.parents.tolist(), names):
         text = f"{names[later]!r} beside {names[first]!r} (line {lines[first]})"
         problems.append(Problem(lines[later], "near-duplicate", text, "warning"))
+    return problems + (_repeated_names(nodes, names, lines) if repeats else [])
+
+
+def _repeated_names(nodes: LevelNodes, names: list[str], lines: list[int]) -> list[Problem]:
+    problems: list[Problem] = []
     first_place: dict[tuple[int, str], int] = {}
     told: set[tuple[int, str]] = set()
     for node in range(1, len(names)):

@@ -37,7 +37,9 @@ def taxonomy_from_nested(document: Any, *, source: str = "the document") -> Taxo
     """
     if not isinstance(document, dict | list) or not document:
         raise InputError("a mapping of names", f"{document!r:.40}", at=source)
-    return _from_children(document, source) if _has_children_form(document) else _from_mapping(document, source)
+    if isinstance(document, dict) and _is_node_list(document.get("children")):
+        return _from_children(document, source)
+    return _from_mapping(document, source)
 
 
 def nested_from_taxonomy(taxonomy: Taxonomy) -> Nested:
@@ -59,8 +61,7 @@ def nested_from_taxonomy(taxonomy: Taxonomy) -> Nested:
     return _to_mapping(taxonomy) if _fits_mapping(taxonomy) else _to_children(taxonomy)
 
 
-def _has_children_form(document: Nested) -> bool:
-    below = document.get("children") if isinstance(document, dict) else None
+def _is_node_list(below: Any) -> bool:
     return isinstance(below, list) and all(isinstance(node, dict) and "name" in node for node in below)
 
 
@@ -108,7 +109,7 @@ def _from_children(document: dict[str, Any], source: str) -> Taxonomy:
     while waiting:
         node, inside = waiting.pop()
         below = inside.get("children") or []
-        if not isinstance(below, list) or not all(isinstance(child, dict) and "name" in child for child in below):
+        if not _is_node_list(below):
             raise InputError("children that each have a name", f"{below!r:.40}", at=f"{source}, {tree.path(node)}")
         for child in below:
             waiting.append((tree.add(node, str(child["name"])), child))

@@ -46,7 +46,8 @@ def taxonomy_from_newick(text: str, *, source: str = "the text") -> Taxonomy:
         ['carnivore', 'unnamed_1', 'lion', 'tiger', 'wild dog']
     """
     tree = Sprout()
-    node, previous, position = 0, "", 0
+    node, position = 0, 0
+    previous: str = ""
 
     def wrong(got: str) -> InputError:
         return InputError("a Newick tree that ends in ';'", got, at=f"{source}:{text.count(chr(10), 0, position) + 1}")

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.edges import Parents, Roots
 from cladewise.taxonomy.formats.folders import read_folders
 from cladewise.taxonomy.formats.markup import read_json, read_yaml
 from cladewise.taxonomy.formats.newick import read_newick
+from cladewise.taxonomy.formats.options import (
+    FORMATS,
+    TABLE_FORMATS,
+    Format,
+    Parents,
+    Roots,
+    TableFormat,
+    TableOptions,
+    one_of,
+)
 from cladewise.taxonomy.formats.table import TABLE_SUFFIXES, from_frame
-from cladewise.taxonomy.formats.tabular import TableFormat, read_tabular, taxonomy_from_table
+from cladewise.taxonomy.formats.tabular import read_tabular, taxonomy_from_table
 from cladewise.taxonomy.formats.wordnet import read_wordnet
 from cladewise.taxonomy.tree import Taxonomy
-
-Format = Literal["levels", "edges", "nodes", "darwin-core", "json", "yaml", "newick", "folders", "wordnet"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 
 FORMAT_BY_SUFFIX: dict[str, Format] = {
     ".json": "json",
@@ -72,7 +78,18 @@ def read(
     place = Path(path)
     if not place.exists():
         raise InputError("a taxonomy file or folder", "nothing of that name", at=str(place))
-    match format or format_of(place):
+    one_of("format", format, (None, *FORMATS))
+    kind = format or format_of(place)
+    options = TableOptions(
+        format=kind if kind in TABLE_FORMATS else None,
+        parents=parents,
+        roots=roots,
+        levels=levels,
+        columns=columns,
+        child=child,
+        parent=parent,
+    )
+    match kind:
         case "json":
             return read_json(place)
         case "yaml":
@@ -83,19 +100,8 @@ def read(
             return read_folders(place)
         case "wordnet":
             return read_wordnet(place, ids=ids, parents=parents)
-        case "levels" | "edges" | "nodes" | "darwin-core" | "table" as kind:
-            return read_tabular(
-                place,
-                format=None if kind == "table" else kind,
-                parents=parents,
-                roots=roots,
-                levels=levels,
-                columns=columns,
-                child=child,
-                parent=parent,
-            )
-        case unknown:
-            raise InputError(f"a format among {', '.join(FORMATS)}", repr(unknown))
+        case _:
+            return read_tabular(place, options)
 
 
 def format_of(path: Path) -> Format | Literal["table"]:
@@ -139,13 +145,7 @@ def from_dataframe(
         >>> from_dataframe(pl.DataFrame({"child": ["apple", "pear"], "parent": ["fruit", "fruit"]}))
         Taxonomy(3 nodes, 2 leaves, 1 levels, root 'fruit')
     """
-    return taxonomy_from_table(
-        from_frame(frame),
-        format=format,
-        parents=parents,
-        roots=roots,
-        levels=levels,
-        columns=columns,
-        child=child,
-        parent=parent,
+    options = TableOptions(
+        format=format, parents=parents, roots=roots, levels=levels, columns=columns, child=child, parent=parent
     )
+    return taxonomy_from_table(from_frame(frame), options)

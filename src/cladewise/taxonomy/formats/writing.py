@@ -13,7 +13,8 @@ from cladewise.taxonomy.formats.levels import levels_from_taxonomy
 from cladewise.taxonomy.formats.markup import write_json, write_yaml
 from cladewise.taxonomy.formats.newick import write_newick
 from cladewise.taxonomy.formats.nodes import nodes_from_taxonomy
-from cladewise.taxonomy.formats.reading import FORMAT_BY_SUFFIX, Format
+from cladewise.taxonomy.formats.options import Format
+from cladewise.taxonomy.formats.reading import FORMAT_BY_SUFFIX
 from cladewise.taxonomy.formats.table import TABLE_SUFFIXES, write_table
 from cladewise.taxonomy.tree import Taxonomy
 
