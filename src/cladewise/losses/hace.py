@@ -52,9 +52,9 @@ def ancestral_weights(
     depth = tree_index(taxonomy, target.device).depth[target][..., None]
     place = torch.arange(taxonomy.max_depth + 1, device=target.device)
     top = 0 if with_root else 1
-    passed_on = (1.0 - dilution) ** (depth - place).clamp(min=0).to(dtype)
-    kept = torch.where(place == top, 1.0, dilution)
-    return torch.where((place >= top) & (place <= depth), passed_on * kept, 0.0)
+    arriving = (1.0 - dilution) ** (depth - place).clamp(min=0).to(dtype)
+    kept = torch.where(place == top, arriving, dilution * arriving)
+    return torch.where((place >= top) & (place <= depth), kept, 0.0)
 
 
 def hace(
@@ -72,7 +72,7 @@ def hace(
     .. math:: \ell = -\sum_{k} T_k \log q_{a_k(t)}, \qquad
         \log q_v = \operatorname{LSE}_{u \in De(v)} z_u - \operatorname{LSE}_u z_u
 
-    with :math:`T` from :func:`ancestral_weights`. The softmax runs over all nodes and not the leaves alone. With a root,
+    with :math:`T` from :func:`ancestral_weights`. The softmax runs over all nodes, not the leaves alone. With a root,
     :math:`q_{root} = 1` and its share is inert. The minimum is 0 for every dilution.
 
     Args:
@@ -111,7 +111,7 @@ class HACE(Loss):
     r"""Hierarchy-aware cross-entropy, with horizontal smoothing as an option (HACE-smooth: ``smoothing=0.1``).
 
     See :func:`hace` for the loss on one path. Smoothing first gives each other label ``smoothing / (M - 1)`` of the
-    target's mass, :math:`M` being the number of leaves (or nodes), and then dilutes every label's share up its own path.
+    target's mass, :math:`M` being the number of leaves (or nodes), and then dilutes each share up its own path.
 
     Args:
         taxonomy: The label tree.

@@ -80,7 +80,8 @@ class HXE(Loss):
         check_between(alpha, 0.0, float(np.finfo(np.float64).max), "an alpha")
         if weighting not in get_args(Weighting):
             raise InputError(f"a weighting among {', '.join(get_args(Weighting))}", repr(weighting))
-        self.alpha, self.weighting = alpha, weighting
+        self.alpha = alpha
+        self.weighting: Weighting = weighting
 
     @property
     def num_outputs(self) -> int:

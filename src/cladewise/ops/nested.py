@@ -58,7 +58,9 @@ class _NestedLogSumExp(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None, None]:
         values, starts, ends, out = ctx.saved_tensors
         weight = grads[0].clone()  # of a value in ring k, relative to its share of range k
         for k in range(1, out.shape[1]):

@@ -15,7 +15,7 @@ from cladewise.ops.relations import ancestors
 from cladewise.taxonomy import Taxonomy
 
 Domain = Literal["leaves", "nodes", "nodes-without-root"]
-"""Which nodes the scores belong to: the leaves, all nodes, or all but the root (``scores[..., i]`` is node ``i + 1``)."""
+"""Which nodes have the scores: the leaves, all nodes, or all but the root (``scores[..., i]`` is node ``i + 1``)."""
 
 
 def path_logsumexp(

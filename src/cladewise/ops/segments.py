@@ -60,8 +60,8 @@ class Segments:
         self, blocks: Float[Tensor, "row block"], singles: Float[Tensor, " single"]
     ) -> Float[Tensor, "row segment"]:
         """Sum over every segment of the values of its blocks and its single values."""
-        of_blocks = torch.segment_reduce(blocks.flatten(), "sum", lengths=self.runs)[::2]
-        of_singles = torch.segment_reduce(singles, "sum", lengths=self.num_singles)
+        of_blocks = torch.segment_reduce(blocks.flatten(), "sum", lengths=self.runs, unsafe=True)[::2]
+        of_singles = torch.segment_reduce(singles, "sum", lengths=self.num_singles, unsafe=True)
         return (of_blocks + of_singles).view(self.num_rows, self.num_segments)
 
     def logsumexp(
@@ -84,7 +84,7 @@ class Segments:
 
 
 def _logsumexp(values: Tensor, lengths: Tensor) -> Tensor:
-    peak = torch.segment_reduce(values, "max", lengths=lengths)
+    peak = torch.segment_reduce(values, "max", lengths=lengths, unsafe=True)
     peak = peak.masked_fill(peak == -torch.inf, 0.0)  # a segment of nothing: log(0), and not nan
     share = torch.exp(values - peak.repeat_interleave(lengths, output_size=values.numel()))
-    return peak + torch.segment_reduce(share, "sum", lengths=lengths).log()
+    return peak + torch.segment_reduce(share, "sum", lengths=lengths, unsafe=True).log()

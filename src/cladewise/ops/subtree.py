@@ -133,7 +133,9 @@ class _SubtreeLogSumExp(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None]:
         values, out = ctx.saved_tensors
         if values.is_cuda:
             return _logarithmic_gradient(values, out, grads[0], ctx.index), None

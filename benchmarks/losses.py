@@ -1,0 +1,250 @@
+"""What the losses cost, forward and backward, against flat cross-entropy over the leaves in the same run.
+
+Beside each time stand two checks of its correctness: the error of loss and gradient at a logit scale of 40 against the
+same formula in double precision (computing in probability space fails here), and the error of the double-precision
+gradient against automatic differentiation of the masked sums.
+
+    python benchmarks/losses.py --tree inat21 --batch 256 --repeats 30
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from cladewise import ops
+from cladewise.losses import HACE, HXE, FlatSoftmax, ancestral_weights
+from cladewise.taxonomy import Taxonomy
+
+LEVEL_SIZES = {
+    "small": (3, 10, 40, 120),
+    "inat18": (6, 25, 57, 273, 1120, 4412, 8142),
+    "inat21": (3, 13, 51, 273, 1103, 4900, 10000),
+}
+DENSE_BATCH = 16
+"""Images given to the dense and masked baselines, whose cost grows with nodes × leaves or images × depth × nodes."""
+
+
+def synthetic_tree(sizes: tuple[int, ...], only_children: float = 0.6, seed: int = 0) -> Taxonomy:
+    """A random tree with given level sizes; about this part of the internal nodes has one child."""
+    generator = np.random.default_rng(seed)
+    parents, first, count = [np.array([-1])], 0, 1
+    for size in sizes:
+        above = parents[-1].size
+        many = np.flatnonzero(generator.random(above) >= only_children)
+        many = many if many.size else np.arange(above)
+        chosen = np.concatenate([np.arange(above), generator.choice(many, size - above)])
+        parents.append(chosen + first)
+        first, count = count, count + size
+    return Taxonomy.from_parents(np.concatenate(parents), [str(node) for node in range(count)])
+
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One thing to time: a loss on logits of a width, a twin with the same value, and how many images it can take."""
+
+    name: str
+    width: int
+    loss: LossFunction
+    twin: LossFunction
+    batch: int
+
+
+def masked_path(logits: Tensor, target: Tensor, taxonomy: Taxonomy, *, leaves: bool) -> Tensor:
+    """Log-sum-exp at every ancestor by a mask over all columns: the obvious way."""
+    index = ops.tree_index(taxonomy, logits.device)
+    path = ops.ancestors(target, taxonomy)
+    path = torch.where(path >= 0, path, target[:, None])
+    low, high = (index.leaf_start, index.leaf_end) if leaves else (torch.arange(taxonomy.num_nodes), index.end)
+    column = torch.arange(logits.shape[1])
+    places = []
+    for node in path.unbind(1):
+        inside = (column >= low[node, None]) & (column < high[node, None])
+        places.append(logits.masked_fill(~inside, -torch.inf).logsumexp(1))
+    return torch.stack(places, 1)
+
+
+def masked_hxe(taxonomy: Taxonomy, alpha: float) -> LossFunction:
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        path = masked_path(logits, target, taxonomy, leaves=True)
+        discount = torch.exp(-alpha * torch.arange(taxonomy.max_depth, dtype=path.dtype))
+        return ((path[:, :-1] - path[:, 1:]) * discount).sum(1)
+
+    return loss
+
+
+def masked_hace(taxonomy: Taxonomy, dilution: float) -> LossFunction:
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        path = masked_path(logits, target, taxonomy, leaves=False)
+        weights = ancestral_weights(target, taxonomy, dilution=dilution, dtype=logits.dtype)
+        return ((path[:, :1] - path) * weights).sum(1)
+
+    return loss
+
+
+def dense_hace(taxonomy: Taxonomy, dilution: float) -> LossFunction:
+    """The authors' way: probabilities times a node × node matrix."""
+    nodes = torch.arange(taxonomy.num_nodes)
+    under = ops.is_ancestor(nodes[None, :], nodes[:, None], taxonomy).float()
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        mass = logits.softmax(1) @ under.to(logits.dtype)
+        weights = ancestral_weights(target, taxonomy, dilution=dilution, dtype=logits.dtype)
+        path = ops.ancestors(target, taxonomy)
+        return -((mass + 1e-6).log().gather(1, path.clamp(min=0)) * weights).sum(1)
+
+    return loss
+
+
+def smooth_hace(taxonomy: Taxonomy, dilution: float, smoothing: float) -> LossFunction:
+    """HACE-smooth by a target over the leaves, carried up the path of each; level-wise in double precision."""
+    leaves = torch.tensor(taxonomy.leaf_nodes)
+    path = ops.ancestors(leaves, taxonomy)
+    column = ancestral_weights(leaves, taxonomy, dilution=dilution, dtype=torch.float64)
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        position = ops.tree_index(taxonomy, logits.device).leaf_start[target]
+        share = smoothing / (leaves.numel() - 1)
+        wanted = logits.new_full((len(target), leaves.numel()), share)
+        wanted.scatter_(1, position[:, None], 1.0 - smoothing)
+        full = logits.new_zeros(len(target), taxonomy.num_nodes)
+        for place in range(path.shape[1]):
+            here = path[:, place] >= 0
+            full.index_add_(1, path[here, place], wanted[:, here] * column[here, place].to(logits.dtype))
+        log_mass = ops.subtree_logsumexp(logits, taxonomy)
+        return ((log_mass[:, :1] - log_mass) * full).sum(1)
+
+    return loss
+
+
+def cases(taxonomy: Taxonomy, batch: int, naive: bool) -> list[Case]:
+    leaf, node = taxonomy.num_leaves, taxonomy.num_nodes
+    position = ops.tree_index(taxonomy, "cpu").leaf_start
+
+    def flat(logits: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(logits, position[target], reduction="none")
+
+    few = min(batch, DENSE_BATCH)
+    hxe, hace = masked_hxe(taxonomy, 0.1), masked_hace(taxonomy, 0.5)
+    chosen = [
+        Case("flat cross-entropy", leaf, flat, flat, batch),
+        Case("FlatSoftmax", leaf, FlatSoftmax(taxonomy), flat, batch),
+        Case("HXE", leaf, HXE(taxonomy, 0.1), hxe, batch),
+        Case("HACE", node, HACE(taxonomy, 0.5), hace, batch),
+        Case("HACE-smooth", node, HACE(taxonomy, 0.5, smoothing=0.1), smooth_hace(taxonomy, 0.5, 0.1), batch),
+    ]
+    if naive:
+        chosen += [
+            Case("HXE, masked sums", leaf, hxe, hxe, few),
+            Case("HACE, masked sums", node, hace, hace, few),
+            Case("HACE, dense product", node, dense_hace(taxonomy, 0.5), hace, few),
+        ]
+        peer = peer_softmax(taxonomy, hxe, few)
+        chosen += [peer] if peer else []
+    return chosen
+
+
+def peer_softmax(taxonomy: Taxonomy, twin: LossFunction, batch: int) -> Case | None:
+    """The package ``hierarchicalsoftmax``, where installed: conditional softmaxes, so another loss, timed only."""
+    try:
+        from hierarchicalsoftmax import HierarchicalSoftmaxLoss, SoftmaxNode
+    except ImportError:
+        return None
+    nodes: list[SoftmaxNode] = []
+    for name, parent in zip(taxonomy.names.tolist(), taxonomy.parents.tolist(), strict=True):
+        nodes.append(SoftmaxNode(name, parent=nodes[parent] if parent >= 0 else None))
+    nodes[0].set_indexes()
+    loss = HierarchicalSoftmaxLoss(root=nodes[0])
+    identity = torch.tensor([nodes[0].node_to_id[node] for node in nodes])
+    return Case(
+        "hierarchicalsoftmax (PyPI)",
+        int(nodes[0].layer_size),
+        lambda logits, target: loss(logits, identity[target]) * len(target),
+        lambda logits, target: torch.tensor(torch.nan),
+        batch,
+    )
+
+
+def seconds(case: Case, taxonomy: Taxonomy, *, scale: float = 1.0) -> float:
+    logits, target = sample(case, taxonomy, scale, torch.float32)
+    begin = time.perf_counter()
+    case.loss(logits, target).sum().backward()
+    return (time.perf_counter() - begin) / case.batch
+
+
+def sample(case: Case, taxonomy: Taxonomy, scale: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    logits = scale * torch.randn(case.batch, case.width, generator=generator)
+    target = torch.tensor(taxonomy.leaf_nodes)[torch.randint(taxonomy.num_leaves, (case.batch,), generator=generator)]
+    return logits.to(dtype).requires_grad_(), target
+
+
+def errors(case: Case, taxonomy: Taxonomy, *, scale: float, dtype: torch.dtype) -> tuple[float, float]:
+    """Largest error of the loss, relative, and of the gradient, absolute, against the twin in double precision."""
+    small = dataclasses.replace(case, batch=min(case.batch, DENSE_BATCH))
+    logits, target = sample(small, taxonomy, scale, dtype)
+    exact = logits.detach().double().requires_grad_()
+    value, wanted = case.loss(logits, target), case.twin(exact, target)
+    if wanted.isnan().any():
+        return float("nan"), float("nan")
+    (gradient,) = torch.autograd.grad(value.sum(), logits)
+    (exact_gradient,) = torch.autograd.grad(wanted.sum(), exact)
+    loss_error = ((value - wanted).abs() / wanted.abs().clamp(min=1e-3)).max()
+    return float(loss_error), float((gradient - exact_gradient).abs().max())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tree", choices=LEVEL_SIZES, default="inat21")
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--no-naive", action="store_true", help="leave out the slow baselines")
+    options = parser.parse_args()
+
+    taxonomy = synthetic_tree(LEVEL_SIZES[options.tree])
+    everything = cases(taxonomy, options.batch, not options.no_naive)
+    times: dict[str, list[float]] = {case.name: [] for case in everything}
+    unsafe: dict[str, list[float]] = {case.name: [] for case in everything}
+    for repeat in range(options.repeats):  # interleaved, so that a slow moment of the machine hits all alike
+        for case in everything:
+            if case.batch == options.batch or repeat < 3:
+                times[case.name].append(seconds(case, taxonomy))
+                unsafe[case.name].append(seconds(case, taxonomy, scale=40.0))
+
+    only = int((taxonomy.num_children == 1).sum()) / int((taxonomy.num_children > 0).sum())
+    table = Table(
+        title=f"{options.tree}: {taxonomy.num_nodes} nodes, {taxonomy.num_leaves} leaves, {only:.0%} of internal nodes "
+        f"with one child; batch {options.batch}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        caption="ratios: time an image, forward and backward, against flat cross-entropy; medians",
+    )
+    headings = ("", "× flat CE", "× at scale 40", "loss error at 40", "gradient error at 40", "float64 gradient")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "" else "right")
+    unit = statistics.median(times["flat cross-entropy"])
+    for case in everything:
+        loss_error, gradient_error = errors(case, taxonomy, scale=40.0, dtype=torch.float32)
+        _, double_error = errors(case, taxonomy, scale=1.0, dtype=torch.float64)
+        table.add_row(
+            case.name,
+            f"{statistics.median(times[case.name]) / unit:.2f}",
+            f"{statistics.median(unsafe[case.name]) / unit:.2f}",
+            *(f"{error:.0e}" for error in (loss_error, gradient_error, double_error)),
+        )
+    Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    main()
