@@ -3,46 +3,89 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import inspect
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from cladewise.errors import InputError
 
-KINDS = ("methods", "decisions", "inferences", "datasets", "backbones")
+MOST = 25
+"""Rows shown where no pattern narrows them down: timm has more than a thousand models."""
+
+Rows = tuple[tuple[str, ...], dict[str, tuple[str, ...]]]  # the columns, and the cells of each name
 
 
-def list_parts(kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")]) -> None:
+def list_parts(
+    kind: Annotated[str, typer.Argument(help="One of methods, decisions, inferences, datasets, backbones.")],
+    pattern: Annotated[str, typer.Argument(help="Only names that fit, such as 'resnet*'.")] = "*",
+) -> None:
     """List the methods, decisions, inferences, data sets or backbones that there are."""
     from rich.console import Console
     from rich.table import Table
 
-    if kind not in KINDS:
-        raise InputError(f"one of {', '.join(KINDS)}", repr(kind))
-    table = Table(box=None, header_style="bold")
-    if kind == "methods":
-        from cladewise import methods
-
-        for column in ("name", "title", "options", "published as"):
-            table.add_column(column)
-        for name, method in methods.available().items():
-            options = ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(method))
-            table.add_row(name, method.title, options, f"{method.citation.venue} {method.citation.year}")
-    elif kind in ("decisions", "inferences"):
-        from cladewise import decisions, inference
-
-        for column in ("name", "parameters", "what it does"):
-            table.add_column(column)
-        parts = decisions.available() if kind == "decisions" else inference.available()
-        for name, part in parts.items():
-            parameters = ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(part))  # type: ignore[arg-type]
-            table.add_row(name, parameters, (inspect.getdoc(part) or "").splitlines()[0])
-    else:
-        from cladewise import backbones, datasets
-
-        for column in ("name", "what it is"):
-            table.add_column(column)
-        for name, text in (datasets.available() if kind == "datasets" else backbones.available()).items():
-            table.add_row(name, text)
+    listers = {
+        "methods": _methods,
+        "decisions": _decisions,
+        "inferences": _inferences,
+        "datasets": _datasets,
+        "backbones": _backbones,
+    }
+    if kind not in listers:
+        raise InputError(f"one of {', '.join(listers)}", repr(kind))
+    columns, rows = listers[kind]()
+    fitting = [name for name in rows if fnmatch.fnmatch(name, pattern)]
+    if not fitting:
+        raise InputError(f"a pattern that fits some of the {kind}", repr(pattern))
+    shown = fitting[:MOST] if pattern == "*" else fitting
+    table = Table("name", *columns, box=None, header_style="bold")
+    for name in shown:
+        table.add_row(name, *rows[name])
     Console().print(table)
+    if len(shown) < len(fitting):
+        typer.echo(f"... and {len(fitting) - len(shown)} more; narrow them down: cladewise list {kind} 'resnet*'")
+
+
+def _methods() -> Rows:
+    from cladewise import methods
+
+    rows = {
+        name: (method.title, _options(method), f"{method.citation.venue} {method.citation.year}")
+        for name, method in methods.available().items()
+    }
+    return ("title", "options", "published"), rows
+
+
+def _decisions() -> Rows:
+    from cladewise import decisions
+
+    return _rules(decisions.available())
+
+
+def _inferences() -> Rows:
+    from cladewise import inference
+
+    return _rules(inference.available())
+
+
+def _rules(parts: Mapping[str, type]) -> Rows:
+    rows = {name: (_options(part), (inspect.getdoc(part) or "").splitlines()[0]) for name, part in parts.items()}
+    return ("parameters", "what it does"), rows
+
+
+def _datasets() -> Rows:
+    from cladewise import datasets
+
+    return ("what it is",), {name: (text,) for name, text in datasets.available().items()}
+
+
+def _backbones() -> Rows:
+    from cladewise import backbones
+
+    return ("what it is",), {name: (text,) for name, text in backbones.available().items()}
+
+
+def _options(part: Any) -> str:
+    return ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(part))
