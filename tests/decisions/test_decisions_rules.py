@@ -7,8 +7,6 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.reference import decisions_twin
-from tests.reference.small_trees import T9_THETA, ragged_taxonomies, reordered, t9, t9_nodes, t9_order
 from torch import Tensor
 
 from cladewise import decisions
@@ -16,6 +14,8 @@ from cladewise.decisions import Decision, Leaf, Levels, Majority, NodeArgmax, Th
 from cladewise.errors import InputError
 from cladewise.predictions import Coherence, LeafSoftmax, LevelLogProb, NodeSoftmax, Prediction
 from cladewise.taxonomy import Taxonomy
+from reference import decisions_twin
+from reference.small_trees import T9_THETA, ragged_taxonomies, reordered, t9, t9_nodes, t9_order
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from tests.reference.small_trees import t9
 from torch import Tensor
 
 from cladewise.decisions import Nodes
 from cladewise.metrics import HierarchicalMetrics
+from reference.small_trees import t9
 
 NUM_IMAGES = 23
 

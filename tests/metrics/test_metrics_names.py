@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.reference.small_trees import t9
 
 from cladewise.errors import InputError
 from cladewise.metrics import column_names
 from cladewise.records.metric_names import METRIC_TEXTS, metric_text
+from reference.small_trees import t9
 
 
 def test_every_metric_has_a_text_and_every_text_a_metric() -> None:

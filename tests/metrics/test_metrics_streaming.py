@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.metrics.streaming_worker import NUM_IMAGES, images, run_over
-from tests.reference.small_trees import t9
 
 from cladewise.decisions import Nodes
 from cladewise.metrics import evaluate
+from metrics.streaming_worker import NUM_IMAGES, images, run_over
+from reference.small_trees import t9
 
 
 def test_batches_do_not_matter() -> None:
@@ -59,9 +59,9 @@ def test_moves_with_its_model() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("shards", [[(0, 4), (4, 23)], [(0, 23), (23, 23)]])
 def test_two_processes_give_the_value_of_one(tmp_path: Path, shards: list[tuple[int, int]]) -> None:
-    command = [sys.executable, "-m", "tests.metrics.streaming_worker", "--folder", tmp_path, "--world-size", "2"]
+    command = [sys.executable, "-m", "metrics.streaming_worker", "--folder", tmp_path, "--world-size", "2"]
     workers = [
-        subprocess.Popen([*command, "--rank", str(rank), "--shard", *map(str, shard)], cwd=Path(__file__).parents[2])
+        subprocess.Popen([*command, "--rank", str(rank), "--shard", *map(str, shard)], cwd=Path(__file__).parents[1])
         for rank, shard in enumerate(shards)
     ]
     assert [worker.wait(timeout=120) for worker in workers] == [0, 0]

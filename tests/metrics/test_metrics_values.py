@@ -4,8 +4,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reference import metrics_twin
-from tests.reference.small_trees import T9_THETA, ragged_taxonomies, reordered, t9, t9_nodes, t9_order
 from torch import Tensor
 
 from cladewise.decisions import LabelSets, Leaf, LevelNodes, Nodes
@@ -27,6 +25,8 @@ from cladewise.metrics import (
 )
 from cladewise.predictions import LeafSoftmax
 from cladewise.taxonomy import Taxonomy
+from reference import metrics_twin
+from reference.small_trees import T9_THETA, ragged_taxonomies, reordered, t9, t9_nodes, t9_order
 
 
 def nodes(*breadth_first: int) -> Tensor:
