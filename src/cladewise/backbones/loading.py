@@ -52,6 +52,8 @@ def load(
         >>> backbone.num_features, backbone.image_size
         (1280, 224)
     """
+    if image_size is not None and image_size < 1:
+        raise InputError("an image size of at least 1 pixel", image_size)
     from_file = weights.read_state_dict(Path(checkpoint)) if checkpoint is not None else None
     download = pretrained and from_file is None and name != lite0.NAME
     encoder = _encoder(name, pretrained=download, image_size=image_size)

@@ -86,7 +86,7 @@ def training_transform(
         return Transform(v2.Compose([crop, flip, *_normalised(mean, std)]), decode_size=4 * image_size)
     plain = evaluation_transform(image_size, mean, std, crop_ratio=crop_ratio, interpolation=interpolation)
     if augmentation == "flip":
-        return Transform(v2.Compose([flip, *plain.steps.transforms]), plain.decode_size)
+        return Transform(v2.Compose([*plain.steps.transforms, flip]), plain.decode_size)
     if augmentation == "none":
         return plain
     raise InputError(f"an augmentation: {', '.join(get_args(Augmentation))}", repr(augmentation))

@@ -21,7 +21,16 @@ from cladewise.records.atomic import writing
 
 PENDING, READ, UNREADABLE = 0, 1, 2
 
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+_DISK_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EFBIG,
+)
 
 
 class FeatureStore:
