@@ -22,6 +22,7 @@ BoolArray = NDArray[np.bool_]
 StrArray = np.ndarray[Any, Any]  # numpy's variable-width StringDType has no scalar type to annotate with
 
 PATH_SEPARATOR = "/"
+NAME_CHUNK = 100_000
 
 
 class Taxonomy:
@@ -77,7 +78,7 @@ class Taxonomy:
         synthetic_root: bool = False,
     ) -> None:
         self.parents = _frozen(np.asarray(parents, dtype=np.int64))
-        texts: StrArray = np.asarray(names, dtype=np.dtypes.StringDType())
+        texts = _strings(names)
         num_nodes = self.parents.size
         if self.parents.ndim != 1 or num_nodes == 0 or self.parents[0] != -1:
             raise InputError("parents of shape [node] that begin with -1 (the root)", f"{np.asarray(parents)!r:.80}")
@@ -111,7 +112,7 @@ class Taxonomy:
         if len(chosen) < num_levels:
             raise InputError(f"a name for each of {num_levels} levels", f"{len(chosen)} names")
         self.level_names = tuple(chosen)
-        self.columns = {k: _frozen(np.asarray(v, dtype=np.dtypes.StringDType())) for k, v in (columns or {}).items()}
+        self.columns = {k: _frozen(_strings(v)) for k, v in (columns or {}).items()}
         for key, values in self.columns.items():
             if values.shape != (num_nodes,):
                 raise InputError(f"{num_nodes} values in column {key!r}", f"shape {values.shape}")
@@ -141,13 +142,13 @@ class Taxonomy:
         new_by_old[order] = np.arange(order.size)
         moved = given[order]
         renumbered = np.where(moved < 0, -1, new_by_old[moved])
-        texts = np.asarray(names, dtype=np.dtypes.StringDType())
+        texts = _strings(names)
         return cls(
             renumbered,
-            texts[order],
+            _sealed(texts[order]),
             level=None if level is None else np.asarray(level, dtype=np.int64)[order],
             level_names=level_names,
-            columns={k: np.asarray(v, dtype=np.dtypes.StringDType())[order] for k, v in (columns or {}).items()},
+            columns={key: _sealed(_strings(values)[order]) for key, values in (columns or {}).items()},
             synthetic_root=synthetic_root,
         )
 
@@ -436,7 +437,9 @@ class Taxonomy:
         digest = hashlib.sha256()
         digest.update(self.parents.astype("<i8").tobytes())
         digest.update(self.level.astype("<i8").tobytes())
-        digest.update("\0".join(self.names.tolist()).encode())
+        for start in range(0, self.num_nodes, NAME_CHUNK):
+            part = self.names[start : start + NAME_CHUNK].tolist()
+            digest.update(("\0" * (start > 0) + "\0".join(part)).encode())
         digest.update(b"synthetic" if self.synthetic_root else b"real")
         return digest.hexdigest()[:16]
 
@@ -454,11 +457,22 @@ class Taxonomy:
         return f"Taxonomy({self.num_nodes} nodes, {self.num_leaves} leaves, {self.num_levels} levels, {root})"
 
 
+def _strings(values: Sequence[str] | StrArray) -> StrArray:
+    """Variable-width strings; an array that has them already is not copied, as NumPy's own conversion would."""
+    if isinstance(values, np.ndarray) and isinstance(values.dtype, np.dtypes.StringDType):
+        return values
+    return np.asarray(values, dtype=np.dtypes.StringDType())
+
+
 def _frozen(array: Any) -> Any:
     """A read-only array that nobody else can write through."""
     if array.flags.owndata and not array.flags.writeable:
         return array
-    array = array.copy()
+    return _sealed(array.copy())
+
+
+def _sealed(array: Any) -> Any:
+    """The array itself, read-only from now on: for one that nobody else holds."""
     array.flags.writeable = False
     return array
 

@@ -16,6 +16,7 @@ from cladewise.taxonomy.problems import Problem, some
 from cladewise.taxonomy.tree import StrArray, Taxonomy
 
 ROOT_COLUMN = "root"
+STRING_CHUNK = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +124,11 @@ def nodes_of_levels(frame: pl.DataFrame, levels: Sequence[str]) -> LevelNodes:
 
 
 def strings(series: pl.Series) -> StrArray:
-    """A polars text column as a NumPy array of variable-width strings."""
-    return np.asarray(series.to_numpy(), dtype=np.dtypes.StringDType())
+    """A polars text column as a NumPy array of variable-width strings, a slice at a time: the way leads by objects."""
+    texts = np.empty(series.len(), dtype=np.dtypes.StringDType())
+    for start in range(0, series.len(), STRING_CHUNK):
+        texts[start : start + STRING_CHUNK] = series[start : start + STRING_CHUNK].to_numpy()
+    return texts
 
 
 def level_cells(taxonomy: Taxonomy, nodes: NDArray[np.int64]) -> dict[str, StrArray]:

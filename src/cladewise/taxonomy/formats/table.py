@@ -68,8 +68,8 @@ def from_frame(frame: Any, *, source: str = "the data frame", path: Path | None 
         taken = frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
     except (TypeError, ValueError) as error:
         raise InputError("a data frame", type(frame).__name__) from error
-    columns = [_texts(column).alias(str(column.name).strip()) for column in taken.iter_columns()]
-    return Table(_without_blank_rows(pl.DataFrame(columns)), source=source, path=path)
+    texts = taken.select(_texts(taken[name]).alias(str(name).strip()) for name in taken.columns)
+    return Table(_without_blank_rows(texts), source=source, path=path)
 
 
 def read_table(path: Path, *, columns: Sequence[str] | None = None) -> Table:
@@ -172,11 +172,16 @@ def _texts(column: pl.Series) -> pl.Series:
     if column.dtype.is_float():  # pandas turns integers with gaps into floats
         whole = column.fill_nan(None)
         column = whole.cast(pl.Int64) if bool((whole.drop_nulls() % 1 == 0).all()) else whole
-    return column.cast(pl.String).fill_null("")
+    texts = column.cast(pl.String)
+    return texts.fill_null("") if texts.null_count() else texts
 
 
 def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.filter(pl.any_horizontal(pl.all() != "")) if frame.width else frame
+    """Most tables have none, and filtering would copy them."""
+    if frame.width == 0:
+        return frame
+    blank = frame.select(pl.all_horizontal(pl.all() == "")).to_series()
+    return frame.filter(~blank) if blank.any() else frame
 
 
 def _header(path: Path, separator: str) -> list[str]:
