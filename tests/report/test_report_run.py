@@ -147,6 +147,10 @@ BAD = {
         lambda run: pl.DataFrame({"path": ["a"]}).write_parquet(run.outcomes("test", "none", "leaf")),
         r"the columns target, but got none such",
     ),
+    "no images": (
+        lambda run: pl.DataFrame({"path": [], "target": []}).write_parquet(run.outcomes("test", "none", "leaf")),
+        r"at least one image, but got none at .*leaf\.parquet\. Run: cladewise evaluate",
+    ),
     "another tree": (
         lambda run: Taxonomy.from_paths([("a",), ("b",)]).write(run.taxonomy, format="nodes"),
         r"over the run's own taxonomy .* at .*test-none-leaf\.json",

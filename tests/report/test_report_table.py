@@ -104,9 +104,10 @@ def test_the_best_is_the_highest_or_the_lowest(two_groups):
 
 def test_the_level_average_has_an_interval_from_its_levels(maker):
     (group,) = read_groups(maker.write("f"))
-    interval = intervals_of(group, ["level_accuracy"])["level_accuracy"]
-    levels = [intervals_of(group, [f"level_accuracy/{name}"]) for name in ("kingdom", "family", "species")]
-    assert interval.value == pytest.approx(np.mean([next(iter(level.values())).value for level in levels]))
+    names = [f"level_accuracy/{name}" for name in ("kingdom", "family", "species")]
+    (found,) = intervals_of([group], ["level_accuracy", *names])
+    interval = found["level_accuracy"]
+    assert interval.value == pytest.approx(np.mean([found[name].value for name in names]))
     assert interval.low < interval.value < interval.high
 
 

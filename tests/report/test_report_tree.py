@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import Taxonomy
+from cladewise.report import tree as tree_module
 from cladewise.report.groups import group_runs
+from cladewise.report.node_scores import most_confused, score_nodes, subtree_counts
 from cladewise.report.run import read_run
-from cladewise.report.tree import most_confused, score_nodes, shown_nodes, subtree_counts, tree_section
+from cladewise.report.tree import deepest_within, tree_section
 
 
 @st.composite
@@ -87,15 +89,18 @@ def test_every_node_with_images_is_in_the_chart_under_its_parent(maker, taxonomy
     assert section.left_out == ""
 
 
-def test_a_wide_tree_is_cut_and_says_so():
+@pytest.mark.parametrize(("most", "depth"), [(5, 1), (11, 1), (110, 1), (111, 2), (1110, 2), (1111, 3), (10**6, 3)])
+def test_how_deep_a_wide_tree_is_shown(most, depth):
     tree = Taxonomy.from_paths([(f"g{i // 100}", f"s{i // 10}", f"n{i}") for i in range(1000)])
-    images = subtree_counts(tree.leaf_nodes, tree)
-    nodes, depth = shown_nodes(images, tree, most=150)
-    assert (nodes.size, depth) == (111, 2)
-    nodes, depth = shown_nodes(images, tree, most=1111)
-    assert (nodes.size, depth) == (1111, 3)
-    nodes, depth = shown_nodes(images, tree, most=5)
-    assert depth == 1, "the first level is always shown"
+    assert deepest_within(subtree_counts(tree.leaf_nodes, tree), tree, most) == depth
+
+
+def test_a_wide_tree_is_cut_and_says_so(make_maker, monkeypatch):
+    monkeypatch.setattr(tree_module, "MOST_NODES", 20)
+    tree = Taxonomy.from_paths([(f"g{i // 7}", f"n{i}") for i in range(70)])
+    section = tree_section(group_runs([read_run(make_maker(tree).write("f"), "test")]))
+    assert len(section.chart.figure.data[0].ids) == 11
+    assert section.left_out.endswith("The tree is shown down to depth 1; 63 deeper nodes with images are left out.")
 
 
 def test_nodes_without_images_are_left_out_and_counted(make_maker):
@@ -112,6 +117,6 @@ def test_nodes_without_images_are_left_out_and_counted(make_maker):
 @pytest.mark.slow
 def test_ten_thousand_leaves(make_maker):
     tree = Taxonomy.from_paths([(f"o{i // 1000}", f"f{i // 100}", f"g{i // 10}", f"s{i}") for i in range(10_000)])
-    section = tree_section(group_runs([read_run(make_maker(tree).write("f"), "test")]))
+    section = tree_section(group_runs([read_run(make_maker(tree, per_leaf=2).write("f"), "test")]))
     assert len(section.chart.figure.data[0].ids) == 11_111
     assert len(section.chart.json()) < 3_000_000

@@ -35,7 +35,7 @@ def curve_charts(groups: Sequence[Group]) -> list[Chart]:
 
 
 def _chart(index: int, name: str, groups: Sequence[Group]) -> Chart:
-    figure = blank_figure(showlegend=False, hovermode="closest", title={"text": plain(_title(name)), "x": 0.02})
+    figure = blank_figure(hovermode="closest", title={"text": plain(_title(name)), "x": 0.02, "font": {"size": 14}})
     for group in groups:
         for run in group.runs:
             epochs, values = _series(run, name)
@@ -50,7 +50,7 @@ def _chart(index: int, name: str, groups: Sequence[Group]) -> Chart:
                     hovertemplate="%{y:.4~g} at epoch %{x}",
                 )
             )
-    figure.update_layout(title_font={"size": 14}, margin={"t": 40})
+    figure.update_layout(margin_t=40)
     figure.update_xaxes(title={"text": "epoch"}, tickformat="d", nticks=6)
     figure.update_yaxes(nticks=6)
     return Chart(f"curve-{index}", figure, 250, f"{_title(name)} by epoch, a line a run.")

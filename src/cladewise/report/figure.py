@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -19,10 +19,10 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """One view of a chart that has several: what changes in the chart's first trace."""
+    """One view of a chart that has several: what of the chart's first trace is other in it."""
 
     label: str
-    changes: Mapping[str, Any]
+    trace: Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +37,9 @@ class Chart:
 
     def json(self) -> str:
         """The chart as JSON that may stand inside a script element."""
-        views = go.Figure(data=[_typed(self.figure, variant.changes) for variant in self.variants])
+        views = go.Figure(data=[variant.trace for variant in self.variants])
         text = f'{{"figure": {self.figure.to_json()}, "views": {views.to_json()}}}'
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _typed(figure: go.Figure, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"type": figure.data[0].type, **changes}
 
 
 def color(index: int) -> str:
@@ -70,15 +66,16 @@ def blank_figure(**layout: Any) -> go.Figure:
     """An empty figure in the page's style; colours that depend on light or dark are the page's to set."""
     figure = go.Figure()
     figure.update_layout(
-        template=None,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        template=None,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"size": 13},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": {"text": ""}},
+        showlegend=False,  # the page has its own, which wraps better on a narrow screen
+        uniformtext={"minsize": 9, "mode": "hide"},
         hoverlabel={"align": "left"},
-        **layout,
     )
-    figure.update_xaxes(automargin=True, zeroline=False)
-    figure.update_yaxes(automargin=True, zeroline=False)
+    figure.update_layout(layout)
+    figure.update_xaxes(automargin=True, zeroline=False, showspikes=False, title={"font": {"size": 13}})
+    figure.update_yaxes(automargin=True, zeroline=False, title={"font": {"size": 13}})
     return figure

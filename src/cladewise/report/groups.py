@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -67,7 +68,7 @@ def group_runs(runs: Sequence[Run]) -> tuple[Group, ...]:
         by_key.setdefault(_key(run), []).append(run)
     members = [sorted(group, key=lambda run: run.seed) for group in by_key.values()]
     for group in members:
-        for first, second in zip(group, group[1:], strict=False):
+        for first, second in itertools.pairwise(group):
             if first.seed == second.seed:
                 raise InputError(
                     "runs of one configuration with different seeds",

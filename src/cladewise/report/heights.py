@@ -36,10 +36,12 @@ def height_chart(groups: Sequence[Group]) -> Chart:
                 y=100 * count[1:] / num_images,
                 customdata=count[1:],
                 marker={"color": color(group.index)},
-                hovertemplate="%{y:.1f}% of the images, %{customdata:,.4~g}",
+                hovertemplate="%{y:.1f}% (%{customdata:,.4~g} images)",
             )
         )
-    figure.update_layout(hovermode="x unified", showlegend=len(groups) > 1)
-    figure.update_xaxes(title={"text": "height of the lowest common ancestor"}, dtick=1)
+    figure.update_layout(hovermode="x unified")
+    figure.update_xaxes(
+        title={"text": "height of the lowest common ancestor"}, dtick=1, unifiedhovertitle={"text": "height %{x}"}
+    )
     figure.update_yaxes(title={"text": "share of all images, %"}, rangemode="tozero")
     return Chart("heights", figure, 340, "Share of images placed wrong, by height of the lowest common ancestor.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -23,10 +24,12 @@ def level_chart(groups: Sequence[Group]) -> Chart | None:
     levels = level_names(groups)
     if not levels:
         return None
+    lowest = 100.0
     figure = blank_figure(scattermode="group", scattergap=0.55)
-    for group in groups:
-        intervals = intervals_of(group, [LEVEL_PREFIX + level for level in levels])
-        found = [intervals[LEVEL_PREFIX + level] for level in levels]
+    names = [LEVEL_PREFIX + level for level in levels]
+    for group, intervals in zip(groups, intervals_of(groups, names), strict=True):
+        found = [intervals[name] for name in names]
+        lowest = min([lowest, *(100 * interval.low for interval in found if not math.isnan(interval.low))])
         figure.add_trace(
             go.Scatter(
                 name=plain(group.label),
@@ -41,13 +44,12 @@ def level_chart(groups: Sequence[Group]) -> Chart | None:
                     "width": 4,
                 },
                 customdata=[[100 * interval.low, 100 * interval.high, interval.count] for interval in found],
-                hovertemplate="%{y:.1f}% right, interval %{customdata[0]:.1f} to %{customdata[1]:.1f}, "
-                "%{customdata[2]:,} images",
+                hovertemplate="%{y:.1f}% (%{customdata[0]:.1f} to %{customdata[1]:.1f}), %{customdata[2]:,} images",
                 mode="markers",
                 marker={"size": 9, "color": color(group.index)},
             )
         )
-    figure.update_layout(hovermode="x unified", showlegend=len(groups) > 1)
+    figure.update_layout(hovermode="x unified")
     figure.update_xaxes(type="category", title={"text": "level, coarse to fine"})
-    figure.update_yaxes(title={"text": "accuracy, %"})
+    figure.update_yaxes(title={"text": "accuracy, %"}, range=[max(0, 10 * math.floor(lowest / 10 - 0.3)) - 1, 101])
     return Chart("levels", figure, 380, f"Accuracy at {', '.join(levels)} for each of {len(groups)} groups.")

@@ -97,9 +97,13 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["chart_json"] = lambda chart: Markup(chart.json())
+    environment.filters["chart_json"] = _chart_json
     environment.filters["group_color"] = color
     return environment
+
+
+def _chart_json(chart: Chart) -> Markup:
+    return Markup(chart.json())
 
 
 def _write(out: Path, html: str) -> Path:

@@ -160,4 +160,6 @@ def _read_outcomes(evaluation: Evaluation, folder: Path) -> pl.DataFrame:
     missing = {"path", "target"} - set(outcomes.columns)
     if missing:
         raise InputError(f"the columns {', '.join(sorted(missing))}", "none such", at=str(file), advice=advice)
+    if outcomes.is_empty():
+        raise InputError("an evaluation of at least one image", "none", at=str(file), advice=advice)
     return outcomes.sort("path", "target", maintain_order=True)

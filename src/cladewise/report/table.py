@@ -60,23 +60,33 @@ def make_table(groups: Sequence[Group], baseline: Group) -> Table:
     """Table of the metrics that all groups have."""
     common = [name for name in groups[0].metrics if all(name in group.metrics for group in groups)]
     metrics = shown_metrics(common)
-    rows = [_row(group, baseline, metrics) for group in groups]
+    intervals = intervals_of(groups, [style.name for style in metrics])
+    rows = [
+        (
+            group,
+            [
+                Cell(style, found[style.name], _spread(group, style.name), _difference(group, baseline, style.name))
+                for style in metrics
+            ],
+        )
+        for group, found in zip(groups, intervals, strict=True)
+    ]
     for position in range(len(metrics)):
         _mark_best(rows, position)
     return Table(tuple(metrics), tuple(Row(group, group is baseline, tuple(cells)) for group, cells in rows))
 
 
-def intervals_of(group: Group, metrics: Sequence[str]) -> dict[str, Interval]:
-    """Interval of each metric over the images, the seeds averaged; as it was evaluated where values are missing."""
-    columns = {name: values for name in metrics if (values := group.values(name)) is not None}
-    return mean_intervals(columns) | {name: _recorded(group, name) for name in metrics if name not in columns}
+def intervals_of(groups: Sequence[Group], metrics: Sequence[str]) -> list[dict[str, Interval]]:
+    """Intervals of the metrics of each group over the images, the seeds averaged.
 
-
-def _row(group: Group, baseline: Group, metrics: Sequence[MetricStyle]) -> tuple[Group, list[Cell]]:
-    intervals = intervals_of(group, [style.name for style in metrics])
-    return group, [
-        Cell(style, intervals[style.name], _spread(group, style.name), _difference(group, baseline, style.name))
-        for style in metrics
+    All come from one set of resamples, since drawing them is what takes the time. Where per-image values are missing,
+    the interval is as it was evaluated.
+    """
+    values = {(group.index, name): group.values(name) for group in groups for name in metrics}
+    keys = {f"{index} {name}": (index, name) for index, name in values}
+    found = mean_intervals({key: array for key, place in keys.items() if (array := values[place]) is not None})
+    return [
+        {name: found.get(f"{group.index} {name}") or _recorded(group, name) for name in metrics} for group in groups
     ]
 
 

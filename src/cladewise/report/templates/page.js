@@ -12,6 +12,7 @@
       "hoverlabel.bgcolor": style("--card"),
       "hoverlabel.bordercolor": style("--line"),
       "hoverlabel.font.color": style("--text"),
+      "hoverlabel.font.family": getComputedStyle(document.body).fontFamily,
     };
     for (const key of Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name)))
       for (const [name, value] of Object.entries(axis)) changes[`${key}.${name}`] = value;

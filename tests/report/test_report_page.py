@@ -1,0 +1,144 @@
+"""The page as a document: whole, self-contained, and letter by letter what the names are."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from cladewise import InputError
+from cladewise.records.layout import RunFolder
+from cladewise.report import write_page
+
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Document(HTMLParser):
+    """Text by element id, attributes that load something, and whether every element is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[tuple[str, str]] = []
+        self.text_by_id: dict[str, str] = {}
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.cells: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append(tag)
+        self.addresses += [attributes[name] for name in ("src", "href", "action", "data") if attributes.get(name)]
+        if tag not in VOID:
+            self.open.append((tag, attributes.get("id", "")))
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        for _, key in self.open:
+            if key:
+                self.text_by_id[key] = self.text_by_id.get(key, "") + data
+        if any(tag == "td" for tag, _ in self.open):
+            self.cells[-1] += data
+
+
+@pytest.fixture
+def folders(maker):
+    return [
+        *(maker.write(f"flat-{seed}", seed=seed) for seed in range(2)),
+        maker.write("hace", method="hace", skill=0.85),
+    ]
+
+
+@pytest.fixture
+def document(folders, tmp_path):
+    page = write_page(folders, tmp_path / "out" / "page.html")
+    return Document(page.read_text(encoding="utf-8"))
+
+
+def test_every_element_is_closed_and_nothing_is_loaded(document):
+    assert document.open == []
+    assert document.addresses
+    assert all(address.startswith(("data:", "#")) for address in document.addresses)
+    assert "iframe" not in document.tags
+
+
+def test_names_cannot_break_out(folders, tmp_path):
+    text = write_page(folders, tmp_path / "page.html", title='<b>"T" & </title><script>alert(2)</script>').read_text()
+    assert "alert(1)" in text
+    assert "<script>alert" not in text
+    assert "warbler <b>" not in text
+    assert "<title>&lt;b&gt;&#34;T&#34; &amp; &lt;/title&gt;" in text
+
+
+def test_header_says_what_was_compared(folders, tmp_path):
+    text = write_page(folders, tmp_path / "page.html").read_text()
+    shown = " ".join(re.sub(r"<[^>]+>", " ", text[text.index("<header>") : text.index("</header>")]).split())
+    assert "flat-softmax and hace on toys &lt;&amp;&gt;" in shown
+    for part in ("images 66", "classes 11", "nodes 18", "3 in 2 groups", "decision leaf", "2 images were skipped"):
+        assert part in shown
+    assert "broken/&lt;x&gt;.png truncated after 12 bytes" in shown
+    assert "3 classes have no training image" in shown
+    assert "Images: Drawn &amp; &#39;free&#39;" in shown
+
+
+def test_table_cells(document):
+    first, second = document.cells[0].split(), document.cells[4].split()
+    assert re.fullmatch(r"\d+\.\d ± \d+\.\d \d+\.\d to \d+\.\d", " ".join(first))
+    assert re.fullmatch(r"\d+\.\d \d+\.\d to \d+\.\d \+\d+\.\d \([+−]\d+\.\d to \+\d+\.\d\)", " ".join(second))
+
+
+def test_the_data_of_every_chart_is_whole_json(document):
+    charts = {key: text for key, text in document.text_by_id.items() if key.startswith("data-")}
+    assert set(charts) == {"data-levels", "data-heights", "data-tree", "data-curve-0", "data-curve-1", "data-curve-2"}
+    for key, text in charts.items():
+        content = json.loads(text)
+        assert content["figure"]["data"], key
+        assert document.text_by_id.get(key.replace("data-", "chart-"), "") == ""
+    assert len(json.loads(charts["data-tree"])["views"]["data"]) == 2
+
+
+def test_mistakes_have_pictures_or_their_path(document, folders, tmp_path, images):
+    assert document.tags.count("img") == document.tags.count("figure") == 2 * (12 + 8), "hace makes 8 mistakes in all"
+    assert sum(address.startswith("data:image/jpeg") for address in document.addresses) == 40
+    for folder in folders:
+        config = RunFolder(folder).config
+        config.write_text(config.read_text().replace(str(images.root), "/no/such/folder"))
+    text = write_page(folders, tmp_path / "page.html").read_text()
+    assert "data:image/jpeg" not in text
+    assert text.count('class="no-picture"') == 40
+
+
+def test_one_run_is_a_page_too(folders, tmp_path):
+    text = write_page(folders[:1], tmp_path / "page.html").read_text()
+    assert 'class="tabs"' not in text
+    assert 'class="change' not in text
+
+
+def test_the_same_folder_twice_counts_once(folders, tmp_path):
+    text = write_page([folders[2], str(folders[2]) + "/"], tmp_path / "page.html").read_text()
+    assert "1 in 1 group<" in text
+
+
+def test_nothing_to_compare(tmp_path):
+    with pytest.raises(InputError, match="at least one run folder, but got none"):
+        write_page([], tmp_path / "page.html")
+
+
+def test_a_failed_page_leaves_the_old_one(folders, tmp_path):
+    out = tmp_path / "page.html"
+    out.write_text("old")
+    with pytest.raises(InputError):
+        write_page([*folders, tmp_path / "missing"], out)
+    assert out.read_text() == "old"
+
+
+def test_half_a_surrogate_pair_does_not_stop_the_page(folders, tmp_path):
+    RunFolder(folders[0]).log.write_text('{"event": "warning", "text": "odd \\ud800 name"}\n')
+    assert "odd ? name" in write_page(folders, tmp_path / "page.html").read_text()
