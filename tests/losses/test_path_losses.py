@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import losses as reference
-from strategies import taxonomies_with_nodes
 
 from cladewise.errors import InputError
 from cladewise.losses import HACE, HXE, FlatSoftmax, Loss, ancestral_weights
 from cladewise.taxonomy import Taxonomy
+from reference import losses as reference
+from strategies import taxonomies_with_nodes
 
 # A tree of nine nodes with its logits, both listed breadth-first; the labels are its five leaves
 T9 = Taxonomy.from_parents([-1, 0, 0, 0, 1, 1, 2, 6, 6], [str(i) for i in range(9)])

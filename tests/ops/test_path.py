@@ -5,13 +5,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import trees
-from strategies import taxonomies_with_nodes
 
 from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.ops.path import Domain
 from cladewise.taxonomy import Taxonomy
+from reference import trees
+from strategies import taxonomies_with_nodes
 
 DOMAINS: list[Domain] = ["leaves", "nodes", "nodes-without-root"]
 

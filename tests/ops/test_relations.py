@@ -5,11 +5,11 @@ import weakref
 
 import torch
 from hypothesis import given
-from reference import trees
-from strategies import taxonomies
 
 from cladewise import ops
 from cladewise.taxonomy import Taxonomy
+from reference import trees
+from strategies import taxonomies
 
 
 @given(taxonomies(max_nodes=14))

@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import trees
-from strategies import taxonomies
 
 from cladewise import ops
 from cladewise.taxonomy import Taxonomy
+from reference import trees
+from strategies import taxonomies
 
 SCALES = st.sampled_from([1.0, 40.0, 1e4])
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from reference import trees
-from reference.trees import Array
 
 from cladewise.taxonomy import Taxonomy
+from reference import trees
+from reference.trees import Array
 
 
 def log_mass(taxonomy: Taxonomy, logits: Array, domain: str) -> Array:
