@@ -67,7 +67,7 @@ def test_seeds_are_averaged_and_images_counted_once(maker, taxonomy, images):
     assert scores.num_images[apple] == apples
     assert scores.accuracy[apple] == 0.5
     assert scores.accuracy[0] == 1
-    assert (scores.confused_with[apple], scores.num_confused[apple]) == (pear, apples)
+    assert (scores.confused_with[apple], scores.confused[apple]) == (pear, 0.5)
     assert scores.confused_with[pear] == -1
 
 

@@ -13,13 +13,13 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True)
 class NodeScores:
-    """Of every node ``[node]``: test images labelled at or under it, the share of them that is placed at or under
-    it too (NaN without images), and the node of its level that most others went to (-1 where none did)."""
+    """Of every node ``[node]``: images labelled at or under it, the share of them that is placed there too, the node
+    of its level that most others went to (-1 where none did), and their share. Shares are NaN without images."""
 
     num_images: IntArray
     accuracy: FloatArray
     confused_with: IntArray
-    num_confused: IntArray
+    confused: FloatArray
 
 
 def score_nodes(runs: Sequence[Run]) -> NodeScores:
@@ -33,9 +33,12 @@ def score_nodes(runs: Sequence[Run]) -> NodeScores:
     predicted = np.concatenate([run.predicted for run in runs])
     lca = np.concatenate([run.lca for run in runs])
     total, right = subtree_counts(target, taxonomy), subtree_counts(lca, taxonomy)
-    accuracy = np.divide(right, total, out=np.full(total.shape, np.nan), where=total > 0)
     confused_with, num_confused = most_confused(target, predicted, taxonomy)
-    return NodeScores(total // len(runs), accuracy, confused_with, num_confused)
+    return NodeScores(total // len(runs), _share(right, total), confused_with, _share(num_confused, total))
+
+
+def _share(part: IntArray, total: IntArray) -> FloatArray:
+    return np.divide(part, total, out=np.full(total.shape, np.nan), where=total > 0)
 
 
 def subtree_counts(nodes: IntArray, taxonomy: Taxonomy) -> IntArray:

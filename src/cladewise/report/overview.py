@@ -49,7 +49,7 @@ def make_overview(groups: Sequence[Group], table: Table, title: str | None) -> O
     runs = [run for group in groups for run in group.runs]
     first = runs[0]
     taxonomy, data = first.taxonomy, first.config.get("data", {})
-    data_name = str(data.get("name") or Path(str(data.get("path") or data.get("root") or "images")).name)
+    data_name = str(data.get("name") or Path(str(data.get("path", ""))).name or data.get("kind", "images"))
     skipped = {path: reason for run in runs for path, reason in run.log.skipped}
     methods = list(dict.fromkeys(group.method for group in groups))
     return Overview(

@@ -53,8 +53,9 @@ class Run:
 
     @property
     def image_root(self) -> Path:
-        """Folder that the image paths are relative to."""
-        return Path(str(self.config.get("data", {}).get("root", ".")))
+        """Folder that the image paths are relative to: the data's root, or its path where that is the folder."""
+        data = self.config.get("data", {})
+        return Path(str(data.get("root") or data.get("path") or "."))
 
     @cached_property
     def target(self) -> IntArray:

@@ -21,7 +21,7 @@ MOST_AT_ONCE = 600
 DEPTHS_AT_ONCE = 4
 """Before zooming in: what is drawn swiftly, and what a narrow screen can hold."""
 
-ACCURACY_SCALE = [[0.0, "#9e2a2b"], [0.35, "#e0803a"], [0.6, "#f2cf7e"], [0.8, "#9cc9a5"], [1.0, "#1d7a63"]]
+ACCURACY_SCALE = [[0.0, "#9e2a2b"], [0.35, "#e0803a"], [0.6, "#f2cf7e"], [0.8, "#a9d3b2"], [1.0, "#1d7a63"]]
 COLOR_BAR = {
     "title": {"text": "accuracy, %", "side": "top", "font": {"size": 13}},
     "orientation": "h",
@@ -97,11 +97,11 @@ def _view(scores: NodeScores, nodes: IntArray, taxonomy: Taxonomy) -> go.Icicle:
 
 
 def _confusions(scores: NodeScores, nodes: IntArray, taxonomy: Taxonomy) -> list[str]:
-    other, count = scores.confused_with[nodes], scores.num_confused[nodes]
+    other, share = scores.confused_with[nodes], scores.confused[nodes]
     names = taxonomy.names[np.maximum(other, 0)].tolist()
     return [
-        f"{plain(name) or 'the root'} ({number:,})" if node >= 0 else "–"
-        for node, name, number in zip(other.tolist(), names, count.tolist(), strict=True)
+        f"{plain(name) or 'the root'} ({100 * part:.1f}%)" if node >= 0 else "–"
+        for node, name, part in zip(other.tolist(), names, share.tolist(), strict=True)
     ]
 
 
