@@ -21,11 +21,8 @@ def client(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_client_is_asked_for_exactly_this_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    client(
-        tmp_path,
-        f"pathlib.Path({str(tmp_path / 'asked')!r}).write_text(' '.join(sys.argv[1:])); sys.exit(1)",
-        monkeypatch,
-    )
+    note = f"pathlib.Path({str(tmp_path / 'asked')!r})"
+    client(tmp_path, f"{note}.write_text(' '.join(sys.argv[1:])); sys.exit(1)", monkeypatch)
     with pytest.raises(InputError):
         fetch(PACKAGE)
     asked = (tmp_path / "asked").read_text().split()
@@ -34,9 +31,8 @@ def test_the_client_is_asked_for_exactly_this_version(tmp_path: Path, monkeypatc
 
 
 def test_a_download_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    client(
-        tmp_path, "sys.exit('npm warn old\\nnpm error code ENOTFOUND\\nnpm error request failed: no host')", monkeypatch
-    )
+    complaint = r"npm warn old\nnpm error code ENOTFOUND\nnpm error request failed: no host"
+    client(tmp_path, f"sys.exit('{complaint}')", monkeypatch)
     with pytest.raises(InputError) as caught:
         fetch(PACKAGE)
     assert str(caught.value) == (

@@ -20,6 +20,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "JPEG2000
 """Formats that are tried, by content. The others that Pillow knows are rare, or not pictures (EPS runs a program)."""
 
 _ORIENTATION = 0x0112  # the EXIF tag
+_METADATA = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}  # where Pillow looks for it
 
 
 class UnreadableImageError(InputError):
@@ -144,6 +145,8 @@ def _reason(path: str | PathLike[str], error: Exception) -> str:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    if image.format != "TIFF" and _METADATA.isdisjoint(image.info):
+        return image
     try:
         turned = image.getexif().get(_ORIENTATION, 1) != 1
     except Exception:  # broken metadata is no reason to lose the picture
@@ -158,6 +161,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return _scaled_to_8_bits(image).convert("RGB")
     if image.has_transparency_data:
         drawing = image.convert("RGBA")
+        if drawing.getchannel("A").getextrema() == (255, 255):
+            return drawing.convert("RGB")
         return Image.alpha_composite(Image.new("RGBA", drawing.size, "white"), drawing).convert("RGB")
     return image.convert("RGB")
 
