@@ -11,7 +11,20 @@ IntArray = NDArray[np.int64]
 
 
 def depth_of(parents: IntArray) -> IntArray:
-    """Depth of every node of a parent array in any order, by pointer doubling.
+    """Depth of every node of a parent array in any order.
+
+    Raises:
+        InputError: Some nodes never reach a root.
+
+    Example:
+        >>> depth_of(np.array([1, -1, 0])).tolist()
+        [1, 0, 2]
+    """
+    return path_sums(parents, (parents >= 0).astype(np.int64))
+
+
+def path_sums(parents: IntArray, weights: IntArray) -> IntArray:
+    """Sum of the weights of every node and all its ancestors, by pointer doubling.
 
     Each round doubles the stride of every pointer, so a chain of a million nodes takes 20 rounds. A pointer that has
     not reached the root after that many rounds is on, or hangs from, a cycle.
@@ -21,11 +34,11 @@ def depth_of(parents: IntArray) -> IntArray:
     """
     size = parents.size
     jump = np.append(np.where(parents < 0, size, parents), size)  # index `size` is the place above every root
-    depth = np.append(np.ones(size, dtype=np.int64), 0)
+    total = np.append(weights, 0)
     for _ in range(max(1, int(size).bit_length() + 1)):
         if (jump == size).all():
-            return depth[:size] - 1
-        depth += depth[jump]
+            return total[:size]
+        total = total + total[jump]
         jump = jump[jump]
     stuck = np.flatnonzero(jump[:size] != size)
     raise InputError(
@@ -39,7 +52,10 @@ def depth_of(parents: IntArray) -> IntArray:
 def subtree_sizes(parents: IntArray, depth: IntArray) -> IntArray:
     """Number of nodes at or under every node, deepest level first."""
     sizes = np.ones(parents.size, dtype=np.int64)
-    for nodes in _by_depth(depth)[:0:-1]:
+    order = np.argsort(depth, kind="stable")
+    stops = np.cumsum(np.bincount(depth)).tolist()
+    for start, stop in zip(stops[-2::-1], stops[:0:-1], strict=True):
+        nodes = order[start:stop]
         np.add.at(sizes, parents[nodes], sizes[nodes])
     return sizes
 
@@ -47,27 +63,24 @@ def subtree_sizes(parents: IntArray, depth: IntArray) -> IntArray:
 def preorder(parents: IntArray) -> IntArray:
     """Old index of each node in depth-first pre-order; siblings keep their order.
 
+    A node comes one after its parent, and after the subtrees of its earlier siblings: these steps, summed from the
+    root down, are its position.
+
     Raises:
         InputError: There is not exactly one root, or a cycle.
+
+    Example:
+        >>> preorder(np.array([1, -1, 1, 0])).tolist()
+        [1, 0, 3, 2]
     """
     if parents.size == 0 or int((parents < 0).sum()) != 1:
         raise InputError("exactly one root", f"{int((parents < 0).sum())} roots")
-    depth = depth_of(parents)
-    sizes = subtree_sizes(parents, depth)
-    position = np.zeros(parents.size, dtype=np.int64)
-    for nodes in _by_depth(depth)[1:]:
-        above = position[parents[nodes]]
-        rank = np.argsort(above, kind="stable")  # siblings together, in input order
-        ordered, start = nodes[rank], above[rank]
-        before = np.cumsum(sizes[ordered]) - sizes[ordered]
-        first = np.flatnonzero(np.diff(start, prepend=-1))
-        group = np.repeat(before[first], np.diff(np.append(first, start.size)))
-        position[ordered] = start + 1 + before - group
-    order = np.empty(parents.size, dtype=np.int64)
-    order[position] = np.arange(parents.size)
+    sizes = subtree_sizes(parents, depth_of(parents))
+    families = np.argsort(parents, kind="stable")  # siblings together, in input order, the root first
+    before = np.cumsum(sizes[families]) - sizes[families]
+    first = np.flatnonzero(np.diff(parents[families], prepend=-2))
+    step = np.empty_like(parents)
+    step[families] = before - np.repeat(before[first], np.diff(np.append(first, parents.size))) + 1
+    order = np.empty_like(parents)
+    order[path_sums(parents, step) - 1] = np.arange(parents.size)
     return order
-
-
-def _by_depth(depth: IntArray) -> list[IntArray]:
-    order = np.argsort(depth, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(depth))[:-1])

@@ -54,6 +54,9 @@ def has_parents(table: Table) -> bool:
 def taxonomy_from_ranks(table: Table) -> Taxonomy:
     """Build the tree that the rank columns spell out; epithets stay the short names that they are.
 
+    The levels are called after the ranks: ``species`` for ``specificEpithet``, ``subspecies`` for
+    ``infraspecificEpithet``, whatever rank below the species that is.
+
     A row whose ``taxonRank`` has no column (a section, a hybrid) adds no node beyond the ranks it fills.
     ``scientificName``, ``taxonID`` and ``vernacularName`` are kept for the nodes that have a row of their own rank.
 
@@ -67,7 +70,8 @@ def taxonomy_from_ranks(table: Table) -> Taxonomy:
     frame = table.frame.select(*levels, *own, *(["taxonRank"] if "taxonRank" in table.columns else []))
     if own and "taxonRank" in frame.columns:
         frame = _own_rank_only(frame, levels, own)
-    return taxonomy_from_levels(dataclasses.replace(table, frame=frame), levels=levels, columns=own)
+    ranks = [RANK_BY_TERM[term] for term in levels]
+    return taxonomy_from_levels(dataclasses.replace(table, frame=frame), levels=levels, columns=own, level_names=ranks)
 
 
 def darwin_core_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
@@ -102,7 +106,7 @@ def darwin_core_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
 
 
 def _own_rank_only(frame: pl.DataFrame, levels: list[str], own: list[str]) -> pl.DataFrame:
-    """Put the rows that speak for the node they end at first, and blank the texts of the others."""
+    """Blank the texts of the rows that do not speak for the node that they end at."""
     known = list(RANK_BY_TERM.values())
     ends_at = pl.lit("")
     for term in levels:

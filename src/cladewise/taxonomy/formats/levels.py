@@ -37,7 +37,11 @@ class LevelNodes:
 
 
 def taxonomy_from_levels(
-    table: Table, *, levels: Sequence[str] | None = None, columns: Sequence[str] = (), root: str = ""
+    table: Table,
+    *,
+    levels: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
+    level_names: Sequence[str] | None = None,
 ) -> Taxonomy:
     """Build a tree from a level table.
 
@@ -48,8 +52,8 @@ def taxonomy_from_levels(
     Args:
         table: The rows.
         levels: Columns that are levels, coarse to fine. Defaults to all columns that ``columns`` does not take.
-        columns: Columns to keep as further texts of the node that a row ends at.
-        root: Name of a root that is a label, which the table does not have a column for.
+        columns: Columns to keep as further texts of the node that a row ends at; of several rows, the first text.
+        level_names: Names of the levels, where they are not the columns'.
 
     Raises:
         InputError: A column is missing, or there are no rows.
@@ -58,19 +62,25 @@ def taxonomy_from_levels(
     frame = table.frame
     if frame.height == 0:
         raise InputError("at least one row", "none", at=table.source)
-    if not root and chosen[0] == ROOT_COLUMN and frame[ROOT_COLUMN].n_unique() == 1 and frame[ROOT_COLUMN][0].strip():
+    root = ""
+    if chosen[0] == ROOT_COLUMN and frame[ROOT_COLUMN].n_unique() == 1:
         root, chosen = frame[ROOT_COLUMN][0], chosen[1:]
     nodes = nodes_of_levels(frame, chosen)
     kept: dict[str, StrArray] = {}
-    if columns:
-        reached, row = np.unique(nodes.node_of_row, return_index=True)
-        for name in columns:
-            texts = np.zeros(nodes.parents.size, dtype=np.dtypes.StringDType())
-            texts[reached] = strings(frame[name].gather(row))
-            kept[name] = texts
+    for name in columns:
+        filled = np.flatnonzero((frame[name] != "").to_numpy())
+        reached, first = np.unique(nodes.node_of_row[filled], return_index=True)
+        texts = np.zeros(nodes.parents.size, dtype=np.dtypes.StringDType())
+        texts[reached] = strings(frame[name].gather(filled[first]))
+        kept[name] = texts
     nodes.names[0] = root
     return Taxonomy.from_parents(
-        nodes.parents, nodes.names, level=nodes.level, level_names=chosen, columns=kept, synthetic_root=not root
+        nodes.parents,
+        nodes.names,
+        level=nodes.level,
+        level_names=chosen if level_names is None else level_names,
+        columns=kept,
+        synthetic_root=not root,
     )
 
 
