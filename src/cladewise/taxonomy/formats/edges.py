@@ -308,13 +308,17 @@ def _levels(
     if texts is None:
         return None, None
     root = int(np.flatnonzero(parents < 0)[0])
-    listed = split_levels(str(texts[root]))
     below = np.arange(parents.size) != root
-    order = listed or level_order(parents, texts, root)
-    if order is None and (columns.level or "").lower() != "level":
-        return None, None  # ranks such as "clade" nest in themselves; they stay what they are, a text
+    used = set(texts[below].tolist())
+    if (columns.level or "").lower() == "level":
+        listed = split_levels(str(texts[root]))
+        order = listed if len(listed) > 1 or used <= set(listed) else level_order(parents, texts, root)
+    else:
+        order = level_order(parents, texts, root)
+        if order is None:
+            return None, None  # ranks such as "clade" nest in themselves: no levels
     rank = {name: position for position, name in enumerate(order or [], start=1)}
-    unknown = sorted(set(texts[below].tolist()) - set(rank))
+    unknown = sorted(used - set(rank))
     if unknown:
         raise InputError(
             "a level for every node, in one order from coarse to fine",

@@ -32,7 +32,7 @@ def read_json(path: Path) -> Taxonomy:
     try:
         document = json.loads(read_text(path), object_pairs_hook=once)
     except json.JSONDecodeError as error:
-        raise InputError("JSON", error.msg, at=f"{path}:{error.lineno}") from error
+        raise InputError("JSON", f"an error: {error.msg}", at=f"{path}:{error.lineno}") from error
     except RecursionError as error:
         raise _too_deep(path) from error
     return taxonomy_from_nested(document, source=str(path))
@@ -57,9 +57,9 @@ def read_yaml(path: Path) -> Taxonomy:
         document = yaml.load(read_text(path), Loader=_NameLoader)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InputError("YAML", error.problem or "a syntax error", at=f"{path}{line}") from error
+        raise InputError("YAML", f"an error: {error.problem}", at=f"{path}{line}") from error
     except yaml.YAMLError as error:
-        raise InputError("YAML", str(error).splitlines()[0], at=str(path)) from error
+        raise InputError("YAML", f"an error: {str(error).splitlines()[0]}", at=str(path)) from error
     except RecursionError as error:
         raise _too_deep(path) from error
     return taxonomy_from_nested(document, source=str(path))

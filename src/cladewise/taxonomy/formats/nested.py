@@ -36,7 +36,8 @@ def taxonomy_from_nested(document: Any, *, source: str = "the document") -> Taxo
         ['fruit', 'apple']
     """
     if not isinstance(document, dict | list) or not document:
-        raise InputError("a mapping of names", f"{document!r:.40}", at=source)
+        got = "nothing" if document is None else f"{document!r:.40}"
+        raise InputError("a mapping of names", got, at=source)
     if isinstance(document, dict) and _is_node_list(document.get("children")):
         return _from_children(document, source)
     return _from_mapping(document, source)

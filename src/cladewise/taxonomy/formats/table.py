@@ -85,9 +85,9 @@ def read_table(path: Path, *, columns: Sequence[str] | None = None) -> Table:
     separator = SEPARATORS.get(path.suffix.lower(), ",")
     try:
         frame = pl.read_csv(path, separator=separator, infer_schema=False)
-    except pl.exceptions.PolarsError:
-        frame = None
-    header = _header(path, separator) if frame is not None else []
+        header = _header(path, separator)
+    except (pl.exceptions.PolarsError, UnicodeDecodeError):
+        frame, header = None, []
     if frame is None or len(set(header)) != len(header) or "" in header or len(header) != frame.width:
         table = read_table_by_line(path)
         table.fail(table.problems)

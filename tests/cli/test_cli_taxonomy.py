@@ -1,0 +1,101 @@
+"""Each command of ``cladewise taxonomy``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cladewise.cli.taxonomy import app
+from cladewise.errors import InputError
+from cladewise.taxonomy import Taxonomy, read
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "80"})
+
+
+@pytest.fixture()
+def classes(tmp_path: Path) -> Path:
+    path = tmp_path / "classes.csv"
+    path.write_text("group,kind,variety\nfruit,apple,fuji\nfruit,apple,gala\nfruit,pear,\nfish,,\n")
+    return path
+
+
+def test_check_of_a_good_file(classes: Path) -> None:
+    result = run("check", classes)
+    assert (result.exit_code, result.stdout) == (0, f"{classes}: 0 errors, 0 warnings\n")
+
+
+def test_check_prints_file_and_line_and_exits_with_1(tmp_path: Path) -> None:
+    file = tmp_path / "edges.csv"
+    file.write_text("child,parent\na,r\nA,r\na,q\n")
+    result = run("check", file)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        f"{file}:3: warning: 'A' beside 'a' (line 2) [near-duplicate]",
+        f"{file}:4: error: 2 parents of 'a': 'r', 'q' [several-parents]",
+        f"{file}:4: error: another root 'q' beside 'r' (line 2) [roots]",
+        f"{file}: 2 errors, 1 warning",
+    ]
+    assert len(run("check", file, "--no-warnings").stdout.splitlines()) == 3
+    assert run("check", file, "--parents", "first").exit_code == 0
+
+
+def test_unusable_input_is_left_to_the_main_program(tmp_path: Path) -> None:
+    result = run("check", tmp_path / "none.csv")
+    assert isinstance(result.exception, InputError)
+
+
+def test_show_draws_and_counts(classes: Path) -> None:
+    result = run("show", classes, "--depth", 2, "--max-children", 1)
+    assert result.exit_code == 0
+    assert [line.rstrip() for line in result.stdout.splitlines()] == [
+        "(root)  4 leaves",
+        "├── fruit  3 leaves",
+        "│   ├── apple  2 leaves",
+        "│   └── ... 1 more",
+        "└── ... 1 more",
+        "7 nodes, 4 leaves, depth 1 to 3",
+        " level    nodes  leaves",
+        " group        2       1",
+        " kind         2       1",
+        " variety      2       2",
+    ]
+
+
+def test_show_begins_at_a_label(classes: Path) -> None:
+    assert run("show", classes, "--node", "fruit/apple").stdout.startswith("apple  2 leaves\n├── fuji\n└── gala\n")
+    assert isinstance(run("show", classes, "--node", "aple").exception, InputError)
+
+
+def test_show_takes_names_for_names_and_not_for_markup(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a\n[red]x[/red]\n")
+    assert "[red]x[/red]" in run("show", tmp_path / "t.csv").stdout
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.json", "t.yaml", "t.nwk", "t.tsv"])
+def test_convert(classes: Path, name: str) -> None:
+    target = classes.with_name(name)
+    result = run("convert", classes, target)
+    assert (result.exit_code, result.stdout) == (0, f"{target}: 7 nodes, 4 leaves\n")
+    found, tree = read(target), read(classes)
+    assert (found.parents.tolist(), found.names.tolist()) == (tree.parents.tolist(), tree.names.tolist())
+
+
+def test_convert_with_options(classes: Path) -> None:
+    target = classes.with_name("out.csv")
+    assert run("convert", classes, target, "--levels", "group, variety", "--to", "levels").exit_code == 0
+    assert target.read_text() == "group,variety\nfruit,fuji\nfruit,gala\nfish,\n"
+
+
+def test_diff(classes: Path) -> None:
+    other = classes.with_name("other.json")
+    new = [("Fruit", "apple", "fuji"), ("Fruit", "pear"), ("fish", "gala"), ("herb",)]
+    Taxonomy.from_paths(new).write(other)
+    result = run("diff", classes, other)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == ["+ herb", "> fruit/apple/gala -> fish/gala", "~ fruit -> Fruit"]
+    same = run("diff", classes, classes)
+    assert (same.exit_code, same.stdout) == (0, "no difference\n")
