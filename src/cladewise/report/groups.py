@@ -122,7 +122,8 @@ def check_comparable(runs: Sequence[Run]) -> None:
             raise InputError(
                 f"runs evaluated on the same images ({first.outcomes.height} in {first.folder})",
                 f"{run.outcomes.height} images, not all the same, in {run.folder}",
-                advice=f"Run: cladewise evaluate {run.folder} --split {first.evaluation.split}",
+                advice=f"Train both on the same split of the data, or run: cladewise evaluate {run.folder} "
+                f"--split {first.evaluation.split}",
             )
 
 

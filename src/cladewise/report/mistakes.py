@@ -31,7 +31,8 @@ class Card:
         """Probability of the answer, in percent; empty where it is not known."""
         if math.isnan(self.confidence):
             return ""
-        return f"{100 * self.confidence:.0f}%" if self.confidence < 0.995 else f"{100 * self.confidence:.2f}%"
+        digits = 1 if self.confidence < 0.1 else 0 if self.confidence < 0.995 else 2
+        return f"{100 * self.confidence:.{digits}f}%"
 
 
 @dataclasses.dataclass(frozen=True)
