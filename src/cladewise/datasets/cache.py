@@ -12,9 +12,9 @@ def cache_folder() -> Path:
     """The folder that the environment variable ``CLADEWISE_CACHE`` names, else the user's cache folder.
 
     Example:
-        >>> getfixture("monkeypatch").setenv("CLADEWISE_CACHE", "/tmp/kept")
+        >>> getfixture("monkeypatch").setenv("CLADEWISE_CACHE", "/kept/here")
         >>> cache_folder().as_posix()
-        '/tmp/kept'
+        '/kept/here'
     """
     named = os.environ.get("CLADEWISE_CACHE")
     return Path(named).expanduser().absolute() if named else Path(platformdirs.user_cache_dir("cladewise"))

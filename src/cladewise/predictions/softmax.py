@@ -25,8 +25,8 @@ class LeafSoftmax(Prediction):
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> LeafSoftmax(t, torch.zeros(1, 3)).log_prob.exp().round(decimals=3).tolist()
-        [[1.0, 0.667, 0.333, 0.333, 0.333]]
+        >>> LeafSoftmax(t, torch.zeros(1, 3)).log_prob.exp()
+        tensor([[1.0000, 0.6667, 0.3333, 0.3333, 0.3333]])
     """
 
     leaf_logits: Float[Tensor, "*batch leaf"]
@@ -65,8 +65,8 @@ class NodeSoftmax(Prediction):
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
-        >>> NodeSoftmax(t, torch.zeros(1, 3), with_root=False).log_prob.exp().round(decimals=3).tolist()
-        [[1.0, 1.0, 0.333, 0.333]]
+        >>> NodeSoftmax(t, torch.zeros(1, 3), with_root=False).log_prob.exp()
+        tensor([[1.0000, 1.0000, 0.3333, 0.3333]])
     """
 
     node_logits: Float[Tensor, "*batch out"]
