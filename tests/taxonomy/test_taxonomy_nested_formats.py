@@ -191,7 +191,9 @@ class TestWordNet:
         with pytest.raises(InputError, match="Expected synsets of this WordNet, like n02084071, but got 'n9'"):
             read(wordnet, ids=["n9"])
         file.write_text(WORDNET + "00000006 18 n 05 broken\n")
-        with pytest.raises(InputError, match=r"Expected a line of WordNet's data\.noun, but got 00000006 .*data\.noun:7"):
+        with pytest.raises(
+            InputError, match=r"Expected a line of WordNet's data\.noun, but got 00000006 .*data\.noun:7"
+        ):
             read(wordnet)
         file.write_text(WORDNET.replace("@ 00000002", "@ 00000042"))
         with pytest.raises(InputError, match="Expected hypernyms that the file has, but got 'n00000042'"):

