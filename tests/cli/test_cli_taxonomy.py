@@ -16,7 +16,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "80"})
 
 
-@pytest.fixture()
+@pytest.fixture
 def classes(tmp_path: Path) -> Path:
     path = tmp_path / "classes.csv"
     path.write_text("group,kind,variety\nfruit,apple,fuji\nfruit,apple,gala\nfruit,pear,\nfish,,\n")

@@ -1,5 +1,7 @@
 """JSON, YAML, Newick, folders and WordNet: what they may look like, and what each error says."""
 
+# ruff: noqa: E501  (an error text stays on one line)
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -161,7 +163,7 @@ WORDNET = """\
 
 
 class TestWordNet:
-    @pytest.fixture()
+    @pytest.fixture
     def wordnet(self, tmp_path: Path) -> Path:
         (tmp_path / "data.noun").write_text(WORDNET)
         return tmp_path

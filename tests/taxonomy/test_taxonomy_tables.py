@@ -1,5 +1,7 @@
 """Level tables, edge lists, node tables and Darwin Core: what they may look like, and what each error says."""
 
+# ruff: noqa: E501  (an error text stays on one line)
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -329,6 +331,6 @@ def test_errors_of_writing_leave_nothing_behind(
 
 def test_darwin_core_needs_its_ranks(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match="Expected levels among kingdom, .*, in that order, but got 'level_1', 'level_2'"
+        InputError, match=r"Expected levels among kingdom, .*, in that order, but got 'level_1', 'level_2'"
     ):
         write(TREE, tmp_path / "t.csv", format="darwin-core")

@@ -8,7 +8,8 @@ from typing import Any
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.darwin_core import RANK_BY_TERM, has_parents
-from cladewise.taxonomy.formats.edges import edge_problems, find_edge_columns
+from cladewise.taxonomy.formats.edge_columns import find_edge_columns
+from cladewise.taxonomy.formats.edges import edge_problems
 from cladewise.taxonomy.formats.levels import level_problems
 from cladewise.taxonomy.formats.options import FORMATS, TABLE_FORMATS, Format, TableOptions, one_of
 from cladewise.taxonomy.formats.reading import format_of, read

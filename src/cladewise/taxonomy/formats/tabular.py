@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats import darwin_core
-from cladewise.taxonomy.formats.edges import find_edge_columns, taxonomy_from_edges
+from cladewise.taxonomy.formats.edge_columns import find_edge_columns
+from cladewise.taxonomy.formats.edges import taxonomy_from_edges
 from cladewise.taxonomy.formats.levels import taxonomy_from_levels
 from cladewise.taxonomy.formats.options import TableFormat, TableOptions
 from cladewise.taxonomy.formats.table import SEPARATORS, Table, read_table, read_table_by_line
