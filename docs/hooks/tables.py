@@ -1,0 +1,137 @@
+"""Writes what the code knows into the pages at build time, so that no table goes stale.
+
+A page asks with a comment alone on its line, ``<!-- generated: methods -->``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+MARKER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Called by MkDocs with the text of every page."""
+    return MARKER.sub(lambda found: TABLES[found[1]](), markdown)
+
+
+def methods() -> str:
+    """A section a method: what it is made of, its options, and who published it."""
+    from cladewise import methods as package
+
+    return "\n".join(line for name, method in package.available().items() for line in _method(name, method))
+
+
+def _method(name: str, method: type[Any]) -> Iterator[str]:
+    yield f"## {method.title} {{ #{name} }}\n"
+    yield f"`{name}`: {_first_paragraph(method)}\n"
+    yield "| option | default | what it does | values that the paper searches |"
+    yield "|---|---|---|---|"
+    for field in dataclasses.fields(method):
+        grid = ", ".join(f"`{value}`" for value in field.metadata["grid"]) or "–"
+        yield f"| `{field.name}` | `{field.default}` | {field.metadata['help']} | {grid} |"
+    source = method.citation
+    yield f"\n{source.authors}. [*{source.title}*]({source.url}). {source.venue} {source.year}.\n"
+
+
+def decisions() -> str:
+    """A row a decision."""
+    from cladewise import decisions as package
+
+    return _parts(package.available())
+
+
+def inferences() -> str:
+    """A row an inference rule."""
+    from cladewise import inference as package
+
+    return _parts(package.available())
+
+
+def _parts(available: dict[str, type[Any]]) -> str:
+    rows = ["| name | parameters | what it does |", "|---|---|---|"]
+    for name, part in available.items():
+        parameters = ", ".join(f"`{field.name}={field.default}`" for field in dataclasses.fields(part)) or "–"
+        rows.append(f"| `{name}` | {parameters} | {_first_paragraph(part)} |")
+    return "\n".join(rows)
+
+
+def datasets() -> str:
+    """A row a data set that has a name."""
+    from cladewise import datasets as package
+
+    rows = [f"| `{name}` | {text} |" for name, text in package.available().items()]
+    return "\n".join(["| name | what it is |", "|---|---|", *rows])
+
+
+def configuration() -> str:
+    """A table of settings for every table of ``config.toml`` that has its own fields."""
+    from cladewise.records import BackboneConfig, TrainingConfig
+
+    tables = {"backbone": BackboneConfig, "training": TrainingConfig}
+    return "\n".join(line for name, table in tables.items() for line in _settings(name, table))
+
+
+def _settings(name: str, table: type[Any]) -> Iterator[str]:
+    yield f"## `[{name}]`\n"
+    yield f"{inspect.getdoc(table)}\n"
+    yield "| setting | default | what it is |"
+    yield "|---|---|---|"
+    for field in dataclasses.fields(table):
+        default = json.dumps(field.default)
+        rule = ""
+        if field.metadata["choices"]:
+            rule = f" One of {', '.join(f'`{choice}`' for choice in field.metadata['choices'])}."
+        elif field.metadata["least"] is not None:
+            rule = f" At least {field.metadata['least']}."
+        yield f"| `{field.name}` | `{default}` | {field.metadata['help'].capitalize()}.{rule} |"
+    yield ""
+
+
+def commands() -> str:
+    """A section a command: its purpose, its arguments and its options."""
+    import typer.main
+
+    from cladewise.cli.app import app
+
+    return "\n".join(_command("cladewise", typer.main.get_command(app), 2))
+
+
+def _command(path: str, command: Any, level: int) -> Iterator[str]:
+    purpose, *examples = inspect.cleandoc(command.help or "").split("\n\n")
+    yield f"{'#' * level} `{path}` {{ #{path.replace(' ', '-')} }}\n"
+    yield f"{purpose.replace(chr(10), ' ')}\n"
+    for example in examples:
+        yield f"```sh\n{example}\n```\n"
+    shown = [p for p in command.params if not getattr(p, "hidden", False) and not p.name.endswith("_completion")]
+    if not hasattr(command, "commands"):
+        yield "| argument or option | default | what it is |"
+        yield "|---|---|---|"
+        for parameter in shown:
+            yield _parameter(parameter)
+        yield ""
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _command(f"{path} {name}", child, level + 1 if level > 2 else level)
+
+
+def _parameter(parameter: Any) -> str:
+    is_option = parameter.param_type_name == "option"
+    words = [*parameter.opts, *parameter.secondary_opts] if is_option else [parameter.name.upper()]
+    default = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
+    if isinstance(default, bool):
+        default = json.dumps(default)
+    required = parameter.required and "required"
+    shown = required or (f"`{default}`" if default not in (None, "", ()) and not callable(default) else "–")
+    return f"| {', '.join(f'`{word}`' for word in words)} | {shown} | {parameter.help} |"
+
+
+def _first_paragraph(part: type[Any]) -> str:
+    return (inspect.getdoc(part) or "").split("\n\n")[0].replace("\n", " ")
+
+
+TABLES = {table.__name__: table for table in (methods, decisions, inferences, datasets, configuration, commands)}
