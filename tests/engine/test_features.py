@@ -17,7 +17,7 @@ from PIL import Image
 from cladewise import Taxonomy, backbones
 from cladewise.datasets.dataset import Dataset
 from cladewise.engine import feature_store
-from cladewise.engine.features import Features, cache_root, cached_features, images_fingerprint
+from cladewise.engine.features import Features, cached_features, images_fingerprint
 from cladewise.errors import InputError
 
 COUNT = 11
@@ -178,14 +178,6 @@ def test_no_images(dataset: Dataset, compute: Compute) -> None:
 def test_wrong_options(dataset: Dataset, compute: Compute, options: dict[str, object], text: str) -> None:
     with pytest.raises(InputError, match=text):
         compute(dataset, **options)
-
-
-def test_cache_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path))
-    assert cache_root() == tmp_path
-    assert cache_root(tmp_path / "mine") == tmp_path / "mine"
-    monkeypatch.delenv("CLADEWISE_CACHE")
-    assert cache_root().name == "cladewise"
 
 
 def test_cache_that_cannot_be_made(dataset: Dataset, compute: Compute, tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def test_an_option_that_only_one_has(maker):
 
 
 def test_other_machines_and_names_are_no_difference(maker, images):
-    moved = {"data": {"kind": "folder", "name": "toys <&>", "root": "/elsewhere", "credit": "Drawn & 'free'"}}
-    versions = {"versions": {"torch": "9"}, "cladewise": "0.2"}
+    moved = {"images": {"name": "toys <&>", "root": "/elsewhere", "credit": "Drawn & 'free'"}}
+    versions = {"cladewise": "0.2"}
     groups = group_runs(read_all(maker.write("a"), maker.write("b", seed=1, config=moved | versions)))
     assert len(groups) == 1
 

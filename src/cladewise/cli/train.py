@@ -29,7 +29,8 @@ def train(
         list[str] | None, typer.Option("--data-option", help="An option of a data set: --data-option size=96.")
     ] = None,
     backbone: Annotated[str, typer.Option(help="See: cladewise list backbones.")] = "efficientnet_lite0",
-    seed: Annotated[int, typer.Option(help="Seed of everything random.", rich_help_panel="Run")] = 0,
+    split_seed: Annotated[int, typer.Option(help="Seed of the splits, where the data has none of its own.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of everything else random.", rich_help_panel="Run")] = 0,
     name: Annotated[str, typer.Option(help="Name of the run in reports.", rich_help_panel="Run")] = "",
     config: Annotated[
         Path | None, typer.Option(help="Rerun this config.toml; no other option but --out counts then.")
@@ -48,7 +49,7 @@ def train(
     elif data is None:
         raise InputError("images to train on", "none", advice="Give a folder, a manifest or a data set's name.")
     else:
-        dataset = open_data(data, taxonomy, seed=seed, **parse_pairs(data_option or [], "--data-option"))
+        dataset = open_data(data, taxonomy, seed=split_seed, **parse_pairs(data_option or [], "--data-option"))
         options = parse_pairs(set_ or [], "--set")
         run = engine.train(
             dataset, method=method, options=options, backbone=backbone, out=out, seed=seed, name=name, **chosen

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import platformdirs
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from cladewise import progress as progress_bars
 from cladewise.backbones import Backbone
+from cladewise.datasets.cache import cache_folder
 from cladewise.datasets.dataset import Dataset, IntArray, Skipped
 from cladewise.engine.feature_store import READ, FeatureStore
 from cladewise.engine.images import Batch, loader
@@ -145,13 +145,6 @@ def cached_features(
     return Features(store.values(), store.state == READ, skipped, store.folder)
 
 
-def cache_root(cache_dir: Path | None = None) -> Path:
-    """Where caches lie: the given folder, else ``CLADEWISE_CACHE``, else the user's cache folder."""
-    if cache_dir is not None:
-        return Path(cache_dir)
-    return Path(os.environ.get("CLADEWISE_CACHE") or platformdirs.user_cache_dir("cladewise"))
-
-
 def images_fingerprint(dataset: Dataset, *, verify: Verification = "stat") -> str:
     """Hash of the paths and of the files; a file that is missing counts as such.
 
@@ -195,7 +188,7 @@ def _folder(dataset: Dataset, backbone: Backbone, description: dict[str, Any], c
     key = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     # the names are for people who look into the folder
     names = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{dataset.name[:40]}-{backbone.name[:60]}")
-    return cache_root(cache_dir) / "features" / f"{names}-{key[:24]}"
+    return (cache_dir or cache_folder()) / "features" / f"{names}-{key[:24]}"
 
 
 @contextmanager

@@ -30,7 +30,16 @@ from cladewise.engine.run import Run, build, open_data
 from cladewise.engine.sampling import EpochSampler, class_weights
 from cladewise.errors import InputError
 from cladewise.methods import Method
-from cladewise.records import BackboneConfig, RunConfig, RunFolder, TrainingConfig, log, read_config, settings
+from cladewise.records import (
+    MACHINE_SETTINGS,
+    BackboneConfig,
+    RunConfig,
+    RunFolder,
+    TrainingConfig,
+    log,
+    read_config,
+    settings,
+)
 from cladewise.records.atomic import write_bytes
 from cladewise.taxonomy import Taxonomy
 
@@ -107,7 +116,8 @@ def fit(
         dataset.taxonomy.write(folder.taxonomy)
         for skipped in dataset.skipped:
             log.append(folder.log, "skipped", path=skipped.path, reason=skipped.reason)
-        config.write(folder.config, cladewise=cladewise.__version__)
+        images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
+        config.write(folder.config, cladewise=cladewise.__version__, images=images)
 
     classifier, backbone = build(config, method, dataset.taxonomy)
     fitting, loaders = _prepare(config, dataset, method, classifier, backbone, folder, progress=progress)
@@ -136,7 +146,7 @@ def _check_free(folder: RunFolder, config: RunConfig) -> None:
     if not folder.config.is_file():
         return
     before, after = read_config(folder.config).to_dict(), config.to_dict()
-    for of_the_machine in ("workers", "devices", "accelerator", "checkpoint_seconds"):
+    for of_the_machine in MACHINE_SETTINGS:
         for content in (before, after):
             del content["training"][of_the_machine]
     if before != after:

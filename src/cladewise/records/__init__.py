@@ -1,6 +1,7 @@
 """What is written to disk: the run folder, its configuration, atomic writes."""
 
 from cladewise.records.config import (
+    MACHINE_SETTINGS,
     BackboneConfig,
     RunConfig,
     TrainingConfig,
@@ -11,6 +12,7 @@ from cladewise.records.config import (
 from cladewise.records.layout import SCHEMA_VERSION, RunFolder
 
 __all__ = [
+    "MACHINE_SETTINGS",
     "SCHEMA_VERSION",
     "BackboneConfig",
     "RunConfig",

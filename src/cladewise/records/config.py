@@ -72,6 +72,10 @@ class TrainingConfig:
     workers: int = setting(-1, "processes that decode images; -1: as many as there are cores, less one", least=-1)
 
 
+MACHINE_SETTINGS = ("accelerator", "workers", "checkpoint_seconds")
+"""Training settings that say where a run happens and not what comes of it."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Everything that a run follows from."""
@@ -85,7 +89,7 @@ class RunConfig:
     name: str = ""
 
     def to_dict(self, **extra: Any) -> dict[str, Any]:
-        """As nested tables of plain values."""
+        """As nested tables of plain values; ``extra`` entries are for people and reports, and are not read back."""
         return {
             "schema_version": SCHEMA_VERSION,
             **extra,
@@ -126,7 +130,7 @@ def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         raise InputError(f"schema version {SCHEMA_VERSION}", version, at=at, advice="Use the cladewise that wrote it.")
-    known = {"schema_version", "cladewise", "name", "seed", "data", "method", "backbone", "training", "versions"}
+    known = {"schema_version", "cladewise", "name", "seed", "images", "data", "method", "backbone", "training"}
     for key in content:
         if key not in known:
             raise InputError(f"one of {', '.join(sorted(known))}", repr(key), at=at, advice=nearest(key, known))

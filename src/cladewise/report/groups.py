@@ -12,10 +12,14 @@ from typing import Any
 import numpy as np
 
 from cladewise.errors import InputError
+from cladewise.records import MACHINE_SETTINGS
 from cladewise.report.run import FloatArray, Run
 
 FLAT = "flat-softmax"
-NOT_IDENTITY = ("schema_version", "cladewise", "versions", "name", "seed", "data.root", "training.workers")
+NOT_IDENTITY = (
+    *("schema_version", "cladewise", "name", "seed", "images"),
+    *(f"training.{setting}" for setting in MACHINE_SETTINGS),
+)
 """Entries and tables of a configuration that may differ between runs of one group."""
 
 

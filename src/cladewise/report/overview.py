@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Sequence
-from pathlib import Path
 
 from cladewise import __version__
 from cladewise.report.groups import Group
@@ -48,8 +47,8 @@ def make_overview(groups: Sequence[Group], table: Table, title: str | None) -> O
     """Gather the head of the page from all runs."""
     runs = [run for group in groups for run in group.runs]
     first = runs[0]
-    taxonomy, data = first.taxonomy, first.config.get("data", {})
-    data_name = str(data.get("name") or Path(str(data.get("path", ""))).name or data.get("kind", "images"))
+    taxonomy, images = first.taxonomy, first.config.get("images", {})
+    data_name = str(images.get("name", "images"))
     skipped = {path: reason for run in runs for path, reason in run.log.skipped}
     methods = list(dict.fromkeys(group.method for group in groups))
     return Overview(
@@ -62,7 +61,7 @@ def make_overview(groups: Sequence[Group], table: Table, title: str | None) -> O
         level_names=taxonomy.level_names,
         num_runs=len(runs),
         decisions=tuple(dict.fromkeys(run.evaluation.decision for run in runs)),
-        credit=str(data.get("credit", "")),
+        credit=str(images.get("credit", "")),
         skipped=tuple(skipped.items()),
         num_skipped=max(run.evaluation.num_skipped for run in runs),
         warnings=tuple(dict.fromkeys(text for run in runs for text in run.log.warnings)),

@@ -53,9 +53,8 @@ class Run:
 
     @property
     def image_root(self) -> Path:
-        """Folder that the image paths are relative to: the data's root, or its path where that is the folder."""
-        data = self.config.get("data", {})
-        return Path(str(data.get("root") or data.get("path") or "."))
+        """Folder that the image paths are relative to."""
+        return Path(str(self.config.get("images", {}).get("root", ".")))
 
     @cached_property
     def target(self) -> IntArray:
