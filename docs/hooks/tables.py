@@ -89,7 +89,7 @@ def _settings(name: str, table: type[Any]) -> Iterator[str]:
             rule = f" One of {', '.join(f'`{choice}`' for choice in field.metadata['choices'])}."
         elif field.metadata["least"] is not None:
             rule = f" At least {field.metadata['least']}."
-        yield f"| `{field.name}` | `{default}` | {field.metadata['help'].capitalize()}.{rule} |"
+        yield f"| `{field.name}` | `{default}` | {_sentence(field.metadata['help'])}{rule} |"
     yield ""
 
 
@@ -128,6 +128,10 @@ def _parameter(parameter: Any) -> str:
     required = parameter.required and "required"
     shown = required or (f"`{default}`" if default not in (None, "", ()) and not callable(default) else "–")
     return f"| {', '.join(f'`{word}`' for word in words)} | {shown} | {parameter.help} |"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _first_paragraph(part: type[Any]) -> str:
