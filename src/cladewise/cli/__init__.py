@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cladewise.errors import InputError
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
+    import typer
+
     from cladewise.cli.app import app
     from cladewise.errors import InputError, MissingExtraError
 
+    usage_error: Any = typer.BadParameter.__bases__[0]  # of the click that typer brings, which has no public name
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except (InputError, MissingExtraError) as error:
-        print(f"cladewise: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("cladewise: interrupted", file=sys.stderr)
-        sys.exit(130)
+        _fail(str(error))
+    except usage_error as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            sys.exit(2)
+        _fail(str(_as_input_error(error)))
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted", code=130)
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         sys.exit(0)
+
+
+def _fail(text: str, *, code: int = 2) -> None:
+    print(f"cladewise: {text}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _as_input_error(error: Any) -> InputError:
+    """What the parser of the arguments found, as one line like every other mistake."""
+    from cladewise.errors import InputError
+
+    command = error.ctx.command_path if error.ctx else "cladewise"
+    text = error.format_message().rstrip(".")
+    return InputError(f"the arguments of {command}", f"{text[:1].lower()}{text[1:]}", advice=f"See: {command} --help")

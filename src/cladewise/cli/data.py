@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cladewise.errors import InputError
 
 if TYPE_CHECKING:
     from cladewise.datasets import Dataset
@@ -13,22 +17,32 @@ def open_data(data: str, taxonomy: Path | None, *, seed: int, **options: Any) ->
     """A folder of images, a manifest, a data set in a layout of its own, or the name of a data set.
 
     Raises:
-        InputError: It is none of these, or cannot be read.
+        InputError: It is none of these, cannot be read, or has no such option.
     """
     from cladewise import datasets
-    from cladewise.errors import InputError
 
     path = Path(data)
-    if path.is_dir() and (path / "classes.csv").is_file() and (path / "train.txt").is_file():
-        return datasets.load("grocery-store", path=data, **options)
-    if path.is_dir():
+    in_own_layout = (path / "classes.csv").is_file() and (path / "train.txt").is_file()
+    if path.is_dir() and not in_own_layout:
+        _check_options(datasets.from_folder, options)
         return datasets.from_folder(path, taxonomy, seed=seed, **options)
     if path.is_file():
+        _check_options(datasets.from_manifest, options)
         return datasets.from_manifest(path, taxonomy, seed=seed, **options)
-    if data in datasets.available():
-        return datasets.load(data, **options)
-    raise InputError(
-        "a folder of images, a manifest, or the name of a data set",
-        f"{data!r}, which is none of them",
-        advice=f"Data sets by name: {', '.join(datasets.available())}.",
-    )
+    if not in_own_layout and data not in datasets.available():
+        raise InputError(
+            "a folder of images, a manifest, or the name of a data set",
+            f"{data!r}, which is none of them",
+            advice=f"Data sets by name: {', '.join(datasets.available())}.",
+        )
+    if taxonomy is not None:
+        raise InputError("no --taxonomy with a data set that has its own", str(taxonomy))
+    return datasets.load("grocery-store", path=data, **options) if in_own_layout else datasets.load(data, **options)
+
+
+def _check_options(reader: Callable[..., Dataset], options: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(reader).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "seed"]
+    for option in options:
+        if option not in known:
+            raise InputError(f"--data-option with one of {', '.join(known)}", repr(option))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cladewise.cli.settings import decision_parameters
+from cladewise.cli.settings import chosen_decision
 
 
 def evaluate(
@@ -29,10 +29,8 @@ def evaluate(
     from cladewise import engine
     from cladewise.records.metric_names import metric_text
 
-    parameters = decision_parameters(set_, threshold)
-    scores = {
-        run: engine.evaluate(run, split=split, decision=decision, inference=inference, **parameters) for run in runs
-    }
+    rule = chosen_decision(decision, set_, threshold)
+    scores = {run: engine.evaluate(run, split=split, decision=rule, inference=inference) for run in runs}
     table = Table(title=f"{split}: {next(iter(scores.values())).num_images} images", title_justify="left")
     table.add_column("metric")
     for run in runs:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladewise.cli.settings import decision_parameters
+from cladewise.cli.settings import chosen_decision
 from cladewise.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,10 +39,9 @@ def predict(
         raise InputError(f"--format {' or '.join(FORMATS)}", repr(format_))
     if format_ == "parquet" and out is None:
         raise InputError("--out FILE with --format parquet", "standard output")
-    files = find_images(images)
-    predicted = engine.Run.open(run).predict(files)
-    parameters = decision_parameters(set_, threshold)
-    write_frame(predicted.to_frame(decision, **parameters), format_, out)
+    rule = chosen_decision(decision, set_, threshold)
+    predicted = engine.Run.open(run).predict(find_images(images))
+    write_frame(predicted.to_frame(rule), format_, out)
     for skipped in predicted.skipped:
         typer.echo(f"cladewise: {skipped.path} left out: {skipped.reason}", err=True)
     if predicted.skipped and not predicted.paths:

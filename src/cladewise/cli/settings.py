@@ -6,11 +6,14 @@ import dataclasses
 import inspect
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from cladewise.errors import InputError
+
+if TYPE_CHECKING:
+    from cladewise.decisions import Decision
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -39,7 +42,8 @@ def with_settings(*tables: type, but: Sequence[str] = ()) -> Callable[[Command],
 
 def _parameter(field: dataclasses.Field[Any], table: type) -> inspect.Parameter:
     default, flag = field.default, f"--{field.name.replace('_', '-')}"
-    text = f"{field.metadata['help'].capitalize()}."
+    meaning = field.metadata["help"]
+    text = f"{meaning[0].upper()}{meaning[1:]}."
     choices = field.metadata["choices"]
     if choices:
         text += f" One of {', '.join(choices)}."
@@ -70,6 +74,17 @@ def parse_pairs(pairs: Sequence[str], flag: str) -> dict[str, Any]:
     return found
 
 
-def decision_parameters(pairs: Sequence[str] | None, threshold: float | None) -> dict[str, Any]:
-    """Parameters of a decision: ``--set`` words, and the one that has an option of its own."""
-    return parse_pairs(pairs or [], "--set") | ({} if threshold is None else {"threshold": threshold})
+def chosen_decision(name: str | None, pairs: Sequence[str] | None, threshold: float | None) -> Decision | None:
+    """The decision that ``--decision``, ``--set`` and ``--threshold`` name; None for the method's own.
+
+    Raises:
+        InputError: There is no such decision or parameter, or a parameter comes without a decision.
+    """
+    from cladewise import decisions
+
+    parameters = parse_pairs(pairs or [], "--set") | ({} if threshold is None else {"threshold": threshold})
+    if name is not None:
+        return decisions.make(name, **parameters)
+    if parameters:
+        raise InputError("--decision NAME with a decision's parameters", f"only {', '.join(parameters)}")
+    return None

@@ -26,7 +26,8 @@ def train(
         list[str] | None, typer.Option("--set", help="A hyper-parameter of the method: --set dilution=0.7.")
     ] = None,
     data_option: Annotated[
-        list[str] | None, typer.Option("--data-option", help="An option of a data set: --data-option size=96.")
+        list[str] | None,
+        typer.Option("--data-option", help="An option of a data set: --data-option split_folders=false."),
     ] = None,
     backbone: Annotated[str, typer.Option(help="See: cladewise list backbones.")] = "efficientnet_lite0",
     split_seed: Annotated[int, typer.Option(help="Seed of the splits, where the data has none of its own.")] = 0,
