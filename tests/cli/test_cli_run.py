@@ -1,0 +1,195 @@
+"""The command line from photographs to a page, and what it says to mistakes."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from cladewise.cli import main
+
+TINY = ("--backbone", "test_resnet", "--no-pretrained", "--image-size", "24", "--workers", "0", "--freeze")
+
+
+@pytest.fixture
+def here(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The command line within this process, in the folder of the photographs: exit code, output, errors."""
+    monkeypatch.chdir(shell.folder)
+    monkeypatch.setenv("CLADEWISE_CACHE", shell.environment["CLADEWISE_CACHE"])
+
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        out, err = StringIO(), StringIO()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["cladewise", *map(str, words)])
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            with pytest.raises(SystemExit) as left:
+                main()
+        return int(left.value.code or 0), out.getvalue(), err.getvalue()
+
+    return call
+
+
+def test_version_as_a_module(shell: Any) -> None:
+    result = shell("--version")
+    assert (result.returncode, result.stdout) == (0, "cladewise 0.1.0\n")
+
+
+def test_evaluate_prints_and_keeps(here: Any, run: str) -> None:
+    code, out, _ = here("evaluate", run)
+    assert code == 0
+    assert "Top-1" in out
+    summary = json.loads(Path(run, "evaluations/test-none-node-argmax.json").read_text())
+    assert summary["metrics"]["top1"]["value"] > 0.5
+    assert f"{summary['metrics']['top1']['value']:.4f}" in out
+    code, out, _ = here("evaluate", run, "--decision", "threshold", "--threshold", "0.8", "--inference", "bottom-up")
+    assert code == 0
+    assert Path(run, "evaluations/test-bottom-up-threshold-0.8.json").is_file()
+
+
+def test_predict_writes_what_one_asks_for(here: Any, run: str, tmp_path: Path) -> None:
+    red = "photos/warm/red/1.png"
+    code, out, err = here("predict", run, red, "broken.png")
+    assert code == 0
+    frame = pl.read_csv(StringIO(out))
+    assert frame["path"].to_list() == [red]
+    assert frame["label_path"][0].split("/")[0] in ("warm", "cold")
+    assert len(str(frame["path_probabilities"][0]).split("/")) == len(frame["label_path"][0].split("/"))
+    assert "broken.png left out: " in err
+
+    code, out, _ = here("predict", run, "photos/warm", "photos/cold/*/1.png", "--decision", "leaf", "--format", "jsonl")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert len(rows) == 22
+    assert all(len(row["path_names"]) == 2 for row in rows)
+    assert all(row["path_probabilities"][0] >= row["path_probabilities"][1] - 1e-6 for row in rows)
+
+    file = tmp_path / "p.parquet"
+    code, out, _ = here("predict", run, red, "--decision", "levels", "--format", "parquet", "--out", file)
+    assert (code, out) == (0, "")
+    assert pl.read_parquet(file).columns == ["path", "tone", "tone_probability", "colour", "colour_probability"]
+
+
+@pytest.mark.parametrize("decision", ["majority", "threshold", "node-argmax"])
+def test_every_decision_predicts(here: Any, run: str, decision: str) -> None:
+    code, out, _ = here("predict", run, "photos/cold/blue/2.png", "--decision", decision)
+    assert code == 0
+    assert out.splitlines()[0] == "path,node,label,label_path,probability,path_names,path_probabilities"
+    assert len(out.splitlines()) == 2
+
+
+def test_compare_writes_a_page(here: Any, run: str, tmp_path: Path) -> None:
+    here("evaluate", run)
+    page = tmp_path / "report.html"
+    code, out, err = here("compare", run, "--out", page)
+    assert (code, out.strip()) == (0, str(page)), err
+    assert "<html" in page.read_text(encoding="utf-8")
+
+
+def test_a_config_reruns_the_run(here: Any, run: str, tmp_path: Path) -> None:
+    code, _, err = here("train", "--config", f"{run}/config.toml", "--out", tmp_path / "again")
+    assert code == 0, err
+    assert Path(tmp_path, "again/model.safetensors").read_bytes() == Path(run, "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["methods", "decisions", "inferences", "datasets"])
+def test_list(here: Any, kind: str) -> None:
+    code, out, _ = here("list", kind)
+    assert code == 0
+    assert {"methods": "hace", "decisions": "majority", "inferences": "bottom-up", "datasets": "emoji"}[kind] in out
+
+
+def test_no_word_is_a_call_for_help(here: Any) -> None:
+    code, out, err = here()
+    assert code == 2
+    assert "Usage:" in out + err
+    assert "Expected" not in err
+
+
+MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
+    "method": (("train", "photos", "--method", "hacee", *TINY), "a method: .*'hacee'. Did you mean hace?"),
+    "option": (("train", "photos", "--set", "dilutoin=1", *TINY), "option of the method hace.*Did you mean dilution?"),
+    "option value": (("train", "photos", "--set", "dilution=3", *TINY), "a dilution in"),
+    "option form": (("train", "photos", "--set", "dilution", *TINY), "--set key=value, but got 'dilution'"),
+    "setting": (("train", "photos", "--optimizer", "nope", *TINY), "optimizer to be one of adamw"),
+    "setting type": (("train", "photos", "--epochs", "many", *TINY), "arguments of cladewise train, .*'--epochs'"),
+    "setting range": (("train", "photos", "--epochs", "-1", *TINY), "epochs of at least 0"),
+    "no such setting": (("train", "photos", "--epoks", "3"), "no such option: --epoks"),
+    "backbone": (("train", "photos", "--backbone", "nope"), "the name of a backbone, but got 'nope'"),
+    "data": (("train", "nowhere"), "a folder of images, a manifest, .*'nowhere'"),
+    "no data": (("train",), "images to train on, but got none"),
+    "data option": (("train", "photos", "--data-option", "size=9"), "--data-option with one of .*'size'"),
+    "cycle": (("train", "photos", "--taxonomy", "cycle.csv"), "cycle: a → b → a"),
+    "no taxonomy": (("train", "photos", "--taxonomy", "none.csv"), "taxonomy file or folder"),
+    "unknown folder": (("train", "photos", "--taxonomy", "part.csv"), "named as nodes.*cold/blue"),
+    "empty folder": (("train", "empty"), "a data set with images, but got no file"),
+    "config": (("train", "--config", "none.toml"), "a run's config.toml, but got no such file"),
+    "finished": (("train", "--config", "runs/hace/config.toml", "--out", "runs/hace"), "not finished"),
+    "other run": (("train", "photos", "--method", "hxe", "--out", "runs/hace", *TINY), "to hold this very run"),
+    "no run": (("evaluate", "runs/none"), "a run folder, but got no config.toml there at runs/none"),
+    "unfinished": (("evaluate", "unfinished"), "a finished run, but got no model.safetensors"),
+    "split": (("evaluate", "runs/hace", "--split", "tset"), "a split of photos: train, val, test, but got 'tset'"),
+    "decision": (("evaluate", "runs/hace", "--decision", "majorty"), "a decision: .*Did you mean majority?"),
+    "inference": (("evaluate", "runs/hace", "--inference", "up"), "an? inference: bottom-up, but got 'up'"),
+    "threshold alone": (("evaluate", "runs/hace", "--threshold", "0.5"), "--decision NAME with a decision's param"),
+    "threshold too many": (
+        ("predict", "runs/hace", "broken.png", "--decision", "leaf", "--threshold", "0.5"),
+        "an option of the decision leaf: none",
+    ),
+    "threshold range": (
+        ("predict", "runs/hace", "broken.png", "--decision", "threshold", "--threshold", "2"),
+        r"a threshold in \[0, 1\)",
+    ),
+    "format": (("predict", "runs/hace", "broken.png", "--format", "xml"), "--format csv or jsonl or parquet"),
+    "parquet to the screen": (("predict", "runs/hace", "broken.png", "--format", "parquet"), "--out FILE with"),
+    "no images": (("predict", "runs/hace", "new/*.jpg"), "image files, folders or patterns that match some"),
+    "kind": (("list", "method"), "one of methods"),
+    "command": (("trian",), "the arguments of cladewise, but got no such command 'trian'"),
+    "compare": (("compare", "runs/none"), "a run folder, but got"),
+    "taxonomy show": (("taxonomy", "show", "cycle.csv"), "cycle: a → b → a"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line(here: Any, run: str, mistake: str) -> None:
+    Path("cycle.csv").write_text("child,parent\na,b\nb,a\n")
+    Path("part.csv").write_text("child,parent\nred,warm\norange,warm\nwarm,\n")
+    Path("empty").mkdir(exist_ok=True)
+    Path("unfinished").mkdir(exist_ok=True)
+    Path("unfinished/config.toml").write_bytes(Path(run, "config.toml").read_bytes())
+    words, expected = MISTAKES[mistake]
+    if words[0] == "train" and "--out" not in words:
+        words = (*words, "--out", f"runs/{mistake}")
+    code, out, err = here(*words)
+    assert (code, out) == (2, "")
+    lines = [line for line in err.splitlines() if line.startswith("cladewise:")]
+    assert len(lines) == 1, err
+    assert err.rstrip("\n").endswith(lines[0])
+    assert "Traceback" not in err
+    assert lines[0].startswith("cladewise: Expected ")
+    assert re.search(expected, lines[0]), lines[0]
+
+
+def test_nothing_readable_is_told_and_fails(here: Any, run: str) -> None:
+    code, out, err = here("predict", run, "broken.png")
+    assert code == 2
+    assert out.count("\n") == 1
+    assert err.startswith("cladewise: broken.png left out: ")
+
+
+@pytest.mark.slow
+def test_end_to_end_training_of_every_method(shell: Any) -> None:
+    from cladewise import methods
+
+    options = [word for word in TINY if word != "--freeze"]
+    for method in methods.available():
+        out = f"runs/e2e-{method}"
+        words = ("--method", method, "--epochs", "2", "--batch-size", "8", "--out", out)
+        assert shell("train", "photos", *options, *words).returncode == 0
+        assert shell("evaluate", out).returncode == 0
