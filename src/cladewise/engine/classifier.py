@@ -59,8 +59,12 @@ class Classifier(nn.Module):
         self.encoder: nn.Module = backbone if backbone is not None else scaling or nn.Identity()
         self.head = head
         self.end_to_end = backbone is not None
+        if self.end_to_end:  # pixel by pixel, a training step of a depthwise network takes about 0.6 of the time
+            self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, inputs: Tensor) -> Prediction:
+        if self.end_to_end:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         return self.head(self.encoder(inputs))
 
     def __call__(self, inputs: Tensor) -> Prediction:
