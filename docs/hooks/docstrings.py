@@ -14,7 +14,7 @@ from latex2mathml.converter import convert
 
 BLOCK = re.compile(r"^(?P<indent> *)\.\. math:: *(?P<tex>.*(?:\n(?P=indent) +\S.*)*)", re.MULTILINE)
 INLINE = re.compile(r":math:`([^`]+)`")
-ROLE = re.compile(r":(?:func|class|meth|mod|attr):`~?([^`]+)`")
+ROLE = re.compile(r":(?:func|class|meth|mod|attr|data|exc|obj):`~?([^`]+)`")
 CODE = re.compile(r"``([^`]+)``")
 REFERENCES = re.compile(r"^References: *(?P<text>.*(?:\n +\S.*)*)", re.MULTILINE)
 

@@ -120,6 +120,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "setting": (("train", "photos", "--optimizer", "nope", *TINY), "optimizer to be one of adamw"),
     "setting type": (("train", "photos", "--epochs", "many", *TINY), "arguments of cladewise train, .*'--epochs'"),
     "setting range": (("train", "photos", "--epochs", "-1", *TINY), "epochs of at least 0"),
+    "seed": (("train", "photos", "--seed", "-3", *TINY), "'--seed'"),
     "no such setting": (("train", "photos", "--epoks", "3"), "no such option: --epoks"),
     "backbone": (("train", "photos", "--backbone", "nope"), "the name of a backbone, but got 'nope'"),
     "data": (("train", "nowhere"), "a folder of images, a manifest, .*'nowhere'"),
@@ -132,6 +133,10 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "config": (("train", "--config", "none.toml"), "a run's config.toml, but got no such file"),
     "finished": (("train", "--config", "runs/hace/config.toml", "--out", "runs/hace"), "not finished"),
     "other run": (("train", "photos", "--method", "hxe", "--out", "runs/hace", *TINY), "to hold this very run"),
+    "out under a file": (
+        ("train", "photos", "--out", "classes.csv/run", *TINY),
+        "can be used, but got Not a directory",
+    ),
     "no run": (("evaluate", "runs/none"), "a run folder, but got no config.toml there at runs/none"),
     "unfinished": (("evaluate", "unfinished"), "a finished run, but got no model.safetensors"),
     "split": (("evaluate", "runs/hace", "--split", "tset"), "a split of photos: train, val, test, but got 'tset'"),

@@ -31,6 +31,10 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # no permission, no space, no such folder: for the user to mend, if it names a file
+        if error.filename is None:
+            raise
+        _fail(str(InputError("a file or folder that can be used", error.strerror, at=str(error.filename))))
 
 
 def _fail(text: str, *, code: int = 2) -> None:

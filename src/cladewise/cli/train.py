@@ -11,6 +11,8 @@ from cladewise.cli.settings import parse_pairs, with_settings
 from cladewise.errors import InputError
 from cladewise.records import BackboneConfig, TrainingConfig
 
+LARGEST_SEED = 2**32 - 1
+
 
 @with_settings(BackboneConfig, TrainingConfig, but=("name",))
 def train(
@@ -30,8 +32,12 @@ def train(
         typer.Option("--data-option", help="An option of a data set: --data-option split_folders=false."),
     ] = None,
     backbone: Annotated[str, typer.Option(help="See: cladewise list backbones.")] = "efficientnet_lite0",
-    split_seed: Annotated[int, typer.Option(help="Seed of the splits, where the data has none of its own.")] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of everything else random.", rich_help_panel="Run")] = 0,
+    split_seed: Annotated[
+        int, typer.Option(help="Seed of the splits, where the data has none of its own.", min=0, max=LARGEST_SEED)
+    ] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of everything else random.", min=0, max=LARGEST_SEED, rich_help_panel="Run")
+    ] = 0,
     name: Annotated[str, typer.Option(help="Name of the run in reports.", rich_help_panel="Run")] = "",
     config: Annotated[
         Path | None, typer.Option(help="Rerun this config.toml; no other option but --out counts then.")
