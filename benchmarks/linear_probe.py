@@ -30,8 +30,8 @@ from cladewise.progress import track
 from cladewise.records.metric_names import metric_text
 from cladewise.statistics import mean_and_sd, paired_difference
 
-RATES = (3e-3, 1e-2, 3e-2, 1e-1)
-FINE_RATES = (1e-3, 2e-3, 3e-3, 5e-3, 7e-3, 1e-2, 1.5e-2, 2e-2, 3e-2, 5e-2, 7e-2, 1e-1)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+FINE_RATES = (1e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3, 1.5e-3, 2e-3, 3e-3, 5e-3, 7e-3, 1e-2)
 GRIDS: dict[str, list[dict[str, Any]]] = {  # twelve configurations each
     "flat-softmax": [{"lr": lr} for lr in FINE_RATES],
     "hxe": [{"lr": lr, "alpha": a} for lr, a in itertools.product(RATES, (0.1, 0.3, 0.5))],

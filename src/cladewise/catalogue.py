@@ -9,7 +9,7 @@ import inspect
 import pkgutil
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from cladewise.errors import InputError
 
@@ -44,12 +44,29 @@ def make_part(parts: dict[str, type[Part]], what: str, name: str, options: dict[
     if name not in parts:
         raise InputError(f"a {what}: {', '.join(parts)}", repr(name), advice=nearest(name, parts))
     kind = parts[name]
+    types = get_type_hints(kind)
     known = {f.name: f for f in dataclasses.fields(kind) if f.init}  # type: ignore[arg-type]
     for option in options:
         if option not in known:
             listed = ", ".join(known) or "none"
             raise InputError(f"an option of the {what} {name}: {listed}", repr(option), advice=nearest(option, known))
-    return kind(**options)
+    return kind(**{key: _fitting(value, types[key], f"{what} {name}, option {key}") for key, value in options.items()})
+
+
+def _fitting(value: Any, wanted: Any, at: str) -> Any:
+    """The value as a number, a text or one of the choices that a field is annotated with.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if get_origin(wanted) is Literal:
+        if value not in get_args(wanted):
+            raise InputError(f"one of {', '.join(map(str, get_args(wanted)))}", repr(value), at=at)
+    elif wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    elif wanted in (bool, int, float, str) and type(value) is not wanted:
+        raise InputError(f"a {wanted.__name__}", repr(value), at=at)
+    return value
 
 
 def nearest(word: str, choices: Any) -> str:

@@ -32,6 +32,8 @@ def split(dataset: Dataset, fractions: Mapping[str, float] = FRACTIONS, seed: in
     Raises:
         InputError: A fraction is not in (0, 1], or they do not sum to 1.
     """
+    if not isinstance(fractions, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- users write these
+        raise InputError("fractions by split, such as {train: 0.8, test: 0.2}", repr(fractions))
     whole = np.arange(len(dataset))
     source = {key: value for key, value in dataset.source.items() if key != "held_out"}
     source |= {"fractions": dict(fractions), "seed": seed}
@@ -55,6 +57,8 @@ def hold_out(dataset: Dataset, name: str, fraction: float, seed: int = 0, *, int
         raise InputError("a new name for the held-out split", f"{into!r}, which exists", advice="Pass into=...")
     if not 0 < fraction < 1:
         raise InputError("a fraction in (0, 1)", fraction)
+    if "+" in name or "+" in into:
+        raise InputError("one split to hold out from, and one to make", f"{name!r} and {into!r}")
     parts = _spread(dataset, dataset.indices(name), {name: 1 - fraction, into: fraction}, seed)
     kept: Sequence[Mapping[str, object]] = dataset.source.get("held_out", ())
     step = {"name": name, "fraction": fraction, "seed": seed, "into": into}

@@ -16,15 +16,15 @@ from cladewise.predictions import Prediction
 class FeatureScaling(nn.Module):
     r"""What is done to frozen features before a head sees them.
 
-    ``"standardise"`` gives every feature mean 0 and variance 1 over the training images, and divides by
-    :math:`\sqrt{F}` so that the learning rate does not depend on the number of features; ``"l2"`` gives every image
-    unit length; ``"none"`` passes them on.
+    ``"l2"`` gives the vector of every image the same length, :math:`\sqrt{F}`, so that a feature is about 1 whatever
+    their number is; ``"standardise"`` gives every feature mean 0 and variance 1 over the training images; ``"none"``
+    passes them on.
 
     Example:
         >>> scaling = FeatureScaling("standardise", 2)
         >>> scaling.fit(torch.tensor([[0.0, 1.0], [2.0, 1.0]]))
-        >>> scaling(torch.tensor([[2.0, 1.0]])).round(decimals=3).tolist()
-        [[0.707, 0.0]]
+        >>> scaling(torch.tensor([[2.0, 1.0]]))
+        tensor([[1., 0.]])
     """
 
     mean: Tensor
@@ -41,13 +41,12 @@ class FeatureScaling(nn.Module):
         if self.kind == "standardise":
             deviation, mean = torch.std_mean(features.double(), dim=0, correction=0)
             varies = deviation > 1e-6
-            width = features.shape[-1] ** 0.5
             self.mean.copy_(mean)
-            self.scale.copy_(torch.where(varies, 1 / (width * deviation.clamp(min=1e-6)), 0.0))
+            self.scale.copy_(torch.where(varies, 1 / deviation.clamp(min=1e-6), 0.0))
 
     def forward(self, features: Float[Tensor, "*batch feature"]) -> Float[Tensor, "*batch feature"]:
         if self.kind == "l2":
-            return nn.functional.normalize(features, dim=-1)
+            return nn.functional.normalize(features, dim=-1) * features.shape[-1] ** 0.5
         return (features - self.mean) * self.scale
 
 

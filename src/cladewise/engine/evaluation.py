@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -126,7 +127,7 @@ def _scored(run: Run, split: str, data: Dataset | None, *, progress: bool) -> _S
     scores_path, rows_path = run.folder.scores(split), run.folder.predictions(split)
     if data is None and scores_path.is_file() and rows_path.is_file():
         prediction, rest, about = store.load(scores_path, run.taxonomy)
-        if int(about["model_mtime_ns"]) == run.folder.model.stat().st_mtime_ns:
+        if about["model"] == _hash(run.folder.model):
             paths = pl.read_parquet(rows_path, columns=["path"])["path"].to_list()
             return _Scored(prediction, rest["target"], paths, int(about["num_skipped"]))
     dataset = data if data is not None else run.dataset
@@ -142,8 +143,8 @@ def _scored(run: Run, split: str, data: Dataset | None, *, progress: bool) -> _S
     if kept.size == 0:
         raise InputError("images to evaluate on", "none that can be read", at=f"split {split} of {dataset.name}")
     targets = torch.from_numpy(dataset.nodes[kept])
-    paths = [dataset.paths[i] for i in kept.tolist()]
-    about = {"model_mtime_ns": str(run.folder.model.stat().st_mtime_ns), "num_skipped": str(len(skipped))}
+    paths: list[str] = [dataset.paths[i] for i in map(int, kept)]
+    about = {"model": _hash(run.folder.model), "num_skipped": str(len(skipped))}
     with replacing(rows_path) as temporary:
         prediction_rows(prediction, targets, paths).write_parquet(temporary)
     write_bytes(scores_path, store.to_bytes(prediction, extra={"target": targets}, about=about))
@@ -215,6 +216,11 @@ def _parts(prediction: Prediction) -> list[Prediction]:
     num_images = prediction.batch_shape[0]
     size = max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
     return [prediction[i : i + size] for i in range(0, num_images, size)]
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _finite(value: float) -> float | None:

@@ -131,10 +131,10 @@ class Fitting(lightning.LightningModule):
             )
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        for _, skipped in batch.skipped:
-            if skipped.path not in self.skipped:
-                self.skipped.add(skipped.path)
-                log.append(self.log_path, "skipped", path=skipped.path, reason=skipped.reason)
+        new = {image.path: image.reason for _, image in batch.skipped if image.path not in self.skipped}
+        if new:
+            self.skipped |= new.keys()
+            log.append_skipped(self.log_path, new.items())
         return batch
 
     def _mean_loss(self) -> float:

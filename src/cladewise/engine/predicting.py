@@ -109,7 +109,13 @@ class Predicted:
 
 
 def resolve_decision(decision: str | Decision | None, default: Decision, **parameters: Any) -> Decision:
-    """A decision by name, as it is, or the default."""
+    """A decision by name, as it is, or the default.
+
+    Raises:
+        InputError: There is no such decision, or parameters come without a name.
+    """
+    if parameters and not isinstance(decision, str):
+        raise InputError("the name of a decision with its parameters", f"only {', '.join(parameters)}")
     if decision is None:
         return default
     return decisions.make(decision, **parameters) if isinstance(decision, str) else decision
@@ -126,7 +132,7 @@ def predict(run: Run, paths: Sequence[Path], *, progress: bool = True) -> Predic
         splits={},
     )
     prediction, kept, skipped = predict_rows(run, images, np.arange(len(paths)), cache=False, progress=progress)
-    return Predicted(tuple(images.paths[i] for i in kept.tolist()), prediction, skipped, run.method.decision())
+    return Predicted(tuple(images.paths[i] for i in map(int, kept)), prediction, skipped, run.method.decision())
 
 
 def predict_rows(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
-import warnings
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -14,24 +12,25 @@ from typing import Any
 import lightning
 import safetensors.torch
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from torch.utils.data import DataLoader
+from torch import Tensor
 
 import cladewise
 from cladewise import datasets, methods
 from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset
-from cladewise.engine.classifier import Classifier, FeatureScaling
-from cladewise.engine.fitting import EpochCheckpoint, Fitting, StepBar
+from cladewise.engine.classifier import FeatureScaling
+from cladewise.engine.fitting import Fitting
 from cladewise.engine.predicting import preferred_device
 from cladewise.engine.processes import is_first_process, rank
-from cladewise.engine.rows import FeatureRows, rows_of
+from cladewise.engine.rows import DecodedRows, FeatureRows, rows_of
 from cladewise.engine.run import Run, build, open_data
 from cladewise.engine.sampling import EpochSampler, class_weights
+from cladewise.engine.trainer import Loaders, make_trainer, run_trainer
 from cladewise.errors import InputError
 from cladewise.methods import Method
 from cladewise.records import (
     MACHINE_SETTINGS,
+    NO_SPLIT,
     BackboneConfig,
     RunConfig,
     RunFolder,
@@ -107,22 +106,31 @@ def fit(
     _check_free(folder, config)
     dataset = dataset or open_data(config, None)
     method = method or methods.make(config.method, **config.options)
-    rows = dataset.indices(config.training.train_split)
-    if rows.size == 0:
-        raise InputError("images to train on", f"an empty split {config.training.train_split!r}", at=dataset.name)
-    _quiet()
+    _check_splits(config.training, dataset)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    if is_first_process() and not folder.config.is_file():
-        dataset.taxonomy.write(folder.taxonomy)
-        for skipped in dataset.skipped:
-            log.append(folder.log, "skipped", path=skipped.path, reason=skipped.reason)
-        images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
-        config.write(folder.config, cladewise=cladewise.__version__, images=images)
-
+    # whatever can be wrong with the settings shows here, before anything is written
     classifier, backbone = build(config, method, dataset.taxonomy)
-    fitting, loaders = _prepare(config, dataset, method, classifier, backbone, folder, progress=progress)
+    loss, trainer = method.loss(dataset.taxonomy), make_trainer(config, folder, progress=progress)
+    if is_first_process() and not folder.config.is_file():
+        _begin(config, dataset, folder)
+    data = _Data(config, dataset, backbone, progress=progress)
+    if is_first_process():
+        log.append_skipped(folder.log, [(image.path, image.reason) for image in (*dataset.skipped, *data.skipped)])
+    if isinstance(classifier.encoder, FeatureScaling) and isinstance(data.rows, FeatureRows):
+        classifier.encoder.fit(data.rows.all())
     if config.training.epochs > 0:
-        _run_trainer(config, fitting, loaders, folder, progress=progress)
+        fitting = Fitting(
+            classifier,
+            loss,
+            method.decision(),
+            dataset.taxonomy,
+            config.training,
+            steps=config.training.epochs * math.ceil(len(data.loaders[0]) / config.training.accumulate),
+            seed=config.seed,
+            log_path=folder.log,
+            node_weights=data.node_weights(),
+        )
+        run_trainer(trainer, fitting, data.loaders, folder)
     if is_first_process():
         weights = {k: v.contiguous() for k, v in classifier.state_dict().items()}
         about = {"encoder": backbone.fingerprint if config.backbone.freeze else ""}
@@ -173,103 +181,58 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: st
     return found
 
 
-def _prepare(
-    config: RunConfig,
-    dataset: Dataset,
-    method: Method,
-    classifier: Classifier,
-    backbone: Backbone,
-    folder: RunFolder,
-    *,
-    progress: bool,
-) -> tuple[Fitting, tuple[DataLoader[Any], DataLoader[Any] | None]]:
-    """The module to fit and the loaders that feed it."""
-    wanted = config.training
-    world = wanted.devices * wanted.num_nodes
-    device = preferred_device(wanted.accelerator)
-    rows = rows_of(config, dataset, wanted.train_split, backbone, train=True, device=device, progress=progress)
-    if len(rows) == 0:
-        raise InputError("images to train on", "none that can be read", at=f"{wanted.train_split} of {dataset.name}")
-    if isinstance(classifier.encoder, FeatureScaling) and isinstance(rows, FeatureRows):
-        classifier.encoder.fit(rows.all())
-    weights = class_weights(rows.nodes, dataset.taxonomy)
-    sample = weights if wanted.balance == "sample" else None
-    sampler = EpochSampler(rows, seed=config.seed, weights=sample, rank=rank(), world_size=world)
-    loader = rows.loader(sampler, batch_size=wanted.batch_size, workers=wanted.workers)
-    skipped, watching = rows.skipped, None
-    if wanted.val_split in dataset.splits and dataset.indices(wanted.val_split).size:
-        watched = rows_of(config, dataset, wanted.val_split, backbone, train=False, device=device, progress=progress)
-        share = range(rank(), len(watched), world)  # nothing repeated, so that the metrics are exact
-        watching = watched.loader(share, batch_size=wanted.batch_size, workers=wanted.workers)
-        skipped += watched.skipped
-    elif wanted.early_stop:
-        raise InputError(f"a split {wanted.val_split!r} to stop early by", "no such images", at=dataset.name)
-    if is_first_process():
-        for image in skipped:
-            log.append(folder.log, "skipped", path=image.path, reason=image.reason)
-    node_weights = None
-    if wanted.balance == "weight":
-        node_weights = torch.zeros(dataset.taxonomy.num_nodes)
-        node_weights[torch.from_numpy(rows.nodes)] = torch.from_numpy(weights).float()
-    fitting = Fitting(
-        classifier,
-        method.loss(dataset.taxonomy),
-        method.decision(),
-        dataset.taxonomy,
-        wanted,
-        steps=wanted.epochs * math.ceil(len(loader) / wanted.accumulate),
-        seed=config.seed,
-        log_path=folder.log,
-        node_weights=node_weights,
-    )
-    return fitting, (loader, watching)
+def _check_splits(wanted: TrainingConfig, dataset: Dataset) -> None:
+    if dataset.indices(wanted.train_split).size == 0:
+        raise InputError("images to train on", f"an empty split {wanted.train_split!r}", at=dataset.name)
+    optional = wanted.val_split in ("val", NO_SPLIT) and not wanted.early_stop
+    if not optional and dataset.indices(wanted.val_split).size == 0:
+        raise InputError("images to watch", f"an empty split {wanted.val_split!r}", at=dataset.name)
 
 
-def _run_trainer(
-    config: RunConfig,
-    fitting: Fitting,
-    loaders: tuple[DataLoader[Any], DataLoader[Any] | None],
-    folder: RunFolder,
-    *,
-    progress: bool,
-) -> None:
-    wanted = config.training
-    last, best = folder.checkpoints / "last.ckpt", None
-    callbacks: list[Any] = [
-        EpochCheckpoint(last, seconds=wanted.checkpoint_seconds),
-        StepBar(f"training {config.name or config.method}", shown=progress),
-    ]
-    if wanted.early_stop:
-        best = ModelCheckpoint(folder.checkpoints, filename="best", monitor="val_loss", enable_version_counter=False)
-        callbacks += [EarlyStopping("val_loss", patience=wanted.early_stop), best]
-    trainer = lightning.Trainer(
-        accelerator=wanted.accelerator,
-        devices=wanted.devices,
-        num_nodes=wanted.num_nodes,
-        precision=wanted.precision,  # type: ignore[arg-type]
-        max_epochs=wanted.epochs,
-        accumulate_grad_batches=wanted.accumulate,
-        gradient_clip_val=wanted.clip_norm or None,
-        callbacks=callbacks,
-        use_distributed_sampler=False,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        default_root_dir=folder.path,
-    )
-    resume = last if last.is_file() else None
-    if resume is not None and is_first_process():
-        saved = torch.load(resume, map_location="cpu", weights_only=True)
-        log.forget_epochs_from(folder.log, int(saved["epoch"]) + 1)
-    trainer.fit(fitting, loaders[0], loaders[1], ckpt_path=resume, weights_only=True)
-    if best is not None and Path(best.best_model_path).is_file():
-        chosen = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        fitting.load_state_dict(chosen["state_dict"])
+def _begin(config: RunConfig, dataset: Dataset, folder: RunFolder) -> None:
+    """Write what the run follows from."""
+    dataset.taxonomy.write(folder.taxonomy)
+    images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
+    config.write(folder.config, cladewise=cladewise.__version__, images=images)
 
 
-def _quiet() -> None:
-    """Lightning's hints are for those who wrote the loop; a user of a command did not."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"lightning\..*")
+class _Data:
+    """Rows to train on and rows to watch, and the loaders that feed them to this process."""
+
+    def __init__(self, config: RunConfig, dataset: Dataset, backbone: Backbone, *, progress: bool) -> None:
+        wanted = config.training
+        device, world = preferred_device(wanted.accelerator), wanted.devices * wanted.num_nodes
+        self.taxonomy, self.balance = dataset.taxonomy, wanted.balance
+
+        def rows(split: str, *, train: bool) -> FeatureRows | DecodedRows:
+            return rows_of(config, dataset, split, backbone, train=train, device=device, progress=progress)
+
+        self.rows = rows(wanted.train_split, train=True)
+        if len(self.rows) == 0:
+            raise InputError(
+                "images to train on", "none that can be read", at=f"{wanted.train_split} of {dataset.name}"
+            )
+        self.weights = class_weights(self.rows.nodes, dataset.taxonomy)
+        order = EpochSampler(
+            self.rows,
+            seed=config.seed,
+            weights=self.weights if wanted.balance == "sample" else None,
+            rank=rank(),
+            world_size=world,
+        )
+        loader = self.rows.loader(order, batch_size=wanted.batch_size, workers=wanted.workers)
+        self.skipped, watching = self.rows.skipped, None
+        if wanted.val_split in dataset.splits and dataset.indices(wanted.val_split).size:
+            watched = rows(wanted.val_split, train=False)
+            share = range(rank(), len(watched), world)  # nothing repeated, so that the metrics are exact
+            watching = watched.loader(share, batch_size=wanted.batch_size, workers=wanted.workers)
+            self.skipped += watched.skipped
+        self.loaders: Loaders = (loader, watching)
+
+    def node_weights(self) -> Tensor | None:
+        """Weight of an image of each node, where the loss is balanced."""
+        if self.balance != "weight":
+            return None
+        weights = torch.zeros(self.taxonomy.num_nodes)
+        weights[torch.from_numpy(self.rows.nodes)] = torch.from_numpy(self.weights).float()
+        return weights

@@ -2,6 +2,7 @@
 
 from cladewise.records.config import (
     MACHINE_SETTINGS,
+    NO_SPLIT,
     BackboneConfig,
     RunConfig,
     TrainingConfig,
@@ -13,6 +14,7 @@ from cladewise.records.layout import SCHEMA_VERSION, RunFolder
 
 __all__ = [
     "MACHINE_SETTINGS",
+    "NO_SPLIT",
     "SCHEMA_VERSION",
     "BackboneConfig",
     "RunConfig",

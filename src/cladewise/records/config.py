@@ -18,6 +18,11 @@ from cladewise.records.layout import SCHEMA_VERSION
 Table = TypeVar("Table")
 
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true")
+NO_SPLIT = "none"
+"""The name of no split, for a run that watches nothing."""
+
+
 def setting(default: Any, text: str, *, least: float | None = None, choices: tuple[str, ...] = ()) -> Any:
     """A setting with its default, its meaning, and what values it takes."""
     return dataclasses.field(default=default, metadata={"help": text, "least": least, "choices": choices})
@@ -34,9 +39,9 @@ class BackboneConfig:
     freeze: bool = setting(False, "train on features cached once, not end to end")
     views: int = setting(1, "augmented copies of a training image to cache, with freeze; 1: as it is", least=1)
     scaling: str = setting(
-        "standardise",
+        "l2",
         "what is done to frozen features before the head",
-        choices=("standardise", "l2", "none"),
+        choices=("l2", "standardise", "none"),
     )
 
 
@@ -45,7 +50,7 @@ class TrainingConfig:
     """How the weights are fitted."""
 
     train_split: str = setting("train", "split to fit on; several are joined with +")
-    val_split: str = setting("val", "split to watch, where the data has it")
+    val_split: str = setting("val", "split to watch, where the data has it; none: watch nothing")
     epochs: int = setting(30, "passes over the training images", least=0)
     batch_size: int = setting(128, "images a step and process", least=1)
     optimizer: str = setting("adamw", "the optimiser", choices=("adamw", "adam", "sgd"))
@@ -55,7 +60,7 @@ class TrainingConfig:
     momentum: float = setting(0.9, "momentum of sgd", least=0)
     schedule: str = setting("cosine", "course of the learning rates after warm-up", choices=("cosine", "constant"))
     warmup_epochs: float = setting(0.0, "epochs over which the learning rates rise from zero", least=0)
-    precision: str = setting("32-true", "as Lightning names it: 32-true, bf16-mixed, 16-mixed")
+    precision: str = setting("32-true", "as Lightning names it", choices=PRECISIONS)
     accumulate: int = setting(1, "steps whose gradients are added before an update", least=1)
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: no limit", least=0)
     balance: str = setting(
@@ -65,7 +70,7 @@ class TrainingConfig:
     early_stop: int = setting(
         0, "stop after so many epochs without a better val loss, and keep the best; 0: never", least=0
     )
-    accelerator: str = setting("auto", "as Lightning names it: auto, cpu, gpu, mps")
+    accelerator: str = setting("auto", "as Lightning names it", choices=("auto", "cpu", "gpu", "mps"))
     devices: int = setting(1, "processes a node, one a device", least=1)
     num_nodes: int = setting(1, "nodes", least=1)
     checkpoint_seconds: float = setting(5.0, "least seconds between checkpoints", least=0)

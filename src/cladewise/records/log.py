@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ def append(file: Path, event: str, /, **values: Any) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps({"event": event, **values}, ensure_ascii=False) + "\n")
+
+
+def append_skipped(file: Path, images: Iterable[tuple[str, str]]) -> None:
+    """Add a line for each image that was left out, with the reason; an image that is listed already is not again."""
+    listed = {event["path"] for event in read(file) if event["event"] == "skipped"}
+    for path, reason in images:
+        if path not in listed:
+            listed.add(path)
+            append(file, "skipped", path=path, reason=reason)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
