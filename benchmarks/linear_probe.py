@@ -30,8 +30,8 @@ from cladewise.progress import track
 from cladewise.records.metric_names import metric_text
 from cladewise.statistics import mean_and_sd, paired_difference
 
-RATES = (3e-4, 1e-3, 3e-3, 1e-2)
-FINE_RATES = (1e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3, 1.5e-3, 2e-3, 3e-3, 5e-3, 7e-3, 1e-2)
+RATES = (3e-3, 1e-2, 3e-2, 1e-1)
+FINE_RATES = (3e-3, 5e-3, 7e-3, 1e-2, 1.4e-2, 2e-2, 3e-2, 4e-2, 5e-2, 7e-2, 1e-1, 1.5e-1)
 GRIDS: dict[str, list[dict[str, Any]]] = {  # twelve configurations each
     "flat-softmax": [{"lr": lr} for lr in FINE_RATES],
     "hxe": [{"lr": lr, "alpha": a} for lr, a in itertools.product(RATES, (0.1, 0.3, 0.5))],
@@ -49,7 +49,7 @@ def main(
     exclude: Annotated[list[str] | None, typer.Option(help="Vendors of the emoji to leave out.")] = None,
     train_split: Annotated[str, typer.Option(help="Split to train on in the end.")] = "train",
     seeds: Annotated[int, typer.Option(help="Runs of each tuned method.")] = 5,
-    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 50,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 40,
 ) -> None:
     """Tune, train, test and compare."""
     logging.getLogger("lightning").setLevel(logging.ERROR)

@@ -26,7 +26,9 @@ TINY: dict[str, Any] = {
     "workers": 0,
     "batch_size": 16,
     "progress": False,
+    "optimizer": "adamw",
     "lr": 0.05,
+    "backbone_lr": 1e-3,
 }
 
 
@@ -124,7 +126,7 @@ def test_the_resolved_configuration_reruns_the_run(probe: Run, tmp_path: Path) -
 @pytest.mark.parametrize(
     "settings",
     [
-        {"method": "flat-softmax", "balance": "sample", "optimizer": "sgd", "warmup_epochs": 1.0},
+        {"method": "flat-softmax", "balance": "sample", "optimizer": "sgd", "lr": 0.01, "warmup_epochs": 1.0},
         {"method": "hxe", "balance": "weight", "schedule": "constant", "accumulate": 2, "clip_norm": 1.0},
         {"method": "hace-smooth", "precision": "bf16-mixed", "early_stop": 2, "scaling": "l2"},
         {"method": "hace", "views": 3, "scaling": "none"},
@@ -132,7 +134,7 @@ def test_the_resolved_configuration_reruns_the_run(probe: Run, tmp_path: Path) -
     ids=lambda s: s["method"],
 )
 def test_settings_train(colours: Dataset, tmp_path: Path, settings: dict[str, Any]) -> None:
-    run = cw.train(colours, freeze=True, out=tmp_path / "run", epochs=4, **TINY, **settings)
+    run = cw.train(colours, freeze=True, out=tmp_path / "run", epochs=4, **{**TINY, **settings})
     losses = [e["train_loss"] for e in log.read(run.folder.log) if e["event"] == "epoch"]
     assert losses[-1] < losses[0]
     assert Run.open(run.path).config == run.config
@@ -166,8 +168,7 @@ def test_a_loss_that_is_not_finite_stops_with_one_line(colours: Dataset, tmp_pat
             freeze=True,
             out=tmp_path / "run",
             epochs=5,
-            optimizer="sgd",
-            **{**TINY, "lr": 1e38},
+            **{**TINY, "optimizer": "sgd", "lr": 1e38},
         )
 
 
