@@ -75,7 +75,7 @@ def write_frame(frame: pl.DataFrame, format_: str, out: Path | None) -> None:
     """Write predictions as CSV (paths joined with slashes), JSON lines or Parquet."""
     import polars as pl
 
-    from cladewise.records.atomic import replacing
+    from cladewise.atomic import replacing
 
     if format_ == "csv":
         lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cladewise import inference as inferences
 from cladewise import metrics
+from cladewise.atomic import replacing, write_bytes, write_text
 from cladewise.datasets import Dataset
 from cladewise.decisions import Decision, LevelNodes, Nodes
 from cladewise.engine.predicting import predict_rows, resolve_decision
@@ -25,7 +26,6 @@ from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.predictions import Prediction, store
 from cladewise.records import SCHEMA_VERSION
-from cladewise.records.atomic import replacing, write_bytes, write_text
 from cladewise.statistics import Interval, mean_intervals
 from cladewise.taxonomy import Taxonomy
 

@@ -15,9 +15,9 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
+from cladewise.atomic import writing
 from cladewise.datasets.dataset import IntArray, Skipped
 from cladewise.errors import InputError
-from cladewise.records.atomic import writing
 
 PENDING, READ, UNREADABLE = 0, 1, 2
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 import cladewise
 from cladewise import datasets, methods
+from cladewise.atomic import write_bytes
 from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset
 from cladewise.engine.classifier import FeatureScaling
@@ -39,7 +40,6 @@ from cladewise.records import (
     read_config,
     settings,
 )
-from cladewise.records.atomic import write_bytes
 from cladewise.taxonomy import Taxonomy
 
 

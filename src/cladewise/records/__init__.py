@@ -1,4 +1,4 @@
-"""What is written to disk: the run folder, its configuration, atomic writes."""
+"""What is written to disk: the run folder, its configuration, its log."""
 
 from cladewise.records.config import (
     MACHINE_SETTINGS,

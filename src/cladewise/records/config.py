@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import tomli_w
 
+from cladewise.atomic import write_text
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
-from cladewise.records.atomic import write_text
 from cladewise.records.layout import SCHEMA_VERSION
 
 Table = TypeVar("Table")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cladewise.records.atomic import write_text
+from cladewise.atomic import write_text
 
 
 def append(file: Path, event: str, /, **values: Any) -> None:

@@ -10,8 +10,8 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from cladewise.atomic import writing
 from cladewise.errors import InputError
-from cladewise.records.atomic import writing
 from cladewise.report.curves import curve_charts
 from cladewise.report.figure import Chart, color
 from cladewise.report.groups import Group, baseline_of, group_runs

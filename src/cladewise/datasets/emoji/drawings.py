@@ -11,12 +11,12 @@ from typing import Any
 
 import resvg_py
 
+from cladewise.atomic import write_bytes, write_text
 from cladewise.datasets.emoji.icons import IconSet
 from cladewise.datasets.emoji.unicode import Emoji, read_emoji
 from cladewise.datasets.emoji.vendors import Vendor
 from cladewise.datasets.npm import Archive, Package
 from cladewise.progress import track
-from cladewise.records.atomic import write_bytes, write_text
 
 SIDE = 96
 """Side of a drawing in pixels."""

@@ -1,31 +1,10 @@
-"""Files that are written whole or not at all."""
+"""Text files as taxonomies come in them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 from cladewise.errors import InputError
-
-
-@contextmanager
-def replacing(path: Path) -> Generator[Path, None, None]:
-    """A temporary path beside ``path`` that takes its name once the block has succeeded."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text with plain line feeds."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_text(path: Path) -> str:

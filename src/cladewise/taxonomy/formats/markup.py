@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
+from cladewise.atomic import write_text
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.files import read_text, write_text
+from cladewise.taxonomy.formats.files import read_text
 from cladewise.taxonomy.formats.nested import nested_from_taxonomy, taxonomy_from_nested
 from cladewise.taxonomy.tree import Taxonomy
 

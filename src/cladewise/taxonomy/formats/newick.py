@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cladewise.atomic import write_text
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.files import read_text, write_text
+from cladewise.taxonomy.formats.files import read_text
 from cladewise.taxonomy.formats.growing import Sprout
 from cladewise.taxonomy.tree import Taxonomy
 

@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cladewise.atomic import replacing
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.files import replacing
 from cladewise.taxonomy.problems import Problem, raise_first
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cladewise.atomic import replacing, write_bytes, write_text, writing
 from cladewise.errors import InputError
-from cladewise.records.atomic import replacing, write_bytes, write_text, writing
 
 
 def test_the_file_appears_whole(tmp_path: Path) -> None:
