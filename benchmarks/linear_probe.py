@@ -83,10 +83,10 @@ def train(
     dataset: datasets.Dataset, name: str, settings: dict[str, Any], folder: Path, *, seed: int, **fixed: Any
 ) -> Run:
     """One run, or the finished one of an earlier call."""
-    if (folder / "model.safetensors").is_file():
-        return Run.open(folder)
     options = {k: v for k, v in settings.items() if k != "lr"}
-    return cw.train(dataset, method=name, options=options, lr=settings["lr"], seed=seed, out=folder, **fixed)
+    return cw.train(
+        dataset, method=name, options=options, lr=settings["lr"], seed=seed, out=folder, reuse=True, **fixed
+    )
 
 
 def report(dataset: datasets.Dataset, runs: dict[str, list[Run]], chosen: dict[str, dict[str, Any]]) -> None:

@@ -22,7 +22,7 @@ def demo(
     from rich.console import Console
     from rich.table import Table
 
-    from cladewise import datasets, engine, methods
+    from cladewise import datasets, engine
     from cladewise.records.metric_names import metric_text
     from cladewise.report import write_page
 
@@ -38,11 +38,8 @@ def demo(
         for seed in range(seeds):
             folder = out / f"{name}-{seed}"
             folders.append(folder)
-            finished = engine.Run(folder).folder.model.is_file()
-            run = (
-                engine.Run.open(folder)
-                if finished
-                else engine.train(dataset, method=name, freeze=True, out=folder, seed=seed, epochs=epochs)
+            run = engine.train(
+                dataset, method=name, freeze=True, out=folder, seed=seed, epochs=epochs, val_split="none", reuse=True
             )
             results.setdefault(name, []).append(engine.evaluate(run, split="test"))
     table = Table(title=f"Test images of a vendor never seen, mean ± sd of {seeds} seeds", title_justify="left")
@@ -51,7 +48,7 @@ def demo(
         table.add_column(metric_text(metric).title, justify="right")
     for name, scores in results.items():
         cells = [_mean_and_sd([score[metric].value for score in scores]) for metric in SHOWN]
-        table.add_row(methods.available()[name].title, *cells)
+        table.add_row(name, *cells)
     console.print(table)
     page = write_page(folders, out / "report.html")
     console.print(f"Report: {page.resolve()}", soft_wrap=True)

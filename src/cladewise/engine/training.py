@@ -53,6 +53,7 @@ def train(
     out: str | PathLike[str],
     seed: int = 0,
     name: str = "",
+    reuse: bool = False,
     progress: bool = True,
     **chosen: Any,
 ) -> Run:
@@ -67,6 +68,7 @@ def train(
         out: Folder of the run.
         seed: Seed of everything random.
         name: Name in reports; the method's by default.
+        reuse: Return the run that ``out`` holds, if it is this very one and finished, instead of refusing it.
         progress: Show progress bars.
         chosen: Any other setting of ``[backbone]`` or ``[training]``: ``epochs=50, lr=0.01, image_size=160``.
 
@@ -86,7 +88,7 @@ def train(
         seed=seed,
         name=name,
     )
-    return fit(config, Path(out), dataset=dataset, method=made, progress=progress)
+    return fit(config, Path(out), dataset=dataset, method=made, reuse=reuse, progress=progress)
 
 
 def fit(
@@ -95,6 +97,7 @@ def fit(
     *,
     dataset: Dataset | None = None,
     method: Method | None = None,
+    reuse: bool = False,
     progress: bool = True,
 ) -> Run:
     """Carry out a configuration, as :func:`train` resolves it or as a run folder keeps it.
@@ -103,7 +106,11 @@ def fit(
         InputError: ``out`` holds a finished run, or another configuration's.
     """
     folder = RunFolder(out)
-    _check_free(folder, config)
+    _check_same(folder, config)
+    if folder.model.is_file() and is_first_process():
+        if reuse:
+            return Run(out)
+        raise InputError("a run that is not finished", "a finished one", at=str(out), advice="Choose another --out.")
     dataset = dataset or open_data(config, None)
     method = method or methods.make(config.method, **config.options)
     _check_splits(config.training, dataset)
@@ -150,7 +157,8 @@ def rerun(config: str | PathLike[str], out: str | PathLike[str], *, progress: bo
     return fit(resolved, Path(out), dataset=dataset, progress=progress)
 
 
-def _check_free(folder: RunFolder, config: RunConfig) -> None:
+def _check_same(folder: RunFolder, config: RunConfig) -> None:
+    """Refuse a folder that holds another run."""
     if not folder.config.is_file():
         return
     before, after = read_config(folder.config).to_dict(), config.to_dict()
@@ -163,10 +171,6 @@ def _check_free(folder: RunFolder, config: RunConfig) -> None:
             f"{folder.path} to be free or to hold this very run",
             f"a run that differs in {changed}",
             advice="Choose another --out, or remove the folder.",
-        )
-    if folder.model.is_file() and is_first_process():
-        raise InputError(
-            "a run that is not finished", "a finished one", at=str(folder.path), advice="Choose another --out."
         )
 
 

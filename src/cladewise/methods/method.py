@@ -37,15 +37,12 @@ class Method(ABC):
     """A published method. Its fields are its hyper-parameters, its parts are built for a taxonomy.
 
     A method is one module of this package, or another distribution's class under the entry-point group
-    ``cladewise.methods``. Whatever its training needs beyond features and targets it declares in the class variables;
-    the engine reads those and never a method's name.
+    ``cladewise.methods``. The engine asks a method for its parts and never for its name.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     citation: ClassVar[Citation]
-    views: ClassVar[int] = 1
-    """Augmented copies of every image that one training step sees."""
 
     @abstractmethod
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
