@@ -30,8 +30,8 @@ from cladewise.progress import track
 from cladewise.records.metric_names import metric_text
 from cladewise.statistics import mean_and_sd, paired_difference
 
-RATES = (3e-3, 1e-2, 3e-2, 1e-1)
-FINE_RATES = (3e-3, 5e-3, 7e-3, 1e-2, 1.4e-2, 2e-2, 3e-2, 4e-2, 5e-2, 7e-2, 1e-1, 1.5e-1)
+RATES = (1e-2, 3e-2, 1e-1, 3e-1)
+FINE_RATES = (3e-3, 5e-3, 7e-3, 1e-2, 1.5e-2, 2e-2, 3e-2, 5e-2, 7e-2, 1e-1, 1.5e-1, 3e-1)
 GRIDS: dict[str, list[dict[str, Any]]] = {  # twelve configurations each
     "flat-softmax": [{"lr": lr} for lr in FINE_RATES],
     "hxe": [{"lr": lr, "alpha": a} for lr, a in itertools.product(RATES, (0.1, 0.3, 0.5))],
@@ -70,8 +70,9 @@ def tune(dataset: datasets.Dataset, name: str, out: Path, fixed: dict[str, Any])
     """The configuration of the grid that is right most often on the held-out fifth."""
     held = datasets.hold_out(dataset, "train", 0.2, into="tune")
     results: list[tuple[float, float, dict[str, Any]]] = []
-    for number, settings in enumerate(track(GRIDS[name], f"tuning {name}")):
-        run = train(held, name, settings, out / f"{name}-{number}", seed=0, train_split="train", **fixed)
+    for settings in track(GRIDS[name], f"tuning {name}"):
+        folder = out / "-".join([name, *(f"{key}={value:g}" for key, value in settings.items())])
+        run = train(held, name, settings, folder, seed=0, train_split="train", **fixed)
         scores = cw.evaluate(run, split="tune", progress=False)
         results.append((scores.top1, scores.level_accuracy, settings))
     best = max(results, key=lambda result: result[:2])
