@@ -135,7 +135,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "other run": (("train", "photos", "--method", "hxe", "--out", "runs/hace", *TINY), "to hold this very run"),
     "out under a file": (
         ("train", "photos", "--out", "classes.csv/run", *TINY),
-        "can be used, but got Not a directory",
+        "a place to write to, but got not a directory",
     ),
     "no run": (("evaluate", "runs/none"), "a run folder, but got no config.toml there at runs/none"),
     "unfinished": (("evaluate", "unfinished"), "a finished run, but got no model.safetensors"),

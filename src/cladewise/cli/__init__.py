@@ -18,7 +18,7 @@ def main() -> None:
 
     usage_error: Any = typer.BadParameter.__bases__[0]  # of the click that typer brings, which has no public name
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="cladewise", standalone_mode=False))
     except (InputError, MissingExtraError) as error:
         _fail(str(error))
     except usage_error as error:
