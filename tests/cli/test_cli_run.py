@@ -117,7 +117,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "option": (("train", "photos", "--set", "dilutoin=1", *TINY), "option of the method hace.*Did you mean dilution?"),
     "option value": (("train", "photos", "--set", "dilution=3", *TINY), "a dilution in"),
     "option form": (("train", "photos", "--set", "dilution", *TINY), "--set key=value, but got 'dilution'"),
-    "setting": (("train", "photos", "--optimizer", "nope", *TINY), "optimizer to be one of adamw"),
+    "setting": (("train", "photos", "--optimizer", "nope", *TINY), "optimizer to be one of sgd"),
     "setting type": (("train", "photos", "--epochs", "many", *TINY), "arguments of cladewise train, .*'--epochs'"),
     "setting range": (("train", "photos", "--epochs", "-1", *TINY), "epochs of at least 0"),
     "seed": (("train", "photos", "--seed", "-3", *TINY), "'--seed'"),
