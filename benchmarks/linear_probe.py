@@ -3,8 +3,8 @@
 Hyper-parameters are chosen by top-1 on 20% of the training images, held out; each method tries the same number of
 configurations. The chosen one is trained on all training images with several seeds and tested once each.
 
-    python benchmarks/linear_probe.py emoji-food-animals --test openmoji
-    python benchmarks/linear_probe.py emoji-food-animals --test noto --exclude noto-v1
+    python benchmarks/linear_probe.py emoji-food-animals --test openmoji --crop-ratio 1
+    python benchmarks/linear_probe.py emoji-food-animals --test noto --exclude noto-v1 --crop-ratio 1
     python benchmarks/linear_probe.py path/to/grocery-store --train-split train+val
 """
 
@@ -49,6 +49,7 @@ def main(
     exclude: Annotated[list[str] | None, typer.Option(help="Vendors of the emoji to leave out.")] = None,
     train_split: Annotated[str, typer.Option(help="Split to train on in the end.")] = "train",
     seeds: Annotated[int, typer.Option(help="Runs of each tuned method.")] = 5,
+    crop_ratio: Annotated[float, typer.Option(help="Share of an image looked at; 0: as the encoder was trained.")] = 0,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 40,
 ) -> None:
     """Tune, train, test and compare."""
@@ -56,6 +57,7 @@ def main(
     options = {"test": test, "exclude": exclude or []} if test else {}
     dataset = open_data(data, None, seed=0, **options)
     fixed: dict[str, Any] = {"freeze": True, "epochs": epochs, "val_split": "none", "progress": False}
+    fixed["crop_ratio"] = crop_ratio
     chosen = {name: tune(dataset, name, out / "tuning", fixed) for name in GRIDS}
     runs: dict[str, list[Run]] = {}
     for name, seed in track(list(itertools.product(GRIDS, range(seeds))), "final runs"):

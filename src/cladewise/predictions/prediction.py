@@ -6,13 +6,15 @@ import dataclasses
 from abc import ABC, abstractmethod
 from enum import Enum
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cladewise.taxonomy import Taxonomy
+
+Kind = TypeVar("Kind", bound="Prediction")
 
 
 class Coherence(Enum):
@@ -126,17 +128,17 @@ class Prediction(ABC):
             if f.name != "taxonomy" and not isinstance(v := getattr(self, f.name), Tensor)
         }
 
-    def map(self, function: Any) -> Self:
+    def map(self: Kind, function: Any) -> Kind:
         """The same prediction with a function applied to every tensor field (``detach``, ``to``, slicing)."""
         return dataclasses.replace(self, **{name: function(value) for name, value in self.tensors().items()})
 
-    def __getitem__(self, images: Any) -> Self:
+    def __getitem__(self: Kind, images: Any) -> Kind:
         return self.map(lambda value: value[images])
 
-    def detach(self) -> Self:
+    def detach(self: Kind) -> Kind:
         """Without the graph."""
         return self.map(Tensor.detach)
 
-    def to(self, *args: Any, **kwargs: Any) -> Self:
+    def to(self: Kind, *args: Any, **kwargs: Any) -> Kind:
         """On another device or in another precision."""
         return self.map(lambda value: value.to(*args, **kwargs))

@@ -36,6 +36,9 @@ class BackboneConfig:
     pretrained: bool = setting(True, "start from published weights")
     checkpoint: str = setting("", "file of weights to start from instead")
     image_size: int = setting(0, "side of the square input in pixels; 0: as the backbone was trained", least=0)
+    crop_ratio: float = setting(
+        0.0, "share of the shorter side that the model looks at, up to 1; 0: as the backbone was trained", least=0
+    )
     freeze: bool = setting(False, "train on features cached once, not end to end")
     views: int = setting(1, "augmented copies of a training image to cache, with freeze; 1: as it is", least=1)
     scaling: str = setting(
