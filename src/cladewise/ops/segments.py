@@ -24,8 +24,8 @@ class Segments:
     num_blocks: int
     singles: Int[Tensor, " single"]
     """Flat positions of the single values, by row and segment."""
-    num_singles: Int[Tensor, " row*segment"]
-    runs: Int[Tensor, " row*segment*2"]
+    num_singles: Int[Tensor, " bound"]
+    runs: Int[Tensor, " run"]
     """Number of whole blocks in every segment, then of cut blocks before the next segment's."""
 
     @classmethod
