@@ -208,8 +208,12 @@ def metric_intervals(columns: pl.DataFrame, taxonomy: Taxonomy) -> dict[str, Int
     first = columns.columns.index("confidence") + 1
     names = columns.columns[first:]
     levels = [f"level_accuracy/{name}" for name in taxonomy.level_names]
-    by_level = columns.select(levels).to_numpy().T
-    return mean_intervals({name: columns[name].to_numpy() for name in names} | {"level_accuracy": by_level})
+    series: dict[str, Any] = {}
+    for name in names:
+        if name == levels[0]:  # their mean goes before them
+            series["level_accuracy"] = columns.select(levels).to_numpy().T
+        series[name] = columns[name].to_numpy()
+    return mean_intervals(series)
 
 
 def _parts(prediction: Prediction) -> list[Prediction]:
