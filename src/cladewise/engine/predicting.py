@@ -153,7 +153,7 @@ def predict_rows(
                 classifier(torch.from_numpy(features.values[kept[i : i + size]]).to(device).float())
                 for i in range(0, len(kept), size)
             ]
-        return _joined(parts, classifier, run), kept, features.skipped
+        return _joined(parts, run), kept, features.skipped
     backbone = run.backbone.to(device)
     batches = loader(dataset, indices, backbone.transform(train=False), batch_size=size, workers=None)
     parts, rows, skipped = [], [], []
@@ -165,10 +165,10 @@ def predict_rows(
                 parts.append(classifier(inputs if classifier.end_to_end else backbone(inputs)).to("cpu"))
                 rows.append(batch.index.numpy())
     kept = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
-    return _joined(parts, classifier, run), kept, tuple(skipped)
+    return _joined(parts, run), kept, tuple(skipped)
 
 
-def _joined(parts: list[Prediction], classifier: torch.nn.Module, run: Run) -> Prediction:
+def _joined(parts: list[Prediction], run: Run) -> Prediction:
     if parts:
         return concatenate(parts).to("cpu")
     head = run.classifier.head  # no image could be read: a prediction for no image
