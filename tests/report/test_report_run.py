@@ -82,7 +82,7 @@ class TestChoiceOfEvaluation:
 
     def test_the_methods_own_before_leaf(self, folder):
         config = RunFolder(folder).config
-        text = config.read_text().replace('name = "flat-softmax"', 'name = "flat-softmax"\ndecision = "majority"')
+        text = 'decision = "majority"\n' + config.read_text()
         config.write_text(text)
         assert read_run(folder, "test").evaluation.decision == "majority"
 

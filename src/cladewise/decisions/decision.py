@@ -48,6 +48,13 @@ class Decision(ABC):
 
     name: ClassVar[str]
 
+    @property
+    def handle(self) -> str:
+        """The name with the parameters that differ from their defaults: ``threshold-0.8``."""
+        values = {f: getattr(self, f.name) for f in dataclasses.fields(self)}
+        changed = [value for field, value in values.items() if value != field.default]
+        return "-".join([self.name, *(f"{v:g}" if isinstance(v, float) else str(v) for v in changed)])
+
     @abstractmethod
     def __call__(self, prediction: Prediction) -> Answer:
         """Decide for every image of the batch."""

@@ -88,7 +88,7 @@ def evaluate(
     columns = outcome_columns(prediction, rule, scored.targets, scored.paths)
     intervals = metric_intervals(columns, run.taxonomy)
 
-    handles = (split, "none" if infer is None else infer.name, handle(rule))
+    handles = (split, "none" if infer is None else infer.name, rule.handle)
     path = run.folder.evaluation(*handles)
     summary = {
         "schema_version": SCHEMA_VERSION,
@@ -105,13 +105,6 @@ def evaluate(
         columns.write_parquet(temporary)
     write_text(path, json.dumps(summary, indent=1) + "\n")
     return Scores(intervals, len(scored.paths), scored.num_skipped, path)
-
-
-def handle(decision: Decision) -> str:
-    """Name of a decision with the parameters that differ from its defaults: ``threshold-0.8``."""
-    values = {f: getattr(decision, f.name) for f in dataclasses.fields(decision)}
-    changed = [value for field, value in values.items() if value != field.default]
-    return "-".join([decision.name, *(f"{value:g}" if isinstance(value, float) else str(value) for value in changed)])
 
 
 @dataclasses.dataclass(frozen=True)

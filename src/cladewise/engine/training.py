@@ -119,7 +119,7 @@ def fit(
     classifier, backbone = build(config, method, dataset.taxonomy)
     loss, trainer = method.loss(dataset.taxonomy), make_trainer(config, folder, progress=progress)
     if is_first_process() and not folder.config.is_file():
-        _begin(config, dataset, folder)
+        _begin(config, method, dataset, folder)
     data = _Data(config, dataset, backbone, progress=progress)
     if is_first_process():
         log.append_skipped(folder.log, [(image.path, image.reason) for image in (*dataset.skipped, *data.skipped)])
@@ -193,11 +193,12 @@ def _check_splits(wanted: TrainingConfig, dataset: Dataset) -> None:
         raise InputError("images to watch", f"an empty split {wanted.val_split!r}", at=dataset.name)
 
 
-def _begin(config: RunConfig, dataset: Dataset, folder: RunFolder) -> None:
+def _begin(config: RunConfig, method: Method, dataset: Dataset, folder: RunFolder) -> None:
     """Write what the run follows from."""
     dataset.taxonomy.write(folder.taxonomy)
     images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
-    config.write(folder.config, cladewise=cladewise.__version__, images=images)
+    decision = method.decision().handle
+    config.write(folder.config, cladewise=cladewise.__version__, decision=decision, images=images)
 
 
 class _Data:

@@ -1,6 +1,7 @@
 """What is written to disk: the run folder, its configuration, its log."""
 
 from cladewise.records.config import (
+    FOR_PEOPLE,
     MACHINE_SETTINGS,
     NO_SPLIT,
     BackboneConfig,
@@ -13,6 +14,7 @@ from cladewise.records.config import (
 from cladewise.records.layout import SCHEMA_VERSION, RunFolder
 
 __all__ = [
+    "FOR_PEOPLE",
     "MACHINE_SETTINGS",
     "NO_SPLIT",
     "SCHEMA_VERSION",

@@ -84,6 +84,10 @@ MACHINE_SETTINGS = ("accelerator", "workers", "checkpoint_seconds")
 """Training settings that say where a run happens and not what comes of it."""
 
 
+FOR_PEOPLE = ("cladewise", "decision", "images")
+"""Entries beside the configuration, for people and reports; they are not read back."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Everything that a run follows from."""
@@ -138,7 +142,18 @@ def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         raise InputError(f"schema version {SCHEMA_VERSION}", version, at=at, advice="Use the cladewise that wrote it.")
-    known = {"schema_version", "cladewise", "name", "seed", "images", "data", "method", "backbone", "training"}
+    known = {
+        "schema_version",
+        "cladewise",
+        "name",
+        "seed",
+        "decision",
+        "images",
+        "data",
+        "method",
+        "backbone",
+        "training",
+    }
     for key in content:
         if key not in known:
             raise InputError(f"one of {', '.join(sorted(known))}", repr(key), at=at, advice=nearest(key, known))

@@ -26,10 +26,10 @@ class Evaluation:
     metrics: Mapping[str, Mapping[str, Any]]
 
 
-def choose(folder: Path, split: str, decision: str | None, method: Mapping[str, Any]) -> Evaluation:
+def choose(folder: Path, split: str, decision: str | None, config: Mapping[str, Any]) -> Evaluation:
     """The evaluation of a split by a decision.
 
-    Without a decision: the only one there is, else the one that the method's configuration names, else ``leaf``; the
+    Without a decision: the only one there is, else the method's own, which the configuration names, else ``leaf``; the
     same for the inference, with ``none``.
 
     Raises:
@@ -53,8 +53,8 @@ def choose(folder: Path, split: str, decision: str | None, method: Mapping[str, 
                 advice=f"Run: {run} --decision {decision}",
             )
     else:
-        chosen = _prefer(of_split, "decision", (str(method.get("decision", "")), "leaf"))
-    chosen = _prefer(chosen, "inference", (str(method.get("inference", "")), "none"))
+        chosen = _prefer(of_split, "decision", (str(config.get("decision", "")), "leaf"))
+    chosen = _prefer(chosen, "inference", ("none",))
     if len(chosen) > 1:
         listed = ", ".join(f"{evaluation.inference}-{evaluation.decision}" for evaluation in chosen)
         raise InputError(

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from cladewise.errors import InputError
-from cladewise.records import MACHINE_SETTINGS
+from cladewise.records import FOR_PEOPLE, MACHINE_SETTINGS
 from cladewise.report.run import FloatArray, Run
 
 FLAT = "flat-softmax"
 NOT_IDENTITY = (
-    *("schema_version", "cladewise", "name", "seed", "images"),
+    *("schema_version", "name", "seed", *FOR_PEOPLE),
     *(f"training.{setting}" for setting in MACHINE_SETTINGS),
 )
 """Entries and tables of a configuration that may differ between runs of one group."""

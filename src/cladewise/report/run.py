@@ -126,7 +126,7 @@ def read_run(folder: Path, split: str, decision: str | None = None) -> Run:
     if not files.taxonomy.is_file():
         raise InputError("a run folder with taxonomy.csv", "none", at=str(folder), advice="Train the run again.")
     taxonomy = Taxonomy.read(files.taxonomy)
-    evaluation = choose(folder, split, decision, config["method"])
+    evaluation = choose(folder, split, decision, config)
     if evaluation.fingerprint != taxonomy.fingerprint:
         raise InputError(
             f"an evaluation over the run's own taxonomy ({taxonomy.fingerprint})",
