@@ -33,7 +33,7 @@ class Coherence(Enum):
 class LevelLogProb(NamedTuple):
     """Log-probabilities of the nodes of one extended level, as the head gave them."""
 
-    nodes: Int[Tensor, level_node]
+    nodes: Int[Tensor, " level_node"]
     log_prob: Float[Tensor, "*batch level_node"]
 
 
@@ -59,7 +59,7 @@ class Prediction(ABC):
 
     @property
     @abstractmethod
-    def scored_nodes(self) -> Int[Tensor, out]:
+    def scored_nodes(self) -> Int[Tensor, " out"]:
         """Nodes that have a raw score of their own, ascending."""
 
     @cached_property
@@ -96,7 +96,7 @@ class Prediction(ABC):
         return full
 
     @cached_property
-    def has_score(self) -> Bool[Tensor, node]:
+    def has_score(self) -> Bool[Tensor, " node"]:
         """Which nodes have a raw score."""
         mask = torch.zeros(self.taxonomy.num_nodes, dtype=torch.bool, device=self.device)
         mask[self.scored_nodes] = True

@@ -43,7 +43,7 @@ class LeafSoftmax(Prediction):
         return self.leaf_logits
 
     @property
-    def scored_nodes(self) -> Int[Tensor, out]:
+    def scored_nodes(self) -> Int[Tensor, " out"]:
         return ops.tree_index(self.taxonomy, self.device).leaf_nodes
 
     @cached_property
@@ -84,7 +84,7 @@ class NodeSoftmax(Prediction):
         return self.node_logits
 
     @property
-    def scored_nodes(self) -> Int[Tensor, out]:
+    def scored_nodes(self) -> Int[Tensor, " out"]:
         return torch.arange(0 if self.with_root else 1, self.taxonomy.num_nodes, device=self.device)
 
     @cached_property
