@@ -51,7 +51,7 @@ def demo(
             )
             results.setdefault(name, []).append(engine.evaluate(run, split="test"))
     table = Table(title=f"Test images of a vendor never seen, mean ± sd of {seeds} seeds", title_justify="left")
-    table.add_column("method")
+    table.add_column("method", no_wrap=True)
     for metric in SHOWN:
         table.add_column(metric_text(metric).title, justify="right")
     for name, scores in results.items():

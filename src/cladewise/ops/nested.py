@@ -49,7 +49,8 @@ class _NestedLogSumExp(torch.autograd.Function):
         if values.is_cuda:
             out = _logarithmic(values, starts, ends)
         else:
-            out = _linear(values, starts, ends)
+            ctx.cut = Segments.between(values.shape[1], starts, ends)
+            out = _linear(values, starts.shape[1], ctx.cut)
             rows = _unsafe_rows(out)
             if rows.numel():
                 out[rows] = _logarithmic(values[rows], starts[rows], ends[rows])
@@ -67,7 +68,7 @@ class _NestedLogSumExp(torch.autograd.Function):
             weight[:, k] += weight[:, k - 1] * (out[:, k] - out[:, k - 1]).exp().nan_to_num_(0.0)
         if values.is_cuda:
             return _logarithmic_gradient(values, starts, ends, out, weight), None, None
-        grad = _linear_gradient(values, starts, ends, out, weight)
+        grad = _linear_gradient(values, ctx.cut, out, weight)
         rows = _unsafe_rows(out)
         if rows.numel():
             grad[rows] = _logarithmic_gradient(values[rows], starts[rows], ends[rows], out[rows], weight[rows])
@@ -82,20 +83,18 @@ def _unsafe_rows(out: Tensor) -> Tensor:
     return torch.nonzero(~(out.abs() <= SAFE).all(dim=1)).squeeze(1)
 
 
-def _linear(values: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-    cut = Segments.between(values.shape[1], starts, ends)
+def _linear(values: Tensor, num_ranges: int, cut: Segments) -> Tensor:
     blocks = values.new_empty(values.shape[0], cut.num_blocks)
     whole = cut.num_blocks * BLOCK
     for rows in _chunks(values):
         blocks[rows] = values[rows, :whole].exp().unflatten(1, (-1, BLOCK)).sum(-1)
     total = cut.sum(blocks, values.flatten()[cut.singles].exp_())
-    rings = total[:, : starts.shape[1]].clone()
-    rings[:, :-1] += total[:, starts.shape[1] :].flip(1)
+    rings = total[:, :num_ranges].clone()
+    rings[:, :-1] += total[:, num_ranges:].flip(1)
     return rings.flip(1).cumsum(1).flip(1).log_()
 
 
-def _linear_gradient(values: Tensor, starts: Tensor, ends: Tensor, out: Tensor, weight: Tensor) -> Tensor:
-    cut = Segments.between(values.shape[1], starts, ends)
+def _linear_gradient(values: Tensor, cut: Segments, out: Tensor, weight: Tensor) -> Tensor:
     scale = _by_segment(weight * torch.exp(-out))
     blocks = cut.spread_to_blocks(scale, 0.0)
     grad = torch.empty_like(values)

@@ -51,5 +51,5 @@ def path_logsumexp(
         starts, ends = path, index.end[path]
     else:
         starts, ends = (path - 1).clamp(min=0), index.end[path] - 1
-    nested = nested_logsumexp(scores.reshape(-1, widths[domain]), starts, ends)
+    nested = nested_logsumexp(scores.reshape(flat.numel(), widths[domain]), starts, ends)
     return nested.reshape(*target.shape, path.shape[1])
