@@ -38,7 +38,7 @@ class Segments:
         head_stop = torch.minimum(stop, first * BLOCK)
         tail_begin = torch.maximum(last * BLOCK, head_stop)
         length = torch.stack([head_stop - begin, stop - tail_begin], dim=-1)
-        row_begin = torch.arange(0, starts.shape[0] * width, max(1, width), device=starts.device)[:, None, None]
+        row_begin = width * torch.arange(starts.shape[0], device=starts.device)[:, None, None]
         run_begin = torch.stack([begin, tail_begin], dim=-1) + row_begin
         flat = length.reshape(-1)
         offset = (run_begin.reshape(-1) - (flat.cumsum(0) - flat)).repeat_interleave(flat)
