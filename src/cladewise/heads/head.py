@@ -8,7 +8,8 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cladewise.predictions import Prediction
+from cladewise.predictions import LeafSoftmax, Prediction
+from cladewise.taxonomy import Taxonomy
 
 
 class Head(nn.Module, ABC):
@@ -47,3 +48,8 @@ class LinearHead(Head):
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> Prediction:
         return self.predict(self.linear(features))
+
+
+def leaf_softmax_head(taxonomy: Taxonomy, num_features: int) -> LinearHead:
+    """A linear layer to the leaves and a softmax over them: the head of every method that scores leaves alone."""
+    return LinearHead(num_features, taxonomy.num_leaves, lambda scores: LeafSoftmax(taxonomy, scores))

@@ -6,10 +6,9 @@ import dataclasses
 from typing import ClassVar
 
 from cladewise.decisions import Decision, Leaf
-from cladewise.heads import Head, LinearHead
+from cladewise.heads import Head, leaf_softmax_head
 from cladewise.losses import FlatSoftmax, Loss
 from cladewise.methods.method import Citation, Method, option
-from cladewise.predictions import LeafSoftmax
 from cladewise.taxonomy import Taxonomy
 
 
@@ -30,7 +29,7 @@ class FlatSoftmaxMethod(Method):
     label_smoothing: float = option(0.0, "share of the target spread over all leaves, in [0, 1)", grid=(0.0, 0.1))
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
-        return LinearHead(num_features, taxonomy.num_leaves, lambda scores: LeafSoftmax(taxonomy, scores))
+        return leaf_softmax_head(taxonomy, num_features)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
         return FlatSoftmax(taxonomy, label_smoothing=self.label_smoothing)

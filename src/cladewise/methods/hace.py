@@ -6,10 +6,10 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from cladewise.decisions import Decision, Leaf, NodeArgmax
-from cladewise.heads import Head, LinearHead
+from cladewise.heads import Head, LinearHead, leaf_softmax_head
 from cladewise.losses import HACE, Loss
 from cladewise.methods.method import Citation, Method, option
-from cladewise.predictions import LeafSoftmax, NodeSoftmax
+from cladewise.predictions import NodeSoftmax
 from cladewise.taxonomy import Taxonomy
 
 
@@ -35,7 +35,7 @@ class HACEMethod(Method):
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         if self.domain == "leaves":
-            return LinearHead(num_features, taxonomy.num_leaves, lambda scores: LeafSoftmax(taxonomy, scores))
+            return leaf_softmax_head(taxonomy, num_features)
         with_root = not taxonomy.synthetic_root  # a root that is no label takes no part, as in the authors' code
         num_scores = taxonomy.num_nodes - (not with_root)
         return LinearHead(num_features, num_scores, lambda scores: NodeSoftmax(taxonomy, scores, with_root))

@@ -6,10 +6,9 @@ import dataclasses
 from typing import ClassVar
 
 from cladewise.decisions import Decision, Leaf
-from cladewise.heads import Head, LinearHead
+from cladewise.heads import Head, leaf_softmax_head
 from cladewise.losses import HXE, Loss
 from cladewise.methods.method import Citation, Method, option
-from cladewise.predictions import LeafSoftmax
 from cladewise.taxonomy import Taxonomy
 
 
@@ -30,7 +29,7 @@ class HXEMethod(Method):
     alpha: float = option(0.1, "discount per edge, >= 0", grid=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6))
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
-        return LinearHead(num_features, taxonomy.num_leaves, lambda scores: LeafSoftmax(taxonomy, scores))
+        return leaf_softmax_head(taxonomy, num_features)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
         return HXE(taxonomy, alpha=self.alpha)

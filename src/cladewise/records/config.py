@@ -171,8 +171,8 @@ def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
     )
 
 
-def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "", base: Table | None = None) -> Table:
-    """Check values against a table's fields and build it, on top of ``base`` where that is given.
+def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> Table:
+    """Check values against a table's fields and build it; what is not given has its default.
 
     Raises:
         InputError: A setting is not known, of another type, too small, or not among its choices.
@@ -190,6 +190,4 @@ def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "", base
             raise InputError(f"{key} of at least {least}", value, at=at)
         if choices and value not in choices:
             raise InputError(f"{key} to be one of {', '.join(choices)}", repr(value), at=at)
-    start = {} if base is None else dataclasses.asdict(base)  # type: ignore[call-overload]
-    merged = {**start, **values}
-    return kind(**{k: float(v) if isinstance(fields[k].default, float) else v for k, v in merged.items()})
+    return kind(**{k: float(v) if isinstance(fields[k].default, float) else v for k, v in values.items()})
