@@ -4,16 +4,60 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import hashlib
 import importlib
 import inspect
 import pkgutil
+import re
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from cladewise.errors import InputError
 
 Part = TypeVar("Part")
+
+
+def fitted() -> Any:
+    """A field of a rule that is learnt from scores and not an option: ``None`` until then."""
+    return dataclasses.field(default=None, repr=False, compare=False, metadata={"fitted": True})
+
+
+def options_of(part: Any) -> dict[str, dataclasses.Field[Any]]:
+    """The fields of a part, or of its class, that a user chooses."""
+    return {f.name: f for f in dataclasses.fields(part) if f.init and not f.metadata.get("fitted")}
+
+
+def handle(part: Any) -> str:
+    """The name of a rule with the options that differ from their defaults, fit for a file name.
+
+    Example:
+        >>> from cladewise.decisions import Threshold
+        >>> handle(Threshold(0.8))
+        'threshold-0.8'
+    """
+    values = {option: getattr(part, option) for option in options_of(part)}
+    changed = [_short(v) for name, v in values.items() if not _equal(v, options_of(part)[name].default)]
+    return "-".join([part.name, *changed])
+
+
+def _equal(value: Any, default: Any) -> bool:
+    return value is default or (
+        type(value) is type(default) and isinstance(value, str | int | float) and value == default
+    )
+
+
+def _short(value: Any) -> str:
+    """An option's value as part of a file name; of a path the stem, of anything else that is no plain value a hash."""
+    if isinstance(value, bool | int | float):
+        return f"{value:g}" if isinstance(value, float) else str(value).lower()
+    if isinstance(value, str | Path):
+        text = Path(value).stem
+        return text if re.fullmatch(r"[\w.,]+", text) else hashlib.sha256(str(value).encode()).hexdigest()[:8]
+    if isinstance(value, tuple | list):
+        return ",".join(map(_short, value))
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:8]
 
 
 def named_parts(package: ModuleType, base: type[Part]) -> dict[str, type[Part]]:
@@ -45,7 +89,7 @@ def make_part(parts: dict[str, type[Part]], what: str, name: str, options: dict[
         raise InputError(f"a {what}: {', '.join(parts)}", repr(name), advice=nearest(name, parts))
     kind = parts[name]
     types = get_type_hints(kind)
-    known = {f.name: f for f in dataclasses.fields(kind) if f.init}  # type: ignore[arg-type]
+    known = options_of(kind)
     for option in options:
         if option not in known:
             listed = ", ".join(known) or "none"

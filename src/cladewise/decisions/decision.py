@@ -9,6 +9,7 @@ from typing import ClassVar
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cladewise import catalogue
 from cladewise.predictions import Prediction
 
 
@@ -51,9 +52,11 @@ class Decision(ABC):
     @property
     def handle(self) -> str:
         """The name with the parameters that differ from their defaults: ``threshold-0.8``."""
-        values = {f: getattr(self, f.name) for f in dataclasses.fields(self)}
-        changed = [value for field, value in values.items() if value != field.default]
-        return "-".join([self.name, *(f"{v:g}" if isinstance(v, float) else str(v) for v in changed)])
+        return catalogue.handle(self)
+
+    def ranking(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
+        """The ``k`` best labels of each image, best first: the prediction's own order, unless the rule has another."""
+        return prediction.ranking(k)
 
     @abstractmethod
     def __call__(self, prediction: Prediction) -> Answer:

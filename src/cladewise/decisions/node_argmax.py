@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from cladewise.decisions.decision import Decision, Nodes
-from cladewise.predictions import Prediction
+from cladewise.predictions import Prediction, best_nodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,5 +30,5 @@ class NodeArgmax(Decision):
     name: ClassVar[str] = "node-argmax"
 
     def __call__(self, prediction: Prediction) -> Nodes:
-        node = prediction.ranking(1)
+        node = best_nodes(prediction.logits, prediction.scored_nodes, 1)
         return Nodes(node.squeeze(-1), prediction.log_prob_of(node).squeeze(-1))

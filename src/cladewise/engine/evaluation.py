@@ -88,7 +88,7 @@ def evaluate(
     columns = outcome_columns(prediction, rule, scored.targets, scored.paths)
     intervals = metric_intervals(columns, run.taxonomy)
 
-    handles = (split, "none" if infer is None else infer.name, rule.handle)
+    handles = (split, "none" if infer is None else infer.handle, rule.handle)
     path = run.folder.evaluation(*handles)
     summary = {
         "schema_version": SCHEMA_VERSION,
@@ -183,7 +183,7 @@ def outcome_columns(
             extra = {f"predicted_{name}": answer.node[:, k] for k, name in enumerate(taxonomy.level_names)}
         else:
             raise InputError("a decision with one node, or one a level", type(answer).__name__)
-        values = metrics.evaluate(answer, part.ranking(metrics.RANKING_LENGTH), target, taxonomy)
+        values = metrics.evaluate(answer, decision.ranking(part, metrics.RANKING_LENGTH), target, taxonomy)
         tensors = {"target": target, "predicted": predicted, **extra}
         lca = taxonomy.lca(target.cpu().numpy(), predicted.cpu().numpy())
         frames.append(

@@ -6,6 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from cladewise import catalogue
 from cladewise.predictions import Prediction
 
 
@@ -14,6 +15,11 @@ class Inference(ABC):
     """A rule from predictions to predictions. Its fields are its parameters; its ``name`` is its handle."""
 
     name: ClassVar[str]
+
+    @property
+    def handle(self) -> str:
+        """The name with the parameters that differ from their defaults: ``diffusion-0.5``."""
+        return catalogue.handle(self)
 
     @abstractmethod
     def __call__(self, prediction: Prediction) -> Prediction:

@@ -1,4 +1,4 @@
-"""A method is a composition: a head, a loss, a decision, and where it was published."""
+"""A method is a composition: a head, a loss, an inference, a decision, and where it was published."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from cladewise.decisions import Decision
 from cladewise.heads import Head
+from cladewise.inference import Inference
 from cladewise.losses import Loss
 from cladewise.taxonomy import Taxonomy
 
@@ -55,6 +56,10 @@ class Method(ABC):
     @abstractmethod
     def decision(self) -> Decision:
         """The rule that the paper decides by."""
+
+    def inference(self) -> Inference | None:
+        """The rule between the head's prediction and the decision, where the paper has one."""
+        return None
 
     def options(self) -> dict[str, Any]:
         """Hyper-parameters by name."""

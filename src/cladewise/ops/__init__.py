@@ -1,11 +1,12 @@
-"""Tree arithmetic on tensors: sums and log-sum-exps over subtrees and paths, lowest common ancestors."""
+"""Tree arithmetic on tensors: over subtrees, paths and siblings; lowest common ancestors."""
 
 from cladewise.ops.index import LevelIndex, TreeIndex, tree_index
 from cladewise.ops.nested import nested_logsumexp
 from cladewise.ops.path import Domain, path_logsumexp
 from cladewise.ops.precision import at_least_float
 from cladewise.ops.relations import ancestors, is_ancestor, lca, lca_height
-from cladewise.ops.subtree import leaf_logsumexp, path_sum, subtree_logsumexp, subtree_sum
+from cladewise.ops.siblings import sibling_log_softmax
+from cladewise.ops.subtree import leaf_logsumexp, path_sum, subtree_logsumexp, subtree_max, subtree_sum
 
 __all__ = [
     "Domain",
@@ -20,7 +21,9 @@ __all__ = [
     "nested_logsumexp",
     "path_logsumexp",
     "path_sum",
+    "sibling_log_softmax",
     "subtree_logsumexp",
+    "subtree_max",
     "subtree_sum",
     "tree_index",
 ]

@@ -65,6 +65,21 @@ def subtree_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Flo
     return _SubtreeSum.apply(by_node, index).t().reshape(values.shape)
 
 
+def subtree_max(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
+    r"""Largest value at every node and all nodes below it.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> subtree_max(torch.tensor([0.0, 1.0, 3.0, 2.0]), t)
+        tensor([3., 3., 3., 2.])
+    """
+    by_node, index = _node_major(values, taxonomy)
+    for level in reversed(index.levels):
+        above = level.parent_of_child[:, None].expand(-1, by_node.shape[1])
+        by_node = by_node.scatter_reduce(0, above, by_node[level.children], "amax")
+    return by_node.t().reshape(values.shape)
+
+
 def path_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
     r"""Sum along the path from the root to every node, both included.
 

@@ -1,6 +1,31 @@
 """Predictions over nodes: what heads return and inference, decisions and metrics take."""
 
-from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction
+from cladewise.predictions.conditional import (
+    ConditionalSigmoid,
+    NodeSigmoid,
+    PathSumSigmoid,
+    PathSumSoftmax,
+    SiblingSoftmax,
+)
+from cladewise.predictions.fittable import Fittable
+from cladewise.predictions.levels import LevelSoftmax, level_layout, level_width
+from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, best_nodes
 from cladewise.predictions.softmax import LeafSoftmax, NodeSoftmax
 
-__all__ = ["Coherence", "LeafSoftmax", "LevelLogProb", "NodeSoftmax", "Prediction"]
+__all__ = [
+    "Coherence",
+    "ConditionalSigmoid",
+    "Fittable",
+    "LeafSoftmax",
+    "LevelLogProb",
+    "LevelSoftmax",
+    "NodeSigmoid",
+    "NodeSoftmax",
+    "PathSumSigmoid",
+    "PathSumSoftmax",
+    "Prediction",
+    "SiblingSoftmax",
+    "best_nodes",
+    "level_layout",
+    "level_width",
+]

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cladewise import ops
+from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
 Kind = TypeVar("Kind", bound="Prediction")
@@ -55,24 +57,30 @@ class Prediction(ABC):
     @property
     @abstractmethod
     def logits(self) -> Float[Tensor, "*batch out"]:
-        """Raw scores as the head gave them; ``logits[..., i]`` belongs to node ``scored_nodes[i]``."""
+        """Raw scores as the head gave them, what a loss takes."""
 
     @property
     @abstractmethod
     def scored_nodes(self) -> Int[Tensor, " out"]:
-        """Nodes that have a raw score of their own, ascending."""
+        """Node of each of the :attr:`logits`; a node may have several where levels repeat it."""
 
     @cached_property
     @abstractmethod
     def log_prob(self) -> Float[Tensor, "*batch node"]:
         """Log-probability, in nats, that the image lies at or under each node; 0 at the root."""
 
-    @cached_property
-    @abstractmethod
-    def own_log_prob(self) -> Float[Tensor, "*batch node"]:
-        """Log-probability that the image lies at the node itself and not below it; -inf where that cannot be."""
-
     # ---------------------------------------------------------------- what follows from those
+
+    @cached_property
+    def own_log_prob(self) -> Float[Tensor, "*batch node"]:
+        r"""Log-probability that the image lies at the node itself and not below it; -inf where that cannot be.
+
+        Where the head does not say, what the children leave: :math:`\log \max(0, p_v - \sum_{c \in C(v)} p_c)`. These
+        sum to 1 only for coherent heads.
+        """
+        p = self.log_prob.exp()
+        parents = ops.tree_index(self.taxonomy, self.device).parents[1:]
+        return (p - torch.zeros_like(p).index_add(-1, parents, p[..., 1:])).clamp_min(0.0).log()
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -108,11 +116,9 @@ class Prediction(ABC):
         return LevelLogProb(nodes, self.log_prob[..., nodes])
 
     def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
-        """The ``k`` best scored nodes of each image, best first; equal scores by ascending node."""
-        k = min(k, self.logits.shape[-1])
-        if k == 1:  # argmax takes the first of equals, topk does not promise to
-            return self.scored_nodes[self.logits.argmax(-1, keepdim=True)]
-        return self.scored_nodes[self.logits.topk(k, dim=-1).indices]
+        """The ``k`` best labels of each image, best first: the leaves, or all nodes where all nodes compete."""
+        leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
+        return best_nodes(self.log_prob[..., leaves], leaves, k)
 
     # ---------------------------------------------------------------- as a batch
 
@@ -142,3 +148,17 @@ class Prediction(ABC):
     def to(self: Kind, *args: Any, **kwargs: Any) -> Kind:
         """On another device or in another precision."""
         return self.map(lambda value: value.to(*args, **kwargs))
+
+
+def best_nodes(scores: Float[Tensor, "*batch k"], nodes: Int[Tensor, " k"], k: int) -> Int[Tensor, "*batch rank"]:
+    """The ``k`` nodes that score highest, best first; the best of equals is the first."""
+    k = min(k, scores.shape[-1])
+    if k == 1:  # argmax takes the first of equals, topk does not promise to
+        return nodes[scores.argmax(-1, keepdim=True)]
+    return nodes[scores.topk(k, dim=-1).indices]
+
+
+def check_width(logits: Tensor, expected: int, what: str) -> None:
+    """One score each, or an :class:`InputError`."""
+    if logits.ndim == 0 or logits.shape[-1] != expected:
+        raise InputError(f"logits [*batch, {expected}], one per {what}", f"shape {list(logits.shape)}")

@@ -10,8 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise import ops
-from cladewise.errors import InputError
-from cladewise.predictions.prediction import Coherence, Prediction
+from cladewise.predictions.prediction import Coherence, Prediction, best_nodes, check_width
 from cladewise.taxonomy import Taxonomy
 
 
@@ -32,7 +31,7 @@ class LeafSoftmax(Prediction):
     leaf_logits: Float[Tensor, "*batch leaf"]
 
     def __post_init__(self) -> None:
-        _check_width(self.leaf_logits, self.taxonomy.num_leaves, "leaf")
+        check_width(self.leaf_logits, self.taxonomy.num_leaves, "leaf")
 
     @property
     def coherence(self) -> Coherence:
@@ -54,6 +53,9 @@ class LeafSoftmax(Prediction):
     def own_log_prob(self) -> Float[Tensor, "*batch node"]:
         return _scatter(ops.at_least_float(self.leaf_logits).log_softmax(-1), self.scored_nodes, self.taxonomy)
 
+    def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
+        return best_nodes(self.logits, self.scored_nodes, k)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NodeSoftmax(Prediction):
@@ -73,7 +75,7 @@ class NodeSoftmax(Prediction):
     with_root: bool = True
 
     def __post_init__(self) -> None:
-        _check_width(self.node_logits, self.taxonomy.num_nodes - (not self.with_root), "node")
+        check_width(self.node_logits, self.taxonomy.num_nodes - (not self.with_root), "node")
 
     @property
     def coherence(self) -> Coherence:
@@ -96,10 +98,8 @@ class NodeSoftmax(Prediction):
         own = ops.at_least_float(self.node_logits).log_softmax(-1)
         return own if self.with_root else torch.nn.functional.pad(own, (1, 0), value=-torch.inf)
 
-
-def _check_width(logits: Tensor, expected: int, what: str) -> None:
-    if logits.ndim == 0 or logits.shape[-1] != expected:
-        raise InputError(f"logits [*batch, {expected}], one per {what}", f"shape {list(logits.shape)}")
+    def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
+        return best_nodes(self.logits, self.scored_nodes, k)
 
 
 def _scatter(values: Tensor, nodes: Tensor, taxonomy: Taxonomy) -> Tensor:

@@ -1,0 +1,174 @@
+"""Predictions made of a step at a time: the probability of each node given its parent."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import logsigmoid, pad
+
+from cladewise import ops
+from cladewise.predictions.prediction import Coherence, Prediction, check_width
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _ByNode(Prediction):
+    """A score for every node but the root: ``node_logits[..., i]`` is node ``i + 1``."""
+
+    node_logits: Float[Tensor, "*batch child"]
+
+    def __post_init__(self) -> None:
+        check_width(self.node_logits, self.taxonomy.num_nodes - 1, "node below the root")
+
+    @property
+    def logits(self) -> Float[Tensor, "*batch out"]:
+        return self.node_logits
+
+    @property
+    def scored_nodes(self) -> Int[Tensor, " out"]:
+        return torch.arange(1, self.taxonomy.num_nodes, device=self.device)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SiblingSoftmax(_ByNode):
+    r"""A softmax among the children of every node, multiplied down the path.
+
+    .. math:: \log p_v = \sum_{a \in A(v) \setminus \{root\}} \Big(z_a - \operatorname{LSE}_{c \in C(\pi(a))} z_c\Big)
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> SiblingSoftmax(t, torch.zeros(1, 4)).log_prob.exp()
+        tensor([[1.0000, 0.5000, 0.2500, 0.2500, 0.5000]])
+
+    References: Redmon and Farhadi, YOLO9000, CVPR 2017, arXiv:1612.08242.
+    """
+
+    @property
+    def coherence(self) -> Coherence:
+        return Coherence.EXACT
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, "*batch node"]:
+        steps = ops.sibling_log_softmax(ops.at_least_float(self.node_logits), self.taxonomy)
+        return ops.path_sum(pad(steps, (1, 0)), self.taxonomy)
+
+    @cached_property
+    def own_log_prob(self) -> Float[Tensor, "*batch node"]:
+        leaf = ops.tree_index(self.taxonomy, self.device).height == 0
+        return self.log_prob.masked_fill(~leaf, -torch.inf)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ConditionalSigmoid(_ByNode):
+    r"""A yes or no at every node given its parent, multiplied down the path; siblings do not compete.
+
+    .. math:: \log p_v = \sum_{a \in A(v) \setminus \{root\}} \log \sigma(z_a)
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> ConditionalSigmoid(t, torch.zeros(1, 4)).log_prob.exp()
+        tensor([[1.0000, 0.5000, 0.2500, 0.2500, 0.5000]])
+
+    References: Brust and Denzler, Integrating domain knowledge, ACPR 2019, arXiv:1811.07125.
+    """
+
+    @property
+    def coherence(self) -> Coherence:
+        return Coherence.MONOTONE
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, "*batch node"]:
+        return ops.path_sum(pad(logsigmoid(ops.at_least_float(self.node_logits)), (1, 0)), self.taxonomy)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NodeSigmoid(_ByNode):
+    r"""A yes or no at every node, each on its own.
+
+    .. math:: \log p_v = \log \sigma(z_v)
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> NodeSigmoid(t, torch.zeros(1, 3)).log_prob.exp()
+        tensor([[1.0000, 0.5000, 0.5000, 0.5000]])
+    """
+
+    @property
+    def coherence(self) -> Coherence:
+        return Coherence.NONE
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, "*batch node"]:
+        return pad(logsigmoid(ops.at_least_float(self.node_logits)), (1, 0))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PathSumSoftmax(_ByNode):
+    r"""A softmax over the leaves, whose scores are the sums of the scores on their paths.
+
+    .. math:: z_l = \sum_{a \in A(l) \setminus \{root\}} \theta_a, \qquad
+        \log p_v = \operatorname{LSE}_{l \in B(v)} z_l - \operatorname{LSE}_l z_l
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> PathSumSoftmax(t, torch.zeros(1, 4)).log_prob.exp()
+        tensor([[1.0000, 0.6667, 0.3333, 0.3333, 0.3333]])
+
+    References: Wu et al., Solving long-tailed recognition with deep realistic taxonomic classifier, ECCV 2020,
+        arXiv:2007.09898, as the parameter-sharing softmax of Valmadre, NeurIPS 2022, arXiv:2210.10929.
+    """
+
+    @property
+    def coherence(self) -> Coherence:
+        return Coherence.EXACT
+
+    @cached_property
+    def path_scores(self) -> Float[Tensor, "*batch node"]:
+        """Sum of the scores on the path to every node; 0 at the root."""
+        return ops.path_sum(pad(ops.at_least_float(self.node_logits), (1, 0)), self.taxonomy)
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, "*batch node"]:
+        leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
+        return ops.leaf_logsumexp(self.path_scores[..., leaves].log_softmax(-1), self.taxonomy)
+
+    @cached_property
+    def own_log_prob(self) -> Float[Tensor, "*batch node"]:
+        leaf = ops.tree_index(self.taxonomy, self.device).height == 0
+        return self.log_prob.masked_fill(~leaf, -torch.inf)
+
+
+TEMPERATURE = 10.0
+"""What Deep-RTC's path sums are divided by before the sigmoid, which would saturate; it changes no ranking."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PathSumSigmoid(_ByNode):
+    r"""A sigmoid of the sum of the scores on the path to every node.
+
+    .. math:: \log p_v = \log \sigma\Big(\tfrac{1}{10} \sum_{a \in A(v) \setminus \{root\}} \theta_a\Big)
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> PathSumSigmoid(t, torch.tensor([[0.0, 10.0, -10.0]])).log_prob.exp()
+        tensor([[1.0000, 0.5000, 0.7311, 0.2689]])
+
+    References: Deep-RTC in the form of Valmadre, NeurIPS 2022, arXiv:2210.10929; the temperature is that code's.
+    """
+
+    @property
+    def coherence(self) -> Coherence:
+        return Coherence.NONE
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, "*batch node"]:
+        sums = ops.path_sum(pad(ops.at_least_float(self.node_logits), (1, 0)), self.taxonomy)
+        return pad(logsigmoid(sums[..., 1:] / TEMPERATURE), (1, 0))

@@ -1,0 +1,130 @@
+"""A softmax a level."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise import ops
+from cladewise.errors import InputError
+from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, check_width
+from cladewise.taxonomy import Taxonomy
+
+
+def level_layout(taxonomy: Taxonomy, levels: tuple[int, ...]) -> list[Int[np.ndarray, " level_node"]]:
+    """Nodes of each chosen extended level, coarse to fine; a leaf above a level is repeated in it.
+
+    Raises:
+        InputError: A level does not exist, they are not ascending, or the finest is not among them.
+    """
+    count = taxonomy.num_levels
+    ascending = list(levels) == sorted(set(levels)) and all(1 <= level <= count for level in levels)
+    if not ascending or (count and (not levels or levels[-1] != count)):
+        raise InputError(
+            f"ascending levels among 1 to {count}, the finest among them", ", ".join(map(str, levels)) or "none"
+        )
+    return [np.asarray(taxonomy.level_nodes(level)) for level in levels]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LevelSoftmax(Prediction):
+    r"""A softmax over the nodes of each extended level, independently.
+
+    .. math:: \log p_v^{(k)} = z_v^{(k)} - \operatorname{LSE}_{u \in \text{level}\ k} z_u^{(k)}
+
+    The log-probability of a node is the one at the shallowest chosen level that has it (the sum of its leaves at the
+    finest level where none does), or that of a descendant where it is larger, so that no child exceeds its parent.
+    :meth:`level_log_prob` gives the levels as they are.
+
+    Args:
+        taxonomy: The label tree.
+        level_logits: Scores of the nodes of the chosen levels, one level after another; if ``tied``, of the distinct
+            nodes of those levels, ascending.
+        levels: The chosen levels, 1 for the coarsest; all of them where none are given. The finest is always one.
+        tied: A leaf above a level has one score, which it takes along to every level that repeats it.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> prediction = LevelSoftmax(t, torch.zeros(1, 5))
+        >>> prediction.level_log_prob(2).log_prob.exp(), prediction.log_prob.exp()
+        (tensor([[0.3333, 0.3333, 0.3333]]), tensor([[1.0000, 0.5000, 0.3333, 0.3333, 0.5000]]))
+    """
+
+    level_logits: Float[Tensor, "*batch out"]
+    levels: tuple[int, ...] = ()
+    tied: bool = False
+
+    def __post_init__(self) -> None:
+        levels = tuple(self.levels) or tuple(range(1, self.taxonomy.num_levels + 1))
+        object.__setattr__(self, "levels", levels)
+        check_width(self.level_logits, level_width(self.taxonomy, levels, tied=self.tied), "node of each chosen level")
+
+    @cached_property
+    def _layout(self) -> list[Tensor]:
+        return [torch.as_tensor(nodes, device=self.device) for nodes in level_layout(self.taxonomy, self.levels)]
+
+    @property
+    def coherence(self) -> Coherence:
+        return Coherence.MONOTONE
+
+    @property
+    def logits(self) -> Float[Tensor, "*batch out"]:
+        return self.level_logits
+
+    @cached_property
+    def scored_nodes(self) -> Int[Tensor, " out"]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        if not self._layout:
+            return torch.zeros(0, dtype=torch.int64, device=self.device)
+        nodes = torch.cat(self._layout)
+        return nodes.unique() if self.tied else nodes
+
+    @cached_property
+    def by_level(self) -> tuple[LevelLogProb, ...]:
+        """Log-probabilities of the chosen levels, coarse to fine."""
+        logits = ops.at_least_float(self.level_logits)
+        if self.tied:
+            place = torch.zeros(self.taxonomy.num_nodes, dtype=torch.int64, device=self.device)
+            place[self.scored_nodes] = torch.arange(len(self.scored_nodes), device=self.device)
+            parts = [logits[..., place[nodes]] for nodes in self._layout]
+        else:
+            parts = list(logits.split([len(nodes) for nodes in self._layout], dim=-1)) if self._layout else []
+        return tuple(LevelLogProb(n, z.log_softmax(-1)) for n, z in zip(self._layout, parts, strict=True))
+
+    def level_log_prob(self, level: int) -> LevelLogProb:
+        if level in self.levels:
+            return self.by_level[self.levels.index(level)]
+        return super().level_log_prob(level)
+
+    @cached_property
+    def scores(self) -> Float[Tensor, "*batch node"]:
+        """Raw scores at every node, the shallowest of several."""
+        logits, nodes = self.level_logits, self.scored_nodes.flip(0)
+        full = logits.new_full((*self.batch_shape, self.taxonomy.num_nodes), -torch.inf)
+        last = torch.full((self.taxonomy.num_nodes,), -1, device=self.device)
+        last.scatter_reduce_(0, nodes, torch.arange(len(nodes), device=self.device), "amax")
+        has = torch.nonzero(last >= 0).squeeze(1)
+        return full.index_copy(-1, has, logits.flip(-1)[..., last[has]])
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, "*batch node"]:
+        if not self.by_level:
+            return ops.at_least_float(self.level_logits).new_zeros(*self.batch_shape, self.taxonomy.num_nodes)
+        full = ops.leaf_logsumexp(self.by_level[-1].log_prob, self.taxonomy)  # the finest level is the leaves
+        for nodes, log_prob in reversed(self.by_level):
+            full = full.index_copy(-1, nodes, log_prob)
+        root = torch.zeros_like(full[..., :1])
+        return torch.cat([root, ops.subtree_max(full, self.taxonomy)[..., 1:]], dim=-1)
+
+
+def level_width(taxonomy: Taxonomy, levels: tuple[int, ...], *, tied: bool) -> int:
+    """Number of scores of a :class:`LevelSoftmax`."""
+    layout = level_layout(taxonomy, levels)
+    if not layout:
+        return 0
+    nodes = np.concatenate(layout)
+    return len(np.unique(nodes)) if tied else len(nodes)
