@@ -5,7 +5,7 @@ from cladewise.ops.nested import nested_logsumexp
 from cladewise.ops.path import Domain, path_logsumexp
 from cladewise.ops.precision import at_least_float
 from cladewise.ops.relations import ancestors, is_ancestor, lca, lca_height
-from cladewise.ops.siblings import sibling_log_softmax
+from cladewise.ops.siblings import path_sibling_nll, sibling_log_softmax
 from cladewise.ops.subtree import leaf_logsumexp, path_sum, subtree_logsumexp, subtree_max, subtree_sum
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "leaf_logsumexp",
     "nested_logsumexp",
     "path_logsumexp",
+    "path_sibling_nll",
     "path_sum",
     "sibling_log_softmax",
     "subtree_logsumexp",
