@@ -1,5 +1,5 @@
 """Heads: features to a prediction."""
 
-from cladewise.heads.head import Head, LinearHead, leaf_softmax_head
+from cladewise.heads.head import Head, LinearHead, leaf_softmax_head, node_logit_head
 
-__all__ = ["Head", "LinearHead", "leaf_softmax_head"]
+__all__ = ["Head", "LinearHead", "leaf_softmax_head", "node_logit_head"]

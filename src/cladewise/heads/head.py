@@ -53,3 +53,18 @@ class LinearHead(Head):
 def leaf_softmax_head(taxonomy: Taxonomy, num_features: int) -> LinearHead:
     """A linear layer to the leaves and a softmax over them: the head of every method that scores leaves alone."""
     return LinearHead(num_features, taxonomy.num_leaves, lambda scores: LeafSoftmax(taxonomy, scores))
+
+
+def node_logit_head(
+    kind: Callable[[Taxonomy, Tensor], Prediction], taxonomy: Taxonomy, num_features: int
+) -> LinearHead:
+    """A linear layer to every node but the root, whose scores a kind of prediction reads.
+
+    Example:
+        >>> import torch
+        >>> from cladewise.predictions import SiblingSoftmax
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> node_logit_head(SiblingSoftmax, t, 8)(torch.zeros(5, 8)).logits.shape
+        torch.Size([5, 3])
+    """
+    return LinearHead(num_features, taxonomy.num_nodes - 1, lambda scores: kind(taxonomy, scores))

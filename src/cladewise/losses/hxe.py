@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cladewise.errors import InputError
-from cladewise.losses.loss import Loss, check_between
-from cladewise.ops import at_least_float, path_logsumexp
+from cladewise.losses.loss import Loss, check_between, check_choice
+from cladewise.ops import at_least_float, path_logsumexp, path_sibling_nll
 from cladewise.taxonomy import Taxonomy
 
 Weighting = Literal["parent-depth", "child-depth", "normalised"]
+Logits = Literal["leaf", "conditional"]
 
 
 def hxe(
@@ -50,9 +50,45 @@ def hxe(
         Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022.
     """
     path = path_logsumexp(at_least_float(logits), target, taxonomy, "leaves")
-    discount = torch.exp(-alpha * torch.arange(taxonomy.max_depth, dtype=path.dtype, device=path.device))
-    steps = path[..., :-1] - path[..., 1:]
-    return _scale(taxonomy, alpha, weighting) * (steps * discount).sum(-1)
+    return _discounted(path[..., :-1] - path[..., 1:], taxonomy, alpha, weighting)
+
+
+def tree_hxe(
+    logits: Float[Tensor, "*batch child"],
+    target: Int[Tensor, "*batch"],
+    taxonomy: Taxonomy,
+    *,
+    alpha: float = 0.1,
+    weighting: Weighting = "parent-depth",
+) -> Float[Tensor, "*batch"]:
+    r"""Cross-entropy of each step down the target's path, discounted by depth, under a softmax among siblings.
+
+    .. math:: \ell = \sum_{v \in \mathrm{path}(t) \setminus \{\mathrm{root}\}}
+        w_v \Big(\operatorname{LSE}_{c \in C(\pi(v))} z_c - z_v\Big)
+
+    The same loss as :func:`hxe` where the head scores every node given its parent.
+
+    Args:
+        logits: Score of every node but the root: ``logits[..., i]`` is node ``i + 1``.
+        target: Node of every image; internal nodes allowed.
+        taxonomy: The label tree.
+        alpha: Discount per edge, dimensionless, >= 0.
+        weighting: As of :func:`hxe`.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> tree_hxe(torch.zeros(2, 4), torch.tensor([2, 4]), t, alpha=0.0).exp()
+        tensor([4., 2.])
+
+    References: Bertinetto et al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393.
+    """
+    edges = path_sibling_nll(at_least_float(logits), target, taxonomy)
+    return _discounted(edges, taxonomy, alpha, weighting)
+
+
+def _discounted(edges: Tensor, taxonomy: Taxonomy, alpha: float, weighting: Weighting) -> Tensor:
+    discount = torch.exp(-alpha * torch.arange(taxonomy.max_depth, dtype=edges.dtype, device=edges.device))
+    return _scale(taxonomy, alpha, weighting) * (edges * discount).sum(-1)
 
 
 def _scale(taxonomy: Taxonomy, alpha: float, weighting: Weighting) -> float:
@@ -64,10 +100,10 @@ def _scale(taxonomy: Taxonomy, alpha: float, weighting: Weighting) -> float:
 
 
 class HXE(Loss):
-    """Hierarchical cross-entropy; see :func:`hxe`.
+    """Hierarchical cross-entropy; see :func:`hxe`, and :func:`tree_hxe` for ``logits="conditional"``.
 
     Raises:
-        InputError: ``alpha`` is negative, or the weighting is not known.
+        InputError: ``alpha`` is negative, or the weighting or the kind of logits is not known.
 
     Example:
         >>> loss = HXE(Taxonomy.from_paths([("a", "b"), ("a", "c")]), alpha=0.5)
@@ -75,17 +111,25 @@ class HXE(Loss):
         tensor([1.5200])
     """
 
-    def __init__(self, taxonomy: Taxonomy, alpha: float = 0.1, weighting: Weighting = "parent-depth") -> None:
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        alpha: float = 0.1,
+        weighting: Weighting = "parent-depth",
+        logits: Logits = "leaf",
+    ) -> None:
         super().__init__(taxonomy)
         check_between(alpha, 0.0, float(np.finfo(np.float64).max), "an alpha")
-        if weighting not in get_args(Weighting):
-            raise InputError(f"a weighting among {', '.join(get_args(Weighting))}", repr(weighting))
+        check_choice(weighting, get_args(Weighting), "a weighting")
+        check_choice(logits, get_args(Logits), "logits")
         self.alpha = alpha
         self.weighting: Weighting = weighting
+        self.logits: Logits = logits
 
     @property
     def num_outputs(self) -> int:
-        return self.taxonomy.num_leaves
+        return self.taxonomy.num_leaves if self.logits == "leaf" else self.taxonomy.num_nodes - 1
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        return hxe(logits, target, self.taxonomy, alpha=self.alpha, weighting=self.weighting)
+        loss = hxe if self.logits == "leaf" else tree_hxe
+        return loss(logits, target, self.taxonomy, alpha=self.alpha, weighting=self.weighting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -69,3 +70,13 @@ def check_between(value: float, low: float, high: float, what: str) -> None:
     """
     if not low <= value <= high:
         raise InputError(f"{what} in [{low:g}, {high:g}]", value)
+
+
+def check_choice(value: str, choices: Sequence[str], what: str) -> None:
+    """Refuse a setting that is not one of the choices.
+
+    Raises:
+        InputError: The value is another.
+    """
+    if value not in choices:
+        raise InputError(f"{what} among {', '.join(choices)}", repr(value))

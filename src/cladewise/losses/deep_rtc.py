@@ -1,0 +1,148 @@
+"""Deep-RTC: cross-entropy over the leaves of a randomly cut tree, whose scores are sums along paths."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from cladewise.losses.loss import Loss, check_between, check_choice
+from cladewise.losses.ps_softmax import ps_softmax
+from cladewise.ops import ancestors, at_least_float, nested_logsumexp, path_sibling_nll, path_sum, tree_index
+from cladewise.taxonomy import Taxonomy
+
+Form = Literal["random-cut", "original"]
+
+
+def random_cut_softmax(
+    logits: Float[Tensor, "*batch child"],
+    target: Int[Tensor, "*batch"],
+    taxonomy: Taxonomy,
+    dropped: Bool[Tensor, "*batch child"],
+) -> Float[Tensor, "*batch"]:
+    r"""Cross-entropy over the leaves of a tree that is cut at the dropped nodes.
+
+    A dropped node becomes a leaf and everything under it vanishes.
+
+    .. math:: s_v = \sum_{a \in A(v) \setminus \{root\}} \theta_a, \qquad
+        \ell = \operatorname{LSE}_{v \in cut} s_v - \operatorname{LSE}_{v \in cut(t)} s_v
+
+    where :math:`cut(t)` is the one node of the cut at or above the target, or, of an internal target that was not cut
+    off, the nodes of the cut under it.
+
+    Args:
+        logits: Score :math:`\theta` of every node but the root: ``logits[..., i]`` is node ``i + 1``.
+        target: Node of every image; the root costs nothing.
+        taxonomy: The label tree.
+        dropped: Where each image's tree is cut; without effect at leaves.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> cut = torch.tensor([[True, False, False, False]])
+        >>> random_cut_softmax(torch.zeros(1, 4), torch.tensor([2]), t, cut).exp()
+        tensor([2.])
+    """
+    index = tree_index(taxonomy, logits.device)
+    scores = at_least_float(logits).reshape(-1, taxonomy.num_nodes - 1)
+    node, drop = target.reshape(-1), pad(dropped.reshape(scores.shape), (1, 0))
+    num_cuts = path_sum(drop.to(torch.float32), taxonomy)  # at or above every node
+    cut = (num_cuts == drop) & (drop | (index.height == 0))
+    sums = path_sum(pad(scores, (1, 0)), taxonomy).masked_fill(~cut, -torch.inf)
+    path = ancestors(node, taxonomy).clamp(min=0)
+    above = torch.where(cut.gather(1, path), path, 0).amax(1)
+    labelled = torch.where(above > 0, above, node)
+    nested = nested_logsumexp(
+        sums,
+        torch.stack([torch.zeros_like(labelled), labelled], dim=1),
+        torch.stack([torch.full_like(labelled, taxonomy.num_nodes), index.end[labelled]], dim=1),
+    )
+    return (nested[:, 0] - nested[:, 1]).reshape(target.shape)
+
+
+def deep_rtc(
+    logits: Float[Tensor, "*batch child"],
+    target: Int[Tensor, "*batch"],
+    taxonomy: Taxonomy,
+    *,
+    form: Form = "random-cut",
+    rho: float = 0.0,
+    sampling_weight: float = 1.0,
+) -> Float[Tensor, "*batch"]:
+    r"""Deep-RTC's loss, with a cut drawn for every image from torch's generator of the logits' device.
+
+    .. math:: \ell = \ell_{cut}(\rho) \quad\text{or}\quad
+        \ell = \frac{1}{d(t)} \sum_{a \in A(t) \setminus \{root\}} \Big(\operatorname{LSE}_{c \in C(\pi(a))} \theta_c -
+        \theta_a\Big) + \lambda\, \ell_{cut}(\rho)
+
+    where :math:`\ell_{cut}` is :func:`random_cut_softmax` with every node dropped with probability :math:`\rho`: the
+    parameter-sharing softmax (:func:`cladewise.losses.ps_softmax`) at 0, a softmax among the root's children at 1.
+
+    Args:
+        logits: Score :math:`\theta` of every node but the root: ``logits[..., i]`` is node ``i + 1``.
+        target: Node of every image; internal nodes allowed.
+        taxonomy: The label tree.
+        form: ``"random-cut"``, the first formula; ``"original"``, the second, with the authors' node-conditional
+            consistency beside their stochastic tree sampling.
+        rho: Probability that a node is dropped, in [0, 1]; the authors' dropout rate.
+        sampling_weight: :math:`\lambda` of the original form, >= 0.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> deep_rtc(torch.zeros(1, 4), torch.tensor([2]), t, rho=1.0).exp()
+        tensor([2.])
+
+    References: Wu et al., Solving long-tailed recognition with deep realistic taxonomic classifier, ECCV 2020,
+        arXiv:2007.09898. Their code averages the consistency over all edges of a batch, not of an image, and bounds
+        scores at 10 from above. The random-cut form, and ``rho=0`` in the published runs, are those of Valmadre,
+        NeurIPS 2022, arXiv:2210.10929.
+    """
+    if rho:
+        dropped = torch.rand(logits.shape, device=logits.device) < rho
+        cut = random_cut_softmax(logits, target, taxonomy, dropped)
+    else:
+        cut = ps_softmax(logits, target, taxonomy)
+    if form == "random-cut":
+        return cut
+    depth = tree_index(taxonomy, logits.device).depth[target]
+    consistency = path_sibling_nll(at_least_float(logits), target, taxonomy).sum(-1) / depth.clamp(min=1)
+    return consistency + sampling_weight * cut
+
+
+class DeepRTC(Loss):
+    """Deep-RTC's loss; see :func:`deep_rtc`. Trees are cut while training, like dropout, and whole in evaluation.
+
+    Raises:
+        InputError: A setting is outside its range.
+
+    Example:
+        >>> loss = DeepRTC(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), rho=1.0)
+        >>> loss(torch.zeros(1, 4), torch.tensor([4])).exp(), loss.eval()(torch.zeros(1, 4), torch.tensor([4])).exp()
+        (tensor([2.]), tensor([3.]))
+    """
+
+    def __init__(
+        self, taxonomy: Taxonomy, form: Form = "random-cut", rho: float = 0.0, sampling_weight: float = 1.0
+    ) -> None:
+        super().__init__(taxonomy)
+        check_choice(form, get_args(Form), "a form")
+        check_between(rho, 0.0, 1.0, "a rho")
+        check_between(sampling_weight, 0.0, 1e6, "a sampling weight")
+        self.form: Form = form
+        self.rho, self.sampling_weight = rho, sampling_weight
+
+    @property
+    def num_outputs(self) -> int:
+        return self.taxonomy.num_nodes - 1
+
+    def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
+        return deep_rtc(
+            logits,
+            target,
+            self.taxonomy,
+            form=self.form,
+            rho=self.rho if self.training else 0.0,
+            sampling_weight=self.sampling_weight,
+        )

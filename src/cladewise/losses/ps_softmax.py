@@ -1,0 +1,72 @@
+"""Cross-entropy of a leaf softmax whose scores are sums along paths."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from cladewise.losses.flat import flat_softmax
+from cladewise.losses.loss import Loss, check_between
+from cladewise.ops import at_least_float, path_sum, tree_index
+from cladewise.taxonomy import Taxonomy
+
+
+def ps_softmax(
+    logits: Float[Tensor, "*batch child"],
+    target: Int[Tensor, "*batch"],
+    taxonomy: Taxonomy,
+    *,
+    label_smoothing: float = 0.0,
+) -> Float[Tensor, "*batch"]:
+    r"""Parameter-sharing softmax: every leaf's score is the sum of the scores on its path.
+
+    .. math:: z_l = \sum_{a \in A(l) \setminus \{root\}} \theta_a, \qquad
+        \ell = \operatorname{LSE}_l z_l - \operatorname{LSE}_{l \in B(t)} z_l
+
+    Leaves share what they have in common: a score at a node moves all leaves under it.
+
+    Args:
+        logits: Score :math:`\theta` of every node but the root: ``logits[..., i]`` is node ``i + 1``.
+        target: Node of every image; internal nodes allowed.
+        taxonomy: The label tree.
+        label_smoothing: Part of a leaf target's mass that is spread evenly over all leaves, in [0, 1]. Internal targets
+            are not smoothed.
+
+    Example:
+        >>> import torch
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> ps_softmax(torch.zeros(2, 4), torch.tensor([2, 1]), t).exp()
+        tensor([3.0000, 1.5000])
+
+    References: Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
+    """
+    by_node = path_sum(pad(at_least_float(logits), (1, 0)), taxonomy)
+    leaves = tree_index(taxonomy, logits.device).leaf_nodes
+    return flat_softmax(by_node[..., leaves], target, taxonomy, label_smoothing=label_smoothing)
+
+
+class PSSoftmax(Loss):
+    """Cross-entropy of the parameter-sharing softmax; see :func:`ps_softmax`.
+
+    Raises:
+        InputError: ``label_smoothing`` is not in [0, 1].
+
+    Example:
+        >>> import torch
+        >>> loss = PSSoftmax(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]))
+        >>> loss(torch.zeros(1, 4), torch.tensor([4])).exp()
+        tensor([3.])
+    """
+
+    def __init__(self, taxonomy: Taxonomy, label_smoothing: float = 0.0) -> None:
+        super().__init__(taxonomy)
+        check_between(label_smoothing, 0.0, 1.0, "a label smoothing")
+        self.label_smoothing = label_smoothing
+
+    @property
+    def num_outputs(self) -> int:
+        return self.taxonomy.num_nodes - 1
+
+    def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
+        return ps_softmax(logits, target, self.taxonomy, label_smoothing=self.label_smoothing)

@@ -1,0 +1,51 @@
+"""Deep-RTC: scores summed along paths, learnt on randomly cut trees."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar, Literal
+
+from cladewise.decisions import Decision, Leaf
+from cladewise.heads import Head, node_logit_head
+from cladewise.losses import DeepRTC, Loss
+from cladewise.methods.method import Citation, Method, option
+from cladewise.predictions import PathSumSigmoid
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeepRTCMethod(Method):
+    """Scores are shared down the tree, and a sigmoid of their sum at each node says how far to trust the path.
+
+    With its defaults it trains as the parameter-sharing softmax does and differs in its probabilities, as the published
+    "Deep RTC" baseline does. ``form="original"`` with ``rho=0.1`` is the loss of its authors.
+    """
+
+    name: ClassVar[str] = "deep-rtc"
+    title: ClassVar[str] = "Deep realistic taxonomic classifier (Deep-RTC)"
+    citation: ClassVar[Citation] = Citation(
+        "Wu, Morgado, Wang, Ho, Vasconcelos",
+        "Solving long-tailed recognition with deep realistic taxonomic classifier",
+        "ECCV",
+        2020,
+        "https://arxiv.org/abs/2007.09898",
+    )
+
+    form: Literal["random-cut", "original"] = option(
+        "random-cut", "random-cut, or original: with the authors' consistency of the choices on the path beside it"
+    )
+    rho: float = option(
+        0.0, "probability that a node's subtree is cut off in training, in [0, 1]", grid=(0.0, 0.1, 0.2)
+    )
+    sampling_weight: float = option(
+        1.0, "weight of the cut trees beside the consistency in the original form, >= 0", grid=(0.5, 1.0)
+    )
+
+    def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
+        return node_logit_head(PathSumSigmoid, taxonomy, num_features)
+
+    def loss(self, taxonomy: Taxonomy) -> Loss:
+        return DeepRTC(taxonomy, form=self.form, rho=self.rho, sampling_weight=self.sampling_weight)
+
+    def decision(self) -> Decision:
+        return Leaf()

@@ -1,0 +1,43 @@
+"""Multilabel focal: every node for itself, hard and rare ones counting more."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar, Literal
+
+from cladewise.decisions import Decision, Leaf
+from cladewise.heads import Head, node_logit_head
+from cladewise.losses import Loss, MultilabelFocal
+from cladewise.methods.method import Citation, Method, option
+from cladewise.predictions import NodeSigmoid
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MultilabelFocalMethod(Method):
+    """Every node says yes or no for itself. Most are negatives and easy, which the focal loss makes count little."""
+
+    name: ClassVar[str] = "multilabel-focal"
+    title: ClassVar[str] = "Multilabel sigmoid with focal loss"
+    citation: ClassVar[Citation] = Citation(
+        "Valmadre",
+        "Hierarchical classification at multiple operating points",
+        "NeurIPS",
+        2022,
+        "https://arxiv.org/abs/2210.10929",
+    )
+
+    alpha: float = option(
+        0.95, "weight of the positive nodes, in [0, 1]; of the negative ones 1 - alpha", grid=(0.25, 0.95)
+    )
+    gamma: float = option(1.0, "how much less a node counts that is already right, >= 0", grid=(1.0, 2.0))
+    below: Literal["negative", "ignored"] = option("negative", "what the nodes under an internal label are")
+
+    def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
+        return node_logit_head(NodeSigmoid, taxonomy, num_features)
+
+    def loss(self, taxonomy: Taxonomy) -> Loss:
+        return MultilabelFocal(taxonomy, alpha=self.alpha, gamma=self.gamma, below=self.below)
+
+    def decision(self) -> Decision:
+        return Leaf()
