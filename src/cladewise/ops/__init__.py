@@ -6,6 +6,7 @@ from cladewise.ops.path import Domain, path_logsumexp
 from cladewise.ops.precision import at_least_float
 from cladewise.ops.relations import ancestors, is_ancestor, lca, lca_height
 from cladewise.ops.siblings import path_sibling_nll, sibling_log_softmax
+from cladewise.ops.solve import diffuse, diffusion_entries
 from cladewise.ops.subtree import leaf_logsumexp, path_sum, subtree_logsumexp, subtree_max, subtree_sum
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "TreeIndex",
     "ancestors",
     "at_least_float",
+    "diffuse",
+    "diffusion_entries",
     "is_ancestor",
     "lca",
     "lca_height",
