@@ -9,10 +9,11 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import ModuleType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from cladewise.errors import InputError
 
@@ -32,32 +33,48 @@ def options_of(part: Any) -> dict[str, dataclasses.Field[Any]]:
 def handle(part: Any) -> str:
     """The name of a rule with the options that differ from their defaults, fit for a file name.
 
+    The first option is known by its value, any other by its name as well, so that no two rules share a handle.
+
     Example:
         >>> from cladewise.decisions import Threshold
         >>> handle(Threshold(0.8))
         'threshold-0.8'
     """
-    values = {option: getattr(part, option) for option in options_of(part)}
-    changed = [_short(v) for name, v in values.items() if not _equal(v, options_of(part)[name].default)]
+    changed = [
+        _short(value) if place == 0 else f"{name}={_short(value)}"
+        for place, (name, field) in enumerate(options_of(part).items())
+        if not _equal(value := getattr(part, name), field.default)
+    ]
     return "-".join([part.name, *changed])
 
 
 def _equal(value: Any, default: Any) -> bool:
+    if isinstance(value, tuple) and isinstance(default, tuple):
+        return len(value) == len(default) and all(map(_equal, value, default))
     return value is default or (
         type(value) is type(default) and isinstance(value, str | int | float) and value == default
     )
 
 
 def _short(value: Any) -> str:
-    """An option's value as part of a file name; of a path the stem, of anything else that is no plain value a hash."""
-    if isinstance(value, bool | int | float):
-        return f"{value:g}" if isinstance(value, float) else str(value).lower()
+    """An option's value as part of a file name: a plain one as it is, the stem of a file's name, else a hash."""
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    if isinstance(value, bool | int):
+        return str(value).lower()
     if isinstance(value, str | Path):
-        text = Path(value).stem
-        return text if re.fullmatch(r"[\w.,]+", text) else hashlib.sha256(str(value).encode()).hexdigest()[:8]
+        path = Path(value)
+        text = str(value).removesuffix(path.suffix) if path.suffix[1:].isalpha() else str(value)
+        plain = re.fullmatch(r"[\w.-]{1,60}", text)
+        return text if plain else re.sub(r"[^\w.-]", "", path.stem)[:30] + _digest(str(value))
     if isinstance(value, tuple | list):
-        return ",".join(map(_short, value))
-    return hashlib.sha256(repr(value).encode()).hexdigest()[:8]
+        text = ",".join(map(_short, value))
+        return text if len(text) <= 60 else _digest(text)
+    return _digest(repr(value))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def named_parts(package: ModuleType, base: type[Part]) -> dict[str, type[Part]]:
@@ -85,16 +102,25 @@ def make_part(parts: dict[str, type[Part]], what: str, name: str, options: dict[
     Raises:
         InputError: There is no such part, or it has no such option; the text lists those that it has.
     """
-    if name not in parts:
-        raise InputError(f"a {what}: {', '.join(parts)}", repr(name), advice=nearest(name, parts))
+    check_part(parts, what, name, options)
     kind = parts[name]
     types = get_type_hints(kind)
-    known = options_of(kind)
+    return kind(**{key: _fitting(value, types[key], f"{what} {name}, option {key}") for key, value in options.items()})
+
+
+def check_part(parts: Mapping[str, type[Any]], what: str, name: str, options: Iterable[str]) -> None:
+    """That there is a part of this name with these options.
+
+    Raises:
+        InputError: Not so; the text lists what there is.
+    """
+    if name not in parts:
+        raise InputError(f"a {what}: {', '.join(parts)}", repr(name), advice=nearest(name, parts))
+    known = options_of(parts[name])
     for option in options:
         if option not in known:
             listed = ", ".join(known) or "none"
             raise InputError(f"an option of the {what} {name}: {listed}", repr(option), advice=nearest(option, known))
-    return kind(**{key: _fitting(value, types[key], f"{what} {name}, option {key}") for key, value in options.items()})
 
 
 def _fitting(value: Any, wanted: Any, at: str) -> Any:
@@ -111,6 +137,135 @@ def _fitting(value: Any, wanted: Any, at: str) -> Any:
     elif wanted in (bool, int, float, str) and type(value) is not wanted:
         raise InputError(f"a {wanted.__name__}", repr(value), at=at)
     return value
+
+
+def from_spec(parts: dict[str, type[Part]], what: str, text: str) -> Part:
+    """Build the part that a spec names: ``name``, or ``name:key=value,key=value``.
+
+    Raises:
+        InputError: There is no such part or option, or a value is not of the option's type.
+
+    Example:
+        >>> from cladewise import decisions
+        >>> from_spec(decisions.available(), "decision", "threshold:threshold=0.8")
+        Threshold(threshold=0.8)
+    """
+    name, options = parse_spec(parts, what, text)
+    return make_part(parts, what, name, options)
+
+
+def parse_spec(parts: Mapping[str, type[Any]], what: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Name and options of a spec, each value read as the type of the part's field.
+
+    A list is written with commas too: ``name:levels=2,3,alpha=0.5``.
+
+    Raises:
+        InputError: There is no such part or option, or a value is not of the option's type.
+
+    Example:
+        >>> from cladewise import decisions
+        >>> parse_spec(decisions.available(), "decision", "threshold:threshold=0.8")
+        ('threshold', {'threshold': 0.8})
+    """
+    name, colon, rest = text.partition(":")
+    check_part(parts, what, name, ())
+    words: dict[str, str] = {}
+    key = ""
+    for piece in rest.split(",") if colon else []:
+        before, equals, value = piece.partition("=")
+        if equals and before.strip().isidentifier():
+            key = before.strip()
+            if key in words:
+                raise InputError(f"each option of {name} once", f"{key} twice", at=repr(text))
+            words[key] = value.strip()
+        elif key:  # another item of the list before it
+            words[key] += f",{piece.strip()}"
+        else:
+            raise InputError(f"{name}:key=value,key=value", repr(text))
+    check_part(parts, what, name, words)
+    types = get_type_hints(parts[name])
+    return name, {key: read_value(word, types[key], f"{what} {name}, option {key}") for key, word in words.items()}
+
+
+def spec(part: Any) -> str:
+    """The text that :func:`from_spec` reads as this part again.
+
+    Example:
+        >>> from cladewise.decisions import Threshold
+        >>> spec(Threshold(0.8)), spec(Threshold())
+        ('threshold:threshold=0.8', 'threshold')
+    """
+    words = [
+        f"{name}={_word(value)}"
+        for name, field in options_of(part).items()
+        if not _equal(value := getattr(part, name), field.default)
+    ]
+    return f"{part.name}:{','.join(words)}" if words else part.name
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return ",".join(map(_word, value))
+    return str(value).lower() if isinstance(value, bool | None) else str(value)
+
+
+def read_value(word: str, wanted: Any, at: str) -> Any:
+    """A word as the type that a field is annotated with: a number, a truth value, a choice, a text, or a list of them.
+
+    Raises:
+        InputError: It is something else.
+
+    Example:
+        >>> read_value("2,3", tuple[int, ...], "levels"), read_value("no", bool, "rescale")
+        ((2, 3), False)
+    """
+    choices = _alternatives(wanted)
+    if type(None) in choices and word.lower() in ("none", "null"):
+        return None
+    found = [value for kind in choices if (value := _read_as(word, kind, at)) is not _UNREADABLE]
+    if found:
+        return found[0]
+    names = " or ".join(_type_text(kind) for kind in choices if kind is not type(None))
+    raise InputError(names, repr(word), at=at)
+
+
+_UNREADABLE = object()
+_TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def _alternatives(wanted: Any) -> list[Any]:
+    """The types of a union; a text comes last, since every word is one."""
+    kinds = list(get_args(wanted)) if get_origin(wanted) in (Union, UnionType) else [wanted]
+    return sorted(kinds, key=lambda kind: kind is str or kind is Any)
+
+
+def _read_as(word: str, kind: Any, at: str) -> Any:
+    origin = get_origin(kind)
+    if origin is Literal:
+        return next((choice for choice in get_args(kind) if str(choice) == word), _UNREADABLE)
+    if origin in (tuple, list, Sequence):
+        inner = [item for item in get_args(kind) if item is not Ellipsis]
+        items = [read_value(item, inner[0] if inner else str, at) for item in word.split(",") if item]
+        return items if origin is list else tuple(items)
+    if kind is bool:
+        return _TRUTHS.get(word.lower(), _UNREADABLE)
+    if kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            return _UNREADABLE
+    if kind is Path:
+        return Path(word)
+    return word if kind in (str, Any) else _UNREADABLE
+
+
+def _type_text(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+    if get_origin(kind) in (tuple, list, Sequence):
+        return f"a list, each {_type_text(get_args(kind)[0])}"
+    return names.get(kind, f"a {getattr(kind, '__name__', kind)}, which a text cannot be")
 
 
 def nearest(word: str, choices: Any) -> str:
