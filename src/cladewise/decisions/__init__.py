@@ -11,6 +11,7 @@ from cladewise.decisions.leaf import Leaf
 from cladewise.decisions.levels import Levels
 from cladewise.decisions.majority import Majority
 from cladewise.decisions.node_argmax import NodeArgmax
+from cladewise.decisions.pareto import OperatingPoint, ParetoSequence, pareto_sequence
 from cladewise.decisions.threshold import Threshold
 
 __all__ = [
@@ -23,9 +24,12 @@ __all__ = [
     "Majority",
     "NodeArgmax",
     "Nodes",
+    "OperatingPoint",
+    "ParetoSequence",
     "Threshold",
     "available",
     "make",
+    "pareto_sequence",
 ]
 
 
@@ -34,7 +38,7 @@ def available() -> dict[str, type[Decision]]:
 
     Example:
         >>> list(available())
-        ['leaf', 'levels', 'majority', 'node-argmax', 'threshold']
+        ['leaf', 'levels', 'majority', 'node-argmax', 'operating-point', 'threshold']
     """
     return named_parts(sys.modules[__name__], Decision)
 

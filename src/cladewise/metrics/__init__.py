@@ -1,25 +1,48 @@
-"""Metrics: pure functions that give one value an image, and a torchmetrics shell that streams them."""
+"""Metrics: pure functions that give one value an image, and torchmetrics shells that stream over images."""
 
 from cladewise.metrics.accuracy import sibling, top_k
+from cladewise.metrics.curve_intervals import curve_intervals
 from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
 from cladewise.metrics.evaluate import RANKING_LENGTH, column_names, evaluate
-from cladewise.metrics.levels import at_levels, full_path, level_correct, tice
+from cladewise.metrics.hits import HitAtK, level_rank
+from cladewise.metrics.information import PathScores, cpb, depth_scores, information_scores
+from cladewise.metrics.label_counts import LabelCounts
+from cladewise.metrics.levels import at_levels, full_path, level_correct, tice, weighted_level_accuracy
+from cladewise.metrics.operating import OperatingCurve, OperatingCurves, operating_curve
+from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS, score_prediction
+from cladewise.metrics.reliability import Reliability, ReliabilityCurve
 from cladewise.metrics.streaming import HierarchicalMetrics
 from cladewise.metrics.truncation import truncate
 
 __all__ = [
+    "PREDICTION_COLUMNS",
     "RANKING_LENGTH",
     "HierarchicalMetrics",
+    "HitAtK",
+    "LabelCounts",
+    "OperatingCurve",
+    "OperatingCurves",
+    "PathScores",
+    "Reliability",
+    "ReliabilityCurve",
     "at_levels",
     "column_names",
+    "cpb",
+    "curve_intervals",
+    "depth_scores",
     "evaluate",
     "full_path",
     "hd_at_k",
     "hierarchical_distance",
+    "information_scores",
     "level_correct",
+    "level_rank",
     "mistake_severity",
+    "operating_curve",
+    "score_prediction",
     "sibling",
     "tice",
     "top_k",
     "truncate",
+    "weighted_level_accuracy",
 ]

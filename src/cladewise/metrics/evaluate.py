@@ -11,6 +11,7 @@ from cladewise.decisions import Answer, LevelNodes, Nodes
 from cladewise.errors import InputError
 from cladewise.metrics.accuracy import sibling, top_k
 from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
+from cladewise.metrics.information import cpb, depth_scores, information_scores
 from cladewise.metrics.levels import at_levels, full_path, level_correct, tice
 from cladewise.taxonomy import Taxonomy
 
@@ -26,7 +27,9 @@ def column_names(taxonomy: Taxonomy) -> tuple[str, ...]:
         ('top1', 'top5', 'level_accuracy/kind')
     """
     levels = (f"level_accuracy/{name}" for name in taxonomy.level_names)
-    return ("top1", "top5", *levels, "severity", "hd@1", "hd@5", "hd@20", "full_path", "tice", "sibling")
+    by_path = (f"{unit}_{score}" for unit in ("info", "depth") for score in ("recall", "precision", "f1"))
+    distances = ("severity", "hd@1", "hd@5", "hd@20")
+    return ("top1", "top5", *levels, *distances, "full_path", "tice", "sibling", *by_path, "correct", "cpb")
 
 
 def evaluate(
@@ -34,10 +37,9 @@ def evaluate(
 ) -> dict[str, Float[Tensor, "*batch"]]:
     """Per-image values of every metric, NaN where an image does not count; a metric is the mean of the others.
 
-    What is decided gives ``top1``, ``severity``, ``hd@1``, ``sibling`` and the metrics by level; the ranking gives
-    ``top5``, ``hd@5`` and ``hd@20``. Hence the mean of ``hd@1`` is that of ``severity`` times the top-1 error. From a
-    :class:`LevelNodes` answer each level is judged by its own node, and the finest is the node decided.
-    ``level_accuracy`` itself has no column: it is the mean of the levels' means.
+    What is decided gives all but ``top5``, ``hd@5`` and ``hd@20``, which the ranking gives. The mean of ``hd@1`` is
+    that of ``severity`` times the top-1 error. From a :class:`LevelNodes` answer each level is judged by its own node,
+    and the finest is the node decided. ``level_accuracy`` itself has no column: it is the mean of the levels' means.
 
     Args:
         answer: What was decided: ``Nodes`` or ``LevelNodes``.
@@ -71,6 +73,7 @@ def evaluate(
 
     distance = hierarchical_distance(predicted, target, taxonomy)
     correct = level_correct(decided, target, taxonomy)
+    information, depth = (scores(predicted, target, taxonomy) for scores in (information_scores, depth_scores))
     mean_distance = functools.partial(hd_at_k, ranking, target, taxonomy=taxonomy)
     columns = (
         (distance == 0).float(),
@@ -83,5 +86,7 @@ def evaluate(
         full_path(correct),
         tice(decided, taxonomy),
         sibling(predicted, target, taxonomy),
+        *(score.float() for score in (*information[:3], *depth[:3], information.correct)),
+        cpb(predicted, target, taxonomy),
     )
     return dict(zip(column_names(taxonomy), columns, strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cladewise.errors import InputError
@@ -54,12 +54,51 @@ def level_correct(
         tensor([[1., 0.], [1., nan], [1., 0.]])
     """
     check_levels(at_level, taxonomy)
-    index = tree_index(taxonomy, target.device)
     right = (at_level == at_levels(target, taxonomy)).float()
-    levels = torch.arange(1, taxonomy.num_levels + 1, device=target.device)
-    is_leaf = index.end[target] == target + 1
-    silent = (levels > index.level[target][..., None]) & ~is_leaf[..., None]
-    return right.masked_fill(silent, torch.nan)
+    return right.masked_fill(~speaks(target, taxonomy), torch.nan)
+
+
+def weighted_level_accuracy(
+    level_accuracy: Float[Tensor, "*batch level"], taxonomy: Taxonomy
+) -> Float[Tensor, "*batch"]:
+    r"""Mean of the accuracies at the levels, each weighing as many as the level has nodes.
+
+    .. math:: \frac{\sum_k N_k \, \mathrm{acc}_k}{\sum_k N_k}
+
+    Args:
+        level_accuracy: Accuracy at each level, coarse to fine; NaN for a level that no label speaks of, which is left
+            out.
+        taxonomy: The label tree.
+
+    Raises:
+        InputError: There is not one accuracy for each level.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
+        >>> round(weighted_level_accuracy(torch.tensor([1.0, 0.5]), t).item(), 6)
+        0.7
+
+    References:
+        Park et al., Visually Consistent Hierarchical Image Classification (H-CAST), ICLR 2025, arXiv:2406.11608.
+    """
+    check_levels(level_accuracy, taxonomy)
+    sizes = [len(taxonomy.level_nodes(level)) for level in range(1, taxonomy.num_levels + 1)]
+    weight = level_accuracy.new_tensor(sizes).expand_as(level_accuracy)
+    weight = weight.masked_fill(level_accuracy.isnan(), 0.0)
+    return (level_accuracy.nan_to_num(0.0) * weight).sum(-1) / weight.sum(-1)
+
+
+def speaks(node: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Bool[Tensor, "*batch level"]:
+    """Whether a node says anything about each level: one that is not finer than its own, and of a leaf every level.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
+        >>> speaks(torch.tensor([0, 1, 2, 3]), t).tolist()
+        [[False, False], [True, False], [True, True], [True, True]]
+    """
+    index = tree_index(taxonomy, node.device)
+    levels = torch.arange(1, taxonomy.num_levels + 1, device=node.device)
+    return (levels <= index.level[node][..., None]) | (index.height[node] == 0)[..., None]
 
 
 def full_path(correct: Float[Tensor, "*batch level"]) -> Float[Tensor, "*batch"]:

@@ -1,0 +1,111 @@
+"""Bootstrap intervals of what is read off an operating curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from cladewise.decisions.pareto import ParetoSequence
+from cladewise.errors import InputError
+from cladewise.metrics.fixed_point import UNITS
+from cladewise.metrics.operating import Steps, best_at, operating_curve, pareto_integral
+from cladewise.statistics import Interval
+from cladewise.taxonomy import Taxonomy
+
+POINTS = 1 << 13
+"""Points of a resampled curve, at even steps of rank; where the curve has fewer, all of them."""
+
+
+def curve_intervals(
+    sequence: ParetoSequence,
+    target: Int[Tensor, " image"],
+    taxonomy: Taxonomy,
+    *,
+    recall_at: Sequence[float] = (0.9, 0.95),
+    confidence: float = 0.95,
+    samples: int = 200,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Percentile bootstrap intervals of ``ap``, ``ac`` and ``r@<percent>`` over images.
+
+    A resample weighs every image by how often it was drawn. The steps of all images are sorted once; each resample is
+    then one weighted running sum over them, read at no more than :data:`POINTS` thresholds. The values themselves are
+    those of the whole curve.
+
+    Args:
+        sequence: Operating points of the images.
+        target: Node of each label; internal nodes allowed.
+        taxonomy: The label tree.
+        recall_at: Shares of correctness at which recall is read: 0.95 gives ``r@95``.
+        confidence: Probability that the intervals are made for, in (0, 1).
+        samples: Number of resamples of the images.
+        seed: Seed of the resamples: equal seeds give equal intervals.
+
+    Returns:
+        An interval under each name; of no image NaN and a count of 0.
+
+    Raises:
+        InputError: A parameter is out of its range, or there is not one label for each image.
+
+    Example:
+        >>> from cladewise.decisions.pareto import pareto_sequence
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> sequence = pareto_sequence(LeafSoftmax(t, torch.eye(3) * 50))
+        >>> curve_intervals(sequence, torch.tensor([2, 3, 4]), t)["r@95"]
+        Interval(value=1.0, low=1.0, high=1.0, count=3)
+
+    References:
+        Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    """
+    if not 0 < confidence < 1:
+        raise InputError("a confidence between 0 and 1", confidence)
+    if samples < 1:
+        raise InputError("at least one resample", samples)
+    curve = operating_curve(sequence, target, taxonomy)
+    values = {"ap": curve.average_precision, "ac": curve.average_correct}
+    values |= {percent_name(x): curve.recall_at(x) for x in recall_at}
+    count = sequence.num_images
+    if count == 0:
+        return {name: Interval(np.nan, np.nan, np.nan, 0) for name in values}
+
+    steps = Steps.of(sequence, target, taxonomy)
+    rank, order = steps.rank.sort()
+    ends = _group_ends(rank)
+    change = (steps.change[order].double() / UNITS).t().contiguous()
+    image, start = steps.image[order], steps.start.double() / UNITS
+    generator = torch.Generator().manual_seed(seed)
+    drawn = np.empty((samples, len(values)))
+    for sample in range(samples):
+        weight = torch.randint(count, (count,), generator=generator).bincount(minlength=count).to(start)
+        first = weight @ start
+        later = (change * weight[image]).cumsum(-1)[:, ends]
+        recall, precision, correct = torch.cat([first[:, None], first[:, None] + later], -1) / count
+        area = [pareto_integral(recall, of) for of in (precision, correct)]
+        drawn[sample] = torch.stack([*area, *(best_at(correct, recall, x) for x in recall_at)]).cpu().numpy()
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return {n: Interval(v, float(a), float(b), count) for (n, v), a, b in zip(values.items(), low, high, strict=True)}
+
+
+def percent_name(correct: float) -> str:
+    """Name of the recall at a correctness.
+
+    Example:
+        >>> percent_name(0.95), percent_name(0.999)
+        ('r@95', 'r@99.9')
+    """
+    return f"r@{100 * correct:.10g}"
+
+
+def _group_ends(rank: Tensor) -> Tensor:
+    """Positions of the last step at each probability; of many, evenly spaced ones with the last among them."""
+    last = torch.ones_like(rank, dtype=torch.bool)
+    last[:-1] = rank[1:] != rank[:-1]
+    ends = torch.nonzero(last).squeeze(1)
+    if len(ends) <= POINTS:
+        return ends
+    return ends[torch.linspace(0, len(ends) - 1, POINTS, dtype=torch.float64, device=rank.device).round().long()]

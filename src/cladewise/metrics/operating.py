@@ -1,0 +1,278 @@
+"""The operating curve: how recall, precision and correctness trade against each other as the threshold falls."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities.data import dim_zero_cat
+
+from cladewise.decisions.pareto import ParetoSequence, pareto_sequence
+from cladewise.errors import InputError
+from cladewise.metrics.fixed_point import mean_of_units, to_units
+from cladewise.metrics.information import information_scores
+from cladewise.predictions import Prediction
+from cladewise.taxonomy import Taxonomy
+
+
+class OperatingCurve:
+    """Mean scores over the images at every threshold where an answer changes, from the root towards the leaves.
+
+    Args:
+        threshold: Probability that a node has to reach, falling; NaN in front, where no image has left its first point.
+        recall: Mean information recall.
+        precision: Mean information precision.
+        correct: Share of the images whose answer lies on the path to or from the label.
+    """
+
+    # no dataclass: torchmetrics takes those apart, and would make a curve of one point a curve of none
+
+    def __init__(
+        self,
+        threshold: Float[Tensor, " point"],
+        recall: Float[Tensor, " point"],
+        precision: Float[Tensor, " point"],
+        correct: Float[Tensor, " point"],
+    ) -> None:
+        self.threshold, self.recall, self.precision, self.correct = threshold, recall, precision, correct
+
+    @property
+    def average_precision(self) -> float:
+        r"""Area under the best precision at each recall, :math:`\int P \, dR`."""
+        return pareto_integral(self.recall, self.precision).item()
+
+    @property
+    def average_correct(self) -> float:
+        r"""Area under the best correctness at each recall, :math:`\int C \, dR`."""
+        return pareto_integral(self.recall, self.correct).item()
+
+    def recall_at(self, correct: float) -> float:
+        """The best recall of the points with at least this correctness, 0 where there is none: R@95 is of 0.95.
+
+        Raises:
+            InputError: The correctness is not in [0, 1].
+        """
+        if not 0 <= correct <= 1:
+            raise InputError("a correctness in [0, 1]", correct, advice="R@95 is recall_at(0.95).")
+        return best_at(self.correct, self.recall, correct).item()
+
+    def thinned(self, points: int) -> OperatingCurve:
+        """At most so many of the points, the ends among them, at even steps along the curve.
+
+        Raises:
+            InputError: Fewer than two points are asked for.
+        """
+        if points < 2:
+            raise InputError("at least two points", points)
+        if len(self.recall) <= points:
+            return self
+        steps = torch.stack([self.recall, self.precision, self.correct]).diff().abs().sum(0)
+        length = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
+        wanted = torch.linspace(0, 1, points, dtype=length.dtype, device=length.device) * length[-1]
+        kept = torch.searchsorted(length, wanted).clamp_max(len(length) - 1)
+        kept[-1] = len(length) - 1
+        kept = kept.unique()
+        return OperatingCurve(*(values[kept] for values in vars(self).values()))
+
+    def to_dict(self) -> dict[str, list[float | None]]:
+        """Lists by name, as an evaluation's JSON has them; ``None`` for what is not a number.
+
+        Example:
+            >>> point = torch.tensor([float("nan"), 0.5]), torch.tensor([0.0, 1.0])
+            >>> OperatingCurve(point[0], point[1], point[1], point[1]).to_dict()["threshold"]
+            [None, 0.5]
+        """
+        return {n: [x if math.isfinite(x) else None for x in values.tolist()] for n, values in vars(self).items()}
+
+
+def pareto_integral(a: Float[Tensor, "*batch point"], b: Float[Tensor, "*batch point"]) -> Float[Tensor, "*batch"]:
+    r"""Area under the upper envelope of points: at each x the largest ``b`` of those with ``a`` at least x.
+
+    .. math:: \int_0^{\max a} \max \{b_i : a_i \ge x\} \, dx
+
+    Example:
+        >>> a, b = torch.tensor([0.1, 0.2, 0.8]), torch.tensor([0.9, 0.5, 0.3])
+        >>> round(pareto_integral(a, b).item(), 6)
+        0.32
+
+    References:
+        Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
+    """
+    a, order = a.sort(dim=-1)
+    best = b.gather(-1, order).flip(-1).cummax(-1).values.flip(-1)
+    return (torch.cat([a[..., :1], a.diff(dim=-1)], -1) * best).sum(-1)
+
+
+def best_at(
+    constraint: Float[Tensor, "*batch point"], value: Float[Tensor, "*batch point"], at_least: float
+) -> Float[Tensor, "*batch"]:
+    """The largest value of the points whose constraint is met; 0 where it is met by none.
+
+    Example:
+        >>> best_at(torch.tensor([1.0, 0.9, 0.8]), torch.tensor([0.0, 0.3, 0.6]), 0.9)
+        tensor(0.3000)
+    """
+    return torch.where(constraint >= at_least, value, 0.0).amax(-1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Steps:
+    """What an operating curve is summed from: where each image starts, and by how much each later point changes it.
+
+    Scores are exact whole numbers (:mod:`~cladewise.metrics.fixed_point`) of recall, precision and correctness.
+    """
+
+    start: Int[Tensor, "image score"]
+    rank: Int[Tensor, " step"]
+    """Orders the steps by falling probability: the bits of minus the log-probability in single precision."""
+    change: Int[Tensor, "step score"]
+    image: Int[Tensor, " step"]
+
+    @classmethod
+    def of(cls, sequence: ParetoSequence, target: Int[Tensor, " image"], taxonomy: Taxonomy) -> Steps:
+        """The steps of operating points, given the labels.
+
+        Raises:
+            InputError: There is not one label for each image.
+        """
+        if target.shape != (sequence.num_images,):
+            raise InputError(f"a label for each of {sequence.num_images} images", f"shape {list(target.shape)}")
+        image = sequence.image
+        scores = information_scores(sequence.node, target[image], taxonomy)
+        units = to_units(torch.stack([scores.recall, scores.precision, scores.correct], -1))
+        later = torch.ones_like(image, dtype=torch.bool)
+        later[sequence.offsets[:-1]] = False
+        rank = (0.0 - sequence.log_prob[later].float()).view(torch.int32).long()
+        return cls(units[sequence.offsets[:-1]], rank, units.diff(dim=0)[later[1:]], image[later])
+
+
+def operating_curve(sequence: ParetoSequence, target: Int[Tensor, " image"], taxonomy: Taxonomy) -> OperatingCurve:
+    """The operating curve of some images; see :class:`OperatingCurves`.
+
+    Args:
+        sequence: Their operating points.
+        target: Node of each label; internal nodes allowed.
+        taxonomy: The label tree.
+
+    Raises:
+        InputError: There is not one label for each image.
+
+    Example:
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
+        >>> sequence = pareto_sequence(LeafSoftmax(t, torch.tensor([[0.6, 0.2, 0.1, 0.1]]).log()))
+        >>> curve = operating_curve(sequence, torch.tensor([3]), t)
+        >>> curve.recall.tolist(), curve.correct.tolist()
+        ([0.0, 0.5, 0.5], [1.0, 1.0, 0.0])
+    """
+    steps = Steps.of(sequence, target, taxonomy)
+    start = steps.start.sum(0)
+    return _curve(start, len(steps.start), *_merged(steps.rank, steps.change))
+
+
+class OperatingCurves(Metric):
+    r"""The operating curve over every image seen, on all processes, exactly as of one batch on one.
+
+    Each image starts at the first point of its :func:`~cladewise.decisions.pareto.pareto_sequence`, as a rule the root;
+    as the threshold falls it moves on to the next. The curve has one point for every distinct probability of a step.
+    Recall, precision and correctness are :func:`~cladewise.metrics.information.information_scores`.
+
+    Kept are one probability and three whole numbers a step, so that sums depend neither on the order of the images nor
+    on the processes; steps at one probability are merged.
+
+    Args:
+        taxonomy: The label tree.
+        min_prob: Probability that a node has to exceed to be an operating point; 0 for no minimum, as published.
+        options: Options of :class:`torchmetrics.Metric`.
+
+    Example:
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
+        >>> curves = OperatingCurves(t)
+        >>> curves.update(LeafSoftmax(t, torch.eye(4) * 50), torch.tensor([2, 3, 5, 6]))
+        >>> curve = curves.compute()
+        >>> round(curve.average_precision, 6), round(curve.recall_at(0.95), 6)
+        (1.0, 1.0)
+
+    References:
+        Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
+    """
+
+    is_differentiable = False
+    full_state_update = False
+
+    start: Tensor
+    images: Tensor
+    rank: list[Tensor]
+    change: list[Tensor]
+
+    def __init__(self, taxonomy: Taxonomy, min_prob: float = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.taxonomy, self.min_prob = taxonomy, min_prob
+        self.add_state("start", torch.zeros(3, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("rank", [], dist_reduce_fx="cat")
+        self.add_state("change", [], dist_reduce_fx="cat")
+
+    def update(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> None:
+        """Add a batch: what is predicted, and the node of each label."""
+        self.add(pareto_sequence(prediction, self.min_prob), target)
+
+    def add(self, sequence: ParetoSequence, target: Int[Tensor, "*batch"]) -> None:
+        """Add a batch whose operating points are known; with the labels as in :meth:`update`."""
+        steps = Steps.of(sequence, target.reshape(-1), self.taxonomy)
+        self.start += steps.start.sum(0)
+        self.images += len(steps.start)
+        self.rank.append(steps.rank)
+        self.change.append(steps.change)
+        # merging once what was added outweighs what was merged keeps the cost of all merges in proportion to the steps
+        if sum(map(len, self.rank[1:])) > max(len(self.rank[0]), MERGE_FROM):
+            self._merge()
+
+    def compute(self) -> OperatingCurve:
+        """The curve; of no image, a single point that is not a number."""
+        rank, change = self._states()
+        return _curve(self.start, int(self.images), *_merged(rank, change))
+
+    def _states(self) -> tuple[Tensor, Tensor]:
+        none = self.start.new_zeros(0)
+        rank = dim_zero_cat([none, *_as_list(self.rank)])
+        return rank, dim_zero_cat([none.view(0, 3), *_as_list(self.change)])
+
+    def _merge(self) -> None:
+        rank, change = _merged(*self._states())
+        self.rank, self.change = [rank], [change]
+
+    def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
+        """Every process brings one tensor of a state, even one that saw no image: none may stay away from a gather."""
+        self._merge()
+        options = {} if dist_sync_fn is None else {"dist_sync_fn": dist_sync_fn}
+        super()._sync_dist(process_group=process_group, **options)
+
+
+MERGE_FROM = 1 << 18
+"""Steps that are kept as they come; 8 MB."""
+
+
+def _as_list(state: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """A list state, which is one tensor after a reduction over processes."""
+    return [state] if isinstance(state, Tensor) else list(state)
+
+
+def _merged(rank: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct ranks, ascending, and the sum of the changes at each."""
+    distinct, place = rank.unique(return_inverse=True)
+    return distinct, change.new_zeros(len(distinct), change.shape[1]).index_add_(0, place, change)
+
+
+def _curve(start: Tensor, num_images: int, rank: Tensor, change: Tensor) -> OperatingCurve:
+    total = torch.cat([start[None], change]).cumsum(0)
+    means = mean_of_units(total, torch.as_tensor(num_images, device=total.device))
+    threshold = torch.exp(-rank.int().view(torch.float32).double())
+    return OperatingCurve(torch.cat([threshold.new_full((1,), torch.nan), threshold]), *means.unbind(-1))
