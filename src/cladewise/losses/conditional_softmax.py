@@ -54,7 +54,7 @@ def conditional_softmax(
     scores = at_least_float(logits)
     edges = path_sibling_nll(scores, target, taxonomy)
     if node_weights == "parent":
-        edges = edges * _weights_on_path(target, taxonomy).to(edges.dtype)
+        edges = edges * _weights_on_path(target, taxonomy, edges.dtype)
     loss = edges.sum(-1)
     if label_smoothing:
         even = -sibling_log_softmax(scores, taxonomy) @ _even_weights(scores, taxonomy, node_weights)
@@ -68,11 +68,11 @@ def _num_choices(taxonomy: Taxonomy) -> int:
     return max(1, int(np.count_nonzero(taxonomy.num_children > 1)))
 
 
-def _weights_on_path(target: Tensor, taxonomy: Taxonomy) -> Float[Tensor, "*batch depth"]:
+def _weights_on_path(target: Tensor, taxonomy: Taxonomy, dtype: torch.dtype) -> Float[Tensor, "*batch depth"]:
     """Weight of every edge of the path by its parent's leaves; anything below the target."""
     index = tree_index(taxonomy, target.device)
     above = ancestors(target, taxonomy)[..., :-1].clamp(min=0)
-    num_leaves = index.leaf_end[above] - index.leaf_start[above]
+    num_leaves = (index.leaf_end[above] - index.leaf_start[above]).to(dtype)
     return taxonomy.num_leaves / (_num_choices(taxonomy) * num_leaves)
 
 

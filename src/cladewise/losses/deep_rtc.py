@@ -46,8 +46,9 @@ def random_cut_softmax(
         tensor([2.])
     """
     index = tree_index(taxonomy, logits.device)
-    scores = at_least_float(logits).reshape(-1, taxonomy.num_nodes - 1)
-    node, drop = target.reshape(-1), pad(dropped.reshape(scores.shape), (1, 0))
+    node = target.reshape(-1)
+    scores = at_least_float(logits).reshape(node.numel(), taxonomy.num_nodes - 1)
+    drop = pad(dropped.reshape(scores.shape), (1, 0))
     num_cuts = path_sum(drop.to(torch.float32), taxonomy)  # at or above every node
     cut = (num_cuts == drop) & (drop | (index.height == 0))
     sums = path_sum(pad(scores, (1, 0)), taxonomy).masked_fill(~cut, -torch.inf)
