@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from cladewise.errors import InputError
 
 LEVEL_PREFIX = "level_accuracy/"
+
+COUNT_PREFIXES = ("micro_", "macro_", "hit@")
+"""What the metrics begin with that are made of counts, overall and by level."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +22,25 @@ class MetricText:
     description: str
     is_share: bool = True
 
+
+def _recall_at(percent: str) -> MetricText:
+    return MetricText(f"R@{percent}", True, f"The most information recall with at least {percent}% correct answers.")
+
+
+def _hit_at(k: str) -> MetricText:
+    best = "that are the most probable node" if k == "1" else f"among the {k} most probable nodes"
+    return MetricText(f"Hit@{k}", True, f"Over all levels, the share of labels {best}.")
+
+
+CALIBRATION_TEXTS: dict[str, MetricText] = {
+    "ece": MetricText(
+        "ECE", False, "Expected distance of confidence and accuracy at all levels, over bins of confidence."
+    ),
+    "mce": MetricText(
+        "MCE", False, "Largest distance of confidence and accuracy at all levels, over bins of confidence."
+    ),
+}
+"""Metrics that are there by level only: ``ece/<level>``."""
 
 METRIC_TEXTS: dict[str, MetricText] = {
     "top1": MetricText("Top-1", True, "The decided node is the label, or lies below an internal label."),
@@ -34,25 +57,63 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "full_path": MetricText("Full path", True, "Right at every level that the label speaks of."),
     "tice": MetricText("TICE", False, "The nodes decided at the levels do not lie on one path."),
     "sibling": MetricText("Sibling", True, "The decided node is the label or has the same parent."),
+    "weighted_level_accuracy": MetricText(
+        "Weighted level accuracy", True, "Mean of the accuracies at the levels, weighed by their numbers of nodes."
+    ),
+    "info_recall": MetricText("Info recall", True, "Part of the label's information that the decided node gives."),
+    "info_precision": MetricText("Info precision", True, "Part of the decided node's information that is true."),
+    "info_f1": MetricText("Info F1", True, "Harmonic mean of information recall and precision, image by image."),
+    "depth_recall": MetricText("Depth recall", True, "Part of the label's path that the decided node shares."),
+    "depth_precision": MetricText("Depth precision", True, "Part of the decided node's path that the label shares."),
+    "depth_f1": MetricText("Depth F1", True, "Harmonic mean of depth recall and precision, image by image."),
+    "correct": MetricText(
+        "Correct", True, "The decided node is the label or lies above it, or below an internal label."
+    ),
+    "cpb": MetricText(
+        "CPB", True, "Correctly predicted bits: 1 less the share of leaves that a right node leaves open."
+    ),
+    "ap": MetricText("AP", True, "Area under information precision against information recall over all thresholds."),
+    "ac": MetricText("AC", True, "Area under correctness against information recall over all thresholds."),
+    "r@90": _recall_at("90"),
+    "r@95": _recall_at("95"),
+    "majority_f1": MetricText("M-F1", True, "Information F1 of the most informative node above a probability of 0.5."),
+    "leaf_f1": MetricText("L-F1", True, "Information F1 of the most probable leaf."),
+    "leaf_top1": MetricText("L-Top1", True, "The most probable leaf is the label, or lies below an internal label."),
+    "micro_precision": MetricText("m-P", True, "Part of the labels said at all levels that are true."),
+    "micro_recall": MetricText("m-R", True, "Part of the true labels at all levels that are said."),
+    "micro_f1": MetricText("m-F1", True, "Harmonic mean of precision and recall of the labels at all levels, pooled."),
+    "macro_precision": MetricText("Ma-P", True, "Mean over the labels at all levels of each label's precision."),
+    "macro_recall": MetricText("Ma-R", True, "Mean over the labels at all levels of each label's recall."),
+    "macro_f1": MetricText("Ma-F1", True, "Mean over the labels at all levels of each label's F1."),
+    "hit@1": _hit_at("1"),
+    "hit@5": _hit_at("5"),
 }
-"""Metrics in the order of a table; those of single levels follow from :data:`LEVEL_PREFIX`."""
+"""Metrics in the order of a table; those of single levels and of other numbers follow from :func:`metric_text`."""
 
 
 def metric_text(name: str) -> MetricText:
-    """Text of a metric, those of single levels included.
+    """Text of a metric, those of single levels and of any R@X and hit@k included.
 
     Raises:
         InputError: There is no such metric; the text lists those there are.
 
     Example:
-        >>> metric_text("level_accuracy/genus").title
-        'Accuracy at genus'
+        >>> metric_text("level_accuracy/genus").title, metric_text("ece/genus").title, metric_text("r@99.5").title
+        ('Accuracy at genus', 'ECE at genus', 'R@99.5')
         >>> metric_text("severity").higher_is_better
         False
     """
-    level = name.removeprefix(LEVEL_PREFIX)
-    if level != name:
-        return MetricText(f"Accuracy at {level}", True, f"The representatives at the level {level} are the same.")
-    if name not in METRIC_TEXTS:
-        raise InputError(f"a metric: {', '.join(METRIC_TEXTS)}, {LEVEL_PREFIX}<level>", repr(name))
+    whole, slash, level = name.partition("/")
+    if slash and level:
+        if whole == "level_accuracy":
+            return MetricText(f"Accuracy at {level}", True, f"The representatives at the level {level} are the same.")
+        if whole in CALIBRATION_TEXTS or whole.startswith(COUNT_PREFIXES):
+            text = CALIBRATION_TEXTS.get(whole) or metric_text(whole)
+            description = text.description.replace("all levels", f"the level {level}")
+            return dataclasses.replace(text, title=f"{text.title} at {level}", description=description)
+    elif found := re.fullmatch(r"(r|hit)@(\d+(?:\.\d+)?)", name):
+        return _recall_at(found[2]) if found[1] == "r" else _hit_at(found[2])
+    if slash or name not in METRIC_TEXTS:
+        by_level = ", ".join(f"{prefix}/<level>" for prefix in ("level_accuracy", *CALIBRATION_TEXTS))
+        raise InputError(f"a metric: {', '.join(METRIC_TEXTS)}, {by_level}, r@<percent>, hit@<k>", repr(name))
     return METRIC_TEXTS[name]
