@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from cladewise.decisions import LevelNodes, Nodes
 from cladewise.heads import Head
 from cladewise.methods import Method
 from cladewise.predictions import Coherence, Prediction, store
+from reference.small_trees import reordered
 
 RAGGED = Taxonomy.from_paths(
     [
@@ -30,7 +32,22 @@ TREES = {"ragged": RAGGED, "star": STAR, "chain": CHAIN, "real-root": REAL_ROOT}
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 FEATURES = 12
 
-every_method = pytest.mark.parametrize("name", methods.available())
+
+def with_every_choice() -> dict[str, Method]:
+    """Every method with its defaults, and with each other choice that one of its options offers."""
+    made: dict[str, Method] = {}
+    for name, kind in methods.available().items():
+        made[name] = kind()
+        types = get_type_hints(kind)
+        for field in dataclasses.fields(kind):
+            for choice in get_args(types[field.name]) if get_origin(types[field.name]) is Literal else ():
+                if choice != field.default:
+                    made[f"{name}:{field.name}={choice}"] = kind(**{field.name: choice})
+    return made
+
+
+METHODS = with_every_choice()
+every_method = pytest.mark.parametrize("name", METHODS)
 every_tree = pytest.mark.parametrize("tree", TREES)
 every_device = pytest.mark.parametrize("device", DEVICES)
 
@@ -47,7 +64,7 @@ def a_batch(method: Method, taxonomy: Taxonomy, device: str = "cpu") -> tuple[He
 @every_method
 @every_tree
 def test_prediction_keeps_its_promise(name: str, tree: str, device: str) -> None:
-    taxonomy, method = TREES[tree], methods.make(name)
+    taxonomy, method = TREES[tree], METHODS[name]
     head, features, _ = a_batch(method, taxonomy, device)
     prediction: Prediction = head(features)
     p = prediction.log_prob.exp().double()
@@ -71,7 +88,7 @@ def test_prediction_keeps_its_promise(name: str, tree: str, device: str) -> None
 @every_method
 @every_tree
 def test_loss_has_a_value_and_a_gradient_for_a_label_at_any_node(name: str, tree: str) -> None:
-    taxonomy, method = TREES[tree], methods.make(name)
+    taxonomy, method = TREES[tree], METHODS[name]
     head, features, target = a_batch(method, taxonomy)
     losses = method.loss(taxonomy)(head(features).logits, target)
     assert losses.shape == target.shape
@@ -86,7 +103,7 @@ def test_loss_has_a_value_and_a_gradient_for_a_label_at_any_node(name: str, tree
 @every_method
 @every_tree
 def test_extreme_logits_stay_finite(name: str, tree: str, dtype: torch.dtype) -> None:
-    taxonomy, method = TREES[tree], methods.make(name)
+    taxonomy, method = TREES[tree], METHODS[name]
     head, features, target = a_batch(method, taxonomy)
     signs = torch.randn_like(head(features).logits).sign()
     logits = (1e4 * signs).to(dtype).requires_grad_()
@@ -100,7 +117,7 @@ def test_extreme_logits_stay_finite(name: str, tree: str, dtype: torch.dtype) ->
 
 @every_method
 def test_batch_order_changes_nothing(name: str) -> None:
-    method = methods.make(name)
+    method = METHODS[name]
     head, features, target = a_batch(method, RAGGED)
     order = torch.randperm(len(target))
     loss = method.loss(RAGGED)
@@ -109,10 +126,70 @@ def test_batch_order_changes_nothing(name: str) -> None:
     torch.testing.assert_close(head(features[order]).log_prob, head(features).log_prob[order])
 
 
+def columns(prediction: Prediction) -> dict[tuple[int, int], int]:
+    """Column of every node's score; the second of the key tells a node's scores apart, where levels repeat it."""
+    found: dict[tuple[int, int], int] = {}
+    for column, node in enumerate(prediction.scored_nodes.tolist()):
+        found[node, sum(key[0] == node for key in found)] = column
+    return found
+
+
+@every_device
+@every_method
+@pytest.mark.parametrize("tree", ["ragged", "real-root"])
+def test_the_order_of_siblings_changes_nothing(name: str, tree: str, device: str) -> None:
+    taxonomy, method = TREES[tree], METHODS[name]
+    moved, number = reordered(taxonomy, seed=1)
+    assert not (number == range(taxonomy.num_nodes)).all()
+    head, features, target = a_batch(method, taxonomy, device)
+    prediction = head(features)
+    place = columns(method.head(moved, FEATURES).to(device)(features))
+    logits = torch.empty_like(prediction.logits)
+    for (node, repeat), column in columns(prediction).items():
+        logits[:, place[int(number[node]), repeat]] = prediction.logits[:, column]
+    again = dataclasses.replace(prediction.map(lambda _: logits), taxonomy=moved)
+    new = torch.as_tensor(number, device=device)
+    torch.testing.assert_close(again.log_prob[:, new], prediction.log_prob)
+    losses = [method.loss(t).eval()(z, y) for t, z, y in ((taxonomy, prediction.logits, target), (moved, logits, new))]
+    torch.testing.assert_close(*losses)
+
+
+@every_device
+@every_method
+@pytest.mark.parametrize("tree", ["real-root", "chain"])
+def test_the_gradient_is_that_of_the_loss(name: str, tree: str, device: str) -> None:
+    taxonomy, method = TREES[tree], METHODS[name]
+    head, features, target = a_batch(method, taxonomy, device)
+    loss = method.loss(taxonomy).eval()
+    logits = head(features).logits.detach().double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: loss(z, target), logits, fast_mode=True)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+@every_device
+@every_method
+def test_autocast_costs_the_linear_layer_alone(name: str, half: torch.dtype, device: str) -> None:
+    method = METHODS[name]
+    head, features, target = a_batch(method, RAGGED, device)
+    loss = method.loss(RAGGED).eval()
+    with torch.autocast(device, dtype=half):
+        prediction = head(features)
+        assert prediction.log_prob.dtype == torch.float32
+        losses = loss(prediction.logits, target)
+        node = method.decision()(prediction).node
+    assert losses.dtype == torch.float32
+    exact = prediction.map(torch.Tensor.float)
+    torch.testing.assert_close(losses, loss(exact.logits, target))
+    torch.testing.assert_close(prediction.log_prob, exact.log_prob)
+    assert node.equal(method.decision()(exact).node)
+    losses.sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())
+
+
 @every_method
 @every_tree
 def test_decision_gives_nodes_of_the_tree(name: str, tree: str) -> None:
-    taxonomy, method = TREES[tree], methods.make(name)
+    taxonomy, method = TREES[tree], METHODS[name]
     head, features, _ = a_batch(method, taxonomy)
     answer = method.decision()(head(features))
     assert isinstance(answer, Nodes | LevelNodes)
@@ -122,7 +199,7 @@ def test_decision_gives_nodes_of_the_tree(name: str, tree: str) -> None:
 
 @every_method
 def test_prediction_survives_the_disk(name: str, tmp_path: object) -> None:
-    method = methods.make(name)
+    method = METHODS[name]
     head, features, target = a_batch(method, RAGGED)
     prediction = head(features)
     path = tmp_path / "scores.safetensors"  # type: ignore[operator]
@@ -138,7 +215,7 @@ def test_prediction_survives_the_disk(name: str, tmp_path: object) -> None:
 
 @every_method
 def test_a_few_steps_learn_a_few_images(name: str) -> None:
-    method = methods.make(name)
+    method = METHODS[name]
     head, _, _ = a_batch(method, RAGGED)
     target = torch.tensor(RAGGED.leaf_nodes.copy())
     features = torch.eye(FEATURES)[: len(target)] * 3
@@ -152,7 +229,7 @@ def test_a_few_steps_learn_a_few_images(name: str) -> None:
     assert node.equal(target)
 
 
-@every_method
+@pytest.mark.parametrize("name", methods.available())
 def test_method_says_what_it_is(name: str) -> None:
     kind = methods.available()[name]
     assert kind.title
