@@ -6,19 +6,36 @@ import sys
 from typing import Any
 
 from cladewise.catalogue import make_part, named_parts
+from cladewise.decisions.crm import CRM
 from cladewise.decisions.decision import Answer, Decision, LabelSets, LevelNodes, Nodes
+from cladewise.decisions.exclusive_mass import ExclusiveMass
+from cladewise.decisions.expected_information import ExpectedInformation
+from cladewise.decisions.greedy import Greedy
+from cladewise.decisions.hedged_expectation import HedgedExpectation
+from cladewise.decisions.hedged_majority import HedgedMajority
+from cladewise.decisions.hedging import Hedging
 from cladewise.decisions.leaf import Leaf
+from cladewise.decisions.leaf_or_root import LeafOrRoot
 from cladewise.decisions.levels import Levels
 from cladewise.decisions.majority import Majority
 from cladewise.decisions.node_argmax import NodeArgmax
 from cladewise.decisions.pareto import OperatingPoint, ParetoSequence, pareto_sequence
+from cladewise.decisions.plurality import Plurality
 from cladewise.decisions.threshold import Threshold
 
 __all__ = [
+    "CRM",
     "Answer",
     "Decision",
+    "ExclusiveMass",
+    "ExpectedInformation",
+    "Greedy",
+    "HedgedExpectation",
+    "HedgedMajority",
+    "Hedging",
     "LabelSets",
     "Leaf",
+    "LeafOrRoot",
     "LevelNodes",
     "Levels",
     "Majority",
@@ -26,6 +43,7 @@ __all__ = [
     "Nodes",
     "OperatingPoint",
     "ParetoSequence",
+    "Plurality",
     "Threshold",
     "available",
     "make",
@@ -37,8 +55,8 @@ def available() -> dict[str, type[Decision]]:
     """Every decision by name, those of other distributions included.
 
     Example:
-        >>> list(available())
-        ['leaf', 'levels', 'majority', 'node-argmax', 'operating-point', 'threshold']
+        >>> available()["leaf"].__name__, "majority" in available()
+        ('Leaf', True)
     """
     return named_parts(sys.modules[__name__], Decision)
 

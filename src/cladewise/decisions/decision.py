@@ -20,6 +20,12 @@ class Nodes:
     node: Int[Tensor, "*batch"]
     log_prob: Float[Tensor, "*batch"]
 
+    @classmethod
+    def of(cls, prediction: Prediction, node: Int[Tensor, " image"]) -> Nodes:
+        """The chosen nodes in the shape of the prediction's batch, with their log-probabilities."""
+        shaped = node.reshape(*prediction.batch_shape, 1)
+        return cls(shaped.squeeze(-1), prediction.log_prob_of(shaped).squeeze(-1))
+
 
 @dataclasses.dataclass(frozen=True)
 class LevelNodes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from cladewise.decisions.candidates import log_bar
 from cladewise.decisions.decision import Decision, Nodes
 from cladewise.decisions.informative import most_informative_above
 from cladewise.predictions import Prediction
@@ -29,4 +30,5 @@ class Majority(Decision):
     name: ClassVar[str] = "majority"
 
     def __call__(self, prediction: Prediction) -> Nodes:
-        return most_informative_above(prediction, 0.5)
+        bar = log_bar(0.5, prediction.log_prob.dtype)
+        return Nodes.of(prediction, most_informative_above(prediction, bar))

@@ -31,4 +31,4 @@ class NodeArgmax(Decision):
 
     def __call__(self, prediction: Prediction) -> Nodes:
         node = best_nodes(prediction.logits, prediction.scored_nodes, 1)
-        return Nodes(node.squeeze(-1), prediction.log_prob_of(node).squeeze(-1))
+        return Nodes.of(prediction, node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from cladewise.decisions.candidates import log_bar
 from cladewise.decisions.decision import Decision, Nodes
 from cladewise.decisions.informative import most_informative_above
 from cladewise.errors import InputError
@@ -42,4 +43,5 @@ class Threshold(Decision):
             raise InputError("a threshold in [0, 1)", self.threshold, advice="0.5 is the majority, 0.9 the default.")
 
     def __call__(self, prediction: Prediction) -> Nodes:
-        return most_informative_above(prediction, self.threshold)
+        bar = log_bar(self.threshold, prediction.log_prob.dtype)
+        return Nodes.of(prediction, most_informative_above(prediction, bar))

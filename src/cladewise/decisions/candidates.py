@@ -1,0 +1,145 @@
+"""The few nodes of each image that an informative answer can be.
+
+A node is of use only if no other is both more probable and more informative. The leaves are the most informative
+nodes there are, so the most probable leaf rules out everything that is less probable than itself: a handful of nodes
+an image is left of a whole tree, and what follows costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from cladewise.ops import TreeIndex, tree_index
+from cladewise.predictions import Prediction
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Candidates:
+    """Some nodes of every image, one image's after the other's or mixed."""
+
+    taxonomy: Taxonomy
+    num_images: int
+    image: Int[Tensor, " candidate"]
+    node: Int[Tensor, " candidate"]
+    log_prob: Float[Tensor, " candidate"]
+
+    @property
+    def leaves_under(self) -> Int[Tensor, " candidate"]:
+        """Number of leaves at or under each."""
+        index = tree_index(self.taxonomy, self.node.device)
+        return index.leaf_end[self.node] - index.leaf_start[self.node]
+
+    @property
+    def information(self) -> Float[Tensor, " candidate"]:
+        """Information of each, in bits."""
+        return (self.taxonomy.num_leaves / self.leaves_under.double()).log2().to(self.log_prob.dtype)
+
+    def where(self, kept: Bool[Tensor, " candidate"]) -> Self:
+        """Only some of them."""
+        return dataclasses.replace(self, image=self.image[kept], node=self.node[kept], log_prob=self.log_prob[kept])
+
+    def largest(self, values: Float[Tensor, " candidate"]) -> Float[Tensor, " image"]:
+        """Largest value of every image; -inf where an image has no candidate."""
+        return _largest(values, self.image, self.num_images)
+
+    def best(self, *values: Tensor) -> Int[Tensor, " image"]:
+        """Node of every image that is largest in the first value, then in the next, ...; of equals the lowest node.
+
+        Where an image has no candidate it is 0, the root.
+        """
+        place = torch.arange(len(self.node), device=self.node.device)
+        for value in values:
+            image = self.image[place]
+            place = place[value[place] == _largest(value[place], image, self.num_images)[image]]
+        none = self.taxonomy.num_nodes
+        lowest = self.node.new_full((self.num_images,), none)
+        lowest.scatter_reduce_(0, self.image[place], self.node[place], "amin")
+        return lowest.masked_fill(lowest == none, 0)
+
+    def undominated(self) -> Self:
+        """Those that are more informative than all that are as probable or more; of equals the first."""
+        order = self.leaves_under.argsort(stable=True)
+        for key in (-self.log_prob, self.image):
+            order = order[key[order].argsort(stable=True)]
+        # one running maximum for all images: a later image begins above all that an earlier one reached
+        fewer = self.taxonomy.num_leaves - self.leaves_under[order]
+        level = self.image[order] * self.taxonomy.num_leaves + fewer
+        first = torch.ones_like(level, dtype=torch.bool)
+        first[1:] = level[1:] > level.cummax(0).values[:-1]
+        return self.where(order[first])
+
+
+def _largest(values: Tensor, image: Tensor, num_images: int) -> Tensor:
+    lowest = -torch.inf if values.is_floating_point() else torch.iinfo(values.dtype).min
+    return values.new_full((num_images,), lowest).scatter_reduce_(0, image, values, "amax")
+
+
+def candidates(
+    prediction: Prediction, eligible: Bool[Tensor, " node"], bar: Float[Tensor, " image"] | float = -torch.inf
+) -> Candidates:
+    """Eligible nodes with a log-probability above a bar that the most probable of the finest does not rule out.
+
+    Args:
+        prediction: Of any batch shape; the images are numbered in its order.
+        eligible: Which nodes may be an answer; one with a single leaf under it is among them.
+        bar: Log-probability that the candidates exceed, in nats.
+    """
+    log_prob, index = flat_log_prob(prediction), tree_index(prediction.taxonomy, prediction.device)
+    finest = eligible & (index.leaf_end - index.leaf_start == 1)
+    best = (log_prob + log_prob.new_zeros(len(finest)).masked_fill_(~finest, -torch.inf)).amax(-1)
+    floor = torch.maximum(best, torch.as_tensor(bar, dtype=best.dtype, device=best.device))
+    # most nodes are out of the question for every image: they are put aside before single values are looked at
+    somewhere = torch.nonzero((log_prob >= floor[:, None]).any(0) & eligible).squeeze(1)
+    by_node = log_prob.t()[somewhere]
+    kept = by_node >= floor
+    node, image = torch.nonzero(kept).unbind(1)
+    found = Candidates(prediction.taxonomy, len(log_prob), image, somewhere[node], by_node[kept])
+    return found.where(found.log_prob > (bar[image] if isinstance(bar, Tensor) else bar))
+
+
+def join(parts: Sequence[Candidates]) -> Candidates:
+    """The candidates of several batches as of one."""
+    first, total, images = parts[0], 0, list[Tensor]()
+    for part in parts:
+        images.append(part.image + total)
+        total += part.num_images
+    return Candidates(
+        first.taxonomy,
+        total,
+        torch.cat(images),
+        torch.cat([part.node for part in parts]),
+        torch.cat([part.log_prob for part in parts]),
+    )
+
+
+def flat_log_prob(prediction: Prediction) -> Float[Tensor, "image node"]:
+    """Log-probabilities with the batch as one axis."""
+    return prediction.log_prob.reshape(-1, prediction.taxonomy.num_nodes)
+
+
+def log_bar(threshold: float, dtype: torch.dtype) -> float:
+    """Log of a probability that is to be exceeded by more than the rounding of sums over a tree."""
+    return (math.log(threshold) if threshold > 0 else -math.inf) + 8 * torch.finfo(dtype).eps
+
+
+def says_something(index: TreeIndex) -> Bool[Tensor, " node"]:
+    """Which nodes do not have exactly one child: such a node says nothing that its child does not."""
+    result = torch.ones_like(index.parents, dtype=torch.bool)
+    child = torch.arange(1, len(result), device=index.device)
+    result[:-1] = (index.parents[1:] != child - 1) | (index.end[1:] != index.end[:-1])
+    return result
+
+
+def is_first(index: TreeIndex) -> Bool[Tensor, " node"]:
+    """Which nodes are not an only child: such a child is never more probable than its parent, nor more informative."""
+    result = torch.ones_like(index.parents, dtype=torch.bool)
+    result[1:] = says_something(index)[index.parents[1:]]
+    return result

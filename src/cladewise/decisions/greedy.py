@@ -1,0 +1,99 @@
+"""Down from the root, to the best child each time."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cladewise.decisions.decision import Decision, Nodes
+from cladewise.decisions.descent import best_children
+from cladewise.errors import InputError
+from cladewise.ops import tree_index
+from cladewise.predictions import LevelSoftmax, PathSumSigmoid, Prediction
+
+
+@dataclasses.dataclass(frozen=True)
+class Greedy(Decision):
+    r"""From the root to the best child, again and again, until a leaf or until it becomes too uncertain.
+
+    .. math:: v_0 = \text{root}, \qquad v_{i+1} = \arg\max_{c \in C(v_i)} s_c, \qquad
+        \text{as long as}\ p_{v_{i+1}} \ge \tau
+
+    Children compete by their log-probability. Where a head's levels are softmaxes of their own they compete by those,
+    as a mask over the children of the last choice does, and under Deep-RTC by their raw scores. The leaf at the end is
+    not always the most probable one.
+
+    Args:
+        threshold: Probability :math:`\tau` that a step has to reach to be taken, in [0, 1]; 0 always ends at a leaf.
+        on: Whose probability that is: of the whole ``path``, :math:`p_v`, as YOLO9000 does; or of the one ``step``, the
+            child's share of its parent, as Deep-RTC does: :math:`p_c / p_v`, or the softmax among siblings where they
+            compete by scores of their own.
+
+    Raises:
+        InputError: The threshold is not in [0, 1], or the probability is neither of the two.
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> p = LeafSoftmax(t, torch.tensor([[0.35, 0.25, 0.4]]).log())
+        >>> [int(Greedy(threshold)(p).node) for threshold in (0.0, 0.5, 0.7)]
+        [2, 1, 0]
+        >>> int(Greedy(0.6, on="step")(p).node)
+        1
+
+    References:
+        Redmon and Farhadi, YOLO9000, CVPR 2017, arXiv:1612.08242. Wu et al., Solving long-tailed recognition with deep
+        realistic taxonomic classifier, ECCV 2020, arXiv:2007.09898. Dhall et al., Hierarchical image classification
+        using entailment cone embeddings, CVPR workshops 2020, arXiv:2004.03459 (masked per-level classifier:
+        threshold 0).
+    """
+
+    name: ClassVar[str] = "greedy"
+
+    threshold: float = 0.0
+    on: Literal["path", "step"] = "path"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise InputError("a threshold in [0, 1]", self.threshold, advice="0 always goes down to a leaf.")
+        if self.on not in ("path", "step"):
+            raise InputError("the probability of the path or of the step", repr(self.on))
+
+    def __call__(self, prediction: Prediction) -> Nodes:
+        taxonomy, index = prediction.taxonomy, tree_index(prediction.taxonomy, prediction.device)
+        values, competing = _what_children_compete_with(prediction)
+        log_prob = prediction.log_prob.reshape(values.shape)
+        bar = (math.log(self.threshold) if self.threshold > 0 else -math.inf) - 8 * torch.finfo(log_prob.dtype).eps
+        node = torch.zeros(len(values), dtype=torch.int64, device=prediction.device)
+        walking = torch.arange(len(values), device=prediction.device)
+        for level in index.levels:
+            walking = walking[index.height[node[walking]] > 0]
+            step = best_children(values, walking, node[walking], level, taxonomy)
+            if self.on == "path":
+                sure = log_prob[walking, step.child]
+            elif competing:
+                sure = step.share
+            else:
+                sure = log_prob[walking, step.child] - log_prob[walking, node[walking]]
+            walking, child = walking[sure >= bar], step.child[sure >= bar]
+            node[walking] = child
+        return Nodes.of(prediction, node)
+
+
+def _what_children_compete_with(prediction: Prediction) -> tuple[Float[Tensor, "image node"], bool]:
+    """Values of the nodes, and whether siblings are on a scale of their own, a softmax among which is probability."""
+    values = prediction.log_prob
+    if isinstance(prediction, PathSumSigmoid):  # the sigmoid of a large score is 1 whoever's it is
+        values = prediction.scores
+    elif isinstance(prediction, LevelSoftmax):
+        values = values.clone()
+        for nodes, log_prob in reversed(prediction.by_level):  # the shallowest last, as everywhere
+            values[..., nodes] = log_prob
+    competing = isinstance(prediction, PathSumSigmoid | LevelSoftmax)
+    return values.reshape(-1, prediction.taxonomy.num_nodes), competing

@@ -1,0 +1,49 @@
+"""A leaf where it is sure enough, else nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from jaxtyping import Int
+from torch import Tensor
+
+from cladewise.decisions.candidates import Candidates
+from cladewise.decisions.guarantee import Guaranteed, above
+
+
+@dataclasses.dataclass(frozen=True)
+class LeafOrRoot(Guaranteed):
+    r"""The most probable leaf if it exceeds a threshold that holds a guaranteed accuracy, else the root.
+
+    .. math:: \hat{v} = l^* \ \text{if}\ p_{l^*} > \tau \ \text{else the root}, \qquad
+        l^* = \arg\max_{l\ \text{leaf}} p_l
+
+    LEAF-GT of the paper: what a classifier does that may reject an image but knows no tree.
+
+    Args:
+        guarantee: The accuracy to be held, in [0, 1).
+        caution: The threshold :math:`\tau`; fitted on the validation split, unless it is given.
+
+    Raises:
+        InputError: The guarantee is not in [0, 1); or the rule is used without being fitted.
+
+    Example:
+        >>> import torch
+        >>> from cladewise import Taxonomy
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> LeafOrRoot(caution=0.5)(LeafSoftmax(t, torch.tensor([[0.6, 0.3, 0.1], [0.4, 0.4, 0.2]]).log())).node
+        tensor([2, 0])
+
+    References:
+        Deng et al., Hedging your bets, CVPR 2012.
+    """
+
+    name: ClassVar[str] = "leaf-or-root"
+
+    def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
+        """The best leaf above the threshold; the root where there is none."""
+        sure = above(found, caution)
+        sure = sure.where(sure.leaves_under == 1)  # of the candidates only leaves have one leaf under them
+        return sure.best(sure.log_prob)
