@@ -92,8 +92,12 @@ class RunMaker:
         confidence: Sequence[float] | None = None,
         config: Mapping[str, Any] | None = None,
         epochs: int = 8,
+        with_operating: bool = True,
     ) -> Path:
-        """A run with the given answers, or with made-up ones of which about the share ``skill`` is right."""
+        """A run with the given answers, or with made-up ones of which about the share ``skill`` is right.
+
+        Without operating points it is as a version wrote it that knew none.
+        """
         folder = RunFolder(self.parent / name)
         folder.path.mkdir(parents=True)
         answers = self._answers(method, seed, skill) if predicted is None else np.asarray(predicted)
@@ -115,13 +119,34 @@ class RunMaker:
         folder.log.write_text(
             "".join(json.dumps(event) + "\n" for event in self._events(epochs, seed)) + '{"event": "ep'
         )
-        self.evaluate(folder, answers, log_prob, decision)
+        sequences = made_up_sequences(self.taxonomy, self.images.target, seed, skill) if with_operating else None
+        self.evaluate(folder, answers, log_prob, decision, sequences=sequences)
         return folder.path
 
+    def write_inference(
+        self, path: Path, inference: str, *, skill: float, seed: int = 0, decision: str = "leaf"
+    ) -> None:
+        """Another evaluation of a run, by an inference with made-up answers of its own."""
+        answers = self._answers(inference, seed, skill)
+        sequences = made_up_sequences(self.taxonomy, self.images.target, seed, skill)
+        self.evaluate(
+            RunFolder(path), answers, np.zeros(answers.size), decision, inference=inference, sequences=sequences
+        )
+
     def evaluate(
-        self, folder: RunFolder, answers: np.ndarray, log_prob: np.ndarray, decision: str, split: str = "test"
+        self,
+        folder: RunFolder,
+        answers: np.ndarray,
+        log_prob: np.ndarray,
+        decision: str,
+        split: str = "test",
+        *,
+        inference: str = "none",
+        sequences: list[tuple[list[int], list[float]]] | None = None,
     ) -> None:
         columns = self.metric_columns(answers)
+        if sequences is not None:
+            columns |= self.information_columns(answers)
         level_means = [np.nanmean(values) for name, values in columns.items() if name.startswith("level_accuracy/")]
         metrics = {name: _entry(values) for name, values in columns.items()}
         metrics["level_accuracy"] = {
@@ -130,25 +155,50 @@ class RunMaker:
             "high": 1.0,
             "count": answers.size,
         }
+        curves: dict[str, Any] = {}
+        if sequences is not None:
+            curves = {
+                "operating": operating_curve(self.taxonomy, self.images.target, sequences),
+                "reliability": made_up_reliability(self.taxonomy, answers.size),
+            }
+            recall, correct = curves["operating"]["recall"], curves["operating"]["correct"]
+            aggregates = {"ap": recall[-1], "ac": correct[-1] * recall[-1], "r@90": 0.5, "r@95": 0.4}
+            aggregates |= {"majority_f1": 0.7, "leaf_f1": 0.75, "leaf_top1": correct[-1]}
+            aggregates |= {f"ece/{level}": 0.01 * place for place, level in enumerate(curves["reliability"], start=1)}
+            for name, value in aggregates.items():
+                metrics[name] = {"value": value, "low": None, "high": None, "count": answers.size}
         summary = {
             "schema_version": SCHEMA_VERSION,
             "split": split,
-            "inference": "none",
+            "inference": inference,
             "decision": decision,
             "num_images": answers.size,
             "num_skipped": 2,
             "fingerprint": self.taxonomy.fingerprint,
             "metrics": metrics,
-            "curves": {},
+            "curves": curves,
         }
-        file = folder.evaluation(split, "none", decision)
+        file = folder.evaluation(split, inference, decision)
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps(summary), encoding="utf-8")
         lca = self.taxonomy.lca(self.images.target, answers)
         outcome = {"path": self.images.paths, "target": self.images.target, "predicted": answers, "lca": lca}
-        pl.DataFrame(outcome | {"confidence": log_prob} | columns).write_parquet(
-            folder.outcomes(split, "none", decision)
-        )
+        frame = pl.DataFrame(outcome | {"confidence": log_prob} | columns)
+        if sequences is not None:
+            nodes, log_probs = zip(*sequences, strict=True)
+            frame = frame.with_columns(
+                pl.Series("operating_nodes", nodes, dtype=pl.List(pl.Int64)),
+                pl.Series("operating_log_probs", log_probs, dtype=pl.List(pl.Float32)),
+            )
+        frame.write_parquet(folder.outcomes(split, inference, decision))
+
+    def information_columns(self, answers: np.ndarray) -> dict[str, np.ndarray]:
+        """How specific and how correct each answer is."""
+        recall, precision, correct = np.array(
+            [worth(self.taxonomy, *pair) for pair in zip(self.images.target.tolist(), answers.tolist(), strict=True)]
+        ).T
+        f1 = np.divide(2 * recall * precision, recall + precision, out=np.zeros_like(recall), where=recall > 0)
+        return {"info_recall": recall, "info_precision": precision, "info_f1": f1, "correct": correct}
 
     def metric_columns(self, answers: np.ndarray) -> dict[str, np.ndarray]:
         """Some of the metrics, by their definitions."""
@@ -198,6 +248,84 @@ class RunMaker:
                 }
             )
         return events
+
+
+def information(tree: Taxonomy, node: int) -> float:
+    """Bits that a node tells of a leaf."""
+    leaves_under = sum(tree.is_leaf[other] for other in range(node, tree.end[node]))
+    return float(np.log2(tree.num_leaves / leaves_under))
+
+
+def worth(tree: Taxonomy, target: int, answer: int) -> tuple[float, float, float]:
+    """Information recall, precision and correctness of one answer."""
+    lca = int(tree.lca(np.array([target]), np.array([answer]))[0])
+    answer = target if lca == target else answer
+    shared, wanted, given = (information(tree, node) for node in (lca, target, answer))
+    return shared / wanted if wanted else 1.0, shared / given if given else 1.0, float(lca in (target, answer))
+
+
+def made_up_sequences(
+    tree: Taxonomy, target: np.ndarray, seed: int, skill: float
+) -> list[tuple[list[int], list[float]]]:
+    """For each image the nodes that answer it as the threshold falls, with their log-probabilities.
+
+    The leaves have random scores, raised where they lie near the label.
+    """
+    generator = np.random.default_rng([seed, int(100 * skill)])
+    bits = [information(tree, node) for node in range(tree.num_nodes)]
+    sequences = []
+    for label in target.tolist():
+        score = generator.gumbel(size=tree.num_leaves)
+        for node in tree.path(label)[1:]:
+            score[tree.leaf_start[node] : tree.leaf_start[node] + _num_leaves(tree, node)] += 5 * skill**2
+        leaf = np.exp(score - np.logaddexp.reduce(score))
+        mass = [
+            leaf[tree.leaf_start[node] : tree.leaf_start[node] + _num_leaves(tree, node)].sum()
+            for node in range(tree.num_nodes)
+        ]
+        nodes: list[int] = []
+        for node in sorted(range(tree.num_nodes), key=lambda node: (-round(mass[node], 12), -bits[node])):
+            if not nodes or bits[node] > bits[nodes[-1]]:
+                nodes.append(node)
+        sequences.append((nodes, [min(0.0, float(np.log(mass[node]))) for node in nodes]))
+    return sequences
+
+
+def _num_leaves(tree: Taxonomy, node: int) -> int:
+    return int(tree.is_leaf[node : tree.end[node]].sum())
+
+
+def operating_curve(
+    tree: Taxonomy, target: np.ndarray, sequences: Sequence[tuple[list[int], list[float]]]
+) -> dict[str, list[float | None]]:
+    """The points of a curve, by answering all images at each threshold anew."""
+    probabilities = [np.exp(np.float32(log_probs)) for _, log_probs in sequences]
+    thresholds = sorted({float(p) for each in probabilities for p in each[1:]}, reverse=True)[::7]
+    curve: dict[str, list[float | None]] = {"threshold": [], "recall": [], "precision": [], "correct": []}
+    for threshold in [None, *thresholds, 0.0]:
+        answers = [
+            nodes[0 if threshold is None else max(0, int((each >= threshold).sum()) - 1)]
+            for (nodes, _), each in zip(sequences, probabilities, strict=True)
+        ]
+        values = np.mean([worth(tree, *pair) for pair in zip(target.tolist(), answers, strict=True)], axis=0)
+        for name, value in zip(curve, (threshold, *values.tolist()), strict=True):
+            curve[name].append(value)
+    return curve
+
+
+def made_up_reliability(tree: Taxonomy, num_images: int) -> dict[str, dict[str, list[float | int | None]]]:
+    """Fifteen bins a level, the first three empty, the answers a little too sure."""
+    centre = (np.arange(15) + 0.5) / 15
+    content = {}
+    for place, level in enumerate(tree.level_names):
+        there = np.arange(15) >= 3
+        accuracy = centre ** (1.1 + 0.3 * place)
+        content[level] = {
+            "confidence": [float(value) if kept else None for value, kept in zip(centre, there, strict=True)],
+            "accuracy": [float(value) if kept else None for value, kept in zip(accuracy, there, strict=True)],
+            "count": [int(num_images // 12) if kept else 0 for kept in there],
+        }
+    return content
 
 
 def _entry(values: np.ndarray) -> dict[str, float | int]:

@@ -19,9 +19,12 @@ def compare(
         str | None, typer.Option(help="Method, group or folder to compare with; the first flat-softmax by default.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder to write curves, diagrams and tables to: PNG, SVG, CSV, Markdown.")
+    ] = None,
 ) -> None:
     """Compare runs on one self-contained HTML page."""
     from cladewise.report import write_page
 
-    page = write_page(runs, out, split=split, title=title, reference=baseline, decision=decision)
+    page = write_page(runs, out, split=split, title=title, reference=baseline, decision=decision, figures=figures)
     typer.echo(page)

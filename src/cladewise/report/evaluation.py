@@ -1,15 +1,19 @@
-"""Which of a run's evaluations the report shows."""
+"""A run's evaluations, and which of them the page shows."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cladewise.errors import InputError
 from cladewise.records.layout import SCHEMA_VERSION
+
+NO_INFERENCE = "none"
+"""The inference of an evaluation that takes the prediction as it is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +28,43 @@ class Evaluation:
     num_skipped: int
     fingerprint: str
     metrics: Mapping[str, Mapping[str, Any]]
+    curves: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+
+    def value(self, metric: str) -> float:
+        """Value of a metric; NaN where the evaluation has none."""
+        return number(self.metrics.get(metric, {}).get("value"))
 
 
-def choose(folder: Path, split: str, decision: str | None, config: Mapping[str, Any]) -> Evaluation:
-    """The evaluation of a split by a decision.
+def number(value: float | None) -> float:
+    """A number as it stands in a summary, which writes ``null`` for one that is not defined."""
+    return math.nan if value is None else float(value)
+
+
+def evaluations_of(folder: Path, split: str) -> tuple[Evaluation, ...]:
+    """All evaluations of a split, ordered by the names of their files.
+
+    Raises:
+        InputError: There is none.
+    """
+    found = [read_evaluation(file) for file in sorted((folder / "evaluations").glob("*.json"))]
+    of_split = tuple(evaluation for evaluation in found if evaluation.split == split)
+    if not of_split:
+        splits = ", ".join(sorted({evaluation.split for evaluation in found})) or "none"
+        raise InputError(
+            f"an evaluation of the split {split!r} in {folder}",
+            f"evaluations of: {splits}",
+            advice=f"Run: {command(folder, split)}",
+        )
+    return of_split
+
+
+def command(folder: Path, split: str) -> str:
+    """How to evaluate a run."""
+    return f"cladewise evaluate {folder} --split {split}"
+
+
+def choose(of_split: Sequence[Evaluation], folder: Path, decision: str | None, config: Mapping[str, Any]) -> Evaluation:
+    """The evaluation that the page shows, of all those of a split.
 
     Without a decision: the only one there is, else the method's own, which the configuration names, else ``leaf``; the
     same for the inference, with ``none``.
@@ -35,14 +72,7 @@ def choose(folder: Path, split: str, decision: str | None, config: Mapping[str, 
     Raises:
         InputError: There is no such evaluation, or the choice is open.
     """
-    run = f"cladewise evaluate {folder} --split {split}"
-    found = [read_evaluation(file) for file in sorted((folder / "evaluations").glob("*.json"))]
-    of_split = [evaluation for evaluation in found if evaluation.split == split]
-    if not of_split:
-        splits = ", ".join(sorted({evaluation.split for evaluation in found})) or "none"
-        raise InputError(
-            f"an evaluation of the split {split!r} in {folder}", f"evaluations of: {splits}", advice=f"Run: {run}"
-        )
+    split = of_split[0].split
     if decision is not None:
         chosen = [evaluation for evaluation in of_split if evaluation.decision == decision]
         if not chosen:
@@ -50,11 +80,11 @@ def choose(folder: Path, split: str, decision: str | None, config: Mapping[str, 
             raise InputError(
                 f"an evaluation by the decision {decision!r} in {folder}",
                 f"decisions {there}",
-                advice=f"Run: {run} --decision {decision}",
+                advice=f"Run: {command(folder, split)} --decision {decision}",
             )
     else:
         chosen = _prefer(of_split, "decision", (str(config.get("decision", "")), "leaf"))
-    chosen = _prefer(chosen, "inference", ("none",))
+    chosen = _prefer(chosen, "inference", (str(config.get("inference", NO_INFERENCE)), NO_INFERENCE))
     if len(chosen) > 1:
         listed = ", ".join(f"{evaluation.inference}-{evaluation.decision}" for evaluation in chosen)
         raise InputError(
@@ -96,6 +126,7 @@ def read_evaluation(file: Path) -> Evaluation:
             num_skipped=int(content.get("num_skipped", 0)),
             fingerprint=str(content["fingerprint"]),
             metrics=content["metrics"],
+            curves=content.get("curves") or {},
         )
     except KeyError as error:
         raise InputError(f"the entry {error} in an evaluation", "none", at=str(file), advice=advice) from None

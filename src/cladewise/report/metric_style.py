@@ -30,6 +30,26 @@ class MetricStyle:
         text = f"{100 * value:.1f}" if self.text.is_share else f"{value:.2f}"
         return text.replace("-", MINUS)
 
+    @property
+    def heading(self) -> str:
+        """Title with its unit and which way is better, in plain text.
+
+        Example:
+            >>> style_of("top1").heading
+            'Top-1 % ↑'
+        """
+        unit = " %" if self.text.is_share else ""
+        return f"{self.text.title}{unit} {'↑' if self.text.higher_is_better else '↓'}"
+
+    def with_sd(self, mean: float, sd: float) -> str:
+        """A mean with its deviation, where there is one.
+
+        Example:
+            >>> style_of("top1").with_sd(0.6149, 0.01), style_of("top1").with_sd(0.6149, float("nan"))
+            ('61.5 ± 1.0', '61.5')
+        """
+        return self.number(mean) if math.isnan(sd) else f"{self.number(mean)} ± {self.number(sd)}"
+
     def change(self, value: float) -> str:
         """A difference of two values, with its sign.
 
@@ -45,18 +65,75 @@ class MetricStyle:
         return change > 0 if self.text.higher_is_better else change < 0
 
 
+OPERATING_TEXTS = {
+    "ap": MetricText("AP", True, "Area under information precision against information recall."),
+    "ac": MetricText("AC", True, "Area under the share of correct answers against information recall."),
+    "r@90": MetricText("R@90", True, "The most information recall with at least 90% of the answers correct."),
+    "r@95": MetricText("R@95", True, "The most information recall with at least 95% of the answers correct."),
+    "majority_f1": MetricText(
+        "M-F1", True, "Information F1 of the most specific node above a probability of one half."
+    ),
+    "leaf_f1": MetricText("L-F1", True, "Information F1 of the most probable leaf."),
+    "leaf_top1": MetricText("L-Top1", True, "The most probable leaf is the label, or lies below an internal label."),
+}
+"""The seven columns that are compared across heads, losses and inferences, by the names that the literature uses."""
+
+DECISION_TEXTS = {
+    "correct": MetricText("Correct", True, "The answer is the label or lies above it, or below an internal label."),
+    "info_recall": MetricText("Info recall", True, "The part of the label's information that the answer gives."),
+    "info_precision": MetricText("Info precision", True, "The part of the answer's information that is true."),
+    "info_f1": MetricText("Info F1", True, "Harmonic mean of the two, image by image."),
+}
+"""What tells how correct and how specific the answers of a decision are."""
+
+
 def style_of(name: str) -> MetricStyle:
     """Style of a metric; one that is not known (a newer version's) is written plainly, higher being better."""
-    return MetricStyle(name, METRIC_TEXTS.get(name) or MetricText(name, True, "", is_share=False))
+    text = OPERATING_TEXTS.get(name) or DECISION_TEXTS.get(name) or METRIC_TEXTS.get(name)
+    return MetricStyle(name, text or MetricText(name, True, "", is_share=False))
+
+
+def best_text(style: MetricStyle, values: Iterable[float]) -> str:
+    """The best of a column as it is written, which marks all that read the same; empty where there is no choice.
+
+    Example:
+        >>> best_text(style_of("hd@1"), [1.25, float("nan"), 0.5]), best_text(style_of("top1"), [0.5])
+        ('0.50', '')
+    """
+    column = list(values)
+    defined = [value for value in column if not math.isnan(value)]
+    if len(column) < 2 or not defined:
+        return ""
+    return style.number(max(defined) if style.text.higher_is_better else min(defined))
+
+
+FIRST_LOOK = ("top1", "top5", "level_accuracy", "severity", "hd@1", "hd@5", "hd@20", "full_path", "tice", "sibling")
+"""What the first table shows of the metrics that are known; it shows all that are not."""
 
 
 def shown_metrics(names: Iterable[str]) -> list[MetricStyle]:
-    """Styles of the metrics of a table, in its order: metrics of single levels have a chart of their own.
+    """Styles of the metrics of the first table, in its order: metrics of single levels have a chart of their own.
 
     Example:
         >>> [style.text.title for style in shown_metrics(["mine", "hd@1", "top1", "level_accuracy/genus"])]
         ['Top-1', 'HD@1', 'mine']
     """
     whole = [name for name in names if "/" not in name]
-    known = [style_of(name) for name in METRIC_TEXTS if name in whole]
-    return known + [style_of(name) for name in whole if name not in METRIC_TEXTS]
+    known = [style_of(name) for name in FIRST_LOOK if name in whole]
+    return known + [style_of(name) for name in whole if not is_known(name)]
+
+
+def further_metrics(names: Iterable[str]) -> list[MetricStyle]:
+    """Styles of the metrics that only the second table shows; those of the operating curves have one of their own.
+
+    Example:
+        >>> [style.name for style in further_metrics(["correct", "top1", "ap", "mine"])]
+        ['correct']
+    """
+    known = [name for name in names if "/" not in name and is_known(name)]
+    return [style_of(name) for name in known if name not in FIRST_LOOK and name not in OPERATING_TEXTS]
+
+
+def is_known(name: str) -> bool:
+    """Whether there are words for a metric."""
+    return name in OPERATING_TEXTS or name in DECISION_TEXTS or name in METRIC_TEXTS

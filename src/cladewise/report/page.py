@@ -13,14 +13,19 @@ from plotly.offline import get_plotlyjs
 from cladewise.atomic import writing
 from cladewise.errors import InputError
 from cladewise.report.curves import curve_charts
-from cladewise.report.figure import Chart, color
+from cladewise.report.figure import DASH_ARRAYS, Chart, color
 from cladewise.report.groups import Group, baseline_of, group_runs
 from cladewise.report.heights import height_chart
 from cladewise.report.levels import level_chart
+from cladewise.report.lines import lines_of
 from cladewise.report.mistakes import mistakes_of
+from cladewise.report.operating import MEASURES, mean_curves, operating_charts
+from cladewise.report.operating_point import operating_point
 from cladewise.report.overview import make_overview
+from cladewise.report.reliability import reliability_charts
 from cladewise.report.run import read_run
-from cladewise.report.table import make_table
+from cladewise.report.spread_table import calibration_table, decision_table, operating_table
+from cladewise.report.table import further_table, make_table
 from cladewise.report.tree import tree_section
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,6 +39,7 @@ def write_page(
     title: str | None = None,
     reference: str | None = None,
     decision: str | None = None,
+    figures: str | Path | None = None,
 ) -> Path:
     """Compare runs on one self-contained HTML page: no network, no other file.
 
@@ -44,6 +50,7 @@ def write_page(
         title: Heading of the page; made from methods and data set where it is not given.
         reference: Baseline of the differences: a method, a group or a folder's name. The first flat softmax else.
         decision: Which decision's evaluation to show, where a run has several.
+        figures: Folder for the curves, diagrams and tables as files of their own; none are written without it.
 
     Returns:
         The path written.
@@ -55,8 +62,12 @@ def write_page(
     if not folders:
         raise InputError("at least one run folder", "none", advice="Name some: cladewise compare runs/*")
     groups = group_runs([read_run(folder, split, decision) for folder in folders])
-    html = render(groups, title=title, reference=reference)
-    return _write(Path(out), html)
+    page = _write(Path(out), render(groups, title=title, reference=reference))
+    if figures is not None:
+        from cladewise.report.export import write_figures  # matplotlib takes its time, and most pages need none
+
+        write_figures(groups, Path(figures), reference=reference)
+    return page
 
 
 def render(groups: tuple[Group, ...], *, title: str | None = None, reference: str | None = None) -> str:
@@ -65,7 +76,12 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
     table = make_table(groups, baseline)
     tree = tree_section(groups)
     levels, heights, curves = level_chart(groups), height_chart(groups), curve_charts(groups)
-    charts: list[Chart] = [chart for chart in (levels, heights, tree.chart, *curves) if chart is not None]
+    lines = lines_of(groups)
+    mean = mean_curves(lines)
+    operating, reliability = operating_charts(mean), reliability_charts(lines)
+    charts: list[Chart] = [
+        chart for chart in (*operating, levels, heights, *reliability, tree.chart, *curves) if chart is not None
+    ]
     return (
         _environment()
         .get_template("page.html")
@@ -74,6 +90,16 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
             groups=groups,
             baseline=baseline,
             table=table,
+            further=further_table(groups, baseline),
+            lines=lines,
+            operating=operating,
+            measures=MEASURES,
+            operating_has_bands=any(len(curve.curves) > 1 for curve in mean),
+            operating_table=operating_table(lines),
+            point=operating_point(mean),
+            decision_table=decision_table(lines),
+            reliability=reliability,
+            calibration=calibration_table(lines),
             levels=levels,
             heights=heights,
             tree=tree,
@@ -99,6 +125,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["chart_json"] = _chart_json
     environment.filters["group_color"] = color
+    environment.filters["dash_array"] = DASH_ARRAYS.__getitem__
     return environment
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cladewise.errors import InputError
 from cladewise.records.layout import RunFolder
-from cladewise.report.evaluation import Evaluation, check_schema, choose
+from cladewise.report.evaluation import Evaluation, check_schema, choose, command, evaluations_of
 from cladewise.report.log import Log, read_log
 from cladewise.taxonomy import Taxonomy
 
@@ -27,7 +27,11 @@ PREDICTED_LEVEL = "predicted_"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-    """One trained and evaluated model. ``outcomes`` has one row an image, ordered by path."""
+    """One trained and evaluated model.
+
+    ``evaluation`` is the one that the page shows, of ``evaluations`` of the split; ``outcomes`` are its per-image
+    values, one row an image, ordered by path.
+    """
 
     folder: Path
     config: dict[str, Any]
@@ -35,6 +39,7 @@ class Run:
     evaluation: Evaluation
     outcomes: pl.DataFrame
     log: Log
+    evaluations: tuple[Evaluation, ...]
 
     @property
     def method(self) -> str:
@@ -126,15 +131,17 @@ def read_run(folder: Path, split: str, decision: str | None = None) -> Run:
     if not files.taxonomy.is_file():
         raise InputError("a run folder with taxonomy.csv", "none", at=str(folder), advice="Train the run again.")
     taxonomy = Taxonomy.read(files.taxonomy)
-    evaluation = choose(folder, split, decision, config)
-    if evaluation.fingerprint != taxonomy.fingerprint:
-        raise InputError(
-            f"an evaluation over the run's own taxonomy ({taxonomy.fingerprint})",
-            evaluation.fingerprint or "none named",
-            at=str(evaluation.file),
-            advice=f"Run: cladewise evaluate {folder} --split {split}",
-        )
-    return Run(folder, config, taxonomy, evaluation, _read_outcomes(evaluation, folder), read_log(files.log))
+    evaluations = evaluations_of(folder, split)
+    for evaluation in evaluations:
+        if evaluation.fingerprint != taxonomy.fingerprint:
+            raise InputError(
+                f"an evaluation over the run's own taxonomy ({taxonomy.fingerprint})",
+                evaluation.fingerprint or "none named",
+                at=str(evaluation.file),
+                advice=f"Run: {command(folder, split)}",
+            )
+    chosen = choose(evaluations, folder, decision, config)
+    return Run(folder, config, taxonomy, chosen, _read_outcomes(chosen, folder), read_log(files.log), evaluations)
 
 
 def _read_config(file: Path) -> dict[str, Any]:
@@ -150,7 +157,7 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 def _read_outcomes(evaluation: Evaluation, folder: Path) -> pl.DataFrame:
     file = evaluation.file.with_suffix(".parquet")
-    advice = f"Run: cladewise evaluate {folder} --split {evaluation.split}"
+    advice = f"Run: {command(folder, evaluation.split)}"
     if not file.is_file():
         raise InputError("the per-image values of the evaluation", "no such file", at=str(file), advice=advice)
     try:

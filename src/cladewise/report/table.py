@@ -6,8 +6,9 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from cladewise.report.evaluation import number
 from cladewise.report.groups import Group
-from cladewise.report.metric_style import MetricStyle, shown_metrics
+from cladewise.report.metric_style import MetricStyle, best_text, further_metrics, shown_metrics
 from cladewise.statistics import Interval, Spread, mean_and_sd, mean_intervals, paired_difference
 
 
@@ -57,15 +58,33 @@ class Table:
 
 
 def make_table(groups: Sequence[Group], baseline: Group) -> Table:
-    """Table of the metrics that all groups have."""
-    common = [name for name in groups[0].metrics if all(name in group.metrics for group in groups)]
-    metrics = shown_metrics(common)
+    """The first table: the main metrics that all groups have, with differences from the baseline."""
+    return _make_table(groups, baseline, shown_metrics(_common(groups)), with_differences=True)
+
+
+def further_table(groups: Sequence[Group], baseline: Group) -> Table:
+    """The second table: what else was measured, without differences."""
+    return _make_table(groups, baseline, further_metrics(_common(groups)), with_differences=False)
+
+
+def _common(groups: Sequence[Group]) -> list[str]:
+    return [name for name in groups[0].metrics if all(name in group.metrics for group in groups)]
+
+
+def _make_table(
+    groups: Sequence[Group], baseline: Group, metrics: Sequence[MetricStyle], *, with_differences: bool
+) -> Table:
     intervals = intervals_of(groups, [style.name for style in metrics])
     rows = [
         (
             group,
             [
-                Cell(style, found[style.name], _spread(group, style.name), _difference(group, baseline, style.name))
+                Cell(
+                    style,
+                    found[style.name],
+                    _spread(group, style.name),
+                    _difference(group, baseline, style.name) if with_differences else None,
+                )
                 for style in metrics
             ],
         )
@@ -91,7 +110,7 @@ def intervals_of(groups: Sequence[Group], metrics: Sequence[str]) -> list[dict[s
 
 
 def _spread(group: Group, metric: str) -> Spread:
-    return mean_and_sd([_number(run.evaluation.metrics[metric].get("value")) for run in group.runs])
+    return mean_and_sd([run.evaluation.value(metric) for run in group.runs])
 
 
 def _difference(group: Group, baseline: Group, metric: str) -> Interval | None:
@@ -105,23 +124,16 @@ def _recorded(group: Group, metric: str) -> Interval:
     """A metric without per-image values keeps its interval only where a single run gave it."""
     entry = group.runs[0].evaluation.metrics[metric]
     if len(group.runs) > 1:
-        return Interval(_spread(group, metric).mean, math.nan, math.nan, int(entry.get("count", 0)))
-    ends = [_number(entry.get(end)) for end in ("value", "low", "high")]
-    return Interval(*ends, count=int(entry.get("count", 0)))
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+        return Interval(_spread(group, metric).mean, math.nan, math.nan, int(entry.get("count") or 0))
+    ends = [number(entry.get(end)) for end in ("value", "low", "high")]
+    return Interval(*ends, count=int(entry.get("count") or 0))
 
 
 def _mark_best(rows: Sequence[tuple[Group, list[Cell]]], position: int) -> None:
     """Mark the best of a column, and all that read the same."""
     cells = [cells[position] for _, cells in rows]
-    values = [cell.interval.value for cell in cells if not math.isnan(cell.interval.value)]
-    if len(rows) < 2 or not values:
-        return
     style = cells[0].style
-    best = style.number(max(values) if style.text.higher_is_better else min(values))
-    for _, row in rows:
-        if style.number(row[position].interval.value) == best:
-            row[position] = dataclasses.replace(row[position], is_best=True)
+    best = best_text(style, [cell.interval.value for cell in cells])
+    for (_, row), cell in zip(rows, cells, strict=True):
+        if style.number(cell.interval.value) == best:
+            row[position] = dataclasses.replace(cell, is_best=True)

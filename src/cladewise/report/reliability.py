@@ -1,0 +1,112 @@
+"""Reliability: whether answers that are given with 80 % are right in 80 % of the cases, level by level."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from cladewise.report.evaluation import number
+from cladewise.report.figure import Chart, blank_figure, plain, thin
+from cladewise.report.lines import Line
+from cladewise.report.operating import line_meta
+from cladewise.report.run import FloatArray
+
+ECE_PREFIX = "ece/"
+"""Of the names of the expected calibration error at each level."""
+
+NEUTRAL = "#8b948f"
+"""Visible on white and on near-black, and no group's colour."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bins:
+    """Answers of a line at one level, pooled over its runs, ``[bin]``; bins without an answer are left out.
+
+    ``count`` is the number of answers an image set, that is the mean over the runs.
+    """
+
+    line: Line
+    confidence: FloatArray
+    accuracy: FloatArray
+    count: FloatArray
+
+
+def reliability_levels(lines: Sequence[Line]) -> list[str]:
+    """Levels that any line has a reliability diagram of, coarse to fine."""
+    found = dict.fromkeys(level for line in lines for _, curve in line.curves("reliability") for level in curve)
+    known = lines[0].group.runs[0].taxonomy.level_names
+    return [name for name in known if name in found] + [name for name in found if name not in known]
+
+
+def level_bins(lines: Sequence[Line], level: str) -> list[Bins]:
+    """The bins of every line at a level, where it has any."""
+    found = [(line, [curve[level] for _, curve in line.curves("reliability") if level in curve]) for line in lines]
+    return [_pool(line, contents) for line, contents in found if contents]
+
+
+def _pool(line: Line, contents: Sequence[Mapping[str, Any]]) -> Bins:
+    count = np.array([content["count"] for content in contents], dtype=np.float64)
+    total = count.sum(axis=0)
+    there = total > 0
+    mean = {
+        name: (count * _filled(content[name] for content in contents)).sum(axis=0)[there] / total[there]
+        for name in ("confidence", "accuracy")
+    }
+    return Bins(line, mean["confidence"], mean["accuracy"], total[there] / len(contents))
+
+
+def _filled(rows: Any) -> FloatArray:
+    """Rows of numbers with 0 where a bin is empty, which weighs nothing."""
+    return np.nan_to_num(np.array([[number(value) for value in row] for row in rows]))
+
+
+def reliability_charts(lines: Sequence[Line]) -> list[Chart]:
+    """A chart a level: accuracy against confidence, the diagonal being perfect."""
+    return [_chart(index, level, level_bins(lines, level)) for index, level in enumerate(reliability_levels(lines))]
+
+
+def marker_sizes(count: FloatArray) -> FloatArray:
+    """Diameter in pixels of a bin's marker: its area tells the share of the answers that fall into it."""
+    return 4 + 14 * np.sqrt(count / max(1.0, float(count.sum())))
+
+
+def _chart(index: int, level: str, bins: Sequence[Bins]) -> Chart:
+    figure = blank_figure(hovermode="closest", title={"text": plain(level), "x": 0.02, "font": {"size": 14}})
+    figure.add_trace(
+        go.Scatter(
+            x=[0, 100],
+            y=[0, 100],
+            mode="lines",
+            line={"color": NEUTRAL, "width": 1.2, "dash": "4px,4px"},
+            hoverinfo="skip",
+        )
+    )
+    for entry in bins:
+        line = entry.line
+        figure.add_trace(
+            go.Scatter(
+                name=plain(line.label),
+                x=thin(100 * entry.confidence),
+                y=thin(100 * entry.accuracy),
+                customdata=thin(entry.count),
+                mode="lines+markers",
+                line={"color": line.color, "dash": line.dash, "width": 1.6},
+                marker={
+                    "size": thin(marker_sizes(entry.count)),
+                    "color": line.color,
+                    "opacity": 0.8,
+                    "line": {"width": 0},
+                },
+                hovertemplate="%{x:.1f}% sure, %{y:.1f}% right<br>%{customdata:,.4~g} images",
+                visible=line.is_shown_first,
+                meta=line_meta(line),
+            )
+        )
+    figure.update_layout(margin_t=40)
+    figure.update_xaxes(title={"text": "confidence, %"}, range=[-2, 102], nticks=6)
+    figure.update_yaxes(title={"text": "accuracy, %"}, range=[-2, 102], nticks=6)
+    return Chart(f"reliability-{index}", figure, 300, f"Accuracy against confidence at {level}.")
