@@ -104,6 +104,9 @@ def make_part(parts: dict[str, type[Part]], what: str, name: str, options: dict[
     """
     check_part(parts, what, name, options)
     kind = parts[name]
+    missing = [o for o, field in options_of(kind).items() if not _has_default(field) and o not in options]
+    if missing:
+        raise InputError(f"the {what} {name} with its {missing[0]}", "none", advice=f"Write {name}:{missing[0]}=...")
     types = get_type_hints(kind)
     return kind(**{key: _fitting(value, types[key], f"{what} {name}, option {key}") for key, value in options.items()})
 
@@ -121,6 +124,10 @@ def check_part(parts: Mapping[str, type[Any]], what: str, name: str, options: It
         if option not in known:
             listed = ", ".join(known) or "none"
             raise InputError(f"an option of the {what} {name}: {listed}", repr(option), advice=nearest(option, known))
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
 
 
 def _fitting(value: Any, wanted: Any, at: str) -> Any:
@@ -196,16 +203,17 @@ def spec(part: Any) -> str:
         ('threshold:threshold=0.8', 'threshold')
     """
     words = [
-        f"{name}={_word(value)}"
+        f"{name}={value_text(value)}"
         for name, field in options_of(part).items()
         if not _equal(value := getattr(part, name), field.default)
     ]
     return f"{part.name}:{','.join(words)}" if words else part.name
 
 
-def _word(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """An option's value as a spec writes it."""
     if isinstance(value, tuple | list):
-        return ",".join(map(_word, value))
+        return ",".join(map(value_text, value))
     return str(value).lower() if isinstance(value, bool | None) else str(value)
 
 

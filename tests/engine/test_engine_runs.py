@@ -81,7 +81,7 @@ def test_the_run_folder_holds_what_it_says(probe: Run, colours: Dataset) -> None
 
 def test_another_decision_needs_neither_images_nor_model(probe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     first = cw.evaluate(probe, split="test", progress=False)
-    monkeypatch.setattr("cladewise.engine.evaluation.predict_rows", None)
+    monkeypatch.setattr("cladewise.engine.scoring.predict_rows", None)
     second = cw.evaluate(probe, split="test", decision="threshold", threshold=0.8, progress=False)
     assert second.path.name == "test-none-threshold-0.8.json"
     assert first.path.is_file()

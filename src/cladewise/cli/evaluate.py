@@ -2,47 +2,104 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladewise.cli.settings import chosen_decision
+from cladewise.cli.settings import with_threshold
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cladewise.engine import Scores
+
+COMPARED = ("ap", "ac", "r@90", "r@95", "majority_f1", "leaf_f1", "leaf_top1", "top1", "correct", "info_f1", "severity")
+"""Metrics of the table of several evaluations of a run."""
 
 
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     split: Annotated[str, typer.Option(help="Split of the data; several are joined with +.")] = "test",
     decision: Annotated[
-        str | None, typer.Option(help="See: cladewise list decisions. The method's own where none is given.")
+        list[str] | None,
+        typer.Option(
+            help="A decision, as name or name:key=value,...; see: cladewise list decisions. The method's own where "
+            "none is given. Given several times, each."
+        ),
     ] = None,
-    inference: Annotated[str | None, typer.Option(help="See: cladewise list inferences.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Probability for --decision threshold.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Another parameter of the decision, key=value.")
+    inference: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An inference, likewise; several in turn are joined with +, none takes the prediction as it is. See: "
+            "cladewise list inferences. The method's own where none is given. Given several times, each."
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Short for the decision's option threshold, as in threshold:threshold=0.9.")
+    ] = None,
+    fit_split: Annotated[
+        str | None, typer.Option(help="Split that rules learn from which learn; each rule's own where none is given.")
     ] = None,
 ) -> None:
-    """Evaluate runs on a split, and print and keep the metrics with their 95% intervals."""
+    """Evaluate runs on a split, by every decision after every inference; print and keep the metrics.
+
+    cladewise evaluate runs/hace --inference none --inference diffusion:alpha=0.5 --decision greedy:threshold=0.5
+    """
     from rich.console import Console
-    from rich.table import Table
 
     from cladewise import engine
+
+    decisions = with_threshold(decision or [], threshold) or [None]
+    scores = {
+        run: engine.evaluate_all(
+            run, split=split, decisions=decisions, inferences=inference or [None], fit_split=fit_split
+        )
+        for run in runs
+    }
+    single = all(len(of_run) == 1 for of_run in scores.values())
+    first = scores[runs[0]][0]
+    table = _every_metric(scores) if single else _every_rule(scores)
+    table.title = f"{split}: {first.num_images} images"
+    Console().print(table)
+    for score in (score for of_run in scores.values() for score in of_run):
+        for warning in score.warnings:
+            typer.echo(f"cladewise: {warning}", err=True)
+        typer.echo(f"{score.path}")
+
+
+def _every_metric(scores: dict[Path, list[Scores]]) -> Table:
+    """A row a metric, with its interval; a column a run."""
+    from rich.table import Table
+
     from cladewise.records.metric_names import metric_text
 
-    rule = chosen_decision(decision, set_, threshold)
-    scores = {run: engine.evaluate(run, split=split, decision=rule, inference=inference) for run in runs}
-    table = Table(title=f"{split}: {next(iter(scores.values())).num_images} images", title_justify="left")
-    table.add_column("metric")
-    for run in runs:
+    table = Table("metric", title_justify="left")
+    for run in scores:
         table.add_column(run.name, justify="right")
-    for metric in next(iter(scores.values())).metrics:
-        cells = [_cell(scores[run].metrics.get(metric)) for run in runs]
-        table.add_row(metric_text(metric).title, *cells)
-    Console().print(table)
-    for run in runs:
-        typer.echo(f"{scores[run].path}")
+    names = dict.fromkeys(name for of_run in scores.values() for name in of_run[0].metrics)
+    for name in names:
+        table.add_row(metric_text(name).title, *(_cell(of_run[0].metrics.get(name)) for of_run in scores.values()))
+    return table
+
+
+def _every_rule(scores: dict[Path, list[Scores]]) -> Table:
+    """A row an evaluation; a column each of the metrics that rules are compared by."""
+    from rich.table import Table
+
+    from cladewise.records.metric_names import metric_text
+
+    table = Table("run", "inference", "decision", title_justify="left")
+    for name in COMPARED:
+        table.add_column(metric_text(name).title, justify="right")
+    for run, of_run in scores.items():
+        for score in of_run:
+            values = [f"{score.metrics[name].value:.4f}" if name in score.metrics else "–" for name in COMPARED]
+            table.add_row(run.name, score.inference, score.decision, *values)
+    return table
 
 
 def _cell(interval: object) -> str:
-    value, low, high = (getattr(interval, name, float("nan")) for name in ("value", "low", "high"))
-    return f"{value:.4f} [{low:.4f}, {high:.4f}]"
+    value, low, high = (getattr(interval, name, math.nan) for name in ("value", "low", "high"))
+    return f"{value:.4f}" + ("" if math.isnan(low) else f" [{low:.4f}, {high:.4f}]")

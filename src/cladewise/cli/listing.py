@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cladewise.catalogue import options_of, value_text
 from cladewise.errors import InputError
 
 MOST = 25
@@ -72,7 +73,7 @@ def _inferences() -> Rows:
 
 def _rules(parts: Mapping[str, type]) -> Rows:
     rows = {name: (_options(part), (inspect.getdoc(part) or "").splitlines()[0]) for name, part in parts.items()}
-    return ("parameters", "what it does"), rows
+    return ("options", "what it does"), rows
 
 
 def _datasets() -> Rows:
@@ -88,4 +89,8 @@ def _backbones() -> Rows:
 
 
 def _options(part: Any) -> str:
-    return ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(part))
+    return ", ".join(_option(field) for field in options_of(part).values())
+
+
+def _option(field: dataclasses.Field[Any]) -> str:
+    return field.name if field.default is dataclasses.MISSING else f"{field.name}={value_text(field.default)}"

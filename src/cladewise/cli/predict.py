@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladewise.cli.settings import chosen_decision
+from cladewise.cli.settings import with_threshold
 from cladewise.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,11 +23,21 @@ def predict(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     images: Annotated[list[str], typer.Argument(help="Image files, folders, or patterns such as 'new/**/*.jpg'.")],
     decision: Annotated[
-        str | None, typer.Option(help="See: cladewise list decisions. The method's own where none is given.")
+        str | None,
+        typer.Option(
+            help="A decision, as name or name:key=value,...; see: cladewise list decisions. The method's own where "
+            "none is given."
+        ),
     ] = None,
-    threshold: Annotated[float | None, typer.Option(help="Probability for --decision threshold.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Another parameter of the decision, key=value.")
+    inference: Annotated[
+        str | None,
+        typer.Option(
+            help="An inference, likewise; several in turn are joined with +, none takes the prediction as it is. See: "
+            "cladewise list inferences. The method's own where none is given."
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Short for the decision's option threshold, as in threshold:threshold=0.9.")
     ] = None,
     format_: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "csv",
     out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
@@ -39,8 +49,8 @@ def predict(
         raise InputError(f"--format {' or '.join(FORMATS)}", repr(format_))
     if format_ == "parquet" and out is None:
         raise InputError("--out FILE with --format parquet", "standard output")
-    rule = chosen_decision(decision, set_, threshold)
-    predicted = engine.Run.open(run).predict(find_images(images))
+    rule = next(iter(with_threshold([decision] if decision else [], threshold)), None)
+    predicted = engine.Run.open(run).predict(find_images(images), inference=inference)
     write_frame(predicted.to_frame(rule), format_, out)
     for skipped in predicted.skipped:
         typer.echo(f"cladewise: {skipped.path} left out: {skipped.reason}", err=True)

@@ -6,14 +6,11 @@ import dataclasses
 import inspect
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from cladewise.errors import InputError
-
-if TYPE_CHECKING:
-    from cladewise.decisions import Decision
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -74,17 +71,19 @@ def parse_pairs(pairs: Sequence[str], flag: str) -> dict[str, Any]:
     return found
 
 
-def chosen_decision(name: str | None, pairs: Sequence[str] | None, threshold: float | None) -> Decision | None:
-    """The decision that ``--decision``, ``--set`` and ``--threshold`` name; None for the method's own.
+def with_threshold(decisions: Sequence[str], threshold: float | None) -> list[str]:
+    """The decisions of ``--decision``, the one there is with the threshold of ``--threshold``.
+
+    Example:
+        >>> with_threshold(["threshold"], 0.9)
+        ['threshold:threshold=0.9']
 
     Raises:
-        InputError: There is no such decision or parameter, or a parameter comes without a decision.
+        InputError: There is a threshold without one decision that it belongs to.
     """
-    from cladewise import decisions
-
-    parameters = parse_pairs(pairs or [], "--set") | ({} if threshold is None else {"threshold": threshold})
-    if name is not None:
-        return decisions.make(name, **parameters)
-    if parameters:
-        raise InputError("--decision NAME with a decision's parameters", f"only {', '.join(parameters)}")
-    return None
+    if threshold is None:
+        return list(decisions)
+    if len(decisions) != 1:
+        given = f"{len(decisions)} decisions" if decisions else "only --threshold"
+        raise InputError("one --decision with --threshold", given, advice="Write --decision threshold:threshold=0.9.")
+    return [f"{decisions[0]}{',' if ':' in decisions[0] else ':'}threshold={threshold}"]

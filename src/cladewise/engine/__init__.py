@@ -1,9 +1,9 @@
 """Fit, evaluate and predict."""
 
-from cladewise.engine.evaluation import Scores, evaluate
+from cladewise.engine.evaluation import Scores, evaluate, evaluate_all
 from cladewise.engine.predicting import Predicted
 from cladewise.engine.processes import is_first_process
 from cladewise.engine.run import Run
 from cladewise.engine.training import fit, rerun, train
 
-__all__ = ["Predicted", "Run", "Scores", "evaluate", "fit", "is_first_process", "rerun", "train"]
+__all__ = ["Predicted", "Run", "Scores", "evaluate", "evaluate_all", "fit", "is_first_process", "rerun", "train"]

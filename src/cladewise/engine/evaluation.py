@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-import torch
-from numpy.typing import NDArray
 
-from cladewise import inference as inferences
-from cladewise import metrics
-from cladewise.atomic import replacing, write_bytes, write_text
+from cladewise.atomic import replacing, write_text
 from cladewise.datasets import Dataset
-from cladewise.decisions import Decision, LevelNodes, Nodes
-from cladewise.engine.predicting import predict_rows, resolve_decision
+from cladewise.decisions import Decision
+from cladewise.engine.fitted import Learnt, ready
+from cladewise.engine.outcomes import DecisionOutcomes, PredictionOutcomes
+from cladewise.engine.rules import decision_of, handle_of, inference_of, spec_of
 from cladewise.engine.run import Run
+from cladewise.engine.scoring import Scored, scored
 from cladewise.errors import InputError
 from cladewise.inference import Inference
-from cladewise.predictions import Prediction, store
 from cladewise.records import SCHEMA_VERSION
-from cladewise.statistics import Interval, mean_intervals
-from cladewise.taxonomy import Taxonomy
+from cladewise.statistics import Interval
 
-CELLS_AT_ONCE = 1 << 25
-"""Images are taken in parts of about this many (image, node) cells, 128 MB in single precision."""
+DecisionChoice = str | Decision | None
+InferenceChoice = str | Inference | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """Metrics of one evaluation, each with its 95% bootstrap interval.
+    """Metrics of one evaluation, each with its 95% bootstrap interval, NaN where none is made.
 
     ``scores["hd@1"]`` is an interval, ``scores.top1`` its value.
     """
@@ -44,6 +39,9 @@ class Scores:
     num_images: int
     num_skipped: int
     path: Path
+    inference: str = "none"
+    decision: str = ""
+    warnings: tuple[str, ...] = ()
 
     def __getitem__(self, metric: str) -> Interval:
         return self.metrics[metric]
@@ -58,9 +56,10 @@ def evaluate(
     run: Run | str | Path,
     *,
     split: str = "test",
-    decision: str | Decision | None = None,
-    inference: str | Inference | None = None,
+    decision: DecisionChoice = None,
+    inference: InferenceChoice = None,
     data: Dataset | None = None,
+    fit_split: str | None = None,
     progress: bool = True,
     **parameters: Any,
 ) -> Scores:
@@ -71,153 +70,190 @@ def evaluate(
     Args:
         run: A run, or its folder.
         split: Split of the data; several are joined with ``+``.
-        decision: A rule or its name; the method's own by default.
-        inference: A rule or its name; none by default.
+        decision: A rule, its name or its spec (``"greedy:threshold=0.5"``); the method's own by default.
+        inference: A rule or its spec, several joined with ``+``; the method's own by default, ``"none"`` for none.
         data: Other data than the run's, with the same taxonomy.
+        fit_split: Split that a rule learns from which has something to learn; the rule's own by default.
         progress: Show progress bars.
         parameters: Parameters of a decision given by name: ``threshold=0.9``.
 
     Raises:
-        InputError: There is no such split, no image of it can be read, or a rule does not exist.
+        InputError: There is no such split, no image of it can be read, or a rule does not exist or does not apply.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    rule = resolve_decision(decision, run.method.decision(), **parameters)
-    infer = inferences.make(inference) if isinstance(inference, str) else inference
-    scored = _scored(run, split, data, progress=progress)
-    prediction = scored.prediction if infer is None else infer(scored.prediction)
-    columns = outcome_columns(prediction, rule, scored.targets, scored.paths)
-    intervals = metric_intervals(columns, run.taxonomy)
-
-    handles = (split, "none" if infer is None else infer.handle, rule.handle)
-    path = run.folder.evaluation(*handles)
-    summary = {
-        "schema_version": SCHEMA_VERSION,
-        "split": split,
-        "inference": handles[1],
-        "decision": handles[2],
-        "num_images": len(scored.paths),
-        "num_skipped": scored.num_skipped,
-        "fingerprint": run.taxonomy.fingerprint,
-        "metrics": {k: {f: _finite(v) for f, v in dataclasses.asdict(i).items()} for k, i in intervals.items()},
-        "curves": {},
-    }
-    with replacing(run.folder.outcomes(*handles)) as temporary:
-        columns.write_parquet(temporary)
-    write_text(path, json.dumps(summary, indent=1) + "\n")
-    return Scores(intervals, len(scored.paths), scored.num_skipped, path)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Scored:
-    prediction: Prediction
-    targets: torch.Tensor
-    paths: list[str]
-    num_skipped: int
-
-
-def _scored(run: Run, split: str, data: Dataset | None, *, progress: bool) -> _Scored:
-    """The head's prediction for a split, from the run folder where it is there already."""
-    scores_path, rows_path = run.folder.scores(split), run.folder.predictions(split)
-    if data is None and scores_path.is_file() and rows_path.is_file():
-        prediction, rest, about = store.load(scores_path, run.taxonomy)
-        if about["model"] == _hash(run.folder.model):
-            paths = pl.read_parquet(rows_path, columns=["path"])["path"].to_list()
-            return _Scored(prediction, rest["target"], paths, int(about["num_skipped"]))
-    dataset = data if data is not None else run.dataset
-    if dataset.taxonomy != run.taxonomy:
-        raise InputError(
-            "data with the taxonomy that the run was trained on",
-            f"{dataset.taxonomy} instead of {run.taxonomy}",
-            at=dataset.name,
-            advice="Compare them: cladewise taxonomy diff.",
-        )
-    indices = dataset.indices(split)
-    prediction, kept, skipped = predict_rows(run, dataset, indices, progress=progress)
-    if kept.size == 0:
-        raise InputError("images to evaluate on", "none that can be read", at=f"split {split} of {dataset.name}")
-    targets = torch.from_numpy(dataset.nodes[kept])
-    paths: list[str] = [dataset.paths[i] for i in map(int, kept)]
-    about = {"model": _hash(run.folder.model), "num_skipped": str(len(skipped))}
-    with replacing(rows_path) as temporary:
-        prediction_rows(prediction, targets, paths).write_parquet(temporary)
-    write_bytes(scores_path, store.to_bytes(prediction, extra={"target": targets}, about=about))
-    return _Scored(prediction, targets, paths, len(skipped))
-
-
-def prediction_rows(prediction: Prediction, targets: torch.Tensor, paths: list[str]) -> pl.DataFrame:
-    """A row an image: path, true node, the best nodes and the log-probability at or under each."""
-    nodes: list[NDArray[np.int64]] = []
-    log_probs: list[NDArray[np.float32]] = []
-    for part in _parts(prediction):
-        best = part.ranking(metrics.RANKING_LENGTH)
-        nodes.append(best.cpu().numpy())
-        log_probs.append(part.log_prob_of(best).float().cpu().numpy())
-    width = nodes[0].shape[1]
-    return pl.DataFrame(
-        {
-            "path": pl.Series(paths, dtype=pl.String),
-            "target": targets.cpu().numpy(),
-            "top_nodes": pl.Series(np.concatenate(nodes), dtype=pl.Array(pl.Int64, width)).cast(pl.List(pl.Int64)),
-            "top_log_probs": pl.Series(np.concatenate(log_probs), dtype=pl.Array(pl.Float32, width)).cast(
-                pl.List(pl.Float32)
-            ),
-        }
+    rule = decision_of(decision, run.method.decision(), **parameters)
+    found = evaluate_all(
+        run, split=split, decisions=[rule], inferences=[inference], data=data, fit_split=fit_split, progress=progress
     )
+    return found[0]
 
 
-def outcome_columns(
-    prediction: Prediction, decision: Decision, targets: torch.Tensor, paths: list[str]
-) -> pl.DataFrame:
-    """A row an image: what was decided, and the value of every metric that is a mean over images."""
-    taxonomy = prediction.taxonomy
-    frames: list[pl.DataFrame] = []
-    start = 0
-    for part in _parts(prediction):
-        target = targets[start : start + part.batch_shape[0]].to(part.device)
-        start += len(target)
-        answer = decision(part)
-        if isinstance(answer, Nodes):
-            predicted, confidence, extra = answer.node, answer.log_prob, {}
-        elif isinstance(answer, LevelNodes):
-            predicted, confidence = answer.node[:, -1], answer.log_prob[:, -1]
-            extra = {f"predicted_{name}": answer.node[:, k] for k, name in enumerate(taxonomy.level_names)}
-        else:
-            raise InputError("a decision with one node, or one a level", type(answer).__name__)
-        values = metrics.evaluate(answer, decision.ranking(part, metrics.RANKING_LENGTH), target, taxonomy)
-        tensors = {"target": target, "predicted": predicted, **extra}
-        lca = taxonomy.lca(target.cpu().numpy(), predicted.cpu().numpy())
-        frames.append(
-            pl.DataFrame(
-                {k: v.cpu().numpy() for k, v in tensors.items()}
-                | {"lca": lca, "confidence": confidence.double().cpu().numpy()}
-                | {k: v.double().cpu().numpy() for k, v in values.items()}
-            )
+def evaluate_all(
+    run: Run | str | Path,
+    *,
+    split: str = "test",
+    decisions: Sequence[DecisionChoice] = (None,),
+    inferences: Sequence[InferenceChoice] = (None,),
+    data: Dataset | None = None,
+    fit_split: str | None = None,
+    progress: bool = True,
+    impossible: list[str] | None = None,
+) -> list[Scores]:
+    """Evaluate every decision after every inference, with scores loaded once and each inference made once.
+
+    Args:
+        run: A run, or its folder.
+        split: Split of the data; several are joined with ``+``.
+        decisions: As for :func:`evaluate`.
+        inferences: As for :func:`evaluate`.
+        data: Other data than the run's, with the same taxonomy.
+        fit_split: As for :func:`evaluate`.
+        progress: Show progress bars.
+        impossible: A list to add a line to for each combination that this head cannot have; without one the first such
+            is an error.
+
+    Raises:
+        InputError: As :func:`evaluate`.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    before = _distinct([inference_of(rule, run.method.inference()) for rule in inferences])
+    rules = _distinct([decision_of(rule, run.method.decision()) for rule in decisions])
+    seen = scored(run, split, data, progress=progress)
+    found: list[Scores] = []
+    for infer in before:
+        done = _Evaluation(run, seen, split, infer, fit_split, tolerant=impossible is not None, progress=progress)
+        found += done.of(rules)
+        if impossible is not None:
+            impossible += done.impossible
+    return found
+
+
+def measure(run: Run, metric: str, *, split: str, data: Dataset | None = None) -> float:
+    """One metric of a run with its method's own inference and decision, without intervals and without a record.
+
+    Raises:
+        InputError: There is no such metric.
+    """
+    seen = scored(run, split, data, progress=False)
+    evaluation = _Evaluation(run, seen, split, run.method.inference(), None, progress=False)
+    _, values = evaluation.outcomes([run.method.decision()], intervals=False)[0]
+    if metric not in values:
+        raise InputError(f"a metric: {', '.join(values)}", repr(metric))
+    return values[metric].value
+
+
+class _Evaluation:
+    """All decisions after one inference: one pass over the images."""
+
+    def __init__(
+        self,
+        run: Run,
+        seen: Scored,
+        split: str,
+        inference: Inference | None,
+        fit_split: str | None,
+        *,
+        tolerant: bool = False,
+        progress: bool,
+    ) -> None:
+        self.run, self.seen, self.split, self.fit_split, self.progress = run, seen, split, fit_split, progress
+        self.tolerant, self.impossible = tolerant, list[str]()
+        self.named = inference
+        self.curves: dict[str, Any] = {}
+        self.about: dict[str, str] = {}
+        self.learnt: dict[str, Learnt] = {}
+
+    def of(self, rules: Sequence[Decision]) -> list[Scores]:
+        """Evaluate the decisions and write what came of them."""
+        done = self.outcomes(rules, intervals=True)
+        return [self._write(rule, *of_rule) for rule, of_rule in zip(self.possible, done, strict=True)]
+
+    def outcomes(self, rules: Sequence[Decision], *, intervals: bool) -> list[tuple[pl.DataFrame, dict[str, Interval]]]:
+        """Columns and metrics of every decision that is possible here."""
+        taxonomy = self.run.taxonomy
+        self.possible = list(rules)
+        try:
+            infer = self._ready(self.named, None, "inference")
+            gathered = [DecisionOutcomes(self._ready(rule, infer, "decision"), taxonomy) for rule in rules]
+            of_prediction = PredictionOutcomes(taxonomy)
+            for part, target in self.seen.parts():
+                if infer is not None and not self.about:
+                    self.about = infer.about(part)
+                inferred = part if infer is None else infer(part)
+                of_prediction.add(inferred, target)
+                gathered = [rule for rule in gathered if self._took(rule, inferred, target)]
+        except InputError as error:
+            if not self.tolerant:
+                raise
+            self.impossible.append(f"{handle_of(self.named)}: {error}")
+            self.possible = []
+            return []
+        columns, values, self.curves = of_prediction.finish(intervals=intervals)
+        results: list[tuple[pl.DataFrame, dict[str, Interval]]] = []
+        for rule in gathered:
+            frame, decided = rule.finish(intervals=intervals)
+            paths = pl.Series("path", self.seen.paths, dtype=pl.String)
+            results.append((frame.insert_column(0, paths).hstack(columns), decided | values))
+        return results
+
+    def _ready(self, rule: Any, before: Inference | None, what: str) -> Any:
+        made, self.learnt[what if rule is None else rule.handle] = ready(
+            self.run, rule, before=before, split=self.fit_split, progress=self.progress
         )
-    return pl.concat(frames).insert_column(0, pl.Series("path", paths, dtype=pl.String))
+        return made
+
+    def _took(self, rule: DecisionOutcomes, part: Any, target: Any) -> bool:
+        try:
+            rule.add(part, target)
+        except InputError as error:
+            if not self.tolerant:
+                raise
+            self.impossible.append(f"{handle_of(self.named)}, {rule.decision.handle}: {error}")
+            self.possible = [other for other in self.possible if other.handle != rule.decision.handle]
+            return False
+        return True
+
+    def _write(self, rule: Decision, columns: pl.DataFrame, values: dict[str, Interval]) -> Scores:
+        run, seen, parts = self.run, self.seen, (self.named, rule)
+        learnt = {part.handle: self.learnt[part.handle] for part in parts if part is not None}
+        learnt = {handle: what for handle, what in learnt.items() if what.split}
+        warnings = tuple(what.warning for what in learnt.values() if what.warning)
+        # a split that somebody chose makes another evaluation
+        ends = [
+            "" if part is None or part.handle not in learnt or not self.fit_split else f"@{self.fit_split}"
+            for part in parts
+        ]
+        handles = (self.split, handle_of(self.named) + ends[0], rule.handle + ends[1])
+        summary: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "split": handles[0],
+            "inference": handles[1],
+            "decision": handles[2],
+            "rules": {"inference": spec_of(self.named), "decision": spec_of(rule)},
+            "num_images": len(seen.paths),
+            "num_skipped": seen.num_skipped,
+            "fingerprint": run.taxonomy.fingerprint,
+            "model": run.model_hash,
+            "metrics": {k: {f: _finite(v) for f, v in dataclasses.asdict(i).items()} for k, i in values.items()},
+            "curves": self.curves,
+        }
+        if self.about:
+            summary["about"] = self.about
+        if learnt:
+            summary["fitted"] = {k: v for what in learnt.values() for k, v in what.values.items()}
+            summary["fitted_on"] = {handle: what.split for handle, what in learnt.items()}
+        if warnings:
+            summary["warnings"] = list(warnings)
+        path = run.folder.evaluation(*handles)
+        with replacing(run.folder.outcomes(*handles)) as temporary:
+            columns.write_parquet(temporary)
+        write_text(path, json.dumps(summary, indent=1) + "\n")
+        return Scores(values, len(seen.paths), seen.num_skipped, path, handles[1], handles[2], warnings)
 
 
-def metric_intervals(columns: pl.DataFrame, taxonomy: Taxonomy) -> dict[str, Interval]:
-    """Every metric with its bootstrap interval over images; ``level_accuracy`` is the mean of the levels' means."""
-    first = columns.columns.index("confidence") + 1
-    names = columns.columns[first:]
-    levels = [f"level_accuracy/{name}" for name in taxonomy.level_names]
-    series: dict[str, Any] = {}
-    for name in names:
-        if name == levels[0]:  # their mean goes before them
-            series["level_accuracy"] = columns.select(levels).to_numpy().T
-        series[name] = columns[name].to_numpy()
-    return mean_intervals(series)
-
-
-def _parts(prediction: Prediction) -> list[Prediction]:
-    num_images = prediction.batch_shape[0]
-    size = max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
-    return [prediction[i : i + size] for i in range(0, num_images, size)]
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _distinct(rules: Sequence[Any]) -> list[Any]:
+    """Each rule once, by its handle."""
+    return list({None if rule is None else rule.handle: rule for rule in rules}.values())
 
 
 def _finite(value: float) -> float | None:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cladewise import decisions
 from cladewise.datasets import Dataset, Skipped
 from cladewise.decisions import Answer, Decision, LevelNodes, Nodes
-from cladewise.engine.features import cached_features
-from cladewise.engine.images import loader
+from cladewise.engine.fitted import ready
+from cladewise.engine.forward import predict_rows
+from cladewise.engine.rules import decision_of, inference_of
 from cladewise.errors import InputError
+from cladewise.inference import Inference
 from cladewise.predictions import Prediction
-from cladewise.predictions.store import concatenate
-from cladewise.progress import track
 from cladewise.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -36,15 +34,17 @@ class Predicted:
 
     Args:
         paths: The images that could be read, in the order given.
-        prediction: Prediction over the nodes, ``[image, node]``.
+        prediction: Prediction over the nodes after the inference, ``[image, node]``.
         skipped: The others, with reasons.
         default: The decision of the run's method.
+        prepare: Makes a decision that learns from scores ready for use.
     """
 
     paths: tuple[str, ...]
     prediction: Prediction
     skipped: tuple[Skipped, ...]
     default: Decision
+    prepare: Callable[[Decision], Decision] = lambda rule: rule
 
     @property
     def log_prob(self) -> Tensor:
@@ -52,8 +52,8 @@ class Predicted:
         return self.prediction.log_prob
 
     def decide(self, decision: str | Decision | None = None, **parameters: Any) -> Answer:
-        """Apply a rule; the method's own by default."""
-        return resolve_decision(decision, self.default, **parameters)(self.prediction)
+        """Apply a rule, its name or its spec; the method's own by default."""
+        return self.prepare(decision_of(decision, self.default, **parameters))(self.prediction)
 
     def node(self, decision: str | Decision | None = None, **parameters: Any) -> IntArray:
         """Node of each image by a rule that gives one.
@@ -108,21 +108,11 @@ class Predicted:
         return pl.DataFrame(columns)
 
 
-def resolve_decision(decision: str | Decision | None, default: Decision, **parameters: Any) -> Decision:
-    """A decision by name, as it is, or the default.
-
-    Raises:
-        InputError: There is no such decision, or parameters come without a name.
-    """
-    if parameters and not isinstance(decision, str):
-        raise InputError("the name of a decision with its parameters", f"only {', '.join(parameters)}")
-    if decision is None:
-        return default
-    return decisions.make(decision, **parameters) if isinstance(decision, str) else decision
-
-
-def predict(run: Run, paths: Sequence[Path], *, progress: bool = True) -> Predicted:
-    """Predict for image files with a trained run."""
+def predict(
+    run: Run, paths: Sequence[Path], *, inference: str | Inference | None = None, progress: bool = True
+) -> Predicted:
+    """Predict for image files with a trained run; ``inference`` as for :func:`~cladewise.engine.evaluate`."""
+    infer, _ = ready(run, inference_of(inference, run.method.inference()), progress=progress)
     images = Dataset(
         name="images",
         taxonomy=run.taxonomy,
@@ -132,54 +122,10 @@ def predict(run: Run, paths: Sequence[Path], *, progress: bool = True) -> Predic
         splits={},
     )
     prediction, kept, skipped = predict_rows(run, images, np.arange(len(paths)), cache=False, progress=progress)
-    return Predicted(tuple(images.paths[i] for i in map(int, kept)), prediction, skipped, run.method.decision())
+    inferred = prediction if infer is None else infer(prediction)
+    names = tuple(images.paths[i] for i in map(int, kept))
 
+    def prepare(rule: Decision) -> Decision:
+        return ready(run, rule, before=infer, progress=progress)[0]
 
-def predict_rows(
-    run: Run, dataset: Dataset, indices: IntArray, *, cache: bool = True, progress: bool = True
-) -> tuple[Prediction, IntArray, tuple[Skipped, ...]]:
-    """Prediction of some images of a data set, the indices of those that could be read, and the others.
-
-    With a frozen backbone features come from the cache, and go there (unless ``cache`` is false).
-    """
-    device = preferred_device(run.config.training.accelerator)
-    classifier = run.classifier.to(device)
-    size = run.config.training.batch_size
-    if run.config.backbone.freeze and cache:
-        features = cached_features(dataset, indices, run.backbone, device=device, progress=progress)
-        kept = features.usable(indices)
-        with torch.inference_mode():
-            parts = [
-                classifier(torch.from_numpy(features.values[kept[i : i + size]]).to(device).float())
-                for i in range(0, len(kept), size)
-            ]
-        return _joined(parts, run), kept, features.skipped
-    backbone = run.backbone.to(device)
-    batches = loader(dataset, indices, backbone.transform(train=False), batch_size=size, workers=None)
-    parts, rows, skipped = [], [], []
-    with torch.inference_mode():
-        for batch in track(batches, "predicting", shown=progress):
-            skipped += [image for _, image in batch.skipped]
-            if len(batch.nodes):
-                inputs = batch.images.to(device)
-                parts.append(classifier(inputs if classifier.end_to_end else backbone(inputs)).to("cpu"))
-                rows.append(batch.index.numpy())
-    kept = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
-    return _joined(parts, run), kept, tuple(skipped)
-
-
-def _joined(parts: list[Prediction], run: Run) -> Prediction:
-    if parts:
-        return concatenate(parts).to("cpu")
-    head = run.classifier.head  # no image could be read: a prediction for no image
-    device = next(head.parameters()).device
-    return head(torch.zeros(0, run.backbone.num_features, device=device)).detach().to("cpu")
-
-
-def preferred_device(accelerator: str) -> torch.device:
-    """The device that an accelerator's name stands for here."""
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return torch.device("cuda")
-    if accelerator in ("auto", "mps") and torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    return Predicted(names, inferred, skipped, run.method.decision(), prepare)

@@ -16,7 +16,9 @@ from cladewise import backbones, datasets, methods
 from cladewise.datasets import Dataset
 from cladewise.engine.classifier import Classifier, FeatureScaling
 from cladewise.engine.predicting import Predicted, predict
+from cladewise.engine.scoring import file_hash
 from cladewise.errors import InputError
+from cladewise.inference import Inference
 from cladewise.methods import Method
 from cladewise.records import RunConfig, RunFolder, read_config
 from cladewise.taxonomy import Taxonomy
@@ -67,6 +69,11 @@ class Run:
         return Taxonomy.read(self.folder.taxonomy)
 
     @cached_property
+    def model_hash(self) -> str:
+        """Hash of the weights: what was computed with them holds for these alone."""
+        return file_hash(self.folder.model)
+
+    @cached_property
     def method(self) -> Method:
         """The method with its hyper-parameters."""
         return methods.make(self.config.method, **self.config.options)
@@ -102,9 +109,21 @@ class Run:
         backbone.eval()
         return classifier.eval(), backbone
 
-    def predict(self, paths: Sequence[str | PathLike[str]], *, progress: bool = True) -> Predicted:
-        """Predict for image files; broken ones are listed in ``skipped`` with their reason."""
-        return predict(self, [Path(p) for p in paths], progress=progress)
+    def predict(
+        self,
+        paths: Sequence[str | PathLike[str]],
+        *,
+        inference: str | Inference | None = None,
+        progress: bool = True,
+    ) -> Predicted:
+        """Predict for image files; broken ones are listed in ``skipped`` with their reason.
+
+        Args:
+            paths: The files.
+            inference: A rule or its spec; the method's own by default, ``"none"`` for none.
+            progress: Show progress bars.
+        """
+        return predict(self, [Path(p) for p in paths], inference=inference, progress=progress)
 
 
 def open_data(config: RunConfig, taxonomy: Taxonomy | None) -> Dataset:

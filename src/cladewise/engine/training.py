@@ -21,9 +21,10 @@ from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset
 from cladewise.engine.classifier import FeatureScaling
 from cladewise.engine.fitting import Fitting
-from cladewise.engine.predicting import preferred_device
+from cladewise.engine.forward import preferred_device
 from cladewise.engine.processes import is_first_process, rank
 from cladewise.engine.rows import DecodedRows, FeatureRows, rows_of
+from cladewise.engine.rules import handle_of
 from cladewise.engine.run import Run, build, open_data
 from cladewise.engine.sampling import EpochSampler, class_weights
 from cladewise.engine.trainer import Loaders, make_trainer, run_trainer
@@ -197,8 +198,8 @@ def _begin(config: RunConfig, method: Method, dataset: Dataset, folder: RunFolde
     """Write what the run follows from."""
     dataset.taxonomy.write(folder.taxonomy)
     images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
-    decision = method.decision().handle
-    config.write(folder.config, cladewise=cladewise.__version__, decision=decision, images=images)
+    rules = {"inference": handle_of(method.inference()), "decision": method.decision().handle}
+    config.write(folder.config, cladewise=cladewise.__version__, **rules, images=images)
 
 
 class _Data:

@@ -84,7 +84,7 @@ MACHINE_SETTINGS = ("accelerator", "workers", "checkpoint_seconds")
 """Training settings that say where a run happens and not what comes of it."""
 
 
-FOR_PEOPLE = ("cladewise", "decision", "images")
+FOR_PEOPLE = ("cladewise", "inference", "decision", "images")
 """Entries beside the configuration, for people and reports; they are not read back."""
 
 
@@ -142,18 +142,7 @@ def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         raise InputError(f"schema version {SCHEMA_VERSION}", version, at=at, advice="Use the cladewise that wrote it.")
-    known = {
-        "schema_version",
-        "cladewise",
-        "name",
-        "seed",
-        "decision",
-        "images",
-        "data",
-        "method",
-        "backbone",
-        "training",
-    }
+    known = {"schema_version", "name", "seed", "data", "method", "backbone", "training", *FOR_PEOPLE}
     for key in content:
         if key not in known:
             raise InputError(f"one of {', '.join(sorted(known))}", repr(key), at=at, advice=nearest(key, known))

@@ -52,6 +52,10 @@ class RunFolder:
         """One row an image: path, true node, the best nodes and their log-probabilities."""
         return self.path / "predictions" / f"{split}.parquet"
 
+    def fitted(self, split: str, rule: str) -> Path:
+        """What a rule learnt from the scores of a split."""
+        return self.path / "fitted" / f"{split}-{rule}.safetensors"
+
     def evaluation(self, split: str, inference: str, decision: str) -> Path:
         """Metrics with their intervals."""
         return self.path / "evaluations" / f"{split}-{inference}-{decision}.json"

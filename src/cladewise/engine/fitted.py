@@ -1,0 +1,144 @@
+"""Rules that learn from scores: fitted once a run, kept in its folder, used by evaluation and prediction."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import safetensors.torch
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from cladewise.atomic import write_bytes
+from cladewise.engine.rules import handle_of
+from cladewise.engine.scoring import scored
+from cladewise.errors import InputError
+from cladewise.inference import Inference
+from cladewise.predictions import Fittable
+from cladewise.records import NO_SPLIT
+
+if TYPE_CHECKING:
+    from cladewise.engine.run import Run
+
+Rule = TypeVar("Rule")
+
+_LARGEST_LISTED = 32
+"""Numbers of a learnt tensor that are told; larger ones stay in their file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Learnt:
+    """What evaluations say of a rule that was fitted: on which split, and what came of it."""
+
+    split: str = ""
+    values: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    warning: str = ""
+
+
+def ready(
+    run: Run, rule: Rule, *, before: Inference | None = None, split: str | None = None, progress: bool = True
+) -> tuple[Rule, Learnt]:
+    """A rule that can be used: as it is where it learns nothing, else fitted on the run's scores.
+
+    What was learnt is kept in the run folder with the hash of the model and the rule's options, and read from there
+    the next time.
+
+    Args:
+        run: Whose scores to learn from.
+        rule: An inference or a decision.
+        before: The inference that comes before a decision, fitted.
+        split: Split to learn from; the rule's own (``fits_on``) by default.
+        progress: Show progress bars.
+
+    Raises:
+        InputError: There is no such split.
+    """
+    if not isinstance(rule, Fittable) or rule.is_fitted:
+        return rule, Learnt()
+    handle: Any = rule.handle  # type: ignore[attr-defined]
+    name = handle if isinstance(rule, Inference) else f"{handle_of(before)}-{handle}"
+    chosen, warning = _fitting_split(run, rule, split)
+    path = run.folder.fitted(chosen, name)
+    about = {"model": run.model_hash, "rule": repr(rule), "before": repr(before)}
+    if path.is_file():
+        with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
+            if {**(file.metadata() or {})} == about:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                fitted = with_learnt(rule, tensors)
+                return fitted, Learnt(chosen, _told(tensors), warning)
+    seen = scored(run, chosen, progress=progress)
+    prediction = seen.prediction if before is None else before(seen.prediction)
+    fitted: Any = rule.fit(prediction, seen.target)
+    tensors = learnt(fitted)
+    write_bytes(path, safetensors.torch.save(tensors, metadata=about))
+    return fitted, Learnt(chosen, _told(tensors), warning)
+
+
+def learnt(rule: Any) -> dict[str, Tensor]:
+    """Everything that a rule, and the rules that it is made of, learnt: tensors by field, numbers as 0-d tensors."""
+    found: dict[str, Tensor] = {}
+    for field in dataclasses.fields(rule):
+        value = getattr(rule, field.name)
+        if field.metadata.get("fitted"):
+            if value is not None:
+                kept = value if isinstance(value, Tensor) else torch.tensor(value, dtype=_dtype(value))
+                found[field.name] = kept.detach().cpu().contiguous()
+        elif _are_rules(value):
+            found |= {f"{field.name}.{k}.{name}": t for k, part in enumerate(value) for name, t in learnt(part).items()}
+    return found
+
+
+def with_learnt(rule: Rule, tensors: dict[str, Tensor]) -> Rule:
+    """The rule with what :func:`learnt` found; the reverse of it."""
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(rule):  # type: ignore[arg-type]
+        value = getattr(rule, field.name)
+        if field.metadata.get("fitted") and field.name in tensors:
+            tensor = tensors[field.name]
+            changes[field.name] = tensor if tensor.ndim else tensor.item()
+        elif not field.metadata.get("fitted") and _are_rules(value):
+            inner = [
+                {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
+                for start in (f"{field.name}.{k}." for k in range(len(value)))
+            ]
+            changes[field.name] = type(value)(with_learnt(part, of) for part, of in zip(value, inner, strict=True))
+    return dataclasses.replace(rule, **changes)  # type: ignore[type-var]
+
+
+def _are_rules(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(item, Inference) for item in value)
+
+
+def _dtype(value: Any) -> torch.dtype | None:
+    return torch.float64 if isinstance(value, float) else None
+
+
+def _told(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    return {name: tensor.tolist() for name, tensor in tensors.items() if tensor.numel() <= _LARGEST_LISTED}
+
+
+def _fitting_split(run: Run, rule: Fittable, wanted: str | None) -> tuple[str, str]:
+    """The split to learn from, and a line of warning where it is not the one that the rule asks for."""
+    split = wanted or rule.fits_on
+    training = run.config.training
+    if wanted is None and not _has(run, split):
+        watched = training.val_split
+        fallback = watched if watched != NO_SPLIT and _has(run, watched) else training.train_split
+        return fallback, f"{_name(rule)} learns from {split}, which the data has not: it learnt from {fallback}"
+    if split != "train" and set(split.split("+")) & set(training.train_split.split("+")):
+        return split, f"{_name(rule)} learnt from {split}, which the model was trained on"
+    return split, ""
+
+
+def _name(rule: Any) -> str:
+    return str(rule.name)
+
+
+def _has(run: Run, split: str) -> bool:
+    if run.folder.scores(split).is_file():
+        return True
+    try:
+        return run.dataset.indices(split).size > 0
+    except InputError:
+        return False

@@ -1,0 +1,71 @@
+"""The network over images or cached features: predictions of a split as the head gives them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cladewise.datasets import Dataset, Skipped
+from cladewise.engine.features import cached_features
+from cladewise.engine.images import loader
+from cladewise.predictions import Prediction
+from cladewise.predictions.store import concatenate
+from cladewise.progress import track
+
+if TYPE_CHECKING:
+    from cladewise.engine.run import Run
+
+IntArray = NDArray[np.int64]
+
+
+def predict_rows(
+    run: Run, dataset: Dataset, indices: IntArray, *, cache: bool = True, progress: bool = True
+) -> tuple[Prediction, IntArray, tuple[Skipped, ...]]:
+    """Prediction of some images of a data set, the indices of those that could be read, and the others.
+
+    With a frozen backbone features come from the cache, and go there (unless ``cache`` is false).
+    """
+    device = preferred_device(run.config.training.accelerator)
+    classifier = run.classifier.to(device)
+    size = run.config.training.batch_size
+    if run.config.backbone.freeze and cache:
+        features = cached_features(dataset, indices, run.backbone, device=device, progress=progress)
+        kept = features.usable(indices)
+        with torch.inference_mode():
+            parts = [
+                classifier(torch.from_numpy(features.values[kept[i : i + size]]).to(device).float())
+                for i in range(0, len(kept), size)
+            ]
+        return _joined(parts, run), kept, features.skipped
+    backbone = run.backbone.to(device)
+    batches = loader(dataset, indices, backbone.transform(train=False), batch_size=size, workers=None)
+    parts, rows, skipped = [], [], []
+    with torch.inference_mode():
+        for batch in track(batches, "predicting", shown=progress):
+            skipped += [image for _, image in batch.skipped]
+            if len(batch.nodes):
+                inputs = batch.images.to(device)
+                parts.append(classifier(inputs if classifier.end_to_end else backbone(inputs)).to("cpu"))
+                rows.append(batch.index.numpy())
+    kept = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
+    return _joined(parts, run), kept, tuple(skipped)
+
+
+def _joined(parts: list[Prediction], run: Run) -> Prediction:
+    if parts:
+        return concatenate(parts).to("cpu")
+    head = run.classifier.head  # no image could be read: a prediction for no image
+    device = next(head.parameters()).device
+    return head(torch.zeros(0, run.backbone.num_features, device=device)).detach().to("cpu")
+
+
+def preferred_device(accelerator: str) -> torch.device:
+    """The device that an accelerator's name stands for here."""
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda")
+    if accelerator in ("auto", "mps") and torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")

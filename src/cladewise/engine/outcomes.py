@@ -1,0 +1,172 @@
+"""What comes of predictions and of decisions on labelled images, a part of the images at a time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cladewise import metrics
+from cladewise.decisions import Answer, Decision, LabelSets, Nodes
+from cladewise.decisions.pareto import ParetoSequence, pareto_sequence
+from cladewise.metrics.label_counts import AVERAGES
+from cladewise.predictions import Prediction
+from cladewise.statistics import Interval, mean_intervals
+from cladewise.taxonomy import Taxonomy
+
+CORRECTNESS = (0.9, 0.95)
+"""Shares of correctness at which the recall is told: ``r@90`` and ``r@95``."""
+HITS = (1, 3, 5)
+"""Numbers of nodes of a level among which the label is looked for: ``hit@k``."""
+CURVE_POINTS = 500
+"""Points of an operating curve that an evaluation keeps."""
+
+Series = dict[str, NDArray[np.float64]]
+
+
+class PredictionOutcomes:
+    """What a prediction is worth whatever is decided later; it is gathered once for all decisions."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self.taxonomy = taxonomy
+        self._columns: list[dict[str, Tensor]] = []
+        self._sequences: list[ParetoSequence] = []
+        self._targets: list[Tensor] = []
+        self._reliability = metrics.Reliability(taxonomy)
+        self._hits = metrics.HitAtK(taxonomy, ks=HITS)
+
+    def add(self, part: Prediction, target: Tensor) -> None:
+        """Take in some images."""
+        self._columns.append(metrics.score_prediction(part, target))
+        self._sequences.append(pareto_sequence(part))
+        self._targets.append(target)
+        self._reliability.update(part, target)
+        self._hits.update(part, target)
+
+    def finish(self, *, intervals: bool) -> tuple[pl.DataFrame, dict[str, Interval], dict[str, Any]]:
+        """Columns of the images, metrics, and the curves of an evaluation's JSON."""
+        sequence, target = ParetoSequence.cat(self._sequences), torch.cat(self._targets)
+        columns = _joined(self._columns)
+        curve = metrics.operating_curve(sequence, target, self.taxonomy)
+        values = _means(columns, intervals=intervals)
+        if intervals:
+            values |= metrics.curve_intervals(sequence, target, self.taxonomy, recall_at=CORRECTNESS)
+        else:
+            values |= {"ap": _bare(curve.average_precision, target), "ac": _bare(curve.average_correct, target)}
+            values |= {f"r@{100 * x:g}": _bare(curve.recall_at(x), target) for x in CORRECTNESS}
+        reliability = self._reliability.compute()
+        values |= {f"ece/{name}": _bare(level.ece, target) for name, level in reliability.items()}
+        hits = self._hits.compute()
+        values |= {f"hit@{k}": _bare(float(hits[f"hit@{k}"]), target) for k in HITS}
+        curves = {
+            "operating": curve.thinned(CURVE_POINTS).to_dict(),
+            "reliability": {name: level.to_dict() for name, level in reliability.items()},
+        }
+        return pl.DataFrame({**columns, **_sequence_columns(sequence)}), values, curves
+
+
+class DecisionOutcomes:
+    """What a decision answers and how good that is."""
+
+    def __init__(self, decision: Decision, taxonomy: Taxonomy) -> None:
+        self.decision, self.taxonomy = decision, taxonomy
+        self._frames: list[pl.DataFrame] = []
+        self._columns: list[dict[str, Tensor]] = []
+        self._counts = metrics.LabelCounts(taxonomy)
+
+    def add(self, part: Prediction, target: Tensor) -> None:
+        """Take in some images.
+
+        Raises:
+            InputError: The rule does not apply to such a prediction.
+        """
+        answer = self.decision(part)
+        self._frames.append(_answer_columns(answer, target, self.taxonomy))
+        self._counts.update(answer, target)
+        if not isinstance(answer, LabelSets):  # of a set of labels only the labels can be counted
+            ranking = self.decision.ranking(part, metrics.RANKING_LENGTH)
+            self._columns.append(metrics.evaluate(answer, ranking, target, self.taxonomy))
+
+    def finish(self, *, intervals: bool) -> tuple[pl.DataFrame, dict[str, Interval]]:
+        """Columns of the images, and metrics."""
+        frame, columns = pl.concat(self._frames), _joined(self._columns)
+        values: dict[str, Interval] = {}
+        if columns:
+            levels = [f"level_accuracy/{name}" for name in self.taxonomy.level_names]
+            by_level = np.stack([columns[name] for name in levels])
+            means = _means(columns | {"level_accuracy": by_level}, intervals=intervals)
+            weighted = metrics.weighted_level_accuracy(
+                torch.tensor([means[name].value for name in levels]), self.taxonomy
+            )
+            for name in columns:
+                if name == levels[0]:  # their means go before them
+                    values["level_accuracy"] = means["level_accuracy"]
+                    count = means["level_accuracy"].count
+                    values["weighted_level_accuracy"] = Interval(float(weighted), math.nan, math.nan, count)
+                values[name] = means[name]
+        counts = self._counts.compute()
+        values |= {name: Interval(float(counts[name]), math.nan, math.nan, len(frame)) for name in AVERAGES}
+        return frame.with_columns(**{name: pl.Series(values) for name, values in columns.items()}), values
+
+
+def _answer_columns(answer: Answer, target: Tensor, taxonomy: Taxonomy) -> pl.DataFrame:
+    """What was decided, an image a row."""
+    if isinstance(answer, LabelSets):
+        sets = [row.nonzero().squeeze(-1).tolist() for row in answer.chosen]
+        return pl.DataFrame({"target": target.cpu().numpy(), "labels": pl.Series(sets, dtype=pl.List(pl.Int64))})
+    if isinstance(answer, Nodes):
+        predicted, confidence, extra = answer.node, answer.log_prob, {}
+    else:
+        predicted, confidence = answer.node[:, -1], answer.log_prob[:, -1]
+        extra = {f"predicted_{name}": answer.node[:, k] for k, name in enumerate(taxonomy.level_names)}
+    tensors = {"target": target, "predicted": predicted, **extra}
+    columns: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+    columns["lca"] = taxonomy.lca(columns["target"], columns["predicted"])
+    columns["confidence"] = confidence.double().cpu().numpy()
+    return pl.DataFrame(columns)
+
+
+def _sequence_columns(sequence: ParetoSequence) -> dict[str, pl.Series]:
+    """The operating points of every image as two list columns."""
+    offsets = sequence.offsets.cpu().numpy()
+    return {
+        "operating_nodes": _lists(sequence.node.cpu().numpy(), offsets),
+        "operating_log_probs": _lists(sequence.log_prob.float().cpu().numpy(), offsets),
+    }
+
+
+def _lists(values: NDArray[Any], offsets: NDArray[np.int64]) -> pl.Series:
+    """Runs of values as one list a row, without a Python object each."""
+    import pyarrow as pa
+
+    return pl.Series(pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values)))
+
+
+def _joined(parts: list[dict[str, Tensor]]) -> Series:
+    if not parts:
+        return {}
+    return {name: torch.cat([part[name] for part in parts]).double().cpu().numpy() for name in parts[0]}
+
+
+def _means(columns: Series, *, intervals: bool) -> dict[str, Interval]:
+    if intervals:
+        return mean_intervals(columns)
+    return {name: _plain_mean(values) for name, values in columns.items()}
+
+
+def _plain_mean(values: NDArray[np.float64]) -> Interval:
+    """The mean over the series of each one's mean over the images that count, as the intervals' value is."""
+    series = np.atleast_2d(values)
+    means = [row[~np.isnan(row)].mean() for row in series if not np.isnan(row).all()]
+    count = int((~np.isnan(series)).any(0).sum())
+    return Interval(float(np.mean(means)) if means else math.nan, math.nan, math.nan, count)
+
+
+def _bare(value: float, target: Tensor) -> Interval:
+    """A value for which no interval is made."""
+    return Interval(value, math.nan, math.nan, len(target))

@@ -1,0 +1,87 @@
+"""Inferences and decisions as a user names them: a rule, a spec, nothing (the method's own), or ``none``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cladewise import decisions, inference
+from cladewise.catalogue import from_spec, spec
+from cladewise.decisions import Decision
+from cladewise.errors import InputError
+from cladewise.inference import Inference
+
+NO_INFERENCE = "none"
+"""What stands for the prediction as the head gives it, in specs, configurations and file names."""
+
+
+def decision_of(decision: str | Decision | None, default: Decision, **parameters: Any) -> Decision:
+    """A decision by its spec, by its name with parameters, as it is, or the default.
+
+    Raises:
+        InputError: There is no such decision, or parameters come without its name.
+
+    Example:
+        >>> decision_of("threshold:threshold=0.8", decisions.Leaf())
+        Threshold(threshold=0.8)
+        >>> decision_of("threshold", decisions.Leaf(), threshold=0.7)
+        Threshold(threshold=0.7)
+    """
+    if parameters and not isinstance(decision, str):
+        raise InputError("the name of a decision with its parameters", f"only {', '.join(parameters)}")
+    if decision is None:
+        return default
+    if not isinstance(decision, str):
+        return decision
+    if parameters:
+        return decisions.make(decision, **parameters)
+    return from_spec(decisions.available(), "decision", decision)
+
+
+def inference_of(rule: str | Inference | None, default: Inference | None) -> Inference | None:
+    """An inference by its spec, as it is, or the default; ``"none"`` is no inference. Several are joined with ``+``.
+
+    Raises:
+        InputError: There is no such inference or option.
+
+    Example:
+        >>> inference_of("bottom-up", None)
+        BottomUp()
+        >>> inference_of("none", inference.BottomUp()) is None
+        True
+    """
+    if rule is None:
+        return default
+    if not isinstance(rule, str):
+        return rule
+    if rule == NO_INFERENCE:
+        return None
+    parts = [from_spec(inference.available(), "inference", text) for text in split_chain(rule)]
+    return parts[0] if len(parts) == 1 else inference.chain(parts)
+
+
+def split_chain(text: str) -> list[str]:
+    """The specs that a text joins with ``+``. A plus within a number or a file's name joins nothing.
+
+    Example:
+        >>> split_chain("diffusion:alpha=1e+0+subset:allowed=a+b.txt")
+        ['diffusion:alpha=1e+0', 'subset:allowed=a+b.txt']
+    """
+    return re.split(r"\+(?=[a-z][a-z0-9-]*(?::|\+|$))", text)
+
+
+def handle_of(rule: Inference | Decision | None) -> str:
+    """The handle of a rule, or what stands for no inference."""
+    return NO_INFERENCE if rule is None else rule.handle
+
+
+def spec_of(rule: Inference | Decision | None) -> str:
+    """The text that names a rule with its options.
+
+    Example:
+        >>> spec_of(inference.chain(inference.Diffusion(0.5), inference.BottomUp()))
+        'diffusion:alpha=0.5+bottom-up'
+    """
+    if rule is None:
+        return NO_INFERENCE
+    return "+".join(map(spec, rule.rules)) if isinstance(rule, inference.Chain) else spec(rule)
