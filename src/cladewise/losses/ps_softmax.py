@@ -43,7 +43,7 @@ def ps_softmax(
     """
     by_node = path_sum(pad(at_least_float(logits), (1, 0)), taxonomy)
     leaves = tree_index(taxonomy, logits.device).leaf_nodes
-    return flat_softmax(by_node[..., leaves], target, taxonomy, label_smoothing=label_smoothing)
+    return flat_softmax(by_node.index_select(-1, leaves), target, taxonomy, label_smoothing=label_smoothing)
 
 
 class PSSoftmax(Loss):
