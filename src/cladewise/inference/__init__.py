@@ -7,9 +7,29 @@ from typing import Any
 
 from cladewise.catalogue import make_part, named_parts
 from cladewise.inference.bottom_up import BottomUp
+from cladewise.inference.chain import Chain, FittableChain, chain
+from cladewise.inference.differentiable_diffusion import DifferentiableDiffusion
+from cladewise.inference.diffusion import Diffusion
 from cladewise.inference.inference import Inference
+from cladewise.inference.level_top_down import LevelTopDown, hierarchical_ensemble
+from cladewise.inference.subset import Subset
+from cladewise.inference.top_down import TopDown
 
-__all__ = ["BottomUp", "Inference", "available", "make"]
+__all__ = [
+    "BottomUp",
+    "Chain",
+    "DifferentiableDiffusion",
+    "Diffusion",
+    "FittableChain",
+    "Inference",
+    "LevelTopDown",
+    "Subset",
+    "TopDown",
+    "available",
+    "chain",
+    "hierarchical_ensemble",
+    "make",
+]
 
 
 def available() -> dict[str, type[Inference]]:
@@ -21,6 +41,6 @@ def make(name: str, **options: Any) -> Inference:
     """The inference rule of a name with its parameters.
 
     Raises:
-        InputError: No such rule or parameter.
+        InputError: No such rule, no such parameter, or one that is missing.
     """
     return make_part(available(), "inference", name, options)

@@ -5,15 +5,35 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from jaxtyping import Float
+from torch import Tensor
+
 from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.inference.inference import Inference
-from cladewise.predictions import LeafSoftmax, Prediction
+from cladewise.predictions import (
+    Coherence,
+    ConditionalSigmoid,
+    LeafSoftmax,
+    LevelSoftmax,
+    PathSumSigmoid,
+    PathSumSoftmax,
+    Prediction,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class BottomUp(Inference):
-    """A softmax over the leaves' scores alone, summed up the tree; scores of inner nodes are left out.
+    r"""A softmax over the leaves' scores alone, summed up the tree; what inner nodes say is left out.
+
+    .. math:: \log p_v = \operatorname{LSE}_{l \in B(v)} z_l - \operatorname{LSE}_l z_l
+
+    What the score :math:`z_l` of a leaf is follows from the head:
+
+    - coherent heads: its log-probability, so that nothing changes but the class of the prediction;
+    - a softmax a level: its score at the finest level, where all leaves compete;
+    - a sigmoid of path sums: the path sum; conditional sigmoids: the log-probability, the product down the path;
+    - a softmax or a sigmoid at every node: its own score.
 
     Raises:
         InputError: The head scores no leaves.
@@ -26,13 +46,35 @@ class BottomUp(Inference):
         >>> BottomUp()(NodeSoftmax(t, torch.zeros(1, 4))).log_prob.exp().tolist()
         [[1.0, 1.0, 0.5, 0.5]]
 
-    References: the evaluation protocol of "Hierarchical classification via diffusion on manifolds", appendix B.2.
+    References: the evaluation protocol of "Hierarchical classification via diffusion on manifolds", appendix B.2, where
+        every rule but diffusion uses the scores of the leaves alone.
     """
 
     name: ClassVar[str] = "bottom-up"
 
     def __call__(self, prediction: Prediction) -> Prediction:
-        leaves = ops.tree_index(prediction.taxonomy, prediction.device).leaf_nodes
-        if not bool(prediction.has_score[leaves].all()):
-            raise InputError("a head that scores every leaf", type(prediction).__name__)
-        return LeafSoftmax(prediction.taxonomy, prediction.scores[..., leaves])
+        return LeafSoftmax(prediction.taxonomy, leaf_scores(prediction))
+
+
+def leaf_scores(prediction: Prediction) -> Float[Tensor, "*batch leaf"]:
+    """The score by which each leaf competes with all others; see :class:`BottomUp`.
+
+    Raises:
+        InputError: The head scores no leaves.
+    """
+    leaves = ops.tree_index(prediction.taxonomy, prediction.device).leaf_nodes
+    match prediction:
+        case LeafSoftmax():
+            return prediction.leaf_logits
+        case LevelSoftmax(by_level=(*_, finest)):
+            return finest.log_prob
+        case PathSumSigmoid():
+            return PathSumSoftmax(prediction.taxonomy, prediction.node_logits).path_scores[..., leaves]
+        case ConditionalSigmoid():
+            return prediction.log_prob[..., leaves]
+        case _ if prediction.coherence is Coherence.EXACT or prediction.taxonomy.num_nodes == 1:
+            return prediction.log_prob[..., leaves]
+        case _:
+            if not bool(prediction.has_score[leaves].all()):
+                raise InputError("a head that scores every leaf", type(prediction).__name__)
+            return prediction.scores[..., leaves]

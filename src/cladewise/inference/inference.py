@@ -24,3 +24,7 @@ class Inference(ABC):
     @abstractmethod
     def __call__(self, prediction: Prediction) -> Prediction:
         """Infer for every image of the batch."""
+
+    def about(self, prediction: Prediction) -> dict[str, str]:
+        """What the rule does to such a prediction that its parameters do not say; to be kept with the result."""
+        return {}

@@ -1,0 +1,231 @@
+"""Diffusion whose matrix is learnt."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Generator
+from typing import ClassVar, Literal, Self
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from cladewise import catalogue, ops, progress
+from cladewise.errors import InputError
+from cladewise.inference.files import once
+from cladewise.inference.inference import Inference
+from cladewise.inference.level_loss import level_loss, restraint_weights
+from cladewise.inference.matrices import COPIES, FullMap, LeafMap, NeighbourMap, check_memory
+from cladewise.inference.sources import LevelChoice, Shift, Sources, chosen_levels
+from cladewise.predictions import LeafSoftmax, Prediction
+
+SILENT_SECONDS = 2.0
+"""How long fitting may take before it shows a bar."""
+
+
+@contextlib.contextmanager
+def _late_bar(text: str, total: int) -> Generator[Callable[[], None]]:
+    """What to call after each of some steps; a bar appears if they take long."""
+    begin, display = time.monotonic(), progress.bar()
+    task = display.add_task(text, total=total)
+
+    def advance() -> None:
+        display.advance(task)
+        if time.monotonic() - begin > SILENT_SECONDS:
+            display.start()
+
+    try:
+        yield advance
+    finally:
+        display.stop()
+
+
+@dataclasses.dataclass(frozen=True)
+class DifferentiableDiffusion(Inference):
+    r"""Scores of the leaves as a learnt linear function of the scores of all levels; summed up the tree.
+
+    .. math:: z = A^\top f^0, \qquad \log p_v = \operatorname{LSE}_{l \in B(v)} z_l - \operatorname{LSE}_l z_l
+
+    :math:`A` starts as the leaf columns of :math:`(1 - \alpha)(I - \alpha \bar W)^{-1}`, which is plain diffusion, and
+    is fitted on cached scores by cross-entropy at every level and the restraint on wrong classes
+    (:func:`~cladewise.inference.level_loss.level_loss`) with Adam. A part of the images is held out; the matrix with
+    the least cross-entropy there is kept, plain diffusion among the candidates, and fitting stops when it has not
+    improved for ``patience`` epochs. The same seed gives the same matrix. What diffuses, and the shift, are as in
+    :class:`~cladewise.inference.Diffusion`.
+
+    Args:
+        alpha: Rate of the diffusion that it starts from, in [0, 1).
+        form: ``"full"``, every leaf from every node, as in the paper; or ``"neighbourhood"``, every leaf from the nodes
+            within ``radius`` edges and its ancestors, for taxonomies whose full matrix does not fit.
+        radius: Edges, in the form ``"neighbourhood"``; 2 reaches the siblings.
+        levels: Levels whose scores are used.
+        shift: ``"none"``, or ``"level-min"`` to subtract the lowest score of each level.
+        restraint: Factor on the paper's weights of the restraint; 0 leaves it out.
+        learning_rate: Of Adam.
+        batch_size: Images a step.
+        epochs: Passes over the images at most.
+        patience: Epochs without improvement before it stops.
+        held_out: Part of the images to stop by, in (0, 1).
+        memory: Gigabytes that learning the matrix may take.
+        seed: Of the split and the order of the images.
+        matrix: What was learnt.
+
+    Raises:
+        InputError: A parameter is out of range; when it is fitted, the matrix does not fit into ``memory``; when it is
+            used, it was not fitted, or for scores of another width.
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
+        >>> scores = LeafSoftmax(t, torch.eye(3).repeat(10, 1))
+        >>> rule = DifferentiableDiffusion(epochs=20, learning_rate=0.1).fit(scores, torch.tensor([2, 3, 5]).repeat(10))
+        >>> rule.matrix.shape, bool((rule(scores).leaf_logits.argmax(-1) == scores.leaf_logits.argmax(-1)).all())
+        (torch.Size([3, 3]), True)
+
+    References: "Hierarchical classification via diffusion on manifolds", appendix B.2, which leaves the weights of the
+        cross-entropies, the start and the optimiser open; these are our choices, and so is the form
+        ``"neighbourhood"``. Of its Eq. 8 see :func:`~cladewise.inference.level_loss.level_loss`.
+    """
+
+    name: ClassVar[str] = "differentiable-diffusion"
+    fits_on: ClassVar[str] = "train"
+
+    alpha: float = 0.3
+    form: Literal["full", "neighbourhood"] = "full"
+    radius: int = 2
+    levels: LevelChoice = "all"
+    shift: Shift = "none"
+    restraint: float = 1.0
+    learning_rate: float = 1e-3
+    batch_size: int = 1024
+    epochs: int = 100
+    patience: int = 3
+    held_out: float = 0.1
+    memory: float = 4.0
+    seed: int = 0
+    matrix: Tensor | None = catalogue.fitted()  # noqa: RUF009 -- it is a field
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha < 1:
+            raise InputError("a diffusion rate alpha in [0, 1)", self.alpha)
+        if self.form not in ("full", "neighbourhood"):
+            raise InputError("a form: full, neighbourhood", repr(self.form))
+        if self.shift not in ("none", "level-min"):
+            raise InputError("shift among none, level-min", repr(self.shift))
+        if not 0 < self.held_out < 1:
+            raise InputError("a held-out part in (0, 1)", self.held_out)
+        for option, least in (("radius", 0), ("restraint", 0), ("epochs", 0), ("batch_size", 1), ("patience", 1)):
+            if getattr(self, option) < least:
+                raise InputError(f"{option} of {least} or more", getattr(self, option))
+        if not isinstance(self.levels, str | int):
+            object.__setattr__(self, "levels", tuple(self.levels))
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it can be used."""
+        return self.matrix is not None
+
+    def __call__(self, prediction: Prediction) -> Prediction:
+        if self.matrix is None:
+            raise InputError(f"a fitted {self.name}", "one that was not", advice="Call fit with scores and true nodes.")
+        sources = Sources.of(prediction, self.levels)
+        leaf_map = self._leaf_map(prediction, sources)
+        if self.matrix.shape != leaf_map.shape:
+            raise InputError(
+                f"scores like those that {self.name} was fitted on, a matrix {list(self.matrix.shape)}",
+                f"scores that take {list(leaf_map.shape)}",
+            )
+        return LeafSoftmax(prediction.taxonomy, self._leaf_scores(prediction, sources, leaf_map, self.matrix))
+
+    def about(self, prediction: Prediction) -> dict[str, str]:
+        sources = Sources.of(prediction, self.levels)
+        levels = chosen_levels(self.levels, prediction.taxonomy)
+        shift = sources.shift(self.shift, 0, sources.raw(prediction) == -torch.inf)
+        return {"shift": shift, "levels": ",".join(map(str, levels)), "sources": str(len(sources.nodes))}
+
+    def fit(self, prediction: Prediction, target: Int[Tensor, " batch"]) -> Self:
+        """The same rule with the matrix that suits these images.
+
+        Args:
+            prediction: Scores of the images, one batch axis.
+            target: True nodes.
+        """
+        if prediction.batch_shape != target.shape or target.ndim != 1 or not len(target):
+            raise InputError(
+                "predictions and true nodes [batch]", f"{list(prediction.batch_shape)}, {list(target.shape)}"
+            )
+        with torch.inference_mode(False), torch.enable_grad():
+            return dataclasses.replace(self, matrix=self._fitted(prediction.detach(), target.to(prediction.device)))
+
+    def _fitted(self, prediction: Prediction, target: Tensor) -> Tensor:
+        sources = Sources.of(prediction, self.levels)
+        leaf_map = self._leaf_map(prediction, sources)
+        taxonomy = prediction.taxonomy
+        restraint = restraint_weights(taxonomy.num_levels, self.restraint)
+        order = torch.Generator().manual_seed(self.seed)
+        images = torch.randperm(len(target), generator=order)
+        kept_apart = min(len(target) - 1, max(1, round(self.held_out * len(target))))
+        held, shown = images[:kept_apart], images[kept_apart:]
+        held = held if len(held) else shown  # a single image has to do for both
+
+        def losses(part: Tensor, matrix: Tensor, beta: tuple[float, ...]) -> Tensor:
+            rows = part.to(target.device)
+            scores = self._leaf_scores(prediction[rows], sources, leaf_map, matrix)
+            return level_loss(scores, target[rows], taxonomy, beta)
+
+        def held_out_loss(matrix: Tensor) -> float:
+            with torch.no_grad():
+                return sum(float(losses(part, matrix, ()).double().sum()) for part in held.split(self.batch_size))
+
+        matrix = leaf_map.closed_form(self.alpha)
+        if not matrix.numel():  # a tree of one node: nothing to learn
+            return matrix
+        matrix.requires_grad_()
+        adam = torch.optim.Adam([matrix], lr=self.learning_rate)
+        best, least, since = matrix.detach().clone(), held_out_loss(matrix), 0
+        with _late_bar(self.name, self.epochs) as advance:
+            for _ in range(self.epochs):
+                for part in shown[torch.randperm(len(shown), generator=order)].split(self.batch_size):
+                    adam.zero_grad()
+                    losses(part, matrix, restraint).mean().backward()
+                    adam.step()
+                now = held_out_loss(matrix)
+                since += 1
+                if now < least:
+                    best, least, since = matrix.detach().clone(), now, 0
+                advance()
+                if since >= self.patience:
+                    break
+        return best
+
+    def _leaf_map(self, prediction: Prediction, sources: Sources) -> LeafMap:
+        taxonomy, nodes = prediction.taxonomy, sources.nodes
+        if self.form == "full":
+            size = f"{len(nodes):,} nodes × {taxonomy.num_leaves:,} leaves"
+            check_memory(size, len(nodes) * taxonomy.num_leaves, self.memory, "Choose form=neighbourhood.")
+            return FullMap(taxonomy, nodes)
+        most = int(self.memory / (4e-9 * COPIES))
+        key = (
+            "neighbourhood",
+            self.radius,
+            self.levels,
+            most,
+            type(prediction),
+            repr(prediction.settings()),
+            nodes.device,
+        )
+        return once(taxonomy, key, lambda: NeighbourMap.within(self.radius, taxonomy, nodes, most))
+
+    def _leaf_scores(self, prediction: Prediction, sources: Sources, leaf_map: LeafMap, matrix: Tensor) -> Tensor:
+        raw = sources.raw(prediction)
+        absent = raw == -torch.inf
+        values = sources.footed(raw, sources.shift(self.shift, 0, absent))
+        scores = leaf_map(values, matrix.to(values.device, values.dtype))
+        if not bool(absent.any()):
+            return scores
+        closed = absent.new_zeros(*absent.shape[:-1], prediction.taxonomy.num_nodes)
+        closed = closed.index_copy(-1, sources.nodes, absent)
+        leaves = ops.tree_index(prediction.taxonomy, scores.device).leaf_nodes
+        return scores.masked_fill(closed[..., leaves], -torch.inf)

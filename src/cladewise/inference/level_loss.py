@@ -1,0 +1,98 @@
+"""What differentiable diffusion is fitted by: cross-entropy at every level, and restraint on wrong classes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise import ops
+from cladewise.inference.files import once
+from cladewise.taxonomy import Taxonomy
+
+PAPER_RESTRAINT = (10.0, 5.0, 3.0, 1.0, 0.5, 0.2)
+"""Weights of the restraint at the levels above the finest, coarse to fine, of the paper's trees of seven levels."""
+LARGEST = 1 - 1e-6
+"""Largest probability of a wrong class that the restraint still tells apart."""
+
+
+def restraint_weights(num_levels: int, factor: float) -> tuple[float, ...]:
+    """Weights of the restraint a level: the paper's, counted from the finest level up, which itself has none.
+
+    Trees of more levels repeat the weight of the coarsest.
+
+    Example:
+        >>> restraint_weights(4, 1.0), restraint_weights(8, 1.0)[:3]
+        ((1.0, 0.5, 0.2, 0.0), (10.0, 10.0, 5.0))
+    """
+    above = num_levels - 1
+    if above < 0:
+        return ()
+    padded = (PAPER_RESTRAINT[0],) * (above - len(PAPER_RESTRAINT)) + PAPER_RESTRAINT
+    return (*(factor * weight for weight in padded[len(padded) - above :]), 0.0)
+
+
+def level_loss(
+    leaf_scores: Float[Tensor, "batch leaf"],
+    target: Int[Tensor, " batch"],
+    taxonomy: Taxonomy,
+    restraint: tuple[float, ...] = (),
+) -> Float[Tensor, " batch"]:
+    r"""Cross-entropy at every level, and a price on the most probable wrong class of each.
+
+    .. math:: \ell = \sum_l -\log p^l_{a_l(t)} + \sum_l \beta^l \max_{k \ne a_l(t)} -\log (1 - p^l_k)
+
+    where :math:`p^l` are the probabilities of the nodes of extended level :math:`l`, sums of a softmax over the leaves,
+    and :math:`a_l(t)` is the target's node there. Levels finer than an internal target have no part in it.
+
+    Args:
+        leaf_scores: Scores of the leaves, before the softmax.
+        target: True nodes.
+        taxonomy: The label tree.
+        restraint: :math:`\beta^l`, coarse to fine; none where empty.
+
+    Returns:
+        Nats an image, not reduced.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
+        >>> level_loss(torch.zeros(1, 3), torch.tensor([t.find("b")]), t)  # log 3/2 + log 3
+        tensor([1.5041])
+
+    References: "Hierarchical classification via diffusion on manifolds", appendix B.2. As printed, Eq. 8 is always 0:
+        its largest term over all classes is the true one's, 0. The maximum here is over the wrong classes.
+    """
+    index = ops.tree_index(taxonomy, leaf_scores.device)
+    log_prob = ops.leaf_logsumexp(ops.at_least_float(leaf_scores).log_softmax(-1), taxonomy)
+    total = log_prob.new_zeros(len(target))
+    for place, level in enumerate(_levels(taxonomy, leaf_scores.device)):
+        right = level.representative[target]
+        loss = -log_prob.gather(-1, right[:, None]).squeeze(-1)
+        if restraint and restraint[place]:
+            wrong = log_prob.index_select(-1, level.nodes).masked_fill(level.nodes == right[:, None], -torch.inf)
+            loss = loss - restraint[place] * torch.log1p(-wrong.amax(-1).exp().clamp(max=LARGEST))
+        total = total + loss.masked_fill((index.level[target] < level.number) & (index.height[target] > 0), 0.0)
+    return total
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Level:
+    number: int
+    nodes: Int[Tensor, " level_node"]
+    representative: Int[Tensor, " node"]
+
+
+def _levels(taxonomy: Taxonomy, device: torch.device) -> list[_Level]:
+    def build() -> list[_Level]:
+        return [
+            _Level(
+                level,
+                torch.as_tensor(taxonomy.level_nodes(level), device=device),
+                torch.as_tensor(taxonomy.at_level(level), device=device),
+            )
+            for level in range(1, taxonomy.num_levels + 1)
+        ]
+
+    return once(taxonomy, ("levels of the loss", device), build)

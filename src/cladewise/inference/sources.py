@@ -1,0 +1,149 @@
+"""What diffuses: the raw scores of the chosen levels, on one footing."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from cladewise import ops
+from cladewise.catalogue import nearest
+from cladewise.errors import InputError
+from cladewise.predictions import LevelSoftmax, Prediction, level_layout
+from cladewise.taxonomy import Taxonomy
+
+Shift = Literal["none", "level-min"]
+LevelChoice = str | int | Sequence[int]
+
+
+def chosen_levels(choice: LevelChoice, taxonomy: Taxonomy) -> tuple[int, ...]:
+    """Levels by number or name, ascending: ``"all"``, ``"6,7"``, ``"6-7"``, ``"genus,species"``, ``7``, ``(6, 7)``.
+
+    Raises:
+        InputError: There is no such level.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b", "c")], level_names=["family", "genus", "species"])
+        >>> chosen_levels("all", t), chosen_levels("2-3", t), chosen_levels("family,3", t)
+        ((1, 2, 3), (2, 3), (1, 3))
+    """
+    if choice == "all":
+        return tuple(range(1, taxonomy.num_levels + 1))
+    parts = re.split(r"[,;\s]+", choice.strip()) if isinstance(choice, str) else None
+    if parts is None:
+        parts = [str(choice)] if isinstance(choice, int) else [str(level) for level in choice]
+    return tuple(sorted({level for part in parts for level in _levels(part, taxonomy)}))
+
+
+def _levels(part: str, taxonomy: Taxonomy) -> range:
+    if part in taxonomy.level_names:
+        level = taxonomy.level_names.index(part) + 1
+        return range(level, level + 1)
+    numbers = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+    if numbers:
+        first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+        if 1 <= first <= last <= taxonomy.num_levels:
+            return range(first, last + 1)
+    raise InputError(
+        f"levels among 1 to {taxonomy.num_levels} or {', '.join(taxonomy.level_names)}, or all",
+        repr(part),
+        advice=nearest(part, taxonomy.level_names),
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sources:
+    """The nodes whose scores diffuse, by the level that they compete at.
+
+    A leaf competes with all leaves, which is what the finest level consists of, however high up it hangs. A head with
+    a softmax a level scores such a leaf several times: its score from the finest chosen level is taken, the one that
+    was trained against the other leaves. Any other node has its own level.
+    """
+
+    nodes: Int[Tensor, " input"]
+    """Nodes, level by level."""
+    levels: tuple[slice, ...]
+    """Where each level's nodes are among them."""
+    finest: int
+    """The finest chosen level."""
+    complete: bool
+    """Whether all nodes below the root are among them."""
+
+    @classmethod
+    def of(cls, prediction: Prediction, choice: LevelChoice = "all") -> Sources:
+        """Those nodes of the chosen levels that a head scores; never the root.
+
+        Raises:
+            InputError: The head scores no node of those levels.
+        """
+        taxonomy = prediction.taxonomy
+        levels = chosen_levels(choice, taxonomy)
+        index = ops.tree_index(taxonomy, prediction.device)
+        finest = max(levels, default=0)
+        at = torch.where(index.height == 0, taxonomy.num_levels, index.level)
+        taken = prediction.has_score & torch.isin(index.level, torch.tensor(levels, device=prediction.device))
+        taken |= prediction.has_score & (index.height == 0) & (index.level <= finest)
+        taken[0] = False
+        nodes = taken.nonzero().squeeze(1)
+        if taxonomy.num_nodes > 1 and not len(nodes):
+            raise InputError(f"a head with scores at levels {choice}", type(prediction).__name__)
+        order = at[nodes].argsort(stable=True)
+        stops = torch.bincount(at[nodes], minlength=taxonomy.num_levels + 1).cumsum(0).tolist()
+        slices = tuple(slice(start, stop) for start, stop in zip([0, *stops], stops, strict=False) if stop > start)
+        return cls(nodes[order], slices, finest, len(nodes) == taxonomy.num_nodes - 1)
+
+    def truncates(self, top: int) -> bool:
+        """Whether keeping the ``top`` best nodes a level leaves any out; 0 keeps all."""
+        return top > 0 and any(part.stop - part.start > top for part in self.levels)
+
+    def shift(self, wanted: Shift, top: int, absent: Bool[Tensor, "*batch input"]) -> Shift:
+        """The shift that is used: what is left out counts as 0, which means "worst" only after a shift."""
+        missing = not self.complete or self.truncates(top)
+        return "level-min" if missing or wanted == "level-min" or bool(absent.any()) else "none"
+
+    def raw(self, prediction: Prediction) -> Float[Tensor, "*batch input"]:
+        """Scores of the nodes as the head gave them; -inf where an earlier rule has ruled a node out."""
+        scores = prediction.scores
+        if isinstance(prediction, LevelSoftmax) and not prediction.tied:
+            scores = _with_finest(scores, prediction, self.finest)
+        return ops.at_least_float(scores.index_select(-1, self.nodes))
+
+    def footed(self, raw: Float[Tensor, "*batch input"], shift: Shift, top: int = 0) -> Float[Tensor, "*batch input"]:
+        """Scores after the shift, with the best ``top`` of each level kept and all else 0."""
+        if shift == "none":
+            return raw
+        parts: list[Tensor] = []
+        for where in self.levels:
+            part = raw[..., where]
+            absent = part == -torch.inf
+            lowest = part.masked_fill(absent, torch.inf).amin(-1, keepdim=True)
+            lowest = lowest.masked_fill(lowest == torch.inf, 0.0)
+            part = (part.masked_fill(absent, 0.0) - lowest).masked_fill(absent, 0.0)
+            if 0 < top < part.shape[-1]:
+                best = part.topk(top, dim=-1).indices
+                part = torch.zeros_like(part).scatter(-1, best, part.gather(-1, best))
+            parts.append(part)
+        return torch.cat(parts, dim=-1) if parts else raw
+
+
+def _with_finest(scores: Tensor, prediction: LevelSoftmax, finest: int) -> Tensor:
+    """The scores with those of leaves that several levels repeat replaced by the finest level's."""
+    taxonomy, start = prediction.taxonomy, 0
+    columns, nodes = torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
+    for level, held in zip(prediction.levels, level_layout(taxonomy, prediction.levels), strict=True):
+        if level <= finest:
+            repeated = torch.as_tensor(taxonomy.is_leaf[held] & (taxonomy.level[held] < level)).nonzero().squeeze(1)
+            columns, nodes = torch.cat([columns, start + repeated]), torch.cat([nodes, torch.as_tensor(held)[repeated]])
+        start += len(held)
+    if not len(nodes):
+        return scores
+    # later, finer entries win: keep the last of each node
+    last = torch.full((taxonomy.num_nodes,), -1).scatter_reduce(0, nodes, columns, "amax")
+    nodes = (last >= 0).nonzero().squeeze(1)
+    columns, nodes = last[nodes].to(scores.device), nodes.to(scores.device)
+    return scores.index_copy(-1, nodes, prediction.level_logits.index_select(-1, columns))

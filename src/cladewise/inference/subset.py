@@ -1,0 +1,123 @@
+"""Subset inference: only what can be where the picture was taken."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from cladewise.errors import InputError
+from cladewise.inference.bottom_up import leaf_scores
+from cladewise.inference.files import nodes_of_lines, once, version
+from cladewise.inference.inference import Inference
+from cladewise.predictions import (
+    ConditionalSigmoid,
+    LeafSoftmax,
+    LevelSoftmax,
+    NodeSigmoid,
+    NodeSoftmax,
+    PathSumSigmoid,
+    Prediction,
+)
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True)
+class Subset(Inference):
+    r"""Only some nodes can be: the mass of all others is removed and what is left renormalised.
+
+    .. math:: p'_v = \frac{\sum_{l \in B(v) \cap S} p_l}{\sum_{l \in S} p_l}
+
+    where :math:`S` are the leaves at or under an allowed node: an allowed internal node allows all below it. A node
+    *can be* if it has such a leaf at or under it.
+
+    - Coherent heads give a :class:`~cladewise.predictions.LeafSoftmax` with -inf at the leaves that cannot be.
+    - A softmax over all nodes stays one, without the nodes that cannot be. An ancestor of an allowed node keeps what it
+      owns, which says "somewhere below".
+    - A softmax a level loses, at each level, the nodes that cannot be.
+    - Sigmoids have no sum that could be restored: nodes that cannot be get probability 0, the others keep theirs.
+    - Any other kind gives what :class:`~cladewise.inference.BottomUp` gives, without the leaves that cannot be.
+
+    Args:
+        allowed: A text file with a name or path of a node on each line, or a sequence of nodes: numbers, names, paths.
+
+    Raises:
+        InputError: A name is not, or not only, one node's, or nothing is allowed.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",), ("e",)])
+        >>> Subset(["c", "d"])(LeafSoftmax(t, torch.zeros(1, 4))).log_prob.exp()
+        tensor([[1.0000, 0.5000, 0.0000, 0.5000, 0.5000, 0.0000]])
+    """
+
+    name: ClassVar[str] = "subset"
+
+    allowed: str | Path | Sequence[int | str | Sequence[str]] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.allowed, str | Path):
+            entries = (
+                v if isinstance(v, str) else tuple(v) if isinstance(v, Sequence) else int(v) for v in self.allowed
+            )
+            object.__setattr__(self, "allowed", tuple(entries))
+
+    @property
+    def handle(self) -> str:
+        """Of a sequence a hash, since it may be long."""
+        if isinstance(self.allowed, str | Path):
+            return super().handle
+        return f"{self.name}-{hashlib.sha256(repr(self.allowed).encode()).hexdigest()[:8]}"
+
+    def __call__(self, prediction: Prediction) -> Prediction:
+        taxonomy = prediction.taxonomy
+        closed = ~self.can_be(taxonomy, prediction.device)
+        logits = prediction.logits
+        match prediction:
+            case NodeSoftmax() | LevelSoftmax():
+                without = logits.masked_fill(closed[prediction.scored_nodes], -torch.inf)
+                return prediction.map(lambda _: without)
+            case NodeSigmoid() | ConditionalSigmoid() | PathSumSigmoid():
+                return prediction.map(lambda _: logits.masked_fill(closed[1:], -torch.inf))
+            case _:
+                leaves = torch.as_tensor(taxonomy.leaf_nodes.copy(), device=prediction.device)
+                return LeafSoftmax(taxonomy, leaf_scores(prediction).masked_fill(closed[leaves], -torch.inf))
+
+    def can_be(self, taxonomy: Taxonomy, device: torch.device | str = "cpu") -> Bool[Tensor, " node"]:
+        """Which nodes have an allowed leaf at or under them.
+
+        Raises:
+            InputError: A name is not, or not only, one node's, or nothing is allowed.
+        """
+        by_file = isinstance(self.allowed, str | Path)
+        source = version(self.allowed) if isinstance(self.allowed, str | Path) else self.allowed
+        key = ("subset", by_file, source, torch.device(device))
+        return once(taxonomy, key, lambda: torch.as_tensor(self._can_be(taxonomy), device=device))
+
+    def _can_be(self, taxonomy: Taxonomy) -> np.ndarray:
+        if isinstance(self.allowed, str | Path):
+            nodes, at = nodes_of_lines(self.allowed, taxonomy), str(self.allowed)
+        else:
+            nodes, at = [_node(entry, taxonomy) for entry in self.allowed], ""
+        if not nodes:
+            advice = "Pass allowed, a file with a name or path on each line."
+            raise InputError("at least one allowed node", "none", at=at, advice=advice)
+        change = np.zeros(taxonomy.num_leaves + 1, dtype=np.int64)
+        np.add.at(change, taxonomy.leaf_start[nodes], 1)
+        np.subtract.at(change, taxonomy.leaf_end[nodes], 1)
+        before = np.concatenate([[0], np.cumsum(np.cumsum(change)[:-1] > 0)])
+        return before[taxonomy.leaf_end] > before[taxonomy.leaf_start]
+
+
+def _node(entry: int | str | Sequence[str], taxonomy: Taxonomy) -> int:
+    if not isinstance(entry, int):
+        return taxonomy.find(entry)
+    if not 0 <= entry < taxonomy.num_nodes:
+        raise InputError(f"nodes from 0 to {taxonomy.num_nodes - 1}", entry)
+    return entry
