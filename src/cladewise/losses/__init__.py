@@ -3,12 +3,18 @@
 from cladewise.losses.conditional_sigmoid import ConditionalSigmoidLoss, conditional_sigmoid
 from cladewise.losses.conditional_softmax import ConditionalSoftmax, conditional_softmax
 from cladewise.losses.deep_rtc import DeepRTC, deep_rtc, random_cut_softmax
+from cladewise.losses.descendant import DescendantSoftmax, descendant_softmax
+from cladewise.losses.distances import read_distances
 from cladewise.losses.flat import FlatSoftmax, flat_softmax
 from cladewise.losses.hace import HACE, ancestral_weights, hace
+from cladewise.losses.hace_soft import HACESoft
 from cladewise.losses.hxe import HXE, hxe, tree_hxe
+from cladewise.losses.levels import LevelSoftmaxLoss
 from cladewise.losses.loss import Loss
+from cladewise.losses.margin import SoftMaxMargin, margins, soft_max_margin
 from cladewise.losses.multilabel import MultilabelFocal, multilabel_focal
 from cladewise.losses.ps_softmax import PSSoftmax, ps_softmax
+from cladewise.losses.soft_labels import SoftLabels, SoftTargets, soft_targets
 
 __all__ = [
     "HACE",
@@ -16,19 +22,30 @@ __all__ = [
     "ConditionalSigmoidLoss",
     "ConditionalSoftmax",
     "DeepRTC",
+    "DescendantSoftmax",
     "FlatSoftmax",
+    "HACESoft",
+    "LevelSoftmaxLoss",
     "Loss",
     "MultilabelFocal",
     "PSSoftmax",
+    "SoftLabels",
+    "SoftMaxMargin",
+    "SoftTargets",
     "ancestral_weights",
     "conditional_sigmoid",
     "conditional_softmax",
     "deep_rtc",
+    "descendant_softmax",
     "flat_softmax",
     "hace",
     "hxe",
+    "margins",
     "multilabel_focal",
     "ps_softmax",
     "random_cut_softmax",
+    "read_distances",
+    "soft_max_margin",
+    "soft_targets",
     "tree_hxe",
 ]

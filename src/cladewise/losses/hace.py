@@ -97,6 +97,42 @@ def hace(
     return (_surprise(path, eps) * weights).sum(-1)
 
 
+def node_cross_entropy(
+    logits: Float[Tensor, "*batch out"],
+    wanted: Float[Tensor, "*batch node"],
+    taxonomy: Taxonomy,
+    domain: Domain = "nodes",
+    *,
+    eps: float = 0.0,
+) -> Float[Tensor, "*batch"]:
+    r"""Cross-entropy between masses wanted at all nodes and the mass at or under each: HACE's loss of any target.
+
+    .. math:: \ell = -\sum_v T_v \log q_v
+
+    Args:
+        logits: Scores of the nodes of the domain.
+        wanted: Target mass :math:`T` of every node; it takes no gradient.
+        taxonomy: The label tree.
+        domain: Which nodes have scores.
+        eps: Added to :math:`q` before the logarithm.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> node_cross_entropy(torch.zeros(1, 4), torch.tensor([[0.0, 0.0, 0.5, 0.5]]), t).exp().round()
+        tensor([4.])
+    """
+    scores = at_least_float(logits)
+    if domain == "leaves":
+        log_mass = leaf_logsumexp(scores, taxonomy)
+    else:
+        log_mass = subtree_logsumexp(scores if domain == "nodes" else pad(scores, (1, 0), value=-torch.inf), taxonomy)
+    wanted = torch.empty_like(log_mass).copy_(wanted)  # in the same order in memory: mixed orders are slow to combine
+    if eps:
+        return (_surprise(log_mass, eps) * wanted).sum(-1)
+    wanted[..., 0] -= wanted.sum(-1)  # takes the root's log-mass off every term, at the cost of no further row of nodes
+    return -(log_mass * wanted).sum(-1)
+
+
 def _scored(domain: Support, with_root: bool) -> Domain:
     return "leaves" if domain == "leaves" else "nodes" if with_root else "nodes-without-root"
 
@@ -171,6 +207,11 @@ class HACE(Loss):
             return self.taxonomy.num_leaves
         return self.taxonomy.num_nodes - (not self.with_root)
 
+    @property
+    def scored(self) -> Domain:
+        """Nodes that have a score."""
+        return _scored(self.domain, self.with_root)
+
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         if self._spread is None:
             return hace(
@@ -185,20 +226,14 @@ class HACE(Loss):
         return self._smoothed(logits, target)
 
     def _smoothed(self, logits: Tensor, target: Tensor) -> Tensor:
-        if self.domain == "leaves":
-            log_mass = leaf_logsumexp(logits, self.taxonomy)
-        else:
-            scores = logits if self.with_root else pad(logits, (1, 0), value=-torch.inf)
-            log_mass = subtree_logsumexp(scores, self.taxonomy)
-        surprise = _surprise(log_mass, self.eps)
-        spread = torch.as_tensor(self._spread, dtype=logits.dtype, device=logits.device)
-        everywhere = (surprise.reshape(-1, self.taxonomy.num_nodes) @ spread).reshape(target.shape)
         path = ancestors(target, self.taxonomy)
         weights = ancestral_weights(
             target, self.taxonomy, dilution=self.dilution, with_root=self.with_root, dtype=logits.dtype
         )
-        own = 1.0 - self.smoothing - self._share
-        return everywhere + own * (surprise.gather(-1, path.clamp(min=0)) * weights).sum(-1)
+        spread = torch.as_tensor(self._spread, dtype=logits.dtype, device=logits.device)
+        own = (1.0 - self.smoothing - self._share) * weights
+        wanted = spread.expand(*target.shape, -1).scatter_add(-1, path.clamp(min=0), own)
+        return node_cross_entropy(logits, wanted, self.taxonomy, self.scored, eps=self.eps)
 
     def _receivers(self) -> NDArray[np.bool_]:
         """Nodes that horizontal smoothing gives mass to."""

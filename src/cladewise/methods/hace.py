@@ -14,11 +14,9 @@ from cladewise.taxonomy import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HACEMethod(Method):
-    """Every node has a score and competes; the answer is the node that scores highest, an internal one if it must."""
+class HACEBase(Method):
+    """What the HACE methods share: every node has a score and competes, and targets are diluted up their paths."""
 
-    name: ClassVar[str] = "hace"
-    title: ClassVar[str] = "Hierarchy-aware cross-entropy (HACE)"
     citation: ClassVar[Citation] = Citation(
         "Authors of arXiv:2605.06274",
         "Hierarchy-aware cross-entropy",
@@ -30,7 +28,6 @@ class HACEMethod(Method):
     dilution: float = option(
         0.5, "share of the target that stays at each step up the path, in (0, 1]", grid=(0.2, 0.5, 0.7)
     )
-    smoothing: float = option(0.0, "share of the target spread sideways before it is spread up, in [0, 1)")
     domain: Literal["nodes", "leaves"] = option("nodes", "what the softmax runs over; the paper's code: nodes")
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
@@ -40,8 +37,18 @@ class HACEMethod(Method):
         num_scores = taxonomy.num_nodes - (not with_root)
         return LinearHead(num_features, num_scores, lambda scores: NodeSoftmax(taxonomy, scores, with_root))
 
-    def loss(self, taxonomy: Taxonomy) -> Loss:
-        return HACE(taxonomy, dilution=self.dilution, smoothing=self.smoothing, domain=self.domain)
-
     def decision(self) -> Decision:
         return NodeArgmax() if self.domain == "nodes" else Leaf()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HACEMethod(HACEBase):
+    """Every node has a score and competes; the answer is the node that scores highest, an internal one if it must."""
+
+    name: ClassVar[str] = "hace"
+    title: ClassVar[str] = "Hierarchy-aware cross-entropy (HACE)"
+
+    smoothing: float = option(0.0, "share of the target spread sideways before it is spread up, in [0, 1)")
+
+    def loss(self, taxonomy: Taxonomy) -> Loss:
+        return HACE(taxonomy, dilution=self.dilution, smoothing=self.smoothing, domain=self.domain)

@@ -1,0 +1,110 @@
+"""Descendant softmax: every ancestor of the target against the mass around it."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise.errors import InputError
+from cladewise.losses.loss import Loss
+from cladewise.losses.rings import path_to, ring_logsumexp
+from cladewise.ops import at_least_float, tree_index
+from cladewise.taxonomy import Taxonomy
+
+Rivals = Literal["complement", "all"]
+
+
+def descendant_softmax(
+    logits: Float[Tensor, "*batch node"],
+    target: Int[Tensor, "*batch"],
+    taxonomy: Taxonomy,
+    *,
+    form: Rivals = "complement",
+) -> Float[Tensor, "*batch"]:
+    r"""Cross-entropies of the target's ancestors, each against the nodes that contradict it.
+
+    .. math:: \ell = \sum_{a \in A(t)} \frac{Z_a - z_a}{|B(a)|}, \qquad
+        Z_a = \log\Big(e^{z_a} + \sum_{v \notin De(a) \cup A(a)} e^{z_v}\Big)
+
+    where :math:`A(t)` are the target and its ancestors, the root too, :math:`De(a)` the nodes at or under ``a`` and
+    :math:`B(a)` the leaves among them. The rivals of an ancestor are neither the nodes above it nor those below it, so
+    the root's term is 0. The form ``"all"`` has :math:`Z_a = \operatorname{LSE}_v z_v` over all nodes.
+
+    Args:
+        logits: Score of every node.
+        target: Node of every image; nothing below an internal target is a rival of any of its terms.
+        taxonomy: The label tree.
+        form: ``"complement"``, which the paper calls soft-max-descendant, or ``"all"``.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a",), ("b",), ("c",)])
+        >>> descendant_softmax(torch.zeros(1, 4), torch.tensor([2]), t).exp().round()
+        tensor([3.])
+
+    References: Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929. The
+        released code sums up the energies of all nodes and gathers those of the path's siblings; the sums are equal.
+    """
+    index = tree_index(taxonomy, logits.device)
+    scores, node = at_least_float(logits).reshape(-1, logits.shape[-1]), target.reshape(-1)
+    path = path_to(node, taxonomy)
+    on_path = torch.arange(path.shape[1], device=path.device) <= index.depth[node, None]
+    weight = on_path / (index.leaf_end[path] - index.leaf_start[path]).to(scores.dtype)
+    if form == "all":
+        to_target = torch.nn.functional.cross_entropy(scores, node, reduction="none")[:, None]
+        terms = to_target + scores.gather(-1, node[:, None]) - scores.gather(-1, path)
+    else:
+        own, siblings = _own_and_siblings(scores, path, on_path, index.end)
+        terms = _own_and_outside(own, siblings) - own
+    return (terms * weight).sum(-1).reshape(target.shape)
+
+
+def _own_and_siblings(scores: Tensor, path: Tensor, on_path: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+    """Score of each node of the path, and log-sum-exp over the subtrees of its siblings from the second node on.
+
+    Both are rings: the score between all at or under the node and all strictly under it, the siblings between all
+    strictly under their parent and all at or under the node.
+    """
+    stop = end[path]
+    begin = torch.where(on_path, path, stop)  # below the target: nothing, at its end
+    starts = torch.stack([begin, torch.minimum(begin + 1, stop)], dim=-1).flatten(1)
+    rings = ring_logsumexp(scores, (starts, stop.repeat_interleave(2, dim=1)))
+    return torch.where(on_path, rings[:, ::2], 0.0), rings[:, 1:-1:2]
+
+
+def _own_and_outside(own: Tensor, siblings: Tensor) -> Tensor:
+    """Log-sum-exp, for each node of the path, of its own score and of all siblings down to its depth."""
+    depth = own.shape[1]
+    row, column = torch.arange(depth, device=own.device)[:, None], torch.arange(depth - 1, device=own.device)
+    outside = siblings[:, None, :].masked_fill(column >= row, -torch.inf)
+    return torch.cat([own[..., None], outside], dim=-1).logsumexp(-1)
+
+
+class DescendantSoftmax(Loss):
+    """Cross-entropies of the target's ancestors; see :func:`descendant_softmax`.
+
+    Raises:
+        InputError: The form is not known.
+
+    Example:
+        >>> loss = DescendantSoftmax(Taxonomy.from_paths([("a", "b"), ("a", "c")]), "all")
+        >>> loss.num_outputs
+        4
+        >>> loss(torch.zeros(1, 4), torch.tensor([0])).exp().round(decimals=2)
+        tensor([2.])
+    """
+
+    def __init__(self, taxonomy: Taxonomy, form: Rivals = "complement") -> None:
+        super().__init__(taxonomy)
+        if form not in get_args(Rivals):
+            raise InputError(f"a form among {', '.join(get_args(Rivals))}", repr(form))
+        self.form: Rivals = form
+
+    @property
+    def num_outputs(self) -> int:
+        return self.taxonomy.num_nodes
+
+    def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
+        return descendant_softmax(logits, target, self.taxonomy, form=self.form)

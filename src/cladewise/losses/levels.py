@@ -1,0 +1,84 @@
+"""A cross-entropy at every level."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from cladewise.losses.loss import Loss
+from cladewise.predictions import level_layout
+from cladewise.taxonomy import Taxonomy
+
+NO_LABEL = -100
+"""Marks a level that a label says nothing about."""
+
+
+class LevelSoftmaxLoss(Loss):
+    r"""Cross-entropy of a softmax over each chosen level, summed over the levels.
+
+    .. math:: \ell = \sum_k \Big(\operatorname{LSE}_{v \in \text{level}\ k} z_v^{(k)} - z_{t_k}^{(k)}\Big)
+
+    where :math:`t_k` represents the target at the extended level ``k``: its ancestor there, or a leaf above the level
+    itself, which is repeated in it. An internal target says nothing about levels finer than its own, and they do not
+    count; the root costs 0. Takes the logits of :class:`~cladewise.predictions.LevelSoftmax` of the same settings.
+
+    Args:
+        taxonomy: The label tree.
+        levels: The chosen levels, 1 for the coarsest; all of them where none are given. The finest is always one.
+        tied: A leaf above a level has one score, which it takes along to every level that repeats it.
+
+    Raises:
+        InputError: A level does not exist, they are not ascending, or the finest is not among them.
+
+    Example:
+        >>> loss = LevelSoftmaxLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]))
+        >>> loss(torch.zeros(3, 5), torch.tensor([2, 1, 0])).exp().round()
+        tensor([6., 2., 1.])
+
+    References: Dhall et al., Hierarchical image classification using entailment cone embeddings, CVPRW 2020,
+        arXiv:2004.03459, Eq. 6 (per-level classifiers). Valmadre, NeurIPS 2022, arXiv:2210.10929, whose released code
+        repeats shallow leaves and refuses internal labels.
+    """
+
+    _classes: Tensor
+    _columns: Tensor
+
+    def __init__(self, taxonomy: Taxonomy, levels: tuple[int, ...] = (), tied: bool = False) -> None:
+        super().__init__(taxonomy)
+        self.levels = tuple(levels) or tuple(range(1, taxonomy.num_levels + 1))
+        self.tied = tied
+        layout = level_layout(taxonomy, self.levels)
+        by_level = np.concatenate([np.zeros(0, dtype=np.int64), *layout])
+        scored = np.unique(by_level) if tied else by_level
+        columns = np.searchsorted(scored, by_level) if tied else np.arange(by_level.size)
+        classes = [_class_of_node(taxonomy, level, nodes) for level, nodes in zip(self.levels, layout, strict=True)]
+        self._sizes = [nodes.size for nodes in layout]
+        self._num_outputs = scored.size
+        self.register_buffer("_columns", torch.from_numpy(columns), persistent=False)
+        self.register_buffer(
+            "_classes", torch.from_numpy(np.array(classes).reshape(-1, taxonomy.num_nodes)), persistent=False
+        )
+
+    @property
+    def num_outputs(self) -> int:
+        return self._num_outputs
+
+    def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        scores, node = logits.reshape(-1, logits.shape[-1]), target.reshape(-1)
+        if self.tied:
+            scores = scores[:, self._columns.to(logits.device)]
+        loss = scores[:, :0].sum(-1)
+        wanted = self._classes.to(logits.device)[:, node]
+        for of_level, classes in zip(scores.split(self._sizes, dim=-1) if self._sizes else (), wanted, strict=True):
+            loss = loss + cross_entropy(of_level, classes, reduction="none", ignore_index=NO_LABEL)
+        return loss.reshape(target.shape)
+
+
+def _class_of_node(taxonomy: Taxonomy, level: int, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place in the level of what represents each node there, where the node as a label says that much."""
+    speaks = (taxonomy.level >= level) | taxonomy.is_leaf
+    return np.where(speaks, np.searchsorted(nodes, taxonomy.at_level(level)), NO_LABEL)

@@ -1,0 +1,120 @@
+"""The rings around a target's path: what is constant on them, and log-sum-exps over them.
+
+The ranges of a path nest (see :mod:`cladewise.ops.nested`); the ring of a range is what it has beyond the next one in.
+All nodes of the ring around an ancestor, and all leaves of it, have that ancestor as the lowest that they share with
+the target. So whatever depends on the lowest common ancestor alone takes one number a ring, and never a table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from cladewise.ops import ancestors, tree_index
+from cladewise.ops.segments import BLOCK, Segments
+from cladewise.taxonomy import Taxonomy
+
+CHUNK = 1 << 16
+"""Values treated at a time, so that intermediates stay in the processor's cache."""
+
+Ranges = tuple[Int[Tensor, "batch range"], Int[Tensor, "batch range"]]
+"""Where the nested ranges of each row begin and end."""
+
+
+def path_to(target: Int[Tensor, " batch"], taxonomy: Taxonomy) -> Int[Tensor, "batch depth"]:
+    """Ancestor of each target at every depth, root first; places below the target repeat it.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
+        >>> path_to(torch.tensor([2, 3]), t).tolist()
+        [[0, 1, 2], [0, 3, 3]]
+    """
+    path = ancestors(target, taxonomy)
+    return torch.where(path >= 0, path, target[:, None])
+
+
+def leaf_ranges(path: Int[Tensor, "batch depth"], taxonomy: Taxonomy) -> Ranges:
+    """Leaf positions at or under each node of a path."""
+    index = tree_index(taxonomy, path.device)
+    return index.leaf_start[path], index.leaf_end[path]
+
+
+def node_ranges(path: Int[Tensor, "batch depth"], taxonomy: Taxonomy) -> Ranges:
+    """Nodes at or under each node of a path."""
+    return path, tree_index(taxonomy, path.device).end[path]
+
+
+def fill_rings(by_ring: Float[Tensor, "batch range"], ranges: Ranges, width: int) -> Float[Tensor, "batch out"]:
+    """Rows of ``width`` values that are constant on each ring; the first range is the whole row.
+
+    Example:
+        >>> fill_rings(torch.tensor([[1.0, 2.0]]), (torch.tensor([[0, 1]]), torch.tensor([[4, 3]])), 4)
+        tensor([[1., 2., 2., 1.]])
+    """
+    starts, ends = ranges
+    bounds = torch.cat([starts, ends.flip(1)], dim=1)
+    values = torch.cat([by_ring, by_ring[:, :-1].flip(1)], dim=1)
+    size = starts.shape[0] * width
+    return values.flatten().repeat_interleave(bounds.diff(dim=1).flatten(), output_size=size).view(-1, width)
+
+
+def ring_logsumexp(values: Float[Tensor, "batch out"], ranges: Ranges) -> Float[Tensor, "batch range"]:
+    """Log-sum-exp over the ring of each of the nested ranges, the innermost range being its own ring.
+
+    The first range is the whole row. A ring of nothing gives -inf. No sum is the difference of two others, so a ring is
+    exact however little it has beside the others.
+
+    Example:
+        >>> ring_logsumexp(torch.zeros(1, 6), (torch.tensor([[0, 2, 2]]), torch.tensor([[6, 5, 3]]))).exp().round()
+        tensor([[3., 2., 1.]])
+    """
+    return _RingLogSumExp.apply(values.contiguous(), *ranges)
+
+
+class _RingLogSumExp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
+        ctx.cut = cut = Segments.between(values.shape[1], starts, ends)
+        blocks = values.new_empty(values.shape[0], cut.num_blocks)
+        for rows in _chunks(values):
+            blocks[rows] = _blocks(values[rows], cut).logsumexp(-1)
+        by_segment = cut.logsumexp(blocks, values.flatten()[cut.singles])
+        rings = by_segment[:, : starts.shape[1]].clone()
+        rings[:, :-1] = torch.logaddexp(rings[:, :-1], by_segment[:, starts.shape[1] :].flip(1))
+        ctx.save_for_backward(values, rings)
+        return rings
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None, None]:
+        values, rings = ctx.saved_tensors
+        cut: Segments = ctx.cut
+        base, scale = _by_segment(rings.masked_fill(rings == -torch.inf, 0.0)), _by_segment(grads[0])
+        block_base, block_scale = cut.spread_to_blocks(base, torch.inf), cut.spread_to_blocks(scale, 0.0)
+        grad = torch.empty_like(values)
+        for rows in _chunks(values):
+            share = _blocks(grad[rows], cut)
+            torch.sub(_blocks(values[rows], cut), block_base[rows, :, None], out=share)
+            share.exp_().mul_(block_scale[rows, :, None])
+        share = torch.exp(values.flatten()[cut.singles] - cut.spread_to_singles(base))
+        grad.view(-1)[cut.singles] = share.mul_(cut.spread_to_singles(scale))
+        return grad, None, None
+
+
+def _chunks(values: Tensor) -> list[slice]:
+    step = max(1, CHUNK // max(1, values.shape[1]))
+    return [slice(i, i + step) for i in range(0, values.shape[0], step)]
+
+
+def _blocks(values: Tensor, cut: Segments) -> Tensor:
+    return values[:, : cut.num_blocks * BLOCK].unflatten(1, (cut.num_blocks, BLOCK))
+
+
+def _by_segment(by_ring: Tensor) -> Tensor:
+    return torch.cat([by_ring, by_ring[:, :-1].flip(1)], dim=1)
