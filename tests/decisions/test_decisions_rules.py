@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-from functools import cached_property
-
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -12,38 +9,11 @@ from torch import Tensor
 from cladewise import decisions
 from cladewise.decisions import Decision, Leaf, Levels, Majority, NodeArgmax, Threshold
 from cladewise.errors import InputError
-from cladewise.predictions import Coherence, LeafSoftmax, LevelLogProb, NodeSoftmax, Prediction
+from cladewise.predictions import LeafSoftmax, LevelLogProb, NodeSoftmax
 from cladewise.taxonomy import Taxonomy
 from reference import decisions_twin
+from reference.given_predictions import Given
 from reference.small_trees import T9_THETA, ragged_taxonomies, reordered, t9, t9_nodes, t9_order
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Given(Prediction):
-    """Log-probabilities as they are told, with no coherence at all."""
-
-    values: Tensor
-
-    @property
-    def coherence(self) -> Coherence:
-        return Coherence.NONE
-
-    @property
-    def logits(self) -> Tensor:
-        return self.values
-
-    @property
-    def scored_nodes(self) -> Tensor:
-        return torch.arange(self.taxonomy.num_nodes)
-
-    @cached_property
-    def log_prob(self) -> Tensor:
-        return self.values
-
-    @cached_property
-    def own_log_prob(self) -> Tensor:
-        raise NotImplementedError
-
 
 # node probabilities of four heads on the golden tree, breadth-first
 FLAT = [1, 0.512471, 0.40453, 0.082999, 0.101375, 0.411096, 0.40453, 0.336577, 0.067954]

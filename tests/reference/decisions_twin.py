@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from cladewise.taxonomy import Taxonomy
+from reference import trees
 
 
 def most_informative_above(taxonomy: Taxonomy, p: Sequence[float], threshold: float) -> int:
@@ -24,3 +26,74 @@ def best_of(nodes: Sequence[int], scores: Sequence[float]) -> int:
         if scores[v] > scores[best]:
             best = v
     return best
+
+
+def runner_up(taxonomy: Taxonomy, p: Sequence[float]) -> float:
+    """The largest second best child of any node; -1 where no node has two."""
+    families = [sorted(p[c] for c in taxonomy.children(v)) for v in range(taxonomy.num_nodes)]
+    return max([family[-2] for family in families if len(family) > 1], default=-1.0)
+
+
+def plurality(taxonomy: Taxonomy, p: Sequence[float]) -> int:
+    return most_informative_above(taxonomy, p, runner_up(taxonomy, p) * (1 + 1e-12))  # a sum of one may round
+
+
+def expected_information(taxonomy: Taxonomy, p: Sequence[float]) -> int:
+    worth = [p[v] * float(taxonomy.information[v]) for v in range(taxonomy.num_nodes)]
+    return best_of([v for v in range(taxonomy.num_nodes) if len(taxonomy.children(v)) != 1], worth)
+
+
+def exclusive_mass(taxonomy: Taxonomy, p: Sequence[float]) -> int:
+    own = [p[v] - sum(p[c] for c in taxonomy.children(v)) for v in range(taxonomy.num_nodes)]
+    return best_of(range(taxonomy.num_nodes), own)
+
+
+def greedy(taxonomy: Taxonomy, p: Sequence[float], threshold: float, *, step: bool) -> int:
+    v = 0
+    while len(taxonomy.children(v)):
+        child = best_of(taxonomy.children(v).tolist(), p)
+        if (p[child] / p[v] if step else p[child]) < threshold:
+            break
+        v = child
+    return v
+
+
+def path_length(taxonomy: Taxonomy, u: int, v: int) -> int:
+    first, second = trees.path(taxonomy, u), trees.path(taxonomy, v)
+    shared = sum(a == b for a, b in zip(first, second, strict=False))
+    return len(first) + len(second) - 2 * shared
+
+
+def lca_height(taxonomy: Taxonomy, u: int, v: int) -> int:
+    return trees.height(taxonomy, trees.lca(taxonomy, u, v))
+
+
+def risk(taxonomy: Taxonomy, p: Sequence[float], v: int, cost: str) -> float:
+    """Expected cost of answering a node, over the leaves."""
+    pair = {"lca-height": lca_height, "path-length": path_length}[cost]
+    return sum(p[leaf] * pair(taxonomy, v, leaf) for leaf in taxonomy.leaf_nodes.tolist())
+
+
+def hedge(taxonomy: Taxonomy, p: Sequence[float], bonus: float) -> int:
+    worth = [p[v] * (float(taxonomy.information[v]) + bonus) for v in range(taxonomy.num_nodes)]
+    return next(v for v, w in enumerate(worth) if w >= max(worth) * (1 - 1e-12))  # a sum of one may round
+
+
+def leaf_or_root(taxonomy: Taxonomy, p: Sequence[float], threshold: float) -> int:
+    leaf = best_of(taxonomy.leaf_nodes.tolist(), p)
+    return leaf if p[leaf] > threshold else 0
+
+
+def hedged_expectation(taxonomy: Taxonomy, p: Sequence[float], threshold: float) -> int:
+    allowed = [v for v in range(taxonomy.num_nodes) if len(taxonomy.children(v)) != 1 and p[v] > threshold]
+    worth = [p[v] * float(taxonomy.information[v]) for v in range(taxonomy.num_nodes)]
+    return best_of(allowed, worth) if allowed else 0
+
+
+def tail(successes: int, trials: int, p: float) -> float:
+    return sum(math.comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in range(successes, trials + 1))
+
+
+def is_enough(successes: int, trials: int, guarantee: float) -> bool:
+    """Whether so many successes would come by chance in fewer than 5% of cases, were the guarantee not exceeded."""
+    return tail(successes, trials, guarantee) < 0.05
