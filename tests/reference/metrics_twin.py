@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cladewise.taxonomy import Taxonomy
 
@@ -42,6 +42,37 @@ def distance(taxonomy: Taxonomy, predicted: int, target: int) -> float:
     return float(height(taxonomy, next(v for v in ancestors(taxonomy, target) if v in above)))
 
 
+def information(taxonomy: Taxonomy, node: int) -> float:
+    return math.log2(num_leaves_under(taxonomy, 0) / num_leaves_under(taxonomy, node))
+
+
+def depth(taxonomy: Taxonomy, node: int) -> float:
+    return len(ancestors(taxonomy, node)) - 1.0
+
+
+def path_scores(
+    taxonomy: Taxonomy, weight: Callable[[Taxonomy, int], float], predicted: int, target: int
+) -> tuple[float, float, float, float]:
+    """Recall, precision, F1 and correctness, with information or depth as the weight."""
+    if is_right(taxonomy, predicted, target):
+        predicted = target
+    meeting = next(v for v in ancestors(taxonomy, target) if v in ancestors(taxonomy, predicted))
+    shared, wanted, said = (weight(taxonomy, v) for v in (meeting, target, predicted))
+    recall = shared / wanted if wanted else 1.0
+    precision = shared / said if said else 1.0
+    f1 = 2 / (1 / recall + 1 / precision) if recall and precision else 0.0
+    return recall, precision, f1, float(meeting in (target, predicted))
+
+
+def cpb(taxonomy: Taxonomy, predicted: int, target: int) -> float:
+    if is_right(taxonomy, predicted, target):
+        predicted = target
+    if predicted not in ancestors(taxonomy, target):
+        return 0.0
+    under, total = num_leaves_under(taxonomy, predicted), num_leaves_under(taxonomy, 0)
+    return 1.0 if under == 1 else (total - under) / total
+
+
 def representative(taxonomy: Taxonomy, node: int, level: int) -> int:
     return next(v for v in ancestors(taxonomy, node) if taxonomy.level[v] <= level)
 
@@ -72,4 +103,8 @@ def evaluate(taxonomy: Taxonomy, decided: int | Sequence[int], ranking: Sequence
     values["tice"] = float(at_level != [representative(taxonomy, at_level[-1], k) for k in levels])
     together = node != 0 and target != 0 and taxonomy.parents[node] == taxonomy.parents[target]
     values["sibling"] = float(is_right(taxonomy, node, target) or bool(together))
+    for unit, weight in (("info", information), ("depth", depth)):
+        recall, precision, f1, correct = path_scores(taxonomy, weight, node, target)
+        values |= {f"{unit}_recall": recall, f"{unit}_precision": precision, f"{unit}_f1": f1, "correct": correct}
+    values["cpb"] = cpb(taxonomy, node, target)
     return values
