@@ -1,7 +1,6 @@
 """Metrics: pure functions that give one value an image, and torchmetrics shells that stream over images."""
 
 from cladewise.metrics.accuracy import sibling, top_k
-from cladewise.metrics.curve_intervals import curve_intervals
 from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
 from cladewise.metrics.evaluate import RANKING_LENGTH, column_names, evaluate
 from cladewise.metrics.hits import HitAtK, level_rank
@@ -11,6 +10,7 @@ from cladewise.metrics.levels import at_levels, full_path, level_correct, tice, 
 from cladewise.metrics.operating import OperatingCurve, OperatingCurves, operating_curve
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS, score_prediction
 from cladewise.metrics.reliability import Reliability, ReliabilityCurve
+from cladewise.metrics.resampling import curve_intervals
 from cladewise.metrics.streaming import HierarchicalMetrics
 from cladewise.metrics.truncation import truncate
 

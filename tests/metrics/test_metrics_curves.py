@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from cladewise.decisions import Leaf, Majority, OperatingPoint, ParetoSequence, pareto_sequence
+from cladewise.errors import InputError
+from cladewise.metrics import (
+    OperatingCurve,
+    OperatingCurves,
+    curve_intervals,
+    information_scores,
+    operating,
+    operating_curve,
+    score_prediction,
+)
+from cladewise.metrics.operating import pareto_integral
+from cladewise.predictions import (
+    ConditionalSigmoid,
+    LeafSoftmax,
+    NodeSoftmax,
+    PathSumSoftmax,
+    Prediction,
+    SiblingSoftmax,
+)
+from cladewise.taxonomy import Taxonomy
+from reference import curves_twin
+from reference.small_trees import T9_THETA, reordered, t9, t9_nodes, t9_order
+from strategies import taxonomies
+
+# a descendant softmax on the golden tree, breadth-first: no head of the library here
+DESCENDANT = [1, 0.460675, 0.435718, 0.051804, 0.063273, 0.256585, 0.294901, 0.210074, 0.042413]
+
+
+def golden_sequence() -> tuple[ParetoSequence, Tensor]:
+    taxonomy, theta = t9(), torch.tensor(T9_THETA, dtype=torch.float64)[t9_order()]
+    heads: list[Prediction] = [
+        LeafSoftmax(taxonomy, theta[taxonomy.leaf_nodes.copy()][None]),
+        PathSumSoftmax(taxonomy, theta[None, 1:]),
+        SiblingSoftmax(taxonomy, theta[None, 1:]),
+    ]
+    told = NodeSoftmax(taxonomy, theta[None])
+    vars(told)["log_prob"] = torch.tensor([DESCENDANT])[:, t9_order()].log()
+    sequence = ParetoSequence.cat([pareto_sequence(prediction) for prediction in (*heads, told)])
+    return sequence, torch.tensor(t9_nodes(5, 4, 7, 8))
+
+
+def golden_curve() -> OperatingCurve:
+    return operating_curve(*golden_sequence(), t9())
+
+
+# ---------------------------------------------------------------- golden values
+
+
+def test_golden_curve() -> None:
+    curve = golden_curve()
+    expected = {
+        "threshold": [0.702744, 0.56373, 0.512471, 0.460675, 0.422319, 0.411096, 0.351377, 0.256585],
+        "recall": [0, 0.142331, 0.142331, 0.284662, 0.284662, 0.284662, 0.392331, 0.642331, 0.642331],
+        "precision": [1, 1, 0.892331, 0.892331, 0.642331, 0.392331, 0.392331, 0.642331, 0.642331],
+        "correct": [1, 1, 0.75, 0.75, 0.5, 0.25, 0.25, 0.5, 0.5],
+    }
+    found = curve.to_dict()
+    assert found.pop("threshold") == [None, *(pytest.approx(x, abs=1e-6) for x in expected.pop("threshold"))]
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, abs=1e-6)
+    assert curve.average_precision == pytest.approx(0.499079006, abs=1e-9)
+    assert curve.average_correct == pytest.approx(0.427913576, abs=1e-9)
+    at = [curve.recall_at(x) for x in (0.9, 0.75, 0.5)]
+    assert at == pytest.approx([0.142331, 0.284662, 0.642331], abs=1e-6)
+
+
+def test_golden_bottom_line() -> None:
+    sequence, target = golden_sequence()
+    leaf = sequence.node[sequence.offsets[1:] - 1]
+    assert leaf.tolist() == t9_nodes(5, 5, 7, 5)
+    assert information_scores(leaf, target, t9()).f1.mean().item() == pytest.approx(0.642331, abs=1e-6)
+    majority = torch.tensor(t9_nodes(1, 5, 0, 0))
+    f1 = information_scores(majority, target, t9()).f1
+    assert f1.tolist() == pytest.approx([0.725565, 0.569323, 0, 0], abs=1e-6)
+    assert f1.mean().item() == pytest.approx(0.323722, abs=1e-6)
+
+
+def test_golden_area() -> None:
+    a, b = torch.tensor([0.1, 0.2, 0.8]), torch.tensor([0.9, 0.5, 0.3])
+    assert pareto_integral(a, b).item() == pytest.approx(0.32)
+    assert pareto_integral(a.flip(0), b.flip(0)).item() == pytest.approx(0.32)
+    assert pareto_integral(torch.tensor([0.5, 0.5]), torch.tensor([0.2, 0.4])).item() == pytest.approx(0.2)
+
+
+# ---------------------------------------------------------------- against the definition
+
+KINDS = {LeafSoftmax: 0, NodeSoftmax: 0, SiblingSoftmax: 1, ConditionalSigmoid: 1}
+
+
+def draw(kind, taxonomy: Taxonomy, seed: int, images: int = 6) -> tuple[Prediction, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    width = taxonomy.num_leaves if kind is LeafSoftmax else taxonomy.num_nodes - KINDS[kind]
+    logits = (torch.randn(images, width, generator=generator) * 2).round(decimals=1)
+    return kind(taxonomy, logits), torch.randint(taxonomy.num_nodes, (images,), generator=generator)
+
+
+def points(sequence: ParetoSequence) -> list[curves_twin.Points]:
+    parts = zip(*(x.tensor_split(sequence.offsets[1:-1]) for x in (sequence.node, sequence.log_prob)), strict=True)
+    return [list(zip(node.tolist(), log_prob.double().exp().tolist(), strict=True)) for node, log_prob in parts]
+
+
+@given(taxonomies(max_nodes=14), st.sampled_from(list(KINDS)), st.integers(0, 10**6))
+@settings(max_examples=100, deadline=None)
+def test_agrees_with_deciding_anew_at_every_threshold(taxonomy: Taxonomy, kind, seed: int) -> None:
+    prediction, target = draw(kind, taxonomy, seed)
+    curves = OperatingCurves(taxonomy)
+    curves.update(prediction, target)
+    curve = curves.compute()
+    rows = curves_twin.curve(taxonomy, points(pareto_sequence(prediction)), target.tolist())
+    found = torch.stack([curve.recall, curve.precision, curve.correct], -1).tolist()
+    assert found == [pytest.approx(row[1:], abs=1e-11) for row in rows]
+    assert curve.threshold[1:].tolist() == [row[0] for row in rows[1:]]
+    _, recall, precision, correct = zip(*rows, strict=True)
+    assert curve.average_precision == pytest.approx(curves_twin.envelope_area(recall, precision))
+    assert curve.average_correct == pytest.approx(curves_twin.envelope_area(recall, correct))
+    assert curve.recall_at(0.7) == pytest.approx(curves_twin.recall_at(recall, correct, 0.7))
+
+
+@given(taxonomies(max_nodes=14), st.sampled_from(list(KINDS)), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_a_threshold_of_the_curve_gives_its_point(taxonomy: Taxonomy, kind, seed: int) -> None:
+    prediction, target = draw(kind, taxonomy, seed)
+    curve = operating_curve(pareto_sequence(prediction), target, taxonomy)
+    for i in range(1, len(curve.threshold)):
+        threshold = curve.threshold[i].item()
+        if i + 1 < len(curve.threshold) and curve.threshold[i + 1] > threshold * (1 - 1e-5):
+            continue  # the rule cannot tell thresholds apart that differ by rounding
+        scores = information_scores(OperatingPoint(threshold)(prediction).node, target, taxonomy)
+        for name in ("recall", "precision", "correct"):
+            torch.testing.assert_close(getattr(scores, name).mean(), getattr(curve, name)[i])
+
+
+# ---------------------------------------------------------------- laws
+
+
+def summary(prediction: Prediction, target: Tensor) -> list[float]:
+    curve = operating_curve(pareto_sequence(prediction), target, prediction.taxonomy)
+    columns = score_prediction(prediction, target)
+    return [
+        curve.average_precision,
+        curve.average_correct,
+        curve.recall_at(0.9),
+        curve.recall_at(0.95),
+        *(column.double().mean().item() for column in columns.values()),
+    ]
+
+
+@given(taxonomies(max_nodes=16), st.integers(0, 10**6), st.data())
+@settings(max_examples=80, deadline=None)
+def test_a_chain_above_a_leaf_changes_nothing(taxonomy: Taxonomy, seed: int, data: st.DataObject) -> None:
+    prediction, target = draw(LeafSoftmax, taxonomy, seed)
+    leaf = int(data.draw(st.sampled_from(taxonomy.leaf_nodes.tolist())))
+    # the leaf keeps its number and becomes the inner node of a chain; its new child, the leaf, comes right after
+    shift = [v if v <= leaf else v + 1 for v in range(taxonomy.num_nodes)]
+    parents = [-1] + [shift[int(taxonomy.parents[v])] for v in range(1, taxonomy.num_nodes)]
+    parents.insert(leaf + 1, leaf)
+    longer = Taxonomy.from_parents(parents, [f"n{v}" for v in range(len(parents))])
+    moved = torch.tensor([leaf + 1 if v == leaf else shift[v] for v in range(taxonomy.num_nodes)])
+    assert longer.num_leaves == taxonomy.num_leaves
+    after = summary(LeafSoftmax(longer, prediction.logits), moved[target])
+    assert after == pytest.approx(summary(prediction, target), abs=1e-6)
+
+
+@given(taxonomies(max_nodes=16, min_nodes=2), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_numbering_does_not_matter(taxonomy: Taxonomy, seed: int) -> None:
+    moved, number = reordered(taxonomy, seed)
+    by_number = torch.as_tensor(number)
+    generator = torch.Generator().manual_seed(seed)
+    old = torch.randn(6, taxonomy.num_nodes, generator=generator)
+    new = torch.empty_like(old)
+    new[:, by_number] = old
+    target = torch.randint(taxonomy.num_nodes, (6,), generator=generator)
+    before = summary(NodeSoftmax(taxonomy, old), target)
+    assert summary(NodeSoftmax(moved, new), by_number[target]) == pytest.approx(before, abs=1e-6)
+
+
+@given(taxonomies(max_nodes=16, min_nodes=3), st.data())
+@settings(max_examples=60, deadline=None)
+def test_right_and_sure_is_one_and_always_the_root_is_zero(taxonomy: Taxonomy, data: st.DataObject) -> None:
+    leaves = taxonomy.leaf_nodes.tolist()
+    if len(leaves) < 2:
+        return
+    place = torch.tensor(data.draw(st.lists(st.integers(0, len(leaves) - 1), min_size=1, max_size=6)))
+    target = torch.tensor(leaves)[place]
+    sure = LeafSoftmax(taxonomy, torch.nn.functional.one_hot(place, len(leaves)) * 60.0)
+    assert summary(sure, target) == pytest.approx([1.0] * 7)
+
+    roots = ParetoSequence(torch.zeros_like(target), torch.zeros(len(target)), torch.arange(len(target) + 1))
+    curve = operating_curve(roots, target, taxonomy)
+    assert curve.to_dict() == {"threshold": [None], "recall": [0.0], "precision": [1.0], "correct": [1.0]}
+    assert [curve.average_precision, curve.average_correct, curve.recall_at(0.9)] == [0, 0, 0]
+
+
+def test_labels_at_the_root_are_always_right() -> None:
+    prediction, _ = draw(LeafSoftmax, t9(), 0)
+    target = torch.zeros(6, dtype=torch.int64)
+    assert summary(prediction, target) == pytest.approx([1.0] * 7)
+
+
+def test_bottom_line_is_that_of_its_rules() -> None:
+    prediction, target = draw(NodeSoftmax, t9(), 5, images=40)
+    columns = score_prediction(prediction, target)
+    for name, rule in (("majority_f1", Majority()), ("leaf_f1", Leaf())):
+        expected = information_scores(rule(prediction).node, target, t9()).f1
+        torch.testing.assert_close(columns[name], expected.float())
+    leaf = Leaf()(prediction).node
+    inside = torch.tensor([bool(t9().contains(int(t), int(v))) for t, v in zip(target, leaf, strict=True)])
+    assert columns["leaf_top1"].tolist() == inside.float().tolist()
+    assert columns["leaf_top1"].dtype == torch.float32
+
+
+# ---------------------------------------------------------------- streaming
+
+
+def stream(order: Tensor, batch: int, images: int = 40) -> OperatingCurves:
+    prediction, target = draw(LeafSoftmax, t9(), 1, images)
+    curves = OperatingCurves(t9())
+    for part in order.split(batch):
+        curves.update(prediction[part], target[part])
+    return curves
+
+
+def as_lists(curve: OperatingCurve) -> dict[str, list[float | None]]:
+    return curve.to_dict()
+
+
+def test_neither_batches_nor_their_order_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = as_lists(stream(torch.arange(40), 40).compute())
+    for seed, batch in ((0, 1), (1, 7), (2, 40)):
+        order = torch.randperm(40, generator=torch.Generator().manual_seed(seed))
+        assert as_lists(stream(order, batch).compute()) == whole
+        monkeypatch.setattr(operating, "MERGE_FROM", 3)
+        merging = stream(order, batch)
+        assert as_lists(merging.compute()) == whole
+        assert sum(map(len, merging.rank)) < 2 * len(whole["recall"]) + 7 * 9
+
+
+def test_reset_and_no_image() -> None:
+    curves = stream(torch.arange(40), 9)
+    curves.reset()
+    nothing = curves.compute()
+    assert nothing.to_dict() == {name: [None] for name in ("threshold", "recall", "precision", "correct")}
+    assert math.isnan(nothing.average_precision)
+    sure = LeafSoftmax(t9(), torch.eye(5) * 60)
+    curves.update(sure, torch.tensor(t9().leaf_nodes.tolist()))
+    assert curves.compute().average_precision == pytest.approx(1)
+
+
+@pytest.mark.parametrize("change", [lambda m: m.half(), lambda m: m.to(torch.bfloat16), lambda m: m.to("cpu")])
+def test_a_model_in_low_precision_leaves_the_sums_alone(change) -> None:
+    model = torch.nn.ModuleList([stream(torch.arange(40), 9)])
+    before = as_lists(model[0].compute())
+    assert as_lists(change(model)[0].compute()) == before
+    assert not model.state_dict()
+
+
+def test_any_batch_shape() -> None:
+    prediction, target = draw(LeafSoftmax, t9(), 1, 6)
+    curves, shaped = OperatingCurves(t9()), OperatingCurves(t9())
+    curves.update(prediction, target)
+    shaped.update(LeafSoftmax(t9(), prediction.logits.view(2, 3, 5)), target.view(2, 3))
+    assert as_lists(curves.compute()) == as_lists(shaped.compute())
+
+
+# ---------------------------------------------------------------- the curve as a value
+
+
+def test_thinned_keeps_the_ends_and_the_shape() -> None:
+    curve = stream(torch.arange(300), 300, images=300).compute()
+    thin = curve.thinned(25)
+    assert 10 < len(thin.recall) <= 25
+    assert math.isnan(thin.threshold[0])
+    for name in ("recall", "precision", "correct"):
+        ends = getattr(curve, name)[[0, -1]]
+        assert torch.equal(getattr(thin, name)[[0, -1]], ends)
+    assert thin.average_precision == pytest.approx(curve.average_precision, abs=0.05)
+    assert curve.thinned(10**6) is curve
+    assert len(golden_curve().thinned(2).recall) == 2
+
+
+def test_images_that_agree_in_score_move_together() -> None:
+    prediction, target = draw(LeafSoftmax, t9(), 3, 5)
+    twice = LeafSoftmax(t9(), torch.cat([prediction.logits, prediction.logits]))
+    once = operating_curve(pareto_sequence(prediction), target, t9())
+    both = operating_curve(pareto_sequence(twice), torch.cat([target, target]), t9())
+    assert as_lists(once) == as_lists(both)
+
+
+# ---------------------------------------------------------------- intervals
+
+
+def test_intervals_hold_the_value_and_repeat() -> None:
+    prediction, target = draw(LeafSoftmax, t9(), 11, 200)
+    sequence = pareto_sequence(prediction)
+    curve = operating_curve(sequence, target, t9())
+    found = curve_intervals(sequence, target, t9(), seed=3, samples=100)
+    assert list(found) == ["ap", "ac", "r@90", "r@95"]
+    assert found["ap"].value == curve.average_precision
+    assert found["r@95"].value == curve.recall_at(0.95)
+    for interval in (found["ap"], found["ac"]):
+        assert interval.low < interval.value < interval.high
+        assert interval.count == 200
+    assert curve_intervals(sequence, target, t9(), seed=3, samples=100) == found
+    assert curve_intervals(sequence, target, t9(), seed=4, samples=100) != found
+
+
+def test_a_resample_is_the_curve_of_the_images_drawn() -> None:
+    prediction, target = draw(LeafSoftmax, t9(), 11, 30)
+    drawn = torch.randint(30, (30,), generator=torch.Generator().manual_seed(5))
+    resampled = operating_curve(pareto_sequence(prediction[drawn]), target[drawn], t9())
+    interval = curve_intervals(pareto_sequence(prediction), target, t9(), seed=5, samples=1, recall_at=(0.5,))
+    values = {"ap": resampled.average_precision, "ac": resampled.average_correct, "r@50": resampled.recall_at(0.5)}
+    for name, value in values.items():
+        assert (interval[name].low, interval[name].high) == pytest.approx((value, value))
+
+
+def test_fewer_points_change_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    prediction, target = draw(LeafSoftmax, t9(), 11, 400)
+    sequence = pareto_sequence(prediction)
+    fine = curve_intervals(sequence, target, t9(), samples=50)
+    monkeypatch.setattr("cladewise.metrics.resampling.POINTS", 300)
+    coarse = curve_intervals(sequence, target, t9(), samples=50)
+    assert coarse["ap"].value == fine["ap"].value
+    assert coarse["ap"].low == pytest.approx(fine["ap"].low, abs=0.01)
+
+
+def test_no_image_has_no_interval() -> None:
+    sequence = pareto_sequence(LeafSoftmax(t9(), torch.zeros(0, 5)))
+    interval = curve_intervals(sequence, torch.zeros(0, dtype=torch.int64), t9())["ap"]
+    assert interval.count == 0
+    assert math.isnan(interval.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: golden_curve().recall_at(95), r"a correctness in \[0, 1\], but got 95. R@95 is recall_at\(0.95\)"),
+        (lambda: golden_curve().thinned(1), "at least two points, but got 1"),
+        (lambda: operating_curve(golden_sequence()[0], torch.tensor([1]), t9()), r"4 images, but got shape \[1\]"),
+        (lambda: curve_intervals(*golden_sequence(), t9(), samples=0), "at least one resample, but got 0"),
+        (lambda: curve_intervals(*golden_sequence(), t9(), confidence=1.0), "between 0 and 1, but got 1.0"),
+        (lambda: score_prediction(draw(LeafSoftmax, t9(), 0)[0], torch.tensor([1])), r"labels \[6\], but got shape"),
+    ],
+)
+def test_mistakes_are_named(call, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        call()
