@@ -20,6 +20,7 @@ def dilute(
     :func:`~cladewise.losses.ancestral_weights`, which this is for a target at one node.
 
     Example:
+        >>> import torch
         >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
         >>> dilute(torch.tensor([[0.5, 0.5]]), t, dilution=0.5)
         tensor([[0.3750, 0.1250, 0.2500, 0.2500]])
@@ -58,6 +59,7 @@ class HACESoft(HACE):
         InputError: A setting is outside its range, or no node has a score.
 
     Example:
+        >>> import torch
         >>> loss = HACESoft(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), dilution=1.0, beta=0.0)
         >>> loss(torch.zeros(1, 4), torch.tensor([2])).exp().round()
         tensor([4.])

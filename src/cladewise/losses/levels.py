@@ -68,7 +68,8 @@ class LevelSoftmaxLoss(Loss):
         return self._num_outputs
 
     def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        scores, node = logits.reshape(-1, logits.shape[-1]), target.reshape(-1)
+        node = target.reshape(-1)
+        scores = logits.reshape(node.numel(), logits.shape[-1])
         if self.tied:
             scores = scores[:, self._columns.to(logits.device)]
         loss = scores[:, :0].sum(-1)

@@ -1,0 +1,128 @@
+"""Distances between leaves: by the tree, and read from files in any order."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+
+from cladewise import InputError, methods
+from cladewise.losses import read_distances
+from cladewise.losses.distances import distance_by_lca
+from cladewise.taxonomy import Taxonomy
+from reference import losses_margin as reference
+from strategies import taxonomies
+
+TREE = Taxonomy.from_paths([("cat", "lion"), ("cat", "lynx"), ("dog", "fox"), ("dog", "wolf"), ("owl",)])
+NAMES = ["cat/lion", "cat/lynx", "dog/fox", "dog/wolf", "owl"]
+MATRIX = np.array(
+    [[0, 1, 5, 4, 8], [1, 0, 6, 5, 7], [5, 6, 0, 2, 8], [4, 5, 2, 0, 8], [8, 7, 8, 8, 0]], dtype=np.float64
+)
+
+
+@given(taxonomies(max_nodes=16))
+def test_distances_by_the_lowest_common_ancestor(taxonomy: Taxonomy) -> None:
+    for kind in ("lca-height", "hace"):
+        leaves = taxonomy.leaf_nodes
+        expected = reference.leaf_distances(taxonomy, kind)
+        np.testing.assert_allclose(distance_by_lca(taxonomy, kind)[taxonomy.lca(leaves[:, None], leaves)], expected)
+
+
+def test_the_root_above_an_only_child_does_not_scale_distances() -> None:
+    tall = Taxonomy.from_parents([-1, 0, 1, 1], ["all", "life", "a", "b"])
+    assert distance_by_lca(tall)[1] == 1.0
+
+
+def _table(names: list[str], matrix: np.ndarray) -> pl.DataFrame:
+    return pl.DataFrame({"leaf": names, **{name: matrix[:, k] for k, name in enumerate(names)}})
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".tsv", ".parquet"])
+def test_a_file_of_distances(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"distances{suffix}"
+    order = [3, 0, 4, 2, 1]
+    shuffled = _table([NAMES[k].split("/")[-1] for k in order], MATRIX[np.ix_(order, order)])
+    match suffix:
+        case ".npy":
+            np.save(path, MATRIX)
+        case ".csv":
+            shuffled.write_csv(path)
+        case ".tsv":
+            _table(NAMES, MATRIX).write_csv(path, separator="\t")
+        case _:
+            shuffled.write_parquet(path)
+    np.testing.assert_allclose(read_distances(path, TREE), MATRIX / 8)
+
+
+def test_methods_take_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "distances.npy"
+    np.save(path, MATRIX)
+    wanted = torch.tensor(-4.0 * MATRIX / 8).softmax(1).float()
+    logits, leaves = torch.randn(5, 5), torch.tensor(TREE.leaf_nodes)
+    loss = methods.make("soft-labels", beta=4, distance=str(path)).loss(TREE)
+    torch.testing.assert_close(loss(logits, leaves), -(wanted * logits.log_softmax(1)).sum(1))
+    assert methods.make("hace-soft", distance=str(path)).loss(TREE)(torch.randn(5, 7), leaves).isfinite().all()
+
+
+def test_levels_are_chosen_by_text() -> None:
+    for text, width in (("all", 8), ("2", 5), ("1,2", 8)):
+        assert methods.make("level-softmax", levels=text).loss(TREE).num_outputs == width
+    with pytest.raises(InputError, match="Expected levels as all or as numbers like 1,6,7, but got 'fine'"):
+        methods.make("level-softmax", levels="fine").loss(TREE)
+    with pytest.raises(InputError, match="Expected ascending levels among 1 to 2, the finest among them, but got 1"):
+        methods.make("level-softmax", levels="1").head(TREE, 4)
+
+
+def _written(path: Path, content: object) -> Path:
+    if isinstance(content, np.ndarray):
+        np.save(path, content)
+    elif isinstance(content, pl.DataFrame):
+        content.write_csv(path)
+    elif content is not None:
+        path.write_bytes(pickle.dumps(content))
+    return path
+
+
+ASYMMETRIC = MATRIX + np.triu(np.ones((5, 5)), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "d.pkl",
+            {("a", "b"): 1.0},
+            r"Expected distances as .npy, .csv, .tsv or .parquet, but got a pickle.*numpy\.save",
+        ),
+        ("d.npy", {("a", "b"): 1.0}, "Expected an array of numbers, but got "),
+        ("d.txt", MATRIX, r"Expected distances as \.npy, \.csv, \.tsv or \.parquet, but got '.*d\.txt'"),
+        ("d.npy", None, "Expected a file of distances, but got none at .*d.npy"),
+        ("d.npy", MATRIX[:4, :4], r"Expected distances \[5, 5\], a row a leaf, but got shape \[4, 4\] at "),
+        ("d.npy", -MATRIX, "Expected distances that are numbers >= 0, but got others at "),
+        ("d.npy", MATRIX * np.nan, "Expected distances that are numbers >= 0, but got others at "),
+        ("d.npy", MATRIX + 1, "Expected symmetric distances that are 0 between a leaf and itself, but got others at "),
+        ("d.npy", ASYMMETRIC, "Expected symmetric distances that are 0 between a leaf and itself, but got others at "),
+        ("d.csv", _table(NAMES[:4], MATRIX[:4, :4]), "Expected every leaf once, but got no owl at .*first column"),
+        ("d.csv", _table(["cat", *NAMES[1:]], MATRIX), "Expected a leaf, but got 'cat' at .*first column"),
+        ("d.csv", _table(["tiger", *NAMES[1:]], MATRIX), "Expected a label of the taxonomy, but got 'tiger'"),
+        (
+            "d.csv",
+            pl.DataFrame({"leaf": NAMES, **dict.fromkeys(NAMES, "far")}),
+            "Expected a table of distances, but got ",
+        ),
+    ],
+)
+def test_mistakes_in_a_file_are_named(tmp_path: Path, name: str, content: object, message: str) -> None:
+    file = tmp_path / name
+    if file.suffix == ".txt":
+        file.write_text("0 1\n1 0\n")
+    else:
+        _written(file, content)
+    with pytest.raises(InputError, match=message) as caught:
+        read_distances(file, TREE)
+    assert "\n" not in str(caught.value)
