@@ -159,7 +159,7 @@ class RunMaker:
         if sequences is not None:
             curves = {
                 "operating": operating_curve(self.taxonomy, self.images.target, sequences),
-                "reliability": made_up_reliability(self.taxonomy, answers.size),
+                "reliability": made_up_reliability(self.taxonomy, answers.size, errors=1 - columns["top1"].mean()),
             }
             recall, correct = curves["operating"]["recall"], curves["operating"]["correct"]
             aggregates = {"ap": recall[-1], "ac": correct[-1] * recall[-1], "r@90": 0.5, "r@95": 0.4}
@@ -273,6 +273,7 @@ def made_up_sequences(
     """
     generator = np.random.default_rng([seed, int(100 * skill)])
     bits = [information(tree, node) for node in range(tree.num_nodes)]
+    nontrivial = [node for node in range(tree.num_nodes) if len(tree.children(node)) != 1]
     sequences = []
     for label in target.tolist():
         score = generator.gumbel(size=tree.num_leaves)
@@ -284,7 +285,7 @@ def made_up_sequences(
             for node in range(tree.num_nodes)
         ]
         nodes: list[int] = []
-        for node in sorted(range(tree.num_nodes), key=lambda node: (-round(mass[node], 12), -bits[node])):
+        for node in sorted(nontrivial, key=lambda node: (-round(mass[node], 12), -bits[node])):
             if not nodes or bits[node] > bits[nodes[-1]]:
                 nodes.append(node)
         sequences.append((nodes, [min(0.0, float(np.log(mass[node]))) for node in nodes]))
@@ -313,13 +314,15 @@ def operating_curve(
     return curve
 
 
-def made_up_reliability(tree: Taxonomy, num_images: int) -> dict[str, dict[str, list[float | int | None]]]:
-    """Fifteen bins a level, the first three empty, the answers a little too sure."""
+def made_up_reliability(
+    tree: Taxonomy, num_images: int, errors: float
+) -> dict[str, dict[str, list[float | int | None]]]:
+    """Fifteen bins a level, the first three empty, the answers too sure, and more so where there are more errors."""
     centre = (np.arange(15) + 0.5) / 15
     content = {}
     for place, level in enumerate(tree.level_names):
         there = np.arange(15) >= 3
-        accuracy = centre ** (1.1 + 0.3 * place)
+        accuracy = centre ** (1 + errors * (1 + place))
         content[level] = {
             "confidence": [float(value) if kept else None for value, kept in zip(centre, there, strict=True)],
             "accuracy": [float(value) if kept else None for value, kept in zip(accuracy, there, strict=True)],

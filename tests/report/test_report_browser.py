@@ -39,6 +39,8 @@ def page_file(maker, tmp_path):
     folders = [maker.write(f"flat-{seed}", seed=seed) for seed in range(2)]
     folders += [maker.write("hxe", method="hxe", options={"alpha": 0.1}, skill=0.7)]
     folders += [maker.write("hace", method="hace", skill=0.85)]
+    for seed in range(2):
+        maker.write_inference(folders[seed], "bottom-up", skill=0.7, seed=seed)
     return write_page(folders, tmp_path / "page.html")
 
 
@@ -61,7 +63,8 @@ def page(request, browser, page_file):
 
 
 def test_charts_are_drawn_and_nothing_sticks_out(page):
-    assert page.locator(".chart").count() == 6
+    assert page.locator(".chart").count() == 11
+    assert page.locator("#chart-reliability-0 .scatterlayer .trace").count() == 4
     assert page.locator("#chart-levels .scatterlayer .trace").count() == 3
     assert page.locator("#chart-heights .bars .point path").count() > 3
     assert page.locator("#chart-tree .slice").count() == 18
@@ -91,3 +94,104 @@ def test_a_click_on_a_node_zooms_in_and_back(page):
     shown = " ".join(page.locator("#chart-tree .slice .slicetext").all_text_contents())
     assert "heron" in shown
     assert "apple" not in shown
+
+
+def shown_lines(page, key):
+    """Names of the lines of a chart that can be seen."""
+    return page.evaluate(
+        "key => document.getElementById(`chart-${key}`).data"
+        ".filter(trace => trace.mode === 'lines' && trace.name && trace.visible !== false).map(trace => trace.name)",
+        key,
+    )
+
+
+def set_slider(page, stop):
+    page.eval_on_selector(
+        "#threshold", "(slider, stop) => { slider.value = stop; slider.dispatchEvent(new Event('input')); }", str(stop)
+    )
+
+
+def point_state(page):
+    """The numbers, the answers and the dots of the chosen operating point."""
+    page.wait_for_timeout(200)
+    numbers = {name: page.locator(f"#point-{name}").inner_text() for name in ("correct", "recall", "leaves", "depth")}
+    answers = page.locator("[data-example] .answer").all_inner_texts()
+    dots = page.evaluate(
+        "['correct', 'precision'].map(name => document.getElementById(`chart-operating-${name}`).data.at(-1))"
+        ".map(trace => [trace.x[0], trace.y[0], trace.marker.color])"
+    )
+    return numbers, answers, dots
+
+
+def test_the_slider_goes_from_the_root_to_the_leaves(page):
+    assert page.locator("#threshold-value").inner_text() == "0.50"
+    set_slider(page, 0)
+    numbers, answers, dots = point_state(page)
+    assert (numbers["correct"], numbers["recall"], numbers["leaves"]) == ("100.0%", "0.0%", "0.0%")
+    assert set(answers) == {"the root: anything"}
+    assert dots[0][:2] == [0, 100]
+    set_slider(page, page.locator("#threshold").get_attribute("max"))
+    numbers, answers, dots = point_state(page)
+    assert numbers["leaves"] == "100.0%"
+    assert page.locator("#threshold-value").inner_text() == "0"
+    assert "the root: anything" not in answers
+    assert page.locator("[data-example] .badge.wrong").count() >= 5
+    assert f"{page.locator('[data-example] .badge.wrong').count()} wrong" in page.locator("#point-tally").inner_text()
+    assert dots[0][1] == pytest.approx(float(numbers["correct"].rstrip("%")), abs=0.06)
+
+
+def test_the_slider_answers_the_keyboard(page):
+    before = point_state(page)
+    page.locator("#threshold").focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    assert page.locator("#threshold-value").inner_text() == "0.38"
+    assert page.locator("#threshold").get_attribute("aria-valuetext") == "threshold 0.38"
+    assert point_state(page) != before
+
+
+def test_the_slider_follows_the_method_and_the_inference(page):
+    page.locator('[data-point="group"] button', has_text="hace").click()
+    hace = point_state(page)
+    assert page.locator('[data-point="inference"] button', has_text="bottom-up").is_disabled()
+    page.locator('[data-point="group"] button', has_text="flat-softmax").click()
+    flat = point_state(page)
+    page.locator('[data-point="inference"] button', has_text="bottom-up").click()
+    up = point_state(page)
+    assert len({str(state) for state in (hace, flat, up)}) == 3
+    assert hace[2][0][2] != flat[2][0][2] == up[2][0][2], "the dots have the group's colour"
+
+
+def test_buttons_choose_the_lines_of_all_charts(page):
+    assert shown_lines(page, "operating-correct") == ["flat-softmax", "hxe", "hace"]
+    page.locator("#operating .toggles button", has_text="bottom-up").click()
+    assert shown_lines(page, "operating-correct") == ["flat-softmax", "flat-softmax + bottom-up", "hxe", "hace"]
+    page.locator("#reliability .toggles button", has_text="hxe").click()
+    assert shown_lines(page, "operating-precision") == ["flat-softmax", "flat-softmax + bottom-up", "hace"]
+    assert page.locator("#operating .toggles button", has_text="hxe").get_attribute("aria-pressed") == "false"
+    page.locator('#operating [data-kind="group"] [data-all="false"]').click()
+    assert shown_lines(page, "operating-correct") == []
+    page.locator('#operating [data-kind="group"] [data-all="true"]').click()
+    assert len(shown_lines(page, "operating-correct")) == 4
+
+
+def test_a_click_on_a_curve_sets_the_slider(page):
+    chart = page.locator("#chart-operating-correct")
+    chart.scroll_into_view_if_needed()
+    x, y = page.evaluate(
+        """() => {
+          const chart = document.getElementById("chart-operating-correct");
+          const trace = chart.data.find((trace) => trace.name === "hace" && trace.mode === "lines");
+          const { xaxis, yaxis } = chart._fullLayout;
+          const box = chart.getBoundingClientRect();
+          const points = chart.calcdata.find((points) => points[0].trace.name === "hace" && points.length > 100);
+          const { x, y } = points[180];
+          return [box.x + xaxis._offset + xaxis.d2p(x), box.y + yaxis._offset + yaxis.d2p(y)];
+        }"""
+    )
+    page.mouse.move(x, y)
+    page.wait_for_timeout(200)
+    page.mouse.click(x, y)
+    page.wait_for_function(
+        "document.querySelector('[data-point=group] [aria-pressed=true]').innerText.includes('hace')"
+    )

@@ -96,7 +96,13 @@ def test_table_cells(document):
 
 def test_the_data_of_every_chart_is_whole_json(document):
     charts = {key: text for key, text in document.text_by_id.items() if key.startswith("data-")}
-    assert set(charts) == {"data-levels", "data-heights", "data-tree", "data-curve-0", "data-curve-1", "data-curve-2"}
+    point = json.loads(charts.pop("data-point"))
+    assert len(point["lines"]) == 2
+    assert set(charts) == {
+        *("data-levels", "data-heights", "data-tree", "data-curve-0", "data-curve-1", "data-curve-2"),
+        *("data-operating-correct", "data-operating-precision"),
+        *("data-reliability-0", "data-reliability-1", "data-reliability-2"),
+    }
     for key, text in charts.items():
         content = json.loads(text)
         assert content["figure"]["data"], key
@@ -105,20 +111,46 @@ def test_the_data_of_every_chart_is_whole_json(document):
 
 
 def test_mistakes_have_pictures_or_their_path(document, folders, tmp_path, images):
-    assert document.tags.count("img") == document.tags.count("figure") == 2 * (12 + 8), "hace makes 8 mistakes in all"
-    assert sum(address.startswith("data:image/jpeg") for address in document.addresses) == 40
+    number = 2 * (12 + 8) + 12  # hace makes 8 mistakes in all; a dozen follow the slider
+    assert document.tags.count("img") == document.tags.count("figure") == number
+    assert sum(address.startswith("data:image/jpeg") for address in document.addresses) == number
     for folder in folders:
         config = RunFolder(folder).config
         config.write_text(config.read_text().replace(str(images.root), "/no/such/folder"))
     text = write_page(folders, tmp_path / "page.html").read_text()
     assert "data:image/jpeg" not in text
-    assert text.count('class="no-picture"') == 40
+    assert text.count('class="no-picture"') == number
 
 
 def test_one_run_is_a_page_too(folders, tmp_path):
     text = write_page(folders[:1], tmp_path / "page.html").read_text()
     assert 'class="tabs"' not in text
     assert 'class="change' not in text
+
+
+def test_folders_of_before_operating_curves_give_the_page_of_before(maker, tmp_path):
+    folders = [maker.write("f", with_operating=False), maker.write("h", method="hace", with_operating=False)]
+    document = Document(write_page(folders, tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert document.open == []
+    assert {"table", "by-level", "by-height", "by-node", "mistakes", "training"} <= set(document.text_by_id)
+    assert not {"operating", "point", "decisions", "reliability", "data-point"} & set(document.text_by_id)
+    assert "more metric" not in document.text_by_id["table"]
+
+
+def test_old_and_new_folders_together(maker, tmp_path):
+    folders = [maker.write("f", with_operating=False), maker.write("h", method="hace")]
+    document = Document(write_page(folders, tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert {line["label"] for line in json.loads(document.text_by_id["data-point"])["lines"]} == {"hace"}
+    assert document.text_by_id["table-operating-table"].count("hace") == 1
+    assert "flat-softmax" not in document.text_by_id["table-operating-table"]
+
+
+def test_metrics_without_an_interval_have_an_empty_one(folders, document):
+    cells = " ".join(document.text_by_id["table-operating-table"].split())
+    assert "AP % ↑AC % ↑R@90 % ↑R@95 % ↑M-F1 % ↑L-F1 % ↑L-Top1 % ↑" in cells
+    assert re.search(r"flat-softmax \d\d\.\d ± \d\.\d", cells)
+    assert "nan" not in cells.lower()
+    assert "4 more metrics" in document.text_by_id["table"]
 
 
 def test_the_same_folder_twice_counts_once(folders, tmp_path):

@@ -86,6 +86,17 @@ class TestChoiceOfEvaluation:
         config.write_text(text)
         assert read_run(folder, "test").evaluation.decision == "majority"
 
+    def test_the_methods_own_inference_before_none(self, maker):
+        folder = maker.write("own", config={"inference": "bottom-up"})
+        assert read_run(folder, "test").evaluation.inference == "none"
+        maker.write_inference(folder, "bottom-up", skill=0.7)
+        maker.write_inference(folder, "diffusion-0.5", skill=0.7)
+        assert read_run(folder, "test").evaluation.inference == "bottom-up"
+
+    def test_all_are_kept(self, folder):
+        run = read_run(folder, "test")
+        assert [evaluation.decision for evaluation in run.evaluations] == ["leaf", "majority", "threshold"]
+
     def test_as_asked(self, folder):
         assert read_run(folder, "test", "threshold").evaluation.decision == "threshold"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -32,6 +33,7 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "cladewise",  # equal runs give equal files
     "svg.fonttype": "none",
 }
+TICKS = range(0, 101, 20)
 DOTS_PER_INCH = 200
 LEGEND_COLUMNS = 4
 
@@ -45,7 +47,8 @@ def operating_drawing(measure: Measure, curves: Sequence[MeanCurve]) -> Figure:
             recall, mean, sd = 100 * curve.recall, 100 * curve.mean[measure.name], 100 * curve.sd[measure.name]
             axes.plot(recall, mean, label=curve.line.label, **_stroke(curve.line), linewidth=1.6)
             if len(curve.curves) > 1:
-                axes.fill_between(recall, mean - sd, mean + sd, color=curve.line.color, alpha=0.16, linewidth=0)
+                low, high = np.maximum(mean - sd, 0), np.minimum(mean + sd, 100)
+                axes.fill_between(recall, low, high, color=curve.line.color, alpha=0.16, linewidth=0)
         axes.set(
             xlim=(0, 101),
             ylim=(lowest(measure, curves), 101),
@@ -69,7 +72,7 @@ def reliability_drawing(by_level: Mapping[str, Sequence[Bins]]) -> Figure:
                 x, y = 100 * bins.confidence, 100 * bins.accuracy
                 axes.plot(x, y, label=bins.line.label, **_stroke(bins.line), linewidth=1.2)
                 axes.scatter(x, y, s=(0.7 * marker_sizes(bins.count)) ** 2, color=bins.line.color, linewidths=0)
-            axes.set(xlim=(-2, 102), ylim=(-2, 102), title=level, aspect="equal")
+            axes.set(xlim=(-2, 102), ylim=(-2, 102), title=level, aspect="equal", xticks=TICKS, yticks=TICKS)
             axes.set_xlabel("confidence, %" if place // columns == rows - 1 else "")
             axes.set_ylabel("accuracy, %" if place % columns == 0 else "")
         for axes in panels.flat[len(by_level) :]:
