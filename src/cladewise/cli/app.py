@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.benchmark import benchmark
 from cladewise.cli.compare import compare
 from cladewise.cli.demo import demo
 from cladewise.cli.evaluate import evaluate
@@ -46,4 +47,5 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(compare)
+app.command()(benchmark)
 app.command("list")(list_parts)

@@ -49,14 +49,14 @@ def train(
     cladewise train photos/ --taxonomy classes.csv --method hace --backbone resnet50 --out runs/hace
     """
     from cladewise import engine
-    from cladewise.cli.data import open_data
+    from cladewise.engine.data import find_data
 
     if config is not None:
         run = engine.rerun(config, out)
     elif data is None:
         raise InputError("images to train on", "none", advice="Give a folder, a manifest or a data set's name.")
     else:
-        dataset = open_data(data, taxonomy, seed=split_seed, **parse_pairs(data_option or [], "--data-option"))
+        dataset = find_data(data, taxonomy, seed=split_seed, **parse_pairs(data_option or [], "--data-option"))
         options = parse_pairs(set_ or [], "--set")
         run = engine.train(
             dataset, method=method, options=options, backbone=backbone, out=out, seed=seed, name=name, **chosen

@@ -5,22 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cladewise import datasets
+from cladewise.datasets import Dataset
 from cladewise.errors import InputError
 
-if TYPE_CHECKING:
-    from cladewise.datasets import Dataset
 
-
-def open_data(data: str, taxonomy: Path | None, *, seed: int, **options: Any) -> Dataset:
+def find_data(data: str, taxonomy: Path | None = None, *, seed: int = 0, **options: Any) -> Dataset:
     """A folder of images, a manifest, a data set in a layout of its own, or the name of a data set.
 
     Raises:
         InputError: It is none of these, cannot be read, or has no such option.
     """
-    from cladewise import datasets
-
     path = Path(data)
     in_own_layout = (path / "classes.csv").is_file() and (path / "train.txt").is_file()
     if path.is_dir() and not in_own_layout:

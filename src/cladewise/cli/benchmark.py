@@ -1,0 +1,26 @@
+"""``cladewise benchmark``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def benchmark(
+    suite: Annotated[str, typer.Argument(help="A suite file, or the name of one that comes with the package.")],
+    seeds: Annotated[int | None, typer.Option(help="Runs of each method; as the suite says by default.", min=1)] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for everything; runs/<suite> by default.")] = None,
+    jobs: Annotated[int, typer.Option(help="Processes that train at the same time.", min=1)] = 1,
+    data: Annotated[str | None, typer.Option(help="Path of the images, where the suite's data set needs one.")] = None,
+) -> None:
+    """Search settings, train, evaluate and compare every method of a suite; given again, it goes on where it stopped.
+
+    cladewise benchmark scores-and-curves-emoji --seeds 5 --jobs 2
+    """
+    from cladewise.suites import read_suite, run_suite
+
+    read = read_suite(suite)
+    for path in run_suite(read, out or Path("runs") / read.name, seeds=seeds, jobs=jobs, data=data):
+        typer.echo(path)

@@ -1,0 +1,179 @@
+"""The runs of a suite: trained where they are not there yet, in this process or in several."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import logging
+import multiprocessing
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cladewise import datasets, engine, methods
+from cladewise.atomic import write_text
+from cladewise.catalogue import parse_spec
+from cladewise.datasets import Dataset
+from cladewise.engine.data import find_data
+from cladewise.engine.evaluation import measure
+from cladewise.engine.rules import decision_of, handle_of, inference_of
+from cladewise.errors import InputError
+from cladewise.records import NO_SPLIT
+from cladewise.suites.suite import OWN, DataEntry, Suite
+
+Result = TypeVar("Result")
+
+SEARCH = "search"
+"""The split that settings are chosen on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a search chooses for a method: the learning rate, and the options that differ from the method's defaults."""
+
+    lr: float
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Fit for a folder."""
+        return "-".join([f"lr={self.lr:g}", *(f"{key}={value}" for key, value in self.options)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One run: a method of a suite with settings and a seed, in a folder."""
+
+    suite: Suite
+    data: DataEntry
+    method: str
+    settings: Settings
+    seed: int
+    folder: Path
+
+    def train(self, dataset: Dataset) -> engine.Run:
+        """The run of the folder, trained if it is not finished."""
+        name, fixed = parse_spec(methods.available(), "method", self.method)
+        backbone = dict(self.suite.backbone)
+        return engine.train(
+            dataset,
+            method=name,
+            options={**fixed, **dict(self.settings.options)},
+            backbone=backbone.pop("name", "efficientnet_lite0"),
+            freeze=backbone.pop("freeze", True),
+            out=self.folder,
+            seed=self.seed,
+            name=self.method,
+            reuse=True,
+            progress=False,
+            **{"train_split": self.data.train, "val_split": NO_SPLIT, **backbone, **self.suite.training},
+            lr=self.settings.lr,
+        )
+
+
+def try_settings(job: Job) -> float | None:
+    """The metric of the search for a job's settings, None where training them came to nothing."""
+    record = job.folder / "trial.json"
+    metric = job.suite.search.metric
+    if record.is_file():
+        kept = json.loads(record.read_text(encoding="utf-8"))
+        if kept["metric"] == metric:
+            return kept["value"]
+    try:
+        dataset = open_data(job.data, searching=True)
+        value = measure(job.train(dataset), metric, split=SEARCH)
+    except InputError as error:
+        if "finite loss" not in error.expected:
+            raise
+        value = None
+    write_text(record, json.dumps({"metric": metric, "value": value}) + "\n")
+    return value
+
+
+def train_and_evaluate(job: Job) -> list[str]:
+    """Train a job's run and make every evaluation that a table wants of it; lines about those that cannot be."""
+    dataset = open_data(job.data, searching=False)
+    run, impossible = job.train(dataset), list[str]()
+    for infer, decide in job.suite.rules_for(job.method).items():
+        missing = [None if rule == OWN else rule for rule in decide if not _is_done(run, job.data.test, infer, rule)]
+        if missing:
+            engine.evaluate_all(
+                run,
+                split=job.data.test,
+                inferences=[None if infer == OWN else infer],
+                decisions=missing,
+                progress=False,
+                impossible=impossible,
+            )
+    return [f"{job.method}: {line}" for line in impossible]
+
+
+def evaluation_path(run: engine.Run, split: str, infer: str, decide: str) -> Path:
+    """Where the evaluation lies that a table wants."""
+    before = inference_of(None if infer == OWN else infer, run.method.inference())
+    rule = decision_of(None if decide == OWN else decide, run.method.decision())
+    return run.folder.evaluation(split, handle_of(before), rule.handle)
+
+
+def _is_done(run: engine.Run, split: str, infer: str, decide: str) -> bool:
+    path = evaluation_path(run, split, infer, decide)
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("model") == run.model_hash
+
+
+def open_data(entry: DataEntry, *, searching: bool) -> Dataset:
+    """A suite's data set; for the search with a share of the training images held out."""
+    return _open_data(json.dumps(dataclasses.asdict(entry), sort_keys=True), searching)
+
+
+@functools.cache
+def _open_data(entry_json: str, searching: bool) -> Dataset:
+    entry = DataEntry(**json.loads(entry_json))
+    options = {**entry.options, **({"path": entry.path} if entry.path else {})}
+    dataset = (
+        datasets.load(entry.name, **options) if entry.name in datasets.available() else find_data(entry.name, **options)
+    )
+    if entry.val and "val" not in dataset.splits:
+        dataset = datasets.hold_out(dataset, entry.train, entry.val, into="val")
+    if searching:
+        dataset = datasets.hold_out(dataset, entry.train.split("+")[0], entry.search, into=SEARCH)
+    return dataset
+
+
+@contextlib.contextmanager
+def workers(count: int) -> Generator[Executor | None, None, None]:
+    """Processes with a thread each, or none where one is enough."""
+    if count <= 1:
+        yield None
+        return
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"  # read by the children as they start
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_quiet)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def carry_out(
+    work: Callable[[Job], Result], jobs: Iterable[Job], pool: Executor | None
+) -> Iterator[tuple[Job, Result]]:
+    """Results as they come, in any order."""
+    if pool is None:
+        for job in jobs:
+            yield job, work(job)
+        return
+    started = {pool.submit(work, job): job for job in jobs}
+    for done in as_completed(started):
+        yield started[done], done.result()
+
+
+def _quiet() -> None:
+    logging.getLogger("lightning").setLevel(logging.ERROR)

@@ -1,0 +1,149 @@
+"""A suite carried out: settings searched, runs trained and evaluated, tables and a report written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TypeVar
+
+from rich.progress import Progress, TaskID
+
+from cladewise import methods
+from cladewise.atomic import write_text
+from cladewise.catalogue import from_spec, handle
+from cladewise.engine import Run
+from cladewise.progress import bar
+from cladewise.report import write_page
+from cladewise.suites.jobs import Job, Settings, carry_out, train_and_evaluate, try_settings, workers
+from cladewise.suites.search import Choice, Measured, Trials, search
+from cladewise.suites.suite import DataEntry, Suite
+from cladewise.suites.tables import table_rows, write_table
+
+
+def run_suite(
+    suite: Suite,
+    out: Path,
+    *,
+    seeds: int | None = None,
+    jobs: int = 1,
+    data: str | None = None,
+    progress: bool = True,
+) -> list[Path]:
+    """Carry out a suite; what is finished already is kept, and what was interrupted goes on.
+
+    Args:
+        suite: What to do.
+        out: Folder for everything that comes of it, a folder a data set in it.
+        seeds: Runs of each method; as the suite says by default.
+        jobs: Processes that train at the same time.
+        data: Path of the images, where the suite's data set needs one.
+        progress: Show a progress bar.
+
+    Returns:
+        The files to look at: the report and the tables of every data set.
+
+    Raises:
+        InputError: The data cannot be had, or ``out`` holds runs of another suite.
+    """
+    written: list[Path] = []
+    entries = [dataclasses.replace(entry, path=data) if data else entry for entry in suite.data]
+    suite = dataclasses.replace(suite, seeds=seeds or suite.seeds, data=tuple(entries))
+    with workers(jobs) as pool, bar(shown=progress) as shown:
+        for entry in entries:
+            written += _Benchmark(suite, entry, out / entry.name, pool, shown).write()
+    return written
+
+
+Result = TypeVar("Result")
+
+
+class _Benchmark:
+    """A suite on one of its data sets."""
+
+    def __init__(self, suite: Suite, data: DataEntry, out: Path, pool: Executor | None, shown: Progress) -> None:
+        self.suite, self.data, self.out, self.pool, self.shown = suite, data, out, pool, shown
+
+    def write(self) -> list[Path]:
+        """Do all that is still to be done; the files that show it."""
+        chosen = self.choose()
+        runs, impossible = self.train(chosen)
+        write_text(self.out / "left_out.txt", "".join(f"{line}\n" for line in dict.fromkeys(impossible)))
+        page = write_page(
+            [run.path for of_method in runs.values() for run in of_method],
+            self.out / "report.html",
+            split=self.data.test,
+            title=self.suite.title,
+            reference=self.suite.baseline or None,
+        )
+        tables: list[Path] = []
+        for table in self.suite.tables:
+            tables += write_table(self.out, self.suite, table, table_rows(self.suite, table, runs, self.data.test))
+        return [Path(page), self.out / "chosen.json", *tables]
+
+    def choose(self) -> dict[str, Choice]:
+        """Search the settings of every method, and write them down."""
+        task = self.shown.add_task(f"{self.data.name}: settings", total=0)
+
+        def measure(trials: Trials) -> Measured:
+            jobs = [self._trial(method, settings) for method, wanted in trials.items() for settings in wanted]
+            found: Measured = {method: {} for method in trials}
+            for job, value in self._carried_out(try_settings, jobs, task):
+                found[job.method][job.settings] = value
+            return found
+
+        chosen = search(self.suite, measure)
+        record = {
+            method: {
+                "lr": choice.settings.lr,
+                **dict(choice.settings.options),
+                self.suite.search.metric: choice.value,
+                "trials": choice.trials,
+            }
+            for method, choice in chosen.items()
+        }
+        write_text(self.out / "chosen.json", json.dumps(record, indent=1) + "\n")
+        return chosen
+
+    def train(self, chosen: Mapping[str, Choice]) -> tuple[dict[str, list[Run]], list[str]]:
+        """The runs of every method, trained and evaluated, and lines about what could not be evaluated."""
+        jobs = [
+            self._job(method, chosen[method].settings, seed, self.out / "runs" / f"{folder_name(method)}-{seed}")
+            for method in self.suite.methods
+            for seed in range(self.suite.seeds)
+        ]
+        task = self.shown.add_task(f"{self.data.name}: runs", total=0)
+        impossible = [line for _, lines in self._carried_out(train_and_evaluate, jobs, task) for line in lines]
+        runs: dict[str, list[Run]] = {}
+        for job in jobs:
+            runs.setdefault(job.method, []).append(Run.open(job.folder))
+        return runs, impossible
+
+    def _carried_out(
+        self, work: Callable[[Job], Result], jobs: Sequence[Job], task: TaskID
+    ) -> Iterator[tuple[Job, Result]]:
+        """Results as they come, while a bar goes on."""
+        total = next(t.total or 0 for t in self.shown.tasks if t.id == task)
+        self.shown.update(task, total=total + len(jobs))
+        for job, result in carry_out(work, jobs, self.pool):
+            self.shown.advance(task)
+            yield job, result
+
+    def _trial(self, method: str, settings: Settings) -> Job:
+        folder = self.out / "search" / folder_name(method) / settings.name
+        return self._job(method, settings, self.suite.search.seed, folder)
+
+    def _job(self, method: str, settings: Settings, seed: int, folder: Path) -> Job:
+        return Job(self.suite, self.data, method, settings, seed, folder)
+
+
+def folder_name(method: str) -> str:
+    """A method's spec as a name for folders.
+
+    Example:
+        >>> folder_name("hxe:alpha=0.5")
+        'hxe-0.5'
+    """
+    return handle(from_spec(methods.available(), "method", method))

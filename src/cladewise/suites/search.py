@@ -1,0 +1,101 @@
+"""Which learning rate and options each method runs with: chosen on held-out training images, never on test."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cladewise import methods
+from cladewise.catalogue import options_of, parse_spec
+from cladewise.records.metric_names import metric_text
+from cladewise.suites.jobs import Settings
+from cladewise.suites.suite import SearchEntry, Suite
+
+MOST_EXTENSIONS = 2
+"""How often the range of learning rates is extended where the best is at its end."""
+
+Trials = Mapping[str, list[Settings]]
+"""Settings to try, by method."""
+Measured = dict[str, dict[Settings, float | None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What was chosen for a method, how good it was, and among how many."""
+
+    settings: Settings
+    value: float | None
+    trials: int
+
+
+def search(suite: Suite, measure: Callable[[Trials], Measured]) -> dict[str, Choice]:
+    """Choose the settings of every method of a suite.
+
+    First the learning rate with the method's default options, over decades; then the options' grids at that rate, all
+    combinations; last the rate again, more finely, with the best options. Every method goes through the same steps.
+
+    Args:
+        suite: Methods and how to search.
+        measure: Gives the metric of settings; called with all methods at once, so that it may work in parallel.
+    """
+    known: Measured = {method: {} for method in suite.methods}
+
+    def run(trials: Trials) -> None:
+        new = {m: [s for s in dict.fromkeys(wanted) if s not in known[m]] for m, wanted in trials.items()}
+        for method, values in measure({m: wanted for m, wanted in new.items() if wanted}).items():
+            known[method] |= values
+
+    def best(method: str) -> Settings:
+        return _best(known[method], suite.search)
+
+    run({method: [Settings(lr) for lr in suite.search.lr] for method in suite.methods})
+    for _ in range(MOST_EXTENSIONS):
+        run({m: _beyond(best(m), known[m], suite.search.lr) for m in suite.methods})
+    run({m: [Settings(best(m).lr, options) for options in option_grid(m)] for m in suite.methods})
+    finer = suite.search.refine
+    run({m: [Settings(_rounded(best(m).lr * factor), best(m).options) for factor in finer] for m in suite.methods})
+    return {m: Choice(best(m), known[m][best(m)], len(known[m])) for m in suite.methods}
+
+
+def option_grid(method: str) -> list[tuple[tuple[str, Any], ...]]:
+    """Every combination of the values that a method's options are searched over; those that its spec fixes are not.
+
+    Example:
+        >>> option_grid("hace")
+        [(('dilution', 0.2),), (('dilution', 0.5),), (('dilution', 0.7),)]
+        >>> option_grid("hace:dilution=0.5")
+        [()]
+    """
+    name, fixed = parse_spec(methods.available(), "method", method)
+    fields = options_of(methods.available()[name])
+    grids = {k: f.metadata["grid"] for k, f in fields.items() if f.metadata.get("grid") and k not in fixed}
+    return [tuple(zip(grids, values, strict=True)) for values in itertools.product(*grids.values())]
+
+
+def _best(values: Mapping[Settings, float | None], entry: SearchEntry) -> Settings:
+    """The best settings; of equals the smallest rate, then the first."""
+    sign = 1 if metric_text(entry.metric).higher_is_better else -1
+
+    def merit(settings: Settings) -> tuple[float, float]:
+        value = values[settings]
+        return (-math.inf if value is None or math.isnan(value) else sign * value), -settings.lr
+
+    return max(values, key=merit)
+
+
+def _beyond(best: Settings, known: Mapping[Settings, Any], rates: tuple[float, ...]) -> list[Settings]:
+    """The next learning rate in line, where the best is the smallest or the largest tried."""
+    tried = sorted({settings.lr for settings in known})
+    if len(rates) < 2:
+        return []
+    step = (max(rates) / min(rates)) ** (1 / (len(rates) - 1))
+    if best.lr == tried[0]:
+        return [Settings(_rounded(best.lr / step), best.options)]
+    return [Settings(_rounded(best.lr * step), best.options)] if best.lr == tried[-1] else []
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.2g}")

@@ -1,0 +1,247 @@
+"""What a suite file says."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from cladewise import decisions, inference, methods
+from cladewise.catalogue import nearest, parse_spec
+from cladewise.engine.rules import decision_of, inference_of
+from cladewise.errors import InputError
+from cladewise.records import BackboneConfig, TrainingConfig, settings
+from cladewise.records.metric_names import metric_text
+
+Entry = TypeVar("Entry")
+
+BUNDLED = Path(__file__).parent
+ALL, OWN = "all", "own"
+"""In a list's place: everything there is. In a list of rules: that of the method."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataEntry:
+    """A data set and its part in the suite.
+
+    Args:
+        name: Name of a data set, or a path.
+        options: Options of its reader.
+        path: Folder of the images, where the reader needs one.
+        train: Split to train on.
+        test: Split to report.
+        search: Share of the training images that is held out for choosing settings.
+        val: Share of the training images that is held out for rules to learn from, where the data has no ``val``.
+    """
+
+    name: str
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    path: str = ""
+    train: str = "train"
+    test: str = "test"
+    search: float = 0.2
+    val: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SearchEntry:
+    """How the learning rate and the options of each method are chosen, on the held-out share and with one seed.
+
+    Args:
+        metric: What the best has most of, or least.
+        lr: Learning rates to begin with; where the best is at an end, the next in line is tried.
+        refine: Factors of the best rate that are tried in the end.
+        seed: Seed of every trial.
+    """
+
+    metric: str = "ap"
+    lr: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
+    refine: tuple[float, ...] = (0.33, 3.0)
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableEntry:
+    """A table: a row for each of the combinations, mean and deviation over the seeds.
+
+    Args:
+        name: Name of its files.
+        title: Heading.
+        columns: Metrics.
+        methods: Labels of methods, or ``all``.
+        inferences: Specs, ``own`` for the method's; or ``all``.
+        decisions: Specs, ``own`` for the method's; or ``all``.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    methods: tuple[str, ...] | Literal["all"] = ALL
+    inferences: tuple[str, ...] | Literal["all"] = (OWN,)
+    decisions: tuple[str, ...] | Literal["all"] = (OWN,)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Everything that a benchmark follows from.
+
+    Args:
+        name: Name of the file.
+        title: Heading of the report.
+        data: Data sets, each benchmarked by itself.
+        methods: Specs of the methods; options given there are fixed, the others are searched. ``all`` stands for every
+            method there is.
+        inferences: Specs of the inferences that tables call ``all``.
+        decisions: Specs of the decisions that tables call ``all``.
+        baseline: The method that the report compares with.
+        seeds: Runs of each method with the chosen settings.
+        backbone: The encoder.
+        training: Settings of every run.
+        search: How settings are chosen.
+        tables: What to write.
+    """
+
+    name: str
+    title: str
+    data: tuple[DataEntry, ...]
+    methods: tuple[str, ...]
+    tables: tuple[TableEntry, ...]
+    inferences: tuple[str, ...] = (OWN,)
+    decisions: tuple[str, ...] = (OWN,)
+    baseline: str = ""
+    seeds: int = 5
+    backbone: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    search: SearchEntry = dataclasses.field(default_factory=SearchEntry)
+
+    def rules_of(self, table: TableEntry) -> list[tuple[str, str]]:
+        """Pairs of inference and decision of a table, in its order."""
+        before = self.inferences if table.inferences == ALL else table.inferences
+        after = self.decisions if table.decisions == ALL else table.decisions
+        return [(infer, decide) for infer in before for decide in after]
+
+    def methods_of(self, table: TableEntry) -> tuple[str, ...]:
+        """Labels of the methods of a table, in its order."""
+        return self.methods if table.methods == ALL else tuple(table.methods)
+
+    def rules_for(self, method: str) -> dict[str, list[str]]:
+        """Every decision that some table wants of a method, by the inference before it."""
+        wanted: dict[str, list[str]] = {}
+        for table in self.tables:
+            if method in self.methods_of(table):
+                for infer, decide in self.rules_of(table):
+                    of_inference = wanted.setdefault(infer, [])
+                    if decide not in of_inference:
+                        of_inference.append(decide)
+        return wanted
+
+
+def available() -> dict[str, Path]:
+    """Suites that come with the package, by name.
+
+    Example:
+        >>> sorted(available())
+        ['scores-and-curves-emoji', 'scores-and-curves-grocery']
+    """
+    return {path.stem: path for path in sorted(BUNDLED.glob("*.toml"))}
+
+
+def read_suite(name: str | Path) -> Suite:
+    """Read a suite file, or one that comes with the package by its name.
+
+    Raises:
+        InputError: There is no such file, or something in it is not known or not allowed.
+    """
+    path = available().get(str(name), Path(name))
+    if not path.is_file():
+        known = available()
+        raise InputError(
+            f"a suite file, or one of {', '.join(known)}", f"{str(name)!r}", advice=nearest(str(name), known)
+        )
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError("a TOML file", f"{error}", at=str(path)) from error
+    return _suite(content, path)
+
+
+def _suite(content: dict[str, Any], path: Path) -> Suite:
+    at = path.name
+    data = content.pop("data", None)
+    entries = [data] if isinstance(data, dict) else data or []
+    tables: Any = content.pop("table", [])
+    names: Any = content.pop("methods", ALL)
+    suite = _entry(
+        Suite,
+        {
+            "title": path.stem,
+            **content,
+            "name": path.stem,
+            "data": tuple(_entry(DataEntry, entry, f"{at} [data]") for entry in entries),
+            "tables": tuple(_entry(TableEntry, entry, f"{at} [[table]]") for entry in tables),
+            "methods": _method_specs(names, f"{at} methods"),
+            "search": _entry(SearchEntry, content.get("search", {}), f"{at} [search]"),
+        },
+        at,
+    )
+    _check(suite, at)
+    return suite
+
+
+def _check(suite: Suite, at: str) -> None:
+    """Whatever can be wrong is found before the first run.
+
+    Raises:
+        InputError: Something is.
+    """
+    for what in ("data", "tables"):
+        if not getattr(suite, what):
+            raise InputError(f"at least one [[{what.removesuffix('s')}]]", "none", at=at)
+    if suite.seeds < 1:
+        raise InputError("at least one seed", suite.seeds, at=at)
+    settings(BackboneConfig, suite.backbone, at=f"{at} [backbone]")
+    settings(TrainingConfig, suite.training, at=f"{at} [training]")
+    metric_text(suite.search.metric)
+    for method in suite.methods:
+        parse_spec(methods.available(), "method", method)
+    for table in suite.tables:
+        for metric in table.columns:
+            metric_text(metric)
+        for method in suite.methods_of(table):
+            if method not in suite.methods:
+                raise InputError(
+                    f"one of the suite's methods: {', '.join(suite.methods)}",
+                    repr(method),
+                    at=f"{at} table {table.name}",
+                    advice=nearest(method, suite.methods),
+                )
+        for infer, decide in suite.rules_of(table):
+            inference_of(None if infer == OWN else infer, inference.BottomUp())
+            decision_of(None if decide == OWN else decide, decisions.Leaf())
+
+
+def _entry(kind: type[Entry], values: Any, at: str) -> Entry:
+    """A table of the file as its dataclass, lists as tuples."""
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key in values:
+        if key not in fields:
+            raise InputError(f"one of {', '.join(fields)}", repr(key), at=at, advice=nearest(key, fields))
+    for name, field in fields.items():
+        no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if no_default and name not in values:
+            raise InputError(f"{name} in {at}", "none")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _method_specs(values: Any, at: str) -> tuple[str, ...]:
+    """Methods by their specs; ``all`` alone or in a list stands for every method there is."""
+    listed = _texts([values] if isinstance(values, str) else values, at)
+    return tuple(dict.fromkeys(spec for text in listed for spec in (methods.available() if text == ALL else [text])))
+
+
+def _texts(values: Any, at: str) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InputError("a list of texts", repr(values), at=at)
+    return tuple(values)
