@@ -47,6 +47,7 @@ CASES = [(name, i) for name in inference.available() for i in range(len(VARIANTS
 KINDS = ["LeafSoftmax", "NodeSoftmax", "rootless NodeSoftmax", "LevelSoftmax", "tied LevelSoftmax"] + [
     kind for kind in store.kinds() if kind not in ("LeafSoftmax", "NodeSoftmax", "LevelSoftmax")
 ]
+LAST = inference.Subset((int(RAGGED.leaf_nodes[-1]),))
 UNDEFINED = {("top-down", "LeafSoftmax")}
 """Rules that need scores at inner nodes, and the heads that have none."""
 IMAGES = 6
@@ -85,6 +86,8 @@ def rule_for(name: str, variant: int, kind: str, taxonomy: Taxonomy) -> Inferenc
 
 def defined(name: str, kind: str, taxonomy: Taxonomy) -> bool:
     """Whether the rule takes such predictions; where it does not, it must say so."""
+    if kind.startswith("rootless") and taxonomy.num_nodes == 1:
+        return False  # a softmax over no node at all
     if (name, kind) not in UNDEFINED or taxonomy.num_nodes <= taxonomy.num_leaves + 1:
         return True
     with pytest.raises(InputError, match=kind):
@@ -149,26 +152,26 @@ def test_result_survives_the_disk(name: str, variant: int, kind: str, tmp_path: 
 @every_case
 @every_kind
 @every_tree
-@pytest.mark.parametrize("scale", [1.0, 1e4])
-def test_gradients_are_finite(name: str, variant: int, kind: str, tree: str, scale: float) -> None:
+def test_gradients_are_finite_at_extreme_scores(name: str, variant: int, kind: str, tree: str) -> None:
     taxonomy = TREES[tree]
     if not defined(name, kind, taxonomy):
         return
-    rule, prediction = rule_for(name, variant, kind, taxonomy), predicted(kind, taxonomy, scale)
+    rule, prediction = rule_for(name, variant, kind, taxonomy), predicted(kind, taxonomy, 1e4)
     logits = prediction.logits.clone().requires_grad_()
     result = rule(prediction.map(lambda _: logits)).log_prob
     assert not result.isnan().any()
-    result.masked_fill(result == -torch.inf, 0.0).sum().backward()
-    assert logits.grad is None or logits.grad.isfinite().all()
+    if result.requires_grad:
+        result.masked_fill(result == -torch.inf, 0.0).sum().backward()
+        assert logits.grad is not None
+        assert logits.grad.isfinite().all()
 
 
 @every_case
 @every_kind
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_is_taken(name: str, variant: int, kind: str, dtype: torch.dtype) -> None:
+def test_half_precision_is_taken(name: str, variant: int, kind: str) -> None:
     if not defined(name, kind, RAGGED):
         return
-    prediction = predicted(kind, RAGGED).to(dtype)
+    prediction = predicted(kind, RAGGED).to(torch.float16)
     rule = rule_for(name, variant, kind, RAGGED)
     result, single = rule(prediction).log_prob, rule(prediction.to(torch.float32)).log_prob
     assert result.dtype == torch.float32
@@ -189,6 +192,10 @@ def test_rules_compose(name: str, variant: int, kind: str, after: str) -> None:
         return
     if isinstance(both, Fittable):
         both = both.fit(predicted(kind, RAGGED), torch.arange(IMAGES))
+    if (first.handle, after) == (LAST.handle, "subset") and not kind.endswith("Sigmoid"):
+        with pytest.raises(InputError, match="an allowed leaf that earlier rules left"):
+            both(predicted(kind, RAGGED))
+        return
     result = both(predicted(kind, RAGGED))
     assert not result.log_prob.isnan().any()
     torch.testing.assert_close(result.log_prob[:, 0], torch.zeros(IMAGES), atol=1e-5, rtol=0)

@@ -72,7 +72,9 @@ def leaf_scores(prediction: Prediction) -> Float[Tensor, "*batch leaf"]:
             return PathSumSoftmax(prediction.taxonomy, prediction.node_logits).path_scores[..., leaves]
         case ConditionalSigmoid():
             return prediction.log_prob[..., leaves]
-        case _ if prediction.coherence is Coherence.EXACT or prediction.taxonomy.num_nodes == 1:
+        case _ if prediction.taxonomy.num_nodes == 1:
+            return ops.at_least_float(prediction.logits).new_zeros(*prediction.batch_shape, 1)
+        case _ if prediction.coherence is Coherence.EXACT:
             return prediction.log_prob[..., leaves]
         case _:
             if not bool(prediction.has_score[leaves].all()):

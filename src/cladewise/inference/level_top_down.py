@@ -7,11 +7,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from cladewise import ops
 from cladewise.errors import InputError
+from cladewise.inference.bottom_up import leaf_scores
 from cladewise.inference.files import once
 from cladewise.inference.inference import Inference
 from cladewise.predictions import LeafSoftmax, LevelLogProb, LevelSoftmax, Prediction
@@ -74,7 +74,7 @@ class LevelTopDown(Inference):
             parent = _places(nodes, given[place - 1].nodes, taxonomy, levels[place - 1])
             done.append((log_prob + done[-1].index_select(-1, parent)).log_softmax(-1))
         if self.form == "two-level":
-            return LeafSoftmax(taxonomy, done[-1] if done else _certain(prediction))
+            return LeafSoftmax(taxonomy, done[-1] if done else leaf_scores(prediction))
         width = torch.cat(done, dim=-1) if done else prediction.log_prob[..., :0]
         return LevelSoftmax(taxonomy, width, levels)
 
@@ -132,8 +132,3 @@ def _places(nodes: Tensor, above: Tensor, taxonomy: Taxonomy, level: int) -> Ten
     key = ("representatives", level, nodes.device)
     representative = once(taxonomy, key, lambda: torch.as_tensor(taxonomy.at_level(level), device=nodes.device))
     return torch.searchsorted(above, representative[nodes])
-
-
-def _certain(prediction: Prediction) -> Float[Tensor, "*batch leaf"]:
-    """The scores of a tree of one node."""
-    return prediction.log_prob

@@ -100,9 +100,9 @@ class NeighbourMap(LeafMap):
         return ops.diffusion_entries(self.nodes[self.source], leaves[self.leaf], self.taxonomy, alpha).float()
 
     def __call__(self, values: Tensor, entries: Tensor) -> Tensor:
-        by_node = values.reshape(-1, len(self.nodes)).t().contiguous()
         if not len(self.source):
             return values.new_zeros(*values.shape[:-1], self.taxonomy.num_leaves)
+        by_node = values.reshape(-1, len(self.nodes)).t().contiguous()
         out = embedding_bag(self.source, by_node, self.first, mode="sum", per_sample_weights=entries)
         return out.t().reshape(*values.shape[:-1], self.taxonomy.num_leaves)
 

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.inference.bottom_up import leaf_scores
 from cladewise.inference.files import nodes_of_lines, once, version
@@ -49,7 +50,8 @@ class Subset(Inference):
         allowed: A text file with a name or path of a node on each line, or a sequence of nodes: numbers, names, paths.
 
     Raises:
-        InputError: A name is not, or not only, one node's, or nothing is allowed.
+        InputError: A name is not, or not only, one node's; nothing is allowed, or nothing of what an earlier subset
+            left.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",), ("e",)])
@@ -71,7 +73,7 @@ class Subset(Inference):
     @property
     def handle(self) -> str:
         """Of a sequence a hash, since it may be long."""
-        if isinstance(self.allowed, str | Path):
+        if isinstance(self.allowed, str | Path) or not self.allowed:
             return super().handle
         return f"{self.name}-{hashlib.sha256(repr(self.allowed).encode()).hexdigest()[:8]}"
 
@@ -82,12 +84,13 @@ class Subset(Inference):
         match prediction:
             case NodeSoftmax() | LevelSoftmax():
                 without = logits.masked_fill(closed[prediction.scored_nodes], -torch.inf)
-                return prediction.map(lambda _: without)
+                return _with_a_leaf(prediction.map(lambda _: without))
             case NodeSigmoid() | ConditionalSigmoid() | PathSumSigmoid():
                 return prediction.map(lambda _: logits.masked_fill(closed[1:], -torch.inf))
             case _:
                 leaves = torch.as_tensor(taxonomy.leaf_nodes.copy(), device=prediction.device)
-                return LeafSoftmax(taxonomy, leaf_scores(prediction).masked_fill(closed[leaves], -torch.inf))
+                without = leaf_scores(prediction).masked_fill(closed[leaves], -torch.inf)
+                return _with_a_leaf(LeafSoftmax(taxonomy, without))
 
     def can_be(self, taxonomy: Taxonomy, device: torch.device | str = "cpu") -> Bool[Tensor, " node"]:
         """Which nodes have an allowed leaf at or under them.
@@ -113,6 +116,15 @@ class Subset(Inference):
         np.subtract.at(change, taxonomy.leaf_end[nodes], 1)
         before = np.concatenate([[0], np.cumsum(np.cumsum(change)[:-1] > 0)])
         return before[taxonomy.leaf_end] > before[taxonomy.leaf_start]
+
+
+def _with_a_leaf(prediction: Prediction) -> Prediction:
+    """The prediction itself, if it leaves every image a leaf."""
+    if prediction.taxonomy.num_nodes > 1:
+        is_leaf = ops.tree_index(prediction.taxonomy, prediction.device).height[prediction.scored_nodes] == 0
+        if bool((prediction.logits[..., is_leaf] == -torch.inf).all(-1).any()):
+            raise InputError("an allowed leaf that earlier rules left", "none")
+    return prediction
 
 
 def _node(entry: int | str | Sequence[str], taxonomy: Taxonomy) -> int:

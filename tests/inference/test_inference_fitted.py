@@ -1,0 +1,186 @@
+"""Differentiable diffusion: what it starts from, what it is fitted by, and what it learns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cladewise import inference
+from cladewise.errors import InputError
+from cladewise.inference import BottomUp, DifferentiableDiffusion, Diffusion, FittableChain, Subset, chain
+from cladewise.inference.level_loss import level_loss, restraint_weights
+from cladewise.predictions import Fittable, LeafSoftmax, LevelSoftmax, NodeSigmoid, level_width
+from cladewise.taxonomy import Taxonomy
+from reference import inference_twin, trees
+from reference.small_trees import ragged_taxonomies, t9
+from strategies import taxonomies_with_nodes
+
+few = settings(max_examples=40)
+FORMS = ["full", "neighbourhood"]
+
+
+def noisy(taxonomy: Taxonomy, images: int, seed: int = 0) -> tuple[LevelSoftmax, torch.Tensor]:
+    """Scores that know the leaf only through the level above, in a wrong order that a linear map can put right."""
+    generator = torch.Generator().manual_seed(seed)
+    target = torch.tensor(taxonomy.leaf_nodes.copy())[
+        torch.randint(taxonomy.num_leaves, (images,), generator=generator)
+    ]
+    levels = tuple(range(1, taxonomy.num_levels + 1))
+    scores = []
+    for level in levels:
+        nodes = torch.tensor(taxonomy.level_nodes(level))
+        right = torch.tensor(taxonomy.at_level(level))[target]
+        hot = (nodes == right[:, None]).float()
+        scores.append(hot.roll(1, -1) if level == levels[-1] else hot)
+    logits = torch.cat(scores, -1)
+    return LevelSoftmax(taxonomy, 3 * logits + torch.randn(logits.shape, generator=generator)), target
+
+
+@pytest.mark.parametrize("form", FORMS)
+@few
+@given(ragged_taxonomies(), st.sampled_from([0.0, 0.3, 0.9]), st.integers(0, 9))
+def test_starts_as_plain_diffusion(form: str, taxonomy: Taxonomy, alpha: float, seed: int) -> None:
+    torch.manual_seed(seed)
+    width = level_width(taxonomy, tuple(range(1, taxonomy.num_levels + 1)), tied=False)
+    for prediction in (
+        LevelSoftmax(taxonomy, torch.randn(3, width)),
+        LeafSoftmax(taxonomy, torch.randn(3, taxonomy.num_leaves)),
+    ):
+        rule = DifferentiableDiffusion(alpha, form=form, radius=99, epochs=0)  # type: ignore[arg-type]
+        fitted = rule.fit(prediction, torch.zeros(3, dtype=torch.int64))
+        torch.testing.assert_close(
+            fitted(prediction).log_prob, Diffusion(alpha)(prediction).log_prob, atol=1e-5, rtol=1e-5
+        )
+        assert fitted.about(prediction) == Diffusion(alpha).about(prediction)
+
+
+@few
+@given(ragged_taxonomies(), st.integers(0, 4))
+def test_neighbourhood_has_the_entries_it_says(taxonomy: Taxonomy, radius: int) -> None:
+    prediction = NodeSigmoid(taxonomy, torch.eye(taxonomy.num_nodes - 1))
+    rule = DifferentiableDiffusion(form="neighbourhood", radius=radius, epochs=0)
+    learnt = rule.fit(prediction, torch.zeros(taxonomy.num_nodes - 1, dtype=torch.int64))(prediction)
+    full = inference_twin.diffused(taxonomy, np.eye(taxonomy.num_nodes), 0.3)
+    for v in range(1, taxonomy.num_nodes):
+        for place, leaf in enumerate(taxonomy.leaf_nodes.tolist()):
+            up, down = trees.path(taxonomy, v), trees.path(taxonomy, leaf)
+            apart = len(set(up) ^ set(down))
+            near = apart <= radius or v in down
+            assert float(learnt.logits[v - 1, place]) == pytest.approx(full[v, leaf] if near else 0.0, abs=1e-6)
+
+
+@few
+@given(taxonomies_with_nodes(max_nodes=12), st.booleans(), st.integers(0, 99))
+def test_loss_is_its_twin(tree_and_targets: tuple[Taxonomy, list[int]], restrained: bool, seed: int) -> None:
+    taxonomy, targets = tree_and_targets
+    weights = restraint_weights(taxonomy.num_levels, float(restrained))
+    scores = 2 * np.random.default_rng(seed).standard_normal((len(targets), taxonomy.num_leaves))
+    wanted = [inference_twin.matrix_loss(taxonomy, row, t, weights) for row, t in zip(scores, targets, strict=True)]
+    given_scores = torch.tensor(scores, requires_grad=True)
+    loss = level_loss(given_scores, torch.tensor(targets), taxonomy, weights)
+    np.testing.assert_allclose(loss.detach(), wanted, rtol=1e-9, atol=1e-9)
+    single = level_loss(torch.tensor(scores).float(), torch.tensor(targets), taxonomy, weights)
+    np.testing.assert_allclose(single, wanted, rtol=1e-4, atol=1e-4)
+    assert torch.autograd.gradcheck(lambda x: level_loss(x, torch.tensor(targets), taxonomy, weights), given_scores)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_loss_of_extreme_scores(sign: int) -> None:
+    scores = torch.full((1, 5), -1e4)
+    scores[0, 0] = sign * 1e4
+    scores.requires_grad_()
+    loss = level_loss(scores, torch.tensor([int(t9().leaf_nodes[0])]), t9(), restraint_weights(3, 1.0))
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert scores.grad is not None
+    assert scores.grad.isfinite().all()
+    if sign == 1:
+        assert loss.item() == 0.0  # a perfect prediction costs nothing
+
+
+def test_restraint_weights_are_the_papers() -> None:
+    assert restraint_weights(7, 1.0) == (10, 5, 3, 1, 0.5, 0.2, 0)
+    assert restraint_weights(0, 1.0) == ()
+    assert restraint_weights(1, 1.0) == (0.0,)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_it_learns_what_diffusion_cannot(form: str) -> None:
+    taxonomy = Taxonomy.from_paths([(f"g{i // 3}", f"s{i}") for i in range(12)])
+    (train, target), (test, wanted) = noisy(taxonomy, 600), noisy(taxonomy, 300, seed=1)
+    rule = inference.make("differentiable-diffusion", form=form, radius=4, epochs=30, learning_rate=0.05)
+    assert isinstance(rule, Fittable)
+    fitted = rule.fit(train, target)
+
+    def accuracy(rule: inference.Inference) -> float:
+        return float((rule(test).ranking(1)[:, 0] == wanted).float().mean())
+
+    assert accuracy(fitted) > accuracy(Diffusion()) + 0.2  # type: ignore[arg-type]
+    again = rule.fit(train, target)
+    assert fitted.matrix is not None  # type: ignore[attr-defined]
+    assert fitted.matrix.equal(again.matrix)  # type: ignore[attr-defined]
+    assert fitted.handle == rule.handle  # type: ignore[attr-defined]
+
+
+def test_it_is_never_worse_than_diffusion_on_what_is_held_out() -> None:
+    taxonomy = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
+    prediction, _ = noisy(taxonomy, 200)
+    target = torch.tensor(taxonomy.leaf_nodes.copy())[
+        torch.randint(3, (200,), generator=torch.Generator().manual_seed(0))
+    ]
+    wild = DifferentiableDiffusion(learning_rate=1e6, epochs=3).fit(prediction, target)
+    torch.testing.assert_close(wild(prediction).log_prob, Diffusion()(prediction).log_prob)
+
+
+def test_it_can_be_fitted_where_gradients_are_off() -> None:
+    with torch.inference_mode():
+        prediction, target = noisy(t9(), 20)
+        fitted = DifferentiableDiffusion(epochs=2).fit(prediction, target)
+        assert fitted.is_fitted
+        assert not fitted(prediction).log_prob.isnan().any()
+
+
+def test_refusals() -> None:
+    taxonomy = Taxonomy.from_paths([(f"g{i % 50}", f"s{i}") for i in range(1000)])
+    prediction, target = LeafSoftmax(taxonomy, torch.zeros(2, 1000)), torch.zeros(2, dtype=torch.int64)
+    with pytest.raises(InputError) as error:
+        DifferentiableDiffusion(memory=0.001).fit(prediction, target)
+    assert str(error.value) == (
+        "Expected a matrix that is learnt in 0.001 GB (the option memory), but got 1,000 nodes × 1,000 leaves, "
+        "1,000,000 entries of which 5 copies take 0.02 GB. Choose form=neighbourhood."
+    )
+    with pytest.raises(InputError, match=r"nodes within 4 edges of each leaf, .* entries .*Lower radius"):
+        DifferentiableDiffusion(form="neighbourhood", radius=4, memory=0.001).fit(prediction, target)
+    with pytest.raises(InputError, match="a fitted differentiable-diffusion, but got one that was not"):
+        DifferentiableDiffusion()(prediction)
+    fitted = DifferentiableDiffusion(epochs=0).fit(prediction, target)
+    with pytest.raises(InputError, match="scores like those that differentiable-diffusion was fitted on"):
+        fitted(NodeSigmoid(taxonomy, torch.zeros(2, taxonomy.num_nodes - 1)))
+    for options in (
+        {"alpha": 1.0},
+        {"held_out": 1.0},
+        {"epochs": -1},
+        {"batch_size": 0},
+        {"shift": "x"},
+        {"form": "x"},
+    ):
+        with pytest.raises(InputError):
+            inference.make("differentiable-diffusion", **options)
+
+
+def test_a_chain_is_fitted_on_what_comes_before() -> None:
+    prediction, target = noisy(t9(), 60)
+    subset = Subset(["1", "3"])
+    rule = chain(subset, DifferentiableDiffusion(epochs=2), BottomUp())
+    assert isinstance(rule, FittableChain)
+    assert isinstance(rule, Fittable)
+    assert not isinstance(chain(subset, BottomUp()), Fittable)
+    assert rule.fits_on == "train"
+    assert not rule.is_fitted
+    fitted = rule.fit(prediction, target)
+    assert fitted.is_fitted
+    alone = DifferentiableDiffusion(epochs=2).fit(subset(prediction), target)
+    torch.testing.assert_close(fitted(prediction).log_prob, alone(subset(prediction)).log_prob)
