@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise.errors import InputError
+from cladewise.ops import tree_index
 from cladewise.taxonomy import Taxonomy
 
 SUFFIXES = (".npy", ".csv", ".parquet")
@@ -40,7 +41,7 @@ def cost_table(cost: str | Tensor, taxonomy: Taxonomy, *, all_nodes: bool) -> Fl
         raise InputError(f"costs [{wanted}, {leaves}], a column a leaf", f"shape {list(table.shape)}", at=at)
     if not bool(table.isfinite().all()):
         raise InputError("finite costs", "an infinite one or NaN", at=at)
-    return table if table.shape[0] == wanted else table[torch.as_tensor(taxonomy.leaf_nodes, device=table.device)]
+    return table if table.shape[0] == wanted else table[tree_index(taxonomy, table.device).leaf_nodes]
 
 
 def _modified(path: str) -> float:

@@ -82,7 +82,7 @@ class Guaranteed(Decision):
                 f"shapes {list(prediction.batch_shape)} and {list(target.shape)}",
             )
         taxonomy, labels = prediction.taxonomy, target.reshape(-1)
-        found = self._undominated(prediction.map(lambda x: x.reshape(-1, *x.shape[target.ndim :])))
+        found = self._undominated(prediction.map(lambda x: x.reshape(len(labels), *x.shape[target.ndim :])))
         low, high = 0.0, self.most_cautious(taxonomy)
         for _ in range(STEPS):
             middle = (low + high) / 2

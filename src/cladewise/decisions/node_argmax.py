@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+import torch
+
 from cladewise.decisions.decision import Decision, Nodes
 from cladewise.predictions import Prediction, best_nodes
 
@@ -19,7 +21,6 @@ class NodeArgmax(Decision):
     always choose the root.
 
     Example:
-        >>> import torch
         >>> from cladewise import Taxonomy
         >>> from cladewise.predictions import NodeSoftmax
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -30,5 +31,7 @@ class NodeArgmax(Decision):
     name: ClassVar[str] = "node-argmax"
 
     def __call__(self, prediction: Prediction) -> Nodes:
-        node = best_nodes(prediction.logits, prediction.scored_nodes, 1)
-        return Nodes.of(prediction, node)
+        if len(prediction.scored_nodes) == 0:  # a root alone, under a head that scores the nodes below it
+            root = torch.zeros(prediction.batch_shape, dtype=torch.int64, device=prediction.device)
+            return Nodes.of(prediction, root)
+        return Nodes.of(prediction, best_nodes(prediction.logits, prediction.scored_nodes, 1))

@@ -1,0 +1,206 @@
+"""Laws that every decision obeys, whatever head it is given; a new decision enters by existing."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from cladewise import Taxonomy, decisions
+from cladewise.decisions import Answer, Decision, LevelNodes, Nodes
+from cladewise.errors import InputError
+from cladewise.ops import tree_index
+from cladewise.predictions import Coherence, Fittable, Prediction, store
+from reference.given_predictions import KINDS, random_prediction, width
+from reference.small_trees import reordered
+
+RAGGED = Taxonomy.from_paths(
+    [
+        ("bird", "warbler", "wood warbler"),
+        ("bird", "warbler", "reed warbler"),
+        ("bird", "wren"),
+        ("moth", "hawk moth"),  # an only child
+        ("fern",),
+        ("fish", "", "eel"),  # a row that skips a level
+    ]
+)
+STAR = Taxonomy.from_paths([(name,) for name in "abcde"])
+CHAIN = Taxonomy.from_paths([("a", "b", "c", "d")])
+LONE = Taxonomy([-1], ["thing"])
+REAL_ROOT = Taxonomy.from_parents([-1, 0, 0, 1, 1, 2], ["thing", "animal", "plant", "dog", "cat", "fern"])
+TREES = {"ragged": RAGGED, "star": STAR, "chain": CHAIN, "lone": LONE, "real-root": REAL_ROOT}
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+every_decision = pytest.mark.parametrize("name", decisions.available())
+every_kind = pytest.mark.parametrize("kind", KINDS)
+every_tree = pytest.mark.parametrize("tree", TREES)
+
+
+def fitted(name: str, prediction: Prediction) -> Decision:
+    """The rule of a name with its defaults, learnt from labels that the prediction is right about."""
+    rule = decisions.make(name)
+    if not isinstance(rule, Fittable):
+        return rule
+    leaves = tree_index(prediction.taxonomy, prediction.device).leaf_nodes
+    target = leaves[prediction.log_prob[..., leaves].argmax(-1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few images promise little
+        learnt = rule.fit(prediction, target)
+    assert isinstance(learnt, Decision)
+    return learnt
+
+
+def a_rule_and_a_prediction(name: str, kind: str, taxonomy: Taxonomy) -> tuple[Decision, Prediction]:
+    """A prediction, and a rule that was fitted on another of its kind."""
+    seen, prediction = (random_prediction(kind, taxonomy, 40, seed=seed, dtype=torch.float32) for seed in (0, 1))
+    return fitted(name, seen), prediction
+
+
+def answered(rule: Decision, prediction: Prediction) -> Answer:
+    """The answer; a rule that needs a level below the root may say so of a root alone."""
+    try:
+        return rule(prediction)
+    except InputError:
+        if prediction.taxonomy is LONE:
+            pytest.skip(f"{rule.name} has nothing to decide on a root alone")
+        raise
+
+
+def check(answer: Answer, prediction: Prediction) -> None:
+    assert isinstance(answer, Nodes | LevelNodes)
+    shape = prediction.batch_shape + ((prediction.taxonomy.num_levels,) if isinstance(answer, LevelNodes) else ())
+    assert answer.node.shape == answer.log_prob.shape == shape
+    assert answer.node.dtype == torch.int64
+    assert answer.log_prob.dtype == torch.float32
+    assert ((answer.node >= 0) & (answer.node < prediction.taxonomy.num_nodes)).all()
+    assert answer.log_prob.isfinite().all()
+    assert (answer.log_prob <= 1e-5).all()
+
+
+def test_every_kind_of_prediction_is_among_them() -> None:
+    assert set(KINDS) <= set(store.kinds())
+    for kind in KINDS:
+        assert random_prediction(kind, RAGGED, 2).log_prob.shape == (2, RAGGED.num_nodes)
+
+
+@every_decision
+@every_kind
+@every_tree
+@pytest.mark.parametrize("device", DEVICES)
+def test_answers_are_nodes_with_their_log_probability(name: str, kind: str, tree: str, device: str) -> None:
+    rule, prediction = a_rule_and_a_prediction(name, kind, TREES[tree])
+    prediction = prediction.to(device)
+    answer = answered(rule, prediction)
+    check(answer, prediction)
+    if isinstance(answer, Nodes):
+        expected = prediction.log_prob.gather(-1, answer.node[:, None])[:, 0]
+        torch.testing.assert_close(answer.log_prob, expected, atol=1e-5, rtol=1e-5)
+
+
+@every_decision
+@every_kind
+@pytest.mark.parametrize("tree", ["ragged", "lone"])
+def test_images_do_not_see_each_other(name: str, kind: str, tree: str) -> None:
+    rule, prediction = a_rule_and_a_prediction(name, kind, TREES[tree])
+    whole = answered(rule, prediction)
+    assert isinstance(whole, Nodes | LevelNodes)
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
+    shuffled = rule(prediction[order])
+    assert isinstance(shuffled, Nodes | LevelNodes)
+    assert shuffled.node.equal(whole.node[order])
+    alone = rule(prediction[7])
+    assert isinstance(alone, Nodes | LevelNodes)
+    assert alone.node.equal(whole.node[7])
+    grid = rule(prediction.map(lambda x: x.unflatten(0, (5, 8))))
+    assert isinstance(grid, Nodes | LevelNodes)
+    assert grid.node.flatten(0, 1).equal(whole.node)
+    check(rule(prediction[:0]), prediction[:0])
+
+
+@every_decision
+@every_kind
+@pytest.mark.parametrize("tree", ["ragged", "chain"])
+def test_extreme_scores_and_half_precision(name: str, kind: str, tree: str) -> None:
+    taxonomy = TREES[tree]
+    signs = torch.randn(40, width(kind, taxonomy), generator=torch.Generator().manual_seed(2)).sign()
+    rule = a_rule_and_a_prediction(name, kind, taxonomy)[0]
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        for scale in (1e4, 1.0, 0.0):
+            prediction = KINDS[kind](taxonomy, (scale * signs).to(dtype))  # type: ignore[call-arg]
+            check(rule(prediction), prediction)
+
+
+@every_decision
+@every_kind
+def test_siblings_in_another_order_change_nothing(name: str, kind: str) -> None:
+    rule, prediction = a_rule_and_a_prediction(name, kind, RAGGED)
+    before = rule(prediction)
+    for seed in range(3):
+        taxonomy, number = reordered(RAGGED, seed)
+        moved = dataclasses.replace(prediction, taxonomy=taxonomy, **_moved(prediction, taxonomy, number))
+        torch.testing.assert_close(moved.log_prob[:, number], prediction.log_prob, atol=1e-4, rtol=1e-4)
+        after = rule(moved)
+        assert isinstance(before, Nodes | LevelNodes)
+        assert isinstance(after, Nodes | LevelNodes)
+        assert torch.as_tensor(number)[before.node].equal(after.node)
+
+
+def _moved(prediction: Prediction, taxonomy: Taxonomy, number: np.ndarray) -> dict[str, torch.Tensor]:
+    """The tensors of the prediction in the order of the renumbered tree."""
+    scored = KINDS[type(prediction).__name__](taxonomy, prediction.logits).scored_nodes.tolist()  # type: ignore[call-arg]
+    waiting: dict[int, list[int]] = {}
+    for column, node in enumerate(prediction.scored_nodes.tolist()):  # a node that levels repeat has several
+        waiting.setdefault(int(number[node]), []).append(column)
+    columns = [waiting[node].pop(0) for node in scored]
+    return {field: value[:, columns] for field, value in prediction.tensors().items()}
+
+
+@every_decision
+@every_kind
+@pytest.mark.parametrize("tree", ["ragged", "lone"])
+def test_ranking_is_of_different_nodes_and_finite(name: str, kind: str, tree: str) -> None:
+    taxonomy = TREES[tree]
+    rule, prediction = a_rule_and_a_prediction(name, kind, taxonomy)
+    ranking = rule.ranking(prediction, 5)
+    assert ranking.shape[0] == 40
+    assert 0 <= ranking.shape[1] <= 5
+    for row in ranking.tolist():
+        assert len(set(row)) == len(row)
+        assert all(0 <= node < taxonomy.num_nodes for node in row)
+
+
+@every_decision
+@every_tree
+def test_certainty_is_believed(name: str, tree: str) -> None:
+    taxonomy = TREES[tree]
+    sure = torch.full((taxonomy.num_leaves, taxonomy.num_leaves), -1e4).fill_diagonal_(1e4)
+    prediction = KINDS["LeafSoftmax"](taxonomy, sure)  # type: ignore[call-arg]
+    assert prediction.coherence is Coherence.EXACT
+    answer = answered(fitted(name, prediction), prediction)
+    node = answer.node[:, -1] if isinstance(answer, LevelNodes) else answer.node  # type: ignore[union-attr]
+    leaves = tree_index(taxonomy, "cpu").leaf_nodes
+    if name == "node-argmax":
+        assert node.equal(leaves)
+    reached = tree_index(taxonomy, "cpu").leaf_end[node] - tree_index(taxonomy, "cpu").leaf_start[node]
+    hedged = isinstance(decisions.make(name), Fittable) and taxonomy.num_leaves < 29  # too few images to promise 0.9
+    if not hedged:
+        assert (reached == 1).all()
+        assert ((node <= leaves) & (leaves < tree_index(taxonomy, "cpu").end[node])).all()
+
+
+@every_decision
+def test_rule_says_what_it_is(name: str) -> None:
+    kind = decisions.available()[name]
+    rule = decisions.make(name)
+    assert kind.__doc__
+    assert rule == kind()
+    assert rule.handle == name
+    if isinstance(rule, Fittable):
+        assert rule.fits_on in ("train", "val")
+        assert not rule.is_fitted
+        prediction = random_prediction("LeafSoftmax", RAGGED, 3)
+        with pytest.raises(InputError, match=f"{rule.fits_on} split"):
+            rule(prediction)
