@@ -70,8 +70,8 @@ MARGINS = ["incorrect", "depth-distance", "information-distance", "depth-deficit
 EVERY_KIND: dict[str, tuple[Callable[[Taxonomy], Loss], Callable[..., float]]] = {
     **{
         f"margin {kind} {form}": (
-            lambda t, k=kind, f=form: SoftMaxMargin(t, 2.5, f, k),
-            lambda *image, k=kind, f=form: reference.soft_max_margin(*image, tau=2.5, form=f, kind=k),
+            lambda t, k=kind, f=form: SoftMaxMargin(t, 2.3, f, k),
+            lambda *image, k=kind, f=form: reference.soft_max_margin(*image, tau=2.3, form=f, kind=k),
         )
         for kind in MARGINS
         for form in ("soft", "hard")

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from cladewise.errors import InputError
 from cladewise.losses.loss import Loss
@@ -53,8 +54,8 @@ def descendant_softmax(
     on_path = torch.arange(path.shape[1], device=path.device) <= index.depth[node, None]
     weight = on_path / (index.leaf_end[path] - index.leaf_start[path]).to(scores.dtype)
     if form == "all":
-        to_target = torch.nn.functional.cross_entropy(scores, node, reduction="none")[:, None]
-        terms = to_target + scores.gather(-1, node[:, None]) - scores.gather(-1, path)
+        own = scores.gather(-1, path)
+        terms = cross_entropy(scores, node, reduction="none")[:, None] + own[:, -1:] - own  # the last is the target's
     else:
         own, siblings = _own_and_siblings(scores, path, on_path, index.end)
         terms = _own_and_outside(own, siblings) - own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from cladewise.losses.hace import HACE, Support, node_cross_entropy
 from cladewise.losses.soft_labels import Distance, soft_targets
@@ -27,12 +28,13 @@ def dilute(
     """
     index = tree_index(taxonomy, leaf_mass.device)
     mass = leaf_mass.new_zeros(taxonomy.num_nodes, leaf_mass.shape[0])  # node by node: a step up adds whole rows
-    mass[index.leaf_nodes] = leaf_mass.t()
-    for level in reversed(index.levels[0 if with_root else 1 :]):
-        arriving = mass[level.children]
-        mass.index_add_(0, level.parent_of_child, arriving, alpha=1.0 - dilution)
-        mass[level.children] = dilution * arriving
-    return mass.t()
+    mass.index_copy_(0, index.leaf_nodes, leaf_mass.t())
+    top = 0 if with_root else 1
+    for level in reversed(index.levels[top:]):
+        arriving = embedding_bag(level.children, mass, level.first_child, mode="sum")
+        mass.index_add_(0, level.parents, arriving, alpha=1.0 - dilution)
+    kept = mass.new_ones(taxonomy.num_nodes, 1).masked_fill_(index.depth[:, None] > top, dilution)
+    return mass.mul_(kept).t()
 
 
 class HACESoft(HACE):

@@ -71,7 +71,7 @@ class LevelSoftmaxLoss(Loss):
         node = target.reshape(-1)
         scores = logits.reshape(node.numel(), logits.shape[-1])
         if self.tied:
-            scores = scores[:, self._columns.to(logits.device)]
+            scores = scores.index_select(1, self._columns.to(logits.device))
         loss = scores[:, :0].sum(-1)
         wanted = self._classes.to(logits.device)[:, node]
         for of_level, classes in zip(scores.split(self._sizes, dim=-1) if self._sizes else (), wanted, strict=True):

@@ -123,7 +123,7 @@ def soft_max_margin(
 def _lower_path(scores: Tensor, node: Tensor, taxonomy: Taxonomy, tau: float) -> Tensor:
     """The scores with those of the target and its ancestors lowered."""
     path = ancestors(node, taxonomy)
-    lowered = torch.where(path >= 0, -tau, 0.0).to(scores.dtype)
+    lowered = scores.new_zeros(path.shape).masked_fill_(path >= 0, -tau)
     return scores.scatter_add(-1, path.clamp(min=0), lowered)
 
 

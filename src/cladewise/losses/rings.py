@@ -18,7 +18,9 @@ from cladewise.ops import ancestors, tree_index
 from cladewise.ops.segments import BLOCK, Segments
 from cladewise.taxonomy import Taxonomy
 
-CHUNK = 1 << 16
+SAFE = 40.0
+"""Results of plain sums within ±SAFE lose nothing; see :mod:`cladewise.ops.nested`."""
+CHUNK = 1 << 18
 """Values treated at a time, so that intermediates stay in the processor's cache."""
 
 Ranges = tuple[Int[Tensor, "batch range"], Int[Tensor, "batch range"]]
@@ -57,7 +59,7 @@ def fill_rings(by_ring: Float[Tensor, "batch range"], ranges: Ranges, width: int
     """
     starts, ends = ranges
     bounds = torch.cat([starts, ends.flip(1)], dim=1)
-    values = torch.cat([by_ring, by_ring[:, :-1].flip(1)], dim=1)
+    values = _by_segment(by_ring)
     size = starts.shape[0] * width
     return values.flatten().repeat_interleave(bounds.diff(dim=1).flatten(), output_size=size).view(-1, width)
 
@@ -76,15 +78,18 @@ def ring_logsumexp(values: Float[Tensor, "batch out"], ranges: Ranges) -> Float[
 
 
 class _RingLogSumExp(torch.autograd.Function):
+    """Plain sums of exponentials where those are exact to rounding, on a CPU; sums relative to a peak elsewhere."""
+
     @staticmethod
     def forward(ctx: Any, values: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
         ctx.cut = cut = Segments.between(values.shape[1], starts, ends)
-        blocks = values.new_empty(values.shape[0], cut.num_blocks)
-        for rows in _chunks(values):
-            blocks[rows] = _blocks(values[rows], cut).logsumexp(-1)
-        by_segment = cut.logsumexp(blocks, values.flatten()[cut.singles])
-        rings = by_segment[:, : starts.shape[1]].clone()
-        rings[:, :-1] = torch.logaddexp(rings[:, :-1], by_segment[:, starts.shape[1] :].flip(1))
+        if values.is_cuda:
+            rings = _logarithmic(values, cut)
+        else:
+            rings = _linear(values, cut)
+            rows = _unsafe_rows(rings, starts, ends)
+            if rows.numel():
+                rings[rows] = _logarithmic(values[rows], Segments.between(values.shape[1], starts[rows], ends[rows]))
         ctx.save_for_backward(values, rings)
         return rings
 
@@ -105,6 +110,35 @@ class _RingLogSumExp(torch.autograd.Function):
         share = torch.exp(values.flatten()[cut.singles] - cut.spread_to_singles(base))
         grad.view(-1)[cut.singles] = share.mul_(cut.spread_to_singles(scale))
         return grad, None, None
+
+
+def _linear(values: Tensor, cut: Segments) -> Tensor:
+    blocks = values.new_empty(values.shape[0], cut.num_blocks)
+    for rows in _chunks(values):
+        blocks[rows] = _blocks(values[rows].exp(), cut).sum(-1)
+    left, right = _halves(cut.sum(blocks, values.flatten()[cut.singles].exp_()))
+    left[:, :-1] += right
+    return left.log_()
+
+
+def _logarithmic(values: Tensor, cut: Segments) -> Tensor:
+    blocks = _blocks(values, cut).logsumexp(-1)
+    left, right = _halves(cut.logsumexp(blocks, values.flatten()[cut.singles]))
+    left[:, :-1] = torch.logaddexp(left[:, :-1], right)
+    return left
+
+
+def _unsafe_rows(rings: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
+    """Rows with a ring that plain sums cannot be trusted with; a ring of nothing is safe."""
+    size = ends - starts
+    size = torch.cat([size[:, :-1] - size[:, 1:], size[:, -1:]], dim=1)
+    return torch.nonzero(~((rings.abs() <= SAFE) | (size == 0)).all(dim=1)).squeeze(1)
+
+
+def _halves(by_segment: Tensor) -> tuple[Tensor, Tensor]:
+    """What lies left of the next range in, and what lies right of it, by ring."""
+    num_rings = by_segment.shape[1] // 2 + 1
+    return by_segment[:, :num_rings].clone(), by_segment[:, num_rings:].flip(1)
 
 
 def _chunks(values: Tensor) -> list[slice]:
