@@ -13,6 +13,8 @@ from cladewise.taxonomy import Taxonomy
 from reference import trees
 from strategies import taxonomies_with_nodes
 
+pytestmark = pytest.mark.usefixtures("arithmetic")
+
 DOMAINS: list[Domain] = ["leaves", "nodes", "nodes-without-root"]
 
 

@@ -11,6 +11,8 @@ from cladewise.taxonomy import Taxonomy
 from reference import trees
 from strategies import taxonomies
 
+pytestmark = pytest.mark.usefixtures("arithmetic")
+
 SCALES = st.sampled_from([1.0, 40.0, 1e4])
 
 

@@ -40,6 +40,10 @@ class TreeIndex:
     """Parent of every node; -1 for the root."""
     end: Int[Tensor, " node"]
     """One past the last node of every subtree."""
+    children: Int[Tensor, " child"]
+    """All nodes but the root, by parent."""
+    child_start: Int[Tensor, " node+1"]
+    """Where the children of every node begin among :attr:`children`; they end where the next node's begin."""
     depth: Int[Tensor, " node"]
     height: Int[Tensor, " node"]
     level: Int[Tensor, " node"]
@@ -86,6 +90,8 @@ def _build(taxonomy: Taxonomy, device: torch.device) -> TreeIndex:
         device=device,
         parents=tensor(taxonomy.parents),
         end=tensor(taxonomy.end),
+        children=tensor(np.argsort(taxonomy.parents[1:], kind="stable") + 1),
+        child_start=tensor(np.concatenate([[0], np.cumsum(taxonomy.num_children)])),
         depth=tensor(taxonomy.depth),
         height=tensor(taxonomy.height),
         level=tensor(taxonomy.level),

@@ -4,9 +4,10 @@ The ranges of a path, root first, nest: ``[s_0, e_0) ⊇ [s_1, e_1) ⊇ ...``. T
 ``[s_0, s_1), [s_1, s_2), ..., [s_K, e_K), ..., [e_1, e_0)``. The two segments between a range and the next one in are a
 *ring*, and a range is the sum of the rings inside it: a row costs one pass, not one per range.
 
-Two arithmetics give the same answer. The *linear* one adds exponentials as they are, and is exact to rounding while
-every result is well inside the range of the number format, which is nearly always so. Rows where it is not are
-detected and done again in the *logarithmic* one, which holds for any input.
+A compiled kernel, where there is one, goes from the innermost ring outwards with a running maximum. In plain torch two
+arithmetics give the same answer. The *linear* one adds exponentials as they are, and is exact to rounding while every
+result is well inside the range of the number format, which is nearly always so. Rows where it is not are detected and
+done again in the *logarithmic* one, which holds for any input.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from cladewise.ops.functions import NestedLogSumExp
+from cladewise.ops.kernels import has_kernels
 from cladewise.ops.segments import BLOCK, Segments
 
 SAFE = 40.0
@@ -40,7 +43,8 @@ def nested_logsumexp(
         >>> nested_logsumexp(torch.zeros(1, 6), torch.tensor([[0, 2, 2]]), torch.tensor([[6, 5, 3]])).exp().round()
         tensor([[6., 3., 1.]])
     """
-    return _NestedLogSumExp.apply(values.contiguous(), starts, ends)
+    function = NestedLogSumExp if has_kernels(values) else _NestedLogSumExp
+    return function.apply(values.contiguous(), starts, ends)
 
 
 class _NestedLogSumExp(torch.autograd.Function):

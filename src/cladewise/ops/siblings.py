@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.autograd.function import once_differentiable
 
 from cladewise.errors import InputError
-from cladewise.ops.index import tree_index
-from cladewise.ops.relations import ancestors
+from cladewise.ops.functions import PathSiblingNLL, SiblingLogSoftmax
+from cladewise.ops.index import TreeIndex, tree_index
+from cladewise.ops.kernels import has_kernels
 from cladewise.taxonomy import Taxonomy
 
 
@@ -28,7 +31,11 @@ def sibling_log_softmax(scores: Float[Tensor, "*batch child"], taxonomy: Taxonom
         >>> sibling_log_softmax(torch.zeros(4), t).exp()
         tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
-    parent = tree_index(taxonomy, scores.device).parents[1:].expand_as(scores)
+    index = tree_index(taxonomy, scores.device)
+    if has_kernels(scores):
+        rows = scores.reshape(scores.shape[:-1].numel(), taxonomy.num_nodes - 1).contiguous()
+        return SiblingLogSoftmax.apply(rows, index).reshape(scores.shape)
+    parent = index.parents[1:].expand_as(scores)
     shape = (*scores.shape[:-1], taxonomy.num_nodes)
     peak = scores.new_full(shape, -torch.inf).scatter_reduce_(-1, parent, scores.detach(), "amax")
     peak = peak.masked_fill(peak == -torch.inf, 0.0).gather(-1, parent)
@@ -70,6 +77,56 @@ def path_sibling_nll(
             f"scores [*batch, {taxonomy.num_nodes - 1}] and targets [*batch]",
             f"shapes {list(scores.shape)} and {list(target.shape)}",
         )
-    path = ancestors(target, taxonomy)[..., 1:]
-    steps = pad(sibling_log_softmax(scores, taxonomy), (1, 0))
-    return torch.where(path >= 0, -steps.gather(-1, path.clamp(min=0)), 0.0)
+    index = tree_index(taxonomy, scores.device)
+    rows = scores.reshape(target.numel(), scores.shape[-1]).contiguous()
+    function = PathSiblingNLL if has_kernels(scores) else _PathSiblingNLL
+    return function.apply(rows, target.reshape(-1), index).reshape(*target.shape, taxonomy.max_depth)
+
+
+class _PathSiblingNLL(torch.autograd.Function):
+    """Reads the groups on the paths alone, end to end in one vector: no other score matters."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, target: Tensor, index: TreeIndex) -> Tensor:
+        row, place, node = _edges(target, index)
+        above = index.parents[node]
+        size = index.child_start[above + 1] - index.child_start[above]
+        edge = torch.repeat_interleave(size)
+        member = torch.arange(edge.numel(), device=edge.device) - (size.cumsum(0) - size)[edge]
+        column = index.children[index.child_start[above][edge] + member] - 1
+        x = scores[row[edge], column]
+
+        peak = x.new_full(node.shape, -torch.inf).scatter_reduce_(0, edge, x, "amax")
+        peak = peak.masked_fill_(peak == -torch.inf, 0.0)
+        norm = peak + torch.zeros_like(peak).index_add_(0, edge, torch.exp(x - peak[edge])).log_()
+        own = scores[row, node - 1]
+        nll = torch.where(own == -torch.inf, torch.inf, norm - own)
+        share = torch.exp(x - norm.masked_fill(norm == -torch.inf, 0.0)[edge])
+        ctx.save_for_backward(row, place, node, edge, column, share)
+        ctx.shape = scores.shape
+        return scores.new_zeros(target.numel(), index.max_depth).index_put_((row, place), nll)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None, None]:
+        row, place, node, edge, column, share = ctx.saved_tensors
+        weight = grads[0][row, place]
+        grad = weight.new_zeros(ctx.shape)
+        grad[row[edge], column] = weight[edge] * share
+        grad[row, node - 1] -= weight
+        return grad, None, None
+
+
+def _edges(target: Tensor, index: TreeIndex) -> tuple[Tensor, Tensor, Tensor]:
+    """Row, place and lower node of every edge on the targets' paths."""
+    places: list[Tensor] = []
+    node = target
+    for _ in range(index.max_depth):
+        places.append(node)
+        node = index.parents[node].clamp(min=0)
+    upwards = torch.stack(places, dim=1) if places else target.new_zeros(target.numel(), 0)
+    row, step = torch.nonzero(upwards > 0, as_tuple=True)
+    node = upwards[row, step]
+    return row, index.depth[node] - 1, node

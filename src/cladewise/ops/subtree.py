@@ -1,8 +1,8 @@
 """Sums and log-sum-exps over the subtree of every node, and sums along the path to every node.
 
-All work on ``[node, batch]`` inside, where the step between two depths is a sum of whole rows, and may return a
-transposed view of it. Like :mod:`cladewise.ops.nested`, log-sum-exps use plain sums of exponentials where those are
-exact to rounding, and per-node maxima for the images where they are not.
+The compiled kernels take images row by row. Plain torch works on ``[node, batch]``, where the step between two depths
+is a sum of whole rows, and may return a transposed view of it. Either way log-sum-exps use plain sums of exponentials
+where those are exact to rounding, and per-node maxima for the images where they are not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from cladewise.ops.functions import PathSum, SubtreeLogSumExp, SubtreeSum
 from cladewise.ops.index import TreeIndex, tree_index
+from cladewise.ops.kernels import has_kernels
 from cladewise.taxonomy import Taxonomy
 
 SAFE = 60.0
@@ -33,6 +35,10 @@ def leaf_logsumexp(leaf_values: Float[Tensor, "*batch leaf"], taxonomy: Taxonomy
         tensor([1.0000, 0.7500, 0.5000, 0.2500, 0.2500])
     """
     index = tree_index(taxonomy, leaf_values.device)
+    if has_kernels(leaf_values):
+        rows = _rows(leaf_values, taxonomy.num_leaves)
+        out = SubtreeLogSumExp.apply(rows, index.leaf_nodes, index)
+        return out.reshape(*leaf_values.shape[:-1], taxonomy.num_nodes)
     full = leaf_values.new_full((*leaf_values.shape[:-1], taxonomy.num_nodes), -torch.inf)
     return subtree_logsumexp(full.index_copy(-1, index.leaf_nodes, leaf_values), taxonomy)
 
@@ -49,6 +55,10 @@ def subtree_logsumexp(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) 
         >>> subtree_logsumexp(torch.zeros(4), t).exp().round().int().tolist()
         [4, 3, 1, 1]
     """
+    if has_kernels(values):
+        index = tree_index(taxonomy, values.device)
+        nodes = torch.arange(taxonomy.num_nodes)
+        return SubtreeLogSumExp.apply(_rows(values, taxonomy.num_nodes), nodes, index).reshape(values.shape)
     by_node, index = _node_major(values, taxonomy)
     return _SubtreeLogSumExp.apply(by_node, index).t().reshape(values.shape)
 
@@ -61,6 +71,9 @@ def subtree_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Flo
         >>> subtree_sum(torch.ones(4), t)
         tensor([4., 3., 1., 1.])
     """
+    if has_kernels(values):
+        rows = _rows(values, taxonomy.num_nodes)
+        return SubtreeSum.apply(rows, tree_index(taxonomy, values.device)).reshape(values.shape)
     by_node, index = _node_major(values, taxonomy)
     return _SubtreeSum.apply(by_node, index).t().reshape(values.shape)
 
@@ -88,8 +101,15 @@ def path_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[
         >>> path_sum(torch.ones(4), t)
         tensor([1., 2., 3., 3.])
     """
+    if has_kernels(values):
+        rows = _rows(values, taxonomy.num_nodes)
+        return PathSum.apply(rows, tree_index(taxonomy, values.device)).reshape(values.shape)
     by_node, index = _node_major(values, taxonomy)
     return _PathSum.apply(by_node, index).t().reshape(values.shape)
+
+
+def _rows(values: Tensor, width: int) -> Tensor:
+    return values.reshape(values.shape[:-1].numel(), width).contiguous()
 
 
 def _node_major(values: Tensor, taxonomy: Taxonomy) -> tuple[Tensor, TreeIndex]:

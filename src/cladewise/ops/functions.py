@@ -1,0 +1,132 @@
+"""Differentiable functions around the compiled kernels; each has a twin in plain torch next to its caller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from cladewise.ops.index import TreeIndex
+from cladewise.ops.kernels import by_rows
+
+
+def _like(rows: Tensor, width: int) -> Tensor:
+    return rows.new_empty(rows.shape[0], width)
+
+
+class NestedLogSumExp(torch.autograd.Function):
+    """Of values [batch, out] over ranges [batch, range]."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
+        out = _like(values, starts.shape[1])
+        by_rows("nested_logsumexp", values, starts, ends, out)
+        ctx.save_for_backward(values, starts, ends, out)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None, None]:
+        grad = torch.empty_like(ctx.saved_tensors[0])
+        by_rows("nested_logsumexp_gradient", *ctx.saved_tensors, grads[0], grad)
+        return grad, None, None
+
+
+class PathSiblingNLL(torch.autograd.Function):
+    """Of scores [batch, child] and targets [batch]."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, target: Tensor, index: TreeIndex) -> Tensor:
+        out, norm = scores.new_zeros(2, scores.shape[0], index.max_depth)
+        ctx.tree = (index.parents, index.children, index.child_start, index.depth)
+        by_rows("path_sibling_nll", scores, target, *ctx.tree, out, norm)
+        ctx.save_for_backward(scores, target, norm)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None, None]:
+        scores, target, norm = ctx.saved_tensors
+        grad = torch.empty_like(scores)
+        by_rows("path_sibling_nll_gradient", scores, target, *ctx.tree, norm, grads[0], grad)
+        return grad, None, None
+
+
+class SiblingLogSoftmax(torch.autograd.Function):
+    """Of scores [batch, child]."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, index: TreeIndex) -> Tensor:
+        out = torch.empty_like(scores)
+        by_rows("sibling_log_softmax", scores, index.parents, out)
+        ctx.save_for_backward(out)
+        ctx.index = index
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None]:
+        (out,) = ctx.saved_tensors
+        grad = torch.empty_like(out)
+        by_rows("sibling_log_softmax_gradient", out, ctx.index.parents, grads[0], grad)
+        return grad, None
+
+
+class SubtreeLogSumExp(torch.autograd.Function):
+    """Of values [batch, column] that belong to the nodes [column], ascending."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, nodes: Tensor, index: TreeIndex) -> Tensor:
+        out = _like(values, index.parents.numel())
+        by_rows("subtree_logsumexp", values, nodes, index.parents, out)
+        ctx.save_for_backward(values, out)
+        ctx.tree = (nodes, index.parents)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None, None]:
+        values, out = ctx.saved_tensors
+        grad = torch.empty_like(values)
+        by_rows("subtree_logsumexp_gradient", values, *ctx.tree, out, grads[0], grad)
+        return grad, None, None
+
+
+class SubtreeSum(torch.autograd.Function):
+    """Of values [batch, node]; the transpose of :class:`PathSum`."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, index: TreeIndex) -> Tensor:
+        ctx.index = index
+        out = torch.empty_like(values)
+        by_rows("subtree_sum", values, index.parents, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return PathSum.apply(grads[0].contiguous(), ctx.index), None
+
+
+class PathSum(torch.autograd.Function):
+    """Of values [batch, node]; the transpose of :class:`SubtreeSum`."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, index: TreeIndex) -> Tensor:
+        ctx.index = index
+        out = torch.empty_like(values)
+        by_rows("path_sum", values, index.parents, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return SubtreeSum.apply(grads[0].contiguous(), ctx.index), None

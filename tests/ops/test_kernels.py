@@ -1,0 +1,119 @@
+"""Compiled kernels against plain torch, on trees too large for the slow twins, and where they run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+import torch.utils.data
+from torch import Tensor
+
+from cladewise import ops
+from cladewise.ops.kernels import has_kernels, without_kernels
+from cladewise.taxonomy import Taxonomy
+
+pytestmark = pytest.mark.skipif(not has_kernels(torch.zeros(1)), reason="numba is not installed")
+
+BATCH = 37  # no multiple of any block
+
+
+def _tree() -> Taxonomy:
+    generator = np.random.default_rng(3)
+    parents = [-1] + [int(generator.integers(max(0, v - 200), v)) for v in range(1, 3000)]
+    return Taxonomy.from_parents(parents, [str(v) for v in range(3000)])
+
+
+TREE = _tree()
+TARGET = torch.from_numpy(np.random.default_rng(4).integers(0, TREE.num_nodes, BATCH))
+OPERATIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
+    "path_logsumexp": (TREE.num_nodes, lambda x: ops.path_logsumexp(x, TARGET, TREE, "nodes")),
+    "leaf_logsumexp": (TREE.num_leaves, lambda x: ops.leaf_logsumexp(x, TREE)),
+    "subtree_logsumexp": (TREE.num_nodes, lambda x: ops.subtree_logsumexp(x, TREE)),
+    "subtree_sum": (TREE.num_nodes, lambda x: ops.subtree_sum(x, TREE)),
+    "path_sum": (TREE.num_nodes, lambda x: ops.path_sum(x, TREE)),
+    "sibling_log_softmax": (TREE.num_nodes - 1, lambda x: ops.sibling_log_softmax(x, TREE)),
+    "path_sibling_nll": (TREE.num_nodes - 1, lambda x: ops.path_sibling_nll(x, TARGET, TREE)),
+}
+
+
+def _both(operation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    out = operation(x)
+    (grad,) = torch.autograd.grad(out, x, torch.linspace(-1, 1, out.numel(), dtype=x.dtype).view_as(out))
+    return out, grad
+
+
+@pytest.mark.parametrize("scale", [1.0, 40.0, 1e4])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_kernels_agree_with_torch_in_double_precision(name: str, scale: float) -> None:
+    width, operation = OPERATIONS[name]
+    x = (scale * torch.randn(BATCH, width, dtype=torch.float64)).requires_grad_()
+    with without_kernels():
+        wanted, wanted_grad = _both(operation, x)
+    for dtype, rtol in ((torch.float64, 1e-11), (torch.float32, 2e-5)):
+        out, grad = _both(operation, x.detach().to(dtype).requires_grad_())
+        torch.testing.assert_close(out.double(), wanted, rtol=rtol, atol=rtol * max(1.0, scale))
+        size = float(wanted_grad.abs().max())  # logits that are rounded shift shares by their rounding error
+        torch.testing.assert_close(grad.double(), wanted_grad, rtol=rtol * scale, atol=rtol * max(1.0, scale) * size)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_nan_is_not_hidden(name: str) -> None:
+    width, operation = OPERATIONS[name]
+    assert operation(torch.full((BATCH, width), torch.nan)).isnan().any()
+
+
+def test_threads_share_the_rows_alike() -> None:
+    x = torch.randn(BATCH, TREE.num_nodes)
+    before = torch.get_num_threads()
+    try:
+        results: list[Tensor] = []
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            results.append(ops.subtree_logsumexp(x, TREE))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+def test_many_threads_may_call_at_once() -> None:
+    x = torch.randn(BATCH, TREE.num_nodes)
+    wanted = ops.subtree_sum(x, TREE)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(torch.equal(out, wanted) for out in pool.map(lambda _: ops.subtree_sum(x, TREE), range(16)))
+
+
+class _InWorker(torch.utils.data.Dataset[Tensor]):
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, position: int) -> Tensor:
+        values = torch.from_numpy(np.full((BATCH, TREE.num_nodes), position, dtype=np.float32))
+        return ops.subtree_sum(values, TREE)[:, 0]
+
+
+def test_forked_workers_can_compute() -> None:
+    ops.subtree_sum(torch.ones(BATCH, TREE.num_nodes), TREE)
+    loader = torch.utils.data.DataLoader(
+        _InWorker(), batch_size=None, num_workers=2, multiprocessing_context="fork", timeout=60
+    )
+    assert [float(out[0]) for out in loader] == [position * TREE.num_nodes for position in range(4)]
+
+
+def test_environment_switches_them_off() -> None:
+    code = "import sys, torch; from cladewise.ops.kernels import has_kernels; print(has_kernels(torch.zeros(1)))"
+    code += "; print('numba' in sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "CLADEWISE_KERNELS": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split() == ["False", "False"]
