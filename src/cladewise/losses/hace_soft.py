@@ -28,7 +28,7 @@ def dilute(
     """
     index = tree_index(taxonomy, leaf_mass.device)
     mass = leaf_mass.new_zeros(taxonomy.num_nodes, leaf_mass.shape[0])  # node by node: a step up adds whole rows
-    mass.index_copy_(0, index.leaf_nodes, leaf_mass.t())
+    mass.index_copy_(0, index.leaf_nodes, leaf_mass.t().contiguous())
     top = 0 if with_root else 1
     for level in reversed(index.levels[top:]):
         arriving = embedding_bag(level.children, mass, level.first_child, mode="sum")
