@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -36,15 +36,27 @@ def conditional_sigmoid(
     References: Brust and Denzler, Integrating domain knowledge: using hierarchies to improve deep classifiers, ACPR
         2019, arXiv:1811.07125. Internal targets are our reading; there are none in the paper.
     """
-    index = tree_index(taxonomy, logits.device)
-    path = ancestors(target, taxonomy).clamp(min=0)
-    on_path = torch.zeros((*target.shape, taxonomy.num_nodes), dtype=torch.bool, device=logits.device)
-    on_path.scatter_(-1, path, True)
-    positive = on_path[..., 1:]
-    above = on_path.scatter(-1, target[..., None], False)
-    asked = above[..., index.parents[1:]]
-    scores = at_least_float(logits)
-    return torch.where(asked, softplus(torch.where(positive, -scores, scores)), 0.0).sum(-1)
+    node = target.reshape(-1)
+    image, asked, positive = _questions(node, taxonomy)
+    scores = at_least_float(logits).reshape(node.numel(), taxonomy.num_nodes - 1)
+    score = scores.flatten().index_select(0, image * scores.shape[1] + asked - 1)
+    nats = softplus(torch.where(positive, -score, score))
+    return nats.new_zeros(node.numel()).index_add(0, image, nats).reshape(target.shape)
+
+
+def _questions(
+    node: Int[Tensor, " image"], taxonomy: Taxonomy
+) -> tuple[Int[Tensor, " question"], Int[Tensor, " question"], Bool[Tensor, " question"]]:
+    """Image, node, and right answer of each: the sibling groups of every path, one after another."""
+    index = tree_index(taxonomy, node.device)
+    path = ancestors(node, taxonomy)
+    image, place = torch.nonzero(path[:, 1:] >= 0, as_tuple=True)
+    parent, right = path[image, place], path[image, place + 1]
+    first = index.child_start[parent]
+    size = index.child_start[parent + 1] - first
+    edge = torch.repeat_interleave(size)
+    asked = index.children[torch.arange(edge.numel(), device=node.device) + (first - size.cumsum(0) + size)[edge]]
+    return image[edge], asked, asked == right[edge]
 
 
 class ConditionalSigmoidLoss(Loss):
