@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -69,13 +68,6 @@ class Subset(Inference):
                 v if isinstance(v, str) else tuple(v) if isinstance(v, Sequence) else int(v) for v in self.allowed
             )
             object.__setattr__(self, "allowed", tuple(entries))
-
-    @property
-    def handle(self) -> str:
-        """Of a sequence a hash, since it may be long."""
-        if isinstance(self.allowed, str | Path) or not self.allowed:
-            return super().handle
-        return f"{self.name}-{hashlib.sha256(repr(self.allowed).encode()).hexdigest()[:8]}"
 
     def __call__(self, prediction: Prediction) -> Prediction:
         taxonomy = prediction.taxonomy
