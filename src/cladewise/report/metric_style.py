@@ -6,7 +6,8 @@ import dataclasses
 import math
 from collections.abc import Iterable
 
-from cladewise.records.metric_names import METRIC_TEXTS, MetricText
+from cladewise.errors import InputError
+from cladewise.records.metric_names import MetricText, metric_text
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -65,32 +66,12 @@ class MetricStyle:
         return change > 0 if self.text.higher_is_better else change < 0
 
 
-OPERATING_TEXTS = {
-    "ap": MetricText("AP", True, "Area under information precision against information recall."),
-    "ac": MetricText("AC", True, "Area under the share of correct answers against information recall."),
-    "r@90": MetricText("R@90", True, "The most information recall with at least 90% of the answers correct."),
-    "r@95": MetricText("R@95", True, "The most information recall with at least 95% of the answers correct."),
-    "majority_f1": MetricText(
-        "M-F1", True, "Information F1 of the most specific node above a probability of one half."
-    ),
-    "leaf_f1": MetricText("L-F1", True, "Information F1 of the most probable leaf."),
-    "leaf_top1": MetricText("L-Top1", True, "The most probable leaf is the label, or lies below an internal label."),
-}
-"""The seven columns that are compared across heads, losses and inferences, by the names that the literature uses."""
-
-DECISION_TEXTS = {
-    "correct": MetricText("Correct", True, "The answer is the label or lies above it, or below an internal label."),
-    "info_recall": MetricText("Info recall", True, "The part of the label's information that the answer gives."),
-    "info_precision": MetricText("Info precision", True, "The part of the answer's information that is true."),
-    "info_f1": MetricText("Info F1", True, "Harmonic mean of the two, image by image."),
-}
-"""What tells how correct and how specific the answers of a decision are."""
-
-
 def style_of(name: str) -> MetricStyle:
     """Style of a metric; one that is not known (a newer version's) is written plainly, higher being better."""
-    text = OPERATING_TEXTS.get(name) or DECISION_TEXTS.get(name) or METRIC_TEXTS.get(name)
-    return MetricStyle(name, text or MetricText(name, True, "", is_share=False))
+    try:
+        return MetricStyle(name, metric_text(name))
+    except InputError:
+        return MetricStyle(name, MetricText(name, True, "", is_share=False))
 
 
 def best_text(style: MetricStyle, values: Iterable[float]) -> str:
@@ -109,6 +90,9 @@ def best_text(style: MetricStyle, values: Iterable[float]) -> str:
 
 FIRST_LOOK = ("top1", "top5", "level_accuracy", "severity", "hd@1", "hd@5", "hd@20", "full_path", "tice", "sibling")
 """What the first table shows of the metrics that are known; it shows all that are not."""
+
+OPERATING_METRICS = ("ap", "ac", "r@90", "r@95", "majority_f1", "leaf_f1", "leaf_top1")
+"""The seven columns that are compared across heads, losses and inferences; they have a table of their own."""
 
 
 def shown_metrics(names: Iterable[str]) -> list[MetricStyle]:
@@ -131,9 +115,9 @@ def further_metrics(names: Iterable[str]) -> list[MetricStyle]:
         ['correct']
     """
     known = [name for name in names if "/" not in name and is_known(name)]
-    return [style_of(name) for name in known if name not in FIRST_LOOK and name not in OPERATING_TEXTS]
+    return [style_of(name) for name in known if name not in FIRST_LOOK + OPERATING_METRICS]
 
 
 def is_known(name: str) -> bool:
     """Whether there are words for a metric."""
-    return name in OPERATING_TEXTS or name in DECISION_TEXTS or name in METRIC_TEXTS
+    return bool(style_of(name).text.description)

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from cladewise.records.metric_names import MetricText
 from cladewise.report.evaluation import NO_INFERENCE
 from cladewise.report.lines import Line
-from cladewise.report.metric_style import DECISION_TEXTS, OPERATING_TEXTS, MetricStyle, best_text, style_of
+from cladewise.report.metric_style import OPERATING_METRICS, MetricStyle, best_text, style_of
 from cladewise.report.reliability import ECE_PREFIX, reliability_levels
 from cladewise.statistics import Spread
 
-DECISION_METRICS = (*DECISION_TEXTS, "severity", "hd@1")
+INFORMATION_METRICS = ("correct", "info_recall", "info_precision", "info_f1")
+DECISION_METRICS = (*INFORMATION_METRICS, "severity", "hd@1")
 """Columns of the table of decisions."""
 
 
@@ -60,14 +61,14 @@ class SpreadTable:
 
 def operating_table(lines: Sequence[Line]) -> SpreadTable | None:
     """The seven columns of every line; ``None`` where no evaluation has any."""
-    return _table("operating-table", [style_of(name) for name in OPERATING_TEXTS], [(line, None) for line in lines])
+    return _table("operating-table", [style_of(name) for name in OPERATING_METRICS], [(line, None) for line in lines])
 
 
 def decision_table(lines: Sequence[Line]) -> SpreadTable | None:
     """What each decision answers; ``None`` where no evaluation says how specific it is."""
     styles = [style_of(name) for name in DECISION_METRICS]
     table = _table("decisions", styles, [(line, decision) for line in lines for decision in line.decisions])
-    return table if table and any(style.name in DECISION_TEXTS for style in table.metrics) else None
+    return table if table and any(style.name in INFORMATION_METRICS for style in table.metrics) else None
 
 
 def calibration_table(lines: Sequence[Line]) -> SpreadTable | None:
