@@ -70,7 +70,7 @@ def test_methods_take_a_file(tmp_path: Path) -> None:
 
 
 def test_levels_are_chosen_by_text() -> None:
-    for text, width in (("all", 8), ("2", 5), ("1,2", 8)):
+    for text, width in (("all", 8), ("2", 5), (2, 5), ("1,2", 8)):
         assert methods.make("level-softmax", levels=text).loss(TREE).num_outputs == width
     with pytest.raises(InputError, match="Expected levels as all or as numbers like 1,6,7, but got 'fine'"):
         methods.make("level-softmax", levels="fine").loss(TREE)

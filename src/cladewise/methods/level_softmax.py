@@ -28,7 +28,9 @@ class LevelSoftmaxMethod(Method):
         "https://arxiv.org/abs/2004.03459",
     )
 
-    levels: str = option("all", "levels with a softmax, 1 for the coarsest: all, or a list like 1,6,7 with the finest")
+    levels: str | int = option(  # one level alone comes as a number
+        "all", "levels with a softmax, 1 for the coarsest: all, or a list like 1,6,7 that has the finest"
+    )
     tied: bool = option(False, "whether a leaf above a level keeps its one score in every level that repeats it")
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
@@ -55,6 +57,6 @@ class LevelSoftmaxMethod(Method):
         if self.levels == "all":
             return tuple(range(1, taxonomy.num_levels + 1))
         try:
-            return tuple(int(level) for level in self.levels.split(","))
+            return tuple(int(level) for level in str(self.levels).split(","))
         except ValueError as error:
             raise InputError("levels as all or as numbers like 1,6,7", repr(self.levels)) from error
