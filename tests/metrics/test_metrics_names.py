@@ -1,24 +1,57 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+from cladewise.decisions import Nodes, pareto_sequence
 from cladewise.errors import InputError
-from cladewise.metrics import column_names
+from cladewise.metrics import PREDICTION_COLUMNS, HitAtK, LabelCounts, column_names, curve_intervals
+from cladewise.predictions import LeafSoftmax
 from cladewise.records.metric_names import METRIC_TEXTS, metric_text
 from reference.small_trees import t9
 
 
+def computed() -> set[str]:
+    """The names of everything that is computed."""
+    prediction, target = LeafSoftmax(t9(), torch.zeros(1, 5)), torch.tensor([3])
+    counts, hits = LabelCounts(t9()), HitAtK(t9())
+    counts.update(Nodes(target, torch.zeros(1)), target)
+    hits.update(prediction, target)
+    of_curve = curve_intervals(pareto_sequence(prediction), target, t9(), samples=1)
+    means_of_levels = ("level_accuracy", "weighted_level_accuracy")
+    return {*column_names(t9()), *PREDICTION_COLUMNS, *of_curve, *counts.compute(), *hits.compute(), *means_of_levels}
+
+
 def test_every_metric_has_a_text_and_every_text_a_metric() -> None:
-    computed = {*column_names(t9()), "level_accuracy"}
-    assert all(metric_text(name).title for name in computed)
-    assert METRIC_TEXTS.keys() <= computed
+    assert all(metric_text(name).title for name in computed())
+    assert METRIC_TEXTS.keys() <= computed()
 
 
 def test_directions() -> None:
     lower = {name for name, text in METRIC_TEXTS.items() if not text.higher_is_better}
     assert lower == {"severity", "hd@1", "hd@5", "hd@20", "tice"}
+    assert not metric_text("ece/genus").higher_is_better
+    assert not metric_text("mce/genus").higher_is_better
 
 
-def test_unknown_metric() -> None:
-    with pytest.raises(InputError, match=r"Expected a metric: top1, .*, but got 'top2'"):
-        metric_text("top2")
+@pytest.mark.parametrize(
+    ("name", "title", "description"),
+    [
+        ("level_accuracy/genus", "Accuracy at genus", "at the level genus"),
+        ("ece/genus", "ECE at genus", "confidence and accuracy at the level genus,"),
+        ("micro_f1/genus", "m-F1 at genus", "labels at the level genus, pooled"),
+        ("hit@3/genus", "Hit@3 at genus", "Over the level genus, the share of labels among the 3 most"),
+        ("hit@3", "Hit@3", "Over all levels, the share of labels among the 3 most"),
+        ("r@99.5", "R@99.5", "at least 99.5% correct"),
+        ("micro_f1/a/b", "m-F1 at a/b", "at the level a/b"),
+    ],
+)
+def test_names_with_a_level_or_a_number(name: str, title: str, description: str) -> None:
+    assert metric_text(name).title == title
+    assert description in metric_text(name).description
+
+
+@pytest.mark.parametrize("name", ["top2", "top1/genus", "ece", "ece/", "r@", "r@x", "level_accuracy/", "hit@two"])
+def test_unknown_metric(name: str) -> None:
+    with pytest.raises(InputError, match=rf"Expected a metric: top1, .*, hit@<k>, but got '{name}'"):
+        metric_text(name)

@@ -10,7 +10,7 @@ import torch
 
 from cladewise.decisions import Nodes
 from cladewise.metrics import evaluate
-from metrics.streaming_worker import NUM_IMAGES, images, run_over
+from metrics.streaming_worker import NUM_IMAGES, exact_values_over, images, run_over
 from reference.small_trees import t9
 
 
@@ -18,6 +18,10 @@ def test_batches_do_not_matter() -> None:
     whole = run_over(slice(None), NUM_IMAGES).compute()
     for batch in (1, 5, 22):
         torch.testing.assert_close(run_over(slice(None), batch).compute(), whole, rtol=1e-12, atol=0, equal_nan=True)
+
+
+def test_batches_do_not_change_a_bit_of_what_is_counted() -> None:
+    assert exact_values_over(slice(None), 5) == exact_values_over(slice(None), NUM_IMAGES)
 
 
 def test_equals_the_mean_of_the_columns() -> None:
@@ -28,6 +32,8 @@ def test_equals_the_mean_of_the_columns() -> None:
         torch.testing.assert_close(values[name], column.double().nanmean(), equal_nan=True)
     levels = [columns[f"level_accuracy/level_{k}"].double().nanmean() for k in (1, 2, 3)]
     torch.testing.assert_close(values["level_accuracy"], torch.stack(levels).mean())
+    weighted = sum(n * x for n, x in zip((3, 4, 5), levels, strict=True)) / 12
+    torch.testing.assert_close(values["weighted_level_accuracy"], weighted)
 
 
 def test_reset_forgets_and_no_mistake_has_no_severity() -> None:
@@ -69,3 +75,5 @@ def test_two_processes_give_the_value_of_one(tmp_path: Path, shards: list[tuple[
     for rank in range(2):
         found = json.loads((tmp_path / f"{rank}.json").read_text())
         assert found == pytest.approx(alone, rel=1e-12, nan_ok=True)
+        exact = json.loads((tmp_path / f"{rank}-exact.json").read_text())
+        assert exact == exact_values_over(slice(None), 23)

@@ -16,8 +16,12 @@ from cladewise.errors import InputError
 from cladewise.ops import TreeIndex, tree_index
 from cladewise.predictions import Prediction
 
-CELLS_AT_ONCE = 1 << 22
-"""Images are taken in parts of about this many (image, node) cells, 16 MB in single precision."""
+CELLS_AT_ONCE = 1 << 21
+"""Images are taken in parts of about this many (image, node) cells, 8 MB in single precision."""
+
+
+BLOCK = 128
+"""Values that are compared as one in the search of the best leaf."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,8 +108,15 @@ def pareto_sequence(prediction: Prediction, min_prob: float = 0.0) -> ParetoSequ
         raise InputError("a minimum probability in [0, 1)", min_prob)
     index = tree_index(prediction.taxonomy, prediction.device)
     branching = _branching(index)
-    parts = [_sequence(by_node, branching, index, min_prob) for by_node in _node_major(prediction)]
-    return ParetoSequence.cat(parts)
+    sequences, pending = list[ParetoSequence](), list[_Candidates]()
+    for log_prob in _parts(prediction):
+        pending.append(_candidates(log_prob, branching, index, min_prob))
+        if sum(len(part.node) for part in pending) > CELLS_AT_ONCE:
+            sequences.append(_Candidates.cat(pending).undominated(index))
+            pending.clear()
+    if pending:
+        sequences.append(_Candidates.cat(pending).undominated(index))
+    return ParetoSequence.cat(sequences)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,41 +176,84 @@ def _branching(index: TreeIndex) -> Tensor:
     return nodes[(index.leaf_end - index.leaf_start)[nodes].argsort(stable=True)]
 
 
-def _node_major(prediction: Prediction) -> Iterator[Tensor]:
-    """Log-probabilities ``[node, image]``, some images at a time; one value of the whole is used if it is there."""
+def _parts(prediction: Prediction) -> Iterator[Tensor]:
+    """Log-probabilities ``[image, node]``, some images at a time; those of the whole are used if they are there."""
     at_once = max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
     if "log_prob" in vars(prediction) or len(prediction.batch_shape) != 1:
-        log_prob = prediction.log_prob.reshape(-1, prediction.taxonomy.num_nodes)
-        for start in range(0, max(len(log_prob), 1), at_once):
-            yield log_prob[start : start + at_once].t()
+        yield from prediction.log_prob.reshape(-1, prediction.taxonomy.num_nodes).split(at_once)
         return
     for start in range(0, max(prediction.batch_shape[0], 1), at_once):
-        yield prediction[start : start + at_once].log_prob.t()
+        yield prediction[start : start + at_once].log_prob
 
 
-def _sequence(by_node: Tensor, branching: Tensor, index: TreeIndex, min_prob: float) -> ParetoSequence:
-    """Nothing is more informative than a leaf, so after the best one, and below it, nothing is kept: the candidates are
-    that leaf and the nodes more probable than it."""
-    best, place = by_node.index_select(0, index.leaf_nodes).float().clamp_(max=0.0).max(0)
-    inner = by_node.index_select(0, branching).float().clamp_(max=0.0)
-    images = torch.arange(len(best), device=best.device)
-    bar, above = best, torch.ones_like(best, dtype=torch.bool)
+@dataclasses.dataclass(frozen=True)
+class _Candidates:
+    """Nodes that may be operating points, and numbers of their images."""
+
+    image: Tensor
+    node: Tensor
+    log_prob: Tensor
+    num_images: int
+
+    @classmethod
+    def cat(cls, parts: Sequence[_Candidates]) -> _Candidates:
+        first, images = 0, list[Tensor]()
+        for part in parts:
+            images.append(part.image + first)
+            first += part.num_images
+        nodes, log_probs = [part.node for part in parts], [part.log_prob for part in parts]
+        return cls(torch.cat(images), torch.cat(nodes), torch.cat(log_probs), first)
+
+    def undominated(self, index: TreeIndex) -> ParetoSequence:
+        # what is not negative sorts as the integer with the same bits; the sum with zero rids it of the sign of -0.0
+        order = ((self.image << 32) | (0.0 - self.log_prob).view(torch.int32)).sort(stable=True).indices
+        image, node = self.image[order], self.node[order]
+        # each image's counts lie below those of the image before, so one running minimum serves all
+        leaves_under = (index.leaf_end - index.leaf_start)[node] - image * (len(index.leaf_nodes) + 1)
+        keep = torch.ones_like(image, dtype=torch.bool)
+        keep[1:] = leaves_under[1:] < leaves_under.cummin(0).values[:-1]
+        lengths = image[keep].bincount(minlength=self.num_images)
+        return ParetoSequence(node[keep], self.log_prob[order[keep]], _ends(lengths))
+
+
+def _candidates(log_prob: Tensor, branching: Tensor, index: TreeIndex, min_prob: float) -> _Candidates:
+    """The most probable leaf of each image, and the nodes more probable than it.
+
+    Nothing is more informative than a leaf, so after the best one, and below it, nothing is kept. Equally probable
+    candidates of an image come the most informative first.
+    """
+    log_prob = log_prob.float()
+    best, leaf = _first_largest(log_prob + torch.where(index.height == 0, 0.0, -torch.inf))
+    leaf = torch.where(best == -torch.inf, index.leaf_nodes[0], leaf)  # where all leaves are impossible
+    best, images = best.clamp_(max=0.0), torch.arange(len(log_prob), device=log_prob.device)
+    inner = log_prob.index_select(1, branching).clamp_(max=0.0)
     if min_prob > 0:
-        bar, above = best.clamp_min(math.log(min_prob)), best > math.log(min_prob)
-    beats = inner > bar
-    row, column = beats.nonzero(as_tuple=True)
-    lost = ~above & ~beats.any(0)
-    image = torch.cat([column, images[above], images[lost]])
-    node = torch.cat([branching[row], index.leaf_nodes[place[above]], torch.zeros_like(images[lost])])
-    root = by_node[0, lost].float().clamp_(max=0.0)
-    log_prob = torch.cat([inner[row, column], best[above], root])
+        least = math.log(min_prob)
+        beats, above = inner > best.clamp_min(least)[:, None], best > least
+        alone = ~above & ~beats.any(1)
+        leaf, best = leaf.masked_fill(alone, 0), torch.where(alone, log_prob[:, 0].clamp(max=0.0), best)
+        kept = above | alone
+        leaf, best, images = leaf[kept], best[kept], images[kept]
+    else:
+        beats = inner > best[:, None]
+    image, column = beats.nonzero(as_tuple=True)
+    return _Candidates(
+        image=torch.cat([image, images]),
+        node=torch.cat([branching[column], leaf]),
+        log_prob=torch.cat([inner[image, column], best]),
+        num_images=len(log_prob),
+    )
 
-    # what is not negative sorts as the integer with the same bits; the sum with zero rids it of the sign of -0.0
-    order = ((image << 32) | (0.0 - log_prob).view(torch.int32)).sort(stable=True).indices
-    image, node, log_prob = image[order], node[order], log_prob[order]
-    # each image's counts lie below those of the image before, so one running minimum serves all
-    leaves_under = (index.leaf_end - index.leaf_start)[node] - image * (len(index.leaf_nodes) + 1)
-    fewest = leaves_under.cummin(0).values
-    keep = torch.ones_like(image, dtype=torch.bool)
-    keep[1:] = leaves_under[1:] < fewest[:-1]
-    return ParetoSequence(node[keep], log_prob[keep], _ends(image[keep].bincount(minlength=len(images))))
+
+def _first_largest(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Largest value of every row and its first place: that of whole blocks, then the place in the best of them.
+
+    A maximum alone is many times faster than one with its place.
+    """
+    width, size = rows.shape[1], min(BLOCK, rows.shape[1])
+    whole = width - width % size
+    blocks = rows[:, :whole].unflatten(1, (-1, size)).amax(2)
+    best, block = torch.cat([blocks, rows[:, whole:].amax(1, keepdim=True)] if whole < width else [blocks], 1).max(1)
+    within = (block * size).clamp_max(width - size)[:, None] + torch.arange(size, device=rows.device)
+    first = (rows.gather(1, within) == best[:, None]).byte().argmax(1, keepdim=True)
+    return best, within.gather(1, first).squeeze(1)

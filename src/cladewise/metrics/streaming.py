@@ -12,6 +12,7 @@ from torchmetrics import Metric
 
 from cladewise.decisions import Answer
 from cladewise.metrics.evaluate import column_names, evaluate
+from cladewise.metrics.levels import weighted_level_accuracy
 from cladewise.taxonomy import Taxonomy
 
 
@@ -67,8 +68,12 @@ class HierarchicalMetrics(Metric):
         self.count += values.isfinite().sum(-1)
 
     def compute(self) -> dict[str, Tensor]:
-        """Mean of every metric over the images that count in it, NaN where there is none; and ``level_accuracy``."""
+        """Mean of every metric over the images that count in it, NaN where there is none.
+
+        Then ``level_accuracy`` and ``weighted_level_accuracy``, the means over the levels.
+        """
         means = self.total / self.count
         values = dict(zip(self.names, means.unbind(), strict=True))
         levels = torch.stack([values[f"level_accuracy/{name}"] for name in self.taxonomy.level_names])
-        return {**values, "level_accuracy": levels.nanmean()}
+        weighted = weighted_level_accuracy(levels, self.taxonomy)
+        return {**values, "level_accuracy": levels.nanmean(), "weighted_level_accuracy": weighted}
