@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
 from cladewise.atomic import replacing, write_text
 from cladewise.datasets import Dataset
 from cladewise.decisions import Decision
-from cladewise.engine.fitted import Learnt, ready
+from cladewise.engine.fitted import Ready, Rule, ready
 from cladewise.engine.outcomes import DecisionOutcomes, PredictionOutcomes
-from cladewise.engine.rules import decision_of, handle_of, inference_of, spec_of
+from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.engine.run import Run
 from cladewise.engine.scoring import Scored, scored
 from cladewise.errors import InputError
@@ -26,6 +27,7 @@ from cladewise.statistics import Interval
 
 DecisionChoice = str | Decision | None
 InferenceChoice = str | Inference | None
+Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,14 +120,8 @@ def evaluate_all(
     run = run if isinstance(run, Run) else Run.open(run)
     before = _distinct([inference_of(rule, run.method.inference()) for rule in inferences])
     rules = _distinct([decision_of(rule, run.method.decision()) for rule in decisions])
-    seen = scored(run, split, data, progress=progress)
-    found: list[Scores] = []
-    for infer in before:
-        done = _Evaluation(run, seen, split, infer, fit_split, tolerant=impossible is not None, progress=progress)
-        found += done.of(rules)
-        if impossible is not None:
-            impossible += done.impossible
-    return found
+    task = _Task(run, split, scored(run, split, data, progress=progress), fit_split, progress, impossible)
+    return [score for rule in before for score in task.evaluate(rule, rules)]
 
 
 def measure(run: Run, metric: str, *, split: str, data: Dataset | None = None) -> float:
@@ -134,121 +130,125 @@ def measure(run: Run, metric: str, *, split: str, data: Dataset | None = None) -
     Raises:
         InputError: There is no such metric.
     """
-    seen = scored(run, split, data, progress=False)
-    evaluation = _Evaluation(run, seen, split, run.method.inference(), None, progress=False)
-    _, values = evaluation.outcomes([run.method.decision()], intervals=False)[0]
+    task = _Task(run, split, scored(run, split, data, progress=False), None, False, None)
+    before = task.ready(run.method.inference())
+    result = task.outcomes(before, [task.ready(run.method.decision(), before.rule)])
+    values = result.of_prediction.values(intervals=False) | result.of_decisions[0].values(intervals=False)
     if metric not in values:
         raise InputError(f"a metric: {', '.join(values)}", repr(metric))
     return values[metric].value
 
 
-class _Evaluation:
-    """All decisions after one inference: one pass over the images."""
+@dataclasses.dataclass(frozen=True)
+class _Outcomes:
+    """What came of one pass over the images: of the prediction, and of every decision that could be made."""
 
-    def __init__(
-        self,
-        run: Run,
-        seen: Scored,
-        split: str,
-        inference: Inference | None,
-        fit_split: str | None,
-        *,
-        tolerant: bool = False,
-        progress: bool,
-    ) -> None:
-        self.run, self.seen, self.split, self.fit_split, self.progress = run, seen, split, fit_split, progress
-        self.tolerant, self.impossible = tolerant, list[str]()
-        self.named = inference
-        self.curves: dict[str, Any] = {}
-        self.about: dict[str, str] = {}
-        self.learnt: dict[str, Learnt] = {}
+    of_prediction: PredictionOutcomes
+    of_decisions: list[DecisionOutcomes]
+    decisions: list[Ready[Decision]]
+    about: dict[str, str]
 
-    def of(self, rules: Sequence[Decision]) -> list[Scores]:
-        """Evaluate the decisions and write what came of them."""
-        done = self.outcomes(rules, intervals=True)
-        return [self._write(rule, *of_rule) for rule, of_rule in zip(self.possible, done, strict=True)]
 
-    def outcomes(self, rules: Sequence[Decision], *, intervals: bool) -> list[tuple[pl.DataFrame, dict[str, Interval]]]:
-        """Columns and metrics of every decision that is possible here."""
-        taxonomy = self.run.taxonomy
-        self.possible = list(rules)
-        try:
-            infer = self._ready(self.named, None, "inference")
-            gathered = [DecisionOutcomes(self._ready(rule, infer, "decision"), taxonomy) for rule in rules]
-            of_prediction = PredictionOutcomes(taxonomy)
-            for part, target in self.seen.parts():
-                if infer is not None and not self.about:
-                    self.about = infer.about(part)
-                inferred = part if infer is None else infer(part)
-                of_prediction.add(inferred, target)
-                gathered = [rule for rule in gathered if self._took(rule, inferred, target)]
-        except InputError as error:
-            if not self.tolerant:
-                raise
-            self.impossible.append(f"{handle_of(self.named)}: {error}")
-            self.possible = []
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """A run on a split, to be evaluated by several rules."""
+
+    run: Run
+    split: str
+    seen: Scored
+    fit_split: str | None
+    progress: bool
+    impossible: list[str] | None
+
+    def evaluate(self, inference: Inference | None, decisions: Sequence[Decision]) -> list[Scores]:
+        """Every decision after one inference, each written into the run folder."""
+        before = self.attempt(handle_of(inference), lambda: self.ready(inference))
+        if before is None:
             return []
-        columns, values, self.curves = of_prediction.finish(intervals=intervals)
-        results: list[tuple[pl.DataFrame, dict[str, Interval]]] = []
-        for rule in gathered:
-            frame, decided = rule.finish(intervals=intervals)
-            paths = pl.Series("path", self.seen.paths, dtype=pl.String)
-            results.append((frame.insert_column(0, paths).hstack(columns), decided | values))
-        return results
-
-    def _ready(self, rule: Any, before: Inference | None, what: str) -> Any:
-        made, self.learnt[what if rule is None else rule.handle] = ready(
-            self.run, rule, before=before, split=self.fit_split, progress=self.progress
-        )
-        return made
-
-    def _took(self, rule: DecisionOutcomes, part: Any, target: Any) -> bool:
-        try:
-            rule.add(part, target)
-        except InputError as error:
-            if not self.tolerant:
-                raise
-            self.impossible.append(f"{handle_of(self.named)}, {rule.decision.handle}: {error}")
-            self.possible = [other for other in self.possible if other.handle != rule.decision.handle]
-            return False
-        return True
-
-    def _write(self, rule: Decision, columns: pl.DataFrame, values: dict[str, Interval]) -> Scores:
-        run, seen, parts = self.run, self.seen, (self.named, rule)
-        learnt = {part.handle: self.learnt[part.handle] for part in parts if part is not None}
-        learnt = {handle: what for handle, what in learnt.items() if what.split}
-        warnings = tuple(what.warning for what in learnt.values() if what.warning)
-        # a split that somebody chose makes another evaluation
-        ends = [
-            "" if part is None or part.handle not in learnt or not self.fit_split else f"@{self.fit_split}"
-            for part in parts
+        rules = [
+            self.attempt(f"{before.handle}, {rule.handle}", functools.partial(self.ready, rule, before.rule))
+            for rule in decisions
         ]
-        handles = (self.split, handle_of(self.named) + ends[0], rule.handle + ends[1])
+        possible = [rule for rule in rules if rule is not None]
+        done = self.attempt(before.handle, lambda: self.outcomes(before, possible))
+        if done is None:
+            return []
+        columns, values = done.of_prediction.columns(), done.of_prediction.values()
+        summary = {"curves": done.of_prediction.curves(), **({"about": done.about} if done.about else {})}
+        return [
+            self.write(before, rule, decided.frame().hstack(columns), decided.values() | values, summary)
+            for rule, decided in zip(done.decisions, done.of_decisions, strict=True)
+        ]
+
+    def ready(self, rule: Rule, before: Inference | None = None) -> Ready[Rule]:
+        """A rule that can be used."""
+        return ready(self.run, rule, before=before, split=self.fit_split, progress=self.progress)
+
+    def outcomes(self, before: Ready[Any], rules: Sequence[Ready[Decision]]) -> _Outcomes:
+        """One pass over the images, some at a time."""
+        infer: Inference | None = before.rule
+        about: dict[str, str] = {}
+        of_prediction = PredictionOutcomes(self.run.taxonomy)
+        pairs = [(rule, DecisionOutcomes(rule.rule, self.run.taxonomy)) for rule in rules]
+        for part, target in self.seen.parts():
+            about = about or (infer.about(part) if infer is not None else {})
+            inferred = part if infer is None else infer(part)
+            of_prediction.add(inferred, target)
+            took = [
+                self.attempt(f"{before.handle}, {rule.handle}", functools.partial(gathered.add, inferred, target))
+                for rule, gathered in pairs
+            ]
+            pairs = [pair for pair, answer in zip(pairs, took, strict=True) if answer is not None]
+        return _Outcomes(of_prediction, [of for _, of in pairs], [rule for rule, _ in pairs], about)
+
+    def attempt(self, what: str, work: Callable[[], Result]) -> Result | None:
+        """What the work gives; where it cannot be and that may be, None, and a line that says so.
+
+        Raises:
+            InputError: It cannot be, and may not.
+        """
+        try:
+            return work()
+        except InputError as error:
+            if self.impossible is None:
+                raise
+            self.impossible.append(f"{what}: {error}")
+            return None
+
+    def write(
+        self,
+        before: Ready[Any],
+        rule: Ready[Decision],
+        columns: pl.DataFrame,
+        values: dict[str, Interval],
+        rest: dict[str, Any],
+    ) -> Scores:
+        """Keep one evaluation."""
+        run, seen = self.run, self.seen
+        fitted = [part for part in (before, rule) if part.split]
+        warnings = [part.warning for part in fitted if part.warning]
         summary: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
-            "split": handles[0],
-            "inference": handles[1],
-            "decision": handles[2],
-            "rules": {"inference": spec_of(self.named), "decision": spec_of(rule)},
+            "split": self.split,
+            "inference": before.handle,
+            "decision": rule.handle,
+            "rules": {"inference": before.spec, "decision": rule.spec},
             "num_images": len(seen.paths),
             "num_skipped": seen.num_skipped,
             "fingerprint": run.taxonomy.fingerprint,
             "model": run.model_hash,
+            "fitted": {name: value for part in fitted for name, value in part.values.items()},
+            "fitted_on": {part.handle: part.split for part in fitted},
+            "warnings": warnings,
             "metrics": {k: {f: _finite(v) for f, v in dataclasses.asdict(i).items()} for k, i in values.items()},
-            "curves": self.curves,
+            **rest,
         }
-        if self.about:
-            summary["about"] = self.about
-        if learnt:
-            summary["fitted"] = {k: v for what in learnt.values() for k, v in what.values.items()}
-            summary["fitted_on"] = {handle: what.split for handle, what in learnt.items()}
-        if warnings:
-            summary["warnings"] = list(warnings)
+        handles = (self.split, before.handle, rule.handle)
         path = run.folder.evaluation(*handles)
         with replacing(run.folder.outcomes(*handles)) as temporary:
-            columns.write_parquet(temporary)
+            columns.insert_column(0, pl.Series("path", seen.paths, dtype=pl.String)).write_parquet(temporary)
         write_text(path, json.dumps(summary, indent=1) + "\n")
-        return Scores(values, len(seen.paths), seen.num_skipped, path, handles[1], handles[2], warnings)
+        return Scores(values, len(seen.paths), seen.num_skipped, path, before.handle, rule.handle, tuple(warnings))
 
 
 def _distinct(rules: Sequence[Any]) -> list[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import safetensors.torch
 import torch
@@ -11,7 +12,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from cladewise.atomic import write_bytes
-from cladewise.engine.rules import handle_of
+from cladewise.decisions import Decision
+from cladewise.engine.rules import handle_of, spec_of
 from cladewise.engine.scoring import scored
 from cladewise.errors import InputError
 from cladewise.inference import Inference
@@ -21,16 +23,28 @@ from cladewise.records import NO_SPLIT
 if TYPE_CHECKING:
     from cladewise.engine.run import Run
 
-Rule = TypeVar("Rule")
+Rule = TypeVar("Rule", bound=Inference | Decision | None)
 
-_LARGEST_LISTED = 32
-"""Numbers of a learnt tensor that are told; larger ones stay in their file."""
+LARGEST_LISTED = 32
+"""Numbers of a learnt tensor that an evaluation tells; larger ones stay in their file."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Learnt:
-    """What evaluations say of a rule that was fitted: on which split, and what came of it."""
+class Ready(Generic[Rule]):
+    """A rule that can be used, and what an evaluation by it says of it.
 
+    Args:
+        rule: The rule, fitted where it learns; ``None`` for no inference.
+        handle: What files call it; a split that somebody chose to learn from is part of it.
+        spec: The text that names it.
+        split: Split that it was fitted on, where it was.
+        values: The numbers that it learnt, as far as they are few.
+        warning: What is wrong with that split, where something is.
+    """
+
+    rule: Rule
+    handle: str
+    spec: str
     split: str = ""
     values: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     warning: str = ""
@@ -38,7 +52,7 @@ class Learnt:
 
 def ready(
     run: Run, rule: Rule, *, before: Inference | None = None, split: str | None = None, progress: bool = True
-) -> tuple[Rule, Learnt]:
+) -> Ready[Rule]:
     """A rule that can be used: as it is where it learns nothing, else fitted on the run's scores.
 
     What was learnt is kept in the run folder with the hash of the model and the rule's options, and read from there
@@ -46,7 +60,7 @@ def ready(
 
     Args:
         run: Whose scores to learn from.
-        rule: An inference or a decision.
+        rule: An inference, a decision, or ``None`` for no inference.
         before: The inference that comes before a decision, fitted.
         split: Split to learn from; the rule's own (``fits_on``) by default.
         progress: Show progress bars.
@@ -54,25 +68,32 @@ def ready(
     Raises:
         InputError: There is no such split.
     """
+    handle, text = handle_of(rule), spec_of(rule)
     if not isinstance(rule, Fittable) or rule.is_fitted:
-        return rule, Learnt()
-    handle: Any = rule.handle  # type: ignore[attr-defined]
-    name = handle if isinstance(rule, Inference) else f"{handle_of(before)}-{handle}"
+        return Ready(rule, handle, text)
     chosen, warning = _fitting_split(run, rule, split)
-    path = run.folder.fitted(chosen, name)
+    path = run.folder.fitted(chosen, handle if isinstance(rule, Inference) else f"{handle_of(before)}-{handle}")
     about = {"model": run.model_hash, "rule": repr(rule), "before": repr(before)}
-    if path.is_file():
-        with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
-            if {**(file.metadata() or {})} == about:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                fitted = with_learnt(rule, tensors)
-                return fitted, Learnt(chosen, _told(tensors), warning)
-    seen = scored(run, chosen, progress=progress)
-    prediction = seen.prediction if before is None else before(seen.prediction)
-    fitted: Any = rule.fit(prediction, seen.target)
-    tensors = learnt(fitted)
-    write_bytes(path, safetensors.torch.save(tensors, metadata=about))
-    return fitted, Learnt(chosen, _told(tensors), warning)
+    tensors = _kept(path, about)
+    if tensors is None:
+        seen = scored(run, chosen, progress=progress)
+        prediction = seen.prediction if before is None else before(seen.prediction)
+        fitted: Any = rule.fit(prediction, seen.target)
+        tensors = learnt(fitted)
+        write_bytes(path, safetensors.torch.save(tensors, metadata=about))
+    few = {name: tensor.tolist() for name, tensor in tensors.items() if tensor.numel() <= LARGEST_LISTED}
+    named = f"{handle}@{split}" if split else handle
+    return Ready(with_learnt(rule, tensors), named, text, chosen, few, warning)
+
+
+def _kept(path: Path, about: dict[str, str]) -> dict[str, Tensor] | None:
+    """What an earlier fit learnt, if it was of this very rule and model."""
+    if not path.is_file():
+        return None
+    with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
+        if dict(file.metadata() or {}) != about:
+            return None
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
 
 
 def learnt(rule: Any) -> dict[str, Tensor]:
@@ -112,10 +133,6 @@ def _are_rules(value: Any) -> bool:
 
 def _dtype(value: Any) -> torch.dtype | None:
     return torch.float64 if isinstance(value, float) else None
-
-
-def _told(tensors: dict[str, Tensor]) -> dict[str, Any]:
-    return {name: tensor.tolist() for name, tensor in tensors.items() if tensor.numel() <= _LARGEST_LISTED}
 
 
 def _fitting_split(run: Run, rule: Fittable, wanted: str | None) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,26 +49,46 @@ class PredictionOutcomes:
         self._reliability.update(part, target)
         self._hits.update(part, target)
 
-    def finish(self, *, intervals: bool) -> tuple[pl.DataFrame, dict[str, Interval], dict[str, Any]]:
-        """Columns of the images, metrics, and the curves of an evaluation's JSON."""
-        sequence, target = ParetoSequence.cat(self._sequences), torch.cat(self._targets)
-        columns = _joined(self._columns)
-        curve = metrics.operating_curve(sequence, target, self.taxonomy)
-        values = _means(columns, intervals=intervals)
+    def columns(self) -> pl.DataFrame:
+        """A row an image."""
+        return pl.DataFrame({**self._joined, **_sequence_columns(self._sequence)})
+
+    def values(self, *, intervals: bool = True) -> dict[str, Interval]:
+        """The metrics."""
+        target = torch.cat(self._targets)
+        values = _means(self._joined, intervals=intervals)
         if intervals:
-            values |= metrics.curve_intervals(sequence, target, self.taxonomy, recall_at=CORRECTNESS)
+            values |= metrics.curve_intervals(self._sequence, target, self.taxonomy, recall_at=CORRECTNESS)
         else:
-            values |= {"ap": _bare(curve.average_precision, target), "ac": _bare(curve.average_correct, target)}
-            values |= {f"r@{100 * x:g}": _bare(curve.recall_at(x), target) for x in CORRECTNESS}
-        reliability = self._reliability.compute()
-        values |= {f"ece/{name}": _bare(level.ece, target) for name, level in reliability.items()}
+            curve = self._curve
+            values |= {"ap": self._bare(curve.average_precision), "ac": self._bare(curve.average_correct)}
+            values |= {f"r@{100 * x:g}": self._bare(curve.recall_at(x)) for x in CORRECTNESS}
+        values |= {f"ece/{name}": self._bare(level.ece) for name, level in self._reliability.compute().items()}
         hits = self._hits.compute()
-        values |= {f"hit@{k}": _bare(float(hits[f"hit@{k}"]), target) for k in HITS}
-        curves = {
-            "operating": curve.thinned(CURVE_POINTS).to_dict(),
-            "reliability": {name: level.to_dict() for name, level in reliability.items()},
+        return values | {f"hit@{k}": self._bare(float(hits[f"hit@{k}"])) for k in HITS}
+
+    def curves(self) -> dict[str, Any]:
+        """The curves of an evaluation's JSON."""
+        return {
+            "operating": self._curve.thinned(CURVE_POINTS).to_dict(),
+            "reliability": {name: level.to_dict() for name, level in self._reliability.compute().items()},
         }
-        return pl.DataFrame({**columns, **_sequence_columns(sequence)}), values, curves
+
+    @cached_property
+    def _sequence(self) -> ParetoSequence:
+        return ParetoSequence.cat(self._sequences)
+
+    @cached_property
+    def _curve(self) -> metrics.OperatingCurve:
+        return metrics.operating_curve(self._sequence, torch.cat(self._targets), self.taxonomy)
+
+    @cached_property
+    def _joined(self) -> Series:
+        return _joined(self._columns)
+
+    def _bare(self, value: float) -> Interval:
+        """A value for which no interval is made."""
+        return Interval(value, math.nan, math.nan, self._sequence.num_images)
 
 
 class DecisionOutcomes:
@@ -79,8 +100,8 @@ class DecisionOutcomes:
         self._columns: list[dict[str, Tensor]] = []
         self._counts = metrics.LabelCounts(taxonomy)
 
-    def add(self, part: Prediction, target: Tensor) -> None:
-        """Take in some images.
+    def add(self, part: Prediction, target: Tensor) -> Answer:
+        """Take in some images; what the rule answered for them.
 
         Raises:
             InputError: The rule does not apply to such a prediction.
@@ -91,27 +112,33 @@ class DecisionOutcomes:
         if not isinstance(answer, LabelSets):  # of a set of labels only the labels can be counted
             ranking = self.decision.ranking(part, metrics.RANKING_LENGTH)
             self._columns.append(metrics.evaluate(answer, ranking, target, self.taxonomy))
+        return answer
 
-    def finish(self, *, intervals: bool) -> tuple[pl.DataFrame, dict[str, Interval]]:
-        """Columns of the images, and metrics."""
-        frame, columns = pl.concat(self._frames), _joined(self._columns)
+    def frame(self) -> pl.DataFrame:
+        """A row an image."""
+        return pl.concat(self._frames).with_columns(**{k: pl.Series(v) for k, v in _joined(self._columns).items()})
+
+    def values(self, *, intervals: bool = True) -> dict[str, Interval]:
+        """The metrics; ``level_accuracy`` is the mean of the levels' means."""
         values: dict[str, Interval] = {}
-        if columns:
+        if self._columns:
+            columns = _joined(self._columns)
             levels = [f"level_accuracy/{name}" for name in self.taxonomy.level_names]
-            by_level = np.stack([columns[name] for name in levels])
-            means = _means(columns | {"level_accuracy": by_level}, intervals=intervals)
-            weighted = metrics.weighted_level_accuracy(
-                torch.tensor([means[name].value for name in levels]), self.taxonomy
-            )
+            series = columns | {"level_accuracy": np.stack([columns[name] for name in levels])}
+            means = _means(series, intervals=intervals)
+            accuracies = torch.tensor([means[name].value for name in levels], dtype=torch.float64)
+            weighted = float(metrics.weighted_level_accuracy(accuracies, self.taxonomy))
+            count = means["level_accuracy"].count
+            of_levels = {
+                "level_accuracy": means["level_accuracy"],
+                "weighted_level_accuracy": Interval(weighted, math.nan, math.nan, count),
+            }
             for name in columns:
-                if name == levels[0]:  # their means go before them
-                    values["level_accuracy"] = means["level_accuracy"]
-                    count = means["level_accuracy"].count
-                    values["weighted_level_accuracy"] = Interval(float(weighted), math.nan, math.nan, count)
+                values |= of_levels if name == levels[0] else {}  # their means go before them
                 values[name] = means[name]
         counts = self._counts.compute()
-        values |= {name: Interval(float(counts[name]), math.nan, math.nan, len(frame)) for name in AVERAGES}
-        return frame.with_columns(**{name: pl.Series(values) for name, values in columns.items()}), values
+        num_images = sum(map(len, self._frames))
+        return values | {name: Interval(float(counts[name]), math.nan, math.nan, num_images) for name in AVERAGES}
 
 
 def _answer_columns(answer: Answer, target: Tensor, taxonomy: Taxonomy) -> pl.DataFrame:
@@ -165,8 +192,3 @@ def _plain_mean(values: NDArray[np.float64]) -> Interval:
     means = [row[~np.isnan(row)].mean() for row in series if not np.isnan(row).all()]
     count = int((~np.isnan(series)).any(0).sum())
     return Interval(float(np.mean(means)) if means else math.nan, math.nan, math.nan, count)
-
-
-def _bare(value: float, target: Tensor) -> Interval:
-    """A value for which no interval is made."""
-    return Interval(value, math.nan, math.nan, len(target))

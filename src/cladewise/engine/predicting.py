@@ -112,7 +112,7 @@ def predict(
     run: Run, paths: Sequence[Path], *, inference: str | Inference | None = None, progress: bool = True
 ) -> Predicted:
     """Predict for image files with a trained run; ``inference`` as for :func:`~cladewise.engine.evaluate`."""
-    infer, _ = ready(run, inference_of(inference, run.method.inference()), progress=progress)
+    infer = ready(run, inference_of(inference, run.method.inference()), progress=progress).rule
     images = Dataset(
         name="images",
         taxonomy=run.taxonomy,
@@ -126,6 +126,6 @@ def predict(
     names = tuple(images.paths[i] for i in map(int, kept))
 
     def prepare(rule: Decision) -> Decision:
-        return ready(run, rule, before=infer, progress=progress)[0]
+        return ready(run, rule, before=infer, progress=progress).rule
 
     return Predicted(names, inferred, skipped, run.method.decision(), prepare)

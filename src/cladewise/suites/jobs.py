@@ -133,9 +133,10 @@ def open_data(entry: DataEntry, *, searching: bool) -> Dataset:
 def _open_data(entry_json: str, searching: bool) -> Dataset:
     entry = DataEntry(**json.loads(entry_json))
     options = {**entry.options, **({"path": entry.path} if entry.path else {})}
-    dataset = (
-        datasets.load(entry.name, **options) if entry.name in datasets.available() else find_data(entry.name, **options)
-    )
+    if entry.name in datasets.available():
+        dataset = datasets.load(entry.name, **options)
+    else:
+        dataset = find_data(entry.name, None, seed=0, **options)
     if entry.val and "val" not in dataset.splits:
         dataset = datasets.hold_out(dataset, entry.train, entry.val, into="val")
     if searching:
