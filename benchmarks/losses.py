@@ -22,8 +22,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from cladewise import ops
-from cladewise.losses import HACE, HXE, FlatSoftmax, ancestral_weights
+from cladewise import losses, ops
+from cladewise.losses import HACE, HXE, FlatSoftmax, Loss, ancestral_weights
+from cladewise.ops.kernels import has_kernels, without_kernels
 from cladewise.taxonomy import Taxonomy
 
 LEVEL_SIZES = {
@@ -31,6 +32,21 @@ LEVEL_SIZES = {
     "inat18": (6, 25, 57, 273, 1120, 4412, 8142),
     "inat21": (3, 13, 51, 273, 1103, 4900, 10000),
 }
+OTHERS: dict[str, Callable[[Taxonomy], Loss]] = {
+    "HXE, conditional logits": lambda taxonomy: HXE(taxonomy, 0.1, logits="conditional"),
+    "ConditionalSoftmax": losses.ConditionalSoftmax,
+    "PSSoftmax": losses.PSSoftmax,
+    "DeepRTC": losses.DeepRTC,
+    "DeepRTC, random cuts": lambda taxonomy: losses.DeepRTC(taxonomy, rho=0.1),
+    "DescendantSoftmax": losses.DescendantSoftmax,
+    "SoftMaxMargin": losses.SoftMaxMargin,
+    "LevelSoftmaxLoss": losses.LevelSoftmaxLoss,
+    "ConditionalSigmoidLoss": losses.ConditionalSigmoidLoss,
+    "MultilabelFocal": losses.MultilabelFocal,
+    "SoftLabels": losses.SoftLabels,
+    "HACESoft": losses.HACESoft,
+}
+"""Losses that need no twin of their own here: theirs is the same in plain torch and double precision."""
 DENSE_BATCH = 16
 """Images given to the dense and masked baselines, whose cost grows with nodes × leaves or images × depth × nodes."""
 
@@ -146,6 +162,15 @@ def cases(taxonomy: Taxonomy, batch: int, naive: bool) -> list[Case]:
         Case("HACE", node, HACE(taxonomy, 0.5), hace, batch),
         Case("HACE-smooth", node, HACE(taxonomy, 0.5, smoothing=0.1), smooth_hace(taxonomy, 0.5, 0.1), batch),
     ]
+    for name, make in OTHERS.items():
+        loss = make(taxonomy)
+        chosen.append(Case(name, loss.num_outputs, seeded(loss), seeded(in_torch(loss)), batch))
+    if has_kernels(torch.zeros(1)):
+        for name, twin in (("FlatSoftmax", flat), ("HXE", hxe), ("HACE", hace), ("ConditionalSoftmax", None)):
+            case = next(case for case in chosen if case.name == name)
+            chosen.append(
+                Case(f"{name}, plain torch", case.width, in_torch(case.loss), twin or case.twin, batch),
+            )
     if naive:
         chosen += [
             Case("HXE, masked sums", leaf, hxe, hxe, few),
@@ -157,8 +182,28 @@ def cases(taxonomy: Taxonomy, batch: int, naive: bool) -> list[Case]:
     return chosen
 
 
+def in_torch(loss: LossFunction) -> LossFunction:
+    """Without the compiled kernels, which are chosen going forward."""
+
+    def plain(logits: Tensor, target: Tensor) -> Tensor:
+        with without_kernels():
+            return loss(logits, target)
+
+    return plain
+
+
+def seeded(loss: LossFunction) -> LossFunction:
+    """The same random numbers each time, for the losses that draw any."""
+
+    def again(logits: Tensor, target: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        return loss(logits, target)
+
+    return again
+
+
 def peer_softmax(taxonomy: Taxonomy, twin: LossFunction, batch: int) -> Case | None:
-    """The package ``hierarchicalsoftmax``, where installed: conditional softmaxes, so another loss, timed only."""
+    """The package ``hierarchicalsoftmax``, where installed: timed only. Its loss is that of ConditionalSoftmax."""
     try:
         from hierarchicalsoftmax import HierarchicalSoftmaxLoss, SoftmaxNode
     except ImportError:
@@ -231,7 +276,8 @@ def main() -> None:
     only = int((taxonomy.num_children == 1).sum()) / int((taxonomy.num_children > 0).sum())
     table = Table(
         title=f"{options.tree}: {taxonomy.num_nodes} nodes, {taxonomy.num_leaves} leaves, {only:.0%} of internal nodes "
-        f"with one child; batch {options.batch}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        f"with one child; batch {options.batch}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+        f"kernels {'compiled' if has_kernels(torch.zeros(1)) else 'absent'}",
         caption="ratios: time an image, forward and backward, against flat cross-entropy; medians",
     )
     headings = ("", "× flat CE", "× at scale 40", "loss error at 40", "gradient error at 40", "float64 gradient")

@@ -209,7 +209,10 @@ def _finite(x: Any) -> Any:
 
 @_kernel
 def nested_logsumexp(first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats) -> None:
-    """Ring by ring from the innermost range outwards, with a running maximum and a sum relative to it."""
+    """Ring by ring from the innermost range outwards, with a running maximum and a sum relative to it.
+
+    ``out`` is in double precision, so that large results do not cost the gradient its last digits.
+    """
     for row in range(first, last):
         x = values[row]
         begin = end = starts[row, -1]
@@ -234,17 +237,18 @@ def nested_logsumexp_gradient(
     num_ranges = starts.shape[1]
     for row in range(first, last):
         x, g, y = values[row], grad[row], out[row]
-        weight = y.dtype.type(0)
+        weight = 0.0
         for k in range(num_ranges):
             if k > 0:
-                weight *= exp(y[k] - _finite(y[k - 1]))
+                weight *= math.exp(y[k] - _finite(y[k - 1]))
             weight += by_range[row, k]
-            shift = _finite(y[k])
+            shift = x.dtype.type(_finite(y[k]))
+            scale = x.dtype.type(weight * math.exp(shift - _finite(y[k])))
             begin, end = starts[row, k], ends[row, k]
             inner = starts[row, k + 1] if k + 1 < num_ranges else end
             outer = ends[row, k + 1] if k + 1 < num_ranges else end
-            _scaled_exp(x[begin:inner], shift, weight, g[begin:inner])
-            _scaled_exp(x[outer:end], shift, weight, g[outer:end])
+            _scaled_exp(x[begin:inner], shift, scale, g[begin:inner])
+            _scaled_exp(x[outer:end], shift, scale, g[outer:end])
 
 
 # ---------------------------------------------------------------- children of one node
@@ -263,7 +267,7 @@ def path_sibling_nll(
     out: Floats,
     norm: Floats,
 ) -> None:
-    """Per edge of the target's path the log-sum-exp of its group (``norm``), and what it exceeds the child by."""
+    """Per edge of the target's path its group's log-sum-exp (``norm``, double), and what that exceeds the child by."""
     for row in range(first, last):
         x = scores[row]
         node = target[row]
@@ -311,10 +315,12 @@ def path_sibling_nll_gradient(
             above = parents[node]
             group = children[child_start[above] : child_start[above + 1]]
             place = depth[node] - 1
-            weight, shift = by_edge[row, place], _finite(norm[row, place])
+            weight, exact = by_edge[row, place], _finite(norm[row, place])
+            shift = x.dtype.type(exact)
+            scale = x.dtype.type(weight * math.exp(shift - exact))
             if group.size > 1:
                 for i in range(group.size):
-                    g[group[i] - 1] = weight * exp(x[group[i] - 1] - shift)
+                    g[group[i] - 1] = scale * exp(x[group[i] - 1] - shift)
                 g[node - 1] -= weight
             node = above
 

@@ -12,19 +12,15 @@ from cladewise.ops.index import TreeIndex
 from cladewise.ops.kernels import by_rows
 
 
-def _like(rows: Tensor, width: int) -> Tensor:
-    return rows.new_empty(rows.shape[0], width)
-
-
 class NestedLogSumExp(torch.autograd.Function):
     """Of values [batch, out] over ranges [batch, range]."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-        out = _like(values, starts.shape[1])
+        out = torch.empty(starts.shape, dtype=torch.float64)
         by_rows("nested_logsumexp", values, starts, ends, out)
         ctx.save_for_backward(values, starts, ends, out)
-        return out
+        return out.to(values.dtype, copy=True)
 
     @staticmethod
     @once_differentiable
@@ -41,7 +37,8 @@ class PathSiblingNLL(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, target: Tensor, index: TreeIndex) -> Tensor:
-        out, norm = scores.new_zeros(2, scores.shape[0], index.max_depth)
+        out = scores.new_zeros(scores.shape[0], index.max_depth)
+        norm = torch.zeros(out.shape, dtype=torch.float64)
         ctx.tree = (index.parents, index.children, index.child_start, index.depth)
         by_rows("path_sibling_nll", scores, target, *ctx.tree, out, norm)
         ctx.save_for_backward(scores, target, norm)
@@ -85,7 +82,7 @@ class SubtreeLogSumExp(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, nodes: Tensor, index: TreeIndex) -> Tensor:
-        out = _like(values, index.parents.numel())
+        out = values.new_empty(values.shape[0], index.parents.numel())
         by_rows("subtree_logsumexp", values, nodes, index.parents, out)
         ctx.save_for_backward(values, out)
         ctx.tree = (nodes, index.parents)
