@@ -82,41 +82,58 @@ def _largest(values: Tensor, image: Tensor, num_images: int) -> Tensor:
     return values.new_full((num_images,), lowest).scatter_reduce_(0, image, values, "amax")
 
 
-def candidates(
-    prediction: Prediction, eligible: Bool[Tensor, " node"], bar: Float[Tensor, " image"] | float = -torch.inf
-) -> Candidates:
-    """Eligible nodes with a log-probability above a bar that the most probable of the finest does not rule out.
+def above(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: Float[Tensor, " image"] | float) -> Candidates:
+    """Eligible nodes with a log-probability above a bar.
 
     Args:
         prediction: Of any batch shape; the images are numbered in its order.
-        eligible: Which nodes may be an answer; one with a single leaf under it is among them.
-        bar: Log-probability that the candidates exceed, in nats.
+        eligible: Which nodes may be an answer.
+        bar: Log-probability that is to be exceeded, in nats.
+    """
+    log_prob = flat_log_prob(prediction)
+    bars = torch.as_tensor(bar, dtype=log_prob.dtype, device=log_prob.device).expand(len(log_prob))
+    if len(log_prob) == 0:
+        none = torch.zeros(0, dtype=torch.int64, device=log_prob.device)
+        return Candidates(prediction.taxonomy, 0, none, none, bars)
+    # most nodes are out of the question for every image: they are put aside before single values are looked at
+    somewhere = torch.nonzero((log_prob.amax(0) > bars.min()) & eligible).squeeze(1)
+    values = log_prob.index_select(1, somewhere)
+    kept = values > bars[:, None]
+    image, column = torch.nonzero(kept).unbind(1)
+    return Candidates(prediction.taxonomy, len(log_prob), image, somewhere[column], values[kept])
+
+
+def candidates(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: float = -torch.inf) -> Candidates:
+    """Eligible nodes above a bar that are as probable, at the least, as the most probable of the finest of them.
+
+    Args:
+        prediction: Of any batch shape; the images are numbered in its order.
+        eligible: Which nodes may be an answer; those with one leaf under them are the finest.
+        bar: Log-probability that is to be exceeded, in nats.
     """
     log_prob, index = flat_log_prob(prediction), tree_index(prediction.taxonomy, prediction.device)
     finest = eligible & (index.leaf_end - index.leaf_start == 1)
     best = (log_prob + log_prob.new_zeros(len(finest)).masked_fill_(~finest, -torch.inf)).amax(-1)
-    floor = torch.maximum(best, torch.as_tensor(bar, dtype=best.dtype, device=best.device))
-    # most nodes are out of the question for every image: they are put aside before single values are looked at
-    somewhere = torch.nonzero((log_prob >= floor[:, None]).any(0) & eligible).squeeze(1)
-    by_node = log_prob.t()[somewhere]
-    kept = by_node >= floor
-    node, image = torch.nonzero(kept).unbind(1)
-    found = Candidates(prediction.taxonomy, len(log_prob), image, somewhere[node], by_node[kept])
-    return found.where(found.log_prob > (bar[image] if isinstance(bar, Tensor) else bar))
+    just_below = torch.nextafter(best, torch.full_like(best, -torch.inf))
+    return above(prediction, eligible, just_below.clamp_min(bar))
 
 
 def join(parts: Sequence[Candidates]) -> Candidates:
     """The candidates of several batches as of one."""
-    first, total, images = parts[0], 0, list[Tensor]()
+    total, moved = 0, list[Candidates]()
     for part in parts:
-        images.append(part.image + total)
+        moved.append(dataclasses.replace(part, image=part.image + total))
         total += part.num_images
-    return Candidates(
-        first.taxonomy,
-        total,
-        torch.cat(images),
-        torch.cat([part.node for part in parts]),
-        torch.cat([part.log_prob for part in parts]),
+    return dataclasses.replace(side_by_side(moved), num_images=total)
+
+
+def side_by_side(parts: Sequence[Candidates]) -> Candidates:
+    """The candidates of several kinds of the same images."""
+    return dataclasses.replace(
+        parts[0],
+        image=torch.cat([part.image for part in parts]),
+        node=torch.cat([part.node for part in parts]),
+        log_prob=torch.cat([part.log_prob for part in parts]),
     )
 
 

@@ -72,9 +72,9 @@ class CRM(Decision):
         """Expected cost of every leaf, or of every node."""
         if isinstance(self.cost, str) and self.cost in RISKS:
             by_node = ops.path_sum(RISKS[self.cost](_mass_of_leaves(prediction), prediction), prediction.taxonomy)
-            return by_node if self.over == "nodes" else by_node[..., self._answers(prediction)]
+            return by_node if self.over == "nodes" else by_node.index_select(-1, self._answers(prediction))
         leaves = ops.tree_index(prediction.taxonomy, prediction.device).leaf_nodes
-        p = prediction.log_prob[..., leaves].exp()
+        p = prediction.log_prob.index_select(-1, leaves).exp()
         table = cost_table(self.cost, prediction.taxonomy, all_nodes=self.over == "nodes")
         return p @ table.to(p).t()
 
@@ -98,10 +98,8 @@ def _by_height(mass: Tensor, prediction: Prediction) -> Tensor:
     .. math:: R_v = h(\text{root}) P - \sum_{a \in A(v) \setminus \{\text{root}\}} (h(\pi(a)) - h(a))\, p_a
     """
     index = ops.tree_index(prediction.taxonomy, prediction.device)
-    drop = torch.zeros_like(index.height)
-    drop[1:] = index.height[1:] - index.height[index.parents[1:]]
-    drop[0] = index.height[0]
-    return mass * drop
+    above = index.height[index.parents]  # what the root's parent, -1, points to is not used
+    return mass * torch.where(index.depth > 0, index.height - above, index.height).to(mass.dtype)
 
 
 def _by_path(mass: Tensor, prediction: Prediction) -> Tensor:

@@ -125,6 +125,6 @@ class Guaranteed(Decision):
         """Choose among each image's candidates."""
 
 
-def above(found: Candidates, threshold: float) -> Candidates:
+def surer(found: Candidates, threshold: float) -> Candidates:
     """The candidates whose probability exceeds a threshold."""
     return found.where(found.log_prob > log_bar(threshold, found.log_prob.dtype))

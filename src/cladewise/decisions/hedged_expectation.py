@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from cladewise.decisions.candidates import Candidates
-from cladewise.decisions.guarantee import Guaranteed, above
+from cladewise.decisions.guarantee import Guaranteed, surer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,5 +45,5 @@ class HedgedExpectation(Guaranteed):
 
     def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
         """The largest expected information above the threshold; the root where there is none."""
-        sure = above(found, caution)
+        sure = surer(found, caution)
         return sure.best(sure.log_prob + sure.information.log())

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from cladewise.decisions.candidates import Candidates
-from cladewise.decisions.guarantee import Guaranteed, above
+from cladewise.decisions.guarantee import Guaranteed, surer
 from cladewise.decisions.informative import most_informative
 
 
@@ -44,4 +44,4 @@ class HedgedMajority(Guaranteed):
 
     def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
         """The most informative above the threshold; the root where there is none."""
-        return most_informative(above(found, caution))
+        return most_informative(surer(found, caution))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cladewise.decisions.candidates import Candidates, candidates, says_something
+from cladewise.decisions.candidates import Candidates, above, candidates, says_something
 from cladewise.ops import tree_index
 from cladewise.predictions import Prediction
+
+FEW = math.log(0.1)
+"""At most ten nodes at a depth are more probable than a tenth: so few that the best leaf need not thin them out."""
 
 
 def most_informative_above(prediction: Prediction, bar: Float[Tensor, " image"] | float) -> Int[Tensor, " image"]:
@@ -29,7 +34,9 @@ def most_informative_above(prediction: Prediction, bar: Float[Tensor, " image"] 
         Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
     """
     eligible = says_something(tree_index(prediction.taxonomy, prediction.device))
-    return most_informative(candidates(prediction, eligible, bar))
+    if isinstance(bar, float) and bar < FEW:
+        return most_informative(candidates(prediction, eligible, bar))
+    return most_informative(above(prediction, eligible, bar))
 
 
 def most_informative(found: Candidates) -> Int[Tensor, " image"]:

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from cladewise.decisions.candidates import Candidates
-from cladewise.decisions.guarantee import Guaranteed, above
+from cladewise.decisions.guarantee import Guaranteed, surer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +44,6 @@ class LeafOrRoot(Guaranteed):
 
     def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
         """The best leaf above the threshold; the root where there is none."""
-        sure = above(found, caution)
+        sure = surer(found, caution)
         sure = sure.where(sure.leaves_under == 1)  # of the candidates only leaves have one leaf under them
         return sure.best(sure.log_prob)

@@ -6,13 +6,13 @@ import dataclasses
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from cladewise.decisions.candidates import flat_log_prob
+from cladewise.decisions.candidates import Candidates, flat_log_prob, says_something, side_by_side
 from cladewise.decisions.decision import Decision, Nodes
 from cladewise.decisions.descent import best_children
-from cladewise.decisions.informative import most_informative_above
+from cladewise.decisions.informative import most_informative, most_informative_above
 from cladewise.ops import tree_index
 from cladewise.predictions import Coherence, Prediction
 
@@ -42,35 +42,46 @@ class Plurality(Decision):
     name: ClassVar[str] = "plurality"
 
     def __call__(self, prediction: Prediction) -> Nodes:
-        # a parent as probable as its children, at the least, bounds the seconds off the way by one on the way
+        # where no child is above its parent, a second best child off the way down is below one on the way, and
+        # nothing but the way itself is above them all
         anywhere = prediction.coherence is Coherence.NONE
-        second = (_second_anywhere if anywhere else _second_on_the_way)(prediction)
-        slack = 8 * torch.finfo(second.dtype).eps  # a parent of an only child may seem more probable by rounding
-        return Nodes.of(prediction, most_informative_above(prediction, second + slack))
+        return Nodes.of(prediction, (_chosen_anywhere if anywhere else _chosen_on_the_way)(prediction))
 
 
-def _second_on_the_way(prediction: Prediction) -> Float[Tensor, " image"]:
-    """The largest second best child on the way down by best children; -inf where there is none."""
-    log_prob, index = flat_log_prob(prediction), tree_index(prediction.taxonomy, prediction.device)
+def _chosen_on_the_way(prediction: Prediction) -> Int[Tensor, " image"]:
+    """Among the best children of best children, from the root down."""
+    taxonomy, log_prob = prediction.taxonomy, flat_log_prob(prediction)
+    index = tree_index(taxonomy, prediction.device)
     second = log_prob.new_full((len(log_prob),), -torch.inf)
     walking = torch.arange(len(log_prob), device=log_prob.device)
     node = torch.zeros_like(walking)
+    way = [Candidates(taxonomy, len(log_prob), walking, node.clone(), log_prob[:, 0])]
     for level in index.levels:
         walking = walking[index.height[node[walking]] > 0]
-        step = best_children(log_prob, walking, node[walking], level, prediction.taxonomy)
+        step = best_children(log_prob, walking, node[walking], level, taxonomy)
         node[walking] = step.child
         second[walking] = torch.maximum(second[walking], step.runner_up)
-    return second
+        way.append(Candidates(taxonomy, len(log_prob), walking, step.child, log_prob[walking, step.child]))
+    found = side_by_side(way)
+    return most_informative(
+        found.where((found.log_prob > _with_slack(second)[found.image]) & says_something(index)[found.node])
+    )
 
 
-def _second_anywhere(prediction: Prediction) -> Float[Tensor, " image"]:
-    """The largest second best child of any node; -inf where there is none."""
+def _chosen_anywhere(prediction: Prediction) -> Int[Tensor, " image"]:
+    """Among all nodes above the second best child of any node."""
     log_prob, index = flat_log_prob(prediction), tree_index(prediction.taxonomy, prediction.device)
-    by_child, parent = log_prob.t()[1:], index.parents[1:]
-    best = torch.full_like(log_prob.t(), -torch.inf)
-    best.scatter_reduce_(0, parent[:, None].expand_as(by_child), by_child, "amax")
-    is_best = by_child == best[parent]
+    by_node, parent = log_prob.t().contiguous(), index.parents[1:]
+    best = torch.full_like(by_node, -torch.inf)
+    best.scatter_reduce_(0, parent[:, None].expand_as(by_node[1:]), by_node[1:], "amax")
+    is_best = by_node[1:] == best[parent]
     several = torch.zeros_like(best).index_add_(0, parent, is_best.to(best.dtype)) >= 2
-    nothing = log_prob.new_full((1, len(log_prob)), -torch.inf)  # a tree may have no children
-    others = torch.cat([nothing, by_child.masked_fill(is_best, -torch.inf)]).amax(0)
-    return torch.maximum(others, best.masked_fill(~several, -torch.inf).amax(0))
+    nothing = by_node.new_full((1, len(log_prob)), -torch.inf)  # a tree may have no children
+    others = torch.cat([nothing, by_node[1:].masked_fill(is_best, -torch.inf)]).amax(0)
+    second = torch.maximum(others, best.masked_fill(~several, -torch.inf).amax(0))
+    return most_informative_above(prediction, _with_slack(second))
+
+
+def _with_slack(second: Float[Tensor, " image"]) -> Float[Tensor, " image"]:
+    """A node with one child may seem more probable than the child, by the rounding of a sum of one."""
+    return second + 8 * torch.finfo(second.dtype).eps
