@@ -17,7 +17,8 @@ def rows(page: str) -> list[list[str]]:
 
 def test_every_metric_is_explained_with_its_direction() -> None:
     direction = {name.strip("` "): row[1] for row in rows("metrics.md") for name in row[0].split(",")}
-    direction.pop("level_accuracy/<level>")
+    for name, way in (("level_accuracy", "higher"), ("ece", "lower"), ("mce", "lower")):
+        assert direction.pop(f"{name}/<level>") == way
     assert direction == {name: "higher" if text.higher_is_better else "lower" for name, text in METRIC_TEXTS.items()}
 
 
