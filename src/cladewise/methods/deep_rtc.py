@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar, Literal
 
-from cladewise.decisions import Decision, Leaf
+from cladewise.decisions import Decision, Greedy, Leaf
 from cladewise.heads import Head, node_logit_head
 from cladewise.losses import DeepRTC, Loss
 from cladewise.methods.method import Citation, Method, option
@@ -18,7 +18,8 @@ class DeepRTCMethod(Method):
     """Scores are shared down the tree, and a sigmoid of their sum at each node says how far to trust the path.
 
     With its defaults it trains as the parameter-sharing softmax does and differs in its probabilities, as the published
-    "Deep RTC" baseline does. ``form="original"`` with ``rho=0.1`` is the loss of its authors.
+    "Deep RTC" baseline does. ``form="original"`` with ``rho=0.1`` is the loss of its authors, and then the answer is
+    theirs: down from the root, to the best child for as long as that is at least ``gate`` probable among its siblings.
     """
 
     name: ClassVar[str] = "deep-rtc"
@@ -40,6 +41,11 @@ class DeepRTCMethod(Method):
     sampling_weight: float = option(
         1.0, "weight of the cut trees beside the consistency in the original form, >= 0", grid=(0.5, 1.0)
     )
+    gate: float = option(
+        0.0,
+        "share that a child needs among its siblings for the answer to go down to it, in the original form, in [0, 1]",
+        grid=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    )
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         return node_logit_head(PathSumSigmoid, taxonomy, num_features)
@@ -48,4 +54,4 @@ class DeepRTCMethod(Method):
         return DeepRTC(taxonomy, form=self.form, rho=self.rho, sampling_weight=self.sampling_weight)
 
     def decision(self) -> Decision:
-        return Leaf()
+        return Greedy(self.gate, on="step") if self.form == "original" else Leaf()
