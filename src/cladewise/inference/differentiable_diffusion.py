@@ -18,7 +18,7 @@ from cladewise.inference.files import once
 from cladewise.inference.inference import Inference
 from cladewise.inference.level_loss import level_loss, restraint_weights
 from cladewise.inference.matrices import COPIES, FullMap, LeafMap, NeighbourMap, check_memory
-from cladewise.inference.sources import LevelChoice, Shift, Sources, chosen_levels
+from cladewise.inference.sources import Shift, Sources, chosen_levels
 from cladewise.predictions import LeafSoftmax, Prediction
 
 SILENT_SECONDS = 2.0
@@ -95,7 +95,7 @@ class DifferentiableDiffusion(Inference):
     alpha: float = 0.3
     form: Literal["full", "neighbourhood"] = "full"
     radius: int = 2
-    levels: LevelChoice = "all"
+    levels: str = "all"
     shift: Shift = "none"
     restraint: float = 1.0
     learning_rate: float = 1e-3
@@ -119,8 +119,6 @@ class DifferentiableDiffusion(Inference):
         for option, least in (("radius", 0), ("restraint", 0), ("epochs", 0), ("batch_size", 1), ("patience", 1)):
             if getattr(self, option) < least:
                 raise InputError(f"{option} of {least} or more", getattr(self, option))
-        if not isinstance(self.levels, str | int):
-            object.__setattr__(self, "levels", tuple(self.levels))
 
     @property
     def is_fitted(self) -> bool:

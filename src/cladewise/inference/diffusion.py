@@ -15,7 +15,7 @@ from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.inference.files import numbers_of_nodes, once, version
 from cladewise.inference.inference import Inference
-from cladewise.inference.sources import LevelChoice, Shift, Sources, chosen_levels
+from cladewise.inference.sources import Shift, Sources, chosen_levels
 from cladewise.predictions import LeafSoftmax, LevelSoftmax, Prediction, level_layout
 from cladewise.taxonomy import Taxonomy
 
@@ -66,7 +66,7 @@ class Diffusion(Inference):
 
     alpha: float = 0.3
     steps: int = 0
-    levels: LevelChoice = "all"
+    levels: str = "all"
     top: int = 0
     shift: Shift = "none"
     readout: Readout = "leaf"
@@ -82,8 +82,6 @@ class Diffusion(Inference):
         for option, choices in (("shift", get_args(Shift)), ("readout", get_args(Readout))):
             if getattr(self, option) not in choices:
                 raise InputError(f"{option} among {', '.join(choices)}", repr(getattr(self, option)))
-        if not isinstance(self.levels, str | int):
-            object.__setattr__(self, "levels", tuple(self.levels))
 
     def __call__(self, prediction: Prediction) -> Prediction:
         taxonomy = prediction.taxonomy

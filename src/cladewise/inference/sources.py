@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -18,11 +17,10 @@ from cladewise.predictions import LevelSoftmax, Prediction, level_layout
 from cladewise.taxonomy import Taxonomy
 
 Shift = Literal["none", "level-min"]
-LevelChoice = str | int | Sequence[int]
 
 
-def chosen_levels(choice: LevelChoice, taxonomy: Taxonomy) -> tuple[int, ...]:
-    """Levels by number or name, ascending: ``"all"``, ``"6,7"``, ``"6-7"``, ``"genus,species"``, ``7``, ``(6, 7)``.
+def chosen_levels(choice: str, taxonomy: Taxonomy) -> tuple[int, ...]:
+    """Levels by number or name, ascending: ``"all"``, ``"7"``, ``"6,7"``, ``"6-7"``, ``"genus,species"``.
 
     Raises:
         InputError: There is no such level.
@@ -34,9 +32,7 @@ def chosen_levels(choice: LevelChoice, taxonomy: Taxonomy) -> tuple[int, ...]:
     """
     if choice == "all":
         return tuple(range(1, taxonomy.num_levels + 1))
-    parts = re.split(r"[,;\s]+", choice.strip()) if isinstance(choice, str) else None
-    if parts is None:
-        parts = [str(choice)] if isinstance(choice, int) else [str(level) for level in choice]
+    parts = re.split(r"[,;\s]+", choice.strip())
     return tuple(sorted({level for part in parts for level in _levels(part, taxonomy)}))
 
 
@@ -75,7 +71,7 @@ class Sources:
     """Whether all nodes below the root are among them."""
 
     @classmethod
-    def of(cls, prediction: Prediction, choice: LevelChoice = "all") -> Sources:
+    def of(cls, prediction: Prediction, choice: str = "all") -> Sources:
         """Those nodes of the chosen levels that a head scores; never the root.
 
         Raises:
