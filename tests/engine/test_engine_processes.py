@@ -36,7 +36,11 @@ def num_epochs(out: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [["--freeze"], []], ids=["probe", "end-to-end"])
+@pytest.mark.parametrize(
+    "how",
+    [["--freeze"], [], ["--freeze", "--method", "deep-rtc", "--set", "rho=0.4"]],
+    ids=["probe", "end-to-end", "random-loss"],
+)
 def test_a_killed_run_resumes_to_the_same_weights(colour_folder: Path, tmp_path: Path, how: list[str]) -> None:
     settings = [*how, "--epochs", "60" if how else "12", "--checkpoint-seconds", "0"]
     finish(colour_folder, tmp_path / "whole", *settings)
