@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,7 +46,8 @@ def choose_examples(
     """Rows of images, the same at every call.
 
     Each kind is ranked by how much of the way, over all sequences given, an image spends on what makes the kind:
-    half-way right, or wrong. A label is shown twice only where there are too few others.
+    half-way right, or wrong. Of those that spend much, images whose labels have different parents come first, then
+    those of different labels.
 
     Args:
         sequences: The answers of each of several models to the same images.
@@ -55,30 +57,27 @@ def choose_examples(
     """
     scores = np.sum([_scores(each, target, taxonomy) for each in sequences], axis=0)
     shuffled = np.random.default_rng(0).permutation(target.size)  # equal scores: not all of the first folder
+    families = (taxonomy.parents[target], target, np.arange(target.size))
     chosen: list[int] = []
     wanted = np.cumsum([round(number * share / sum(SHARES)) for share in SHARES])
     for score, up_to in zip(scores, wanted.tolist(), strict=True):
         ranked = shuffled[np.argsort(-score[shuffled], kind="stable")]
-        _take(chosen, ranked[score[ranked] > 0], target, min(up_to, number))
-    _take(chosen, shuffled[np.argsort(-scores.sum(axis=0)[shuffled], kind="stable")], target, number)
+        telling = ranked[score[ranked] > 0.5 * score.max()]
+        for candidates, family in itertools.product((telling, ranked[score[ranked] > 0]), families):
+            _take(chosen, candidates, family, min(up_to, number))
+    _take(chosen, shuffled[np.argsort(-scores.sum(axis=0)[shuffled], kind="stable")], families[-1], number)
     return chosen
 
 
-def _take(chosen: list[int], ranked: IntArray, target: IntArray, up_to: int) -> None:
-    """Add images until there are so many: new labels first, then whatever is left."""
-    labels = {int(target[image]) for image in chosen}
-    again: list[int] = []
+def _take(chosen: list[int], ranked: IntArray, family: IntArray, up_to: int) -> None:
+    """Add images until there are so many, each of a family that has none yet."""
+    seen = {int(family[image]) for image in chosen}
     for image in ranked.tolist():
         if len(chosen) >= up_to:
             return
-        if image in chosen:
-            continue
-        if int(target[image]) in labels:
-            again.append(image)
-        else:
-            labels.add(int(target[image]))
+        if int(family[image]) not in seen:
+            seen.add(int(family[image]))
             chosen.append(image)
-    chosen += again[: up_to - len(chosen)]
 
 
 def _scores(sequences: Sequences, target: IntArray, taxonomy: Taxonomy) -> FloatArray:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 COLORS = (
     "#3b6fd4", "#e0803a", "#2f9e77", "#c2557f", "#8a63d2", "#a3912a", "#3aa5b8", "#96694c", "#6d7f99", "#d0574a",
+    "#7cb342", "#c24fc2", "#d9a520", "#7fa8e8", "#e58ca0", "#56702f", "#b08fe0", "#1f6f78",
 )  # fmt: skip
 """Colour of each group, legible on white and on near-black."""
 

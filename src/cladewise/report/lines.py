@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from cladewise.report.evaluation import NO_INFERENCE, Evaluation
-from cladewise.report.figure import DASHES, color
+from cladewise.report.figure import COLORS, DASHES, color
 from cladewise.report.groups import Group
 from cladewise.report.run import Run
 from cladewise.statistics import Spread, mean_and_sd
@@ -43,8 +43,8 @@ class Line:
 
     @property
     def dash(self) -> str:
-        """The inference's line style, as plotly names it."""
-        return DASHES[self.inference_index % len(DASHES)]
+        """The inference's line style, as plotly names it; another where the colours begin again."""
+        return DASHES[(self.inference_index + self.group.index // len(COLORS)) % len(DASHES)]
 
     @property
     def is_shown_first(self) -> bool:
