@@ -401,6 +401,12 @@ def test_a_loss_keeps_nothing_in_checkpoints() -> None:
         assert not make(RAGGED).state_dict()
 
 
+def test_a_loss_of_a_half_precision_model_is_as_exact() -> None:
+    for make in MAKERS:
+        logits = torch.randn(len(MIXED), make(RAGGED).num_outputs)
+        torch.testing.assert_close(make(RAGGED).bfloat16()(logits, MIXED), make(RAGGED)(logits, MIXED), rtol=0, atol=0)
+
+
 def test_any_batch_shape() -> None:
     for make in MAKERS:
         loss = make(RAGGED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -33,6 +33,17 @@ class SoftTargets(nn.Module, ABC):
     for a leaf :math:`l`, and for an internal label :math:`t` the mean over the leaves under it. :math:`D` is divided by
     its largest value.
     """
+
+    _held: tuple[Tensor, ...]
+
+    def hold(self, *arrays: NDArray[Any]) -> None:
+        """Keep arrays as they are: buffers would lose their precision with a module that is made half."""
+        self._held = tuple(torch.from_numpy(array) for array in arrays)
+
+    def held_on(self, device: torch.device) -> tuple[Tensor, ...]:
+        """The arrays on a device; they stay on the one that was last asked for."""
+        self._held = tuple(tensor.to(device) for tensor in self._held)
+        return self._held
 
     @abstractmethod
     def forward(self, target: Int[Tensor, " batch"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "batch leaf"]:
@@ -78,11 +89,6 @@ class RingTargets(SoftTargets):
     down from the root this is one number a node, and the terms above the label are taken off again.
     """
 
-    _far: Tensor
-    _inverse: Tensor
-    _met_above: Tensor
-    _met: Tensor
-
     def __init__(self, taxonomy: Taxonomy, beta: float, distance: NDArray[np.float64]) -> None:
         super().__init__()
         self.taxonomy = taxonomy
@@ -96,19 +102,10 @@ class RingTargets(SoftTargets):
         met = np.zeros(taxonomy.num_nodes)
         met[1:] = far[parents] * (total[parents] - total[1:])
         met_above = path_sum(torch.from_numpy(met), taxonomy).numpy()
-        buffers = {
-            "_far": far,
-            "_inverse": total / taxonomy.num_leaves_under,
-            "_met_above": met_above,
-            "_met": (met_above + own)[leaves],
-        }
-        for name, values in buffers.items():
-            self.register_buffer(name, torch.from_numpy(values), persistent=False)
+        self.hold(far, total / taxonomy.num_leaves_under, met_above, (met_above + own)[leaves])
 
     def forward(self, target: Int[Tensor, " batch"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "batch leaf"]:
-        far, inverse, met_above, met = (
-            buffer.to(target.device) for buffer in (self._far, self._inverse, self._met_above, self._met)
-        )
+        far, inverse, met_above, met = self.held_on(target.device)
         path = path_to(target, self.taxonomy)
         ranges = leaf_ranges(path, self.taxonomy)
         rows = fill_rings((far[path] * inverse[target][:, None]).to(dtype), ranges, self.taxonomy.num_leaves)
@@ -123,18 +120,17 @@ class RingTargets(SoftTargets):
 class TableTargets(SoftTargets):
     """Soft targets for any distance: a table of labels × leaves, a row of which is looked up for each image."""
 
-    _table: Tensor
-
     def __init__(self, taxonomy: Taxonomy, beta: float, distance: NDArray[np.float64]) -> None:
         super().__init__()
         of_leaf = torch.from_numpy(-beta * distance).softmax(1)
         by_node = of_leaf.new_zeros(taxonomy.num_leaves, taxonomy.num_nodes)
         by_node[:, torch.from_numpy(taxonomy.leaf_nodes.copy())] = of_leaf.t()
         table = subtree_sum(by_node, taxonomy).t() / torch.from_numpy(taxonomy.num_leaves_under.copy())[:, None]
-        self.register_buffer("_table", table.float().contiguous(), persistent=False)
+        self.hold(table.float().contiguous().numpy())
 
     def forward(self, target: Int[Tensor, " batch"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "batch leaf"]:
-        return self._table.to(target.device)[target].to(dtype)
+        (table,) = self.held_on(target.device)
+        return table[target].to(dtype)
 
 
 class SoftLabels(Loss):
