@@ -28,7 +28,7 @@ from cladewise.predictions import (
 )
 from cladewise.taxonomy import Taxonomy
 from reference import inference_twin, trees
-from reference.small_trees import T9_THETA, ragged_taxonomies, t9, t9_nodes, t9_order
+from reference.small_trees import T9_THETA, ragged_taxonomies, reordered, t9, t9_nodes, t9_order
 
 LIMIT = [-0.078629, 0.166368, 0.033379, -0.573619, -0.391184, 0.588816, -0.791925, 0.282835, -0.837165]
 CONDITIONAL = [1, 0.422319, 0.422319, 0.155362, 0.083541, 0.338777, 0.422319, 0.351377, 0.070942]
@@ -206,6 +206,18 @@ def test_options_out_of_range(options: dict[str, object], text: str) -> None:
     with pytest.raises(InputError) as error:
         inference.make("diffusion", **options)
     assert text in str(error.value)
+
+
+@few
+@given(ragged_taxonomies(), st.integers(0, 99))
+def test_the_order_of_siblings_changes_nothing(taxonomy: Taxonomy, seed: int) -> None:
+    moved, place = reordered(taxonomy, seed)
+    scores = node_scores(taxonomy, seed)
+    there = torch.zeros_like(scores)
+    there[:, place] = scores
+    for rule in (Diffusion(), Diffusion(top=2, readout="level"), TopDown(), LevelTopDown(), BottomUp()):
+        here = rule(NodeSigmoid(taxonomy, scores[:, 1:])).log_prob
+        torch.testing.assert_close(rule(NodeSigmoid(moved, there[:, 1:])).log_prob[:, place], here)
 
 
 # ---------------------------------------------------------------- top-down

@@ -18,6 +18,8 @@ from cladewise.taxonomy import Taxonomy
 
 COPIES = 5
 """Tensors of the matrix's size while it is learnt: itself, its gradient, Adam's two moments, and the best so far."""
+COLUMNS = 256
+"""Columns of the closed form that are solved for at a time."""
 IntArray = NDArray[np.int64]
 
 
@@ -52,11 +54,12 @@ class FullMap(LeafMap):
 
     def closed_form(self, alpha: float) -> Tensor:
         leaves = ops.tree_index(self.taxonomy, self.nodes.device).leaf_nodes
-        parts = [  # rows at a time: the entries are made in double precision
-            ops.diffusion_entries(part[:, None], leaves[None, :], self.taxonomy, alpha).float()
-            for part in self.nodes.split(max(1, (1 << 22) // len(leaves)))
-        ]
-        return torch.cat(parts) if parts else torch.zeros(self.shape, device=self.nodes.device)
+        entries = torch.zeros(self.shape, device=self.nodes.device)
+        for columns in torch.arange(len(leaves), device=leaves.device).split(COLUMNS):
+            ones = entries.new_zeros(len(columns), self.taxonomy.num_nodes)
+            ones.scatter_(1, leaves[columns, None], 1.0)
+            entries[:, columns] = ops.diffuse(ones, self.taxonomy, alpha).index_select(1, self.nodes).t()
+        return entries
 
     def __call__(self, values: Tensor, entries: Tensor) -> Tensor:
         return values @ entries
