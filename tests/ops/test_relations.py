@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import weakref
 
+import pytest
 import torch
 from hypothesis import given
 
@@ -12,6 +13,7 @@ from reference import trees
 from strategies import taxonomies
 
 
+@pytest.mark.usefixtures("arithmetic")
 @given(taxonomies(max_nodes=14))
 def test_relations_of_all_pairs_are_their_twins(taxonomy: Taxonomy) -> None:
     nodes = torch.arange(taxonomy.num_nodes)
@@ -45,3 +47,13 @@ def test_index_lives_as_long_as_the_taxonomy() -> None:
 def test_half_precision_is_promoted() -> None:
     dtypes = [ops.at_least_float(torch.zeros(1, dtype=d)).dtype for d in (torch.float16, torch.bfloat16, torch.float64)]
     assert dtypes == [torch.float32, torch.float32, torch.float64]
+
+
+@pytest.mark.usefixtures("arithmetic")
+def test_what_is_no_node_is_refused() -> None:
+    taxonomy = Taxonomy.from_paths([("a", "b"), ("c",)])
+    beyond = torch.tensor([taxonomy.num_nodes])
+    with pytest.raises(IndexError):
+        ops.lca(beyond, torch.tensor([2]), taxonomy)
+    with pytest.raises(IndexError):
+        ops.path_sibling_nll(torch.zeros(1, 3), beyond, taxonomy)

@@ -558,3 +558,19 @@ def subtree_logsumexp_gradient(
                 result[i] = exp(x[i] - step[i])
             for i in range(result.size):
                 result[i] *= flow[np.uint64(nodes[i])]
+
+
+# ---------------------------------------------------------------- pairs of nodes
+
+
+@_kernel
+def lca(first: int, last: int, one: Nodes, other: Nodes, parents: Nodes, out: Nodes) -> None:
+    """The later of two nodes in pre-order is no ancestor of the other, so it steps up until they meet."""
+    for i in range(first, last):
+        u, v = one[i], other[i]
+        while u != v:
+            if u > v:
+                u = parents[np.uint64(u)]
+            else:
+                v = parents[np.uint64(v)]
+        out[i] = u

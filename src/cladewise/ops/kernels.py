@@ -44,7 +44,7 @@ def without_kernels() -> Generator[None]:
 
 def has_kernels(values: Tensor) -> bool:
     """Whether compiled kernels can take this tensor, here and now."""
-    usable = values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64)
+    usable = values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64, torch.int64)
     return usable and _enabled.get() and not torch.compiler.is_compiling() and _load() is not None
 
 

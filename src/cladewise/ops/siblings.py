@@ -13,6 +13,7 @@ from cladewise.errors import InputError
 from cladewise.ops.functions import PathSiblingNLL, SiblingLogSoftmax
 from cladewise.ops.index import TreeIndex, tree_index
 from cladewise.ops.kernels import has_kernels
+from cladewise.ops.relations import are_nodes
 from cladewise.taxonomy import Taxonomy
 
 
@@ -79,7 +80,8 @@ def path_sibling_nll(
         )
     index = tree_index(taxonomy, scores.device)
     rows = scores.reshape(target.numel(), scores.shape[-1]).contiguous()
-    function = PathSiblingNLL if has_kernels(scores) else _PathSiblingNLL
+    compiled = has_kernels(scores) and has_kernels(target) and are_nodes(target, taxonomy)
+    function = PathSiblingNLL if compiled else _PathSiblingNLL
     return function.apply(rows, target.reshape(-1), index).reshape(*target.shape, taxonomy.max_depth)
 
 
