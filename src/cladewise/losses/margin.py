@@ -55,14 +55,13 @@ def margins(
             value = torch.as_tensor(np.log(2.0) * taxonomy.information, device=target.device).to(dtype)
         else:
             value = index.depth.to(dtype)
-        shared = fill_rings(value[path], node_ranges(path, taxonomy), taxonomy.num_nodes)
-        of_target = value[flat][:, None]
+        of_target, shared = value[flat][:, None], value[path]
         if kind == "depth-deficit":
-            rows = of_target - shared
+            rows = fill_rings(of_target - shared, node_ranges(path, taxonomy), taxonomy.num_nodes)
         else:
-            rows = of_target + value - 2 * shared
+            rows = fill_rings(of_target - 2 * shared, node_ranges(path, taxonomy), taxonomy.num_nodes).add_(value)
             if kind == "log-f1":  # 1 - F1 is the distance over the sum of the depths
-                error = rows / (of_target + value).clamp_min(1.0)
+                error = rows.div_((of_target + value).clamp_min_(1.0))
                 rows = error.scatter_(-1, flat[:, None], 1.0).log_()
     return rows.view(*target.shape, taxonomy.num_nodes)
 
@@ -112,7 +111,7 @@ def soft_max_margin(
     if margin == "incorrect":
         rivals = _lower_path(scores, node, taxonomy, tau)
     else:
-        rivals = scores + tau * margins(node, taxonomy, margin, dtype=scores.dtype)
+        rivals = scores.add(margins(node, taxonomy, margin, dtype=scores.dtype), alpha=tau)
     if form == "soft":  # the target has no margin against itself, so this is a cross-entropy of the rivals
         loss = cross_entropy(rivals, node, reduction="none")
     else:
