@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -21,6 +21,9 @@ def level_rank(prediction: Prediction, target: Int[Tensor, "*batch"]) -> Float[T
 
     Of equally probable nodes the lower comes first.
 
+    Raises:
+        InputError: The taxonomy is a root alone and has no level to rank in.
+
     Example:
         >>> from cladewise.predictions import LeafSoftmax
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -28,16 +31,25 @@ def level_rank(prediction: Prediction, target: Int[Tensor, "*batch"]) -> Float[T
         tensor([[0., 2.]])
     """
     taxonomy = prediction.taxonomy
+    if taxonomy.num_levels == 0:
+        raise InputError("a taxonomy with a level below the root", repr(taxonomy))
     wanted, counted = at_levels(target, taxonomy), speaks(target, taxonomy)
-    ranks = torch.full(wanted.shape, torch.nan, device=target.device)
+    ranks: list[Tensor] = []
     for k in range(taxonomy.num_levels):
         nodes, log_prob = prediction.level_log_prob(k + 1)
-        here = counted[..., k]
-        of_images, place = log_prob[here], torch.searchsorted(nodes, wanted[..., k][here])[:, None]
-        own = of_images.gather(-1, place)
-        before = (of_images > own) | ((of_images == own) & (torch.arange(len(nodes), device=place.device) < place))
-        ranks[..., k][here] = before.sum(-1).to(ranks.dtype)
-    return ranks
+        place = torch.searchsorted(nodes, wanted[..., k : k + 1].contiguous()).clamp_max(len(nodes) - 1)
+        own = log_prob.gather(-1, place)
+        rank = _count(log_prob > own)
+        tied = _count(log_prob == own) > 1
+        if tied.any():
+            first = torch.arange(len(nodes), device=nodes.device) < place[tied]
+            rank[tied] += _count((log_prob[tied] == own[tied]) & first)
+        ranks.append(rank)
+    return torch.stack(ranks, -1).float().masked_fill(~counted, torch.nan)
+
+
+def _count(chosen: Bool[Tensor, "*batch k"]) -> Int[Tensor, "*batch"]:
+    return chosen.view(torch.uint8).sum(-1, dtype=torch.int32)  # much faster than a sum of booleans
 
 
 class HitAtK(Metric):

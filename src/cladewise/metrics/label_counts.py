@@ -107,13 +107,14 @@ class LabelCounts(Metric):
             self._add_nodes(at_levels(answer.node, self.taxonomy), speaks(answer.node, self.taxonomy), wanted, counted)
 
     def _add_nodes(self, decided: Tensor, told: Tensor, wanted: Tensor, counted: Tensor) -> None:
+        nothing = self.taxonomy.num_nodes  # stands for what is silent; no label, so it is not counted
+        decided = decided.masked_fill(~(told & counted), nothing)
+        wanted = wanted.masked_fill(~counted, nothing)
+        hit = decided.masked_fill(decided != wanted, nothing)
         for k, (start, end) in enumerate(pairwise(self.bounds)):
-            here = counted[..., k]
-            node, right = decided[..., k][here & told[..., k]], wanted[..., k][here]
-            same = wanted[..., k][here & told[..., k]]
-            self.said[start:end] += self._count(node, start, end)
-            self.true[start:end] += self._count(right, start, end)
-            self.hit[start:end] += self._count(node[node == same], start, end)
+            self.said[start:end] += self._count(decided[..., k], start, end)
+            self.true[start:end] += self._count(wanted[..., k], start, end)
+            self.hit[start:end] += self._count(hit[..., k], start, end)
 
     def _add_sets(self, chosen: Tensor, wanted: Tensor, counted: Tensor) -> None:
         for k, (start, end) in enumerate(pairwise(self.bounds)):
@@ -128,7 +129,7 @@ class LabelCounts(Metric):
 
     def _count(self, node: Tensor, start: int, end: int) -> Tensor:
         """How often each label of a level is among the nodes; what is no label of the level is not counted."""
-        by_node = node.bincount(minlength=self.taxonomy.num_nodes)
+        by_node = node.flatten().bincount(minlength=self.taxonomy.num_nodes)
         return by_node[torch.as_tensor(self.nodes[start:end], device=node.device)]
 
     def compute(self) -> dict[str, Tensor]:

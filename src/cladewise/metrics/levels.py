@@ -20,6 +20,8 @@ def at_levels(node: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Int[Tensor, "*
         [[1, 2], [3, 3], [0, 0]]
     """
     index = tree_index(taxonomy, node.device)
+    if node.numel() > taxonomy.num_nodes:  # once for every node, and then looked up
+        return at_levels(torch.arange(taxonomy.num_nodes, device=node.device), taxonomy)[node]
     above, level = index.parents.clamp_min(0), index.level
     at_level = node.new_empty((*node.shape, taxonomy.num_levels))
     current = node

@@ -96,9 +96,9 @@ class Reliability(Metric):
         for k in range(self.taxonomy.num_levels):
             nodes, log_prob = prediction.level_log_prob(k + 1)
             here = counted[..., k]
-            best, place = log_prob[here].max(-1)
-            confidence = best.double().exp().clamp(0.0, 1.0)
-            right = (nodes[place] == wanted[..., k][here]).long()
+            best, place = log_prob.max(-1)
+            confidence = best[here].double().exp().clamp(0.0, 1.0)
+            right = (nodes[place] == wanted[..., k])[here].long()
             in_bin = ((confidence * self.bins).ceil().long() - 1).clamp_min(0)
             self.confidence[k].index_add_(0, in_bin, to_units(confidence))
             self.correct[k].index_add_(0, in_bin, right)
