@@ -64,17 +64,27 @@ def level_loss(
     References: "Hierarchical classification via diffusion on manifolds", appendix B.2. As printed, Eq. 8 is always 0:
         its largest term over all classes is the true one's, 0. The maximum here is over the wrong classes.
     """
-    index = ops.tree_index(taxonomy, leaf_scores.device)
+    levels, index = _levels(taxonomy, leaf_scores.device), ops.tree_index(taxonomy, leaf_scores.device)
+    if not levels:
+        return ops.at_least_float(leaf_scores).new_zeros(len(target))
     log_prob = ops.leaf_logsumexp(ops.at_least_float(leaf_scores).log_softmax(-1), taxonomy)
-    total = log_prob.new_zeros(len(target))
-    for place, level in enumerate(_levels(taxonomy, leaf_scores.device)):
-        right = level.representative[target]
-        loss = -log_prob.gather(-1, right[:, None]).squeeze(-1)
-        if restraint and restraint[place]:
-            wrong = log_prob.index_select(-1, level.nodes).masked_fill(level.nodes == right[:, None], -torch.inf)
-            loss = loss - restraint[place] * torch.log1p(-wrong.amax(-1).exp().clamp(max=LARGEST))
-        total = total + loss.masked_fill((index.level[target] < level.number) & (index.height[target] > 0), 0.0)
-    return total
+    right = torch.stack([level.representative[target] for level in levels], dim=1)
+    number = torch.tensor([level.number for level in levels], device=target.device)
+    silent = (index.level[target, None] < number) & (index.height[target, None] > 0)
+    loss = -log_prob.gather(-1, right)
+    if any(restraint):  # which class is the wrong one needs no gradient: the log-probabilities are gathered once
+        wrong = torch.stack([_best_wrong(log_prob.detach(), level, right[:, k]) for k, level in enumerate(levels)], 1)
+        p = log_prob.gather(-1, wrong).exp().clamp(max=LARGEST).masked_fill(wrong == right, 0.0)
+        loss = loss - torch.log1p(-p) * p.new_tensor(restraint)
+    return loss.masked_fill(silent, 0.0).sum(-1)
+
+
+def _best_wrong(log_prob: Tensor, level: _Level, right: Tensor) -> Tensor:
+    """The most probable node of a level but for the right one; that one where the level has no other."""
+    if len(level.nodes) == 1:
+        return right
+    among = log_prob.index_select(-1, level.nodes).masked_fill(level.nodes == right[:, None], -torch.inf)
+    return level.nodes[among.argmax(-1)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
