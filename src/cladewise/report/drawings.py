@@ -72,7 +72,7 @@ def reliability_drawing(by_level: Mapping[str, Sequence[Bins]]) -> Figure:
                 x, y = 100 * bins.confidence, 100 * bins.accuracy
                 axes.plot(x, y, label=bins.line.label, **_stroke(bins.line), linewidth=1.2)
                 axes.scatter(x, y, s=(0.7 * marker_sizes(bins.count)) ** 2, color=bins.line.color, linewidths=0)
-            axes.set(xlim=(-2, 102), ylim=(-2, 102), title=level, aspect="equal", xticks=TICKS, yticks=TICKS)
+            axes.set(xlim=(-4, 104), ylim=(-4, 104), title=level, aspect="equal", xticks=TICKS, yticks=TICKS)
             axes.set_xlabel("confidence, %" if place // columns == rows - 1 else "")
             axes.set_ylabel("accuracy, %" if place % columns == 0 else "")
         for axes in panels.flat[len(by_level) :]:

@@ -107,6 +107,6 @@ def _chart(index: int, level: str, bins: Sequence[Bins]) -> Chart:
             )
         )
     figure.update_layout(margin_t=40)
-    figure.update_xaxes(title={"text": "confidence, %"}, range=[-2, 102], nticks=6)
-    figure.update_yaxes(title={"text": "accuracy, %"}, range=[-2, 102], nticks=6)
+    figure.update_xaxes(title={"text": "confidence, %"}, range=[-4, 104], nticks=6)
+    figure.update_yaxes(title={"text": "accuracy, %"}, range=[-4, 104], nticks=6)
     return Chart(f"reliability-{index}", figure, 300, f"Accuracy against confidence at {level}.")
