@@ -28,7 +28,7 @@ class Sieve:
     file: str | Path | None = None
     note: str = ""
     depth: int | Literal["all"] = "all"
-    learnt: Any = fitted()
+    learnt: Any = fitted()  # noqa: RUF009 -- it is a field
 
 
 @dataclasses.dataclass(frozen=True)

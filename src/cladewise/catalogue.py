@@ -118,7 +118,9 @@ def check_part(parts: Mapping[str, type[Any]], what: str, name: str, options: It
         InputError: Not so; the text lists what there is.
     """
     if name not in parts:
-        raise InputError(f"a {what}: {', '.join(parts)}", repr(name), advice=nearest(name, parts))
+        raise InputError(
+            f"{'an' if what[0] in 'aeiou' else 'a'} {what}: {', '.join(parts)}", repr(name), advice=nearest(name, parts)
+        )
     known = options_of(parts[name])
     for option in options:
         if option not in known:

@@ -53,6 +53,66 @@ def test_evaluate_prints_and_keeps(here: Any, run: str) -> None:
     assert Path(run, "evaluations/test-bottom-up-threshold-0.8.json").is_file()
 
 
+def test_evaluate_takes_several_rules_at_once(here: Any, run: str) -> None:
+    rules = (
+        "--inference",
+        "none",
+        "--inference",
+        "diffusion:alpha=0.5+bottom-up",
+        "--decision",
+        "greedy:threshold=0.5",
+    )
+    code, out, err = here("evaluate", run, *rules, "--decision", "levels")
+    assert code == 0, err
+    for name in (
+        "none-greedy-0.5",
+        "none-levels",
+        "diffusion-0.5+bottom-up-greedy-0.5",
+        "diffusion-0.5+bottom-up-levels",
+    ):
+        assert f"evaluations/test-{name}.json" in out
+        assert Path(run, f"evaluations/test-{name}.json").is_file()
+
+
+def test_predict_applies_an_inference(here: Any, run: str) -> None:
+    red = "photos/warm/red/1.png"
+    Path("allowed.txt").write_text("cold/blue\n")
+    code, out, err = here("predict", run, red, "--inference", "subset:allowed=allowed.txt", "--decision", "leaf")
+    assert code == 0, err
+    row = pl.read_csv(StringIO(out)).row(0, named=True)
+    assert (row["label"], row["probability"]) == ("blue", 1.0)
+
+
+def test_what_a_rule_learnt_from_is_told(here: Any, run: str) -> None:
+    rule = ("--decision", "leaf-or-root:guarantee=0.5")
+    code, out, err = here("evaluate", run, "--fit-split", "test", *rule)
+    assert code == 0, err
+    assert "-leaf-or-root-0.5@test.json" in out
+    assert any(Path(run, "fitted").iterdir())
+    assert here("predict", run, "photos/warm/red/1.png", *rule)[0] == 0
+
+
+def test_a_suite_from_the_command_line(here: Any, run: str) -> None:
+    Path("suite.toml").write_text(SUITE)
+    code, out, err = here("benchmark", "suite.toml", "--seeds", "1", "--out", "suite")
+    assert code == 0, err
+    assert out.splitlines()[0] == "suite/photos/report.html"
+    assert "| `flat-softmax` |" in Path("suite/photos/methods.md").read_text()
+
+
+SUITE = """
+methods = ["flat-softmax"]
+data = { name = "photos" }
+backbone = { name = "test_resnet", pretrained = false, image_size = 24, freeze = true }
+training = { epochs = 1, workers = 0 }
+search = { lr = [0.1], refine = [] }
+[[table]]
+name = "methods"
+title = "Methods"
+columns = ["ap"]
+"""
+
+
 def test_predict_writes_what_one_asks_for(here: Any, run: str, tmp_path: Path) -> None:
     red = "photos/warm/red/1.png"
     code, out, err = here("predict", run, red, "broken.png")
@@ -105,6 +165,14 @@ def test_list(here: Any, kind: str) -> None:
     assert {"methods": "hace", "decisions": "majority", "inferences": "bottom-up", "datasets": "emoji"}[kind] in out
 
 
+def test_a_list_has_options_and_not_what_is_learnt(here: Any) -> None:
+    _, out, _ = here("list", "inferences")
+    assert "matrix" not in out
+    _, out, _ = here("list", "decisions")
+    assert "caution" not in out
+    assert "guarantee=0.9" in out
+
+
 def test_no_word_is_a_call_for_help(here: Any) -> None:
     code, out, err = here()
     assert code == 2
@@ -141,8 +209,18 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "unfinished": (("evaluate", "unfinished"), "a finished run, but got no model.safetensors"),
     "split": (("evaluate", "runs/hace", "--split", "tset"), "a split of photos: train, val, test, but got 'tset'"),
     "decision": (("evaluate", "runs/hace", "--decision", "majorty"), "a decision: .*Did you mean majority?"),
-    "inference": (("evaluate", "runs/hace", "--inference", "up"), "an? inference: bottom-up, but got 'up'"),
-    "threshold alone": (("evaluate", "runs/hace", "--threshold", "0.5"), "--decision NAME with a decision's param"),
+    "inference": (("evaluate", "runs/hace", "--inference", "up"), "an inference: bottom-up, .*but got 'up'"),
+    "threshold alone": (
+        ("evaluate", "runs/hace", "--threshold", "0.5"),
+        "one --decision with --threshold, but got only",
+    ),
+    "thresholds": (
+        ("evaluate", "runs/hace", "--threshold", "0.5", "--decision", "leaf", "--decision", "threshold"),
+        "one --decision with --threshold, but got 2 decisions",
+    ),
+    "spec": (("evaluate", "runs/hace", "--decision", "threshold:0.5"), "threshold:key=value,key=value"),
+    "spec value": (("evaluate", "runs/hace", "--inference", "diffusion:alpha=x"), "a number, but got 'x' at inference"),
+    "suite": (("benchmark", "scores-and-curves"), "a suite file, or one of scores-and-curves-emoji.*Did you mean"),
     "threshold too many": (
         ("predict", "runs/hace", "broken.png", "--decision", "leaf", "--threshold", "0.5"),
         "an option of the decision leaf: none",

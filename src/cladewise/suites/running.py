@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -11,9 +12,7 @@ from typing import TypeVar
 
 from rich.progress import Progress, TaskID
 
-from cladewise import methods
 from cladewise.atomic import write_text
-from cladewise.catalogue import from_spec, handle
 from cladewise.engine import Run
 from cladewise.progress import bar
 from cladewise.report import write_page
@@ -144,6 +143,6 @@ def folder_name(method: str) -> str:
 
     Example:
         >>> folder_name("hxe:alpha=0.5")
-        'hxe-0.5'
+        'hxe-alpha=0.5'
     """
-    return handle(from_spec(methods.available(), "method", method))
+    return re.sub(r"[^\w.=-]+", "-", method)

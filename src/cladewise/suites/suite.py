@@ -6,7 +6,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from cladewise import decisions, inference, methods
 from cladewise.catalogue import nearest, parse_spec
@@ -232,6 +232,12 @@ def _entry(kind: type[Entry], values: Any, at: str) -> Entry:
         no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if no_default and name not in values:
             raise InputError(f"{name} in {at}", "none")
+    hints = get_type_hints(kind)
+    for key, value in values.items():
+        wanted = {int: "a whole number", float: "a number", str: "a text"}.get(hints[key])
+        fits = isinstance(value, hints[key] if hints[key] is not float else int | float) if wanted else True
+        if wanted and (not fits or isinstance(value, bool)):
+            raise InputError(f"{key} to be {wanted}", repr(value), at=at)
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 

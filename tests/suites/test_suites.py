@@ -1,0 +1,282 @@
+"""Benchmark suites: their files, the search, the tables, and a whole one carried out and resumed."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cladewise import InputError, datasets, methods, suites
+from cladewise.decisions import available as decisions_available
+from cladewise.inference import available as inferences_available
+from cladewise.statistics import mean_and_sd
+from cladewise.suites import jobs, read_suite, running
+from cladewise.suites.jobs import SEARCH, Settings
+from cladewise.suites.search import option_grid, search
+from cladewise.suites.suite import Suite, TableEntry
+from cladewise.suites.tables import Row, as_csv, as_markdown
+
+SMALL = """
+title = "Colours"
+seeds = 2
+baseline = "flat-softmax"
+methods = ["flat-softmax", "hace:dilution=0.5"]
+inferences = ["none", "top-down"]
+decisions = ["majority", "crm"]
+
+[data]
+name = "photos"
+search = 0.3
+
+[backbone]
+name = "test_resnet"
+pretrained = false
+image_size = 24
+freeze = true
+
+[training]
+epochs = 2
+batch_size = 16
+workers = 0
+
+[search]
+metric = "top1"
+lr = [0.01, 0.1]
+refine = []
+
+[[table]]
+name = "methods"
+title = "Methods"
+columns = ["ap", "severity"]
+
+[[table]]
+name = "decisions"
+title = "Decisions"
+inferences = ["none"]
+decisions = "all"
+columns = ["correct", "info_f1"]
+
+[[table]]
+name = "inferences"
+title = "Inferences"
+methods = ["hace:dilution=0.5"]
+inferences = "all"
+columns = ["ap"]
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with photographs, a cache and a suite."""
+    random = np.random.default_rng(0)
+    for label, colour in {"warm/red": (200, 30, 30), "warm/orange": (220, 130, 20), "cold": (20, 20, 160)}.items():
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(10):
+            noise = random.normal(0, 40, (24, 24, 3))
+            image = Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8))
+            image.save(tmp_path / "photos" / label / f"{number}.png")
+    (tmp_path / "small.toml").write_text(SMALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path / "cache"))
+    jobs._open_data.cache_clear()
+    return tmp_path
+
+
+def changed(here: Path, old: str, new: str) -> Path:
+    assert old in SMALL
+    (here / "changed.toml").write_text(SMALL.replace(old, new))
+    return here / "changed.toml"
+
+
+def test_a_suite_from_start_to_end_and_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = read_suite(here / "small.toml")
+    written = suites.run_suite(suite, here / "out", progress=False)
+    folder = here / "out" / "photos"
+    assert written[0] == folder / "report.html"
+    assert [path.name for path in written[2:]] == [
+        f"{name}.{end}" for name in ("methods", "decisions", "inferences") for end in ("md", "csv")
+    ]
+    runs = sorted(path.name for path in (folder / "runs").iterdir())
+    assert runs == ["flat-softmax-0", "flat-softmax-1", "hace-dilution=0.5-0", "hace-dilution=0.5-1"]
+
+    chosen = json.loads((folder / "chosen.json").read_text())
+    assert set(chosen) == set(suite.methods)
+    trials = {
+        path.parent.name: json.loads(path.read_text()) for path in folder.glob("search/flat-softmax/*/trial.json")
+    }
+    assert chosen["flat-softmax"]["top1"] == max(trial["value"] for trial in trials.values())
+    config = tomllib.loads((folder / "runs" / "flat-softmax-1" / "config.toml").read_text())
+    assert config["training"]["lr"] == chosen["flat-softmax"]["lr"]
+    assert config["training"]["train_split"] == "train"
+    assert (config["seed"], config["data"].get("held_out")) == (1, None)  # the search alone holds images out
+
+    # the tables say what the evaluations say
+    rows = list(csv.DictReader((folder / "decisions.csv").open()))
+    assert [(row["method"], row["decision"]) for row in rows] == [
+        (method, decision) for method in suite.methods for decision in ("majority", "crm")
+    ]
+    for row in rows:
+        name = {"flat-softmax": "flat-softmax", "hace:dilution=0.5": "hace-dilution=0.5"}[row["method"]]
+        values = [
+            json.loads((folder / f"runs/{name}-{seed}/evaluations/test-none-{row['decision']}.json").read_text())
+            for seed in (0, 1)
+        ]
+        spread = mean_and_sd([value["metrics"]["correct"]["value"] for value in values])
+        assert float(row["correct"]) == pytest.approx(spread.mean)
+        assert float(row["correct_sd"]) == pytest.approx(spread.sd)
+        assert row["correct_seeds"] == "2"
+
+    # again: nothing is trained, tried or evaluated anew
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json") if path.name != "chosen.json"}
+    with monkeypatch.context() as patch:
+        patch.setattr("cladewise.engine.training.run_trainer", lambda *_: pytest.fail("trained again"))
+        suites.run_suite(suite, here / "out", progress=False)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    # one more seed adds its runs alone
+    suites.run_suite(suite, here / "out", seeds=3, progress=False)
+    assert (folder / "runs" / "hace-dilution=0.5-2" / "model.safetensors").is_file()
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_a_killed_suite_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = read_suite(here / "small.toml")
+    suites.run_suite(suite, here / "whole", progress=False)
+    work, calls = jobs.train_and_evaluate, list[str]()
+
+    def dying(job: jobs.Job) -> list[str]:
+        calls.append(job.method)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return work(job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "train_and_evaluate", dying)
+        with pytest.raises(KeyboardInterrupt):
+            suites.run_suite(suite, here / "killed", progress=False)
+    suites.run_suite(suite, here / "killed", progress=False)
+    for name in ("methods.csv", "decisions.csv", "inferences.csv", "chosen.json"):
+        assert (here / "killed/photos" / name).read_text() == (here / "whole/photos" / name).read_text()
+
+
+def test_what_a_head_cannot_have_is_left_out_and_listed(here: Path) -> None:
+    file = changed(here, 'methods = ["hace:dilution=0.5"]', 'methods = ["flat-softmax"]')
+    suites.run_suite(read_suite(file), here / "out", seeds=1, progress=False)
+    rows = list(csv.DictReader((here / "out/photos/inferences.csv").open()))
+    assert [row["inference"] for row in rows] == ["none"]
+    (line,) = (here / "out/photos/left_out.txt").read_text().splitlines()
+    assert line.startswith("flat-softmax: top-down: Expected a head with a score at every node")
+
+
+def test_the_search_holds_out_training_images_alone(here: Path) -> None:
+    (entry,) = read_suite(changed(here, "search = 0.3", "search = 0.3\nval = 0.2")).data
+    searching, final = (jobs.open_data(entry, searching=s) for s in (True, False))
+    assert SEARCH not in final.splits
+    for dataset in (searching, final):
+        parts = [set(map(int, of)) for of in dataset.splits.values()]
+        assert sum(map(len, parts)) == len(set().union(*parts))  # no image in two splits
+    assert set(searching.splits["test"]) == set(final.splits["test"])
+    assert set(searching.splits["train"]) | set(searching.splits[SEARCH]) == set(final.splits["train"])
+
+
+def test_the_search_finds_the_best_of_what_it_tries(here: Path) -> None:
+    suite = dataclasses.replace(read_suite(here / "small.toml"), methods=("hxe", "hace"))
+    tried: list[tuple[str, Settings]] = []
+
+    def measure(trials: Mapping[str, list[Settings]]) -> Any:
+        tried.extend((method, settings) for method, wanted in trials.items() for settings in wanted)
+        return {method: {s: merit(s) for s in wanted} for method, wanted in trials.items()}
+
+    def merit(settings: Settings) -> float | None:
+        if settings.lr > 20:
+            return None  # training came to nothing
+        return -abs(np.log10(settings.lr) - 1.0) - abs(dict(settings.options).get("alpha", 0.1) - 0.4)
+
+    chosen = search(suite, measure)
+    assert chosen["hxe"].settings == Settings(10.0, (("alpha", 0.4),))
+    assert chosen["hace"].settings.lr == 10.0  # beyond 0.1, the largest of the file
+    assert len(tried) == len(set(tried)) == sum(choice.trials for choice in chosen.values())
+
+
+def test_a_lower_metric_is_better_where_it_is(here: Path) -> None:
+    suite = read_suite(changed(here, 'metric = "top1"', 'metric = "severity"'))
+    chosen = search(suite, lambda trials: {m: {s: s.lr for s in wanted} for m, wanted in trials.items()})
+    assert all(choice.settings.lr < 0.01 for choice in chosen.values())
+
+
+def test_grids_leave_out_what_a_spec_fixes() -> None:
+    assert option_grid("hxe:alpha=0.3") == [()]
+    assert len(option_grid("hxe")) == 6
+
+
+@pytest.mark.parametrize("name", sorted(suites.available()))
+def test_bundled_suites_name_what_there_is(name: str) -> None:
+    suite = read_suite(name)
+    assert set(methods.available()) <= set(suite.methods)
+    assert {text.partition(":")[0] for text in suite.inferences} - {"none"} <= set(inferences_available())
+    assert {text.partition(":")[0] for text in suite.decisions} <= set(decisions_available())
+    assert all(entry.name in datasets.available() for entry in suite.data)
+    published = ("ap", "ac", "r@90", "r@95", "majority_f1", "leaf_f1", "leaf_top1")
+    assert any(table.columns == published and table.methods == "all" for table in suite.tables)
+
+
+MISTAKES = {
+    "file": ("", "", "a suite file, or one of scores-and-curves-emoji, .*but got 'none.toml'"),
+    "toml": ('title = "Colours"', "title = ", "a TOML file"),
+    "entry": ("seeds = 2", "seed = 2", "but got 'seed' at changed.toml. Did you mean seeds"),
+    "data": ("search = 0.3", "serach = 0.3", r"but got 'serach' at changed.toml \[data\]. Did you mean search"),
+    "method": ('"flat-softmax",', '"flat-sotfmax",', "a method: .*Did you mean flat-softmax"),
+    "option": ("hace:dilution=0.5", "hace:dillution=0.5", "Did you mean dilution"),
+    "decision": ('"crm"]', '"crn"]', "a decision: .*Did you mean crm"),
+    "inference": ('"top-down"]', '"topdown"]', "an inference: .*Did you mean top-down"),
+    "metric": ('["ap", "severity"]', '["app"]', "a metric: .*but got 'app'"),
+    "setting": ("epochs = 2", "epohcs = 2", r"but got 'epohcs' at changed.toml \[training\]. Did you mean epochs"),
+    "table": ('name = "methods"', "", r"name in changed.toml \[\[table\]\]"),
+    "table method": ('methods = ["hace:dilution=0.5"]', 'methods = ["hxe"]', "one of the suite's methods: .*'hxe'"),
+    "seeds": ("seeds = 2", "seeds = 0", "at least one seed"),
+    "type": ("seeds = 2", "seeds = 'two'", "seeds to be a whole number"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_suite_is_found_before_anything_runs(here: Path, mistake: str) -> None:
+    old, new, message = MISTAKES[mistake]
+    file = changed(here, old, new) if old else Path("none.toml")
+    with pytest.raises(InputError, match=message):
+        read_suite(file)
+
+
+def test_a_table_for_people() -> None:
+    suite = Suite(name="s", title="s", data=(), methods=("a", "b"), tables=())
+    table = TableEntry(name="t", title="Two", columns=("leaf_top1", "severity"))
+    rows = [
+        Row("a", "none", "leaf", {"leaf_top1": mean_and_sd([0.5, 0.7]), "severity": mean_and_sd([1.0, 2.0])}),
+        Row("b", "none", "leaf", {"leaf_top1": mean_and_sd([0.4, 0.4])}),
+    ]
+    assert as_markdown(suite, table, rows).splitlines() == [
+        "# Two",
+        "",
+        "| method | L-Top1 | Severity |",
+        "|---|---:|---:|",
+        "| `a` | **60.00** ± 14.14 | 1.500 ± 0.707 |",
+        "| `b` | 40.00 ± 0.00 | – |",
+        "",
+        "Mean ± standard deviation of 2 seeds; L-Top1 in percent.",
+    ]
+    assert as_csv(table, rows).splitlines()[2] == "b,none,leaf,0.4,0.0,2,,,0"
+
+
+@pytest.mark.slow
+def test_several_processes_give_what_one_gives(here: Path) -> None:
+    suite = read_suite(here / "small.toml")
+    for count in (1, 2):
+        suites.run_suite(suite, here / f"out{count}", jobs=count, progress=False)
+    one, two = ((here / f"out{count}" / "photos" / "methods.csv").read_text() for count in (1, 2))
+    assert one == two
