@@ -135,7 +135,7 @@ def test_the_slider_goes_from_the_root_to_the_leaves(page):
     assert numbers["leaves"] == "100.0%"
     assert page.locator("#threshold-value").inner_text() == "0"
     assert "the root: anything" not in answers
-    assert page.locator("[data-example] .badge.wrong").count() >= 5
+    assert page.locator("[data-example] .badge.wrong").count() >= 3
     assert f"{page.locator('[data-example] .badge.wrong').count()} wrong" in page.locator("#point-tally").inner_text()
     assert dots[0][1] == pytest.approx(float(numbers["correct"].rstrip("%")), abs=0.06)
 
