@@ -52,6 +52,8 @@ def predict(
     rule = next(iter(with_threshold([decision] if decision else [], threshold)), None)
     predicted = engine.Run.open(run).predict(find_images(images), inference=inference)
     write_frame(predicted.to_frame(rule), format_, out)
+    for warning in predicted.warnings:
+        typer.echo(f"cladewise: {warning}", err=True)
     for skipped in predicted.skipped:
         typer.echo(f"cladewise: {skipped.path} left out: {skipped.reason}", err=True)
     if predicted.skipped and not predicted.paths:

@@ -226,7 +226,7 @@ class _Task:
         """Keep one evaluation."""
         run, seen = self.run, self.seen
         fitted = [part for part in (before, rule) if part.split]
-        warnings = [part.warning for part in fitted if part.warning]
+        warnings = [text for part in fitted for text in part.warnings]
         summary: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "split": self.split,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -39,7 +41,7 @@ class Ready(Generic[Rule]):
         spec: The text that names it.
         split: Split that it was fitted on, where it was.
         values: The numbers that it learnt, as far as they are few.
-        warning: What is wrong with that split, where something is.
+        warnings: What is wrong with that split, where something is, and what the rule says of what it learnt.
     """
 
     rule: Rule
@@ -47,7 +49,7 @@ class Ready(Generic[Rule]):
     spec: str
     split: str = ""
     values: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
-    warning: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def ready(
@@ -74,26 +76,33 @@ def ready(
     chosen, warning = _fitting_split(run, rule, split)
     path = run.folder.fitted(chosen, handle if isinstance(rule, Inference) else f"{handle_of(before)}-{handle}")
     about = {"model": run.model_hash, "rule": repr(rule), "before": repr(before)}
-    tensors = _kept(path, about)
-    if tensors is None:
+    kept = _kept(path, about)
+    if kept is None:
         seen = scored(run, chosen, progress=progress)
         prediction = seen.prediction if before is None else before(seen.prediction)
-        fitted: Any = rule.fit(prediction, seen.target)
-        tensors = learnt(fitted)
-        write_bytes(path, safetensors.torch.save(tensors, metadata=about))
+        with warnings.catch_warnings(record=True) as raised:
+            warnings.simplefilter("always", UserWarning)
+            tensors = learnt(rule.fit(prediction, seen.target))
+        said = [str(one.message) for one in raised]
+        write_bytes(path, safetensors.torch.save(tensors, metadata={**about, "warnings": json.dumps(said)}))
+    else:
+        tensors, said = kept
     few = {name: tensor.tolist() for name, tensor in tensors.items() if tensor.numel() <= LARGEST_LISTED}
     named = f"{handle}@{split}" if split else handle
-    return Ready(with_learnt(rule, tensors), named, text, chosen, few, warning)
+    told = [warning, *said] if warning else said
+    return Ready(with_learnt(rule, tensors), named, text, chosen, few, tuple(dict.fromkeys(told)))
 
 
-def _kept(path: Path, about: dict[str, str]) -> dict[str, Tensor] | None:
-    """What an earlier fit learnt, if it was of this very rule and model."""
+def _kept(path: Path, about: dict[str, str]) -> tuple[dict[str, Tensor], list[str]] | None:
+    """What an earlier fit learnt and said, if it was of this very rule and model."""
     if not path.is_file():
         return None
     with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
-        if dict(file.metadata() or {}) != about:
+        found: dict[str, str] = dict(file.metadata() or {})
+        said: list[str] = json.loads(found.pop("warnings", "[]"))
+        if found != about:
             return None
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        return {key: file.get_tensor(key) for key in file.keys()}, said  # noqa: SIM118
 
 
 def learnt(rule: Any) -> dict[str, Tensor]:

@@ -38,6 +38,7 @@ class Predicted:
         skipped: The others, with reasons.
         default: The decision of the run's method.
         prepare: Makes a decision that learns from scores ready for use.
+        warnings: What rules that learn from scores said of it; those of a decision are added when it is used.
     """
 
     paths: tuple[str, ...]
@@ -45,6 +46,7 @@ class Predicted:
     skipped: tuple[Skipped, ...]
     default: Decision
     prepare: Callable[[Decision], Decision] = lambda rule: rule
+    warnings: list[str] = dataclasses.field(default_factory=list[str])
 
     @property
     def log_prob(self) -> Tensor:
@@ -112,7 +114,8 @@ def predict(
     run: Run, paths: Sequence[Path], *, inference: str | Inference | None = None, progress: bool = True
 ) -> Predicted:
     """Predict for image files with a trained run; ``inference`` as for :func:`~cladewise.engine.evaluate`."""
-    infer = ready(run, inference_of(inference, run.method.inference()), progress=progress).rule
+    before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
+    infer, told = before.rule, list(before.warnings)
     images = Dataset(
         name="images",
         taxonomy=run.taxonomy,
@@ -126,6 +129,8 @@ def predict(
     names = tuple(images.paths[i] for i in map(int, kept))
 
     def prepare(rule: Decision) -> Decision:
-        return ready(run, rule, before=infer, progress=progress).rule
+        made = ready(run, rule, before=infer, progress=progress)
+        told.extend(text for text in made.warnings if text not in told)
+        return made.rule
 
-    return Predicted(names, inferred, skipped, run.method.decision(), prepare)
+    return Predicted(names, inferred, skipped, run.method.decision(), prepare, told)
