@@ -30,9 +30,11 @@ def methods() -> str:
 def _method(name: str, method: type[Any]) -> Iterator[str]:
     yield f"## {method.title} {{ #{name} }}\n"
     yield f"`{name}`: {_first_paragraph(method)}\n"
-    yield "| option | default | what it does | values that the paper searches |"
-    yield "|---|---|---|---|"
-    for field in dataclasses.fields(method):
+    fields = dataclasses.fields(method)
+    if fields:
+        yield "| option | default | what it does | values that the paper searches |"
+        yield "|---|---|---|---|"
+    for field in fields:
         grid = ", ".join(f"`{value}`" for value in field.metadata["grid"]) or "–"
         yield f"| `{field.name}` | `{field.default}` | {field.metadata['help']} | {grid} |"
     source = method.citation
@@ -54,9 +56,11 @@ def inferences() -> str:
 
 
 def _parts(available: dict[str, type[Any]]) -> str:
+    from cladewise.catalogue import options_of
+
     rows = ["| name | parameters | what it does |", "|---|---|---|"]
     for name, part in available.items():
-        parameters = ", ".join(f"`{field.name}={field.default}`" for field in dataclasses.fields(part)) or "–"
+        parameters = ", ".join(f"`{field.name}={field.default}`" for field in options_of(part).values()) or "–"
         rows.append(f"| `{name}` | {parameters} | {_first_paragraph(part)} |")
     return "\n".join(rows)
 

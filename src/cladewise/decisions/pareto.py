@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cladewise.decisions.candidates import says_something
 from cladewise.decisions.decision import Decision, Nodes
 from cladewise.errors import InputError
 from cladewise.ops import TreeIndex, tree_index
@@ -168,11 +169,7 @@ def _ends(lengths: Tensor) -> Tensor:
 
 def _branching(index: TreeIndex) -> Tensor:
     """Nodes with two children or more, the most informative first, the lower of equals first."""
-    one_child = torch.zeros_like(index.parents, dtype=torch.bool)
-    one_child[:-1] = (index.parents[1:] == torch.arange(len(index.parents) - 1, device=index.device)) & (
-        index.end[1:] == index.end[:-1]
-    )
-    nodes = torch.nonzero((index.height > 0) & ~one_child).squeeze(1)
+    nodes = torch.nonzero((index.height > 0) & says_something(index)).squeeze(1)
     return nodes[(index.leaf_end - index.leaf_start)[nodes].argsort(stable=True)]
 
 

@@ -99,7 +99,7 @@ def _levels(taxonomy: Taxonomy, device: torch.device) -> list[_Level]:
         return [
             _Level(
                 level,
-                torch.as_tensor(taxonomy.level_nodes(level), device=device),
+                torch.tensor(taxonomy.level_nodes(level), device=device),
                 torch.as_tensor(taxonomy.at_level(level), device=device),
             )
             for level in range(1, taxonomy.num_levels + 1)

@@ -134,7 +134,7 @@ def _with_finest(scores: Tensor, prediction: LevelSoftmax, finest: int) -> Tenso
     for level, held in zip(prediction.levels, level_layout(taxonomy, prediction.levels), strict=True):
         if level <= finest:
             repeated = torch.as_tensor(taxonomy.is_leaf[held] & (taxonomy.level[held] < level)).nonzero().squeeze(1)
-            columns, nodes = torch.cat([columns, start + repeated]), torch.cat([nodes, torch.as_tensor(held)[repeated]])
+            columns, nodes = torch.cat([columns, start + repeated]), torch.cat([nodes, torch.tensor(held)[repeated]])
         start += len(held)
     if not len(nodes):
         return scores

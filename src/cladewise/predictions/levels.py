@@ -28,7 +28,7 @@ def level_layout(taxonomy: Taxonomy, levels: tuple[int, ...]) -> list[Int[np.nda
         raise InputError(
             f"ascending levels among 1 to {count}, the finest among them", ", ".join(map(str, levels)) or "none"
         )
-    return [np.asarray(taxonomy.level_nodes(level)) for level in levels]
+    return [taxonomy.level_nodes(level) for level in levels]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class LevelSoftmax(Prediction):
 
     @cached_property
     def _layout(self) -> list[Tensor]:
-        return [torch.as_tensor(nodes, device=self.device) for nodes in level_layout(self.taxonomy, self.levels)]
+        return [torch.tensor(nodes, device=self.device) for nodes in level_layout(self.taxonomy, self.levels)]
 
     @property
     def coherence(self) -> Coherence:

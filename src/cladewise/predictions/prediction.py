@@ -112,8 +112,8 @@ class Prediction(ABC):
 
     def level_log_prob(self, level: int) -> LevelLogProb:
         """Log-probabilities over the extended level ``level``, before any rule makes levels agree."""
-        nodes = torch.as_tensor(self.taxonomy.level_nodes(level), device=self.device)
-        return LevelLogProb(nodes, self.log_prob[..., nodes])
+        nodes = torch.tensor(self.taxonomy.level_nodes(level), device=self.device)
+        return LevelLogProb(nodes, self.log_prob.index_select(-1, nodes))
 
     def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
         """The ``k`` best labels of each image, best first: the leaves, or all nodes where all nodes compete."""

@@ -96,7 +96,8 @@ class NodeSoftmax(Prediction):
     @cached_property
     def own_log_prob(self) -> Float[Tensor, "*batch node"]:
         own = ops.at_least_float(self.node_logits).log_softmax(-1)
-        return own if self.with_root else torch.nn.functional.pad(own, (1, 0), value=-torch.inf)
+        lone = self.taxonomy.num_nodes == 1  # then the root is all there is
+        return own if self.with_root else torch.nn.functional.pad(own, (1, 0), value=0.0 if lone else -torch.inf)
 
     def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
         return best_nodes(self.logits, self.scored_nodes, k)

@@ -362,7 +362,14 @@ class Taxonomy:
             >>> Taxonomy.from_paths([("a", "b"), ("c",)]).level_nodes(2).tolist()
             [2, 3]
         """
-        return np.unique(self.at_level(level)[self.leaf_nodes])
+        if level not in self._level_nodes:
+            self._level_nodes[level] = _frozen(np.unique(self.at_level(level)[self.leaf_nodes]))
+        return self._level_nodes[level]
+
+    @cached_property
+    def _level_nodes(self) -> dict[int, IntArray]:
+        """The extended levels that were asked for."""
+        return {}
 
     # ---------------------------------------------------------------- names
 
