@@ -29,6 +29,7 @@ docs: $(VENV)/.ready-check
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/million_leaves.py
 	$(BIN)/python benchmarks/taxonomy_build.py
 	$(BIN)/python benchmarks/image_decoding.py
 	$(BIN)/python benchmarks/feature_caching.py

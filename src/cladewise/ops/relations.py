@@ -49,7 +49,7 @@ def are_nodes(nodes: Tensor, taxonomy: Taxonomy) -> bool:
     if nodes.numel() == 0:
         return True
     low, high = torch.aminmax(nodes)
-    return 0 <= int(low) and int(high) < taxonomy.num_nodes
+    return int(low) >= 0 and int(high) < taxonomy.num_nodes
 
 
 def lca_height(
