@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,8 +33,9 @@ class Choice:
 def search(suite: Suite, measure: Callable[[Trials], Measured]) -> dict[str, Choice]:
     """Choose the settings of every method of a suite.
 
-    First the learning rate with the method's default options, over decades; then the options' grids at that rate, all
-    combinations; last the rate again, more finely, with the best options. Every method goes through the same steps.
+    First the learning rate with the method's default options, over decades; then the grid of each option in turn, at
+    that rate and with the best of the options before it; last the rate again, more finely. Every method goes through
+    the same steps.
 
     Args:
         suite: Methods and how to search.
@@ -54,25 +54,32 @@ def search(suite: Suite, measure: Callable[[Trials], Measured]) -> dict[str, Cho
     run({method: [Settings(lr) for lr in suite.search.lr] for method in suite.methods})
     for _ in range(MOST_EXTENSIONS):
         run({m: _beyond(best(m), known[m], suite.search.lr) for m in suite.methods})
-    run({m: [Settings(best(m).lr, options) for options in option_grid(m)] for m in suite.methods})
+    grids = {method: option_grids(method) for method in suite.methods}
+    for place in range(max(map(len, grids.values()))):
+        due = {method: of[place] for method, of in grids.items() if place < len(of)}
+        run({m: [_with(best(m), option, value) for value in values] for m, (option, values) in due.items()})
     finer = suite.search.refine
     run({m: [Settings(_rounded(best(m).lr * factor), best(m).options) for factor in finer] for m in suite.methods})
     return {m: Choice(best(m), known[m][best(m)], len(known[m])) for m in suite.methods}
 
 
-def option_grid(method: str) -> list[tuple[tuple[str, Any], ...]]:
-    """Every combination of the values that a method's options are searched over; those that its spec fixes are not.
+def option_grids(method: str) -> list[tuple[str, tuple[Any, ...]]]:
+    """The options of a method that are searched, each with its values; those that its spec fixes are not.
 
     Example:
-        >>> option_grid("hace")
-        [(('dilution', 0.2),), (('dilution', 0.5),), (('dilution', 0.7),)]
-        >>> option_grid("hace:dilution=0.5")
-        [()]
+        >>> option_grids("hace")
+        [('dilution', (0.2, 0.5, 0.7))]
+        >>> option_grids("hace:dilution=0.5")
+        []
     """
     name, fixed = parse_spec(methods.available(), "method", method)
     fields = options_of(methods.available()[name])
-    grids = {k: f.metadata["grid"] for k, f in fields.items() if f.metadata.get("grid") and k not in fixed}
-    return [tuple(zip(grids, values, strict=True)) for values in itertools.product(*grids.values())]
+    return [(k, f.metadata["grid"]) for k, f in fields.items() if f.metadata.get("grid") and k not in fixed]
+
+
+def _with(settings: Settings, option: str, value: Any) -> Settings:
+    """The settings with another value of an option."""
+    return Settings(settings.lr, tuple({**dict(settings.options), option: value}.items()))
 
 
 def _best(values: Mapping[Settings, float | None], entry: SearchEntry) -> Settings:

@@ -41,7 +41,8 @@ def table_rows(suite: Suite, table: TableEntry, runs: Mapping[str, Sequence[engi
             if found:
                 values = {name: _spread([one["metrics"].get(name) for one in found]) for name in table.columns}
                 kept = {name: spread for name, spread in values.items() if spread is not None}
-                rows.append(Row(method, found[0]["inference"], found[0]["decision"], kept))
+                rules = found[0]["rules"]
+                rows.append(Row(method, rules["inference"], rules["decision"], kept))
     return rows
 
 
