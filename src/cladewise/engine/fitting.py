@@ -35,7 +35,7 @@ class Fitting(lightning.LightningModule):
         taxonomy: The label tree.
         settings: How to fit.
         steps: Optimiser updates of the whole run.
-        seed: Seed; dropout follows from it and the epoch, so that a resumed run repeats it.
+        seed: Seed; dropout and random losses follow from it and the epoch, so that a resumed run repeats them.
         log_path: ``log.jsonl`` of the run.
         node_weights: Weight of an image of each node, ``[node]``; none: 1.
     """
@@ -96,7 +96,11 @@ class Fitting(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         self.epoch_started = time.perf_counter()
         self.loss_sum.zero_()
-        torch.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 1_000 + self.global_rank)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # not at the start of the epoch: the loader's iterator draws a number too, and after a resumption earlier
+        if batch_idx == 0:
+            torch.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 1_000 + self.global_rank)
 
     def on_validation_epoch_start(self) -> None:
         self.train_loss = self._mean_loss()  # Lightning validates before the training epoch ends
