@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import subprocess
+import sys
+import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +283,27 @@ def test_several_processes_give_what_one_gives(here: Path) -> None:
         suites.run_suite(suite, here / f"out{count}", jobs=count, progress=False)
     one, two = ((here / f"out{count}" / "photos" / "methods.csv").read_text() for count in (1, 2))
     assert one == two
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_process_that_wants_their_results(here: Path) -> None:
+    """They would go on writing into folders that the next attempt uses."""
+    long = changed(here, "epochs = 2", "epochs = 100000")
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "cladewise", "benchmark", str(long), "--jobs", "2", "--out", "out"]
+    )
+    logs = here / "out" / "photos" / "search"
+    wait_until(lambda: sum(1 for _ in logs.glob("*/*/log.jsonl")) >= 2)
+    parent.kill()
+    parent.wait()
+    time.sleep(3)
+    before = {path: path.stat().st_size for path in logs.glob("*/*/log.jsonl")}
+    time.sleep(2)
+    assert {path: path.stat().st_size for path in logs.glob("*/*/log.jsonl")} == before
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

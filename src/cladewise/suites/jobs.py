@@ -9,6 +9,7 @@ import json
 import logging
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -152,7 +153,7 @@ def workers(count: int) -> Generator[Executor | None, None, None]:
         return
     before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"  # read by the children as they start
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_quiet)
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_start_worker)
     try:
         yield pool
     finally:
@@ -176,5 +177,14 @@ def carry_out(
         yield started[done], done.result()
 
 
-def _quiet() -> None:
+def _start_worker() -> None:
+    """Say little, and do not outlive the process that wants the results, however it ended."""
     logging.getLogger("lightning").setLevel(logging.ERROR)
+    wanted_by = multiprocessing.parent_process()
+    assert wanted_by is not None
+
+    def watch() -> None:
+        wanted_by.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
