@@ -250,6 +250,7 @@ def test_one_label_costs_nothing() -> None:
         (lambda: FlatSoftmax(T9, 1.5), "Expected a label smoothing in [0, 1], but got 1.5."),
         (lambda: HXE(T9, -0.1), "Expected an alpha in [0, "),
         (lambda: HXE(T9, math.nan), "Expected an alpha in [0, "),
+        (lambda: HXE(T9, 1e39), "Expected an alpha in [0, "),  # infinite in single precision
         (lambda: HXE(T9, 0.1, "depth"), "Expected a weighting among parent-depth, child-depth, normalised, but got"),  # type: ignore[arg-type]
         (lambda: HACE(T9, 0.0), "Expected a dilution in (0, 1], but got 0.0."),
         (lambda: HACE(T9, smoothing=1.0), "Expected a smoothing in [0, 1), but got 1.0."),

@@ -119,7 +119,7 @@ class HXE(Loss):
         logits: Logits = "leaf",
     ) -> None:
         super().__init__(taxonomy)
-        check_between(alpha, 0.0, float(np.finfo(np.float64).max), "an alpha")
+        check_between(alpha, 0.0, float(np.finfo(np.float32).max), "an alpha")
         check_choice(weighting, get_args(Weighting), "a weighting")
         check_choice(logits, get_args(Logits), "logits")
         self.alpha = alpha
