@@ -150,6 +150,14 @@ def test_a_leaf_that_levels_repeat_has_the_score_of_the_finest_chosen_one(column
     assert same != matters
 
 
+def test_a_leaf_above_the_chosen_levels_is_shifted_with_what_it_competes_with() -> None:
+    taxonomy = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+    scores = LevelSoftmax(taxonomy, torch.tensor([[0.0, 9.0, 0.0, 0.0, 0.0], [9.0, 0.0, 0.0, 0.0, 0.0]]))  # a, d; ...
+    likely, unlikely = Diffusion(levels="1")(scores).log_prob[:, taxonomy.find("d")].exp()
+    assert likely > 0.9
+    assert unlikely < 0.2
+
+
 def test_truncation_to_everything_changes_nothing() -> None:
     prediction = NodeSigmoid(t9(), theta()[1:])
     torch.testing.assert_close(Diffusion(top=5)(prediction).log_prob, Diffusion()(prediction).log_prob)

@@ -34,8 +34,8 @@ class Diffusion(Inference):
     ``top``, nodes that an earlier rule has ruled out), the lowest score of each level is subtracted first, whatever
     ``shift`` says. :meth:`about` tells which shift was used. A leaf that has been ruled out stays so.
 
-    A leaf competes with all leaves, so that its level is the finest one wherever it hangs; where a head scores it at
-    several levels, the score at the finest of the chosen levels is diffused.
+    A leaf competes at the finest of the chosen levels wherever it hangs, as a rule with all leaves; where a head scores
+    it at several levels, the score at that one is diffused.
 
     Args:
         alpha: Part of each score that comes from its neighbours, in [0, 1).

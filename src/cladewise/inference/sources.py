@@ -56,9 +56,9 @@ def _levels(part: str, taxonomy: Taxonomy) -> range:
 class Sources:
     """The nodes whose scores diffuse, by the level that they compete at.
 
-    A leaf competes with all leaves, which is what the finest level consists of, however high up it hangs. A head with
-    a softmax a level scores such a leaf several times: its score from the finest chosen level is taken, the one that
-    was trained against the other leaves. Any other node has its own level.
+    A leaf competes at the finest chosen level, which repeats it however high up it hangs; where that is the finest of
+    all, with all leaves. A head with a softmax a level scores such a leaf several times: its score from that level is
+    taken, the one that was trained against the others there. Any other node has its own level.
     """
 
     nodes: Int[Tensor, " input"]
@@ -81,7 +81,7 @@ class Sources:
         levels = chosen_levels(choice, taxonomy)
         index = ops.tree_index(taxonomy, prediction.device)
         finest = max(levels, default=0)
-        at = torch.where(index.height == 0, taxonomy.num_levels, index.level)
+        at = torch.where(index.height == 0, finest, index.level)
         taken = prediction.has_score & torch.isin(index.level, torch.tensor(levels, device=prediction.device))
         taken |= prediction.has_score & (index.height == 0) & (index.level <= finest)
         taken[0] = False
