@@ -9,6 +9,7 @@ from torch import Tensor
 from cladewise import decisions
 from cladewise.decisions import Decision, Leaf, Levels, Majority, NodeArgmax, Threshold
 from cladewise.errors import InputError
+from cladewise.inference import Subset
 from cladewise.predictions import LeafSoftmax, LevelLogProb, NodeSoftmax
 from cladewise.taxonomy import Taxonomy
 from reference import decisions_twin
@@ -83,11 +84,35 @@ def test_rules_agree_with_one_node_at_a_time(taxonomy: Taxonomy, data: st.DataOb
         )
         assert argmax.node[i, j] == decisions_twin.best_of(scored, scores[i, j].tolist())
         for k in range(taxonomy.num_levels):
-            expected = decisions_twin.best_of(taxonomy.level_nodes(k + 1).tolist(), prediction.log_prob[i, j].tolist())
-            assert levels.node[i, j, k] == expected
+            at_level = decisions_twin.level_probabilities(taxonomy, of_image, k + 1)
+            best = max(at_level.values())
+            assert levels.node[i, j, k] == min(v for v, x in at_level.items() if x > best - 1e-12)
+            assert levels.log_prob[i, j, k].exp().item() == pytest.approx(best, abs=1e-9)
         for answer in (above, leaf, argmax):
             torch.testing.assert_close(answer.log_prob[i, j], prediction.log_prob[i, j, answer.node[i, j]])
-    torch.testing.assert_close(levels.log_prob, prediction.log_prob.gather(-1, levels.node))
+
+
+@given(ragged_taxonomies(), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_the_classes_of_a_level_share_all_there_is(taxonomy: Taxonomy, seed: int) -> None:
+    logits = torch.randn(2, taxonomy.num_leaves, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    prediction = LeafSoftmax(taxonomy, (20 * logits).requires_grad_())
+    for k in range(1, taxonomy.num_levels + 1):
+        nodes, log_prob = prediction.level_log_prob(k)
+        place = torch.searchsorted(nodes, torch.tensor(taxonomy.at_level(k)[taxonomy.leaf_nodes]))
+        p = torch.zeros_like(log_prob).index_add(-1, place, prediction.leaf_logits.softmax(-1))
+        torch.testing.assert_close(log_prob.exp(), p, atol=1e-12, rtol=1e-9)
+        (gradient,) = torch.autograd.grad(log_prob.sum(), prediction.leaf_logits, retain_graph=True)
+        assert gradient.isfinite().all()
+
+
+def test_a_sure_answer_is_right_at_a_level_that_some_children_skip() -> None:
+    taxonomy = Taxonomy.from_paths([("o", "f", "g"), ("o", "", "h"), ("", "", "s"), ("q", "r", "t")])
+    found = Levels()(LeafSoftmax(taxonomy, 50 * torch.eye(4))).node
+    for k in (1, 2, 3):
+        assert found[:, k - 1].tolist() == taxonomy.at_level(k)[taxonomy.leaf_nodes].tolist()
+    kept_out = Subset(["f", "q"])(LeafSoftmax(taxonomy, torch.zeros(1, 4))).level_log_prob(2)
+    assert kept_out.log_prob.exp().tolist() == [[0.0, 0.0, 0.5, 0.5]]
 
 
 @given(ragged_taxonomies(), st.integers(0, 10**6))

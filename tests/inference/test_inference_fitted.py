@@ -20,6 +20,7 @@ from strategies import taxonomies_with_nodes
 
 few = settings(max_examples=40)
 FORMS = ["full", "neighbourhood"]
+trees_with_all_nodes = ragged_taxonomies().map(lambda t: (t, list(range(t.num_nodes))))
 
 
 def noisy(taxonomy: Taxonomy, images: int, seed: int = 0) -> tuple[LevelSoftmax, torch.Tensor]:
@@ -72,7 +73,7 @@ def test_neighbourhood_has_the_entries_it_says(taxonomy: Taxonomy, radius: int) 
 
 
 @few
-@given(taxonomies_with_nodes(max_nodes=12), st.booleans(), st.integers(0, 99))
+@given(taxonomies_with_nodes(max_nodes=12) | trees_with_all_nodes, st.booleans(), st.integers(0, 99))
 def test_loss_is_its_twin(tree_and_targets: tuple[Taxonomy, list[int]], restrained: bool, seed: int) -> None:
     taxonomy, targets = tree_and_targets
     weights = restraint_weights(taxonomy.num_levels, float(restrained))

@@ -19,6 +19,7 @@ from cladewise.predictions import (
     PathSumSoftmax,
     Prediction,
     SiblingSoftmax,
+    best_nodes,
     level_layout,
     level_width,
 )
@@ -113,6 +114,25 @@ def test_extreme_logits_have_finite_probabilities_and_gradients(kind: type[Predi
     log_prob.sum().backward()
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
+
+
+@given(st.integers(1, 40), st.integers(0, 40), st.integers(1, 4), st.integers(0, 10**6))
+@settings(max_examples=150, deadline=None)
+def test_the_first_of_equals_is_the_best(width: int, k: int, values: int, seed: int) -> None:
+    scores = torch.randint(values, (3, 2, width), generator=torch.Generator().manual_seed(seed)).float().log()
+    nodes = torch.arange(0, 3 * width, 3)
+    best = best_nodes(scores, nodes, k)
+    for i, j in [(i, j) for i in range(3) for j in range(2)]:
+        order = sorted(range(width), key=lambda column: (-scores[i, j, column].item(), column))
+        assert best[i, j].tolist() == nodes[order[:k]].tolist()
+
+
+def test_scores_that_are_no_numbers_can_be_ranked() -> None:
+    scores = torch.full((2, 6), torch.nan)
+    scores[1, 2:] = 1.0
+    best = best_nodes(scores, torch.arange(6), 4)
+    assert len(set(best[0].tolist())) == 4
+    assert best[1].tolist() == [0, 1, 2, 3]
 
 
 def test_levels_must_be_there() -> None:

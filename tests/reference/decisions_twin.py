@@ -28,6 +28,17 @@ def best_of(nodes: Sequence[int], scores: Sequence[float]) -> int:
     return best
 
 
+def level_probabilities(taxonomy: Taxonomy, p: Sequence[float], level: int) -> dict[int, float]:
+    """Probability of each class of a level: that of its node, or of the children alone that the node stands for."""
+    found: dict[int, float] = {}
+    for v in map(int, taxonomy.level_nodes(level)):
+        below = [int(c) for c in taxonomy.children(v)]
+        skipping = [c for c in below if taxonomy.level[v] < level < taxonomy.level[c]]
+        shared = 0 < len(skipping) < len(below)
+        found[v] = min(p[v], sum(p[c] for c in skipping)) if shared else p[v]
+    return found
+
+
 def runner_up(taxonomy: Taxonomy, p: Sequence[float]) -> float:
     """The largest second best child of any node; -1 where no node has two."""
     families = [sorted(p[c] for c in taxonomy.children(v)) for v in range(taxonomy.num_nodes)]

@@ -8,6 +8,7 @@ import numpy as np
 
 from cladewise.taxonomy import Taxonomy
 from reference import trees
+from reference.decisions_twin import level_probabilities
 from reference.trees import Array
 
 
@@ -91,14 +92,14 @@ def subset(taxonomy: Taxonomy, leaf_log_p: dict[int, float], allowed: Sequence[i
 
 def matrix_loss(taxonomy: Taxonomy, leaf_scores: Array, target: int, restraint: Sequence[float]) -> float:
     """Cross-entropy at every level and the restraint on wrong classes, for one image."""
-    p = np.exp(trees.leaf_logsumexp(taxonomy, log_softmax(leaf_scores)))
+    of_node = np.exp(trees.leaf_logsumexp(taxonomy, log_softmax(leaf_scores))).tolist()
     total = 0.0
     target_is_leaf = not (taxonomy.parents == target).any()
     for level in range(1, taxonomy.num_levels + 1):
         if taxonomy.level[target] < level and not target_is_leaf:
             continue
-        right = int(taxonomy.at_level(level)[target])
+        right, p = int(taxonomy.at_level(level)[target]), level_probabilities(taxonomy, of_node, level)
         total -= np.log(p[right])
-        wrong = [p[v] for v in taxonomy.level_nodes(level) if v != right]
+        wrong = [x for v, x in p.items() if v != right]
         total += restraint[level - 1] * -np.log(1 - min(max(wrong, default=0.0), 1 - 1e-6))
     return float(total)

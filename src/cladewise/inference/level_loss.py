@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise import ops
 from cladewise.inference.files import once
+from cladewise.predictions.prediction import held_by_skipping
 from cladewise.taxonomy import Taxonomy
 
 PAPER_RESTRAINT = (10.0, 5.0, 3.0, 1.0, 0.5, 0.2)
@@ -68,6 +70,9 @@ def level_loss(
     if not levels:
         return ops.at_least_float(leaf_scores).new_zeros(len(target))
     log_prob = ops.leaf_logsumexp(ops.at_least_float(leaf_scores).log_softmax(-1), taxonomy)
+    shared = [level.number for level in levels if len(taxonomy.skipping(level.number))]
+    held = [held_by_skipping(log_prob, taxonomy, level)[1] for level in shared]
+    log_prob = torch.cat([log_prob, *held], dim=-1) if held else log_prob
     right = torch.stack([level.representative[target] for level in levels], dim=1)
     number = torch.tensor([level.number for level in levels], device=target.device)
     silent = (index.level[target, None] < number) & (index.height[target, None] > 0)
@@ -80,29 +85,32 @@ def level_loss(
 
 
 def _best_wrong(log_prob: Tensor, level: _Level, right: Tensor) -> Tensor:
-    """The most probable node of a level but for the right one; that one where the level has no other."""
-    if len(level.nodes) == 1:
+    """Column of the most probable class of a level but for the right one; that one where the level has no other."""
+    if len(level.columns) == 1:
         return right
-    among = log_prob.index_select(-1, level.nodes).masked_fill(level.nodes == right[:, None], -torch.inf)
-    return level.nodes[among.argmax(-1)]
+    among = log_prob.index_select(-1, level.columns).masked_fill(level.columns == right[:, None], -torch.inf)
+    return level.columns[among.argmax(-1)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Level:
+    """The classes of a level as columns: the nodes, then what nodes hold at levels that some of their children skip."""
+
     number: int
-    nodes: Int[Tensor, " level_node"]
+    columns: Int[Tensor, " level_node"]
     representative: Int[Tensor, " node"]
 
 
 def _levels(taxonomy: Taxonomy, device: torch.device) -> list[_Level]:
     def build() -> list[_Level]:
-        return [
-            _Level(
-                level,
-                torch.tensor(taxonomy.level_nodes(level), device=device),
-                torch.as_tensor(taxonomy.at_level(level), device=device),
-            )
-            for level in range(1, taxonomy.num_levels + 1)
-        ]
+        levels, width = list[_Level](), taxonomy.num_nodes
+        for level in range(1, taxonomy.num_levels + 1):
+            column = np.arange(taxonomy.num_nodes)
+            parents = np.unique(taxonomy.parents[taxonomy.skipping(level)])
+            column[parents] = width + np.arange(len(parents))
+            width += len(parents)
+            of_level = column[taxonomy.level_nodes(level)], column[taxonomy.at_level(level)]
+            levels.append(_Level(level, *(torch.as_tensor(array, device=device) for array in of_level)))
+        return levels
 
     return once(taxonomy, ("levels of the loss", device), build)

@@ -8,6 +8,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -111,9 +112,17 @@ class Prediction(ABC):
         return mask
 
     def level_log_prob(self, level: int) -> LevelLogProb:
-        """Log-probabilities over the extended level ``level``, before any rule makes levels agree."""
+        """Log-probabilities over the extended level ``level``, before any rule makes levels agree.
+
+        A node that is in the level for children that skip it, beside others that do not, has the probability of the
+        former alone, so that those of a coherent prediction sum to 1.
+        """
         nodes = torch.tensor(self.taxonomy.level_nodes(level), device=self.device)
-        return LevelLogProb(nodes, self.log_prob.index_select(-1, nodes))
+        log_prob = self.log_prob.index_select(-1, nodes)
+        if len(self.taxonomy.skipping(level)):
+            parents, held = held_by_skipping(self.log_prob, self.taxonomy, level)
+            log_prob = log_prob.index_copy(-1, torch.searchsorted(nodes, parents), held)
+        return LevelLogProb(nodes, log_prob)
 
     def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
         """The ``k`` best labels of each image, best first: the leaves, or all nodes where all nodes compete."""
@@ -151,11 +160,58 @@ class Prediction(ABC):
 
 
 def best_nodes(scores: Float[Tensor, "*batch k"], nodes: Int[Tensor, " k"], k: int) -> Int[Tensor, "*batch rank"]:
-    """The ``k`` nodes that score highest, best first; the best of equals is the first."""
-    k = min(k, scores.shape[-1])
+    """The ``k`` nodes that score highest, best first; the best of equals is the first.
+
+    Example:
+        >>> best_nodes(torch.tensor([1.0, 2.0, 1.0, 2.0]), torch.arange(4), 3)
+        tensor([1, 3, 0])
+    """
+    width = scores.shape[-1]
+    k = min(k, width)
     if k == 1:  # argmax takes the first of equals, topk does not promise to
         return nodes[scores.argmax(-1, keepdim=True)]
-    return nodes[scores.topk(k, dim=-1).indices]
+    values, place = scores.topk(min(k + 1, width), dim=-1)  # one more tells whether there are equals on the edge
+    place = place[..., :k].contiguous()
+    tied = (values[..., 1:] == values[..., :-1]).any(-1)
+    if tied.any():
+        place[tied] = _first_of_equals(scores[tied], k)
+    return nodes[place]
+
+
+def _first_of_equals(rows: Float[Tensor, "row k"], k: int) -> Int[Tensor, "row rank"]:
+    """Places of the ``k`` largest values of each row, largest first, then by place."""
+    rows = rows.nan_to_num(torch.inf, torch.inf, -torch.inf)  # largest of all, as topk has it
+    least = rows.topk(k, dim=-1).values[:, -1:]
+    above, equal = rows > least, rows == least
+    room = k - above.sum(-1, keepdim=True)
+    place = (above | (equal & (equal.cumsum(-1) <= room))).nonzero()[:, 1].view(-1, k)
+    order = rows.gather(1, place).sort(dim=-1, descending=True, stable=True).indices
+    return place.gather(1, order)
+
+
+def held_by_skipping(
+    log_prob: Float[Tensor, "*batch node"], taxonomy: Taxonomy, level: int
+) -> tuple[Int[Tensor, " parent"], Float[Tensor, "*batch parent"]]:
+    """Parents of the children that skip a level, ascending, and the log-probability of those children alone.
+
+    It is the sum of theirs, and at most the parent's. See :meth:`cladewise.taxonomy.Taxonomy.skipping`.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b", "c"), ("a", "", "d"), ("a", "", "e")])
+        >>> parents, held = held_by_skipping(torch.tensor([1.0, 1.0, 0.5, 0.5, 0.25, 0.25]).log(), t, 2)
+        >>> parents, held.exp()
+        (tensor([1]), tensor([0.5000]))
+    """
+    children = taxonomy.skipping(level)
+    distinct, group = np.unique(taxonomy.parents[children], return_inverse=True)
+    parents, place = (torch.as_tensor(array, device=log_prob.device) for array in (distinct, group.reshape(-1)))
+    values = log_prob.index_select(-1, torch.as_tensor(children.copy(), device=log_prob.device))
+    into = place.expand_as(values)
+    peak = values.new_full((*values.shape[:-1], len(parents)), -torch.inf)
+    peak = peak.scatter_reduce(-1, into, values.detach(), "amax").clamp_min(torch.finfo(values.dtype).min)
+    total = torch.zeros_like(peak).scatter_add(-1, into, torch.exp(values - peak.gather(-1, into)))
+    held = torch.where(total > 0, peak + total.clamp_min(torch.finfo(total.dtype).tiny).log(), -torch.inf)
+    return parents, torch.minimum(held, log_prob.index_select(-1, parents))
 
 
 def check_width(logits: Tensor, expected: int, what: str) -> None:

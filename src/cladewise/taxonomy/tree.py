@@ -366,9 +366,32 @@ class Taxonomy:
             self._level_nodes[level] = _frozen(np.unique(self.at_level(level)[self.leaf_nodes]))
         return self._level_nodes[level]
 
+    def skipping(self, level: int) -> IntArray:
+        """Children that skip a level whose siblings, or whose parent's other descendants, are in it.
+
+        Their parent represents them at the level, and only them: what else is under it represents itself.
+
+        Example:
+            >>> t = Taxonomy.from_paths([("order", "family", "genus"), ("order", "", "other")])
+            >>> [t.path_name(v) for v in t.level_nodes(2)], [t.path_name(v) for v in t.skipping(2)]
+            (['order', 'order/family'], ['order/other'])
+        """
+        if level not in self._skipping:
+            above, here = self.level[self.parents[1:]], self.level[1:]
+            skips = 1 + np.flatnonzero((above < level) & (here > level))
+            shared = np.zeros(self.num_nodes, dtype=np.bool_)
+            shared[self.parents[1:][here <= level]] = True
+            self._skipping[level] = _frozen(skips[shared[self.parents[skips]]])
+        return self._skipping[level]
+
     @cached_property
     def _level_nodes(self) -> dict[int, IntArray]:
         """The extended levels that were asked for."""
+        return {}
+
+    @cached_property
+    def _skipping(self) -> dict[int, IntArray]:
+        """The children that skip the levels that were asked for."""
         return {}
 
     # ---------------------------------------------------------------- names
