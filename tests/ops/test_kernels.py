@@ -37,6 +37,7 @@ OPERATIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
     "subtree_logsumexp": (TREE.num_nodes, lambda x: ops.subtree_logsumexp(x, TREE)),
     "subtree_sum": (TREE.num_nodes, lambda x: ops.subtree_sum(x, TREE)),
     "path_sum": (TREE.num_nodes, lambda x: ops.path_sum(x, TREE)),
+    "leaf_path_sum": (TREE.num_nodes - 1, lambda x: ops.leaf_path_sum(x, TREE)),
     "sibling_log_softmax": (TREE.num_nodes - 1, lambda x: ops.sibling_log_softmax(x, TREE)),
     "path_sibling_nll": (TREE.num_nodes - 1, lambda x: ops.path_sibling_nll(x, TARGET, TREE)),
 }
@@ -66,6 +67,17 @@ def test_kernels_agree_with_torch_in_double_precision(name: str, scale: float) -
 def test_nan_is_not_hidden(name: str) -> None:
     width, operation = OPERATIONS[name]
     assert operation(torch.full((BATCH, width), torch.nan)).isnan().any()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_infinity_is_no_finite_mistake(name: str) -> None:
+    width, operation = OPERATIONS[name]
+    x = torch.randn(BATCH, width)
+    x[:, ::3] = torch.inf
+    with without_kernels():
+        wanted = operation(x)
+    out = operation(x)
+    assert not (out.isfinite() & ~wanted.isfinite()).any()
 
 
 def test_threads_share_the_rows_alike() -> None:

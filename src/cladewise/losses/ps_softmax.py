@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
-from torch.nn.functional import pad
 
 from cladewise.losses.flat import flat_softmax
 from cladewise.losses.loss import Loss, check_between
-from cladewise.ops import at_least_float, path_sum, subtree_sum, tree_index
+from cladewise.ops import at_least_float, leaf_path_sum
 from cladewise.taxonomy import Taxonomy
 
 
@@ -38,35 +33,15 @@ def ps_softmax(
             are not smoothed.
 
     Example:
+        >>> import torch
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
         >>> ps_softmax(torch.zeros(2, 4), torch.tensor([2, 1]), t).exp()
         tensor([3.0000, 1.5000])
 
     References: Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
     """
-    leaf_scores = _LeafPathSums.apply(at_least_float(logits), taxonomy)
+    leaf_scores = leaf_path_sum(at_least_float(logits), taxonomy)
     return flat_softmax(leaf_scores, target, taxonomy, label_smoothing=label_smoothing)
-
-
-class _LeafPathSums(torch.autograd.Function):
-    """Sum of the scores on the path to every leaf, without what selecting the leaves and padding cost going back."""
-
-    @staticmethod
-    def forward(ctx: Any, scores: Tensor, taxonomy: Taxonomy) -> Tensor:
-        ctx.taxonomy = taxonomy
-        leaves = tree_index(taxonomy, scores.device).leaf_nodes
-        return path_sum(pad(scores, (1, 0)), taxonomy).index_select(-1, leaves)
-
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
-        ctx: Any, *grads: Tensor
-    ) -> tuple[Tensor, None]:
-        taxonomy: Taxonomy = ctx.taxonomy
-        leaves = tree_index(taxonomy, grads[0].device).leaf_nodes
-        by_node = grads[0].new_zeros(*grads[0].shape[:-1], taxonomy.num_nodes)
-        by_node.scatter_(-1, leaves.expand_as(grads[0]), grads[0])
-        return subtree_sum(by_node, taxonomy)[..., 1:], None
 
 
 class PSSoftmax(Loss):
@@ -76,6 +51,7 @@ class PSSoftmax(Loss):
         InputError: ``label_smoothing`` is not in [0, 1].
 
     Example:
+        >>> import torch
         >>> loss = PSSoftmax(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]))
         >>> loss(torch.zeros(1, 4), torch.tensor([4])).exp()
         tensor([3.])

@@ -1,12 +1,13 @@
 """Kernels in numba: the operations of this package for rows ``first`` to ``last`` of arrays, written in place.
 
-Import it through :func:`cladewise.ops.kernels.kernels_for` alone, since numba is optional and slow to load. All
-log-sum-exps are relative to the largest value of their own range, so no input needs another way.
+:mod:`cladewise.ops.kernels` alone imports it, since numba is optional and slow to load. All log-sum-exps are relative
+to the largest value of their own range, so no input needs another way.
 
 What makes them fast is that LLVM turns the inner loops into vector instructions, and these habits are what lets it:
 exponentials and logarithms are polynomials (:func:`exp`, :func:`log`), maxima compare floats as the integers of their
-bits, loops run over slices from 0, and what is looked up by an index is looked up in a loop of its own. In passes up
-the tree each step waits for the one before, so they treat ``ROWS`` rows side by side.
+bits, loops run over slices from 0, and what a condition chooses from is read before it. What goes from node to node
+along a row is no vector, so there ``ROWS`` rows go side by side, in a *tile*: a line of ``ROWS`` values for every node,
+one line after another in one array.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
@@ -26,11 +29,11 @@ Floats = NDArray[Any]
 Nodes = NDArray[np.int64]
 
 ROWS = 8
-"""Rows that go up the tree side by side: one row alone would wait for every sum before it could begin the next."""
+"""Rows that go through a tree side by side."""
+STRIP = 256
+"""Lines of a tile that are treated at a time, so that they stay in the fastest cache; a multiple of ``ROWS``."""
 PIECE = 4096
 """Values summed in single precision before the sum goes on in double."""
-TRUSTED = 1e-25
-"""Sums from here on lack nothing: what underflows relative to 1, below e^-87, is less than 1e-12 of them."""
 
 
 def _kernel(function: F) -> F:
@@ -45,9 +48,9 @@ def _kernel(function: F) -> F:
         return cast(F, numba.njit(**options)(function))
 
 
-def _instruction(function: Callable[..., Any]) -> Callable[[Any], Any]:
-    """An operation that Python has no word for, of one argument; the first of the definition is numba's own."""
-    return cast(Callable[[Any], Any], intrinsic(function))
+def _instruction(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An operation that Python has no word for; the first argument of the definition is numba's own."""
+    return cast(Callable[..., Any], intrinsic(function))
 
 
 # ---------------------------------------------------------------- arithmetic
@@ -251,6 +254,136 @@ def nested_logsumexp_gradient(
             _scaled_exp(x[outer:end], shift, scale, g[outer:end])
 
 
+# ---------------------------------------------------------------- tiles
+
+
+def _vector(context: Any, builder: Any, array_type: Any, array: Any, place: Any) -> Any:
+    """Pointer to ``ROWS`` values of an array from a place on, as one vector."""
+    value = context.get_value_type(array_type.dtype)
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [place]), ir.VectorType(value, ROWS).as_pointer())
+
+
+def _line_by_line(combine: Callable[..., Any]) -> Callable[..., Any]:
+    """``(target, i, first, j, second, k)``: line i of a tile becomes what it makes of itself and two other lines.
+
+    In an instruction of its own, since LLVM cannot know that two lines of one tile are not the same.
+    """
+
+    def instruction(typingctx: Any, target: Any, i: Any, first: Any, j: Any, second: Any, k: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointers = [
+                _vector(context, builder, kind, args[2 * n], builder.mul(args[2 * n + 1], args[1].type(ROWS)))
+                for n, kind in enumerate((target, first, second))
+            ]
+            lines = [builder.load(pointer, align=8) for pointer in pointers]
+            builder.store(combine(builder, *lines), pointers[0], align=8)
+            return context.get_dummy_value()
+
+        return types.void(target, types.int64, first, types.int64, second, types.int64), codegen
+
+    return _instruction(instruction)
+
+
+def _max(builder: Any, one: Any, other: Any) -> Any:
+    """Nan is no maximum, but will be seen where sums follow."""
+    name = f"llvm.maxnum.v{ROWS}f{32 if isinstance(one.type.element, ir.FloatType) else 64}"
+    kind = ir.FunctionType(one.type, [one.type, one.type])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [one, other])
+
+
+def _excess(builder: Any, one: Any, other: Any) -> Any:
+    """What one is larger by, where the other is -inf than 0."""
+    nothing = ir.Constant(other.type, [float("-inf")] * ROWS)
+    is_something = builder.fcmp_unordered("!=", other, nothing)
+    return builder.fsub(one, builder.select(is_something, other, ir.Constant(other.type, [0.0] * ROWS)))
+
+
+_line_is = _line_by_line(lambda builder, target, first, second: first)
+_line_max = _line_by_line(lambda builder, target, first, second: _max(builder, target, first))
+_line_plus = _line_by_line(lambda builder, target, first, second: builder.fadd(target, first))
+_line_plus_product = _line_by_line(
+    lambda builder, target, first, second: builder.fadd(target, builder.fmul(first, second), flags=("contract",))
+)
+_line_is_excess = _line_by_line(lambda builder, target, first, second: _excess(builder, first, second))
+
+
+@_instruction
+def _transpose(typingctx: Any, source: Any, i: Any, step: Any, target: Any, k: Any, to_step: Any) -> Any:
+    """Transpose a square of ``ROWS`` x ``ROWS`` values, its rows ``step`` apart, by swaps of ever larger blocks."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        lane = ir.IntType(32)
+        places = [builder.add(args[1], builder.mul(args[2], args[1].type(row))) for row in range(ROWS)]
+        rows = [builder.load(_vector(context, builder, source, args[0], place), align=8) for place in places]
+        block = 1
+        while block < ROWS:
+            lower = [j if not j & block else ROWS + j - block for j in range(ROWS)]
+            upper = [j + block if not j & block else ROWS + j for j in range(ROWS)]
+            lower, upper = (ir.Constant(ir.VectorType(lane, ROWS), half) for half in (lower, upper))
+            for row in (row for row in range(ROWS) if not row & block):
+                one, other = rows[row], rows[row | block]
+                rows[row] = builder.shuffle_vector(one, other, lower)
+                rows[row | block] = builder.shuffle_vector(one, other, upper)
+            block *= 2
+        for row, value in enumerate(rows):
+            place = builder.add(args[4], builder.mul(args[5], args[4].type(row)))
+            builder.store(value, _vector(context, builder, target, args[3], place), align=8)
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, types.int64, target, types.int64, types.int64), codegen
+
+
+@_kernel
+def _read(values: Floats, begin: int, rows: int, column: int, count: int, lines: Floats) -> None:
+    """Columns of some rows into lines. Lanes without a row keep whatever they have; nothing reads it."""
+    width = values.shape[1]
+    squares = count // ROWS * ROWS if rows == ROWS else 0
+    for i in range(0, squares, ROWS):
+        _transpose(values, begin * width + column + i, width, lines, i * ROWS, ROWS)
+    for i in range(squares, count):
+        for j in range(rows):
+            lines[i * ROWS + j] = values[begin + j, column + i]
+
+
+@_kernel
+def _write(lines: Floats, count: int, out: Floats, begin: int, rows: int, column: int) -> None:
+    """Lines into columns of some rows."""
+    width = out.shape[1]
+    squares = count // ROWS * ROWS if rows == ROWS else 0
+    for i in range(0, squares, ROWS):
+        _transpose(lines, i * ROWS, ROWS, out, begin * width + column + i, width)
+    for i in range(squares, count):
+        for j in range(rows):
+            out[begin + j, column + i] = lines[i * ROWS + j]
+
+
+@_kernel
+def _spread(values: Floats, begin: int, rows: int, places: Nodes, lines: Floats, tile: Floats) -> None:
+    """Put all columns of some rows into the lines of a tile at their places."""
+    for c in range(0, places.size, STRIP):
+        to = places[c : c + STRIP]
+        _read(values, begin, rows, c, to.size, lines)
+        for i in range(to.size):
+            _line_is(tile, to[i], lines, i, lines, i)
+
+
+@_kernel
+def _collect(tile: Floats, places: Nodes, lines: Floats, out: Floats, begin: int, rows: int) -> None:
+    """Take the lines of a tile at the places of all columns into some rows."""
+    for c in range(0, places.size, STRIP):
+        at = places[c : c + STRIP]
+        for i in range(at.size):
+            _line_is(lines, i, tile, at[i], tile, at[i])
+        _write(lines, at.size, out, begin, rows, c)
+
+
+@_kernel
+def _exp_in_place(values: Floats) -> None:
+    for i in range(values.size):
+        values[i] = exp(values[i])
+
+
 # ---------------------------------------------------------------- children of one node
 
 
@@ -326,195 +459,128 @@ def path_sibling_nll_gradient(
 
 
 @_kernel
-def sibling_log_softmax(first: int, last: int, scores: Floats, parents: Nodes, out: Floats) -> None:
-    """Maximum, then sum relative to it, of every group: at the parent."""
-    zero, nothing = scores.dtype.type(0), scores.dtype.type(-np.inf)
-    num_nodes = parents.size
-    share = np.zeros((ROWS, num_nodes), scores.dtype)
-    peak, total = np.empty((ROWS, num_nodes), scores.dtype), np.empty((ROWS, num_nodes), scores.dtype)
+def sibling_log_softmax(first: int, last: int, scores: Floats, group: Nodes, num_groups: Nodes, out: Floats) -> None:
+    """Maximum of every group, then the sum relative to it; ``group`` numbers the group of every column."""
+    dtype, width, zero = scores.dtype, group.size, scores.dtype.type(0)
+    x, total = np.zeros(width * ROWS, dtype), np.zeros(num_groups[0] * ROWS, dtype)
+    peak, lines = np.empty(num_groups[0] * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
-        share[:rows, 1:] = scores[begin : begin + rows]
-        peak[:] = nothing
-        total[:] = zero
-        for v in range(1, num_nodes):
-            above, node = np.uint64(parents[v]), np.uint64(v)
-            for j in range(ROWS):
-                x = share[j, node]
-                peak[j, above] = x if x > peak[j, above] else peak[j, above]
-        for j in range(rows):
-            _or_zero(peak[j])
-            x, y, e, m, s = scores[begin + j], out[begin + j], share[j], peak[j], total[j]
-            _look_up(m, parents, e)
-            for i in range(y.size):
-                y[i] = x[i] - e[i + 1]
-            for i in range(y.size):
-                e[i + 1] = exp(y[i])
-        for v in range(1, num_nodes):
-            above, node = np.uint64(parents[v]), np.uint64(v)
-            for j in range(ROWS):
-                total[j, above] += share[j, node]
-        for j in range(rows):
-            y, e, s = out[begin + j], share[j], total[j]
-            for v in range(s.size):
-                s[v] = log(s[v]) if s[v] > zero else s[v]  # of nothing: 0, and the children are -inf already
-            _look_up(s, parents, e)
-            for i in range(y.size):
-                y[i] -= e[i + 1]
+        peak[:], total[:] = -np.inf, 0.0
+        for c in range(0, width, STRIP):
+            count = min(STRIP, width - c)
+            _read(scores, begin, rows, c, count, x[c * ROWS :])
+            for i in range(c, c + count):
+                _line_max(peak, group[i], x, i, x, i)
+        for c in range(0, width, STRIP):
+            count = min(STRIP, width - c)
+            for i in range(count):
+                _line_is_excess(lines, i, x, c + i, peak, group[c + i])
+            x[c * ROWS : (c + count) * ROWS] = lines[: count * ROWS]
+            _exp_in_place(lines[: count * ROWS])
+            for i in range(count):
+                _line_plus(total, group[c + i], lines, i, lines, i)
+        for i in range(total.size):
+            total[i] = log(total[i]) if total[i] != zero else zero  # of nothing: the members are -inf already
+        for c in range(0, width, STRIP):
+            count = min(STRIP, width - c)
+            for i in range(count):
+                _line_is_excess(lines, i, x, c + i, total, group[c + i])
+            _write(lines, count, out, begin, rows, c)
 
 
 @_kernel
 def sibling_log_softmax_gradient(
-    first: int, last: int, out: Floats, parents: Nodes, by_child: Floats, grad: Floats
+    first: int, last: int, out: Floats, group: Nodes, num_groups: Nodes, by_child: Floats, grad: Floats
 ) -> None:
     """What arrives, less the group's sum of it in proportion to the softmax."""
-    given, total = np.zeros((ROWS, parents.size), out.dtype), np.empty((ROWS, parents.size), out.dtype)
+    total, lines = np.empty(num_groups[0] * ROWS, out.dtype), np.zeros(STRIP * ROWS, out.dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
-        given[:rows, 1:] = by_child[begin : begin + rows]
-        total[:] = out.dtype.type(0)
-        for v in range(1, parents.size):
-            above, node = np.uint64(parents[v]), np.uint64(v)
-            for j in range(ROWS):
-                total[j, above] += given[j, node]
-        for j in range(rows):
-            y, g, result, t = out[begin + j], by_child[begin + j], grad[begin + j], given[j]
-            _look_up(total[j], parents, t)
-            for i in range(result.size):
-                result[i] = g[i] - exp(y[i]) * t[i + 1]
+        total[:] = 0.0
+        for c in range(0, group.size, STRIP):
+            of = group[c : c + STRIP]
+            _read(by_child, begin, rows, c, of.size, lines)
+            for i in range(of.size):
+                _line_plus(total, of[i], lines, i, lines, i)
+        _collect(total, group, lines, grad, begin, rows)
+        for j in range(begin, begin + rows):
+            y, g, result = out[j], by_child[j], grad[j]
+            for i in range(y.size):
+                result[i] = g[i] - exp(y[i]) * result[i]
 
 
 # ---------------------------------------------------------------- subtrees and paths
 
 
 @_kernel
-def _or_zero(values: Floats) -> None:
-    """Nothing to subtract where there is nothing: -inf would leave nan."""
-    zero, nothing = values.dtype.type(0), values.dtype.type(-np.inf)
-    for i in range(values.size):
-        values[i] = values[i] if values[i] != nothing else zero
-
-
-@_kernel
-def _look_up(values: Floats, places: Nodes, result: Floats) -> None:
-    """Take the values at some places; the first of them, which may be the root's missing parent, apart."""
-    result[0] = values[max(places[0], 0)]
-    for i in range(1, places.size):
-        result[i] = values[np.uint64(places[i])]
-
-
-@_kernel
-def _sum_up(values: Floats, parents: Nodes) -> None:
-    """Add every node to its parent in reverse pre-order, where it is complete by then."""
-    for v in range(parents.size - 1, 0, -1):
-        above, node = np.uint64(parents[v]), np.uint64(v)
-        for j in range(ROWS):
-            values[j, above] += values[j, node]
-
-
-@_kernel
-def _max_up(values: Floats, parents: Nodes) -> None:
-    """As :func:`_sum_up`; nan is seen where it meets a smaller maximum only, but see it where sums follow."""
-    for v in range(parents.size - 1, 0, -1):
-        above, node = np.uint64(parents[v]), np.uint64(v)
-        for j in range(ROWS):
-            x = values[j, node]
-            values[j, above] = x if x > values[j, above] else values[j, above]
-
-
-@_kernel
-def subtree_sum(first: int, last: int, values: Floats, parents: Nodes, out: Floats) -> None:
-    """Sum over every node and all below it."""
-    tile = np.zeros((ROWS, parents.size), values.dtype)
+def subtree_sum(
+    first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, share: Floats, at: Nodes, out: Floats
+) -> None:
+    """Sum over every node and a share of its children's; ``nodes`` have the values, and ``at`` the results."""
+    tile, lines = np.empty(parents.size * ROWS, values.dtype), np.zeros(STRIP * ROWS, values.dtype)
+    shares = np.full(ROWS, share[0], values.dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
-        tile[:rows] = values[begin : begin + rows]
-        _sum_up(tile, parents)
-        out[begin : begin + rows] = tile[:rows]
+        tile[:] = 0.0
+        _spread(values, begin, rows, nodes, lines, tile)
+        for v in range(parents.size - 1, 0, -1):  # in reverse pre-order a node is complete when its parent asks
+            _line_plus_product(tile, parents[v], tile, v, shares, 0)
+        _collect(tile, at, lines, out, begin, rows)
 
 
 @_kernel
-def path_sum(first: int, last: int, values: Floats, parents: Nodes, out: Floats) -> None:
-    """Sum over every node and all above it: down the tree in pre-order."""
-    for row in range(first, last):
-        x, y = values[row], out[row]
-        y[0] = x[0]
-        for v in range(1, x.size):
-            y[v] = x[v] + y[np.uint64(parents[v])]
+def path_sum(first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, at: Nodes, out: Floats) -> None:
+    """Sum over every node and all above it; ``nodes`` have the values, and ``at`` the results."""
+    tile, lines = np.empty(parents.size * ROWS, values.dtype), np.zeros(STRIP * ROWS, values.dtype)
+    for begin in range(first, last, ROWS):
+        rows = min(ROWS, last - begin)
+        tile[:] = 0.0
+        _spread(values, begin, rows, nodes, lines, tile)
+        for v in range(1, parents.size):
+            _line_plus(tile, v, tile, parents[v], tile, v)
+        _collect(tile, at, lines, out, begin, rows)
 
 
 @_kernel
-def subtree_logsumexp(first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, out: Floats) -> None:
-    """Plain sums relative to the row's maximum; rows in which they come out too small are done once more.
+def subtree_logsumexp(
+    first: int, last: int, values: Floats, nodes: Nodes, inner: Nodes, parents: Nodes, out: Floats
+) -> None:
+    """First the maximum of every subtree, then the sum relative to it, rescaled from node to parent.
 
-    ``nodes`` are those that the values belong to, ascending; the others have nothing of their own.
+    ``nodes`` have the values, ascending: all of them, or the leaves. ``inner`` are those that are no leaves: of a leaf
+    its own exponential, relative to its maximum, is 1.
     """
-    zero = values.dtype.type(0)
-    total = np.zeros((ROWS, parents.size), values.dtype)
-    again, num_again = np.empty(last - first, np.int64), 0
-    spread = nodes.size != parents.size
+    num_nodes, dtype, zero = parents.size, values.dtype, values.dtype.type(0)
+    peak, total = np.empty(num_nodes * ROWS, dtype), np.empty(num_nodes * ROWS, dtype)
+    own, lines = np.zeros(inner.size * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
-        for j in range(rows):
-            x, s = values[begin + j], total[j]
-            shift = _finite(_largest(x, values.dtype.type(-np.inf)))
-            if spread:
-                y = out[begin + j]
-                for i in range(x.size):
-                    y[i] = exp(x[i] - shift)
-                s[:] = zero
-                for i in range(x.size):
-                    s[np.uint64(nodes[i])] = y[i]
-            else:
-                for i in range(x.size):
-                    s[i] = exp(x[i] - shift)
-        _sum_up(total, parents)
-        for j in range(rows):
-            x, s, y = values[begin + j], total[j], out[begin + j]
-            shift = _finite(_largest(x, values.dtype.type(-np.inf)))
-            smallest = s[0]
-            for v in range(s.size):
-                smallest = min(smallest, s[v])
-            if smallest >= TRUSTED and s[0] < np.inf:
-                for v in range(s.size):
-                    y[v] = shift + log(s[v])
-            else:
-                again[num_again] = begin + j
-                num_again += 1
-    for begin in range(0, num_again, ROWS):
-        _subtree_logsumexp(values, again[begin : min(begin + ROWS, num_again)], nodes, parents, out)
-
-
-@_kernel
-def _subtree_logsumexp(values: Floats, rows: Nodes, nodes: Nodes, parents: Nodes, out: Floats) -> None:
-    """First the maximum of every subtree, then sums relative to it, rescaled from node to parent."""
-    zero, nothing = values.dtype.type(0), values.dtype.type(-np.inf)
-    peak, step = np.empty((ROWS, parents.size), values.dtype), np.zeros((ROWS, parents.size), values.dtype)
-    total = np.zeros((ROWS, parents.size), values.dtype)
-    peak[:] = nothing
-    for j in range(rows.size):
-        x, m = values[rows[j]], peak[j]
-        for i in range(x.size):
-            m[np.uint64(nodes[i])] = x[i]
-        total[j] = m
-    _max_up(peak, parents)
-    for j in range(rows.size):
-        m, s, t = peak[j], total[j], step[j]
-        _look_up(m, parents, t)
-        _or_zero(t)
-        for v in range(t.size):
-            t[v] = exp(m[v] - t[v])
-        _or_zero(m)
-        for v in range(t.size):
-            s[v] = exp(s[v] - m[v])
-    for v in range(parents.size - 1, 0, -1):
-        above, node = np.uint64(parents[v]), np.uint64(v)
-        for j in range(ROWS):
-            total[j, above] += total[j, node] * step[j, node]
-    for j in range(rows.size):
-        m, s, y = peak[j], total[j], out[rows[j]]
-        for v in range(y.size):
-            y[v] = m[v] + log(s[v]) if s[v] > zero else s[v] + nothing
+        peak[:], total[:] = -np.inf, 1.0
+        _spread(values, begin, rows, nodes, lines, peak)
+        if nodes.size == num_nodes:
+            for i in range(inner.size):
+                _line_is(own, i, peak, inner[i], peak, inner[i])
+        for v in range(num_nodes - 1, 0, -1):
+            _line_max(peak, parents[v], peak, v, peak, v)
+        if nodes.size == num_nodes:
+            for i in range(inner.size):
+                _line_is_excess(own, i, own, i, peak, inner[i])
+            _exp_in_place(own)
+        for i in range(inner.size):
+            _line_is(total, inner[i], own, i, own, i)
+        for c in range((num_nodes - 1) // STRIP * STRIP, -1, -STRIP):
+            count = min(STRIP, num_nodes - c)
+            for i in range(count):
+                _line_is_excess(lines, i, peak, c + i, peak, max(parents[c + i], 0))
+            _exp_in_place(lines[: count * ROWS])
+            for i in range(count - 1, -1, -1):
+                if c + i > 0:
+                    _line_plus_product(total, parents[c + i], total, c + i, lines, i)
+            m, s = peak[c * ROWS : (c + count) * ROWS], total[c * ROWS : (c + count) * ROWS]
+            for i in range(m.size):
+                lines[i] = m[i] + (log(s[i]) if s[i] != zero else zero)  # of nothing: the maximum is -inf already
+            _write(lines, count, out, begin, rows, c)
 
 
 @_kernel
@@ -522,42 +588,33 @@ def subtree_logsumexp_gradient(
     first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, out: Floats, by_node: Floats, grad: Floats
 ) -> None:
     """Down the tree: what reaches a node is its own, and its share of what reaches its parent."""
-    shift, step = np.empty(parents.size, values.dtype), np.empty(parents.size, values.dtype)
-    flow = np.empty(parents.size, values.dtype)
-    one = values.dtype.type(1)
-    for row in range(first, last):
-        x, y, g, result = values[row], out[row], by_node[row], grad[row]
-        top = _finite(y[0])
-        for v in range(y.size):
-            step[v] = exp(y[v] - top)
-        smallest = one
-        for v in range(y.size):
-            smallest = min(smallest, step[v])
-        if smallest >= TRUSTED:
-            shift[:] = top
-            for v in range(y.size):
-                step[v] = g[v] / step[v]
-            flow[0] = step[0]
-            for v in range(1, flow.size):
-                flow[v] = step[v] + flow[np.uint64(parents[v])]
-        else:
-            shift[:] = y
-            _or_zero(shift)
-            _look_up(shift, parents, step)
-            for v in range(y.size):
-                step[v] = exp(y[v] - step[v])
-            flow[0] = g[0]
-            for v in range(1, flow.size):
-                flow[v] = g[v] + step[v] * flow[np.uint64(parents[v])]
-        if nodes.size == parents.size:
-            for v in range(result.size):
-                result[v] = flow[v] * exp(x[v] - shift[v])
-        else:
-            _look_up(shift, nodes, step)
-            for i in range(result.size):
-                result[i] = exp(x[i] - step[i])
-            for i in range(result.size):
-                result[i] *= flow[np.uint64(nodes[i])]
+    num_nodes, dtype = parents.size, values.dtype
+    zero, nothing = dtype.type(0), dtype.type(-np.inf)
+    y, flow = np.zeros(num_nodes * ROWS, dtype), np.zeros(num_nodes * ROWS, dtype)
+    lines = np.zeros(STRIP * ROWS, dtype)
+    for begin in range(first, last, ROWS):
+        rows = min(ROWS, last - begin)
+        for c in range(0, num_nodes, STRIP):
+            count = min(STRIP, num_nodes - c)
+            _read(out, begin, rows, c, count, y[c * ROWS :])
+            _read(by_node, begin, rows, c, count, flow[c * ROWS :])
+            for i in range(count):
+                _line_is_excess(lines, i, y, c + i, y, max(parents[c + i], 0))
+            _exp_in_place(lines[: count * ROWS])
+            for i in range(1 if c == 0 else 0, count):
+                _line_plus_product(flow, c + i, flow, parents[c + i], lines, i)
+        _collect(flow, nodes, lines, grad, begin, rows)
+        for j in range(begin, begin + rows):
+            x, g = values[j], grad[j]
+            if nodes.size == num_nodes:
+                top = out[j]
+                for i in range(g.size):
+                    y_i, g_i = top[i], g[i]
+                    g[i] = g_i * exp(x[i] - (y_i if y_i != nothing else zero))
+            else:  # a leaf is all that it has
+                for i in range(g.size):
+                    g_i = g[i]
+                    g[i] = g_i if x[i] != nothing else zero
 
 
 # ---------------------------------------------------------------- pairs of nodes

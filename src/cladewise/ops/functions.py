@@ -61,9 +61,9 @@ class SiblingLogSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scores: Tensor, index: TreeIndex) -> Tensor:
         out = torch.empty_like(scores)
-        by_rows("sibling_log_softmax", scores, index.parents, out)
+        ctx.tree = (index.group, torch.tensor([index.inner_nodes.numel()]))
+        by_rows("sibling_log_softmax", scores, *ctx.tree, out)
         ctx.save_for_backward(out)
-        ctx.index = index
         return out
 
     @staticmethod
@@ -73,7 +73,7 @@ class SiblingLogSoftmax(torch.autograd.Function):
     ) -> tuple[Tensor, None]:
         (out,) = ctx.saved_tensors
         grad = torch.empty_like(out)
-        by_rows("sibling_log_softmax_gradient", out, ctx.index.parents, grads[0], grad)
+        by_rows("sibling_log_softmax_gradient", out, *ctx.tree, grads[0], grad)
         return grad, None
 
 
@@ -83,7 +83,7 @@ class SubtreeLogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, nodes: Tensor, index: TreeIndex) -> Tensor:
         out = values.new_empty(values.shape[0], index.parents.numel())
-        by_rows("subtree_logsumexp", values, nodes, index.parents, out)
+        by_rows("subtree_logsumexp", values, nodes, index.inner_nodes, index.parents, out)
         ctx.save_for_backward(values, out)
         ctx.tree = (nodes, index.parents)
         return out
@@ -100,30 +100,31 @@ class SubtreeLogSumExp(torch.autograd.Function):
 
 
 class SubtreeSum(torch.autograd.Function):
-    """Of values [batch, node]; the transpose of :class:`PathSum`."""
+    """Of values [batch, column] that belong to the nodes [column], at other nodes; transpose of :class:`PathSum`."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, index: TreeIndex) -> Tensor:
-        ctx.index = index
-        out = torch.empty_like(values)
-        by_rows("subtree_sum", values, index.parents, out)
+    def forward(ctx: Any, values: Tensor, nodes: Tensor, at: Tensor, index: TreeIndex) -> Tensor:
+        ctx.nodes, ctx.at, ctx.index = nodes, at, index
+        out = values.new_empty(values.shape[0], at.numel())
+        share = torch.ones(1, dtype=torch.float64)
+        by_rows("subtree_sum", values, nodes, index.parents, share, at, out)
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return PathSum.apply(grads[0].contiguous(), ctx.index), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        return PathSum.apply(grads[0].contiguous(), ctx.at, ctx.nodes, ctx.index), None, None, None
 
 
 class PathSum(torch.autograd.Function):
-    """Of values [batch, node]; the transpose of :class:`SubtreeSum`."""
+    """Of values [batch, column] that belong to the nodes [column], at other nodes; transpose of :class:`SubtreeSum`."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, index: TreeIndex) -> Tensor:
-        ctx.index = index
-        out = torch.empty_like(values)
-        by_rows("path_sum", values, index.parents, out)
+    def forward(ctx: Any, values: Tensor, nodes: Tensor, at: Tensor, index: TreeIndex) -> Tensor:
+        ctx.nodes, ctx.at, ctx.index = nodes, at, index
+        out = values.new_empty(values.shape[0], at.numel())
+        by_rows("path_sum", values, nodes, index.parents, at, out)
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return SubtreeSum.apply(grads[0].contiguous(), ctx.index), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        return SubtreeSum.apply(grads[0].contiguous(), ctx.at, ctx.nodes, ctx.index), None, None, None

@@ -44,6 +44,10 @@ class TreeIndex:
     """All nodes but the root, by parent."""
     child_start: Int[Tensor, " node+1"]
     """Where the children of every node begin among :attr:`children`; they end where the next node's begin."""
+    inner_nodes: Int[Tensor, " inner"]
+    """Nodes with children, ascending."""
+    group: Int[Tensor, " child"]
+    """Position among :attr:`inner_nodes` of the parent of every node but the root, in the order of the nodes."""
     depth: Int[Tensor, " node"]
     height: Int[Tensor, " node"]
     level: Int[Tensor, " node"]
@@ -86,12 +90,15 @@ def _build(taxonomy: Taxonomy, device: torch.device) -> TreeIndex:
         parents, first = np.unique(above, return_index=True)
         return LevelIndex(tensor(children), tensor(above), tensor(parents), tensor(first.astype(np.int64)))
 
+    inner = np.flatnonzero(taxonomy.num_children > 0)
     return TreeIndex(
         device=device,
         parents=tensor(taxonomy.parents),
         end=tensor(taxonomy.end),
         children=tensor(np.argsort(taxonomy.parents[1:], kind="stable") + 1),
         child_start=tensor(np.concatenate([[0], np.cumsum(taxonomy.num_children)])),
+        inner_nodes=tensor(inner),
+        group=tensor(np.searchsorted(inner, taxonomy.parents[1:])),
         depth=tensor(taxonomy.depth),
         height=tensor(taxonomy.height),
         level=tensor(taxonomy.level),

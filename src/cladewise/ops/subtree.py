@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding_bag, pad
 
 from cladewise.ops.functions import PathSum, SubtreeLogSumExp, SubtreeSum
 from cladewise.ops.index import TreeIndex, tree_index
@@ -72,8 +72,9 @@ def subtree_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Flo
         tensor([4., 3., 1., 1.])
     """
     if has_kernels(values):
+        nodes = torch.arange(taxonomy.num_nodes)
         rows = _rows(values, taxonomy.num_nodes)
-        return SubtreeSum.apply(rows, tree_index(taxonomy, values.device)).reshape(values.shape)
+        return SubtreeSum.apply(rows, nodes, nodes, tree_index(taxonomy, values.device)).reshape(values.shape)
     by_node, index = _node_major(values, taxonomy)
     return _SubtreeSum.apply(by_node, index).t().reshape(values.shape)
 
@@ -102,10 +103,29 @@ def path_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[
         tensor([1., 2., 3., 3.])
     """
     if has_kernels(values):
+        nodes = torch.arange(taxonomy.num_nodes)
         rows = _rows(values, taxonomy.num_nodes)
-        return PathSum.apply(rows, tree_index(taxonomy, values.device)).reshape(values.shape)
+        return PathSum.apply(rows, nodes, nodes, tree_index(taxonomy, values.device)).reshape(values.shape)
     by_node, index = _node_major(values, taxonomy)
     return _PathSum.apply(by_node, index).t().reshape(values.shape)
+
+
+def leaf_path_sum(scores: Float[Tensor, "*batch child"], taxonomy: Taxonomy) -> Float[Tensor, "*batch leaf"]:
+    r"""Sum along the path to every leaf, of scores of all nodes but the root: ``scores[..., i]`` is node ``i + 1``.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> leaf_path_sum(torch.tensor([1.0, 2.0, 3.0, 4.0]), t)
+        tensor([3., 4., 4.])
+    """
+    index = tree_index(taxonomy, scores.device)
+    if has_kernels(scores):
+        children = torch.arange(1, taxonomy.num_nodes)
+        sums = PathSum.apply(_rows(scores, children.numel()), children, index.leaf_nodes, index)
+    else:
+        by_node, index = _node_major(pad(scores, (1, 0)), taxonomy)
+        sums = _PathSum.apply(by_node, index).index_select(0, index.leaf_nodes).t()
+    return sums.reshape(*scores.shape[:-1], taxonomy.num_leaves)
 
 
 def _rows(values: Tensor, width: int) -> Tensor:

@@ -136,8 +136,8 @@ class PathSumSoftmax(_ByNode):
 
     @cached_property
     def log_prob(self) -> Float[Tensor, "*batch node"]:
-        leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
-        return ops.leaf_logsumexp(self.path_scores[..., leaves].log_softmax(-1), self.taxonomy)
+        leaf_scores = ops.leaf_path_sum(ops.at_least_float(self.node_logits), self.taxonomy)
+        return ops.leaf_logsumexp(leaf_scores.log_softmax(-1), self.taxonomy)
 
     @cached_property
     def own_log_prob(self) -> Float[Tensor, "*batch node"]:
