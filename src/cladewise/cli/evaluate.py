@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cladewise.cli.printing import print_table
 from cladewise.cli.settings import with_threshold
 
 if TYPE_CHECKING:
@@ -47,8 +48,6 @@ def evaluate(
 
     cladewise evaluate runs/hace --inference none --inference diffusion:alpha=0.5 --decision greedy:threshold=0.5
     """
-    from rich.console import Console
-
     from cladewise import engine
 
     decisions = with_threshold(decision or [], threshold) or [None]
@@ -62,7 +61,7 @@ def evaluate(
     first = scores[runs[0]][0]
     table = _every_metric(scores) if single else _every_rule(scores)
     table.title = f"{split}: {first.num_images} images"
-    Console().print(table)
+    print_table(table, fold=single)
     for score in (score for of_run in scores.values() for score in of_run):
         for warning in score.warnings:
             typer.echo(f"cladewise: {warning}", err=True)

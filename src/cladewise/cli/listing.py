@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cladewise.catalogue import options_of, value_text
+from cladewise.cli.printing import print_table
 from cladewise.errors import InputError
 
 MOST = 25
@@ -24,7 +25,6 @@ def list_parts(
     pattern: Annotated[str, typer.Argument(help="Only names that fit, such as 'resnet*'.")] = "*",
 ) -> None:
     """List the methods, decisions, inferences, data sets or backbones that there are."""
-    from rich.console import Console
     from rich.table import Table
 
     listers = {
@@ -44,7 +44,7 @@ def list_parts(
     table = Table("name", *columns, box=None, header_style="bold")
     for name in shown:
         table.add_row(name, *rows[name])
-    Console().print(table)
+    print_table(table)
     if len(shown) < len(fitting):
         typer.echo(f"... and {len(fitting) - len(shown)} more; narrow them down: cladewise list {kind} 'resnet*'")
 
