@@ -10,7 +10,7 @@ from cladewise import decisions
 from cladewise.decisions import Decision, Leaf, Levels, Majority, NodeArgmax, Threshold
 from cladewise.errors import InputError
 from cladewise.inference import Subset
-from cladewise.predictions import LeafSoftmax, LevelLogProb, NodeSoftmax
+from cladewise.predictions import LeafSoftmax, LevelLogProb, LevelSoftmax, NodeSoftmax, level_width
 from cladewise.taxonomy import Taxonomy
 from reference import decisions_twin
 from reference.given_predictions import Given
@@ -111,8 +111,10 @@ def test_a_sure_answer_is_right_at_a_level_that_some_children_skip() -> None:
     found = Levels()(LeafSoftmax(taxonomy, 50 * torch.eye(4))).node
     for k in (1, 2, 3):
         assert found[:, k - 1].tolist() == taxonomy.at_level(k)[taxonomy.leaf_nodes].tolist()
-    kept_out = Subset(["f", "q"])(LeafSoftmax(taxonomy, torch.zeros(1, 4))).level_log_prob(2)
-    assert kept_out.log_prob.exp().tolist() == [[0.0, 0.0, 0.5, 0.5]]
+    width = level_width(taxonomy, (1, 2, 3), tied=False)
+    for prediction in (LeafSoftmax(taxonomy, torch.zeros(1, 4)), LevelSoftmax(taxonomy, torch.zeros(1, width))):
+        kept_out = Subset(["f", "q"])(prediction).level_log_prob(2)
+        assert kept_out.log_prob.exp().tolist() == [[0.0, 0.0, 0.5, 0.5]]
 
 
 @given(ragged_taxonomies(), st.integers(0, 10**6))

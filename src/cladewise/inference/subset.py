@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,6 +25,7 @@ from cladewise.predictions import (
     NodeSoftmax,
     PathSumSigmoid,
     Prediction,
+    level_layout,
 )
 from cladewise.taxonomy import Taxonomy
 
@@ -41,7 +42,7 @@ class Subset(Inference):
     - Coherent heads give a :class:`~cladewise.predictions.LeafSoftmax` with -inf at the leaves that cannot be.
     - A softmax over all nodes stays one, without the nodes that cannot be. An ancestor of an allowed node keeps what it
       owns, which says "somewhere below".
-    - A softmax a level loses, at each level, the nodes that cannot be.
+    - A softmax a level loses, at each level, the nodes that stand for no allowed leaf there.
     - Sigmoids have no sum that could be restored: nodes that cannot be get probability 0, the others keep theirs.
     - Any other kind gives what :class:`~cladewise.inference.BottomUp` gives, without the leaves that cannot be.
 
@@ -75,7 +76,10 @@ class Subset(Inference):
         logits = prediction.logits
         match prediction:
             case NodeSoftmax() | LevelSoftmax():
-                without = logits.masked_fill(closed[prediction.scored_nodes], -torch.inf)
+                shut = closed[prediction.scored_nodes]
+                if isinstance(prediction, LevelSoftmax) and not prediction.tied:
+                    shut = ~self._is_represented(prediction)
+                without = logits.masked_fill(shut, -torch.inf)
                 return _with_a_leaf(prediction.map(lambda _: without))
             case NodeSigmoid() | ConditionalSigmoid() | PathSumSigmoid():
                 return prediction.map(lambda _: logits.masked_fill(closed[1:], -torch.inf))
@@ -90,10 +94,29 @@ class Subset(Inference):
         Raises:
             InputError: A name is not, or not only, one node's, or nothing is allowed.
         """
-        by_file = isinstance(self.allowed, str | Path)
-        source = version(self.allowed) if isinstance(self.allowed, str | Path) else self.allowed
-        key = ("subset", by_file, source, torch.device(device))
+        key = ("subset", *self._source, torch.device(device))
         return once(taxonomy, key, lambda: torch.as_tensor(self._can_be(taxonomy), device=device))
+
+    @property
+    def _source(self) -> tuple[Hashable, ...]:
+        """What tells one choice of nodes from another."""
+        by_file = isinstance(self.allowed, str | Path)
+        return by_file, version(self.allowed) if isinstance(self.allowed, str | Path) else self.allowed
+
+    def _is_represented(self, prediction: LevelSoftmax) -> Bool[Tensor, " out"]:
+        """Which scores stand for an allowed leaf at their level.
+
+        A node that is in a level for children that skip it stands there for them alone.
+        """
+        taxonomy, levels, device = prediction.taxonomy, prediction.levels, prediction.device
+
+        def build() -> Tensor:
+            leaves = taxonomy.leaf_nodes[self.can_be(taxonomy).numpy()[taxonomy.leaf_nodes]]
+            layout = zip(levels, level_layout(taxonomy, levels), strict=True)
+            parts = [np.isin(nodes, taxonomy.at_level(level)[leaves]) for level, nodes in layout]
+            return torch.as_tensor(np.concatenate([np.zeros(0, dtype=np.bool_), *parts]), device=device)
+
+        return once(taxonomy, ("subset of levels", *self._source, levels, device), build)
 
     def _can_be(self, taxonomy: Taxonomy) -> np.ndarray:
         if isinstance(self.allowed, str | Path):
