@@ -7,11 +7,10 @@ from typing import Literal, get_args
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from cladewise.errors import InputError
 from cladewise.losses.loss import Loss
-from cladewise.losses.rings import path_to, ring_logsumexp
+from cladewise.losses.rings import path_rings, path_to
 from cladewise.ops import at_least_float, tree_index
 from cladewise.taxonomy import Taxonomy
 
@@ -53,26 +52,13 @@ def descendant_softmax(
     path = path_to(node, taxonomy)
     on_path = torch.arange(path.shape[1], device=path.device) <= index.depth[node, None]
     weight = on_path / (index.leaf_end[path] - index.leaf_start[path]).to(scores.dtype)
+    rings = path_rings(scores, path, node, taxonomy)
+    own = torch.where(on_path, rings[0], 0.0)
     if form == "all":
-        own = scores.gather(-1, path)
-        terms = cross_entropy(scores, node, reduction="none")[:, None] + own[:, -1:] - own  # the last is the target's
+        among = torch.cat(rings, dim=-1).logsumexp(-1, keepdim=True)
     else:
-        own, siblings = _own_and_siblings(scores, path, on_path, index.end)
-        terms = _own_and_outside(own, siblings) - own
-    return (terms * weight).sum(-1).reshape(target.shape)
-
-
-def _own_and_siblings(scores: Tensor, path: Tensor, on_path: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-    """Score of each node of the path, and log-sum-exp over the subtrees of its siblings from the second node on.
-
-    Both are rings: the score between all at or under the node and all strictly under it, the siblings between all
-    strictly under their parent and all at or under the node.
-    """
-    stop = end[path]
-    begin = torch.where(on_path, path, stop)  # below the target: nothing, at its end
-    starts = torch.stack([begin, torch.minimum(begin + 1, stop)], dim=-1).flatten(1)
-    rings = ring_logsumexp(scores, (starts, stop.repeat_interleave(2, dim=1)))
-    return torch.where(on_path, rings[:, ::2], 0.0), rings[:, 1:-1:2]
+        among = _own_and_outside(own, rings[1][:, :-1])
+    return ((among - own) * weight).sum(-1).reshape(target.shape)
 
 
 def _own_and_outside(own: Tensor, siblings: Tensor) -> Tensor:

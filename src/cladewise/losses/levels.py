@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from cladewise.losses.loss import Loss
+from cladewise.losses.rings import ring_logsumexp_and_values
 from cladewise.predictions import level_layout
 from cladewise.taxonomy import Taxonomy
 
@@ -56,7 +56,7 @@ class LevelSoftmaxLoss(Loss):
         scored = np.unique(by_level) if tied else by_level
         columns = np.searchsorted(scored, by_level) if tied else np.arange(by_level.size)
         classes = [_class_of_node(taxonomy, level, nodes) for level, nodes in zip(self.levels, layout, strict=True)]
-        self._sizes = [nodes.size for nodes in layout]
+        self._starts = np.cumsum([0, *(nodes.size for nodes in layout)])[:-1].tolist()
         self._num_outputs = scored.size
         self.register_buffer("_columns", torch.from_numpy(columns), persistent=False)
         self.register_buffer(
@@ -72,11 +72,15 @@ class LevelSoftmaxLoss(Loss):
         scores = logits.reshape(node.numel(), logits.shape[-1])
         if self.tied:
             scores = scores.index_select(1, self._columns.to(logits.device))
-        loss = scores[:, :0].sum(-1)
-        wanted = self._classes.to(logits.device)[:, node]
-        for of_level, classes in zip(scores.split(self._sizes, dim=-1) if self._sizes else (), wanted, strict=True):
-            loss = loss + cross_entropy(of_level, classes, reduction="none", ignore_index=NO_LABEL)
-        return loss.reshape(target.shape)
+        if not self._starts:
+            return scores.sum(-1).reshape(target.shape)
+        first = torch.tensor(self._starts, device=logits.device)  # the rings between ranges to the end are the levels
+        starts = first.expand(node.numel(), -1)
+        ranges = starts, torch.full_like(starts, scores.shape[1])
+        classes = self._classes.to(logits.device)[:, node].t()
+        says = classes != NO_LABEL
+        rings, own = ring_logsumexp_and_values(scores, ranges, torch.where(says, starts + classes, 0))
+        return torch.where(says, rings - own, 0.0).sum(-1).reshape(target.shape)
 
 
 def _class_of_node(taxonomy: Taxonomy, level: int, nodes: NDArray[np.int64]) -> NDArray[np.int64]:

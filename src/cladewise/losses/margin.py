@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from cladewise.errors import InputError
 from cladewise.losses.loss import Loss, check_between
-from cladewise.losses.rings import fill_rings, node_ranges, path_to
+from cladewise.losses.rings import fill_rings, node_ranges, path_rings, path_to
 from cladewise.ops import ancestors, at_least_float, tree_index
 from cladewise.taxonomy import Taxonomy
 
@@ -108,6 +108,8 @@ def soft_max_margin(
         target stays in, which gives :math:`\ln(1 + e^{\ell})` of the authors' value.
     """
     scores, node = at_least_float(logits).reshape(-1, logits.shape[-1]), target.reshape(-1)
+    if margin == "incorrect" and form == "soft":
+        return _lowered_path(scores, node, taxonomy, tau).reshape(target.shape)
     if margin == "incorrect":
         rivals = _lower_path(scores, node, taxonomy, tau)
     else:
@@ -117,6 +119,15 @@ def soft_max_margin(
     else:
         loss = rivals.max(-1).values - rivals.gather(-1, node[:, None]).squeeze(-1)
     return loss.reshape(target.shape)
+
+
+def _lowered_path(scores: Tensor, node: Tensor, taxonomy: Taxonomy, tau: float) -> Tensor:
+    """Cross-entropy of the target among the scores with those of the target and its ancestors lowered."""
+    path = path_to(node, taxonomy)
+    own, beside = path_rings(scores, path, node, taxonomy)
+    lowered = own - tau
+    at_target = tree_index(taxonomy, node.device).depth[node, None]
+    return torch.cat([lowered, beside], dim=1).logsumexp(1) - lowered.gather(1, at_target).squeeze(1)
 
 
 def _lower_path(scores: Tensor, node: Tensor, taxonomy: Taxonomy, tau: float) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from cladewise.ops import ancestors, tree_index
+from cladewise.ops.kernels import by_rows, has_kernels
 from cladewise.ops.segments import BLOCK, Segments
 from cladewise.taxonomy import Taxonomy
 
@@ -64,6 +65,34 @@ def fill_rings(by_ring: Float[Tensor, "batch range"], ranges: Ranges, width: int
     return values.flatten().repeat_interleave(bounds.diff(dim=1).flatten(), output_size=size).view(-1, width)
 
 
+def path_rings(
+    scores: Float[Tensor, "batch node"],
+    path: Int[Tensor, "batch depth"],
+    target: Int[Tensor, " batch"],
+    taxonomy: Taxonomy,
+) -> tuple[Float[Tensor, "batch depth"], Float[Tensor, "batch depth"]]:
+    """Score of each node of the target's path, and log-sum-exp over the subtrees of the siblings of the next one down.
+
+    What lies under the target comes where the target does. Both are -inf below, and where there is nothing.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> target = torch.tensor([3, 1])
+        >>> own, beside = path_rings(torch.zeros(2, 5), path_to(target, t), target, t)
+        >>> own.exp(), beside.exp().round()
+        (tensor([[1., 1., 1.],
+                [1., 1., 0.]]), tensor([[1., 1., 0.],
+                [1., 2., 0.]]))
+    """
+    index = tree_index(taxonomy, path.device)
+    on_path = torch.arange(path.shape[1], device=path.device) <= index.depth[target, None]
+    stop = index.end[path]
+    begin = torch.where(on_path, path, stop)  # below the target: nothing, at its end
+    starts = torch.stack([begin, torch.minimum(begin + 1, stop)], dim=-1).flatten(1)
+    rings = ring_logsumexp(scores, (starts, stop.repeat_interleave(2, dim=1)))
+    return rings[:, ::2], rings[:, 1::2]
+
+
 def ring_logsumexp(values: Float[Tensor, "batch out"], ranges: Ranges) -> Float[Tensor, "batch range"]:
     """Log-sum-exp over the ring of each of the nested ranges, the innermost range being its own ring.
 
@@ -74,14 +103,47 @@ def ring_logsumexp(values: Float[Tensor, "batch out"], ranges: Ranges) -> Float[
         >>> ring_logsumexp(torch.zeros(1, 6), (torch.tensor([[0, 2, 2]]), torch.tensor([[6, 5, 3]]))).exp().round()
         tensor([[3., 2., 1.]])
     """
-    return _RingLogSumExp.apply(values.contiguous(), *ranges)
+    return ring_logsumexp_and_values(values, ranges, ranges[0][:, :0])[0]
+
+
+def ring_logsumexp_and_values(
+    values: Float[Tensor, "batch out"], ranges: Ranges, columns: Int[Tensor, "batch column"]
+) -> tuple[Float[Tensor, "batch range"], Float[Tensor, "batch column"]]:
+    """As :func:`ring_logsumexp`, and the values at some columns, whose gradient then costs no further row.
+
+    Example:
+        >>> rings, own = ring_logsumexp_and_values(torch.zeros(1, 6), torch.tensor([[[0]], [[6]]]), torch.tensor([[3]]))
+        >>> rings.exp().round(), own
+        (tensor([[6.]]), tensor([[0.]]))
+    """
+    function = _CompiledRingLogSumExp if has_kernels(values) else _RingLogSumExp
+    return function.apply(values.contiguous(), *ranges, columns)
+
+
+class _CompiledRingLogSumExp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, starts: Tensor, ends: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+        out = torch.empty(starts.shape, dtype=torch.float64)
+        by_rows("ring_logsumexp", values, starts, ends, out)
+        ctx.save_for_backward(values, starts, ends, out, columns)
+        return out.to(values.dtype, copy=True), values.gather(1, columns)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None, None, None]:
+        *saved, columns = ctx.saved_tensors
+        grad = torch.empty_like(saved[0])
+        by_rows("ring_logsumexp_gradient", *saved, grads[0], grad)
+        return grad.scatter_add_(1, columns, grads[1]), None, None, None
 
 
 class _RingLogSumExp(torch.autograd.Function):
     """Plain sums of exponentials where those are exact to rounding, on a CPU; sums relative to a peak elsewhere."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
+    def forward(ctx: Any, values: Tensor, starts: Tensor, ends: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
         ctx.cut = cut = Segments.between(values.shape[1], starts, ends)
         if values.is_cuda:
             rings = _logarithmic(values, cut)
@@ -90,15 +152,15 @@ class _RingLogSumExp(torch.autograd.Function):
             rows = _unsafe_rows(rings, starts, ends)
             if rows.numel():
                 rings[rows] = _logarithmic(values[rows], Segments.between(values.shape[1], starts[rows], ends[rows]))
-        ctx.save_for_backward(values, rings)
-        return rings
+        ctx.save_for_backward(values, rings, columns)
+        return rings, values.gather(1, columns)
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
         ctx: Any, *grads: Tensor
-    ) -> tuple[Tensor, None, None]:
-        values, rings = ctx.saved_tensors
+    ) -> tuple[Tensor, None, None, None]:
+        values, rings, columns = ctx.saved_tensors
         cut: Segments = ctx.cut
         base, scale = _by_segment(rings.masked_fill(rings == -torch.inf, 0.0)), _by_segment(grads[0])
         block_base, block_scale = cut.spread_to_blocks(base, torch.inf), cut.spread_to_blocks(scale, 0.0)
@@ -109,7 +171,7 @@ class _RingLogSumExp(torch.autograd.Function):
             share.exp_().mul_(block_scale[rows, :, None])
         share = torch.exp(values.flatten()[cut.singles] - cut.spread_to_singles(base))
         grad.view(-1)[cut.singles] = share.mul_(cut.spread_to_singles(scale))
-        return grad, None, None
+        return grad.scatter_add_(1, columns, grads[1]), None, None, None
 
 
 def _linear(values: Tensor, cut: Segments) -> Tensor:

@@ -254,6 +254,37 @@ def nested_logsumexp_gradient(
             _scaled_exp(x[outer:end], shift, scale, g[outer:end])
 
 
+@_kernel
+def ring_logsumexp(first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats) -> None:
+    """Of what each nested range has beyond the next one in, relative to its own maximum; ``out`` as in the nested one."""
+    for row in range(first, last):
+        x = values[row]
+        begin = end = starts[row, -1]
+        for k in range(starts.shape[1] - 1, -1, -1):
+            left, right = x[starts[row, k] : begin], x[end : ends[row, k]]
+            begin, end = starts[row, k], ends[row, k]
+            peak = _largest(right, _largest(left, x.dtype.type(-np.inf)))
+            shift = _finite(peak)
+            out[row, k] = shift + np.log(_sum_of_exp(left, shift) + _sum_of_exp(right, shift))
+
+
+@_kernel
+def ring_logsumexp_gradient(
+    first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats, by_ring: Floats, grad: Floats
+) -> None:
+    """Every value has its share of its ring's weight."""
+    for row in range(first, last):
+        x, g = values[row], grad[row]
+        begin = end = starts[row, -1]
+        for k in range(starts.shape[1] - 1, -1, -1):
+            exact = _finite(out[row, k])
+            shift = x.dtype.type(exact)
+            scale = x.dtype.type(by_ring[row, k] * math.exp(shift - exact))
+            _scaled_exp(x[starts[row, k] : begin], shift, scale, g[starts[row, k] : begin])
+            _scaled_exp(x[end : ends[row, k]], shift, scale, g[end : ends[row, k]])
+            begin, end = starts[row, k], ends[row, k]
+
+
 # ---------------------------------------------------------------- tiles
 
 
