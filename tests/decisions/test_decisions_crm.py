@@ -118,7 +118,7 @@ def test_a_file_names_its_rows_and_columns(tmp_path: Path, suffix: str) -> None:
     expected = values[:3][[columns.index(v) for v in leaves]][:, [columns.index(v) for v in leaves]]
     torch.testing.assert_close(CRM(cost=only).risk(prediction), CRM(cost=expected).risk(prediction))  # written anew
     with pytest.raises(
-        InputError, match=r"Expected costs \[6, 3\], a column a leaf, but got shape \[3, 3\] at .*costs"
+        InputError, match=r"Expected costs \[6, 3\], a column a leaf, but got shape \[3, 3\] at .*costs.*row for every"
     ):
         CRM("nodes", only)(prediction)
 
@@ -143,7 +143,9 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
     assert "Expected a row for each of 2 labels, but got none for 'a'" in text("node,a,b\nb,1,0\n")
     assert "Expected a label of the taxonomy, but got 'c'" in text("node,a,b\na,1,0\nc,1,0\n")
     assert "Expected every label once, but got 'a' twice" in text("node,a,b\na,1,0\na,1,0\nb,0,0\n")
-    assert "Expected finite costs, but got an infinite one or NaN" in text("node,a,b\na,1,nan\nb,0,0\n")
+    for rows in ("b,0,0\na,1,nan\n", "a,1,\nb,0,0\n", "b,0,0\na,1\n", "a,1,inf\nb,0,0\n"):
+        message = "got an infinite one, none or NaN for the answer 'a' where 'b' is true at"
+        assert f"Expected finite costs, but {message}" in text(f"node,a,b\n{rows}")
     assert "Expected a table of costs" in text("node,a,b\na,1,x\nb,0,0\n")
     assert "Expected a table of costs" in text("not an array", "costs.npy")
 

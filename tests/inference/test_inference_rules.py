@@ -196,8 +196,13 @@ def test_weights_come_from_a_file_or_a_tensor(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(InputError, match=error):
             Diffusion(weights=str(file))(prediction)
+    file.write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match=r"a text in UTF-8, but got invalid start byte after 0 bytes at .*weights.csv"):
+        Diffusion(weights=str(file))(prediction)
     with pytest.raises(InputError, match="which does not exist"):
         Diffusion(weights="nowhere.csv")(prediction)
+    with pytest.raises(InputError, match="which is not one"):
+        Diffusion(weights=str(tmp_path))(prediction)
 
 
 @pytest.mark.parametrize(
@@ -376,6 +381,9 @@ def test_subset_from_a_file(tmp_path: Path) -> None:
         rule(prediction)
     file.write_text("\n")
     with pytest.raises(InputError, match=r"at least one allowed node, but got none at .*region.txt"):
+        rule(prediction)
+    file.write_bytes(b"1\n\xff\n")
+    with pytest.raises(InputError, match=r"a text in UTF-8, but got invalid start byte after 2 bytes at .*region.txt"):
         rule(prediction)
     for allowed, text in (
         ((), "at least one allowed node"),

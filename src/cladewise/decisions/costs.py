@@ -38,9 +38,15 @@ def cost_table(cost: str | Tensor, taxonomy: Taxonomy, *, all_nodes: bool) -> Fl
     nodes, leaves = taxonomy.num_nodes, taxonomy.num_leaves
     wanted = nodes if all_nodes else leaves
     if table.ndim != 2 or table.shape[1] != leaves or table.shape[0] not in (nodes, wanted):
-        raise InputError(f"costs [{wanted}, {leaves}], a column a leaf", f"shape {list(table.shape)}", at=at)
+        advice = "over=nodes needs a row for every node." if all_nodes and table.shape == (leaves, leaves) else ""
+        shape = f"shape {list(table.shape)}"
+        raise InputError(f"costs [{wanted}, {leaves}], a column a leaf", shape, at=at, advice=advice)
     if not bool(table.isfinite().all()):
-        raise InputError("finite costs", "an infinite one or NaN", at=at)
+        row, column = (int(place) for place in (~table.isfinite()).nonzero()[0])
+        answer = row if table.shape[0] == nodes else int(taxonomy.leaf_nodes[row])
+        truth = taxonomy.path_name(int(taxonomy.leaf_nodes[column]))
+        place = f"for the answer {taxonomy.path_name(answer)!r} where {truth!r} is true"
+        raise InputError("finite costs", f"an infinite one, none or NaN {place}", at=at)
     return table if table.shape[0] == wanted else table[tree_index(taxonomy, table.device).leaf_nodes]
 
 
