@@ -38,6 +38,7 @@ OPERATIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
     "subtree_sum": (TREE.num_nodes, lambda x: ops.subtree_sum(x, TREE)),
     "path_sum": (TREE.num_nodes, lambda x: ops.path_sum(x, TREE)),
     "leaf_path_sum": (TREE.num_nodes - 1, lambda x: ops.leaf_path_sum(x, TREE)),
+    "leaf_subtree_sum": (TREE.num_leaves, lambda x: ops.leaf_subtree_sum(x, TREE, share=0.3)),
     "sibling_log_softmax": (TREE.num_nodes - 1, lambda x: ops.sibling_log_softmax(x, TREE)),
     "path_sibling_nll": (TREE.num_nodes - 1, lambda x: ops.path_sibling_nll(x, TARGET, TREE)),
 }

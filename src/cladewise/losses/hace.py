@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from cladewise.errors import InputError
@@ -121,16 +122,37 @@ def node_cross_entropy(
         >>> node_cross_entropy(torch.zeros(1, 4), torch.tensor([[0.0, 0.0, 0.5, 0.5]]), t).exp().round()
         tensor([4.])
     """
-    scores = at_least_float(logits)
-    if domain == "leaves":
-        log_mass = leaf_logsumexp(scores, taxonomy)
-    else:
-        log_mass = subtree_logsumexp(scores if domain == "nodes" else pad(scores, (1, 0), value=-torch.inf), taxonomy)
+    log_mass = _log_mass(at_least_float(logits), taxonomy, domain)
     wanted = torch.empty_like(log_mass).copy_(wanted)  # in the same order in memory: mixed orders are slow to combine
     if eps:
         return (_surprise(log_mass, eps) * wanted).sum(-1)
     wanted[..., 0] -= wanted.sum(-1)  # takes the root's log-mass off every term, at the cost of no further row of nodes
-    return -(log_mass * wanted).sum(-1)
+    return -(log_mass[..., None, :] @ wanted[..., None])[..., 0, 0]
+
+
+def _log_mass(scores: Tensor, taxonomy: Taxonomy, domain: Domain) -> Float[Tensor, "*batch node"]:
+    """Log-sum-exp of what is scored at or under every node."""
+    if domain == "leaves":
+        return leaf_logsumexp(scores, taxonomy)
+    return subtree_logsumexp(scores if domain == "nodes" else pad(scores, (1, 0), value=-torch.inf), taxonomy)
+
+
+class _DotWithPath(torch.autograd.Function):
+    """Product of every row of values and one of weights, shared by all rows but for some places."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, shared: Tensor, places: Tensor, further: Tensor) -> Tensor:
+        ctx.save_for_backward(shared, places, further)
+        return values @ shared + (values.gather(-1, places) * further).sum(-1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None, None, None]:
+        shared, places, further = ctx.saved_tensors
+        grad = grads[0][..., None]
+        return (grad * shared).scatter_add_(-1, places, grad * further), None, None, None
 
 
 def _scored(domain: Support, with_root: bool) -> Domain:
@@ -231,9 +253,12 @@ class HACE(Loss):
             target, self.taxonomy, dilution=self.dilution, with_root=self.with_root, dtype=logits.dtype
         )
         spread = torch.as_tensor(self._spread, dtype=logits.dtype, device=logits.device)
-        own = (1.0 - self.smoothing - self._share) * weights
-        wanted = spread.expand(*target.shape, -1).scatter_add(-1, path.clamp(min=0), own)
-        return node_cross_entropy(logits, wanted, self.taxonomy, self.scored, eps=self.eps)
+        own, places = (1.0 - self.smoothing - self._share) * weights, path.clamp(min=0)
+        if self.eps:
+            wanted = spread.expand(*target.shape, -1).scatter_add(-1, places, own)
+            return node_cross_entropy(logits, wanted, self.taxonomy, self.scored, eps=self.eps)
+        own[..., 0] -= own.sum(-1) + spread.sum()  # the root's log-mass, off every term
+        return -_DotWithPath.apply(_log_mass(logits, self.taxonomy, self.scored), spread, places, own)
 
     def _receivers(self) -> NDArray[np.bool_]:
         """Nodes that horizontal smoothing gives mass to."""

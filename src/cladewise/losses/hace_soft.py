@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
 from cladewise.losses.hace import HACE, Support, node_cross_entropy
 from cladewise.losses.soft_labels import Distance, soft_targets
-from cladewise.ops import tree_index
+from cladewise.ops import leaf_subtree_sum, tree_index
 from cladewise.taxonomy import Taxonomy
 
 
@@ -27,14 +26,10 @@ def dilute(
         tensor([[0.3750, 0.1250, 0.2500, 0.2500]])
     """
     index = tree_index(taxonomy, leaf_mass.device)
-    mass = leaf_mass.new_zeros(taxonomy.num_nodes, leaf_mass.shape[0])  # node by node: a step up adds whole rows
-    mass.index_copy_(0, index.leaf_nodes, leaf_mass.t().contiguous())
+    mass = leaf_subtree_sum(leaf_mass, taxonomy, share=1.0 - dilution)
     top = 0 if with_root else 1
-    for level in reversed(index.levels[top:]):
-        arriving = embedding_bag(level.children, mass, level.first_child, mode="sum")
-        mass.index_add_(0, level.parents, arriving, alpha=1.0 - dilution)
-    kept = mass.new_ones(taxonomy.num_nodes, 1).masked_fill_(index.depth[:, None] > top, dilution)
-    return mass.mul_(kept).t()
+    kept = mass.new_ones(taxonomy.num_nodes).masked_fill_(index.depth > top, dilution)
+    return mass * kept.masked_fill_(index.depth < top, 0.0)
 
 
 class HACESoft(HACE):

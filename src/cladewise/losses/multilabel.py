@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 
 from cladewise.losses.loss import Loss, check_between, check_choice
 from cladewise.ops import ancestors, at_least_float, tree_index
+from cladewise.ops.kernels import by_rows, has_kernels
 from cladewise.taxonomy import Taxonomy
 
 Below = Literal["negative", "ignored"]
@@ -54,48 +55,83 @@ def multilabel_focal(
     scores = at_least_float(logits).reshape(target.numel(), taxonomy.num_nodes - 1)
     node = target.reshape(-1)
     path = ancestors(node, taxonomy)[:, 1:]
-    negatives = _FocalSum.apply(scores, gamma, _no_negatives(node, path, taxonomy, below))
+    negatives = focal_sum(scores, gamma, *_positives(node, path, taxonomy, below))
     on_path = -pad(scores, (1, 0)).gather(1, path.clamp(min=0)) if taxonomy.max_depth else scores
-    positives = _FocalSum.apply(on_path, gamma, torch.nonzero(path.flatten() < 0).squeeze(1))
+    depth = tree_index(taxonomy, node.device).depth[node, None]
+    positives = focal_sum(on_path, gamma, depth, torch.full_like(depth, taxonomy.max_depth))
     return (alpha * positives + (1.0 - alpha) * negatives).reshape(target.shape)
 
 
-def _no_negatives(
+def _positives(
     node: Int[Tensor, " image"], path: Int[Tensor, "image depth"], taxonomy: Taxonomy, below: Below
-) -> Int[Tensor, " position"]:
-    """Flat positions of the scores, ``[image, child]``, that are not negatives."""
-    image, place = torch.nonzero(path >= 0, as_tuple=True)
-    positives = image * (taxonomy.num_nodes - 1) + path[image, place] - 1
-    if below == "negative":
-        return positives
-    child = torch.arange(1, taxonomy.num_nodes, device=node.device)
-    under = (child > node[:, None]) & (child < tree_index(taxonomy, node.device).end[node][:, None])
-    return torch.cat([positives, torch.nonzero(under.flatten()).squeeze(1)])
+) -> tuple[Int[Tensor, "image depth"], Int[Tensor, "image depth"]]:
+    """Where the columns that are not negatives begin and end; those of no node at the end of the row."""
+    width = taxonomy.num_nodes - 1
+    starts = torch.where(path > 0, path - 1, width)
+    ends = torch.where(path > 0, path, width)
+    if below == "ignored":
+        ends = torch.where(path == node[:, None], tree_index(taxonomy, node.device).end[path] - 1, ends)
+    return starts, ends
+
+
+def focal_sum(
+    scores: Float[Tensor, "batch column"],
+    gamma: float,
+    starts: Int[Tensor, "batch range"],
+    ends: Int[Tensor, "batch range"],
+) -> Float[Tensor, " batch"]:
+    r"""Sum over every row of the focal loss of scores that should be low, some ranges of columns left out.
+
+    With :math:`s = \sigma(x)` and :math:`n = -\log \sigma(-x)` the loss is :math:`s^\gamma n`, and its derivative
+    :math:`s^\gamma (\gamma (1 - s) n + s)`. The ranges are ascending.
+
+    Example:
+        >>> focal_sum(torch.zeros(1, 4), 0.0, torch.tensor([[0, 3]]), torch.tensor([[1, 3]])).exp().round()
+        tensor([8.])
+    """
+    return _FocalSum.apply(scores.contiguous(), gamma, starts, ends)
 
 
 class _FocalSum(torch.autograd.Function):
-    r"""Sum over every row of the focal loss of scores that should be low, some left out by their flat position.
-
-    With :math:`s = \sigma(x)` and :math:`n = -\log \sigma(-x)` the loss is :math:`s^\gamma n`, and its derivative
-    :math:`s^\gamma (\gamma (1 - s) n + s)`. Both are computed at once, and the derivative alone is kept.
-    """
+    """Loss and derivative are computed at once, and the derivative alone is kept."""
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, gamma: float, left_out: Tensor) -> Tensor:
-        loss, slope = torch.empty_like(scores), torch.empty_like(scores)
-        step = max(1, CHUNK // max(1, scores.shape[1])) if scores.device.type == "cpu" else max(1, scores.shape[0])
-        for rows in (slice(i, i + step) for i in range(0, scores.shape[0], step)):
-            loss[rows], slope[rows] = _focal(scores[rows], gamma)
-        ctx.save_for_backward(slope.view(-1).index_fill_(0, left_out, 0.0).view(scores.shape))
-        return loss.view(-1).index_fill_(0, left_out, 0.0).view(scores.shape).sum(-1)
+    def forward(ctx: Any, scores: Tensor, gamma: float, starts: Tensor, ends: Tensor) -> Tensor:
+        slope = torch.empty_like(scores)
+        if has_kernels(scores):
+            out = scores.new_empty(scores.shape[0])
+            by_rows("focal", scores, starts, ends, torch.tensor([gamma], dtype=torch.float64), out, slope)
+        else:
+            loss = torch.empty_like(scores)
+            for rows in _chunks(scores):
+                loss[rows], slope[rows] = _focal(scores[rows], gamma)
+            left_out = _inside(starts, ends, scores.shape[1])
+            for values in (loss, slope):
+                values.view(-1).index_fill_(0, left_out, 0.0)
+            out = loss.sum(-1)
+        ctx.save_for_backward(slope)
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
         ctx: Any, *grads: Tensor
-    ) -> tuple[Tensor, None, None]:
+    ) -> tuple[Tensor, None, None, None]:
         (slope,) = ctx.saved_tensors
-        return slope * grads[0][:, None], None, None
+        return slope * grads[0][:, None], None, None, None
+
+
+def _chunks(values: Tensor) -> list[slice]:
+    step = max(1, CHUNK // max(1, values.shape[1])) if values.device.type == "cpu" else max(1, values.shape[0])
+    return [slice(i, i + step) for i in range(0, values.shape[0], step)]
+
+
+def _inside(starts: Tensor, ends: Tensor, width: int) -> Int[Tensor, " position"]:
+    """Flat positions of the columns in some ranges of every row."""
+    row = torch.arange(starts.shape[0], device=starts.device)[:, None]
+    first, size = (row * width + starts).flatten(), (ends - starts).flatten()
+    place = torch.arange(int(size.sum()), device=starts.device)
+    return place + torch.repeat_interleave(first - size.cumsum(0) + size, size)
 
 
 def _focal(x: Tensor, gamma: float) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,15 @@ from cladewise.ops.precision import at_least_float
 from cladewise.ops.relations import ancestors, is_ancestor, lca, lca_height
 from cladewise.ops.siblings import path_sibling_nll, sibling_log_softmax
 from cladewise.ops.solve import diffuse, diffusion_entries
-from cladewise.ops.subtree import leaf_logsumexp, leaf_path_sum, path_sum, subtree_logsumexp, subtree_max, subtree_sum
+from cladewise.ops.subtree import (
+    leaf_logsumexp,
+    leaf_path_sum,
+    leaf_subtree_sum,
+    path_sum,
+    subtree_logsumexp,
+    subtree_max,
+    subtree_sum,
+)
 
 __all__ = [
     "Domain",
@@ -22,6 +30,7 @@ __all__ = [
     "lca_height",
     "leaf_logsumexp",
     "leaf_path_sum",
+    "leaf_subtree_sum",
     "nested_logsumexp",
     "path_logsumexp",
     "path_sibling_nll",

@@ -256,7 +256,7 @@ def nested_logsumexp_gradient(
 
 @_kernel
 def ring_logsumexp(first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats) -> None:
-    """Of what each nested range has beyond the next one in, relative to its own maximum; ``out`` as in the nested one."""
+    """Of what each nested range has beyond the next one in, relative to its own maximum; ``out`` is double."""
     for row in range(first, last):
         x = values[row]
         begin = end = starts[row, -1]
@@ -561,15 +561,18 @@ def subtree_sum(
 
 
 @_kernel
-def path_sum(first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, at: Nodes, out: Floats) -> None:
-    """Sum over every node and all above it; ``nodes`` have the values, and ``at`` the results."""
+def path_sum(
+    first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, share: Floats, at: Nodes, out: Floats
+) -> None:
+    """Sum over every node and a share of its parent's; ``nodes`` have the values, and ``at`` the results."""
     tile, lines = np.empty(parents.size * ROWS, values.dtype), np.zeros(STRIP * ROWS, values.dtype)
+    shares = np.full(ROWS, share[0], values.dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
         tile[:] = 0.0
         _spread(values, begin, rows, nodes, lines, tile)
         for v in range(1, parents.size):
-            _line_plus(tile, v, tile, parents[v], tile, v)
+            _line_plus_product(tile, v, tile, parents[v], shares, 0)
         _collect(tile, at, lines, out, begin, rows)
 
 
@@ -646,6 +649,48 @@ def subtree_logsumexp_gradient(
                 for i in range(g.size):
                     g_i = g[i]
                     g[i] = g_i if x[i] != nothing else zero
+
+
+# ---------------------------------------------------------------- a yes or no at every node
+
+
+@_kernel
+def focal(
+    first: int, last: int, scores: Floats, starts: Nodes, ends: Nodes, gamma: Floats, out: Floats, slope: Floats
+) -> None:
+    """Focal loss of scores that should be low, summed outside some ranges in ascending order, and its derivative."""
+    power = scores.dtype.type(gamma[0])
+    for row in range(first, last):
+        x, y = scores[row], slope[row]
+        begin, total = 0, 0.0
+        for k in range(starts.shape[1]):
+            total += _focal(x[begin : starts[row, k]], power, y[begin : starts[row, k]])
+            y[starts[row, k] : ends[row, k]] = 0.0
+            begin = ends[row, k]
+        out[row] = total + _focal(x[begin:], power, y[begin:])
+
+
+@_kernel
+def _focal(scores: Floats, gamma: Any, slope: Floats) -> float:
+    zero, one, least = scores.dtype.type(0), scores.dtype.type(1), scores.dtype.type(-1e30)
+    total = 0.0
+    for begin in range(0, scores.size, PIECE):
+        values, slopes = scores[begin : begin + PIECE], slope[begin : begin + PIECE]
+        part = zero
+        for i in range(values.size):
+            x = values[i]
+            small = exp(-abs(x))
+            above = one + small
+            share = one / above
+            tail = log(above) + (small - (above - one)) * share  # log1p of small
+            nats = tail + max(x, zero)
+            probability = share if x > zero else small * share
+            rest = small * share if x > zero else share
+            weight = probability if gamma == one else exp(gamma * (max(min(x, zero), least) - tail))
+            part += weight * nats
+            slopes[i] = weight * (gamma * rest * nats + probability)
+        total += part
+    return total
 
 
 # ---------------------------------------------------------------- pairs of nodes

@@ -103,28 +103,29 @@ class SubtreeSum(torch.autograd.Function):
     """Of values [batch, column] that belong to the nodes [column], at other nodes; transpose of :class:`PathSum`."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, nodes: Tensor, at: Tensor, index: TreeIndex) -> Tensor:
-        ctx.nodes, ctx.at, ctx.index = nodes, at, index
+    def forward(ctx: Any, values: Tensor, nodes: Tensor, at: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
+        ctx.nodes, ctx.at, ctx.index, ctx.share = nodes, at, index, share
         out = values.new_empty(values.shape[0], at.numel())
-        share = torch.ones(1, dtype=torch.float64)
-        by_rows("subtree_sum", values, nodes, index.parents, share, at, out)
+        by_rows("subtree_sum", values, nodes, index.parents, values.new_tensor([share]), at, out)
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
-        return PathSum.apply(grads[0].contiguous(), ctx.at, ctx.nodes, ctx.index), None, None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
+        grad = PathSum.apply(grads[0].contiguous(), ctx.at, ctx.nodes, ctx.index, ctx.share)
+        return grad, None, None, None, None
 
 
 class PathSum(torch.autograd.Function):
     """Of values [batch, column] that belong to the nodes [column], at other nodes; transpose of :class:`SubtreeSum`."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, nodes: Tensor, at: Tensor, index: TreeIndex) -> Tensor:
-        ctx.nodes, ctx.at, ctx.index = nodes, at, index
+    def forward(ctx: Any, values: Tensor, nodes: Tensor, at: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
+        ctx.nodes, ctx.at, ctx.index, ctx.share = nodes, at, index, share
         out = values.new_empty(values.shape[0], at.numel())
-        by_rows("path_sum", values, nodes, index.parents, at, out)
+        by_rows("path_sum", values, nodes, index.parents, values.new_tensor([share]), at, out)
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
-        return SubtreeSum.apply(grads[0].contiguous(), ctx.at, ctx.nodes, ctx.index), None, None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
+        grad = SubtreeSum.apply(grads[0].contiguous(), ctx.at, ctx.nodes, ctx.index, ctx.share)
+        return grad, None, None, None, None

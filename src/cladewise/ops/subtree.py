@@ -79,6 +79,28 @@ def subtree_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Flo
     return _SubtreeSum.apply(by_node, index).t().reshape(values.shape)
 
 
+def leaf_subtree_sum(
+    leaf_values: Float[Tensor, "*batch leaf"], taxonomy: Taxonomy, *, share: float = 1.0
+) -> Float[Tensor, "*batch node"]:
+    r"""Sum over the leaves at or under every node, of which each step up takes only a share.
+
+    .. math:: y_v = \sum_{l \in B(v)} s^{d(l) - d(v)} x_l
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> leaf_subtree_sum(torch.tensor([1.0, 2.0, 4.0]), t, share=0.5)
+        tensor([2.7500, 1.5000, 1.0000, 2.0000, 4.0000])
+    """
+    index = tree_index(taxonomy, leaf_values.device)
+    rows = _rows(leaf_values, taxonomy.num_leaves)
+    if has_kernels(leaf_values):
+        sums = SubtreeSum.apply(rows, index.leaf_nodes, torch.arange(taxonomy.num_nodes), index, share)
+    else:
+        by_node = rows.new_zeros(taxonomy.num_nodes, rows.shape[0]).index_copy(0, index.leaf_nodes, rows.t())
+        sums = _SubtreeSum.apply(by_node, index, share).t()
+    return sums.reshape(*leaf_values.shape[:-1], taxonomy.num_nodes)
+
+
 def subtree_max(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
     r"""Largest value at every node and all nodes below it.
 
@@ -136,40 +158,41 @@ def _node_major(values: Tensor, taxonomy: Taxonomy) -> tuple[Tensor, TreeIndex]:
     return values.reshape(-1, taxonomy.num_nodes).t(), tree_index(taxonomy, values.device)
 
 
-def _sum_up(by_node: Tensor, index: TreeIndex) -> Tensor:
-    """Add to every node all nodes below it, in place."""
+def _sum_up(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
+    """Add to every node its share of all nodes below it, in place."""
     for level in reversed(index.levels):
-        by_node.index_add_(0, level.parents, embedding_bag(level.children, by_node, level.first_child, mode="sum"))
+        arriving = embedding_bag(level.children, by_node, level.first_child, mode="sum")
+        by_node.index_add_(0, level.parents, arriving, alpha=share)
     return by_node
 
 
-def _sum_down(by_node: Tensor, index: TreeIndex) -> Tensor:
-    """Add to every node all nodes above it, in place."""
+def _sum_down(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
+    """Add to every node its share of all nodes above it, in place."""
     for level in index.levels:
-        by_node.index_add_(0, level.children, by_node.index_select(0, level.parent_of_child))
+        by_node.index_add_(0, level.children, by_node.index_select(0, level.parent_of_child), alpha=share)
     return by_node
 
 
 class _SubtreeSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, by_node: Tensor, index: TreeIndex) -> Tensor:
-        ctx.index = index
-        return _sum_up(by_node.clone(memory_format=torch.contiguous_format), index)
+    def forward(ctx: Any, by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
+        ctx.index, ctx.share = index, share
+        return _sum_up(by_node.clone(memory_format=torch.contiguous_format), index, share)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return _PathSum.apply(grads[0], ctx.index), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return _PathSum.apply(grads[0], ctx.index, ctx.share), None, None
 
 
 class _PathSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, by_node: Tensor, index: TreeIndex) -> Tensor:
-        ctx.index = index
-        return _sum_down(by_node.clone(memory_format=torch.contiguous_format), index)
+    def forward(ctx: Any, by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
+        ctx.index, ctx.share = index, share
+        return _sum_down(by_node.clone(memory_format=torch.contiguous_format), index, share)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return _SubtreeSum.apply(grads[0], ctx.index), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return _SubtreeSum.apply(grads[0], ctx.index, ctx.share), None, None
 
 
 class _SubtreeLogSumExp(torch.autograd.Function):
