@@ -243,6 +243,25 @@ MISTAKES = {
     "setting": ("epochs = 2", "epohcs = 2", r"but got 'epohcs' at changed.toml \[training\]. Did you mean epochs"),
     "table": ('name = "methods"', "", r"name in changed.toml \[\[table\]\]"),
     "table method": ('methods = ["hace:dilution=0.5"]', 'methods = ["hxe"]', "one of the suite's methods: .*'hxe'"),
+    "share": (
+        "search = 0.3",
+        "search = 3.0",
+        r"search in \(0, 1\) .*search = 3.0 and val = 0.0 at changed.toml \[data\]",
+    ),
+    "rate": ("lr = [0.01, 0.1]", "lr = []", r"learning rates above 0 in lr, but got \[\] at changed.toml \[search\]"),
+    "searched": ('metric = "top1"', 'metric = "top"', r"a metric: .*but got 'top' at changed.toml \[search\]"),
+    "baseline": ('baseline = "flat-softmax"', 'baseline = "hxe"', "a baseline among flat-softmax, hace, but got 'hxe'"),
+    "value": (
+        '["none", "top-down"]',
+        '["none", "diffusion:alpha=5"]',
+        r"alpha in \[0, 1\), but got 5.0 at changed.toml",
+    ),
+    "same name": ('name = "decisions"', 'name = "methods"', "of its own for every .*but got 'methods' twice"),
+    "tables": (
+        "[search]",
+        "[tables]",
+        "search, seeds, table, title, .*but got 'tables' at changed.toml. Did you mean table",
+    ),
     "seeds": ("seeds = 2", "seeds = 0", "at least one seed"),
     "type": ("seeds = 2", "seeds = 'two'", "seeds to be a whole number"),
 }

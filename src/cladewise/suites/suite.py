@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -169,6 +170,7 @@ def read_suite(name: str | Path) -> Suite:
 
 def _suite(content: dict[str, Any], path: Path) -> Suite:
     at = path.name
+    _known(content, {f.name for f in dataclasses.fields(Suite)} - {"name", "tables"} | {"table"}, at)
     data = content.pop("data", None)
     entries = [data] if isinstance(data, dict) else data or []
     tables: Any = content.pop("table", [])
@@ -203,12 +205,25 @@ def _check(suite: Suite, at: str) -> None:
         raise InputError("at least one seed", suite.seeds, at=at)
     settings(BackboneConfig, suite.backbone, at=f"{at} [backbone]")
     settings(TrainingConfig, suite.training, at=f"{at} [training]")
-    metric_text(suite.search.metric)
-    for method in suite.methods:
-        parse_spec(methods.available(), "method", method)
-    for table in suite.tables:
-        for metric in table.columns:
-            metric_text(metric)
+    for entry in suite.data:
+        if not (0 < entry.search < 1 and 0 <= entry.val < 1):
+            expected = "shares of the training images, search in (0, 1) and val in [0, 1)"
+            raise InputError(expected, f"search = {entry.search} and val = {entry.val}", at=f"{at} [data]")
+    with _within(f"{at} [search]"):
+        metric_text(suite.search.metric)
+        if not suite.search.lr or min(suite.search.lr) <= 0:
+            raise InputError("learning rates above 0 in lr", list(suite.search.lr))
+    with _within(f"{at} methods"):
+        names = {parse_spec(methods.available(), "method", method)[0] for method in suite.methods}
+    if suite.baseline and suite.baseline.partition(" ")[0] not in names:
+        raise InputError(f"a baseline among {', '.join(sorted(names))}", repr(suite.baseline), at=at)
+    _check_rules(suite.inferences, suite.decisions, at)
+    for number, table in enumerate(suite.tables):
+        if table.name in {other.name for other in suite.tables[:number]}:
+            raise InputError("a name of its own for every [[table]]", f"{table.name!r} twice", at=at)
+        with _within(f"{at} table {table.name}"):
+            for metric in table.columns:
+                metric_text(metric)
         for method in suite.methods_of(table):
             if method not in suite.methods:
                 raise InputError(
@@ -218,16 +233,21 @@ def _check(suite: Suite, at: str) -> None:
                     advice=nearest(method, suite.methods),
                 )
         for infer, decide in suite.rules_of(table):
-            inference_of(None if infer == OWN else infer, inference.BottomUp())
-            decision_of(None if decide == OWN else decide, decisions.Leaf())
+            _check_rules([infer], [decide], f"{at} table {table.name}")
+
+
+def _check_rules(before: Iterable[str], after: Iterable[str], at: str) -> None:
+    with _within(at):
+        for spec in before:
+            inference_of(None if spec == OWN else spec, inference.BottomUp())
+        for spec in after:
+            decision_of(None if spec == OWN else spec, decisions.Leaf())
 
 
 def _entry(kind: type[Entry], values: Any, at: str) -> Entry:
     """A table of the file as its dataclass, lists as tuples."""
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for key in values:
-        if key not in fields:
-            raise InputError(f"one of {', '.join(fields)}", repr(key), at=at, advice=nearest(key, fields))
+    _known(values, fields, at)
     for name, field in fields.items():
         no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if no_default and name not in values:
@@ -239,6 +259,22 @@ def _entry(kind: type[Entry], values: Any, at: str) -> Entry:
         if wanted and (not fits or isinstance(value, bool)):
             raise InputError(f"{key} to be {wanted}", repr(value), at=at)
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _known(keys: Iterable[str], known: Collection[str], at: str) -> None:
+    for key in keys:
+        if key not in known:
+            raise InputError(f"one of {', '.join(sorted(known))}", repr(key), at=at, advice=nearest(key, known))
+
+
+@contextlib.contextmanager
+def _within(at: str) -> Generator[None, None, None]:
+    """Whatever is wrong is wrong in this part of the file."""
+    try:
+        yield
+    except InputError as error:
+        where = f"{at}, {error.at}" if error.at else at
+        raise InputError(error.expected, error.got, at=where, advice=error.advice) from None
 
 
 def _method_specs(values: Any, at: str) -> tuple[str, ...]:
