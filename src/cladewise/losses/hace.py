@@ -123,11 +123,11 @@ def node_cross_entropy(
         tensor([4.])
     """
     log_mass = _log_mass(at_least_float(logits), taxonomy, domain)
-    wanted = torch.empty_like(log_mass).copy_(wanted)  # in the same order in memory: mixed orders are slow to combine
+    weights = wanted.to(log_mass.dtype).contiguous()  # in the order of the log-masses: mixed orders are slow to combine
     if eps:
-        return (_surprise(log_mass, eps) * wanted).sum(-1)
-    wanted[..., 0] -= wanted.sum(-1)  # takes the root's log-mass off every term, at the cost of no further row of nodes
-    return -(log_mass[..., None, :] @ wanted[..., None])[..., 0, 0]
+        return (_surprise(log_mass, eps) * weights).sum(-1)
+    top = weights.sum(-1, keepdim=True)  # the root's log-mass, off every term
+    return -_DotWithPath.apply(log_mass, weights, torch.zeros_like(top, dtype=torch.int64), -top)
 
 
 def _log_mass(scores: Tensor, taxonomy: Taxonomy, domain: Domain) -> Float[Tensor, "*batch node"]:
@@ -138,21 +138,22 @@ def _log_mass(scores: Tensor, taxonomy: Taxonomy, domain: Domain) -> Float[Tenso
 
 
 class _DotWithPath(torch.autograd.Function):
-    """Product of every row of values and one of weights, shared by all rows but for some places."""
+    """Product of every row of values and its weights, or one row of weights for all, and with more at some places."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, shared: Tensor, places: Tensor, further: Tensor) -> Tensor:
-        ctx.save_for_backward(shared, places, further)
-        return values @ shared + (values.gather(-1, places) * further).sum(-1)
+    def forward(ctx: Any, values: Tensor, weights: Tensor, places: Tensor, further: Tensor) -> Tensor:
+        ctx.save_for_backward(weights, places, further)
+        product = values @ weights if weights.ndim == 1 else (values * weights).sum(-1)
+        return product + (values.gather(-1, places) * further).sum(-1)
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
         ctx: Any, *grads: Tensor
     ) -> tuple[Tensor, None, None, None]:
-        shared, places, further = ctx.saved_tensors
+        weights, places, further = ctx.saved_tensors
         grad = grads[0][..., None]
-        return (grad * shared).scatter_add_(-1, places, grad * further), None, None, None
+        return (grad * weights).scatter_add_(-1, places, grad * further), None, None, None
 
 
 def _scored(domain: Support, with_root: bool) -> Domain:

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import pad
 
 from cladewise.losses.loss import Loss, check_between, check_choice
 from cladewise.ops import ancestors, at_least_float, tree_index
@@ -55,10 +54,11 @@ def multilabel_focal(
     scores = at_least_float(logits).reshape(target.numel(), taxonomy.num_nodes - 1)
     node = target.reshape(-1)
     path = ancestors(node, taxonomy)[:, 1:]
-    negatives = focal_sum(scores, gamma, *_positives(node, path, taxonomy, below))
-    on_path = -pad(scores, (1, 0)).gather(1, path.clamp(min=0)) if taxonomy.max_depth else scores
+    negatives, on_path = _FocalSum.apply(
+        scores.contiguous(), gamma, *_positives(node, path, taxonomy, below), path.clamp(min=1) - 1
+    )
     depth = tree_index(taxonomy, node.device).depth[node, None]
-    positives = focal_sum(on_path, gamma, depth, torch.full_like(depth, taxonomy.max_depth))
+    positives = focal_sum(-on_path, gamma, depth, torch.full_like(depth, taxonomy.max_depth))
     return (alpha * positives + (1.0 - alpha) * negatives).reshape(target.shape)
 
 
@@ -70,6 +70,7 @@ def _positives(
     starts = torch.where(path > 0, path - 1, width)
     ends = torch.where(path > 0, path, width)
     if below == "ignored":
+        starts = torch.where(node[:, None] == 0, 0, starts)  # everything is under the root
         ends = torch.where(path == node[:, None], tree_index(taxonomy, node.device).end[path] - 1, ends)
     return starts, ends
 
@@ -89,14 +90,19 @@ def focal_sum(
         >>> focal_sum(torch.zeros(1, 4), 0.0, torch.tensor([[0, 3]]), torch.tensor([[1, 3]])).exp().round()
         tensor([8.])
     """
-    return _FocalSum.apply(scores.contiguous(), gamma, starts, ends)
+    return _FocalSum.apply(scores.contiguous(), gamma, starts, ends, starts[:, :0])[0]
 
 
 class _FocalSum(torch.autograd.Function):
-    """Loss and derivative are computed at once, and the derivative alone is kept."""
+    """The sum, and the scores in some columns, whose gradient then costs no further row.
+
+    Loss and derivative are computed at once, and the derivative alone is kept.
+    """
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, gamma: float, starts: Tensor, ends: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, scores: Tensor, gamma: float, starts: Tensor, ends: Tensor, columns: Tensor
+    ) -> tuple[Tensor, Tensor]:
         slope = torch.empty_like(scores)
         if has_kernels(scores):
             out = scores.new_empty(scores.shape[0])
@@ -109,16 +115,16 @@ class _FocalSum(torch.autograd.Function):
             for values in (loss, slope):
                 values.view(-1).index_fill_(0, left_out, 0.0)
             out = loss.sum(-1)
-        ctx.save_for_backward(slope)
-        return out
+        ctx.save_for_backward(slope, columns)
+        return out, scores.gather(1, columns)
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
         ctx: Any, *grads: Tensor
-    ) -> tuple[Tensor, None, None, None]:
-        (slope,) = ctx.saved_tensors
-        return slope * grads[0][:, None], None, None, None
+    ) -> tuple[Tensor, None, None, None, None]:
+        slope, columns = ctx.saved_tensors
+        return (slope * grads[0][:, None]).scatter_add_(1, columns, grads[1]), None, None, None, None
 
 
 def _chunks(values: Tensor) -> list[slice]:
