@@ -93,6 +93,25 @@ class TestChoiceOfEvaluation:
         maker.write_inference(folder, "diffusion-0.5", skill=0.7)
         assert read_run(folder, "test").evaluation.inference == "bottom-up"
 
+    def test_the_inference_before_the_decision(self, maker):
+        folder = maker.write("own", config={"decision": "node-argmax"})
+        maker.write_inference(folder, "top-down", skill=0.7, decision="node-argmax")
+        chosen = read_run(folder, "test").evaluation
+        assert (chosen.inference, chosen.decision) == ("none", "leaf")
+        asked = read_run(folder, "test", inference="top-down").evaluation
+        assert (asked.inference, asked.decision) == ("top-down", "node-argmax")
+        with pytest.raises(
+            InputError, match=r"by the inference 'diffusion' .* inferences none, top-down\. Run: .* --inf"
+        ):
+            read_run(folder, "test", inference="diffusion")
+
+    def test_a_rule_is_asked_for_as_it_was_given(self, folder):
+        file = RunFolder(folder).evaluation("test", "none", "threshold")
+        content = json.loads(file.read_text())
+        content["rules"] = {"inference": "none", "decision": "threshold:threshold=0.8"}
+        file.write_text(json.dumps(content))
+        assert read_run(folder, "test", "threshold:threshold=0.8").evaluation.decision == "threshold"
+
     def test_all_are_kept(self, folder):
         run = read_run(folder, "test")
         assert [evaluation.decision for evaluation in run.evaluations] == ["leaf", "majority", "threshold"]
@@ -106,7 +125,7 @@ class TestChoiceOfEvaluation:
     def test_open_choice(self, folder):
         for ending in ("json", "parquet"):
             (folder / "evaluations" / f"test-none-leaf.{ending}").unlink()
-        with pytest.raises(InputError, match=r"none-majority, none-threshold\. Choose one with --decision"):
+        with pytest.raises(InputError, match=r"none-majority, none-threshold\. Choose one with --inf"):
             read_run(folder, "test")
 
     def test_unknown(self, folder):

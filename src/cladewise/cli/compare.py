@@ -15,6 +15,9 @@ def compare(
     decision: Annotated[
         str | None, typer.Option(help="Evaluations by which decision; the method's own by default.")
     ] = None,
+    inference: Annotated[
+        str | None, typer.Option(help="Evaluations after which inference; the method's own by default.")
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="Method, group or folder to compare with; the first flat-softmax by default.")
     ] = None,
@@ -26,5 +29,14 @@ def compare(
     """Compare runs on one self-contained HTML page."""
     from cladewise.report import write_page
 
-    page = write_page(runs, out, split=split, title=title, reference=baseline, decision=decision, figures=figures)
+    page = write_page(
+        runs,
+        out,
+        split=split,
+        title=title,
+        reference=baseline,
+        decision=decision,
+        inference=inference,
+        figures=figures,
+    )
     typer.echo(page)

@@ -29,6 +29,11 @@ class Evaluation:
     fingerprint: str
     metrics: Mapping[str, Mapping[str, Any]]
     curves: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    specs: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+
+    def is_by(self, kind: str, name: str) -> bool:
+        """Whether its ``inference`` or ``decision`` has this name: the one in file names, or the rule as given."""
+        return name in (getattr(self, kind), self.specs.get(kind))
 
     def value(self, metric: str) -> float:
         """Value of a metric; NaN where the evaluation has none."""
@@ -63,33 +68,40 @@ def command(folder: Path, split: str) -> str:
     return f"cladewise evaluate {folder} --split {split}"
 
 
-def choose(of_split: Sequence[Evaluation], folder: Path, decision: str | None, config: Mapping[str, Any]) -> Evaluation:
+def choose(
+    of_split: Sequence[Evaluation],
+    folder: Path,
+    config: Mapping[str, Any],
+    *,
+    inference: str | None = None,
+    decision: str | None = None,
+) -> Evaluation:
     """The evaluation that the page shows, of all those of a split.
 
-    Without a decision: the only one there is, else the method's own, which the configuration names, else ``leaf``; the
-    same for the inference, with ``none``.
+    What is not asked for is the method's own inference, which the configuration names, else none; and of what is left
+    the method's own decision, else ``leaf``; whatever there is where there is but one.
 
     Raises:
         InputError: There is no such evaluation, or the choice is open.
     """
     split = of_split[0].split
-    if decision is not None:
-        chosen = [evaluation for evaluation in of_split if evaluation.decision == decision]
-        if not chosen:
-            there = ", ".join(sorted({evaluation.decision for evaluation in of_split}))
-            raise InputError(
-                f"an evaluation by the decision {decision!r} in {folder}",
-                f"decisions {there}",
-                advice=f"Run: {command(folder, split)} --decision {decision}",
-            )
-    else:
-        chosen = _prefer(of_split, "decision", (str(config.get("decision", "")), "leaf"))
+    chosen = list(of_split)
+    for kind, name in (("inference", inference), ("decision", decision)):
+        if name is not None:
+            there = ", ".join(sorted({getattr(evaluation, kind) for evaluation in chosen}))
+            chosen = [evaluation for evaluation in chosen if evaluation.is_by(kind, name)]
+            if not chosen:
+                raise InputError(
+                    f"an evaluation by the {kind} {name!r} in {folder}",
+                    f"{kind}s {there}",
+                    advice=f"Run: {command(folder, split)} --{kind} {name}",
+                )
     chosen = _prefer(chosen, "inference", (str(config.get("inference", NO_INFERENCE)), NO_INFERENCE))
+    chosen = _prefer(chosen, "decision", (str(config.get("decision", "")), "leaf"))
     if len(chosen) > 1:
         listed = ", ".join(f"{evaluation.inference}-{evaluation.decision}" for evaluation in chosen)
-        raise InputError(
-            f"one evaluation of the split {split!r} in {folder}", listed, advice="Choose one with --decision."
-        )
+        advice = "Choose one with --inference and --decision."
+        raise InputError(f"one evaluation of the split {split!r} in {folder}", listed, advice=advice)
     return chosen[0]
 
 
@@ -127,6 +139,7 @@ def read_evaluation(file: Path) -> Evaluation:
             fingerprint=str(content["fingerprint"]),
             metrics=content["metrics"],
             curves=content.get("curves") or {},
+            specs=content.get("rules") or {},
         )
     except KeyError as error:
         raise InputError(f"the entry {error} in an evaluation", "none", at=str(file), advice=advice) from None

@@ -33,6 +33,7 @@ class Overview:
     num_nodes: int
     level_names: tuple[str, ...]
     num_runs: int
+    inferences: tuple[str, ...]
     decisions: tuple[str, ...]
     credit: str
     skipped: tuple[tuple[str, str], ...]
@@ -60,6 +61,7 @@ def make_overview(groups: Sequence[Group], table: Table, title: str | None) -> O
         num_nodes=taxonomy.num_nodes,
         level_names=taxonomy.level_names,
         num_runs=len(runs),
+        inferences=tuple(dict.fromkeys(run.evaluation.inference for run in runs)),
         decisions=tuple(dict.fromkeys(run.evaluation.decision for run in runs)),
         credit=str(images.get("credit", "")),
         skipped=tuple(skipped.items()),

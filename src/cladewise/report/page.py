@@ -39,6 +39,7 @@ def write_page(
     title: str | None = None,
     reference: str | None = None,
     decision: str | None = None,
+    inference: str | None = None,
     figures: str | Path | None = None,
 ) -> Path:
     """Compare runs on one self-contained HTML page: no network, no other file.
@@ -50,6 +51,7 @@ def write_page(
         title: Heading of the page; made from methods and data set where it is not given.
         reference: Baseline of the differences: a method, a group or a folder's name. The first flat softmax else.
         decision: Which decision's evaluation to show, where a run has several.
+        inference: After which inference, likewise.
         figures: Folder for the curves, diagrams and tables as files of their own; none are written without it.
 
     Returns:
@@ -61,7 +63,7 @@ def write_page(
     folders = list({Path(folder).resolve(): Path(folder) for folder in run_folders}.values())
     if not folders:
         raise InputError("at least one run folder", "none", advice="Name some: cladewise compare runs/*")
-    groups = group_runs([read_run(folder, split, decision) for folder in folders])
+    groups = group_runs([read_run(folder, split, decision, inference) for folder in folders])
     page = _write(Path(out), render(groups, title=title, reference=reference))
     if figures is not None:
         from cladewise.report.export import write_figures  # matplotlib takes its time, and most pages need none

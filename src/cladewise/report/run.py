@@ -114,7 +114,7 @@ class Run:
         return [name for name in names if name in self.outcomes.columns]
 
 
-def read_run(folder: Path, split: str, decision: str | None = None) -> Run:
+def read_run(folder: Path, split: str, decision: str | None = None, inference: str | None = None) -> Run:
     """Read what the report needs of one run folder.
 
     Raises:
@@ -140,7 +140,7 @@ def read_run(folder: Path, split: str, decision: str | None = None) -> Run:
                 at=str(evaluation.file),
                 advice=f"Run: {command(folder, split)}",
             )
-    chosen = choose(evaluations, folder, decision, config)
+    chosen = choose(evaluations, folder, config, inference=inference, decision=decision)
     return Run(folder, config, taxonomy, chosen, _read_outcomes(chosen, folder), read_log(files.log), evaluations)
 
 
