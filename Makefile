@@ -29,6 +29,9 @@ docs: $(VENV)/.ready-check
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/diffusion.py
+	$(BIN)/python benchmarks/decisions.py
+	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/million_leaves.py
 	$(BIN)/python benchmarks/taxonomy_build.py
 	$(BIN)/python benchmarks/image_decoding.py

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from cladewise import InputError, datasets, methods, suites
+from cladewise.cli.app import app
 from cladewise.decisions import available as decisions_available
 from cladewise.inference import available as inferences_available
 from cladewise.statistics import mean_and_sd
@@ -171,7 +173,9 @@ def test_a_killed_suite_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_a_head_cannot_have_is_left_out_and_listed(here: Path) -> None:
     file = changed(here, 'methods = ["hace:dilution=0.5"]', 'methods = ["flat-softmax"]')
-    suites.run_suite(read_suite(file), here / "out", seeds=1, progress=False)
+    told = CliRunner().invoke(app, ["benchmark", str(file), "--out", "out", "--seeds", "1"])
+    assert told.exit_code == 0, told.output
+    assert "left out of the tables, one reason a line (1): out/photos/left_out.txt" in told.stderr
     rows = list(csv.DictReader((here / "out/photos/inferences.csv").open()))
     assert [row["inference"] for row in rows] == ["none"]
     (line,) = (here / "out/photos/left_out.txt").read_text().splitlines()

@@ -22,5 +22,10 @@ def benchmark(
     from cladewise.suites import read_suite, run_suite
 
     read = read_suite(suite)
-    for path in run_suite(read, out or Path("runs") / read.name, seeds=seeds, jobs=jobs, data=data):
+    out = out or Path("runs") / read.name
+    for path in run_suite(read, out, seeds=seeds, jobs=jobs, data=data):
         typer.echo(path)
+    for entry in read.data:
+        left_out = out / entry.name / "left_out.txt"
+        if count := len(left_out.read_text(encoding="utf-8").splitlines()):
+            typer.echo(f"cladewise: left out of the tables, one reason a line ({count}): {left_out}", err=True)

@@ -43,6 +43,10 @@ def evaluate(
     fit_split: Annotated[
         str | None, typer.Option(help="Split that rules learn from which learn; each rule's own where none is given.")
     ] = None,
+    recall_at: Annotated[
+        list[float] | None,
+        typer.Option(min=0, max=1, help="Another share of correctness whose recall is wanted: 0.99 for R@99."),
+    ] = None,
 ) -> None:
     """Evaluate runs on a split, by every decision after every inference; print and keep the metrics.
 
@@ -53,7 +57,12 @@ def evaluate(
     decisions = with_threshold(decision or [], threshold) or [None]
     scores = {
         run: engine.evaluate_all(
-            run, split=split, decisions=decisions, inferences=inference or [None], fit_split=fit_split
+            run,
+            split=split,
+            decisions=decisions,
+            inferences=inference or [None],
+            fit_split=fit_split,
+            recall_at=recall_at or (),
         )
         for run in runs
     }
@@ -77,10 +86,15 @@ def _every_metric(scores: dict[Path, list[Scores]]) -> Table:
     table = Table("metric", title_justify="left")
     for run in scores:
         table.add_column(run.name, justify="right")
-    names = dict.fromkeys(name for of_run in scores.values() for name in of_run[0].metrics)
+    names = dict.fromkeys(name for of_run in scores.values() for name in of_run[0].metrics if _is_printed(name))
     for name in names:
         table.add_row(metric_text(name).title, *(_cell(of_run[0].metrics.get(name)) for of_run in scores.values()))
     return table
+
+
+def _is_printed(name: str) -> bool:
+    """Whether a metric is told on the terminal: of those by level the file has more."""
+    return "/" not in name or name.startswith(("level_accuracy/", "ece/"))
 
 
 def _every_rule(scores: dict[Path, list[Scores]]) -> Table:

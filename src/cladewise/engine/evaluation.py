@@ -62,6 +62,7 @@ def evaluate(
     inference: InferenceChoice = None,
     data: Dataset | None = None,
     fit_split: str | None = None,
+    recall_at: Sequence[float] = (),
     progress: bool = True,
     **parameters: Any,
 ) -> Scores:
@@ -76,6 +77,7 @@ def evaluate(
         inference: A rule or its spec, several joined with ``+``; the method's own by default, ``"none"`` for none.
         data: Other data than the run's, with the same taxonomy.
         fit_split: Split that a rule learns from which has something to learn; the rule's own by default.
+        recall_at: Further shares of correctness, in [0, 1], whose recall is wanted: 0.99 gives ``r@99``.
         progress: Show progress bars.
         parameters: Parameters of a decision given by name: ``threshold=0.9``.
 
@@ -85,7 +87,14 @@ def evaluate(
     run = run if isinstance(run, Run) else Run.open(run)
     rule = decision_of(decision, run.method.decision(), **parameters)
     found = evaluate_all(
-        run, split=split, decisions=[rule], inferences=[inference], data=data, fit_split=fit_split, progress=progress
+        run,
+        split=split,
+        decisions=[rule],
+        inferences=[inference],
+        data=data,
+        fit_split=fit_split,
+        recall_at=recall_at,
+        progress=progress,
     )
     return found[0]
 
@@ -98,6 +107,7 @@ def evaluate_all(
     inferences: Sequence[InferenceChoice] = (None,),
     data: Dataset | None = None,
     fit_split: str | None = None,
+    recall_at: Sequence[float] = (),
     progress: bool = True,
     impossible: list[str] | None = None,
 ) -> list[Scores]:
@@ -110,6 +120,7 @@ def evaluate_all(
         inferences: As for :func:`evaluate`.
         data: Other data than the run's, with the same taxonomy.
         fit_split: As for :func:`evaluate`.
+        recall_at: As for :func:`evaluate`.
         progress: Show progress bars.
         impossible: A list to add a line to for each combination that this head cannot have; without one the first such
             is an error.
@@ -118,9 +129,14 @@ def evaluate_all(
         InputError: As :func:`evaluate`.
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    for correct in recall_at:
+        if not 0 <= correct <= 1:
+            raise InputError("a correctness in [0, 1]", correct, advice="R@99 is of 0.99.")
     before = _distinct([inference_of(rule, run.method.inference()) for rule in inferences])
     rules = _distinct([decision_of(rule, run.method.decision()) for rule in decisions])
-    task = _Task(run, split, scored(run, split, data, progress=progress), fit_split, progress, impossible)
+    task = _Task(
+        run, split, scored(run, split, data, progress=progress), fit_split, progress, impossible, tuple(recall_at)
+    )
     return [score for rule in before for score in task.evaluate(rule, rules)]
 
 
@@ -159,6 +175,7 @@ class _Task:
     fit_split: str | None
     progress: bool
     impossible: list[str] | None
+    recall_at: tuple[float, ...] = ()
 
     def evaluate(self, inference: Inference | None, decisions: Sequence[Decision]) -> list[Scores]:
         """Every decision after one inference, each written into the run folder."""
@@ -188,7 +205,7 @@ class _Task:
         """One pass over the images, some at a time."""
         infer: Inference | None = before.rule
         about: dict[str, str] = {}
-        of_prediction = PredictionOutcomes(self.run.taxonomy)
+        of_prediction = PredictionOutcomes(self.run.taxonomy, self.recall_at)
         pairs = [(rule, DecisionOutcomes(rule.rule, self.run.taxonomy)) for rule in rules]
         for part, target in self.seen.parts():
             about = about or (infer.about(part) if infer is not None else {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,12 +17,13 @@ from cladewise import metrics
 from cladewise.decisions import Answer, Decision, LabelSets, Nodes
 from cladewise.decisions.pareto import ParetoSequence, pareto_sequence
 from cladewise.metrics.label_counts import AVERAGES
+from cladewise.metrics.resampling import percent_name
 from cladewise.predictions import Prediction
 from cladewise.statistics import Interval, mean_intervals
 from cladewise.taxonomy import Taxonomy
 
 CORRECTNESS = (0.9, 0.95)
-"""Shares of correctness at which the recall is told: ``r@90`` and ``r@95``."""
+"""Shares of correctness at which the recall is always told: ``r@90`` and ``r@95``."""
 HITS = (1, 3, 5)
 """Numbers of nodes of a level among which the label is looked for: ``hit@k``."""
 CURVE_POINTS = 500
@@ -33,8 +35,9 @@ Series = dict[str, NDArray[np.float64]]
 class PredictionOutcomes:
     """What a prediction is worth whatever is decided later; it is gathered once for all decisions."""
 
-    def __init__(self, taxonomy: Taxonomy) -> None:
+    def __init__(self, taxonomy: Taxonomy, recall_at: Sequence[float] = ()) -> None:
         self.taxonomy = taxonomy
+        self._recall_at = sorted({*CORRECTNESS, *recall_at})
         self._columns: list[dict[str, Tensor]] = []
         self._sequences: list[ParetoSequence] = []
         self._targets: list[Tensor] = []
@@ -58,12 +61,16 @@ class PredictionOutcomes:
         target = torch.cat(self._targets)
         values = _means(self._joined, intervals=intervals)
         if intervals:
-            values |= metrics.curve_intervals(self._sequence, target, self.taxonomy, recall_at=CORRECTNESS)
+            values |= metrics.curve_intervals(self._sequence, target, self.taxonomy, recall_at=self._recall_at)
         else:
             curve = self._curve
             values |= {"ap": self._bare(curve.average_precision), "ac": self._bare(curve.average_correct)}
-            values |= {f"r@{100 * x:g}": self._bare(curve.recall_at(x)) for x in CORRECTNESS}
-        values |= {f"ece/{name}": self._bare(level.ece) for name, level in self._reliability.compute().items()}
+            values |= {percent_name(x): self._bare(curve.recall_at(x)) for x in self._recall_at}
+        by_depth = metrics.operating_curve(self._sequence, target, self.taxonomy, measure="depth")
+        values["depth_ap"] = self._bare(by_depth.average_precision)
+        values["depth_ac"] = self._bare(by_depth.average_correct)
+        for name, level in self._reliability.compute().items():
+            values |= {f"ece/{name}": self._bare(level.ece), f"mce/{name}": self._bare(level.mce)}
         hits = self._hits.compute()
         return values | {f"hit@{k}": self._bare(float(hits[f"hit@{k}"])) for k in HITS}
 
@@ -138,7 +145,9 @@ class DecisionOutcomes:
                 values[name] = means[name]
         counts = self._counts.compute()
         num_images = sum(map(len, self._frames))
-        return values | {name: Interval(float(counts[name]), math.nan, math.nan, num_images) for name in AVERAGES}
+        by_level = [f"{name}/{level}" for name in AVERAGES for level in self.taxonomy.level_names]
+        names = [*AVERAGES, *by_level]
+        return values | {name: Interval(float(counts[name]), math.nan, math.nan, num_images) for name in names}
 
 
 def _answer_columns(answer: Answer, target: Tensor, taxonomy: Taxonomy) -> pl.DataFrame:

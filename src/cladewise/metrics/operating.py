@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -16,9 +16,14 @@ from torchmetrics.utilities.data import dim_zero_cat
 from cladewise.decisions.pareto import ParetoSequence, pareto_sequence
 from cladewise.errors import InputError
 from cladewise.metrics.fixed_point import mean_of_units, to_units
-from cladewise.metrics.information import information_scores
+from cladewise.metrics.information import depth_scores, information_scores
 from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
+
+Measure = Literal["information", "depth"]
+"""What recall and precision are counted in: bits, or edges from the root."""
+
+SCORES = {"information": information_scores, "depth": depth_scores}
 
 
 class OperatingCurve:
@@ -26,8 +31,8 @@ class OperatingCurve:
 
     Args:
         threshold: Probability that a node has to reach, falling; NaN in front, where no image has left its first point.
-        recall: Mean information recall.
-        precision: Mean information precision.
+        recall: Mean recall, of information or of depth.
+        precision: Mean precision, likewise.
         correct: Share of the images whose answer lies on the path to or from the label.
     """
 
@@ -135,16 +140,18 @@ class Steps:
     image: Int[Tensor, " step"]
 
     @classmethod
-    def of(cls, sequence: ParetoSequence, target: Int[Tensor, " image"], taxonomy: Taxonomy) -> Steps:
+    def of(cls, sequence: ParetoSequence, target: Int[Tensor, " image"], taxonomy: Taxonomy, measure: Measure) -> Steps:
         """The steps of operating points, given the labels.
 
         Raises:
-            InputError: There is not one label for each image.
+            InputError: There is not one label for each image, or no such measure.
         """
+        if measure not in SCORES:
+            raise InputError(f"a measure: {', '.join(SCORES)}", repr(measure))
         if target.shape != (sequence.num_images,):
             raise InputError(f"a label for each of {sequence.num_images} images", f"shape {list(target.shape)}")
         image = sequence.image
-        scores = information_scores(sequence.node, target[image], taxonomy)
+        scores = SCORES[measure](sequence.node, target[image], taxonomy)
         units = to_units(torch.stack([scores.recall, scores.precision, scores.correct], -1))
         later = torch.ones_like(image, dtype=torch.bool)
         later[sequence.offsets[:-1]] = False
@@ -152,16 +159,24 @@ class Steps:
         return cls(units[sequence.offsets[:-1]], rank, units.diff(dim=0)[later[1:]], image[later])
 
 
-def operating_curve(sequence: ParetoSequence, target: Int[Tensor, " image"], taxonomy: Taxonomy) -> OperatingCurve:
+def operating_curve(
+    sequence: ParetoSequence,
+    target: Int[Tensor, " image"],
+    taxonomy: Taxonomy,
+    *,
+    measure: Measure = "information",
+) -> OperatingCurve:
     """The operating curve of some images; see :class:`OperatingCurves`.
 
     Args:
         sequence: Their operating points.
         target: Node of each label; internal nodes allowed.
         taxonomy: The label tree.
+        measure: What recall and precision are counted in, ``"information"`` or ``"depth"``. The operating points are
+            the same.
 
     Raises:
-        InputError: There is not one label for each image.
+        InputError: There is not one label for each image, or no such measure.
 
     Example:
         >>> from cladewise.predictions import LeafSoftmax
@@ -171,7 +186,7 @@ def operating_curve(sequence: ParetoSequence, target: Int[Tensor, " image"], tax
         >>> curve.recall.tolist(), curve.correct.tolist()
         ([0.0, 0.5, 0.5], [1.0, 1.0, 0.0])
     """
-    steps = Steps.of(sequence, target, taxonomy)
+    steps = Steps.of(sequence, target, taxonomy, measure)
     start = steps.start.sum(0)
     return _curve(start, len(steps.start), *_merged(steps.rank, steps.change))
 
@@ -181,7 +196,8 @@ class OperatingCurves(Metric):
 
     Each image starts at the first point of its :func:`~cladewise.decisions.pareto.pareto_sequence`, as a rule the root;
     as the threshold falls it moves on to the next. The curve has one point for every distinct probability of a step.
-    Recall, precision and correctness are :func:`~cladewise.metrics.information.information_scores`.
+    Recall, precision and correctness are :func:`~cladewise.metrics.information.information_scores`, or
+    :func:`~cladewise.metrics.information.depth_scores`.
 
     Kept are one probability and three whole numbers a step, so that sums depend neither on the order of the images nor
     on the processes; steps at one probability are merged.
@@ -189,6 +205,7 @@ class OperatingCurves(Metric):
     Args:
         taxonomy: The label tree.
         min_prob: Probability that a node has to exceed to be an operating point; 0 for no minimum, as published.
+        measure: What recall and precision are counted in, ``"information"`` or ``"depth"``.
         options: Options of :class:`torchmetrics.Metric`.
 
     Example:
@@ -212,9 +229,11 @@ class OperatingCurves(Metric):
     rank: list[Tensor]
     change: list[Tensor]
 
-    def __init__(self, taxonomy: Taxonomy, min_prob: float = 0.0, **options: Any) -> None:
+    def __init__(
+        self, taxonomy: Taxonomy, min_prob: float = 0.0, measure: Measure = "information", **options: Any
+    ) -> None:
         super().__init__(**options)
-        self.taxonomy, self.min_prob = taxonomy, min_prob
+        self.taxonomy, self.min_prob, self.measure = taxonomy, min_prob, measure
         self.add_state("start", torch.zeros(3, dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("rank", [], dist_reduce_fx="cat")
@@ -226,7 +245,7 @@ class OperatingCurves(Metric):
 
     def add(self, sequence: ParetoSequence, target: Int[Tensor, "*batch"]) -> None:
         """Add a batch whose operating points are known; with the labels as in :meth:`update`."""
-        steps = Steps.of(sequence, target.reshape(-1), self.taxonomy)
+        steps = Steps.of(sequence, target.reshape(-1), self.taxonomy, self.measure)
         self.start += steps.start.sum(0)
         self.images += len(steps.start)
         self.rank.append(steps.rank)

@@ -7,19 +7,19 @@ from torch import Tensor
 
 from cladewise.decisions import Leaf, Majority
 from cladewise.errors import InputError
-from cladewise.metrics.information import information_scores
+from cladewise.metrics.information import depth_scores, information_scores
 from cladewise.metrics.truncation import truncate
 from cladewise.predictions import Prediction
 
-PREDICTION_COLUMNS = ("majority_f1", "leaf_f1", "leaf_top1")
+PREDICTION_COLUMNS = ("majority_f1", "leaf_f1", "leaf_top1", "majority_depth_f1", "leaf_depth_f1")
 """Names of the columns of :func:`score_prediction`, in its order."""
 
 
 def score_prediction(prediction: Prediction, target: Int[Tensor, "*batch"]) -> dict[str, Float[Tensor, "*batch"]]:
-    """Per-image information F1 of the majority rule and of the best leaf, and whether that leaf is right.
+    """Per-image F1 of the majority rule and of the best leaf, in bits and in edges, and whether that leaf is right.
 
-    Their means are published as M-F1, L-F1 and L-Top1. They compare predictions, so they do not depend on the decision
-    under evaluation.
+    The means of the first three are published as M-F1, L-F1 and L-Top1. They compare predictions, so they do not
+    depend on the decision under evaluation.
 
     Args:
         prediction: Of any kind.
@@ -38,7 +38,7 @@ def score_prediction(prediction: Prediction, target: Int[Tensor, "*batch"]) -> d
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
         >>> p = LeafSoftmax(t, torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log())
         >>> {name: round(x.item(), 4) for name, x in score_prediction(p, torch.tensor([2])).items()}
-        {'majority_f1': 0.6667, 'leaf_f1': 1.0, 'leaf_top1': 1.0}
+        {'majority_f1': 0.6667, 'leaf_f1': 1.0, 'leaf_top1': 1.0, 'majority_depth_f1': 0.6667, 'leaf_depth_f1': 1.0}
 
     References:
         Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
@@ -51,5 +51,7 @@ def score_prediction(prediction: Prediction, target: Int[Tensor, "*batch"]) -> d
         information_scores(majority, target, taxonomy).f1.float(),
         information_scores(leaf, target, taxonomy).f1.float(),
         (truncate(leaf, target, taxonomy) == target).float(),
+        depth_scores(majority, target, taxonomy).f1.float(),
+        depth_scores(leaf, target, taxonomy).f1.float(),
     )
     return dict(zip(PREDICTION_COLUMNS, columns, strict=True))

@@ -12,7 +12,7 @@ from torch import Tensor
 from cladewise.decisions.pareto import ParetoSequence
 from cladewise.errors import InputError
 from cladewise.metrics.fixed_point import UNITS
-from cladewise.metrics.operating import Steps, best_at, operating_curve, pareto_integral
+from cladewise.metrics.operating import Measure, Steps, best_at, operating_curve, pareto_integral
 from cladewise.statistics import Interval
 from cladewise.taxonomy import Taxonomy
 
@@ -26,6 +26,7 @@ def curve_intervals(
     taxonomy: Taxonomy,
     *,
     recall_at: Sequence[float] = (0.9, 0.95),
+    measure: Measure = "information",
     confidence: float = 0.95,
     samples: int = 200,
     seed: int = 0,
@@ -41,6 +42,7 @@ def curve_intervals(
         target: Node of each label; internal nodes allowed.
         taxonomy: The label tree.
         recall_at: Shares of correctness at which recall is read: 0.95 gives ``r@95``.
+        measure: What recall and precision are counted in, ``"information"`` or ``"depth"``.
         confidence: Probability that the intervals are made for, in (0, 1).
         samples: Number of resamples of the images.
         seed: Seed of the resamples: equal seeds give equal intervals.
@@ -66,14 +68,14 @@ def curve_intervals(
         raise InputError("a confidence between 0 and 1", confidence)
     if samples < 1:
         raise InputError("at least one resample", samples)
-    curve = operating_curve(sequence, target, taxonomy)
+    curve = operating_curve(sequence, target, taxonomy, measure=measure)
     values = {"ap": curve.average_precision, "ac": curve.average_correct}
     values |= {percent_name(x): curve.recall_at(x) for x in recall_at}
     count = sequence.num_images
     if count == 0:
         return {name: Interval(np.nan, np.nan, np.nan, 0) for name in values}
 
-    steps = Steps.of(sequence, target, taxonomy)
+    steps = Steps.of(sequence, target, taxonomy, measure)
     rank, order = steps.rank.sort()
     ends = _group_ends(rank)
     change = (steps.change[order].double() / UNITS).t().contiguous()
