@@ -93,7 +93,7 @@ def single(log_prob: Tensor) -> list[float]:
 def test_agrees_with_a_full_sort(taxonomy: Taxonomy, kind, scale: float, seed: int, data: st.DataObject) -> None:
     prediction = predict(kind, taxonomy, seed, scale, (5,))
     min_prob = data.draw(st.sampled_from([0.0, 0.3]))
-    log_prob = prediction.log_prob
+    _, _, log_prob = prediction.best_leaf_and_rivals(torch.arange(taxonomy.num_nodes))
     sequence = pareto_sequence(prediction, min_prob)
     threshold = data.draw(st.sampled_from([0.1, 0.3, 0.9]))
     decided = OperatingPoint(threshold)(prediction)
@@ -107,6 +107,24 @@ def test_agrees_with_a_full_sort(taxonomy: Taxonomy, kind, scale: float, seed: i
         reached = [v for v, p in whole if p >= np.log(threshold)]
         assert decided.node[i].item() == (reached[-1] if reached else 0)
         assert decided.log_prob[i].item() == (of_image[reached[-1]] if reached else 0.0)
+
+
+@given(taxonomies(max_nodes=20), kinds, st.sampled_from([0.5, 3.0, 30.0, 1e4]), st.integers(0, 10**6))
+@settings(max_examples=100, deadline=None)
+def test_rivals_of_the_best_leaf_are_as_probable_as_they_are(taxonomy: Taxonomy, kind, scale: float, seed: int) -> None:
+    prediction = predict(kind, taxonomy, seed, scale, (2, 3))
+    nodes = torch.randperm(taxonomy.num_nodes, generator=torch.Generator().manual_seed(seed))
+    place, best, rivals = prediction.best_leaf_and_rivals(nodes)
+    of_leaves, of_nodes = (prediction.log_prob[..., v] for v in (torch.tensor(taxonomy.leaf_nodes), nodes))
+    torch.testing.assert_close(best, of_leaves.amax(-1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(of_leaves.gather(-1, place[..., None]).squeeze(-1), best, atol=1e-5, rtol=1e-5)
+    reach = of_nodes >= best[..., None]
+    torch.testing.assert_close(rivals[reach], of_nodes[reach], atol=1e-5, rtol=1e-5)
+    assert (rivals[~reach] <= best[..., None].expand_as(rivals)[~reach] + 1e-5).all()
+    again = prediction.flat()
+    assert all(
+        map(torch.equal, again[1:3].best_leaf_and_rivals(nodes), (x.flatten(0, 1)[1:3] for x in (place, best, rivals)))
+    )
 
 
 @given(taxonomies(max_nodes=20), kinds, st.sampled_from([0.5, 3.0]), st.integers(0, 10**6))

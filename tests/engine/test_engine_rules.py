@@ -225,6 +225,8 @@ def test_sets_of_labels_are_counted(probe: Run) -> None:
         "majority_f1",
         "leaf_f1",
         "leaf_top1",
+        "majority_depth_f1",
+        "leaf_depth_f1",
         "operating_nodes",
         "operating_log_probs",
     ]

@@ -19,6 +19,7 @@ def computed() -> set[str]:
     hits.update(prediction, target)
     of_curve = curve_intervals(pareto_sequence(prediction), target, t9(), samples=1)
     means_of_levels = ("level_accuracy", "weighted_level_accuracy")
+    of_curve |= {f"depth_{name}": of_curve[name] for name in ("ap", "ac")}  # the same curves, measured in depth
     return {*column_names(t9()), *PREDICTION_COLUMNS, *of_curve, *counts.compute(), *hits.compute(), *means_of_levels}
 
 

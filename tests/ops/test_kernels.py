@@ -40,6 +40,7 @@ OPERATIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
     "leaf_path_sum": (TREE.num_nodes - 1, lambda x: ops.leaf_path_sum(x, TREE)),
     "leaf_subtree_sum": (TREE.num_leaves, lambda x: ops.leaf_subtree_sum(x, TREE, share=0.3)),
     "sibling_log_softmax": (TREE.num_nodes - 1, lambda x: ops.sibling_log_softmax(x, TREE)),
+    "diffuse": (TREE.num_nodes, lambda x: ops.diffuse(x, TREE, 0.9)),
     "path_sibling_nll": (TREE.num_nodes - 1, lambda x: ops.path_sibling_nll(x, TARGET, TREE)),
 }
 

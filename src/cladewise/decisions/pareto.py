@@ -21,10 +21,6 @@ CELLS_AT_ONCE = 1 << 21
 """Images are taken in parts of about this many (image, node) cells, 8 MB in single precision."""
 
 
-BLOCK = 128
-"""Values that are compared as one in the search of the best leaf."""
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class ParetoSequence:
     """The operating points of a batch of images, one image's after another's.
@@ -110,8 +106,8 @@ def pareto_sequence(prediction: Prediction, min_prob: float = 0.0) -> ParetoSequ
     index = tree_index(prediction.taxonomy, prediction.device)
     branching = _branching(index)
     sequences, pending = list[ParetoSequence](), list[_Candidates]()
-    for log_prob in _parts(prediction):
-        pending.append(_candidates(log_prob, branching, index, min_prob))
+    for part in _parts(prediction):
+        pending.append(_candidates(part, branching, index, min_prob))
         if sum(len(part.node) for part in pending) > CELLS_AT_ONCE:
             sequences.append(_Candidates.cat(pending).undominated(index))
             pending.clear()
@@ -173,14 +169,11 @@ def _branching(index: TreeIndex) -> Tensor:
     return nodes[(index.leaf_end - index.leaf_start)[nodes].argsort(stable=True)]
 
 
-def _parts(prediction: Prediction) -> Iterator[Tensor]:
-    """Log-probabilities ``[image, node]``, some images at a time; those of the whole are used if they are there."""
-    at_once = max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
-    if "log_prob" in vars(prediction) or len(prediction.batch_shape) != 1:
-        yield from prediction.log_prob.reshape(-1, prediction.taxonomy.num_nodes).split(at_once)
-        return
-    for start in range(0, max(prediction.batch_shape[0], 1), at_once):
-        yield prediction[start : start + at_once].log_prob
+def _parts(prediction: Prediction) -> Iterator[Prediction]:
+    """Some images at a time."""
+    flat, at_once = prediction.flat(), max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
+    for start in range(0, max(flat.batch_shape[0], 1), at_once):
+        yield flat[start : start + at_once]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,22 +206,22 @@ class _Candidates:
         return ParetoSequence(node[keep], self.log_prob[order[keep]], _ends(lengths))
 
 
-def _candidates(log_prob: Tensor, branching: Tensor, index: TreeIndex, min_prob: float) -> _Candidates:
+def _candidates(prediction: Prediction, branching: Tensor, index: TreeIndex, min_prob: float) -> _Candidates:
     """The most probable leaf of each image, and the nodes more probable than it.
 
     Nothing is more informative than a leaf, so after the best one, and below it, nothing is kept. Equally probable
     candidates of an image come the most informative first.
     """
-    log_prob = log_prob.float()
-    best, leaf = _first_largest(log_prob + torch.where(index.height == 0, 0.0, -torch.inf))
-    leaf = torch.where(best == -torch.inf, index.leaf_nodes[0], leaf)  # where all leaves are impossible
-    best, images = best.clamp_(max=0.0), torch.arange(len(log_prob), device=log_prob.device)
-    inner = log_prob.index_select(1, branching).clamp_(max=0.0)
+    place, best, inner = prediction.best_leaf_and_rivals(branching)
+    leaf = index.leaf_nodes[torch.where(best == -torch.inf, 0, place)]  # the first where all leaves are impossible
+    best, inner = best.float().clamp(max=0.0), inner.float().clamp(max=0.0)
+    images = torch.arange(len(leaf), device=leaf.device)
     if min_prob > 0:
         least = math.log(min_prob)
         beats, above = inner > best.clamp_min(least)[:, None], best > least
         alone = ~above & ~beats.any(1)
-        leaf, best = leaf.masked_fill(alone, 0), torch.where(alone, log_prob[:, 0].clamp(max=0.0), best)
+        root = prediction.log_prob_of(torch.zeros_like(leaf)[:, None]).float().squeeze(1).clamp(max=0.0)
+        leaf, best = leaf.masked_fill(alone, 0), torch.where(alone, root, best)
         kept = above | alone
         leaf, best, images = leaf[kept], best[kept], images[kept]
     else:
@@ -238,19 +231,5 @@ def _candidates(log_prob: Tensor, branching: Tensor, index: TreeIndex, min_prob:
         image=torch.cat([image, images]),
         node=torch.cat([branching[column], leaf]),
         log_prob=torch.cat([inner[image, column], best]),
-        num_images=len(log_prob),
+        num_images=len(leaf),
     )
-
-
-def _first_largest(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Largest value of every row and its first place: that of whole blocks, then the place in the best of them.
-
-    A maximum alone is many times faster than one with its place.
-    """
-    width, size = rows.shape[1], min(BLOCK, rows.shape[1])
-    whole = width - width % size
-    blocks = rows[:, :whole].unflatten(1, (-1, size)).amax(2)
-    best, block = torch.cat([blocks, rows[:, whole:].amax(1, keepdim=True)] if whole < width else [blocks], 1).max(1)
-    within = (block * size).clamp_max(width - size)[:, None] + torch.arange(size, device=rows.device)
-    first = (rows.gather(1, within) == best[:, None]).byte().argmax(1, keepdim=True)
-    return best, within.gather(1, first).squeeze(1)

@@ -295,19 +295,30 @@ def _vector(context: Any, builder: Any, array_type: Any, array: Any, place: Any)
     return builder.bitcast(builder.gep(data, [place]), ir.VectorType(value, ROWS).as_pointer())
 
 
-def _line_by_line(combine: Callable[..., Any]) -> Callable[..., Any]:
+def _everywhere(context: Any, builder: Any, array_type: Any, array: Any, place: Any) -> Any:
+    """One value of an array as a whole line."""
+    value = builder.load(builder.gep(context.make_array(array_type)(context, builder, array).data, [place]))
+    line = ir.VectorType(value.type, ROWS)
+    lone = builder.insert_element(ir.Constant(line, ir.Undefined), value, ir.IntType(32)(0))
+    return builder.shuffle_vector(lone, lone, ir.Constant(ir.VectorType(ir.IntType(32), ROWS), [0] * ROWS))
+
+
+def _line_by_line(combine: Callable[..., Any], *, factors: bool = False) -> Callable[..., Any]:
     """``(target, i, first, j, second, k)``: line i of a tile becomes what it makes of itself and two other lines.
 
-    In an instruction of its own, since LLVM cannot know that two lines of one tile are not the same.
+    Or, with ``factors``, of another line and the single value k of ``second``. In an instruction of its own, since LLVM
+    cannot know that two lines of one tile are not the same.
     """
 
     def instruction(typingctx: Any, target: Any, i: Any, first: Any, j: Any, second: Any, k: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             pointers = [
                 _vector(context, builder, kind, args[2 * n], builder.mul(args[2 * n + 1], args[1].type(ROWS)))
-                for n, kind in enumerate((target, first, second))
+                for n, kind in enumerate((target, first) if factors else (target, first, second))
             ]
             lines = [builder.load(pointer, align=8) for pointer in pointers]
+            if factors:
+                lines.append(_everywhere(context, builder, second, args[4], args[5]))
             builder.store(combine(builder, *lines), pointers[0], align=8)
             return context.get_dummy_value()
 
@@ -323,6 +334,10 @@ def _max(builder: Any, one: Any, other: Any) -> Any:
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [one, other])
 
 
+def _plus_product(builder: Any, target: Any, first: Any, second: Any) -> Any:
+    return builder.fadd(target, builder.fmul(first, second), flags=("contract",))
+
+
 def _excess(builder: Any, one: Any, other: Any) -> Any:
     """What one is larger by, where the other is -inf than 0."""
     nothing = ir.Constant(other.type, [float("-inf")] * ROWS)
@@ -333,9 +348,9 @@ def _excess(builder: Any, one: Any, other: Any) -> Any:
 _line_is = _line_by_line(lambda builder, target, first, second: first)
 _line_max = _line_by_line(lambda builder, target, first, second: _max(builder, target, first))
 _line_plus = _line_by_line(lambda builder, target, first, second: builder.fadd(target, first))
-_line_plus_product = _line_by_line(
-    lambda builder, target, first, second: builder.fadd(target, builder.fmul(first, second), flags=("contract",))
-)
+_line_is_multiple = _line_by_line(lambda builder, target, first, factor: builder.fmul(first, factor), factors=True)
+_line_plus_product = _line_by_line(_plus_product)
+_line_plus_multiple = _line_by_line(_plus_product, factors=True)
 _line_is_excess = _line_by_line(lambda builder, target, first, second: _excess(builder, first, second))
 
 
@@ -550,13 +565,12 @@ def subtree_sum(
 ) -> None:
     """Sum over every node and a share of its children's; ``nodes`` have the values, and ``at`` the results."""
     tile, lines = np.empty(parents.size * ROWS, values.dtype), np.zeros(STRIP * ROWS, values.dtype)
-    shares = np.full(ROWS, share[0], values.dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
         tile[:] = 0.0
         _spread(values, begin, rows, nodes, lines, tile)
         for v in range(parents.size - 1, 0, -1):  # in reverse pre-order a node is complete when its parent asks
-            _line_plus_product(tile, parents[v], tile, v, shares, 0)
+            _line_plus_multiple(tile, parents[v], tile, v, share, 0)
         _collect(tile, at, lines, out, begin, rows)
 
 
@@ -566,14 +580,31 @@ def path_sum(
 ) -> None:
     """Sum over every node and a share of its parent's; ``nodes`` have the values, and ``at`` the results."""
     tile, lines = np.empty(parents.size * ROWS, values.dtype), np.zeros(STRIP * ROWS, values.dtype)
-    shares = np.full(ROWS, share[0], values.dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
         tile[:] = 0.0
         _spread(values, begin, rows, nodes, lines, tile)
         for v in range(1, parents.size):
-            _line_plus_product(tile, v, tile, parents[v], shares, 0)
+            _line_plus_multiple(tile, v, tile, parents[v], share, 0)
         _collect(tile, at, lines, out, begin, rows)
+
+
+@_kernel
+def tree_solve(
+    first: int, last: int, values: Floats, parents: Nodes, share: Floats, scale: Floats, out: Floats
+) -> None:
+    """The two sweeps of an exact solve: to every node a share of its children's, and then of its parent's."""
+    tile = np.zeros(parents.size * ROWS, values.dtype)
+    for begin in range(first, last, ROWS):
+        rows = min(ROWS, last - begin)
+        _read(values, begin, rows, 0, parents.size, tile)
+        for v in range(parents.size - 1, 0, -1):
+            _line_plus_multiple(tile, parents[v], tile, v, share, v)
+        _line_is_multiple(tile, 0, tile, 0, scale, 0)
+        for v in range(1, parents.size):
+            _line_is_multiple(tile, v, tile, v, scale, v)
+            _line_plus_multiple(tile, v, tile, parents[v], share, v)
+        _write(tile, parents.size, out, begin, rows, 0)
 
 
 @_kernel

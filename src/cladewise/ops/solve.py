@@ -1,8 +1,10 @@
 """Diffusion of scores along the edges of the tree: a few steps of it, or its limit as an exact solve.
 
 :math:`I - \\alpha \\bar W` of a tree is eliminated from the leaves to the root without fill-in: the solve is one sweep
-up and one down, a level at a time. Pivots are computed in double precision, once for a taxonomy, a rate and the weights
-of the edges. Inside, nodes are rows in breadth-first order: each level is a slice, its children another.
+up and one down. Pivots are computed in double precision, once for a taxonomy, a rate and the weights of the edges.
+
+The compiled kernel sweeps node by node. Plain torch takes a level at a time; there nodes are rows in breadth-first order,
+each level is a slice and its children another.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from torch.nn.functional import embedding_bag
 from torch.utils.weak import WeakIdKeyDictionary
 
 from cladewise.errors import InputError
+from cladewise.ops.kernels import by_rows, has_kernels
 from cladewise.ops.relations import lca
 from cladewise.taxonomy import Taxonomy
 
@@ -151,6 +154,8 @@ class _Level:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Sweeps:
+    by_node: tuple[Tensor, Tensor, Tensor]
+    """Parent, share and scale of every node."""
     order: Int[Tensor, " node"]
     """Node of each breadth-first row."""
     row: Int[Tensor, " node"]
@@ -189,6 +194,9 @@ class _Diffuse(torch.autograd.Function):
         ctx.sweeps, ctx.steps = sweeps, steps
         images, nodes = values.shape
         out = values.new_empty(images, nodes)
+        if not steps and has_kernels(values):
+            by_rows("tree_solve", values, *sweeps.by_node, out)
+            return out
         size = max(1, images) if values.is_cuda else max(FEWEST, CHUNK // nodes // LINE * LINE)
         for start in range(0, images, size):
             part = slice(start, start + size)
@@ -227,6 +235,7 @@ def _build(
     taxonomy: Taxonomy, alpha: float, weights: Tensor | None, device: torch.device, dtype: torch.dtype
 ) -> _Sweeps:
     step, pivot = _eliminate(taxonomy, alpha, weights)
+    share = step / pivot
     order = np.concatenate(taxonomy.nodes_by_depth)
     row = np.empty_like(order)
     row[order] = np.arange(order.size)
@@ -249,10 +258,11 @@ def _build(
             first_child=whole(np.searchsorted(parent, np.arange(above.stop - above.start))),
             rows=whole(np.arange(len(nodes))),
             step=real(step[nodes]),
-            share=real(step[nodes] / pivot[nodes]),
+            share=real(share[nodes]),
         )
 
     return _Sweeps(
+        by_node=(whole(taxonomy.parents), real(share), real((1 - alpha) / pivot)),
         order=whole(order),
         row=whole(row),
         keep=1 - alpha,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag, pad
@@ -80,25 +80,39 @@ def subtree_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Flo
 
 
 def leaf_subtree_sum(
-    leaf_values: Float[Tensor, "*batch leaf"], taxonomy: Taxonomy, *, share: float = 1.0
+    leaf_values: Float[Tensor, "*batch leaf"],
+    taxonomy: Taxonomy,
+    *,
+    share: float = 1.0,
+    at: Int[Tensor, " node"] | None = None,
 ) -> Float[Tensor, "*batch node"]:
     r"""Sum over the leaves at or under every node, of which each step up takes only a share.
 
     .. math:: y_v = \sum_{l \in B(v)} s^{d(l) - d(v)} x_l
 
+    Args:
+        leaf_values: A value a leaf.
+        taxonomy: The label tree.
+        share: What each step up takes, :math:`s`.
+        at: The nodes whose sums are wanted, all of them where none are given.
+
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
         >>> leaf_subtree_sum(torch.tensor([1.0, 2.0, 4.0]), t, share=0.5)
         tensor([2.7500, 1.5000, 1.0000, 2.0000, 4.0000])
+        >>> leaf_subtree_sum(torch.tensor([1.0, 2.0, 4.0]), t, at=torch.tensor([0, 1]))
+        tensor([7., 3.])
     """
     index = tree_index(taxonomy, leaf_values.device)
     rows = _rows(leaf_values, taxonomy.num_leaves)
     if has_kernels(leaf_values):
-        sums = SubtreeSum.apply(rows, index.leaf_nodes, torch.arange(taxonomy.num_nodes), index, share)
+        wanted = torch.arange(taxonomy.num_nodes) if at is None else at
+        sums = SubtreeSum.apply(rows, index.leaf_nodes, wanted, index, share)
     else:
         by_node = rows.new_zeros(taxonomy.num_nodes, rows.shape[0]).index_copy(0, index.leaf_nodes, rows.t())
-        sums = _SubtreeSum.apply(by_node, index, share).t()
-    return sums.reshape(*leaf_values.shape[:-1], taxonomy.num_nodes)
+        sums = _SubtreeSum.apply(by_node, index, share)
+        sums = (sums if at is None else sums.index_select(0, at)).t()
+    return sums.reshape(*leaf_values.shape[:-1], sums.shape[-1])
 
 
 def subtree_max(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:

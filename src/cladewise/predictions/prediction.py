@@ -97,6 +97,18 @@ class Prediction(ABC):
         """Log-probability at or under a few nodes of each image, without more work than that needs."""
         return self.log_prob.gather(-1, nodes)
 
+    def best_leaf_and_rivals(
+        self, nodes: Int[Tensor, " k"]
+    ) -> tuple[Int[Tensor, "*batch"], Float[Tensor, "*batch"], Float[Tensor, "*batch k"]]:
+        """Position of the most probable leaf (the first of equals) and its log-probability, and those of some nodes.
+
+        Of a node that does not reach the best leaf it is only certain that the value given does not either: heads of
+        leaves alone save most of the work by that. Equal predictions give equal values, whatever was asked before.
+        """
+        leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
+        best, place = first_largest(self.log_prob.index_select(-1, leaves))
+        return place, best, self.log_prob.index_select(-1, nodes)
+
     @cached_property
     def scores(self) -> Float[Tensor, "*batch node"]:
         """Raw scores at every node, before any softmax; -inf where :attr:`has_score` is false."""
@@ -147,8 +159,20 @@ class Prediction(ABC):
         """The same prediction with a function applied to every tensor field (``detach``, ``to``, slicing)."""
         return dataclasses.replace(self, **{name: function(value) for name, value in self.tensors().items()})
 
+    def _rearranged(self: Kind, function: Any) -> Kind:
+        """The same images otherwise arranged; log-probabilities that were computed go along."""
+        other = self.map(function)
+        if "log_prob" in vars(self):
+            vars(other)["log_prob"] = function(self.log_prob)
+        return other
+
     def __getitem__(self: Kind, images: Any) -> Kind:
-        return self.map(lambda value: value[images])
+        return self._rearranged(lambda value: value[images])
+
+    def flat(self: Kind) -> Kind:
+        """With the batch as one axis."""
+        dims = len(self.batch_shape)
+        return self if dims == 1 else self._rearranged(lambda v: v.flatten(0, dims - 1) if dims else v.unsqueeze(0))
 
     def detach(self: Kind) -> Kind:
         """Without the graph."""
@@ -176,6 +200,30 @@ def best_nodes(scores: Float[Tensor, "*batch k"], nodes: Int[Tensor, " k"], k: i
     if tied.any():
         place[tied] = _first_of_equals(scores[tied], k)
     return nodes[place]
+
+
+BLOCK = 128
+"""Values that are compared as one in the search of the largest."""
+
+
+def first_largest(rows: Float[Tensor, "*batch k"]) -> tuple[Float[Tensor, "*batch"], Int[Tensor, "*batch"]]:
+    """Largest value of every row and its first place: that of whole blocks, then the place in the best of them.
+
+    A maximum alone is many times faster than one with its place.
+
+    Example:
+        >>> first_largest(torch.tensor([1.0, 3.0, 3.0]))
+        (tensor(3.), tensor(1))
+    """
+    width = rows.shape[-1]
+    size = min(BLOCK, width)
+    whole = width - width % size
+    blocks = rows[..., :whole].unflatten(-1, (-1, size)).amax(-1)
+    rest = [rows[..., whole:].amax(-1, keepdim=True)] if whole < width else []
+    best, block = torch.cat([blocks, *rest], -1).max(-1, keepdim=True)
+    within = (block * size).clamp_max(width - size) + torch.arange(size, device=rows.device)
+    first = (rows.gather(-1, within) == best).byte().argmax(-1, keepdim=True)
+    return best.squeeze(-1), within.gather(-1, first).squeeze(-1)
 
 
 def _first_of_equals(rows: Float[Tensor, "row k"], k: int) -> Int[Tensor, "row rank"]:

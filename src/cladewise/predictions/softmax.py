@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise import ops
-from cladewise.predictions.prediction import Coherence, Prediction, best_nodes, check_width
+from cladewise.predictions.prediction import Coherence, Prediction, best_nodes, check_width, first_largest
 from cladewise.taxonomy import Taxonomy
 
 
@@ -52,6 +52,14 @@ class LeafSoftmax(Prediction):
     @cached_property
     def own_log_prob(self) -> Float[Tensor, "*batch node"]:
         return _scatter(ops.at_least_float(self.leaf_logits).log_softmax(-1), self.scored_nodes, self.taxonomy)
+
+    def best_leaf_and_rivals(
+        self, nodes: Int[Tensor, " k"]
+    ) -> tuple[Int[Tensor, "*batch"], Float[Tensor, "*batch"], Float[Tensor, "*batch k"]]:
+        # the best leaf has 1 / leaves at the least, so what reaches it is safe in plain sums
+        leaves = ops.at_least_float(self.leaf_logits).softmax(-1)
+        best, place = first_largest(leaves)
+        return place, best.log(), ops.leaf_subtree_sum(leaves, self.taxonomy, at=nodes).log()
 
     def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
         return best_nodes(self.logits, self.scored_nodes, k)
