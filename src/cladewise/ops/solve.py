@@ -3,8 +3,8 @@
 :math:`I - \\alpha \\bar W` of a tree is eliminated from the leaves to the root without fill-in: the solve is one sweep
 up and one down. Pivots are computed in double precision, once for a taxonomy, a rate and the weights of the edges.
 
-The compiled kernel sweeps node by node. Plain torch takes a level at a time; there nodes are rows in breadth-first order,
-each level is a slice and its children another.
+The compiled kernel sweeps node by node. Plain torch takes a level at a time: there nodes are rows in breadth-first
+order, each level is a slice and its children another.
 """
 
 from __future__ import annotations
