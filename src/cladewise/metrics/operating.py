@@ -233,7 +233,8 @@ class OperatingCurves(Metric):
         self, taxonomy: Taxonomy, min_prob: float = 0.0, measure: Measure = "information", **options: Any
     ) -> None:
         super().__init__(**options)
-        self.taxonomy, self.min_prob, self.measure = taxonomy, min_prob, measure
+        self.taxonomy, self.min_prob = taxonomy, min_prob
+        self.measure: Measure = measure
         self.add_state("start", torch.zeros(3, dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("rank", [], dist_reduce_fx="cat")
