@@ -8,6 +8,7 @@ resample of images, so what the series share (hard images) stays shared. A serie
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -19,6 +20,8 @@ FloatArray = NDArray[np.float64]
 
 CELLS_AT_ONCE = 1 << 20
 """Drawn images held in memory at a time: a few tens of megabytes."""
+CELLS_KEPT = 1 << 24
+"""Resamples of up to so many cells are kept for the next call, 64 MB."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,14 +162,30 @@ def _resampled_means(series: FloatArray, resamples: int, seed: int) -> FloatArra
 
 def _draw_counts(num_images: int, resamples: int, seed: int) -> Iterator[FloatArray]:
     """How often each image was drawn in each resample, ``[resample, image]``, some resamples at a time."""
-    generator = np.random.default_rng(seed)
     rows_at_once = max(1, CELLS_AT_ONCE // num_images)
+    if num_images * resamples <= CELLS_KEPT:
+        kept = _kept_counts(num_images, resamples, seed)
+        blocks = (kept[start : start + rows_at_once] for start in range(0, resamples, rows_at_once))
+    else:
+        blocks = _new_counts(num_images, resamples, seed, rows_at_once)
+    for counts in blocks:
+        yield counts.astype(np.float64)
+
+
+def _new_counts(num_images: int, resamples: int, seed: int, rows_at_once: int) -> Iterator[NDArray[np.int64]]:
+    generator = np.random.default_rng(seed)
     for start in range(0, resamples, rows_at_once):
         rows = min(rows_at_once, resamples - start)
         drawn = generator.integers(num_images, size=(rows, num_images))
         drawn += np.arange(rows)[:, None] * num_images
-        counts = np.bincount(drawn.ravel(), minlength=rows * num_images)
-        yield counts.reshape(rows, num_images).astype(np.float64)
+        yield np.bincount(drawn.ravel(), minlength=rows * num_images).reshape(rows, num_images)
+
+
+@functools.lru_cache(maxsize=1)
+def _kept_counts(num_images: int, resamples: int, seed: int) -> NDArray[np.int32]:
+    """Kept, since every metric of every rule on a split is resampled alike, and drawing is most of the work."""
+    blocks = _new_counts(num_images, resamples, seed, max(1, CELLS_AT_ONCE // num_images))
+    return np.concatenate([counts.astype(np.int32) for counts in blocks])
 
 
 def _mean_of_defined(values: FloatArray) -> FloatArray:
