@@ -106,7 +106,7 @@ class RunMaker:
         resolved = {
             "schema_version": SCHEMA_VERSION,
             "cladewise": "0.1.0",
-            "name": name,
+            "name": "",
             "seed": seed,
             "images": {"name": "toys <&>", "root": str(self.images.root), "credit": "Drawn & 'free'"},
             "data": {"kind": "folder"},

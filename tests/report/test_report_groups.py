@@ -38,6 +38,19 @@ def test_labels_tell_what_differs_and_nothing_else(maker):
     ]
 
 
+def test_a_name_of_one_s_own(maker):
+    groups = group_runs(
+        read_all(
+            maker.write("a", method="hxe", config={"name": "leaves"}),
+            maker.write("b", method="hxe", options={"alpha": 0.4}, config={"name": "steeper"}),
+            maker.write("c", method="hxe", options={"alpha": 0.4}, config={"name": "steeper"}, seed=1),
+            maker.write("d", method="hace", config={"name": "mine"}),
+            maker.write("e", method="hace", seed=1, config={"name": "also mine"}),
+        )
+    )
+    assert [group.label for group in groups] == ["leaves", "steeper", "hace"]
+
+
 def test_an_option_that_only_one_has(maker):
     groups = group_runs(
         read_all(maker.write("a", method="hxe"), maker.write("b", method="hxe", options={"alpha": 0.4}))

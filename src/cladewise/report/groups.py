@@ -79,7 +79,7 @@ def group_runs(runs: Sequence[Run]) -> tuple[Group, ...]:
                     f"seed {first.seed} in both {first.folder} and {second.folder}",
                     advice="Leave one of them out.",
                 )
-    labels = _labels([group[0] for group in members])
+    labels = _labels(members)
     return tuple(
         Group(index, label, tuple(group)) for index, (label, group) in enumerate(zip(labels, members, strict=True))
     )
@@ -158,11 +158,16 @@ def _key(run: Run) -> str:
     return json.dumps(_identity(run), sort_keys=True)
 
 
-def _labels(firsts: Sequence[Run]) -> list[str]:
-    """The method's handle, with what tells the groups of one method apart."""
+def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
+    """The name that its runs were given, if it is one and no other's; else the method's handle, with what tells the
+    groups of one method apart."""
     labels: list[str] = []
-    for run in firsts:
-        namesakes = [_identity(other) for other in firsts if other.method == run.method]
+    names = [{str(run.config.get("name", "")) for run in group} for group in groups]
+    for (run, *_), given in zip(groups, names, strict=True):
+        if len(given) == 1 and "" not in given and names.count(given) == 1:
+            labels += given
+            continue
+        namesakes = [_identity(other) for other, *_ in groups if other.method == run.method]
         own = _identity(run)
         varying = [
             name
