@@ -92,7 +92,7 @@ def others(taxonomy: Taxonomy, images: int, chunk: int, timer: Timer) -> None:
         timer("log-softmax", lambda x=logits: x.log_softmax(-1))
         prediction = LeafSoftmax(taxonomy, logits)
         timer("log-probabilities of all nodes", lambda p=prediction: p.log_prob)
-        parts.append(timer("operating points after that", lambda p=prediction: pareto_sequence(p)))
+        parts.append(timer("operating points", lambda p=prediction: pareto_sequence(p)))
         targets.append(target)
         answer, ranking = Leaf()(prediction), prediction.ranking(metrics.RANKING_LENGTH)
         timer("evaluate", lambda a=answer, r=ranking, t=target: metrics.evaluate(a, r, t, taxonomy))
