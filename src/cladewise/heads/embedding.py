@@ -6,6 +6,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cladewise.errors import InputError
+from cladewise.heads.head import Head
+from cladewise.predictions import Prediction
 
 
 class Embedding(nn.Module):
@@ -48,6 +50,26 @@ class Embedding(nn.Module):
 
     def __call__(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch width"]:
         return super().__call__(features)
+
+
+class EmbeddedHead(Head):
+    """Another head on an embedding of the features.
+
+    Example:
+        >>> import torch
+        >>> from cladewise import Taxonomy
+        >>> from cladewise.heads import leaf_softmax_head
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> EmbeddedHead(Embedding(8), leaf_softmax_head(t, 600))(torch.zeros(5, 8)).logits.shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(self, embedding: Embedding, head: Head) -> None:
+        super().__init__()
+        self.embedding, self.head = embedding, head
+
+    def forward(self, features: Float[Tensor, "batch feature"]) -> Prediction:
+        return self.head(self.embedding(features))
 
 
 class _BatchNorm(nn.BatchNorm1d):
