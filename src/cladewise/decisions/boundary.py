@@ -28,9 +28,9 @@ class Boundary(Decision):
     .. math:: \hat{S} = \{v \neq \text{root} : \log p_v \ge \beta_v\}
 
     :meth:`fit` takes the boundary with the best F1 on other images. The labels of an image are those that
-    :class:`~cladewise.metrics.LabelCounts` counts: the nodes that represent it at the levels that its label speaks of.
-    The best boundary is always the log-probability of a label that an image has; of several that are equally good it is
-    the lowest.
+    :class:`~cladewise.metrics.LabelCounts` counts, but for the root: the nodes that represent it at the levels that its
+    label speaks of. The best boundary is always the log-probability of a label that an image has; of several that are
+    equally good it is the lowest.
 
     Args:
         kind: ``"global"``, one boundary for all labels, best for micro F1 (the paper's "one-fits-all"); or
@@ -135,6 +135,7 @@ def _parts(images: Prediction, target: Int[Tensor, " image"]) -> Iterator[tuple[
 def _true_labels(part: Prediction, target: Int[Tensor, " image"]) -> tuple[Tensor, Tensor]:
     """Log-probability and node of every label that the images have."""
     nodes, told = at_levels(target, part.taxonomy), speaks(target, part.taxonomy)
+    told &= nodes > 0  # the root, which stands for children that skip the first level, is never said
     return part.log_prob.gather(1, nodes)[told], nodes[told]
 
 
@@ -143,6 +144,7 @@ def _all_labels(part: Prediction, target: Int[Tensor, " image"]) -> Iterator[tup
     told = speaks(target, part.taxonomy)
     for level in range(part.taxonomy.num_levels):
         nodes = torch.tensor(part.taxonomy.level_nodes(level + 1), device=target.device)
+        nodes = nodes[nodes > 0]
         yield part.log_prob[told[:, level]][:, nodes], nodes
 
 
