@@ -164,3 +164,46 @@ def test_augmentations() -> None:
     assert len({float(view[0, 0, 0]) for view in flips}) == 2
     with pytest.raises(InputError, match="an augmentation: crop-flip, flip, none"):
         backbone.transform(train=True, augmentation="mirror")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit", "efficientnet_lite0"])
+def test_a_feature_map_can_be_pooled_by_its_maximum(name: str) -> None:
+    torch.manual_seed(0)
+    size = 32 if name != "test_vit" else 160
+    own, largest = (
+        backbones.load(name, pretrained=False, image_size=size, pooling=pooling).eval()  # type: ignore[arg-type]
+        for pooling in ("own", "max")
+    )
+    assert own.num_features == largest.num_features
+    images = torch.randn(2, 3, size, size)
+    with torch.inference_mode():
+        assert own(images).shape == largest(images).shape
+        if name != "test_vit":  # where a normalisation lies between the map and the features
+            encoder = largest.encoder
+            head = getattr(encoder, "forward_features")(images)  # noqa: B009 -- not every module has one
+            torch.testing.assert_close(largest(images), head.amax((2, 3)))
+    assert own.fingerprint != largest.fingerprint
+
+
+def test_packaged_weights_pool_by_the_maximum_too() -> None:
+    own, largest = (backbones.load("efficientnet_lite0", pooling=pooling).eval() for pooling in ("own", "max"))  # type: ignore[arg-type]
+    images = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        assert (largest(images) >= own(images)).all()
+
+
+def test_towers_keep_weights_of_their_own() -> None:
+    first, second = tiny(), backbones.load("test_resnet", pretrained=False, image_size=32).eval()
+    towers = backbones.Towers([first, second])
+    images = torch.randn(3, 3, 32, 32)
+    found = towers(images)
+    assert found[:, 0].equal(first(images))
+    assert found[:, 1].equal(second(images))
+    assert not found[:, 0].allclose(found[:, 1])
+
+
+def test_a_pooling_that_cannot_be_is_named() -> None:
+    with pytest.raises(InputError, match="a pooling: own, max, but got 'mean'"):
+        tiny(pooling="mean")
+    with pytest.raises(InputError, match=r"by its maximum, but got levit_128s\. Choose another, or its own pooling"):
+        backbones.load("levit_128s", pretrained=False, pooling="max")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from cladewise import Taxonomy, decisions
-from cladewise.decisions import Answer, Decision, LevelNodes, Nodes
+from cladewise.decisions import Answer, Decision, LabelSets, LevelNodes, Nodes
 from cladewise.errors import InputError
-from cladewise.ops import tree_index
+from cladewise.ops import is_ancestor, tree_index
 from cladewise.predictions import Coherence, Fittable, Prediction, store
 from reference.given_predictions import KINDS, random_prediction, width
 from reference.small_trees import reordered
@@ -48,7 +50,7 @@ def fitted(name: str, prediction: Prediction) -> Decision:
     target = leaves[prediction.log_prob[..., leaves].argmax(-1)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # few images promise little
-        learnt = rule.fit(prediction, target)
+        learnt = _if_there_is_a_level(prediction, lambda: rule.fit(prediction, target))
     assert isinstance(learnt, Decision)
     return learnt
 
@@ -60,22 +62,36 @@ def a_rule_and_a_prediction(name: str, kind: str, taxonomy: Taxonomy) -> tuple[D
 
 
 def answered(rule: Decision, prediction: Prediction) -> Answer:
-    """The answer; a rule that needs a level below the root may say so of a root alone."""
+    """The answer of the rule."""
+    return _if_there_is_a_level(prediction, lambda: rule(prediction))
+
+
+def _if_there_is_a_level(prediction: Prediction, work: Callable[[], Any]) -> Any:
+    """What the work gives; a rule that needs a level below the root may say so of a root alone."""
     try:
-        return rule(prediction)
+        return work()
     except InputError:
         if prediction.taxonomy is LONE:
-            pytest.skip(f"{rule.name} has nothing to decide on a root alone")
+            pytest.skip("nothing to decide on a root alone")
         raise
 
 
+def said(answer: Answer) -> torch.Tensor:
+    """What is answered: nodes, or which nodes are in the set."""
+    return answer.chosen if isinstance(answer, LabelSets) else answer.node
+
+
 def check(answer: Answer, prediction: Prediction) -> None:
-    assert isinstance(answer, Nodes | LevelNodes)
-    shape = prediction.batch_shape + ((prediction.taxonomy.num_levels,) if isinstance(answer, LevelNodes) else ())
-    assert answer.node.shape == answer.log_prob.shape == shape
-    assert answer.node.dtype == torch.int64
+    taxonomy = prediction.taxonomy
+    if isinstance(answer, LabelSets):
+        assert answer.chosen.shape == answer.log_prob.shape == (*prediction.batch_shape, taxonomy.num_nodes)
+        assert answer.chosen.dtype == torch.bool
+    else:
+        shape = prediction.batch_shape + ((taxonomy.num_levels,) if isinstance(answer, LevelNodes) else ())
+        assert answer.node.shape == answer.log_prob.shape == shape
+        assert answer.node.dtype == torch.int64
+        assert ((answer.node >= 0) & (answer.node < taxonomy.num_nodes)).all()
     assert answer.log_prob.dtype == torch.float32
-    assert ((answer.node >= 0) & (answer.node < prediction.taxonomy.num_nodes)).all()
     assert answer.log_prob.isfinite().all()
     assert (answer.log_prob <= 1e-5).all()
 
@@ -98,6 +114,8 @@ def test_answers_are_nodes_with_their_log_probability(name: str, kind: str, tree
     if isinstance(answer, Nodes):
         expected = prediction.log_prob.gather(-1, answer.node[:, None])[:, 0]
         torch.testing.assert_close(answer.log_prob, expected, atol=1e-5, rtol=1e-5)
+    if isinstance(answer, LabelSets):
+        torch.testing.assert_close(answer.log_prob, prediction.log_prob)
 
 
 @every_decision
@@ -105,18 +123,12 @@ def test_answers_are_nodes_with_their_log_probability(name: str, kind: str, tree
 @pytest.mark.parametrize("tree", ["ragged", "lone"])
 def test_images_do_not_see_each_other(name: str, kind: str, tree: str) -> None:
     rule, prediction = a_rule_and_a_prediction(name, kind, TREES[tree])
-    whole = answered(rule, prediction)
-    assert isinstance(whole, Nodes | LevelNodes)
+    whole = said(answered(rule, prediction))
     order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
-    shuffled = rule(prediction[order])
-    assert isinstance(shuffled, Nodes | LevelNodes)
-    assert shuffled.node.equal(whole.node[order])
-    alone = rule(prediction[7])
-    assert isinstance(alone, Nodes | LevelNodes)
-    assert alone.node.equal(whole.node[7])
-    grid = rule(prediction.map(lambda x: x.unflatten(0, (5, 8))))
-    assert isinstance(grid, Nodes | LevelNodes)
-    assert grid.node.flatten(0, 1).equal(whole.node)
+    assert said(rule(prediction[order])).equal(whole[order])
+    assert said(rule(prediction[7])).equal(whole[7])
+    grid = said(rule(prediction.map(lambda x: x.unflatten(0, (5, 8)))))
+    assert grid.flatten(0, 1).equal(whole)
     check(rule(prediction[:0]), prediction[:0])
 
 
@@ -143,9 +155,10 @@ def test_siblings_in_another_order_change_nothing(name: str, kind: str) -> None:
         moved = dataclasses.replace(prediction, taxonomy=taxonomy, **_moved(prediction, taxonomy, number))
         torch.testing.assert_close(moved.log_prob[:, number], prediction.log_prob, atol=1e-4, rtol=1e-4)
         after = rule(moved)
-        assert isinstance(before, Nodes | LevelNodes)
-        assert isinstance(after, Nodes | LevelNodes)
-        assert torch.as_tensor(number)[before.node].equal(after.node)
+        if isinstance(before, LabelSets):
+            assert before.chosen.equal(said(after)[:, number])
+        else:
+            assert torch.as_tensor(number)[before.node].equal(said(after))
 
 
 def _moved(prediction: Prediction, taxonomy: Taxonomy, number: np.ndarray) -> dict[str, torch.Tensor]:
@@ -180,8 +193,12 @@ def test_certainty_is_believed(name: str, tree: str) -> None:
     prediction = KINDS["LeafSoftmax"](taxonomy, sure)  # type: ignore[call-arg]
     assert prediction.coherence is Coherence.EXACT
     answer = answered(fitted(name, prediction), prediction)
-    node = answer.node[:, -1] if isinstance(answer, LevelNodes) else answer.node  # type: ignore[union-attr]
     leaves = tree_index(taxonomy, "cpu").leaf_nodes
+    if isinstance(answer, LabelSets):
+        path = is_ancestor(torch.arange(taxonomy.num_nodes), leaves[:, None], taxonomy)
+        assert answer.chosen[:, 1:].equal(path[:, 1:])
+        return
+    node = answer.node[:, -1] if isinstance(answer, LevelNodes) else answer.node
     if name == "node-argmax":
         assert node.equal(leaves)
     reached = tree_index(taxonomy, "cpu").leaf_end[node] - tree_index(taxonomy, "cpu").leaf_start[node]

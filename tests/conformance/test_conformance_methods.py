@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from cladewise import Taxonomy, methods
-from cladewise.decisions import LevelNodes, Nodes
+from cladewise.decisions import Decision, LabelSets, Nodes
 from cladewise.heads import Head
+from cladewise.losses import Loss
 from cladewise.methods import Method
-from cladewise.predictions import Coherence, Prediction, store
+from cladewise.ops import is_ancestor
+from cladewise.predictions import Coherence, Fittable, Prediction, store
 from reference.small_trees import reordered
 
 RAGGED = Taxonomy.from_paths(
@@ -40,10 +42,15 @@ def with_every_choice() -> dict[str, Method]:
         made[name] = kind()
         types = get_type_hints(kind)
         for field in dataclasses.fields(kind):
-            for choice in get_args(types[field.name]) if get_origin(types[field.name]) is Literal else ():
+            for choice in choices_of(types[field.name]):
                 if choice != field.default:
                     made[f"{name}:{field.name}={choice}"] = kind(**{field.name: choice})
     return made
+
+
+def choices_of(kind: object) -> tuple[object, ...]:
+    """The few values that an option can have, if it has a few."""
+    return get_args(kind) if get_origin(kind) is Literal else (False, True) if kind is bool else ()
 
 
 METHODS = with_every_choice()
@@ -58,6 +65,26 @@ def a_batch(method: Method, taxonomy: Taxonomy, device: str = "cpu") -> tuple[He
     head = method.head(taxonomy, FEATURES).to(device)
     target = torch.arange(taxonomy.num_nodes, device=device)
     return head, torch.randn(taxonomy.num_nodes, FEATURES, device=device), target
+
+
+def loss_of(method: Method, taxonomy: Taxonomy) -> Loss:
+    """The loss for training images with a label at every node."""
+    return method.loss(taxonomy).for_labels(torch.ones(taxonomy.num_nodes, dtype=torch.int64))
+
+
+def ready(method: Method, prediction: Prediction, target: torch.Tensor) -> Decision:
+    """The decision, fitted where it has something to learn."""
+    rule = method.decision()
+    if not isinstance(rule, Fittable):
+        return rule
+    learnt = rule.fit(prediction.detach(), target)
+    assert isinstance(learnt, Decision)
+    return learnt
+
+
+def said(answer: object) -> torch.Tensor:
+    """What is answered: nodes, or which nodes are in the set."""
+    return answer.chosen if isinstance(answer, LabelSets) else answer.node  # type: ignore[attr-defined]
 
 
 @every_device
@@ -90,7 +117,7 @@ def test_prediction_keeps_its_promise(name: str, tree: str, device: str) -> None
 def test_loss_has_a_value_and_a_gradient_for_a_label_at_any_node(name: str, tree: str) -> None:
     taxonomy, method = TREES[tree], METHODS[name]
     head, features, target = a_batch(method, taxonomy)
-    losses = method.loss(taxonomy)(head(features).logits, target)
+    losses = loss_of(method, taxonomy)(head(features).logits, target)
     assert losses.shape == target.shape
     assert losses.isfinite().all()
     assert (losses > -1e-5).all()
@@ -107,7 +134,7 @@ def test_extreme_logits_stay_finite(name: str, tree: str, dtype: torch.dtype) ->
     head, features, target = a_batch(method, taxonomy)
     signs = torch.randn_like(head(features).logits).sign()
     logits = (1e4 * signs).to(dtype).requires_grad_()
-    losses = method.loss(taxonomy)(logits, target)
+    losses = loss_of(method, taxonomy)(logits, target)
     assert losses.dtype == torch.float32
     assert losses.isfinite().all()
     losses.sum().backward()
@@ -116,14 +143,49 @@ def test_extreme_logits_stay_finite(name: str, tree: str, dtype: torch.dtype) ->
 
 
 @every_method
-def test_batch_order_changes_nothing(name: str) -> None:
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_order_changes_nothing(name: str, training: bool) -> None:
     method = METHODS[name]
     head, features, target = a_batch(method, RAGGED)
+    head.train(training)
     order = torch.randperm(len(target))
-    loss = method.loss(RAGGED)
+    loss = loss_of(method, RAGGED)
     straight = loss(head(features).logits, target)
     torch.testing.assert_close(loss(head(features[order]).logits, target[order]), straight[order])
     torch.testing.assert_close(head(features[order]).log_prob, head(features).log_prob[order])
+
+
+@every_device
+@every_method
+def test_images_do_not_see_each_other_in_evaluation(name: str, device: str) -> None:
+    head, features, _ = a_batch(METHODS[name], RAGGED, device)
+    head(features)  # what it may learn of a batch in training
+    head.eval()
+    whole = head(features).log_prob
+    torch.testing.assert_close(torch.cat([head(features[i : i + 1]).log_prob for i in range(len(features))]), whole)
+    assert head(features[:0]).log_prob.shape == (0, RAGGED.num_nodes)
+
+
+@every_method
+@every_tree
+def test_a_batch_of_one_image_trains(name: str, tree: str) -> None:
+    taxonomy, method = TREES[tree], METHODS[name]
+    head, features, target = a_batch(method, taxonomy)
+    loss_of(method, taxonomy)(head(features[-1:]).logits, target[-1:]).sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())
+
+
+@every_method
+@every_tree
+def test_a_head_takes_the_features_of_every_tower(name: str, tree: str) -> None:
+    taxonomy, method = TREES[tree], METHODS[name]
+    head, features, _ = a_batch(method, taxonomy)
+    head.eval()
+    count = method.towers(taxonomy)
+    assert count >= 1
+    if count > 1:
+        stacked = features[:, None].expand(-1, count, -1)
+        torch.testing.assert_close(head(stacked).log_prob, head(features).log_prob)
 
 
 def columns(prediction: Prediction) -> dict[tuple[int, int], int]:
@@ -150,7 +212,9 @@ def test_the_order_of_siblings_changes_nothing(name: str, tree: str, device: str
     again = dataclasses.replace(prediction.map(lambda _: logits), taxonomy=moved)
     new = torch.as_tensor(number, device=device)
     torch.testing.assert_close(again.log_prob[:, new], prediction.log_prob)
-    losses = [method.loss(t).eval()(z, y) for t, z, y in ((taxonomy, prediction.logits, target), (moved, logits, new))]
+    losses = [
+        loss_of(method, t).eval()(z, y) for t, z, y in ((taxonomy, prediction.logits, target), (moved, logits, new))
+    ]
     torch.testing.assert_close(*losses)
 
 
@@ -160,7 +224,7 @@ def test_the_order_of_siblings_changes_nothing(name: str, tree: str, device: str
 def test_the_gradient_is_that_of_the_loss(name: str, tree: str, device: str) -> None:
     taxonomy, method = TREES[tree], METHODS[name]
     head, features, target = a_batch(method, taxonomy, device)
-    loss = method.loss(taxonomy).eval()
+    loss = loss_of(method, taxonomy).eval()
     logits = head(features).logits.detach().double().requires_grad_()
     assert torch.autograd.gradcheck(lambda z: loss(z, target), logits, fast_mode=True)
 
@@ -168,20 +232,21 @@ def test_the_gradient_is_that_of_the_loss(name: str, tree: str, device: str) -> 
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
 @every_device
 @every_method
-def test_autocast_costs_the_linear_layer_alone(name: str, half: torch.dtype, device: str) -> None:
+def test_autocast_costs_the_head_alone(name: str, half: torch.dtype, device: str) -> None:
     method = METHODS[name]
     head, features, target = a_batch(method, RAGGED, device)
-    loss = method.loss(RAGGED).eval()
+    loss = loss_of(method, RAGGED).eval()
     with torch.autocast(device, dtype=half):
         prediction = head(features)
         assert prediction.log_prob.dtype == torch.float32
         losses = loss(prediction.logits, target)
-        node = method.decision()(prediction).node
+        rule = ready(method, prediction, target)
+        answer = said(rule(prediction))
     assert losses.dtype == torch.float32
     exact = prediction.map(torch.Tensor.float)
     torch.testing.assert_close(losses, loss(exact.logits, target))
     torch.testing.assert_close(prediction.log_prob, exact.log_prob)
-    assert node.equal(method.decision()(exact).node)
+    assert answer.equal(said(rule(exact)))
     losses.sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())
 
@@ -190,11 +255,16 @@ def test_autocast_costs_the_linear_layer_alone(name: str, half: torch.dtype, dev
 @every_tree
 def test_decision_gives_nodes_of_the_tree(name: str, tree: str) -> None:
     taxonomy, method = TREES[tree], METHODS[name]
-    head, features, _ = a_batch(method, taxonomy)
-    answer = method.decision()(head(features))
-    assert isinstance(answer, Nodes | LevelNodes)
-    assert ((answer.node >= 0) & (answer.node < taxonomy.num_nodes)).all()
+    head, features, target = a_batch(method, taxonomy)
+    prediction = head(features)
+    answer = ready(method, prediction, target)(prediction)
+    if isinstance(answer, LabelSets):
+        assert answer.chosen.shape == prediction.log_prob.shape
+    else:
+        assert ((answer.node >= 0) & (answer.node < taxonomy.num_nodes)).all()
     assert (answer.log_prob <= 1e-5).all()
+    watched = method.watched()(prediction)
+    assert not isinstance(watched, LabelSets), "accuracy is told of nodes"
 
 
 @every_method
@@ -219,12 +289,17 @@ def test_a_few_steps_learn_a_few_images(name: str) -> None:
     head, _, _ = a_batch(method, RAGGED)
     target = torch.tensor(RAGGED.leaf_nodes.copy())
     features = torch.eye(FEATURES)[: len(target)] * 3
-    loss, optimizer = method.loss(RAGGED), torch.optim.Adam(head.parameters(), lr=0.1)
+    loss, optimizer = loss_of(method, RAGGED), torch.optim.Adam(head.parameters(), lr=0.1)
     for _ in range(60):
         optimizer.zero_grad()
         loss(head(features).logits, target).mean().backward()
         optimizer.step()
-    answer = method.decision()(head(features))
+    prediction = head.eval()(features)
+    answer = ready(method, prediction, target)(prediction)
+    if isinstance(answer, LabelSets):
+        path = is_ancestor(torch.arange(RAGGED.num_nodes), target[:, None], RAGGED)
+        assert answer.chosen[:, 1:].equal(path[:, 1:])
+        return
     node = answer.node if isinstance(answer, Nodes) else answer.node[:, -1]
     assert node.equal(target)
 

@@ -38,11 +38,17 @@ def num_epochs(out: Path) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
-    [["--freeze"], [], ["--freeze", "--method", "deep-rtc", "--set", "rho=0.4"]],
-    ids=["probe", "end-to-end", "random-loss"],
+    [
+        ["--freeze"],
+        [],
+        ["--freeze", "--method", "deep-rtc", "--set", "rho=0.4"],
+        ["--freeze", "--method", "fgon"],
+        ["--method", "vanilla-multi"],
+    ],
+    ids=["probe", "end-to-end", "random-loss", "embedding", "towers"],
 )
 def test_a_killed_run_resumes_to_the_same_weights(colour_folder: Path, tmp_path: Path, how: list[str]) -> None:
-    settings = [*how, "--epochs", "60" if how else "12", "--checkpoint-seconds", "0"]
+    settings = [*how, "--epochs", "60" if "--freeze" in how else "12", "--checkpoint-seconds", "0"]
     finish(colour_folder, tmp_path / "whole", *settings)
     process = start(colour_folder, tmp_path / "killed", *settings)
     while num_epochs(tmp_path / "killed") < 3 and process.poll() is None:
@@ -58,8 +64,9 @@ def test_a_killed_run_resumes_to_the_same_weights(colour_folder: Path, tmp_path:
 
 
 @pytest.mark.slow
-def test_two_processes_train_together(colour_folder: Path, tmp_path: Path) -> None:
-    settings = ["--epochs", "3", "--accelerator", "cpu"]
+@pytest.mark.parametrize("method", ["hace", "vanilla-multi"])
+def test_two_processes_train_together(colour_folder: Path, tmp_path: Path, method: str) -> None:
+    settings = ["--epochs", "3", "--accelerator", "cpu", "--method", method]
     finish(colour_folder, tmp_path / "two", *settings, "--devices", "2", "--batch-size", "4")
     epochs = [e for e in log.read(tmp_path / "two" / "log.jsonl") if e["event"] == "epoch"]
     assert [e["epoch"] for e in epochs] == [0, 1, 2]

@@ -18,16 +18,25 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "deep-rtc": ("PathSumSigmoid", "DeepRTC", "leaf"),
     "deep-rtc:form=original": ("PathSumSigmoid", "DeepRTC", "greedy"),
     "descendant-softmax": ("NodeSoftmax", "DescendantSoftmax", "leaf"),
+    "fgon": ("LevelSoftmax", "LevelSoftmaxLoss", "levels"),
     "flat-softmax": ("LeafSoftmax", "FlatSoftmax", "leaf"),
+    "hab": ("NodeSigmoid", "MultilabelSoftMargin", "boundary"),
     "hace": ("NodeSoftmax", "HACE", "node-argmax"),
     "hace:domain=leaves": ("LeafSoftmax", "HACE", "leaf"),
+    "hs": ("SiblingSoftmax", "ConditionalSoftmax", "levels"),
     "hxe": ("LeafSoftmax", "HXE", "leaf"),
     "hxe:logits=conditional": ("SiblingSoftmax", "HXE", "leaf"),
     "level-softmax": ("LevelSoftmax", "LevelSoftmaxLoss", "levels"),
+    "m-plc": ("SiblingSoftmax", "ConditionalSoftmax", "greedy"),
+    "mc": ("LeafSoftmax", "MarginalSoftmax", "levels"),
     "multilabel-focal": ("NodeSigmoid", "MultilabelFocal", "leaf"),
+    "plc": ("LevelSoftmax", "LevelSoftmaxLoss", "levels"),
     "ps-softmax": ("PathSumSoftmax", "PSSoftmax", "leaf"),
     "soft-labels": ("LeafSoftmax", "SoftLabels", "leaf"),
     "soft-max-margin": ("NodeSoftmax", "SoftMaxMargin", "leaf"),
+    "vanilla": ("LeafSoftmax", "FlatSoftmax", "backtrack"),
+    "vanilla-multi": ("LevelSoftmax", "LevelSoftmaxLoss", "levels"),
+    "vanilla-single": ("LevelSoftmax", "LevelSoftmaxLoss", "levels"),
 }
 
 
@@ -63,6 +72,8 @@ def test_options_reach_the_parts() -> None:
     loss = methods.make("multilabel-focal", alpha=0.25, gamma=2.0, below="ignored").loss(TREE)
     assert (loss.alpha, loss.gamma, loss.below) == (0.25, 2.0, "ignored")
     assert methods.make("ps-softmax", label_smoothing=0.1).loss(TREE).label_smoothing == 0.1
+    assert methods.make("hab", boundary="per-class").decision().kind == "per-class"
+    assert methods.make("hab", class_weights=True).loss(TREE).class_weights
 
 
 def test_wrong_name_lists_the_right_ones() -> None:

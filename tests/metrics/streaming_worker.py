@@ -10,8 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from cladewise.decisions import Nodes
-from cladewise.metrics import HierarchicalMetrics, HitAtK, LabelCounts, OperatingCurves, Reliability
+from cladewise.decisions import LabelSets, Nodes
+from cladewise.metrics import HierarchicalMetrics, HitAtK, LabelCounts, OperatingCurves, Reliability, SetSizes
 from cladewise.predictions import LeafSoftmax
 from reference.small_trees import t9
 
@@ -39,16 +39,19 @@ def exact_values_over(shard: slice, batch: int) -> dict[str, list[float | None]]
     predicted, _, target = (x[shard] for x in images())
     logits = torch.randn(NUM_IMAGES, 5, generator=torch.Generator().manual_seed(3))[shard]
     curves, reliability, counts, hits = (kind(t9()) for kind in (OperatingCurves, Reliability, LabelCounts, HitAtK))
+    sizes = SetSizes()
     for start in range(0, len(target), batch):
         part = slice(start, start + batch)
         prediction = LeafSoftmax(t9(), logits[part])
         for metric in (curves, reliability, hits):
             metric.update(prediction, target[part])
         counts.update(Nodes(predicted[part], torch.zeros(len(predicted[part]))), target[part])
+        sizes.update(LabelSets(prediction.log_prob > -1.5, prediction.log_prob))
     values = curves.compute().to_dict()
     for level, curve in reliability.compute().items():
         values |= {f"{name}/{level}": numbers for name, numbers in curve.to_dict().items()}
-    return values | {name: [x.item()] for name, x in (counts.compute() | hits.compute()).items()}
+    counted = counts.compute() | hits.compute() | sizes.compute()
+    return values | {name: [x.item()] for name, x in counted.items()}
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from cladewise.metrics import (
     weighted_level_accuracy,
 )
 from cladewise.metrics.label_counts import AVERAGES
-from cladewise.metrics.levels import speaks
+from cladewise.ops import speaks
 from cladewise.predictions import LeafSoftmax, LevelSoftmax, NodeSigmoid, Prediction, level_width
 from cladewise.taxonomy import Taxonomy
 from reference import curves_twin, metrics_twin

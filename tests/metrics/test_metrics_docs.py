@@ -19,7 +19,8 @@ def test_every_metric_is_explained_with_its_direction() -> None:
     direction = {name.strip("` "): row[1] for row in rows("metrics.md") for name in row[0].split(",")}
     for name, way in (("level_accuracy", "higher"), ("ece", "lower"), ("mce", "lower")):
         assert direction.pop(f"{name}/<level>") == way
-    assert direction == {name: "higher" if text.higher_is_better else "lower" for name, text in METRIC_TEXTS.items()}
+    words = {True: "higher", False: "lower", None: "–"}
+    assert direction == {name: words[text.higher_is_better] for name, text in METRIC_TEXTS.items()}
 
 
 @pytest.mark.parametrize("name", decisions.available())

@@ -5,7 +5,7 @@ import torch
 
 from cladewise.decisions import Nodes, pareto_sequence
 from cladewise.errors import InputError
-from cladewise.metrics import PREDICTION_COLUMNS, HitAtK, LabelCounts, column_names, curve_intervals
+from cladewise.metrics import PREDICTION_COLUMNS, HitAtK, LabelCounts, SetSizes, column_names, curve_intervals
 from cladewise.predictions import LeafSoftmax
 from cladewise.records.metric_names import METRIC_TEXTS, metric_text
 from reference.small_trees import t9
@@ -19,8 +19,9 @@ def computed() -> set[str]:
     hits.update(prediction, target)
     of_curve = curve_intervals(pareto_sequence(prediction), target, t9(), samples=1)
     means_of_levels = ("level_accuracy", "weighted_level_accuracy")
-    of_curve |= {f"depth_{name}": of_curve[name] for name in ("ap", "ac")}  # the same curves, measured in depth
-    return {*column_names(t9()), *PREDICTION_COLUMNS, *of_curve, *counts.compute(), *hits.compute(), *means_of_levels}
+    by_depth = {"depth_ap", "depth_ac"}  # of the same curve, measured otherwise
+    of_labels = {*counts.compute(), *hits.compute(), *SetSizes().compute()}
+    return {*column_names(t9()), *PREDICTION_COLUMNS, *of_curve, *of_labels, *means_of_levels, *by_depth}
 
 
 def test_every_metric_has_a_text_and_every_text_a_metric() -> None:
@@ -29,7 +30,9 @@ def test_every_metric_has_a_text_and_every_text_a_metric() -> None:
 
 
 def test_directions() -> None:
-    lower = {name for name, text in METRIC_TEXTS.items() if not text.higher_is_better}
+    neither = {name for name, text in METRIC_TEXTS.items() if text.higher_is_better is None}
+    assert neither == {"labels_min", "labels_max", "labels_mean", "labels_sd"}
+    lower = {name for name, text in METRIC_TEXTS.items() if text.higher_is_better is False}
     assert lower == {"severity", "hd@1", "hd@5", "hd@20", "tice"}
     assert not metric_text("ece/genus").higher_is_better
     assert not metric_text("mce/genus").higher_is_better

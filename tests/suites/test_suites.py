@@ -223,10 +223,22 @@ def test_grids_leave_out_what_a_spec_fixes() -> None:
     assert [name for name, _ in option_grids("hxe")] == ["alpha"]
 
 
+WAYS_TO_SCORE = {
+    *("flat-softmax", "hxe", "soft-labels", "hace", "hace-smooth", "hace-soft", "conditional-softmax"),
+    *("conditional-sigmoid", "multilabel-focal", "ps-softmax", "deep-rtc", "soft-max-margin", "descendant-softmax"),
+    "level-softmax",
+}
+
+
+def test_all_is_every_method_there_is(here: Path) -> None:
+    suite = read_suite(changed(here, '["flat-softmax", "hace:dilution=0.5"]', '["all", "hace:dilution=0.5"]'))
+    assert suite.methods == (*methods.available(), "hace:dilution=0.5")
+
+
 @pytest.mark.parametrize("name", sorted(suites.available()))
 def test_bundled_suites_name_what_there_is(name: str) -> None:
     suite = read_suite(name)
-    assert set(methods.available()) <= set(suite.methods)
+    assert {text.partition(":")[0] for text in suite.methods} == WAYS_TO_SCORE <= set(methods.available())
     assert {text.partition(":")[0] for text in suite.inferences} - {"none"} <= set(inferences_available())
     assert {text.partition(":")[0] for text in suite.decisions} <= set(decisions_available())
     assert all(entry.name in datasets.available() for entry in suite.data)
@@ -253,6 +265,7 @@ MISTAKES = {
         r"search in \(0, 1\) .*search = 3.0 and val = 0.0 at changed.toml \[data\]",
     ),
     "rate": ("lr = [0.01, 0.1]", "lr = []", r"learning rates above 0 in lr, but got \[\] at changed.toml \[search\]"),
+    "undirected": ('metric = "top1"', 'metric = "labels_mean"', "a metric that can be better or worse.*labels_mean"),
     "searched": ('metric = "top1"', 'metric = "top"', r"a metric: .*but got 'top' at changed.toml \[search\]"),
     "baseline": ('baseline = "flat-softmax"', 'baseline = "hxe"', "a baseline among flat-softmax, hace, but got 'hxe'"),
     "value": (

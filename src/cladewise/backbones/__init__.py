@@ -1,7 +1,18 @@
 """Image encoders: any model of timm, and one whose weights come with the library."""
 
 from cladewise.backbones.backbone import Backbone, ImageInput
-from cladewise.backbones.loading import available, imagenet_classifier, load
+from cladewise.backbones.loading import Pooling, available, imagenet_classifier, load
+from cladewise.backbones.towers import Towers
 from cladewise.backbones.transforms import Augmentation, Transform
 
-__all__ = ["Augmentation", "Backbone", "ImageInput", "Transform", "available", "imagenet_classifier", "load"]
+__all__ = [
+    "Augmentation",
+    "Backbone",
+    "ImageInput",
+    "Pooling",
+    "Towers",
+    "Transform",
+    "available",
+    "imagenet_classifier",
+    "load",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import timm
 from timm.data.config import resolve_model_data_config
@@ -14,6 +14,9 @@ from torch import nn
 from cladewise.backbones import lite0, weights
 from cladewise.backbones.backbone import Backbone, ImageInput
 from cladewise.errors import InputError
+
+Pooling = Literal["own", "max"]
+"""How an encoder makes one vector of its feature map: as it was published, an average in most; or by the maximum."""
 
 
 def available() -> dict[str, str]:
@@ -39,6 +42,7 @@ def load(
     image_size: int | None = None,
     crop_ratio: float | None = None,
     checkpoint: str | Path | None = None,
+    pooling: Pooling = "own",
 ) -> Backbone:
     """An image encoder by name, with weights.
 
@@ -50,10 +54,12 @@ def load(
         crop_ratio: Share of the shorter side that the evaluation crop keeps, in (0, 1]; without it, the one the weights
             were made for. 1 suits images that their object fills.
         checkpoint: A ``.safetensors`` or ``.pth`` file to read the weights from instead; its classifier is left out.
+        pooling: How the encoder makes one vector of its feature map: ``"own"``, as it was published (an average in most
+            convolutional networks, a class token in most transformers), or ``"max"``, by the maximum.
 
     Raises:
         InputError: The name is unknown, the weights cannot be had or do not fit, or the encoder cannot take images of
-            that size.
+            that size or be pooled like that.
 
     Example:
         >>> backbone = load("efficientnet_lite0")
@@ -64,9 +70,11 @@ def load(
         raise InputError("an image size of at least 1 pixel", image_size)
     if crop_ratio is not None and not 0 < crop_ratio <= 1:
         raise InputError("a crop ratio in (0, 1]", crop_ratio)
+    if pooling not in get_args(Pooling):
+        raise InputError(f"a pooling: {', '.join(get_args(Pooling))}", repr(pooling))
     from_file = weights.read_state_dict(Path(checkpoint)) if checkpoint is not None else None
     download = pretrained and from_file is None and name != lite0.NAME
-    encoder = _encoder(name, pretrained=download, image_size=image_size)
+    encoder = _encoder(name, pretrained=download, image_size=image_size, pooling=pooling)
     ignored = _classifiers(encoder)
     if from_file is not None:
         weights.load_tensors(encoder, from_file, ignored=ignored, at=str(checkpoint))
@@ -102,7 +110,14 @@ def imagenet_classifier(name: str = lite0.NAME) -> nn.Linear:
     return layer
 
 
-def _encoder(name: str, *, pretrained: bool, image_size: int | None = None, with_classifier: bool = False) -> nn.Module:
+def _encoder(
+    name: str,
+    *,
+    pretrained: bool,
+    image_size: int | None = None,
+    with_classifier: bool = False,
+    pooling: Pooling = "own",
+) -> nn.Module:
     architecture = lite0.ARCHITECTURE if name == lite0.NAME else name
     on_a_hub = ":" in architecture  # timm's own notation: hf-hub:owner/model, local-dir:folder
     if not (on_a_hub or timm.is_model(architecture)):
@@ -112,11 +127,19 @@ def _encoder(name: str, *, pretrained: bool, image_size: int | None = None, with
     options: dict[str, Any] = {} if with_classifier else {"num_classes": 0}
     if image_size is not None and _has_fixed_size(architecture):
         options["img_size"] = image_size
+    if pooling != "own":
+        options["global_pool"] = pooling
     if pretrained:
         weights.check_downloadable(architecture)
     try:
         return timm.create_model(architecture, pretrained=pretrained, **options)
     except (AssertionError, TypeError, ValueError) as error:
+        if pooling != "own":
+            _encoder(name, pretrained=False, image_size=image_size)  # raises where something else is wrong too
+            advice = f"Choose another, or its own pooling: {error}"
+            raise InputError(
+                "an encoder whose feature map can be pooled by its maximum", name, advice=advice
+            ) from error
         if image_size is None:
             raise
         raise InputError(f"an image size that {name} can take", image_size, advice=str(error)) from error

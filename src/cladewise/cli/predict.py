@@ -84,7 +84,7 @@ def find_images(words: Sequence[str]) -> list[Path]:
 
 
 def write_frame(frame: pl.DataFrame, format_: str, out: Path | None) -> None:
-    """Write predictions as CSV (paths joined with slashes), JSON lines or Parquet."""
+    """Write predictions as CSV (steps of paths joined with slashes, sets with semicolons), JSON lines or Parquet."""
     import polars as pl
 
     from cladewise.atomic import replacing
@@ -99,7 +99,7 @@ def write_frame(frame: pl.DataFrame, format_: str, out: Path | None) -> None:
                 if frame.schema[name] == pl.List(pl.Float64)
                 else pl.element()
             )
-            .list.join("/")
+            .list.join("/" if name.startswith("path_") else ";")
             for name in lists
         )
     if out is None:

@@ -6,6 +6,8 @@ import sys
 from typing import Any
 
 from cladewise.catalogue import make_part, named_parts
+from cladewise.decisions.backtrack import Backtrack
+from cladewise.decisions.boundary import Boundary
 from cladewise.decisions.crm import CRM
 from cladewise.decisions.decision import Answer, Decision, LabelSets, LevelNodes, Nodes
 from cladewise.decisions.exclusive_mass import ExclusiveMass
@@ -26,6 +28,8 @@ from cladewise.decisions.threshold import Threshold
 __all__ = [
     "CRM",
     "Answer",
+    "Backtrack",
+    "Boundary",
     "Decision",
     "ExclusiveMass",
     "ExpectedInformation",

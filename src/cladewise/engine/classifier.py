@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cladewise.backbones import Backbone
+from cladewise.backbones import Backbone, Towers
 from cladewise.heads import Head
 from cladewise.predictions import Prediction
 
@@ -51,13 +52,19 @@ class FeatureScaling(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Images (with a backbone) or their features (without) to a prediction."""
+    """Images (with backbones) or their features (without) to a prediction.
 
-    def __init__(self, head: Head, *, backbone: Backbone | None = None, scaling: FeatureScaling | None = None) -> None:
+    Args:
+        head: Features to a prediction; of several towers it takes ``[batch, tower, feature]``.
+        towers: Image encoders that are trained end to end; most methods have one.
+        scaling: What is done to frozen features where there are none.
+    """
+
+    def __init__(self, head: Head, *, towers: Sequence[Backbone] = (), scaling: FeatureScaling | None = None) -> None:
         super().__init__()
-        self.encoder: nn.Module = backbone if backbone is not None else scaling or nn.Identity()
+        self.encoder: nn.Module = _encoder(towers, scaling)
         self.head = head
-        self.end_to_end = backbone is not None
+        self.end_to_end = bool(towers)
         if self.end_to_end:  # pixel by pixel, a training step of a depthwise network takes about 0.6 of the time
             self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -79,3 +86,9 @@ class Classifier(nn.Module):
                 if chosen:
                     groups.append({"params": chosen, "lr": rate, "weight_decay": weight_decay if matrices else 0.0})
         return groups
+
+
+def _encoder(towers: Sequence[Backbone], scaling: FeatureScaling | None) -> nn.Module:
+    if not towers:
+        return scaling or nn.Identity()
+    return towers[0] if len(towers) == 1 else Towers(towers)

@@ -18,6 +18,7 @@ from cladewise.decisions import Answer, Decision, LabelSets, Nodes
 from cladewise.decisions.pareto import ParetoSequence, pareto_sequence
 from cladewise.metrics.label_counts import AVERAGES
 from cladewise.metrics.resampling import percent_name
+from cladewise.metrics.set_sizes import SIZES
 from cladewise.predictions import Prediction
 from cladewise.statistics import Interval, mean_intervals
 from cladewise.taxonomy import Taxonomy
@@ -106,6 +107,7 @@ class DecisionOutcomes:
         self._frames: list[pl.DataFrame] = []
         self._columns: list[dict[str, Tensor]] = []
         self._counts = metrics.LabelCounts(taxonomy)
+        self._sizes = metrics.SetSizes()
 
     def add(self, part: Prediction, target: Tensor) -> Answer:
         """Take in some images; what the rule answered for them.
@@ -116,7 +118,9 @@ class DecisionOutcomes:
         answer = self.decision(part)
         self._frames.append(_answer_columns(answer, target, self.taxonomy))
         self._counts.update(answer, target)
-        if not isinstance(answer, LabelSets):  # of a set of labels only the labels can be counted
+        if isinstance(answer, LabelSets):  # only the labels can be counted
+            self._sizes.update(answer)
+        else:
             ranking = self.decision.ranking(part, metrics.RANKING_LENGTH)
             self._columns.append(metrics.evaluate(answer, ranking, target, self.taxonomy))
         return answer
@@ -147,6 +151,9 @@ class DecisionOutcomes:
         num_images = sum(map(len, self._frames))
         by_level = [f"{name}/{level}" for name in AVERAGES for level in self.taxonomy.level_names]
         names = [*AVERAGES, *by_level]
+        if not self._columns:
+            counts |= self._sizes.compute()
+            names += SIZES
         return values | {name: Interval(float(counts[name]), math.nan, math.nan, num_images) for name in names}
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise.datasets import Dataset, Skipped
-from cladewise.decisions import Answer, Decision, LevelNodes, Nodes
+from cladewise.decisions import Answer, Decision, LabelSets, LevelNodes, Nodes
 from cladewise.engine.fitted import ready
 from cladewise.engine.forward import predict_rows
 from cladewise.engine.rules import decision_of, inference_of
@@ -69,13 +69,17 @@ class Predicted:
         return answer.node.cpu().numpy()
 
     def to_frame(self, decision: str | Decision | None = None, **parameters: Any) -> pl.DataFrame:
-        """A row an image: path, label, its whole path, and the probability at or under every step of it."""
+        """A row an image: path, label, its whole path, and the probability at or under every step of it.
+
+        By a rule that answers with one node a level, each level's label and its probability; by one that answers with
+        any set of labels, their paths and their probabilities, in the order of the taxonomy.
+        """
         answer = self.decide(decision, **parameters)
         taxonomy = self.prediction.taxonomy
         if isinstance(answer, LevelNodes):
             return self._level_frame(answer, taxonomy)
-        if not isinstance(answer, Nodes):
-            raise InputError("a decision with one node, or one a level", type(answer).__name__)
+        if isinstance(answer, LabelSets):
+            return self._set_frame(answer, taxonomy)
         rows: list[dict[str, Any]] = []
         for path, node, log_prob in zip(self.paths, answer.node.tolist(), self.log_prob.cpu(), strict=True):
             steps = [v for v in taxonomy.path(node) if v or not taxonomy.synthetic_root]
@@ -107,6 +111,16 @@ class Predicted:
             nodes = answer.node[:, level].tolist()
             columns[name] = [taxonomy.path_name(v) for v in nodes]
             columns[f"{name}_probability"] = answer.log_prob[:, level].exp().double().tolist()
+        return pl.DataFrame(columns)
+
+    def _set_frame(self, answer: LabelSets, taxonomy: Taxonomy) -> pl.DataFrame:
+        sets = [row.nonzero().squeeze(-1) for row in answer.chosen]
+        probabilities = [row[found].exp().double().tolist() for row, found in zip(answer.log_prob, sets, strict=True)]
+        columns = {
+            "path": pl.Series(self.paths, dtype=pl.String),
+            "labels": pl.Series([[taxonomy.path_name(v) for v in s.tolist()] for s in sets], dtype=pl.List(pl.String)),
+            "probabilities": pl.Series(probabilities, dtype=pl.List(pl.Float64)),
+        }
         return pl.DataFrame(columns)
 
 

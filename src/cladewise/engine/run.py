@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike
@@ -85,7 +86,7 @@ class Run:
 
     @cached_property
     def backbone(self) -> backbones.Backbone:
-        """The image encoder, with the run's weights where it was trained end to end."""
+        """The image encoder, with the run's weights where it was trained end to end; the first where there are more."""
         return self._network[1]
 
     @cached_property
@@ -138,17 +139,20 @@ def open_data(config: RunConfig, taxonomy: Taxonomy | None) -> Dataset:
 
 
 def build(config: RunConfig, method: Method, taxonomy: Taxonomy) -> tuple[Classifier, backbones.Backbone]:
-    """A new network of a configuration, and its backbone (a part of the network only end to end)."""
+    """A new network of a configuration, and its backbone: end to end a part of the network, the first of its towers."""
     wanted = config.backbone
     torch.manual_seed(config.seed)  # an encoder without published weights follows from the seed too
-    backbone = backbones.load(
+    load = functools.partial(
+        backbones.load,
         wanted.name,
         pretrained=wanted.pretrained,
         image_size=wanted.image_size or None,
         crop_ratio=wanted.crop_ratio or None,
         checkpoint=wanted.checkpoint or None,
     )
-    head = method.head(taxonomy, backbone.num_features)
     if wanted.freeze:
+        backbone = load()
+        head = method.head(taxonomy, backbone.num_features)
         return Classifier(head, scaling=FeatureScaling(wanted.scaling, backbone.num_features)), backbone
-    return Classifier(head, backbone=backbone), backbone
+    towers = [load(pooling=method.pooling()) for _ in range(method.towers(taxonomy))]
+    return Classifier(method.head(taxonomy, towers[0].num_features), towers=towers), towers[0]

@@ -129,8 +129,8 @@ def fit(
     if config.training.epochs > 0:
         fitting = Fitting(
             classifier,
-            loss,
-            method.decision(),
+            loss.for_labels(data.num_images()),
+            method.watched(),
             dataset.taxonomy,
             config.training,
             steps=config.training.epochs * math.ceil(len(data.loaders[0]) / config.training.accumulate),
@@ -234,6 +234,10 @@ class _Data:
             watching = watched.loader(share, batch_size=wanted.batch_size, workers=wanted.workers)
             self.skipped += watched.skipped
         self.loaders: Loaders = (loader, watching)
+
+    def num_images(self) -> Tensor:
+        """How many training images are labelled with each node."""
+        return torch.from_numpy(self.rows.nodes).bincount(minlength=self.taxonomy.num_nodes)
 
     def node_weights(self) -> Tensor | None:
         """Weight of an image of each node, where the loss is balanced."""

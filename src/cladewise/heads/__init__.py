@@ -1,5 +1,19 @@
 """Heads: features to a prediction."""
 
+from cladewise.heads.embedding import EmbeddedHead, Embedding, part_widths
 from cladewise.heads.head import Head, LinearHead, leaf_softmax_head, node_logit_head
+from cladewise.heads.levels import LevelClassifiers, finer_parts_head, level_sizes, towers_head
 
-__all__ = ["Head", "LinearHead", "leaf_softmax_head", "node_logit_head"]
+__all__ = [
+    "EmbeddedHead",
+    "Embedding",
+    "Head",
+    "LevelClassifiers",
+    "LinearHead",
+    "finer_parts_head",
+    "leaf_softmax_head",
+    "level_sizes",
+    "node_logit_head",
+    "part_widths",
+    "towers_head",
+]

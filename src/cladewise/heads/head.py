@@ -16,10 +16,10 @@ class Head(nn.Module, ABC):
     """Features to a prediction over nodes."""
 
     @abstractmethod
-    def forward(self, features: Float[Tensor, "batch feature"]) -> Prediction:
-        """Predict for a batch of feature vectors."""
+    def forward(self, features: Float[Tensor, "batch *tower feature"]) -> Prediction:
+        """Predict for a batch of feature vectors, or of one a tower where the method has several encoders."""
 
-    def __call__(self, features: Float[Tensor, "batch feature"]) -> Prediction:
+    def __call__(self, features: Float[Tensor, "batch *tower feature"]) -> Prediction:
         return super().__call__(features)
 
 

@@ -12,9 +12,11 @@ from cladewise.losses.hxe import HXE, hxe, tree_hxe
 from cladewise.losses.levels import LevelSoftmaxLoss
 from cladewise.losses.loss import Loss
 from cladewise.losses.margin import SoftMaxMargin, margins, soft_max_margin
+from cladewise.losses.marginal import MarginalSoftmax, marginal_softmax
 from cladewise.losses.multilabel import MultilabelFocal, multilabel_focal
 from cladewise.losses.ps_softmax import PSSoftmax, ps_softmax
 from cladewise.losses.soft_labels import SoftLabels, SoftTargets, soft_targets
+from cladewise.losses.soft_margin import MultilabelSoftMargin, inverse_frequency, multilabel_soft_margin
 
 __all__ = [
     "HACE",
@@ -27,7 +29,9 @@ __all__ = [
     "HACESoft",
     "LevelSoftmaxLoss",
     "Loss",
+    "MarginalSoftmax",
     "MultilabelFocal",
+    "MultilabelSoftMargin",
     "PSSoftmax",
     "SoftLabels",
     "SoftMaxMargin",
@@ -40,8 +44,11 @@ __all__ = [
     "flat_softmax",
     "hace",
     "hxe",
+    "inverse_frequency",
+    "marginal_softmax",
     "margins",
     "multilabel_focal",
+    "multilabel_soft_margin",
     "ps_softmax",
     "random_cut_softmax",
     "read_distances",

@@ -58,6 +58,13 @@ class Loss(nn.Module, ABC):
         with torch.autocast(logits.device.type, enabled=False):
             return self.per_image(at_least_float(logits), target)
 
+    def for_labels(self, num_images: Int[Tensor, " node"]) -> Loss:
+        """The same loss for training images of which so many are labelled with each node.
+
+        It is this very one, unless how frequent the labels are makes a difference.
+        """
+        return self
+
     def extra_repr(self) -> str:
         return f"{self.taxonomy!r}"
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cladewise.decisions import Decision
+from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head
 from cladewise.inference import Inference
 from cladewise.losses import Loss
+from cladewise.predictions import Fittable
 from cladewise.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from cladewise.backbones import Pooling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +64,29 @@ class Method(ABC):
     def inference(self) -> Inference | None:
         """The rule between the head's prediction and the decision, where the paper has one."""
         return None
+
+    def watched(self) -> Decision:
+        """The rule that accuracy on the validation split is told by while training.
+
+        The method's own, or the best leaf where that has something to learn first.
+        """
+        own = self.decision()
+        return Leaf() if isinstance(own, Fittable) and not own.is_fitted else own
+
+    def towers(self, taxonomy: Taxonomy) -> int:
+        """Number of encoders, each trained for itself, where training is end to end.
+
+        With several the head is given features ``[batch, tower, feature]``. A frozen encoder is always one, and the
+        head is given ``[batch, feature]``.
+        """
+        return 1
+
+    def pooling(self) -> Pooling:
+        """How an encoder that is trained end to end makes one vector of its feature map.
+
+        Features of a frozen encoder are cached for all methods, and are always pooled as the encoder itself does.
+        """
+        return "own"
 
     def options(self) -> dict[str, Any]:
         """Hyper-parameters by name."""

@@ -6,13 +6,15 @@ from cladewise.metrics.evaluate import RANKING_LENGTH, column_names, evaluate
 from cladewise.metrics.hits import HitAtK, level_rank
 from cladewise.metrics.information import PathScores, cpb, depth_scores, information_scores
 from cladewise.metrics.label_counts import LabelCounts
-from cladewise.metrics.levels import at_levels, full_path, level_correct, tice, weighted_level_accuracy
+from cladewise.metrics.levels import full_path, level_correct, tice, weighted_level_accuracy
 from cladewise.metrics.operating import OperatingCurve, OperatingCurves, operating_curve
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS, score_prediction
 from cladewise.metrics.reliability import Reliability, ReliabilityCurve
 from cladewise.metrics.resampling import curve_intervals
+from cladewise.metrics.set_sizes import SetSizes
 from cladewise.metrics.streaming import HierarchicalMetrics
 from cladewise.metrics.truncation import truncate
+from cladewise.ops import at_levels
 
 __all__ = [
     "PREDICTION_COLUMNS",
@@ -25,6 +27,7 @@ __all__ = [
     "PathScores",
     "Reliability",
     "ReliabilityCurve",
+    "SetSizes",
     "at_levels",
     "column_names",
     "cpb",

@@ -12,7 +12,8 @@ from cladewise.errors import InputError
 from cladewise.metrics.accuracy import sibling, top_k
 from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
 from cladewise.metrics.information import cpb, depth_scores, information_scores
-from cladewise.metrics.levels import at_levels, full_path, level_correct, tice
+from cladewise.metrics.levels import full_path, level_correct, tice
+from cladewise.ops import at_levels
 from cladewise.taxonomy import Taxonomy
 
 RANKING_LENGTH = 20

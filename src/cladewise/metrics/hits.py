@@ -11,7 +11,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from cladewise.errors import InputError
-from cladewise.metrics.levels import at_levels, speaks
+from cladewise.ops import at_levels, speaks
 from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
 

@@ -14,7 +14,8 @@ from torchmetrics import Metric
 
 from cladewise.decisions import Answer, LabelSets, LevelNodes, Nodes
 from cladewise.errors import InputError
-from cladewise.metrics.levels import at_levels, check_levels, speaks
+from cladewise.metrics.levels import check_levels
+from cladewise.ops import at_levels, speaks
 from cladewise.taxonomy import Taxonomy
 
 AVERAGES = tuple(f"{average}_{score}" for average in ("micro", "macro") for score in ("precision", "recall", "f1"))

@@ -12,7 +12,7 @@ from torchmetrics import Metric
 
 from cladewise.errors import InputError
 from cladewise.metrics.fixed_point import mean_of_units, to_units
-from cladewise.metrics.levels import at_levels, speaks
+from cladewise.ops import at_levels, speaks
 from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
 

@@ -1,6 +1,7 @@
 """Tree arithmetic on tensors: over subtrees, paths and siblings; lowest common ancestors."""
 
 from cladewise.ops.index import LevelIndex, TreeIndex, tree_index
+from cladewise.ops.levels import at_levels, speaks
 from cladewise.ops.nested import nested_logsumexp
 from cladewise.ops.path import Domain, path_logsumexp
 from cladewise.ops.precision import at_least_float
@@ -23,6 +24,7 @@ __all__ = [
     "TreeIndex",
     "ancestors",
     "at_least_float",
+    "at_levels",
     "diffuse",
     "diffusion_entries",
     "is_ancestor",
@@ -36,6 +38,7 @@ __all__ = [
     "path_sibling_nll",
     "path_sum",
     "sibling_log_softmax",
+    "speaks",
     "subtree_logsumexp",
     "subtree_max",
     "subtree_sum",

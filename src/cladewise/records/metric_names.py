@@ -15,10 +15,13 @@ COUNT_PREFIXES = ("micro_", "macro_", "hit@")
 
 @dataclasses.dataclass(frozen=True)
 class MetricText:
-    """A metric for people: title, direction, one sentence, and whether it is a share of the images."""
+    """A metric for people: title, direction, one sentence, and whether it is a share of the images.
+
+    A metric that only describes has no direction: ``higher_is_better`` is ``None``.
+    """
 
     title: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     description: str
     is_share: bool = True
 
@@ -30,6 +33,10 @@ def _recall_at(percent: str) -> MetricText:
 def _hit_at(k: str) -> MetricText:
     best = "that are the most probable node" if k == "1" else f"among the {k} most probable nodes"
     return MetricText(f"Hit@{k}", True, f"Over all levels, the share of labels {best}.")
+
+
+def _labels(short: str, what: str) -> MetricText:
+    return MetricText(f"Labels, {short}", None, f"{what} number of labels that an image is said to have.", False)
 
 
 CALIBRATION_TEXTS: dict[str, MetricText] = {
@@ -89,6 +96,10 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "macro_precision": MetricText("Ma-P", True, "Mean over the labels at all levels of each label's precision."),
     "macro_recall": MetricText("Ma-R", True, "Mean over the labels at all levels of each label's recall."),
     "macro_f1": MetricText("Ma-F1", True, "Mean over the labels at all levels of each label's F1."),
+    "labels_min": _labels("min", "Least"),
+    "labels_max": _labels("max", "Largest"),
+    "labels_mean": _labels("mean", "Mean"),
+    "labels_sd": _labels("sd", "Standard deviation of the"),
     "hit@1": _hit_at("1"),
     "hit@5": _hit_at("5"),
 }

@@ -42,6 +42,11 @@ class Group:
         return self.runs[0]
 
     @property
+    def answers_with_sets(self) -> bool:
+        """Whether images have any set of labels, and no place in the tree."""
+        return any(run.answers_with_sets for run in self.runs)
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """Seed of every run."""
         return tuple(run.seed for run in self.runs)

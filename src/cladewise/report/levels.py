@@ -15,6 +15,8 @@ from cladewise.report.table import intervals_of
 
 def level_names(groups: Sequence[Group]) -> list[str]:
     """Levels, coarse to fine, at which every group was evaluated."""
+    if not groups:
+        return []
     taxonomy = groups[0].runs[0].taxonomy
     return [name for name in taxonomy.level_names if all(LEVEL_PREFIX + name in group.metrics for group in groups)]
 

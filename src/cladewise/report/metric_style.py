@@ -32,6 +32,21 @@ class MetricStyle:
         return text.replace("-", MINUS)
 
     @property
+    def arrow(self) -> str:
+        """Which way is better; empty where neither is."""
+        return {True: "↑", False: "↓", None: ""}[self.text.higher_is_better]
+
+    @property
+    def direction(self) -> str:
+        """The same in words.
+
+        Example:
+            >>> style_of("severity").direction, style_of("labels_mean").direction
+            ('lower is better', 'neither is better')
+        """
+        return {True: "higher", False: "lower", None: "neither"}[self.text.higher_is_better] + " is better"
+
+    @property
     def heading(self) -> str:
         """Title with its unit and which way is better, in plain text.
 
@@ -40,7 +55,7 @@ class MetricStyle:
             'Top-1 % ↑'
         """
         unit = " %" if self.text.is_share else ""
-        return f"{self.text.title}{unit} {'↑' if self.text.higher_is_better else '↓'}"
+        return f"{self.text.title}{unit} {self.arrow}".rstrip()
 
     def with_sd(self, mean: float, sd: float) -> str:
         """A mean with its deviation, where there is one.
@@ -63,7 +78,7 @@ class MetricStyle:
 
     def better(self, change: float) -> bool:
         """Whether a change is for the better."""
-        return change > 0 if self.text.higher_is_better else change < 0
+        return {True: change > 0, False: change < 0, None: False}[self.text.higher_is_better]
 
 
 def style_of(name: str) -> MetricStyle:
@@ -83,7 +98,7 @@ def best_text(style: MetricStyle, values: Iterable[float]) -> str:
     """
     column = list(values)
     defined = [value for value in column if not math.isnan(value)]
-    if len(column) < 2 or not defined:
+    if len(column) < 2 or not defined or style.text.higher_is_better is None:
         return ""
     return style.number(max(defined) if style.text.higher_is_better else min(defined))
 

@@ -76,13 +76,16 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
     """The page as text."""
     baseline = baseline_of(groups, reference)
     table = make_table(groups, baseline)
-    tree = tree_section(groups)
-    levels, heights, curves = level_chart(groups), height_chart(groups), curve_charts(groups)
+    placing = [group for group in groups if not group.answers_with_sets]
+    tree, heights = (tree_section(placing), height_chart(placing)) if placing else (None, None)
+    levels, curves = level_chart(placing), curve_charts(groups)
     lines = lines_of(groups)
     mean = mean_curves(lines)
     operating, reliability = operating_charts(mean), reliability_charts(lines)
     charts: list[Chart] = [
-        chart for chart in (*operating, levels, heights, *reliability, tree.chart, *curves) if chart is not None
+        chart
+        for chart in (*operating, levels, heights, *reliability, tree.chart if tree else None, *curves)
+        if chart is not None
     ]
     return (
         _environment()
@@ -90,6 +93,7 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
         .render(
             overview=make_overview(groups, table, title),
             groups=groups,
+            placing=placing,
             baseline=baseline,
             table=table,
             further=further_table(groups, baseline),
@@ -107,7 +111,7 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
             tree=tree,
             curves=curves,
             charts=charts,
-            mistakes=[mistakes_of(group) for group in groups],
+            mistakes=[mistakes_of(group) for group in placing],
             configs={
                 group.index: (group.shown_run.folder / "config.toml").read_text(encoding="utf-8") for group in groups
             },

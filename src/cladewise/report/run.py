@@ -23,6 +23,8 @@ FloatArray = NDArray[np.float64]
 
 PREDICTED_LEVEL = "predicted_"
 """Prefix of the columns of an evaluation that answers with one node a level."""
+LABEL_SETS = "labels"
+"""Column of an evaluation that answers with any set of labels."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,12 +69,22 @@ class Run:
         return self.outcomes["target"].to_numpy().astype(np.int64)
 
     @cached_property
-    def predicted(self) -> IntArray:
-        """Chosen node of every image; where the answer is one node a level, that of the finest level."""
+    def _predicted_column(self) -> str:
         name = "predicted"
         if name not in self.outcomes.columns or bool((self.outcomes[name].fill_null(-1) < 0).all()):
             levels = [PREDICTED_LEVEL + level for level in reversed(self.taxonomy.level_names)]
             name = next((level for level in levels if level in self.outcomes.columns), "")
+        return name
+
+    @property
+    def answers_with_sets(self) -> bool:
+        """Whether the decision answers with any set of labels, so that no image has its place."""
+        return not self._predicted_column and LABEL_SETS in self.outcomes.columns
+
+    @cached_property
+    def predicted(self) -> IntArray:
+        """Chosen node of every image; where the answer is one node a level, that of the finest level."""
+        name = self._predicted_column
         if not name:
             raise InputError(
                 "a column 'predicted', or one a level",

@@ -58,17 +58,18 @@ class Table:
 
 
 def make_table(groups: Sequence[Group], baseline: Group) -> Table:
-    """The first table: the main metrics that all groups have, with differences from the baseline."""
-    return _make_table(groups, baseline, shown_metrics(_common(groups)), with_differences=True)
+    """The first table: the main metrics, with differences from the baseline."""
+    return _make_table(groups, baseline, shown_metrics(_measured(groups)), with_differences=True)
 
 
 def further_table(groups: Sequence[Group], baseline: Group) -> Table:
     """The second table: what else was measured, without differences."""
-    return _make_table(groups, baseline, further_metrics(_common(groups)), with_differences=False)
+    return _make_table(groups, baseline, further_metrics(_measured(groups)), with_differences=False)
 
 
-def _common(groups: Sequence[Group]) -> list[str]:
-    return [name for name in groups[0].metrics if all(name in group.metrics for group in groups)]
+def _measured(groups: Sequence[Group]) -> list[str]:
+    """What any group has: not every answer can be measured in every way."""
+    return list(dict.fromkeys(name for group in groups for name in group.metrics))
 
 
 def _make_table(
@@ -122,7 +123,7 @@ def _difference(group: Group, baseline: Group, metric: str) -> Interval | None:
 
 def _recorded(group: Group, metric: str) -> Interval:
     """A metric without per-image values keeps its interval only where a single run gave it."""
-    entry = group.runs[0].evaluation.metrics[metric]
+    entry = group.runs[0].evaluation.metrics.get(metric, {})
     if len(group.runs) > 1:
         return Interval(_spread(group, metric).mean, math.nan, math.nan, int(entry.get("count") or 0))
     ends = [number(entry.get(end)) for end in ("value", "low", "high")]

@@ -210,7 +210,8 @@ def _check(suite: Suite, at: str) -> None:
             expected = "shares of the training images, search in (0, 1) and val in [0, 1)"
             raise InputError(expected, f"search = {entry.search} and val = {entry.val}", at=f"{at} [data]")
     with _within(f"{at} [search]"):
-        metric_text(suite.search.metric)
+        if metric_text(suite.search.metric).higher_is_better is None:
+            raise InputError("a metric that can be better or worse", repr(suite.search.metric))
         if not suite.search.lr or min(suite.search.lr) <= 0:
             raise InputError("learning rates above 0 in lr", list(suite.search.lr))
     with _within(f"{at} methods"):

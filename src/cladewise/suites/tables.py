@@ -104,9 +104,10 @@ def _title(metric: str) -> str:
 
 def _best(metric: str, rows: Sequence[Row]) -> float | None:
     means = [row.values[metric].mean for row in rows if metric in row.values]
-    if len(means) < 2:
+    higher_is_better = metric_text(metric).higher_is_better
+    if len(means) < 2 or higher_is_better is None:
         return None
-    return max(means) if metric_text(metric).higher_is_better else min(means)
+    return max(means) if higher_is_better else min(means)
 
 
 def _cell(metric: str, spread: Spread | None, best: float | None) -> str:

@@ -1,0 +1,62 @@
+"""Cross-entropy at every level of a softmax over the leaves, summed up the tree."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise.losses.loss import Loss
+from cladewise.ops import at_least_float, at_levels, nested_logsumexp, speaks, tree_index
+from cladewise.taxonomy import Taxonomy
+
+
+def marginal_softmax(
+    logits: Float[Tensor, "*batch leaf"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
+) -> Float[Tensor, "*batch"]:
+    r"""Negative log-likelihood of the target's ancestor at every level, summed over the levels.
+
+    .. math:: \ell = \sum_k \Big(\operatorname{LSE}_l z_l - \operatorname{LSE}_{l \in B(t_k)} z_l\Big)
+
+    where :math:`t_k` represents the target at level :math:`k`: its ancestor there; a leaf above the level, which is
+    repeated in it; the ancestor above a level that the path skips. Each term is the loss of a flat softmax at that
+    node, so the sum is at least the cross-entropy of the leaf. An internal target says nothing about levels finer than
+    its own, and they do not count; the root costs 0.
+
+    Args:
+        logits: Score of every leaf, by leaf position.
+        target: Node of every image; internal nodes allowed.
+        taxonomy: The label tree.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> marginal_softmax(torch.zeros(4, 3), torch.tensor([2, 1, 4, 0]), t).exp()
+        tensor([4.5000, 1.5000, 9.0000, 1.0000])
+
+    References: Dhall et al., Hierarchical image classification using entailment cone embeddings, CVPRW 2020,
+        arXiv:2004.03459, Eq. 7 (marginalization classifier). The released code adds up probabilities and takes their
+        logarithm; this is the same in log space.
+    """
+    index = tree_index(taxonomy, logits.device)
+    scores, node = at_least_float(logits).reshape(-1, logits.shape[-1]), target.reshape(-1)
+    path = torch.cat([torch.zeros_like(node)[:, None], at_levels(node, taxonomy)], dim=1)
+    nested = nested_logsumexp(scores, index.leaf_start[path], index.leaf_end[path])
+    nats = nested[:, :1] - nested[:, 1:]
+    return torch.where(speaks(node, taxonomy), nats, 0.0).sum(-1).reshape(target.shape)
+
+
+class MarginalSoftmax(Loss):
+    """Cross-entropy at every level of a softmax over the leaves; see :func:`marginal_softmax`.
+
+    Example:
+        >>> loss = MarginalSoftmax(Taxonomy.from_paths([("a", "b"), ("a", "c")]))
+        >>> loss(torch.zeros(1, 2), torch.tensor([2])).exp()
+        tensor([2.])
+    """
+
+    @property
+    def num_outputs(self) -> int:
+        return self.taxonomy.num_leaves
+
+    def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
+        return marginal_softmax(logits, target, self.taxonomy)

@@ -1,0 +1,50 @@
+"""HAB: a yes or no for every label, blind to the tree."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar, Literal
+
+from cladewise.decisions import Boundary, Decision, Levels
+from cladewise.heads import Head, node_logit_head
+from cladewise.losses import Loss, MultilabelSoftMargin
+from cladewise.methods.embedded import EmbeddedMethod
+from cladewise.methods.method import Citation, option
+from cladewise.predictions import NodeSigmoid
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HABMethod(EmbeddedMethod):
+    """Every label says yes or no for itself, and an image has as many labels as say yes.
+
+    Where a yes begins is learnt from the validation split. Re-sampling, the paper's other remedy for rare labels, is
+    ``--balance sample``.
+    """
+
+    name: ClassVar[str] = "hab"
+    title: ClassVar[str] = "Hierarchy-agnostic classifier (HAB)"
+    citation: ClassVar[Citation] = Citation(
+        "Dhall, Makarova, Ganea, Pavllo, Greeff, Krause",
+        "Hierarchical image classification using entailment cone embeddings",
+        "CVPR Workshops",
+        2020,
+        "https://arxiv.org/abs/2004.03459",
+    )
+
+    boundary: Literal["global", "per-class"] = option(
+        "global", "where a yes begins, by the best F1 on the validation split: at one probability, or at each label's"
+    )
+    class_weights: bool = option(False, "whether labels weigh in the loss by one over the training images with them")
+
+    def classifier(self, taxonomy: Taxonomy, width: int) -> Head:
+        return node_logit_head(NodeSigmoid, taxonomy, width)
+
+    def loss(self, taxonomy: Taxonomy) -> Loss:
+        return MultilabelSoftMargin(taxonomy, class_weights=self.class_weights)
+
+    def decision(self) -> Decision:
+        return Boundary(self.boundary)
+
+    def watched(self) -> Decision:
+        return Levels()

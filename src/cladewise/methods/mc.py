@@ -1,0 +1,37 @@
+"""MC: one classifier of the leaves, held to account at every level."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from cladewise.decisions import Decision, Levels
+from cladewise.heads import Head, leaf_softmax_head
+from cladewise.losses import Loss, MarginalSoftmax
+from cladewise.methods.embedded import EmbeddedMethod
+from cladewise.methods.method import Citation
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MCMethod(EmbeddedMethod):
+    """A softmax over the leaves, summed up the tree, that pays at every level for what it gives to others there."""
+
+    name: ClassVar[str] = "mc"
+    title: ClassVar[str] = "Marginalization classifier (MC)"
+    citation: ClassVar[Citation] = Citation(
+        "Dhall, Makarova, Ganea, Pavllo, Greeff, Krause",
+        "Hierarchical image classification using entailment cone embeddings",
+        "CVPR Workshops",
+        2020,
+        "https://arxiv.org/abs/2004.03459",
+    )
+
+    def classifier(self, taxonomy: Taxonomy, width: int) -> Head:
+        return leaf_softmax_head(taxonomy, width)
+
+    def loss(self, taxonomy: Taxonomy) -> Loss:
+        return MarginalSoftmax(taxonomy)
+
+    def decision(self) -> Decision:
+        return Levels()
