@@ -24,6 +24,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "hxe": ("LeafSoftmax", "HXE", "leaf"),
     "hxe:logits=conditional": ("SiblingSoftmax", "HXE", "leaf"),
     "level-softmax": ("LevelSoftmax", "LevelSoftmaxLoss", "levels"),
+    "lht": ("LevelTransition", "LabelHierarchyTransition", "levels"),
     "multilabel-focal": ("NodeSigmoid", "MultilabelFocal", "leaf"),
     "ps-softmax": ("PathSumSoftmax", "PSSoftmax", "leaf"),
     "soft-labels": ("LeafSoftmax", "SoftLabels", "leaf"),

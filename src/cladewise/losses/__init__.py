@@ -15,6 +15,7 @@ from cladewise.losses.margin import SoftMaxMargin, margins, soft_max_margin
 from cladewise.losses.multilabel import MultilabelFocal, multilabel_focal
 from cladewise.losses.ps_softmax import PSSoftmax, ps_softmax
 from cladewise.losses.soft_labels import SoftLabels, SoftTargets, soft_targets
+from cladewise.losses.transition import LabelHierarchyTransition
 
 __all__ = [
     "HACE",
@@ -25,6 +26,7 @@ __all__ = [
     "DescendantSoftmax",
     "FlatSoftmax",
     "HACESoft",
+    "LabelHierarchyTransition",
     "LevelSoftmaxLoss",
     "Loss",
     "MultilabelFocal",
