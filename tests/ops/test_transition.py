@@ -13,6 +13,7 @@ from cladewise.ops import (
     low_rank_transition,
     low_rank_transition_sum,
 )
+from cladewise.ops.transition import BOUNDED
 
 Factors = list[torch.Tensor]
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -113,6 +114,27 @@ def test_underflow_loses_nothing() -> None:
     log_prob[:, 1].sum().backward()
     assert factors[2].grad is not None
     torch.testing.assert_close(factors[2].grad[:, 0, 1], torch.ones(2))
+
+
+@every_order
+@pytest.mark.parametrize("longest", [0.9, 0.2])
+def test_sources_that_are_rare_still_lead_somewhere(order: str, longest: float) -> None:
+    """A classifier that is certain, and transitions as sharp as plain sums take them."""
+    exact, edges = given(order, 1.0)
+    with torch.no_grad():
+        exact[0] *= 100
+        for factor, dim in ((exact[1], 2), (exact[2], 1)):
+            factor *= (longest * BOUNDED) ** 0.5 / factor.norm(dim=dim, keepdim=True)
+        exact[3].zero_()
+    assert LowRank(*exact[1:], edges).is_bounded().all()
+    factors = [x.detach().float().requires_grad_() for x in exact]
+    exact = [x.detach().double().requires_grad_() for x in factors]
+    expected = full_transition(exact[0].log_softmax(-1), formed(exact, edges))
+    wanted = *expected, *gradients(expected, exact)
+    for some in (factors, exact):
+        found = low_rank(some, edges)
+        for near, far in zip((*found, *gradients(found, some)), wanted, strict=True):
+            torch.testing.assert_close(near.double(), far, rtol=1e-5, atol=1e-5)
 
 
 @every_order

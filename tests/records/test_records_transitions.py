@@ -31,6 +31,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
         dense = naive_transition(TREE, level, level + 1)
         assert dense.shape == again.means[level].shape
         assert (dense.sum(0) == 1).all()
+        np.testing.assert_allclose(naive_transition(TREE, level, level + 1, "c2f").sum(1), 1)
         np.testing.assert_array_equal(dense.argmax(0), tensors[f"parent_{level}"])
 
 
@@ -47,6 +48,9 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "test.safetensors"
     path.write_bytes(safetensors.numpy.save({"level_1": np.zeros(2)}))
     with pytest.raises(InputError, match=r"a file of mean transitions, but got another one at .*test\.safetensors"):
+        read_transitions(path)
+    path.write_bytes(b"no tensors")
+    with pytest.raises(InputError, match=r"a file of mean transitions, but got .* at .*test\.safetensors"):
         read_transitions(path)
 
 

@@ -7,6 +7,7 @@ rank, which is never formed: some cells are made at a time, in the processor's c
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -17,10 +18,12 @@ from torch.autograd.function import once_differentiable
 
 from cladewise.ops.precision import at_least_float
 
-BOUNDED = 20.0
-"""Scores within ±BOUNDED need no logarithms: no share of a softmax over 10,000 of them is below exp(-50)."""
-LEAST = -80.0
-"""Exponentials below this are as good as 0 beside the sums here, and slow where they underflow."""
+BOUNDED = 12.0
+"""Scores within ±BOUNDED need no logarithms: no share of a softmax over 10,000 of them is below exp(-34)."""
+RARE = -57.0
+"""Log-probability of a source that is as good as 0 beside such shares: 10,000 sources below it change none by 1e-6."""
+FAINT = -40.0
+"""Logarithm of what is as good as 0 beside 1. Products of less would underflow, which takes a hundred times as long."""
 CELLS = 1 << 17
 """Cells of a matrix made at a time on a CPU: half a MB in single precision."""
 CELLS_ELSEWHERE = 1 << 24
@@ -258,7 +261,7 @@ def _of_both(
 
 
 def _forward_plain(log_prob: Tensor, matrix: LowRank, cells: int | None) -> tuple[Tensor, Tensor, Tensor]:
-    prob = log_prob.clamp_min(LEAST).exp()
+    prob = _unless_rare(log_prob)
     features = torch.cat([torch.ones_like(matrix.right[:, :1]), matrix.right], dim=1)
     there = torch.zeros_like(matrix.right[:, 0])
     log_sum, entropy = torch.empty_like(log_prob), torch.empty_like(log_prob)
@@ -285,7 +288,7 @@ def _backward_plain(
     grad: Tensor,
     each: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    prob, shares = log_prob.clamp_min(LEAST).exp(), matrix.normalised(log_sum)
+    prob, shares = _unless_rare(log_prob), matrix.normalised(log_sum)
     by_target = grad * (-there).exp()
     right = torch.cat([by_target[:, None], shares.right], dim=1)
     grads = _zero_gradients(log_prob, matrix)
@@ -303,17 +306,21 @@ def _backward_plain(
 
 
 def _forward_in_logs(log_prob: Tensor, matrix: LowRank, cells: int | None) -> tuple[Tensor, Tensor, Tensor]:
-    there = torch.full_like(matrix.right[:, 0], -torch.inf, dtype=torch.float64)
+    peak = torch.full_like(matrix.right[:, 0], -torch.inf)
+    mass = torch.zeros_like(peak)  # relative to the peak, so that many tiles round as one does
     log_sum, entropy = torch.empty_like(log_prob), torch.empty_like(log_prob)
     for tile in matrix.tiles(cells):
         images, sources, _ = tile
         scores = matrix.scores(tile)
         log_sum[images, sources] = total = _logsumexp(scores, -1)
         log_share = scores.sub_(total[..., None])
-        entropy[images, sources] = (log_share.clamp_min(LEAST).exp_() * log_share).sum(-1)
+        entropy[images, sources] = _exp_(log_share.clone()).mul_(log_share).sum(-1)
         joint = log_share.add_(log_prob[images, sources, None])
-        there[images] = torch.logaddexp(there[images], _logsumexp(joint, 1).double())
-    return there.to(log_prob.dtype), log_sum, entropy
+        higher = torch.maximum(peak[images], joint.amax(1))
+        new = _exp_(joint.sub_(higher[:, None])).sum(1)
+        mass[images] = mass[images] * (peak[images] - higher).exp() + new
+        peak[images] = higher
+    return peak.add_(mass.log_()), log_sum, entropy
 
 
 def _backward_in_logs(
@@ -331,9 +338,9 @@ def _backward_in_logs(
         images, sources, _ = tile
         log_share = matrix.scores(tile).sub_(log_sum[images, sources, None])
         joint = log_share + (log_prob[images, sources, None] - there[images, None])
-        held_by_cell = joint.clamp_(LEAST, 0.0).exp_().mul_(grad[images, None])
+        held_by_cell = _exp_(joint.clamp_(max=0.0)).mul_(grad[images, None])
         held = held_by_cell.sum(-1)
-        share = log_share.clamp_min(LEAST).exp_()
+        share = _exp_(log_share.clone())
         slope = log_share.sub_(entropy[images, sources, None]).mul_(each[images, None, None]).sub_(held[..., None])
         _add_gradients(grads, tile, held, slope.mul_(share).add_(held_by_cell), matrix)
     return grads
@@ -359,4 +366,14 @@ def _add_gradients(
 def _logsumexp(x: Tensor, dim: int) -> Tensor:
     """Log-sum-exp of finite values, without exponentials that underflow."""
     peak = x.amax(dim, keepdim=True)
-    return (x - peak).clamp_(min=LEAST).exp_().sum(dim).log_().add_(peak.squeeze(dim))
+    return _exp_(x - peak).sum(dim).log_().add_(peak.squeeze(dim))
+
+
+def _exp_(x: Tensor) -> Tensor:
+    """Exponentials in place, 0 for what is faint."""
+    return torch.threshold_(x.clamp_(min=FAINT).exp_(), 1.1 * math.exp(FAINT), 0.0)
+
+
+def _unless_rare(log_prob: Tensor) -> Tensor:
+    """Probabilities, 0 for what is rare."""
+    return torch.where(log_prob < RARE, 0.0, log_prob.clamp_min(RARE).exp())

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import safetensors.numpy
 from jaxtyping import Float, Int
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from cladewise.atomic import write_bytes
 from cladewise.errors import InputError
@@ -61,38 +61,41 @@ def naive_parents(taxonomy: Taxonomy, coarse: int, fine: int) -> Int[np.ndarray,
     return np.searchsorted(taxonomy.level_nodes(coarse), taxonomy.at_level(coarse)[taxonomy.level_nodes(fine)])
 
 
-def naive_transition(taxonomy: Taxonomy, coarse: int, fine: int) -> Float[np.ndarray, "coarse fine"]:
-    """The transition matrix that the tree implies, dense: 1 where the finer class lies under the coarser one.
+def naive_transition(
+    taxonomy: Taxonomy, coarse: int, fine: int, order: Order = "f2c"
+) -> Float[np.ndarray, "coarse fine"]:
+    """The transition matrix that the tree implies, dense.
+
+    From fine to coarse, a class leads to the one it lies under; from coarse to fine, to all that lie under it alike.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
         >>> naive_transition(t, 1, 2)
         array([[1., 1., 0.],
                [0., 0., 1.]], dtype=float32)
+        >>> naive_transition(t, 1, 2, "c2f")
+        array([[0.5, 0.5, 0. ],
+               [0. , 0. , 1. ]], dtype=float32)
     """
     parents = naive_parents(taxonomy, coarse, fine)
     matrix = np.zeros((taxonomy.level_nodes(coarse).size, parents.size), dtype=np.float32)
     matrix[parents, np.arange(parents.size)] = 1
-    return matrix
+    return matrix if order == "f2c" else matrix / matrix.sum(axis=1, keepdims=True)
 
 
 def write_transitions(path: Path, transitions: Transitions, taxonomy: Taxonomy) -> None:
     """Write means as a safetensors file.
 
     ``level_<k>`` is the matrix of the coarser level ``k``, float32 ``[coarse, fine]``, and ``parent_<k>`` what the tree
-    says in its place, int64 ``[fine]``: the row that each column has its 1 in. The header holds ``order``, ``levels``
-    (a JSON list), ``num_images``, and what is in ``about``.
+    says in its place, int64 ``[fine]``: the row that each column has its 1 in. The header's ``about`` is a JSON object
+    with ``order``, ``levels``, ``num_images``, and what is in ``about``.
     """
     tensors: dict[str, Any] = {}
     for level, mean in transitions.means.items():
         tensors[f"level_{level}"] = np.ascontiguousarray(mean, dtype=np.float32)
         tensors[f"parent_{level}"] = naive_parents(taxonomy, level, transitions.finer(level))
-    header = {
-        **transitions.about,
-        "order": transitions.order,
-        "levels": json.dumps(transitions.levels),
-        "num_images": str(transitions.num_images),
-    }
+    of_all = {"order": transitions.order, "levels": transitions.levels, "num_images": transitions.num_images}
+    header = {"about": json.dumps({**transitions.about, **of_all})}
     write_bytes(path, safetensors.numpy.save(tensors, metadata=header))
 
 
@@ -110,11 +113,14 @@ def read_transitions(path: Path) -> Transitions:
         >>> again.order, again.levels, again.means[1].shape, again.num_images
         ('f2c', (1, 2), (2, 3), 7)
     """
-    with safe_open(str(path), framework="numpy") as file:  # type: ignore[no-untyped-call]
-        about: dict[str, str] = dict(file.metadata() or {})
-        if not {"order", "levels", "num_images"} <= about.keys():
-            raise InputError("a file of mean transitions", "another one", at=str(path))
-        names = [name for name in file.keys() if name.startswith("level_")]  # noqa: SIM118
-        means = {int(name.removeprefix("level_")): file.get_tensor(name) for name in names}
-    order, levels = about.pop("order"), tuple(json.loads(about.pop("levels")))
-    return Transitions(cast(Order, order), levels, dict(sorted(means.items())), int(about.pop("num_images")), about)
+    try:
+        with safe_open(str(path), framework="numpy") as file:  # type: ignore[no-untyped-call]
+            about: dict[str, Any] = json.loads((file.metadata() or {}).get("about", "{}"))
+            names = [name for name in file.keys() if name.startswith("level_")]  # noqa: SIM118
+            means = {int(name.removeprefix("level_")): file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError("a file of mean transitions", f"{error}", at=str(path)) from None
+    if not {"order", "levels", "num_images"} <= about.keys():
+        raise InputError("a file of mean transitions", "another one", at=str(path))
+    order, levels = about.pop("order"), tuple(about.pop("levels"))
+    return Transitions(cast(Order, order), levels, dict(sorted(means.items())), about.pop("num_images"), about)
