@@ -29,6 +29,7 @@ docs: $(VENV)/.ready-check
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/transition.py
 	$(BIN)/python benchmarks/diffusion.py
 	$(BIN)/python benchmarks/decisions.py
 	$(BIN)/python benchmarks/metrics.py

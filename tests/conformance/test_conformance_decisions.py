@@ -163,11 +163,11 @@ def test_siblings_in_another_order_change_nothing(name: str, kind: str) -> None:
 
 def _moved(prediction: Prediction, taxonomy: Taxonomy, number: np.ndarray) -> dict[str, torch.Tensor]:
     """The tensors of the prediction in the order of the renumbered tree."""
-    scored = KINDS[type(prediction).__name__](taxonomy, prediction.logits).scored_nodes.tolist()  # type: ignore[call-arg]
-    waiting: dict[int, list[int]] = {}
-    for column, node in enumerate(prediction.scored_nodes.tolist()):  # a node that levels repeat has several
-        waiting.setdefault(int(number[node]), []).append(column)
-    columns = [waiting[node].pop(0) for node in scored]
+    wanted = KINDS[type(prediction).__name__](taxonomy, prediction.logits).logit_nodes.tolist()  # type: ignore[call-arg]
+    waiting: dict[tuple[int, ...], list[int]] = {}
+    for column, nodes in enumerate(prediction.logit_nodes.tolist()):  # a node that levels repeat has several
+        waiting.setdefault(tuple(int(number[v]) if v >= 0 else v for v in nodes), []).append(column)
+    columns = [waiting[tuple(nodes)].pop(0) for nodes in wanted]
     return {field: value[:, columns] for field, value in prediction.tensors().items()}
 
 

@@ -12,7 +12,7 @@ import torch
 from cladewise import Taxonomy, catalogue, inference
 from cladewise.errors import InputError
 from cladewise.inference import Inference
-from cladewise.predictions import Coherence, Fittable, Prediction, level_width, store
+from cladewise.predictions import Coherence, Fittable, Prediction, level_width, store, transition_layout
 
 RAGGED = Taxonomy.from_paths(
     [
@@ -44,9 +44,14 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 """Options that a rule is tried with; those that are not here, with none."""
 
 CASES = [(name, i) for name in inference.available() for i in range(len(VARIANTS.get(name, [{}])))]
-KINDS = ["LeafSoftmax", "NodeSoftmax", "rootless NodeSoftmax", "LevelSoftmax", "tied LevelSoftmax"] + [
-    kind for kind in store.kinds() if kind not in ("LeafSoftmax", "NodeSoftmax", "LevelSoftmax")
-]
+SETTINGS: dict[str, dict[str, Any]] = {
+    "rootless NodeSoftmax": {"with_root": False},
+    "tied LevelSoftmax": {"tied": True},
+    "low-rank LevelTransition": {"rank": 2},
+    "coarse-to-fine LevelTransition": {"order": "c2f"},
+}
+"""Settings that a kind is tried with besides its own."""
+KINDS = [*store.kinds(), *SETTINGS]
 LAST = inference.Subset((int(RAGGED.leaf_nodes[-1]),))
 UNDEFINED = {("top-down", "LeafSoftmax")}
 """Rules that need scores at inner nodes, and the heads that have none."""
@@ -66,11 +71,13 @@ def predicted(kind: str, taxonomy: Taxonomy, scale: float = 2.0) -> Prediction:
         "NodeSoftmax": taxonomy.num_nodes,
         "LevelSoftmax": level_width(taxonomy, levels, tied=False),
         "tied LevelSoftmax": level_width(taxonomy, levels, tied=True),
+        "LevelTransition": transition_layout(taxonomy).width,
+        "low-rank LevelTransition": transition_layout(taxonomy, rank=2).width,
+        "coarse-to-fine LevelTransition": transition_layout(taxonomy, order="c2f").width,
     }
-    settings = {"rootless NodeSoftmax": {"with_root": False}, "tied LevelSoftmax": {"tied": True}}
     logits = torch.randn(IMAGES, widths.get(kind, taxonomy.num_nodes - 1), generator=generator)
     logits = scale * (logits if scale < 1e3 else logits.sign())
-    return store.kinds()[kind.split()[-1]](taxonomy, logits, **settings.get(kind, {}))
+    return store.kinds()[kind.split()[-1]](taxonomy, logits, **SETTINGS.get(kind, {}))
 
 
 def rule_for(name: str, variant: int, kind: str, taxonomy: Taxonomy) -> Inference:
@@ -179,7 +186,7 @@ def test_half_precision_is_taken(name: str, variant: int, kind: str) -> None:
 
 
 @every_case
-@pytest.mark.parametrize("kind", ["LeafSoftmax", "NodeSoftmax", "LevelSoftmax", "NodeSigmoid"])
+@pytest.mark.parametrize("kind", ["LeafSoftmax", "NodeSoftmax", "LevelSoftmax", "LevelTransition", "NodeSigmoid"])
 @pytest.mark.parametrize("after", inference.available())
 def test_rules_compose(name: str, variant: int, kind: str, after: str) -> None:
     if not defined(name, kind, RAGGED):

@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "hxe": ("LeafSoftmax", "HXE", "leaf"),
     "hxe:logits=conditional": ("SiblingSoftmax", "HXE", "leaf"),
     "level-softmax": ("LevelSoftmax", "LevelSoftmaxLoss", "levels"),
+    "lht": ("LevelTransition", "LabelHierarchyTransition", "levels"),
     "m-plc": ("SiblingSoftmax", "ConditionalSoftmax", "greedy"),
     "mc": ("LeafSoftmax", "MarginalSoftmax", "levels"),
     "multilabel-focal": ("NodeSigmoid", "MultilabelFocal", "leaf"),

@@ -13,6 +13,7 @@ from cladewise.predictions import (
     ConditionalSigmoid,
     LeafSoftmax,
     LevelSoftmax,
+    LevelTransition,
     NodeSigmoid,
     NodeSoftmax,
     PathSumSigmoid,
@@ -20,6 +21,7 @@ from cladewise.predictions import (
     Prediction,
     SiblingSoftmax,
     level_width,
+    transition_layout,
 )
 from cladewise.taxonomy import Taxonomy
 
@@ -58,6 +60,7 @@ KINDS: dict[str, type[Prediction]] = {
         PathSumSoftmax,
         PathSumSigmoid,
         LevelSoftmax,
+        LevelTransition,
     )
 }
 
@@ -68,6 +71,7 @@ def width(kind: str, taxonomy: Taxonomy) -> int:
         "LeafSoftmax": taxonomy.num_leaves,
         "NodeSoftmax": taxonomy.num_nodes,
         "LevelSoftmax": level_width(taxonomy, tuple(range(1, taxonomy.num_levels + 1)), tied=False),
+        "LevelTransition": transition_layout(taxonomy).width,
     }
     return widths.get(kind, taxonomy.num_nodes - 1)
 

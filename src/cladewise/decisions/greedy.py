@@ -88,6 +88,7 @@ class Greedy(Decision):
 
 def _what_children_compete_with(prediction: Prediction) -> tuple[Float[Tensor, "image node"], bool]:
     """Values of the nodes, and whether siblings are on a scale of their own, a softmax among which is probability."""
+    prediction = prediction.settled()
     values = prediction.log_prob
     if isinstance(prediction, PathSumSigmoid):  # the sigmoid of a large score is 1 whoever's it is
         values = prediction.scores

@@ -31,6 +31,7 @@ class NodeArgmax(Decision):
     name: ClassVar[str] = "node-argmax"
 
     def __call__(self, prediction: Prediction) -> Nodes:
+        prediction = prediction.settled()
         if len(prediction.scored_nodes) == 0:  # a root alone, under a head that scores the nodes below it
             root = torch.zeros(prediction.batch_shape, dtype=torch.int64, device=prediction.device)
             return Nodes.of(prediction, root)

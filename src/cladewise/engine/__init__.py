@@ -5,5 +5,17 @@ from cladewise.engine.predicting import Predicted
 from cladewise.engine.processes import is_first_process
 from cladewise.engine.run import Run
 from cladewise.engine.training import fit, rerun, train
+from cladewise.engine.transitions import mean_transitions
 
-__all__ = ["Predicted", "Run", "Scores", "evaluate", "evaluate_all", "fit", "is_first_process", "rerun", "train"]
+__all__ = [
+    "Predicted",
+    "Run",
+    "Scores",
+    "evaluate",
+    "evaluate_all",
+    "fit",
+    "is_first_process",
+    "mean_transitions",
+    "rerun",
+    "train",
+]

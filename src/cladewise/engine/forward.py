@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cladewise.datasets import Dataset, Skipped
 from cladewise.engine.features import cached_features
@@ -22,21 +24,34 @@ IntArray = NDArray[np.int64]
 
 
 def predict_rows(
-    run: Run, dataset: Dataset, indices: IntArray, *, cache: bool = True, progress: bool = True
+    run: Run,
+    dataset: Dataset,
+    indices: IntArray,
+    *,
+    cache: bool = True,
+    progress: bool = True,
+    watch: Callable[[Prediction], None] = lambda _: None,
 ) -> tuple[Prediction, IntArray, tuple[Skipped, ...]]:
     """Prediction of some images of a data set, the indices of those that could be read, and the others.
 
+    The prediction is a settled one: what only a loss needs is shown to ``watch``, a batch at a time, and not kept.
     With a frozen backbone features come from the cache, and go there (unless ``cache`` is false).
     """
     device = preferred_device(run.config.training.accelerator)
     classifier = run.classifier.to(device)
     size = run.config.training.batch_size
+
+    def predict(inputs: Tensor) -> Prediction:
+        prediction = classifier(inputs)
+        watch(prediction)
+        return prediction.settled().to("cpu")
+
     if run.config.backbone.freeze and cache:
         features = cached_features(dataset, indices, run.backbone, device=device, progress=progress)
         kept = features.usable(indices)
         with torch.inference_mode():
             parts = [
-                classifier(torch.from_numpy(features.values[kept[i : i + size]]).to(device).float())
+                predict(torch.from_numpy(features.values[kept[i : i + size]]).to(device).float())
                 for i in range(0, len(kept), size)
             ]
         return _joined(parts, run), kept, features.skipped
@@ -48,7 +63,7 @@ def predict_rows(
             skipped += [image for _, image in batch.skipped]
             if len(batch.nodes):
                 inputs = batch.images.to(device)
-                parts.append(classifier(inputs if classifier.end_to_end else backbone(inputs)).to("cpu"))
+                parts.append(predict(inputs if classifier.end_to_end else backbone(inputs)))
                 rows.append(batch.index.numpy())
     kept = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
     return _joined(parts, run), kept, tuple(skipped)
@@ -56,10 +71,10 @@ def predict_rows(
 
 def _joined(parts: list[Prediction], run: Run) -> Prediction:
     if parts:
-        return concatenate(parts).to("cpu")
+        return concatenate(parts)
     head = run.classifier.head  # no image could be read: a prediction for no image
     device = next(head.parameters()).device
-    return head(torch.zeros(0, run.backbone.num_features, device=device)).detach().to("cpu")
+    return head(torch.zeros(0, run.backbone.num_features, device=device)).settled().detach().to("cpu")
 
 
 def preferred_device(accelerator: str) -> torch.device:

@@ -19,6 +19,7 @@ from cladewise import metrics
 from cladewise.atomic import replacing, write_bytes
 from cladewise.datasets import Dataset
 from cladewise.engine.forward import predict_rows
+from cladewise.engine.transitions import TransitionMeans, keep_transitions
 from cladewise.errors import InputError
 from cladewise.predictions import Prediction, store
 
@@ -73,7 +74,10 @@ def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool 
             at=dataset.name,
             advice="Compare them: cladewise taxonomy diff.",
         )
-    prediction, kept, skipped = predict_rows(run, dataset, dataset.indices(split), progress=progress)
+    transitions = TransitionMeans()
+    prediction, kept, skipped = predict_rows(
+        run, dataset, dataset.indices(split), progress=progress, watch=transitions.add
+    )
     if kept.size == 0:
         raise InputError("images to evaluate on", "none that can be read", at=f"split {split} of {dataset.name}")
     target = torch.from_numpy(dataset.nodes[kept])
@@ -81,6 +85,7 @@ def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool 
     about = {"model": run.model_hash, "num_skipped": str(len(skipped))}
     with replacing(rows_path) as temporary:
         prediction_rows(prediction, target, paths).write_parquet(temporary)
+    keep_transitions(run, split, transitions)
     write_bytes(scores_path, store.to_bytes(prediction, extra={"target": target}, about=about))
     return Scored(prediction, target, paths, len(skipped))
 

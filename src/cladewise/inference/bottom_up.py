@@ -62,6 +62,7 @@ def leaf_scores(prediction: Prediction) -> Float[Tensor, "*batch leaf"]:
     Raises:
         InputError: The head scores no leaves.
     """
+    prediction = prediction.settled()
     leaves = ops.tree_index(prediction.taxonomy, prediction.device).leaf_nodes
     match prediction:
         case LeafSoftmax():

@@ -61,7 +61,7 @@ class LevelTopDown(Inference):
             raise InputError("a form: levels, two-level", repr(self.form))
 
     def __call__(self, prediction: Prediction) -> Prediction:
-        taxonomy = prediction.taxonomy
+        prediction, taxonomy = prediction.settled(), prediction.taxonomy
         levels = prediction.levels if isinstance(prediction, LevelSoftmax) else tuple(range(1, taxonomy.num_levels + 1))
         given = _by_level(prediction, levels)
         if self.form == "two-level":

@@ -104,6 +104,7 @@ class Sources:
 
     def raw(self, prediction: Prediction) -> Float[Tensor, "*batch input"]:
         """Scores of the nodes as the head gave them; -inf where an earlier rule has ruled a node out."""
+        prediction = prediction.settled()
         scores = prediction.scores
         if isinstance(prediction, LevelSoftmax) and not prediction.tied:
             scores = _with_finest(scores, prediction, self.finest)

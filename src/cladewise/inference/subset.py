@@ -71,7 +71,7 @@ class Subset(Inference):
             object.__setattr__(self, "allowed", tuple(entries))
 
     def __call__(self, prediction: Prediction) -> Prediction:
-        taxonomy = prediction.taxonomy
+        prediction, taxonomy = prediction.settled(), prediction.taxonomy
         closed = ~self.can_be(taxonomy, prediction.device)
         logits = prediction.logits
         match prediction:

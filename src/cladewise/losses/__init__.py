@@ -17,6 +17,7 @@ from cladewise.losses.multilabel import MultilabelFocal, multilabel_focal
 from cladewise.losses.ps_softmax import PSSoftmax, ps_softmax
 from cladewise.losses.soft_labels import SoftLabels, SoftTargets, soft_targets
 from cladewise.losses.soft_margin import MultilabelSoftMargin, inverse_frequency, multilabel_soft_margin
+from cladewise.losses.transition import LabelHierarchyTransition
 
 __all__ = [
     "HACE",
@@ -27,6 +28,7 @@ __all__ = [
     "DescendantSoftmax",
     "FlatSoftmax",
     "HACESoft",
+    "LabelHierarchyTransition",
     "LevelSoftmaxLoss",
     "Loss",
     "MarginalSoftmax",

@@ -55,7 +55,7 @@ class LevelSoftmaxLoss(Loss):
         by_level = np.concatenate([np.zeros(0, dtype=np.int64), *layout])
         scored = np.unique(by_level) if tied else by_level
         columns = np.searchsorted(scored, by_level) if tied else np.arange(by_level.size)
-        classes = [_class_of_node(taxonomy, level, nodes) for level, nodes in zip(self.levels, layout, strict=True)]
+        classes = [class_of_node(taxonomy, level, nodes) for level, nodes in zip(self.levels, layout, strict=True)]
         self._starts = np.cumsum([0, *(nodes.size for nodes in layout)])[:-1].tolist()
         self._num_outputs = scored.size
         self.register_buffer("_columns", torch.from_numpy(columns), persistent=False)
@@ -83,7 +83,18 @@ class LevelSoftmaxLoss(Loss):
         return torch.where(says, rings - own, 0.0).sum(-1).reshape(target.shape)
 
 
-def _class_of_node(taxonomy: Taxonomy, level: int, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Place in the level of what represents each node there, where the node as a label says that much."""
+def class_of_node(taxonomy: Taxonomy, level: int, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place in the level of what represents each node there, where the node as a label says that much.
+
+    Args:
+        taxonomy: The label tree.
+        level: The level.
+        nodes: Nodes of the extended level.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> class_of_node(t, 2, t.level_nodes(2)).tolist()  # the root and a say nothing of leaves
+        [-100, -100, 0, 1, 2]
+    """
     speaks = (taxonomy.level >= level) | taxonomy.is_leaf
     return np.where(speaks, np.searchsorted(nodes, taxonomy.at_level(level)), NO_LABEL)

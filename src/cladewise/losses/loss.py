@@ -30,6 +30,11 @@ class Loss(nn.Module, ABC):
     def num_outputs(self) -> int:
         """Number of logits an image."""
 
+    @property
+    def lower_bound(self) -> float:
+        """What no loss of an image is below, in nats."""
+        return 0.0
+
     @abstractmethod
     def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The loss of checked input."""

@@ -11,21 +11,26 @@ from cladewise.predictions.fittable import Fittable
 from cladewise.predictions.levels import LevelSoftmax, level_layout, level_width
 from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, best_nodes
 from cladewise.predictions.softmax import LeafSoftmax, NodeSoftmax
+from cladewise.predictions.transitions import HasTransitions, LevelTransition, TransitionLayout, transition_layout
 
 __all__ = [
     "Coherence",
     "ConditionalSigmoid",
     "Fittable",
+    "HasTransitions",
     "LeafSoftmax",
     "LevelLogProb",
     "LevelSoftmax",
+    "LevelTransition",
     "NodeSigmoid",
     "NodeSoftmax",
     "PathSumSigmoid",
     "PathSumSoftmax",
     "Prediction",
     "SiblingSoftmax",
+    "TransitionLayout",
     "best_nodes",
     "level_layout",
     "level_width",
+    "transition_layout",
 ]

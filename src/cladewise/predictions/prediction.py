@@ -62,8 +62,8 @@ class Prediction(ABC):
 
     @property
     @abstractmethod
-    def scored_nodes(self) -> Int[Tensor, " out"]:
-        """Node of each of the :attr:`logits`; a node may have several where levels repeat it."""
+    def scored_nodes(self) -> Int[Tensor, " score"]:
+        """Node of each of the :attr:`logits` of the :meth:`settled` prediction; several may be of one node."""
 
     @cached_property
     @abstractmethod
@@ -71,6 +71,18 @@ class Prediction(ABC):
         """Log-probability, in nats, that the image lies at or under each node; 0 at the root."""
 
     # ---------------------------------------------------------------- what follows from those
+
+    def settled(self) -> Prediction:
+        """The same prediction without what only a loss needs: what is kept, and what rules work on."""
+        return self
+
+    @property
+    def logit_nodes(self) -> Int[Tensor, "out role"]:
+        """What each of the :attr:`logits` is of: the node that it scores, or several, each in its role; -1 for none.
+
+        Logits of the same nodes come in an order that does not depend on how siblings are ordered.
+        """
+        return self.scored_nodes[:, None]
 
     @cached_property
     def own_log_prob(self) -> Float[Tensor, "*batch node"]:

@@ -12,6 +12,13 @@ from cladewise.records.config import (
     settings,
 )
 from cladewise.records.layout import SCHEMA_VERSION, RunFolder
+from cladewise.records.transitions import (
+    Transitions,
+    naive_parents,
+    naive_transition,
+    read_transitions,
+    write_transitions,
+)
 
 __all__ = [
     "FOR_PEOPLE",
@@ -22,7 +29,12 @@ __all__ = [
     "RunConfig",
     "RunFolder",
     "TrainingConfig",
+    "Transitions",
     "config_from_dict",
+    "naive_parents",
+    "naive_transition",
     "read_config",
+    "read_transitions",
     "settings",
+    "write_transitions",
 ]

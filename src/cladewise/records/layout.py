@@ -52,6 +52,10 @@ class RunFolder:
         """One row an image: path, true node, the best nodes and their log-probabilities."""
         return self.path / "predictions" / f"{split}.parquet"
 
+    def transitions(self, split: str) -> Path:
+        """Mean transition matrices between levels over the images of a split, of a head that has them."""
+        return self.path / "transitions" / f"{split}.safetensors"
+
     def fitted(self, split: str, rule: str) -> Path:
         """What a rule learnt from the scores of a split."""
         return self.path / "fitted" / f"{split}-{rule}.safetensors"
