@@ -94,7 +94,7 @@ class Alteration:
         """This alteration, and another of what comes of it."""
         return Alteration(self.true, later.own, self.origin[later.origin])
 
-    @property
+    @cached_property
     def is_none(self) -> bool:
         """Whether nothing was altered."""
         return self.own == self.true and np.array_equal(self.origin, np.arange(self.origin.size))
