@@ -16,13 +16,13 @@ def transplant(prediction: Prediction, change: Alteration) -> Prediction:
     r"""A prediction over the altered tree as one over the true tree.
 
     Leaves are the same in both, internal nodes need not be. So in general the leaves alone are carried over, each with
-    the score :math:`z_l` by which it competes with all others (:class:`~cladewise.inference.BottomUp`), and summed up the
-    true tree. Mass that internal nodes own is thereby given to the leaves in proportion to theirs:
+    the score :math:`z_l` by which it competes with all others (:class:`~cladewise.inference.BottomUp`), and summed up
+    the true tree. Mass that internal nodes own is thereby given to the leaves in proportion to theirs:
 
     .. math:: \log p_v = \operatorname{LSE}_{l \in B(v)} z_l - \operatorname{LSE}_l z_l
 
-    where :math:`B(v)` are the leaves at or under :math:`v` in the true tree. Where nodes were removed and nothing moved,
-    every node that is left stands for the same leaves in both trees and keeps what the network says of it:
+    where :math:`B(v)` are the leaves at or under :math:`v` in the true tree. Where nodes were removed and nothing
+    moved, every node that is left stands for the same leaves in both trees and keeps what the network says of it:
 
     - coherent heads: the sum over its leaves is its own probability already;
     - a softmax over all nodes stays one, in which the removed nodes own nothing;

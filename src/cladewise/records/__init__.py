@@ -4,6 +4,7 @@ from cladewise.records.config import (
     FOR_PEOPLE,
     MACHINE_SETTINGS,
     NO_SPLIT,
+    AblationConfig,
     BackboneConfig,
     RunConfig,
     TrainingConfig,
@@ -11,18 +12,25 @@ from cladewise.records.config import (
     read_config,
     settings,
 )
-from cladewise.records.layout import SCHEMA_VERSION, RunFolder
+from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, check_tree
+from cladewise.records.resources import Resources, read_resources
 
 __all__ = [
     "FOR_PEOPLE",
     "MACHINE_SETTINGS",
     "NO_SPLIT",
     "SCHEMA_VERSION",
+    "TREES",
+    "AblationConfig",
     "BackboneConfig",
+    "Resources",
     "RunConfig",
     "RunFolder",
     "TrainingConfig",
+    "Tree",
+    "check_tree",
     "config_from_dict",
     "read_config",
+    "read_resources",
     "settings",
 ]

@@ -114,6 +114,20 @@ class Alteration:
         """Leaf position in the altered tree of each leaf position of the true one."""
         return self.own.leaf_start[self.own_node[self.true.leaf_nodes]]
 
+    @property
+    def num_moved(self) -> int:
+        """How many leaves hang under something that they do not hang under in the true tree.
+
+        Example:
+            >>> from cladewise.taxonomy.surgery import with_wrong_parents
+            >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
+            >>> with_wrong_parents(t, 0.5, seed=0).num_moved
+            2
+        """
+        leaves = self.own.leaf_nodes[self.own.leaf_nodes > 0]
+        above = self.origin[self.own.parents[leaves]]
+        return int((~self.true.contains(above, self.origin[leaves])).sum())
+
     @cached_property
     def keeps_groups(self) -> bool:
         """Whether every node of the altered tree has the same leaves as in the true one.
