@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cladewise.atomic import write_bytes
 from cladewise.errors import InputError
-from cladewise.records.metric_names import MetricText
+from cladewise.records.metric_names import MetricText, metric_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,3 +105,33 @@ RESOURCE_TEXTS: dict[str, MetricText] = {
     )
 }
 """Those of the numbers that tables show, as if they were metrics."""
+
+
+def column_text(name: str) -> MetricText:
+    """Text of a column of a table: a metric, or what training took.
+
+    Raises:
+        InputError: There is no such column.
+
+    Example:
+        >>> column_text("seconds").title, column_text("top1").title
+        ('Seconds', 'Top-1')
+    """
+    if name in RESOURCE_TEXTS:
+        return RESOURCE_TEXTS[name]
+    try:
+        return metric_text(name)
+    except InputError as error:
+        raise InputError(f"{error.expected}; or {', '.join(RESOURCE_TEXTS)}", error.got) from None
+
+
+def resource_number(name: str, value: float) -> str:
+    """A number as tables write it.
+
+    Example:
+        >>> resource_number("seconds", 12.345), resource_number("parameters", 7690.0), resource_number("x", math.nan)
+        ('12.3', '7,690', '–')
+    """
+    if math.isnan(value):
+        return "–"
+    return f"{value:,.1f}" if name.endswith("seconds") else f"{value:,.0f}"

@@ -24,6 +24,7 @@ from cladewise.report.operating import MEASURES, mean_curves, operating_charts
 from cladewise.report.operating_point import operating_point
 from cladewise.report.overview import make_overview
 from cladewise.report.reliability import reliability_charts
+from cladewise.report.resources import resource_table
 from cladewise.report.run import read_run
 from cladewise.report.spread_table import calibration_table, decision_table, operating_table
 from cladewise.report.table import further_table, make_table
@@ -110,6 +111,7 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
             tree=tree,
             curves=curves,
             charts=charts,
+            resources=resource_table(groups),
             mistakes=[mistakes_of(group) for group in groups],
             configs={
                 group.index: (group.shown_run.folder / "config.toml").read_text(encoding="utf-8") for group in groups

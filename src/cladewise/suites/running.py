@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -16,9 +15,9 @@ from cladewise.atomic import write_text
 from cladewise.engine import Run
 from cladewise.progress import bar
 from cladewise.report import write_page
-from cladewise.suites.jobs import Job, Settings, carry_out, train_and_evaluate, try_settings, workers
+from cladewise.suites.jobs import Job, Settings, carry_out, check_variants, train_and_evaluate, try_settings, workers
 from cladewise.suites.search import Choice, Measured, Trials, search
-from cladewise.suites.suite import DataEntry, Suite
+from cladewise.suites.suite import DataEntry, Suite, folder_name
 from cladewise.suites.tables import table_rows, write_table
 
 
@@ -45,11 +44,13 @@ def run_suite(
         The files to look at: the report and the tables of every data set.
 
     Raises:
-        InputError: The data cannot be had, or ``out`` holds runs of another suite.
+        InputError: The data cannot be had, a variant does not fit it, or ``out`` holds runs of another suite.
     """
     written: list[Path] = []
     entries = [dataclasses.replace(entry, path=data) if data else entry for entry in suite.data]
     suite = dataclasses.replace(suite, seeds=seeds or suite.seeds, data=tuple(entries))
+    for entry in entries:
+        check_variants(suite, entry)
     with workers(jobs) as pool, bar(shown=progress) as shown:
         for entry in entries:
             written += _Benchmark(suite, entry, out / entry.name, pool, shown).write()
@@ -75,12 +76,18 @@ class _Benchmark:
             self.out / "report.html",
             split=self.data.test,
             title=self.suite.title,
-            reference=self.suite.baseline or None,
+            reference=self._reference(runs),
         )
         tables: list[Path] = []
         for table in self.suite.tables:
             tables += write_table(self.out, self.suite, table, table_rows(self.suite, table, runs, self.data.test))
         return [Path(page), self.out / "chosen.json", *tables]
+
+    def _reference(self, runs: Mapping[str, Sequence[Run]]) -> str | None:
+        """What the page calls the baseline: a variant by its first run, which is in the same group."""
+        baseline = self.suite.baseline
+        is_variant = any(variant.name == baseline for variant in self.suite.variants)
+        return str(runs[baseline][0].path) if is_variant else baseline or None
 
     def choose(self) -> dict[str, Choice]:
         """Search the settings of every method, and write them down."""
@@ -109,7 +116,12 @@ class _Benchmark:
     def train(self, chosen: Mapping[str, Choice]) -> tuple[dict[str, list[Run]], list[str]]:
         """The runs of every method, trained and evaluated, and lines about what could not be evaluated."""
         jobs = [
-            self._job(method, chosen[method].settings, seed, self.out / "runs" / f"{folder_name(method)}-{seed}")
+            self._job(
+                method,
+                chosen[self.suite.settings_of(method)].settings,
+                seed,
+                self.out / "runs" / f"{folder_name(method)}-{seed}",
+            )
             for method in self.suite.methods
             for seed in range(self.suite.seeds)
         ]
@@ -136,13 +148,3 @@ class _Benchmark:
 
     def _job(self, method: str, settings: Settings, seed: int, folder: Path) -> Job:
         return Job(self.suite, self.data, method, settings, seed, folder)
-
-
-def folder_name(method: str) -> str:
-    """A method's spec as a name for folders.
-
-    Example:
-        >>> folder_name("hxe:alpha=0.5")
-        'hxe-alpha=0.5'
-    """
-    return re.sub(r"[^\w.=-]+", "-", method)
