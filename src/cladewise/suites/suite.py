@@ -308,7 +308,11 @@ def _check_variant(suite: Suite, variant: Variant, at: str) -> None:
         taken = suite.settings_of(variant.name)
         if suite.settings_of(taken) != taken:
             raise InputError("settings of a method, or of a variant that is searched itself", repr(taken))
-        parse_spec(methods.available(), "method", suite.variant(taken).method)
+        own, other = (
+            parse_spec(methods.available(), "method", suite.variant(label).method)[0] for label in (variant.name, taken)
+        )
+        if own != other:
+            raise InputError(f"settings of {own}, with the options that it has", repr(taken))
 
 
 def _check_rules(before: Iterable[str], after: Iterable[str], at: str) -> None:
