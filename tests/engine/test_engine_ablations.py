@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import tomllib
 from pathlib import Path
@@ -19,7 +21,7 @@ from cladewise.datasets import Dataset
 from cladewise.engine import Run, evaluate_all, rerun
 from cladewise.engine.fitting import Fitting
 from cladewise.engine.scoring import scored
-from cladewise.records import AblationConfig, log, read_resources
+from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig, log, read_resources
 
 TINY: dict[str, Any] = {
     "backbone": "test_resnet",
@@ -287,6 +289,14 @@ def test_a_run_of_no_epochs_took_next_to_nothing(colours: Dataset, tmp_path: Pat
     assert took is not None
     assert (took.sessions, took.images_seen, took.parameters, took.seconds) == (1, 0, 0, 0.0)
     assert took.setup_seconds > 0
+
+
+def test_every_setting_has_one_name() -> None:
+    tables = (AblationConfig, BackboneConfig, TrainingConfig)
+    names = [field.name for table in tables for field in dataclasses.fields(table)]
+    own = set(inspect.signature(cw.train).parameters) - {"freeze", "name", "chosen"}
+    assert len(names) == len(set(names))
+    assert not own & set(names)
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {

@@ -325,12 +325,20 @@ method = "flat-softmax"
 training = { epochs = 1 }
 settings = "own rate"
 
+[[variant]]
+name = "the same in the true tree"
+method = "hace:dilution=0.5"
+ablation = { hierarchy = "random", ablation_seed = 0 }
+
 [[table]]
 name = "ablations"
 title = "Ablations"
 methods = ["hace:dilution=0.5", "w/ random", "noisy, 32 px", "own rate"]
 columns = ["leaf_top1", "level_accuracy/level_1", "seconds", "peak_memory", "images_seen"]
 """
+
+
+SAME = "the same in the true tree"
 
 
 def with_variants(here: Path, old: str = "", new: str = "") -> Path:
@@ -342,7 +350,7 @@ def with_variants(here: Path, old: str = "", new: str = "") -> Path:
 
 def test_variants_of_methods_from_start_to_end(here: Path) -> None:
     suite = read_suite(with_variants(here, 'baseline = "flat-softmax"', 'baseline = "w/ random"'))
-    assert suite.methods == ("flat-softmax", "hace:dilution=0.5", "w/ random", "noisy, 32 px", "own rate")
+    assert suite.methods == ("flat-softmax", "hace:dilution=0.5", "w/ random", "noisy, 32 px", "own rate", SAME)
     suites.run_suite(suite, here / "out", seeds=1, progress=False)
     folder = here / "out" / "photos"
     chosen = json.loads((folder / "chosen.json").read_text())
@@ -379,7 +387,9 @@ def test_variants_of_methods_from_start_to_end(here: Path) -> None:
     text = (folder / "ablations.md").read_text()
     assert "| method | L-Top1 | Accuracy at level_1 | Seconds | Peak MB | Images seen |" in text
     assert "Scored in the tree that the network knows: `w/ random`." in text
-    assert "w-random" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "w/ random" in page
+    assert SAME not in page  # it is the same run
 
 
 def test_a_variant_alone_searches_its_plain_method(here: Path) -> None:
@@ -397,7 +407,11 @@ VARIANT_MISTAKES = {
     "method": ('method = "flat-softmax"', 'method = "flat"', "a method: .*'flat' at variants.toml variant own rate"),
     "taken": ('name = "w/ random"', 'name = "hace:x"', "a name that is no method's, but got 'hace:x'"),
     "twice": ('name = "own rate"', 'name = "w/ random"', "a name of its own for every .*'w/ random' twice"),
-    "folder": ('name = "noisy, 32 px"', 'name = "w random"', "names that make different folders, but got 'w-random' twice"),
+    "folder": (
+        'name = "noisy, 32 px"',
+        'name = "w random"',
+        "names that make different folders, but got 'w-random' twice",
+    ),
     "share": ("label_noise = 0.5", "label_noise = 5", "label_noise of at most 1, but got 5 at .* variant noisy, 32 px"),
     "setting": ("hierarchy = ", "hierachy = ", "'hierachy' at .* variant w/ random ablation. Did you mean hierarchy"),
     "table": (

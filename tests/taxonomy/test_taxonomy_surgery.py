@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
 from cladewise.taxonomy.alteration import ORIGIN, Alteration
+from cladewise.taxonomy.levels import chosen_levels
 from cladewise.taxonomy.surgery import random_hierarchy, with_wrong_parents, without_levels
 from reference import surgery_twin as twin
 from reference.small_trees import ragged_taxonomies
@@ -159,6 +160,11 @@ def test_surgeries_follow_one_another(taxonomy: Taxonomy, seed: int, data: st.Da
     check_nodes(both)
     assert same(Alteration.none(taxonomy).then(first), first)
     assert same(first.then(Alteration.none(first.own)), first)
+
+
+def test_a_level_whose_name_has_a_space_has_it() -> None:
+    taxonomy = Taxonomy.from_paths([("a", "b")], level_names=["super family", "species"])
+    assert chosen_levels("super family", taxonomy) == chosen_levels("1", taxonomy) == (1,)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

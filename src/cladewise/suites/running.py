@@ -71,23 +71,21 @@ class _Benchmark:
         chosen = self.choose()
         runs, impossible = self.train(chosen)
         write_text(self.out / "left_out.txt", "".join(f"{line}\n" for line in dict.fromkeys(impossible)))
+        distinct: dict[str, Run] = {}  # of variants that come to the same configuration the page shows one
+        for run in (run for of_method in runs.values() for run in of_method):
+            distinct.setdefault(_key(run), run)
+        first = runs.get(self.suite.baseline)
         page = write_page(
-            [run.path for of_method in runs.values() for run in of_method],
+            [run.path for run in distinct.values()],
             self.out / "report.html",
             split=self.data.test,
             title=self.suite.title,
-            reference=self._reference(runs),
+            reference=str(distinct[_key(first[0])].path) if first else self.suite.baseline or None,
         )
         tables: list[Path] = []
         for table in self.suite.tables:
             tables += write_table(self.out, self.suite, table, table_rows(self.suite, table, runs, self.data.test))
         return [Path(page), self.out / "chosen.json", *tables]
-
-    def _reference(self, runs: Mapping[str, Sequence[Run]]) -> str | None:
-        """What the page calls the baseline: a variant by its first run, which is in the same group."""
-        baseline = self.suite.baseline
-        is_variant = any(variant.name == baseline for variant in self.suite.variants)
-        return str(runs[baseline][0].path) if is_variant else baseline or None
 
     def choose(self) -> dict[str, Choice]:
         """Search the settings of every method, and write them down."""
@@ -148,3 +146,8 @@ class _Benchmark:
 
     def _job(self, method: str, settings: Settings, seed: int, folder: Path) -> Job:
         return Job(self.suite, self.data, method, settings, seed, folder)
+
+
+def _key(run: Run) -> str:
+    """What two runs have in common that are the same but for their names."""
+    return json.dumps({**run.config.to_dict(), "name": ""}, sort_keys=True)

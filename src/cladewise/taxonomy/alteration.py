@@ -97,7 +97,8 @@ class Alteration:
     @cached_property
     def is_none(self) -> bool:
         """Whether nothing was altered."""
-        return self.own == self.true and np.array_equal(self.origin, np.arange(self.origin.size))
+        same = self.own is self.true or self.own == self.true
+        return same and np.array_equal(self.origin, np.arange(self.origin.size))
 
     @cached_property
     def own_node(self) -> IntArray:

@@ -22,7 +22,7 @@ def chosen_levels(choice: str, taxonomy: Taxonomy) -> tuple[int, ...]:
     """
     if choice == "all":
         return tuple(range(1, taxonomy.num_levels + 1))
-    parts = re.split(r"[,;\s]+", choice.strip())
+    parts = [choice] if choice in taxonomy.level_names else re.split(r"[,;\s]+", choice.strip())
     return tuple(sorted({level for part in parts for level in _levels(part, taxonomy)}))
 
 
