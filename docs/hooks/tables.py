@@ -75,9 +75,9 @@ def datasets() -> str:
 
 def configuration() -> str:
     """A table of settings for every table of ``config.toml`` that has its own fields."""
-    from cladewise.records import BackboneConfig, TrainingConfig
+    from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
 
-    tables = {"backbone": BackboneConfig, "training": TrainingConfig}
+    tables = {"backbone": BackboneConfig, "training": TrainingConfig, "ablation": AblationConfig}
     return "\n".join(line for name, table in tables.items() for line in _settings(name, table))
 
 
@@ -91,6 +91,8 @@ def _settings(name: str, table: type[Any]) -> Iterator[str]:
         rule = ""
         if field.metadata["choices"]:
             rule = f" One of {', '.join(f'`{choice}`' for choice in field.metadata['choices'])}."
+        elif field.metadata["most"] is not None:
+            rule = f" From {field.metadata['least']} to {field.metadata['most']}."
         elif field.metadata["least"] is not None:
             rule = f" At least {field.metadata['least']}."
         yield f"| `{field.name}` | `{default}` | {_sentence(field.metadata['help'])}{rule} |"

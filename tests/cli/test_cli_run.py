@@ -183,6 +183,29 @@ def test_no_word_is_a_call_for_help(here: Any) -> None:
     assert "Expected" not in err
 
 
+def test_an_ablation_from_the_command_line(here: Any, shell: Any, tmp_path: Path) -> None:
+    out = tmp_path / "wrong"
+    options = (*TINY, "--epochs", "12", "--batch-size", "16", "--lr", "0.05", "--seed", "1")
+    ablation = ("--wrong-parents", "0.5", "--label-noise", "0.1", "--coarse-labels", "0.2", "--coarse-level", "tone")
+    code, _, err = here("train", "photos", "--taxonomy", "classes.csv", *options, *ablation, "--out", out)
+    assert code == 0, err
+    code, told, err = here("evaluate", out, "--tree", "own", "--decision", "leaf")
+    assert code == 0, err
+    assert "evaluations/own-tree/test-none-leaf.json" in told
+    assert here("evaluate", out, "--decision", "leaf")[0] == 0
+    for tree, name in (("own", "own.html"), ("true", "true.html")):
+        code, _, err = here("compare", out, "--tree", tree, "--decision", "leaf", "--out", tmp_path / name)
+        assert code == 0, err
+        assert ("<dt>tree</dt>" in (tmp_path / name).read_text()) == (tree == "own")
+    code, told, err = here("predict", out, "photos/warm/red/1.png", "photos/cold/blue/1.png", "--decision", "leaf")
+    assert code == 0, err
+    true = {"warm/red", "warm/orange", "cold/blue", "cold/green"}
+    assert set(pl.read_csv(StringIO(told))["label_path"]) <= true
+    code, _, err = here("train", "--config", out / "config.toml", "--out", tmp_path / "again")
+    assert code == 0, err
+    assert (tmp_path / "again/model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
+
+
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "method": (("train", "photos", "--method", "hacee", *TINY), "a method: .*'hacee'. Did you mean hace?"),
     "option": (("train", "photos", "--set", "dilutoin=1", *TINY), "option of the method hace.*Did you mean dilution?"),
@@ -191,6 +214,12 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "setting": (("train", "photos", "--optimizer", "nope", *TINY), "optimizer to be one of sgd"),
     "setting type": (("train", "photos", "--epochs", "many", *TINY), "arguments of cladewise train, .*'--epochs'"),
     "setting range": (("train", "photos", "--epochs", "-1", *TINY), "epochs of at least 0"),
+    "hierarchy": (("train", "photos", "--hierarchy", "wrong", *TINY), "hierarchy to be one of true, random"),
+    "noise": (("train", "photos", "--label-noise", "2", *TINY), "label_noise of at most 1, but got 2"),
+    "levels": (("train", "photos", "--drop-levels", "genus", *TINY), "levels among 1 to 2 .*but got 'genus'"),
+    "finest": (("train", "photos", "--drop-levels", "2", *TINY), "a level to drop from 1 to 1, but got 2"),
+    "parents": (("train", "photos/warm", "--wrong-parents", "1", *TINY), "2 leaves, where 0 of 2 have"),
+    "tree": (("evaluate", "runs/hace", "--tree", "mine"), "a tree to score in: true or own, but got 'mine'"),
     "seed": (("train", "photos", "--seed", "-3", *TINY), "'--seed'"),
     "no such setting": (("train", "photos", "--epoks", "3"), "no such option: --epoks"),
     "backbone": (("train", "photos", "--backbone", "nope"), "the name of a backbone, but got 'nope'"),

@@ -17,7 +17,7 @@ import typer.main
 
 from cladewise import Taxonomy, methods
 from cladewise.cli.app import app
-from cladewise.records import BackboneConfig, TrainingConfig
+from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -127,7 +127,7 @@ def test_tables_hold_every_part(tables: ModuleType) -> None:
         for field in dataclasses.fields(method):
             assert f"| `{field.name}` | `{field.default}` | {field.metadata['help']} |" in text
     text = tables.configuration()
-    for table in (BackboneConfig, TrainingConfig):
+    for table in (BackboneConfig, TrainingConfig, AblationConfig):
         for field in dataclasses.fields(table):
             assert f"| `{field.name}` |" in text
 

@@ -13,7 +13,7 @@ import pytest
 import safetensors.torch
 
 from cladewise.engine import Run
-from cladewise.records import log
+from cladewise.records import log, read_resources
 
 COMMAND = [sys.executable, "-m", "cladewise", "train"]
 OPTIONS = "--backbone test_resnet --no-pretrained --image-size 24 --workers 0 --batch-size 8 --seed 4"
@@ -44,8 +44,9 @@ def num_epochs(out: Path) -> int:
         ["--freeze", "--method", "deep-rtc", "--set", "rho=0.4"],
         ["--freeze", "--method", "fgon"],
         ["--method", "vanilla-multi"],
+        ["--freeze", "--hierarchy", "random", "--label-noise", "0.2"],
     ],
-    ids=["probe", "end-to-end", "random-loss", "embedding", "towers"],
+    ids=["probe", "end-to-end", "random-loss", "embedding", "towers", "ablation"],
 )
 def test_a_killed_run_resumes_to_the_same_weights(colour_folder: Path, tmp_path: Path, how: list[str]) -> None:
     settings = [*how, "--epochs", "60" if "--freeze" in how else "12", "--checkpoint-seconds", "0"]
@@ -61,6 +62,11 @@ def test_a_killed_run_resumes_to_the_same_weights(colour_folder: Path, tmp_path:
     assert all(whole[k].equal(killed[k]) for k in whole)
     epochs = [e["epoch"] for e in log.read(tmp_path / "killed" / "log.jsonl") if e["event"] == "epoch"]
     assert epochs == list(range(len(epochs)))
+    took, in_one = (read_resources(tmp_path / name / "resources.json") for name in ("killed", "whole"))
+    assert took is not None
+    assert in_one is not None
+    assert (took.sessions, in_one.sessions) == (2, 1)
+    assert took.images_seen >= in_one.images_seen  # what was done twice counts twice
 
 
 @pytest.mark.slow

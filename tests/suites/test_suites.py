@@ -26,7 +26,7 @@ from cladewise.statistics import mean_and_sd
 from cladewise.suites import jobs, read_suite, running
 from cladewise.suites.jobs import SEARCH, Settings
 from cladewise.suites.search import option_grids, search
-from cladewise.suites.suite import Suite, TableEntry
+from cladewise.suites.suite import Suite, TableEntry, Variant
 from cladewise.suites.tables import Row, as_csv, as_markdown
 
 SMALL = """
@@ -280,6 +280,12 @@ MISTAKES = {
         "search, seeds, table, title, .*but got 'tables' at changed.toml. Did you mean table",
     ),
     "seeds": ("seeds = 2", "seeds = 0", "at least one seed"),
+    "searched rate": (
+        "epochs = 2",
+        "epochs = 2\nlr = 0.1",
+        r"no lr, which is searched, but got 0.1 at .* \[training\]",
+    ),
+    "column": ('["ap", "severity"]', '["second"]', "a metric: .*; or seconds, cpu_seconds, .*but got 'second'"),
     "type": ("seeds = 2", "seeds = 'two'", "seeds to be a whole number"),
 }
 
@@ -310,6 +316,157 @@ def test_a_table_for_people() -> None:
         "Mean ± standard deviation of 2 seeds; L-Top1 in percent.",
     ]
     assert as_csv(table, rows).splitlines()[2] == "b,none,leaf,0.4,0.0,2,,,0"
+
+
+VARIANTS = """
+[[variant]]
+name = "w/ random"
+method = "hace:dilution=0.5"
+ablation = { hierarchy = "random", ablation_seed = 0 }
+tree = "own"
+
+[[variant]]
+name = "noisy, 32 px"
+method = "hace:dilution=0.5"
+ablation = { label_noise = 0.5, coarse_labels = 0.5 }
+backbone = { image_size = 32 }
+training = { epochs = 1, optimizer = "adam" }
+
+[[variant]]
+name = "own rate"
+method = "flat-softmax"
+training = { epochs = 1 }
+settings = "own rate"
+
+[[variant]]
+name = "the same in the true tree"
+method = "hace:dilution=0.5"
+ablation = { hierarchy = "random", ablation_seed = 0 }
+
+[[table]]
+name = "ablations"
+title = "Ablations"
+methods = ["hace:dilution=0.5", "w/ random", "noisy, 32 px", "own rate"]
+columns = ["leaf_top1", "level_accuracy/level_1", "seconds", "peak_memory", "images_seen"]
+"""
+
+
+SAME = "the same in the true tree"
+
+
+def with_variants(here: Path, old: str = "", new: str = "") -> Path:
+    text = SMALL + VARIANTS
+    assert old in text
+    (here / "variants.toml").write_text(text.replace(old, new) if old else text)
+    return here / "variants.toml"
+
+
+def test_variants_of_methods_from_start_to_end(here: Path) -> None:
+    suite = read_suite(with_variants(here, 'baseline = "flat-softmax"', 'baseline = "w/ random"'))
+    assert suite.methods == ("flat-softmax", "hace:dilution=0.5", "w/ random", "noisy, 32 px", "own rate", SAME)
+    suites.run_suite(suite, here / "out", seeds=1, progress=False)
+    folder = here / "out" / "photos"
+    chosen = json.loads((folder / "chosen.json").read_text())
+    assert set(chosen) == {"flat-softmax", "hace:dilution=0.5", "own rate"}
+    configs = {
+        label: tomllib.loads((folder / "runs" / f"{name}-0" / "config.toml").read_text())
+        for label, name in (
+            ("plain", "hace-dilution=0.5"),
+            ("random", "w-random"),
+            ("noisy", "noisy-32-px"),
+            ("own", "own-rate"),
+        )
+    }
+    assert configs["random"]["ablation"]["hierarchy"] == "random"
+    assert configs["random"]["name"] == "w/ random"
+    assert configs["noisy"]["backbone"]["image_size"] == 32
+    assert (configs["noisy"]["training"]["epochs"], configs["plain"]["training"]["epochs"]) == (1, 2)
+    assert configs["noisy"]["method"] == configs["plain"]["method"] == configs["random"]["method"]
+    rates = {label: config["training"]["lr"] for label, config in configs.items()}
+    assert rates["plain"] == rates["random"] == rates["noisy"] == chosen["hace:dilution=0.5"]["lr"]
+    assert rates["own"] == chosen["own rate"]["lr"]
+
+    rows = {row["method"]: row for row in csv.DictReader((folder / "ablations.csv").open())}
+    assert list(rows) == ["hace:dilution=0.5", "w/ random", "noisy, 32 px", "own rate"]
+    run = folder / "runs" / "w-random-0"
+    own = json.loads((run / "evaluations/own-tree/test-none-node-argmax.json").read_text())
+    true = json.loads((run / "evaluations/test-none-node-argmax.json").read_text())
+    assert (own["tree"], true["tree"]) == ("own", "true")
+    told = float(rows["w/ random"]["level_accuracy/level_1"])
+    assert told == own["metrics"]["level_accuracy/level_1"]["value"]
+    took = json.loads((run / "resources.json").read_text())
+    assert float(rows["w/ random"]["seconds"]) == took["seconds"]
+    assert int(float(rows["noisy, 32 px"]["images_seen"])) * 2 == int(float(rows["w/ random"]["images_seen"]))
+    text = (folder / "ablations.md").read_text()
+    assert "| method | L-Top1 | Accuracy at level_1 | Seconds | Peak MB | Images seen |" in text
+    assert "Scored in the tree that the network knows: `w/ random`." in text
+    page = (folder / "report.html").read_text()
+    assert "w/ random" in page
+    assert SAME not in page  # it is the same run
+
+
+def test_a_variant_alone_searches_its_plain_method(here: Path) -> None:
+    suite = read_suite(here / "small.toml")
+    variant = Variant(name="noisy", method="hace", ablation={"label_noise": 0.1})
+    alone = dataclasses.replace(suite, methods=("noisy",), variants=(variant,))
+    assert alone.searched == ("hace",)
+    chosen = search(alone, lambda trials: {m: {s: s.lr for s in wanted} for m, wanted in trials.items()})
+    assert chosen["hace"].trials > len(suite.search.lr)
+
+
+VARIANT_MISTAKES = {
+    "no name": ('name = "w/ random"', "", r"name in variants.toml \[\[variant\]\], but got none"),
+    "entry": ('tree = "own"', 'trees = "own"', r"'trees' at variants.toml \[\[variant\]\]. Did you mean tree"),
+    "method": ('method = "flat-softmax"', 'method = "flat"', "a method: .*'flat' at variants.toml variant own rate"),
+    "taken": ('name = "w/ random"', 'name = "hace:x"', "a name that is no method's, but got 'hace:x'"),
+    "twice": ('name = "own rate"', 'name = "w/ random"', "a name of its own for every .*'w/ random' twice"),
+    "folder": (
+        'name = "noisy, 32 px"',
+        'name = "w random"',
+        "names that make different folders, but got 'w-random' twice",
+    ),
+    "share": ("label_noise = 0.5", "label_noise = 5", "label_noise of at most 1, but got 5 at .* variant noisy, 32 px"),
+    "setting": ("hierarchy = ", "hierachy = ", "'hierachy' at .* variant w/ random ablation. Did you mean hierarchy"),
+    "table": (
+        'ablation = { hierarchy = "random", ablation_seed = 0 }',
+        'ablation = "random"',
+        "ablation to be a table",
+    ),
+    "size": ("image_size = 32", "image_size = -1", "image_size of at least 0, but got -1 at .* variant noisy, 32 px"),
+    "rate": ('optimizer = "adam"', "lr = 0.1", "no lr, which is searched, but got 0.1 at .* variant noisy, 32 px"),
+    "tree": (
+        'tree = "own"',
+        'tree = "mine"',
+        "a tree to score in: true or own, but got 'mine' at .* variant w/ random",
+    ),
+    "whose": ('settings = "own rate"', 'settings = "hxe"', "settings of flat-softmax, with .*but got 'hxe'"),
+    "chain": (
+        'settings = "own rate"',
+        'settings = "w/ random"',
+        "or of a variant that is searched itself, but got 'w/",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", VARIANT_MISTAKES)
+def test_a_mistake_in_a_variant_is_found_before_anything_runs(here: Path, mistake: str) -> None:
+    with pytest.raises(InputError, match=VARIANT_MISTAKES[mistake][2]):
+        read_suite(with_variants(here, *VARIANT_MISTAKES[mistake][:2]))
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        ('drop_levels = "genus"', "levels among 1 to 2 .*but got 'genus' at variant w/ random, photos"),
+        ("wrong_parents = 1.0", "a wrong parent to go to.* at variant w/ random, photos"),
+        ('coarse_level = "3"', "levels among 1 to 2 .*but got '3' at variant w/ random, photos"),
+    ],
+)
+def test_what_the_data_has_not_is_found_before_anything_runs(here: Path, new: str, message: str) -> None:
+    suite = read_suite(with_variants(here, 'hierarchy = "random"', new))
+    with pytest.raises(InputError, match=message):
+        suites.run_suite(suite, here / "out", progress=False)
+    assert not (here / "out").exists()
 
 
 @pytest.mark.slow

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.settings import TREE_HELP, checked_tree
+
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, evaluated on the split; seeds are averaged.")],
@@ -21,6 +23,7 @@ def compare(
     baseline: Annotated[
         str | None, typer.Option(help="Method, group or folder to compare with; the first flat-softmax by default.")
     ] = None,
+    tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
     figures: Annotated[
         Path | None, typer.Option(help="Folder to write curves, diagrams and tables to: PNG, SVG, CSV, Markdown.")
@@ -37,6 +40,7 @@ def compare(
         reference=baseline,
         decision=decision,
         inference=inference,
+        tree=checked_tree(tree),
         figures=figures,
     )
     typer.echo(page)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cladewise.cli.printing import print_table
-from cladewise.cli.settings import with_threshold
+from cladewise.cli.settings import TREE_HELP, checked_tree, with_threshold
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -47,6 +47,7 @@ def evaluate(
         list[float] | None,
         typer.Option(min=0, max=1, help="Another share of correctness whose recall is wanted: 0.99 for R@99."),
     ] = None,
+    tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
 ) -> None:
     """Evaluate runs on a split, by every decision after every inference; print and keep the metrics.
 
@@ -63,6 +64,7 @@ def evaluate(
             inferences=inference or [None],
             fit_split=fit_split,
             recall_at=recall_at or (),
+            tree=checked_tree(tree),
         )
         for run in runs
     }

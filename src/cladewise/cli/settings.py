@@ -6,11 +6,12 @@ import dataclasses
 import inspect
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
 from cladewise.errors import InputError
+from cladewise.records import Tree, check_tree
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -50,6 +51,19 @@ def _parameter(field: dataclasses.Field[Any], table: type) -> inspect.Parameter:
     option = typer.Option(*names, help=text, show_default=shown or False, rich_help_panel=panel)
     kind = Annotated[type(default) | None, option]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+
+
+TREE_HELP = "Score in the true tree, or in the run's own, where that was altered: true or own."
+
+
+def checked_tree(tree: str) -> Tree:
+    """The word of ``--tree``.
+
+    Raises:
+        InputError: It stands for no tree.
+    """
+    check_tree(tree)
+    return cast("Tree", tree)
 
 
 def parse_pairs(pairs: Sequence[str], flag: str) -> dict[str, Any]:

@@ -9,12 +9,12 @@ import typer
 
 from cladewise.cli.settings import parse_pairs, with_settings
 from cladewise.errors import InputError
-from cladewise.records import BackboneConfig, TrainingConfig
+from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
 
 LARGEST_SEED = 2**32 - 1
 
 
-@with_settings(BackboneConfig, TrainingConfig, but=("name",))
+@with_settings(BackboneConfig, TrainingConfig, AblationConfig, but=("name",))
 def train(
     data: Annotated[
         str | None, typer.Argument(help="A folder of images, a manifest (CSV or Parquet), or a data set's name.")

@@ -7,6 +7,7 @@ from cladewise.datasets.folder import from_folder
 from cladewise.datasets.grocery_store import from_grocery_store
 from cladewise.datasets.images import UnreadableImageError, decode, probe
 from cladewise.datasets.manifest import from_manifest
+from cladewise.datasets.relabelling import with_coarse_labels, with_label_noise
 from cladewise.datasets.splitting import hold_out, split
 
 __all__ = [
@@ -24,4 +25,6 @@ __all__ = [
     "open",
     "probe",
     "split",
+    "with_coarse_labels",
+    "with_label_noise",
 ]

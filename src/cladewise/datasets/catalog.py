@@ -10,6 +10,7 @@ from cladewise.datasets.emoji.reader import GROUPS, load_emoji
 from cladewise.datasets.folder import from_folder
 from cladewise.datasets.grocery_store import from_grocery_store
 from cladewise.datasets.manifest import from_manifest
+from cladewise.datasets.relabelling import RELABELLED, relabel_again
 from cladewise.datasets.splitting import hold_out, split
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
@@ -57,7 +58,7 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
 
     Args:
         source: ``kind`` (``folder``, ``manifest`` or a name of :func:`available`), the options of that reader,
-            ``fractions`` and ``seed`` of a stratified split, and the steps of ``held_out``.
+            ``fractions`` and ``seed`` of a stratified split, the steps of ``held_out``, and those of ``relabelled``.
         taxonomy: The tree of a folder or manifest that was read with one that has no file.
 
     Raises:
@@ -76,6 +77,7 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
     kind = str(options.pop("kind", ""))
     fractions, seed = options.pop("fractions", None), int(options.pop("seed", 0))
     held_out: list[dict[str, Any]] = options.pop("held_out", [])
+    relabelled: list[dict[str, Any]] = options.pop(RELABELLED, [])
     fingerprint = options.pop("fingerprint", None)
     if taxonomy is not None:
         options["taxonomy"] = taxonomy
@@ -91,6 +93,8 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
         dataset = split(dataset, fractions, seed)
     for step in held_out:
         dataset = hold_out(dataset, step["name"], step["fraction"], step["seed"], into=step["into"])
+    for step in relabelled:
+        dataset = relabel_again(dataset, step)
     return dataset
 
 

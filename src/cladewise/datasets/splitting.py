@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cladewise.datasets.dataset import Dataset
+from cladewise.datasets.relabelling import refuse_relabelled
 from cladewise.errors import InputError
 
 IntArray = NDArray[np.int64]
@@ -30,8 +31,9 @@ def split(dataset: Dataset, fractions: Mapping[str, float] = FRACTIONS, seed: in
         seed: Another seed gives another split.
 
     Raises:
-        InputError: A fraction is not in (0, 1], or they do not sum to 1.
+        InputError: A fraction is not in (0, 1], they do not sum to 1, or labels were changed before.
     """
+    refuse_relabelled(dataset)
     if not isinstance(fractions, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- users write these
         raise InputError("fractions by split, such as {train: 0.8, test: 0.2}", repr(fractions))
     whole = np.arange(len(dataset))
@@ -51,8 +53,10 @@ def hold_out(dataset: Dataset, name: str, fraction: float, seed: int = 0, *, int
         into: Name of the new split.
 
     Raises:
-        InputError: There is no such split, ``into`` exists already, or the fraction is not in (0, 1).
+        InputError: There is no such split, ``into`` exists already, the fraction is not in (0, 1), or labels were
+            changed before.
     """
+    refuse_relabelled(dataset)
     if into in dataset.splits:
         raise InputError("a new name for the held-out split", f"{into!r}, which exists", advice="Pass into=...")
     if not 0 < fraction < 1:

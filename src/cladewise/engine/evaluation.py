@@ -20,9 +20,10 @@ from cladewise.engine.outcomes import DecisionOutcomes, PredictionOutcomes
 from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.engine.run import Run
 from cladewise.engine.scoring import Scored, scored
+from cladewise.engine.terms import Terms
 from cladewise.errors import InputError
 from cladewise.inference import Inference
-from cladewise.records import SCHEMA_VERSION
+from cladewise.records import SCHEMA_VERSION, Tree
 from cladewise.statistics import Interval
 
 DecisionChoice = str | Decision | None
@@ -63,6 +64,7 @@ def evaluate(
     data: Dataset | None = None,
     fit_split: str | None = None,
     recall_at: Sequence[float] = (),
+    tree: Tree = "true",
     progress: bool = True,
     **parameters: Any,
 ) -> Scores:
@@ -78,6 +80,7 @@ def evaluate(
         data: Other data than the run's, with the same taxonomy.
         fit_split: Split that a rule learns from which has something to learn; the rule's own by default.
         recall_at: Further shares of correctness, in [0, 1], whose recall is wanted: 0.99 gives ``r@99``.
+        tree: ``"true"`` scores in the true tree, ``"own"`` in the one that the network knows, where that was altered.
         progress: Show progress bars.
         parameters: Parameters of a decision given by name: ``threshold=0.9``.
 
@@ -94,6 +97,7 @@ def evaluate(
         data=data,
         fit_split=fit_split,
         recall_at=recall_at,
+        tree=tree,
         progress=progress,
     )
     return found[0]
@@ -108,6 +112,7 @@ def evaluate_all(
     data: Dataset | None = None,
     fit_split: str | None = None,
     recall_at: Sequence[float] = (),
+    tree: Tree = "true",
     progress: bool = True,
     impossible: list[str] | None = None,
 ) -> list[Scores]:
@@ -121,6 +126,7 @@ def evaluate_all(
         data: Other data than the run's, with the same taxonomy.
         fit_split: As for :func:`evaluate`.
         recall_at: As for :func:`evaluate`.
+        tree: As for :func:`evaluate`.
         progress: Show progress bars.
         impossible: A list to add a line to for each combination that this head cannot have; without one the first such
             is an error.
@@ -129,24 +135,24 @@ def evaluate_all(
         InputError: As :func:`evaluate`.
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    terms = run.terms(tree)
     for correct in recall_at:
         if not 0 <= correct <= 1:
             raise InputError("a correctness in [0, 1]", correct, advice="R@99 is of 0.99.")
     before = _distinct([inference_of(rule, run.method.inference()) for rule in inferences])
     rules = _distinct([decision_of(rule, run.method.decision()) for rule in decisions])
-    task = _Task(
-        run, split, scored(run, split, data, progress=progress), fit_split, progress, impossible, tuple(recall_at)
-    )
+    seen = scored(run, split, data, progress=progress)
+    task = _Task(run, split, seen, terms, fit_split, progress, impossible, tuple(recall_at))
     return [score for rule in before for score in task.evaluate(rule, rules)]
 
 
 def measure(run: Run, metric: str, *, split: str, data: Dataset | None = None) -> float:
-    """One metric of a run with its method's own inference and decision, without intervals and without a record.
+    """One metric of a run with its method's own inference and decision, in the true tree; no intervals, no record.
 
     Raises:
         InputError: There is no such metric.
     """
-    task = _Task(run, split, scored(run, split, data, progress=False), None, False, None)
+    task = _Task(run, split, scored(run, split, data, progress=False), run.terms(), None, False, None)
     before = task.ready(run.method.inference())
     result = task.outcomes(before, [task.ready(run.method.decision(), before.rule)])
     values = result.of_prediction.values(intervals=False) | result.of_decisions[0].values(intervals=False)
@@ -172,6 +178,7 @@ class _Task:
     run: Run
     split: str
     seen: Scored
+    terms: Terms
     fit_split: str | None
     progress: bool
     impossible: list[str] | None
@@ -199,17 +206,19 @@ class _Task:
 
     def ready(self, rule: Rule, before: Inference | None = None) -> Ready[Rule]:
         """A rule that can be used."""
-        return ready(self.run, rule, before=before, split=self.fit_split, progress=self.progress)
+        return ready(self.run, rule, before=before, split=self.fit_split, terms=self.terms, progress=self.progress)
 
     def outcomes(self, before: Ready[Any], rules: Sequence[Ready[Decision]]) -> _Outcomes:
-        """One pass over the images, some at a time."""
+        """One pass over the images, some at a time: the network's prediction, inference, then the tree to score in."""
         infer: Inference | None = before.rule
         about: dict[str, str] = {}
-        of_prediction = PredictionOutcomes(self.run.taxonomy, self.recall_at)
-        pairs = [(rule, DecisionOutcomes(rule.rule, self.run.taxonomy)) for rule in rules]
-        for part, target in self.seen.parts():
+        taxonomy = self.terms.taxonomy
+        of_prediction = PredictionOutcomes(taxonomy, self.recall_at)
+        pairs = [(rule, DecisionOutcomes(rule.rule, taxonomy)) for rule in rules]
+        for part, true in self.seen.parts():
             about = about or (infer.about(part) if infer is not None else {})
-            inferred = part if infer is None else infer(part)
+            inferred = self.terms.prediction(part if infer is None else infer(part))
+            target = self.terms.nodes(true)
             of_prediction.add(inferred, target)
             took = [
                 self.attempt(f"{before.handle}, {rule.handle}", functools.partial(gathered.add, inferred, target))
@@ -249,10 +258,11 @@ class _Task:
             "split": self.split,
             "inference": before.handle,
             "decision": rule.handle,
+            "tree": self.terms.tree,
             "rules": {"inference": before.spec, "decision": rule.spec},
             "num_images": len(seen.paths),
             "num_skipped": seen.num_skipped,
-            "fingerprint": run.taxonomy.fingerprint,
+            "fingerprint": self.terms.taxonomy.fingerprint,
             "model": run.model_hash,
             "fitted": {name: value for part in fitted for name, value in part.values.items()},
             "fitted_on": {part.handle: part.split for part in fitted},
@@ -261,8 +271,8 @@ class _Task:
             **rest,
         }
         handles = (self.split, before.handle, rule.handle)
-        path = run.folder.evaluation(*handles)
-        with replacing(run.folder.outcomes(*handles)) as temporary:
+        path = run.folder.evaluation(*handles, self.terms.tree)
+        with replacing(run.folder.outcomes(*handles, self.terms.tree)) as temporary:
             columns.insert_column(0, pl.Series("path", seen.paths, dtype=pl.String)).write_parquet(temporary)
         write_text(path, json.dumps(summary, indent=1) + "\n")
         return Scores(values, len(seen.paths), seen.num_skipped, path, before.handle, rule.handle, tuple(warnings))

@@ -17,6 +17,7 @@ from cladewise.atomic import write_bytes
 from cladewise.decisions import Decision
 from cladewise.engine.rules import handle_of, spec_of
 from cladewise.engine.scoring import scored
+from cladewise.engine.terms import Terms
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.predictions import Fittable
@@ -53,36 +54,49 @@ class Ready(Generic[Rule]):
 
 
 def ready(
-    run: Run, rule: Rule, *, before: Inference | None = None, split: str | None = None, progress: bool = True
+    run: Run,
+    rule: Rule,
+    *,
+    before: Inference | None = None,
+    split: str | None = None,
+    terms: Terms | None = None,
+    progress: bool = True,
 ) -> Ready[Rule]:
     """A rule that can be used: as it is where it learns nothing, else fitted on the run's scores.
 
     What was learnt is kept in the run folder with the hash of the model and the rule's options, and read from there
-    the next time.
+    the next time. An inference works in the tree that the network knows, and learns there; a decision where the run
+    answers. Both learn from labels as the network got to know them.
 
     Args:
         run: Whose scores to learn from.
         rule: An inference, a decision, or ``None`` for no inference.
         before: The inference that comes before a decision, fitted.
         split: Split to learn from; the rule's own (``fits_on``) by default.
+        terms: The tree in which the run answers; the true one by default.
         progress: Show progress bars.
 
     Raises:
         InputError: There is no such split.
     """
+    terms = run.terms("own") if isinstance(rule, Inference) else terms or run.terms()
     handle, text = handle_of(rule), spec_of(rule)
     if not isinstance(rule, Fittable) or rule.is_fitted:
         return Ready(rule, handle, text)
     chosen, warning = _fitting_split(run, rule, split)
-    path = run.folder.fitted(chosen, handle if isinstance(rule, Inference) else f"{handle_of(before)}-{handle}")
+    if isinstance(rule, Inference):
+        path = run.folder.fitted(chosen, handle)
+    else:
+        path = run.folder.fitted(chosen, f"{handle_of(before)}-{handle}", terms.tree)
     about = {"model": run.model_hash, "rule": repr(rule), "before": repr(before)}
     kept = _kept(path, about)
     if kept is None:
         seen = scored(run, chosen, progress=progress)
-        prediction = seen.prediction if before is None else before(seen.prediction)
+        prediction = terms.prediction(seen.prediction if before is None else before(seen.prediction))
+        target = terms.nodes(run.known_target(seen))
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always", UserWarning)
-            tensors = learnt(rule.fit(prediction, seen.target))
+            tensors = learnt(rule.fit(prediction, target))
         said = [str(one.message) for one in raised]
         write_bytes(path, safetensors.torch.save(tensors, metadata={**about, "warnings": json.dumps(said)}))
     else:

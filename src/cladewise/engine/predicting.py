@@ -34,7 +34,7 @@ class Predicted:
 
     Args:
         paths: The images that could be read, in the order given.
-        prediction: Prediction over the nodes after the inference, ``[image, node]``.
+        prediction: Prediction over the nodes of the true tree after the inference, ``[image, node]``.
         skipped: The others, with reasons.
         default: The decision of the run's method.
         prepare: Makes a decision that learns from scores ready for use.
@@ -139,7 +139,7 @@ def predict(
         splits={},
     )
     prediction, kept, skipped = predict_rows(run, images, np.arange(len(paths)), cache=False, progress=progress)
-    inferred = prediction if infer is None else infer(prediction)
+    inferred = run.terms().prediction(prediction if infer is None else infer(prediction))
     names = tuple(images.paths[i] for i in map(int, kept))
 
     def prepare(rule: Decision) -> Decision:

@@ -11,18 +11,23 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+from jaxtyping import Int
 from safetensors import safe_open
+from torch import Tensor
 
 from cladewise import backbones, datasets, methods
 from cladewise.datasets import Dataset
+from cladewise.engine.ablation import changes_labels, relabelled
 from cladewise.engine.classifier import Classifier, FeatureScaling
 from cladewise.engine.predicting import Predicted, predict
-from cladewise.engine.scoring import file_hash
+from cladewise.engine.scoring import Scored, file_hash
+from cladewise.engine.terms import Terms
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.methods import Method
-from cladewise.records import RunConfig, RunFolder, read_config
+from cladewise.records import RunConfig, RunFolder, Tree, check_tree, read_config
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.alteration import Alteration
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +70,28 @@ class Run:
         return read_config(self.folder.config)
 
     @cached_property
+    def alteration(self) -> Alteration:
+        """The label tree as it is, and as the network knows it."""
+        return Alteration.read(self.folder.taxonomy, self.folder.true_taxonomy)
+
+    @property
     def taxonomy(self) -> Taxonomy:
-        """The label tree."""
-        return Taxonomy.read(self.folder.taxonomy)
+        """The label tree, in which the run answers."""
+        return self.alteration.true
+
+    @property
+    def own_taxonomy(self) -> Taxonomy:
+        """The tree that the network knows: another one where it was altered on purpose."""
+        return self.alteration.own
+
+    def terms(self, tree: Tree = "true") -> Terms:
+        """How to answer in the true tree, or in the network's own where that is another.
+
+        Raises:
+            InputError: There is no such tree.
+        """
+        check_tree(tree)
+        return Terms(self.alteration, "true" if self.alteration.is_none else tree)
 
     @cached_property
     def model_hash(self) -> str:
@@ -84,6 +108,12 @@ class Run:
         """The data that the run was made with, opened anew."""
         return open_data(self.config, self.taxonomy)
 
+    def known_target(self, seen: Scored) -> Int[Tensor, " image"]:
+        """Labels of scored images as the run got to know them, in the true tree: wrong where they were made so."""
+        if not changes_labels(self.config):
+            return seen.target
+        return torch.from_numpy(relabelled(self.dataset, self.config).nodes)[seen.index]
+
     @cached_property
     def backbone(self) -> backbones.Backbone:
         """The image encoder, with the run's weights where it was trained end to end; the first where there are more."""
@@ -96,7 +126,7 @@ class Run:
 
     @cached_property
     def _network(self) -> tuple[Classifier, backbones.Backbone]:
-        classifier, backbone = build(self.config, self.method, self.taxonomy)
+        classifier, backbone = build(self.config, self.method, self.own_taxonomy)
         with safe_open(str(self.folder.model), framework="pt") as file:  # type: ignore[no-untyped-call]
             trained_on = (file.metadata() or {}).get("encoder", "")
         if trained_on and trained_on != backbone.fingerprint:

@@ -19,6 +19,7 @@ from cladewise import metrics
 from cladewise.atomic import replacing, write_bytes
 from cladewise.datasets import Dataset
 from cladewise.engine.forward import predict_rows
+from cladewise.engine.terms import Terms
 from cladewise.engine.transitions import TransitionMeans, keep_transitions
 from cladewise.errors import InputError
 from cladewise.predictions import Prediction, store
@@ -32,10 +33,19 @@ CELLS_AT_ONCE = 1 << 25
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """What a head says of the images of a split, and what they are."""
+    """What a head says of the images of a split, in the tree that it knows, and what they are in the true one.
+
+    Args:
+        prediction: Over the network's own tree.
+        target: Node of the true tree.
+        index: Which images of the data these are.
+        paths: Their paths.
+        num_skipped: How many others could not be read.
+    """
 
     prediction: Prediction
     target: Int[Tensor, " image"]
+    index: Int[Tensor, " image"]
     paths: list[str]
     num_skipped: int
 
@@ -62,10 +72,10 @@ def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool 
     """
     scores_path, rows_path = run.folder.scores(split), run.folder.predictions(split)
     if data is None and scores_path.is_file() and rows_path.is_file():
-        prediction, rest, about = store.load(scores_path, run.taxonomy)
-        if about["model"] == run.model_hash:
+        prediction, rest, about = store.load(scores_path, run.own_taxonomy)
+        if about["model"] == run.model_hash and "index" in rest:
             paths = pl.read_parquet(rows_path, columns=["path"])["path"].to_list()
-            return Scored(prediction, rest["target"], paths, int(about["num_skipped"]))
+            return Scored(prediction, rest["target"], rest["index"], paths, int(about["num_skipped"]))
     dataset = data if data is not None else run.dataset
     if dataset.taxonomy != run.taxonomy:
         raise InputError(
@@ -80,21 +90,23 @@ def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool 
     )
     if kept.size == 0:
         raise InputError("images to evaluate on", "none that can be read", at=f"split {split} of {dataset.name}")
-    target = torch.from_numpy(dataset.nodes[kept])
+    target, index = torch.from_numpy(dataset.nodes[kept]), torch.from_numpy(kept)
     paths: list[str] = [dataset.paths[i] for i in map(int, kept)]
     about = {"model": run.model_hash, "num_skipped": str(len(skipped))}
     with replacing(rows_path) as temporary:
-        prediction_rows(prediction, target, paths).write_parquet(temporary)
+        prediction_rows(prediction, target, paths, run.terms()).write_parquet(temporary)
     keep_transitions(run, split, transitions)
-    write_bytes(scores_path, store.to_bytes(prediction, extra={"target": target}, about=about))
-    return Scored(prediction, target, paths, len(skipped))
+    extra = {"target": target, "index": index}
+    write_bytes(scores_path, store.to_bytes(prediction, extra=extra, about=about))
+    return Scored(prediction, target, index, paths, len(skipped))
 
 
-def prediction_rows(prediction: Prediction, target: Tensor, paths: list[str]) -> pl.DataFrame:
-    """A row an image: path, true node, the best nodes and the log-probability at or under each."""
+def prediction_rows(prediction: Prediction, target: Tensor, paths: list[str], terms: Terms) -> pl.DataFrame:
+    """A row an image: path, true node, the best nodes and the log-probability at or under each, in the true tree."""
     nodes: list[NDArray[np.int64]] = []
     log_probs: list[NDArray[np.float32]] = []
-    for part, _ in in_parts(prediction, target):
+    for own, _ in in_parts(prediction, target):
+        part = terms.prediction(own)
         best = part.ranking(metrics.RANKING_LENGTH)
         nodes.append(best.cpu().numpy())
         log_probs.append(part.log_prob_of(best).float().cpu().numpy())

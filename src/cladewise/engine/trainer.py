@@ -22,14 +22,17 @@ Loaders = tuple[DataLoader[Any], DataLoader[Any] | None]
 """What to train on, and what to watch."""
 
 
-def make_trainer(config: RunConfig, folder: RunFolder, *, progress: bool) -> lightning.Trainer:
-    """A trainer that saves, stops and shows what the configuration says.
+def make_trainer(
+    config: RunConfig, folder: RunFolder, meter: lightning.Callback, *, progress: bool
+) -> lightning.Trainer:
+    """A trainer that saves, stops and shows what the configuration says, and is metered.
 
     Raises:
         InputError: This machine has no such accelerator, or it cannot compute in that precision.
     """
     wanted = config.training
     callbacks: list[Any] = [
+        meter,
         EpochCheckpoint(folder.checkpoints / "last.ckpt", seconds=wanted.checkpoint_seconds),
         StepBar(f"training {config.name or config.method}", shown=progress),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from cladewise import datasets, methods
 from cladewise.atomic import write_bytes
 from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset
+from cladewise.engine.ablation import altered_tree, in_own_tree, relabelled
 from cladewise.engine.classifier import FeatureScaling
 from cladewise.engine.fitting import Fitting
 from cladewise.engine.forward import preferred_device
+from cladewise.engine.metering import Meter
 from cladewise.engine.processes import is_first_process, rank
 from cladewise.engine.rows import DecodedRows, FeatureRows, rows_of
 from cladewise.engine.rules import handle_of
@@ -33,6 +35,7 @@ from cladewise.methods import Method
 from cladewise.records import (
     MACHINE_SETTINGS,
     NO_SPLIT,
+    AblationConfig,
     BackboneConfig,
     RunConfig,
     RunFolder,
@@ -42,6 +45,7 @@ from cladewise.records import (
     settings,
 )
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.alteration import Alteration
 
 
 def train(
@@ -71,25 +75,33 @@ def train(
         name: Name in reports; the method's by default.
         reuse: Return the run that ``out`` holds, if it is this very one and finished, instead of refusing it.
         progress: Show progress bars.
-        chosen: Any other setting of ``[backbone]`` or ``[training]``: ``epochs=50, lr=0.01, image_size=160``.
+        chosen: Any other setting of ``[backbone]``, ``[training]`` or ``[ablation]``: ``epochs=50, lr=0.01,
+            image_size=160, label_noise=0.1``.
 
     Raises:
         InputError: A setting is wrong, or ``out`` holds another run.
     """
     dataset = datasets.load(data) if isinstance(data, str) else data
     made = methods.make(method, **(options or {})) if isinstance(method, str) else method
-    encoder_names = {f.name for f in dataclasses.fields(BackboneConfig)}
-    encoder = {"name": backbone, "freeze": freeze, **{k: v for k, v in chosen.items() if k in encoder_names - {"name"}}}
+    encoder = {"name": backbone, "freeze": freeze, **_taken(chosen, BackboneConfig, but=("name",))}
+    ablation = _taken(chosen, AblationConfig)
     config = RunConfig(
         data=dataset.source,
         method=made.name,
         options=made.options(),
         backbone=settings(BackboneConfig, encoder),
-        training=settings(TrainingConfig, {k: v for k, v in chosen.items() if k not in encoder_names}),
+        training=settings(TrainingConfig, {k: v for k, v in chosen.items() if k not in {**encoder, **ablation}}),
+        ablation=settings(AblationConfig, ablation),
         seed=seed,
         name=name,
     )
     return fit(config, Path(out), dataset=dataset, method=made, reuse=reuse, progress=progress)
+
+
+def _taken(chosen: Mapping[str, Any], table: type, but: Sequence[str] = ()) -> dict[str, Any]:
+    """Those of the settings that belong to a table."""
+    names = {f.name for f in dataclasses.fields(table)} - set(but)
+    return {name: value for name, value in chosen.items() if name in names}
 
 
 def fit(
@@ -112,33 +124,42 @@ def fit(
         if reuse:
             return Run(out)
         raise InputError("a run that is not finished", "a finished one", at=str(out), advice="Choose another --out.")
+    meter = Meter(folder.resources, every=config.training.checkpoint_seconds)
     dataset = dataset or open_data(config, None)
     method = method or methods.make(config.method, **config.options)
     _check_splits(config.training, dataset)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     # whatever can be wrong with the settings shows here, before anything is written
-    classifier, backbone = build(config, method, dataset.taxonomy)
-    loss, trainer = method.loss(dataset.taxonomy), make_trainer(config, folder, progress=progress)
+    change = altered_tree(dataset.taxonomy, config)
+    named = relabelled(dataset, config)
+    known = in_own_tree(named, change)
+    classifier, backbone = build(config, method, known.taxonomy)
+    loss, trainer = method.loss(known.taxonomy), make_trainer(config, folder, meter, progress=progress)
     if is_first_process() and not folder.config.is_file():
-        _begin(config, method, dataset, folder)
-    data = _Data(config, dataset, backbone, progress=progress)
-    if is_first_process():
-        log.append_skipped(folder.log, [(image.path, image.reason) for image in (*dataset.skipped, *data.skipped)])
-    if isinstance(classifier.encoder, FeatureScaling) and isinstance(data.rows, FeatureRows):
-        classifier.encoder.fit(data.rows.all())
-    if config.training.epochs > 0:
-        fitting = Fitting(
-            classifier,
-            loss.for_labels(data.num_images()),
-            method.watched(),
-            dataset.taxonomy,
-            config.training,
-            steps=config.training.epochs * math.ceil(len(data.loaders[0]) / config.training.accumulate),
-            seed=config.seed,
-            log_path=folder.log,
-            node_weights=data.node_weights(),
-        )
-        run_trainer(trainer, fitting, data.loaders, folder)
+        _begin(config, method, dataset, change, folder)
+        if config.ablation != AblationConfig():
+            changed = int((named.nodes != dataset.nodes).sum())
+            log.append(folder.log, "ablation", moved_leaves=change.num_moved, changed_labels=changed)
+    with meter:
+        data = _Data(config, known, backbone, progress=progress)
+        if is_first_process():
+            skipped = (*dataset.skipped, *data.skipped)
+            log.append_skipped(folder.log, [(image.path, image.reason) for image in skipped])
+        if isinstance(classifier.encoder, FeatureScaling) and isinstance(data.rows, FeatureRows):
+            classifier.encoder.fit(data.rows.all())
+        if config.training.epochs > 0:
+            fitting = Fitting(
+                classifier,
+                loss.for_labels(data.num_images()),
+                method.watched(),
+                known.taxonomy,
+                config.training,
+                steps=config.training.epochs * math.ceil(len(data.loaders[0]) / config.training.accumulate),
+                seed=config.seed,
+                log_path=folder.log,
+                node_weights=data.node_weights(),
+            )
+            run_trainer(trainer, fitting, data.loaders, folder)
     if is_first_process():
         weights = {k: v.contiguous() for k, v in classifier.state_dict().items()}
         about = {"encoder": backbone.fingerprint if config.backbone.freeze else ""}
@@ -153,7 +174,7 @@ def rerun(config: str | PathLike[str], out: str | PathLike[str], *, progress: bo
         InputError: The file is not a configuration, or ``out`` is not free.
     """
     path = Path(config)
-    resolved, beside = read_config(path), RunFolder(path.parent).taxonomy
+    resolved, beside = read_config(path), RunFolder(path.parent).tree()
     dataset = open_data(resolved, Taxonomy.read(beside) if beside.is_file() else None)
     return fit(resolved, Path(out), dataset=dataset, progress=progress)
 
@@ -194,9 +215,9 @@ def _check_splits(wanted: TrainingConfig, dataset: Dataset) -> None:
         raise InputError("images to watch", f"an empty split {wanted.val_split!r}", at=dataset.name)
 
 
-def _begin(config: RunConfig, method: Method, dataset: Dataset, folder: RunFolder) -> None:
+def _begin(config: RunConfig, method: Method, dataset: Dataset, change: Alteration, folder: RunFolder) -> None:
     """Write what the run follows from."""
-    dataset.taxonomy.write(folder.taxonomy)
+    change.write(folder.taxonomy, folder.true_taxonomy)
     images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
     rules = {"inference": handle_of(method.inference()), "decision": method.decision().handle}
     config.write(folder.config, cladewise=cladewise.__version__, **rules, images=images)

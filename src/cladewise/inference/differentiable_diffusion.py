@@ -18,8 +18,9 @@ from cladewise.inference.files import once
 from cladewise.inference.inference import Inference
 from cladewise.inference.level_loss import level_loss, restraint_weights
 from cladewise.inference.matrices import COPIES, FullMap, LeafMap, NeighbourMap, check_memory
-from cladewise.inference.sources import Shift, Sources, chosen_levels
+from cladewise.inference.sources import Shift, Sources
 from cladewise.predictions import LeafSoftmax, Prediction
+from cladewise.taxonomy.levels import chosen_levels
 
 SILENT_SECONDS = 2.0
 """How long fitting may take before it shows a bar."""

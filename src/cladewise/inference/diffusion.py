@@ -15,9 +15,10 @@ from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.inference.files import numbers_of_nodes, once, version
 from cladewise.inference.inference import Inference
-from cladewise.inference.sources import Shift, Sources, chosen_levels
+from cladewise.inference.sources import Shift, Sources
 from cladewise.predictions import LeafSoftmax, LevelSoftmax, Prediction, level_layout
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.levels import chosen_levels
 
 Readout = Literal["leaf", "level"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import Literal
 
 import torch
@@ -11,45 +10,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cladewise import ops
-from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 from cladewise.predictions import LevelSoftmax, Prediction, level_layout
-from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.levels import chosen_levels
 
 Shift = Literal["none", "level-min"]
-
-
-def chosen_levels(choice: str, taxonomy: Taxonomy) -> tuple[int, ...]:
-    """Levels by number or name, ascending: ``"all"``, ``"7"``, ``"6,7"``, ``"6-7"``, ``"genus,species"``.
-
-    Raises:
-        InputError: There is no such level.
-
-    Example:
-        >>> t = Taxonomy.from_paths([("a", "b", "c")], level_names=["family", "genus", "species"])
-        >>> chosen_levels("all", t), chosen_levels("2-3", t), chosen_levels("family,3", t)
-        ((1, 2, 3), (2, 3), (1, 3))
-    """
-    if choice == "all":
-        return tuple(range(1, taxonomy.num_levels + 1))
-    parts = re.split(r"[,;\s]+", choice.strip())
-    return tuple(sorted({level for part in parts for level in _levels(part, taxonomy)}))
-
-
-def _levels(part: str, taxonomy: Taxonomy) -> range:
-    if part in taxonomy.level_names:
-        level = taxonomy.level_names.index(part) + 1
-        return range(level, level + 1)
-    numbers = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
-    if numbers:
-        first, last = int(numbers[1]), int(numbers[2] or numbers[1])
-        if 1 <= first <= last <= taxonomy.num_levels:
-            return range(first, last + 1)
-    raise InputError(
-        f"levels among 1 to {taxonomy.num_levels} or {', '.join(taxonomy.level_names)}, or all",
-        repr(part),
-        advice=nearest(part, taxonomy.level_names),
-    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

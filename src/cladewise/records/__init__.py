@@ -4,6 +4,7 @@ from cladewise.records.config import (
     FOR_PEOPLE,
     MACHINE_SETTINGS,
     NO_SPLIT,
+    AblationConfig,
     BackboneConfig,
     RunConfig,
     TrainingConfig,
@@ -11,7 +12,8 @@ from cladewise.records.config import (
     read_config,
     settings,
 )
-from cladewise.records.layout import SCHEMA_VERSION, RunFolder
+from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, check_tree
+from cladewise.records.resources import Resources, read_resources
 from cladewise.records.transitions import (
     Transitions,
     naive_parents,
@@ -25,15 +27,21 @@ __all__ = [
     "MACHINE_SETTINGS",
     "NO_SPLIT",
     "SCHEMA_VERSION",
+    "TREES",
+    "AblationConfig",
     "BackboneConfig",
+    "Resources",
     "RunConfig",
     "RunFolder",
     "TrainingConfig",
     "Transitions",
+    "Tree",
+    "check_tree",
     "config_from_dict",
     "naive_parents",
     "naive_transition",
     "read_config",
+    "read_resources",
     "read_transitions",
     "settings",
     "write_transitions",

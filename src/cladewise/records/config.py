@@ -23,9 +23,12 @@ NO_SPLIT = "none"
 """The name of no split, for a run that watches nothing."""
 
 
-def setting(default: Any, text: str, *, least: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+def setting(
+    default: Any, text: str, *, least: float | None = None, most: float | None = None, choices: tuple[str, ...] = ()
+) -> Any:
     """A setting with its default, its meaning, and what values it takes."""
-    return dataclasses.field(default=default, metadata={"help": text, "least": least, "choices": choices})
+    limits = {"least": least, "most": most, "choices": choices}
+    return dataclasses.field(default=default, metadata={"help": text, **limits})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,23 @@ class TrainingConfig:
     workers: int = setting(-1, "processes that decode images; -1: as many as there are cores, less one", least=-1)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AblationConfig:
+    """What the network gets to know that is wrong, or does not get to know; it is scored by what is true."""
+
+    hierarchy: str = setting(
+        "true", "the tree, or a random one of the same shape, whose leaves changed places", choices=("true", "random")
+    )
+    wrong_parents: float = setting(
+        0.0, "share of the leaves under a wrong parent, of the level of their own", least=0, most=1
+    )
+    drop_levels: str = setting("", "levels to train without, by number or name, such as 1,2; never the finest")
+    label_noise: float = setting(0.0, "share of the training images with a wrong label", least=0, most=1)
+    coarse_labels: float = setting(0.0, "share of the training images that have lost their fine label", least=0, most=1)
+    coarse_level: str = setting("", "level of the label that those have left, by number or name; empty: the parent")
+    ablation_seed: int = setting(-1, "seed of what is random in all this; -1: that of the run", least=-1)
+
+
 MACHINE_SETTINGS = ("accelerator", "workers", "checkpoint_seconds")
 """Training settings that say where a run happens and not what comes of it."""
 
@@ -97,6 +117,7 @@ class RunConfig:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     backbone: BackboneConfig = dataclasses.field(default_factory=BackboneConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    ablation: AblationConfig = dataclasses.field(default_factory=AblationConfig)
     seed: int = 0
     name: str = ""
 
@@ -111,6 +132,7 @@ class RunConfig:
             "method": {"name": self.method, **self.options},
             "backbone": dataclasses.asdict(self.backbone),
             "training": dataclasses.asdict(self.training),
+            "ablation": dataclasses.asdict(self.ablation),
         }
 
     def write(self, path: Path, **extra: Any) -> None:
@@ -142,7 +164,7 @@ def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         raise InputError(f"schema version {SCHEMA_VERSION}", version, at=at, advice="Use the cladewise that wrote it.")
-    known = {"schema_version", "name", "seed", "data", "method", "backbone", "training", *FOR_PEOPLE}
+    known = {"schema_version", "name", "seed", "data", "method", "backbone", "training", "ablation", *FOR_PEOPLE}
     for key in content:
         if key not in known:
             raise InputError(f"one of {', '.join(sorted(known))}", repr(key), at=at, advice=nearest(key, known))
@@ -155,6 +177,7 @@ def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
         options=method,
         backbone=settings(BackboneConfig, content.get("backbone", {}), at=f"{at} [backbone]"),
         training=settings(TrainingConfig, content.get("training", {}), at=f"{at} [training]"),
+        ablation=settings(AblationConfig, content.get("ablation", {}), at=f"{at} [ablation]"),
         seed=int(content.get("seed", 0)),
         name=str(content.get("name", "")),
     )
@@ -164,7 +187,7 @@ def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> T
     """Check values against a table's fields and build it; what is not given has its default.
 
     Raises:
-        InputError: A setting is not known, of another type, too small, or not among its choices.
+        InputError: A setting is not known, of another type, too small or large, or not among its choices.
     """
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key, value in values.items():
@@ -174,9 +197,11 @@ def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> T
         fits = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
         if not fits or (isinstance(value, bool) and wanted is not bool):
             raise InputError(f"{key} to be a {wanted.__name__}", repr(value), at=at)
-        least, choices = field.metadata["least"], field.metadata["choices"]
+        least, most, choices = (field.metadata[rule] for rule in ("least", "most", "choices"))
         if least is not None and not value >= least:
             raise InputError(f"{key} of at least {least}", value, at=at)
+        if most is not None and not value <= most:
+            raise InputError(f"{key} of at most {most}", value, at=at)
         if choices and value not in choices:
             raise InputError(f"{key} to be one of {', '.join(choices)}", repr(value), at=at)
     return kind(**{k: float(v) if isinstance(fields[k].default, float) else v for k, v in values.items()})

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Literal, get_args
+
+from cladewise.errors import InputError
 
 SCHEMA_VERSION = 1
+
+Tree = Literal["true", "own"]
+"""In which tree a run is scored: the true one, or the one that its network knows where that was altered."""
+TREES: tuple[Tree, ...] = get_args(Tree)
+
+
+def check_tree(tree: str) -> None:
+    """Refuse a word that stands for no tree.
+
+    Raises:
+        InputError: It does not.
+    """
+    if tree not in TREES:
+        raise InputError(f"a tree to score in: {' or '.join(TREES)}", repr(tree))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +43,18 @@ class RunFolder:
 
     @property
     def taxonomy(self) -> Path:
-        """The label tree."""
+        """The label tree that the network knows."""
         return self.path / "taxonomy.csv"
+
+    @property
+    def true_taxonomy(self) -> Path:
+        """The label tree as it is, where the network knows another; else there is no such file."""
+        return self.path / "true_taxonomy.csv"
+
+    def tree(self, tree: Tree = "true") -> Path:
+        """The file of the true tree, or of the network's own."""
+        altered = tree == "true" and self.true_taxonomy.is_file()
+        return self.true_taxonomy if altered else self.taxonomy
 
     @property
     def model(self) -> Path:
@@ -38,6 +65,11 @@ class RunFolder:
     def log(self) -> Path:
         """One JSON object a line: epochs, skipped images, warnings."""
         return self.path / "log.jsonl"
+
+    @property
+    def resources(self) -> Path:
+        """What training took: time, memory, parameters, images."""
+        return self.path / "resources.json"
 
     @property
     def checkpoints(self) -> Path:
@@ -56,14 +88,22 @@ class RunFolder:
         """Mean transition matrices between levels over the images of a split, of a head that has them."""
         return self.path / "transitions" / f"{split}.safetensors"
 
-    def fitted(self, split: str, rule: str) -> Path:
+    def fitted(self, split: str, rule: str, tree: Tree = "true") -> Path:
         """What a rule learnt from the scores of a split."""
-        return self.path / "fitted" / f"{split}-{rule}.safetensors"
+        return self.path / "fitted" / _OF_TREE[tree] / f"{split}-{rule}.safetensors"
 
-    def evaluation(self, split: str, inference: str, decision: str) -> Path:
+    def evaluations(self, tree: Tree = "true") -> Path:
+        """Folder of the evaluations in a tree."""
+        return self.path / "evaluations" / _OF_TREE[tree]
+
+    def evaluation(self, split: str, inference: str, decision: str, tree: Tree = "true") -> Path:
         """Metrics with their intervals."""
-        return self.path / "evaluations" / f"{split}-{inference}-{decision}.json"
+        return self.evaluations(tree) / f"{split}-{inference}-{decision}.json"
 
-    def outcomes(self, split: str, inference: str, decision: str) -> Path:
+    def outcomes(self, split: str, inference: str, decision: str, tree: Tree = "true") -> Path:
         """The per-image values that the metrics are means of."""
-        return self.evaluation(split, inference, decision).with_suffix(".parquet")
+        return self.evaluation(split, inference, decision, tree).with_suffix(".parquet")
+
+
+_OF_TREE: dict[Tree, str] = {"true": "", "own": "own-tree"}
+"""Folders for what holds in one tree; in the true one there is none between."""

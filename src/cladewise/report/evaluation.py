@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cladewise.errors import InputError
-from cladewise.records.layout import SCHEMA_VERSION
+from cladewise.records.layout import SCHEMA_VERSION, RunFolder, Tree
 
 NO_INFERENCE = "none"
 """The inference of an evaluation that takes the prediction as it is."""
@@ -30,6 +30,7 @@ class Evaluation:
     metrics: Mapping[str, Mapping[str, Any]]
     curves: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     specs: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    tree: Tree = "true"
 
     def is_by(self, kind: str, name: str) -> bool:
         """Whether its ``inference`` or ``decision`` has this name: the one in file names, or the rule as given."""
@@ -45,27 +46,27 @@ def number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def evaluations_of(folder: Path, split: str) -> tuple[Evaluation, ...]:
-    """All evaluations of a split, ordered by the names of their files.
+def evaluations_of(folder: Path, split: str, tree: Tree = "true") -> tuple[Evaluation, ...]:
+    """All evaluations of a split in a tree, ordered by the names of their files.
 
     Raises:
         InputError: There is none.
     """
-    found = [read_evaluation(file) for file in sorted((folder / "evaluations").glob("*.json"))]
+    found = [read_evaluation(file) for file in sorted(RunFolder(folder).evaluations(tree).glob("*.json"))]
     of_split = tuple(evaluation for evaluation in found if evaluation.split == split)
     if not of_split:
         splits = ", ".join(sorted({evaluation.split for evaluation in found})) or "none"
         raise InputError(
             f"an evaluation of the split {split!r} in {folder}",
             f"evaluations of: {splits}",
-            advice=f"Run: {command(folder, split)}",
+            advice=f"Run: {command(folder, split, tree)}",
         )
     return of_split
 
 
-def command(folder: Path, split: str) -> str:
+def command(folder: Path, split: str, tree: Tree = "true") -> str:
     """How to evaluate a run."""
-    return f"cladewise evaluate {folder} --split {split}"
+    return f"cladewise evaluate {folder} --split {split}{'' if tree == 'true' else f' --tree {tree}'}"
 
 
 def choose(
@@ -84,7 +85,7 @@ def choose(
     Raises:
         InputError: There is no such evaluation, or the choice is open.
     """
-    split = of_split[0].split
+    split, tree = of_split[0].split, of_split[0].tree
     chosen = list(of_split)
     for kind, name in (("inference", inference), ("decision", decision)):
         if name is not None:
@@ -94,7 +95,7 @@ def choose(
                 raise InputError(
                     f"an evaluation by the {kind} {name!r} in {folder}",
                     f"{kind}s {there}",
-                    advice=f"Run: {command(folder, split)} --{kind} {name}",
+                    advice=f"Run: {command(folder, split, tree)} --{kind} {name}",
                 )
     chosen = _prefer(chosen, "inference", (str(config.get("inference", NO_INFERENCE)), NO_INFERENCE))
     chosen = _prefer(chosen, "decision", (str(config.get("decision", "")), "leaf"))
@@ -140,6 +141,7 @@ def read_evaluation(file: Path) -> Evaluation:
             metrics=content["metrics"],
             curves=content.get("curves") or {},
             specs=content.get("rules") or {},
+            tree="own" if content.get("tree") == "own" else "true",
         )
     except KeyError as error:
         raise InputError(f"the entry {error} in an evaluation", "none", at=str(file), advice=advice) from None

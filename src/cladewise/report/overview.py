@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Sequence
 
 from cladewise import __version__
+from cladewise.records import Tree
 from cladewise.report.groups import Group
 from cladewise.report.table import Cell, Table
 
@@ -32,6 +33,7 @@ class Overview:
     num_leaves: int
     num_nodes: int
     level_names: tuple[str, ...]
+    tree: Tree
     num_runs: int
     inferences: tuple[str, ...]
     decisions: tuple[str, ...]
@@ -60,6 +62,7 @@ def make_overview(groups: Sequence[Group], table: Table, title: str | None) -> O
         num_leaves=taxonomy.num_leaves,
         num_nodes=taxonomy.num_nodes,
         level_names=taxonomy.level_names,
+        tree=first.evaluation.tree,
         num_runs=len(runs),
         inferences=tuple(dict.fromkeys(run.evaluation.inference for run in runs)),
         decisions=tuple(dict.fromkeys(run.evaluation.decision for run in runs)),

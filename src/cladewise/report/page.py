@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from cladewise.atomic import writing
 from cladewise.errors import InputError
+from cladewise.records import Tree
 from cladewise.report.curves import curve_charts
 from cladewise.report.figure import DASH_ARRAYS, Chart, color
 from cladewise.report.groups import Group, baseline_of, group_runs
@@ -23,6 +24,7 @@ from cladewise.report.operating import MEASURES, mean_curves, operating_charts
 from cladewise.report.operating_point import operating_point
 from cladewise.report.overview import make_overview
 from cladewise.report.reliability import reliability_charts
+from cladewise.report.resources import resource_table
 from cladewise.report.run import read_run
 from cladewise.report.spread_table import calibration_table, decision_table, operating_table
 from cladewise.report.table import further_table, make_table
@@ -40,6 +42,7 @@ def write_page(
     reference: str | None = None,
     decision: str | None = None,
     inference: str | None = None,
+    tree: Tree = "true",
     figures: str | Path | None = None,
 ) -> Path:
     """Compare runs on one self-contained HTML page: no network, no other file.
@@ -52,6 +55,7 @@ def write_page(
         reference: Baseline of the differences: a method, a group or a folder's name. The first flat softmax else.
         decision: Which decision's evaluation to show, where a run has several.
         inference: After which inference, likewise.
+        tree: In which tree the runs were evaluated: the true one, or their own, which has to be one and the same.
         figures: Folder for the curves, diagrams and tables as files of their own; none are written without it.
 
     Returns:
@@ -63,7 +67,7 @@ def write_page(
     folders = list({Path(folder).resolve(): Path(folder) for folder in run_folders}.values())
     if not folders:
         raise InputError("at least one run folder", "none", advice="Name some: cladewise compare runs/*")
-    groups = group_runs([read_run(folder, split, decision, inference) for folder in folders])
+    groups = group_runs([read_run(folder, split, decision, inference, tree) for folder in folders])
     page = _write(Path(out), render(groups, title=title, reference=reference))
     if figures is not None:
         from cladewise.report.export import write_figures  # matplotlib takes its time, and most pages need none
@@ -111,6 +115,7 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
             tree=tree,
             curves=curves,
             charts=charts,
+            resources=resource_table(groups),
             mistakes=[mistakes_of(group) for group in placing],
             configs={
                 group.index: (group.shown_run.folder / "config.toml").read_text(encoding="utf-8") for group in groups

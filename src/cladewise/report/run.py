@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cladewise.errors import InputError
-from cladewise.records.layout import RunFolder
+from cladewise.records import Resources, RunFolder, Tree, read_resources
 from cladewise.report.evaluation import Evaluation, check_schema, choose, command, evaluations_of
 from cladewise.report.log import Log, read_log
 from cladewise.taxonomy import Taxonomy
@@ -32,7 +32,8 @@ class Run:
     """One trained and evaluated model.
 
     ``evaluation`` is the one that the page shows, of ``evaluations`` of the split; ``outcomes`` are its per-image
-    values, one row an image, ordered by path.
+    values, one row an image, ordered by path. ``taxonomy`` is the tree that they are in: the true one, or that of the
+    network where it was altered and those evaluations were asked for.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class Run:
     outcomes: pl.DataFrame
     log: Log
     evaluations: tuple[Evaluation, ...]
+    resources: Resources | None = None
 
     @property
     def method(self) -> str:
@@ -126,7 +128,9 @@ class Run:
         return [name for name in names if name in self.outcomes.columns]
 
 
-def read_run(folder: Path, split: str, decision: str | None = None, inference: str | None = None) -> Run:
+def read_run(
+    folder: Path, split: str, decision: str | None = None, inference: str | None = None, tree: Tree = "true"
+) -> Run:
     """Read what the report needs of one run folder.
 
     Raises:
@@ -142,18 +146,28 @@ def read_run(folder: Path, split: str, decision: str | None = None, inference: s
     config = _read_config(files.config)
     if not files.taxonomy.is_file():
         raise InputError("a run folder with taxonomy.csv", "none", at=str(folder), advice="Train the run again.")
-    taxonomy = Taxonomy.read(files.taxonomy)
-    evaluations = evaluations_of(folder, split)
+    tree = tree if files.true_taxonomy.is_file() else "true"
+    taxonomy = Taxonomy.read(files.tree(tree))
+    evaluations = evaluations_of(folder, split, tree)
     for evaluation in evaluations:
         if evaluation.fingerprint != taxonomy.fingerprint:
             raise InputError(
                 f"an evaluation over the run's own taxonomy ({taxonomy.fingerprint})",
                 evaluation.fingerprint or "none named",
                 at=str(evaluation.file),
-                advice=f"Run: {command(folder, split)}",
+                advice=f"Run: {command(folder, split, tree)}",
             )
     chosen = choose(evaluations, folder, config, inference=inference, decision=decision)
-    return Run(folder, config, taxonomy, chosen, _read_outcomes(chosen, folder), read_log(files.log), evaluations)
+    return Run(
+        folder,
+        config,
+        taxonomy,
+        chosen,
+        _read_outcomes(chosen, folder),
+        read_log(files.log),
+        evaluations,
+        read_resources(files.resources),
+    )
 
 
 def _read_config(file: Path) -> dict[str, Any]:
@@ -169,7 +183,7 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 def _read_outcomes(evaluation: Evaluation, folder: Path) -> pl.DataFrame:
     file = evaluation.file.with_suffix(".parquet")
-    advice = f"Run: {command(folder, evaluation.split)}"
+    advice = f"Run: {command(folder, evaluation.split, evaluation.tree)}"
     if not file.is_file():
         raise InputError("the per-image values of the evaluation", "no such file", at=str(file), advice=advice)
     try:

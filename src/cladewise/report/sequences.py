@@ -73,7 +73,7 @@ def read_sequences(line: Line) -> list[tuple[Run, Sequences]]:
                     raise InputError(
                         f"evaluations of one split by the same images ({run.outcomes.height} in {run.evaluation.file})",
                         f"{frame.height} images, not all the same, in {file}",
-                        advice=f"Run: {command(run.folder, evaluation.split)}",
+                        advice=f"Run: {command(run.folder, evaluation.split, evaluation.tree)}",
                     )
                 found.append((run, _flat(frame)))
                 break

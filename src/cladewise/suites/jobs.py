@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
 import json
 import logging
 import multiprocessing
@@ -19,12 +20,13 @@ from cladewise import datasets, engine, methods
 from cladewise.atomic import write_text
 from cladewise.catalogue import parse_spec
 from cladewise.datasets import Dataset
+from cladewise.engine.ablation import altered_tree, relabelled
 from cladewise.engine.data import find_data
 from cladewise.engine.evaluation import measure
 from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.errors import InputError
-from cladewise.records import NO_SPLIT
-from cladewise.suites.suite import OWN, DataEntry, Suite
+from cladewise.records import NO_SPLIT, AblationConfig, RunConfig, TrainingConfig, Tree, settings
+from cladewise.suites.suite import OWN, DataEntry, Suite, within
 
 Result = TypeVar("Result")
 
@@ -47,7 +49,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One run: a method of a suite with settings and a seed, in a folder."""
+    """One run: a method or variant of a suite, by its label, with settings and a seed, in a folder."""
 
     suite: Suite
     data: DataEntry
@@ -58,12 +60,14 @@ class Job:
 
     def train(self, dataset: Dataset) -> engine.Run:
         """The run of the folder, trained if it is not finished."""
-        name, fixed = parse_spec(methods.available(), "method", self.method)
-        backbone = dict(self.suite.backbone)
+        variant = self.suite.variant(self.method)
+        name, fixed = parse_spec(methods.available(), "method", variant.method)
+        backbone = {**self.suite.backbone, **variant.backbone}
+        training = {**self.suite.training, **variant.training}
         return engine.train(
             dataset,
             method=name,
-            options={**fixed, **dict(self.settings.options)},
+            options={**dict(self.settings.options), **fixed},
             backbone=backbone.pop("name", "efficientnet_lite0"),
             freeze=backbone.pop("freeze", True),
             out=self.folder,
@@ -71,7 +75,7 @@ class Job:
             name=self.method,
             reuse=True,
             progress=False,
-            **{"train_split": self.data.train, "val_split": NO_SPLIT, **backbone, **self.suite.training},
+            **{"train_split": self.data.train, "val_split": NO_SPLIT, **backbone, **training, **variant.ablation},
             lr=self.settings.lr,
         )
 
@@ -96,32 +100,53 @@ def try_settings(job: Job) -> float | None:
 
 
 def train_and_evaluate(job: Job) -> list[str]:
-    """Train a job's run and make every evaluation that a table wants of it; lines about those that cannot be."""
+    """Train a job's run and make every evaluation that a table wants of it; lines about those that cannot be.
+
+    The report compares all runs in the true tree, so there it is evaluated too where tables want another.
+    """
     dataset = open_data(job.data, searching=False)
     run, impossible = job.train(dataset), list[str]()
-    for infer, decide in job.suite.rules_for(job.method).items():
-        missing = [None if rule == OWN else rule for rule in decide if not _is_done(run, job.data.test, infer, rule)]
+    trees: tuple[Tree, ...] = ("true", job.suite.variant(job.method).tree)
+    for tree, (infer, decide) in itertools.product(dict.fromkeys(trees), job.suite.rules_for(job.method).items()):
+        of_split = functools.partial(_is_done, run, job.data.test, infer, tree=tree)
+        missing = [None if rule == OWN else rule for rule in decide if not of_split(rule)]
         if missing:
             engine.evaluate_all(
                 run,
                 split=job.data.test,
                 inferences=[None if infer == OWN else infer],
                 decisions=missing,
+                tree=tree,
                 progress=False,
                 impossible=impossible,
             )
-    return [f"{job.method}: {line}" for line in impossible]
+    return [f"{job.method}: {line}" for line in dict.fromkeys(impossible)]
 
 
-def evaluation_path(run: engine.Run, split: str, infer: str, decide: str) -> Path:
+def evaluation_path(run: engine.Run, split: str, infer: str, decide: str, tree: Tree = "true") -> Path:
     """Where the evaluation lies that a table wants."""
     before = inference_of(None if infer == OWN else infer, run.method.inference())
     rule = decision_of(None if decide == OWN else decide, run.method.decision())
-    return run.folder.evaluation(split, handle_of(before), rule.handle)
+    return run.folder.evaluation(split, handle_of(before), rule.handle, run.terms(tree).tree)
 
 
-def _is_done(run: engine.Run, split: str, infer: str, decide: str) -> bool:
-    path = evaluation_path(run, split, infer, decide)
+def check_variants(suite: Suite, data: DataEntry) -> None:
+    """What variants want of a data set is there: levels of such names, leaves that can have a wrong parent.
+
+    Raises:
+        InputError: It is not.
+    """
+    for variant in suite.variants:
+        dataset = open_data(data, searching=False)
+        ablation, split = settings(AblationConfig, variant.ablation), TrainingConfig(train_split=data.train)
+        config = RunConfig(data={}, method=variant.method, ablation=ablation, training=split)
+        with within(f"variant {variant.name}, {data.name}"):
+            altered_tree(dataset.taxonomy, config)
+            relabelled(dataset, config)
+
+
+def _is_done(run: engine.Run, split: str, infer: str, decide: str, *, tree: Tree) -> bool:
+    path = evaluation_path(run, split, infer, decide, tree)
     return path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("model") == run.model_hash
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -16,9 +15,9 @@ from cladewise.atomic import write_text
 from cladewise.engine import Run
 from cladewise.progress import bar
 from cladewise.report import write_page
-from cladewise.suites.jobs import Job, Settings, carry_out, train_and_evaluate, try_settings, workers
+from cladewise.suites.jobs import Job, Settings, carry_out, check_variants, train_and_evaluate, try_settings, workers
 from cladewise.suites.search import Choice, Measured, Trials, search
-from cladewise.suites.suite import DataEntry, Suite
+from cladewise.suites.suite import DataEntry, Suite, folder_name
 from cladewise.suites.tables import table_rows, write_table
 
 
@@ -45,11 +44,13 @@ def run_suite(
         The files to look at: the report and the tables of every data set.
 
     Raises:
-        InputError: The data cannot be had, or ``out`` holds runs of another suite.
+        InputError: The data cannot be had, a variant does not fit it, or ``out`` holds runs of another suite.
     """
     written: list[Path] = []
     entries = [dataclasses.replace(entry, path=data) if data else entry for entry in suite.data]
     suite = dataclasses.replace(suite, seeds=seeds or suite.seeds, data=tuple(entries))
+    for entry in entries:
+        check_variants(suite, entry)
     with workers(jobs) as pool, bar(shown=progress) as shown:
         for entry in entries:
             written += _Benchmark(suite, entry, out / entry.name, pool, shown).write()
@@ -70,12 +71,16 @@ class _Benchmark:
         chosen = self.choose()
         runs, impossible = self.train(chosen)
         write_text(self.out / "left_out.txt", "".join(f"{line}\n" for line in dict.fromkeys(impossible)))
+        distinct: dict[str, Run] = {}  # of variants that come to the same configuration the page shows one
+        for run in (run for of_method in runs.values() for run in of_method):
+            distinct.setdefault(_key(run), run)
+        first = runs.get(self.suite.baseline)
         page = write_page(
-            [run.path for of_method in runs.values() for run in of_method],
+            [run.path for run in distinct.values()],
             self.out / "report.html",
             split=self.data.test,
             title=self.suite.title,
-            reference=self.suite.baseline or None,
+            reference=str(distinct[_key(first[0])].path) if first else self.suite.baseline or None,
         )
         tables: list[Path] = []
         for table in self.suite.tables:
@@ -109,7 +114,12 @@ class _Benchmark:
     def train(self, chosen: Mapping[str, Choice]) -> tuple[dict[str, list[Run]], list[str]]:
         """The runs of every method, trained and evaluated, and lines about what could not be evaluated."""
         jobs = [
-            self._job(method, chosen[method].settings, seed, self.out / "runs" / f"{folder_name(method)}-{seed}")
+            self._job(
+                method,
+                chosen[self.suite.settings_of(method)].settings,
+                seed,
+                self.out / "runs" / f"{folder_name(method)}-{seed}",
+            )
             for method in self.suite.methods
             for seed in range(self.suite.seeds)
         ]
@@ -138,11 +148,6 @@ class _Benchmark:
         return Job(self.suite, self.data, method, settings, seed, folder)
 
 
-def folder_name(method: str) -> str:
-    """A method's spec as a name for folders.
-
-    Example:
-        >>> folder_name("hxe:alpha=0.5")
-        'hxe-alpha=0.5'
-    """
-    return re.sub(r"[^\w.=-]+", "-", method)
+def _key(run: Run) -> str:
+    """What two runs have in common that are the same but for their names."""
+    return json.dumps({**run.config.to_dict(), "name": ""}, sort_keys=True)

@@ -41,7 +41,7 @@ def search(suite: Suite, measure: Callable[[Trials], Measured]) -> dict[str, Cho
         suite: Methods and how to search.
         measure: Gives the metric of settings; called with all methods at once, so that it may work in parallel.
     """
-    known: Measured = {method: {} for method in suite.methods}
+    known: Measured = {method: {} for method in suite.searched}
 
     def run(trials: Trials) -> None:
         new = {m: [s for s in dict.fromkeys(wanted) if s not in known[m]] for m, wanted in trials.items()}
@@ -51,16 +51,16 @@ def search(suite: Suite, measure: Callable[[Trials], Measured]) -> dict[str, Cho
     def best(method: str) -> Settings:
         return _best(known[method], suite.search)
 
-    run({method: [Settings(lr) for lr in suite.search.lr] for method in suite.methods})
+    run({method: [Settings(lr) for lr in suite.search.lr] for method in suite.searched})
     for _ in range(MOST_EXTENSIONS):
-        run({m: _beyond(best(m), known[m], suite.search.lr) for m in suite.methods})
-    grids = {method: option_grids(method) for method in suite.methods}
+        run({m: _beyond(best(m), known[m], suite.search.lr) for m in suite.searched})
+    grids = {label: option_grids(suite.variant(label).method) for label in suite.searched}
     for place in range(max(map(len, grids.values()))):
         due = {method: of[place] for method, of in grids.items() if place < len(of)}
         run({m: [_with(best(m), option, value) for value in values] for m, (option, values) in due.items()})
     finer = suite.search.refine
-    run({m: [Settings(_rounded(best(m).lr * factor), best(m).options) for factor in finer] for m in suite.methods})
-    return {m: Choice(best(m), known[m][best(m)], len(known[m])) for m in suite.methods}
+    run({m: [Settings(_rounded(best(m).lr * factor), best(m).options) for factor in finer] for m in suite.searched})
+    return {m: Choice(best(m), known[m][best(m)], len(known[m])) for m in suite.searched}
 
 
 def option_grids(method: str) -> list[tuple[str, tuple[Any, ...]]]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import tomllib
 from collections.abc import Collection, Generator, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_origin, get_type_hints
 
 from cladewise import decisions, inference, methods
 from cladewise.catalogue import nearest, parse_spec
 from cladewise.engine.rules import decision_of, inference_of
 from cladewise.errors import InputError
-from cladewise.records import BackboneConfig, TrainingConfig, settings
+from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig, Tree, check_tree, settings
 from cladewise.records.metric_names import metric_text
+from cladewise.records.resources import column_text
 
 Entry = TypeVar("Entry")
 
@@ -85,6 +87,30 @@ class TableEntry:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A method with settings of its own: for ablations, another resolution, another encoder.
+
+    Args:
+        name: What tables call it.
+        method: Spec of the method.
+        ablation: Settings of ``[ablation]``.
+        backbone: Settings of the encoder that differ from the suite's.
+        training: Settings of training that differ from the suite's.
+        tree: Whether tables have it scored in the true tree, or in the one that its network knows.
+        settings: The method or variant whose chosen learning rate and options it takes: its plain method by default;
+            its own name to be searched by itself.
+    """
+
+    name: str
+    method: str
+    ablation: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    backbone: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    tree: Tree = "true"
+    settings: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Suite:
     """Everything that a benchmark follows from.
 
@@ -92,8 +118,9 @@ class Suite:
         name: Name of the file.
         title: Heading of the report.
         data: Data sets, each benchmarked by itself.
-        methods: Specs of the methods; options given there are fixed, the others are searched. ``all`` stands for every
-            method there is.
+        methods: Labels of what is compared: specs of methods, whose given options are fixed and whose others are
+            searched, and names of variants. ``all`` stands for every method there is.
+        variants: Methods with settings of their own.
         inferences: Specs of the inferences that tables call ``all``.
         decisions: Specs of the decisions that tables call ``all``.
         baseline: The method that the report compares with.
@@ -109,6 +136,7 @@ class Suite:
     data: tuple[DataEntry, ...]
     methods: tuple[str, ...]
     tables: tuple[TableEntry, ...]
+    variants: tuple[Variant, ...] = ()
     inferences: tuple[str, ...] = (OWN,)
     decisions: tuple[str, ...] = (OWN,)
     baseline: str = ""
@@ -126,6 +154,21 @@ class Suite:
     def methods_of(self, table: TableEntry) -> tuple[str, ...]:
         """Labels of the methods of a table, in its order."""
         return self.methods if table.methods == ALL else tuple(table.methods)
+
+    def variant(self, label: str) -> Variant:
+        """What a label stands for; a plain method is a variant without settings of its own."""
+        named = {variant.name: variant for variant in self.variants}
+        return named.get(label) or Variant(name=label, method=label)
+
+    def settings_of(self, label: str) -> str:
+        """The label whose chosen learning rate and options another takes; itself where it is searched."""
+        variant = self.variant(label)
+        return variant.settings or variant.method
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """Labels of what is searched: every method, and variants that ask for it."""
+        return tuple(dict.fromkeys(map(self.settings_of, self.methods)))
 
     def rules_for(self, method: str) -> dict[str, list[str]]:
         """Every decision that some table wants of a method, by the inference before it."""
@@ -170,10 +213,12 @@ def read_suite(name: str | Path) -> Suite:
 
 def _suite(content: dict[str, Any], path: Path) -> Suite:
     at = path.name
-    _known(content, {f.name for f in dataclasses.fields(Suite)} - {"name", "tables"} | {"table"}, at)
+    own = {f.name for f in dataclasses.fields(Suite)} - {"name", "tables", "variants"}
+    _known(content, own | {"table", "variant"}, at)
     data = content.pop("data", None)
     entries = [data] if isinstance(data, dict) else data or []
     tables: Any = content.pop("table", [])
+    variants = tuple(_entry(Variant, entry, f"{at} [[variant]]") for entry in content.pop("variant", []))
     names: Any = content.pop("methods", ALL)
     suite = _entry(
         Suite,
@@ -183,7 +228,10 @@ def _suite(content: dict[str, Any], path: Path) -> Suite:
             "name": path.stem,
             "data": tuple(_entry(DataEntry, entry, f"{at} [data]") for entry in entries),
             "tables": tuple(_entry(TableEntry, entry, f"{at} [[table]]") for entry in tables),
-            "methods": _method_specs(names, f"{at} methods"),
+            "methods": tuple(
+                dict.fromkeys([*_method_specs(names, f"{at} methods"), *(variant.name for variant in variants)])
+            ),
+            "variants": variants,
             "search": _entry(SearchEntry, content.get("search", {}), f"{at} [search]"),
         },
         at,
@@ -204,27 +252,32 @@ def _check(suite: Suite, at: str) -> None:
     if suite.seeds < 1:
         raise InputError("at least one seed", suite.seeds, at=at)
     settings(BackboneConfig, suite.backbone, at=f"{at} [backbone]")
-    settings(TrainingConfig, suite.training, at=f"{at} [training]")
+    _check_training(suite.training, f"{at} [training]")
+    for variant in suite.variants:
+        _check_variant(suite, variant, f"{at} variant {variant.name}")
     for entry in suite.data:
         if not (0 < entry.search < 1 and 0 <= entry.val < 1):
             expected = "shares of the training images, search in (0, 1) and val in [0, 1)"
             raise InputError(expected, f"search = {entry.search} and val = {entry.val}", at=f"{at} [data]")
-    with _within(f"{at} [search]"):
+    with within(f"{at} [search]"):
         if metric_text(suite.search.metric).higher_is_better is None:
             raise InputError("a metric that can be better or worse", repr(suite.search.metric))
         if not suite.search.lr or min(suite.search.lr) <= 0:
             raise InputError("learning rates above 0 in lr", list(suite.search.lr))
-    with _within(f"{at} methods"):
-        names = {parse_spec(methods.available(), "method", method)[0] for method in suite.methods}
-    if suite.baseline and suite.baseline.partition(" ")[0] not in names:
+    with within(f"{at} methods"):
+        names = {parse_spec(methods.available(), "method", suite.variant(label).method)[0] for label in suite.methods}
+    for number, label in enumerate(suite.methods):
+        if folder_name(label) in map(folder_name, suite.methods[:number]):
+            raise InputError("names that make different folders", f"{folder_name(label)!r} twice", at=f"{at} methods")
+    if suite.baseline and suite.baseline not in suite.methods and suite.baseline.partition(" ")[0] not in names:
         raise InputError(f"a baseline among {', '.join(sorted(names))}", repr(suite.baseline), at=at)
     _check_rules(suite.inferences, suite.decisions, at)
     for number, table in enumerate(suite.tables):
         if table.name in {other.name for other in suite.tables[:number]}:
             raise InputError("a name of its own for every [[table]]", f"{table.name!r} twice", at=at)
-        with _within(f"{at} table {table.name}"):
-            for metric in table.columns:
-                metric_text(metric)
+        with within(f"{at} table {table.name}"):
+            for name in table.columns:
+                column_text(name)
         for method in suite.methods_of(table):
             if method not in suite.methods:
                 raise InputError(
@@ -237,8 +290,34 @@ def _check(suite: Suite, at: str) -> None:
             _check_rules([infer], [decide], f"{at} table {table.name}")
 
 
+def _check_training(values: Mapping[str, Any], at: str) -> None:
+    settings(TrainingConfig, values, at=at)
+    if "lr" in values:
+        raise InputError("no lr, which is searched", values["lr"], at=at, advice="Give rates to try: [search] lr.")
+
+
+def _check_variant(suite: Suite, variant: Variant, at: str) -> None:
+    if variant.name in (ALL, OWN) or variant.name.partition(":")[0] in methods.available():
+        raise InputError("a name that is no method's", repr(variant.name), at=at)
+    if suite.variant(variant.name) is not variant:
+        raise InputError("a name of its own for every [[variant]]", f"{variant.name!r} twice", at=at)
+    _check_training(variant.training, f"{at} training")
+    settings(BackboneConfig, {**suite.backbone, **variant.backbone}, at=f"{at} backbone")
+    settings(AblationConfig, variant.ablation, at=f"{at} ablation")
+    with within(at):
+        check_tree(variant.tree)
+        taken = suite.settings_of(variant.name)
+        if suite.settings_of(taken) != taken:
+            raise InputError("settings of a method, or of a variant that is searched itself", repr(taken))
+        own, other = (
+            parse_spec(methods.available(), "method", suite.variant(label).method)[0] for label in (variant.name, taken)
+        )
+        if own != other:
+            raise InputError(f"settings of {own}, with the options that it has", repr(taken))
+
+
 def _check_rules(before: Iterable[str], after: Iterable[str], at: str) -> None:
-    with _within(at):
+    with within(at):
         for spec in before:
             inference_of(None if spec == OWN else spec, inference.BottomUp())
         for spec in after:
@@ -255,6 +334,8 @@ def _entry(kind: type[Entry], values: Any, at: str) -> Entry:
             raise InputError(f"{name} in {at}", "none")
     hints = get_type_hints(kind)
     for key, value in values.items():
+        if get_origin(hints[key]) is Mapping and not isinstance(value, dict):
+            raise InputError(f"{key} to be a table", repr(value), at=at)
         wanted = {int: "a whole number", float: "a number", str: "a text"}.get(hints[key])
         fits = isinstance(value, hints[key] if hints[key] is not float else int | float) if wanted else True
         if wanted and (not fits or isinstance(value, bool)):
@@ -269,7 +350,7 @@ def _known(keys: Iterable[str], known: Collection[str], at: str) -> None:
 
 
 @contextlib.contextmanager
-def _within(at: str) -> Generator[None, None, None]:
+def within(at: str) -> Generator[None, None, None]:
     """Whatever is wrong is wrong in this part of the file."""
     try:
         yield
@@ -288,3 +369,13 @@ def _texts(values: Any, at: str) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise InputError("a list of texts", repr(values), at=at)
     return tuple(values)
+
+
+def folder_name(label: str) -> str:
+    """A method's spec or a variant's name as a name for folders.
+
+    Example:
+        >>> folder_name("hxe:alpha=0.5"), folder_name("hace, 20% wrong parents")
+        ('hxe-alpha=0.5', 'hace-20-wrong-parents')
+    """
+    return re.sub(r"[^\w.=-]+", "-", label)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from cladewise import engine
 from cladewise.atomic import write_text
+from cladewise.records import Resources, read_resources
 from cladewise.records.metric_names import metric_text
+from cladewise.records.resources import RESOURCE_TEXTS, column_text, resource_number
 from cladewise.statistics import Spread, mean_and_sd
 from cladewise.suites.jobs import evaluation_path
 from cladewise.suites.suite import Suite, TableEntry
@@ -35,12 +37,18 @@ def table_rows(suite: Suite, table: TableEntry, runs: Mapping[str, Sequence[engi
     """The rows of a table; combinations that no run could have are left out."""
     rows: list[Row] = []
     for method in suite.methods_of(table):
+        took = [read_resources(run.folder.resources) or Resources() for run in runs[method]]
         for infer, decide in suite.rules_of(table):
-            paths = [evaluation_path(run, split, infer, decide) for run in runs[method]]
+            paths = [evaluation_path(run, split, infer, decide, suite.variant(method).tree) for run in runs[method]]
             found = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
             if found:
-                values = {name: _spread([one["metrics"].get(name) for one in found]) for name in table.columns}
-                kept = {name: spread for name, spread in values.items() if spread is not None}
+                values = {
+                    name: mean_and_sd([of.value(name) for of in took])
+                    if name in RESOURCE_TEXTS
+                    else _spread([one["metrics"].get(name) for one in found])
+                    for name in table.columns
+                }
+                kept = {name: spread for name, spread in values.items() if spread is not None and spread.count}
                 rules = found[0]["rules"]
                 rows.append(Row(method, rules["inference"], rules["decision"], kept))
     return rows
@@ -75,9 +83,12 @@ def as_markdown(suite: Suite, table: TableEntry, rows: Sequence[Row]) -> str:
         cells += [_cell(name, row.values.get(name), best[name]) for name in table.columns]
         lines.append(f"| {' | '.join(cells)} |")
     seeds = max((spread.count for row in rows for spread in row.values.values()), default=0)
-    shares = [_title(name) for name in table.columns if metric_text(name).is_share]
+    shares = [_title(name) for name in table.columns if column_text(name).is_share]
     note = f"Mean ± standard deviation of {seeds} seeds" if seeds > 1 else "One seed"
     lines.append(f"\n{note}{f'; {chr(44).join(shares)} in percent'.replace(',', ', ') if shares else ''}.")
+    own = [f"`{label}`" for label in suite.methods_of(table) if suite.variant(label).tree == "own"]
+    if own:
+        lines.append(f"\nScored in the tree that the network knows: {', '.join(own)}.")
     return "\n".join(lines) + "\n"
 
 
@@ -99,13 +110,13 @@ def as_csv(table: TableEntry, rows: Sequence[Row]) -> str:
 
 
 def _title(metric: str) -> str:
-    return SHORT.get(metric) or metric_text(metric).title
+    return SHORT.get(metric) or column_text(metric).title
 
 
 def _best(metric: str, rows: Sequence[Row]) -> float | None:
     means = [row.values[metric].mean for row in rows if metric in row.values]
-    higher_is_better = metric_text(metric).higher_is_better
-    if len(means) < 2 or higher_is_better is None:
+    higher_is_better = column_text(metric).higher_is_better
+    if len(means) < 2 or higher_is_better is None or metric in RESOURCE_TEXTS:  # what training took is no contest
         return None
     return max(means) if higher_is_better else min(means)
 
@@ -113,6 +124,9 @@ def _best(metric: str, rows: Sequence[Row]) -> float | None:
 def _cell(metric: str, spread: Spread | None, best: float | None) -> str:
     if spread is None:
         return NOTHING
+    if metric in RESOURCE_TEXTS:
+        mean, sd = (resource_number(metric, value) for value in (spread.mean, spread.sd))
+        return f"{mean} ± {sd}" if spread.count > 1 else mean
     scale, digits = (100, 2) if metric_text(metric).is_share else (1, 3)
     mean = f"{scale * spread.mean:.{digits}f}"
     mean = f"**{mean}**" if spread.mean == best else mean

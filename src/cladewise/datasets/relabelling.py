@@ -1,0 +1,172 @@
+"""Labels that are wrong or coarser on purpose: a data set in, one with other labels out, the same for the same seed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.datasets.dataset import Dataset
+from cladewise.errors import InputError
+from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.order import path_sums
+
+IntArray = NDArray[np.int64]
+
+RELABELLED = "relabelled"
+"""The entry of a data set's source that lists what was done to its labels."""
+
+_NOISE, _COARSE = 3, 4
+"""So that two changes with one seed do not draw the same images."""
+
+
+def with_label_noise(dataset: Dataset, share: float, *, split: str = "train", seed: int = 0) -> Dataset:
+    """Give a share of a split's images a wrong label of the level of theirs.
+
+    An image at a leaf gets any other leaf, each equally likely. One at an internal node gets another node of the
+    extended level of its label, a leaf above that level included. A node above or below the label is never a wrong one.
+    An image whose level has no other node keeps its label and is none of those that the share is of.
+
+    Args:
+        dataset: Images and nodes.
+        share: Share of the images whose label can be wrong; to the nearest whole number.
+        split: Split whose labels change; several are joined with ``+``. All other labels stay.
+        seed: Another seed draws other images and labels.
+
+    Raises:
+        InputError: There is no such split, or the share is not in [0, 1].
+
+    Example:
+        >>> from cladewise.taxonomy import Taxonomy
+        >>> tree = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> splits = {"train": np.arange(4), "test": np.arange(4, 6)}
+        >>> data = Dataset("toy", tree, ".", list("123456"), np.array([2, 2, 3, 4, 2, 3]), splits)
+        >>> with_label_noise(data, 0.5, seed=0).nodes.tolist()
+        [2, 4, 4, 4, 2, 3]
+    """
+    taxonomy, nodes = dataset.taxonomy, dataset.nodes.copy()
+    images = _images(dataset, share, split)
+    level = np.where(taxonomy.is_leaf, taxonomy.num_levels, taxonomy.level)[nodes]
+    by_level = {int(k): images[level[images] == k] for k in np.unique(level[images])}
+    can_be_wrong = [of[_num_others(taxonomy, k)[nodes[of]] > 0] for k, of in by_level.items()]
+    random = np.random.default_rng((seed, _NOISE))
+    drawn = _drawn(np.concatenate([np.zeros(0, dtype=np.int64), *can_be_wrong]), share, random)
+    for k in by_level:
+        here = drawn[level[drawn] == k]
+        nodes[here] = _another(taxonomy, nodes[here], k, random)
+    return _changed(dataset, nodes, {"kind": "noise", "share": share, "split": split, "seed": seed})
+
+
+def with_coarse_labels(
+    dataset: Dataset, share: float, *, split: str = "train", level: str = "", seed: int = 0
+) -> Dataset:
+    """Leave to a share of a split's images no more than their label at a coarser level: missing fine labels.
+
+    Args:
+        dataset: Images and nodes.
+        share: Share of the images that have a coarser label; to the nearest whole number. An image has none that is
+            that coarse already, or whose ancestor there is the root, which says nothing.
+        split: Split whose labels change; several are joined with ``+``. All other labels stay.
+        level: The level that is left, by name or number; empty for the parent of each label.
+        seed: Another seed draws other images.
+
+    Raises:
+        InputError: There is no such split or level, or the share is not in [0, 1].
+
+    Example:
+        >>> from cladewise.taxonomy import Taxonomy
+        >>> tree = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> data = Dataset("toy", tree, ".", list("1234"), np.array([2, 2, 3, 4]), {"train": np.arange(4)})
+        >>> with_coarse_labels(data, 1.0).nodes.tolist()
+        [1, 1, 1, 4]
+
+    References: Wang et al., Label hierarchy transition; the authors' later code keeps the fine labels of the first
+        images of the list, this of random ones.
+    """
+    images, nodes = _images(dataset, share, split), dataset.nodes.copy()
+    coarser = coarser_nodes(dataset.taxonomy, level)[nodes]
+    have_one = images[(coarser[images] != nodes[images]) & (coarser[images] > 0)]
+    drawn = _drawn(have_one, share, np.random.default_rng((seed, _COARSE)))
+    nodes[drawn] = coarser[drawn]
+    step = {"kind": "coarse", "share": share, "split": split, "level": level, "seed": seed}
+    return _changed(dataset, nodes, step)
+
+
+def coarser_nodes(taxonomy: Taxonomy, level: str) -> IntArray:
+    """What is left of the label at every node at a level, by name or number; its parent where no level is named.
+
+    Raises:
+        InputError: There is no such level, or several are named.
+
+    Example:
+        >>> coarser_nodes(Taxonomy.from_paths([("a", "b", "c"), ("d",)]), "1").tolist()
+        [0, 1, 1, 1, 4]
+    """
+    if not level:
+        return np.maximum(taxonomy.parents, 0)
+    levels = chosen_levels(level, taxonomy)
+    if len(levels) != 1:
+        raise InputError("one level that is left", repr(level))
+    return taxonomy.at_level(levels[0])
+
+
+def relabel_again(dataset: Dataset, step: Mapping[str, Any]) -> Dataset:
+    """Carry out a change of labels as a data set's source keeps it.
+
+    Raises:
+        InputError: There is no such change.
+    """
+    options = dict(step)
+    changes = {"noise": with_label_noise, "coarse": with_coarse_labels}
+    kind = options.pop("kind", None)
+    if kind not in changes:
+        raise InputError(f"a change of labels: {', '.join(changes)}", repr(kind))
+    return changes[kind](dataset, options.pop("share"), **options)
+
+
+def refuse_relabelled(dataset: Dataset) -> None:
+    """Splits are made by the labels as they are, so they come first.
+
+    Raises:
+        InputError: Some of the labels were changed.
+    """
+    if RELABELLED in dataset.source:
+        raise InputError("a data set to split with its own labels", "changed ones", advice="Split it first.")
+
+
+def _images(dataset: Dataset, share: float, split: str) -> IntArray:
+    """The split's images, each once."""
+    if not 0 <= share <= 1:
+        raise InputError("a share of the images in [0, 1]", share)
+    return np.unique(dataset.indices(split))
+
+
+def _drawn(candidates: IntArray, share: float, random: np.random.Generator) -> IntArray:
+    """A share of the images, in order."""
+    return np.sort(random.permutation(np.sort(candidates))[: round(share * candidates.size)])
+
+
+def _num_others(taxonomy: Taxonomy, level: int) -> IntArray:
+    """How many nodes of an extended level are wrong for a label at each node of it."""
+    members = np.zeros(taxonomy.num_nodes, dtype=np.int64)
+    members[taxonomy.level_nodes(level)] = 1
+    return members.sum() - path_sums(taxonomy.parents, members)
+
+
+def _another(taxonomy: Taxonomy, nodes: IntArray, level: int, random: np.random.Generator) -> IntArray:
+    """A wrong node of the level for each of some nodes of it, uniform over those there are."""
+    members = taxonomy.level_nodes(level)
+    found, open_ = nodes.copy(), np.arange(nodes.size)
+    while open_.size:  # the few that hit themselves or a node on their path are drawn again
+        found[open_] = members[random.integers(members.size, size=open_.size)]
+        open_ = open_[taxonomy.contains(found[open_], nodes[open_]) | taxonomy.contains(nodes[open_], found[open_])]
+    return found
+
+
+def _changed(dataset: Dataset, nodes: IntArray, step: Mapping[str, Any]) -> Dataset:
+    done = [*dataset.source.get(RELABELLED, ()), dict(step)]
+    return dataclasses.replace(dataset, nodes=nodes, source={**dataset.source, RELABELLED: done})

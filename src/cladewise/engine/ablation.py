@@ -1,0 +1,59 @@
+"""What a network gets to know of its data: the labels and the tree as a run's ``[ablation]`` has them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cladewise.datasets import Dataset, with_coarse_labels, with_label_noise
+from cladewise.datasets.relabelling import coarser_nodes
+from cladewise.records import RunConfig
+from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.alteration import Alteration
+from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.surgery import random_hierarchy, with_wrong_parents, without_levels
+
+
+def altered_tree(taxonomy: Taxonomy, config: RunConfig) -> Alteration:
+    """The tree that the network knows: first the leaves change places, then some get wrong parents, then levels go.
+
+    Raises:
+        InputError: There is no such level, or so many leaves cannot have a wrong parent.
+    """
+    wanted, seed = config.ablation, ablation_seed(config)
+    change = Alteration.none(taxonomy)
+    if wanted.hierarchy == "random":
+        change = change.then(random_hierarchy(change.own, seed))
+    change = change.then(with_wrong_parents(change.own, wanted.wrong_parents, seed))
+    levels = chosen_levels(wanted.drop_levels, taxonomy) if wanted.drop_levels else ()
+    return change.then(without_levels(change.own, levels))
+
+
+def changes_labels(config: RunConfig) -> bool:
+    """Whether some of the training images have other labels than their own."""
+    return config.ablation.label_noise > 0 or config.ablation.coarse_labels > 0
+
+
+def relabelled(dataset: Dataset, config: RunConfig) -> Dataset:
+    """The data with the labels that the network gets to know, in the true tree: first wrong ones, then coarser ones.
+
+    Raises:
+        InputError: There is no such level.
+    """
+    wanted, seed, split = config.ablation, ablation_seed(config), config.training.train_split
+    coarser_nodes(dataset.taxonomy, wanted.coarse_level)  # a wrong level is wrong without any share too
+    if wanted.label_noise:
+        dataset = with_label_noise(dataset, wanted.label_noise, split=split, seed=seed)
+    if wanted.coarse_labels:
+        level = wanted.coarse_level
+        dataset = with_coarse_labels(dataset, wanted.coarse_labels, split=split, level=level, seed=seed)
+    return dataset
+
+
+def in_own_tree(dataset: Dataset, change: Alteration) -> Dataset:
+    """The data with the tree that the network knows; a label at a node that is gone is at its nearest ancestor."""
+    return dataclasses.replace(dataset, taxonomy=change.own, nodes=change.own_node[dataset.nodes])
+
+
+def ablation_seed(config: RunConfig) -> int:
+    """The seed of what is random in an ablation."""
+    return config.seed if config.ablation.ablation_seed < 0 else config.ablation.ablation_seed

@@ -1,0 +1,137 @@
+"""What training a run took: ``resources.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+from cladewise.atomic import write_bytes
+from cladewise.errors import InputError
+from cladewise.records.metric_names import MetricText, metric_text
+
+
+@dataclasses.dataclass(frozen=True)
+class Resources:
+    """What training took, over all sessions of a run that was interrupted.
+
+    Times are those of this machine, in its state. Of several processes the first is measured.
+
+    Args:
+        sessions: How often training was begun.
+        seconds: Wall-clock seconds of training, validation and checkpoints included.
+        setup_seconds: Wall-clock seconds before the first step: weights read, features looked up or computed.
+        cpu_seconds: Processor seconds of training, over all threads; those of processes that decode images count once
+            they have ended.
+        peak_memory: Largest resident memory of the process in MB (a million bytes); ``None`` where the system does not
+            tell. In a process that needed more before, the largest of samples.
+        peak_cuda_memory: Largest memory of tensors on the CUDA device in MB; ``None`` without one.
+        parameters: Numbers that were learnt.
+        images_seen: Images that were trained on, each as often as it was.
+
+    Example:
+        >>> first = Resources(1, 10.0, 2.0, 11.0, 500.0, None, 1000, 640)
+        >>> whole = first.and_then(Resources(1, 5.0, 1.0, 5.0, 520.0, None, 1000, 320))
+        >>> whole.sessions, whole.seconds, whole.peak_memory, whole.images_seen
+        (2, 15.0, 520.0, 960)
+    """
+
+    sessions: int = 0
+    seconds: float = 0.0
+    setup_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: float | None = None
+    peak_cuda_memory: float | None = None
+    parameters: int = 0
+    images_seen: int = 0
+
+    def and_then(self, later: Resources) -> Resources:
+        """These and those of a later session: times and images add up, of memory the larger counts."""
+        return Resources(
+            sessions=self.sessions + later.sessions,
+            seconds=self.seconds + later.seconds,
+            setup_seconds=self.setup_seconds + later.setup_seconds,
+            cpu_seconds=self.cpu_seconds + later.cpu_seconds,
+            peak_memory=_larger(self.peak_memory, later.peak_memory),
+            peak_cuda_memory=_larger(self.peak_cuda_memory, later.peak_cuda_memory),
+            parameters=later.parameters,
+            images_seen=self.images_seen + later.images_seen,
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the file whole or not at all; often, so that it is not flushed to the disk each time."""
+        rounded = {k: round(v, 3) if isinstance(v, float) else v for k, v in dataclasses.asdict(self).items()}
+        write_bytes(path, (json.dumps(rounded, indent=1) + "\n").encode(), durable=False)
+
+    def value(self, name: str) -> float:
+        """A number by its name; NaN where there is none."""
+        value = getattr(self, name)
+        return math.nan if value is None else float(value)
+
+
+def read_resources(path: Path) -> Resources | None:
+    """What was written, or ``None`` where nothing was.
+
+    Raises:
+        InputError: It is not what this version writes.
+
+    Example:
+        >>> read_resources(Path("no/such/resources.json")) is None
+        True
+    """
+    if not path.is_file():
+        return None
+    try:
+        return Resources(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InputError("what training took, in JSON", str(error), at=str(path), advice="Remove the file.") from None
+
+
+def _larger(first: float | None, second: float | None) -> float | None:
+    known = [value for value in (first, second) if value is not None]
+    return max(known) if known else None
+
+
+RESOURCE_TEXTS: dict[str, MetricText] = {
+    name: MetricText(title, False, text, is_share=False)
+    for name, title, text in (
+        ("seconds", "Seconds", "Wall-clock seconds of training."),
+        ("cpu_seconds", "CPU seconds", "Processor seconds of training, over all threads."),
+        ("peak_memory", "Peak MB", "Largest resident memory of the process, in MB."),
+        ("peak_cuda_memory", "Peak CUDA MB", "Largest memory of tensors on the CUDA device, in MB."),
+        ("parameters", "Parameters", "Numbers that were learnt."),
+        ("images_seen", "Images seen", "Images that were trained on, each as often as it was."),
+    )
+}
+"""Those of the numbers that tables show, as if they were metrics."""
+
+
+def column_text(name: str) -> MetricText:
+    """Text of a column of a table: a metric, or what training took.
+
+    Raises:
+        InputError: There is no such column.
+
+    Example:
+        >>> column_text("seconds").title, column_text("top1").title
+        ('Seconds', 'Top-1')
+    """
+    if name in RESOURCE_TEXTS:
+        return RESOURCE_TEXTS[name]
+    try:
+        return metric_text(name)
+    except InputError as error:
+        raise InputError(f"{error.expected}; or {', '.join(RESOURCE_TEXTS)}", error.got) from None
+
+
+def resource_number(name: str, value: float) -> str:
+    """A number as tables write it.
+
+    Example:
+        >>> resource_number("seconds", 12.345), resource_number("parameters", 7690.0), resource_number("x", math.nan)
+        ('12.3', '7,690', '–')
+    """
+    if math.isnan(value):
+        return "–"
+    return f"{value:,.1f}" if name.endswith("seconds") else f"{value:,.0f}"

@@ -1,0 +1,140 @@
+"""A tree made from another, and which node of the one is which of the other."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.errors import InputError
+from cladewise.taxonomy.tree import Taxonomy
+
+IntArray = NDArray[np.int64]
+
+ORIGIN = "true_node"
+"""The column of an altered tree's node table that says which node of the true tree each node is."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Alteration:
+    """A tree as it is and as it was altered. Nodes keep their identity, and every leaf is there; edges do not.
+
+    Args:
+        true: The tree as it is.
+        own: The altered tree: that of whoever knows no other.
+        origin: Node of ``true`` that each node of ``own`` is, ``[node]``.
+
+    Raises:
+        InputError: A node is none of the true tree's or comes twice, or the leaves are not the same.
+
+    Example:
+        >>> from cladewise.taxonomy.surgery import without_levels
+        >>> change = without_levels(Taxonomy.from_paths([("a", "b", "c"), ("a", "b", "d")]), [2])
+        >>> change.own.path_name(2), change.true.path_name(int(change.origin[2])), change.own_node.tolist()
+        ('a/c', 'a/b/c', [0, 1, 1, 2, 3])
+    """
+
+    true: Taxonomy
+    own: Taxonomy
+    origin: IntArray
+
+    def __post_init__(self) -> None:
+        inside = (self.origin >= 0) & (self.origin < self.true.num_nodes)
+        if self.origin.shape != (self.own.num_nodes,) or not inside.all() or self.origin[0] != 0:
+            raise InputError("a node of the true tree for each node of the altered, root for root", "others")
+        if np.unique(self.origin).size != self.origin.size:
+            raise InputError("each node of the true tree at most once", "one twice")
+        if not np.array_equal(np.sort(self.origin[self.own.leaf_nodes]), self.true.leaf_nodes):
+            raise InputError("the leaves of the true tree", "others in the altered one")
+
+    @classmethod
+    def none(cls, taxonomy: Taxonomy) -> Alteration:
+        """A tree as it is.
+
+        Example:
+            >>> Alteration.none(Taxonomy.from_paths([("a",)])).is_none
+            True
+        """
+        return cls(taxonomy, taxonomy, np.arange(taxonomy.num_nodes))
+
+    @classmethod
+    def read(cls, own: Path, true: Path) -> Alteration:
+        """What :meth:`write` wrote; the tree as it is where there is but one file.
+
+        Raises:
+            InputError: The files do not belong together.
+        """
+        if not true.is_file():
+            return cls.none(Taxonomy.read(own))
+        altered = Taxonomy.read(own)
+        if ORIGIN not in altered.columns:
+            raise InputError(f"a node table with the column {ORIGIN}", "none", at=str(own))
+        return cls(Taxonomy.read(true), altered, altered.columns[ORIGIN].astype(np.int64))
+
+    def write(self, own: Path, true: Path) -> None:
+        """Write the altered tree, its origin in a column, and beside it the true one; one file where they are one."""
+        if self.is_none:
+            self.true.write(own)
+            return
+        self.true.write(true)
+        texts = self.origin.astype(np.dtypes.StringDType())
+        Taxonomy(
+            self.own.parents,
+            self.own.names,
+            level=self.own.level,
+            level_names=self.own.level_names,
+            columns={**self.own.columns, ORIGIN: texts},
+            synthetic_root=self.own.synthetic_root,
+        ).write(own)
+
+    def then(self, later: Alteration) -> Alteration:
+        """This alteration, and another of what comes of it."""
+        return Alteration(self.true, later.own, self.origin[later.origin])
+
+    @cached_property
+    def is_none(self) -> bool:
+        """Whether nothing was altered."""
+        same = self.own is self.true or self.own == self.true
+        return same and np.array_equal(self.origin, np.arange(self.origin.size))
+
+    @cached_property
+    def own_node(self) -> IntArray:
+        """Node of the altered tree that each true node is; one that is gone is its nearest ancestor that is there."""
+        found = np.full(self.true.num_nodes, -1)
+        found[self.origin] = np.arange(self.origin.size)
+        for nodes in self.true.nodes_by_depth[1:]:
+            gone = nodes[found[nodes] < 0]
+            found[gone] = found[self.true.parents[gone]]
+        return found
+
+    @cached_property
+    def own_leaf(self) -> IntArray:
+        """Leaf position in the altered tree of each leaf position of the true one."""
+        return self.own.leaf_start[self.own_node[self.true.leaf_nodes]]
+
+    @property
+    def num_moved(self) -> int:
+        """How many leaves hang under something that they do not hang under in the true tree.
+
+        Example:
+            >>> from cladewise.taxonomy.surgery import with_wrong_parents
+            >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
+            >>> with_wrong_parents(t, 0.5, seed=0).num_moved
+            2
+        """
+        leaves = self.own.leaf_nodes[self.own.leaf_nodes > 0]
+        above = self.origin[self.own.parents[leaves]]
+        return int((~self.true.contains(above, self.origin[leaves])).sum())
+
+    @cached_property
+    def keeps_groups(self) -> bool:
+        """Whether every node of the altered tree has the same leaves as in the true one.
+
+        So it is where nodes were removed and nothing moved.
+        """
+        above, here = self.origin[self.own.parents[1:]], self.origin[1:]
+        same_size = self.own.num_leaves_under == self.true.num_leaves_under[self.origin]
+        return bool(self.true.contains(above, here).all() and same_size.all())
