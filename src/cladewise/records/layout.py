@@ -40,6 +40,11 @@ class RunFolder:
         return self.path / "log.jsonl"
 
     @property
+    def counts(self) -> Path:
+        """Images of every node in every split of the data, when training began."""
+        return self.path / "counts.csv"
+
+    @property
     def checkpoints(self) -> Path:
         """State that a killed run resumes from."""
         return self.path / "checkpoints"
@@ -63,3 +68,11 @@ class RunFolder:
     def outcomes(self, split: str, inference: str, decision: str) -> Path:
         """The per-image values that the metrics are means of."""
         return self.evaluation(split, inference, decision).with_suffix(".parquet")
+
+    def transitions(self, split: str) -> Path:
+        """Transition matrices between levels that were learnt, as means over the images of a split."""
+        return self.path / "transitions" / f"{split}.safetensors"
+
+    def explanations(self, split: str) -> Path:
+        """Index of the pictures of what a model looked at, which lie beside it."""
+        return self.path / "explanations" / split / "index.json"
