@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,11 @@ import numpy as np
 import polars as pl
 import tomli_w
 from PIL import Image, ImageDraw
+from safetensors.numpy import save_file
 
 from cladewise import Taxonomy
+from cladewise.records import counts, explanations
+from cladewise.records.explanations import OF_FILES, ExplainedImage, Explanations, LevelMap
 from cladewise.records.layout import SCHEMA_VERSION, RunFolder
 
 PATHS = [
@@ -191,6 +195,61 @@ class RunMaker:
                 pl.Series("operating_log_probs", log_probs, dtype=pl.List(pl.Float32)),
             )
         frame.write_parquet(folder.outcomes(split, inference, decision))
+
+    def write_counts(self, path: Path, num_images: Mapping[str, np.ndarray]) -> None:
+        """The counts of a run, from the images of every node by split."""
+        counts.write(
+            RunFolder(path).counts,
+            {split: np.repeat(np.arange(number.size), number) for split, number in num_images.items()},
+        )
+
+    def write_transitions(
+        self, path: Path, *, order: str = "f2c", leak: float = 0.1, seed: int = 0, levels: Sequence[int] = ()
+    ) -> dict[str, np.ndarray]:
+        """Transition matrices that follow the tree but for a made-up leak."""
+        levels = list(levels) or list(range(1, self.taxonomy.num_levels + 1))
+        generator, tensors = np.random.default_rng(seed), {}
+        for coarse, fine in itertools.pairwise(levels):
+            rows, columns = self.taxonomy.level_nodes(coarse), self.taxonomy.level_nodes(fine)
+            inside = rows[:, None] == self.taxonomy.at_level(coarse)[columns][None]
+            matrix = (1 - leak) * inside + leak * generator.uniform(size=inside.shape)
+            matrix /= matrix.sum(axis=0 if order == "f2c" else 1, keepdims=True)
+            tensors[f"level_{coarse}"] = matrix.astype(np.float32)
+        file = RunFolder(path).transitions("test")
+        file.parent.mkdir()
+        save_file(tensors, file, metadata={"about": json.dumps({"order": order, "levels": levels})})
+        return tensors
+
+    def write_explanations(self, path: Path, *, split: str = "test", rows: Sequence[int] = (0, 8, 20)) -> Explanations:
+        """Pictures of single colours that stand for maps; every second image is answered with its label."""
+        folder = RunFolder(path).explanations(split).parent
+        folder.mkdir(parents=True)
+        explained = []
+        for place, row in enumerate(rows):
+            label = int(self.images.target[row])
+            maps = [self._level_map(folder, place, level, label) for level in range(1, self.taxonomy.num_levels + 1)]
+            Image.new("RGB", (64, 64), (90, 120, 200)).save(folder / f"{place:04d}.webp")
+            true = None if split == OF_FILES else label
+            explained.append(ExplainedImage(self.images.paths[row], true, f"{place:04d}.webp", tuple(maps)))
+        made = Explanations(
+            split=split,
+            method="grad-cam",
+            target="predicted",
+            layers={1: "layer4"},
+            model="0",
+            fingerprint=self.taxonomy.fingerprint,
+            images=tuple(explained),
+            skipped=(("broken.png", "an empty file"),),
+        )
+        explanations.write(folder / "index.json", made)
+        return made
+
+    def _level_map(self, folder: Path, place: int, level: int, label: int) -> LevelMap:
+        nodes = self.taxonomy.level_nodes(level)
+        answer = int(self.taxonomy.at_level(level)[label]) if place % 2 == 0 else int(nodes[-1])
+        file = f"{place:04d}-{level}.webp"
+        Image.new("RGB", (64, 64), (200, 60 * level, 20)).save(folder / file)
+        return LevelMap(level, answer, answer, -0.1 * level, file, is_blank=level == 3)
 
     def information_columns(self, answers: np.ndarray) -> dict[str, np.ndarray]:
         """How specific and how correct each answer is."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
+import numpy as np
 import pytest
 
 from cladewise.report import write_page
@@ -41,6 +43,11 @@ def page_file(maker, tmp_path):
     folders += [maker.write("hace", method="hace", skill=0.85)]
     for seed in range(2):
         maker.write_inference(folders[seed], "bottom-up", skill=0.7, seed=seed)
+    for folder in folders[2:]:
+        maker.write_transitions(folder)
+        maker.write_explanations(folder)
+    for folder in folders:
+        maker.write_counts(folder, {"train": np.arange(maker.taxonomy.num_nodes)})
     return write_page(folders, tmp_path / "page.html")
 
 
@@ -63,7 +70,9 @@ def page(request, browser, page_file):
 
 
 def test_charts_are_drawn_and_nothing_sticks_out(page):
-    assert page.locator(".chart").count() == 11
+    assert page.locator(".chart").count() == 11 + 3 + 6 + 3
+    assert page.locator("#transitions .chart .heatmaplayer image").count() == 6
+    assert page.locator("#counts .chart .barlayer .point path").count() == 2 + 6 + 11
     assert page.locator("#chart-reliability-0 .scatterlayer .trace").count() == 4
     assert page.locator("#chart-levels .scatterlayer .trace").count() == 3
     assert page.locator("#chart-heights .bars .point path").count() > 3
@@ -82,9 +91,9 @@ def test_tabs_change_the_tree_and_the_mistakes(page):
     page.wait_for_timeout(500)
     assert colors() != before
     assert button.get_attribute("aria-pressed") == "true"
-    assert page.locator(".panel:visible").count() == 1
+    assert page.locator("#mistakes .panel:visible").count() == 1
     page.locator('[data-panel="mistakes-2"]').click()
-    assert page.locator(".panel:visible").get_attribute("id") == "mistakes-2"
+    assert page.locator("#mistakes .panel:visible").get_attribute("id") == "mistakes-2"
 
 
 def test_a_click_on_a_node_zooms_in_and_back(page):
@@ -94,6 +103,54 @@ def test_a_click_on_a_node_zooms_in_and_back(page):
     shown = " ".join(page.locator("#chart-tree .slice .slicetext").all_text_contents())
     assert "heron" in shown
     assert "apple" not in shown
+
+
+def hover_texts(page, key, across, down):
+    """What is said where the pointer stands on a chart, which it moves to in parts of its width and height."""
+    page.locator(f"#chart-{key}").scroll_into_view_if_needed()
+    page.mouse.move(1, 1)
+    box = page.locator(f"#chart-{key}").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
+    page.wait_for_selector(f"#chart-{key} .hoverlayer text")
+    return " ".join(page.locator(f"#chart-{key} .hoverlayer text").all_text_contents())
+
+
+def test_a_class_tells_its_name_and_its_numbers(page):
+    said = hover_texts(page, "classes-2", 0.6, 0.3)
+    for part in ("flat-softmax", "hxe", "hace", "images"):
+        assert part in said
+    names = page.evaluate("document.getElementById('chart-classes-2').data[0].x")
+    assert any(name in said for name in names)
+    assert page.locator("#chart-classes-0").is_hidden()
+
+
+def test_the_level_of_the_classes_is_chosen_and_fills_the_width(page):
+    shown = page.locator("#chart-classes-2").bounding_box()["width"]
+    page.locator("#by-class .tabs button", has_text="kingdom").click()
+    page.wait_for_timeout(500)
+    assert page.locator("#chart-classes-2").is_hidden()
+    drawn = page.locator("#chart-classes-0 .main-svg").first.bounding_box()["width"]
+    assert drawn == pytest.approx(shown, abs=2)
+    assert page.locator("#chart-classes-0 .barlayer .point path").count() == 2 * 4
+    assert "animals" in page.locator("#chart-classes-0").inner_text()
+
+
+def test_a_cell_of_a_matrix_tells_both_nodes_and_the_probability(page):
+    said = hover_texts(page, "transitions-0-1", 0.6, 0.3)
+    assert re.search(r"\S+ → (animals|food) ?\d+\.\d%", said)
+
+
+def test_a_label_tells_its_counts(page):
+    said = hover_texts(page, "counts-0-2", 0.6, 0.5)
+    assert re.search(r"\d+ in train.*\d+ in test", said)
+
+
+def test_maps_of_another_group_are_a_tab_away(page):
+    assert page.locator("#explanations [data-explained]:visible").count() == 3
+    assert page.locator("#explanations [data-explained]:visible img").count() == 3 * 4
+    page.locator("#explanations .tabs button", has_text="hace").click()
+    assert page.locator("#explanations .panel:visible").get_attribute("id") == "explanations-1"
+    assert page.locator("#explanations [data-explained]:visible .right").count() > 0
 
 
 def shown_lines(page, key):

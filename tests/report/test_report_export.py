@@ -18,6 +18,7 @@ from cladewise.report.run import read_run
 
 SVG = "{http://www.w3.org/2000/svg}"
 DRAWN = ("correct-recall", "precision-recall", "reliability")
+CLASSES = ("classes-kingdom", "classes-family", "classes-species")
 TABLES = ("operating-table", "decisions", "calibration", "results", "more-metrics")
 
 
@@ -33,9 +34,9 @@ def groups(folders):
 
 def test_every_file_and_no_other(groups, tmp_path):
     written = write_figures(groups, tmp_path / "new" / "figures")
-    expected = {f"{name}.{ending}" for name in DRAWN for ending in ("png", "svg")}
+    expected = {f"{name}.{ending}" for name in DRAWN + CLASSES for ending in ("png", "svg")}
     expected |= {f"{name}.{ending}" for name in TABLES for ending in ("csv", "md")}
-    expected |= {"operating-curves.csv", "operating-points.csv", "reliability.csv"}
+    expected |= {"operating-curves.csv", "operating-points.csv", "reliability.csv", "classes.csv"}
     assert {file.name for file in written} == expected
     assert {file.name for file in (tmp_path / "new" / "figures").iterdir()} == expected
 

@@ -102,6 +102,7 @@ def test_the_data_of_every_chart_is_whole_json(document):
         *("data-levels", "data-heights", "data-tree", "data-curve-0", "data-curve-1", "data-curve-2"),
         *("data-operating-correct", "data-operating-precision"),
         *("data-reliability-0", "data-reliability-1", "data-reliability-2"),
+        *("data-classes-0", "data-classes-1", "data-classes-2"),
     }
     for key, text in charts.items():
         content = json.loads(text)

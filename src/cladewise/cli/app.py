@@ -10,6 +10,7 @@ from cladewise.cli.benchmark import benchmark
 from cladewise.cli.compare import compare
 from cladewise.cli.demo import demo
 from cladewise.cli.evaluate import evaluate
+from cladewise.cli.explain import explain
 from cladewise.cli.listing import list_parts
 from cladewise.cli.predict import predict
 from cladewise.cli.taxonomy import app as taxonomy
@@ -46,6 +47,7 @@ app.add_typer(taxonomy, name="taxonomy")
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(explain)
 app.command()(compare)
 app.command()(benchmark)
 app.command("list")(list_parts)

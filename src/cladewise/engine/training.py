@@ -40,6 +40,7 @@ from cladewise.records import (
     RunConfig,
     RunFolder,
     TrainingConfig,
+    counts,
     log,
     read_config,
     settings,
@@ -218,6 +219,7 @@ def _check_splits(wanted: TrainingConfig, dataset: Dataset) -> None:
 def _begin(config: RunConfig, method: Method, dataset: Dataset, change: Alteration, folder: RunFolder) -> None:
     """Write what the run follows from."""
     change.write(folder.taxonomy, folder.true_taxonomy)
+    counts.write(folder.counts, {split: dataset.nodes[rows] for split, rows in dataset.splits.items()})
     images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
     rules = {"inference": handle_of(method.inference()), "decision": method.decision().handle}
     config.write(folder.config, cladewise=cladewise.__version__, **rules, images=images)

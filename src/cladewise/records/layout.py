@@ -72,6 +72,11 @@ class RunFolder:
         return self.path / "resources.json"
 
     @property
+    def counts(self) -> Path:
+        """Images of every node in every split of the data, when training began."""
+        return self.path / "counts.csv"
+
+    @property
     def checkpoints(self) -> Path:
         """State that a killed run resumes from."""
         return self.path / "checkpoints"
@@ -103,6 +108,10 @@ class RunFolder:
     def outcomes(self, split: str, inference: str, decision: str, tree: Tree = "true") -> Path:
         """The per-image values that the metrics are means of."""
         return self.evaluation(split, inference, decision, tree).with_suffix(".parquet")
+
+    def explanations(self, split: str) -> Path:
+        """Index of the pictures of what a model looked at, which lie beside it."""
+        return self.path / "explanations" / split / "index.json"
 
 
 _OF_TREE: dict[Tree, str] = {"true": "", "own": "own-tree"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cladewise.atomic import replacing
-from cladewise.report.figure import DASH_ARRAYS
+from cladewise.report.figure import DASH_ARRAYS, NEUTRAL
 from cladewise.report.lines import Line
 from cladewise.report.operating import MeanCurve, Measure, lowest
-from cladewise.report.reliability import NEUTRAL, Bins, marker_sizes
+from cladewise.report.reliability import Bins, marker_sizes
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -86,7 +87,8 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     written: list[Path] = []
     for ending, about in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
         file = stem.with_name(f"{stem.name}.{ending}")
-        with mpl.rc_context(STYLE), replacing(file) as temporary:
+        with mpl.rc_context(STYLE), replacing(file) as temporary, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks
             figure.savefig(temporary, dpi=DOTS_PER_INCH, metadata=about)
         written.append(file)
     return written

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from cladewise.atomic import write_text, writing
+from cladewise.atomic import write_text
 from cladewise.report.drawings import operating_drawing, reliability_drawing, save
+from cladewise.report.export_pictures import write_pictures
 from cladewise.report.groups import Group, baseline_of
 from cladewise.report.lines import Line, lines_of
 from cladewise.report.operating import MEASURES, MeanCurve, mean_curves
 from cladewise.report.reliability import Bins, level_bins, reliability_levels
 from cladewise.report.spread_table import SpreadTable, calibration_table, decision_table, operating_table
 from cladewise.report.table import Table, further_table, make_table
+from cladewise.report.tabular_files import write_csv
 
 
 def write_figures(groups: Sequence[Group], folder: Path, *, reference: str | None = None) -> list[Path]:
-    """Write everything that the page draws of operating curves, calibration and tables.
+    """Write what the page draws of operating curves, calibration, classes, transitions, counts and tables.
 
     Pictures are PNG and SVG, numbers CSV (as fractions, not rounded), tables also Markdown (as the page shows them).
     What no run was evaluated for is left out.
@@ -43,23 +44,23 @@ def write_figures(groups: Sequence[Group], folder: Path, *, reference: str | Non
             found = [curve for curve in curves if curve.line in shown]
             if found:
                 written += save(operating_drawing(measure, found), folder / f"{measure.name}-recall{ending}")
-        written.append(_write_csv(_mean_points(curves), folder / "operating-curves.csv"))
-        written.append(_write_csv(_points(curves), folder / "operating-points.csv"))
+        written.append(write_csv(_mean_points(curves), folder / "operating-curves.csv"))
+        written.append(write_csv(_points(curves), folder / "operating-points.csv"))
     if bins:
         for ending, shown in views.items():
             found = {level: [each for each in entries if each.line in shown] for level, entries in bins.items()}
             if any(found.values()):
                 written += save(reliability_drawing(found), folder / f"reliability{ending}")
-        written.append(_write_csv(_bins(bins), folder / "reliability.csv"))
+        written.append(write_csv(_bins(bins), folder / "reliability.csv"))
     for table in (operating_table(lines), decision_table(lines), calibration_table(lines)):
         if table is not None:
-            written.append(_write_csv(_spread_rows(table), folder / f"{table.key}.csv"))
+            written.append(write_csv(_spread_rows(table), folder / f"{table.key}.csv"))
             written.append(_write_markdown(_spread_cells(table), folder / f"{table.key}.md"))
     for name, table in (("results", make_table(groups, baseline)), ("more-metrics", further_table(groups, baseline))):
         if table.metrics:
-            written.append(_write_csv(_rows(table), folder / f"{name}.csv"))
+            written.append(write_csv(_rows(table), folder / f"{name}.csv"))
             written.append(_write_markdown(_cells(table), folder / f"{name}.md"))
-    return written
+    return written + write_pictures(groups, folder, baseline)
 
 
 def _views(lines: Sequence[Line]) -> dict[str, list[Line]]:
@@ -180,14 +181,6 @@ def _cells(table: Table) -> list[list[str]]:
 
 def _bold(text: str, is_best: bool) -> str:
     return f"**{text}**" if is_best else text
-
-
-def _write_csv(frame: pl.DataFrame, file: Path) -> Path:
-    content = io.BytesIO()
-    frame.with_columns(pl.selectors.float().fill_nan(None)).write_csv(content)
-    with writing(file) as stream:
-        stream.write(content.getvalue())
-    return file
 
 
 def _write_markdown(cells: Sequence[Sequence[str]], file: Path) -> Path:

@@ -17,6 +17,9 @@ COLORS = (
 )  # fmt: skip
 """Colour of each group, legible on white and on near-black."""
 
+NEUTRAL = "#8b948f"
+"""Visible on white and on near-black, and no group's colour."""
+
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 DASH_ARRAYS = {
@@ -40,13 +43,18 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A figure with its place on the page. ``height`` is in CSS pixels; ``summary`` is read where nothing is seen."""
+    """A figure with its place on the page.
+
+    ``height`` is in CSS pixels, and so is ``min_width``, below which it scrolls; ``summary`` is read where nothing is
+    seen.
+    """
 
     key: str
     figure: go.Figure
     height: int
     summary: str
     variants: Sequence[Variant] = ()
+    min_width: int = 0
 
     def json(self) -> str:
         """The chart as JSON that may stand inside a script element."""

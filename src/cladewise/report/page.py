@@ -13,10 +13,13 @@ from plotly.offline import get_plotlyjs
 from cladewise.atomic import writing
 from cladewise.errors import InputError
 from cladewise.records import Tree
+from cladewise.report.class_accuracy import class_accuracies, class_charts
 from cladewise.report.curves import curve_charts
+from cladewise.report.explanations import explanations_of
 from cladewise.report.figure import DASH_ARRAYS, Chart, color
 from cladewise.report.groups import Group, baseline_of, group_runs
 from cladewise.report.heights import height_chart
+from cladewise.report.label_counts import EVALUATED, TRAINING, counts_sections
 from cladewise.report.levels import level_chart
 from cladewise.report.lines import lines_of
 from cladewise.report.mistakes import mistakes_of
@@ -28,6 +31,7 @@ from cladewise.report.resources import resource_table
 from cladewise.report.run import read_run
 from cladewise.report.spread_table import calibration_table, decision_table, operating_table
 from cladewise.report.table import further_table, make_table
+from cladewise.report.transitions import gradient, scale_ticks, transition_rows, transitions_of
 from cladewise.report.tree import tree_section
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -86,9 +90,17 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
     lines = lines_of(groups)
     mean = mean_curves(lines)
     operating, reliability = operating_charts(mean), reliability_charts(lines)
+    by_class = class_accuracies(placing, baseline) if baseline in placing else []
+    classes, transitions = class_charts(by_class, placing), transition_rows(transitions_of(groups), groups)
+    counts = counts_sections(groups)
+    pictures = [
+        *classes,
+        *(each.chart for row in transitions for each in row.maps),
+        *(chart for section in counts for chart in section.charts),
+    ]
     charts: list[Chart] = [
         chart
-        for chart in (*operating, levels, heights, *reliability, tree.chart if tree else None, *curves)
+        for chart in (*operating, levels, heights, *reliability, tree.chart if tree else None, *pictures, *curves)
         if chart is not None
     ]
     return (
@@ -112,6 +124,14 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
             calibration=calibration_table(lines),
             levels=levels,
             heights=heights,
+            classes=classes,
+            class_levels=[found.level for found in by_class],
+            transitions=transitions,
+            transition_scale=scale_ticks(),
+            transition_gradient=gradient(),
+            counts=counts,
+            count_colors=(TRAINING, EVALUATED),
+            explanations=explanations_of(groups),
             tree=tree,
             curves=curves,
             charts=charts,

@@ -10,16 +10,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cladewise.report.evaluation import number
-from cladewise.report.figure import Chart, blank_figure, plain, thin
+from cladewise.report.figure import NEUTRAL, Chart, blank_figure, plain, thin
 from cladewise.report.lines import Line
 from cladewise.report.operating import line_meta
 from cladewise.report.run import FloatArray
 
 ECE_PREFIX = "ece/"
 """Of the names of the expected calibration error at each level."""
-
-NEUTRAL = "#8b948f"
-"""Visible on white and on near-black, and no group's colour."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,16 +15,16 @@ BACKGROUND = (255, 255, 255)
 
 
 @lru_cache(maxsize=4096)
-def thumbnail(file: Path) -> str | None:
-    """The picture as a ``data:`` address of a JPEG at most 128 pixels wide and high; ``None`` where it has none.
+def thumbnail(file: Path, side: int = LONGEST_SIDE) -> str | None:
+    """The picture as a ``data:`` address of a JPEG at most ``side`` pixels wide and high; ``None`` where it has none.
 
     The first frame is shown as the camera held it; transparency is laid over white. A picture is an illustration
     here, so whatever a decoder makes of a broken file ends in the placeholder and not in an error.
     """
     try:
         with Image.open(file) as image:
-            image.draft("RGB", (2 * LONGEST_SIDE, 2 * LONGEST_SIDE))
-            small = _as_rgb(ImageOps.exif_transpose(image))
+            image.draft("RGB", (2 * side, 2 * side))
+            small = _as_rgb(ImageOps.exif_transpose(image), side)
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError):
         return None
     content = io.BytesIO()
@@ -32,13 +32,13 @@ def thumbnail(file: Path) -> str | None:
     return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode("ascii")
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def _as_rgb(image: Image.Image, side: int) -> Image.Image:
     """Shrunk, 8 bits a channel, on the background."""
     if image.mode.startswith("I") or image.mode == "F":
         image = _stretched(image)
     has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
     image = image.convert("RGBA" if has_alpha else "RGB")
-    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    image.thumbnail((side, side))
     if not has_alpha:
         return image
     under = Image.new("RGBA", image.size, (*BACKGROUND, 255))

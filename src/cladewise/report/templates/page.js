@@ -47,6 +47,8 @@
     } else {
       for (const panel of button.closest(".panels").querySelectorAll(".panel"))
         panel.hidden = panel.id !== button.dataset.panel;
+      // what was drawn while it was hidden knew no width
+      for (const holder of document.getElementById(button.dataset.panel).querySelectorAll(".chart")) Plotly.Plots.resize(holder);
     }
   });
 

@@ -1,0 +1,59 @@
+"""``cladewise explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cladewise.errors import InputError
+
+DEFAULT_IMAGES = 12
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Image files, folders, or patterns such as 'new/**/*.jpg'; images of the split without."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
+    images: Annotated[
+        int | None, typer.Option(help="How many, one a label as far as that goes.", show_default=str(DEFAULT_IMAGES))
+    ] = None,
+    level: Annotated[
+        list[str] | None,
+        typer.Option(help="Name or number of a level, 1 being the coarsest; every level by default. May be repeated."),
+    ] = None,
+    target: Annotated[
+        str, typer.Option(help="The node whose map it is, at each level: the predicted or the true one.")
+    ] = "predicted",
+) -> None:
+    """Draw where a model looks, level by level (Grad-CAM); cladewise compare shows it. Needs the extra explain.
+
+    cladewise explain runs/hace --images 8
+
+    cladewise explain runs/hace new/ --level family --level species
+    """
+    from cladewise import explain as package
+    from cladewise.cli.predict import find_images
+    from cladewise.engine import Run
+    from cladewise.records.explanations import OF_FILES
+
+    if files and images is not None:
+        raise InputError("either files or --images", "both", advice="Leave one of them out.")
+    opened = Run.open(run)
+    made = package.explain(
+        opened,
+        split=split,
+        images=DEFAULT_IMAGES if images is None else images,
+        files=find_images(files) if files else (),
+        levels=level or (),
+        target=target,
+    )
+    for path, reason in made.skipped:
+        typer.echo(f"cladewise: {path} left out: {reason}", err=True)
+    typer.echo(opened.folder.explanations(OF_FILES if files else split))
+    if made.skipped and not made.images:
+        raise typer.Exit(2)

@@ -1,0 +1,72 @@
+"""How many images every node has in every split of the data: ``counts.csv`` of a run folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.atomic import write_text
+from cladewise.errors import InputError
+
+IntArray = NDArray[np.int64]
+COLUMNS = ("node", "split", "images")
+
+
+def write(file: Path, nodes_by_split: Mapping[str, IntArray]) -> None:
+    """Write a row for each split and each node that labels images of it.
+
+    Args:
+        file: Where to write.
+        nodes_by_split: Node of every image of each split ``[image]``.
+
+    Example:
+        >>> file = getfixture("tmp_path") / "counts.csv"
+        >>> write(file, {"train": np.array([2, 1, 2]), "test": np.array([1])})
+        >>> file.read_text().split()
+        ['node,split,images', '1,train,1', '2,train,2', '1,test,1']
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for split, nodes in nodes_by_split.items():
+        distinct, images = np.unique(nodes, return_counts=True)
+        rows.writerows(zip(distinct.tolist(), [split] * distinct.size, images.tolist(), strict=True))
+    write_text(file, text.getvalue())
+
+
+def read(file: Path, num_nodes: int) -> dict[str, IntArray]:
+    """Images of every node itself ``[node]`` (not of those below it), by split.
+
+    Raises:
+        InputError: It is not such a table, or names a node that there is not.
+
+    Example:
+        >>> file = getfixture("tmp_path") / "counts.csv"
+        >>> write(file, {"train": np.array([2, 1, 2])})
+        >>> read(file, 3)["train"].tolist()
+        [0, 1, 2]
+    """
+    found: dict[str, IntArray] = {}
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = csv.reader(stream)
+        header = tuple(next(rows, ()))
+        if header != COLUMNS:
+            raise InputError(f"the columns {','.join(COLUMNS)}", ",".join(header) or "none", at=str(file))
+        for number, row in enumerate(rows, start=2):
+            try:
+                node, split, images = int(row[0]), row[1], int(row[2])
+                if not (0 <= node < num_nodes and images >= 0):
+                    raise ValueError
+                found.setdefault(split, np.zeros(num_nodes, dtype=np.int64))[node] += images
+            except (ValueError, IndexError):
+                raise InputError(
+                    f"a node from 0 to {num_nodes - 1}, a split and a number of images",
+                    ",".join(row) or "an empty line",
+                    at=f"{file}:{number}",
+                ) from None
+    return found

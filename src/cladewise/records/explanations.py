@@ -1,0 +1,107 @@
+"""What ``cladewise explain`` leaves in a run folder: pictures, and an index that says what each of them is of."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from cladewise.atomic import write_text
+from cladewise.errors import InputError
+from cladewise.records.layout import SCHEMA_VERSION
+
+OF_FILES = "files"
+"""Stands for the split where single files were explained."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LevelMap:
+    """Where in an image a model saw a node of one level.
+
+    Args:
+        level: The level, 1 for the coarsest.
+        predicted: The most probable node of the extended level.
+        node: The node that the map is of: the predicted or the true one.
+        log_prob: Its log-probability at the level, in nats.
+        file: The picture, in the folder of the index.
+        is_blank: Whether nothing in the image speaks for the node.
+    """
+
+    level: int
+    predicted: int
+    node: int
+    log_prob: float
+    file: str
+    is_blank: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class ExplainedImage:
+    """One image, its label (``None`` where it is not known), the part that the model saw, and its maps."""
+
+    path: str
+    true: int | None
+    picture: str
+    maps: tuple[LevelMap, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanations:
+    """All of one split.
+
+    Args:
+        split: The split, or :data:`OF_FILES`.
+        method: How the maps were made.
+        target: Of which node: ``predicted`` or ``true``.
+        layers: The layer whose map is shown, by level.
+        model: Hash of the weights.
+        fingerprint: Of the taxonomy.
+        images: The images that could be read.
+        skipped: Path and reason of the others.
+    """
+
+    split: str
+    method: str
+    target: str
+    layers: dict[int, str]
+    model: str
+    fingerprint: str
+    images: tuple[ExplainedImage, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def files(self) -> set[str]:
+        """Every picture."""
+        return {name for image in self.images for name in (image.picture, *(each.file for each in image.maps))}
+
+
+def write(file: Path, explanations: Explanations) -> None:
+    """Write the index, whole or not at all."""
+    content = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(explanations)}
+    write_text(file, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+
+
+def read(file: Path) -> Explanations:
+    """Read an index.
+
+    Raises:
+        InputError: It is not the JSON that this version writes.
+    """
+    try:
+        content: Any = json.loads(file.read_text(encoding="utf-8"))
+        version = content.pop("schema_version")
+        if version != SCHEMA_VERSION:
+            raise InputError(f"schema_version {SCHEMA_VERSION}", version, at=str(file), advice=_ADVICE)
+        images = tuple(
+            ExplainedImage(**{**image, "maps": tuple(LevelMap(**each) for each in image["maps"])})
+            for image in content.pop("images")
+        )
+        layers = {int(level): name for level, name in content.pop("layers").items()}
+        skipped = tuple((str(path), str(reason)) for path, reason in content.pop("skipped"))
+        return Explanations(**content, layers=layers, images=images, skipped=skipped)
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise InputError("an index of explanations", f"{error!r}", at=str(file), advice=_ADVICE) from None
+
+
+_ADVICE = "Make it again: cladewise explain RUN."

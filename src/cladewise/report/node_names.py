@@ -1,0 +1,45 @@
+"""Names of nodes for an axis: short, and yet each another."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cladewise.report.run import IntArray
+from cladewise.taxonomy import Taxonomy
+
+BETWEEN = " › "
+
+
+def axis_names(nodes: IntArray, taxonomy: Taxonomy) -> list[str]:
+    """The short name where no other of the nodes has it, else the whole path; a number where even that repeats.
+
+    Example:
+        >>> tree = Taxonomy.from_paths([("fruit", "apple"), ("juice", "apple"), ("juice", "pear")])
+        >>> axis_names(tree.leaf_nodes, tree)
+        ['fruit › apple', 'juice › apple', 'pear']
+    """
+    short = taxonomy.names[nodes].tolist()
+    repeated = Counter(short)
+    names = [
+        name if name and repeated[name] == 1 else BETWEEN.join(taxonomy.path_names(node)) or "the root"
+        for name, node in zip(short, nodes.tolist(), strict=True)
+    ]
+    times: Counter[str] = Counter()
+    for place, name in enumerate(names):
+        times[name] += 1
+        if times[name] > 1:
+            names[place] = f"{name} ({times[name]})"
+    return names
+
+
+def block_names(names: list[str], size: int) -> list[str]:
+    """Names of blocks of neighbours, by their first and last.
+
+    Example:
+        >>> block_names(["a", "b", "c", "d", "e"], 2)
+        ['a … b', 'c … d', 'e']
+    """
+    if size == 1:
+        return names
+    blocks = [names[start : start + size] for start in range(0, len(names), size)]
+    return [block[0] if len(block) == 1 else f"{block[0]} … {block[-1]}" for block in blocks]

@@ -1,0 +1,19 @@
+"""Tables of numbers as CSV, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import polars as pl
+
+from cladewise.atomic import writing
+
+
+def write_csv(frame: pl.DataFrame, file: Path) -> Path:
+    """Write a table; what is not a number is an empty cell."""
+    content = io.BytesIO()
+    frame.with_columns(pl.selectors.float().fill_nan(None)).write_csv(content)
+    with writing(file) as stream:
+        stream.write(content.getvalue())
+    return file
