@@ -1,0 +1,44 @@
+"""Hyperbolic and Euclidean geometry as functions of tensors: the Poincaré ball, cones, order. No labels, no trees."""
+
+from cladewise.geometry.ball import (
+    clip_norm,
+    conformal_factor,
+    distance,
+    exp,
+    exp_origin,
+    exp_outside,
+    log,
+    log_origin,
+    mobius_add,
+    project,
+    riemannian_gradient,
+)
+from cladewise.geometry.cones import cone_angle, cone_energy, half_aperture, inner_radius, order_energy
+from cladewise.geometry.mlr import ganea_logits, unidirectional_logits
+from cladewise.geometry.pairwise import pairwise_cone_energy, pairwise_distance, pairwise_order_energy
+from cladewise.geometry.precision import MARGIN
+
+__all__ = [
+    "MARGIN",
+    "clip_norm",
+    "cone_angle",
+    "cone_energy",
+    "conformal_factor",
+    "distance",
+    "exp",
+    "exp_origin",
+    "exp_outside",
+    "ganea_logits",
+    "half_aperture",
+    "inner_radius",
+    "log",
+    "log_origin",
+    "mobius_add",
+    "order_energy",
+    "pairwise_cone_energy",
+    "pairwise_distance",
+    "pairwise_order_energy",
+    "project",
+    "riemannian_gradient",
+    "unidirectional_logits",
+]
