@@ -119,8 +119,9 @@ def fit(
     # whatever can be wrong with the settings shows here, before anything is written
     classifier, backbone = build(config, method, dataset.taxonomy)
     loss, trainer = method.loss(dataset.taxonomy), make_trainer(config, folder, progress=progress)
+    inference, decision = method.inference(), method.decision()
     if is_first_process() and not folder.config.is_file():
-        _begin(config, method, dataset, folder)
+        _begin(config, dataset, folder, inference=handle_of(inference), decision=handle_of(decision))
     data = _Data(config, dataset, backbone, progress=progress)
     if is_first_process():
         log.append_skipped(folder.log, [(image.path, image.reason) for image in (*dataset.skipped, *data.skipped)])
@@ -130,7 +131,7 @@ def fit(
         fitting = Fitting(
             classifier,
             loss,
-            method.decision(),
+            decision,
             dataset.taxonomy,
             config.training,
             steps=config.training.epochs * math.ceil(len(data.loaders[0]) / config.training.accumulate),
@@ -194,11 +195,10 @@ def _check_splits(wanted: TrainingConfig, dataset: Dataset) -> None:
         raise InputError("images to watch", f"an empty split {wanted.val_split!r}", at=dataset.name)
 
 
-def _begin(config: RunConfig, method: Method, dataset: Dataset, folder: RunFolder) -> None:
-    """Write what the run follows from."""
+def _begin(config: RunConfig, dataset: Dataset, folder: RunFolder, **rules: str) -> None:
+    """Write what the run follows from, and the handles of the method's own rules."""
     dataset.taxonomy.write(folder.taxonomy)
     images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
-    rules = {"inference": handle_of(method.inference()), "decision": method.decision().handle}
     config.write(folder.config, cladewise=cladewise.__version__, **rules, images=images)
 
 
