@@ -70,11 +70,17 @@ def _short(value: Any) -> str:
     if isinstance(value, tuple | list):
         text = ",".join(map(_short, value))
         return text if len(text) <= 60 else _digest(text)
-    return _digest(repr(value))
+    return _digest(_numbers(value) if hasattr(value, "numpy") else repr(value))
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def _numbers(tensor: Any) -> bytes:
+    """What a tensor holds: its text would leave out all but the ends of a long one."""
+    array = tensor.detach().cpu().double().numpy()
+    return f"{array.shape}".encode() + array.tobytes()
+
+
+def _digest(content: str | bytes) -> str:
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:8]
 
 
 def named_parts(package: ModuleType, base: type[Part]) -> dict[str, type[Part]]:

@@ -53,6 +53,18 @@ def test_evaluate_prints_and_keeps(here: Any, run: str) -> None:
     assert Path(run, "evaluations/test-bottom-up-threshold-0.8.json").is_file()
 
 
+def test_evaluate_tells_any_recall(here: Any, run: str) -> None:
+    code, out, err = here("evaluate", run, "--recall-at", "0.999", "--recall-at", "0.5", "--recall-at", "0.5")
+    assert code == 0, err
+    metrics = json.loads(Path(run, "evaluations/test-none-node-argmax.json").read_text())["metrics"]
+    for name in ("r@50", "r@90", "r@95", "r@99.9"):
+        assert re.search(rf"{name.upper()} .*{metrics[name]['value']:.4f}", out)
+    assert metrics["r@50"]["value"] >= metrics["r@90"]["value"] >= metrics["r@99.9"]["value"]
+    assert "Depth AP" in out
+    assert "MCE" not in out  # by level, in the file alone
+    assert {"mce/tone", "mce/colour", "micro_f1/tone"} <= metrics.keys()
+
+
 def test_evaluate_takes_several_rules_at_once(here: Any, run: str) -> None:
     rules = (
         "--inference",
@@ -250,6 +262,35 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
         ("evaluate", "runs/hace", "--threshold", "0.5", "--decision", "leaf", "--decision", "threshold"),
         "one --decision with --threshold, but got 2 decisions",
     ),
+    "split twice": (("evaluate", "runs/hace", "--split", "test+test"), "each split once, but got 'test.test'"),
+    "recall share": (("evaluate", "runs/hace", "--recall-at", "99"), "'--recall-at': .*less than or equal to 1"),
+    "recall of nothing": (("evaluate", "runs/hace", "--recall-at", "nan"), "'--recall-at': "),
+    "recall text": (("evaluate", "runs/hace", "--recall-at", "R@99"), "'--recall-at': .*a valid number"),
+    "rate": (("evaluate", "runs/hace", "--inference", "diffusion:alpha=1"), r"a diffusion rate alpha in \[0, 1\)"),
+    "level": (("evaluate", "runs/hace", "--inference", "diffusion:levels=9"), "levels among 1 to 2 or tone, colour"),
+    "learning rate": (
+        ("evaluate", "runs/hace", "--inference", "differentiable-diffusion:learning_rate=nan"),
+        "a learning_rate above 0, but got nan",
+    ),
+    "subset": (
+        ("evaluate", "runs/hace", "--inference", "subset:allowed=unknown.txt"),
+        "a label of the taxonomy, but got 'unicorn' at unknown.txt:2",
+    ),
+    "subset of nothing": (
+        ("evaluate", "runs/hace", "--inference", "subset:allowed="),
+        "one allowed node, but got none",
+    ),
+    "empty subset": (("evaluate", "runs/hace", "--inference", "subset:allowed=blank.txt"), "but got none at blank.txt"),
+    "cost": (
+        ("evaluate", "runs/hace", "--decision", "crm:cost=costs.csv"),
+        "finite costs, but got .* NaN for the answer 'warm/red' where 'cold/blue' is true at costs.csv",
+    ),
+    "costs": (
+        ("evaluate", "runs/hace", "--decision", "crm:cost=short.csv"),
+        "a row for each of 4 labels, but got none for 'cold/green' at short.csv",
+    ),
+    "guarantee": (("evaluate", "runs/hace", "--decision", "hedging:guarantee=1"), r"a guarantee in \[0, 1\)"),
+    "gate": (("train", "photos", "--method", "deep-rtc", "--set", "gate=2", *TINY), r"a threshold in \[0, 1\]"),
     "spec": (("evaluate", "runs/hace", "--decision", "threshold:0.5"), "threshold:key=value,key=value"),
     "spec value": (("evaluate", "runs/hace", "--inference", "diffusion:alpha=x"), "a number, but got 'x' at inference"),
     "suite": (("benchmark", "scores-and-curves"), "a suite file, or one of scores-and-curves-emoji.*Did you mean"),
@@ -275,6 +316,11 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
 def test_a_mistake_is_one_line(here: Any, run: str, mistake: str) -> None:
     Path("cycle.csv").write_text("child,parent\na,b\nb,a\n")
     Path("part.csv").write_text("child,parent\nred,warm\norange,warm\nwarm,\n")
+    Path("unknown.txt").write_text("red\nunicorn\n")
+    Path("blank.txt").write_text("\n \n")
+    header = "answer,red,orange,blue,green\n"
+    Path("costs.csv").write_text(f"{header}red,0,1,nan,2\norange,1,0,2,2\nblue,2,2,0,1\ngreen,2,2,1,0\n")
+    Path("short.csv").write_text(f"{header}red,0,1,2,2\norange,1,0,2,2\nblue,2,2,0,1\n")
     Path("empty").mkdir(exist_ok=True)
     Path("unfinished").mkdir(exist_ok=True)
     Path("unfinished/config.toml").write_bytes(Path(run, "config.toml").read_bytes())

@@ -125,7 +125,16 @@ def test_a_file_names_its_rows_and_columns(tmp_path: Path, suffix: str) -> None:
 
 def test_an_array_is_in_the_order_of_the_taxonomy(tmp_path: Path) -> None:
     np.save(tmp_path / "d.npy", heights(t9()).numpy())
-    torch.testing.assert_close(CRM(cost=str(tmp_path / "d.npy")).risk(flat()), CRM().risk(flat()))
+    np.save(tmp_path / "whole.npy", heights(t9()).numpy().astype(np.int64))
+    for name in ("d.npy", "whole.npy"):
+        torch.testing.assert_close(CRM(cost=str(tmp_path / name)).risk(flat()), CRM().risk(flat()))
+    (tmp_path / "d.npy").rename(tmp_path / "D.NPY")
+    torch.testing.assert_close(CRM(cost=str(tmp_path / "D.NPY")).risk(flat()), CRM().risk(flat()))
+    np.save(tmp_path / "c.npy", heights(t9()).numpy() * 1j)
+    with pytest.raises(
+        InputError, match=r"a table of costs, but got Cannot cast array data from dtype\('complex128'\)"
+    ):
+        CRM(cost=str(tmp_path / "c.npy"))(flat())
 
 
 def test_wrong_files_are_named(tmp_path: Path) -> None:
@@ -175,3 +184,7 @@ def test_handles_differ() -> None:
     rules = [CRM(), CRM("nodes"), CRM(cost="path-length"), CRM("nodes", "path-length"), CRM(cost="mine.npy")]
     assert len({rule.handle for rule in rules}) == len(rules)
     assert CRM().handle == "crm"
+    tables = [torch.zeros(200, 200) for _ in range(2)]  # too long to be told in full
+    tables[1][100, 100] = 1.0
+    assert len({CRM(cost=table).handle for table in tables}) == 2
+    assert CRM(cost=tables[0]).handle == CRM(cost=tables[0].clone()).handle

@@ -142,6 +142,14 @@ def test_the_bar_is_strict_even_against_rounding() -> None:
     assert Majority()(nearly).node.item() == halves.find("a")
 
 
+def test_certainty_exceeds_every_threshold_below_one() -> None:
+    sure = LeafSoftmax(t9(), 1e3 * torch.eye(5))
+    for threshold in (0.999999, 0.9999999, 1 - 1e-12):
+        assert Threshold(threshold)(sure).node.equal(Leaf()(sure).node)
+    nearly = LeafSoftmax(t9(), 13 * torch.eye(5))  # its leaves have 0.99999
+    assert not Threshold(0.9999999)(nearly).node.any()
+
+
 def test_a_single_child_is_answered_for_its_parent() -> None:
     chain = Taxonomy.from_paths([("a", "b", "c"), ("d",)])
     sure = LeafSoftmax(chain, torch.tensor([5.0, 0.0]))

@@ -19,7 +19,7 @@ from cladewise.decisions import Decision, LabelSets, Leaf, Nodes
 from cladewise.decisions.pareto import pareto_sequence
 from cladewise.engine import Run, evaluate_all, outcomes, scoring
 from cladewise.engine.evaluation import measure
-from cladewise.engine.fitted import learnt, ready, with_learnt
+from cladewise.engine.fitted import _identity, learnt, ready, with_learnt
 from cladewise.engine.rules import inference_of, spec_of, split_chain
 from cladewise.inference import BottomUp, Chain, DifferentiableDiffusion, Diffusion, Inference
 from cladewise.methods.flat_softmax import FlatSoftmaxMethod
@@ -129,6 +129,43 @@ def test_an_evaluation_holds_curves_and_the_operating_points_of_every_image(prob
     assert content["metrics"]["correct"]["value"] == pytest.approx(correct)
 
 
+def test_any_recall_and_the_metrics_by_depth_and_level_are_those_of_the_scores(probe: Run) -> None:
+    plain = cw.evaluate(probe, decision="leaf", progress=False)
+    assert "r@80" not in plain.metrics
+    scores = cw.evaluate(probe, decision="leaf", recall_at=(0.8, 0.999, 0.9), progress=False)
+    assert scores.path == plain.path
+    assert set(scores.metrics) - set(plain.metrics) == {"r@80", "r@99.9"}
+    assert scores["r@90"] == plain["r@90"]
+    prediction, rest, _ = store.load(probe.folder.scores("test"), probe.taxonomy)
+    target, taxonomy = rest["target"], probe.taxonomy
+    curves, by_depth = (cw.metrics.OperatingCurves(taxonomy, measure=m) for m in ("information", "depth"))
+    counts, reliability = cw.metrics.LabelCounts(taxonomy), cw.metrics.Reliability(taxonomy)
+    for metric in (curves, by_depth, reliability):
+        metric.update(prediction, target)
+    counts.update(Leaf()(prediction), target)
+    curve, depth = curves.compute(), by_depth.compute()
+    columns = cw.metrics.score_prediction(prediction, target)
+    expected = {
+        "r@80": curve.recall_at(0.8),
+        "r@99.9": curve.recall_at(0.999),
+        "depth_ap": depth.average_precision,
+        "depth_ac": depth.average_correct,
+        **{name: float(columns[name].double().mean()) for name in ("majority_depth_f1", "leaf_depth_f1")},
+        **{f"ece/{name}": level.ece for name, level in reliability.compute().items()},
+        **{f"mce/{name}": level.mce for name, level in reliability.compute().items()},
+        **{name: float(value) for name, value in counts.compute().items()},
+    }
+    assert {f"{kind}/level_3" for kind in ("mce", "micro_f1", "macro_recall")} <= expected.keys()
+    assert {name: scores[name].value for name in expected} == pytest.approx(expected)
+    for name in ("r@80", "majority_depth_f1"):  # with an interval
+        assert scores[name].low <= scores[name].value <= scores[name].high
+    kept = read(scores)["metrics"]
+    assert kept["r@99.9"]["value"] == pytest.approx(expected["r@99.9"])
+    for wrong in (-0.1, 1.5, float("nan")):
+        with pytest.raises(InputError, match=r"a correctness in \[0, 1\], but got .*R@99 is of 0.99"):
+            cw.evaluate(probe, recall_at=(wrong,), progress=False)
+
+
 def test_small_parts_give_what_one_gives(probe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(cw.evaluate(probe, decision="majority", progress=False))
     rows = pl.read_parquet(probe.folder.outcomes("test", "none", "majority"))
@@ -175,6 +212,38 @@ def test_a_rule_that_learns_is_fitted_once_and_kept(probe: Run, monkeypatch: pyt
     monkeypatch.setattr(Cautious, "fit", lambda self, p, t: dataclasses.replace(self, bar=0.25))
     assert held == bar
     assert ready(probe, Cautious(), before=Diffusion(), progress=False).rule.bar == 0.25
+
+
+def test_what_a_rule_learnt_holds_for_the_files_and_rules_before_it(probe: Run, tmp_path: Path) -> None:
+    listed = tmp_path / "allowed.txt"
+
+    def bar(allowed: str) -> float:
+        listed.write_text(allowed)
+        rule = f"subset:allowed={listed}"
+        return read(cw.evaluate(probe, decision=Cautious(), inference=rule, progress=False))["fitted"]["bar"]
+
+    some, all_of_them = bar("warm\n"), bar("warm\ncold\ngrey\n")
+    assert some != all_of_them  # the same name, another content
+    assert bar("warm\n") == some
+    # a rule before it that has learnt something else, as from another split
+    first = ready(probe, DifferentiableDiffusion(epochs=1), progress=False).rule
+    assert first.matrix is not None
+    second = dataclasses.replace(first, matrix=2 * first.matrix)
+    bars = [ready(probe, Cautious(), before=rule, progress=False).rule.bar for rule in (first, second, first)]
+    assert bars[0] == bars[2] != bars[1]
+    # weights in tensors that look alike when they are told
+    long = [torch.ones(probe.taxonomy.num_nodes - 1) for _ in range(2)]
+    long[1][3] = 5.0
+    texts = {_identity(Diffusion(weights=weights)) for weights in long}
+    assert len(texts) == 2
+
+
+def test_half_a_file_of_what_was_learnt_is_made_again(probe: Run) -> None:
+    fitted = ready(probe, Cautious(0.7), progress=False)
+    path = probe.folder.fitted("val", "none-cautious-0.7")
+    path.write_bytes(path.read_bytes()[:30])
+    assert ready(probe, Cautious(0.7), progress=False).rule == fitted.rule
+    assert ready(probe, Cautious(0.7), progress=False).values == fitted.values
 
 
 def test_without_its_split_a_rule_learns_from_another_and_says_so(colours: Dataset, tmp_path: Path) -> None:

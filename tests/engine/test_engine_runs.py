@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,39 @@ def test_a_finished_run_is_not_overwritten(probe: Run, colours: Dataset) -> None
         cw.train(colours, method="hace", freeze=True, out=probe.path, seed=1, epochs=40, **TINY)
     with pytest.raises(InputError, match=r"differs in seed \(1 there, 2 here\)"):
         cw.train(colours, method="hace", freeze=True, out=probe.path, seed=2, epochs=40, **TINY)
+
+
+def test_files_that_cannot_be_used_are_named(probe: Run, tmp_path: Path) -> None:
+    cw.evaluate(probe, split="test", progress=False)
+    broken = tmp_path / "broken"
+    shutil.copytree(probe.path, broken)
+    scores = Run.open(broken).folder.scores("test")
+    scores.write_bytes(scores.read_bytes()[:50])
+    with pytest.raises(InputError, match=r"scores in safetensors, but got .* at .*test\.safetensors\. Delete the file"):
+        cw.evaluate(broken, split="test", progress=False)
+    scores.unlink()
+    taxonomy = Run.open(broken).folder.taxonomy
+    text = taxonomy.read_text()
+    taxonomy.write_text("\n".join(text.splitlines()[:-1]) + "\n")  # a class less than the weights know
+    files = [Path(probe.dataset.root / probe.dataset.paths[0])]
+    with pytest.raises(InputError, match=r"the weights of a hace over Taxonomy.*, but got those of another network"):
+        Run.open(broken).predict(files, progress=False)
+    taxonomy.write_text(text)
+    Run.open(broken).folder.model.write_bytes(b"no weights")
+    with pytest.raises(InputError, match=r"a model in safetensors, but got .* at .*model\.safetensors"):
+        Run.open(broken).predict(files, progress=False)
+
+
+def test_a_wrong_setting_of_a_rule_leaves_no_folder(colours: Dataset, tmp_path: Path) -> None:
+    for form in ("original", "random-cut"):
+        with pytest.raises(InputError, match=r"a threshold in \[0, 1\], but got 2"):
+            cw.train(colours, method="deep-rtc", options={"form": form, "gate": 2.0}, out=tmp_path / "run", **TINY)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_split_counts_once(probe: Run) -> None:
+    with pytest.raises(InputError, match=r"each split once, but got 'test\+test'"):
+        cw.evaluate(probe, split="test+test", progress=False)
 
 
 def test_what_is_missing_is_named(colours: Dataset, tmp_path: Path) -> None:

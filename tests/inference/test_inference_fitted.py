@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -164,8 +166,13 @@ def test_refusals() -> None:
         {"batch_size": 0},
         {"shift": "x"},
         {"form": "x"},
+        *({"learning_rate": rate} for rate in (0.0, -1.0, math.inf, math.nan)),
+        *({"memory": memory} for memory in (0.0, -1.0, math.nan)),
+        *({"restraint": restraint} for restraint in (-1.0, math.inf, math.nan)),
+        *({"seed": seed} for seed in (-1, 1 << 32, 10**30)),
     ):
-        with pytest.raises(InputError):
+        (option,) = options
+        with pytest.raises(InputError, match=option.replace("_", ".")):
             inference.make("differentiable-diffusion", **options)
 
 

@@ -165,6 +165,16 @@ def test_truncation_to_everything_changes_nothing() -> None:
     assert Diffusion(top=4).about(prediction)["shift"] == "level-min"
 
 
+def test_truncation_keeps_the_first_of_equals() -> None:
+    """Scores in half precision are often equal: which of them diffuses must not be left to chance."""
+    for width in (40, 3000):
+        star = Taxonomy.from_paths([(str(v),) for v in range(width)])
+        scores = torch.full((1, width), -1.0)
+        scores[0, 7:30] = 0.0
+        kept = Diffusion(0.0, top=5)(LeafSoftmax(star, scores)).logits
+        assert kept[0].nonzero().flatten().tolist() == [7, 8, 9, 10, 11]
+
+
 def test_level_readout_is_a_softmax_of_each_level() -> None:
     result = Diffusion(readout="level")(NodeSigmoid(t9(), theta()[1:]))
     limit = torch.tensor(LIMIT, dtype=torch.float64)[t9_order()]
@@ -213,6 +223,7 @@ def test_weights_come_from_a_file_or_a_tensor(tmp_path: Path) -> None:
         ({"top": -2}, "top of 0 or more"),
         ({"shift": "max"}, "one of none, level-min, but got 'max'"),
         ({"readout": "root"}, "one of leaf, level"),
+        ({"alpha": float("nan")}, "a diffusion rate alpha in [0, 1), but got nan"),
     ],
 )
 def test_options_out_of_range(options: dict[str, object], text: str) -> None:
@@ -387,6 +398,7 @@ def test_subset_from_a_file(tmp_path: Path) -> None:
         rule(prediction)
     for allowed, text in (
         ((), "at least one allowed node"),
+        ("", "at least one allowed node, but got none"),
         ((9,), "nodes from 0 to 8, but got 9"),
         ("x.txt", "exist"),
     ):

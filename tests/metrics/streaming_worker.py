@@ -40,14 +40,16 @@ def exact_values_over(shard: slice, batch: int) -> dict[str, list[float | None]]
     logits = torch.randn(NUM_IMAGES, 5, generator=torch.Generator().manual_seed(3))[shard]
     curves, reliability, counts, hits = (kind(t9()) for kind in (OperatingCurves, Reliability, LabelCounts, HitAtK))
     sizes = SetSizes()
+    by_depth = OperatingCurves(t9(), measure="depth")
     for start in range(0, len(target), batch):
         part = slice(start, start + batch)
         prediction = LeafSoftmax(t9(), logits[part])
-        for metric in (curves, reliability, hits):
+        for metric in (curves, by_depth, reliability, hits):
             metric.update(prediction, target[part])
         counts.update(Nodes(predicted[part], torch.zeros(len(predicted[part]))), target[part])
         sizes.update(LabelSets(prediction.log_prob > -1.5, prediction.log_prob))
     values = curves.compute().to_dict()
+    values |= {f"{name} by depth": numbers for name, numbers in by_depth.compute().to_dict().items()}
     for level, curve in reliability.compute().items():
         values |= {f"{name}/{level}": numbers for name, numbers in curve.to_dict().items()}
     counted = counts.compute() | hits.compute() | sizes.compute()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -14,12 +14,13 @@ from cladewise.metrics import (
     OperatingCurve,
     OperatingCurves,
     curve_intervals,
+    depth_scores,
     information_scores,
     operating,
     operating_curve,
     score_prediction,
 )
-from cladewise.metrics.operating import pareto_integral
+from cladewise.metrics.operating import Measure, pareto_integral
 from cladewise.predictions import (
     ConditionalSigmoid,
     LeafSoftmax,
@@ -29,7 +30,7 @@ from cladewise.predictions import (
     SiblingSoftmax,
 )
 from cladewise.taxonomy import Taxonomy
-from reference import curves_twin
+from reference import curves_twin, metrics_twin
 from reference.small_trees import T9_THETA, reordered, t9, t9_nodes, t9_order
 from strategies import taxonomies
 
@@ -93,9 +94,25 @@ def test_golden_area() -> None:
     assert pareto_integral(torch.tensor([0.5, 0.5]), torch.tensor([0.2, 0.4])).item() == pytest.approx(0.2)
 
 
+def test_golden_curve_by_depth() -> None:
+    """The same answers counted in edges; the labels 5, 4, 7, 8 lie at depths 2, 2, 3, 3, and the answers 1, 5 and 7."""
+    curve, by_depth = golden_curve(), operating_curve(*golden_sequence(), t9(), measure="depth")
+    assert by_depth.threshold[1:].equal(curve.threshold[1:])
+    assert by_depth.correct.equal(curve.correct)
+    assert by_depth.recall.tolist() == [0, 0.125, 0.125, 0.25, 0.25, 0.25, 0.375, 0.625, 0.625]
+    assert by_depth.precision.tolist() == [1, 1, 0.875, 0.875, 0.625, 0.375, 0.375, 0.625, 0.625]
+    assert by_depth.average_precision == pytest.approx((1 + 0.875 + 0.625 + 2 * 0.625) / 8)
+    assert by_depth.average_correct == pytest.approx((1 + 0.75 + 0.5 + 2 * 0.5) / 8)
+    assert [by_depth.recall_at(x) for x in (0.9, 0.75, 0.5)] == [0.125, 0.25, 0.625]
+
+
 # ---------------------------------------------------------------- against the definition
 
 KINDS = {LeafSoftmax: 0, NodeSoftmax: 0, SiblingSoftmax: 1, ConditionalSigmoid: 1}
+WEIGHTS = {"information": metrics_twin.information, "depth": metrics_twin.depth}
+SCORES = {"information": information_scores, "depth": depth_scores}
+F1 = {"information": ("majority_f1", "leaf_f1"), "depth": ("majority_depth_f1", "leaf_depth_f1")}
+every_measure = pytest.mark.parametrize("measure", SCORES)
 
 
 def draw(kind, taxonomy: Taxonomy, seed: int, images: int = 6) -> tuple[Prediction, Tensor]:
@@ -110,33 +127,38 @@ def points(sequence: ParetoSequence) -> list[curves_twin.Points]:
     return [list(zip(node.tolist(), log_prob.double().exp().tolist(), strict=True)) for node, log_prob in parts]
 
 
-@given(taxonomies(max_nodes=14), st.sampled_from(list(KINDS)), st.integers(0, 10**6))
+@every_measure
+@given(taxonomy=taxonomies(max_nodes=14), kind=st.sampled_from(list(KINDS)), seed=st.integers(0, 10**6))
 @settings(max_examples=100, deadline=None)
-def test_agrees_with_deciding_anew_at_every_threshold(taxonomy: Taxonomy, kind, seed: int) -> None:
+def test_agrees_with_deciding_anew_at_every_threshold(measure: Measure, taxonomy: Taxonomy, kind, seed: int) -> None:
     prediction, target = draw(kind, taxonomy, seed)
-    curves = OperatingCurves(taxonomy)
+    curves = OperatingCurves(taxonomy, measure=measure)
     curves.update(prediction, target)
     curve = curves.compute()
-    rows = curves_twin.curve(taxonomy, points(pareto_sequence(prediction)), target.tolist())
+    rows = curves_twin.curve(taxonomy, points(pareto_sequence(prediction)), target.tolist(), WEIGHTS[measure])
     found = torch.stack([curve.recall, curve.precision, curve.correct], -1).tolist()
     assert found == [pytest.approx(row[1:], abs=1e-11) for row in rows]
     assert curve.threshold[1:].tolist() == [row[0] for row in rows[1:]]
     _, recall, precision, correct = zip(*rows, strict=True)
     assert curve.average_precision == pytest.approx(curves_twin.envelope_area(recall, precision))
     assert curve.average_correct == pytest.approx(curves_twin.envelope_area(recall, correct))
-    assert curve.recall_at(0.7) == pytest.approx(curves_twin.recall_at(recall, correct, 0.7))
+    for share in (0.0, 0.37, 0.7, 0.99, 1.0):
+        assert curve.recall_at(share) == pytest.approx(curves_twin.recall_at(recall, correct, share))
 
 
-@given(taxonomies(max_nodes=14), st.sampled_from(list(KINDS)), st.integers(0, 10**6))
+@every_measure
+@given(taxonomy=taxonomies(max_nodes=14), kind=st.sampled_from(list(KINDS)), seed=st.integers(0, 10**6))
 @settings(max_examples=60, deadline=None)
-def test_a_threshold_of_the_curve_gives_its_point(taxonomy: Taxonomy, kind, seed: int) -> None:
+def test_a_threshold_of_the_curve_gives_its_point(measure: Measure, taxonomy: Taxonomy, kind, seed: int) -> None:
+    # under a root with one child an image starts below the root, which edges can tell and bits cannot
+    assume(measure == "information" or taxonomy.num_children[0] != 1)
     prediction, target = draw(kind, taxonomy, seed)
-    curve = operating_curve(pareto_sequence(prediction), target, taxonomy)
+    curve = operating_curve(pareto_sequence(prediction), target, taxonomy, measure=measure)
     for i in range(1, len(curve.threshold)):
         threshold = curve.threshold[i].item()
         if i + 1 < len(curve.threshold) and curve.threshold[i + 1] > threshold * (1 - 1e-5):
             continue  # the rule cannot tell thresholds apart that differ by rounding
-        scores = information_scores(OperatingPoint(threshold)(prediction).node, target, taxonomy)
+        scores = SCORES[measure](OperatingPoint(threshold)(prediction).node, target, taxonomy)
         for name in ("recall", "precision", "correct"):
             torch.testing.assert_close(getattr(scores, name).mean(), getattr(curve, name)[i])
 
@@ -144,15 +166,16 @@ def test_a_threshold_of_the_curve_gives_its_point(taxonomy: Taxonomy, kind, seed
 # ---------------------------------------------------------------- laws
 
 
-def summary(prediction: Prediction, target: Tensor) -> list[float]:
-    curve = operating_curve(pareto_sequence(prediction), target, prediction.taxonomy)
+def summary(prediction: Prediction, target: Tensor, measure: Measure = "information") -> list[float]:
+    """AP, AC, R@90, R@95, M-F1, L-F1 and L-Top1."""
+    curve = operating_curve(pareto_sequence(prediction), target, prediction.taxonomy, measure=measure)
     columns = score_prediction(prediction, target)
     return [
         curve.average_precision,
         curve.average_correct,
         curve.recall_at(0.9),
         curve.recall_at(0.95),
-        *(columns[name].double().mean().item() for name in ("majority_f1", "leaf_f1", "leaf_top1")),  # not by depth
+        *(columns[name].double().mean().item() for name in (*F1[measure], "leaf_top1")),
     ]
 
 
@@ -172,9 +195,23 @@ def test_a_chain_above_a_leaf_changes_nothing(taxonomy: Taxonomy, seed: int, dat
     assert after == pytest.approx(summary(prediction, target), abs=1e-6)
 
 
-@given(taxonomies(max_nodes=16, min_nodes=2), st.integers(0, 10**6))
+def test_a_chain_above_a_leaf_counts_in_edges() -> None:
+    """Where the answer "a" was half of the way to "a/b", it is a third of it once that has an only child."""
+    short, long = (Taxonomy.from_paths([leaf, ("a", "c"), ("d",)]) for leaf in (("a", "b"), ("a", "b", "x")))
+    for taxonomy, recall, right in ((short, 1 / 2, "b"), (long, 1 / 3, "x")):
+        prediction = LeafSoftmax(taxonomy, torch.tensor([[0.4, 0.3, 0.3]]).log())
+        target = torch.tensor([taxonomy.find(right)])
+        curve = operating_curve(pareto_sequence(prediction), target, taxonomy, measure="depth")
+        assert curve.recall.tolist() == pytest.approx([0, recall, 1])
+        columns = score_prediction(prediction, target)
+        assert columns["majority_depth_f1"].item() == pytest.approx(2 * recall / (1 + recall))
+        assert columns["leaf_depth_f1"].item() == 1
+
+
+@every_measure
+@given(taxonomy=taxonomies(max_nodes=16, min_nodes=2), seed=st.integers(0, 10**6))
 @settings(max_examples=60, deadline=None)
-def test_numbering_does_not_matter(taxonomy: Taxonomy, seed: int) -> None:
+def test_numbering_does_not_matter(measure: Measure, taxonomy: Taxonomy, seed: int) -> None:
     moved, number = reordered(taxonomy, seed)
     by_number = torch.as_tensor(number)
     generator = torch.Generator().manual_seed(seed)
@@ -182,39 +219,44 @@ def test_numbering_does_not_matter(taxonomy: Taxonomy, seed: int) -> None:
     new = torch.empty_like(old)
     new[:, by_number] = old
     target = torch.randint(taxonomy.num_nodes, (6,), generator=generator)
-    before = summary(NodeSoftmax(taxonomy, old), target)
-    assert summary(NodeSoftmax(moved, new), by_number[target]) == pytest.approx(before, abs=1e-6)
+    before = summary(NodeSoftmax(taxonomy, old), target, measure)
+    assert summary(NodeSoftmax(moved, new), by_number[target], measure) == pytest.approx(before, abs=1e-6)
 
 
-@given(taxonomies(max_nodes=16, min_nodes=3), st.data())
+@every_measure
+@given(taxonomy=taxonomies(max_nodes=16, min_nodes=3), data=st.data())
 @settings(max_examples=60, deadline=None)
-def test_right_and_sure_is_one_and_always_the_root_is_zero(taxonomy: Taxonomy, data: st.DataObject) -> None:
+def test_right_and_sure_is_one_and_always_the_root_is_zero(
+    measure: Measure, taxonomy: Taxonomy, data: st.DataObject
+) -> None:
     leaves = taxonomy.leaf_nodes.tolist()
     if len(leaves) < 2:
         return
     place = torch.tensor(data.draw(st.lists(st.integers(0, len(leaves) - 1), min_size=1, max_size=6)))
     target = torch.tensor(leaves)[place]
     sure = LeafSoftmax(taxonomy, torch.nn.functional.one_hot(place, len(leaves)) * 60.0)
-    assert summary(sure, target) == pytest.approx([1.0] * 7)
+    assert summary(sure, target, measure) == pytest.approx([1.0] * 7)
 
     roots = ParetoSequence(torch.zeros_like(target), torch.zeros(len(target)), torch.arange(len(target) + 1))
-    curve = operating_curve(roots, target, taxonomy)
+    curve = operating_curve(roots, target, taxonomy, measure=measure)
     assert curve.to_dict() == {"threshold": [None], "recall": [0.0], "precision": [1.0], "correct": [1.0]}
     assert [curve.average_precision, curve.average_correct, curve.recall_at(0.9)] == [0, 0, 0]
 
 
-def test_labels_at_the_root_are_always_right() -> None:
+@every_measure
+def test_labels_at_the_root_are_always_right(measure: Measure) -> None:
     prediction, _ = draw(LeafSoftmax, t9(), 0)
     target = torch.zeros(6, dtype=torch.int64)
-    assert summary(prediction, target) == pytest.approx([1.0] * 7)
+    assert summary(prediction, target, measure) == pytest.approx([1.0] * 7)
 
 
 def test_bottom_line_is_that_of_its_rules() -> None:
     prediction, target = draw(NodeSoftmax, t9(), 5, images=40)
     columns = score_prediction(prediction, target)
-    for name, rule in (("majority_f1", Majority()), ("leaf_f1", Leaf())):
-        expected = information_scores(rule(prediction).node, target, t9()).f1
-        torch.testing.assert_close(columns[name], expected.float())
+    for measure, names in F1.items():
+        for name, rule in zip(names, (Majority(), Leaf()), strict=True):
+            expected = SCORES[measure](rule(prediction).node, target, t9()).f1
+            torch.testing.assert_close(columns[name], expected.float())
     leaf = Leaf()(prediction).node
     inside = torch.tensor([bool(t9().contains(int(t), int(v))) for t, v in zip(target, leaf, strict=True)])
     assert columns["leaf_top1"].tolist() == inside.float().tolist()
@@ -301,19 +343,30 @@ def test_images_that_agree_in_score_move_together() -> None:
 # ---------------------------------------------------------------- intervals
 
 
-def test_intervals_hold_the_value_and_repeat() -> None:
+@every_measure
+def test_intervals_hold_the_value_and_repeat(measure: Measure) -> None:
     prediction, target = draw(LeafSoftmax, t9(), 11, 200)
     sequence = pareto_sequence(prediction)
-    curve = operating_curve(sequence, target, t9())
-    found = curve_intervals(sequence, target, t9(), seed=3, samples=100)
+    curve = operating_curve(sequence, target, t9(), measure=measure)
+    found = curve_intervals(sequence, target, t9(), seed=3, samples=100, measure=measure)
     assert list(found) == ["ap", "ac", "r@90", "r@95"]
     assert found["ap"].value == curve.average_precision
     assert found["r@95"].value == curve.recall_at(0.95)
     for interval in (found["ap"], found["ac"]):
         assert interval.low < interval.value < interval.high
         assert interval.count == 200
-    assert curve_intervals(sequence, target, t9(), seed=3, samples=100) == found
-    assert curve_intervals(sequence, target, t9(), seed=4, samples=100) != found
+    assert curve_intervals(sequence, target, t9(), seed=3, samples=100, measure=measure) == found
+    assert curve_intervals(sequence, target, t9(), seed=4, samples=100, measure=measure) != found
+
+
+def test_any_share_of_correctness_has_its_interval_once() -> None:
+    prediction, target = draw(LeafSoftmax, t9(), 11, 60)
+    sequence = pareto_sequence(prediction)
+    shares = (0.5, 0.999, 0.0, 1.0, 0.5, 0.5 + 1e-13)
+    found = curve_intervals(sequence, target, t9(), samples=20, recall_at=shares)
+    assert list(found) == ["ap", "ac", "r@50", "r@99.9", "r@0", "r@100"]
+    alone = curve_intervals(sequence, target, t9(), samples=20, recall_at=(0.999,))
+    assert found["r@99.9"] == alone["r@99.9"]
 
 
 def test_a_resample_is_the_curve_of_the_images_drawn() -> None:
@@ -346,6 +399,24 @@ def test_no_image_has_no_interval() -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
+        (lambda: golden_curve().recall_at(-0.1), r"a correctness in \[0, 1\], but got -0.1"),
+        (lambda: golden_curve().recall_at(math.nan), r"a correctness in \[0, 1\], but got nan"),
+        (
+            lambda: operating_curve(*golden_sequence(), t9(), measure="edges"),  # type: ignore[arg-type]
+            "a measure: information, depth, but got 'edges'",
+        ),
+        (
+            lambda: OperatingCurves(t9(), measure="edges").add(*golden_sequence()),  # type: ignore[arg-type]
+            "a measure: information, depth, but got 'edges'",
+        ),
+        (
+            lambda: curve_intervals(*golden_sequence(), t9(), measure="edges"),  # type: ignore[arg-type]
+            "a measure: information, depth, but got 'edges'",
+        ),
+        (
+            lambda: curve_intervals(*golden_sequence(), t9(), recall_at=(2,)),
+            r"a correctness in \[0, 1\], but got 2",
+        ),
         (lambda: golden_curve().recall_at(95), r"a correctness in \[0, 1\], but got 95. R@95 is recall_at\(0.95\)"),
         (lambda: golden_curve().thinned(1), "at least two points, but got 1"),
         (lambda: operating_curve(golden_sequence()[0], torch.tensor([1]), t9()), r"4 images, but got shape \[1\]"),

@@ -3,12 +3,25 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cladewise.decisions import Nodes, pareto_sequence
+from cladewise.decisions import Leaf, Nodes, pareto_sequence
+from cladewise.engine.outcomes import DecisionOutcomes, PredictionOutcomes
 from cladewise.errors import InputError
 from cladewise.metrics import PREDICTION_COLUMNS, HitAtK, LabelCounts, SetSizes, column_names, curve_intervals
+from cladewise.metrics.label_counts import AVERAGES
 from cladewise.predictions import LeafSoftmax
 from cladewise.records.metric_names import METRIC_TEXTS, metric_text
 from reference.small_trees import t9
+
+
+def in_evaluations() -> set[str]:
+    """The names of everything that an evaluation tells."""
+    prediction, target = LeafSoftmax(t9(), torch.zeros(1, 5)), torch.tensor([3])
+    of_prediction, decided = PredictionOutcomes(t9(), recall_at=(0.999,)), DecisionOutcomes(Leaf(), t9())
+    of_prediction.add(prediction, target)
+    decided.add(prediction, target)
+    values = of_prediction.values() | decided.values()
+    assert values.keys() == (of_prediction.values(intervals=False) | decided.values(intervals=False)).keys()
+    return set(values)
 
 
 def computed() -> set[str]:
@@ -18,15 +31,16 @@ def computed() -> set[str]:
     counts.update(Nodes(target, torch.zeros(1)), target)
     hits.update(prediction, target)
     of_curve = curve_intervals(pareto_sequence(prediction), target, t9(), samples=1)
-    means_of_levels = ("level_accuracy", "weighted_level_accuracy")
-    by_depth = {"depth_ap", "depth_ac"}  # of the same curve, measured otherwise
-    of_labels = {*counts.compute(), *hits.compute(), *SetSizes().compute()}
-    return {*column_names(t9()), *PREDICTION_COLUMNS, *of_curve, *of_labels, *means_of_levels, *by_depth}
+    by_class = {*column_names(t9()), *PREDICTION_COLUMNS, *of_curve, *counts.compute(), *hits.compute()}
+    return by_class | {*SetSizes().compute()} | in_evaluations()
 
 
 def test_every_metric_has_a_text_and_every_text_a_metric() -> None:
     assert all(metric_text(name).title for name in computed())
     assert METRIC_TEXTS.keys() <= computed()
+    levels = ("level_1", "level_2", "level_3")
+    by_level = {f"{name}/{level}" for name in (*AVERAGES, "ece", "mce", "level_accuracy") for level in levels}
+    assert by_level | {"depth_ap", "depth_ac", "r@90", "r@99.9", "hit@3"} <= in_evaluations()
 
 
 def test_directions() -> None:
@@ -47,6 +61,8 @@ def test_directions() -> None:
         ("hit@3/genus", "Hit@3 at genus", "Over the level genus, the share of labels among the 3 most"),
         ("hit@3", "Hit@3", "Over all levels, the share of labels among the 3 most"),
         ("r@99.5", "R@99.5", "at least 99.5% correct"),
+        ("mce/genus", "MCE at genus", "Largest distance of confidence and accuracy at the level genus,"),
+        ("depth_ap", "Depth AP", "with depth in edges in the place of information"),
         ("micro_f1/a/b", "m-F1 at a/b", "at the level a/b"),
     ],
 )

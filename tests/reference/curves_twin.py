@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cladewise.taxonomy import Taxonomy
 from reference.metrics_twin import children, information, num_leaves_under, path_scores, representative
@@ -29,14 +29,20 @@ def at_threshold(points: Points, threshold: float) -> int:
 
 
 def curve(
-    taxonomy: Taxonomy, images: Sequence[Points], targets: Sequence[int]
+    taxonomy: Taxonomy,
+    images: Sequence[Points],
+    targets: Sequence[int],
+    weight: Callable[[Taxonomy, int], float] = information,
 ) -> list[tuple[float, float, float, float]]:
-    """Threshold, recall, precision and correctness: every image is decided anew at every threshold."""
+    """Threshold, recall, precision and correctness: every image is decided anew at every threshold.
+
+    What recall and precision count a node's path by is its weight.
+    """
     later = {p for points in images for _, p in points[1:]}
     rows: list[tuple[float, float, float, float]] = []
     for threshold in (2.0, *sorted(later, reverse=True)):
         scores = [
-            path_scores(taxonomy, information, at_threshold(points, threshold), target)
+            path_scores(taxonomy, weight, at_threshold(points, threshold), target)
             for points, target in zip(images, targets, strict=True)
         ]
         recall, precision, _, correct = (sum(column) / len(images) for column in zip(*scores, strict=True))

@@ -65,10 +65,13 @@ class Dataset:
         """Image indices of a split; several are joined with ``+``, as in ``train+val``.
 
         Raises:
-            InputError: There is no such split.
+            InputError: There is no such split, or one is named twice.
         """
         parts: list[IntArray] = []
-        for name in split.split("+"):
+        names = split.split("+")
+        if len(set(names)) < len(names):
+            raise InputError("each split once", repr(split))
+        for name in names:
             if name not in self.splits:
                 raise InputError(f"a split of {self.name}: {', '.join(self.splits)}", repr(name))
             parts.append(self.splits[name])

@@ -143,8 +143,12 @@ def flat_log_prob(prediction: Prediction) -> Float[Tensor, "image node"]:
 
 
 def log_bar(threshold: float, dtype: torch.dtype) -> float:
-    """Log of a probability that is to be exceeded by more than the rounding of sums over a tree."""
-    return (math.log(threshold) if threshold > 0 else -math.inf) + 8 * torch.finfo(dtype).eps
+    """Log of a probability that is to be exceeded by more than the rounding of sums over a tree.
+
+    Certainty exceeds every threshold below 1, however near.
+    """
+    bar = (math.log(threshold) if threshold > 0 else -math.inf) + 8 * torch.finfo(dtype).eps
+    return min(bar, -torch.finfo(dtype).tiny) if threshold < 1 else bar
 
 
 def says_something(index: TreeIndex) -> Bool[Tensor, " node"]:

@@ -51,7 +51,7 @@ def cost_table(cost: str | Tensor, taxonomy: Taxonomy, *, all_nodes: bool) -> Fl
 
 
 def _modified(path: str) -> float:
-    if Path(path).suffix not in SUFFIXES:
+    if Path(path).suffix.lower() not in SUFFIXES:
         raise InputError(
             "lca-height, path-length or a file of costs", repr(path), advice=f"Files end in {', '.join(SUFFIXES)}."
         )
@@ -65,8 +65,8 @@ def _modified(path: str) -> float:
 def _read(path: str, modified: float, taxonomy: Taxonomy) -> Tensor:
     """The table of a file, kept while the file is as it was."""
     try:
-        if Path(path).suffix == ".npy":
-            return torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float32))
+        if Path(path).suffix.lower() == ".npy":
+            return torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float32, casting="same_kind"))
         return torch.from_numpy(_named(path, taxonomy))
     except InputError:
         raise
@@ -77,7 +77,7 @@ def _read(path: str, modified: float, taxonomy: Taxonomy) -> Tensor:
 def _named(path: str, taxonomy: Taxonomy) -> NDArray[np.float32]:
     import polars as pl
 
-    frame = pl.read_csv(path, infer_schema_length=None) if path.endswith(".csv") else pl.read_parquet(path)
+    frame = pl.read_csv(path, infer_schema_length=None) if path.lower().endswith(".csv") else pl.read_parquet(path)
     first, *columns = frame.columns
     leaf_of_column = _nodes(columns, taxonomy, path)
     node_of_row = _nodes(frame[first].cast(pl.String).to_list(), taxonomy, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import warnings
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import safetensors.torch
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cladewise.atomic import write_bytes
 from cladewise.decisions import Decision
 from cladewise.engine.rules import handle_of, spec_of
-from cladewise.engine.scoring import scored
+from cladewise.engine.scoring import file_hash, scored
 from cladewise.engine.terms import Terms
 from cladewise.errors import InputError
 from cladewise.inference import Inference
@@ -64,9 +65,10 @@ def ready(
 ) -> Ready[Rule]:
     """A rule that can be used: as it is where it learns nothing, else fitted on the run's scores.
 
-    What was learnt is kept in the run folder with the hash of the model and the rule's options, and read from there
-    the next time. An inference works in the tree that the network knows, and learns there; a decision where the run
-    answers. Both learn from labels as the network got to know them.
+    What was learnt is kept in the run folder with the hash of the model and all that the rule and the one before it
+    follow from, and read from there the next time. An inference works in the tree that the
+    network knows, and learns there; a decision where the run answers. Both learn from labels as the network got to know
+    them.
 
     Args:
         run: Whose scores to learn from.
@@ -88,7 +90,7 @@ def ready(
         path = run.folder.fitted(chosen, handle)
     else:
         path = run.folder.fitted(chosen, f"{handle_of(before)}-{handle}", terms.tree)
-    about = {"model": run.model_hash, "rule": repr(rule), "before": repr(before)}
+    about = {"model": run.model_hash, "rule": _identity(rule), "before": _identity(before)}
     kept = _kept(path, about)
     if kept is None:
         seen = scored(run, chosen, progress=progress)
@@ -111,12 +113,15 @@ def _kept(path: Path, about: dict[str, str]) -> tuple[dict[str, Tensor], list[st
     """What an earlier fit learnt and said, if it was of this very rule and model."""
     if not path.is_file():
         return None
-    with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
-        found: dict[str, str] = dict(file.metadata() or {})
-        said: list[str] = json.loads(found.pop("warnings", "[]"))
-        if found != about:
-            return None
-        return {key: file.get_tensor(key) for key in file.keys()}, said  # noqa: SIM118
+    try:
+        with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
+            found: dict[str, str] = dict(file.metadata() or {})
+            said: list[str] = json.loads(found.pop("warnings", "[]"))
+            if found != about:
+                return None
+            return {key: file.get_tensor(key) for key in file.keys()}, said  # noqa: SIM118
+    except SafetensorError:  # half a file: it is made again
+        return None
 
 
 def learnt(rule: Any) -> dict[str, Tensor]:
@@ -148,6 +153,21 @@ def with_learnt(rule: Rule, tensors: dict[str, Tensor]) -> Rule:
             ]
             changes[field.name] = type(value)(with_learnt(part, of) for part, of in zip(value, inner, strict=True))
     return dataclasses.replace(rule, **changes)  # type: ignore[type-var]
+
+
+def _identity(value: Any) -> str:
+    """A text that is another one whenever a rule would do something else: the files that it names may have changed."""
+    if dataclasses.is_dataclass(value):
+        fields = (f"{field.name}={_identity(getattr(value, field.name))}" for field in dataclasses.fields(value))
+        return f"{type(value).__name__}({', '.join(fields)})"
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(_identity, value))})"
+    if isinstance(value, Tensor):
+        content = value.detach().cpu().double().numpy().tobytes()
+        return f"{list(value.shape)} {hashlib.sha256(content).hexdigest()}"
+    if isinstance(value, str | Path) and Path(value).is_file():
+        return f"{value} {file_hash(Path(value))}"
+    return repr(value)
 
 
 def _are_rules(value: Any) -> bool:

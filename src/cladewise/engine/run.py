@@ -12,7 +12,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 from jaxtyping import Int
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cladewise import backbones, datasets, methods
@@ -127,8 +127,7 @@ class Run:
     @cached_property
     def _network(self) -> tuple[Classifier, backbones.Backbone]:
         classifier, backbone = build(self.config, self.method, self.own_taxonomy)
-        with safe_open(str(self.folder.model), framework="pt") as file:  # type: ignore[no-untyped-call]
-            trained_on = (file.metadata() or {}).get("encoder", "")
+        weights, trained_on = _read_weights(self.folder.model)
         if trained_on and trained_on != backbone.fingerprint:
             raise InputError(
                 f"the weights of {backbone.name} that the run was trained on",
@@ -136,7 +135,15 @@ class Run:
                 at=str(self.path),
                 advice="Install the version of the weights that was used, or train again.",
             )
-        classifier.load_state_dict(safetensors.torch.load_file(self.folder.model))
+        try:
+            classifier.load_state_dict(weights)
+        except RuntimeError:
+            raise InputError(
+                f"the weights of a {self.method.name} over {self.taxonomy}",
+                "those of another network",
+                at=str(self.folder.model),
+                advice="Was config.toml or taxonomy.csv changed? Train again, or bring back what was there.",
+            ) from None
         backbone.eval()
         return classifier.eval(), backbone
 
@@ -155,6 +162,16 @@ class Run:
             progress: Show progress bars.
         """
         return predict(self, [Path(p) for p in paths], inference=inference, progress=progress)
+
+
+def _read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
+    """The weights of a model, and the fingerprint of the encoder whose features they were trained on."""
+    try:
+        with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
+            encoder = (file.metadata() or {}).get("encoder", "")
+        return safetensors.torch.load_file(path), encoder
+    except SafetensorError as error:
+        raise InputError("a model in safetensors", str(error), at=str(path), advice="Copy it anew.") from None
 
 
 def open_data(config: RunConfig, taxonomy: Taxonomy | None) -> Dataset:

@@ -136,8 +136,9 @@ def fit(
     known = in_own_tree(named, change)
     classifier, backbone = build(config, method, known.taxonomy)
     loss, trainer = method.loss(known.taxonomy), make_trainer(config, folder, meter, progress=progress)
+    inference, decision = method.inference(), method.decision()
     if is_first_process() and not folder.config.is_file():
-        _begin(config, method, dataset, change, folder)
+        _begin(config, dataset, change, folder, inference=handle_of(inference), decision=handle_of(decision))
         if config.ablation != AblationConfig():
             changed = int((named.nodes != dataset.nodes).sum())
             log.append(folder.log, "ablation", moved_leaves=change.num_moved, changed_labels=changed)
@@ -216,12 +217,11 @@ def _check_splits(wanted: TrainingConfig, dataset: Dataset) -> None:
         raise InputError("images to watch", f"an empty split {wanted.val_split!r}", at=dataset.name)
 
 
-def _begin(config: RunConfig, method: Method, dataset: Dataset, change: Alteration, folder: RunFolder) -> None:
-    """Write what the run follows from."""
+def _begin(config: RunConfig, dataset: Dataset, change: Alteration, folder: RunFolder, **rules: str) -> None:
+    """Write what the run follows from, and the handles of the method's own rules."""
     change.write(folder.taxonomy, folder.true_taxonomy)
     counts.write(folder.counts, {split: dataset.nodes[rows] for split, rows in dataset.splits.items()})
     images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
-    rules = {"inference": handle_of(method.inference()), "decision": method.decision().handle}
     config.write(folder.config, cladewise=cladewise.__version__, **rules, images=images)
 
 

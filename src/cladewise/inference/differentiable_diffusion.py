@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Generator
 from typing import ClassVar, Literal, Self
@@ -22,6 +23,7 @@ from cladewise.inference.sources import Shift, Sources
 from cladewise.predictions import LeafSoftmax, Prediction
 from cladewise.taxonomy.levels import chosen_levels
 
+LARGEST_SEED = 2**32 - 1
 SILENT_SECONDS = 2.0
 """How long fitting may take before it shows a bar."""
 
@@ -117,9 +119,16 @@ class DifferentiableDiffusion(Inference):
             raise InputError("shift among none, level-min", repr(self.shift))
         if not 0 < self.held_out < 1:
             raise InputError("a held-out part in (0, 1)", self.held_out)
-        for option, least in (("radius", 0), ("restraint", 0), ("epochs", 0), ("batch_size", 1), ("patience", 1)):
+        for option, least in (("radius", 0), ("epochs", 0), ("batch_size", 1), ("patience", 1)):
             if getattr(self, option) < least:
                 raise InputError(f"{option} of {least} or more", getattr(self, option))
+        for option in ("learning_rate", "memory"):
+            if not 0 < getattr(self, option) < math.inf:
+                raise InputError(f"a {option} above 0", getattr(self, option))
+        if not 0 <= self.restraint < math.inf:
+            raise InputError("restraint of 0 or more", self.restraint)
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"a seed from 0 to {LARGEST_SEED}", self.seed)
 
     @property
     def is_fitted(self) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cladewise import ops
 from cladewise.errors import InputError
-from cladewise.predictions import LevelSoftmax, Prediction, level_layout
+from cladewise.predictions import LevelSoftmax, Prediction, best_nodes, level_layout
 from cladewise.taxonomy.levels import chosen_levels
 
 Shift = Literal["none", "level-min"]
@@ -87,7 +87,7 @@ class Sources:
             lowest = lowest.masked_fill(lowest == torch.inf, 0.0)
             part = (part.masked_fill(absent, 0.0) - lowest).masked_fill(absent, 0.0)
             if 0 < top < part.shape[-1]:
-                best = part.topk(top, dim=-1).indices
+                best = best_nodes(part, torch.arange(part.shape[-1], device=part.device), top)  # the first of equals
                 part = torch.zeros_like(part).scatter(-1, best, part.gather(-1, best))
             parts.append(part)
         return torch.cat(parts, dim=-1) if parts else raw

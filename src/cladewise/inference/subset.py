@@ -64,10 +64,11 @@ class Subset(Inference):
     allowed: str | Path | Sequence[int | str | Sequence[str]] = ()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.allowed, str | Path):
-            entries = (
-                v if isinstance(v, str) else tuple(v) if isinstance(v, Sequence) else int(v) for v in self.allowed
-            )
+        allowed = self.allowed
+        if isinstance(allowed, str | Path) and Path(allowed) == Path():  # an empty text names no file
+            allowed = ()
+        if not isinstance(allowed, str | Path):
+            entries = (v if isinstance(v, str) else tuple(v) if isinstance(v, Sequence) else int(v) for v in allowed)
             object.__setattr__(self, "allowed", tuple(entries))
 
     def __call__(self, prediction: Prediction) -> Prediction:

@@ -170,7 +170,8 @@ class HACE(Loss):
     r"""Hierarchy-aware cross-entropy, with horizontal smoothing as an option (HACE-smooth: ``smoothing=0.1``).
 
     See :func:`hace` for the loss on one path. Smoothing first gives each other label ``smoothing / (M - 1)`` of the
-    target's mass, :math:`M` being the number of leaves (or nodes), and then dilutes each share up its own path.
+    target's mass, :math:`M` being the number of leaves (or nodes), and then dilutes each share up its own path. A target
+    that is none of those, an internal one where leaves receive, gives such a share to all ``M``.
 
     Args:
         taxonomy: The label tree.

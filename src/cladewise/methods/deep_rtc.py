@@ -54,4 +54,5 @@ class DeepRTCMethod(Method):
         return DeepRTC(taxonomy, form=self.form, rho=self.rho, sampling_weight=self.sampling_weight)
 
     def decision(self) -> Decision:
-        return Greedy(self.gate, on="step") if self.form == "original" else Leaf()
+        gated = Greedy(self.gate, on="step")
+        return gated if self.form == "original" else Leaf()

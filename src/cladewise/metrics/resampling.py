@@ -69,8 +69,9 @@ def curve_intervals(
     if samples < 1:
         raise InputError("at least one resample", samples)
     curve = operating_curve(sequence, target, taxonomy, measure=measure)
+    at = {percent_name(x): x for x in recall_at}  # equal to ten digits is one name, and one number
     values = {"ap": curve.average_precision, "ac": curve.average_correct}
-    values |= {percent_name(x): curve.recall_at(x) for x in recall_at}
+    values |= {name: curve.recall_at(x) for name, x in at.items()}
     count = sequence.num_images
     if count == 0:
         return {name: Interval(np.nan, np.nan, np.nan, 0) for name in values}
@@ -88,7 +89,7 @@ def curve_intervals(
         later = (change * weight[image]).cumsum(-1)[:, ends]
         recall, precision, correct = torch.cat([first[:, None], first[:, None] + later], -1) / count
         area = [pareto_integral(recall, of) for of in (precision, correct)]
-        drawn[sample] = torch.stack([*area, *(best_at(correct, recall, x) for x in recall_at)]).cpu().numpy()
+        drawn[sample] = torch.stack([*area, *(best_at(correct, recall, x) for x in at.values())]).cpu().numpy()
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return {n: Interval(v, float(a), float(b), count) for (n, v), a, b in zip(values.items(), low, high, strict=True)}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cladewise.errors import InputError
@@ -42,11 +42,16 @@ def load(path: Path, taxonomy: Taxonomy) -> tuple[Prediction, dict[str, Tensor],
     """The prediction, the further tensors and the header of a file that :func:`to_bytes` made.
 
     Raises:
-        InputError: The file was written for another taxonomy or by a newer version.
+        InputError: The file is no such file, or was written for another taxonomy or by a newer version.
     """
-    with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
-        about: dict[str, str] = dict(file.metadata() or {})
-        tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    try:
+        with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
+            about: dict[str, str] = dict(file.metadata() or {})
+            tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(
+            "scores in safetensors", str(error), at=str(path), advice="Delete the file: it is made again."
+        ) from None
     if about.get("taxonomy") != taxonomy.fingerprint:
         raise InputError(
             f"scores for taxonomy {taxonomy.fingerprint}",
