@@ -187,7 +187,7 @@ def available() -> dict[str, Path]:
 
     Example:
         >>> sorted(available())
-        ['scores-and-curves-emoji', 'scores-and-curves-grocery']
+        ['levels-emoji', 'levels-grocery', 'scores-and-curves-emoji', 'scores-and-curves-grocery']
     """
     return {path.stem: path for path in sorted(BUNDLED.glob("*.toml"))}
 
