@@ -247,7 +247,10 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
         ("evaluate", "runs/hace", "--inference", "subset:allowed=unknown.txt"),
         "a label of the taxonomy, but got 'unicorn' at unknown.txt:2",
     ),
-    "subset of nothing": (("evaluate", "runs/hace", "--inference", "subset:allowed="), "one allowed node, but got none"),
+    "subset of nothing": (
+        ("evaluate", "runs/hace", "--inference", "subset:allowed="),
+        "one allowed node, but got none",
+    ),
     "empty subset": (("evaluate", "runs/hace", "--inference", "subset:allowed=blank.txt"), "but got none at blank.txt"),
     "cost": (
         ("evaluate", "runs/hace", "--decision", "crm:cost=costs.csv"),

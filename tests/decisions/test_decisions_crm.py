@@ -131,7 +131,9 @@ def test_an_array_is_in_the_order_of_the_taxonomy(tmp_path: Path) -> None:
     (tmp_path / "d.npy").rename(tmp_path / "D.NPY")
     torch.testing.assert_close(CRM(cost=str(tmp_path / "D.NPY")).risk(flat()), CRM().risk(flat()))
     np.save(tmp_path / "c.npy", heights(t9()).numpy() * 1j)
-    with pytest.raises(InputError, match=r"a table of costs, but got Cannot cast array data from dtype\('complex128'\)"):
+    with pytest.raises(
+        InputError, match=r"a table of costs, but got Cannot cast array data from dtype\('complex128'\)"
+    ):
         CRM(cost=str(tmp_path / "c.npy"))(flat())
 
 

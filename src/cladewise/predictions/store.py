@@ -49,7 +49,9 @@ def load(path: Path, taxonomy: Taxonomy) -> tuple[Prediction, dict[str, Tensor],
             about: dict[str, str] = dict(file.metadata() or {})
             tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise InputError("scores in safetensors", str(error), at=str(path), advice="Delete the file: it is made again.") from None
+        raise InputError(
+            "scores in safetensors", str(error), at=str(path), advice="Delete the file: it is made again."
+        ) from None
     if about.get("taxonomy") != taxonomy.fingerprint:
         raise InputError(
             f"scores for taxonomy {taxonomy.fingerprint}",
