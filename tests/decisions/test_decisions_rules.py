@@ -47,6 +47,8 @@ def test_golden_all_node_softmax_decides_by_logits() -> None:
     answer = NodeArgmax()(NodeSoftmax(t9(), theta()))
     assert answer.node.item() == t9_nodes(5)[0]
     assert answer.log_prob.exp().item() == pytest.approx(0.256585, abs=1e-6)
+    # the five best are of all nine: 5, 7, then the inner nodes 1 and 2, equal, and 4
+    assert NodeSoftmax(t9(), theta()).ranking(5).tolist() == t9_nodes(5, 7, 1, 2, 4)
 
 
 def test_node_argmax_may_stop_at_an_internal_node_and_skips_a_root_without_score() -> None:

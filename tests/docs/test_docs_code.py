@@ -132,6 +132,22 @@ def test_tables_hold_every_part(tables: ModuleType) -> None:
             assert f"| `{field.name}` |" in text
 
 
+def test_the_page_of_golden_values_names_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "golden-values.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| part |")]
+    named = [re.fullmatch(r"\|.*\| `(tests/[\w/]+\.py)::(\w+)` \|", row) for row in rows]
+    assert all(named), [row for row, found in zip(rows, named, strict=True) if not found]
+    tests = {
+        file.relative_to(ROOT).as_posix(): set(re.findall(r"^def (test_\w+)\(", file.read_text(encoding="utf-8"), re.M))
+        for file in (ROOT / "tests").rglob("test_*.py")
+    }
+    listed = {(found[1], found[2]) for found in named if found}
+    assert len(listed) == len(rows)
+    assert [test for test in listed if test[1] not in tests.get(test[0], ())] == []
+    golden = {(file, name) for file, names in tests.items() for name in names if name.startswith("test_golden")}
+    assert golden <= listed, golden - listed
+
+
 def test_the_readme_lists_the_methods_there_are() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Methods")[2].partition("##")[0]
     assert set(re.findall(r"^\| `([\w-]+)` \|", text, re.M)) == set(methods.available())

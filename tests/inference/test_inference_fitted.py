@@ -14,6 +14,7 @@ from cladewise import inference
 from cladewise.errors import InputError
 from cladewise.inference import BottomUp, DifferentiableDiffusion, Diffusion, FittableChain, Subset, chain
 from cladewise.inference.level_loss import level_loss, restraint_weights
+from cladewise.losses import flat_softmax
 from cladewise.predictions import Fittable, LeafSoftmax, LevelSoftmax, NodeSigmoid, level_width
 from cladewise.taxonomy import Taxonomy
 from reference import inference_twin, trees
@@ -87,6 +88,21 @@ def test_loss_is_its_twin(tree_and_targets: tuple[Taxonomy, list[int]], restrain
     single = level_loss(torch.tensor(scores).float(), torch.tensor(targets), taxonomy, weights)
     np.testing.assert_allclose(single, wanted, rtol=1e-4, atol=1e-4)
     assert torch.autograd.gradcheck(lambda x: level_loss(x, torch.tensor(targets), taxonomy, weights), given_scores)
+
+
+def test_without_restraint_the_loss_is_that_of_every_ancestor() -> None:
+    """The marginalisation loss of Dhall et al., 2020: a negative log-likelihood a level, never less than the leaf's."""
+    taxonomy = Taxonomy.from_paths([("a", "b", "c"), ("a", "b", "d"), ("a", "e", "f"), ("g", "h", "i")])
+    leaves = torch.tensor(taxonomy.leaf_nodes.copy())
+    scores = torch.randn(len(leaves), len(leaves), dtype=torch.float64)
+    ancestors = torch.tensor([taxonomy.path(int(leaf)) for leaf in leaves])[:, 1:]
+    expected = sum(flat_softmax(scores, column, taxonomy) for column in ancestors.unbind(1))
+    loss = level_loss(scores, leaves, taxonomy)
+    torch.testing.assert_close(loss, expected)
+    assert (loss >= flat_softmax(scores, leaves, taxonomy)).all()
+    assert (level_loss(scores, leaves, taxonomy, restraint_weights(3, 1.0)) >= loss).all()  # restraint is a price
+    chain = Taxonomy.from_paths([("a", "b", "c")])  # one class a level: nothing to be wrong about
+    assert level_loss(torch.ones(1, 1), torch.tensor([3]), chain, restraint_weights(3, 1.0)).item() == 0
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -127,6 +127,18 @@ def test_hxe_without_discount_is_cross_entropy() -> None:
     torch.testing.assert_close(HXE(RAGGED, 0.0)(logits, LEAVES), FlatSoftmax(RAGGED)(logits, LEAVES))
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 3.0])
+@pytest.mark.parametrize("logits", ["leaf", "conditional"])
+def test_the_three_scalings_of_hxe_differ_by_a_constant(logits: str, alpha: float) -> None:
+    losses = {w: HXE(RAGGED, alpha, w, logits) for w in ("parent-depth", "child-depth", "normalised")}  # type: ignore[arg-type]
+    target = torch.arange(RAGGED.num_nodes)
+    scores = torch.randn(RAGGED.num_nodes, losses["child-depth"].num_outputs, dtype=torch.float64)
+    values = {w: loss(scores, target) for w, loss in losses.items()}
+    torch.testing.assert_close(values["parent-depth"], math.exp(alpha) * values["child-depth"])
+    all_nodes = np.exp(-alpha * RAGGED.depth).sum()  # the root too
+    torch.testing.assert_close(values["normalised"], values["child-depth"] / all_nodes)
+
+
 def test_trees_of_depth_one() -> None:
     star = Taxonomy.from_parents([-1, 0, 0, 0], ["root", "a", "b", "c"])
     target = torch.tensor([1, 2, 3])

@@ -406,7 +406,7 @@ def test_no_image_has_no_interval() -> None:
             "a measure: information, depth, but got 'edges'",
         ),
         (
-            lambda: OperatingCurves(t9(), measure="edges").add(*golden_sequence()),  # type: ignore[arg-type]
+            lambda: OperatingCurves(t9(), measure="edges"),  # type: ignore[arg-type]
             "a measure: information, depth, but got 'edges'",
         ),
         (

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,10 +14,13 @@ from cladewise.metrics import (
     RANKING_LENGTH,
     at_levels,
     column_names,
+    cpb,
+    depth_scores,
     evaluate,
     full_path,
     hd_at_k,
     hierarchical_distance,
+    information_scores,
     level_correct,
     mistake_severity,
     sibling,
@@ -50,6 +55,33 @@ def test_golden_ranking_distances() -> None:
     assert hd_at_k(ranking, target, 1, t9()) == 1
     assert hd_at_k(ranking, target, 2, t9()) == 2
     assert evaluate(Leaf()(prediction), ranking, target, t9())["hd@1"] == 1
+
+
+def test_golden_scores_of_shared_paths() -> None:
+    target, predicted = nodes(5, 5, 5, 5, 8), nodes(4, 1, 5, 0, 2)
+    scores = information_scores(predicted, target, t9())
+    shared = math.log2(2.5) / math.log2(5)
+    assert scores.recall.tolist() == pytest.approx([shared, shared, 1, 0, shared])
+    assert scores.precision.tolist() == pytest.approx([shared, 1, 1, 1, 1])
+    assert scores.f1.tolist() == pytest.approx([0.569323, 0.725565, 1, 0, 0.725565], abs=1e-6)
+    assert scores.correct.tolist() == [0, 1, 1, 1, 1]
+    only_child = information_scores(nodes(6), nodes(8), t9())  # says what its parent 2 says
+    assert [x.item() for x in only_child] == pytest.approx([shared, 1, 0.725565, 1], abs=1e-6)
+    depth = depth_scores(torch.cat([predicted, nodes(6)]), torch.cat([target, nodes(8)]), t9())
+    assert depth.recall.tolist() == pytest.approx([1 / 2, 1 / 2, 1, 0, 1 / 3, 2 / 3])
+    assert depth.precision.tolist() == pytest.approx([1 / 2, 1, 1, 1, 1, 1])
+    assert depth.f1.tolist() == pytest.approx([1 / 2, 2 / 3, 1, 0, 1 / 2, 4 / 5])
+
+
+def test_golden_correctly_predicted_bits() -> None:
+    predicted, target = nodes(5, 1, 2, 6, 0, 4, 7), nodes(5, 5, 7, 7, 7, 5, 2)
+    assert cpb(predicted, target, t9()).tolist() == pytest.approx([1, 3 / 5, 3 / 5, 3 / 5, 0, 0, 3 / 5])
+
+
+def test_golden_published_severity() -> None:
+    # cross-entropy on tieredImageNet-H and on iNaturalist 2019: top-1, hd@1 and severity of one row belong together
+    for top1, distance, severity in ((0.6880, 2.2039, 7.0637), (0.5971, 0.9592, 2.3808)):
+        assert (1 - top1) * severity == pytest.approx(distance, abs=2e-4)
 
 
 def test_distances_at_internal_nodes() -> None:

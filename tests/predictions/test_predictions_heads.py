@@ -100,8 +100,22 @@ def test_closed_forms_of_a_star_and_of_no_information() -> None:
         torch.testing.assert_close(kind(star, logits).log_prob, flat)
     with_root = torch.cat([torch.full((3, 1), -torch.inf), logits], 1)
     torch.testing.assert_close(NodeSoftmax(star, with_root).log_prob, flat)
+    even = LeafSoftmax(t9(), torch.zeros(1, 5)).log_prob.exp()[0]
+    torch.testing.assert_close(even, torch.tensor(t9().num_leaves_under / 5).float())
     nothing = SiblingSoftmax(t9(), torch.zeros(1, 8)).log_prob.exp()[0]
     assert nothing[t9().leaf_nodes.copy()].sort().values.tolist() == pytest.approx([1 / 6] * 4 + [1 / 3])
+
+
+@given(taxonomy=taxonomies(), seed=st.integers(0, 10**6))
+@settings(max_examples=40, deadline=None)
+def test_mass_below_a_node_is_its_energy_over_that_of_the_root(taxonomy: Taxonomy, seed: int) -> None:
+    """Soft-max-margin's sums of an all-node softmax and descendant softmax's energies are one map."""
+    theta = 3 * torch.randn(taxonomy.num_nodes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    energy = theta.clone()
+    for node in range(taxonomy.num_nodes - 1, 0, -1):  # children come after their parents
+        parent = int(taxonomy.parents[node])
+        energy[parent] = torch.logaddexp(energy[parent], energy[node])
+    torch.testing.assert_close(NodeSoftmax(taxonomy, theta).log_prob, energy - energy[0])
 
 
 @pytest.mark.parametrize("kind", [*BY_NODE, LeafSoftmax, NodeSoftmax, LevelSoftmax])

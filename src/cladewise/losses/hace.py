@@ -170,8 +170,8 @@ class HACE(Loss):
     r"""Hierarchy-aware cross-entropy, with horizontal smoothing as an option (HACE-smooth: ``smoothing=0.1``).
 
     See :func:`hace` for the loss on one path. Smoothing first gives each other label ``smoothing / (M - 1)`` of the
-    target's mass, :math:`M` being the number of leaves (or nodes), and then dilutes each share up its own path. A target
-    that is none of those, an internal one where leaves receive, gives such a share to all ``M``.
+    target's mass, :math:`M` being the number of leaves (or nodes), and then dilutes each share up its own path. An
+    internal target is no leaf: where leaves receive, all ``M`` of them get such a share.
 
     Args:
         taxonomy: The label tree.

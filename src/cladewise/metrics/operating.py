@@ -26,6 +26,17 @@ Measure = Literal["information", "depth"]
 SCORES = {"information": information_scores, "depth": depth_scores}
 
 
+def checked(measure: Measure) -> Measure:
+    """The measure, if it is one.
+
+    Raises:
+        InputError: There is no such measure.
+    """
+    if measure not in SCORES:
+        raise InputError(f"a measure: {', '.join(SCORES)}", repr(measure))
+    return measure
+
+
 class OperatingCurve:
     """Mean scores over the images at every threshold where an answer changes, from the root towards the leaves.
 
@@ -146,12 +157,11 @@ class Steps:
         Raises:
             InputError: There is not one label for each image, or no such measure.
         """
-        if measure not in SCORES:
-            raise InputError(f"a measure: {', '.join(SCORES)}", repr(measure))
+        scores_of = SCORES[checked(measure)]
         if target.shape != (sequence.num_images,):
             raise InputError(f"a label for each of {sequence.num_images} images", f"shape {list(target.shape)}")
         image = sequence.image
-        scores = SCORES[measure](sequence.node, target[image], taxonomy)
+        scores = scores_of(sequence.node, target[image], taxonomy)
         units = to_units(torch.stack([scores.recall, scores.precision, scores.correct], -1))
         later = torch.ones_like(image, dtype=torch.bool)
         later[sequence.offsets[:-1]] = False
@@ -208,6 +218,9 @@ class OperatingCurves(Metric):
         measure: What recall and precision are counted in, ``"information"`` or ``"depth"``.
         options: Options of :class:`torchmetrics.Metric`.
 
+    Raises:
+        InputError: There is no such measure.
+
     Example:
         >>> from cladewise.predictions import LeafSoftmax
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
@@ -234,7 +247,7 @@ class OperatingCurves(Metric):
     ) -> None:
         super().__init__(**options)
         self.taxonomy, self.min_prob = taxonomy, min_prob
-        self.measure: Measure = measure
+        self.measure: Measure = checked(measure)
         self.add_state("start", torch.zeros(3, dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("rank", [], dist_reduce_fx="cat")

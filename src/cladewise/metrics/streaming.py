@@ -22,9 +22,9 @@ GRID = float(1 << 30)
 class HierarchicalMetrics(Metric):
     """Means of all metrics over every image seen, on all processes.
 
-    Only a sum and a number of images is kept for each metric. What is summed are whole multiples of 2⁻³⁰, exact in double
-    precision for sums up to eight million, so the value depends neither on the size and order of the batches nor on how
-    many images fell to which process, to the last bit; no image is counted twice or dropped.
+    Only a sum and a number of images is kept for each metric. What is summed are whole multiples of 2⁻³⁰, exact in
+    double precision for sums up to eight million. So the value depends neither on the size and order of the batches nor
+    on how many images fell to which process, to the last bit; no image is counted twice or dropped.
 
     Args:
         taxonomy: The label tree.
