@@ -12,9 +12,10 @@ from cladewise import InputError, Taxonomy
 from cladewise.records import counts
 from cladewise.records.layout import RunFolder
 from cladewise.report import write_page
+from cladewise.report.count_charts import counts_sections
 from cladewise.report.export_pictures import write_pictures
 from cladewise.report.groups import group_runs
-from cladewise.report.label_counts import _at_level, counts_sections, level_counts, training_data
+from cladewise.report.label_counts import at_level, level_counts, training_data
 from cladewise.report.run import read_run
 
 ragged = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(tuple), min_size=1, max_size=12)
@@ -47,7 +48,7 @@ def test_counts_at_a_level_against_counting_one_by_one(paths, data):
                 expected[[v for v in tree.path(label) if tree.level[v] <= level][-1]] += 1
             else:
                 above += 1
-        total, left_out = _at_level(number, level, tree)
+        total, left_out = at_level(number, level, tree)
         assert total.tolist() == expected.tolist()
         assert left_out == above
         assert total.sum() == total[tree.level_nodes(level)].sum(), "every image is of a label of the level"

@@ -17,7 +17,8 @@ from cladewise.report import write_page
 from cladewise.report.export_pictures import write_pictures
 from cladewise.report.groups import group_runs
 from cladewise.report.run import read_run
-from cladewise.report.transitions import naive_matrix, shrunk, transition_rows, transitions_of
+from cladewise.report.transition_charts import shrunk, transition_rows
+from cladewise.report.transitions import naive_matrix, transitions_of
 
 ragged = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(tuple), min_size=1, max_size=12)
 

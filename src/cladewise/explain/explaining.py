@@ -161,12 +161,11 @@ class _Explainer:
                 self._level_maps(network, layers[network.level], images, batch.nodes, pictures, stems)
                 for network in networks
             ]
-            for stem, index, node, picture, *told in zip(
-                stems, batch.index.tolist(), batch.nodes.tolist(), pictures, *maps, strict=True
-            ):
-                self._save(picture, f"{stem}.webp")
-                told = tuple(each for each in told if each is not None)
-                explained.append(ExplainedImage(dataset.paths[index], node if labelled else None, f"{stem}.webp", told))
+            for place, stem in enumerate(stems):
+                self._save(pictures[place], f"{stem}.webp")
+                path, label = dataset.paths[int(batch.index[place])], int(batch.nodes[place])
+                told = tuple(each for of_level in maps if (each := of_level[place]) is not None)
+                explained.append(ExplainedImage(path, label if labelled else None, f"{stem}.webp", told))
         return Explanations(
             split=self.folder.name,
             method="grad-cam",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -88,12 +89,14 @@ def _spatial_outputs(network: nn.Module, images: Tensor) -> list[tuple[str, nn.M
             handle.remove()
     if not (outputs and scores.requires_grad):
         return []
-    gradients = torch.autograd.grad(scores.max(), [output for *_, output in outputs], allow_unused=True)
-    runs = [module for _, module, _ in outputs]
+    gradients: Sequence[Tensor | None] = torch.autograd.grad(
+        scores.max(), [output for *_, output in outputs], allow_unused=True
+    )
+    runs = Counter(name for name, *_ in outputs)
     return [
         place
         for place, gradient in zip(outputs, gradients, strict=True)
-        if gradient is not None and sum(module is place[1] for module in runs) == 1
+        if gradient is not None and runs[place[0]] == 1
     ]
 
 

@@ -93,15 +93,17 @@ def read(file: Path) -> Explanations:
         version = content.pop("schema_version")
         if version != SCHEMA_VERSION:
             raise InputError(f"schema_version {SCHEMA_VERSION}", version, at=str(file), advice=_ADVICE)
-        images = tuple(
-            ExplainedImage(**{**image, "maps": tuple(LevelMap(**each) for each in image["maps"])})
-            for image in content.pop("images")
-        )
+        images = tuple(_image(image) for image in content.pop("images"))
         layers = {int(level): name for level, name in content.pop("layers").items()}
         skipped = tuple((str(path), str(reason)) for path, reason in content.pop("skipped"))
         return Explanations(**content, layers=layers, images=images, skipped=skipped)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise InputError("an index of explanations", f"{error!r}", at=str(file), advice=_ADVICE) from None
+
+
+def _image(content: dict[str, Any]) -> ExplainedImage:
+    maps = tuple(LevelMap(**each) for each in content["maps"])
+    return ExplainedImage(content["path"], content["true"], content["picture"], maps)
 
 
 _ADVICE = "Make it again: cladewise explain RUN."

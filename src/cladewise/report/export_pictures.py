@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from cladewise.report.groups import Group
 from cladewise.report.label_counts import TrainingData, level_counts, training_data
 from cladewise.report.picture_drawings import class_drawing, counts_drawing, explanation_drawing, transition_drawing
 from cladewise.report.tabular_files import write_csv
-from cladewise.report.transitions import Transition, transitions_of
+from cladewise.report.transitions import UP, Transition, transitions_of
 from cladewise.taxonomy import Taxonomy
 
 LEAST_PROBABILITY = 0.0005
@@ -45,7 +46,7 @@ def write_pictures(groups: Sequence[Group], folder: Path, baseline: Group) -> li
     for found in transitions:
         order, coarse, fine = found.kind
         ends = [file_name(taxonomy.level_names[level - 1]) for level in (fine, coarse)]
-        ends = ends if order == "f2c" else ends[::-1]
+        ends = ends if order == UP else ends[::-1]
         written += save(transition_drawing(found, groups), folder / f"transitions-{'-to-'.join(ends)}")
     if transitions:
         written.append(write_csv(_transition_rows(transitions, groups, taxonomy), folder / "transitions.csv"))
@@ -133,7 +134,7 @@ def _count_rows(data: Sequence[TrainingData], taxonomy: Taxonomy, split: str) ->
 def _write_explanations(groups: Sequence[Group], folder: Path) -> list[Path]:
     """A drawing for each group and split, and a table of all nodes and probabilities."""
     written: list[Path] = []
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for group, run, found in explained_runs(groups):
         taxonomy = run.taxonomy
         for where, content in found:

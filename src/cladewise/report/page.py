@@ -13,13 +13,14 @@ from plotly.offline import get_plotlyjs
 from cladewise.atomic import writing
 from cladewise.errors import InputError
 from cladewise.records import Tree
-from cladewise.report.class_accuracy import class_accuracies, class_charts
+from cladewise.report.class_accuracy import class_accuracies
+from cladewise.report.class_charts import class_charts
+from cladewise.report.count_charts import EVALUATED, TRAINING, counts_sections
 from cladewise.report.curves import curve_charts
 from cladewise.report.explanations import explanations_of
 from cladewise.report.figure import DASH_ARRAYS, Chart, color
 from cladewise.report.groups import Group, baseline_of, group_runs
 from cladewise.report.heights import height_chart
-from cladewise.report.label_counts import EVALUATED, TRAINING, counts_sections
 from cladewise.report.levels import level_chart
 from cladewise.report.lines import lines_of
 from cladewise.report.mistakes import mistakes_of
@@ -31,7 +32,8 @@ from cladewise.report.resources import resource_table
 from cladewise.report.run import read_run
 from cladewise.report.spread_table import calibration_table, decision_table, operating_table
 from cladewise.report.table import further_table, make_table
-from cladewise.report.transitions import gradient, scale_ticks, transition_rows, transitions_of
+from cladewise.report.transition_charts import gradient, scale_ticks, transition_rows
+from cladewise.report.transitions import transitions_of
 from cladewise.report.tree import tree_section
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
@@ -16,23 +17,16 @@ from PIL import Image
 
 from cladewise.records.explanations import ExplainedImage, Explanations
 from cladewise.report.class_accuracy import ClassAccuracy, bars_of, others
+from cladewise.report.count_charts import BARS_UP_TO, EVALUATED, NONE, TRAINING, imbalance, ticks
 from cladewise.report.drawings import STYLE
 from cladewise.report.explanations import verdict
 from cladewise.report.figure import NEUTRAL, color
 from cladewise.report.groups import Group
-from cladewise.report.label_counts import (
-    BARS_UP_TO,
-    EVALUATED,
-    NONE,
-    TRAINING,
-    LevelCounts,
-    TrainingData,
-    imbalance,
-    ticks,
-)
+from cladewise.report.label_counts import LevelCounts, TrainingData
 from cladewise.report.node_names import axis_names
 from cladewise.report.run import FloatArray, Run
-from cladewise.report.transitions import COLOR_STOPS, MOST_NAMES, Transition, block_size, shrunk
+from cladewise.report.transition_charts import COLOR_STOPS, MOST_NAMES, block_size, shrunk
+from cladewise.report.transitions import UP, Transition
 from cladewise.taxonomy import Taxonomy
 
 INK = {"": "#1d2522", "right": "#17704f", "wrong": "#b23a2e"}
@@ -87,7 +81,7 @@ def transition_drawing(found: Transition, groups: Sequence[Group]) -> Figure:
         figure = Figure(figsize=(7.2, panel * down + 0.9), layout="constrained")
         panels = figure.subplots(down, across, squeeze=False)
         for place, (axes, matrix, label) in enumerate(zip(panels.flat, matrices, labels, strict=False)):
-            image = _heat(axes, shrunk(matrix, height, width))
+            _heat(axes, shrunk(matrix, height, width))
             axes.set_title(label, fontsize=9, loc="left")
             _name_rows(axes, found, taxonomy)
             axes.set_ylabel(f"{taxonomy.level_names[coarse - 1]} ({found.rows.size:,})")
@@ -95,23 +89,24 @@ def transition_drawing(found: Transition, groups: Sequence[Group]) -> Figure:
                 axes.set_xlabel(f"{taxonomy.level_names[fine - 1]} ({found.columns.size:,})")
         for axes in panels.flat[len(matrices) :]:
             axes.set_axis_off()
-        bar = figure.colorbar(image, ax=panels, orientation="horizontal", shrink=0.5, aspect=40, pad=0.02)
+        scale = ScalarMappable(PowerNorm(0.5, 0, 1), color_map())
+        bar = figure.colorbar(scale, ax=panels, orientation="horizontal", shrink=0.5, aspect=40, pad=0.02)
         values = [value for value, _ in COLOR_STOPS]
         bar.ax.xaxis.set_major_locator(FixedLocator(values))
         bar.ax.xaxis.set_major_formatter(FixedFormatter([f"{100 * value:g}" for value in values]))
         bar.ax.xaxis.set_minor_locator(NullLocator())
-        given = "column" if order == "f2c" else "row"
+        given = "column" if order == UP else "row"
         bar.set_label(f"probability, % (a {given} sums to 100)")
     return figure
 
 
-def _heat(axes: Axes, cells: FloatArray) -> mpl.image.AxesImage:
+def _heat(axes: Axes, cells: FloatArray) -> None:
     axes.grid(visible=False)
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(True)
-    return axes.imshow(
+    axes.imshow(
         cells, cmap=color_map(), norm=PowerNorm(0.5, 0, 1), aspect="auto", interpolation="nearest", rasterized=True
     )
 
