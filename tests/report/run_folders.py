@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 import tomli_w
 from PIL import Image, ImageDraw
-from safetensors.numpy import save_file
 
 from cladewise import Taxonomy
 from cladewise.records import counts, explanations
 from cladewise.records.explanations import OF_FILES, ExplainedImage, Explanations, LevelMap
 from cladewise.records.layout import SCHEMA_VERSION, RunFolder
+from cladewise.records.transitions import Order, Transitions, write_transitions
 
 PATHS = [
     ("animals", "birds", "warbler <b>&amp;</b>"),
@@ -204,21 +204,27 @@ class RunMaker:
         )
 
     def write_transitions(
-        self, path: Path, *, order: str = "f2c", leak: float = 0.1, seed: int = 0, levels: Sequence[int] = ()
-    ) -> dict[str, np.ndarray]:
-        """Transition matrices that follow the tree but for a made-up leak."""
-        levels = list(levels) or list(range(1, self.taxonomy.num_levels + 1))
-        generator, tensors = np.random.default_rng(seed), {}
+        self,
+        path: Path,
+        *,
+        order: Order = "f2c",
+        leak: float = 0.1,
+        seed: int = 0,
+        levels: Sequence[int] = (),
+        known: Taxonomy | None = None,
+    ) -> dict[int, np.ndarray]:
+        """Transition matrices that follow the tree but for a made-up leak; ``known`` is the tree of the network."""
+        levels = tuple(levels) or tuple(range(1, self.taxonomy.num_levels + 1))
+        generator, means = np.random.default_rng(seed), {}
         for coarse, fine in itertools.pairwise(levels):
             rows, columns = self.taxonomy.level_nodes(coarse), self.taxonomy.level_nodes(fine)
             inside = rows[:, None] == self.taxonomy.at_level(coarse)[columns][None]
             matrix = (1 - leak) * inside + leak * generator.uniform(size=inside.shape)
             matrix /= matrix.sum(axis=0 if order == "f2c" else 1, keepdims=True)
-            tensors[f"level_{coarse}"] = matrix.astype(np.float32)
-        file = RunFolder(path).transitions("test")
-        file.parent.mkdir()
-        save_file(tensors, file, metadata={"about": json.dumps({"order": order, "levels": levels})})
-        return tensors
+            means[coarse] = matrix.astype(np.float32)
+        kept = Transitions(order, levels, means, 66, {"taxonomy": (known or self.taxonomy).fingerprint})
+        write_transitions(RunFolder(path).transitions("test"), kept, self.taxonomy)
+        return means
 
     def write_explanations(self, path: Path, *, split: str = "test", rows: Sequence[int] = (0, 8, 20)) -> Explanations:
         """Pictures of single colours that stand for maps; every second image is answered with its label."""

@@ -13,12 +13,13 @@ from safetensors.numpy import save_file
 
 from cladewise import InputError, Taxonomy
 from cladewise.records.layout import RunFolder
+from cladewise.records.transitions import naive_transition
 from cladewise.report import write_page
 from cladewise.report.export_pictures import write_pictures
 from cladewise.report.groups import group_runs
 from cladewise.report.run import read_run
 from cladewise.report.transition_charts import shrunk, transition_rows
-from cladewise.report.transitions import naive_matrix, transitions_of
+from cladewise.report.transitions import transitions_of
 
 ragged = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(tuple), min_size=1, max_size=12)
 
@@ -41,7 +42,7 @@ def test_naive_matrices_against_walking_the_paths(paths):
     tree = Taxonomy.from_paths(paths)
     for coarse in range(1, tree.num_levels):
         for fine in range(coarse + 1, tree.num_levels + 1):
-            up, down = naive_matrix(tree, "f2c", coarse, fine), naive_matrix(tree, "c2f", coarse, fine)
+            up, down = (naive_transition(tree, coarse, fine, order) for order in ("f2c", "c2f"))
             rows, columns = tree.level_nodes(coarse).tolist(), tree.level_nodes(fine).tolist()
             assert up.shape == down.shape == (len(rows), len(columns))
             for i, row in enumerate(rows):
@@ -52,7 +53,7 @@ def test_naive_matrices_against_walking_the_paths(paths):
                 ]
                 for j in range(len(columns)):
                     assert up[i, j] == (j in below)
-                    assert down[i, j] == (1 / len(below) if j in below else 0)
+                    assert down[i, j] == (np.float32(1 / len(below)) if j in below else 0)
             assert (up.sum(axis=0) == 1).all()
 
 
@@ -75,7 +76,7 @@ def test_seeds_are_averaged_and_groups_without_are_left_out(learnt, taxonomy):
     for each in found:
         assert list(each.learnt) == [1]
         coarse = each.kind[1]
-        mean = np.mean([made[f"level_{coarse}"] for made in matrices], axis=0)
+        mean = np.mean([made[coarse] for made in matrices], axis=0)
         assert each.learnt[1] == pytest.approx(mean, abs=1e-6)
         assert each.rows.tolist() == taxonomy.level_nodes(coarse).tolist()
 
@@ -147,15 +148,20 @@ def test_the_page_shows_them_or_leaves_the_section_out(learnt, tmp_path):
     [
         (
             {"level_1": np.ones((3, 3), np.float32)},
-            {"order": "f2c", "levels": [1, 2, 3]},
+            {"order": "f2c", "levels": [1, 2, 3], "num_images": 1},
             r"level_1 of shape \[2, 6\], but got \[3, 3\]",
         ),
         (
             {"level_1": np.ones((2, 6), np.float32)},
-            {"order": "up", "levels": [1, 2]},
-            "the order f2c or c2f, but got 'up'",
+            {"order": "up", "levels": [1, 2], "num_images": 1},
+            "an order: f2c or c2f, but got 'up'",
         ),
-        ({"level_1": np.ones((2, 6), np.float32)}, {"order": "f2c"}, "matrices with their levels and order"),
+        (
+            {"level_2": np.ones((2, 6), np.float32)},
+            {"order": "f2c", "levels": [1, 2], "num_images": 1},
+            r"matrices of the levels \(1,\), but got of \(2,\)",
+        ),
+        ({"level_1": np.ones((2, 6), np.float32)}, {"order": "f2c"}, "a file of mean transitions"),
     ],
 )
 def test_matrices_of_something_else(maker, tensors, about, text):
@@ -166,8 +172,14 @@ def test_matrices_of_something_else(maker, tensors, about, text):
     with pytest.raises(InputError, match=text):
         transitions_of(groups_of([folder]))
     file.write_bytes(b"no tensors")
-    with pytest.raises(InputError, match="matrices with their levels and order"):
+    with pytest.raises(InputError, match="a file of mean transitions"):
         transitions_of(groups_of([folder]))
+
+
+def test_a_network_that_knows_another_tree_has_no_place_here(maker):
+    folder = maker.write("f")
+    maker.write_transitions(folder, known=Taxonomy.from_paths([("a",), ("b",)]))
+    assert transitions_of(groups_of([folder])) == []
 
 
 def test_the_files_hold_every_pair_that_matters(learnt, tmp_path):

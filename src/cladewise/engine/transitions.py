@@ -102,9 +102,9 @@ def keep_transitions(run: Run, split: str, means: TransitionMeans) -> None:
     found = means.found()
     if found is None:
         return
-    about = {"model": run.model_hash, "taxonomy": run.taxonomy.fingerprint}
+    about = {"model": run.model_hash, "taxonomy": run.own_taxonomy.fingerprint}
     kept = Transitions(found.order, found.levels, found.means, found.num_images, about)
-    write_transitions(run.folder.transitions(split), kept, run.taxonomy)
+    write_transitions(run.folder.transitions(split), kept, run.own_taxonomy)
     for level, cells in means.too_large.items():
         said = f"no mean transition matrix of level {level} for {split}: {cells:,} cells, more than {means.largest:,}"
         if said not in {event["text"] for event in log.read(run.folder.log) if event["event"] == "warning"}:

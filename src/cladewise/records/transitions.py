@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import safetensors.numpy
@@ -123,4 +123,8 @@ def read_transitions(path: Path) -> Transitions:
     if not {"order", "levels", "num_images"} <= about.keys():
         raise InputError("a file of mean transitions", "another one", at=str(path))
     order, levels = about.pop("order"), tuple(about.pop("levels"))
+    if order not in get_args(Order):
+        raise InputError(f"an order: {' or '.join(get_args(Order))}", repr(order), at=str(path))
+    if not means.keys() <= set(levels[:-1]):
+        raise InputError(f"matrices of the levels {levels[:-1]}", f"of {tuple(means)}", at=str(path))
     return Transitions(cast(Order, order), levels, dict(sorted(means.items())), about.pop("num_images"), about)
