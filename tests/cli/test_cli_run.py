@@ -63,6 +63,9 @@ def test_evaluate_tells_any_recall(here: Any, run: str) -> None:
     assert "Depth AP" in out
     assert "MCE" not in out  # by level, in the file alone
     assert {"mce/tone", "mce/colour", "micro_f1/tone"} <= metrics.keys()
+    code, out, _ = here("evaluate", run, "--recall-at", "0.8", "--decision", "leaf", "--decision", "majority")
+    assert code == 0
+    assert re.search(r"R@80 .*R@90 .*R@95", out)  # several rules are a row each
 
 
 def test_evaluate_takes_several_rules_at_once(here: Any, run: str) -> None:

@@ -26,7 +26,7 @@ def classifier_of(method: str = "level-softmax", backbone: str = "test_resnet", 
     torch.manual_seed(0)
     encoder = backbones.load(backbone, pretrained=False, image_size=side)
     head = methods.make(method).head(TREE, encoder.num_features)
-    return LevelScores(Classifier(head, backbone=encoder), encoder, level=1).eval()
+    return LevelScores(Classifier(head, towers=[encoder]), encoder, level=1).eval()
 
 
 def pictures(number: int = 3, side: int = SIDE) -> Tensor:
@@ -140,7 +140,7 @@ def test_a_level_of_one_node_has_nothing_to_tell() -> None:
     tree = Taxonomy.from_paths([("a", "b"), ("a", "c")])
     encoder = backbones.load("test_resnet", pretrained=False, image_size=SIDE)
     head = methods.make("level-softmax").head(tree, encoder.num_features)
-    network = LevelScores(Classifier(head, backbone=encoder), encoder, level=1).eval()
+    network = LevelScores(Classifier(head, towers=[encoder]), encoder, level=1).eval()
     images = pictures(1)
     assert not grad_cam(network, images, torch.tensor([0]), last_feature_map(network, images)).any()
 
@@ -150,7 +150,7 @@ def test_a_frozen_encoder_is_explained_through_the_features() -> None:
     encoder = backbones.load("test_resnet", pretrained=False, image_size=SIDE)
     head = methods.make("level-softmax").head(TREE, encoder.num_features)
     apart, images = LevelScores(Classifier(head), encoder, level=2).eval(), pictures(2)
-    joined = LevelScores(Classifier(head, backbone=encoder), encoder, level=2).eval()
+    joined = LevelScores(Classifier(head, towers=[encoder]), encoder, level=2).eval()
     columns = torch.tensor([0, 2])
     maps = [grad_cam(network, images, columns, last_feature_map(network, images)) for network in (apart, joined)]
     assert maps[0] == pytest.approx(maps[1], abs=1e-5)

@@ -238,16 +238,23 @@ def test_all_is_every_method_there_is(here: Path) -> None:
 @pytest.mark.parametrize("name", sorted(suites.available()))
 def test_bundled_suites_name_what_there_is(name: str) -> None:
     suite = read_suite(name)
-    assert {text.partition(":")[0] for text in suite.methods} == WAYS_TO_SCORE <= set(methods.available())
+    named = {suite.variant(label).method.partition(":")[0] for label in suite.methods}
+    assert named <= set(methods.available())
     assert {text.partition(":")[0] for text in suite.inferences} - {"none"} <= set(inferences_available())
     assert {text.partition(":")[0] for text in suite.decisions} <= set(decisions_available())
     assert all(entry.name in datasets.available() for entry in suite.data)
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(suites.available()) if name.startswith("scores-and-curves")])
+def test_ways_to_score_are_compared_in_the_published_columns(name: str) -> None:
+    suite = read_suite(name)
+    assert {label.partition(":")[0] for label in suite.methods} == WAYS_TO_SCORE
     published = ("ap", "ac", "r@90", "r@95", "majority_f1", "leaf_f1", "leaf_top1")
     assert any(table.columns == published and table.methods == "all" for table in suite.tables)
 
 
 MISTAKES = {
-    "file": ("", "", "a suite file, or one of scores-and-curves-emoji, .*but got 'none.toml'"),
+    "file": ("", "", "a suite file, or one of levels-emoji, .*but got 'none.toml'"),
     "toml": ('title = "Colours"', "title = ", "a TOML file"),
     "entry": ("seeds = 2", "seed = 2", "but got 'seed' at changed.toml. Did you mean seeds"),
     "data": ("search = 0.3", "serach = 0.3", r"but got 'serach' at changed.toml \[data\]. Did you mean search"),

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from cladewise.engine import Scores
 
-COMPARED = ("ap", "ac", "r@90", "r@95", "majority_f1", "leaf_f1", "leaf_top1", "top1", "correct", "info_f1", "severity")
-"""Metrics of the table of several evaluations of a run."""
+COMPARED = ("majority_f1", "leaf_f1", "leaf_top1", "top1", "correct", "info_f1", "severity")
+"""Metrics of the table of several evaluations of a run, after the areas of the curve and every recall."""
 
 
 def evaluate(
@@ -105,12 +105,15 @@ def _every_rule(scores: dict[Path, list[Scores]]) -> Table:
 
     from cladewise.records.metric_names import metric_text
 
+    every = [score for of_run in scores.values() for score in of_run]
+    recalls = dict.fromkeys(name for score in every for name in score.metrics if name.startswith("r@"))
+    compared = ("ap", "ac", *recalls, *COMPARED)
     table = Table("run", "inference", "decision", title_justify="left")
-    for name in COMPARED:
+    for name in compared:
         table.add_column(metric_text(name).title, justify="right")
     for run, of_run in scores.items():
         for score in of_run:
-            values = [f"{score.metrics[name].value:.4f}" if name in score.metrics else "–" for name in COMPARED]
+            values = [f"{score.metrics[name].value:.4f}" if name in score.metrics else "–" for name in compared]
             table.add_row(run.name, score.inference, score.decision, *values)
     return table
 

@@ -93,7 +93,8 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
     mean = mean_curves(lines)
     operating, reliability = operating_charts(mean), reliability_charts(lines)
     by_class = class_accuracies(placing, baseline) if baseline in placing else []
-    classes, transitions = class_charts(by_class, placing), transition_rows(transitions_of(groups), groups)
+    classes = class_charts(by_class, placing) if by_class else []
+    transitions = transition_rows(transitions_of(groups), groups)
     counts = counts_sections(groups)
     pictures = [
         *classes,
