@@ -240,8 +240,8 @@ def test_bundled_suites_name_what_there_is(name: str) -> None:
     suite = read_suite(name)
     named = {suite.variant(label).method.partition(":")[0] for label in suite.methods}
     assert named <= set(methods.available())
-    assert {text.partition(":")[0] for text in suite.inferences} - {"none"} <= set(inferences_available())
-    assert {text.partition(":")[0] for text in suite.decisions} <= set(decisions_available())
+    assert {text.partition(":")[0] for text in suite.inferences} - {"none", "own"} <= set(inferences_available())
+    assert {text.partition(":")[0] for text in suite.decisions} - {"own"} <= set(decisions_available())
     assert all(entry.name in datasets.available() for entry in suite.data)
 
 

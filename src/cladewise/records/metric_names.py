@@ -101,6 +101,7 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "labels_mean": _labels("mean", "Mean"),
     "labels_sd": _labels("sd", "Standard deviation of the"),
     "hit@1": _hit_at("1"),
+    "hit@3": _hit_at("3"),
     "hit@5": _hit_at("5"),
 }
 """Metrics in the order of a table; those of single levels and of other numbers follow from :func:`metric_text`."""
