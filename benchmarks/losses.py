@@ -44,6 +44,8 @@ OTHERS: dict[str, Callable[[Taxonomy], Loss]] = {
     "DescendantSoftmax": losses.DescendantSoftmax,
     "SoftMaxMargin": losses.SoftMaxMargin,
     "LevelSoftmaxLoss": losses.LevelSoftmaxLoss,
+    "MarginalSoftmax": losses.MarginalSoftmax,
+    "MultilabelSoftMargin": losses.MultilabelSoftMargin,
     "ConditionalSigmoidLoss": losses.ConditionalSigmoidLoss,
     "MultilabelFocal": losses.MultilabelFocal,
     "SoftLabels": losses.SoftLabels,

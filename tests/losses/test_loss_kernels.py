@@ -43,6 +43,8 @@ MAKERS: dict[str, Callable[[], Loss]] = {
     "margin": lambda: losses.SoftMaxMargin(TREE),
     "levels": lambda: losses.LevelSoftmaxLoss(TREE),
     "levels-tied": lambda: losses.LevelSoftmaxLoss(TREE, tied=True),
+    "marginal": lambda: losses.MarginalSoftmax(TREE),
+    "soft-margin": lambda: losses.MultilabelSoftMargin(TREE),
     "focal": lambda: losses.MultilabelFocal(TREE, gamma=2.0),
     "focal-ignored": lambda: losses.MultilabelFocal(TREE, below="ignored"),
 }

@@ -68,7 +68,8 @@ class Meter(lightning.Callback):
         self.written = time.perf_counter()
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self.parameters = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
+        groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+        self.parameters = sum(p.numel() for group in groups for p in group["params"])
         self.on_cuda = pl_module.device.type == "cuda"
         if self.on_cuda:
             torch.cuda.reset_peak_memory_stats()

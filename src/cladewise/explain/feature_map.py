@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -89,9 +89,8 @@ def _spatial_outputs(network: nn.Module, images: Tensor) -> list[tuple[str, nn.M
             handle.remove()
     if not (outputs and scores.requires_grad):
         return []
-    gradients: Sequence[Tensor | None] = torch.autograd.grad(
-        scores.max(), [output for *_, output in outputs], allow_unused=True
-    )
+    asked = [output for *_, output in outputs]
+    gradients = cast("Sequence[Tensor | None]", torch.autograd.grad(scores.max(), asked, allow_unused=True))
     runs = Counter(name for name, *_ in outputs)
     return [
         place

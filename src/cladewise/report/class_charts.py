@@ -129,6 +129,7 @@ def _add_panel(figure: go.Figure, row: int, panel: Panel, names: list[str], bott
         "rangemode": "tozero",
         "zeroline": panel.has_zero,
         "zerolinecolor": NEUTRAL,
+        "tickformat": ",",
         "fixedrange": True,
         "automargin": False,
         "tickfont": {"size": 11},
@@ -151,10 +152,12 @@ def _signed(value: float) -> str:
     """A difference with its sign.
 
     Example:
-        >>> _signed(0.26), _signed(-3.04)
-        ('+0.3', '−3.0')
+        >>> _signed(0.26), _signed(-3.04), _signed(-0.01)
+        ('+0.3', '−3.0', '0.0')
     """
-    return "–" if math.isnan(value) else f"{value:+.1f}".replace("-", MINUS)
+    if math.isnan(value):
+        return "–"
+    return f"{value:+.1f}".replace("-", MINUS) if abs(value) >= 0.05 else "0.0"
 
 
 def _cut(name: str) -> str:

@@ -191,7 +191,10 @@ def _picture_row(
     for place, (axes, file, title) in enumerate(zip(row, files, titles, strict=True)):
         axes.set_axis_off()
         text = title if len(title) <= 22 else f"{title[:21]}…"
-        axes.set_title(f"{heads[place]}\n\n{text}" if heads else text, fontsize=7, color=INK[verdicts[place]])
+        axes.set_title(text, fontsize=7, color=INK[verdicts[place]])
+        if heads:
+            above = {"xytext": (0, 20), "textcoords": "offset points", "ha": "center", "weight": "bold"}
+            axes.annotate(heads[place], (0.5, 1), xycoords="axes fraction", fontsize=8, **above)
         path = None if file is None else folder / Path(file).name
         if path is not None and path.is_file():
             with Image.open(path) as picture:
