@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -193,7 +194,7 @@ def _picture_row(
         text = title if len(title) <= 22 else f"{title[:21]}…"
         axes.set_title(text, fontsize=7, color=INK[verdicts[place]])
         if heads:
-            above = {"xytext": (0, 20), "textcoords": "offset points", "ha": "center", "weight": "bold"}
+            above: dict[str, Any] = {"xytext": (0, 20), "textcoords": "offset points", "ha": "center", "weight": "bold"}
             axes.annotate(heads[place], (0.5, 1), xycoords="axes fraction", fontsize=8, **above)
         path = None if file is None else folder / Path(file).name
         if path is not None and path.is_file():
