@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -22,7 +23,16 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-ALL_DRAWN = "[...document.querySelectorAll('.chart')].every(chart => chart.querySelector('.main-svg .trace'))"
+DRAWN = ".main-svg .trace, .heatmaplayer image"
+ALL_DRAWN = f"[...document.querySelectorAll('.chart')].every(chart => chart.querySelector('{DRAWN}'))"
+
+
+def wait_until(page, condition, seconds=120):
+    """Ask from outside again and again: a page that forbids scripts to evaluate text forbids it to a poll inside it."""
+    until = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < until, condition
+        page.wait_for_timeout(100)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +70,8 @@ def page(request, browser, page_file):
     page.on("console", lambda message: page.complaints.append(message.text))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("request", lambda request: page.requests.append(request.url))
-    page.goto(page_file.as_uri())
-    page.wait_for_function(ALL_DRAWN, timeout=60_000)
+    page.goto(page_file.as_uri(), timeout=120_000)
+    wait_until(page, ALL_DRAWN)
     yield page
     outside = [url for url in page.requests if not url.startswith(("data:", "blob:"))]
     context.close()
@@ -98,7 +108,7 @@ def test_tabs_change_the_tree_and_the_mistakes(page):
 
 def test_a_click_on_a_node_zooms_in_and_back(page):
     page.locator("#chart-tree .slice", has_text="animals").first.click()
-    page.wait_for_function("document.querySelectorAll('#chart-tree .pathbar').length > 0")
+    wait_until(page, "document.querySelectorAll('#chart-tree .pathbar').length > 0")
     page.wait_for_timeout(1000)
     shown = " ".join(page.locator("#chart-tree .slice .slicetext").all_text_contents())
     assert "heron" in shown
@@ -249,6 +259,4 @@ def test_a_click_on_a_curve_sets_the_slider(page):
     page.mouse.move(x, y)
     page.wait_for_timeout(200)
     page.mouse.click(x, y)
-    page.wait_for_function(
-        "document.querySelector('[data-point=group] [aria-pressed=true]').innerText.includes('hace')"
-    )
+    wait_until(page, "document.querySelector('[data-point=group] [aria-pressed=true]').innerText.includes('hace')")
