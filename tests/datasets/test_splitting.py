@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
-from cladewise.datasets import Dataset, hold_out, split
+from cladewise.datasets import Dataset, fold, hold_out, split
 
 FRACTIONS = {"train": 0.7, "val": 0.1, "test": 0.2}
 
@@ -74,6 +76,44 @@ def test_hold_out_takes_from_one_split_only() -> None:
     assert set(tuned.nodes[tuned.splits["train"]]) == {1, 2, 3}
     assert int((tuned.nodes[tuned.splits["tune"]] == 1).sum()) in (2, 3)
     assert tuned.source["held_out"] == [{"name": "train", "fraction": 0.2, "seed": 4, "into": "tune"}]
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=6), st.integers(2, 6), st.integers(0, 5))
+def test_every_image_is_left_out_once(sizes: list[int], of: int, seed: int) -> None:
+    whole = split(dataset([30, *sizes]), FRACTIONS, 0)
+    folds = [fold(whole, "train+val", number, of, seed) for number in range(of)]
+    everything = np.sort(np.concatenate([data.splits["left-out"] for data in folds]))
+    np.testing.assert_array_equal(everything, np.sort(whole.indices("train+val")))
+    counts = np.array([np.bincount(data.nodes[data.splits["left-out"]], minlength=40) for data in folds])
+    assert (counts.max(0) - counts.min(0) <= 1).all()
+    for data in folds:
+        assert files(data, "train") | files(data, "val") | files(data, "left-out") == files(whole, "train") | files(
+            whole, "val"
+        )
+        assert not (files(data, "train") | files(data, "val")) & files(data, "left-out")
+        assert files(data, "test") == files(whole, "test")
+
+
+def test_folds_follow_from_names_and_seed() -> None:
+    data = split(dataset([40, 9]), FRACTIONS, 0)
+    shuffled = np.random.default_rng(0).permutation(len(data))
+    back = np.argsort(shuffled)
+    again = dataclasses.replace(
+        data,
+        paths=tuple(data.paths[i] for i in shuffled),
+        nodes=data.nodes[shuffled],
+        splits={name: back[part] for name, part in data.splits.items()},
+    )
+    assert files(fold(data, "train", 1), "left-out") == files(fold(again, "train", 1), "left-out")
+    assert files(fold(data, "train", 1), "left-out") != files(fold(data, "train", 1, seed=1), "left-out")
+
+
+@pytest.mark.parametrize(("number", "of"), [(5, 5), (-1, 5), (0, 1)])
+def test_a_fold_that_is_none(number: int, of: int) -> None:
+    with pytest.raises(InputError, match=f"one of at least 2 folds, counted from 0, but got fold {number} of {of}"):
+        fold(split(dataset([4])), "train", number, of)
+    with pytest.raises(InputError, match="a new name for the images left out, but got 'test'"):
+        fold(split(dataset([4])), "train", 0, into="test")
 
 
 @pytest.mark.parametrize("fractions", [{"train": 0.5}, {"train": 1.2, "test": -0.2}, {}, {"train": 1.0, "test": 0.0}])

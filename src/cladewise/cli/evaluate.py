@@ -41,7 +41,11 @@ def evaluate(
         float | None, typer.Option(help="Short for the decision's option threshold, as in threshold:threshold=0.9.")
     ] = None,
     fit_split: Annotated[
-        str | None, typer.Option(help="Split that rules learn from which learn; each rule's own where none is given.")
+        str | None,
+        typer.Option(
+            help="Split that rules learn from which learn, or 5-fold: the training images, each as a copy says that is "
+            "trained without it. Each rule's own split where none is given."
+        ),
     ] = None,
     recall_at: Annotated[
         list[float] | None,

@@ -8,7 +8,7 @@ from cladewise.datasets.grocery_store import from_grocery_store
 from cladewise.datasets.images import UnreadableImageError, decode, probe
 from cladewise.datasets.manifest import from_manifest
 from cladewise.datasets.relabelling import with_coarse_labels, with_label_noise
-from cladewise.datasets.splitting import hold_out, split
+from cladewise.datasets.splitting import fold, hold_out, split
 
 __all__ = [
     "Dataset",
@@ -20,6 +20,7 @@ __all__ = [
     "from_folder",
     "from_grocery_store",
     "from_manifest",
+    "fold",
     "hold_out",
     "load",
     "open",

@@ -11,7 +11,7 @@ from cladewise.datasets.folder import from_folder
 from cladewise.datasets.grocery_store import from_grocery_store
 from cladewise.datasets.manifest import from_manifest
 from cladewise.datasets.relabelling import RELABELLED, relabel_again
-from cladewise.datasets.splitting import hold_out, split
+from cladewise.datasets.splitting import carve_again, split
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
@@ -92,7 +92,7 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
     if fractions is not None:
         dataset = split(dataset, fractions, seed)
     for step in held_out:
-        dataset = hold_out(dataset, step["name"], step["fraction"], step["seed"], into=step["into"])
+        dataset = carve_again(dataset, step)
     for step in relabelled:
         dataset = relabel_again(dataset, step)
     return dataset

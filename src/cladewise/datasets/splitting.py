@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,11 +65,56 @@ def hold_out(dataset: Dataset, name: str, fraction: float, seed: int = 0, *, int
     if "+" in name or "+" in into:
         raise InputError("one split to hold out from, and one to make", f"{name!r} and {into!r}")
     parts = _spread(dataset, dataset.indices(name), {name: 1 - fraction, into: fraction}, seed)
-    kept: Sequence[Mapping[str, object]] = dataset.source.get("held_out", ())
     step = {"name": name, "fraction": fraction, "seed": seed, "into": into}
+    return dataclasses.replace(dataset, splits={**dataset.splits, **parts}, source=_with_step(dataset, step))
+
+
+def fold(
+    dataset: Dataset, name: str, number: int, of: int = 5, seed: int = 0, *, into: str = "left-out"
+) -> Dataset:
+    """Leave one of several equal parts out of a split: cross-validation, a data set at a time.
+
+    Every node's images are dealt to the folds in turn, from a fold of its own on; so the folds of a node differ by one
+    image at most, and every image is left out by exactly one of the ``of`` data sets.
+
+    Args:
+        dataset: Images and nodes.
+        name: The split to leave images out of; of several joined with ``+``, each loses its share.
+        number: Which of the folds, from 0.
+        of: How many there are, at least 2.
+        seed: Another seed deals otherwise.
+        into: Name of the split that the left-out images make.
+
+    Raises:
+        InputError: There is no such split or fold, ``into`` exists already, or labels were changed before.
+    """
+    refuse_relabelled(dataset)
+    if into in dataset.splits or "+" in into:
+        raise InputError("a new name for the images left out", repr(into), advice="Pass into=...")
+    if not (of >= 2 and 0 <= number < of):
+        raise InputError("one of at least 2 folds, counted from 0", f"fold {number} of {of}")
+    salt = f"{seed} folds"
+    order = _shuffled_by_node(dataset, dataset.indices(name), salt)
+    nodes, first, counts = np.unique(dataset.nodes[order], return_index=True, return_counts=True)
+    offsets = np.array([_uniform(salt, dataset.taxonomy.path_name(int(node))) for node in nodes])
+    rank = np.arange(order.size) - np.repeat(first, counts)
+    left_out = np.sort(order[(rank + np.repeat((offsets * of).astype(np.int64), counts)) % of == number])
+    rest = {part: np.setdiff1d(dataset.splits[part], left_out) for part in name.split("+")}
+    step = {"name": name, "fold": number, "of": of, "seed": seed, "into": into}
     return dataclasses.replace(
-        dataset, splits={**dataset.splits, **parts}, source={**dataset.source, "held_out": [*kept, step]}
+        dataset, splits={**dataset.splits, **rest, into: left_out}, source=_with_step(dataset, step)
     )
+
+
+def carve_again(dataset: Dataset, step: Mapping[str, Any]) -> Dataset:
+    """Carry out a step that a data set's ``source`` keeps under ``held_out``: of :func:`hold_out` or :func:`fold`."""
+    if "fold" in step:
+        return fold(dataset, step["name"], step["fold"], step["of"], step["seed"], into=step["into"])
+    return hold_out(dataset, step["name"], step["fraction"], step["seed"], into=step["into"])
+
+
+def _with_step(dataset: Dataset, step: Mapping[str, object]) -> dict[str, Any]:
+    return {**dataset.source, "held_out": [*dataset.source.get("held_out", ()), step]}
 
 
 def _spread(dataset: Dataset, images: IntArray, fractions: Mapping[str, float], seed: int) -> dict[str, IntArray]:

@@ -36,6 +36,8 @@ class Boundary(Decision):
         kind: ``"global"``, one boundary for all labels, best for micro F1 (the paper's "one-fits-all"); or
             ``"per-class"``, one for each, best for that label's F1. A label that no image has cannot tell, and takes
             the global one.
+        fits_on: Split that a run lets it learn from. ``"5-fold"`` is the training images, each with the scores of a
+            network that was trained without it: for a validation split that lacks some of the classes.
         boundary: What was fitted, as log-probability: a number, or one for each node.
 
     Raises:
@@ -58,9 +60,9 @@ class Boundary(Decision):
     """
 
     name: ClassVar[str] = "boundary"
-    fits_on: ClassVar[str] = "val"
 
     kind: Kind = "global"
+    fits_on: str = "val"
     boundary: float | Tensor | None = fitted()  # noqa: RUF009 -- it is a field
 
     def __post_init__(self) -> None:

@@ -78,7 +78,8 @@ def evaluate(
         decision: A rule, its name or its spec (``"greedy:threshold=0.5"``); the method's own by default.
         inference: A rule or its spec, several joined with ``+``; the method's own by default, ``"none"`` for none.
         data: Other data than the run's, with the same taxonomy.
-        fit_split: Split that a rule learns from which has something to learn; the rule's own by default.
+        fit_split: Split that a rule learns from which has something to learn, or ``5-fold`` for the training images
+            by cross-validation; the rule's own by default.
         recall_at: Further shares of correctness, in [0, 1], whose recall is wanted: 0.99 gives ``r@99``.
         tree: ``"true"`` scores in the true tree, ``"own"`` in the one that the network knows, where that was altered.
         progress: Show progress bars.

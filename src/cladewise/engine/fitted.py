@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cladewise.atomic import write_bytes
 from cladewise.decisions import Decision
+from cladewise.engine.folding import num_folds, out_of_fold
 from cladewise.engine.rules import handle_of, spec_of
 from cladewise.engine.scoring import file_hash, scored
 from cladewise.engine.terms import Terms
@@ -74,7 +75,8 @@ def ready(
         run: Whose scores to learn from.
         rule: An inference, a decision, or ``None`` for no inference.
         before: The inference that comes before a decision, fitted.
-        split: Split to learn from; the rule's own (``fits_on``) by default.
+        split: Split to learn from; the rule's own (``fits_on``) by default; ``5-fold`` for the training images, each
+            as a copy of the run says that was trained without it.
         terms: The tree in which the run answers; the true one by default.
         progress: Show progress bars.
 
@@ -93,7 +95,8 @@ def ready(
     about = {"model": run.model_hash, "rule": _identity(rule), "before": _identity(before)}
     kept = _kept(path, about)
     if kept is None:
-        seen = scored(run, chosen, progress=progress)
+        folds = num_folds(chosen)
+        seen = out_of_fold(run, folds, progress=progress) if folds else scored(run, chosen, progress=progress)
         prediction = terms.prediction(seen.prediction if before is None else before(seen.prediction))
         target = terms.nodes(run.known_target(seen))
         with warnings.catch_warnings(record=True) as raised:
@@ -181,6 +184,8 @@ def _dtype(value: Any) -> torch.dtype | None:
 def _fitting_split(run: Run, rule: Fittable, wanted: str | None) -> tuple[str, str]:
     """The split to learn from, and a line of warning where it is not the one that the rule asks for."""
     split = wanted or rule.fits_on
+    if num_folds(split):
+        return split, ""
     training = run.config.training
     if wanted is None and not _has(run, split):
         watched = training.val_split

@@ -18,7 +18,7 @@ from cladewise.taxonomy import Taxonomy
 class HABMethod(EmbeddedMethod):
     """Every label says yes or no for itself, and an image has as many labels as say yes.
 
-    Where a yes begins is learnt from the validation split. Re-sampling, the paper's other remedy for rare labels, is
+    Where a yes begins is learnt from the validation split, or by cross-validation. Re-sampling, the paper's other remedy for rare labels, is
     ``--balance sample``.
     """
 
@@ -33,7 +33,10 @@ class HABMethod(EmbeddedMethod):
     )
 
     boundary: Literal["global", "per-class"] = option(
-        "global", "where a yes begins, by the best F1 on the validation split: at one probability, or at each label's"
+        "global", "where a yes begins, by the best F1: at one probability, or at each label's"
+    )
+    fits_on: str = option(
+        "val", "split to learn the boundary from; 5-fold: the training images, by networks trained without them"
     )
     class_weights: bool = option(False, "whether labels weigh in the loss by one over the training images with them")
 
@@ -44,7 +47,7 @@ class HABMethod(EmbeddedMethod):
         return MultilabelSoftMargin(taxonomy, class_weights=self.class_weights)
 
     def decision(self) -> Decision:
-        return Boundary(self.boundary)
+        return Boundary(self.boundary, self.fits_on)
 
     def watched(self) -> Decision:
         return Levels()

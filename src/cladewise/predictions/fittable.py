@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from jaxtyping import Int
 from torch import Tensor
@@ -17,8 +17,10 @@ class Fittable(Protocol):
     Using one that was not fitted is an :class:`cladewise.errors.InputError` that says so.
     """
 
-    fits_on: ClassVar[str]
-    """Split that it is fitted on unless another is asked for: ``"train"`` or ``"val"``."""
+    @property
+    def fits_on(self) -> str:
+        """Split that it is fitted on unless another is asked for: ``"train"`` or ``"val"``, or what a user chose."""
+        ...
 
     @property
     def is_fitted(self) -> bool:

@@ -1,0 +1,83 @@
+"""Scores of training images by networks that did not see them: cross-validation of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+import torch
+
+from cladewise import datasets
+from cladewise.engine.ablation import changes_labels
+from cladewise.engine.scoring import Scored, scored
+from cladewise.errors import InputError
+from cladewise.predictions.store import concatenate
+
+if TYPE_CHECKING:
+    from cladewise.engine.run import Run
+
+LEFT_OUT = "left-out"
+"""The split of a copy's data that it is not trained on."""
+
+FOLDS = re.compile(r"([1-9]\d*)-fold")
+
+
+def num_folds(split: str) -> int | None:
+    """How many folds a split's name asks for, if it asks for folds.
+
+    Raises:
+        InputError: It asks for one.
+
+    Example:
+        >>> num_folds("5-fold"), num_folds("train+val")
+        (5, None)
+    """
+    match = FOLDS.fullmatch(split)
+    if match is None:
+        return None
+    if int(match[1]) < 2:
+        raise InputError("at least 2 folds, such as 5-fold", repr(split))
+    return int(match[1])
+
+
+def out_of_fold(run: Run, folds: int, *, progress: bool = True) -> Scored:
+    """The head's scores of the images that a run was trained on, each by a copy that was trained without it.
+
+    The copies are runs of the same configuration in the run's folder ``folds``; those that are there are used again.
+    So a rule learns from every training image what the network says of images that it does not know, where a
+    validation split is too small for it, or has no image of some classes.
+
+    Args:
+        run: Whose training to repeat.
+        folds: How many copies to train, each on all but one part of the training split.
+        progress: Show progress bars.
+
+    Raises:
+        InputError: The run was trained on labels that were changed.
+    """
+    from cladewise.engine.training import fit
+
+    if changes_labels(run.config):
+        raise InputError(
+            "a run that was trained on true labels, for cross-validation",
+            "one with wrong or coarse ones",
+            at=str(run.path),
+            advice="Let rules learn from another split.",
+        )
+    split, parts = run.config.training.train_split, list[Scored]()
+    for number in range(folds):
+        data = datasets.fold(run.dataset, split, number, folds, run.config.seed, into=LEFT_OUT)
+        if data.indices(LEFT_OUT).size == 0:
+            continue  # fewer images than folds
+        config = dataclasses.replace(run.config, data=data.source)
+        folder = run.folder.path / "folds" / f"{number + 1}-of-{folds}"
+        copy = fit(config, folder, dataset=data, method=run.method, reuse=True, progress=progress)
+        parts.append(scored(copy, LEFT_OUT, data, progress=progress))
+    return Scored(
+        concatenate([part.prediction for part in parts]),
+        torch.cat([part.target for part in parts]),
+        torch.cat([part.index for part in parts]),
+        [path for part in parts for path in part.paths],
+        sum(part.num_skipped for part in parts),
+    )
