@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from cladewise import methods
 from cladewise.cli import main
 
 TINY = ("--backbone", "test_resnet", "--no-pretrained", "--image-size", "24", "--workers", "0", "--freeze")
@@ -348,12 +349,12 @@ def test_nothing_readable_is_told_and_fails(here: Any, run: str) -> None:
 
 
 @pytest.mark.slow
-def test_end_to_end_training_of_every_method(shell: Any) -> None:
-    from cladewise import methods
-
+@pytest.mark.parametrize("method", list(methods.available()))
+def test_end_to_end_training_of_every_method(here: Any, method: str) -> None:
     options = [word for word in TINY if word != "--freeze"]
-    for method in methods.available():
-        out = f"runs/e2e-{method}"
-        words = ("--method", method, "--epochs", "2", "--batch-size", "8", "--out", out)
-        assert shell("train", "photos", *options, *words).returncode == 0
-        assert shell("evaluate", out).returncode == 0
+    out = f"runs/e2e-{method}"
+    words = ("--method", method, "--epochs", "2", "--batch-size", "8", "--out", out)
+    code, _, err = here("train", "photos", *options, *words)
+    assert code == 0, err
+    code, _, err = here("evaluate", out)
+    assert code == 0, err
