@@ -58,9 +58,7 @@ def test_reconstruction_is_that_of_all_pairs(name: str, block: int, taxonomy: Ta
     for u, v in itertools.product(labels, labels):
         if u != v:
             (edges if taxonomy.contains(u, v) else others).append(energy[u - 1][v - 1])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cladewise.embeddings.reconstruction.BLOCK", block)
-        found = embeddings.reconstruction(taxonomy, geometry, vectors)
+    found = embeddings.reconstruction(taxonomy, geometry, vectors, block=block)
     assert (found.num_edges, found.num_others) == (len(edges), len(others))
     if edges:
         assert found.f1 == pytest.approx(best_by_trying(edges, others)[0])

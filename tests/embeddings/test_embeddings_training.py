@@ -27,7 +27,10 @@ GEOMETRIES = pytest.mark.parametrize("name", ["order", "euclidean", "hyperbolic"
 def test_a_step_is_that_of_geoopt() -> None:
     # geoopt's PoincareBall takes a straight step and projects; PoincareBallExact goes along the geodesic, as here
     start, target = points(6, 3, 0, reach=3.0), points(6, 3, 1, reach=3.0)
-    mine, other = torch.nn.Parameter(start.clone()), geoopt.ManifoldParameter(start.clone(), geoopt.PoincareBallExact())
+    mine, other = (
+        torch.nn.Parameter(start.clone()),
+        geoopt.ManifoldParameter(start.clone(), manifold=geoopt.PoincareBallExact()),
+    )
     steps = (RiemannianSGD([mine], lr=0.02), geoopt.optim.RiemannianSGD([other], lr=0.02))
     for _ in range(5):
         for place, optimizer in zip((mine, other), steps, strict=True):
@@ -145,7 +148,7 @@ def test_a_folder_goes_on_and_is_then_read(tmp_path: Path, monkeypatch: pytest.M
     assert results["hypernyms"]["test"]["num_others"] == 10 * results["num_test"]
     assert embed(TREE, out=files.path, **settings).vectors.equal(whole.vectors)
     with pytest.raises(InputError, match=r"this very embedding, but got one that differs in dim \(3 there, 4 here\)"):
-        embed(TREE, out=files.path, **{**settings, "dim": 4})
+        embed(TREE, out=files.path, **(settings | {"dim": 4}))
     with pytest.raises(InputError, match="one that differs in the taxonomy"):
         embed(TREE.with_leaf("k")[0], out=files.path, **settings)
 
