@@ -9,6 +9,7 @@ import typer
 from cladewise.cli.benchmark import benchmark
 from cladewise.cli.compare import compare
 from cladewise.cli.demo import demo
+from cladewise.cli.embed import app as embed
 from cladewise.cli.evaluate import evaluate
 from cladewise.cli.explain import explain
 from cladewise.cli.listing import list_parts
@@ -49,5 +50,6 @@ app.command()(evaluate)
 app.command()(predict)
 app.command()(explain)
 app.command()(compare)
+app.add_typer(embed, name="embed")
 app.command()(benchmark)
 app.command("list")(list_parts)

@@ -39,7 +39,7 @@ def check(
     """List everything wrong with a taxonomy file. Exits with 1 if something is."""
     from cladewise.taxonomy import check as check_file
 
-    found = check_file(file, **_options(format, parents, roots, levels, ids))
+    found = check_file(file, **reading_options(format, parents, roots, levels, ids))
     for problem in found:
         if warnings or problem.severity == "error":
             typer.echo(f"{file}:{problem}" if problem.line else f"{file}: {problem}")
@@ -67,7 +67,7 @@ def show(
     from cladewise.taxonomy import read
     from cladewise.taxonomy.drawing import draw, summarise
 
-    tree = read(file, **_options(format, parents, roots, levels, ids))
+    tree = read(file, **reading_options(format, parents, roots, levels, ids))
     console = Console()
     start = 0 if node is None else tree.find(node)
     console.print(draw(tree, node=start, depth=depth, max_children=max_children))
@@ -88,7 +88,7 @@ def convert(
     """Write a taxonomy in another format."""
     from cladewise.taxonomy import read, write
 
-    tree = read(source, **_options(format, parents, roots, levels, ids))
+    tree = read(source, **reading_options(format, parents, roots, levels, ids))
     format_out: Any = to
     write(tree, target, format=format_out)
     typer.echo(f"{target}: {tree.num_nodes} nodes, {tree.num_leaves} leaves")
@@ -105,7 +105,7 @@ def diff(
     from cladewise.taxonomy import diff as compare
     from cladewise.taxonomy import read
 
-    trees = [read(file, **_options(None, parents, roots, None, None)) for file in (first, second)]
+    trees = [read(file, **reading_options(None, parents, roots, None, None)) for file in (first, second)]
     change = compare(*trees)
     for sign, paths in (("-", change.removed), ("+", change.added)):
         for path in paths:
@@ -118,7 +118,10 @@ def diff(
     typer.echo("no difference")
 
 
-def _options(format: str | None, parents: str, roots: str, levels: str | None, ids: Path | None) -> dict[str, Any]:
+def reading_options(
+    format: str | None, parents: str, roots: str, levels: str | None, ids: Path | None
+) -> dict[str, Any]:
+    """What the options of a command that reads a taxonomy mean to the reader."""
     return {
         "format": format,
         "parents": parents,

@@ -41,6 +41,7 @@ from cladewise.records import (
     RunFolder,
     TrainingConfig,
     counts,
+    differences,
     log,
     read_config,
     settings,
@@ -190,23 +191,12 @@ def _check_same(folder: RunFolder, config: RunConfig) -> None:
         for content in (before, after):
             del content["training"][of_the_machine]
     if before != after:
-        changed = ", ".join(_differences(before, after))
+        changed = ", ".join(differences(before, after))
         raise InputError(
             f"{folder.path} to be free or to hold this very run",
             f"a run that differs in {changed}",
             advice="Choose another --out, or remove the folder.",
         )
-
-
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
-    found: list[str] = []
-    for key in [*before, *(k for k in after if k not in before)]:
-        old, new = before.get(key), after.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += _differences(old, new, f"{prefix}{key}.")
-        elif old != new:
-            found.append(f"{prefix}{key} ({old!r} there, {new!r} here)")
-    return found
 
 
 def _check_splits(wanted: TrainingConfig, dataset: Dataset) -> None:

@@ -9,8 +9,16 @@ from cladewise.records.config import (
     RunConfig,
     TrainingConfig,
     config_from_dict,
+    differences,
     read_config,
     settings,
+)
+from cladewise.records.embedding import (
+    EmbeddingConfig,
+    EmbeddingFolder,
+    read_embedding_config,
+    read_results,
+    write_embedding_config,
 )
 from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, check_tree
 from cladewise.records.resources import Resources, read_resources
@@ -30,6 +38,8 @@ __all__ = [
     "TREES",
     "AblationConfig",
     "BackboneConfig",
+    "EmbeddingConfig",
+    "EmbeddingFolder",
     "Resources",
     "RunConfig",
     "RunFolder",
@@ -38,11 +48,15 @@ __all__ = [
     "Tree",
     "check_tree",
     "config_from_dict",
+    "differences",
     "naive_parents",
     "naive_transition",
     "read_config",
+    "read_embedding_config",
     "read_resources",
+    "read_results",
     "read_transitions",
     "settings",
+    "write_embedding_config",
     "write_transitions",
 ]

@@ -205,3 +205,20 @@ def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> T
         if choices and value not in choices:
             raise InputError(f"{key} to be one of {', '.join(choices)}", repr(value), at=at)
     return kind(**{k: float(v) if isinstance(fields[k].default, float) else v for k, v in values.items()})
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What two configurations, as nested tables, have otherwise: a text an entry.
+
+    Example:
+        >>> differences({"seed": 0, "training": {"lr": 0.1}}, {"seed": 0, "training": {"lr": 0.2}})
+        ['training.lr (0.1 there, 0.2 here)']
+    """
+    found: list[str] = []
+    for key in [*before, *(k for k in after if k not in before)]:
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key} ({old!r} there, {new!r} here)")
+    return found

@@ -459,6 +459,40 @@ class Taxonomy:
                 fitting.append(node)
         return fitting
 
+    # ---------------------------------------------------------------- growing
+
+    def with_leaf(self, name: str, parent: int = 0) -> tuple[Taxonomy, int]:
+        """The tree with one more leaf, the last child of a node, and the leaf's index.
+
+        The nodes before it keep their index; those after it move by one. It has the level of its nearest sibling, or
+        the next level below its parent. A column ``id`` gets its path, every other column nothing.
+
+        Raises:
+            InputError: There is no such node, the name is blank, or a child has it.
+
+        Example:
+            >>> t, node = Taxonomy.from_paths([("bird", "wren"), ("moth",)]).with_leaf("robin", 1)
+            >>> node, t.path_name(node), t.names.tolist()
+            (3, 'bird/robin', ['', 'bird', 'wren', 'robin', 'moth'])
+        """
+        if not 0 <= parent < self.num_nodes:
+            raise InputError(f"a node, 0 to {self.num_nodes - 1}", parent)
+        siblings = self.children(parent)
+        if not name.strip() or name in self.names[siblings].tolist():
+            above = self.path_name(parent) or "the root"
+            raise InputError("a name that no child has", repr(name), at=above)
+        level = int(self.level[siblings[-1]] if siblings.size else self.level[parent] + 1)
+        path = PATH_SEPARATOR.join((*self.path_names(parent), name))
+        grown = Taxonomy.from_parents(
+            np.append(self.parents, parent),
+            [*self.names.tolist(), name],
+            level=np.append(self.level, level),
+            level_names=[*self.level_names, *(f"level_{k}" for k in range(self.num_levels + 1, level + 1))],
+            columns={key: [*texts.tolist(), path if key == "id" else ""] for key, texts in self.columns.items()},
+            synthetic_root=self.synthetic_root,
+        )
+        return grown, int(self.end[parent])
+
     # ---------------------------------------------------------------- value semantics
 
     @cached_property

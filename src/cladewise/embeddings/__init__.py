@@ -1,0 +1,70 @@
+"""Embeddings of labels that preserve their order: order embeddings, Euclidean and hyperbolic cones."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from cladewise.catalogue import make_part, named_parts
+from cladewise.embeddings.cones import EuclideanCones, HyperbolicCones
+from cladewise.embeddings.edges import Edges, EdgeSplits, basic_edges, closure_edges, split_edges
+from cladewise.embeddings.geometry import Geometry
+from cladewise.embeddings.hypernyms import HypernymScores, HypernymTask
+from cladewise.embeddings.label_space import LabelSpace, Nearest
+from cladewise.embeddings.negatives import Negatives, NegativeSampler
+from cladewise.embeddings.objective import max_margin_loss
+from cladewise.embeddings.optimisers import RiemannianSGD
+from cladewise.embeddings.order import Order
+from cladewise.embeddings.picture import Picture, picture
+from cladewise.embeddings.poincare import poincare_vectors
+from cladewise.embeddings.reconstruction import reconstruction
+from cladewise.embeddings.running import embed
+from cladewise.embeddings.thresholds import BestThreshold, EdgeScores, scores_at
+
+__all__ = [
+    "BestThreshold",
+    "EdgeScores",
+    "EdgeSplits",
+    "Edges",
+    "EuclideanCones",
+    "Geometry",
+    "HyperbolicCones",
+    "HypernymScores",
+    "HypernymTask",
+    "LabelSpace",
+    "Nearest",
+    "NegativeSampler",
+    "Negatives",
+    "Order",
+    "Picture",
+    "RiemannianSGD",
+    "available",
+    "basic_edges",
+    "closure_edges",
+    "embed",
+    "make",
+    "max_margin_loss",
+    "picture",
+    "poincare_vectors",
+    "reconstruction",
+    "scores_at",
+    "split_edges",
+]
+
+
+def available() -> dict[str, type[Geometry]]:
+    """Every geometry by name, those of other distributions included."""
+    return named_parts(sys.modules[__name__], Geometry)
+
+
+def make(name: str, **options: Any) -> Geometry:
+    """The geometry of a name with its options.
+
+    Raises:
+        InputError: No such geometry or option.
+
+    Example:
+        >>> make("euclidean", aperture=0.2)
+        EuclideanCones(aperture=0.2)
+    """
+    return make_part(available(), "geometry", name, options)

@@ -1,0 +1,111 @@
+"""The is-a relations of a label tree, and their splits."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.errors import InputError
+from cladewise.taxonomy import Taxonomy
+
+IntArray = NDArray[np.int64]
+
+HELD_OUT = 0.05
+"""Share of the non-basic edges in each of val and test."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Edges:
+    """Pairs of nodes of which the first is a strict ancestor of the second, the root left out.
+
+    Args:
+        general: The ancestors.
+        special: The descendants.
+    """
+
+    general: IntArray
+    special: IntArray
+
+    def __len__(self) -> int:
+        return self.general.size
+
+    def __getitem__(self, which: IntArray | slice) -> Edges:
+        return Edges(self.general[which], self.special[which])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EdgeSplits:
+    """What is learnt from, what a threshold is chosen on, and what is reported."""
+
+    train: Edges
+    val: Edges
+    test: Edges
+
+
+def basic_edges(taxonomy: Taxonomy) -> Edges:
+    """The edges of the tree between labels: of every parent but the root to each of its children.
+
+    Example:
+        >>> edges = basic_edges(Taxonomy.from_paths([("a", "b", "c"), ("d", "e")]))
+        >>> edges.general.tolist(), edges.special.tolist()
+        ([1, 2, 4], [2, 3, 5])
+    """
+    special = np.flatnonzero(taxonomy.parents > 0)
+    return Edges(taxonomy.parents[special], special)
+
+
+def closure_edges(taxonomy: Taxonomy) -> Edges:
+    """All edges of the transitive closure between labels, the basic ones first, then those over two steps, and so on.
+
+    Example:
+        >>> edges = closure_edges(Taxonomy.from_paths([("a", "b", "c"), ("d", "e")]))
+        >>> edges.general.tolist(), edges.special.tolist()
+        ([1, 2, 4, 1], [2, 3, 5, 3])
+    """
+    step = basic_edges(taxonomy)
+    general, special = [step.general], [step.special]
+    while len(step):
+        above = taxonomy.parents[step.general]
+        step = Edges(above[above > 0], step.special[above > 0])
+        general.append(step.general)
+        special.append(step.special)
+    return Edges(np.concatenate(general), np.concatenate(special))
+
+
+def split_edges(taxonomy: Taxonomy, *, closure: float = 0.25, seed: int = 0) -> EdgeSplits:
+    """Split the closure as hypernym prediction does.
+
+    Basic edges cannot be recovered from others, so all of them are trained on. Of the others 5 % go to val and 5 % to
+    test, at least one each where there are two, and a share of the rest is trained on too.
+
+    Args:
+        taxonomy: The label tree.
+        closure: Share of the remaining non-basic edges to train on, 0 to 1; the papers have 0, 0.1, 0.25 and 0.5.
+        seed: Which edges are drawn.
+
+    Raises:
+        InputError: The share is out of range, or there is no edge between labels.
+
+    Example:
+        >>> splits = split_edges(Taxonomy.from_paths([("a", "b", "c", str(k)) for k in range(10)]), closure=0.5)
+        >>> len(splits.train), len(splits.val), len(splits.test)
+        (22, 1, 1)
+
+    References: Ganea et al., ICML 2018, section 5. Dhall et al., CVPR Workshops 2020, section 4.2.2.
+    """
+    if not 0 <= closure <= 1:
+        raise InputError("a share of the closure from 0 to 1", closure)
+    edges, num_basic = closure_edges(taxonomy), len(basic_edges(taxonomy))
+    if not num_basic:
+        raise InputError(
+            "a taxonomy with an edge between two labels",
+            f"{taxonomy!r}",
+            advice="The root is no label: a tree of one level has no order to embed.",
+        )
+    others = num_basic + np.random.default_rng(seed).permutation(len(edges) - num_basic)
+    held = max(round(HELD_OUT * others.size), 1) if others.size > 1 else 0
+    val, test, rest = np.split(others, [held, 2 * held])
+    train = np.concatenate([np.arange(num_basic), rest[: round(closure * rest.size)]])
+    return EdgeSplits(edges[train], edges[val], edges[test])

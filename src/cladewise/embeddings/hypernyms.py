@@ -1,0 +1,79 @@
+"""Hypernym prediction: is one label an ancestor of another, for edges that were not trained on?"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cladewise.embeddings.edges import Edges, EdgeSplits
+from cladewise.embeddings.geometry import Geometry
+from cladewise.embeddings.negatives import NegativeSampler
+from cladewise.embeddings.thresholds import BestThreshold, EdgeScores, scores_at
+from cladewise.taxonomy import Taxonomy
+
+PER_SIDE = 5
+"""False edges with another parent, and as many with another child, for each edge of val and test."""
+
+
+@dataclasses.dataclass(frozen=True)
+class HypernymScores:
+    """F1 and its like, at the threshold that is best on val."""
+
+    val: EdgeScores
+    test: EdgeScores
+
+
+class _Pairs(NamedTuple):
+    general: Tensor
+    special: Tensor
+
+    def energies(self, geometry: Geometry, vectors: Tensor) -> Tensor:
+        return geometry.energy(vectors[self.general - 1], vectors[self.special - 1])
+
+
+class HypernymTask:
+    """The edges of val and test, each with ten false ones, drawn once.
+
+    Five have another parent and five another child, uniformly over the labels that make no edge of the closure.
+
+    Args:
+        taxonomy: The label tree.
+        splits: Its edges.
+        seed: Which false edges are drawn.
+        device: Where the vectors will be.
+
+    References: Ganea et al., ICML 2018, section 5. Dhall et al., CVPR Workshops 2020, section 4.2.2; their code draws
+        the false edges of val and test a level each where those of training are.
+    """
+
+    def __init__(
+        self, taxonomy: Taxonomy, splits: EdgeSplits, *, seed: int = 0, device: torch.device | str = "cpu"
+    ) -> None:
+        draw = NegativeSampler(taxonomy, "uniform", device=device)
+        generator = torch.Generator().manual_seed(seed)
+        self._val, self._test = (_with_others(edges, draw, generator) for edges in (splits.val, splits.test))
+
+    @property
+    def has_edges(self) -> bool:
+        """Whether there is anything to choose a threshold on."""
+        return bool(len(self._val[0].general))
+
+    @torch.no_grad()
+    def scores(self, geometry: Geometry, vectors: Tensor) -> HypernymScores:
+        """Choose the threshold on val and score both splits at it."""
+        (val, val_others), (test, test_others) = (
+            tuple(pairs.energies(geometry, vectors) for pairs in split) for split in (self._val, self._test)
+        )
+        best = BestThreshold(val)
+        best.add(val_others)
+        chosen = best.scores()
+        return HypernymScores(chosen, scores_at(chosen.threshold, test, test_others))
+
+
+def _with_others(edges: Edges, draw: NegativeSampler, generator: torch.Generator) -> tuple[_Pairs, _Pairs]:
+    general, special = (torch.tensor(nodes, device=draw.index.device) for nodes in (edges.general, edges.special))
+    others = draw(general, special, PER_SIDE, generator)
+    return _Pairs(general, special), _Pairs(others.general[others.valid], others.special[others.valid])

@@ -1,0 +1,150 @@
+"""Pairs of labels of which the first is no ancestor of the second, drawn from edges by exchanging one end."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from cladewise import ops
+from cladewise.errors import InputError
+from cladewise.taxonomy import Taxonomy
+
+Strategy = Literal["pick-per-level", "uniform"]
+
+
+class Negatives(NamedTuple):
+    """Corrupted pairs of every edge: first those with another parent, then those with another child."""
+
+    general: Int[Tensor, "edge pair"]
+    special: Int[Tensor, "edge pair"]
+    valid: Bool[Tensor, "edge pair"]
+    """False where no other label will do: everything is an ancestor, or everything a descendant."""
+
+
+class NegativeSampler:
+    """Draws labels uniformly from outside a subtree or off a path, without a table of pairs and without rejection.
+
+    A subtree is a range in pre-order, so a number below the count of the labels outside is the label itself, or lies
+    beyond the range by its length; of a level the same holds in the sorted list of its labels. A path leaves out one
+    label a level.
+
+    Args:
+        taxonomy: The label tree; its root is no label.
+        strategy: ``uniform`` over all labels that qualify. ``pick-per-level``: the i-th draw is from level i, counted
+            on from edge to edge so that all levels of a deep tree have their turn; where a level has no label that
+            qualifies, uniform. Labels of the last level are most labels, and those of one's own level the hard ones.
+        device: Where the pairs are made.
+
+    Raises:
+        InputError: No such strategy.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
+        >>> draw = NegativeSampler(t, "uniform")
+        >>> pairs = draw(torch.tensor([1]), torch.tensor([2]), 50, torch.Generator().manual_seed(0))
+        >>> sorted(set(pairs.general[0, :50].tolist())), sorted(set(pairs.special[0, 50:].tolist()))
+        ([3, 4, 5], [4, 5])
+
+    References: Dhall et al., CVPR Workshops 2020, section 4.2.2.
+    """
+
+    def __init__(
+        self, taxonomy: Taxonomy, strategy: Strategy = "pick-per-level", *, device: torch.device | str = "cpu"
+    ) -> None:
+        if strategy not in get_args(Strategy):
+            raise InputError(f"negatives among {', '.join(get_args(Strategy))}", repr(strategy))
+        self.taxonomy, self.index = taxonomy, ops.tree_index(taxonomy, device)
+        self.by_level = strategy == "pick-per-level"
+        level, num_nodes = self.index.level[1:], taxonomy.num_nodes
+        self._levels, rank = torch.unique(level, return_inverse=True)
+        # labels by level, then by node; a level's labels are searched by adding its rank times the number of nodes
+        self._sorted = (rank * num_nodes + torch.arange(1, num_nodes, device=level.device)).sort().values
+        self._count = torch.bincount(rank, minlength=len(self._levels))
+        self._first = self._count.cumsum(0) - self._count
+
+    def __call__(
+        self,
+        general: Int[Tensor, " edge"],
+        special: Int[Tensor, " edge"],
+        per_side: int,
+        generator: torch.Generator,
+        *,
+        first: int = 0,
+    ) -> Negatives:
+        """Draw pairs for edges.
+
+        Args:
+            general: Ancestors.
+            special: Descendants.
+            per_side: Pairs with another parent, and as many with another child.
+            generator: On the CPU: what is drawn does not depend on the device.
+            first: Number of the first edge, where these follow others.
+        """
+        shape = (2, len(general), per_side)
+        chance = torch.rand(shape, generator=generator, dtype=torch.float64).to(self.index.device)
+        again = torch.rand(shape, generator=generator, dtype=torch.float64).to(self.index.device)
+        parents, some_parent = self._off_path(special, again[0])
+        children, some_child = self._outside(general, again[1])
+        if self.by_level and len(self._levels):
+            turn = first * per_side + torch.arange(shape[1] * per_side, device=self.index.device)
+            rank = (turn % len(self._levels)).view(shape[1:])
+            found, here = self._off_path_at(special, rank, chance[0])
+            parents = torch.where(here, found, parents)
+            found, here = self._outside_at(general, rank, chance[1])
+            children = torch.where(here, found, children)
+        same = (len(general), per_side)
+        return Negatives(
+            torch.cat([parents, general[:, None].expand(same)], 1),
+            torch.cat([special[:, None].expand(same), children], 1),
+            torch.cat([some_parent.expand(same), some_child.expand(same)], 1),
+        )
+
+    def _outside(self, node: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
+        """Labels outside the subtree of a node."""
+        node, end = node[:, None], self.index.end[node][:, None]
+        count = self.taxonomy.num_nodes - 1 - (end - node)
+        drawn = 1 + _below(count, chance)
+        return torch.where(drawn >= node, drawn + (end - node), drawn), count > 0
+
+    def _off_path(self, node: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
+        """Labels that are neither a node nor above it."""
+        count = self.taxonomy.num_nodes - 1 - self.index.depth[node][:, None]
+        drawn = 1 + _below(count, chance)
+        for step in ops.ancestors(node, self.taxonomy)[:, 1:].unbind(1):  # ascending, so each is passed in turn
+            drawn += ((step > 0)[:, None] & (drawn >= step[:, None])).long()
+        return drawn, count > 0
+
+    def _outside_at(self, node: Tensor, rank: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
+        """Labels of a level outside the subtree of a node."""
+        low = self._place(rank, node[:, None])
+        inside = self._place(rank, self.index.end[node][:, None]) - low
+        count = self._count[rank] - inside
+        drawn = _below(count, chance)
+        return self._label(rank, torch.where(drawn >= low, drawn + inside, drawn)), count > 0
+
+    def _off_path_at(self, node: Tensor, rank: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
+        """Labels of a level that are neither a node nor above it: all but one, where the path has one there."""
+        level, above = self._levels[rank], node[:, None].expand_as(rank)
+        for _ in range(self.index.max_depth):
+            above = torch.where(self.index.level[above] > level, self.index.parents[above], above)
+        passed = (self.index.level[above] == level).long()
+        count = self._count[rank] - passed
+        drawn = _below(count, chance)
+        return self._label(rank, drawn + passed * (drawn >= self._place(rank, above))), count > 0
+
+    def _place(self, rank: Tensor, node: Tensor) -> Tensor:
+        """How many labels of a level come before a node."""
+        return torch.searchsorted(self._sorted, rank * self.taxonomy.num_nodes + node) - self._first[rank]
+
+    def _label(self, rank: Tensor, place: Tensor) -> Tensor:
+        """The label at a place of a level; any, where there is none."""
+        where = (self._first[rank] + place).clamp(max=len(self._sorted) - 1)
+        return self._sorted[where] % self.taxonomy.num_nodes
+
+
+def _below(count: Tensor, chance: Tensor) -> Tensor:
+    """Whole numbers below a count, from numbers in [0, 1)."""
+    return torch.minimum((chance * count).long(), (count - 1).clamp(min=0))

@@ -1,0 +1,49 @@
+"""Order embeddings: a label is an orthant."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from cladewise import geometry
+from cladewise.embeddings.geometry import Geometry
+
+
+@dataclasses.dataclass(frozen=True)
+class Order(Geometry):
+    """A label holds another whose vector is at least as large in every coordinate.
+
+    References: Vendrov, Kiros, Fidler, Urtasun, Order-Embeddings of Images and Language, ICLR 2016, arXiv:1511.06361.
+        As in the code of Dhall et al., vectors may have any sign and begin normally distributed.
+    """
+
+    name: ClassVar[str] = "order"
+
+    @property
+    def curvature(self) -> float:
+        return 0.0
+
+    def energy(self, general: Tensor, special: Tensor) -> Tensor:
+        return geometry.order_energy(general, special)
+
+    def pairwise_energy(self, general: Tensor, special: Tensor) -> Tensor:
+        return geometry.pairwise_order_energy(general, special)
+
+    def pairwise_distance(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cdist(x, y)
+
+    def start(self, num_vectors: int, dim: int, generator: torch.Generator) -> Tensor:
+        return torch.randn(num_vectors, dim, generator=generator, device=generator.device)
+
+    def settled(self, vectors: Tensor) -> Tensor:
+        return vectors
+
+    def outlines(self, vectors: Tensor, reach: float) -> Tensor:
+        corners = vectors.new_tensor([[0.0, 0.0], [reach, 0.0], [reach, reach], [0.0, reach]])
+        return vectors[:, None] + corners
+
+    def optimizer(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
+        return torch.optim.Adam([vectors], lr=lr)

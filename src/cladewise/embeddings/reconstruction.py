@@ -1,0 +1,59 @@
+"""Does the embedding hold the tree? Every ordered pair of labels, an ancestor or not."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cladewise import ops
+from cladewise.embeddings.edges import closure_edges
+from cladewise.embeddings.geometry import Geometry
+from cladewise.embeddings.thresholds import BestThreshold, EdgeScores
+from cladewise.taxonomy import Taxonomy
+
+BLOCK = 1 << 22
+
+
+@torch.no_grad()
+def reconstruction(
+    taxonomy: Taxonomy, geometry: Geometry, vectors: Float[Tensor, "label dim"], *, block: int = BLOCK
+) -> EdgeScores:
+    """Scores of telling the edges of the closure from all other ordered pairs, at the threshold of best F1.
+
+    The pairs come in blocks of rows, and only their number between the energies of the edges is kept: memory is that
+    of the edges and a block.
+
+    Args:
+        taxonomy: The label tree; its root is no label.
+        geometry: The order.
+        vectors: A vector for every node but the root.
+        block: Pairs whose energies are held at a time.
+
+    Example:
+        >>> from cladewise.embeddings import make
+        >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
+        >>> scores = reconstruction(t, make("order"), torch.tensor([[0.0, 1.0], [1.0, 2.0], [2.0, 0.0]]))
+        >>> scores.f1, scores.num_edges, scores.num_others
+        (1.0, 1, 5)
+
+    References: Dhall et al., CVPR Workshops 2020, section 4.2.3: their TPR, TNR and full F1.
+    """
+    index, edges = ops.tree_index(taxonomy, vectors.device), closure_edges(taxonomy)
+    general, special = (torch.tensor(nodes, device=vectors.device) for nodes in (edges.general, edges.special))
+    energies = [
+        geometry.energy(vectors[above - 1], vectors[below - 1])
+        for above, below in zip(general.split(_edges(block)), special.split(_edges(block)), strict=True)
+    ]
+    best = BestThreshold(torch.cat(energies) if energies else vectors.new_zeros(0))
+    nodes = torch.arange(1, taxonomy.num_nodes, device=vectors.device)
+    for rows in nodes.split(max(1, block // max(1, len(nodes)))):
+        energy = geometry.pairwise_energy(vectors[rows - 1], vectors)
+        under = (nodes >= rows[:, None]) & (nodes < index.end[rows, None])
+        best.add(energy[~under])
+    return best.scores()
+
+
+def _edges(block: int) -> int:
+    """Edges at a time: for each both vectors are gathered, which takes more than its energy."""
+    return max(1, block // 32)

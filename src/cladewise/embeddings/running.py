@@ -1,0 +1,164 @@
+"""From a taxonomy to a folder with its embedding: trained and scored."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+import cladewise
+from cladewise.atomic import write_bytes, write_text
+from cladewise.catalogue import from_spec, spec
+from cladewise.embeddings.edges import split_edges
+from cladewise.embeddings.geometry import Geometry
+from cladewise.embeddings.label_space import LabelSpace
+from cladewise.embeddings.reconstruction import reconstruction
+from cladewise.embeddings.training import Training
+from cladewise.errors import InputError
+from cladewise.progress import bar
+from cladewise.records import (
+    SCHEMA_VERSION,
+    EmbeddingConfig,
+    EmbeddingFolder,
+    differences,
+    log,
+    read_embedding_config,
+    settings,
+    write_embedding_config,
+)
+from cladewise.taxonomy import Taxonomy
+
+CHECKPOINT_SECONDS = 5.0
+
+
+def embed(
+    taxonomy: Taxonomy,
+    *,
+    geometry: Geometry | str = "hyperbolic",
+    out: str | PathLike[str] | None = None,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+    **chosen: Any,
+) -> LabelSpace:
+    """Embed the labels of a taxonomy so that their vectors keep its order.
+
+    Args:
+        taxonomy: The label tree; its root gets no vector.
+        geometry: The order, or a text that names it: ``order``, ``euclidean``, ``hyperbolic:aperture=0.2``.
+        out: Folder for the vectors, their scores and the log. Given again, an interrupted run goes on where it stopped,
+            and a finished one is read. Without it nothing is written.
+        device: Where to compute. Most trees are done soonest on the CPU.
+        progress: Show progress bars.
+        chosen: Any other setting of ``[embedding]``: ``dim=100, closure=0.5, epochs=200``.
+
+    Raises:
+        InputError: A setting is wrong, the taxonomy has no edge between labels, or ``out`` holds something else.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("moth", "luna")])
+        >>> space = embed(t, geometry="euclidean", dim=3, epochs=60, progress=False)
+        >>> space.entails("bird", "wren"), space.entails("moth", "wren")
+        (True, False)
+    """
+    from cladewise.embeddings import available
+
+    made = from_spec(available(), "geometry", geometry) if isinstance(geometry, str) else geometry
+    config = settings(EmbeddingConfig, {"geometry": spec(made), **chosen})
+    splits = split_edges(taxonomy, closure=config.closure, seed=config.seed)
+    files = None if out is None else EmbeddingFolder(Path(out))
+    if files is not None:
+        _check_free(files, taxonomy, config)
+        if files.results.is_file():
+            return LabelSpace.load(files.path)
+    training = Training(taxonomy, made, splits, config, device=device, progress=progress)
+    if files is not None:
+        _begin(files, taxonomy, config)
+    _train(training, config, files, progress=progress)
+    space, results = _finished(training, taxonomy, made, config)
+    if files is not None:
+        counts = {"num_train": len(splits.train), "num_val": len(splits.val), "num_test": len(splits.test)}
+        space.save(files.path)
+        write_text(files.results, json.dumps({**results, **counts}, indent=2) + "\n")  # last: it says that all is there
+        files.checkpoint.unlink(missing_ok=True)
+    return space
+
+
+def _train(training: Training, config: EmbeddingConfig, files: EmbeddingFolder | None, *, progress: bool) -> None:
+    if files is not None and files.checkpoint.is_file():
+        training.restore(_read_state(files.checkpoint))
+    if files is not None and files.log.is_file():
+        log.forget_epochs_from(files.log, training.epoch)
+    saved = time.monotonic()
+    with bar(shown=progress) as shown:
+        task = shown.add_task(f"embedding in {config.geometry}", total=config.epochs, completed=training.epoch)
+        while training.epoch < config.epochs:
+            begun = time.monotonic()
+            report = training.run_epoch()
+            shown.advance(task)
+            if files is None:
+                continue
+            log.append(files.log, "epoch", epoch=training.epoch - 1, **report, seconds=time.monotonic() - begun)
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                write_bytes(files.checkpoint, safetensors.torch.save(training.state()))
+                saved = time.monotonic()
+
+
+@torch.no_grad()
+def _finished(
+    training: Training, taxonomy: Taxonomy, geometry: Geometry, config: EmbeddingConfig
+) -> tuple[LabelSpace, dict[str, Any]]:
+    """The embedding, and everything that is reported.
+
+    Its threshold is that of the whole tree: for ten false edges an edge, as hypernym prediction has it, a higher one is
+    best than for all pairs.
+    """
+    vectors = training.vectors
+    whole = reconstruction(taxonomy, geometry, vectors)
+    hypernyms = training.task.scores(geometry, vectors) if training.task.has_edges else None
+    results = {
+        "schema_version": SCHEMA_VERSION,
+        "fingerprint": taxonomy.fingerprint,
+        "geometry": spec(geometry),
+        "dim": config.dim,
+        "num_labels": taxonomy.num_nodes - 1,
+        "best_epoch": training.best_epoch,
+        "hypernyms": None if hypernyms is None else {k: v.to_dict() for k, v in vars(hypernyms).items()},
+        "reconstruction": whole.to_dict(),
+    }
+    return LabelSpace(taxonomy, vectors.cpu(), geometry, whole.threshold), results
+
+
+def _check_free(files: EmbeddingFolder, taxonomy: Taxonomy, config: EmbeddingConfig) -> None:
+    """Refuse a folder that holds another embedding."""
+    if not files.config.is_file():
+        return
+    there: Mapping[str, Any] = dataclasses.asdict(read_embedding_config(files.config))
+    changed = differences(there, dataclasses.asdict(config))
+    if files.taxonomy.is_file() and Taxonomy.read(files.taxonomy) != taxonomy:
+        changed.append("the taxonomy")
+    if changed:
+        raise InputError(
+            f"{files.path} to be free or to hold this very embedding",
+            f"one that differs in {', '.join(changed)}",
+            advice="Choose another --out, or remove the folder.",
+        )
+
+
+def _begin(files: EmbeddingFolder, taxonomy: Taxonomy, config: EmbeddingConfig) -> None:
+    if not files.config.is_file():
+        taxonomy.write(files.taxonomy)
+        write_embedding_config(config, files.config, cladewise=cladewise.__version__)
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -1,0 +1,127 @@
+"""What is written to disk of an embedding of labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from cladewise.atomic import write_text
+from cladewise.errors import InputError
+from cladewise.records.config import setting, settings
+from cladewise.records.layout import SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EmbeddingConfig:
+    """How labels are embedded."""
+
+    geometry: str = setting("hyperbolic", "order, euclidean or hyperbolic, with options: euclidean:aperture=0.2")
+    dim: int = setting(10, "dimensions of the vectors", least=1)
+    closure: float = setting(
+        0.25, "share of the edges that follow from others, less val and test, to train on; 0 to 1", least=0
+    )
+    negatives: str = setting(
+        "pick-per-level", "where false edges are drawn from", choices=("pick-per-level", "uniform")
+    )
+    num_negatives: int = setting(5, "false edges an edge with another parent, and as many with another child", least=1)
+    margin: float = setting(1.0, "least energy of a false edge", least=0)
+    initial: str = setting(
+        "random", "vectors to train from; poincare: of a Poincaré embedding", choices=("random", "poincare")
+    )
+    epochs: int = setting(500, "passes over the edges", least=0)
+    batch_size: int = setting(10, "edges a step", least=1)
+    lr: float = setting(0.01, "learning rate", least=0)
+    evaluate_every: int = setting(10, "epochs between evaluations on val, of which the best is kept", least=1)
+    seed: int = setting(0, "seed of everything random", least=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingFolder:
+    """Paths inside the folder of an embedding.
+
+    Example:
+        >>> EmbeddingFolder(Path("runs/labels")).vectors.as_posix()
+        'runs/labels/embedding.safetensors'
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Resolved configuration."""
+        return self.path / "config.toml"
+
+    @property
+    def taxonomy(self) -> Path:
+        """The label tree."""
+        return self.path / "taxonomy.csv"
+
+    @property
+    def vectors(self) -> Path:
+        """A vector a label, with what they mean in the header."""
+        return self.path / "embedding.safetensors"
+
+    @property
+    def results(self) -> Path:
+        """Scores of hypernym prediction and of the reconstruction of the tree."""
+        return self.path / "results.json"
+
+    @property
+    def log(self) -> Path:
+        """One JSON object an epoch."""
+        return self.path / "log.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """State that a killed run goes on from; gone when it is finished."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def picture(self) -> Path:
+        """The vectors in the plane, without the ending: it is a PNG and an SVG."""
+        return self.path / "picture"
+
+
+def read_results(files: EmbeddingFolder) -> dict[str, dict[str, float]]:
+    """Scores by what they are of: hypernym prediction on val and test where there is any, and the whole tree.
+
+    Raises:
+        InputError: The embedding is not finished.
+    """
+    if not files.results.is_file():
+        advice = "Make it: cladewise embed taxonomy."
+        raise InputError("a finished embedding", "no results.json", at=str(files.path), advice=advice)
+    content = json.loads(files.results.read_text(encoding="utf-8"))
+    return {**(content["hypernyms"] or {}), "reconstruction": content["reconstruction"]}
+
+
+def write_embedding_config(config: EmbeddingConfig, path: Path, **extra: Any) -> None:
+    """Write the file whole or not at all; ``extra`` entries are for people and are not read back."""
+    content = {"schema_version": SCHEMA_VERSION, **extra, "embedding": dataclasses.asdict(config)}
+    write_text(path, tomli_w.dumps(content))
+
+
+def read_embedding_config(path: Path) -> EmbeddingConfig:
+    """Read the ``config.toml`` of an embedding.
+
+    Raises:
+        InputError: The file is missing, is no TOML, is of something else, or has settings that are not allowed.
+    """
+    if not path.is_file():
+        raise InputError("an embedding's config.toml", "no such file", at=str(path))
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError("a TOML file", f"{error}", at=str(path)) from error
+    if "embedding" not in content:
+        raise InputError("a table [embedding]", "none", at=str(path), advice="Choose another folder.")
+    version = content.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        advice = "Use the cladewise that wrote it."
+        raise InputError(f"schema version {SCHEMA_VERSION}", version, at=str(path), advice=advice)
+    return settings(EmbeddingConfig, content["embedding"], at=f"{path} [embedding]")
