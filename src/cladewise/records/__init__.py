@@ -12,6 +12,7 @@ from cladewise.records.config import (
     read_config,
     settings,
 )
+from cladewise.records.few_shot import FewShot, read_few_shot, write_few_shot
 from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, check_tree
 from cladewise.records.resources import Resources, read_resources
 from cladewise.records.transitions import (
@@ -30,6 +31,7 @@ __all__ = [
     "TREES",
     "AblationConfig",
     "BackboneConfig",
+    "FewShot",
     "Resources",
     "RunConfig",
     "RunFolder",
@@ -41,8 +43,10 @@ __all__ = [
     "naive_parents",
     "naive_transition",
     "read_config",
+    "read_few_shot",
     "read_resources",
     "read_transitions",
     "settings",
+    "write_few_shot",
     "write_transitions",
 ]
