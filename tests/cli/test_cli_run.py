@@ -54,6 +54,22 @@ def test_evaluate_prints_and_keeps(here: Any, run: str) -> None:
     assert Path(run, "evaluations/test-bottom-up-threshold-0.8.json").is_file()
 
 
+def test_evaluate_by_few_shot_episodes(here: Any, run: str) -> None:
+    few = ("--protocol", "few-shot", "--split", "train", "--episodes", "5")
+    code, out, err = here("evaluate", run, *few, "--ways", "3", "--ways", "intra", "--support-views", "0")
+    assert code == 0, err
+    found = json.loads(Path(run, "few_shot/train-3-way-1-shot-0-views.json").read_text())
+    assert f"{100 * found['accuracy']:.2f} ±" in out
+    assert "intra-class, 1-shot-0-views" in out
+    assert "2 coarse classes have several fine ones" in err
+    code, _, err = here("evaluate", run, *few, "--decision", "leaf")
+    assert (code, "Expected no rules, recalls or tree with --protocol few-shot" in err) == (2, True)
+    code, _, err = here("evaluate", run, "--ways", "3")
+    assert (code, "Expected --protocol few-shot with options of episodes" in err) == (2, True)
+    code, _, err = here("evaluate", run, "--protocol", "many-shot")
+    assert (code, "Expected a protocol: labels or few-shot, but got 'many-shot'" in err) == (2, True)
+
+
 def test_evaluate_tells_any_recall(here: Any, run: str) -> None:
     code, out, err = here("evaluate", run, "--recall-at", "0.999", "--recall-at", "0.5", "--recall-at", "0.5")
     assert code == 0, err

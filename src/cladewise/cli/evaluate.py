@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cladewise.cli.printing import print_table
 from cladewise.cli.settings import TREE_HELP, checked_tree, with_threshold
+from cladewise.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 COMPARED = ("majority_f1", "leaf_f1", "leaf_top1", "top1", "correct", "info_f1", "severity")
 """Metrics of the table of several evaluations of a run, after the areas of the curve and every recall."""
+
+LABELS, FEW_SHOT = "labels", "Few-shot"
+"""The protocols; the second is the heading of its options too."""
 
 
 def evaluate(
@@ -52,11 +56,125 @@ def evaluate(
         typer.Option(min=0, max=1, help="Another share of correctness whose recall is wanted: 0.99 for R@99."),
     ] = None,
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
+    protocol: Annotated[
+        str, typer.Option(help="How to evaluate: labels, by what a run says; few-shot, by what it sees in new classes.")
+    ] = "labels",
+    ways: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Classes of an episode: a number, 5 by default; all; or intra, up to 5 of one coarse class. "
+            "Given several times, each.",
+            rich_help_panel=FEW_SHOT,
+        ),
+    ] = None,
+    shots: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images of a class to learn from.", show_default="1", rich_help_panel=FEW_SHOT),
+    ] = None,
+    episodes: Annotated[
+        int | None,
+        typer.Option(min=2, help="How many.", show_default="1000, or 100 of all", rich_help_panel=FEW_SHOT),
+    ] = None,
+    queries: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most images of a class to ask about.", show_default="15", rich_help_panel=FEW_SHOT),
+    ] = None,
+    support_views: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Augmented copies of each image to learn from; 0: the image as it is.",
+            show_default="5",
+            rich_help_panel=FEW_SHOT,
+        ),
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="Vectors to learn from: own, of the run's head before its classes; encoder, of its encoder.",
+            show_default="own",
+            rich_help_panel=FEW_SHOT,
+        ),
+    ] = None,
+    apart: Annotated[
+        bool | None,
+        typer.Option(
+            "--apart",
+            help="Images to learn from and to ask about from different top folders: other vendors, other shops.",
+            rich_help_panel=FEW_SHOT,
+        ),
+    ] = None,
+    coarse_level: Annotated[
+        str | None,
+        typer.Option(
+            help="Level of the coarse classes of intra; by default that of the run's labels, else the parents.",
+            rich_help_panel=FEW_SHOT,
+        ),
+    ] = None,
+    episode_seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the episodes.", show_default="0", rich_help_panel=FEW_SHOT)
+    ] = None,
 ) -> None:
     """Evaluate runs on a split, by every decision after every inference; print and keep the metrics.
 
     cladewise evaluate runs/hace --inference none --inference diffusion:alpha=0.5 --decision greedy:threshold=0.5
+
+    cladewise evaluate runs/hcm --protocol few-shot --ways 5 --ways all --ways intra
     """
+    chosen = {
+        "shots": shots,
+        "episodes": episodes,
+        "queries": queries,
+        "support_views": support_views,
+        "space": space,
+        "apart": apart,
+        "coarse_level": coarse_level,
+        "seed": episode_seed,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if protocol not in (LABELS, FEW_SHOT.lower()):
+        raise InputError(f"a protocol: {LABELS} or {FEW_SHOT.lower()}", repr(protocol))
+    if protocol == LABELS:
+        if ways or given:
+            raise InputError("--protocol few-shot with options of episodes", f"--protocol {LABELS}")
+        _by_labels(runs, split, decision, inference, threshold, fit_split, recall_at, tree)
+        return
+    if decision or inference or threshold is not None or fit_split or recall_at or tree != "true":
+        raise InputError("no rules, recalls or tree with --protocol few-shot", "some", advice="Leave them out.")
+    _by_episodes(runs, split, ways or ["5"], given)
+
+
+def _by_episodes(runs: list[Path], split: str, ways: list[str], given: dict[str, Any]) -> None:
+    """A row a kind of episodes, a column a run."""
+    from rich.table import Table
+
+    from cladewise import fewshot
+
+    found = {run: [fewshot.evaluate(run, ways=each, split=split, **given) for each in ways] for run in runs}
+    table = Table("episodes", title=f"{split}: accuracy in %, ± 95%", title_justify="left")
+    for run in runs:
+        table.add_column(run.name, justify="right")
+    for of_kind in zip(*found.values(), strict=True):
+        cells = [f"{100 * result.accuracy:.2f} ± {100 * result.half_width:.2f}" for result in of_kind]
+        table.add_row(of_kind[0].title, *cells)
+    print_table(table)
+    for of_run in found.values():
+        for note in dict.fromkeys(note for result in of_run for note in result.notes):
+            typer.echo(f"cladewise: {note}", err=True)
+    for run in runs:
+        typer.echo(f"{run / 'few_shot'}")
+
+
+def _by_labels(
+    runs: list[Path],
+    split: str,
+    decision: list[str] | None,
+    inference: list[str] | None,
+    threshold: float | None,
+    fit_split: str | None,
+    recall_at: list[float] | None,
+    tree: str,
+) -> None:
     from cladewise import engine
 
     decisions = with_threshold(decision or [], threshold) or [None]

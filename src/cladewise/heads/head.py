@@ -19,6 +19,13 @@ class Head(nn.Module, ABC):
     def forward(self, features: Float[Tensor, "batch *tower feature"]) -> Prediction:
         """Predict for a batch of feature vectors, or of one a tower where the method has several encoders."""
 
+    def represent(self, features: Float[Tensor, "batch *tower feature"]) -> Float[Tensor, "batch dim"]:
+        """What the head sees in the features before it turns to its classes: what new classes can be learnt from.
+
+        The features themselves, unless there is a trained layer between; those of several towers side by side.
+        """
+        return features.flatten(1)
+
     def __call__(self, features: Float[Tensor, "batch *tower feature"]) -> Prediction:
         return super().__call__(features)
 

@@ -63,6 +63,9 @@ class TransitionHead(Head):
         layout = self.layout
         return LevelTransition(self.taxonomy, torch.cat(logits, dim=-1), layout.levels, layout.order, layout.rank)
 
+    def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
+        return self.embedding(features)
+
 
 def _check_memory(widths: list[int], outputs: list[int], layout: TransitionLayout, memory: float) -> None:
     """Refuse before anything is allocated."""

@@ -20,6 +20,7 @@ from cladewise.records.embedding import (
     read_results,
     write_embedding_config,
 )
+from cladewise.records.few_shot import FewShot, read_few_shot, write_few_shot
 from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, check_tree
 from cladewise.records.resources import Resources, read_resources
 from cladewise.records.transitions import (
@@ -40,6 +41,7 @@ __all__ = [
     "BackboneConfig",
     "EmbeddingConfig",
     "EmbeddingFolder",
+    "FewShot",
     "Resources",
     "RunConfig",
     "RunFolder",
@@ -53,10 +55,12 @@ __all__ = [
     "naive_transition",
     "read_config",
     "read_embedding_config",
+    "read_few_shot",
     "read_resources",
     "read_results",
     "read_transitions",
     "settings",
     "write_embedding_config",
+    "write_few_shot",
     "write_transitions",
 ]

@@ -109,6 +109,11 @@ class RunFolder:
         """The per-image values that the metrics are means of."""
         return self.evaluation(split, inference, decision, tree).with_suffix(".parquet")
 
+    @property
+    def few_shot(self) -> Path:
+        """Folder of few-shot results."""
+        return self.path / "few_shot"
+
     def explanations(self, split: str) -> Path:
         """Index of the pictures of what a model looked at, which lie beside it."""
         return self.path / "explanations" / split / "index.json"

@@ -18,6 +18,7 @@ from cladewise.report.class_charts import class_charts
 from cladewise.report.count_charts import EVALUATED, TRAINING, counts_sections
 from cladewise.report.curves import curve_charts
 from cladewise.report.explanations import explanations_of
+from cladewise.report.few_shot import few_shot_table
 from cladewise.report.figure import DASH_ARRAYS, Chart, color
 from cladewise.report.groups import Group, baseline_of, group_runs
 from cladewise.report.heights import height_chart
@@ -116,6 +117,7 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
             baseline=baseline,
             table=table,
             further=further_table(groups, baseline),
+            few_shot=few_shot_table(groups),
             lines=lines,
             operating=operating,
             measures=MEASURES,

@@ -1,0 +1,213 @@
+"""The few-shot protocol: how well fine classes that nobody named in training are told apart from a few images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cladewise.datasets import Dataset
+from cladewise.datasets.relabelling import coarser_nodes
+from cladewise.engine import Run
+from cladewise.engine.representing import Space, represent
+from cladewise.errors import InputError
+from cladewise.fewshot.episodes import ALL, Episode, by_shape, check_ways, draw, make_pool
+from cladewise.fewshot.logistic import fit_logistic
+from cladewise.progress import bar
+from cladewise.records.few_shot import SUPPORT_VIEWS, FewShot, write_few_shot
+
+EPISODES, EPISODES_OF_ALL = 1000, 100
+"""How many by default: of a few classes, and of all, whose classifiers take long and differ less."""
+
+NUMBERS_AT_ONCE = 1 << 24
+"""Episodes are computed together while they have no more numbers than this, 64 MB in single precision."""
+
+
+def evaluate(
+    run: Run | str | Path,
+    *,
+    ways: int | str = 5,
+    shots: int = 1,
+    episodes: int | None = None,
+    queries: int = 15,
+    split: str = "test",
+    support_views: int = SUPPORT_VIEWS,
+    space: Space = "own",
+    apart: bool = False,
+    coarse_level: str | None = None,
+    inverse_penalty: float = 1.0,
+    data: Dataset | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> FewShot:
+    r"""Evaluate what a run sees in images by few-shot episodes, and keep the result in its folder.
+
+    An episode draws fine classes (the leaves of the true tree, whatever labels the run was trained on), images of each
+    to learn from, and others to ask about. A logistic regression on normalised vectors learns the former. The result
+    is the mean accuracy over the episodes with :math:`1.96\,\mathrm{sd}/\sqrt{\text{episodes}}`.
+
+    Args:
+        run: A run, or its folder.
+        ways: Classes of an episode: a number; ``"all"`` of them; or ``"intra"``: up to five of one coarse class.
+        shots: Images of each class to learn from.
+        episodes: How many; by default 1,000, or 100 of all classes.
+        queries: Most images of each class to ask about; a class with fewer gives what it has, ``available - shots``.
+        split: Split of the data; several are joined with ``+``.
+        support_views: Augmented copies that each image to learn from is replaced by; 0: the image as it is, which needs
+            no new features where a frozen encoder's are cached.
+        space: ``"own"``: what the head sees before it turns to its classes; ``"encoder"``: the encoder's features.
+        apart: Support and queries of a class are from different top folders: other vendors, other shops.
+        coarse_level: Level, by name or number, of the coarse classes of intra-class episodes; by default that of the
+            labels that the run was trained on (``[ablation] coarse_level``), else the parents.
+        inverse_penalty: C of the logistic regression.
+        data: Other data than the run's, with the same taxonomy.
+        seed: Seed of the episodes and of the copies.
+        progress: Show progress bars.
+
+    Raises:
+        InputError: An option is out of its range, or the split has too few classes or images.
+
+    References: Bukchin et al., Fine-grained angular contrastive learning with coarse labels, CVPR 2021,
+        arXiv:2012.03515, and its released evaluation: 1 shot, 15 queries, the support image five times through the
+        training augmentation, scikit-learn's logistic regression with C = 1 on normalised features.
+    """
+    opened = run if isinstance(run, Run) else Run.open(run)
+    ways = str(ways)
+    check_ways(ways)
+    wanted = (EPISODES_OF_ALL if ways == ALL else EPISODES) if episodes is None else episodes
+    for name, value, least in (
+        ("shots", shots, 1),
+        ("episodes", wanted, 2),
+        ("queries", queries, 1),
+        ("support_views", support_views, 0),
+    ):
+        if value < least:
+            raise InputError(f"{name} of at least {least}", value)
+    if space not in ("own", "encoder"):
+        raise InputError("a space: own or encoder", repr(space))
+    dataset = data if data is not None else opened.dataset
+    taxonomy = opened.taxonomy
+    if dataset.taxonomy != taxonomy:
+        raise InputError("data with the run's taxonomy", f"{dataset.taxonomy}", at=dataset.name)
+    level = opened.config.ablation.coarse_level if coarse_level is None else coarse_level
+    plain = represent(opened, dataset, dataset.indices(split), space=space, progress=progress)
+    pool = make_pool(
+        taxonomy,
+        dataset.nodes[plain.index],
+        coarse=coarser_nodes(taxonomy, level),
+        shots=shots,
+        places=_top_folders([str(dataset.paths[i]) for i in plain.index.tolist()]) if apart else None,
+    )
+    drawn = [draw(pool, ways, shots=shots, queries=queries, seed=seed, number=number) for number in range(wanted)]
+    support = plain.vectors
+    if support_views:
+        used = np.unique(np.concatenate([episode.support.ravel() for episode in drawn]))
+        copies = represent(
+            opened, dataset, plain.index[used], space=space, views=support_views, seed=seed, progress=progress
+        )
+        support = copies.vectors.new_zeros(len(plain.index), *copies.vectors.shape[1:])
+        support[torch.from_numpy(used)] = copies.vectors
+    accuracy = episode_accuracy(support, plain.vectors[:, 0], drawn, inverse_penalty=inverse_penalty, progress=progress)
+    fewest = min(int(np.bincount(e.answer, minlength=e.classes.size).min()) for e in drawn)
+    result = FewShot(
+        split=split,
+        ways=ways,
+        shots=shots,
+        queries=queries,
+        episodes=wanted,
+        seed=seed,
+        support_views=support_views,
+        space=space,
+        apart=apart,
+        coarse_level=level,
+        accuracy=float(accuracy.mean()),
+        half_width=float(1.96 * accuracy.std(ddof=1) / wanted**0.5),
+        num_classes=pool.classes.size,
+        num_families=len(pool.families),
+        left_out=pool.left_out.size,
+        fewest_queries=fewest,
+        mean_ways=float(np.mean([episode.classes.size for episode in drawn])),
+        model=opened.model_hash,
+        fingerprint=taxonomy.fingerprint,
+    )
+    write_few_shot(opened.folder.few_shot, result)
+    return result
+
+
+def episode_accuracy(
+    support: Float[Tensor, "image view dim"],
+    query: Float[Tensor, "image dim"],
+    episodes: Sequence[Episode],
+    *,
+    inverse_penalty: float = 1.0,
+    progress: bool = False,
+) -> NDArray[np.float64]:
+    """Share of right answers in every episode, by logistic regression on normalised vectors.
+
+    Args:
+        support: Vectors of the images where they are learnt from, one or several each.
+        query: Vectors of the images where they are asked about.
+        episodes: What to learn and what to ask.
+        inverse_penalty: C of the regression.
+        progress: Show a bar.
+
+    Example:
+        >>> perfect = torch.eye(4).repeat_interleave(2, 0)
+        >>> kinds = np.arange(4)
+        >>> episode = Episode(kinds, 2 * kinds[:, None], 2 * kinds + 1, kinds)
+        >>> episode_accuracy(perfect[:, None], perfect, [episode])
+        array([1.])
+    """
+    learnt, asked = (torch.nn.functional.normalize(vectors, dim=-1) for vectors in (support, query))
+    accuracy = np.zeros(len(episodes))
+    views, dim = support.shape[1:]
+    with bar(shown=progress) as shown, torch.inference_mode():
+        task = shown.add_task("episodes", total=len(episodes))
+        for ways, positions in by_shape(episodes).items():
+            shots = episodes[positions[0]].support.shape[1]
+            most = max(episodes[i].query.size for i in positions)
+            at_once = max(1, NUMBERS_AT_ONCE // ((ways * shots * views + most) * (dim + ways)))
+            answers = torch.arange(ways).repeat_interleave(shots * views)
+            for start in range(0, len(positions), at_once):
+                part = positions[start : start + at_once]
+                rows = torch.from_numpy(np.stack([episodes[i].support for i in part])).flatten(1)
+                fitted = fit_logistic(
+                    learnt[rows].flatten(1, 2), answers.to(learnt.device), ways, inverse_penalty=inverse_penalty
+                )
+                asks, right, counts = _padded([episodes[i] for i in part])
+                found = fitted.scores(asked[asks]).argmax(-1).cpu()
+                accuracy[part] = ((found == right).sum(1).double() / counts).numpy()
+                shown.advance(task, len(part))
+    return accuracy
+
+
+def _padded(episodes: Sequence[Episode]) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries of episodes side by side, the right answers (-1 where there is no query), and how many there are."""
+    counts = [episode.query.size for episode in episodes]
+    asks = torch.zeros(len(episodes), max(counts), dtype=torch.int64)
+    right = torch.full_like(asks, -1)
+    for row, (episode, count) in enumerate(zip(episodes, counts, strict=True)):
+        asks[row, :count] = torch.from_numpy(episode.query)
+        right[row, :count] = torch.from_numpy(episode.answer)
+    return asks, right, torch.tensor(counts)
+
+
+def _top_folders(paths: Sequence[str]) -> NDArray[np.int64]:
+    """Number of the first folder of every path.
+
+    Raises:
+        InputError: All are in one.
+    """
+    names, numbers = np.unique([path.split("/")[0] for path in paths], return_inverse=True)
+    if names.size < 2:
+        raise InputError(
+            "images in several top folders, to keep support and queries apart",
+            f"all in {names[0]!r}" if names.size else "no image",
+            advice="Leave --apart out.",
+        )
+    return numbers.reshape(-1).astype(np.int64)

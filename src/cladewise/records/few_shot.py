@@ -1,0 +1,128 @@
+"""Results of few-shot evaluations, as a run folder keeps them; no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from cladewise.atomic import write_text
+from cladewise.errors import InputError
+from cladewise.records.layout import SCHEMA_VERSION
+
+SUPPORT_VIEWS = 5
+"""Copies of each image to learn from in the published protocol."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FewShot:
+    """Accuracy over episodes of one kind.
+
+    Args:
+        split: Split whose images they are of.
+        ways: Number of classes of an episode, ``all``, or ``intra``.
+        shots: Images of each class to learn from.
+        queries: Most images of each class that were asked about.
+        episodes: How many.
+        seed: Seed of the episodes.
+        support_views: Augmented copies of each image to learn from; 0: the image as it is.
+        space: ``own`` vectors of the head, or the ``encoder``'s features.
+        apart: Whether support and queries came from different top folders.
+        coarse_level: Level of the coarse classes of intra-class episodes; empty: the parents.
+        accuracy: Mean over the episodes.
+        half_width: Half of its 95% interval, 1.96 standard errors.
+        num_classes: Fine classes that could take part.
+        num_families: Coarse classes with several of them.
+        left_out: Fine classes that have too few images.
+        fewest_queries: Queries of the class that had fewest in any episode.
+        mean_ways: Classes of an episode on average.
+        model: Hash of the weights.
+        fingerprint: Of the taxonomy.
+    """
+
+    split: str
+    ways: str
+    shots: int
+    queries: int
+    episodes: int
+    seed: int
+    support_views: int
+    space: str
+    apart: bool
+    coarse_level: str
+    accuracy: float
+    half_width: float
+    num_classes: int
+    num_families: int
+    left_out: int
+    fewest_queries: int
+    mean_ways: float
+    model: str
+    fingerprint: str
+
+    @property
+    def kind(self) -> str:
+        """What was evaluated, fit for a file name and a table.
+
+        Results of one kind can be compared; a newer one takes the place of an older.
+        """
+        ways = f"{self.ways}-way" if self.ways != "intra" else "intra-class"
+        more = [
+            *(["encoder"] if self.space == "encoder" else []),
+            *(["apart"] if self.apart else []),
+            *([] if self.support_views == SUPPORT_VIEWS else [f"{self.support_views}-views"]),
+            *([f"in-{self.coarse_level}"] if self.coarse_level and self.ways == "intra" else []),
+        ]
+        return "-".join([ways, f"{self.shots}-shot", *more])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is other than the protocol has it, for want of images."""
+        found: list[str] = []
+        if self.fewest_queries < self.queries:
+            found.append(f"some classes have {self.fewest_queries} images to ask about, not {self.queries}")
+        if self.left_out:
+            found.append(f"{self.left_out} classes have too few images of {self.split} and take no part")
+        if self.ways == "intra":
+            found.append(f"{self.num_families} coarse classes have several fine ones, and only these take part")
+        return tuple(found)
+
+    @property
+    def title(self) -> str:
+        """The kind as words."""
+        return self.kind.replace("-way-", "-way, ").replace("intra-class-", "intra-class, ")
+
+
+def write_few_shot(folder: Path, result: FewShot) -> Path:
+    """Keep a result in the folder of such results, whole or not at all; its file."""
+    file = folder / f"{result.split}-{result.kind}.json"
+    content = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(result)}
+    write_text(file, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    return file
+
+
+def read_few_shot(folder: Path, split: str) -> dict[str, FewShot]:
+    """The results of a split by kind, as ``folder`` has them.
+
+    Raises:
+        InputError: A file there is none of this version.
+
+    Example:
+        >>> read_few_shot(Path("no/such/folder"), "test")
+        {}
+    """
+    found: list[FewShot] = []
+    for file in sorted(folder.glob("*.json")):
+        try:
+            content: Any = json.loads(file.read_text(encoding="utf-8"))
+            version = content.pop("schema_version")
+            if version != SCHEMA_VERSION:
+                raise InputError(f"schema_version {SCHEMA_VERSION}", version, at=str(file), advice=_ADVICE)
+            found.append(FewShot(**content))
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise InputError("a few-shot result", f"{error!r}", at=str(file), advice=_ADVICE) from None
+    return {result.kind: result for result in found if result.split == split}
+
+
+_ADVICE = "Make it again: cladewise evaluate RUN --protocol few-shot."

@@ -1,0 +1,96 @@
+"""Few-shot results on the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from cladewise import InputError
+from cladewise.records import FewShot, RunFolder, read_few_shot, write_few_shot
+from cladewise.report import write_page
+from cladewise.report.few_shot import few_shot_table
+from cladewise.report.groups import group_runs
+from cladewise.report.run import read_run
+
+RESULT = FewShot(
+    split="test",
+    ways="5",
+    shots=1,
+    queries=15,
+    episodes=1000,
+    seed=0,
+    support_views=5,
+    space="own",
+    apart=False,
+    coarse_level="",
+    accuracy=0.9,
+    half_width=0.004,
+    num_classes=11,
+    num_families=3,
+    left_out=0,
+    fewest_queries=15,
+    mean_ways=5.0,
+    model="",
+    fingerprint="",
+)
+
+
+def give(folder, taxonomy, **changes):
+    result = dataclasses.replace(RESULT, fingerprint=taxonomy.fingerprint, **changes)
+    return write_few_shot(RunFolder(folder).few_shot, result)
+
+
+def test_a_result_survives_the_disk(tmp_path):
+    file = write_few_shot(tmp_path, RESULT)
+    assert file.name == "test-5-way-1-shot.json"
+    assert read_few_shot(tmp_path, "test") == {"5-way-1-shot": RESULT}
+    assert read_few_shot(tmp_path, "val") == {}
+    other = dataclasses.replace(
+        RESULT, ways="intra", space="encoder", apart=True, support_views=0, coarse_level="genus"
+    )
+    assert write_few_shot(tmp_path, other).name == "test-intra-class-1-shot-encoder-apart-0-views-in-genus.json"
+    assert len(read_few_shot(tmp_path, "test")) == 2
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"schema_version": 1, "split": "test"}', '{"schema_version": 99}'])
+def test_a_file_that_is_none_is_told(tmp_path, content):
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(InputError, match="Make it again: cladewise evaluate RUN --protocol few-shot"):
+        read_few_shot(tmp_path, "test")
+
+
+def test_the_table_is_over_seeds_or_episodes(maker, taxonomy, tmp_path):
+    folders = [*(maker.write(f"flat-{seed}", seed=seed) for seed in range(2)), maker.write("hace", method="hace")]
+    give(folders[0], taxonomy, accuracy=0.90)
+    give(folders[1], taxonomy, accuracy=0.92)
+    give(folders[2], taxonomy, accuracy=0.95)
+    give(folders[2], taxonomy, ways="intra", fewest_queries=3, left_out=2)
+    give(folders[2], taxonomy, ways="all", split="val")
+    table = few_shot_table(group_runs([read_run(folder, "test") for folder in folders]))
+    assert table is not None
+    assert table.titles == ("5-way, 1-shot", "intra-class, 1-shot")
+    (flat, nothing), (hace, intra) = (row.cells for row in table.rows)
+    assert nothing is None
+    assert (flat.value, flat.margin, flat.is_best) == ("91.0", "1.4", False)
+    assert flat.note == "standard deviation of 2 seeds"
+    assert (hace.value, hace.margin, hace.is_best) == ("95.0", "0.4", True)
+    assert not intra.is_best
+    assert table.notes == (
+        "intra-class, 1-shot: some classes have 3 images to ask about, not 15.",
+        "intra-class, 1-shot: 2 classes have too few images of test and take no part.",
+        "intra-class, 1-shot: 3 coarse classes have several fine ones, and only these take part.",
+    )
+    text = write_page(folders, tmp_path / "page.html").read_text()
+    section = text[text.index('id="few-shot"') :].partition("</section>")[0]
+    shown = re.sub(r"(<[^>]+>|\s)+", " ", section)
+    assert "91.0 ± 1.4" in shown
+    assert "–" in shown
+
+
+def test_without_results_there_is_no_section(maker, taxonomy, tmp_path):
+    folder = maker.write("flat")
+    give(folder, taxonomy.__class__.from_paths([("other",)]))
+    assert few_shot_table(group_runs([read_run(folder, "test")])) is None
+    assert 'id="few-shot"' not in write_page([folder], tmp_path / "page.html").read_text()
