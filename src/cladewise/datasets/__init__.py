@@ -1,6 +1,6 @@
 """Readers that yield images and nodes."""
 
-from cladewise.datasets.cache import cache_folder
+from cladewise.cache import cache_folder
 from cladewise.datasets.catalog import available, load, open
 from cladewise.datasets.dataset import Dataset, Skipped
 from cladewise.datasets.folder import from_folder
