@@ -41,7 +41,7 @@ class Characters(TextEncoder):
         arXiv:1607.04606, whose groups have 3 to 6 letters and whose hash is FNV-1a.
     """
 
-    def __init__(self, num_features: int = 128, num_rows: int = 4096, seed: int = 0) -> None:
+    def __init__(self, num_features: int = 128, num_rows: int = 2048, seed: int = 0) -> None:
         super().__init__(NAME, num_features)
         generator = torch.Generator().manual_seed(seed)
         self.vectors = nn.Parameter(torch.randn(num_rows, num_features, generator=generator))

@@ -83,6 +83,8 @@ def from_transformers(name: str, where: str, *, local: bool = False) -> Pretrain
         raise InputError("a text encoder of transformers", f"{where} ({_first_line(error)})", advice=advice) from error
     if not hasattr(model.config, "hidden_size"):
         raise InputError("an encoder with hidden states of one width", where)
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None  # another summary of the text than ours, which would have weights and never learn
     return PretrainedText(name, model, tokenizer)
 
 
