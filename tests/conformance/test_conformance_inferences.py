@@ -49,6 +49,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "tied LevelSoftmax": {"tied": True},
     "low-rank LevelTransition": {"rank": 2},
     "coarse-to-fine LevelTransition": {"order": "c2f"},
+    "embedding EmbeddedLevelSoftmax": {"width": 3},
 }
 """Settings that a kind is tried with besides its own."""
 KINDS = [*store.kinds(), *SETTINGS]
@@ -72,6 +73,8 @@ def predicted(kind: str, taxonomy: Taxonomy, scale: float = 2.0) -> Prediction:
         "LevelSoftmax": level_width(taxonomy, levels, tied=False),
         "tied LevelSoftmax": level_width(taxonomy, levels, tied=True),
         "LevelTransition": transition_layout(taxonomy).width,
+        "EmbeddedLevelSoftmax": level_width(taxonomy, levels, tied=False),
+        "embedding EmbeddedLevelSoftmax": level_width(taxonomy, levels, tied=False) + 3,
         "low-rank LevelTransition": transition_layout(taxonomy, rank=2).width,
         "coarse-to-fine LevelTransition": transition_layout(taxonomy, order="c2f").width,
     }

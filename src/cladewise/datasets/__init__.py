@@ -1,6 +1,6 @@
 """Readers that yield images and nodes."""
 
-from cladewise.datasets.cache import cache_folder
+from cladewise.cache import cache_folder
 from cladewise.datasets.catalog import available, load, open
 from cladewise.datasets.dataset import Dataset, Skipped
 from cladewise.datasets.folder import from_folder
@@ -17,10 +17,10 @@ __all__ = [
     "available",
     "cache_folder",
     "decode",
+    "fold",
     "from_folder",
     "from_grocery_store",
     "from_manifest",
-    "fold",
     "hold_out",
     "load",
     "open",

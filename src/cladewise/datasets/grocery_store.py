@@ -16,11 +16,14 @@ from cladewise.taxonomy import Taxonomy
 
 _SPLITS = ("train", "val", "test")
 _LEVELS = ("category", "coarse", "fine")
+_DESCRIPTION = "Product Description Path (str)"
 _CREDIT = "Grocery Store: Klasson, Zhang and Kjellström, WACV 2019, MIT licence"
 
 
 def from_grocery_store(path: str | PathLike[str]) -> Dataset:
     """Read the Grocery Store photographs: 3 categories, 43 coarse and 81 fine classes, official splits.
+
+    The tree has a column ``description``, what the data set says of each fine class, where its files are there.
 
     Args:
         path: The folder with ``classes.csv`` and the lists ``train.txt``, ``val.txt`` and ``test.txt``, whose lines
@@ -50,6 +53,8 @@ def from_grocery_store(path: str | PathLike[str]) -> Dataset:
     path_by_class = {fine: (min(categories[fine]), *names) for fine, names in coarse_and_fine.items()}
     taxonomy = Taxonomy.from_paths(path_by_class.values(), level_names=_LEVELS)
     node_by_path = {taxonomy.path_names(node): node for node in taxonomy}
+    said = {node_by_path[path_by_class[fine]]: text for fine, text in _read_descriptions(root).items()}
+    taxonomy = _with_descriptions(taxonomy, said)
 
     images, skipped = usable(root, [image for _, image, _ in listed])
     some_usable(images, skipped, root)
@@ -79,6 +84,27 @@ def _read_classes(file: Path) -> dict[int, tuple[str, str]]:
         if missing:
             raise InputError(f"a column {missing[0]!r}", ", ".join(rows.fieldnames or ["no header"]), at=f"{file}:1")
         return {_number(row[fine_id], f"{file}:{rows.line_num}"): (row[coarse_name], row[fine_name]) for row in rows}
+
+
+def _read_descriptions(root: Path) -> dict[int, str]:
+    """What the data set says of each fine class, where it says something."""
+    with _open(root / "classes.csv") as lines:
+        rows = list(csv.DictReader(lines))
+    files = {int(row["Class ID (int)"]): root / (row.get(_DESCRIPTION) or "none").lstrip("/") for row in rows}
+    return {fine: " ".join(file.read_text(encoding="utf-8").split()) for fine, file in files.items() if file.is_file()}
+
+
+def _with_descriptions(taxonomy: Taxonomy, said: dict[int, str]) -> Taxonomy:
+    if not said:
+        return taxonomy
+    return Taxonomy(
+        taxonomy.parents,
+        taxonomy.names,
+        level=taxonomy.level,
+        level_names=taxonomy.level_names,
+        columns={"description": [said.get(node, "") for node in taxonomy]},
+        synthetic_root=taxonomy.synthetic_root,
+    )
 
 
 def _read_list(file: Path, classes: dict[int, tuple[str, str]]) -> list[tuple[str, int]]:

@@ -81,10 +81,16 @@ class Classifier(nn.Module):
         return super().__call__(inputs)
 
     def parameter_groups(self, lr: float, backbone_lr: float, weight_decay: float) -> list[dict[str, Any]]:
-        """Groups for an optimiser: backbone and head have their own rates, vectors (biases, norms) do not decay."""
+        """Groups for an optimiser: backbone and head have their own rates, vectors (biases, norms) do not decay.
+
+        Pretrained parts of the head learn at the rate of the backbone.
+        """
         groups: list[dict[str, Any]] = []
-        for module, rate in ((self.encoder, backbone_lr), (self.head, lr)):
-            learnt = [p for p in module.parameters() if p.requires_grad]
+        inner = [p for part in self.head.encoders() for p in part.parameters()]
+        known = {id(p) for p in inner}
+        own = [p for p in self.head.parameters() if id(p) not in known]
+        for parameters, rate in (([*self.encoder.parameters(), *inner], backbone_lr), (own, lr)):
+            learnt = [p for p in parameters if p.requires_grad]
             for matrices in (True, False):
                 chosen = [p for p in learnt if (p.ndim > 1) is matrices]
                 if chosen:

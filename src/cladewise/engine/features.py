@@ -21,7 +21,7 @@ from torch import Tensor
 
 from cladewise import progress as progress_bars
 from cladewise.backbones import Backbone
-from cladewise.datasets.cache import cache_folder
+from cladewise.cache import cache_folder
 from cladewise.datasets.dataset import Dataset, IntArray, Skipped
 from cladewise.engine.feature_store import READ, FeatureStore
 from cladewise.engine.images import Batch, loader

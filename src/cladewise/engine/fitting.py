@@ -71,6 +71,7 @@ class Fitting(lightning.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         if len(batch.nodes) == 0:  # every image of the batch was broken; other processes still expect gradients
             return sum((p.sum() * 0.0 for p in self.classifier.parameters() if p.requires_grad), torch.zeros(()))
+        self.classifier.head.foresee(batch.nodes)
         losses = self._losses(batch)
         self.loss_sum += torch.stack([losses.detach().double().sum(), losses.new_tensor(len(losses)).double()])
         return losses.mean()

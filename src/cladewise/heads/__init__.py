@@ -1,15 +1,21 @@
 """Heads: features to a prediction."""
 
+from cladewise.heads.contrast import ContrastHead
 from cladewise.heads.embedding import EmbeddedHead, Embedding, part_widths
 from cladewise.heads.head import Head, LinearHead, leaf_softmax_head, node_logit_head
+from cladewise.heads.image_text import ImageTextHead
 from cladewise.heads.levels import LevelClassifiers, finer_parts_head, level_sizes, towers_head
+from cladewise.heads.texts import TextTower
 
 __all__ = [
+    "ContrastHead",
     "EmbeddedHead",
     "Embedding",
     "Head",
+    "ImageTextHead",
     "LevelClassifiers",
     "LinearHead",
+    "TextTower",
     "finer_parts_head",
     "leaf_softmax_head",
     "level_sizes",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cladewise.predictions import LeafSoftmax, Prediction
@@ -25,6 +25,17 @@ class Head(nn.Module, ABC):
         The features themselves, unless there is a trained layer between; those of several towers side by side.
         """
         return features.flatten(1)
+
+    def foresee(self, target: Int[Tensor, " batch"]) -> None:
+        """Told the labels of the next batch in training: a head that makes something for each node may make less.
+
+        What the loss of these labels does not look at need then have no gradient, and may be as it was a step before.
+        """
+        return
+
+    def encoders(self) -> Sequence[nn.Module]:
+        """Pretrained parts of the head, which learn at the rate of the backbone."""
+        return ()
 
     def __call__(self, features: Float[Tensor, "batch *tower feature"]) -> Prediction:
         return super().__call__(features)

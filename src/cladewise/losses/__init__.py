@@ -2,18 +2,22 @@
 
 from cladewise.losses.conditional_sigmoid import ConditionalSigmoidLoss, conditional_sigmoid
 from cladewise.losses.conditional_softmax import ConditionalSoftmax, conditional_softmax
+from cladewise.losses.contrast import SupCon, supervised_contrast
 from cladewise.losses.deep_rtc import DeepRTC, deep_rtc, random_cut_softmax
 from cladewise.losses.descendant import DescendantSoftmax, descendant_softmax
 from cladewise.losses.distances import read_distances
 from cladewise.losses.flat import FlatSoftmax, flat_softmax
 from cladewise.losses.hace import HACE, ancestral_weights, hace
 from cladewise.losses.hace_soft import HACESoft
+from cladewise.losses.hierarchical_contrast import HierarchicalContrast
 from cladewise.losses.hxe import HXE, hxe, tree_hxe
+from cladewise.losses.image_text import ImageTextContrast
 from cladewise.losses.levels import LevelSoftmaxLoss
 from cladewise.losses.loss import Loss
 from cladewise.losses.margin import SoftMaxMargin, margins, soft_max_margin
 from cladewise.losses.marginal import MarginalSoftmax, marginal_softmax
 from cladewise.losses.multilabel import MultilabelFocal, multilabel_focal
+from cladewise.losses.probed import Probed
 from cladewise.losses.ps_softmax import PSSoftmax, ps_softmax
 from cladewise.losses.soft_labels import SoftLabels, SoftTargets, soft_targets
 from cladewise.losses.soft_margin import MultilabelSoftMargin, inverse_frequency, multilabel_soft_margin
@@ -28,6 +32,8 @@ __all__ = [
     "DescendantSoftmax",
     "FlatSoftmax",
     "HACESoft",
+    "HierarchicalContrast",
+    "ImageTextContrast",
     "LabelHierarchyTransition",
     "LevelSoftmaxLoss",
     "Loss",
@@ -35,9 +41,11 @@ __all__ = [
     "MultilabelFocal",
     "MultilabelSoftMargin",
     "PSSoftmax",
+    "Probed",
     "SoftLabels",
     "SoftMaxMargin",
     "SoftTargets",
+    "SupCon",
     "ancestral_weights",
     "conditional_sigmoid",
     "conditional_softmax",
@@ -56,5 +64,6 @@ __all__ = [
     "read_distances",
     "soft_max_margin",
     "soft_targets",
+    "supervised_contrast",
     "tree_hxe",
 ]

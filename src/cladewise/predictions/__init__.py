@@ -7,6 +7,7 @@ from cladewise.predictions.conditional import (
     PathSumSoftmax,
     SiblingSoftmax,
 )
+from cladewise.predictions.embedded import EmbeddedLevelSoftmax
 from cladewise.predictions.fittable import Fittable
 from cladewise.predictions.levels import LevelSoftmax, level_layout, level_width
 from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, best_nodes
@@ -16,6 +17,7 @@ from cladewise.predictions.transitions import HasTransitions, LevelTransition, T
 __all__ = [
     "Coherence",
     "ConditionalSigmoid",
+    "EmbeddedLevelSoftmax",
     "Fittable",
     "HasTransitions",
     "LeafSoftmax",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cladewise.datasets.cache import cache_folder
+from cladewise.cache import cache_folder
 from cladewise.datasets.dataset import Dataset, Skipped
 from cladewise.datasets.emoji.drawings import DrawingCache, Drawings
 from cladewise.datasets.emoji.unicode import as_taxonomy, in_groups
@@ -27,7 +27,7 @@ GROUPS: Mapping[str, tuple[str, ...] | None] = {
 def load_emoji(name: str, *, test: Sequence[str] = ("openmoji",), exclude: Sequence[str] = ()) -> Dataset:
     """Emoji drawings in Unicode's hierarchy, split by vendor: the test drawings come from hands never seen.
 
-    The drawings are fetched with the npm client on first use, and kept in :func:`cladewise.datasets.cache_folder`.
+    The drawings are fetched with the npm client on first use, and kept in :func:`cladewise.cache.cache_folder`.
 
     Args:
         name: ``emoji-food-animals``, ``emoji-objects``, or ``emoji`` for all.

@@ -1,0 +1,141 @@
+"""open_clip models: an image tower and a text tower in one space."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from cladewise.backbones.backbone import ImageInput
+from cladewise.errors import InputError, MissingExtraError
+
+PREFIX = "open_clip:"
+"""Names of open_clip models begin with this: ``open_clip:ViT-B-32/openai``, ``open_clip:local-dir:folder``."""
+EXTRA = "clip"
+_ADVICE = "Give open_clip:MODEL/WEIGHTS from open_clip.list_pretrained(), or open_clip:local-dir:FOLDER."
+
+
+def is_clip(name: str) -> bool:
+    """Whether a name is that of an open_clip model.
+
+    Example:
+        >>> is_clip("open_clip:RN50/openai"), is_clip("resnet50")
+        (True, False)
+    """
+    return name.startswith(PREFIX)
+
+
+def open_clip_model(name: str, *, pretrained: bool = True, image_size: int | None = None) -> nn.Module:
+    """The whole model, both towers, as open_clip makes it.
+
+    Args:
+        name: ``open_clip:MODEL/WEIGHTS``, or ``open_clip:local-dir:FOLDER`` for a folder with
+            ``open_clip_config.json`` and the weights beside it.
+        pretrained: Read the weights.
+        image_size: Side of the input, where it is not the model's own.
+
+    Raises:
+        MissingExtraError: open_clip is not installed.
+        InputError: There is no such model, or no way to its weights.
+    """
+    package = _package()
+    model, weights = _parts(name)
+    if pretrained and not weights and ":" not in model:
+        listed = [tag for known, tag in package.list_pretrained() if known == model]
+        if not listed:
+            raise InputError("an open_clip model", repr(name), advice=_ADVICE)
+        raise InputError("an open_clip model and its weights", repr(name), advice=f"Its weights: {', '.join(listed)}.")
+    try:
+        return package.create_model(
+            model,
+            pretrained=weights if pretrained else None,
+            load_weights=pretrained,
+            force_image_size=image_size,
+            weights_only=True,
+        )
+    except Exception as error:
+        raise _no_such_model(name, error) from error
+
+
+def tokenizer(name: str) -> Any:
+    """The tokenizer of an open_clip model: texts to ``[text, position]``.
+
+    Raises:
+        MissingExtraError: open_clip is not installed.
+        InputError: There is no such model.
+    """
+    package = _package()
+    try:
+        return package.get_tokenizer(_parts(name)[0])
+    except Exception as error:
+        raise _no_such_model(name, error) from error
+
+
+class ImageTower(nn.Module):
+    """The image tower alone, up to the space that it shares with the texts."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.visual: nn.Module = model.visual
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.visual(images)
+
+
+def image_input(model: Any) -> ImageInput:
+    """What the image tower expects of an image."""
+    wanted: dict[str, Any] = model.visual.preprocess_cfg
+    size: Any = wanted["size"]
+    side = int(size if isinstance(size, int) else size[0])
+    return ImageInput(
+        side,
+        mean=tuple(wanted["mean"]),
+        std=tuple(wanted["std"]),
+        crop_ratio=1.0,
+        interpolation=str(wanted["interpolation"]),
+    )
+
+
+def num_features(name: str) -> int:
+    """Length of the vectors of both towers.
+
+    Raises:
+        MissingExtraError: open_clip is not installed.
+        InputError: There is no such model.
+    """
+    package = _package()
+    try:
+        config: dict[str, Any] | None = package.get_model_config(_parts(name)[0])
+    except Exception as error:
+        raise _no_such_model(name, error) from error
+    if config is None:
+        raise InputError("an open_clip model", repr(name), advice=_ADVICE)
+    return int(config["embed_dim"])
+
+
+@functools.cache
+def _package() -> Any:
+    try:
+        import open_clip  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise MissingExtraError("open_clip_torch", EXTRA) from error
+    logging.getLogger().addFilter(lambda record: not record.pathname.startswith(str(Path(open_clip.__file__).parent)))
+    return open_clip
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Model and weights of a name."""
+    rest = name.removeprefix(PREFIX)
+    if rest.startswith(("local-dir:", "hf-hub:")):
+        return rest, ""
+    model, _, weights = rest.partition("/")
+    return model, weights
+
+
+def _no_such_model(name: str, error: Exception) -> InputError:
+    """Hub clients raise whatever their transport raises, so the kind of error says nothing."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return InputError("an open_clip model", f"{name} ({reason})", advice=_ADVICE)

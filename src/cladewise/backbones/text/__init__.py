@@ -1,0 +1,7 @@
+"""Text encoders: letters alone, any model of transformers, the text towers of open_clip."""
+
+from cladewise.backbones.text.encoder import TextEncoder, Tokens
+from cladewise.backbones.text.loading import available, load
+from cladewise.backbones.text.store import embedded_texts
+
+__all__ = ["TextEncoder", "Tokens", "available", "embedded_texts", "load"]

@@ -1,0 +1,49 @@
+"""Text towers of open_clip models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cladewise.backbones import clip
+from cladewise.backbones.text.encoder import TextEncoder, Tokens
+
+
+class ClipText(TextEncoder):
+    """The text tower of an open_clip model, up to the space that it shares with the images.
+
+    Args:
+        name: As :func:`cladewise.backbones.clip.open_clip_model` takes it.
+
+    Raises:
+        MissingExtraError: open_clip is not installed.
+        InputError: There is no such model, or no way to its weights.
+
+    References: Ilharco et al., OpenCLIP, 2021, https://github.com/mlfoundations/open_clip.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, clip.num_features(name))
+        self.tokenizer: Any = clip.tokenizer(name)
+        self.model: Any = clip.open_clip_model(name)
+        self.model.visual = nn.Identity()
+        self._scale = math.exp(float(self.model.logit_scale.detach()))
+        for unused in ("logit_scale", "logit_bias"):  # the head has its own
+            if isinstance(getattr(self.model, unused, None), nn.Parameter):
+                getattr(self.model, unused).requires_grad_(False)
+
+    @property
+    def scale(self) -> float | None:
+        return self._scale
+
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        ids = self.tokenizer(list(texts)) if texts else torch.zeros(0, 1, dtype=torch.int64)
+        return Tokens(ids, torch.ones_like(ids, dtype=torch.bool))  # the model is made for one length
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "text feature"]:
+        return self.model.encode_text(tokens.ids)

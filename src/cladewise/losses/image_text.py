@@ -1,0 +1,127 @@
+"""Images against the texts of their classes, and texts against the images, at one level or several."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise.losses.everyone import group_of, of_everyone
+from cladewise.losses.levels import NO_LABEL, class_of_node
+from cladewise.losses.loss import Loss, check_choice
+from cladewise.predictions import level_layout
+from cladewise.taxonomy import Taxonomy
+
+Targets = Literal["single", "multi", "rivals"]
+"""What else of the batch an image and its text are held against where labels repeat."""
+
+
+class ImageTextContrast(Loss):
+    r"""Contrast of every image with the texts of the batch, and of every text with the images, summed over levels.
+
+    .. math:: \ell_i = w \sum_k \Big(\operatorname{LSE}_j s^{(k)}_{i, t_j} - s^{(k)}_{i, t_i}\Big)
+        + \Big(\operatorname{LSE}_j s^{(k)}_{j, t_i} - s^{(k)}_{i, t_i}\Big)
+
+    over the images j of the batch, where :math:`s^{(k)}_{i,v}` is the score of image i for the text of node v, at level
+    k: the scaled cosine that :class:`~cladewise.predictions.LevelSoftmax` takes. The text of an image at a level is
+    that of its ancestor there (a leaf above the level: its own).
+
+    Texts repeat in a batch, the more so at coarse levels. With n images of the class of image i:
+
+    - ``"single"``: as above; each image has one positive, and equal texts are rivals. No value is below :math:`\log n`
+      for either sum where the scores of the positives are equal: the floor is that of the paper.
+    - ``"multi"``: the target is shared out evenly among the n. It has the same sum over the batch, and the same
+      gradient, as ``"single"``, because equal nodes have equal texts; only its share for each image differs.
+    - ``"rivals"``: images and texts of the same label are left out of each other's sums, which then have the floor 0.
+
+    The sums over texts run over the distinct ones, each counted as often as it comes (:math:`\log n` is added to its
+    score), so that the cost is in images × distinct texts. Where several processes train together the images of all
+    are the batch, and what they exchange is one number a text.
+
+    A label says nothing about levels finer than its own: such an image is left out there.
+
+    Args:
+        taxonomy: The label tree.
+        levels: The chosen levels, 1 for the coarsest; all of them where none are given. The finest is always one.
+        targets: ``"single"``, ``"multi"`` or ``"rivals"``.
+        weight: Weight w; 1/2 makes the mean of both directions, as CLIP's loss is.
+
+    Raises:
+        InputError: A level does not exist, they are not ascending, or the finest is not among them; there is no such
+            choice of targets.
+
+    Example:
+        >>> loss = ImageTextContrast(Taxonomy.from_paths([("a", "b"), ("a", "c")]), (2,))
+        >>> loss(torch.zeros(4, 2), torch.tensor([2, 2, 3, 3])).exp().round()  # four texts, and four images
+        tensor([16., 16., 16., 16.])
+
+    References: "Hierarchical classification via diffusion on manifolds" (HMCF), section 3.3, which sums over the batch
+        and names no temperature: a mean and a learnt scale are our reading. Goyal et al., Finetune like you pretrain
+        (FLYP), CVPR 2023, arXiv:2212.00638: the finest level alone, ``weight=0.5``. Several positives: Yang et al.,
+        Unified contrastive learning in image-text-label space, CVPR 2022, arXiv:2204.03610.
+    """
+
+    _classes: Tensor
+
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        levels: tuple[int, ...] = (),
+        *,
+        targets: Targets = "single",
+        weight: float = 1.0,
+    ) -> None:
+        super().__init__(taxonomy)
+        check_choice(targets, get_args(Targets), "targets")
+        self.targets, self.weight = targets, weight
+        self.levels = tuple(levels) or tuple(range(1, taxonomy.num_levels + 1))
+        layout = level_layout(taxonomy, self.levels)
+        self._sizes = [nodes.size for nodes in layout]
+        classes = [class_of_node(taxonomy, level, nodes) for level, nodes in zip(self.levels, layout, strict=True)]
+        table = np.array(classes, dtype=np.int64).reshape(-1, taxonomy.num_nodes)
+        self.register_buffer("_classes", torch.from_numpy(table), persistent=False)
+
+    @property
+    def num_outputs(self) -> int:
+        return sum(self._sizes)
+
+    def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        scores = logits.reshape(target.numel(), self.num_outputs)
+        classes = self._classes.to(logits.device)[:, target.reshape(-1)]
+        total = scores.sum(-1) * 0.0 if not self._sizes else scores[:, 0] * 0.0
+        for part, of_level in zip(scores.split(self._sizes, dim=-1) if self._sizes else (), classes, strict=True):
+            total = total + self._level(part, of_level)
+        return (self.weight * total).reshape(target.shape)
+
+    def _level(self, scores: Float[Tensor, "image text"], classes: Int[Tensor, " image"]) -> Float[Tensor, " image"]:
+        """What one level adds for each image."""
+        ours = classes != NO_LABEL
+        everyone, first = of_everyone(classes[ours]) if self.training else (classes[ours], 0)
+        group, size = group_of(everyone)
+        texts = scores.new_zeros(len(size), dtype=torch.int64).scatter(0, group, everyone)
+        scores = scores[ours].index_select(1, texts)
+        group = group[first : first + len(scores)]
+        own = scores.gather(1, group[:, None])[:, 0]
+        same = torch.arange(len(size), device=scores.device) == group[:, None]
+        number = size.to(scores.dtype).log()
+        if self.targets == "rivals":
+            row = (scores + number.masked_fill(same, 0.0)).logsumexp(-1)
+            column = torch.logaddexp(own, self._over_images(scores.masked_fill(same, -torch.inf))[group])
+        else:
+            row = (scores + number).logsumexp(-1)
+            column = self._over_images(scores)[group]
+        positive = own
+        if self.targets == "multi":  # of a text, the mean over the images that it is of
+            sums = scores.new_zeros(len(size)).index_add(0, group, own)
+            sums = of_everyone(sums[None])[0].sum(0) if self.training else sums
+            positive = sums[group] / size[group].to(scores.dtype)
+        each = (row - own) + (column - positive)
+        return torch.zeros_like(classes, dtype=each.dtype).masked_scatter(ours, each)
+
+    def _over_images(self, scores: Float[Tensor, "image text"]) -> Float[Tensor, " text"]:
+        """Log-sum-exp of each text's scores over the images of all processes."""
+        own = scores.logsumexp(0, keepdim=True)
+        return (of_everyone(own)[0] if self.training else own).logsumexp(0)

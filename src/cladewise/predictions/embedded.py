@@ -1,0 +1,92 @@
+"""A softmax a level, and beside it an embedding that only a loss looks at."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise.errors import InputError
+from cladewise.predictions.levels import LevelSoftmax, level_width
+from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, check_width
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EmbeddedLevelSoftmax(Prediction):
+    """A :class:`LevelSoftmax` whose logits are followed by an embedding of the image, for a loss that compares images.
+
+    :meth:`settled` leaves the embedding out.
+
+    Args:
+        taxonomy: The label tree.
+        embedded_logits: Scores of the nodes of the chosen levels, one level after another, then the embedding.
+        width: Length of the embedding.
+        levels: The chosen levels, 1 for the coarsest; all of them where none are given. The finest is always one.
+
+    Raises:
+        InputError: The shape or a setting does not fit.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> prediction = EmbeddedLevelSoftmax(t, torch.zeros(1, 7), width=2)
+        >>> prediction.embedding.shape, prediction.settled().logits.shape
+        (torch.Size([1, 2]), torch.Size([1, 5]))
+    """
+
+    embedded_logits: Float[Tensor, "*batch out"]
+    width: int = 0
+    levels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.width < 0:
+            raise InputError("an embedding of 0 or more numbers", self.width)
+        levels = tuple(self.levels) or tuple(range(1, self.taxonomy.num_levels + 1))
+        object.__setattr__(self, "levels", levels)
+        expected = level_width(self.taxonomy, levels, tied=False) + self.width
+        check_width(self.embedded_logits, expected, "node of each chosen level and number of the embedding")
+
+    @property
+    def coherence(self) -> Coherence:
+        return Coherence.MONOTONE
+
+    @property
+    def logits(self) -> Float[Tensor, "*batch out"]:
+        return self.embedded_logits
+
+    @property
+    def embedding(self) -> Float[Tensor, "*batch width"]:
+        """What stands for the image among others."""
+        return self.embedded_logits[..., self.embedded_logits.shape[-1] - self.width :]
+
+    @property
+    def scored_nodes(self) -> Int[Tensor, " score"]:
+        return self._settled.scored_nodes
+
+    @property
+    def logit_nodes(self) -> Int[Tensor, "out role"]:
+        nodes = torch.cat([self.scored_nodes, self.scored_nodes.new_full((self.width,), -1)])
+        return nodes[:, None]
+
+    @cached_property
+    def scores(self) -> Float[Tensor, "*batch node"]:
+        """Raw scores at every node, the shallowest of several."""
+        return self._settled.scores
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, "*batch node"]:
+        return self._settled.log_prob
+
+    def level_log_prob(self, level: int) -> LevelLogProb:
+        return self._settled.level_log_prob(level)
+
+    def settled(self) -> LevelSoftmax:
+        """The scores alone."""
+        return self._settled
+
+    @cached_property
+    def _settled(self) -> LevelSoftmax:
+        scores = self.embedded_logits[..., : self.embedded_logits.shape[-1] - self.width]
+        return LevelSoftmax(self.taxonomy, scores, self.levels)
