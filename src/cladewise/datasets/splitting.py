@@ -69,9 +69,7 @@ def hold_out(dataset: Dataset, name: str, fraction: float, seed: int = 0, *, int
     return dataclasses.replace(dataset, splits={**dataset.splits, **parts}, source=_with_step(dataset, step))
 
 
-def fold(
-    dataset: Dataset, name: str, number: int, of: int = 5, seed: int = 0, *, into: str = "left-out"
-) -> Dataset:
+def fold(dataset: Dataset, name: str, number: int, of: int = 5, seed: int = 0, *, into: str = "left-out") -> Dataset:
     """Leave one of several equal parts out of a split: cross-validation, a data set at a time.
 
     Every node's images are dealt to the folds in turn, from a fold of its own on; so the folds of a node differ by one

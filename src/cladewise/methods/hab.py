@@ -18,8 +18,8 @@ from cladewise.taxonomy import Taxonomy
 class HABMethod(EmbeddedMethod):
     """Every label says yes or no for itself, and an image has as many labels as say yes.
 
-    Where a yes begins is learnt from the validation split, or by cross-validation. Re-sampling, the paper's other remedy for rare labels, is
-    ``--balance sample``.
+    Where a yes begins is learnt from the validation split, or by cross-validation. Re-sampling, the paper's other
+    remedy for rare labels, is ``--balance sample``.
     """
 
     name: ClassVar[str] = "hab"
