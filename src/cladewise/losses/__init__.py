@@ -2,6 +2,7 @@
 
 from cladewise.losses.conditional_sigmoid import ConditionalSigmoidLoss, conditional_sigmoid
 from cladewise.losses.conditional_softmax import ConditionalSoftmax, conditional_softmax
+from cladewise.losses.cosine_margin import CosineMargins, hierarchical_cosine_margin
 from cladewise.losses.deep_rtc import DeepRTC, deep_rtc, random_cut_softmax
 from cladewise.losses.descendant import DescendantSoftmax, descendant_softmax
 from cladewise.losses.distances import read_distances
@@ -15,6 +16,7 @@ from cladewise.losses.margin import SoftMaxMargin, margins, soft_max_margin
 from cladewise.losses.marginal import MarginalSoftmax, marginal_softmax
 from cladewise.losses.multilabel import MultilabelFocal, multilabel_focal
 from cladewise.losses.ps_softmax import PSSoftmax, ps_softmax
+from cladewise.losses.queued import away_from_class, queued_contrast
 from cladewise.losses.soft_labels import SoftLabels, SoftTargets, soft_targets
 from cladewise.losses.soft_margin import MultilabelSoftMargin, inverse_frequency, multilabel_soft_margin
 from cladewise.losses.transition import LabelHierarchyTransition
@@ -24,6 +26,7 @@ __all__ = [
     "HXE",
     "ConditionalSigmoidLoss",
     "ConditionalSoftmax",
+    "CosineMargins",
     "DeepRTC",
     "DescendantSoftmax",
     "FlatSoftmax",
@@ -39,12 +42,14 @@ __all__ = [
     "SoftMaxMargin",
     "SoftTargets",
     "ancestral_weights",
+    "away_from_class",
     "conditional_sigmoid",
     "conditional_softmax",
     "deep_rtc",
     "descendant_softmax",
     "flat_softmax",
     "hace",
+    "hierarchical_cosine_margin",
     "hxe",
     "inverse_frequency",
     "marginal_softmax",
@@ -52,6 +57,7 @@ __all__ = [
     "multilabel_focal",
     "multilabel_soft_margin",
     "ps_softmax",
+    "queued_contrast",
     "random_cut_softmax",
     "read_distances",
     "soft_max_margin",
