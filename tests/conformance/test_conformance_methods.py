@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,7 +16,7 @@ from cladewise import Taxonomy, methods
 from cladewise.decisions import Decision, LabelSets, Nodes
 from cladewise.heads import Head
 from cladewise.losses import Loss
-from cladewise.methods import Method
+from cladewise.methods import Method, Represented, Seen
 from cladewise.ops import is_ancestor
 from cladewise.predictions import Coherence, Fittable, Prediction, store
 from reference.small_trees import reordered
@@ -313,6 +314,40 @@ def test_prediction_survives_the_disk(name: str, tmp_path: object) -> None:
     assert rest["target"].equal(target)
     part = prediction[2:5]
     torch.testing.assert_close(part.log_prob, prediction.log_prob[2:5])
+
+
+@every_method
+@every_tree
+@pytest.mark.parametrize("images", [0, 1, 9])
+def test_an_objective_has_a_value_and_a_gradient_for_every_view(name: str, tree: str, images: int) -> None:
+    taxonomy, method = TREES[tree], METHODS[name]
+    nodes = np.arange(9) % taxonomy.num_nodes
+    objective = method.objective(taxonomy, np.where(np.arange(9) == 5, -1, nodes))
+    if objective is None:
+        return
+    head, _, _ = a_batch(method, taxonomy)
+    head.train(images > 1)
+    index = torch.arange(images).repeat_interleave(method.views())
+    features, target = torch.randn(len(index), FEATURES), torch.from_numpy(nodes)[index]
+    represented = Represented(torch.randn(9, 4), torch.from_numpy(nodes), torch.arange(9))
+    for epoch in (0, 1000):
+        objective.begin_epoch(epoch, 0, lambda: represented)
+        for scale in (1.0, 1.0, 1e4):
+            head.zero_grad()
+            with torch.no_grad():
+                followed = head(features.flip(1) * scale) if method.momentum() else None
+            prediction = head(features * scale)
+            seen = Seen(prediction, target, index, method.views(), head, followed)
+            nats = objective(seen)
+            assert nats.shape == target.shape
+            assert nats.isfinite().all()
+            assert (nats > -1e-4).all()
+            nats.sum().backward()
+            assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())
+    assert all(math.isfinite(value) for value in objective.state().values())
+    again = method.objective(taxonomy, np.where(np.arange(9) == 5, -1, nodes))
+    assert again is not None
+    again.load_state_dict(objective.state_dict())
 
 
 @every_method

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from cladewise.engine.classifier import Classifier
 from cladewise.engine.images import Batch
 from cladewise.errors import InputError
 from cladewise.losses import Loss
+from cladewise.methods import Objective, Represented, Seen
 from cladewise.metrics import HierarchicalMetrics
+from cladewise.predictions import Prediction
 from cladewise.progress import bar
 from cladewise.records import TrainingConfig, log
 from cladewise.taxonomy import Taxonomy
@@ -38,6 +42,10 @@ class Fitting(lightning.LightningModule):
         seed: Seed; dropout and random losses follow from it and the epoch, so that a resumed run repeats them.
         log_path: ``log.jsonl`` of the run.
         node_weights: Weight of an image of each node, ``[node]``; none: 1.
+        views: Views of each image in a training batch.
+        objective: What is minimised, where that is not the mean of the loss.
+        momentum: Share of itself that a slow copy of the network keeps in every step; 0: there is none.
+        plain: Makes batches of all training images as they are, for an objective that wants to know what is seen.
     """
 
     loss_sum: Tensor
@@ -55,8 +63,14 @@ class Fitting(lightning.LightningModule):
         seed: int,
         log_path: Path,
         node_weights: Tensor | None = None,
+        views: int = 1,
+        objective: Objective | None = None,
+        momentum: float = 0.0,
+        plain: Callable[[], Iterable[Batch]] = tuple,
     ) -> None:
         super().__init__()
+        self.views, self.objective, self.momentum, self.plain = views, objective, momentum, plain
+        self.slow = copy.deepcopy(classifier).requires_grad_(False) if momentum else None
         self.classifier, self.loss, self.decision, self.settings = classifier, loss, decision, settings
         self.steps, self.seed, self.log_path = max(1, steps), seed, log_path
         self.register_buffer("node_weights", node_weights, persistent=False)
@@ -73,12 +87,41 @@ class Fitting(lightning.LightningModule):
             return sum((p.sum() * 0.0 for p in self.classifier.parameters() if p.requires_grad), torch.zeros(()))
         self.classifier.head.foresee(batch.nodes)
         losses = self._losses(batch)
+        losses = self._losses(batch.rows(self.views))
         self.loss_sum += torch.stack([losses.detach().double().sum(), losses.new_tensor(len(losses)).double()])
         return losses.mean()
 
     def _losses(self, batch: Batch) -> Tensor:
-        losses = self.loss(self.classifier(batch.images).logits, batch.nodes)
+        prediction = self.classifier(batch.images)
+        if self.objective is None:
+            losses = self.loss(prediction.logits, batch.nodes)
+        else:
+            followed = None if self.slow is None else self._follow(self.slow, batch.images)
+            seen = Seen(prediction, batch.nodes, batch.index, self.views, self.classifier.head, followed)
+            losses = self.objective(seen)
         return losses if self.node_weights is None else losses * self.node_weights[batch.nodes]
+
+    @torch.no_grad()
+    def _follow(self, slow: Classifier, images: Tensor) -> Prediction:
+        """Move the slow copy a step after the network, and what it says then."""
+        for own, new in zip(slow.parameters(), self.classifier.parameters(), strict=True):
+            own.lerp_(new, 1 - self.momentum)
+        return slow(images)
+
+    @torch.no_grad()
+    def _represented(self) -> Represented:
+        """What the network sees in all training images."""
+        training = self.classifier.training
+        self.classifier.eval()
+        parts: list[tuple[Tensor, Tensor, Tensor]] = []
+        for batch in self.plain():
+            if len(batch.nodes):
+                images = batch.images.to(self.device)
+                vectors = self.classifier.head.represent(self.classifier.encode(images))
+                parts.append((vectors, batch.nodes.to(self.device), batch.index.to(self.device)))
+        self.classifier.train(training)
+        vectors, nodes, index = (torch.cat(part) for part in zip(*parts, strict=True))
+        return Represented(vectors, nodes, index)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         if len(batch.nodes) == 0:
@@ -97,6 +140,8 @@ class Fitting(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         self.epoch_started = time.perf_counter()
         self.loss_sum.zero_()
+        if self.objective is not None:
+            self.objective.begin_epoch(self.current_epoch, self.seed, self._represented)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # not at the start of the epoch: the loader's iterator draws a number too, and after a resumption earlier
@@ -131,6 +176,7 @@ class Fitting(lightning.LightningModule):
                 epoch=self.current_epoch,
                 train_loss=train_loss,
                 **watched,
+                **({} if self.objective is None else self.objective.state()),
                 lr=max(group["lr"] for group in self.trainer.optimizers[0].param_groups),
                 seconds=round(time.perf_counter() - self.epoch_started, 3),
             )

@@ -41,6 +41,13 @@ class Batch:
     def __len__(self) -> int:
         return len(self.index)
 
+    def rows(self, views: int) -> Batch:
+        """The batch with each view as a row of its own, those of one image next to each other."""
+        if views == 1:
+            return self
+        nodes, index = (tensor.repeat_interleave(views) for tensor in (self.nodes, self.index))
+        return Batch(self.images.flatten(0, 1), nodes, index, self.skipped)
+
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The batch on another device."""
         images, nodes, index = (

@@ -26,6 +26,8 @@ class Rows(Protocol):
 
     nodes: IntArray
     """Node of every row."""
+    indices: IntArray
+    """Number of every row's image in the data set."""
     skipped: tuple[Skipped, ...]
     """Images known to be unreadable before any batch is made."""
 
@@ -41,13 +43,23 @@ class Rows(Protocol):
 
 
 class FeatureRows:
-    """Cached features; a batch is one gather. With several cached views each epoch draws one view an image."""
+    """Cached features; a batch is one gather. With several cached views each epoch draws some of each image.
 
-    def __init__(self, dataset: Dataset, indices: IntArray, features: Features, *, seed: int = 0) -> None:
+    Args:
+        dataset: Where the images are from.
+        indices: Which of them.
+        features: Their features.
+        seed: Of the views that are drawn.
+        views: Views of an image in a batch, all different as far as there are so many; 1 gives no dimension for them.
+    """
+
+    def __init__(
+        self, dataset: Dataset, indices: IntArray, features: Features, *, seed: int = 0, views: int = 1
+    ) -> None:
         self.indices = features.usable(indices)
         self.nodes = dataset.nodes[self.indices]
         self.skipped = features.skipped
-        self.values, self.seed, self.epoch = features.values, seed, 0
+        self.values, self.seed, self.epoch, self.views = features.values, seed, 0, views
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -65,10 +77,15 @@ class FeatureRows:
 
     def _gather(self, rows: IntArray) -> NDArray[np.float32]:
         if self.values.ndim == 2:
-            return self.values[rows]
+            one = self.values[rows]
+            return one if self.views == 1 else np.repeat(one[:, None], self.views, 1)
         random = np.random.default_rng((self.seed, self.epoch))
-        view = random.integers(self.values.shape[1], size=self.values.shape[0])
-        return self.values[rows, view[rows]]
+        count = self.values.shape[1]
+        if self.views == 1:
+            view = random.integers(count, size=self.values.shape[0])
+            return self.values[rows, view[rows]]
+        order = random.random((self.values.shape[0], count)).argsort(1)
+        return self.values[rows[:, None], order[rows][:, np.arange(self.views) % count]]
 
     def all(self) -> Tensor:
         """Every feature vector, ``[row, feature]``; with several views the rows of each view."""
@@ -83,10 +100,11 @@ class FeatureRows:
 class DecodedRows:
     """Images, decoded and augmented by worker processes."""
 
-    def __init__(self, dataset: Dataset, indices: IntArray, transform: Any, *, seed: int = 0) -> None:
+    def __init__(self, dataset: Dataset, indices: IntArray, transform: Any, *, seed: int = 0, views: int = 1) -> None:
         self.nodes = dataset.nodes[indices]
+        self.indices = indices
         self.skipped: tuple[Skipped, ...] = ()  # found out batch by batch
-        self._rows = ImageRows(dataset, indices, transform, seed=seed)
+        self._rows = ImageRows(dataset, indices, transform, seed=seed, views=views if views > 1 else None)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -116,25 +134,29 @@ def rows_of(
     train: bool,
     device: torch.device,
     progress: bool,
+    views: int = 1,
 ) -> FeatureRows | DecodedRows:
-    """Rows of a split as the configuration wants them: features where the backbone is frozen, else images."""
+    """Rows of a split as the configuration wants them: features where the backbone is frozen, else images.
+
+    ``views`` are those of an image in a batch, where the method compares several.
+    """
     indices, wanted = dataset.indices(split), config.backbone
     if not wanted.freeze:
         transform = backbone.transform(train=train, augmentation=config.training.augment)  # type: ignore[arg-type]
-        return DecodedRows(dataset, indices, transform, seed=config.seed)
-    views = wanted.views if train and wanted.views > 1 else None
+        return DecodedRows(dataset, indices, transform, seed=config.seed, views=views)
+    cached = wanted.views if train and wanted.views > 1 else None
     features = cached_features(
         dataset,
         indices,
         backbone,
-        views=views or 1,
-        augment=views is not None,
+        views=cached or 1,
+        augment=cached is not None,
         seed=config.seed,
         workers=None if config.training.workers < 0 else config.training.workers,
         device=device,
         progress=progress,
     )
-    return FeatureRows(dataset, indices, features, seed=config.seed)
+    return FeatureRows(dataset, indices, features, seed=config.seed, views=views)
 
 
 def _as_it_is(batch: Batch) -> Batch:

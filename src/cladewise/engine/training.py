@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 import cladewise
@@ -23,6 +26,7 @@ from cladewise.engine.ablation import altered_tree, in_own_tree, relabelled
 from cladewise.engine.classifier import FeatureScaling
 from cladewise.engine.fitting import Fitting
 from cladewise.engine.forward import preferred_device
+from cladewise.engine.images import Batch
 from cladewise.engine.metering import Meter
 from cladewise.engine.processes import is_first_process, rank
 from cladewise.engine.rows import DecodedRows, FeatureRows, rows_of
@@ -144,10 +148,11 @@ def fit(
             changed = int((named.nodes != dataset.nodes).sum())
             log.append(folder.log, "ablation", moved_leaves=change.num_moved, changed_labels=changed)
     with meter:
-        data = _Data(config, known, backbone, progress=progress)
+        data = _Data(config, known, backbone, views=method.views(), progress=progress)
         if is_first_process():
             skipped = (*dataset.skipped, *data.skipped)
             log.append_skipped(folder.log, [(image.path, image.reason) for image in skipped])
+            _warn_of_few_views(config, method, folder)
         if isinstance(classifier.encoder, FeatureScaling) and isinstance(data.rows, FeatureRows):
             classifier.encoder.fit(data.rows.all())
         if config.training.epochs > 0:
@@ -161,6 +166,10 @@ def fit(
                 seed=config.seed,
                 log_path=folder.log,
                 node_weights=data.node_weights(),
+                views=method.views(),
+                objective=method.objective(known.taxonomy, data.trained_nodes()),
+                momentum=method.momentum(),
+                plain=data.plain,
             )
             run_trainer(trainer, fitting, data.loaders, folder)
     if is_first_process():
@@ -215,22 +224,46 @@ def _begin(config: RunConfig, dataset: Dataset, change: Alteration, folder: RunF
     config.write(folder.config, cladewise=cladewise.__version__, **rules, images=images)
 
 
+def _warn_of_few_views(config: RunConfig, method: Method, folder: RunFolder) -> None:
+    """Views of frozen features are drawn from those that are cached."""
+    wanted, cached = method.views(), config.backbone.views
+    if config.backbone.freeze and wanted > cached and config.training.epochs > 0:
+        text = (
+            f"{method.name} compares {wanted} views of an image, and {cached} of frozen features "
+            f"{'is' if cached == 1 else 'are'} cached, which stands for all. Cache more: --views 8."
+        )
+        if text not in {event.get("text") for event in log.read(folder.log)}:
+            log.append(folder.log, "warning", text=text)
+
+
 class _Data:
     """Rows to train on and rows to watch, and the loaders that feed them to this process."""
 
-    def __init__(self, config: RunConfig, dataset: Dataset, backbone: Backbone, *, progress: bool) -> None:
+    def __init__(self, config: RunConfig, dataset: Dataset, backbone: Backbone, *, views: int, progress: bool) -> None:
         wanted = config.training
         device, world = preferred_device(wanted.accelerator), wanted.devices * wanted.num_nodes
         self.taxonomy, self.balance = dataset.taxonomy, wanted.balance
 
         def rows(split: str, *, train: bool) -> FeatureRows | DecodedRows:
-            return rows_of(config, dataset, split, backbone, train=train, device=device, progress=progress)
+            return rows_of(
+                config,
+                dataset,
+                split,
+                backbone,
+                train=train,
+                device=device,
+                progress=progress,
+                views=views if train else 1,
+            )
 
         self.rows = rows(wanted.train_split, train=True)
         if len(self.rows) == 0:
             raise InputError(
                 "images to train on", "none that can be read", at=f"{wanted.train_split} of {dataset.name}"
             )
+        self.num_images_of_data = len(dataset)
+        self._plain = functools.cache(lambda: rows(wanted.train_split, train=False))
+        self._batches = {"batch_size": wanted.batch_size, "workers": wanted.workers}
         self.weights = class_weights(self.rows.nodes, dataset.taxonomy)
         order = EpochSampler(
             self.rows,
@@ -247,6 +280,16 @@ class _Data:
             watching = watched.loader(share, batch_size=wanted.batch_size, workers=wanted.workers)
             self.skipped += watched.skipped
         self.loaders: Loaders = (loader, watching)
+
+    def plain(self) -> Iterable[Batch]:
+        """All training images in order, as they are."""
+        return self._plain().loader(range(len(self._plain())), **self._batches)
+
+    def trained_nodes(self) -> NDArray[np.int64]:
+        """Label of every image of the data set, -1 where it is not trained on."""
+        nodes = np.full(self.num_images_of_data, -1, dtype=np.int64)
+        nodes[self.rows.indices] = self.rows.nodes
+        return nodes
 
     def num_images(self) -> Tensor:
         """How many training images are labelled with each node."""

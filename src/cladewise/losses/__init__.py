@@ -3,6 +3,7 @@
 from cladewise.losses.conditional_sigmoid import ConditionalSigmoidLoss, conditional_sigmoid
 from cladewise.losses.conditional_softmax import ConditionalSoftmax, conditional_softmax
 from cladewise.losses.contrast import SupCon, supervised_contrast
+from cladewise.losses.cosine_margin import CosineMargins, hierarchical_cosine_margin
 from cladewise.losses.deep_rtc import DeepRTC, deep_rtc, random_cut_softmax
 from cladewise.losses.descendant import DescendantSoftmax, descendant_softmax
 from cladewise.losses.distances import read_distances
@@ -19,6 +20,7 @@ from cladewise.losses.marginal import MarginalSoftmax, marginal_softmax
 from cladewise.losses.multilabel import MultilabelFocal, multilabel_focal
 from cladewise.losses.probed import Probed
 from cladewise.losses.ps_softmax import PSSoftmax, ps_softmax
+from cladewise.losses.queued import away_from_class, queued_contrast
 from cladewise.losses.soft_labels import SoftLabels, SoftTargets, soft_targets
 from cladewise.losses.soft_margin import MultilabelSoftMargin, inverse_frequency, multilabel_soft_margin
 from cladewise.losses.transition import LabelHierarchyTransition
@@ -28,6 +30,7 @@ __all__ = [
     "HXE",
     "ConditionalSigmoidLoss",
     "ConditionalSoftmax",
+    "CosineMargins",
     "DeepRTC",
     "DescendantSoftmax",
     "FlatSoftmax",
@@ -47,12 +50,14 @@ __all__ = [
     "SoftTargets",
     "SupCon",
     "ancestral_weights",
+    "away_from_class",
     "conditional_sigmoid",
     "conditional_softmax",
     "deep_rtc",
     "descendant_softmax",
     "flat_softmax",
     "hace",
+    "hierarchical_cosine_margin",
     "hxe",
     "inverse_frequency",
     "marginal_softmax",
@@ -60,6 +65,7 @@ __all__ = [
     "multilabel_focal",
     "multilabel_soft_margin",
     "ps_softmax",
+    "queued_contrast",
     "random_cut_softmax",
     "read_distances",
     "soft_max_margin",

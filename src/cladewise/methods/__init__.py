@@ -7,8 +7,9 @@ from typing import Any
 
 from cladewise.catalogue import make_part, named_parts
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.objective import Objective, Represented, Seen
 
-__all__ = ["Citation", "Method", "available", "make", "option"]
+__all__ = ["Citation", "Method", "Objective", "Represented", "Seen", "available", "make", "option"]
 
 
 def available() -> dict[str, type[Method]]:

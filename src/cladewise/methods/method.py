@@ -7,15 +7,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head
 from cladewise.inference import Inference
 from cladewise.losses import Loss
+from cladewise.methods.objective import Objective
 from cladewise.predictions import Fittable
 from cladewise.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from cladewise.backbones import Pooling
+
+IntArray = NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +86,27 @@ class Method(ABC):
         head is given ``[batch, feature]``.
         """
         return 1
+
+    def views(self) -> int:
+        """Augmented copies of each image in a training batch, for losses that compare them.
+
+        The rows of a batch are then views, those of one image next to each other. Of a frozen encoder they are drawn
+        from the cached ones (``[backbone] views``); one that is cached alone stands for all.
+        """
+        return 1
+
+    def momentum(self) -> float:
+        """Share of itself that a slow copy of the network keeps in every step, in [0, 1); 0: there is none."""
+        return 0.0
+
+    def objective(self, taxonomy: Taxonomy, nodes: IntArray) -> Objective | None:
+        """What training minimises, where that is not the mean of :meth:`loss`, which then only watches validation.
+
+        Args:
+            taxonomy: The label tree.
+            nodes: Label of every image of the data set, by its number; -1 where it is not trained on.
+        """
+        return None
 
     def pooling(self) -> Pooling:
         """How an encoder that is trained end to end makes one vector of its feature map.

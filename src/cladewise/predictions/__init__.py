@@ -11,6 +11,7 @@ from cladewise.predictions.embedded import EmbeddedLevelSoftmax
 from cladewise.predictions.fittable import Fittable
 from cladewise.predictions.levels import LevelSoftmax, level_layout, level_width
 from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, best_nodes
+from cladewise.predictions.projected import ProjectedLeafSoftmax
 from cladewise.predictions.softmax import LeafSoftmax, NodeSoftmax
 from cladewise.predictions.transitions import HasTransitions, LevelTransition, TransitionLayout, transition_layout
 
@@ -29,6 +30,7 @@ __all__ = [
     "PathSumSigmoid",
     "PathSumSoftmax",
     "Prediction",
+    "ProjectedLeafSoftmax",
     "SiblingSoftmax",
     "TransitionLayout",
     "best_nodes",

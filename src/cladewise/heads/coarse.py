@@ -1,0 +1,128 @@
+"""Scores of the classes of one level, as scores of the leaves under them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from cladewise.heads.embedding import EmbeddedHead, Embedding
+from cladewise.heads.head import Head, LinearHead
+from cladewise.predictions import LeafSoftmax
+from cladewise.predictions.projected import ProjectedLeafSoftmax
+from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.levels import chosen_levels
+
+
+class LevelClasses(nn.Module):
+    r"""The classes that a network knows, the nodes of one extended level, and what their scores say of the leaves.
+
+    Nothing tells the leaves of a class apart, so they share its mass equally:
+
+    .. math:: z_l = s_{c(l)} - \log |B(c(l))|
+
+    The log-sum-exp of the leaves under a class is its score, so a softmax over the leaves, with labels at any node, is
+    the softmax over the classes with labels at them.
+
+    Args:
+        taxonomy: The label tree.
+        level: Name or number of the level; empty for the finest, where every leaf is a class.
+
+    Raises:
+        InputError: There is no such level.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> classes = LevelClasses(t, "1")
+        >>> classes.num_classes, classes(torch.tensor([[1.0, 2.0]])).logsumexp(-1)
+        (2, tensor([2.3133]))
+    """
+
+    class_of_leaf: Int[Tensor, " leaf"]
+    log_leaves: Float[Tensor, " leaf"]
+    class_of_node: Int[Tensor, " node"]
+
+    def __init__(self, taxonomy: Taxonomy, level: str | int = "") -> None:
+        super().__init__()
+        self.level = chosen_levels(str(level), taxonomy)[-1] if level != "" else taxonomy.num_levels
+        nodes = taxonomy.level_nodes(self.level)
+        representative = taxonomy.at_level(self.level)
+        place = np.minimum(np.searchsorted(nodes, representative), nodes.size - 1)
+        known = np.where(nodes[place] == representative, place, -1)
+        of_leaf = known[taxonomy.leaf_nodes]
+        leaves = np.bincount(of_leaf, minlength=nodes.size)
+        self.num_classes = nodes.size
+        self.register_buffer("class_of_leaf", torch.from_numpy(of_leaf), persistent=False)
+        self.register_buffer("log_leaves", torch.from_numpy(np.log(leaves[of_leaf])).float(), persistent=False)
+        self.register_buffer("class_of_node", torch.from_numpy(known), persistent=False)
+
+    def forward(self, scores: Float[Tensor, "*batch class"]) -> Float[Tensor, "*batch leaf"]:
+        return scores.index_select(-1, self.class_of_leaf) - self.log_leaves
+
+
+class ProjectionHead(Head):
+    r"""A representation, its projection to what images are compared by, and the scores of classes from that.
+
+    .. math:: h = g(f), \qquad v = W_2 \operatorname{ReLU}(W_1 h), \qquad s = \text{classes}(v)
+
+    where g is a trained :class:`~cladewise.heads.Embedding`, or nothing.
+
+    Args:
+        taxonomy: The label tree.
+        num_features: Width of the features.
+        classes: Which classes there are.
+        scorer: From projections ``[batch, projection]`` to scores of the classes.
+        embedding: Width of the trained layer g; 0: none.
+        projection: Width of v.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> head = ProjectionHead(t, 8, LevelClasses(t, "1"), nn.Linear(4, 2), embedding=6, projection=4)
+        >>> prediction = head(torch.zeros(5, 8))
+        >>> prediction.projection.shape, prediction.logits.shape, head.represent(torch.zeros(5, 8)).shape
+        (torch.Size([5, 4]), torch.Size([5, 3]), torch.Size([5, 6]))
+    """
+
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        num_features: int,
+        classes: LevelClasses,
+        scorer: nn.Module,
+        *,
+        embedding: int,
+        projection: int,
+    ) -> None:
+        super().__init__()
+        self.taxonomy, self.classes, self.scorer = taxonomy, classes, scorer
+        self.embedding = Embedding(num_features, embedding) if embedding else nn.Identity()
+        width = embedding or num_features
+        self.projector = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, projection))
+
+    def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
+        return self.embedding(features)
+
+    def leaf_logits(self, projection: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch leaf"]:
+        """Scores of the leaves by the projection alone."""
+        return self.classes(self.scorer(projection))
+
+    def forward(self, features: Float[Tensor, "batch feature"]) -> ProjectedLeafSoftmax:
+        projection = self.projector(self.represent(features))
+        return ProjectedLeafSoftmax(self.taxonomy, self.leaf_logits(projection), projection)
+
+
+def coarse_head(taxonomy: Taxonomy, num_features: int, level: str | int, embedding: int) -> Head:
+    """A linear classifier of the classes of a level, on an embedding where it has a width.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> p = coarse_head(t, 8, "1", 0)(torch.zeros(5, 8)).log_prob.exp()
+        >>> p[0, 2] == p[0, 3]
+        tensor(True)
+    """
+    classes = LevelClasses(taxonomy, level)
+    width = embedding or num_features
+    head = LinearHead(width, classes.num_classes, lambda scores: LeafSoftmax(taxonomy, classes(scores)))
+    head.classes = classes  # its buffers go where the head goes
+    return EmbeddedHead(Embedding(num_features, embedding), head) if embedding else head

@@ -1,0 +1,125 @@
+"""Pseudo-fine classes: clusters of the images inside each class."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.errors import InputError, MissingExtraError
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.floating[Any]]
+
+AUTO = "auto"
+STARTS = 3
+"""Times that k-means begins anew, of which the tightest is kept."""
+MOST_AUTO = 32
+"""Most clusters of a class that are tried where the number is chosen from the data."""
+
+
+def clusters_wanted(choice: str | int) -> tuple[float, int | None]:
+    """A factor of the number of true subclasses, or a number (then the factor is 0), or neither: chosen from the data.
+
+    Raises:
+        InputError: It is none of these.
+
+    Example:
+        >>> clusters_wanted("2x"), clusters_wanted(8), clusters_wanted("auto")
+        ((2.0, None), (0.0, 8), (0.0, None))
+    """
+    text = str(choice).strip()
+    if text == AUTO:
+        return 0.0, None
+    if re.fullmatch(r"\d+", text):
+        return 0.0, int(text)
+    if (factor := re.fullmatch(r"(\d+(?:\.\d+)?)x", text)) and float(factor[1]) > 0:
+        return float(factor[1]), None
+    raise InputError("clusters as a factor like 2x, a number like 8 (0 for none), or auto", repr(choice))
+
+
+def pseudo_fine(
+    vectors: FloatArray, classes: IntArray, subclasses: IntArray, clusters: str | int, *, seed: int
+) -> IntArray:
+    r"""The cluster of every image inside its class, by k-means on normalised vectors.
+
+    With a factor, a class gets so many clusters for each of its subclasses, rounded, at least one and at most one an
+    image. With ``"auto"`` it gets the number among 2, 3, 4, 6, 8, 12 ... up to 32, and to half its images, whose ratio
+    of the variance between clusters to that within (Caliński and Harabasz) is largest; one cluster where it has fewer
+    than four images.
+
+    Args:
+        vectors: ``[image, dim]``.
+        classes: Class of every image, from 0.
+        subclasses: Number of true subclasses of each class.
+        clusters: ``"2x"``, ``8``, ``0`` or ``"auto"``.
+        seed: Of k-means.
+
+    Returns: Number of the cluster of each image, from 0; those of a class follow each other. -1 throughout with 0.
+
+    Raises:
+        InputError: ``clusters`` is none of these.
+        MissingExtraError: scikit-learn is not installed.
+
+    Example:
+        >>> vectors = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [1.0, 1.0]])
+        >>> pseudo_fine(vectors, np.array([0, 0, 0, 1]), np.array([1, 1]), "2x", seed=0).tolist()[3]
+        2
+
+    References: k-means is scikit-learn's. Caliński and Harabasz, A dendrite method for cluster analysis, 1974.
+    """
+    factor, number = clusters_wanted(clusters)
+    if number == 0:
+        return np.full(len(classes), -1, dtype=np.int64)
+    points = np.asarray(vectors, dtype=np.float32)
+    points = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
+    found, offset = np.zeros(len(classes), dtype=np.int64), 0
+    order = np.argsort(classes, kind="stable")
+    names, starts = np.unique(classes[order], return_index=True)
+    for name, rows in zip(names.tolist(), np.split(order, starts[1:]), strict=True):
+        if factor or number:
+            wanted = number or round(factor * int(subclasses[name]))
+            local = _k_means(points[rows], max(1, min(wanted, rows.size)), seed)
+        else:
+            local = _best_number(points[rows], seed)
+        found[rows] = offset + local
+        offset += int(local.max()) + 1
+    return found
+
+
+def _k_means(points: FloatArray, clusters: int, seed: int) -> IntArray:
+    distinct = len(np.unique(points, axis=0))
+    clusters = min(clusters, distinct)
+    if clusters <= 1:
+        return np.zeros(len(points), dtype=np.int64)
+    return _sklearn("cluster").KMeans(clusters, n_init=STARTS, random_state=seed).fit_predict(points).astype(np.int64)
+
+
+def _best_number(points: FloatArray, seed: int) -> IntArray:
+    best, best_score = np.zeros(len(points), dtype=np.int64), -np.inf
+    tried = [
+        k for power in range(1, 6) for k in (2**power, 3 * 2 ** (power - 1)) if k <= min(MOST_AUTO, len(points) // 2)
+    ]
+    for clusters in tried:
+        found = _k_means(points, clusters, seed)
+        if 1 < len(np.unique(found)) < len(points):
+            score = _sklearn("metrics").calinski_harabasz_score(points, found)
+            if score > best_score:
+                best, best_score = found, score
+    return best
+
+
+def _sklearn(module: str) -> Any:
+    """A module of scikit-learn, which only clusters need.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(f"sklearn.{module}")
+    except ImportError:
+        raise MissingExtraError("scikit-learn", "clusters") from None

@@ -1,0 +1,33 @@
+"""A softmax over the leaves, and beside it a projection of the image that only training looks at."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cladewise.predictions.softmax import LeafSoftmax
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ProjectedLeafSoftmax(LeafSoftmax):
+    """A :class:`LeafSoftmax` with the vector that images are compared by in training; :meth:`settled` leaves it out.
+
+    Args:
+        taxonomy: The label tree.
+        leaf_logits: Scores of the leaves.
+        projection: What stands for the image among others.
+
+    Example:
+        >>> import torch
+        >>> from cladewise import Taxonomy
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> type(ProjectedLeafSoftmax(t, torch.zeros(1, 2), torch.zeros(1, 8)).settled()).__name__
+        'LeafSoftmax'
+    """
+
+    projection: Float[Tensor, "*batch dim"]
+
+    def settled(self) -> LeafSoftmax:
+        return LeafSoftmax(self.taxonomy, self.leaf_logits)

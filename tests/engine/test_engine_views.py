@@ -1,0 +1,169 @@
+"""Methods that compare views of images: where the views come from, the slow copy, and objectives with a state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+import cladewise as cw
+from cladewise import methods
+from cladewise.backbones import load
+from cladewise.datasets import Dataset
+from cladewise.engine import Run
+from cladewise.engine.features import cached_features
+from cladewise.engine.rows import DecodedRows, FeatureRows
+from cladewise.records import log
+
+TINY: dict[str, Any] = {
+    "backbone": "test_resnet",
+    "pretrained": False,
+    "image_size": 24,
+    "workers": 0,
+    "batch_size": 16,
+    "progress": False,
+    "optimizer": "adamw",
+    "lr": 0.005,
+    "backbone_lr": 1e-3,
+    "coarse_labels": 1.0,
+    "coarse_level": "1",
+}
+COMPARING = {
+    "moco": {},
+    "coarse-moco": {},
+    "ancor": {},
+    "hcm": {"warmup": 1, "clusters": 2},
+}
+OPTIONS = {"level": "1", "embedding": 12, "projection": 8}
+every_comparing = pytest.mark.parametrize("name", COMPARING)
+
+
+def trained(colours: Dataset, out: Path, name: str, **settings: Any) -> Run:
+    options = {**OPTIONS, **COMPARING.get(name, {})}
+    return cw.train(colours, method=name, options=options, out=out, seed=1, **{**TINY, **settings})
+
+
+def epochs(run: Run) -> list[dict[str, Any]]:
+    return [event for event in log.read(run.folder.log) if event["event"] == "epoch"]
+
+
+# ---------------------------------------------------------------- rows
+
+
+def test_views_of_frozen_features_are_different_cached_ones(colours: Dataset) -> None:
+    backbone = load("test_resnet", pretrained=False, image_size=24)
+    indices = colours.indices("train")
+    features = cached_features(colours, indices, backbone, views=3, augment=True, workers=0, progress=False)
+    rows = FeatureRows(colours, indices, features, seed=1, views=2)
+    batch = rows.__getitems__([0, 5])
+    assert batch.images.shape == (2, 2, backbone.num_features)
+    cached = torch.from_numpy(features.values[batch.index.numpy()])
+    found = [[int((view == row).all(1).nonzero()[0, 0]) for view in pair] for pair, row in zip(batch.images, cached)]  # noqa: B905
+    assert all(len(set(pair)) == 2 for pair in found)
+    assert rows.__getitems__([5]).images.equal(batch.images[1:])
+    seen = set()
+    for epoch in range(12):
+        rows.set_epoch(epoch)
+        seen |= {tuple(view.tolist()) for view in rows.__getitems__([0]).images[0]}
+    assert len(seen) == 3
+    flat = batch.rows(2)
+    assert flat.images.equal(batch.images.flatten(0, 1))
+    assert flat.index.tolist() == np.repeat(batch.index.numpy(), 2).tolist()
+    assert flat.nodes.tolist() == np.repeat(batch.nodes.numpy(), 2).tolist()
+    assert batch.rows(1) is batch
+
+
+def test_one_cached_view_stands_for_all(colours: Dataset) -> None:
+    backbone = load("test_resnet", pretrained=False, image_size=24)
+    indices = colours.indices("train")
+    for views, augment in ((1, False), (2, True)):
+        features = cached_features(colours, indices, backbone, views=views, augment=augment, workers=0, progress=False)
+        images = FeatureRows(colours, indices, features, views=3).__getitems__([4]).images
+        assert images.shape[1] == 3
+        assert len({tuple(view.tolist()) for view in images[0]}) == views
+
+
+def test_decoded_views_are_augmented_each_for_itself(colours: Dataset) -> None:
+    backbone = load("test_resnet", pretrained=False, image_size=24)
+    rows = DecodedRows(colours, colours.indices("train"), backbone.transform(train=True), seed=1, views=2)
+    (batch,) = rows.loader([3, 4], batch_size=2, workers=0)
+    assert batch.images.shape[:2] == (2, 2)
+    assert not batch.images[:, 0].equal(batch.images[:, 1])
+
+
+# ---------------------------------------------------------------- runs
+
+
+@every_comparing
+@pytest.mark.parametrize("freeze", [True, False])
+def test_it_trains_and_is_scored_like_any_other(colours: Dataset, tmp_path: Path, name: str, freeze: bool) -> None:
+    run = trained(colours, tmp_path / "run", name, freeze=freeze, views=3 if freeze else 1, epochs=4 if freeze else 2)
+    losses = [epoch["train_loss"] for epoch in epochs(run)]
+    assert np.isfinite(losses).all()
+    scores = cw.evaluate(run, progress=False)
+    assert 0 <= scores["level_accuracy/level_1"].value <= 1
+    result = cw.fewshot.evaluate(run, ways=2, episodes=4, split="train", support_views=0, progress=False)
+    assert 0 <= result.accuracy <= 1
+    assert not any("slow" in key or "queue" in key for key in safetensors.torch.load_file(run.folder.model))
+
+
+@every_comparing
+def test_it_is_the_same_again(colours: Dataset, tmp_path: Path, name: str) -> None:
+    first, second = (
+        safetensors.torch.load_file(trained(colours, tmp_path / out, name, freeze=True, views=3, epochs=3).folder.model)
+        for out in ("a", "b")
+    )
+    assert all(first[key].equal(second[key]) for key in first)
+
+
+@every_comparing
+def test_a_run_goes_on_where_it_stopped(
+    colours: Dataset, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"freeze": True, "views": 3, "epochs": 4, "checkpoint_seconds": 0.0}
+    whole = trained(colours, tmp_path / "whole", name, **settings)
+    from cladewise.engine.fitting import Fitting
+
+    start = Fitting.on_train_epoch_start
+
+    def stopping(self: Fitting) -> None:
+        if self.current_epoch == 3:
+            raise KeyboardInterrupt
+        start(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fitting, "on_train_epoch_start", stopping)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            trained(colours, tmp_path / "cut", name, **settings)
+    assert not (tmp_path / "cut" / "model.safetensors").exists()
+    resumed = trained(colours, tmp_path / "cut", name, **settings)
+    a, b = (safetensors.torch.load_file(run.folder.model) for run in (whole, resumed))
+    assert all(a[key].equal(b[key]) for key in a)
+
+
+def test_margins_are_logged(colours: Dataset, tmp_path: Path) -> None:
+    run = trained(colours, tmp_path / "run", "hcm", freeze=True, views=3, epochs=4)
+    margins = [[epoch[f"margin_{k}"] for k in range(4)] for epoch in epochs(run)]
+    assert margins[0] == pytest.approx([0, 0.2, 0.5, 1])
+    assert margins[-1][1:3] != pytest.approx([0.2, 0.5])
+    assert all((np.diff(at) > 0).all() for at in margins)
+
+
+def test_few_views_are_told(colours: Dataset, tmp_path: Path) -> None:
+    text = "ancor compares 2 views of an image, and 1 of frozen features is cached"
+    few, enough = (trained(colours, tmp_path / str(v), "ancor", freeze=True, views=v, epochs=1) for v in (1, 2))
+    told = [[e["text"] for e in log.read(run.folder.log) if e["event"] == "warning"] for run in (few, enough)]
+    assert told[0][0].startswith(text)
+    assert "--views 8" in told[0][0]
+    assert told[1] == []
+
+
+def test_a_method_asks_for_nothing_by_default() -> None:
+    for name, kind in methods.available().items():
+        method = kind()
+        assert method.views() >= 1, name
+        assert 0 <= method.momentum() < 1, name
