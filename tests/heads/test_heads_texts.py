@@ -96,7 +96,7 @@ def test_what_a_batch_foresees_gives_the_same_gradient() -> None:
         losses = loss(head(features).logits, target)
         losses.sum().backward()
         found.append((losses.detach(), [p.grad for p in head.parameters()]))
-    torch.testing.assert_close(found[0], found[1])
+    torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-3)
 
 
 def test_heads_of_levels_start_alike_and_scores_are_scaled_cosines() -> None:

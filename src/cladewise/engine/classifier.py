@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cladewise.backbones import Backbone, Towers
+from cladewise.engine.forgetting import forgetful
 from cladewise.heads import Head
 from cladewise.predictions import Prediction
 
@@ -58,10 +59,19 @@ class Classifier(nn.Module):
         head: Features to a prediction; of several towers it takes ``[batch, tower, feature]``.
         towers: Image encoders that are trained end to end; most methods have one.
         scaling: What is done to frozen features where there are none.
+        chunk: Images that go through the encoders at once in training; 0: the whole batch.
     """
 
-    def __init__(self, head: Head, *, towers: Sequence[Backbone] = (), scaling: FeatureScaling | None = None) -> None:
+    def __init__(
+        self,
+        head: Head,
+        *,
+        towers: Sequence[Backbone] = (),
+        scaling: FeatureScaling | None = None,
+        chunk: int = 0,
+    ) -> None:
         super().__init__()
+        self.chunk = chunk
         self.encoder: nn.Module = _encoder(towers, scaling)
         self.head = head
         self.end_to_end = bool(towers)
@@ -76,6 +86,9 @@ class Classifier(nn.Module):
         if self.end_to_end:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         return self.encoder(inputs)
+        if self.end_to_end and self.training and 0 < self.chunk < len(inputs):
+            return self.head(forgetful(self.encoder, inputs, self.chunk))
+        return self.head(self.encoder(inputs))
 
     def __call__(self, inputs: Tensor) -> Prediction:
         return super().__call__(inputs)

@@ -83,13 +83,20 @@ class Fitting(lightning.LightningModule):
     # ---------------------------------------------------------------- steps
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        if len(batch.nodes) == 0:  # every image of the batch was broken; other processes still expect gradients
-            return sum((p.sum() * 0.0 for p in self.classifier.parameters() if p.requires_grad), torch.zeros(()))
+        if len(batch.nodes) == 0:
+            return self._nothing(batch.nodes)
         self.classifier.head.foresee(batch.nodes)
         losses = self._losses(batch)
         losses = self._losses(batch.rows(self.views))
         self.loss_sum += torch.stack([losses.detach().double().sum(), losses.new_tensor(len(losses)).double()])
         return losses.mean()
+
+    def _nothing(self, no_nodes: Tensor) -> Tensor:
+        """The loss of a batch whose images were all broken; other processes still expect gradients, and our part."""
+        learnt = [p for p in self.classifier.parameters() if p.requires_grad]
+        zero = sum((p.sum() * 0.0 for p in learnt), torch.zeros((), device=self.device))
+        no_logits = zero.expand(0, self.loss.num_outputs)
+        return zero + self.loss(no_logits, no_nodes).sum()
 
     def _losses(self, batch: Batch) -> Tensor:
         prediction = self.classifier(batch.images)

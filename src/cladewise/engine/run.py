@@ -202,4 +202,5 @@ def build(config: RunConfig, method: Method, taxonomy: Taxonomy) -> tuple[Classi
         head = method.head(taxonomy, backbone.num_features)
         return Classifier(head, scaling=FeatureScaling(wanted.scaling, backbone.num_features)), backbone
     towers = [load(pooling=method.pooling()) for _ in range(method.towers(taxonomy))]
-    return Classifier(method.head(taxonomy, towers[0].num_features), towers=towers), towers[0]
+    head = method.head(taxonomy, towers[0].num_features)
+    return Classifier(head, towers=towers, chunk=config.training.chunk), towers[0]

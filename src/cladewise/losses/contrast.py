@@ -43,8 +43,8 @@ def supervised_contrast(
         - \frac{1}{|P_i|} \sum_{p \in P_i} \frac{z_i \cdot z_p}{\tau}
 
     where :math:`P_i` are the others with the label of image i. The second term comes from sums by group of equal
-    labels, :math:`z_i \cdot \sum_p z_p`, and the first is the same for every level: only it is quadratic in the number of
-    images, a chunk of it at a time, made again in the backward pass.
+    labels, :math:`z_i \cdot \sum_p z_p`, and the first is the same for every level: only it is quadratic in the number
+    of images, a chunk of it at a time, made again in the backward pass.
 
     Args:
         embeddings: Unit vectors of the anchors.

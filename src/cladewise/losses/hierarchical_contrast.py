@@ -50,9 +50,9 @@ class HierarchicalContrast(ContrastiveLoss):
 
     References: Zhang et al., Use all the labels: a hierarchical multi-label contrastive learning framework, CVPR 2022,
         arXiv:2204.13207, by its released code: the paper's penalty is an exponential, the code's is :math:`2^{1/l}`;
-        the paper takes the maximum for each pair of images and the code for each level. The code keeps, of each class, the
-        image whose finer label has the smallest number; names in order stand for numbers here, so that the result does
-        not hang on how classes are numbered. It gives nan where an image has no positive; here it is skipped.
+        the paper takes the maximum for each pair of images and the code for each level. The code keeps, of each class,
+        the image whose finer label has the smallest number; names in order stand for numbers here, so that the result
+        does not hang on how classes are numbered. It gives nan where an image has no positive; here it is skipped.
     """
 
     _rank: Tensor

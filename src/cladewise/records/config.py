@@ -67,6 +67,11 @@ class TrainingConfig:
     schedule: str = setting("cosine", "course of the learning rates after warm-up", choices=("cosine", "constant"))
     warmup_epochs: float = setting(0.0, "epochs over which the learning rates rise from zero", least=0)
     precision: str = setting("32-true", "as Lightning names it", choices=PRECISIONS)
+    chunk: int = setting(
+        0,
+        "images that go through the encoder at once, end to end, the loss still seeing the whole batch; 0: all",
+        least=0,
+    )
     accumulate: int = setting(1, "steps whose gradients are added before an update", least=1)
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: no limit", least=0)
     balance: str = setting(
