@@ -1,13 +1,13 @@
 """Heads: features to a prediction."""
 
-from cladewise.heads.contrast import ContrastHead
 from cladewise.heads.coarse import LevelClasses, ProjectionHead, coarse_head
+from cladewise.heads.contrast import ContrastHead
 from cladewise.heads.embedding import EmbeddedHead, Embedding, part_widths
 from cladewise.heads.head import Head, LinearHead, leaf_softmax_head, node_logit_head
 from cladewise.heads.image_text import ImageTextHead
 from cladewise.heads.levels import LevelClassifiers, finer_parts_head, level_sizes, towers_head
-from cladewise.heads.texts import TextTower
 from cladewise.heads.poincare import PoincareClasses
+from cladewise.heads.texts import TextTower
 
 __all__ = [
     "ContrastHead",
@@ -15,14 +15,12 @@ __all__ = [
     "Embedding",
     "Head",
     "ImageTextHead",
-    "LevelClassifiers",
-    "LinearHead",
-    "TextTower",
     "LevelClasses",
     "LevelClassifiers",
     "LinearHead",
     "PoincareClasses",
     "ProjectionHead",
+    "TextTower",
     "coarse_head",
     "finer_parts_head",
     "leaf_softmax_head",
