@@ -85,10 +85,9 @@ class Classifier(nn.Module):
         """The features that the head is given."""
         if self.end_to_end:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
+            if self.training and 0 < self.chunk < len(inputs):
+                return forgetful(self.encoder, inputs, self.chunk)
         return self.encoder(inputs)
-        if self.end_to_end and self.training and 0 < self.chunk < len(inputs):
-            return self.head(forgetful(self.encoder, inputs, self.chunk))
-        return self.head(self.encoder(inputs))
 
     def __call__(self, inputs: Tensor) -> Prediction:
         return super().__call__(inputs)

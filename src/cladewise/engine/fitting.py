@@ -85,9 +85,9 @@ class Fitting(lightning.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         if len(batch.nodes) == 0:
             return self._nothing(batch.nodes)
-        self.classifier.head.foresee(batch.nodes)
-        losses = self._losses(batch)
-        losses = self._losses(batch.rows(self.views))
+        rows = batch.rows(self.views)
+        self.classifier.head.foresee(rows.nodes)
+        losses = self._losses(rows)
         self.loss_sum += torch.stack([losses.detach().double().sum(), losses.new_tensor(len(losses)).double()])
         return losses.mean()
 
