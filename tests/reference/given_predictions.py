@@ -12,6 +12,7 @@ from cladewise.predictions import (
     Coherence,
     ConditionalSigmoid,
     LeafSoftmax,
+    LevelEnergies,
     LevelSoftmax,
     LevelTransition,
     NodeSigmoid,
@@ -60,6 +61,7 @@ KINDS: dict[str, type[Prediction]] = {
         PathSumSoftmax,
         PathSumSigmoid,
         LevelSoftmax,
+        LevelEnergies,
         LevelTransition,
     )
 }

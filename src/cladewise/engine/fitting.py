@@ -73,7 +73,8 @@ class Fitting(lightning.LightningModule):
             return sum((p.sum() * 0.0 for p in self.classifier.parameters() if p.requires_grad), torch.zeros(()))
         losses = self._losses(batch)
         self.loss_sum += torch.stack([losses.detach().double().sum(), losses.new_tensor(len(losses)).double()])
-        return losses.mean()
+        own = self.classifier.head.own_loss()
+        return losses.mean() if own is None else losses.mean() + own
 
     def _losses(self, batch: Batch) -> Tensor:
         losses = self.loss(self.classifier(batch.images).logits, batch.nodes)
@@ -147,6 +148,9 @@ class Fitting(lightning.LightningModule):
         return float(total[0] / total[1])
 
     # ---------------------------------------------------------------- optimiser
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self.classifier.head.own_step(max(group["lr"] for group in optimizer.param_groups))
 
     def configure_optimizers(self) -> Any:
         s = self.settings

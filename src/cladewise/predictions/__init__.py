@@ -7,6 +7,7 @@ from cladewise.predictions.conditional import (
     PathSumSoftmax,
     SiblingSoftmax,
 )
+from cladewise.predictions.energies import LevelEnergies
 from cladewise.predictions.fittable import Fittable
 from cladewise.predictions.levels import LevelSoftmax, level_layout, level_width
 from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, best_nodes
@@ -19,6 +20,7 @@ __all__ = [
     "Fittable",
     "HasTransitions",
     "LeafSoftmax",
+    "LevelEnergies",
     "LevelLogProb",
     "LevelSoftmax",
     "LevelTransition",
