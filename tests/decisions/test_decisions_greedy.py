@@ -18,7 +18,7 @@ from reference.small_trees import ragged_taxonomies, t9
 
 @given(
     ragged_taxonomies(),
-    st.sampled_from(sorted(set(KINDS) - {"LevelSoftmax", "LevelTransition", "PathSumSigmoid"})),
+    st.sampled_from(sorted(set(KINDS) - {"LevelSoftmax", "LevelEnergies", "LevelTransition", "PathSumSigmoid"})),
     st.integers(0, 10**6),
     st.sampled_from([0.0, 0.3, 0.6]),
     st.booleans(),

@@ -147,8 +147,9 @@ def test_a_folder_goes_on_and_is_then_read(tmp_path: Path, monkeypatch: pytest.M
     results = json.loads(files.results.read_text())
     assert results["hypernyms"]["test"]["num_others"] == 10 * results["num_test"]
     assert embed(TREE, out=files.path, **settings).vectors.equal(whole.vectors)
+    other: dict[str, Any] = {**settings, "dim": 4}
     with pytest.raises(InputError, match=r"this very embedding, but got one that differs in dim \(3 there, 4 here\)"):
-        embed(TREE, out=files.path, **(settings | {"dim": 4}))
+        embed(TREE, out=files.path, **other)
     with pytest.raises(InputError, match="one that differs in the taxonomy"):
         embed(TREE.with_leaf("k")[0], out=files.path, **settings)
 

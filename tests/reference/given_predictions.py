@@ -13,6 +13,7 @@ from cladewise.predictions import (
     ConditionalSigmoid,
     EmbeddedLevelSoftmax,
     LeafSoftmax,
+    LevelEnergies,
     LevelSoftmax,
     LevelTransition,
     NodeSigmoid,
@@ -61,6 +62,7 @@ KINDS: dict[str, type[Prediction]] = {
         PathSumSoftmax,
         PathSumSigmoid,
         LevelSoftmax,
+        LevelEnergies,
         LevelTransition,
         EmbeddedLevelSoftmax,
     )

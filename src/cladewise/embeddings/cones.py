@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -86,8 +87,17 @@ class EuclideanCones(_Cones):
         normal = torch.randn(num_vectors, dim, generator=generator, device=generator.device)
         return self.settled(normal + self.inner_radius * nn.functional.normalize(normal, dim=1))
 
+    def placed(self, free: Tensor) -> Tensor:
+        return geometry.lengthen(free, self.inner_radius)
+
+    def freed(self, vectors: Tensor) -> Tensor:
+        return geometry.lengthen(vectors, -self.inner_radius)
+
     def optimizer(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
         return torch.optim.Adam([vectors], lr=lr)
+
+    def descent(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
+        return torch.optim.SGD([vectors], lr=lr)
 
     def _lengths(self, reach: float) -> Tensor:
         return torch.tensor([0.0, reach])
@@ -117,7 +127,16 @@ class HyperbolicCones(_Cones):
         further = 0.05 * torch.rand(num_vectors, 1, generator=generator, device=generator.device)
         return self.settled((self.inner_radius + further) * random_directions(num_vectors, dim, generator))
 
+    def placed(self, free: Tensor) -> Tensor:
+        return geometry.exp_outside(free, self.inner_radius)
+
+    def freed(self, vectors: Tensor) -> Tensor:
+        return geometry.lengthen(geometry.log_origin(vectors), -math.atanh(self.inner_radius))
+
     def optimizer(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
+        return self.descent(vectors, lr)
+
+    def descent(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
         return RiemannianSGD([vectors], lr=lr, longest=LONGEST_STEP)
 
     def _lengths(self, reach: float) -> Tensor:

@@ -48,12 +48,24 @@ class Geometry(ABC):
         """The nearest vectors that may be: those of the domain stay."""
 
     @abstractmethod
+    def placed(self, free: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Vectors of the domain for vectors that may be anywhere, smoothly: directions stay, longer is further out."""
+
+    @abstractmethod
+    def freed(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """What :meth:`placed` takes to vectors of the domain."""
+
+    @abstractmethod
     def outlines(self, vectors: Float[Tensor, "n 2"], reach: float) -> Float[Tensor, "n point 2"]:
         """Of the plane: outlines of the regions of the vectors, cut off at a distance of ``reach`` or more."""
 
     @abstractmethod
     def optimizer(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
         """What moves the vectors down a gradient, before they settle."""
+
+    @abstractmethod
+    def descent(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
+        """Riemannian stochastic gradient descent: without momentum, along shortest ways."""
 
 
 def random_directions(num_vectors: int, dim: int, generator: torch.Generator) -> Float[Tensor, "n dim"]:

@@ -17,7 +17,8 @@ class Order(Geometry):
     """A label holds another whose vector is at least as large in every coordinate.
 
     References: Vendrov, Kiros, Fidler, Urtasun, Order-Embeddings of Images and Language, ICLR 2016, arXiv:1511.06361.
-        As in the code of Dhall et al., vectors may have any sign and begin normally distributed.
+        As in the code of Dhall et al., vectors may have any sign and begin normally distributed; here with a length of
+        about 1, since those of length sqrt(dim) miss each other by a hundred margins.
     """
 
     name: ClassVar[str] = "order"
@@ -36,7 +37,8 @@ class Order(Geometry):
         return torch.cdist(x, y)
 
     def start(self, num_vectors: int, dim: int, generator: torch.Generator) -> Tensor:
-        return torch.randn(num_vectors, dim, generator=generator, device=generator.device)
+        normal = torch.randn(num_vectors, dim, generator=generator, device=generator.device)
+        return normal / dim**0.5
 
     def settled(self, vectors: Tensor) -> Tensor:
         return vectors
@@ -45,5 +47,14 @@ class Order(Geometry):
         corners = vectors.new_tensor([[0.0, 0.0], [reach, 0.0], [reach, reach], [0.0, reach]])
         return vectors[:, None] + corners
 
+    def placed(self, free: Tensor) -> Tensor:
+        return free
+
+    def freed(self, vectors: Tensor) -> Tensor:
+        return vectors
+
     def optimizer(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
         return torch.optim.Adam([vectors], lr=lr)
+
+    def descent(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
+        return torch.optim.SGD([vectors], lr=lr)

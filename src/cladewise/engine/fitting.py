@@ -89,7 +89,8 @@ class Fitting(lightning.LightningModule):
         self.classifier.head.foresee(rows.nodes)
         losses = self._losses(rows)
         self.loss_sum += torch.stack([losses.detach().double().sum(), losses.new_tensor(len(losses)).double()])
-        return losses.mean()
+        own = self.classifier.head.own_loss()
+        return losses.mean() if own is None else losses.mean() + own
 
     def _nothing(self, no_nodes: Tensor) -> Tensor:
         """The loss of a batch whose images were all broken; other processes still expect gradients, and our part."""
@@ -201,6 +202,9 @@ class Fitting(lightning.LightningModule):
         return float(total[0] / total[1])
 
     # ---------------------------------------------------------------- optimiser
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self.classifier.head.own_step(max(group["lr"] for group in optimizer.param_groups))
 
     def configure_optimizers(self) -> Any:
         s = self.settings

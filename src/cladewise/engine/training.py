@@ -91,12 +91,13 @@ def train(
     made = methods.make(method, **(options or {})) if isinstance(method, str) else method
     encoder = {"name": backbone, "freeze": freeze, **_taken(chosen, BackboneConfig, but=("name",))}
     ablation = _taken(chosen, AblationConfig)
+    training = {**made.training(), **{k: v for k, v in chosen.items() if k not in {**encoder, **ablation}}}
     config = RunConfig(
         data=dataset.source,
         method=made.name,
         options=made.options(),
         backbone=settings(BackboneConfig, encoder),
-        training=settings(TrainingConfig, {k: v for k, v in chosen.items() if k not in {**encoder, **ablation}}),
+        training=settings(TrainingConfig, training),
         ablation=settings(AblationConfig, ablation),
         seed=seed,
         name=name,
@@ -156,6 +157,7 @@ def fit(
         if isinstance(classifier.encoder, FeatureScaling) and isinstance(data.rows, FeatureRows):
             classifier.encoder.fit(data.rows.all())
         if config.training.epochs > 0:
+            classifier.head.begin(config.seed)
             fitting = Fitting(
                 classifier,
                 loss.for_labels(data.num_images()),

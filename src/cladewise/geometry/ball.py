@@ -327,6 +327,33 @@ def clip_norm(v: Float[Tensor, "*batch dim"], radius: float) -> Float[Tensor, "*
     return (wide * (radius / norm.clamp_min(radius))).to(result_dtype(v))
 
 
+def lengthen(v: Float[Tensor, "*batch dim"], by: float) -> Float[Tensor, "*batch dim"]:
+    r"""The same directions with norms raised by a length; lowered where it is below zero, though not below zero.
+
+    .. math:: v \mapsto \max(0, \|v\| + r) \frac{v}{\|v\|}
+
+    In flat space it takes features to where cones have an apex, as :func:`exp_outside` does in the ball. The zero
+    vector has no direction and stays.
+
+    Args:
+        v: Vectors.
+        by: The length r.
+
+    Example:
+        >>> lengthen(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), 5.0)
+        tensor([[6., 8.],
+                [0., 0.]])
+
+    References: the code of Dhall et al., 2020.
+    """
+    (wide,) = widened(v)
+    norm = root(_square(wide))
+    somewhere = norm > 0
+    return (wide * torch.where(somewhere, torch.relu(norm + by) / torch.where(somewhere, norm, 1.0), 0.0)).to(
+        result_dtype(v)
+    )
+
+
 def gap(x: Tensor, curvature: float, floor: float) -> Tensor:
     r""":math:`1 - c\|x\|^2`, with the last dimension kept, no smaller than at the margin of the boundary.
 

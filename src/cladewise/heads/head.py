@@ -13,7 +13,11 @@ from cladewise.taxonomy import Taxonomy
 
 
 class Head(nn.Module, ABC):
-    """Features to a prediction over nodes."""
+    """Features to a prediction over nodes.
+
+    A head that learns more than images teach it says so with :meth:`begin`, :meth:`own_loss` and :meth:`own_step`,
+    which do nothing unless it has them.
+    """
 
     @abstractmethod
     def forward(self, features: Float[Tensor, "batch *tower feature"]) -> Prediction:
@@ -39,6 +43,16 @@ class Head(nn.Module, ABC):
 
     def __call__(self, features: Float[Tensor, "batch *tower feature"]) -> Prediction:
         return super().__call__(features)
+
+    def begin(self, seed: int) -> None:
+        """Get ready for training. Called once before the first step, and not when a trained head is loaded."""
+
+    def own_loss(self) -> Float[Tensor, ""] | None:
+        """What every step adds to the mean loss of its images, and depends on none of them; nothing by default."""
+        return None
+
+    def own_step(self, lr: float) -> None:
+        """Move what the optimiser is not to move, and take its gradient away. Called before each of its steps."""
 
 
 class LinearHead(Head):

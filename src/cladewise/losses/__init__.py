@@ -7,6 +7,7 @@ from cladewise.losses.cosine_margin import CosineMargins, hierarchical_cosine_ma
 from cladewise.losses.deep_rtc import DeepRTC, deep_rtc, random_cut_softmax
 from cladewise.losses.descendant import DescendantSoftmax, descendant_softmax
 from cladewise.losses.distances import read_distances
+from cladewise.losses.energies import MaxMarginEnergies
 from cladewise.losses.flat import FlatSoftmax, flat_softmax
 from cladewise.losses.hace import HACE, ancestral_weights, hace
 from cladewise.losses.hace_soft import HACESoft
@@ -41,6 +42,7 @@ __all__ = [
     "LevelSoftmaxLoss",
     "Loss",
     "MarginalSoftmax",
+    "MaxMarginEnergies",
     "MultilabelFocal",
     "MultilabelSoftMargin",
     "PSSoftmax",

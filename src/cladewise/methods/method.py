@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -114,6 +114,10 @@ class Method(ABC):
         Features of a frozen encoder are cached for all methods, and are always pooled as the encoder itself does.
         """
         return "own"
+
+    def training(self) -> Mapping[str, Any]:
+        """Settings of ``[training]`` that the paper has and that hold where nobody chose others."""
+        return {}
 
     def options(self) -> dict[str, Any]:
         """Hyper-parameters by name."""

@@ -8,6 +8,7 @@ from cladewise.predictions.conditional import (
     SiblingSoftmax,
 )
 from cladewise.predictions.embedded import EmbeddedLevelSoftmax
+from cladewise.predictions.energies import LevelEnergies
 from cladewise.predictions.fittable import Fittable
 from cladewise.predictions.levels import LevelSoftmax, level_layout, level_width
 from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, best_nodes
@@ -22,6 +23,7 @@ __all__ = [
     "Fittable",
     "HasTransitions",
     "LeafSoftmax",
+    "LevelEnergies",
     "LevelLogProb",
     "LevelSoftmax",
     "LevelTransition",
