@@ -9,6 +9,7 @@ import typer
 from cladewise.cli.benchmark import benchmark
 from cladewise.cli.compare import compare
 from cladewise.cli.demo import demo
+from cladewise.cli.discover import discover
 from cladewise.cli.evaluate import evaluate
 from cladewise.cli.explain import explain
 from cladewise.cli.listing import list_parts
@@ -48,6 +49,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(explain)
+app.command()(discover)
 app.command()(compare)
 app.command()(benchmark)
 app.command("list")(list_parts)
