@@ -70,6 +70,15 @@ def test_evaluate_by_few_shot_episodes(here: Any, run: str) -> None:
     assert (code, "Expected a protocol: labels or few-shot, but got 'many-shot'" in err) == (2, True)
 
 
+def test_discover_finds_classes_under_coarse_ones(here: Any, run: str) -> None:
+    code, out, err = here("discover", run, "--level", "tone", "--clusters", "1x", "--examples", "2")
+    assert code == 0, err
+    assert "agreement inside coarse classes: ARI" in out
+    assert all(Path(line).is_file() for line in out.splitlines()[2:])
+    code, _, err = here("discover", run)
+    assert (code, "Expected the level of the coarse classes" in err) == (2, True)
+
+
 def test_evaluate_tells_any_recall(here: Any, run: str) -> None:
     code, out, err = here("evaluate", run, "--recall-at", "0.999", "--recall-at", "0.5", "--recall-at", "0.5")
     assert code == 0, err

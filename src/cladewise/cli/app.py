@@ -10,6 +10,7 @@ from cladewise.cli.benchmark import benchmark
 from cladewise.cli.compare import compare
 from cladewise.cli.demo import demo
 from cladewise.cli.embed import app as embed
+from cladewise.cli.discover import discover
 from cladewise.cli.evaluate import evaluate
 from cladewise.cli.explain import explain
 from cladewise.cli.listing import list_parts
@@ -49,6 +50,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(explain)
+app.command()(discover)
 app.command()(compare)
 app.add_typer(embed, name="embed")
 app.command()(benchmark)

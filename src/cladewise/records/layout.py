@@ -114,6 +114,10 @@ class RunFolder:
         """Folder of few-shot results."""
         return self.path / "few_shot"
 
+    def discovered(self, split: str) -> Path:
+        """Folder of the classes that were found in the images of a split."""
+        return self.path / "discovered" / split
+
     def explanations(self, split: str) -> Path:
         """Index of the pictures of what a model looked at, which lie beside it."""
         return self.path / "explanations" / split / "index.json"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from cladewise.atomic import writing
 from cladewise.errors import InputError
 from cladewise.records import Tree
 from cladewise.report.class_accuracy import class_accuracies
@@ -19,7 +16,7 @@ from cladewise.report.count_charts import EVALUATED, TRAINING, counts_sections
 from cladewise.report.curves import curve_charts
 from cladewise.report.explanations import explanations_of
 from cladewise.report.few_shot import few_shot_table
-from cladewise.report.figure import DASH_ARRAYS, Chart, color
+from cladewise.report.figure import Chart
 from cladewise.report.groups import Group, baseline_of, group_runs
 from cladewise.report.heights import height_chart
 from cladewise.report.levels import level_chart
@@ -33,11 +30,10 @@ from cladewise.report.resources import resource_table
 from cladewise.report.run import read_run
 from cladewise.report.spread_table import calibration_table, decision_table, operating_table
 from cladewise.report.table import further_table, make_table
+from cladewise.report.templating import environment, write_html
 from cladewise.report.transition_charts import gradient, scale_ticks, transition_rows
 from cladewise.report.transitions import transitions_of
 from cladewise.report.tree import tree_section
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_page(
@@ -75,7 +71,7 @@ def write_page(
     if not folders:
         raise InputError("at least one run folder", "none", advice="Name some: cladewise compare runs/*")
     groups = group_runs([read_run(folder, split, decision, inference, tree) for folder in folders])
-    page = _write(Path(out), render(groups, title=title, reference=reference))
+    page = write_html(Path(out), render(groups, title=title, reference=reference))
     if figures is not None:
         from cladewise.report.export import write_figures  # matplotlib takes its time, and most pages need none
 
@@ -108,7 +104,7 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
         if chart is not None
     ]
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             overview=make_overview(groups, table, title),
@@ -148,29 +144,3 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
             plotly_js=Markup(get_plotlyjs()),
         )
     )
-
-
-@lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["chart_json"] = _chart_json
-    environment.filters["group_color"] = color
-    environment.filters["dash_array"] = DASH_ARRAYS.__getitem__
-    return environment
-
-
-def _chart_json(chart: Chart) -> Markup:
-    return Markup(chart.json())
-
-
-def _write(out: Path, html: str) -> Path:
-    """Whole or not at all. Halves of surrogate pairs, which UTF-8 cannot say, become question marks."""
-    with writing(out) as file:
-        file.write(html.encode("utf-8", errors="replace"))
-    return out

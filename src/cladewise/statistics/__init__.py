@@ -1,12 +1,15 @@
-"""Intervals of means over images, paired differences, bounds of probabilities, spread over runs; NumPy only."""
+"""Intervals of means, paired differences, bounds, spread over runs, agreement of clusters; NumPy only."""
 
 from cladewise.statistics.binomial import binomial_tail, clopper_pearson_lower
 from cladewise.statistics.bootstrap import Interval, mean_interval, mean_intervals, paired_difference
+from cladewise.statistics.clusterings import Agreement, agreement
 from cladewise.statistics.spread import Spread, mean_and_sd
 
 __all__ = [
+    "Agreement",
     "Interval",
     "Spread",
+    "agreement",
     "binomial_tail",
     "clopper_pearson_lower",
     "mean_and_sd",

@@ -1,0 +1,39 @@
+"""``cladewise discover``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def discover(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    split: Annotated[str, typer.Option(help="Split whose images are grouped; several are joined with +.")] = "train",
+    level: Annotated[
+        str | None,
+        typer.Option(help="Level of the coarse classes; by default that of the labels that the run was trained on."),
+    ] = None,
+    clusters: Annotated[
+        str,
+        typer.Option(help="How many under each coarse class: a factor of its true fine classes, a number, or auto."),
+    ] = "2x",
+    examples: Annotated[int, typer.Option(min=1, help="Images of each found class on the page.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the clustering.")] = 0,
+) -> None:
+    """Find classes under the coarse ones: a page of example images, a refined taxonomy. Needs the extra clusters.
+
+    cladewise discover runs/hcm --split train+val --clusters auto
+    """
+    from cladewise import discovery
+
+    found = discovery.discover(run, split=split, level=level, clusters=clusters, examples=examples, seed=seed)
+    for what, agreed in (("inside coarse classes", found.inside), ("over all images", found.overall)):
+        if agreed is not None:
+            typer.echo(
+                f"agreement {what}: ARI {agreed.adjusted_rand:.3f}, NMI {agreed.mutual_information:.3f}, "
+                f"purity {agreed.purity:.3f}"
+            )
+    for name in ("page.html", "taxonomy.csv", "images.csv"):
+        typer.echo(f"{found.folder / name}")

@@ -1,0 +1,261 @@
+"""A run and images to the classes under its coarse ones: a page, a refined taxonomy, and agreement with true ones."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.atomic import write_text
+from cladewise.datasets import Dataset
+from cladewise.engine import Run
+from cladewise.engine.representing import represent
+from cladewise.errors import InputError
+from cladewise.methods.pseudo_fine import clusters_wanted, pseudo_fine
+from cladewise.records import SCHEMA_VERSION
+from cladewise.report.discovery import CoarseClass, DiscoveryPage, FoundClass, write_discovery_page
+from cladewise.statistics import Agreement, agreement
+from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.levels import chosen_levels
+
+IntArray = NDArray[np.int64]
+DISCOVERED = "discovered"
+"""Name of the level that is added."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Discovery:
+    """What was found.
+
+    Args:
+        taxonomy: The tree down to the coarse classes, and the classes that were found under them.
+        nodes: Node of that tree, of every image that took part.
+        index: Which images of the data those are.
+        inside: Agreement with true fine classes inside the coarse classes that have several of them, the mean by
+            images; ``None`` where there are none.
+        overall: Agreement over all images with a fine label, or ``None``.
+        folder: Where everything is written.
+    """
+
+    taxonomy: Taxonomy
+    nodes: IntArray
+    index: IntArray
+    inside: Agreement | None
+    overall: Agreement | None
+    folder: Path
+
+
+def discover(
+    run: Run | str | Path,
+    *,
+    split: str = "train",
+    level: str | int | None = None,
+    clusters: str | int = "2x",
+    examples: int = 8,
+    data: Dataset | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Discovery:
+    """Find classes under the coarse classes of a run, by k-means on what it sees in the images of each.
+
+    Into ``discovered/<split>`` of the run folder go ``page.html``, ``taxonomy.csv`` (the refined tree), ``images.csv``
+    (a manifest of the images with their new labels, to train on) and ``agreement.json``.
+
+    Args:
+        run: A run, or its folder.
+        split: Split whose images are grouped; several are joined with ``+``.
+        level: Level of the coarse classes, by name or number; by default that of the labels that the run was trained on
+            (``[ablation] coarse_level``), else that of its classes (option ``level``).
+        clusters: How many under each coarse class: a factor of its true fine classes like ``"2x"``, a number, or
+            ``"auto"``; see :func:`cladewise.methods.pseudo_fine.pseudo_fine`.
+        examples: Images of each found class on the page.
+        data: Other data than the run's, with the same taxonomy.
+        seed: Of k-means.
+        progress: Show progress bars.
+
+    Raises:
+        InputError: There is no such split or level, no level is known, or no image can be read.
+    """
+    opened = run if isinstance(run, Run) else Run.open(run)
+    clusters_wanted(clusters)
+    if clusters in (0, "0"):
+        raise InputError("at least one cluster", clusters)
+    dataset = data if data is not None else opened.dataset
+    taxonomy = opened.taxonomy
+    if dataset.taxonomy != taxonomy:
+        raise InputError("data with the run's taxonomy", f"{dataset.taxonomy}", at=dataset.name)
+    coarse_level = _level(opened, level, taxonomy)
+    seen = represent(opened, dataset, dataset.indices(split), progress=progress)
+    true = dataset.nodes[seen.index]
+    coarse = taxonomy.at_level(coarse_level)[true]
+    takes_part = np.isin(coarse, taxonomy.level_nodes(coarse_level))
+    if not takes_part.any():
+        raise InputError("images with a label at or below the level", "none", at=f"{split} of {dataset.name}")
+    rows = np.flatnonzero(takes_part)
+    true, coarse, index = true[rows], coarse[rows], seen.index[rows]
+    vectors = seen.vectors[rows, 0].numpy()
+    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    leaves = np.bincount(taxonomy.at_level(coarse_level)[taxonomy.leaf_nodes], minlength=taxonomy.num_nodes)
+    found = _largest_first(pseudo_fine(vectors, coarse, np.maximum(1, leaves), clusters, seed=seed), coarse)
+    refined, node_of_cluster = refine(taxonomy, coarse_level, coarse, found)
+    folder = opened.folder.discovered(split)
+    classes = _classes(dataset, taxonomy, refined, vectors, index, true, coarse, found, node_of_cluster, examples)
+    fine = taxonomy.is_leaf[true]
+    several = [c.agreement for c in classes if c.agreement is not None]
+    overall = agreement(found[fine], true[fine]) if fine.any() else None
+    result = Discovery(refined, node_of_cluster[found], index, _mean(several), overall, folder)
+    _write(result, dataset, split=split, level=taxonomy.level_names[coarse_level - 1], clusters=str(clusters))
+    page = DiscoveryPage(
+        title=f"Classes found in {dataset.name}",
+        run=str(opened.path),
+        method=opened.method.title,
+        split=split,
+        clusters={"auto": "number chosen from the data"}.get(str(clusters), f"{clusters} the true number")
+        if not str(clusters).isdecimal()
+        else f"{clusters} each",
+        classes=tuple(classes),
+        inside=result.inside,
+        overall=result.overall,
+        left_out=int((~takes_part).sum()),
+        image_root=dataset.root,
+        credit=dataset.credit,
+    )
+    write_discovery_page(page, folder / "page.html", examples=examples)
+    return result
+
+
+def refine(taxonomy: Taxonomy, level: int, coarse: IntArray, found: IntArray) -> tuple[Taxonomy, IntArray]:
+    """The tree down to a level, with found classes as leaves under its nodes.
+
+    Args:
+        taxonomy: The label tree.
+        level: Down to which level it stays.
+        coarse: Node of that level, of each image.
+        found: Number of the found class of each image, from 0; those of a node follow each other.
+
+    Returns: The tree, whose new leaves are called after their parent with a number, and the node of each found class.
+
+    Example:
+        >>> tree = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("moth",)])
+        >>> refined, nodes = refine(tree, 1, np.array([1, 1, 4]), np.array([0, 1, 2]))
+        >>> [refined.path_name(node) for node in nodes]
+        ['bird/bird 1', 'bird/bird 2', 'moth/moth 1']
+    """
+    kept = np.flatnonzero(taxonomy.at_level(level) == np.arange(taxonomy.num_nodes))
+    kept = kept[np.isin(kept, np.unique(np.concatenate([taxonomy.path(int(v)) for v in taxonomy.level_nodes(level)])))]
+    position = np.full(taxonomy.num_nodes, -1, dtype=np.int64)
+    position[kept] = np.arange(kept.size)
+    numbers, first = np.unique(found, return_index=True)
+    above = coarse[first]
+    _, start = np.unique(above, return_index=True)
+    within = numbers - numbers[start][np.searchsorted(np.sort(above[start]), above)]
+    parents = [-1 if v == 0 else int(position[taxonomy.parents[v]]) for v in kept.tolist()]
+    names = [str(taxonomy.names[v]) for v in kept.tolist()]
+    new = [f"{taxonomy.names[v]} {k + 1}" for v, k in zip(above.tolist(), within.tolist(), strict=True)]
+    refined = Taxonomy.from_parents(
+        [*parents, *position[above].tolist()],
+        [*names, *new],
+        level=[*taxonomy.level[kept].tolist(), *([level + 1] * numbers.size)],
+        level_names=[*taxonomy.level_names[:level], DISCOVERED],
+        synthetic_root=taxonomy.synthetic_root,
+    )
+    by_path = {refined.path_names(node): node for node in range(refined.num_nodes)}
+    nodes = [by_path[(*taxonomy.path_names(v), name)] for v, name in zip(above.tolist(), new, strict=True)]
+    return refined, np.array(nodes, dtype=np.int64)
+
+
+def _level(run: Run, level: str | int | None, taxonomy: Taxonomy) -> int:
+    wanted = level if level is not None else run.config.ablation.coarse_level or run.config.options.get("level", "")
+    if wanted == "":
+        raise InputError(
+            "the level of the coarse classes",
+            "a run of the finest one",
+            at=str(run.path),
+            advice=f"Name it: --level {taxonomy.level_names[0] if taxonomy.level_names else 1}.",
+        )
+    levels = chosen_levels(str(wanted), taxonomy)
+    if len(levels) != 1:
+        raise InputError("one level", repr(wanted))
+    return levels[0]
+
+
+def _largest_first(found: IntArray, coarse: IntArray) -> IntArray:
+    """Clusters numbered by their class, and in it by their size."""
+    numbers, first, inverse, counts = np.unique(found, return_index=True, return_inverse=True, return_counts=True)
+    order = np.lexsort((numbers, -counts, coarse[first]))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    return rank[inverse.reshape(-1)]
+
+
+def _classes(
+    dataset: Dataset,
+    taxonomy: Taxonomy,
+    refined: Taxonomy,
+    vectors: NDArray[np.floating[Any]],
+    index: IntArray,
+    true: IntArray,
+    coarse: IntArray,
+    found: IntArray,
+    node_of_cluster: IntArray,
+    examples: int,
+) -> list[CoarseClass]:
+    """The coarse classes in the order of the tree, with what was found under each."""
+    classes: list[CoarseClass] = []
+    for node in np.unique(coarse).tolist():
+        members = np.flatnonzero(coarse == node)
+        of_class: list[FoundClass] = []
+        for number in np.unique(found[members]).tolist():
+            rows = members[found[members] == number]
+            typical = rows[np.argsort(-(vectors[rows] @ vectors[rows].mean(0)), kind="stable")][:examples]
+            fine = Counter(true[rows][taxonomy.is_leaf[true[rows]]].tolist())
+            of_class.append(
+                FoundClass(
+                    name=str(refined.names[node_of_cluster[number]]),
+                    count=rows.size,
+                    examples=tuple(str(dataset.paths[i]) for i in index[typical].tolist()),
+                    known=tuple((str(taxonomy.names[v]), n / rows.size) for v, n in fine.most_common()),
+                )
+            )
+        leaf = members[taxonomy.is_leaf[true[members]]]
+        known = agreement(found[leaf], true[leaf]) if np.unique(true[leaf]).size > 1 else None
+        classes.append(CoarseClass(taxonomy.path_names(node), members.size, tuple(of_class), known))
+    return classes
+
+
+def _mean(found: list[Agreement]) -> Agreement | None:
+    """The mean by images."""
+    if not found:
+        return None
+    counts = np.array([each.count for each in found])
+    values = np.array([[each.adjusted_rand, each.mutual_information, each.purity] for each in found])
+    return Agreement(*map(float, counts @ values / counts.sum()), count=int(counts.sum()))
+
+
+def _write(found: Discovery, dataset: Dataset, *, split: str, level: str, clusters: str) -> None:
+    found.folder.mkdir(parents=True, exist_ok=True)
+    found.taxonomy.write(found.folder / "taxonomy.csv")
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["path", "label"])
+    for image, node in zip(found.index.tolist(), found.nodes.tolist(), strict=True):
+        rows.writerow([str(dataset.root / str(dataset.paths[image])), found.taxonomy.path_name(node)])
+    write_text(found.folder / "images.csv", text.getvalue())
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "split": split,
+        "level": level,
+        "clusters": clusters,
+        "num_classes": int(np.unique(found.nodes).size),
+        "num_images": found.index.size,
+        "inside": None if found.inside is None else dataclasses.asdict(found.inside),
+        "overall": None if found.overall is None else dataclasses.asdict(found.overall),
+    }
+    write_text(found.folder / "agreement.json", json.dumps(record, indent=1) + "\n")

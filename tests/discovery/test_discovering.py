@@ -1,0 +1,154 @@
+"""Classes under coarse classes: the page, the refined tree, and how they agree with the true ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cladewise as cw
+from cladewise import InputError, Taxonomy, datasets
+from cladewise.datasets import Dataset
+from cladewise.discovery.discovering import refine
+from cladewise.engine import Run
+
+COLOURS = {
+    "warm/red": (200, 30, 30),
+    "warm/yellow": (230, 220, 20),
+    "cold/navy <b>": (10, 10, 110),
+    "cold/sky": (120, 180, 240),
+    "grey": (128, 128, 128),
+}
+TINY: dict[str, Any] = {
+    "backbone": "test_resnet",
+    "pretrained": False,
+    "image_size": 24,
+    "workers": 0,
+    "batch_size": 16,
+    "progress": False,
+    "freeze": True,
+    "epochs": 6,
+    "coarse_labels": 1.0,
+    "coarse_level": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("squares")
+    random = np.random.default_rng(0)
+    for label, colour in COLOURS.items():
+        (folder / label).mkdir(parents=True)
+        for number in range(10):
+            noise = random.normal(0, 6, (24, 24, 3))
+            Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8)).save(
+                folder / label / f"{number}.png"
+            )
+    return datasets.from_folder(folder, seed=1)
+
+
+@pytest.fixture(scope="module")
+def run(colours: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLADEWISE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        options = {"level": "1", "embedding": 0}
+        out = tmp_path_factory.mktemp("run") / "coarse"
+        yield cw.train(colours, method="coarse-cross-entropy", options=options, out=out, **TINY)
+
+
+def test_colours_are_found_again(run: Run, colours: Dataset) -> None:
+    found = cw.discovery.discover(run, clusters="1x", progress=False)
+    assert found.inside is not None
+    assert found.inside.adjusted_rand > 0.9
+    assert found.overall is not None
+    assert found.overall.purity > 0.9
+    tree = Taxonomy.read(found.folder / "taxonomy.csv")
+    assert tree == found.taxonomy
+    assert tree.level_names == ("level_1", "discovered")
+    assert sorted(tree.path_name(node) for node in tree.leaf_nodes) == [
+        *("cold/cold 1", "cold/cold 2", "grey/grey 1", "warm/warm 1", "warm/warm 2"),
+    ]
+    record = json.loads((found.folder / "agreement.json").read_text())
+    assert (record["num_classes"], record["level"], record["split"]) == (5, "level_1", "train")
+    assert record["num_images"] == len(found.index) == len(colours.indices("train"))
+    sizes = np.bincount(found.nodes)
+    assert sizes[tree.find("warm/warm 1")] >= sizes[tree.find("warm/warm 2")]
+    again = cw.discovery.discover(run.path, clusters="1x", progress=False)
+    assert again.nodes.tolist() == found.nodes.tolist()
+
+
+def test_the_manifest_is_data_to_train_on(run: Run) -> None:
+    found = cw.discovery.discover(run, clusters=2, progress=False)
+    again = datasets.from_manifest(found.folder / "images.csv", found.folder / "taxonomy.csv")
+    assert again.taxonomy == found.taxonomy
+    assert sorted(again.nodes.tolist()) == sorted(found.nodes.tolist())
+    assert len(again) == len(found.index)
+
+
+def test_the_page_shows_every_class(run: Run) -> None:
+    found = cw.discovery.discover(run, clusters="1x", examples=3, progress=False)
+    text = (found.folder / "page.html").read_text()
+    assert text.count('<div class="found">') == 5
+    assert text.count("data:image/jpeg;base64,") == 15
+    assert "navy &lt;b&gt; 100%" in re.sub(r"</?bdi>", "", text)
+    assert "<b>" not in text.split("<main>")[1]
+    assert "ARI 1.00" in text
+    assert not re.search(r'(src|href)="https?:', text)
+
+
+def test_unknown_fine_classes_are_not_told(run: Run, colours: Dataset) -> None:
+    coarse = datasets.with_coarse_labels(colours, 1.0, split="train", level="1")
+    found = cw.discovery.discover(run, data=coarse, clusters=2, progress=False)
+    assert found.inside is None
+    text = (found.folder / "page.html").read_text()
+    assert "Agreement inside" not in text
+    mixed = np.where(np.arange(len(colours)) == colours.indices("train")[0], 0, colours.nodes)
+    one_above = cw.discovery.discover(run, data=dataclasses.replace(colours, nodes=mixed), clusters=2, progress=False)
+    assert len(one_above.index) == len(colours.indices("train")) - 1
+    assert "1 images have a label above" in (one_above.folder / "page.html").read_text()
+
+
+def test_the_tree_is_refined_at_any_depth() -> None:
+    tree = Taxonomy.from_paths([("a", "b", "c"), ("a", "b", "d"), ("a", "e"), ("f",), ("g", "", "h")])
+    coarse = np.repeat(tree.level_nodes(2), 2)
+    refined, nodes = refine(tree, 2, coarse, np.arange(coarse.size))
+    names = [refined.path_name(node) for node in nodes]
+    assert names[:2] == ["a/b/b 1", "a/b/b 2"]
+    assert refined.is_leaf[nodes].all()
+    assert refined.num_leaves == coarse.size
+    for node, parent in zip(nodes.tolist(), coarse.tolist(), strict=True):
+        assert refined.path_names(int(refined.parents[node])) == tree.path_names(parent)
+    rooted = Taxonomy.from_parents([-1, 0, 0, 1], ["thing", "animal", "plant", "dog"])
+    refined, nodes = refine(rooted, 1, np.array([1, 1, 3]), np.array([0, 1, 2]))
+    assert refined.path_name(int(nodes[0])) == "thing/animal/animal 1"
+    assert not refined.synthetic_root
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"clusters": "many"}, "clusters as a factor like 2x"),
+        ({"clusters": 0}, "at least one cluster, but got 0"),
+        ({"level": "genus"}, "levels among 1 to 2"),
+        ({"level": "1,2"}, "one level, but got '1,2'"),
+        ({"split": "nowhere"}, "a split of"),
+    ],
+)
+def test_mistakes(run: Run, wrong: dict[str, Any], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        cw.discovery.discover(run, progress=False, **wrong)
+
+
+def test_a_run_of_fine_classes_has_to_be_told_the_level(run: Run, tmp_path: Path) -> None:
+    settings = {**TINY, "coarse_labels": 0.0, "coarse_level": "", "epochs": 0}
+    fine = cw.train(run.dataset, method="flat-softmax", out=tmp_path / "fine", **settings)
+    with pytest.raises(InputError, match=r"the level of the coarse classes, but got a run of the finest one.*--level"):
+        cw.discovery.discover(fine, progress=False)
+    assert len(cw.discovery.discover(fine, level="level_1", clusters=1, progress=False).taxonomy.leaf_nodes) == 3
