@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Int, Shaped
+from jaxtyping import Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -16,7 +16,7 @@ def shared() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
-def sizes(rows: Shaped[Tensor, row * rest]) -> list[int]:
+def sizes(rows: Tensor) -> list[int]:
     """How many rows each process has."""
     own = torch.tensor([len(rows)], device=rows.device)
     every = [torch.empty_like(own) for _ in range(dist.get_world_size())]
@@ -24,7 +24,7 @@ def sizes(rows: Shaped[Tensor, row * rest]) -> list[int]:
     return [int(size) for size in every]
 
 
-def of_everyone(rows: Shaped[Tensor, own * rest]) -> tuple[Shaped[Tensor, all * rest], int]:
+def of_everyone(rows: Tensor) -> tuple[Tensor, int]:
     """The rows of all processes one after another, and the place of the first that is ours.
 
     Gradients come back to the process whose row it is, summed over all: where each process takes the mean of a loss
