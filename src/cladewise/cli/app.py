@@ -9,8 +9,8 @@ import typer
 from cladewise.cli.benchmark import benchmark
 from cladewise.cli.compare import compare
 from cladewise.cli.demo import demo
-from cladewise.cli.embed import app as embed
 from cladewise.cli.discover import discover
+from cladewise.cli.embed import app as embed
 from cladewise.cli.evaluate import evaluate
 from cladewise.cli.explain import explain
 from cladewise.cli.listing import list_parts
