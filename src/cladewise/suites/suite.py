@@ -187,7 +187,8 @@ def available() -> dict[str, Path]:
 
     Example:
         >>> sorted(available())
-        ['levels-emoji', 'levels-grocery', 'scores-and-curves-emoji', 'scores-and-curves-grocery', 'texts-emoji', 'texts-grocery']
+        ['levels-emoji', 'levels-grocery', 'scores-and-curves-emoji', 'scores-and-curves-grocery', 'texts-emoji',
+         'texts-grocery']
     """
     return {path.stem: path for path in sorted(BUNDLED.glob("*.toml"))}
 
