@@ -103,7 +103,7 @@ def discover(
     vectors = seen.vectors[rows, 0].numpy()
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     leaves = np.bincount(taxonomy.at_level(coarse_level)[taxonomy.leaf_nodes], minlength=taxonomy.num_nodes)
-    found = _largest_first(pseudo_fine(vectors, coarse, np.maximum(1, leaves), clusters, seed=seed), coarse)
+    found = _largest_first(pseudo_fine(vectors, coarse, np.maximum(1, leaves), clusters, seed=seed, starts=3), coarse)
     refined, node_of_cluster = refine(taxonomy, coarse_level, coarse, found)
     folder = opened.folder.discovered(split)
     classes = _classes(dataset, taxonomy, refined, vectors, index, true, coarse, found, node_of_cluster, examples)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from cladewise.errors import InputError
 from cladewise.fewshot.episodes import ALL, Episode, by_shape, check_ways, draw, make_pool
 from cladewise.fewshot.logistic import fit_logistic
 from cladewise.progress import bar
-from cladewise.records.few_shot import SUPPORT_VIEWS, FewShot, write_few_shot
+from cladewise.records.few_shot import SUPPORT_VIEWS, FewShot, read_few_shot, write_few_shot
 
 EPISODES, EPISODES_OF_ALL = 1000, 100
 """How many by default: of a few classes, and of all, whose classifiers take long and differ less."""
@@ -43,6 +45,7 @@ def evaluate(
     inverse_penalty: float = 1.0,
     data: Dataset | None = None,
     seed: int = 0,
+    reuse: bool = False,
     progress: bool = True,
 ) -> FewShot:
     r"""Evaluate what a run sees in images by few-shot episodes, and keep the result in its folder.
@@ -67,6 +70,7 @@ def evaluate(
         inverse_penalty: C of the logistic regression.
         data: Other data than the run's, with the same taxonomy.
         seed: Seed of the episodes and of the copies.
+        reuse: Return the result that the folder holds, if it is of these very settings and weights.
         progress: Show progress bars.
 
     Raises:
@@ -95,6 +99,22 @@ def evaluate(
     if dataset.taxonomy != taxonomy:
         raise InputError("data with the run's taxonomy", f"{dataset.taxonomy}", at=dataset.name)
     level = opened.config.ablation.coarse_level if coarse_level is None else coarse_level
+    settings: dict[str, Any] = {
+        "split": split,
+        "ways": ways,
+        "shots": shots,
+        "queries": queries,
+        "episodes": wanted,
+        "seed": seed,
+        "support_views": support_views,
+        "space": space,
+        "apart": apart,
+        "coarse_level": level,
+        "model": opened.model_hash,
+        "fingerprint": taxonomy.fingerprint,
+    }
+    if reuse and (kept := _kept(opened, settings)) is not None:
+        return kept
     plain = represent(opened, dataset, dataset.indices(split), space=space, progress=progress)
     pool = make_pool(
         taxonomy,
@@ -115,16 +135,7 @@ def evaluate(
     accuracy = episode_accuracy(support, plain.vectors[:, 0], drawn, inverse_penalty=inverse_penalty, progress=progress)
     fewest = min(int(np.bincount(e.answer, minlength=e.classes.size).min()) for e in drawn)
     result = FewShot(
-        split=split,
-        ways=ways,
-        shots=shots,
-        queries=queries,
-        episodes=wanted,
-        seed=seed,
-        support_views=support_views,
-        space=space,
-        apart=apart,
-        coarse_level=level,
+        **settings,
         accuracy=float(accuracy.mean()),
         half_width=float(1.96 * accuracy.std(ddof=1) / wanted**0.5),
         num_classes=pool.classes.size,
@@ -132,11 +143,15 @@ def evaluate(
         left_out=pool.left_out.size,
         fewest_queries=fewest,
         mean_ways=float(np.mean([episode.classes.size for episode in drawn])),
-        model=opened.model_hash,
-        fingerprint=taxonomy.fingerprint,
     )
     write_few_shot(opened.folder.few_shot, result)
     return result
+
+
+def _kept(run: Run, settings: Mapping[str, Any]) -> FewShot | None:
+    """A result of the run's folder that was made with these settings."""
+    found = read_few_shot(run.folder.few_shot, settings["split"]).values()
+    return next((one for one in found if settings.items() <= dataclasses.asdict(one).items()), None)
 
 
 def episode_accuracy(

@@ -14,8 +14,6 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating[Any]]
 
 AUTO = "auto"
-STARTS = 3
-"""Times that k-means begins anew, of which the tightest is kept."""
 MOST_AUTO = 32
 """Most clusters of a class that are tried where the number is chosen from the data."""
 
@@ -41,7 +39,7 @@ def clusters_wanted(choice: str | int) -> tuple[float, int | None]:
 
 
 def pseudo_fine(
-    vectors: FloatArray, classes: IntArray, subclasses: IntArray, clusters: str | int, *, seed: int
+    vectors: FloatArray, classes: IntArray, subclasses: IntArray, clusters: str | int, *, seed: int, starts: int = 1
 ) -> IntArray:
     r"""The cluster of every image inside its class, by k-means on normalised vectors.
 
@@ -56,6 +54,7 @@ def pseudo_fine(
         subclasses: Number of true subclasses of each class.
         clusters: ``"2x"``, ``8``, ``0`` or ``"auto"``.
         seed: Of k-means.
+        starts: Times that k-means begins anew, of which the tightest is kept.
 
     Returns: Number of the cluster of each image, from 0; those of a class follow each other. -1 throughout with 0.
 
@@ -77,33 +76,33 @@ def pseudo_fine(
     points = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
     found, offset = np.zeros(len(classes), dtype=np.int64), 0
     order = np.argsort(classes, kind="stable")
-    names, starts = np.unique(classes[order], return_index=True)
-    for name, rows in zip(names.tolist(), np.split(order, starts[1:]), strict=True):
+    names, firsts = np.unique(classes[order], return_index=True)
+    for name, rows in zip(names.tolist(), np.split(order, firsts[1:]), strict=True):
         if factor or number:
             wanted = number or round(factor * int(subclasses[name]))
-            local = _k_means(points[rows], max(1, min(wanted, rows.size)), seed)
+            local = _k_means(points[rows], max(1, min(wanted, rows.size)), seed, starts)
         else:
-            local = _best_number(points[rows], seed)
+            local = _best_number(points[rows], seed, starts)
         found[rows] = offset + local
         offset += int(local.max()) + 1
     return found
 
 
-def _k_means(points: FloatArray, clusters: int, seed: int) -> IntArray:
+def _k_means(points: FloatArray, clusters: int, seed: int, starts: int) -> IntArray:
     distinct = len(np.unique(points, axis=0))
     clusters = min(clusters, distinct)
     if clusters <= 1:
         return np.zeros(len(points), dtype=np.int64)
-    return _sklearn("cluster").KMeans(clusters, n_init=STARTS, random_state=seed).fit_predict(points).astype(np.int64)
+    return _sklearn("cluster").KMeans(clusters, n_init=starts, random_state=seed).fit_predict(points).astype(np.int64)
 
 
-def _best_number(points: FloatArray, seed: int) -> IntArray:
+def _best_number(points: FloatArray, seed: int, starts: int) -> IntArray:
     best, best_score = np.zeros(len(points), dtype=np.int64), -np.inf
     tried = [
         k for power in range(1, 6) for k in (2**power, 3 * 2 ** (power - 1)) if k <= min(MOST_AUTO, len(points) // 2)
     ]
     for clusters in tried:
-        found = _k_means(points, clusters, seed)
+        found = _k_means(points, clusters, seed, starts)
         if 1 < len(np.unique(found)) < len(points):
             score = _sklearn("metrics").calinski_harabasz_score(points, found)
             if score > best_score:

@@ -16,7 +16,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cladewise import datasets, engine, methods
+from cladewise import datasets, engine, fewshot, methods
 from cladewise.atomic import write_text
 from cladewise.catalogue import parse_spec
 from cladewise.datasets import Dataset
@@ -25,7 +25,7 @@ from cladewise.engine.data import find_data
 from cladewise.engine.evaluation import measure
 from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.errors import InputError
-from cladewise.records import NO_SPLIT, AblationConfig, RunConfig, TrainingConfig, Tree, settings
+from cladewise.records import NO_SPLIT, AblationConfig, FewShot, RunConfig, TrainingConfig, Tree, settings
 from cladewise.suites.suite import OWN, DataEntry, Suite, within
 
 Result = TypeVar("Result")
@@ -120,7 +120,19 @@ def train_and_evaluate(job: Job) -> list[str]:
                 progress=False,
                 impossible=impossible,
             )
+    for result in few_shot_results(job.suite, run, job.data.test):
+        if result.left_out:
+            impossible.append(f"{result.title}: {result.left_out} classes have too few images")
     return [f"{job.method}: {line}" for line in dict.fromkeys(impossible)]
+
+
+def few_shot_results(suite: Suite, run: engine.Run, split: str) -> list[FewShot]:
+    """Every few-shot evaluation that the suite wants of a run, made where it is not there yet."""
+    return [
+        fewshot.evaluate(run, ways=ways, split=split, reuse=True, progress=False, **entry.options())
+        for entry in suite.few_shot
+        for ways in entry.ways
+    ]
 
 
 def evaluation_path(run: engine.Run, split: str, infer: str, decide: str, tree: Tree = "true") -> Path:

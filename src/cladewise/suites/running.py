@@ -15,7 +15,17 @@ from cladewise.atomic import write_text
 from cladewise.engine import Run
 from cladewise.progress import bar
 from cladewise.report import write_page
-from cladewise.suites.jobs import Job, Settings, carry_out, check_variants, train_and_evaluate, try_settings, workers
+from cladewise.suites.few_shot import write_few_shot_table
+from cladewise.suites.jobs import (
+    Job,
+    Settings,
+    carry_out,
+    check_variants,
+    few_shot_results,
+    train_and_evaluate,
+    try_settings,
+    workers,
+)
 from cladewise.suites.search import Choice, Measured, Trials, search
 from cladewise.suites.suite import DataEntry, Suite, folder_name
 from cladewise.suites.tables import table_rows, write_table
@@ -85,6 +95,12 @@ class _Benchmark:
         tables: list[Path] = []
         for table in self.suite.tables:
             tables += write_table(self.out, self.suite, table, table_rows(self.suite, table, runs, self.data.test))
+        if self.suite.few_shot:
+            results = {
+                method: [few_shot_results(self.suite, run, self.data.test) for run in of_method]
+                for method, of_method in runs.items()
+            }
+            tables += write_few_shot_table(self.out, results)
         return [Path(page), self.out / "chosen.json", *tables]
 
     def choose(self) -> dict[str, Choice]:

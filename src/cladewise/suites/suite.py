@@ -14,7 +14,9 @@ from cladewise import decisions, inference, methods
 from cladewise.catalogue import nearest, parse_spec
 from cladewise.engine.rules import decision_of, inference_of
 from cladewise.errors import InputError
+from cladewise.fewshot.episodes import check_ways
 from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig, Tree, check_tree, settings
+from cladewise.records.few_shot import SUPPORT_VIEWS
 from cladewise.records.metric_names import metric_text
 from cladewise.records.resources import column_text
 
@@ -87,6 +89,36 @@ class TableEntry:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class FewShotEntry:
+    """Few-shot episodes that every run is evaluated by, with a column for each of ``ways`` in the table ``few-shot``.
+
+    Args:
+        ways: Numbers of classes, ``all`` and ``intra``.
+        shots: Images of each class to learn from.
+        episodes: How many; 0 for the protocol's own number.
+        queries: Most images of each class to ask about.
+        support_views: Augmented copies of each image to learn from; 0: the image as it is.
+        space: ``own`` vectors of the head, or the ``encoder``'s.
+        apart: Support and queries from different top folders.
+        coarse_level: Level of the coarse classes of ``intra``; empty: that of the labels, else the parents.
+    """
+
+    ways: tuple[str, ...] = ("5", "all", "intra")
+    shots: int = 1
+    episodes: int = 0
+    queries: int = 15
+    support_views: int = SUPPORT_VIEWS
+    space: str = "own"
+    apart: bool = False
+    coarse_level: str = ""
+
+    def options(self) -> dict[str, Any]:
+        """As :func:`cladewise.fewshot.evaluate` takes them, but for the ways."""
+        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "ways"}
+        return {**given, "episodes": self.episodes or None, "coarse_level": self.coarse_level or None}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Variant:
     """A method with settings of its own: for ablations, another resolution, another encoder.
 
@@ -129,6 +161,7 @@ class Suite:
         training: Settings of every run.
         search: How settings are chosen.
         tables: What to write.
+        few_shot: Few-shot episodes that every run is evaluated by as well.
     """
 
     name: str
@@ -136,6 +169,7 @@ class Suite:
     data: tuple[DataEntry, ...]
     methods: tuple[str, ...]
     tables: tuple[TableEntry, ...]
+    few_shot: tuple[FewShotEntry, ...] = ()
     variants: tuple[Variant, ...] = ()
     inferences: tuple[str, ...] = (OWN,)
     decisions: tuple[str, ...] = (OWN,)
@@ -189,6 +223,8 @@ def available() -> dict[str, Path]:
         >>> sorted(available())
         ['levels-emoji', 'levels-grocery', 'scores-and-curves-emoji', 'scores-and-curves-grocery', 'texts-emoji',
          'texts-grocery']
+        ['fine-from-coarse-emoji', 'fine-from-coarse-grocery', 'levels-emoji', 'levels-grocery',
+        'scores-and-curves-emoji', 'scores-and-curves-grocery']
     """
     return {path.stem: path for path in sorted(BUNDLED.glob("*.toml"))}
 
@@ -228,6 +264,9 @@ def _suite(content: dict[str, Any], path: Path) -> Suite:
             **content,
             "name": path.stem,
             "data": tuple(_entry(DataEntry, entry, f"{at} [data]") for entry in entries),
+            "few_shot": tuple(
+                _entry(FewShotEntry, entry, f"{at} [[few_shot]]") for entry in content.get("few_shot", [])
+            ),
             "tables": tuple(_entry(TableEntry, entry, f"{at} [[table]]") for entry in tables),
             "methods": tuple(
                 dict.fromkeys([*_method_specs(names, f"{at} methods"), *(variant.name for variant in variants)])
@@ -273,6 +312,12 @@ def _check(suite: Suite, at: str) -> None:
     if suite.baseline and suite.baseline not in suite.methods and suite.baseline.partition(" ")[0] not in names:
         raise InputError(f"a baseline among {', '.join(sorted(names))}", repr(suite.baseline), at=at)
     _check_rules(suite.inferences, suite.decisions, at)
+    for entry in suite.few_shot:
+        with within(f"{at} [[few_shot]]"):
+            for ways in entry.ways:
+                check_ways(ways)
+            if entry.space not in ("own", "encoder"):
+                raise InputError("a space: own or encoder", repr(entry.space))
     for number, table in enumerate(suite.tables):
         if table.name in {other.name for other in suite.tables[:number]}:
             raise InputError("a name of its own for every [[table]]", f"{table.name!r} twice", at=at)

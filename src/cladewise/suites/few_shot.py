@@ -1,0 +1,77 @@
+"""The table of few-shot episodes of a suite: accuracy over the seeds, a column a kind of episodes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cladewise.atomic import write_text
+from cladewise.records import FewShot
+from cladewise.statistics import Spread, mean_and_sd
+
+NAME = "few-shot"
+"""Name of the table's files."""
+
+
+def write_few_shot_table(folder: Path, results: Mapping[str, Sequence[Sequence[FewShot]]]) -> list[Path]:
+    """Write the table as Markdown and as CSV.
+
+    Args:
+        folder: Where to.
+        results: Of each method and run, the results, in the same order for all.
+    """
+    first = next(iter(results.values()))[0]
+    titles = [result.title for result in first]
+    rows = {
+        method: [mean_and_sd([run[k].accuracy for run in runs]) for k in range(len(titles))]
+        for method, runs in results.items()
+    }
+    notes = dict.fromkeys(
+        f"{result.title}: {note}."
+        for runs in results.values()
+        for run in runs
+        for result in run
+        for note in result.notes
+    )
+    paths = [folder / f"{NAME}.md", folder / f"{NAME}.csv"]
+    write_text(paths[0], as_markdown(titles, rows, list(notes), first))
+    write_text(paths[1], as_csv(first, rows))
+    return paths
+
+
+def as_markdown(
+    titles: Sequence[str], rows: Mapping[str, Sequence[Spread]], notes: Sequence[str], first: Sequence[FewShot]
+) -> str:
+    """A table for people, in percent, the best of a column in bold."""
+    lines = ["# Few-shot accuracy", "", f"| method | {' | '.join(titles)} |", f"|---|{'---:|' * len(titles)}"]
+    best = [max(row[k].mean for row in rows.values()) for k in range(len(titles))]
+    for method, row in rows.items():
+        cells = [_cell(spread, spread.mean == best[k] and len(rows) > 1) for k, spread in enumerate(row)]
+        lines.append(f"| `{method}` | {' | '.join(cells)} |")
+    seeds = max(spread.count for row in rows.values() for spread in row)
+    counts = ", ".join(f"{result.episodes:,}" for result in first)
+    lines.append(f"\n{f'Mean ± standard deviation of {seeds} seeds' if seeds > 1 else 'One seed'}, in percent.")
+    widest = 100 * max(result.half_width for result in first)
+    lines.append(f"\nEpisodes: {counts}; their 95% intervals are at most ± {widest:.2f} wide for a run.")
+    return "\n".join([*lines, *(f"\n{note}" for note in notes)]) + "\n"
+
+
+def as_csv(first: Sequence[FewShot], rows: Mapping[str, Sequence[Spread]]) -> str:
+    """A table for programs: the mean, the deviation and the number of seeds of every kind."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["method", *(f"{result.kind}{end}" for result in first for end in ("", "_sd", "_seeds"))])
+    for method, row in rows.items():
+        cells: list[object] = [method]
+        for spread in row:
+            cells += [spread.mean, spread.sd if spread.count > 1 else "", spread.count]
+        writer.writerow(cells)
+    return text.getvalue()
+
+
+def _cell(spread: Spread, is_best: bool) -> str:
+    mean = f"{100 * spread.mean:.2f}"
+    mean = f"**{mean}**" if is_best else mean
+    return f"{mean} ± {100 * spread.sd:.2f}" if spread.count > 1 else mean
