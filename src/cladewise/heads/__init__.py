@@ -3,7 +3,7 @@
 from cladewise.heads.contrast import ContrastHead
 from cladewise.heads.embedding import EmbeddedHead, Embedding, part_widths
 from cladewise.heads.head import Head, LinearHead, leaf_softmax_head, node_logit_head
-from cladewise.heads.image_text import ImageTextHead
+from cladewise.heads.image_text import ImageTextHead, TextClassifierHead
 from cladewise.heads.levels import LevelClassifiers, finer_parts_head, level_sizes, towers_head
 from cladewise.heads.texts import TextTower
 
@@ -15,6 +15,7 @@ __all__ = [
     "ImageTextHead",
     "LevelClassifiers",
     "LinearHead",
+    "TextClassifierHead",
     "TextTower",
     "finer_parts_head",
     "leaf_softmax_head",

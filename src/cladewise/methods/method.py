@@ -88,6 +88,17 @@ class Method(ABC):
         """
         return "own"
 
+    def check_untrained(self, backbone: str) -> None:
+        """Asked where nothing is to be trained (``--epochs 0``): refuse where an untrained network is meant to answer.
+
+        Args:
+            backbone: Name of the image encoder.
+
+        Raises:
+            InputError: It could not, with this encoder.
+        """
+        return
+
     def options(self) -> dict[str, Any]:
         """Hyper-parameters by name."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
