@@ -140,6 +140,8 @@ def fit(
     change = altered_tree(dataset.taxonomy, config)
     named = relabelled(dataset, config)
     known = in_own_tree(named, change)
+    if config.training.epochs == 0:
+        method.check_untrained(config.backbone.name)
     classifier, backbone = build(config, method, known.taxonomy)
     loss, trainer = method.loss(known.taxonomy), make_trainer(config, folder, meter, progress=progress)
     inference, decision = method.inference(), method.decision()

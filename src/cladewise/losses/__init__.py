@@ -1,5 +1,6 @@
 """Losses: (logits, target) to nats per image. Each is a function, and a module that checks its settings and input."""
 
+from cladewise.losses.adjusted import LogitAdjusted
 from cladewise.losses.conditional_sigmoid import ConditionalSigmoidLoss, conditional_sigmoid
 from cladewise.losses.conditional_softmax import ConditionalSoftmax, conditional_softmax
 from cladewise.losses.contrast import SupCon, supervised_contrast
@@ -40,6 +41,7 @@ __all__ = [
     "ImageTextContrast",
     "LabelHierarchyTransition",
     "LevelSoftmaxLoss",
+    "LogitAdjusted",
     "Loss",
     "MarginalSoftmax",
     "MaxMarginEnergies",

@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from cladewise.decisions import Decision, Leaf
-from cladewise.losses import ImageTextContrast, Loss
+from cladewise.losses import Loss
 from cladewise.methods.contrasted import levels_of
 from cladewise.methods.image_text import ImageTextMethod
 from cladewise.methods.method import Citation
@@ -31,7 +31,7 @@ class FLYPMethod(ImageTextMethod):
         return levels_of("finest", taxonomy)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return ImageTextContrast(taxonomy, self.chosen(taxonomy), targets=self.targets, weight=0.5)
+        return self.contrast(taxonomy, 0.5)
 
     def decision(self) -> Decision:
         return Leaf()

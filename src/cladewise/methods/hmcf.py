@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from cladewise.decisions import Decision, Levels
-from cladewise.losses import ImageTextContrast, Loss
+from cladewise.losses import Loss
 from cladewise.methods.contrasted import levels_of
 from cladewise.methods.image_text import ImageTextMethod
 from cladewise.methods.method import Citation, option
@@ -39,7 +39,7 @@ class HMCFMethod(ImageTextMethod):
         return levels_of(str(self.levels), taxonomy)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return ImageTextContrast(taxonomy, self.chosen(taxonomy), targets=self.targets)
+        return self.contrast(taxonomy, 1.0)
 
     def decision(self) -> Decision:
         return Levels()

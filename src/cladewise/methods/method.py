@@ -118,6 +118,16 @@ class Method(ABC):
     def training(self) -> Mapping[str, Any]:
         """Settings of ``[training]`` that the paper has and that hold where nobody chose others."""
         return {}
+    def check_untrained(self, backbone: str) -> None:
+        """Asked where nothing is to be trained (``--epochs 0``): refuse where an untrained network is meant to answer.
+
+        Args:
+            backbone: Name of the image encoder.
+
+        Raises:
+            InputError: It could not, with this encoder.
+        """
+        return
 
     def options(self) -> dict[str, Any]:
         """Hyper-parameters by name."""

@@ -225,6 +225,8 @@ def available() -> dict[str, Path]:
          'texts-grocery']
         ['fine-from-coarse-emoji', 'fine-from-coarse-grocery', 'levels-emoji', 'levels-grocery',
         'scores-and-curves-emoji', 'scores-and-curves-grocery']
+        >>> [name for name in sorted(available()) if name.endswith("emoji")]
+        ['levels-emoji', 'scores-and-curves-emoji', 'texts-emoji']
     """
     return {path.stem: path for path in sorted(BUNDLED.glob("*.toml"))}
 

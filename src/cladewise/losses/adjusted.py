@@ -1,0 +1,77 @@
+"""Logit adjustment: rare classes need not be modest."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise.errors import InputError
+from cladewise.losses.image_text import ImageTextContrast
+from cladewise.losses.levels import LevelSoftmaxLoss, class_of_node
+from cladewise.losses.loss import Loss, check_between
+from cladewise.predictions import level_layout
+
+LARGEST = 10.0
+
+
+class LogitAdjusted(Loss):
+    r"""A loss of scores by level, with how frequent each class is among the training images added to its score.
+
+    .. math:: s'^{(k)}_v = s^{(k)}_v + \tau \log \pi^{(k)}_v, \qquad
+        \pi^{(k)}_v = \frac{\max(1, n^{(k)}_v)}{\sum_u \max(1, n^{(k)}_u)}
+
+    where :math:`n^{(k)}_v` training images are labelled at or under v, at level k. The loss alone sees it: scores that
+    are learnt so need no advantage for frequent classes, and what a prediction says is what it says of classes that are
+    equally frequent. With :math:`\tau = 1` the balanced error is what is minimised. In a contrast of images with texts
+    the comparison of a text with the images does not change: what is added is the same for all of them.
+
+    How frequent labels are it learns by :meth:`for_labels`, and is the plain loss until then.
+
+    Args:
+        loss: The loss.
+        strength: :math:`\tau`, in [0, 10].
+
+    Raises:
+        InputError: The strength is out of range, or the loss is of scores of another kind.
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> t = Taxonomy.from_paths([("a",), ("b",)])
+        >>> loss = LogitAdjusted(LevelSoftmaxLoss(t)).for_labels(torch.tensor([0, 3, 1]))
+        >>> loss(torch.zeros(2, 2), torch.tensor([1, 2])).exp()  # 3/4 and 1/4
+        tensor([1.3333, 4.0000])
+
+    References: Menon et al., Long-tail learning via logit adjustment, ICLR 2021, arXiv:2007.07314. A class without
+        images counts as one with a single image.
+    """
+
+    _added: Tensor
+
+    def __init__(self, loss: LevelSoftmaxLoss | ImageTextContrast, strength: float = 1.0) -> None:
+        super().__init__(loss.taxonomy)
+        check_between(strength, 0.0, LARGEST, "a strength of logit adjustment")
+        if isinstance(loss, LevelSoftmaxLoss) and loss.tied:
+            raise InputError("scores of each level's own", "tied ones")
+        self.loss, self.strength = loss, strength
+        self.register_buffer("_added", torch.zeros(loss.num_outputs), persistent=False)
+
+    @property
+    def num_outputs(self) -> int:
+        return self.loss.num_outputs
+
+    def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        return self.loss(logits + self._added.to(logits), target)
+
+    def for_labels(self, num_images: Int[Tensor, " node"]) -> Loss:
+        told = LogitAdjusted(self.loss, self.strength)
+        counts = num_images.detach().cpu().numpy()
+        parts = [np.zeros(0)]
+        for level, nodes in zip(self.loss.levels, level_layout(self.taxonomy, self.loss.levels), strict=True):
+            classes = class_of_node(self.taxonomy, level, nodes)
+            speaks = classes >= 0
+            number = np.bincount(classes[speaks], weights=counts[speaks], minlength=nodes.size).clip(min=1)
+            parts.append(np.log(number / number.sum()))
+        told._added.copy_(torch.from_numpy(self.strength * np.concatenate(parts)))
+        return told
