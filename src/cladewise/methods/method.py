@@ -118,6 +118,7 @@ class Method(ABC):
     def training(self) -> Mapping[str, Any]:
         """Settings of ``[training]`` that the paper has and that hold where nobody chose others."""
         return {}
+
     def check_untrained(self, backbone: str) -> None:
         """Asked where nothing is to be trained (``--epochs 0``): refuse where an untrained network is meant to answer.
 
