@@ -14,6 +14,7 @@ from cladewise.cli.evaluate import evaluate
 from cladewise.cli.explain import explain
 from cladewise.cli.listing import list_parts
 from cladewise.cli.predict import predict
+from cladewise.cli.retrieve import entails, retrieve
 from cladewise.cli.taxonomy import app as taxonomy
 from cladewise.cli.train import train
 
@@ -51,5 +52,7 @@ app.command()(predict)
 app.command()(explain)
 app.command()(compare)
 app.add_typer(embed, name="embed")
+app.command()(retrieve)
+app.command()(entails)
 app.command()(benchmark)
 app.command("list")(list_parts)

@@ -69,9 +69,13 @@ class Classifier(nn.Module):
             self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, inputs: Tensor) -> Prediction:
+        return self.head(self.features(inputs))
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """What the head is given."""
         if self.end_to_end:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return self.head(self.encoder(inputs))
+        return self.encoder(inputs)
 
     def __call__(self, inputs: Tensor) -> Prediction:
         return super().__call__(inputs)
