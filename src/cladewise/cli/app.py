@@ -15,6 +15,7 @@ from cladewise.cli.evaluate import evaluate
 from cladewise.cli.explain import explain
 from cladewise.cli.listing import list_parts
 from cladewise.cli.predict import predict
+from cladewise.cli.retrieve import entails, retrieve
 from cladewise.cli.taxonomy import app as taxonomy
 from cladewise.cli.train import train
 
@@ -53,5 +54,7 @@ app.command()(explain)
 app.command()(discover)
 app.command()(compare)
 app.add_typer(embed, name="embed")
+app.command()(retrieve)
+app.command()(entails)
 app.command()(benchmark)
 app.command("list")(list_parts)

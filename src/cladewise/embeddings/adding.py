@@ -20,6 +20,7 @@ def fitted_vector(
     vectors: Float[Tensor, "label dim"],
     parent: int,
     *,
+    images: Float[Tensor, "image dim"] | None = None,
     steps: int = 500,
     lr: float = 0.01,
 ) -> Float[Tensor, " dim"]:
@@ -29,13 +30,15 @@ def fitted_vector(
         + \overline{\max(0, \gamma - E(x, v'))}\bigr)
 
     over its ancestors A and the means over the labels that are none and over all labels, a level weighing like another:
-    what training draws five of for every edge, in expectation. It begins in the middle of its siblings.
+    what training draws five of for every edge, in expectation. With images of the label it is to hold them as well,
+    which weighs as much as its ancestors holding it. It begins in the middle of its siblings, or among the images.
 
     Args:
         taxonomy: The tree without the new leaf.
         geometry: The order.
         vectors: Those of the labels there are.
         parent: A node; 0 where the new label is a child of the root.
+        images: Vectors of images of the new label, if there are any.
         steps: Steps of the optimiser.
         lr: Its rate.
     """
@@ -45,13 +48,17 @@ def fitted_vector(
     off_path = by_level.index_fill(0, path.to(fixed.device), 0.0)
     off_path = off_path / off_path.sum().clamp_min(torch.finfo(off_path.dtype).tiny)
     weight = PER_SIDE * max(1, len(path))
-    place = nn.Parameter(geometry.settled(_beginning(taxonomy, fixed, parent))[None].clone())
+    start = _beginning(taxonomy, fixed, parent) if images is None else 0.9 * images.mean(0).to(fixed)
+    place = nn.Parameter(geometry.settled(start)[None].clone())
     optimizer = geometry.optimizer(place, lr)
     for _ in range(steps):
         held = geometry.pairwise_energy(fixed, place)[:, 0]
         holding = geometry.pairwise_energy(place, fixed)[0]
         loss = held[path].sum() + weight * (off_path * torch.relu(MARGIN - held)).sum()
         loss = loss + weight * (by_level * torch.relu(MARGIN - holding)).sum()
+        if images is not None:
+            below = geometry.pairwise_energy(place, images.detach().to(fixed))[0]
+            loss = loss + max(1, len(path)) * below.mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -154,7 +154,15 @@ class LabelSpace:
         distance, place = far.topk(min(k, len(far) - bool(own)), largest=False)
         return Nearest(place + 1, distance)
 
-    def with_label(self, name: str, parent: Label | None = None, *, steps: int = 500, lr: float = 0.01) -> LabelSpace:
+    def with_label(
+        self,
+        name: str,
+        parent: Label | None = None,
+        *,
+        images: Float[Tensor, "image dim"] | None = None,
+        steps: int = 500,
+        lr: float = 0.01,
+    ) -> LabelSpace:
         """The space with one more label, whose vector alone is fitted: all others stay to the last bit.
 
         Its ancestors are to hold it and no other label is to hold or be held by it: the loss of training, with the
@@ -163,6 +171,7 @@ class LabelSpace:
         Args:
             name: Name of the new label, the last child of its parent.
             parent: A label; the root by default.
+            images: Vectors of images of the new label, which it is to hold as well.
             steps: Steps of the optimiser.
             lr: Its rate.
 
@@ -171,7 +180,7 @@ class LabelSpace:
         """
         above = 0 if parent is None else self.node(parent)
         taxonomy, node = self.taxonomy.with_leaf(name, above)
-        vector = fitted_vector(self.taxonomy, self.geometry, self.vectors, above, steps=steps, lr=lr)
+        vector = fitted_vector(self.taxonomy, self.geometry, self.vectors, above, images=images, steps=steps, lr=lr)
         before, after = self.vectors[: node - 1], self.vectors[node - 1 :]
         return dataclasses.replace(self, taxonomy=taxonomy, vectors=torch.cat([before, vector[None], after]))
 

@@ -4,16 +4,21 @@ from cladewise.engine.evaluation import Scores, evaluate, evaluate_all
 from cladewise.engine.predicting import Predicted
 from cladewise.engine.processes import is_first_process
 from cladewise.engine.run import Run
+from cladewise.engine.spaces import PlacedImages, Retrieved, RunSpace, image_scores
 from cladewise.engine.training import fit, rerun, train
 from cladewise.engine.transitions import mean_transitions
 
 __all__ = [
+    "PlacedImages",
     "Predicted",
+    "Retrieved",
     "Run",
+    "RunSpace",
     "Scores",
     "evaluate",
     "evaluate_all",
     "fit",
+    "image_scores",
     "is_first_process",
     "mean_transitions",
     "rerun",

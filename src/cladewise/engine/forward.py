@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cladewise.engine.run import Run
 
 IntArray = NDArray[np.int64]
+Part = TypeVar("Part")
 
 
 def predict_rows(
@@ -37,24 +38,41 @@ def predict_rows(
     The prediction is a settled one: what only a loss needs is shown to ``watch``, a batch at a time, and not kept.
     With a frozen backbone features come from the cache, and go there (unless ``cache`` is false).
     """
-    device = preferred_device(run.config.training.accelerator)
-    classifier = run.classifier.to(device)
-    size = run.config.training.batch_size
+    classifier = run.classifier
 
-    def predict(inputs: Tensor) -> Prediction:
+    def predicted(inputs: Tensor) -> Prediction:
         prediction = classifier(inputs)
         watch(prediction)
         return prediction.settled().to("cpu")
 
+    parts, kept, skipped = over_rows(run, dataset, indices, predicted, cache=cache, progress=progress)
+    return _joined(parts, run), kept, skipped
+
+
+def over_rows(
+    run: Run,
+    dataset: Dataset,
+    indices: IntArray,
+    function: Callable[[Tensor], Part],
+    *,
+    cache: bool = True,
+    progress: bool = True,
+) -> tuple[list[Part], IntArray, tuple[Skipped, ...]]:
+    """What a function gives of every batch that the network takes: of images end to end, else of their features.
+
+    Returns also the indices of the images that could be read, and the others.
+    """
+    device = preferred_device(run.config.training.accelerator)
+    classifier, size = run.classifier.to(device), run.config.training.batch_size
     if run.config.backbone.freeze and cache:
         features = cached_features(dataset, indices, run.backbone, device=device, progress=progress)
         kept = features.usable(indices)
         with torch.inference_mode():
             parts = [
-                predict(torch.from_numpy(features.values[kept[i : i + size]]).to(device).float())
+                function(torch.from_numpy(features.values[kept[i : i + size]]).to(device).float())
                 for i in range(0, len(kept), size)
             ]
-        return _joined(parts, run), kept, features.skipped
+        return parts, kept, features.skipped
     backbone = run.backbone.to(device)
     batches = loader(dataset, indices, backbone.transform(train=False), batch_size=size, workers=None)
     parts, rows, skipped = [], [], []
@@ -63,10 +81,10 @@ def predict_rows(
             skipped += [image for _, image in batch.skipped]
             if len(batch.nodes):
                 inputs = batch.images.to(device)
-                parts.append(predict(inputs if classifier.end_to_end else backbone(inputs)))
+                parts.append(function(inputs if classifier.end_to_end else backbone(inputs)))
                 rows.append(batch.index.numpy())
     kept = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
-    return _joined(parts, run), kept, tuple(skipped)
+    return parts, kept, tuple(skipped)
 
 
 def _joined(parts: list[Prediction], run: Run) -> Prediction:

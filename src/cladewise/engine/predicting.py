@@ -130,14 +130,7 @@ def predict(
     """Predict for image files with a trained run; ``inference`` as for :func:`~cladewise.engine.evaluate`."""
     before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
     infer, told = before.rule, list(before.warnings)
-    images = Dataset(
-        name="images",
-        taxonomy=run.taxonomy,
-        root=Path(),
-        paths=[p.as_posix() for p in paths],
-        nodes=np.zeros(len(paths), dtype=np.int64),
-        splits={},
-    )
+    images = of_files(paths, run.taxonomy)
     prediction, kept, skipped = predict_rows(run, images, np.arange(len(paths)), cache=False, progress=progress)
     inferred = run.terms().prediction(prediction if infer is None else infer(prediction))
     names = tuple(images.paths[i] for i in map(int, kept))
@@ -148,3 +141,15 @@ def predict(
         return made.rule
 
     return Predicted(names, inferred, skipped, run.method.decision(), prepare, told)
+
+
+def of_files(paths: Sequence[Path], taxonomy: Taxonomy) -> Dataset:
+    """Image files as a data set without labels or splits."""
+    return Dataset(
+        name="images",
+        taxonomy=taxonomy,
+        root=Path(),
+        paths=[p.as_posix() for p in paths],
+        nodes=np.zeros(len(paths), dtype=np.int64),
+        splits={},
+    )
