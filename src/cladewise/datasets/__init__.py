@@ -1,7 +1,9 @@
 """Readers that yield images and nodes."""
 
+from cladewise.datasets.breeds import from_breeds
 from cladewise.datasets.cache import cache_folder
 from cladewise.datasets.catalog import available, load, open
+from cladewise.datasets.cifar import from_cifar100
 from cladewise.datasets.dataset import Dataset, Skipped
 from cladewise.datasets.folder import from_folder
 from cladewise.datasets.grocery_store import from_grocery_store
@@ -17,6 +19,8 @@ __all__ = [
     "available",
     "cache_folder",
     "decode",
+    "from_breeds",
+    "from_cifar100",
     "from_folder",
     "from_grocery_store",
     "from_manifest",
