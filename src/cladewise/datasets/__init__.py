@@ -1,7 +1,10 @@
 """Readers that yield images and nodes."""
 
 from cladewise.cache import cache_folder
+from cladewise.datasets.breeds import from_breeds
+from cladewise.datasets.cache import cache_folder
 from cladewise.datasets.catalog import available, load, open
+from cladewise.datasets.cifar import from_cifar100
 from cladewise.datasets.dataset import Dataset, Skipped
 from cladewise.datasets.folder import from_folder
 from cladewise.datasets.grocery_store import from_grocery_store
@@ -18,6 +21,8 @@ __all__ = [
     "cache_folder",
     "decode",
     "fold",
+    "from_breeds",
+    "from_cifar100",
     "from_folder",
     "from_grocery_store",
     "from_manifest",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cladewise.datasets.breeds import TASKS, from_breeds
+from cladewise.datasets.cifar import from_cifar100
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.emoji.reader import GROUPS, load_emoji
 from cladewise.datasets.folder import from_folder
@@ -20,6 +22,11 @@ _DESCRIPTIONS = {
     "emoji-objects": "6,332 drawings of 861 emoji (animals, food, travel, activities, objects); fetched with npm",
     "emoji": "12,555 drawings of all 1,914 emoji by 9 vendors; fetched with npm",
     "grocery-store": "5,421 photographs in 81 classes, 3 levels; pass path= to a copy on disk",
+    "cifar-100": "60,000 small pictures in 100 classes of 20 coarse ones; pass path= to a copy on disk",
+    "living-17": "BREEDS: 68 classes of ImageNet in 17 coarse ones; pass path= and hierarchy= to copies on disk",
+    "nonliving-26": "BREEDS: 104 classes of ImageNet in 26 coarse ones; pass path= and hierarchy=",
+    "entity-13": "BREEDS: 260 classes of ImageNet in 13 coarse ones; pass path= and hierarchy=",
+    "entity-30": "BREEDS: 240 classes of ImageNet in 30 coarse ones; pass path= and hierarchy=",
 }
 
 
@@ -27,7 +34,7 @@ def available() -> dict[str, str]:
     """Names that :func:`load` knows, each with one line about the set; needs no network.
 
     Example:
-        >>> list(available())
+        >>> list(available())[:4]
         ['emoji-food-animals', 'emoji-objects', 'emoji', 'grocery-store']
     """
     return dict(_DESCRIPTIONS)
@@ -38,8 +45,8 @@ def load(name: str, **options: Any) -> Dataset:
 
     Args:
         name: One of :func:`available`.
-        options: For the emoji, ``test=("openmoji",)`` and ``exclude=()`` name vendors; for ``grocery-store``,
-            ``path=`` names the folder.
+        options: For the emoji, ``test=("openmoji",)`` and ``exclude=()`` name vendors; for the others ``path=`` names
+            the folder, and for those of BREEDS ``hierarchy=`` that of the published hierarchy.
 
     Raises:
         InputError: Unknown name or option, or the set cannot be had.
@@ -103,6 +110,8 @@ def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
         "folder": (from_folder, {"path", "taxonomy", "split_folders"}, {"path"}),
         "manifest": (from_manifest, {"path", "taxonomy", "root"}, {"path"}),
         "grocery-store": (from_grocery_store, {"path"}, {"path"}),
+        "cifar-100": (from_cifar100, {"path"}, {"path"}),
+        **{name: (_breeds_reader(name), {"path", "hierarchy"}, {"path", "hierarchy"}) for name in TASKS},
         **{name: (_emoji_reader(name), {"test", "exclude"}, set()) for name in GROUPS},
     }
     if kind not in readers:
@@ -111,9 +120,18 @@ def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
     wrong = sorted(set(options) - known)
     if wrong:
         raise InputError(f"options of {kind}: {', '.join(sorted(known))}", ", ".join(wrong))
-    if not needed <= set(options):
-        raise InputError(f"the option path for {kind}", "none", advice='Pass path="the/folder".')
+    missing = sorted(needed - set(options), reverse=True)
+    if missing:
+        given = ", ".join(f'{name}="the/folder"' for name in missing)
+        raise InputError(f"the option {' and '.join(missing)} for {kind}", "none", advice=f"Pass {given}.")
     return reader(**options)
+
+
+def _breeds_reader(name: str) -> Callable[..., Dataset]:
+    def read(**options: Any) -> Dataset:
+        return from_breeds(name, **options)
+
+    return read
 
 
 def _emoji_reader(name: str) -> Callable[..., Dataset]:
