@@ -2,7 +2,6 @@
 
 from cladewise.cache import cache_folder
 from cladewise.datasets.breeds import from_breeds
-from cladewise.datasets.cache import cache_folder
 from cladewise.datasets.catalog import available, load, open
 from cladewise.datasets.cifar import from_cifar100
 from cladewise.datasets.dataset import Dataset, Skipped

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cladewise.datasets.cache import cache_folder
+from cladewise.cache import cache_folder
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.listing import existing_folder
 from cladewise.errors import InputError

@@ -87,12 +87,6 @@ class Classifier(nn.Module):
             inputs = inputs.contiguous(memory_format=torch.channels_last)
             if self.training and 0 < self.chunk < len(inputs):
                 return forgetful(self.encoder, inputs, self.chunk)
-        return self.head(self.features(inputs))
-
-    def features(self, inputs: Tensor) -> Tensor:
-        """What the head is given."""
-        if self.end_to_end:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
         return self.encoder(inputs)
 
     def __call__(self, inputs: Tensor) -> Prediction:

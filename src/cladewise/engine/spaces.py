@@ -132,7 +132,7 @@ class RunSpace:
         head, classifier = _head(self.run), self.run.classifier
 
         def vectors(inputs: Tensor) -> Tensor:
-            return head.image_vectors(classifier.features(inputs)).cpu()
+            return head.image_vectors(classifier.encode(inputs)).cpu()
 
         parts, kept, skipped = over_rows(self.run, dataset, indices, vectors, cache=cache, progress=progress)
         points = torch.cat(parts) if parts else torch.zeros(0, self.labels.dim)
