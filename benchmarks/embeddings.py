@@ -1,9 +1,9 @@
 """How well label embeddings hold a tree, for each geometry: the protocols of Dhall et al. and Ganea et al.
 
-``toy`` trains on the closure of regular trees (4 levels that branch by 3; 3 that branch by 7; 4 by 4), less the few edges
-that choose the epoch, and prints how well the energies tell all of it, over all ordered pairs. ``hypernyms`` trains on the
-edges of a tree and shares of its closure, and prints the F1 of hypernym prediction on the edges held out. ``runs`` prints
-the reconstruction of the label tree by runs that were trained with images.
+``toy`` trains on the closure of regular trees (4 levels that branch by 3; 3 that branch by 7; 4 by 4), less the few
+edges that choose the epoch, and prints how well the energies tell all of it, over all ordered pairs. ``hypernyms``
+trains on the edges of a tree and shares of its closure, and prints the F1 of hypernym prediction on the edges held out.
+``runs`` prints the reconstruction of the label tree by runs that were trained with images.
 
     python benchmarks/embeddings.py toy
     python benchmarks/embeddings.py hypernyms classes.csv --closures 0 0.1 0.25 0.5 --dim 10 --seeds 3
