@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladewise.embeddings import NegativeSampler, basic_edges, closure_edges, split_edges
+from cladewise.embeddings.negatives import Strategy
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 from strategies import taxonomies
@@ -135,3 +136,14 @@ def test_a_level_without_another_label_falls_back_on_all() -> None:
 def test_a_strategy_that_is_none() -> None:
     with pytest.raises(InputError, match="Expected negatives among pick-per-level, uniform, but got 'hard'"):
         NegativeSampler(TREE, "hard")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("strategy", ["uniform", "pick-per-level"])
+def test_pairs_are_of_labels_even_where_nothing_will_do(strategy: Strategy) -> None:
+    """A label above all others holds everything: no child of it is false."""
+    taxonomy = Taxonomy.from_paths([("top", "a", "b")])
+    general, special = torch.tensor([1, 1, 2]), torch.tensor([2, 3, 3])
+    pairs = NegativeSampler(taxonomy, strategy)(general, special, 4, torch.Generator().manual_seed(0))
+    for nodes in (pairs.general, pairs.special):
+        assert ((nodes >= 1) & (nodes < taxonomy.num_nodes)).all()
+    assert not pairs.valid[:2, 4:].any()

@@ -95,6 +95,8 @@ class NegativeSampler:
             parents = torch.where(here, found, parents)
             found, here = self._outside_at(general, rank, chance[1])
             children = torch.where(here, found, children)
+        last = self.taxonomy.num_nodes - 1  # where nothing will do, what was counted on to is beyond it
+        parents, children = parents.clamp(max=last), children.clamp(max=last)
         same = (len(general), per_side)
         return Negatives(
             torch.cat([parents, general[:, None].expand(same)], 1),

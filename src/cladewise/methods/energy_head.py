@@ -17,6 +17,8 @@ from cladewise.taxonomy import Taxonomy
 
 LABEL_EDGES = 64
 """Edges between labels that a step draws."""
+PACE = 10.0
+"""How much further a step moves an image by a linear map than it moves a label."""
 LAYER_WIDTH = 512
 """Units of the layers within a map of several."""
 
@@ -148,11 +150,12 @@ class EnergyHead(Head):
 class ImageMap(nn.Module):
     r"""Features to vectors: one linear layer without a bias, or three layers before it.
 
-    .. math:: f(x) = W h(x) / \sqrt{H}
+    .. math:: f(x) = \lambda W h(x) / \sqrt{H}
 
     H being the width of h, which is the features themselves or three times a linear layer, ReLU and layer
-    normalisation. Features of size 1 come to vectors of length about 1, and a step of the optimiser moves them a little
-    further than it moves a label's; without the root one step goes so far that no energy has a gradient there.
+    normalisation. Features of size 1 come to vectors of length about 1. A step of Adam moves an image :math:`\lambda`
+    times as far as a label: 10 of a linear map; 1 where the layers before it move too. Without the root one step goes
+    so far that no energy has a gradient there.
 
     Args:
         kind: ``linear`` or ``layers``.
@@ -173,8 +176,9 @@ class ImageMap(nn.Module):
             width = LAYER_WIDTH
         self.hidden = nn.Sequential(*layers)
         self.last = nn.Linear(width, dim, bias=False)
-        self.scale = width**-0.5
-        nn.init.normal_(self.last.weight, std=dim**-0.5)
+        pace = 1.0 if layers else PACE
+        self.scale = pace * width**-0.5
+        nn.init.normal_(self.last.weight, std=dim**-0.5 / pace)
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         return self.scale * self.last(self.hidden(features))

@@ -1,0 +1,149 @@
+"""How well label embeddings hold a tree, for each geometry: the protocols of Dhall et al. and Ganea et al.
+
+``toy`` trains on the closure of regular trees (4 levels that branch by 3; 3 that branch by 7; 4 by 4), less the few
+edges that choose the epoch, and prints how well the energies tell all of it, over all ordered pairs. ``hypernyms``
+trains on the edges of a tree and shares of its closure, and prints the F1 of hypernym prediction on the edges held out.
+``runs`` prints the reconstruction of the label tree by runs that were trained with images.
+
+    python benchmarks/embeddings.py toy
+    python benchmarks/embeddings.py hypernyms classes.csv --closures 0 0.1 0.25 0.5 --dim 10 --seeds 3
+    python benchmarks/embeddings.py hypernyms /usr/share/wordnet --under mammal --epochs 100
+    python benchmarks/embeddings.py runs runs/cones-grocery/runs/*
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from cladewise import Taxonomy, datasets, embeddings
+from cladewise.embeddings import HypernymTask, LabelSpace, reconstruction, split_edges
+
+GEOMETRIES = ("order", "euclidean", "hyperbolic")
+TOYS = ((4, 3), (3, 7), (4, 4))
+"""Levels and branching; the paper's panels and, the last, its caption."""
+
+
+def regular(levels: int, branching: int) -> Taxonomy:
+    """A root, which is no label, over a tree of so many levels of labels under one top label."""
+    steps = itertools.product(map(str, range(branching)), repeat=levels - 1)
+    return Taxonomy.from_paths([("top", *path) for path in steps])
+
+
+def part_under(taxonomy: Taxonomy, label: str) -> Taxonomy:
+    """The part of a tree at and under a label, beside others of its name the largest."""
+    found = taxonomy.matches(label)
+    top = max(found, key=lambda node: int(taxonomy.end[node]) - node)
+    nodes = range(top, int(taxonomy.end[top]))
+    parents = [-1, *(0 if node == top else int(taxonomy.parents[node]) - top + 1 for node in nodes)]
+    return Taxonomy.from_parents(parents, ["", *(str(taxonomy.names[node]) for node in nodes)])
+
+
+def tree_of(word: str, under: str | None) -> Taxonomy:
+    """A taxonomy's file, or the tree of a data set that has a name."""
+    if word in datasets.available():
+        tree = datasets.load(word).taxonomy
+    else:
+        tree = Taxonomy.read(word, parents="first") if Path(word).is_dir() else Taxonomy.read(word)
+    return tree if under is None else part_under(tree, under)
+
+
+def trained(taxonomy: Taxonomy, geometry: str, seed: int, options: argparse.Namespace, **more: Any) -> LabelSpace:
+    settings = {"dim": options.dim, "epochs": options.epochs, "margin": options.margin, "negatives": options.negatives}
+    settings |= {"lr": options.lr, "batch_size": options.batch_size, "initial": options.initial}
+    if options.initial == "poincare" and not embeddings.make(geometry).curvature:
+        settings["initial"] = "random"
+    return embeddings.embed(taxonomy, geometry=geometry, seed=seed, progress=False, **settings, **more)
+
+
+def spread(values: Iterable[float]) -> str:
+    numbers = [100 * value for value in values]
+    deviation = f" ± {statistics.stdev(numbers):.1f}" if len(numbers) > 1 else ""
+    return f"{statistics.mean(numbers):.1f}{deviation}"
+
+
+def toy(options: argparse.Namespace) -> Table:
+    table = Table("tree", "labels", "geometry", "TPR, %", "TNR, %", "F1, %", "s")
+    geometries: list[str] = list(options.geometries)
+    for (levels, branching), geometry in itertools.product(TOYS, geometries):
+        tree, begun = regular(levels, branching), time.perf_counter()
+        spaces = [trained(tree, geometry, seed, options, closure=1.0) for seed in range(options.seeds)]
+        scores = [reconstruction(tree, space.geometry, space.vectors) for space in spaces]
+        rates = (spread(getattr(score, name) for score in scores) for name in ("recall", "tnr", "f1"))
+        name = f"{levels} levels × {branching}"
+        seconds = (time.perf_counter() - begun) / options.seeds
+        table.add_row(name, str(tree.num_nodes - 1), geometry, *rates, f"{seconds:.0f}")
+    return table
+
+
+def hypernyms(options: argparse.Namespace) -> Table:
+    tree = tree_of(options.tree, options.under)
+    shares = [f"{share:.0%}" for share in options.closures]
+    table = Table(
+        "geometry", *shares, "s a run", title=f"F1 on test, %; {tree.num_nodes - 1} labels, closure trained on:"
+    )
+    for geometry in options.geometries:
+        begun, cells = time.perf_counter(), []
+        for share in options.closures:
+            found: list[float] = []
+            for seed in range(options.seeds):
+                space = trained(tree, geometry, seed, options, closure=share)
+                task = HypernymTask(tree, split_edges(tree, closure=share, seed=seed), seed=seed)
+                found.append(task.scores(space.geometry, space.vectors).test.f1)
+            cells.append(spread(found))
+        runs = len(options.closures) * options.seeds
+        table.add_row(geometry, *cells, f"{(time.perf_counter() - begun) / runs:.0f}")
+    return table
+
+
+def runs(options: argparse.Namespace) -> Table:
+    from cladewise.engine import Run, RunSpace
+
+    table = Table("run", "TPR, %", "TNR, %", "full F1, %")
+    for folder in options.folders:
+        space = RunSpace.of(Run.open(folder), threshold=0.0)
+        scores = space.reconstruction
+        table.add_row(str(folder), *(f"{100 * rate:.2f}" for rate in (scores.recall, scores.tnr, scores.f1)))
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(required=True)
+    training = argparse.ArgumentParser(add_help=False)
+    training.add_argument("--geometries", nargs="+", default=GEOMETRIES)
+    training.add_argument("--dim", type=int, default=None, help="2 for toy, 10 for hypernyms")
+    training.add_argument("--epochs", type=int, default=200)
+    training.add_argument("--margin", type=float, default=1.0)
+    training.add_argument("--lr", type=float, default=0.01)
+    training.add_argument("--batch-size", type=int, default=10)
+    training.add_argument("--negatives", default="pick-per-level")
+    training.add_argument("--initial", default="random")
+    training.add_argument("--seeds", type=int, default=3)
+    kind = kinds.add_parser("toy", parents=[training])
+    kind.set_defaults(work=toy, usual_dim=2)
+    kind = kinds.add_parser("hypernyms", parents=[training])
+    kind.add_argument("tree", help="a taxonomy's file, WordNet's folder, or the name of a data set")
+    kind.add_argument("--under", help="only the part under this label")
+    kind.add_argument("--closures", type=float, nargs="+", default=[0.0, 0.1, 0.25, 0.5])
+    kind.set_defaults(work=hypernyms, usual_dim=10)
+    kind = kinds.add_parser("runs")
+    kind.add_argument("folders", nargs="+", type=Path)
+    kind.set_defaults(work=runs, usual_dim=None, dim=None)
+    options = parser.parse_args()
+    options.dim = options.dim or options.usual_dim
+    torch.set_num_threads(1)
+    Console(width=140).print(options.work(options))
+
+
+if __name__ == "__main__":
+    main()
