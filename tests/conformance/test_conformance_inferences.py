@@ -68,6 +68,7 @@ def predicted(kind: str, taxonomy: Taxonomy, scale: float = 2.0) -> Prediction:
     levels = tuple(range(1, taxonomy.num_levels + 1))
     widths = {
         "LeafSoftmax": taxonomy.num_leaves,
+        "ProjectedLeafSoftmax": taxonomy.num_leaves,
         "NodeSoftmax": taxonomy.num_nodes,
         "LevelSoftmax": level_width(taxonomy, levels, tied=False),
         "tied LevelSoftmax": level_width(taxonomy, levels, tied=True),

@@ -101,10 +101,10 @@ def test_the_course_of_margins_is_a_picture(maker):
     folders = [maker.write("flat"), maker.write("hcm", method="hcm")]
     groups = group_runs([read_run(folder, "test") for folder in folders])
     assert "curve-margins" not in [chart.key for chart in curve_charts(groups)]
+    log.append(RunFolder(folders[1]).log, "note")  # after a line that has no end
     for epoch in range(3):
-        log.append(
-            RunFolder(folders[1]).log, "epoch", epoch=8 + epoch, train_loss=1.0, margin_0=0.0, margin_1=0.1 * epoch
-        )
+        margins = {"margin_0": 0.0, "margin_1": 0.1 * epoch}
+        log.append(RunFolder(folders[1]).log, "epoch", epoch=8 + epoch, train_loss=1.0, **margins)
     groups = group_runs([read_run(folder, "test") for folder in folders])
     (chart,) = [chart for chart in curve_charts(groups) if chart.key == "curve-margins"]
     assert [trace.name for trace in chart.figure.data] == ["hcm, seed 0, d0", "hcm, seed 0, d1"]
