@@ -53,7 +53,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """Settings that a kind is tried with besides its own."""
 KINDS = [*store.kinds(), *SETTINGS]
 LAST = inference.Subset((int(RAGGED.leaf_nodes[-1]),))
-UNDEFINED = {("top-down", "LeafSoftmax")}
+UNDEFINED = {("top-down", "LeafSoftmax"), ("top-down", "ProjectedLeafSoftmax")}
 """Rules that need scores at inner nodes, and the heads that have none."""
 IMAGES = 6
 
