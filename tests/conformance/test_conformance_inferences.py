@@ -54,7 +54,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """Settings that a kind is tried with besides its own."""
 KINDS = [*store.kinds(), *SETTINGS]
 LAST = inference.Subset((int(RAGGED.leaf_nodes[-1]),))
-UNDEFINED = {("top-down", "LeafSoftmax")}
+UNDEFINED = {("top-down", "LeafSoftmax"), ("top-down", "ProjectedLeafSoftmax")}
 """Rules that need scores at inner nodes, and the heads that have none."""
 IMAGES = 6
 
@@ -69,6 +69,7 @@ def predicted(kind: str, taxonomy: Taxonomy, scale: float = 2.0) -> Prediction:
     levels = tuple(range(1, taxonomy.num_levels + 1))
     widths = {
         "LeafSoftmax": taxonomy.num_leaves,
+        "ProjectedLeafSoftmax": taxonomy.num_leaves,
         "NodeSoftmax": taxonomy.num_nodes,
         "LevelSoftmax": level_width(taxonomy, levels, tied=False),
         "tied LevelSoftmax": level_width(taxonomy, levels, tied=True),

@@ -13,6 +13,9 @@ from cladewise import InputError, Taxonomy, methods
 TREE = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
 
 PARTS: dict[str, tuple[str, str, str]] = {
+    "ancor": ("ProjectedLeafSoftmax", "FlatSoftmax", "leaf"),
+    "coarse-cross-entropy": ("LeafSoftmax", "FlatSoftmax", "leaf"),
+    "coarse-moco": ("ProjectedLeafSoftmax", "FlatSoftmax", "leaf"),
     "conditional-sigmoid": ("ConditionalSigmoid", "ConditionalSigmoidLoss", "leaf"),
     "conditional-softmax": ("SiblingSoftmax", "ConditionalSoftmax", "leaf"),
     "deep-rtc": ("PathSumSigmoid", "DeepRTC", "leaf"),
@@ -23,6 +26,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "hab": ("NodeSigmoid", "MultilabelSoftMargin", "boundary"),
     "hace": ("NodeSoftmax", "HACE", "node-argmax"),
     "hace:domain=leaves": ("LeafSoftmax", "HACE", "leaf"),
+    "hcm": ("ProjectedLeafSoftmax", "FlatSoftmax", "leaf"),
     "hs": ("SiblingSoftmax", "ConditionalSoftmax", "levels"),
     "hxe": ("LeafSoftmax", "HXE", "leaf"),
     "hxe:logits=conditional": ("SiblingSoftmax", "HXE", "leaf"),
@@ -30,6 +34,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "lht": ("LevelTransition", "LabelHierarchyTransition", "levels"),
     "m-plc": ("SiblingSoftmax", "ConditionalSoftmax", "greedy"),
     "mc": ("LeafSoftmax", "MarginalSoftmax", "levels"),
+    "moco": ("ProjectedLeafSoftmax", "FlatSoftmax", "leaf"),
     "multilabel-focal": ("NodeSigmoid", "MultilabelFocal", "leaf"),
     "plc": ("LevelSoftmax", "LevelSoftmaxLoss", "levels"),
     "ps-softmax": ("PathSumSoftmax", "PSSoftmax", "leaf"),

@@ -21,6 +21,7 @@ from cladewise.predictions import (
     PathSumSigmoid,
     PathSumSoftmax,
     Prediction,
+    ProjectedLeafSoftmax,
     SiblingSoftmax,
     level_width,
     transition_layout,
@@ -65,6 +66,7 @@ KINDS: dict[str, type[Prediction]] = {
         LevelEnergies,
         LevelTransition,
         EmbeddedLevelSoftmax,
+        ProjectedLeafSoftmax,
     )
 }
 
@@ -73,6 +75,7 @@ def width(kind: str, taxonomy: Taxonomy) -> int:
     """Number of scores of a kind of prediction."""
     widths = {
         "LeafSoftmax": taxonomy.num_leaves,
+        "ProjectedLeafSoftmax": taxonomy.num_leaves,
         "NodeSoftmax": taxonomy.num_nodes,
         "LevelSoftmax": level_width(taxonomy, tuple(range(1, taxonomy.num_levels + 1)), tied=False),
         "LevelTransition": transition_layout(taxonomy).width,

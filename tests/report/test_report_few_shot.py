@@ -8,8 +8,9 @@ import re
 import pytest
 
 from cladewise import InputError
-from cladewise.records import FewShot, RunFolder, read_few_shot, write_few_shot
+from cladewise.records import FewShot, RunFolder, log, read_few_shot, write_few_shot
 from cladewise.report import write_page
+from cladewise.report.curves import curve_charts
 from cladewise.report.few_shot import few_shot_table
 from cladewise.report.groups import group_runs
 from cladewise.report.run import read_run
@@ -94,3 +95,17 @@ def test_without_results_there_is_no_section(maker, taxonomy, tmp_path):
     give(folder, taxonomy.__class__.from_paths([("other",)]))
     assert few_shot_table(group_runs([read_run(folder, "test")])) is None
     assert 'id="few-shot"' not in write_page([folder], tmp_path / "page.html").read_text()
+
+
+def test_the_course_of_margins_is_a_picture(maker):
+    folders = [maker.write("flat"), maker.write("hcm", method="hcm")]
+    groups = group_runs([read_run(folder, "test") for folder in folders])
+    assert "curve-margins" not in [chart.key for chart in curve_charts(groups)]
+    log.append(RunFolder(folders[1]).log, "note")  # after a line that has no end
+    for epoch in range(3):
+        margins = {"margin_0": 0.0, "margin_1": 0.1 * epoch}
+        log.append(RunFolder(folders[1]).log, "epoch", epoch=8 + epoch, train_loss=1.0, **margins)
+    groups = group_runs([read_run(folder, "test") for folder in folders])
+    (chart,) = [chart for chart in curve_charts(groups) if chart.key == "curve-margins"]
+    assert [trace.name for trace in chart.figure.data] == ["hcm, seed 0, d0", "hcm, seed 0, d1"]
+    assert [round(y, 3) for y in chart.figure.data[1].y] == [0.0, 0.1, 0.2]

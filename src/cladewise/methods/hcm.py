@@ -16,9 +16,8 @@ from cladewise.heads import Head, LevelClasses, PoincareClasses, ProjectionHead
 from cladewise.losses import hierarchical_cosine_margin
 from cladewise.methods.coarse_cross_entropy import CoarseMethod
 from cladewise.methods.method import Citation, IntArray, option
-from cladewise.methods.objective import Objective, Represented, Seen
+from cladewise.methods.objective import Objective, Represented, Seen, projection_of
 from cladewise.methods.pseudo_fine import clusters_wanted, pseudo_fine
-from cladewise.predictions import ProjectedLeafSoftmax
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.levels import chosen_levels
 
@@ -149,9 +148,7 @@ class MarginObjective(Objective):
         self.cluster[seen.index] = torch.from_numpy(found).to(self.cluster.device)
 
     def forward(self, seen: Seen) -> Float[Tensor, " row"]:
-        prediction = seen.prediction
-        assert isinstance(prediction, ProjectedLeafSoftmax)
-        nats = self.loss(prediction.logits, seen.target)
+        nats = self.loss(seen.prediction.logits, seen.target)
         if self.epoch < self.method.warmup:
             return nats
         cluster = self.cluster[seen.index]
@@ -162,7 +159,7 @@ class MarginObjective(Objective):
             torch.where(known >= 0, known, len(self.current) - 1) if len(self.current) > 1 else torch.zeros_like(known)
         )
         found = hierarchical_cosine_margin(
-            prediction.projection.float(), groups, self.current[row], temperature=self.method.temperature
+            projection_of(seen.prediction), groups, self.current[row], temperature=self.method.temperature
         )
         if self.training and self.method.margins != "fixed":
             self._follow(row, found.counts, found.distances)

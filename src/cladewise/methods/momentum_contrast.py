@@ -15,8 +15,7 @@ from cladewise.heads import Head, LevelClasses, ProjectionHead
 from cladewise.losses import Loss, away_from_class, queued_contrast
 from cladewise.methods.coarse_cross_entropy import CoarseMethod
 from cladewise.methods.method import option
-from cladewise.methods.objective import Objective, Seen
-from cladewise.predictions import ProjectedLeafSoftmax
+from cladewise.methods.objective import Objective, Seen, projection_of
 from cladewise.taxonomy import Taxonomy
 
 IntArray = NDArray[np.int64]
@@ -102,18 +101,16 @@ class QueuedObjective(Objective):
     class_of_node: Int[Tensor, " node"]
 
     def forward(self, seen: Seen) -> Float[Tensor, " row"]:
-        prediction, head, followed = seen.prediction, seen.head, seen.followed
-        assert isinstance(prediction, ProjectedLeafSoftmax)
-        assert isinstance(followed, ProjectedLeafSoftmax)
+        head, projection, followed = seen.head, projection_of(seen.prediction), projection_of(seen.followed)
         assert isinstance(head, ProjectionHead)
-        logits = prediction.logits if self.taught else head.leaf_logits(prediction.projection.detach())
+        logits = seen.prediction.logits if self.taught else head.leaf_logits(projection.detach())
         nats = self.loss(logits, seen.target)
         first = slice(0, None, seen.views)
         second = slice(min(1, seen.views - 1), None, seen.views)
         classes, index = self.class_of_node[seen.target[first]], seen.index[first]
         group = classes if len(self.queue.sizes) > 1 or self.angular else torch.zeros_like(classes)
-        query = functional.normalize(prediction.projection[first].float(), dim=-1)
-        key = functional.normalize(followed.projection[second].float(), dim=-1)
+        query = functional.normalize(projection[first], dim=-1)
+        key = functional.normalize(followed[second], dim=-1)
         keys, group_of_entry = self.queue.keys.clone(), self.queue.group_of_entry()
         new = key
         if self.angular:

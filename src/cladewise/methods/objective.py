@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cladewise.heads import Head
-from cladewise.predictions import Prediction
+from cladewise.ops import at_least_float
+from cladewise.predictions import Prediction, ProjectedLeafSoftmax
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,17 @@ class Seen:
     views: int
     head: Head
     followed: Prediction | None = None
+
+
+def projection_of(prediction: Prediction | None) -> Float[Tensor, "row dim"]:
+    """The vectors that a head gave to compare images by, in single precision at least.
+
+    Raises:
+        TypeError: It gave none: the method's head and objective do not fit.
+    """
+    if not isinstance(prediction, ProjectedLeafSoftmax) or prediction.projection is None:
+        raise TypeError("an objective that compares images needs a head that projects them")
+    return at_least_float(prediction.projection)
 
 
 @dataclasses.dataclass(frozen=True)

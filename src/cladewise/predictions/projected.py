@@ -17,7 +17,7 @@ class ProjectedLeafSoftmax(LeafSoftmax):
     Args:
         taxonomy: The label tree.
         leaf_logits: Scores of the leaves.
-        projection: What stands for the image among others.
+        projection: What stands for the image among others, where the head says it.
 
     Example:
         >>> import torch
@@ -27,7 +27,7 @@ class ProjectedLeafSoftmax(LeafSoftmax):
         'LeafSoftmax'
     """
 
-    projection: Float[Tensor, "*batch dim"]
+    projection: Float[Tensor, "*batch dim"] | None = None
 
     def settled(self) -> LeafSoftmax:
         return LeafSoftmax(self.taxonomy, self.leaf_logits)

@@ -13,6 +13,8 @@ from cladewise.report.run import Run
 
 FIRST_SHOWN = ("train_loss", "val_loss", "val_top1", "val_level_accuracy", "val_severity", "val_hd@1")
 MOST_CHARTS = 6
+MARGIN = "margin_"
+"""What the names of margins in the log begin with; a number follows, 0 for views of one image."""
 
 
 def quantities(groups: Sequence[Group]) -> list[str]:
@@ -30,8 +32,39 @@ def quantities(groups: Sequence[Group]) -> list[str]:
 
 
 def curve_charts(groups: Sequence[Group]) -> list[Chart]:
-    """A chart for each quantity, over epochs."""
-    return [_chart(index, name, groups) for index, name in enumerate(quantities(groups))]
+    """A chart for each quantity, over epochs, and one for the margins of methods that have some."""
+    charts = [_chart(index, name, groups) for index, name in enumerate(quantities(groups))]
+    margins = _margin_chart(groups)
+    return charts if margins is None else [*charts, margins]
+
+
+def _margin_chart(groups: Sequence[Group]) -> Chart | None:
+    """The course of the margins between images, a line each; ``None`` where no run has any."""
+    figure = blank_figure(hovermode="closest", title={"text": "margins", "x": 0.02, "font": {"size": 14}})
+    found = False
+    for group in groups:
+        for run in group.runs:
+            names = dict.fromkeys(name for epoch in run.log.epochs for name in epoch if name.startswith(MARGIN))
+            for name in names:
+                epochs, values = _series(run, name)
+                found = found or bool(epochs)
+                figure.add_trace(
+                    go.Scatter(
+                        name=f"{plain(group.label)}, seed {run.seed}, d{name.removeprefix(MARGIN)}",
+                        x=epochs,
+                        y=values,
+                        mode="lines",
+                        line={"color": color(group.index), "width": 1.8},
+                        opacity=0.85,
+                        hovertemplate="%{fullData.name}: %{y:.3f} at epoch %{x}<extra></extra>",
+                    )
+                )
+    if not found:
+        return None
+    figure.update_layout(margin_t=40)
+    figure.update_xaxes(title={"text": "epoch"}, tickformat="d", nticks=6)
+    figure.update_yaxes(nticks=6)
+    return Chart("curve-margins", figure, 250, "Margins between images by epoch, a line a margin and run.")
 
 
 def _chart(index: int, name: str, groups: Sequence[Group]) -> Chart:
