@@ -12,6 +12,7 @@ from cladewise.cli.demo import demo
 from cladewise.cli.evaluate import evaluate
 from cladewise.cli.explain import explain
 from cladewise.cli.listing import list_parts
+from cladewise.cli.manifolds import manifolds
 from cladewise.cli.predict import predict
 from cladewise.cli.taxonomy import app as taxonomy
 from cladewise.cli.train import train
@@ -48,6 +49,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(explain)
+app.command()(manifolds)
 app.command()(compare)
 app.command()(benchmark)
 app.command("list")(list_parts)

@@ -71,6 +71,9 @@ class EmbeddedHead(Head):
     def forward(self, features: Float[Tensor, "batch feature"]) -> Prediction:
         return self.head(self.embedding(features))
 
+    def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
+        return self.embedding(features)
+
 
 class _BatchNorm(nn.BatchNorm1d):
     """Batch normalisation that lets a batch of one image pass, which torch refuses in training."""

@@ -19,6 +19,17 @@ class Head(nn.Module, ABC):
     def forward(self, features: Float[Tensor, "batch *tower feature"]) -> Prediction:
         """Predict for a batch of feature vectors, or of one a tower where the method has several encoders."""
 
+    def represent(self, features: Float[Tensor, "batch *tower feature"]) -> Float[Tensor, "batch dim"]:
+        """What the head sees in the features before it turns to its classes: what new classes can be learnt from.
+
+        The features themselves, unless there is a trained layer between; those of several towers side by side.
+        """
+        return features.flatten(1)
+
+    def node_vectors(self) -> Float[Tensor, "node dim"] | None:
+        """Vectors of the nodes by what is said of them, in the space of :meth:`represent`, if anything is said."""
+        return None
+
     def foresee(self, target: Int[Tensor, " batch"]) -> None:
         """Told the labels of the next batch in training: a head that makes something for each node may make less.
 
