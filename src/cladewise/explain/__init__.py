@@ -1,9 +1,24 @@
-"""What a trained model looks at, level by level."""
+"""What a trained model looks at, level by level, and where images lie in its space."""
 
 from cladewise.explain.cam import grad_cam
 from cladewise.explain.explaining import explain
 from cladewise.explain.feature_map import FeatureMap, last_feature_map
 from cladewise.explain.level_scores import LevelScores
+from cladewise.explain.manifolds import Manifolds, in_the_plane, manifolds
+from cladewise.explain.overlap import Overlap, neighbour_purity, overlap_by_level
 from cladewise.explain.overlay import overlay
 
-__all__ = ["FeatureMap", "LevelScores", "explain", "grad_cam", "last_feature_map", "overlay"]
+__all__ = [
+    "FeatureMap",
+    "LevelScores",
+    "Manifolds",
+    "Overlap",
+    "explain",
+    "grad_cam",
+    "in_the_plane",
+    "last_feature_map",
+    "manifolds",
+    "neighbour_purity",
+    "overlap_by_level",
+    "overlay",
+]

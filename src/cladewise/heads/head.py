@@ -30,6 +30,10 @@ class Head(nn.Module, ABC):
         """
         return features.flatten(1)
 
+    def node_vectors(self) -> Float[Tensor, "node dim"] | None:
+        """Vectors of the nodes by what is said of them, in the space of :meth:`represent`, if anything is said."""
+        return None
+
     def foresee(self, target: Int[Tensor, " batch"]) -> None:
         """Told the labels of the next batch in training: a head that makes something for each node may make less.
 

@@ -68,6 +68,9 @@ class ImageTextHead(Head):
         places = [level - 1 for level in self.levels]
         self.tower.foresee(ops.at_levels(target, self.taxonomy)[:, places].flatten())
 
+    def node_vectors(self) -> Float[Tensor, "node dim"]:
+        return self.tower()
+
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         """Unit vectors in the space of the finest level."""
         return self.embeddings(features)[:, -1]

@@ -1,0 +1,38 @@
+"""``cladewise manifolds``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def manifolds(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
+    levels: Annotated[
+        str, typer.Option(help="Two levels to colour by, by number or name; the coarsest and the finest by default.")
+    ] = "",
+    images: Annotated[int, typer.Option(help="How many images at most.", min=4)] = 2000,
+    neighbours: Annotated[int, typer.Option(help="Nearest neighbours that are asked for their class.", min=1)] = 10,
+) -> None:
+    """Draw where images and the texts of classes lie (t-SNE), and measure how much classes overlap at each level.
+
+    cladewise manifolds runs/hmcf --levels family,species
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from cladewise import explain
+    from cladewise.engine import Run
+
+    opened = Run.open(run)
+    made = explain.manifolds(opened, split=split, levels=levels, images=images, neighbours=neighbours)
+    table = Table("level", "classes", "images", "neighbours of the class", "at random", "silhouette")
+    for level in made.overlap:
+        numbers = (level.purity, level.chance, level.silhouette)
+        shown = ("-" if number is None else f"{number:.3f}" for number in numbers)
+        table.add_row(level.level, str(level.classes), str(level.images), *shown)
+    Console().print(table)
+    typer.echo(opened.path / "manifolds" / f"{split}.svg")
