@@ -43,7 +43,7 @@ def test_a_source_gives_the_same_data_set_again(photos: Path) -> None:
     assert_same(data, reopened(data))
     data = datasets.hold_out(datasets.hold_out(data, "train", 0.25, seed=1), "test", 0.5, into="val")
     assert_same(data, reopened(data))
-    data = datasets.hold_out(datasets.fold(data, "train+val", 1, 3, seed=2), "left-out", 0.5)
+    data = datasets.hold_out(datasets.fold(data, "train+val", 1, 3, seed=2), "left-out", 0.5, into="half")
     assert_same(data, reopened(data))
     data = datasets.split(data, {"train": 0.9, "test": 0.1}, 3)
     assert_same(data, reopened(data))

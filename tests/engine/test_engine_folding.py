@@ -60,7 +60,7 @@ def test_a_boundary_is_learnt_from_them(run: Run) -> None:
     expected = Boundary().fit(seen.prediction, seen.target).boundary
     assert content["fitted"]["boundary"] == expected
     assert scores.warnings == ()
-    assert run.folder.fitted("3-fold", "none-boundary-3-fold").is_file()
+    assert run.folder.fitted("3-fold", "none-boundary-fits_on=3-fold").is_file()
     asked = cw.evaluate(run, decision=Boundary(), fit_split="2-fold", progress=False)
     assert asked.path.name == "test-none-boundary@2-fold.json"
     assert (run.path / "folds" / "2-of-2" / "model.safetensors").is_file()

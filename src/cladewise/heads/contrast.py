@@ -57,5 +57,6 @@ class ContrastHead(Head):
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> EmbeddedLevelSoftmax:
         seen = self.represent(features)
-        logits = torch.cat([self.classifiers(seen.detach()), self.projection(seen)], dim=-1)
+        watched = seen.detach() if self.training else seen  # afterwards one may ask what a class hangs on
+        logits = torch.cat([self.classifiers(watched), self.projection(seen)], dim=-1)
         return EmbeddedLevelSoftmax(self.taxonomy, logits, self.width)

@@ -30,6 +30,7 @@ class EmbeddedLevelSoftmax(Prediction):
         InputError: The shape or a setting does not fit.
 
     Example:
+        >>> from cladewise import Taxonomy
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
         >>> prediction = EmbeddedLevelSoftmax(t, torch.zeros(1, 7), width=2)
         >>> prediction.embedding.shape, prediction.settled().logits.shape
