@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import pickle
 import shutil
 import tempfile
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import filelock
 import numpy as np
@@ -27,7 +24,7 @@ from cladewise.taxonomy import Taxonomy
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
 _SPLITS = ("train", "test")
-_ADVICE = "Unpack cifar-100-python.tar.gz or cifar-100-binary.tar.gz, and pass the folder that comes of it."
+_ADVICE = "Unpack cifar-100-binary.tar.gz, and pass the folder that comes of it."
 _CREDIT = "CIFAR-100: Krizhevsky, Learning multiple layers of features from tiny images, 2009"
 
 Part = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]
@@ -35,14 +32,13 @@ Part = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]
 
 
 def from_cifar100(path: str | PathLike[str]) -> Dataset:
-    """Read CIFAR-100 in its Python or its binary version, with its official splits ``train`` and ``test``.
+    """Read CIFAR-100 in its binary version, with its official splits ``train`` and ``test``.
 
     The pictures are written once as PNG files into the cache folder, where every other reader finds files too. The
-    Python version's files are pickles; nothing but arrays, lists, numbers and text is read from them.
+    Python version has the same pictures in pickles, which can run any code when they are loaded, and is not read.
 
     Args:
-        path: The folder with ``train``, ``test`` and ``meta``, or with ``train.bin``, ``test.bin`` and the lists of
-            names.
+        path: The folder with ``train.bin``, ``test.bin`` and the lists of names.
 
     Raises:
         InputError: A file is missing, or is not what it should be.
@@ -51,9 +47,8 @@ def from_cifar100(path: str | PathLike[str]) -> Dataset:
         Krizhevsky, Learning multiple layers of features from tiny images, 2009.
     """
     root = existing_folder(path)
-    binary = (root / "train.bin").is_file()
-    coarse_names, fine_names = _binary_names(root) if binary else _python_names(root)
-    parts = {split: (_binary_part if binary else _python_part)(root, split) for split in _SPLITS}
+    coarse_names, fine_names = (_names(root, kind) for kind in ("coarse", "fine"))
+    parts = {split: _part(root, split) for split in _SPLITS}
     coarse_of_fine = _coarse_of_fine(parts["train"], len(fine_names), root)
     paths = [(coarse_names[coarse_of_fine[fine]], fine_names[fine]) for fine in range(len(fine_names))]
     taxonomy = Taxonomy.from_paths(sorted(paths), level_names=("coarse", "fine"))
@@ -108,15 +103,11 @@ def _coarse_of_fine(part: Part, num_fine: int, root: Path) -> NDArray[np.int64]:
     return found
 
 
-# ---------------------------------------------------------------- the binary version
+def _names(root: Path, kind: str) -> list[str]:
+    return _file(root, f"{kind}_label_names.txt").read_text(encoding="utf-8").split()
 
 
-def _binary_names(root: Path) -> tuple[list[str], list[str]]:
-    names = [_file(root, f"{kind}_label_names.txt").read_text(encoding="utf-8").split() for kind in ("coarse", "fine")]
-    return names[0], names[1]
-
-
-def _binary_part(root: Path, split: str) -> Part:
+def _part(root: Path, split: str) -> Part:
     file = _file(root, f"{split}.bin")
     content = np.fromfile(file, dtype=np.uint8)
     if content.size % (_PIXELS + 2):
@@ -124,62 +115,6 @@ def _binary_part(root: Path, split: str) -> Part:
     rows = content.reshape(-1, _PIXELS + 2)
     pixels = rows[:, 2:].reshape(-1, 3, _SIDE, _SIDE)
     return pixels, rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
-
-
-# ---------------------------------------------------------------- the Python version
-
-
-def _python_names(root: Path) -> tuple[list[str], list[str]]:
-    meta = _unpickled(_file(root, "meta"))
-    return [_text(name) for name in _entry(meta, "coarse_label_names", root)], [
-        _text(name) for name in _entry(meta, "fine_label_names", root)
-    ]
-
-
-def _python_part(root: Path, split: str) -> Part:
-    file = _file(root, split)
-    content = _unpickled(file)
-    pixels = np.asarray(_entry(content, "data", file))
-    coarse, fine = (np.asarray(_entry(content, f"{kind}_labels", file), dtype=np.int64) for kind in ("coarse", "fine"))
-    if pixels.dtype != np.uint8 or pixels.shape != (len(fine), _PIXELS) or coarse.shape != fine.shape:
-        raise InputError(f"pictures [image, {_PIXELS}] with two labels each", f"shape {pixels.shape}", at=str(file))
-    return pixels.reshape(-1, 3, _SIDE, _SIDE), coarse, fine
-
-
-def _entry(content: Any, name: str, where: Path) -> Any:
-    """An entry of a dictionary whose keys are texts or, as Python 2 wrote them, bytes."""
-    found = {_text(key): value for key, value in content.items()} if isinstance(content, dict) else {}
-    if name not in found:
-        raise InputError(f"an entry {name}", "none", at=str(where), advice=_ADVICE)
-    return found[name]
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads arrays, and refuses whatever could run code."""
-
-    ALLOWED = frozenset(
-        (module, name)
-        for core in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy", "_codecs")
-        for module, name in ((core, "_reconstruct"), (core, "ndarray"), (core, "dtype"), (core, "encode"))
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"{module}.{name}")
-        return super().find_class(module, name)
-
-
-def _unpickled(file: Path) -> Any:
-    try:
-        return _PlainUnpickler(io.BytesIO(file.read_bytes()), encoding="bytes").load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, ValueError, KeyError) as error:
-        raise InputError(
-            "a file of the Python version of CIFAR-100", f"something else ({error})", at=str(file), advice=_ADVICE
-        ) from None
 
 
 def _file(root: Path, name: str) -> Path:
