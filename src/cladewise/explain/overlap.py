@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -102,15 +103,13 @@ def neighbour_purity(
 
 
 def scikit_learn() -> Any:
-    """The package, with the parts that are used here.
+    """The parts of scikit-learn that are used here.
 
     Raises:
         MissingExtraError: It is not installed.
     """
     try:
-        import sklearn
-        import sklearn.manifold
-        import sklearn.metrics
+        from sklearn import manifold, metrics
     except ImportError as error:
         raise MissingExtraError("scikit-learn", "explain") from error
-    return sklearn
+    return SimpleNamespace(manifold=manifold, metrics=metrics)
