@@ -17,12 +17,9 @@ from torch import Tensor
 
 from cladewise.atomic import replacing, write_text
 from cladewise.engine import Run
-from cladewise.engine.features import cached_features
-from cladewise.engine.forward import preferred_device
-from cladewise.engine.images import loader
+from cladewise.engine.representing import represent
 from cladewise.errors import InputError
 from cladewise.explain.overlap import Overlap, overlap_by_level, scikit_learn
-from cladewise.progress import track
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.levels import chosen_levels
 
@@ -100,7 +97,8 @@ def manifolds(
     random = np.random.default_rng(seed)
     if chosen.size > images:
         chosen = np.sort(random.choice(chosen, size=images, replace=False))
-    vectors, kept = _vectors(run, chosen, progress=progress)
+    seen = represent(run, run.dataset, chosen, progress=progress)
+    vectors, kept = seen.vectors[:, 0], seen.index
     if len(kept) < 4:
         raise InputError("at least 4 images", len(kept), at=f"{split} of {run.dataset.name}")
     nodes = torch.from_numpy(run.dataset.nodes[kept])
@@ -172,26 +170,3 @@ def _scatter(
     axes.set_title(title, fontsize="medium")
     axes.set_xticks([])
     axes.set_yticks([])
-
-
-def _vectors(run: Run, indices: NDArray[np.int64], *, progress: bool) -> tuple[Tensor, NDArray[np.int64]]:
-    """What the head sees in images before it turns to its classes, and the images that could be read."""
-    device = preferred_device(run.config.training.accelerator)
-    classifier = run.classifier.to(device)
-    size = run.config.training.batch_size
-
-    def seen(features: Tensor) -> Tensor:
-        return classifier.head.represent(classifier.encoder(features.to(device))).float().cpu()
-
-    with torch.inference_mode():
-        if run.config.backbone.freeze:
-            features = cached_features(run.dataset, indices, run.backbone, device=device, progress=progress)
-            kept = features.usable(indices)
-            parts = [seen(torch.from_numpy(features.values[kept[i : i + size]])) for i in range(0, len(kept), size)]
-        else:
-            transform = run.backbone.transform(train=False)
-            batches = loader(run.dataset, indices, transform, batch_size=size, workers=None)
-            read = [batch for batch in track(batches, "looking", shown=progress) if len(batch.nodes)]
-            parts = [seen(batch.images) for batch in read]
-            kept = np.concatenate([np.zeros(0, dtype=np.int64), *(batch.index.numpy() for batch in read)])
-    return (torch.cat(parts) if parts else torch.zeros(0, 1)), kept
