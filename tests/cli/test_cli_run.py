@@ -322,7 +322,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "gate": (("train", "photos", "--method", "deep-rtc", "--set", "gate=2", *TINY), r"a threshold in \[0, 1\]"),
     "spec": (("evaluate", "runs/hace", "--decision", "threshold:0.5"), "threshold:key=value,key=value"),
     "spec value": (("evaluate", "runs/hace", "--inference", "diffusion:alpha=x"), "a number, but got 'x' at inference"),
-    "suite": (("benchmark", "scores-and-curves"), "a suite file, or one of fine-from-coarse-emoji.*Did you mean"),
+    "suite": (("benchmark", "scores-and-curves"), "a suite file, or one of .*fine-from-coarse-emoji.*Did you mean"),
     "threshold too many": (
         ("predict", "runs/hace", "broken.png", "--decision", "leaf", "--threshold", "0.5"),
         "an option of the decision leaf: none",

@@ -254,7 +254,7 @@ def test_ways_to_score_are_compared_in_the_published_columns(name: str) -> None:
 
 
 MISTAKES = {
-    "file": ("", "", "a suite file, or one of fine-from-coarse-emoji, .*but got 'none.toml'"),
+    "file": ("", "", "a suite file, or one of .*fine-from-coarse-emoji, .*but got 'none.toml'"),
     "toml": ('title = "Colours"', "title = ", "a TOML file"),
     "entry": ("seeds = 2", "seed = 2", "but got 'seed' at changed.toml. Did you mean seeds"),
     "data": ("search = 0.3", "serach = 0.3", r"but got 'serach' at changed.toml \[data\]. Did you mean search"),

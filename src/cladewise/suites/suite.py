@@ -221,7 +221,7 @@ def available() -> dict[str, Path]:
 
     Example:
         >>> [name for name in sorted(available()) if name.endswith("emoji")]
-        ['fine-from-coarse-emoji', 'levels-emoji', 'scores-and-curves-emoji', 'texts-emoji']
+        ['cones-emoji', 'fine-from-coarse-emoji', 'levels-emoji', 'scores-and-curves-emoji', 'texts-emoji']
     """
     return {path.stem: path for path in sorted(BUNDLED.glob("*.toml"))}
 
