@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from cli.conftest import Shell
 
 FILES = (
@@ -12,6 +14,7 @@ FILES = (
 )
 
 
+@pytest.mark.slow
 def test_embed(shell: Shell) -> None:
     table = "class,order,family\nbird,owl,barn owl\nbird,owl,true owl\nbird,passerine,wren\nfish,shark,\n"
     (shell.folder / "labels.csv").write_text(table)
