@@ -39,7 +39,7 @@ class JointEmbeddingMethod(Method):
     labels: Literal["label-only", "random"] = option(
         "label-only", "what labels begin from: an embedding of the tree alone, or random vectors"
     )
-    label_epochs: int = option(100, "epochs of the embedding of the tree alone")
+    label_epochs: int = option(20, "epochs of the embedding of the tree alone")
     label_weight: float = option(1.0, "weight of an edge between labels beside an image; 0: images alone teach labels")
     label_rate: float = option(1.0, "how much faster labels learn than by default, > 0", grid=(0.1, 1.0, 10.0))
     rsgd: bool = option(False, "move labels by Riemannian SGD instead of by the run's optimiser")
