@@ -19,6 +19,8 @@ MARGIN = 1e-5
 """Room that vectors keep to the inner radius and, as a share of it, to the radius of the ball."""
 LONGEST_STEP = 0.1
 """Hyperbolic length that no step of the optimiser exceeds."""
+START = 0.3
+"""Length that vectors of flat space begin with, about: their cones can be told apart, and are found into."""
 HORIZON, CURVE = 14.0, 40
 """Hyperbolic length at which the outline of a cone ends, and the points of one of its parts."""
 
@@ -71,7 +73,8 @@ class EuclideanCones(_Cones):
 
     References: Ganea, Bécigneul, Hofmann, Hyperbolic Entailment Cones for Learning Hierarchical Embeddings, ICML 2018,
         arXiv:1804.01882. In the code of Dhall et al. vectors are free and their norms are raised by K; here they are
-        moved out to the inner radius after each step, as in Ganea et al.
+        moved out to the inner radius after each step, as in Ganea et al. There they begin with a length of about
+        sqrt(dim), where cones are so narrow that an image finds into none of them.
     """
 
     name: ClassVar[str] = "euclidean"
@@ -84,7 +87,7 @@ class EuclideanCones(_Cones):
         return torch.cdist(x, y)
 
     def start(self, num_vectors: int, dim: int, generator: torch.Generator) -> Tensor:
-        normal = torch.randn(num_vectors, dim, generator=generator, device=generator.device)
+        normal = START * dim**-0.5 * torch.randn(num_vectors, dim, generator=generator, device=generator.device)
         return self.settled(normal + self.inner_radius * nn.functional.normalize(normal, dim=1))
 
     def placed(self, free: Tensor) -> Tensor:

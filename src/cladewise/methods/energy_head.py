@@ -17,8 +17,8 @@ from cladewise.taxonomy import Taxonomy
 
 LABEL_EDGES = 64
 """Edges between labels that a step draws."""
-PACE = 10.0
-"""How much further a step moves an image by a linear map than it moves a label."""
+DRAWN_PER_SIDE = 5
+"""False edges with another parent, and as many with another child, that are drawn for each of those."""
 LAYER_WIDTH = 512
 """Units of the layers within a map of several."""
 
@@ -38,9 +38,8 @@ class EnergyHead(Head):
         image_map: f, features to vectors.
         dim: Dimensions of the vectors.
         negatives: Where false edges between labels are drawn from.
-        per_side: False edges with another parent, and as many with another child, for every edge between labels.
+        num_negatives: False edges for every edge between labels; a few are drawn and stand for so many.
         margin: Least energy of a false edge.
-        false_weight: Weight of those false edges.
         weight: Weight of the loss of labels, beside that of an image.
         rate: How much faster labels learn than the map.
         rsgd: Labels are moved by Riemannian SGD instead of by the run's optimiser.
@@ -63,9 +62,8 @@ class EnergyHead(Head):
         dim: int,
         *,
         negatives: Strategy = "pick-per-level",
-        per_side: int = 5,
+        num_negatives: float = 10.0,
         margin: float = 1.0,
-        false_weight: float = 1.0,
         weight: float = 1.0,
         rate: float = 1.0,
         rsgd: bool = False,
@@ -75,7 +73,7 @@ class EnergyHead(Head):
         super().__init__()
         self.taxonomy, self.geometry, self.image_map, self.dim = taxonomy, geometry, image_map, dim
         self.negatives: Strategy = negatives
-        self.per_side, self.margin, self.false_weight, self.weight = per_side, margin, false_weight, weight
+        self.num_negatives, self.margin, self.weight = num_negatives, margin, weight
         self.rate, self.rsgd, self.label_epochs, self.temperature = rate, rsgd, label_epochs, temperature
         generator = torch.Generator().manual_seed(int(torch.randint(1 << 31, ())))
         start = geometry.start(taxonomy.num_nodes - 1, dim, generator)
@@ -127,12 +125,14 @@ class EnergyHead(Head):
         chosen = self._edges[drawn]
         general, special = (torch.from_numpy(nodes).to(device) for nodes in (chosen.general, chosen.special))
         draw = NegativeSampler(self.taxonomy, self.negatives, device=device)
-        others = draw(general, special, self.per_side, torch.default_generator, first=int(torch.randint(1 << 20, ())))
+        first = int(torch.randint(1 << 20, ()))
+        others = draw(general, special, DRAWN_PER_SIDE, torch.default_generator, first=first)
         vectors = self.label_vectors()
         true = self.geometry.energy(vectors[general - 1], vectors[special - 1])
         false = self.geometry.energy(vectors[others.general - 1], vectors[others.special - 1])
         lacking = max_margin_loss(true[:0], false.flatten(), margin=self.margin, valid=others.valid.flatten())
-        return self.weight * (true.sum() + self.false_weight * lacking) / LABEL_EDGES
+        false_weight = self.num_negatives / (2 * DRAWN_PER_SIDE)
+        return self.weight * (true.sum() + false_weight * lacking) / LABEL_EDGES
 
     @torch.no_grad()
     def own_step(self, lr: float) -> None:
@@ -150,12 +150,11 @@ class EnergyHead(Head):
 class ImageMap(nn.Module):
     r"""Features to vectors: one linear layer without a bias, or three layers before it.
 
-    .. math:: f(x) = \lambda W h(x) / \sqrt{H}
+    .. math:: f(x) = W h(x) / \sqrt{H}
 
     H being the width of h, which is the features themselves or three times a linear layer, ReLU and layer
-    normalisation. Features of size 1 come to vectors of length about 1. A step of Adam moves an image :math:`\lambda`
-    times as far as a label: 10 of a linear map; 1 where the layers before it move too. Without the root one step goes
-    so far that no energy has a gradient there.
+    normalisation. Features of size 1 come to vectors of length about 1, and a step of Adam moves an image about as far
+    as a label. Without the root one step goes so far that no energy has a gradient there.
 
     Args:
         kind: ``linear`` or ``layers``.
@@ -176,9 +175,8 @@ class ImageMap(nn.Module):
             width = LAYER_WIDTH
         self.hidden = nn.Sequential(*layers)
         self.last = nn.Linear(width, dim, bias=False)
-        pace = 1.0 if layers else PACE
-        self.scale = pace * width**-0.5
-        nn.init.normal_(self.last.weight, std=dim**-0.5 / pace)
+        self.scale = width**-0.5
+        nn.init.normal_(self.last.weight, std=dim**-0.5)
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         return self.scale * self.last(self.hidden(features))

@@ -34,14 +34,16 @@ class JointEmbeddingMethod(Method):
     negatives: Literal["pick-per-level", "uniform"] = option(
         "pick-per-level", "labels of false edges: each level alike, or all labels alike"
     )
-    num_negatives: int = option(10, "false edges for every true one, >= 1")
+    num_negatives: int = option(50, "false edges for every true one, >= 1", grid=(10, 50))
     image_share: float = option(0.5, "share of the false edges that have an image at one end; the others have labels")
     labels: Literal["label-only", "random"] = option(
         "label-only", "what labels begin from: an embedding of the tree alone, or random vectors"
     )
     label_epochs: int = option(20, "epochs of the embedding of the tree alone")
     label_weight: float = option(1.0, "weight of an edge between labels beside an image; 0: images alone teach labels")
-    label_rate: float = option(1.0, "how much faster labels learn than by default, > 0", grid=(0.1, 1.0, 10.0))
+    label_rate: float = option(
+        0.3, "how much faster labels learn than the map of the images, > 0", grid=(0.1, 0.3, 1.0)
+    )
     rsgd: bool = option(False, "move labels by Riemannian SGD instead of by the run's optimiser")
     image_map: Literal["linear", "layers"] = option(
         "linear", "map of the features: one linear layer without a bias, or four layers"
@@ -69,9 +71,8 @@ class JointEmbeddingMethod(Method):
             ImageMap(self.image_map, num_features, self.dim),
             self.dim,
             negatives=self.negatives,
-            per_side=-(-self.num_negatives // 2),
+            num_negatives=(1 - self.image_share) * self.num_negatives,
             margin=self.margin,
-            false_weight=1 - self.image_share,
             weight=self.label_weight,
             rate=self.label_rate,
             rsgd=self.rsgd,
