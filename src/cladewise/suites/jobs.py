@@ -26,7 +26,8 @@ from cladewise.engine.evaluation import measure
 from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.errors import InputError
 from cladewise.records import NO_SPLIT, AblationConfig, FewShot, RunConfig, TrainingConfig, Tree, settings
-from cladewise.suites.suite import OWN, DataEntry, Suite, within
+from cladewise.suites.checking import within
+from cladewise.suites.suite import OWN, DataEntry, Suite
 
 Result = TypeVar("Result")
 
