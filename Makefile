@@ -34,6 +34,7 @@ bench: $(VENV)/.ready-bench
 	$(BIN)/python benchmarks/decisions.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/pairwise.py
+	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/million_leaves.py
 	$(BIN)/python benchmarks/taxonomy_build.py
 	$(BIN)/python benchmarks/image_decoding.py
