@@ -20,7 +20,6 @@ from cladewise.losses import (
     Loss,
     Probed,
     SupCon,
-    contrast,
     supervised_contrast,
 )
 from cladewise.losses.hierarchical_contrast import rank_by_names
@@ -218,7 +217,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     target = torch.arange(RAGGED.num_nodes).repeat(3)
     found = []
     for chunk in (1 << 20, 50, 1):
-        monkeypatch.setattr(contrast, "CHUNK", chunk)
+        monkeypatch.setattr("cladewise.losses.pairs.PAIRS_AT_ONCE", chunk)
         logits = torch.linspace(-1, 1, len(target) * WIDTH, dtype=torch.float64).sin().view(-1, WIDTH).requires_grad_()
         losses = SupCon(RAGGED, WIDTH)(logits, target)
         losses.sum().backward()

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from cladewise.errors import InputError
 from cladewise.losses.everyone import group_of, of_everyone, summed
 from cladewise.losses.levels import NO_LABEL, class_of_node
 from cladewise.losses.loss import Loss
+from cladewise.losses.pairs import logsumexp_of_others
 from cladewise.taxonomy import Taxonomy
-
-CHUNK = 1 << 20
-"""Similarities that are in memory at once."""
 
 
 class Contrast(NamedTuple):
@@ -62,7 +59,7 @@ def supervised_contrast(
     """
     everyone = embeddings if others is None else others
     own = torch.arange(first, first + len(embeddings), device=embeddings.device)
-    lse = _OthersLogSumExp.apply(embeddings, everyone, own, 1 / temperature)
+    lse = logsumexp_of_others(embeddings, temperature, everyone=everyone, first=first)
     nats: list[Tensor] = []
     counts: list[Tensor] = []
     for of_level in labels:
@@ -74,43 +71,6 @@ def supervised_contrast(
         nats.append(torch.where(has, lse - near / temperature, 0.0))
         counts.append(has)
     return Contrast(torch.stack(nats), torch.stack(counts)) if nats else Contrast(lse[None][:0], own[None][:0] < 0)
-
-
-class _OthersLogSumExp(torch.autograd.Function):
-    """Log-sum-exp of an anchor's similarities to all others but itself."""
-
-    @staticmethod
-    def forward(ctx: Any, anchors: Tensor, others: Tensor, own: Tensor, scale: float) -> Tensor:
-        ctx.scale = scale
-        out = anchors.new_empty(len(anchors))
-        for rows in _chunks(anchors, others):
-            out[rows] = _similarities(anchors, others, own, scale, rows).logsumexp(-1)
-        alone = out == -torch.inf  # with nobody else there is nothing to compare with
-        ctx.save_for_backward(anchors, others, own, out.masked_fill(alone, 0.0))
-        return out.masked_fill(alone, 0.0)
-
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
-        ctx: Any, *grads: Tensor
-    ) -> tuple[Tensor, Tensor, None, None]:
-        anchors, others, own, out = ctx.saved_tensors
-        of_anchors, of_others = torch.empty_like(anchors), torch.zeros_like(others)
-        for rows in _chunks(anchors, others):
-            share = _similarities(anchors, others, own, ctx.scale, rows).sub_(out[rows, None]).exp_()
-            share.mul_(ctx.scale * grads[0][rows, None])
-            of_anchors[rows] = share @ others
-            of_others.addmm_(share.mT, anchors[rows])
-        return of_anchors, of_others, None, None
-
-
-def _similarities(anchors: Tensor, others: Tensor, own: Tensor, scale: float, rows: slice) -> Tensor:
-    return (anchors[rows] @ others.mT).mul_(scale).scatter_(1, own[rows, None], -torch.inf)
-
-
-def _chunks(anchors: Tensor, others: Tensor) -> list[slice]:
-    step = max(1, CHUNK // max(1, len(others)))
-    return [slice(start, start + step) for start in range(0, len(anchors), step)]
 
 
 class ContrastiveLoss(Loss):

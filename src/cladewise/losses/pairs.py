@@ -13,58 +13,67 @@ PAIRS_AT_ONCE = 1 << 20
 """Similarities that are in memory at once."""
 
 
-def logsumexp_of_others(unit: Float[Tensor, "row dim"], temperature: float) -> Float[Tensor, " row"]:
-    r"""Log-sum-exp of each row's similarities to all other rows.
+def logsumexp_of_others(
+    rows: Float[Tensor, "row dim"],
+    temperature: float,
+    *,
+    everyone: Float[Tensor, "other dim"] | None = None,
+    first: int = 0,
+) -> Float[Tensor, " row"]:
+    r"""Log-sum-exp of each row's similarities to all others.
 
     .. math:: \log \sum_{j \ne i} \exp(\langle u_i, u_j \rangle / \tau)
 
-    It costs one product of the rows with themselves, and three in the backward pass, in memory of a chunk. A row alone
-    has -inf.
+    It costs one product of the rows with the others, and three in the backward pass, in memory of a chunk. A row alone
+    has -inf, and no gradient.
 
     Args:
-        unit: Rows, of unit length or shorter.
+        rows: Rows, of unit length or shorter.
         temperature: The temperature, > 0.
+        everyone: The rows to be held against, these rows among them; these alone where none are given.
+        first: Place of the first of these rows there.
 
     Example:
         >>> logsumexp_of_others(torch.eye(3), 1.0)
         tensor([0.6931, 0.6931, 0.6931])
     """
-    return _OthersLogsumexp.apply(unit, temperature)
+    return _OthersLogSumExp.apply(rows, rows if everyone is None else everyone, first, 1 / temperature)
 
 
-def _chunks(num_rows: int) -> list[slice]:
-    size = max(1, PAIRS_AT_ONCE // max(1, num_rows))
-    return [slice(start, min(start + size, num_rows)) for start in range(0, num_rows, size)]
+def _chunks(rows: Tensor, everyone: Tensor) -> list[slice]:
+    size = max(1, PAIRS_AT_ONCE // max(1, len(everyone)))
+    return [slice(start, min(start + size, len(rows))) for start in range(0, len(rows), size)]
 
 
-def _similarities(unit: Tensor, rows: slice, temperature: float) -> Tensor:
+def _similarities(rows: Tensor, everyone: Tensor, first: int, scale: float, some: slice) -> Tensor:
     """Of some rows to all, -inf to themselves."""
-    found = unit[rows] @ unit.T / temperature
-    own = torch.arange(rows.start, rows.stop, device=unit.device)
-    return found.scatter_(1, own[:, None], -torch.inf)
+    own = torch.arange(first + some.start, first + some.stop, device=rows.device)
+    return (rows[some] @ everyone.mT).mul_(scale).scatter_(1, own[:, None], -torch.inf)
 
 
-class _OthersLogsumexp(torch.autograd.Function):
+class _OthersLogSumExp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, unit: Tensor, temperature: float) -> Tensor:
-        parts = [_similarities(unit, rows, temperature).logsumexp(1) for rows in _chunks(len(unit))]
-        found = torch.cat(parts) if parts else unit.new_zeros(0)
-        ctx.save_for_backward(unit, found)
-        ctx.temperature = temperature
+    def forward(ctx: Any, rows: Tensor, everyone: Tensor, first: int, scale: float) -> Tensor:
+        found = rows.new_empty(len(rows))
+        for some in _chunks(rows, everyone):
+            found[some] = _similarities(rows, everyone, first, scale, some).logsumexp(1)
+        ctx.first, ctx.scale = first, scale
+        ctx.save_for_backward(rows, everyone, found.masked_fill(found == -torch.inf, 0.0))
         return found
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        unit, found = ctx.saved_tensors
-        grad = torch.zeros_like(unit)
-        if len(unit) > 1:
-            for rows in _chunks(len(unit)):
-                weight = (_similarities(unit, rows, ctx.temperature) - found[rows, None]).exp_()
-                weight *= grads[0][rows, None] / ctx.temperature
-                grad[rows] += weight @ unit
-                grad.addmm_(weight.T, unit[rows])
-        return grad, None
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, Tensor, None, None]:
+        rows, everyone, found = ctx.saved_tensors
+        of_rows, of_everyone = torch.empty_like(rows), torch.zeros_like(everyone)
+        for some in _chunks(rows, everyone):
+            share = _similarities(rows, everyone, ctx.first, ctx.scale, some).sub_(found[some, None]).exp_()
+            share.mul_(ctx.scale * grads[0][some, None])
+            of_rows[some] = share @ everyone
+            of_everyone.addmm_(share.mT, rows[some])
+        return of_rows, of_everyone, None, None
 
 
 class Relations(NamedTuple):
