@@ -66,6 +66,9 @@ class TransitionHead(Head):
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         return self.embedding(features)
 
+    def state(self) -> dict[str, float]:
+        return {} if self.bonus is None else {f"bonus_{k}": value for k, value in enumerate(self.bonus.tolist())}
+
 
 def _check_memory(widths: list[int], outputs: list[int], layout: TransitionLayout, memory: float) -> None:
     """Refuse before anything is allocated."""
