@@ -67,7 +67,9 @@ class TransitionHead(Head):
         return self.embedding(features)
 
     def state(self) -> dict[str, float]:
-        return {} if self.bonus is None else {f"bonus_{k}": value for k, value in enumerate(self.bonus.tolist())}
+        if self.bonus is None:
+            return {}
+        return {f"bonus_{k}": float(value) for k, value in enumerate(self.bonus.detach())}
 
 
 def _check_memory(widths: list[int], outputs: list[int], layout: TransitionLayout, memory: float) -> None:
