@@ -351,6 +351,20 @@ def test_an_objective_has_a_value_and_a_gradient_for_every_view(name: str, tree:
 
 
 @every_method
+@every_tree
+def test_what_a_method_tells_of_itself_can_stand_in_the_log(name: str, tree: str) -> None:
+    taxonomy, method = TREES[tree], METHODS[name]
+    head, _, _ = a_batch(method, taxonomy)
+    objective = method.objective(taxonomy, np.arange(9) % taxonomy.num_nodes)
+    told = [*head.state().items(), *({} if objective is None else objective.state()).items()]
+    names = [one for one, _ in told]
+    assert len(set(names)) == len(names)
+    assert not set(names) & {"event", "epoch", "lr", "seconds"}
+    assert not any(one.endswith("_loss") or one.startswith("val_") for one in names)  # they are drawn as such
+    assert all(type(value) is float and math.isfinite(value) for _, value in told)
+
+
+@every_method
 def test_a_few_steps_learn_a_few_images(name: str) -> None:
     method = METHODS[name]
     head, _, _ = a_batch(method, RAGGED)

@@ -58,9 +58,10 @@ def test_classes_are_drawn_as_published(hierarchy: Path) -> None:
     random = np.random.RandomState(2)
     birds = list(random.choice([f"n0{k}" for k in range(5)], 2, replace=False))
     cats = list(random.choice([f"n1{k}" for k in range(3)], 2, replace=False))
-    assert known.classes_of(TASK) == {"bird": birds, "cat": cats}  # the worm has too few
-    with pytest.raises(InputError, match=r"17 coarse classes, but got 0 .* MadryLab/BREEDS-Benchmarks"):
-        known.classes_of(Task(9, 4, "living", 17))
+    assert known.candidates(TASK).draw(TASK, at="here") == {"bird": birds, "cat": cats}  # the worm has too few
+    none = Task(9, 4, "living", 17)
+    with pytest.raises(InputError, match=r"17 coarse classes with 4 classes of ImageNet each, but got 0 at here\. No"):
+        known.candidates(none).draw(none, at="here", advice="No")
 
 
 def test_training_and_validation_images_become_train_and_test(hierarchy: Path, imagenet: Path) -> None:
@@ -73,6 +74,8 @@ def test_training_and_validation_images_become_train_and_test(hierarchy: Path, i
     assert all(found.paths[i].startswith("val/") for i in found.splits["test"])
     for path, node in zip(found.paths, found.nodes.tolist(), strict=True):
         assert LEAVES[path.split("/")[1]].startswith(str(tree.names[node]).split(" n1")[0])
+    assert set(found.source) == {"kind", "path", "hierarchy"}
+    assert found.credit.endswith("classes drawn from the published hierarchy of BREEDS")
     again = datasets.open(found.source)
     assert again.paths == found.paths
     assert again.taxonomy == tree
@@ -100,8 +103,12 @@ def test_what_is_missing_is_told(hierarchy: Path, imagenet: Path) -> None:
     (hierarchy / "dataset_class_info.json").write_text("[1]")
     with pytest.raises(InputError, match="the file node_names"):
         Hierarchy.read(hierarchy)
-    with pytest.raises(InputError, match=r"the option path and hierarchy for entity-13, but got none. Pass path="):
+    with pytest.raises(InputError, match=r"the option path for entity-13, but got none\. Pass path="):
         datasets.load("entity-13")
+    with pytest.raises(InputError, match=r"either hierarchy= or wordnet= for entity-13, but got none\. hierarchy= is"):
+        datasets.load("entity-13", path=imagenet)
+    with pytest.raises(InputError, match=r"either hierarchy= or wordnet= for entity-13, but got both"):
+        datasets.load("entity-13", path=imagenet, hierarchy=hierarchy, wordnet=hierarchy)
     with pytest.raises(InputError, match="a task: living-17, nonliving-26"):
         from_breeds("living-18", imagenet, hierarchy)
 

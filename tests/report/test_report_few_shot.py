@@ -10,7 +10,7 @@ import pytest
 from cladewise import InputError
 from cladewise.records import FewShot, RunFolder, log, read_few_shot, write_few_shot
 from cladewise.report import write_page
-from cladewise.report.curves import curve_charts
+from cladewise.report.curves import curve_charts, states
 from cladewise.report.few_shot import few_shot_table
 from cladewise.report.groups import group_runs
 from cladewise.report.run import read_run
@@ -97,15 +97,20 @@ def test_without_results_there_is_no_section(maker, taxonomy, tmp_path):
     assert 'id="few-shot"' not in write_page([folder], tmp_path / "page.html").read_text()
 
 
-def test_the_course_of_margins_is_a_picture(maker):
+def test_what_a_method_tells_of_itself_is_a_picture(maker):
     folders = [maker.write("flat"), maker.write("hcm", method="hcm")]
     groups = group_runs([read_run(folder, "test") for folder in folders])
-    assert "curve-margins" not in [chart.key for chart in curve_charts(groups)]
+    assert states(groups) == {}
     log.append(RunFolder(folders[1]).log, "note")  # after a line that has no end
     for epoch in range(3):
-        margins = {"margin_0": 0.0, "margin_1": 0.1 * epoch}
-        log.append(RunFolder(folders[1]).log, "epoch", epoch=8 + epoch, train_loss=1.0, **margins)
+        told = {"margin_10": 1.0, "margin_1": 0.1 * epoch, "log_scale": float(epoch), "val_top1": 0.5, "broken": None}
+        log.append(RunFolder(folders[1]).log, "epoch", epoch=8 + epoch, train_loss=1.0, lr=0.1, seconds=2.0, **told)
     groups = group_runs([read_run(folder, "test") for folder in folders])
-    (chart,) = [chart for chart in curve_charts(groups) if chart.key == "curve-margins"]
-    assert [trace.name for trace in chart.figure.data] == ["hcm, seed 0, d0", "hcm, seed 0, d1"]
-    assert [round(y, 3) for y in chart.figure.data[1].y] == [0.0, 0.1, 0.2]
+    assert states(groups) == {"margin": ["margin_1", "margin_10"], "log_scale": ["log_scale"]}
+    margin, scale = curve_charts(groups)[-2:]
+    assert (margin.key, scale.key) == ("curve-state-margin", "curve-state-log_scale")
+    assert [trace.name for trace in margin.figure.data] == ["hcm, seed 0, margin 1", "hcm, seed 0, margin 10"]
+    assert [round(y, 3) for y in margin.figure.data[0].y] == [0.0, 0.1, 0.2]
+    assert [trace.text for trace in margin.figure.data] == [("", "", "1"), ("", "", "10")]
+    assert [(trace.name, trace.text) for trace in scale.figure.data] == [("hcm, seed 0, log scale", ("", "", ""))]
+    assert scale.summary == "Log scale by epoch, a line a number and run."

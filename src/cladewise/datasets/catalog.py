@@ -23,10 +23,10 @@ _DESCRIPTIONS = {
     "emoji": "12,555 drawings of all 1,914 emoji by 9 vendors; fetched with npm",
     "grocery-store": "5,421 photographs in 81 classes, 3 levels; pass path= to a copy on disk",
     "cifar-100": "60,000 small pictures in 100 classes of 20 coarse ones; pass path= to a copy on disk",
-    "living-17": "BREEDS: 68 classes of ImageNet in 17 coarse ones; pass path= and hierarchy= to copies on disk",
-    "nonliving-26": "BREEDS: 104 classes of ImageNet in 26 coarse ones; pass path= and hierarchy=",
-    "entity-13": "BREEDS: 260 classes of ImageNet in 13 coarse ones; pass path= and hierarchy=",
-    "entity-30": "BREEDS: 240 classes of ImageNet in 30 coarse ones; pass path= and hierarchy=",
+    "living-17": "BREEDS: 68 classes of ImageNet in 17 coarse ones; pass path=, and hierarchy= or wordnet=",
+    "nonliving-26": "BREEDS: 104 classes of ImageNet in 26 coarse ones; pass path=, and hierarchy= or wordnet=",
+    "entity-13": "BREEDS: 260 classes of ImageNet in 13 coarse ones; pass path=, and hierarchy= or wordnet=",
+    "entity-30": "BREEDS: 240 classes of ImageNet in 30 coarse ones; pass path=, and hierarchy= or wordnet=",
 }
 
 
@@ -46,7 +46,8 @@ def load(name: str, **options: Any) -> Dataset:
     Args:
         name: One of :func:`available`.
         options: For the emoji, ``test=("openmoji",)`` and ``exclude=()`` name vendors; for the others ``path=`` names
-            the folder, and for those of BREEDS ``hierarchy=`` that of the published hierarchy.
+            the folder, and for those of BREEDS ``hierarchy=`` that of the published hierarchy, or ``wordnet=`` that of
+            WordNet.
 
     Raises:
         InputError: Unknown name or option, or the set cannot be had.
@@ -111,7 +112,7 @@ def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
         "manifest": (from_manifest, {"path", "taxonomy", "root"}, {"path"}),
         "grocery-store": (from_grocery_store, {"path"}, {"path"}),
         "cifar-100": (from_cifar100, {"path"}, {"path"}),
-        **{name: (_breeds_reader(name), {"path", "hierarchy"}, {"path", "hierarchy"}) for name in TASKS},
+        **{name: (_breeds_reader(name), {"path", "hierarchy", "wordnet"}, {"path"}) for name in TASKS},
         **{name: (_emoji_reader(name), {"test", "exclude"}, set()) for name in GROUPS},
     }
     if kind not in readers:

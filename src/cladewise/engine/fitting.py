@@ -184,6 +184,7 @@ class Fitting(lightning.LightningModule):
                 epoch=self.current_epoch,
                 train_loss=train_loss,
                 **watched,
+                **self.classifier.head.state(),
                 **({} if self.objective is None else self.objective.state()),
                 lr=max(group["lr"] for group in self.trainer.optimizers[0].param_groups),
                 seconds=round(time.perf_counter() - self.epoch_started, 3),

@@ -55,6 +55,13 @@ class Head(nn.Module, ABC):
         """What every step adds to the mean loss of its images, and depends on none of them; nothing by default."""
         return None
 
+    def state(self) -> dict[str, float]:
+        """Numbers that the head learns or keeps which are worth a line in the log, by name; none by default.
+
+        Asked after each epoch. Of several numbers of one kind each name ends in a number of its own: ``bonus_0``.
+        """
+        return {}
+
     def own_step(self, lr: float) -> None:
         """Move what the optimiser is not to move, and take its gradient away. Called before each of its steps."""
 

@@ -71,6 +71,9 @@ class ImageTextHead(Head):
     def node_vectors(self) -> Float[Tensor, "node dim"]:
         return self.tower()
 
+    def state(self) -> dict[str, float]:
+        return {"scale": float(self._scale().detach())}
+
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         """Unit vectors in the space of the finest level."""
         return self.embeddings(features)[:, -1]
@@ -81,13 +84,16 @@ class ImageTextHead(Head):
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> LevelSoftmax:
         images, texts = self.embeddings(features), self.tower()
-        scale = self.log_scale.exp().clamp_max(LARGEST_SCALE)
+        scale = self._scale()
         with torch.autocast(features.device.type, enabled=False):  # half a digit of a cosine is much, times 100
             scores = [
                 scale * images[:, place] @ texts[nodes.to(texts.device)].mT for place, nodes in enumerate(self._nodes)
             ]
         nothing = features.new_zeros(len(features), 0).float() * scale  # the root alone has no level
         return LevelSoftmax(self.taxonomy, torch.cat(scores or [nothing], dim=-1), self.levels)
+
+    def _scale(self) -> Float[Tensor, ""]:
+        return self.log_scale.exp().clamp_max(LARGEST_SCALE)
 
 
 class TextClassifierHead(Head):

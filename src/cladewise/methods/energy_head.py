@@ -135,6 +135,15 @@ class EnergyHead(Head):
         return self.weight * (true.sum() + false_weight * lacking) / LABEL_EDGES
 
     @torch.no_grad()
+    def state(self) -> dict[str, float]:
+        if not len(self._edges):
+            return {}
+        vectors = self.label_vectors()
+        nodes = (self._edges.general, self._edges.special)
+        general, special = (vectors[torch.from_numpy(of).to(vectors.device) - 1] for of in nodes)
+        return {"edge_energy": float(self.geometry.energy(general, special).mean())}
+
+    @torch.no_grad()
     def own_step(self, lr: float) -> None:
         if not self.rsgd or self.points.grad is None:
             return

@@ -66,6 +66,11 @@ class TransitionHead(Head):
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         return self.embedding(features)
 
+    def state(self) -> dict[str, float]:
+        if self.bonus is None:
+            return {}
+        return {f"bonus_{k}": float(value) for k, value in enumerate(self.bonus.detach())}
+
 
 def _check_memory(widths: list[int], outputs: list[int], layout: TransitionLayout, memory: float) -> None:
     """Refuse before anything is allocated."""

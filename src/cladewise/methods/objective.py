@@ -83,5 +83,5 @@ class Objective(nn.Module, ABC):
         return
 
     def state(self) -> dict[str, float]:
-        """Numbers of the state that are worth a line in the log, by name."""
+        """Numbers of the state that are worth a line in the log of each epoch, by name, as those of a head are."""
         return {}

@@ -1,8 +1,9 @@
-"""Training curves: one small chart a quantity, one line a run."""
+"""Training curves: one small chart a quantity, one line a run; and what methods tell of themselves by epoch."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -13,8 +14,8 @@ from cladewise.report.run import Run
 
 FIRST_SHOWN = ("train_loss", "val_loss", "val_top1", "val_level_accuracy", "val_severity", "val_hd@1")
 MOST_CHARTS = 6
-MARGIN = "margin_"
-"""What the names of margins in the log begin with; a number follows, 0 for views of one image."""
+NO_STATE = ("event", "epoch", "lr", "seconds")
+"""What an epoch's line in the log has beside losses, measures and what a method tells of itself."""
 
 
 def quantities(groups: Sequence[Group]) -> list[str]:
@@ -32,39 +33,59 @@ def quantities(groups: Sequence[Group]) -> list[str]:
 
 
 def curve_charts(groups: Sequence[Group]) -> list[Chart]:
-    """A chart for each quantity, over epochs, and one for the margins of methods that have some."""
+    """A chart for each quantity, over epochs, and one for each kind of number that a method tells of itself."""
     charts = [_chart(index, name, groups) for index, name in enumerate(quantities(groups))]
-    margins = _margin_chart(groups)
-    return charts if margins is None else [*charts, margins]
+    return charts + [_state_chart(stem, names, groups) for stem, names in states(groups).items()]
 
 
-def _margin_chart(groups: Sequence[Group]) -> Chart | None:
-    """The course of the margins between images, a line each; ``None`` where no run has any."""
-    figure = blank_figure(hovermode="closest", title={"text": "margins", "x": 0.02, "font": {"size": 14}})
-    found = False
+def states(groups: Sequence[Group]) -> dict[str, list[str]]:
+    """What methods told of themselves by epoch, as far as it is shown: names that differ in a last number together.
+
+    A margin between images, the scale of cosines: whatever is logged and is neither a loss nor measured, nor the
+    learning rate or the time.
+    """
+    found: dict[str, dict[str, None]] = {}
     for group in groups:
         for run in group.runs:
-            names = dict.fromkeys(name for epoch in run.log.epochs for name in epoch if name.startswith(MARGIN))
+            for name in dict.fromkeys(name for epoch in run.log.epochs for name in epoch if _is_state(name)):
+                if _series(run, name)[0]:
+                    found.setdefault(_stem(name), {})[name] = None
+    return {stem: sorted(names, key=_number) for stem, names in list(found.items())[:MOST_CHARTS]}
+
+
+def _state_chart(stem: str, names: Sequence[str], groups: Sequence[Group]) -> Chart:
+    """The course of numbers of one kind, a line each; where there are several, its number stands at a line's end."""
+    title = stem.replace("_", " ")
+    figure = blank_figure(hovermode="closest", title={"text": plain(title), "x": 0.02, "font": {"size": 14}})
+    for group in groups:
+        for run in group.runs:
             for name in names:
                 epochs, values = _series(run, name)
-                found = found or bool(epochs)
+                if not epochs:
+                    continue
+                number = str(_number(name)) if len(names) > 1 else ""
                 figure.add_trace(
                     go.Scatter(
-                        name=f"{plain(group.label)}, seed {run.seed}, d{name.removeprefix(MARGIN)}",
+                        name=f"{plain(group.label)}, seed {run.seed}, {plain(title)} {number}".strip(),
                         x=epochs,
                         y=values,
-                        mode="lines",
-                        line={"color": color(group.index), "width": 1.8},
+                        mode="lines+text" if len(epochs) > 1 else "markers+text",
+                        text=[*[""] * (len(epochs) - 1), number],
+                        textposition="middle right",
+                        textfont={"size": 11, "color": color(group.index)},
+                        cliponaxis=False,
+                        line={"color": color(group.index), "dash": dash(group.index), "width": 1.8},
                         opacity=0.85,
-                        hovertemplate="%{fullData.name}: %{y:.3f} at epoch %{x}<extra></extra>",
+                        hovertemplate="%{fullData.name}: %{y:.4~g} at epoch %{x}<extra></extra>",
                     )
                 )
-    if not found:
-        return None
     figure.update_layout(margin_t=40)
     figure.update_xaxes(title={"text": "epoch"}, tickformat="d", nticks=6)
     figure.update_yaxes(nticks=6)
-    return Chart("curve-margins", figure, 250, "Margins between images by epoch, a line a margin and run.")
+    key = re.sub(r"\W+", "-", stem)
+    return Chart(
+        f"curve-state-{key}", figure, 250, f"{title[:1].upper()}{title[1:]} by epoch, a line a number and run."
+    )
 
 
 def _chart(index: int, name: str, groups: Sequence[Group]) -> Chart:
@@ -92,6 +113,18 @@ def _chart(index: int, name: str, groups: Sequence[Group]) -> Chart:
 def _series(run: Run, name: str) -> tuple[list[int], list[float]]:
     points = [(int(e["epoch"]), float(e[name])) for e in run.log.epochs if _is_number(e.get(name))]
     return [epoch for epoch, _ in points], [value for _, value in points]
+
+
+def _is_state(name: str) -> bool:
+    return name not in NO_STATE and not name.endswith("_loss") and not name.startswith("val_")
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"_\d+$", "", name)
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("_")[2]) if _stem(name) != name else -1
 
 
 def _title(name: str) -> str:
