@@ -4,9 +4,10 @@ from cladewise.explain.cam import grad_cam
 from cladewise.explain.explaining import explain
 from cladewise.explain.feature_map import FeatureMap, last_feature_map
 from cladewise.explain.level_scores import LevelScores
-from cladewise.explain.manifolds import Manifolds, in_the_plane, manifolds
+from cladewise.explain.manifolds import Manifolds, manifolds
 from cladewise.explain.overlap import Overlap, neighbour_purity, overlap_by_level
 from cladewise.explain.overlay import overlay
+from cladewise.explain.plane import in_the_plane
 
 __all__ = [
     "FeatureMap",
