@@ -17,6 +17,7 @@ from cladewise.cli.listing import list_parts
 from cladewise.cli.manifolds import manifolds
 from cladewise.cli.predict import predict
 from cladewise.cli.retrieve import entails, retrieve
+from cladewise.cli.space import space
 from cladewise.cli.taxonomy import app as taxonomy
 from cladewise.cli.train import train
 
@@ -58,5 +59,6 @@ app.command()(compare)
 app.add_typer(embed, name="embed")
 app.command()(retrieve)
 app.command()(entails)
+app.command()(space)
 app.command()(benchmark)
 app.command("list")(list_parts)
