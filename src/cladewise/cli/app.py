@@ -14,6 +14,7 @@ from cladewise.cli.embed import app as embed
 from cladewise.cli.evaluate import evaluate
 from cladewise.cli.explain import explain
 from cladewise.cli.listing import list_parts
+from cladewise.cli.look_alikes import look_alikes
 from cladewise.cli.manifolds import manifolds
 from cladewise.cli.predict import predict
 from cladewise.cli.retrieve import entails, retrieve
@@ -55,6 +56,7 @@ app.command()(predict)
 app.command()(explain)
 app.command()(discover)
 app.command()(manifolds)
+app.command()(look_alikes)
 app.command()(compare)
 app.add_typer(embed, name="embed")
 app.command()(retrieve)
