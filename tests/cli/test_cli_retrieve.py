@@ -1,4 +1,4 @@
-"""``cladewise retrieve`` and ``cladewise entails``."""
+"""``cladewise retrieve``, ``entails``, and the pictures of the same run: ``space`` and ``look-alikes``."""
 
 from __future__ import annotations
 
@@ -57,3 +57,14 @@ def test_entails(call: Callable[..., Result]) -> None:
     assert "Expected a label of the taxonomy, but got 'mauve'" in str(done.exception)
     alone = call("entails", "runs/cones", "warm", "cold", "--parent", "warm")
     assert "Expected --new NAME with --parent and --examples, but got none" in str(alone.exception)
+
+
+def test_pictures_of_the_space_and_of_look_alikes(call: Callable[..., Result]) -> None:
+    few = ("--photographs", "3", "--descending", "2")
+    for command, options in (("space", few), ("look-alikes", ("--level", "1", "--pairs", "2"))):
+        done = call(command, "runs/cones", "--split", "train", *options)
+        assert done.exit_code == 0, done.output
+        assert done.stdout == f"runs/cones/plates/{command}/train/index.json\n"
+    wrong = call("look-alikes", "runs/cones", "--level", "mauve")
+    assert isinstance(wrong.exception, InputError)
+    assert "Expected levels among 1 to" in str(wrong.exception)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import embeddings
@@ -156,6 +156,21 @@ def test_pictures(name: str, dim: int, tmp_path: Path) -> None:
     assert "moss" in files[1].read_text()
 
 
+@GEOMETRIES
+@pytest.mark.parametrize("dim", [1, 2, 7])
+def test_images_go_the_way_of_labels(name: str, dim: int) -> None:
+    space = random_space(TREE, name, dim)
+    drawn = picture(space, space.vectors[:4])
+    np.testing.assert_allclose(drawn.images, drawn.points[:4], atol=1e-9)
+    assert picture(space).images.shape == (0, 2)
+    assert 0 < drawn.image_share <= 1
+    assert drawn.centred == (name != "order")
+    origin = picture(space, torch.zeros(1, dim)).images
+    if drawn.centred:
+        np.testing.assert_allclose(origin, 0, atol=1e-9)
+
+
+@settings(max_examples=25)
 @given(taxonomies(min_nodes=2), st.sampled_from(NAMES), st.sampled_from([1, 2, 3]))
 def test_every_tree_can_be_drawn(taxonomy: Taxonomy, name: str, dim: int) -> None:
     drawn = picture(random_space(taxonomy, name, dim))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import torch
 from PIL import Image
 
 from cladewise import Taxonomy, datasets, engine
-from cladewise.errors import InputError
-from cladewise.explain import manifolds, neighbour_purity, overlap, overlap_by_level
+from cladewise.errors import InputError, MissingExtraError
+from cladewise.explain import in_the_plane, manifolds, neighbour_purity, overlap, overlap_by_level
+from cladewise.explain.scatter import node_colors
+from cladewise.records import read_plates
 
 sklearn_neighbors = pytest.importorskip("sklearn.neighbors", reason="needs the extra explain")
 TREE = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("f",)])
@@ -77,15 +79,49 @@ def test_a_run_has_its_picture_and_its_numbers(colours: Any, tmp_path: Path, met
     assert (made.texts is None) == (method == "flat-softmax")
     if made.texts is not None:
         assert made.texts.shape == (colours.taxonomy.num_nodes - 1, 2)
-    svg = (run.path / "manifolds" / "train.svg").read_text()
-    assert svg.count("<svg") == 1
-    assert (run.path / "manifolds" / "train.png").stat().st_size > 1000
-    content = json.loads((run.path / "manifolds" / "train.json").read_text())
-    assert [level["level"] for level in content["levels"]] == list(colours.taxonomy.level_names)
+    index = run.folder.plates("manifolds", "train")
+    kept = read_plates(index)
+    assert [plate.name for plate in kept.plates] == ["images", "texts"][: 2 if made.texts is not None else 1]
+    assert kept.files == {file.name for file in index.parent.iterdir()} - {"index.json"}
+    assert (kept.model, kept.fingerprint) == (run.model_hash, colours.taxonomy.fingerprint)
+    (table,) = kept.tables
+    assert table.rows == colours.taxonomy.level_names
+    assert [row[0] for row in table.values] == [level.purity for level in made.overlap]
+    first = {name: (index.parent / name).read_bytes() for name in kept.files}
+    manifolds(run, split="train", progress=False)
+    assert first == {name: (index.parent / name).read_bytes() for name in kept.files}, "equal runs give equal files"
     for wrong, message in (
         ({"levels": "1-3"}, "levels among 1 to 2"),
         ({"images": 3}, "at least 4 images, 1 neighbour and a perplexity above 0, but got 3, 10, 30.0."),
         ({"split": "none"}, "a split of"),
+        ({"by": "pca"}, "a way into the plane: tsne or umap, but got 'pca'."),
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             manifolds(run, **{"split": "train", "progress": False, **wrong})
+
+
+@pytest.mark.slow
+def test_umap_keeps_clusters_together_and_draws_them_alike_again() -> None:
+    pytest.importorskip("umap", reason="needs umap-learn of the extra explain")
+    generator = torch.Generator().manual_seed(0)
+    group = torch.arange(3).repeat_interleave(20)
+    vectors = 5 * torch.eye(6)[group] + 0.1 * torch.randn(60, 6, generator=generator)
+    points = torch.from_numpy(in_the_plane(vectors, by="umap"))
+    assert neighbour_purity(points - points.mean(0), group, 5) > 0.9
+    assert np.array_equal(points, in_the_plane(vectors, by="umap"))
+    assert in_the_plane(torch.eye(4), by="umap").shape == (4, 2)
+
+
+def test_umap_is_asked_for_by_the_name_of_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(MissingExtraError, match=re.escape("umap-learn, but it is not installed. Run: pip install")):
+        in_the_plane(torch.eye(5), by="umap")
+
+
+@pytest.mark.parametrize("leaves", [3, 15, 50])
+def test_classes_of_a_level_have_colours_of_their_own(leaves: int) -> None:
+    tree = Taxonomy.from_paths([(f"g{i % 2}", f"s{i}") for i in range(leaves)] + [("alone",)])
+    for level, classes in ((1, 3), (2, leaves + 1)):
+        shades = node_colors(tree, level)
+        assert len(np.unique(shades[tree.level_nodes(level)].round(6), axis=0)) == classes
+        assert np.array_equal(shades[tree.leaf_nodes], shades[tree.at_level(level)[tree.leaf_nodes]])

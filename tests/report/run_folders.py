@@ -18,6 +18,7 @@ from cladewise import Taxonomy
 from cladewise.records import counts, explanations
 from cladewise.records.explanations import OF_FILES, ExplainedImage, Explanations, LevelMap
 from cladewise.records.layout import SCHEMA_VERSION, RunFolder
+from cladewise.records.plates import Measure, NumberTable, Plate, Plates, write_plates
 from cladewise.records.transitions import Order, Transitions, write_transitions
 
 PATHS = [
@@ -248,6 +249,29 @@ class RunMaker:
             skipped=(("broken.png", "an empty file"),),
         )
         explanations.write(folder / "index.json", made)
+        return made
+
+    def write_plates(self, path: Path, *, kind: str = "manifolds", model: str = "0", shift: float = 0.0) -> Plates:
+        """A drawing of one colour, a table of two measures by level, and a file of data."""
+        index, levels = RunFolder(path).plates(kind, "test"), self.taxonomy.level_names
+        index.parent.mkdir(parents=True)
+        Image.new("RGB", (64, 48), (90, 120, 200)).save(index.parent / "dots.png")
+        (index.parent / "dots.svg").write_text("<svg/>")
+        (index.parent / "pairs.csv").write_text("first,second\n")
+        measures = (Measure("purity", "Of <neighbours>.", "higher"), Measure("images", ""))
+        values = tuple((0.5 + shift + place / 10, 60.0) for place in range(len(levels)))
+        made = Plates(
+            kind=kind,
+            split="test",
+            title="Where images lie",
+            about="Dots & names.",
+            model=model,
+            fingerprint=self.taxonomy.fingerprint,
+            plates=(Plate("dots", "Dots <1>", "A dot an image.", "Dots in a plane"),),
+            tables=(NumberTable("overlap", "Overlap", "60 images", "level", levels, measures, values),),
+            data=("pairs.csv",),
+        )
+        write_plates(index, made)
         return made
 
     def _level_map(self, folder: Path, place: int, level: int, label: int) -> LevelMap:

@@ -56,6 +56,7 @@ def page_file(maker, tmp_path):
     for folder in folders[2:]:
         maker.write_transitions(folder)
         maker.write_explanations(folder)
+        maker.write_plates(folder)
     for folder in folders:
         maker.write_counts(folder, {"train": np.arange(maker.taxonomy.num_nodes)})
     return write_page(folders, tmp_path / "page.html")
@@ -161,6 +162,15 @@ def test_maps_of_another_group_are_a_tab_away(page):
     page.locator("#explanations .tabs button", has_text="hace").click()
     assert page.locator("#explanations .panel:visible").get_attribute("id") == "explanations-1"
     assert page.locator("#explanations [data-explained]:visible .right").count() > 0
+
+
+def test_plates_of_another_group_are_a_tab_away(page):
+    assert page.locator("#plates-manifolds .panel:visible img").count() == 1
+    page.locator("#plates-manifolds .tabs button", has_text="hace").click()
+    assert page.locator("#plates-manifolds .panel:visible").get_attribute("id") == "plates-manifolds-1"
+    shown = page.locator("#plates-manifolds .panel:visible img")
+    shown.scroll_into_view_if_needed()
+    wait_until(page, "document.querySelector('#plates-manifolds-1 img').naturalWidth > 0")
 
 
 def shown_lines(page, key):

@@ -14,9 +14,11 @@ from cladewise.cli.embed import app as embed
 from cladewise.cli.evaluate import evaluate
 from cladewise.cli.explain import explain
 from cladewise.cli.listing import list_parts
+from cladewise.cli.look_alikes import look_alikes
 from cladewise.cli.manifolds import manifolds
 from cladewise.cli.predict import predict
 from cladewise.cli.retrieve import entails, retrieve
+from cladewise.cli.space import space
 from cladewise.cli.taxonomy import app as taxonomy
 from cladewise.cli.train import train
 
@@ -54,9 +56,11 @@ app.command()(predict)
 app.command()(explain)
 app.command()(discover)
 app.command()(manifolds)
+app.command()(look_alikes)
 app.command()(compare)
 app.add_typer(embed, name="embed")
 app.command()(retrieve)
 app.command()(entails)
+app.command()(space)
 app.command()(benchmark)
 app.command("list")(list_parts)

@@ -16,23 +16,28 @@ def manifolds(
     ] = "",
     images: Annotated[int, typer.Option(help="How many images at most.", min=4)] = 2000,
     neighbours: Annotated[int, typer.Option(help="Nearest neighbours that are asked for their class.", min=1)] = 10,
+    by: Annotated[str, typer.Option(help="How they get into the plane: tsne or umap.")] = "tsne",
 ) -> None:
-    """Draw where images and the texts of classes lie (t-SNE), and measure how much classes overlap at each level.
+    """Draw where images and the texts of classes lie, and measure how much classes overlap at each level.
+
+    The pictures go into the run folder, and cladewise compare shows them. Needs the extra explain.
 
     cladewise manifolds runs/hmcf --levels family,species
+
+    cladewise manifolds runs/hmcf --by umap
     """
-    from rich.console import Console
     from rich.table import Table
 
     from cladewise import explain
+    from cladewise.cli.printing import print_table
     from cladewise.engine import Run
 
     opened = Run.open(run)
-    made = explain.manifolds(opened, split=split, levels=levels, images=images, neighbours=neighbours)
+    made = explain.manifolds(opened, split=split, levels=levels, images=images, neighbours=neighbours, by=by)
     table = Table("level", "classes", "images", "neighbours of the class", "at random", "silhouette")
     for level in made.overlap:
         numbers = (level.purity, level.chance, level.silhouette)
         shown = ("-" if number is None else f"{number:.3f}" for number in numbers)
         table.add_row(level.level, str(level.classes), str(level.images), *shown)
-    Console().print(table)
-    typer.echo(opened.path / "manifolds" / f"{split}.svg")
+    print_table(table)
+    typer.echo(opened.folder.plates("manifolds", split))

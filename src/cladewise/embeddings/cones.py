@@ -35,6 +35,10 @@ class _Cones(Geometry):
             raise InputError("an aperture above 0", self.aperture)
 
     @property
+    def is_centred(self) -> bool:
+        return True
+
+    @property
     def inner_radius(self) -> float:
         """Norm below which there is no cone."""
         return geometry.inner_radius(aperture=self.aperture, curvature=self.curvature)

@@ -25,6 +25,11 @@ class Geometry(ABC):
     def curvature(self) -> float:
         """c of the Poincaré ball that the vectors are in; 0 for flat space."""
 
+    @property
+    @abstractmethod
+    def is_centred(self) -> bool:
+        """Whether the order begins at the origin: the more general, the nearer to it."""
+
     @abstractmethod
     def energy(
         self, general: Float[Tensor, "*batch dim"], special: Float[Tensor, "*batch dim"]

@@ -27,6 +27,10 @@ class Order(Geometry):
     def curvature(self) -> float:
         return 0.0
 
+    @property
+    def is_centred(self) -> bool:
+        return False
+
     def energy(self, general: Tensor, special: Tensor) -> Tensor:
         return geometry.order_energy(general, special)
 

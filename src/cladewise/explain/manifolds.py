@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
-from numpy.typing import NDArray
+from jaxtyping import Int
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from cladewise.atomic import replacing, write_text
 from cladewise.engine import Run
 from cladewise.engine.representing import represent
 from cladewise.errors import InputError
-from cladewise.explain.overlap import Overlap, overlap_by_level, scikit_learn
+from cladewise.explain.keeping import Topic, keep
+from cladewise.explain.overlap import Overlap, overlap_by_level
+from cladewise.explain.plane import TITLES, Points, in_the_plane, reducer_package, scikit_learn
+from cladewise.explain.scatter import Cloud, scatter
+from cladewise.progress import bar
+from cladewise.records.plates import Measure, NumberTable, Plate
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.levels import chosen_levels
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-FORMATS = ("svg", "png")
-Points = NDArray[np.float64]
+TOPIC = Topic(
+    "manifolds",
+    "Where images and texts lie",
+    "Images, and texts of classes where the model has some, as points of a plane that keeps neighbours together: what "
+    "the model takes for alike lies close. Directions, sizes and distances between clusters say nothing. The numbers "
+    "are of the model's own space and not of the plane: the higher, the less classes overlap.",
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,15 +57,16 @@ def manifolds(
     levels: str = "",
     images: int = 2000,
     neighbours: int = 10,
+    by: str = "tsne",
     perplexity: float = 30.0,
     seed: int = 0,
     progress: bool = True,
 ) -> Manifolds:
-    """Draw where images and texts lie (t-SNE), coloured at two levels, and measure how much classes overlap.
+    """Draw where images and texts lie, coloured at two levels, and measure how much classes overlap.
 
-    The picture, ``manifolds/<split>.svg`` and ``.png``, and the numbers, ``manifolds/<split>.json``, go into the run
-    folder. Overlap is measured in the model's own space, by cosines, and not in the plane. Images are drawn from the
-    split at random, the same for every run on the same data.
+    Pictures and numbers go into the run folder, ``plates/manifolds/<split>/``, in the place of earlier ones of that
+    split; the report shows them. Overlap is measured in the model's own space, by cosines, and not in the plane. Images
+    are drawn from the split at random, the same for every run on the same data.
 
     Args:
         run: A run, or its folder.
@@ -70,18 +74,19 @@ def manifolds(
         levels: Two levels, by number or name, to colour by; the coarsest and the finest by default.
         images: How many images at most.
         neighbours: Nearest neighbours that are asked for their class.
+        by: ``tsne`` or ``umap``.
         perplexity: Of t-SNE: about how many neighbours count; fewer where there are few points.
-        seed: Of the choice of images and of t-SNE.
+        seed: Of the choice of images and of the plane.
         progress: Show a progress bar.
 
     Raises:
         InputError: A setting is wrong, or the split has fewer than 4 images that can be read.
-        MissingExtraError: scikit-learn is not installed.
+        MissingExtraError: scikit-learn, or umap-learn for UMAP, is not installed.
 
-    References: van der Maaten and Hinton, Visualizing data using t-SNE, JMLR 2008. The pictures are those of figures 4
-        and 6 of "Hierarchical classification via diffusion on manifolds".
+    References: The pictures are those of figures 4 and 6 of "Hierarchical classification via diffusion on manifolds".
     """
-    scikit_learn()  # before anything that takes time
+    reducer_package(by)  # before anything that takes time
+    scikit_learn()
     run = run if isinstance(run, Run) else Run.open(run)
     taxonomy = run.own_taxonomy
     shown = chosen_levels(levels, taxonomy) if levels else tuple(sorted({1, taxonomy.num_levels}))
@@ -103,70 +108,59 @@ def manifolds(
         raise InputError("at least 4 images", len(kept), at=f"{split} of {run.dataset.name}")
     nodes = torch.from_numpy(run.dataset.nodes[kept])
     said = run.classifier.head.node_vectors()
-    made = Manifolds(
-        tuple(overlap_by_level(vectors, nodes, taxonomy, neighbours=neighbours)),
-        in_the_plane(vectors, perplexity=perplexity, seed=seed),
-        nodes,
-        None if said is None or len(said) < 5 else in_the_plane(said[1:].cpu(), perplexity=perplexity, seed=seed),
-    )
-    folder = run.path / "manifolds"
-    about = {"split": split, "images": len(kept), "neighbours": neighbours, "model": run.model_hash}
-    rows = [dataclasses.asdict(level) for level in made.overlap]
-    write_text(folder / f"{split}.json", json.dumps({"schema_version": 1, **about, "levels": rows}, indent=2))
-    for kind in FORMATS:
-        with replacing(folder / f"{split}.{kind}") as temporary:
-            draw(made, taxonomy, shown).savefig(temporary, format=kind, dpi=150, metadata={})
+    has_texts = said is not None and len(said) >= 5
+    with bar(shown=progress) as working:
+        working.add_task(f"{TITLES[by]} and overlap", total=None)
+        made = Manifolds(
+            tuple(overlap_by_level(vectors, nodes, taxonomy, neighbours=neighbours)),
+            in_the_plane(vectors, by=by, perplexity=perplexity, seed=seed),
+            nodes,
+            in_the_plane(said[1:].cpu(), by=by, perplexity=perplexity, seed=seed) if has_texts else None,
+        )
+    basis = f"{len(kept):,} images of {split}, {neighbours} nearest neighbours by cosine"
+    keep(run, split, TOPIC, draw(made, taxonomy, shown, TITLES[by]), tables=[_table(made.overlap, basis)])
     return made
 
 
-def in_the_plane(vectors: Float[Tensor, "point dim"], *, perplexity: float = 30.0, seed: int = 0) -> Points:
-    """Unit vectors in the plane by t-SNE.
-
-    Example:
-        >>> in_the_plane(torch.eye(5), perplexity=2.0).shape
-        (5, 2)
-    """
-    unit = F.normalize(vectors.detach().double(), dim=-1).cpu().numpy()
-    few = min(perplexity, max(1.0, (len(unit) - 1) / 3))
-    reducer: Any = scikit_learn().manifold.TSNE(perplexity=few, init="pca", random_state=seed)
-    return np.asarray(reducer.fit_transform(unit), dtype=np.float64)
-
-
-def draw(made: Manifolds, taxonomy: Taxonomy, levels: Sequence[int]) -> Any:
-    """A figure with images, and texts below them, coloured at each of the levels."""
-    from matplotlib.figure import Figure  # without pyplot: no display, nothing global
-
-    rows = 1 if made.texts is None else 2
-    figure = Figure(figsize=(5.2 * len(levels), 4.8 * rows), layout="constrained")
-    axes: NDArray[Any] = np.asarray(figure.subplots(rows, len(levels), squeeze=False))
-    for column, level in enumerate(levels):
-        name, at_level = taxonomy.level_names[level - 1], taxonomy.at_level(level)
-        overlap = made.overlap[level - 1]
-        numbers = "" if overlap.purity is None else f", neighbours of the same {overlap.purity:.0%}"
-        _scatter(
-            axes[0, column], made.images, at_level[made.nodes.numpy()], taxonomy, f"images by {name}{numbers}", 6.0
-        )
-        if made.texts is not None:
-            nodes = np.arange(1, taxonomy.num_nodes)
-            size = 60.0 / taxonomy.level[nodes]  # coarser, larger
-            _scatter(axes[1, column], made.texts, at_level[nodes], taxonomy, f"texts by {name}", size)
-    return figure
+def draw(made: Manifolds, taxonomy: Taxonomy, levels: Sequence[int], way: str) -> list[tuple[Plate, Figure]]:
+    """A picture of the images, and one of the texts where there are some, coloured at each of the levels."""
+    names = " and by ".join(taxonomy.level_names[level - 1] for level in levels)
+    told = f"{len(made.images):,} images by {way}"
+    seen = Plate(
+        "images",
+        f"Images, coloured by {names}",
+        f"{told}, coloured by {names}; names stand in the middle of their classes, as far as there is room. Of "
+        "many classes, neighbours in the tree have like colours. Grey: the label tells no class at this level.",
+        f"Dots: {told}, coloured by {names}",
+    )
+    drawn = [(seen, scatter(Cloud(made.images, made.nodes.numpy()), taxonomy, levels))]
+    if made.texts is not None:
+        nodes = np.arange(1, taxonomy.num_nodes)
+        said = f"texts of {len(nodes):,} classes by {way}"
+        caption = f"{said[0].upper()}{said[1:]}, coloured by {names}; the coarser a class, the larger its dot."
+        plate = Plate("texts", f"Texts, coloured by {names}", caption, f"Dots: {said}, coloured by {names}")
+        drawn.append((plate, scatter(Cloud(made.texts, nodes, 60.0 / taxonomy.level[nodes]), taxonomy, levels)))
+    return drawn
 
 
-def _scatter(
-    axes: Axes, points: Points, nodes: NDArray[np.int64], taxonomy: Taxonomy, title: str, size: float | Points
-) -> None:
-    """Points coloured by their nodes; with few of those, their names."""
-    from matplotlib import colormaps
-
-    distinct, number = np.unique(nodes, return_inverse=True)
-    palette = colormaps["tab20"] if distinct.size <= 20 else colormaps["hsv"]
-    shade = number % 20 if distinct.size <= 20 else number / distinct.size
-    axes.scatter(points[:, 0], points[:, 1], c=palette(shade), s=size, linewidths=0)
-    if distinct.size <= 12:
-        for place, node in enumerate(distinct.tolist()):
-            axes.scatter([], [], color=palette(place % 20), label=str(taxonomy.names[node]) or "root")
-        axes.legend(fontsize="x-small", frameon=False, loc="best")
-    axes.set_title(title, fontsize="medium")
-    axes.set_xticks([])
-    axes.set_yticks([])
+def _table(overlap: Sequence[Overlap], basis: str) -> NumberTable:
+    measures = (
+        Measure(
+            "neighbours of the class", "Mean share of an image's nearest neighbours that are of its class.", "higher"
+        ),
+        Measure(
+            "silhouette", "How much nearer its own class is to an image than the nearest other; -1 to 1.", "higher"
+        ),
+        Measure("at random", "The share of neighbours of the class, were they drawn at random."),
+        Measure("classes", "Classes that the images are of."),
+        Measure("images", "Images whose label tells their class at the level."),
+    )
+    return NumberTable(
+        name="overlap",
+        title="How little classes overlap",
+        basis=basis,
+        heading="level",
+        rows=tuple(found.level for found in overlap),
+        measures=measures,
+        values=tuple((found.purity, found.silhouette, found.chance, found.classes, found.images) for found in overlap),
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise import ops
-from cladewise.errors import MissingExtraError
+from cladewise.explain.plane import scikit_learn
 from cladewise.taxonomy import Taxonomy
 
 CHUNK = 1 << 20
@@ -100,16 +99,3 @@ def neighbour_purity(
         nearest = similarity.topk(min(neighbours, len(unit) - 1), dim=1).indices
         shares.append((labels[nearest] == labels[rows, None]).float().mean(1))
     return torch.cat(shares).mean()
-
-
-def scikit_learn() -> Any:
-    """The parts of scikit-learn that are used here.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    try:
-        from sklearn import manifold, metrics
-    except ImportError as error:
-        raise MissingExtraError("scikit-learn", "explain") from error
-    return SimpleNamespace(manifold=manifold, metrics=metrics)

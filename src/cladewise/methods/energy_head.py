@@ -95,6 +95,9 @@ class EnergyHead(Head):
         with torch.autocast(features.device.type, enabled=False):
             return self.geometry.placed(at_least_float(mapped))
 
+    def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
+        return self.image_vectors(features)
+
     def forward(self, features: Float[Tensor, "batch feature"]) -> LevelEnergies:
         images = self.image_vectors(features)
         with torch.autocast(features.device.type, enabled=False):

@@ -22,6 +22,7 @@ from cladewise.records.embedding import (
 )
 from cladewise.records.few_shot import FewShot, read_few_shot, write_few_shot
 from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, check_tree
+from cladewise.records.plates import Measure, NumberTable, Plate, Plates, read_plates, write_plates
 from cladewise.records.resources import Resources, read_resources
 from cladewise.records.transitions import (
     Transitions,
@@ -42,6 +43,10 @@ __all__ = [
     "EmbeddingConfig",
     "EmbeddingFolder",
     "FewShot",
+    "Measure",
+    "NumberTable",
+    "Plate",
+    "Plates",
     "Resources",
     "RunConfig",
     "RunFolder",
@@ -56,11 +61,13 @@ __all__ = [
     "read_config",
     "read_embedding_config",
     "read_few_shot",
+    "read_plates",
     "read_resources",
     "read_results",
     "read_transitions",
     "settings",
     "write_embedding_config",
     "write_few_shot",
+    "write_plates",
     "write_transitions",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -121,6 +122,14 @@ class RunFolder:
     def explanations(self, split: str) -> Path:
         """Index of the pictures of what a model looked at, which lie beside it."""
         return self.path / "explanations" / split / "index.json"
+
+    def plates(self, kind: str, split: str) -> Path:
+        """Index of the pictures and tables of one kind, which lie beside it."""
+        return self.path / "plates" / kind / split / "index.json"
+
+    def plates_of(self, split: str) -> list[Path]:
+        """Every such index of a split, by kind."""
+        return sorted(self.path.glob(f"plates/*/{glob.escape(split)}/index.json"))
 
 
 _OF_TREE: dict[Tree, str] = {"true": "", "own": "own-tree"}

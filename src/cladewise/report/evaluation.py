@@ -31,6 +31,7 @@ class Evaluation:
     curves: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     specs: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     tree: Tree = "true"
+    model: str = ""
 
     def is_by(self, kind: str, name: str) -> bool:
         """Whether its ``inference`` or ``decision`` has this name: the one in file names, or the rule as given."""
@@ -142,6 +143,7 @@ def read_evaluation(file: Path) -> Evaluation:
             curves=content.get("curves") or {},
             specs=content.get("rules") or {},
             tree="own" if content.get("tree") == "own" else "true",
+            model=str(content.get("model", "")),
         )
     except KeyError as error:
         raise InputError(f"the entry {error} in an evaluation", "none", at=str(file), advice=advice) from None

@@ -1,9 +1,8 @@
-"""Classes, transitions, counts and explanations as files of their own."""
+"""Classes, transitions, counts, explanations and plates as files of their own."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ import polars as pl
 from cladewise.report.class_accuracy import ClassAccuracy, class_accuracies, others
 from cladewise.report.drawings import save
 from cladewise.report.explanations import explained_runs
+from cladewise.report.export_plates import write_plate_files
 from cladewise.report.groups import Group
 from cladewise.report.label_counts import TrainingData, level_counts, training_data
 from cladewise.report.picture_drawings import class_drawing, counts_drawing, explanation_drawing, transition_drawing
-from cladewise.report.tabular_files import write_csv
+from cladewise.report.tabular_files import file_name, write_csv
 from cladewise.report.transitions import UP, Transition, transitions_of
 from cladewise.taxonomy import Taxonomy
 
@@ -26,7 +26,7 @@ LEAST_PROBABILITY = 0.0005
 
 
 def write_pictures(groups: Sequence[Group], folder: Path, baseline: Group) -> list[Path]:
-    """Write what the page draws of classes, transitions, counts and explanations; what no run has is left out.
+    """Write what the page shows of classes, transitions, counts, explanations and plates; what no run has is left out.
 
     Args:
         groups: What is compared.
@@ -55,17 +55,7 @@ def write_pictures(groups: Sequence[Group], folder: Path, baseline: Group) -> li
         written += save(counts_drawing(level_counts(each), each, split), folder / f"label-counts{ending}")
     if data:
         written.append(write_csv(_count_rows(data, taxonomy, split), folder / "label-counts.csv"))
-    return written + _write_explanations(groups, folder)
-
-
-def file_name(text: str) -> str:
-    """A name as part of a file's.
-
-    Example:
-        >>> file_name("sub family/A&B")
-        'sub-family-A-B'
-    """
-    return re.sub(r"[^\w.]+", "-", text).strip("-") or "level"
+    return written + _write_explanations(groups, folder) + write_plate_files(groups, folder)
 
 
 def _class_rows(classes: Sequence[ClassAccuracy], groups: Sequence[Group], taxonomy: Taxonomy) -> pl.DataFrame:

@@ -25,6 +25,7 @@ from cladewise.report.mistakes import mistakes_of
 from cladewise.report.operating import MEASURES, mean_curves, operating_charts
 from cladewise.report.operating_point import operating_point
 from cladewise.report.overview import make_overview
+from cladewise.report.plates import plate_sections
 from cladewise.report.reliability import reliability_charts
 from cladewise.report.resources import resource_table
 from cladewise.report.run import read_run
@@ -133,6 +134,7 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
             counts=counts,
             count_colors=(TRAINING, EVALUATED),
             explanations=explanations_of(groups),
+            plates=plate_sections(groups),
             tree=tree,
             curves=curves,
             charts=charts,

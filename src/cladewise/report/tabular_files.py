@@ -1,8 +1,9 @@
-"""Tables of numbers as CSV, whole or not at all."""
+"""Files of tables: their names, and numbers as CSV, whole or not at all."""
 
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import polars as pl
@@ -17,3 +18,13 @@ def write_csv(frame: pl.DataFrame, file: Path) -> Path:
     with writing(file) as stream:
         stream.write(content.getvalue())
     return file
+
+
+def file_name(text: str) -> str:
+    """A name as part of a file's.
+
+    Example:
+        >>> file_name("sub family/A&B")
+        'sub-family-A-B'
+    """
+    return re.sub(r"[^\w.]+", "-", text).strip("-") or "level"

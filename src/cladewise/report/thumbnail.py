@@ -32,6 +32,22 @@ def thumbnail(file: Path, side: int = LONGEST_SIDE) -> str | None:
     return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode("ascii")
 
 
+def enclosed(file: Path, widest: int) -> str | None:
+    """A drawing as a ``data:`` address of a WebP at most ``widest`` pixels wide; ``None`` where there is none.
+
+    Drawings have thin lines and small letters, which a JPEG blurs, and may have thousands of dots, which an SVG lists.
+    """
+    try:
+        with Image.open(file) as image:
+            small = image.convert("RGB")
+            small.thumbnail((widest, small.height), Image.Resampling.LANCZOS)
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError):
+        return None
+    content = io.BytesIO()
+    small.save(content, "WEBP", quality=88, method=4)
+    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode("ascii")
+
+
 def _as_rgb(image: Image.Image, side: int) -> Image.Image:
     """Shrunk, 8 bits a channel, on the background."""
     if image.mode.startswith("I") or image.mode == "F":

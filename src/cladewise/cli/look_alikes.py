@@ -1,0 +1,34 @@
+"""``cladewise look-alikes``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def look_alikes(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
+    level: Annotated[
+        str,
+        typer.Option(help="Level whose classes look-alikes differ in, by number or name; the one above the finest."),
+    ] = "",
+    within: Annotated[
+        str, typer.Option(help="Level whose class images that look unlike share; the same level by default.")
+    ] = "",
+    pairs: Annotated[int, typer.Option(help="Pairs of each kind at most.", min=1)] = 12,
+) -> None:
+    """Draw pairs of images of different classes that a model sees as alike, and of one class that it does not.
+
+    The pictures go into the run folder, and cladewise compare shows them.
+
+    cladewise look-alikes runs/hace --level genus --within species
+    """
+    from cladewise import explain
+    from cladewise.engine import Run
+
+    opened = Run.open(run)
+    explain.look_alikes(opened, split=split, level=level, within=within, pairs=pairs)
+    typer.echo(opened.folder.plates("look-alikes", split))

@@ -1,0 +1,66 @@
+"""Pictures and numbers into the run folder, where the report finds them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+from matplotlib.figure import Figure
+
+from cladewise.engine import Run
+from cladewise.records.plates import NumberTable, Plate, Plates, write_plates
+from cladewise.report.drawings import save
+from cladewise.report.tabular_files import write_csv
+
+
+@dataclasses.dataclass(frozen=True)
+class Topic:
+    """What a command makes plates of: its handle, and a heading and a lead for the report."""
+
+    kind: str
+    title: str
+    about: str
+
+
+def keep(
+    run: Run,
+    split: str,
+    topic: Topic,
+    drawn: Sequence[tuple[Plate, Figure]],
+    *,
+    tables: Sequence[NumberTable] = (),
+    data: Mapping[str, pl.DataFrame] | None = None,
+) -> Path:
+    """Write ``plates/<kind>/<split>/`` in the place of what was there; the index comes last.
+
+    Args:
+        run: The run that was looked at.
+        split: Split of the images.
+        topic: What the plates are of.
+        drawn: The pictures.
+        tables: Numbers to show with them.
+        data: Frames to write as ``<name>.csv``.
+
+    Returns:
+        The index.
+    """
+    index, frames = run.folder.plates(topic.kind, split), data or {}
+    for plate, figure in drawn:
+        save(figure, index.parent / plate.name)
+    for name, frame in frames.items():
+        write_csv(frame, index.parent / f"{name}.csv")
+    made = Plates(
+        kind=topic.kind,
+        split=split,
+        title=topic.title,
+        about=topic.about,
+        model=run.model_hash,
+        fingerprint=run.taxonomy.fingerprint,
+        plates=tuple(plate for plate, _ in drawn),
+        tables=tuple(tables),
+        data=tuple(f"{name}.csv" for name in frames),
+    )
+    write_plates(index, made)
+    return index

@@ -1,0 +1,110 @@
+"""Plates of run folders on the page and as files."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from cladewise import InputError
+from cladewise.records import RunFolder
+from cladewise.report import write_page
+from cladewise.report.export_plates import write_plate_files
+from cladewise.report.groups import group_runs
+from cladewise.report.plates import plate_sections
+from cladewise.report.run import read_run
+
+
+def groups_of(folders):
+    return group_runs([read_run(folder, "test") for folder in folders])
+
+
+def section_of(text: str, kind: str = "manifolds") -> str:
+    start = text.index(f'<section id="plates-{kind}">')
+    return text[start : text.index("</section>", start)]
+
+
+@pytest.fixture
+def folders(maker):
+    """Two seeds of one group, and another group."""
+    made = [maker.write(f"f{seed}", seed=seed) for seed in range(2)] + [maker.write("h", method="hace")]
+    for folder, shift in zip(made, (0.0, 0.1, 0.2), strict=True):
+        maker.write_plates(folder, shift=shift)
+    return made
+
+
+def test_numbers_of_groups_stand_side_by_side_with_the_best_marked(folders):
+    (section,) = plate_sections(groups_of(folders))
+    (found,) = section.comparisons
+    assert [measure.name for measure in found.measures] == ["purity"], "others do not compare"
+    (_, flat), (_, hace) = found.rows
+    assert [cell.value for cell in flat] == ["0.550", "0.650", "0.750"]
+    assert [cell.sd for cell in flat] == ["0.071"] * 3
+    assert [cell.value for cell in hace] == ["0.700", "0.800", "0.900"]
+    assert [cell.is_best for cell in flat + hace] == [False] * 3 + [True] * 3
+    assert [entry.run.seed for entry in section.groups] == [0, 0]
+
+
+def test_numbers_of_another_basis_do_not_compare(folders):
+    index = RunFolder(folders[2]).plates("manifolds", "test")
+    index.write_text(index.read_text().replace("60 images", "50 images"))
+    (section,) = plate_sections(groups_of(folders))
+    assert section.comparisons == ()
+    assert [entry.tables[0].cells[0] for entry in section.groups] == [("0.500", "60"), ("0.700", "60")]
+
+
+def test_the_page_has_a_section_a_kind_and_a_tab_a_group(folders, maker, tmp_path):
+    maker.write_plates(folders[0], kind="space")
+    text = write_page(folders, tmp_path / "page.html").read_text()
+    section = section_of(text)
+    assert section.count("data-panel=") == 2
+    assert section.count('<img src="data:image/webp;base64,') == 2
+    assert section.count('alt="Dots in a plane"') == 2
+    assert "Dots &lt;1&gt;" in section
+    assert "Of &lt;neighbours&gt;." in section
+    assert "Dots &amp; names." in section
+    assert "data-panel=" not in section_of(text, "space"), "a single group needs no tabs"
+    assert "<script" not in section
+
+
+def test_without_plates_there_is_no_section(maker, tmp_path):
+    text = write_page([maker.write("f")], tmp_path / "page.html").read_text()
+    assert 'id="plates-' not in text
+
+
+def test_a_picture_that_is_gone_leaves_its_path(folders, tmp_path):
+    (RunFolder(folders[0]).plates("manifolds", "test").parent / "dots.png").unlink()
+    section = section_of(write_page(folders, tmp_path / "page.html").read_text())
+    assert section.count('class="no-picture"') == 1
+    assert "dots.png" in section
+
+
+def test_plates_of_other_weights_say_so(maker, tmp_path):
+    folder = maker.write("f")
+    maker.write_plates(folder, model="1")
+    (section,) = plate_sections(groups_of([folder]))
+    assert section.groups[0].is_stale == bool(section.groups[0].run.evaluation.model)
+    file = next(RunFolder(folder).evaluations().glob("*.json"))
+    file.write_text(file.read_text().replace("{", '{"model": "2", ', 1))
+    assert "other weights" in section_of(write_page([folder], tmp_path / "page.html").read_text())
+    index = RunFolder(folder).plates("manifolds", "test")
+    index.write_text(index.read_text().replace('"model": "1"', '"model": "2"'))
+    assert "other weights" not in section_of(write_page([folder], tmp_path / "page.html").read_text())
+
+
+def test_plates_over_another_tree(folders, maker):
+    index = RunFolder(folders[0]).plates("manifolds", "test")
+    index.write_text(index.read_text().replace(maker.taxonomy.fingerprint, "0123"))
+    with pytest.raises(InputError, match=r"plates over the run's own taxonomy .* Run: cladewise manifolds"):
+        plate_sections(groups_of(folders))
+
+
+def test_the_files_are_copied_and_the_numbers_joined(folders, tmp_path):
+    written = {file.name for file in write_plate_files(groups_of(folders), tmp_path)}
+    each = {f"manifolds-{group}-{file}" for group in ("flat-softmax", "hace") for file in ("dots.png", "dots.svg")}
+    assert written == each | {f"manifolds-{group}-pairs.csv" for group in ("flat-softmax", "hace")} | {
+        "manifolds-overlap.csv"
+    }
+    frame = pl.read_csv(tmp_path / "manifolds-overlap.csv")
+    assert frame.columns == ["group", "seed", "basis", "level", "purity", "images"]
+    assert frame.height == 3 * 3
+    assert frame.filter(pl.col("group") == "hace")["purity"].to_list() == pytest.approx([0.7, 0.8, 0.9])
