@@ -91,10 +91,20 @@ def test_plates_of_other_weights_say_so(maker, tmp_path):
     assert "other weights" not in section_of(write_page([folder], tmp_path / "page.html").read_text())
 
 
-def test_plates_over_another_tree(folders, maker):
-    index = RunFolder(folders[0]).plates("manifolds", "test")
-    index.write_text(index.read_text().replace(maker.taxonomy.fingerprint, "0123"))
-    with pytest.raises(InputError, match=r"plates over the run's own taxonomy .* Run: cladewise manifolds"):
+def test_plates_over_another_tree_are_left_out(folders, maker, tmp_path):
+    indices = [RunFolder(folder).plates("manifolds", "test") for folder in folders]
+    for index in indices[:2]:
+        index.write_text(index.read_text().replace(maker.taxonomy.fingerprint, "0123"))
+    (section,) = plate_sections(groups_of(folders))
+    assert [entry.group.label for entry in section.groups] == ["hace"]
+    indices[2].write_text(indices[2].read_text().replace(maker.taxonomy.fingerprint, "0123"))
+    assert plate_sections(groups_of(folders)) == []
+    assert write_plate_files(groups_of(folders), tmp_path) == []
+
+
+def test_an_index_that_is_none_is_named(folders):
+    RunFolder(folders[0]).plates("manifolds", "test").write_text("{")
+    with pytest.raises(InputError, match="an index of plates"):
         plate_sections(groups_of(folders))
 
 

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cladewise.errors import InputError
 from cladewise.records.layout import RunFolder
 from cladewise.records.plates import Measure, NumberTable, Plate, Plates, read_plates
 from cladewise.report.groups import Group
@@ -84,11 +83,16 @@ def plate_sections(groups: Sequence[Group]) -> list[PlateSection]:
 
 def kinds_of(groups: Sequence[Group]) -> list[str]:
     """Every kind that some run has plates of, for the shown split."""
-    return sorted({file.parts[-3] for group in groups for run in group.runs for file in _indices(run)})
+    kinds = {file.parts[-3] for group in groups for run in group.runs for file in _indices(run)}
+    return [kind for kind in sorted(kinds) if plates_of(groups, kind)]
 
 
 def plates_of(groups: Sequence[Group], kind: str) -> list[tuple[Group, list[tuple[Run, Plates]]]]:
-    """Every group with runs that have plates of a kind, by seed, and what they hold."""
+    """Every group with runs that have plates of a kind, by seed, and what they hold; of another tree they are left out.
+
+    Raises:
+        InputError: An index is none of this version.
+    """
     found = [(group, [(run, there) for run in group.runs if (there := _read(run, kind))]) for group in groups]
     return [(group, runs) for group, runs in found if runs]
 
@@ -98,23 +102,9 @@ def _indices(run: Run) -> list[Path]:
 
 
 def _read(run: Run, kind: str) -> Plates | None:
-    """The plates of a run.
-
-    Raises:
-        InputError: They are about another taxonomy.
-    """
     file = RunFolder(run.folder).plates(kind, run.evaluation.split)
-    if not file.is_file():
-        return None
-    content = read_plates(file)
-    if content.fingerprint != run.taxonomy.fingerprint:
-        raise InputError(
-            f"plates over the run's own taxonomy ({run.taxonomy.fingerprint})",
-            content.fingerprint,
-            at=str(file),
-            advice=f"Run: cladewise {kind} {run.folder} --split {run.evaluation.split}",
-        )
-    return content
+    content = read_plates(file) if file.is_file() else None
+    return content if content is not None and content.fingerprint == run.taxonomy.fingerprint else None
 
 
 def _section(kind: str, groups: Sequence[Group]) -> PlateSection:
