@@ -39,7 +39,7 @@ class Frame:
             disk: Whether it is the unit disk.
 
         Example:
-            >>> Frame.of(np.array([[0.0, 2.0]]), np.zeros((0, 2)), centred=True).radius
+            >>> round(Frame.of(np.array([[0.0, 2.0]]), np.zeros((0, 2)), centred=True).radius, 6)
             2.12
         """
         if disk:
@@ -56,7 +56,7 @@ class Frame:
         """The points, those outside moved to the edge.
 
         Example:
-            >>> Frame(np.zeros(2), 1.0).within(np.array([[0.0, 0.5], [3.0, 4.0]])).tolist()
+            >>> Frame(np.zeros(2), 1.0).within(np.array([[0.0, 0.5], [3.0, 4.0]])).round(6).tolist()
             [[0.0, 0.5], [0.6, 0.8]]
         """
         away = points - self.centre
