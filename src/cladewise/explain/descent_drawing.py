@@ -71,7 +71,17 @@ def descent_drawing(shown: Sequence[Descending], taxonomy: Taxonomy, threshold: 
             Line2D([], [], color=NEUTRAL, linestyle=":", label="threshold"),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+        _settle(figure)
     return figure
+
+
+def _settle(figure: Figure) -> None:
+    """Fix where everything is: the last digits of what the layout's solver finds differ from time to time."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        place = axes.get_position(original=True)
+        axes.set_position([round(number, 4) for number in place.bounds])
 
 
 def _greatest(way: Descent) -> float:
