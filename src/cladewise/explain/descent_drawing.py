@@ -80,8 +80,8 @@ def _settle(figure: Figure) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
-        place = axes.get_position(original=True)
-        axes.set_position([round(number, 4) for number in place.bounds])
+        left, bottom, width, height = (round(number, 4) for number in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height))
 
 
 def _greatest(way: Descent) -> float:
@@ -109,7 +109,7 @@ def _levels(axes: Axes, way: Descent, taxonomy: Taxonomy, threshold: float) -> N
     if lost is not None:
         axes.axvspan(lost - 0.45, lost + 0.45, color=LOST, alpha=0.09, linewidth=0)
     names = sum(len(taxonomy.level_names[level - 1]) for level in way.levels)
-    turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if names > MOST_LETTERS else {}
+    turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if names > MOST_LETTERS else {}
     axes.set_xticks(place, [taxonomy.level_names[level - 1] for level in way.levels], **turned)
     axes.tick_params(axis="x", labelsize=6.5, length=0)
     axes.set_xlim(-0.5, max(0.5, way.path.size - 0.5))

@@ -108,14 +108,14 @@ def manifolds(
         raise InputError("at least 4 images", len(kept), at=f"{split} of {run.dataset.name}")
     nodes = torch.from_numpy(run.dataset.nodes[kept])
     said = run.classifier.head.node_vectors()
-    has_texts = said is not None and len(said) >= 5
+    texts = None if said is None or len(said) < 5 else said[1:].cpu()
     with bar(shown=progress) as working:
         working.add_task(f"{TITLES[by]} and overlap", total=None)
         made = Manifolds(
             tuple(overlap_by_level(vectors, nodes, taxonomy, neighbours=neighbours)),
             in_the_plane(vectors, by=by, perplexity=perplexity, seed=seed),
             nodes,
-            in_the_plane(said[1:].cpu(), by=by, perplexity=perplexity, seed=seed) if has_texts else None,
+            None if texts is None else in_the_plane(texts, by=by, perplexity=perplexity, seed=seed),
         )
     basis = f"{len(kept):,} images of {split}, {neighbours} nearest neighbours by cosine"
     keep(run, split, TOPIC, draw(made, taxonomy, shown, TITLES[by]), tables=[_table(made.overlap, basis)])

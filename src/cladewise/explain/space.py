@@ -81,9 +81,9 @@ def space(
     if not placed.paths:
         raise InputError("images that can be read", "none", at=f"{split} of {run.dataset.name}")
     place_by_path = {path: place for place, path in enumerate(placed.paths)}
-    examples = [run.dataset.paths[i] for i in representatives(run.dataset, split, asked.size).tolist()]
+    examples = [run.dataset.paths[int(i)] for i in representatives(run.dataset, split, asked.size)]
     chosen = [place_by_path[path] for path in examples if path in place_by_path][:descending]
-    index_by_path = {run.dataset.paths[i]: i for i in asked.tolist()}
+    index_by_path = {run.dataset.paths[int(i)]: int(i) for i in asked}
     index = np.array([index_by_path[path] for path in placed.paths], dtype=np.int64)
     dots = np.sort(np.random.default_rng(seed).permutation(index.size)[:images])
     drawn = picture(opened.labels, placed.vectors[torch.from_numpy(dots)])

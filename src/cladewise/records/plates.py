@@ -128,7 +128,8 @@ def read_plates(index: Path) -> Plates:
 def _table(content: dict[str, Any]) -> NumberTable:
     measures = tuple(Measure(**each) for each in content.pop("measures"))
     values = tuple(tuple(None if value is None else float(value) for value in row) for row in content.pop("values"))
-    return NumberTable(**content | {"rows": tuple(content["rows"])}, measures=measures, values=values)
+    rows = tuple(str(row) for row in content.pop("rows"))
+    return NumberTable(**content, rows=rows, measures=measures, values=values)
 
 
 _ADVICE = "Make the plates again, by the command of that name."
