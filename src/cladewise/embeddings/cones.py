@@ -52,6 +52,14 @@ class _Cones(Geometry):
     def settled(self, vectors: Tensor) -> Tensor:
         return geometry.project(vectors, curvature=self.curvature, inner=self.inner_radius + MARGIN, margin=MARGIN)
 
+    def settle_(self, vectors: Tensor) -> None:
+        """Of many vectors few have left the domain, and those alone are worth double precision."""
+        norm, low = torch.linalg.vector_norm(vectors, dim=1), self.inner_radius + 2 * MARGIN
+        high = (1 - 2 * MARGIN) / self.curvature**0.5 if self.curvature else torch.inf
+        rows = (~((norm > low) & (norm < high))).nonzero()[:, 0]
+        if len(rows):
+            vectors[rows] = self.settled(vectors[rows])
+
     def outlines(self, vectors: Tensor, reach: float) -> Tensor:
         """Out along one side, round at the far end, in along the other side."""
         psi = geometry.half_aperture(vectors, aperture=self.aperture, curvature=self.curvature)

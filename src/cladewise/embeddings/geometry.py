@@ -52,6 +52,12 @@ class Geometry(ABC):
     def settled(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """The nearest vectors that may be: those of the domain stay."""
 
+    def settle_(self, vectors: Float[Tensor, "n dim"]) -> None:
+        """The same in place, without a gradient."""
+        settled = self.settled(vectors)
+        if settled is not vectors:
+            vectors.copy_(settled)
+
     @abstractmethod
     def placed(self, free: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Vectors of the domain for vectors that may be anywhere, smoothly: directions stay, longer is further out."""

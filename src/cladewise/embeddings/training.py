@@ -108,7 +108,7 @@ class Training:
             loss.backward()
             self._optimizer.step()
             with torch.no_grad():
-                self._vectors.copy_(self.geometry.settled(self._vectors))
+                self.geometry.settle_(self._vectors)
             total += loss.detach()
         return float(total)
 

@@ -151,7 +151,7 @@ class EnergyHead(Head):
         if not self.rsgd or self.points.grad is None:
             return
         self.geometry.descent(self.points, self.rate * lr).step()
-        self.points.copy_(self.geometry.settled(self.points))
+        self.geometry.settle_(self.points)
         self.points.grad = None
 
     def space(self, threshold: float = 0.0) -> LabelSpace:
