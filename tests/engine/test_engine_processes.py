@@ -71,6 +71,19 @@ def test_a_killed_run_resumes_to_the_same_weights(colour_folder: Path, tmp_path:
 
 
 @pytest.mark.slow
+def test_a_run_that_is_asked_to_end_says_that_it_is_not_done(colour_folder: Path, tmp_path: Path) -> None:
+    settings = ["--freeze", "--epochs", "300", "--checkpoint-seconds", "0"]
+    process = start(colour_folder, tmp_path / "run", *settings)
+    while num_epochs(tmp_path / "run") < 3 and process.poll() is None:
+        time.sleep(0.01)
+    process.terminate()
+    process.communicate(timeout=120)
+    assert process.returncode in (128 + signal.SIGTERM, -signal.SIGTERM)
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["hace", "vanilla-multi"])
 def test_two_processes_train_together(colour_folder: Path, tmp_path: Path, method: str) -> None:
     rates = ["--lr", "0.003", "--backbone-lr", "0.0005"]  # in batches of four a larger step need not go down

@@ -63,7 +63,7 @@ def fitted_vector(
         loss.backward()
         optimizer.step()
         with torch.no_grad():
-            place.copy_(geometry.settled(place))
+            geometry.settle_(place)
     return place.detach()[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import lightning
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from cladewise.engine.fitting import EpochCheckpoint, Fitting, StepBar
@@ -65,13 +67,20 @@ def make_trainer(
 
 
 def run_trainer(trainer: lightning.Trainer, fitting: Fitting, loaders: Loaders, folder: RunFolder) -> None:
-    """Fit, from the last checkpoint where there is one, and end with the best weights where they were watched."""
+    """Fit, from the last checkpoint where there is one, and end with the best weights where they were watched.
+
+    Raises:
+        SystemExit: The process was asked to end (SIGTERM); the code is that of a process which it ended, 143.
+    """
     last = folder.checkpoints / "last.ckpt"
     resume = last if last.is_file() else None
     if resume is not None and is_first_process():
         saved = torch.load(resume, map_location="cpu", weights_only=True)
         log.forget_epochs_from(folder.log, int(saved["epoch"]) + 1)
-    trainer.fit(fitting, loaders[0], loaders[1], ckpt_path=resume, weights_only=True)
+    try:
+        trainer.fit(fitting, loaders[0], loaders[1], ckpt_path=resume, weights_only=True)
+    except SIGTERMException:  # Lightning's would leave as if all were well
+        raise SystemExit(128 + signal.SIGTERM) from None
     for best in (c for c in trainer.callbacks if isinstance(c, ModelCheckpoint)):  # type: ignore[attr-defined]
         if Path(best.best_model_path).is_file():
             chosen = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
