@@ -29,6 +29,11 @@ def files(data: Dataset, name: str) -> set[str]:
     return {data.paths[i] for i in data.splits[name]}
 
 
+def test_a_data_set_is_told_in_a_line() -> None:
+    data = split(dataset([50, 50]), FRACTIONS)
+    assert repr(data) == "Dataset('made up', 100 images (70 train, 10 val, 20 test), " + repr(data.taxonomy) + ")"
+
+
 @given(st.lists(st.integers(0, 25), min_size=1, max_size=12), st.integers(0, 5))
 def test_every_node_is_spread(sizes: list[int], seed: int) -> None:
     data = split(dataset(sizes), FRACTIONS, seed)

@@ -61,6 +61,10 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def __repr__(self) -> str:
+        splits = ", ".join(f"{len(images)} {name}" for name, images in self.splits.items())
+        return f"Dataset({self.name!r}, {len(self)} images ({splits}), {self.taxonomy})"
+
     def indices(self, split: str) -> IntArray:
         """Image indices of a split; several are joined with ``+``, as in ``train+val``.
 
