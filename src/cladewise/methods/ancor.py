@@ -8,6 +8,7 @@ from typing import ClassVar
 from cladewise.methods.method import Citation, IntArray
 from cladewise.methods.momentum_contrast import MomentumContrastMethod
 from cladewise.methods.objective import Objective
+from cladewise.methods.papers import ANCOR
 from cladewise.taxonomy import Taxonomy
 
 
@@ -24,13 +25,7 @@ class ANCORMethod(MomentumContrastMethod):
 
     name: ClassVar[str] = "ancor"
     title: ClassVar[str] = "Angular contrastive learning with coarse labels (ANCOR)"
-    citation: ClassVar[Citation] = Citation(
-        "Bukchin, Schwartz, Saenko, Shahar, Feris, Giryes, Karlinsky",
-        "Fine-grained angular contrastive learning with coarse labels",
-        "CVPR",
-        2021,
-        "https://arxiv.org/abs/2012.03515",
-    )
+    citation: ClassVar[Citation] = ANCOR
 
     def objective(self, taxonomy: Taxonomy, nodes: IntArray) -> Objective:
         return self.queued(taxonomy, nodes, by_class=True, angular=True, taught=True)

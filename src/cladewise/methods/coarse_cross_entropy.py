@@ -9,6 +9,7 @@ from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, coarse_head
 from cladewise.losses import FlatSoftmax, Loss
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.papers import ANCOR
 from cladewise.taxonomy import Taxonomy
 
 
@@ -38,13 +39,7 @@ class CoarseCrossEntropyMethod(CoarseMethod):
 
     name: ClassVar[str] = "coarse-cross-entropy"
     title: ClassVar[str] = "Coarse cross-entropy"
-    citation: ClassVar[Citation] = Citation(
-        "Bukchin, Schwartz, Saenko, Shahar, Feris, Giryes, Karlinsky",
-        "Fine-grained angular contrastive learning with coarse labels",
-        "CVPR",
-        2021,
-        "https://arxiv.org/abs/2012.03515",
-    )
+    citation: ClassVar[Citation] = ANCOR
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         return coarse_head(taxonomy, num_features, self.level, self.embedding)

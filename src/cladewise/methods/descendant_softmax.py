@@ -9,6 +9,7 @@ from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, LinearHead
 from cladewise.losses import DescendantSoftmax, Loss
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.papers import OPERATING_POINTS
 from cladewise.predictions import NodeSoftmax
 from cladewise.taxonomy import Taxonomy
 
@@ -19,13 +20,7 @@ class DescendantSoftmaxMethod(Method):
 
     name: ClassVar[str] = "descendant-softmax"
     title: ClassVar[str] = "Descendant softmax (soft-max-descendant)"
-    citation: ClassVar[Citation] = Citation(
-        "Valmadre",
-        "Hierarchical classification at multiple operating points",
-        "NeurIPS",
-        2022,
-        "https://arxiv.org/abs/2210.10929",
-    )
+    citation: ClassVar[Citation] = OPERATING_POINTS
 
     form: Literal["complement", "all"] = option(
         "complement", "rivals of an ancestor: the nodes neither above nor below it (published), or all nodes"

@@ -9,6 +9,7 @@ from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, leaf_softmax_head
 from cladewise.losses import FlatSoftmax, Loss
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.papers import OPERATING_POINTS
 from cladewise.taxonomy import Taxonomy
 
 
@@ -18,13 +19,7 @@ class FlatSoftmaxMethod(Method):
 
     name: ClassVar[str] = "flat-softmax"
     title: ClassVar[str] = "Flat softmax (bottom-up)"
-    citation: ClassVar[Citation] = Citation(
-        "Valmadre",
-        "Hierarchical classification at multiple operating points",
-        "NeurIPS",
-        2022,
-        "https://arxiv.org/abs/2210.10929",
-    )
+    citation: ClassVar[Citation] = OPERATING_POINTS
 
     label_smoothing: float = option(0.0, "share of the target spread over all leaves, in [0, 1)", grid=(0.0, 0.1))
 

@@ -10,6 +10,7 @@ from cladewise.heads import Head, node_logit_head
 from cladewise.losses import Loss, MultilabelSoftMargin
 from cladewise.methods.embedded import EmbeddedMethod
 from cladewise.methods.method import Citation, option
+from cladewise.methods.papers import ENTAILMENT_CONES
 from cladewise.predictions import NodeSigmoid
 from cladewise.taxonomy import Taxonomy
 
@@ -24,13 +25,7 @@ class HABMethod(EmbeddedMethod):
 
     name: ClassVar[str] = "hab"
     title: ClassVar[str] = "Hierarchy-agnostic classifier (HAB)"
-    citation: ClassVar[Citation] = Citation(
-        "Dhall, Makarova, Ganea, Pavllo, Greeff, Krause",
-        "Hierarchical image classification using entailment cone embeddings",
-        "CVPR Workshops",
-        2020,
-        "https://arxiv.org/abs/2004.03459",
-    )
+    citation: ClassVar[Citation] = ENTAILMENT_CONES
 
     boundary: Literal["global", "per-class"] = option(
         "global", "where a yes begins, by the best F1: at one probability, or at each label's"

@@ -10,6 +10,7 @@ from cladewise.heads import Head, node_logit_head
 from cladewise.losses import ConditionalSoftmax, Loss
 from cladewise.methods.embedded import EmbeddedMethod
 from cladewise.methods.method import Citation
+from cladewise.methods.papers import ENTAILMENT_CONES
 from cladewise.predictions import SiblingSoftmax
 from cladewise.taxonomy import Taxonomy
 
@@ -23,13 +24,7 @@ class HierarchicalSoftmaxMethod(EmbeddedMethod):
 
     name: ClassVar[str] = "hs"
     title: ClassVar[str] = "Hierarchical softmax (HS)"
-    citation: ClassVar[Citation] = Citation(
-        "Dhall, Makarova, Ganea, Pavllo, Greeff, Krause",
-        "Hierarchical image classification using entailment cone embeddings",
-        "CVPR Workshops",
-        2020,
-        "https://arxiv.org/abs/2004.03459",
-    )
+    citation: ClassVar[Citation] = ENTAILMENT_CONES
 
     def classifier(self, taxonomy: Taxonomy, width: int) -> Head:
         return node_logit_head(SiblingSoftmax, taxonomy, width)

@@ -9,6 +9,7 @@ from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, leaf_softmax_head, node_logit_head
 from cladewise.losses import HXE, Loss
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.papers import BETTER_MISTAKES
 from cladewise.predictions import SiblingSoftmax
 from cladewise.taxonomy import Taxonomy
 
@@ -19,13 +20,7 @@ class HXEMethod(Method):
 
     name: ClassVar[str] = "hxe"
     title: ClassVar[str] = "Hierarchical cross-entropy (HXE)"
-    citation: ClassVar[Citation] = Citation(
-        "Bertinetto, Mueller, Tertikas, Samangooei, Lord",
-        "Making better mistakes: leveraging class hierarchies with deep networks",
-        "CVPR",
-        2020,
-        "https://arxiv.org/abs/1912.09393",
-    )
+    citation: ClassVar[Citation] = BETTER_MISTAKES
 
     alpha: float = option(0.1, "discount per edge, >= 0", grid=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6))
     weighting: Literal["parent-depth", "child-depth", "normalised"] = option(

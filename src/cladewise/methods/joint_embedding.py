@@ -14,6 +14,7 @@ from cladewise.heads import Head
 from cladewise.losses import Loss, MaxMarginEnergies
 from cladewise.methods.energy_head import EnergyHead, ImageMap
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.papers import ENTAILMENT_CONES
 from cladewise.taxonomy import Taxonomy
 
 
@@ -21,13 +22,7 @@ from cladewise.taxonomy import Taxonomy
 class JointEmbeddingMethod(Method):
     """A method whose labels and images are vectors of one order; at each level it answers the label of least energy."""
 
-    citation: ClassVar[Citation] = Citation(
-        "Dhall, Makarova, Ganea, Pavllo, Greeff, Krause",
-        "Hierarchical image classification using entailment cone embeddings",
-        "CVPR Workshops",
-        2020,
-        "https://arxiv.org/abs/2004.03459",
-    )
+    citation: ClassVar[Citation] = ENTAILMENT_CONES
 
     dim: int = option(100, "dimensions of the space", grid=(10, 100, 1000))
     margin: float = option(1.0, "least energy of a false edge, >= 0", grid=(0.01, 0.05, 1.0))

@@ -10,6 +10,7 @@ from cladewise.errors import InputError
 from cladewise.heads import Head, LinearHead
 from cladewise.losses import LevelSoftmaxLoss, Loss
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.papers import ENTAILMENT_CONES
 from cladewise.predictions import LevelSoftmax, level_width
 from cladewise.taxonomy import Taxonomy
 
@@ -20,13 +21,7 @@ class LevelSoftmaxMethod(Method):
 
     name: ClassVar[str] = "level-softmax"
     title: ClassVar[str] = "Level-wise softmax (per-level classifiers)"
-    citation: ClassVar[Citation] = Citation(
-        "Dhall, Makarova, Ganea, Pavllo, Greeff, Krause",
-        "Hierarchical image classification using entailment cone embeddings",
-        "CVPR Workshops",
-        2020,
-        "https://arxiv.org/abs/2004.03459",
-    )
+    citation: ClassVar[Citation] = ENTAILMENT_CONES
 
     levels: str | int = option(  # one level alone comes as a number
         "all", "levels with a softmax, 1 for the coarsest: all, or a list like 1,6,7 that has the finest"

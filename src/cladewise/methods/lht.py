@@ -15,6 +15,7 @@ from cladewise.heads import Embedding, Head, part_widths
 from cladewise.inference.sources import chosen_levels
 from cladewise.losses import LabelHierarchyTransition, Loss
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.papers import HIERARCHY_TRANSITION
 from cladewise.predictions import LevelTransition, TransitionLayout, transition_layout
 from cladewise.taxonomy import Taxonomy
 
@@ -97,13 +98,7 @@ class LHT(Method):
 
     name: ClassVar[str] = "lht"
     title: ClassVar[str] = "Label hierarchy transition (LHT)"
-    citation: ClassVar[Citation] = Citation(
-        "Wang, Cai, Xiao, Jia, Han, Meng",
-        "Label hierarchy transition: delving into class hierarchies to enhance deep classifiers",
-        "arXiv",
-        2021,
-        "https://arxiv.org/abs/2112.02353",
-    )
+    citation: ClassVar[Citation] = HIERARCHY_TRANSITION
 
     order: Literal["f2c", "c2f"] = option("f2c", "from the finest level to coarser ones, or from the coarsest to finer")
     transition: Literal["full", "low-rank"] = option(

@@ -10,6 +10,7 @@ from cladewise.heads import Head, leaf_softmax_head
 from cladewise.losses import Loss, MarginalSoftmax
 from cladewise.methods.embedded import EmbeddedMethod
 from cladewise.methods.method import Citation
+from cladewise.methods.papers import ENTAILMENT_CONES
 from cladewise.taxonomy import Taxonomy
 
 
@@ -19,13 +20,7 @@ class MCMethod(EmbeddedMethod):
 
     name: ClassVar[str] = "mc"
     title: ClassVar[str] = "Marginalization classifier (MC)"
-    citation: ClassVar[Citation] = Citation(
-        "Dhall, Makarova, Ganea, Pavllo, Greeff, Krause",
-        "Hierarchical image classification using entailment cone embeddings",
-        "CVPR Workshops",
-        2020,
-        "https://arxiv.org/abs/2004.03459",
-    )
+    citation: ClassVar[Citation] = ENTAILMENT_CONES
 
     def classifier(self, taxonomy: Taxonomy, width: int) -> Head:
         return leaf_softmax_head(taxonomy, width)

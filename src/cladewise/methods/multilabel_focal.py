@@ -9,6 +9,7 @@ from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, node_logit_head
 from cladewise.losses import Loss, MultilabelFocal
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.papers import OPERATING_POINTS
 from cladewise.predictions import NodeSigmoid
 from cladewise.taxonomy import Taxonomy
 
@@ -19,13 +20,7 @@ class MultilabelFocalMethod(Method):
 
     name: ClassVar[str] = "multilabel-focal"
     title: ClassVar[str] = "Multilabel sigmoid with focal loss"
-    citation: ClassVar[Citation] = Citation(
-        "Valmadre",
-        "Hierarchical classification at multiple operating points",
-        "NeurIPS",
-        2022,
-        "https://arxiv.org/abs/2210.10929",
-    )
+    citation: ClassVar[Citation] = OPERATING_POINTS
 
     alpha: float = option(
         0.95, "weight of the positive nodes, in [0, 1]; of the negative ones 1 - alpha", grid=(0.25, 0.95)

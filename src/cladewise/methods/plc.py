@@ -11,6 +11,7 @@ from cladewise.losses import Loss
 from cladewise.methods.embedded import EmbeddedMethod
 from cladewise.methods.level_softmax import LevelSoftmaxMethod
 from cladewise.methods.method import Citation
+from cladewise.methods.papers import ENTAILMENT_CONES
 from cladewise.taxonomy import Taxonomy
 
 
@@ -20,13 +21,7 @@ class PLCMethod(EmbeddedMethod):
 
     name: ClassVar[str] = "plc"
     title: ClassVar[str] = "Per-level classifier (PLC)"
-    citation: ClassVar[Citation] = Citation(
-        "Dhall, Makarova, Ganea, Pavllo, Greeff, Krause",
-        "Hierarchical image classification using entailment cone embeddings",
-        "CVPR Workshops",
-        2020,
-        "https://arxiv.org/abs/2004.03459",
-    )
+    citation: ClassVar[Citation] = ENTAILMENT_CONES
 
     def classifier(self, taxonomy: Taxonomy, width: int) -> Head:
         return LevelSoftmaxMethod().head(taxonomy, width)

@@ -9,6 +9,7 @@ from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, node_logit_head
 from cladewise.losses import Loss, PSSoftmax
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.papers import OPERATING_POINTS
 from cladewise.predictions import PathSumSoftmax
 from cladewise.taxonomy import Taxonomy
 
@@ -19,13 +20,7 @@ class PSSoftmaxMethod(Method):
 
     name: ClassVar[str] = "ps-softmax"
     title: ClassVar[str] = "Parameter-sharing softmax"
-    citation: ClassVar[Citation] = Citation(
-        "Valmadre",
-        "Hierarchical classification at multiple operating points",
-        "NeurIPS",
-        2022,
-        "https://arxiv.org/abs/2210.10929",
-    )
+    citation: ClassVar[Citation] = OPERATING_POINTS
 
     label_smoothing: float = option(0.0, "share of the target spread over all leaves, in [0, 1]")
 

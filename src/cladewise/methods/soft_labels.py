@@ -9,6 +9,7 @@ from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, leaf_softmax_head
 from cladewise.losses import Loss, SoftLabels
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.papers import BETTER_MISTAKES
 from cladewise.taxonomy import Taxonomy
 
 
@@ -18,13 +19,7 @@ class SoftLabelsMethod(Method):
 
     name: ClassVar[str] = "soft-labels"
     title: ClassVar[str] = "Soft labels"
-    citation: ClassVar[Citation] = Citation(
-        "Bertinetto, Mueller, Tertikas, Samangooei, Lord",
-        "Making better mistakes: leveraging class hierarchies with deep networks",
-        "CVPR",
-        2020,
-        "https://arxiv.org/abs/1912.09393",
-    )
+    citation: ClassVar[Citation] = BETTER_MISTAKES
 
     beta: float = option(
         10.0, "hardness of the labels, >= 0: 0 is uniform, large one-hot", grid=(4.0, 5.0, 10.0, 15.0, 20.0, 30.0)

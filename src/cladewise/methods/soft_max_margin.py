@@ -9,6 +9,7 @@ from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, LinearHead
 from cladewise.losses import Loss, SoftMaxMargin
 from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.papers import OPERATING_POINTS
 from cladewise.predictions import NodeSoftmax
 from cladewise.taxonomy import Taxonomy
 
@@ -19,13 +20,7 @@ class SoftMaxMarginMethod(Method):
 
     name: ClassVar[str] = "soft-max-margin"
     title: ClassVar[str] = "Soft-max-margin"
-    citation: ClassVar[Citation] = Citation(
-        "Valmadre",
-        "Hierarchical classification at multiple operating points",
-        "NeurIPS",
-        2022,
-        "https://arxiv.org/abs/2210.10929",
-    )
+    citation: ClassVar[Citation] = OPERATING_POINTS
 
     tau: float = option(5.0, "factor of the margin in nats, >= 0", grid=(1.0, 3.0, 5.0, 10.0))
     form: Literal["soft", "hard"] = option("soft", "log-sum-exp over the nodes, or their maximum")

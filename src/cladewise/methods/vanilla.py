@@ -10,6 +10,7 @@ from cladewise.heads import Head, leaf_softmax_head
 from cladewise.losses import FlatSoftmax, Loss
 from cladewise.methods.embedded import EmbeddedMethod
 from cladewise.methods.method import Citation
+from cladewise.methods.papers import HIERARCHY_TRANSITION
 from cladewise.taxonomy import Taxonomy
 
 
@@ -19,13 +20,7 @@ class VanillaMethod(EmbeddedMethod):
 
     name: ClassVar[str] = "vanilla"
     title: ClassVar[str] = "Classifier of the leaves, backtracked (Vanilla)"
-    citation: ClassVar[Citation] = Citation(
-        "Wang, Cai, Xiao, Jia, Han, Meng",
-        "Label hierarchy transition: delving into class hierarchies to enhance deep classifiers",
-        "arXiv",
-        2021,
-        "https://arxiv.org/abs/2112.02353",
-    )
+    citation: ClassVar[Citation] = HIERARCHY_TRANSITION
 
     def classifier(self, taxonomy: Taxonomy, width: int) -> Head:
         return leaf_softmax_head(taxonomy, width)

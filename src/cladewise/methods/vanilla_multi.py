@@ -10,6 +10,7 @@ from cladewise.heads import Head, towers_head
 from cladewise.losses import LevelSoftmaxLoss, Loss
 from cladewise.methods.embedded import WithEmbedding
 from cladewise.methods.method import Citation
+from cladewise.methods.papers import HIERARCHY_TRANSITION
 from cladewise.taxonomy import Taxonomy
 
 
@@ -22,13 +23,7 @@ class VanillaMultiMethod(WithEmbedding):
 
     name: ClassVar[str] = "vanilla-multi"
     title: ClassVar[str] = "An encoder a level (Vanilla multi)"
-    citation: ClassVar[Citation] = Citation(
-        "Wang, Cai, Xiao, Jia, Han, Meng",
-        "Label hierarchy transition: delving into class hierarchies to enhance deep classifiers",
-        "arXiv",
-        2021,
-        "https://arxiv.org/abs/2112.02353",
-    )
+    citation: ClassVar[Citation] = HIERARCHY_TRANSITION
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         return towers_head(taxonomy, lambda num_scores: self.embedded_classifier(num_features, num_scores))

@@ -6,6 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from cladewise.methods.method import Citation
+from cladewise.methods.papers import HIERARCHY_TRANSITION
 from cladewise.methods.plc import PLCMethod
 
 
@@ -18,10 +19,4 @@ class VanillaSingleMethod(PLCMethod):
 
     name: ClassVar[str] = "vanilla-single"
     title: ClassVar[str] = "One encoder, a classifier a level (Vanilla single)"
-    citation: ClassVar[Citation] = Citation(
-        "Wang, Cai, Xiao, Jia, Han, Meng",
-        "Label hierarchy transition: delving into class hierarchies to enhance deep classifiers",
-        "arXiv",
-        2021,
-        "https://arxiv.org/abs/2112.02353",
-    )
+    citation: ClassVar[Citation] = HIERARCHY_TRANSITION
