@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -11,11 +10,12 @@ from torch import Tensor
 
 from cladewise.errors import InputError
 from cladewise.predictions.levels import LevelSoftmax, level_width
-from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, check_width
+from cladewise.predictions.prediction import check_width
+from cladewise.predictions.unsettled import UnsettledLevels
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class EmbeddedLevelSoftmax(Prediction):
+class EmbeddedLevelSoftmax(UnsettledLevels):
     """A :class:`LevelSoftmax` whose logits are followed by an embedding of the image, for a loss that compares images.
 
     :meth:`settled` leaves the embedding out.
@@ -50,10 +50,6 @@ class EmbeddedLevelSoftmax(Prediction):
         check_width(self.embedded_logits, expected, "node of each chosen level and number of the embedding")
 
     @property
-    def coherence(self) -> Coherence:
-        return Coherence.MONOTONE
-
-    @property
     def logits(self) -> Float[Tensor, "*batch out"]:
         return self.embedded_logits
 
@@ -63,31 +59,10 @@ class EmbeddedLevelSoftmax(Prediction):
         return self.embedded_logits[..., self.embedded_logits.shape[-1] - self.width :]
 
     @property
-    def scored_nodes(self) -> Int[Tensor, " score"]:
-        return self._settled.scored_nodes
-
-    @property
     def logit_nodes(self) -> Int[Tensor, "out role"]:
         nodes = torch.cat([self.scored_nodes, self.scored_nodes.new_full((self.width,), -1)])
         return nodes[:, None]
 
-    @cached_property
-    def scores(self) -> Float[Tensor, "*batch node"]:
-        """Raw scores at every node, the shallowest of several."""
-        return self._settled.scores
-
-    @cached_property
-    def log_prob(self) -> Float[Tensor, "*batch node"]:
-        return self._settled.log_prob
-
-    def level_log_prob(self, level: int) -> LevelLogProb:
-        return self._settled.level_log_prob(level)
-
-    def settled(self) -> LevelSoftmax:
-        """The scores alone."""
-        return self._settled
-
-    @cached_property
-    def _settled(self) -> LevelSoftmax:
+    def _settle(self) -> LevelSoftmax:
         scores = self.embedded_logits[..., : self.embedded_logits.shape[-1] - self.width]
         return LevelSoftmax(self.taxonomy, scores, self.levels)

@@ -17,7 +17,8 @@ from torch import Tensor
 from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.predictions.levels import LevelSoftmax, level_layout
-from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, check_width
+from cladewise.predictions.prediction import check_width
+from cladewise.predictions.unsettled import UnsettledLevels
 from cladewise.taxonomy import Taxonomy
 
 Order = Literal["f2c", "c2f"]
@@ -202,7 +203,7 @@ def _pairs(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.in
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LevelTransition(Prediction):
+class LevelTransition(UnsettledLevels):
     r"""A softmax over the finest level, and the image's own matrix of transitions from each level to the one above.
 
     .. math:: \log p^{(k)}_i = \operatorname{LSE}_j \big(\log T^{(k)}_{ij} + \log p^{(k+1)}_j\big), \qquad
@@ -253,10 +254,6 @@ class LevelTransition(Prediction):
         return transition_layout(self.taxonomy, self.levels, self.order, self.rank, self.transition_logits.device)
 
     @property
-    def coherence(self) -> Coherence:
-        return Coherence.MONOTONE
-
-    @property
     def logits(self) -> Float[Tensor, "*batch out"]:
         return self.transition_logits
 
@@ -264,28 +261,7 @@ class LevelTransition(Prediction):
     def logit_nodes(self) -> Int[Tensor, "out role"]:
         return torch.tensor(self.layout.logit_nodes, device=self.device)
 
-    @property
-    def scored_nodes(self) -> Int[Tensor, " score"]:
-        return self._settled.scored_nodes
-
-    @cached_property
-    def scores(self) -> Float[Tensor, "*batch node"]:
-        """Log-probabilities of the levels at every node, the shallowest of several."""
-        return self._settled.scores
-
-    @cached_property
-    def log_prob(self) -> Float[Tensor, "*batch node"]:
-        return self._settled.log_prob
-
-    def level_log_prob(self, level: int) -> LevelLogProb:
-        return self._settled.level_log_prob(level)
-
-    def settled(self) -> LevelSoftmax:
-        """The log-probabilities of the levels alone, without the transitions."""
-        return self._settled
-
-    @cached_property
-    def _settled(self) -> LevelSoftmax:
+    def _settle(self) -> LevelSoftmax:
         by_level = self.layout.walk(self._rows).log_prob
         levels = torch.cat([by_level[level] for level in self.levels] or [self._rows], dim=-1)
         return LevelSoftmax(self.taxonomy, levels.reshape(*self.batch_shape, levels.shape[-1]), self.levels)
