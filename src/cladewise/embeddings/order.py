@@ -58,7 +58,7 @@ class Order(Geometry):
         return vectors
 
     def optimizer(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
-        return torch.optim.Adam([vectors], lr=lr)
+        return torch.optim.Adam([vectors], lr=lr, fused=True)  # one pass over all vectors
 
     def descent(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
         return torch.optim.SGD([vectors], lr=lr)
