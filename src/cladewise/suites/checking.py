@@ -84,6 +84,8 @@ def _check_variant(suite: Suite, variant: Variant, at: str) -> None:
         raise InputError("a name that is no method's", repr(variant.name), at=at)
     if suite.variant(variant.name) is not variant:
         raise InputError("a name of its own for every [[variant]]", f"{variant.name!r} twice", at=at)
+    if variant.seeds < 0:
+        raise InputError("0 or more seeds", variant.seeds, at=at)
     _check_training(variant.training, f"{at} training")
     settings(BackboneConfig, {**suite.backbone, **variant.backbone}, at=f"{at} backbone")
     settings(AblationConfig, variant.ablation, at=f"{at} ablation")

@@ -137,7 +137,7 @@ class _Benchmark:
                 self.out / "runs" / f"{folder_name(method)}-{seed}",
             )
             for method in self.suite.methods
-            for seed in range(self.suite.seeds)
+            for seed in range(self.suite.seeds_of(method))
         ]
         task = self.shown.add_task(f"{self.data.name}: runs", total=0)
         impossible = [line for _, lines in self._carried_out(train_and_evaluate, jobs, task) for line in lines]

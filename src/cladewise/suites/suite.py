@@ -118,6 +118,7 @@ class Variant:
         tree: Whether tables have it scored in the true tree, or in the one that its network knows.
         settings: The method or variant whose chosen learning rate and options it takes: its plain method by default;
             its own name to be searched by itself.
+        seeds: Runs of it at most, where it takes long; as many as the suite says by default.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Variant:
     training: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     tree: Tree = "true"
     settings: str = ""
+    seeds: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -185,6 +187,10 @@ class Suite:
         """The label whose chosen learning rate and options another takes; itself where it is searched."""
         variant = self.variant(label)
         return variant.settings or variant.method
+
+    def seeds_of(self, label: str) -> int:
+        """How many runs a method has."""
+        return min(self.seeds, self.variant(label).seeds or self.seeds)
 
     @property
     def searched(self) -> tuple[str, ...]:

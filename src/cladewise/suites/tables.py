@@ -86,6 +86,10 @@ def as_markdown(suite: Suite, table: TableEntry, rows: Sequence[Row]) -> str:
     shares = [_title(name) for name in table.columns if column_text(name).is_share]
     note = f"Mean ± standard deviation of {seeds} seeds" if seeds > 1 else "One seed"
     lines.append(f"\n{note}{f'; {chr(44).join(shares)} in percent'.replace(',', ', ') if shares else ''}.")
+    runs = {row.method: max(spread.count for spread in row.values.values()) for row in rows if row.values}
+    for count in sorted(set(runs.values()) - {seeds}):
+        fewer = ", ".join(f"`{method}`" for method, its in runs.items() if its == count)
+        lines.append(f"\nOf {count} seed{'s' if count > 1 else ''}: {fewer}.")
     own = [f"`{label}`" for label in suite.methods_of(table) if suite.variant(label).tree == "own"]
     if own:
         lines.append(f"\nScored in the tree that the network knows: {', '.join(own)}.")
