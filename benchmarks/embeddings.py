@@ -3,11 +3,13 @@
 ``toy`` trains on the closure of regular trees (4 levels that branch by 3; 3 that branch by 7; 4 by 4), less the few
 edges that choose the epoch, and prints how well the energies tell all of it, over all ordered pairs. ``hypernyms``
 trains on the edges of a tree and shares of its closure, and prints the F1 of hypernym prediction on the edges held out.
-``runs`` prints the reconstruction of the label tree by runs that were trained with images.
+``epoch`` times one epoch, the evaluation at its end included, on a tree of the level sizes of iNat18 with half of its
+closure. ``runs`` prints the reconstruction of the label tree by runs that were trained with images.
 
     python benchmarks/embeddings.py toy
     python benchmarks/embeddings.py hypernyms classes.csv --closures 0 0.1 0.25 0.5 --dim 10 --seeds 3
     python benchmarks/embeddings.py hypernyms /usr/share/wordnet --under mammal --epochs 100
+    python benchmarks/embeddings.py epoch --dim 100
     python benchmarks/embeddings.py runs runs/cones-grocery/runs/*
 """
 
@@ -27,6 +29,7 @@ from rich.table import Table
 
 from cladewise import Taxonomy, datasets, embeddings
 from cladewise.embeddings import HypernymTask, LabelSpace, reconstruction, split_edges
+from losses import LEVEL_SIZES, synthetic_tree
 
 GEOMETRIES = ("order", "euclidean", "hyperbolic")
 TOYS = ((4, 3), (3, 7), (4, 4))
@@ -105,6 +108,19 @@ def hypernyms(options: argparse.Namespace) -> Table:
     return table
 
 
+def epoch(options: argparse.Namespace) -> Table:
+    tree = synthetic_tree(LEVEL_SIZES["inat18"])
+    table = Table("geometry", "s of a processor", "relative", title=f"An epoch; {tree.num_nodes - 1:,} labels")
+    options.epochs, first = 1, 0.0
+    for geometry in options.geometries:
+        begun = time.process_time()
+        trained(tree, geometry, 0, options, closure=0.5)
+        seconds = time.process_time() - begun
+        first = first or seconds
+        table.add_row(geometry, f"{seconds:.0f}", f"{seconds / first:.2f}")
+    return table
+
+
 def runs(options: argparse.Namespace) -> Table:
     from cladewise.engine import Run, RunSpace
 
@@ -121,7 +137,7 @@ def main() -> None:
     kinds = parser.add_subparsers(required=True)
     training = argparse.ArgumentParser(add_help=False)
     training.add_argument("--geometries", nargs="+", default=GEOMETRIES)
-    training.add_argument("--dim", type=int, default=None, help="2 for toy, 10 for hypernyms")
+    training.add_argument("--dim", type=int, default=None, help="2 for toy, 10 for hypernyms, 100 for epoch")
     training.add_argument("--epochs", type=int, default=200)
     training.add_argument("--margin", type=float, default=1.0)
     training.add_argument("--lr", type=float, default=0.01)
@@ -136,6 +152,8 @@ def main() -> None:
     kind.add_argument("--under", help="only the part under this label")
     kind.add_argument("--closures", type=float, nargs="+", default=[0.0, 0.1, 0.25, 0.5])
     kind.set_defaults(work=hypernyms, usual_dim=10)
+    kind = kinds.add_parser("epoch", parents=[training])
+    kind.set_defaults(work=epoch, usual_dim=100)
     kind = kinds.add_parser("runs")
     kind.add_argument("folders", nargs="+", type=Path)
     kind.set_defaults(work=runs, usual_dim=None, dim=None)
