@@ -56,6 +56,12 @@ def test_labels_that_say_nothing_of_a_level_are_left_out() -> None:
     assert (fine.images, fine.purity, fine.silhouette) == (1, None, None)
 
 
+def test_where_every_image_is_alone_in_its_class_there_is_nothing_to_tell() -> None:
+    coarse, fine = overlap_by_level(torch.eye(4), torch.tensor([2, 3, 5, 6]), TREE)
+    assert (fine.images, fine.classes, fine.purity, fine.chance, fine.silhouette) == (4, 4, None, None, None)
+    assert coarse.purity is not None
+
+
 @pytest.fixture(scope="module")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder, random = tmp_path_factory.mktemp("colours"), np.random.default_rng(0)

@@ -26,10 +26,10 @@ class Overlap:
         level: Name of the level.
         images: Images whose label says something about it.
         classes: Classes that they are of.
-        purity: Mean share of an image's nearest neighbours that are of its class.
+        purity: Mean share of an image's nearest neighbours that are of its class; none where no two images are of one.
         chance: What that would be if neighbours were drawn at random.
         silhouette: Mean over the images of how much nearer their own class is than the nearest other, in [-1, 1]; none
-            where there is one class or no two images of one.
+            there as well, and where there is one class.
     """
 
     level: str
@@ -71,7 +71,7 @@ def overlap_by_level(
         _, counts = labels.unique(return_counts=True)
         purity = chance = silhouette = None
         number = len(labels)
-        if number > 1:
+        if len(counts) < number:  # else none has another of its class to be near to
             purity = float(neighbour_purity(part, labels, neighbours))
             chance = float((counts * (counts - 1)).sum() / (number * (number - 1)))
         if 2 <= len(counts) < number:
