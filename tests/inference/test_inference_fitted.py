@@ -129,7 +129,7 @@ def test_restraint_weights_are_the_papers() -> None:
 def test_it_learns_what_diffusion_cannot(form: str) -> None:
     taxonomy = Taxonomy.from_paths([(f"g{i // 3}", f"s{i}") for i in range(12)])
     (train, target), (test, wanted) = noisy(taxonomy, 600), noisy(taxonomy, 300, seed=1)
-    rule = inference.make("differentiable-diffusion", form=form, radius=4, epochs=30, learning_rate=0.05)
+    rule = inference.make("differentiable-diffusion", form=form, radius=4, epochs=60)
     assert isinstance(rule, Fittable)
     fitted = rule.fit(train, target)
 
@@ -141,6 +141,19 @@ def test_it_learns_what_diffusion_cannot(form: str) -> None:
     assert fitted.matrix is not None  # type: ignore[attr-defined]
     assert fitted.matrix.equal(again.matrix)  # type: ignore[attr-defined]
     assert fitted.handle == rule.handle  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("scale", [1.0, 20.0])
+def test_a_step_moves_scores_by_as_much_whatever_their_scale(scale: float) -> None:
+    taxonomy = Taxonomy.from_paths([(f"g{i // 3}", f"s{i}") for i in range(12)])
+    prediction, target = noisy(taxonomy, 600)
+    scores = LevelSoftmax(taxonomy, scale * prediction.logits)
+    start = DifferentiableDiffusion(epochs=0).fit(scores, target).matrix
+    after = DifferentiableDiffusion(epochs=1, learning_rate=0.3).fit(scores, target).matrix  # one batch, one step
+    assert start is not None
+    assert after is not None
+    most_that_an_image_moves = (after - start).abs().max() * scores.logits.abs().sum(-1).mean()
+    assert float(most_that_an_image_moves) == pytest.approx(0.3, rel=1e-3)
 
 
 def test_it_is_never_worse_than_diffusion_on_what_is_held_out() -> None:

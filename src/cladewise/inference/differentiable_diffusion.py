@@ -66,7 +66,8 @@ class DifferentiableDiffusion(Inference):
         levels: Levels whose scores are used.
         shift: ``"none"``, or ``"level-min"`` to subtract the lowest score of each level.
         restraint: Factor on the paper's weights of the restraint; 0 leaves it out.
-        learning_rate: Of Adam.
+        learning_rate: Nats by which a step of Adam moves the score of a leaf at most, the mean over the images: what is
+            right for cosines is then right for logits.
         batch_size: Images a step.
         epochs: Passes over the images at most.
         patience: Epochs without improvement before it stops.
@@ -83,7 +84,7 @@ class DifferentiableDiffusion(Inference):
         >>> from cladewise import Taxonomy
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
         >>> scores = LeafSoftmax(t, torch.eye(3).repeat(10, 1))
-        >>> rule = DifferentiableDiffusion(epochs=20, learning_rate=0.1).fit(scores, torch.tensor([2, 3, 5]).repeat(10))
+        >>> rule = DifferentiableDiffusion(epochs=20).fit(scores, torch.tensor([2, 3, 5]).repeat(10))
         >>> rule.matrix.shape, bool((rule(scores).leaf_logits.argmax(-1) == scores.leaf_logits.argmax(-1)).all())
         (torch.Size([3, 3]), True)
 
@@ -101,7 +102,7 @@ class DifferentiableDiffusion(Inference):
     levels: str = "all"
     shift: Shift = "none"
     restraint: float = 1.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 0.3
     batch_size: int = 1024
     epochs: int = 100
     patience: int = 3
@@ -191,7 +192,7 @@ class DifferentiableDiffusion(Inference):
         if not matrix.numel():  # a tree of one node: nothing to learn
             return matrix
         matrix.requires_grad_()
-        adam = torch.optim.Adam([matrix], lr=self.learning_rate)
+        adam = torch.optim.Adam([matrix], lr=self.learning_rate / self._reach(prediction, sources, leaf_map))
         best, least, since = matrix.detach().clone(), held_out_loss(matrix), 0
         with _late_bar(self.name, self.epochs) as advance:
             for _ in range(self.epochs):
@@ -226,10 +227,21 @@ class DifferentiableDiffusion(Inference):
         )
         return once(taxonomy, key, lambda: NeighbourMap.within(self.radius, taxonomy, nodes, most))
 
-    def _leaf_scores(self, prediction: Prediction, sources: Sources, leaf_map: LeafMap, matrix: Tensor) -> Tensor:
+    def _reach(self, prediction: Prediction, sources: Sources, leaf_map: LeafMap) -> float:
+        """By how much the score of a leaf changes at most if every entry of the matrix does by 1; the images' mean."""
+        total, ones = 0.0, torch.ones(leaf_map.shape, device=prediction.device)
+        with torch.no_grad():
+            for rows in torch.arange(len(prediction.logits), device=prediction.device).split(self.batch_size):
+                values = self._values(prediction[rows], sources).abs()
+                total += float(leaf_map(values, ones.to(values.dtype)).double().mean(-1).sum())
+        return max(total / len(prediction.logits), torch.finfo(torch.float32).tiny)
+
+    def _values(self, prediction: Prediction, sources: Sources) -> Tensor:
         raw = sources.raw(prediction)
-        absent = raw == -torch.inf
-        values = sources.footed(raw, sources.shift(self.shift, 0, absent))
+        return sources.footed(raw, sources.shift(self.shift, 0, raw == -torch.inf))
+
+    def _leaf_scores(self, prediction: Prediction, sources: Sources, leaf_map: LeafMap, matrix: Tensor) -> Tensor:
+        absent, values = sources.raw(prediction) == -torch.inf, self._values(prediction, sources)
         scores = leaf_map(values, matrix.to(values.device, values.dtype))
         if not bool(absent.any()):
             return scores
