@@ -232,16 +232,18 @@ class DifferentiableDiffusion(Inference):
         total, ones = 0.0, torch.ones(leaf_map.shape, device=prediction.device)
         with torch.no_grad():
             for rows in torch.arange(len(prediction.logits), device=prediction.device).split(self.batch_size):
-                values = self._values(prediction[rows], sources).abs()
-                total += float(leaf_map(values, ones.to(values.dtype)).double().mean(-1).sum())
+                values, _ = self._values(prediction[rows], sources)
+                total += float(leaf_map(values.abs(), ones.to(values.dtype)).double().mean(-1).sum())
         return max(total / len(prediction.logits), torch.finfo(torch.float32).tiny)
 
-    def _values(self, prediction: Prediction, sources: Sources) -> Tensor:
+    def _values(self, prediction: Prediction, sources: Sources) -> tuple[Tensor, Tensor]:
+        """What the map takes, and which scores are absent."""
         raw = sources.raw(prediction)
-        return sources.footed(raw, sources.shift(self.shift, 0, raw == -torch.inf))
+        absent = raw == -torch.inf
+        return sources.footed(raw, sources.shift(self.shift, 0, absent)), absent
 
     def _leaf_scores(self, prediction: Prediction, sources: Sources, leaf_map: LeafMap, matrix: Tensor) -> Tensor:
-        absent, values = sources.raw(prediction) == -torch.inf, self._values(prediction, sources)
+        values, absent = self._values(prediction, sources)
         scores = leaf_map(values, matrix.to(values.device, values.dtype))
         if not bool(absent.any()):
             return scores
