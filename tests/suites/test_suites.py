@@ -346,6 +346,7 @@ name = "own rate"
 method = "flat-softmax"
 training = { epochs = 1 }
 settings = "own rate"
+share = 0.5
 
 [[variant]]
 name = "the same in the true tree"
@@ -413,6 +414,13 @@ def test_variants_of_methods_from_start_to_end(here: Path) -> None:
     assert float(rows["w/ random"]["seconds"]) == pytest.approx(statistics.mean(each["seconds"] for each in took))
     assert (rows["w/ random"]["leaf_top1_seeds"], rows["noisy, 32 px"]["leaf_top1_seeds"]) == ("2", "1")
     assert int(float(rows["noisy, 32 px"]["images_seen"])) * 2 == int(float(rows["w/ random"]["images_seen"]))
+    own_rate, whole = (
+        tomllib.loads((folder / "runs" / f"{name}-0" / "config.toml").read_text())["data"]
+        for name in ("own-rate", "flat-softmax")
+    )
+    assert [step["into"] for step in own_rate["held_out"]] == ["unused"]
+    assert "held_out" not in whole
+    assert float(rows["own rate"]["images_seen"]) * 4 == float(rows["w/ random"]["images_seen"])  # half, and one epoch
     text = (folder / "ablations.md").read_text()
     assert "| method | L-Top1 | Accuracy at level_1 | Seconds | Peak MB | Images seen |" in text
     assert "Scored in the tree that the network knows: `w/ random`." in text
@@ -457,6 +465,7 @@ VARIANT_MISTAKES = {
         "a tree to score in: true or own, but got 'mine' at .* variant w/ random",
     ),
     "seeds": ("seeds = 1", "seeds = -1", "0 or more seeds, but got -1 at .* variant noisy, 32 px"),
+    "part": ("share = 0.5", "share = 0", "a share of the images in \\(0, 1\\], but got 0 at .* variant own rate"),
     "whose": ('settings = "own rate"', 'settings = "hxe"', "settings of flat-softmax, with .*but got 'hxe'"),
     "chain": (
         'settings = "own rate"',

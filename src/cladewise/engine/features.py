@@ -231,7 +231,8 @@ def _encode(
         torch.inference_mode(),
         torch.autocast(device.type, dtype=_AUTOCAST.get(precision), enabled=precision in _AUTOCAST),
     ):
-        # channels last: convolutions run a quarter faster so, on CPUs too
-        flat = images.flatten(0, -4).to(device, non_blocking=True, memory_format=torch.channels_last)
-        features = backbone(flat).float().cpu()
+        # channels last: convolutions run a quarter faster so, on CPUs too; views in turn, or memory grows with them
+        parts = images.flatten(0, -4).split(len(images))
+        flat = (part.to(device, non_blocking=True, memory_format=torch.channels_last) for part in parts)
+        features = torch.cat([backbone(part).float().cpu() for part in flat])
     return features.unflatten(0, images.shape[:-3]).numpy()

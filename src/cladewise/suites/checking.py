@@ -86,6 +86,8 @@ def _check_variant(suite: Suite, variant: Variant, at: str) -> None:
         raise InputError("a name of its own for every [[variant]]", f"{variant.name!r} twice", at=at)
     if variant.seeds < 0:
         raise InputError("0 or more seeds", variant.seeds, at=at)
+    if not 0 < variant.share <= 1:
+        raise InputError("a share of the images in (0, 1]", variant.share, at=at)
     _check_training(variant.training, f"{at} training")
     settings(BackboneConfig, {**suite.backbone, **variant.backbone}, at=f"{at} backbone")
     settings(AblationConfig, variant.ablation, at=f"{at} ablation")

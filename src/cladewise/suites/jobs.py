@@ -31,8 +31,8 @@ from cladewise.suites.suite import OWN, DataEntry, Suite
 
 Result = TypeVar("Result")
 
-SEARCH = "search"
-"""The split that settings are chosen on."""
+SEARCH, UNUSED = "search", "unused"
+"""The split that settings are chosen on, and that of training images which a variant does without."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Job:
     def train(self, dataset: Dataset) -> engine.Run:
         """The run of the folder, trained if it is not finished."""
         variant = self.suite.variant(self.method)
+        dataset = with_share(dataset, self.data.train, variant.share, self.seed)
         name, fixed = parse_spec(methods.available(), "method", variant.method)
         backbone = {**self.suite.backbone, **variant.backbone}
         training = {**self.suite.training, **variant.training}
@@ -155,7 +156,16 @@ def check_variants(suite: Suite, data: DataEntry) -> None:
         config = RunConfig(data={}, method=variant.method, ablation=ablation, training=split)
         with within(f"variant {variant.name}, {data.name}"):
             altered_tree(dataset.taxonomy, config)
-            relabelled(dataset, config)
+            relabelled(with_share(dataset, data.train, variant.share, seed=0), config)
+
+
+def with_share(dataset: Dataset, split: str, share: float, seed: int) -> Dataset:
+    """The data with a stratified share of a split's images; the others make a split of their own.
+
+    Raises:
+        InputError: There is no such split, or it is several.
+    """
+    return dataset if share == 1 else datasets.hold_out(dataset, split, 1 - share, seed, into=UNUSED)
 
 
 def _is_done(run: engine.Run, split: str, infer: str, decide: str, *, tree: Tree) -> bool:

@@ -118,6 +118,7 @@ class Variant:
         tree: Whether tables have it scored in the true tree, or in the one that its network knows.
         settings: The method or variant whose chosen learning rate and options it takes: its plain method by default;
             its own name to be searched by itself.
+        share: Share of the training images that it has, as many of each label as there are; drawn anew for every seed.
         seeds: Runs of it at most, where it takes long; as many as the suite says by default.
     """
 
@@ -128,6 +129,7 @@ class Variant:
     training: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     tree: Tree = "true"
     settings: str = ""
+    share: float = 1.0
     seeds: int = 0
 
 
