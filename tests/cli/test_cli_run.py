@@ -60,7 +60,7 @@ def test_evaluate_by_few_shot_episodes(here: Any, run: str) -> None:
     assert code == 0, err
     found = json.loads(Path(run, "few_shot/train-3-way-1-shot-0-views.json").read_text())
     assert f"{100 * found['accuracy']:.2f} ±" in out
-    assert "intra-class, 1-shot-0-views" in out
+    assert "intra-class, 1-shot, 0 views" in out
     assert "2 coarse classes have several fine ones" in err
     code, _, err = here("evaluate", run, *few, "--decision", "leaf")
     assert (code, "Expected no rules, recalls or tree with --protocol few-shot" in err) == (2, True)

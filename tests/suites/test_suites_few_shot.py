@@ -99,7 +99,7 @@ def test_every_run_has_its_episodes_and_the_table_their_means(folder: Path) -> N
         assert float(rows[name]["2-way-1-shot-0-views"]) == pytest.approx(np.mean(accuracy))
         assert rows[name]["2-way-1-shot-0-views_seeds"] == "2"
     text = (out / "few-shot.md").read_text()
-    assert "| method | 2-way, 1-shot-0-views | intra-class, 1-shot-0-views-in-1 |" in text
+    assert "| method | 2-way, 1-shot, 0 views | intra-class in 1, 1-shot, 0 views |" in text
     assert "Mean ± standard deviation of 2 seeds, in percent." in text
     assert "Episodes: 5, 5" in text
     assert 'id="few-shot"' in (out / "report.html").read_text()

@@ -67,14 +67,13 @@ class FewShot:
 
         Results of one kind can be compared; a newer one takes the place of an older.
         """
-        ways = f"{self.ways}-way" if self.ways != "intra" else "intra-class"
-        more = [
-            *(["encoder"] if self.space == "encoder" else []),
-            *(["apart"] if self.apart else []),
-            *([] if self.support_views == SUPPORT_VIEWS else [f"{self.support_views}-views"]),
-            *([f"in-{self.coarse_level}"] if self.coarse_level and self.ways == "intra" else []),
-        ]
-        return "-".join([ways, f"{self.shots}-shot", *more])
+        return "-".join([self._ways, f"{self.shots}-shot", *self._unusual, *(f"in-{level}" for level in self._inside)])
+
+    @property
+    def title(self) -> str:
+        """The kind as words."""
+        ways = " in ".join([self._ways, *self._inside])
+        return ", ".join([ways, f"{self.shots}-shot", *self._unusual]).replace("-views", " views")
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -89,9 +88,22 @@ class FewShot:
         return tuple(found)
 
     @property
-    def title(self) -> str:
-        """The kind as words."""
-        return self.kind.replace("-way-", "-way, ").replace("intra-class-", "intra-class, ")
+    def _ways(self) -> str:
+        return f"{self.ways}-way" if self.ways != "intra" else "intra-class"
+
+    @property
+    def _inside(self) -> tuple[str, ...]:
+        """The level of the coarse classes, where it was named and matters."""
+        return (self.coarse_level,) if self.coarse_level and self.ways == "intra" else ()
+
+    @property
+    def _unusual(self) -> tuple[str, ...]:
+        """What is other than published."""
+        return (
+            *(["encoder"] if self.space == "encoder" else []),
+            *(["apart"] if self.apart else []),
+            *([] if self.support_views == SUPPORT_VIEWS else [f"{self.support_views}-views"]),
+        )
 
 
 def write_few_shot(folder: Path, result: FewShot) -> Path:
