@@ -125,6 +125,10 @@ class DecodedRows:
         )
 
 
+SEED_OF_VIEWS = 0
+"""Cached views are part of the data: runs with other seeds draw from the same ones, which are computed once."""
+
+
 def rows_of(
     config: RunConfig,
     dataset: Dataset,
@@ -151,7 +155,7 @@ def rows_of(
         backbone,
         views=cached or 1,
         augment=cached is not None,
-        seed=config.seed,
+        seed=SEED_OF_VIEWS,
         workers=None if config.training.workers < 0 else config.training.workers,
         device=device,
         progress=progress,
