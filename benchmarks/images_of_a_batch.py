@@ -1,8 +1,8 @@
 """What losses cost that compare all images of a batch, in time and memory, beside one product of its vectors.
 
-The unit of a time is forward and backward of ``X Xᵀ`` in the same process: the similarities alone. The twin of each loss
-holds every pair and is differentiated automatically. Every measurement runs in a process of its own, so that peaks do
-not mix, and a peak is what the step takes beyond the vectors. Cases take turns; figures are medians over the turns.
+The unit of a time is forward and backward of ``X Xᵀ`` in the same process: the similarities alone. The twin of each
+loss holds every pair and is differentiated automatically. Every measurement runs in a process of its own, so that peaks
+do not mix, and a peak is what the step takes beyond the vectors. Cases take turns; figures are medians over the turns.
 
     python benchmarks/images_of_a_batch.py --turns 5
 """

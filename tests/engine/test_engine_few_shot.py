@@ -55,6 +55,14 @@ def test_all_ways_and_inside_a_coarse_class(probe: Run) -> None:
     assert coarser.mean_ways > 2  # three below cold
 
 
+def test_several_kinds_are_what_each_is_alone(probe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = (3, "all", "intra")
+    alone = [cw.fewshot.evaluate(probe, ways=each, **EPISODES) for each in ways]
+    assert cw.fewshot.evaluate_all(probe, ways=ways, **EPISODES) == alone
+    monkeypatch.setattr("cladewise.fewshot.protocol.represent", None)  # what is kept needs no images
+    assert cw.fewshot.evaluate_all(probe, ways=ways, reuse=True, **EPISODES) == alone
+
+
 def test_the_space_is_the_heads_own_or_the_encoders(probe: Run, colours: Dataset) -> None:
     rows = colours.indices("train")
     own, encoder = (represent(probe, colours, rows, space=s, progress=False) for s in ("own", "encoder"))

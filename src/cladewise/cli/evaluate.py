@@ -150,7 +150,7 @@ def _by_episodes(runs: list[Path], split: str, ways: list[str], given: dict[str,
 
     from cladewise import fewshot
 
-    found = {run: [fewshot.evaluate(run, ways=each, split=split, **given) for each in ways] for run in runs}
+    found = {run: fewshot.evaluate_all(run, ways=ways, split=split, **given) for run in runs}
     table = Table("episodes", title=f"{split}: accuracy in %, ± 95%", title_justify="left")
     for run in runs:
         table.add_column(run.name, justify="right")

@@ -2,7 +2,7 @@
 
 from cladewise.fewshot.episodes import Episode, Pool, draw, make_pool
 from cladewise.fewshot.logistic import LogisticRegressions, fit_logistic
-from cladewise.fewshot.protocol import episode_accuracy, evaluate
+from cladewise.fewshot.protocol import episode_accuracy, evaluate, evaluate_all
 
 __all__ = [
     "Episode",
@@ -11,6 +11,7 @@ __all__ = [
     "draw",
     "episode_accuracy",
     "evaluate",
+    "evaluate_all",
     "fit_logistic",
     "make_pool",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from cladewise.datasets.relabelling import coarser_nodes
 from cladewise.engine import Run
 from cladewise.engine.representing import Space, represent
 from cladewise.errors import InputError
-from cladewise.fewshot.episodes import ALL, Episode, by_shape, check_ways, draw, make_pool
+from cladewise.fewshot.episodes import ALL, INTRA, Episode, Pool, by_shape, check_ways, draw, make_pool
 from cladewise.fewshot.logistic import fit_logistic
 from cladewise.progress import bar
 from cladewise.records.few_shot import SUPPORT_VIEWS, FewShot, read_few_shot, write_few_shot
@@ -30,10 +30,10 @@ NUMBERS_AT_ONCE = 1 << 24
 """Episodes are computed together while they have no more numbers than this, 64 MB in single precision."""
 
 
-def evaluate(
+def evaluate_all(
     run: Run | str | Path,
     *,
-    ways: int | str = 5,
+    ways: Sequence[int | str] = (5, ALL, INTRA),
     shots: int = 1,
     episodes: int | None = None,
     queries: int = 15,
@@ -47,16 +47,18 @@ def evaluate(
     seed: int = 0,
     reuse: bool = False,
     progress: bool = True,
-) -> FewShot:
-    r"""Evaluate what a run sees in images by few-shot episodes, and keep the result in its folder.
+) -> list[FewShot]:
+    r"""Evaluate what a run sees in images by few-shot episodes, and keep the results in its folder.
 
     An episode draws fine classes (the leaves of the true tree, whatever labels the run was trained on), images of each
     to learn from, and others to ask about. A logistic regression on normalised vectors learns the former. The result
-    is the mean accuracy over the episodes with :math:`1.96\,\mathrm{sd}/\sqrt{\text{episodes}}`.
+    is the mean accuracy over the episodes with :math:`1.96\,\mathrm{sd}/\sqrt{\text{episodes}}`. The network sees every
+    image once, for all kinds of episodes.
 
     Args:
         run: A run, or its folder.
-        ways: Classes of an episode: a number; ``"all"`` of them; or ``"intra"``: up to five of one coarse class.
+        ways: Kinds of episodes, a result each, by their classes: a number; ``"all"`` of them; or ``"intra"``: up to
+            five of one coarse class.
         shots: Images of each class to learn from.
         episodes: How many; by default 1,000, or 100 of all classes.
         queries: Most images of each class to ask about; a class with fewer gives what it has, ``available - shots``.
@@ -70,7 +72,7 @@ def evaluate(
         inverse_penalty: C of the logistic regression.
         data: Other data than the run's, with the same taxonomy.
         seed: Seed of the episodes and of the copies.
-        reuse: Return the result that the folder holds, if it is of these very settings and weights.
+        reuse: Return results that the folder holds, where they are of these very settings and weights.
         progress: Show progress bars.
 
     Raises:
@@ -81,71 +83,120 @@ def evaluate(
         training augmentation, scikit-learn's logistic regression with C = 1 on normalised features.
     """
     opened = run if isinstance(run, Run) else Run.open(run)
-    ways = str(ways)
-    check_ways(ways)
-    wanted = (EPISODES_OF_ALL if ways == ALL else EPISODES) if episodes is None else episodes
-    for name, value, least in (
-        ("shots", shots, 1),
-        ("episodes", wanted, 2),
-        ("queries", queries, 1),
-        ("support_views", support_views, 0),
-    ):
-        if value < least:
-            raise InputError(f"{name} of at least {least}", value)
-    if space not in ("own", "encoder"):
-        raise InputError("a space: own or encoder", repr(space))
     dataset = data if data is not None else opened.dataset
-    taxonomy = opened.taxonomy
-    if dataset.taxonomy != taxonomy:
+    if dataset.taxonomy != opened.taxonomy:
         raise InputError("data with the run's taxonomy", f"{dataset.taxonomy}", at=dataset.name)
     level = opened.config.ablation.coarse_level if coarse_level is None else coarse_level
-    settings: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "split": split,
-        "ways": ways,
         "shots": shots,
         "queries": queries,
-        "episodes": wanted,
         "seed": seed,
         "support_views": support_views,
         "space": space,
         "apart": apart,
         "coarse_level": level,
         "model": opened.model_hash,
-        "fingerprint": taxonomy.fingerprint,
+        "fingerprint": opened.taxonomy.fingerprint,
     }
-    if reuse and (kept := _kept(opened, settings)) is not None:
-        return kept
+    kinds = [
+        {**shared, "ways": each, "episodes": _usual_number(each) if episodes is None else episodes}
+        for each in map(str, ways)
+    ]
+    _check(kinds)
+    results = [_kept(opened, kind) if reuse else None for kind in kinds]
+    if None not in results:
+        return [result for result in results if result is not None]
     plain = represent(opened, dataset, dataset.indices(split), space=space, progress=progress)
     pool = make_pool(
-        taxonomy,
+        opened.taxonomy,
         dataset.nodes[plain.index],
-        coarse=coarser_nodes(taxonomy, level),
+        coarse=coarser_nodes(opened.taxonomy, level),
         shots=shots,
         places=_top_folders([str(dataset.paths[i]) for i in plain.index.tolist()]) if apart else None,
     )
-    drawn = [draw(pool, ways, shots=shots, queries=queries, seed=seed, number=number) for number in range(wanted)]
+    drawn = [
+        [draw(pool, kind["ways"], shots=shots, queries=queries, seed=seed, number=k) for k in range(kind["episodes"])]
+        for kind in kinds
+    ]
     support = plain.vectors
     if support_views:
-        used = np.unique(np.concatenate([episode.support.ravel() for episode in drawn]))
+        used = np.unique(np.concatenate([episode.support.ravel() for of_kind in drawn for episode in of_kind]))
         copies = represent(
             opened, dataset, plain.index[used], space=space, views=support_views, seed=seed, progress=progress
         )
         support = copies.vectors.new_zeros(len(plain.index), *copies.vectors.shape[1:])
         support[torch.from_numpy(used)] = copies.vectors
-    accuracy = episode_accuracy(support, plain.vectors[:, 0], drawn, inverse_penalty=inverse_penalty, progress=progress)
-    fewest = min(int(np.bincount(e.answer, minlength=e.classes.size).min()) for e in drawn)
-    result = FewShot(
-        **settings,
+    found: list[FewShot] = []
+    for kind, of_kind, kept in zip(kinds, drawn, results, strict=True):
+        if kept is None:
+            accuracy = episode_accuracy(
+                support, plain.vectors[:, 0], of_kind, inverse_penalty=inverse_penalty, progress=progress
+            )
+            kept = _result(kind, pool, of_kind, accuracy)
+            write_few_shot(opened.folder.few_shot, kept)
+        found.append(kept)
+    return found
+
+
+class Options(TypedDict, total=False):
+    """What :func:`evaluate` takes as :func:`evaluate_all` does."""
+
+    shots: int
+    episodes: int | None
+    queries: int
+    split: str
+    support_views: int
+    space: Space
+    apart: bool
+    coarse_level: str | None
+    inverse_penalty: float
+    data: Dataset | None
+    seed: int
+    reuse: bool
+    progress: bool
+
+
+def evaluate(run: Run | str | Path, *, ways: int | str = 5, **options: Unpack[Options]) -> FewShot:
+    """Evaluate what a run sees in images by few-shot episodes of one kind, and keep the result in its folder.
+
+    Args:
+        run: A run, or its folder.
+        ways: Classes of an episode: a number; ``"all"`` of them; or ``"intra"``: up to five of one coarse class.
+        **options: As those of :func:`evaluate_all`.
+
+    Raises:
+        InputError: An option is out of its range, or the split has too few classes or images.
+    """
+    return evaluate_all(run, ways=[ways], **options)[0]
+
+
+def _usual_number(ways: str) -> int:
+    return EPISODES_OF_ALL if ways == ALL else EPISODES
+
+
+def _check(kinds: Sequence[Mapping[str, Any]]) -> None:
+    for kind in kinds:
+        check_ways(kind["ways"])
+        for name, least in (("shots", 1), ("episodes", 2), ("queries", 1), ("support_views", 0)):
+            if kind[name] < least:
+                raise InputError(f"{name} of at least {least}", kind[name])
+        if kind["space"] not in ("own", "encoder"):
+            raise InputError("a space: own or encoder", repr(kind["space"]))
+
+
+def _result(kind: Mapping[str, Any], pool: Pool, episodes: Sequence[Episode], accuracy: NDArray[np.float64]) -> FewShot:
+    fewest = min(int(np.bincount(episode.answer, minlength=episode.classes.size).min()) for episode in episodes)
+    return FewShot(
+        **kind,
         accuracy=float(accuracy.mean()),
-        half_width=float(1.96 * accuracy.std(ddof=1) / wanted**0.5),
+        half_width=float(1.96 * accuracy.std(ddof=1) / len(episodes) ** 0.5),
         num_classes=pool.classes.size,
         num_families=len(pool.families),
         left_out=pool.left_out.size,
         fewest_queries=fewest,
-        mean_ways=float(np.mean([episode.classes.size for episode in drawn])),
+        mean_ways=float(np.mean([episode.classes.size for episode in episodes])),
     )
-    write_few_shot(opened.folder.few_shot, result)
-    return result
 
 
 def _kept(run: Run, settings: Mapping[str, Any]) -> FewShot | None:

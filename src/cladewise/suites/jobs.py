@@ -131,9 +131,11 @@ def train_and_evaluate(job: Job) -> list[str]:
 def few_shot_results(suite: Suite, run: engine.Run, split: str) -> list[FewShot]:
     """Every few-shot evaluation that the suite wants of a run, made where it is not there yet."""
     return [
-        fewshot.evaluate(run, ways=ways, split=split, reuse=True, progress=False, **entry.options())
+        result
         for entry in suite.few_shot
-        for ways in entry.ways
+        for result in fewshot.evaluate_all(
+            run, ways=entry.ways, split=split, reuse=True, progress=False, **entry.options()
+        )
     ]
 
 
