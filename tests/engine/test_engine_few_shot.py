@@ -86,7 +86,8 @@ def test_end_to_end_it_sees_the_same_images(colours: Dataset, tmp_path: Path) ->
     assert [skipped.path for skipped in found.skipped] == [
         colours.paths[i] for i in sorted(set(rows.tolist()) - set(found.index.tolist()))
     ]
-    result = cw.fewshot.evaluate(run, ways=3, **{**EPISODES, "episodes": 3})
+    few: dict[str, Any] = {**EPISODES, "episodes": 3}
+    result = cw.fewshot.evaluate(run, ways=3, **few)
     assert 0 <= result.accuracy <= 1
 
 
