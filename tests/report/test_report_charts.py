@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,15 @@ def test_a_curve_a_run_and_a_chart_a_quantity(groups):
     assert charts[0].figure.data[1].y[0] == pytest.approx(3.02)
     assert charts[0].figure.data[0].line.color == charts[0].figure.data[1].line.color
     assert charts[0].figure.data[0].line.color != charts[0].figure.data[2].line.color
+
+
+def test_an_axis_is_logarithmic_where_values_are_far_apart(groups):
+    assert curve_charts(groups)[0].figure.layout.yaxis.type is None
+    run = groups[0].runs[0]
+    wild = dataclasses.replace(run.log, epochs=[{**run.log.epochs[0], "train_loss": 5000.0}, *run.log.epochs[1:]])
+    group = dataclasses.replace(groups[0], runs=(dataclasses.replace(run, log=wild), *groups[0].runs[1:]))
+    types = [chart.figure.layout.yaxis.type for chart in curve_charts([group, *groups[1:]])]
+    assert types == ["log", None, None]
 
 
 def test_no_curves_without_epochs(maker):

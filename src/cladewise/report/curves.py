@@ -14,6 +14,8 @@ from cladewise.report.run import Run
 
 FIRST_SHOWN = ("train_loss", "val_loss", "val_top1", "val_level_accuracy", "val_severity", "val_hd@1")
 MOST_CHARTS = 6
+LOGARITHMIC_FROM = 100
+"""Ratio of the largest value of a chart to the smallest from which its axis is logarithmic."""
 NO_STATE = ("event", "epoch", "lr", "seconds")
 """What an epoch's line in the log has beside losses, measures and what a method tells of itself."""
 
@@ -89,10 +91,12 @@ def _state_chart(stem: str, names: Sequence[str], groups: Sequence[Group]) -> Ch
 
 
 def _chart(index: int, name: str, groups: Sequence[Group]) -> Chart:
+    seen: list[float] = []
     figure = blank_figure(hovermode="closest", title={"text": plain(_title(name)), "x": 0.02, "font": {"size": 14}})
     for group in groups:
         for run in group.runs:
             epochs, values = _series(run, name)
+            seen += values
             figure.add_trace(
                 go.Scatter(
                     name=f"{plain(group.label)}, seed {run.seed}",
@@ -106,7 +110,9 @@ def _chart(index: int, name: str, groups: Sequence[Group]) -> Chart:
             )
     figure.update_layout(margin_t=40)
     figure.update_xaxes(title={"text": "epoch"}, tickformat="d", nticks=6)
-    figure.update_yaxes(nticks=6)
+    # one run that began far off would press all others onto the axis
+    wide = bool(seen) and min(seen) > 0 and max(seen) > LOGARITHMIC_FROM * min(seen)
+    figure.update_yaxes(**({"type": "log", "dtick": 1} if wide else {"nticks": 6}))
     return Chart(f"curve-{index}", figure, 250, f"{_title(name)} by epoch, a line a run.")
 
 
