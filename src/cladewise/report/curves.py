@@ -112,7 +112,10 @@ def _chart(index: int, name: str, groups: Sequence[Group]) -> Chart:
     figure.update_xaxes(title={"text": "epoch"}, tickformat="d", nticks=6)
     # one run that began far off would press all others onto the axis
     wide = bool(seen) and min(seen) > 0 and max(seen) > LOGARITHMIC_FROM * min(seen)
-    figure.update_yaxes(**({"type": "log", "dtick": 1} if wide else {"nticks": 6}))
+    if wide:
+        figure.update_yaxes(type="log", dtick=1)
+    else:
+        figure.update_yaxes(nticks=6)
     return Chart(f"curve-{index}", figure, 250, f"{_title(name)} by epoch, a line a run.")
 
 
