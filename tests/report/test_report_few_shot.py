@@ -52,6 +52,7 @@ def test_a_result_survives_the_disk(tmp_path):
         RESULT, ways="intra", space="encoder", apart=True, support_views=0, coarse_level="genus"
     )
     assert write_few_shot(tmp_path, other).name == "test-intra-class-1-shot-encoder-apart-0-views-in-genus.json"
+    assert dataclasses.replace(other, fewest_queries=1).notes[0] == "some classes have 1 image to ask about, not 15"
     assert other.title == "intra-class in genus, 1-shot, encoder, apart, 0 views"
     assert len(read_few_shot(tmp_path, "test")) == 2
 

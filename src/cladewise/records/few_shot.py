@@ -80,7 +80,8 @@ class FewShot:
         """What is other than the protocol has it, for want of images."""
         found: list[str] = []
         if self.fewest_queries < self.queries:
-            found.append(f"some classes have {self.fewest_queries} images to ask about, not {self.queries}")
+            images = "1 image" if self.fewest_queries == 1 else f"{self.fewest_queries} images"
+            found.append(f"some classes have {images} to ask about, not {self.queries}")
         if self.left_out:
             found.append(f"{self.left_out} classes have too few images of {self.split} and take no part")
         if self.ways == "intra":
