@@ -99,7 +99,7 @@ def evaluate_all(
         "model": opened.model_hash,
         "fingerprint": opened.taxonomy.fingerprint,
     }
-    kinds = [
+    kinds: list[dict[str, Any]] = [
         {**shared, "ways": each, "episodes": _usual_number(each) if episodes is None else episodes}
         for each in map(str, ways)
     ]
