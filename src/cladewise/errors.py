@@ -1,4 +1,8 @@
-"""The one kind of error that is the user's to mend: a rule, what came instead, where, and what to do."""
+"""Errors and warnings about what a user gave: the rule, what came instead, where, and what to do."""
+
+from __future__ import annotations
+
+import warnings
 
 
 class InputError(ValueError):
@@ -34,3 +38,24 @@ class MissingExtraError(ImportError):
         super().__init__(
             f"Expected the package {package}, but it is not installed. Run: pip install 'cladewise[{extra}]'"
         )
+
+
+class InputWarning(UserWarning):
+    """Something the user gave can be used, but probably is not what they meant."""
+
+
+def warn(text: str, *, at: str = "", advice: str = "") -> None:
+    """Warn of something that was read, but probably not as the user meant it.
+
+    The text is one line: ``<What was found> at <where>. <What to do.>`` In Python it is an :class:`InputWarning`; the
+    command line prints it to standard error.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warn("2 names with zero-width characters", at="classes.csv", advice="Remove them.")
+        >>> print(caught[0].message)
+        2 names with zero-width characters at classes.csv. Remove them.
+    """
+    where = f" at {at}" if at else ""
+    message = " ".join(f"{text}{where}. {advice}".split())
+    warnings.warn(InputWarning(message), stacklevel=3)

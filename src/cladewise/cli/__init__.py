@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,8 +15,10 @@ def main() -> None:
     import typer
 
     from cladewise.cli.app import app
-    from cladewise.errors import InputError, MissingExtraError
+    from cladewise.errors import InputError, InputWarning, MissingExtraError
 
+    warnings.simplefilter("always", InputWarning)  # each is told, also where one line of code gives several
+    warnings.showwarning = _show_warning
     usage_error: Any = typer.BadParameter.__bases__[0]  # of the click that typer brings, which has no public name
     try:
         sys.exit(app(prog_name="cladewise", standalone_mode=False))
@@ -35,6 +38,20 @@ def main() -> None:
         if error.filename is None:
             raise
         _fail(str(InputError("a file or folder that can be used", error.strerror, at=str(error.filename))))
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
+    """A warning about the input as one line; of others Python's own text."""
+    from cladewise.errors import InputWarning
+
+    shown = (
+        f"cladewise: warning: {message}\n"
+        if issubclass(category, InputWarning)
+        else warnings.formatwarning(message, category, filename, lineno, line)
+    )
+    (file or sys.stderr).write(shown)
 
 
 def _fail(text: str, *, code: int = 2) -> None:
