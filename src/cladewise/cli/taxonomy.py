@@ -104,15 +104,16 @@ def diff(
     """Tell what was added (+), removed (-), moved (>) or renamed in case or space (~). Exits with 1 if anything."""
     from cladewise.taxonomy import diff as compare
     from cladewise.taxonomy import read
+    from cladewise.taxonomy.paths import path_text
 
     trees = [read(file, **reading_options(None, parents, roots, None, None)) for file in (first, second)]
     change = compare(*trees)
     for sign, paths in (("-", change.removed), ("+", change.added)):
         for path in paths:
-            typer.echo(f"{sign} {'/'.join(path)}")
+            typer.echo(f"{sign} {path_text(path)}")
     for sign, pairs in ((">", change.moved), ("~", change.renamed)):
         for old, new in pairs:
-            typer.echo(f"{sign} {'/'.join(old)} -> {'/'.join(new)}")
+            typer.echo(f"{sign} {path_text(old)} -> {path_text(new)}")
     if change:
         raise typer.Exit(1)
     typer.echo("no difference")

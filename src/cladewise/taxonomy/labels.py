@@ -1,20 +1,73 @@
-"""When two names are probably meant to be one."""
+"""When two names are probably meant to be one.
+
+Four ideas of sameness, each wider than the one before: the same characters (:func:`composed`), the same to the eye
+(:func:`visible`), the same but for case (:func:`folded`), and the same but for case, blanks and joining marks
+(:func:`loose`).
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+_INVISIBLE = re.compile(
+    # Unicode's Default_Ignorable_Code_Point: zero-width spaces and joiners, direction marks, soft hyphens, selectors
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_JOINING = re.compile(r"[\s_.'’-]+")
+
+
+def composed(name: str) -> str:
+    """The name in Unicode's composed form (NFC): one text for the two ways in which accents are stored.
+
+    Example:
+        >>> composed("Aze\u0301") == "Az\u00e9"
+        True
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def visible(name: str) -> str:
+    """The name as the eye reads it: composed, without zero-width characters and stray white space.
+
+    Example:
+        >>> visible(" pear\u200b"), visible("Pink\u00a0 Lady")
+        ('pear', 'Pink Lady')
+    """
+    return " ".join((name if name.isascii() else composed(_INVISIBLE.sub("", name))).split())
+
 
 def folded(name: str) -> str:
-    """The name without what the eye skips: Unicode composition, case, and stray white space.
+    """The visible name without case.
 
     Example:
         >>> folded("  Pink   Lady") == folded("pink lady")
         True
     """
-    text = name if name.isascii() else unicodedata.normalize("NFC", name)
-    return " ".join(text.casefold().split())
+    return composed(visible(name).casefold())
+
+
+def loose(name: str) -> str:
+    """The folded name without blanks, underscores, hyphens, dots and apostrophes.
+
+    Example:
+        >>> loose("Granny-Smith") == loose("granny_smith") == loose("Granny Smith")
+        True
+    """
+    text = folded(name)
+    return _JOINING.sub("", text) or text
+
+
+def invisible(name: str) -> bool:
+    """Whether the name holds characters that cannot be seen.
+
+    Example:
+        >>> invisible("pear\u200b"), invisible("pear")
+        (True, False)
+    """
+    return not name.isascii() and _INVISIBLE.search(name) is not None
 
 
 def tidy(name: str) -> bool:
