@@ -93,7 +93,7 @@ def test_unknown_and_unclear_labels_are_all_listed(tmp_path: Path, images: None)
         ("path,label\n1.png,a,b,c\n", "a manifest that can be read as CSV, but got"),
         ("", "a manifest that can be read as CSV, but got"),
         ("path,label\n", "a data set with images, but got no file at {}."),
-        ("path,label\nno.png,a\n", "got 1 files, none of them usable at {}. The first, no.png, is no such file."),
+        ("path,label\nno.png,a\n", "got 1 file, none of them usable at {}. The first, no.png, is no such file."),
     ],
 )
 def test_a_table_that_is_wrong(tmp_path: Path, images: None, text: str, message: str) -> None:

@@ -1,34 +1,23 @@
-"""What the readers share: walking a folder, checking its files, and the names of splits."""
+"""What the readers share: walking a folder, checking its files, telling what was found."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from cladewise.datasets.dataset import Skipped
 from cladewise.datasets.images import probe
-from cladewise.errors import InputError
+from cladewise.datasets.no_images import counted
+from cladewise.errors import InputError, warn
 from cladewise.progress import track
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.labels import invisible, near_duplicates
+from cladewise.taxonomy.problems import some
 
-_SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
-
-
-def split_name(name: str) -> str | None:
-    """The split that a folder's or a column's text names, under its one name here; None if it names none.
-
-    Example:
-        >>> split_name("Validation"), split_name("tiger")
-        ('val', None)
-    """
-    return _SPLIT_NAMES.get(name.lower())
+_SHOWN = 10
 
 
 def existing_folder(path: str | PathLike[str]) -> Path:
@@ -49,6 +38,11 @@ def walk(folder: Path) -> Iterator[str]:
     Hidden files and folders (``.git``, ``.DS_Store``) are left out. Links are followed, but never into a folder that
     is being walked.
     """
+    yield from (path for path in walk_all(folder) if not path.endswith("/"))
+
+
+def walk_all(folder: Path) -> Iterator[str]:
+    """As :func:`walk`, and every folder itself, with a slash at its end, before what it holds."""
     yield from _walk(str(folder), "", frozenset())
 
 
@@ -57,6 +51,8 @@ def _walk(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterat
     identity = (status.st_dev, status.st_ino)
     if identity in above:
         return
+    if prefix:
+        yield prefix
     with os.scandir(folder) as entries:
         found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
     for entry in found:
@@ -84,7 +80,7 @@ def usable(root: Path, paths: Iterable[str]) -> tuple[list[str], list[Skipped]]:
     return good, skipped
 
 
-def some_usable(images: list[str], skipped: list[Skipped], where: Path) -> None:
+def some_usable(images: list[str], skipped: list[Skipped], where: Path, notes: Sequence[str] = ()) -> None:
     """Raise an error if no image is left.
 
     Raises:
@@ -92,9 +88,22 @@ def some_usable(images: list[str], skipped: list[Skipped], where: Path) -> None:
     """
     if images:
         return
-    got = f"{len(skipped)} files, none of them usable" if skipped else "no file"
+    got = f"{counted(len(skipped), 'file')}, none of them usable" if skipped else "; ".join(notes) or "no file"
     first = f"The first, {skipped[0].path}, is {skipped[0].reason}." if skipped else ""
     raise InputError("a data set with images", got, at=str(where), advice=first)
+
+
+def tell_odd_names(taxonomy: Taxonomy, at: str) -> None:
+    """Warn of names, made from folders or labels, that look alike or hold what cannot be seen."""
+    names: list[str] = taxonomy.names.tolist()
+    pairs = near_duplicates(taxonomy.parents.tolist(), names)
+    if pairs:
+        shown = "; ".join(f"{taxonomy.path_name(b)!r} beside {taxonomy.path_name(a)!r}" for a, b in pairs[:_SHOWN])
+        more = "; ..." if len(pairs) > _SHOWN else ""
+        warn(f"{counted(len(pairs), 'name')} that may be another under a second spelling: {shown}{more}", at=at)
+    odd = [name for name in dict.fromkeys(names) if invisible(name) or name != name.strip()]
+    if odd:
+        warn(f"{counted(len(odd), 'name')} with characters that cannot be seen: {some(odd)}", at=at)
 
 
 def as_taxonomy(given: Taxonomy | str | PathLike[str]) -> tuple[Taxonomy, dict[str, Any]]:

@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from cladewise.datasets.dataset import Dataset
-from cladewise.datasets.listing import as_taxonomy, some_usable, split_name, usable
+from cladewise.datasets.listing import as_taxonomy, some_usable, usable
+from cladewise.datasets.split_names import split_name
 from cladewise.datasets.splitting import FRACTIONS, split
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy

@@ -132,20 +132,24 @@ def find_all(
         return f"{text} in {place(label)}" if place else text
 
     if wrong:
-        shown = [placed(_complaint(taxonomy, label, found[label].nodes), label) for label in wrong[:SHOWN]]
+        shown = [placed(complaint(taxonomy, label, found[label].nodes), label) for label in wrong[:SHOWN]]
         do = "does" if len(wrong) == 1 else "do"
         raise InputError(
             expected,
             f"{len(wrong)} that {do} not: {'; '.join(shown)}" + ("; ..." if len(wrong) > SHOWN else ""),
             at=at,
-            advice=" ".join([*_in_common(taxonomy, [v for v in wrong if not found[v].nodes]), advice]),
+            advice=" ".join([*in_common(taxonomy, [v for v in wrong if not found[v].nodes]), advice]),
         )
-    odd = [placed(match.told, label) for label, match in found.items() if match.told]
+    tell([placed(match.told, label) for label, match in found.items() if match.told], at=at)
+    return np.array([found[label].nodes[0] for label in labels], dtype=np.int64)
+
+
+def tell(odd: Sequence[str], *, at: str) -> None:
+    """Warn once of all labels that were found, but not in their plain form."""
     if odd:
         noun = "label" if len(odd) == 1 else "labels"
         more = "; ..." if len(odd) > SHOWN else ""
         warn(f"{len(odd)} {noun} not quite as in the taxonomy: {'; '.join(odd[:SHOWN])}{more}", at=at)
-    return np.array([found[label].nodes[0] for label in labels], dtype=np.int64)
 
 
 def near_names(taxonomy: Taxonomy, label: Label, limit: int = 3) -> list[str]:
@@ -255,7 +259,8 @@ def _preferred(taxonomy: Taxonomy, label: Label, node: int, others: Sequence[int
     return f"{_shown(label)!r} read as {_paths(taxonomy, [node], 1)[0]}, which it names in full, not as {also}"
 
 
-def _complaint(taxonomy: Taxonomy, label: Label, nodes: list[int]) -> str:
+def complaint(taxonomy: Taxonomy, label: Label, nodes: Sequence[int] = ()) -> str:
+    """A label that names no node or several, with the nearest name or the paths."""
     text = _shown(label)
     if nodes:
         return f"{text!r} ({' or '.join(_paths(taxonomy, nodes, 3))})"
@@ -265,7 +270,7 @@ def _complaint(taxonomy: Taxonomy, label: Label, nodes: list[int]) -> str:
     return f"{text!r}" + (f" (nearest: {near[0]!r})" if near else "")
 
 
-def _in_common(taxonomy: Taxonomy, unknown: Sequence[Label]) -> list[str]:
+def in_common(taxonomy: Taxonomy, unknown: Sequence[Label]) -> list[str]:
     """What most of the labels that name no node have in common, as sentences."""
     index = taxonomy.called(loose)
     alike = sum(bool(_matches(taxonomy, index, label).nodes) for label in unknown)
