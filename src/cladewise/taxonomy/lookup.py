@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cladewise.catalogue import near_texts
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy.labels import composed, loose, visible
-from cladewise.taxonomy.paths import SEPARATOR, path_steps, path_text
+from cladewise.taxonomy.paths import SEPARATOR, label_steps, path_text
 
 if TYPE_CHECKING:
     from cladewise.taxonomy.tree import Taxonomy
@@ -220,13 +220,7 @@ def _spelt(taxonomy: Taxonomy, nodes: list[int], label: Label) -> list[int]:
 
 
 def _steps(label: Label) -> tuple[str, ...]:
-    """The names that a label joins, without a slash at either end."""
-    if not isinstance(label, str):
-        return tuple(label)
-    steps = path_steps(label)
-    if len(steps) > 1 and not steps[0]:
-        steps = steps[1:]
-    return steps[:-1] if len(steps) > 1 and not steps[-1] else steps
+    return label_steps(label) if isinstance(label, str) else tuple(label)
 
 
 def _by_text(pairs: Iterable[tuple[str, int]]) -> dict[str, Nodes]:

@@ -42,5 +42,18 @@ def path_steps(text: str) -> tuple[str, ...]:
     return tuple(steps)
 
 
+def label_steps(label: str) -> tuple[str, ...]:
+    """The names that a label joins; a slash at either end does not count.
+
+    Example:
+        >>> label_steps("/Fruit/Apple/"), label_steps("Fruit")
+        (('Fruit', 'Apple'), ('Fruit',))
+    """
+    steps = path_steps(label)
+    if len(steps) > 1 and not steps[0]:
+        steps = steps[1:]
+    return steps[:-1] if len(steps) > 1 and not steps[-1] else steps
+
+
 def _escaped(name: str) -> str:
     return _UNCLEAR.sub(r"\\\g<0>", name) if SEPARATOR in name or "\\" in name else name
