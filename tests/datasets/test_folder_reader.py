@@ -309,10 +309,10 @@ def test_folders_without_images_are_told(tmp_path: Path, draw) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "told"),
     [
-        ("wren", "Wren", "1 name that may be another under a second spelling: 'wren' beside 'Wren'"),
-        ("wren", "wren ", "1 name that may be another under a second spelling: 'wren ' beside 'wren'"),
-        ("wren", "wren\u200b", "1 name with characters that cannot be seen: 'wren\\u200b'"),
-        ("wren", "tit\u00a0", "1 name with characters that cannot be seen: 'tit\\xa0'"),
+        ("wren", "Wren", "'wren' beside 'Wren' at"),
+        ("wren", "wren ", "'wren ' beside 'wren' at"),
+        ("wren", "wren\u200b", "a character that cannot be seen in 'wren\\u200b' at"),
+        ("wren", "tit\u00a0", "stray white space in 'tit\\xa0' at"),
         (
             "caf\u00e9",
             "cafe\u0301",

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,7 @@ def from_folder(
     path: str | PathLike[str],
     taxonomy: Taxonomy | str | PathLike[str] | None = None,
     *,
+    taxonomy_options: Mapping[str, Any] | None = None,
     split_folders: bool | None = None,
     fractions: Mapping[str, float] = FRACTIONS,
     seed: int = 0,
@@ -46,6 +48,7 @@ def from_folder(
         path: The folder.
         taxonomy: The label tree, or a file that holds it. Without one the folders are the tree. With one, a folder
             names the node that has its name and lies under the nodes that the folders above it name.
+        taxonomy_options: Options of :func:`cladewise.taxonomy.read` for that file: ``{"separator": ";"}``.
         split_folders: Whether the top folders are splits and not classes. By default they are if all of them have
             names of splits (train, val, valid, dev, test, eval, unlabeled, train2017, ...) and one is for training.
         fractions: Shares of the stratified splits, made where the folders give none.
@@ -70,7 +73,7 @@ def from_folder(
     images, unusable = usable(root, (name for name in listed if not name.endswith("/")))
     skipped, notes = set_aside(unusable)
     folders = [_folder_names(image) for image in images]
-    tree, recorded = (None, {}) if taxonomy is None else as_taxonomy(taxonomy)
+    tree, recorded = (None, {}) if taxonomy is None else as_taxonomy(taxonomy, taxonomy_options)
     by_split = tops_are_splits(set(folders), at, split_folders, tree)
 
     labels = [names[1:] if by_split else names for names in folders]

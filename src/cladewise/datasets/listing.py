@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,12 @@ from typing import Any
 from cladewise.datasets.dataset import Skipped
 from cladewise.datasets.images import probe
 from cladewise.datasets.no_images import counted
-from cladewise.errors import InputError, warn
+from cladewise.errors import InputError
 from cladewise.progress import track
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.labels import invisible, near_duplicates
-from cladewise.taxonomy.problems import some
-
-_SHOWN = 10
+from cladewise.taxonomy.formats.options import ReadOptions
+from cladewise.taxonomy.problems import warn_of
+from cladewise.taxonomy.spelling import names_of_tree, sight_problems
 
 
 def existing_folder(path: str | PathLike[str]) -> Path:
@@ -94,25 +93,23 @@ def some_usable(images: list[str], skipped: list[Skipped], where: Path, notes: S
 
 
 def tell_odd_names(taxonomy: Taxonomy, at: str) -> None:
-    """Warn of names, made from folders or labels, that look alike or hold what cannot be seen."""
-    names: list[str] = taxonomy.names.tolist()
-    pairs = near_duplicates(taxonomy.parents.tolist(), names)
-    if pairs:
-        shown = "; ".join(f"{taxonomy.path_name(b)!r} beside {taxonomy.path_name(a)!r}" for a, b in pairs[:_SHOWN])
-        more = "; ..." if len(pairs) > _SHOWN else ""
-        warn(f"{counted(len(pairs), 'name')} that may be another under a second spelling: {shown}{more}", at=at)
-    odd = [name for name in dict.fromkeys(names) if invisible(name) or name != name.strip()]
-    if odd:
-        warn(f"{counted(len(odd), 'name')} with characters that cannot be seen: {some(odd)}", at=at)
+    """Warn of names, made from folders or labels, that look alike or hold characters that cannot be seen."""
+    warn_of(sight_problems(names_of_tree(taxonomy)), at, checkable=False)
 
 
-def as_taxonomy(given: Taxonomy | str | PathLike[str]) -> tuple[Taxonomy, dict[str, Any]]:
-    """A tree, read from a file if it is a path, and what a data set's ``source`` records of it.
+def as_taxonomy(
+    given: Taxonomy | str | PathLike[str], options: Mapping[str, Any] | None = None
+) -> tuple[Taxonomy, dict[str, Any]]:
+    """A tree, read from a file if it is a path, and the entries of a data set's ``source`` for it.
 
     A tree that has no file is recorded by its fingerprint, so that opening the source again without it fails instead
-    of quietly using another tree.
+    of quietly using another tree. The options of reading a file are recorded with its path.
     """
     if isinstance(given, Taxonomy):
         return given, {"fingerprint": given.fingerprint}
     path = Path(given).expanduser().absolute()
-    return Taxonomy.read(path), {"taxonomy": str(path)}
+    recorded = ReadOptions(**(options or {})).given()
+    if "ids" in recorded and isinstance(recorded["ids"], str):
+        recorded["ids"] = str(Path(recorded["ids"]).expanduser().absolute())
+    tree = Taxonomy.read(path, **recorded)
+    return tree, {"taxonomy": str(path), **({"taxonomy_options": recorded} if recorded else {})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -30,6 +31,7 @@ def from_manifest(
     path: str | PathLike[str],
     taxonomy: Taxonomy | str | PathLike[str] | None = None,
     *,
+    taxonomy_options: Mapping[str, Any] | None = None,
     root: str | PathLike[str] | None = None,
     path_column: str = PATH,
     label_column: str = LABEL,
@@ -47,6 +49,7 @@ def from_manifest(
         taxonomy: The label tree, or a file that holds it. A label is found in it by the rules of
             :meth:`cladewise.Taxonomy.find`: a name, id or synonym that is unique, or a path. Without a taxonomy every
             label is a path, ``Fruit/Apple``, and these are the tree.
+        taxonomy_options: Options of :func:`cladewise.taxonomy.read` for that file: ``{"separator": ";"}``.
         root: Folder that the files' paths are relative to; by default the table's own.
         path_column: Column of the paths.
         label_column: Column of the labels.
@@ -73,7 +76,7 @@ def from_manifest(
     columns = Columns(path_column, label_column, split_column)
     manifest = read_manifest(table, columns, separator=separator)
 
-    tree, recorded = (None, {}) if taxonomy is None else as_taxonomy(taxonomy)
+    tree, recorded = (None, {}) if taxonomy is None else as_taxonomy(taxonomy, taxonomy_options)
     tree, node_by_label = _tree_of(manifest) if tree is None else (tree, _nodes(tree, manifest))
     rows = _rows(manifest, node_by_label, folder)
     images, skipped = usable(folder, rows["file"].to_list())
@@ -85,7 +88,7 @@ def from_manifest(
     splits = _splits(rows, manifest)
     options = {**columns.given(), **({} if separator is None else {"separator": separator})}
     dataset = Dataset(
-        name=table.name.partition(".")[0] or table.name,
+        name=Path(table.name.removesuffix(".gz")).stem,
         taxonomy=tree,
         root=folder,
         paths=tuple(rows["file"]),

@@ -7,56 +7,28 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from cladewise.datasets.split_names import split_name
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.formats.table import Table, read_table
+from cladewise.taxonomy.formats.delimited import read_delimited
+from cladewise.taxonomy.formats.header import repeated_header
+from cladewise.taxonomy.formats.options import ReadOptions
+from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
 from cladewise.taxonomy.labels import loose
 from cladewise.taxonomy.lookup import BLANKS
-from cladewise.taxonomy.problems import some
+from cladewise.taxonomy.problems import some, warn_of
 
 PATH, LABEL, SPLIT = "path", "label", "split"
 
-_PATH_WORDS = {
-    "file",
-    "filename",
-    "filepath",
-    "files",
-    "fname",
-    "image",
-    "images",
-    "imagepath",
-    "imagefile",
-    "imagename",
-}
-_PATH_WORDS |= {"img", "imgpath", "imgname", "imageid", "photo", "picture", "paths", "filenames", "url", "uri"}
-_LABEL_WORDS = {
-    "labels",
-    "class",
-    "classname",
-    "classes",
-    "category",
-    "categoryname",
-    "categoryid",
-    "target",
-    "targets",
-}
-_LABEL_WORDS |= {
-    "species",
-    "name",
-    "taxon",
-    "taxonname",
-    "scientificname",
-    "y",
-    "node",
-    "labelname",
-    "classid",
-    "taxonid",
-}
-_SIMPLE = (pl.String, pl.Categorical, pl.Enum)
+_PATH_WORDS = re.compile(r"(image|img|photo|picture|file)?(path|file|files|filename|name|id|url|uri)?s?|fname")
+_LABEL_WORDS = re.compile(
+    r"labels?(name|id)?|class(es|name|id)?|categor(y|ies)(name|id)?|targets?|species(name)?|taxon(name|id)?"
+    r"|scientificname|name|node|y"
+)
+_SPLIT_WORDS = re.compile(r"(sub)?sets?|partitions?|phase|folds?|usage")
+_TEXTS = (pl.String, pl.Categorical, pl.Enum)
 _KNOWN = "a table with one row per image (CSV, TSV or Parquet), a folder of images, or the name of a data set"
 
 
@@ -119,31 +91,34 @@ def read_manifest(path: Path, columns: Columns, *, separator: str | None = None)
     """
     if not path.is_file():
         raise InputError("a manifest", "a folder" if path.is_dir() else "no such file", at=str(path))
-    with path.open("rb") as file:
-        start = file.read(2**20)
-    _refuse_documents(start, path)
-    parquet = start.startswith(b"PAR1") or path.suffix.lower() == ".parquet"
-    frame, lines = _parquet(path) if parquet else _delimited(path, separator)
-    at = str(path) if parquet else f"{path}:{int(lines[0]) - 1 if lines.size else 1}"
-    chosen = _chosen(list(frame.columns), columns, at)
-    wrong = [f"{name!r} ({frame.schema[name]})" for name in chosen.values() if not _is_simple(frame.schema[name])]
-    if wrong:
-        raise InputError("columns of texts, or of numbers that are ids", ", ".join(wrong), at=str(path))
-    texts = frame.select(_text(frame[name]).alias(role) for role, name in chosen.items())
-    rest = [name for name in frame.columns if name not in chosen.values() and _is_simple(frame.schema[name])]
-    others = frame.select(_text(frame[name]) for name in rest)
-    found = Manifest(texts.insert_column(0, pl.Series("line", lines)), others, str(path))
-    if SPLIT not in chosen and columns.split is None:
+    table = _parquet(path, columns) if is_parquet(path) else _delimited(path, separator)
+    at = f"{path}:{table.header_line}" if table.header_line else str(path)
+    chosen = _chosen(table.columns, columns, at)
+    texts = table.frame.select(pl.col(name).alias(role) for role, name in chosen.items())
+    rows = texts.insert_column(0, pl.Series("line", table.all_lines()))
+    found = Manifest(rows, table.frame.drop(chosen.values()), str(path))
+    if SPLIT not in chosen:
         _refuse_other_splits(found)
     return found
 
 
-def _refuse_documents(start: bytes, path: Path) -> None:
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text[:1] not in (b"{", b"[", b"<"):
+def _delimited(path: Path, separator: str | None) -> Table:
+    """A text table; that some columns have no name, as a data frame's index has, does not matter."""
+    _refuse_documents(path)
+    table = read_delimited(path, ReadOptions(separator=separator))
+    problems = [*(p for p in table.problems if p.kind != "header" or not table.columns), *repeated_header(table)]
+    table.fail(problems)
+    warn_of(problems, table.source, checkable=False)
+    return table
+
+
+def _refuse_documents(path: Path) -> None:
+    with path.open("rb") as file:
+        start = file.read(2**20).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:1] not in (b"{", b"[", b"<"):
         return
-    kind = "XML or HTML" if text[:1] == b"<" else "JSON"
-    coco = kind == "JSON" and re.search(rb'"(images|annotations|categories)"\s*:', text) is not None
+    kind = "XML or HTML" if start[:1] == b"<" else "JSON"
+    coco = kind == "JSON" and re.search(rb'"(images|annotations|categories)"\s*:', start) is not None
     raise InputError(
         _KNOWN,
         f"{kind}{' as COCO writes it' if coco else ''}",
@@ -152,33 +127,20 @@ def _refuse_documents(start: bytes, path: Path) -> None:
     )
 
 
-def _parquet(path: Path) -> tuple[pl.DataFrame, np.ndarray]:
+def _parquet(path: Path, columns: Columns) -> Table:
+    """The columns of texts and numbers; others, such as the images themselves, are not read."""
     try:
-        simple = [name for name, kind in pl.read_parquet_schema(path).items() if _is_simple(kind)]
-        frame = pl.read_parquet(path, columns=simple)
-        others = pl.read_parquet(path, n_rows=0).drop(simple)
+        schema = pl.read_parquet_schema(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError("a manifest that can be read as PARQUET", str(error).splitlines()[0], at=str(path)) from error
-    nested = pl.DataFrame({name: pl.Series(name, [None] * frame.height, kind) for name, kind in others.schema.items()})
-    frame.columns = [name.strip() for name in frame.columns]
-    return frame.hstack(nested.get_columns()), np.arange(1, frame.height + 1)
-
-
-def _delimited(path: Path, separator: str | None) -> tuple[pl.DataFrame, np.ndarray]:
-    table: Table = read_table(path)
-    lines = np.arange(table.frame.height) + 2 if table.lines is None else table.lines
-    return table.frame, lines
-
-
-def _is_simple(kind: pl.DataType) -> bool:
-    return kind.is_integer() or kind.is_float() or isinstance(kind, _SIMPLE)
-
-
-def _text(column: pl.Series) -> pl.Series:
-    if column.dtype.is_float():  # pandas turns integers with gaps into floats
-        whole = column.fill_nan(None)
-        column = whole.cast(pl.Int64) if bool((whole.drop_nulls() % 1 == 0).all()) else whole
-    return column.cast(pl.String).fill_null("")
+        raise InputError("a manifest that can be read as Parquet", str(error).splitlines()[0], at=str(path)) from error
+    chosen = _chosen([name.strip() for name in schema], columns, str(path))
+    simple = [name for name, kind in schema.items() if kind.is_integer() or kind.is_float() or isinstance(kind, _TEXTS)]
+    wrong = [
+        f"{name!r} ({kind})" for name, kind in schema.items() if name.strip() in chosen.values() and name not in simple
+    ]
+    if wrong:
+        raise InputError("paths, labels and splits that are texts, or numbers", ", ".join(wrong), at=str(path))
+    return read_parquet(path, columns=[name.strip() for name in simple])
 
 
 def _chosen(seen: Sequence[str], columns: Columns, at: str) -> dict[str, str]:
@@ -206,8 +168,8 @@ def _advice(seen: Sequence[str], missing: Sequence[str], found: dict[str, str]) 
     if any(re.search(r"\.(jpe?g|png|webp|tiff?|bmp|gif|heic)$", name, re.IGNORECASE) for name in seen):
         return "The first line is a row of data: put the line path,label above it."
     free = [name for name in seen if name not in found.values()]
-    words = {PATH: _PATH_WORDS, LABEL: _LABEL_WORDS}
-    guesses = {role: next((name for name in free if loose(name) in words.get(role, set())), "...") for role in missing}
+    words = {PATH: _PATH_WORDS, LABEL: _LABEL_WORDS, SPLIT: _SPLIT_WORDS}
+    guesses = {role: next((name for name in free if words[role].fullmatch(loose(name))), "...") for role in missing}
     options = ", ".join(f'{role}_column="{guess}"' for role, guess in guesses.items())
     return f"Rename the columns, or say which they are: {options}."
 
@@ -224,10 +186,8 @@ def _refuse_other_splits(found: Manifest) -> None:
                 at=found.source,
                 advice=f'Pass split_column="{column}", or rename the column.',
             )
-    folders = found.rows.select(pl.col(PATH).str.strip_chars(BLANKS).str.extract(r"^(?:\./)?([^/\\]+)[/\\]"))[
-        PATH
-    ].unique()
-    names = {split_name(folder or "") for folder in folders.head(50)}
+    folders = found.rows[PATH].str.strip_chars(BLANKS).str.extract(r"^(?:\./)?([^/\\]+)[/\\]").fill_null("").unique()
+    names = {split_name(folder) for folder in folders.head(50)}
     if None not in names and "train" in names and len(names) > 1:
         warn(
             f"no column split, though the files lie in the folders {some(sorted(folders))}; the images are split anew",

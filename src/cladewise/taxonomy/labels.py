@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
 
 _INVISIBLE = re.compile(
     # Unicode's Default_Ignorable_Code_Point: zero-width spaces and joiners, direction marks, soft hyphens, selectors
@@ -58,38 +57,3 @@ def loose(name: str) -> str:
     """
     text = folded(name)
     return _JOINING.sub("", text) or text
-
-
-def invisible(name: str) -> bool:
-    """Whether the name holds characters that cannot be seen.
-
-    Example:
-        >>> invisible("pear\u200b"), invisible("pear")
-        (True, False)
-    """
-    return not name.isascii() and _INVISIBLE.search(name) is not None
-
-
-def tidy(name: str) -> bool:
-    """Whether the name has no white space at its ends and no runs of it inside."""
-    return " ".join(name.split(" ")) == name == name.strip() and "  " not in name
-
-
-def near_duplicates(groups: Iterable[object], names: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of positions, first and later, whose names differ within one group but fold to the same text.
-
-    Example:
-        >>> near_duplicates([0, 0, 0, 1], ["apple", "Apple", "apple", "APPLE"])
-        [(0, 1)]
-    """
-    first_by_key: dict[tuple[object, str], int] = {}
-    seen: set[tuple[object, str]] = set()
-    pairs: list[tuple[int, int]] = []
-    for position, (group, name) in enumerate(zip(groups, names, strict=True)):
-        if (group, name) in seen:
-            continue
-        seen.add((group, name))
-        first = first_by_key.setdefault((group, folded(name)), position)
-        if first != position:
-            pairs.append((first, position))
-    return pairs
