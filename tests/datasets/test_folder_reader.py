@@ -12,6 +12,7 @@ import pytest
 
 from cladewise import InputError, Taxonomy
 from cladewise.datasets import Dataset, from_folder
+from cladewise.errors import InputWarning
 
 
 def labels(dataset: Dataset) -> dict[str, str]:
@@ -38,15 +39,22 @@ def test_what_is_no_image_is_listed_with_its_reason(tmp_path: Path, draw) -> Non
     draw("a/1.png")
     draw("loose.png")
     (tmp_path / "a" / "empty.jpg").touch()
-    (tmp_path / "a" / "notes.txt").write_text("found in May")
+    (tmp_path / "a" / "page.jpg").write_text("found in May")
+    (tmp_path / "a" / "README").write_text("found in May")
+    (tmp_path / "notes.txt").write_text("found in May")
+    (tmp_path / "a" / "box.XML").write_text("<box/>")
+    (tmp_path / "a" / "Thumbs.db").touch()
+    (tmp_path / "labels.csv").write_text("path,label")
+    (tmp_path / "a" / "found.xml").write_text("<box/>")
     (tmp_path / "a" / ".DS_Store").write_text("hidden files are left out")
     photos = from_folder(tmp_path)
     assert photos.paths == ("a/1.png",)
     assert {skip.path: skip.reason for skip in photos.skipped} == {
         "a/empty.jpg": "an empty file",
-        "a/notes.txt": "not an image of a known format (it begins with b'found in May')",
+        "a/page.jpg": "not an image of a known format (it begins with b'found in May')",
         "loose.png": "a file in no class folder",
     }
+    assert photos.notes == ("6 files that are no images: 2 .xml, 1 .csv, 1 .db, 1 .txt, 1 README",)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse such names")
@@ -125,8 +133,9 @@ def test_unknown_folders_are_all_listed(tmp_path: Path, draw) -> None:
     with pytest.raises(InputError) as caught:
         from_folder(tmp_path, TREE)
     assert str(caught.value) == (
-        "Expected folders that are named as nodes of the taxonomy, but got 2 that are not: juice/pear, kiwi at "
-        f"{tmp_path}. Rename them, add them to the taxonomy, or leave the taxonomy out to use the folders as the tree."
+        "Expected folders that are named as nodes of the taxonomy, but got 2 that are not: 'juice/pear' (nearest: "
+        f"'pear'), 'kiwi' at {tmp_path}. Rename them, add them to the taxonomy, or leave the taxonomy out to use the "
+        "folders as the tree."
     )
 
 
@@ -149,7 +158,8 @@ def test_accents_match_however_they_are_stored(tmp_path: Path, draw) -> None:
     ("files", "message"),
     [
         ([], "Expected a data set with images, but got no file at {}."),
-        (["a/x.txt"], "got 1 files, none of them usable at {}. The first, a/x.txt, is an empty file."),
+        (["a/x.jpg"], "got 1 file, none of them usable at {}. The first, a/x.jpg, is an empty file."),
+        (["a/x.txt"], "got 1 file that is no image: 1 .txt at {}."),
     ],
 )
 def test_nothing_to_read(tmp_path: Path, files: list[str], message: str) -> None:
@@ -177,3 +187,169 @@ def test_the_order_on_disk_does_not_matter(tmp_path: Path, draw) -> None:
     assert first.paths == second.paths
     for name in first.splits:
         np.testing.assert_array_equal(first.splits[name], second.splits[name])
+
+
+def test_a_name_without_a_suffix_may_be_an_image(tmp_path: Path, draw) -> None:
+    draw("a/1.png").rename(tmp_path / "a" / "0001")
+    draw("a/2.png").rename(tmp_path / "a" / "photo.txt")  # the content decides
+    assert from_folder(tmp_path).paths == ("a/0001", "a/photo.txt")
+
+
+@pytest.mark.parametrize(
+    ("tops", "splits"),
+    [
+        (("train", "dev"), ("train", "val")),
+        (("Training", "Development", "Testing"), ("train", "val", "test")),
+        (("train", "eval"), ("train", "eval")),
+        (("train", "unlabelled"), ("train", "unlabeled")),
+        (("train", "test", "extra"), ("train", "test", "extra")),
+        (("train2017", "val2017"), ("train", "val")),
+        (("train_set", "test_set"), ("train", "test")),
+        (("train-images", "val-images"), ("train", "val")),
+        (("images_train", "images_valid"), ("train", "val")),
+        (("train", "hold-out"), ("train", "holdout")),
+    ],
+)
+def test_splits_of_any_common_name(tmp_path: Path, draw, tops: tuple[str, ...], splits: tuple[str, ...]) -> None:
+    for top in tops:
+        draw(f"{top}/wren/1.png")
+    photos = from_folder(tmp_path)
+    assert set(labels(photos).values()) == {"wren"}
+    assert tuple(photos.splits) == splits
+    own = [name for name in splits if name not in ("train", "val", "test")]
+    assert photos.notes == tuple(f"1 image in the split {name}" for name in own)
+
+
+def test_two_folders_of_one_split_are_joined_and_told(tmp_path: Path, draw) -> None:
+    for top in ("train_1", "train_2", "val"):
+        draw(f"{top}/wren/1.png")
+    with pytest.warns(InputWarning, match="the split train is made of several: train_1, train_2"):
+        photos = from_folder(tmp_path)
+    assert {name: part.size for name, part in photos.splits.items()} == {"train": 2, "val": 1}
+
+
+@pytest.mark.parametrize(
+    ("files", "got"),
+    [
+        (["eval/wren/1.png", "dev/wren/1.png"], "but got 'dev', 'eval', which are names of splits without one"),
+        (["test/wren/1.png"], "but got 'test', which are names of splits without one for training"),
+        (["fold_0/wren/1.png", "fold_1/wren/1.png"], "but got 'fold_0', 'fold_1', which are names of splits"),
+        (["dev/wren/1.png", "eval/wren/2.png", "masks/3.png"], "the splits dev, eval beside masks"),
+        (["one/wren/1.png", "two/wren/1.png"], "but got 'one', 'two', which all hold 'wren' at"),
+        (
+            ["2019/wren/1.png", "2019/robin/1.png", "2020/wren/1.png", "2020/robin/1.png", "2020/tit/1.png"],
+            "but got '2019', '2020', which all hold 'robin', 'wren' at",
+        ),
+        (["images/train/wren/1.png", "images/test/wren/2.png"], "splits on top of classes, but got 'test', 'train' in"),
+        (["wren/train/1.png", "wren/val/2.png", "tit/train/3.png"], "on top of classes, but got 'train', 'val' inside"),
+    ],
+)
+def test_folders_that_could_be_splits_or_classes_are_refused(tmp_path: Path, draw, files: list[str], got: str) -> None:
+    for name in files:
+        draw(name)
+    with pytest.raises(InputError) as caught:
+        from_folder(tmp_path)
+    assert got in str(caught.value)
+    assert "split_folders=False" in str(caught.value)
+    folders = {name.rpartition("/")[0] for name in files}
+    photos = from_folder(tmp_path, split_folders=False)
+    assert set(labels(photos).values()) == folders
+
+
+def test_splits_of_any_name_when_said_so(tmp_path: Path, draw) -> None:
+    for name in ("one/wren/1.png", "one/tit/2.png", "two/wren/3.png"):
+        draw(name)
+    photos = from_folder(tmp_path, split_folders=True)
+    assert {name: part.tolist() for name, part in photos.splits.items()} == {"one": [0, 1], "two": [2]}
+    assert set(labels(photos).values()) == {"wren", "tit"}
+
+
+def test_top_folders_that_name_nodes_are_classes(tmp_path: Path, draw) -> None:
+    tree = Taxonomy.from_paths([(fruit, state) for fruit in ("apple", "pear") for state in ("fresh", "rotten")])
+    for fruit in ("apple", "pear"):
+        for state in ("fresh", "rotten"):
+            draw(f"{fruit}/{state}/1.png")
+    assert set(labels(from_folder(tmp_path, tree)).values()) == {
+        "apple/fresh",
+        "apple/rotten",
+        "pear/fresh",
+        "pear/rotten",
+    }
+
+
+def test_a_wrapper_above_all_classes_is_told(tmp_path: Path, draw) -> None:
+    for name in ("images/wren/1.png", "images/tit/2.png"):
+        draw(name)
+    with pytest.warns(InputWarning, match="'images', read as a class above all others .* to leave it out"):
+        assert from_folder(tmp_path).taxonomy.names.tolist() == ["", "images", "tit", "wren"]
+
+
+def test_one_folder_of_a_splits_name_is_a_class_and_told(tmp_path: Path, draw) -> None:
+    for name in ("train/steam/1.png", "tram/old/2.png"):
+        draw(name)
+    with pytest.warns(InputWarning, match="the top folder 'train' read as a class, like 'tram' beside it"):
+        assert from_folder(tmp_path).taxonomy.num_leaves == 2
+
+
+def test_folders_without_images_are_told(tmp_path: Path, draw) -> None:
+    draw("train/wren/1.png")
+    draw("test/tit/2.png")
+    for name in ("train/tit", "train/robin", "test/owl/young", "test/wren/notes"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "train/robin/1.png").write_text("no image")
+    with pytest.warns(InputWarning) as caught:
+        photos = from_folder(tmp_path)
+    assert [str(warning.message) for warning in caught] == [
+        "3 folders without an image that can be used, so no class: 'owl', 'wren/notes', 'robin' at " + f"{tmp_path}."
+    ]
+    assert [skip.path for skip in photos.skipped] == ["train/robin/1.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse such pairs")
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ("wren", "Wren", "'wren' beside 'Wren' at"),
+        ("wren", "wren ", "'wren ' beside 'wren' at"),
+        ("wren", "wren\u200b", "a character that cannot be seen in 'wren\\u200b' at"),
+        ("wren", "tit\u00a0", "stray white space in 'tit\\xa0' at"),
+        (
+            "caf\u00e9",
+            "cafe\u0301",
+            "2 folders that differ only in how accents are stored, each pair read as",
+        ),
+    ],
+)
+def test_folders_that_look_alike_are_told(tmp_path: Path, draw, first: str, second: str, told: str) -> None:
+    draw(f"{first}/1.png")
+    draw(f"{second}/1.png")
+    with pytest.warns(InputWarning) as caught:
+        from_folder(tmp_path)
+    assert any(told in str(warning.message) for warning in caught)
+
+
+def test_folders_may_be_ids(tmp_path: Path, draw) -> None:
+    tree = Taxonomy([-1, 0, 1, 0], ["", "bird", "wren", "moth"], columns={"id": ["", "n1", "n2", "n3"]})
+    for name in ("n2/1.png", "n1/n2/2.png", "bird/n2/3.png", "n3/4.png"):
+        draw(name)
+    assert labels(from_folder(tmp_path, tree)) == {
+        "n2/1.png": "bird/wren",
+        "n1/n2/2.png": "bird/wren",
+        "bird/n2/3.png": "bird/wren",
+        "n3/4.png": "moth",
+    }
+
+
+def test_folders_that_differ_from_the_tree_in_one_way(tmp_path: Path, draw) -> None:
+    for name in ("granny_smith/1.png", "pink_lady/2.png"):
+        draw(name)
+    with pytest.raises(InputError) as caught:
+        from_folder(tmp_path, Taxonomy.from_paths([("Granny Smith",), ("Pink Lady",)]))
+    assert "got 2 that are not: 'granny_smith' (nearest: 'Granny Smith'), 'pink_lady' (nearest" in str(caught.value)
+    assert "2 differ from names only in case, blanks or joining marks." in str(caught.value)
+
+
+def test_a_folder_that_only_looks_like_a_node_is_told(tmp_path: Path, draw) -> None:
+    draw("pear\u200b/1.png")
+    with pytest.warns(InputWarning, match="1 label not quite as in the taxonomy: .* read as 'pear', which only looks"):
+        assert from_folder(tmp_path, Taxonomy.from_paths([("pear",)])).nodes.tolist() == [1]

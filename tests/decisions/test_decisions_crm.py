@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cladewise import decisions
 from cladewise.decisions import CRM
+from cladewise.decisions.costs import cost_table
 from cladewise.errors import InputError
 from cladewise.predictions import LeafSoftmax
 from cladewise.taxonomy import Taxonomy
@@ -150,13 +151,21 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
 
     assert "Expected a column for each of 2 labels, but got none for 'b'" in text("node,a\na,0\nb,1\n")
     assert "Expected a row for each of 2 labels, but got none for 'a'" in text("node,a,b\nb,1,0\n")
-    assert "Expected a label of the taxonomy, but got 'c'" in text("node,a,b\na,1,0\nc,1,0\n")
+    assert "but got 1 that does not: 'c' at" in text("node,a,b\na,1,0\nc,1,0\n")
+    assert "Expected a column for each leaf, and for nothing else, but got a column ''" in text("node,a,b,\na,1,0,\nb,1,0,\n")
     assert "Expected every label once, but got 'a' twice" in text("node,a,b\na,1,0\na,1,0\nb,0,0\n")
     for rows in ("b,0,0\na,1,nan\n", "a,1,\nb,0,0\n", "b,0,0\na,1\n", "a,1,inf\nb,0,0\n"):
         message = "got an infinite one, none or NaN for the answer 'a' where 'b' is true at"
         assert f"Expected finite costs, but {message}" in text(f"node,a,b\n{rows}")
     assert "Expected a table of costs" in text("node,a,b\na,1,x\nb,0,0\n")
     assert "Expected a table of costs" in text("not an array", "costs.npy")
+
+
+def test_names_in_a_cost_table_stay_texts(tmp_path: Path) -> None:
+    taxonomy = Taxonomy.from_paths([("007",), ("7",)])
+    (tmp_path / "costs.csv").write_text("node,7,007\n7,0,1\n007,2,0\n")
+    costs = cost_table(str(tmp_path / "costs.csv"), taxonomy, all_nodes=False)
+    torch.testing.assert_close(costs, torch.tensor([[0.0, 2.0], [1.0, 0.0]]))
 
 
 @pytest.mark.parametrize(

@@ -198,9 +198,10 @@ def test_weights_come_from_a_file_or_a_tensor(tmp_path: Path) -> None:
     np.testing.assert_allclose(result[t9().leaf_nodes.copy()], inference_twin.log_softmax(wanted), atol=1e-9)
     assert "weights" in Diffusion(weights=str(file)).handle
     for text, error in {
-        "nobody,1\n": r"a label of the taxonomy, but got 'nobody' at .*weights.csv:1",
+        "nobody,1\n": r"1 that does not: 'nobody' in line 1 at .*weights.csv",
+        "5,1\n 5,2\n": r"each node once, but got ' 5', which line 1 has at .*weights.csv:2",
         "5,much\n": "a number beside the node",
-        "5\n": "two cells a row",
+        "5\n": "two cells per row",
         "5,-1\n": "positive, finite edge weights",
     }.items():
         file.write_text(text)
@@ -388,7 +389,7 @@ def test_subset_from_a_file(tmp_path: Path) -> None:
     assert rule.handle.startswith("subset-region")
     torch.testing.assert_close(rule(prediction).log_prob, Subset(t9_nodes(1, 7))(prediction).log_prob)
     file.write_text("1\n44\n")  # read again after a change
-    with pytest.raises(InputError, match=r"a label of the taxonomy, but got '44' at .*region.txt:2. Nearest names: 4"):
+    with pytest.raises(InputError, match=r"1 that does not: '44' \(nearest: '4'\) in line 2 at .*region.txt"):
         rule(prediction)
     file.write_text("\n")
     with pytest.raises(InputError, match=r"at least one allowed node, but got none at .*region.txt"):

@@ -84,7 +84,7 @@ class TestEdgeLists:
 
     def test_other_headers_are_named(self, tmp_path: Path) -> None:
         file = written(tmp_path, "klasse,über\nb,a\n")
-        assert paths(read(file, child="klasse", parent="über")) == ["a", "a/b"]
+        assert paths(read(file, name="klasse", parent="über")) == ["a", "a/b"]
 
     def test_ids_tell_repeated_names_apart_and_are_kept(self, tmp_path: Path) -> None:
         tree = read(written(tmp_path, "id,parent,name,colour\nr,,food,\nx,r,apple,red\ny,x,apple,green\n"))
@@ -237,9 +237,9 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "a,b\nx,y\n",
         {"format": "edges"},
         "Expected a column of nodes and one of their parents, but got 'a', 'b' at {file}. "
-        'Name them with child="..." and parent="...".',
+        'Name the columns with name="..." and parent="...", and id="..." where parents are ids.',
     ),
-    ("no child", "a,b\nx,y\n", {"child": "c"}, "Expected the columns 'c', but got 'a', 'b' at {file}."),
+    ("no child", "a,b\nx,y\n", {"name": "c"}, "Expected the columns 'c', but got 'a', 'b' at {file}."),
     (
         "levels",
         "id,parent,name,level\nr,,r,\na,r,a,x\nb,a,b,y\nc,r,c,y\nd,c,d,x\n",

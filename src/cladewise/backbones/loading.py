@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,6 +12,7 @@ from torch import nn
 
 from cladewise.backbones import clip, lite0, weights
 from cladewise.backbones.backbone import Backbone, ImageInput
+from cladewise.catalogue import near_texts
 from cladewise.errors import InputError
 
 Pooling = Literal["own", "max"]
@@ -140,7 +140,7 @@ def _encoder(
     architecture = lite0.ARCHITECTURE if name == lite0.NAME else name
     on_a_hub = ":" in architecture  # timm's own notation: hf-hub:owner/model, local-dir:folder
     if not (on_a_hub or timm.is_model(architecture)):
-        close = difflib.get_close_matches(name, available(), n=3)
+        close = near_texts(name, list(available()))
         advice = f"Did you mean {' or '.join(close)}?" if close else "See cladewise list backbones."
         raise InputError("the name of a backbone", repr(name), advice=advice)
     options: dict[str, Any] = {} if with_classifier else {"num_classes": 0}

@@ -17,6 +17,8 @@ from cladewise.datasets.splitting import carve_again, split
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
+MANIFEST_OPTIONS = ("path_column", "label_column", "split_column", "separator")
+
 _DESCRIPTIONS = {
     "emoji-food-animals": "2,064 drawings of 291 emoji (animals, food) by 9 vendors; fetched with npm",
     "emoji-objects": "6,332 drawings of 861 emoji (animals, food, travel, activities, objects); fetched with npm",
@@ -108,8 +110,8 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
 
 def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
     readers: dict[str, tuple[Callable[..., Dataset], set[str], set[str]]] = {  # reader, options, those it must have
-        "folder": (from_folder, {"path", "taxonomy", "split_folders"}, {"path"}),
-        "manifest": (from_manifest, {"path", "taxonomy", "root"}, {"path"}),
+        "folder": (from_folder, {"path", "taxonomy", "taxonomy_options", "split_folders"}, {"path"}),
+        "manifest": (from_manifest, {"path", "taxonomy", "taxonomy_options", "root", *MANIFEST_OPTIONS}, {"path"}),
         "grocery-store": (from_grocery_store, {"path"}, {"path"}),
         "cifar-100": (from_cifar100, {"path"}, {"path"}),
         **{name: (_breeds_reader(name), {"path", "hierarchy", "wordnet"}, {"path"}) for name in TASKS},

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 
 from cladewise.datasets.dataset import Dataset, Skipped
-from cladewise.datasets.listing import as_taxonomy, existing_folder, some_usable, split_name, usable, walk
+from cladewise.datasets.layout import tops_are_splits
+from cladewise.datasets.listing import (
+    as_taxonomy,
+    existing_folder,
+    some_usable,
+    tell_odd_names,
+    usable,
+    walk_all,
+)
+from cladewise.datasets.no_images import counted, set_aside
+from cladewise.datasets.split_names import split_name, tell_joined
 from cladewise.datasets.splitting import FRACTIONS, split
-from cladewise.errors import InputError
+from cladewise.errors import InputError, warn
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.labels import composed
+from cladewise.taxonomy.lookup import SHOWN, Match, complaint, in_common, look_up, tell
+from cladewise.taxonomy.paths import path_text
+from cladewise.taxonomy.problems import some
 
 Names = tuple[str, ...]
 
@@ -22,6 +37,7 @@ def from_folder(
     path: str | PathLike[str],
     taxonomy: Taxonomy | str | PathLike[str] | None = None,
     *,
+    taxonomy_options: Mapping[str, Any] | None = None,
     split_folders: bool | None = None,
     fractions: Mapping[str, float] = FRACTIONS,
     seed: int = 0,
@@ -32,14 +48,15 @@ def from_folder(
         path: The folder.
         taxonomy: The label tree, or a file that holds it. Without one the folders are the tree. With one, a folder
             names the node that has its name and lies under the nodes that the folders above it name.
+        taxonomy_options: Options of :func:`cladewise.taxonomy.read` for that file: ``{"separator": ";"}``.
         split_folders: Whether the top folders are splits and not classes. By default they are if all of them have
-            names of splits (train, training, val, valid, validation, test, testing) and one is for training.
+            names of splits (train, val, valid, dev, test, eval, unlabeled, train2017, ...) and one is for training.
         fractions: Shares of the stratified splits, made where the folders give none.
         seed: Seed of those.
 
     Raises:
         InputError: No such folder, no usable image in it, folders that the taxonomy does not have (all are listed),
-            or top folders of which some are splits and some are not.
+            or top folders that could be splits as well as classes.
 
     Example:
         >>> from PIL import Image
@@ -51,30 +68,39 @@ def from_folder(
         >>> photos.paths, [photos.taxonomy.path_name(int(node)) for node in photos.nodes]
         (('bird/2.png', 'bird/wren/1.png'), ['bird', 'bird/wren'])
     """
-    root = existing_folder(path)
-    images, skipped = usable(root, walk(root))
+    root, at = existing_folder(path), str(path)
+    listed = list(walk_all(root))
+    images, unusable = usable(root, (name for name in listed if not name.endswith("/")))
+    skipped, notes = set_aside(unusable)
     folders = [_folder_names(image) for image in images]
-    by_split = _tops_are_splits({names[0] for names in folders if names}, str(path), split_folders)
+    tree, recorded = (None, {}) if taxonomy is None else as_taxonomy(taxonomy, taxonomy_options)
+    by_split = tops_are_splits(set(folders), at, split_folders, tree)
 
     labels = [names[1:] if by_split else names for names in folders]
     skipped += [Skipped(i, "a file in no class folder") for i, names in zip(images, labels, strict=True) if not names]
     kept = [position for position, names in enumerate(labels) if names]
     images, labels = [images[i] for i in kept], [labels[i] for i in kept]
-    some_usable(images, skipped, root)
+    some_usable(images, skipped, root, notes)
 
-    recorded: dict[str, object] = {}
     classes = sorted(set(labels))
-    if taxonomy is None:
+    if tree is None:
         tree = Taxonomy.from_paths(classes)
         node_by_class = {tree.path_names(node): node for node in range(1, len(tree))}
+        tell_odd_names(tree, at)
+        _tell_two_forms(images, at)
     else:
-        tree, recorded = as_taxonomy(taxonomy)
-        node_by_class = _match_all(tree, classes, str(path))
+        node_by_class = _match_all(tree, classes, at)
+    _tell_empty([name for name in listed if name.endswith("/")], classes, by_split, at)
 
     splits: dict[str, np.ndarray] = {}
     if by_split:
-        given = np.array([split_name(folders[i][0]) for i in kept])
-        splits = {name: np.flatnonzero(given == name) for name in ("train", "val", "test") if (given == name).any()}
+        tops = [folders[i][0] for i in kept]
+        tell_joined(dict.fromkeys(tops), at)
+        given = np.array([split_name(top) or top for top in tops])
+        known = [name for name in ("train", "val", "test") if (given == name).any()]
+        others = sorted(set(given.tolist()).difference(known))
+        splits = {name: np.flatnonzero(given == name) for name in (*known, *others)}
+        notes += tuple(f"{counted(splits[name].size, 'image')} in the split {name}" for name in others)
     dataset = Dataset(
         name=root.name,
         taxonomy=tree,
@@ -84,44 +110,56 @@ def from_folder(
         splits=splits,
         skipped=tuple(sorted(skipped, key=lambda skip: skip.path)),
         source={"kind": "folder", "path": str(root), "split_folders": by_split, **recorded},
+        notes=notes,
     )
     return dataset if by_split else split(dataset, fractions, seed)
 
 
 def _folder_names(path: str) -> Names:
     # macOS stores é as e and an accent: one text for one name
-    return PurePosixPath(unicodedata.normalize("NFC", path)).parent.parts
+    return PurePosixPath(composed(path)).parent.parts
 
 
-def _tops_are_splits(tops: set[str], path: str, wanted: bool | None) -> bool:
-    names = sorted(top for top in tops if split_name(top))
-    others = sorted(tops.difference(names))
-    splits = {split_name(name) for name in names}
-    if wanted is True and (others or not names):
-        raise InputError("every top folder to be a split", ", ".join(others[:5]) or "none", at=path)
-    if wanted is not None:
-        return wanted
-    if others and {"train", "test"} <= splits:
-        raise InputError(
-            "top folders that are all splits, or all classes",
-            f"the splits {', '.join(names)} beside {', '.join(others[:5])}",
-            at=path,
-            advice="Move the others away, or pass split_folders=False if they are all classes.",
-        )
-    return "train" in splits and not others
+def _tell_two_forms(images: Sequence[str], at: str) -> None:
+    """Warn of folders that are one class only because accents count alike however they are stored."""
+    written = {str(PurePosixPath(image).parent) for image in images if not image.isascii()}
+    same = Counter(composed(folder) for folder in written)
+    twice = sorted(folder for folder, count in same.items() if count > 1)
+    if twice:
+        text = f"{2 * len(twice)} folders that differ only in how accents are stored, each pair read as one class"
+        warn(f"{text}: {some(twice)}", at=at)
+
+
+def _tell_empty(folders: Sequence[str], classes: Sequence[Names], by_split: bool, at: str) -> None:
+    """Warn of folders that would be classes if they held an image that can be used."""
+    used = {names[:depth] for names in classes for depth in range(1, len(names) + 1)}
+    empty: dict[Names, None] = {}
+    for folder in folders:
+        names = PurePosixPath(composed(folder)).parts[1 if by_split else 0 :]
+        if names and names not in used and names[:-1] not in empty:
+            empty[names] = None
+    if empty:
+        shown = some([path_text(names) for names in empty])
+        warn(f"{counted(len(empty), 'folder')} without an image that can be used, so no class: {shown}", at=at)
 
 
 def _match_all(taxonomy: Taxonomy, classes: Sequence[Names], path: str) -> dict[Names, int]:
     found = {names: _match(taxonomy, names) for names in classes}
-    unknown = ["/".join(names) for names, nodes in found.items() if not nodes]
+    unknown = [names for names, match in found.items() if not match.nodes]
     if unknown:
+        shown = [complaint(taxonomy, names) for names in unknown[:SHOWN]]
         raise InputError(
             "folders that are named as nodes of the taxonomy",
-            f"{len(unknown)} that are not: {', '.join(unknown[:20])}" + (", ..." if len(unknown) > 20 else ""),
+            f"{len(unknown)} that are not: {', '.join(shown)}" + (", ..." if len(unknown) > SHOWN else ""),
             at=path,
-            advice="Rename them, add them to the taxonomy, or leave the taxonomy out to use the folders as the tree.",
+            advice=" ".join(
+                [
+                    *in_common(taxonomy, unknown),
+                    "Rename them, add them to the taxonomy, or leave the taxonomy out to use the folders as the tree.",
+                ]
+            ),
         )
-    unclear = {"/".join(names): nodes for names, nodes in found.items() if len(nodes) > 1}
+    unclear = {path_text(names): match.nodes for names, match in found.items() if len(match.nodes) > 1}
     if unclear:
         name, nodes = next(iter(unclear.items()))
         raise InputError(
@@ -130,13 +168,16 @@ def _match_all(taxonomy: Taxonomy, classes: Sequence[Names], path: str) -> dict[
             at=path,
             advice=f"Put them into folders by path: {', '.join(taxonomy.path_name(v) for v in nodes[:5])}.",
         )
-    return {names: nodes[0] for names, nodes in found.items()}
+    tell([match.told for match in found.values() if match.told], at=path)
+    return {names: match.nodes[0] for names, match in found.items()}
 
 
-def _match(taxonomy: Taxonomy, names: Names) -> list[int]:
+def _match(taxonomy: Taxonomy, names: Names) -> Match:
     """Nodes with the folder's path, else those with its name that lie under all its parents that are nodes."""
-    exact = taxonomy.matches(names)
-    if exact:
+    exact = look_up(taxonomy, names)
+    if exact.nodes or len(names) == 1:
         return exact
-    above = {name for name in names[:-1] if taxonomy.matches((name,))}
-    return [node for node in taxonomy.matches(names[-1:]) if above <= set(taxonomy.path_names(node))]
+    last = look_up(taxonomy, names[-1:])
+    above = [nodes for name in names[:-1] if (nodes := taxonomy.matches((name,)))]
+    fitting = [v for v in last.nodes if all(taxonomy.contains(nodes, v).any() for nodes in above)]
+    return Match(fitting, last.told)

@@ -1,34 +1,22 @@
-"""What the readers share: walking a folder, checking its files, and the names of splits."""
+"""What the readers share: walking a folder, checking its files, telling what was found."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from cladewise.datasets.dataset import Skipped
 from cladewise.datasets.images import probe
+from cladewise.datasets.no_images import counted
 from cladewise.errors import InputError
 from cladewise.progress import track
 from cladewise.taxonomy import Taxonomy
-
-_SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
-
-
-def split_name(name: str) -> str | None:
-    """The split that a folder's or a column's text names, under its one name here; None if it names none.
-
-    Example:
-        >>> split_name("Validation"), split_name("tiger")
-        ('val', None)
-    """
-    return _SPLIT_NAMES.get(name.lower())
+from cladewise.taxonomy.formats.options import ReadOptions
+from cladewise.taxonomy.problems import warn_of
+from cladewise.taxonomy.spelling import names_of_tree, sight_problems
 
 
 def existing_folder(path: str | PathLike[str]) -> Path:
@@ -49,6 +37,11 @@ def walk(folder: Path) -> Iterator[str]:
     Hidden files and folders (``.git``, ``.DS_Store``) are left out. Links are followed, but never into a folder that
     is being walked.
     """
+    yield from (path for path in walk_all(folder) if not path.endswith("/"))
+
+
+def walk_all(folder: Path) -> Iterator[str]:
+    """As :func:`walk`, and every folder itself, with a slash at its end, before what it holds."""
     yield from _walk(str(folder), "", frozenset())
 
 
@@ -57,6 +50,8 @@ def _walk(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterat
     identity = (status.st_dev, status.st_ino)
     if identity in above:
         return
+    if prefix:
+        yield prefix
     with os.scandir(folder) as entries:
         found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
     for entry in found:
@@ -84,7 +79,7 @@ def usable(root: Path, paths: Iterable[str]) -> tuple[list[str], list[Skipped]]:
     return good, skipped
 
 
-def some_usable(images: list[str], skipped: list[Skipped], where: Path) -> None:
+def some_usable(images: list[str], skipped: list[Skipped], where: Path, notes: Sequence[str] = ()) -> None:
     """Raise an error if no image is left.
 
     Raises:
@@ -92,18 +87,29 @@ def some_usable(images: list[str], skipped: list[Skipped], where: Path) -> None:
     """
     if images:
         return
-    got = f"{len(skipped)} files, none of them usable" if skipped else "no file"
+    got = f"{counted(len(skipped), 'file')}, none of them usable" if skipped else "; ".join(notes) or "no file"
     first = f"The first, {skipped[0].path}, is {skipped[0].reason}." if skipped else ""
     raise InputError("a data set with images", got, at=str(where), advice=first)
 
 
-def as_taxonomy(given: Taxonomy | str | PathLike[str]) -> tuple[Taxonomy, dict[str, Any]]:
-    """A tree, read from a file if it is a path, and what a data set's ``source`` records of it.
+def tell_odd_names(taxonomy: Taxonomy, at: str) -> None:
+    """Warn of names, made from folders or labels, that look alike or hold characters that cannot be seen."""
+    warn_of(sight_problems(names_of_tree(taxonomy)), at, checkable=False)
+
+
+def as_taxonomy(
+    given: Taxonomy | str | PathLike[str], options: Mapping[str, Any] | None = None
+) -> tuple[Taxonomy, dict[str, Any]]:
+    """A tree, read from a file if it is a path, and the entries of a data set's ``source`` for it.
 
     A tree that has no file is recorded by its fingerprint, so that opening the source again without it fails instead
-    of quietly using another tree.
+    of quietly using another tree. The options of reading a file are recorded with its path.
     """
     if isinstance(given, Taxonomy):
         return given, {"fingerprint": given.fingerprint}
     path = Path(given).expanduser().absolute()
-    return Taxonomy.read(path), {"taxonomy": str(path)}
+    recorded = ReadOptions(**(options or {})).given()
+    if "ids" in recorded and isinstance(recorded["ids"], str):
+        recorded["ids"] = str(Path(recorded["ids"]).expanduser().absolute())
+    tree = Taxonomy.read(path, **recorded)
+    return tree, {"taxonomy": str(path), **({"taxonomy_options": recorded} if recorded else {})}

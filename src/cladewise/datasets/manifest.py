@@ -9,33 +9,53 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from cladewise.datasets.dataset import Dataset
-from cladewise.datasets.listing import as_taxonomy, some_usable, split_name, usable
+from cladewise.datasets.dataset import Dataset, Skipped
+from cladewise.datasets.label_texts import tell_odd_labels
+from cladewise.datasets.listing import as_taxonomy, some_usable, tell_odd_names, usable
+from cladewise.datasets.manifest_table import LABEL, PATH, SPLIT, Columns, Manifest, read_manifest
+from cladewise.datasets.same_files import file_keys, identities, on_disk, once
+from cladewise.datasets.split_names import split_name, tell_joined
 from cladewise.datasets.splitting import FRACTIONS, split
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.labels import composed
+from cladewise.taxonomy.lookup import BLANKS
+from cladewise.taxonomy.paths import label_steps
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
-_SHOWN = 20  # complaints listed in one error
+IntArray = NDArray[np.int64]
 
 
 def from_manifest(
     path: str | PathLike[str],
     taxonomy: Taxonomy | str | PathLike[str] | None = None,
     *,
+    taxonomy_options: Mapping[str, Any] | None = None,
     root: str | PathLike[str] | None = None,
+    path_column: str = PATH,
+    label_column: str = LABEL,
+    split_column: str | None = None,
+    separator: str | None = None,
     fractions: Mapping[str, float] = FRACTIONS,
     seed: int = 0,
 ) -> Dataset:
     """Read a table with the columns ``path``, ``label`` and perhaps ``split``, from CSV, TSV or Parquet.
 
+    A file that several rows name, under one path or several, is one image.
+
     Args:
         path: The table.
-        taxonomy: The label tree, or a file that holds it. A label is a short name that is unique in it, or a path.
-            Without one every label is a path, ``Fruit/Apple``, and these are the tree.
+        taxonomy: The label tree, or a file that holds it. A label is found in it by the rules of
+            :meth:`cladewise.Taxonomy.find`: a name, id or synonym that is unique, or a path. Without a taxonomy every
+            label is a path, ``Fruit/Apple``, and these are the tree.
+        taxonomy_options: Options of :func:`cladewise.taxonomy.read` for that file: ``{"separator": ";"}``.
         root: Folder that the files' paths are relative to; by default the table's own.
-        fractions: Shares of the stratified splits, made where there is no column ``split``.
+        path_column: Column of the paths.
+        label_column: Column of the labels.
+        split_column: Column of the splits; by default the column ``split``, if there is one.
+        separator: Character between the cells of a text table, where it does not show.
+        fractions: Shares of the stratified splits, made where there is no column of splits.
         seed: Seed of those.
 
     Raises:
@@ -53,124 +73,90 @@ def from_manifest(
     """
     table = Path(path).expanduser().absolute()
     folder = table.parent if root is None else Path(root).expanduser().absolute()
-    rows = _distinct(_read(table), table)
+    columns = Columns(path_column, label_column, split_column)
+    manifest = read_manifest(table, columns, separator=separator)
 
-    recorded: dict[str, Any] = {}
-    if taxonomy is None:
-        tree = Taxonomy.from_paths(_label_paths(rows, table))
-        node_by_label = {label: tree.matches(_names(label))[0] for label in rows["label"].unique()}
-    else:
-        tree, recorded = as_taxonomy(taxonomy)
-        node_by_label = _find_all(tree, rows, table)
-
-    images, skipped = usable(folder, rows["path"].to_list())
+    tree, recorded = (None, {}) if taxonomy is None else as_taxonomy(taxonomy, taxonomy_options)
+    tree, node_by_label = _tree_of(manifest) if tree is None else (tree, _nodes(tree, manifest))
+    rows = _rows(manifest, node_by_label, folder)
+    images, skipped = usable(folder, rows["file"].to_list())
+    skipped = [Skipped(s.path, "an address, not a file") if "://" in s.path else s for s in skipped]
     some_usable(images, skipped, table)
-    kept = rows.filter(~pl.col("path").is_in([skip.path for skip in skipped]))
-    splits = _splits(kept, table)
+    rows = rows.filter(~pl.col("file").is_in([skip.path for skip in skipped]))
+    rows = once(rows.with_columns(inode=identities(folder, images)), "inode", manifest.source)
+
+    splits = _splits(rows, manifest)
+    options = {**columns.given(), **({} if separator is None else {"separator": separator})}
     dataset = Dataset(
-        name=table.stem,
+        name=Path(table.name.removesuffix(".gz")).stem,
         taxonomy=tree,
         root=folder,
-        paths=tuple(images),
-        nodes=np.array([node_by_label[label] for label in kept["label"]], dtype=np.int64),
+        paths=tuple(rows["file"]),
+        nodes=rows["node"].to_numpy().astype(np.int64),
         splits=splits,
         skipped=tuple(skipped),
-        source={"kind": "manifest", "path": str(table), "root": str(folder), **recorded},
+        source={"kind": "manifest", "path": str(table), "root": str(folder), **options, **recorded},
     )
     return dataset if splits else split(dataset, fractions, seed)
 
 
-def _read(table: Path) -> pl.DataFrame:
-    """The columns of interest as text, with the line of each row in the file."""
-    parquet = table.suffix == ".parquet"
-    if not parquet and table.suffix not in _SEPARATORS:
-        raise InputError("a manifest ending in .csv, .tsv or .parquet", repr(table.name))
-    if not table.is_file():
-        raise InputError("a manifest", "no such file", at=str(table))
+def _tree_of(manifest: Manifest) -> tuple[Taxonomy, dict[str, int]]:
+    """The tree that labels make which are paths, in the order of the table, and the node of each."""
+    labels = manifest.rows.unique(LABEL, keep="first", maintain_order=True)
+    steps = {label: label_steps(composed(label.strip(BLANKS))) for label in labels[LABEL]}
+    blank = next((label for label, names in steps.items() if "" in names), None)
+    if blank is not None:
+        line = labels.filter(pl.col(LABEL) == blank)["line"][0]
+        raise InputError("labels that are paths, as in Fruit/Apple", "a blank name", at=f"{manifest.source}:{line}")
+    tree = Taxonomy.from_paths(steps.values())
+    tell_odd_names(tree, manifest.source)
+    tell_odd_labels(list(steps), manifest.rows.height, manifest.source)
+    node_by_path = {tree.path_names(node): node for node in range(1, tree.num_nodes)}
+    return tree, {label: node_by_path[names] for label, names in steps.items()}
+
+
+def _nodes(tree: Taxonomy, manifest: Manifest) -> dict[str, int]:
+    """The node of each label, found in a tree."""
+    labels = manifest.rows[LABEL].unique(maintain_order=True).to_list()
     try:
-        if parquet:
-            frame = pl.read_parquet(table)
-        else:
-            frame = pl.read_csv(table, separator=_SEPARATORS[table.suffix], infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        text = str(error).splitlines()[0]
-        raise InputError(f"a manifest that can be read as {table.suffix[1:].upper()}", text, at=str(table)) from error
-    missing = [name for name in ("path", "label") if name not in frame.columns]
-    if missing:
-        raise InputError("the columns path and label", ", ".join(frame.columns), at=f"{table}:1")
-    chosen = [name for name in ("path", "label", "split") if name in frame.columns]
-    texts = frame.select(pl.col(chosen).cast(pl.String).str.strip_chars().fill_null(""))
-    return texts.with_row_index("line", offset=1 if parquet else 2)
+        nodes = tree.find_all(labels, at=manifest.source, place=manifest.lines)
+    except InputError as error:
+        other = manifest.column_of_labels(tree)
+        if other is None:
+            raise
+        advice = f'The column {other!r} holds labels of the taxonomy: label_column="{other}" takes those.'
+        raise InputError(error.expected, error.got, at=error.at, advice=f"{advice} {error.advice}") from None
+    return dict(zip(labels, nodes.tolist(), strict=True))
 
 
-def _distinct(rows: pl.DataFrame, table: Path) -> pl.DataFrame:
-    """The rows, once each.
+def _rows(manifest: Manifest, node_by_label: Mapping[str, int], folder: Path) -> pl.DataFrame:
+    """Line, path, file, node and split of each row, one row per path.
 
     Raises:
         InputError: A row has no path, or a file comes with two labels or in two splits.
     """
-    blank = rows.filter(pl.col("path") == "")["line"].to_list()
+    nodes = pl.col(LABEL).replace_strict(list(node_by_label), list(node_by_label.values()), return_dtype=pl.Int64)
+    splits = pl.col(SPLIT).str.strip_chars(BLANKS) if SPLIT in manifest.rows.columns else pl.lit("")
+    rows = manifest.rows.select("line", pl.col(PATH).str.strip_chars(BLANKS), node=nodes, split=splits)
+    blank = rows.filter(pl.col(PATH) == "")["line"].to_list()
     if blank:
-        raise InputError("a path in every row", f"none in {len(blank)}", at=f"{table}:{blank[0]}")
-    once = rows.unique([name for name in rows.columns if name != "line"], keep="first", maintain_order=True)
-    again = once.filter(pl.col("path").is_duplicated()).sort("path", "line")
-    if again.height:
-        lines = again.filter(pl.col("path") == again["path"][0])["line"].to_list()
-        raise InputError(
-            "one label and one split for every file",
-            f"{again['path'].n_unique()} files with several, such as {again['path'][0]!r} in lines "
-            + " and ".join(map(str, lines)),
-            at=f"{table}:{lines[-1]}",
-        )
-    return once
+        raise InputError("a path in every row", f"none in {len(blank)}", at=f"{manifest.source}:{blank[0]}")
+    names = rows[SPLIT].unique(maintain_order=True)
+    rows = rows.with_columns(
+        pl.col(SPLIT).replace(names, [split_name(name) or name for name in names]),
+        file=on_disk(folder, rows[PATH]),
+    )
+    tell_joined((name for name in names if name), manifest.source)
+    return once(rows.with_columns(key=file_keys(folder, rows["file"])), "key", manifest.source).drop("key")
 
 
-def _names(label: str) -> tuple[str, ...]:
-    return tuple(label.strip("/").split("/"))
-
-
-def _label_paths(rows: pl.DataFrame, table: Path) -> list[tuple[str, ...]]:
-    """The labels as paths, in the order of the table."""
-    labels = rows.unique("label", keep="first", maintain_order=True)
-    blank = [line for line, label in labels.select("line", "label").iter_rows() if "" in _names(label)]
-    if blank:
-        raise InputError("labels that are paths, as in Fruit/Apple", "a blank name", at=f"{table}:{blank[0]}")
-    return [_names(label) for label in labels["label"]]
-
-
-def _find_all(tree: Taxonomy, rows: pl.DataFrame, table: Path) -> dict[str, int]:
-    first = rows.unique("label", keep="first", maintain_order=True)
-    found: dict[str, list[int]] = {label: tree.matches(label) if label else [] for label in first["label"]}
-    wrong = [label for label, nodes in found.items() if len(nodes) != 1]
-    if wrong:
-        lines = dict(rows.group_by("label").agg("line").iter_rows())
-        shown = [f"{_complaint(tree, label, found[label])} in {_lines(lines[label])}" for label in wrong[:_SHOWN]]
-        raise InputError(
-            "labels that name one node of the taxonomy each",
-            f"{len(wrong)} that do not: {'; '.join(shown)}" + ("; ..." if len(wrong) > _SHOWN else ""),
-            at=str(table),
-            advice="Correct them, or add them to the taxonomy; where a name repeats, give the path.",
-        )
-    return {label: nodes[0] for label, nodes in found.items()}
-
-
-def _complaint(tree: Taxonomy, label: str, nodes: list[int]) -> str:
-    if not label:
-        return "a blank label"
-    return f"{label!r}" + (f" ({' or '.join(tree.path_name(v) for v in nodes[:3])})" if nodes else "")
-
-
-def _lines(lines: list[int]) -> str:
-    shown = ", ".join(map(str, lines[:5])) + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")
-    return f"line {shown}" if len(lines) == 1 else f"lines {shown}"
-
-
-def _splits(rows: pl.DataFrame, table: Path) -> dict[str, np.ndarray[Any, np.dtype[np.int64]]]:
+def _splits(rows: pl.DataFrame, manifest: Manifest) -> dict[str, IntArray]:
     """Images of each split; none where the column is missing or blank throughout."""
-    if "split" not in rows.columns or (rows["split"] == "").all():
+    if (rows[SPLIT] == "").all():
         return {}
-    blank = rows.filter(pl.col("split") == "")["line"].to_list()
+    blank = rows.filter(pl.col(SPLIT) == "")["line"].to_list()
     if blank:
-        raise InputError("a split for every file, or for none", f"{len(blank)} files without", at=f"{table}:{blank[0]}")
-    names = [split_name(name) or name for name in rows["split"]]
-    return {name: np.flatnonzero(np.array(names) == name) for name in dict.fromkeys(names)}
+        at = f"{manifest.source}:{blank[0]}"
+        raise InputError("a split for every file, or for none", f"{len(blank)} files without", at=at)
+    given = rows[SPLIT].to_numpy()
+    return {name: np.flatnonzero(given == name) for name in rows[SPLIT].unique(maintain_order=True)}

@@ -94,7 +94,7 @@ def fold(dataset: Dataset, name: str, number: int, of: int = 5, seed: int = 0, *
     salt = f"{seed} folds"
     order = _shuffled_by_node(dataset, dataset.indices(name), salt)
     nodes, first, counts = np.unique(dataset.nodes[order], return_index=True, return_counts=True)
-    offsets = np.array([_uniform(salt, dataset.taxonomy.path_name(int(node))) for node in nodes])
+    offsets = np.array([_uniform(salt, _path_key(dataset, node)) for node in nodes.tolist()])
     rank = np.arange(order.size) - np.repeat(first, counts)
     left_out = np.sort(order[(rank + np.repeat((offsets * of).astype(np.int64), counts)) % of == number])
     rest = {part: np.setdiff1d(dataset.splits[part], left_out) for part in name.split("+")}
@@ -123,7 +123,7 @@ def _spread(dataset: Dataset, images: IntArray, fractions: Mapping[str, float], 
     order = _shuffled_by_node(dataset, images, salt)
     nodes, first, counts = np.unique(dataset.nodes[order], return_index=True, return_counts=True)
 
-    offsets = np.array([_uniform(salt, dataset.taxonomy.path_name(int(node))) for node in nodes])
+    offsets = np.array([_uniform(salt, _path_key(dataset, node)) for node in nodes.tolist()])
     # rounding keeps 0.7 * 10 from becoming 6.999...
     bounds = np.round(counts[:, None] * np.cumsum(shares), 9)
     ends = np.floor(bounds + offsets[:, None]).astype(np.int64)
@@ -140,6 +140,11 @@ def _shuffled_by_node(dataset: Dataset, images: IntArray, salt: str) -> IntArray
     """Images grouped by node, in an order that depends on the salt and on each file's name alone."""
     keys = np.array([_uniform(salt, dataset.paths[int(i)]) for i in images], dtype=np.float64)
     return images[np.lexsort((keys, dataset.nodes[images]))]
+
+
+def _path_key(dataset: Dataset, node: int) -> str:
+    """The node's path as splits have always been drawn by: a slash inside a name is left as it is."""
+    return "/".join(dataset.taxonomy.path_names(node))
 
 
 def _uniform(salt: str, text: str) -> float:

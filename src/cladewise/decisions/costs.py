@@ -77,10 +77,15 @@ def _read(path: str, modified: float, taxonomy: Taxonomy) -> Tensor:
 def _named(path: str, taxonomy: Taxonomy) -> NDArray[np.float32]:
     import polars as pl
 
-    frame = pl.read_csv(path, infer_schema_length=None) if path.lower().endswith(".csv") else pl.read_parquet(path)
+    frame = pl.read_csv(path, infer_schema=False) if path.lower().endswith(".csv") else pl.read_parquet(path)
     first, *columns = frame.columns
     leaf_of_column = _nodes(columns, taxonomy, path)
-    node_of_row = _nodes(frame[first].cast(pl.String).to_list(), taxonomy, path)
+    inside = next(
+        (name for name, node in zip(columns, leaf_of_column, strict=True) if not taxonomy.is_leaf[node]), None
+    )
+    if inside is not None:
+        raise InputError("a column for each leaf, and for nothing else", f"a column {inside!r}", at=path)
+    node_of_row = _nodes(frame[first].cast(pl.String).fill_null("").to_list(), taxonomy, path)
     column_of_leaf = _all_of(taxonomy.leaf_nodes, leaf_of_column, taxonomy, "a column", path)
     inner = set(node_of_row) - set(taxonomy.leaf_nodes.tolist())
     rows = np.arange(taxonomy.num_nodes) if inner else taxonomy.leaf_nodes
@@ -91,12 +96,10 @@ def _named(path: str, taxonomy: Taxonomy) -> NDArray[np.float32]:
 
 def _nodes(names: list[str], taxonomy: Taxonomy, path: str) -> list[int]:
     """Nodes of names, each once; an empty name is the root's."""
-    nodes: list[int] = []
-    for name in names:
-        try:
-            nodes.append(taxonomy.find(name) if name else 0)
-        except InputError as error:
-            raise InputError(error.expected, error.got, at=path, advice=error.advice) from None
+    named = np.array([name != "" for name in names], dtype=np.bool_)
+    found = np.zeros(len(names), dtype=np.int64)
+    found[named] = taxonomy.find_all([name for name in names if name], at=path)
+    nodes: list[int] = found.tolist()
     unique, count = np.unique(nodes, return_counts=True)
     if (count > 1).any():
         raise InputError("every label once", f"{taxonomy.path_name(int(unique[count > 1][0]))!r} twice", at=path)

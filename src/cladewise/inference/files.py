@@ -45,37 +45,47 @@ def version(path: str | Path) -> tuple[str, int, int]:
 
 
 def nodes_of_lines(path: str | Path, taxonomy: Taxonomy) -> list[int]:
-    """Nodes by name or path, one a line; empty lines are passed over.
+    """Nodes by name, id or path, one per line; blank lines are skipped.
 
     Raises:
-        InputError: The file is not a text, or a line names no node, or several.
+        InputError: The file is not a text, or lines name no node, or several; all of them are listed.
     """
-    lines = _text(path).splitlines()
-    return [_find(line.strip(), taxonomy, f"{path}:{at}") for at, line in enumerate(lines, start=1) if line.strip()]
+    labels = {line: at for at, line in reversed(list(enumerate(_text(path).splitlines(), start=1))) if line.strip()}
+    return taxonomy.find_all(list(labels), at=str(path), place=lambda label: f"line {labels[label]}").tolist()
 
 
 def numbers_of_nodes(path: str | Path, taxonomy: Taxonomy) -> dict[int, float]:
     """A number for each of some nodes, from a CSV or TSV file with the columns ``node`` and another.
 
     Raises:
-        InputError: The file is not a text, or a row has not two cells, names no node or several, or has no number.
+        InputError: The file is not a text, a row has not two cells, names no node or several, or has no number, or
+            two rows name one node.
     """
-    return dict(_numbers(Path(path), taxonomy))
+    rows = list(_labelled_numbers(Path(path)))
+    labels = {label: line for line, label, _ in reversed(rows)}
+    nodes = taxonomy.find_all(
+        [label for _, label, _ in rows], at=str(path), place=lambda label: f"line {labels[label]}"
+    ).tolist()
+    first: dict[int, int] = {}
+    for node, (line, label, _) in zip(nodes, rows, strict=True):
+        if first.setdefault(node, line) != line:
+            raise InputError("each node once", f"{label!r}, which line {first[node]} has", at=f"{path}:{line}")
+    return {node: number for node, (_, _, number) in zip(nodes, rows, strict=True)}
 
 
-def _numbers(path: Path, taxonomy: Taxonomy) -> Iterator[tuple[int, float]]:
-    rows = csv.reader(io.StringIO(_text(path), newline=""), delimiter="\t" if path.suffix == ".tsv" else ",")
+def _labelled_numbers(path: Path) -> Iterator[tuple[int, str, float]]:
+    """Line, label and number of each row."""
+    rows = csv.reader(io.StringIO(_text(path), newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
     for row in rows:
         at = f"{path}:{rows.line_num}"
         if not row or (rows.line_num == 1 and row[0].strip() == "node"):
             continue
         if len(row) != 2:
-            raise InputError("two cells a row, a node and a number", f"{len(row)}", at=at)
+            raise InputError("two cells per row, a node and a number", f"{len(row)}", at=at)
         try:
-            number = float(row[1])
+            yield rows.line_num, row[0], float(row[1])
         except ValueError:
             raise InputError("a number beside the node", repr(row[1]), at=at) from None
-        yield _find(row[0].strip(), taxonomy, at), number
 
 
 def _text(path: str | Path) -> str:
@@ -83,10 +93,3 @@ def _text(path: str | Path) -> str:
         return Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError("a text in UTF-8", f"{error.reason} after {error.start} bytes", at=str(path)) from None
-
-
-def _find(name: str, taxonomy: Taxonomy, at: str) -> int:
-    try:
-        return taxonomy.find(name)
-    except InputError as error:
-        raise InputError(error.expected, error.got, at=at, advice=error.advice) from None

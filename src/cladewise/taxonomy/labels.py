@@ -1,42 +1,59 @@
-"""When two names are probably meant to be one."""
+"""When two names are probably meant to be one.
+
+Four ideas of sameness, each wider than the one before: the same characters (:func:`composed`), the same to the eye
+(:func:`visible`), the same but for case (:func:`folded`), and the same but for case, blanks and joining marks
+(:func:`loose`).
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+
+_INVISIBLE = re.compile(
+    # Unicode's Default_Ignorable_Code_Point: zero-width spaces and joiners, direction marks, soft hyphens, selectors
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_JOINING = re.compile(r"[\s_.'’-]+")
+
+
+def composed(name: str) -> str:
+    """The name in Unicode's composed form (NFC): one text for the two ways in which accents are stored.
+
+    Example:
+        >>> composed("Aze\u0301") == "Az\u00e9"
+        True
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def visible(name: str) -> str:
+    """The name as the eye reads it: composed, without zero-width characters and stray white space.
+
+    Example:
+        >>> visible(" pear\u200b"), visible("Pink\u00a0 Lady")
+        ('pear', 'Pink Lady')
+    """
+    return " ".join((name if name.isascii() else composed(_INVISIBLE.sub("", name))).split())
 
 
 def folded(name: str) -> str:
-    """The name without what the eye skips: Unicode composition, case, and stray white space.
+    """The visible name without case.
 
     Example:
         >>> folded("  Pink   Lady") == folded("pink lady")
         True
     """
-    text = name if name.isascii() else unicodedata.normalize("NFC", name)
-    return " ".join(text.casefold().split())
+    return composed(visible(name).casefold())
 
 
-def tidy(name: str) -> bool:
-    """Whether the name has no white space at its ends and no runs of it inside."""
-    return " ".join(name.split(" ")) == name == name.strip() and "  " not in name
-
-
-def near_duplicates(groups: Iterable[object], names: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of positions, first and later, whose names differ within one group but fold to the same text.
+def loose(name: str) -> str:
+    """The folded name without blanks, underscores, hyphens, dots and apostrophes.
 
     Example:
-        >>> near_duplicates([0, 0, 0, 1], ["apple", "Apple", "apple", "APPLE"])
-        [(0, 1)]
+        >>> loose("Granny-Smith") == loose("granny_smith") == loose("Granny Smith")
+        True
     """
-    first_by_key: dict[tuple[object, str], int] = {}
-    seen: set[tuple[object, str]] = set()
-    pairs: list[tuple[int, int]] = []
-    for position, (group, name) in enumerate(zip(groups, names, strict=True)):
-        if (group, name) in seen:
-            continue
-        seen.add((group, name))
-        first = first_by_key.setdefault((group, folded(name)), position)
-        if first != position:
-            pairs.append((first, position))
-    return pairs
+    text = folded(name)
+    return _JOINING.sub("", text) or text

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cladewise.errors import InputError
+from cladewise.taxonomy import lookup
 from cladewise.taxonomy.order import depth_of, preorder, subtree_sizes
+from cladewise.taxonomy.paths import path_text
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -21,7 +22,6 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 StrArray = np.ndarray[Any, Any]  # numpy's variable-width StringDType has no scalar type to annotate with
 
-PATH_SEPARATOR = "/"
 NAME_CHUNK = 100_000
 
 
@@ -311,8 +311,11 @@ class Taxonomy:
         return tuple(str(self.names[v]) for v in (path[1:] if self.synthetic_root else path))
 
     def path_name(self, node: int) -> str:
-        """The node's path as one string, ``Fruit/Apple/Pink-Lady``."""
-        return PATH_SEPARATOR.join(self.path_names(node))
+        r"""The node's path as one string, ``Fruit/Apple/Pink-Lady``, by which :meth:`find` finds it.
+
+        A slash inside a name is written ``\/``, and a backslash at its end or before either of these ``\\``.
+        """
+        return path_text(self.path_names(node))
 
     def contains(self, ancestor: ArrayLike, node: ArrayLike) -> BoolArray:
         """Whether ``node`` is ``ancestor`` or lies under it, elementwise."""
@@ -396,68 +399,68 @@ class Taxonomy:
 
     # ---------------------------------------------------------------- names
 
-    @cached_property
-    def _nodes_by_name(self) -> dict[str, int | list[int]]:
-        """One node, or all nodes in order where a name repeats: a list for each of a million names is a lot."""
-        nodes: dict[str, int | list[int]] = {}
-        first = 1 if self.synthetic_root else 0
-        for node, name in enumerate(self.names[first:].tolist(), start=first):
-            held = nodes.setdefault(name, node)
-            if isinstance(held, list):
-                held.append(node)
-            elif held != node:
-                nodes[name] = [held, node]
-        return nodes
+    def find(self, label: str | Sequence[str], *, at: str = "") -> int:
+        r"""Node of a short name, an ``id``, a synonym, a path, or the last part of a path, wherever that is unique.
 
-    def _named(self, name: str) -> list[int]:
-        nodes = self._nodes_by_name.get(name, [])
-        return list(nodes) if isinstance(nodes, list) else [nodes]
+        A path as one text has ``/`` between its names, and ``\/`` for a slash inside a name, as :meth:`path_name`
+        writes it; a whole path from the top comes first. Ids are those of the column ``id``, synonyms those of the
+        column ``synonyms``, with ``|`` between several. A name comes before a synonym, but a text that is the name of
+        one node and the id of another names both. Accents match however they are stored. A label that only looks like
+        one of these, because of zero-width characters or stray blanks, is found with an
+        :class:`~cladewise.errors.InputWarning`; one that differs in case is not found.
 
-    def find(self, label: str | Sequence[str]) -> int:
-        """Node of a short name, a path, or the last part of a path, wherever that is unique.
+        Args:
+            label: The label; a path may also be a sequence of names.
+            at: Where the label is from, for messages.
 
         Raises:
             InputError: No node, or several, have that name; the text lists their paths or the nearest names.
 
         Example:
-            >>> t = Taxonomy.from_paths([("fruit", "apple"), ("juice", "apple")])
-            >>> t.find("fruit/apple")
-            2
+            >>> t = Taxonomy.from_paths([("fruit", "apple"), ("juice", "apple"), ("bags", "cases/trunks")])
+            >>> t.find("fruit/apple"), t.path_name(t.find("cases/trunks"))
+            (2, 'bags/cases\\/trunks')
         """
-        found = self.matches(label)
-        shown = label if isinstance(label, str) else PATH_SEPARATOR.join(label)
-        if len(found) == 1:
-            return found[0]
-        if found:
-            paths = ", ".join(self.path_name(v) for v in found[:5]) + (", ..." if len(found) > 5 else "")
-            raise InputError(
-                "a label that names one node",
-                f"{shown!r}, which {len(found)} nodes have",
-                advice=f"Use a path: {paths}.",
-            )
-        last = shown.rsplit(PATH_SEPARATOR, 1)[-1]
-        near = difflib.get_close_matches(last, self._nodes_by_name, n=3) if self.num_nodes <= 100_000 else []
-        hint = f"Nearest names: {', '.join(near)}." if near else "List the labels with: cladewise taxonomy show."
-        raise InputError("a label of the taxonomy", repr(shown), advice=hint)
+        return lookup.find(self, label, at=at)
+
+    def find_all(
+        self, labels: Sequence[str | Sequence[str]], *, at: str = "", place: Callable[[Any], str] | None = None
+    ) -> IntArray:
+        """Node of each label, as by :meth:`find`; each distinct label is looked up once.
+
+        Args:
+            labels: The labels.
+            at: The file they are from, for messages.
+            place: Returns where in that file a label is, as in ``"line 3"``; called for labels in messages only.
+
+        Raises:
+            InputError: Some labels name no node, or several; the text lists them, each with the nearest name.
+
+        Example:
+            >>> Taxonomy.from_paths([("fruit", "apple"), ("fruit", "pear")]).find_all(["pear", "fruit", "pear"])
+            array([3, 1, 3])
+        """
+        return lookup.find_all(self, labels, at=at, place=place)
 
     def matches(self, label: str | Sequence[str]) -> list[int]:
-        """Every node that a short name or the last part of a path fits; an exact whole path fits alone."""
-        if isinstance(label, str):
-            direct = self._named(label)
-            if direct or PATH_SEPARATOR not in label:
-                return direct
-            return self.matches(tuple(label.strip(PATH_SEPARATOR).split(PATH_SEPARATOR)))
-        wanted = tuple(label)
-        if not wanted:
-            return [0]
-        fitting: list[int] = []
-        for node in self._named(wanted[-1]):
-            names = self.path_names(node)
-            if names == wanted:
-                return [node]
-            if names[-len(wanted) :] == wanted:
-                fitting.append(node)
-        return fitting
+        """Every node that a label names by the rules of :meth:`find`; none, one or several, and no warning.
+
+        Example:
+            >>> Taxonomy.from_paths([("fruit", "apple"), ("juice", "apple")]).matches("apple")
+            [2, 4]
+        """
+        return list(lookup.look_up(self, label).nodes)
+
+    def called(self, same: Callable[[str], str]) -> lookup.Index:
+        """Nodes by what they are called, where texts count as equal that ``same`` maps to one text; made once."""
+        if same not in self._indexes:
+            self._indexes[same] = lookup.Index.of(self, same)
+        return self._indexes[same]
+
+    @cached_property
+    def _indexes(self) -> dict[Callable[[str], str], lookup.Index]:
+        """The indexes that were asked for."""
+        return {}
 
     # ---------------------------------------------------------------- growing
 
@@ -482,7 +485,7 @@ class Taxonomy:
             above = self.path_name(parent) or "the root"
             raise InputError("a name that no child has", repr(name), at=above)
         level = int(self.level[siblings[-1]] if siblings.size else self.level[parent] + 1)
-        path = PATH_SEPARATOR.join((*self.path_names(parent), name))
+        path = path_text((*self.path_names(parent), name))
         grown = Taxonomy.from_parents(
             np.append(self.parents, parent),
             [*self.names.tolist(), name],

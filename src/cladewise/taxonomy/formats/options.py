@@ -1,43 +1,94 @@
-"""What a caller may say about a file: its format, and how to resolve what is ambiguous in it."""
+"""Options of reading: a file's format, and how to resolve what is ambiguous in it."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal, get_args
+from os import PathLike
+from typing import Any, Literal, get_args
 
 from cladewise.errors import InputError
 
 TableFormat = Literal["levels", "edges", "nodes", "darwin-core"]
 FileFormat = Literal["json", "yaml", "newick", "folders", "wordnet"]
 Format = Literal["levels", "edges", "nodes", "darwin-core", "json", "yaml", "newick", "folders", "wordnet"]
+Header = Literal["first", "none"]
 Parents = Literal["error", "first", "last"]
 Roots = Literal["error", "join"]
 
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
 FORMATS: tuple[Format, ...] = get_args(Format)
 
+SEPARATOR_WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+
+
+def _option(default: Any, meaning: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": meaning})
+
 
 @dataclasses.dataclass(frozen=True)
-class TableOptions:
-    """How to read a table; the fields are the options of :func:`cladewise.taxonomy.read`.
+class ReadOptions:
+    """How to read a tree; the fields are the options of :func:`cladewise.taxonomy.read` and of the command line.
+
+    A column is named by its header or, where no column has that name, by its number from 1.
 
     Raises:
-        InputError: A word is not among those that the option knows.
+        InputError: A word is not among those that the option knows, or two options contradict each other.
+
+    Example:
+        >>> ReadOptions(separator="tab").given()
+        {'separator': '\\t'}
     """
 
-    format: TableFormat | None = None
-    parents: Parents = "error"
-    roots: Roots = "error"
-    levels: Sequence[str] | None = None
-    columns: Sequence[str] = ()
-    child: str | None = None
-    parent: str | None = None
+    format: Format | None = _option(None, f"format of the file, where it does not show: {', '.join(FORMATS)}")
+    separator: str | None = _option(None, "tables: the character between cells, or tab")
+    header: Header | None = _option(None, "tables: the first row names the columns (first), or there is no header (none)")
+    id: str | None = _option(None, "edge lists: the column of ids that parents refer to")
+    parent: str | None = _option(None, "edge lists: the column of parents")
+    name: str | None = _option(None, "edge lists: the column of names")
+    levels: Sequence[str] | None = _option(None, "level tables: the columns that are levels, coarse to fine")
+    columns: Sequence[str] = _option((), "level tables: columns to keep as further texts")
+    parents: Parents = _option("error", "nodes with several parents: error, or keep the first or the last")
+    roots: Roots = _option("error", "several roots: error, or join them under a synthetic root")
+    ids: str | PathLike[str] | Sequence[str] | None = _option(None, "WordNet: the synsets to keep, or a file of them")
+    fill_down: bool = _option(False, "level tables: fill blank cells from the row above, for merged cells")
 
     def __post_init__(self) -> None:
-        one_of("format", self.format, (None, *TABLE_FORMATS))
+        one_of("format", self.format, (None, *FORMATS))
+        one_of("header", self.header, (None, *get_args(Header)))
         one_of("parents", self.parents, get_args(Parents))
         one_of("roots", self.roots, get_args(Roots))
+        if self.separator is not None:
+            separator = SEPARATOR_WORDS.get(self.separator, self.separator)
+            if len(separator) != 1 or separator in '"\r\n':
+                raise InputError("separator to be one character, or the word tab", repr(self.separator))
+            object.__setattr__(self, "separator", separator)
+        for option in ("levels", "columns"):
+            if isinstance(getattr(self, option), str):
+                raise InputError(f"{option} to be a list of columns", repr(getattr(self, option)))
+        edges = [f"{option}={getattr(self, option)!r}" for option in ("id", "parent", "name") if getattr(self, option)]
+        levels = [f"{o}={getattr(self, o)!r}" for o in ("levels", "columns", "fill_down") if getattr(self, o)]
+        if edges and (levels or self.format == "levels"):
+            other = levels[0] if levels else 'format="levels"'
+            raise InputError("options of one kind of table", f"{edges[0]} (edge lists) beside {other} (level tables)")
+        if levels and self.format not in (None, "levels"):
+            raise InputError("options of one kind of file", f"{levels[0]} (level tables) beside format={self.format!r}")
+        if edges and self.format not in (None, "edges", "nodes"):
+            raise InputError("options of one kind of file", f"{edges[0]} (edge lists) beside format={self.format!r}")
+
+    def given(self) -> dict[str, Any]:
+        """The options that differ from their defaults, as plain values that a file can record."""
+        found: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                plain = value if isinstance(value, str | bool) else None
+                found[field.name] = plain if plain is not None else _plain(value)
+        return found
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, PathLike) else [str(item) for item in value]
 
 
 def one_of(option: str, value: object, known: Sequence[object]) -> None:
