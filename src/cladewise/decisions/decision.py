@@ -60,6 +60,11 @@ class Decision(ABC):
         """The name with the parameters that differ from their defaults: ``threshold-0.8``."""
         return catalogue.handle(self)
 
+    @property
+    def promise(self) -> float | None:
+        """Share of right answers, in [0, 1), that the rule promises once it is fitted; ``None`` if none."""
+        return None
+
     def ranking(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
         """The ``k`` best labels of each image, best first: the prediction's own order, unless the rule has another."""
         return prediction.ranking(k)

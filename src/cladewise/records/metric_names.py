@@ -79,6 +79,7 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "cpb": MetricText(
         "CPB", True, "Correctly predicted bits: 1 less the share of leaves that a right node leaves open."
     ),
+    "leaf_answers": MetricText("Leaf answers", None, "The decided node is a leaf, right or wrong."),
     "ap": MetricText("AP", True, "Area under information precision against information recall over all thresholds."),
     "ac": MetricText("AC", True, "Area under correctness against information recall over all thresholds."),
     "depth_ap": MetricText("Depth AP", True, "AP with depth in edges in the place of information."),
