@@ -20,7 +20,7 @@ from cladewise.engine.images import Batch
 from cladewise.errors import InputError
 from cladewise.losses import Loss
 from cladewise.methods import Objective, Represented, Seen
-from cladewise.metrics import HierarchicalMetrics
+from cladewise.metrics import RANKING_LENGTH, HierarchicalMetrics
 from cladewise.predictions import Prediction
 from cladewise.progress import bar
 from cladewise.records import TrainingConfig, log
@@ -141,7 +141,9 @@ class Fitting(lightning.LightningModule):
                 torch.tensor(len(batch.nodes), dtype=torch.float64, device=self.device),
             ]
         )
-        self.validation.update(self.decision(prediction), prediction.ranking(20), batch.nodes)
+        answer = self.decision(prediction)
+        ranking = self.decision.ranking(prediction, RANKING_LENGTH, answer)
+        self.validation.update(answer, ranking, batch.nodes)
 
     # ---------------------------------------------------------------- epochs
 

@@ -17,7 +17,7 @@ from cladewise.ops import at_levels
 from cladewise.taxonomy import Taxonomy
 
 RANKING_LENGTH = 20
-"""How many ranked nodes the metrics look at: pass ``prediction.ranking(RANKING_LENGTH)``."""
+"""How many ranked nodes the metrics look at: pass ``decision.ranking(prediction, RANKING_LENGTH)``."""
 
 
 def column_names(taxonomy: Taxonomy) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def evaluate(
 
     Args:
         answer: What was decided: ``Nodes`` or ``LevelNodes``.
-        ranking: Nodes of each image, best first: ``prediction.ranking(RANKING_LENGTH)``.
+        ranking: Nodes of each image, best first: ``decision.ranking(prediction, RANKING_LENGTH)``.
         target: Node of each label; internal nodes allowed.
         taxonomy: The label tree.
 
