@@ -22,7 +22,6 @@ from cladewise.losses import Loss
 from cladewise.methods import Objective, Represented, Seen
 from cladewise.metrics import RANKING_LENGTH, HierarchicalMetrics
 from cladewise.predictions import Prediction
-from cladewise.progress import bar
 from cladewise.records import TrainingConfig, log
 from cladewise.taxonomy import Taxonomy
 
@@ -241,26 +240,3 @@ class EpochCheckpoint(Checkpoint):
         if trainer.strategy.reduce_boolean_decision(due, all=False):  # one clock decides for every process
             trainer.save_checkpoint(self.path)
             self.saved = time.monotonic()
-
-
-class StepBar(lightning.Callback):
-    """One progress bar over the steps of a run."""
-
-    def __init__(self, text: str, *, shown: bool = True) -> None:
-        self.text, self.progress = text, bar(shown=shown)
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if trainer.is_global_zero:
-            self.progress.start()
-            total = trainer.max_epochs * trainer.num_training_batches if trainer.max_epochs else None
-            done = trainer.current_epoch * trainer.num_training_batches
-            self.task = self.progress.add_task(self.text, total=total, completed=int(done))
-
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if trainer.is_global_zero:
-            self.progress.advance(self.task)
-
-    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        self.progress.stop()
