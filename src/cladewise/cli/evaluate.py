@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cladewise.cli.printing import print_table
+from cladewise.cli.printing import print_table, say, tell
 from cladewise.cli.settings import TREE_HELP, checked_tree, with_threshold
 from cladewise.errors import InputError
 
@@ -160,9 +160,9 @@ def _by_episodes(runs: list[Path], split: str, ways: list[str], given: dict[str,
     print_table(table)
     for of_run in found.values():
         for note in dict.fromkeys(note for result in of_run for note in result.notes):
-            typer.echo(f"cladewise: {note}", err=True)
+            say(f"cladewise: {note}")
     for run in runs:
-        typer.echo(f"{run / 'few_shot'}")
+        tell(f"{run / 'few_shot'}")
 
 
 def _by_labels(
@@ -197,8 +197,8 @@ def _by_labels(
     print_table(table, fold=single)
     for score in (score for of_run in scores.values() for score in of_run):
         for warning in score.warnings:
-            typer.echo(f"cladewise: {warning}", err=True)
-        typer.echo(f"{score.path}")
+            say(f"cladewise: {warning}")
+        tell(f"{score.path}")
 
 
 def _every_metric(scores: dict[Path, list[Scores]]) -> Table:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cladewise.catalogue import options_of, value_text
-from cladewise.cli.printing import print_table
+from cladewise.cli.printing import print_table, tell
 from cladewise.errors import InputError
 
 MOST = 25
@@ -46,7 +46,7 @@ def list_parts(
         table.add_row(name, *rows[name])
     print_table(table)
     if len(shown) < len(fitting):
-        typer.echo(f"... and {len(fitting) - len(shown)} more; narrow them down: cladewise list {kind} 'resnet*'")
+        tell(f"... and {len(fitting) - len(shown)} more; narrow them down: cladewise list {kind} 'resnet*'")
 
 
 def _methods() -> Rows:

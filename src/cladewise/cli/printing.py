@@ -24,8 +24,12 @@ def say(text: object) -> None:
     typer.echo(visible(str(text)), err=True)
 
 
-def console() -> Console:
-    """A console on standard output that takes texts as they are: no markup in them, and no control characters."""
+def console(*, markup: bool = False) -> Console:
+    """A console on standard output that passes no control characters of texts on to the terminal.
+
+    Args:
+        markup: Whether brackets in texts are style; names in them must be escaped then.
+    """
     from rich.console import Console, RenderableType
     from rich.segment import Segment
 
@@ -37,7 +41,7 @@ def console() -> Console:
             for segment in super().render(renderable, options):
                 yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
-    return Plain(markup=False, emoji=False, highlight=False)
+    return Plain(markup=markup, emoji=False, highlight=False)
 
 
 def print_table(table: Table, *, fold: bool = True) -> None:

@@ -17,8 +17,8 @@ from cladewise.records import AblationConfig, BackboneConfig, RunFolder, Trainin
 from cladewise.records.outcome import outcome
 
 LARGEST_SEED = 2**32 - 1
-ENDED = 128 + signal.SIGTERM
-"""Exit code of a process that was asked to end."""
+ENDED, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT
+"""Exit codes of a process that was asked to end, and of one whose user pressed Ctrl-C."""
 
 
 @with_settings(BackboneConfig, TrainingConfig, AblationConfig, but=("name",))
@@ -95,7 +95,8 @@ def _telling_how_to_resume(folder: RunFolder) -> Generator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted. {_how_to_resume(folder)}") from None
+        say(f"cladewise: interrupted. {_how_to_resume(folder)}")
+        raise SystemExit(INTERRUPTED) from None
     except SystemExit as left:
         if left.code == ENDED:
             say(f"cladewise: asked to end. {_how_to_resume(folder)}")

@@ -176,7 +176,7 @@ class Fitting(lightning.LightningModule):
                 "a finite loss",
                 f"{train_loss}",
                 at=f"epoch {self.current_epoch}",
-                advice="Lower --lr, add --warmup-epochs or --clip-norm; the last good checkpoint is kept.",
+                advice="Lower lr=, add warmup_epochs= or clip_norm=; the last good checkpoint is kept.",
             )
         if self.trainer.is_global_zero:
             log.append(
