@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -92,5 +93,5 @@ def _as_input_error(error: Any) -> InputError:
     from cladewise.errors import InputError
 
     command = error.ctx.command_path if error.ctx else "cladewise"
-    text = error.format_message().rstrip(".")
+    text = re.sub(r"\. Did you mean (.+)\?$", r" (did you mean \1?)", error.format_message().rstrip("."))
     return InputError(f"the arguments of {command}", f"{text[:1].lower()}{text[1:]}", advice=f"See: {command} --help")
