@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cladewise.cli.printing import console, tell
 from cladewise.cli.reading import with_reading
 from cladewise.taxonomy.formats.options import ReadOptions
 
@@ -29,11 +30,11 @@ def check(
     found = examine(file, reading)
     for problem in found.problems:
         if warnings or problem.severity == "error":
-            typer.echo(f"{file}:{problem}" if problem.line else f"{file}: {problem}")
+            tell(f"{file}:{problem}" if problem.line else f"{file}: {problem}")
     if found.taxonomy is not None:
-        typer.echo(f"{file}: {sizes(found.taxonomy)}")
+        tell(f"{file}: {sizes(found.taxonomy)}")
     errors = found.num_errors
-    typer.echo(f"{file}: {_count(errors, 'error')}, {_count(len(found.problems) - errors, 'warning')}")
+    tell(f"{file}: {_count(errors, 'error')}, {_count(len(found.problems) - errors, 'warning')}")
     if errors:
         raise typer.Exit(1)
 
@@ -48,16 +49,14 @@ def show(
     node: Annotated[str | None, typer.Option(help="Begin at this label: a name, or a path with slashes.")] = None,
 ) -> None:
     """Draw the tree, and count the nodes of each level."""
-    from rich.console import Console
-
     from cladewise.taxonomy.drawing import draw, summarise
     from cladewise.taxonomy.formats.reading import read_with
 
     tree = read_with(file, reading)
-    console = Console()
+    shown = console(markup=True)
     start = 0 if node is None else tree.find(node)
-    console.print(draw(tree, node=start, depth=depth, max_children=max_children))
-    console.print(summarise(tree))
+    shown.print(draw(tree, node=start, depth=depth, max_children=max_children))
+    shown.print(summarise(tree))
 
 
 @app.command()
@@ -75,7 +74,7 @@ def convert(
     tree = read_with(source, reading)
     format_out: Any = to
     write(tree, target, format=format_out)
-    typer.echo(f"{target}: {tree.num_nodes} nodes, {tree.num_leaves} leaves")
+    tell(f"{target}: {tree.num_nodes} nodes, {tree.num_leaves} leaves")
 
 
 @app.command()
@@ -97,13 +96,13 @@ def diff(
     change = compare(*trees)
     for sign, paths in (("-", change.removed), ("+", change.added)):
         for path in paths:
-            typer.echo(f"{sign} {path_text(path)}")
+            tell(f"{sign} {path_text(path)}")
     for sign, pairs in ((">", change.moved), ("~", change.renamed)):
         for old, new in pairs:
-            typer.echo(f"{sign} {path_text(old)} -> {path_text(new)}")
+            tell(f"{sign} {path_text(old)} -> {path_text(new)}")
     if change:
         raise typer.Exit(1)
-    typer.echo("no difference")
+    tell("no difference")
 
 
 def _count(number: int, noun: str) -> str:

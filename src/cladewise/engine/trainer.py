@@ -15,8 +15,9 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
-from cladewise.engine.fitting import EpochCheckpoint, Fitting, StepBar
+from cladewise.engine.fitting import EpochCheckpoint, Fitting
 from cladewise.engine.processes import is_first_process
+from cladewise.engine.telling import TrainingProgress
 from cladewise.errors import InputError
 from cladewise.records import RunConfig, RunFolder, log
 
@@ -36,7 +37,7 @@ def make_trainer(
     callbacks: list[Any] = [
         meter,
         EpochCheckpoint(folder.checkpoints / "last.ckpt", seconds=wanted.checkpoint_seconds),
-        StepBar(f"training {config.name or config.method}", shown=progress),
+        TrainingProgress(f"training {config.name or config.method}", watched=wanted.val_split, shown=progress),
     ]
     if wanted.early_stop:
         callbacks += [
@@ -70,6 +71,7 @@ def run_trainer(trainer: lightning.Trainer, fitting: Fitting, loaders: Loaders, 
     """Fit, from the last checkpoint where there is one, and end with the best weights where they were watched.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C.
         SystemExit: The process was asked to end (SIGTERM); the code is that of a process which it ended, 143.
     """
     last = folder.checkpoints / "last.ckpt"
@@ -77,10 +79,16 @@ def run_trainer(trainer: lightning.Trainer, fitting: Fitting, loaders: Loaders, 
     if resume is not None and is_first_process():
         saved = torch.load(resume, map_location="cpu", weights_only=True)
         log.forget_epochs_from(folder.log, int(saved["epoch"]) + 1)
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(fitting, loaders[0], loaders[1], ckpt_path=resume, weights_only=True)
     except SIGTERMException:  # Lightning's would leave as if all were well
         raise SystemExit(128 + signal.SIGTERM) from None
+    except SystemExit:  # Lightning leaves so after Ctrl-C, which it ignores from then on
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from None
     for best in (c for c in trainer.callbacks if isinstance(c, ModelCheckpoint)):  # type: ignore[attr-defined]
         if Path(best.best_model_path).is_file():
             chosen = torch.load(best.best_model_path, map_location="cpu", weights_only=True)

@@ -153,4 +153,6 @@ def _as_problem(error: InputError, path: Path) -> Problem:
     kind = "encoding" if error.expected == "UTF-8 text" else "unreadable"
     where = f" at {error.at}" if error.at not in ("", str(path)) and not known else ""
     text = f"expected {error.expected}, but got {error.got}{where}"
-    return Problem(int(line) if known else 0, kind, f"{text}. {error.advice}" if error.advice and kind == "unreadable" else text)
+    return Problem(
+        int(line) if known else 0, kind, f"{text}. {error.advice}" if error.advice and kind == "unreadable" else text
+    )

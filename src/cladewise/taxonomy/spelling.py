@@ -146,8 +146,8 @@ def _pairs(nodes: NodeNames, keys: pl.Series, *, by_group: bool) -> Iterator[tup
     """First row and each later one that have a key in common and differ in name."""
     frame = pl.DataFrame({"name": nodes.names, "key": keys, "group": nodes.group}).with_row_index("row")
     over = ["group", "key"] if by_group else ["key"]
-    again = frame.filter(pl.col("key").is_duplicated()) if not by_group else frame.filter(
-        pl.struct(over).is_duplicated()
+    again = (
+        frame.filter(pl.col("key").is_duplicated()) if not by_group else frame.filter(pl.struct(over).is_duplicated())
     )
     again = again.unique([*over, "name"], keep="first", maintain_order=True)
     again = again.with_columns(first=pl.col("row").first().over(over)).filter(pl.col("row") != pl.col("first"))
@@ -197,7 +197,9 @@ def is_slip(first: str, second: str) -> bool:
     if any(letter.isdigit() for part in middle for letter in part) or end_of_word:
         return False
     if start + end >= len(short):
-        doubled = long[start - 1 : start] == long[start : start + 1] or long[start : start + 1] == long[start + 1 : start + 2]
+        doubled = (
+            long[start - 1 : start] == long[start : start + 1] or long[start : start + 1] == long[start + 1 : start + 2]
+        )
         return len(long) > len(short) and (len(short) >= SHORT or doubled)
     swapped = len(short) == len(long) and middle[0] == middle[1][::-1] and len(middle[0]) == 2
     return swapped or (len(middle[0]) == len(middle[1]) == 1 and len(short) >= SHORT)
@@ -227,7 +229,9 @@ def same_siblings(nodes: NodeNames) -> list[Problem]:
     """Siblings of one name, which some formats can hold."""
     frame = pl.DataFrame({"group": nodes.group, "name": nodes.names})
     again = (~frame.to_struct("row").is_first_distinct()).arg_true().to_list()
-    return [Problem(int(nodes.lines[row]), "duplicate", f"two nodes at {nodes.shown(row)!r}", "warning") for row in again]
+    return [
+        Problem(int(nodes.lines[row]), "duplicate", f"two nodes at {nodes.shown(row)!r}", "warning") for row in again
+    ]
 
 
 def _escaped(name: str) -> str:

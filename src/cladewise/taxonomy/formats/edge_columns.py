@@ -14,14 +14,41 @@ from cladewise.taxonomy.formats.table import Table
 from cladewise.taxonomy.problems import some
 
 PARENT_WORDS = frozenset(
-    "superclass supercategory supertype superconcept superordinate hypernym broader broaderterm isa isatype subclassof "
-    "subtypeof childof kindof typeof memberof belongsto parentof inheritsfrom extends above upper ancestor "
-    "rdfssubclassof skosbroader wasgeneratedfrom oberbegriff elternknoten".split()
+    [
+        "superclass",
+        "supercategory",
+        "supertype",
+        "superconcept",
+        "superordinate",
+        "hypernym",
+        "broader",
+        "broaderterm",
+        "isa",
+        "isatype",
+        "subclassof",
+        "subtypeof",
+        "childof",
+        "kindof",
+        "typeof",
+        "memberof",
+        "belongsto",
+        "parentof",
+        "inheritsfrom",
+        "extends",
+        "above",
+        "upper",
+        "ancestor",
+        "rdfssubclassof",
+        "skosbroader",
+        "wasgeneratedfrom",
+        "oberbegriff",
+        "elternknoten",
+    ]
 )
 SUPERS = ("superclass", "supercategory", "supertype", "superconcept", "superordinate")
 """Words for a parent that also name a level above another."""
 
-COUNTS = frozenset("num number count n total".split())
+COUNTS = frozenset(["num", "number", "count", "n", "total"])
 ID_WORDS = ("id", "nodeid", "taxonid", "taxid", "tsn", "key", "uid", "uuid", "code", "uri", "url", "identifier")
 NAME_WORDS = ("name", "label", "title", "completename", "scientificname", "taxonname", "classname", "preflabel", "term")
 NODE_WORDS = (
@@ -92,7 +119,9 @@ def is_parent_like(name: str) -> bool:
         return False
     whole = "".join(words)
     bare = "".join(word for word in words if word not in ("id", "name", "label", "uri", "key", "code"))
-    return words[:1] == ["parent"] or "parent" in words or whole.startswith("parent") or bool({whole, bare} & PARENT_WORDS)
+    return (
+        words[:1] == ["parent"] or "parent" in words or whole.startswith("parent") or bool({whole, bare} & PARENT_WORDS)
+    )
 
 
 def _parent_column(table: Table) -> str | None:
@@ -108,7 +137,9 @@ def _parent_column(table: Table) -> str | None:
 def _is_above(table: Table, name: str) -> bool:
     """Whether a column called as a level above another holds parents: it stands behind it, or its values recur there."""
     stem = squeezed(name).removeprefix("super")
-    below = [other for other in table.columns if squeezed(other) in (stem, f"{stem}id", f"{stem}name", "id", "name", "label")]
+    below = [
+        other for other in table.columns if squeezed(other) in (stem, f"{stem}id", f"{stem}name", "id", "name", "label")
+    ]
     behind = [other for other in below if table.columns.index(other) < table.columns.index(name)]
     ranked = len([other for other in table.columns if squeezed(other) in ("phylum", "order", "family", "kingdom")]) > 1
     return not ranked and (bool(behind) or any(_defined(table, name, other) > 0 for other in below))

@@ -133,8 +133,10 @@ def _build(
 
 def _texts(table: Table, edges: Edges, name: str, fallback: pl.Series | None = None) -> StrArray:
     """Texts of a column for every node; of the fallback for a root that no row defines."""
-    values = strings(table.frame[name].gather(np.maximum(edges.row, 0))) if table.frame.height else strings(
-        pl.Series([""] * edges.row.size, dtype=pl.String)
+    values = (
+        strings(table.frame[name].gather(np.maximum(edges.row, 0)))
+        if table.frame.height
+        else strings(pl.Series([""] * edges.row.size, dtype=pl.String))
     )
     implied = edges.row < 0
     if implied.any():
@@ -209,7 +211,9 @@ def _without_conventions(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFram
 def _orphans(table: Table, undefined: pl.DataFrame, keys: pl.Series) -> list[Problem]:
     """Parents that no row defines, with the key that each may be meant for."""
     alike = pl.DataFrame({"key": keys, "seen": _loosely(keys)}).unique("seen", keep="last")
-    near = dict(alike.filter(pl.col("seen").is_in(_loosely(undefined["parent"]).implode())).select("seen", "key").iter_rows())
+    near = dict(
+        alike.filter(pl.col("seen").is_in(_loosely(undefined["parent"]).implode())).select("seen", "key").iter_rows()
+    )
     problems: list[Problem] = []
     for (above, row, key), seen in zip(undefined.iter_rows(), _loosely(undefined["parent"]), strict=True):
         hint = f" (is it {near[seen]!r}?)" if seen in near else ""
@@ -234,7 +238,11 @@ def _blank(table: Table, frame: pl.DataFrame) -> list[Problem]:
 
 def _same_rows(table: Table, columns: EdgeColumns) -> list[Problem]:
     """Rows that say again what an earlier row says."""
-    same = table.frame.select(*dict.fromkeys((columns.key, columns.parent, columns.name))).to_struct("row").is_first_distinct()
+    same = (
+        table.frame.select(*dict.fromkeys((columns.key, columns.parent, columns.name)))
+        .to_struct("row")
+        .is_first_distinct()
+    )
     rows = (~same).arg_true().to_list()
     return [Problem(table.line(row), "duplicate", "the same node as an earlier row", "warning") for row in rows]
 

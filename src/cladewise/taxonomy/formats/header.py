@@ -49,7 +49,7 @@ def header_of_levels(table: Table, levels: list[str]) -> list[Problem]:
         )
     if any(known) or _stands_out(table, levels[0]):
         return []
-    text = f"the first row, {some(levels)}, taken for the header; header=\"none\" makes it labels"
+    text = f'the first row, {some(levels)}, taken for the header; header="none" makes it labels'
     return [Problem(table.header_line, "header-guess", text, "warning")]
 
 

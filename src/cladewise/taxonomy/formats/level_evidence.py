@@ -84,7 +84,9 @@ def _order(table: Table, names: Sequence[str]) -> Doubt | None:
 
 def _uniform(table: Table, names: Sequence[str]) -> bool:
     """Whether the whole table runs from fine to coarse."""
-    firsts = [_filled(table.frame, first, second)[first].is_unique().all() for first, second in itertools.pairwise(names)]
+    firsts = [
+        _filled(table.frame, first, second)[first].is_unique().all() for first, second in itertools.pairwise(names)
+    ]
     counts = [table.frame[name].n_unique() for name in names]
     return all(firsts) and counts == sorted(counts, reverse=True) and table.frame.height >= FEW_ROWS
 

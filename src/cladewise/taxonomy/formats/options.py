@@ -42,7 +42,9 @@ class ReadOptions:
 
     format: Format | None = _option(None, f"format of the file, where it does not show: {', '.join(FORMATS)}")
     separator: str | None = _option(None, "tables: the character between cells, or tab")
-    header: Header | None = _option(None, "tables: the first row names the columns (first), or there is no header (none)")
+    header: Header | None = _option(
+        None, "tables: the first row names the columns (first), or there is no header (none)"
+    )
     id: str | None = _option(None, "edge lists: the column of ids that parents refer to")
     parent: str | None = _option(None, "edge lists: the column of parents")
     name: str | None = _option(None, "edge lists: the column of names")

@@ -64,4 +64,6 @@ def _rows(lines: list[str], separator: str) -> list[list[str]]:
 def _even(rows: list[list[str]]) -> bool:
     """Whether no row is wider than the first, and most are as wide."""
     width = len(rows[0])
-    return len(rows) > 1 and all(len(row) <= width for row in rows) and sum(len(r) == width for r in rows) > len(rows) / 2
+    return (
+        len(rows) > 1 and all(len(row) <= width for row in rows) and sum(len(r) == width for r in rows) > len(rows) / 2
+    )

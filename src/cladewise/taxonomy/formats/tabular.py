@@ -54,7 +54,10 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
             columns = find_edge_columns(table, options)
             if columns is None:
                 raise InputError(
-                    "a column of nodes and one of their parents", some(table.columns, 20), at=table.source, advice=ADVICE
+                    "a column of nodes and one of their parents",
+                    some(table.columns, 20),
+                    at=table.source,
+                    advice=ADVICE,
                 )
             return interpret_edges(table, columns, options)
 
