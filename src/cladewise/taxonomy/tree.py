@@ -22,6 +22,8 @@ BoolArray = NDArray[np.bool_]
 StrArray = np.ndarray[Any, Any]  # numpy's variable-width StringDType has no scalar type to annotate with
 
 PATH_SEPARATOR = "/"
+ROOT_NAME = "root"
+"""The name that a root without one is shown by, and found by."""
 NAME_CHUNK = 100_000
 
 
@@ -444,6 +446,8 @@ class Taxonomy:
         """Every node that a short name or the last part of a path fits; an exact whole path fits alone."""
         if isinstance(label, str):
             direct = self._named(label)
+            if label == ROOT_NAME and not direct and self.synthetic_root:
+                return [0]
             if direct or PATH_SEPARATOR not in label:
                 return direct
             return self.matches(tuple(label.strip(PATH_SEPARATOR).split(PATH_SEPARATOR)))
