@@ -25,7 +25,12 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "JPEG2000
 """Formats that are tried, by content. The others that Pillow knows are rare, or not pictures (EPS runs a program)."""
 
 PLUGINS = {"HEIF": ("HEIC", "pillow_heif"), "JXL": ("JPEG XL", "pillow_jxl")}
-"""Formats that are tried where the package that adds them to Pillow is installed: their common name, and the package."""
+"""Formats that are tried where the package that adds them to Pillow is installed: common name and package of each."""
+
+PHOTOGRAPHS = frozenset(
+    (".heic", ".heif", ".hif", ".avif", ".jxl", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
+)
+"""Endings of the names of photographs, whether or not they can be read here."""
 
 _PILLOW_MAX_PIXELS = 178_956_970  # twice its own limit: there it suspects an attack
 _STRIP_PIXELS = 1 << 22  # converted at once
@@ -97,6 +102,16 @@ def decode(path: str | PathLike[str], *, size: int | None = None, max_bytes: int
             raise UnreadableImageError(path, _reason(path, error)) from error
 
 
+def is_meant_as_image(path: str | PathLike[str]) -> bool:
+    """Whether a file is an image by its content or at least by its name, so that one that is broken is worth a word.
+
+    Example:
+        >>> is_meant_as_image("gone.HEIC"), is_meant_as_image("README.md")
+        (True, False)
+    """
+    return os.path.splitext(path)[1].lower() in _suffixes() or probe(path) is None
+
+
 def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> str | None:
     """Why a file cannot be an image, from its header alone; None if nothing speaks against it.
 
@@ -117,6 +132,14 @@ def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> str | Non
     except Exception as error:  # as in decode
         return _reason(path, error)
     return None
+
+
+@cache
+def _suffixes() -> frozenset[str]:
+    return (
+        frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in _known_formats())
+        | PHOTOGRAPHS
+    )
 
 
 @cache

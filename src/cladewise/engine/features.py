@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -202,7 +202,8 @@ def _evaluating(backbone: Backbone) -> Generator[None, None, None]:
             module.training = mode
 
 
-class _Encoded(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Encoded:
     """Features of a batch, without the batch itself: its images are large, and hold files open."""
 
     index: IntArray

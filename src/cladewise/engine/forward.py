@@ -75,11 +75,12 @@ def has_scores(prediction: Prediction) -> Bool[Tensor, " image"]:
 def _without_scores(dataset: Dataset, images: IntArray) -> tuple[Skipped, ...]:
     if images.size == 0:
         return ()
-    lost = tuple(Skipped(dataset.paths[i], "an image whose scores are not finite numbers") for i in images.tolist())
-    shown = ", ".join(image.path for image in lost[:3]) + (", ..." if len(lost) > 3 else "")
+    paths: list[str] = [dataset.paths[i] for i in map(int, images)]
+    lost = tuple(Skipped(path, "an image whose scores are not finite numbers") for path in paths)
+    shown = ", ".join(paths[:3]) + (", ..." if len(lost) > 3 else "")
     warn(
-        f"Scores that are not finite numbers (NaN or infinite) for {len(lost)} of the images, which are left out: {shown}",
-        advice="The network's weights or these images are damaged: train again, with a lower learning rate if it recurs.",
+        f"{len(lost)} images are left out, since the network's scores for them are not finite numbers: {shown}",
+        advice="Its weights or these images are damaged: train again, with a lower learning rate if it recurs.",
     )
     return lost
 

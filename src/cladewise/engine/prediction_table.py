@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,17 @@ Columns = dict[str, pl.Series]
 
 NO_PROBABILITY = "an image whose answer has no probability (NaN)"
 _NONE = -1  # stands for no node
-_OTHER_COLUMNS = ("path", "label", "label_path", "node", "probability", "leaf", "leaf_path", "leaf_probability", "error")
+_OTHER_COLUMNS = (
+    "path",
+    "label",
+    "label_path",
+    "node",
+    "probability",
+    "leaf",
+    "leaf_path",
+    "leaf_probability",
+    "error",
+)
 
 
 def answer_table(answer: Answer, prediction: Prediction) -> pl.DataFrame:
@@ -33,8 +43,8 @@ def answer_table(answer: Answer, prediction: Prediction) -> pl.DataFrame:
         >>> t = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("moth",)], level_names=["order", "species"])
         >>> prediction = LeafSoftmax(t, torch.tensor([[0.4, 0.35, 0.25]]).log())
         >>> table = answer_table(Nodes(torch.tensor([1]), torch.zeros(1)), prediction)
-        >>> table.select("label", "order", "order_probability", "species", "leaf").rows()
-        [('bird', 'bird', 0.75, None, 'wren')]
+        >>> table.select("label", "order", "species", "leaf").rows(), round(table["order_probability"][0], 6)
+        ([('bird', 'bird', None, 'wren')], 0.75)
     """
     return pl.DataFrame(_columns(answer, prediction))
 
@@ -86,16 +96,16 @@ def _(answer: Nodes, prediction: Prediction) -> Columns:
     # all from one source, so that one node has one probability in a row
     probability = _probabilities(prediction, np.stack([node, leaf, *steps], 1))
     columns: Columns = {
-        "label": _texts(node, _name(taxonomy)),
-        "label_path": _texts(node, _path(taxonomy)),
+        "label": _texts(node, partial(node_name, taxonomy)),
+        "label_path": _texts(node, partial(node_path, taxonomy)),
         "node": pl.Series(node),
         "probability": probability[0],
     }
     for name, at, values in zip(level_columns(taxonomy), steps, probability[2:], strict=True):
-        columns |= {name: _texts(at, _name(taxonomy)), f"{name}_probability": values}
+        columns |= {name: _texts(at, partial(node_name, taxonomy)), f"{name}_probability": values}
     return columns | {
-        "leaf": _texts(leaf, _name(taxonomy)),
-        "leaf_path": _texts(leaf, _path(taxonomy)),
+        "leaf": _texts(leaf, partial(node_name, taxonomy)),
+        "leaf_path": _texts(leaf, partial(node_path, taxonomy)),
         "leaf_probability": probability[1],
     }
 
@@ -106,10 +116,12 @@ def _(answer: LevelNodes, prediction: Prediction) -> Columns:
     probabilities = answer.log_prob.exp().double().cpu().numpy()
     columns: Columns = {}
     for level, name in enumerate(level_columns(taxonomy)):
-        repeated = (nodes[:, :level] == nodes[:, level, None]).any(1)  # a coarser label, which this level leaves as it is
+        repeated = (nodes[:, :level] == nodes[:, level, None]).any(
+            1
+        )  # a coarser label, which this level leaves as it is
         node = np.where(repeated, _NONE, nodes[:, level])
-        columns[name] = _texts(node, _name(taxonomy))
-        columns[f"{name}_path"] = _texts(node, _path(taxonomy))
+        columns[name] = _texts(node, partial(node_name, taxonomy))
+        columns[f"{name}_path"] = _texts(node, partial(node_path, taxonomy))
         columns[f"{name}_probability"] = _values(probabilities[:, level], ~repeated)
     return columns
 
@@ -120,15 +132,18 @@ def _(answer: LabelSets, prediction: Prediction) -> Columns:
     found = pl.DataFrame(
         {
             "image": pl.Series(_array(image)),
-            "labels": _texts(_array(node), _path(prediction.taxonomy)),
+            "labels": _texts(_array(node), partial(node_path, prediction.taxonomy)),
             "probabilities": pl.Series(answer.log_prob[image, node].exp().double().cpu().numpy()),
         }
     )
     every = pl.DataFrame({"image": pl.Series(np.arange(len(answer.chosen)))})
     sets = found.group_by("image", maintain_order=True).agg("labels", "probabilities")
-    return every.join(sets, on="image", how="left", maintain_order="left").with_columns(
-        pl.col("labels", "probabilities").fill_null([])
-    ).select("labels", "probabilities").to_dict()
+    return (
+        every.join(sets, on="image", how="left", maintain_order="left")
+        .with_columns(pl.col("labels", "probabilities").fill_null([]))
+        .select("labels", "probabilities")
+        .to_dict()
+    )
 
 
 def level_columns(taxonomy: Taxonomy) -> list[str]:
@@ -173,12 +188,14 @@ def _texts(nodes: IntArray, text: Callable[[int], str]) -> pl.Series:
     return pl.Series(texts, dtype=pl.String).gather(place.reshape(-1))
 
 
-def _name(taxonomy: Taxonomy) -> Callable[[int], str]:
-    return lambda node: str(taxonomy.names[node]) or ROOT_NAME
+def node_name(taxonomy: Taxonomy, node: int) -> str:
+    """Short name of a node; a root without a name is ``root``."""
+    return str(taxonomy.names[node]) or ROOT_NAME
 
 
-def _path(taxonomy: Taxonomy) -> Callable[[int], str]:
-    return lambda node: taxonomy.path_name(node) or ROOT_NAME
+def node_path(taxonomy: Taxonomy, node: int) -> str:
+    """Path of a node, by which :meth:`Taxonomy.find` finds it; a root without a name is ``root``."""
+    return taxonomy.path_name(node) or ROOT_NAME
 
 
 def _array(nodes: Tensor) -> IntArray:
