@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,28 +12,8 @@ import polars as pl
 import pytest
 
 from cladewise import methods
-from cladewise.cli import main
 
 TINY = ("--backbone", "test_resnet", "--no-pretrained", "--image-size", "24", "--workers", "0", "--freeze")
-
-
-@pytest.fixture
-def here(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The command line within this process, in the folder of the photographs: exit code, output, errors."""
-    monkeypatch.chdir(shell.folder)
-    monkeypatch.setenv("CLADEWISE_CACHE", shell.environment["CLADEWISE_CACHE"])
-
-    def call(*words: str | Path) -> tuple[int, str, str]:
-        out, err = StringIO(), StringIO()
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["cladewise", *map(str, words)])
-            patch.setattr(sys, "stdout", out)
-            patch.setattr(sys, "stderr", err)
-            with pytest.raises(SystemExit) as left:
-                main()
-        return int(left.value.code or 0), out.getvalue(), err.getvalue()
-
-    return call
 
 
 def test_version_as_a_module(shell: Any) -> None:
@@ -155,37 +134,6 @@ name = "methods"
 title = "Methods"
 columns = ["ap"]
 """
-
-
-def test_predict_writes_what_one_asks_for(here: Any, run: str, tmp_path: Path) -> None:
-    red = "photos/warm/red/1.png"
-    code, out, err = here("predict", run, red, "broken.png")
-    assert code == 0
-    frame = pl.read_csv(StringIO(out))
-    assert frame["path"].to_list() == [red]
-    assert frame["label_path"][0].split("/")[0] in ("warm", "cold")
-    assert len(str(frame["path_probabilities"][0]).split("/")) == len(frame["label_path"][0].split("/"))
-    assert "broken.png left out: " in err
-
-    code, out, _ = here("predict", run, "photos/warm", "photos/cold/*/1.png", "--decision", "leaf", "--format", "jsonl")
-    rows = [json.loads(line) for line in out.splitlines()]
-    assert code == 0
-    assert len(rows) == 22
-    assert all(len(row["path_names"]) == 2 for row in rows)
-    assert all(row["path_probabilities"][0] >= row["path_probabilities"][1] - 1e-6 for row in rows)
-
-    file = tmp_path / "p.parquet"
-    code, out, _ = here("predict", run, red, "--decision", "levels", "--format", "parquet", "--out", file)
-    assert (code, out) == (0, "")
-    assert pl.read_parquet(file).columns == ["path", "tone", "tone_probability", "colour", "colour_probability"]
-
-
-@pytest.mark.parametrize("decision", ["majority", "threshold", "node-argmax"])
-def test_every_decision_predicts(here: Any, run: str, decision: str) -> None:
-    code, out, _ = here("predict", run, "photos/cold/blue/2.png", "--decision", decision)
-    assert code == 0
-    assert out.splitlines()[0] == "path,node,label,label_path,probability,path_names,path_probabilities"
-    assert len(out.splitlines()) == 2
 
 
 def test_compare_writes_a_page(here: Any, run: str, tmp_path: Path) -> None:
@@ -331,9 +279,23 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
         ("predict", "runs/hace", "broken.png", "--decision", "threshold", "--threshold", "2"),
         r"a threshold in \[0, 1\)",
     ),
-    "format": (("predict", "runs/hace", "broken.png", "--format", "xml"), "--format csv or jsonl or parquet"),
+    "format": (("predict", "runs/hace", "broken.png", "--format", "xml"), "--format csv or tsv or jsonl or parquet"),
     "parquet to the screen": (("predict", "runs/hace", "broken.png", "--format", "parquet"), "--out FILE with"),
     "no images": (("predict", "runs/hace", "new/*.jpg"), "image files, folders or patterns that match some"),
+    "no images in a folder": (("predict", "runs/hace", "empty"), "match some, but got 'empty', with no file"),
+    "table's name": (
+        ("predict", "runs/hace", "broken.png", "--out", "p.xlsx"),
+        r"a name that ends in \.csv, .*p\.xlsx",
+    ),
+    "table in a folder": (
+        ("predict", "runs/hace", "broken.png", "--out", "empty", "--format", "csv"),
+        "but got a folder",
+    ),
+    "table nowhere": (
+        ("predict", "runs/hace", "photos/warm/red/1.png", "--out", "classes.csv/p.csv"),
+        "a place to write to, but got not a directory",
+    ),
+    "decision of a prediction": (("predict", "runs/hace", "broken.png", "--decision", "lef"), "Did you mean leaf?"),
     "kind": (("list", "method"), "one of methods"),
     "command": (("trian",), "the arguments of cladewise, but got no such command 'trian'"),
     "compare": (("compare", "runs/none"), "a run folder, but got"),
@@ -364,13 +326,6 @@ def test_a_mistake_is_one_line(here: Any, run: str, mistake: str) -> None:
     assert "Traceback" not in err
     assert lines[0].startswith("cladewise: Expected ")
     assert re.search(expected, lines[0]), lines[0]
-
-
-def test_nothing_readable_is_told_and_fails(here: Any, run: str) -> None:
-    code, out, err = here("predict", run, "broken.png")
-    assert code == 2
-    assert out.count("\n") == 1
-    assert err.startswith("cladewise: broken.png left out: ")
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import torch
 import cladewise as cw
 from cladewise import methods
 from cladewise.backbones import Towers
-from cladewise.cli.predict import write_frame
+from cladewise.cli.tables import write_frame
 from cladewise.datasets import Dataset
 from cladewise.engine import Run
 from cladewise.engine.classifier import FeatureScaling

@@ -16,10 +16,16 @@ from cladewise.errors import InputError
 
 Augmentation = Literal["crop-flip", "flip", "none"]
 
+LONGEST_ASPECT = 32
+"""Of pictures that are longer than this times their width only the middle is transformed."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
     """A picture becomes a normalised tensor [channel, height, width].
+
+    Of a picture more than 32 times as long as wide (or as wide as long) only the middle is transformed: a resize to a
+    given shorter side would make it millions of pixels long, only to cut out a square.
 
     Its text names every step with its settings, so that it can stand in the key of a cache.
 
@@ -33,7 +39,16 @@ class Transform:
     decode_size: int
 
     def __call__(self, picture: Image) -> Tensor:
-        return self.steps(picture)
+        return self.steps(_middle(picture))
+
+
+def _middle(picture: Image) -> Image:
+    width, height = picture.size
+    short, long = sorted((width, height))
+    cut = max(0, long - LONGEST_ASPECT * short) // 2  # from both ends, so that the middle stays where it is
+    if cut == 0:
+        return picture
+    return picture.crop((cut, 0, width - cut, height) if width > height else (0, cut, width, height - cut))
 
 
 def evaluation_transform(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-import sys
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +12,11 @@ import typer
 
 from cladewise.cli.printing import say
 from cladewise.cli.settings import with_threshold
+from cladewise.cli.tables import FORMAT_HELP, OUT_HELP, table_format, table_writer
 from cladewise.errors import InputError
 
 if TYPE_CHECKING:
-    import polars as pl
-
-FORMATS = ("csv", "jsonl", "parquet")
+    from cladewise.datasets import Skipped
 
 
 def predict(
@@ -40,77 +39,77 @@ def predict(
     threshold: Annotated[
         float | None, typer.Option(help="Short for the decision's option threshold, as in threshold:threshold=0.9.")
     ] = None,
-    format_: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "csv",
-    out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help=FORMAT_HELP, show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
 ) -> None:
-    """Predict for images: the label, its whole path, and the probability of every step."""
-    from cladewise import engine
+    """Predict for images: a table with one row per image.
 
-    if format_ not in FORMATS:
-        raise InputError(f"--format {' or '.join(FORMATS)}", repr(format_))
-    if format_ == "parquet" and out is None:
-        raise InputError("--out FILE with --format parquet", "standard output")
-    rule = next(iter(with_threshold([decision] if decision else [], threshold)), None)
-    predicted = engine.Run.open(run).predict(find_images(images), inference=inference)
-    write_frame(predicted.to_frame(rule), format_, out)
+    It has the label, its path and its probability, the node and the probability at every level, the most probable leaf,
+    and the error of an image that cannot be read. In CSV and TSV an apostrophe stands before texts that a spreadsheet
+    would run as formulas. Exits with 2 if no image can be read.
+
+    cladewise predict runs/hace new/ --decision majority --out predictions.csv
+    """
+    from cladewise import engine
+    from cladewise.engine.rules import decision_of
+
+    format_ = table_format(format_, out)
+    opened = engine.Run.open(run)
+    chosen = next(iter(with_threshold([decision] if decision else [], threshold)), None)
+    rule = decision_of(chosen, opened.method.decision())  # a mistake in it is told before the images are read
+    with table_writer(format_, out) as write:
+        predicted = opened.predict(find_images(images), inference=inference)
+        write(predicted.to_frame(rule))
     for warning in predicted.warnings:
         say(f"cladewise: {warning}")
-    for skipped in predicted.skipped:
-        say(f"cladewise: {skipped.path} left out: {skipped.reason}")
-    if predicted.skipped and not predicted.paths:
+    _tell(predicted.skipped)
+    if len(predicted.skipped) == len(predicted.paths):
         raise typer.Exit(2)
+
+
+def _tell(skipped: Sequence[Skipped]) -> None:
+    for image in skipped:
+        say(f"cladewise: {image.path} left out: {image.reason}")
 
 
 def find_images(words: Sequence[str]) -> list[Path]:
     """Files, the images in folders, and whatever patterns match; each once, in order.
 
+    Files in folders, and files that a pattern matches, are left out where neither their content nor their name is that
+    of an image. Lines on standard error tell how many, and how many images were named twice.
+
     Raises:
-        InputError: A word matches nothing.
+        InputError: A word matches nothing, or no image.
     """
+    matched = [_matches(word) for word in words]
+    named = [path for images, _ in matched for path in images]
+    found = {os.path.abspath(path): path for path in reversed(named)}
+    if len(found) < len(named):
+        say(f"cladewise: {len(named) - len(found)} images are named more than once, and taken once")
+    others = [path for _, rest in matched for path in rest]
+    if others:
+        shown = ", ".join(map(str, others[:3])) + (", ..." if len(others) > 3 else "")
+        say(f"cladewise: {len(others)} files that are no images are left out: {shown}")
+    return list(reversed(found.values()))
+
+
+def _matches(word: str) -> tuple[list[Path], list[Path]]:
+    """The images that a word stands for, and the other files that it matches."""
+    from cladewise.datasets.images import is_meant_as_image
     from cladewise.datasets.listing import walk
 
-    found: dict[Path, None] = {}
-    for word in words:
-        path = Path(word)
-        if path.is_dir():
-            matches = [path / name for name in walk(path)]
-        elif path.exists():
-            matches = [path]
-        else:
-            matches = sorted(Path(p) for p in glob.glob(word, recursive=True) if Path(p).is_file())
-        if not matches:
-            raise InputError("image files, folders or patterns that match some", repr(word))
-        found.update(dict.fromkeys(matches))
-    return list(found)
-
-
-def write_frame(frame: pl.DataFrame, format_: str, out: Path | None) -> None:
-    """Write predictions as CSV (steps of paths joined with slashes, sets with semicolons), JSON lines or Parquet."""
-    import polars as pl
-
-    from cladewise.atomic import replacing
-
-    if format_ == "csv":
-        lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
-        rounded = frame.with_columns(pl.col(pl.Float64).round(6))
-        frame = rounded.with_columns(
-            pl.col(name)
-            .list.eval(
-                pl.element().cast(pl.Float64, strict=False).round(6).cast(pl.String)
-                if frame.schema[name] == pl.List(pl.Float64)
-                else pl.element()
-            )
-            .list.join("/" if name.startswith("path_") else ";")
-            for name in lists
-        )
-    if out is None:
-        text = frame.write_csv() if format_ == "csv" else frame.write_ndjson()
-        sys.stdout.write(text)
-        return
-    with replacing(out) as temporary:
-        if format_ == "csv":
-            frame.write_csv(temporary)
-        elif format_ == "jsonl":
-            frame.write_ndjson(temporary)
-        else:
-            frame.write_parquet(temporary)
+    path = Path(word)
+    if os.path.lexists(path) and not path.is_dir():  # what is named on its own is an input, whatever it is
+        return [path], []
+    if path.is_dir():
+        files = [path / name for name in walk(path)]
+    else:
+        files = sorted(Path(p) for p in glob.glob(word, recursive=True) if not Path(p).is_dir())
+    images: list[Path] = []
+    others: list[Path] = []
+    for file in files:
+        (images if is_meant_as_image(file) else others).append(file)
+    if not images:
+        got = f"{word!r}, " + (f"with {len(others)} files that are none" if others else "with no file")
+        raise InputError("image files, folders or patterns that match some", got)
+    return images, others

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cladewise.cli.printing import say, tell
+from cladewise.cli.tables import FORMAT_HELP, OUT_HELP
 from cladewise.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def retrieve(
     new: NewOption = None,
     parent: ParentOption = None,
     examples: ExamplesOption = None,
-    format_: Annotated[str, typer.Option("--format", help="One of csv, jsonl, parquet.")] = "csv",
-    out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help=FORMAT_HELP, show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
 ) -> None:
     """Images under a label, or the labels that hold an image, with no level asked for.
 
@@ -52,25 +53,29 @@ def retrieve(
     """
     import polars as pl
 
-    from cladewise.cli.predict import FORMATS, find_images, write_frame
+    from cladewise.cli.predict import find_images
+    from cladewise.cli.tables import table_format, write_frame
+    from cladewise.engine.prediction_table import node_path, printable
 
-    if format_ not in FORMATS:
-        raise InputError(f"--format {' or '.join(FORMATS)}", repr(format_))
+    format_ = table_format(format_, out)
     space = _opened(run, threshold, new, parent, examples)
     placed = space.place(find_images(images) if images else split)
     taxonomy = space.labels.taxonomy
     if under is not None:
         found = space.retrieve(under, placed, limit=limit)
-        columns = {"path": [placed.paths[i] for i in found.image.tolist()], "energy": found.energy.double().tolist()}
+        columns = {
+            "path": [printable(placed.paths[i]) for i in found.image.tolist()],
+            "energy": found.energy.double().tolist(),
+        }
         frame = pl.DataFrame(columns, schema={"path": pl.String, "energy": pl.Float64})
     else:
         shown = slice(0, limit)
         holding, nearest = space.holding(placed)[shown], space.nearest(placed)[shown].tolist()
         frame = pl.DataFrame(
             {
-                "path": list(placed.paths[shown]),
-                "nearest": [taxonomy.path_name(v) for v in nearest],
-                "held_by": [[taxonomy.path_name(v) for v in nodes.tolist()] for nodes in holding],
+                "path": [printable(path) for path in placed.paths[shown]],
+                "nearest": [node_path(taxonomy, v) for v in nearest],
+                "held_by": [[node_path(taxonomy, v) for v in nodes.tolist()] for nodes in holding],
             },
             schema={"path": pl.String, "nearest": pl.String, "held_by": pl.List(pl.String)},
         )

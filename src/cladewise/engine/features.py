@@ -202,23 +202,33 @@ def _evaluating(backbone: Backbone) -> Generator[None, None, None]:
             module.training = mode
 
 
+@dataclasses.dataclass(frozen=True)
+class _Encoded:
+    """Features of a batch, without the batch itself: its images are large, and hold files open."""
+
+    index: IntArray
+    rows: NDArray[np.float32]
+    skipped: tuple[tuple[int, Skipped], ...]
+
+
 def _fill(store: FeatureStore, batches: Iterator[Batch], backbone: Backbone, precision: Precision) -> None:
     """Compute and write; in whole batches, so that a resumed run meets the same batches as one that was not killed."""
-    done: list[tuple[Batch, NDArray[np.float32]]] = []
+    done: list[_Encoded] = []
     last = time.monotonic()
     for batch in batches:
-        done.append((batch, _encode(backbone, batch.images, precision)))
+        rows = _encode(backbone, batch.images, precision)
+        done.append(_Encoded(batch.index.numpy().copy(), rows, batch.skipped))
         if time.monotonic() - last >= _SECONDS_BETWEEN_WRITES:
             _write(store, done)
             done, last = [], time.monotonic()
     _write(store, done)
 
 
-def _write(store: FeatureStore, done: list[tuple[Batch, NDArray[np.float32]]]) -> None:
+def _write(store: FeatureStore, done: list[_Encoded]) -> None:
     if done:
-        index = np.concatenate([batch.index.numpy() for batch, _ in done])
-        rows = np.concatenate([rows for _, rows in done if len(rows)] or [np.empty((0,), np.float32)])
-        store.write(index, rows, [item for batch, _ in done for item in batch.skipped])
+        index = np.concatenate([batch.index for batch in done])
+        rows = np.concatenate([batch.rows for batch in done if len(batch.rows)] or [np.empty((0,), np.float32)])
+        store.write(index, rows, [item for batch in done for item in batch.skipped])
 
 
 def _encode(

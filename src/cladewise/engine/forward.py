@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise.datasets import Dataset, Skipped
 from cladewise.engine.features import cached_features
 from cladewise.engine.images import loader
+from cladewise.errors import warn
+from cladewise.ops import at_least_float
 from cladewise.predictions import Prediction
 from cladewise.predictions.store import concatenate
 from cladewise.progress import track
@@ -33,20 +36,53 @@ def predict_rows(
     progress: bool = True,
     watch: Callable[[Prediction], None] = lambda _: None,
 ) -> tuple[Prediction, IntArray, tuple[Skipped, ...]]:
-    """Prediction of some images of a data set, the indices of those that could be read, and the others.
+    """Predictions for some images of a data set, the indices of those that have one, and the others with reasons.
 
-    The prediction is a settled one: what only a loss needs is shown to ``watch``, a batch at a time, and not kept.
-    With a frozen backbone features come from the cache, and go there (unless ``cache`` is false).
+    The prediction is a settled one: what only a loss needs is shown to ``watch`` batch by batch, and not kept. With a
+    frozen backbone features come from the cache, and go there (unless ``cache`` is false). Images for which the network
+    gives scores that are not finite are among the others, and a warning names them.
     """
     classifier = run.classifier
+    scored: list[Tensor] = []
 
     def predicted(inputs: Tensor) -> Prediction:
         prediction = classifier(inputs)
+        scored.append(has_scores(prediction).cpu())
+        if not bool(scored[-1].all()):
+            prediction = prediction[scored[-1].to(prediction.device)]
         watch(prediction)
         return prediction.settled().to("cpu")
 
     parts, kept, skipped = over_rows(run, dataset, indices, predicted, cache=cache, progress=progress)
-    return _joined(parts, run), kept, skipped
+    good = torch.cat(scored).numpy() if scored else np.ones(0, dtype=np.bool_)
+    return _joined(parts, run), kept[good], (*skipped, *_without_scores(dataset, kept[~good]))
+
+
+def has_scores(prediction: Prediction) -> Bool[Tensor, " image"]:
+    """Whether the scores of each image say anything: none is NaN or infinite, but for nodes that are ruled out (-inf).
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> t = Taxonomy.from_paths([("a",), ("b",)])
+        >>> logits = torch.tensor([[0.0, 1.0], [0.0, torch.nan], [0.0, torch.inf], [0.0, -torch.inf]])
+        >>> has_scores(LeafSoftmax(t, logits))
+        tensor([ True, False, False,  True])
+    """
+    return at_least_float(prediction.logits).logsumexp(-1).isfinite()
+
+
+def _without_scores(dataset: Dataset, images: IntArray) -> tuple[Skipped, ...]:
+    if images.size == 0:
+        return ()
+    paths: list[str] = [dataset.paths[i] for i in map(int, images)]
+    lost = tuple(Skipped(path, "an image whose scores are not finite numbers") for path in paths)
+    shown = ", ".join(paths[:3]) + (", ..." if len(lost) > 3 else "")
+    warn(
+        f"{len(lost)} images are left out, since the network's scores for them are not finite numbers: {shown}",
+        advice="Its weights or these images are damaged: train again, with a lower learning rate if it recurs.",
+    )
+    return lost
 
 
 def over_rows(
@@ -58,9 +94,9 @@ def over_rows(
     cache: bool = True,
     progress: bool = True,
 ) -> tuple[list[Part], IntArray, tuple[Skipped, ...]]:
-    """What a function gives of every batch that the network takes: of images end to end, else of their features.
+    """Apply a function to every batch of the network's input: images end to end, else their features.
 
-    Returns also the indices of the images that could be read, and the others.
+    Returns its results, the indices of the images that could be read, and the others with reasons.
     """
     device = preferred_device(run.config.training.accelerator)
     classifier, size = run.classifier.to(device), run.config.training.batch_size
@@ -82,7 +118,7 @@ def over_rows(
             if len(batch.nodes):
                 inputs = batch.images.to(device)
                 parts.append(function(inputs if classifier.end_to_end else backbone(inputs)))
-                rows.append(batch.index.numpy())
+                rows.append(batch.index.numpy().copy())
     kept = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
     return parts, kept, tuple(skipped)
 

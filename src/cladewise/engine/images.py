@@ -29,7 +29,8 @@ class Batch:
     Args:
         images: The transformed images; with several views of each, [batch, view, channel, height, width].
         nodes: Node of each image.
-        index: Index of each image in its data set.
+        index: Index of each image in its data set. Whoever keeps it keeps a copy: from a worker process it comes in
+            shared memory, which holds a file open.
         skipped: Index and reason of the images that could not be read and are not among the others.
     """
 
@@ -112,16 +113,22 @@ class ImageRows(torch.utils.data.Dataset[Row]):
         path = self._paths[index]
         node = int(self._nodes[index])
         try:
-            picture = decode(self._root / path, size=self._decode_size)
+            image = self._transformed(index, decode(self._root / path, size=self._decode_size))
         except UnreadableImageError as error:
             return Row(index, node, Skipped(path, error.reason))
+        except Exception as error:  # one image that memory does not hold, or a step cannot take, is not the end of all
+            detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            return Row(index, node, Skipped(path, f"an image that cannot be transformed ({detail})"))
+        return Row(index, node, image)
+
+    def _transformed(self, index: int, picture: Image) -> Tensor:
+        views: list[Tensor] = []
         with torch.random.fork_rng(devices=[]):
-            views: list[Tensor] = []
             for view in range(self._views or 1):
                 key = np.random.SeedSequence((self._seed, self.epoch, index, view))
                 torch.default_generator.manual_seed(int(key.generate_state(1, np.uint64)[0] >> np.uint64(1)))
                 views.append(self._transform(picture))
-        return Row(index, node, views[0] if self._views is None else torch.stack(views))
+        return views[0] if self._views is None else torch.stack(views)
 
 
 def collate(rows: Sequence[Row]) -> Batch:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise.datasets import Dataset, Skipped
-from cladewise.decisions import Answer, Decision, LabelSets, LevelNodes, Nodes
+from cladewise.decisions import Answer, Decision, Nodes
 from cladewise.engine.fitted import ready
 from cladewise.engine.forward import predict_rows
+from cladewise.engine.prediction_table import answer_table, whole_table
 from cladewise.engine.rules import decision_of, inference_of
+from cladewise.engine.scoring import CELLS_AT_ONCE
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.predictions import Prediction
@@ -32,124 +37,121 @@ IntArray = NDArray[np.int64]
 class Predicted:
     """What a run says of some images.
 
+    ``paths``, ``errors``, :attr:`log_prob`, :meth:`node` and :meth:`to_frame` have one row per input, in the order
+    given. ``prediction`` and :meth:`decide` have one row per image without an error; ``index`` says which inputs
+    those are.
+
     Args:
-        paths: The images that could be read, in the order given.
-        prediction: Prediction over the nodes of the true tree after the inference, ``[image, node]``.
-        skipped: The others, with reasons.
+        paths: The inputs.
+        errors: Why an input has no prediction; ``None`` where it has one.
+        prediction: Prediction over the nodes of the true tree after the inference, ``[image without error, node]``.
+        index: Position in ``paths`` of every row of ``prediction``, ascending.
         default: The decision of the run's method.
         prepare: Makes a decision that learns from scores ready for use.
-        warnings: What rules that learn from scores said of it; those of a decision are added when it is used.
+        warnings: Messages of rules that learn from scores; those of a decision are added when it is used.
     """
 
     paths: tuple[str, ...]
+    errors: tuple[str | None, ...]
     prediction: Prediction
-    skipped: tuple[Skipped, ...]
+    index: IntArray
     default: Decision
     prepare: Callable[[Decision], Decision] = lambda rule: rule
     warnings: list[str] = dataclasses.field(default_factory=list[str])
 
     @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The inputs without a prediction, with reasons."""
+        return tuple(Skipped(path, error) for path, error in zip(self.paths, self.errors, strict=True) if error)
+
+    @property
     def log_prob(self) -> Tensor:
-        """Log-probability at or under every node, ``[image, node]``."""
-        return self.prediction.log_prob
+        """Log-probability at or under every node, ``[input, node]``; NaN for an input with an error."""
+        found = self.prediction.log_prob
+        if len(self.index) == len(self.paths):
+            return found
+        return found.new_full((len(self.paths), found.shape[1]), torch.nan).index_copy(0, self._rows, found)
 
     def decide(self, decision: str | Decision | None = None, **parameters: Any) -> Answer:
-        """Apply a rule, its name or its spec; the method's own by default."""
-        return self.prepare(decision_of(decision, self.default, **parameters))(self.prediction)
+        """Apply a rule, its name or its spec; the method's own by default. One row per image without an error."""
+        return self._rule(decision, **parameters)(self.prediction)
 
     def node(self, decision: str | Decision | None = None, **parameters: Any) -> IntArray:
-        """Node of each image by a rule that gives one.
+        """Node of each input by a rule that gives one; -1 for an input with an error.
 
         Raises:
-            InputError: The rule gives several nodes an image.
+            InputError: The rule may give several nodes per image.
         """
         answer = self.decide(decision, **parameters)
         if not isinstance(answer, Nodes):
-            raise InputError("a decision with one node an image", type(answer).__name__, advice="Use decide().")
-        return answer.node.cpu().numpy()
+            raise InputError("a decision with one node per image", type(answer).__name__, advice="Use decide().")
+        nodes = np.full(len(self.paths), -1, dtype=np.int64)
+        nodes[self.index] = answer.node.cpu().numpy()
+        return nodes
 
     def to_frame(self, decision: str | Decision | None = None, **parameters: Any) -> pl.DataFrame:
-        """A row an image: path, label, its whole path, and the probability at or under every step of it.
+        """One row per input, in the order given; ``error`` is the reason where an input has no prediction.
 
-        By a rule that answers with one node a level, each level's label and its probability; by one that answers with
-        any set of labels, their paths and their probabilities, in the order of the taxonomy.
+        By a rule with one node per image: its ``label`` (name), ``label_path``, ``node`` and ``probability``; for every
+        level the name of the node on the path to it, and the probability at or under that one, empty at levels that the
+        path skips or does not reach; and the most probable leaf (``leaf``, ``leaf_path``, ``leaf_probability``).
+        By a rule with one node per level: name, path and probability of each level's node, empty where it is the node
+        of a coarser level. By a rule with any set of labels: their paths and probabilities as lists, in the order of
+        the taxonomy.
         """
-        answer = self.decide(decision, **parameters)
-        taxonomy = self.prediction.taxonomy
-        if isinstance(answer, LevelNodes):
-            return self._level_frame(answer, taxonomy)
-        if isinstance(answer, LabelSets):
-            return self._set_frame(answer, taxonomy)
-        rows: list[dict[str, Any]] = []
-        for path, node, log_prob in zip(self.paths, answer.node.tolist(), self.log_prob.cpu(), strict=True):
-            steps = [v for v in taxonomy.path(node) if v or not taxonomy.synthetic_root]
-            rows.append(
-                {
-                    "path": path,
-                    "node": node,
-                    "label": str(taxonomy.names[node]),
-                    "label_path": taxonomy.path_name(node),
-                    "probability": float(log_prob[node].exp()),
-                    "path_names": [str(taxonomy.names[v]) for v in steps],
-                    "path_probabilities": [float(log_prob[v].exp()) for v in steps],
-                }
-            )
-        schema = {
-            "path": pl.String,
-            "node": pl.Int64,
-            "label": pl.String,
-            "label_path": pl.String,
-            "probability": pl.Float64,
-            "path_names": pl.List(pl.String),
-            "path_probabilities": pl.List(pl.Float64),
-        }
-        return pl.DataFrame(rows, schema=schema)
+        rule, prediction = self._rule(decision, **parameters), self.prediction
+        size = max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
+        parts = [prediction[start : start + size] for start in range(0, max(1, len(self.index)), size)]
+        told = pl.concat([answer_table(rule(part), part) for part in parts])
+        return whole_table(self.paths, self.errors, self.index, told)
 
-    def _level_frame(self, answer: LevelNodes, taxonomy: Taxonomy) -> pl.DataFrame:
-        columns: dict[str, Any] = {"path": list(self.paths)}
-        for level, name in enumerate(taxonomy.level_names):
-            nodes = answer.node[:, level].tolist()
-            columns[name] = [taxonomy.path_name(v) for v in nodes]
-            columns[f"{name}_probability"] = answer.log_prob[:, level].exp().double().tolist()
-        return pl.DataFrame(columns)
+    def _rule(self, decision: str | Decision | None, **parameters: Any) -> Decision:
+        return self.prepare(decision_of(decision, self.default, **parameters))
 
-    def _set_frame(self, answer: LabelSets, taxonomy: Taxonomy) -> pl.DataFrame:
-        sets = [row.nonzero().squeeze(-1) for row in answer.chosen]
-        probabilities = [row[found].exp().double().tolist() for row, found in zip(answer.log_prob, sets, strict=True)]
-        columns = {
-            "path": pl.Series(self.paths, dtype=pl.String),
-            "labels": pl.Series([[taxonomy.path_name(v) for v in s.tolist()] for s in sets], dtype=pl.List(pl.String)),
-            "probabilities": pl.Series(probabilities, dtype=pl.List(pl.Float64)),
-        }
-        return pl.DataFrame(columns)
+    @property
+    def _rows(self) -> Tensor:
+        return torch.from_numpy(self.index).to(self.prediction.device)
 
 
 def predict(
-    run: Run, paths: Sequence[Path], *, inference: str | Inference | None = None, progress: bool = True
+    run: Run,
+    paths: Sequence[str | PathLike[str]],
+    *,
+    inference: str | Inference | None = None,
+    progress: bool = True,
 ) -> Predicted:
-    """Predict for image files with a trained run; ``inference`` as for :func:`~cladewise.engine.evaluate`."""
+    """Predict for image files with a trained run; ``inference`` as for :func:`~cladewise.engine.evaluate`.
+
+    Raises:
+        InputError: ``paths`` is one path instead of a sequence of them, or there is no such inference.
+    """
+    if isinstance(paths, (str, bytes, PathLike)):
+        raise InputError("a list of image files", f"the single path {os.fsdecode(paths)!r}", advice="Pass a list.")
     before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
     infer, told = before.rule, list(before.warnings)
     images = of_files(paths, run.taxonomy)
     prediction, kept, skipped = predict_rows(run, images, np.arange(len(paths)), cache=False, progress=progress)
     inferred = run.terms().prediction(prediction if infer is None else infer(prediction))
-    names = tuple(images.paths[i] for i in map(int, kept))
+    reasons = {image.path: image.reason for image in skipped}
+    errors: list[str | None] = [reasons.get(path) for path in images.paths]
+    for row in kept.tolist():
+        errors[row] = None
 
     def prepare(rule: Decision) -> Decision:
         made = ready(run, rule, before=infer, progress=progress)
         told.extend(text for text in made.warnings if text not in told)
         return made.rule
 
-    return Predicted(names, inferred, skipped, run.method.decision(), prepare, told)
+    return Predicted(tuple(images.paths), tuple(errors), inferred, kept, run.method.decision(), prepare, told)
 
 
-def of_files(paths: Sequence[Path], taxonomy: Taxonomy) -> Dataset:
+def of_files(paths: Sequence[str | PathLike[str]], taxonomy: Taxonomy) -> Dataset:
     """Image files as a data set without labels or splits."""
     return Dataset(
         name="images",
         taxonomy=taxonomy,
         root=Path(),
-        paths=[p.as_posix() for p in paths],
+        paths=[os.fsdecode(path) for path in paths],
         nodes=np.zeros(len(paths), dtype=np.int64),
         splits={},
     )

@@ -100,7 +100,7 @@ def represent(
                 unread += [image for _, image in batch.skipped]
                 if len(batch.nodes):
                     parts.append(vectors(batch.images))
-                    rows.append(batch.index.numpy())
+                    rows.append(batch.index.numpy().copy())
         index, skipped = np.concatenate(rows) if rows else indices[:0], tuple(unread)
     found = torch.cat(parts) if parts else torch.zeros(0, max(1, views), 1)
     return Represented(found, index, skipped)

@@ -154,14 +154,17 @@ class Run:
         inference: str | Inference | None = None,
         progress: bool = True,
     ) -> Predicted:
-        """Predict for image files; broken ones are listed in ``skipped`` with their reason.
+        """Predict for image files. Row ``i`` of the result is input ``i``; broken files have an error in their row.
 
         Args:
             paths: The files.
             inference: A rule or its spec; the method's own by default, ``"none"`` for none.
             progress: Show progress bars.
+
+        Raises:
+            InputError: ``paths`` is one path instead of a sequence of them, or there is no such inference.
         """
-        return predict(self, [Path(p) for p in paths], inference=inference, progress=progress)
+        return predict(self, paths, inference=inference, progress=progress)
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], str]:

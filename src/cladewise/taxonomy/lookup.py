@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cladewise.catalogue import near_texts
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy.labels import composed, loose, visible
-from cladewise.taxonomy.paths import SEPARATOR, label_steps, path_text
+from cladewise.taxonomy.paths import ROOT_NAME, SEPARATOR, label_steps, path_text
 
 if TYPE_CHECKING:
     from cladewise.taxonomy.tree import Taxonomy
@@ -76,6 +76,8 @@ def look_up(taxonomy: Taxonomy, label: Label) -> Match:
         found = _matches(taxonomy, exact, trimmed)
     if found.nodes:
         return found
+    if taxonomy.synthetic_root and trimmed == ROOT_NAME:
+        return Match([0], f"{ROOT_NAME!r} read as the root of the tree, which has no name of its own")
     found = _matches(taxonomy, taxonomy.called(visible), label)
     shown = " or ".join(repr(str(taxonomy.names[node])) for node in found.nodes[:3])
     return Match(found.nodes, f"{_shown(label)!r} read as {shown}, which only looks the same" if shown else "")

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 
 SEPARATOR = "/"
+ROOT_NAME = "root"
+"""The name that a root without one is shown by, and found by."""
 _UNCLEAR = re.compile(r"/|\\(?=[\\/]|\Z)")
 _TOKEN = re.compile(r"\\[\\/]|/|\\|[^/\\]+")
 

@@ -1,0 +1,202 @@
+"""Predictions as a table: one row per image, with names instead of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, singledispatch
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cladewise.decisions import Answer, LabelSets, Leaf, LevelNodes, Nodes
+from cladewise.predictions import Prediction
+from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.paths import ROOT_NAME
+
+IntArray = NDArray[np.int64]
+Columns = dict[str, pl.Series]
+
+NO_PROBABILITY = "an image whose answer has no probability (NaN)"
+_NONE = -1  # stands for no node
+_OTHER_COLUMNS = (
+    "path",
+    "label",
+    "label_path",
+    "node",
+    "probability",
+    "leaf",
+    "leaf_path",
+    "leaf_probability",
+    "error",
+)
+
+
+def answer_table(answer: Answer, prediction: Prediction) -> pl.DataFrame:
+    """One row per image of an answer, with names, paths and probabilities.
+
+    Example:
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> t = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("moth",)], level_names=["order", "species"])
+        >>> prediction = LeafSoftmax(t, torch.tensor([[0.4, 0.35, 0.25]]).log())
+        >>> table = answer_table(Nodes(torch.tensor([1]), torch.zeros(1)), prediction)
+        >>> table.select("label", "order", "species", "leaf").rows(), round(table["order_probability"][0], 6)
+        ([('bird', 'bird', None, 'wren')], 0.75)
+    """
+    return pl.DataFrame(_columns(answer, prediction))
+
+
+def printable(path: str) -> str:
+    r"""A path as text that can be written anywhere: bytes that are not UTF-8 appear as ``\udc80`` to ``\udcff``.
+
+    Example:
+        >>> printable("caf\udce9.jpg")
+        'caf\\udce9.jpg'
+    """
+    return path.encode(errors="backslashreplace").decode()
+
+
+def whole_table(paths: Sequence[str], errors: Sequence[str | None], rows: IntArray, told: pl.DataFrame) -> pl.DataFrame:
+    """One row per input: what is told of some of them, and the error of the others.
+
+    Args:
+        paths: Every input.
+        errors: Why an input has no answer; ``None`` for one that has.
+        rows: Which inputs the table is about.
+        told: The table.
+    """
+    every = pl.DataFrame(
+        {
+            "row": pl.Series(np.arange(len(paths))),
+            "path": pl.Series([printable(path) for path in paths], dtype=pl.String),
+            "error": pl.Series(errors, dtype=pl.String),
+        }
+    )
+    some = told.insert_column(0, pl.Series("row", rows))
+    lost = some.select("row", lost=pl.any_horizontal(pl.col(pl.Float64).is_nan(), pl.lit(False)))
+    some = some.join(lost.filter("lost"), on="row", how="anti")
+    joined = every.join(lost, on="row", how="left").join(some, on="row", how="left", maintain_order="left")
+    error = pl.when(pl.col("lost")).then(pl.lit(NO_PROBABILITY)).otherwise(pl.col("error")).alias("error")
+    return joined.select("path", *told.columns[1:], error)
+
+
+@singledispatch
+def _columns(answer: Any, prediction: Prediction) -> Columns:
+    raise TypeError(f"no table of a {type(answer).__name__}")
+
+
+@_columns.register
+def _(answer: Nodes, prediction: Prediction) -> Columns:
+    taxonomy = prediction.taxonomy
+    node, leaf = _array(answer.node), _array(Leaf()(prediction).node)
+    steps = [_at_exactly(level, node, taxonomy) for level in range(1, taxonomy.num_levels + 1)]
+    # all from one source, so that one node has one probability in a row
+    probability = _probabilities(prediction, np.stack([node, leaf, *steps], 1))
+    columns: Columns = {
+        "label": _texts(node, partial(node_name, taxonomy)),
+        "label_path": _texts(node, partial(node_path, taxonomy)),
+        "node": pl.Series(node),
+        "probability": probability[0],
+    }
+    for name, at, values in zip(level_columns(taxonomy), steps, probability[2:], strict=True):
+        columns |= {name: _texts(at, partial(node_name, taxonomy)), f"{name}_probability": values}
+    return columns | {
+        "leaf": _texts(leaf, partial(node_name, taxonomy)),
+        "leaf_path": _texts(leaf, partial(node_path, taxonomy)),
+        "leaf_probability": probability[1],
+    }
+
+
+@_columns.register
+def _(answer: LevelNodes, prediction: Prediction) -> Columns:
+    taxonomy, nodes = prediction.taxonomy, _array(answer.node)
+    probabilities = answer.log_prob.exp().double().cpu().numpy()
+    columns: Columns = {}
+    for level, name in enumerate(level_columns(taxonomy)):
+        repeated = (nodes[:, :level] == nodes[:, level, None]).any(
+            1
+        )  # a coarser label, which this level leaves as it is
+        node = np.where(repeated, _NONE, nodes[:, level])
+        columns[name] = _texts(node, partial(node_name, taxonomy))
+        columns[f"{name}_path"] = _texts(node, partial(node_path, taxonomy))
+        columns[f"{name}_probability"] = _values(probabilities[:, level], ~repeated)
+    return columns
+
+
+@_columns.register
+def _(answer: LabelSets, prediction: Prediction) -> Columns:
+    image, node = answer.chosen.nonzero(as_tuple=True)
+    found = pl.DataFrame(
+        {
+            "image": pl.Series(_array(image)),
+            "labels": _texts(_array(node), partial(node_path, prediction.taxonomy)),
+            "probabilities": pl.Series(answer.log_prob[image, node].exp().double().cpu().numpy()),
+        }
+    )
+    every = pl.DataFrame({"image": pl.Series(np.arange(len(answer.chosen)))})
+    sets = found.group_by("image", maintain_order=True).agg("labels", "probabilities")
+    return (
+        every.join(sets, on="image", how="left", maintain_order="left")
+        .with_columns(pl.col("labels", "probabilities").fill_null([]))
+        .select("labels", "probabilities")
+        .to_dict()
+    )
+
+
+def level_columns(taxonomy: Taxonomy) -> list[str]:
+    """The column of each level: its name, with its number where another column has that name.
+
+    Example:
+        >>> level_columns(Taxonomy.from_paths([("a", "b", "c")], level_names=["order", "path", "order"]))
+        ['order', 'path_2', 'order_3']
+    """
+    taken = set(_OTHER_COLUMNS)
+    names: list[str] = []
+    for level, given in enumerate(taxonomy.level_names, start=1):
+        name = given or "level"
+        while not taken.isdisjoint(own := {name, f"{name}_path", f"{name}_probability"}):
+            name = f"{name}_{level}"
+        taken |= own
+        names.append(name)
+    return names
+
+
+def _at_exactly(level: int, node: IntArray, taxonomy: Taxonomy) -> IntArray:
+    """The node at a level on the path to each node; none where the path skips the level or ends above it."""
+    at = taxonomy.at_level(level)[node]
+    return np.where(taxonomy.level[at] == level, at, _NONE)
+
+
+def _probabilities(prediction: Prediction, nodes: IntArray) -> list[pl.Series]:
+    """A column of probabilities for every column of nodes."""
+    log_prob = prediction.log_prob_of(torch.from_numpy(nodes).clamp_min(0).to(prediction.device))
+    values = log_prob.exp().double().cpu().numpy()
+    return [_values(*column) for column in zip(values.T, nodes.T != _NONE, strict=True)]
+
+
+def _values(values: NDArray[np.float64], there: NDArray[np.bool_]) -> pl.Series:
+    return pl.select(pl.when(pl.Series(there)).then(pl.Series(values.copy()))).to_series()
+
+
+def _texts(nodes: IntArray, text: Callable[[int], str]) -> pl.Series:
+    """A text for each of many nodes; each node's is made once."""
+    distinct, place = np.unique(nodes, return_inverse=True)
+    texts = [None if node == _NONE else text(node) for node in distinct.tolist()]
+    return pl.Series(texts, dtype=pl.String).gather(place.reshape(-1))
+
+
+def node_name(taxonomy: Taxonomy, node: int) -> str:
+    """Short name of a node; a root without a name is ``root``."""
+    return str(taxonomy.names[node]) or ROOT_NAME
+
+
+def node_path(taxonomy: Taxonomy, node: int) -> str:
+    """Path of a node, by which :meth:`Taxonomy.find` finds it; a root without a name is ``root``."""
+    return taxonomy.path_name(node) or ROOT_NAME
+
+
+def _array(nodes: Tensor) -> IntArray:
+    return nodes.cpu().numpy()
