@@ -1,0 +1,116 @@
+"""Records read back: one test of what a file is, whichever record it holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cladewise.errors import InputError
+from cladewise.records.layout import SCHEMA_VERSION
+
+
+def read_json(file: Path, what: str, *, advice: str, versioned: bool = True) -> dict[str, Any]:
+    """The JSON object in a file, without its ``schema_version``.
+
+    Args:
+        file: The file.
+        what: What it should hold, for the error: ``an evaluation``.
+        advice: What to do where it does not.
+        versioned: Whether the object must say which version of the layout it follows.
+
+    Raises:
+        InputError: It is no JSON object, or one of another version.
+
+    Example:
+        >>> file = getfixture("tmp_path") / "a.json"
+        >>> _ = file.write_text('{"schema_version": 1, "split": "test"}')
+        >>> read_json(file, "an evaluation", advice="Evaluate again.")
+        {'split': 'test'}
+        >>> _ = file.write_text('{"schema_')
+        >>> read_json(file, "an evaluation", advice="Evaluate again.")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        cladewise.errors.InputError: Expected an evaluation in JSON, but got Unterminated string ... Evaluate again.
+    """
+    return _read(file, f"{what} in JSON", json.loads, advice=advice, versioned=versioned)
+
+
+def read_toml(file: Path, what: str, *, advice: str, versioned: bool = True) -> dict[str, Any]:
+    """The tables of a TOML file, without ``schema_version``; see :func:`read_json`.
+
+    Raises:
+        InputError: It is no TOML, or of another version.
+    """
+    return _read(file, f"{what} in TOML", tomllib.loads, advice=advice, versioned=versioned)
+
+
+def check_schema(content: Mapping[str, Any], *, at: str, advice: str) -> None:
+    """Refuse what another version of the layout wrote.
+
+    Raises:
+        InputError: ``schema_version`` is missing, or another.
+
+    Example:
+        >>> check_schema({"schema_version": 9}, at="a.json", advice="Evaluate again.")
+        Traceback (most recent call last):
+        cladewise.errors.InputError: Expected schema_version 1, but got 9 at a.json. Update cladewise, or evaluate again.
+    """
+    version = content.get("schema_version")
+    if version is None:
+        raise InputError(f"schema_version {SCHEMA_VERSION}", "none", at=at, advice=advice)
+    if type(version) is not int or version != SCHEMA_VERSION:
+        if type(version) is int and version > SCHEMA_VERSION:
+            advice = f"Update cladewise, or {advice[:1].lower()}{advice[1:]}"
+        raise InputError(f"schema_version {SCHEMA_VERSION}", repr(version), at=at, advice=advice)
+
+
+@contextmanager
+def building(what: str, *, at: str, advice: str) -> Generator[None, None, None]:
+    """Turn the errors of a record's constructor, over content that is not its own, into one line.
+
+    Raises:
+        InputError: An entry is missing, not known, or of another kind.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except KeyError as error:
+        raise InputError(what, f"none of its entry {error}", at=at, advice=advice) from None
+    except (TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
+        raise InputError(what, f"{error}", at=at, advice=advice) from None
+
+
+_PLAIN: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
+
+
+def check_types(record: Any) -> None:
+    """Refuse a dataclass whose texts and numbers are something else; fields of other kinds are not looked at.
+
+    Raises:
+        TypeError: One is.
+    """
+    for field in dataclasses.fields(record):
+        value, wanted = getattr(record, field.name), _PLAIN.get(str(field.type))
+        if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
+            raise TypeError(f"{field.name} {value!r}")
+
+
+def _read(file: Path, what: str, parse: Callable[[str], Any], *, advice: str, versioned: bool) -> dict[str, Any]:
+    try:
+        content = parse(file.read_bytes().decode("utf-8-sig"))
+    except RecursionError:
+        raise InputError(what, "tables within tables without end", at=str(file), advice=advice) from None
+    except IsADirectoryError:
+        raise InputError(what, "a folder", at=str(file), advice=advice) from None
+    except ValueError as error:  # of encodings and of both parsers
+        raise InputError(what, f"{error}", at=str(file), advice=advice) from None
+    if not isinstance(content, dict):
+        raise InputError(what, f"a {type(content).__name__}", at=str(file), advice=advice)
+    if versioned:
+        check_schema(content, at=str(file), advice=advice)
+    return {key: value for key, value in content.items() if key != "schema_version"}
