@@ -53,16 +53,13 @@ class Origin:
         before = config_from_dict(json.loads(stamp["config"]), at=str(at))
         changed = changes(before, self.config)
         if changed:
-            raise InputError("a checkpoint of this run", f"one of a run that differs in {', '.join(changed)}", at=str(at),
-                             advice=_anew(at))  # fmt: skip
-        for what, then, now in (("label tree", stamp["tree"], self.tree), ("images and labels", stamp["data"], self.data)):
+            got = f"one of a run that differs in {', '.join(changed)}"
+            raise InputError("a checkpoint of this run", got, at=str(at), advice=f"{_anew(at)}.")
+        followed = (("label tree", stamp["tree"], self.tree), ("images and labels", stamp["data"], self.data))
+        for what, then, now in followed:
             if then != now:
-                raise InputError(
-                    f"the {what} that this training began with",
-                    "others" if what.endswith("s") else "another",
-                    at=str(at),
-                    advice=f"Bring them back, or {_anew(at)[0].lower()}{_anew(at)[1:]}",
-                )
+                advice = f"Bring back what was there, or {_anew(at)[:1].lower()}{_anew(at)[1:]}."
+                raise InputError(f"the {what} that this training began with", "a change", at=str(at), advice=advice)
 
     def stamp(self) -> dict[str, str]:
         """What a checkpoint keeps of it."""
@@ -84,9 +81,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         with writing(Path(path)) as file:
             torch.save({**checkpoint, _STAMP: self.origin.stamp()}, file)
 
-    def load_checkpoint(
-        self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True
-    ) -> dict[str, Any]:
+    def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
         return self.read(Path(path))
 
     def read(self, file: Path) -> dict[str, Any]:
@@ -97,6 +92,8 @@ class WholeCheckpoints(TorchCheckpointIO):
         """
         try:
             content = torch.load(file, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            raise _damaged(file, "no such file") from None
         except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
             raise _damaged(file, "one that is damaged") from error
         if not isinstance(content, dict):
@@ -130,8 +127,8 @@ def _shape(value: Any) -> torch.Size | None:
 
 
 def _damaged(file: Path, got: str) -> InputError:
-    return InputError("a checkpoint of this run", got, at=str(file), advice=_anew(file))
+    return InputError("a checkpoint of this run", got, at=str(file), advice=f"{_anew(file)}.")
 
 
 def _anew(file: Path) -> str:
-    return f"Remove {file.parent} to train from the start."
+    return f"Remove {file.parent} to train from the start"

@@ -56,7 +56,7 @@ def images_digest(dataset: Dataset, indices: IntArray) -> str:
             else:
                 marks[row] = status.st_size, status.st_mtime_ns
         digest.update(marks.tobytes())
-    return "" if missing == len(indices) else digest.hexdigest()[:32]
+    return "" if 0 < len(indices) == missing else digest.hexdigest()[:32]
 
 
 def is_gone(source: Mapping[str, Any], error: InputError | OSError) -> bool:
@@ -72,4 +72,4 @@ def is_gone(source: Mapping[str, Any], error: InputError | OSError) -> bool:
 
 def _paths(dataset: Dataset, indices: IntArray) -> Iterator[list[str]]:
     for start in range(0, len(indices), _AT_ONCE):
-        yield [dataset.paths[i] for i in indices[start : start + _AT_ONCE].tolist()]
+        yield [dataset.paths[i] for i in map(int, indices[start : start + _AT_ONCE])]

@@ -239,7 +239,7 @@ def changes(before: RunConfig, after: RunConfig) -> list[str]:
     for table in tables:
         for of_the_machine in MACHINE_SETTINGS:
             del table["training"][of_the_machine]
-    return differences(*tables)
+    return differences(tables[0], tables[1])
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -55,9 +55,9 @@ def check_schema(content: Mapping[str, Any], *, at: str, advice: str) -> None:
         InputError: ``schema_version`` is missing, or another.
 
     Example:
-        >>> check_schema({"schema_version": 9}, at="a.json", advice="Evaluate again.")
+        >>> check_schema({"schema_version": 9}, at="a.json", advice="Make it anew.")
         Traceback (most recent call last):
-        cladewise.errors.InputError: Expected schema_version 1, but got 9 at a.json. Update cladewise, or evaluate again.
+        cladewise.errors.InputError: Expected schema_version 1, but got 9 at a.json. Update cladewise, or make it anew.
     """
     version = content.get("schema_version")
     if version is None:
