@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
+import hashlib
 import os
-import tempfile
-from collections.abc import Generator
+import re
+import secrets
+import socket
+import time
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +24,7 @@ _ADVICE = {
     errno.ENOSPC: "Free some space on that disk, or choose another folder.",
     errno.EDQUOT: "Free some of your quota, or choose another folder.",
     errno.EFBIG: "Choose another disk, or raise the limit on file sizes.",
+    errno.EIO: "Check that disk, or choose another folder.",
     errno.EACCES: "Choose a folder that you may write to.",
     errno.EPERM: "Choose a folder that you may write to.",
     errno.EROFS: "Choose a folder that you may write to.",
@@ -25,6 +33,14 @@ _ADVICE = {
     errno.EISDIR: "Choose another name: there is a folder of this name.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
+_IN_MID_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors that come while a file is written, and that some libraries wrap in an error of their own."""
+
+_MARK = "cladewise"
+_TEMPORARY = re.compile(rf"\..*\.{_MARK}-([0-9a-f]{{8}})-(\d+)-[0-9a-f]{{8}}(\.[^.]*)?")
+"""Names of temporary files: which machine and which process writes it."""
+_ABANDONED_AFTER = 24 * 3600.0
+"""Seconds without a change after which a temporary file of another machine has no writer any more."""
 
 
 @contextmanager
@@ -32,7 +48,8 @@ def replacing(path: str | PathLike[str], *, durable: bool = True) -> Generator[P
     """Give a temporary path whose file takes the name ``path`` when the block ends, if it ends without an error.
 
     The file lies in the same folder and is renamed at the end, so that a reader sees the old file or the whole new
-    one. When anything fails it is removed and the old file stays. Missing parent folders are made.
+    one. When anything fails it is removed and the old file stays. Missing parent folders are made. Temporary files of
+    processes that were killed are removed from the folder.
 
     Args:
         path: The file to make or replace.
@@ -50,22 +67,23 @@ def replacing(path: str | PathLike[str], *, durable: bool = True) -> Generator[P
         'whole'
     """
     target = Path(path)
-    with _explaining(target):
+    with explaining(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        # the ending stays, since some writers choose the format by it
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+        _sweep(os.fspath(target.parent))
+        temporary = _create(target)
     try:
-        with _explaining(target, temporary):
+        with explaining(target, temporary):
             yield temporary
-        with _explaining(target, temporary):
+        with explaining(target, temporary):
             if durable:
                 _flush(temporary)
             temporary.chmod(0o666 & ~_umask())  # temporary files are private, and the records of a run are not
             temporary.replace(target)
+            if durable:
+                _flush_folder(target.parent)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
         raise
 
 
@@ -103,18 +121,144 @@ def write_text(path: str | PathLike[str], text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def append_lines(path: str | PathLike[str], text: str) -> None:
+    """Add whole lines to a UTF-8 text file, all of them or none.
+
+    A last line without an end was left by a process that was killed while it wrote, and is dropped first.
+
+    Args:
+        path: The file; made if missing, with its parent folders.
+        text: Lines, each with its end.
+
+    Raises:
+        InputError: The disk is full, the file may not be written to, or the like.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "a.jsonl"
+        >>> _ = path.write_text("1\\n2")
+        >>> append_lines(path, "3\\n")
+        >>> path.read_text()
+        '1\\n3\\n'
+    """
+    target = Path(path)
+    with explaining(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("a+b", buffering=0) as file:
+            _drop_unfinished_line(file)
+            size = file.seek(0, os.SEEK_END)
+            content = text.encode()
+            try:
+                while content:  # one call, unless the disk takes a part only
+                    content = content[file.write(content) :]
+            except OSError:
+                file.truncate(size)
+                raise
+
+
 @contextmanager
-def _explaining(target: Path, temporary: Path | None = None) -> Generator[None, None, None]:
-    """Turn an error in writing this file to one that says what to do; others, of the caller's block, pass."""
+def explaining(target: Path, temporary: Path | None = None) -> Generator[None, None, None]:
+    """Turn an error in writing a file into one line that says what to do; others, of the caller's block, pass.
+
+    Args:
+        target: The file, as its user knows it.
+        temporary: The file that is written in its place.
+
+    Raises:
+        InputError: The disk is full, the folder may not be written to, or the like.
+    """
     try:
         yield
-    except OSError as error:
-        # a write to an open file carries no name
-        ours = temporary is None or error.filename is None or os.fspath(error.filename) == str(temporary)
-        if not ours or error.errno not in _ADVICE:
+    except InputError:
+        raise
+    except Exception as error:
+        number = _error_number(error, target if temporary is None else temporary)
+        if number is None:
             raise
-        reason = os.strerror(error.errno).lower()
-        raise InputError("a place to write to", reason, at=str(target), advice=_ADVICE[error.errno]) from error
+        raise InputError(
+            "a place to write to", os.strerror(number).lower(), at=str(target), advice=_ADVICE[number]
+        ) from error
+
+
+def _error_number(error: Exception, written: Path) -> int | None:
+    """Number of the system's error in writing a file; none where the error is another, or of another file."""
+    if isinstance(error, OSError) and error.errno is not None:
+        # a write to an open file carries no name
+        names = {os.fspath(written), os.fspath(written.parent)}
+        ours = error.filename is None or os.fspath(error.filename) in names or error.errno in _IN_MID_WRITE
+        return error.errno if ours and error.errno in _ADVICE else None
+    context = error.__cause__ or error.__context__  # torch.save fails again while it closes the archive
+    while context is not None:
+        if isinstance(context, OSError) and context.errno in _IN_MID_WRITE:
+            return context.errno
+        context = context.__cause__ or context.__context__
+    told = re.search(r"\(os error (\d+)\)", str(error))  # as Rust's libraries write it
+    return int(told[1]) if told and int(told[1]) in _ADVICE else None
+
+
+def _create(target: Path) -> Path:
+    """A new empty file beside the target, whose name says who writes it."""
+    # the ending stays, since some writers choose the format by it
+    start, ending = f".{target.stem[:40]}.{_MARK}-{_machine()}-{os.getpid()}", target.suffix
+    while True:
+        temporary = target.parent / f"{start}-{secrets.token_hex(4)}{ending}"
+        try:
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600))
+        except FileExistsError:
+            continue
+        return temporary
+
+
+@functools.lru_cache(maxsize=1024)
+def _sweep(folder: str) -> None:
+    """Remove temporary files that killed processes left in a folder; once per folder and process."""
+    for entry in _entries(folder):
+        named = _TEMPORARY.fullmatch(entry.name) if entry.name.startswith(".") else None
+        if named is None:
+            continue
+        with contextlib.suppress(OSError):  # another process was quicker, or may and we may not
+            ours = named[1] == _machine()
+            old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED_AFTER
+            if (ours and not _is_alive(int(named[2]))) or (old and not ours):
+                os.unlink(entry.path)
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        yield from entries
+
+
+@functools.cache
+def _machine() -> str:
+    """This machine as eight digits; a container whose processes have numbers of their own is one too."""
+    try:
+        processes = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        processes = ""
+    return hashlib.sha256(f"{socket.gethostname()} {processes}".encode()).hexdigest()[:8]
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def _drop_unfinished_line(file: FileIO) -> None:
+    size = end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - 4096)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            end = start + found + 1
+            break
+        end = start
+    if end < size:
+        file.truncate(end)
 
 
 def _flush(path: Path) -> None:
@@ -123,6 +267,16 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flush the new name as well, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:

@@ -52,7 +52,7 @@ def test_names_of_an_index_lead_nowhere_else(tmp_path: Path) -> None:
 def test_what_is_no_index(tmp_path: Path, text: str) -> None:
     index = tmp_path / "index.json"
     index.write_text(text)
-    with pytest.raises(InputError, match=r"an index of plates, but got .* Make the plates again"):
+    with pytest.raises(InputError, match=r"an index of plates.*, but got .* Make the plates again"):
         read_plates(index)
 
 

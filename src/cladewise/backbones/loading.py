@@ -55,7 +55,9 @@ def load(
         image_size: Side of the square input in pixels; without it, the one the weights were made for.
         crop_ratio: Share of the shorter side that the evaluation crop keeps, in (0, 1]; without it, the one the weights
             were made for. 1 suits images that their object fills.
-        checkpoint: A ``.safetensors`` or ``.pth`` file to read the weights from instead; its classifier is left out.
+        checkpoint: A ``.safetensors`` or ``.pth`` file to read the weights from instead: a state dict, or a checkpoint
+            of timm's training script or of Lightning, also with prefixes such as ``module.`` or ``backbone.``. Its
+            classifier is left out, averaged weights are preferred, and position embeddings are resized.
         pooling: How the encoder makes one vector of its feature map: ``"own"``, as it was published (an average in most
             convolutional networks, a class token in most transformers), or ``"max"``, by the maximum.
 

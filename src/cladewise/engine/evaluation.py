@@ -142,7 +142,7 @@ def evaluate_all(
     Raises:
         InputError: As :func:`evaluate`.
     """
-    run = run if isinstance(run, Run) else Run.open(run)
+    run = (run if isinstance(run, Run) else Run.open(run)).reopened()
     terms = run.terms(tree)
     for correct in recall_at:
         if not 0 <= correct <= 1:
@@ -273,6 +273,7 @@ class _Task:
             "num_skipped": seen.num_skipped,
             "fingerprint": self.terms.taxonomy.fingerprint,
             "model": run.model_hash,
+            "data": seen.data,
             "fitted": {name: value for part in fitted for name, value in part.values.items()},
             "fitted_on": {part.handle: part.split for part in fitted},
             "promise": promise,

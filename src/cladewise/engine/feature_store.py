@@ -21,6 +21,9 @@ from cladewise.errors import InputError
 
 PENDING, READ, UNREADABLE = 0, 1, 2
 
+_BEGINNING = b'{"index": '
+"""Of every line about an unreadable image."""
+
 _DISK_ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
@@ -64,7 +67,7 @@ class FeatureStore:
         if not self._state_path.exists():
             with self.lock():
                 self._create(description)
-        self.state: NDArray[np.uint8] = np.load(self._state_path, allow_pickle=False)
+        self.state: NDArray[np.uint8] = self._read_state()
 
     @contextmanager
     def lock(self) -> Generator[None, None, None]:
@@ -74,7 +77,7 @@ class FeatureStore:
             held.acquire()
         try:
             if self._state_path.exists():
-                self.state = np.load(self._state_path, allow_pickle=False)
+                self.state = self._read_state()
             yield
         finally:
             held.release()
@@ -124,20 +127,53 @@ class FeatureStore:
 
     def values(self) -> NDArray[np.float32]:
         """The array, memory-mapped and read-only."""
-        return np.load(self._values_path, mmap_mode="r", allow_pickle=False)
+        return self._read(self._values_path, self._shape, np.dtype("<f4"))
 
     def skipped(self) -> dict[int, Skipped]:
         """The unreadable images, by index."""
         path = self.folder / "skipped.jsonl"
         entries: dict[int, Skipped] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        for number, line in enumerate(path.read_bytes().split(b"\n") if path.exists() else [], start=1):
             try:
                 entry = json.loads(line)
-            except json.JSONDecodeError:  # blank, or cut off; the image is then still pending
-                continue
-            if self.state[entry["index"]] == UNREADABLE:
-                entries[entry["index"]] = Skipped(entry["path"], entry["reason"])
+                at, item = int(entry["index"]), Skipped(str(entry["path"]), str(entry["reason"]))
+                if not 0 <= at < len(self.state):
+                    raise IndexError(f"image {at} of {len(self.state)}")
+            except json.JSONDecodeError as error:
+                if _BEGINNING.startswith(line[: len(_BEGINNING)]):  # blank, or cut off; the image is then still pending
+                    continue
+                raise self._damaged(f"{path}:{number}", str(error)) from None
+            except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+                raise self._damaged(f"{path}:{number}", f"{error!r}") from None
+            if self.state[at] == UNREADABLE:
+                entries[at] = item
+        missing = np.flatnonzero(self.state == UNREADABLE)
+        if missing.size != len(entries):
+            raise self._damaged(str(path), f"{len(entries)} reasons for {missing.size} images that cannot be read")
         return dict(sorted(entries.items()))
+
+    def _read_state(self) -> NDArray[np.uint8]:
+        state = np.array(self._read(self._state_path, self._shape[:1], np.dtype(np.uint8)))
+        if state.size and state.max() > UNREADABLE:
+            raise self._damaged(str(self._state_path), f"a state {state.max()}")
+        if not self._values_path.exists():
+            raise self._damaged(str(self._values_path), "no such file")
+        return state
+
+    def _read(self, path: Path, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
+        """An array of the file, memory-mapped and read-only."""
+        try:
+            found = np.load(path, mmap_mode="r" if all(shape) else None, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise self._damaged(str(path), f"{error}") from None
+        if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != kind:
+            got = f"{found.dtype} {list(found.shape)}" if isinstance(found, np.ndarray) else "an archive"
+            raise self._damaged(str(path), f"{got} instead of {kind} {list(shape)}")
+        return found
+
+    def _damaged(self, at: str, got: str) -> InputError:
+        advice = f"Remove the folder {self.folder}: its features are computed again."
+        return InputError("cached features", got, at=at, advice=advice)
 
     @property
     def _values_path(self) -> Path:

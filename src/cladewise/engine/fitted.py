@@ -18,7 +18,7 @@ from cladewise.atomic import write_bytes
 from cladewise.decisions import Decision
 from cladewise.engine.folding import num_folds, out_of_fold
 from cladewise.engine.rules import handle_of, spec_of
-from cladewise.engine.scoring import file_hash, scored
+from cladewise.engine.scoring import data_digest, file_hash, scored, scored_digest
 from cladewise.engine.terms import Terms
 from cladewise.errors import InputError
 from cladewise.inference import Inference
@@ -92,7 +92,12 @@ def ready(
         path = run.folder.fitted(chosen, handle)
     else:
         path = run.folder.fitted(chosen, f"{handle_of(before)}-{handle}", terms.tree)
-    about = {"model": run.model_hash, "rule": _identity(rule), "before": _identity(before)}
+    about = {
+        "model": run.model_hash,
+        "rule": _identity(rule),
+        "before": _identity(before),
+        "data": _data_digest(run, chosen),
+    }
     kept = _kept(path, about)
     if kept is None:
         folds = num_folds(chosen)
@@ -120,11 +125,22 @@ def _kept(path: Path, about: dict[str, str]) -> tuple[dict[str, Tensor], list[st
         with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
             found: dict[str, str] = dict(file.metadata() or {})
             said: list[str] = json.loads(found.pop("warnings", "[]"))
-            if found != about:
+            # where nothing is known of the data, it is as it was
+            if {**found, "data": found.get("data", "") if about["data"] else ""} != about:
                 return None
             return {key: file.get_tensor(key) for key in file.keys()}, said  # noqa: SIM118
-    except SafetensorError:  # half a file: it is made again
+    except (SafetensorError, OSError, ValueError):  # half a file: it is made again
         return None
+
+
+def _data_digest(run: Run, split: str) -> str:
+    """Digest of the images and labels to learn from, as they are or were last scored; empty where nothing is known."""
+    now = run.config.training.train_split if num_folds(split) else split
+    try:
+        digest = data_digest(run, now, run.dataset_if_there)
+    except InputError:  # what was learnt holds, whatever became of the data: predictions need none
+        digest = ""
+    return digest or scored_digest(run, split)
 
 
 def learnt(rule: Any) -> dict[str, Tensor]:

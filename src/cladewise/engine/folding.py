@@ -10,7 +10,7 @@ import torch
 
 from cladewise import datasets
 from cladewise.engine.ablation import changes_labels
-from cladewise.engine.scoring import Scored, scored
+from cladewise.engine.scoring import Scored, data_digest, scored
 from cladewise.errors import InputError
 from cladewise.predictions.store import concatenate
 
@@ -80,4 +80,5 @@ def out_of_fold(run: Run, folds: int, *, progress: bool = True) -> Scored:
         torch.cat([part.index for part in parts]),
         [path for part in parts for path in part.paths],
         sum(part.num_skipped for part in parts),
+        data_digest(run, split, run.dataset_if_there),
     )

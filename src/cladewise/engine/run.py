@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -19,6 +20,7 @@ from cladewise import backbones, datasets, methods
 from cladewise.datasets import Dataset
 from cladewise.engine.ablation import changes_labels, relabelled
 from cladewise.engine.classifier import Classifier, FeatureScaling
+from cladewise.engine.digests import is_gone
 from cladewise.engine.predicting import Predicted, predict
 from cladewise.engine.scoring import Scored, file_hash
 from cladewise.engine.terms import Terms
@@ -70,9 +72,28 @@ class Run:
         return read_config(self.folder.config)
 
     @cached_property
+    def header(self) -> dict[str, str]:
+        """What the file of weights says besides; runs of earlier versions say less."""
+        return _read_header(self.folder.model)
+
+    @cached_property
     def alteration(self) -> Alteration:
-        """The label tree as it is, and as the network knows it."""
-        return Alteration.read(self.folder.taxonomy, self.folder.true_taxonomy)
+        """The label tree as it is, and as the network knows it.
+
+        Raises:
+            InputError: It is not the one that the weights were trained for.
+        """
+        found = Alteration.read(self.folder.taxonomy, self.folder.true_taxonomy)
+        trained_for = self.header.get("tree", found.fingerprint) if self.folder.model.is_file() else found.fingerprint
+        if found.fingerprint != trained_for:
+            files = [file.name for file in (self.folder.taxonomy, self.folder.true_taxonomy) if file.is_file()]
+            raise InputError(
+                "the label tree that the weights were trained for",
+                f"another in {' or '.join(files)}",
+                at=str(self.path),
+                advice="Bring back what was there, or train again: its classes would get other names.",
+            )
+        return found
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -107,6 +128,32 @@ class Run:
     def dataset(self) -> Dataset:
         """The data that the run was made with, opened anew."""
         return open_data(self.config, self.taxonomy)
+
+    @cached_property
+    def dataset_if_there(self) -> Dataset | None:
+        """The data, or None where it is no longer there.
+
+        Raises:
+            InputError: It is there, and cannot be read as it was.
+        """
+        try:
+            return self.dataset
+        except (InputError, OSError) as error:
+            if not is_gone(self.config.data, error):
+                raise
+            return None
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Digests of the images and labels of splits, as far as they were needed."""
+        return {}
+
+    def reopened(self) -> Run:
+        """The same run, with what was read of its folder, and without what was read of its data."""
+        again = Run(self.path)
+        of_data = ("dataset", "dataset_if_there", "digests")
+        vars(again).update({name: value for name, value in vars(self).items() if name not in of_data})
+        return again
 
     def known_target(self, seen: Scored) -> Int[Tensor, " image"]:
         """Labels of scored images as the run got to know them, in the true tree: wrong where they were made so."""
@@ -169,12 +216,22 @@ class Run:
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
     """The weights of a model, and the fingerprint of the encoder whose features they were trained on."""
+    with _reading(path):
+        return safetensors.torch.load_file(path), _read_header(path).get("encoder", "")
+
+
+def _read_header(path: Path) -> dict[str, str]:
+    with _reading(path), safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
+        return dict(file.metadata() or {})
+
+
+@contextmanager
+def _reading(path: Path) -> Generator[None, None, None]:
     try:
-        with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
-            encoder = (file.metadata() or {}).get("encoder", "")
-        return safetensors.torch.load_file(path), encoder
-    except SafetensorError as error:
-        raise InputError("a model in safetensors", str(error), at=str(path), advice="Copy it anew.") from None
+        yield
+    except (SafetensorError, OSError) as error:
+        advice = "Copy it anew, or remove it and give the train command again."
+        raise InputError("a model in safetensors", str(error), at=str(path), advice=advice) from None
 
 
 def open_data(config: RunConfig, taxonomy: Taxonomy | None) -> Dataset:

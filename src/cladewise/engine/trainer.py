@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import warnings
 from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
+from cladewise.engine.checkpoints import WholeCheckpoints, check_fits
 from cladewise.engine.fitting import EpochCheckpoint, Fitting
 from cladewise.engine.processes import is_first_process
 from cladewise.engine.telling import TrainingProgress
@@ -26,7 +27,7 @@ Loaders = tuple[DataLoader[Any], DataLoader[Any] | None]
 
 
 def make_trainer(
-    config: RunConfig, folder: RunFolder, meter: lightning.Callback, *, progress: bool
+    config: RunConfig, folder: RunFolder, meter: lightning.Callback, checkpoints: WholeCheckpoints, *, progress: bool
 ) -> lightning.Trainer:
     """A trainer that saves, stops and shows what the configuration says, and is metered.
 
@@ -36,13 +37,13 @@ def make_trainer(
     wanted = config.training
     callbacks: list[Any] = [
         meter,
-        EpochCheckpoint(folder.checkpoints / "last.ckpt", seconds=wanted.checkpoint_seconds),
+        EpochCheckpoint(folder.last_checkpoint, seconds=wanted.checkpoint_seconds),
         TrainingProgress(f"training {config.name or config.method}", watched=wanted.val_split, shown=progress),
     ]
     if wanted.early_stop:
         callbacks += [
             EarlyStopping("val_loss", patience=wanted.early_stop),
-            ModelCheckpoint(folder.checkpoints, filename="best", monitor="val_loss", enable_version_counter=False),
+            BestCheckpoint(folder.checkpoints / "best.ckpt"),
         ]
     _quiet()
     try:
@@ -55,6 +56,7 @@ def make_trainer(
             accumulate_grad_batches=wanted.accumulate,
             gradient_clip_val=wanted.clip_norm or None,
             callbacks=callbacks,
+            plugins=[checkpoints],
             use_distributed_sampler=False,
             logger=False,
             enable_progress_bar=False,
@@ -67,18 +69,28 @@ def make_trainer(
         raise InputError("devices and a precision that this machine has", asked, advice=f"{error}") from error
 
 
-def run_trainer(trainer: lightning.Trainer, fitting: Fitting, loaders: Loaders, folder: RunFolder) -> None:
+def run_trainer(
+    trainer: lightning.Trainer,
+    fitting: Fitting,
+    loaders: Loaders,
+    folder: RunFolder,
+    checkpoints: WholeCheckpoints,
+) -> None:
     """Fit, from the last checkpoint where there is one, and end with the best weights where they were watched.
 
     Raises:
+        InputError: A checkpoint is damaged, or of another run.
         KeyboardInterrupt: Ctrl-C.
         SystemExit: The process was asked to end (SIGTERM); the code is that of a process which it ended, 143.
     """
-    last = folder.checkpoints / "last.ckpt"
+    last, done = folder.last_checkpoint, 0
     resume = last if last.is_file() else None
-    if resume is not None and is_first_process():
-        saved = torch.load(resume, map_location="cpu", weights_only=True)
-        log.forget_epochs_from(folder.log, int(saved["epoch"]) + 1)
+    if resume is not None:
+        saved = checkpoints.read(resume)
+        check_fits(saved, fitting.state_dict(), resume)
+        done = int(saved["epoch"]) + 1
+    if is_first_process():
+        log.forget_epochs_from(folder.log, done)
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(fitting, loaders[0], loaders[1], ckpt_path=resume, weights_only=True)
@@ -89,10 +101,38 @@ def run_trainer(trainer: lightning.Trainer, fitting: Fitting, loaders: Loaders, 
             raise
         signal.signal(signal.SIGINT, on_interrupt)
         raise KeyboardInterrupt from None
-    for best in (c for c in trainer.callbacks if isinstance(c, ModelCheckpoint)):  # type: ignore[attr-defined]
-        if Path(best.best_model_path).is_file():
-            chosen = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-            fitting.load_state_dict(chosen["state_dict"])
+    for best in (c for c in trainer.callbacks if isinstance(c, BestCheckpoint)):  # type: ignore[attr-defined]
+        chosen = checkpoints.read(best.file)
+        check_fits(chosen, fitting.state_dict(), best.file)
+        fitting.load_state_dict(chosen["state_dict"])
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the weights of the least validation loss in a file of its own, also where the folder was moved."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file.parent, filename=file.stem, monitor="val_loss", enable_version_counter=False)
+        self.file = file
+
+    @property
+    def state_key(self) -> str:
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        # as if the folder had always been here, or Lightning would forget the best so far
+        there = str(self.dirpath)
+        paths = {Path(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict(
+            {
+                **state_dict,
+                "dirpath": there,
+                "best_k_models": {os.path.join(there, path.name): score for path, score in paths.items()},
+                **{
+                    name: os.path.join(there, Path(state_dict[name]).name) if state_dict[name] else ""
+                    for name in ("best_model_path", "kth_best_model_path", "last_model_path")
+                },
+            }
+        )
 
 
 def _quiet() -> None:

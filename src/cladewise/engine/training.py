@@ -23,10 +23,13 @@ from cladewise.atomic import write_bytes
 from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset
 from cladewise.engine.ablation import altered_tree, in_own_tree, relabelled
+from cladewise.engine.checkpoints import Origin, WholeCheckpoints
 from cladewise.engine.classifier import FeatureScaling
+from cladewise.engine.digests import labels_digest
 from cladewise.engine.fitting import Fitting
 from cladewise.engine.forward import preferred_device
 from cladewise.engine.images import Batch
+from cladewise.engine.locking import training_lock
 from cladewise.engine.metering import Meter
 from cladewise.engine.processes import is_first_process, rank
 from cladewise.engine.rows import DecodedRows, FeatureRows, rows_of
@@ -38,15 +41,14 @@ from cladewise.engine.trainer import Loaders, make_trainer, run_trainer
 from cladewise.errors import InputError
 from cladewise.methods import Method
 from cladewise.records import (
-    MACHINE_SETTINGS,
     NO_SPLIT,
     AblationConfig,
     BackboneConfig,
     RunConfig,
     RunFolder,
     TrainingConfig,
+    changes,
     counts,
-    differences,
     log,
     read_config,
     settings,
@@ -145,17 +147,34 @@ def fit(
     folder = RunFolder(out)
     if overwrite:
         check_clearable(folder)
-    else:
+    if reuse and not overwrite and folder.model.is_file() and is_first_process():
+        return _finished(folder, config, dataset)
+    with training_lock(folder, wait=reuse):
+        if reuse and not overwrite and folder.model.is_file() and is_first_process():  # by the one we waited for
+            return _finished(folder, config, dataset)
+        return _fit(config, folder, dataset=dataset, method=method, overwrite=overwrite, tell=tell, progress=progress)
+
+
+def _fit(
+    config: RunConfig,
+    folder: RunFolder,
+    *,
+    dataset: Dataset | None,
+    method: Method | None,
+    overwrite: bool,
+    tell: bool,
+    progress: bool,
+) -> Run:
+    out = folder.path
+    if not overwrite:
         _check_same(folder, config)
-    if folder.model.is_file() and is_first_process() and not overwrite:
-        if reuse:
-            return Run(out)
-        raise InputError(
-            "a run that is not finished",
-            "one that is already trained",
-            at=str(out),
-            advice="Give overwrite=True to train anew, or choose another folder with out=.",
-        )
+        if folder.model.is_file() and is_first_process():
+            raise InputError(
+                "a run that is not finished",
+                "one that is already trained",
+                at=str(out),
+                advice="Give overwrite=True to train anew, or choose another folder with out=.",
+            )
     meter = Meter(folder.resources, every=config.training.checkpoint_seconds)
     dataset = dataset or open_data(config, None)
     method = method or methods.make(config.method, **config.options)
@@ -168,15 +187,20 @@ def fit(
     if config.training.epochs == 0:
         method.check_untrained(config.backbone.name)
     classifier, backbone = build(config, method, known.taxonomy)
-    loss, trainer = method.loss(known.taxonomy), make_trainer(config, folder, meter, progress=progress)
+    checkpoints = WholeCheckpoints(Origin(config, change.fingerprint, _data_digest(dataset, config.training)))
+    loss, trainer = method.loss(known.taxonomy), make_trainer(config, folder, meter, checkpoints, progress=progress)
     inference, decision = method.inference(), method.decision()
-    if is_first_process() and overwrite:
-        clear(folder)
-    if is_first_process() and tell:
-        tell_of(dataset, config.training, shown=progress)
-    if is_first_process() and not folder.config.is_file():
-        _begin(config, dataset, change, folder, inference=handle_of(inference), decision=handle_of(decision))
-        if config.ablation != AblationConfig():
+    if is_first_process():
+        if overwrite:
+            clear(folder)
+        if tell:
+            tell_of(dataset, config.training, shown=progress)
+        is_new = not folder.config.is_file()
+        if folder.last_checkpoint.is_file() and not is_new:
+            _check_same_tree(folder, change)
+        else:  # nothing to go on from, so that data which changed meanwhile does no harm
+            _begin(config, dataset, change, folder, inference=handle_of(inference), decision=handle_of(decision))
+        if config.ablation != AblationConfig() and is_new:
             changed = int((named.nodes != dataset.nodes).sum())
             log.append(folder.log, "ablation", moved_leaves=change.num_moved, changed_labels=changed)
     with meter:
@@ -204,10 +228,14 @@ def fit(
                 momentum=method.momentum(),
                 plain=data.plain,
             )
-            run_trainer(trainer, fitting, data.loaders, folder)
+            run_trainer(trainer, fitting, data.loaders, folder, checkpoints)
     if is_first_process():
         weights = {k: v.contiguous() for k, v in classifier.state_dict().items()}
-        about = {"encoder": backbone.fingerprint if config.backbone.freeze else ""}
+        about = {
+            "encoder": backbone.fingerprint if config.backbone.freeze else "",
+            "tree": change.fingerprint,
+            "data": checkpoints.origin.data,
+        }
         write_bytes(folder.model, safetensors.torch.save(weights, metadata=about))
     return Run(out)
 
@@ -230,17 +258,48 @@ def _check_same(folder: RunFolder, config: RunConfig) -> None:
     """Refuse a folder that holds another run."""
     if not folder.config.is_file():
         return
-    before, after = read_config(folder.config).to_dict(), config.to_dict()
-    for of_the_machine in MACHINE_SETTINGS:
-        for content in (before, after):
-            del content["training"][of_the_machine]
-    if before != after:
-        changed = ", ".join(differences(before, after))
+    changed = changes(read_config(folder.config), config)
+    if changed:
         raise InputError(
             f"{folder.path} to be free or to hold this very run",
-            f"a run that differs in {changed}",
+            f"a run that differs in {', '.join(changed)}",
             advice="Choose another folder with out=, or give overwrite=True to replace that run.",
         )
+
+
+def _check_same_tree(folder: RunFolder, change: Alteration) -> None:
+    """Refuse to go on with a label tree that is not the one in the folder."""
+    before = Alteration.read(folder.taxonomy, folder.true_taxonomy)
+    if before.fingerprint != change.fingerprint:
+        raise InputError(
+            "the label tree of the run that is to be resumed",
+            f"{change.own} where the folder has {before.own}",
+            at=str(folder.taxonomy),
+            advice="Bring back what was there, or remove the folder to train from the start.",
+        )
+
+
+def _data_digest(dataset: Dataset, wanted: TrainingConfig) -> str:
+    """Hash of the images that are trained on and watched, and of their labels."""
+    rows = [dataset.indices(wanted.train_split)]
+    if wanted.val_split in dataset.splits:
+        rows.append(dataset.indices(wanted.val_split))
+    return labels_digest(dataset, np.concatenate(rows))
+
+
+def _finished(folder: RunFolder, config: RunConfig, dataset: Dataset | None) -> Run:
+    """A run that was finished before, if it is this very run and was trained on this data."""
+    _check_same(folder, config)
+    run = Run(folder.path)
+    trained_on = run.header.get("data", "")
+    if dataset is not None and trained_on and trained_on != _data_digest(dataset, run.config.training):
+        raise InputError(
+            "a run trained on these images and labels",
+            "one trained before they changed",
+            at=str(folder.path),
+            advice="Remove the folder to train anew, or bring back the data.",
+        )
+    return run
 
 
 def _check_splits(wanted: TrainingConfig, dataset: Dataset) -> None:

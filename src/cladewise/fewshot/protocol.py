@@ -16,6 +16,7 @@ from torch import Tensor
 from cladewise.datasets import Dataset
 from cladewise.datasets.relabelling import coarser_nodes
 from cladewise.engine import Run
+from cladewise.engine.digests import images_digest
 from cladewise.engine.representing import Space, represent
 from cladewise.errors import InputError
 from cladewise.fewshot.episodes import ALL, INTRA, Episode, Pool, by_shape, check_ways, draw, make_pool
@@ -82,7 +83,7 @@ def evaluate_all(
         arXiv:2012.03515, and its released evaluation: 1 shot, 15 queries, the support image five times through the
         training augmentation, scikit-learn's logistic regression with C = 1 on normalised features.
     """
-    opened = run if isinstance(run, Run) else Run.open(run)
+    opened = (run if isinstance(run, Run) else Run.open(run)).reopened()
     dataset = data if data is not None else opened.dataset
     if dataset.taxonomy != opened.taxonomy:
         raise InputError("data with the run's taxonomy", f"{dataset.taxonomy}", at=dataset.name)
@@ -98,6 +99,7 @@ def evaluate_all(
         "coarse_level": level,
         "model": opened.model_hash,
         "fingerprint": opened.taxonomy.fingerprint,
+        "data": images_digest(dataset, dataset.indices(split)),
     }
     kinds: list[dict[str, Any]] = [
         {**shared, "ways": each, "episodes": _usual_number(each) if episodes is None else episodes}

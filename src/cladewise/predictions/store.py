@@ -48,22 +48,33 @@ def load(path: Path, taxonomy: Taxonomy) -> tuple[Prediction, dict[str, Tensor],
         with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
             about: dict[str, str] = dict(file.metadata() or {})
             tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(
-            "scores in safetensors", str(error), at=str(path), advice="Delete the file: it is made again."
-        ) from None
+    except (SafetensorError, OSError) as error:
+        raise InputError("scores in safetensors", str(error), at=str(path), advice=_ADVICE) from None
     if about.get("taxonomy") != taxonomy.fingerprint:
         raise InputError(
-            f"scores for taxonomy {taxonomy.fingerprint}",
-            about.get("taxonomy"),
-            at=str(path),
-            advice="Delete the file.",
+            f"scores for taxonomy {taxonomy.fingerprint}", about.get("taxonomy"), at=str(path), advice=_ADVICE
         )
     kind = kinds().get(about.get("kind", ""))
     if kind is None:
-        raise InputError(f"a prediction: {', '.join(kinds())}", about.get("kind"), at=str(path))
+        raise InputError(f"a prediction: {', '.join(kinds())}", about.get("kind"), at=str(path), advice=_ADVICE)
     fields = {key.removeprefix(PREFIX): tensors.pop(key) for key in list(tensors) if key.startswith(PREFIX)}
-    return kind(taxonomy=taxonomy, **fields, **json.loads(about["settings"])), tensors, about
+    try:
+        return kind(taxonomy=taxonomy, **fields, **json.loads(about["settings"])), tensors, about
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"scores of a {about['kind']}", f"{error}", at=str(path), advice=_ADVICE) from None
+
+
+def header(path: Path) -> dict[str, str]:
+    """The header alone of a file that :func:`to_bytes` made.
+
+    Raises:
+        InputError: The file is no such file.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise InputError("scores in safetensors", str(error), at=str(path), advice=_ADVICE) from None
 
 
 def concatenate(parts: list[Prediction]) -> Prediction:
@@ -71,3 +82,6 @@ def concatenate(parts: list[Prediction]) -> Prediction:
     joined = {k: torch.cat([part.tensors()[k] for part in parts]) for k in parts[0].tensors()}
     tensors = iter(joined.values())
     return parts[0].map(lambda _: next(tensors))
+
+
+_ADVICE = "Delete the file: it is made again."

@@ -8,6 +8,7 @@ from cladewise.records.config import (
     BackboneConfig,
     RunConfig,
     TrainingConfig,
+    changes,
     config_from_dict,
     differences,
     read_config,
@@ -23,6 +24,7 @@ from cladewise.records.embedding import (
 from cladewise.records.few_shot import FewShot, read_few_shot, write_few_shot
 from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, check_tree
 from cladewise.records.plates import Measure, NumberTable, Plate, Plates, read_plates, write_plates
+from cladewise.records.reading import building, check_schema, read_json, read_toml
 from cladewise.records.resources import Resources, read_resources
 from cladewise.records.transitions import (
     Transitions,
@@ -53,6 +55,9 @@ __all__ = [
     "TrainingConfig",
     "Transitions",
     "Tree",
+    "building",
+    "changes",
+    "check_schema",
     "check_tree",
     "config_from_dict",
     "differences",
@@ -61,9 +66,11 @@ __all__ = [
     "read_config",
     "read_embedding_config",
     "read_few_shot",
+    "read_json",
     "read_plates",
     "read_resources",
     "read_results",
+    "read_toml",
     "read_transitions",
     "settings",
     "write_embedding_config",

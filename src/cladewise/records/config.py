@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,11 +14,15 @@ from cladewise.atomic import write_text
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 from cladewise.records.layout import SCHEMA_VERSION
+from cladewise.records.reading import read_toml
 
 Table = TypeVar("Table")
 
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true")
+LARGEST_SEED = 2**32 - 1
+LARGEST_NUMBER = 2**31 - 1
+"""Of a setting that counts something and has no limit of its own."""
 NO_SPLIT = "none"
 """The name of no split, for a run that watches nothing."""
 
@@ -38,9 +42,14 @@ class BackboneConfig:
     name: str = setting("efficientnet_lite0", "a timm model, or the packaged efficientnet_lite0")
     pretrained: bool = setting(True, "start from published weights")
     checkpoint: str = setting("", "file of weights to start from instead")
-    image_size: int = setting(0, "side of the square input in pixels; 0: as the backbone was trained", least=0)
+    image_size: int = setting(
+        0, "side of the square input in pixels; 0: as the backbone was trained", least=0, most=16_384
+    )
     crop_ratio: float = setting(
-        0.0, "share of the shorter side that the model looks at, up to 1; 0: as the backbone was trained", least=0
+        0.0,
+        "share of the shorter side that the model looks at, up to 1; 0: as the backbone was trained",
+        least=0,
+        most=1,
     )
     freeze: bool = setting(False, "train on features cached once, not end to end")
     views: int = setting(1, "augmented copies of a training image to cache, with freeze; 1: as it is", least=1)
@@ -63,7 +72,7 @@ class TrainingConfig:
     lr: float = setting(0.03, "learning rate of the head", least=0)
     backbone_lr: float = setting(0.005, "learning rate of the backbone, end to end", least=0)
     weight_decay: float = setting(5e-4, "decay of weight matrices; biases and norms have none", least=0)
-    momentum: float = setting(0.9, "momentum of sgd", least=0)
+    momentum: float = setting(0.9, "momentum of sgd", least=0, most=1)
     schedule: str = setting("cosine", "course of the learning rates after warm-up", choices=("cosine", "constant"))
     warmup_epochs: float = setting(0.0, "epochs over which the learning rates rise from zero", least=0)
     precision: str = setting("32-true", "as Lightning names it", choices=PRECISIONS)
@@ -153,11 +162,7 @@ def read_config(path: Path) -> RunConfig:
     """
     if not path.is_file():
         raise InputError("a run's config.toml", "no such file", at=str(path), advice="Give a folder that train wrote.")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("a TOML file", f"{error}", at=str(path)) from error
-    return config_from_dict(content, at=str(path))
+    return config_from_dict(read_toml(path, "a run's configuration", advice=_ADVICE), at=str(path))
 
 
 def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
@@ -166,26 +171,38 @@ def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
     Raises:
         InputError: A setting is not known or not allowed.
     """
-    version = content.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        raise InputError(f"schema version {SCHEMA_VERSION}", version, at=at, advice="Use the cladewise that wrote it.")
     known = {"schema_version", "name", "seed", "data", "method", "backbone", "training", "ablation", *FOR_PEOPLE}
     for key in content:
         if key not in known:
             raise InputError(f"one of {', '.join(sorted(known))}", repr(key), at=at, advice=nearest(key, known))
-    method = dict(content.get("method", {}))
-    if "name" not in method:
-        raise InputError("a method's name", "none", at=f"{at} [method]", advice="List them: cladewise list methods.")
+    data, method, backbone, training, ablation = (
+        _table(content, name, at) for name in ("data", "method", "backbone", "training", "ablation")
+    )
+    if not isinstance(method.get("name"), str):
+        got = repr(method["name"]) if "name" in method else "none"
+        raise InputError("a method's name", got, at=f"{at} [method]", advice="List them: cladewise list methods.")
+    seed, name = content.get("seed", 0), content.get("name", "")
+    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"seed to be an int from 0 to {LARGEST_SEED}", repr(seed), at=at)
+    if not isinstance(name, str):
+        raise InputError("name to be a text", repr(name), at=at)
     return RunConfig(
-        data=dict(content.get("data", {})),
+        data=data,
         method=method.pop("name"),
         options=method,
-        backbone=settings(BackboneConfig, content.get("backbone", {}), at=f"{at} [backbone]"),
-        training=settings(TrainingConfig, content.get("training", {}), at=f"{at} [training]"),
-        ablation=settings(AblationConfig, content.get("ablation", {}), at=f"{at} [ablation]"),
-        seed=int(content.get("seed", 0)),
-        name=str(content.get("name", "")),
+        backbone=settings(BackboneConfig, backbone, at=f"{at} [backbone]"),
+        training=settings(TrainingConfig, training, at=f"{at} [training]"),
+        ablation=settings(AblationConfig, ablation, at=f"{at} [ablation]"),
+        seed=seed,
+        name=name,
     )
+
+
+def _table(content: Mapping[str, Any], name: str, at: str) -> dict[str, Any]:
+    table = content.get(name, {})
+    if not isinstance(table, Mapping):
+        raise InputError(f"a table [{name}]", repr(table), at=at)
+    return dict(table)
 
 
 def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> Table:
@@ -203,6 +220,10 @@ def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> T
         if not fits or (isinstance(value, bool) and wanted is not bool):
             raise InputError(f"{key} to be a {wanted.__name__}", repr(value), at=at)
         least, most, choices = (field.metadata[rule] for rule in ("least", "most", "choices"))
+        if wanted is float and not math.isfinite(value):
+            raise InputError(f"{key} to be a finite number", value, at=at)
+        if wanted is int and most is None:
+            most = LARGEST_NUMBER
         if least is not None and not value >= least:
             raise InputError(f"{key} of at least {least}", value, at=at)
         if most is not None and not value <= most:
@@ -210,6 +231,15 @@ def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> T
         if choices and value not in choices:
             raise InputError(f"{key} to be one of {', '.join(choices)}", repr(value), at=at)
     return kind(**{k: float(v) if isinstance(fields[k].default, float) else v for k, v in values.items()})
+
+
+def changes(before: RunConfig, after: RunConfig) -> list[str]:
+    """What two configurations have otherwise, but for where they run: a text per entry."""
+    tables = [config.to_dict() for config in (before, after)]
+    for table in tables:
+        for of_the_machine in MACHINE_SETTINGS:
+            del table["training"][of_the_machine]
+    return differences(tables[0], tables[1])
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -227,3 +257,6 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
         elif old != new:
             found.append(f"{prefix}{key} ({old!r} there, {new!r} here)")
     return found
+
+
+_ADVICE = "Bring back the file that train wrote, or train again."

@@ -52,21 +52,29 @@ def read(file: Path, num_nodes: int) -> dict[str, IntArray]:
         [0, 1, 2]
     """
     found: dict[str, IntArray] = {}
-    with file.open(encoding="utf-8", newline="") as stream:
-        rows = csv.reader(stream)
-        header = tuple(next(rows, ()))
-        if header != COLUMNS:
-            raise InputError(f"the columns {','.join(COLUMNS)}", ",".join(header) or "none", at=str(file))
-        for number, row in enumerate(rows, start=2):
-            try:
-                node, split, images = int(row[0]), row[1], int(row[2])
-                if not (0 <= node < num_nodes and images >= 0):
-                    raise ValueError
-                found.setdefault(split, np.zeros(num_nodes, dtype=np.int64))[node] += images
-            except (ValueError, IndexError):
-                raise InputError(
-                    f"a node from 0 to {num_nodes - 1}, a split and a number of images",
-                    ",".join(row) or "an empty line",
-                    at=f"{file}:{number}",
-                ) from None
+    try:
+        rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError("a table of images by node and split", f"{error}", at=str(file), advice=_ADVICE) from None
+    header = tuple(rows[0]) if rows else ()
+    if header != COLUMNS:
+        got = ",".join(header) or "none"
+        raise InputError(f"the columns {','.join(COLUMNS)}", got, at=str(file), advice=_ADVICE)
+    for number, row in enumerate(rows[1:], start=2):
+        try:
+            node, split, images = row
+            index, count = int(node), int(images)
+            if not (0 <= index < num_nodes and 0 <= count < 2**62):
+                raise ValueError
+        except ValueError:
+            raise InputError(
+                f"a node from 0 to {num_nodes - 1}, a split and a number of images",
+                ",".join(row) or "an empty line",
+                at=f"{file}:{number}",
+                advice=_ADVICE,
+            ) from None
+        found.setdefault(split, np.zeros(num_nodes, dtype=np.int64))[index] += count
     return found
+
+
+_ADVICE = "Bring back the file that train wrote, or remove it: reports then do without it."

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from cladewise.atomic import write_text
 from cladewise.errors import InputError
 from cladewise.records.config import setting, settings
 from cladewise.records.layout import SCHEMA_VERSION
+from cladewise.records.reading import building, read_json, read_toml
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,8 +95,9 @@ def read_results(files: EmbeddingFolder) -> dict[str, dict[str, float]]:
     if not files.results.is_file():
         advice = "Make it: cladewise embed taxonomy."
         raise InputError("a finished embedding", "no results.json", at=str(files.path), advice=advice)
-    content = json.loads(files.results.read_text(encoding="utf-8"))
-    return {**(content["hypernyms"] or {}), "reconstruction": content["reconstruction"]}
+    content = read_json(files.results, "the results of an embedding", advice=_ADVICE)
+    with building("the results of an embedding", at=str(files.results), advice=_ADVICE):
+        return {**(content["hypernyms"] or {}), "reconstruction": content["reconstruction"]}
 
 
 def write_embedding_config(config: EmbeddingConfig, path: Path, **extra: Any) -> None:
@@ -114,14 +114,12 @@ def read_embedding_config(path: Path) -> EmbeddingConfig:
     """
     if not path.is_file():
         raise InputError("an embedding's config.toml", "no such file", at=str(path))
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("a TOML file", f"{error}", at=str(path)) from error
+    content = read_toml(path, "an embedding's configuration", advice=_ADVICE)
     if "embedding" not in content:
         raise InputError("a table [embedding]", "none", at=str(path), advice="Choose another folder.")
-    version = content.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        advice = "Use the cladewise that wrote it."
-        raise InputError(f"schema version {SCHEMA_VERSION}", version, at=str(path), advice=advice)
+    if not isinstance(content["embedding"], dict):
+        raise InputError("a table [embedding]", repr(content["embedding"]), at=str(path), advice=_ADVICE)
     return settings(EmbeddingConfig, content["embedding"], at=f"{path} [embedding]")
+
+
+_ADVICE = "Remove the folder and embed again: cladewise embed taxonomy."

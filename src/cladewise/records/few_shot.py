@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 from cladewise.atomic import write_text
-from cladewise.errors import InputError
 from cladewise.records.layout import SCHEMA_VERSION
+from cladewise.records.reading import building, check_types, read_json
 
 SUPPORT_VIEWS = 5
 """Copies of each image to learn from in the published protocol."""
@@ -39,6 +38,7 @@ class FewShot:
         mean_ways: Classes of an episode on average.
         model: Hash of the weights.
         fingerprint: Of the taxonomy.
+        data: Digest of the images and their labels; empty in results of earlier versions.
     """
 
     split: str
@@ -60,6 +60,10 @@ class FewShot:
     mean_ways: float
     model: str
     fingerprint: str
+    data: str = ""
+
+    def __post_init__(self) -> None:
+        check_types(self)
 
     @property
     def kind(self) -> str:
@@ -127,14 +131,9 @@ def read_few_shot(folder: Path, split: str) -> dict[str, FewShot]:
     """
     found: list[FewShot] = []
     for file in sorted(folder.glob("*.json")):
-        try:
-            content: Any = json.loads(file.read_text(encoding="utf-8"))
-            version = content.pop("schema_version")
-            if version != SCHEMA_VERSION:
-                raise InputError(f"schema_version {SCHEMA_VERSION}", version, at=str(file), advice=_ADVICE)
+        content = read_json(file, "a few-shot result", advice=_ADVICE)
+        with building("a few-shot result", at=str(file), advice=_ADVICE):
             found.append(FewShot(**content))
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise InputError("a few-shot result", f"{error!r}", at=str(file), advice=_ADVICE) from None
     return {result.kind: result for result in found if result.split == split}
 
 

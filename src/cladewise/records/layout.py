@@ -82,6 +82,21 @@ class RunFolder:
         """State that a killed run resumes from."""
         return self.path / "checkpoints"
 
+    @property
+    def last_checkpoint(self) -> Path:
+        """The checkpoint to go on from."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the process that trains the run; it stays when that has ended."""
+        return self.path / ".lock"
+
+    @property
+    def lock_holder(self) -> Path:
+        """Which process that is."""
+        return self.path / ".lock-holder"
+
     def scores(self, split: str) -> Path:
         """What is needed to evaluate again without the model."""
         return self.path / "scores" / f"{split}.safetensors"

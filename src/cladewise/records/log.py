@@ -1,4 +1,4 @@
-"""The run's log: one JSON object a line."""
+"""The run's log: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -7,27 +7,47 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cladewise.atomic import write_text
+from cladewise.atomic import append_lines, write_text
+from cladewise.errors import InputError
+
+_ENTRIES: dict[str, dict[str, type]] = {
+    "epoch": {"epoch": int},
+    "skipped": {"path": str, "reason": str},
+    "warning": {"text": str},
+}
+"""What events of each kind must have; there may be others."""
 
 
 def append(file: Path, event: str, /, **values: Any) -> None:
-    """Add one line. A line is written in one call, so a killed process leaves whole lines but perhaps the last."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps({"event": event, **values}, ensure_ascii=False) + "\n")
+    """Add one line, whole or not at all.
+
+    Raises:
+        InputError: The disk is full, or the file may not be written to.
+    """
+    append_lines(file, _line({"event": event, **values}))
 
 
 def append_skipped(file: Path, images: Iterable[tuple[str, str]]) -> None:
-    """Add a line for each image that was left out, with the reason; an image that is listed already is not again."""
+    """Add a line for each image that was left out, with the reason; an image that is listed already is not again.
+
+    Raises:
+        InputError: As :func:`append` and :func:`read`.
+    """
     listed = {event["path"] for event in read(file) if event["event"] == "skipped"}
+    lines: list[str] = []
     for path, reason in images:
         if path not in listed:
             listed.add(path)
-            append(file, "skipped", path=path, reason=reason)
+            lines.append(_line({"event": "skipped", "path": path, "reason": reason}))
+    if lines:
+        append_lines(file, "".join(lines))
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Every whole line, in order; a line that a killed process left unfinished is passed over.
+    """Every event, in order; a last line that a killed process left unfinished is passed over.
+
+    Raises:
+        InputError: Another line is no event.
 
     Example:
         >>> read(Path("no/such/log.jsonl"))
@@ -35,16 +55,38 @@ def read(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         return []
-    events: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            events.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return events
+    lines = path.read_bytes().split(b"\n")
+    return [_event(line, f"{path}:{number}") for number, line in enumerate(lines[:-1], start=1)]
 
 
 def forget_epochs_from(path: Path, epoch: int) -> None:
-    """Drop the epochs that a resumed run goes through again, and any unfinished line."""
-    kept = [e for e in read(path) if not (e["event"] == "epoch" and e["epoch"] >= epoch)]
-    write_text(path, "".join(json.dumps(e, ensure_ascii=False) + "\n" for e in kept))
+    """Drop the epochs that a resumed run goes through again, and any unfinished line.
+
+    Raises:
+        InputError: As :func:`append` and :func:`read`.
+    """
+    if path.is_file():
+        kept = [e for e in read(path) if not (e["event"] == "epoch" and e["epoch"] >= epoch)]
+        write_text(path, "".join(map(_line, kept)))
+
+
+def _line(event: dict[str, Any]) -> str:
+    # a file name need not be UTF-8; what is not is escaped
+    return json.dumps(event, ensure_ascii=False).encode(errors="backslashreplace").decode() + "\n"
+
+
+def _event(line: bytes, at: str) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _no_event(f"{error}", at) from None
+    if not (isinstance(event, dict) and isinstance(event.get("event"), str)):
+        raise _no_event(line.decode(errors="replace")[:80], at)
+    for name, kind in _ENTRIES.get(event["event"], {}).items():
+        if not isinstance(event.get(name), kind) or isinstance(event[name], bool):
+            raise _no_event(f"{name} {event.get(name)!r}", at)
+    return event
+
+
+def _no_event(got: str, at: str) -> InputError:
+    return InputError("an event of a run's log in JSON", got, at=at, advice="Remove that line, or the file.")

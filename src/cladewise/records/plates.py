@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cladewise.atomic import write_text
-from cladewise.errors import InputError
 from cladewise.records.layout import SCHEMA_VERSION
+from cladewise.records.reading import building, check_types, read_json
 
 FORMATS = ("png", "svg")
 """In which every picture is there."""
@@ -112,17 +112,15 @@ def read_plates(index: Path) -> Plates:
     Raises:
         InputError: It is not the JSON that this version writes.
     """
-    try:
-        content: Any = json.loads(index.read_text(encoding="utf-8"))
-        version = content.pop("schema_version")
-        if version != SCHEMA_VERSION:
-            raise InputError(f"schema_version {SCHEMA_VERSION}", version, at=str(index), advice=_ADVICE)
+    content = read_json(index, "an index of plates", advice=_ADVICE)
+    with building("an index of plates", at=str(index), advice=_ADVICE):
         plates = tuple(Plate(**each) for each in content.pop("plates"))
         tables = tuple(_table(each) for each in content.pop("tables"))
         data = tuple(str(name) for name in content.pop("data"))
-        return Plates(**content, plates=plates, tables=tables, data=data)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("an index of plates", f"{error!r}", at=str(index), advice=_ADVICE) from None
+        found = Plates(**content, plates=plates, tables=tables, data=data)
+        for part in (found, *plates, *tables, *(measure for table in tables for measure in table.measures)):
+            check_types(part)
+        return found
 
 
 def _table(content: dict[str, Any]) -> NumberTable:

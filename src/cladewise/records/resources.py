@@ -10,6 +10,7 @@ from pathlib import Path
 from cladewise.atomic import write_bytes
 from cladewise.errors import InputError
 from cladewise.records.metric_names import MetricText, metric_text
+from cladewise.records.reading import building, read_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,12 @@ class Resources:
     peak_cuda_memory: float | None = None
     parameters: int = 0
     images_seen: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            known = value is None and name.startswith("peak_")
+            if not known and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
+                raise TypeError(f"{name} {value!r}")
 
     def and_then(self, later: Resources) -> Resources:
         """These and those of a later session: times and images add up, of memory the larger counts."""
@@ -82,10 +89,10 @@ def read_resources(path: Path) -> Resources | None:
     """
     if not path.is_file():
         return None
-    try:
-        return Resources(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise InputError("what training took, in JSON", str(error), at=str(path), advice="Remove the file.") from None
+    advice = "Remove the file: it says what training took, and nothing depends on it."
+    content = read_json(path, "what training took", advice=advice, versioned=False)
+    with building("what training took", at=str(path), advice=advice):
+        return Resources(**content)
 
 
 def _larger(first: float | None, second: float | None) -> float | None:

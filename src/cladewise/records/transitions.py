@@ -115,16 +115,19 @@ def read_transitions(path: Path) -> Transitions:
     """
     try:
         with safe_open(str(path), framework="numpy") as file:  # type: ignore[no-untyped-call]
-            about: dict[str, Any] = json.loads((file.metadata() or {}).get("about", "{}"))
+            about: Any = json.loads((file.metadata() or {}).get("about", "{}"))
             names = [name for name in file.keys() if name.startswith("level_")]  # noqa: SIM118
             means = {int(name.removeprefix("level_")): file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError("a file of mean transitions", f"{error}", at=str(path)) from None
-    if not {"order", "levels", "num_images"} <= about.keys():
-        raise InputError("a file of mean transitions", "another one", at=str(path))
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise InputError("a file of mean transitions", f"{error}", at=str(path), advice=_ADVICE) from None
+    if not isinstance(about, dict) or not {"order", "levels", "num_images"} <= about.keys():
+        raise InputError("a file of mean transitions", "another one", at=str(path), advice=_ADVICE)
     order, levels = about.pop("order"), tuple(about.pop("levels"))
     if order not in get_args(Order):
         raise InputError(f"an order: {' or '.join(get_args(Order))}", repr(order), at=str(path))
     if not means.keys() <= set(levels[:-1]):
         raise InputError(f"matrices of the levels {levels[:-1]}", f"of {tuple(means)}", at=str(path))
     return Transitions(cast(Order, order), levels, dict(sorted(means.items())), about.pop("num_images"), about)
+
+
+_ADVICE = "Remove the file: evaluating the run makes it again, if its scores are removed too."

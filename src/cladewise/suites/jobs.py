@@ -24,8 +24,9 @@ from cladewise.engine.ablation import altered_tree, relabelled
 from cladewise.engine.data import find_data
 from cladewise.engine.evaluation import measure
 from cladewise.engine.rules import decision_of, handle_of, inference_of
+from cladewise.engine.scoring import data_digest
 from cladewise.errors import InputError
-from cladewise.records import NO_SPLIT, AblationConfig, FewShot, RunConfig, TrainingConfig, Tree, settings
+from cladewise.records import NO_SPLIT, AblationConfig, FewShot, RunConfig, TrainingConfig, Tree, read_json, settings
 from cladewise.suites.checking import within
 from cladewise.suites.suite import OWN, DataEntry, Suite
 
@@ -109,8 +110,9 @@ def train_and_evaluate(job: Job) -> list[str]:
     dataset = open_data(job.data, searching=False)
     run, impossible = job.train(dataset), list[str]()
     trees: tuple[Tree, ...] = ("true", job.suite.variant(job.method).tree)
+    digest = data_digest(run, job.data.test, dataset)
     for tree, (infer, decide) in itertools.product(dict.fromkeys(trees), job.suite.rules_for(job.method).items()):
-        of_split = functools.partial(_is_done, run, job.data.test, infer, tree=tree)
+        of_split = functools.partial(_is_done, run, job.data.test, infer, tree=tree, data=digest)
         missing = [None if rule == OWN else rule for rule in decide if not of_split(rule)]
         if missing:
             engine.evaluate_all(
@@ -170,9 +172,12 @@ def with_share(dataset: Dataset, split: str, share: float, seed: int) -> Dataset
     return dataset if share == 1 else datasets.hold_out(dataset, split, 1 - share, seed, into=UNUSED)
 
 
-def _is_done(run: engine.Run, split: str, infer: str, decide: str, *, tree: Tree) -> bool:
+def _is_done(run: engine.Run, split: str, infer: str, decide: str, *, tree: Tree, data: str) -> bool:
     path = evaluation_path(run, split, infer, decide, tree)
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("model") == run.model_hash
+    if not path.is_file():
+        return False
+    kept = read_json(path, "an evaluation", advice="Remove the file: it is made again.")
+    return kept.get("model") == run.model_hash and kept.get("data") == data
 
 
 def open_data(entry: DataEntry, *, searching: bool) -> Dataset:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from functools import cached_property
 from pathlib import Path
 
@@ -89,6 +91,23 @@ class Alteration:
             columns={**self.own.columns, ORIGIN: texts},
             synthetic_root=self.own.synthetic_root,
         ).write(own)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of everything that both files say: structure, names, levels and their names, further columns.
+
+        Example:
+            >>> t = Taxonomy.from_paths([("a", "b")], level_names=["genus", "species"])
+            >>> renamed = Taxonomy.from_paths([("a", "b")], level_names=["family", "species"])
+            >>> t == renamed, Alteration.none(t).fingerprint == Alteration.none(renamed).fingerprint
+            (True, False)
+        """
+        digest = hashlib.sha256(self.origin.astype("<i8").tobytes())
+        for tree in (self.true, self.own):
+            columns = {name: texts.tolist() for name, texts in tree.columns.items() if name != ORIGIN}
+            rest = json.dumps([tree.fingerprint, list(tree.level_names), sorted(columns.items())])
+            digest.update(rest.encode())
+        return digest.hexdigest()[:32]
 
     def then(self, later: Alteration) -> Alteration:
         """This alteration, and another of what comes of it."""

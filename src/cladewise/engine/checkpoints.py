@@ -1,0 +1,134 @@
+"""Checkpoints that are whole, and of this very run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from torch import Tensor
+
+from cladewise.atomic import writing
+from cladewise.errors import InputError
+from cladewise.records import RunConfig, changes, config_from_dict
+
+_ENTRIES: dict[str, type] = {
+    "epoch": int,
+    "global_step": int,
+    "state_dict": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "loops": dict,
+    "callbacks": dict,
+}
+"""What Lightning writes and resumes from."""
+_STAMP = "cladewise"
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """What the state of a training follows from.
+
+    Args:
+        config: The resolved configuration.
+        tree: Hash of the label trees.
+        data: Hash of the images that are trained on and watched, and of their labels.
+    """
+
+    config: RunConfig
+    tree: str
+    data: str
+
+    def check(self, stamp: Mapping[str, str], at: Path) -> None:
+        """Refuse state that follows from something else.
+
+        Raises:
+            InputError: It does.
+        """
+        before = config_from_dict(json.loads(stamp["config"]), at=str(at))
+        changed = changes(before, self.config)
+        if changed:
+            got = f"one of a run that differs in {', '.join(changed)}"
+            raise InputError("a checkpoint of this run", got, at=str(at), advice=f"{_anew(at)}.")
+        followed = (("label tree", stamp["tree"], self.tree), ("images and labels", stamp["data"], self.data))
+        for what, then, now in followed:
+            if then != now:
+                advice = f"Bring back what was there, or {_anew(at)[:1].lower()}{_anew(at)[1:]}."
+                raise InputError(f"the {what} that this training began with", "a change", at=str(at), advice=advice)
+
+    def stamp(self) -> dict[str, str]:
+        """What a checkpoint keeps of it."""
+        return {"config": json.dumps(self.config.to_dict()), "tree": self.tree, "data": self.data}
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes checkpoints as every other file of a run is written, beside the one before; reads no other run's.
+
+    Args:
+        origin: What they follow from.
+    """
+
+    def __init__(self, origin: Origin) -> None:
+        super().__init__()
+        self.origin = origin
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        with writing(Path(path)) as file:
+            torch.save({**checkpoint, _STAMP: self.origin.stamp()}, file)
+
+    def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
+        return self.read(Path(path))
+
+    def read(self, file: Path) -> dict[str, Any]:
+        """The content of a checkpoint.
+
+        Raises:
+            InputError: It is damaged, or of another run.
+        """
+        try:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            raise _damaged(file, "no such file") from None
+        except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            raise _damaged(file, "one that is damaged") from error
+        if not isinstance(content, dict):
+            raise _damaged(file, f"a {type(content).__name__}")
+        wrong = [name for name, kind in _ENTRIES.items() if not isinstance(content.get(name), kind)]
+        if wrong:
+            raise _damaged(file, f"a file without {', '.join(wrong)}")
+        if _STAMP in content:  # earlier versions did not stamp theirs
+            stamp = content.pop(_STAMP)
+            try:
+                self.origin.check(stamp, file)
+            except (KeyError, TypeError, json.JSONDecodeError) as error:
+                raise _damaged(file, "one that is damaged") from error
+        return content
+
+
+def check_fits(content: Mapping[str, Any], own: Mapping[str, Tensor], file: Path) -> None:
+    """Refuse the weights of another network.
+
+    Raises:
+        InputError: A tensor is missing, is of another shape, or has no place.
+    """
+    saved = content["state_dict"]
+    wrong = [key for key in {**own, **saved} if _shape(own.get(key)) != _shape(saved.get(key))]
+    if wrong:
+        raise _damaged(file, f"one of another network, with another {wrong[0]}")
+
+
+def _shape(value: Any) -> torch.Size | None:
+    return value.shape if isinstance(value, Tensor) else None
+
+
+def _damaged(file: Path, got: str) -> InputError:
+    return InputError("a checkpoint of this run", got, at=str(file), advice=f"{_anew(file)}.")
+
+
+def _anew(file: Path) -> str:
+    return f"Remove {file.parent} to train from the start"

@@ -1,0 +1,75 @@
+"""What images and labels something was computed from, as a short text: another one as soon as any of them changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.datasets import Dataset
+from cladewise.errors import InputError
+
+IntArray = NDArray[np.int64]
+
+_AT_ONCE = 1 << 16
+_PLACES = ("path", "root", "taxonomy", "hierarchy", "wordnet")
+"""Entries of a data set's ``source`` that are files or folders."""
+
+
+def labels_digest(dataset: Dataset, indices: IntArray) -> str:
+    """Hash of the paths and labels of some images, and of their places in the data.
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> t = Taxonomy.from_paths([("a",), ("b",)])
+        >>> photos = [Dataset("d", t, Path(), ["1.png", "2.png"], np.array(nodes), {}) for nodes in ([1, 2], [2, 2])]
+        >>> first, corrected = (labels_digest(each, np.arange(2)) for each in photos)
+        >>> first == corrected
+        False
+    """
+    digest = hashlib.sha256(np.ascontiguousarray(indices, dtype="<i8").tobytes())
+    digest.update(np.ascontiguousarray(dataset.nodes[indices], dtype="<i8").tobytes())
+    for paths in _paths(dataset, indices):
+        digest.update("\0".join([*paths, ""]).encode(errors="surrogateescape"))
+    return digest.hexdigest()[:32]
+
+
+def images_digest(dataset: Dataset, indices: IntArray) -> str:
+    """Hash of :func:`labels_digest` and of every file's size and time of last change; empty where no file is there.
+
+    The folder may move as a whole; a file that was replaced or removed changes the hash.
+    """
+    digest = hashlib.sha256(labels_digest(dataset, indices).encode())
+    root, missing = os.fspath(dataset.root), 0
+    for paths in _paths(dataset, indices):
+        marks = np.full((len(paths), 2), -1, dtype="<i8")
+        for row, path in enumerate(paths):
+            try:
+                status = os.stat(os.path.join(root, path))
+            except (OSError, ValueError):
+                missing += 1
+            else:
+                marks[row] = status.st_size, status.st_mtime_ns
+        digest.update(marks.tobytes())
+    return "" if 0 < len(indices) == missing else digest.hexdigest()[:32]
+
+
+def is_gone(source: Mapping[str, Any], error: InputError | OSError) -> bool:
+    """Whether a data set cannot be opened because it is no longer there, and not because it is another one now.
+
+    Args:
+        source: Where it was, as a run's configuration keeps it.
+        error: What came of opening it.
+    """
+    places = [Path(str(source[name])) for name in _PLACES if name in source]
+    return isinstance(error, OSError) or not places or not all(place.exists() for place in places)
+
+
+def _paths(dataset: Dataset, indices: IntArray) -> Iterator[list[str]]:
+    for start in range(0, len(indices), _AT_ONCE):
+        yield [dataset.paths[i] for i in map(int, indices[start : start + _AT_ONCE])]
