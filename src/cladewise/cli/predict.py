@@ -88,8 +88,12 @@ def write_frame(frame: pl.DataFrame, format_: str, out: Path | None) -> None:
     import polars as pl
 
     from cladewise.atomic import replacing
+    from cladewise.taxonomy.paths import path_text
 
     if format_ == "csv":
+        if "path_names" in frame.columns:
+            paths = [path_text(names) for names in frame["path_names"].to_list()]
+            frame = frame.with_columns(pl.Series("path_names", paths, dtype=pl.String))
         lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
         rounded = frame.with_columns(pl.col(pl.Float64).round(6))
         frame = rounded.with_columns(
