@@ -303,7 +303,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "subset": (
         ("evaluate", "runs/hace", "--inference", "subset:allowed=unknown.txt"),
-        "a label of the taxonomy, but got 'unicorn' at unknown.txt:2",
+        "1 that does not: 'unicorn' in line 2 at unknown.txt",
     ),
     "subset of nothing": (
         ("evaluate", "runs/hace", "--inference", "subset:allowed="),

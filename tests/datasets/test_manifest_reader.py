@@ -91,9 +91,9 @@ def test_unknown_and_unclear_labels_are_all_listed(tmp_path: Path, images: None)
         ("file,label\n1.png,a\n", "the columns path and label, but got file, label at {}:1."),
         ("path,label\n,a\n", "a path in every row, but got none in 1 at {}:2."),
         ("path,label\n1.png,a//b\n", "labels that are paths, as in Fruit/Apple, but got a blank name at {}:2."),
-        ("path,label\n1.png,a\n1.png,b\n", "1 files with several, such as '1.png' in lines 2 and 3 at {}:3."),
-        ("path,label,split\n1.png,a,train\n1.png,a,test\n", "one label and one split for every file, but got 1 files"),
-        ("path,label,split\n1.png,a,train\n2.png,a,\n", "a split for every file, or for none, but got 1 files without"),
+        ("path,label\n1.png,a\n1.png,b\n", "1 file with several, such as '1.png' in lines 2 and 3 at {}:3."),
+        ("path,label,split\n1.png,a,train\n1.png,a,test\n", "one label and one split for every file, but got 1 file"),
+        ("path,label,split\n1.png,a,train\n2.png,a,\n", "a split for every file, or for none, but got 1 file without"),
         (
             "path,label\n1.png,a,b,c\n",
             "no more cells in a row than the header has, but got 4 cells where",
@@ -270,7 +270,7 @@ class TestFiles:
             with pytest.raises(InputError) as caught:
                 from_manifest(table, TREE)
             assert str(caught.value) == (
-                "Expected one label and one split for every file, but got 1 files with several, such as '1.png' and "
+                "Expected one label and one split for every file, but got 1 file with several, such as '1.png' and "
                 f"{again!r} in lines 2 and 3 at {table}:3."
             )
 
@@ -279,7 +279,7 @@ class TestFiles:
         (tmp_path / "a.png").symlink_to(tmp_path / "1.png")
         (tmp_path / "b.png").hardlink_to(tmp_path / "2.png")
         table = manifest(tmp_path, "path,label\n1.png,pear\na.png,pear\n2.png,pear\nb.png,fruit\n")
-        with pytest.raises(InputError, match=r"1 files with several, such as '2.png' and 'b.png' in lines 4 and 5"):
+        with pytest.raises(InputError, match=r"1 file with several, such as '2.png' and 'b.png' in lines 4 and 5"):
             from_manifest(table, TREE)
 
     @pytest.mark.skipif(sys.platform == "win32", reason="a backslash separates folders there")
