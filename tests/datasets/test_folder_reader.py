@@ -287,9 +287,7 @@ def test_a_wrapper_above_all_classes_is_told(tmp_path: Path, draw) -> None:
 def test_folders_that_only_hold_images_are_told(tmp_path: Path, draw) -> None:
     for name in ("train/n1/images/1.png", "train/n2/images/2.png", "val/images/3.png"):
         draw(name)
-    with pytest.warns(
-        InputWarning, match="folders called 'images' read as classes: 'images', 'n1/images', 'n2/images'"
-    ):
+    with pytest.warns(InputWarning, match="folders called 'images' read as classes: 'images', 'n1/images',"):
         from_folder(tmp_path)
 
 

@@ -221,6 +221,12 @@ class TestTables:
     def test_a_row_of_data_is_no_header(self, tmp_path: Path, images: None) -> None:
         with pytest.raises(InputError, match=r"put the line path,label above it"):
             from_manifest(manifest(tmp_path, "1.png,pear\n2.png,pear\n"), TREE)
+        with pytest.raises(InputError, match=r"put the line path,label above it"):
+            from_manifest(manifest(tmp_path, "1.png 0\n2.png 1\n", "list.txt"))
+
+    def test_columns_that_are_not_used_are_noted(self, tmp_path: Path, images: None) -> None:
+        table = manifest(tmp_path, ",path,label,fold,note\n0,1.png,pear,0,\n1,2.png,pear,1,blurred\n")
+        assert from_manifest(table, TREE).notes == ("2 columns not used: 'fold', 'note'",)
 
     def test_splits_under_another_name_are_not_lost(self, tmp_path: Path, images: None) -> None:
         table = manifest(tmp_path, "path,label,subset\n1.png,pear,train\n2.png,pear,test\n")

@@ -65,9 +65,8 @@ def tops_are_splits(
 
 def tell_wrappers(classes: Collection[Names], path: str) -> None:
     """Warn of classes that are called as folders are which only hold images."""
-    odd = sorted(
-        {names[: depth + 1] for names in classes for depth, name in enumerate(names) if name.lower() in _WRAPPERS}
-    )
+    above = {names[:depth] for names in classes for depth in range(1, len(names) + 1)}
+    odd = sorted(names for names in above if names[-1].lower() in _WRAPPERS)
     if odd:
         called = some(list(dict.fromkeys(names[-1] for names in odd)))
         shown = some([path_text(names) for names in odd], 3)

@@ -36,8 +36,8 @@ def existing_folder(path: str | PathLike[str]) -> Path:
 def walk(folder: Path) -> Iterator[str]:
     """Relative path of every file below a folder, with forward slashes, in a fixed order.
 
-    Hidden files and folders (``.git``, ``.DS_Store``) and those of operating systems (``__MACOSX``) are left out. Links are followed, but never into a folder that
-    is being walked.
+    Hidden files and folders (``.git``, ``.DS_Store``) and those of operating systems (``__MACOSX``) are left out. Links
+    are followed, but never into a folder that is being walked.
     """
     yield from (path for path in walk_all(folder) if not path.endswith("/"))
 
