@@ -84,8 +84,8 @@ def test_headers_and_empty_files(tmp_path: Path) -> None:
     assert told(tmp_path / "t.csv", "") == ["1: error: an empty file [header]"]
     assert told(tmp_path / "t.csv", "a,b\n") == ["1: error: no rows [unreadable]"]
     assert told(tmp_path / "t.csv", "a,,a\nx,y,z\n") == [
-        "1: error: column 2 without a name [header]",
-        "1: error: several columns named 'a' [header]",
+        "1: error: column 2 without a name [column-name]",
+        "1: error: several columns named 'a' [column-name]",
     ]
     assert told(tmp_path / "t.csv", "a\nx\n".encode("utf-16")) == ["1: error: UTF-16 [encoding]"]
     assert told(tmp_path / "t.csv", "a,b\nx,y\n", format="edges") == [

@@ -209,20 +209,22 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "Expected UTF-8 text, but got byte 0xE9 at byte 6 at {file}:3. Save the file as UTF-8.",
     ),
     ("utf-16", "a,b\nx,y\n".encode("utf-16"), {}, "Expected UTF-8 text, but got UTF-16 at {file}:1. Save the file as UTF-8."),
-    ("empty", "", {}, "Expected a header that names every column once, but got an empty file at {file}:1."),
+    ("empty", "", {}, "Expected a table, but got an empty file at {file}:1."),
     ("no rows", "a,b\n", {}, "Expected at least one row, but got none at {file}."),
     ("no edges", "child,parent\n", {}, "Expected at least one row, but got none at {file}."),
     (
         "header twice",
         "a,a\nx,y\n",
         {},
-        "Expected a header that names every column once, but got several columns named 'a' at {file}:1.",
+        "Expected a header that names every column once, but got several columns named 'a' at {file}:1. "
+        'Pass header="none" if there is no header.',
     ),
     (
         "header blank",
         "a,\nx,y\n",
         {},
-        "Expected a header that names every column once, but got column 2 without a name at {file}:1.",
+        "Expected a header that names every column once, but got column 2 without a name at {file}:1. "
+        'Pass header="none" if there is no header.',
     ),
     (
         "long row",

@@ -14,6 +14,7 @@ app = typer.Typer(no_args_is_help=True, help="Check, show, convert and compare l
 
 File = Annotated[Path, typer.Argument(help="A table, a JSON, YAML or Newick file, a folder, or WordNet's folder.")]
 
+
 @app.command()
 @with_reading()
 def check(

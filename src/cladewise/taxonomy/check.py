@@ -114,7 +114,7 @@ def _examine_table(path: Path, options: ReadOptions) -> tuple[list[Problem], Tax
     try:
         table = load_table(path, options)
         problems += table.problems
-        if not table.columns or any(problem.kind == "header" for problem in problems):
+        if not table.columns or any(problem.kind == "column-name" for problem in problems):
             return problems, None
         if table.frame.height == 0:
             return [*problems, Problem(1, "unreadable", "no rows")], None
@@ -153,4 +153,5 @@ def _as_problem(error: InputError, path: Path) -> Problem:
     kind = "encoding" if error.expected == "UTF-8 text" else "unreadable"
     where = f" at {error.at}" if error.at not in ("", str(path)) and not known else ""
     text = f"expected {error.expected}, but got {error.got}{where}"
-    return Problem(int(line) if known else 0, kind, f"{text}. {error.advice}" if error.advice and kind == "unreadable" else text)
+    advised = f"{text}. {error.advice}" if error.advice and kind == "unreadable" else text
+    return Problem(int(line) if known else 0, kind, advised)

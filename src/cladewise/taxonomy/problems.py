@@ -13,13 +13,15 @@ Severity = Literal["error", "warning"]
 RULES: dict[str, str] = {
     "unreadable": "a tree that can be read",
     "encoding": "UTF-8 text",
-    "header": "a header that names every column once",
-    "header-guess": "a header that can be told from the labels",
+    "header": "a table",
+    "header-again": "one header",
+    "column-name": "a header that names every column once",
     "quote": "quotes that open and close one cell each",
     "row-length": "no more cells in a row than the header has",
     "blank": "a label in every row",
     "merged-cells": "every row to say where its label lies",
     "duplicate": "each node in one row",
+    "other-texts": "one row of texts for each node",
     "several-parents": "one parent for each node",
     "orphan": "every parent to have a row of its own",
     "no-parent": "blank parents at roots",
@@ -43,7 +45,8 @@ ADVICE: dict[str, str] = {
     "orphan": "Add a row for the parent, with an empty parent if it is the root.",
     "roots": 'Pass roots="join" to put them under a synthetic root.',
     "merged-cells": "Pass fill_down=True if they are merged cells.",
-    "header-guess": 'Pass header="first" if it is the header.',
+    "header-again": "Remove the line.",
+    "column-name": 'Pass header="none" if there is no header.',
 }
 """What to do about it, where there is one thing to do."""
 

@@ -64,8 +64,8 @@ def read(
     number from 1.
 
     Args:
-        path: A CSV, TSV or Parquet table, a JSON, YAML or Newick file, WordNet's ``data.noun``, or a folder. Text tables
-            may be gzipped.
+        path: A CSV, TSV or Parquet table, a JSON, YAML or Newick file, WordNet's ``data.noun``, or a folder. Text
+            tables may be gzipped.
         format: Format of the file. Defaults to what the file's name and content show.
         separator: Text tables: the character between cells. Defaults to the one that the file's name promises, or the
             only one that parts the rows.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats import darwin_core, nodes
 from cladewise.taxonomy.formats.delimited import read_delimited
-from cladewise.taxonomy.formats.edge_columns import ADVICE, find_edge_columns
+from cladewise.taxonomy.formats.edge_columns import ADVICE, EdgeColumns, find_edge_columns
 from cladewise.taxonomy.formats.edges import interpret_edges
 from cladewise.taxonomy.formats.evidence import Form, only_form
 from cladewise.taxonomy.formats.foreign import refuse_foreign
-from cladewise.taxonomy.formats.header import repeated_header
+from cladewise.taxonomy.formats.header import repeated_header, require_header
 from cladewise.taxonomy.formats.interpretation import Interpretation
 from cladewise.taxonomy.formats.level_evidence import doubt_levels
 from cladewise.taxonomy.formats.levels import interpret_levels
@@ -40,11 +41,13 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
     Raises:
         InputError: No form, or more than one, fits; or the table lacks what its form needs.
     """
+    if options.format is None:
+        refuse_foreign(table)
+    if table.frame.height == 0:
+        raise InputError("at least one row", "none", at=table.source)
     again = repeated_header(table)
     if again:
         return Interpretation(again, None, lambda: _no_tree(table))
-    if table.frame.height == 0:
-        raise InputError("at least one row", "none", at=table.source)
     match form_of(table, options):
         case "levels":
             return interpret_levels(table, options)
@@ -53,9 +56,8 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
         case _:
             columns = find_edge_columns(table, options)
             if columns is None:
-                raise InputError(
-                    "a column of nodes and one of their parents", some(table.columns, 20), at=table.source, advice=ADVICE
-                )
+                shown = some(table.columns, 20)
+                raise InputError("a column of nodes and one of their parents", shown, at=table.source, advice=ADVICE)
             return interpret_edges(table, columns, options)
 
 
@@ -71,16 +73,18 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
         >>> form_of(from_frame(pl.DataFrame({"child": ["a", "b"], "parent": ["", "a"]})))
         'edges'
     """
-    asked = next((form for form in TABLE_FORMATS if form == options.format), None)
-    if asked is not None:
-        return asked
+    for form in TABLE_FORMATS:
+        if form == options.format:
+            return form
     if options.levels or options.fill_down:
         return "levels"
     if options.id or options.parent or options.name:
         return "edges"
-    refuse_foreign(table)
     kept = [table.column(name) for name in options.columns]
-    doubt = doubt_levels(table, kept)
+    rest = [name for name in table.columns if name not in kept]
+    if not _other_than_levels(table):
+        require_header(table, rest)
+    doubt = doubt_levels(table, rest)
     forms = [
         Form[Table]("nodes", "nodes (columns id, parent, name, level)", _node_table),
         Form[Table]("edges", "edges (a column of nodes and one of their parents)", _edge_list),
@@ -96,7 +100,7 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
     if table.header_line and not (doubt and doubt.advice):
         advice += ' Pass header="none" if there is no header.'
     found = only_form(table, forms, saw=saw, source=table.source, advice=advice)
-    return next(form for form in TABLE_FORMATS if form == found.name)
+    return cast("TableFormat", found.name)
 
 
 def build(table: Table, interpretation: Interpretation) -> Taxonomy:
@@ -125,7 +129,17 @@ def _edge_list(table: Table) -> str | None:
     if _node_table(table) or _darwin_core(table):
         return None
     columns = find_edge_columns(table, PLAIN)
-    return None if columns is None else f"parents of {columns.key!r} in {columns.parent!r}"
+    if columns is None or _says_more(table, columns):
+        return None
+    return f"parents of {columns.key!r} in {columns.parent!r}"
+
+
+def _says_more(table: Table, columns: EdgeColumns) -> bool:
+    """Whether rows go on below their node and its parent, whose values never meet: levels with a column of parents."""
+    edges = table.frame.select(dict.fromkeys((columns.key, columns.parent)).keys())
+    if not edges.is_duplicated().any() or edges.n_unique() == table.frame.n_unique():
+        return False
+    return not table.frame[columns.parent].is_in(table.frame[columns.key].implode()).any()
 
 
 def _other_than_levels(table: Table) -> bool:
