@@ -1,5 +1,7 @@
 """A table is read in the one form that its content shows, or refused with the option that decides."""
 
+# ruff: noqa: E501  (a case stays on one line)
+
 from __future__ import annotations
 
 import gzip
