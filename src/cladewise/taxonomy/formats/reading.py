@@ -220,7 +220,8 @@ def _from_table(table: Table, options: ReadOptions) -> Taxonomy:
     table.fail(table.problems)
     interpretation = interpret(table, options)
     tree = build(table, interpretation)
-    nodes = interpretation.nodes or names_of_tree(tree)
-    odd: list[Problem] = [*table.problems, *interpretation.problems, *sight_problems(nodes)]
+    odd: list[Problem] = [*table.problems, *interpretation.problems]
+    if not interpretation.ours:
+        odd += sight_problems(interpretation.nodes or names_of_tree(tree))
     warn_of(odd, table.source, checkable=table.path is not None)
     return tree

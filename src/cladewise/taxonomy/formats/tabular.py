@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import cast
 
@@ -48,7 +49,8 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
     again = repeated_header(table)
     if again:
         return Interpretation(again, None, lambda: _no_tree(table))
-    match form_of(table, options):
+    form = form_of(table, options)
+    match form:
         case "levels":
             return interpret_levels(table, options)
         case "darwin-core":
@@ -58,7 +60,7 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
             if columns is None:
                 shown = some(table.columns, 20)
                 raise InputError("a column of nodes and one of their parents", shown, at=table.source, advice=ADVICE)
-            return interpret_edges(table, columns, options)
+            return dataclasses.replace(interpret_edges(table, columns, options), ours=form == "nodes")
 
 
 def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
