@@ -8,12 +8,14 @@ import os
 import stat
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 from cladewise.errors import InputError
 
 GZIP = b"\x1f\x8b"
 GIBIBYTE = 2**30
 MAX_BYTES = 4 * GIBIBYTE
+_CHUNK = 2**24
 _BYTE_ORDER_MARKS = {
     b"\xff\xfe\x00\x00": "UTF-32",
     b"\x00\x00\xfe\xff": "UTF-32",
@@ -45,10 +47,9 @@ def read_bytes(path: Path, *, limit: int = MAX_BYTES) -> bytes:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with open(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise InputError(
-                    "a regular file", "a pipe or a device", at=str(path), advice="Save it to a file first."
-                )
-            data = file.read(limit + 1)
+                advice = "Save it to a file first."
+                raise InputError("a regular file", "a pipe or a device", at=str(path), advice=advice)
+            data = _up_to(limit, file)
     except IsADirectoryError as error:
         raise InputError("a file", "a folder", at=str(path)) from error
     except OSError as error:
@@ -80,10 +81,20 @@ def read_text(path: Path, *, limit: int = MAX_BYTES) -> str:
         raise InputError("UTF-8 text", wrong, at=f"{path}:{line}", advice=advice) from error
 
 
+def _up_to(limit: int, file: BinaryIO | gzip.GzipFile) -> bytes:
+    """All there is to read, or one byte more than the limit; a read of that size at once would allocate it all."""
+    pieces: list[bytes] = []
+    left = limit + 1
+    while left > 0 and (piece := file.read(min(left, _CHUNK))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
+
+
 def _unpacked(data: bytes, path: Path, limit: int) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            return file.read(limit + 1)
+            return _up_to(limit, file)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError("whole gzip data", f"an error: {error}", at=str(path)) from error
 
