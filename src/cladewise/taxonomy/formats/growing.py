@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from cladewise.errors import InputError
+from cladewise.errors import InputError, warn
 from cladewise.taxonomy.tree import Taxonomy
 
 
@@ -44,15 +44,18 @@ class Sprout:
         level_names: Sequence[str] | None = None,
         columns: Mapping[str, Sequence[str]] | None = None,
     ) -> Taxonomy:
-        """The tree as a value.
+        """The tree as a value; warns of children of one node that have the same name.
 
         Raises:
-            InputError: A node below the root has no name.
+            InputError: A node below the root has no name, or a text is no Unicode text.
         """
         blank = next((node for node, name in enumerate(self.names) if node and not name.strip()), None)
         if blank is not None:
             above = self.path(self.parents[blank]) or "the root"
             raise InputError("a name for every node", f"a blank under {above}", at=source)
+        for texts in (self.names, level_names or (), *(columns or {}).values(), list(columns or {})):
+            _refuse_halves(texts, source)
+        self._tell_twins(source)
         return Taxonomy.from_parents(
             self.parents,
             self.names,
@@ -61,3 +64,22 @@ class Sprout:
             columns=columns,
             synthetic_root=not self.names[0].strip(),
         )
+
+    def _tell_twins(self, source: str) -> None:
+        places = list(zip(self.parents, self.names, strict=True))
+        twins = len(places) - len(set(places))
+        if not twins:
+            return
+        seen: set[tuple[int, str]] = set()
+        first = next(node for node, place in enumerate(places) if place in seen or seen.add(place))
+        noun = "node" if twins == 1 else "nodes"
+        warn(f"{twins} {noun} at the path of an earlier one, such as {self.path(first)!r}", at=source)
+
+
+def _refuse_halves(texts: Iterable[str], source: str) -> None:
+    """JSON's escapes can make half of a surrogate pair, which no file and no terminal takes."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError("Unicode text", f"half of a surrogate pair in {text!a:.60}", at=source) from error
