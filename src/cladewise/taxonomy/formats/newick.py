@@ -182,6 +182,8 @@ def _parsed(
             raise text.wrong("a name after a branch length", token.position)
         elif mark == "name" and previous == "name":
             raise text.wrong("two names for one node", token.position)
+        elif token.kind == "bare" and ("\n" in token.text or "\r" in token.text):
+            raise text.wrong("a name that goes on in the next line", token.position, "Is there a comma missing?")
         elif mark == "name" and previous != ":":
             label = names.get(token.text, token)
             if not label.text:

@@ -47,7 +47,7 @@ class Text(NamedTuple):
         """Tokens of a part of the text; white space and comments in brackets are left out.
 
         Raises:
-            InputError: A quote or bracket is not closed, or a bare label goes on in the next line.
+            InputError: A quote or bracket is not closed.
         """
         position, end = start, len(self.content) if end is None else end
         while position < end:
@@ -58,8 +58,6 @@ class Text(NamedTuple):
             if kind == "mark":
                 yield Token("mark", text, position)
             elif kind == "bare":
-                if "\n" in text or "\r" in text:
-                    raise self.wrong("a name that goes on in the next line", position, "Is there a comma missing?")
                 yield Token("bare", text.replace("''", "'"), position)
             elif kind == "single":
                 yield Token("quoted", text.replace("''", "'"), position)

@@ -91,9 +91,9 @@ def read(
     )
     match kind:
         case "json":
-            return read_json(place)
+            return read_json(place, options)
         case "yaml":
-            return read_yaml(place)
+            return read_yaml(place, options)
         case "newick":
             return read_newick(place)
         case "folders":
