@@ -18,8 +18,8 @@ from cladewise.taxonomy.formats.options import TableOptions
 from cladewise.taxonomy.formats.scalars import Plain, shown
 from cladewise.taxonomy.tree import Taxonomy
 
-MAX_JSON_BYTES = 2**29
-MAX_YAML_BYTES = 2**25  # its parser takes far more memory and time
+MAX_JSON_BYTES = 2**27
+MAX_YAML_BYTES = 2**24  # its parser takes far more memory and time
 MAX_ALIASED = 100_000
 LINES = (".jsonl", ".ndjson")
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "null", "int", "float", "bool")}
@@ -66,8 +66,10 @@ def read_yaml(path: Path, options: TableOptions | None = None) -> Taxonomy:
         document = yaml.load(read_text(path, limit=MAX_YAML_BYTES), Loader=_NameLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        problem = str(error.problem)
+        told = f"{error.context}, {problem}" if problem.startswith("but ") else problem
         raise InputError(
-            "YAML", f"an error: {error.problem}", at=f"{path}:{mark.line + 1}" if mark else str(path)
+            "YAML", f"an error: {told}", at=f"{path}:{mark.line + 1}" if mark else str(path)
         ) from error
     except yaml.YAMLError as error:
         raise InputError("YAML", f"an error: {str(error).splitlines()[0]}", at=str(path)) from error

@@ -98,6 +98,6 @@ def _described(document: Any) -> str:
     if not document:
         return f"{shown(document)} with nothing in it"
     first = document if isinstance(document, dict) else document[0]
-    keys = "" if isinstance(document, dict) else "a list of "
-    keys += f"a mapping with the keys {few(first)}" if isinstance(first, dict) else shown(first)
-    return f"{keys} (not names in names, because of {hindrance(document) or 'nothing'})"
+    keys = f"with the keys {few(first)}" if isinstance(first, dict) else f"that begins with {shown(first)}"
+    kind = "a mapping" if isinstance(document, dict) else "a list of mappings" if isinstance(first, dict) else "a list"
+    return f"{kind} {keys} (not names in names, because of {hindrance(document) or 'nothing'})"

@@ -1,9 +1,9 @@
 """Nodes with children: each node is a mapping with a name and perhaps a list of children.
 
 The name stands under the key ``name``, or ``label``, ``title``, ``text`` or ``id``, the same in every node; further
-keys with texts or numbers are columns. A child that has nothing but a name may be a plain text. ``level`` is the name of
-a node's level where it skips some, and ``levels`` at the root lists the names of all levels. A root without a name is
-synthetic, and so is the root of a list of several nodes.
+keys with texts or numbers are columns. A child that has nothing but a name may be a plain text. ``level`` is the name
+of a node's level where it skips some, and ``levels`` at the root lists the names of all levels. A root without a name
+is synthetic, and so is the root of a list of several nodes.
 
 This is the form of d3, networkx (``tree_data``), anytree, bigtree and many components that draw trees.
 """
@@ -143,7 +143,7 @@ def _name_key(nodes: Sequence[tuple[Mapping[str, Any], Place | None]], source: s
     (root, _), *below = nodes
     present = dict.fromkeys(key for node, _ in below or nodes for key in node if key.lower() in NAME_KEYS)
     key = min(present, key=lambda key: NAME_KEYS.index(key.lower()), default="name")
-    nameless = key not in root and not any(other in root for other in present if other.lower() != "id")
+    nameless = not any(key.lower() in NAME_KEYS and key.lower() != "id" for key in root)
     for node, place in below if nameless and below else nodes:
         if key not in node:
             got = f"one with {few(node)}" if node else "one with nothing in it"

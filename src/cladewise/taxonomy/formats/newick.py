@@ -28,7 +28,7 @@ from cladewise.taxonomy.formats.nexus import is_nexus, tree_of_nexus
 from cladewise.taxonomy.problems import some
 from cladewise.taxonomy.tree import Taxonomy
 
-MAX_BYTES = 2**29
+MAX_BYTES = 2**26
 _COUNT = re.compile(r"\s*(\d+)[^\S\n]*\n\s*(?=[(\[])")
 _BEGIN = re.compile(r"(?:\s+|\[[^\]]*\])*+\(")
 _LENGTH = re.compile(r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|nan|inf|NA)", re.IGNORECASE)

@@ -34,6 +34,13 @@ FORMAT_BY_SUFFIX: dict[str, Format] = {
     ".newick": "newick",
     ".tree": "newick",
     ".tre": "newick",
+    ".nex": "newick",
+    ".nexus": "newick",
+    ".nhx": "newick",
+    ".phy": "newick",
+    ".treefile": "newick",
+    ".jsonl": "json",
+    ".ndjson": "json",
     ".noun": "wordnet",
 }
 

@@ -157,7 +157,7 @@ def _from_rows(rows: Records, source: str, options: TableOptions) -> Taxonomy:
         frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
     except UnicodeEncodeError as error:
         raise InputError("Unicode text", "half of a surrogate pair", at=source) from error
-    return taxonomy_from_table(from_frame(frame, source=source), options)
+    return taxonomy_from_table(from_frame(frame, source=f"{source}, record"), options)
 
 
 def _text(value: Any) -> str:
