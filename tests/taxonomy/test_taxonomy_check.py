@@ -60,6 +60,7 @@ def test_options_resolve(tmp_path: Path) -> None:
 def test_level_tables(tmp_path: Path) -> None:
     content = "order,family,species\nA,f,s\nA,f,s\nA,F,s\n,  ,\nB,g,two  words\n"
     assert told(tmp_path / "t.csv", content) == [
+        "warning: each of the 3 nodes of level 'family' has one of 'species' [single]",
         "3: warning: the same labels as an earlier row [duplicate]",
         "4: warning: 'F' beside 'f' (line 2) [near-duplicate]",
         "4: warning: 's' under both 'f' (line 2) and 'F': two nodes [repeated-name]",
@@ -69,7 +70,7 @@ def test_level_tables(tmp_path: Path) -> None:
 
 
 def test_names_that_differ_in_unicode_composition_only(tmp_path: Path) -> None:
-    assert told(tmp_path / "t.csv", "a\ncaf\u00e9\ncafe\u0301\n") == [
+    assert told(tmp_path / "t.csv", "name\ncaf\u00e9\ncafe\u0301\n") == [
         "3: warning: 'cafe\u0301' beside 'caf\u00e9' (line 2) [near-duplicate]"
     ]
 
@@ -83,12 +84,13 @@ def test_headers_and_empty_files(tmp_path: Path) -> None:
     assert told(tmp_path / "t.csv", "") == ["1: error: an empty file [header]"]
     assert told(tmp_path / "t.csv", "a,b\n") == ["1: error: no rows [unreadable]"]
     assert told(tmp_path / "t.csv", "a,,a\nx,y,z\n") == [
-        "1: error: column 2 without a name [header]",
-        "1: error: several columns named 'a' [header]",
+        "1: error: column 2 without a name [column-name]",
+        "1: error: several columns named 'a' [column-name]",
     ]
     assert told(tmp_path / "t.csv", "a\nx\n".encode("utf-16")) == ["1: error: UTF-16 [encoding]"]
     assert told(tmp_path / "t.csv", "a,b\nx,y\n", format="edges") == [
-        "error: expected a column of nodes and one of their parents, but got 'a', 'b' [unreadable]"
+        "error: expected a column of nodes and one of their parents, but got 'a', 'b'. Name the columns with "
+        'name="..." and parent="...", and id="..." where parents are ids. [unreadable]'
     ]
 
 

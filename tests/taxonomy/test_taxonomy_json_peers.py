@@ -50,11 +50,11 @@ def test_networkx_node_link_data(tmp_path: Path, graph: nx.DiGraph, edges: str) 
 
 
 def test_networkx_graphs_with_numbers_for_nodes(tmp_path: Path, graph: nx.DiGraph) -> None:
-    numbered = nx.convert_node_labels_to_integers(graph, label_attribute="label")
-    for content in (nx.node_link_data(numbered), nx.tree_data(numbered, 0)):
+    numbered = nx.convert_node_labels_to_integers(graph, first_label=10, label_attribute="label")
+    for content in (nx.node_link_data(numbered), nx.tree_data(numbered, 10)):
         tree = reading(tmp_path, content)
         assert paths(tree) == PATHS
-        assert texts(tree, "id") == {"bird": "0", "owl": "1", "barn owl": "2", "wren": "3"}
+        assert texts(tree, "id") == {"bird": "10", "owl": "11", "barn owl": "12", "wren": "13"}
 
 
 def test_networkx_tree_data(tmp_path: Path, graph: nx.DiGraph) -> None:
@@ -68,7 +68,9 @@ def test_networkx_cytoscape_data(tmp_path: Path, graph: nx.DiGraph) -> None:
 
 
 def test_networkx_adjacency_data_is_refused(tmp_path: Path, graph: nx.DiGraph) -> None:
-    with pytest.raises(InputError, match=r"Expected a known form: .*graph.*, but got a mapping with the keys 'directed'"):
+    with pytest.raises(
+        InputError, match=r"Expected a known form: .*graph.*, but got a mapping with the keys 'directed'"
+    ):
         reading(tmp_path, nx.adjacency_data(graph))
 
 

@@ -84,7 +84,7 @@ class TestEdgeLists:
 
     def test_other_headers_are_named(self, tmp_path: Path) -> None:
         file = written(tmp_path, "klasse,über\nb,a\n")
-        assert paths(read(file, child="klasse", parent="über")) == ["a", "a/b"]
+        assert paths(read(file, name="klasse", parent="über")) == ["a", "a/b"]
 
     def test_ids_tell_repeated_names_apart_and_are_kept(self, tmp_path: Path) -> None:
         tree = read(written(tmp_path, "id,parent,name,colour\nr,,food,\nx,r,apple,red\ny,x,apple,green\n"))
@@ -209,20 +209,22 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "Expected UTF-8 text, but got byte 0xE9 at byte 6 at {file}:3. Save the file as UTF-8.",
     ),
     ("utf-16", "a,b\nx,y\n".encode("utf-16"), {}, "Expected UTF-8 text, but got UTF-16 at {file}:1. Save the file as UTF-8."),
-    ("empty", "", {}, "Expected a header that names every column once, but got an empty file at {file}:1."),
+    ("empty", "", {}, "Expected a table, but got an empty file at {file}:1."),
     ("no rows", "a,b\n", {}, "Expected at least one row, but got none at {file}."),
     ("no edges", "child,parent\n", {}, "Expected at least one row, but got none at {file}."),
     (
         "header twice",
         "a,a\nx,y\n",
         {},
-        "Expected a header that names every column once, but got several columns named 'a' at {file}:1.",
+        "Expected a header that names every column once, but got several columns named 'a' at {file}:1. "
+        'Pass header="none" if there is no header.',
     ),
     (
         "header blank",
         "a,\nx,y\n",
         {},
-        "Expected a header that names every column once, but got column 2 without a name at {file}:1.",
+        "Expected a header that names every column once, but got column 2 without a name at {file}:1. "
+        'Pass header="none" if there is no header.',
     ),
     (
         "long row",
@@ -237,9 +239,9 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "a,b\nx,y\n",
         {"format": "edges"},
         "Expected a column of nodes and one of their parents, but got 'a', 'b' at {file}. "
-        'Name them with child="..." and parent="...".',
+        'Name the columns with name="..." and parent="...", and id="..." where parents are ids.',
     ),
-    ("no child", "a,b\nx,y\n", {"child": "c"}, "Expected the columns 'c', but got 'a', 'b' at {file}."),
+    ("no child", "a,b\nx,y\n", {"name": "c"}, "Expected the columns 'c', but got 'a', 'b' at {file}."),
     (
         "levels",
         "id,parent,name,level\nr,,r,\na,r,a,x\nb,a,b,y\nc,r,c,y\nd,c,d,x\n",

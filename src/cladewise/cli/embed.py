@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from cladewise.cli.reading import with_reading
 from cladewise.cli.settings import with_settings
-from cladewise.cli.taxonomy import File, FormatOption, LevelsOption, ParentsOption, RootsOption, reading_options
+from cladewise.cli.taxonomy import File
 from cladewise.records import EmbeddingConfig
+from cladewise.taxonomy.formats.options import ReadOptions
 
 app = typer.Typer(no_args_is_help=True, help="Embed labels so that their vectors keep the order of the tree.")
 
@@ -21,13 +23,11 @@ def options() -> None:
 
 @app.command()
 @with_settings(EmbeddingConfig)
+@with_reading()
 def taxonomy(
     file: File,
+    reading: ReadOptions,
     out: Annotated[Path, typer.Option(help="Folder of the embedding.")] = Path("runs/labels"),
-    format: FormatOption = None,
-    parents: ParentsOption = "error",
-    roots: RootsOption = "error",
-    levels: LevelsOption = None,
     **chosen: Any,
 ) -> None:
     """Embed the labels of a taxonomy; given again after an interruption, it goes on where it stopped.
@@ -41,9 +41,9 @@ def taxonomy(
     from cladewise.records import EmbeddingFolder, read_results
     from cladewise.report.drawings import save
     from cladewise.report.embedding import embedding_drawing
-    from cladewise.taxonomy import read
+    from cladewise.taxonomy.formats.reading import read_with
 
-    tree = read(file, **reading_options(format, parents, roots, levels, None))
+    tree = read_with(file, reading)
     space = embed(tree, out=out, **chosen)
     files = EmbeddingFolder(out)
     save(embedding_drawing(picture(space), tree), files.picture)

@@ -7,15 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
+from cladewise.cli.reading import with_reading
 from cladewise.cli.settings import parse_pairs, with_settings
 from cladewise.errors import InputError
 from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
+from cladewise.taxonomy.formats.options import ReadOptions
 
 LARGEST_SEED = 2**32 - 1
 
 
 @with_settings(BackboneConfig, TrainingConfig, AblationConfig, but=("name",))
+@with_reading(beside="taxonomy")
 def train(
+    reading: ReadOptions,
     data: Annotated[
         str | None, typer.Argument(help="A folder of images, a manifest (CSV or Parquet), or a data set's name.")
     ] = None,
@@ -56,7 +60,9 @@ def train(
     elif data is None:
         raise InputError("images to train on", "none", advice="Give a folder, a manifest or a data set's name.")
     else:
-        dataset = find_data(data, taxonomy, seed=split_seed, **parse_pairs(data_option or [], "--data-option"))
+        dataset = find_data(
+            data, taxonomy, reading=reading, seed=split_seed, **parse_pairs(data_option or [], "--data-option")
+        )
         options = parse_pairs(set_ or [], "--set")
         run = engine.train(
             dataset, method=method, options=options, backbone=backbone, out=out, seed=seed, name=name, **chosen

@@ -108,8 +108,8 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
 
 def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
     readers: dict[str, tuple[Callable[..., Dataset], set[str], set[str]]] = {  # reader, options, those it must have
-        "folder": (from_folder, {"path", "taxonomy", "split_folders"}, {"path"}),
-        "manifest": (from_manifest, {"path", "taxonomy", "root"}, {"path"}),
+        "folder": (from_folder, {"path", "taxonomy", "taxonomy_options", "split_folders"}, {"path"}),
+        "manifest": (from_manifest, {"path", "taxonomy", "taxonomy_options", "root"}, {"path"}),
         "grocery-store": (from_grocery_store, {"path"}, {"path"}),
         "cifar-100": (from_cifar100, {"path"}, {"path"}),
         **{name: (_breeds_reader(name), {"path", "hierarchy", "wordnet"}, {"path"}) for name in TASKS},

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ def from_folder(
     path: str | PathLike[str],
     taxonomy: Taxonomy | str | PathLike[str] | None = None,
     *,
+    taxonomy_options: Mapping[str, Any] | None = None,
     split_folders: bool | None = None,
     fractions: Mapping[str, float] = FRACTIONS,
     seed: int = 0,
@@ -32,6 +34,7 @@ def from_folder(
         path: The folder.
         taxonomy: The label tree, or a file that holds it. Without one the folders are the tree. With one, a folder
             names the node that has its name and lies under the nodes that the folders above it name.
+        taxonomy_options: Options of :func:`cladewise.taxonomy.read` for that file: ``{"separator": ";"}``.
         split_folders: Whether the top folders are splits and not classes. By default they are if all of them have
             names of splits (train, training, val, valid, validation, test, testing) and one is for training.
         fractions: Shares of the stratified splits, made where the folders give none.
@@ -68,7 +71,7 @@ def from_folder(
         tree = Taxonomy.from_paths(classes)
         node_by_class = {tree.path_names(node): node for node in range(1, len(tree))}
     else:
-        tree, recorded = as_taxonomy(taxonomy)
+        tree, recorded = as_taxonomy(taxonomy, taxonomy_options)
         node_by_class = _match_all(tree, classes, str(path))
 
     splits: dict[str, np.ndarray] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from cladewise.datasets.images import probe
 from cladewise.errors import InputError
 from cladewise.progress import track
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.formats.options import ReadOptions
 
 _SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -97,13 +98,19 @@ def some_usable(images: list[str], skipped: list[Skipped], where: Path) -> None:
     raise InputError("a data set with images", got, at=str(where), advice=first)
 
 
-def as_taxonomy(given: Taxonomy | str | PathLike[str]) -> tuple[Taxonomy, dict[str, Any]]:
-    """A tree, read from a file if it is a path, and what a data set's ``source`` records of it.
+def as_taxonomy(
+    given: Taxonomy | str | PathLike[str], options: Mapping[str, Any] | None = None
+) -> tuple[Taxonomy, dict[str, Any]]:
+    """A tree, read from a file if it is a path, and the entries of a data set's ``source`` for it.
 
     A tree that has no file is recorded by its fingerprint, so that opening the source again without it fails instead
-    of quietly using another tree.
+    of quietly using another tree. The options of reading a file are recorded with its path.
     """
     if isinstance(given, Taxonomy):
         return given, {"fingerprint": given.fingerprint}
     path = Path(given).expanduser().absolute()
-    return Taxonomy.read(path), {"taxonomy": str(path)}
+    recorded = ReadOptions(**(options or {})).given()
+    if "ids" in recorded and isinstance(recorded["ids"], str):
+        recorded["ids"] = str(Path(recorded["ids"]).expanduser().absolute())
+    tree = Taxonomy.read(path, **recorded)
+    return tree, {"taxonomy": str(path), **({"taxonomy_options": recorded} if recorded else {})}

@@ -24,6 +24,7 @@ def from_manifest(
     path: str | PathLike[str],
     taxonomy: Taxonomy | str | PathLike[str] | None = None,
     *,
+    taxonomy_options: Mapping[str, Any] | None = None,
     root: str | PathLike[str] | None = None,
     fractions: Mapping[str, float] = FRACTIONS,
     seed: int = 0,
@@ -34,6 +35,7 @@ def from_manifest(
         path: The table.
         taxonomy: The label tree, or a file that holds it. A label is a short name that is unique in it, or a path.
             Without one every label is a path, ``Fruit/Apple``, and these are the tree.
+        taxonomy_options: Options of :func:`cladewise.taxonomy.read` for that file: ``{"separator": ";"}``.
         root: Folder that the files' paths are relative to; by default the table's own.
         fractions: Shares of the stratified splits, made where there is no column ``split``.
         seed: Seed of those.
@@ -60,7 +62,7 @@ def from_manifest(
         tree = Taxonomy.from_paths(_label_paths(rows, table))
         node_by_label = {label: tree.matches(_names(label))[0] for label in rows["label"].unique()}
     else:
-        tree, recorded = as_taxonomy(taxonomy)
+        tree, recorded = as_taxonomy(taxonomy, taxonomy_options)
         node_by_label = _find_all(tree, rows, table)
 
     images, skipped = usable(folder, rows["path"].to_list())

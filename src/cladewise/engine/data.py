@@ -10,14 +10,30 @@ from typing import Any
 from cladewise import datasets
 from cladewise.datasets import Dataset
 from cladewise.errors import InputError
+from cladewise.taxonomy.formats.options import ReadOptions
 
 
-def find_data(data: str, taxonomy: Path | None = None, *, seed: int = 0, **options: Any) -> Dataset:
+def find_data(
+    data: str, taxonomy: Path | None = None, *, reading: ReadOptions | None = None, seed: int = 0, **options: Any
+) -> Dataset:
     """A folder of images, a manifest, a data set in a layout of its own, or the name of a data set.
+
+    Args:
+        data: Path or name.
+        taxonomy: File of the label tree of a folder or manifest.
+        reading: Options of reading that file.
+        seed: Seed of the splits.
+        options: Options of the data set's reader.
 
     Raises:
         InputError: It is none of these, cannot be read, or has no such option.
     """
+    given = {} if reading is None else reading.given()
+    if given:
+        if taxonomy is None:
+            shown = ", ".join(f"{option}={value!r}" for option, value in given.items())
+            raise InputError("a taxonomy file beside the options of reading it", shown)
+        options["taxonomy_options"] = given
     path = Path(data)
     in_own_layout = (path / "classes.csv").is_file() and (path / "train.txt").is_file()
     if path.is_dir() and not in_own_layout:

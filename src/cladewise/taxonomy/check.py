@@ -2,33 +2,77 @@
 
 from __future__ import annotations
 
+import dataclasses
+import warnings
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-from cladewise.errors import InputError
-from cladewise.taxonomy.formats.darwin_core import RANK_BY_TERM, has_parents
-from cladewise.taxonomy.formats.edge_columns import find_edge_columns
-from cladewise.taxonomy.formats.edges import edge_problems
-from cladewise.taxonomy.formats.levels import level_problems
-from cladewise.taxonomy.formats.options import FORMATS, TABLE_FORMATS, Format, TableOptions, one_of
-from cladewise.taxonomy.formats.reading import format_of, read
-from cladewise.taxonomy.formats.table import Table, read_table_by_line
-from cladewise.taxonomy.formats.tabular import kind_of, no_edges
-from cladewise.taxonomy.labels import near_duplicates, tidy
+from cladewise.errors import InputError, InputWarning
+from cladewise.taxonomy.formats.options import (
+    TABLE_FORMATS,
+    Format,
+    Header,
+    Parents,
+    ReadOptions,
+    Roots,
+    Support,
+    Underscores,
+)
+from cladewise.taxonomy.formats.reading import existing, format_of, read_tree
+from cladewise.taxonomy.formats.tabular import interpret, load_table
 from cladewise.taxonomy.problems import Problem
+from cladewise.taxonomy.spelling import (
+    NodeNames,
+    names_of_tree,
+    same_siblings,
+    shape_problems,
+    sight_problems,
+    spelling_problems,
+)
 from cladewise.taxonomy.tree import Taxonomy
 
 
-def check(path: str | PathLike[str], *, format: Format | None = None, **options: Any) -> list[Problem]:
+@dataclasses.dataclass(frozen=True)
+class Examination:
+    """A file gone through whole.
+
+    Attributes:
+        problems: Errors and warnings, ordered by line.
+        taxonomy: The tree; nothing where an error keeps the file from being read.
+    """
+
+    problems: list[Problem]
+    taxonomy: Taxonomy | None
+
+    @property
+    def num_errors(self) -> int:
+        """Number of problems that keep the file from being read."""
+        return sum(problem.severity == "error" for problem in self.problems)
+
+
+def check(
+    path: str | PathLike[str],
+    *,
+    format: Format | None = None,
+    separator: str | None = None,
+    header: Header | None = None,
+    id: str | None = None,
+    parent: str | None = None,
+    name: str | None = None,
+    levels: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
+    parents: Parents = "error",
+    roots: Roots = "error",
+    ids: str | PathLike[str] | Sequence[str] | None = None,
+    fill_down: bool = False,
+    support: Support | None = None,
+    underscores: Underscores | None = None,
+) -> list[Problem]:
     """List everything that is wrong or odd about a taxonomy file, by line.
 
-    Tables are gone through whole; of a JSON, YAML or Newick file that cannot be parsed the first fault is told.
-
-    Args:
-        path: The file or folder.
-        format: Which format it is; see :func:`cladewise.taxonomy.read`.
-        **options: Further options of :func:`cladewise.taxonomy.read`: what they resolve is not wrong.
+    Tables are gone through whole; of a JSON, YAML or Newick file that cannot be parsed the first fault is told. The
+    options are those of :func:`cladewise.taxonomy.read`; what they resolve is not wrong.
 
     Returns:
         Errors, which keep the file from being read, and warnings, ordered by line. Empty if all is well.
@@ -45,72 +89,89 @@ def check(path: str | PathLike[str], *, format: Format | None = None, **options:
         4: warning: 'Apple' beside 'apple' (line 2) [near-duplicate]
         5: error: parent 'herb' of 'kale', which no row defines [orphan]
     """
-    place = Path(path)
-    if not place.exists():
-        raise InputError("a taxonomy file or folder", "nothing of that name", at=str(place))
-    one_of("format", format, (None, *FORMATS))
-    kind = format or format_of(place)
+    options = ReadOptions(
+        format=format,
+        separator=separator,
+        header=header,
+        id=id,
+        parent=parent,
+        name=name,
+        levels=levels,
+        columns=columns,
+        parents=parents,
+        roots=roots,
+        ids=ids,
+        fill_down=fill_down,
+        support=support,
+        underscores=underscores,
+    )
+    return examine(path, options).problems
+
+
+def examine(path: str | PathLike[str], options: ReadOptions) -> Examination:
+    """The problems of a file and, where it can be read, its tree.
+
+    Raises:
+        InputError: There is no such file, or its name does not say what it is.
+    """
+    place = existing(path)
+    kind = options.format or format_of(place)
     if kind == "table" or kind in TABLE_FORMATS:
-        options = {key: value for key, value in options.items() if key != "ids"}
-        return sorted(_check_table(place, TableOptions(format=kind if kind in TABLE_FORMATS else None, **options)))
+        problems, tree = _examine_table(place, options)
+    else:
+        problems, tree = _examine_tree(place, kind, options)
+    return Examination(sorted(set(problems)), tree)
+
+
+def _examine_table(path: Path, options: ReadOptions) -> tuple[list[Problem], Taxonomy | None]:
+    problems: list[Problem] = []
     try:
-        return sorted(_check_tree(read(place, format=kind, **options)))
+        table = load_table(path, options)
+        problems += table.problems
+        if not table.columns or any(problem.kind == "column-name" for problem in problems):
+            return problems, None
+        if table.frame.height == 0:
+            return [*problems, Problem(1, "unreadable", "no rows")], None
+        interpretation = interpret(table, options)
     except InputError as error:
-        return [_as_problem(error, place)]
+        return [*problems, _as_problem(error, path)], None
+    problems += interpretation.problems
+    tree = None
+    if not any(problem.severity == "error" for problem in problems):
+        try:
+            tree = interpretation.build()
+        except InputError as error:
+            problems.append(Problem(0, "levels", f"{error.got} at {error.at}"))
+    nodes = interpretation.nodes or (names_of_tree(tree) if tree else None)
+    return [*problems, *interpretation.oddities(), *_odd_names(nodes), *(shape_problems(tree) if tree else [])], tree
 
 
-def _check_table(path: Path, options: TableOptions) -> list[Problem]:
-    try:
-        table = read_table_by_line(path)
-    except InputError as error:
-        return [_as_problem(error, path)]
-    problems = list(table.problems)
-    if not table.columns or any(problem.kind == "header" for problem in problems):
-        return problems
-    if table.frame.height == 0:
-        return [*problems, Problem(1, "unreadable", "no rows")]
-    try:
-        return problems + _check_rows(table, options)
-    except InputError as error:
-        return [*problems, _as_problem(error, path)]
+def _examine_tree(path: Path, kind: str, options: ReadOptions) -> tuple[list[Problem], Taxonomy | None]:
+    """Problems of a format without lines."""
+    told: list[Problem] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        try:
+            tree = read_tree(path, kind, options)
+        except InputError as error:
+            return [_as_problem(error, path)], None
+    for warning in caught:
+        text = str(warning.message).replace(f" at {path}.", ".").rstrip(".")
+        told.append(Problem(0, "ambiguous", text, "warning"))
+    nodes = names_of_tree(tree)
+    return [*told, *same_siblings(nodes), *_odd_names(nodes), *shape_problems(tree)], tree
 
 
-def _check_rows(table: Table, options: TableOptions) -> list[Problem]:
-    kind = kind_of(table, options)
-    if kind == "levels":
-        return level_problems(table, options.levels, options.columns)
-    if kind == "darwin-core" and not has_parents(table):
-        ranks = [term for term in RANK_BY_TERM if term in table.columns]
-        return level_problems(table, ranks, repeats=False)  # epithets repeat by their nature
-    columns = find_edge_columns(table, child=options.child, parent=options.parent)
-    if columns is None:
-        raise no_edges(table)
-    return edge_problems(table, columns, parents=options.parents, roots=options.roots)
-
-
-def _check_tree(tree: Taxonomy) -> list[Problem]:
-    """What is odd about a tree that could be read, from a format without lines."""
-    names: list[str] = tree.names.tolist()
-    parents: list[int] = tree.parents.tolist()
-    problems = [
-        Problem(0, "white-space", f"stray white space in {names[node]!r}", "warning")
-        for node in range(1, tree.num_nodes)
-        if not tidy(names[node])
-    ]
-    seen: set[tuple[int, str]] = set()
-    for node, key in enumerate(zip(parents, names, strict=True)):
-        if key in seen:
-            problems.append(Problem(0, "duplicate", f"two nodes at {tree.path_name(node)!r}", "warning"))
-        seen.add(key)
-    for first, later in near_duplicates(parents, names):
-        text = f"{tree.path_name(later)!r} beside {tree.path_name(first)!r}"
-        problems.append(Problem(0, "near-duplicate", text, "warning"))
-    return problems
+def _odd_names(nodes: NodeNames | None) -> list[Problem]:
+    return [] if nodes is None else [*sight_problems(nodes), *spelling_problems(nodes)]
 
 
 def _as_problem(error: InputError, path: Path) -> Problem:
-    """An error of reading, with the line that its text ends in."""
+    """An error of reading, with the line that its place ends in."""
     place, _, line = error.at.rpartition(":")
     known = place == str(path) and line.isdigit()
     kind = "encoding" if error.expected == "UTF-8 text" else "unreadable"
-    return Problem(int(line) if known else 0, kind, f"expected {error.expected}, but got {error.got}")
+    where = f" at {error.at}" if error.at not in ("", str(path)) and not known else ""
+    text = f"expected {error.expected}, but got {error.got}{where}"
+    advised = f"{text}. {error.advice}" if error.advice and kind == "unreadable" else text
+    return Problem(int(line) if known else 0, kind, advised)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.tree import Tree
 
 from cladewise.taxonomy.tree import Taxonomy
+
+MOST_LEVELS = 20
 
 
 def draw(taxonomy: Taxonomy, *, node: int = 0, depth: int = 3, max_children: int = 10) -> Tree:
@@ -64,6 +67,22 @@ def summarise(taxonomy: Taxonomy) -> Group:
         table.add_row(escape(name), f"{here.sum():,}", f"{(here & taxonomy.is_leaf).sum():,}")
     span = f"{depth.min()} to {depth.max()}" if depth.min() < depth.max() else f"{depth.max()}"
     return Group(f"{taxonomy.num_nodes:,} nodes, {taxonomy.num_leaves:,} leaves, depth {span}", table)
+
+
+def sizes(taxonomy: Taxonomy) -> str:
+    """Counts of the whole tree and of each level, in one line.
+
+    Example:
+        >>> sizes(Taxonomy.from_paths([("fruit", "apple"), ("fish",)], level_names=["group", "kind"]))
+        '4 nodes, 2 leaves, 2 levels (group 2, kind 1)'
+    """
+    counts = np.bincount(taxonomy.level, minlength=taxonomy.num_levels + 1)
+    shown = [f"{name} {count:,}" for name, count in zip(taxonomy.level_names, counts[1:].tolist(), strict=True)]
+    if len(shown) > MOST_LEVELS:
+        shown = [*shown[:MOST_LEVELS], "..."]
+    levels = f"{taxonomy.num_levels} level" + ("" if taxonomy.num_levels == 1 else "s")
+    leaves = f"{taxonomy.num_leaves:,} lea" + ("f" if taxonomy.num_leaves == 1 else "ves")
+    return f"{taxonomy.num_nodes:,} nodes, {leaves}, {levels}" + (f" ({', '.join(shown)})" if shown else "")
 
 
 def _label(taxonomy: Taxonomy, node: int) -> str:

@@ -1,4 +1,4 @@
-"""What can be wrong with a table of labels: one kind, one rule, one severity."""
+"""Problems of a file of labels: one kind, one rule, one severity."""
 
 from __future__ import annotations
 
@@ -6,33 +6,48 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
-from cladewise.errors import InputError
+from cladewise.errors import InputError, warn
 
 Severity = Literal["error", "warning"]
 
 RULES: dict[str, str] = {
     "unreadable": "a tree that can be read",
     "encoding": "UTF-8 text",
-    "header": "a header that names every column once",
+    "header": "a table",
+    "header-again": "one header",
+    "column-name": "a header that names every column once",
+    "quote": "quotes that open and close one cell each",
     "row-length": "no more cells in a row than the header has",
     "blank": "a label in every row",
+    "merged-cells": "every row to say where its label lies",
     "duplicate": "each node in one row",
+    "other-texts": "one row of texts for each node",
     "several-parents": "one parent for each node",
     "orphan": "every parent to have a row of its own",
+    "no-parent": "blank parents at roots",
+    "number": "one spelling of each id",
     "roots": "exactly one root",
     "cycle": "every node to lead up to the root",
     "levels": "every node at a finer level than its parent",
     "near-duplicate": "names that differ by more than case or white space",
+    "ambiguous": "names and numbers with one meaning",
     "white-space": "names without stray white space",
+    "zero-width": "names without characters that cannot be seen",
+    "spelling": "one spelling for each label",
     "repeated-name": "one place for each name of a level",
+    "single": "levels that divide the labels",
 }
 """The rule that each kind of problem breaks."""
 
 ADVICE: dict[str, str] = {
     "encoding": "Save the file as UTF-8.",
+    "quote": "Close the quote, or write a quote inside a cell twice.",
     "several-parents": 'Pass parents="first" (or "last") to keep one of them.',
     "orphan": "Add a row for the parent, with an empty parent if it is the root.",
     "roots": 'Pass roots="join" to put them under a synthetic root.',
+    "merged-cells": "Pass fill_down=True if they are merged cells.",
+    "header-again": "Remove the line.",
+    "column-name": 'Pass header="none" if there is no header.',
 }
 """What to do about it, where there is one thing to do."""
 
@@ -79,6 +94,29 @@ def raise_first(problems: Sequence[Problem], source: str, *, checkable: bool = T
         advice += f" There are {len(errors) - 1} more errors."
     at = f"{source}:{first.line}" if first.line else source
     raise InputError(RULES[first.kind], first.text, at=at, advice=advice)
+
+
+def warn_of(problems: Sequence[Problem], source: str, *, checkable: bool = True) -> None:
+    """Warn of each kind of oddity once: the first one, and how many more there are.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True, action="always") as caught:
+        ...     warn_of([Problem(2, "blank", "a row without any label", "warning")] * 2, "classes.csv")
+        >>> print(caught[0].message)
+        a row without any label, and 1 more of this kind, at classes.csv:2. List them with: cladewise taxonomy check classes.csv.
+    """  # noqa: E501  (a warning is one line)
+    by_kind: dict[str, list[Problem]] = {}
+    for problem in problems:
+        if problem.severity == "warning":
+            by_kind.setdefault(problem.kind, []).append(problem)
+    for kind, found in by_kind.items():
+        first = min(found)
+        more = f", and {len(found) - 1} more of this kind," if len(found) > 1 else ""
+        advice = ADVICE.get(kind, "")
+        if len(found) > 1 and checkable:
+            advice += f" List them with: cladewise taxonomy check {source}."
+        warn(first.text + more, at=f"{source}:{first.line}" if first.line else source, advice=advice)
 
 
 def some(items: Sequence[str], limit: int = 5) -> str:

@@ -1,8 +1,9 @@
-"""Edge lists and node tables: a row a node, with the name or id of its parent."""
+"""Edge lists and node tables: one row per node, with the name or id of its parent."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -10,13 +11,20 @@ from numpy.typing import NDArray
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.edge_columns import EdgeColumns
+from cladewise.taxonomy.formats.interpretation import Interpretation
 from cladewise.taxonomy.formats.level_order import level_order, split_levels
 from cladewise.taxonomy.formats.levels import strings
-from cladewise.taxonomy.formats.options import Parents, Roots
+from cladewise.taxonomy.formats.options import Parents, ReadOptions, Roots
 from cladewise.taxonomy.formats.table import Table
-from cladewise.taxonomy.labels import folded, near_duplicates, tidy
 from cladewise.taxonomy.problems import Problem, some
+from cladewise.taxonomy.spelling import NodeNames, eye, lines_of
 from cladewise.taxonomy.tree import IntArray, StrArray, Taxonomy
+
+NUMBERS_FOR_NONE = ("0", "-1", "0.0", "-1.0")
+"""Parents that tables of numbers give to a root, where no row has them as its id."""
+
+WORDS_FOR_NONE = ("null", "none", "nan", "na", "n/a", "<na>", "nil", "-", "--", "nd")
+"""The same in words, in lower case; a label could be called so, which is why they are told."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +42,39 @@ class Edges:
     key: pl.Series
 
 
+def interpret_edges(table: Table, columns: EdgeColumns, options: ReadOptions) -> Interpretation:
+    """Take a table for an edge list or a node table.
+
+    Ids are kept as the column ``id`` unless they are the node indices; every other column is kept under its name. A
+    root row with an id and a blank name is a synthetic root. One parent that has no row of its own is the root.
+    """
+    table, top = split_synthetic_root(table, columns)
+    roots: Roots = "join" if top else options.roots
+    edges, problems = resolve_edges(table, columns, parents=options.parents, roots=roots)
+    names = _texts(table, edges, columns.name, edges.key)
+    above = np.where(edges.parent >= 0, names[np.maximum(edges.parent, 0)], "")
+    nodes = NodeNames(
+        pl.Series(names.astype(object), dtype=pl.String),
+        pl.Series(edges.parent),
+        pl.Series(above.astype(object), dtype=pl.String),
+        lines_of(edges.row, table.all_lines()),
+    )
+    return Interpretation(
+        problems=[*problems, *_other_texts(table, columns)],
+        nodes=nodes,
+        build=lambda: _build(table, columns, edges, names, roots, top),
+        oddities=lambda: _same_rows(table, columns),
+    )
+
+
 def resolve_edges(
     table: Table, columns: EdgeColumns, *, parents: Parents = "error", roots: Roots = "error"
 ) -> tuple[Edges, list[Problem]]:
     """Give every node a position and find its parent's; list whatever stands in the way."""
     frame = table.frame.select(key=pl.col(columns.key), parent=pl.col(columns.parent), name=pl.col(columns.name))
-    frame = frame.with_row_index("row").with_columns(root=pl.col("parent").str.strip_chars() == "")
-    problems = [] if columns.has_ids else _blank(table, frame)
+    frame, told = _without_conventions(table, frame.with_row_index("row"))
+    frame = frame.with_columns(root=pl.col("parent").str.strip_chars() == "")
+    problems = told if columns.has_ids else told + _blank(table, frame)
     if columns.has_ids:
         blank = (pl.col("name").str.strip_chars() == "") & ~pl.col("root") | (pl.col("key").str.strip_chars() == "")
         problems += [Problem(table.line(r), "blank", "a row without a name", "error") for r in _rows(frame, blank)]
@@ -56,14 +90,8 @@ def resolve_edges(
     )
     implied = undefined if explicit.height == 0 else undefined.clear()
     problems += _wrong_roots(table, explicit, implied, roots)
-    if explicit.height:
-        keys = single["key"].to_list() if undefined.height else []
-        near = {folded(key): key for key in keys}
-        for above, row, key in undefined.iter_rows():
-            guess = near.get(folded(above))
-            hint = f" (is it {guess!r}?)" if guess else ""
-            text = f"parent {above!r} of {key!r}, which no row defines{hint}"
-            problems.append(Problem(table.line(row), "orphan", text))
+    if explicit.height and undefined.height:
+        problems += _orphans(table, undefined, single["key"])
     keys = pl.concat([implied["parent"].alias("key"), single["key"]])
     position = pl.DataFrame({"parent": keys, "position": np.arange(keys.len())})
     found = single.select("parent", "root").join(position, on="parent", how="left", maintain_order="left")
@@ -74,44 +102,17 @@ def resolve_edges(
     return Edges(row, parent, keys), problems
 
 
-def taxonomy_from_edges(
-    table: Table, columns: EdgeColumns, *, parents: Parents = "error", roots: Roots = "error"
+def _build(
+    table: Table, columns: EdgeColumns, edges: Edges, names: StrArray, roots: Roots, top: Mapping[str, str]
 ) -> Taxonomy:
-    """Build a tree from an edge list or a node table.
-
-    Ids are kept as the column ``id`` unless they are the node indices; every other column is kept under its name. A
-    root row with an id and a blank name is a synthetic root. One parent that has no row of its own is the root.
-
-    Args:
-        table: The rows.
-        columns: Which column is what.
-        parents: What to do with a node that has several parents: fail, or keep the first or the last.
-        roots: What to do with several roots: fail, or join whatever there is under a synthetic root.
-
-    Raises:
-        InputError: The rows are not a tree.
-    """
-    table, top = split_synthetic_root(table, columns)
-    roots = "join" if top else roots
-    edges, problems = resolve_edges(table, columns, parents=parents, roots=roots)
-    table.fail(problems)
+    """The tree of resolved edges; joined roots are put under a synthetic one, which has the texts of ``top``."""
     if edges.row.size == 0 and not top:
         raise InputError("at least one row", "none", at=table.source)
-    frame = table.frame
-
-    def texts(name: str, fallback: pl.Series | None = None) -> StrArray:
-        values = strings(frame[name].gather(np.maximum(edges.row, 0)))
-        implied = edges.row < 0
-        if implied.any():
-            values[implied] = "" if fallback is None else strings(fallback.filter(pl.Series(implied)))
-        return values
-
-    names = texts(columns.name, edges.key)
-    kept = {name: texts(name) for name in columns.extra}
+    kept = {name: _texts(table, edges, name) for name in columns.extra}
     if columns.has_ids:
-        kept = {"id": texts(columns.key, edges.key), **kept}
+        kept = {"id": _texts(table, edges, columns.key, edges.key), **kept}
     above = edges.parent
-    level_texts = None if columns.level is None else texts(columns.level)
+    level_texts = None if columns.level is None else _texts(table, edges, columns.level)
     if roots == "join":
         above = np.append(-1, above + 1)
         names = _with_first("", names)
@@ -130,6 +131,19 @@ def taxonomy_from_edges(
     return _without_index(tree)
 
 
+def _texts(table: Table, edges: Edges, name: str, fallback: pl.Series | None = None) -> StrArray:
+    """Texts of a column for every node; of the fallback for a root that no row defines."""
+    values = (
+        strings(table.frame[name].gather(np.maximum(edges.row, 0)))
+        if table.frame.height
+        else strings(pl.Series([""] * edges.row.size, dtype=pl.String))
+    )
+    implied = edges.row < 0
+    if implied.any():
+        values[implied] = "" if fallback is None else strings(fallback.filter(pl.Series(implied)))
+    return values
+
+
 def split_synthetic_root(table: Table, columns: EdgeColumns) -> tuple[Table, dict[str, str]]:
     """Take out the row of a synthetic root that has no id: blank in id, parent and name, and not elsewhere."""
     if not columns.has_ids:
@@ -137,31 +151,8 @@ def split_synthetic_root(table: Table, columns: EdgeColumns) -> tuple[Table, dic
     blank = table.frame.select(pl.all_horizontal(pl.col(columns.key, columns.parent, columns.name) == "")).to_series()
     if blank.sum() != 1:
         return table, {}
-    lines = None if table.lines is None else table.lines[~blank.to_numpy()]
     top = table.frame.row(int(blank.arg_true()[0]), named=True)
-    return dataclasses.replace(table, frame=table.frame.filter(~blank), lines=lines), top
-
-
-def edge_problems(
-    table: Table, columns: EdgeColumns, *, parents: Parents = "error", roots: Roots = "error"
-) -> list[Problem]:
-    """Everything wrong or odd about an edge list or a node table."""
-    whole = table
-    table, top = split_synthetic_root(table, columns)
-    problems = resolve_edges(table, columns, parents=parents, roots="join" if top else roots)[1]
-    names = table.frame[columns.name].to_list()
-    for row, name in enumerate(names):
-        if name.strip() and not tidy(name):
-            problems.append(Problem(table.line(row), "white-space", f"stray white space in {name!r}", "warning"))
-    for first, later in near_duplicates(table.frame[columns.parent].to_list(), names):
-        text = f"{names[later]!r} beside {names[first]!r} (line {table.line(first)})"
-        problems.append(Problem(table.line(later), "near-duplicate", text, "warning"))
-    if not any(problem.severity == "error" for problem in problems):
-        try:
-            taxonomy_from_edges(whole, columns, parents=parents, roots=roots)
-        except InputError as error:
-            problems.append(Problem(0, "levels", f"{error.got} at {error.at}"))
-    return problems
+    return table.where(~blank), top
 
 
 def edges_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
@@ -186,6 +177,55 @@ def edges_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
     return pl.DataFrame([names, pl.Series("parent", above, dtype=pl.String)])[first:]
 
 
+def _without_conventions(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
+    """Blank parents for what tables write where there is none, and the ids' own spelling for ``7.0`` beside ``7``.
+
+    No parent is ``0`` or ``-1``, a word like ``NULL``, or the node itself, where no row defines such a node. Words and
+    numbers are told.
+    """
+    bare = pl.col("parent").str.strip_chars()
+    keys = frame["key"].unique().implode()
+    odd = frame.filter(~pl.col("parent").is_in(keys) & (bare != "") | (pl.col("parent") == pl.col("key")))
+    if not odd.height:
+        return frame, []
+    word = bare.str.to_lowercase().is_in(WORDS_FOR_NONE) & ~pl.col("parent").is_in(keys)
+    number = bare.is_in(NUMBERS_FOR_NONE) & ~pl.col("parent").is_in(keys)
+    itself = pl.col("parent") == pl.col("key")
+    whole = bare.str.replace(r"^(-?\d+)\.0+$", "${1}")
+    spelled = ~number & (whole != bare) & whole.is_in(keys) & ~pl.col("parent").is_in(keys)
+    odd = odd.select("row", "parent", "name", whole=whole, word=word, spelled=spelled, none=word | number | itself)
+    problems = [
+        Problem(table.line(row), "no-parent", f"parent {parent!r} of {name!r} taken for none", "warning")
+        for row, parent, name in odd.filter("word").select("row", "parent", "name").iter_rows()
+    ]
+    problems += [
+        Problem(table.line(row), "number", f"parent {parent!r} taken for the id {id_!r}", "warning")
+        for row, parent, id_ in odd.filter("spelled").select("row", "parent", "whole").iter_rows()
+    ]
+    parent = pl.when("none").then(pl.lit("")).when("spelled").then("whole").otherwise("parent")
+    mended = odd.select("row", mended=parent)
+    frame = frame.join(mended, on="row", how="left", maintain_order="left")
+    return frame.with_columns(parent=pl.coalesce("mended", "parent")).drop("mended"), problems
+
+
+def _orphans(table: Table, undefined: pl.DataFrame, keys: pl.Series) -> list[Problem]:
+    """Parents that no row defines, with the key that each may be meant for."""
+    alike = pl.DataFrame({"key": keys, "seen": _loosely(keys)}).unique("seen", keep="last")
+    wanted = _loosely(undefined["parent"])
+    near = dict(alike.filter(pl.col("seen").is_in(wanted.implode())).select("seen", "key").iter_rows())
+    problems: list[Problem] = []
+    for (above, row, key), seen in zip(undefined.iter_rows(), wanted, strict=True):
+        hint = f" (is it {near[seen]!r}?)" if seen in near else ""
+        text = f"parent {above!r} of {key!r}, which no row defines{hint}"
+        problems.append(Problem(table.line(row), "orphan", text))
+    return problems
+
+
+def _loosely(keys: pl.Series) -> pl.Series:
+    """Keys without case, white space and leading zeros."""
+    return eye(keys).str.replace(r"^0+(\d)", "${1}")
+
+
 def _rows(frame: pl.DataFrame, where: pl.Expr) -> list[int]:
     return frame.filter(where)["row"].to_list()
 
@@ -195,20 +235,40 @@ def _blank(table: Table, frame: pl.DataFrame) -> list[Problem]:
     return [Problem(table.line(row), "blank", "a row without a name") for row in rows]
 
 
+def _other_texts(table: Table, columns: EdgeColumns) -> list[Problem]:
+    """Rows of a node that an earlier row has with the same parent and other texts, of which the first are kept."""
+    if not columns.extra or table.frame[columns.key].is_unique().all():
+        return []
+    edge = list(dict.fromkeys((columns.key, columns.parent, columns.name)))
+    rows = (
+        table.frame.select(*edge, *columns.extra).with_row_index(" row").unique([*edge, *columns.extra], keep="first")
+    )
+    again = rows.sort(" row").filter(~pl.struct(edge).is_first_distinct())
+    return [
+        Problem(table.line(row), "other-texts", f"{name!r} again, with other texts", "warning")
+        for row, name in again.select(" row", columns.name).iter_rows()
+    ]
+
+
+def _same_rows(table: Table, columns: EdgeColumns) -> list[Problem]:
+    """Rows that say again what an earlier row says."""
+    said = table.frame.select(*dict.fromkeys((columns.key, columns.parent, columns.name)))
+    rows = (~said.to_struct("row").is_first_distinct()).arg_true().to_list()
+    return [Problem(table.line(row), "duplicate", "the same node as an earlier row", "warning") for row in rows]
+
+
 def _several_rows(
     table: Table, frame: pl.DataFrame, distinct: pl.DataFrame, columns: EdgeColumns, parents: Parents
 ) -> list[Problem]:
     problems: list[Problem] = []
-    same = ["key", "parent", "name"]
-    for row in frame.filter(~pl.struct(same).is_first_distinct())["row"].to_list():
-        problems.append(Problem(table.line(row), "duplicate", "the same node as an earlier row", "warning"))
-    renamed = frame.filter(pl.col("name").n_unique().over("key") > 1) if columns.has_ids else frame.clear()
-    for (key,), group in renamed.group_by("key", maintain_order=True):
-        names = some(group["name"].unique(maintain_order=True).to_list())
-        text = f"id {key!r} for several names: {names}"
-        problems.append(Problem(table.line(group["row"][1]), "duplicate", text))
-    if parents == "error":
-        several = distinct.filter(pl.len().over("key") > 1)
+    if columns.has_ids and not frame["key"].is_unique().all():
+        renamed = frame.filter(pl.col("name").n_unique().over("key") > 1)
+        for (key,), group in renamed.group_by("key", maintain_order=True):
+            names = some(group["name"].unique(maintain_order=True).to_list())
+            text = f"id {key!r} for several names: {names}"
+            problems.append(Problem(table.line(group["row"][1]), "duplicate", text))
+    if parents == "error" and distinct["key"].is_duplicated().any():
+        several = distinct.filter(pl.col("key").is_duplicated())
         for (key,), group in several.group_by("key", maintain_order=True):
             above = some([parent or "(none)" for parent in group["parent"].to_list()])
             text = f"{group.height} parents of {group['name'][0] or key!r}: {above}"

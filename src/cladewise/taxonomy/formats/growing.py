@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from cladewise.errors import InputError, warn
+from cladewise.errors import InputError
 from cladewise.taxonomy.tree import Taxonomy
 
 
@@ -44,7 +44,7 @@ class Sprout:
         level_names: Sequence[str] | None = None,
         columns: Mapping[str, Sequence[str]] | None = None,
     ) -> Taxonomy:
-        """The tree as a value; warns of children of one node that have the same name.
+        """The tree as a value.
 
         Raises:
             InputError: A node below the root has no name, or a text is no Unicode text.
@@ -55,7 +55,6 @@ class Sprout:
             raise InputError("a name for every node", f"a blank under {above}", at=source)
         for texts in (self.names, level_names or (), *(columns or {}).values(), list(columns or {})):
             _refuse_halves(texts, source)
-        self._tell_twins(source)
         return Taxonomy.from_parents(
             self.parents,
             self.names,
@@ -64,16 +63,6 @@ class Sprout:
             columns=columns,
             synthetic_root=not self.names[0].strip(),
         )
-
-    def _tell_twins(self, source: str) -> None:
-        places = list(zip(self.parents, self.names, strict=True))
-        twins = len(places) - len(set(places))
-        if not twins:
-            return
-        seen: set[tuple[int, str]] = set()
-        first = next(node for node, place in enumerate(places) if place in seen or seen.add(place))
-        noun = "node" if twins == 1 else "nodes"
-        warn(f"{twins} {noun} at the path of an earlier one, such as {self.path(first)!r}", at=source)
 
 
 def _refuse_halves(texts: Iterable[str], source: str) -> None:

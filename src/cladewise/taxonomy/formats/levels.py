@@ -1,4 +1,4 @@
-"""Level tables: a row a leaf (or an internal node), a column a level, coarse to fine."""
+"""Level tables: one row per leaf (or internal node), one column per level, coarse to fine."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cladewise.errors import InputError
+from cladewise.taxonomy.formats.header import require_header
+from cladewise.taxonomy.formats.interpretation import Interpretation
+from cladewise.taxonomy.formats.level_evidence import ROOT_COLUMN
+from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.table import Table
-from cladewise.taxonomy.labels import near_duplicates, tidy
 from cladewise.taxonomy.problems import Problem, some
+from cladewise.taxonomy.spelling import NodeNames, lines_of, text_series
 from cladewise.taxonomy.tree import StrArray, Taxonomy
 
-ROOT_COLUMN = "root"
 STRING_CHUNK = 100_000
 
 
@@ -34,6 +37,38 @@ class LevelNodes:
     level: NDArray[np.int64]
     first_row: NDArray[np.int64]
     node_of_row: NDArray[np.int64]
+
+
+def interpret_levels(table: Table, options: ReadOptions) -> Interpretation:
+    """Take a table for a level table; see :func:`taxonomy_from_levels` for what its cells mean.
+
+    Raises:
+        InputError: A column is missing, or the first row could be labels.
+    """
+    chosen = level_columns(table, options.levels, options.columns)
+    if not options.levels:
+        require_header(table, chosen)
+    problems: list[Problem] = []
+    if options.fill_down:
+        table = filled_down(table, chosen)
+    else:
+        problems += merged_cells(table, chosen)
+    root, levels = _root(table, chosen)
+    nodes = nodes_of_levels(table.frame, levels)
+    names = text_series(nodes.names)
+    below = NodeNames(
+        names[1:],
+        pl.Series(nodes.parents[1:]),
+        names.gather(nodes.parents[1:]),
+        lines_of(nodes.first_row[1:], table.all_lines()),
+    )
+    kept = [table.column(name) for name in options.columns]
+    return Interpretation(
+        problems=problems,
+        nodes=below,
+        build=lambda: _build(table, nodes, root, levels, kept),
+        oddities=lambda: _odd_rows(table, levels, nodes),
+    )
 
 
 def taxonomy_from_levels(
@@ -59,13 +94,21 @@ def taxonomy_from_levels(
         InputError: A column is missing, or there are no rows.
     """
     chosen = level_columns(table, levels, columns)
-    frame = table.frame
-    if frame.height == 0:
+    if table.frame.height == 0:
         raise InputError("at least one row", "none", at=table.source)
-    root = ""
-    if chosen[0] == ROOT_COLUMN and frame[ROOT_COLUMN].n_unique() == 1:
-        root, chosen = frame[ROOT_COLUMN][0], chosen[1:]
-    nodes = nodes_of_levels(frame, chosen)
+    root, chosen = _root(table, chosen)
+    return _build(table, nodes_of_levels(table.frame, chosen), root, level_names or chosen, columns)
+
+
+def _root(table: Table, levels: list[str]) -> tuple[str, list[str]]:
+    """The label of the root, blank if it is synthetic, and the columns below it."""
+    if levels[0] == ROOT_COLUMN and table.frame[ROOT_COLUMN].n_unique() == 1:
+        return str(table.frame[ROOT_COLUMN][0]), levels[1:]
+    return "", levels
+
+
+def _build(table: Table, nodes: LevelNodes, root: str, level_names: Sequence[str], columns: Sequence[str]) -> Taxonomy:
+    frame = table.frame
     kept: dict[str, StrArray] = {}
     for name in columns:
         filled = np.flatnonzero((frame[name] != "").to_numpy())
@@ -73,12 +116,13 @@ def taxonomy_from_levels(
         texts = np.zeros(nodes.parents.size, dtype=np.dtypes.StringDType())
         texts[reached] = strings(frame[name].gather(filled[first]))
         kept[name] = texts
-    nodes.names[0] = root
+    names = nodes.names.copy()
+    names[0] = root
     return Taxonomy.from_parents(
         nodes.parents,
-        nodes.names,
+        names,
         level=nodes.level,
-        level_names=chosen if level_names is None else level_names,
+        level_names=level_names,
         columns=kept,
         synthetic_root=not root,
     )
@@ -90,10 +134,12 @@ def level_columns(table: Table, levels: Sequence[str] | None, columns: Sequence[
     Raises:
         InputError: A column is missing, or none is left.
     """
-    missing = [name for name in (*(levels or ()), *columns) if name not in table.columns]
+    missing = [name for name in (*(levels or ()), *columns) if name not in table.columns and not name.isdecimal()]
     if missing:
         raise InputError(f"the columns {some(missing)}", f"{some(table.columns, 20)}", at=table.source)
-    chosen = list(levels) if levels is not None else [name for name in table.columns if name not in columns]
+    others = [table.column(name) for name in columns]
+    every = [name for name in table.columns if name not in others]
+    chosen = every if levels is None else [table.column(name) for name in levels]
     if not chosen:
         raise InputError("at least one column that is a level", "none", at=table.source)
     return chosen
@@ -181,48 +227,55 @@ def levels_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
     return pl.DataFrame({name: pl.Series(texts.tolist(), dtype=pl.String) for name, texts in cells.items()})
 
 
-def level_problems(
-    table: Table, levels: Sequence[str] | None = None, columns: Sequence[str] = (), *, repeats: bool = True
-) -> list[Problem]:
-    """Everything odd about a level table; nothing but a bad file keeps it from being read.
+def merged_cells(table: Table, levels: Sequence[str]) -> list[Problem]:
+    """Rows that begin with a blank below a filled cell, as merged cells of a spreadsheet do."""
+    first, *finer = levels
+    if not finer:
+        return []
+    cells = table.frame.select(pl.col(levels).str.strip_chars() != "")
+    blank = ~cells[first] & cells.select(pl.any_horizontal(finer)).to_series() & cells[first].cum_max()
+    return [
+        Problem(table.line(row), "merged-cells", f"a blank {first!r} below a filled one", "warning")
+        for row in blank.arg_true().to_list()
+    ]
 
-    Args:
-        table: The rows.
-        levels: Columns that are levels.
-        columns: Columns that are not.
-        repeats: Whether to tell of names that a level has in several places, perhaps for a slip in the column above.
+
+def filled_down(table: Table, levels: Sequence[str]) -> Table:
+    """The table with blank cells filled from the row above, where a finer cell of the row is filled.
+
+    A cell is filled only as long as the cells before it stay the same.
     """
-    chosen = level_columns(table, levels, columns)
-    frame = table.frame
-    problems: list[Problem] = []
-    cells = frame.select(chosen)
-    for row in cells.select(pl.all_horizontal(pl.all().str.strip_chars() == "")).to_series().arg_true().to_list():
-        problems.append(Problem(table.line(row), "blank", "a row without any label", "warning"))
-    for row in (~cells.to_struct("row").is_first_distinct()).arg_true().to_list():
-        problems.append(Problem(table.line(row), "duplicate", "the same labels as an earlier row", "warning"))
-    nodes = nodes_of_levels(frame, chosen)
-    names: list[str] = nodes.names.tolist()
-    lines = [0, *(table.line(int(row)) for row in nodes.first_row[1:])]
-    for node, name in enumerate(names):
-        if node and not tidy(name):
-            problems.append(Problem(lines[node], "white-space", f"stray white space in {name!r}", "warning"))
-    for first, later in near_duplicates(nodes.parents.tolist(), names):
-        text = f"{names[later]!r} beside {names[first]!r} (line {lines[first]})"
-        problems.append(Problem(lines[later], "near-duplicate", text, "warning"))
-    return problems + (_repeated_names(nodes, names, lines) if repeats else [])
+    frame = table.frame.with_columns(pl.col(levels).str.strip_chars().replace("", None))
+    for position, name in enumerate(levels[:-1]):
+        finer = pl.any_horizontal(pl.col(levels[position + 1 :]).is_not_null())
+        value = pl.col(name).forward_fill()
+        if position:
+            value = value.over(pl.struct(levels[:position]).rle_id())
+        frame = frame.with_columns(pl.when(pl.col(name).is_null() & finer).then(value).otherwise(name).alias(name))
+    return dataclasses.replace(table, frame=frame.with_columns(pl.col(levels).fill_null("")))
 
 
-def _repeated_names(nodes: LevelNodes, names: list[str], lines: list[int]) -> list[Problem]:
+def _odd_rows(table: Table, levels: Sequence[str], nodes: LevelNodes) -> list[Problem]:
+    """Rows that are blank, rows that come again, and names that a level has in several places."""
+    cells = table.frame.select(levels)
+    blank = cells.select(pl.all_horizontal(pl.all().str.strip_chars() == "")).to_series().arg_true().to_list()
+    again = (~cells.to_struct("row").is_first_distinct()).arg_true().to_list()
+    return [
+        *(Problem(table.line(row), "blank", "a row without any label", "warning") for row in blank),
+        *(Problem(table.line(row), "duplicate", "the same labels as an earlier row", "warning") for row in again),
+        *_repeated_names(table, nodes),
+    ]
+
+
+def _repeated_names(table: Table, nodes: LevelNodes) -> list[Problem]:
+    """One problem for each name that a level has in two places."""
+    frame = pl.DataFrame({"name": text_series(nodes.names), "level": nodes.level, "parent": nodes.parents})
+    frame = frame.with_row_index("node")[1:].filter(pl.struct("level", "name").is_duplicated())
+    pairs = frame.group_by("level", "name", maintain_order=True).agg(pl.col("node").head(2))
     problems: list[Problem] = []
-    first_place: dict[tuple[int, str], int] = {}
-    told: set[tuple[int, str]] = set()
-    for node in range(1, len(names)):
-        key = (int(nodes.level[node]), names[node])
-        first = first_place.setdefault(key, node)
-        if first == node or key in told:
-            continue
-        told.add(key)
-        above = [names[int(nodes.parents[v])] or "(root)" for v in (first, node)]
-        text = f"{names[node]!r} under both {above[0]!r} (line {lines[first]}) and {above[1]!r}: two nodes"
-        problems.append(Problem(lines[node], "repeated-name", text, "warning"))
+    for name, (first, later) in pairs.select("name", "node").iter_rows():
+        above = [str(nodes.names[nodes.parents[v]]) or "(root)" for v in (first, later)]
+        lines = [table.line(int(nodes.first_row[v])) for v in (first, later)]
+        text = f"{name!r} under both {above[0]!r} (line {lines[0]}) and {above[1]!r}: two nodes"
+        problems.append(Problem(lines[1], "repeated-name", text, "warning"))
     return problems

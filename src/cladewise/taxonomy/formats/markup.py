@@ -14,7 +14,7 @@ from cladewise.atomic import write_text
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.files import read_text
 from cladewise.taxonomy.formats.nested import nested_from_taxonomy, taxonomy_from_nested
-from cladewise.taxonomy.formats.options import TableOptions
+from cladewise.taxonomy.formats.options import PLAIN, ReadOptions
 from cladewise.taxonomy.formats.scalars import Plain, shown
 from cladewise.taxonomy.tree import Taxonomy
 
@@ -27,7 +27,7 @@ _NULL = "tag:yaml.org,2002:null"
 _PLAIN = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)|(?i:true|false)")
 
 
-def read_json(path: Path, options: TableOptions | None = None) -> Taxonomy:
+def read_json(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
     """Read a tree from JSON, in any form of :mod:`cladewise.taxonomy.formats.nested`.
 
     A file called ``.jsonl`` or ``.ndjson`` has one record per line.
@@ -53,7 +53,7 @@ def write_json(taxonomy: Taxonomy, path: Path) -> None:
     write_text(path, json.dumps(nested_from_taxonomy(taxonomy), indent=2, ensure_ascii=False) + "\n")
 
 
-def read_yaml(path: Path, options: TableOptions | None = None) -> Taxonomy:
+def read_yaml(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
     """Read a tree from YAML, in any form of :mod:`cladewise.taxonomy.formats.nested`.
 
     Every scalar is a name as it is written, ``no`` and ``1`` too, but ``null`` and ``~`` are nothing.
@@ -68,9 +68,7 @@ def read_yaml(path: Path, options: TableOptions | None = None) -> Taxonomy:
         mark = error.problem_mark or error.context_mark
         problem = str(error.problem)
         told = f"{error.context}, {problem}" if problem.startswith("but ") else problem
-        raise InputError(
-            "YAML", f"an error: {told}", at=f"{path}:{mark.line + 1}" if mark else str(path)
-        ) from error
+        raise InputError("YAML", f"an error: {told}", at=f"{path}:{mark.line + 1}" if mark else str(path)) from error
     except yaml.YAMLError as error:
         raise InputError("YAML", f"an error: {str(error).splitlines()[0]}", at=str(path)) from error
     except RecursionError as error:

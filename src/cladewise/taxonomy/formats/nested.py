@@ -15,7 +15,7 @@ from cladewise.taxonomy.formats.evidence import Form, only_form
 from cladewise.taxonomy.formats.nested_children import CHILDREN, children_from_taxonomy, read_children
 from cladewise.taxonomy.formats.nested_keys import KEYED, PATHS, read_keyed, read_paths
 from cladewise.taxonomy.formats.nested_names import NAMES, hindrance, names_from_taxonomy, read_names
-from cladewise.taxonomy.formats.options import TableOptions
+from cladewise.taxonomy.formats.options import PLAIN, ReadOptions
 from cladewise.taxonomy.formats.records import (
     CATEGORIES,
     GRAPH,
@@ -30,9 +30,9 @@ from cladewise.taxonomy.tree import Taxonomy
 MAX_DEPTH = 150  # parsers and writers of JSON and YAML recurse, several calls a level
 ADVICE = 'If its keys are names, write each node as {"name": ..., "children": [...]}.'
 
-READERS: dict[Form[Any], Callable[[Any, str, TableOptions], Taxonomy]] = {
+READERS: dict[Form[Any], Callable[[Any, str, ReadOptions], Taxonomy]] = {
     NAMES: lambda document, source, _: read_names(document, source),
-    CHILDREN: lambda document, source, _: read_children(document, source),
+    CHILDREN: lambda document, source, options: read_children(document, source, options.name),
     KEYED: lambda document, source, _: read_keyed(document, source),
     PATHS: lambda document, source, _: read_paths(document, source),
     GRAPH: read_graph,
@@ -42,9 +42,7 @@ READERS: dict[Form[Any], Callable[[Any, str, TableOptions], Taxonomy]] = {
 """How each form is read."""
 
 
-def taxonomy_from_nested(
-    document: Any, *, source: str = "the document", options: TableOptions | None = None
-) -> Taxonomy:
+def taxonomy_from_nested(document: Any, *, source: str = "the document", options: ReadOptions = PLAIN) -> Taxonomy:
     """Build a tree from a document in the one form that it shows evidence of.
 
     Args:
@@ -62,7 +60,7 @@ def taxonomy_from_nested(
         ['fruit', 'apple']
     """
     form = only_form(document, list(READERS), saw=_described(document), source=source, advice=ADVICE)
-    return READERS[form](document, source, options or TableOptions())
+    return READERS[form](document, source, options)
 
 
 def nested_from_taxonomy(taxonomy: Taxonomy) -> dict[str, Any] | list[Any]:

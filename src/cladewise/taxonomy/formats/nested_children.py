@@ -25,6 +25,7 @@ from cladewise.taxonomy.tree import Taxonomy
 
 KEYS = ("name", "children", "level", "levels")
 NAME_KEYS = ("name", "label", "title", "text", "labelname", "node_name", "id", "tag", "key", "value")
+ADVICE = 'Pass name="..." with the key of the names, if it is another.'
 CHILD_KEYS = ("children", "child", "subclasses", "subcategories", "subcategory", "subtypes")
 
 
@@ -51,8 +52,13 @@ def child_keys(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def read_children(document: Any, source: str) -> Taxonomy:
+def read_children(document: Any, source: str, name: str | None = None) -> Taxonomy:
     """Build a tree from nodes with children.
+
+    Args:
+        document: The root, or a list of nodes.
+        source: What error texts call the document.
+        name: The key of the names. Defaults to the first known one that the nodes have.
 
     Raises:
         InputError: A node has no name, or a level that ``levels`` does not list.
@@ -63,7 +69,7 @@ def read_children(document: Any, source: str) -> Taxonomy:
     root: Any = {below: document} if many else tops[0]
     start = None if many or root is document else Place(0)
     nodes = list(_walk(root, below, start, source, forest=many))
-    key = _name_key([(node, place) for _, node, place in nodes if isinstance(node, dict)], source)
+    key = _name_key([(node, place) for _, node, place in nodes if isinstance(node, dict)], source, name)
     tree = Sprout(name_at(root[key], Place(key, start), source) if key in root else "")
     columns = Columns()
     levels: dict[int, str] = {}
@@ -135,19 +141,19 @@ def _walk(
             count += 1
 
 
-def _name_key(nodes: Sequence[tuple[Mapping[str, Any], Place | None]], source: str) -> str:
+def _name_key(nodes: Sequence[tuple[Mapping[str, Any], Place | None]], source: str, chosen: str | None = None) -> str:
     """The key of the names: the first known one that a node has; then every node must have it.
 
     Only a root may do without, if it has none of the others either, except an id.
     """
     (root, _), *below = nodes
     present = dict.fromkeys(key for node, _ in below or nodes for key in node if key.lower() in NAME_KEYS)
-    key = min(present, key=lambda key: NAME_KEYS.index(key.lower()), default="name")
+    key = chosen or min(present, key=lambda key: NAME_KEYS.index(key.lower()), default="name")
     nameless = not any(key.lower() in NAME_KEYS and key.lower() != "id" for key in root)
     for node, place in below if nameless and below else nodes:
         if key not in node:
             got = f"one with {few(node)}" if node else "one with nothing in it"
-            raise InputError(f"{key!r} in every node", f"{got} in {place or '/'}", at=source)
+            raise InputError(f"{key!r} in every node", f"{got} in {place or '/'}", at=source, advice=ADVICE)
     return key
 
 

@@ -16,8 +16,6 @@ from cladewise.taxonomy.formats.files import read_text
 from cladewise.taxonomy.formats.growing import Sprout
 from cladewise.taxonomy.formats.newick_names import (
     Labels,
-    Support,
-    Underscores,
     name_internal_nodes,
     plain_label,
     read_support,
@@ -25,6 +23,7 @@ from cladewise.taxonomy.formats.newick_names import (
 )
 from cladewise.taxonomy.formats.newick_tokens import Text, Token
 from cladewise.taxonomy.formats.nexus import is_nexus, tree_of_nexus
+from cladewise.taxonomy.formats.options import PLAIN, ReadOptions, Support, Underscores
 from cladewise.taxonomy.problems import some
 from cladewise.taxonomy.tree import Taxonomy
 
@@ -43,10 +42,10 @@ _FORMS = [
 ]
 
 
-def read_newick(path: Path, *, support: Support | None = None, underscores: Underscores | None = None) -> Taxonomy:
+def read_newick(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
     """Read one tree from a Newick or NEXUS file; see :func:`taxonomy_from_newick`."""
     text = read_text(path, limit=MAX_BYTES)
-    return taxonomy_from_newick(text, source=str(path), support=support, underscores=underscores)
+    return taxonomy_from_newick(text, source=str(path), support=options.support, underscores=options.underscores)
 
 
 def write_newick(taxonomy: Taxonomy, path: Path) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Literal
 
 from cladewise.errors import warn
-
-Underscores = Literal["keep", "blanks"]
-Support = Literal["names", "drop"]
+from cladewise.taxonomy.formats.options import Support, Underscores
 
 _NUMBER = re.compile(r"\d+\.?\d*(?:[eE][+-]?\d+)?(?:/\d+\.?\d*(?:[eE][+-]?\d+)?)*")
 _ONLY_UNDERSCORES = re.compile(r"(?=.*_)[\w.\-]+")

@@ -15,15 +15,20 @@ from cladewise.taxonomy.formats.options import (
     FORMATS,
     TABLE_FORMATS,
     Format,
+    Header,
     Parents,
+    ReadOptions,
     Roots,
+    Support,
     TableFormat,
-    TableOptions,
-    one_of,
+    Underscores,
 )
+from cladewise.taxonomy.formats.raw import regular
 from cladewise.taxonomy.formats.table import TABLE_SUFFIXES, from_frame
-from cladewise.taxonomy.formats.tabular import read_tabular, taxonomy_from_table
+from cladewise.taxonomy.formats.tabular import load_table, taxonomy_from_table
 from cladewise.taxonomy.formats.wordnet import read_wordnet
+from cladewise.taxonomy.problems import warn_of
+from cladewise.taxonomy.spelling import names_of_tree, same_siblings, sight_problems
 from cladewise.taxonomy.tree import Taxonomy
 
 FORMAT_BY_SUFFIX: dict[str, Format] = {
@@ -49,31 +54,52 @@ def read(
     path: str | PathLike[str],
     *,
     format: Format | None = None,
-    parents: Parents = "error",
-    roots: Roots = "error",
+    separator: str | None = None,
+    header: Header | None = None,
+    id: str | None = None,
+    parent: str | None = None,
+    name: str | None = None,
     levels: Sequence[str] | None = None,
     columns: Sequence[str] = (),
-    child: str | None = None,
-    parent: str | None = None,
+    parents: Parents = "error",
+    roots: Roots = "error",
     ids: str | PathLike[str] | Sequence[str] | None = None,
+    fill_down: bool = False,
+    support: Support | None = None,
+    underscores: Underscores | None = None,
 ) -> Taxonomy:
     """Read a tree from a file or folder.
 
+    A file is read only where its content shows one form and no other; the options decide where it does not. What can be
+    read but is odd is told as an :class:`~cladewise.errors.InputWarning`. A column is named by its header, or by its
+    number from 1.
+
     Args:
-        path: A CSV, TSV or Parquet table, a JSON, YAML or Newick file, WordNet's ``data.noun``, or a folder.
-        format: Which format it is. Defaults to what the file's name and header say: a table with a parent column is an
-            edge list or a node table, one with Darwin Core's ranks is Darwin Core, any other is a level table.
+        path: A CSV, TSV or Parquet table, a JSON, YAML or Newick file, WordNet's ``data.noun``, or a folder. Text
+            tables may be gzipped.
+        format: Format of the file. Defaults to what the file's name and content show.
+        separator: Text tables: the character between cells. Defaults to the one that the file's name promises, or the
+            only one that parts the rows.
+        header: Text tables: ``first`` if the first row names the columns, ``none`` if there is no header; columns are
+            called ``level_1``, ``level_2``, ... then. Defaults to what the first row shows.
+        id: Edge lists: the column of ids that parents refer to.
+        parent: Edge lists: the column of parents.
+        name: Edge lists: the column of names.
+        levels: Level tables: the columns that are levels, coarse to fine. Defaults to all.
+        columns: Level tables: columns to keep as further texts of the node that a row ends at.
         parents: Edge lists and WordNet: what to do with a node that has several parents: fail, or keep the ``first``
             or the ``last``.
         roots: Edge lists: what to do with several roots: fail, or ``join`` them under a synthetic one.
-        levels: Level tables: the columns that are levels, coarse to fine. Defaults to all.
-        columns: Level tables: columns to keep as further texts of the node that a row ends at.
-        child: Edge lists: the column with a node's id or name.
-        parent: Edge lists: the column with its parent's.
         ids: WordNet: the synsets wanted (``n02084071``), or a file that lists them; their ancestors come along.
+        fill_down: Level tables: fill blank cells from the row above, for the merged cells of spreadsheets.
+        support: Newick: numbers at internal nodes are ``names``, or support values to ``drop``. By default they are
+            names, with a warning where the leaves have other names.
+        underscores: Newick: ``keep`` underscores in names without quotes, or read them as ``blanks``. By default the
+            quoted names of the file decide, else they are kept, with a warning.
 
     Raises:
-        InputError: The file cannot be read as a tree. The text names the line where there is one.
+        InputError: The file cannot be read as a tree, or its form does not show. The text names the line where there is
+            one.
 
     Example:
         >>> import tempfile
@@ -82,44 +108,83 @@ def read(
         >>> read(path)
         Taxonomy(4 nodes, 2 leaves, 2 levels, synthetic root)
     """
+    options = ReadOptions(
+        format=format,
+        separator=separator,
+        header=header,
+        id=id,
+        parent=parent,
+        name=name,
+        levels=levels,
+        columns=columns,
+        parents=parents,
+        roots=roots,
+        ids=ids,
+        fill_down=fill_down,
+        support=support,
+        underscores=underscores,
+    )
+    return read_with(path, options)
+
+
+def read_with(path: str | PathLike[str], options: ReadOptions) -> Taxonomy:
+    """Read a tree with options that are one value; see :func:`read`.
+
+    Raises:
+        InputError: The file cannot be read as a tree, or its form does not show.
+    """
+    place = existing(path)
+    kind = options.format or format_of(place)
+    if kind == "table" or kind in TABLE_FORMATS:
+        return taxonomy_from_table(load_table(place, options), options)
+    tree = read_tree(place, kind, options)
+    if kind != "wordnet":
+        nodes = names_of_tree(tree)
+        warn_of([*same_siblings(nodes), *sight_problems(nodes)], str(place))
+    return tree
+
+
+def existing(path: str | PathLike[str]) -> Path:
+    """The path of a file or folder.
+
+    Raises:
+        InputError: There is nothing, or it is a pipe or a device.
+    """
     place = Path(path)
     if not place.exists():
         raise InputError("a taxonomy file or folder", "nothing of that name", at=str(place))
-    one_of("format", format, (None, *FORMATS))
-    kind = format or format_of(place)
-    options = TableOptions(
-        format=kind if kind in TABLE_FORMATS else None,
-        parents=parents,
-        roots=roots,
-        levels=levels,
-        columns=columns,
-        child=child,
-        parent=parent,
-    )
+    regular(place)
+    return place
+
+
+def read_tree(path: Path, kind: str, options: ReadOptions) -> Taxonomy:
+    """Read a tree from a format that is no table.
+
+    Raises:
+        InputError: The file or folder does not have this format.
+    """
     match kind:
         case "json":
-            return read_json(place, options)
+            return read_json(path, options)
         case "yaml":
-            return read_yaml(place, options)
+            return read_yaml(path, options)
         case "newick":
-            return read_newick(place)
+            return read_newick(path, options)
         case "folders":
-            return read_folders(place)
-        case "wordnet":
-            return read_wordnet(place, ids=ids, parents=parents)
+            return read_folders(path)
         case _:
-            return read_tabular(place, options)
+            return read_wordnet(path, ids=options.ids, parents=options.parents)
 
 
 def format_of(path: Path) -> Format | Literal["table"]:
-    """Format of an existing file or folder by its name; which kind of table only the header can tell.
+    """Format of an existing file or folder by its name; only its content can tell one kind of table from another.
 
     Raises:
         InputError: The name says nothing.
     """
     if path.is_dir():
         return "wordnet" if (path / "data.noun").is_file() else "folders"
-    suffix = path.suffix.lower()
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in TABLE_SUFFIXES:
         return "table"
     if suffix in FORMAT_BY_SUFFIX:
@@ -135,12 +200,14 @@ def from_dataframe(
     frame: Any,
     *,
     format: TableFormat | None = None,
-    parents: Parents = "error",
-    roots: Roots = "error",
+    id: str | None = None,
+    parent: str | None = None,
+    name: str | None = None,
     levels: Sequence[str] | None = None,
     columns: Sequence[str] = (),
-    child: str | None = None,
-    parent: str | None = None,
+    parents: Parents = "error",
+    roots: Roots = "error",
+    fill_down: bool = False,
 ) -> Taxonomy:
     """Build a tree from a polars or pandas data frame: any kind of table that :func:`read` reads, with its options.
 
@@ -152,7 +219,15 @@ def from_dataframe(
         >>> from_dataframe(pl.DataFrame({"child": ["apple", "pear"], "parent": ["fruit", "fruit"]}))
         Taxonomy(3 nodes, 2 leaves, 1 levels, root 'fruit')
     """
-    options = TableOptions(
-        format=format, parents=parents, roots=roots, levels=levels, columns=columns, child=child, parent=parent
+    options = ReadOptions(
+        format=format,
+        id=id,
+        parent=parent,
+        name=name,
+        levels=levels,
+        columns=columns,
+        parents=parents,
+        roots=roots,
+        fill_down=fill_down,
     )
     return taxonomy_from_table(from_frame(frame), options)

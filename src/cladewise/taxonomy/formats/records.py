@@ -18,7 +18,7 @@ import polars as pl
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.evidence import Form
 from cladewise.taxonomy.formats.nested_children import child_keys
-from cladewise.taxonomy.formats.options import TableOptions
+from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.scalars import Place, few, is_scalar, name_at, wrong_at
 from cladewise.taxonomy.formats.table import from_frame
 from cladewise.taxonomy.formats.tabular import taxonomy_from_table
@@ -81,7 +81,7 @@ RECORDS = Form[Any]("records", "records with their parents", _records)
 CATEGORIES = Form[Any]("categories", "COCO categories with ranks", _categories)
 
 
-def read_graph(document: Any, source: str, options: TableOptions) -> Taxonomy:
+def read_graph(document: Any, source: str, options: ReadOptions) -> Taxonomy:
     """Build a tree from a directed graph, edges from parent to child.
 
     Raises:
@@ -116,7 +116,7 @@ def read_graph(document: Any, source: str, options: TableOptions) -> Taxonomy:
     return _without_ids(tree) if all(row["id"] == row["name"] for row in rows) else tree
 
 
-def read_records(document: Records, source: str, options: TableOptions) -> Taxonomy:
+def read_records(document: Records, source: str, options: ReadOptions) -> Taxonomy:
     """Build a tree from records with parents, as an edge list is read.
 
     Raises:
@@ -147,10 +147,10 @@ def read_categories(document: Any, source: str) -> Taxonomy:
     rows = [{("species" if key == "name" else key): value for key, value in record.items()} for record in records]
     fields = list(dict.fromkeys(key for row in rows for key in row))
     extra = [key for key in fields if key not in (*ranks, "species")]
-    return _from_rows(rows, source, TableOptions(format="levels", levels=[*ranks, "species"], columns=extra))
+    return _from_rows(rows, source, ReadOptions(format="levels", levels=[*ranks, "species"], columns=extra))
 
 
-def _from_rows(rows: Records, source: str, options: TableOptions) -> Taxonomy:
+def _from_rows(rows: Records, source: str, options: ReadOptions) -> Taxonomy:
     fields = dict.fromkeys(key for row in rows for key in row)
     columns = {key: [_text(row.get(key)) for row in rows] for key in fields}
     try:

@@ -1,81 +1,176 @@
-"""Which kind of table a table is, and the tree it holds."""
+"""Which form a table has, and the tree that it holds."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats import darwin_core
-from cladewise.taxonomy.formats.edge_columns import find_edge_columns
-from cladewise.taxonomy.formats.edges import taxonomy_from_edges
-from cladewise.taxonomy.formats.levels import taxonomy_from_levels
-from cladewise.taxonomy.formats.options import TableFormat, TableOptions
-from cladewise.taxonomy.formats.table import SEPARATORS, Table, read_table, read_table_by_line
-from cladewise.taxonomy.problems import some
+from cladewise.taxonomy.formats import darwin_core, nodes
+from cladewise.taxonomy.formats.delimited import read_delimited
+from cladewise.taxonomy.formats.edge_columns import ADVICE, EdgeColumns, find_edge_columns
+from cladewise.taxonomy.formats.edges import interpret_edges
+from cladewise.taxonomy.formats.evidence import Form, only_form
+from cladewise.taxonomy.formats.foreign import refuse_foreign
+from cladewise.taxonomy.formats.header import repeated_header, require_header
+from cladewise.taxonomy.formats.interpretation import Interpretation
+from cladewise.taxonomy.formats.level_evidence import doubt_levels
+from cladewise.taxonomy.formats.levels import interpret_levels
+from cladewise.taxonomy.formats.options import PLAIN, TABLE_FORMATS, ReadOptions, TableFormat
+from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
+from cladewise.taxonomy.problems import Problem, some, warn_of
+from cladewise.taxonomy.spelling import names_of_tree, sight_problems
 from cladewise.taxonomy.tree import Taxonomy
 
 
-def read_tabular(path: Path, options: TableOptions) -> Taxonomy:
-    """Read a tree from a CSV, TSV or Parquet file.
-
-    A file that turns out wrong is read once more, slowly, so that the error can name the line.
+def load_table(path: Path, options: ReadOptions) -> Table:
+    """Read a table from a file: Parquet by its first bytes, else text.
 
     Raises:
-        InputError: The file is not a table that holds a tree.
+        InputError: The file is no table at all.
     """
-    try:
-        return taxonomy_from_table(read_table(path), options)
-    except InputError:
-        if path.suffix.lower() not in SEPARATORS:
-            raise
-        table = read_table_by_line(path)
-        table.fail(table.problems)
-        return taxonomy_from_table(table, options)
+    if not path.is_file():
+        raise InputError("a file", "a folder" if path.is_dir() else "nothing of that name", at=str(path))
+    return read_parquet(path) if is_parquet(path) else read_delimited(path, options)
 
 
-def taxonomy_from_table(table: Table, options: TableOptions) -> Taxonomy:
-    """Build a tree from rows of any kind.
+def interpret(table: Table, options: ReadOptions) -> Interpretation:
+    """Take a table for a tree, in the form that the options name or that only it has evidence for.
 
     Raises:
-        InputError: The rows are not a tree.
+        InputError: No form, or more than one, fits; or the table lacks what its form needs.
     """
-    match kind_of(table, options):
+    if options.format is None:
+        refuse_foreign(table)
+    if table.frame.height == 0:
+        raise InputError("at least one row", "none", at=table.source)
+    again = repeated_header(table)
+    if again:
+        return Interpretation(again, None, lambda: _no_tree(table))
+    match form_of(table, options):
         case "levels":
-            return taxonomy_from_levels(table, levels=options.levels, columns=options.columns)
-        case "darwin-core" if not darwin_core.has_parents(table):
-            return darwin_core.taxonomy_from_ranks(table)
+            return interpret_levels(table, options)
+        case "darwin-core":
+            return _interpret_darwin_core(table, options)
         case _:
-            columns = find_edge_columns(table, child=options.child, parent=options.parent)
+            columns = find_edge_columns(table, options)
             if columns is None:
-                raise no_edges(table)
-            return taxonomy_from_edges(table, columns, parents=options.parents, roots=options.roots)
+                shown = some(table.columns, 20)
+                raise InputError("a column of nodes and one of their parents", shown, at=table.source, advice=ADVICE)
+            return interpret_edges(table, columns, options)
 
 
-def kind_of(table: Table, options: TableOptions) -> TableFormat:
-    """The kind of table that is asked for, or that the header and the options that only one kind has speak for.
+def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
+    """The form that is asked for, that options of only one form speak for, or that has evidence.
+
+    Raises:
+        InputError: No form, or more than one, has evidence; or the table is known to be something else than a tree.
 
     Example:
         >>> import polars as pl
         >>> from cladewise.taxonomy.formats.table import from_frame
-        >>> kind_of(from_frame(pl.DataFrame({"child": ["a"], "parent": [""]})), TableOptions())
+        >>> form_of(from_frame(pl.DataFrame({"child": ["a", "b"], "parent": ["", "a"]})))
         'edges'
     """
-    if options.format is not None:
-        return options.format
-    if options.levels is not None:
+    for form in TABLE_FORMATS:
+        if form == options.format:
+            return form
+    if options.levels or options.fill_down:
         return "levels"
-    if options.child is not None or options.parent is not None:
+    if options.id or options.parent or options.name:
         return "edges"
-    if darwin_core.is_darwin_core(table):
-        return "darwin-core"
-    return "levels" if find_edge_columns(table) is None else "edges"
+    kept = [table.column(name) for name in options.columns]
+    rest = [name for name in table.columns if name not in kept]
+    if not _other_than_levels(table):
+        require_header(table, rest)
+    doubt = doubt_levels(table, rest)
+    forms = [
+        Form[Table]("nodes", "nodes (columns id, parent, name, level)", _node_table),
+        Form[Table]("edges", "edges (a column of nodes and one of their parents)", _edge_list),
+        Form[Table]("darwin-core", "darwin-core (its terms for ranks or parents)", _darwin_core),
+        Form[Table](
+            "levels",
+            "levels (one column per level, coarse to fine)",
+            lambda seen: None if doubt or _other_than_levels(seen) else "columns that nest",
+        ),
+    ]
+    saw = f"a table with the columns {some(table.columns, 20)}" + (f" ({doubt.text})" if doubt else "")
+    advice = doubt.advice if doubt and doubt.advice else f'Pass format="levels" if these are levels. {ADVICE}'
+    if table.header_line and not (doubt and doubt.advice):
+        advice += ' Pass header="none" if there is no header.'
+    found = only_form(table, forms, saw=saw, source=table.source, advice=advice)
+    return cast("TableFormat", found.name)
 
 
-def no_edges(table: Table) -> InputError:
-    """The error of a table that was to be an edge list and has no columns of one."""
-    return InputError(
-        "a column of nodes and one of their parents",
-        some(table.columns, 20),
-        at=table.source,
-        advice='Name them with child="..." and parent="...".',
-    )
+def build(table: Table, interpretation: Interpretation) -> Taxonomy:
+    """The tree of a table.
+
+    Raises:
+        InputError: A problem of the table or of its rows is an error.
+    """
+    table.fail([*table.problems, *interpretation.problems])
+    return interpretation.build()
+
+
+def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
+    """The tree of a table, with a warning for each kind of oddity that is found on the way.
+
+    Raises:
+        InputError: The rows are not a tree, or their form does not show.
+    """
+    table.fail(table.problems)
+    interpretation = interpret(table, options)
+    tree = build(table, interpretation)
+    nodes = interpretation.nodes or names_of_tree(tree)
+    odd: list[Problem] = [*table.problems, *interpretation.problems, *sight_problems(nodes)]
+    warn_of(odd, table.source, checkable=table.path is not None)
+    return tree
+
+
+def _node_table(table: Table) -> str | None:
+    return "its columns" if set(nodes.COLUMNS) <= set(table.columns) else None
+
+
+def _darwin_core(table: Table) -> str | None:
+    evidence = getattr(darwin_core, "evidence", None)
+    if evidence is not None:
+        return None if _node_table(table) else evidence(table)
+    return "its terms" if darwin_core.is_darwin_core(table) and not _node_table(table) else None
+
+
+def _edge_list(table: Table) -> str | None:
+    """Parents, and rows that say no more of a node than who its parent is."""
+    if _node_table(table) or _darwin_core(table):
+        return None
+    columns = find_edge_columns(table, PLAIN)
+    if columns is None or _says_more(table, columns):
+        return None
+    return f"parents of {columns.key!r} in {columns.parent!r}"
+
+
+def _says_more(table: Table, columns: EdgeColumns) -> bool:
+    """Whether rows go on below their node and its parent, whose values never meet: levels with a column of parents."""
+    edges = table.frame.select(dict.fromkeys((columns.key, columns.parent)).keys())
+    if not edges.is_duplicated().any() or edges.n_unique() == table.frame.n_unique():
+        return False
+    return not table.frame[columns.parent].is_in(table.frame[columns.key].implode()).any()
+
+
+def _other_than_levels(table: Table) -> bool:
+    return any(evidence(table) is not None for evidence in (_node_table, _darwin_core, _edge_list))
+
+
+def _interpret_darwin_core(table: Table, options: ReadOptions) -> Interpretation:
+    read = getattr(darwin_core, "taxonomy_from_darwin_core", None)
+    if read is not None:
+        return Interpretation([], None, lambda: read(table, options))
+    if not darwin_core.has_parents(table):
+        return Interpretation([], None, lambda: darwin_core.taxonomy_from_ranks(table))
+    columns = find_edge_columns(table, options)
+    if columns is None:
+        raise InputError("Darwin Core's parents or ranks", some(table.columns, 20), at=table.source)
+    return interpret_edges(table, columns, options)
+
+
+def _no_tree(table: Table) -> Taxonomy:
+    raise InputError("a tree", "a table that is none", at=table.source)
