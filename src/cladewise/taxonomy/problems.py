@@ -15,6 +15,7 @@ RULES: dict[str, str] = {
     "encoding": "UTF-8 text",
     "header": "a table",
     "header-again": "one header",
+    "header-guess": "a header that can be told from labels",
     "column-name": "a header that names every column once",
     "quote": "quotes that open and close one cell each",
     "row-length": "no more cells in a row than the header has",
@@ -47,6 +48,7 @@ ADVICE: dict[str, str] = {
     "roots": 'Pass roots="join" to put them under a synthetic root.',
     "merged-cells": "Pass fill_down=True if they are merged cells.",
     "header-again": "Remove the line.",
+    "header-guess": 'Pass header="none" if there is no header, or header="first" if it is one.',
     "column-name": 'Pass header="none" if there is no header.',
 }
 """What to do about it, where there is one thing to do."""

@@ -15,6 +15,7 @@ from cladewise.taxonomy.problems import Problem, some
 ENOUGH_ROWS = 4
 MOST_SINGLE = 0.05
 
+HEADER_ADVICE = 'Pass header="none" if there is no header, or header="first" if it is one.'
 NUMBER = r"^[+-]?\d+([.,]\d+)?$"
 
 
@@ -27,23 +28,24 @@ def repeated_header(table: Table) -> list[Problem]:
     return [Problem(table.line(row), "header-again", "the header once more") for row in rows]
 
 
-def require_header(table: Table, levels: Sequence[str]) -> None:
-    """Refuse a first row that could be labels like the others.
+def header_problems(table: Table, levels: Sequence[str]) -> list[Problem]:
+    """Doubt whether the first row names the columns.
 
-    A first row of words that headers use, or of single letters, is a header, and so is one whose first cell stands out
-    from a column that repeats nearly all its values.
+    A first row of words that headers use, or of single letters, is a header. One of other words is taken for it with a
+    warning where some are known, or where its first cell stands out from a column that repeats nearly all its values.
 
     Raises:
-        InputError: The words are none of headers, and nothing else shows that the first row is one.
+        InputError: The first row could be labels like the others.
     """
     levels = levels[1:] if levels[:1] == [ROOT_COLUMN] else levels
     known = [names_levels(name) or (len(name) == 1 and name.isalpha()) for name in levels]
     if not table.header_line or numbering(levels) or all(known):
-        return
+        return []
     again = [name for name in levels if (table.frame[name].str.strip_chars() == name).any()]
     foreign = [name for name in levels if pl.Series([name]).str.contains(f"{NUMBER}|{IMAGE_FILE}").any()]
     if not again and not foreign and (any(known) or _stands_out(table, levels[0])):
-        return
+        text = f"the first row, {some(levels)}, taken for the header"
+        return [] if sum(known) * 2 >= len(known) else [Problem(table.header_line, "header-guess", text, "warning")]
     reason = "none is a word that headers use"
     if again:
         reason = f"{again[0]!r} is also a label below it"
@@ -53,7 +55,7 @@ def require_header(table: Table, levels: Sequence[str]) -> None:
         "a header that names the columns",
         f"a first row {some(levels)} that could be labels: {reason}",
         at=f"{table.source}:{table.header_line}",
-        advice='Pass header="none" if there is no header, or header="first" if it is one.',
+        advice=HEADER_ADVICE,
     )
 
 

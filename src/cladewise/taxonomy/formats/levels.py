@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.header import require_header
+from cladewise.taxonomy.formats.header import header_problems
 from cladewise.taxonomy.formats.interpretation import Interpretation
 from cladewise.taxonomy.formats.level_evidence import ROOT_COLUMN
 from cladewise.taxonomy.formats.options import ReadOptions
@@ -46,9 +46,7 @@ def interpret_levels(table: Table, options: ReadOptions) -> Interpretation:
         InputError: A column is missing, or the first row could be labels.
     """
     chosen = level_columns(table, options.levels, options.columns)
-    if not options.levels:
-        require_header(table, chosen)
-    problems: list[Problem] = []
+    problems = [] if options.levels else header_problems(table, chosen)
     if options.fill_down:
         table = filled_down(table, chosen)
     else:

@@ -12,7 +12,7 @@ from cladewise.taxonomy.formats.edge_columns import ADVICE, EdgeColumns, find_ed
 from cladewise.taxonomy.formats.edges import interpret_edges
 from cladewise.taxonomy.formats.evidence import Form, only_form
 from cladewise.taxonomy.formats.foreign import refuse_foreign
-from cladewise.taxonomy.formats.header import repeated_header, require_header
+from cladewise.taxonomy.formats.header import header_problems, repeated_header
 from cladewise.taxonomy.formats.interpretation import Interpretation
 from cladewise.taxonomy.formats.level_evidence import doubt_levels
 from cladewise.taxonomy.formats.levels import interpret_levels
@@ -82,7 +82,7 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
     kept = [table.column(name) for name in options.columns]
     rest = [name for name in table.columns if name not in kept]
     if not _other_than_levels(table):
-        require_header(table, rest)
+        header_problems(table, rest)  # whose error comes first: without a header no column can be judged
     doubt = doubt_levels(table, rest)
     forms = [
         Form[Table]("nodes", "nodes (columns id, parent, name, level)", _node_table),
