@@ -31,6 +31,7 @@ RULES: dict[str, str] = {
     "cycle": "every node to lead up to the root",
     "levels": "every node at a finer level than its parent",
     "near-duplicate": "names that differ by more than case or white space",
+    "ambiguous": "names and numbers with one meaning",
     "white-space": "names without stray white space",
     "zero-width": "names without characters that cannot be seen",
     "spelling": "one spelling for each label",

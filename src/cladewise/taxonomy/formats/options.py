@@ -16,6 +16,8 @@ Format = Literal["levels", "edges", "nodes", "darwin-core", "json", "yaml", "new
 Header = Literal["first", "none"]
 Parents = Literal["error", "first", "last"]
 Roots = Literal["error", "join"]
+Support = Literal["names", "drop"]
+Underscores = Literal["keep", "blanks"]
 
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -35,6 +37,8 @@ HELP = {
     "parents": "nodes with several parents: error, or keep the first or the last",
     "roots": "several roots: error, or join them under a synthetic root",
     "ids": "WordNet: the synsets to keep, or a file of them",
+    "support": "Newick: numbers at internal nodes are names, or support values to drop",
+    "underscores": "Newick: keep underscores in names without quotes, or read them as blanks",
     "fill_down": "level tables: fill blank cells from the row above, for merged cells",
 }
 """Meaning of each option, for the command line."""
@@ -66,12 +70,16 @@ class ReadOptions:
     roots: Roots = "error"
     ids: str | PathLike[str] | Sequence[str] | None = None
     fill_down: bool = False
+    support: Support | None = None
+    underscores: Underscores | None = None
 
     def __post_init__(self) -> None:
         one_of("format", self.format, (None, *FORMATS))
         one_of("header", self.header, (None, *get_args(Header)))
         one_of("parents", self.parents, get_args(Parents))
         one_of("roots", self.roots, get_args(Roots))
+        one_of("support", self.support, (None, *get_args(Support)))
+        one_of("underscores", self.underscores, (None, *get_args(Underscores)))
         if self.separator is not None:
             separator = SEPARATOR_WORDS.get(self.separator, self.separator)
             if len(separator) != 1 or separator in '"\r\n':
@@ -132,3 +140,7 @@ def one_of(option: str, value: object, known: Sequence[object]) -> None:
     """
     if value not in known:
         raise InputError(f"{option} to be one of {', '.join(str(word) for word in known if word)}", repr(value))
+
+
+PLAIN = ReadOptions()
+"""No option given."""

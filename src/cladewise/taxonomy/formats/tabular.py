@@ -17,12 +17,11 @@ from cladewise.taxonomy.formats.header import header_problems, repeated_header
 from cladewise.taxonomy.formats.interpretation import Interpretation
 from cladewise.taxonomy.formats.level_evidence import doubt_levels
 from cladewise.taxonomy.formats.levels import interpret_levels
-from cladewise.taxonomy.formats.options import TABLE_FORMATS, ReadOptions, TableFormat
+from cladewise.taxonomy.formats.options import PLAIN, TABLE_FORMATS, ReadOptions, TableFormat
 from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
-from cladewise.taxonomy.problems import some
+from cladewise.taxonomy.problems import Problem, some, warn_of
+from cladewise.taxonomy.spelling import names_of_tree, sight_problems
 from cladewise.taxonomy.tree import Taxonomy
-
-PLAIN = ReadOptions()
 
 
 def load_table(path: Path, options: ReadOptions) -> Table:
@@ -113,6 +112,22 @@ def build(table: Table, interpretation: Interpretation) -> Taxonomy:
     """
     table.fail([*table.problems, *interpretation.problems])
     return interpretation.build()
+
+
+def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
+    """The tree of a table, with a warning for each kind of oddity that is found on the way.
+
+    Raises:
+        InputError: The rows are not a tree, or their form does not show.
+    """
+    table.fail(table.problems)
+    interpretation = interpret(table, options)
+    tree = build(table, interpretation)
+    odd: list[Problem] = [*table.problems, *interpretation.problems]
+    if not interpretation.ours:
+        odd += sight_problems(interpretation.nodes or names_of_tree(tree))
+    warn_of(odd, table.source, checkable=table.path is not None)
+    return tree
 
 
 def _node_table(table: Table) -> str | None:
