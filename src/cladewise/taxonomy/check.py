@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.darwin_core import RANK_BY_TERM, has_parents
+from cladewise.taxonomy.formats import darwin_core
 from cladewise.taxonomy.formats.edge_columns import find_edge_columns
 from cladewise.taxonomy.formats.edges import edge_problems
 from cladewise.taxonomy.formats.levels import level_problems
@@ -79,9 +79,8 @@ def _check_rows(table: Table, options: TableOptions) -> list[Problem]:
     kind = kind_of(table, options)
     if kind == "levels":
         return level_problems(table, options.levels, options.columns)
-    if kind == "darwin-core" and not has_parents(table):
-        ranks = [term for term in RANK_BY_TERM if term in table.columns]
-        return level_problems(table, ranks, repeats=False)  # epithets repeat by their nature
+    if kind == "darwin-core":
+        return darwin_core.problems(table, options)
     columns = find_edge_columns(table, child=options.child, parent=options.parent)
     if columns is None:
         raise no_edges(table)

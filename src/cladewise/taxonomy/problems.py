@@ -25,6 +25,11 @@ RULES: dict[str, str] = {
     "near-duplicate": "names that differ by more than case or white space",
     "white-space": "names without stray white space",
     "repeated-name": "one place for each name of a level",
+    "synonym": "every name to be accepted, or a synonym of one that is",
+    "left-out": "names that are accepted or synonyms",
+    "unplaced": "a place for every taxon",
+    "unlisted": "a row for every taxon above others",
+    "rank": "ranks that order the taxa from coarse to fine",
 }
 """The rule that each kind of problem breaks."""
 
@@ -33,6 +38,7 @@ ADVICE: dict[str, str] = {
     "several-parents": 'Pass parents="first" (or "last") to keep one of them.',
     "orphan": "Add a row for the parent, with an empty parent if it is the root.",
     "roots": 'Pass roots="join" to put them under a synthetic root.',
+    "unplaced": 'Fill in where they belong, or pass roots="join" to put them at the top.',
 }
 """What to do about it, where there is one thing to do."""
 

@@ -42,8 +42,8 @@ def taxonomy_from_table(table: Table, options: TableOptions) -> Taxonomy:
     match kind_of(table, options):
         case "levels":
             return taxonomy_from_levels(table, levels=options.levels, columns=options.columns)
-        case "darwin-core" if not darwin_core.has_parents(table):
-            return darwin_core.taxonomy_from_ranks(table)
+        case "darwin-core":
+            return darwin_core.taxonomy_from_darwin_core(table, options)
         case _:
             columns = find_edge_columns(table, child=options.child, parent=options.parent)
             if columns is None:
@@ -66,7 +66,7 @@ def kind_of(table: Table, options: TableOptions) -> TableFormat:
         return "levels"
     if options.child is not None or options.parent is not None:
         return "edges"
-    if darwin_core.is_darwin_core(table):
+    if darwin_core.evidence(table) is not None:
         return "darwin-core"
     return "levels" if find_edge_columns(table) is None else "edges"
 
