@@ -1,6 +1,7 @@
 """Tables of taxa, one per row: Darwin Core, ColDP, and tables with a column for each rank.
 
-A row stands below its parent where the table has identifiers of parents, else below the taxa that its rank columns name.
+A row stands below its parent where the table has identifiers of parents, else below the taxa that its rank columns
+name.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def taxonomy_from_darwin_core(table: Table, options: TableOptions) -> Taxonomy:
     """
     resolved = resolve(table, options)
     table.fail(resolved.problems)
-    assert resolved.placed is not None  # noqa: S101  (no error, so there are places)
+    assert resolved.placed is not None  # there are places where there is no error
     tree = _tree(resolved.taxa, resolved.terms, resolved.placed)
     for problem in resolved.problems:
         at = f"{table.source}:{problem.line}" if table.lines is not None else table.source
@@ -79,15 +80,15 @@ def problems(table: Table, options: TableOptions) -> list[Problem]:
     resolved = resolve(table, options)
     if resolved.placed is None:
         return resolved.problems
-    return resolved.problems + _namesakes(resolved.taxa, resolved.placed)
+    return resolved.problems + _odd_names(resolved.taxa, resolved.placed)
 
 
 def darwin_core_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
     """One row per node with the identifier of its parent, and one per synonym with that of its accepted taxon.
 
     ``taxonID`` is the column of that name, else ``id``, else the node index. Other columns of the nodes follow. Levels
-    that no node has are left out, and so is a synthetic root: a table whose top nodes differ in level is read again with
-    ``roots="join"``.
+    that no node has are left out, and so is a synthetic root: a table whose top nodes differ in level is read again
+    with ``roots="join"``.
 
     Raises:
         InputError: A level is not called as a rank, or levels are not in the order of ranks.
@@ -99,7 +100,8 @@ def darwin_core_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
     top = 1 if taxonomy.synthetic_root else 0
     columns = {name: pl.Series(texts.tolist(), dtype=pl.String) for name, texts in taxonomy.columns.items()}
     index = pl.Series([str(node) for node in range(taxonomy.num_nodes)], dtype=pl.String)
-    key = next((columns[name] for name in ("taxonID", "id") if name in columns and _identifies(columns[name][top:])), index)
+    keys = [columns[name] for name in ("taxonID", "id") if name in columns and _identifies(columns[name][top:])]
+    key = (keys or [index])[0]
     has_parent = pl.Series(taxonomy.parents >= top)
     blank = pl.Series([""]).new_from_index(0, taxonomy.num_nodes)
     names = pl.Series(taxonomy.names.tolist(), dtype=pl.String)
@@ -116,13 +118,16 @@ def darwin_core_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
             **{name: texts for name, texts in columns.items() if name != "taxonID" and texts is not key},
         }
     )
-    aliases = accepted.select("taxonID", "taxonRank").with_columns(scientificName=synonyms.str.split(SEPARATOR))
-    aliases = aliases.explode("scientificName").filter(pl.col("scientificName").fill_null("") != "")
-    if not aliases.height:
+    filled = (synonyms != "").arg_true().to_list()
+    others = [[name for name in synonyms[node].split(SEPARATOR) if name] for node in filled]
+    if not any(others):
         return accepted[top:]
+    of = accepted.select("taxonID", "taxonRank")[np.repeat(filled, [len(names) for names in others])]
     number = pl.int_range(pl.len()).over("taxonID") + 1
-    aliases = aliases.with_columns(
-        acceptedNameUsageID=pl.col("taxonID"), taxonID=pl.format("{} synonym {}", "taxonID", number)
+    aliases = of.with_columns(
+        taxonID=pl.format("{} synonym {}", "taxonID", number),
+        scientificName=pl.Series([name for names in others for name in names], dtype=pl.String),
+        acceptedNameUsageID="taxonID",
     )
     told = [
         accepted[top:].with_columns(acceptedNameUsageID=pl.lit(""), taxonomicStatus=pl.lit("accepted")),
@@ -148,7 +153,6 @@ def _tree(taxa: Taxa, terms: Terms, placed: Placed) -> Taxonomy:
     columns = {name: texts(series) for name, series in _further(taxa, terms, levels=placed.level is not None).items()}
     if "id" in columns:
         _name_by_path(columns["id"], names, placed)
-        columns = _without_index(columns, placed)
     root = int(np.argmin(placed.parent))
     return Taxonomy.from_parents(
         placed.parent,
@@ -172,7 +176,7 @@ def _further(taxa: Taxa, terms: Terms, *, levels: bool) -> dict[str, pl.Series]:
         kept |= {name: texts for name, texts in others.items() if plain(name) != "id"}
     for name in terms.further:
         if name in terms.names:
-            if plain(name) == "scientificname" and (frame[name] != taxa.name).any():
+            if plain(name) == "scientificname" and ((frame[name] != taxa.name) & (frame[name] != "")).any():
                 kept["scientificName"] = frame[name]
         elif plain(name) == "synonyms":
             kept["synonyms"] = frame[name]
@@ -206,24 +210,25 @@ def _name_by_path(ids: StrArray, names: StrArray, placed: Placed) -> None:
                 ids[below] = path_by_node[below]
 
 
-def _without_index(columns: dict[str, StrArray], placed: Placed) -> dict[str, StrArray]:
-    """The columns without identifiers that say no more than the number of the node."""
-    numbers = np.arange(placed.parent.size).astype(np.dtypes.StringDType())
-    ids = columns["id"]
-    same = (ids == numbers) | ((placed.parent < 0) & (ids == ""))
-    return {name: texts for name, texts in columns.items() if name != "id"} if same.all() else columns
-
-
-def _namesakes(taxa: Taxa, placed: Placed) -> list[Problem]:
-    """Warnings: taxa of one name under one parent."""
+def _odd_names(taxa: Taxa, placed: Placed) -> list[Problem]:
+    """Warnings: taxa that share a parent and a name, or nearly; and stray white space."""
     own = np.flatnonzero(placed.row >= 0)
     row = placed.row[own]
     frame = pl.DataFrame({"parent": placed.parent[own], "name": taxa.name.gather(row), "row": row})
-    again = frame.filter((pl.col("name") != "") & pl.struct("parent", "name").is_duplicated())
-    first = pl.col("row").first().over("parent", "name")
-    pairs = again.with_columns(first=first).filter(pl.col("row") != first).select("name", "row", "first")
+    frame = frame.filter(pl.col("name") != "")
+    seen = pl.col("name").str.normalize("NFC").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    alike = frame.with_columns(seen=seen).filter(pl.struct("parent", "seen").is_duplicated())
+    first = pl.col("row", "name").first().over("parent", "seen").name.prefix("first_")
+    pairs = alike.with_columns(first).filter(pl.col("row") != pl.col("first_row"))
     line = taxa.table.line
-    return [
-        Problem(line(row), "duplicate", f"another taxon {name!r} beside that of line {line(first)}", "warning")
-        for name, row, first in pairs.iter_rows()
+    found: list[Problem] = []
+    for name, row, first_row, first_name in pairs.select("name", "row", "first_row", "first_name").iter_rows():
+        kind = "duplicate" if name == first_name else "near-duplicate"
+        text = f"{name!r} beside {'another' if name == first_name else repr(first_name)} (line {line(first_row)})"
+        found.append(Problem(line(row), kind, text, "warning"))
+    untidy = frame.filter(pl.col("name").str.contains(r"^\s|\s$|\s\s|[\t\r\n]"))
+    found += [
+        Problem(line(row), "white-space", f"stray white space in {name!r}", "warning")
+        for name, row in untidy.select("name", "row").iter_rows()
     ]
+    return found

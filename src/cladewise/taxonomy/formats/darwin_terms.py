@@ -13,7 +13,7 @@ from cladewise.taxonomy.formats.ranks import MAIN_RANKS, POSITION, coarse_to_fin
 from cladewise.taxonomy.formats.table import Table
 from cladewise.taxonomy.problems import some
 
-KEYS = ("taxonid", "taxonkey", "aphiaid", "id")
+KEYS = ("taxonid", "taxonkey", "aphiaid", "taxid", "id")
 PARENTS = ("parentnameusageid", "parentid", "parenttaxonid", "parenttaxonkey", "parentkey")
 ACCEPTED = ("acceptednameusageid", "acceptedtaxonid", "acceptedtaxonkey", "validaphiaid", "aphiaidaccepted")
 NAMES = ("canonicalname", "scientificname")

@@ -22,17 +22,17 @@ EDGES = EdgeColumns(key="key", parent="parent", name="name", level=None, extra=(
 def placed_by_parents(taxa: Taxa, options: TableOptions) -> tuple[Placed | None, list[Problem]]:
     """Place every taxon below its parent.
 
-    One taxon without a parent is the root. Several stand side by side if they have one rank, or are kingdoms or coarser;
-    else ``roots="join"`` is needed. One parent that has no row is a root without a name.
+    One taxon without a parent is the root. Several stand side by side if they have one rank, or are kingdoms or
+    coarser; else ``roots="join"`` is needed. One parent that has no row is a root without a name.
     """
     frame = pl.DataFrame({"key": taxa.key, "parent": taxa.parent, "name": taxa.name})
     edges, problems = resolve_edges(
         dataclasses.replace(taxa.table, frame=frame), EDGES, parents=options.parents, roots="join"
     )
     top = np.flatnonzero(edges.parent < 0)
-    if top.size > 1 and options.roots != "join":
+    if top.size > 1 and options.roots != "join" and not _wrong(problems):
         problems += _apart(taxa, edges, top)
-    if any(problem.severity == "error" for problem in problems):
+    if _wrong(problems):
         return None, problems
     row, parent = edges.row, edges.parent
     if top.size > 1:
@@ -44,6 +44,10 @@ def placed_by_parents(taxa: Taxa, options: TableOptions) -> tuple[Placed | None,
     level, names, more = _levels(taxa, row, parent)
     mentioned = np.array([""] * int((row < 0).sum()), dtype=np.dtypes.StringDType())
     return Placed(row, parent, mentioned, level, names), problems + more
+
+
+def _wrong(problems: list[Problem]) -> bool:
+    return any(problem.severity == "error" for problem in problems)
 
 
 def _apart(taxa: Taxa, edges: Edges, top: Rows) -> list[Problem]:
@@ -75,7 +79,7 @@ def _levels(taxa: Taxa, row: Rows, parent: Rows) -> tuple[Rows | None, list[str]
     order = nested_order(nested, seen)
     if order is None:
         wrong = next((pair for pair in nested if pair[0] == pair[1]), nested[0])
-        inner = pairs.with_row_index("node").filter(inside & (pairs["inner"] == wrong[0]) & (pairs["outer"] == wrong[1]))
+        inner = pairs.with_row_index("node").filter(inside, inner=wrong[0], outer=wrong[1])
         text = f"{{count}} of the rank {wrong[0]!r} under {wrong[1]!r}, so that levels are depths: {{names}}"
         return None, None, [taxa.told(row[inner["node"].to_numpy()], "rank", text)]
     numbers = {name: number for number, name in enumerate(order, start=1)}

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.darwin_terms import Terms
+from cladewise.taxonomy.formats.darwin_terms import Terms, plain
 from cladewise.taxonomy.formats.levels import LevelNodes, nodes_of_levels, strings
 from cladewise.taxonomy.formats.ranks import HYBRIDS, POSITION, RANKS, TOP_RANK, UNRANKED, coarse_to_fine
 from cladewise.taxonomy.formats.synonyms import Mask, Rows, Taxa
@@ -20,7 +19,11 @@ from cladewise.taxonomy.tree import StrArray
 LISTED = 0.9
 """Share of the taxa above others that have a row, from which on a table lists all taxa of a rank."""
 
+FEW = 8
+"""Number of rows from which on names that recur are no accident."""
+
 BINOMIAL = r"^\S+ (?:\([^)]*\) )?[a-z][^\s.]*(?:\s+[\p{Lu}(&].*)?$"
+AUTHORS = r"^ [(\[]?\p{Lu}"
 TRINOMIAL = r"^\S+ (?:\([^)]*\) )?[a-z]\S+ (?:(?:subsp|ssp|var|f)\. ?)?[a-z]\S+"
 
 
@@ -61,11 +64,16 @@ def placed_by_ranks(taxa: Taxa, terms: Terms, *, join: bool = False) -> tuple[Ta
     ranks = {rank: column for rank, column in terms.ranks.items() if (frame[column].str.strip_chars() != "").any()}
     if not ranks:
         raise InputError("columns named as ranks", some(taxa.table.columns, 20), at=taxa.table.source)
-    taxa, problems = _one_row_each(taxa)
-    own = _own_ranks(taxa, ranks, terms)
-    paths, at = _paths(taxa, own, ranks, terms)
+    taxa, problems = _one_row_each(taxa, ranks)
+    own = _own_ranks(taxa, ranks)
+    taxa = dataclasses.replace(taxa, name=_without_authors(taxa, own, ranks, terms))
+    paths, at, more = _paths(taxa, own, ranks, terms)
+    problems += more
+    taxa = dataclasses.replace(taxa, name=_named(taxa, paths, at, terms))
     paths, out, more = _completed(taxa, paths, list(ranks), terms, join)
     problems += more
+    nameless = np.flatnonzero((taxa.name.str.strip_chars() == "").to_numpy() & ~out)
+    problems += [Problem(taxa.table.line(row), "blank", "a row without a name") for row in nameless.tolist()]
     if out.all():
         raise InputError(f"a {next(iter(ranks))} for some taxon", "none", at=taxa.table.source)
     kept = np.flatnonzero(~out)
@@ -73,26 +81,38 @@ def placed_by_ranks(taxa: Taxa, terms: Terms, *, join: bool = False) -> tuple[Ta
     return taxa, placed, problems + more + _told_of_ranks(taxa, own, at, kept)
 
 
-def _one_row_each(taxa: Taxa) -> tuple[Taxa, list[Problem]]:
-    """Drop rows that repeat an identifier with the same name; those with another name are an error."""
-    if taxa.key is None:
-        return taxa, []
-    blank = taxa.key.str.strip_chars() == ""
-    again = ~(taxa.key.is_first_distinct() | blank)
+def _one_row_each(taxa: Taxa, ranks: Mapping[str, str]) -> tuple[Taxa, list[Problem]]:
+    """Drop rows that repeat a taxon; an identifier of several taxa is an error.
+
+    A column ``id`` that differs where most names recur numbers rows, as of photographs, and not taxa.
+    """
+    key = taxa.key
+    problems: list[Problem] = []
+    if key is not None and plain(key.name) == "id" and 2 * taxa.name.n_unique() < key.len() >= FEW:
+        text = f"{{count}} in rows that the column {key.name!r} only numbers, since their names recur: {{names}}"
+        problems.append(taxa.told(np.arange(key.len()), "duplicate", text))
+        taxa, key = dataclasses.replace(taxa, key=None), None
+    if key is None:
+        same = taxa.table.frame.select(ranks.values()).with_columns(_name=taxa.name, _rank=taxa.rank)
+        again = ~same.to_struct("row").is_first_distinct()
+    else:
+        again = ~(key.is_first_distinct() | (key.str.strip_chars() == ""))
     if not again.any():
-        return taxa, []
-    frame = pl.DataFrame({"key": taxa.key, "name": taxa.name, "rank": taxa.rank})
-    differ = (frame.select(pl.struct("name", "rank").n_unique().over("key") > 1).to_series() & ~blank).to_numpy()
-    if differ.any():
-        row = int(np.flatnonzero(differ & again.to_numpy())[0])
-        names = frame.filter(pl.col("key") == taxa.key[row])["name"].unique(maintain_order=True).to_list()
-        text = f"identifier {taxa.key[row]!r} for several taxa: {some(names)}"
-        return taxa, [Problem(taxa.table.line(row), "duplicate", text)]
-    told = taxa.told(again.to_numpy(), "duplicate", "{count} in more than one row: {names}")
-    return taxa.only(~again.to_numpy()), [told]
+        return taxa, problems
+    if key is not None:
+        several = pl.DataFrame({"key": key, "name": taxa.name, "rank": taxa.rank}).with_row_index("row")
+        several = several.filter(pl.col("key").is_in(key.filter(again).implode())).unique(["key", "name", "rank"])
+        wrong = several.filter(pl.len().over("key") > 1).sort("row")
+        for row, identifier in wrong.filter(~pl.col("key").is_first_distinct()).select("row", "key").iter_rows():
+            names = some(wrong.filter(key=identifier)["name"].to_list())
+            text = f"identifier {identifier!r} for several taxa: {names}"
+            problems.append(Problem(taxa.table.line(row), "duplicate", text))
+    if not problems:
+        problems.append(taxa.told(again.to_numpy(), "duplicate", "{count} in more than one row: {names}"))
+    return taxa.only(~again.to_numpy()), problems
 
 
-def _own_ranks(taxa: Taxa, ranks: Mapping[str, str], terms: Terms) -> pl.Series:
+def _own_ranks(taxa: Taxa, ranks: Mapping[str, str]) -> pl.Series:
     """The rank of every row: as it says, else the finest that is filled, or the one that the form of its name shows."""
     silent = taxa.rank == ""
     if not silent.any():
@@ -120,13 +140,29 @@ def _own_ranks(taxa: Taxa, ranks: Mapping[str, str], terms: Terms) -> pl.Series:
     return taxa.rank.scatter(silent.arg_true(), found)
 
 
+def _without_authors(taxa: Taxa, own: pl.Series, ranks: Mapping[str, str], terms: Terms) -> pl.Series:
+    """The names, without the authors behind the whole name that the column of a taxon's own rank holds."""
+    name = taxa.name
+    for rank, column in ranks.items():
+        rows = (own == rank).arg_true()
+        if rank in terms.epithets or not rows.len():
+            continue
+        both = pl.DataFrame({"name": name.gather(rows), "cell": taxa.table.frame[column].gather(rows), "row": rows})
+        rest = pl.col("name").str.strip_prefix(pl.col("cell"))
+        longer = pl.col("name").str.starts_with(pl.col("cell") + " ") & rest.str.contains(AUTHORS)
+        found = both.filter((pl.col("cell") != "") & ~pl.col("cell").str.ends_with(".") & longer)
+        if found.height:
+            name = name.scatter(found["row"], found["cell"])
+    return name
+
+
 def _below_species(ranks: Mapping[str, str]) -> list[str]:
     return [rank for rank in ranks if POSITION[rank] > POSITION["species"]]
 
 
 def _paths(
     taxa: Taxa, own: pl.Series, ranks: Mapping[str, str], terms: Terms
-) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+) -> tuple[pl.DataFrame, Rows, list[Problem]]:
     """Cells that place each row, none finer than the row's own; and the position of its own column, or -1."""
     columns = list(ranks)
     used = own.unique().to_list()
@@ -137,6 +173,8 @@ def _paths(
     position = {rank: POSITION.get(rank, len(POSITION)) for rank in used}
     at = own.replace_strict(column_of, return_dtype=pl.Int64).to_numpy()
     depth = own.replace_strict(position, return_dtype=pl.Int64).to_numpy()
+    one_kind = (depth < POSITION["complex"]) & ~own.is_in(list(HYBRIDS)).to_numpy()
+    unused = np.zeros(depth.size, dtype=np.bool_)
     cells: dict[str, pl.Series] = {}
     for number, (rank, column) in enumerate(ranks.items()):
         texts = taxa.table.frame[column]
@@ -147,12 +185,28 @@ def _paths(
             above = np.zeros_like(here)  # an infraspecific epithet is always the taxon's own
         finer = ~blank & ~here & ~above
         if finer.any():
+            unused |= finer & one_kind
             texts = texts.scatter(np.flatnonzero(finer), "")
         unnamed = np.flatnonzero(here & blank)
         if unnamed.size:
             texts = texts.scatter(unnamed, _own_cells(taxa, unnamed, rank, ranks, terms))
         cells[rank] = texts
-    return pl.DataFrame(cells), at
+    text = "{count} with cells finer than the rank of the row, which are not used: {names}"
+    return pl.DataFrame(cells), at, [taxa.told(unused, "rank", text)] if unused.any() else []
+
+
+def _named(taxa: Taxa, paths: pl.DataFrame, at: Rows, terms: Terms) -> pl.Series:
+    """The names, and where a row has none, that of the cell of its own rank."""
+    name = taxa.name
+    blank = (name.str.strip_chars() == "").to_numpy()
+    for number, rank in enumerate(paths.columns):
+        rows = np.flatnonzero(blank & (at == number))
+        if rows.size:
+            cells = paths[rank].gather(rows)
+            if rank == "species" and rank in terms.epithets and terms.names and "genus" in paths.columns:
+                cells = (paths["genus"].gather(rows) + " " + cells).str.strip_chars()
+            name = name.scatter(rows, cells)
+    return name
 
 
 def _own_cells(taxa: Taxa, rows: Rows, rank: str, ranks: Mapping[str, str], terms: Terms) -> pl.Series:
@@ -178,38 +232,35 @@ def _completed(
     if not rows.size:
         return paths, lost, []
     problems: list[Problem] = []
-    short = paths[rows].with_row_index("lost")
-    found: list[pl.DataFrame] = []
+    short = paths[rows].with_columns(lost=pl.Series(rows))
+    donor = np.full(paths.height, -1)  # a row whose path begins as this one's ought to
+    begin = np.zeros(paths.height, dtype=np.int64)
     for number, rank in enumerate(ranks):
-        if rank in tops or rank in terms.epithets:
-            continue
         above = ranks[:number]
         begins = short.filter((pl.col(rank) != "") & pl.all_horizontal(pl.col(above) == ""))
-        known = (
-            paths.select(*above, rank)
-            .filter(pl.Series(~lost) & pl.col(rank).is_in(begins[rank].implode()))
-            .unique()
-            .filter(pl.len().over(rank) == 1)
-        )
-        found.append(begins.select("lost", rank).join(known, on=rank).select("lost", *above))
-    for places in found:
-        where = rows[places["lost"].to_numpy()]
-        for rank in places.columns[1:]:
-            paths = paths.with_columns(paths[rank].scatter(where, places[rank]))
-        lost[where] = False
+        if rank in tops or rank in terms.epithets or not begins.height:
+            continue
+        same = (paths[rank].is_in(begins[rank].implode()) & pl.Series(~lost)).arg_true()
+        known = paths.select(*above, rank)[same].with_columns(donor=same).unique([*above, rank])
+        found = begins.join(known.filter(pl.len().over(rank) == 1), on=rank)
+        donor[found["lost"].to_numpy()] = found["donor"].to_numpy()
+        begin[found["lost"].to_numpy()] = number
+    mended = np.flatnonzero(donor >= 0)
+    for number, rank in enumerate(ranks[: begin.max()]):
+        source = np.where(begin > number, donor, np.arange(paths.height))
+        paths = paths.with_columns(paths[rank].gather(source))
+    lost[mended] = False
     missing = " or ".join(tops)
-    mended = np.setdiff1d(rows, np.flatnonzero(lost))
     if mended.size:
         text = f"{{count}} without a {missing}, put where other rows have the same name: {{names}}"
         problems.append(taxa.told(mended, "unplaced", text))
-    rows = np.flatnonzero(lost)
-    if rows.size:
-        what = "put at the top" if join else "left out"
-        problems.append(taxa.told(rows, "unplaced", f"{{count}} without a {missing}, {what}: {{names}}"))
     if join:
         return paths, np.zeros_like(lost), problems
+    rows = np.flatnonzero(lost)
     if rows.size:
-        paths = paths.with_columns(paths[rank].scatter(rows, "") for rank in ranks)
+        problems.append(taxa.told(rows, "unplaced", f"{{count}} without a {missing}, left out: {{names}}"))
+    filled = [rank for rank in ranks if rows.size and (paths[rank].gather(rows) != "").any()]
+    paths = paths.with_columns(pl.when(pl.Series(lost)).then(pl.lit("")).otherwise(pl.col(filled)).name.keep())
     return paths, lost, problems
 
 
@@ -220,7 +271,9 @@ def _nodes(
     prefixes = nodes_of_levels(paths, paths.columns)
     size = prefixes.parents.size
     reached = prefixes.node_of_row[kept]
-    named = prefixes.level[reached] == at[kept] + 1  # the path ends in the row's own taxon, rather than above it
+    named = (at[kept] >= 0) & (
+        prefixes.level[reached] == at[kept] + 1
+    )  # the path ends in the row's own taxon, rather than above it
     row = np.full(size, -1)
     _assign(row, kept[named], reached[named], taxa, prefixes, paths.columns, terms)
     taken = np.zeros(paths.height, dtype=np.bool_)
@@ -235,7 +288,7 @@ def _nodes(
     problems: list[Problem] = []
     below = np.concatenate([row[(row >= 0) & slips[prefixes.parents]], extra[slips[under]]])
     if below.size:
-        text = "{count} below taxa that have no row, as nearly all others have, put under the next coarser: {names}"
+        text = "{count} below a taxon that has no row, though nearly all such have, put under the next coarser: {names}"
         problems.append(taxa.told(np.sort(below), "unlisted", text))
     rows = np.append(row, extra)
     parent = np.append(above, np.where(slips[under], above[under], under))
@@ -280,11 +333,13 @@ def _slips(prefixes: LevelNodes, row: Rows, under: Rows) -> Mask:
 
 def _levels(row: Rows, column: Rows, own: pl.Series, ranks: list[str]) -> tuple[Rows, list[str]]:
     """Level of every node, and the ranks that are in use, coarse to fine."""
-    texts = pl.Series(["", *ranks]).gather(np.where(row < 0, column + 1, 0))
-    rank = texts.zip_with(pl.Series(row < 0), own.gather(np.maximum(row, 0)))
-    names = coarse_to_fine(sorted(set(rank.unique().to_list()) - {""}))
-    level = rank.replace_strict({"": 0, **{name: k for k, name in enumerate(names, start=1)}}, return_dtype=pl.Int64)
-    return level.to_numpy(), names
+    known = coarse_to_fine({*ranks, *own.unique().to_list()})
+    number = {rank: position for position, rank in enumerate(known, start=1)}
+    own_number = own.replace_strict(number, return_dtype=pl.Int64).to_numpy()
+    of_column = np.array([number[rank] for rank in ranks] + [0])  # the root has no column: -1
+    level = np.where(row < 0, of_column[column], own_number[row])
+    used = np.unique(level[level > 0])
+    return np.searchsorted(used, level, side="right"), [known[position - 1] for position in used.tolist()]
 
 
 def _mentioned_names(prefixes: LevelNodes, nodes: Rows, ranks: list[str], terms: Terms) -> StrArray:
@@ -296,27 +351,28 @@ def _mentioned_names(prefixes: LevelNodes, nodes: Rows, ranks: list[str], terms:
     above = nodes
     for _ in range(species - genus):
         above = np.where(prefixes.level[above] > genus, prefixes.parents[above], above)
-    short = (prefixes.level[nodes] == species) & (prefixes.level[above] == genus) & ~np.strings.count(names, " ").astype(bool)
+    short = (
+        (prefixes.level[nodes] == species)
+        & (prefixes.level[above] == genus)
+        & ~np.strings.count(names, " ").astype(bool)
+    )
     names[short] = prefixes.names[above[short]] + " " + names[short]
     return names
 
 
 def _told_of_ranks(taxa: Taxa, own: pl.Series, at: Rows, kept: Rows) -> list[Problem]:
-    """Ranks without a column above the species, whose taxa can only be leaves, and ranks that are not known."""
-    rank = own.gather(kept)
+    """Ranks above the species without a column, whose taxa can only be leaves; and ranks that are not known."""
+    ranks = set(own.unique().to_list())
+    above = {rank for rank in ranks - HYBRIDS if rank in POSITION and POSITION[rank] < POSITION["species"]}
+    cases = (
+        (above, "{{count}} of a rank without a column ({ranks}), so that nothing is below: {{names}}"),
+        (ranks - set(RANKS) - {UNRANKED}, "{{count}} of a rank that is not known ({ranks}): {{names}}"),
+    )
+    own_column = at[kept] >= 0
     problems: list[Problem] = []
-    for wanted, text in (
-        (
-            [name for name in rank.unique().to_list() if POSITION.get(name, len(RANKS)) < POSITION["hybrid"] and name not in HYBRIDS],
-            "{count} of ranks that have no column (RANKS) are leaves, since no row tells what is below them: {names}",
-        ),
-        (
-            [name for name in rank.unique().to_list() if name not in POSITION and name != UNRANKED],
-            "{count} of a rank that is not known (RANKS), put below all others: {names}",
-        ),
-    ):
-        rows = kept[rank.is_in(wanted).to_numpy() & (at[kept] < 0)]
+    for wanted, text in cases:
+        rows = kept[own.gather(kept).is_in(list(wanted)).to_numpy() & ~own_column]
         if rows.size:
-            told = coarse_to_fine(own.gather(rows).unique().sort().to_list())
-            problems.append(taxa.told(rows, "rank", text.replace("RANKS", some(told).replace("{", "{{").replace("}", "}}"))))
+            shown = some(coarse_to_fine(own.gather(rows).unique().sort().to_list()))
+            problems.append(taxa.told(rows, "rank", text.format(ranks=shown.replace("{", "{{").replace("}", "}}"))))
     return problems

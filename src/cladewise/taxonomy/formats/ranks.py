@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-RANKS: tuple[str, ...] = tuple(
-    """
-    stateofmatter realm subrealm domain superkingdom kingdom subkingdom infrakingdom
-    superphylum phylum division subphylum subdivision infraphylum parvphylum
-    gigaclass megaclass superclass class subclass infraclass subterclass parvclass
-    superlegion legion sublegion infralegion megacohort supercohort cohort subcohort infracohort
-    gigaorder magnorder grandorder mirorder superorder order nanorder hypoorder minorder
-    suborder infraorder parvorder zoosection zoosubsection
-    gigafamily megafamily grandfamily hyperfamily superfamily epifamily family subfamily infrafamily
-    supertribe tribe subtribe infratribe genushybrid nothogenus genus subgenus infragenus
-    supersection section subsection superseries series subseries
-    complex speciesgroup speciessubgroup aggregate superspecies hybrid nothospecies species
-    infrahybrid nothosubspecies subspecies nothovariety variety subvariety nothoform form subform
-    convariety cultivargroup cultivar formaspecialis pathovar biovar chemovar serogroup serotype serovar
-    genotype biotype morph aberration race strain isolate
-    """.split()
+LINES = (
+    "stateofmatter realm subrealm domain superkingdom kingdom subkingdom infrakingdom",
+    "superphylum phylum division subphylum subdivision infraphylum parvphylum",
+    "gigaclass megaclass superclass class subclass infraclass subterclass parvclass",
+    "superlegion legion sublegion infralegion megacohort supercohort cohort subcohort infracohort",
+    "gigaorder magnorder grandorder mirorder superorder order nanorder hypoorder minorder",
+    "suborder infraorder parvorder zoosection zoosubsection",
+    "gigafamily megafamily grandfamily hyperfamily superfamily epifamily family subfamily infrafamily",
+    "supertribe tribe subtribe infratribe genushybrid nothogenus genus subgenus infragenus",
+    "supersection section subsection superseries series subseries",
+    "complex speciesgroup speciessubgroup aggregate superspecies hybrid nothospecies species",
+    "infrahybrid nothosubspecies subspecies nothovariety variety subvariety nothoform form subform",
+    "convariety cultivargroup cultivar formaspecialis pathovar biovar chemovar serogroup serotype serovar",
+    "genotype biotype morph aberration race strain isolate",
 )
+RANKS: tuple[str, ...] = tuple(rank for line in LINES for rank in line.split())
 """Ranks that are known, coarse to fine. A hybrid comes before the rank it is a hybrid at, of which its cells may name a
 parent: *Aix sponsa × Spatula clypeata* does not lie under the species *sponsa*."""
 
@@ -36,18 +35,44 @@ MAIN_RANKS = frozenset(("domain", "superkingdom", "kingdom", "phylum", "class", 
 
 UNRANKED = "unranked"
 
-ALSO_WRITTEN: dict[str, str] = {
-    **{"dom": "domain", "regnum": "kingdom", "kgd": "kingdom", "regn": "kingdom", "phyl": "phylum", "div": "division"},
-    **{"divisio": "division", "classis": "class", "cl": "class", "ord": "order", "ordo": "order", "subord": "suborder"},
-    **{"superord": "superorder", "fam": "family", "familia": "family", "subfam": "subfamily", "superfam": "superfamily"},
-    **{"trib": "tribe", "gen": "genus", "subgen": "subgenus", "subg": "subgenus", "sect": "section", "ser": "series"},
-    **{"subsect": "subsection", "subser": "subseries", "botanicalsection": "section", "zoologicalsection": "zoosection"},
-    **{"sp": "species", "spec": "species", "ssp": "subspecies", "subsp": "subspecies", "infrasp": "subspecies"},
-    **{"var": "variety", "varietas": "variety", "subvar": "subvariety", "f": "form", "fo": "form", "forma": "form"},
-    **{"subf": "subform", "subforma": "subform", "fsp": "formaspecialis", "cv": "cultivar", "speciescomplex": "complex"},
-    **{"speciesaggregate": "aggregate", "agg": "aggregate", "nothosubsp": "nothosubspecies", "nothovar": "nothovariety"},
-    **{"nothogen": "nothogenus", "nothosp": "nothospecies", "pv": "pathovar", "": "", "norank": UNRANKED},
+SHORT_FORMS: dict[str, str] = {
+    "domain": "dom",
+    "kingdom": "regnum regn kgd",
+    "phylum": "phyl",
+    "division": "divisio div",
+    "class": "classis cl",
+    "superorder": "superord",
+    "order": "ordo ord",
+    "suborder": "subord",
+    "zoosection": "zoologicalsection sectionzoology",
+    "superfamily": "superfam",
+    "family": "familia fam",
+    "subfamily": "subfam",
+    "tribe": "trib",
+    "nothogenus": "nothogen",
+    "genus": "gen",
+    "subgenus": "subgen subg",
+    "section": "sect botanicalsection sectionbotany",
+    "subsection": "subsect",
+    "series": "ser",
+    "subseries": "subser",
+    "complex": "speciescomplex",
+    "aggregate": "speciesaggregate agg",
+    "nothospecies": "nothosp",
+    "species": "sp spec",
+    "nothosubspecies": "nothosubsp",
+    "subspecies": "ssp subsp infrasp",
+    "nothovariety": "nothovar",
+    "variety": "var varietas",
+    "subvariety": "subvar",
+    "form": "f fo forma",
+    "subform": "subf subforma",
+    "formaspecialis": "fsp",
+    "cultivar": "cv",
+    "pathovar": "pv",
+    UNRANKED: "norank",
 }
+RANK_BY_SHORT_FORM = {short: rank for rank, forms in SHORT_FORMS.items() for short in forms.split()}
 
 
 def rank_named(text: str) -> str:
@@ -60,7 +85,7 @@ def rank_named(text: str) -> str:
     plain = "".join(character for character in text.lower() if character not in " _-.\t")
     if plain in POSITION:
         return plain
-    return ALSO_WRITTEN.get(plain, " ".join(text.lower().split()))
+    return RANK_BY_SHORT_FORM.get(plain, " ".join(text.lower().split()))
 
 
 def coarse_to_fine(ranks: Iterable[str]) -> list[str]:

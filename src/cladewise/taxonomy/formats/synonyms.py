@@ -57,7 +57,9 @@ class Taxa:
         if self.key is not None:
             first = first.zip_with(first != "", self.key.gather(chosen[:4]))
         count = f"{chosen.size:,} {'taxon' if chosen.size == 1 else 'taxa'}"
-        filled = text.format(count=count, names=some(first.to_list(), 3))
+        names = [name for name in first.to_list() if name]
+        text = text if names else text.removesuffix(": {names}")
+        filled = text.format(count=count, names=some(names, 3))
         return Problem(self.table.line(int(chosen[0])), kind, filled, severity)
 
     def only(self, rows: Mask) -> Taxa:
@@ -76,8 +78,8 @@ def accepted_taxa(table: Table, terms: Terms) -> tuple[Taxa, list[Problem]]:
     accepted taxon lies under it.
     """
     status = _status(table.frame, terms)
-    usages = Taxa(table, _names(table.frame, terms), _ranks(table.frame, terms), _key(table, terms), _parent(table, terms))
-    key = usages.key
+    key, parent = _key(table, terms), _parent(table, terms)
+    usages = Taxa(table, _names(table.frame, terms), _ranks(table.frame, terms), key, parent)
     if key is None or (terms.accepted is None and status is None):
         return usages, []
     height = key.len()
@@ -90,32 +92,30 @@ def accepted_taxa(table: Table, terms: Terms) -> tuple[Taxa, list[Problem]]:
         found = ids.alias("key").to_frame().join(row_by_key, on="key", how="left", maintain_order="left")["row"]
         return found.fill_null(-1).to_numpy().astype(np.int64)
 
-    reference = _references(table.frame, terms, usages.parent, called)
+    reference = _references(table.frame, terms, parent, called)
     leads = rows_of(reference)
     elsewhere = (reference != key).to_numpy() & ((leads >= 0) | ~reference.str.to_lowercase().is_in(NO_ID).to_numpy())
     synonym = (called | elsewhere) & ~neither
     accepted = ~synonym & ~neither
-    if usages.parent is not None:
-        accepted = _with_ancestors(accepted, neither, rows_of(usages.parent))
+    if parent is not None:
+        accepted = _with_ancestors(accepted, neither, rows_of(parent))
     ends, cyclic = _ends(np.where(synonym & elsewhere, leads, np.where(accepted, np.arange(height), -1)))
     problems = _contradictions(usages, status, elsewhere & ~neither, cyclic)
-    for rows, kind, text in (
-        (synonym & (ends < 0) & ~cyclic, "synonym", "{count} left out, synonyms of no accepted taxon: {names}"),
-        (neither & ~accepted, "left-out", "{count} left out, doubtful, misapplied or unplaced: {names}"),
-        (neither & accepted, "left-out", "{count} kept though doubtful, for the accepted taxa below: {names}"),
-        (accepted & ~neither & ~status.is_in(("", *ACCEPTED)).to_numpy(), "left-out", "{count} of an unknown status, taken as accepted: {names}"),
-    ):  # fmt: skip
-        if rows.any():
-            problems.append(usages.told(rows, kind, text))
-    if usages.parent is not None:
-        above = rows_of(usages.parent)
+    unknown = accepted & ~neither & ~status.is_in(("", *ACCEPTED)).to_numpy()
+    cases = [
+        (synonym & (ends < 0) & ~cyclic, "synonym", "{count} left out, whose accepted taxon is missing: {names}"),
+        (neither & ~accepted, "left-out", "{count} left out as doubtful, misapplied or unplaced: {names}"),
+        (neither & accepted, "left-out", "{count} kept though doubtful, for accepted taxa below: {names}"),
+        (unknown, "left-out", "{count} of an unknown status, taken as accepted: {names}"),
+    ]
+    if parent is not None:
+        above = rows_of(parent)
         moved = accepted & (above >= 0) & ~accepted[above] & (ends[above] >= 0)
-        if moved.any():
-            problems.append(usages.told(moved, "synonym", "{count} below a synonym, put under its accepted taxon: {names}"))
-            parent = usages.parent.scatter(np.flatnonzero(moved), key.gather(ends[above[moved]]))
-            usages = dataclasses.replace(usages, parent=parent)
+        cases.append((moved, "synonym", "{count} below a synonym, put under its accepted taxon: {names}"))
+        parent = parent.scatter(np.flatnonzero(moved), key.gather(ends[above[moved]]))
+    problems += [usages.told(rows, kind, text) for rows, kind, text in cases if rows.any()]
     synonyms = _aliases(usages.name, np.flatnonzero(synonym & (ends >= 0)), ends)
-    return dataclasses.replace(usages, synonyms=synonyms).only(accepted), problems
+    return dataclasses.replace(usages, parent=parent, synonyms=synonyms).only(accepted), problems
 
 
 def _key(table: Table, terms: Terms) -> pl.Series | None:
@@ -129,9 +129,16 @@ def _key(table: Table, terms: Terms) -> pl.Series | None:
 
 
 def _parent(table: Table, terms: Terms) -> pl.Series | None:
-    if terms.parent is None or (table.frame[terms.parent].str.strip_chars() == "").all():
+    """The column of parents, unless it is blank throughout where ranks tell the place of a row."""
+    if terms.parent is None:
         return None
-    return table.frame[terms.parent]
+    parents = table.frame[terms.parent]
+    ranked = any(_filled(table.frame[column]) for column in terms.ranks.values())
+    return parents if _filled(parents) or not ranked else None
+
+
+def _filled(texts: pl.Series) -> bool:
+    return bool((texts.str.strip_chars() != "").any())
 
 
 def _names(frame: pl.DataFrame, terms: Terms) -> pl.Series:
