@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -462,6 +463,24 @@ def test_a_table_without_ranks_or_parents_is_refused(tmp_path: Path) -> None:
         read(written(tmp_path, "a,b\nx,y\n"), format="darwin-core")
 
 
+class TestIdentifiersOfMentionedTaxa:
+    def test_one_path_at_two_ranks_is_numbered(self, tmp_path: Path) -> None:
+        tree = quietly(
+            written(tmp_path, "taxonID,phylum,class,order,scientificName\n1,A,,X,X\n2,,A,Y,Y\n"), roots="join"
+        )
+        assert tree.columns["id"].tolist() == ["", "A", "1", "A (2)", "2"]
+
+    def test_a_row_without_an_identifier_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"got a row without taxonID at .*:3\."):
+            read(written(tmp_path, "taxonID,class,order,scientificName\n1,A,X,X\n,A,Y,Y\n"))
+
+    def test_names_are_identifiers_where_parents_are_names(self, tmp_path: Path) -> None:
+        tree = quietly(written(tmp_path, "scientificName,parentNameUsageID,taxonRank\nA,,genus\nA b,A,species\n"))
+        assert ranked(tree) == [("A", "root"), ("A/A b", "species")]
+        with pytest.raises(InputError, match="Expected a column taxonID beside the parents"):
+            read(written(tmp_path, "parentNameUsageID,taxonRank\nA,genus\n"))
+
+
 class TestWriting:
     def test_synonyms_are_rows(self) -> None:
         tree = Taxonomy(
@@ -601,3 +620,45 @@ def test_what_is_written_is_read(tree: Taxonomy, data: st.DataObject) -> None:
         tree.parents, tree.names, level=tree.level, level_names=tree.level_names, columns=columns, synthetic_root=True
     )
     assert_same(from_dataframe(darwin_core_from_taxonomy(full)), full)
+
+
+CELLS = {
+    "taxonID": ["1", "2", "3", "4", ""],
+    "id": ["1", "2", "3", "x|y"],
+    "parentNameUsageID": ["", "1", "2", "3", "9"],
+    "acceptedNameUsageID": ["", "", "1", "2", "9"],
+    "taxonomicStatus": ["accepted", "synonym", "doubtful", "", "curious"],
+    "scientificName": ["Aus", "Aus bus", "Aus × bus", "Aus bus cus", "{x}", "a/b", " ", ""],
+    "taxonRank": ["species", "genus", "GENUS", "subsp.", "hybrid", "clade", "", "{foo}", "stateofmatter"],
+    "kingdom": ["K", "L", "", "  "],
+    "family": ["F", "K", "", "a/b"],
+    "genus": ["Aus", "F", "", " "],
+    "specificEpithet": ["bus", "sp.", "×", ""],
+    "infraspecificEpithet": ["cus", ""],
+}
+
+
+@st.composite
+def any_rows(draw: st.DrawFn) -> pl.DataFrame:
+    columns = draw(st.lists(st.sampled_from(list(CELLS)), min_size=2, unique=True))
+    height = draw(st.integers(1, 6))
+    rows = {column: [draw(st.sampled_from(CELLS[column])) for _ in range(height)] for column in columns}
+    if "taxonID" in rows and draw(st.booleans()):
+        rows["taxonID"] = [str(k) for k in range(1, height + 1)]
+    return pl.DataFrame(rows)
+
+
+@SETTINGS
+@given(rows=any_rows(), roots=st.sampled_from(["error", "join"]))
+def test_whatever_is_read_is_checked_without_errors_and_kept_by_the_node_table(rows: pl.DataFrame, roots: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "taxa.csv"
+        rows.write_csv(path)
+        if any(problem.severity == "error" for problem in check(path, format="darwin-core", roots=roots)):
+            with pytest.raises(InputError):
+                read(path, format="darwin-core", roots=roots)
+        else:
+            tree = read(path, format="darwin-core", roots=roots)
+            tree.write(path)
+            assert read(path) == tree

@@ -7,6 +7,8 @@ name.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
@@ -46,6 +48,8 @@ def resolve(table: Table, options: TableOptions) -> Resolved:
     taxa, problems = accepted_taxa(table, terms)
     if taxa.name.len() == 0:
         raise InputError("at least one accepted taxon", "none", at=table.source)
+    if taxa.parent is not None and taxa.key is None:
+        raise InputError("a column taxonID beside the parents", some(table.columns, 20), at=table.source)
     if taxa.parent is not None:
         placed, more = placed_by_parents(taxa, options)
     else:
@@ -180,7 +184,7 @@ def _further(taxa: Taxa, terms: Terms, *, levels: bool) -> dict[str, pl.Series]:
                 kept["scientificName"] = frame[name]
         elif plain(name) == "synonyms":
             kept["synonyms"] = frame[name]
-        elif not (taxa.synonyms is not None and name == terms.status):
+        elif name not in kept and not (taxa.synonyms is not None and name == terms.status):
             kept[name] = frame[name]
     if not levels and terms.rank is not None:
         kept["taxonRank"] = frame[terms.rank]
@@ -196,18 +200,27 @@ def _joined(first: pl.Series, second: pl.Series) -> pl.Series:
 
 
 def _name_by_path(ids: StrArray, names: StrArray, placed: Placed) -> None:
-    """Give nodes that are only mentioned their path for an identifier, and the root as well unless it has no name."""
+    """Give nodes that are only mentioned their path for an identifier; one path at two levels is numbered."""
     path_by_node: dict[int, str] = {}
+    taken: set[str] = set()
     for node in np.flatnonzero(placed.row < 0).tolist():
-        chain: list[int] = []
+        above: list[int] = []
         while node >= 0 and node not in path_by_node:
-            chain.append(node)
+            above.append(node)
             node = int(placed.parent[node])
-        for below in reversed(chain):
-            above = path_by_node.get(int(placed.parent[below]), "")
-            path_by_node[below] = f"{above}{PATH_SEPARATOR}{names[below]}" if above else str(names[below])
+        for below in reversed(above):
+            start = path_by_node.get(int(placed.parent[below]), "")
+            path = f"{start}{PATH_SEPARATOR}{names[below]}" if start else str(names[below])
+            path_by_node[below] = path
             if placed.row[below] < 0:
-                ids[below] = path_by_node[below]
+                ids[below] = next(text for text in _numbered(path) if text not in taken)
+                taken.add(str(ids[below]))
+
+
+def _numbered(text: str) -> Iterator[str]:
+    yield text
+    for number in itertools.count(2):
+        yield f"{text} ({number})"
 
 
 def _odd_names(taxa: Taxa, placed: Placed) -> list[Problem]:

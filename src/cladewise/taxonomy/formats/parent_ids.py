@@ -11,7 +11,7 @@ from cladewise.taxonomy.formats.edge_columns import EdgeColumns
 from cladewise.taxonomy.formats.edges import Edges, resolve_edges
 from cladewise.taxonomy.formats.level_order import nested_order
 from cladewise.taxonomy.formats.options import TableOptions
-from cladewise.taxonomy.formats.rank_paths import Placed
+from cladewise.taxonomy.formats.rank_paths import Placed, nameless
 from cladewise.taxonomy.formats.ranks import POSITION, RANKS, TOP_RANK, UNRANKED, coarse_to_fine
 from cladewise.taxonomy.formats.synonyms import Rows, Taxa
 from cladewise.taxonomy.problems import Problem, some
@@ -30,6 +30,8 @@ def placed_by_parents(taxa: Taxa, options: TableOptions) -> tuple[Placed | None,
         dataclasses.replace(taxa.table, frame=frame), EDGES, parents=options.parents, roots="join"
     )
     top = np.flatnonzero(edges.parent < 0)
+    if top.size > 1 or edges.row.size == 1:
+        problems += nameless(taxa, edges.row[top][edges.row[top] >= 0])
     if top.size > 1 and options.roots != "join" and not _wrong(problems):
         problems += _apart(taxa, edges, top)
     if _wrong(problems):

@@ -72,13 +72,18 @@ def placed_by_ranks(taxa: Taxa, terms: Terms, *, join: bool = False) -> tuple[Ta
     taxa = dataclasses.replace(taxa, name=_named(taxa, paths, at, terms))
     paths, out, more = _completed(taxa, paths, list(ranks), terms, join)
     problems += more
-    nameless = np.flatnonzero((taxa.name.str.strip_chars() == "").to_numpy() & ~out)
-    problems += [Problem(taxa.table.line(row), "blank", "a row without a name") for row in nameless.tolist()]
+    problems += nameless(taxa, np.flatnonzero(~out))
     if out.all():
         raise InputError(f"a {next(iter(ranks))} for some taxon", "none", at=taxa.table.source)
     kept = np.flatnonzero(~out)
     placed, more = _nodes(taxa, paths, own, at, kept, terms)
     return taxa, placed, problems + more + _told_of_ranks(taxa, own, at, kept)
+
+
+def nameless(taxa: Taxa, rows: Rows) -> list[Problem]:
+    """Errors: rows without a name."""
+    blank = (taxa.name.gather(rows).str.strip_chars() == "").to_numpy()
+    return [Problem(taxa.table.line(row), "blank", "a row without a name") for row in rows[blank].tolist()]
 
 
 def _one_row_each(taxa: Taxa, ranks: Mapping[str, str]) -> tuple[Taxa, list[Problem]]:
@@ -96,12 +101,17 @@ def _one_row_each(taxa: Taxa, ranks: Mapping[str, str]) -> tuple[Taxa, list[Prob
         same = taxa.table.frame.select(ranks.values()).with_columns(_name=taxa.name, _rank=taxa.rank)
         again = ~same.to_struct("row").is_first_distinct()
     else:
-        again = ~(key.is_first_distinct() | (key.str.strip_chars() == ""))
+        again = ~key.is_first_distinct()
+        blank = (key.str.strip_chars() == "").arg_true().to_list()
+        problems += [Problem(taxa.table.line(row), "blank", f"a row without {key.name}") for row in blank]
     if not again.any():
         return taxa, problems
     if key is not None:
         several = pl.DataFrame({"key": key, "name": taxa.name, "rank": taxa.rank}).with_row_index("row")
-        several = several.filter(pl.col("key").is_in(key.filter(again).implode())).unique(["key", "name", "rank"])
+        several = several.filter(
+            pl.col("key").is_in(key.filter(again).implode()), pl.col("key").str.strip_chars() != ""
+        )
+        several = several.unique(["key", "name", "rank"], maintain_order=True)
         wrong = several.filter(pl.len().over("key") > 1).sort("row")
         for row, identifier in wrong.filter(~pl.col("key").is_first_distinct()).select("row", "key").iter_rows():
             names = some(wrong.filter(key=identifier)["name"].to_list())
@@ -184,9 +194,10 @@ def _paths(
         if rank == "subspecies" and rank in terms.epithets:
             above = np.zeros_like(here)  # an infraspecific epithet is always the taxon's own
         finer = ~blank & ~here & ~above
-        if finer.any():
-            unused |= finer & one_kind
-            texts = texts.scatter(np.flatnonzero(finer), "")
+        unused |= finer & one_kind
+        cleared = finer | (blank & (texts != "").to_numpy())
+        if cleared.any():
+            texts = texts.scatter(np.flatnonzero(cleared), "")
         unnamed = np.flatnonzero(here & blank)
         if unnamed.size:
             texts = texts.scatter(unnamed, _own_cells(taxa, unnamed, rank, ranks, terms))

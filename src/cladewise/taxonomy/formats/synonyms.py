@@ -119,13 +119,16 @@ def accepted_taxa(table: Table, terms: Terms) -> tuple[Taxa, list[Problem]]:
 
 
 def _key(table: Table, terms: Terms) -> pl.Series | None:
-    """The column of identifiers that holds most of what other columns refer to."""
+    """The column of identifiers that holds most of what other columns refer to; names, where there are no others."""
+    known = [name for name in terms.keys if _filled(table.frame[name])]
+    if not known and terms.parent is not None:
+        known = list(terms.names)
     references = [table.frame[column].alias("id") for column in (terms.parent, terms.accepted) if column is not None]
-    if len(terms.keys) < 2 or not references:
-        return table.frame[terms.keys[0]] if terms.keys else None
+    if len(known) < 2 or not references:
+        return table.frame[known[0]] if known else None
     wanted = pl.concat(references).unique()
-    undefined = [int((~wanted.is_in(table.frame[column].implode())).sum()) for column in terms.keys]
-    return table.frame[terms.keys[int(np.argmin(undefined))]]
+    undefined = [int((~wanted.is_in(table.frame[column].implode())).sum()) for column in known]
+    return table.frame[known[int(np.argmin(undefined))]]
 
 
 def _parent(table: Table, terms: Terms) -> pl.Series | None:
