@@ -95,6 +95,26 @@ class TestIdentifiers:
             "3: warning: 'Agonum fallax' beside another (line 2) [duplicate]"
         ]
 
+    def test_siblings_of_one_name_and_two_ranks_are_told_apart_by_the_rank(self, tmp_path: Path) -> None:
+        rows = [
+            "taxonID,kingdom,genus,specificEpithet,infraspecificEpithet,scientificName,taxonRank",
+            "1,K,Aus,,,Aus bus,complex",
+            "2,K,Aus,bus,,Aus bus,species",
+            "3,K,Aus,bus,cus,Aus bus cus,subspecies",
+            "4,K,Aus,bus,cus,Aus bus cus,variety",
+            "5,K,Aus,bus,dus,Aus bus dus,variety",
+        ]
+        tree, _ = told(written(tmp_path, "\n".join(rows)))
+        assert by_name(tree, "id") == {
+            "K": "K",
+            "Aus": "K/Aus",
+            "Aus bus (complex)": "1",
+            "Aus bus": "2",
+            "Aus bus cus (subspecies)": "3",
+            "Aus bus cus (variety)": "4",
+            "Aus bus dus": "5",
+        }
+
     def test_one_identifier_of_several_taxa(self, tmp_path: Path) -> None:
         path = written(
             tmp_path,

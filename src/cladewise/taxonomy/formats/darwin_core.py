@@ -55,8 +55,25 @@ def resolve(table: Table, options: TableOptions) -> Resolved:
     else:
         taxa, placed, more = placed_by_ranks(taxa, terms, join=options.roots == "join")
     problems += more
-    wrong = any(problem.severity == "error" for problem in problems)
-    return Resolved(taxa, terms, None if wrong else placed, problems)
+    if placed is None or any(problem.severity == "error" for problem in problems):
+        return Resolved(taxa, terms, None, problems)
+    return Resolved(_told_apart(taxa, placed), terms, placed, problems)
+
+
+def _told_apart(taxa: Taxa, placed: Placed) -> Taxa:
+    """Put the rank behind the name of a complex, variety and the like that is called as a sibling of another rank."""
+    if placed.level is None:
+        return taxa
+    own = np.flatnonzero(placed.row >= 0)
+    ranks = pl.Series(["", *(placed.level_names or ())]).gather(placed.level[own])
+    nodes = pl.DataFrame({"parent": placed.parent[own], "row": placed.row[own], "rank": ranks})
+    nodes = nodes.with_columns(name=taxa.name.gather(placed.row[own]))
+    minor = nodes.filter(~pl.col("rank").is_in(list(MAIN_RANKS)))
+    alike = nodes.join(minor.select("parent", "name").unique(), on=["parent", "name"], how="semi")
+    several = alike.filter(pl.col("rank").n_unique().over("parent", "name") > 1)
+    called = several.filter(~pl.col("rank").is_in(list(MAIN_RANKS)))
+    names = called.select(pl.format("{} ({})", "name", "rank")).to_series()
+    return dataclasses.replace(taxa, name=taxa.name.scatter(called["row"], names)) if called.height else taxa
 
 
 def taxonomy_from_darwin_core(table: Table, options: TableOptions) -> Taxonomy:
