@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import cast
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats import darwin_core, nodes
+from cladewise.taxonomy.formats import nodes
+from cladewise.taxonomy.formats.darwin_core import evidence, interpret_taxa
 from cladewise.taxonomy.formats.delimited import read_delimited
 from cladewise.taxonomy.formats.edge_columns import ADVICE, EdgeColumns, find_edge_columns
 from cladewise.taxonomy.formats.edges import interpret_edges
@@ -53,7 +54,7 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
         case "levels":
             return interpret_levels(table, options)
         case "darwin-core":
-            return _interpret_darwin_core(table, options)
+            return interpret_taxa(table, options)
         case _:
             columns = find_edge_columns(table, options)
             if columns is None:
@@ -135,10 +136,7 @@ def _node_table(table: Table) -> str | None:
 
 
 def _darwin_core(table: Table) -> str | None:
-    evidence = getattr(darwin_core, "evidence", None)
-    if evidence is not None:
-        return None if _node_table(table) else evidence(table)
-    return "its terms" if darwin_core.is_darwin_core(table) and not _node_table(table) else None
+    return None if _node_table(table) else evidence(table)
 
 
 def _edge_list(table: Table) -> str | None:
@@ -161,18 +159,6 @@ def _says_more(table: Table, columns: EdgeColumns) -> bool:
 
 def _other_than_levels(table: Table) -> bool:
     return any(evidence(table) is not None for evidence in (_node_table, _darwin_core, _edge_list))
-
-
-def _interpret_darwin_core(table: Table, options: ReadOptions) -> Interpretation:
-    read = getattr(darwin_core, "taxonomy_from_darwin_core", None)
-    if read is not None:
-        return Interpretation([], None, lambda: read(table, options))
-    if not darwin_core.has_parents(table):
-        return Interpretation([], None, lambda: darwin_core.taxonomy_from_ranks(table))
-    columns = find_edge_columns(table, options)
-    if columns is None:
-        raise InputError("Darwin Core's parents or ranks", some(table.columns, 20), at=table.source)
-    return interpret_edges(table, columns, options)
 
 
 def _no_tree(table: Table) -> Taxonomy:
