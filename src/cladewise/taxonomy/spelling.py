@@ -119,7 +119,7 @@ def spelling_problems(nodes: NodeNames) -> list[Problem]:
     """Names anywhere in the tree that are probably one label in two spellings.
 
     Compared are spacing, hyphens, accents and, up to :data:`MANY_NAMES` names, plurals and single letters: one that is
-    missing, doubled, wrong or swapped with the next, in names of some length. A node and its parent may be called alike.
+    missing, doubled, wrong or swapped with the next, in names of some length. A node and its parent may be alike.
     """
     few = nodes.names.n_unique() <= MANY_NAMES
     keys = bare(nodes.names, plurals=few)
@@ -146,8 +146,8 @@ def _pairs(nodes: NodeNames, keys: pl.Series, *, by_group: bool) -> Iterator[tup
     """First row and each later one that have a key in common and differ in name."""
     frame = pl.DataFrame({"name": nodes.names, "key": keys, "group": nodes.group}).with_row_index("row")
     over = ["group", "key"] if by_group else ["key"]
-    again = frame.filter(pl.col("key").is_duplicated()) if not by_group else frame.filter(
-        pl.struct(over).is_duplicated()
+    again = (
+        frame.filter(pl.col("key").is_duplicated()) if not by_group else frame.filter(pl.struct(over).is_duplicated())
     )
     again = again.unique([*over, "name"], keep="first", maintain_order=True)
     again = again.with_columns(first=pl.col("row").first().over(over)).filter(pl.col("row") != pl.col("first"))
@@ -196,9 +196,9 @@ def is_slip(first: str, second: str) -> bool:
     end_of_word = start >= len(short) - 1 and len(short) == len(long)  # Audi A and Audi B, not a slip
     if any(letter.isdigit() for part in middle for letter in part) or end_of_word:
         return False
-    if start + end >= len(short):
-        doubled = long[start - 1 : start] == long[start : start + 1] or long[start : start + 1] == long[start + 1 : start + 2]
-        return len(long) > len(short) and (len(short) >= SHORT or doubled)
+    if len(long) > len(short) and start + end >= len(short):
+        doubled = long[start] in (long[start - 1 : start], long[start + 1 : start + 2])
+        return len(short) >= SHORT or doubled
     swapped = len(short) == len(long) and middle[0] == middle[1][::-1] and len(middle[0]) == 2
     return swapped or (len(middle[0]) == len(middle[1]) == 1 and len(short) >= SHORT)
 
@@ -227,7 +227,9 @@ def same_siblings(nodes: NodeNames) -> list[Problem]:
     """Siblings of one name, which some formats can hold."""
     frame = pl.DataFrame({"group": nodes.group, "name": nodes.names})
     again = (~frame.to_struct("row").is_first_distinct()).arg_true().to_list()
-    return [Problem(int(nodes.lines[row]), "duplicate", f"two nodes at {nodes.shown(row)!r}", "warning") for row in again]
+    return [
+        Problem(int(nodes.lines[row]), "duplicate", f"two nodes at {nodes.shown(row)!r}", "warning") for row in again
+    ]
 
 
 def _escaped(name: str) -> str:

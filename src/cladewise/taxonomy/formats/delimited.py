@@ -94,8 +94,7 @@ def _read_clean(
         Problem(
             first_line - 1 + opened,
             "quote",
-            f"a quote that opens here and closes in line {first_line - 1 + closed}, with what look like rows inside",
-            "warning",
+            f"a cell that opens here and closes in line {first_line - 1 + closed}, with whole rows inside",
         )
         for opened, closed in quotes.swallowing(whole, separator, len(names))
     ]
@@ -126,7 +125,7 @@ def _read_by_row(data: bytes, path: Path, separator: str, first_line: int, heade
         problems = problems or [Problem(first_line, "header", "an empty file")]
         return Table(pl.DataFrame(), str(path), np.zeros(0, dtype=np.int64), tuple(problems), path)
     names = _names(rows[0], header)
-    problems += [Problem(lines[0], "header", text) for text in _wrong_header(names)]
+    problems += [Problem(lines[0], "column-name", text) for text in _wrong_header(names)]
     width = len(names)
     first = 0 if header == "none" else 1
     problems += [

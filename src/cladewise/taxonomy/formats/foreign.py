@@ -21,7 +21,7 @@ def refuse_foreign(table: Table) -> None:
     first = table.columns[0].lstrip()
     if table.header_line and first[:1] in MARKUP:
         kind = MARKUP[first[:1]]
-        raise InputError("a table", f"what begins as {kind} does", at=table.source, advice="Name the file by its format.")
+        raise InputError("a table", f"{kind}", at=table.source, advice="Name the file by its format.")
     words = {squeezed(name) for name in table.columns}
     files = [name for name in table.columns if _image_share(table, name) >= 0.5]
     if files or ("path" in words and ("label" in words or "class" in words)):

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.header import header_of_levels
+from cladewise.taxonomy.formats.header import header_problems
 from cladewise.taxonomy.formats.interpretation import Interpretation
 from cladewise.taxonomy.formats.level_evidence import ROOT_COLUMN
 from cladewise.taxonomy.formats.options import ReadOptions
@@ -46,7 +46,7 @@ def interpret_levels(table: Table, options: ReadOptions) -> Interpretation:
         InputError: A column is missing, or the first row could be labels.
     """
     chosen = level_columns(table, options.levels, options.columns)
-    problems = [] if options.levels else header_of_levels(table, chosen)
+    problems = [] if options.levels else header_problems(table, chosen)
     if options.fill_down:
         table = filled_down(table, chosen)
     else:
@@ -66,6 +66,7 @@ def interpret_levels(table: Table, options: ReadOptions) -> Interpretation:
         nodes=below,
         build=lambda: _build(table, nodes, root, levels, kept),
         oddities=lambda: _odd_rows(table, levels, nodes),
+        by_column=True,
     )
 
 
