@@ -24,10 +24,11 @@ from cladewise.taxonomy.formats.rank_paths import Placed, placed_by_ranks
 from cladewise.taxonomy.formats.ranks import MAIN_RANKS, POSITION, coarse_to_fine
 from cladewise.taxonomy.formats.synonyms import Taxa, accepted_taxa
 from cladewise.taxonomy.formats.table import Table
+from cladewise.taxonomy.paths import path_text
 from cladewise.taxonomy.problems import Problem, some
 from cladewise.taxonomy.spelling import NodeNames, lines_of
 from cladewise.taxonomy.texts import SEPARATOR
-from cladewise.taxonomy.tree import PATH_SEPARATOR, StrArray, Taxonomy
+from cladewise.taxonomy.tree import StrArray, Taxonomy
 
 evidence = darwin_terms.evidence
 
@@ -241,7 +242,8 @@ def _name_by_path(ids: StrArray, names: StrArray, placed: Placed) -> None:
             node = int(placed.parent[node])
         for below in reversed(above):
             start = path_by_node.get(int(placed.parent[below]), "")
-            path = f"{start}{PATH_SEPARATOR}{names[below]}" if start else str(names[below])
+            step = path_text((str(names[below]),))
+            path = f"{start}/{step}" if start else step
             path_by_node[below] = path
             if placed.row[below] < 0:
                 ids[below] = next(text for text in _numbered(path) if text not in taken)
