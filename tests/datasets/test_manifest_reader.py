@@ -98,7 +98,7 @@ def test_unknown_and_unclear_labels_are_all_listed(tmp_path: Path, images: None)
             "path,label\n1.png,a,b,c\n",
             "no more cells in a row than the header has, but got 4 cells where",
         ),
-        ("", "a header that names every column once, but got an empty file at {}:1."),
+        ("", "a table, but got an empty file at {}:1."),
         ("path,label\n", "a data set with images, but got no file at {}."),
         ("path,label\nno.png,a\n", "got 1 file, none of them usable at {}. The first, no.png, is no such file."),
     ],

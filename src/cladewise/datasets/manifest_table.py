@@ -106,7 +106,7 @@ def _delimited(path: Path, separator: str | None) -> Table:
     """A text table; that some columns have no name, as a data frame's index has, does not matter."""
     _refuse_documents(path)
     table = read_delimited(path, ReadOptions(separator=separator))
-    problems = [*(p for p in table.problems if p.kind != "header" or not table.columns), *repeated_header(table)]
+    problems = [*(p for p in table.problems if p.kind != "column-name"), *repeated_header(table)]
     raise_first(problems, table.source, checkable=False)
     warn_of(problems, table.source, checkable=False)
     return table
