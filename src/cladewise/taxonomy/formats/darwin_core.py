@@ -94,14 +94,14 @@ def interpret_taxa(table: Table, options: ReadOptions) -> Interpretation:
     taxa, placed = resolved.taxa, resolved.placed
     if placed is None:  # the problems say why
         return Interpretation(resolved.problems, None, lambda: _unplaced(table))
-    names = _names(taxa, placed)
-    shown = pl.Series(names.astype(object), dtype=pl.String)
-    above = shown.gather(np.maximum(placed.parent, 0)).zip_with(pl.Series(placed.parent >= 0), _blanks(names.size))
-    nodes = NodeNames(shown, pl.Series(placed.parent), above, lines_of(placed.row, taxa.table.all_lines()))
+    names = taxa.name.gather(np.maximum(placed.row, 0))
+    without = np.flatnonzero(placed.row < 0)
+    names = names.scatter(without, placed.mentioned.tolist()) if without.size else names
+    nodes = NodeNames(names, placed.parent, lines_of(placed.row, taxa.table.all_lines()))
     return Interpretation(
         problems=resolved.problems,
         nodes=nodes,
-        build=lambda: _tree(taxa, resolved.terms, placed, names),
+        build=lambda: _tree(taxa, resolved.terms, placed, strings(names)),
         oddities=lambda: _same_names(nodes),
     )
 
@@ -167,21 +167,11 @@ def _unplaced(table: Table) -> Taxonomy:
     raise InputError("a place for every taxon", "none", at=table.source)
 
 
-def _blanks(size: int) -> pl.Series:
-    return pl.Series([""], dtype=pl.String).new_from_index(0, size)
-
-
 def _texts(series: pl.Series, placed: Placed) -> StrArray:
     """Texts of the taxa for each node; blank where a node has no row."""
     values = strings(series.gather(np.maximum(placed.row, 0)))
     values[placed.row < 0] = ""
     return values
-
-
-def _names(taxa: Taxa, placed: Placed) -> StrArray:
-    names = _texts(taxa.name, placed)
-    names[placed.row < 0] = placed.mentioned
-    return names
 
 
 def _tree(taxa: Taxa, terms: Terms, placed: Placed, names: StrArray) -> Taxonomy:
@@ -258,7 +248,7 @@ def _numbered(text: str) -> Iterator[str]:
 
 def _same_names(nodes: NodeNames) -> list[Problem]:
     """Taxa of one name under one parent."""
-    frame = pl.DataFrame({"parent": nodes.group, "name": nodes.names, "line": nodes.lines})
+    frame = pl.DataFrame({"parent": nodes.parent, "name": nodes.names, "line": nodes.lines})
     alike = frame.filter((pl.col("name") != "") & pl.struct("parent", "name").is_duplicated())
     alike = alike.with_columns(first=pl.col("line").first().over("parent", "name"))
     again = alike.filter(~pl.struct("parent", "name").is_first_distinct())

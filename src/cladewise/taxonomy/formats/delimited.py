@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from cladewise.taxonomy.formats.binary import UTF_16, refuse_binary
+from cladewise.taxonomy.formats.files import read_bytes
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.quoting import Quoting, quoting
-from cladewise.taxonomy.formats.raw import read_bytes
 from cladewise.taxonomy.formats.separators import SEPARATORS, separator_of
 from cladewise.taxonomy.formats.table import Table, without_blank_rows
 from cladewise.taxonomy.problems import Problem
 
+MAX_BYTES = 2**30
 BOM = b"\xef\xbb\xbf"
 csv.field_size_limit(2**31 - 1)
 
@@ -29,9 +31,10 @@ def read_delimited(path: Path, options: ReadOptions) -> Table:
     Raises:
         InputError: The file cannot be read as text at all, or its separator does not show.
     """
-    data = read_bytes(path)
     source = str(path)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    data = read_bytes(path, limit=MAX_BYTES)
+    refuse_binary(data, source)
+    if data.startswith(UTF_16):
         return _nothing(path, Problem(1, "encoding", "UTF-16"))
     data = data.removeprefix(BOM)
     skipped, named = _separator_line(data)

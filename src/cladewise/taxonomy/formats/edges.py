@@ -51,18 +51,12 @@ def interpret_edges(table: Table, columns: EdgeColumns, options: ReadOptions) ->
     table, top = split_synthetic_root(table, columns)
     roots: Roots = "join" if top else options.roots
     edges, problems = resolve_edges(table, columns, parents=options.parents, roots=roots)
-    names = _texts(table, edges, columns.name, edges.key)
-    above = np.where(edges.parent >= 0, names[np.maximum(edges.parent, 0)], "")
-    nodes = NodeNames(
-        pl.Series(names.astype(object), dtype=pl.String),
-        pl.Series(edges.parent),
-        pl.Series(above.astype(object), dtype=pl.String),
-        lines_of(edges.row, table.all_lines()),
-    )
+    names = _names(table, edges, columns)
+    nodes = NodeNames(names, edges.parent, lines_of(edges.row, table.all_lines()))
     return Interpretation(
         problems=[*problems, *_other_texts(table, columns)],
         nodes=nodes,
-        build=lambda: _build(table, columns, edges, names, roots, top),
+        build=lambda: _build(table, columns, edges, strings(names), roots, top),
         oddities=lambda: _same_rows(table, columns),
     )
 
@@ -129,6 +123,15 @@ def _build(
         synthetic_root=str(names[root]).strip() == "",
     )
     return _without_index(tree)
+
+
+def _names(table: Table, edges: Edges, columns: EdgeColumns) -> pl.Series:
+    """Name of every node; a root that no row defines is called by its key."""
+    if not table.frame.height:
+        return edges.key
+    names = table.frame[columns.name].gather(np.maximum(edges.row, 0))
+    implied = pl.Series(edges.row < 0)
+    return edges.key.zip_with(implied, names) if implied.any() else names
 
 
 def _texts(table: Table, edges: Edges, name: str, fallback: pl.Series | None = None) -> StrArray:

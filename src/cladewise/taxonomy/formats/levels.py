@@ -53,13 +53,8 @@ def interpret_levels(table: Table, options: ReadOptions) -> Interpretation:
         problems += merged_cells(table, chosen)
     root, levels = _root(table, chosen)
     nodes = nodes_of_levels(table.frame, levels)
-    names = text_series(nodes.names)
-    below = NodeNames(
-        names[1:],
-        pl.Series(nodes.parents[1:]),
-        names.gather(nodes.parents[1:]),
-        lines_of(nodes.first_row[1:], table.all_lines()),
-    )
+    lines = lines_of(nodes.first_row[1:], table.all_lines())
+    below = NodeNames(text_series(nodes.names[1:]), nodes.parents[1:] - 1, lines)
     kept = [table.column(name) for name in options.columns]
     return Interpretation(
         problems=problems,

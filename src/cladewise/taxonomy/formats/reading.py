@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cladewise.errors import InputError
+from cladewise.taxonomy.formats.binary import regular
 from cladewise.taxonomy.formats.folders import read_folders
 from cladewise.taxonomy.formats.markup import read_json, read_yaml
 from cladewise.taxonomy.formats.newick import read_newick
@@ -23,7 +24,6 @@ from cladewise.taxonomy.formats.options import (
     TableFormat,
     Underscores,
 )
-from cladewise.taxonomy.formats.raw import regular
 from cladewise.taxonomy.formats.table import TABLE_SUFFIXES, from_frame
 from cladewise.taxonomy.formats.tabular import load_table, taxonomy_from_table
 from cladewise.taxonomy.formats.wordnet import read_wordnet

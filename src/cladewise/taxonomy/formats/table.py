@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cladewise.atomic import replacing
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.raw import PARQUET, first_bytes
+from cladewise.taxonomy.formats.binary import PARQUET, first_bytes
 from cladewise.taxonomy.formats.separators import SEPARATORS
 from cladewise.taxonomy.problems import Problem, raise_first, some
 

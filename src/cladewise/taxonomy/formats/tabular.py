@@ -84,9 +84,10 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
         return "edges"
     kept = [table.column(name) for name in options.columns]
     rest = [name for name in table.columns if name not in kept]
+    doubt = None
     if not _other_than_levels(table):
         header_problems(table, rest)  # whose error comes first: without a header no column can be judged
-    doubt = doubt_levels(table, rest)
+        doubt = doubt_levels(table, rest)
     forms = [
         Form[Table]("nodes", "nodes (columns id, parent, name, level)", _node_table),
         Form[Table]("edges", "edges (a column of nodes and one of their parents)", _edge_list),
