@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from cladewise.taxonomy import Taxonomy
+
+HOSTILE = ["a", "A", "b", "no", "null", "~", "1", "1.0", "é", "e\u0301", "two words", " edges ", "it's", '"', "a,b"]
+HOSTILE += [
+    "a\tb",
+    "a\nb",
+    "a\r\nb",
+    "(a)",
+    "[b]",
+    "a:1;",
+    "a_b",
+    "#",
+    "- a",
+    "{",
+    "children",
+    "name",
+    "root",
+    "../up",
+    "🦊",
+]
+PLAIN = ["apple", "Birne", "kale", "fig", "a b", "x.y", "Ω", "🦊", "it's"]
 
 
 @st.composite
@@ -31,3 +52,53 @@ def taxonomies_with_nodes(draw: st.DrawFn, max_nodes: int = 24, max_batch: int =
     taxonomy = draw(taxonomies(max_nodes))
     nodes = draw(st.lists(st.integers(0, taxonomy.num_nodes - 1), min_size=1, max_size=max_batch))
     return taxonomy, nodes
+
+
+def names(pool: list[str]) -> st.SearchStrategy[str]:
+    arbitrary = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=6)
+    return st.one_of(st.sampled_from(pool), arbitrary) if pool is HOSTILE else st.sampled_from(pool)
+
+
+@st.composite
+def label_trees(
+    draw: st.DrawFn,
+    *,
+    pool: list[str] = HOSTILE,
+    holes: bool = True,
+    columns: bool = False,
+    apart: bool = False,
+    synthetic: bool | None = None,
+    level_names: list[str] | None = None,
+) -> Taxonomy:
+    """A tree of 2 to 15 nodes. ``apart``: children of one node have different names."""
+    size = draw(st.integers(2, 15))
+    parents, level = [-1], [0]
+    texts = [draw(names(pool))]
+    taken: set[tuple[int, str]] = set()
+    for _ in range(1, size):
+        parent = draw(st.integers(max(0, len(parents) - draw(st.integers(1, 15))), len(parents) - 1))
+        name = draw(names(pool))
+        if apart and (parent, name) in taken:
+            continue
+        if level_names is not None and level[parent] == len(level_names):
+            continue
+        taken.add((parent, name))
+        step = draw(st.sampled_from([1, 1, 2, 3])) if holes else 1
+        limit = len(level_names) if level_names is not None else 10**6
+        parents.append(parent)
+        texts.append(name)
+        level.append(min(limit, level[parent] + step))
+    assume(len(parents) > 1)
+    chosen = level_names
+    if chosen is None and holes:
+        extra = max(level) + draw(st.integers(0, 1))
+        prefix = draw(st.sampled_from(["level_", "rank ", "Ebene é"]))
+        chosen = [f"{prefix}{k}" for k in range(1, extra + 1)]
+    kept = None
+    if columns:
+        text = st.sampled_from(["", "x", "a,b", "2", "é"])
+        kept = {key: [draw(text) for _ in parents] for key in ("note", "second note")}
+        if draw(st.booleans()):
+            kept["id"] = [f"id{k}" for k in range(len(parents))]
+    real = not (draw(st.booleans()) if synthetic is None else synthetic)
+    return Taxonomy.from_parents(parents, texts, level=level, level_names=chosen, columns=kept, synthetic_root=not real)

@@ -280,8 +280,34 @@ def test_top_folders_that_name_nodes_are_classes(tmp_path: Path, draw) -> None:
 def test_a_wrapper_above_all_classes_is_told(tmp_path: Path, draw) -> None:
     for name in ("images/wren/1.png", "images/tit/2.png"):
         draw(name)
-    with pytest.warns(InputWarning, match="'images', read as a class above all others .* to leave it out"):
+    with pytest.warns(InputWarning, match="folders called 'images' read as classes: 'images' at .* to leave it out"):
         assert from_folder(tmp_path).taxonomy.names.tolist() == ["", "images", "tit", "wren"]
+
+
+def test_folders_that_only_hold_images_are_told(tmp_path: Path, draw) -> None:
+    for name in ("train/n1/images/1.png", "train/n2/images/2.png", "val/images/3.png"):
+        draw(name)
+    with pytest.warns(InputWarning, match="folders called 'images' read as classes: 'images', 'n1/images',"):
+        from_folder(tmp_path)
+
+
+def test_a_split_without_class_folders_is_told(tmp_path: Path, draw) -> None:
+    for name in ("train/wren/1.png", "unlabeled/2.png", "unlabeled/3.png"):
+        draw(name)
+    with pytest.warns(InputWarning, match="the split folder 'unlabeled' left out: 2 images, none in a class folder"):
+        assert len(from_folder(tmp_path).skipped) == 2
+
+
+def test_split_folders_is_a_truth_value(tmp_path: Path, draw) -> None:
+    draw("train/wren/1.png")
+    with pytest.raises(InputError, match="split_folders to be True, False or None, but got 'false'"):
+        from_folder(tmp_path, split_folders="false")  # pyright: ignore[reportArgumentType]
+
+
+def test_folders_of_operating_systems_are_left_out(tmp_path: Path, draw) -> None:
+    for name in ("wren/1.png", "__MACOSX/wren/1.png", "wren/@eaDir/2.png"):
+        draw(name)
+    assert from_folder(tmp_path).paths == ("wren/1.png",)
 
 
 def test_one_folder_of_a_splits_name_is_a_class_and_told(tmp_path: Path, draw) -> None:
@@ -347,6 +373,8 @@ def test_folders_that_differ_from_the_tree_in_one_way(tmp_path: Path, draw) -> N
         from_folder(tmp_path, Taxonomy.from_paths([("Granny Smith",), ("Pink Lady",)]))
     assert "got 2 that are not: 'granny_smith' (nearest: 'Granny Smith'), 'pink_lady' (nearest" in str(caught.value)
     assert "2 differ from names only in case, blanks or joining marks." in str(caught.value)
+    with pytest.raises(InputError, match="2 are numbers that the taxonomy has neither as names nor as ids"):
+        Taxonomy.from_paths([("wren",), ("owl",)]).find_all(["001", "002"])
 
 
 def test_a_folder_that_only_looks_like_a_node_is_told(tmp_path: Path, draw) -> None:

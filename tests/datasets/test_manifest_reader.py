@@ -91,14 +91,14 @@ def test_unknown_and_unclear_labels_are_all_listed(tmp_path: Path, images: None)
         ("file,label\n1.png,a\n", "the columns path and label, but got file, label at {}:1."),
         ("path,label\n,a\n", "a path in every row, but got none in 1 at {}:2."),
         ("path,label\n1.png,a//b\n", "labels that are paths, as in Fruit/Apple, but got a blank name at {}:2."),
-        ("path,label\n1.png,a\n1.png,b\n", "1 files with several, such as '1.png' in lines 2 and 3 at {}:3."),
-        ("path,label,split\n1.png,a,train\n1.png,a,test\n", "one label and one split for every file, but got 1 files"),
-        ("path,label,split\n1.png,a,train\n2.png,a,\n", "a split for every file, or for none, but got 1 files without"),
+        ("path,label\n1.png,a\n1.png,b\n", "1 file with several, such as '1.png' in lines 2 and 3 at {}:3."),
+        ("path,label,split\n1.png,a,train\n1.png,a,test\n", "one label and one split for every file, but got 1 file"),
+        ("path,label,split\n1.png,a,train\n2.png,a,\n", "a split for every file, or for none, but got 1 file without"),
         (
             "path,label\n1.png,a,b,c\n",
             "no more cells in a row than the header has, but got 4 cells where",
         ),
-        ("", "a header that names every column once, but got an empty file at {}:1."),
+        ("", "a table, but got an empty file at {}:1."),
         ("path,label\n", "a data set with images, but got no file at {}."),
         ("path,label\nno.png,a\n", "got 1 file, none of them usable at {}. The first, no.png, is no such file."),
     ],
@@ -221,6 +221,12 @@ class TestTables:
     def test_a_row_of_data_is_no_header(self, tmp_path: Path, images: None) -> None:
         with pytest.raises(InputError, match=r"put the line path,label above it"):
             from_manifest(manifest(tmp_path, "1.png,pear\n2.png,pear\n"), TREE)
+        with pytest.raises(InputError, match=r"put the line path,label above it"):
+            from_manifest(manifest(tmp_path, "1.png 0\n2.png 1\n", "list.txt"))
+
+    def test_columns_that_are_not_used_are_noted(self, tmp_path: Path, images: None) -> None:
+        table = manifest(tmp_path, ",path,label,fold,note\n0,1.png,pear,0,\n1,2.png,pear,1,blurred\n")
+        assert from_manifest(table, TREE).notes == ("2 columns not used: 'fold', 'note'",)
 
     def test_splits_under_another_name_are_not_lost(self, tmp_path: Path, images: None) -> None:
         table = manifest(tmp_path, "path,label,subset\n1.png,pear,train\n2.png,pear,test\n")
@@ -270,7 +276,7 @@ class TestFiles:
             with pytest.raises(InputError) as caught:
                 from_manifest(table, TREE)
             assert str(caught.value) == (
-                "Expected one label and one split for every file, but got 1 files with several, such as '1.png' and "
+                "Expected one label and one split for every file, but got 1 file with several, such as '1.png' and "
                 f"{again!r} in lines 2 and 3 at {table}:3."
             )
 
@@ -279,7 +285,7 @@ class TestFiles:
         (tmp_path / "a.png").symlink_to(tmp_path / "1.png")
         (tmp_path / "b.png").hardlink_to(tmp_path / "2.png")
         table = manifest(tmp_path, "path,label\n1.png,pear\na.png,pear\n2.png,pear\nb.png,fruit\n")
-        with pytest.raises(InputError, match=r"1 files with several, such as '2.png' and 'b.png' in lines 4 and 5"):
+        with pytest.raises(InputError, match=r"1 file with several, such as '2.png' and 'b.png' in lines 4 and 5"):
             from_manifest(table, TREE)
 
     @pytest.mark.skipif(sys.platform == "win32", reason="a backslash separates folders there")
@@ -375,7 +381,7 @@ class TestLabels:
 
     def test_another_column_that_holds_the_labels_is_named(self, tmp_path: Path, images: None) -> None:
         table = manifest(tmp_path, "path,label,species\n1.png,0,pear\n2.png,1,juice/apple\n")
-        with pytest.raises(InputError, match="The column 'species' holds labels of .*: label_column=\"species\""):
+        with pytest.raises(InputError, match="The column 'species' holds labels of the taxonomy"):
             from_manifest(table, TREE)
         assert from_manifest(table, TREE, label_column="species").nodes.tolist() == [3, 5]
 

@@ -381,6 +381,21 @@ def test_subset_of_sigmoids_leaves_the_others_alone() -> None:
     assert result[t9_nodes(2, 3, 6, 7, 8)].isneginf().all()
 
 
+def test_subset_finds_the_paths_that_predictions_print(tmp_path: Path) -> None:
+    names = ["", "Bags", "Luggage/Suitcases", "Luggage", "Suitcases", "p\u00e9ar"]
+    tree = Taxonomy([-1, 0, 1, 1, 3, 0], names, columns={"id": ["", "b", "b1", "b2", "b3", "p"]})
+    prediction = LeafSoftmax(tree, torch.zeros(1, 3))
+    for allowed in (
+        "\n".join(tree.path_name(v) for v in (2, 5)),
+        "b1\np",
+        "Luggage\\/Suitcases\npe\u0301ar",
+    ):
+        (tmp_path / "region.txt").write_text(allowed, encoding="utf-8")
+        found = Subset(tmp_path / "region.txt").can_be(tree).nonzero().squeeze(-1).tolist()
+        assert found == [0, 1, 2, 5]
+    assert Subset([tree.path_name(2), ("p\u00e9ar",)])(prediction).log_prob[0, 4] == -torch.inf
+
+
 def test_subset_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "region.txt"
     file.write_text("\ufeff1\n\n 2/6/7 \n", encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from cladewise.taxonomy.formats.options import ReadOptions
+from cladewise.taxonomy.formats.options import HELP, ReadOptions
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -54,7 +54,7 @@ def _parameter(field: dataclasses.Field[Any], beside: str, own: dict[str, Any]) 
     flags = [f"--{short}"] if not beside else [f"--{beside}-{short}"]
     if beside and field.name not in own:
         flags.append(f"--{short}")
-    meaning = field.metadata["help"]
+    meaning = HELP[field.name]
     text = f"{meaning[0].upper()}{meaning[1:]}{', by comma' if field.name in LISTS else ''}."
     kind = bool if isinstance(field.default, bool) else str | None
     default = False if kind is bool else None

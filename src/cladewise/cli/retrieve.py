@@ -34,7 +34,7 @@ def retrieve(
     ] = None,
     under: Annotated[
         str | None,
-        typer.Option(help="A label, a name or a path: list the images that it holds. Without it each image's labels."),
+        typer.Option(help="A label (name, id or path) whose images are listed. Without it each image's labels."),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
     limit: Annotated[int, typer.Option(help="Images listed at most.", min=1)] = 20,
@@ -85,7 +85,7 @@ def retrieve(
 
 def entails(
     run: RunArgument,
-    general: Annotated[str, typer.Argument(help="A label, a name or a path.")],
+    general: Annotated[str, typer.Argument(help="A label: a name, id or path.")],
     special: Annotated[str, typer.Argument(help="A label likewise, or an image file.")],
     threshold: ThresholdOption = None,
     new: NewOption = None,

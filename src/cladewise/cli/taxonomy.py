@@ -46,7 +46,7 @@ def show(
     reading: ReadOptions,
     depth: Annotated[int, typer.Option(min=0, help="Steps down from the root.")] = 3,
     max_children: Annotated[int, typer.Option(min=1, help="Children of a node to show.")] = 10,
-    node: Annotated[str | None, typer.Option(help="Begin at this label: a name, or a path with slashes.")] = None,
+    node: Annotated[str | None, typer.Option(help="Begin at this label: a name, id or path with slashes.")] = None,
 ) -> None:
     """Draw the tree, and count the nodes of each level."""
     from cladewise.taxonomy.drawing import draw, summarise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cladewise.datasets.dataset import Dataset, Skipped
-from cladewise.datasets.layout import tops_are_splits
+from cladewise.datasets.layout import tell_wrappers, tops_are_splits
 from cladewise.datasets.listing import (
     as_taxonomy,
     existing_folder,
@@ -87,6 +87,7 @@ def from_folder(
         tree = Taxonomy.from_paths(classes)
         node_by_class = {tree.path_names(node): node for node in range(1, len(tree))}
         tell_odd_names(tree, at)
+        tell_wrappers(classes, at)
         _tell_two_forms(images, at)
     else:
         node_by_class = _match_all(tree, classes, at)
@@ -101,6 +102,7 @@ def from_folder(
         others = sorted(set(given.tolist()).difference(known))
         splits = {name: np.flatnonzero(given == name) for name in (*known, *others)}
         notes += tuple(f"{counted(splits[name].size, 'image')} in the split {name}" for name in others)
+        _tell_lost_splits([names[0] for names in folders if names], set(tops), at)
     dataset = Dataset(
         name=root.name,
         taxonomy=tree,
@@ -118,6 +120,13 @@ def from_folder(
 def _folder_names(path: str) -> Names:
     # macOS stores é as e and an accent: one text for one name
     return PurePosixPath(composed(path)).parent.parts
+
+
+def _tell_lost_splits(listed: Sequence[str], kept: Collection[str], at: str) -> None:
+    """Warn of splits whose images all lie in no class folder."""
+    for top, count in Counter(listed).items():
+        if top not in kept:
+            warn(f"the split folder {top!r} left out: {counted(count, 'image')}, none in a class folder", at=at)
 
 
 def _tell_two_forms(images: Sequence[str], at: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from cladewise.datasets.split_names import split_name
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.paths import path_text
 from cladewise.taxonomy.problems import some
 
 Names = tuple[str, ...]
@@ -46,6 +47,8 @@ def tops_are_splits(
     tops = sorted(below)
     splits = {top: split for top in tops if (split := split_name(top))}
     others = [top for top in tops if top not in splits]
+    if wanted not in (None, True, False):
+        raise InputError("split_folders to be True, False or None", repr(wanted))
     if wanted is not None:
         return wanted and _all_splits(below, others, path)
     if taxonomy is not None and tops and all(taxonomy.matches((top,)) for top in tops):
@@ -56,12 +59,20 @@ def tops_are_splits(
     _refuse_splits_inside(folders, tops, path)
     _refuse_repetition(below, path)
     for top in splits:
-        if below[top]:
-            warn(f"the top folder {top!r} read as a class, like {some(others)} beside it", at=path)
-    if len(tops) == 1 and tops[0].lower() in _WRAPPERS and below[tops[0]] and taxonomy is None:
-        advice = f"Pass {path.rstrip('/')}/{tops[0]} to leave it out."
-        warn(f"one top folder, {tops[0]!r}, read as a class above all others", at=path, advice=advice)
+        warn(f"the top folder {top!r} read as a class, like {some(others)} beside it", at=path)
     return False
+
+
+def tell_wrappers(classes: Collection[Names], path: str) -> None:
+    """Warn of classes that are called as folders are which only hold images."""
+    above = {names[:depth] for names in classes for depth in range(1, len(names) + 1)}
+    odd = sorted(names for names in above if names[-1].lower() in _WRAPPERS)
+    if odd:
+        called = some(list(dict.fromkeys(names[-1] for names in odd)))
+        shown = some([path_text(names) for names in odd], 3)
+        alone = len(odd) == 1 and len(odd[0]) == 1 and all(names[:1] == odd[0] for names in classes)
+        advice = f"Pass {path.rstrip('/')}/{odd[0][0]} to leave it out." if alone else ""
+        warn(f"folders called {called} read as classes: {shown}", at=path, advice=advice)
 
 
 def _all_splits(below: dict[str, set[str]], others: Sequence[str], path: str) -> bool:

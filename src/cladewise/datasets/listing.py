@@ -18,6 +18,8 @@ from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.problems import warn_of
 from cladewise.taxonomy.spelling import names_of_tree, sight_problems
 
+_SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__pycache__"}
+
 
 def existing_folder(path: str | PathLike[str]) -> Path:
     """The absolute path of a folder.
@@ -34,8 +36,8 @@ def existing_folder(path: str | PathLike[str]) -> Path:
 def walk(folder: Path) -> Iterator[str]:
     """Relative path of every file below a folder, with forward slashes, in a fixed order.
 
-    Hidden files and folders (``.git``, ``.DS_Store``) are left out. Links are followed, but never into a folder that
-    is being walked.
+    Hidden files and folders (``.git``, ``.DS_Store``) and those of operating systems (``__MACOSX``) are left out. Links
+    are followed, but never into a folder that is being walked.
     """
     yield from (path for path in walk_all(folder) if not path.endswith("/"))
 
@@ -53,7 +55,8 @@ def _walk(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterat
     if prefix:
         yield prefix
     with os.scandir(folder) as entries:
-        found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+        shown = (entry for entry in entries if not entry.name.startswith(".") and entry.name not in _SYSTEM_FOLDERS)
+        found = sorted(shown, key=lambda entry: entry.name)
     for entry in found:
         if entry.is_dir():
             yield from _walk(entry.path, f"{prefix}{entry.name}/", above | {identity})

@@ -15,6 +15,7 @@ from cladewise.datasets.dataset import Dataset, Skipped
 from cladewise.datasets.label_texts import tell_odd_labels
 from cladewise.datasets.listing import as_taxonomy, some_usable, tell_odd_names, usable
 from cladewise.datasets.manifest_table import LABEL, PATH, SPLIT, Columns, Manifest, read_manifest
+from cladewise.datasets.no_images import counted
 from cladewise.datasets.same_files import file_keys, identities, on_disk, once
 from cladewise.datasets.split_names import split_name, tell_joined
 from cladewise.datasets.splitting import FRACTIONS, split
@@ -23,6 +24,7 @@ from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.labels import composed
 from cladewise.taxonomy.lookup import BLANKS
 from cladewise.taxonomy.paths import label_steps
+from cladewise.taxonomy.problems import some
 
 IntArray = NDArray[np.int64]
 
@@ -95,6 +97,7 @@ def from_manifest(
         nodes=rows["node"].to_numpy().astype(np.int64),
         splits=splits,
         skipped=tuple(skipped),
+        notes=_notes(manifest),
         source={"kind": "manifest", "path": str(table), "root": str(folder), **options, **recorded},
     )
     return dataset if splits else split(dataset, fractions, seed)
@@ -150,6 +153,11 @@ def _rows(manifest: Manifest, node_by_label: Mapping[str, int], folder: Path) ->
     return once(rows.with_columns(key=file_keys(folder, rows["file"])), "key", manifest.source).drop("key")
 
 
+def _notes(manifest: Manifest) -> tuple[str, ...]:
+    unused = [name for name in manifest.others.columns if name and not name.startswith("#")]
+    return (f"{counted(len(unused), 'column')} not used: {some(unused)}",) if unused else ()
+
+
 def _splits(rows: pl.DataFrame, manifest: Manifest) -> dict[str, IntArray]:
     """Images of each split; none where the column is missing or blank throughout."""
     if (rows[SPLIT] == "").all():
@@ -157,6 +165,6 @@ def _splits(rows: pl.DataFrame, manifest: Manifest) -> dict[str, IntArray]:
     blank = rows.filter(pl.col(SPLIT) == "")["line"].to_list()
     if blank:
         at = f"{manifest.source}:{blank[0]}"
-        raise InputError("a split for every file, or for none", f"{len(blank)} files without", at=at)
+        raise InputError("a split for every file, or for none", f"{counted(len(blank), 'file')} without", at=at)
     given = rows[SPLIT].to_numpy()
     return {name: np.flatnonzero(given == name) for name in rows[SPLIT].unique(maintain_order=True)}

@@ -18,7 +18,7 @@ from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
 from cladewise.taxonomy.labels import loose
 from cladewise.taxonomy.lookup import BLANKS
-from cladewise.taxonomy.problems import some, warn_of
+from cladewise.taxonomy.problems import raise_first, some, warn_of
 
 PATH, LABEL, SPLIT = "path", "label", "split"
 
@@ -106,8 +106,8 @@ def _delimited(path: Path, separator: str | None) -> Table:
     """A text table; that some columns have no name, as a data frame's index has, does not matter."""
     _refuse_documents(path)
     table = read_delimited(path, ReadOptions(separator=separator))
-    problems = [*(p for p in table.problems if p.kind != "header" or not table.columns), *repeated_header(table)]
-    table.fail(problems)
+    problems = [*(p for p in table.problems if p.kind != "column-name"), *repeated_header(table)]
+    raise_first(problems, table.source, checkable=False)
     warn_of(problems, table.source, checkable=False)
     return table
 
@@ -165,7 +165,7 @@ def _chosen(seen: Sequence[str], columns: Columns, at: str) -> dict[str, str]:
 
 def _advice(seen: Sequence[str], missing: Sequence[str], found: dict[str, str]) -> str:
     """Options that decide, with the columns that are probably meant."""
-    if any(re.search(r"\.(jpe?g|png|webp|tiff?|bmp|gif|heic)$", name, re.IGNORECASE) for name in seen):
+    if any(re.search(r"\.(jpe?g|png|webp|tiff?|bmp|gif|heic)\b", name, re.IGNORECASE) for name in seen):
         return "The first line is a row of data: put the line path,label above it."
     free = [name for name in seen if name not in found.values()]
     words = {PATH: _PATH_WORDS, LABEL: _LABEL_WORDS, SPLIT: _SPLIT_WORDS}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from cladewise.datasets.no_images import counted
 from cladewise.errors import InputError, warn
 
 _PLAIN = r"^[^\\:\x80-\x{10FFFF}]*$"
@@ -70,7 +71,7 @@ def once(rows: pl.DataFrame, key: str, source: str) -> pl.DataFrame:
     if torn.height:
         raise InputError(
             "one label and one split for every file",
-            f"{torn[key].n_unique()} files with several, such as {shown}",
+            f"{counted(torn[key].n_unique(), 'file')} with several, such as {shown}",
             at=f"{source}:{lines[-1]}",
         )
     single = rows.unique(key, keep="first", maintain_order=True)

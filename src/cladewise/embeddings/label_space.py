@@ -23,7 +23,7 @@ from cladewise.records import SCHEMA_VERSION, EmbeddingFolder
 from cladewise.taxonomy import Taxonomy
 
 Label = int | str | Sequence[str]
-"""A node, or what :meth:`~cladewise.taxonomy.Taxonomy.find` takes: a name, or a path."""
+"""A node, or a label as :meth:`~cladewise.taxonomy.Taxonomy.find` takes it."""
 
 
 class Nearest(NamedTuple):

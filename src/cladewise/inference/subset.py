@@ -47,7 +47,8 @@ class Subset(Inference):
     - Any other kind gives what :class:`~cladewise.inference.BottomUp` gives, without the leaves that cannot be.
 
     Args:
-        allowed: A text file with a name or path of a node on each line, or a sequence of nodes: numbers, names, paths.
+        allowed: A text file with one label per line, or a sequence of nodes: numbers or labels, as
+            :meth:`~cladewise.taxonomy.Taxonomy.find` takes them.
 
     Raises:
         InputError: A name is not, or not only, one node's; nothing is allowed, or nothing of what an earlier subset
@@ -125,7 +126,7 @@ class Subset(Inference):
         else:
             nodes, at = [_node(entry, taxonomy) for entry in self.allowed], ""
         if not nodes:
-            advice = "Pass allowed, a file with a name or path on each line."
+            advice = "Pass allowed, a file with one label per line."
             raise InputError("at least one allowed node", "none", at=at, advice=advice)
         change = np.zeros(taxonomy.num_leaves + 1, dtype=np.int64)
         np.add.at(change, taxonomy.leaf_start[nodes], 1)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from cladewise.errors import InputError
-from cladewise.taxonomy.formats.options import TABLE_FORMATS, Format, Header, Parents, ReadOptions, Roots
+from cladewise.errors import InputError, InputWarning
+from cladewise.taxonomy.formats.options import (
+    TABLE_FORMATS,
+    Format,
+    Header,
+    Parents,
+    ReadOptions,
+    Roots,
+    Support,
+    Underscores,
+)
 from cladewise.taxonomy.formats.reading import existing, format_of, read_tree
 from cladewise.taxonomy.formats.tabular import interpret, load_table
 from cladewise.taxonomy.problems import Problem
@@ -56,6 +66,8 @@ def check(
     roots: Roots = "error",
     ids: str | PathLike[str] | Sequence[str] | None = None,
     fill_down: bool = False,
+    support: Support | None = None,
+    underscores: Underscores | None = None,
 ) -> list[Problem]:
     """List everything that is wrong or odd about a taxonomy file, by line.
 
@@ -90,6 +102,8 @@ def check(
         roots=roots,
         ids=ids,
         fill_down=fill_down,
+        support=support,
+        underscores=underscores,
     )
     return examine(path, options).problems
 
@@ -114,7 +128,7 @@ def _examine_table(path: Path, options: ReadOptions) -> tuple[list[Problem], Tax
     try:
         table = load_table(path, options)
         problems += table.problems
-        if not table.columns or any(problem.kind == "header" for problem in problems):
+        if not table.columns or any(problem.kind == "column-name" for problem in problems):
             return problems, None
         if table.frame.height == 0:
             return [*problems, Problem(1, "unreadable", "no rows")], None
@@ -129,17 +143,26 @@ def _examine_table(path: Path, options: ReadOptions) -> tuple[list[Problem], Tax
         except InputError as error:
             problems.append(Problem(0, "levels", f"{error.got} at {error.at}"))
     nodes = interpretation.nodes or (names_of_tree(tree) if tree else None)
-    return [*problems, *interpretation.oddities(), *_odd_names(nodes), *(shape_problems(tree) if tree else [])], tree
+    problems += [*interpretation.oddities(), *_odd_names(nodes)]
+    if tree is not None and interpretation.by_column:
+        problems += shape_problems(tree)
+    return problems, tree
 
 
 def _examine_tree(path: Path, kind: str, options: ReadOptions) -> tuple[list[Problem], Taxonomy | None]:
     """Problems of a format without lines."""
-    try:
-        tree = read_tree(path, kind, options)
-    except InputError as error:
-        return [_as_problem(error, path)], None
+    told: list[Problem] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        try:
+            tree = read_tree(path, kind, options)
+        except InputError as error:
+            return [_as_problem(error, path)], None
+    for warning in caught:
+        text = str(warning.message).replace(f" at {path}.", ".").rstrip(".")
+        told.append(Problem(0, "ambiguous", text, "warning"))
     nodes = names_of_tree(tree)
-    return [*same_siblings(nodes), *_odd_names(nodes), *shape_problems(tree)], tree
+    return [*told, *same_siblings(nodes), *_odd_names(nodes), *shape_problems(tree)], tree
 
 
 def _odd_names(nodes: NodeNames | None) -> list[Problem]:
@@ -153,6 +176,5 @@ def _as_problem(error: InputError, path: Path) -> Problem:
     kind = "encoding" if error.expected == "UTF-8 text" else "unreadable"
     where = f" at {error.at}" if error.at not in ("", str(path)) and not known else ""
     text = f"expected {error.expected}, but got {error.got}{where}"
-    return Problem(
-        int(line) if known else 0, kind, f"{text}. {error.advice}" if error.advice and kind == "unreadable" else text
-    )
+    advised = f"{text}. {error.advice}" if error.advice and kind == "unreadable" else text
+    return Problem(int(line) if known else 0, kind, advised)

@@ -16,6 +16,7 @@ _INVISIBLE = re.compile(
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _JOINING = re.compile(r"[\s_.'’-]+")
+_ASCII_JOINING = str.maketrans("", "", " \t\n\r\v\f\x1c\x1d\x1e\x1f_.'-")
 
 
 def composed(name: str) -> str:
@@ -55,5 +56,7 @@ def loose(name: str) -> str:
         >>> loose("Granny-Smith") == loose("granny_smith") == loose("Granny Smith")
         True
     """
+    if name.isascii():  # nearly all names, and several times faster
+        return name.lower().translate(_ASCII_JOINING) or name.lower()
     text = folded(name)
     return _JOINING.sub("", text) or text

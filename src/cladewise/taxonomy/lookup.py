@@ -271,6 +271,9 @@ def in_common(taxonomy: Taxonomy, unknown: Sequence[Label]) -> list[str]:
     index = taxonomy.called(loose)
     alike = sum(bool(_matches(taxonomy, index, label).nodes) for label in unknown)
     said = [f"{alike} differ from names only in case, blanks or joining marks."] if 2 * alike > len(unknown) > 1 else []
+    numbers = sum(_shown(label).strip().isdecimal() for label in unknown)
+    if 2 * numbers > len(unknown):
+        said.append(f"{numbers} are numbers that the taxonomy has neither as names nor as ids.")
     return said + _where_they_stand(taxonomy, [_shown(label) for label in unknown])
 
 

@@ -18,6 +18,10 @@ INVISIBLE = r"[\u00AD\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2064\uFEFF]"
 JOINED_PICTURES = r"\p{Extended_Pictographic}\uFE0F?\u200D|[\p{L}\p{M}][\u200C\u200D][\p{L}\p{M}]"
 """Joiners that belong where they are: in emoji, and between letters of scripts that join."""
 UNTIDY = r"^\s|\s$|\s\s|[\t\r\n]"
+UNPLAIN = r"[^\x20-\x7E]|^ | $|  "
+"""Names that look like another text: all but printable ASCII with single blanks inside."""
+
+SLICE = 100_000
 MANY_NAMES = 20_000
 """Above this number of names only spacing, case and accents are compared, not letters."""
 FEW_NODES = 3
@@ -32,19 +36,22 @@ class NodeNames:
 
     Attributes:
         names: The name of each node.
-        group: Its parent: nodes of one group are siblings.
-        above: The name of its parent, or blank.
+        parent: The row of its parent, or -1: nodes of one parent are siblings.
         lines: Line of each in the file; 0 where there are none.
     """
 
     names: pl.Series
-    group: pl.Series
-    above: pl.Series
+    parent: NDArray[np.int64]
     lines: NDArray[np.int64]
+
+    def above(self, row: int) -> str:
+        """Name of a row's parent, or blank."""
+        parent = int(self.parent[row])
+        return str(self.names[parent]) if parent >= 0 else ""
 
     def shown(self, row: int) -> str:
         """Name of a row for a message; with its parent where there is no line to look at."""
-        name, above = str(self.names[row]), str(self.above[row])
+        name, above = str(self.names[row]), self.above(row)
         return f"{above}/{name}" if above and not self.lines[row] else name
 
     def place(self, row: int) -> str:
@@ -53,20 +60,16 @@ class NodeNames:
 
 
 def text_series(texts: StrArray) -> pl.Series:
-    """Variable-width strings as a polars column."""
-    return pl.Series(texts.astype(object), dtype=pl.String)
+    """Variable-width strings as a polars column, a slice at a time: the way leads by objects."""
+    starts = range(0, max(texts.size, 1), SLICE)
+    return pl.concat([pl.Series(texts[k : k + SLICE].astype(object), dtype=pl.String) for k in starts])
 
 
-def names_of_tree(tree: Taxonomy, lines: NDArray[np.int64] | None = None) -> NodeNames:
+def names_of_tree(tree: Taxonomy) -> NodeNames:
     """The nodes of a tree, without a synthetic root."""
     first = 1 if tree.synthetic_root else 0
-    names = text_series(tree.names)
-    return NodeNames(
-        names[first:],
-        pl.Series(tree.parents[first:]),
-        names.gather(np.maximum(tree.parents[first:], 0)),
-        np.zeros(tree.num_nodes - first, dtype=np.int64) if lines is None else lines[first:],
-    )
+    lines = np.zeros(tree.num_nodes - first, dtype=np.int64)
+    return NodeNames(text_series(tree.names[first:]), np.maximum(tree.parents[first:] - first, -1), lines)
 
 
 def eye(names: pl.Series) -> pl.Series:
@@ -76,8 +79,10 @@ def eye(names: pl.Series) -> pl.Series:
         >>> eye(pl.Series([" Pink  Lady", "pear\\u200b"])).to_list()
         ['pink lady', 'pear']
     """
-    seen = names.str.normalize("NFC").str.replace_all(INVISIBLE, "").str.to_lowercase()
-    return seen.str.replace_all(r"\s+", " ").str.strip_chars()
+    odd = names.str.contains(UNPLAIN).arg_true()
+    plain = names.str.to_lowercase()
+    seen = names.gather(odd).str.normalize("NFC").str.replace_all(INVISIBLE, "").str.to_lowercase()
+    return plain.scatter(odd, seen.str.replace_all(r"\s+", " ").str.strip_chars()) if odd.len() else plain
 
 
 def bare(names: pl.Series, *, plurals: bool) -> pl.Series:
@@ -119,7 +124,7 @@ def spelling_problems(nodes: NodeNames) -> list[Problem]:
     """Names anywhere in the tree that are probably one label in two spellings.
 
     Compared are spacing, hyphens, accents and, up to :data:`MANY_NAMES` names, plurals and single letters: one that is
-    missing, doubled, wrong or swapped with the next, in names of some length. A node and its parent may be called alike.
+    missing, doubled, wrong or swapped with the next, in names of some length. A node and its parent may be alike.
     """
     few = nodes.names.n_unique() <= MANY_NAMES
     keys = bare(nodes.names, plurals=few)
@@ -144,7 +149,7 @@ def spelling_problems(nodes: NodeNames) -> list[Problem]:
 
 def _pairs(nodes: NodeNames, keys: pl.Series, *, by_group: bool) -> Iterator[tuple[int, int]]:
     """First row and each later one that have a key in common and differ in name."""
-    frame = pl.DataFrame({"name": nodes.names, "key": keys, "group": nodes.group}).with_row_index("row")
+    frame = pl.DataFrame({"name": nodes.names, "key": keys, "group": nodes.parent}).with_row_index("row")
     over = ["group", "key"] if by_group else ["key"]
     again = (
         frame.filter(pl.col("key").is_duplicated()) if not by_group else frame.filter(pl.struct(over).is_duplicated())
@@ -156,7 +161,7 @@ def _pairs(nodes: NodeNames, keys: pl.Series, *, by_group: bool) -> Iterator[tup
 
 def _related(nodes: NodeNames, keys: pl.Series, first: int, later: int) -> bool:
     """Whether one of two nodes lies right under a node that is called as the other."""
-    above = bare(pl.Series([nodes.above[first], nodes.above[later]], dtype=pl.String), plurals=True)
+    above = bare(pl.Series([nodes.above(first), nodes.above(later)], dtype=pl.String), plurals=True)
     own = bare(pl.Series([nodes.names[first], nodes.names[later]], dtype=pl.String), plurals=True)
     return own[1] == above[0] or own[0] == above[1]
 
@@ -196,11 +201,9 @@ def is_slip(first: str, second: str) -> bool:
     end_of_word = start >= len(short) - 1 and len(short) == len(long)  # Audi A and Audi B, not a slip
     if any(letter.isdigit() for part in middle for letter in part) or end_of_word:
         return False
-    if start + end >= len(short):
-        doubled = (
-            long[start - 1 : start] == long[start : start + 1] or long[start : start + 1] == long[start + 1 : start + 2]
-        )
-        return len(long) > len(short) and (len(short) >= SHORT or doubled)
+    if len(long) > len(short) and start + end >= len(short):
+        doubled = long[start] in (long[start - 1 : start], long[start + 1 : start + 2])
+        return len(short) >= SHORT or doubled
     swapped = len(short) == len(long) and middle[0] == middle[1][::-1] and len(middle[0]) == 2
     return swapped or (len(middle[0]) == len(middle[1]) == 1 and len(short) >= SHORT)
 
@@ -227,7 +230,7 @@ def shape_problems(tree: Taxonomy) -> list[Problem]:
 
 def same_siblings(nodes: NodeNames) -> list[Problem]:
     """Siblings of one name, which some formats can hold."""
-    frame = pl.DataFrame({"group": nodes.group, "name": nodes.names})
+    frame = pl.DataFrame({"group": nodes.parent, "name": nodes.names})
     again = (~frame.to_struct("row").is_first_distinct()).arg_true().to_list()
     return [
         Problem(int(nodes.lines[row]), "duplicate", f"two nodes at {nodes.shown(row)!r}", "warning") for row in again

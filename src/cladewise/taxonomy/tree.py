@@ -11,16 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cladewise.errors import InputError
-from cladewise.taxonomy import lookup
+from cladewise.taxonomy import growth, lookup
+from cladewise.taxonomy.arrays import BoolArray, IntArray, StrArray, frozen, is_preorder, sealed, strings
 from cladewise.taxonomy.order import depth_of, preorder, subtree_sizes
 from cladewise.taxonomy.paths import path_text
 
 if TYPE_CHECKING:
     from os import PathLike
-
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-StrArray = np.ndarray[Any, Any]  # numpy's variable-width StringDType has no scalar type to annotate with
 
 NAME_CHUNK = 100_000
 
@@ -77,8 +74,8 @@ class Taxonomy:
         columns: Mapping[str, Sequence[str] | StrArray] | None = None,
         synthetic_root: bool = False,
     ) -> None:
-        self.parents = _frozen(np.asarray(parents, dtype=np.int64))
-        texts = _strings(names)
+        self.parents = frozen(np.asarray(parents, dtype=np.int64))
+        texts = strings(names)
         num_nodes = self.parents.size
         if self.parents.ndim != 1 or num_nodes == 0 or self.parents[0] != -1:
             raise InputError("parents of shape [node] that begin with -1 (the root)", f"{np.asarray(parents)!r:.80}")
@@ -88,16 +85,16 @@ class Taxonomy:
         if self.synthetic_root and str(texts[0]):
             texts = texts.copy()
             texts[0] = ""
-        self.names = _frozen(texts)
-        self.depth = _frozen(depth_of(self.parents))
-        self.end = _frozen(np.arange(num_nodes) + subtree_sizes(self.parents, self.depth))
-        if not _is_preorder(self.parents, self.end):
+        self.names = frozen(texts)
+        self.depth = frozen(depth_of(self.parents))
+        self.end = frozen(np.arange(num_nodes) + subtree_sizes(self.parents, self.depth))
+        if not is_preorder(self.parents, self.end):
             raise InputError(
                 "nodes numbered in depth-first pre-order",
                 "another order",
                 advice="Build the tree with Taxonomy.from_parents, which renumbers.",
             )
-        self.level = _frozen(self.depth if level is None else np.asarray(level, dtype=np.int64))
+        self.level = frozen(self.depth if level is None else np.asarray(level, dtype=np.int64))
         if self.level.shape != (num_nodes,) or self.level[0] != 0:
             raise InputError(f"levels of shape [{num_nodes}] with 0 at the root", f"shape {self.level.shape}")
         wrong = np.flatnonzero(self.level[1:] <= self.level[self.parents[1:]]) + 1
@@ -112,7 +109,7 @@ class Taxonomy:
         if len(chosen) < num_levels:
             raise InputError(f"a name for each of {num_levels} levels", f"{len(chosen)} names")
         self.level_names = tuple(chosen)
-        self.columns = {k: _frozen(_strings(v)) for k, v in (columns or {}).items()}
+        self.columns = {k: frozen(strings(v)) for k, v in (columns or {}).items()}
         for key, values in self.columns.items():
             if values.shape != (num_nodes,):
                 raise InputError(f"{num_nodes} values in column {key!r}", f"shape {values.shape}")
@@ -142,13 +139,13 @@ class Taxonomy:
         new_by_old[order] = np.arange(order.size)
         moved = given[order]
         renumbered = np.where(moved < 0, -1, new_by_old[moved])
-        texts = _strings(names)
+        texts = strings(names)
         return cls(
             renumbered,
-            _sealed(texts[order]),
+            sealed(texts[order]),
             level=None if level is None else np.asarray(level, dtype=np.int64)[order],
             level_names=level_names,
-            columns={key: _sealed(_strings(values)[order]) for key, values in (columns or {}).items()},
+            columns={key: sealed(strings(values)[order]) for key, values in (columns or {}).items()},
             synthetic_root=synthetic_root,
         )
 
@@ -163,20 +160,7 @@ class Taxonomy:
             >>> Taxonomy.from_paths([("fruit", "apple"), ("fruit", "pear")]).level_names
             ('level_1', 'level_2')
         """
-        parents, names, level = [-1], [""], [0]
-        node_by_path: dict[tuple[int, int, str], int] = {}
-        for path in paths:
-            node = 0
-            for position, name in enumerate(path, start=1):
-                if name == "":
-                    continue
-                key = (node, position, name)
-                if key not in node_by_path:
-                    node_by_path[key] = len(parents)
-                    parents.append(node)
-                    names.append(name)
-                    level.append(position)
-                node = node_by_path[key]
+        parents, names, level = growth.of_paths(paths)
         return cls.from_parents(parents, names, level=level, level_names=level_names, synthetic_root=True)
 
     @classmethod
@@ -234,39 +218,39 @@ class Taxonomy:
     @cached_property
     def num_children(self) -> IntArray:
         """Number of children of every node."""
-        return _frozen(np.bincount(self.parents[1:], minlength=self.num_nodes).astype(np.int64))
+        return frozen(np.bincount(self.parents[1:], minlength=self.num_nodes).astype(np.int64))
 
     @cached_property
     def is_leaf(self) -> BoolArray:
         """Whether each node is a leaf."""
-        return _frozen(self.num_children == 0)
+        return frozen(self.num_children == 0)
 
     @cached_property
     def leaf_nodes(self) -> IntArray:
         """Node of every leaf position, ascending."""
-        return _frozen(np.flatnonzero(self.is_leaf))
+        return frozen(np.flatnonzero(self.is_leaf))
 
     @cached_property
     def leaf_start(self) -> IntArray:
         """First leaf position under every node."""
-        return _frozen(np.searchsorted(self.leaf_nodes, np.arange(self.num_nodes)))
+        return frozen(np.searchsorted(self.leaf_nodes, np.arange(self.num_nodes)))
 
     @cached_property
     def leaf_end(self) -> IntArray:
         """One past the last leaf position under every node."""
-        return _frozen(np.searchsorted(self.leaf_nodes, self.end))
+        return frozen(np.searchsorted(self.leaf_nodes, self.end))
 
     @cached_property
     def num_leaves_under(self) -> IntArray:
         """Number of leaves at or under every node."""
-        return _frozen(self.leaf_end - self.leaf_start)
+        return frozen(self.leaf_end - self.leaf_start)
 
     @cached_property
     def nodes_by_depth(self) -> tuple[IntArray, ...]:
         """Nodes at each depth, ascending."""
         order = np.argsort(self.depth, kind="stable")
         counts = np.bincount(self.depth)
-        return tuple(_frozen(part) for part in np.split(order, np.cumsum(counts)[:-1]))
+        return tuple(frozen(part) for part in np.split(order, np.cumsum(counts)[:-1]))
 
     @cached_property
     def height(self) -> IntArray:
@@ -274,12 +258,12 @@ class Taxonomy:
         height = np.zeros(self.num_nodes, dtype=np.int64)
         for nodes in self.nodes_by_depth[:0:-1]:
             np.maximum.at(height, self.parents[nodes], height[nodes] + 1)
-        return _frozen(height)
+        return frozen(height)
 
     @cached_property
     def information(self) -> NDArray[np.float64]:
         """Information of every node in bits, log2(leaves / leaves under it): 0 at the root."""
-        return _frozen(np.log2(self.num_leaves / self.num_leaves_under))
+        return frozen(np.log2(self.num_leaves / self.num_leaves_under))
 
     # ---------------------------------------------------------------- relations
 
@@ -290,11 +274,11 @@ class Taxonomy:
 
     @cached_property
     def _child_list(self) -> IntArray:
-        return _frozen(np.argsort(self.parents[1:], kind="stable") + 1)
+        return frozen(np.argsort(self.parents[1:], kind="stable") + 1)
 
     @cached_property
     def _child_range(self) -> IntArray:
-        return _frozen(np.concatenate([[0], np.cumsum(self.num_children)]))
+        return frozen(np.concatenate([[0], np.cumsum(self.num_children)]))
 
     def path(self, node: int) -> tuple[int, ...]:
         """Nodes from the root down to ``node``, both included."""
@@ -366,7 +350,7 @@ class Taxonomy:
             [2, 3]
         """
         if level not in self._level_nodes:
-            self._level_nodes[level] = _frozen(np.unique(self.at_level(level)[self.leaf_nodes]))
+            self._level_nodes[level] = frozen(np.unique(self.at_level(level)[self.leaf_nodes]))
         return self._level_nodes[level]
 
     def skipping(self, level: int) -> IntArray:
@@ -384,7 +368,7 @@ class Taxonomy:
             skips = 1 + np.flatnonzero((above < level) & (here > level))
             shared = np.zeros(self.num_nodes, dtype=np.bool_)
             shared[self.parents[1:][here <= level]] = True
-            self._skipping[level] = _frozen(skips[shared[self.parents[skips]]])
+            self._skipping[level] = frozen(skips[shared[self.parents[skips]]])
         return self._skipping[level]
 
     @cached_property
@@ -478,23 +462,7 @@ class Taxonomy:
             >>> node, t.path_name(node), t.names.tolist()
             (3, 'bird/robin', ['', 'bird', 'wren', 'robin', 'moth'])
         """
-        if not 0 <= parent < self.num_nodes:
-            raise InputError(f"a node, 0 to {self.num_nodes - 1}", parent)
-        siblings = self.children(parent)
-        if not name.strip() or name in self.names[siblings].tolist():
-            above = self.path_name(parent) or "the root"
-            raise InputError("a name that no child has", repr(name), at=above)
-        level = int(self.level[siblings[-1]] if siblings.size else self.level[parent] + 1)
-        path = path_text((*self.path_names(parent), name))
-        grown = Taxonomy.from_parents(
-            np.append(self.parents, parent),
-            [*self.names.tolist(), name],
-            level=np.append(self.level, level),
-            level_names=[*self.level_names, *(f"level_{k}" for k in range(self.num_levels + 1, level + 1))],
-            columns={key: [*texts.tolist(), path if key == "id" else ""] for key, texts in self.columns.items()},
-            synthetic_root=self.synthetic_root,
-        )
-        return grown, int(self.end[parent])
+        return growth.with_leaf(self, name, parent)
 
     # ---------------------------------------------------------------- value semantics
 
@@ -522,32 +490,3 @@ class Taxonomy:
     def __repr__(self) -> str:
         root = "synthetic root" if self.synthetic_root else f"root {str(self.names[0])!r}"
         return f"Taxonomy({self.num_nodes} nodes, {self.num_leaves} leaves, {self.num_levels} levels, {root})"
-
-
-def _strings(values: Sequence[str] | StrArray) -> StrArray:
-    """Variable-width strings; an array that has them already is not copied, as NumPy's own conversion would."""
-    if isinstance(values, np.ndarray) and isinstance(values.dtype, np.dtypes.StringDType):
-        return values
-    return np.asarray(values, dtype=np.dtypes.StringDType())
-
-
-def _frozen(array: Any) -> Any:
-    """A read-only array that nobody else can write through."""
-    if array.flags.owndata and not array.flags.writeable:
-        return array
-    return _sealed(array.copy())
-
-
-def _sealed(array: Any) -> Any:
-    """The array itself, read-only from now on: for one that nobody else holds."""
-    array.flags.writeable = False
-    return array
-
-
-def _is_preorder(parents: IntArray, end: IntArray) -> bool:
-    """In pre-order every node lies inside its parent's range, right after its parent or where a subtree ends."""
-    nodes, above = np.arange(1, parents.size), parents[1:]
-    inside = (above < nodes) & (end[1:] <= end[above])
-    closes = np.zeros(parents.size + 1, dtype=np.bool_)
-    closes[end[1:]] = True
-    return bool(inside.all()) and bool(((above == nodes - 1) | closes[nodes]).all())

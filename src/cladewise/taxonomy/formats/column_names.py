@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
 RANKS = (
     *("domain", "superkingdom", "realm", "kingdom", "subkingdom", "infrakingdom", "superphylum", "phylum", "division"),
     *("subphylum", "infraphylum", "superclass", "class", "subclass", "infraclass", "superorder", "order", "suborder"),
@@ -13,207 +19,35 @@ RANKS = (
 )
 """Ranks of living things, coarse to fine."""
 
-LEVEL_WORDS = frozenset(RANKS) | frozenset(
-    [
-        "level",
-        "levels",
-        "tier",
-        "layer",
-        "depth",
-        "rank",
-        "rang",
-        "ebene",
-        "niveau",
-        "nivel",
-        "stufe",
-        "group",
-        "subgroup",
-        "supergroup",
-        "category",
-        "subcategory",
-        "supercategory",
-        "type",
-        "subtype",
-        "supertype",
-        "kind",
-        "subkind",
-        "sort",
-        "super",
-        "sub",
-        "coarse",
-        "fine",
-        "finest",
-        "medium",
-        "middle",
-        "broad",
-        "narrow",
-        "main",
-        "parent",
-        "child",
-        "root",
-        "top",
-        "name",
-        "names",
-        "label",
-        "labels",
-        "class",
-        "classes",
-        "leaf",
-        "node",
-        "title",
-        "department",
-        "subdepartment",
-        "aisle",
-        "section",
-        "segment",
-        "brick",
-        "product",
-        "item",
-        "brand",
-        "make",
-        "maker",
-        "model",
-        "manufacturer",
-        "year",
-        "variant",
-        "style",
-        "line",
-        "collection",
-        "theme",
-        "topic",
-        "subtopic",
-        "field",
-        "subfield",
-        "area",
-        "region",
-        "country",
-        "state",
-        "city",
-        "disease",
-        "diagnosis",
-        "object",
-        "concept",
-        "synset",
-        "word",
-        "epithet",
-        "series",
-        "cohort",
-        "clade",
-        "cultivar",
-        "strain",
-        "breed",
-        "race",
-        "scientific",
-        "common",
-        "code",
-        "id",
-        "taxon",
-        "description",
-        "note",
-        "size",
-        "colour",
-        "color",
-        "ordnung",
-        "familie",
-        "gattung",
-        "art",
-        "klasse",
-        "stamm",
-        "reich",
-        "gruppe",
-        "untergruppe",
-        "obergruppe",
-        "kategorie",
-        "unterkategorie",
-        "ordre",
-        "famille",
-        "genre",
-        "espèce",
-        "espece",
-        "classe",
-        "règne",
-        "regne",
-        "catégorie",
-        "categorie",
-        "groupe",
-        "nom",
-        "orden",
-        "familia",
-        "género",
-        "genero",
-        "especie",
-        "clase",
-        "reino",
-        "categoría",
-        "categoria",
-        "grupo",
-        "nombre",
-    ]
+LEVEL_WORDS = frozenset(RANKS) | words(
+    "level levels tier layer depth rank rang ebene niveau nivel stufe group subgroup supergroup category subcategory "
+    "supercategory type subtype supertype kind subkind sort super sub coarse fine finest medium middle broad narrow "
+    "main parent child root top name names label labels class classes leaf node title department subdepartment aisle "
+    "section segment brick product item brand make maker model manufacturer year variant style line collection theme "
+    "topic subtopic field subfield area region country state city disease diagnosis object concept synset word epithet "
+    "series cohort clade cultivar strain breed race scientific common code id taxon description note size colour color "
+    "ordnung familie gattung art klasse stamm reich gruppe untergruppe obergruppe kategorie unterkategorie "
+    "ordre famille genre espèce espece classe règne regne catégorie categorie groupe nom "
+    "orden familia género genero especie clase reino categoría categoria grupo nombre"
 )
 """Words that end the names of columns, and seldom are labels themselves."""
 
-ATTRIBUTE_WORDS = frozenset(
-    [
-        "id",
-        "ids",
-        "uid",
-        "uuid",
-        "guid",
-        "key",
-        "code",
-        "index",
-        "idx",
-        "number",
-        "num",
-        "no",
-        "nr",
-        "count",
-        "counts",
-        "total",
-        "size",
-        "frequency",
-        "url",
-        "uri",
-        "link",
-        "href",
-        "description",
-        "note",
-        "notes",
-        "comment",
-        "comments",
-        "remark",
-        "remarks",
-        "definition",
-        "gloss",
-        "image",
-        "images",
-        "img",
-        "picture",
-        "photo",
-        "file",
-        "filename",
-        "filepath",
-        "path",
-        "date",
-        "created",
-        "updated",
-        "author",
-        "authority",
-        "source_url",
-        "latitude",
-        "longitude",
-        "lat",
-        "lon",
-        "weight",
-        "score",
-        "price",
-        "synonym",
-        "synonyms",
-        "alias",
-        "aliases",
-    ]
+ATTRIBUTE_WORDS = words(
+    "id ids uid uuid guid key code index idx number num no nr count counts total size frequency url uri link href "
+    "description note notes comment comments remark remarks definition gloss image images img picture photo file "
+    "filename filepath path date created updated author authority source_url latitude longitude lat lon weight score "
+    "price synonym synonyms alias aliases"
 )
 """Words that end the names of columns which say something of a node and are no level."""
+
+LANGUAGE_WORDS = words(
+    "common scientific latin english german french spanish vernacular display canonical preferred alternative other "
+    "local trade binomial"
+)
+"""Words before ``name`` for one more name of the same node."""
+
+FINEST_WORDS = words("name label title leaf fine finest child item product species variant")
+"""Words for the last of several levels."""
 
 IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "gif", "bmp", "tif", "tiff", "webp", "heic", "heif", "avif", "jp2", "ppm")
 IMAGE_FILE = rf"(?i)\.({'|'.join(IMAGE_SUFFIXES)})$"
@@ -237,8 +71,8 @@ def squeezed(name: str) -> str:
 
 def last_word(name: str) -> str:
     """The last word of a column's name that is no number."""
-    words = [word for word in tokens(name) if not word.isdecimal()]
-    return words[-1] if words else ""
+    found = [word for word in tokens(name) if not word.isdecimal()]
+    return found[-1] if found else ""
 
 
 def names_levels(name: str) -> bool:
@@ -255,10 +89,11 @@ def is_attribute(name: str) -> bool:
     """Whether a column's name says that it describes nodes and is no level.
 
     Example:
-        >>> is_attribute("taxon_id"), is_attribute("species")
-        (True, False)
+        >>> is_attribute("taxon_id"), is_attribute("common name"), is_attribute("species")
+        (True, True, False)
     """
-    return last_word(name) in ATTRIBUTE_WORDS
+    named = last_word(name) in ("name", "names", "label") and bool(LANGUAGE_WORDS & set(tokens(name)))
+    return named or last_word(name) in ATTRIBUTE_WORDS
 
 
 def numbering(names: Sequence[str]) -> list[int]:
@@ -269,7 +104,10 @@ def numbering(names: Sequence[str]) -> list[int]:
         ([1, 2], [])
     """
     found = [re.fullmatch(r"(\D*?)(\d+)(\D*)", name) for name in names]
-    if not all(found) or len({(match[1], match[3]) for match in found if match}) != 1:
+    around = {(match[1], match[3]) for match in found if match}
+    if not all(found) or len(around) != 1 or not "".join(*around).strip():
+        return []
+    if len(names) == 1 and not LEVEL_WORDS & set(tokens(names[0])):
         return []
     return [int(match[2]) for match in found if match]
 
@@ -281,5 +119,5 @@ def ranks_of(names: Sequence[str]) -> list[int]:
         >>> ranks_of(["order", "family"]) == sorted(ranks_of(["family", "order"]))
         True
     """
-    words = [last_word(name) if last_word(name) != "name" else tokens(name)[0] for name in names]
-    return [RANKS.index(word) for word in words] if words and all(word in RANKS for word in words) else []
+    found = [last_word(name) if last_word(name) != "name" else tokens(name)[0] for name in names]
+    return [RANKS.index(word) for word in found] if found and all(word in RANKS for word in found) else []

@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from cladewise.taxonomy.formats.binary import UTF_16, refuse_binary
+from cladewise.taxonomy.formats.files import read_bytes
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.quoting import Quoting, quoting
-from cladewise.taxonomy.formats.raw import read_bytes
 from cladewise.taxonomy.formats.separators import SEPARATORS, separator_of
 from cladewise.taxonomy.formats.table import Table, without_blank_rows
 from cladewise.taxonomy.problems import Problem
 
+MAX_BYTES = 2**30
 BOM = b"\xef\xbb\xbf"
 csv.field_size_limit(2**31 - 1)
 
@@ -29,9 +31,10 @@ def read_delimited(path: Path, options: ReadOptions) -> Table:
     Raises:
         InputError: The file cannot be read as text at all, or its separator does not show.
     """
-    data = read_bytes(path)
     source = str(path)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    data = read_bytes(path, limit=MAX_BYTES)
+    refuse_binary(data, source)
+    if data.startswith(UTF_16):
         return _nothing(path, Problem(1, "encoding", "UTF-16"))
     data = data.removeprefix(BOM)
     skipped, named = _separator_line(data)
@@ -94,8 +97,7 @@ def _read_clean(
         Problem(
             first_line - 1 + opened,
             "quote",
-            f"a quote that opens here and closes in line {first_line - 1 + closed}, with what look like rows inside",
-            "warning",
+            f"a cell that opens here and closes in line {first_line - 1 + closed}, with whole rows inside",
         )
         for opened, closed in quotes.swallowing(whole, separator, len(names))
     ]
@@ -126,7 +128,7 @@ def _read_by_row(data: bytes, path: Path, separator: str, first_line: int, heade
         problems = problems or [Problem(first_line, "header", "an empty file")]
         return Table(pl.DataFrame(), str(path), np.zeros(0, dtype=np.int64), tuple(problems), path)
     names = _names(rows[0], header)
-    problems += [Problem(lines[0], "header", text) for text in _wrong_header(names)]
+    problems += [Problem(lines[0], "column-name", text) for text in _wrong_header(names)]
     width = len(names)
     first = 0 if header == "none" else 1
     problems += [

@@ -8,47 +8,20 @@ from collections.abc import Sequence
 import polars as pl
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.column_names import squeezed, tokens
-from cladewise.taxonomy.formats.options import ReadOptions
+from cladewise.taxonomy.formats.column_names import squeezed, tokens, words
+from cladewise.taxonomy.formats.options import ReadOptions, argument
 from cladewise.taxonomy.formats.table import Table
 from cladewise.taxonomy.problems import some
 
-PARENT_WORDS = frozenset(
-    [
-        "superclass",
-        "supercategory",
-        "supertype",
-        "superconcept",
-        "superordinate",
-        "hypernym",
-        "broader",
-        "broaderterm",
-        "isa",
-        "isatype",
-        "subclassof",
-        "subtypeof",
-        "childof",
-        "kindof",
-        "typeof",
-        "memberof",
-        "belongsto",
-        "parentof",
-        "inheritsfrom",
-        "extends",
-        "above",
-        "upper",
-        "ancestor",
-        "rdfssubclassof",
-        "skosbroader",
-        "wasgeneratedfrom",
-        "oberbegriff",
-        "elternknoten",
-    ]
+PARENT_WORDS = words(
+    "superclass supercategory supertype superconcept superordinate hypernym broader broaderterm isa isatype subclassof "
+    "subtypeof childof kindof typeof memberof belongsto parentof inheritsfrom extends above upper ancestor "
+    "rdfssubclassof skosbroader wasgeneratedfrom oberbegriff elternknoten"
 )
 SUPERS = ("superclass", "supercategory", "supertype", "superconcept", "superordinate")
 """Words for a parent that also name a level above another."""
 
-COUNTS = frozenset(["num", "number", "count", "n", "total"])
+COUNTS = words("num number count n total")
 ID_WORDS = ("id", "nodeid", "taxonid", "taxid", "tsn", "key", "uid", "uuid", "code", "uri", "url", "identifier")
 NAME_WORDS = ("name", "label", "title", "completename", "scientificname", "taxonname", "classname", "preflabel", "term")
 NODE_WORDS = (
@@ -114,14 +87,12 @@ def is_parent_like(name: str) -> bool:
         >>> [is_parent_like(name) for name in ("parent_tsn", "parentID", "superclass", "num_parents", "class")]
         [True, True, True, False, False]
     """
-    words = tokens(name)
-    if COUNTS & set(words):
+    parts = tokens(name)
+    if COUNTS & set(parts):
         return False
-    whole = "".join(words)
-    bare = "".join(word for word in words if word not in ("id", "name", "label", "uri", "key", "code"))
-    return (
-        words[:1] == ["parent"] or "parent" in words or whole.startswith("parent") or bool({whole, bare} & PARENT_WORDS)
-    )
+    whole = "".join(parts)
+    plain = "".join(part for part in parts if part not in ("id", "name", "label", "uri", "key", "code"))
+    return "parent" in parts or whole.startswith("parent") or bool({whole, plain} & PARENT_WORDS)
 
 
 def _parent_column(table: Table) -> str | None:
@@ -135,11 +106,10 @@ def _parent_column(table: Table) -> str | None:
 
 
 def _is_above(table: Table, name: str) -> bool:
-    """Whether a column called as a level above another holds parents: it stands behind it, or its values recur there."""
+    """Whether a column called as a level above another holds parents: it stands behind the other, or recurs in it."""
     stem = squeezed(name).removeprefix("super")
-    below = [
-        other for other in table.columns if squeezed(other) in (stem, f"{stem}id", f"{stem}name", "id", "name", "label")
-    ]
+    likely = (stem, f"{stem}id", f"{stem}name", "id", "name", "label")
+    below = [other for other in table.columns if squeezed(other) in likely]
     behind = [other for other in below if table.columns.index(other) < table.columns.index(name)]
     ranked = len([other for other in table.columns if squeezed(other) in ("phylum", "order", "family", "kingdom")]) > 1
     return not ranked and (bool(behind) or any(_defined(table, name, other) > 0 for other in below))
@@ -174,8 +144,8 @@ def _name_column(table: Table, key: str, others: Sequence[str]) -> str:
     rest = [name for name in others if name != key]
     ends = [name for name in rest if tokens(name)[-1:] in (["name"], ["label"], ["title"])]
     identity = whole in ID_WORDS or tokens(key)[-1:] == ["id"] or _defined_names(table, key)
-    words = [*_known(rest, NAME_WORDS), *ends, *(_known(rest, NODE_WORDS) if identity else [])]
-    return words[0] if words else key
+    found = [*_known(rest, NAME_WORDS), *ends, *(_known(rest, NODE_WORDS) if identity else [])]
+    return found[0] if found else key
 
 
 def _defined_names(table: Table, key: str) -> bool:
@@ -185,17 +155,16 @@ def _defined_names(table: Table, key: str) -> bool:
 
 
 def _stem(parent: str) -> str:
-    words = [word for word in tokens(parent) if word != "parent"]
-    whole = "".join(words)
+    whole = "".join(word for word in tokens(parent) if word != "parent")
     return whole.removeprefix("parent").removeprefix("super") or "id"
 
 
-def _known(columns: Sequence[str], words: Sequence[str]) -> list[str]:
+def _known(columns: Sequence[str], known: Sequence[str]) -> list[str]:
     """The columns of known names, in the order of the words."""
     by_word: dict[str, str] = {}
     for name in columns:
         by_word.setdefault(squeezed(name), name)
-    return [by_word[word] for word in words if word in by_word]
+    return [by_word[word] for word in known if word in by_word]
 
 
 def _defined(table: Table, parent: str, key: str) -> float:
@@ -223,7 +192,7 @@ def _pair(table: Table) -> tuple[str, str] | None:
             "edges that show which end is the parent",
             f"the columns {some(ends)}, of which either could be",
             at=table.source,
-            advice=f"Pass parent={ends[0]!r}, name={ends[1]!r}, or the other way round.",
+            advice=f"Pass {argument('parent', ends[0])} and {argument('name', ends[1])}, or the other way round.",
         )
     return (ends[0], ends[1]) if single[1] else (ends[1], ends[0])
 

@@ -51,18 +51,12 @@ def interpret_edges(table: Table, columns: EdgeColumns, options: ReadOptions) ->
     table, top = split_synthetic_root(table, columns)
     roots: Roots = "join" if top else options.roots
     edges, problems = resolve_edges(table, columns, parents=options.parents, roots=roots)
-    names = _texts(table, edges, columns.name, edges.key)
-    above = np.where(edges.parent >= 0, names[np.maximum(edges.parent, 0)], "")
-    nodes = NodeNames(
-        pl.Series(names.astype(object), dtype=pl.String),
-        pl.Series(edges.parent),
-        pl.Series(above.astype(object), dtype=pl.String),
-        lines_of(edges.row, table.all_lines()),
-    )
+    names = _names(table, edges, columns)
+    nodes = NodeNames(names, edges.parent, lines_of(edges.row, table.all_lines()))
     return Interpretation(
-        problems=problems,
+        problems=[*problems, *_other_texts(table, columns)],
         nodes=nodes,
-        build=lambda: _build(table, columns, edges, names, roots, top),
+        build=lambda: _build(table, columns, edges, strings(names), roots, top),
         oddities=lambda: _same_rows(table, columns),
     )
 
@@ -129,6 +123,15 @@ def _build(
         synthetic_root=str(names[root]).strip() == "",
     )
     return _without_index(tree)
+
+
+def _names(table: Table, edges: Edges, columns: EdgeColumns) -> pl.Series:
+    """Name of every node; a root that no row defines is called by its key."""
+    if not table.frame.height:
+        return edges.key
+    names = table.frame[columns.name].gather(np.maximum(edges.row, 0))
+    implied = pl.Series(edges.row < 0)
+    return edges.key.zip_with(implied, names) if implied.any() else names
 
 
 def _texts(table: Table, edges: Edges, name: str, fallback: pl.Series | None = None) -> StrArray:
@@ -211,11 +214,10 @@ def _without_conventions(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFram
 def _orphans(table: Table, undefined: pl.DataFrame, keys: pl.Series) -> list[Problem]:
     """Parents that no row defines, with the key that each may be meant for."""
     alike = pl.DataFrame({"key": keys, "seen": _loosely(keys)}).unique("seen", keep="last")
-    near = dict(
-        alike.filter(pl.col("seen").is_in(_loosely(undefined["parent"]).implode())).select("seen", "key").iter_rows()
-    )
+    wanted = _loosely(undefined["parent"])
+    near = dict(alike.filter(pl.col("seen").is_in(wanted.implode())).select("seen", "key").iter_rows())
     problems: list[Problem] = []
-    for (above, row, key), seen in zip(undefined.iter_rows(), _loosely(undefined["parent"]), strict=True):
+    for (above, row, key), seen in zip(undefined.iter_rows(), wanted, strict=True):
         hint = f" (is it {near[seen]!r}?)" if seen in near else ""
         text = f"parent {above!r} of {key!r}, which no row defines{hint}"
         problems.append(Problem(table.line(row), "orphan", text))
@@ -236,14 +238,25 @@ def _blank(table: Table, frame: pl.DataFrame) -> list[Problem]:
     return [Problem(table.line(row), "blank", "a row without a name") for row in rows]
 
 
+def _other_texts(table: Table, columns: EdgeColumns) -> list[Problem]:
+    """Rows of a node that an earlier row has with the same parent and other texts, of which the first are kept."""
+    if not columns.extra or table.frame[columns.key].is_unique().all():
+        return []
+    edge = list(dict.fromkeys((columns.key, columns.parent, columns.name)))
+    rows = (
+        table.frame.select(*edge, *columns.extra).with_row_index(" row").unique([*edge, *columns.extra], keep="first")
+    )
+    again = rows.sort(" row").filter(~pl.struct(edge).is_first_distinct())
+    return [
+        Problem(table.line(row), "other-texts", f"{name!r} again, with other texts", "warning")
+        for row, name in again.select(" row", columns.name).iter_rows()
+    ]
+
+
 def _same_rows(table: Table, columns: EdgeColumns) -> list[Problem]:
     """Rows that say again what an earlier row says."""
-    same = (
-        table.frame.select(*dict.fromkeys((columns.key, columns.parent, columns.name)))
-        .to_struct("row")
-        .is_first_distinct()
-    )
-    rows = (~same).arg_true().to_list()
+    said = table.frame.select(*dict.fromkeys((columns.key, columns.parent, columns.name)))
+    rows = (~said.to_struct("row").is_first_distinct()).arg_true().to_list()
     return [Problem(table.line(row), "duplicate", "the same node as an earlier row", "warning") for row in rows]
 
 

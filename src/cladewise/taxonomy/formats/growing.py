@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.tree import Taxonomy
@@ -47,12 +47,14 @@ class Sprout:
         """The tree as a value.
 
         Raises:
-            InputError: A node below the root has no name.
+            InputError: A node below the root has no name, or a text is no Unicode text.
         """
         blank = next((node for node, name in enumerate(self.names) if node and not name.strip()), None)
         if blank is not None:
             above = self.path(self.parents[blank]) or "the root"
             raise InputError("a name for every node", f"a blank under {above}", at=source)
+        for texts in (self.names, level_names or (), *(columns or {}).values(), list(columns or {})):
+            _refuse_halves(texts, source)
         return Taxonomy.from_parents(
             self.parents,
             self.names,
@@ -61,3 +63,12 @@ class Sprout:
             columns=columns,
             synthetic_root=not self.names[0].strip(),
         )
+
+
+def _refuse_halves(texts: Iterable[str], source: str) -> None:
+    """JSON's escapes can make half of a surrogate pair, which no file and no terminal takes."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError("Unicode text", f"half of a surrogate pair in {text!a:.60}", at=source) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from cladewise.errors import InputError
@@ -10,6 +12,10 @@ from cladewise.taxonomy.formats.level_evidence import ROOT_COLUMN
 from cladewise.taxonomy.formats.table import Table
 from cladewise.taxonomy.problems import Problem, some
 
+ENOUGH_ROWS = 4
+MOST_SINGLE = 0.05
+
+HEADER_ADVICE = 'Pass header="none" if there is no header, or header="first" if it is one.'
 NUMBER = r"^[+-]?\d+([.,]\d+)?$"
 
 
@@ -19,45 +25,42 @@ def repeated_header(table: Table) -> list[Problem]:
         return []
     again = table.frame.select(pl.all_horizontal(pl.col(name).str.strip_chars() == name for name in table.columns))
     rows = again.to_series().arg_true().to_list() if table.columns else []
-    return [Problem(table.line(row), "header", "the header once more") for row in rows]
+    return [Problem(table.line(row), "header-again", "the header once more") for row in rows]
 
 
-def header_of_levels(table: Table, levels: list[str]) -> list[Problem]:
-    """Doubt whether the first row of a level table names its levels.
+def header_problems(table: Table, levels: Sequence[str]) -> list[Problem]:
+    """Doubt whether the first row names the columns.
 
-    A first row of words that headers use is one, and so is one whose first cell stands out from a column that repeats
-    all its values. Without either, it may be a label like the others: a warning says so.
+    A first row of words that headers use, or of single letters, is a header. One of other words is taken for it with a
+    warning where some are known, or where its first cell stands out from a column that repeats nearly all its values.
 
     Raises:
-        InputError: A cell of the first row is also a label, a number or an image, and the words are none of headers.
+        InputError: The first row could be labels like the others.
     """
-    levels = levels[1:] if levels[0] == ROOT_COLUMN else levels
-    if not table.header_line or not levels or numbering(levels):
+    levels = levels[1:] if levels[:1] == [ROOT_COLUMN] else levels
+    known = [names_levels(name) or (len(name) == 1 and name.isalpha()) for name in levels]
+    if not table.header_line or numbering(levels) or all(known):
         return []
-    known = [names_levels(name) for name in levels]
-    if all(known):
-        return []
-    again = [name for name in levels if _recurs(table, name)]
+    again = [name for name in levels if (table.frame[name].str.strip_chars() == name).any()]
     foreign = [name for name in levels if pl.Series([name]).str.contains(f"{NUMBER}|{IMAGE_FILE}").any()]
-    if again or foreign:
-        reason = f"{again[0]!r} is also a label below it" if again else f"{foreign[0]!r} names no level"
-        raise InputError(
-            "a header that names the columns",
-            f"a first row {some(levels)} that could be labels: {reason}",
-            at=f"{table.source}:{table.header_line}",
-            advice='Pass header="none" if there is no header, or header="first" if it is one.',
-        )
-    if any(known) or _stands_out(table, levels[0]):
-        return []
-    text = f'the first row, {some(levels)}, taken for the header; header="none" makes it labels'
-    return [Problem(table.header_line, "header-guess", text, "warning")]
-
-
-def _recurs(table: Table, name: str) -> bool:
-    return bool((table.frame[name].str.strip_chars() == name).any())
+    if not again and not foreign and (any(known) or _stands_out(table, levels[0])):
+        text = f"the first row, {some(levels)}, taken for the header"
+        return [] if sum(known) * 2 >= len(known) else [Problem(table.header_line, "header-guess", text, "warning")]
+    reason = "none is a word that headers use"
+    if again:
+        reason = f"{again[0]!r} is also a label below it"
+    elif foreign:
+        reason = f"{foreign[0]!r} names no level"
+    raise InputError(
+        "a header that names the columns",
+        f"a first row {some(levels)} that could be labels: {reason}",
+        at=f"{table.source}:{table.header_line}",
+        advice=HEADER_ADVICE,
+    )
 
 
 def _stands_out(table: Table, first: str) -> bool:
-    """Whether the first column repeats each of its values, so that a single one on top is no value of it."""
+    """Whether a single value on top of a column is no value of it: all but a few come several times."""
     counts = table.frame[first].value_counts()["count"]
-    return table.frame.height >= 4 and bool((counts > 1).all())
+    single = int((counts == 1).sum())
+    return table.frame.height >= ENOUGH_ROWS and single <= MOST_SINGLE * table.frame.height

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from cladewise.taxonomy.formats.column_names import is_attribute, names_levels, numbering, ranks_of
+from cladewise.taxonomy.formats.column_names import (
+    FINEST_WORDS,
+    is_attribute,
+    last_word,
+    names_levels,
+    numbering,
+    ranks_of,
+)
+from cladewise.taxonomy.formats.options import argument
 from cladewise.taxonomy.formats.table import Table
 
 FEW_ROWS = 3
@@ -28,16 +36,11 @@ class Doubt:
     advice: str = ""
 
 
-def doubt_levels(table: Table, columns: Sequence[str] = ()) -> Doubt | None:
-    """The first thing that speaks against all columns being levels; nothing if they nest from coarse to fine.
+def doubt_levels(table: Table, names: Sequence[str]) -> Doubt | None:
+    """The first thing that speaks against columns being levels; nothing if they nest from coarse to fine.
 
     Columns that are called as ranks, or numbered, are levels by their names; others have to nest by their values.
-
-    Args:
-        table: The rows.
-        columns: Columns that are no levels, by an option.
     """
-    names = [name for name in table.columns if name not in columns]
     if len(names) > 1 and names[0] == ROOT_COLUMN and table.frame[ROOT_COLUMN].n_unique() == 1:
         names = names[1:]
     attributes = [name for name in names if is_attribute(name)]
@@ -48,12 +51,12 @@ def doubt_levels(table: Table, columns: Sequence[str] = ()) -> Doubt | None:
     order = (ranks_of(names) or numbering(names)) if table.named else []
     if order:
         return None if order == sorted(order) else _reversed(names, [names[order.index(k)] for k in sorted(order)])
-    return _edges(table, names) or _order(table, names) or _unique(table, names) or _paths(table, names)
+    return _edges(table, names) or _unique(table, names) or _order(table, names) or _paths(table, names)
 
 
 def _advice(levels: Sequence[str], columns: Sequence[str] = ()) -> str:
-    kept = f" and columns={list(columns)}" if columns else ""
-    return f"For a level table pass levels={list(levels)}{kept}."
+    kept = f" and {argument('columns', columns)}" if columns else ""
+    return f"For a level table pass {argument('levels', levels)}{kept}."
 
 
 def _reversed(names: Sequence[str], levels: Sequence[str]) -> Doubt:
@@ -67,28 +70,25 @@ def _filled(frame: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
 
 
 def _order(table: Table, names: Sequence[str]) -> Doubt | None:
-    """A column with a value of its own for each value before it, and fewer of them, is the coarser of the two."""
+    """A column with one value for each of the column before it, and fewer of them, is the coarser of the two.
+
+    A chance of few rows is not taken for it where both are called as levels.
+    """
     for first, second in itertools.pairwise(names):
         pairs = _filled(table.frame, first, second)
-        if pairs.height < 2:
+        called = names_levels(first) and names_levels(second) and last_word(first) not in FINEST_WORDS
+        if pairs.height < (FEW_ROWS if called else 2) or not pairs[first].is_unique().all():
             continue
-        if bool(pairs[first].is_unique().all()) and not bool(pairs[second].is_unique().all()):
-            if names_levels(first) and names_levels(second) and not _uniform(table, names):
-                continue
-            count = {name: table.frame[name].n_unique() for name in names}
-            levels = sorted(names, key=lambda name: count[name])
-            text = f"{second!r} is coarser than {first!r}: each value of {first!r} has one of {second!r}"
-            return Doubt(text, _advice(levels))
+        if pairs[second].is_unique().all():
+            continue
+        count = {name: table.frame[name].n_unique() for name in names}
+        levels = sorted(names, key=lambda name: count[name])
+        nests = all(_filled(table.frame, *pair)[pair[1]].is_unique().all() for pair in itertools.pairwise(levels))
+        others = [] if nests else [second]
+        levels = levels if nests else [name for name in names if name != second]
+        text = f"{second!r} is coarser than {first!r}: each value of {first!r} has one of {second!r}"
+        return Doubt(text, _advice(levels, others))
     return None
-
-
-def _uniform(table: Table, names: Sequence[str]) -> bool:
-    """Whether the whole table runs from fine to coarse."""
-    firsts = [
-        _filled(table.frame, first, second)[first].is_unique().all() for first, second in itertools.pairwise(names)
-    ]
-    counts = [table.frame[name].n_unique() for name in names]
-    return all(firsts) and counts == sorted(counts, reverse=True) and table.frame.height >= FEW_ROWS
 
 
 def _edges(table: Table, names: Sequence[str]) -> Doubt | None:
@@ -99,21 +99,23 @@ def _edges(table: Table, names: Sequence[str]) -> Doubt | None:
         own = frame.filter((pl.col(parent) != pl.col(key)) & (pl.col(parent).str.strip_chars() != ""))[parent].unique()
         if own.len() and float(own.is_in(frame[key].implode()).mean() or 0.0) >= 0.5:  # type: ignore[arg-type]
             text = f"values of {parent!r} are also values of {key!r}, as parents are in an edge list"
-            return Doubt(text, f"For an edge list pass name={key!r} and parent={parent!r}.")
+            return Doubt(text, f"For an edge list pass {argument('name', key)} and {argument('parent', parent)}.")
     return None
 
 
 def _unique(table: Table, names: Sequence[str]) -> Doubt | None:
-    """Columns behind one that has a value of its own in every row say nothing of where a label lies."""
+    """Of columns with a value of their own in every row one is the finest level, and the others ids or notes."""
     if table.frame.height < FEW_ROWS or all(names_levels(name) for name in names):
         return None
-    unique = [bool(table.frame[name].is_unique().all()) for name in names]
-    if unique.count(True) < 2:
+    unique = [name for name in names if table.frame[name].is_unique().all()]
+    if len(unique) < 2:
         return None
-    finest = unique.index(True)
-    others = [name for k, name in enumerate(names) if k > finest]
-    text = f"{names[finest]!r} and {others[-1]!r} both have a value of their own in every row"
-    return Doubt(text, _advice(names[: finest + 1], others))
+    last = max((k for k, name in enumerate(names) if name not in unique), default=-1)
+    finest = names[last + 1] if last + 1 < len(names) else unique[-1]
+    levels = [name for name in names if name not in unique or name == finest]
+    others = [name for name in unique if name != finest]
+    text = f"{finest!r} and {others[-1]!r} both have a value of their own in every row"
+    return Doubt(text, _advice(levels, others))
 
 
 def _paths(table: Table, names: Sequence[str]) -> Doubt | None:

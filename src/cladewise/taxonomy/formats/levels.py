@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.header import header_of_levels
+from cladewise.taxonomy.formats.header import header_problems
 from cladewise.taxonomy.formats.interpretation import Interpretation
 from cladewise.taxonomy.formats.level_evidence import ROOT_COLUMN
 from cladewise.taxonomy.formats.options import ReadOptions
@@ -46,26 +46,22 @@ def interpret_levels(table: Table, options: ReadOptions) -> Interpretation:
         InputError: A column is missing, or the first row could be labels.
     """
     chosen = level_columns(table, options.levels, options.columns)
-    problems = [] if options.levels else header_of_levels(table, chosen)
+    problems = [] if options.levels else header_problems(table, chosen)
     if options.fill_down:
         table = filled_down(table, chosen)
     else:
         problems += merged_cells(table, chosen)
     root, levels = _root(table, chosen)
     nodes = nodes_of_levels(table.frame, levels)
-    names = text_series(nodes.names)
-    below = NodeNames(
-        names[1:],
-        pl.Series(nodes.parents[1:]),
-        names.gather(nodes.parents[1:]),
-        lines_of(nodes.first_row[1:], table.all_lines()),
-    )
+    lines = lines_of(nodes.first_row[1:], table.all_lines())
+    below = NodeNames(text_series(nodes.names[1:]), nodes.parents[1:] - 1, lines)
     kept = [table.column(name) for name in options.columns]
     return Interpretation(
         problems=problems,
         nodes=below,
         build=lambda: _build(table, nodes, root, levels, kept),
         oddities=lambda: _odd_rows(table, levels, nodes),
+        by_column=True,
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from cladewise.errors import InputError
 
@@ -15,6 +16,8 @@ Format = Literal["levels", "edges", "nodes", "darwin-core", "json", "yaml", "new
 Header = Literal["first", "none"]
 Parents = Literal["error", "first", "last"]
 Roots = Literal["error", "join"]
+Support = Literal["names", "drop"]
+Underscores = Literal["keep", "blanks"]
 
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -22,8 +25,23 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 SEPARATOR_WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 
 
-def _option(default: Any, meaning: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": meaning})
+HELP = {
+    "format": f"format of the file, where it does not show: {', '.join(FORMATS)}",
+    "separator": "tables: the character between cells, or tab",
+    "header": "tables: whether the first row names the columns (first) or there is no header (none)",
+    "id": "edge lists: the column of ids that parents refer to",
+    "parent": "edge lists: the column of parents",
+    "name": "edge lists: the column of names",
+    "levels": "level tables: the columns that are levels, coarse to fine",
+    "columns": "level tables: columns to keep as further texts",
+    "parents": "nodes with several parents: error, or keep the first or the last",
+    "roots": "several roots: error, or join them under a synthetic root",
+    "ids": "WordNet: the synsets to keep, or a file of them",
+    "support": "Newick: numbers at internal nodes are names, or support values to drop",
+    "underscores": "Newick: keep underscores in names without quotes, or read them as blanks",
+    "fill_down": "level tables: fill blank cells from the row above, for merged cells",
+}
+"""Meaning of each option, for the command line."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,26 +58,28 @@ class ReadOptions:
         {'separator': '\\t'}
     """
 
-    format: Format | None = _option(None, f"format of the file, where it does not show: {', '.join(FORMATS)}")
-    separator: str | None = _option(None, "tables: the character between cells, or tab")
-    header: Header | None = _option(
-        None, "tables: the first row names the columns (first), or there is no header (none)"
-    )
-    id: str | None = _option(None, "edge lists: the column of ids that parents refer to")
-    parent: str | None = _option(None, "edge lists: the column of parents")
-    name: str | None = _option(None, "edge lists: the column of names")
-    levels: Sequence[str] | None = _option(None, "level tables: the columns that are levels, coarse to fine")
-    columns: Sequence[str] = _option((), "level tables: columns to keep as further texts")
-    parents: Parents = _option("error", "nodes with several parents: error, or keep the first or the last")
-    roots: Roots = _option("error", "several roots: error, or join them under a synthetic root")
-    ids: str | PathLike[str] | Sequence[str] | None = _option(None, "WordNet: the synsets to keep, or a file of them")
-    fill_down: bool = _option(False, "level tables: fill blank cells from the row above, for merged cells")
+    format: Format | None = None
+    separator: str | None = None
+    header: Header | None = None
+    id: str | None = None
+    parent: str | None = None
+    name: str | None = None
+    levels: Sequence[str] | None = None
+    columns: Sequence[str] = ()
+    parents: Parents = "error"
+    roots: Roots = "error"
+    ids: str | PathLike[str] | Sequence[str] | None = None
+    fill_down: bool = False
+    support: Support | None = None
+    underscores: Underscores | None = None
 
     def __post_init__(self) -> None:
         one_of("format", self.format, (None, *FORMATS))
         one_of("header", self.header, (None, *get_args(Header)))
         one_of("parents", self.parents, get_args(Parents))
         one_of("roots", self.roots, get_args(Roots))
+        one_of("support", self.support, (None, *get_args(Support)))
+        one_of("underscores", self.underscores, (None, *get_args(Underscores)))
         if self.separator is not None:
             separator = SEPARATOR_WORDS.get(self.separator, self.separator)
             if len(separator) != 1 or separator in '"\r\n':
@@ -68,15 +88,16 @@ class ReadOptions:
         for option in ("levels", "columns"):
             if isinstance(getattr(self, option), str):
                 raise InputError(f"{option} to be a list of columns", repr(getattr(self, option)))
-        edges = [f"{option}={getattr(self, option)!r}" for option in ("id", "parent", "name") if getattr(self, option)]
-        levels = [f"{o}={getattr(self, o)!r}" for o in ("levels", "columns", "fill_down") if getattr(self, o)]
+        shown = argument("format", self.format or "")
+        edges = [argument(o, getattr(self, o)) for o in ("id", "parent", "name") if getattr(self, o)]
+        levels = [argument(o, getattr(self, o)) for o in ("levels", "columns", "fill_down") if getattr(self, o)]
         if edges and (levels or self.format == "levels"):
             other = levels[0] if levels else 'format="levels"'
             raise InputError("options of one kind of table", f"{edges[0]} (edge lists) beside {other} (level tables)")
         if levels and self.format not in (None, "levels"):
-            raise InputError("options of one kind of file", f"{levels[0]} (level tables) beside format={self.format!r}")
+            raise InputError("options of one kind of file", f"{levels[0]} (level tables) beside {shown}")
         if edges and self.format not in (None, "edges", "nodes"):
-            raise InputError("options of one kind of file", f"{edges[0]} (edge lists) beside format={self.format!r}")
+            raise InputError("options of one kind of file", f"{edges[0]} (edge lists) beside {shown}")
 
     def given(self) -> dict[str, Any]:
         """The options that differ from their defaults, as plain values that a file can record."""
@@ -93,6 +114,19 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, PathLike) else [str(item) for item in value]
 
 
+def argument(option: str, value: object) -> str:
+    """An option as a caller writes it, for advice.
+
+    Example:
+        >>> argument("levels", ["order", "family"])
+        'levels=["order", "family"]'
+    """
+    if isinstance(value, bool):
+        return f"{option}={value}"
+    plain = value if isinstance(value, str) else [str(item) for item in cast("Sequence[object]", value)]
+    return f"{option}={json.dumps(plain, ensure_ascii=False)}"
+
+
 def one_of(option: str, value: object, known: Sequence[object]) -> None:
     """Refuse a word that an option does not know.
 
@@ -106,3 +140,7 @@ def one_of(option: str, value: object, known: Sequence[object]) -> None:
     """
     if value not in known:
         raise InputError(f"{option} to be one of {', '.join(str(word) for word in known if word)}", repr(value))
+
+
+PLAIN = ReadOptions()
+"""No option given."""

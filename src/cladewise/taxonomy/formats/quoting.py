@@ -35,14 +35,14 @@ class Quoting:
         return np.append(0, self.newlines[~inside] + 1)
 
     def swallowing(self, data: bytes, separator: str, width: int) -> list[tuple[int, int]]:
-        """First and last line of cells that run over several lines and hold as many separators as rows would."""
+        """First and last line of cells that run over several lines and hold just the separators of whole rows."""
         first = np.searchsorted(self.newlines, self.opening)
         last = np.searchsorted(self.newlines, self.closing)
         if width < 2 or not (last > first).any():
             return []
         marks = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord(separator))
         held = np.searchsorted(marks, self.closing) - np.searchsorted(marks, self.opening)
-        found = np.flatnonzero((last > first) & (held >= (last - first) * (width - 1)))
+        found = np.flatnonzero((last > first) & (held == (last - first) * (width - 1)))
         return [(int(first[k]) + 1, int(last[k]) + 1) for k in found]
 
 
@@ -55,14 +55,15 @@ def quoting(data: bytes, separator: str) -> Quoting:
     """
     buffer = np.frombuffer(data, dtype=np.uint8)
     newlines = np.flatnonzero(buffer == NEWLINE)
-    quotes = np.flatnonzero(buffer == QUOTE) if b'"' in data else np.zeros(0, dtype=np.int64)
     nothing = np.zeros(0, dtype=np.int64)
+    if b'"' not in data:
+        return Quoting(True, nothing, nothing, newlines)
+    quotes = np.flatnonzero(buffer == QUOTE)
     if quotes.size % 2:
         return Quoting(False, nothing, nothing, newlines)
     opening, closing = quotes[::2], quotes[1::2]
     edges = np.array([QUOTE, NEWLINE, RETURN, ord(separator)])
-    padded = np.concatenate([[NEWLINE], buffer, [NEWLINE]])
-    opens = np.isin(padded[opening], edges)
-    closes = np.isin(padded[closing + 2], edges)
-    clean = bool(opens.all() and closes.all())
+    before = np.where(opening > 0, buffer[opening - 1], NEWLINE)
+    after = np.where(closing + 1 < buffer.size, buffer[np.minimum(closing + 1, buffer.size - 1)], NEWLINE)
+    clean = bool(np.isin(before, edges).all() and np.isin(after, edges).all())
     return Quoting(clean, opening, closing, newlines)

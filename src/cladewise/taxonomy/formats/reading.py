@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cladewise.errors import InputError
+from cladewise.taxonomy.formats.binary import regular
 from cladewise.taxonomy.formats.folders import read_folders
 from cladewise.taxonomy.formats.markup import read_json, read_yaml
 from cladewise.taxonomy.formats.newick import read_newick
@@ -19,14 +20,15 @@ from cladewise.taxonomy.formats.options import (
     Parents,
     ReadOptions,
     Roots,
+    Support,
     TableFormat,
+    Underscores,
 )
-from cladewise.taxonomy.formats.raw import regular
-from cladewise.taxonomy.formats.table import TABLE_SUFFIXES, Table, from_frame
-from cladewise.taxonomy.formats.tabular import build, interpret, load_table
+from cladewise.taxonomy.formats.table import TABLE_SUFFIXES, from_frame
+from cladewise.taxonomy.formats.tabular import load_table, taxonomy_from_table
 from cladewise.taxonomy.formats.wordnet import read_wordnet
-from cladewise.taxonomy.problems import Problem, warn_of
-from cladewise.taxonomy.spelling import names_of_tree, sight_problems
+from cladewise.taxonomy.problems import warn_of
+from cladewise.taxonomy.spelling import names_of_tree, same_siblings, sight_problems
 from cladewise.taxonomy.tree import Taxonomy
 
 FORMAT_BY_SUFFIX: dict[str, Format] = {
@@ -37,6 +39,13 @@ FORMAT_BY_SUFFIX: dict[str, Format] = {
     ".newick": "newick",
     ".tree": "newick",
     ".tre": "newick",
+    ".nex": "newick",
+    ".nexus": "newick",
+    ".nhx": "newick",
+    ".phy": "newick",
+    ".treefile": "newick",
+    ".jsonl": "json",
+    ".ndjson": "json",
     ".noun": "wordnet",
 }
 
@@ -56,6 +65,8 @@ def read(
     roots: Roots = "error",
     ids: str | PathLike[str] | Sequence[str] | None = None,
     fill_down: bool = False,
+    support: Support | None = None,
+    underscores: Underscores | None = None,
 ) -> Taxonomy:
     """Read a tree from a file or folder.
 
@@ -64,8 +75,8 @@ def read(
     number from 1.
 
     Args:
-        path: A CSV, TSV or Parquet table, a JSON, YAML or Newick file, WordNet's ``data.noun``, or a folder. Text tables
-            may be gzipped.
+        path: A CSV, TSV or Parquet table, a JSON, YAML or Newick file, WordNet's ``data.noun``, or a folder. Text
+            tables may be gzipped.
         format: Format of the file. Defaults to what the file's name and content show.
         separator: Text tables: the character between cells. Defaults to the one that the file's name promises, or the
             only one that parts the rows.
@@ -81,6 +92,10 @@ def read(
         roots: Edge lists: what to do with several roots: fail, or ``join`` them under a synthetic one.
         ids: WordNet: the synsets wanted (``n02084071``), or a file that lists them; their ancestors come along.
         fill_down: Level tables: fill blank cells from the row above, for the merged cells of spreadsheets.
+        support: Newick: numbers at internal nodes are ``names``, or support values to ``drop``. By default they are
+            names, with a warning where the leaves have other names.
+        underscores: Newick: ``keep`` underscores in names without quotes, or read them as ``blanks``. By default the
+            quoted names of the file decide, else they are kept, with a warning.
 
     Raises:
         InputError: The file cannot be read as a tree, or its form does not show. The text names the line where there is
@@ -106,6 +121,8 @@ def read(
         roots=roots,
         ids=ids,
         fill_down=fill_down,
+        support=support,
+        underscores=underscores,
     )
     return read_with(path, options)
 
@@ -119,10 +136,11 @@ def read_with(path: str | PathLike[str], options: ReadOptions) -> Taxonomy:
     place = existing(path)
     kind = options.format or format_of(place)
     if kind == "table" or kind in TABLE_FORMATS:
-        return _from_table(load_table(place, options), options)
+        return taxonomy_from_table(load_table(place, options), options)
     tree = read_tree(place, kind, options)
     if kind != "wordnet":
-        warn_of(sight_problems(names_of_tree(tree)), str(place))
+        nodes = names_of_tree(tree)
+        warn_of([*same_siblings(nodes), *sight_problems(nodes)], str(place))
     return tree
 
 
@@ -147,11 +165,11 @@ def read_tree(path: Path, kind: str, options: ReadOptions) -> Taxonomy:
     """
     match kind:
         case "json":
-            return read_json(path)
+            return read_json(path, options)
         case "yaml":
-            return read_yaml(path)
+            return read_yaml(path, options)
         case "newick":
-            return read_newick(path)
+            return read_newick(path, options)
         case "folders":
             return read_folders(path)
         case _:
@@ -212,15 +230,4 @@ def from_dataframe(
         roots=roots,
         fill_down=fill_down,
     )
-    return _from_table(from_frame(frame), options)
-
-
-def _from_table(table: Table, options: ReadOptions) -> Taxonomy:
-    """The tree of a table, with a warning for each kind of oddity that is found on the way."""
-    table.fail(table.problems)
-    interpretation = interpret(table, options)
-    tree = build(table, interpretation)
-    nodes = interpretation.nodes or names_of_tree(tree)
-    odd: list[Problem] = [*table.problems, *interpretation.problems, *sight_problems(nodes)]
-    warn_of(odd, table.source, checkable=table.path is not None)
-    return tree
+    return taxonomy_from_table(from_frame(frame), options)

@@ -6,6 +6,7 @@ import csv
 import itertools
 
 from cladewise.errors import InputError
+from cladewise.taxonomy.formats.options import argument
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 CANDIDATES = (",", ";", "\t", "|")
@@ -49,7 +50,7 @@ def separator_of(data: bytes, promised: str, source: str) -> str:
         "one character that separates the cells",
         f"a first row that could be parted by {shown}",
         at=f"{source}:1",
-        advice=f"Say which with separator={parted[0]!r}.",
+        advice=f"Say which with {argument('separator', parted[0])}.",
     )
 
 
@@ -64,6 +65,5 @@ def _rows(lines: list[str], separator: str) -> list[list[str]]:
 def _even(rows: list[list[str]]) -> bool:
     """Whether no row is wider than the first, and most are as wide."""
     width = len(rows[0])
-    return (
-        len(rows) > 1 and all(len(row) <= width for row in rows) and sum(len(r) == width for r in rows) > len(rows) / 2
-    )
+    full = sum(len(row) == width for row in rows)
+    return len(rows) > 1 and all(len(row) <= width for row in rows) and full > len(rows) / 2

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cladewise.atomic import replacing
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.raw import PARQUET, first_bytes
+from cladewise.taxonomy.formats.binary import PARQUET, first_bytes
 from cladewise.taxonomy.formats.separators import SEPARATORS
 from cladewise.taxonomy.problems import Problem, raise_first, some
 
@@ -94,12 +94,9 @@ def from_frame(frame: Any, *, source: str = "the data frame", path: Path | None 
         if not hasattr(frame, "columns"):
             raise InputError("a data frame", type(frame).__name__) from error
         raise InputError("columns of one type each", f"{_mixed(frame)} with several", at=source) from error
-    if isinstance(taken.columns, list) and taken.width and all(str(name).isdecimal() for name in taken.columns):
+    if taken.width and all(str(name).isdecimal() for name in taken.columns):
         raise InputError(
-            "columns with names",
-            f"the numbers {some(taken.columns)}",
-            at=source,
-            advice="Name the columns of the frame.",
+            "columns with names", f"the numbers {some(taken.columns)}", at=source, advice="Name the frame's columns."
         )
     names = [str(name).strip() for name in taken.columns]
     repeated = sorted({name for name in names if names.count(name) > 1})

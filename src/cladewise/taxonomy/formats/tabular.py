@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import cast
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats import darwin_core, nodes
+from cladewise.taxonomy.formats import nodes
+from cladewise.taxonomy.formats.darwin_core import evidence, interpret_taxa
 from cladewise.taxonomy.formats.delimited import read_delimited
-from cladewise.taxonomy.formats.edge_columns import ADVICE, find_edge_columns
+from cladewise.taxonomy.formats.edge_columns import ADVICE, EdgeColumns, find_edge_columns
 from cladewise.taxonomy.formats.edges import interpret_edges
 from cladewise.taxonomy.formats.evidence import Form, only_form
 from cladewise.taxonomy.formats.foreign import refuse_foreign
-from cladewise.taxonomy.formats.header import repeated_header
+from cladewise.taxonomy.formats.header import header_problems, repeated_header
 from cladewise.taxonomy.formats.interpretation import Interpretation
 from cladewise.taxonomy.formats.level_evidence import doubt_levels
 from cladewise.taxonomy.formats.levels import interpret_levels
-from cladewise.taxonomy.formats.options import TABLE_FORMATS, ReadOptions, TableFormat
+from cladewise.taxonomy.formats.options import PLAIN, TABLE_FORMATS, ReadOptions, TableFormat
 from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
-from cladewise.taxonomy.problems import some
+from cladewise.taxonomy.problems import Problem, some, warn_of
+from cladewise.taxonomy.spelling import names_of_tree, sight_problems
 from cladewise.taxonomy.tree import Taxonomy
-
-PLAIN = ReadOptions()
 
 
 def load_table(path: Path, options: ReadOptions) -> Table:
@@ -40,26 +42,25 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
     Raises:
         InputError: No form, or more than one, fits; or the table lacks what its form needs.
     """
+    if options.format is None:
+        refuse_foreign(table)
+    if table.frame.height == 0:
+        raise InputError("at least one row", "none", at=table.source)
     again = repeated_header(table)
     if again:
         return Interpretation(again, None, lambda: _no_tree(table))
-    if table.frame.height == 0:
-        raise InputError("at least one row", "none", at=table.source)
-    match form_of(table, options):
+    form = form_of(table, options)
+    match form:
         case "levels":
             return interpret_levels(table, options)
         case "darwin-core":
-            return _interpret_darwin_core(table, options)
+            return interpret_taxa(table, options)
         case _:
             columns = find_edge_columns(table, options)
             if columns is None:
-                raise InputError(
-                    "a column of nodes and one of their parents",
-                    some(table.columns, 20),
-                    at=table.source,
-                    advice=ADVICE,
-                )
-            return interpret_edges(table, columns, options)
+                shown = some(table.columns, 20)
+                raise InputError("a column of nodes and one of their parents", shown, at=table.source, advice=ADVICE)
+            return dataclasses.replace(interpret_edges(table, columns, options), ours=form == "nodes")
 
 
 def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
@@ -74,16 +75,19 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
         >>> form_of(from_frame(pl.DataFrame({"child": ["a", "b"], "parent": ["", "a"]})))
         'edges'
     """
-    asked = next((form for form in TABLE_FORMATS if form == options.format), None)
-    if asked is not None:
-        return asked
+    for form in TABLE_FORMATS:
+        if form == options.format:
+            return form
     if options.levels or options.fill_down:
         return "levels"
     if options.id or options.parent or options.name:
         return "edges"
-    refuse_foreign(table)
     kept = [table.column(name) for name in options.columns]
-    doubt = doubt_levels(table, kept)
+    rest = [name for name in table.columns if name not in kept]
+    doubt = None
+    if not _other_than_levels(table):
+        header_problems(table, rest)  # whose error comes first: without a header no column can be judged
+        doubt = doubt_levels(table, rest)
     forms = [
         Form[Table]("nodes", "nodes (columns id, parent, name, level)", _node_table),
         Form[Table]("edges", "edges (a column of nodes and one of their parents)", _edge_list),
@@ -99,7 +103,7 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
     if table.header_line and not (doubt and doubt.advice):
         advice += ' Pass header="none" if there is no header.'
     found = only_form(table, forms, saw=saw, source=table.source, advice=advice)
-    return next(form for form in TABLE_FORMATS if form == found.name)
+    return cast("TableFormat", found.name)
 
 
 def build(table: Table, interpretation: Interpretation) -> Taxonomy:
@@ -112,15 +116,28 @@ def build(table: Table, interpretation: Interpretation) -> Taxonomy:
     return interpretation.build()
 
 
+def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
+    """The tree of a table, with a warning for each kind of oddity that is found on the way.
+
+    Raises:
+        InputError: The rows are not a tree, or their form does not show.
+    """
+    table.fail(table.problems)
+    interpretation = interpret(table, options)
+    tree = build(table, interpretation)
+    odd: list[Problem] = [*table.problems, *interpretation.problems]
+    if not interpretation.ours:
+        odd += sight_problems(interpretation.nodes or names_of_tree(tree))
+    warn_of(odd, table.source, checkable=table.path is not None)
+    return tree
+
+
 def _node_table(table: Table) -> str | None:
     return "its columns" if set(nodes.COLUMNS) <= set(table.columns) else None
 
 
 def _darwin_core(table: Table) -> str | None:
-    evidence = getattr(darwin_core, "evidence", None)
-    if evidence is not None:
-        return None if _node_table(table) else evidence(table)
-    return "its terms" if darwin_core.is_darwin_core(table) and not _node_table(table) else None
+    return None if _node_table(table) else evidence(table)
 
 
 def _edge_list(table: Table) -> str | None:
@@ -128,23 +145,21 @@ def _edge_list(table: Table) -> str | None:
     if _node_table(table) or _darwin_core(table):
         return None
     columns = find_edge_columns(table, PLAIN)
-    return None if columns is None else f"parents of {columns.key!r} in {columns.parent!r}"
+    if columns is None or _says_more(table, columns):
+        return None
+    return f"parents of {columns.key!r} in {columns.parent!r}"
+
+
+def _says_more(table: Table, columns: EdgeColumns) -> bool:
+    """Whether rows go on below their node and its parent, whose values never meet: levels with a column of parents."""
+    edges = table.frame.select(dict.fromkeys((columns.key, columns.parent)).keys())
+    if not edges.is_duplicated().any() or edges.n_unique() == table.frame.n_unique():
+        return False
+    return not table.frame[columns.parent].is_in(table.frame[columns.key].implode()).any()
 
 
 def _other_than_levels(table: Table) -> bool:
     return any(evidence(table) is not None for evidence in (_node_table, _darwin_core, _edge_list))
-
-
-def _interpret_darwin_core(table: Table, options: ReadOptions) -> Interpretation:
-    read = getattr(darwin_core, "taxonomy_from_darwin_core", None)
-    if read is not None:
-        return Interpretation([], None, lambda: read(table, options))
-    if not darwin_core.has_parents(table):
-        return Interpretation([], None, lambda: darwin_core.taxonomy_from_ranks(table))
-    columns = find_edge_columns(table, options)
-    if columns is None:
-        raise InputError("Darwin Core's parents or ranks", some(table.columns, 20), at=table.source)
-    return interpret_edges(table, columns, options)
 
 
 def _no_tree(table: Table) -> Taxonomy:

@@ -1,16 +1,14 @@
-"""Bytes of a text file: regular files only, unpacked where they are gzipped, never more than a bound."""
+"""Files that are no text: pipes and devices, and formats that are often handed in for tables."""
 
 from __future__ import annotations
 
-import gzip
 import stat
-import zlib
 from pathlib import Path
 
 from cladewise.errors import InputError
 
-MAX_BYTES = 2**30
-GZIP = b"\x1f\x8b"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+BEGINNING = 2**20
 PARQUET = b"PAR1"
 FOREIGN = {
     b"PK\x03\x04": "a zip archive or a spreadsheet (.xlsx, .ods)",
@@ -45,33 +43,19 @@ def first_bytes(path: Path, size: int = 16) -> bytes:
         return file.read(size)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a text file, unpacked if it begins as gzip does.
+def refuse_binary(data: bytes, source: str) -> None:
+    """Refuse content that is no text.
 
     Raises:
-        InputError: The file is too large, is a known kind of binary file, or its gzip stream is damaged.
+        InputError: The text names the kind of file, where it is a known one.
+
+    Example:
+        >>> refuse_binary(b"%PDF-1.7", "classes.csv")
+        Traceback (most recent call last):
+        cladewise.errors.InputError: Expected a text file, but got a PDF at classes.csv. Save the table as CSV in UTF-8.
     """
-    with path.open("rb") as file:
-        packed = file.read(len(GZIP)) == GZIP
-        file.seek(0)
-        if not packed:
-            data = file.read(MAX_BYTES + 1)
-        else:
-            try:
-                with gzip.GzipFile(fileobj=file) as unpacked:
-                    data = unpacked.read(MAX_BYTES + 1)
-            except (EOFError, OSError, zlib.error) as error:
-                raise InputError("a whole gzip file", f"an error: {error}", at=str(path)) from error
-    if len(data) > MAX_BYTES:
-        raise InputError(
-            f"a table of at most {MAX_BYTES >> 20} MiB of text",
-            "more",
-            at=str(path),
-            advice="Save it as Parquet, which has no such limit.",
-        )
     kind = next((kind for magic, kind in FOREIGN.items() if data.startswith(magic)), None)
-    if kind is None and not data.startswith((b"\xff\xfe", b"\xfe\xff")) and b"\0" in data[: 2**20]:
+    if kind is None and not data.startswith(UTF_16) and b"\0" in data[:BEGINNING]:
         kind = "a binary file"
     if kind is not None:
-        raise InputError("a text file", kind, at=str(path), advice="Save the table as CSV in UTF-8.")
-    return data
+        raise InputError("a text file", kind, at=source, advice="Save the table as CSV in UTF-8.")

@@ -1,0 +1,327 @@
+"""A table is read in the one form that its content shows, or refused with the option that decides."""
+
+# ruff: noqa: E501  (a case stays on one line)
+
+from __future__ import annotations
+
+import gzip
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from cladewise.errors import InputError, InputWarning
+from cladewise.taxonomy import Taxonomy, check, read
+
+
+def written(folder: Path, content: str | bytes, name: str = "classes.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def paths(tree: Taxonomy) -> list[str]:
+    return [tree.path_name(node) for node in tree if node or not tree.synthetic_root]
+
+
+def silently(path: Path, **options: Any) -> Taxonomy:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        return read(path, **options)
+
+
+BIRDS = ["bird", "bird/wren", "bird/robin"]
+
+EDGES = {
+    "source and target": "source,target\nbird,wren\nbird,robin\n",
+    "source and target, the other way round": "source,target\nwren,bird\nrobin,bird\n",
+    "from and to": "from,to\nbird,wren\nbird,robin\n",
+    "triples": "subject,predicate,object\nwren,is_a,bird\nrobin,is_a,bird\n",
+    "superclass": "class,superclass\nwren,bird\nrobin,bird\n",
+    "supercategory": "id,name,supercategory\n1,wren,bird\n2,robin,bird\n",
+    "hypernym": "synset,hypernym\nwren,bird\nrobin,bird\n",
+    "broader": "concept,prefLabel,broader\nc1,bird,\nc2,wren,c1\nc3,robin,c1\n",
+    "OWL": "Class,SubClassOf\nwren,bird\nrobin,bird\n",
+    "is_a": "term,is_a\nwren,bird\nrobin,bird\n",
+    "ITIS": "tsn,parent_tsn,complete_name\n1,0,bird\n2,1,wren\n3,1,robin\n",
+    "taxon ids": "taxon_id,parent_taxon_id,taxon_name\n10,,bird\n11,10,wren\n12,10,robin\n",
+    "NCBI": "tax_id,parent_taxid,rank,name\n1,1,no rank,bird\n2,1,species,wren\n3,1,species,robin\n",
+    "camel case": "nodeId,parentNodeId,nodeName\nx,,bird\ny,x,wren\nz,x,robin\n",
+    "minus one": "id,parent,name\n1,-1,bird\n2,1,wren\n3,1,robin\n",
+    "zero": "id,parent,name\n1,0,bird\n2,1,wren\n3,1,robin\n",
+    "the root is its own parent": "child,parent\nbird,bird\nwren,bird\nrobin,bird\n",
+    "parents first": "parent,child\nbird,wren\nbird,robin\n",
+    "ids and names of parents": "id,parent_id,parent_name,name\n1,,,bird\n2,1,bird,wren\n3,1,bird,robin\n",
+    "a further column that holds parents too": "child,parent,group\nwren,bird,bird\nrobin,bird,bird\n",
+}
+
+
+@pytest.mark.parametrize("content", EDGES.values(), ids=EDGES.keys())
+def test_edge_lists_under_any_common_names(tmp_path: Path, content: str) -> None:
+    tree = silently(written(tmp_path, content))
+    assert (paths(tree), tree.synthetic_root) == (BIRDS, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", "order;family\nbird;wren\nbird;robin\n"),
+        ("t.csv", "order|family\nbird|wren\nbird|robin\n"),
+        ("t.csv", "order\tfamily\nbird\twren\nbird\trobin\n"),
+        ("t.tsv", "order,family\nbird,wren\nbird,robin\n"),
+        ("t.csv", "sep=;\norder;family\nbird;wren\nbird;robin\n"),
+        ("t.csv", "\n\norder,family\nbird,wren\n\nbird,robin\n\n"),
+        ("t.csv", "order,family\rbird,wren\rbird,robin\r"),
+        ("t.csv", gzip.compress(b"order,family\nbird,wren\nbird,robin\n")),
+        ("t.csv.gz", gzip.compress(b"order,family\nbird,wren\nbird,robin\n")),
+        ("t.tsv.gz", gzip.compress(b"order\tfamily\nbird\twren\nbird\trobin\n")),
+        ("t.csv", "\ufefforder,family\nbird,wren\nbird,robin\n"),
+        ("t.csv", "superclass,class\nbird,wren\nbird,robin\n"),
+        ("t.csv", "parent_category,category,product\nbird,wren,a\nbird,robin,b\nbird,robin,c\n"),
+    ],
+)
+def test_level_tables_whatever_separates_and_packs_them(tmp_path: Path, name: str, content: str | bytes) -> None:
+    tree = silently(written(tmp_path, content, name))
+    assert [path for path in paths(tree) if path.count("/") < 2] == BIRDS
+    assert tree.synthetic_root
+
+
+REFUSED: list[tuple[str, str | bytes, str, str]] = [
+    ("no header", "bird,wrens,winter wren\nbird,thrushes,robin\n", "'bird' is also a label below it", 'header="none"'),
+    ("no header, no repeats", "cat,animal\nrose,plant\n", "none is a word that headers use", 'header="none"'),
+    ("a list without header", "wren\nrobin\nfox\n", "none is a word that headers use", 'header="none"'),
+    ("edges without header", "wren,bird\nrobin,bird\nbird,\n", "'bird' is also a label below it", 'header="none"'),
+    ("numbers for a header", "10,20\n10,30\n", "'10' is also a label below it", 'header="none"'),
+    ("a blank in the header", "bird,\nwren,bird\n", "column 2 without a name", 'header="none"'),
+    ("lines of seven cells", "1f;aves;b;;;;x\n2b;aves;c;;;;y\n", "column 4 without a name", 'header="none"'),
+    ("the header once more", "child,parent\nbird,\nchild,parent\nwren,bird\n", "the header once more", "Remove the line"),
+    ("two separators", "a;b,c;d\nx;y,z;w\n", "',' (2 columns) or ';' (3 columns)", 'separator=","'),
+    ("a header alone", "order|family\n", "'|' (2 columns)", 'separator="|"'),
+    ("either end may be the parent", "source,target\na,b\nb,c\n", "of which either could be", 'parent="source"'),
+    ("an id for each leaf", "species_id,order,species\n1,A,s\n2,A,t\n", "'species_id' describes", 'levels=["order", "species"]'),
+    ("an unnamed id", "x,order,species\nq,A,s\nr,A,t\nv,B,u\n", "a value of their own in every row", 'columns=["x"]'),
+    ("a note", "order,species,note\nA,s,red\nA,t,blue\n", "'note' describes nodes", 'columns=["note"]'),
+    ("a foreign note", "order,species,remarques\nA,s,ab\nA,t,bc\nB,u,cd\n", "of their own in every row", 'columns=["remarques"]'),
+    ("a second name", "order,species,common_name\nA,s,ab\nA,t,bc\n", "'common_name' describes", 'columns=["common_name"]'),
+    ("fine to coarse", "fine,coarse\nwren,bird\nrobin,bird\n", "'coarse' is coarser than 'fine'", 'levels=["coarse", "fine"]'),
+    ("ranks the wrong way", "species,genus\ns,g\nt,g\n", "do not run from coarse to fine", 'levels=["genus", "species"]'),
+    ("numbers the wrong way", "level_2,level_1\ns,g\nt,g\n", "do not run from coarse to fine", 'levels=["level_1", "level_2"]'),
+    ("an attribute", "family,species,edible\nf,s,yes\nf,t,no\ng,u,yes\n", "'edible' is coarser", 'columns=["edible"]'),
+    ("unknown edges", "klasse,über\nb,a\nc,b\nd,b\n", "as parents are in an edge list", 'name="klasse" and parent="über"'),
+    ("paths in one column", "label\nbird/wren\nbird/robin\n", "as paths have", "a column of its own"),
+    ("numbered paths", "1 - Food\n2 - Food > Fruit\n3 - Food > Fruit > Kiwi\n", "'1 - Food'", 'header="none"'),
+    ("a class index", "index,name\n0,wren\n1,robin\n", "'index' describes", 'levels=["name"]'),
+    ("a manifest", "path,label,split\na.png,bird,train\n", "a manifest of images", "as the data set"),
+    ("a manifest with blanks", "path, label\n0.png, bird/wren\n", "a manifest of images", "as the data set"),
+    ("a manifest under other names", "img,cls\na.JPG,bird\nb.jpeg,bird\n", "a manifest of images", "as the data set"),
+    ("JSON", '{"bird": ["wren"]}\n', "but got JSON", "Name the file by its format"),
+    ("HTML", "<html>\n<body>\n</html>\n", "but got XML or HTML", "Name the file by its format"),
+    ("a spreadsheet", b"PK\x03\x04\x14\x00", "a spreadsheet", "as CSV"),
+    ("a binary file", bytes(range(256)), "a binary file", "as CSV"),
+    ("UTF-16", "order,family\nA,f\n".encode("utf-16"), "UTF-16", "UTF-8"),
+    ("half a gzip file", gzip.compress(b"order,family\nA,f\n")[:-9], "end-of-stream", ""),
+    ("a quote that never closes", 'child,parent\nr,\n"a,r\nb,r\n', "a quote that never closes", "Close the quote"),
+    ("a quote that swallows rows", 'child,parent\nr,\n"a,r\nb",r\n', "closes in line 4, with whole rows", "Close the quote"),
+    ("a quote within a cell", 'order,family\n"A"x,f\n', "closes before the end of its cell", "Close the quote"),
+    ("a wide row", "order,family\nA,f\nA,g,h\n", "3 cells where the header has 2", ""),
+    ("an id with zeros", "id,parent,name\n007,,r\n8,7,a\n", "is it '007'?", "Add a row"),
+    ("nothing", "", "an empty file", ""),
+    ("white space", "  \n\n", "an empty file", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "got", "advice"), [c[1:] for c in REFUSED], ids=[c[0] for c in REFUSED])
+def test_what_shows_no_form_is_refused_with_the_option_that_decides(
+    tmp_path: Path, content: str | bytes, got: str, advice: str
+) -> None:
+    file = written(tmp_path, content)
+    with pytest.raises(InputError) as error:
+        read(file)
+    assert got in str(error.value)
+    assert advice in str(error.value)
+    assert str(file) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert any(problem.severity == "error" for problem in check(file))
+
+
+def test_the_line_of_an_open_quote_and_of_a_wide_row(tmp_path: Path) -> None:
+    for content, line in (('a,b\nx,y\n"z,w\nv,u\n', 3), ("a,b\nx,y\n\nz,w,v\n", 4)):
+        with pytest.raises(InputError, match=rf"classes\.csv:{line}\."):
+            read(written(tmp_path, content))
+
+
+@pytest.mark.parametrize("form", ["levels", "edges", "nodes", "darwin-core"])
+def test_a_wide_row_is_named_under_every_form(tmp_path: Path, form: Any) -> None:
+    with pytest.raises(InputError, match=r"3 cells where the header has 2 at .*classes\.csv:2"):
+        read(written(tmp_path, "a,b\nx,y,z\n"), format=form)
+
+
+def test_a_table_without_form_lists_what_is_known(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        read(written(tmp_path, "fine,coarse\nwren,bird\nrobin,bird\n"))
+    for word in ("nodes (", "edges (", "darwin-core (", "levels (", "'fine', 'coarse'"):
+        assert word in str(error.value)
+
+
+class TestOptionsDecide:
+    def test_header_none_keeps_the_first_row(self, tmp_path: Path) -> None:
+        file = written(tmp_path, "bird,wrens,winter wren\nbird,thrushes,robin\nmoth,hawk-moths,elephant hawk-moth\n")
+        tree = silently(file, header="none")
+        assert (tree.num_leaves, tree.level_names) == (3, ("level_1", "level_2", "level_3"))
+        assert silently(file, header="first", format="levels").num_leaves == 2
+
+    def test_columns_by_number(self, tmp_path: Path) -> None:
+        file = written(tmp_path, "1,,bird\n2,1,wren\n3,1,robin\n")
+        assert paths(silently(file, header="none", id="1", parent="2", name="3")) == BIRDS
+
+    def test_separator(self, tmp_path: Path) -> None:
+        file = written(tmp_path, "a;b,c;d\nx;y,z;w\n")
+        assert silently(file, separator=";", format="levels").level_names == ("a", "b,c", "d")
+        assert silently(written(tmp_path, "order§family\nA§f\n"), separator="§").num_levels == 2
+        assert silently(written(tmp_path, "order\tfamily\nA\tf\n"), separator="tab").num_levels == 2
+
+    def test_format_overrules_evidence(self, tmp_path: Path) -> None:
+        file = written(tmp_path, "fine,coarse\nwren,bird\nrobin,bird\n")
+        assert paths(silently(file, format="levels")) == ["wren", "wren/bird", "robin", "robin/bird"]
+        assert paths(silently(file, levels=["coarse", "fine"])) == BIRDS
+        assert paths(silently(file, name="fine", parent="coarse")) == BIRDS
+
+    @pytest.mark.parametrize(
+        ("options", "text"),
+        [
+            ({"separator": ",,"}, "separator to be one character"),
+            ({"header": "second"}, "header to be one of first, none"),
+            ({"levels": "a"}, "levels to be a list of columns"),
+            ({"levels": ["a"], "parent": "b"}, "options of one kind of table"),
+            ({"levels": ["a"], "format": "edges"}, "options of one kind of file"),
+            ({"name": "a", "format": "levels"}, "options of one kind of table"),
+            ({"name": "a", "format": "json"}, "options of one kind of file"),
+            ({"name": "c", "parent": "b"}, "the columns 'c'"),
+            ({"parent": "3"}, "the columns '3'"),
+        ],
+    )
+    def test_options_that_cannot_be(self, tmp_path: Path, options: dict[str, Any], text: str) -> None:
+        with pytest.raises(InputError, match=text):
+            read(written(tmp_path, "a,b\nx,y\n"), **options)
+
+
+class TestNoParent:
+    @pytest.mark.parametrize("word", ["NaN", "NULL", "None", "NA", "n/a", "-"])
+    def test_words_are_told(self, tmp_path: Path, word: str) -> None:
+        file = written(tmp_path, f"child,parent\nfruit,{word}\napple,fruit\n")
+        with pytest.warns(InputWarning, match=f"parent '{word}' of 'fruit' taken for none at .*:2"):
+            tree = read(file)
+        assert (paths(tree), tree.synthetic_root) == (["fruit", "fruit/apple"], False)
+
+    def test_a_row_of_that_name_is_a_node(self, tmp_path: Path) -> None:
+        assert paths(silently(written(tmp_path, "id,parent,name\n0,,all\n1,0,a\n"))) == ["all", "all/a"]
+        assert paths(silently(written(tmp_path, "child,parent\nNA,\nNamibia,NA\n"))) == ["NA", "NA/Namibia"]
+
+    def test_several_roots_are_several(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="another root 'herb' beside 'fruit'"):
+            read(written(tmp_path, "id,parent,name\n1,0,fruit\n2,0,herb\n"))
+
+    def test_numbers_that_pandas_made_floats(self, tmp_path: Path) -> None:
+        file = written(tmp_path, "id,parent,name\n7,,fruit\n8,7.0,apple\n")
+        with pytest.warns(InputWarning, match=r"parent '7\.0' taken for the id '7'"):
+            assert paths(read(file)) == ["fruit", "fruit/apple"]
+        frame = pd.DataFrame({"id": [7, 8], "parent": [None, 7], "name": ["fruit", "apple"]})
+        assert paths(Taxonomy.from_dataframe(frame)) == ["fruit", "fruit/apple"]
+
+
+class TestMergedCells:
+    CONTENT = "group,kind,variety\nfruit,apple,fuji\n,,gala\n,pear,\nfish,,salmon\n"
+
+    def test_they_are_told(self, tmp_path: Path) -> None:
+        file = written(tmp_path, self.CONTENT)
+        with pytest.warns(InputWarning, match=r"a blank 'group' below a filled one at .*:3\. Pass fill_down=True"):
+            read(file)
+        assert [problem.line for problem in check(file) if problem.kind == "merged-cells"] == [3, 4]
+
+    def test_many_are_told_once(self, tmp_path: Path) -> None:
+        file = written(tmp_path, "group,kind\nfruit,\n" + "".join(f",k{number}\n" for number in range(9)))
+        with pytest.warns(InputWarning) as told:
+            read(file)
+        (warning,) = told
+        assert "and 8 more of this kind, at" in str(warning.message)
+        assert f"cladewise taxonomy check {file}" in str(warning.message)
+
+    def test_they_are_filled(self, tmp_path: Path) -> None:
+        tree = silently(written(tmp_path, self.CONTENT), fill_down=True)
+        assert paths(tree) == [
+            *("fruit", "fruit/apple", "fruit/apple/fuji", "fruit/apple/gala", "fruit/pear", "fish", "fish/salmon")
+        ]
+
+
+class TestFrames:
+    @pytest.mark.parametrize(
+        ("frame", "text"),
+        [
+            (pl.DataFrame({"order": ["A"], "tags": [["x", "y"]]}), "'tags' .List"),
+            (pl.DataFrame({"order": ["A"], "tags": [{"x": 1}]}), "'tags' .Struct"),
+            (pl.DataFrame({"order": ["A"], "raw": [b"x"]}), "'raw' .Binary"),
+            (pd.DataFrame({"order": ["A", "B"], "kind": [1, "x"]}), "'kind' with several"),
+            (pd.DataFrame([["bird", "wren"], ["bird", "robin"]]), "columns with names"),
+        ],
+    )
+    def test_columns_that_hold_no_labels(self, frame: Any, text: str) -> None:
+        with pytest.raises(InputError, match=text):
+            Taxonomy.from_dataframe(frame)
+
+    def test_a_list_in_parquet(self, tmp_path: Path) -> None:
+        pl.DataFrame({"order": ["A"], "tags": [["x", "y"]]}).write_parquet(tmp_path / "t.parquet")
+        with pytest.raises(InputError, match=r"'tags' .List.*t\.parquet"):
+            read(tmp_path / "t.parquet")
+
+    def test_dates_categories_gaps_and_whole_floats(self) -> None:
+        frame = pd.DataFrame(
+            {
+                "order": pd.Categorical(["A", "A", "B"]),
+                "year": [1990.0, None, 2001.0],
+                "species": pd.to_datetime(["2001-01-01", "2002-01-01", None]),
+            }
+        )
+        tree = Taxonomy.from_dataframe(frame, format="levels")
+        assert "A/1990/2001-01-01 00:00:00" in [path[:26] for path in paths(tree)]
+        assert "B/2001" in paths(tree)
+
+    def test_parquet_is_known_by_its_first_bytes(self, tmp_path: Path) -> None:
+        pl.DataFrame({"order": ["A"], "family": ["f"]}).write_parquet(tmp_path / "t.csv")
+        assert paths(silently(tmp_path / "t.csv")) == ["A", "A/f"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t.csv")
+    for path in (tmp_path / "t.csv", Path("/dev/zero")):
+        with pytest.raises(InputError, match="a regular file or a folder"):
+            read(path, format="edges")
+
+
+def test_a_huge_table_is_refused_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cladewise.taxonomy.formats.delimited.MAX_BYTES", 2**20)
+    with pytest.raises(InputError, match="at most 1 MiB to read"):
+        read(written(tmp_path, gzip.compress(b"order,family\n" + b"A,f\n" * 2**20), "t.csv.gz"))
+
+
+def test_rows_with_other_texts_of_one_node_are_told(tmp_path: Path) -> None:
+    file = written(tmp_path, "child,parent,note\nr,,\na,r,x\na,r,y\n")
+    with pytest.warns(InputWarning, match="'a' again, with other texts"):
+        assert read(file).columns["note"].tolist() == ["", "x"]
+
+
+def test_what_is_cheap_is_told_by_reading(tmp_path: Path) -> None:
+    file = written(tmp_path, "group,kind\nfruit,pear\nfruit,pear\u200b\nfruit, fig\n")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        read(file)
+    told = [str(warning.message) for warning in caught if issubclass(warning.category, InputWarning)]
+    assert [text.split(" at ")[0] for text in told] == [
+        "a character that cannot be seen in 'pear\\u200b'",
+        "stray white space in ' fig'",
+        "'pear\\u200b' beside 'pear' (line 2)",
+    ]
