@@ -126,6 +126,10 @@ def _walk(
     while waiting:
         node, content, place = waiting.pop()
         children = content.get(below)
+        others = [key for key in child_keys([content]) if key != below and content[key]]
+        if others:
+            got = f"some under {others[0]!r} in {place or '/'}"
+            raise InputError(f"children under {below!r} alone", got, at=source)
         inside = place if forest and node == 0 else Place(below, place)
         if children is None or children == "":
             continue
