@@ -247,7 +247,24 @@ def test_an_ablation_from_the_command_line(here: Any, shell: Any, tmp_path: Path
     assert (tmp_path / "again/model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
 
 
+def test_a_run_keeps_the_options_of_reading_its_taxonomy(here: Any, shell: Any, tmp_path: Path) -> None:
+    (tmp_path / "tree.txt").write_text("warm;red\nwarm;orange\ncold;blue\ncold;green\n")
+    options = ("--taxonomy-format", "levels", "--separator", ";", "--taxonomy-header", "none", "--name", "mine")
+    out = tmp_path / "run"
+    words = ("train", "photos", "--taxonomy", tmp_path / "tree.txt", *options, *TINY, "--epochs", "1", "--out", out)
+    code, _, err = here(*words)
+    assert code == 0, err
+    assert "level_1 > level_2" in (out / "taxonomy.csv").read_text()
+    config = (out / "config.toml").read_text()
+    assert "[data.taxonomy_options]" in config
+    assert 'name = "mine"' in config
+    code, _, err = here("train", "--config", out / "config.toml", "--out", tmp_path / "again")
+    assert code == 0, err
+    assert (tmp_path / "again/model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
+
+
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
+    "reading": (("train", "photos", "--separator", ";", *TINY), "a taxonomy file beside the options of reading it"),
     "method": (("train", "photos", "--method", "hacee", *TINY), "a method: .*'hacee'. Did you mean hace?"),
     "option": (("train", "photos", "--set", "dilutoin=1", *TINY), "option of the method hace.*Did you mean dilution?"),
     "option value": (("train", "photos", "--set", "dilution=3", *TINY), "a dilution in"),

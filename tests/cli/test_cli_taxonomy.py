@@ -102,3 +102,38 @@ def test_diff(classes: Path) -> None:
     assert result.stdout.splitlines() == ["+ herb", "> fruit/apple/gala -> fish/gala", "~ fruit -> Fruit"]
     same = run("diff", classes, classes)
     assert (same.exit_code, same.stdout) == (0, "no difference\n")
+
+
+EDGES = "1;;bird\n2;1;wren\n3;1;robin\n"
+READING = ("--separator", ";", "--header", "none", "--id", "1", "--parent", "2", "--name", "3")
+
+
+def test_every_command_takes_the_options_of_reading(tmp_path: Path) -> None:
+    file = tmp_path / "edges.txt"
+    file.write_text(EDGES)
+    options = ("--format", "edges", *READING)
+    checked = run("check", file, *options)
+    assert checked.exit_code == 0
+    assert f"{file}: 3 nodes, 2 leaves, 1 level (level_1 2)" in checked.stdout.splitlines()
+    assert run("show", file, *options).stdout.startswith("bird  2 leaves\n├── wren\n└── robin\n")
+    assert run("convert", file, tmp_path / "t.nwk", *options).stdout == f"{tmp_path / 't.nwk'}: 3 nodes, 2 leaves\n"
+    assert run("diff", file, file, *options).stdout == "no difference\n"
+
+
+def test_lists_and_flags_of_reading(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("fine,coarse,note\nwren,bird,small\nrobin,,red\n")
+    options = ("--levels", "coarse, fine", "--columns", "note", "--fill-down")
+    assert "3 nodes, 2 leaves" not in run("check", file, *options).stdout
+    assert "4 nodes, 2 leaves, 2 levels (coarse 1, fine 2)" in run("check", file, *options).stdout
+    assert isinstance(run("check", file, "--separator", ",,").exception, InputError)
+
+
+def test_what_cannot_be_read_is_counted_no_nodes(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("fine,coarse\nwren,bird\nrobin,bird\n")
+    result = run("check", file)
+    assert result.exit_code == 1
+    assert 'levels=["coarse", "fine"]' in result.stdout
+    assert result.stdout.splitlines()[-1] == f"{file}: 1 error, 0 warnings"
+    assert "leaves" not in result.stdout

@@ -57,6 +57,18 @@ def test_a_manifest_with_a_taxonomy_file(photos: Path, tmp_path: Path) -> None:
     assert_same(data, reopened(data))
 
 
+def test_the_options_of_reading_a_taxonomy_are_kept(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "tree.csv").write_text("wren;bird\nrobin;bird\nmoth;insect\n")
+    (tmp_path / "images.csv").write_text("path,label\nwren/1.png,wren\nmoth/1.png,moth\n")
+    options = {"header": "none", "separator": ";", "levels": ["2", "1"]}
+    data = datasets.from_manifest(tmp_path / "images.csv", tmp_path / "tree.csv", taxonomy_options=options, root=photos)
+    assert [data.taxonomy.path_name(int(node)) for node in data.nodes] == ["bird/wren", "insect/moth"]
+    assert data.source["taxonomy_options"] == options
+    assert_same(data, reopened(data))
+    data = datasets.from_folder(photos, tmp_path / "tree.csv", taxonomy_options=options)
+    assert_same(data, reopened(data))
+
+
 def test_a_taxonomy_without_a_file_must_be_given_again(photos: Path) -> None:
     data = datasets.from_folder(photos, TREE)
     assert_same(data, reopened(data, taxonomy=TREE))

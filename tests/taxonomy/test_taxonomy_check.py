@@ -103,11 +103,6 @@ def test_tables_without_lines_count_rows(tmp_path: Path) -> None:
     assert [problem.kind for problem in check(tmp_path / "t.parquet")] == ["unreadable"]
 
 
-def test_darwin_core_epithets_repeat_by_nature(tmp_path: Path) -> None:
-    content = "genus,specificEpithet,taxonRank\nA,x,species\nB,x,species\n"
-    assert told(tmp_path / "t.csv", content) == []
-
-
 def test_nested_files(tmp_path: Path) -> None:
     assert told(tmp_path / "t.json", '{"a": ["b", "B", "b", " c"]}') == [
         "warning: two nodes at 'a/b' [duplicate]",

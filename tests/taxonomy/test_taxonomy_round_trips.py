@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 
 from cladewise.taxonomy import Taxonomy, read, write
 from cladewise.taxonomy.formats import from_dataframe
-from cladewise.taxonomy.formats.darwin_core import RANK_BY_TERM, darwin_core_from_taxonomy
 from cladewise.taxonomy.formats.edges import edges_from_taxonomy
 from cladewise.taxonomy.formats.levels import levels_from_taxonomy
 from cladewise.taxonomy.formats.newick import newick_from_taxonomy, taxonomy_from_newick
 from strategies import PLAIN, label_trees
 
-RANKS = ["kingdom", "order", "genus", "species", "subspecies"]
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -93,23 +91,6 @@ def test_folders_keep_names_and_structure_but_sort(folder: Path, tree: Taxonomy)
         found = read(target)
     paths = sorted(tree.path_names(node) for node in tree)
     assert [found.path_names(node) for node in found] == paths
-
-
-@SETTINGS
-@given(
-    tree=label_trees(
-        pool=PLAIN, apart=True, synthetic=True, level_names=["kingdom", "order", "genus", "species", "subspecies"]
-    )
-)
-def test_darwin_core_keeps_ranks(tree: Taxonomy) -> None:
-    table = darwin_core_from_taxonomy(tree)
-    found = from_dataframe(table)
-    assert_same(
-        Taxonomy(found.parents, found.names, level=found.level, level_names=found.level_names, synthetic_root=True),
-        tree,
-    )
-    assert found.columns["scientificName"][1:].tolist() == tree.names[1:].tolist()
-    assert set(table["taxonRank"]) <= set(RANK_BY_TERM.values())
 
 
 @SETTINGS

@@ -238,9 +238,17 @@ class TestMergedCells:
 
     def test_they_are_told(self, tmp_path: Path) -> None:
         file = written(tmp_path, self.CONTENT)
-        with pytest.warns(InputWarning, match=r"a blank 'group' below a filled one, and 1 more .* fill_down=True"):
+        with pytest.warns(InputWarning, match=r"a blank 'group' below a filled one at .*:3\. Pass fill_down=True"):
             read(file)
         assert [problem.line for problem in check(file) if problem.kind == "merged-cells"] == [3, 4]
+
+    def test_many_are_told_once(self, tmp_path: Path) -> None:
+        file = written(tmp_path, "group,kind\nfruit,\n" + "".join(f",k{number}\n" for number in range(9)))
+        with pytest.warns(InputWarning) as told:
+            read(file)
+        (warning,) = told
+        assert "and 8 more of this kind, at" in str(warning.message)
+        assert f"cladewise taxonomy check {file}" in str(warning.message)
 
     def test_they_are_filled(self, tmp_path: Path) -> None:
         tree = silently(written(tmp_path, self.CONTENT), fill_down=True)

@@ -1,4 +1,4 @@
-"""Level tables, edge lists, node tables and Darwin Core: what they may look like, and what each error says."""
+"""Level tables, edge lists and node tables: what they may look like, and what each error says."""
 
 # ruff: noqa: E501  (an error text stays on one line)
 
@@ -123,35 +123,6 @@ class TestEdgeLists:
         assert again.columns["note"].tolist() == ["top", "", ""]
 
 
-class TestDarwinCore:
-    def test_ranks(self, tmp_path: Path) -> None:
-        rows = [
-            "taxonID,kingdom,family,genus,specificEpithet,infraspecificEpithet,scientificName,taxonRank",
-            "7,Animalia,Felidae,Puma,,,Puma sect. x,section",
-            "1,Animalia,Felidae,Puma,concolor,,Puma concolor,species",
-            "2,Animalia,Felidae,Puma,concolor,cougar,Puma concolor cougar,variety",
-            "3,Animalia,Felidae,Puma,,,Puma,genus",
-            "4,Animalia,,,,,Animalia,kingdom",
-        ]
-        tree = read(written(tmp_path, "\n".join(rows)))
-        assert paths(tree)[-1] == "Animalia/Felidae/Puma/concolor/cougar"
-        assert tree.level_names == ("kingdom", "family", "genus", "species", "subspecies")
-        assert tree.columns["scientificName"].tolist() == [
-            *("", "Animalia", "", "Puma", "Puma concolor", "Puma concolor cougar")
-        ]
-        assert tree.columns["taxonID"].tolist() == ["", "4", "", "3", "1", "2"]
-
-    def test_parents(self, tmp_path: Path) -> None:
-        rows = "taxonID,parentNameUsageID,scientificName,taxonRank\n1,,Animalia,kingdom\n2,1,Felidae,family\n"
-        tree = read(written(tmp_path, rows))
-        assert (paths(tree), tree.level_names) == (["Animalia", "Animalia/Felidae"], ("family",))
-
-    def test_ranks_that_nest_in_themselves_stay_texts(self, tmp_path: Path) -> None:
-        rows = "taxonID,parentNameUsageID,scientificName,taxonRank\n1,,a,clade\n2,1,b,clade\n3,2,c,clade\n"
-        tree = read(written(tmp_path, rows))
-        assert tree.level_names == ("level_1", "level_2")
-
-
 ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
     (
         "cycle",
@@ -255,7 +226,6 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         {},
         "Expected a level for every node, in one order from coarse to fine, but got 'z' at {file}.",
     ),
-    ("ranks", "a,b\nx,y\n", {"format": "darwin-core"}, "Expected columns named as Darwin Core's ranks, but got 'a', 'b' at {file}."),
     ("format", "a,b\nx,y\n", {"format": "xml"}, "Expected format to be one of levels, edges, nodes, darwin-core, json, yaml, newick, folders, wordnet, but got 'xml'."),
     ("parents", "a,b\nx,y\n", {"parents": "both"}, "Expected parents to be one of error, first, last, but got 'both'."),
     ("roots", "a,b\nx,y\n", {"roots": "first"}, "Expected roots to be one of error, join, but got 'first'."),
@@ -311,11 +281,10 @@ UNWRITABLE: list[tuple[str, Taxonomy, str, str | None, str]] = [
     ("taken key", Taxonomy([-1, 0], ["r", "a"], columns={"children": ["x", "x"]}), "t.json", None, "Expected further columns with other names than name, children, level, levels, but got 'children'."),
     ("blank", Taxonomy([-1, 0], ["r", " "]), "t.csv", None, "Expected a name for every node, but got 1 without at node 1."),
     ("level name", Taxonomy([-1, 0], ["r", "a"], level_names=["a > b"]), "t.csv", None, "Expected names of levels without ' > ' or blanks at their ends, but got 'a > b'."),
-    ("suffix", TREE, "t.doc", None, "Expected a file name that ends in .csv, .tsv, .parquet, .json, .yaml, .yml, .nwk, .newick, .tree, .tre, .noun, or in nothing for folders, but got 't.doc'."),
+    ("suffix", TREE, "t.doc", None, "Expected a file name that ends in .csv, .tsv, .parquet, .json, .yaml, .yml, .nwk, .newick, .tree, .tre, .nex, .nexus, .nhx, .phy, .treefile, .jsonl, .ndjson, .noun, or in nothing for folders, but got 't.doc'."),
     ("table suffix", TREE, "t.doc", "levels", "Expected a file name that ends in .csv, .tsv, .parquet, but got 't.doc'."),
     ("wordnet", TREE, "t", "wordnet", "Expected a format to write among nodes, levels, edges, darwin-core, json, yaml, newick, folders, but got 'wordnet'."),
     ("deep", Taxonomy(range(-1, 199), ["n"] * 200), "t.json", None, "Expected a tree at most 150 deep, but got depth 199. Write the node table instead."),
-    ("real root", Taxonomy([-1, 0], ["r", "a"], level_names=["genus"]), "t.csv", "darwin-core", "Expected a synthetic root, but got the root 'r'. Darwin Core's ranks begin at the kingdom."),
 ]  # fmt: skip
 
 
@@ -329,10 +298,3 @@ def test_errors_of_writing_leave_nothing_behind(
         write(tree, tmp_path / name, format=format)
     assert str(error.value) == text
     assert list(tmp_path.iterdir()) == []
-
-
-def test_darwin_core_needs_its_ranks(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"Expected levels among kingdom, .*, in that order, but got 'level_1', 'level_2'"
-    ):
-        write(TREE, tmp_path / "t.csv", format="darwin-core")

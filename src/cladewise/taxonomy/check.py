@@ -143,7 +143,10 @@ def _examine_table(path: Path, options: ReadOptions) -> tuple[list[Problem], Tax
         except InputError as error:
             problems.append(Problem(0, "levels", f"{error.got} at {error.at}"))
     nodes = interpretation.nodes or (names_of_tree(tree) if tree else None)
-    return [*problems, *interpretation.oddities(), *_odd_names(nodes), *(shape_problems(tree) if tree else [])], tree
+    problems += [*interpretation.oddities(), *_odd_names(nodes)]
+    if tree is not None and interpretation.by_column:
+        problems += shape_problems(tree)
+    return problems, tree
 
 
 def _examine_tree(path: Path, kind: str, options: ReadOptions) -> tuple[list[Problem], Taxonomy | None]:

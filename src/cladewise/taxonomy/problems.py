@@ -10,6 +10,9 @@ from cladewise.errors import InputError, warn
 
 Severity = Literal["error", "warning"]
 
+FEW = 3
+"""Up to this number of problems of one kind are warned of one by one."""
+
 RULES: dict[str, str] = {
     "unreadable": "a tree that can be read",
     "encoding": "UTF-8 text",
@@ -37,6 +40,11 @@ RULES: dict[str, str] = {
     "spelling": "one spelling for each label",
     "repeated-name": "one place for each name of a level",
     "single": "levels that divide the labels",
+    "synonym": "every name to be accepted, or a synonym of one that is",
+    "left-out": "names that are accepted or synonyms",
+    "unplaced": "a place for every taxon",
+    "unlisted": "a row for every taxon above others",
+    "rank": "ranks that order the taxa from coarse to fine",
 }
 """The rule that each kind of problem breaks."""
 
@@ -50,6 +58,7 @@ ADVICE: dict[str, str] = {
     "header-again": "Remove the line.",
     "header-guess": 'Pass header="none" if there is no header, or header="first" if it is one.',
     "column-name": 'Pass header="none" if there is no header.',
+    "unplaced": 'Fill in where they belong, or pass roots="join" to put them at the top.',
 }
 """What to do about it, where there is one thing to do."""
 
@@ -99,26 +108,28 @@ def raise_first(problems: Sequence[Problem], source: str, *, checkable: bool = T
 
 
 def warn_of(problems: Sequence[Problem], source: str, *, checkable: bool = True) -> None:
-    """Warn of each kind of oddity once: the first one, and how many more there are.
+    """Warn of oddities: of each where a kind has few, else of the first, and how many more there are.
 
     Example:
         >>> import warnings
         >>> with warnings.catch_warnings(record=True, action="always") as caught:
-        ...     warn_of([Problem(2, "blank", "a row without any label", "warning")] * 2, "classes.csv")
+        ...     warn_of([Problem(2, "blank", "a row without any label", "warning")] * 9, "t.csv")
         >>> print(caught[0].message)
-        a row without any label, and 1 more of this kind, at classes.csv:2. List them with: cladewise taxonomy check classes.csv.
-    """  # noqa: E501  (a warning is one line)
+        a row without any label, and 8 more of this kind, at t.csv:2. List them with: cladewise taxonomy check t.csv.
+    """
     by_kind: dict[str, list[Problem]] = {}
     for problem in problems:
         if problem.severity == "warning":
             by_kind.setdefault(problem.kind, []).append(problem)
     for kind, found in by_kind.items():
-        first = min(found)
-        more = f", and {len(found) - 1} more of this kind," if len(found) > 1 else ""
-        advice = ADVICE.get(kind, "")
-        if len(found) > 1 and checkable:
-            advice += f" List them with: cladewise taxonomy check {source}."
-        warn(first.text + more, at=f"{source}:{first.line}" if first.line else source, advice=advice)
+        told, advice = found, ADVICE.get(kind, "")
+        more = ""
+        if len(found) > FEW:
+            told = [min(found)]
+            more = f", and {len(found) - 1:,} more of this kind,"
+            advice += f" List them with: cladewise taxonomy check {source}." if checkable else ""
+        for problem in told:
+            warn(problem.text + more, at=f"{source}:{problem.line}" if problem.line else source, advice=advice)
 
 
 def some(items: Sequence[str], limit: int = 5) -> str:

@@ -23,9 +23,13 @@ class Interpretation:
         nodes: Names of the nodes with their lines; nothing where only the tree has them.
         build: Builds the tree; only where no problem is an error. Raises :class:`~cladewise.errors.InputError`.
         oddities: Finds what only ``check`` tells.
+        by_column: Whether its levels are columns, each of which ought to divide the labels.
+        ours: Whether it has the form that the library writes, whose names were told when they were first read.
     """
 
     problems: list[Problem]
     nodes: NodeNames | None
     build: Callable[[], Taxonomy]
     oddities: Callable[[], list[Problem]] = _nothing
+    ours: bool = False
+    by_column: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
@@ -56,10 +56,22 @@ def level_order(parents: IntArray, texts: StrArray, root: int) -> list[str] | No
     if any(not name.strip() for name in seen):
         return None
     nested = frame.filter(pl.Series(below & (parents != root))).unique(maintain_order=True)
-    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(seen, ()))
-    for child, parent in nested.iter_rows():
-        sorter.add(child, parent)
-    first = {name: position for position, name in enumerate(seen)}
+    return nested_order(nested.rows(), seen)
+
+
+def nested_order(nested: Iterable[tuple[str, str]], names: Sequence[str]) -> list[str] | None:
+    """Order names so that in every pair (inner, outer) the outer comes first, and otherwise as they are given.
+
+    Returns nothing if no order will do.
+
+    Example:
+        >>> nested_order([("species", "clade"), ("clade", "order")], ["order", "species", "clade"])
+        ['order', 'clade', 'species']
+    """
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(names, ()))
+    for inner, outer in nested:
+        sorter.add(inner, outer)
+    first = {name: position for position, name in enumerate(names)}
     order: list[str] = []
     try:
         sorter.prepare()

@@ -66,6 +66,7 @@ def interpret_levels(table: Table, options: ReadOptions) -> Interpretation:
         nodes=below,
         build=lambda: _build(table, nodes, root, levels, kept),
         oddities=lambda: _odd_rows(table, levels, nodes),
+        by_column=True,
     )
 
 

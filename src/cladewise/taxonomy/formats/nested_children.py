@@ -36,7 +36,8 @@ def _evidence(document: Any) -> str | None:
     found = child_keys(tops)
     if len(found) != 1 or not any(isinstance(node.get(found[0]), list) or "name" in node for node in tops):
         return None
-    first = [child for node in tops for child in node.get(found[0]) or [] if isinstance(child, dict)]
+    lists = [node[found[0]] for node in tops if isinstance(node.get(found[0]), list)]
+    first = [child for children in lists for child in children if isinstance(child, dict)]
     named = any(key.lower() in NAME_KEYS for node in [*tops, *first[:1]] for key in node)
     return f"{found[0]!r} beside a name" if named else None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import cast
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats import darwin_core, nodes
+from cladewise.taxonomy.formats import nodes
+from cladewise.taxonomy.formats.darwin_core import evidence, interpret_taxa
 from cladewise.taxonomy.formats.delimited import read_delimited
 from cladewise.taxonomy.formats.edge_columns import ADVICE, EdgeColumns, find_edge_columns
 from cladewise.taxonomy.formats.edges import interpret_edges
@@ -47,17 +49,18 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
     again = repeated_header(table)
     if again:
         return Interpretation(again, None, lambda: _no_tree(table))
-    match form_of(table, options):
+    form = form_of(table, options)
+    match form:
         case "levels":
             return interpret_levels(table, options)
         case "darwin-core":
-            return _interpret_darwin_core(table, options)
+            return interpret_taxa(table, options)
         case _:
             columns = find_edge_columns(table, options)
             if columns is None:
                 shown = some(table.columns, 20)
                 raise InputError("a column of nodes and one of their parents", shown, at=table.source, advice=ADVICE)
-            return interpret_edges(table, columns, options)
+            return dataclasses.replace(interpret_edges(table, columns, options), ours=form == "nodes")
 
 
 def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
@@ -121,8 +124,9 @@ def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
     table.fail(table.problems)
     interpretation = interpret(table, options)
     tree = build(table, interpretation)
-    nodes = interpretation.nodes or names_of_tree(tree)
-    odd: list[Problem] = [*table.problems, *interpretation.problems, *sight_problems(nodes)]
+    odd: list[Problem] = [*table.problems, *interpretation.problems]
+    if not interpretation.ours:
+        odd += sight_problems(interpretation.nodes or names_of_tree(tree))
     warn_of(odd, table.source, checkable=table.path is not None)
     return tree
 
@@ -132,10 +136,7 @@ def _node_table(table: Table) -> str | None:
 
 
 def _darwin_core(table: Table) -> str | None:
-    evidence = getattr(darwin_core, "evidence", None)
-    if evidence is not None:
-        return None if _node_table(table) else evidence(table)
-    return "its terms" if darwin_core.is_darwin_core(table) and not _node_table(table) else None
+    return None if _node_table(table) else evidence(table)
 
 
 def _edge_list(table: Table) -> str | None:
@@ -158,18 +159,6 @@ def _says_more(table: Table, columns: EdgeColumns) -> bool:
 
 def _other_than_levels(table: Table) -> bool:
     return any(evidence(table) is not None for evidence in (_node_table, _darwin_core, _edge_list))
-
-
-def _interpret_darwin_core(table: Table, options: ReadOptions) -> Interpretation:
-    read = getattr(darwin_core, "taxonomy_from_darwin_core", None)
-    if read is not None:
-        return Interpretation([], None, lambda: read(table, options))
-    if not darwin_core.has_parents(table):
-        return Interpretation([], None, lambda: darwin_core.taxonomy_from_ranks(table))
-    columns = find_edge_columns(table, options)
-    if columns is None:
-        raise InputError("Darwin Core's parents or ranks", some(table.columns, 20), at=table.source)
-    return interpret_edges(table, columns, options)
 
 
 def _no_tree(table: Table) -> Taxonomy:
