@@ -154,7 +154,7 @@ class TestChildren:
             ({"data": {"name": "r"}, "children": [{"data": {"name": "a"}}]}, "Expected a known form"),
             ({"name": "r", "children": ["a"], "child": ["b"]}, "Expected a known form"),
             ({"name": "r", "child": [{"name": "a", "children": ["b"]}]}, "Expected children under 'child' alone, but got some under 'children' in /child/0 at"),
-            ([{"children": None, "name": None}, {"children": 1}], "Expected a name, but got null in /0/name"),
+            ([{"children": None, "name": None}, {"children": 1}], "Expected a list of children, but got '1' in /1/children at"),
             ({"taxonomy": {"name": "r", "children": [{"name": "a"}]}}, "Expected a known form"),
         ],
     )  # fmt: skip

@@ -109,6 +109,9 @@ end;
         ("TREE 'my tree' [&lnP=-1] = [&U] (wren,'a b')bird;", ["bird", "bird/wren", "bird/a b"]),
         ("translate\n 1 wren,\n 2 'two words'\n ;\n tree one = (1,2)bird;", ["bird", "bird/wren", "bird/two words"]),
         ("tree one = (1,2)bird;", ["bird", "bird/wren", "bird/two words"]),
+        # only leaves are translated: a number at an internal node is none of the taxa
+        ("translate 1 wren, 2 'two words'; tree one = ((1,2)'2')'1';", ["1", "1/2", "1/2/wren", "1/2/two words"]),
+        ("tree one = ((wren)'1')bird;", ["bird", "bird/1", "bird/1/wren"]),
     ],
 )
 def test_the_tree_of_a_nexus_file(tmp_path: Path, body: str, names: list[str]) -> None:
