@@ -1,6 +1,4 @@
-"""JSON, YAML, Newick, folders and WordNet: what they may look like, and what each error says."""
-
-# ruff: noqa: E501  (an error text stays on one line)
+"""Folders and WordNet: what they may look like, and what each error says."""
 
 from __future__ import annotations
 
@@ -10,119 +8,10 @@ import pytest
 
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy, read, write
-from cladewise.taxonomy.formats.nested import taxonomy_from_nested
-from cladewise.taxonomy.formats.newick import taxonomy_from_newick
 
 
 def paths(tree: Taxonomy) -> list[str]:
     return [tree.path_name(node) for node in tree][1 if tree.synthetic_root else 0 :]
-
-
-class TestNested:
-    def test_mappings_lists_and_names(self) -> None:
-        tree = taxonomy_from_nested({"a": {"b": ["c", {"d": "e"}], "f": None}, "g": 1})
-        assert paths(tree) == ["a", "a/b", "a/b/c", "a/b/d", "a/b/d/e", "a/f", "g", "g/1"]
-        assert tree.synthetic_root
-
-    def test_one_name_at_the_top_is_the_root_unless_it_is_blank(self) -> None:
-        assert not taxonomy_from_nested({"a": ["b"]}).synthetic_root
-        assert paths(taxonomy_from_nested({"": {"a": ["b"]}})) == ["a", "a/b"]
-
-    def test_children(self) -> None:
-        document = {"name": "r", "children": [{"name": "a", "size": 3, "children": [{"name": "a"}]}, {"name": "b"}]}
-        tree = taxonomy_from_nested(document)
-        assert paths(tree) == ["r", "r/a", "r/a/a", "r/b"]
-        assert tree.columns["size"].tolist() == ["", "3", "", ""]
-
-    def test_yaml_scalars_are_names(self, tmp_path: Path) -> None:
-        file = tmp_path / "t.yaml"
-        file.write_text("no:\n- on\n- 2020-01-01\n1.0:\n  ~:\n")
-        assert paths(read(file)) == ["no", "no/on", "no/2020-01-01", "1.0", "1.0/~"]
-
-    def test_yaml_makes_no_objects(self, tmp_path: Path) -> None:
-        file = tmp_path / "t.yaml"
-        file.write_text('a: !!python/object/apply:os.system ["exit 1"]\nb:\n')
-        assert paths(read(file)) == ["a", "a/exit 1", "b"]
-
-    @pytest.mark.parametrize(
-        ("name", "content", "text"),
-        [
-            ("t.json", '{"a": 1,\n}', "Expected JSON, but got an error: Expecting property name enclosed in double quotes at {file}:2."),
-            ("t.json", '{"a": ["b"], "a": []}', "Expected each name once in an object, but got 'a' twice at {file}."),
-            ("t.json", "3", "Expected a mapping of names, but got 3 at {file}."),
-            ("t.json", '{"a": [["b"]]}', "Expected names, or mappings of names, but got ['b'] under a at {file}."),
-            ("t.json", '{"a": {"b": [true]}}', "Expected names, or mappings of names, but got True under a/b at {file}."),
-            ("t.json", '{"a": [" "]}', "Expected a name for every node, but got a blank under a at {file}."),
-            ("t.json", '{"a": ' * 3000 + "1" + "}" * 3000, "Expected a nesting that a parser can follow, but got one that is too deep at {file}."),
-            ("t.json", '{"children": [{"name": "a", "children": ["b"]}]}', "Expected children that each have a name, but got ['b'] at {file}, a."),
-            ("t.json", '{"children": [{"name": "a", "level": "x"}], "levels": ["y"]}', "Expected a level among 'y', but got 'x' at {file}, a."),
-            ("t.yaml", "a: [b\nc: d\n", "Expected YAML, but got an error: expected ',' or ']', but got ':' at {file}:2."),
-            ("t.yaml", "a:\n- b\na:\n- c\n", "Expected YAML, but got an error: the name 'a' twice at {file}:3."),
-            ("t.yaml", "[a, b]: c\n", "Expected YAML, but got an error: a key that is not a name at {file}:1."),
-            ("t.yaml", "a: \x00\n", "Expected YAML, but got an error: unacceptable character #x0000: special characters are not allowed at {file}."),
-            ("t.yaml", "", "Expected a mapping of names, but got nothing at {file}."),
-        ],
-    )  # fmt: skip
-    def test_errors(self, tmp_path: Path, name: str, content: str, text: str) -> None:
-        file = tmp_path / name
-        file.write_text(content)
-        with pytest.raises(InputError) as error:
-            read(file)
-        assert str(error.value) == text.format(file=file)
-
-    def test_a_wrong_byte(self, tmp_path: Path) -> None:
-        file = tmp_path / "t.json"
-        file.write_bytes(b'{"a":\n"\xe9"}')
-        with pytest.raises(InputError) as error:
-            read(file)
-        assert str(error.value) == f"Expected UTF-8 text, but got byte 0xE9 at {file}:2. Save the file as UTF-8."
-
-
-class TestNewick:
-    @pytest.mark.parametrize(
-        ("text", "names"),
-        [
-            ("(a,b)r;", ["r", "r/a", "r/b"]),
-            ("(a:0.1,b:1e-3)r:2[c];", ["r", "r/a", "r/b"]),
-            ("((a)b)c ;\n", ["c", "c/b", "c/b/a"]),
-            ("(a,(b,c));", ["a", "unnamed_1", "unnamed_1/b", "unnamed_1/c"]),
-            ("((a),unnamed_1);", ["unnamed_2", "unnamed_2/a", "unnamed_1"]),
-            ("('it''s [x]',two words)r_s;", ["r_s", "r_s/it's [x]", "r_s/two words"]),
-            ("[&R] (a[&x=1],b);", ["a", "b"]),
-            ("a;", ["a"]),
-        ],
-    )
-    def test_what_is_read(self, text: str, names: list[str]) -> None:
-        assert paths(taxonomy_from_newick(text)) == names
-
-    def test_a_chain_of_ten_thousand(self, tmp_path: Path) -> None:
-        chain = Taxonomy(range(-1, 9_999), [f"n{k}" for k in range(10_000)])
-        write(chain, tmp_path / "t.nwk")
-        assert read(tmp_path / "t.nwk") == chain
-
-    @pytest.mark.parametrize(
-        ("text", "got"),
-        [
-            ("(a,b)", "none at the text:1"),
-            ("(a,\nb;", "';' inside a bracket at the text:2"),
-            ("(a,b));", "')' outside of all brackets at the text:1"),
-            ("a,b;", "',' outside of all brackets at the text:1"),
-            ("(a,b);(c,d);", "something after it at the text:1"),
-            ("(a,'b);", "a quote or bracket that is not closed at the text:1"),
-            ("(a,b[c);", "a quote or bracket that is not closed at the text:1"),
-            ("(a(b));", "'(' after a name at the text:1"),
-            ("(a 'b');", "two names for one node at the text:1"),
-            ("(a:,b);", "',' where a branch length should be at the text:1"),
-        ],
-    )
-    def test_errors(self, text: str, got: str) -> None:
-        with pytest.raises(InputError) as error:
-            taxonomy_from_newick(text)
-        assert str(error.value) == f"Expected a Newick tree that ends in ';', but got {got}."
-
-    def test_a_leaf_without_a_name(self) -> None:
-        with pytest.raises(InputError, match="Expected a name for every node, but got a blank under r at the text"):
-            taxonomy_from_newick("(a,)r;")
 
 
 class TestFolders:

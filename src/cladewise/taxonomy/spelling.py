@@ -149,12 +149,18 @@ def spelling_problems(nodes: NodeNames) -> list[Problem]:
 
 def _pairs(nodes: NodeNames, keys: pl.Series, *, by_group: bool) -> Iterator[tuple[int, int]]:
     """First row and each later one that have a key in common and differ in name."""
-    frame = pl.DataFrame({"name": nodes.names, "key": keys, "group": nodes.parent}).with_row_index("row")
-    over = ["group", "key"] if by_group else ["key"]
-    again = (
-        frame.filter(pl.col("key").is_duplicated()) if not by_group else frame.filter(pl.struct(over).is_duplicated())
+    hashes = pl.DataFrame({"key": keys.hash(), **({"group": nodes.parent} if by_group else {})})
+    rows = hashes.is_duplicated().arg_true()  # numbers first: a column of texts is copied by each comparison
+    frame = pl.DataFrame(
+        {
+            "row": rows,
+            "name": nodes.names.gather(rows),
+            "key": keys.gather(rows),
+            "group": nodes.parent[rows.to_numpy()],
+        }
     )
-    again = again.unique([*over, "name"], keep="first", maintain_order=True)
+    over = ["group", "key"] if by_group else ["key"]
+    again = frame.unique([*over, "name"], keep="first", maintain_order=True)
     again = again.with_columns(first=pl.col("row").first().over(over)).filter(pl.col("row") != pl.col("first"))
     yield from again.select("first", "row").iter_rows()
 

@@ -36,7 +36,8 @@ def _evidence(document: Any) -> str | None:
     found = child_keys(tops)
     if len(found) != 1 or not any(isinstance(node.get(found[0]), list) or "name" in node for node in tops):
         return None
-    first = [child for node in tops for child in node.get(found[0]) or [] if isinstance(child, dict)]
+    lists = [node[found[0]] for node in tops if isinstance(node.get(found[0]), list)]
+    first = [child for children in lists for child in children if isinstance(child, dict)]
     named = any(key.lower() in NAME_KEYS for node in [*tops, *first[:1]] for key in node)
     return f"{found[0]!r} beside a name" if named else None
 
@@ -126,6 +127,10 @@ def _walk(
     while waiting:
         node, content, place = waiting.pop()
         children = content.get(below)
+        others = [key for key in child_keys([content]) if key != below and content[key]]
+        if others:
+            got = f"some under {others[0]!r} in {place or '/'}"
+            raise InputError(f"children under {below!r} alone", got, at=source)
         inside = place if forest and node == 0 else Place(below, place)
         if children is None or children == "":
             continue

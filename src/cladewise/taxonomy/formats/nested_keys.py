@@ -15,12 +15,16 @@ from cladewise.taxonomy.formats.growing import Sprout
 from cladewise.taxonomy.formats.scalars import Columns, Place, is_scalar, name_at, wrong_at
 from cladewise.taxonomy.tree import Taxonomy
 
+NAME_KEYS = ("name", "label", "title", "text")
+
 
 def _keyed(document: Any) -> str | None:
     if not isinstance(document, dict) or len(document) != 1:
         return None
     ((_, content),) = document.items()
-    inside = content.get("children") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not content.keys().isdisjoint(NAME_KEYS):
+        return None
+    inside = content.get("children")
     return "'children' under a name" if isinstance(inside, dict | list) else None
 
 

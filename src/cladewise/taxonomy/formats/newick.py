@@ -6,7 +6,7 @@ Grammar: https://phylipweb.github.io/phylip/newicktree.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from cladewise.atomic import write_text
@@ -93,11 +93,12 @@ def taxonomy_from_newick(
     whole = Text(text, source)
     if form.name == "nexus":
         tokens, names = tree_of_nexus(whole)
-        parents, labels = _parsed(whole, tokens, names)
+        parents, labels = _parsed(whole, tokens)
+        labels.translate(names)
     else:
         count = _COUNT.match(text)
         parents, labels = _parsed(
-            whole, whole.tokens(count.end() if count else 0), {}, trees=int(count[1][:9]) if count else 1
+            whole, whole.tokens(count.end() if count else 0), trees=int(count[1][:9]) if count else 1
         )
     read_support(labels, support, source)
     read_underscores(labels, underscores, source)
@@ -143,9 +144,7 @@ def _looks_like_newick(text: str) -> bool:
     return bool(_BEGIN.match(text, start.end() if start else 0)) or text.rstrip().endswith(";")
 
 
-def _parsed(
-    text: Text, tokens: Iterable[Token], names: Mapping[str, Token], *, trees: int = 1
-) -> tuple[list[int], Labels]:
+def _parsed(text: Text, tokens: Iterable[Token], *, trees: int = 1) -> tuple[list[int], Labels]:
     """Parent and label of every node, in pre-order."""
     parents, texts, quoted = [-1], [""], [False]
     node, ended = 0, 0
@@ -184,10 +183,9 @@ def _parsed(
         elif token.kind == "bare" and ("\n" in token.text or "\r" in token.text):
             raise text.wrong("a name that goes on in the next line", token.position, "Is there a comma missing?")
         elif mark == "name" and previous != ":":
-            label = names.get(token.text, token)
-            if not label.text:
+            if not token.text:
                 raise text.wrong("quotes without a name between them", token.position)
-            texts[node], quoted[node] = label.text, label.kind == "quoted"
+            texts[node], quoted[node] = token.text, token.kind == "quoted"
         if len(texts) < len(parents):
             texts.append("")
             quoted.append(False)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 
 from cladewise.errors import warn
+from cladewise.taxonomy.formats.newick_tokens import Token
 from cladewise.taxonomy.formats.options import Support, Underscores
 
 _NUMBER = re.compile(r"\d+\.?\d*(?:[eE][+-]?\d+)?(?:/\d+\.?\d*(?:[eE][+-]?\d+)?)*")
@@ -30,6 +32,12 @@ class Labels:
     def bare(self) -> list[int]:
         """Nodes with a label that was not in quotes."""
         return [node for node, text in enumerate(self.texts) if text and not self.quoted[node]]
+
+    def translate(self, names: Mapping[str, Token]) -> None:
+        """Replace the labels of leaves by what they stand for; a number at an internal node is a support value."""
+        for node, text in enumerate(self.texts):
+            if text in names and not self.internal[node]:
+                self.texts[node], self.quoted[node] = names[text].text, names[text].kind == "quoted"
 
 
 def read_underscores(labels: Labels, underscores: Underscores | None, source: str) -> None:

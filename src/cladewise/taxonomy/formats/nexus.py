@@ -27,7 +27,7 @@ def is_nexus(text: str) -> bool:
 
 
 def tree_of_nexus(text: Text) -> tuple[list[Token], Mapping[str, Token]]:
-    """The tokens of the one tree of a file, and what each label of it stands for.
+    """The tokens of the one tree of a file, and what each label of a leaf stands for.
 
     Raises:
         InputError: The file has no tree, or several.
@@ -49,7 +49,7 @@ def tree_of_nexus(text: Text) -> tuple[list[Token], Mapping[str, Token]]:
     if len(trees) != 1:
         got = f"{len(trees)} trees" if trees else "none in a block that begins with 'begin trees;'"
         raise InputError("one tree in the NEXUS file", got, at=text.source, advice="Keep one tree." if trees else "")
-    return trees[0], names or _numbered_taxa(text)
+    return trees[0], names or _numbered_taxa(text, trees[0])
 
 
 def _newick(text: Text, statement: list[Token]) -> list[Token]:
@@ -77,8 +77,8 @@ def _translation(text: Text, statement: list[Token]) -> dict[str, Token]:
     return names
 
 
-def _numbered_taxa(text: Text) -> dict[str, Token]:
-    """Without a translation, the numbers from 1 stand for the labels of the TAXA block."""
+def _numbered_taxa(text: Text, tree: list[Token]) -> dict[str, Token]:
+    """Without a translation, the numbers from 1 stand for the labels of the TAXA block, if no leaf has such a label."""
     found = _TAXA.search(text.content)
     labels: list[Token] = []
     for word in _WORD.finditer(found["inside"]) if found else ():
@@ -86,5 +86,7 @@ def _numbered_taxa(text: Text) -> dict[str, Token]:
             labels.append(Token("quoted", word["quoted"].replace("''", "'"), word.start()))
         elif word["bare"] is not None:
             labels.append(Token("bare", word["bare"], word.start()))
-    known = {label.text for label in labels}
-    return {str(number): label for number, label in enumerate(labels, start=1) if str(number) not in known}
+    known = {label.text.replace("_", " ") for label in labels}
+    if any(token.kind != "mark" and token.text.replace("_", " ") in known for token in tree):
+        return {}
+    return {str(number): label for number, label in enumerate(labels, start=1)}

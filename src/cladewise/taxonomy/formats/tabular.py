@@ -21,7 +21,7 @@ from cladewise.taxonomy.formats.levels import interpret_levels
 from cladewise.taxonomy.formats.options import PLAIN, TABLE_FORMATS, ReadOptions, TableFormat
 from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
 from cladewise.taxonomy.problems import Problem, some, warn_of
-from cladewise.taxonomy.spelling import names_of_tree, sight_problems
+from cladewise.taxonomy.spelling import sight_problems
 from cladewise.taxonomy.tree import Taxonomy
 
 
@@ -106,16 +106,6 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
     return cast("TableFormat", found.name)
 
 
-def build(table: Table, interpretation: Interpretation) -> Taxonomy:
-    """The tree of a table.
-
-    Raises:
-        InputError: A problem of the table or of its rows is an error.
-    """
-    table.fail([*table.problems, *interpretation.problems])
-    return interpretation.build()
-
-
 def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
     """The tree of a table, with a warning for each kind of oddity that is found on the way.
 
@@ -124,10 +114,13 @@ def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
     """
     table.fail(table.problems)
     interpretation = interpret(table, options)
-    tree = build(table, interpretation)
+    table.fail(interpretation.problems)
     odd: list[Problem] = [*table.problems, *interpretation.problems]
-    if not interpretation.ours:
-        odd += sight_problems(interpretation.nodes or names_of_tree(tree))
+    if not interpretation.ours and interpretation.nodes is not None:  # before there is a tree in memory
+        odd += sight_problems(interpretation.nodes)
+    build = interpretation.build
+    del interpretation  # whose names and lines would lie beside the tree
+    tree = build()
     warn_of(odd, table.source, checkable=table.path is not None)
     return tree
 

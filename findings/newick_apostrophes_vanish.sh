@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# treeswift 1.1.51 and Biopython 1.88: names with an apostrophe are changed by reading, without a word.
+#
+# Guess: 'Burton''s mouthbreeder' (Newick's way to write an apostrophe) is read back; a bare apostrophe is kept or an error.
+# What happens: treeswift drops both apostrophes (Burtons mouthbreeder). Biopython reads the quoted form right, but of a bare
+#   Burton's_mouthbreeder it keeps only what follows the apostrophe: s_mouthbreeder.
+# Who meets it: common names of species and of products are full of apostrophes; after reading, the label is another.
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install -q "biopython==1.88" "treeswift==1.1.51"
+"$work/venv/bin/python" - <<'PY'
+import io
+import sys
+from importlib.metadata import version
+
+import treeswift
+from Bio import Phylo
+
+print("Python", sys.version.split()[0], "biopython", version("biopython"), "treeswift", version("treeswift"))
+quoted = "(\x27Burton\x27\x27s mouthbreeder\x27,tilapia)cichlids;"
+bare = "(Burton\x27s_mouthbreeder,tilapia)cichlids;"
+
+
+def biopython(text):
+    return sorted(leaf.name for leaf in Phylo.read(io.StringIO(text), "newick").get_terminals())
+
+
+swift = sorted(leaf.label for leaf in treeswift.read_tree_newick(quoted).traverse_leaves())
+print("treeswift, quoted:", swift)
+print("biopython, quoted:", biopython(quoted))
+print("biopython, bare:  ", biopython(bare))
+assert swift == ["Burtons mouthbreeder", "tilapia"]
+assert biopython(quoted) == ["Burton\x27s mouthbreeder", "tilapia"]
+assert biopython(bare) == ["s_mouthbreeder", "tilapia"]
+PY
+echo "Behaviour as described."
