@@ -182,7 +182,7 @@ def trees(avoid: str, *, unnamed: bool = False) -> st.SearchStrategy[Nested]:
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=str)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_a_library_reads_what_we_write(peer: Peer, data: st.DataObject) -> None:
     tree = data.draw(trees(peer.misreads))
@@ -190,7 +190,7 @@ def test_a_library_reads_what_we_write(peer: Peer, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=str)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_we_read_what_a_library_writes(peer: Peer, data: st.DataObject) -> None:
     tree = data.draw(trees(peer.miswrites, unnamed=True))
@@ -204,7 +204,7 @@ def test_we_read_what_a_library_writes(peer: Peer, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=str)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_no_library_writes_what_makes_us_fail_otherwise(peer: Peer, data: st.DataObject) -> None:
     try:
