@@ -266,7 +266,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "backbone": (("train", "photos", "--backbone", "nope"), "the name of a backbone, but got 'nope'"),
     "data": (("train", "nowhere"), "a folder of images, a manifest, .*'nowhere'"),
     "no data": (("train",), "images to train on, but got none"),
-    "data option": (("train", "photos", "--data-option", "size=9"), "--data-option with one of .*'size'"),
+    "data option": (("train", "photos", "--data-option", "size=9"), "an option of this data: .*'size'"),
     "cycle": (("train", "photos", "--taxonomy", "cycle.csv"), "cycle: a → b → a"),
     "no taxonomy": (("train", "photos", "--taxonomy", "none.csv"), "taxonomy file or folder"),
     "unknown folder": (("train", "photos", "--taxonomy", "part.csv"), "named as nodes.*cold/blue"),
