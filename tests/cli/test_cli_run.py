@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,29 +12,9 @@ import polars as pl
 import pytest
 
 from cladewise import backbones, datasets, decisions, inference, methods
-from cladewise.cli import main
 from cladewise.records.verdict import verdict
 
 TINY = ("--backbone", "test_resnet", "--no-pretrained", "--image-size", "24", "--workers", "0", "--freeze")
-
-
-@pytest.fixture
-def here(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The command line within this process, in the folder of the photographs: exit code, output, errors."""
-    monkeypatch.chdir(shell.folder)
-    monkeypatch.setenv("CLADEWISE_CACHE", shell.environment["CLADEWISE_CACHE"])
-
-    def call(*words: str | Path) -> tuple[int, str, str]:
-        out, err = StringIO(), StringIO()
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["cladewise", *map(str, words)])
-            patch.setattr(sys, "stdout", out)
-            patch.setattr(sys, "stderr", err)
-            with pytest.raises(SystemExit) as left:
-                main()
-        return int(left.value.code or 0), out.getvalue(), err.getvalue()
-
-    return call
 
 
 def test_version_as_a_module(shell: Any) -> None:
