@@ -6,10 +6,10 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def run(shell: Shell) -> str:
 
 
 @pytest.fixture
-def here(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def here(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
     """The command line within this process, in the folder of the photographs: exit code, output, errors."""
     monkeypatch.chdir(shell.folder)
     monkeypatch.setenv("CLADEWISE_CACHE", shell.environment["CLADEWISE_CACHE"])
