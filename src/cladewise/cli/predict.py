@@ -84,14 +84,16 @@ def find_images(words: Sequence[str]) -> list[Path]:
     """
     matched = [_matches(word) for word in words]
     named = [path for images, _ in matched for path in images]
-    found = {os.path.abspath(path): path for path in reversed(named)}
+    found: dict[str, Path] = {}
+    for path in named:
+        found.setdefault(os.path.abspath(path), path)
     if len(found) < len(named):
         typer.echo(f"cladewise: {len(named) - len(found)} images are named more than once, and taken once", err=True)
     others = [path for _, rest in matched for path in rest]
     if others:
         shown = ", ".join(map(str, others[:3])) + (", ..." if len(others) > 3 else "")
         typer.echo(f"cladewise: {len(others)} files that are no images are left out: {shown}", err=True)
-    return list(reversed(found.values()))
+    return list(found.values())
 
 
 def _matches(word: str) -> tuple[list[Path], list[Path]]:
