@@ -112,14 +112,14 @@ def test_each_image_once_and_no_other_files(here: Any, run: str, shell: Any) -> 
     assert code == 0
     assert read(out)["path"].to_list() == [f"mixed/{name}" for name in ("a.png", "b.JPG", "no-suffix", "phone.HEIC")]
     lines = err.splitlines()
-    assert lines[0] == "cladewise: 2 images are named more than once, and taken once"
-    assert lines[1] == "cladewise: 2 files that are no images are left out: mixed/LICENSE, mixed/README.md"
+    assert lines[0] == "cladewise: named twice, and taken once: mixed/a.png, mixed/../mixed/a.png"
+    assert lines[1] == "cladewise: left out, since they are no images: mixed/LICENSE, mixed/README.md"
     assert lines[2].startswith("cladewise: mixed/phone.HEIC left out: a")
     assert len(lines) == 3
     (folder / "text").mkdir()
     (folder / "text" / "a.txt").write_text("a")
     code, _, err = here("predict", run, "mixed/text")
-    assert (code, "match some, but got 'mixed/text', with 1 files that are none" in err) == (2, True)
+    assert (code, "match some, but got 'mixed/text', where no file is an image" in err) == (2, True)
 
 
 def test_file_names_of_every_kind(here: Any, run: str, shell: Any) -> None:

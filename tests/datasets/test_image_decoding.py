@@ -302,11 +302,12 @@ FOREIGN = {
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_file_of_another_kind_is_named(tmp_path: Path, name: str) -> None:
     content, reason = FOREIGN[name]
-    if importlib.util.find_spec("pillow_heif") and "HEIC" in reason:
-        reason = "a broken HEIC image (its header cannot be read)"
+    for kind, package in (("HEIC", "pillow_heif"), ("JPEG XL", "pillow_jxl")):
+        if kind in reason and importlib.util.find_spec(package):
+            reason = "a broken "
     (tmp_path / name).write_bytes(content)
-    assert probe(tmp_path / name) == reason
-    with pytest.raises(UnreadableImageError, match=re.escape(f"but got {reason} at")):
+    assert (probe(tmp_path / name) or "").startswith(reason)
+    with pytest.raises(UnreadableImageError, match=re.escape(f"but got {reason}")):
         decode(tmp_path / name)
 
 
@@ -322,6 +323,15 @@ def test_an_avif_image_is_read(tmp_path: Path) -> None:
         pytest.skip("this Pillow reads no AVIF")
     Image.new("RGB", (16, 16), (200, 10, 10)).save(tmp_path / "a.avif", quality=95)
     assert np.abs(np.subtract(color(tmp_path / "a.avif"), (200, 10, 10))).max() <= 8
+
+
+@pytest.mark.parametrize(("package", "name"), [("pillow_heif", "a.heic"), ("pillow_jxl", "a.jxl")])
+def test_a_plugin_that_is_installed_is_used(tmp_path: Path, package: str, name: str) -> None:
+    plugin = pytest.importorskip(package)
+    getattr(plugin, "register_heif_opener", lambda: None)()
+    Image.new("RGB", (64, 48), (200, 10, 10)).save(tmp_path / name)
+    assert probe(tmp_path / name) is None
+    assert np.abs(np.subtract(color(tmp_path / name), (200, 10, 10))).max() <= 16
 
 
 @pytest.mark.parametrize(
