@@ -115,6 +115,17 @@ def test_one_path_is_not_a_list_of_letters(probe: Run, mixed: list[Path]) -> Non
             probe.predict(one, progress=False)  # type: ignore[arg-type]
 
 
+def test_the_decision_is_checked_and_fitted_before_the_images_are_read(probe: Run, mixed: list[Path]) -> None:
+    predicted = probe.predict(mixed, decision="majority", progress=False)
+    assert predicted.to_frame().equals(probe.predict(mixed, progress=False).to_frame("majority"))
+    with pytest.raises(InputError, match="Did you mean majority"):
+        probe.predict(mixed, decision="majorty", progress=False)
+    learnt = probe.predict(mixed[:1], decision="leaf-or-root:guarantee=0.5", progress=False)
+    kept = list((probe.path / "fitted").iterdir())
+    assert any("leaf-or-root-0.5" in file.name for file in kept)
+    assert learnt.to_frame().height == 1
+
+
 def test_a_name_that_is_not_utf_8_costs_no_prediction(probe: Run, mixed: list[Path], tmp_path: Path) -> None:
     strange = os.path.join(tmp_path, os.fsdecode(b"caf\xe9\n.png"))
     Image.open(mixed[0]).save(strange)
@@ -245,6 +256,11 @@ def test_a_network_of_nan_alone_answers_nothing(end_to_end: Run, colours: Datase
     files = [colours.root / path for path in colours.paths[:3]]
     with pytest.warns(InputWarning, match="not finite numbers for 3 of 3 images"):
         assert run.predict(files, progress=False).to_frame()["error"].is_null().sum() == 0
+    with (
+        pytest.warns(InputWarning, match="not finite numbers for"),
+        pytest.raises(InputError, match="images to evaluate on, but got none"),
+    ):
+        cw.evaluate(run, split="val", progress=False)
 
 
 # ------------------------------------------------------------------ what is held

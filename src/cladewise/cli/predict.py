@@ -50,15 +50,13 @@ def predict(
     cladewise predict runs/hace new/ --decision majority --out predictions.csv
     """
     from cladewise import engine
-    from cladewise.engine.rules import decision_of
 
     format_ = table_format(format_, out)
     opened = engine.Run.open(run)
-    chosen = next(iter(with_threshold([decision] if decision else [], threshold)), None)
-    rule = decision_of(chosen, opened.method.decision())  # a mistake in it is told before the images are read
+    rule = next(iter(with_threshold([decision] if decision else [], threshold)), None)
     with table_writer(format_, out) as write:
-        predicted = opened.predict(find_images(images), inference=inference)
-        write(predicted.to_frame(rule))
+        predicted = opened.predict(find_images(images), inference=inference, decision=rule)
+        write(predicted.to_frame())
     for warning in predicted.warnings:
         typer.echo(f"cladewise: {warning}", err=True)
     _tell(predicted.skipped)
