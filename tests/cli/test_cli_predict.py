@@ -112,7 +112,7 @@ def test_each_image_once_and_no_other_files(here: Any, run: str, shell: Any) -> 
     assert code == 0
     assert read(out)["path"].to_list() == [f"mixed/{name}" for name in ("a.png", "b.JPG", "no-suffix", "phone.HEIC")]
     lines = err.splitlines()
-    assert lines[0] == "cladewise: named twice, and taken once: mixed/a.png, mixed/../mixed/a.png"
+    assert lines[0] == "cladewise: named more than once, and taken once: mixed/a.png, mixed/../mixed/a.png"
     assert lines[1] == "cladewise: left out, since they are no images: mixed/LICENSE, mixed/README.md"
     assert lines[2].startswith("cladewise: mixed/phone.HEIC left out: a")
     assert len(lines) == 3

@@ -293,7 +293,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "table nowhere": (
         ("predict", "runs/hace", "photos/warm/red/1.png", "--out", "classes.csv/p.csv"),
-        "a place to write to, but got not a directory",
+        "a place to write to, but got .*part of this path is a file",
     ),
     "decision of a prediction": (("predict", "runs/hace", "broken.png", "--decision", "lef"), "Did you mean leaf?"),
     "kind": (("list", "method"), "one of methods"),
