@@ -362,7 +362,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "format": (("predict", "runs/hace", "broken.png", "--format", "xml"), "--format csv or tsv or jsonl or parquet"),
     "parquet to the screen": (("predict", "runs/hace", "broken.png", "--format", "parquet"), "--out FILE with"),
     "no images": (("predict", "runs/hace", "new/*.jpg"), "image files, folders or patterns that match some"),
-    "no images in a folder": (("predict", "runs/hace", "empty"), "match some, but got 'empty', with no file"),
+    "no images in a folder": (("predict", "runs/hace", "empty"), "match some, but got 'empty'"),
     "table's name": (
         ("predict", "runs/hace", "broken.png", "--out", "p.xlsx"),
         r"a name that ends in \.csv, .*p\.xlsx",
@@ -373,7 +373,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "table nowhere": (
         ("predict", "runs/hace", "photos/warm/red/1.png", "--out", "classes.csv/p.csv"),
-        "a place to write to, but got not a directory",
+        "a place to write to, but got .*part of this path is a file",
     ),
     "decision of a prediction": (("predict", "runs/hace", "broken.png", "--decision", "lef"), "Did you mean leaf?"),
     "kind": (("list", "method"), "one of methods"),

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pickle
+import re
 import struct
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from cladewise.datasets import UnreadableImageError, decode, probe
 from cladewise.errors import InputError
+
+TURNED = Image.Exif()
+TURNED[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
 
 
 def png(width: int, height: int, *, depth: int, kind: int, rows: bytes) -> bytes:
@@ -122,11 +128,9 @@ def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tiff"])
 def test_upright_by_exif(tmp_path: Path, ending: str) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
     image = Image.new("RGB", (32, 16), "white")
     image.paste("black", (0, 0, 16, 16))
-    image.save(tmp_path / f"a.{ending}", exif=exif)
+    image.save(tmp_path / f"a.{ending}", exif=TURNED)
     picture = decode(tmp_path / f"a.{ending}")
     assert picture.size == (16, 32)
     assert picture.getpixel((8, 4))[0] < 60 < 200 < picture.getpixel((8, 28))[0]  # type: ignore[index]
@@ -177,16 +181,16 @@ def hostile(folder: Path) -> dict[str, str]:
     return {
         "empty.jpg": "an empty file",
         "text.jpg": "not an image of a known format (it begins with b'hello, I am ')",
-        "html.png": "not an image of a known format (it begins with b'<!doctype ht')",
+        "html.png": "a web page",
         "truncated.jpg": "a truncated image (",
         "truncated.png": "a truncated image (",
-        "header-only.jpg": "not an image of a known format",
-        "magic-only.png": "not an image of a known format",
+        "header-only.jpg": "a broken JPEG image (its header cannot be read)",
+        "magic-only.png": "a broken PNG image (its header cannot be read)",
         "damaged.png": "a broken image (",
         "huge.png": "an image of 1600 megapixels, more than the limit of 179 megapixels",
         "large.png": "an image of 180 megapixels, more than the limit of 179 megapixels",
-        "postscript.eps": "not an image of a known format",
-        "drawing.svg": "not an image of a known format",
+        "postscript.eps": "a PostScript drawing (export it as PNG)",
+        "drawing.svg": "an SVG drawing (export it as PNG)",
         "folder.jpg": "a folder",
         "dangling.jpg": "a link to a missing file",
         "pipe.jpg": "a special file",
@@ -216,11 +220,128 @@ def test_the_header_tells_of_most(tmp_path: Path) -> None:
             assert (told or "").startswith(reason), name
 
 
-def test_the_limit_of_pixels_is_the_callers(tmp_path: Path) -> None:
+def test_the_limit_of_memory_is_the_callers(tmp_path: Path) -> None:
     noise().save(tmp_path / "a.png")
-    assert decode(tmp_path / "a.png", max_pixels=64 * 48).size == (64, 48)
-    with pytest.raises(UnreadableImageError, match="64 x 48 pixels, more than the limit of 0"):
-        decode(tmp_path / "a.png", max_pixels=3000)
+    assert decode(tmp_path / "a.png", max_bytes=4 * 64 * 48).size == (64, 48)
+    with pytest.raises(UnreadableImageError, match=r"64 x 48 pixels, which takes .* more than the limit"):
+        decode(tmp_path / "a.png", max_bytes=4 * 64 * 48 - 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "options", "bytes_per_pixel"),
+    [
+        ("RGB", "a.png", {}, 4),
+        ("RGB", "a.jpg", {}, 4),
+        ("RGB", "a.jpg", {"progressive": True}, 4 + 6),
+        ("RGB", "a.jpg", {"exif": TURNED}, 4 + 4),
+        ("CMYK", "a.jpg", {"progressive": True}, 4 + 8 + 4),
+        ("P", "a.gif", {}, 1 + 4),
+        ("RGBA", "a.png", {}, 4 + 4),
+        ("I;16", "a.png", {}, 2 + 4),
+        ("F", "a.tiff", {}, 4 + 6 + 4),
+        ("RGB", "a.webp", {}, 4 + 12),
+    ],
+)
+def test_the_limit_counts_what_decoding_takes(
+    tmp_path: Path, mode: str, name: str, options: dict[str, Any], bytes_per_pixel: int
+) -> None:
+    Image.new(mode, (20, 10)).save(tmp_path / name, **options)
+    needed = 20 * 10 * bytes_per_pixel
+    assert probe(tmp_path / name, max_bytes=needed) is None
+    assert decode(tmp_path / name, max_bytes=needed).size in ((20, 10), (10, 20))
+    assert "more than the limit" in (probe(tmp_path / name, max_bytes=needed - 1) or "")
+
+
+def test_a_large_image_is_refused_by_its_bytes_not_its_pixels(tmp_path: Path) -> None:
+    (tmp_path / "colours.png").write_bytes(png(13_000, 13_000, depth=8, kind=2, rows=b""))
+    (tmp_path / "clear.png").write_bytes(png(13_000, 13_000, depth=8, kind=6, rows=b""))
+    assert probe(tmp_path / "colours.png") is None
+    assert probe(tmp_path / "clear.png") == (
+        "an image of 13000 x 13000 pixels, which takes 1.4 GB to decode, more than the limit of 1.0 GB"
+    )
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA", "LA", "CMYK", "I;16", "F"])
+def test_strips_give_what_the_whole_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    random = np.random.default_rng(0)
+    values = random.integers(0, 256, (48, 64, 4), dtype=np.uint8)
+    deep = {"I;16": np.uint16, "F": np.float32}
+    image = (
+        Image.fromarray(random.integers(0, 60_000, (48, 64)).astype(deep[mode]))
+        if mode in deep
+        else Image.fromarray(values, "RGBA").convert("RGB" if mode in ("P", "CMYK") else "RGBA").convert(mode)
+    )
+    image.save(tmp_path / "a.tiff")
+    whole = np.asarray(decode(tmp_path / "a.tiff"))
+    monkeypatch.setattr("cladewise.datasets.images._STRIP_PIXELS", 64 * 7)
+    np.testing.assert_array_equal(np.asarray(decode(tmp_path / "a.tiff")), whole)
+
+
+FOREIGN = {
+    "a.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC image (to read it: pip install pillow-heif)"),
+    "named.jpg": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "a HEIC image (to read it: pip install pillow-heif)"),
+    "a.jxl": (b"\xff\x0a\xfa\x1f\x01", "a JPEG XL image (to read it: pip install pillow-jxl-plugin)"),
+    "box.jxl": (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL image (to read it: pip install pillow-jxl-plugin)"),
+    "a.cr3": (b"\0\0\0\x18ftypcrx \0\0\0\1", "a raw photograph (export it as JPEG)"),
+    "a.raf": (b"FUJIFILMCCD-RAW 0201", "a raw photograph (export it as JPEG)"),
+    "a.psd": (b"8BPS\0\1\0\0", "a Photoshop document (export it as PNG)"),
+    "a.pdf": (b"%PDF-1.7\n", "a PDF document (export its pages as images)"),
+    "a.mp4": (b"\0\0\0\x20ftypisom\0\0\2\0", "a video (extract its frames)"),
+    "a.mov": (b"\0\0\0\x14ftypqt  \0\0\0\0", "a video (extract its frames)"),
+    "a.webm": (b"\x1aE\xdf\xa3\x01\0", "a video (extract its frames)"),
+    "a.avi": (b"RIFF\x24\0\0\0AVI LIST", "a video (extract its frames)"),
+    "a.svg": (b'<?xml version="1.0"?>\n<svg width="9"/>', "an SVG drawing (export it as PNG)"),
+    "a.zip": (b"PK\3\4\x14\0", "a ZIP archive, or a document in one (unpack it)"),
+    "lfs.jpg": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+        "a Git LFS pointer in place of the image (fetch it: git lfs pull)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_file_of_another_kind_is_named(tmp_path: Path, name: str) -> None:
+    content, reason = FOREIGN[name]
+    for kind, package in (("HEIC", "pillow_heif"), ("JPEG XL", "pillow_jxl")):
+        if kind in reason and importlib.util.find_spec(package):
+            reason = "a broken "
+    (tmp_path / name).write_bytes(content)
+    assert (probe(tmp_path / name) or "").startswith(reason)
+    with pytest.raises(UnreadableImageError, match=re.escape(f"but got {reason}")):
+        decode(tmp_path / name)
+
+
+def test_the_preview_in_a_raw_photograph_is_not_taken_for_it(tmp_path: Path) -> None:
+    noise().save(tmp_path / "a.nef", "TIFF", tiffinfo={254: 1})
+    noise().save(tmp_path / "a.tif", tiffinfo={254: 0})
+    assert probe(tmp_path / "a.nef") == ("a raw photograph, of which only a preview can be read (export it as JPEG)")
+    assert decode(tmp_path / "a.tif").size == (64, 48)
+
+
+def test_an_avif_image_is_read(tmp_path: Path) -> None:
+    if not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    Image.new("RGB", (16, 16), (200, 10, 10)).save(tmp_path / "a.avif", quality=95)
+    assert np.abs(np.subtract(color(tmp_path / "a.avif"), (200, 10, 10))).max() <= 8
+
+
+@pytest.mark.parametrize(("package", "name"), [("pillow_heif", "a.heic"), ("pillow_jxl", "a.jxl")])
+def test_a_plugin_that_is_installed_is_used(tmp_path: Path, package: str, name: str) -> None:
+    plugin = pytest.importorskip(package)
+    getattr(plugin, "register_heif_opener", lambda: None)()
+    Image.new("RGB", (64, 48), (200, 10, 10)).save(tmp_path / name)
+    assert probe(tmp_path / name) is None
+    assert np.abs(np.subtract(color(tmp_path / name), (200, 10, 10))).max() <= 16
+
+
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9.png", b"two\nlines.png", b"-rf.png", b" .png", b"=1+1.png", b"\xff\xfe", b"a" * 251 + b".png"]
+)
+def test_any_file_name_will_do(tmp_path: Path, name: bytes) -> None:
+    path = os.path.join(tmp_path, os.fsdecode(name))
+    noise().save(path, "PNG")
+    assert probe(path) is None
+    assert decode(path).size == (64, 48)
 
 
 def test_a_file_without_permission(tmp_path: Path) -> None:

@@ -92,7 +92,9 @@ def test_towers_evaluate_and_predict(towers: Run, colours: Dataset, tmp_path: Pa
     for k, name in enumerate(colours.taxonomy.level_names):
         assert predicted.decide().node[:, k].tolist() == outcomes[f"predicted_{name}"].to_list()
     (tmp_path / "x.png").write_bytes(b"no picture")
-    assert towers.predict([tmp_path / "x.png"], progress=False).to_frame().height == 0
+    frame = towers.predict([tmp_path / "x.png", *files[:1]], progress=False).to_frame()
+    assert frame["level_1"].to_list() == [None, predicted.to_frame()["level_1"][0]]
+    assert frame["error"].is_null().to_list() == [False, True]
 
 
 def test_towers_learn_at_the_rate_of_backbones_and_vectors_do_not_decay(towers: Run) -> None:

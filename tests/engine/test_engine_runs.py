@@ -91,31 +91,6 @@ def test_another_decision_needs_neither_images_nor_model(probe: Run, monkeypatch
     assert 0 <= levels.tice <= 1
 
 
-def test_predicting_files_gives_what_evaluating_gave(probe: Run, colours: Dataset) -> None:
-    cw.evaluate(probe, split="test", progress=False)
-    rows = pl.read_parquet(probe.folder.predictions("test"))
-    files = [colours.root / path for path in rows["path"]]
-    broken = colours.root / "grey" / "broken.png"
-    predicted = probe.predict([*files, broken], progress=False)
-    assert predicted.node().tolist() == [nodes[0] for nodes in rows["top_nodes"]]
-    assert [Path(s.path).name for s in predicted.skipped] == ["broken.png"]
-    frame = predicted.to_frame("majority")
-    assert frame["path"].to_list() == [str(f) for f in files]
-    first = frame.row(0, named=True)
-    assert first["label_path"].split("/") == first["path_names"]
-    assert first["probability"] == pytest.approx(first["path_probabilities"][-1] if first["path_names"] else 1.0)
-    levels = predicted.to_frame("levels")
-    assert levels.columns == ["path", *(c for k in (1, 2, 3) for c in (f"level_{k}", f"level_{k}_probability"))]
-
-
-def test_predicting_nothing_readable_lists_why(probe: Run, tmp_path: Path) -> None:
-    (tmp_path / "x.png").write_bytes(b"no picture")
-    predicted = probe.predict([tmp_path / "x.png"], progress=False)
-    assert predicted.paths == ()
-    assert predicted.to_frame().height == 0
-    assert len(predicted.skipped) == 1
-
-
 def test_the_resolved_configuration_reruns_the_run(probe: Run, tmp_path: Path) -> None:
     from cladewise.engine import fit
     from cladewise.records import read_config

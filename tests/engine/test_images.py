@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from cladewise import Taxonomy, backbones
+from cladewise.backbones import Transform
 from cladewise.datasets.dataset import Dataset
 from cladewise.engine.images import Batch, ImageRows, collate, loader
 
@@ -95,3 +96,45 @@ def test_shuffling_is_repeatable(dataset: Dataset) -> None:
         for seed in (1, 1, 2)
     ]  # fmt: skip
     assert orders[0] == orders[1] != orders[2]
+
+
+def test_of_a_thin_picture_the_middle_is_transformed() -> None:
+    transform = backbones.load("test_resnet", pretrained=False, image_size=16).transform()
+    sizes: list[tuple[int, int]] = []
+
+    def noted(picture: Image.Image) -> torch.Tensor:
+        sizes.append(picture.size)
+        return transform.steps(picture)
+
+    bounded = Transform(noted, transform.decode_size)  # type: ignore[arg-type]
+    for size in [(8000, 1), (1, 8001), (500, 3), (320, 10), (321, 10)]:
+        picture = Image.new("RGB", size, "white")
+        picture.paste("black", (0, 0, size[0] // 2, size[1]) if size[0] > size[1] else (0, 0, size[0], size[1] // 2))
+        halves = bounded(picture)
+        assert torch.allclose(halves, transform.steps(picture), atol=0.3 if max(size) % 2 else 1e-6)
+    assert sizes == [(32, 1), (1, 33), (96, 3), (320, 10), (321, 10)]
+
+
+def test_a_long_thin_picture_takes_little_memory(tmp_path: Path) -> None:
+    Image.new("RGB", (2_000_000, 1), "white").save(tmp_path / "a.png")  # 100 GB, were it resized as it is
+    one = Dataset("one", Taxonomy([-1, 0], ["all", "a"]), tmp_path, ["a.png"], np.ones(1, dtype=np.int64), {})
+    for train in (False, True):
+        transform = backbones.load("test_resnet", pretrained=False, image_size=224).transform(train=train)
+        (batch,) = loader(one, np.arange(1), transform, batch_size=1, workers=0)
+        assert batch.images.shape == (1, 3, 224, 224)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("height and width must be > 0"), RuntimeError("no room")])
+def test_an_error_of_a_transform_is_a_listed_skip(dataset: Dataset, error: Exception) -> None:
+    def fails(picture: Image.Image) -> torch.Tensor:
+        if picture.getpixel((0, 0)) == first:
+            raise error
+        return TRANSFORM(picture)
+
+    first = Image.open(dataset.root / "3.png").getpixel((0, 0))
+    (batch,) = loader(dataset, np.array([2, 3, 5]), fails, batch_size=4, workers=0)
+    assert batch.index.tolist() == [2, 5]
+    ((index, skipped),) = batch.skipped
+    assert (index, skipped.path) == (3, "3.png")
+    detail = f"{type(error).__name__}: {error}".strip()
+    assert skipped.reason == f"an image that cannot be transformed ({detail})"

@@ -51,15 +51,13 @@ def predict(
     cladewise predict runs/hace new/ --decision majority --out predictions.csv
     """
     from cladewise import engine
-    from cladewise.engine.rules import decision_of
 
     format_ = table_format(format_, out)
     opened = engine.Run.open(run)
-    chosen = next(iter(with_threshold([decision] if decision else [], threshold)), None)
-    rule = decision_of(chosen, opened.method.decision())  # a mistake in it is told before the images are read
+    rule = next(iter(with_threshold([decision] if decision else [], threshold)), None)
     with table_writer(format_, out) as write:
-        predicted = opened.predict(find_images(images), inference=inference)
-        write(predicted.to_frame(rule))
+        predicted = opened.predict(find_images(images), inference=inference, decision=rule)
+        write(predicted.to_frame())
     for warning in predicted.warnings:
         say(f"cladewise: {warning}")
     _tell(predicted.skipped)
@@ -76,21 +74,26 @@ def find_images(words: Sequence[str]) -> list[Path]:
     """Files, the images in folders, and whatever patterns match; each once, in order.
 
     Files in folders, and files that a pattern matches, are left out where neither their content nor their name is that
-    of an image. Lines on standard error tell how many, and how many images were named twice.
+    of an image. Lines on standard error name them, and images that were named twice.
 
     Raises:
         InputError: A word matches nothing, or no image.
     """
     matched = [_matches(word) for word in words]
-    named = [path for images, _ in matched for path in images]
-    found = {os.path.abspath(path): path for path in reversed(named)}
-    if len(found) < len(named):
-        say(f"cladewise: {len(named) - len(found)} images are named more than once, and taken once")
+    found: dict[str, Path] = {}
+    again: list[Path] = []
+    for path in (path for images, _ in matched for path in images):
+        if found.setdefault(os.path.abspath(path), path) is not path:
+            again.append(path)
     others = [path for _, rest in matched for path in rest]
-    if others:
-        shown = ", ".join(map(str, others[:3])) + (", ..." if len(others) > 3 else "")
-        say(f"cladewise: {len(others)} files that are no images are left out: {shown}")
-    return list(reversed(found.values()))
+    for told, paths in (
+        ("named more than once, and taken once", again),
+        ("left out, since they are no images", others),
+    ):
+        if paths:
+            shown = ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+            say(f"cladewise: {told}: {shown}")
+    return list(found.values())
 
 
 def _matches(word: str) -> tuple[list[Path], list[Path]]:
@@ -110,6 +113,6 @@ def _matches(word: str) -> tuple[list[Path], list[Path]]:
     for file in files:
         (images if is_meant_as_image(file) else others).append(file)
     if not images:
-        got = f"{word!r}, " + (f"with {len(others)} files that are none" if others else "with no file")
+        got = f"{word!r}, where no file is an image" if others else repr(word)
         raise InputError("image files, folders or patterns that match some", got)
     return images, others

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 SEPARATORS = {"csv": ",", "tsv": "\t"}
-FORMAT_HELP = f"One of {', '.join(FORMATS)}; by default the one that the name of --out ends in, csv without --out."
-OUT_HELP = "File to write instead of standard output; its name ends in " + ", ".join(SUFFIXES) + "."
+FORMAT_HELP = f"One of {', '.join(FORMATS)}. By default the name of --out decides; without --out it is csv."
+OUT_HELP = f"File to write instead of standard output. Its name decides the format: {', '.join(SUFFIXES)}."
 
 Write = Callable[["pl.DataFrame"], None]
 

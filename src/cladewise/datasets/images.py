@@ -35,7 +35,7 @@ PHOTOGRAPHS = frozenset(
 _PILLOW_MAX_PIXELS = 178_956_970  # twice its own limit: there it suspects an attack
 _STRIP_PIXELS = 1 << 22  # converted at once
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # a pixel in Pillow; 4 in other modes
-_DECODERS = {"WEBP": 12, "JPEG2000": 24, "AVIF": 8, "HEIF": 8, "JXL": 12, "TIFF": 6, "PPM": 8, "SGI": 4, "QOI": 8}
+_DECODERS = {"WEBP": 12, "JPEG2000": 21, "AVIF": 8, "HEIF": 8, "JXL": 12, "TIFF": 6, "PPM": 8, "SGI": 4, "QOI": 8}
 """Bytes a pixel that decoders take besides the picture, as measured; the others work line by line."""
 _COEFFICIENTS = 2  # bytes a pixel and channel that a progressive JPEG is gathered in
 

@@ -125,7 +125,8 @@ class Fitting(lightning.LightningModule):
             if len(batch.nodes):
                 images = batch.images.to(self.device)
                 vectors = self.classifier.head.represent(self.classifier.encode(images))
-                parts.append((vectors, batch.nodes.to(self.device), batch.index.to(self.device)))
+                nodes, index = (tensor.to(self.device, copy=True) for tensor in (batch.nodes, batch.index))
+                parts.append((vectors, nodes, index))
         self.classifier.train(training)
         vectors, nodes, index = (torch.cat(part) for part in zip(*parts, strict=True))
         return Represented(vectors, nodes, index)

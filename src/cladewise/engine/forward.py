@@ -55,7 +55,7 @@ def predict_rows(
 
     parts, kept, skipped = over_rows(run, dataset, indices, predicted, cache=cache, progress=progress)
     good = torch.cat(scored).numpy() if scored else np.ones(0, dtype=np.bool_)
-    return _joined(parts, run), kept[good], (*skipped, *_without_scores(dataset, kept[~good]))
+    return _joined(parts, run), kept[good], (*skipped, *_without_scores(dataset, kept[~good], len(kept)))
 
 
 def has_scores(prediction: Prediction) -> Bool[Tensor, " image"]:
@@ -72,14 +72,14 @@ def has_scores(prediction: Prediction) -> Bool[Tensor, " image"]:
     return at_least_float(prediction.logits).logsumexp(-1).isfinite()
 
 
-def _without_scores(dataset: Dataset, images: IntArray) -> tuple[Skipped, ...]:
+def _without_scores(dataset: Dataset, images: IntArray, among: int) -> tuple[Skipped, ...]:
     if images.size == 0:
         return ()
     paths: list[str] = [dataset.paths[i] for i in map(int, images)]
     lost = tuple(Skipped(path, "an image whose scores are not finite numbers") for path in paths)
     shown = ", ".join(paths[:3]) + (", ..." if len(lost) > 3 else "")
     warn(
-        f"{len(lost)} images are left out, since the network's scores for them are not finite numbers: {shown}",
+        f"The network's scores are not finite numbers for {len(lost)} of {among} images, which are left out: {shown}",
         advice="Its weights or these images are damaged: train again, with a lower learning rate if it recurs.",
     )
     return lost

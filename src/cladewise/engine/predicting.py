@@ -46,7 +46,7 @@ class Predicted:
         errors: Why an input has no prediction; ``None`` where it has one.
         prediction: Prediction over the nodes of the true tree after the inference, ``[image without error, node]``.
         index: Position in ``paths`` of every row of ``prediction``, ascending.
-        default: The decision of the run's method.
+        default: The decision where none is asked for.
         prepare: Makes a decision that learns from scores ready for use.
         warnings: Messages of rules that learn from scores; those of a decision are added when it is used.
     """
@@ -118,17 +118,23 @@ def predict(
     paths: Sequence[str | PathLike[str]],
     *,
     inference: str | Inference | None = None,
+    decision: str | Decision | None = None,
     progress: bool = True,
 ) -> Predicted:
-    """Predict for image files with a trained run; ``inference`` as for :func:`~cladewise.engine.evaluate`.
-
-    Raises:
-        InputError: ``paths`` is one path instead of a sequence of them, or there is no such inference.
-    """
+    """Predict for image files with a trained run; see :meth:`Run.predict`."""
     if isinstance(paths, (str, bytes, PathLike)):
         raise InputError("a list of image files", f"the single path {os.fsdecode(paths)!r}", advice="Pass a list.")
+    default = decision_of(decision, run.method.decision())
     before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
     infer, told = before.rule, list(before.warnings)
+
+    def prepare(rule: Decision) -> Decision:
+        made = ready(run, rule, before=infer, progress=progress)
+        told.extend(text for text in made.warnings if text not in told)
+        return made.rule
+
+    if decision is not None:
+        prepare(default)  # before the images are read, which takes long: it may fail, and is kept in the run folder
     images = of_files(paths, run.taxonomy)
     prediction, kept, skipped = predict_rows(run, images, np.arange(len(paths)), cache=False, progress=progress)
     inferred = run.terms().prediction(prediction if infer is None else infer(prediction))
@@ -136,13 +142,7 @@ def predict(
     errors: list[str | None] = [reasons.get(path) for path in images.paths]
     for row in kept.tolist():
         errors[row] = None
-
-    def prepare(rule: Decision) -> Decision:
-        made = ready(run, rule, before=infer, progress=progress)
-        told.extend(text for text in made.warnings if text not in told)
-        return made.rule
-
-    return Predicted(tuple(images.paths), tuple(errors), inferred, kept, run.method.decision(), prepare, told)
+    return Predicted(tuple(images.paths), tuple(errors), inferred, kept, default, prepare, told)
 
 
 def of_files(paths: Sequence[str | PathLike[str]], taxonomy: Taxonomy) -> Dataset:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from cladewise import backbones, datasets, methods
 from cladewise.datasets import Dataset
+from cladewise.decisions import Decision
 from cladewise.engine.ablation import changes_labels, relabelled
 from cladewise.engine.classifier import Classifier, FeatureScaling
 from cladewise.engine.digests import is_gone
@@ -199,6 +200,7 @@ class Run:
         paths: Sequence[str | PathLike[str]],
         *,
         inference: str | Inference | None = None,
+        decision: str | Decision | None = None,
         progress: bool = True,
     ) -> Predicted:
         """Predict for image files. Row ``i`` of the result is input ``i``; broken files have an error in their row.
@@ -206,12 +208,14 @@ class Run:
         Args:
             paths: The files.
             inference: A rule or its spec; the method's own by default, ``"none"`` for none.
+            decision: A rule or its spec, for results that do not ask for another; the method's own by default. One that
+                learns from scores is fitted before the images are read.
             progress: Show progress bars.
 
         Raises:
-            InputError: ``paths`` is one path instead of a sequence of them, or there is no such inference.
+            InputError: ``paths`` is one path instead of a sequence of them, or there is no such rule.
         """
-        return predict(self, paths, inference=inference, progress=progress)
+        return predict(self, paths, inference=inference, decision=decision, progress=progress)
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
