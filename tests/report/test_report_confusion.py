@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from cladewise import Taxonomy
 from cladewise.records.layout import RunFolder
 from cladewise.report import write_page
-from cladewise.report.examples import Status
 from cladewise.report.groups import group_runs
-from cladewise.report.run import read_run
+from cladewise.report.run import Status, read_run
 from cladewise.report.sections import confusion
 from cladewise.report.sections.confusion import confusion_rows, confusion_section, confusions_of
 

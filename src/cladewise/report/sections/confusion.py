@@ -12,12 +12,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cladewise.report.examples import Status
 from cladewise.report.figure import as_script_data
 from cladewise.report.groups import Group
 from cladewise.report.node_names import axis_names
 from cladewise.report.outcomes import PREDICTED_LEVEL
-from cladewise.report.run import FloatArray, IntArray, Run
+from cladewise.report.run import FloatArray, IntArray, Run, Status
 from cladewise.report.thumbnail import thumbnail
 from cladewise.taxonomy import Taxonomy
 
@@ -73,7 +72,7 @@ class Confusion:
 
     @cached_property
     def status(self) -> IntArray:
-        """What each answer is worth, as :class:`~cladewise.report.examples.Status` ``[pair]``."""
+        """What each answer is worth, as :class:`~cladewise.report.run.Status` ``[pair]``."""
         coarser = self.taxonomy.contains(self.answer, self.label)
         other = np.where(coarser, Status.COARSER, Status.WRONG)
         return np.where(self.answer == self.label, Status.RIGHT, other)
