@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from cladewise import Taxonomy
 from cladewise.records.layout import RunFolder
 from cladewise.report import write_page
-from cladewise.report.examples import Status
 from cladewise.report.groups import group_runs
-from cladewise.report.run import read_run
+from cladewise.report.run import Status, read_run
 from cladewise.report.sections import confusion
 from cladewise.report.sections.confusion import confusion_rows, confusion_section, confusions_of
 
@@ -117,6 +116,14 @@ def test_parts_are_subtrees_of_at_most_a_screenful(make_maker):
     assert first["name"] == "the 30 classes mixed up most often"
     assert len(first["of"]) == confusion.MOST_CLASSES
     assert first["of"] == sorted(first["of"])
+    ((found,),) = confusions_of(groups)[1:]
+    inside = {fine["paths"][index] for index in first["of"]}
+    worst = found.most_frequent_mistakes(confusion.MOST_CLASSES)
+    shown = [
+        {tree.path_name(int(found.label[place])), tree.path_name(int(found.answer[place]))} <= inside
+        for place in worst.tolist()
+    ]
+    assert sum(shown) >= confusion.MOST_CLASSES // 2, "they are mixed up with each other"
     assert others[0]["name"] == "g0"
     for part in others:
         assert {fine["paths"][index].split("/")[0] for index in part["of"]} == {part["name"]}

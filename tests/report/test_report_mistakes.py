@@ -41,11 +41,16 @@ def test_a_card_names_both_paths_and_where_they_part(run):
     assert near.picture is not None
 
 
-def test_an_answer_above_its_label_stops_there(maker, taxonomy, images):
+def test_an_answer_above_its_label_is_coarser_and_no_mistake(maker, taxonomy, images):
     predicted = images.target.copy()
-    predicted[0] = taxonomy.find("birds")
-    run = read_run(maker.write("f", predicted=predicted), "test")
-    card = make_card(run, int(rank_mistakes(run)[0][0]))
+    predicted[0], predicted[1] = taxonomy.find("birds"), taxonomy.find("food")
+    (group,) = group_runs([read_run(maker.write("f", predicted=predicted), "test")])
+    entry = mistakes_of(group)
+    assert (entry.num_mistakes, entry.num_coarser) == (1, 1)
+    assert [card.predicted for card in entry.worst] == [("food",)]
+    correct = group.runs[0].outcomes["correct"].sum()
+    assert entry.num_images - entry.num_mistakes == correct
+    card = make_card(group.runs[0], 0)
     assert (card.predicted, card.true) == ((), ("warbler <b>&amp;</b>",))
 
 

@@ -130,7 +130,7 @@ class TestChoiceOfEvaluation:
     def test_open_choice(self, folder):
         for ending in ("json", "parquet"):
             (folder / "evaluations" / f"test-none-leaf.{ending}").unlink()
-        with pytest.raises(InputError, match=r"none-majority, none-threshold\. Choose one with --inf"):
+        with pytest.raises(InputError, match=r"none-majority, none-threshold\. Choose one with inference="):
             read_run(folder, "test")
 
     def test_unknown(self, folder):

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
 from cladewise.records.layout import RunFolder
-from cladewise.report.examples import NUM_EXAMPLES, Status, choose_examples, judge
+from cladewise.report.examples import NUM_EXAMPLES, choose_examples
 from cladewise.report.groups import group_runs
 from cladewise.report.lines import lines_of
 from cladewise.report.operating import mean_curves
 from cladewise.report.operating_point import START, THRESHOLDS, operating_point
-from cladewise.report.run import read_run
+from cladewise.report.run import Status, judge, read_run
 from cladewise.report.sequences import LOG_PROBS, NODES, Sequences, read_sequences
 
 PROBABILITIES = [1.0, 0.9, 0.75, 0.5, 0.3, 0.1]

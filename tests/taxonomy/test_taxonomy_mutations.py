@@ -43,7 +43,8 @@ TEXTS = {
     ),
     "ranks.tsv": (
         "taxonID\tkingdom\tphylum\tgenus\tscientificName\ttaxonRank\n"
-        "1\tFungi\tBasidiomycota\tCortinarius\tCortinarius\tgenus\n2\tFungi\tBasidiomycota\tCortinarius\tC. sp. A\tspecies\n"
+        "1\tFungi\tBasidiomycota\tCortinarius\tCortinarius\tgenus\n"
+        "2\tFungi\tBasidiomycota\tCortinarius\tC. sp. A\tspecies\n"
     ),
     "tree_data.json": '{"id": "bird", "children": [{"id": "wren"}, {"id": "robin"}]}',
     "node_link.json": (
@@ -155,24 +156,20 @@ def _mutated(data: bytes, chance: random.Random) -> bytes:
 @pytest.mark.filterwarnings("ignore::cladewise.errors.InputWarning")
 def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
     sources = [(path.suffixes, path.read_bytes()) for path in _written(tmp_path / "whole")]
-    refused = 0
+    texts: list[tuple[int, str]] = []
     for seed in range(NUM_MUTATIONS):
-        chance = random.Random(seed)
         suffixes, data = sources[seed % len(sources)]
         path = tmp_path / ("damaged" + "".join(suffixes))
-        path.write_bytes(_mutated(data, chance))
+        path.write_bytes(_mutated(data, random.Random(seed)))
         try:
-            tree = read(path)
-            assert tree.num_nodes >= 1
+            read(path)
         except InputError as error:
-            refused += 1
-            assert "\n" not in str(error)
-            assert path.name in str(error), f"seed {seed}: {error}"
+            texts.append((seed, str(error)))
         except BaseException as error:  # told with its seed, so that it can be made again
             raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
-        problems = check(path)
-        assert all("\n" not in str(problem) for problem in problems), f"seed {seed}"
-    assert 0 < refused < NUM_MUTATIONS
+        texts += [(seed, f"{path.name}: {problem}") for problem in check(path)]
+    assert [(seed, text) for seed, text in texts if "\n" in text or "damaged" not in text] == []
+    assert 0 < len({seed for seed, _ in texts}) < NUM_MUTATIONS
 
 
 def test_check_and_read_agree_on_damaged_files(tmp_path: Path) -> None:

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import enum
 import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cladewise.report.run import FloatArray, IntArray
+from cladewise.report.run import FloatArray, IntArray, Status, judge
 from cladewise.report.sequences import Sequences
 from cladewise.taxonomy import Taxonomy
 
 NUM_EXAMPLES = 12
 SHARES = (7, 3, 2)
 """How many examples of each kind: right while coarse and wrong at the leaf; right to the end; never right."""
-
-
-class Status(enum.IntEnum):
-    """What an answer is worth."""
-
-    RIGHT = 0
-    """The label, or below an internal label."""
-    COARSER = 1
-    """Above the label."""
-    WRONG = 2
-
-
-def judge(target: IntArray, answer: IntArray, taxonomy: Taxonomy) -> IntArray:
-    """:class:`Status` of answers.
-
-    Example:
-        >>> tree = Taxonomy.from_paths([("a", "b"), ("a", "c")])
-        >>> judge(np.array([2, 2, 2]), np.array([2, 1, 3]), tree).tolist()
-        [0, 1, 2]
-    """
-    lca = taxonomy.lca(target, answer)
-    return np.where(lca == target, Status.RIGHT, np.where(lca == answer, Status.COARSER, Status.WRONG))
 
 
 def choose_examples(

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from cladewise.report.groups import Group
-from cladewise.report.run import IntArray, Run
+from cladewise.report.run import IntArray, Run, Status
 from cladewise.report.thumbnail import thumbnail
 
 CARDS = 12
@@ -37,10 +37,11 @@ class Card:
 
 @dataclasses.dataclass(frozen=True)
 class GroupMistakes:
-    """Cards of one group."""
+    """Cards of one group. Answers above the label, ``num_coarser``, are no mistakes."""
 
     group: Group
     num_mistakes: int
+    num_coarser: int
     num_images: int
     worst: tuple[Card, ...]
     most_confident: tuple[Card, ...]
@@ -52,7 +53,8 @@ def mistakes_of(group: Group, cards: int = CARDS) -> GroupMistakes:
     worst, most_confident = rank_mistakes(run)
     return GroupMistakes(
         group=group,
-        num_mistakes=int(run.is_mistake.sum()),
+        num_mistakes=int((run.status == Status.WRONG).sum()),
+        num_coarser=int((run.status == Status.COARSER).sum()),
         num_images=run.outcomes.height,
         worst=tuple(make_card(run, image) for image in worst[:cards].tolist()),
         most_confident=tuple(make_card(run, image) for image in most_confident[:cards].tolist()),
@@ -64,7 +66,7 @@ def rank_mistakes(run: Run) -> tuple[IntArray, IntArray]:
 
     Equal ones keep the order of their paths.
     """
-    mistaken = np.flatnonzero(run.is_mistake)
+    mistaken = np.flatnonzero(run.status == Status.WRONG)
     confidence = np.nan_to_num(run.confidence[mistaken], nan=-1.0)
     height = run.taxonomy.height[run.lca[mistaken]]
     return mistaken[np.lexsort((-confidence, -height))], mistaken[np.argsort(-confidence, kind="stable")]

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from cladewise.report.examples import choose_examples, judge
+from cladewise.report.examples import choose_examples
 from cladewise.report.figure import as_script_data
 from cladewise.report.lines import Line
 from cladewise.report.operating import MeanCurve
-from cladewise.report.run import FloatArray, IntArray, Run
+from cladewise.report.run import FloatArray, IntArray, Run, judge
 from cladewise.report.sequences import Sequences, read_sequences
 from cladewise.report.thumbnail import thumbnail
 

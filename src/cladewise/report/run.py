@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,28 @@ from cladewise.taxonomy import Taxonomy
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+
+
+class Status(enum.IntEnum):
+    """What an answer is worth."""
+
+    RIGHT = 0
+    """The label, or below an internal label."""
+    COARSER = 1
+    """Above the label."""
+    WRONG = 2
+
+
+def judge(target: IntArray, answer: IntArray, taxonomy: Taxonomy) -> IntArray:
+    """:class:`Status` of answers.
+
+    Example:
+        >>> tree = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> judge(np.array([2, 2, 2]), np.array([2, 1, 3]), tree).tolist()
+        [0, 1, 2]
+    """
+    lca = taxonomy.lca(target, answer)
+    return np.where(lca == target, Status.RIGHT, np.where(lca == answer, Status.COARSER, Status.WRONG))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,8 +122,13 @@ class Run:
 
     @cached_property
     def is_mistake(self) -> NDArray[np.bool_]:
-        """Whether each image was placed elsewhere than at or under its label."""
+        """Whether each answer is elsewhere than at or under its label; those above it are, too."""
         return self.lca != self.target
+
+    @cached_property
+    def status(self) -> IntArray:
+        """What each answer is worth, as :class:`Status`."""
+        return judge(self.target, self.predicted, self.taxonomy)
 
     @cached_property
     def confidence(self) -> FloatArray:

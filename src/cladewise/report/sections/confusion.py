@@ -12,12 +12,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cladewise.report.examples import Status
 from cladewise.report.figure import as_script_data
 from cladewise.report.groups import Group
 from cladewise.report.node_names import axis_names
 from cladewise.report.outcomes import PREDICTED_LEVEL
-from cladewise.report.run import FloatArray, IntArray, Run
+from cladewise.report.run import FloatArray, IntArray, Run, Status
 from cladewise.report.thumbnail import thumbnail
 from cladewise.taxonomy import Taxonomy
 
@@ -73,7 +72,7 @@ class Confusion:
 
     @cached_property
     def status(self) -> IntArray:
-        """What each answer is worth, as :class:`~cladewise.report.examples.Status` ``[pair]``."""
+        """What each answer is worth, as :class:`~cladewise.report.run.Status` ``[pair]``."""
         coarser = self.taxonomy.contains(self.answer, self.label)
         other = np.where(coarser, Status.COARSER, Status.WRONG)
         return np.where(self.answer == self.label, Status.RIGHT, other)
@@ -293,7 +292,7 @@ def _group_data(found: Confusion, nodes: IntArray, number: IntArray, room: int) 
 
 
 def _parts(entries: Sequence[Confusion], classes: IntArray) -> list[dict[str, Any]]:
-    """The sets of classes that a matrix can be of: all of them, or those most often mixed up; and subtrees.
+    """The sets of classes that a matrix can be of: all of them, or those mixed up most often; and subtrees.
 
     A subtree is named by its lowest node, and left out where it has one class or too many for a matrix.
     """
@@ -306,9 +305,10 @@ def _parts(entries: Sequence[Confusion], classes: IntArray) -> list[dict[str, An
             counts = mistakes & (classes[there] == part)
             np.add.at(wrong, there[counts], each.count[counts])
     if classes.size <= MOST_CLASSES:
-        first = {"name": f"all {classes.size} classes", "of": list(range(classes.size))}
+        name = f"all {classes.size} classes" if classes.size > 1 else "the only class"
+        first = {"name": name, "of": list(range(classes.size))}
     else:
-        most = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
+        most = _most_mixed_up(entries, classes)
         first = {"name": f"the {most.size} classes mixed up most often", "of": most.tolist()}
     lowest: dict[tuple[int, int], int] = {}
     for node in _ancestors(classes, taxonomy).tolist():
@@ -319,6 +319,22 @@ def _parts(entries: Sequence[Confusion], classes: IntArray) -> list[dict[str, An
     chosen = sorted(lowest, key=lambda span: (inside[span[0]] - inside[span[1]], span))[:MOST_PARTS]
     subtrees = [{"name": taxonomy.path_name(lowest[span]), "of": list(range(*span))} for span in sorted(chosen)]
     return [first, *subtrees]
+
+
+def _most_mixed_up(entries: Sequence[Confusion], classes: IntArray) -> IntArray:
+    """Places of the classes of the most frequent wrong pairs over all groups, in the order of the tree."""
+    wrong = [(each.status == Status.WRONG) & np.isin(each.answer, classes) for each in entries]
+    size = entries[0].taxonomy.num_nodes
+    codes = np.concatenate(
+        [each.label[is_wrong] * size + each.answer[is_wrong] for each, is_wrong in zip(entries, wrong, strict=True)]
+    )
+    counts = np.concatenate([each.count[is_wrong] for each, is_wrong in zip(entries, wrong, strict=True)])
+    pairs, place = np.unique(codes, return_inverse=True)
+    order = np.argsort(-np.bincount(place, weights=counts), kind="stable")
+    nodes = np.stack(np.divmod(pairs[order], size), axis=1).ravel()
+    nodes = np.concatenate([nodes, classes])  # where there are too few mistakes, classes without any
+    appears = np.unique(nodes, return_index=True)[1]
+    return np.sort(np.searchsorted(classes, nodes[np.sort(appears)[:MOST_CLASSES]]))
 
 
 def _ancestors(nodes: IntArray, taxonomy: Taxonomy) -> IntArray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,7 +56,8 @@ def _comparison(group: Group, baseline: Group) -> str:
     first, second = group.values(CORRECT), baseline.values(CORRECT)
     if group is baseline or first is None or second is None:
         return ""
-    return compared(group.label, baseline.label, paired_difference(first, second))
+    difference = paired_difference(first, second)
+    return compared(group.label, baseline.label, difference) if difference.count else ""
 
 
 def compared(name: str, other: str, difference: Interval) -> str:
@@ -82,7 +82,7 @@ def compared(name: str, other: str, difference: Interval) -> str:
     if difference.excludes(0.0):
         return f"{name} is {value:.1f} points [{low:.1f}, {high:.1f}] more often right than {other}"
     images = "This one image does" if difference.count == 1 else f"These {difference.count:,} images do"
-    points = "" if math.isnan(low) else f" ({_signed(value)} points [{_signed(low)}, {_signed(high)}])"
+    points = f" ({_signed(value)} points [{_signed(low)}, {_signed(high)}])" if low < high else ""
     return f"{images} not tell whether {name} or {other} is more often right{points}"
 
 

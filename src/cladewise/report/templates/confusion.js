@@ -8,6 +8,7 @@
   const said = document.getElementById("confusion-said");
   const chosen = { level: levels.length - 1, group: 0, unit: "count" };
   const MOST_STOPS = 6;
+  const LONGEST_PART = 80;
   const KINDS = { right: "right", coarser: "right but coarser", wrong: "wrong" };
 
   const make = (name, text = "", kind = "") => {
@@ -126,7 +127,8 @@
   const fill = () => {
     part.replaceChildren(
       ...levels[chosen.level].parts.map(({ name, of }, index) => {
-        const option = make("option", index ? `${name} (${of.length})` : name);
+        const shown = name.length > LONGEST_PART ? `…${name.slice(1 - LONGEST_PART)}` : name;
+        const option = make("option", index ? `${shown} (${of.length})` : shown);
         option.value = String(index);
         return option;
       }),

@@ -2,13 +2,13 @@
 (() => {
   const contents = document.getElementById("contents");
   const wide = matchMedia("(min-width: 1180px)");
+  const print = matchMedia("print");
   const fold = () => {
-    contents.open = wide.matches;
+    contents.open = wide.matches || print.matches;
     contents.querySelector("summary").tabIndex = wide.matches ? -1 : 0;
   };
   wide.addEventListener("change", fold);
-  addEventListener("beforeprint", () => (contents.open = true));
-  addEventListener("afterprint", fold);
+  print.addEventListener("change", fold);
   fold();
   contents.addEventListener("click", (event) => {
     if (event.target.closest("a") && !wide.matches) contents.open = false;

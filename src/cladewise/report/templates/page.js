@@ -38,7 +38,7 @@
   };
   document.addEventListener("click", (event) => {
     const button = event.target.closest(".tabs button");
-    if (!button || button.closest("[data-point]")) return;
+    if (!button || button.closest("[data-point], [data-confusion]")) return;
     press(button);
     if (button.dataset.chart) {
       const { holder, views } = charts.get(button.dataset.chart);
