@@ -47,7 +47,7 @@ def test_node_tables_and_nested_files_keep_everything(folder: Path, name: str, t
 @pytest.mark.parametrize("name", ["t.json", "t.yaml"])
 @SETTINGS
 @given(tree=label_trees(holes=False, apart=True))
-def test_nested_mappings_keep_plain_label_trees(folder: Path, name: str, tree: Taxonomy) -> None:
+def test_nested_mappings_keep_plain_trees(folder: Path, name: str, tree: Taxonomy) -> None:
     write(tree, folder / name)
     assert_same(read(folder / name), tree)
 
