@@ -152,8 +152,8 @@ def _mutated(data: bytes, chance: random.Random) -> bytes:
     return data
 
 
-@pytest.mark.filterwarnings("error")
 @pytest.mark.filterwarnings("ignore::cladewise.errors.InputWarning")
+@pytest.mark.filterwarnings("error")
 def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
     sources = [(path.suffixes, path.read_bytes()) for path in _written(tmp_path / "whole")]
     texts: list[tuple[int, str]] = []

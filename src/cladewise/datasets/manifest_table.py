@@ -11,6 +11,7 @@ import polars as pl
 
 from cladewise.datasets.split_names import split_name
 from cladewise.errors import InputError, warn
+from cladewise.parquet import read_parquet_schema
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.formats.delimited import read_delimited
 from cladewise.taxonomy.formats.header import repeated_header
@@ -129,10 +130,7 @@ def _refuse_documents(path: Path) -> None:
 
 def _parquet(path: Path, columns: Columns) -> Table:
     """The columns of texts and numbers; others, such as the images themselves, are not read."""
-    try:
-        schema = pl.read_parquet_schema(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError("a manifest that can be read as Parquet", str(error).splitlines()[0], at=str(path)) from error
+    schema = read_parquet_schema(path)
     chosen = _chosen([name.strip() for name in schema], columns, str(path))
     simple = [name for name, kind in schema.items() if kind.is_integer() or kind.is_float() or isinstance(kind, _TEXTS)]
     wrong = [

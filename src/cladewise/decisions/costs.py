@@ -77,7 +77,9 @@ def _read(path: str, modified: float, taxonomy: Taxonomy) -> Tensor:
 def _named(path: str, taxonomy: Taxonomy) -> NDArray[np.float32]:
     import polars as pl
 
-    frame = pl.read_csv(path, infer_schema=False) if path.lower().endswith(".csv") else pl.read_parquet(path)
+    from cladewise.parquet import read_parquet
+
+    frame = pl.read_csv(path, infer_schema=False) if path.lower().endswith(".csv") else read_parquet(Path(path))
     first, *columns = frame.columns
     leaf_of_column = _nodes(columns, taxonomy, path)
     inside = next(

@@ -23,6 +23,7 @@ from cladewise.engine.forward import predict_rows
 from cladewise.engine.terms import Terms
 from cladewise.engine.transitions import TransitionMeans, keep_transitions
 from cladewise.errors import InputError, warn
+from cladewise.parquet import read_parquet
 from cladewise.predictions import Prediction, store
 
 if TYPE_CHECKING:
@@ -168,10 +169,7 @@ def _number(about: dict[str, str], at: Path) -> int:
 
 
 def _read_paths(file: Path) -> list[str]:
-    try:
-        return pl.read_parquet(file, columns=["path"])["path"].to_list()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError("predictions in Parquet", str(error), at=str(file), advice=_ADVICE) from None
+    return read_parquet(file, columns=["path"], advice=_ADVICE)["path"].to_list()
 
 
 def _paths_digest(paths: list[str]) -> str:

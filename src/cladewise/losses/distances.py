@@ -98,9 +98,11 @@ def _read_array(file: Path) -> NDArray[np.float64]:
 def _read_table(file: Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
     import polars as pl
 
+    from cladewise.parquet import read_parquet
+
     try:
         if file.suffix.lower() == ".parquet":
-            frame = pl.read_parquet(file)
+            frame = read_parquet(file)
         else:
             frame = pl.read_csv(file, separator="\t" if file.suffix.lower() == ".tsv" else ",", infer_schema=False)
         names = frame.to_series(0).cast(pl.String).to_list()

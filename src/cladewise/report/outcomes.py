@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from cladewise.errors import InputError
+from cladewise.parquet import read_parquet, read_parquet_schema
 from cladewise.taxonomy import Taxonomy
 
 PREDICTED_LEVEL = "predicted_"
@@ -17,9 +18,6 @@ LABEL_SETS = "labels"
 """Column of an evaluation that answers with any set of labels."""
 NODES, LOG_PROBS = "operating_nodes", "operating_log_probs"
 """Columns of the answers of an image from the root to a leaf, and of their log-probabilities."""
-
-UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
-"""Ends of reading a file that is damaged; a panic is no ``Exception``."""
 
 ORDER = ("path", "target")
 """Columns that every file has, by which the images are ordered."""
@@ -43,10 +41,7 @@ def read_outcomes(
     missing = {*ORDER, *(columns or ())} - set(columns_of(file, advice=advice))
     if missing:
         raise InputError(f"the columns {', '.join(sorted(missing))}", "none such", at=str(file), advice=advice)
-    try:
-        outcomes = pl.read_parquet(file, columns=None if columns is None else [*ORDER, *columns])
-    except UNREADABLE as error:
-        raise _unreadable(error, file, advice) from None
+    outcomes = read_parquet(file, columns=None if columns is None else [*ORDER, *columns], advice=advice)
     if outcomes.is_empty():
         raise InputError("an evaluation of at least one image", "none", at=str(file), advice=advice)
     if outcomes.height != num_images:
@@ -66,14 +61,7 @@ def columns_of(file: Path, *, advice: str) -> list[str]:
     """
     if not file.is_file():
         raise InputError("the per-image values of the evaluation", "no such file", at=str(file), advice=advice)
-    try:
-        return list(pl.read_parquet_schema(file))
-    except UNREADABLE as error:
-        raise _unreadable(error, file, advice) from None
-
-
-def _unreadable(error: BaseException, file: Path, advice: str) -> InputError:
-    return InputError("a Parquet file", f"{error}".partition("\n")[0], at=str(file), advice=advice)
+    return list(read_parquet_schema(file, advice=advice))
 
 
 def _problem(outcomes: pl.DataFrame, taxonomy: Taxonomy) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cladewise import parquet
 from cladewise.atomic import replacing
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.binary import PARQUET, first_bytes
@@ -120,12 +121,9 @@ def read_parquet(path: Path, *, columns: Sequence[str] | None = None) -> Table:
     Raises:
         InputError: It is none, or holds columns that are no texts.
     """
-    try:
-        present = list(pl.read_parquet_schema(path))
-        wanted = None if columns is None else [name for name in present if name.strip() in columns]
-        frame = pl.read_parquet(path, columns=wanted)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError("a Parquet file", str(error).splitlines()[0], at=str(path)) from error
+    present = list(parquet.read_parquet_schema(path))
+    wanted = None if columns is None else [name for name in present if name.strip() in columns]
+    frame = parquet.read_parquet(path, columns=wanted)
     return from_frame(frame, source=str(path), path=path)
 
 
