@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from cladewise.visible import visible
+from cladewise.escapes import escaped
 
 
 class InputError(ValueError):
@@ -22,7 +22,7 @@ class InputError(ValueError):
         self.expected, self.got, self.at, self.advice = expected, got, at, advice
         where = f" at {at}" if at else ""
         text = f"Expected {expected}, but got {got}{where}. {advice}".rstrip()
-        super().__init__(visible(" ".join(text.split())))
+        super().__init__(escaped(" ".join(text.split())))
 
     def __reduce__(self) -> tuple[object, ...]:  # keyword arguments survive the trip between worker processes
         return (_rebuild, (type(self), self.expected, str(self.got), self.at, self.advice))
@@ -51,7 +51,7 @@ class InputWarning(UserWarning):
     def __init__(self, found: str, at: str = "", advice: str = "") -> None:
         self.found, self.at, self.advice = found, at, advice
         where = f" at {at}" if at else ""
-        super().__init__(visible(" ".join(f"{found}{where}. {advice}".split())))
+        super().__init__(escaped(" ".join(f"{found}{where}. {advice}".split())))
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.found, self.at, self.advice)

@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cladewise.visible import visible
+from cladewise.escapes import escaped
 
 Item = TypeVar("Item")
 
@@ -35,7 +35,7 @@ def say(text: str, *, shown: bool = True) -> None:
         shown: Whether to say it at all.
     """
     if shown:
-        print(visible(text), file=sys.stderr, flush=True)
+        print(escaped(text), file=sys.stderr, flush=True)
 
 
 def bar(*, shown: bool = True, pause: float = PAUSE) -> Progress:
@@ -73,7 +73,7 @@ def track(items: Iterable[Item], text: str, *, total: int | None = None, shown: 
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
     with bar(shown=shown) as progress:
-        task = progress.add_task(visible(text), total=total)
+        task = progress.add_task(escaped(text), total=total)
         for item in items:
             yield item
             progress.advance(task)

@@ -147,7 +147,8 @@ def test_every_argument_that_is_advised_exists() -> None:
         ("evaluate", 'Pass roots="join", into=...', 'Pass roots="join", into=...'),
         ("evaluate", "greedy:threshold=0.9, --threshold 0.9.", "greedy:threshold=0.9, --threshold 0.9."),
         ("taxonomy show", 'levels=["a", "b"]', "--levels a,b"),
-        ("taxonomy show", 'separator=";"', 'separator=";"'),
+        ("taxonomy show", 'separator=";"', "--separator ';'"),
+        ("train", 'Pass name="common", or format="edges".', "Pass --taxonomy-name common, or --taxonomy-format edges."),
     ],
 )
 def test_arguments_become_options_of_the_command(words: str, text: str, worded: str) -> None:

@@ -54,20 +54,20 @@ def _show_warning(
 ) -> None:
     """A warning about the input as one line; of others Python's own text."""
     from cladewise.errors import InputWarning
-    from cladewise.visible import visible
+    from cladewise.escapes import escaped
 
     if isinstance(message, InputWarning):
         worded = _wording()
         shown = f"cladewise: warning: {InputWarning(worded(message.found), message.at, worded(message.advice))}\n"
     else:
-        shown = visible(warnings.formatwarning(message, category, filename, lineno, line))
+        shown = escaped(warnings.formatwarning(message, category, filename, lineno, line))
     (file or sys.stderr).write(shown)
 
 
 def _fail(text: str, *, code: int = 2) -> None:
-    from cladewise.visible import visible
+    from cladewise.escapes import escaped
 
-    print(f"cladewise: {visible(text)}", file=sys.stderr)
+    print(f"cladewise: {escaped(text)}", file=sys.stderr)
     sys.exit(code)
 
 

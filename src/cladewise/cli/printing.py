@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cladewise.visible import visible
+from cladewise.escapes import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def tell(text: object) -> None:
     """Print a line of results to standard output."""
-    typer.echo(visible(str(text)))
+    typer.echo(escaped(str(text)))
 
 
 def say(text: object) -> None:
     """Print a line about the work to standard error."""
-    typer.echo(visible(str(text)), err=True)
+    typer.echo(escaped(str(text)), err=True)
 
 
 def console(*, markup: bool = False) -> Console:
@@ -35,11 +35,11 @@ def console(*, markup: bool = False) -> Console:
 
     class Plain(Console):
         def render_str(self, text: str, **options: Any) -> Any:
-            return super().render_str(visible(text), **options)
+            return super().render_str(escaped(text), **options)
 
         def render(self, renderable: RenderableType, options: Any = None) -> Iterable[Segment]:
             for segment in super().render(renderable, options):
-                yield segment if segment.control else Segment(visible(segment.text), segment.style)
+                yield segment if segment.control else Segment(escaped(segment.text), segment.style)
 
     return Plain(markup=markup, emoji=False, highlight=False)
 

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from cladewise.cli import reading
+
+PREFIX = f"{reading.PREFIX}_"
 _ARGUMENT = re.compile(
     r"""(?P<kept>--[\w-]+[ =]\S+)"""  # an option with its value, already as the shell wants it
     r"""|(?<![\w:,+./='"-])(?P<name>[a-z][a-z0-9_]*)="""
@@ -34,11 +37,11 @@ class Wording:
     """
 
     def __init__(self, command: Any) -> None:
-        self.options = {
-            parameter.name.rstrip("_"): parameter
-            for parameter in command.params
-            if parameter.param_type_name == "option"
-        }
+        options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+        self.options = {option.name.rstrip("_"): option for option in options}
+        # readers of trees name their own arguments, and know nothing of others that are called alike
+        of_trees = {o.name.removeprefix(PREFIX): o for o in options if o.name.startswith(PREFIX)}
+        self.options |= of_trees
 
     def __call__(self, text: str) -> str:
         """The text with every argument that is an option of the command, or is given by one, as such."""

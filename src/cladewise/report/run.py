@@ -166,7 +166,7 @@ def read_run(
         raise InputError(
             "a run folder",
             f"{folder}, which has no config.toml",
-            advice="Make one with: cladewise train ... --out FOLDER",
+            advice="Make one: cladewise train.",
         )
     config = _read_config(files.config)
     if not files.taxonomy.is_file():

@@ -8,11 +8,11 @@ _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 """Controls (but for tab and line feed), marks that turn the direction of writing, and halves of characters."""
 
 
-def visible(text: str) -> str:
+def escaped(text: str) -> str:
     r"""The text with control characters as escapes, so that a name cannot move the cursor or turn the text around.
 
     Example:
-        >>> print(visible("wren\x1b[2J\u202egpj"))
+        >>> print(escaped("wren\x1b[2J\u202egpj"))
         wren\x1b[2J\u202egpj
     """
     return _OBEYED.sub(_escape, text)

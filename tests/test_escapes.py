@@ -10,23 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladewise.errors import InputError, InputWarning, warn
-from cladewise.visible import visible
+from cladewise.escapes import escaped
 
 EVIL = "wren\x1b]0;title\x07\x1b[2J\x9b31m\u202egpj\r\x00\ud800"
 
 
 @given(st.text(st.characters(categories=("Cc", "Cf", "Cs", "L", "So"))))
 def test_no_control_is_left_and_other_text_stays(text: str) -> None:
-    shown = visible(text)
+    shown = escaped(text)
     assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n"]
     assert not [c for c in shown if unicodedata.bidirectional(c) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI")]
-    assert visible(shown) == shown
+    assert escaped(shown) == shown
 
 
 def test_what_people_write_stays() -> None:
     for text in ("Pâté", "鳥/みそさざい", "שלום", "👩\u200d🌾", "a\tb\nc", "می\u200cروم"):
-        assert visible(text) == text
-    assert visible(EVIL) == "wren\\x1b]0;title\\x07\\x1b[2J\\x9b31m\\u202egpj\\x0d\\x00\\ud800"
+        assert escaped(text) == text
+    assert escaped(EVIL) == "wren\\x1b]0;title\\x07\\x1b[2J\\x9b31m\\u202egpj\\x0d\\x00\\ud800"
 
 
 @pytest.mark.parametrize("control", ["\x1b", "\x9b", "\u202e", "\x07", "\x00"])
