@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 
+from cladewise.visible import visible
+
 
 class InputError(ValueError):
     """Something the user gave is not what the library expects.
@@ -20,7 +22,7 @@ class InputError(ValueError):
         self.expected, self.got, self.at, self.advice = expected, got, at, advice
         where = f" at {at}" if at else ""
         text = f"Expected {expected}, but got {got}{where}. {advice}".rstrip()
-        super().__init__(" ".join(text.split()))
+        super().__init__(visible(" ".join(text.split())))
 
     def __reduce__(self) -> tuple[object, ...]:  # keyword arguments survive the trip between worker processes
         return (_rebuild, (type(self), self.expected, str(self.got), self.at, self.advice))
@@ -41,7 +43,18 @@ class MissingExtraError(ImportError):
 
 
 class InputWarning(UserWarning):
-    """Something the user gave can be used, but probably is not what they meant."""
+    """Something the user gave can be used, but probably is not what they meant.
+
+    The text is one line: ``<What was found> at <where>. <What to do.>``
+    """
+
+    def __init__(self, found: str, at: str = "", advice: str = "") -> None:
+        self.found, self.at, self.advice = found, at, advice
+        where = f" at {at}" if at else ""
+        super().__init__(visible(" ".join(f"{found}{where}. {advice}".split())))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.found, self.at, self.advice)
 
 
 def warn(text: str, *, at: str = "", advice: str = "") -> None:
@@ -56,6 +69,4 @@ def warn(text: str, *, at: str = "", advice: str = "") -> None:
         >>> print(caught[0].message)
         2 names with zero-width characters at classes.csv. Remove them.
     """
-    where = f" at {at}" if at else ""
-    message = " ".join(f"{text}{where}. {advice}".split())
-    warnings.warn(InputWarning(message), stacklevel=3)
+    warnings.warn(InputWarning(text, at, advice), stacklevel=3)

@@ -1,33 +1,65 @@
-"""Progress bars, on standard error, for whatever may take longer than two seconds."""
+"""Progress on standard error: a bar on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from cladewise.visible import visible
 
 Item = TypeVar("Item")
 
+PAUSE = 10.0
+"""Seconds between two lines of progress where there is no terminal, and before the first."""
 
-def bar(*, shown: bool = True) -> Progress:
-    """A progress display in the project's one style; silent where standard error is not a terminal.
+
+def say(text: str, *, shown: bool = True) -> None:
+    """Say something about the work on standard error, in a line of its own.
+
+    Args:
+        text: The line; control characters are escaped.
+        shown: Whether to say it at all.
+    """
+    if shown:
+        print(visible(text), file=sys.stderr, flush=True)
+
+
+def bar(*, shown: bool = True, pause: float = PAUSE) -> Progress:
+    """A progress display in the project's one style. Where standard error is no terminal it prints lines.
+
+    Args:
+        shown: Whether to show anything.
+        pause: Seconds between two lines, and before the first.
 
     Example:
         >>> with bar(shown=False) as progress:
         ...     task = progress.add_task("features", total=3)
         ...     progress.advance(task)
     """
+    if shown and not sys.stderr.isatty():
+        return _Lines(pause)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(file=sys.stderr),
-        disable=not (shown and sys.stderr.isatty()),
+        disable=not shown,
     )
 
 
@@ -41,7 +73,54 @@ def track(items: Iterable[Item], text: str, *, total: int | None = None, shown: 
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
     with bar(shown=shown) as progress:
-        task = progress.add_task(text, total=total)
+        task = progress.add_task(visible(text), total=total)
         for item in items:
             yield item
             progress.advance(task)
+
+
+class Pace:
+    """Lets something through at most once in so many seconds.
+
+    Args:
+        pause: The seconds.
+        at_once: Whether the first is let through without a wait.
+    """
+
+    def __init__(self, pause: float, *, at_once: bool = False) -> None:
+        self._pause, self._last = pause, -float("inf") if at_once else time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether it is time; if so the clock starts anew."""
+        now = time.monotonic()
+        if now - self._last < self._pause:
+            return False
+        self._last = now
+        return True
+
+
+class _Lines(Progress):
+    """A display for logs and pipes, which prints how far a task has come."""
+
+    def __init__(self, pause: float) -> None:
+        super().__init__(disable=True)
+        self._pace = Pace(pause)
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        super().advance(task_id, advance)
+        self._tell(task_id)
+
+    def update(self, task_id: TaskID, *args: Any, **changes: Any) -> None:
+        super().update(task_id, *args, **changes)
+        self._tell(task_id)
+
+    def _tell(self, task_id: TaskID) -> None:
+        if self._pace.is_due():
+            say(_how_far(self._tasks[task_id]))
+
+
+def _how_far(task: Task) -> str:
+    if not task.total:
+        return f"{task.description}: {task.completed:,.0f}"
+    left = "" if task.time_remaining is None else f", about {task.time_remaining:,.0f} s left"
+    return f"{task.description}: {task.completed:,.0f} of {task.total:,.0f} ({task.percentage:.0f}%){left}"

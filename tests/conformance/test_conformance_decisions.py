@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from cladewise import Taxonomy, decisions
 from cladewise.decisions import Answer, Decision, LabelSets, LevelNodes, Nodes
 from cladewise.errors import InputError
+from cladewise.metrics import RANKING_LENGTH, evaluate, top_k
 from cladewise.ops import is_ancestor, tree_index
 from cladewise.predictions import Coherence, Fittable, Prediction, store
 from reference.given_predictions import KINDS, random_prediction, width
@@ -177,7 +179,7 @@ def _moved(prediction: Prediction, taxonomy: Taxonomy, number: np.ndarray) -> di
 def test_ranking_is_of_different_nodes_and_finite(name: str, kind: str, tree: str) -> None:
     taxonomy = TREES[tree]
     rule, prediction = a_rule_and_a_prediction(name, kind, taxonomy)
-    ranking = rule.ranking(prediction, 5)
+    ranking = _if_there_is_a_level(prediction, lambda: rule.ranking(prediction, 5))
     assert ranking.shape[0] == 40
     assert 0 <= ranking.shape[1] <= 5
     for row in ranking.tolist():
@@ -221,3 +223,46 @@ def test_rule_says_what_it_is(name: str) -> None:
         prediction = random_prediction("LeafSoftmax", RAGGED, 3)
         with pytest.raises(InputError, match=f"{rule.fits_on} split"):
             rule(prediction)
+
+
+@every_decision
+@every_kind
+@every_tree
+def test_a_ranking_begins_with_the_answer(name: str, kind: str, tree: str) -> None:
+    taxonomy = TREES[tree]
+    rule, prediction = a_rule_and_a_prediction(name, kind, taxonomy)
+    answer = answered(rule, prediction)
+    if isinstance(answer, LabelSets):  # has no first
+        assert rule.ranking(prediction, 3).equal(prediction.ranking(3))
+        return
+    first = answer.node if isinstance(answer, Nodes) else answer.node[:, -1]
+    for k in (1, 2, 5, 20):
+        ranking = rule.ranking(prediction, k)
+        assert ranking[:, 0].equal(first)
+        assert rule.ranking(prediction, k, answer).equal(ranking)
+        assert all(len(set(row)) == len(row) <= k for row in ranking.tolist())
+
+
+@every_decision
+@every_kind
+def test_more_ranked_nodes_never_hit_less(name: str, kind: str) -> None:
+    """Whatever is labelled: leaves, inner nodes and the root."""
+    rule, prediction = a_rule_and_a_prediction(name, kind, RAGGED)
+    answer = answered(rule, prediction)
+    for node in range(RAGGED.num_nodes):
+        target = torch.full((40,), node)
+        hits = [top_k(rule.ranking(prediction, k), target, k, RAGGED) for k in (1, 2, 3, 5, 20)]
+        assert all((after >= before).all() for before, after in pairwise(hits))
+        if not isinstance(answer, LabelSets):
+            values = evaluate(answer, rule.ranking(prediction, RANKING_LENGTH), target, RAGGED)
+            assert values["top1"].equal(hits[0])
+            assert (values["top5"] >= values["top1"]).all()
+
+
+@pytest.mark.parametrize("name", ["leaf", "backtrack", "leaf-or-root", "crm"])
+@every_kind
+def test_rules_that_answer_leaves_rank_leaves(name: str, kind: str) -> None:
+    rule, prediction = a_rule_and_a_prediction(name, kind, RAGGED)
+    after = rule.ranking(prediction, 5)[:, 1:]
+    assert after.shape[1] == 4
+    assert RAGGED.is_leaf[after.numpy()].all()

@@ -107,4 +107,5 @@ def evaluate(taxonomy: Taxonomy, decided: int | Sequence[int], ranking: Sequence
         recall, precision, f1, correct = path_scores(taxonomy, weight, node, target)
         values |= {f"{unit}_recall": recall, f"{unit}_precision": precision, f"{unit}_f1": f1, "correct": correct}
     values["cpb"] = cpb(taxonomy, node, target)
+    values["leaf_answers"] = float(not children(taxonomy, node))
     return values

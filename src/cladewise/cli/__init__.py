@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cladewise.cli.wording import Wording
     from cladewise.errors import InputError
+
+INTERRUPTED = 130
 
 
 def main() -> None:
@@ -21,8 +25,13 @@ def main() -> None:
     warnings.showwarning = _show_warning
     usage_error: Any = typer.BadParameter.__bases__[0]  # of the click that typer brings, which has no public name
     try:
-        sys.exit(app(prog_name="cladewise", standalone_mode=False))
-    except (InputError, MissingExtraError) as error:
+        code = app(prog_name="cladewise", standalone_mode=False)
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C
+            _fail("interrupted", code=INTERRUPTED)
+        sys.exit(code)
+    except InputError as error:
+        _fail(str(_in_options(error)))
+    except MissingExtraError as error:
         _fail(str(error))
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -30,7 +39,7 @@ def main() -> None:
             sys.exit(2)
         _fail(str(_as_input_error(error)))
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted", code=130)
+        _fail("interrupted", code=INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         sys.exit(0)
@@ -46,17 +55,37 @@ def _show_warning(
     """A warning about the input as one line; of others Python's own text."""
     from cladewise.errors import InputWarning
 
-    shown = (
-        f"cladewise: warning: {message}\n"
-        if issubclass(category, InputWarning)
-        else warnings.formatwarning(message, category, filename, lineno, line)
-    )
+    if isinstance(message, InputWarning):
+        worded = _wording()
+        shown = f"cladewise: warning: {InputWarning(worded(message.found), message.at, worded(message.advice))}\n"
+    else:
+        shown = warnings.formatwarning(message, category, filename, lineno, line)
     (file or sys.stderr).write(shown)
 
 
 def _fail(text: str, *, code: int = 2) -> None:
-    print(f"cladewise: {text}", file=sys.stderr)
+    from cladewise.visible import visible
+
+    print(f"cladewise: {visible(text)}", file=sys.stderr)
     sys.exit(code)
+
+
+def _in_options(error: InputError) -> InputError:
+    """The mistake in the words of the shell. What was given stays as it was."""
+    from cladewise.errors import InputError
+
+    worded = _wording()
+    return InputError(worded(error.expected), error.got, at=error.at, advice=worded(error.advice))
+
+
+def _wording() -> Wording:
+    """The words of the command that is running."""
+    from typer.main import get_command
+
+    from cladewise.cli.app import app
+    from cladewise.cli.wording import Wording, command_of
+
+    return Wording(command_of(get_command(app), sys.argv[1:]))
 
 
 def _as_input_error(error: Any) -> InputError:
@@ -64,5 +93,5 @@ def _as_input_error(error: Any) -> InputError:
     from cladewise.errors import InputError
 
     command = error.ctx.command_path if error.ctx else "cladewise"
-    text = error.format_message().rstrip(".")
+    text = re.sub(r"\. Did you mean (.+)\?$", r" (did you mean \1?)", error.format_message().rstrip("."))
     return InputError(f"the arguments of {command}", f"{text[:1].lower()}{text[1:]}", advice=f"See: {command} --help")

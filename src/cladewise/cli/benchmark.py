@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.printing import say, tell
+
 
 def benchmark(
     suite: Annotated[str, typer.Argument(help="A suite file, or the name of one that comes with the package.")],
@@ -24,8 +26,8 @@ def benchmark(
     read = read_suite(suite)
     out = out or Path("runs") / read.name
     for path in run_suite(read, out, seeds=seeds, jobs=jobs, data=data):
-        typer.echo(path)
+        tell(path)
     for entry in read.data:
         left_out = out / entry.name / "left_out.txt"
         if count := len(left_out.read_text(encoding="utf-8").splitlines()):
-            typer.echo(f"cladewise: left out of the tables, one reason a line ({count}): {left_out}", err=True)
+            say(f"cladewise: left out of the tables, one reason a line ({count}): {left_out}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.printing import tell
 from cladewise.cli.settings import TREE_HELP, checked_tree
 
 
@@ -43,4 +44,4 @@ def compare(
         tree=checked_tree(tree),
         figures=figures,
     )
-    typer.echo(page)
+    tell(page)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.printing import print_table, tell
+
 METHODS = ("flat-softmax", "hxe", "hace")
 SHOWN = ("top1", "level_accuracy", "severity", "hd@1", "full_path")
 
@@ -19,16 +21,14 @@ def demo(
     epochs: Annotated[int, typer.Option(help="Passes over the training images.", min=1)] = 40,
 ) -> None:
     """Train three methods on drawings of food and animals, test them on a vendor never seen, and write a report."""
-    from rich.console import Console
     from rich.table import Table
 
     from cladewise import datasets, engine
     from cladewise.records.metric_names import metric_text
     from cladewise.report import write_page
 
-    console = Console()
     dataset = datasets.load(data)
-    console.print(
+    tell(
         f"{dataset.name}: {len(dataset)} drawings, {dataset.taxonomy}, "
         f"{len(dataset.indices('train'))} to train on, {len(dataset.indices('test'))} to test on"
     )
@@ -57,9 +57,9 @@ def demo(
     for name, scores in results.items():
         cells = [_mean_and_sd([score[metric].value for score in scores]) for metric in SHOWN]
         table.add_row(name, *cells)
-    console.print(table)
+    print_table(table)
     page = write_page(folders, out / "report.html")
-    console.print(f"Report: {page.resolve()}", soft_wrap=True)
+    tell(f"Report: {page.resolve()}")
 
 
 def _mean_and_sd(values: list[float]) -> str:

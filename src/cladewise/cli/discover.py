@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.printing import tell
+
 
 def discover(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
@@ -31,9 +33,9 @@ def discover(
     found = discovery.discover(run, split=split, level=level, clusters=clusters, examples=examples, seed=seed)
     for what, agreed in (("inside coarse classes", found.inside), ("over all images", found.overall)):
         if agreed is not None:
-            typer.echo(
+            tell(
                 f"agreement {what}: ARI {agreed.adjusted_rand:.3f}, NMI {agreed.mutual_information:.3f}, "
                 f"purity {agreed.purity:.3f}"
             )
     for name in ("page.html", "taxonomy.csv", "images.csv"):
-        typer.echo(f"{found.folder / name}")
+        tell(f"{found.folder / name}")

@@ -36,7 +36,7 @@ def taxonomy(
     """
     from rich.table import Table
 
-    from cladewise.cli.printing import print_table
+    from cladewise.cli.printing import print_table, tell
     from cladewise.embeddings import embed, picture
     from cladewise.records import EmbeddingFolder, read_results
     from cladewise.report.drawings import save
@@ -52,4 +52,4 @@ def taxonomy(
         numbers = (scores[key] for key in ("f1", "precision", "recall", "tnr"))
         table.add_row(name, *(f"{number:.3f}" for number in numbers), f"{scores['threshold']:.3g}")
     print_table(table)
-    typer.echo(f"{out}: embedded. The picture is {files.picture}.png")
+    tell(f"{out}: embedded. The picture is {files.picture}.png")

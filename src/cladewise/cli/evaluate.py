@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cladewise.cli.printing import print_table
+from cladewise.catalogue import nearest
+from cladewise.cli.printing import print_table, say, tell
 from cladewise.cli.settings import TREE_HELP, checked_tree, with_threshold
 from cladewise.errors import InputError
 
@@ -16,8 +18,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cladewise.engine import Scores
+    from cladewise.records.metric_names import MetricText
 
-COMPARED = ("majority_f1", "leaf_f1", "leaf_top1", "top1", "correct", "info_f1", "severity")
+COMPARED = ("majority_f1", "leaf_f1", "leaf_top1", "top1", "correct", "leaf_answers", "info_f1", "severity")
 """Metrics of the table of several evaluations of a run, after the areas of the curve and every recall."""
 
 LABELS, FEW_SHOT = "labels", "Few-shot"
@@ -133,7 +136,8 @@ def evaluate(
     }
     given = {name: value for name, value in chosen.items() if value is not None}
     if protocol not in (LABELS, FEW_SHOT.lower()):
-        raise InputError(f"a protocol: {LABELS} or {FEW_SHOT.lower()}", repr(protocol))
+        protocols = (LABELS, FEW_SHOT.lower())
+        raise InputError(f"a protocol: {' or '.join(protocols)}", repr(protocol), advice=nearest(protocol, protocols))
     if protocol == LABELS:
         if ways or given:
             raise InputError("--protocol few-shot with options of episodes", f"--protocol {LABELS}")
@@ -160,9 +164,9 @@ def _by_episodes(runs: list[Path], split: str, ways: list[str], given: dict[str,
     print_table(table)
     for of_run in found.values():
         for note in dict.fromkeys(note for result in of_run for note in result.notes):
-            typer.echo(f"cladewise: {note}", err=True)
+            say(f"cladewise: {note}")
     for run in runs:
-        typer.echo(f"{run / 'few_shot'}")
+        tell(f"{run / 'few_shot'}")
 
 
 def _by_labels(
@@ -192,17 +196,26 @@ def _by_labels(
     }
     single = all(len(of_run) == 1 for of_run in scores.values())
     first = scores[runs[0]][0]
-    table = _every_metric(scores) if single else _every_rule(scores)
+    compared = _compared(scores)
+    table = _every_metric(scores) if single else _every_rule(scores, compared)
     table.title = f"{split}: {first.num_images} images"
     print_table(table, fold=single)
-    for score in (score for of_run in scores.values() for score in of_run):
+    if not single:
+        print_table(_legend(compared))
+    for run, of_run in scores.items():
+        for score in of_run:
+            after = "" if score.inference == "none" else f" after {score.inference}"
+            tell(f"{run}, {score.decision}{after}: {score.verdict}.")
+    every = [score for of_run in scores.values() for score in of_run]
+    for score in every:
         for warning in score.warnings:
-            typer.echo(f"cladewise: {warning}", err=True)
-        typer.echo(f"{score.path}")
+            say(f"cladewise: {warning}")
+    for score in every:
+        tell(score.path)
 
 
 def _every_metric(scores: dict[Path, list[Scores]]) -> Table:
-    """A row a metric, with its interval; a column a run."""
+    """One row per metric, with what it says; one column per run, with the interval."""
     from rich.table import Table
 
     from cladewise.records.metric_names import metric_text
@@ -210,10 +223,28 @@ def _every_metric(scores: dict[Path, list[Scores]]) -> Table:
     table = Table("metric", title_justify="left")
     for run in scores:
         table.add_column(run.name, justify="right")
+    table.add_column("what it says")
     names = dict.fromkeys(name for of_run in scores.values() for name in of_run[0].metrics if _is_printed(name))
     for name in names:
-        table.add_row(metric_text(name).title, *(_cell(of_run[0].metrics.get(name)) for of_run in scores.values()))
+        cells = [_cell(of_run[0].metrics.get(name)) for of_run in scores.values()]
+        table.add_row(metric_text(name).title, *cells, _meaning(metric_text(name)))
     return table
+
+
+def _meaning(text: MetricText) -> str:
+    return f"{text.description}{' Lower is better.' if text.higher_is_better is False else ''}"
+
+
+def _legend(names: Sequence[str]) -> Table:
+    """What the columns of the table of rules are, one row each."""
+    from rich.table import Table
+
+    from cladewise.records.metric_names import metric_text
+
+    legend = Table("column", "what it says", box=None, title_justify="left")
+    for name in names:
+        legend.add_row(metric_text(name).title, _meaning(metric_text(name)))
+    return legend
 
 
 def _is_printed(name: str) -> bool:
@@ -221,15 +252,19 @@ def _is_printed(name: str) -> bool:
     return "/" not in name or name.startswith(("level_accuracy/", "ece/"))
 
 
-def _every_rule(scores: dict[Path, list[Scores]]) -> Table:
-    """A row an evaluation; a column each of the metrics that rules are compared by."""
+def _compared(scores: dict[Path, list[Scores]]) -> list[str]:
+    """Metrics that rules are compared by: areas, every recall that was asked for, and the rest."""
+    every = [score for of_run in scores.values() for score in of_run]
+    recalls = dict.fromkeys(name for score in every for name in score.metrics if name.startswith("r@"))
+    return ["ap", "ac", *recalls, *COMPARED]
+
+
+def _every_rule(scores: dict[Path, list[Scores]], compared: Sequence[str]) -> Table:
+    """One row per evaluation, one column per metric."""
     from rich.table import Table
 
     from cladewise.records.metric_names import metric_text
 
-    every = [score for of_run in scores.values() for score in of_run]
-    recalls = dict.fromkeys(name for score in every for name in score.metrics if name.startswith("r@"))
-    compared = ("ap", "ac", *recalls, *COMPARED)
     table = Table("run", "inference", "decision", title_justify="left")
     for name in compared:
         table.add_column(metric_text(name).title, justify="right")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.printing import say, tell
 from cladewise.errors import InputError
 
 DEFAULT_IMAGES = 12
@@ -53,7 +54,7 @@ def explain(
         target=target,
     )
     for path, reason in made.skipped:
-        typer.echo(f"cladewise: {path} left out: {reason}", err=True)
-    typer.echo(opened.folder.explanations(OF_FILES if files else split))
+        say(f"cladewise: {path} left out: {reason}")
+    tell(opened.folder.explanations(OF_FILES if files else split))
     if made.skipped and not made.images:
         raise typer.Exit(2)

@@ -10,12 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cladewise.catalogue import options_of, value_text
-from cladewise.cli.printing import print_table
+from cladewise.catalogue import nearest, options_of, value_text
+from cladewise.cli.printing import print_table, say
 from cladewise.errors import InputError
-
-MOST = 25
-"""Rows shown where no pattern narrows them down: timm has more than a thousand models."""
 
 Rows = tuple[tuple[str, ...], dict[str, tuple[str, ...]]]  # the columns, and the cells of each name
 
@@ -24,7 +21,7 @@ def list_parts(
     kind: Annotated[str, typer.Argument(help="One of methods, decisions, inferences, datasets, backbones.")],
     pattern: Annotated[str, typer.Argument(help="Only names that fit, such as 'resnet*'.")] = "*",
 ) -> None:
-    """List the methods, decisions, inferences, data sets or backbones that there are."""
+    """List all methods, decisions, inferences, data sets or backbones, by name."""
     from rich.table import Table
 
     listers = {
@@ -35,18 +32,17 @@ def list_parts(
         "backbones": _backbones,
     }
     if kind not in listers:
-        raise InputError(f"one of {', '.join(listers)}", repr(kind))
+        raise InputError(f"one of {', '.join(listers)}", repr(kind), advice=nearest(kind, listers))
     columns, rows = listers[kind]()
     fitting = [name for name in rows if fnmatch.fnmatch(name, pattern)]
     if not fitting:
-        raise InputError(f"a pattern that fits some of the {kind}", repr(pattern))
-    shown = fitting[:MOST] if pattern == "*" else fitting
+        raise InputError(f"a pattern that fits some of the {kind}", repr(pattern), advice=nearest(pattern, rows))
     table = Table("name", *columns, box=None, header_style="bold")
-    for name in shown:
+    for name in sorted(fitting):
         table.add_row(name, *rows[name])
     print_table(table)
-    if len(shown) < len(fitting):
-        typer.echo(f"... and {len(fitting) - len(shown)} more; narrow them down: cladewise list {kind} 'resnet*'")
+    of = f" of {len(rows):,}" if len(fitting) < len(rows) else ""
+    say(f"{len(fitting):,}{of} {kind}, by name")
 
 
 def _methods() -> Rows:

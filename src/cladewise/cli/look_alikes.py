@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.printing import tell
+
 
 def look_alikes(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
@@ -31,4 +33,4 @@ def look_alikes(
 
     opened = Run.open(run)
     explain.look_alikes(opened, split=split, level=level, within=within, pairs=pairs)
-    typer.echo(opened.folder.plates("look-alikes", split))
+    tell(opened.folder.plates("look-alikes", split))

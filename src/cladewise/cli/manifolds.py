@@ -29,7 +29,7 @@ def manifolds(
     from rich.table import Table
 
     from cladewise import explain
-    from cladewise.cli.printing import print_table
+    from cladewise.cli.printing import print_table, tell
     from cladewise.engine import Run
 
     opened = Run.open(run)
@@ -40,4 +40,4 @@ def manifolds(
         shown = ("-" if number is None else f"{number:.3f}" for number in numbers)
         table.add_row(level.level, str(level.classes), str(level.images), *shown)
     print_table(table)
-    typer.echo(opened.folder.plates("manifolds", split))
+    tell(opened.folder.plates("manifolds", split))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cladewise.cli.printing import say
 from cladewise.cli.settings import with_threshold
 from cladewise.errors import InputError
 
@@ -53,9 +54,9 @@ def predict(
     predicted = engine.Run.open(run).predict(find_images(images), inference=inference)
     write_frame(predicted.to_frame(rule), format_, out)
     for warning in predicted.warnings:
-        typer.echo(f"cladewise: {warning}", err=True)
+        say(f"cladewise: {warning}")
     for skipped in predicted.skipped:
-        typer.echo(f"cladewise: {skipped.path} left out: {skipped.reason}", err=True)
+        say(f"cladewise: {skipped.path} left out: {skipped.reason}")
     if predicted.skipped and not predicted.paths:
         raise typer.Exit(2)
 

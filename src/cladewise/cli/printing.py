@@ -1,31 +1,67 @@
-"""Tables on standard output from which nothing is cut."""
+"""What the commands print: results on standard output, all else on standard error, no control characters on either."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cladewise.visible import visible
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 
+def tell(text: object) -> None:
+    """Print a line of results to standard output."""
+    typer.echo(visible(str(text)))
+
+
+def say(text: object) -> None:
+    """Print a line about the work to standard error."""
+    typer.echo(visible(str(text)), err=True)
+
+
+def console(*, markup: bool = False) -> Console:
+    """A console on standard output that passes no control characters of texts on to the terminal.
+
+    Args:
+        markup: Whether brackets in texts are style; names in them must be escaped then.
+    """
+    from rich.console import Console, RenderableType
+    from rich.segment import Segment
+
+    class Plain(Console):
+        def render_str(self, text: str, **options: Any) -> Any:
+            return super().render_str(visible(text), **options)
+
+        def render(self, renderable: RenderableType, options: Any = None) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+    return Plain(markup=markup, emoji=False, highlight=False)
+
+
 def print_table(table: Table, *, fold: bool = True) -> None:
-    """Print a table: as wide as it needs to be, or on a terminal folded to its width.
+    """Print a table from which nothing is cut: as wide as it needs to be, or on a terminal folded to its width.
 
     Args:
         table: What to print. How its columns wrap is changed.
         fold: Whether cells may go on in a further line on a terminal, all but those of the first column. Where columns
             are many and narrow, rows that run over the edge are easier to read.
     """
-    from rich.console import Console, ConsoleDimensions
+    from rich.console import ConsoleDimensions
     from rich.measure import Measurement
 
     for column in table.columns[: 1 if fold else None]:
         column.no_wrap = True
     for column in table.columns:
         column.overflow = "fold"
-    console = Console()
-    if not (fold and console.is_terminal):
-        unbounded = console.options.update(max_width=10_000)
-        width = max(console.width, Measurement.get(console, unbounded, table).maximum)
-        console.size = ConsoleDimensions(width, console.height)
-    console.print(table)
+    shown = console()
+    if not (fold and shown.is_terminal):
+        unbounded = shown.options.update(max_width=10_000)
+        width = max(shown.width, Measurement.get(shown, unbounded, table).maximum)
+        shown.size = ConsoleDimensions(width, shown.height)
+    shown.print(table)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cladewise.cli.printing import say, tell
 from cladewise.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def entails(
         energy, bar = float(labels.geometry.energy(labels.vector(general), placed.vectors[0])), space.threshold
     else:
         energy, bar = space.labels.energy(general, special), space.labels.threshold
-    typer.echo(f"{'yes' if energy <= bar else 'no'} (energy {energy:.4g}, threshold {bar:.4g})")
+    tell(f"{'yes' if energy <= bar else 'no'} (energy {energy:.4g}, threshold {bar:.4g})")
 
 
 def _opened(
@@ -120,4 +121,4 @@ def _opened(
 
 def _tell(placed: PlacedImages) -> None:
     for skipped in placed.skipped:
-        typer.echo(f"cladewise: {skipped.path} left out: {skipped.reason}", err=True)
+        say(f"cladewise: {skipped.path} left out: {skipped.reason}")

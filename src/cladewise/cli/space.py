@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.printing import tell
+
 
 def space(
     run: Annotated[Path, typer.Argument(help="Folder of a run of a method whose labels are vectors.")],
@@ -23,4 +25,4 @@ def space(
     """
     from cladewise import explain
 
-    typer.echo(explain.space(run, split=split, images=images, photographs=photographs, descending=descending))
+    tell(explain.space(run, split=split, images=images, photographs=photographs, descending=descending))

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cladewise.cli.printing import console, tell
+
 app = typer.Typer(no_args_is_help=True, help="Check, show, convert and compare label trees.")
 
 File = Annotated[Path, typer.Argument(help="A table, a JSON, YAML or Newick file, a folder, or WordNet's folder.")]
@@ -42,9 +44,9 @@ def check(
     found = check_file(file, **reading_options(format, parents, roots, levels, ids))
     for problem in found:
         if warnings or problem.severity == "error":
-            typer.echo(f"{file}:{problem}" if problem.line else f"{file}: {problem}")
+            tell(f"{file}:{problem}" if problem.line else f"{file}: {problem}")
     errors = sum(problem.severity == "error" for problem in found)
-    typer.echo(f"{file}: {_count(errors, 'error')}, {_count(len(found) - errors, 'warning')}")
+    tell(f"{file}: {_count(errors, 'error')}, {_count(len(found) - errors, 'warning')}")
     if errors:
         raise typer.Exit(1)
 
@@ -62,16 +64,14 @@ def show(
     ids: IdsOption = None,
 ) -> None:
     """Draw the tree, and count the nodes of each level."""
-    from rich.console import Console
-
     from cladewise.taxonomy import read
     from cladewise.taxonomy.drawing import draw, summarise
 
     tree = read(file, **reading_options(format, parents, roots, levels, ids))
-    console = Console()
+    shown = console(markup=True)
     start = 0 if node is None else tree.find(node)
-    console.print(draw(tree, node=start, depth=depth, max_children=max_children))
-    console.print(summarise(tree))
+    shown.print(draw(tree, node=start, depth=depth, max_children=max_children))
+    shown.print(summarise(tree))
 
 
 @app.command()
@@ -91,7 +91,7 @@ def convert(
     tree = read(source, **reading_options(format, parents, roots, levels, ids))
     format_out: Any = to
     write(tree, target, format=format_out)
-    typer.echo(f"{target}: {tree.num_nodes} nodes, {tree.num_leaves} leaves")
+    tell(f"{target}: {tree.num_nodes} nodes, {tree.num_leaves} leaves")
 
 
 @app.command()
@@ -109,13 +109,13 @@ def diff(
     change = compare(*trees)
     for sign, paths in (("-", change.removed), ("+", change.added)):
         for path in paths:
-            typer.echo(f"{sign} {'/'.join(path)}")
+            tell(f"{sign} {'/'.join(path)}")
     for sign, pairs in ((">", change.moved), ("~", change.renamed)):
         for old, new in pairs:
-            typer.echo(f"{sign} {'/'.join(old)} -> {'/'.join(new)}")
+            tell(f"{sign} {'/'.join(old)} -> {'/'.join(new)}")
     if change:
         raise typer.Exit(1)
-    typer.echo("no difference")
+    tell("no difference")
 
 
 def reading_options(

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cladewise.cli.printing import say, tell
 from cladewise.cli.settings import parse_pairs, with_settings
 from cladewise.errors import InputError
-from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
+from cladewise.records import AblationConfig, BackboneConfig, RunFolder, TrainingConfig, log
+from cladewise.records.outcome import outcome
 
 LARGEST_SEED = 2**32 - 1
+ENDED, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT
+"""Exit codes of a process that was asked to end, and of one whose user pressed Ctrl-C."""
 
 
 @with_settings(BackboneConfig, TrainingConfig, AblationConfig, but=("name",))
@@ -39,8 +46,16 @@ def train(
         int, typer.Option(help="Seed of everything else random.", min=0, max=LARGEST_SEED, rich_help_panel="Run")
     ] = 0,
     name: Annotated[str, typer.Option(help="Name of the run in reports.", rich_help_panel="Run")] = "",
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Train anew where the folder holds a run: that run is removed, other files stay.",
+            rich_help_panel="Run",
+        ),
+    ] = False,
     config: Annotated[
-        Path | None, typer.Option(help="Rerun this config.toml; no other option but --out counts then.")
+        Path | None, typer.Option(help="Rerun this config.toml; no other option but --out and --overwrite counts then.")
     ] = None,
     **chosen: Any,
 ) -> None:
@@ -48,18 +63,54 @@ def train(
 
     cladewise train photos/ --taxonomy classes.csv --method hace --backbone resnet50 --out runs/hace
     """
-    from cladewise import engine
-    from cladewise.engine.data import find_data
-
-    if config is not None:
-        run = engine.rerun(config, out)
-    elif data is None:
+    if config is None and data is None:
         raise InputError("images to train on", "none", advice="Give a folder, a manifest or a data set's name.")
-    else:
-        dataset = find_data(data, taxonomy, seed=split_seed, **parse_pairs(data_option or [], "--data-option"))
-        options = parse_pairs(set_ or [], "--set")
-        run = engine.train(
-            dataset, method=method, options=options, backbone=backbone, out=out, seed=seed, name=name, **chosen
-        )
+    with _telling_how_to_resume(RunFolder(out)):
+        from cladewise import engine
+        from cladewise.engine.data import find_data
+
+        if config is not None:
+            run = engine.rerun(config, out, overwrite=overwrite)
+        else:
+            dataset = find_data(str(data), taxonomy, seed=split_seed, **parse_pairs(data_option or [], "--data-option"))
+            run = engine.train(
+                dataset,
+                method=method,
+                options=parse_pairs(set_ or [], "--set"),
+                backbone=backbone,
+                out=out,
+                seed=seed,
+                name=name,
+                overwrite=overwrite,
+                **chosen,
+            )
     if engine.is_first_process():
-        typer.echo(f"{run.path}: trained. Next: cladewise evaluate {run.path}")
+        _tell_of_skipped(run.folder)
+        tell(f"{run.path}: {outcome(run.folder, run.config.training)}. Next: cladewise evaluate {run.path}")
+
+
+@contextmanager
+def _telling_how_to_resume(folder: RunFolder) -> Generator[None]:
+    """Say what the same command will do, where this one is interrupted (Ctrl-C) or asked to end (SIGTERM)."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"cladewise: interrupted. {_how_to_resume(folder)}")
+        raise SystemExit(INTERRUPTED) from None
+    except SystemExit as left:
+        if left.code == ENDED:
+            say(f"cladewise: asked to end. {_how_to_resume(folder)}")
+        raise
+
+
+def _how_to_resume(folder: RunFolder) -> str:
+    if (folder.checkpoints / "last.ckpt").is_file():
+        return f"Give the same command again to go on from the last epoch saved in {folder.checkpoints}."
+    return "No epoch was saved yet: the same command begins again."
+
+
+def _tell_of_skipped(folder: RunFolder) -> None:
+    skipped = [event for event in log.read(folder.log) if event["event"] == "skipped"]
+    if skipped:
+        images = f"{len(skipped):,} image{'' if len(skipped) == 1 else 's'}"
+        say(f"cladewise: {images} left out, listed with the reason in {folder.log}")

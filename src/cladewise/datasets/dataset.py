@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
@@ -77,6 +78,7 @@ class Dataset:
             raise InputError("each split once", repr(split))
         for name in names:
             if name not in self.splits:
-                raise InputError(f"a split of {self.name}: {', '.join(self.splits)}", repr(name))
+                there = ", ".join(self.splits) or "none"
+                raise InputError(f"a split of {self.name}: {there}", repr(name), advice=nearest(name, self.splits))
             parts.append(self.splits[name])
         return np.concatenate(parts)

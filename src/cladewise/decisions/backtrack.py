@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from jaxtyping import Int
+from torch import Tensor
+
 from cladewise.decisions.decision import Decision, LevelNodes
 from cladewise.decisions.leaf import Leaf
 from cladewise.errors import InputError
@@ -37,6 +40,10 @@ class Backtrack(Decision):
     """
 
     name: ClassVar[str] = "backtrack"
+
+    def order(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
+        """The ``k`` most probable leaves."""
+        return Leaf().order(prediction, k)
 
     def __call__(self, prediction: Prediction) -> LevelNodes:
         taxonomy = prediction.taxonomy

@@ -22,8 +22,8 @@ class CRM(Decision):
 
     .. math:: R_v = \sum_{j\ \text{leaf}} p_j D(v, j), \qquad \hat{v} = \arg\min_v R_v
 
-    Conditional risk minimisation trains nothing and changes no probability. The ranking is that of the leaves by their
-    risk, least first.
+    Conditional risk minimisation trains nothing and changes no probability. After the answer the ranking is that of the
+    leaves by their risk, least first.
 
     Args:
         over: What may be answered: the ``leaves``, or all ``nodes``.
@@ -63,7 +63,7 @@ class CRM(Decision):
     def __call__(self, prediction: Prediction) -> Nodes:
         return Nodes.of(prediction, self._answers(prediction)[self.risk(prediction).argmin(-1)])
 
-    def ranking(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
+    def order(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
         """The ``k`` leaves of least expected cost, least first."""
         leaves = ops.tree_index(prediction.taxonomy, prediction.device).leaf_nodes
         return best_nodes(-dataclasses.replace(self, over="leaves").risk(prediction), leaves, k)

@@ -6,6 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -60,10 +61,50 @@ class Decision(ABC):
         """The name with the parameters that differ from their defaults: ``threshold-0.8``."""
         return catalogue.handle(self)
 
-    def ranking(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
-        """The ``k`` best labels of each image, best first: the prediction's own order, unless the rule has another."""
+    @property
+    def promise(self) -> float | None:
+        """Share of right answers, in [0, 1), that the rule promises once it is fitted; ``None`` if none."""
+        return None
+
+    def ranking(self, prediction: Prediction, k: int, answer: Answer | None = None) -> Int[Tensor, "*batch k"]:
+        """The ``k`` best labels of each image, best first: the node answered, then the others in the rule's order.
+
+        So whatever is right by its answer is right among the first ``k``. An answer by level leads with its finest
+        node; a set of labels has no order, and the others stand alone.
+
+        Args:
+            prediction: Of any kind.
+            k: Number of labels, at least 1; there are fewer where the rule orders fewer.
+            answer: What the rule answers, where that is known already.
+        """
+        others = self.order(prediction, k)
+        answer = self(prediction) if answer is None else answer
+        if isinstance(answer, LabelSets):
+            return others
+        return led_by(answer.node if isinstance(answer, Nodes) else answer.node[..., -1], others)
+
+    def order(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
+        """The ``k`` best labels apart from the answer: the prediction's own order, unless the rule has another."""
         return prediction.ranking(k)
 
     @abstractmethod
     def __call__(self, prediction: Prediction) -> Answer:
         """Decide for every image of the batch."""
+
+
+def led_by(first: Int[Tensor, "*batch"], others: Int[Tensor, "*batch k"]) -> Int[Tensor, "*batch k"]:
+    """A ranking that begins with a given node, which is moved to the front, or put there in place of the last.
+
+    Example:
+        >>> led_by(torch.tensor([3, 7]), torch.tensor([[1, 3, 5], [1, 3, 5]]))
+        tensor([[3, 1, 5],
+                [7, 1, 3]])
+    """
+    if others.shape[-1] == 0:
+        return first[..., None]
+    column = torch.arange(others.shape[-1], device=others.device)
+    there = others == first[..., None]
+    place = torch.where(there.any(-1), there.byte().argmax(-1), column[-1])
+    moved = others.gather(-1, (column - (column <= place[..., None]).long()).clamp_min(0))
+    moved[..., 0] = first
+    return moved

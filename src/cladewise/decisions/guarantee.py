@@ -57,6 +57,11 @@ class Guaranteed(Decision):
         """Whether the caution is known."""
         return self.caution is not None
 
+    @property
+    def promise(self) -> float:
+        """The accuracy to be held."""
+        return self.guarantee
+
     def __call__(self, prediction: Prediction) -> Nodes:
         if self.caution is None:
             raise InputError(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from jaxtyping import Float, Int
+from torch import Tensor
+
 from cladewise.decisions.decision import Decision, Nodes
 from cladewise.ops import at_least_float, tree_index
-from cladewise.predictions import LeafSoftmax, Prediction
+from cladewise.predictions import LeafSoftmax, Prediction, best_nodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +31,21 @@ class Leaf(Decision):
 
     name: ClassVar[str] = "leaf"
 
+    def order(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
+        """The ``k`` most probable leaves, also of a prediction in which all nodes compete."""
+        leaves = tree_index(prediction.taxonomy, prediction.device).leaf_nodes
+        return best_nodes(_leaf_scores(prediction), leaves, k)
+
     def __call__(self, prediction: Prediction) -> Nodes:
         leaves = tree_index(prediction.taxonomy, prediction.device).leaf_nodes
-        if isinstance(prediction, LeafSoftmax):
-            scores = prediction.leaf_logits
-            log_prob = at_least_float(scores).log_softmax(-1)
-        else:
-            scores = log_prob = prediction.log_prob[..., leaves]
+        scores = _leaf_scores(prediction)
+        log_prob = at_least_float(scores).log_softmax(-1) if isinstance(prediction, LeafSoftmax) else scores
         best = scores.argmax(-1, keepdim=True)
         return Nodes(leaves[best.squeeze(-1)], log_prob.gather(-1, best).squeeze(-1))
+
+
+def _leaf_scores(prediction: Prediction) -> Float[Tensor, "*batch leaf"]:
+    """What leaves are compared by: log-probabilities, for which raw logits do in a softmax over the leaves."""
+    if isinstance(prediction, LeafSoftmax):
+        return prediction.leaf_logits
+    return prediction.log_prob[..., tree_index(prediction.taxonomy, prediction.device).leaf_nodes]

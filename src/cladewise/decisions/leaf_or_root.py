@@ -10,6 +10,8 @@ from torch import Tensor
 
 from cladewise.decisions.candidates import Candidates
 from cladewise.decisions.guarantee import Guaranteed, surer
+from cladewise.decisions.leaf import Leaf
+from cladewise.predictions import Prediction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,10 @@ class LeafOrRoot(Guaranteed):
     """
 
     name: ClassVar[str] = "leaf-or-root"
+
+    def order(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
+        """The ``k`` most probable leaves."""
+        return Leaf().order(prediction, k)
 
     def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
         """The best leaf above the threshold; the root where there is none."""

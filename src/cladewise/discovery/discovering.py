@@ -178,7 +178,7 @@ def _level(run: Run, level: str | int | None, taxonomy: Taxonomy) -> int:
             "the level of the coarse classes",
             "a run of the finest one",
             at=str(run.path),
-            advice=f"Name it: --level {taxonomy.level_names[0] if taxonomy.level_names else 1}.",
+            advice=f'Name it: level="{taxonomy.level_names[0] if taxonomy.level_names else 1}".',
         )
     levels = chosen_levels(str(wanted), taxonomy)
     if len(levels) != 1:

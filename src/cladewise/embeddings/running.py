@@ -149,7 +149,7 @@ def _check_free(files: EmbeddingFolder, taxonomy: Taxonomy, config: EmbeddingCon
         raise InputError(
             f"{files.path} to be free or to hold this very embedding",
             f"one that differs in {', '.join(changed)}",
-            advice="Choose another --out, or remove the folder.",
+            advice="Choose another folder with out=, or remove this one.",
         )
 
 

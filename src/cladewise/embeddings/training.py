@@ -49,7 +49,7 @@ class Training:
     ) -> None:
         if config.initial == "poincare" and not geometry.curvature:
             raise InputError(
-                "initial vectors that the geometry has", "poincare", advice="Take --geometry hyperbolic with them."
+                "initial vectors that the geometry has", "poincare", advice='Take geometry="hyperbolic" with them.'
             )
         self.geometry, self.config = geometry, config
         self._general, self._special = (

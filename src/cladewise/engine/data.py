@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cladewise import datasets
+from cladewise.catalogue import nearest
 from cladewise.datasets import Dataset
 from cladewise.errors import InputError
 
@@ -30,10 +31,10 @@ def find_data(data: str, taxonomy: Path | None = None, *, seed: int = 0, **optio
         raise InputError(
             "a folder of images, a manifest, or the name of a data set",
             f"{data!r}, which is none of them",
-            advice=f"Data sets by name: {', '.join(datasets.available())}.",
+            advice=nearest(data, datasets.available()) or f"Data sets by name: {', '.join(datasets.available())}.",
         )
     if taxonomy is not None:
-        raise InputError("no --taxonomy with a data set that has its own", str(taxonomy))
+        raise InputError("no taxonomy= with a data set that has its own", str(taxonomy))
     return datasets.load("grocery-store", path=data, **options) if in_own_layout else datasets.load(data, **options)
 
 
@@ -42,4 +43,4 @@ def _check_options(reader: Callable[..., Dataset], options: Mapping[str, Any]) -
     known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "seed"]
     for option in options:
         if option not in known:
-            raise InputError(f"--data-option with one of {', '.join(known)}", repr(option))
+            raise InputError(f"an option of this data: {', '.join(known)}", repr(option), advice=nearest(option, known))

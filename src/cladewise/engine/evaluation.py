@@ -24,6 +24,7 @@ from cladewise.engine.terms import Terms
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.records import SCHEMA_VERSION, Tree
+from cladewise.records.verdict import verdict
 from cladewise.statistics import Interval
 
 DecisionChoice = str | Decision | None
@@ -45,6 +46,12 @@ class Scores:
     inference: str = "none"
     decision: str = ""
     warnings: tuple[str, ...] = ()
+    promise: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: how often the answers are right and name a leaf, and whether the rule's promise held."""
+        return verdict({k: dataclasses.asdict(interval) for k, interval in self.metrics.items()}, promise=self.promise)
 
     def __getitem__(self, metric: str) -> Interval:
         return self.metrics[metric]
@@ -253,6 +260,7 @@ class _Task:
         """Keep one evaluation."""
         run, seen = self.run, self.seen
         fitted = [part for part in (before, rule) if part.split]
+        promise = rule.rule.promise if rule.split else None  # one that was given its caution promises nothing
         warnings = [text for part in fitted for text in part.warnings]
         summary: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
@@ -268,6 +276,7 @@ class _Task:
             "data": seen.data,
             "fitted": {name: value for part in fitted for name, value in part.values.items()},
             "fitted_on": {part.handle: part.split for part in fitted},
+            "promise": promise,
             "warnings": warnings,
             "metrics": {k: {f: _finite(v) for f, v in dataclasses.asdict(i).items()} for k, i in values.items()},
             **rest,
@@ -277,7 +286,9 @@ class _Task:
         with replacing(run.folder.outcomes(*handles, self.terms.tree)) as temporary:
             columns.insert_column(0, pl.Series("path", seen.paths, dtype=pl.String)).write_parquet(temporary)
         write_text(path, json.dumps(summary, indent=1) + "\n")
-        return Scores(values, len(seen.paths), seen.num_skipped, path, before.handle, rule.handle, tuple(warnings))
+        return Scores(
+            values, len(seen.paths), seen.num_skipped, path, before.handle, rule.handle, tuple(warnings), promise
+        )
 
 
 def _distinct(rules: Sequence[Any]) -> list[Any]:

@@ -20,9 +20,8 @@ from cladewise.engine.images import Batch
 from cladewise.errors import InputError
 from cladewise.losses import Loss
 from cladewise.methods import Objective, Represented, Seen
-from cladewise.metrics import HierarchicalMetrics
+from cladewise.metrics import RANKING_LENGTH, HierarchicalMetrics
 from cladewise.predictions import Prediction
-from cladewise.progress import bar
 from cladewise.records import TrainingConfig, log
 from cladewise.taxonomy import Taxonomy
 
@@ -141,7 +140,9 @@ class Fitting(lightning.LightningModule):
                 torch.tensor(len(batch.nodes), dtype=torch.float64, device=self.device),
             ]
         )
-        self.validation.update(self.decision(prediction), prediction.ranking(20), batch.nodes)
+        answer = self.decision(prediction)
+        ranking = self.decision.ranking(prediction, RANKING_LENGTH, answer)
+        self.validation.update(answer, ranking, batch.nodes)
 
     # ---------------------------------------------------------------- epochs
 
@@ -175,7 +176,7 @@ class Fitting(lightning.LightningModule):
                 "a finite loss",
                 f"{train_loss}",
                 at=f"epoch {self.current_epoch}",
-                advice="Lower --lr, add --warmup-epochs or --clip-norm; the last good checkpoint is kept.",
+                advice="Lower lr=, add warmup_epochs= or clip_norm=; the last good checkpoint is kept.",
             )
         if self.trainer.is_global_zero:
             log.append(
@@ -239,26 +240,3 @@ class EpochCheckpoint(Checkpoint):
         if trainer.strategy.reduce_boolean_decision(due, all=False):  # one clock decides for every process
             trainer.save_checkpoint(self.path)
             self.saved = time.monotonic()
-
-
-class StepBar(lightning.Callback):
-    """One progress bar over the steps of a run."""
-
-    def __init__(self, text: str, *, shown: bool = True) -> None:
-        self.text, self.progress = text, bar(shown=shown)
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if trainer.is_global_zero:
-            self.progress.start()
-            total = trainer.max_epochs * trainer.num_training_batches if trainer.max_epochs else None
-            done = trainer.current_epoch * trainer.num_training_batches
-            self.task = self.progress.add_task(self.text, total=total, completed=int(done))
-
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if trainer.is_global_zero:
-            self.progress.advance(self.task)
-
-    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        self.progress.stop()

@@ -72,7 +72,7 @@ def out_of_fold(run: Run, folds: int, *, progress: bool = True) -> Scored:
             continue  # fewer images than folds
         config = dataclasses.replace(run.config, data=data.source)
         folder = run.folder.path / "folds" / f"{number + 1}-of-{folds}"
-        copy = fit(config, folder, dataset=data, method=run.method, reuse=True, progress=progress)
+        copy = fit(config, folder, dataset=data, method=run.method, reuse=True, tell=False, progress=progress)
         parts.append(scored(copy, LEFT_OUT, data, progress=progress))
     return Scored(
         concatenate([part.prediction for part in parts]),

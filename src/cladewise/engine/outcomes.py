@@ -121,7 +121,7 @@ class DecisionOutcomes:
         if isinstance(answer, LabelSets):  # only the labels can be counted
             self._sizes.update(answer)
         else:
-            ranking = self.decision.ranking(part, metrics.RANKING_LENGTH)
+            ranking = self.decision.ranking(part, metrics.RANKING_LENGTH, answer)
             self._columns.append(metrics.evaluate(answer, ranking, target, self.taxonomy))
         return answer
 

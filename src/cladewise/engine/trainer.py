@@ -16,8 +16,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from cladewise.engine.checkpoints import WholeCheckpoints, check_fits
-from cladewise.engine.fitting import EpochCheckpoint, Fitting, StepBar
+from cladewise.engine.fitting import EpochCheckpoint, Fitting
 from cladewise.engine.processes import is_first_process
+from cladewise.engine.telling import TrainingProgress
 from cladewise.errors import InputError
 from cladewise.records import RunConfig, RunFolder, log
 
@@ -37,7 +38,7 @@ def make_trainer(
     callbacks: list[Any] = [
         meter,
         EpochCheckpoint(folder.last_checkpoint, seconds=wanted.checkpoint_seconds),
-        StepBar(f"training {config.name or config.method}", shown=progress),
+        TrainingProgress(f"training {config.name or config.method}", watched=wanted.val_split, shown=progress),
     ]
     if wanted.early_stop:
         callbacks += [
@@ -79,6 +80,7 @@ def run_trainer(
 
     Raises:
         InputError: A checkpoint is damaged, or of another run.
+        KeyboardInterrupt: Ctrl-C.
         SystemExit: The process was asked to end (SIGTERM); the code is that of a process which it ended, 143.
     """
     last, done = folder.last_checkpoint, 0
@@ -89,10 +91,16 @@ def run_trainer(
         done = int(saved["epoch"]) + 1
     if is_first_process():
         log.forget_epochs_from(folder.log, done)
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(fitting, loaders[0], loaders[1], ckpt_path=resume, weights_only=True)
     except SIGTERMException:  # Lightning's would leave as if all were well
         raise SystemExit(128 + signal.SIGTERM) from None
+    except SystemExit:  # Lightning leaves so after Ctrl-C, which it ignores from then on
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from None
     for best in (c for c in trainer.callbacks if isinstance(c, BestCheckpoint)):  # type: ignore[attr-defined]
         chosen = checkpoints.read(best.file)
         check_fits(chosen, fitting.state_dict(), best.file)

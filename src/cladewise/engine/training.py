@@ -36,6 +36,7 @@ from cladewise.engine.rows import DecodedRows, FeatureRows, rows_of
 from cladewise.engine.rules import handle_of
 from cladewise.engine.run import Run, build, open_data
 from cladewise.engine.sampling import EpochSampler, class_weights
+from cladewise.engine.telling import tell_of
 from cladewise.engine.trainer import Loaders, make_trainer, run_trainer
 from cladewise.errors import InputError
 from cladewise.methods import Method
@@ -52,6 +53,7 @@ from cladewise.records import (
     read_config,
     settings,
 )
+from cladewise.records.clearing import check_clearable, clear
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.alteration import Alteration
 
@@ -67,6 +69,7 @@ def train(
     seed: int = 0,
     name: str = "",
     reuse: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
     **chosen: Any,
 ) -> Run:
@@ -82,7 +85,9 @@ def train(
         seed: Seed of everything random.
         name: Name in reports; the method's by default.
         reuse: Return the run that ``out`` holds, if it is this very one and finished, instead of refusing it.
-        progress: Show progress bars.
+        overwrite: Train anew where ``out`` holds a run, this one or another: what belongs to that run is removed, once
+            the settings have been checked. Other files stay.
+        progress: Say what the data holds, and show how far training is; warnings come in any case.
         chosen: Any other setting of ``[backbone]``, ``[training]`` or ``[ablation]``: ``epochs=50, lr=0.01,
             image_size=160, label_noise=0.1``.
 
@@ -104,7 +109,7 @@ def train(
         seed=seed,
         name=name,
     )
-    return fit(config, Path(out), dataset=dataset, method=made, reuse=reuse, progress=progress)
+    return fit(config, Path(out), dataset=dataset, method=made, reuse=reuse, overwrite=overwrite, progress=progress)
 
 
 def _taken(chosen: Mapping[str, Any], table: type, but: Sequence[str] = ()) -> dict[str, Any]:
@@ -120,9 +125,21 @@ def fit(
     dataset: Dataset | None = None,
     method: Method | None = None,
     reuse: bool = False,
+    overwrite: bool = False,
+    tell: bool = True,
     progress: bool = True,
 ) -> Run:
     """Carry out a configuration, as :func:`train` resolves it or as a run folder keeps it.
+
+    Args:
+        config: The configuration.
+        out: Folder of the run.
+        dataset: Its data, where it is open already.
+        method: Its method, where it is made already.
+        reuse: As for :func:`train`.
+        overwrite: As for :func:`train`.
+        tell: Whether to look at the data for what is odd, and say what it holds.
+        progress: As for :func:`train`.
 
     Raises:
         InputError: ``out`` holds a finished run, or another configuration's.
@@ -133,17 +150,31 @@ def fit(
     with training_lock(folder, wait=reuse):
         if reuse and folder.model.is_file() and is_first_process():  # by the process that we waited for
             return _finished(folder, config, dataset)
-        return _fit(config, folder, dataset=dataset, method=method, progress=progress)
+        return _fit(config, folder, dataset=dataset, method=method, overwrite=overwrite, tell=tell, progress=progress)
 
 
 def _fit(
-    config: RunConfig, folder: RunFolder, *, dataset: Dataset | None, method: Method | None, progress: bool
+    config: RunConfig,
+    folder: RunFolder,
+    *,
+    dataset: Dataset | None,
+    method: Method | None,
+    overwrite: bool,
+    tell: bool,
+    progress: bool,
 ) -> Run:
-    out = folder.path
-    _check_same(folder, config)
-    if folder.model.is_file() and is_first_process():
-        raise InputError("a run that is not finished", "a finished one", at=str(out), advice="Choose another --out.")
-    meter = Meter(folder.resources, every=config.training.checkpoint_seconds)
+    if overwrite:
+        check_clearable(folder)
+    else:
+        _check_same(folder, config)
+    if folder.model.is_file() and is_first_process() and not overwrite:
+        raise InputError(
+            "a run that is not finished",
+            "one that is already trained",
+            at=str(folder.path),
+            advice="Give overwrite=True to train anew, or choose another folder with out=.",
+        )
+    meter = Meter(folder.resources, every=config.training.checkpoint_seconds, anew=overwrite)
     dataset = dataset or open_data(config, None)
     method = method or methods.make(config.method, **config.options)
     _check_splits(config.training, dataset)
@@ -158,6 +189,10 @@ def _fit(
     checkpoints = WholeCheckpoints(Origin(config, change.fingerprint, _data_digest(dataset, config.training)))
     loss, trainer = method.loss(known.taxonomy), make_trainer(config, folder, meter, checkpoints, progress=progress)
     inference, decision = method.inference(), method.decision()
+    if is_first_process() and overwrite:
+        clear(folder)
+    if is_first_process() and tell:
+        tell_of(dataset, config.training, shown=progress)
     if is_first_process():
         is_new = not folder.config.is_file()
         if folder.last_checkpoint.is_file() and not is_new:
@@ -201,10 +236,12 @@ def _fit(
             "data": checkpoints.origin.data,
         }
         write_bytes(folder.model, safetensors.torch.save(weights, metadata=about))
-    return Run(out)
+    return Run(folder.path)
 
 
-def rerun(config: str | PathLike[str], out: str | PathLike[str], *, progress: bool = True) -> Run:
+def rerun(
+    config: str | PathLike[str], out: str | PathLike[str], *, overwrite: bool = False, progress: bool = True
+) -> Run:
     """Carry out the ``config.toml`` of a run folder again, with the same result.
 
     Raises:
@@ -213,7 +250,7 @@ def rerun(config: str | PathLike[str], out: str | PathLike[str], *, progress: bo
     path = Path(config)
     resolved, beside = read_config(path), RunFolder(path.parent).tree()
     dataset = open_data(resolved, Taxonomy.read(beside) if beside.is_file() else None)
-    return fit(resolved, Path(out), dataset=dataset, progress=progress)
+    return fit(resolved, Path(out), dataset=dataset, overwrite=overwrite, progress=progress)
 
 
 def _check_same(folder: RunFolder, config: RunConfig) -> None:
@@ -225,7 +262,7 @@ def _check_same(folder: RunFolder, config: RunConfig) -> None:
         raise InputError(
             f"{folder.path} to be free or to hold this very run",
             f"a run that differs in {', '.join(changed)}",
-            advice="Choose another --out, or remove the folder.",
+            advice="Choose another folder with out=, or give overwrite=True to replace that run.",
         )
 
 
@@ -259,7 +296,7 @@ def _finished(folder: RunFolder, config: RunConfig, dataset: Dataset | None) -> 
             "a run trained on these images and labels",
             "one trained before they changed",
             at=str(folder.path),
-            advice="Remove the folder to train anew, or bring back the data.",
+            advice="Give overwrite=True to train anew, or bring back the data.",
         )
     return run
 
@@ -286,7 +323,7 @@ def _warn_of_few_views(config: RunConfig, method: Method, folder: RunFolder) -> 
     if config.backbone.freeze and wanted > cached and config.training.epochs > 0:
         text = (
             f"{method.name} compares {wanted} views of an image, and {cached} of frozen features "
-            f"{'is' if cached == 1 else 'are'} cached, which stands for all. Cache more: --views 8."
+            f"{'is' if cached == 1 else 'are'} cached, which stands for all. Cache more: views=8."
         )
         if text not in {event.get("text") for event in log.read(folder.log)}:
             log.append(folder.log, "warning", text=text)

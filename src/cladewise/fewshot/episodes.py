@@ -183,7 +183,7 @@ def _enough(found: int, wanted: int, what: str) -> None:
         raise InputError(
             f"{what} with enough images of each",
             f"{found}",
-            advice="Take another split, fewer --ways or --shots; or join splits: --split val+test.",
+            advice='Take another split, fewer ways= or shots=; or join splits: split="val+test".',
         )
 
 

@@ -276,6 +276,6 @@ def _top_folders(paths: Sequence[str]) -> NDArray[np.int64]:
         raise InputError(
             "images in several top folders, to keep support and queries apart",
             f"all in {names[0]!r}" if names.size else "no image",
-            advice="Leave --apart out.",
+            advice="Leave out apart=True.",
         )
     return numbers.reshape(-1).astype(np.int64)

@@ -46,7 +46,7 @@ class Worded(Method):
             raise InputError(
                 "both towers of one open_clip model, to classify without training",
                 f"images by {backbone} and texts by {self.text}, which share no space",
-                advice="Give --backbone open_clip:MODEL/WEIGHTS and --set text=open_clip:MODEL/WEIGHTS, or epochs.",
+                advice='Give backbone="open_clip:MODEL/WEIGHTS" and text="open_clip:MODEL/WEIGHTS", or train it.',
             )
 
 

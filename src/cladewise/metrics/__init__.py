@@ -1,6 +1,6 @@
 """Metrics: pure functions that give one value an image, and torchmetrics shells that stream over images."""
 
-from cladewise.metrics.accuracy import sibling, top_k
+from cladewise.metrics.accuracy import leaf_answers, sibling, top_k
 from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
 from cladewise.metrics.evaluate import RANKING_LENGTH, column_names, evaluate
 from cladewise.metrics.hits import HitAtK, level_rank
@@ -38,6 +38,7 @@ __all__ = [
     "hd_at_k",
     "hierarchical_distance",
     "information_scores",
+    "leaf_answers",
     "level_correct",
     "level_rank",
     "mistake_severity",

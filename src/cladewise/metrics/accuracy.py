@@ -1,4 +1,4 @@
-"""Whether the label was found: among the first k, or near by."""
+"""Whether the label was found: among the first k, or near by; and whether a leaf was answered at all."""
 
 from __future__ import annotations
 
@@ -53,3 +53,17 @@ def sibling(
     reached = truncate(predicted, target, taxonomy)
     parents = tree_index(taxonomy, target.device).parents
     return ((reached == target) | (parents[reached] == parents[target])).float()
+
+
+def leaf_answers(predicted: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Float[Tensor, "*batch"]:
+    r"""1 where the predicted node is a leaf, else 0: how often a rule commits itself, right or wrong.
+
+    .. math:: [C(v) = \emptyset]
+
+    Example:
+        >>> import torch
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> leaf_answers(torch.tensor([3, 1, 4]), t)
+        tensor([1., 0., 1.])
+    """
+    return (tree_index(taxonomy, predicted.device).end[predicted] == predicted + 1).float()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cladewise.decisions import Answer, LevelNodes, Nodes
 from cladewise.errors import InputError
-from cladewise.metrics.accuracy import sibling, top_k
+from cladewise.metrics.accuracy import leaf_answers, sibling, top_k
 from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
 from cladewise.metrics.information import cpb, depth_scores, information_scores
 from cladewise.metrics.levels import full_path, level_correct, tice
@@ -17,7 +17,7 @@ from cladewise.ops import at_levels
 from cladewise.taxonomy import Taxonomy
 
 RANKING_LENGTH = 20
-"""How many ranked nodes the metrics look at: pass ``prediction.ranking(RANKING_LENGTH)``."""
+"""How many ranked nodes the metrics look at: pass ``decision.ranking(prediction, RANKING_LENGTH)``."""
 
 
 def column_names(taxonomy: Taxonomy) -> tuple[str, ...]:
@@ -30,7 +30,8 @@ def column_names(taxonomy: Taxonomy) -> tuple[str, ...]:
     levels = (f"level_accuracy/{name}" for name in taxonomy.level_names)
     by_path = (f"{unit}_{score}" for unit in ("info", "depth") for score in ("recall", "precision", "f1"))
     distances = ("severity", "hd@1", "hd@5", "hd@20")
-    return ("top1", "top5", *levels, *distances, "full_path", "tice", "sibling", *by_path, "correct", "cpb")
+    of_node = ("correct", "cpb", "leaf_answers")
+    return ("top1", "top5", *levels, *distances, "full_path", "tice", "sibling", *by_path, *of_node)
 
 
 def evaluate(
@@ -44,7 +45,7 @@ def evaluate(
 
     Args:
         answer: What was decided: ``Nodes`` or ``LevelNodes``.
-        ranking: Nodes of each image, best first: ``prediction.ranking(RANKING_LENGTH)``.
+        ranking: Nodes of each image, best first: ``decision.ranking(prediction, RANKING_LENGTH)``.
         target: Node of each label; internal nodes allowed.
         taxonomy: The label tree.
 
@@ -89,5 +90,6 @@ def evaluate(
         sibling(predicted, target, taxonomy),
         *(score.float() for score in (*information[:3], *depth[:3], information.correct)),
         cpb(predicted, target, taxonomy),
+        leaf_answers(predicted, taxonomy),
     )
     return dict(zip(column_names(taxonomy), columns, strict=True))

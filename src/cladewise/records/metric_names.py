@@ -51,7 +51,7 @@ CALIBRATION_TEXTS: dict[str, MetricText] = {
 
 METRIC_TEXTS: dict[str, MetricText] = {
     "top1": MetricText("Top-1", True, "The decided node is the label, or lies below an internal label."),
-    "top5": MetricText("Top-5", True, "The label is among the five best scored nodes."),
+    "top5": MetricText("Top-5", True, "The label is the decided node, or among the four best others."),
     "level_accuracy": MetricText("Level accuracy", True, "Mean over the levels of the accuracy at each level."),
     "severity": MetricText(
         "Severity", False, "Height of the lowest common ancestor with the label, over mistakes only.", is_share=False
@@ -59,8 +59,18 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "hd@1": MetricText(
         "HD@1", False, "Height of the decided node's lowest common ancestor with the label; 0 if right.", is_share=False
     ),
-    "hd@5": MetricText("HD@5", False, "Mean hierarchical distance of the five best scored nodes.", is_share=False),
-    "hd@20": MetricText("HD@20", False, "Mean hierarchical distance of the twenty best scored nodes.", is_share=False),
+    "hd@5": MetricText(
+        "HD@5",
+        False,
+        "Mean hierarchical distance of the first five of the ranking.",
+        is_share=False,
+    ),
+    "hd@20": MetricText(
+        "HD@20",
+        False,
+        "Mean hierarchical distance of the first twenty of the ranking.",
+        is_share=False,
+    ),
     "full_path": MetricText("Full path", True, "Right at every level that the label speaks of."),
     "tice": MetricText("TICE", False, "The nodes decided at the levels do not lie on one path."),
     "sibling": MetricText("Sibling", True, "The decided node is the label or has the same parent."),
@@ -79,6 +89,7 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "cpb": MetricText(
         "CPB", True, "Correctly predicted bits: 1 less the share of leaves that a right node leaves open."
     ),
+    "leaf_answers": MetricText("Leaf answers", None, "The decided node is a leaf, right or wrong."),
     "ap": MetricText("AP", True, "Area under information precision against information recall over all thresholds."),
     "ac": MetricText("AC", True, "Area under correctness against information recall over all thresholds."),
     "depth_ap": MetricText("Depth AP", True, "AP with depth in edges in the place of information."),

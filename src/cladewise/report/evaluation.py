@@ -102,7 +102,7 @@ def choose(
     chosen = _prefer(chosen, "decision", (str(config.get("decision", "")), "leaf"))
     if len(chosen) > 1:
         listed = ", ".join(f"{evaluation.inference}-{evaluation.decision}" for evaluation in chosen)
-        advice = "Choose one with --inference and --decision."
+        advice = "Choose one with inference= and decision=."
         raise InputError(f"one evaluation of the split {split!r} in {folder}", listed, advice=advice)
     return chosen[0]
 

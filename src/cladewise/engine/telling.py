@@ -1,0 +1,78 @@
+"""What training says about itself: what it found, how far it is, and that it goes on from a checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+
+from cladewise.datasets import Dataset
+from cladewise.datasets.overview import overview
+from cladewise.errors import warn
+from cladewise.progress import Pace, bar, say
+from cladewise.records import NO_SPLIT, TrainingConfig
+from cladewise.records.outcome import figures
+
+PAUSE = 5.0
+"""Seconds between two lines about epochs where there is no terminal."""
+
+
+def tell_of(dataset: Dataset, settings: TrainingConfig, *, shown: bool = True) -> None:
+    """Say what a data set holds, and warn of what is odd about training on it.
+
+    Args:
+        dataset: What is trained on.
+        settings: How.
+        shown: Whether to say what it holds; warnings come in any case.
+    """
+    found = overview(dataset, settings.train_split, settings.val_split)
+    for line in found.lines:
+        say(line, shown=shown)
+    for oddity in found.oddities:
+        warn(oddity, at=dataset.name)
+    if settings.epochs == 0:
+        warn("epochs=0 trains nothing: the run holds the weights that the method begins with")
+
+
+class TrainingProgress(lightning.Callback):
+    """A bar over the steps of a run on a terminal, elsewhere lines about its epochs; and where it was resumed.
+
+    Args:
+        text: What is going on.
+        watched: Split that is watched.
+        shown: Whether to show anything.
+    """
+
+    def __init__(self, text: str, *, watched: str = NO_SPLIT, shown: bool = True) -> None:
+        self.text, self.watched, self.shown = text, watched, shown
+        self.progress, self.pace = bar(shown=shown), Pace(PAUSE, at_once=True)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        if trainer.current_epoch:
+            say(f"{self.text}: resuming at epoch {trainer.current_epoch + 1} of {trainer.max_epochs}", shown=self.shown)
+        self.progress.start()
+        total = trainer.max_epochs * trainer.num_training_batches if trainer.max_epochs else None
+        done = trainer.current_epoch * trainer.num_training_batches
+        self.task = self.progress.add_task(self.text, total=total, completed=int(done))
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.is_global_zero:
+            self.progress.advance(self.task)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not (self.shown and trainer.is_global_zero):
+            return
+        epoch = trainer.current_epoch + 1
+        values = figures({name: float(value) for name, value in trainer.callback_metrics.items()})
+        line = f"{self.text}: epoch {epoch} of {trainer.max_epochs}{f', {self.watched}: {values}' if values else ''}"
+        if self.progress.console.is_terminal:
+            self.progress.update(self.task, description=line)
+        elif self.pace.is_due() or epoch == trainer.max_epochs:
+            say(line)
+
+    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        self.progress.stop()

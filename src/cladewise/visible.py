@@ -1,0 +1,22 @@
+"""Text that a terminal shows and does not obey."""
+
+from __future__ import annotations
+
+import re
+
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls (but for tab and line feed), marks that turn the direction of writing, and halves of characters."""
+
+
+def visible(text: str) -> str:
+    r"""The text with control characters as escapes, so that a name cannot move the cursor or turn the text around.
+
+    Example:
+        >>> print(visible("wren\x1b[2J\u202egpj"))
+        wren\x1b[2J\u202egpj
+    """
+    return _OBEYED.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("ascii", "backslashreplace").decode() if ord(found[0]) > 0x7F else f"\\x{ord(found[0]):02x}"

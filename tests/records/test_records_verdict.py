@@ -1,0 +1,74 @@
+"""The sentence of an evaluation says what the metrics say, and no more."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cladewise.records.verdict import verdict
+
+
+def correct(value: float, low: float | None, high: float | None, count: int = 1000) -> dict[str, dict[str, Any]]:
+    return {"correct": {"value": value, "low": low, "high": high, "count": count}}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.95, 0.99, "the promise of 95% held"),
+        (0.90, 0.94, "the promise of 95% did not hold"),
+        (0.94, 0.96, "1,000 images are too few to tell whether the promise of 95% holds"),
+    ],
+)
+def test_a_promise_is_judged_by_the_whole_interval(low: float, high: float, said: str) -> None:
+    assert verdict(correct((low + high) / 2, low, high), promise=0.95).endswith(said)
+
+
+@pytest.mark.parametrize(("count", "held"), [(5, False), (58, False), (59, True)])
+def test_images_that_are_all_right_confirm_a_promise_only_if_there_are_enough(count: int, held: bool) -> None:
+    """0.95 to the 59th is the first power of 0.95 below one in twenty."""
+    said = verdict(correct(1.0, 1.0, 1.0, count), promise=0.95)
+    assert said.startswith("100.0% correct [100.0, 100.0]")
+    assert ("held" in said) is held
+
+
+def test_nothing_is_said_of_a_promise_that_nobody_gave() -> None:
+    assert verdict(correct(0.9, 0.8, 0.95)) == "90.0% correct [80.0, 95.0]"
+
+
+def test_the_sentence_of_old_evaluations_and_of_none() -> None:
+    assert verdict(correct(0.9, None, None)) == "90.0% correct"
+    assert verdict(correct(math.nan, None, None, 0), promise=0.9) == "no image to judge by"
+    assert verdict({}) == "no image to judge by"
+
+
+def leaves(share: float) -> str:
+    return verdict(correct(0.5, 0.4, 0.6) | {"leaf_answers": {"value": share}}).partition("], ")[2]
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.0, "no answer is a leaf"),
+        (0.004, "less than 1% of answers are leaves"),
+        (0.614, "61% of answers are leaves"),
+        (0.996, "more than 99% of answers are leaves"),
+        (1.0, "every answer is a leaf"),
+    ],
+)
+def test_the_share_of_leaves_is_never_rounded_to_all_or_none(share: float, said: str) -> None:
+    assert leaves(share) == said
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_every_percentage_is_near_its_metric(value: float, share: float) -> None:
+    said = verdict(correct(value, value, value) | {"leaf_answers": {"value": share}})
+    first = re.match(r"(?:less than |more than )?([\d.]+)% correct", said)
+    assert first is not None
+    assert abs(float(first[1]) - 100 * value) <= 0.1
+    assert ("100.0% correct" in said) == (value == 1)
