@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
@@ -9,6 +10,8 @@ import time
 import numpy as np
 import pytest
 
+from cladewise import Taxonomy
+from cladewise.records.layout import RunFolder
 from cladewise.report import write_page
 
 pytestmark = pytest.mark.slow
@@ -270,3 +273,153 @@ def test_a_click_on_a_curve_sets_the_slider(page):
     page.wait_for_timeout(200)
     page.mouse.click(x, y)
     wait_until(page, "document.querySelector('[data-point=group] [aria-pressed=true]').innerText.includes('hace')")
+
+
+def is_in_view(page, selector):
+    return page.evaluate(
+        "s => [document.querySelector(s).getBoundingClientRect().top].every(top => top >= -2 && top < innerHeight / 2)",
+        selector,
+    )
+
+
+def test_every_link_of_the_contents_leads_to_its_section(page):
+    is_wide = page.viewport_size["width"] >= 1180
+    assert page.locator("#contents nav").is_visible() == is_wide
+    links = page.locator("#contents a")
+    targets = links.evaluate_all("all => all.map(link => link.hash)")
+    assert len(targets) == page.locator("main section").count() > 10
+    for place, target in enumerate(targets):
+        if not is_wide:
+            page.locator("#contents summary").focus()
+            page.keyboard.press("Enter")
+        links.nth(place).focus()
+        page.keyboard.press("Enter")
+        wait_until(page, f"location.hash === '{target}'")
+        is_last_screen = page.evaluate("scrollY + innerHeight >= document.documentElement.scrollHeight - 2")
+        assert is_last_screen or is_in_view(page, target), target
+        assert page.locator("#contents nav").is_visible() == is_wide
+    page.evaluate("document.getElementById('confusion').scrollIntoView()")
+    wait_until(page, "document.querySelector('#contents [aria-current]')?.hash === '#confusion'")
+
+
+def numbers(page, name):
+    return float(page.locator(f"#point-{name}").inner_text().rstrip("%"))
+
+
+def test_the_slider_is_set_to_a_share_of_right_answers(page):
+    line = "document.querySelector('[data-point=group] [aria-pressed=true]').innerText"
+    page.locator('[data-point="group"] button', has_text="hxe").click()
+    wait_until(page, f"{line}.includes('hxe')")
+    page.locator("#goal-correct").fill("90")
+    page.locator("#goal-correct").press("Enter")
+    said = page.locator("#goal-said").inner_text()
+    assert numbers(page, "correct") >= 90
+    assert f"{numbers(page, 'leaves'):.1f}% of the answers are leaves" in said
+    page.locator("#threshold").focus()
+    page.keyboard.press("ArrowRight")
+    assert numbers(page, "correct") < 90, "one step further is too far"
+    assert page.locator("#goal-said").inner_text() == ""
+    page.locator("#goal-correct").fill("100")
+    page.locator("#goal button").click()
+    assert numbers(page, "correct") == 100
+
+
+def test_a_share_that_no_threshold_reaches_is_told(browser, maker, tmp_path):
+    folder = maker.write("f")
+    file = RunFolder(folder).evaluation("test", "none", "leaf")
+    content = json.loads(file.read_text())
+    content["curves"]["operating"]["correct"] = [0.8 for _ in content["curves"]["operating"]["correct"]]
+    file.write_text(json.dumps(content))
+    page = browser.new_page()
+    page.goto(write_page([folder], tmp_path / "page.html").as_uri(), timeout=120_000)
+    wait_until(page, ALL_DRAWN)
+    page.locator("#goal button").click()
+    said = page.locator("#goal-said").inner_text()
+    assert said == "No threshold of flat-softmax reaches 95% on these images; the most is 80.0%."
+    page.close()
+
+
+def matrix(page):
+    return page.locator("#confusion-matrix tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.querySelectorAll('.cell')].map(cell => Number(cell.textContent)))"
+    )
+
+
+def test_the_level_the_group_and_the_part_of_the_confusion_matrix_are_chosen(page, taxonomy):
+    assert len(matrix(page)) == 11
+    assert page.locator(".confused:visible").get_attribute("id") == "confused-2-0"
+    page.locator('[data-confusion="level"] button', has_text="kingdom").click()
+    fewer = matrix(page)
+    assert len(fewer) == 2
+    assert sum(map(sum, fewer)) == 2 * 66
+    page.locator('[data-confusion="group"] button', has_text="hace").click()
+    assert page.locator(".confused:visible").get_attribute("id") == "confused-0-2"
+    assert sum(map(sum, matrix(page))) == 66
+    page.locator('[data-confusion="level"] button', has_text="species").click()
+    whole = matrix(page)
+    page.locator("#confusion-part").select_option(label="food/fruit (3)")
+    part = matrix(page)
+    assert [row[:3] for row in part] == [row[6:9] for row in whole[6:9]]
+    assert [sum(row) for row in part] == [sum(row) for row in whole[6:9]], "what is outside has a column"
+    page.locator('[data-confusion="unit"] button', has_text="%").click()
+    shares = page.locator("#confusion-matrix .right").first.inner_text()
+    assert float(shares.lstrip("<>")) == pytest.approx(100 * part[0][0] / sum(part[0]), abs=0.51)
+
+
+def test_cells_are_read_in_words_with_the_keyboard(page):
+    page.locator('#confusion-matrix .cell[tabindex="0"]').focus()
+    first = page.locator("#confusion-said").inner_text()
+    assert re.match(r"animals/birds/warbler .*: \d+ of 12 \(\d+\.\d%\) answered with .*, right$", first)
+    page.keyboard.press("ArrowDown")
+    second = page.locator("#confusion-said").inner_text()
+    assert second.startswith('animals/birds/wren "house": ')
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#confusion-said").inner_text() != second
+    assert page.locator('#confusion-matrix .cell[tabindex="0"]').count() == 1
+
+
+def test_tables_tell_whether_they_scroll(page):
+    boxes = page.locator(".scroll:visible, .wide:visible")
+    assert boxes.count() > 3
+    for place in range(boxes.count()):
+        box = boxes.nth(place)
+        scrolls = box.evaluate("box => box.scrollWidth - box.clientWidth > 2")
+        assert box.evaluate("box => box.classList.contains('scrolls')") == scrolls
+        assert box.get_attribute("aria-label")
+        if scrolls:
+            assert box.get_attribute("tabindex") == "0"
+            assert box.evaluate("box => box.classList.contains('more-right')")
+            box.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+            page.wait_for_timeout(100)
+            assert box.evaluate("box => box.classList.contains('more-left') && !box.classList.contains('more-right')")
+    assert page.viewport_size["width"] > 500 or page.locator(".scrolls:visible").count() > 0
+
+
+def test_hostile_and_very_long_names_neither_run_nor_stick_out(browser, tmp_path, make_maker):
+    hostile = "<img src=x onerror=document.title='owned'>"
+    tree = Taxonomy.from_paths(
+        [
+            ("a" * 4000, "b" * 3000),
+            ("a" * 4000, hostile),
+            (hostile, "\u202e\x1b[31m\x00 c"),
+            (hostile, "two words " * 200),
+        ]
+    )
+    maker = make_maker(tree, per_leaf=4)
+    folders = [maker.write("f", skill=0.4), maker.write("h", method="hace", skill=0.6, config={"name": hostile})]
+    for folder in folders:
+        maker.write_transitions(folder)
+    page = browser.new_page(viewport={"width": 420, "height": 900})
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(write_page(folders, tmp_path / "page.html", title=hostile).as_uri(), timeout=120_000)
+    wait_until(page, ALL_DRAWN)
+    assert page.title() == hostile
+    assert page.locator("img[src=x]").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator('[data-confusion="level"] button').first.click()
+    page.locator("#confusion-matrix .cell").first.hover()
+    assert page.title() == hostile
+    page.close()
+    assert complaints == []

@@ -36,7 +36,7 @@ def test_every_file_and_no_other(groups, tmp_path):
     written = write_figures(groups, tmp_path / "new" / "figures")
     expected = {f"{name}.{ending}" for name in DRAWN + CLASSES for ending in ("png", "svg")}
     expected |= {f"{name}.{ending}" for name in TABLES for ending in ("csv", "md")}
-    expected |= {"operating-curves.csv", "operating-points.csv", "reliability.csv", "classes.csv"}
+    expected |= {"operating-curves.csv", "operating-points.csv", "reliability.csv", "classes.csv", "confusion.csv"}
     assert {file.name for file in written} == expected
     assert {file.name for file in (tmp_path / "new" / "figures").iterdir()} == expected
 
@@ -119,4 +119,4 @@ def test_several_inferences_have_a_picture_each(folders, maker, tmp_path):
 def test_folders_of_before_operating_curves_have_their_results(maker, tmp_path):
     page = write_page([maker.write("f", with_operating=False)], tmp_path / "page.html", figures=tmp_path / "figures")
     assert page.is_file()
-    assert {file.name for file in (tmp_path / "figures").iterdir()} == {"results.csv", "results.md"}
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == {"results.csv", "results.md", "confusion.csv"}

@@ -126,9 +126,22 @@ def test_bins_are_pooled_by_the_images_in_them(maker):
 def test_a_diagram_a_level_with_its_diagonal(maker):
     charts = reliability_charts(read_lines(maker.write("f"), maker.write("h", method="hace")))
     assert [chart.figure.layout.title.text for chart in charts] == ["kingdom", "family", "species"]
-    assert [trace.name for trace in charts[0].figure.data] == [None, "flat-softmax", "hace"]
-    assert list(charts[0].figure.data[0].x) == [0, 100]
-    assert len(charts[0].figure.data[1].x) == 12
+    diagonal, *traces = charts[0].figure.data
+    assert list(diagonal.x) == [0, 100]
+    assert [trace.name for trace in traces] == ["flat-softmax", "flat-softmax", "hace", "hace"]
+    assert len(traces[0].x) == 12
+
+
+def test_bars_count_the_images_of_each_bin(maker):
+    folder = maker.write("f")
+    confidence = [None] * 10 + [0.7, None, None, None, 0.98]
+    bins = {"confidence": confidence, "accuracy": confidence, "count": [0] * 10 + [9, 0, 0, 0, 27]}
+    write_curves(folder, reliability={"species": bins})
+    (chart,) = reliability_charts(read_lines(folder))
+    bars = chart.figure.data[2]
+    assert list(bars.y) == [25, 75]
+    assert list(bars.x) == pytest.approx([70, 100 * 29 / 30])
+    assert list(bars.customdata) == ["67 to 73% sure: 9 images", "93 to 100% sure: 27 images"]
 
 
 def test_no_diagrams_and_no_curves_of_folders_without_them(maker):

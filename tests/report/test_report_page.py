@@ -57,8 +57,12 @@ def folders(maker):
 
 
 @pytest.fixture
-def document(folders, tmp_path):
-    page = write_page(folders, tmp_path / "out" / "page.html")
+def page(folders, tmp_path):
+    return write_page(folders, tmp_path / "out" / "page.html")
+
+
+@pytest.fixture
+def document(page):
     return Document(page.read_text(encoding="utf-8"))
 
 
@@ -96,8 +100,9 @@ def test_table_cells(document):
 
 def test_the_data_of_every_chart_is_whole_json(document):
     charts = {key: text for key, text in document.text_by_id.items() if key.startswith("data-")}
-    point = json.loads(charts.pop("data-point"))
+    point, confusion = json.loads(charts.pop("data-point")), json.loads(charts.pop("data-confusion"))
     assert len(point["lines"]) == 2
+    assert [level["name"] for level in confusion["levels"]] == ["kingdom", "family", "species"]
     assert set(charts) == {
         *("data-levels", "data-heights", "data-tree", "data-curve-0", "data-curve-1", "data-curve-2"),
         *("data-operating-correct", "data-operating-precision"),
@@ -111,10 +116,12 @@ def test_the_data_of_every_chart_is_whole_json(document):
     assert len(json.loads(charts["data-tree"])["views"]["data"]) == 2
 
 
-def test_mistakes_have_pictures_or_their_path(document, folders, tmp_path, images):
+def test_mistakes_have_pictures_or_their_path(page, document, folders, tmp_path, images):
     number = 2 * (12 + 8) + 12  # hace makes 8 mistakes in all; a dozen follow the slider
-    assert document.tags.count("img") == document.tags.count("figure") == number
-    assert sum(address.startswith("data:image/jpeg") for address in document.addresses) == number
+    pairs = Document(re.search(r'<section id="confusion">.*?</section>', page.read_text(), re.DOTALL)[0])
+    assert document.tags.count("figure") == number
+    assert document.tags.count("img") == number + pairs.tags.count("img") > number
+    assert sum(address.startswith("data:image/jpeg") for address in document.addresses) == document.tags.count("img")
     for folder in folders:
         config = RunFolder(folder).config
         config.write_text(config.read_text().replace(str(images.root), "/no/such/folder"))
@@ -125,7 +132,7 @@ def test_mistakes_have_pictures_or_their_path(document, folders, tmp_path, image
 
 def test_one_run_is_a_page_too(folders, tmp_path):
     text = write_page(folders[:1], tmp_path / "page.html").read_text()
-    assert 'class="tabs"' not in text
+    assert 'aria-label="Group"' not in text
     assert 'class="change' not in text
 
 
@@ -175,3 +182,54 @@ def test_a_failed_page_leaves_the_old_one(folders, tmp_path):
 def test_half_a_surrogate_pair_does_not_stop_the_page(folders, tmp_path):
     RunFolder(folders[0]).log.write_text('{"event": "warning", "text": "odd \\ud800 name"}\n')
     assert "odd ? name" in write_page(folders, tmp_path / "page.html").read_text()
+
+
+def test_the_contents_name_every_section_once(document, page):
+    text = page.read_text()
+    sections = re.findall(r'<section id="([^"]+)"', text)
+    assert re.findall(r'href="#([^"]+)"', text) == ["content", *sections]
+    assert len(sections) == len(set(sections)) > 8
+    assert document.text_by_id["contents"].count("Confusion matrix") == 1
+    assert all(document.text_by_id[key].strip() for key in sections)
+
+
+def test_control_characters_are_shown_and_not_sent(maker, tmp_path):
+    folder = maker.write("f", config={"name": "red \x1b[31m\x00\x9b \u202e name"})
+    text = write_page([folder], tmp_path / "page.html").read_text()
+    markup = text[: text.index("<script")]
+    assert "red \u241b[31m\u2400\ufffd \u202e name" in markup
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", markup)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "an evaluation in JSON"),
+        ('{"schema_version": 1, "split": "te', "an evaluation in JSON"),
+        ("[]", "an evaluation in JSON, but got a list"),
+        ('{"schema_version": 1, "split": "test"}', "none of its entry 'inference'"),
+        (
+            '{"schema_version": 1, "split": "test", "inference": "none", "decision": "leaf", "num_images": "many",'
+            ' "fingerprint": "0", "metrics": {}}',
+            "an evaluation as cladewise evaluate writes it",
+        ),
+        (
+            '{"schema_version": 1, "split": "test", "inference": "none", "decision": "leaf", "num_images": 3,'
+            ' "fingerprint": "0", "metrics": [1]}',
+            "an evaluation as cladewise evaluate writes it",
+        ),
+        (
+            '{"schema_version": 1, "split": "test", "inference": "none", "decision": "leaf", "num_images": 3,'
+            ' "fingerprint": "0", "metrics": {"top1": {"value": "high"}}}',
+            "an evaluation as cladewise evaluate writes it",
+        ),
+    ],
+)
+def test_a_damaged_evaluation_is_named(maker, tmp_path, content, said):
+    folder = maker.write("f")
+    file = RunFolder(folder).evaluation("test", "none", "leaf")
+    file.write_text(content)
+    with pytest.raises(InputError, match=said) as caught:
+        write_page([folder], tmp_path / "page.html")
+    assert str(file) in str(caught.value)
+    assert not (tmp_path / "page.html").exists()

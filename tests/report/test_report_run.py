@@ -13,6 +13,11 @@ from cladewise.records.layout import RunFolder
 from cladewise.report.run import read_run
 
 
+def edit_outcomes(run, change):
+    file = run.outcomes("test", "none", "leaf")
+    change(pl.read_parquet(file)).write_parquet(file)
+
+
 def edit_json(file, **changes):
     content = json.loads(file.read_text())
     content |= changes
@@ -125,7 +130,7 @@ class TestChoiceOfEvaluation:
     def test_open_choice(self, folder):
         for ending in ("json", "parquet"):
             (folder / "evaluations" / f"test-none-leaf.{ending}").unlink()
-        with pytest.raises(InputError, match=r"none-majority, none-threshold\. Choose one with --inf"):
+        with pytest.raises(InputError, match=r"none-majority, none-threshold\. Choose one with inference="):
             read_run(folder, "test")
 
     def test_unknown(self, folder):
@@ -163,10 +168,41 @@ BAD = {
         r"but got evaluations of: val\. Run: cladewise evaluate",
     ),
     "broken JSON": (lambda run: run.evaluation("test", "none", "leaf").write_text("{"), r"evaluation in JSON, but got"),
-    "a list": (lambda run: run.evaluation("test", "none", "leaf").write_text("[]"), r"JSON object, but got list"),
+    "a list": (
+        lambda run: run.evaluation("test", "none", "leaf").write_text("[]"),
+        r"an evaluation in JSON, but got a list",
+    ),
     "no metrics": (
         lambda run: edit_json(run.evaluation("test", "none", "leaf"), metrics=None),
-        r"the entry 'metrics' in an evaluation, but got none",
+        r"an evaluation as .* writes it, but got none of its entry 'metrics'",
+    ),
+    "rows of another evaluation": (
+        lambda run: edit_outcomes(run, lambda frame: frame.head(5)),
+        r"the values of 66 images, as in the \.json, but got 5 at .*leaf\.parquet\. Run: cladewise evaluate",
+    ),
+    "half a file": (
+        lambda run: run.outcomes("test", "none", "leaf").write_bytes(
+            run.outcomes("test", "none", "leaf").read_bytes()[:900]
+        ),
+        r"a Parquet file, but got .*leaf\.parquet\. Run: cladewise evaluate",
+    ),
+    "nodes of a larger tree": (
+        lambda run: edit_outcomes(run, lambda frame: frame.with_columns(predicted=pl.lit(18))),
+        r"values in predicted that are no node of the 18 of the taxonomy at .*leaf\.parquet",
+    ),
+    "an empty label": (
+        lambda run: edit_outcomes(
+            run, lambda frame: frame.with_columns(target=pl.when(pl.col("target") < 3).then(None).otherwise("target"))
+        ),
+        r"values in target that are no node",
+    ),
+    "metrics as texts": (
+        lambda run: edit_outcomes(run, lambda frame: frame.with_columns(top1=pl.lit("yes"))),
+        r"got top1 as String at .*leaf\.parquet",
+    ),
+    "a seed that is no number": (
+        lambda run: run.config.write_text(run.config.read_text().replace("seed = 0", 'seed = "zero"')),
+        r"a whole number as seed, but got 'zero' at .*config\.toml",
     ),
     "no values": (
         lambda run: run.outcomes("test", "none", "leaf").unlink(),

@@ -78,8 +78,17 @@ def test_other_images_under_another_inference(maker):
     folder = maker.write("f")
     maker.write_inference(folder, "bottom-up", skill=0.7)
     file = RunFolder(folder).outcomes("test", "bottom-up", "leaf")
-    pl.read_parquet(file).head(5).write_parquet(file)
-    with pytest.raises(InputError, match=r"the same images \(66 in .*\), but got 5 images, not all the same, in .*up"):
+    frame = pl.read_parquet(file)
+    frame.with_columns(pl.col("path") + "x").write_parquet(file)
+    with pytest.raises(InputError, match=r"the same images \(66 in .*\), but got 66 images, not all the same, in .*up"):
+        read_sequences(read_lines(folder)[1])
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(
+        InputError, match=r"a Parquet file, but got .*bottom-up-leaf\.parquet\. Run: cladewise evaluate"
+    ):
+        read_sequences(read_lines(folder)[1])
+    file.unlink()
+    with pytest.raises(InputError, match=r"no such file at .*bottom-up-leaf\.parquet"):
         read_sequences(read_lines(folder)[1])
 
 

@@ -191,3 +191,33 @@ def test_the_files_hold_every_pair_that_matters(learnt, tmp_path):
     assert frame["naive"].sum() == each.naive.sum()
     assert frame["learnt"].sum() == pytest.approx(each.learnt[1].sum(), abs=0.0005 * each.naive.size)
     assert set(frame["group"]) == {"level-softmax"}
+
+
+def test_the_strongest_pairs_outside_the_tree_are_named(learnt, taxonomy):
+    groups = groups_of(learnt[0])
+    found = transitions_of(groups)
+    for each, row in zip(found, transition_rows(found, groups), strict=True):
+        naive, shown = row.maps
+        assert naive.strongest == ()
+        outside = sorted(each.learnt[1][each.naive == 0], reverse=True)
+        assert [pair.probability for pair in shown.strongest] == pytest.approx(outside[:5])
+        names = {taxonomy.path_name(node).split("/")[-1] for node in each.columns.tolist()}
+        assert shown.strongest[0].start.split(" › ")[-1] in names, "from the finer to the coarser"
+        assert not row.is_wide
+
+
+def test_names_beside_a_matrix_have_the_room_that_they_need(make_maker):
+    tree = Taxonomy.from_paths([(f"group {i // 10}", f"a rather long name of species {i}") for i in range(80)])
+    maker = make_maker(tree)
+    folder = maker.write("l", with_operating=False)
+    maker.write_transitions(folder)
+    groups = groups_of([folder])
+    (row,) = transition_rows(transitions_of(groups), groups)
+    chart = row.maps[1].chart
+    axis = chart.figure.layout.xaxis
+    assert row.is_wide
+    assert len(axis.ticktext) == 80
+    assert max(map(len, axis.ticktext)) == 24
+    assert chart.figure.data[0].x[3] == "a rather long name of species 3", "the pointer tells the whole name"
+    assert chart.min_width >= 80 * 11
+    assert chart.figure.layout.margin.b > 24 * 6

@@ -52,7 +52,8 @@ def class_accuracies(groups: Sequence[Group], reference: Group) -> list[ClassAcc
         return []
     columns = [set(run.outcomes.columns) for group in groups for run in group.runs]
     levels = [name for name in level_names(groups) if all(LEVEL_PREFIX + name in there for there in columns)]
-    return [_accuracy(groups, reference, name) for name in levels]
+    found = [_accuracy(groups, reference, name) for name in levels]
+    return [each for each in found if each.nodes.size]
 
 
 def _accuracy(groups: Sequence[Group], reference: Group, level: str) -> ClassAccuracy:

@@ -12,6 +12,7 @@ from cladewise.report.class_accuracy import Bars, ClassAccuracy, bars_of, others
 from cladewise.report.figure import NEUTRAL, Chart, blank_figure, color, plain, thin
 from cladewise.report.groups import Group
 from cladewise.report.metric_style import MINUS
+from cladewise.report.node_names import cut
 from cladewise.report.run import FloatArray
 
 MOST_NAMES = 26
@@ -52,7 +53,7 @@ def class_charts(found: Sequence[ClassAccuracy], groups: Sequence[Group]) -> lis
 
 def _panels(found: ClassAccuracy, groups: Sequence[Group], bars: Bars) -> list[Panel]:
     reference = plain(found.reference.label)
-    is_cut = len(bars.names) <= MOST_NAMES and any(_cut(name) != name for name in bars.names)
+    is_cut = len(bars.names) <= MOST_NAMES and any(cut(name, LONGEST_NAME) != name for name in bars.names)
     return [
         Panel(
             f"{reference}: accuracy, %",
@@ -97,13 +98,13 @@ def _chart(index: int, found: ClassAccuracy, groups: Sequence[Group], bars: Bars
         showticklabels=named,
         ticks="",
         tickvals=names if named else None,
-        ticktext=[plain(_cut(name)) for name in bars.names] if named else None,
+        ticktext=[plain(cut(name, LONGEST_NAME)) for name in bars.names] if named else None,
         autotickangles=[0, 90],
         tickfont={"size": 11},
         showgrid=False,
         title={"text": "" if named else _axis_title(found, bars)},
     )
-    foot = FOOT + (6 * max(len(_cut(name)) for name in bars.names) if named else 0)
+    foot = FOOT + (6 * max(len(cut(name, LONGEST_NAME)) for name in bars.names) if named else 0)
     summary = f"Accuracy of {found.nodes.size} classes at {found.level} against that of {found.reference.label}."
     room = len(names) if len(names) >= ROOM_FROM else 0
     return Chart(f"classes-{index}", figure, inside + foot, summary, min_width=room)
@@ -158,10 +159,6 @@ def _signed(value: float) -> str:
     if math.isnan(value):
         return "–"
     return f"{value:+.1f}".replace("-", MINUS) if abs(value) >= 0.05 else "0.0"
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _axis_title(found: ClassAccuracy, bars: Bars) -> str:

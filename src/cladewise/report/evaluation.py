@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cladewise.errors import InputError
-from cladewise.records.layout import SCHEMA_VERSION, RunFolder, Tree
+from cladewise.records.layout import RunFolder, Tree
+from cladewise.records.reading import building, read_json
 
 NO_INFERENCE = "none"
 """The inference of an evaluation that takes the prediction as it is."""
@@ -32,6 +32,38 @@ class Evaluation:
     specs: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     tree: Tree = "true"
     model: str = ""
+    promise: float | None = None
+    """Share of right answers that the decision promised; ``None`` where it promised nothing."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are none.
+
+        Raises:
+            KeyError, TypeError, ValueError: A metric or curve is not as an evaluation writes it.
+        """
+        for name, entry in self.metrics.items():
+            _check_numbers([entry.get(part) for part in ("value", "low", "high", "count")], name)
+        if self.promise is not None and not 0 <= self.promise <= 1:
+            raise ValueError(f"promise {self.promise!r}")
+        if operating := self.curves.get("operating"):
+            _check_curve(operating, ("threshold", "recall", "precision", "correct"), "operating")
+        for level, bins in (self.curves.get("reliability") or {}).items():
+            _check_curve(bins, ("confidence", "accuracy", "count"), f"reliability at {level}")
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return _folder_of(self.file)
+
+    @property
+    def outcomes(self) -> Path:
+        """The file of its per-image values."""
+        return self.file.with_suffix(".parquet")
+
+    @property
+    def again(self) -> str:
+        """Advice to make it anew."""
+        return f"Run: {command(self.folder, self.split, self.tree)}"
 
     def is_by(self, kind: str, name: str) -> bool:
         """Whether its ``inference`` or ``decision`` has this name: the one in file names, or the rule as given."""
@@ -122,15 +154,9 @@ def read_evaluation(file: Path) -> Evaluation:
     Raises:
         InputError: It is not the JSON that this version writes.
     """
-    advice = "Evaluate the run again: cladewise evaluate FOLDER"
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError("an evaluation in JSON", str(error), at=str(file), advice=advice) from None
-    if not isinstance(content, dict):
-        raise InputError("a JSON object", type(content).__name__, at=str(file), advice=advice)
-    check_schema(content, file)
-    try:
+    advice = f"Delete it, and run: cladewise evaluate {_folder_of(file)}"
+    content = read_json(file, "an evaluation", advice=advice)
+    with building("an evaluation as cladewise evaluate writes it", at=str(file), advice=advice):
         return Evaluation(
             file=file,
             split=str(content["split"]),
@@ -144,19 +170,31 @@ def read_evaluation(file: Path) -> Evaluation:
             specs=content.get("rules") or {},
             tree="own" if content.get("tree") == "own" else "true",
             model=str(content.get("model", "")),
+            promise=content.get("promise"),
         )
-    except KeyError as error:
-        raise InputError(f"the entry {error} in an evaluation", "none", at=str(file), advice=advice) from None
 
 
-def check_schema(content: Mapping[str, Any], file: Path) -> None:
-    """Refuse what another version of the run folder's layout wrote.
+def _folder_of(file: Path) -> Path:
+    return file.parent.parent
+
+
+def _check_numbers(values: Any, name: str) -> None:
+    """Refuse what is no list of numbers.
 
     Raises:
-        InputError: ``schema_version`` is missing or another.
+        TypeError: It is none.
     """
-    version = content.get("schema_version")
-    if version != SCHEMA_VERSION:
-        newer = isinstance(version, int) and version > SCHEMA_VERSION
-        advice = "Update cladewise." if newer else "Train and evaluate the run with this version."
-        raise InputError(f"schema_version {SCHEMA_VERSION}", version or "none", at=str(file), advice=advice)
+    if not isinstance(values, list) or any(isinstance(v, bool | str | list | dict) for v in values):
+        raise TypeError(f"{name} that are no list of numbers")
+
+
+def _check_curve(curve: Mapping[str, Any], names: Sequence[str], of: str) -> None:
+    """Refuse a curve whose columns are missing, no numbers, or of different lengths.
+
+    Raises:
+        KeyError, TypeError, ValueError: They are.
+    """
+    for name in names:
+        _check_numbers(curve[name], f"{of} {name}")
+    if len({len(curve[name]) for name in names}) > 1 or not curve[names[0]]:
+        raise ValueError(f"{of}: {', '.join(f'{len(curve[name])} of {name}' for name in names)}")

@@ -15,6 +15,7 @@ from cladewise.report.groups import Group, baseline_of
 from cladewise.report.lines import Line, lines_of
 from cladewise.report.operating import MEASURES, MeanCurve, mean_curves
 from cladewise.report.reliability import Bins, level_bins, reliability_levels
+from cladewise.report.sections.confusion import confusion_rows, confusions_of
 from cladewise.report.spread_table import SpreadTable, calibration_table, decision_table, operating_table
 from cladewise.report.table import Table, further_table, make_table
 from cladewise.report.tabular_files import write_csv
@@ -60,6 +61,8 @@ def write_figures(groups: Sequence[Group], folder: Path, *, reference: str | Non
         if table.metrics:
             written.append(write_csv(_rows(table), folder / f"{name}.csv"))
             written.append(_write_markdown(_cells(table), folder / f"{name}.md"))
+    if confusions := confusions_of([group for group in groups if not group.answers_with_sets]):
+        written.append(write_csv(confusion_rows(confusions), folder / "confusion.csv"))
     return written + write_pictures(groups, folder, baseline)
 
 

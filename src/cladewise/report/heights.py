@@ -39,9 +39,12 @@ def height_chart(groups: Sequence[Group]) -> Chart:
                 hovertemplate="%{y:.1f}% (%{customdata:,.4~g} images)",
             )
         )
-    figure.update_layout(hovermode="x unified")
+    figure.update_layout(hovermode="x unified", margin={"l": 56, "b": 46})  # margins that follow the labels swing
     figure.update_xaxes(
-        title={"text": "height of the lowest common ancestor"}, dtick=1, unifiedhovertitle={"text": "height %{x}"}
+        automargin=False,
+        title={"text": "height of the lowest common ancestor"},
+        dtick=1,
+        unifiedhovertitle={"text": "height %{x}"},
     )
-    figure.update_yaxes(title={"text": "share of all images, %"}, rangemode="tozero")
+    figure.update_yaxes(automargin=False, title={"text": "share of all images, %"}, rangemode="tozero")
     return Chart("heights", figure, 340, "Share of images placed wrong, by height of the lowest common ancestor.")

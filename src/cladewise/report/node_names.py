@@ -32,6 +32,16 @@ def axis_names(nodes: IntArray, taxonomy: Taxonomy) -> list[str]:
     return names
 
 
+def cut(name: str, longest: int) -> str:
+    """A name for which there is little room.
+
+    Example:
+        >>> cut("Golden-Delicious", 8), cut("Kiwi", 8)
+        ('Golden-…', 'Kiwi')
+    """
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
 def block_names(names: list[str], size: int) -> list[str]:
     """Names of blocks of neighbours, by their first and last.
 

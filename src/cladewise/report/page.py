@@ -29,6 +29,8 @@ from cladewise.report.plates import plate_sections
 from cladewise.report.reliability import reliability_charts
 from cladewise.report.resources import resource_table
 from cladewise.report.run import read_run
+from cladewise.report.sections.confusion import confusion_section
+from cladewise.report.sections.verdicts import verdicts_of
 from cladewise.report.spread_table import calibration_table, decision_table, operating_table
 from cladewise.report.table import further_table, make_table
 from cladewise.report.templating import environment, write_html
@@ -109,6 +111,7 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
         .get_template("page.html")
         .render(
             overview=make_overview(groups, table, title),
+            verdicts=verdicts_of(groups, baseline),
             groups=groups,
             placing=placing,
             baseline=baseline,
@@ -126,6 +129,7 @@ def render(groups: tuple[Group, ...], *, title: str | None = None, reference: st
             calibration=calibration_table(lines),
             levels=levels,
             heights=heights,
+            confusion=confusion_section(placing),
             classes=classes,
             class_levels=[found.level for found in by_class],
             transitions=transitions,

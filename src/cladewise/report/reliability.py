@@ -18,15 +18,22 @@ from cladewise.report.run import FloatArray
 ECE_PREFIX = "ece/"
 """Of the names of the expected calibration error at each level."""
 
+TICKS = list(range(0, 101, 20))
+
+DIAGRAM = 0.72
+"""Height of the diagram over the bars that count images, as a share of the chart."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Bins:
     """Answers of a line at one level, pooled over its runs, ``[bin]``; bins without an answer are left out.
 
-    ``count`` is the number of answers an image set, that is the mean over the runs.
+    ``count`` is the number of answers per run, that is the mean over the runs; ``low`` and ``high`` are the edges.
     """
 
     line: Line
+    low: FloatArray
+    high: FloatArray
     confidence: FloatArray
     accuracy: FloatArray
     count: FloatArray
@@ -53,7 +60,10 @@ def _pool(line: Line, contents: Sequence[Mapping[str, Any]]) -> Bins:
         name: (count * _filled(content[name] for content in contents)).sum(axis=0)[there] / total[there]
         for name in ("confidence", "accuracy")
     }
-    return Bins(line, mean["confidence"], mean["accuracy"], total[there] / len(contents))
+    edges = np.linspace(0, 1, total.size + 1)
+    return Bins(
+        line, edges[:-1][there], edges[1:][there], mean["confidence"], mean["accuracy"], total[there] / len(contents)
+    )
 
 
 def _filled(rows: Any) -> FloatArray:
@@ -103,7 +113,35 @@ def _chart(index: int, level: str, bins: Sequence[Bins]) -> Chart:
                 meta=line_meta(line),
             )
         )
-    figure.update_layout(margin_t=40)
-    figure.update_xaxes(title={"text": "confidence, %"}, range=[-4, 104], nticks=6)
-    figure.update_yaxes(title={"text": "accuracy, %"}, range=[-4, 104], nticks=6)
-    return Chart(f"reliability-{index}", figure, 300, f"Accuracy against confidence at {level}.")
+        figure.add_trace(_counts(entry))
+    figure.update_layout(margin_t=40, barmode="group", bargap=0.12, bargroupgap=0)
+    figure.update_xaxes(title={"text": "confidence, %"}, range=[-4, 104], tickvals=TICKS, anchor="y2")
+    figure.update_yaxes(title={"text": "accuracy, %"}, range=[-4, 104], tickvals=TICKS)
+    figure.update_layout(
+        yaxis={"domain": [1 - DIAGRAM, 1]},
+        yaxis2={
+            "domain": [0, 1 - DIAGRAM - 0.06],
+            "title": {"text": "images, %", "font": {"size": 13}},
+            "rangemode": "tozero",
+            "nticks": 3,
+            "automargin": True,
+        },
+    )
+    return Chart(f"reliability-{index}", figure, 420, f"Accuracy against confidence at {level}, with images per bin.")
+
+
+def _counts(entry: Bins) -> go.Bar:
+    """The share of the images in each bin; the bin's edges and the number under the pointer."""
+    line = entry.line
+    edges = zip(100 * entry.low, 100 * entry.high, entry.count.tolist(), strict=True)
+    return go.Bar(
+        name=plain(line.label),
+        x=thin(50 * (entry.low + entry.high)),
+        y=thin(100 * entry.count / max(1.0, float(entry.count.sum()))),
+        yaxis="y2",
+        customdata=[f"{low:.0f} to {high:.0f}% sure: {count:,.4g} images" for low, high, count in edges],
+        marker={"color": line.color, "opacity": 0.85, "line": {"width": 0}},
+        hovertemplate="%{customdata}<br>%{y:.1f}% of all",
+        visible=line.is_shown_first,
+        meta=line_meta(line),
+    )

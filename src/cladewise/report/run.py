@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,14 @@ from numpy.typing import NDArray
 
 from cladewise.errors import InputError
 from cladewise.records import Resources, RunFolder, Tree, read_resources
-from cladewise.report.evaluation import Evaluation, check_schema, choose, command, evaluations_of
+from cladewise.records.reading import read_toml
+from cladewise.report.evaluation import Evaluation, choose, command, evaluations_of
 from cladewise.report.log import Log, read_log
+from cladewise.report.outcomes import LABEL_SETS, PREDICTED_LEVEL, read_outcomes
 from cladewise.taxonomy import Taxonomy
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
-
-PREDICTED_LEVEL = "predicted_"
-"""Prefix of the columns of an evaluation that answers with one node a level."""
-LABEL_SETS = "labels"
-"""Column of an evaluation that answers with any set of labels."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,7 +29,7 @@ class Run:
     """One trained and evaluated model.
 
     ``evaluation`` is the one that the page shows, of ``evaluations`` of the split; ``outcomes`` are its per-image
-    values, one row an image, ordered by path. ``taxonomy`` is the tree that they are in: the true one, or that of the
+    values, one row per image, ordered by path. ``taxonomy`` is the tree that they are in: the true one, or that of the
     network where it was altered and those evaluations were asked for.
     """
 
@@ -163,36 +160,31 @@ def read_run(
         config,
         taxonomy,
         chosen,
-        _read_outcomes(chosen, folder),
+        outcomes_of(chosen, taxonomy),
         read_log(files.log),
         evaluations,
         read_resources(files.resources),
     )
 
 
+def outcomes_of(evaluation: Evaluation, taxonomy: Taxonomy, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """The per-image values of an evaluation, all or only some columns; see :func:`read_outcomes`."""
+    return read_outcomes(
+        evaluation.outcomes, taxonomy, num_images=evaluation.num_images, advice=evaluation.again, columns=columns
+    )
+
+
 def _read_config(file: Path) -> dict[str, Any]:
-    try:
-        config = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("a configuration in TOML", str(error), at=str(file), advice="Train the run again.") from None
-    check_schema(config, file)
-    if not isinstance(config.get("method"), dict) or "name" not in config["method"]:
-        raise InputError("a table [method] with a name", "none", at=str(file), advice="Train the run again.")
+    advice = "Train the run again."
+    config = read_toml(file, "a configuration", advice=advice)
+    for name, expected, fits in (
+        ("method", "a table [method] with a name", lambda table: isinstance(table, dict) and "name" in table),
+        ("seed", "a whole number as seed", lambda seed: isinstance(seed, int)),
+        ("images", "a table [images]", lambda table: isinstance(table, dict)),
+    ):
+        if name == "method" or name in config:
+            value = config.get(name)
+            if not fits(value):
+                got = "none" if value is None or isinstance(value, dict) else repr(value)
+                raise InputError(expected, got, at=str(file), advice=advice)
     return config
-
-
-def _read_outcomes(evaluation: Evaluation, folder: Path) -> pl.DataFrame:
-    file = evaluation.file.with_suffix(".parquet")
-    advice = f"Run: {command(folder, evaluation.split, evaluation.tree)}"
-    if not file.is_file():
-        raise InputError("the per-image values of the evaluation", "no such file", at=str(file), advice=advice)
-    try:
-        outcomes = pl.read_parquet(file)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError("a Parquet file", str(error), at=str(file), advice=advice) from None
-    missing = {"path", "target"} - set(outcomes.columns)
-    if missing:
-        raise InputError(f"the columns {', '.join(sorted(missing))}", "none such", at=str(file), advice=advice)
-    if outcomes.is_empty():
-        raise InputError("an evaluation of at least one image", "none", at=str(file), advice=advice)
-    return outcomes.sort("path", "target", maintain_order=True)

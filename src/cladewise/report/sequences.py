@@ -8,11 +8,9 @@ import numpy as np
 import polars as pl
 
 from cladewise.errors import InputError
-from cladewise.report.evaluation import command
 from cladewise.report.lines import Line
-from cladewise.report.run import FloatArray, IntArray, Run
-
-NODES, LOG_PROBS = "operating_nodes", "operating_log_probs"
+from cladewise.report.outcomes import LOG_PROBS, NODES, columns_of
+from cladewise.report.run import FloatArray, IntArray, Run, outcomes_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,15 +63,14 @@ def read_sequences(line: Line) -> list[tuple[Run, Sequences]]:
     found: list[tuple[Run, Sequences]] = []
     for run, evaluations in line.evaluations:
         for evaluation in evaluations:
-            file = evaluation.file.with_suffix(".parquet")
-            if file.is_file() and {NODES, LOG_PROBS} <= set(pl.read_parquet_schema(file)):
-                frame = pl.read_parquet(file, columns=["path", "target", NODES, LOG_PROBS])
-                frame = frame.sort("path", "target", maintain_order=True)
+            file = evaluation.outcomes
+            if {NODES, LOG_PROBS} <= set(columns_of(file, advice=evaluation.again)):
+                frame = outcomes_of(evaluation, run.taxonomy, (NODES, LOG_PROBS))
                 if not (frame["path"].equals(run.paths) and frame["target"].equals(run.outcomes["target"])):
                     raise InputError(
                         f"evaluations of one split by the same images ({run.outcomes.height} in {run.evaluation.file})",
                         f"{frame.height} images, not all the same, in {file}",
-                        advice=f"Run: {command(run.folder, evaluation.split, evaluation.tree)}",
+                        advice=evaluation.again,
                     )
                 found.append((run, _flat(frame)))
                 break

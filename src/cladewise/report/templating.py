@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, cast
 
 import jinja2
 from markupsafe import Markup
@@ -13,6 +15,16 @@ from cladewise.report.figure import DASH_ARRAYS, Chart, color
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+HEADING = re.compile(r'<section id="([^"]+)">\s*<h2>(.*?)</h2>', re.DOTALL)
+"""A section as every template begins one. Names are escaped, so that none of them looks like this."""
+
+CONTROLS = {
+    **{code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"},
+    127: 0x2421,
+    **dict.fromkeys(range(128, 160), 0xFFFD),
+}
+"""Control characters, which HTML forbids, and their pictures."""
+
 
 @lru_cache(maxsize=1)
 def environment() -> jinja2.Environment:
@@ -21,13 +33,30 @@ def environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters["chart_json"] = _chart_json
     made.filters["group_color"] = color
     made.filters["dash_array"] = DASH_ARRAYS.__getitem__
+    cast(dict[str, Any], made.globals)["headings"] = headings
     return made
+
+
+def headings(html: str) -> list[tuple[str, Markup]]:
+    """Id and title of every section that a page has, so that its table of contents has no dead link.
+
+    Example:
+        >>> headings('<section id="a"><h2>First</h2></section> <section id="b"><h2>R&amp;D</h2></section>')
+        [('a', Markup('First')), ('b', Markup('R&amp;D'))]
+    """
+    return [(key, Markup(title)) for key, title in HEADING.findall(html)]
+
+
+def _printable(value: object) -> object:
+    """Text in which control characters, which HTML forbids, are shown as pictures."""
+    return value.translate(CONTROLS) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _chart_json(chart: Chart) -> Markup:
@@ -35,7 +64,7 @@ def _chart_json(chart: Chart) -> Markup:
 
 
 def write_html(out: Path, html: str) -> Path:
-    """Whole or not at all. Halves of surrogate pairs, which UTF-8 cannot say, become question marks."""
+    """Write a page whole or not at all; halves of surrogate pairs, which UTF-8 cannot say, become question marks."""
     with writing(out) as file:
         file.write(html.encode("utf-8", errors="replace"))
     return out

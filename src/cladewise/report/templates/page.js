@@ -163,12 +163,33 @@
       Plotly.restyle(holder, { x: [[line.recall[stop]]], y: [[value]], "marker.color": line.color }, [place]);
     }
   };
-  slider.addEventListener("input", show);
+  const goal = document.getElementById("goal-correct");
+  const goalSaid = document.getElementById("goal-said");
+  slider.addEventListener("input", () => {
+    goalSaid.textContent = "";
+    show();
+  });
+  // the most specific threshold whose answers are correct often enough
+  document.getElementById("goal").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const line = lineOf(chosen);
+    const wanted = Number(goal.value);
+    const stop = line.correct.findLastIndex((correct) => correct >= wanted);
+    if (stop < 0) {
+      goalSaid.textContent = `No threshold of ${line.label} reaches ${wanted}% on these images; the most is ${Math.max(...line.correct).toFixed(1)}%.`;
+      return;
+    }
+    slider.value = String(stop);
+    show();
+    const told = line.recall[stop] > 0 ? `${line.leaves[stop].toFixed(1)}% of the answers are leaves` : "but every answer is the root, which tells nothing";
+    goalSaid.textContent = `Threshold ${thresholdText(point.thresholds[stop])}: ${line.correct[stop].toFixed(1)}% correct, ${told}.`;
+  });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-point] button");
     if (!button) return;
     const kind = button.parentElement.dataset.point;
     Object.assign(chosen, { group: lineOf(chosen).group, inference: lineOf(chosen).inference, [kind]: Number(button.dataset.value) });
+    goalSaid.textContent = "";
     show();
   });
   Promise.all(ready).then(() => {
@@ -181,6 +202,7 @@
         const threshold = Number(customdata[0]);
         const distance = point.thresholds.map((value) => Math.abs(value - threshold));
         slider.value = String(distance.indexOf(Math.min(...distance)));
+        goalSaid.textContent = "";
         show();
       });
     }

@@ -1,0 +1,52 @@
+// the table of contents: beside the page where there is room, folded above it elsewhere
+(() => {
+  const contents = document.getElementById("contents");
+  const wide = matchMedia("(min-width: 1180px)");
+  const print = matchMedia("print");
+  const fold = () => {
+    contents.open = wide.matches || print.matches;
+    contents.querySelector("summary").tabIndex = wide.matches ? -1 : 0;
+  };
+  wide.addEventListener("change", fold);
+  print.addEventListener("change", fold);
+  fold();
+  contents.addEventListener("click", (event) => {
+    if (event.target.closest("a") && !wide.matches) contents.open = false;
+  });
+  contents.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || wide.matches) return;
+    contents.open = false;
+    contents.querySelector("summary").focus();
+  });
+  const links = [...contents.querySelectorAll("a")];
+  const sections = links.map((link) => document.getElementById(link.hash.slice(1)));
+  const mark = () => {
+    const passed = sections.filter((section) => section.getBoundingClientRect().top < innerHeight / 3).length;
+    links.forEach((link, place) => (place === passed - 1 ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+  };
+  addEventListener("scroll", mark, { passive: true });
+  mark();
+})();
+// tables that are larger than their frame say so, and on which side there is more
+(() => {
+  const SLACK = 2;
+  const tell = (box) => {
+    const right = box.scrollWidth - box.clientWidth - box.scrollLeft > SLACK;
+    const below = box.scrollHeight - box.clientHeight - box.scrollTop > SLACK;
+    const across = box.scrollWidth - box.clientWidth > SLACK;
+    box.classList.toggle("scrolls", across);
+    box.classList.toggle("more-right", right);
+    box.classList.toggle("more-left", box.scrollLeft > SLACK);
+    box.classList.toggle("more-below", below && getComputedStyle(box).overflowY === "auto" && box.classList.contains("tall"));
+    box.dataset.more = right ? "more to the right: scroll sideways \u2192" : "\u2190 more to the left";
+    if (across || box.classList.contains("tall")) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  };
+  const boxes = [...document.querySelectorAll(".scroll, .wide")];
+  const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => tell(target.closest(".scroll, .wide"))));
+  for (const box of boxes) {
+    box.addEventListener("scroll", () => tell(box), { passive: true });
+    watch.observe(box);
+    if (box.firstElementChild) watch.observe(box.firstElementChild);
+  }
+})();
