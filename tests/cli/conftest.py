@@ -6,12 +6,16 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from cladewise.cli import main
 
 ROOT = Path(__file__).parents[2]
 COLOURS = {
@@ -72,6 +76,25 @@ def run(shell: Shell) -> str:
     assert trained.returncode == 0, trained.stderr
     assert "cladewise evaluate runs/hace" in trained.stdout
     return "runs/hace"
+
+
+@pytest.fixture
+def here(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """The command line within this process, in the folder of the photographs: exit code, output, errors."""
+    monkeypatch.chdir(shell.folder)
+    monkeypatch.setenv("CLADEWISE_CACHE", shell.environment["CLADEWISE_CACHE"])
+
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        out, err = StringIO(), StringIO()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["cladewise", *map(str, words)])
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            with pytest.raises(SystemExit) as left:
+                main()
+        return int(left.value.code or 0), out.getvalue(), err.getvalue()
+
+    return call
 
 
 @pytest.fixture(scope="session")

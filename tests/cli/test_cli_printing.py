@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from rich.table import Table
 from rich.text import Text
 
+from cladewise import cli
 from cladewise.cli.printing import print_table
 
 NAME, OPTIONS, NUMBER = "conditional-softmax", "node_weights=none, label_smoothing=0.0", "0.4321"
@@ -49,3 +55,36 @@ def test_rows_of_numbers_run_over_the_edge(table: Table, narrow_terminal: int, c
     lines = Text.from_ansi(capsys.readouterr().out).plain.splitlines()
     assert len(lines) == 2
     assert lines[1].split() == [NAME, *OPTIONS.split(), NUMBER]
+
+
+EVIL = "wr\x1b[31men\x9b2J\u202e"
+
+
+def test_names_do_not_reach_the_terminal_as_commands(shell: Any, tmp_path: Path) -> None:
+    """Brackets, which style text elsewhere, and controls of a terminal are shown as they are."""
+    tree = tmp_path / "tree.json"
+    tree.write_text(json.dumps({"name": "", "children": [{"name": f"{EVIL}[bold]"}, {"name": "[/]moth"}]}))
+    for words in (
+        ("taxonomy", "show", tree),
+        ("taxonomy", "show", tree, "--node", f"no{EVIL}"),
+        ("taxonomy", "check", tmp_path / f"no{EVIL}.csv"),
+        ("taxonomy", "diff", tree, "classes.csv"),
+        ("train", f"no{EVIL}"),
+        ("list", f"no{EVIL}"),
+        (f"no{EVIL}",),
+    ):
+        result = shell(*words)
+        said = result.stdout + result.stderr
+        assert not set("\x1b\x9b\u202e") & set(said), words
+        assert "wr\\x1b[31men\\x9b2J\\u202e" in said, words
+        assert "Traceback" not in said, words
+    assert "[/]moth" in shell("taxonomy", "show", tree).stdout
+
+
+def test_every_command_prints_by_the_one_way() -> None:
+    """All but the module that prints, and the text of a table on standard output, which is data."""
+    for file in sorted(Path(cli.__file__).parent.glob("*.py")):
+        calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+        named = {ast.unparse(call) for call in calls}
+        if file.name not in ("printing.py", "app.py"):
+            assert not named & {"typer.echo", "Console", "rich.print"}, file.name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,29 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cladewise import methods
-from cladewise.cli import main
+from cladewise import backbones, datasets, decisions, inference, methods
+from cladewise.records.verdict import verdict
 
 TINY = ("--backbone", "test_resnet", "--no-pretrained", "--image-size", "24", "--workers", "0", "--freeze")
-
-
-@pytest.fixture
-def here(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The command line within this process, in the folder of the photographs: exit code, output, errors."""
-    monkeypatch.chdir(shell.folder)
-    monkeypatch.setenv("CLADEWISE_CACHE", shell.environment["CLADEWISE_CACHE"])
-
-    def call(*words: str | Path) -> tuple[int, str, str]:
-        out, err = StringIO(), StringIO()
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["cladewise", *map(str, words)])
-            patch.setattr(sys, "stdout", out)
-            patch.setattr(sys, "stderr", err)
-            with pytest.raises(SystemExit) as left:
-                main()
-        return int(left.value.code or 0), out.getvalue(), err.getvalue()
-
-    return call
 
 
 def test_version_as_a_module(shell: Any) -> None:
@@ -202,11 +182,73 @@ def test_a_config_reruns_the_run(here: Any, run: str, tmp_path: Path) -> None:
     assert Path(tmp_path, "again/model.safetensors").read_bytes() == Path(run, "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["methods", "decisions", "inferences", "datasets"])
-def test_list(here: Any, kind: str) -> None:
-    code, out, _ = here("list", kind)
+PARTS = {
+    "methods": methods.available,
+    "decisions": decisions.available,
+    "inferences": inference.available,
+    "datasets": datasets.available,
+    "backbones": backbones.available,
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_a_list_is_whole_and_in_order(here: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    code, out, err = here("list", kind)
     assert code == 0
-    assert {"methods": "hace", "decisions": "majority", "inferences": "bottom-up", "datasets": "emoji"}[kind] in out
+    names = [line.split()[0] for line in out.splitlines()[1:]]
+    assert names == sorted(PARTS[kind]())
+    assert f"{len(names):,} {kind}, by name" in err
+    assert "…" not in out
+
+
+def test_a_list_credits_each_method(here: Any) -> None:
+    _, out, err = here("list", "methods", "*plc")
+    assert out.count("Dhall et al., CVPR Workshops 2020") == 2
+    assert f"2 of {len(methods.available())} methods" in err
+
+
+def test_the_nearest_word_is_offered(here: Any, run: str) -> None:
+    for words, offered in (
+        (("list", "method"), "methods"),
+        (("list", "methods", "hacee"), "hace"),
+        (("trian",), "'train'"),
+        (("train", "photos", "--method", "hacee"), "hace"),
+        (("train", "photos", "--set", "dilutoin=0.5"), "dilution"),
+        (("train", "emoji-food-animal"), "emoji-food-animals"),
+        (("train", "photos", "--data-option", "split_folder=false"), "split_folders"),
+        (("evaluate", run, "--split", "tset"), "test"),
+        (("evaluate", run, "--decision", "hedgin"), "hedging"),
+        (("evaluate", run, "--decision", "threshold:treshold=1"), "threshold"),
+        (("evaluate", run, "--inference", "botom-up"), "bottom-up"),
+        (("evaluate", run, "--protocol", "fewshot"), "few-shot"),
+    ):
+        code, _, err = here(*words)
+        assert code == 2
+        assert re.search(rf"[Dd]id you mean {offered}\?", err), err
+    _, _, err = here("train", "photos", "--methd", "hace")
+    assert "--method" in err
+
+
+RULES = ("leaf", "hedging-0.5")
+
+
+def test_an_evaluation_sums_itself_up(here: Any, run: str) -> None:
+    code, out, err = here("evaluate", run, "--decision", "leaf", "--decision", "hedging:guarantee=0.5")
+    assert code == 0, err
+    leaf, hedging = (json.loads(Path(run, f"evaluations/test-none-{name}.json").read_text()) for name in RULES)
+    assert (leaf["promise"], hedging["promise"]) == (None, 0.5)
+    lines = out.splitlines()
+    for name, summary in (("leaf", leaf), ("hedging-0.5", hedging)):
+        said = next(line for line in lines if line.startswith(f"{run}, {name}: "))
+        assert said == f"{run}, {name}: {verdict(summary['metrics'], promise=summary['promise'])}."
+        value = summary["metrics"]["correct"]["value"]
+        assert f"{100 * value:.1f}% correct" in said
+    assert "every answer is a leaf" in out
+    assert re.search(r"^ Severity +Height of .* Lower is better\.", out, re.MULTILINE)  # the legend
+    assert [line for line in lines if line.endswith(".json")] == lines[-2:]
+    code, out, _ = here("evaluate", run)
+    assert re.search(r"│ ECE at tone .*│ Expected distance of .* Lower is better\.", out)
 
 
 def test_a_list_has_options_and_not_what_is_learnt(here: Any) -> None:
@@ -266,7 +308,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "backbone": (("train", "photos", "--backbone", "nope"), "the name of a backbone, but got 'nope'"),
     "data": (("train", "nowhere"), "a folder of images, a manifest, .*'nowhere'"),
     "no data": (("train",), "images to train on, but got none"),
-    "data option": (("train", "photos", "--data-option", "size=9"), "--data-option with one of .*'size'"),
+    "data option": (("train", "photos", "--data-option", "size=9"), "an option of this data: .*'size'"),
     "cycle": (("train", "photos", "--taxonomy", "cycle.csv"), "cycle: a → b → a"),
     "no taxonomy": (("train", "photos", "--taxonomy", "none.csv"), "taxonomy file or folder"),
     "unknown folder": (("train", "photos", "--taxonomy", "part.csv"), "named as nodes.*cold/blue"),

@@ -301,6 +301,18 @@ def test_a_settled_prediction_is_the_same(name: str, tree: str) -> None:
 
 
 @every_method
+def test_the_ranking_that_is_watched_begins_with_the_answer(name: str) -> None:
+    method, taxonomy = METHODS[name], TREES["ragged"]
+    head, features, _ = a_batch(method, taxonomy)
+    prediction, rule = head(features), method.watched()
+    answer = rule(prediction)
+    assert not isinstance(answer, LabelSets)
+    first = answer.node if isinstance(answer, Nodes) else answer.node[..., -1]
+    for k in (1, 5, 20):
+        assert rule.ranking(prediction, k, answer)[..., 0].equal(first)
+
+
+@every_method
 def test_prediction_survives_the_disk(name: str, tmp_path: object) -> None:
     method = METHODS[name]
     head, features, target = a_batch(method, RAGGED)

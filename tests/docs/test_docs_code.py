@@ -119,6 +119,19 @@ def test_every_table_asked_for_is_written(tables: ModuleType) -> None:
     assert tables.on_page_markdown("a\n<!-- generated: decisions -->\nb").startswith("a\n| name |")
 
 
+def test_the_readme_credits_every_method_as_the_catalogue_does() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if re.match(r"\| `[\w-]+` \| .* \| \[.*\]\(http", line)]
+    credited = {
+        f"| `{name}` | {method.title} | [{method.citation.short}]({method.citation.url}) |"
+        for name, method in methods.available().items()
+    }
+    assert set(rows) == credited
+    assert len(rows) == len(credited)
+    for name in ("plc", "mc", "m-plc", "hs", "hab"):
+        assert methods.available()[name].citation.url == "https://arxiv.org/abs/2004.03459"
+
+
 def test_tables_hold_every_part(tables: ModuleType) -> None:
     text = tables.methods()
     for name, method in methods.available().items():

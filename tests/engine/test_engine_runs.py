@@ -162,7 +162,7 @@ def test_an_epoch_of_end_to_end_training_repeats_bit_for_bit(colours: Dataset, t
 
 
 def test_a_loss_that_is_not_finite_stops_with_one_line(colours: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"Expected a finite loss, but got .* at epoch \d+\. Lower --lr"):
+    with pytest.raises(InputError, match=r"Expected a finite loss, but got .* at epoch \d+\. Lower lr="):
         cw.train(
             colours,
             method="flat-softmax",

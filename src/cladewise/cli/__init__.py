@@ -59,12 +59,13 @@ def _show_warning(
 ) -> None:
     """A warning about the input as one line; of others Python's own text."""
     from cladewise.errors import InputWarning
+    from cladewise.visible import visible
 
     if isinstance(message, InputWarning):
         worded = _wording()
         shown = f"cladewise: warning: {InputWarning(worded(message.found), message.at, worded(message.advice))}\n"
     else:
-        shown = warnings.formatwarning(message, category, filename, lineno, line)
+        shown = visible(warnings.formatwarning(message, category, filename, lineno, line))
     (file or sys.stderr).write(shown)
 
 

@@ -28,10 +28,6 @@ def demo(
     from cladewise.report import write_page
 
     dataset = datasets.load(data)
-    tell(
-        f"{dataset.name}: {len(dataset)} drawings, {dataset.taxonomy}, "
-        f"{len(dataset.indices('train'))} to train on, {len(dataset.indices('test'))} to test on"
-    )
     results: dict[str, list[engine.Scores]] = {}
     folders: list[Path] = []
     for name in METHODS:
@@ -48,6 +44,7 @@ def demo(
                 epochs=epochs,
                 val_split="none",
                 reuse=True,
+                tell=not folders[1:],
             )
             results.setdefault(name, []).append(engine.evaluate(run, split="test"))
     table = Table(title=f"Test images of a vendor never seen, mean ± sd of {seeds} seeds", title_justify="left")

@@ -49,8 +49,7 @@ def _methods() -> Rows:
     from cladewise import methods
 
     rows = {
-        name: (method.title, _options(method), f"{method.citation.venue} {method.citation.year}")
-        for name, method in methods.available().items()
+        name: (method.title, _options(method), method.citation.short) for name, method in methods.available().items()
     }
     return ("title", "options", "published"), rows
 

@@ -39,6 +39,8 @@ class Dataset:
         skipped: Files that were listed and cannot be used.
         source: What :func:`cladewise.datasets.open` needs to make this data set again, as written to ``config.toml``.
         credit: Whose images these are, and under which licence.
+        notes: Sentences about what else was found, to be shown where the data set is described: files that are no
+            images, folders without any.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Dataset:
     skipped: tuple[Skipped, ...] = ()
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     credit: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.nodes.shape != (len(self.paths),):

@@ -25,7 +25,7 @@ class Overview:
     """A data set in words.
 
     Args:
-        lines: Images, classes with images by level, splits and where they come from, files left out.
+        lines: Images, classes with images by level, splits and where they come from, notes, files left out.
         oddities: What probably is not meant, one sentence each without a full stop.
     """
 
@@ -70,6 +70,7 @@ def _lines(dataset: Dataset) -> Iterator[str]:
         yield f"  classes with images: {', '.join(shares)}"
     sizes = ", ".join(f"{len(images):,} {name}" for name, images in dataset.splits.items())
     yield f"  splits {_origin(dataset)}: {sizes or 'none'}"
+    yield from (f"  {note}" for note in dataset.notes)
     if dataset.skipped:
         of = f"{len(dataset.skipped):,} of {_count(len(dataset) + len(dataset.skipped), 'file')}"
         yield f"  left out, {of}: {_some([f'{skip.path} ({skip.reason})' for skip in dataset.skipped], '; ')}"

@@ -55,7 +55,7 @@ class TrainingProgress(lightning.Callback):
         self.progress.start()
         total = trainer.max_epochs * trainer.num_training_batches if trainer.max_epochs else None
         done = trainer.current_epoch * trainer.num_training_batches
-        self.task = self.progress.add_task(self.text, total=total, completed=int(done))
+        self.task = self.progress.add_task(f"{self.text}, steps", total=total, completed=int(done))
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int

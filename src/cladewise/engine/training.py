@@ -70,6 +70,7 @@ def train(
     name: str = "",
     reuse: bool = False,
     overwrite: bool = False,
+    tell: bool = True,
     progress: bool = True,
     **chosen: Any,
 ) -> Run:
@@ -87,7 +88,8 @@ def train(
         reuse: Return the run that ``out`` holds, if it is this very one and finished, instead of refusing it.
         overwrite: Train anew where ``out`` holds a run, this one or another: what belongs to that run is removed, once
             the settings have been checked. Other files stay.
-        progress: Say what the data holds, and show how far training is; warnings come in any case.
+        tell: Say what the data holds (with ``progress``), and warn of what is odd about it.
+        progress: Show how far training is.
         chosen: Any other setting of ``[backbone]``, ``[training]`` or ``[ablation]``: ``epochs=50, lr=0.01,
             image_size=160, label_noise=0.1``.
 
@@ -109,7 +111,9 @@ def train(
         seed=seed,
         name=name,
     )
-    return fit(config, Path(out), dataset=dataset, method=made, reuse=reuse, overwrite=overwrite, progress=progress)
+    return fit(
+        config, Path(out), dataset=dataset, method=made, reuse=reuse, overwrite=overwrite, tell=tell, progress=progress
+    )
 
 
 def _taken(chosen: Mapping[str, Any], table: type, but: Sequence[str] = ()) -> dict[str, Any]:
@@ -138,7 +142,7 @@ def fit(
         method: Its method, where it is made already.
         reuse: As for :func:`train`.
         overwrite: As for :func:`train`.
-        tell: Whether to look at the data for what is odd, and say what it holds.
+        tell: As for :func:`train`.
         progress: As for :func:`train`.
 
     Raises:

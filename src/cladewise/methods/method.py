@@ -26,7 +26,12 @@ IntArray = NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Citation:
-    """Where a method was published."""
+    """Where a method was published.
+
+    Example:
+        >>> Citation("Redmon, Farhadi", "YOLO9000", "CVPR", 2017, "https://arxiv.org/abs/1612.08242").short
+        'Redmon and Farhadi, CVPR 2017'
+    """
 
     authors: str
     title: str
@@ -36,6 +41,13 @@ class Citation:
 
     def __str__(self) -> str:
         return f"{self.authors}. {self.title}. {self.venue} {self.year}. {self.url}"
+
+    @property
+    def short(self) -> str:
+        """The credit of a table: the first of several authors, venue and year."""
+        first, *others = self.authors.split(", ")
+        by = first if not others else f"{first} and {others[0]}" if len(others) == 1 else f"{first} et al."
+        return f"{by}, {self.venue} {self.year}"
 
 
 def option(default: Any, text: str, *, grid: Sequence[Any] = ()) -> Any:
