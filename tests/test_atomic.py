@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cladewise.atomic import replacing, write_bytes, write_text, writing
+from cladewise.atomic import append_lines, replacing, write_bytes, write_text, writing
 from cladewise.errors import InputError
 
 
@@ -98,3 +98,48 @@ def test_errors_of_the_block_pass_as_they_are(tmp_path: Path) -> None:
         raise PermissionError(errno.EACCES, "no", "/somewhere/else")
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "a.txt"):
         (tmp_path / "gone").read_text()
+
+
+def test_files_of_killed_processes_go_at_the_next_write(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        with writing(tmp_path / "a.bin") as file:
+            file.write(b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".a.cladewise-")
+    other = tmp_path / ".a.cladewise-00000000-1-00000000.bin"  # of a process elsewhere, which may be alive
+    abandoned = tmp_path / ".b.cladewise-00000000-1-00000000.bin"
+    for path in (other, abandoned, tmp_path / ".mine.bin"):
+        path.touch()
+    os.utime(abandoned, (0, 0))
+    with writing(tmp_path / "a.bin") as file:
+        file.write(b"whole")
+        assert not left.exists()
+    assert sorted(os.listdir(tmp_path)) == [other.name, ".mine.bin", "a.bin"]
+
+
+def test_lines_are_added_whole_after_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    append_lines(path, "1\n")
+    path.write_bytes(path.read_bytes() + b"x" * 5000)  # a kill left this without its end
+    append_lines(path, "2\n3\n")
+    assert path.read_text() == "1\n2\n3\n"
+    path.write_text("x" * 5000)
+    append_lines(path, "1\n")
+    assert path.read_text() == "1\n"
+
+
+def test_lines_for_which_there_is_no_room_leave_nothing(tmp_path: Path) -> None:
+    append_lines(tmp_path / "a.jsonl", "1\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        with pytest.raises(InputError, match=r"file too large at .*a\.jsonl"):
+            append_lines(tmp_path / "a.jsonl", "2" * 500 + "\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (tmp_path / "a.jsonl").read_text() == "1\n"

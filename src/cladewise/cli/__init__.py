@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import re
 import sys
 import warnings
@@ -23,11 +26,13 @@ def main() -> None:
 
     warnings.simplefilter("always", InputWarning)  # each is told, also where one line of code gives several
     warnings.showwarning = _show_warning
+    _open_closed_streams()
     usage_error: Any = typer.BadParameter.__bases__[0]  # of the click that typer brings, which has no public name
     try:
         code = app(prog_name="cladewise", standalone_mode=False)
         if code == INTERRUPTED:  # what typer makes of Ctrl-C
             _fail("interrupted", code=INTERRUPTED)
+        sys.stdout.flush()  # while an error can still be told
         sys.exit(code)
     except InputError as error:
         _fail(str(_in_options(error)))
@@ -38,15 +43,15 @@ def main() -> None:
             error.show()
             sys.exit(2)
         _fail(str(_as_input_error(error)))
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         _fail("interrupted", code=INTERRUPTED)
+    except typer.Abort:  # what typer makes of a file that ends too early, since we ask for no input
+        _fail(str(InputError("whole files", "one that is cut off")))
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         sys.exit(0)
-    except OSError as error:  # no permission, no space, no such folder: for the user to mend, if it names a file
-        if error.filename is None:
-            raise
-        _fail(str(InputError("a file or folder that can be used", error.strerror, at=str(error.filename))))
+    except OSError as error:  # no permission, no space, no such folder: for the user to mend
+        _fail(str(_of_the_system(error)))
 
 
 def _show_warning(
@@ -67,8 +72,30 @@ def _show_warning(
 def _fail(text: str, *, code: int = 2) -> None:
     from cladewise.escapes import escaped
 
-    print(f"cladewise: {escaped(text)}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # where that cannot be written either, the code tells
+        print(f"cladewise: {escaped(text)}", file=sys.stderr, flush=True)
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Whoever closed an output wants nothing of it; the next file that is opened must not take its place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 -- for the whole process
+
+
+def _of_the_system(error: OSError) -> InputError:
+    """An error of the system as one line."""
+    from cladewise.errors import InputError
+
+    reason = (error.strerror or str(error)).lower()
+    if error.filename is not None:
+        return InputError("a file or folder that can be used", reason, at=os.fsdecode(error.filename))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF):  # files have names
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at its end
+        return InputError("a place to write to", reason, at="standard output", advice="Send it elsewhere.")
+    return InputError("files and folders that can be used", reason)
 
 
 def _in_options(error: InputError) -> InputError:

@@ -67,7 +67,12 @@ def is_gone(source: Mapping[str, Any], error: InputError | OSError) -> bool:
         error: What came of opening it.
     """
     places = [Path(str(source[name])) for name in _PLACES if name in source]
-    return isinstance(error, OSError) or not places or not all(place.exists() for place in places)
+    return isinstance(error, OSError) or not places or any(map(_is_empty, places))
+
+
+def _is_empty(place: Path) -> bool:
+    """Whether nothing is there: a disk that is not mounted leaves an empty folder."""
+    return not place.exists() or (place.is_dir() and next(place.iterdir(), None) is None)
 
 
 def _paths(dataset: Dataset, indices: IntArray) -> Iterator[list[str]]:

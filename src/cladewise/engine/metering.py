@@ -25,11 +25,12 @@ class Meter(lightning.Callback):
     Args:
         file: ``resources.json`` of the run; what it holds was taken by earlier sessions.
         every: Least seconds between two writings.
+        anew: Whether another run's file is there, which will be removed.
     """
 
-    def __init__(self, file: Path, *, every: float) -> None:
+    def __init__(self, file: Path, *, every: float, anew: bool = False) -> None:
         self.file, self.every = file, every
-        self.before = read_resources(file) or Resources()
+        self.before = (None if anew else read_resources(file)) or Resources()
         self.memory = PeakMemory()
         self.parameters = self.images = 0
         self.on_cuda = False

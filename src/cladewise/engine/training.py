@@ -169,17 +169,16 @@ def _fit(
     tell: bool,
     progress: bool,
 ) -> Run:
-    out = folder.path
     if not overwrite:
         _check_same(folder, config)
         if folder.model.is_file() and is_first_process():
             raise InputError(
                 "a run that is not finished",
                 "one that is already trained",
-                at=str(out),
+                at=str(folder.path),
                 advice="Give overwrite=True to train anew, or choose another folder with out=.",
             )
-    meter = Meter(folder.resources, every=config.training.checkpoint_seconds)
+    meter = Meter(folder.resources, every=config.training.checkpoint_seconds, anew=overwrite)
     dataset = dataset or open_data(config, None)
     method = method or methods.make(config.method, **config.options)
     _check_splits(config.training, dataset)
@@ -241,7 +240,7 @@ def _fit(
             "data": checkpoints.origin.data,
         }
         write_bytes(folder.model, safetensors.torch.save(weights, metadata=about))
-    return Run(out)
+    return Run(folder.path)
 
 
 def rerun(
@@ -301,7 +300,7 @@ def _finished(folder: RunFolder, config: RunConfig, dataset: Dataset | None) -> 
             "a run trained on these images and labels",
             "one trained before they changed",
             at=str(folder.path),
-            advice="Remove the folder to train anew, or bring back the data.",
+            advice="Give overwrite=True to train anew, or bring back the data.",
         )
     return run
 

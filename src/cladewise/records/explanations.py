@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cladewise.atomic import write_text
-from cladewise.errors import InputError
 from cladewise.records.layout import SCHEMA_VERSION
+from cladewise.records.reading import building, check_types, read_json
 
 OF_FILES = "files"
 """Stands for the split where single files were explained."""
@@ -88,17 +88,15 @@ def read(file: Path) -> Explanations:
     Raises:
         InputError: It is not the JSON that this version writes.
     """
-    try:
-        content: Any = json.loads(file.read_text(encoding="utf-8"))
-        version = content.pop("schema_version")
-        if version != SCHEMA_VERSION:
-            raise InputError(f"schema_version {SCHEMA_VERSION}", version, at=str(file), advice=_ADVICE)
+    content = read_json(file, "an index of explanations", advice=_ADVICE)
+    with building("an index of explanations", at=str(file), advice=_ADVICE):
         images = tuple(_image(image) for image in content.pop("images"))
         layers = {int(level): name for level, name in content.pop("layers").items()}
         skipped = tuple((str(path), str(reason)) for path, reason in content.pop("skipped"))
-        return Explanations(**content, layers=layers, images=images, skipped=skipped)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("an index of explanations", f"{error!r}", at=str(file), advice=_ADVICE) from None
+        found = Explanations(**content, layers=layers, images=images, skipped=skipped)
+        for part in (found, *images, *(each for image in images for each in image.maps)):
+            check_types(part)
+        return found
 
 
 def _image(content: dict[str, Any]) -> ExplainedImage:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cladewise.errors import InputError
+from cladewise.errors import InputError, warn
 from cladewise.records.layout import RunFolder, Tree
 from cladewise.records.reading import building, read_json
 
@@ -34,6 +34,8 @@ class Evaluation:
     model: str = ""
     promise: float | None = None
     """Share of right answers that the decision promised; ``None`` where it promised nothing."""
+    data: str = ""
+    """Digest of the images and their labels; empty in evaluations of earlier versions."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that are none.
@@ -69,6 +71,11 @@ class Evaluation:
         """Whether its ``inference`` or ``decision`` has this name: the one in file names, or the rule as given."""
         return name in (getattr(self, kind), self.specs.get(kind))
 
+    def belongs_with(self, other: Evaluation) -> bool:
+        """Whether both are of the same weights, images and labels, as far as they say."""
+        pairs = ((self.model, other.model), (self.data, other.data))
+        return all(mine == theirs or not (mine and theirs) for mine, theirs in pairs)
+
     def value(self, metric: str) -> float:
         """Value of a metric; NaN where the evaluation has none."""
         return number(self.metrics.get(metric, {}).get("value"))
@@ -94,7 +101,16 @@ def evaluations_of(folder: Path, split: str, tree: Tree = "true") -> tuple[Evalu
             f"evaluations of: {splits}",
             advice=f"Run: {command(folder, split, tree)}",
         )
-    return of_split
+    newest = max(of_split, key=lambda evaluation: evaluation.file.stat().st_mtime_ns)
+    stale = [evaluation.file.stem for evaluation in of_split if not evaluation.belongs_with(newest)]
+    if stale:
+        warn(
+            f"{len(stale)} evaluations of {split} are of other weights, images or labels than the newest, and are left "
+            f"out: {', '.join(stale)}",
+            at=str(folder),
+            advice=f"Evaluate them again: {command(folder, split, tree)}",
+        )
+    return tuple(evaluation for evaluation in of_split if evaluation.belongs_with(newest))
 
 
 def command(folder: Path, split: str, tree: Tree = "true") -> str:
@@ -171,6 +187,7 @@ def read_evaluation(file: Path) -> Evaluation:
             tree="own" if content.get("tree") == "own" else "true",
             model=str(content.get("model", "")),
             promise=content.get("promise"),
+            data=str(content.get("data", "")),
         )
 
 

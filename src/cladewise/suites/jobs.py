@@ -16,12 +16,15 @@ from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from cladewise import datasets, engine, fewshot, methods
 from cladewise.atomic import write_text
 from cladewise.catalogue import parse_spec
 from cladewise.datasets import Dataset
 from cladewise.engine.ablation import altered_tree, relabelled
 from cladewise.engine.data import find_data
+from cladewise.engine.digests import labels_digest
 from cladewise.engine.evaluation import measure
 from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.engine.scoring import data_digest
@@ -67,18 +70,20 @@ class Job:
         name, fixed = parse_spec(methods.available(), "method", variant.method)
         backbone = {**self.suite.backbone, **variant.backbone}
         training = {**self.suite.training, **variant.training}
+        chosen: dict[str, Any] = {"train_split": self.data.train, "val_split": NO_SPLIT, **backbone, **training}
         return engine.train(
             dataset,
             method=name,
             options={**dict(self.settings.options), **fixed},
-            backbone=backbone.pop("name", "efficientnet_lite0"),
-            freeze=backbone.pop("freeze", True),
+            backbone=chosen.pop("name", "efficientnet_lite0"),
+            freeze=chosen.pop("freeze", True),
             out=self.folder,
             seed=self.seed,
             name=self.method,
             reuse=True,
             progress=False,
-            **{"train_split": self.data.train, "val_split": NO_SPLIT, **backbone, **training, **variant.ablation},
+            **chosen,
+            **variant.ablation,
             lr=self.settings.lr,
         )
 
@@ -87,18 +92,19 @@ def try_settings(job: Job) -> float | None:
     """The metric of the search for a job's settings, None where training them came to nothing."""
     record = job.folder / "trial.json"
     metric = job.suite.search.metric
+    dataset = open_data(job.data, searching=True)
+    digest = labels_digest(dataset, np.concatenate([dataset.indices(job.data.train), dataset.indices(SEARCH)]))
     if record.is_file():
-        kept = json.loads(record.read_text(encoding="utf-8"))
-        if kept["metric"] == metric:
-            return kept["value"]
+        kept = read_json(record, "a trial of settings", advice="Remove the file.", versioned=False)
+        if kept.get("metric") == metric and kept.get("data", digest) == digest:
+            return kept.get("value")
     try:
-        dataset = open_data(job.data, searching=True)
         value = measure(job.train(dataset), metric, split=SEARCH)
     except InputError as error:
         if "finite loss" not in error.expected:
             raise
         value = None
-    write_text(record, json.dumps({"metric": metric, "value": value}) + "\n")
+    write_text(record, json.dumps({"metric": metric, "value": value, "data": digest}) + "\n")
     return value
 
 
