@@ -194,7 +194,7 @@ def open_data(entry: DataEntry, *, searching: bool) -> Dataset:
 @functools.cache
 def _open_data(entry_json: str, searching: bool) -> Dataset:
     entry = DataEntry(**json.loads(entry_json))
-    options = {**entry.options, **({"path": entry.path} if entry.path else {})}
+    options: dict[str, Any] = {**entry.options, **({"path": entry.path} if entry.path else {})}
     if entry.name in datasets.available():
         dataset = datasets.load(entry.name, **options)
     else:
