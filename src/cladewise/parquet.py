@@ -26,7 +26,7 @@ def read_parquet_schema(path: Path, *, advice: str = "") -> pl.Schema:
         >>> file = getfixture("tmp_path") / "a.parquet"
         >>> pl.DataFrame({"name": ["wren"]}).write_parquet(file)
         >>> read_parquet_schema(file)
-        Schema({'name': String})
+        Schema([('name', String)])
     """
     try:
         pq.read_schema(path)

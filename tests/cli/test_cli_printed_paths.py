@@ -7,19 +7,13 @@ from pathlib import Path
 import polars as pl
 
 from cladewise import Taxonomy
-from cladewise.cli.predict import write_frame
+from cladewise.cli.tables import write_frame
 
 
 def test_paths_in_a_table_of_predictions_are_found_again(tmp_path: Path) -> None:
     tree = Taxonomy.from_paths([("Bags", "Luggage/Suitcases"), ("Bags", "Luggage", "Suitcases"), ("C:\\", "\\/")])
     nodes = list(range(1, tree.num_nodes))
-    frame = pl.DataFrame(
-        {
-            "label_path": [tree.path_name(v) for v in nodes],
-            "path_names": [list(tree.path_names(v)) for v in nodes],
-        }
-    )
+    frame = pl.DataFrame({"label_path": [tree.path_name(v) for v in nodes]})
     write_frame(frame, "csv", tmp_path / "predicted.csv")
     written = pl.read_csv(tmp_path / "predicted.csv")
-    for column in ("label_path", "path_names"):
-        assert tree.find_all(written[column].to_list()).tolist() == nodes
+    assert tree.find_all(written["label_path"].to_list()).tolist() == nodes

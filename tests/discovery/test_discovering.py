@@ -149,6 +149,6 @@ def test_mistakes(run: Run, wrong: dict[str, Any], text: str) -> None:
 def test_a_run_of_fine_classes_has_to_be_told_the_level(run: Run, tmp_path: Path) -> None:
     settings = {**TINY, "coarse_labels": 0.0, "coarse_level": "", "epochs": 0}
     fine = cw.train(run.dataset, method="flat-softmax", out=tmp_path / "fine", **settings)
-    with pytest.raises(InputError, match=r"the level of the coarse classes, but got a run of the finest one.*--level"):
+    with pytest.raises(InputError, match=r"the level of the coarse classes, but got a run of the finest one.*level="):
         cw.discovery.discover(fine, progress=False)
     assert len(cw.discovery.discover(fine, level="level_1", clusters=1, progress=False).taxonomy.leaf_nodes) == 3

@@ -158,7 +158,7 @@ def test_few_views_are_told(colours: Dataset, tmp_path: Path) -> None:
     few, enough = (trained(colours, tmp_path / str(v), "ancor", freeze=True, views=v, epochs=1) for v in (1, 2))
     told = [[e["text"] for e in log.read(run.folder.log) if e["event"] == "warning"] for run in (few, enough)]
     assert told[0][0].startswith(text)
-    assert "--views 8" in told[0][0]
+    assert "views=8" in told[0][0]
     assert told[1] == []
 
 

@@ -60,7 +60,7 @@ def test_a_result_survives_the_disk(tmp_path):
 @pytest.mark.parametrize("content", ["{", "[1]", '{"schema_version": 1, "split": "test"}', '{"schema_version": 99}'])
 def test_a_file_that_is_none_is_told(tmp_path, content):
     (tmp_path / "x.json").write_text(content)
-    with pytest.raises(InputError, match="Make it again: cladewise evaluate RUN --protocol few-shot"):
+    with pytest.raises(InputError, match=r"[Mm]ake it again: cladewise evaluate RUN --protocol few-shot"):
         read_few_shot(tmp_path, "test")
 
 

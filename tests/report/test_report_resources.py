@@ -48,7 +48,7 @@ def test_a_file_that_is_none_is_told(maker):
     folder = maker.write("a")
     for content in ("{", '{"secnods": 1}', "[1]"):
         RunFolder(folder).resources.write_text(content)
-        with pytest.raises(InputError, match=r"what training took, but got .*resources\.json\. Remove the file"):
+        with pytest.raises(InputError, match=r"what training took.*, but got .*resources\.json\. Remove the file"):
             read_run(folder, "test")
 
 

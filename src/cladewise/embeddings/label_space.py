@@ -21,6 +21,7 @@ from cladewise.embeddings.geometry import Geometry
 from cladewise.errors import InputError
 from cladewise.records import SCHEMA_VERSION, EmbeddingFolder
 from cladewise.taxonomy import Taxonomy
+from cladewise.tensor_files import reproducible
 
 Label = int | str | Sequence[str]
 """A node, or a label as :meth:`~cladewise.taxonomy.Taxonomy.find` takes it."""
@@ -195,7 +196,7 @@ class LabelSpace:
             "taxonomy": self.taxonomy.fingerprint,
         }
         vectors = {"vectors": self.vectors.detach().cpu().contiguous()}
-        write_bytes(files.vectors, safetensors.torch.save(vectors, metadata=about))
+        write_bytes(files.vectors, reproducible(safetensors.torch.save(vectors, metadata=about)))
 
     @classmethod
     def load(cls, folder: str | PathLike[str]) -> LabelSpace:

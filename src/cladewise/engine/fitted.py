@@ -24,6 +24,7 @@ from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.predictions import Fittable
 from cladewise.records import NO_SPLIT
+from cladewise.tensor_files import reproducible
 
 if TYPE_CHECKING:
     from cladewise.engine.run import Run
@@ -108,7 +109,8 @@ def ready(
             warnings.simplefilter("always", UserWarning)
             tensors = learnt(rule.fit(prediction, target))
         said = [str(one.message) for one in raised]
-        write_bytes(path, safetensors.torch.save(tensors, metadata={**about, "warnings": json.dumps(said)}))
+        about = {**about, "warnings": json.dumps(said)}
+        write_bytes(path, reproducible(safetensors.torch.save(tensors, metadata=about)))
     else:
         tensors, said = kept
     few = {name: tensor.tolist() for name, tensor in tensors.items() if tensor.numel() <= LARGEST_LISTED}

@@ -56,6 +56,7 @@ from cladewise.records import (
 from cladewise.records.clearing import check_clearable, clear
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.alteration import Alteration
+from cladewise.tensor_files import reproducible
 
 
 def train(
@@ -239,7 +240,7 @@ def _fit(
             "tree": change.fingerprint,
             "data": checkpoints.origin.data,
         }
-        write_bytes(folder.model, safetensors.torch.save(weights, metadata=about))
+        write_bytes(folder.model, reproducible(safetensors.torch.save(weights, metadata=about)))
     return Run(folder.path)
 
 

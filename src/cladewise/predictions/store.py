@@ -15,6 +15,7 @@ from torch import Tensor
 from cladewise.errors import InputError
 from cladewise.predictions.prediction import Prediction
 from cladewise.taxonomy import Taxonomy
+from cladewise.tensor_files import reproducible
 
 PREFIX = "prediction."
 
@@ -35,7 +36,7 @@ def to_bytes(prediction: Prediction, *, extra: Mapping[str, Tensor], about: Mapp
         "settings": json.dumps(prediction.settings()),
         "taxonomy": prediction.taxonomy.fingerprint,
     }
-    return safetensors.torch.save(tensors, metadata=header)
+    return reproducible(safetensors.torch.save(tensors, metadata=header))
 
 
 def load(path: Path, taxonomy: Taxonomy) -> tuple[Prediction, dict[str, Tensor], dict[str, str]]:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from cladewise.atomic import write_bytes
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
+from cladewise.tensor_files import reproducible
 
 Order = Literal["f2c", "c2f"]
 
@@ -96,7 +97,7 @@ def write_transitions(path: Path, transitions: Transitions, taxonomy: Taxonomy) 
         tensors[f"parent_{level}"] = naive_parents(taxonomy, level, transitions.finer(level))
     of_all = {"order": transitions.order, "levels": transitions.levels, "num_images": transitions.num_images}
     header = {"about": json.dumps({**transitions.about, **of_all})}
-    write_bytes(path, safetensors.numpy.save(tensors, metadata=header))
+    write_bytes(path, reproducible(safetensors.numpy.save(tensors, metadata=header)))
 
 
 def read_transitions(path: Path) -> Transitions:

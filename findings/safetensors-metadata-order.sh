@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# safetensors: the same tensors with the same metadata give other bytes from call to call.
+#
+# One would guess: a file without timestamps or pickled objects is a function of its content, so that its hash identifies
+# it. With two metadata keys or more, the keys come in the order of a randomly seeded hash map: one key gives one file,
+# three keys give up to six.
+#
+# Why it matters for label trees: models, cached features and scores are keyed by hashes of files. A run trained again to
+# the same weights looks like another, and everything kept for it is made again. Sort the header before hashing.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder/venv"
+"$folder/venv/bin/pip" install --quiet safetensors==0.8.0 numpy==2.4.6
+"$folder/venv/bin/python" - <<'PYTHON'
+from importlib.metadata import version
+
+import numpy as np
+from safetensors.numpy import save
+
+print("safetensors", version("safetensors"))
+tensors = {"weight": np.zeros(2)}
+one = {save(tensors, metadata={"taxonomy": "birds"}) for _ in range(100)}
+three = {save(tensors, metadata={"taxonomy": "birds", "encoder": "lite0", "data": "2026"}) for _ in range(100)}
+print(f"100 saves: {len(one)} file with one metadata key, {len(three)} files with three")
+assert len(one) == 1
+assert len(three) == 6
+PYTHON

@@ -1,0 +1,32 @@
+"""Tensors and texts as a file in the safetensors format, the same bytes for the same content."""
+
+from __future__ import annotations
+
+import json
+
+METADATA = "__metadata__"
+
+
+def reproducible(content: bytes) -> bytes:
+    """The same safetensors file with its metadata in alphabetical order.
+
+    The library writes them in an order that changes from call to call, so that hashes of equal files would differ.
+
+    Args:
+        content: What ``safetensors.torch.save`` or ``safetensors.numpy.save`` gave.
+
+    Example:
+        >>> import numpy as np, safetensors.numpy
+        >>> about = {"tree": "a", "data": "b", "model": "c"}
+        >>> saved = [safetensors.numpy.save({"x": np.zeros(3)}, metadata=about) for _ in range(9)]
+        >>> len(set(map(reproducible, saved))), safetensors.numpy.load(reproducible(saved[0]))["x"].tolist()
+        (1, [0.0, 0.0, 0.0])
+
+    References: the header is a length in 8 bytes, then JSON, https://github.com/huggingface/safetensors#format.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header[METADATA] = dict(sorted(header.get(METADATA, {}).items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8 bytes
+    return b"".join([len(text).to_bytes(8, "little"), text, memoryview(content)[end:]])
