@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import polars as pl
 import pytest
 
@@ -89,6 +91,21 @@ def test_plates_of_other_weights_say_so(maker, tmp_path):
     index = RunFolder(folder).plates("manifolds", "test")
     index.write_text(index.read_text().replace('"model": "1"', '"model": "2"'))
     assert "other weights" not in section_of(write_page([folder], tmp_path / "page.html").read_text())
+
+
+def test_plates_and_maps_of_other_labels_say_so(maker, tmp_path):
+    folder = maker.write("f")
+    maker.write_plates(folder)
+    maker.write_explanations(folder)
+    file = next(RunFolder(folder).evaluations().glob("*.json"))
+    file.write_text(file.read_text().replace("{", '{"data": "corrected", ', 1))
+    indices = [RunFolder(folder).plates("manifolds", "test"), RunFolder(folder).explanations("test")]
+    for digest, times in (("as before", 2), ("corrected", 0)):
+        for index in indices:
+            content = json.loads(index.read_text())
+            index.write_text(json.dumps({**content, "digest": digest}))
+        text = write_page([folder], tmp_path / "page.html").read_text()
+        assert text.count("Made with other weights, images or labels") == times
 
 
 def test_plates_over_another_tree_are_left_out(folders, maker, tmp_path):

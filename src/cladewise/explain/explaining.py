@@ -19,6 +19,7 @@ from cladewise.atomic import write_bytes
 from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset
 from cladewise.engine import Run
+from cladewise.engine.digests import images_digest
 from cladewise.engine.forward import preferred_device
 from cladewise.engine.images import loader
 from cladewise.errors import InputError
@@ -175,6 +176,7 @@ class _Explainer:
             fingerprint=run.taxonomy.fingerprint,
             images=tuple(explained),
             skipped=tuple(skipped),
+            digest=images_digest(dataset, dataset.indices(self.folder.name)) if labelled else "",
         )
 
     def _level_maps(

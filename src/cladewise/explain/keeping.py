@@ -10,6 +10,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from cladewise.engine import Run
+from cladewise.engine.digests import images_digest
 from cladewise.records.plates import NumberTable, Plate, Plates, write_plates
 from cladewise.report.drawings import save
 from cladewise.report.tabular_files import write_csv
@@ -61,6 +62,7 @@ def keep(
         plates=tuple(plate for plate, _ in drawn),
         tables=tuple(tables),
         data=tuple(f"{name}.csv" for name in frames),
+        digest=images_digest(run.dataset, run.dataset.indices(split)),
     )
     write_plates(index, made)
     return index

@@ -59,6 +59,7 @@ class Explanations:
         fingerprint: Of the taxonomy.
         images: The images that could be read.
         skipped: Path and reason of the others.
+        digest: Of the images and labels of the split; empty for single files, and in those of earlier versions.
     """
 
     split: str
@@ -69,6 +70,7 @@ class Explanations:
     fingerprint: str
     images: tuple[ExplainedImage, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    digest: str = ""
 
     @property
     def files(self) -> set[str]:

@@ -79,6 +79,7 @@ class Plates:
         plates: The pictures.
         tables: The numbers.
         data: Names of files beside the index that say the same in full, as CSV.
+        digest: Of the images and their labels; empty in plates of earlier versions.
     """
 
     kind: str
@@ -90,6 +91,7 @@ class Plates:
     plates: tuple[Plate, ...]
     tables: tuple[NumberTable, ...] = ()
     data: tuple[str, ...] = ()
+    digest: str = ""
 
     @property
     def files(self) -> set[str]:

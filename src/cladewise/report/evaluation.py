@@ -73,7 +73,11 @@ class Evaluation:
 
     def belongs_with(self, other: Evaluation) -> bool:
         """Whether both are of the same weights, images and labels, as far as they say."""
-        pairs = ((self.model, other.model), (self.data, other.data))
+        return self.is_of(other.model, other.data)
+
+    def is_of(self, model: str, data: str) -> bool:
+        """Whether it is of these weights, and of the images and labels with this digest, as far as both are known."""
+        pairs = ((self.model, model), (self.data, data))
         return all(mine == theirs or not (mine and theirs) for mine, theirs in pairs)
 
     def value(self, metric: str) -> float:

@@ -48,7 +48,7 @@ class ImageRow:
 
 @dataclasses.dataclass(frozen=True)
 class GroupExplanations:
-    """The rows of one group's run."""
+    """The rows of one group's run. ``is_stale`` says that it is of other weights, images or labels than evaluated."""
 
     group: Group
     run: Run
@@ -56,6 +56,7 @@ class GroupExplanations:
     target: str
     rows: tuple[ImageRow, ...]
     num_images: int
+    is_stale: bool
 
 
 def explanations_of(groups: Sequence[Group]) -> list[GroupExplanations]:
@@ -107,6 +108,7 @@ def _rows_of(group: Group, run: Run, found: Sequence[tuple[Path, Explanations]])
         target=found[0][1].target,
         rows=tuple(rows),
         num_images=sum(len(content.images) for _, content in found),
+        is_stale=not all(run.evaluation.is_of(content.model, content.digest) for _, content in found),
     )
 
 

@@ -37,7 +37,7 @@ class ShownTable:
 
 @dataclasses.dataclass(frozen=True)
 class GroupPlates:
-    """What one run of a group left. ``is_stale`` says that it was made with other weights than were evaluated."""
+    """Plates of one run of a group. ``is_stale``: they are of other weights, images or labels than were evaluated."""
 
     group: Group
     run: Run
@@ -123,7 +123,7 @@ def _of_group(found: tuple[Group, list[tuple[Run, Plates]]]) -> GroupPlates:
     tables = tuple(
         ShownTable(table, tuple(tuple(map(number_text, values)) for values in table.values)) for table in content.tables
     )
-    is_stale = bool(run.evaluation.model) and run.evaluation.model != content.model
+    is_stale = not run.evaluation.is_of(content.model, content.digest)
     return GroupPlates(group, run, tuple(shown), tables, folder, is_stale)
 
 
