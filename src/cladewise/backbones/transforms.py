@@ -17,15 +17,15 @@ from cladewise.errors import InputError
 Augmentation = Literal["crop-flip", "flip", "none"]
 
 LONGEST_ASPECT = 32
-"""Of pictures that are longer than this times their width only the middle is transformed."""
+"""Aspect ratio beyond which only the middle of an image is transformed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
     """A picture becomes a normalised tensor [channel, height, width].
 
-    Of a picture more than 32 times as long as wide (or as wide as long) only the middle is transformed: a resize to a
-    given shorter side would make it millions of pixels long, only to cut out a square.
+    Where an image is more than 32 times as long as wide (or as wide as long), only its middle is transformed: a resize
+    to a given shorter side would make it millions of pixels long, only to cut out a square.
 
     Its text names every step with its settings, so that it can stand in the key of a cache.
 

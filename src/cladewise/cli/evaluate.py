@@ -236,7 +236,7 @@ def _meaning(text: MetricText) -> str:
 
 
 def _legend(names: Sequence[str]) -> Table:
-    """What the columns of the table of rules are, one row each."""
+    """Legend of the table of rules: one row per column."""
     from rich.table import Table
 
     from cladewise.records.metric_names import metric_text

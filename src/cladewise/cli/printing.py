@@ -1,4 +1,4 @@
-"""What the commands print: results on standard output, all else on standard error, no control characters on either."""
+"""Printing for commands: results to standard output, all else to standard error, control characters to neither."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def _check(path: str | PathLike[str], image: Image.Image, max_bytes: int) -> Non
 
 
 def _bytes_per_pixel(image: Image.Image) -> int:
-    """What one pixel takes at the worst moment: in the decoder, as decoded, and as turned or converted."""
+    """Peak number of bytes per pixel: in the decoder, as decoded, and as turned or converted."""
     decoder = _DECODERS.get(image.format or "", 0)
     if "progressive" in image.info:
         decoder += _COEFFICIENTS * len(image.getbands())

@@ -1,4 +1,4 @@
-"""What the readers share: walking a folder, checking its files, telling what was found."""
+"""Shared by the readers: walking a folder, checking its files, and reporting what was found."""
 
 from __future__ import annotations
 

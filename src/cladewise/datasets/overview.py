@@ -1,4 +1,4 @@
-"""What a data set holds, in a few lines, and what about it is probably not meant."""
+"""A summary of a data set in a few lines, and warnings about its likely mistakes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Overview:
 
 
 def overview(dataset: Dataset, train_split: str = "train", val_split: str = "val") -> Overview:
-    """What a data set holds, and what is odd about it for training.
+    """Summary of a data set, and warnings about anything odd for training.
 
     Args:
         dataset: Images and nodes.

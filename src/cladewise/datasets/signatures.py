@@ -61,7 +61,7 @@ _TO_READ = {
 
 
 def kind_of(head: bytes, known: frozenset[str] = frozenset()) -> str | None:
-    """What a file that no decoder takes is, as the reason of a skipped image; None where its beginning says nothing.
+    """Kind of a file that no decoder takes, as the reason of a skipped image; None where its first bytes do not tell.
 
     Args:
         head: The first :data:`HEAD_BYTES` of the file.

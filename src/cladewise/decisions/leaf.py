@@ -45,7 +45,7 @@ class Leaf(Decision):
 
 
 def _leaf_scores(prediction: Prediction) -> Float[Tensor, "*batch leaf"]:
-    """What leaves are compared by: log-probabilities, for which raw logits do in a softmax over the leaves."""
+    """Scores that order the leaves: log-probabilities, or raw logits where these are a softmax over the leaves."""
     if isinstance(prediction, LeafSoftmax):
         return prediction.leaf_logits
     return prediction.log_prob[..., tree_index(prediction.taxonomy, prediction.device).leaf_nodes]

@@ -26,13 +26,13 @@ _ENTRIES: dict[str, type] = {
     "loops": dict,
     "callbacks": dict,
 }
-"""What Lightning writes and resumes from."""
+"""Checkpoints that Lightning writes and resumes from."""
 _STAMP = "cladewise"
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """What the state of a training follows from.
+    """Everything that determines the state of a training run.
 
     Args:
         config: The resolved configuration.
@@ -62,7 +62,7 @@ class Origin:
                 raise InputError(f"the {what} that this training began with", "a change", at=str(at), advice=advice)
 
     def stamp(self) -> dict[str, str]:
-        """What a checkpoint keeps of it."""
+        """The part that a checkpoint stores."""
         return {"config": json.dumps(self.config.to_dict()), "tree": self.tree, "data": self.data}
 
 

@@ -1,4 +1,4 @@
-"""What images and labels something was computed from, as a short text: another one as soon as any of them changes."""
+"""Digests of images and labels: short texts that change as soon as any image or label does."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from cladewise.errors import InputError
 PENDING, READ, UNREADABLE = 0, 1, 2
 
 _BEGINNING = b'{"index": '
-"""Of every line about an unreadable image."""
+"""First bytes of every line about an unreadable image."""
 
 _DISK_ERRORS = (
     errno.ENOSPC,

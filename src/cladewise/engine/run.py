@@ -74,7 +74,7 @@ class Run:
 
     @cached_property
     def header(self) -> dict[str, str]:
-        """What the file of weights says besides; runs of earlier versions say less."""
+        """Metadata of the file of weights; runs of earlier versions have less."""
         return _read_header(self.folder.model)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What training says about itself: what it found, how far it is, and that it goes on from a checkpoint."""
+"""Messages of training: the data it found, its progress, and where it resumes."""
 
 from __future__ import annotations
 

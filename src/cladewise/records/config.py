@@ -22,7 +22,7 @@ Table = TypeVar("Table")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true")
 LARGEST_SEED = 2**32 - 1
 LARGEST_NUMBER = 2**31 - 1
-"""Of a setting that counts something and has no limit of its own."""
+"""Upper limit of counts that have no limit of their own."""
 NO_SPLIT = "none"
 """The name of no split, for a run that watches nothing."""
 
@@ -234,7 +234,7 @@ def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> T
 
 
 def changes(before: RunConfig, after: RunConfig) -> list[str]:
-    """What two configurations have otherwise, but for where they run: a text per entry."""
+    """Differences between two configurations, apart from settings of the machine: one text per entry."""
     tables = [config.to_dict() for config in (before, after)]
     for table in tables:
         for of_the_machine in MACHINE_SETTINGS:

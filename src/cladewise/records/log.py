@@ -15,7 +15,7 @@ _ENTRIES: dict[str, dict[str, type]] = {
     "skipped": {"path": str, "reason": str},
     "warning": {"text": str},
 }
-"""What events of each kind must have; there may be others."""
+"""Keys that events of each kind must have; there may be others."""
 
 
 def append(file: Path, event: str, /, **values: Any) -> None:

@@ -1,4 +1,4 @@
-"""What came of a training, in one line: accuracy on the split that was watched, epochs and time."""
+"""The outcome of a training run in one line: accuracy on the watched split, epochs and time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cladewise.records.layout import RunFolder
 from cladewise.records.resources import read_resources
 
 WATCHED = {"val_top1": "top-1", "val_level_accuracy": "level accuracy"}
-"""What the log has of the split that is watched, and what it is called."""
+"""Numbers of the watched split in the log, and their names in messages."""
 
 
 def outcome(folder: RunFolder, settings: TrainingConfig) -> str:

@@ -47,7 +47,7 @@ def verdict(metrics: Metrics, *, promise: float | None = None) -> str:
 
 
 def _of_label_sets(metrics: Metrics) -> str:
-    """Of answers that are any set of labels there is no one node that could be right."""
+    """The sentence for answers that are sets of labels, where no single node can be right."""
     said, true = (_number(metrics.get(name, {}), "value") for name in ("micro_precision", "micro_recall"))
     if math.isnan(said) or math.isnan(true):
         return "no image to judge by"

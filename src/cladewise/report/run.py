@@ -26,7 +26,7 @@ FloatArray = NDArray[np.float64]
 
 
 class Status(enum.IntEnum):
-    """What an answer is worth."""
+    """Verdict on an answer."""
 
     RIGHT = 0
     """The label, or below an internal label."""
@@ -127,7 +127,7 @@ class Run:
 
     @cached_property
     def status(self) -> IntArray:
-        """What each answer is worth, as :class:`Status`."""
+        """Verdict on each answer, as :class:`Status`."""
         return judge(self.target, self.predicted, self.taxonomy)
 
     @cached_property

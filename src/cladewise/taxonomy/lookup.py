@@ -214,7 +214,7 @@ def _ends_in(taxonomy: Taxonomy, index: Index, node: int, wanted: Sequence[str],
 
 
 def _spelt(taxonomy: Taxonomy, nodes: list[int], label: Label) -> list[int]:
-    """Of several nodes those whose names are written exactly so, if there are any."""
+    """The nodes whose names are written exactly so, or all of them if none is."""
     if len(nodes) < 2:
         return nodes
     steps = (label,) if isinstance(label, str) else tuple(label)
@@ -267,7 +267,7 @@ def complaint(taxonomy: Taxonomy, label: Label, nodes: Sequence[int] = ()) -> st
 
 
 def in_common(taxonomy: Taxonomy, unknown: Sequence[Label]) -> list[str]:
-    """What most of the labels that name no node have in common, as sentences."""
+    """Sentences on the trait that most of the labels without a node share."""
     index = taxonomy.called(loose)
     alike = sum(bool(_matches(taxonomy, index, label).nodes) for label in unknown)
     said = [f"{alike} differ from names only in case, blanks or joining marks."] if 2 * alike > len(unknown) > 1 else []

@@ -72,7 +72,7 @@ class Confusion:
 
     @cached_property
     def status(self) -> IntArray:
-        """What each answer is worth, as :class:`~cladewise.report.run.Status` ``[pair]``."""
+        """Verdict on each answer, as :class:`~cladewise.report.run.Status` ``[pair]``."""
         coarser = self.taxonomy.contains(self.answer, self.label)
         other = np.where(coarser, Status.COARSER, Status.WRONG)
         return np.where(self.answer == self.label, Status.RIGHT, other)
@@ -85,7 +85,7 @@ class Confusion:
 
     @property
     def share(self) -> FloatArray:
-        """Of the answers to the pair's label, the share that are the pair's answer ``[pair]``."""
+        """Share of the answers to the pair's label that are the pair's answer ``[pair]``."""
         return self.count / self.total
 
     def sum_of(self, status: Status) -> int:
@@ -122,7 +122,7 @@ def _says(run: Run, level: int) -> NDArray[np.bool_]:
 
 
 def _placed(run: Run, level: int, representative: IntArray) -> tuple[IntArray, IntArray]:
-    """What represents the labels and the answers of the images at a level, where the label says something of it.
+    """Representatives of labels and answers at a level, for the images whose label reaches it.
 
     A decision that answers with one node per level is asked for its answer at this one.
     """

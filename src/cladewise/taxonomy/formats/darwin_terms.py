@@ -113,7 +113,7 @@ def find_terms(table: Table) -> Terms:
 
 
 def evidence(table: Table) -> str | None:
-    """What shows that the rows are taxa of Darwin Core, ColDP or a table of ranks; nothing where nothing does.
+    """Evidence that the rows are taxa of Darwin Core, ColDP or a table of ranks; None where there is none.
 
     Example:
         >>> import polars as pl

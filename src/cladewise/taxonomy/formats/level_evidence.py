@@ -104,7 +104,7 @@ def _edges(table: Table, names: Sequence[str]) -> Doubt | None:
 
 
 def _unique(table: Table, names: Sequence[str]) -> Doubt | None:
-    """Of columns with a value of their own in every row one is the finest level, and the others ids or notes."""
+    """Among the columns whose values are unique, one is the finest level and the others are ids or notes."""
     if table.frame.height < FEW_ROWS or all(names_levels(name) for name in names):
         return None
     unique = [name for name in names if table.frame[name].is_unique().all()]

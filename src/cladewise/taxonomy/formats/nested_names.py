@@ -28,7 +28,7 @@ FIELDS = frozenset(
 
 
 def hindrance(document: Any) -> str | None:
-    """What keeps a document from being names in names; None if nothing does.
+    """Reason why a document is not names in names; None if it is.
 
     Names in names show themselves by what is not there: the fields of records, numbers, addresses, keys that count,
     texts under one key in several places, and names that are listed in one place and defined in another.

@@ -1,4 +1,4 @@
-"""What labels of a Newick tree mean, where tools differ: underscores, and numbers at internal nodes."""
+"""Meaning of Newick labels where tools differ: underscores, and numbers at internal nodes."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def tree_of_nexus(text: Text) -> tuple[list[Token], Mapping[str, Token]]:
 
 
 def _newick(text: Text, statement: list[Token]) -> list[Token]:
-    """What follows ``tree NAME =``."""
+    """The text after ``tree NAME =``."""
     for position, token in enumerate(statement):
         if token.kind == "bare" and token.text.endswith("="):
             return statement[position + 1 :]

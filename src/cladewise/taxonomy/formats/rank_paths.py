@@ -221,7 +221,7 @@ def _named(taxa: Taxa, paths: pl.DataFrame, at: Rows, terms: Terms) -> pl.Series
 
 
 def _own_cells(taxa: Taxa, rows: Rows, rank: str, ranks: Mapping[str, str], terms: Terms) -> pl.Series:
-    """What the cell of a row's own rank would hold: its name or, for an epithet, what follows the genus."""
+    """Text for the cell of a row's own rank: its name or, for an epithet, the words after the genus."""
     names = taxa.name.gather(rows)
     if rank not in terms.epithets:
         return names

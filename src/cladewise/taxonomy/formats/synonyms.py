@@ -50,7 +50,7 @@ class Taxa:
     def told(self, rows: Rows | Mask, kind: str, text: str, *, severity: Severity = "warning") -> Problem:
         """One problem of several rows, at the line of the first; ``{count}`` and ``{names}`` of the text are filled in.
 
-        What has no name is called by its identifier.
+        A taxon without a name is called by its identifier.
         """
         chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         first = self.name.gather(chosen[:4])
