@@ -7,6 +7,8 @@ import os
 import pickle
 import re
 import struct
+import subprocess
+import sys
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -323,6 +325,12 @@ def test_an_avif_image_is_read(tmp_path: Path) -> None:
         pytest.skip("this Pillow reads no AVIF")
     Image.new("RGB", (16, 16), (200, 10, 10)).save(tmp_path / "a.avif", quality=95)
     assert np.abs(np.subtract(color(tmp_path / "a.avif"), (200, 10, 10))).max() <= 8
+
+
+def test_names_are_told_apart_before_any_image_was_opened() -> None:
+    script = "from cladewise.datasets.images import is_meant_as_image as meant; print(meant('a.HEIC'), meant('a.md'))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("True False\n", "")
 
 
 @pytest.mark.parametrize(("package", "name"), [("pillow_heif", "a.heic"), ("pillow_jxl", "a.jxl")])

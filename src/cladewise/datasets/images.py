@@ -136,10 +136,8 @@ def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> str | Non
 
 @cache
 def _suffixes() -> frozenset[str]:
-    return (
-        frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in _known_formats())
-        | PHOTOGRAPHS
-    )
+    known = _known_formats()  # first, since it registers more extensions
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in known) | PHOTOGRAPHS
 
 
 @cache
