@@ -301,7 +301,10 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "empty folder": (("train", "empty"), "a data set with images, but got no file"),
     "config": (("train", "--config", "none.toml"), "a run's config.toml, but got no such file"),
     "finished": (("train", "--config", "runs/hace/config.toml", "--out", "runs/hace"), "not finished"),
-    "other run": (("train", "photos", "--method", "hxe", "--out", "runs/hace", *TINY), "to hold this very run"),
+    "other run": (
+        ("train", "photos", "--method", "hxe", "--out", "runs/hace", *TINY),
+        r"differs in method.name \('flat-softmax' there, 'hxe' here\)\. Choose",
+    ),
     "out under a file": (
         ("train", "photos", "--out", "classes.csv/run", *TINY),
         "a place to write to, but got not a directory",

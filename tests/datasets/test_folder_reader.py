@@ -329,6 +329,11 @@ def test_folders_without_images_are_told(tmp_path: Path, draw) -> None:
         "3 folders without an image that can be used, so no class: 'owl', 'wren/notes', 'robin' at " + f"{tmp_path}."
     ]
     assert [skip.path for skip in photos.skipped] == ["train/robin/1.png"]
+    tree = Taxonomy.from_paths([("wren",), ("tit",), ("robin",), ("owl",)])
+    with pytest.warns(
+        InputWarning, match="3 folders without an image that can be used: 'owl', 'wren/notes', 'robin' at"
+    ):
+        from_folder(tmp_path, tree)  # of which robin and owl are classes
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse such pairs")

@@ -91,7 +91,8 @@ def from_folder(
         _tell_two_forms(images, at)
     else:
         node_by_class = _match_all(tree, classes, at)
-    _tell_empty([name for name in listed if name.endswith("/")], classes, by_split, at)
+    consequence = ", so no class" if taxonomy is None else ""  # a taxonomy may have it as a class all the same
+    _tell_empty([name for name in listed if name.endswith("/")], classes, by_split, consequence, at)
 
     splits: dict[str, np.ndarray] = {}
     if by_split:
@@ -139,7 +140,7 @@ def _tell_two_forms(images: Sequence[str], at: str) -> None:
         warn(f"{text}: {some(twice)}", at=at)
 
 
-def _tell_empty(folders: Sequence[str], classes: Sequence[Names], by_split: bool, at: str) -> None:
+def _tell_empty(folders: Sequence[str], classes: Sequence[Names], by_split: bool, consequence: str, at: str) -> None:
     """Warn of folders that would be classes if they held an image that can be used."""
     used = {names[:depth] for names in classes for depth in range(1, len(names) + 1)}
     empty: dict[Names, None] = {}
@@ -149,7 +150,7 @@ def _tell_empty(folders: Sequence[str], classes: Sequence[Names], by_split: bool
             empty[names] = None
     if empty:
         shown = some([path_text(names) for names in empty])
-        warn(f"{counted(len(empty), 'folder')} without an image that can be used, so no class: {shown}", at=at)
+        warn(f"{counted(len(empty), 'folder')} without an image that can be used{consequence}: {shown}", at=at)
 
 
 def _match_all(taxonomy: Taxonomy, classes: Sequence[Names], path: str) -> dict[Names, int]:

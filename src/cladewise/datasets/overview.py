@@ -85,7 +85,8 @@ def _oddities(dataset: Dataset, train_split: str, val_split: str) -> Iterator[st
     missing = np.setdiff1d(tree.leaf_nodes, trained)
     if missing.size:
         yield (
-            f"{missing.size:,} of {_classes(tree.num_leaves)} have no image of their own to train on: "
+            f"{missing.size:,} of {_classes(tree.num_leaves)} "
+            f"{'has no image of its own' if missing.size == 1 else 'have no image of their own'} to train on: "
             f"{_names(tree, missing)}"
         )
     if trained.size == 1:

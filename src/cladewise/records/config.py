@@ -239,6 +239,9 @@ def changes(before: RunConfig, after: RunConfig) -> list[str]:
     for table in tables:
         for of_the_machine in MACHINE_SETTINGS:
             del table["training"][of_the_machine]
+    if before.method != after.method:  # whose options are others in any case
+        for table in tables:
+            table["method"] = {"name": table["method"]["name"]}
     return differences(tables[0], tables[1])
 
 
