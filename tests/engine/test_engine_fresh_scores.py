@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,29 @@ def test_a_corrected_label_counts(photos: Photos) -> None:
     before, labels = evaluate(photos), None
     labels = targets(photos)
     photos.correct()
-    after = evaluate(photos)
+    with pytest.warns(InputWarning, match="images or labels of test changed since it was last scored") as caught:
+        after = evaluate(photos)
+    assert not [each for each in caught if "trained on" in str(each.message)]  # since the manifest fixes the splits
     assert sum(a != b for a, b in zip(labels, targets(photos), strict=True)) == 1
     assert after.top1 != before.top1
+
+
+def test_splits_that_are_drawn_anew_are_told(tmp_path: Path, colour_folder: Path) -> None:
+    shutil.copytree(colour_folder, tmp_path / "photos")
+    first, corrected = (tmp_path / "photos" / name for name in ("warm/red/0.png", "grey/red.png"))
+    run = cw.train(datasets.from_folder(tmp_path / "photos"), out=tmp_path / "run", **SETTINGS)
+    told = "of photos changed since training, so that its splits are drawn anew: test may hold images that the run was"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        before = cw.evaluate(run, progress=False)
+    first.rename(corrected)
+    with pytest.warns(InputWarning, match=told):
+        cw.evaluate(run, progress=False)
+    corrected.rename(first)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        assert repr(cw.evaluate(run, progress=False).metrics) == repr(before.metrics)
+    assert not [each for each in caught if "trained on" in str(each.message)]
 
 
 def test_images_that_were_added_or_removed_count(photos: Photos) -> None:

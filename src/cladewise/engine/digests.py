@@ -59,6 +59,12 @@ def images_digest(dataset: Dataset, indices: IntArray) -> str:
     return "" if 0 < len(indices) == missing else digest.hexdigest()[:32]
 
 
+def training_digest(dataset: Dataset, train_split: str, val_split: str) -> str:
+    """Hash of the images that are trained on and watched, and of their labels."""
+    splits = [train_split, *([val_split] if val_split in dataset.splits else [])]
+    return labels_digest(dataset, np.concatenate([dataset.indices(split) for split in splits]))
+
+
 def is_gone(source: Mapping[str, Any], error: InputError | OSError) -> bool:
     """Whether a data set cannot be opened because it is no longer there, and not because it is another one now.
 

@@ -21,7 +21,7 @@ from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.engine.run import Run
 from cladewise.engine.scoring import Scored, scored
 from cladewise.engine.terms import Terms
-from cladewise.errors import InputError
+from cladewise.errors import InputError, warn
 from cladewise.inference import Inference
 from cladewise.records import SCHEMA_VERSION, Tree
 from cladewise.records.verdict import verdict
@@ -149,6 +149,8 @@ def evaluate_all(
             raise InputError("a correctness in [0, 1]", correct, advice="R@99 is of 0.99.")
     before = _distinct([inference_of(rule, run.method.inference()) for rule in inferences])
     rules = _distinct([decision_of(rule, run.method.decision()) for rule in decisions])
+    if data is None:
+        _tell_if_drawn_anew(run, split)
     seen = scored(run, split, data, progress=progress)
     task = _Task(run, split, seen, terms, fit_split, progress, impossible, tuple(recall_at))
     return [score for rule in before for score in task.evaluate(rule, rules)]
@@ -288,6 +290,18 @@ class _Task:
         write_text(path, json.dumps(summary, indent=1) + "\n")
         return Scores(
             values, len(seen.paths), seen.num_skipped, path, before.handle, rule.handle, tuple(warnings), promise
+        )
+
+
+def _tell_if_drawn_anew(run: Run, split: str) -> None:
+    """Warn where the splits were drawn, and are drawn otherwise now than for training."""
+    dataset = run.dataset_if_there
+    if dataset is not None and "fractions" in dataset.source and run.is_trained_on_other(dataset):
+        warn(
+            f"images or labels of {dataset.name} changed since training, so that its splits are drawn anew: "
+            f"{split} may hold images that the run was trained on",
+            at=str(run.path),
+            advice="Train again, or write the splits down: in folders, or in a manifest with a column split.",
         )
 
 

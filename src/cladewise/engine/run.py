@@ -21,7 +21,7 @@ from cladewise.datasets import Dataset
 from cladewise.decisions import Decision
 from cladewise.engine.ablation import changes_labels, relabelled
 from cladewise.engine.classifier import Classifier, FeatureScaling
-from cladewise.engine.digests import is_gone
+from cladewise.engine.digests import is_gone, training_digest
 from cladewise.engine.predicting import Predicted, predict
 from cladewise.engine.scoring import Scored, file_hash
 from cladewise.engine.terms import Terms
@@ -148,6 +148,11 @@ class Run:
     def digests(self) -> dict[str, str]:
         """Digests of the images and labels of splits, as far as they were needed."""
         return {}
+
+    def is_trained_on_other(self, dataset: Dataset) -> bool:
+        """Whether images or labels were changed since training; of runs of earlier versions that is not known."""
+        trained_on, training = self.header.get("data", ""), self.config.training
+        return bool(trained_on) and trained_on != training_digest(dataset, training.train_split, training.val_split)
 
     def reopened(self) -> Run:
         """The same run, with what was read of its folder, and without what was read of its data."""

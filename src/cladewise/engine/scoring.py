@@ -88,6 +88,8 @@ def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool 
                 advice="Whether labels or images changed since then is not known.",
             )
         return kept
+    if data is None and wanted and scored_digest(run, split) not in ("", wanted):
+        warn(f"images or labels of {split} changed since it was last scored: it is scored again", at=str(run.path))
     dataset = dataset if dataset is not None else run.dataset  # which says why it cannot be opened
     transitions = TransitionMeans()
     prediction, found, skipped = predict_rows(

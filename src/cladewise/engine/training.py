@@ -25,7 +25,7 @@ from cladewise.datasets import Dataset
 from cladewise.engine.ablation import altered_tree, in_own_tree, relabelled
 from cladewise.engine.checkpoints import Origin, WholeCheckpoints
 from cladewise.engine.classifier import FeatureScaling
-from cladewise.engine.digests import labels_digest
+from cladewise.engine.digests import training_digest
 from cladewise.engine.fitting import Fitting
 from cladewise.engine.forward import preferred_device
 from cladewise.engine.images import Batch
@@ -191,7 +191,8 @@ def _fit(
     if config.training.epochs == 0:
         method.check_untrained(config.backbone.name)
     classifier, backbone = build(config, method, known.taxonomy)
-    checkpoints = WholeCheckpoints(Origin(config, change.fingerprint, _data_digest(dataset, config.training)))
+    trained_on = training_digest(dataset, config.training.train_split, config.training.val_split)
+    checkpoints = WholeCheckpoints(Origin(config, change.fingerprint, trained_on))
     loss, trainer = method.loss(known.taxonomy), make_trainer(config, folder, meter, checkpoints, progress=progress)
     inference, decision = method.inference(), method.decision()
     if is_first_process():
@@ -238,7 +239,7 @@ def _fit(
         about = {
             "encoder": backbone.fingerprint if config.backbone.freeze else "",
             "tree": change.fingerprint,
-            "data": checkpoints.origin.data,
+            "data": trained_on,
         }
         write_bytes(folder.model, reproducible(safetensors.torch.save(weights, metadata=about)))
     return Run(folder.path)
@@ -283,20 +284,11 @@ def _check_same_tree(folder: RunFolder, change: Alteration) -> None:
         )
 
 
-def _data_digest(dataset: Dataset, wanted: TrainingConfig) -> str:
-    """Hash of the images that are trained on and watched, and of their labels."""
-    rows = [dataset.indices(wanted.train_split)]
-    if wanted.val_split in dataset.splits:
-        rows.append(dataset.indices(wanted.val_split))
-    return labels_digest(dataset, np.concatenate(rows))
-
-
 def _finished(folder: RunFolder, config: RunConfig, dataset: Dataset | None) -> Run:
     """A run that was finished before, if it is this very run and was trained on this data."""
     _check_same(folder, config)
     run = Run(folder.path)
-    trained_on = run.header.get("data", "")
-    if dataset is not None and trained_on and trained_on != _data_digest(dataset, run.config.training):
+    if dataset is not None and run.is_trained_on_other(dataset):
         raise InputError(
             "a run trained on these images and labels",
             "one trained before they changed",
