@@ -149,7 +149,7 @@ def _fitting(value: Any, wanted: Any, at: str) -> Any:
     elif wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     elif wanted in (bool, int, float, str) and type(value) is not wanted:
-        raise InputError(f"a {wanted.__name__}", repr(value), at=at)
+        raise InputError(type_text(wanted), repr(value), at=at)
     return value
 
 
@@ -240,7 +240,7 @@ def read_value(word: str, wanted: Any, at: str) -> Any:
     found = [value for kind in choices if (value := _read_as(word, kind, at)) is not _UNREADABLE]
     if found:
         return found[0]
-    names = " or ".join(_type_text(kind) for kind in choices if kind is not type(None))
+    names = " or ".join(type_text(kind) for kind in choices if kind is not type(None))
     raise InputError(names, repr(word), at=at)
 
 
@@ -274,12 +274,18 @@ def _read_as(word: str, kind: Any, at: str) -> Any:
     return word if kind in (str, Any) else _UNREADABLE
 
 
-def _type_text(kind: Any) -> str:
+def type_text(kind: Any) -> str:
+    """A type in words.
+
+    Example:
+        >>> type_text(int), type_text(list[float])
+        ('a whole number', 'a list, each a number')
+    """
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(str, get_args(kind)))}"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
     if get_origin(kind) in (tuple, list, Sequence):
-        return f"a list, each {_type_text(get_args(kind)[0])}"
+        return f"a list, each {type_text(get_args(kind)[0])}"
     return names.get(kind, f"a {getattr(kind, '__name__', kind)}, which a text cannot be")
 
 

@@ -303,7 +303,11 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "finished": (("train", "--config", "runs/hace/config.toml", "--out", "runs/hace"), "not finished"),
     "other run": (
         ("train", "photos", "--method", "hxe", "--out", "runs/hace", *TINY),
-        r"differs in method.name \('flat-softmax' there, 'hxe' here\)\. Choose",
+        r"hold this very run, .* method\.name \('hace' there, 'hxe' here\), training\.epochs",
+    ),
+    "beside a config": (
+        ("train", "--config", "runs/hace/config.toml", "--epochs", "3", "--out", "runs/again"),
+        "no settings beside --config but --out and --overwrite, but got --epochs",
     ),
     "out under a file": (
         ("train", "photos", "--out", "classes.csv/run", *TINY),

@@ -303,7 +303,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "hierarchy": ({"hierarchy": "chance"}, "hierarchy to be one of true, random, but got 'chance'"),
     "share": ({"label_noise": 1.5}, "label_noise of at most 1, but got 1.5"),
     "negative": ({"coarse_labels": -0.1}, "coarse_labels of at least 0, but got -0.1"),
-    "type": ({"drop_levels": 2}, "drop_levels to be a str, but got 2"),
+    "type": ({"drop_levels": 2}, "drop_levels to be a text, but got 2"),
     "level": ({"drop_levels": "4"}, "levels among 1 to 3 or level_1, level_2, level_3, or all, but got '4'"),
     "finest": ({"drop_levels": "all"}, "a level to drop from 1 to 2, but got 3. The finest level has the leaves"),
     "coarse": ({"coarse_labels": 0.5, "coarse_level": "genus"}, "levels among 1 to 3 .* but got 'genus'"),

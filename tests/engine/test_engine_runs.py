@@ -193,7 +193,7 @@ def test_what_is_missing_is_named(colours: Dataset, tmp_path: Path) -> None:
         cw.train(colours, out=tmp_path / "a", train_split="tests", **TINY)
     with pytest.raises(InputError, match="a run folder"):
         Run.open(tmp_path)
-    with pytest.raises(InputError, match="lr to be a float"):
+    with pytest.raises(InputError, match="lr to be a number"):
         cw.train(colours, out=tmp_path / "b", **{**TINY, "lr": "high"})
     with pytest.raises(InputError, match=r"a setting: .*but got 'epoch'\. Did you mean epochs"):
         cw.train(colours, out=tmp_path / "c", epoch=3, **TINY)

@@ -17,7 +17,7 @@ def benchmark(
     jobs: Annotated[int, typer.Option(help="Processes that train at the same time.", min=1)] = 1,
     data: Annotated[str | None, typer.Option(help="Path of the images, where the suite's data set needs one.")] = None,
 ) -> None:
-    """Search settings, train, evaluate and compare every method of a suite; given again, it goes on where it stopped.
+    """Search settings, train, evaluate and compare every method of a suite; run again, it resumes where it stopped.
 
     cladewise benchmark scores-and-curves-emoji --seeds 5 --jobs 2
     """

@@ -19,7 +19,7 @@ def discover(
     ] = None,
     clusters: Annotated[
         str,
-        typer.Option(help="How many under each coarse class: a factor of its true fine classes, a number, or auto."),
+        typer.Option(help="Clusters per coarse class: a factor of its true fine classes, a number, or auto."),
     ] = "2x",
     examples: Annotated[int, typer.Option(min=1, help="Images of each found class on the page.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the clustering.")] = 0,

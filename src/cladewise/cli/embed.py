@@ -30,7 +30,7 @@ def taxonomy(
     out: Annotated[Path, typer.Option(help="Folder of the embedding.")] = Path("runs/labels"),
     **chosen: Any,
 ) -> None:
-    """Embed the labels of a taxonomy; given again after an interruption, it goes on where it stopped.
+    """Embed the labels of a taxonomy; run again after an interruption, it resumes where it stopped.
 
     cladewise embed taxonomy classes.csv --geometry hyperbolic --dim 10 --out runs/labels
     """

@@ -34,14 +34,14 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="A decision, as name or name:key=value,...; see: cladewise list decisions. The method's own where "
-            "none is given. Given several times, each."
+            "none is given. May be repeated."
         ),
     ] = None,
     inference: Annotated[
         list[str] | None,
         typer.Option(
             help="An inference, likewise; several in turn are joined with +, none takes the prediction as it is. See: "
-            "cladewise list inferences. The method's own where none is given. Given several times, each."
+            "cladewise list inferences. The method's own where none is given. May be repeated."
         ),
     ] = None,
     threshold: Annotated[
@@ -50,37 +50,37 @@ def evaluate(
     fit_split: Annotated[
         str | None,
         typer.Option(
-            help="Split that rules learn from which learn, or 5-fold: the training images, each as a copy says that is "
-            "trained without it. Each rule's own split where none is given."
+            help="Split used to fit rules that learn from scores, or 5-fold: the training images, each scored by a "
+            "copy trained without it. By default each rule's own split."
         ),
     ] = None,
     recall_at: Annotated[
         list[float] | None,
-        typer.Option(min=0, max=1, help="Another share of correctness whose recall is wanted: 0.99 for R@99."),
+        typer.Option(min=0, max=1, help="A further share of correct answers to report the recall at: 0.99 for R@99."),
     ] = None,
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
     protocol: Annotated[
-        str, typer.Option(help="How to evaluate: labels, by what a run says; few-shot, by what it sees in new classes.")
+        str, typer.Option(help="labels: score the answers; few-shot: measure how well features tell new classes apart.")
     ] = "labels",
     ways: Annotated[
         list[str] | None,
         typer.Option(
-            help="Classes of an episode: a number, 5 by default; all; or intra, up to 5 of one coarse class. "
-            "Given several times, each.",
+            help="Classes per episode: a number, 5 by default; all; or intra, up to 5 of one coarse class. "
+            "May be repeated.",
             rich_help_panel=FEW_SHOT,
         ),
     ] = None,
     shots: Annotated[
         int | None,
-        typer.Option(min=1, help="Images of a class to learn from.", show_default="1", rich_help_panel=FEW_SHOT),
+        typer.Option(min=1, help="Images per class to learn from.", show_default="1", rich_help_panel=FEW_SHOT),
     ] = None,
     episodes: Annotated[
         int | None,
-        typer.Option(min=2, help="How many.", show_default="1000, or 100 of all", rich_help_panel=FEW_SHOT),
+        typer.Option(min=2, help="Number of episodes.", show_default="1000, or 100 of all", rich_help_panel=FEW_SHOT),
     ] = None,
     queries: Annotated[
         int | None,
-        typer.Option(min=1, help="Most images of a class to ask about.", show_default="15", rich_help_panel=FEW_SHOT),
+        typer.Option(min=1, help="Test images per class, at most.", show_default="15", rich_help_panel=FEW_SHOT),
     ] = None,
     support_views: Annotated[
         int | None,
@@ -94,7 +94,7 @@ def evaluate(
     space: Annotated[
         str | None,
         typer.Option(
-            help="Vectors to learn from: own, of the run's head before its classes; encoder, of its encoder.",
+            help="Features to learn from: own, the input of the head's classes; encoder, the encoder's.",
             show_default="own",
             rich_help_panel=FEW_SHOT,
         ),
@@ -103,14 +103,14 @@ def evaluate(
         bool | None,
         typer.Option(
             "--apart",
-            help="Images to learn from and to ask about from different top folders: other vendors, other shops.",
+            help="Take the images to learn from and the test images from different top folders: vendors, shops.",
             rich_help_panel=FEW_SHOT,
         ),
     ] = None,
     coarse_level: Annotated[
         str | None,
         typer.Option(
-            help="Level of the coarse classes of intra; by default that of the run's labels, else the parents.",
+            help="Level of the coarse classes for intra; by default that of the run's labels, else the parents.",
             rich_help_panel=FEW_SHOT,
         ),
     ] = None,
@@ -118,7 +118,7 @@ def evaluate(
         int | None, typer.Option(min=0, help="Seed of the episodes.", show_default="0", rich_help_panel=FEW_SHOT)
     ] = None,
 ) -> None:
-    """Evaluate runs on a split, by every decision after every inference; print and keep the metrics.
+    """Evaluate runs on a split, with every decision after every inference; print and keep the metrics.
 
     cladewise evaluate runs/hace --inference none --inference diffusion:alpha=0.5 --decision greedy:threshold=0.5
 
@@ -149,7 +149,7 @@ def evaluate(
 
 
 def _by_episodes(runs: list[Path], split: str, ways: list[str], given: dict[str, Any]) -> None:
-    """A row a kind of episodes, a column a run."""
+    """One row per kind of episode, one column per run."""
     from rich.table import Table
 
     from cladewise import fewshot

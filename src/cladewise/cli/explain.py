@@ -17,18 +17,18 @@ def explain(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Image files, folders, or patterns such as 'new/**/*.jpg'; images of the split without."),
+        typer.Argument(help="Image files, folders or patterns such as 'new/**/*.jpg'; otherwise images of the split."),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
     images: Annotated[
-        int | None, typer.Option(help="How many, one a label as far as that goes.", show_default=str(DEFAULT_IMAGES))
+        int | None, typer.Option(help="Number of images, spread over the labels.", show_default=str(DEFAULT_IMAGES))
     ] = None,
     level: Annotated[
         list[str] | None,
         typer.Option(help="Name or number of a level, 1 being the coarsest; every level by default. May be repeated."),
     ] = None,
     target: Annotated[
-        str, typer.Option(help="The node whose map it is, at each level: the predicted or the true one.")
+        str, typer.Option(help="Whose map to draw at each level: the predicted node's or the true one's.")
     ] = "predicted",
 ) -> None:
     """Draw where a model looks, level by level (Grad-CAM); cladewise compare shows it. Needs the extra explain.

@@ -19,7 +19,7 @@ Rows = tuple[tuple[str, ...], dict[str, tuple[str, ...]]]  # the columns, and th
 
 def list_parts(
     kind: Annotated[str, typer.Argument(help="One of methods, decisions, inferences, datasets, backbones.")],
-    pattern: Annotated[str, typer.Argument(help="Only names that fit, such as 'resnet*'.")] = "*",
+    pattern: Annotated[str, typer.Argument(help="Only names that match, such as 'resnet*'.")] = "*",
 ) -> None:
     """List all methods, decisions, inferences, data sets or backbones, by name."""
     from rich.table import Table

@@ -15,14 +15,14 @@ def look_alikes(
     split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
     level: Annotated[
         str,
-        typer.Option(help="Level whose classes look-alikes differ in, by number or name; the one above the finest."),
+        typer.Option(help="Level at which look-alikes differ, by number or name; by default the one above the finest."),
     ] = "",
     within: Annotated[
-        str, typer.Option(help="Level whose class images that look unlike share; the same level by default.")
+        str, typer.Option(help="Level at which pairs that look unlike agree; the same level by default.")
     ] = "",
-    pairs: Annotated[int, typer.Option(help="Pairs of each kind at most.", min=1)] = 12,
+    pairs: Annotated[int, typer.Option(help="Pairs of each kind, at most.", min=1)] = 12,
 ) -> None:
-    """Draw pairs of images of different classes that a model sees as alike, and of one class that it does not.
+    """Draw pairs of images of different classes that a model finds alike, and pairs of one class that it does not.
 
     The pictures go into the run folder, and cladewise compare shows them.
 

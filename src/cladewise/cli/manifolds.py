@@ -14,9 +14,9 @@ def manifolds(
     levels: Annotated[
         str, typer.Option(help="Two levels to colour by, by number or name; the coarsest and the finest by default.")
     ] = "",
-    images: Annotated[int, typer.Option(help="How many images at most.", min=4)] = 2000,
-    neighbours: Annotated[int, typer.Option(help="Nearest neighbours that are asked for their class.", min=1)] = 10,
-    by: Annotated[str, typer.Option(help="How they get into the plane: tsne or umap.")] = "tsne",
+    images: Annotated[int, typer.Option(help="Number of images, at most.", min=4)] = 2000,
+    neighbours: Annotated[int, typer.Option(help="Nearest neighbours whose classes are compared.", min=1)] = 10,
+    by: Annotated[str, typer.Option(help="Projection to two dimensions: tsne or umap.")] = "tsne",
 ) -> None:
     """Draw where images and the texts of classes lie, and measure how much classes overlap at each level.
 

@@ -55,7 +55,7 @@ def _parameter(field: dataclasses.Field[Any], beside: str, own: dict[str, Any]) 
     if beside and field.name not in own:
         flags.append(f"--{short}")
     meaning = HELP[field.name]
-    text = f"{meaning[0].upper()}{meaning[1:]}{', by comma' if field.name in LISTS else ''}."
+    text = f"{meaning[0].upper()}{meaning[1:]}{', separated by commas' if field.name in LISTS else ''}."
     kind = bool if isinstance(field.default, bool) else str | None
     default = False if kind is bool else None
     option = typer.Option(*flags, help=text, show_default=False, rich_help_panel=PANEL)

@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 RunArgument = Annotated[Path, typer.Argument(help="Folder of a run of a method whose labels are vectors.")]
 ThresholdOption = Annotated[
     float | None,
-    typer.Option(help="Energy up to which a label holds an image; the one of best F1 on the validation split."),
+    typer.Option(help="Energy up to which a label holds an image; by default that of best F1 on the validation split."),
 ]
-NewOption = Annotated[
-    str | None, typer.Option("--new", help="Name of a label to add first, without training anything again.")
-]
+NewOption = Annotated[str | None, typer.Option("--new", help="Name of a label to add first, without training again.")]
 ParentOption = Annotated[str | None, typer.Option(help="Its parent, a name or a path; the root where none is given.")]
-ExamplesOption = Annotated[list[str] | None, typer.Option(help="Images of it, which it is to hold. May be repeated.")]
+ExamplesOption = Annotated[list[str] | None, typer.Option(help="Images that it is to hold. May be repeated.")]
 
 
 def retrieve(
@@ -34,10 +32,10 @@ def retrieve(
     ] = None,
     under: Annotated[
         str | None,
-        typer.Option(help="A label (name, id or path) whose images are listed. Without it each image's labels."),
+        typer.Option(help="List the images under this label (name, id or path); without it, the labels of each image."),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
-    limit: Annotated[int, typer.Option(help="Images listed at most.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="Images to list, at most.", min=1)] = 20,
     threshold: ThresholdOption = None,
     new: NewOption = None,
     parent: ParentOption = None,
@@ -45,7 +43,7 @@ def retrieve(
     format_: Annotated[str | None, typer.Option("--format", help=FORMAT_HELP, show_default=False)] = None,
     out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
 ) -> None:
-    """Images under a label, or the labels that hold an image, with no level asked for.
+    """List images under a label, or the labels that hold each image, without choosing a level.
 
     cladewise retrieve runs/cones --under Fruit --split test --limit 10
 
@@ -86,13 +84,13 @@ def retrieve(
 def entails(
     run: RunArgument,
     general: Annotated[str, typer.Argument(help="A label: a name, id or path.")],
-    special: Annotated[str, typer.Argument(help="A label likewise, or an image file.")],
+    special: Annotated[str, typer.Argument(help="Another label, or an image file.")],
     threshold: ThresholdOption = None,
     new: NewOption = None,
     parent: ParentOption = None,
     examples: ExamplesOption = None,
 ) -> None:
-    """Whether one label holds another, or an image, by their vectors: yes or no, the energy and its threshold.
+    """Tell whether one label holds another, or an image, by their vectors: yes or no, the energy and its threshold.
 
     cladewise entails runs/cones Fruit Apple
     """

@@ -21,7 +21,7 @@ File = Annotated[Path, typer.Argument(help="A table, a JSON, YAML or Newick file
 def check(
     file: File,
     reading: ReadOptions,
-    warnings: Annotated[bool, typer.Option(help="Tell what is odd, too.")] = True,
+    warnings: Annotated[bool, typer.Option(help="Also report what is odd.")] = True,
 ) -> None:
     """List everything wrong with a taxonomy file, and count its nodes. Exits with 1 if there is an error."""
     from cladewise.taxonomy.check import examine
@@ -65,7 +65,7 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="The file or folder to read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; the format follows its name.")],
     reading: ReadOptions,
-    to: Annotated[str | None, typer.Option("--to", help="Format to write, where the name does not say.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Format to write, where the name does not show it.")] = None,
 ) -> None:
     """Write a taxonomy in another format."""
     from cladewise.taxonomy import write
@@ -84,7 +84,7 @@ def diff(
     second: Annotated[Path, typer.Argument(metavar="B", help="The new taxonomy.")],
     reading: ReadOptions,
 ) -> None:
-    """Tell what was added (+), removed (-), moved (>) or renamed in case or space (~). Exits with 1 if anything.
+    """List what was added (+), removed (-), moved (>) or renamed in case or space (~). Exits with 1 if anything was.
 
     The options of reading hold for both files.
     """

@@ -26,13 +26,14 @@ ENDED, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT
 @with_settings(BackboneConfig, TrainingConfig, AblationConfig, but=("name",))
 @with_reading(beside="taxonomy")
 def train(
+    context: typer.Context,
     reading: ReadOptions,
     data: Annotated[
         str | None, typer.Argument(help="A folder of images, a manifest (CSV or Parquet), or a data set's name.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run.", rich_help_panel="Run")] = Path("runs/run"),
     taxonomy: Annotated[
-        Path | None, typer.Option(help="The label tree; the data's own folders or labels where none is given.")
+        Path | None, typer.Option(help="The label tree; by default the data's own folders or labels.")
     ] = None,
     method: Annotated[str, typer.Option(help="See: cladewise list methods.")] = "hace",
     set_: Annotated[
@@ -47,7 +48,7 @@ def train(
         int, typer.Option(help="Seed of the splits, where the data has none of its own.", min=0, max=LARGEST_SEED)
     ] = 0,
     seed: Annotated[
-        int, typer.Option(help="Seed of everything else random.", min=0, max=LARGEST_SEED, rich_help_panel="Run")
+        int, typer.Option(help="Seed of all other randomness.", min=0, max=LARGEST_SEED, rich_help_panel="Run")
     ] = 0,
     name: Annotated[str, typer.Option(help="Name of the run in reports.", rich_help_panel="Run")] = "",
     overwrite: Annotated[
@@ -59,16 +60,18 @@ def train(
         ),
     ] = False,
     config: Annotated[
-        Path | None, typer.Option(help="Rerun this config.toml; no other option but --out and --overwrite counts then.")
+        Path | None, typer.Option(help="Repeat the run of this config.toml; beside it only --out and --overwrite.")
     ] = None,
     **chosen: Any,
 ) -> None:
-    """Train a method on images; given again after an interruption, it goes on where it stopped.
+    """Train a method on images; run again after an interruption, it resumes where it stopped.
 
     cladewise train photos/ --taxonomy classes.csv --method hace --backbone resnet50 --out runs/hace
     """
     if config is None and data is None:
         raise InputError("images to train on", "none", advice="Give a folder, a manifest or a data set's name.")
+    if config is not None:
+        _check_nothing_else(context)
     with _telling_how_to_resume(RunFolder(out)):
         from cladewise import engine
         from cladewise.engine.data import find_data
@@ -92,6 +95,23 @@ def train(
     if engine.is_first_process():
         _tell_of_skipped(run.folder)
         tell(f"{run.path}: {outcome(run.folder, run.config.training)}. Next: cladewise evaluate {run.path}")
+
+
+def _check_nothing_else(context: typer.Context) -> None:
+    """Refuse what a configuration says already, as it would be left out without a word."""
+    with_config = ("config", "out", "overwrite")
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
+        and parameter.name not in with_config
+    ]
+    if given:
+        raise InputError(
+            "no settings beside --config but --out and --overwrite",
+            ", ".join(given),
+            advice="Leave them out, or change them in a copy of the file.",
+        )
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class VanillaMultiMethod(WithEmbedding):
     """
 
     name: ClassVar[str] = "vanilla-multi"
-    title: ClassVar[str] = "An encoder a level (Vanilla multi)"
+    title: ClassVar[str] = "One encoder per level (Vanilla multi)"
     citation: ClassVar[Citation] = HIERARCHY_TRANSITION
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:

@@ -18,5 +18,5 @@ class VanillaSingleMethod(PLCMethod):
     """
 
     name: ClassVar[str] = "vanilla-single"
-    title: ClassVar[str] = "One encoder, a classifier a level (Vanilla single)"
+    title: ClassVar[str] = "One encoder, one classifier per level (Vanilla single)"
     citation: ClassVar[Citation] = HIERARCHY_TRANSITION

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import tomli_w
 
 from cladewise.atomic import write_text
-from cladewise.catalogue import nearest
+from cladewise.catalogue import nearest, type_text
 from cladewise.errors import InputError
 from cladewise.records.layout import SCHEMA_VERSION
 from cladewise.records.reading import read_toml
@@ -47,7 +47,7 @@ class BackboneConfig:
     )
     crop_ratio: float = setting(
         0.0,
-        "share of the shorter side that the model looks at, up to 1; 0: as the backbone was trained",
+        "share of the shorter side that the model sees, up to 1; 0: as the backbone was trained",
         least=0,
         most=1,
     )
@@ -55,7 +55,7 @@ class BackboneConfig:
     views: int = setting(1, "augmented copies of a training image to cache, with freeze; 1: as it is", least=1)
     scaling: str = setting(
         "l2",
-        "what is done to frozen features before the head",
+        "scaling of frozen features before the head",
         choices=("l2", "standardise", "none"),
     )
 
@@ -67,34 +67,36 @@ class TrainingConfig:
     train_split: str = setting("train", "split to fit on; several are joined with +")
     val_split: str = setting("val", "split to watch, where the data has it; none: watch nothing")
     epochs: int = setting(30, "passes over the training images", least=0)
-    batch_size: int = setting(128, "images a step and process", least=1)
+    batch_size: int = setting(128, "images per step and process", least=1)
     optimizer: str = setting("sgd", "the optimiser", choices=("sgd", "adamw", "adam"))
     lr: float = setting(0.03, "learning rate of the head", least=0)
-    backbone_lr: float = setting(0.005, "learning rate of the backbone, end to end", least=0)
+    backbone_lr: float = setting(0.005, "learning rate of the backbone where it is trained", least=0)
     weight_decay: float = setting(5e-4, "decay of weight matrices; biases and norms have none", least=0)
     momentum: float = setting(0.9, "momentum of sgd", least=0, most=1)
-    schedule: str = setting("cosine", "course of the learning rates after warm-up", choices=("cosine", "constant"))
+    schedule: str = setting("cosine", "schedule of the learning rates after warm-up", choices=("cosine", "constant"))
     warmup_epochs: float = setting(0.0, "epochs over which the learning rates rise from zero", least=0)
-    precision: str = setting("32-true", "as Lightning names it", choices=PRECISIONS)
+    precision: str = setting("32-true", "numeric precision, as Lightning names it", choices=PRECISIONS)
     chunk: int = setting(
         0,
-        "images that go through the encoder at once, end to end, the loss still seeing the whole batch; 0: all",
+        "images that go through the encoder at once, while the loss still sees the whole batch; 0: all",
         least=0,
     )
     accumulate: int = setting(1, "steps whose gradients are added before an update", least=1)
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: no limit", least=0)
     balance: str = setting(
-        "none", "draw every class equally often, or weight the loss so", choices=("none", "sample", "weight")
+        "none",
+        "draw all classes equally often, or weight the loss accordingly",
+        choices=("none", "sample", "weight"),
     )
-    augment: str = setting("crop-flip", "augmentation, end to end", choices=("crop-flip", "none"))
+    augment: str = setting("crop-flip", "augmentation where the backbone is trained", choices=("crop-flip", "none"))
     early_stop: int = setting(
-        0, "stop after so many epochs without a better val loss, and keep the best; 0: never", least=0
+        0, "stop after this many epochs without a lower val loss, and keep the best; 0: never", least=0
     )
-    accelerator: str = setting("auto", "as Lightning names it", choices=("auto", "cpu", "gpu", "mps"))
-    devices: int = setting(1, "processes a node, one a device", least=1)
-    num_nodes: int = setting(1, "nodes", least=1)
-    checkpoint_seconds: float = setting(5.0, "least seconds between checkpoints", least=0)
-    workers: int = setting(-1, "processes that decode images; -1: as many as there are cores, less one", least=-1)
+    accelerator: str = setting("auto", "accelerator, as Lightning names it", choices=("auto", "cpu", "gpu", "mps"))
+    devices: int = setting(1, "processes per machine, one per device", least=1)
+    num_nodes: int = setting(1, "machines", least=1)
+    checkpoint_seconds: float = setting(5.0, "shortest time between checkpoints in seconds", least=0)
+    workers: int = setting(-1, "processes that decode images; -1: one fewer than there are cores", least=-1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,16 +104,16 @@ class AblationConfig:
     """What the network gets to know that is wrong, or does not get to know; it is scored by what is true."""
 
     hierarchy: str = setting(
-        "true", "the tree, or a random one of the same shape, whose leaves changed places", choices=("true", "random")
+        "true", "the tree as it is, or one of the same shape with its leaves shuffled", choices=("true", "random")
     )
     wrong_parents: float = setting(
-        0.0, "share of the leaves under a wrong parent, of the level of their own", least=0, most=1
+        0.0, "share of the leaves moved to a wrong parent, at the level of their own", least=0, most=1
     )
     drop_levels: str = setting("", "levels to train without, by number or name, such as 1,2; never the finest")
     label_noise: float = setting(0.0, "share of the training images with a wrong label", least=0, most=1)
-    coarse_labels: float = setting(0.0, "share of the training images that have lost their fine label", least=0, most=1)
-    coarse_level: str = setting("", "level of the label that those have left, by number or name; empty: the parent")
-    ablation_seed: int = setting(-1, "seed of what is random in all this; -1: that of the run", least=-1)
+    coarse_labels: float = setting(0.0, "share of the training images that lose their fine label", least=0, most=1)
+    coarse_level: str = setting("", "level of the label that those keep, by number or name; empty: the parent")
+    ablation_seed: int = setting(-1, "seed of these ablations; -1: that of the run", least=-1)
 
 
 MACHINE_SETTINGS = ("accelerator", "workers", "checkpoint_seconds")
@@ -218,7 +220,7 @@ def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> T
         field, wanted = fields[key], type(fields[key].default)
         fits = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
         if not fits or (isinstance(value, bool) and wanted is not bool):
-            raise InputError(f"{key} to be a {wanted.__name__}", repr(value), at=at)
+            raise InputError(f"{key} to be {type_text(wanted)}", repr(value), at=at)
         least, most, choices = (field.metadata[rule] for rule in ("least", "most", "choices"))
         if wanted is float and not math.isfinite(value):
             raise InputError(f"{key} to be a finite number", value, at=at)

@@ -75,7 +75,7 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "tice": MetricText("TICE", False, "The nodes decided at the levels do not lie on one path."),
     "sibling": MetricText("Sibling", True, "The decided node is the label or has the same parent."),
     "weighted_level_accuracy": MetricText(
-        "Weighted level accuracy", True, "Mean of the accuracies at the levels, weighed by their numbers of nodes."
+        "Weighted level accuracy", True, "Mean of the accuracies at the levels, weighted by their numbers of nodes."
     ),
     "info_recall": MetricText("Info recall", True, "Part of the label's information that the decided node gives."),
     "info_precision": MetricText("Info precision", True, "Part of the decided node's information that is true."),

@@ -26,7 +26,7 @@ SEPARATOR_WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pi
 
 
 HELP = {
-    "format": f"format of the file, where it does not show: {', '.join(FORMATS)}",
+    "format": f"format of the file, where its content does not show it: {', '.join(FORMATS)}",
     "separator": "tables: the character between cells, or tab",
     "header": "tables: whether the first row names the columns (first) or there is no header (none)",
     "id": "edge lists: the column of ids that parents refer to",
