@@ -158,9 +158,9 @@ def _examine_tree(path: Path, kind: str, options: ReadOptions) -> tuple[list[Pro
             tree = read_tree(path, kind, options)
         except InputError as error:
             return [_as_problem(error, path)], None
-    for warning in caught:
-        text = str(warning.message).replace(f" at {path}.", ".").rstrip(".")
-        told.append(Problem(0, "ambiguous", text, "warning"))
+    for message in (warning.message for warning in caught):
+        found, advice = (message.found, message.advice) if isinstance(message, InputWarning) else (str(message), "")
+        told.append(Problem(0, "ambiguous", found, "warning", advice))
     nodes = names_of_tree(tree)
     return [*told, *same_siblings(nodes), *_odd_names(nodes), *shape_problems(tree)], tree
 
@@ -176,5 +176,4 @@ def _as_problem(error: InputError, path: Path) -> Problem:
     kind = "encoding" if error.expected == "UTF-8 text" else "unreadable"
     where = f" at {error.at}" if error.at not in ("", str(path)) and not known else ""
     text = f"expected {error.expected}, but got {error.got}{where}"
-    advised = f"{text}. {error.advice}" if error.advice and kind == "unreadable" else text
-    return Problem(int(line) if known else 0, kind, advised)
+    return Problem(int(line) if known else 0, kind, text, advice=error.advice if kind == "unreadable" else "")

@@ -72,6 +72,7 @@ class Problem:
         kind: Key of :data:`RULES`.
         text: What was found.
         severity: An ``error`` keeps the file from being read; a ``warning`` is probably a slip.
+        advice: What to do about this one, in the words of a Python caller; blank where the kind says it all.
 
     Example:
         >>> print(Problem(3, "orphan", "parent 'froot' of 'apple', which no row defines"))
@@ -82,10 +83,12 @@ class Problem:
     kind: str
     text: str
     severity: Severity = "error"
+    advice: str = ""
 
     def __str__(self) -> str:
         where = f"{self.line}: " if self.line else ""
-        return f"{where}{self.severity}: {self.text} [{self.kind}]"
+        advice = f". {self.advice}" if self.advice else ""
+        return f"{where}{self.severity}: {self.text}{advice} [{self.kind}]"
 
 
 def raise_first(problems: Sequence[Problem], source: str, *, checkable: bool = True) -> None:
@@ -98,7 +101,7 @@ def raise_first(problems: Sequence[Problem], source: str, *, checkable: bool = T
     if not errors:
         return
     first = errors[0]
-    advice = ADVICE.get(first.kind, "")
+    advice = first.advice or ADVICE.get(first.kind, "")
     if len(errors) > 1 and checkable:
         advice += f" List all {len(errors)} errors with: cladewise taxonomy check {source}."
     elif len(errors) > 1:
@@ -122,7 +125,7 @@ def warn_of(problems: Sequence[Problem], source: str, *, checkable: bool = True)
         if problem.severity == "warning":
             by_kind.setdefault(problem.kind, []).append(problem)
     for kind, found in by_kind.items():
-        told, advice = found, ADVICE.get(kind, "")
+        told, advice = found, found[0].advice or ADVICE.get(kind, "")
         more = ""
         if len(found) > FEW:
             told = [min(found)]

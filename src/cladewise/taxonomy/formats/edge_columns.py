@@ -23,7 +23,10 @@ SUPERS = ("superclass", "supercategory", "supertype", "superconcept", "superordi
 
 COUNTS = words("num number count n total")
 ID_WORDS = ("id", "nodeid", "taxonid", "taxid", "tsn", "key", "uid", "uuid", "code", "uri", "url", "identifier")
-NAME_WORDS = ("name", "label", "title", "completename", "scientificname", "taxonname", "classname", "preflabel", "term")
+NAME_WORDS = (
+    *("name", "label", "title", "text", "completename", "scientificname", "taxonname", "classname", "preflabel"),
+    "term",
+)
 NODE_WORDS = (
     *("child", "class", "node", "category", "type", "concept", "synset", "hyponym", "narrower", "item", "taxon"),
     *("element", "kind", "subclass", "lower", "word", "lemma", "entity"),

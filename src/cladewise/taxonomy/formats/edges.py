@@ -20,8 +20,8 @@ from cladewise.taxonomy.problems import Problem, some
 from cladewise.taxonomy.spelling import NodeNames, eye, lines_of
 from cladewise.taxonomy.tree import IntArray, StrArray, Taxonomy
 
-NUMBERS_FOR_NONE = ("0", "-1", "0.0", "-1.0")
-"""Parents that tables of numbers give to a root, where no row has them as its id."""
+MARKS_FOR_NONE = ("0", "-1", "0.0", "-1.0", "#")
+"""Parents that tables of numbers give to a root, and jsTree's, where no row has them as its id."""
 
 WORDS_FOR_NONE = ("null", "none", "nan", "na", "n/a", "<na>", "nil", "-", "--", "nd")
 """The same in words, in lower case; a label could be called so, which is why they are told."""
@@ -192,7 +192,7 @@ def _without_conventions(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFram
     if not odd.height:
         return frame, []
     word = bare.str.to_lowercase().is_in(WORDS_FOR_NONE) & ~pl.col("parent").is_in(keys)
-    number = bare.is_in(NUMBERS_FOR_NONE) & ~pl.col("parent").is_in(keys)
+    number = bare.is_in(MARKS_FOR_NONE) & ~pl.col("parent").is_in(keys)
     itself = pl.col("parent") == pl.col("key")
     whole = bare.str.replace(r"^(-?\d+)\.0+$", "${1}")
     spelled = ~number & (whole != bare) & whole.is_in(keys) & ~pl.col("parent").is_in(keys)
