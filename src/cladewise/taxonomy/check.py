@@ -141,7 +141,7 @@ def _examine_table(path: Path, options: ReadOptions) -> tuple[list[Problem], Tax
         try:
             tree = interpretation.build()
         except InputError as error:
-            problems.append(Problem(0, "levels", f"{error.got} at {error.at}"))
+            problems.append(dataclasses.replace(_as_problem(error, path), kind="levels"))
     nodes = interpretation.nodes or (names_of_tree(tree) if tree else None)
     problems += [*interpretation.oddities(), *_odd_names(nodes)]
     if tree is not None and interpretation.by_column:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from cladewise.errors import InputError, warn
@@ -133,6 +134,25 @@ def warn_of(problems: Sequence[Problem], source: str, *, checkable: bool = True)
             advice += f" List them with: cladewise taxonomy check {source}." if checkable else ""
         for problem in told:
             warn(problem.text + more, at=f"{source}:{problem.line}" if problem.line else source, advice=advice)
+
+
+@contextlib.contextmanager
+def placed_at(source: str) -> Iterator[None]:
+    """Tell the file in errors of a tree, which knows nothing of files.
+
+    Example:
+        >>> with placed_at("classes.csv"):
+        ...     raise InputError("a finer level", "level 1", at="node a/b")
+        Traceback (most recent call last):
+        cladewise.errors.InputError: Expected a finer level, but got level 1 at classes.csv, node a/b.
+    """
+    try:
+        yield
+    except InputError as error:
+        if source in error.at:
+            raise
+        at = f"{source}, {error.at}" if error.at else source
+        raise InputError(error.expected, error.got, at=at, advice=error.advice) from error
 
 
 def some(items: Sequence[str], limit: int = 5) -> str:

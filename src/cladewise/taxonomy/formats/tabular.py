@@ -20,7 +20,7 @@ from cladewise.taxonomy.formats.level_evidence import doubt_levels
 from cladewise.taxonomy.formats.levels import interpret_levels
 from cladewise.taxonomy.formats.options import PLAIN, TABLE_FORMATS, ReadOptions, TableFormat
 from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
-from cladewise.taxonomy.problems import Problem, some, warn_of
+from cladewise.taxonomy.problems import Problem, placed_at, some, warn_of
 from cladewise.taxonomy.spelling import sight_problems
 from cladewise.taxonomy.tree import Taxonomy
 
@@ -120,7 +120,8 @@ def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
         odd += sight_problems(interpretation.nodes)
     build = interpretation.build
     del interpretation  # whose names and lines would lie beside the tree
-    tree = build()
+    with placed_at(table.source):
+        tree = build()
     warn_of(odd, table.source, checkable=table.path is not None)
     return tree
 
