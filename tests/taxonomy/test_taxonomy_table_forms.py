@@ -112,14 +112,23 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("numbers the wrong way", "level_2,level_1\ns,g\nt,g\n", "do not run from coarse to fine", 'levels=["level_1", "level_2"]'),
     ("an attribute", "family,species,edible\nf,s,yes\nf,t,no\ng,u,yes\n", "'edible' is coarser", 'columns=["edible"]'),
     ("unknown edges", "klasse,über\nb,a\nc,b\nd,b\n", "as parents are in an edge list", 'name="klasse" and parent="über"'),
-    ("paths in one column", "label\nbird/wren\nbird/robin\n", "as paths have", "a column of its own"),
-    ("numbered paths", "1 - Food\n2 - Food > Fruit\n3 - Food > Fruit > Kiwi\n", "'1 - Food'", 'header="none"'),
+    ("paths in one column", "label\nbird/wren\nbird/robin\n", "as paths have", 'format="paths"'),
+    ("paths beside labels", "product,category\na,Food > Fruit\nb,Food > Fish\n", "between them in 'category'", 'format="paths" and levels=["category"]'),
+    ("paths under one of them", "Toys\nFood > Fish\nFood\n", "none is a word that headers use", 'header="none"'),
+    ("an outline", "name\nfruit\n  apple\n  pear\n", "indented, as an outline is", "a column of its own"),
+    ("an outline with marks", "name\n- fruit\n  - apple\n", "indented, as an outline is", "a column of its own"),
+    ("a drawn outline", "name\nfruit\n├── apple\n└── pear\n", "indented, as an outline is", "a column of its own"),
     ("a class index", "index,name\n0,wren\n1,robin\n", "'index' describes", 'levels=["name"]'),
     ("a manifest", "path,label,split\na.png,bird,train\n", "a manifest of images", "as the data set"),
     ("a manifest with blanks", "path, label\n0.png, bird/wren\n", "a manifest of images", "as the data set"),
     ("a manifest under other names", "img,cls\na.JPG,bird\nb.jpeg,bird\n", "a manifest of images", "as the data set"),
-    ("JSON", '{"bird": ["wren"]}\n', "but got JSON", "Name the file by its format"),
-    ("HTML", "<html>\n<body>\n</html>\n", "but got XML or HTML", "Name the file by its format"),
+    ("JSON", '{"bird": ["wren"]}\n', "but got JSON", 'format="json"'),
+    ("JSON with commas", '{"bird": ["wren", "robin"], "fish": ["cod"]}\n', "but got JSON", 'format="json"'),
+    ("HTML", "<html>\n<body>\n</html>\n", "but got XML or HTML", "Save its table as CSV"),
+    ("Newick", "(wren,\nrobin)bird;\n", "but got Newick", 'format="newick"'),
+    ("NEXUS", "#NEXUS\nbegin trees;\n", "but got Newick or NEXUS", 'format="newick"'),
+    ("Graphviz", "digraph { bird -> wren; }\n", "a drawing of a graph", "parent and child"),
+    ("Mermaid", "graph TD\n  A[bird] --> B[wren]\n", "a drawing of a graph", "parent and child"),
     ("a spreadsheet", b"PK\x03\x04\x14\x00", "a spreadsheet", "as CSV"),
     ("a binary file", bytes(range(256)), "a binary file", "as CSV"),
     ("UTF-16", "order,family\nA,f\n".encode("utf-16"), "UTF-16", "UTF-8"),
@@ -154,7 +163,7 @@ def test_the_line_of_an_open_quote_and_of_a_wide_row(tmp_path: Path) -> None:
             read(written(tmp_path, content))
 
 
-@pytest.mark.parametrize("form", ["levels", "edges", "nodes", "darwin-core"])
+@pytest.mark.parametrize("form", ["levels", "edges", "nodes", "darwin-core", "paths"])
 def test_a_wide_row_is_named_under_every_form(tmp_path: Path, form: Any) -> None:
     with pytest.raises(InputError, match=r"3 cells where the header has 2 at .*classes\.csv:2"):
         read(written(tmp_path, "a,b\nx,y,z\n"), format=form)
@@ -165,6 +174,49 @@ def test_a_table_without_form_lists_what_is_known(tmp_path: Path) -> None:
         read(written(tmp_path, "fine,coarse\nwren,bird\nrobin,bird\n"))
     for word in ("nodes (", "edges (", "darwin-core (", "levels (", "'fine', 'coarse'"):
         assert word in str(error.value)
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        "content",
+        ["1 - Food\n2 - Food > Nuts, Seeds\n3 - Toys\n", "# Version 2\n1 - Food\n2 - Food > Nuts, Seeds\n3 - Toys\n"],
+    )
+    def test_numbered_lines(self, tmp_path: Path, content: str) -> None:
+        tree = silently(written(tmp_path, content, "t.txt"))
+        assert paths(tree) == ["Food", "Food/Nuts, Seeds", "Toys"]
+        assert tree.columns["id"].tolist() == ["", "1", "2", "3"]
+
+    @pytest.mark.parametrize(
+        ("content", "name"),
+        [
+            ("a://1 : Food\na://2 : Food > Fish > Cod\na://3 : Food > Fish\n", "t.txt"),
+            ("Food > Fish > Cod\nFood > Fish\nFood\n", "t.csv"),
+            ("id,path\n1,Food\n2,Food/Fish\n3,Food/Fish/Cod\n", "t.csv"),
+            ("id\nFood\nFood.Fish\nFood.Fish.Cod\n", "t.csv"),
+            ("path,share\n/Food/,1\n/Food/Fish/,0.5\n/Food/Fish/Cod/,\n", "t.csv"),
+            ("name;weight\nFood>Fish>Cod;3\nFood>Fish;4\nFood;5\n", "t.csv"),
+        ],
+    )
+    def test_columns_that_certainly_hold_paths(self, tmp_path: Path, content: str, name: str) -> None:
+        assert paths(silently(written(tmp_path, content, name))) == ["Food", "Food/Fish", "Food/Fish/Cod"]
+
+    def test_ranks_without_a_name_are_skipped_and_other_columns_kept(self, tmp_path: Path) -> None:
+        content = "Feature ID\tTaxon\tConfidence\nx1\tk__Bacteria; p__Firmicutes; c__\t0.9\nx2\tk__Bacteria; p__\t1\n"
+        tree = silently(written(tmp_path, content, "t.tsv"))
+        assert paths(tree) == ["k__Bacteria", "k__Bacteria/p__Firmicutes"]
+        assert tree.columns["Confidence"].tolist() == ["", "1", "0.9"]
+
+    def test_what_is_advised_works(self, tmp_path: Path) -> None:
+        file = written(tmp_path, "label\nbird/wren\nbird/robin\n")
+        assert paths(silently(file, format="paths")) == BIRDS
+        assert silently(file, format="levels").num_leaves == 2
+        file = written(tmp_path, "product,category\na,Food > Fruit\nb,Food > Fish\n")
+        assert paths(silently(file, format="paths", levels=["category"])) == ["Food", "Food/Fruit", "Food/Fish"]
+        with pytest.raises(InputError, match="one column of paths, but got 'product', 'category'"):
+            read(file, format="paths", levels=["product", "category"])
+
+    def test_slashes_in_some_names_are_no_paths(self, tmp_path: Path) -> None:
+        assert silently(written(tmp_path, "name\nSalt/pepper\nSugar\nTea/coffee\nOil\n")).num_leaves == 4
 
 
 class TestOptionsDecide:

@@ -12,6 +12,7 @@ import polars as pl
 
 from cladewise.taxonomy.formats.binary import UTF_16, refuse_binary
 from cladewise.taxonomy.formats.files import read_bytes
+from cladewise.taxonomy.formats.foreign import refuse_documents
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.quoting import Quoting, quoting
 from cladewise.taxonomy.formats.separators import SEPARATORS, separator_of
@@ -37,6 +38,8 @@ def read_delimited(path: Path, options: ReadOptions) -> Table:
     if data.startswith(UTF_16):
         return _nothing(path, Problem(1, "encoding", "UTF-16"))
     data = data.removeprefix(BOM)
+    if options.format is None and options.header is None:
+        refuse_documents(data, source)
     skipped, named = _separator_line(data)
     data = data[skipped:]
     if not data.strip():

@@ -25,6 +25,8 @@ FEW_ROWS = 3
 ROOT_COLUMN = "root"
 """A first column of this name, with one value throughout, is the label of the root."""
 
+OUTLINE = r"^(?:\s+\S|\s*[├└│]|\s*[-*+] )"
+
 PATH_MARKS = (">", "/", ";", "|", "::", "\t")
 
 
@@ -119,13 +121,18 @@ def _unique(table: Table, names: Sequence[str]) -> Doubt | None:
 
 
 def _paths(table: Table, names: Sequence[str]) -> Doubt | None:
-    """One column whose values are paths."""
+    """One column whose values are paths, or the lines of an outline."""
     if len(names) != 1:
         return None
     cells = table.frame[names[0]]
+    if int(cells.str.contains(OUTLINE).sum()) * 4 >= cells.len() > 1:
+        text = "one column whose values are indented, as an outline is"
+        return Doubt(text, "Give each level a column of its own, or write a YAML list with a ':' behind every parent.")
     for mark in PATH_MARKS:
         share = float(cells.str.contains(mark, literal=True).mean() or 0.0)  # type: ignore[arg-type]
         if cells.len() > 1 and (share >= 0.9 or (mark == ">" and share >= 0.5)):
             text = f"one column whose values have {mark!r} in them, as paths have"
-            return Doubt(text, "Give each level a column of its own.")
+            return Doubt(
+                text, f"Pass {argument('format', 'paths')} if they are, or {argument('format', 'levels')} if not."
+            )
     return None
