@@ -97,7 +97,10 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("edges without header", "wren,bird\nrobin,bird\nbird,\n", "'bird' is also a label below it", 'header="none"'),
     ("numbers for a header", "10,20\n10,30\n", "'10' is also a label below it", 'header="none"'),
     ("a blank in the header", "bird,\nwren,bird\n", "column 2 without a name", 'header="none"'),
-    ("lines of seven cells", "1f;aves;b;;;;x\n2b;aves;c;;;;y\n", "column 4 without a name", 'header="none"'),
+    ("names of rows", ",group,kind\nx,bird,wren\ny,bird,robin\n", "column 1 without a name", "Name every column"),
+    ("a title", "Our birds,\n,\ngroup,kind\nbird,wren\n", "column 2 without a name", "remove lines above the header"),
+    ("a comment", "# our birds\nbird\nwren\n", "that could be a comment", "Remove the lines above the header"),
+    ("lines of seven cells", "1f;aves;b;;;;x\n2b;aves;c;;d;;y\n", "column 5 without a name", 'header="none"'),
     ("the header once more", "child,parent\nbird,\nchild,parent\nwren,bird\n", "the header once more", "Remove the line"),
     ("two separators", "a;b,c;d\nx;y,z;w\n", "',' (2 columns) or ';' (3 columns)", 'separator=","'),
     ("a header alone", "order|family\n", "'|' (2 columns)", 'separator="|"'),
@@ -174,6 +177,34 @@ def test_a_table_without_form_lists_what_is_known(tmp_path: Path) -> None:
         read(written(tmp_path, "fine,coarse\nwren,bird\nrobin,bird\n"))
     for word in ("nodes (", "edges (", "darwin-core (", "levels (", "'fine', 'coarse'"):
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ",group,kind\n0,bird,wren\n1,bird,robin\n",
+        "Unnamed: 0,group,kind\n3,bird,wren\n7,bird,robin\n",
+        '"","group","kind"\n"1","bird","wren"\n"2","bird","robin"\n',
+        '"group","kind"\n"1","bird","wren"\n"2","bird","robin"\n',
+        "Unnamed: 0,,group,kind,\n3,,bird,wren,\n7,,bird,robin,\n",
+    ],
+)
+def test_row_numbers_are_left_out_and_told(tmp_path: Path, content: str) -> None:
+    with pytest.warns(InputWarning, match="row numbers in the first column"):
+        tree = read(written(tmp_path, content))
+    assert (paths(tree), tree.level_names, tree.columns) == (BIRDS, ("group", "kind"), {})
+
+
+@pytest.mark.parametrize(
+    "content", ["group,kind,\nbird,wren,\nbird,robin,\n", "group,,kind\nbird,,wren\nbird,,robin\n"]
+)
+def test_columns_without_name_and_cells_are_nothing(tmp_path: Path, content: str) -> None:
+    assert paths(silently(written(tmp_path, content))) == BIRDS
+
+
+def test_row_numbers_that_parents_refer_to_are_ids(tmp_path: Path) -> None:
+    tree = silently(written(tmp_path, ",name,parent\n4,bird,\n5,wren,4\n6,robin,4\n"))
+    assert (paths(tree), tree.columns["id"].tolist()) == (BIRDS, ["4", "5", "6"])
 
 
 class TestPaths:

@@ -188,14 +188,14 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "a,a\nx,y\n",
         {},
         "Expected a header that names every column once, but got several columns named 'a' at {file}:1. "
-        'Pass header="none" if there is no header.',
+        'Name every column, and remove lines above the header; pass header="none" if there is none.',
     ),
     (
         "header blank",
         "a,\nx,y\n",
         {},
         "Expected a header that names every column once, but got column 2 without a name at {file}:1. "
-        'Pass header="none" if there is no header.',
+        'Name every column, and remove lines above the header; pass header="none" if there is none.',
     ),
     (
         "long row",

@@ -21,6 +21,7 @@ RULES: dict[str, str] = {
     "header-again": "one header",
     "header-guess": "a header that can be told from labels",
     "column-name": "a header that names every column once",
+    "row-numbers": "columns of labels",
     "quote": "quotes that open and close one cell each",
     "row-length": "no more cells in a row than the header has",
     "blank": "a label in every row",
@@ -58,7 +59,7 @@ ADVICE: dict[str, str] = {
     "merged-cells": "Pass fill_down=True if they are merged cells.",
     "header-again": "Remove the line.",
     "header-guess": 'Pass header="none" if there is no header, or header="first" if it is one.',
-    "column-name": 'Pass header="none" if there is no header.',
+    "column-name": 'Name every column, and remove lines above the header; pass header="none" if there is none.',
     "unplaced": 'Fill in where they belong, or pass roots="join" to put them at the top.',
 }
 """What to do about it, where there is one thing to do."""

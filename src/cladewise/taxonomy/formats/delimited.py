@@ -16,7 +16,7 @@ from cladewise.taxonomy.formats.foreign import refuse_documents
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.quoting import Quoting, quoting
 from cladewise.taxonomy.formats.separators import SEPARATORS, separator_of
-from cladewise.taxonomy.formats.table import Table, without_blank_rows
+from cladewise.taxonomy.formats.table import Table, without_blank_rows, without_index
 from cladewise.taxonomy.problems import Problem
 
 MAX_BYTES = 2**30
@@ -55,7 +55,7 @@ def read_delimited(path: Path, options: ReadOptions) -> Table:
         table = _read_clean(data, quotes, path, separator, first_line, options.header)
     if table is None:
         table = _read_by_row(data, path, separator, first_line, options.header)
-    return without_blank_rows(table)
+    return without_index(without_blank_rows(table))
 
 
 def _separator_line(data: bytes) -> tuple[int, str | None]:
@@ -130,6 +130,8 @@ def _read_by_row(data: bytes, path: Path, separator: str, first_line: int, heade
     if not rows:
         problems = problems or [Problem(first_line, "header", "an empty file")]
         return Table(pl.DataFrame(), str(path), np.zeros(0, dtype=np.int64), tuple(problems), path)
+    if header != "none":
+        rows = _without_blanks(_with_corner(rows))
     names = _names(rows[0], header)
     problems += [Problem(lines[0], "column-name", text) for text in _wrong_header(names)]
     width = len(names)
@@ -142,11 +144,28 @@ def _read_by_row(data: bytes, path: Path, separator: str, first_line: int, heade
     stray = [line for row, line in zip(rows, lines, strict=True) if any('"' in cell for cell in row)]
     if stray and not any(problem.kind == "quote" for problem in problems):
         problems += [Problem(line, "quote", "a quote inside a cell", "warning") for line in stray]
-    unique = [name if names.index(name) == k and name else f"{name}#{k}" for k, name in enumerate(names)]
+    unique = [name if names.index(name) == k and (name or not k) else f"{name}#{k}" for k, name in enumerate(names)]
     cells = {name: [row[k] if k < len(row) else "" for row in rows[first:]] for k, name in enumerate(unique)}
     frame = pl.DataFrame(cells, schema=dict.fromkeys(unique, pl.String))
     kept = np.array(lines[first:], dtype=np.int64)
     return Table(frame, str(path), kept, tuple(problems), path, 0 if header else lines[0], header != "none")
+
+
+def _with_corner(rows: list[list[str]]) -> list[list[str]]:
+    """A header without a cell above the row numbers, as R writes it, gets one."""
+    width = len(rows[0]) + 1
+    numbered = len(rows) > 1 and all(len(row) == width and row[0].isdecimal() for row in rows[1:])
+    return [["", *rows[0]], *rows[1:]] if numbered else rows
+
+
+def _without_blanks(rows: list[list[str]]) -> list[list[str]]:
+    """The rows without the columns that have neither a name nor a cell, as a separator at the end of lines makes."""
+    blank = {k for k, name in enumerate(rows[0]) if not name.strip()}
+    for row in rows if blank else ():
+        blank -= {k for k in blank if k < len(row) and row[k].strip()}
+    if len(rows) < 2 or not blank:
+        return rows
+    return [[cell for k, cell in enumerate(row) if k not in blank] for row in rows]
 
 
 def _names(first: list[str], header: str | None) -> list[str]:
@@ -157,7 +176,7 @@ def _names(first: list[str], header: str | None) -> list[str]:
 
 
 def _wrong_header(header: list[str]) -> list[str]:
-    blank = [f"column {k + 1} without a name" for k, name in enumerate(header) if not name]
+    blank = [f"column {k + 1} without a name" for k, name in enumerate(header) if not name and k]
     repeated = [name for name, count in Counter(header).items() if count > 1 and name]
     return blank + [f"several columns named {name!r}" for name in repeated]
 

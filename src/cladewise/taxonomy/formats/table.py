@@ -18,6 +18,9 @@ from cladewise.taxonomy.formats.binary import PARQUET, first_bytes
 from cladewise.taxonomy.formats.separators import SEPARATORS
 from cladewise.taxonomy.problems import Problem, raise_first, some
 
+INDICES = ("", "Unnamed: 0", "__index_level_0__", "...1")
+"""What a column of row numbers is called that has no name: by nobody, by pandas, by pandas in Parquet, and by readr."""
+
 TABLE_SUFFIXES = (*SEPARATORS, ".parquet")
 
 
@@ -112,7 +115,7 @@ def from_frame(frame: Any, *, source: str = "the data frame", path: Path | None 
             advice="Drop these columns, or turn them into texts.",
         )
     texts = taken.select(_texts(taken[old]).alias(new) for old, new in zip(taken.columns, names, strict=True))
-    return without_blank_rows(Table(texts, source=source, path=path))
+    return without_index(without_blank_rows(Table(texts, source=source, path=path)))
 
 
 def read_parquet(path: Path, *, columns: Sequence[str] | None = None) -> Table:
@@ -155,6 +158,31 @@ def without_blank_rows(table: Table) -> Table:
         return table
     blank = table.frame.select(pl.all_horizontal(pl.all() == "")).to_series()
     return table.where(~blank) if blank.any() else table
+
+
+def without_index(table: Table) -> Table:
+    """The table without a first column of row numbers, as pandas and R write it, which is told.
+
+    Where parents refer to the numbers, they are ids.
+
+    Example:
+        >>> table = without_index(Table(pl.DataFrame({"": ["0", "1"], "name": ["wren", "robin"]})))
+        >>> table.columns, table.problems[0].text
+        (['name'], "row numbers in the first column, '', left out")
+    """
+    first = table.columns[0] if table.frame.width > 1 else None
+    if first not in INDICES:
+        return table
+    numbers = table.frame[first].cast(pl.Int64, strict=False)
+    if numbers.null_count() or not bool((numbers.diff().drop_nulls() > 0).all()):
+        wrong = Problem(table.header_line or 1, "column-name", "column 1 without a name")
+        return table if first else dataclasses.replace(table, problems=(*table.problems, wrong))
+    parents = [table.frame[name] for name in table.columns if "parent" in name.lower()]
+    if "id" not in table.columns and any(cells.is_in(table.frame[first].implode()).any() for cells in parents):
+        return dataclasses.replace(table, frame=table.frame.rename({first: "id"}))
+    text = f"row numbers in the first column, {first!r}, left out"
+    told = Problem(table.header_line, "row-numbers", text, "warning")
+    return dataclasses.replace(table, frame=table.frame.drop(first), problems=(*table.problems, told))
 
 
 def _is_text(kind: pl.DataType) -> bool:
