@@ -56,6 +56,10 @@ EDGES = {
     "the root is its own parent": "child,parent\nbird,bird\nwren,bird\nrobin,bird\n",
     "parents first": "parent,child\nbird,wren\nbird,robin\n",
     "ids and names of parents": "id,parent_id,parent_name,name\n1,,,bird\n2,1,bird,wren\n3,1,bird,robin\n",
+    "German": "Nummer;Bezeichnung;Übergeordnet\n1;bird;\n2;wren;1\n3;robin;1\n",
+    "French": "libellé,père\nbird,\nwren,bird\nrobin,bird\n",
+    "Spanish": "nombre,padre\nbird,\nwren,bird\nrobin,bird\n",
+    "Chinese": "名称,父级\nbird,\nwren,bird\nrobin,bird\n",
     "a further column that holds parents too": "child,parent,group\nwren,bird,bird\nrobin,bird,bird\n",
 }
 
@@ -100,7 +104,7 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("names of rows", ",group,kind\nx,bird,wren\ny,bird,robin\n", "column 1 without a name", "Name every column"),
     ("a title", "Our birds,\n,\ngroup,kind\nbird,wren\n", "column 2 without a name", "remove lines above the header"),
     ("a comment", "# our birds\nbird\nwren\n", "that could be a comment", "Remove the lines above the header"),
-    ("lines of seven cells", "1f;aves;b;;;;x\n2b;aves;c;;d;;y\n", "column 5 without a name", 'header="none"'),
+    ("lines of seven cells", "1f;aves;b;;;;x\n2b;aves;c;;d;;y\n", "column 4 without a name", 'header="none"'),
     ("the header once more", "child,parent\nbird,\nchild,parent\nwren,bird\n", "the header once more", "Remove the line"),
     ("two separators", "a;b,c;d\nx;y,z;w\n", "',' (2 columns) or ';' (3 columns)", 'separator=","'),
     ("a header alone", "order|family\n", "'|' (2 columns)", 'separator="|"'),
@@ -134,6 +138,7 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("Mermaid", "graph TD\n  A[bird] --> B[wren]\n", "a drawing of a graph", "parent and child"),
     ("a spreadsheet", b"PK\x03\x04\x14\x00", "a spreadsheet", "as CSV"),
     ("a binary file", bytes(range(256)), "a binary file", "as CSV"),
+    ("GBK", "目,科,种\nA,f,s\n".encode("gbk"), "byte 0x", "UTF-8"),
     ("UTF-16", "order,family\nA,f\n".encode("utf-16"), "UTF-16", "UTF-8"),
     ("half a gzip file", gzip.compress(b"order,family\nA,f\n")[:-9], "end-of-stream", ""),
     ("a quote that never closes", 'child,parent\nr,\n"a,r\nb,r\n', "a quote that never closes", "Close the quote"),
@@ -205,6 +210,16 @@ def test_columns_without_name_and_cells_are_nothing(tmp_path: Path, content: str
 def test_row_numbers_that_parents_refer_to_are_ids(tmp_path: Path) -> None:
     tree = silently(written(tmp_path, ",name,parent\n4,bird,\n5,wren,4\n6,robin,4\n"))
     assert (paths(tree), tree.columns["id"].tolist()) == (BIRDS, ["4", "5", "6"])
+
+
+@pytest.mark.parametrize("row", ["Total,3", "Summe:,3", ",Total"])
+def test_a_sum_below_a_table_is_told(tmp_path: Path, row: str) -> None:
+    file = written(tmp_path, f"group,kind\nbird,wren\nbird,robin\n{row}\n")
+    with pytest.warns(
+        InputWarning, match=r"a last row '.*', which could be a sum at .*classes\.csv:4\. Remove the line"
+    ):
+        assert read(file, format="levels").num_leaves == 3
+    assert "total" in [problem.kind for problem in check(file)]
 
 
 class TestPaths:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Literal
 
 from cladewise.errors import InputError, warn
@@ -25,6 +25,7 @@ RULES: dict[str, str] = {
     "quote": "quotes that open and close one cell each",
     "row-length": "no more cells in a row than the header has",
     "blank": "a label in every row",
+    "total": "rows of labels",
     "merged-cells": "every row to say where its label lies",
     "duplicate": "each node in one row",
     "other-texts": "one row of texts for each node",
@@ -58,6 +59,7 @@ ADVICE: dict[str, str] = {
     "roots": 'Pass roots="join" to put them under a synthetic root.',
     "merged-cells": "Pass fill_down=True if they are merged cells.",
     "header-again": "Remove the line.",
+    "total": "Remove the line if it is one.",
     "header-guess": 'Pass header="none" if there is no header, or header="first" if it is one.',
     "column-name": 'Name every column, and remove lines above the header; pass header="none" if there is none.',
     "unplaced": 'Fill in where they belong, or pass roots="join" to put them at the top.',
@@ -99,7 +101,8 @@ def raise_first(problems: Sequence[Problem], source: str, *, checkable: bool = T
     Raises:
         InputError: Some problem is an error.
     """
-    errors = sorted(p for p in problems if p.severity == "error")
+    errors = [problem for problem in problems if problem.severity == "error"]
+    errors.sort(key=lambda problem: (problem.kind != "encoding", problem))  # without their bytes names say nothing
     if not errors:
         return
     first = errors[0]
@@ -138,7 +141,7 @@ def warn_of(problems: Sequence[Problem], source: str, *, checkable: bool = True)
 
 
 @contextlib.contextmanager
-def placed_at(source: str) -> Iterator[None]:
+def placed_at(source: str) -> Generator[None]:
     """Tell the file in errors of a tree, which knows nothing of files.
 
     Example:

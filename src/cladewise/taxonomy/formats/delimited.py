@@ -160,10 +160,11 @@ def _with_corner(rows: list[list[str]]) -> list[list[str]]:
 
 def _without_blanks(rows: list[list[str]]) -> list[list[str]]:
     """The rows without the columns that have neither a name nor a cell, as a separator at the end of lines makes."""
-    blank = {k for k, name in enumerate(rows[0]) if not name.strip()}
+    nameless = {k for k, name in enumerate(rows[0]) if not name.strip()}
+    blank = set(nameless)
     for row in rows if blank else ():
         blank -= {k for k in blank if k < len(row) and row[k].strip()}
-    if len(rows) < 2 or not blank:
+    if len(rows) < 2 or not blank or nameless - blank - {0}:  # an error then, in which all columns are counted
         return rows
     return [[cell for k, cell in enumerate(row) if k not in blank] for row in rows]
 

@@ -16,20 +16,36 @@ from cladewise.taxonomy.problems import some
 PARENT_WORDS = words(
     "superclass supercategory supertype superconcept superordinate hypernym broader broaderterm isa isatype subclassof "
     "subtypeof childof kindof typeof memberof belongsto parentof inheritsfrom extends above upper ancestor "
-    "rdfssubclassof skosbroader wasgeneratedfrom oberbegriff elternknoten"
+    "rdfssubclassof skosbroader wasgeneratedfrom oberbegriff oberkategorie übergeordnet elternknoten elternkategorie "
+    "padre categoríapadre categoriapadre père pere catégorieparente genitore ouder föräldra "
+    "父级 父类 父节点 上级 上位 親"
 )
 SUPERS = ("superclass", "supercategory", "supertype", "superconcept", "superordinate")
 """Words for a parent that also name a level above another."""
 
 COUNTS = words("num number count n total")
-ID_WORDS = ("id", "nodeid", "taxonid", "taxid", "tsn", "key", "uid", "uuid", "code", "uri", "url", "identifier")
+ID_WORDS = (
+    *("id", "nodeid", "taxonid", "taxid", "tsn", "key", "uid", "uuid", "code", "uri", "url", "identifier"),
+    *("nummer", "编号"),
+)
 NAME_WORDS = (
-    *("name", "label", "title", "text", "completename", "scientificname", "taxonname", "classname", "preflabel"),
-    "term",
+    *(
+        "name",
+        "label",
+        "title",
+        "text",
+        "completename",
+        "scientificname",
+        "taxonname",
+        "classname",
+        "preflabel",
+        "term",
+    ),
+    *("bezeichnung", "begriff", "nombre", "nom", "libellé", "名称"),
 )
 NODE_WORDS = (
     *("child", "class", "node", "category", "type", "concept", "synset", "hyponym", "narrower", "item", "taxon"),
-    *("element", "kind", "subclass", "lower", "word", "lemma", "entity"),
+    *("element", "kind", "subclass", "kategorie", "categoría", "catégorie", "类别", "lower", "word", "lemma", "entity"),
 )
 LEVEL_WORDS = ("level", "taxonrank", "rank")
 PAIRS = (("source", "target"), ("from", "to"), ("subject", "object"), ("head", "tail"), ("u", "v"), ("node1", "node2"))
