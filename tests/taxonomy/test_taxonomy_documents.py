@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -218,6 +219,21 @@ class TestRecords:
         tree = reading(tmp_path, json.dumps({"categories": categories}))
         assert sorted(paths(tree)) == found
         assert [tree.columns["id"][tree.find(name)] for name in pairs if name != "person"][-1] == str(6 + len(pairs))
+
+    @pytest.mark.parametrize("orient", ["records", "lines"])
+    def test_rows_of_a_table_as_pandas_writes_them(self, tmp_path: Path, orient: str) -> None:
+        frame = pd.DataFrame({"group": ["bird", "bird", "fish"], "kind": ["wren", "robin", "cod"]})
+        frame.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+        frame.to_json(tmp_path / "t.json", orient="records")
+        tree = read(tmp_path / ("t.jsonl" if orient == "lines" else "t.json"))
+        assert paths(tree) == ["bird", "bird/wren", "bird/robin", "fish", "fish/cod"]
+        assert tree.level_names == ("group", "kind")
+
+    def test_rows_of_a_table_that_is_no_tree_are_refused_as_one(self, tmp_path: Path) -> None:
+        rows = [{"id": 7, "name": "wren"}, {"id": 9, "name": "robin"}]
+        with pytest.raises(InputError, match=r"'id' describes nodes.* at .*t\.json, record\. .*levels="):
+            reading(tmp_path, json.dumps(rows))
+        assert reading(tmp_path, json.dumps(rows), levels=["name"], columns=["id"]).num_leaves == 2
 
     def test_jstree_has_marks_for_roots_and_texts_for_names(self, tmp_path: Path) -> None:
         records = [{"id": "a", "parent": "#", "text": "food"}, {"id": "b", "parent": "a", "text": "fruit"}]

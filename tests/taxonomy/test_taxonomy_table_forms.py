@@ -56,6 +56,8 @@ EDGES = {
     "the root is its own parent": "child,parent\nbird,bird\nwren,bird\nrobin,bird\n",
     "parents first": "parent,child\nbird,wren\nbird,robin\n",
     "ids and names of parents": "id,parent_id,parent_name,name\n1,,,bird\n2,1,bird,wren\n3,1,bird,robin\n",
+    "bars between tabs": "uid\t|\tparent_uid\t|\tname\t|\trank\t|\t\n1\t|\t\t|\tbird\t|\ta\t|\t\n2\t|\t1\t|\twren\t|\tb\t|\n3\t|\t1\t|\trobin\t|\tb\t|\t\n",
+    "SKOS in a table": "Concept,Preferred Label,Broader Concept\ne:1,bird,\ne:2,wren,e:1\ne:3,robin,e:1\n",
     "German": "Nummer;Bezeichnung;Übergeordnet\n1;bird;\n2;wren;1\n3;robin;1\n",
     "French": "libellé,père\nbird,\nwren,bird\nrobin,bird\n",
     "Spanish": "nombre,padre\nbird,\nwren,bird\nrobin,bird\n",
@@ -125,6 +127,13 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("an outline", "name\nfruit\n  apple\n  pear\n", "indented, as an outline is", "a column of its own"),
     ("an outline with marks", "name\n- fruit\n  - apple\n", "indented, as an outline is", "a column of its own"),
     ("a drawn outline", "name\nfruit\n├── apple\n└── pear\n", "indented, as an outline is", "a column of its own"),
+    ("depths", "Level,Name\n1,bird\n2,wren\n1,fish\n", "'Level' says how deep each row lies", "the parent of every row"),
+    ("ranks of rows", "rank,name\ngenus,Puma\nspecies,Puma concolor\n", "'rank' says how deep", "the parent of every row"),
+    ("codes and titles", "Group,Group Title,Class,Class Title\n1,bird,11,wren\n1,bird,12,robin\n2,fish,21,cod\n", "'Group' describes", 'levels=["Group Title", "Class Title"] and columns=["Group", "Class"]'),
+    ("paths of ids", "id,name,ancestry\n1,bird,\n2,wren,1\n3,winter wren,1/2\n", "'id' describes", 'columns=["id", "ancestry"]'),
+    ("columns of blanks", "group   kind\nbird   wren\nbird   robin\n", "gaps of blanks", "a comma or a tab"),
+    ("Markdown", "| group | kind |\n|---|:--|\n| bird | wren |\n", "a table in Markdown", "a comma or a tab"),
+    ("several parents in a cell", "id,name,parents\n1,a,\n2,b,1\n3,c,1;2\n", "'1;2' of '3', which no row defines, but each of its parts", ""),
     ("a class index", "index,name\n0,wren\n1,robin\n", "'index' describes", 'levels=["name"]'),
     ("a manifest", "path,label,split\na.png,bird,train\n", "a manifest of images", "as the data set"),
     ("a manifest with blanks", "path, label\n0.png, bird/wren\n", "a manifest of images", "as the data set"),
@@ -222,6 +231,17 @@ def test_a_sum_below_a_table_is_told(tmp_path: Path, row: str) -> None:
     assert "total" in [problem.kind for problem in check(file)]
 
 
+@pytest.mark.parametrize("word", ["#N/A", "NA", "-", "null", "??", "#REF!"])
+def test_labels_that_stand_for_none_are_told(tmp_path: Path, word: str) -> None:
+    with pytest.warns(InputWarning, match=r"a label '.*', which often stands for none at .*:3\. Leave the cell empty"):
+        read(written(tmp_path, f"group,kind\nbird,wren\nbird,{word}\n"))
+
+
+def test_a_header_of_two_lines_is_one(tmp_path: Path) -> None:
+    tree = silently(written(tmp_path, '"Product\nGroup","Product\nName"\nfruit,apple\nfruit,pear\n'))
+    assert tree.level_names == ("Product Group", "Product Name")
+
+
 class TestPaths:
     @pytest.mark.parametrize(
         "content",
@@ -317,7 +337,8 @@ class TestNoParent:
 
     def test_a_row_of_that_name_is_a_node(self, tmp_path: Path) -> None:
         assert paths(silently(written(tmp_path, "id,parent,name\n0,,all\n1,0,a\n"))) == ["all", "all/a"]
-        assert paths(silently(written(tmp_path, "child,parent\nNA,\nNamibia,NA\n"))) == ["NA", "NA/Namibia"]
+        with pytest.warns(InputWarning, match="a label 'NA', which often stands for none"):
+            assert paths(read(written(tmp_path, "child,parent\nNA,\nNamibia,NA\n"))) == ["NA", "NA/Namibia"]
 
     def test_several_roots_are_several(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="another root 'herb' beside 'fruit'"):
@@ -423,3 +444,55 @@ def test_what_is_cheap_is_told_by_reading(tmp_path: Path) -> None:
         "stray white space in ' fig'",
         "'pear\\u200b' beside 'pear' (line 2)",
     ]
+
+
+class TestOtherFrames:
+    TABLE = pd.DataFrame({"group": ["bird", "bird"], "kind": ["wren", "robin"]})
+
+    @pytest.mark.parametrize(
+        "frame",
+        [
+            TABLE.set_index("group"),
+            TABLE.set_index(["group", "kind"]),
+            TABLE.astype("category"),
+            TABLE.set_index(pd.Index([5, 2])),
+            pl.DataFrame(TABLE).lazy(),
+            pl.DataFrame(TABLE).to_arrow(),
+            TABLE.to_dict("list"),
+        ],
+        ids=["index", "indices", "categories", "numbers", "lazy", "arrow", "mapping"],
+    )
+    def test_of_any_kind_keep_all_columns(self, frame: Any) -> None:
+        assert paths(Taxonomy.from_dataframe(frame)) == BIRDS
+
+    def test_an_index_of_names_beside_parents(self) -> None:
+        frame = pd.DataFrame({"parent": [None, "bird", "bird"]}, index=pd.Index(["bird", "wren", "robin"], name="name"))
+        assert paths(Taxonomy.from_dataframe(frame)) == BIRDS
+
+    @pytest.mark.parametrize("other", ["classes.csv", [("bird", "wren")], [{"group": "bird"}], None, TABLE["kind"]])
+    def test_what_is_no_frame_is_refused(self, other: Any) -> None:
+        with pytest.raises(InputError, match="Expected a data frame, but got"):
+            Taxonomy.from_dataframe(other)
+
+    def test_a_column_twice(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="several columns named 'group'"):
+            Taxonomy.from_dataframe(self.TABLE[["group", "group"]])
+        with pytest.raises(InputError, match="each column once among the levels, but got 'group' twice"):
+            Taxonomy.from_dataframe(self.TABLE, levels=["group", "1"])
+
+    def test_columns_by_number(self) -> None:
+        levels: Any = [1, 2]
+        assert paths(Taxonomy.from_dataframe(self.TABLE, levels=levels)) == BIRDS
+
+
+def test_paths_and_labels_that_are_no_names() -> None:
+    wrong: Any = ["bird/wren"]
+    with pytest.raises(InputError, match=r"but got 'bird/wren'\. Part it: path\.split"):
+        Taxonomy.from_paths(wrong)
+    wrong = [("bird", None)]
+    with pytest.raises(InputError, match=r"names that are texts, but got None in \('bird', None\)"):
+        Taxonomy.from_paths(wrong)
+    for label in (3, None):
+        wrong = label
+        with pytest.raises(InputError, match=f"a label that is a text, or a sequence of names, but got {label}"):
+            Taxonomy.from_paths([("bird", "wren")]).find(wrong)

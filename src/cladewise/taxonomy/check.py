@@ -25,6 +25,7 @@ from cladewise.taxonomy.problems import Problem
 from cladewise.taxonomy.spelling import (
     NodeNames,
     names_of_tree,
+    nothing_problems,
     same_siblings,
     shape_problems,
     sight_problems,
@@ -143,7 +144,7 @@ def _examine_table(path: Path, options: ReadOptions) -> tuple[list[Problem], Tax
         except InputError as error:
             problems.append(dataclasses.replace(_as_problem(error, path), kind="levels"))
     nodes = interpretation.nodes or (names_of_tree(tree) if tree else None)
-    problems += [*interpretation.oddities(), *_odd_names(nodes)]
+    problems += [*interpretation.oddities(), *_odd_names(nodes), *(nothing_problems(nodes) if nodes else [])]
     if tree is not None and interpretation.by_column:
         problems += shape_problems(tree)
     return problems, tree

@@ -40,7 +40,7 @@ ATTRIBUTE_WORDS = words(
     "id ids uid uuid guid key code index idx number num no nr count counts total size frequency url uri link href "
     "description note notes comment comments remark remarks definition gloss image images img picture photo file "
     "filename filepath path date created updated author authority source_url latitude longitude lat lon weight score "
-    "price synonym synonyms alias aliases"
+    "price synonym synonyms alias aliases notation def ancestry lft rgt"
 )
 """Words that end the names of columns which say something of a node and are no level."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 from collections import Counter
 from pathlib import Path
@@ -46,7 +47,7 @@ def read_delimited(path: Path, options: ReadOptions) -> Table:
         return _nothing(path, Problem(1, "header", "an empty file"))
     body = data.lstrip(b"\r\n")
     first_line = 1 + (skipped > 0) + data[: len(data) - len(body)].count(b"\n")
-    data = body.rstrip(b"\r\n")
+    data = _without_bars(body.rstrip(b"\r\n"))
     promised = SEPARATORS.get(Path(path.name.removesuffix(".gz")).suffix.lower(), ",")
     separator = options.separator or named or separator_of(data, promised, source)
     quotes = quoting(data, separator) if separator.isascii() else None
@@ -65,6 +66,15 @@ def _separator_line(data: bytes) -> tuple[int, str | None]:
     if text.lower().startswith("sep=") and len(text) == 5 and len(data) > len(line):
         return len(line) + 1, text[4]
     return 0, None
+
+
+def _without_bars(data: bytes) -> bytes:
+    r"""The text with a tab for each ``\t|\t`` between cells, which NCBI and the Open Tree of Life write."""
+    if b"\t|\t" not in data.split(b"\n", 1)[0]:
+        return data
+    ends = (b"\t|\t\n", b"\t|\n")
+    data = functools.reduce(lambda text, end: text.replace(end, b"\n"), ends, data + b"\n")
+    return data[:-1].replace(b"\t|\t", b"\t")
 
 
 def _nothing(path: Path, problem: Problem) -> Table:
@@ -164,7 +174,8 @@ def _without_blanks(rows: list[list[str]]) -> list[list[str]]:
     blank = set(nameless)
     for row in rows if blank else ():
         blank -= {k for k in blank if k < len(row) and row[k].strip()}
-    if len(rows) < 2 or not blank or nameless - blank - {0}:  # an error then, in which all columns are counted
+    named = len(rows[0]) - len(nameless)
+    if len(rows) < 2 or not blank or named < 2 or nameless - blank - {0}:  # of an error, which counts all columns
         return rows
     return [[cell for k, cell in enumerate(row) if k not in blank] for row in rows]
 
@@ -173,7 +184,7 @@ def _names(first: list[str], header: str | None) -> list[str]:
     """Names of the columns: the first row's, or the levels' numbers where there is no header."""
     if header == "none":
         return [f"level_{k}" for k in range(1, len(first) + 1)]
-    return [cell.strip() for cell in first]
+    return [" ".join(cell.split()) for cell in first]
 
 
 def _wrong_header(header: list[str]) -> list[str]:

@@ -23,6 +23,9 @@ PARENT_WORDS = words(
 SUPERS = ("superclass", "supercategory", "supertype", "superconcept", "superordinate")
 """Words for a parent that also name a level above another."""
 
+PART_WORDS = words("id name label uri key code concept term")
+"""Words beside the one for a parent, which say what of it a column holds."""
+
 COUNTS = words("num number count n total")
 ID_WORDS = (
     *("id", "nodeid", "taxonid", "taxid", "tsn", "key", "uid", "uuid", "code", "uri", "url", "identifier"),
@@ -110,7 +113,7 @@ def is_parent_like(name: str) -> bool:
     if COUNTS & set(parts):
         return False
     whole = "".join(parts)
-    plain = "".join(part for part in parts if part not in ("id", "name", "label", "uri", "key", "code"))
+    plain = "".join(part for part in parts if part not in PART_WORDS)
     return "parent" in parts or whole.startswith("parent") or bool({whole, plain} & PARENT_WORDS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -216,9 +217,13 @@ def _orphans(table: Table, undefined: pl.DataFrame, keys: pl.Series) -> list[Pro
     alike = pl.DataFrame({"key": keys, "seen": _loosely(keys)}).unique("seen", keep="last")
     wanted = _loosely(undefined["parent"])
     near = dict(alike.filter(pl.col("seen").is_in(wanted.implode())).select("seen", "key").iter_rows())
+    known = set(keys.to_list()) if undefined.height else set[str]()
     problems: list[Problem] = []
     for (above, row, key), seen in zip(undefined.iter_rows(), wanted, strict=True):
         hint = f" (is it {near[seen]!r}?)" if seen in near else ""
+        parts = [part.strip() for part in re.split(r"[;,|/]", above)]
+        if len(parts) > 1 and all(part in known for part in parts):
+            hint = ", but each of its parts: only one parent can be kept"
         text = f"parent {above!r} of {key!r}, which no row defines{hint}"
         problems.append(Problem(table.line(row), "orphan", text))
     return problems

@@ -15,6 +15,7 @@ DOCUMENTS = {
     rb"[{\[]": ("JSON", 'Pass format="json".'),
     rb"<[!?a-zA-Z]": ("XML or HTML", "Save its table as CSV."),
     rb"#NEXUS|\(.*\)[^()]*;\s*\Z": ("Newick or NEXUS", 'Pass format="newick".'),
+    rb"\|[^\n]*\|[ \t]*\r?\n[ \t]*\|[ :|-]+\|": ("a table in Markdown", "Write a comma or a tab between the cells."),
     rb"(strict\s+)?(di)?graph\b.*\{|(graph|flowchart|mindmap)\b[^,\t\n]*\n": (
         "a drawing of a graph",
         "Write its edges as a table with the columns parent and child.",

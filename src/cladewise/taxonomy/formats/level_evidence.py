@@ -10,17 +10,23 @@ import polars as pl
 
 from cladewise.taxonomy.formats.column_names import (
     FINEST_WORDS,
+    RANKS,
     is_attribute,
     last_word,
     names_levels,
     numbering,
     ranks_of,
+    squeezed,
 )
 from cladewise.taxonomy.formats.options import argument
 from cladewise.taxonomy.formats.table import Table
 
 FEW_ROWS = 3
 """From here on it is no chance that two columns have a value of their own in every row."""
+
+DEPTH_WORDS = ("level", "depth", "indent", "tier", "rank", "taxonrank", "ebene", "stufe", "niveau", "nivel", "层级")
+TITLE_WORDS = ("title", "name", "label", "description", "text", "titel", "bezeichnung", "beschreibung")
+"""What follows the name of a column of codes in that of their names."""
 
 ROOT_COLUMN = "root"
 """A first column of this name, with one value throughout, is the label of the root."""
@@ -45,7 +51,10 @@ def doubt_levels(table: Table, names: Sequence[str]) -> Doubt | None:
     """
     if len(names) > 1 and names[0] == ROOT_COLUMN and table.frame[ROOT_COLUMN].n_unique() == 1:
         names = names[1:]
-    attributes = [name for name in names if is_attribute(name)]
+    depths = next((name for name in names if len(names) > 1 and _holds_depths(table, name)), None)
+    if depths is not None:
+        return Doubt(f"{depths!r} says how deep each row lies", "Write the parent of every row in a column of its own.")
+    attributes = [name for name in names if is_attribute(name)] or _codes(table, names)
     if attributes and len(names) > 1:
         levels = [name for name in names if name not in attributes]
         text = f"{attributes[0]!r} describes nodes and is no level"
@@ -54,6 +63,25 @@ def doubt_levels(table: Table, names: Sequence[str]) -> Doubt | None:
     if order:
         return None if order == sorted(order) else _reversed(names, [names[order.index(k)] for k in sorted(order)])
     return _edges(table, names) or _unique(table, names) or _order(table, names) or _paths(table, names)
+
+
+def _holds_depths(table: Table, name: str) -> bool:
+    """Whether a column called level, depth or rank holds the level of its row: a number, or a rank."""
+    if squeezed(name) not in DEPTH_WORDS:
+        return False
+    cells = table.frame[name].str.strip_chars().str.to_lowercase()
+    return bool((cells.str.contains(r"^\d{1,2}$") | cells.is_in(RANKS) | (cells == "")).all())
+
+
+def _codes(table: Table, names: Sequence[str]) -> list[str]:
+    """Columns before one that names the same: ``Segment`` before ``Segment Title``, one for one."""
+    titled = [
+        (code, title)
+        for code, title in itertools.pairwise(names)
+        if squeezed(title).removeprefix(squeezed(code)) in TITLE_WORDS and squeezed(title).startswith(squeezed(code))
+    ]
+    pairs = [(code, _filled(table.frame, code, title)) for code, title in titled]
+    return [code for code, pair in pairs if pair.height > 1 and all(pair[:, k].is_unique().all() for k in (0, 1))]
 
 
 def _advice(levels: Sequence[str], columns: Sequence[str] = ()) -> str:
@@ -125,6 +153,8 @@ def _paths(table: Table, names: Sequence[str]) -> Doubt | None:
     if len(names) != 1:
         return None
     cells = table.frame[names[0]]
+    if int(cells.str.contains(r"\S {2,}\S").sum()) * 10 >= cells.len() * 9 > 9:
+        return Doubt("one column with gaps of blanks in it", "Write a comma or a tab between the cells.")
     if int(cells.str.contains(OUTLINE).sum()) * 4 >= cells.len() > 1:
         text = "one column whose values are indented, as an outline is"
         return Doubt(text, "Give each level a column of its own, or write a YAML list with a ':' behind every parent.")

@@ -136,6 +136,9 @@ def level_columns(table: Table, levels: Sequence[str] | None, columns: Sequence[
     others = [table.column(name) for name in columns]
     every = [name for name in table.columns if name not in others]
     chosen = every if levels is None else [table.column(name) for name in levels]
+    twice = sorted({name for name in chosen if chosen.count(name) > 1})
+    if twice:
+        raise InputError("each column once among the levels", f"{some(twice)} twice", at=table.source)
     if not chosen:
         raise InputError("at least one column that is a level", "none", at=table.source)
     return chosen

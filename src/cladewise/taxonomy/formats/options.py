@@ -86,8 +86,14 @@ class ReadOptions:
                 raise InputError("separator to be one character, or the word tab", repr(self.separator))
             object.__setattr__(self, "separator", separator)
         for option in ("levels", "columns"):
-            if isinstance(getattr(self, option), str):
-                raise InputError(f"{option} to be a list of columns", repr(getattr(self, option)))
+            value = getattr(self, option)
+            if isinstance(value, str):
+                raise InputError(f"{option} to be a list of columns", repr(value))
+            if value:  # a number of a column may be one
+                object.__setattr__(self, option, [str(column) for column in value])
+        for option in ("id", "parent", "name"):
+            if getattr(self, option) is not None:
+                object.__setattr__(self, option, str(getattr(self, option)))
         shown = argument("format", self.format or "")
         edges = [argument(o, getattr(self, o)) for o in ("id", "parent", "name") if getattr(self, o)]
         levels = [argument(o, getattr(self, o)) for o in ("levels", "columns", "fill_down") if getattr(self, o)]

@@ -134,6 +134,8 @@ def _sure(cells: pl.Series, name: str) -> Paths | None:
     filled, _ = _numbered(cells.filter(cells.str.strip_chars() != "")) if marks else (cells.clear(), None)
     if filled.len() < 2:
         return None
+    if not filled.str.contains(r"\p{L}").any():  # numbers, of nodes that have names elsewhere
+        return None
     for mark in marks:
         share = float(filled.str.contains(mark, literal=True).mean() or 0.0)  # type: ignore[arg-type]
         if share >= 0.5 and mark == " > ":

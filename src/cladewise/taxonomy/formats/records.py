@@ -70,7 +70,19 @@ def _parent_keys(document: Any) -> list[str]:
 
 def _records(document: Any) -> str | None:
     keys = _parent_keys(document)
-    return f"{keys[0]!r} in a list of records" if keys else None
+    if keys:
+        return f"{keys[0]!r} in a list of records"
+    return "records that are the rows of a table" if _rows(document) else None
+
+
+def _rows(document: Any) -> bool:
+    """Whether a list holds the rows of a table: records of several texts and numbers each, all with the same keys."""
+    if not isinstance(document, list) or not document or not _are(document) or len(document[0]) < 2:
+        return False
+    values = (value for record in document for value in record.values())
+    return all(record.keys() == document[0].keys() for record in document) and all(
+        value is None or is_scalar(value) for value in values
+    )
 
 
 def _categories(document: Any) -> str | None:
@@ -79,7 +91,7 @@ def _categories(document: Any) -> str | None:
 
 
 GRAPH = Form[Any]("graph", "a graph of nodes and edges", _graph)
-RECORDS = Form[Any]("records", "records with their parents", _records)
+RECORDS = Form[Any]("records", "records with their parents or levels", _records)
 CATEGORIES = Form[Any]("categories", "COCO categories with ranks or supercategories", _categories)
 
 
@@ -119,7 +131,7 @@ def read_graph(document: Any, source: str, options: ReadOptions) -> Taxonomy:
 
 
 def read_records(document: Records, source: str, options: ReadOptions) -> Taxonomy:
-    """Build a tree from records with parents, as an edge list is read.
+    """Build a tree from records, as the table is read that they are the rows of.
 
     Raises:
         InputError: A record holds a list or mapping, or the records are not a tree.
@@ -128,7 +140,8 @@ def read_records(document: Records, source: str, options: ReadOptions) -> Taxono
         nested = next((key for key, value in record.items() if isinstance(value, dict | list) and value), None)
         if nested is not None:
             raise wrong_at("a text or number", record[nested], Place(nested, Place(position)), source)
-    return _from_rows(document, source, dataclasses.replace(options, format="edges"))
+    form = "edges" if _parent_keys(document) else None
+    return _from_rows(document, source, dataclasses.replace(options, format=form))
 
 
 def read_categories(document: Any, source: str) -> Taxonomy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,10 @@ def from_frame(frame: Any, *, source: str = "the data frame", path: Path | None 
         >>> from_frame(pl.DataFrame({"a": ["x", None], "b": [1, 2]})).frame.rows()
         [('x', '1'), ('', '2')]
     """
+    frame = frame.collect() if isinstance(frame, pl.LazyFrame) else _with_index(frame)
+    if not isinstance(frame, Mapping) and not hasattr(frame, "columns") and not hasattr(frame, "__arrow_c_stream__"):
+        raise InputError("a data frame", type(frame).__name__, advice="A file is read with Taxonomy.read.")
+    _refuse_repeated([str(name).strip() for name in getattr(frame, "columns", ())], source)
     try:
         taken = frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
     except Exception as error:  # Arrow, pandas and polars each have their own
@@ -103,9 +107,7 @@ def from_frame(frame: Any, *, source: str = "the data frame", path: Path | None 
             "columns with names", f"the numbers {some(taken.columns)}", at=source, advice="Name the frame's columns."
         )
     names = [str(name).strip() for name in taken.columns]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InputError("a header that names every column once", f"several columns named {repeated[0]!r}", at=source)
+    _refuse_repeated(names, source)
     wrong = [f"{name!r} ({kind})" for name, kind in taken.schema.items() if not _is_text(kind)]
     if wrong:
         raise InputError(
@@ -183,6 +185,19 @@ def without_index(table: Table) -> Table:
     text = f"row numbers in the first column, {first!r}, left out"
     told = Problem(table.header_line, "row-numbers", text, "warning")
     return dataclasses.replace(table, frame=table.frame.drop(first), problems=(*table.problems, told))
+
+
+def _with_index(frame: Any) -> Any:
+    """A pandas frame with its named index as columns: polars leaves the index out."""
+    index = getattr(frame, "index", None)
+    names = [name for name in getattr(index, "names", ()) if name is not None]
+    return frame.reset_index() if names and hasattr(frame, "reset_index") else frame
+
+
+def _refuse_repeated(names: Sequence[str], source: str) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError("a header that names every column once", f"several columns named {repeated[0]!r}", at=source)
 
 
 def _is_text(kind: pl.DataType) -> bool:

@@ -22,7 +22,7 @@ from cladewise.taxonomy.formats.options import PLAIN, TABLE_FORMATS, ReadOptions
 from cladewise.taxonomy.formats.path_columns import as_levels, find_paths, path_row, sure_paths
 from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
 from cladewise.taxonomy.problems import Problem, placed_at, some, warn_of
-from cladewise.taxonomy.spelling import sight_problems
+from cladewise.taxonomy.spelling import nothing_problems, sight_problems
 from cladewise.taxonomy.tree import Taxonomy
 
 
@@ -126,7 +126,7 @@ def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
     table.fail(interpretation.problems)
     odd: list[Problem] = [*table.problems, *interpretation.problems]
     if not interpretation.ours and interpretation.nodes is not None:  # before there is a tree in memory
-        odd += sight_problems(interpretation.nodes)
+        odd += [*sight_problems(interpretation.nodes), *nothing_problems(interpretation.nodes)]
     build = interpretation.build
     del interpretation  # whose names and lines would lie beside the tree
     with placed_at(table.source):
