@@ -239,6 +239,16 @@ class TestTables:
         with pytest.warns(InputWarning, match="no column split, though the files lie in the folders 'test', 'train'"):
             from_manifest(manifest(tmp_path, "path,label\ntrain/1.png,pear\ntest/2.png,pear\n"), TREE)
 
+    @pytest.mark.parametrize("name", ["is_train", "fold", "Subset"])
+    def test_a_column_that_could_hold_splits_is_told(self, tmp_path: Path, images: None, name: str) -> None:
+        table = manifest(tmp_path, f"path,label,{name}\n1.png,a,1\n2.png,b,0\n")
+        with pytest.warns(
+            InputWarning, match=f"the column '{name}', which could hold splits, not used .* Pass split_c"
+        ):
+            assert "train" in from_manifest(table).splits
+        with pytest.warns(InputWarning, match=r"the splits '1', '0', none of them for training .* Call that one"):
+            assert set(from_manifest(table, split_column=name).splits) == {"0", "1"}
+
     def test_texts_that_name_one_split_are_told(self, tmp_path: Path, images: None) -> None:
         table = manifest(tmp_path, "path,label,split\n1.png,pear,Train\n2.png,pear,val\n3.png,pear,dev\n")
         with pytest.warns(InputWarning, match="the split val is made of several: val, dev"):
