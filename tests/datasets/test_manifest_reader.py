@@ -124,7 +124,7 @@ def test_other_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a manifest, but got a folder"):
         from_manifest(tmp_path)
     (tmp_path / "images.parquet").write_bytes(b"no parquet")
-    with pytest.raises(InputError, match="a manifest that can be read as Parquet"):
+    with pytest.raises(InputError, match="Expected a Parquet file, but got"):
         from_manifest(tmp_path / "images.parquet")
     (tmp_path / "latin.csv").write_bytes("path,label\n1.png,pêche\n".encode("latin-1"))
     with pytest.raises(InputError, match="UTF-8 text, but got byte 0xEA"):

@@ -128,6 +128,7 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("an outline with marks", "name\n- fruit\n  - apple\n", "indented, as an outline is", "a column of its own"),
     ("a drawn outline", "name\nfruit\n├── apple\n└── pear\n", "indented, as an outline is", "a column of its own"),
     ("depths", "Level,Name\n1,bird\n2,wren\n1,fish\n", "'Level' says how deep each row lies", "the parent of every row"),
+    ("ranks among others", "no,category,sci_name,order,family,code\n1,a,s,A,f,x\n2,a,t,A,f,y\n", "'no' describes", 'levels=["order", "family", "sci_name"] and columns=["no", "category", "code"]'),
     ("ranks of rows", "rank,name\ngenus,Puma\nspecies,Puma concolor\n", "'rank' says how deep", "the parent of every row"),
     ("codes and titles", "Group,Group Title,Class,Class Title\n1,bird,11,wren\n1,bird,12,robin\n2,fish,21,cod\n", "'Group' describes", 'levels=["Group Title", "Class Title"] and columns=["Group", "Class"]'),
     ("paths of ids", "id,name,ancestry\n1,bird,\n2,wren,1\n3,winter wren,1/2\n", "'id' describes", 'columns=["id", "ancestry"]'),
@@ -281,6 +282,13 @@ class TestPaths:
         with pytest.raises(InputError, match="one column of paths, but got 'product', 'category'"):
             read(file, format="paths", levels=["product", "category"])
 
+    def test_columns_without_a_header_beside_paths(self, tmp_path: Path) -> None:
+        file = written(tmp_path, "9606\tbird;wren\n9598\tbird;robin\n", "t.tsv")
+        tree = silently(file, header="none", separator="tab", format="paths", levels=["2"])
+        assert (paths(tree), tree.columns["column_1"].tolist()[-2:]) == (BIRDS, ["9606", "9598"])
+        with pytest.raises(InputError, match="without levels beside them, but got 'level_1'"):
+            read(written(tmp_path, "level_1,path\nx,bird > wren\ny,bird > robin\n"), format="paths", levels=["path"])
+
     def test_slashes_in_some_names_are_no_paths(self, tmp_path: Path) -> None:
         assert silently(written(tmp_path, "name\nSalt/pepper\nSugar\nTea/coffee\nOil\n")).num_leaves == 4
 
@@ -291,6 +299,21 @@ class TestOptionsDecide:
         tree = silently(file, header="none")
         assert (tree.num_leaves, tree.level_names) == (3, ("level_1", "level_2", "level_3"))
         assert silently(file, header="first", format="levels").num_leaves == 2
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            ("/m/01,wren\n/m/02,robin\n/m/03,cod\n", "both have a value of their own in every row"),
+            ("1f;aves;wren\n2b;aves;robin\n3c;;blank\n", "'level_3' and 'level_1' both have a value"),
+            ("9606\tA;B;C\n9598\tA;B;D\n9001\tA;E\n", "';' in the values of 'level_2', as paths have"),
+        ],
+    )
+    def test_ids_in_front_are_no_levels_without_a_header(self, tmp_path: Path, content: str, reason: str) -> None:
+        file = written(tmp_path, content)
+        separator = "tab" if "\t" in content else None
+        with pytest.raises(InputError, match=reason):
+            read(file, header="none", separator=separator)
+        assert read(file, header="none", separator=separator, levels=["2"], columns=["1"]).num_nodes > 1
 
     def test_columns_by_number(self, tmp_path: Path) -> None:
         file = written(tmp_path, "1,,bird\n2,1,wren\n3,1,robin\n")

@@ -28,6 +28,8 @@ DEPTH_WORDS = ("level", "depth", "indent", "tier", "rank", "taxonrank", "ebene",
 TITLE_WORDS = ("title", "name", "label", "description", "text", "titel", "bezeichnung", "beschreibung")
 """What follows the name of a column of codes in that of their names."""
 
+SPECIES_NAMES = ("scientificname", "sciname", "latinname", "binomial", "commonname", "vernacularname", "name")
+
 ROOT_COLUMN = "root"
 """A first column of this name, with one value throughout, is the label of the root."""
 
@@ -56,8 +58,9 @@ def doubt_levels(table: Table, names: Sequence[str]) -> Doubt | None:
         return Doubt(f"{depths!r} says how deep each row lies", "Write the parent of every row in a column of its own.")
     attributes = [name for name in names if is_attribute(name)] or _codes(table, names)
     if attributes and len(names) > 1:
-        levels = [name for name in names if name not in attributes]
-        text = f"{attributes[0]!r} describes nodes and is no level"
+        levels = _by_rank(names) or [name for name in names if name not in attributes]
+        attributes = [name for name in names if name not in levels]
+        text = f"{next(filter(is_attribute, attributes), attributes[0])!r} describes nodes and is no level"
         return Doubt(text, _advice(levels or names[1:], attributes) if levels else "")
     order = (ranks_of(names) or numbering(names)) if table.named else []
     if order:
@@ -84,6 +87,15 @@ def _codes(table: Table, names: Sequence[str]) -> list[str]:
     return [code for code, pair in pairs if pair.height > 1 and all(pair[:, k].is_unique().all() for k in (0, 1))]
 
 
+def _by_rank(names: Sequence[str]) -> list[str]:
+    """The columns that are called as ranks, with that of scientific names for the species; none if these are few."""
+    ranks = sorted((name for name in names if squeezed(name) in RANKS), key=lambda name: RANKS.index(squeezed(name)))
+    if len(ranks) < 2:
+        return []
+    species = [name for name in names if squeezed(name) in SPECIES_NAMES]
+    return ranks if "species" in map(squeezed, ranks) else [*ranks, *species[:1]]
+
+
 def _advice(levels: Sequence[str], columns: Sequence[str] = ()) -> str:
     kept = f" and {argument('columns', columns)}" if columns else ""
     return f"For a level table pass {argument('levels', levels)}{kept}."
@@ -106,7 +118,7 @@ def _order(table: Table, names: Sequence[str]) -> Doubt | None:
     """
     for first, second in itertools.pairwise(names):
         pairs = _filled(table.frame, first, second)
-        called = names_levels(first) and names_levels(second) and last_word(first) not in FINEST_WORDS
+        called = table.named and names_levels(first) and names_levels(second) and last_word(first) not in FINEST_WORDS
         if pairs.height < (FEW_ROWS if called else 2) or not pairs[first].is_unique().all():
             continue
         if pairs[second].is_unique().all():
@@ -135,13 +147,13 @@ def _edges(table: Table, names: Sequence[str]) -> Doubt | None:
 
 def _unique(table: Table, names: Sequence[str]) -> Doubt | None:
     """Of columns with a value of their own in every row one is the finest level, and the others ids or notes."""
-    if table.frame.height < FEW_ROWS or all(names_levels(name) for name in names):
+    if table.frame.height < FEW_ROWS or (table.named and all(names_levels(name) for name in names)):
         return None
     unique = [name for name in names if table.frame[name].is_unique().all()]
-    if len(unique) < 2:
+    if len(unique) < 2 or not (table.named or names[0] in unique):
         return None
     last = max((k for k, name in enumerate(names) if name not in unique), default=-1)
-    finest = names[last + 1] if last + 1 < len(names) else unique[-1]
+    finest = names[last + 1] if table.named and last + 1 < len(names) else unique[-1]
     levels = [name for name in names if name not in unique or name == finest]
     others = [name for name in unique if name != finest]
     text = f"{finest!r} and {others[-1]!r} both have a value of their own in every row"

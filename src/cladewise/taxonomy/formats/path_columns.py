@@ -60,6 +60,15 @@ def sure_paths(table: Table) -> Paths | None:
     return next((paths for name in columns if (paths := _sure(table.frame[name], name))), None)
 
 
+def likely_paths(table: Table) -> Paths | None:
+    """The first of several columns with marks in nearly all its values, which could be paths."""
+    for name in table.columns if table.frame.width > 1 else ():
+        for mark in (mark for mark in MARKS if mark not in ("/", ".") and not is_attribute(name)):
+            if int(table.frame[name].str.contains(mark, literal=True).sum()) * 10 >= table.frame.height * 9 > 9:
+                return Paths(name, mark, f"{mark!r} in the values of {name!r}, as paths have")
+    return None
+
+
 def path_row(table: Table) -> bool:
     """Whether the header of a table with one column is certainly a path like those below it."""
     paths = find_paths(table) if table.header_line and table.frame.width == 1 else None
@@ -96,6 +105,8 @@ def as_levels(table: Table, options: ReadOptions) -> tuple[Table, ReadOptions]:
     if table.frame.width == 1 and not column.startswith("#"):  # what a comment says is no path
         header_problems(table, [column])
     rest = table.frame.drop(column)
+    if not table.named:  # numbered as levels, which they are not
+        rest = rest.rename({name: name.replace("level", "column") for name in rest.columns})
     cells, keys = _numbered(cells)
     if keys is not None:
         rest = rest.with_columns(keys.alias("id"))

@@ -19,7 +19,7 @@ from cladewise.taxonomy.formats.interpretation import Interpretation
 from cladewise.taxonomy.formats.level_evidence import Doubt, doubt_levels
 from cladewise.taxonomy.formats.levels import interpret_levels
 from cladewise.taxonomy.formats.options import PLAIN, TABLE_FORMATS, ReadOptions, TableFormat, argument
-from cladewise.taxonomy.formats.path_columns import as_levels, find_paths, path_row, sure_paths
+from cladewise.taxonomy.formats.path_columns import as_levels, find_paths, likely_paths, path_row, sure_paths
 from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
 from cladewise.taxonomy.problems import Problem, placed_at, some, warn_of
 from cladewise.taxonomy.spelling import nothing_problems, sight_problems
@@ -162,7 +162,7 @@ def _path_column(table: Table) -> str | None:
 
 def _doubt_of_paths(table: Table) -> Doubt | None:
     """A column of paths beside others, which could be what the paths lead to."""
-    paths = sure_paths(table)
+    paths = sure_paths(table) or likely_paths(table)
     if paths is None:
         return None
     advice = f"For a table of paths pass {argument('format', 'paths')} and {argument('levels', [paths.column])}."
