@@ -289,6 +289,10 @@ class TestPaths:
         with pytest.raises(InputError, match="without levels beside them, but got 'level_1'"):
             read(written(tmp_path, "level_1,path\nx,bird > wren\ny,bird > robin\n"), format="paths", levels=["path"])
 
+    @pytest.mark.parametrize("header", ["species", "level_1"])
+    def test_columns_called_as_levels_hold_names(self, tmp_path: Path, header: str) -> None:
+        assert silently(written(tmp_path, f"{header}\nA\nA/B\nA/B > C\n")).num_leaves == 3
+
     def test_slashes_in_some_names_are_no_paths(self, tmp_path: Path) -> None:
         assert silently(written(tmp_path, "name\nSalt/pepper\nSugar\nTea/coffee\nOil\n")).num_leaves == 4
 

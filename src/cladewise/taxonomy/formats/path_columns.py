@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.column_names import is_attribute
+from cladewise.taxonomy.formats.column_names import is_attribute, numbering, ranks_of
 from cladewise.taxonomy.formats.header import HEADER_ADVICE, NUMBER, header_problems
 from cladewise.taxonomy.formats.options import ReadOptions, argument
 from cladewise.taxonomy.formats.table import Table
@@ -56,13 +56,13 @@ def find_paths(table: Table) -> Paths | None:
 
 def sure_paths(table: Table) -> Paths | None:
     """The first column that certainly holds paths, whatever the others hold."""
-    columns = sorted(table.columns, key=is_attribute)
+    columns = [] if _called_as_levels(table) else sorted(table.columns, key=is_attribute)
     return next((paths for name in columns if (paths := _sure(table.frame[name], name))), None)
 
 
 def likely_paths(table: Table) -> Paths | None:
     """The first of several columns with marks in nearly all its values, which could be paths."""
-    for name in table.columns if table.frame.width > 1 else ():
+    for name in table.columns if table.frame.width > 1 and not _called_as_levels(table) else ():
         for mark in (mark for mark in MARKS if mark not in ("/", ".") and not is_attribute(name)):
             if int(table.frame[name].str.contains(mark, literal=True).sum()) * 10 >= table.frame.height * 9 > 9:
                 return Paths(name, mark, f"{mark!r} in the values of {name!r}, as paths have")
@@ -165,6 +165,10 @@ def _continue(filled: pl.Series, mark: str) -> bool:
     above = steps.filter(steps.list.len() > 1)
     above = above.list.eval(pl.element().slice(0, pl.len() - 1)).list.join(mark)
     return above.len() > 0 and bool(above.is_in(whole.implode()).all()) and bool(whole.is_unique().all())
+
+
+def _called_as_levels(table: Table) -> bool:
+    return table.named and bool(ranks_of(table.columns) or numbering(table.columns))
 
 
 def _undescribed(table: Table, paths: Paths) -> Sequence[str]:

@@ -165,7 +165,7 @@ def _doubt_of_paths(table: Table) -> Doubt | None:
     paths = sure_paths(table) or likely_paths(table)
     if paths is None:
         return None
-    advice = f"For a table of paths pass {argument('format', 'paths')} and {argument('levels', [paths.column])}."
+    advice = f'For a table of paths pass format="paths" and {argument("levels", [paths.column])}; else format="levels".'
     return Doubt(paths.because, advice)
 
 
