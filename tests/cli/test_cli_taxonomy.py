@@ -129,11 +129,18 @@ def test_lists_and_flags_of_reading(tmp_path: Path) -> None:
     assert isinstance(run("check", file, "--separator", ",,").exception, InputError)
 
 
+def test_what_check_advises_are_options(tmp_path: Path) -> None:
+    file = tmp_path / "t.nwk"
+    file.write_text("((A,B)95,(C,D)100)90;")
+    assert "Pass --support drop to leave them out" in run("check", file).stdout
+    assert "Pass" not in run("check", file, "--support", "drop").stdout
+
+
 def test_what_cannot_be_read_is_counted_no_nodes(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("fine,coarse\nwren,bird\nrobin,bird\n")
     result = run("check", file)
     assert result.exit_code == 1
-    assert 'levels=["coarse", "fine"]' in result.stdout
+    assert "For a level table pass --levels coarse,fine." in result.stdout
     assert result.stdout.splitlines()[-1] == f"{file}: 1 error, 0 warnings"
     assert "leaves" not in result.stdout

@@ -256,6 +256,14 @@ def test_folders_that_could_be_splits_or_classes_are_refused(tmp_path: Path, dra
     assert set(labels(photos).values()) == folders
 
 
+def test_folders_inside_themselves_are_refused(tmp_path: Path, draw) -> None:
+    for name in ("seg_train/seg_train/wren/1.png", "seg_test/seg_test/wren/2.png"):
+        draw(name)
+    with pytest.raises(InputError, match=r"'seg_test/seg_test', 'seg_train/seg_train', with nothing beside"):
+        from_folder(tmp_path)
+    assert from_folder(tmp_path, split_folders=False).taxonomy.num_leaves == 2
+
+
 def test_splits_of_any_name_when_said_so(tmp_path: Path, draw) -> None:
     for name in ("one/wren/1.png", "one/tit/2.png", "two/wren/3.png"):
         draw(name)

@@ -124,7 +124,7 @@ def test_other_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a manifest, but got a folder"):
         from_manifest(tmp_path)
     (tmp_path / "images.parquet").write_bytes(b"no parquet")
-    with pytest.raises(InputError, match="a Parquet file"):
+    with pytest.raises(InputError, match="Expected a Parquet file, but got"):
         from_manifest(tmp_path / "images.parquet")
     (tmp_path / "latin.csv").write_bytes("path,label\n1.png,pêche\n".encode("latin-1"))
     with pytest.raises(InputError, match="UTF-8 text, but got byte 0xEA"):
@@ -238,6 +238,14 @@ class TestTables:
             draw(name)
         with pytest.warns(InputWarning, match="no column split, though the files lie in the folders 'test', 'train'"):
             from_manifest(manifest(tmp_path, "path,label\ntrain/1.png,pear\ntest/2.png,pear\n"), TREE)
+
+    @pytest.mark.parametrize("name", ["is_train", "fold", "Subset"])
+    def test_a_column_that_could_hold_splits_is_told(self, tmp_path: Path, images: None, name: str) -> None:
+        table = manifest(tmp_path, f"path,label,{name}\n1.png,a,1\n2.png,b,0\n")
+        with pytest.warns(InputWarning, match=f"the column '{name}', which could hold splits, not used .* Pass spl"):
+            assert "train" in from_manifest(table).splits
+        with pytest.warns(InputWarning, match=r"the splits '1', '0', none of them for training .* Call that one"):
+            assert set(from_manifest(table, split_column=name).splits) == {"0", "1"}
 
     def test_texts_that_name_one_split_are_told(self, tmp_path: Path, images: None) -> None:
         table = manifest(tmp_path, "path,label,split\n1.png,pear,Train\n2.png,pear,val\n3.png,pear,dev\n")

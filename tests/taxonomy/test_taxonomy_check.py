@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from cladewise.errors import InputError
-from cladewise.taxonomy import check
+from cladewise.taxonomy import check, read
 
 
 def told(path: Path, content: str | bytes, **options: str) -> list[str]:
@@ -77,7 +77,16 @@ def test_names_that_differ_in_unicode_composition_only(tmp_path: Path) -> None:
 
 def test_levels_that_do_not_grow(tmp_path: Path) -> None:
     content = "id,parent,name,level\nr,,r,x > y\na,r,a,y\nb,a,b,x\n"
-    assert told(tmp_path / "t.csv", content) == ["error: level 1 under level 2 at node r/a/b [levels]"]
+    text = "expected every node at a finer level than its parent, but got level 1 under level 2 at node r/a/b"
+    assert told(tmp_path / "t.csv", content) == [f"error: {text} [levels]"]
+    with pytest.raises(InputError, match=r"t\.csv, node r/a/b"):
+        read(tmp_path / "t.csv")
+
+
+def test_errors_of_trees_in_documents_name_the_file(tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text("name: r\nlevels: [a]\nchildren: [{name: x, children: [y]}]\n")
+    with pytest.raises(InputError, match=r"Expected .* levels, but got .* at .*t\.yaml"):
+        read(tmp_path / "t.yaml")
 
 
 def test_headers_and_empty_files(tmp_path: Path) -> None:

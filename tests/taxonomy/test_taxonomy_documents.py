@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -58,6 +59,8 @@ class TestNames:
             ({"bird": {"size": 3, "x": None}}, "the key 'size' in /bird"),
             ({"bird": {"legs": 2, "x": None}}, "'2' in /bird/legs"),
             ({"bird": {"page": "https://example.org/x", "x": None}}, "'https://example.org/x' in /bird/page"),
+            ({"cat": ["cat/1.jpg", "cat/2.jpg"], "dog": ["dog/1.JPG"]}, "'cat/1.jpg' in /cat/0"),
+            ({"site": "My pages", "nav": [{"Home": "index.md"}, {"Guide": ["start.md"]}]}, "'index.md' in /nav/0/Home"),
             ({"bird": {"about": "long " * 50, "x": None}}, "in /bird/about"),
             ({"path": "../images", "nc": 2, "names": ["wren", "robin"]}, "the key 'path'"),
             ({"wrens": {"title": ["winter wren"]}}, "the key 'title' in /wrens"),
@@ -199,8 +202,42 @@ class TestRecords:
         assert tree.path_name(tree.num_nodes - 1) == "Animalia/Aves/Turdus/Turdus merula"
         assert tree.level_names == ("kingdom", "class", "genus", "species")
         assert tree.columns["id"].tolist()[-1] == "0"
-        with pytest.raises(InputError, match="but got COCO categories with 'id', 'name', 'supercategory'"):
-            reading(tmp_path, json.dumps({"categories": [{"id": 1, "name": "person", "supercategory": "person"}]}))
+        with pytest.raises(InputError, match="but got COCO categories with 'id', 'name'"):
+            reading(tmp_path, json.dumps({"categories": [{"id": 1, "name": "person"}]}))
+
+    @pytest.mark.parametrize(
+        ("pairs", "found"),
+        [
+            ({"person": "person", "car": "vehicle"}, ["person", "person/person", "vehicle", "vehicle/car"]),
+            ({"fish": "none", "cod": "fish", "eel": "fish"}, ["fish", "fish/cod", "fish/eel"]),
+            ({"cod": "fish", "fish": "food", "gold": "metal"}, ["food", "food/fish", "food/fish/cod", "metal", "metal/gold"]),
+            ({"cod": "none", "eel": "none"}, ["cod", "eel"]),
+        ],
+    )  # fmt: skip
+    def test_categories_by_supercategory(self, tmp_path: Path, pairs: dict[str, str], found: list[str]) -> None:
+        categories = [{"id": n, "name": name, "supercategory": up} for n, (name, up) in enumerate(pairs.items(), 7)]
+        tree = reading(tmp_path, json.dumps({"categories": categories}))
+        assert sorted(paths(tree)) == found
+        assert [tree.columns["id"][tree.find(name)] for name in pairs if name != "person"][-1] == str(6 + len(pairs))
+
+    @pytest.mark.parametrize("orient", ["records", "lines"])
+    def test_rows_of_a_table_as_pandas_writes_them(self, tmp_path: Path, orient: str) -> None:
+        frame = pd.DataFrame({"group": ["bird", "bird", "fish"], "kind": ["wren", "robin", "cod"]})
+        frame.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+        frame.to_json(tmp_path / "t.json", orient="records")
+        tree = read(tmp_path / ("t.jsonl" if orient == "lines" else "t.json"))
+        assert paths(tree) == ["bird", "bird/wren", "bird/robin", "fish", "fish/cod"]
+        assert tree.level_names == ("group", "kind")
+
+    def test_rows_of_a_table_that_is_no_tree_are_refused_as_one(self, tmp_path: Path) -> None:
+        rows = [{"id": 7, "name": "wren"}, {"id": 9, "name": "robin"}]
+        with pytest.raises(InputError, match=r"'id' describes nodes.* at .*t\.json, record\. .*levels="):
+            reading(tmp_path, json.dumps(rows))
+        assert reading(tmp_path, json.dumps(rows), levels=["name"], columns=["id"]).num_leaves == 2
+
+    def test_jstree_has_marks_for_roots_and_texts_for_names(self, tmp_path: Path) -> None:
+        records = [{"id": "a", "parent": "#", "text": "food"}, {"id": "b", "parent": "a", "text": "fruit"}]
+        assert paths(reading(tmp_path, json.dumps(records))) == ["food", "food/fruit"]
 
 
 @strict
@@ -242,6 +279,7 @@ class TestYaml:
         content = "no:\n- on\n- 2020-01-01\n- 010\n1.0:\n  'null':\n  x: ~\n  y: null\n"
         found = paths(reading(tmp_path, content, "t.yaml"))
         assert found == ["no", "no/on", "no/2020-01-01", "no/010", "1.0", "1.0/null", "1.0/x", "1.0/y"]
+        assert paths(reading(tmp_path, "- great\n  white - shark\n- cod\n", "t.yaml")) == ["great white - shark", "cod"]
         children = "name: r\nchildren:\n- name: no\n  children: null\n- name: b\n  children: []\n"
         assert paths(reading(tmp_path, children, "t.yaml")) == ["r", "r/no", "r/b"]
 
@@ -258,6 +296,7 @@ class TestYaml:
             ("a: &a [b]\nc:\n  <<: *a\n", "Expected YAML, but got an error: a merge key, '<<' at {file}:3."),
             ("a: [b]\n---\nc: [d]\n", "Expected YAML, but got an error: expected a single document in the stream, but found another document at {file}:2."),
             ("a: &a\n  b: *a\n", "Expected YAML, but got an error: an alias for something that it is part of at {file}:1."),
+            ("- fruit\n  - apple\n  - pear\n- fish\n", "Expected YAML, but got an error: a name that goes on over a list, which needs a ':' behind the name at {file}:1."),
             ("[" * 3000, "Expected a nesting that a parser can follow, but got one that is too deep at {file}."),
         ],
     )  # fmt: skip

@@ -85,7 +85,7 @@ def test_support_values_are_dropped_if_asked_to(tmp_path: Path) -> None:
     assert paths(dropped) == ["unnamed_1", "unnamed_1/A", "unnamed_1/B", "unnamed_2", "unnamed_2/C", "unnamed_2/D"]
     assert dropped.synthetic_root
     (problem,) = (p for p in check(file) if p.kind == "ambiguous")
-    assert 'Pass support="drop"' in problem.text
+    assert 'Pass support="drop"' in problem.advice
 
 
 NEXUS = """#NEXUS

@@ -188,14 +188,14 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "a,a\nx,y\n",
         {},
         "Expected a header that names every column once, but got several columns named 'a' at {file}:1. "
-        'Pass header="none" if there is no header.',
+        'Name every column, and remove lines above the header; pass header="none" if there is none.',
     ),
     (
         "header blank",
         "a,\nx,y\n",
         {},
         "Expected a header that names every column once, but got column 2 without a name at {file}:1. "
-        'Pass header="none" if there is no header.',
+        'Name every column, and remove lines above the header; pass header="none" if there is none.',
     ),
     (
         "long row",
@@ -226,7 +226,7 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         {},
         "Expected a level for every node, in one order from coarse to fine, but got 'z' at {file}.",
     ),
-    ("format", "a,b\nx,y\n", {"format": "xml"}, "Expected format to be one of levels, edges, nodes, darwin-core, json, yaml, newick, folders, wordnet, but got 'xml'."),
+    ("format", "a,b\nx,y\n", {"format": "xml"}, "Expected format to be one of levels, edges, nodes, darwin-core, paths, json, yaml, newick, folders, wordnet, but got 'xml'."),
     ("parents", "a,b\nx,y\n", {"parents": "both"}, "Expected parents to be one of error, first, last, but got 'both'."),
     ("roots", "a,b\nx,y\n", {"roots": "first"}, "Expected roots to be one of error, join, but got 'first'."),
 ]  # fmt: skip
@@ -281,8 +281,8 @@ UNWRITABLE: list[tuple[str, Taxonomy, str, str | None, str]] = [
     ("taken key", Taxonomy([-1, 0], ["r", "a"], columns={"children": ["x", "x"]}), "t.json", None, "Expected further columns with other names than name, children, level, levels, but got 'children'."),
     ("blank", Taxonomy([-1, 0], ["r", " "]), "t.csv", None, "Expected a name for every node, but got 1 without at node 1."),
     ("level name", Taxonomy([-1, 0], ["r", "a"], level_names=["a > b"]), "t.csv", None, "Expected names of levels without ' > ' or blanks at their ends, but got 'a > b'."),
-    ("suffix", TREE, "t.doc", None, "Expected a file name that ends in .csv, .tsv, .parquet, .json, .yaml, .yml, .nwk, .newick, .tree, .tre, .nex, .nexus, .nhx, .phy, .treefile, .jsonl, .ndjson, .noun, or in nothing for folders, but got 't.doc'."),
-    ("table suffix", TREE, "t.doc", "levels", "Expected a file name that ends in .csv, .tsv, .parquet, but got 't.doc'."),
+    ("suffix", TREE, "t.doc", None, "Expected a file name that ends in .csv, .tsv, .tab, .txt, .parquet, .json, .yaml, .yml, .nwk, .newick, .tree, .tre, .nex, .nexus, .nhx, .phy, .treefile, .jsonl, .ndjson, .noun, or in nothing for folders, but got 't.doc'."),
+    ("table suffix", TREE, "t.doc", "levels", "Expected a file name that ends in .csv, .tsv, .tab, .txt, .parquet, but got 't.doc'."),
     ("wordnet", TREE, "t", "wordnet", "Expected a format to write among nodes, levels, edges, darwin-core, json, yaml, newick, folders, but got 'wordnet'."),
     ("deep", Taxonomy(range(-1, 199), ["n"] * 200), "t.json", None, "Expected a tree at most 150 deep, but got depth 199. Write the node table instead."),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from cladewise.cli.printing import console, tell
 from cladewise.cli.reading import with_reading
+from cladewise.cli.wording import Wording
 from cladewise.taxonomy.formats.options import ReadOptions
 
 app = typer.Typer(no_args_is_help=True, help="Check, show, convert and compare label trees.")
@@ -19,6 +21,7 @@ File = Annotated[Path, typer.Argument(help="A table, a JSON, YAML or Newick file
 @app.command()
 @with_reading()
 def check(
+    context: typer.Context,
     file: File,
     reading: ReadOptions,
     warnings: Annotated[bool, typer.Option(help="Also report what is odd.")] = True,
@@ -28,7 +31,9 @@ def check(
     from cladewise.taxonomy.drawing import sizes
 
     found = examine(file, reading)
+    worded = Wording(context.command)
     for problem in found.problems:
+        problem = dataclasses.replace(problem, advice=worded(problem.advice))
         if warnings or problem.severity == "error":
             tell(f"{file}:{problem}" if problem.line else f"{file}: {problem}")
     if found.taxonomy is not None:

@@ -55,6 +55,7 @@ def tops_are_splits(
         return False
     if splits and not others:
         return _one_for_training(splits, path)
+    _refuse_doubles(below, path)
     _refuse_mixed(splits, others, path)
     _refuse_splits_inside(folders, tops, path)
     _refuse_repetition(below, path)
@@ -92,6 +93,17 @@ def _one_for_training(splits: dict[str, str], path: str) -> bool:
             advice=_ADVICE,
         )
     return True
+
+
+def _refuse_doubles(below: dict[str, set[str]], path: str) -> None:
+    """Top folders that hold nothing but a folder of the same name, as packed folders come out of some archives."""
+    if below and all(inside == {top} for top, inside in below.items()):
+        raise InputError(
+            "folders of classes",
+            f"{some([f'{top}/{top}' for top in below])}, with nothing beside the inner folder",
+            at=path,
+            advice="Move what is in the inner folders one up, or pass split_folders=False if they are classes.",
+        )
 
 
 def _refuse_mixed(splits: dict[str, str], others: Sequence[str], path: str) -> None:

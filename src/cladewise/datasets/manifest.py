@@ -19,12 +19,15 @@ from cladewise.datasets.no_images import counted
 from cladewise.datasets.same_files import file_keys, identities, on_disk, once
 from cladewise.datasets.split_names import split_name, tell_joined
 from cladewise.datasets.splitting import FRACTIONS, split
-from cladewise.errors import InputError
+from cladewise.errors import InputError, warn
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.formats.column_names import squeezed, words
 from cladewise.taxonomy.labels import composed
 from cladewise.taxonomy.lookup import BLANKS
 from cladewise.taxonomy.paths import label_steps
 from cladewise.taxonomy.problems import some
+
+SPLIT_COLUMNS = words("istrain train istest test fold subset partition set phase usage splits datasplit")
 
 IntArray = NDArray[np.int64]
 
@@ -88,6 +91,7 @@ def from_manifest(
     rows = once(rows.with_columns(inode=identities(folder, images)), "inode", manifest.source)
 
     splits = _splits(rows, manifest)
+    _tell_splits(splits, manifest)
     options = {**columns.given(), **({} if separator is None else {"separator": separator})}
     dataset = Dataset(
         name=Path(table.name.removesuffix(".gz")).stem,
@@ -156,6 +160,17 @@ def _rows(manifest: Manifest, node_by_label: Mapping[str, int], folder: Path) ->
 def _notes(manifest: Manifest) -> tuple[str, ...]:
     unused = [name for name in manifest.others.columns if name and not name.startswith("#")]
     return (f"{counted(len(unused), 'column')} not used: {some(unused)}",) if unused else ()
+
+
+def _tell_splits(splits: Mapping[str, IntArray], manifest: Manifest) -> None:
+    """Warn of splits without one for training, and of a column that could hold splits where none is taken for them."""
+    if splits and "train" not in splits:
+        text = f"the splits {some(list(splits))}, none of them for training"
+        warn(text, at=manifest.source, advice='Call that one "train".')
+    likely = [name for name in manifest.others.columns if squeezed(name) in SPLIT_COLUMNS]
+    if likely and not splits:
+        advice = f'Pass split_column="{likely[0]}" to take it.'
+        warn(f"the column {likely[0]!r}, which could hold splits, not used", at=manifest.source, advice=advice)
 
 
 def _splits(rows: pl.DataFrame, manifest: Manifest) -> dict[str, IntArray]:

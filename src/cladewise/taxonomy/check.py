@@ -25,6 +25,7 @@ from cladewise.taxonomy.problems import Problem
 from cladewise.taxonomy.spelling import (
     NodeNames,
     names_of_tree,
+    nothing_problems,
     same_siblings,
     shape_problems,
     sight_problems,
@@ -141,9 +142,9 @@ def _examine_table(path: Path, options: ReadOptions) -> tuple[list[Problem], Tax
         try:
             tree = interpretation.build()
         except InputError as error:
-            problems.append(Problem(0, "levels", f"{error.got} at {error.at}"))
+            problems.append(dataclasses.replace(_as_problem(error, path), kind="levels"))
     nodes = interpretation.nodes or (names_of_tree(tree) if tree else None)
-    problems += [*interpretation.oddities(), *_odd_names(nodes)]
+    problems += [*interpretation.oddities(), *_odd_names(nodes), *(nothing_problems(nodes) if nodes else [])]
     if tree is not None and interpretation.by_column:
         problems += shape_problems(tree)
     return problems, tree
@@ -158,9 +159,9 @@ def _examine_tree(path: Path, kind: str, options: ReadOptions) -> tuple[list[Pro
             tree = read_tree(path, kind, options)
         except InputError as error:
             return [_as_problem(error, path)], None
-    for warning in caught:
-        text = str(warning.message).replace(f" at {path}.", ".").rstrip(".")
-        told.append(Problem(0, "ambiguous", text, "warning"))
+    for message in (warning.message for warning in caught):
+        found, advice = (message.found, message.advice) if isinstance(message, InputWarning) else (str(message), "")
+        told.append(Problem(0, "ambiguous", found, "warning", advice))
     nodes = names_of_tree(tree)
     return [*told, *same_siblings(nodes), *_odd_names(nodes), *shape_problems(tree)], tree
 
@@ -176,5 +177,4 @@ def _as_problem(error: InputError, path: Path) -> Problem:
     kind = "encoding" if error.expected == "UTF-8 text" else "unreadable"
     where = f" at {error.at}" if error.at not in ("", str(path)) and not known else ""
     text = f"expected {error.expected}, but got {error.got}{where}"
-    advised = f"{text}. {error.advice}" if error.advice and kind == "unreadable" else text
-    return Problem(int(line) if known else 0, kind, advised)
+    return Problem(int(line) if known else 0, kind, text, advice=error.advice if kind == "unreadable" else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -24,8 +24,12 @@ def of_paths(paths: Iterable[Sequence[str]]) -> tuple[list[int], list[str], list
     parents, names, level = [-1], [""], [0]
     node_by_path: dict[tuple[int, int, str], int] = {}
     for path in paths:
+        if isinstance(path, str):
+            raise InputError("each path to be a sequence of names", repr(path), advice='Part it: path.split("/").')
         node = 0
-        for position, name in enumerate(path, start=1):
+        for position, name in enumerate(cast("Sequence[object]", path), start=1):
+            if not isinstance(name, str):
+                raise InputError("names that are texts", f"{name!r} in {tuple(path)!r}")
             if name == "":
                 continue
             key = (node, position, name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,8 @@ def look_up(taxonomy: Taxonomy, label: Label) -> Match:
     An exact whole path fits alone. Otherwise names, ids and last parts of paths count alike, and synonyms where none of
     these fits. Blanks around a label count only where a name has them.
     """
+    if not isinstance(cast("object", label), Sequence):
+        raise InputError("a label that is a text, or a sequence of names", repr(label))
     exact, trimmed = taxonomy.called(composed), label.strip(BLANKS) if isinstance(label, str) else label
     found = _matches(taxonomy, exact, label)
     if not found.nodes and trimmed != label:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Literal
 
 from cladewise.errors import InputError, warn
@@ -20,9 +21,11 @@ RULES: dict[str, str] = {
     "header-again": "one header",
     "header-guess": "a header that can be told from labels",
     "column-name": "a header that names every column once",
+    "row-numbers": "columns of labels",
     "quote": "quotes that open and close one cell each",
     "row-length": "no more cells in a row than the header has",
     "blank": "a label in every row",
+    "total": "rows of labels",
     "merged-cells": "every row to say where its label lies",
     "duplicate": "each node in one row",
     "other-texts": "one row of texts for each node",
@@ -36,6 +39,7 @@ RULES: dict[str, str] = {
     "near-duplicate": "names that differ by more than case or white space",
     "ambiguous": "names and numbers with one meaning",
     "white-space": "names without stray white space",
+    "nothing": "labels that stand for something",
     "zero-width": "names without characters that cannot be seen",
     "spelling": "one spelling for each label",
     "repeated-name": "one place for each name of a level",
@@ -54,10 +58,12 @@ ADVICE: dict[str, str] = {
     "several-parents": 'Pass parents="first" (or "last") to keep one of them.',
     "orphan": "Add a row for the parent, with an empty parent if it is the root.",
     "roots": 'Pass roots="join" to put them under a synthetic root.',
+    "nothing": "Leave the cell empty if there is none.",
     "merged-cells": "Pass fill_down=True if they are merged cells.",
     "header-again": "Remove the line.",
+    "total": "Remove the line if it is one.",
     "header-guess": 'Pass header="none" if there is no header, or header="first" if it is one.',
-    "column-name": 'Pass header="none" if there is no header.',
+    "column-name": 'Name every column, and remove lines above the header; pass header="none" if there is none.',
     "unplaced": 'Fill in where they belong, or pass roots="join" to put them at the top.',
 }
 """What to do about it, where there is one thing to do."""
@@ -72,6 +78,7 @@ class Problem:
         kind: Key of :data:`RULES`.
         text: What was found.
         severity: An ``error`` keeps the file from being read; a ``warning`` is probably a slip.
+        advice: What to do about this one, in the words of a Python caller; blank where the kind says it all.
 
     Example:
         >>> print(Problem(3, "orphan", "parent 'froot' of 'apple', which no row defines"))
@@ -82,10 +89,12 @@ class Problem:
     kind: str
     text: str
     severity: Severity = "error"
+    advice: str = ""
 
     def __str__(self) -> str:
         where = f"{self.line}: " if self.line else ""
-        return f"{where}{self.severity}: {self.text} [{self.kind}]"
+        advice = f". {self.advice}" if self.advice else ""
+        return f"{where}{self.severity}: {self.text}{advice} [{self.kind}]"
 
 
 def raise_first(problems: Sequence[Problem], source: str, *, checkable: bool = True) -> None:
@@ -94,11 +103,12 @@ def raise_first(problems: Sequence[Problem], source: str, *, checkable: bool = T
     Raises:
         InputError: Some problem is an error.
     """
-    errors = sorted(p for p in problems if p.severity == "error")
+    errors = [problem for problem in problems if problem.severity == "error"]
+    errors.sort(key=lambda problem: (problem.kind != "encoding", problem))  # without their bytes names say nothing
     if not errors:
         return
     first = errors[0]
-    advice = ADVICE.get(first.kind, "")
+    advice = first.advice or ADVICE.get(first.kind, "")
     if len(errors) > 1 and checkable:
         advice += f" List all {len(errors)} errors with: cladewise taxonomy check {source}."
     elif len(errors) > 1:
@@ -122,7 +132,7 @@ def warn_of(problems: Sequence[Problem], source: str, *, checkable: bool = True)
         if problem.severity == "warning":
             by_kind.setdefault(problem.kind, []).append(problem)
     for kind, found in by_kind.items():
-        told, advice = found, ADVICE.get(kind, "")
+        told, advice = found, found[0].advice or ADVICE.get(kind, "")
         more = ""
         if len(found) > FEW:
             told = [min(found)]
@@ -130,6 +140,25 @@ def warn_of(problems: Sequence[Problem], source: str, *, checkable: bool = True)
             advice += f" List them with: cladewise taxonomy check {source}." if checkable else ""
         for problem in told:
             warn(problem.text + more, at=f"{source}:{problem.line}" if problem.line else source, advice=advice)
+
+
+@contextlib.contextmanager
+def placed_at(source: str) -> Generator[None]:
+    """Tell the file in errors of a tree, which knows nothing of files.
+
+    Example:
+        >>> with placed_at("classes.csv"):
+        ...     raise InputError("a finer level", "level 1", at="node a/b")
+        Traceback (most recent call last):
+        cladewise.errors.InputError: Expected a finer level, but got level 1 at classes.csv, node a/b.
+    """
+    try:
+        yield
+    except InputError as error:
+        if source in error.at:
+            raise
+        at = f"{source}, {error.at}" if error.at else source
+        raise InputError(error.expected, error.got, at=at, advice=error.advice) from error
 
 
 def some(items: Sequence[str], limit: int = 5) -> str:

@@ -21,6 +21,9 @@ UNTIDY = r"^\s|\s$|\s\s|[\t\r\n]"
 UNPLAIN = r"[^\x20-\x7E]|^ | $|  "
 """Names that look like another text: all but printable ASCII with single blanks inside."""
 
+NOTHING = r"(?i)^(?:#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!|#NULL!|N/?A|<NA>|NaN|NULL|-{1,3}|\?+)$"
+"""What spreadsheets, R, pandas and databases write where there is nothing, as a name."""
+
 SLICE = 100_000
 MANY_NAMES = 20_000
 """Above this number of names only spacing, case and accents are compared, not letters."""
@@ -118,6 +121,19 @@ def sight_problems(nodes: NodeNames) -> list[Problem]:
         text = f"{nodes.shown(later)!r} beside {nodes.shown(first)!r}{nodes.place(first)}"
         problems.append(Problem(int(nodes.lines[later]), "near-duplicate", text, "warning"))
     return problems
+
+
+def nothing_problems(nodes: NodeNames) -> list[Problem]:
+    """Names of a table that often stand for none."""
+    return [
+        Problem(
+            int(nodes.lines[row]),
+            "nothing",
+            f"a label {str(nodes.names[row])!r}, which often stands for none",
+            "warning",
+        )
+        for row in nodes.names.str.contains(NOTHING).arg_true().to_list()
+    ]
 
 
 def spelling_problems(nodes: NodeNames) -> list[Problem]:

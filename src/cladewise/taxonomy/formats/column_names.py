@@ -26,9 +26,13 @@ LEVEL_WORDS = frozenset(RANKS) | words(
     "section segment brick product item brand make maker model manufacturer year variant style line collection theme "
     "topic subtopic field subfield area region country state city disease diagnosis object concept synset word epithet "
     "series cohort clade cultivar strain breed race scientific common code id taxon description note size colour color "
+    "categories families genera orders phyla kingdoms products items "
     "ordnung familie gattung art klasse stamm reich gruppe untergruppe obergruppe kategorie unterkategorie "
-    "ordre famille genre espèce espece classe règne regne catégorie categorie groupe nom "
-    "orden familia género genero especie clase reino categoría categoria grupo nombre"
+    "oberkategorie produkt bezeichnung begriff nummer "
+    "ordre famille genre espèce espece classe règne regne catégorie categorie groupe nom libellé "
+    "produit orden familia género genero especie clase reino categoría categoria subcategoría "
+    "subcategoria grupo nombre producto "
+    "名称 类别 分类 大类 中类 小类 目 科 属 种 纲 门 界"
 )
 """Words that end the names of columns, and seldom are labels themselves."""
 
@@ -36,7 +40,7 @@ ATTRIBUTE_WORDS = words(
     "id ids uid uuid guid key code index idx number num no nr count counts total size frequency url uri link href "
     "description note notes comment comments remark remarks definition gloss image images img picture photo file "
     "filename filepath path date created updated author authority source_url latitude longitude lat lon weight score "
-    "price synonym synonyms alias aliases"
+    "price synonym synonyms alias aliases notation def ancestry lft rgt"
 )
 """Words that end the names of columns which say something of a node and are no level."""
 

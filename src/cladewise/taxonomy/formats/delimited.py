@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 from collections import Counter
 from pathlib import Path
@@ -12,10 +13,11 @@ import polars as pl
 
 from cladewise.taxonomy.formats.binary import UTF_16, refuse_binary
 from cladewise.taxonomy.formats.files import read_bytes
+from cladewise.taxonomy.formats.foreign import refuse_documents
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.quoting import Quoting, quoting
 from cladewise.taxonomy.formats.separators import SEPARATORS, separator_of
-from cladewise.taxonomy.formats.table import Table, without_blank_rows
+from cladewise.taxonomy.formats.table import Table, without_blank_rows, without_index
 from cladewise.taxonomy.problems import Problem
 
 MAX_BYTES = 2**30
@@ -37,13 +39,15 @@ def read_delimited(path: Path, options: ReadOptions) -> Table:
     if data.startswith(UTF_16):
         return _nothing(path, Problem(1, "encoding", "UTF-16"))
     data = data.removeprefix(BOM)
+    if options.format is None and options.header is None:
+        refuse_documents(data, source)
     skipped, named = _separator_line(data)
     data = data[skipped:]
     if not data.strip():
         return _nothing(path, Problem(1, "header", "an empty file"))
     body = data.lstrip(b"\r\n")
     first_line = 1 + (skipped > 0) + data[: len(data) - len(body)].count(b"\n")
-    data = body.rstrip(b"\r\n")
+    data = _without_bars(body.rstrip(b"\r\n"))
     promised = SEPARATORS.get(Path(path.name.removesuffix(".gz")).suffix.lower(), ",")
     separator = options.separator or named or separator_of(data, promised, source)
     quotes = quoting(data, separator) if separator.isascii() else None
@@ -52,7 +56,7 @@ def read_delimited(path: Path, options: ReadOptions) -> Table:
         table = _read_clean(data, quotes, path, separator, first_line, options.header)
     if table is None:
         table = _read_by_row(data, path, separator, first_line, options.header)
-    return without_blank_rows(table)
+    return without_index(without_blank_rows(table))
 
 
 def _separator_line(data: bytes) -> tuple[int, str | None]:
@@ -62,6 +66,15 @@ def _separator_line(data: bytes) -> tuple[int, str | None]:
     if text.lower().startswith("sep=") and len(text) == 5 and len(data) > len(line):
         return len(line) + 1, text[4]
     return 0, None
+
+
+def _without_bars(data: bytes) -> bytes:
+    r"""The text with a tab for each ``\t|\t`` between cells, which NCBI and the Open Tree of Life write."""
+    if b"\t|\t" not in data.split(b"\n", 1)[0]:
+        return data
+    ends = (b"\t|\t\n", b"\t|\n")
+    data = functools.reduce(lambda text, end: text.replace(end, b"\n"), ends, data + b"\n")
+    return data[:-1].replace(b"\t|\t", b"\t")
 
 
 def _nothing(path: Path, problem: Problem) -> Table:
@@ -127,6 +140,8 @@ def _read_by_row(data: bytes, path: Path, separator: str, first_line: int, heade
     if not rows:
         problems = problems or [Problem(first_line, "header", "an empty file")]
         return Table(pl.DataFrame(), str(path), np.zeros(0, dtype=np.int64), tuple(problems), path)
+    if header != "none":
+        rows = _without_blanks(_with_corner(rows))
     names = _names(rows[0], header)
     problems += [Problem(lines[0], "column-name", text) for text in _wrong_header(names)]
     width = len(names)
@@ -139,22 +154,41 @@ def _read_by_row(data: bytes, path: Path, separator: str, first_line: int, heade
     stray = [line for row, line in zip(rows, lines, strict=True) if any('"' in cell for cell in row)]
     if stray and not any(problem.kind == "quote" for problem in problems):
         problems += [Problem(line, "quote", "a quote inside a cell", "warning") for line in stray]
-    unique = [name if names.index(name) == k and name else f"{name}#{k}" for k, name in enumerate(names)]
+    unique = [name if names.index(name) == k and (name or not k) else f"{name}#{k}" for k, name in enumerate(names)]
     cells = {name: [row[k] if k < len(row) else "" for row in rows[first:]] for k, name in enumerate(unique)}
     frame = pl.DataFrame(cells, schema=dict.fromkeys(unique, pl.String))
     kept = np.array(lines[first:], dtype=np.int64)
     return Table(frame, str(path), kept, tuple(problems), path, 0 if header else lines[0], header != "none")
 
 
+def _with_corner(rows: list[list[str]]) -> list[list[str]]:
+    """A header without a cell above the row numbers, as R writes it, gets one."""
+    width = len(rows[0]) + 1
+    numbered = len(rows) > 1 and all(len(row) == width and row[0].isdecimal() for row in rows[1:])
+    return [["", *rows[0]], *rows[1:]] if numbered else rows
+
+
+def _without_blanks(rows: list[list[str]]) -> list[list[str]]:
+    """The rows without the columns that have neither a name nor a cell, as a separator at the end of lines makes."""
+    nameless = {k for k, name in enumerate(rows[0]) if not name.strip()}
+    blank = set(nameless)
+    for row in rows if blank else ():
+        blank -= {k for k in blank if k < len(row) and row[k].strip()}
+    named = len(rows[0]) - len(nameless)
+    if len(rows) < 2 or not blank or named < 2 or nameless - blank - {0}:  # of an error, which counts all columns
+        return rows
+    return [[cell for k, cell in enumerate(row) if k not in blank] for row in rows]
+
+
 def _names(first: list[str], header: str | None) -> list[str]:
     """Names of the columns: the first row's, or the levels' numbers where there is no header."""
     if header == "none":
         return [f"level_{k}" for k in range(1, len(first) + 1)]
-    return [cell.strip() for cell in first]
+    return [" ".join(cell.split()) for cell in first]
 
 
 def _wrong_header(header: list[str]) -> list[str]:
-    blank = [f"column {k + 1} without a name" for k, name in enumerate(header) if not name]
+    blank = [f"column {k + 1} without a name" for k, name in enumerate(header) if not name and k]
     repeated = [name for name, count in Counter(header).items() if count > 1 and name]
     return blank + [f"several columns named {name!r}" for name in repeated]
 

@@ -16,17 +16,39 @@ from cladewise.taxonomy.problems import some
 PARENT_WORDS = words(
     "superclass supercategory supertype superconcept superordinate hypernym broader broaderterm isa isatype subclassof "
     "subtypeof childof kindof typeof memberof belongsto parentof inheritsfrom extends above upper ancestor "
-    "rdfssubclassof skosbroader wasgeneratedfrom oberbegriff elternknoten"
+    "rdfssubclassof skosbroader wasgeneratedfrom oberbegriff oberkategorie übergeordnet elternknoten elternkategorie "
+    "padre categoríapadre categoriapadre père pere catégorieparente genitore ouder föräldra "
+    "父级 父类 父节点 上级 上位 親"
 )
 SUPERS = ("superclass", "supercategory", "supertype", "superconcept", "superordinate")
 """Words for a parent that also name a level above another."""
 
+PART_WORDS = words("id name label uri key code concept term")
+"""Words beside the one for a parent, which say what of it a column holds."""
+
 COUNTS = words("num number count n total")
-ID_WORDS = ("id", "nodeid", "taxonid", "taxid", "tsn", "key", "uid", "uuid", "code", "uri", "url", "identifier")
-NAME_WORDS = ("name", "label", "title", "completename", "scientificname", "taxonname", "classname", "preflabel", "term")
+ID_WORDS = (
+    *("id", "nodeid", "taxonid", "taxid", "tsn", "key", "uid", "uuid", "code", "uri", "url", "identifier"),
+    *("nummer", "编号"),
+)
+NAME_WORDS = (
+    *(
+        "name",
+        "label",
+        "title",
+        "text",
+        "completename",
+        "scientificname",
+        "taxonname",
+        "classname",
+        "preflabel",
+        "term",
+    ),
+    *("bezeichnung", "begriff", "nombre", "nom", "libellé", "名称"),
+)
 NODE_WORDS = (
     *("child", "class", "node", "category", "type", "concept", "synset", "hyponym", "narrower", "item", "taxon"),
-    *("element", "kind", "subclass", "lower", "word", "lemma", "entity"),
+    *("element", "kind", "subclass", "kategorie", "categoría", "catégorie", "类别", "lower", "word", "lemma", "entity"),
 )
 LEVEL_WORDS = ("level", "taxonrank", "rank")
 PAIRS = (("source", "target"), ("from", "to"), ("subject", "object"), ("head", "tail"), ("u", "v"), ("node1", "node2"))
@@ -91,7 +113,7 @@ def is_parent_like(name: str) -> bool:
     if COUNTS & set(parts):
         return False
     whole = "".join(parts)
-    plain = "".join(part for part in parts if part not in ("id", "name", "label", "uri", "key", "code"))
+    plain = "".join(part for part in parts if part not in PART_WORDS)
     return "parent" in parts or whole.startswith("parent") or bool({whole, plain} & PARENT_WORDS)
 
 

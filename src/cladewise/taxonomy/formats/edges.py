@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,8 +21,8 @@ from cladewise.taxonomy.problems import Problem, some
 from cladewise.taxonomy.spelling import NodeNames, eye, lines_of
 from cladewise.taxonomy.tree import IntArray, StrArray, Taxonomy
 
-NUMBERS_FOR_NONE = ("0", "-1", "0.0", "-1.0")
-"""Parents that tables of numbers give to a root, where no row has them as its id."""
+MARKS_FOR_NONE = ("0", "-1", "0.0", "-1.0", "#")
+"""Parents that tables of numbers give to a root, and jsTree's, where no row has them as its id."""
 
 WORDS_FOR_NONE = ("null", "none", "nan", "na", "n/a", "<na>", "nil", "-", "--", "nd")
 """The same in words, in lower case; a label could be called so, which is why they are told."""
@@ -192,7 +193,7 @@ def _without_conventions(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFram
     if not odd.height:
         return frame, []
     word = bare.str.to_lowercase().is_in(WORDS_FOR_NONE) & ~pl.col("parent").is_in(keys)
-    number = bare.is_in(NUMBERS_FOR_NONE) & ~pl.col("parent").is_in(keys)
+    number = bare.is_in(MARKS_FOR_NONE) & ~pl.col("parent").is_in(keys)
     itself = pl.col("parent") == pl.col("key")
     whole = bare.str.replace(r"^(-?\d+)\.0+$", "${1}")
     spelled = ~number & (whole != bare) & whole.is_in(keys) & ~pl.col("parent").is_in(keys)
@@ -216,9 +217,13 @@ def _orphans(table: Table, undefined: pl.DataFrame, keys: pl.Series) -> list[Pro
     alike = pl.DataFrame({"key": keys, "seen": _loosely(keys)}).unique("seen", keep="last")
     wanted = _loosely(undefined["parent"])
     near = dict(alike.filter(pl.col("seen").is_in(wanted.implode())).select("seen", "key").iter_rows())
+    known = set(keys.to_list()) if undefined.height else set[str]()
     problems: list[Problem] = []
     for (above, row, key), seen in zip(undefined.iter_rows(), wanted, strict=True):
         hint = f" (is it {near[seen]!r}?)" if seen in near else ""
+        parts = [part.strip() for part in re.split(r"[;,|/]", above)]
+        if len(parts) > 1 and all(part in known for part in parts):
+            hint = ", but each of its parts: only one parent can be kept"
         text = f"parent {above!r} of {key!r}, which no row defines{hint}"
         problems.append(Problem(table.line(row), "orphan", text))
     return problems

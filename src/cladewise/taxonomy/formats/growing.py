@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cladewise.errors import InputError
+from cladewise.taxonomy.problems import placed_at
 from cladewise.taxonomy.tree import Taxonomy
 
 
@@ -55,14 +56,15 @@ class Sprout:
             raise InputError("a name for every node", f"a blank under {above}", at=source)
         for texts in (self.names, level_names or (), *(columns or {}).values(), list(columns or {})):
             _refuse_halves(texts, source)
-        return Taxonomy.from_parents(
-            self.parents,
-            self.names,
-            level=level,
-            level_names=level_names,
-            columns=columns,
-            synthetic_root=not self.names[0].strip(),
-        )
+        with placed_at(source):
+            return Taxonomy.from_parents(
+                self.parents,
+                self.names,
+                level=level,
+                level_names=level_names,
+                columns=columns,
+                synthetic_root=not self.names[0].strip(),
+            )
 
 
 def _refuse_halves(texts: Iterable[str], source: str) -> None:

@@ -51,11 +51,12 @@ def header_problems(table: Table, levels: Sequence[str]) -> list[Problem]:
         reason = f"{again[0]!r} is also a label below it"
     elif foreign:
         reason = f"{foreign[0]!r} names no level"
+    comment = levels[0].startswith("#")
     raise InputError(
         "a header that names the columns",
-        f"a first row {some(levels)} that could be labels: {reason}",
+        f"a first row {some(levels)} that could be {'a comment' if comment else f'labels: {reason}'}",
         at=f"{table.source}:{table.header_line}",
-        advice=HEADER_ADVICE,
+        advice="Remove the lines above the header." if comment else HEADER_ADVICE,
     )
 
 

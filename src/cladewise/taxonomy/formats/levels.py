@@ -20,6 +20,7 @@ from cladewise.taxonomy.spelling import NodeNames, lines_of, text_series
 from cladewise.taxonomy.tree import StrArray, Taxonomy
 
 STRING_CHUNK = 100_000
+TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "suma", "totale", "合计", "总计")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,7 @@ def interpret_levels(table: Table, options: ReadOptions) -> Interpretation:
     """
     chosen = level_columns(table, options.levels, options.columns)
     problems = [] if options.levels else header_problems(table, chosen)
+    problems += _total(table, chosen)
     if options.fill_down:
         table = filled_down(table, chosen)
     else:
@@ -134,6 +136,9 @@ def level_columns(table: Table, levels: Sequence[str] | None, columns: Sequence[
     others = [table.column(name) for name in columns]
     every = [name for name in table.columns if name not in others]
     chosen = every if levels is None else [table.column(name) for name in levels]
+    twice = sorted({name for name in chosen if chosen.count(name) > 1})
+    if twice:
+        raise InputError("each column once among the levels", f"{some(twice)} twice", at=table.source)
     if not chosen:
         raise InputError("at least one column that is a level", "none", at=table.source)
     return chosen
@@ -232,6 +237,17 @@ def merged_cells(table: Table, levels: Sequence[str]) -> list[Problem]:
         Problem(table.line(row), "merged-cells", f"a blank {first!r} below a filled one", "warning")
         for row in blank.arg_true().to_list()
     ]
+
+
+def _total(table: Table, levels: Sequence[str]) -> list[Problem]:
+    """A last row that sums up the others, as spreadsheets have."""
+    last = table.frame.height - 1
+    if last < 1:
+        return []
+    word = next((str(text) for text in table.frame.select(levels).row(last) if str(text).strip()), "")
+    if word.strip(" :").lower() not in TOTALS:
+        return []
+    return [Problem(table.line(last), "total", f"a last row {word!r}, which could be a sum", "warning")]
 
 
 def filled_down(table: Table, levels: Sequence[str]) -> Table:

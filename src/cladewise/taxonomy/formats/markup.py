@@ -24,6 +24,7 @@ MAX_ALIASED = 100_000
 LINES = (".jsonl", ".ndjson")
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "null", "int", "float", "bool")}
 _NULL = "tag:yaml.org,2002:null"
+_ITEMS = re.compile(r"\n\s*-\s")
 _PLAIN = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)|(?i:true|false)")
 
 
@@ -123,6 +124,9 @@ class _NameLoader(yaml.BaseLoader):
             raise yaml.constructor.ConstructorError(None, None, f"the tag {node.tag!r}", node.start_mark)
         if node.tag == _NULL and isinstance(node, yaml.ScalarNode):
             return None
+        if isinstance(node, yaml.ScalarNode) and node.style is None and _ITEMS.search(_written(node)):
+            problem = "a name that goes on over a list, which needs a ':' behind the name"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         if isinstance(node, yaml.ScalarNode) and node.style is None and _PLAIN.fullmatch(node.value):
             return Plain(node.value)
         return super().construct_object(node, deep)
@@ -140,6 +144,11 @@ class _NameLoader(yaml.BaseLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"the name {key.value!r} twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _written(node: yaml.ScalarNode) -> str:
+    """The scalar as it stands in the text, line ends and all."""
+    return (node.start_mark.buffer or "")[node.start_mark.pointer : node.end_mark.pointer]
 
 
 _NameLoader.add_implicit_resolver(_NULL, re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])

@@ -5,15 +5,18 @@ One key at the top is the root, several get a synthetic root; a blank key alone 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cladewise.taxonomy.formats.column_names import IMAGE_FILE
 from cladewise.taxonomy.formats.evidence import Form
 from cladewise.taxonomy.formats.growing import Sprout
 from cladewise.taxonomy.formats.scalars import Place, Plain, is_scalar, shown
 from cladewise.taxonomy.tree import Taxonomy
 
 LONGEST_NAME = 200
+FILE = re.compile(rf"{IMAGE_FILE}|\S\.(?:md|rst|html?|ya?ml|json|csv|txt|py|ipynb)$")
 FIELDS = frozenset(
     """
     _id annotations attributes attrs categories child child_ids children classes columns count created data definition
@@ -142,8 +145,10 @@ def _in_mapping(inside: Mapping[str, Any], place: Place | None, with_texts: set[
 
 
 def _no_name(value: Any) -> bool:
-    """Whether a text is none that a class has: an address, a path, or a whole passage."""
-    return isinstance(value, str) and ("://" in value or len(value) > LONGEST_NAME or value[:1] == "/")
+    """Whether a text is none that a class has: an address, a path, a file or a whole passage."""
+    if not isinstance(value, str):
+        return False
+    return "://" in value or len(value) > LONGEST_NAME or value[:1] == "/" or FILE.search(value) is not None
 
 
 def _adjacency(document: Any) -> str | None:

@@ -10,9 +10,9 @@ from typing import Any, Literal, cast, get_args
 
 from cladewise.errors import InputError
 
-TableFormat = Literal["levels", "edges", "nodes", "darwin-core"]
+TableFormat = Literal["levels", "edges", "nodes", "darwin-core", "paths"]
 FileFormat = Literal["json", "yaml", "newick", "folders", "wordnet"]
-Format = Literal["levels", "edges", "nodes", "darwin-core", "json", "yaml", "newick", "folders", "wordnet"]
+Format = Literal["levels", "edges", "nodes", "darwin-core", "paths", "json", "yaml", "newick", "folders", "wordnet"]
 Header = Literal["first", "none"]
 Parents = Literal["error", "first", "last"]
 Roots = Literal["error", "join"]
@@ -32,7 +32,7 @@ HELP = {
     "id": "edge lists: the column of ids that parents refer to",
     "parent": "edge lists: the column of parents",
     "name": "edge lists: the column of names",
-    "levels": "level tables: the columns that are levels, coarse to fine",
+    "levels": "level tables: the columns that are levels, coarse to fine; or the one column of paths",
     "columns": "level tables: columns to keep as further texts",
     "parents": "nodes with several parents: error, or keep the first or the last",
     "roots": "several roots: error, or join them under a synthetic root",
@@ -86,15 +86,21 @@ class ReadOptions:
                 raise InputError("separator to be one character, or the word tab", repr(self.separator))
             object.__setattr__(self, "separator", separator)
         for option in ("levels", "columns"):
-            if isinstance(getattr(self, option), str):
-                raise InputError(f"{option} to be a list of columns", repr(getattr(self, option)))
+            value = getattr(self, option)
+            if isinstance(value, str):
+                raise InputError(f"{option} to be a list of columns", repr(value))
+            if value:  # a number of a column may be one
+                object.__setattr__(self, option, [str(column) for column in value])
+        for option in ("id", "parent", "name"):
+            if getattr(self, option) is not None:
+                object.__setattr__(self, option, str(getattr(self, option)))
         shown = argument("format", self.format or "")
         edges = [argument(o, getattr(self, o)) for o in ("id", "parent", "name") if getattr(self, o)]
         levels = [argument(o, getattr(self, o)) for o in ("levels", "columns", "fill_down") if getattr(self, o)]
-        if edges and (levels or self.format == "levels"):
-            other = levels[0] if levels else 'format="levels"'
+        if edges and (levels or self.format in ("levels", "paths")):
+            other = levels[0] if levels else shown
             raise InputError("options of one kind of table", f"{edges[0]} (edge lists) beside {other} (level tables)")
-        if levels and self.format not in (None, "levels"):
+        if levels and self.format not in (None, "levels", "paths"):
             raise InputError("options of one kind of file", f"{levels[0]} (level tables) beside {shown}")
         if edges and self.format not in (None, "edges", "nodes"):
             raise InputError("options of one kind of file", f"{edges[0]} (edge lists) beside {shown}")

@@ -75,7 +75,7 @@ def read(
     number from 1.
 
     Args:
-        path: A CSV, TSV or Parquet table, a JSON, YAML or Newick file, WordNet's ``data.noun``, or a folder. Text
+        path: A CSV, TSV, text or Parquet table, a JSON, YAML or Newick file, WordNet's ``data.noun``, or a folder. Text
             tables may be gzipped.
         format: Format of the file. Defaults to what the file's name and content show.
         separator: Text tables: the character between cells. Defaults to the one that the file's name promises, or the
@@ -85,7 +85,8 @@ def read(
         id: Edge lists: the column of ids that parents refer to.
         parent: Edge lists: the column of parents.
         name: Edge lists: the column of names.
-        levels: Level tables: the columns that are levels, coarse to fine. Defaults to all.
+        levels: Level tables: the columns that are levels, coarse to fine. Defaults to all. Tables of paths: the column
+            that holds them.
         columns: Level tables: columns to keep as further texts of the node that a row ends at.
         parents: Edge lists and WordNet: what to do with a node that has several parents: fail, or keep the ``first``
             or the ``last``.
@@ -192,7 +193,7 @@ def format_of(path: Path) -> Format | Literal["table"]:
     raise InputError(
         f"a file name that ends in {', '.join([*TABLE_SUFFIXES, *FORMAT_BY_SUFFIX])}",
         repr(path.name),
-        advice=f"Or name the format, one of {', '.join(FORMATS)}.",
+        advice=f'Or pass format="..." with one of {", ".join(FORMATS)}.',
     )
 
 

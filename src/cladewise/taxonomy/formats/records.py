@@ -2,7 +2,7 @@
 
 *Graphs* have a list of ``nodes`` and one of ``edges`` (or ``links``) with ``source`` and ``target``: networkx's
 ``node_link_data``, Cytoscape's elements. *Records* are a list of flat mappings, each with its parent. *Categories* are
-those of a COCO file, with a key for every rank.
+those of a COCO file, with a key for every rank, or a supercategory.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from cladewise.errors import InputError
+from cladewise.taxonomy.formats.edges import WORDS_FOR_NONE
 from cladewise.taxonomy.formats.evidence import Form
 from cladewise.taxonomy.formats.nested_children import child_keys
 from cladewise.taxonomy.formats.options import ReadOptions
@@ -27,6 +28,7 @@ from cladewise.taxonomy.tree import Taxonomy
 
 RANKS = ("domain", "kingdom", "phylum", "class", "order", "family", "subfamily", "tribe", "genus")
 NAMES = ("name", "label", "title")
+ABOVE = "supercategory"
 Records = Sequence[Mapping[str, Any]]
 
 
@@ -68,7 +70,19 @@ def _parent_keys(document: Any) -> list[str]:
 
 def _records(document: Any) -> str | None:
     keys = _parent_keys(document)
-    return f"{keys[0]!r} in a list of records" if keys else None
+    if keys:
+        return f"{keys[0]!r} in a list of records"
+    return "records that are the rows of a table" if _rows(document) else None
+
+
+def _rows(document: Any) -> bool:
+    """Whether a list holds the rows of a table: records of several texts and numbers each, all with the same keys."""
+    if not isinstance(document, list) or not document or not _are(document) or len(document[0]) < 2:
+        return False
+    values = (value for record in document for value in record.values())
+    return all(record.keys() == document[0].keys() for record in document) and all(
+        value is None or is_scalar(value) for value in values
+    )
 
 
 def _categories(document: Any) -> str | None:
@@ -77,8 +91,8 @@ def _categories(document: Any) -> str | None:
 
 
 GRAPH = Form[Any]("graph", "a graph of nodes and edges", _graph)
-RECORDS = Form[Any]("records", "records with their parents", _records)
-CATEGORIES = Form[Any]("categories", "COCO categories with ranks", _categories)
+RECORDS = Form[Any]("records", "records with their parents or levels", _records)
+CATEGORIES = Form[Any]("categories", "COCO categories with ranks or supercategories", _categories)
 
 
 def read_graph(document: Any, source: str, options: ReadOptions) -> Taxonomy:
@@ -117,7 +131,7 @@ def read_graph(document: Any, source: str, options: ReadOptions) -> Taxonomy:
 
 
 def read_records(document: Records, source: str, options: ReadOptions) -> Taxonomy:
-    """Build a tree from records with parents, as an edge list is read.
+    """Build a tree from records, as the table is read that they are the rows of.
 
     Raises:
         InputError: A record holds a list or mapping, or the records are not a tree.
@@ -126,28 +140,54 @@ def read_records(document: Records, source: str, options: ReadOptions) -> Taxono
         nested = next((key for key, value in record.items() if isinstance(value, dict | list) and value), None)
         if nested is not None:
             raise wrong_at("a text or number", record[nested], Place(nested, Place(position)), source)
-    return _from_rows(document, source, dataclasses.replace(options, format="edges"))
+    form = "edges" if _parent_keys(document) else None
+    return _from_rows(document, source, dataclasses.replace(options, format=form))
 
 
 def read_categories(document: Any, source: str) -> Taxonomy:
-    """Build a tree from COCO categories with ranks, coarse to fine, the name below the last.
+    """Build a tree from COCO categories: with ranks, coarse to fine, the name below the last; else by supercategory.
 
     Raises:
-        InputError: The categories have no ranks.
+        InputError: The categories have neither ranks nor supercategories.
     """
     records: Records = document["categories"]
     ranks = [rank for rank in RANKS if any(is_scalar(record.get(rank)) for record in records)]
+    if len(ranks) < 2 and any(_text(record.get(ABOVE)) for record in records):
+        return _by_supercategory(records, source)
     if len(ranks) < 2:
         raise InputError(
-            f"categories with keys such as {', '.join(RANKS[1:])}",
+            f"categories with a {ABOVE}, or keys such as {', '.join(RANKS[1:])}",
             f"COCO categories with {few(records[0])}",
             at=source,
             advice="Write their tree as a table: one row per category, one column per level.",
         )
-    rows = [{("species" if key == "name" else key): value for key, value in record.items()} for record in records]
+    return _by_levels(records, [*ranks, "species"], "species", source)
+
+
+def _by_supercategory(records: Records, source: str) -> Taxonomy:
+    """Names under their supercategories, which may be names of other categories in turn; ``none`` is no one's."""
+    rows = [{**record, ABOVE: _above(record)} for record in records]
+    names = {_text(row["name"]) for row in rows}
+    tops = {row[ABOVE] for row in rows if row[ABOVE] and row[ABOVE] not in names}
+    if any(row[ABOVE] in names for row in rows if row[ABOVE] != _text(row["name"])):
+        above: Records = [{"name": name, ABOVE: ""} for name in sorted(tops)]
+        roots = sum(not row[ABOVE] or row[ABOVE] == row["name"] for row in rows) + len(tops)
+        options = ReadOptions(format="edges", name="name", parent=ABOVE, roots="join" if roots > 1 else "error")
+        return _from_rows([*above, *rows], source, options)
+    return _by_levels(rows, [ABOVE, "category"], "category", source)
+
+
+def _above(record: Mapping[str, Any]) -> str:
+    text = _text(record.get(ABOVE))
+    return "" if text.strip().lower() in WORDS_FOR_NONE else text
+
+
+def _by_levels(records: Records, levels: Sequence[str], finest: str, source: str) -> Taxonomy:
+    """Categories with keys for their levels, of which the finest is the name."""
+    rows = [{(finest if key == "name" else key): value for key, value in record.items()} for record in records]
     fields = list(dict.fromkeys(key for row in rows for key in row))
-    extra = [key for key in fields if key not in (*ranks, "species")]
-    return _from_rows(rows, source, ReadOptions(format="levels", levels=[*ranks, "species"], columns=extra))
+    extra = [key for key in fields if key not in levels]
+    return _from_rows(rows, source, ReadOptions(format="levels", levels=levels, columns=extra))
 
 
 def _from_rows(rows: Records, source: str, options: ReadOptions) -> Taxonomy:

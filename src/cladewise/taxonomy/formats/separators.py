@@ -8,7 +8,7 @@ import itertools
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.options import argument
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 CANDIDATES = (",", ";", "\t", "|")
 SAMPLE_ROWS = 200
 SAMPLE_BYTES = 2**17

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from cladewise.errors import InputError
 from cladewise.taxonomy.formats.binary import PARQUET, first_bytes
 from cladewise.taxonomy.formats.separators import SEPARATORS
 from cladewise.taxonomy.problems import Problem, raise_first, some
+
+INDICES = ("", "Unnamed: 0", "__index_level_0__", "...1")
+"""What a column of row numbers is called that has no name: by nobody, by pandas, by pandas in Parquet, and by readr."""
 
 TABLE_SUFFIXES = (*SEPARATORS, ".parquet")
 
@@ -89,6 +92,10 @@ def from_frame(frame: Any, *, source: str = "the data frame", path: Path | None 
         >>> from_frame(pl.DataFrame({"a": ["x", None], "b": [1, 2]})).frame.rows()
         [('x', '1'), ('', '2')]
     """
+    frame = frame.collect() if isinstance(frame, pl.LazyFrame) else _with_index(frame)
+    if not isinstance(frame, Mapping) and not hasattr(frame, "columns") and not hasattr(frame, "__arrow_c_stream__"):
+        raise InputError("a data frame", type(frame).__name__, advice="A file is read with Taxonomy.read.")
+    _refuse_repeated([str(name).strip() for name in getattr(frame, "columns", ())], source)
     try:
         taken = frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
     except Exception as error:  # Arrow, pandas and polars each have their own
@@ -100,9 +107,7 @@ def from_frame(frame: Any, *, source: str = "the data frame", path: Path | None 
             "columns with names", f"the numbers {some(taken.columns)}", at=source, advice="Name the frame's columns."
         )
     names = [str(name).strip() for name in taken.columns]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InputError("a header that names every column once", f"several columns named {repeated[0]!r}", at=source)
+    _refuse_repeated(names, source)
     wrong = [f"{name!r} ({kind})" for name, kind in taken.schema.items() if not _is_text(kind)]
     if wrong:
         raise InputError(
@@ -112,7 +117,7 @@ def from_frame(frame: Any, *, source: str = "the data frame", path: Path | None 
             advice="Drop these columns, or turn them into texts.",
         )
     texts = taken.select(_texts(taken[old]).alias(new) for old, new in zip(taken.columns, names, strict=True))
-    return without_blank_rows(Table(texts, source=source, path=path))
+    return without_index(without_blank_rows(Table(texts, source=source, path=path)))
 
 
 def read_parquet(path: Path, *, columns: Sequence[str] | None = None) -> Table:
@@ -155,6 +160,44 @@ def without_blank_rows(table: Table) -> Table:
         return table
     blank = table.frame.select(pl.all_horizontal(pl.all() == "")).to_series()
     return table.where(~blank) if blank.any() else table
+
+
+def without_index(table: Table) -> Table:
+    """The table without a first column of row numbers, as pandas and R write it, which is told.
+
+    Where parents refer to the numbers, they are ids.
+
+    Example:
+        >>> table = without_index(Table(pl.DataFrame({"": ["0", "1"], "name": ["wren", "robin"]})))
+        >>> table.columns, table.problems[0].text
+        (['name'], "row numbers in the first column, '', left out")
+    """
+    first = table.columns[0] if table.frame.width > 1 else None
+    if first not in INDICES:
+        return table
+    numbers = table.frame[first].cast(pl.Int64, strict=False)
+    if numbers.null_count() or not bool((numbers.diff().drop_nulls() > 0).all()):
+        wrong = Problem(table.header_line or 1, "column-name", "column 1 without a name")
+        return table if first else dataclasses.replace(table, problems=(*table.problems, wrong))
+    parents = [table.frame[name] for name in table.columns if "parent" in name.lower()]
+    if "id" not in table.columns and any(cells.is_in(table.frame[first].implode()).any() for cells in parents):
+        return dataclasses.replace(table, frame=table.frame.rename({first: "id"}))
+    text = f"row numbers in the first column, {first!r}, left out"
+    told = Problem(table.header_line, "row-numbers", text, "warning")
+    return dataclasses.replace(table, frame=table.frame.drop(first), problems=(*table.problems, told))
+
+
+def _with_index(frame: Any) -> Any:
+    """A pandas frame with its named index as columns: polars leaves the index out."""
+    index = getattr(frame, "index", None)
+    names = [name for name in getattr(index, "names", ()) if name is not None]
+    return frame.reset_index() if names and hasattr(frame, "reset_index") else frame
+
+
+def _refuse_repeated(names: Sequence[str], source: str) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError("a header that names every column once", f"several columns named {repeated[0]!r}", at=source)
 
 
 def _is_text(kind: pl.DataType) -> bool:

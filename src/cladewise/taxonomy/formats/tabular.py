@@ -16,12 +16,13 @@ from cladewise.taxonomy.formats.evidence import Form, only_form
 from cladewise.taxonomy.formats.foreign import refuse_foreign
 from cladewise.taxonomy.formats.header import header_problems, repeated_header
 from cladewise.taxonomy.formats.interpretation import Interpretation
-from cladewise.taxonomy.formats.level_evidence import doubt_levels
+from cladewise.taxonomy.formats.level_evidence import Doubt, doubt_levels
 from cladewise.taxonomy.formats.levels import interpret_levels
-from cladewise.taxonomy.formats.options import PLAIN, TABLE_FORMATS, ReadOptions, TableFormat
+from cladewise.taxonomy.formats.options import PLAIN, TABLE_FORMATS, ReadOptions, TableFormat, argument
+from cladewise.taxonomy.formats.path_columns import as_levels, find_paths, likely_paths, path_row, sure_paths
 from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
-from cladewise.taxonomy.problems import Problem, some, warn_of
-from cladewise.taxonomy.spelling import sight_problems
+from cladewise.taxonomy.problems import Problem, placed_at, some, warn_of
+from cladewise.taxonomy.spelling import nothing_problems, sight_problems
 from cladewise.taxonomy.tree import Taxonomy
 
 
@@ -33,7 +34,12 @@ def load_table(path: Path, options: ReadOptions) -> Table:
     """
     if not path.is_file():
         raise InputError("a file", "a folder" if path.is_dir() else "nothing of that name", at=str(path))
-    return read_parquet(path) if is_parquet(path) else read_delimited(path, options)
+    if is_parquet(path):
+        return read_parquet(path)
+    table = read_delimited(path, options)
+    if options.header is None and path_row(table):
+        return read_delimited(path, dataclasses.replace(options, header="none"))
+    return table
 
 
 def interpret(table: Table, options: ReadOptions) -> Interpretation:
@@ -55,6 +61,8 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
             return interpret_levels(table, options)
         case "darwin-core":
             return interpret_taxa(table, options)
+        case "paths":
+            return interpret_levels(*as_levels(table, options))
         case _:
             columns = find_edge_columns(table, options)
             if columns is None:
@@ -78,20 +86,21 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
     for form in TABLE_FORMATS:
         if form == options.format:
             return form
+    kept = [table.column(name) for name in options.columns]
+    rest = [name for name in table.columns if name not in kept]
     if options.levels or options.fill_down:
         return "levels"
     if options.id or options.parent or options.name:
         return "edges"
-    kept = [table.column(name) for name in options.columns]
-    rest = [name for name in table.columns if name not in kept]
     doubt = None
     if not _other_than_levels(table):
         header_problems(table, rest)  # whose error comes first: without a header no column can be judged
-        doubt = doubt_levels(table, rest)
+        doubt = _doubt_of_paths(table) or doubt_levels(table, rest)
     forms = [
         Form[Table]("nodes", "nodes (columns id, parent, name, level)", _node_table),
         Form[Table]("edges", "edges (a column of nodes and one of their parents)", _edge_list),
         Form[Table]("darwin-core", "darwin-core (its terms for ranks or parents)", _darwin_core),
+        Form[Table]("paths", "paths (one column of paths such as 'fruit > apple')", _path_column),
         Form[Table](
             "levels",
             "levels (one column per level, coarse to fine)",
@@ -117,10 +126,11 @@ def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
     table.fail(interpretation.problems)
     odd: list[Problem] = [*table.problems, *interpretation.problems]
     if not interpretation.ours and interpretation.nodes is not None:  # before there is a tree in memory
-        odd += sight_problems(interpretation.nodes)
+        odd += [*sight_problems(interpretation.nodes), *nothing_problems(interpretation.nodes)]
     build = interpretation.build
     del interpretation  # whose names and lines would lie beside the tree
-    tree = build()
+    with placed_at(table.source):
+        tree = build()
     warn_of(odd, table.source, checkable=table.path is not None)
     return tree
 
@@ -143,6 +153,22 @@ def _edge_list(table: Table) -> str | None:
     return f"parents of {columns.key!r} in {columns.parent!r}"
 
 
+def _path_column(table: Table) -> str | None:
+    if any(evidence(table) is not None for evidence in (_node_table, _darwin_core, _edge_list)):
+        return None
+    paths = find_paths(table)
+    return paths.because if paths else None
+
+
+def _doubt_of_paths(table: Table) -> Doubt | None:
+    """A column of paths beside others, which could be what the paths lead to."""
+    paths = sure_paths(table) or likely_paths(table)
+    if paths is None:
+        return None
+    advice = f'For a table of paths pass format="paths" and {argument("levels", [paths.column])}; else format="levels".'
+    return Doubt(paths.because, advice)
+
+
 def _says_more(table: Table, columns: EdgeColumns) -> bool:
     """Whether rows go on below their node and its parent, whose values never meet: levels with a column of parents."""
     edges = table.frame.select(dict.fromkeys((columns.key, columns.parent)).keys())
@@ -152,7 +178,7 @@ def _says_more(table: Table, columns: EdgeColumns) -> bool:
 
 
 def _other_than_levels(table: Table) -> bool:
-    return any(evidence(table) is not None for evidence in (_node_table, _darwin_core, _edge_list))
+    return any(evidence(table) is not None for evidence in (_node_table, _darwin_core, _edge_list, _path_column))
 
 
 def _no_tree(table: Table) -> Taxonomy:
