@@ -1,4 +1,4 @@
-"""Parquet files from anywhere, read so that a damaged one is an ordinary error.
+"""Parquet files: a damaged one is an ordinary error, and so is a disk that is full.
 
 polars' reader is several times leaner than Arrow's, but panics on some damage: an exception that ``except Exception``
 does not catch, and a Rust trace on standard error. So Arrow reads the footer first, where most damage shows.
@@ -6,6 +6,7 @@ does not catch, and a Rust trace on standard error. So Arrow reads the footer fi
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,6 +53,26 @@ def read_parquet(path: Path, *, columns: Sequence[str] | None = None, advice: st
         return pl.read_parquet(path, columns=None if columns is None else list(columns))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _refusal(path, error, advice) from error
+
+
+def write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    """Write a table.
+
+    polars makes the content in memory and Python writes it: of a disk that fills up at the end of the file, polars
+    itself says no more than "transport error".
+
+    Raises:
+        OSError: The file cannot be written.
+
+    Example:
+        >>> file = getfixture("tmp_path") / "a.parquet"
+        >>> write_parquet(pl.DataFrame({"name": ["wren"]}), file)
+        >>> read_parquet(file).rows()
+        [('wren',)]
+    """
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    path.write_bytes(content.getbuffer())
 
 
 def _refusal(path: Path, error: BaseException, advice: str) -> InputError:

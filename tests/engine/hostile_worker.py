@@ -57,7 +57,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             output = os.open(trial["output"], os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
-            errors = os.open(trial.get("errors", trial["output"]), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+            errors = os.open(trial.get("errors", trial["output"]), os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY)
             os.dup2(output, 1)
             os.dup2(errors, 2)
             if "kill_at" in trial:

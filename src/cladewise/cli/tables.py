@@ -77,7 +77,9 @@ def _print(text: str) -> None:
 
 def _save(frame: pl.DataFrame, format_: str, file: Path) -> None:
     if format_ == "parquet":
-        frame.write_parquet(file)
+        from cladewise.parquet import write_parquet
+
+        write_parquet(frame, file)
         return
     text = _encoded(frame, format_)
     # Excel takes a CSV file for UTF-8 only with a byte order mark

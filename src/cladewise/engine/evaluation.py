@@ -23,6 +23,7 @@ from cladewise.engine.scoring import Scored, scored
 from cladewise.engine.terms import Terms
 from cladewise.errors import InputError, warn
 from cladewise.inference import Inference
+from cladewise.parquet import write_parquet
 from cladewise.records import SCHEMA_VERSION, Tree
 from cladewise.records.verdict import verdict
 from cladewise.statistics import Interval
@@ -286,7 +287,7 @@ class _Task:
         handles = (self.split, before.handle, rule.handle)
         path = run.folder.evaluation(*handles, self.terms.tree)
         with replacing(run.folder.outcomes(*handles, self.terms.tree)) as temporary:
-            columns.insert_column(0, pl.Series("path", seen.paths, dtype=pl.String)).write_parquet(temporary)
+            write_parquet(columns.insert_column(0, pl.Series("path", seen.paths, dtype=pl.String)), temporary)
         write_text(path, json.dumps(summary, indent=1) + "\n")
         return Scores(
             values, len(seen.paths), seen.num_skipped, path, before.handle, rule.handle, tuple(warnings), promise

@@ -23,7 +23,7 @@ from cladewise.engine.forward import predict_rows
 from cladewise.engine.terms import Terms
 from cladewise.engine.transitions import TransitionMeans, keep_transitions
 from cladewise.errors import InputError, warn
-from cladewise.parquet import read_parquet
+from cladewise.parquet import read_parquet, write_parquet
 from cladewise.predictions import Prediction, store
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool 
         "paths": _paths_digest(paths),
     }
     with replacing(run.folder.predictions(split)) as temporary:
-        prediction_rows(prediction, target, paths, run.terms()).write_parquet(temporary)
+        write_parquet(prediction_rows(prediction, target, paths, run.terms()), temporary)
     keep_transitions(run, split, transitions)
     extra = {"target": target, "index": index}
     write_bytes(run.folder.scores(split), store.to_bytes(prediction, extra=extra, about=about))

@@ -148,7 +148,7 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
         raise InputError(f"a file name that ends in {', '.join(TABLE_SUFFIXES)}", repr(path.name))
     with replacing(path) as temporary:
         if suffix == ".parquet":
-            frame.write_parquet(temporary)
+            parquet.write_parquet(frame, temporary)
         else:
             blanks = pl.all().replace("", None)  # polars quotes an empty text, and leaves a null empty
             frame.select(blanks).write_csv(temporary, separator=SEPARATORS[suffix])
