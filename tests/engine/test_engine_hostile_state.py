@@ -21,7 +21,7 @@ import torch
 from cladewise.records import RunFolder, log
 from engine.hostile_shell import TRIALS, HostileShell, mounted
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # one that hangs must not hold up the others for long
 
 EPOCHS = 5
 SETTINGS = (

@@ -37,3 +37,10 @@ def test_another_table(tmp_path: Path) -> None:
     (tmp_path / "counts.csv").write_text("a,b\n")
     with pytest.raises(InputError, match="the columns node,split,images, but got a,b"):
         counts.read(tmp_path / "counts.csv", 10)
+
+
+def test_a_table_that_breaks_off(tmp_path: Path) -> None:
+    file = tmp_path / "counts.csv"
+    file.write_text("node,split,images\n1,train,12")
+    with pytest.raises(InputError, match="but got '1,train,12', which breaks off at .*counts.csv:2"):
+        counts.read(file, 3)

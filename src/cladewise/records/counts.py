@@ -53,13 +53,17 @@ def read(file: Path, num_nodes: int) -> dict[str, IntArray]:
     """
     found: dict[str, IntArray] = {}
     try:
-        rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline="")))
+        content = file.read_text(encoding="utf-8")
+        rows = list(csv.reader(io.StringIO(content, newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError("a table of images by node and split", f"{error}", at=str(file), advice=_ADVICE) from None
     header = tuple(rows[0]) if rows else ()
     if header != COLUMNS:
         got = ",".join(header) or "none"
         raise InputError(f"the columns {','.join(COLUMNS)}", got, at=str(file), advice=_ADVICE)
+    if not content.endswith("\n"):  # the start of a number is a number too
+        got = f"{','.join(rows[-1])!r}, which breaks off"
+        raise InputError("a line break after the last row", got, at=f"{file}:{len(rows)}", advice=_ADVICE)
     for number, row in enumerate(rows[1:], start=2):
         try:
             node, split, images = row
