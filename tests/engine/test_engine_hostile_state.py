@@ -154,7 +154,12 @@ def emptied(file: Path) -> None:
 
 
 def halved(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    """Cut in the middle of a line: a text that ends with one cannot be told from a shorter text."""
+    content = file.read_bytes()
+    end = len(content) // 2
+    if b"\n" in content[end:] and b" = " in content[end:]:
+        end = content.index(b" = ", end) + 3
+    file.write_bytes(content[:end])
 
 
 def foreign(file: Path) -> None:

@@ -401,7 +401,7 @@ def test_hostile_and_very_long_names_neither_run_nor_stick_out(browser, tmp_path
         [
             ("a" * 4000, "b" * 3000),
             ("a" * 4000, hostile),
-            (hostile, "\u202e\x1b[31m\x00 c"),
+            (hostile, "\u202e\x1b[31m\x07 c"),
             (hostile, "two words " * 200),
         ]
     )

@@ -298,3 +298,11 @@ def test_errors_of_writing_leave_nothing_behind(
         write(tree, tmp_path / name, format=format)
     assert str(error.value) == text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_with_null_characters_are_not_written_as_text(tmp_path: Path) -> None:
+    tree = Taxonomy.from_paths([("a\0b",)])
+    with pytest.raises(InputError, match="texts without null characters, but got one in the column 'name'"):
+        tree.write(tmp_path / "classes.csv")
+    tree.write(tmp_path / "classes.parquet")
+    assert Taxonomy.read(tmp_path / "classes.parquet") == tree

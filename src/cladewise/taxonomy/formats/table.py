@@ -141,11 +141,15 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame in the format of the file's name, atomically.
 
     Raises:
-        InputError: The name ends in nothing that is a table.
+        InputError: The name ends in nothing that is a table, or a text has a null character.
     """
     suffix = path.suffix.lower()
     if suffix not in TABLE_SUFFIXES:
         raise InputError(f"a file name that ends in {', '.join(TABLE_SUFFIXES)}", repr(path.name))
+    if suffix != ".parquet":
+        nulls = frame.select(pl.col(pl.String).str.contains("\0", literal=True).any())
+        if (found := next((column.name for column in nulls if column[0]), None)) is not None:
+            raise InputError("texts without null characters", f"one in the column {found!r}", at=str(path))
     with replacing(path) as temporary:
         if suffix == ".parquet":
             parquet.write_parquet(frame, temporary)
