@@ -1,4 +1,4 @@
-"""What `cladewise train` says before, while and after it trains, and how it is interrupted and begun anew."""
+"""Messages of `cladewise train` before, during and after training; interruption and overwriting."""
 
 from __future__ import annotations
 

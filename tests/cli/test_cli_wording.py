@@ -41,7 +41,7 @@ def text_of(node: ast.AST) -> str:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """What every call of an error or a warning says that is no user's word, and where."""
+    """Texts of all calls of errors and warnings, apart from words of the user, and their places."""
     for file in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""

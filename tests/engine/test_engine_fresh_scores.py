@@ -1,4 +1,4 @@
-"""What is kept of scores holds for the images and labels that they were made from, and for no others."""
+"""Stored scores hold for the images and labels that they were made from, and for no others."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ UNPLAIN = r"[^\x20-\x7E]|^ | $|  "
 """Names that look like another text: all but printable ASCII with single blanks inside."""
 
 NOTHING = r"(?i)^(?:#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!|#NULL!|N/?A|<NA>|NaN|NULL|-{1,3}|\?+)$"
-"""What spreadsheets, R, pandas and databases write where there is nothing, as a name."""
+"""Words that spreadsheets, R, pandas and databases write for a missing value, found here as names."""
 
 SLICE = 100_000
 MANY_NAMES = 20_000

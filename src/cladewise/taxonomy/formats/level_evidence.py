@@ -26,7 +26,7 @@ FEW_ROWS = 3
 
 DEPTH_WORDS = ("level", "depth", "indent", "tier", "rank", "taxonrank", "ebene", "stufe", "niveau", "nivel", "层级")
 TITLE_WORDS = ("title", "name", "label", "description", "text", "titel", "bezeichnung", "beschreibung")
-"""What follows the name of a column of codes in that of their names."""
+"""Endings that the column of names adds to the name of the column of codes."""
 
 SPECIES_NAMES = ("scientificname", "sciname", "latinname", "binomial", "commonname", "vernacularname", "name")
 

@@ -20,7 +20,7 @@ from cladewise.taxonomy.formats.table import Table
 from cladewise.taxonomy.problems import some
 
 MARKS = (" > ", ">", "|", ";", "::", "/", ".")
-"""What stands between the names of a path, the surest first."""
+"""Separators between the names of a path, the surest first."""
 
 RANKED = r"^[a-z]{1,2}__"
 """A rank before a name, as in ``g__Bacillus``; alone, where the name is not known."""

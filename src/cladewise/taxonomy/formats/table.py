@@ -19,7 +19,7 @@ from cladewise.taxonomy.formats.separators import SEPARATORS
 from cladewise.taxonomy.problems import Problem, raise_first, some
 
 INDICES = ("", "Unnamed: 0", "__index_level_0__", "...1")
-"""What a column of row numbers is called that has no name: by nobody, by pandas, by pandas in Parquet, and by readr."""
+"""Names of a column of row numbers: none at all, those of pandas, those of pandas in Parquet, and those of readr."""
 
 TABLE_SUFFIXES = (*SEPARATORS, ".parquet")
 
