@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("pytorch_grad_cam", reason="needs the extra explain")
-pytestmark = pytest.mark.slow  # processes of their own; what they call is tested within one in tests/explain
+pytestmark = pytest.mark.slow  # processes of their own; what they call is tested within one in tests/explanations
 
 
 def test_it_says_where_the_pictures_are_and_what_was_left_out(shell: Any, run: str) -> None:

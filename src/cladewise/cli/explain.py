@@ -37,7 +37,7 @@ def explain(
 
     cladewise explain runs/hace new/ --level family --level species
     """
-    from cladewise import explain as package
+    from cladewise import explanations
     from cladewise.cli.predict import find_images
     from cladewise.engine import Run
     from cladewise.records.explanations import OF_FILES
@@ -45,7 +45,7 @@ def explain(
     if files and images is not None:
         raise InputError("either files or --images", "both", advice="Leave one of them out.")
     opened = Run.open(run)
-    made = package.explain(
+    made = explanations.explain(
         opened,
         split=split,
         images=DEFAULT_IMAGES if images is None else images,

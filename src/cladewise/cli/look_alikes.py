@@ -28,9 +28,9 @@ def look_alikes(
 
     cladewise look-alikes runs/hace --level genus --within species
     """
-    from cladewise import explain
+    from cladewise import explanations
     from cladewise.engine import Run
 
     opened = Run.open(run)
-    explain.look_alikes(opened, split=split, level=level, within=within, pairs=pairs)
+    explanations.look_alikes(opened, split=split, level=level, within=within, pairs=pairs)
     tell(opened.folder.plates("look-alikes", split))

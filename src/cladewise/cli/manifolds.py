@@ -28,12 +28,12 @@ def manifolds(
     """
     from rich.table import Table
 
-    from cladewise import explain
+    from cladewise import explanations
     from cladewise.cli.printing import print_table, tell
     from cladewise.engine import Run
 
     opened = Run.open(run)
-    made = explain.manifolds(opened, split=split, levels=levels, images=images, neighbours=neighbours, by=by)
+    made = explanations.manifolds(opened, split=split, levels=levels, images=images, neighbours=neighbours, by=by)
     table = Table("level", "classes", "images", "neighbours of the class", "at random", "silhouette")
     for level in made.overlap:
         numbers = (level.purity, level.chance, level.silhouette)

@@ -23,6 +23,6 @@ def space(
 
     cladewise space runs/cones --split test
     """
-    from cladewise import explain
+    from cladewise import explanations
 
-    tell(explain.space(run, split=split, images=images, photographs=photographs, descending=descending))
+    tell(explanations.space(run, split=split, images=images, photographs=photographs, descending=descending))

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cladewise.explain import extreme_pairs
-from cladewise.explain import pairs as module
+from cladewise.explanations import extreme_pairs
+from cladewise.explanations import pairs as module
 
 
 def twin(vectors: Tensor, groups: Tensor, number: int, within: bool) -> list[float]:

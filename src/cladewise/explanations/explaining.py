@@ -23,10 +23,10 @@ from cladewise.engine.digests import images_digest
 from cladewise.engine.forward import preferred_device
 from cladewise.engine.images import loader
 from cladewise.errors import InputError
-from cladewise.explain.cam import grad_cam, grad_cam_package
-from cladewise.explain.feature_map import FeatureMap, last_feature_map
-from cladewise.explain.level_scores import LevelScores
-from cladewise.explain.overlay import overlay
+from cladewise.explanations.cam import grad_cam, grad_cam_package
+from cladewise.explanations.feature_map import FeatureMap, last_feature_map
+from cladewise.explanations.level_scores import LevelScores
+from cladewise.explanations.overlay import overlay
 from cladewise.progress import track
 from cladewise.records import explanations as records
 from cladewise.records.explanations import OF_FILES, ExplainedImage, Explanations, LevelMap

@@ -14,7 +14,7 @@ from matplotlib.colors import hsv_to_rgb, to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cladewise.explain.plane import Points
+from cladewise.explanations.plane import Points
 from cladewise.report.drawings import STYLE
 from cladewise.report.figure import NEUTRAL
 from cladewise.report.name_placing import place_names

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from explain.conftest import TINY
 
 import cladewise as cw
 from cladewise import Taxonomy, embeddings
@@ -19,10 +20,9 @@ from cladewise.engine import Run
 from cladewise.engine.representing import represent
 from cladewise.engine.spaces import RunSpace
 from cladewise.errors import InputError
-from cladewise.explain import descents, space
-from cladewise.explain.descent_drawing import Descending, descent_drawing
+from cladewise.explanations import descents, space
+from cladewise.explanations.descent_drawing import Descending, descent_drawing
 from cladewise.records import read_plates
-from explain.conftest import TINY
 
 TREE = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("f",)])
 NAMES = ("order", "euclidean", "hyperbolic")
@@ -123,7 +123,7 @@ def test_a_run_without_such_a_space_is_refused(frozen: Run) -> None:
 
 
 def test_a_photograph_that_is_gone_is_grey(tmp_path: Path) -> None:
-    from cladewise.explain.photographs import photograph
+    from cladewise.explanations.photographs import photograph
 
     data = Dataset("d", TREE, tmp_path, ["gone.jpg"], np.array([2]), {})
     assert photograph(data, 0, 8).shape == (8, 8, 3)

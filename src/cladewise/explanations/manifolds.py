@@ -15,10 +15,10 @@ from torch import Tensor
 from cladewise.engine import Run
 from cladewise.engine.representing import represent
 from cladewise.errors import InputError
-from cladewise.explain.keeping import Topic, keep
-from cladewise.explain.overlap import Overlap, overlap_by_level
-from cladewise.explain.plane import TITLES, Points, in_the_plane, reducer_package, scikit_learn
-from cladewise.explain.scatter import Cloud, scatter
+from cladewise.explanations.keeping import Topic, keep
+from cladewise.explanations.overlap import Overlap, overlap_by_level
+from cladewise.explanations.plane import TITLES, Points, in_the_plane, reducer_package, scikit_learn
+from cladewise.explanations.scatter import Cloud, scatter
 from cladewise.progress import bar
 from cladewise.records.plates import Measure, NumberTable, Plate
 from cladewise.taxonomy import Taxonomy

@@ -11,8 +11,8 @@ import pytest
 from cladewise.datasets import Dataset
 from cladewise.engine import Run
 from cladewise.errors import InputError
-from cladewise.explain import look_alikes
-from cladewise.explain.path_lines import FIRM, path_lines
+from cladewise.explanations import look_alikes
+from cladewise.explanations.path_lines import FIRM, path_lines
 from cladewise.records import read_plates
 
 

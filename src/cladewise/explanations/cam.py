@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cladewise.errors import MissingExtraError
-from cladewise.explain.feature_map import FeatureMap
+from cladewise.explanations.feature_map import FeatureMap
 
 NORMALISED = 1e-4
 """How far the log of a level's total probability may be from 0."""
@@ -46,7 +46,7 @@ def grad_cam(
         network: Images to log-probabilities [batch, score], in evaluation mode.
         images: Normalised images.
         columns: The score of each image that is explained.
-        feature_map: The map, as :func:`~cladewise.explain.last_feature_map` finds it.
+        feature_map: The map, as :func:`~cladewise.explanations.last_feature_map` finds it.
 
     Returns:
         Values in [0, 1], [batch, height, width].

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise import ops
-from cladewise.explain.plane import scikit_learn
+from cladewise.explanations.plane import scikit_learn
 from cladewise.taxonomy import Taxonomy
 
 CHUNK = 1 << 20

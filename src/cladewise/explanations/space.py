@@ -15,11 +15,11 @@ from cladewise.embeddings import Picture, picture
 from cladewise.engine import Run
 from cladewise.engine.spaces import RunSpace
 from cladewise.errors import InputError
-from cladewise.explain.descent import descents
-from cladewise.explain.descent_drawing import Descending, descent_drawing
-from cladewise.explain.explaining import representatives
-from cladewise.explain.keeping import Topic, keep
-from cladewise.explain.photographs import photograph
+from cladewise.explanations.descent import descents
+from cladewise.explanations.descent_drawing import Descending, descent_drawing
+from cladewise.explanations.explaining import representatives
+from cladewise.explanations.keeping import Topic, keep
+from cladewise.explanations.photographs import photograph
 from cladewise.records.plates import Plate
 from cladewise.report.embedding import Photograph, embedding_drawing, frame_of
 from cladewise.report.rim import around

@@ -12,8 +12,8 @@ from PIL import Image
 from cladewise import InputError
 from cladewise.datasets import Dataset
 from cladewise.engine import Run
-from cladewise.explain import explain
-from cladewise.explain.explaining import representatives
+from cladewise.explanations import explain
+from cladewise.explanations.explaining import representatives
 from cladewise.records import explanations as records
 
 pytest.importorskip("pytorch_grad_cam", reason="needs the extra explain")

@@ -14,8 +14,8 @@ from PIL import Image
 
 from cladewise import Taxonomy, datasets, engine
 from cladewise.errors import InputError, MissingExtraError
-from cladewise.explain import in_the_plane, manifolds, neighbour_purity, overlap, overlap_by_level
-from cladewise.explain.scatter import node_colors
+from cladewise.explanations import in_the_plane, manifolds, neighbour_purity, overlap, overlap_by_level
+from cladewise.explanations.scatter import node_colors
 from cladewise.records import read_plates
 
 sklearn_neighbors = pytest.importorskip("sklearn.neighbors", reason="needs the extra explain")

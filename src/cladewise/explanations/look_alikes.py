@@ -17,10 +17,10 @@ from cladewise import ops
 from cladewise.engine import Run
 from cladewise.engine.representing import represent
 from cladewise.errors import InputError
-from cladewise.explain.keeping import Topic, keep
-from cladewise.explain.pair_drawing import PicturedPair, pair_drawing
-from cladewise.explain.pairs import extreme_pairs
-from cladewise.explain.photographs import photograph
+from cladewise.explanations.keeping import Topic, keep
+from cladewise.explanations.pair_drawing import PicturedPair, pair_drawing
+from cladewise.explanations.pairs import extreme_pairs
+from cladewise.explanations.photographs import photograph
 from cladewise.records.plates import Plate
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.levels import chosen_levels

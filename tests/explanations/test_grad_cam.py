@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cladewise import InputError, MissingExtraError, Taxonomy, backbones, methods
 from cladewise.engine.classifier import Classifier
-from cladewise.explain import LevelScores, grad_cam, last_feature_map, overlay
+from cladewise.explanations import LevelScores, grad_cam, last_feature_map, overlay
 from reference.grad_cam_twin import grad_cam_of
 
 SIDE = 96

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from numpy.typing import NDArray
 
-from cladewise.explain.path_lines import path_lines
+from cladewise.explanations.path_lines import path_lines
 from cladewise.report.drawings import STYLE
 
 ACROSS = 3
