@@ -36,8 +36,8 @@ def probe(colours: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_it_is_the_same_again_and_kept(probe: Run) -> None:
-    first = cw.fewshot.evaluate(probe, ways=3, **EPISODES)
-    assert cw.fewshot.evaluate(probe.path, ways="3", **EPISODES) == first
+    first = cw.episodes.few_shot(probe, ways=3, **EPISODES)
+    assert cw.episodes.few_shot(probe.path, ways="3", **EPISODES) == first
     assert read_few_shot(probe.folder.few_shot, "train") == {"3-way-1-shot": first}
     assert first.accuracy > 0.6  # colours are easy
     assert (first.num_classes, first.episodes, first.mean_ways) == (6, 20, 3.0)
@@ -46,21 +46,21 @@ def test_it_is_the_same_again_and_kept(probe: Run) -> None:
 
 
 def test_all_ways_and_inside_a_coarse_class(probe: Run) -> None:
-    assert cw.fewshot.evaluate(probe, ways="all", **EPISODES).mean_ways == 6
-    intra = cw.fewshot.evaluate(probe, ways="intra", **EPISODES)
+    assert cw.episodes.few_shot(probe, ways="all", **EPISODES).mean_ways == 6
+    intra = cw.episodes.few_shot(probe, ways="intra", **EPISODES)
     assert intra.mean_ways == 2
     assert intra.num_families == 2  # warm, and blue below cold: grey and green have no sibling at a leaf
-    coarser = cw.fewshot.evaluate(probe, ways="intra", coarse_level="1", **EPISODES)
+    coarser = cw.episodes.few_shot(probe, ways="intra", coarse_level="1", **EPISODES)
     assert (coarser.num_families, coarser.kind) == (2, "intra-class-1-shot-in-1")
     assert coarser.mean_ways > 2  # three below cold
 
 
 def test_several_kinds_are_what_each_is_alone(probe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     ways = (3, "all", "intra")
-    alone = [cw.fewshot.evaluate(probe, ways=each, **EPISODES) for each in ways]
-    assert cw.fewshot.evaluate_all(probe, ways=ways, **EPISODES) == alone
-    monkeypatch.setattr("cladewise.fewshot.protocol.represent", None)  # what is kept needs no images
-    assert cw.fewshot.evaluate_all(probe, ways=ways, reuse=True, **EPISODES) == alone
+    alone = [cw.episodes.few_shot(probe, ways=each, **EPISODES) for each in ways]
+    assert cw.episodes.few_shot_all(probe, ways=ways, **EPISODES) == alone
+    monkeypatch.setattr("cladewise.episodes.protocol.represent", None)  # what is kept needs no images
+    assert cw.episodes.few_shot_all(probe, ways=ways, reuse=True, **EPISODES) == alone
 
 
 def test_the_space_is_the_heads_own_or_the_encoders(probe: Run, colours: Dataset) -> None:
@@ -87,13 +87,13 @@ def test_end_to_end_it_sees_the_same_images(colours: Dataset, tmp_path: Path) ->
         colours.paths[i] for i in sorted(set(rows.tolist()) - set(found.index.tolist()))
     ]
     few: dict[str, Any] = {**EPISODES, "episodes": 3}
-    result = cw.fewshot.evaluate(run, ways=3, **few)
+    result = cw.episodes.few_shot(run, ways=3, **few)
     assert 0 <= result.accuracy <= 1
 
 
 def test_apart_needs_several_folders(probe: Run) -> None:
     with pytest.raises(InputError, match="Expected 3 fine classes with enough images"):
-        cw.fewshot.evaluate(probe, ways=3, apart=True, **EPISODES)  # every class is in a folder of its own
+        cw.episodes.few_shot(probe, ways=3, apart=True, **EPISODES)  # every class is in a folder of its own
 
 
 @pytest.mark.parametrize(
@@ -111,4 +111,4 @@ def test_apart_needs_several_folders(probe: Run) -> None:
 )
 def test_mistakes(probe: Run, wrong: dict[str, Any], text: str) -> None:
     with pytest.raises(InputError, match=text):
-        cw.fewshot.evaluate(probe, **{**EPISODES, **wrong})
+        cw.episodes.few_shot(probe, **{**EPISODES, **wrong})

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import cladewise as cw
-from cladewise import InputError, datasets, fewshot
+from cladewise import InputError, datasets, episodes
 from cladewise.engine import Run, scoring
 from cladewise.engine.digests import images_digest, labels_digest
 from cladewise.errors import InputWarning
@@ -176,10 +176,10 @@ def test_rules_learn_again_from_corrected_labels(photos: Photos) -> None:
 
 def test_few_shot_results_are_of_these_labels(photos: Photos) -> None:
     options: dict[str, Any] = {"ways": 2, "episodes": 4, "queries": 2, "support_views": 0, "reuse": True}
-    first = fewshot.evaluate(photos.run, progress=False, **options)
-    assert fewshot.evaluate(photos.run, progress=False, **options) == first
+    first = episodes.few_shot(photos.run, progress=False, **options)
+    assert episodes.few_shot(photos.run, progress=False, **options) == first
     photos.correct()
-    assert fewshot.evaluate(photos.run, progress=False, **options).data != first.data
+    assert episodes.few_shot(photos.run, progress=False, **options).data != first.data
 
 
 def test_scores_without_their_data_are_used_and_told(photos: Photos) -> None:

@@ -106,7 +106,7 @@ def test_it_trains_and_is_scored_like_any_other(colours: Dataset, tmp_path: Path
     assert np.isfinite(losses).all()
     scores = cw.evaluate(run, progress=False)
     assert 0 <= scores["level_accuracy/level_1"].value <= 1
-    result = cw.fewshot.evaluate(run, ways=2, episodes=4, split="train", support_views=0, progress=False)
+    result = cw.episodes.few_shot(run, ways=2, episodes=4, split="train", support_views=0, progress=False)
     assert 0 <= result.accuracy <= 1
     assert not any("slow" in key or "queue" in key for key in safetensors.torch.load_file(run.folder.model))
 

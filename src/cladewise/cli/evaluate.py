@@ -152,9 +152,9 @@ def _by_episodes(runs: list[Path], split: str, ways: list[str], given: dict[str,
     """One row per kind of episode, one column per run."""
     from rich.table import Table
 
-    from cladewise import fewshot
+    from cladewise import episodes
 
-    found = {run: fewshot.evaluate_all(run, ways=ways, split=split, **given) for run in runs}
+    found = {run: episodes.few_shot_all(run, ways=ways, split=split, **given) for run in runs}
     table = Table("episodes", title=f"{split}: accuracy in %, ± 95%", title_justify="left")
     for run in runs:
         table.add_column(run.name, justify="right")

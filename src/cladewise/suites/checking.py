@@ -9,8 +9,8 @@ from typing import Any
 from cladewise import decisions, inference, methods
 from cladewise.catalogue import nearest, parse_spec
 from cladewise.engine.rules import decision_of, inference_of
+from cladewise.episodes.episode import check_ways
 from cladewise.errors import InputError
-from cladewise.fewshot.episodes import check_ways
 from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig, check_tree, settings
 from cladewise.records.metric_names import metric_text
 from cladewise.records.resources import column_text

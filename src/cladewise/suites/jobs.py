@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cladewise import datasets, engine, fewshot, methods
+from cladewise import datasets, engine, episodes, methods
 from cladewise.atomic import write_text
 from cladewise.catalogue import parse_spec
 from cladewise.datasets import Dataset
@@ -141,7 +141,7 @@ def few_shot_results(suite: Suite, run: engine.Run, split: str) -> list[FewShot]
     return [
         result
         for entry in suite.few_shot
-        for result in fewshot.evaluate_all(
+        for result in episodes.few_shot_all(
             run, ways=entry.ways, split=split, reuse=True, progress=False, **entry.options()
         )
     ]

@@ -100,7 +100,7 @@ class FewShotEntry:
     coarse_level: str = ""
 
     def options(self) -> dict[str, Any]:
-        """As :func:`cladewise.fewshot.evaluate_all` takes them, but for the ways."""
+        """As :func:`cladewise.episodes.few_shot_all` takes them, but for the ways."""
         given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "ways"}
         return {**given, "episodes": self.episodes or None, "coarse_level": self.coarse_level or None}
 

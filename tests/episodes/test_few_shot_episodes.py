@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
 from cladewise.datasets.relabelling import coarser_nodes
-from cladewise.fewshot import Episode, Pool, draw, make_pool
-from cladewise.fewshot.episodes import check_ways
+from cladewise.episodes import Episode, Pool, draw_episode, make_pool
+from cladewise.episodes.episode import check_ways
 
 TREE = Taxonomy.from_paths(
     [("bird", name) for name in "abcdefg"] + [("moth", "hawk"), ("moth", "emperor"), ("fish", "eel"), ("fern",)]
@@ -35,8 +35,8 @@ def the_same(first: Episode, second: Episode) -> bool:
 @given(st.sampled_from(["2", "5", "all", "intra"]), st.integers(1, 5), st.integers(1, 20), st.integers(0, 50))
 def test_an_episode_holds_what_it_says(ways: str, shots: int, queries: int, number: int) -> None:
     pool, nodes = pool_of(shots=shots)
-    episode = draw(pool, ways, shots=shots, queries=queries, seed=3, number=number)
-    assert the_same(episode, draw(pool, ways, shots=shots, queries=queries, seed=3, number=number))
+    episode = draw_episode(pool, ways, shots=shots, queries=queries, seed=3, number=number)
+    assert the_same(episode, draw_episode(pool, ways, shots=shots, queries=queries, seed=3, number=number))
     assert episode.support.shape == (episode.classes.size, shots)
     assert (nodes[episode.support] == episode.classes[:, None]).all()
     assert (nodes[episode.query] == episode.classes[episode.answer]).all()
@@ -49,7 +49,7 @@ def test_an_episode_holds_what_it_says(ways: str, shots: int, queries: int, numb
 def test_the_number_of_classes() -> None:
     pool, _ = pool_of()
     sizes = {
-        ways: {draw(pool, ways, shots=1, queries=1, seed=0, number=n).classes.size for n in range(40)}
+        ways: {draw_episode(pool, ways, shots=1, queries=1, seed=0, number=n).classes.size for n in range(40)}
         for ways in ("5", "all", "intra")
     }
     assert sizes == {"5": {5}, "all": {11}, "intra": {2, 5}}
@@ -58,7 +58,7 @@ def test_the_number_of_classes() -> None:
 def test_classes_inside_one_coarse_class() -> None:
     pool, _ = pool_of()
     families = {
-        tuple(sorted(set(TREE.parents[draw(pool, "intra", shots=1, queries=1, seed=0, number=n).classes])))
+        tuple(sorted(set(TREE.parents[draw_episode(pool, "intra", shots=1, queries=1, seed=0, number=n).classes])))
         for n in range(40)
     }
     assert families == {(TREE.find("bird"),), (TREE.find("moth"),)}  # neither the only child nor those below the root
@@ -68,18 +68,18 @@ def test_classes_inside_one_coarse_class() -> None:
 
 def test_every_class_takes_its_turn() -> None:
     pool, _ = pool_of()
-    drawn = np.concatenate([draw(pool, "5", shots=1, queries=1, seed=1, number=n).classes for n in range(600)])
+    drawn = np.concatenate([draw_episode(pool, "5", shots=1, queries=1, seed=1, number=n).classes for n in range(600)])
     counts = np.bincount(drawn, minlength=TREE.num_nodes)[TREE.leaf_nodes]
     assert abs(counts / 600 - 5 / 11).max() < 0.08
-    other = draw(pool, "5", shots=1, queries=1, seed=2, number=0)
-    assert not the_same(other, draw(pool, "5", shots=1, queries=1, seed=1, number=0))
+    other = draw_episode(pool, "5", shots=1, queries=1, seed=2, number=0)
+    assert not the_same(other, draw_episode(pool, "5", shots=1, queries=1, seed=1, number=0))
 
 
 @given(st.integers(1, 6), st.integers(2, 6), st.integers(0, 20))
 def test_support_and_queries_are_from_different_places(shots: int, places: int, number: int) -> None:
     pool, _ = pool_of(shots=shots, places=places)
     where = np.arange(IMAGES_EACH * 11) % places
-    episode = draw(pool, "5", shots=shots, queries=15, seed=0, number=number)
+    episode = draw_episode(pool, "5", shots=shots, queries=15, seed=0, number=number)
     for position in range(5):
         learnt, asked = where[episode.support[position]], where[episode.query[episode.answer == position]]
         assert asked.size > 0
@@ -92,7 +92,7 @@ def test_places_of_unequal_size() -> None:
     coarse = coarser_nodes(TREE, "")
     pool = make_pool(TREE, nodes, coarse=coarse, shots=5, places=np.concatenate([places, places]))
     for number in range(20):
-        episode = draw(pool, "2", shots=5, queries=15, seed=0, number=number)
+        episode = draw_episode(pool, "2", shots=5, queries=15, seed=0, number=number)
         assert episode.query.size == 2
     none = make_pool(TREE, nodes, coarse=coarse, shots=1, places=np.zeros(12, dtype=np.int64))
     assert none.left_out.size == 2
@@ -105,11 +105,11 @@ def test_classes_with_too_few_images_take_no_part() -> None:
     assert pool.classes.tolist() == [TREE.find("eel")]
     assert pool.left_out.size == 10
     with pytest.raises(InputError, match=r"Expected 5 fine classes with enough images of each, but got 1\."):
-        draw(pool, "5", shots=3, queries=1, seed=0, number=0)
+        draw_episode(pool, "5", shots=3, queries=1, seed=0, number=0)
     with pytest.raises(InputError, match="Expected a coarse class with several fine classes"):
-        draw(pool, "intra", shots=3, queries=1, seed=0, number=0)
+        draw_episode(pool, "intra", shots=3, queries=1, seed=0, number=0)
     with pytest.raises(InputError, match="Expected 2 fine classes"):
-        draw(pool, "all", shots=3, queries=1, seed=0, number=0)
+        draw_episode(pool, "all", shots=3, queries=1, seed=0, number=0)
 
 
 @pytest.mark.parametrize("ways", ["1", "0", "five", "-3", "2.5", ""])

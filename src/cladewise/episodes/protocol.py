@@ -18,9 +18,9 @@ from cladewise.datasets.relabelling import coarser_nodes
 from cladewise.engine import Run
 from cladewise.engine.digests import images_digest
 from cladewise.engine.representing import Space, represent
+from cladewise.episodes.episode import ALL, INTRA, Episode, Pool, by_shape, check_ways, draw_episode, make_pool
+from cladewise.episodes.logistic import fit_logistic
 from cladewise.errors import InputError
-from cladewise.fewshot.episodes import ALL, INTRA, Episode, Pool, by_shape, check_ways, draw, make_pool
-from cladewise.fewshot.logistic import fit_logistic
 from cladewise.progress import bar
 from cladewise.records.few_shot import SUPPORT_VIEWS, FewShot, read_few_shot, write_few_shot
 
@@ -31,7 +31,7 @@ NUMBERS_AT_ONCE = 1 << 24
 """Episodes are computed together while they have no more numbers than this, 64 MB in single precision."""
 
 
-def evaluate_all(
+def few_shot_all(
     run: Run | str | Path,
     *,
     ways: Sequence[int | str] = (5, ALL, INTRA),
@@ -118,7 +118,10 @@ def evaluate_all(
         places=_top_folders([str(dataset.paths[i]) for i in plain.index.tolist()]) if apart else None,
     )
     drawn = [
-        [draw(pool, kind["ways"], shots=shots, queries=queries, seed=seed, number=k) for k in range(kind["episodes"])]
+        [
+            draw_episode(pool, kind["ways"], shots=shots, queries=queries, seed=seed, number=k)
+            for k in range(kind["episodes"])
+        ]
         for kind in kinds
     ]
     support = plain.vectors
@@ -142,7 +145,7 @@ def evaluate_all(
 
 
 class Options(TypedDict, total=False):
-    """What :func:`evaluate` takes as :func:`evaluate_all` does."""
+    """What :func:`few_shot` takes as :func:`few_shot_all` does."""
 
     shots: int
     episodes: int | None
@@ -159,18 +162,18 @@ class Options(TypedDict, total=False):
     progress: bool
 
 
-def evaluate(run: Run | str | Path, *, ways: int | str = 5, **options: Unpack[Options]) -> FewShot:
+def few_shot(run: Run | str | Path, *, ways: int | str = 5, **options: Unpack[Options]) -> FewShot:
     """Evaluate what a run sees in images by few-shot episodes of one kind, and keep the result in its folder.
 
     Args:
         run: A run, or its folder.
         ways: Classes of an episode: a number; ``"all"`` of them; or ``"intra"``: up to five of one coarse class.
-        **options: As those of :func:`evaluate_all`.
+        **options: As those of :func:`few_shot_all`.
 
     Raises:
         InputError: An option is out of its range, or the split has too few classes or images.
     """
-    return evaluate_all(run, ways=[ways], **options)[0]
+    return few_shot_all(run, ways=[ways], **options)[0]
 
 
 def _usual_number(ways: str) -> int:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from cladewise import InputError
-from cladewise.fewshot import Episode, episode_accuracy, fit_logistic
+from cladewise.episodes import Episode, episode_accuracy, fit_logistic
 
 
 def a_problem(ways: int, shots: int, dim: int, episodes: int = 2, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -107,7 +107,7 @@ def test_episodes_of_different_sizes_and_in_parts(monkeypatch: pytest.MonkeyPatc
     episodes[7] = short
     vectors, _ = a_problem(10, 6, 16, episodes=1)
     whole = episode_accuracy(vectors[0][:, None], vectors[0], episodes)
-    monkeypatch.setattr("cladewise.fewshot.protocol.NUMBERS_AT_ONCE", 1)
+    monkeypatch.setattr("cladewise.episodes.protocol.NUMBERS_AT_ONCE", 1)
     np.testing.assert_array_equal(episode_accuracy(vectors[0][:, None], vectors[0], episodes), whole)
     assert 0 <= whole[7] <= 1
     assert whole[7] * 3 == pytest.approx(round(whole[7] * 3), abs=1e-5)

@@ -112,7 +112,7 @@ def check_ways(ways: str) -> None:
         raise InputError(f"ways as a number from 2, {ALL} or {INTRA}", repr(ways))
 
 
-def draw(pool: Pool, ways: str, *, shots: int, queries: int, seed: int, number: int) -> Episode:
+def draw_episode(pool: Pool, ways: str, *, shots: int, queries: int, seed: int, number: int) -> Episode:
     """One episode; it follows from the seed and its number alone.
 
     Args:
@@ -130,7 +130,7 @@ def draw(pool: Pool, ways: str, *, shots: int, queries: int, seed: int, number: 
     Example:
         >>> tree = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
         >>> pool = make_pool(tree, np.array([2, 2, 3, 3, 4, 4]), coarse=np.array([0, 1, 1, 1, 4]), shots=1)
-        >>> episode = draw(pool, "intra", shots=1, queries=15, seed=0, number=0)
+        >>> episode = draw_episode(pool, "intra", shots=1, queries=15, seed=0, number=0)
         >>> sorted(episode.classes.tolist()), episode.query.size
         ([2, 3], 2)
 
