@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from cladewise.datasets import decode
-from cladewise.datasets.images import UnreadableImageError
-from cladewise.datasets.listing import usable, walk
+from cladewise.datasets.files.decoding import UnreadableImageError
+from cladewise.datasets.files.walking import usable, walk
 
 ROUNDS = 5
 SIZE = 224

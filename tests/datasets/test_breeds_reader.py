@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cladewise import InputError, datasets
-from cladewise.datasets import breeds
-from cladewise.datasets.breeds import Hierarchy, Task, from_breeds
+from cladewise.datasets.published import breeds
+from cladewise.datasets.published.breeds import Hierarchy, Task, from_breeds
 
 ROOT = "n00001740"
 # root > living > (bird, cat) > classes; a node of two ways counts by the longer, a class below a class is one

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from cladewise import InputError, datasets
-from cladewise.datasets.breeds import TASKS, Candidates, candidates_of_wordnet, wordnet
-from cladewise.datasets.breeds.wordnet import classes_by_row
+from cladewise.datasets.published.breeds import TASKS, ClassCandidates, candidates_of_wordnet, synset_rows
+from cladewise.datasets.published.breeds.synset_rows import classes_by_row
 from cladewise.taxonomy.formats.wordnet import Synset, read_synsets
 
 REAL = Path("/usr/share/wordnet/data.noun")  # Debian's wordnet-base
-ROWS = wordnet._table()["living-17"]
-IDS = wordnet._imagenet()
+ROWS = synset_rows._table()["living-17"]
+IDS = synset_rows._imagenet()
 ABOVE = {  # each coarse class of Living-17 is above five classes of ImageNet, none of them truly its own
     one: synset for k, synset in enumerate(ROWS.values()) for one in sorted(set(IDS) - set(ROWS.values()))[5 * k :][:5]
 }
@@ -86,7 +86,7 @@ def test_what_is_wrong_with_a_wordnet_is_told(nouns: Path, imagenet: Path) -> No
 
 def test_tables_have_the_coarse_classes_of_the_tasks() -> None:
     assert len(set(IDS)) == 1000
-    tables = wordnet._table()
+    tables = synset_rows._table()
     assert tables.keys() == TASKS.keys()
     for name, task in TASKS.items():
         assert len(tables[name]) == task.num_coarse
@@ -97,17 +97,19 @@ def test_tables_have_the_coarse_classes_of_the_tasks() -> None:
 
 
 @pytest.fixture(scope="module")
-def real() -> dict[str, Candidates]:
+def real() -> dict[str, ClassCandidates]:
     """What each task is drawn from by the real WordNet, which takes a second to read."""
     if not REAL.is_file():
         pytest.skip("WordNet is not installed")
     synsets = read_synsets(REAL)
     names = {one: synsets[one].words[0] for one in IDS}
-    return {name: Candidates(classes_by_row(rows, synsets, IDS), names) for name, rows in wordnet._table().items()}
+    return {
+        name: ClassCandidates(classes_by_row(rows, synsets, IDS), names) for name, rows in synset_rows._table().items()
+    }
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_real_wordnet_gives_every_task_its_classes(name: str, real: dict[str, Candidates]) -> None:
+def test_real_wordnet_gives_every_task_its_classes(name: str, real: dict[str, ClassCandidates]) -> None:
     task, known = TASKS[name], real[name]
     assert min(len(classes) for classes in known.classes.values()) >= task.subclasses  # so that none is passed over
     drawn = known.draw(task, at=name)
@@ -115,7 +117,7 @@ def test_real_wordnet_gives_every_task_its_classes(name: str, real: dict[str, Ca
     assert len({one for classes in drawn.values() for one in classes}) == task.num_coarse * task.subclasses
 
 
-def test_classes_of_real_wordnet(real: dict[str, Candidates]) -> None:
+def test_classes_of_real_wordnet(real: dict[str, ClassCandidates]) -> None:
     """Late coarse classes of each task: they come out right only if those before them have as many to draw from."""
 
     def names(task: str, coarse: str) -> set[str]:

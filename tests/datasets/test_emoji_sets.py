@@ -16,12 +16,12 @@ import pytest
 
 from cladewise import InputError
 from cladewise.datasets import cache_folder, decode, load, open
-from cladewise.datasets.emoji.drawings import SIDE, DrawingCache
-from cladewise.datasets.emoji.icons import IconSet
-from cladewise.datasets.emoji.reader import from_drawings, vendor_of
-from cladewise.datasets.emoji.unicode import Emoji
-from cladewise.datasets.emoji.vendors import VENDORS, Vendor
-from cladewise.datasets.npm import Archive, Package
+from cladewise.datasets.published.emoji.artwork import SIDE, DrawingCache
+from cladewise.datasets.published.emoji.by_vendor import from_drawings, vendor_of
+from cladewise.datasets.published.emoji.icons import IconSet
+from cladewise.datasets.published.emoji.unicode import Emoji
+from cladewise.datasets.published.emoji.vendors import VENDORS, Vendor
+from cladewise.datasets.published.npm import Archive, Package
 
 Pack = tuple[Package, bytes]
 

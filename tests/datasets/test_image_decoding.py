@@ -275,7 +275,7 @@ def test_strips_give_what_the_whole_gives(tmp_path: Path, monkeypatch: pytest.Mo
     )
     image.save(tmp_path / "a.tiff")
     whole = np.asarray(decode(tmp_path / "a.tiff"))
-    monkeypatch.setattr("cladewise.datasets.images._STRIP_PIXELS", 64 * 7)
+    monkeypatch.setattr("cladewise.datasets.files.decoding._STRIP_PIXELS", 64 * 7)
     np.testing.assert_array_equal(np.asarray(decode(tmp_path / "a.tiff")), whole)
 
 
@@ -328,7 +328,8 @@ def test_an_avif_image_is_read(tmp_path: Path) -> None:
 
 
 def test_names_are_told_apart_before_any_image_was_opened() -> None:
-    script = "from cladewise.datasets.images import is_meant_as_image as meant; print(meant('a.HEIC'), meant('a.md'))"
+    imported = "from cladewise.datasets.files.decoding import is_meant_as_image as meant"
+    script = f"{imported}; print(meant('a.HEIC'), meant('a.md'))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("True False\n", "")
 

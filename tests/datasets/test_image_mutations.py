@@ -15,7 +15,7 @@ from PIL import Image, features
 from cladewise import Taxonomy, backbones
 from cladewise.datasets import Skipped, probe
 from cladewise.datasets.dataset import Dataset
-from cladewise.datasets.images import MAX_BYTES
+from cladewise.datasets.files.decoding import MAX_BYTES
 from cladewise.engine.images import ImageRows
 
 COUNT = int(os.environ.get("CLADEWISE_MUTATIONS", "250"))

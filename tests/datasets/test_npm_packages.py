@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cladewise import InputError
-from cladewise.datasets.npm import Package, fetch, npm_client
+from cladewise.datasets.published.npm import Package, fetch, npm_client
 
 PACKAGE = Package("@some/thing", "1.2.3", "sha512-")
 

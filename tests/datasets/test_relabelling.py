@@ -13,7 +13,7 @@ from PIL import Image
 
 from cladewise import InputError, Taxonomy, datasets
 from cladewise.datasets import Dataset, hold_out, split, with_coarse_labels, with_label_noise
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 from reference.small_trees import ragged_taxonomies
 from reference.trees import path
 

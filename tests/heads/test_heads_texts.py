@@ -12,7 +12,7 @@ from cladewise import Taxonomy, backbones, methods
 from cladewise.backbones import text
 from cladewise.errors import InputError
 from cladewise.heads import ImageTextHead, TextTower
-from cladewise.taxonomy.texts import class_texts
+from cladewise.taxonomy.class_texts import class_texts
 
 TREE = Taxonomy.from_paths([("bird", "wood warbler"), ("bird", "reed warbler"), ("plant", "wood fern"), ("moth",)])
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from cladewise import InputError, Taxonomy
-from cladewise.taxonomy.texts import class_texts
+from cladewise.taxonomy.class_texts import class_texts
 from strategies import taxonomies
 
 BIRDS = Taxonomy.from_parents(

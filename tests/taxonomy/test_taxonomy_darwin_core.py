@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from cladewise.errors import InputError, InputWarning
 from cladewise.taxonomy import Taxonomy, check, read, write
 from cladewise.taxonomy.formats import from_dataframe
-from cladewise.taxonomy.formats.darwin_core import darwin_core_from_taxonomy, evidence
-from cladewise.taxonomy.formats.table import from_frame
+from cladewise.taxonomy.formats.tables.table import from_frame
+from cladewise.taxonomy.formats.taxa.darwin_core import darwin_core_from_taxonomy, evidence
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -10,7 +10,7 @@ import pytest
 
 from cladewise.errors import InputError
 from cladewise.taxonomy import read
-from cladewise.taxonomy.formats.files import read_bytes, read_text
+from cladewise.taxonomy.formats.bounded_files import read_bytes, read_text
 
 
 def test_gzip_is_known_by_its_first_bytes(tmp_path: Path) -> None:

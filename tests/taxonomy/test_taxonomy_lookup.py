@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
 from cladewise.errors import InputWarning
-from cladewise.taxonomy.lookup import near_names
-from cladewise.taxonomy.paths import path_steps, path_text
+from cladewise.taxonomy.names.lookup import near_names
+from cladewise.taxonomy.names.paths import path_steps, path_text
 
 AWKWARD = st.text(st.sampled_from("ab/\\ é\n"), min_size=1, max_size=5)
 

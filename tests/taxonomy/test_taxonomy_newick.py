@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cladewise.errors import InputError, InputWarning
 from cladewise.taxonomy import Taxonomy, check, read, write
-from cladewise.taxonomy.formats.newick import newick_from_taxonomy, taxonomy_from_newick
+from cladewise.taxonomy.formats.phylogenies.newick import newick_from_taxonomy, taxonomy_from_newick
 
 
 def paths(tree: Taxonomy) -> list[str]:
@@ -75,7 +75,7 @@ def test_underscores_are_what_the_writer_of_the_file_meant() -> None:
     assert paths(taxonomy_from_newick(biopython, underscores="blanks")) == ["r", "r/two words", "r/a b"]
 
 
-@pytest.mark.filterwarnings("error::cladewise.errors.InputWarning:cladewise.taxonomy.formats.newick_names")
+@pytest.mark.filterwarnings("error::cladewise.errors.InputWarning:cladewise.taxonomy.formats.phylogenies.newick_names")
 def test_support_values_are_dropped_if_asked_to(tmp_path: Path) -> None:
     file = tmp_path / "t.nwk"
     file.write_text("((A,B)95,(C,D)95)100;")

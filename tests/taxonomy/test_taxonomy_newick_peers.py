@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.formats.newick import newick_from_taxonomy, taxonomy_from_newick
-from cladewise.taxonomy.formats.newick_names import Underscores
+from cladewise.taxonomy.formats.phylogenies.newick import newick_from_taxonomy, taxonomy_from_newick
+from cladewise.taxonomy.formats.phylogenies.newick_names import Underscores
 
 Nested = tuple[str, tuple[Any, ...]]  # a name, and the nodes below
 ALPHABET = "ab1_ '\"()[],:;/.-\\#=&{}é🦊"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from cladewise.taxonomy import Taxonomy, read, write
 from cladewise.taxonomy.formats import from_dataframe
-from cladewise.taxonomy.formats.edges import edges_from_taxonomy
-from cladewise.taxonomy.formats.levels import levels_from_taxonomy
-from cladewise.taxonomy.formats.newick import newick_from_taxonomy, taxonomy_from_newick
+from cladewise.taxonomy.formats.phylogenies.newick import newick_from_taxonomy, taxonomy_from_newick
+from cladewise.taxonomy.formats.tables.edge_list import edges_from_taxonomy
+from cladewise.taxonomy.formats.tables.level_table import levels_from_taxonomy
 from strategies import PLAIN, label_trees
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

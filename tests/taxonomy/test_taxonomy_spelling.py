@@ -8,9 +8,15 @@ import polars as pl
 import pytest
 
 from cladewise.taxonomy import Taxonomy, check
-from cladewise.taxonomy.check import examine
+from cladewise.taxonomy.checks.odd_names import (
+    is_slip,
+    names_of_tree,
+    shape_problems,
+    sight_problems,
+    spelling_problems,
+)
+from cladewise.taxonomy.formats.checking import examine
 from cladewise.taxonomy.formats.options import ReadOptions
-from cladewise.taxonomy.spelling import is_slip, names_of_tree, shape_problems, sight_problems, spelling_problems
 
 
 def nearly(*labels: str) -> list[str]:

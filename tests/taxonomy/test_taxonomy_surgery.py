@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
 from cladewise.taxonomy.alteration import ORIGIN, Alteration
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 from cladewise.taxonomy.surgery import random_hierarchy, with_wrong_parents, without_levels
 from reference import surgery_twin as twin
 from reference.small_trees import ragged_taxonomies

@@ -449,7 +449,7 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_huge_table_is_refused_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cladewise.taxonomy.formats.delimited.MAX_BYTES", 2**20)
+    monkeypatch.setattr("cladewise.taxonomy.formats.tables.delimited.MAX_BYTES", 2**20)
     with pytest.raises(InputError, match="at most 1 MiB to read"):
         read(written(tmp_path, gzip.compress(b"order,family\n" + b"A,f\n" * 2**20), "t.csv.gz"))
 

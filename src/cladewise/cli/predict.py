@@ -98,8 +98,8 @@ def find_images(words: Sequence[str]) -> list[Path]:
 
 def _matches(word: str) -> tuple[list[Path], list[Path]]:
     """The images that a word stands for, and the other files that it matches."""
-    from cladewise.datasets.images import is_meant_as_image
-    from cladewise.datasets.listing import walk
+    from cladewise.datasets.files.decoding import is_meant_as_image
+    from cladewise.datasets.files.walking import walk
 
     path = Path(word)
     if os.path.lexists(path) and not path.is_dir():  # what is named on its own is an input, whatever it is

@@ -27,8 +27,8 @@ def check(
     warnings: Annotated[bool, typer.Option(help="Also report what is odd.")] = True,
 ) -> None:
     """List everything wrong with a taxonomy file, and count its nodes. Exits with 1 if there is an error."""
-    from cladewise.taxonomy.check import examine
-    from cladewise.taxonomy.drawing import sizes
+    from cladewise.taxonomy.formats.checking import examine
+    from cladewise.taxonomy.outline import size_line
 
     found = examine(file, reading)
     worded = Wording(context.command)
@@ -37,7 +37,7 @@ def check(
         if warnings or problem.severity == "error":
             tell(f"{file}:{problem}" if problem.line else f"{file}: {problem}")
     if found.taxonomy is not None:
-        tell(f"{file}: {sizes(found.taxonomy)}")
+        tell(f"{file}: {size_line(found.taxonomy)}")
     errors = found.num_errors
     tell(f"{file}: {_count(errors, 'error')}, {_count(len(found.problems) - errors, 'warning')}")
     if errors:
@@ -54,13 +54,13 @@ def show(
     node: Annotated[str | None, typer.Option(help="Begin at this label: a name, id or path with slashes.")] = None,
 ) -> None:
     """Draw the tree, and count the nodes of each level."""
-    from cladewise.taxonomy.drawing import draw, summarise
     from cladewise.taxonomy.formats.reading import read_with
+    from cladewise.taxonomy.outline import draw_tree, summarise
 
     tree = read_with(file, reading)
     shown = console(markup=True)
     start = 0 if node is None else tree.find(node)
-    shown.print(draw(tree, node=start, depth=depth, max_children=max_children))
+    shown.print(draw_tree(tree, node=start, depth=depth, max_children=max_children))
     shown.print(summarise(tree))
 
 
@@ -95,7 +95,7 @@ def diff(
     """
     from cladewise.taxonomy import diff as compare
     from cladewise.taxonomy.formats.reading import read_with
-    from cladewise.taxonomy.paths import path_text
+    from cladewise.taxonomy.names.paths import path_text
 
     trees = [read_with(file, reading) for file in (first, second)]
     change = compare(*trees)

@@ -1,14 +1,14 @@
 """Readers that yield images and nodes."""
 
 from cladewise.cache import cache_folder
-from cladewise.datasets.breeds import from_breeds
-from cladewise.datasets.catalog import available, load, open
-from cladewise.datasets.cifar import from_cifar100
 from cladewise.datasets.dataset import Dataset, Skipped
+from cladewise.datasets.files.decoding import UnreadableImageError, decode, probe
 from cladewise.datasets.folder import from_folder
-from cladewise.datasets.grocery_store import from_grocery_store
-from cladewise.datasets.images import UnreadableImageError, decode, probe
 from cladewise.datasets.manifest import from_manifest
+from cladewise.datasets.named import available, load, open
+from cladewise.datasets.published.breeds import from_breeds
+from cladewise.datasets.published.cifar import from_cifar100
+from cladewise.datasets.published.grocery_store import from_grocery_store
 from cladewise.datasets.relabelling import with_coarse_labels, with_label_noise
 from cladewise.datasets.splitting import fold, hold_out, split
 

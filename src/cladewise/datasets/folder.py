@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 
 from cladewise.datasets.dataset import Dataset, Skipped
-from cladewise.datasets.layout import tell_wrappers, tops_are_splits
-from cladewise.datasets.listing import (
-    as_taxonomy,
+from cladewise.datasets.files.other_files import counted, set_aside
+from cladewise.datasets.files.walking import (
     existing_folder,
+    given_taxonomy,
     some_usable,
     tell_odd_names,
     usable,
     walk_all,
 )
-from cladewise.datasets.no_images import counted, set_aside
 from cladewise.datasets.split_names import split_name, tell_joined
 from cladewise.datasets.splitting import FRACTIONS, split
+from cladewise.datasets.top_folders import tell_wrappers, tops_are_splits
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.labels import composed
-from cladewise.taxonomy.lookup import SHOWN, Match, complaint, in_common, look_up, tell
-from cladewise.taxonomy.paths import path_text
-from cladewise.taxonomy.problems import some
+from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.names.lookup import SHOWN, Match, complaint, in_common, look_up, warn_inexact
+from cladewise.taxonomy.names.paths import path_text
+from cladewise.taxonomy.names.sameness import composed
 
 Names = tuple[str, ...]
 
@@ -73,7 +73,7 @@ def from_folder(
     images, unusable = usable(root, (name for name in listed if not name.endswith("/")))
     skipped, notes = set_aside(unusable)
     folders = [_folder_names(image) for image in images]
-    tree, recorded = (None, {}) if taxonomy is None else as_taxonomy(taxonomy, taxonomy_options)
+    tree, recorded = (None, {}) if taxonomy is None else given_taxonomy(taxonomy, taxonomy_options)
     by_split = tops_are_splits(set(folders), at, split_folders, tree)
 
     labels = [names[1:] if by_split else names for names in folders]
@@ -178,7 +178,7 @@ def _match_all(taxonomy: Taxonomy, classes: Sequence[Names], path: str) -> dict[
             at=path,
             advice=f"Put them into folders by path: {', '.join(taxonomy.path_name(v) for v in nodes[:5])}.",
         )
-    tell([match.told for match in found.values() if match.told], at=path)
+    warn_inexact([match.told for match in found.values() if match.told], at=path)
     return {names: match.nodes[0] for names, match in found.items()}
 
 

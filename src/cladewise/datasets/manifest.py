@@ -12,20 +12,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cladewise.datasets.dataset import Dataset, Skipped
-from cladewise.datasets.label_texts import tell_odd_labels
-from cladewise.datasets.listing import as_taxonomy, some_usable, tell_odd_names, usable
-from cladewise.datasets.manifest_table import LABEL, PATH, SPLIT, Columns, Manifest, read_manifest
-from cladewise.datasets.no_images import counted
-from cladewise.datasets.same_files import file_keys, identities, on_disk, once
+from cladewise.datasets.files.other_files import counted
+from cladewise.datasets.files.same_files import file_keys, identities, on_disk, one_row_per_file
+from cladewise.datasets.files.walking import given_taxonomy, some_usable, tell_odd_names, usable
+from cladewise.datasets.manifest_table import LABEL, PATH, SPLIT, Manifest, ManifestColumns, read_manifest
+from cladewise.datasets.odd_labels import tell_odd_labels
 from cladewise.datasets.split_names import split_name, tell_joined
 from cladewise.datasets.splitting import FRACTIONS, split
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.formats.column_names import squeezed, words
-from cladewise.taxonomy.labels import composed
-from cladewise.taxonomy.lookup import BLANKS
-from cladewise.taxonomy.paths import label_steps
-from cladewise.taxonomy.problems import some
+from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.formats.tables.column_names import squeezed, words
+from cladewise.taxonomy.names.lookup import BLANKS
+from cladewise.taxonomy.names.paths import label_steps
+from cladewise.taxonomy.names.sameness import composed
 
 SPLIT_COLUMNS = words("istrain train istest test fold subset partition set phase usage splits datasplit")
 
@@ -78,17 +78,17 @@ def from_manifest(
     """
     table = Path(path).expanduser().absolute()
     folder = table.parent if root is None else Path(root).expanduser().absolute()
-    columns = Columns(path_column, label_column, split_column)
+    columns = ManifestColumns(path_column, label_column, split_column)
     manifest = read_manifest(table, columns, separator=separator)
 
-    tree, recorded = (None, {}) if taxonomy is None else as_taxonomy(taxonomy, taxonomy_options)
+    tree, recorded = (None, {}) if taxonomy is None else given_taxonomy(taxonomy, taxonomy_options)
     tree, node_by_label = _tree_of(manifest) if tree is None else (tree, _nodes(tree, manifest))
     rows = _rows(manifest, node_by_label, folder)
     images, skipped = usable(folder, rows["file"].to_list())
     skipped = [Skipped(s.path, "an address, not a file") if "://" in s.path else s for s in skipped]
     some_usable(images, skipped, table)
     rows = rows.filter(~pl.col("file").is_in([skip.path for skip in skipped]))
-    rows = once(rows.with_columns(inode=identities(folder, images)), "inode", manifest.source)
+    rows = one_row_per_file(rows.with_columns(inode=identities(folder, images)), "inode", manifest.source)
 
     splits = _splits(rows, manifest)
     _tell_splits(splits, manifest)
@@ -154,7 +154,7 @@ def _rows(manifest: Manifest, node_by_label: Mapping[str, int], folder: Path) ->
         file=on_disk(folder, rows[PATH]),
     )
     tell_joined((name for name in names if name), manifest.source)
-    return once(rows.with_columns(key=file_keys(folder, rows["file"])), "key", manifest.source).drop("key")
+    return one_row_per_file(rows.with_columns(key=file_keys(folder, rows["file"])), "key", manifest.source).drop("key")
 
 
 def _notes(manifest: Manifest) -> tuple[str, ...]:

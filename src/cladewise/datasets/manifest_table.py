@@ -13,13 +13,13 @@ from cladewise.datasets.split_names import split_name
 from cladewise.errors import InputError, warn
 from cladewise.parquet import read_parquet_schema
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.formats.delimited import read_delimited
-from cladewise.taxonomy.formats.header import repeated_header
+from cladewise.taxonomy.checks.problems import raise_first, some, warn_of
 from cladewise.taxonomy.formats.options import ReadOptions
-from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
-from cladewise.taxonomy.labels import loose
-from cladewise.taxonomy.lookup import BLANKS
-from cladewise.taxonomy.problems import raise_first, some, warn_of
+from cladewise.taxonomy.formats.tables.delimited import read_delimited
+from cladewise.taxonomy.formats.tables.header import repeated_header
+from cladewise.taxonomy.formats.tables.table import Table, is_parquet, read_parquet_table
+from cladewise.taxonomy.names.lookup import BLANKS
+from cladewise.taxonomy.names.sameness import loose
 
 PATH, LABEL, SPLIT = "path", "label", "split"
 
@@ -34,7 +34,7 @@ _KNOWN = "a table with one row per image (CSV, TSV or Parquet), a folder of imag
 
 
 @dataclasses.dataclass(frozen=True)
-class Columns:
+class ManifestColumns:
     """Which columns of a table hold the paths, the labels and the splits.
 
     Attributes:
@@ -84,7 +84,7 @@ class Manifest:
         return None
 
 
-def read_manifest(path: Path, columns: Columns, *, separator: str | None = None) -> Manifest:
+def read_manifest(path: Path, columns: ManifestColumns, *, separator: str | None = None) -> Manifest:
     """Read the rows of a manifest.
 
     Raises:
@@ -128,7 +128,7 @@ def _refuse_documents(path: Path) -> None:
     )
 
 
-def _parquet(path: Path, columns: Columns) -> Table:
+def _parquet(path: Path, columns: ManifestColumns) -> Table:
     """The columns of texts and numbers; others, such as the images themselves, are not read."""
     schema = read_parquet_schema(path)
     chosen = _chosen([name.strip() for name in schema], columns, str(path))
@@ -138,10 +138,10 @@ def _parquet(path: Path, columns: Columns) -> Table:
     ]
     if wrong:
         raise InputError("paths, labels and splits that are texts, or numbers", ", ".join(wrong), at=str(path))
-    return read_parquet(path, columns=[name.strip() for name in simple])
+    return read_parquet_table(path, columns=[name.strip() for name in simple])
 
 
-def _chosen(seen: Sequence[str], columns: Columns, at: str) -> dict[str, str]:
+def _chosen(seen: Sequence[str], columns: ManifestColumns, at: str) -> dict[str, str]:
     """The column of each role."""
     wanted = {PATH: columns.path, LABEL: columns.label, SPLIT: columns.split or SPLIT}
     found: dict[str, str] = {}
@@ -154,7 +154,7 @@ def _chosen(seen: Sequence[str], columns: Columns, at: str) -> dict[str, str]:
     missing = [role for role in (PATH, LABEL, *([SPLIT] if columns.split else [])) if role not in found]
     if missing:
         names = " and ".join(wanted[role] for role in missing)
-        expected = f"the columns {PATH} and {LABEL}" if columns == Columns() else f"the column {names}"
+        expected = f"the columns {PATH} and {LABEL}" if columns == ManifestColumns() else f"the column {names}"
         raise InputError(expected, ", ".join(seen[:20]) or "none", at=at, advice=_advice(seen, missing, found))
     if len(set(found.values())) < len(found):
         raise InputError("a column for each of path, label and split", f"{some(list(found.values()))}", at=at)

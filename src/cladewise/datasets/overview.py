@@ -21,7 +21,7 @@ MANY = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
-class Overview:
+class DatasetOverview:
     """A data set in words.
 
     Args:
@@ -33,7 +33,7 @@ class Overview:
     oddities: tuple[str, ...]
 
 
-def overview(dataset: Dataset, train_split: str = "train", val_split: str = "val") -> Overview:
+def overview(dataset: Dataset, train_split: str = "train", val_split: str = "val") -> DatasetOverview:
     """Summary of a data set, and warnings about anything odd for training.
 
     Args:
@@ -56,7 +56,7 @@ def overview(dataset: Dataset, train_split: str = "train", val_split: str = "val
         2 of 3 classes have no image of their own to train on: bird/robin, moth
         all images to train on are of one class: bird/wren
     """
-    return Overview(tuple(_lines(dataset)), tuple(_oddities(dataset, train_split, val_split)))
+    return DatasetOverview(tuple(_lines(dataset)), tuple(_oddities(dataset, train_split, val_split)))
 
 
 def _lines(dataset: Dataset) -> Iterator[str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cladewise.datasets.dataset import Dataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 from cladewise.taxonomy.order import path_sums
 
 IntArray = NDArray[np.int64]

@@ -23,7 +23,7 @@ from cladewise.records import SCHEMA_VERSION
 from cladewise.report.discovery import CoarseClass, DiscoveryPage, FoundClass, write_discovery_page
 from cladewise.statistics import Agreement, agreement
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 
 IntArray = NDArray[np.int64]
 DISCOVERED = "discovered"

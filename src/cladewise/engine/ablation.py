@@ -9,7 +9,7 @@ from cladewise.datasets.relabelling import coarser_nodes
 from cladewise.records import RunConfig
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.alteration import Alteration
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 from cladewise.taxonomy.surgery import random_hierarchy, with_wrong_parents, without_levels
 
 

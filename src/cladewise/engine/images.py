@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cladewise.backbones import Transform
 from cladewise.datasets.dataset import Dataset, IntArray, Skipped
-from cladewise.datasets.images import UnreadableImageError, decode
+from cladewise.datasets.files.decoding import UnreadableImageError, decode
 
 AnyTransform: TypeAlias = Callable[[Image], Tensor]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from cladewise.decisions import Answer, LabelSets, Leaf, LevelNodes, Nodes
 from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.paths import ROOT_NAME
+from cladewise.taxonomy.names.paths import ROOT_NAME
 
 IntArray = NDArray[np.int64]
 Columns = dict[str, pl.Series]

@@ -23,7 +23,7 @@ from cladewise.explanations.pairs import extreme_pairs
 from cladewise.explanations.photographs import photograph
 from cladewise.records.plates import Plate
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 
 TOPIC = Topic(
     "look-alikes",

@@ -22,7 +22,7 @@ from cladewise.explanations.scatter import Cloud, scatter
 from cladewise.progress import bar
 from cladewise.records.plates import Measure, NumberTable, Plate
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 
 TOPIC = Topic(
     "manifolds",

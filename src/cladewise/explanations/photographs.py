@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cladewise.datasets import Dataset
-from cladewise.datasets.images import UnreadableImageError, decode
+from cladewise.datasets.files.decoding import UnreadableImageError, decode
 
 
 def photograph(dataset: Dataset, index: int, side: int) -> NDArray[np.uint8]:

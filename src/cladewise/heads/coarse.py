@@ -12,7 +12,7 @@ from cladewise.heads.head import Head, LinearHead
 from cladewise.predictions import LeafSoftmax
 from cladewise.predictions.projected import ProjectedLeafSoftmax
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 
 
 class LevelClasses(nn.Module):

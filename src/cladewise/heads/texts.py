@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cladewise.backbones.text import TextEncoder, Tokens, embedded_texts
 from cladewise.backbones.text.store import CHUNK
 from cladewise.errors import InputError
-from cladewise.taxonomy.texts import ClassTexts
+from cladewise.taxonomy.class_texts import ClassTexts
 
 
 class TextTower(nn.Module):
@@ -37,7 +37,7 @@ class TextTower(nn.Module):
     Example:
         >>> from cladewise import Taxonomy
         >>> from cladewise.backbones import text
-        >>> from cladewise.taxonomy.texts import class_texts
+        >>> from cladewise.taxonomy.class_texts import class_texts
         >>> t = Taxonomy.from_paths([("bird", "wren"), ("bird", "warbler")])
         >>> TextTower(class_texts(t), text.load("characters"), 16)().shape  # a row a node, 0 for the root
         torch.Size([4, 16])

@@ -21,7 +21,7 @@ from cladewise.inference.level_loss import level_loss, restraint_weights
 from cladewise.inference.matrices import COPIES, FullMap, LeafMap, NeighbourMap, check_memory
 from cladewise.inference.sources import Shift, Sources
 from cladewise.predictions import LeafSoftmax, Prediction
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 
 LARGEST_SEED = 2**32 - 1
 SILENT_SECONDS = 2.0

@@ -18,7 +18,7 @@ from cladewise.inference.inference import Inference
 from cladewise.inference.sources import Shift, Sources
 from cladewise.predictions import LeafSoftmax, LevelSoftmax, Prediction, level_layout
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 
 Readout = Literal["leaf", "level"]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.predictions import LevelSoftmax, Prediction, best_nodes, level_layout
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 
 Shift = Literal["none", "level-min"]
 

@@ -11,7 +11,7 @@ from cladewise.losses import LevelSoftmaxLoss, Loss, Probed
 from cladewise.losses.contrast import ContrastiveLoss
 from cladewise.methods.method import Method, option
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

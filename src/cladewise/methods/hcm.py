@@ -19,7 +19,7 @@ from cladewise.methods.method import Citation, IntArray, option
 from cladewise.methods.objective import Objective, Represented, Seen, projection_of
 from cladewise.methods.pseudo_fine import clusters_wanted, pseudo_fine
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.levels import chosen_levels
+from cladewise.taxonomy.level_choice import chosen_levels
 
 GAP = 1e-3
 """Least distance between one margin and the next."""

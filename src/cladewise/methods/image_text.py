@@ -13,7 +13,7 @@ from cladewise.heads import Head, ImageTextHead, TextTower
 from cladewise.losses import ImageTextContrast, LogitAdjusted, Loss
 from cladewise.methods.method import Method, option
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.texts import class_texts
+from cladewise.taxonomy.class_texts import class_texts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cladewise.datasets.images import UnreadableImageError, decode
+from cladewise.datasets.files.decoding import UnreadableImageError, decode
 
 LONGEST_SIDE = 128
 

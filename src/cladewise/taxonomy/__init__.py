@@ -1,9 +1,9 @@
 """The label tree: build, read, write, validate, compare."""
 
-from cladewise.taxonomy.check import check
+from cladewise.taxonomy.checks.problems import Problem
 from cladewise.taxonomy.difference import TaxonomyDifference, diff
 from cladewise.taxonomy.formats import FORMATS, Format, from_dataframe, read, write
-from cladewise.taxonomy.problems import Problem
+from cladewise.taxonomy.formats.checking import check
 from cladewise.taxonomy.tree import Taxonomy
 
 __all__ = [

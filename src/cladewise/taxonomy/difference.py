@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable
 
-from cladewise.taxonomy.labels import folded
+from cladewise.taxonomy.names.sameness import folded
 from cladewise.taxonomy.tree import Taxonomy
 
 Path = tuple[str, ...]

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cladewise.errors import InputError
-from cladewise.taxonomy import growth, lookup
+from cladewise.taxonomy import building
 from cladewise.taxonomy.arrays import BoolArray, IntArray, StrArray, frozen, is_preorder, sealed, strings
+from cladewise.taxonomy.names import lookup
+from cladewise.taxonomy.names.paths import path_text
 from cladewise.taxonomy.order import depth_of, preorder, subtree_sizes
-from cladewise.taxonomy.paths import path_text
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -160,7 +161,7 @@ class Taxonomy:
             >>> Taxonomy.from_paths([("fruit", "apple"), ("fruit", "pear")]).level_names
             ('level_1', 'level_2')
         """
-        parents, names, level = growth.of_paths(paths)
+        parents, names, level = building.of_paths(paths)
         return cls.from_parents(parents, names, level=level, level_names=level_names, synthetic_root=True)
 
     @classmethod
@@ -462,7 +463,7 @@ class Taxonomy:
             >>> node, t.path_name(node), t.names.tolist()
             (3, 'bird/robin', ['', 'bird', 'wren', 'robin', 'moth'])
         """
-        return growth.with_leaf(self, name, parent)
+        return building.with_leaf(self, name, parent)
 
     # ---------------------------------------------------------------- value semantics
 

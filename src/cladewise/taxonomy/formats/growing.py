@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.problems import placed_at
+from cladewise.taxonomy.checks.problems import placed_at
 from cladewise.taxonomy.tree import Taxonomy
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.binary import regular
+from cladewise.taxonomy.checks.odd_names import names_of_tree, same_siblings, sight_problems
+from cladewise.taxonomy.checks.problems import warn_of
+from cladewise.taxonomy.formats.documents.json_and_yaml import read_json_tree, read_yaml_tree
+from cladewise.taxonomy.formats.file_kinds import regular
 from cladewise.taxonomy.formats.folders import read_folders
-from cladewise.taxonomy.formats.markup import read_json, read_yaml
-from cladewise.taxonomy.formats.newick import read_newick
 from cladewise.taxonomy.formats.options import (
     FORMATS,
     TABLE_FORMATS,
@@ -24,11 +25,10 @@ from cladewise.taxonomy.formats.options import (
     TableFormat,
     Underscores,
 )
-from cladewise.taxonomy.formats.table import TABLE_SUFFIXES, from_frame
+from cladewise.taxonomy.formats.phylogenies.newick import read_newick
+from cladewise.taxonomy.formats.tables.table import TABLE_SUFFIXES, from_frame
 from cladewise.taxonomy.formats.tabular import load_table, taxonomy_from_table
 from cladewise.taxonomy.formats.wordnet import read_wordnet
-from cladewise.taxonomy.problems import warn_of
-from cladewise.taxonomy.spelling import names_of_tree, same_siblings, sight_problems
 from cladewise.taxonomy.tree import Taxonomy
 
 FORMAT_BY_SUFFIX: dict[str, Format] = {
@@ -166,9 +166,9 @@ def read_tree(path: Path, kind: str, options: ReadOptions) -> Taxonomy:
     """
     match kind:
         case "json":
-            return read_json(path, options)
+            return read_json_tree(path, options)
         case "yaml":
-            return read_yaml(path, options)
+            return read_yaml_tree(path, options)
         case "newick":
             return read_newick(path, options)
         case "folders":

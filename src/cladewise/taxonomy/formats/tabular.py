@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import cast
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats import nodes
-from cladewise.taxonomy.formats.darwin_core import evidence, interpret_taxa
-from cladewise.taxonomy.formats.delimited import read_delimited
-from cladewise.taxonomy.formats.edge_columns import ADVICE, EdgeColumns, find_edge_columns
-from cladewise.taxonomy.formats.edges import interpret_edges
+from cladewise.taxonomy.checks.odd_names import nothing_problems, sight_problems
+from cladewise.taxonomy.checks.problems import Problem, placed_at, some, warn_of
 from cladewise.taxonomy.formats.evidence import Form, only_form
-from cladewise.taxonomy.formats.foreign import refuse_foreign
-from cladewise.taxonomy.formats.header import header_problems, repeated_header
-from cladewise.taxonomy.formats.interpretation import Interpretation
-from cladewise.taxonomy.formats.level_evidence import Doubt, doubt_levels
-from cladewise.taxonomy.formats.levels import interpret_levels
 from cladewise.taxonomy.formats.options import PLAIN, TABLE_FORMATS, ReadOptions, TableFormat, argument
-from cladewise.taxonomy.formats.path_columns import as_levels, find_paths, likely_paths, path_row, sure_paths
-from cladewise.taxonomy.formats.table import Table, is_parquet, read_parquet
-from cladewise.taxonomy.problems import Problem, placed_at, some, warn_of
-from cladewise.taxonomy.spelling import nothing_problems, sight_problems
+from cladewise.taxonomy.formats.tables import node_table
+from cladewise.taxonomy.formats.tables.delimited import read_delimited
+from cladewise.taxonomy.formats.tables.edge_columns import ADVICE, EdgeColumns, find_edge_columns
+from cladewise.taxonomy.formats.tables.edge_list import interpret_edges
+from cladewise.taxonomy.formats.tables.foreign import refuse_foreign
+from cladewise.taxonomy.formats.tables.header import header_problems, repeated_header
+from cladewise.taxonomy.formats.tables.interpretation import Interpretation
+from cladewise.taxonomy.formats.tables.level_evidence import Doubt, doubt_levels
+from cladewise.taxonomy.formats.tables.level_table import interpret_levels
+from cladewise.taxonomy.formats.tables.path_table import as_levels, find_paths, likely_paths, path_row, sure_paths
+from cladewise.taxonomy.formats.tables.table import Table, is_parquet, read_parquet_table
+from cladewise.taxonomy.formats.taxa.darwin_core import evidence, interpret_taxa
 from cladewise.taxonomy.tree import Taxonomy
 
 
@@ -35,7 +35,7 @@ def load_table(path: Path, options: ReadOptions) -> Table:
     if not path.is_file():
         raise InputError("a file", "a folder" if path.is_dir() else "nothing of that name", at=str(path))
     if is_parquet(path):
-        return read_parquet(path)
+        return read_parquet_table(path)
     table = read_delimited(path, options)
     if options.header is None and path_row(table):
         return read_delimited(path, dataclasses.replace(options, header="none"))
@@ -79,7 +79,7 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
 
     Example:
         >>> import polars as pl
-        >>> from cladewise.taxonomy.formats.table import from_frame
+        >>> from cladewise.taxonomy.formats.tables.table import from_frame
         >>> form_of(from_frame(pl.DataFrame({"child": ["a", "b"], "parent": ["", "a"]})))
         'edges'
     """
@@ -136,7 +136,7 @@ def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
 
 
 def _node_table(table: Table) -> str | None:
-    return "its columns" if set(nodes.COLUMNS) <= set(table.columns) else None
+    return "its columns" if set(node_table.COLUMNS) <= set(table.columns) else None
 
 
 def _darwin_core(table: Table) -> str | None:

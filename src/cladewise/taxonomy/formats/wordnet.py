@@ -12,9 +12,9 @@ from os import PathLike
 from pathlib import Path
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.files import read_text
+from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.formats.bounded_files import read_text
 from cladewise.taxonomy.formats.options import Parents
-from cladewise.taxonomy.problems import some
 from cladewise.taxonomy.tree import Taxonomy
 
 HYPERNYM_POINTERS = ("@", "@i")

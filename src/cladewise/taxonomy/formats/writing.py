@@ -6,16 +6,16 @@ from os import PathLike
 from pathlib import Path
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.darwin_core import darwin_core_from_taxonomy
-from cladewise.taxonomy.formats.edges import edges_from_taxonomy
+from cladewise.taxonomy.formats.documents.json_and_yaml import write_json_tree, write_yaml_tree
 from cladewise.taxonomy.formats.folders import write_folders
-from cladewise.taxonomy.formats.levels import levels_from_taxonomy
-from cladewise.taxonomy.formats.markup import write_json, write_yaml
-from cladewise.taxonomy.formats.newick import write_newick
-from cladewise.taxonomy.formats.nodes import nodes_from_taxonomy
 from cladewise.taxonomy.formats.options import Format
+from cladewise.taxonomy.formats.phylogenies.newick import write_newick
 from cladewise.taxonomy.formats.reading import FORMAT_BY_SUFFIX
-from cladewise.taxonomy.formats.table import TABLE_SUFFIXES, write_table
+from cladewise.taxonomy.formats.tables.edge_list import edges_from_taxonomy
+from cladewise.taxonomy.formats.tables.level_table import levels_from_taxonomy
+from cladewise.taxonomy.formats.tables.node_table import nodes_from_taxonomy
+from cladewise.taxonomy.formats.tables.table import TABLE_SUFFIXES, write_frame
+from cladewise.taxonomy.formats.taxa.darwin_core import darwin_core_from_taxonomy
 from cladewise.taxonomy.tree import Taxonomy
 
 TABLES = {
@@ -24,7 +24,7 @@ TABLES = {
     "edges": edges_from_taxonomy,
     "darwin-core": darwin_core_from_taxonomy,
 }
-FILES = {"json": write_json, "yaml": write_yaml, "newick": write_newick, "folders": write_folders}
+FILES = {"json": write_json_tree, "yaml": write_yaml_tree, "newick": write_newick, "folders": write_folders}
 
 
 def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | None = None) -> None:
@@ -32,9 +32,9 @@ def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | Non
 
     A name that ends in ``.csv``, ``.tsv`` or ``.parquet`` gets the node table, which keeps everything a taxonomy has;
     ``format`` chooses another table. JSON keeps everything too. A name without an ending is a folder. What the other
-    formats leave out is said where they are written: :mod:`~cladewise.taxonomy.formats.levels`,
-    :mod:`~cladewise.taxonomy.formats.edges`, :mod:`~cladewise.taxonomy.formats.darwin_core`,
-    :mod:`~cladewise.taxonomy.formats.newick`, :mod:`~cladewise.taxonomy.formats.folders`.
+    formats leave out is said where they are written: :mod:`~cladewise.taxonomy.formats.tables.level_table`,
+    :mod:`~cladewise.taxonomy.formats.tables.edge_list`, :mod:`~cladewise.taxonomy.formats.taxa.darwin_core`,
+    :mod:`~cladewise.taxonomy.formats.phylogenies.newick`, :mod:`~cladewise.taxonomy.formats.folders`.
 
     Raises:
         InputError: The format cannot hold the tree, or cannot be written.
@@ -55,7 +55,7 @@ def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | Non
     if chosen is None and not suffix:
         chosen = "folders"
     if chosen in TABLES:
-        write_table(TABLES[chosen](taxonomy), place)
+        write_frame(TABLES[chosen](taxonomy), place)
     elif chosen in FILES:
         FILES[chosen](taxonomy, place)
     elif format is not None:

@@ -1,5 +1,0 @@
-"""Emoji drawings of nine vendors in Unicode's hierarchy: a small data set that needs only an npm client."""
-
-from cladewise.datasets.emoji.reader import GROUPS, load_emoji, vendor_of
-
-__all__ = ["GROUPS", "load_emoji", "vendor_of"]

@@ -1,0 +1,1 @@
+"""Files of images: walking folders, decoding, and telling images from other files."""

@@ -1,0 +1,286 @@
+"""An image file of any kind becomes an 8-bit RGB picture, or a reason why it cannot."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import stat
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from os import PathLike
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cladewise.datasets.files.signatures import HEAD_BYTES, kind_of
+from cladewise.errors import InputError
+
+MAX_BYTES = 1_000_000_000
+"""Images that take more memory to decode are refused."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "JPEG2000", "ICO", "TGA", "PCX", "QOI", "SGI")
+"""Formats that are tried, by content. The others that Pillow knows are rare, or not pictures (EPS runs a program)."""
+
+PLUGINS = {"HEIF": ("HEIC", "pillow_heif"), "JXL": ("JPEG XL", "pillow_jxl")}
+"""Formats that are tried where the package that adds them to Pillow is installed: common name and package of each."""
+
+PHOTOGRAPHS = frozenset(
+    (".heic", ".heif", ".hif", ".avif", ".jxl", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
+)
+"""Endings of the names of photographs, whether or not they can be read here."""
+
+_PILLOW_MAX_PIXELS = 178_956_970  # twice its own limit: there it suspects an attack
+_STRIP_PIXELS = 1 << 22  # converted at once
+_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # a pixel in Pillow; 4 in other modes
+_DECODERS = {"WEBP": 12, "JPEG2000": 21, "AVIF": 8, "HEIF": 8, "JXL": 12, "TIFF": 6, "PPM": 8, "SGI": 4, "QOI": 8}
+"""Bytes a pixel that decoders take besides the picture, as measured; the others work line by line."""
+_COEFFICIENTS = 2  # bytes a pixel and channel that a progressive JPEG is gathered in
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_SUBFILE = 254  # the TIFF tag of what a picture is to the others in its file
+_METADATA = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}  # where Pillow looks for it
+
+
+class UnreadableImageError(InputError):
+    """A file that cannot be decoded to a picture.
+
+    Example:
+        >>> print(UnreadableImageError("a.jpg", "an empty file"))
+        Expected an image that can be decoded, but got an empty file at a.jpg.
+    """
+
+    def __init__(self, path: str | PathLike[str], reason: str) -> None:
+        self.path, self.reason = os.fspath(path), reason
+        super().__init__("an image that can be decoded", reason, at=self.path)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (UnreadableImageError, (self.path, self.reason))
+
+
+def decode(path: str | PathLike[str], *, size: int | None = None, max_bytes: int = MAX_BYTES) -> Image.Image:
+    """Decode a file to an RGB picture, upright, on white; of an animation the first frame.
+
+    The content decides the format, not the name. Sixteen-bit, integer and floating-point greys are scaled to 8 bits.
+    Colour profiles are left alone, as the usual training pipelines do. HEIC and JPEG XL are read where the packages
+    ``pillow-heif`` and ``pillow-jxl-plugin`` are installed.
+
+    Args:
+        path: The file.
+        size: Side in pixels that will be needed. A JPEG is then decoded at the smallest of 1, 1/2, 1/4 and 1/8 of its
+            size that leaves both sides at least this long, which is several times faster.
+        max_bytes: Images that take more memory than this to decode at their full size are refused.
+
+    Raises:
+        UnreadableImageError: The file is missing, empty, broken, truncated, too large, or not an image.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "a.png"
+        >>> Image.new("LA", (4, 3), (0, 0)).save(path)
+        >>> decode(path).mode, decode(path).getpixel((0, 0))
+        ('RGB', (255, 255, 255))
+    """
+    _check_file(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow's: sizes that are checked here, and metadata that is not used
+        try:
+            with Image.open(path, formats=_known_formats()) as image:
+                _check(path, image, max_bytes)
+                if size is not None:
+                    image.draft(None, (size, size))
+                image.load()
+                _check(path, image, max_bytes)  # once more: of an icon the header does not tell the size
+                upright = _upright(image)
+                if upright is not image:
+                    image.close()  # or its pixels would be held through the next step
+                return _to_rgb(upright)
+        except UnreadableImageError:
+            raise
+        except Exception as error:  # decoders meet hostile bytes, and raise nearly every kind of error on them
+            raise UnreadableImageError(path, _reason(path, error)) from error
+
+
+def is_meant_as_image(path: str | PathLike[str]) -> bool:
+    """Whether a file is an image by its content or at least by its name, so that one that is broken is worth a word.
+
+    Example:
+        >>> is_meant_as_image("gone.HEIC"), is_meant_as_image("README.md")
+        (True, False)
+    """
+    return os.path.splitext(path)[1].lower() in _suffixes() or probe(path) is None
+
+
+def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> str | None:
+    """Why a file cannot be an image, from its header alone; None if nothing speaks against it.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "a.jpg"
+        >>> _ = path.write_bytes(b"")
+        >>> probe(path)
+        'an empty file'
+    """
+    try:
+        _check_file(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_known_formats()) as image:
+                _check(path, image, max_bytes)
+    except UnreadableImageError as error:
+        return error.reason
+    except Exception as error:  # as in decode
+        return _reason(path, error)
+    return None
+
+
+@cache
+def _suffixes() -> frozenset[str]:
+    known = _known_formats()  # first, since it registers more extensions
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in known) | PHOTOGRAPHS
+
+
+@cache
+def _known_formats() -> tuple[str, ...]:
+    Image.init()
+    for _, package in PLUGINS.values():
+        if importlib.util.find_spec(package):
+            plugin = importlib.import_module(package)
+            getattr(plugin, "register_heif_opener", lambda: None)()  # the other registers itself
+    return tuple(name for name in (*FORMATS, *PLUGINS) if name in Image.OPEN)  # a Pillow may be built without some
+
+
+def _check_file(path: str | PathLike[str]) -> None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        reason = "a link to a missing file" if os.path.islink(path) else "no such file"
+        raise UnreadableImageError(path, reason) from None
+    except PermissionError:
+        raise UnreadableImageError(path, "a file that may not be read") from None
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
+        detail = error.strerror if isinstance(error, OSError) else str(error)
+        raise UnreadableImageError(path, f"a path that cannot be opened ({detail})") from error
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        raise UnreadableImageError(path, "a folder" if stat.S_ISDIR(status.st_mode) else "a special file")
+    if status.st_size == 0:
+        raise UnreadableImageError(path, "an empty file")
+
+
+def _check(path: str | PathLike[str], image: Image.Image, max_bytes: int) -> None:
+    width, height = image.size
+    needed = width * height * _bytes_per_pixel(image)
+    if needed > max_bytes:
+        size = f"an image of {width} x {height} pixels, which takes {needed / 1e9:.1f} GB to decode"
+        raise UnreadableImageError(path, f"{size}, more than the limit of {max_bytes / 1e9:.1f} GB")
+    if image.format == "TIFF" and _is_preview(path, image):
+        raise UnreadableImageError(path, "a raw photograph, of which only a preview can be read (export it as JPEG)")
+
+
+def _bytes_per_pixel(image: Image.Image) -> int:
+    """Peak number of bytes per pixel: in the decoder, as decoded, and as turned or converted."""
+    decoder = _DECODERS.get(image.format or "", 0)
+    if "progressive" in image.info:
+        decoder += _COEFFICIENTS * len(image.getbands())
+    copied = _is_turned(image) or image.mode != "RGB" or "transparency" in image.info
+    return decoder + _BYTES.get(image.mode, 4) + 4 * copied
+
+
+def _is_preview(path: str | PathLike[str], image: Image.Image) -> bool:
+    """Whether a TIFF is a camera's raw file; its first picture is then a small one for the display."""
+    subfile = getattr(image, "tag_v2", {}).get(_SUBFILE, 0)
+    return bool(isinstance(subfile, int) and subfile & 1) or _head(path)[8:10] == b"CR"
+
+
+def _head(path: str | PathLike[str]) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _reason(path: str | PathLike[str], error: Exception) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        pixels = next((int(word[1:]) for word in str(error).split() if word[1:].isdecimal()), 0)
+        limit = min(_PILLOW_MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or _PILLOW_MAX_PIXELS))
+        size = f"an image of {pixels / 1e6:.0f} megapixels"
+        return f"{size}, more than the limit of {limit / 1e6:.0f} megapixels"
+    if isinstance(error, PermissionError):
+        return "a file that may not be read"
+    if isinstance(error, UnidentifiedImageError):
+        return _unidentified(path)
+    detail = " ".join(str(error).split())[:200] or type(error).__name__
+    return f"a truncated image ({detail})" if "truncated" in detail.lower() else f"a broken image ({detail})"
+
+
+def _unidentified(path: str | PathLike[str]) -> str:
+    try:
+        head = _head(path)
+    except OSError as error:
+        return f"a file that cannot be read ({error.strerror})"
+    names = {"AVIF": "AVIF", **{format_: name for format_, (name, _) in PLUGINS.items()}}
+    decoded = frozenset(names[format_] for format_ in _known_formats() if format_ in names)
+    return kind_of(head, decoded) or f"not an image of a known format (it begins with {head[:12]!r})"
+
+
+def _is_turned(image: Image.Image) -> bool:
+    if image.format != "TIFF" and _METADATA.isdisjoint(image.info):
+        return False
+    try:
+        return image.getexif().get(_ORIENTATION, 1) != 1
+    except Exception:  # broken metadata is no reason to lose the picture
+        return False
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    return ImageOps.exif_transpose(image) if _is_turned(image) else image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert strip by strip, since some conversions hold five copies of what they convert."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    convert = _conversion(image)
+    picture = Image.new("RGB", image.size)
+    for top, strip in _strips(image):
+        picture.paste(convert(strip), (0, top))
+    return picture
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    width, height = image.size
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, image.crop((0, top, width, min(top + rows, height)))
+
+
+def _conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return partial(_scaled_to_8_bits, white=_white(image))
+    if image.has_transparency_data:
+        return _on_white
+    return lambda strip: strip.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    drawing = image.convert("RGBA")
+    if drawing.getchannel("A").getextrema() == (255, 255):
+        return drawing.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", drawing.size, "white"), drawing).convert("RGB")
+
+
+def _white(image: Image.Image) -> float:
+    """The value of a deep grey that becomes 255.
+
+    Sixteen-bit files state their white. Integer and floating-point ones do not: it is the least of 1, 255 and 65535
+    that no value exceeds, else the largest value.
+    """
+    top = max((float(_values(strip).max(initial=0.0)) for _, strip in _strips(image)), default=0.0)
+    whites = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0, top)
+    return next(white for white in whites if top <= white)
+
+
+def _scaled_to_8_bits(image: Image.Image, *, white: float) -> Image.Image:
+    return Image.fromarray(np.rint(_values(image).clip(0.0) * (255.0 / white)).astype(np.uint8)).convert("RGB")
+
+
+def _values(image: Image.Image) -> NDArray[np.float32]:
+    return np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)

@@ -1,0 +1,118 @@
+"""Shared by the readers: walking a folder, checking its files, and reporting what was found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from cladewise.datasets.dataset import Skipped
+from cladewise.datasets.files.decoding import probe
+from cladewise.datasets.files.other_files import counted
+from cladewise.errors import InputError
+from cladewise.progress import track
+from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.checks.odd_names import names_of_tree, sight_problems
+from cladewise.taxonomy.checks.problems import warn_of
+from cladewise.taxonomy.formats.options import ReadOptions
+
+_SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__pycache__"}
+
+
+def existing_folder(path: str | PathLike[str]) -> Path:
+    """The absolute path of a folder.
+
+    Raises:
+        InputError: There is no such folder.
+    """
+    folder = Path(path).expanduser().absolute()
+    if not folder.is_dir():
+        raise InputError("a folder of images", "a file" if folder.exists() else "no such folder", at=str(path))
+    return folder
+
+
+def walk(folder: Path) -> Iterator[str]:
+    """Relative path of every file below a folder, with forward slashes, in a fixed order.
+
+    Hidden files and folders (``.git``, ``.DS_Store``) and those of operating systems (``__MACOSX``) are left out. Links
+    are followed, but never into a folder that is being walked.
+    """
+    yield from (path for path in walk_all(folder) if not path.endswith("/"))
+
+
+def walk_all(folder: Path) -> Iterator[str]:
+    """As :func:`walk`, and every folder itself, with a slash at its end, before what it holds."""
+    yield from _walk(str(folder), "", frozenset())
+
+
+def _walk(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+    status = os.stat(folder)
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:
+        return
+    if prefix:
+        yield prefix
+    with os.scandir(folder) as entries:
+        shown = (entry for entry in entries if not entry.name.startswith(".") and entry.name not in _SYSTEM_FOLDERS)
+        found = sorted(shown, key=lambda entry: entry.name)
+    for entry in found:
+        if entry.is_dir():
+            yield from _walk(entry.path, f"{prefix}{entry.name}/", above | {identity})
+        else:
+            yield prefix + entry.name
+
+
+def usable(root: Path, paths: Iterable[str]) -> tuple[list[str], list[Skipped]]:
+    """Part the paths that look like images from those that cannot be, with the reason."""
+    good: list[str] = []
+    skipped: list[Skipped] = []
+    for path in track(paths, "looking at the images"):
+        try:
+            path.encode()
+        except UnicodeEncodeError:  # it could be opened, but not written to any record of the run
+            skipped.append(Skipped(os.fsencode(path).decode(errors="replace"), "a file name that is not UTF-8"))
+            continue
+        reason = probe(root / path)
+        if reason is None:
+            good.append(path)
+        else:
+            skipped.append(Skipped(path, reason))
+    return good, skipped
+
+
+def some_usable(images: list[str], skipped: list[Skipped], where: Path, notes: Sequence[str] = ()) -> None:
+    """Raise an error if no image is left.
+
+    Raises:
+        InputError: There is none; the text gives the first file's reason.
+    """
+    if images:
+        return
+    got = f"{counted(len(skipped), 'file')}, none of them usable" if skipped else "; ".join(notes) or "no file"
+    first = f"The first, {skipped[0].path}, is {skipped[0].reason}." if skipped else ""
+    raise InputError("a data set with images", got, at=str(where), advice=first)
+
+
+def tell_odd_names(taxonomy: Taxonomy, at: str) -> None:
+    """Warn of names, made from folders or labels, that look alike or hold characters that cannot be seen."""
+    warn_of(sight_problems(names_of_tree(taxonomy)), at, checkable=False)
+
+
+def given_taxonomy(
+    given: Taxonomy | str | PathLike[str], options: Mapping[str, Any] | None = None
+) -> tuple[Taxonomy, dict[str, Any]]:
+    """A tree, read from a file if it is a path, and the entries of a data set's ``source`` for it.
+
+    A tree that has no file is recorded by its fingerprint, so that opening the source again without it fails instead
+    of quietly using another tree. The options of reading a file are recorded with its path.
+    """
+    if isinstance(given, Taxonomy):
+        return given, {"fingerprint": given.fingerprint}
+    path = Path(given).expanduser().absolute()
+    recorded = ReadOptions(**(options or {})).given()
+    if "ids" in recorded and isinstance(recorded["ids"], str):
+        recorded["ids"] = str(Path(recorded["ids"]).expanduser().absolute())
+    tree = Taxonomy.read(path, **recorded)
+    return tree, {"taxonomy": str(path), **({"taxonomy_options": recorded} if recorded else {})}

@@ -1,0 +1,33 @@
+"""Labels that make a tree by themselves, and probably not the one that was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cladewise.errors import warn
+from cladewise.taxonomy.checks.problems import some
+
+_OTHER_SEPARATORS = (">", "|", ";", "\\", "::")
+_NO_LABELS = {"nan", "none", "null", "n/a", "na", "nil", "-", "?", "#n/a", "undefined"}
+_FEW = 20
+
+
+def tell_odd_labels(labels: Sequence[str], num_rows: int, at: str) -> None:
+    """Warn of labels that look like paths with another separator, like no labels, or like one of each row.
+
+    Args:
+        labels: The distinct labels.
+        num_rows: How many rows have them.
+        at: The manifest, for messages.
+    """
+    for mark in _OTHER_SEPARATORS:
+        held = [label for label in labels if mark in label]
+        if 2 * len(held) > len(labels) and not any("/" in label for label in labels):
+            text = f"{len(held)} labels with {mark!r} in them, each read as one name: {some(held, 3)}"
+            warn(text, at=at, advice="Write / between the steps if they are paths.")
+            break
+    none = [label for label in labels if label.strip().lower() in _NO_LABELS]
+    if none:
+        warn(f"labels that may stand for none, read as classes: {some(none)}", at=at)
+    if len(labels) == num_rows > _FEW:
+        warn(f"{num_rows} rows with a label of their own each, so that no class has two images", at=at)

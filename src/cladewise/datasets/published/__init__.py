@@ -1,0 +1,1 @@
+"""Published data sets, each in its official layout and with its official splits."""

@@ -1,0 +1,123 @@
+"""A task of BREEDS from ImageNet's images."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from cladewise.datasets.dataset import Dataset
+from cladewise.datasets.files.walking import existing_folder, some_usable, usable
+from cladewise.datasets.published.breeds.hierarchy import WHERE, Hierarchy
+from cladewise.datasets.published.breeds.sampling import TASKS, ClassCandidates
+from cladewise.datasets.published.breeds.synset_rows import candidates_of_wordnet
+from cladewise.errors import InputError
+from cladewise.taxonomy import Taxonomy
+
+_SPLITS = {"train": "train", "val": "test"}  # ImageNet's validation images are what is tested on
+_CREDIT = "ImageNet, for research and education that is not commercial"
+_CLASSES = {
+    "hierarchy": "classes drawn from the published hierarchy of BREEDS",
+    "wordnet": "classes of BREEDS drawn from WordNet by a table of cladewise's, not from the published hierarchy",
+}
+
+
+def from_breeds(
+    name: str,
+    path: str | PathLike[str],
+    hierarchy: str | PathLike[str] | None = None,
+    wordnet: str | PathLike[str] | None = None,
+) -> Dataset:
+    """Read a BREEDS task from ImageNet's images: its training images, and to test on its validation images.
+
+    | task | coarse classes | classes of ImageNet |
+    |---|---|---|
+    | `living-17` | 17 | 68 |
+    | `nonliving-26` | 26 | 104 |
+    | `entity-13` | 13 | 260 |
+    | `entity-30` | 30 | 240 |
+
+    The classes follow from the published hierarchy, or from WordNet and a table of ours
+    (:func:`cladewise.datasets.published.breeds.candidates_of_wordnet`). ``source`` and ``credit`` say which.
+
+    Args:
+        name: The task.
+        path: A folder with ``train/<id>/`` and ``val/<id>/`` of ImageNet's classes (``n01440764``); those that are not
+            in the task need not be there.
+        hierarchy: A folder with the published files of the hierarchy (``class_hierarchy.txt``,
+            ``dataset_class_info.json``, ``node_names.txt``).
+        wordnet: In place of it the folder of WordNet 3.0, or its ``data.noun``.
+
+    Raises:
+        InputError: There is no such task, not one of the two hierarchies is given, a file or a class's folder is
+            missing, or the hierarchy is another.
+
+    References:
+        Santurkar, Tsipras, Madry, BREEDS: Benchmarks for subpopulation shift, ICLR 2021, arXiv:2008.04859. Both halves
+        of each coarse class (source and target) are taken together, as in work on learning from coarse labels.
+    """
+    if name not in TASKS:
+        raise InputError(f"a task: {', '.join(TASKS)}", repr(name))
+    known, classes_from = _candidates(name, hierarchy, wordnet)
+    drawn = known.draw(TASKS[name], at=next(iter(classes_from.values())), advice=WHERE)
+    root, path_of = existing_folder(path), _paths(known, drawn)
+    taxonomy = Taxonomy.from_paths(path_of.values(), level_names=("coarse", "fine"))
+    node_by_path = {taxonomy.path_names(node): node for node in taxonomy}
+    listed: list[tuple[str, str, str]] = []  # split, image, class
+    for folder, split in _SPLITS.items():
+        for one in path_of:
+            where = root / folder / one
+            if not where.is_dir():
+                raise InputError(f"a folder of {known.names[one]} images", "none", at=str(where))
+            files = sorted(entry.name for entry in where.iterdir() if not entry.name.startswith("."))
+            listed += [(split, f"{folder}/{one}/{file}", one) for file in files]
+    images, skipped = usable(root, [image for _, image, _ in listed])
+    some_usable(images, skipped, root)
+    unusable = {skip.path for skip in skipped}
+    kept = [row for row in listed if row[1] not in unusable]
+    splits = np.array([split for split, _, _ in kept])
+    return Dataset(
+        name=name,
+        taxonomy=taxonomy,
+        root=root,
+        paths=tuple(images),
+        nodes=np.array([node_by_path[path_of[one]] for _, _, one in kept], dtype=np.int64),
+        splits={split: np.flatnonzero(splits == split) for split in _SPLITS.values()},
+        skipped=tuple(skipped),
+        source={"kind": name, "path": str(root), **classes_from},
+        credit=f"{_CREDIT}; {_CLASSES[next(iter(classes_from))]}",
+    )
+
+
+def _candidates(
+    name: str, hierarchy: str | PathLike[str] | None, wordnet: str | PathLike[str] | None
+) -> tuple[ClassCandidates, dict[str, str]]:
+    """What the classes are drawn from, and the option that said so, for a data set's ``source``."""
+    given = {"hierarchy": hierarchy, "wordnet": wordnet}
+    places = {option: str(Path(path).expanduser().absolute()) for option, path in given.items() if path is not None}
+    match places:
+        case {"hierarchy": published} if len(places) == 1:
+            return Hierarchy.read(published).candidates(TASKS[name]), places
+        case {"wordnet": nouns} if len(places) == 1:
+            return candidates_of_wordnet(name, nouns), places
+        case _:
+            raise InputError(
+                f"either hierarchy= or wordnet= for {name}",
+                "both" if places else "none",
+                advice="hierarchy= is the folder of the published hierarchy, wordnet= that of WordNet 3.0.",
+            )
+
+
+def _paths(known: ClassCandidates, drawn: dict[str, list[str]]) -> dict[str, tuple[str, str]]:
+    """Coarse and fine name of each class; where two would be called alike, they are told apart by their ids."""
+    short = {one: known.names[one].split(",")[0].strip() for classes in drawn.values() for one in classes}
+    coarse = {node: known.names.get(node, node).split(",")[0].strip() for node in drawn}
+    repeated = {name for name in coarse.values() if list(coarse.values()).count(name) > 1}
+    found: dict[str, tuple[str, str]] = {}
+    for node, classes in drawn.items():
+        above = f"{coarse[node]} {node}" if coarse[node] in repeated else coarse[node]
+        names = [short[one] for one in classes]
+        for one in classes:
+            found[one] = (above, f"{short[one]} {one}" if names.count(short[one]) > 1 else short[one])
+    return found

@@ -1,0 +1,100 @@
+"""The published hierarchy of BREEDS."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from os import PathLike
+from pathlib import Path
+
+from cladewise.datasets.files.walking import existing_folder
+from cladewise.datasets.published.breeds.sampling import ClassCandidates, Task
+from cladewise.errors import InputError
+
+_ROOT = "n00001740"
+_FILES = ("dataset_class_info.json", "class_hierarchy.txt", "node_names.txt")
+WHERE = "They are in the repository MadryLab/BREEDS-Benchmarks, folder imagenet_class_hierarchy/modified."
+
+
+@dataclasses.dataclass(frozen=True)
+class Hierarchy:
+    """The published hierarchy, as far as it is above classes of ImageNet.
+
+    Args:
+        children: Children of every node.
+        leaves: Name of every class of ImageNet, by its id.
+        names: Name of every other node.
+    """
+
+    children: dict[str, set[str]]
+    leaves: dict[str, str]
+    names: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: str | PathLike[str]) -> Hierarchy:
+        """Read the three files.
+
+        Raises:
+            InputError: One is missing, or not as it is published.
+        """
+        root = existing_folder(folder)
+        for name in _FILES:
+            if not (root / name).is_file():
+                raise InputError(f"the file {name} of the BREEDS hierarchy", "none", at=str(root), advice=WHERE)
+        try:
+            leaves = {str(row[1]): str(row[2]) for row in json.loads((root / _FILES[0]).read_text(encoding="utf-8"))}
+        except (json.JSONDecodeError, IndexError, TypeError) as error:
+            raise InputError("rows [number, id, name]", f"{error}", at=str(root / _FILES[0]), advice=WHERE) from None
+        parents: dict[str, set[str]] = {}
+        for parent, child in _rows(root / _FILES[1], None):
+            parents.setdefault(child, set()).add(parent)
+        names = dict(_rows(root / _FILES[2], "\t"))
+        children: dict[str, set[str]] = {}
+        todo, seen = list(leaves), set(leaves)
+        while todo:  # upwards from the classes: what is above none of them does not count
+            node = todo.pop()
+            for parent in parents.get(node, ()):
+                children.setdefault(parent, set()).add(node)
+                if parent not in seen:
+                    seen.add(parent)
+                    todo.append(parent)
+        return cls(children, leaves, names)
+
+    def depths(self) -> dict[str, int]:
+        """Length of the longest way from the root to every node."""
+        depth, todo = {_ROOT: 0}, [_ROOT]
+        while todo:
+            node = todo.pop()
+            for child in self.children.get(node, ()):
+                if depth.get(child, -1) < depth[node] + 1:
+                    depth[child] = depth[node] + 1
+                    todo.append(child)
+        return depth
+
+    def below(self, node: str) -> set[str]:
+        """The node and everything under it."""
+        found, todo = {node}, [node]
+        while todo:
+            for child in self.children.get(todo.pop(), ()):
+                if child not in found:
+                    found.add(child)
+                    todo.append(child)
+        return found
+
+    def candidates(self, task: Task) -> ClassCandidates:
+        """Classes of ImageNet under each node that can be a coarse class of a task."""
+        depth, inside = self.depths(), self.below(task.ancestor)
+        nodes = sorted(node for node in inside if depth.get(node) == task.level)
+        classes = {node: sorted(self.below(node) & self.leaves.keys()) for node in nodes}
+        return ClassCandidates(classes, {**self.names, **self.leaves})
+
+
+def _rows(file: Path, separator: str | None) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        parts = line.strip().split(separator, 1)
+        if len(parts) == 2:
+            rows.append((parts[0], parts[1].strip()))
+        elif line.strip():
+            raise InputError("two entries a line", repr(line), at=f"{file}:{number}", advice=WHERE)
+    return rows

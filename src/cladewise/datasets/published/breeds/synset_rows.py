@@ -1,0 +1,96 @@
+"""What classes of BREEDS are drawn from, for those who have WordNet but not the published hierarchy."""
+
+from __future__ import annotations
+
+import importlib.util
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from os import PathLike
+from pathlib import Path
+
+from cladewise.datasets.published.breeds.sampling import ClassCandidates
+from cladewise.errors import InputError
+from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.formats.wordnet import Synset, read_synsets
+
+_TABLE = Path(__file__).with_name("synset_rows.toml")
+_ADVICE = "ImageNet's ids are those of WordNet 3.0: Debian's package wordnet-base, in /usr/share/wordnet."
+
+
+def candidates_of_wordnet(name: str, path: str | PathLike[str]) -> ClassCandidates:
+    """Classes of ImageNet under each coarse class of a task, by our own table of synsets.
+
+    The published hierarchy was made from WordNet by hand: nodes were merged, moved and left out, until depth meant how
+    special a class is. No rule gives that back, so a table says which synsets make up each coarse class, in the words
+    ``synset synset -synset``. A class of ImageNet belongs to the coarse class that has the synset with the fewest steps
+    up to it, by any of its hypernyms; where two are equally near, to the one that comes first. What is under a synset
+    with a minus does not belong to that coarse class. The table was written so that each coarse class has as many
+    classes as in the published hierarchy, and the coarse classes are in its order: those drawn should be the published.
+
+    Args:
+        name: The task.
+        path: WordNet's folder, or its ``data.noun``.
+
+    Raises:
+        InputError: There is no such file, or it is not that of WordNet 3.0.
+    """
+    place = Path(path).expanduser().absolute()
+    file = place / "data.noun" if place.is_dir() else place
+    if not file.is_file():
+        raise InputError("WordNet's folder with its data.noun", "none", at=str(path), advice=_ADVICE)
+    synsets, rows, ids = read_synsets(file), _table()[name], _imagenet()
+    wanted = {synset.removeprefix("-") for row in rows.values() for synset in row.split()} | set(ids)
+    unknown = sorted(wanted - synsets.keys())
+    if unknown:
+        raise InputError("the synsets of ImageNet in WordNet", f"none of {some(unknown)}", at=str(file), advice=_ADVICE)
+    return ClassCandidates(classes_by_row(rows, synsets, ids), {one: synsets[one].words[0] for one in ids})
+
+
+def classes_by_row(rows: Mapping[str, str], synsets: Mapping[str, Synset], ids: Iterable[str]) -> dict[str, list[str]]:
+    """Which of the ids belong to each row of a table, as :func:`candidates_of_wordnet` says.
+
+    Example:
+        >>> above = {"n1": (), "n2": ("n1",), "n3": ("n1",), "n4": ("n2", "n3"), "n5": ("n4", "n3")}
+        >>> synsets = {one: Synset(one, (one,), hypernyms, "") for one, hypernyms in above.items()}
+        >>> classes_by_row({"all but 2": "n1 -n2", "near": "n3"}, synsets, ["n2", "n3", "n4", "n5"])
+        {'all but 2': [], 'near': ['n3', 'n4', 'n5']}
+    """
+    words = {name: row.split() for name, row in rows.items()}
+    taken = {name: {word for word in row if word[0] != "-"} for name, row in words.items()}
+    left_out = {name: {word[1:] for word in row if word[0] == "-"} for name, row in words.items()}
+    found: dict[str, list[str]] = {name: [] for name in rows}
+    for one in ids:
+        steps = _steps(one, synsets)
+        near = {
+            name: min(steps[synset] for synset in those)
+            for name in rows
+            if (those := steps.keys() & taken[name]) and steps.keys().isdisjoint(left_out[name])
+        }
+        if near:
+            found[min(near, key=near.__getitem__)].append(one)  # the first of those that are equally near
+    return found
+
+
+def _steps(one: str, synsets: Mapping[str, Synset]) -> dict[str, int]:
+    """Fewest steps from a synset up to each one above it."""
+    steps, level, number = {one: 0}, [one], 0
+    while level:
+        number += 1
+        above = dict.fromkeys(synset for below in level for synset in synsets[below].hypernyms)
+        level = [synset for synset in above if synset not in steps]
+        steps.update(dict.fromkeys(level, number))
+    return steps
+
+
+@cache
+def _table() -> dict[str, dict[str, str]]:
+    return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+
+
+def _imagenet() -> list[str]:
+    """Ids of ImageNet's thousand classes, as timm lists them; it is looked for, not imported."""
+    package = importlib.util.find_spec("timm")
+    if package is None or package.origin is None:
+        raise InputError("the package timm, which lists the classes of ImageNet", "none", advice="pip install timm")
+    return (Path(package.origin).parent / "data" / "_info" / "imagenet_synsets.txt").read_text().split()

@@ -1,0 +1,96 @@
+"""Emoji as a data set: Unicode's hierarchy, one drawing a vendor, and vendors held out for the test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from cladewise.cache import cache_folder
+from cladewise.datasets.dataset import Dataset, Skipped
+from cladewise.datasets.published.emoji.artwork import DrawingCache, Drawings
+from cladewise.datasets.published.emoji.unicode import emoji_taxonomy, in_groups
+from cladewise.datasets.published.emoji.vendors import LABELS, VENDORS
+from cladewise.datasets.published.npm import fetch
+from cladewise.errors import InputError
+
+_FOOD_AND_ANIMALS = ("animals-nature", "food-drink")
+
+GROUPS: Mapping[str, tuple[str, ...] | None] = {
+    "emoji-food-animals": _FOOD_AND_ANIMALS,
+    "emoji-objects": (*_FOOD_AND_ANIMALS, "travel-places", "activities", "objects"),
+    "emoji": None,
+}
+"""Groups of each named set; None is all of them."""
+
+
+def load_emoji(name: str, *, test: Sequence[str] = ("openmoji",), exclude: Sequence[str] = ()) -> Dataset:
+    """Emoji drawings in Unicode's hierarchy, split by vendor: the test drawings come from hands never seen.
+
+    The drawings are fetched with the npm client on first use, and kept in :func:`cladewise.cache.cache_folder`.
+
+    Args:
+        name: ``emoji-food-animals``, ``emoji-objects``, or ``emoji`` for all.
+        test: Vendors of the test split.
+        exclude: Vendors left out, such as an earlier hand of a test vendor.
+
+    Raises:
+        InputError: Unknown vendor, none left to train on, or the drawings cannot be fetched.
+    """
+    return from_drawings(DrawingCache(cache_folder(), LABELS, VENDORS, fetch), name, test=test, exclude=exclude)
+
+
+def vendor_of(path: str) -> str:
+    """The vendor of one of these data sets' images.
+
+    Example:
+        >>> vendor_of("noto-v1/1F408.png")
+        'noto-v1'
+    """
+    return path.partition("/")[0]
+
+
+def from_drawings(
+    cache: DrawingCache, name: str, *, test: Sequence[str] = ("openmoji",), exclude: Sequence[str] = ()
+) -> Dataset:
+    """The data set in a cache, which is completed first; see :func:`load_emoji`."""
+    test, exclude = _known(cache, test, "test"), _known(cache, exclude, "exclude")
+    used = [vendor for vendor in cache.vendors if vendor not in exclude]
+    if set(test) & set(exclude):
+        raise InputError("test vendors that are not left out", ", ".join(sorted(set(test) & set(exclude))))
+    if not test or set(used) <= set(test):
+        raise InputError("a vendor to test on and another to train on", f"test={test}, exclude={exclude}")
+
+    emoji = in_groups(cache.emoji(), GROUPS[name])
+    cache.complete(used, emoji)
+    taxonomy = emoji_taxonomy(emoji)
+    node_by_hexcode = {hexcode: node for node, hexcode in enumerate(taxonomy.columns["hexcode"].tolist()) if hexcode}
+    paths: list[str] = []
+    nodes: list[int] = []
+    skipped: list[Skipped] = []
+    for vendor in used:
+        for group in dict.fromkeys(one.group for one in emoji):
+            drawings = cache.drawings(vendor, group) or Drawings((), {})
+            paths += [f"{vendor}/{hexcode}.png" for hexcode in drawings.hexcodes]
+            nodes += [node_by_hexcode[hexcode] for hexcode in drawings.hexcodes]
+            skipped += [Skipped(f"{vendor}/{hexcode}.png", reason) for hexcode, reason in drawings.failed.items()]
+    is_test = np.array([vendor_of(path) in test for path in paths], dtype=np.bool_)
+    return Dataset(
+        name=name,
+        taxonomy=taxonomy,
+        root=cache.folder,
+        paths=tuple(paths),
+        nodes=np.array(nodes, dtype=np.int64),
+        splits={"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)},
+        skipped=tuple(skipped),
+        source={"kind": name, "test": list(test), "exclude": list(exclude)},
+        credit=f"Drawings: {'; '.join(cache.vendors[vendor].credit for vendor in used)}. Names: Unicode CLDR.",
+    )
+
+
+def _known(cache: DrawingCache, names: Sequence[str], option: str) -> tuple[str, ...]:
+    names = (names,) if isinstance(names, str) else tuple(names)
+    unknown = [name for name in names if name not in cache.vendors]
+    if unknown:
+        raise InputError(f"vendors for {option}= among {', '.join(cache.vendors)}", ", ".join(map(repr, unknown)))
+    return names

@@ -1,0 +1,135 @@
+"""The Grocery Store data set, in its official layout."""
+
+from __future__ import annotations
+
+import csv
+from os import PathLike
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from cladewise.datasets.dataset import Dataset
+from cladewise.datasets.files.walking import existing_folder, some_usable, usable
+from cladewise.errors import InputError
+from cladewise.taxonomy import Taxonomy
+
+_SPLITS = ("train", "val", "test")
+_LEVELS = ("category", "coarse", "fine")
+_DESCRIPTION = "Product Description Path (str)"
+_CREDIT = "Grocery Store: Klasson, Zhang and Kjellström, WACV 2019, MIT licence"
+
+
+def from_grocery_store(path: str | PathLike[str]) -> Dataset:
+    """Read the Grocery Store photographs: 3 categories, 43 coarse and 81 fine classes, official splits.
+
+    The tree has a column ``description``, what the data set says of each fine class, where its files are there.
+
+    Args:
+        path: The folder with ``classes.csv`` and the lists ``train.txt``, ``val.txt`` and ``test.txt``, whose lines
+            are ``path, fine class, coarse class``. The category is the second part of an image's path.
+
+    Raises:
+        InputError: A file is missing, or a line of one does not fit the others.
+
+    References:
+        Klasson, Zhang and Kjellström, A Hierarchical Grocery Store Image Dataset with Visual and Semantic Labels,
+        WACV 2019, arXiv:1901.00711.
+    """
+    root = existing_folder(path)
+    coarse_and_fine = _read_classes(root / "classes.csv")
+    listed: list[tuple[str, str, int]] = []  # split, path, fine class
+    for name in _SPLITS:
+        listed += [(name, image, fine) for image, fine in _read_list(root / f"{name}.txt", coarse_and_fine)]
+
+    categories: dict[int, set[str]] = {fine: set() for fine in coarse_and_fine}
+    for _, image, fine in listed:
+        categories[fine].add(image.split("/")[1])
+    torn = [fine for fine, found in categories.items() if len(found) != 1]
+    if torn:
+        coarse, fine = coarse_and_fine[torn[0]]
+        found = " and ".join(sorted(categories[torn[0]])) or "no image"
+        raise InputError("the images of a class to lie in one category", found, at=f"class {coarse}/{fine}")
+    path_by_class = {fine: (min(categories[fine]), *names) for fine, names in coarse_and_fine.items()}
+    taxonomy = Taxonomy.from_paths(path_by_class.values(), level_names=_LEVELS)
+    node_by_path = {taxonomy.path_names(node): node for node in taxonomy}
+    said = {node_by_path[path_by_class[fine]]: text for fine, text in _read_descriptions(root).items()}
+    taxonomy = _with_descriptions(taxonomy, said)
+
+    images, skipped = usable(root, [image for _, image, _ in listed])
+    some_usable(images, skipped, root)
+    unusable = {skip.path for skip in skipped}
+    kept = [row for row in listed if row[1] not in unusable]
+    splits = np.array([name for name, _, _ in kept])
+    return Dataset(
+        name="grocery-store",
+        taxonomy=taxonomy,
+        root=root,
+        paths=tuple(images),
+        nodes=np.array([node_by_path[path_by_class[fine]] for _, _, fine in kept], dtype=np.int64),
+        splits={name: np.flatnonzero(splits == name) for name in _SPLITS},
+        skipped=tuple(skipped),
+        source={"kind": "grocery-store", "path": str(root)},
+        credit=_CREDIT,
+    )
+
+
+def _read_classes(file: Path) -> dict[int, tuple[str, str]]:
+    """Coarse and fine name of every fine class."""
+    fine_name, fine_id = "Class Name (str)", "Class ID (int)"
+    coarse_name, coarse_id = "Coarse Class Name (str)", "Coarse Class ID (int)"
+    with _open(file) as lines:
+        rows = csv.DictReader(lines)
+        missing = [name for name in (fine_name, fine_id, coarse_name, coarse_id) if name not in (rows.fieldnames or ())]
+        if missing:
+            raise InputError(f"a column {missing[0]!r}", ", ".join(rows.fieldnames or ["no header"]), at=f"{file}:1")
+        return {_number(row[fine_id], f"{file}:{rows.line_num}"): (row[coarse_name], row[fine_name]) for row in rows}
+
+
+def _read_descriptions(root: Path) -> dict[int, str]:
+    """What the data set says of each fine class, where it says something."""
+    with _open(root / "classes.csv") as lines:
+        rows = list(csv.DictReader(lines))
+    files = {int(row["Class ID (int)"]): root / (row.get(_DESCRIPTION) or "none").lstrip("/") for row in rows}
+    return {fine: " ".join(file.read_text(encoding="utf-8").split()) for fine, file in files.items() if file.is_file()}
+
+
+def _with_descriptions(taxonomy: Taxonomy, said: dict[int, str]) -> Taxonomy:
+    if not said:
+        return taxonomy
+    return Taxonomy(
+        taxonomy.parents,
+        taxonomy.names,
+        level=taxonomy.level,
+        level_names=taxonomy.level_names,
+        columns={"description": [said.get(node, "") for node in taxonomy]},
+        synthetic_root=taxonomy.synthetic_root,
+    )
+
+
+def _read_list(file: Path, classes: dict[int, tuple[str, str]]) -> list[tuple[str, int]]:
+    """Path and fine class of every line."""
+    rows: list[tuple[str, int]] = []
+    with _open(file) as lines:
+        for number, line in enumerate(lines, start=1):
+            where = f"{file}:{number}"
+            cells = [cell.strip() for cell in line.split(",")]
+            if len(cells) != 3 or cells[0].count("/") < 2:
+                raise InputError("a line 'split/category/.../image, fine, coarse'", repr(line.strip()), at=where)
+            fine = _number(cells[1], where)
+            if fine not in classes:
+                raise InputError("a fine class of classes.csv", fine, at=where)
+            rows.append((cells[0], fine))
+    return rows
+
+
+def _number(text: str, where: str) -> int:
+    if not text.strip().isdecimal():
+        raise InputError("the number of a class", repr(text), at=where)
+    return int(text)
+
+
+def _open(file: Path) -> TextIO:
+    if not file.is_file():
+        raise InputError(f"the file {file.name} of the Grocery Store layout", "none", at=str(file.parent))
+    return file.open(encoding="utf-8-sig", newline="")

@@ -1,0 +1,142 @@
+"""Whether the top folders of a data set are splits or classes: by evidence, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from cladewise.datasets.split_names import split_name
+from cladewise.errors import InputError, warn
+from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.names.paths import path_text
+
+Names = tuple[str, ...]
+
+_WRAPPERS = {"images", "image", "imgs", "img", "photos", "pictures", "data", "dataset", "jpg", "jpegs", "jpegimages"}
+_ADVICE = "Pass split_folders=True if they are splits, or split_folders=False if they are classes."
+
+
+def tops_are_splits(
+    folders: Collection[Names], path: str, wanted: bool | None = None, taxonomy: Taxonomy | None = None
+) -> bool:
+    """Whether the top folders are splits.
+
+    They are if each has the name of a split and one is for training; they are classes if none of these names is among
+    them. Folders in between, and those that look like splits by what lies below them, are refused until
+    ``split_folders`` decides.
+
+    Args:
+        folders: Folder of every image, as names from the top.
+        path: The data set, for messages.
+        wanted: What ``split_folders`` says.
+        taxonomy: The label tree, if it is known: top folders that all name nodes are classes.
+
+    Raises:
+        InputError: The folders could be either, or are not what ``split_folders`` says.
+
+    Example:
+        >>> tops_are_splits([("train", "wren"), ("dev", "wren")], "photos")
+        True
+        >>> tops_are_splits([("wren",), ("robin", "young")], "photos")
+        False
+    """
+    below: dict[str, set[str]] = {}
+    for names in sorted(folders):
+        if names:
+            below.setdefault(names[0], set()).update(names[1:2])
+    tops = sorted(below)
+    splits = {top: split for top in tops if (split := split_name(top))}
+    others = [top for top in tops if top not in splits]
+    if wanted not in (None, True, False):
+        raise InputError("split_folders to be True, False or None", repr(wanted))
+    if wanted is not None:
+        return wanted and _all_splits(below, others, path)
+    if taxonomy is not None and tops and all(taxonomy.matches((top,)) for top in tops):
+        return False
+    if splits and not others:
+        return _one_for_training(splits, path)
+    _refuse_doubles(below, path)
+    _refuse_mixed(splits, others, path)
+    _refuse_splits_inside(folders, tops, path)
+    _refuse_repetition(below, path)
+    for top in splits:
+        warn(f"the top folder {top!r} read as a class, like {some(others)} beside it", at=path)
+    return False
+
+
+def tell_wrappers(classes: Collection[Names], path: str) -> None:
+    """Warn of classes that are called as folders are which only hold images."""
+    above = {names[:depth] for names in classes for depth in range(1, len(names) + 1)}
+    odd = sorted(names for names in above if names[-1].lower() in _WRAPPERS)
+    if odd:
+        called = some(list(dict.fromkeys(names[-1] for names in odd)))
+        shown = some([path_text(names) for names in odd], 3)
+        alone = len(odd) == 1 and len(odd[0]) == 1 and all(names[:1] == odd[0] for names in classes)
+        advice = f"Pass {path.rstrip('/')}/{odd[0][0]} to leave it out." if alone else ""
+        warn(f"folders called {called} read as classes: {shown}", at=path, advice=advice)
+
+
+def _all_splits(below: dict[str, set[str]], others: Sequence[str], path: str) -> bool:
+    """The top folders, wanted as splits: each is called so, or shares a subfolder with another."""
+    strange = [top for top in others if not any(below[top] & below[other] for other in below if other != top)]
+    if strange or not below:
+        raise InputError("every top folder to be a split", ", ".join(strange[:5]) or "none", at=path)
+    return True
+
+
+def _one_for_training(splits: dict[str, str], path: str) -> bool:
+    if "train" not in splits.values():
+        raise InputError(
+            "top folders that are splits, one of them for training, or classes",
+            f"{some(list(splits))}, which are names of splits without one for training",
+            at=path,
+            advice=_ADVICE,
+        )
+    return True
+
+
+def _refuse_doubles(below: dict[str, set[str]], path: str) -> None:
+    """Top folders that hold nothing but a folder of the same name, as packed folders come out of some archives."""
+    if below and all(inside == {top} for top, inside in below.items()):
+        raise InputError(
+            "folders of classes",
+            f"{some([f'{top}/{top}' for top in below])}, with nothing beside the inner folder",
+            at=path,
+            advice="Move what is in the inner folders one up, or pass split_folders=False if they are classes.",
+        )
+
+
+def _refuse_mixed(splits: dict[str, str], others: Sequence[str], path: str) -> None:
+    if len(set(splits.values())) > 1:
+        raise InputError(
+            "top folders that are all splits, or all classes",
+            f"the splits {', '.join(splits)} beside {', '.join(others[:5])}",
+            at=path,
+            advice="Move the others away, or pass split_folders=False if they are all classes.",
+        )
+
+
+def _refuse_splits_inside(folders: Collection[Names], tops: Sequence[str], path: str) -> None:
+    inner = sorted({name for names in folders for name in names[1:] if split_name(name)})
+    splits = {split_name(name) for name in inner}
+    if "train" not in splits or len(splits) < 2:
+        return
+    if len(tops) == 1 and all(split_name(names[1]) for names in folders if len(names) > 1):
+        advice = f"Pass {path.rstrip('/')}/{tops[0]}, or split_folders=False if they are classes."
+    else:
+        advice = "Put the splits on top, or pass split_folders=False if they are classes."
+    raise InputError("splits on top of classes", f"{some(inner)} inside {some(tops)}", at=path, advice=advice)
+
+
+def _refuse_repetition(below: dict[str, set[str]], path: str) -> None:
+    """The same subfolders under every top folder: splits of the same classes, or classes with the same kinds."""
+    if len(below) < 2:
+        return
+    shared, together = set.intersection(*below.values()), set.union(*below.values())
+    if shared and 2 * len(shared) >= len(together):
+        raise InputError(
+            "top folders that are plainly splits, or plainly classes",
+            f"{some(list(below))}, which all hold {some(sorted(shared))}",
+            at=path,
+            advice=_ADVICE,
+        )

@@ -1,0 +1,1 @@
+"""JSON and YAML: nested trees, graphs, flat records and COCO categories."""

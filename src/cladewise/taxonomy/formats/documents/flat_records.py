@@ -1,0 +1,218 @@
+"""Records in JSON and YAML documents that hold a tree as edges or ranks, and are read as the tables they are.
+
+*Graphs* have a list of ``nodes`` and one of ``edges`` (or ``links``) with ``source`` and ``target``: networkx's
+``node_link_data``, Cytoscape's elements. *Records* are a list of flat mappings, each with its parent. *Categories* are
+those of a COCO file, with a key for every rank, or a supercategory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from cladewise.errors import InputError
+from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.formats.documents.nested_children import child_keys
+from cladewise.taxonomy.formats.documents.values import Place, few, is_scalar, name_at, wrong_at
+from cladewise.taxonomy.formats.evidence import Form
+from cladewise.taxonomy.formats.options import ReadOptions
+from cladewise.taxonomy.formats.tables.edge_list import WORDS_FOR_NONE
+from cladewise.taxonomy.formats.tables.table import from_frame
+from cladewise.taxonomy.formats.tabular import taxonomy_from_table
+from cladewise.taxonomy.tree import Taxonomy
+
+RANKS = ("domain", "kingdom", "phylum", "class", "order", "family", "subfamily", "tribe", "genus")
+NAMES = ("name", "label", "title")
+ABOVE = "supercategory"
+Records = Sequence[Mapping[str, Any]]
+
+
+def _parts(document: Any) -> tuple[Any, Any]:
+    """Nodes and edges of a graph; nothing where there are none."""
+    if not isinstance(document, dict):
+        return None, None
+    inside = document.get("elements")
+    if isinstance(inside, dict):  # Cytoscape wraps every record once more
+        nodes, edges = inside.get("nodes"), inside.get("edges")
+        return _unwrapped(nodes), _unwrapped(edges)
+    return document.get("nodes"), document.get("edges", document.get("links"))
+
+
+def _unwrapped(records: Any) -> Any:
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        return records
+    return [record.get("data", record) for record in records]
+
+
+def _are(records: Any, *keys: str) -> bool:
+    """Whether something is a list of mappings that all have some keys."""
+    return isinstance(records, list) and all(
+        isinstance(record, dict) and all(key in record for key in keys) for record in records
+    )
+
+
+def _graph(document: Any) -> str | None:
+    nodes, edges = _parts(document)
+    found = bool(nodes) and _are(nodes, "id") and _are(edges, "source", "target")
+    return "'nodes' beside edges of 'source' and 'target'" if found else None
+
+
+def _parent_keys(document: Any) -> list[str]:
+    if not isinstance(document, list) or not _are(document) or child_keys(document):
+        return []
+    return list(dict.fromkeys(key for record in document for key in record if key.lower().startswith("parent")))
+
+
+def _records(document: Any) -> str | None:
+    keys = _parent_keys(document)
+    if keys:
+        return f"{keys[0]!r} in a list of records"
+    return "records that are the rows of a table" if _rows(document) else None
+
+
+def _rows(document: Any) -> bool:
+    """Whether a list holds the rows of a table: records of several texts and numbers each, all with the same keys."""
+    if not isinstance(document, list) or not document or not _are(document) or len(document[0]) < 2:
+        return False
+    values = (value for record in document for value in record.values())
+    return all(record.keys() == document[0].keys() for record in document) and all(
+        value is None or is_scalar(value) for value in values
+    )
+
+
+def _categories(document: Any) -> str | None:
+    found = isinstance(document, dict) and bool(document.get("categories")) and _are(document["categories"], "name")
+    return "'categories' with names" if found else None
+
+
+GRAPH = Form[Any]("graph", "a graph of nodes and edges", _graph)
+RECORDS = Form[Any]("records", "records with their parents or levels", _records)
+CATEGORIES = Form[Any]("categories", "COCO categories with ranks or supercategories", _categories)
+
+
+def read_graph(document: Any, source: str, options: ReadOptions) -> Taxonomy:
+    """Build a tree from a directed graph, edges from parent to child.
+
+    Raises:
+        InputError: The graph is undirected or says not which, or is no tree.
+    """
+    nodes, edges = _parts(document)
+    if document.get("directed") is not True and str(document.get("directed")) != "true":
+        got = "an undirected graph" if "directed" in document else "one that does not say so"
+        advice = 'If its edges go from parent to child, add "directed": true.'
+        raise InputError("a directed graph", got, at=source, advice=advice)
+    ids = [name_at(node["id"], Place("id", Place(n, Place("nodes"))), source) for n, node in enumerate(nodes)]
+    twice = [node for node, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise InputError("an id of its own for every node", some(twice), at=source)
+    parents: dict[str, list[str]] = {node: [] for node in ids}
+    for position, edge in enumerate(edges):
+        place = Place(position, Place("edges"))
+        child = name_at(edge["target"], Place("target", place), source)
+        above = name_at(edge["source"], Place("source", place), source)
+        if child not in parents or above not in parents:
+            wrong = child if child not in parents else above
+            raise wrong_at("edges between nodes of the file", wrong, place, source)
+        parents[child].append(above)
+    key = next((key for key in NAMES if all(is_scalar(node.get(key)) for node in nodes)), "id")
+    rows = [
+        {"id": node, "parent": above, "name": str(content[key])}
+        | {k: v for k, v in content.items() if k not in ("id", "parent", "level", key)}
+        for node, content in zip(ids, nodes, strict=True)
+        for above in parents[node] or [""]
+    ]
+    tree = _from_rows(rows, source, dataclasses.replace(options, format="edges"))
+    return _without_ids(tree) if all(row["id"] == row["name"] for row in rows) else tree
+
+
+def read_records(document: Records, source: str, options: ReadOptions) -> Taxonomy:
+    """Build a tree from records, as the table is read that they are the rows of.
+
+    Raises:
+        InputError: A record holds a list or mapping, or the records are not a tree.
+    """
+    for position, record in enumerate(document):
+        nested = next((key for key, value in record.items() if isinstance(value, dict | list) and value), None)
+        if nested is not None:
+            raise wrong_at("a text or number", record[nested], Place(nested, Place(position)), source)
+    form = "edges" if _parent_keys(document) else None
+    return _from_rows(document, source, dataclasses.replace(options, format=form))
+
+
+def read_categories(document: Any, source: str) -> Taxonomy:
+    """Build a tree from COCO categories: with ranks, coarse to fine, the name below the last; else by supercategory.
+
+    Raises:
+        InputError: The categories have neither ranks nor supercategories.
+    """
+    records: Records = document["categories"]
+    ranks = [rank for rank in RANKS if any(is_scalar(record.get(rank)) for record in records)]
+    if len(ranks) < 2 and any(_text(record.get(ABOVE)) for record in records):
+        return _by_supercategory(records, source)
+    if len(ranks) < 2:
+        raise InputError(
+            f"categories with a {ABOVE}, or keys such as {', '.join(RANKS[1:])}",
+            f"COCO categories with {few(records[0])}",
+            at=source,
+            advice="Write their tree as a table: one row per category, one column per level.",
+        )
+    return _by_levels(records, [*ranks, "species"], "species", source)
+
+
+def _by_supercategory(records: Records, source: str) -> Taxonomy:
+    """Names under their supercategories, which may be names of other categories in turn; ``none`` is no one's."""
+    rows = [{**record, ABOVE: _above(record)} for record in records]
+    names = {_text(row["name"]) for row in rows}
+    tops = {row[ABOVE] for row in rows if row[ABOVE] and row[ABOVE] not in names}
+    if any(row[ABOVE] in names for row in rows if row[ABOVE] != _text(row["name"])):
+        above: Records = [{"name": name, ABOVE: ""} for name in sorted(tops)]
+        roots = sum(not row[ABOVE] or row[ABOVE] == row["name"] for row in rows) + len(tops)
+        options = ReadOptions(format="edges", name="name", parent=ABOVE, roots="join" if roots > 1 else "error")
+        return _from_rows([*above, *rows], source, options)
+    return _by_levels(rows, [ABOVE, "category"], "category", source)
+
+
+def _above(record: Mapping[str, Any]) -> str:
+    text = _text(record.get(ABOVE))
+    return "" if text.strip().lower() in WORDS_FOR_NONE else text
+
+
+def _by_levels(records: Records, levels: Sequence[str], finest: str, source: str) -> Taxonomy:
+    """Categories with keys for their levels, of which the finest is the name."""
+    rows = [{(finest if key == "name" else key): value for key, value in record.items()} for record in records]
+    fields = list(dict.fromkeys(key for row in rows for key in row))
+    extra = [key for key in fields if key not in levels]
+    return _from_rows(rows, source, ReadOptions(format="levels", levels=levels, columns=extra))
+
+
+def _from_rows(rows: Records, source: str, options: ReadOptions) -> Taxonomy:
+    fields = dict.fromkeys(key for row in rows for key in row)
+    columns = {key: [_text(row.get(key)) for row in rows] for key in fields}
+    try:
+        frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+    except UnicodeEncodeError as error:
+        raise InputError("Unicode text", "half of a surrogate pair", at=source) from error
+    return taxonomy_from_table(from_frame(frame, source=f"{source}, record"), options)
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, dict | list):
+        return ""
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def _without_ids(tree: Taxonomy) -> Taxonomy:
+    columns = {key: texts for key, texts in tree.columns.items() if key != "id"}
+    return Taxonomy(
+        tree.parents,
+        tree.names,
+        level=tree.level,
+        level_names=tree.level_names,
+        columns=columns,
+        synthetic_root=tree.synthetic_root,
+    )

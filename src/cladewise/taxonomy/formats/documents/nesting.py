@@ -1,0 +1,101 @@
+"""Trees in the content of JSON and YAML files, in any of the forms that tools write.
+
+Each form is a module: :mod:`~cladewise.taxonomy.formats.documents.nested_names` and
+:mod:`~cladewise.taxonomy.formats.documents.nested_children`, which are also written,
+:mod:`~cladewise.taxonomy.formats.documents.nested_keys` and :mod:`~cladewise.taxonomy.formats.documents.flat_records`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cladewise.errors import InputError
+from cladewise.taxonomy.formats.documents.flat_records import (
+    CATEGORIES,
+    GRAPH,
+    RECORDS,
+    read_categories,
+    read_graph,
+    read_records,
+)
+from cladewise.taxonomy.formats.documents.nested_children import CHILDREN, children_from_taxonomy, read_children
+from cladewise.taxonomy.formats.documents.nested_keys import KEYED, PATHS, read_keyed, read_paths
+from cladewise.taxonomy.formats.documents.nested_names import NAMES, hindrance, names_from_taxonomy, read_names
+from cladewise.taxonomy.formats.documents.values import few, shown
+from cladewise.taxonomy.formats.evidence import Form, only_form
+from cladewise.taxonomy.formats.options import PLAIN, ReadOptions
+from cladewise.taxonomy.tree import Taxonomy
+
+MAX_DEPTH = 150  # parsers and writers of JSON and YAML recurse, several calls a level
+ADVICE = 'If its keys are names, write each node as {"name": ..., "children": [...]}.'
+
+READERS: dict[Form[Any], Callable[[Any, str, ReadOptions], Taxonomy]] = {
+    NAMES: lambda document, source, _: read_names(document, source),
+    CHILDREN: lambda document, source, options: read_children(document, source, options.name),
+    KEYED: lambda document, source, _: read_keyed(document, source),
+    PATHS: lambda document, source, _: read_paths(document, source),
+    GRAPH: read_graph,
+    RECORDS: read_records,
+    CATEGORIES: lambda document, source, _: read_categories(document, source),
+}
+"""How each form is read."""
+
+
+def taxonomy_from_nested(document: Any, *, source: str = "the document", options: ReadOptions = PLAIN) -> Taxonomy:
+    """Build a tree from a document in the one form that it shows evidence of.
+
+    Args:
+        document: Mappings, lists, texts and numbers.
+        source: What error texts call it.
+        options: What to do with several parents and several roots, where the form can have them.
+
+    Raises:
+        InputError: The document has no known form or several, or is not a tree of names.
+
+    Example:
+        >>> taxonomy_from_nested({"fruit": {"apple": ["fuji", "gala"], "pear": None}}).names.tolist()
+        ['fruit', 'apple', 'fuji', 'gala', 'pear']
+        >>> taxonomy_from_nested({"title": "fruit", "children": [{"title": "apple"}]}).names.tolist()
+        ['fruit', 'apple']
+    """
+    form = only_form(document, list(READERS), saw=_described(document), source=source, advice=ADVICE)
+    return READERS[form](document, source, options)
+
+
+def nested_from_taxonomy(taxonomy: Taxonomy) -> dict[str, Any] | list[Any]:
+    """Names in names where that form can hold all that the tree has and be told from others, else nodes with children.
+
+    Names in names hold no repeated names under one node, no named levels, no holes and no further columns.
+
+    Raises:
+        InputError: The tree is too deep to nest, or a further column is called like a key of the form.
+
+    Example:
+        >>> nested_from_taxonomy(Taxonomy.from_paths([("fruit", "apple"), ("fruit", "pear"), ("fish",)]))
+        {'fruit': ['apple', 'pear'], 'fish': None}
+    """
+    if taxonomy.max_depth > MAX_DEPTH:
+        raise InputError(
+            f"a tree at most {MAX_DEPTH} deep", f"depth {taxonomy.max_depth}", advice="Write the node table instead."
+        )
+    plain = _plain_levels(taxonomy)
+    names = names_from_taxonomy(taxonomy) if plain and not taxonomy.columns else None
+    shows = [form for form in READERS if names is not None and form.evidence(names) is not None]
+    return names if names is not None and shows == [NAMES] else children_from_taxonomy(taxonomy, plain_levels=plain)
+
+
+def _plain_levels(taxonomy: Taxonomy) -> bool:
+    default = tuple(f"level_{k}" for k in range(1, taxonomy.max_depth + 1))
+    return taxonomy.level_names == default and bool((taxonomy.level == taxonomy.depth).all())
+
+
+def _described(document: Any) -> str:
+    if not isinstance(document, dict | list):
+        return shown(document) if document is not None else "nothing"
+    if not document:
+        return f"{shown(document)} with nothing in it"
+    first = document if isinstance(document, dict) else document[0]
+    keys = f"with the keys {few(first)}" if isinstance(first, dict) else f"that begins with {shown(first)}"
+    kind = "a mapping" if isinstance(document, dict) else "a list of mappings" if isinstance(first, dict) else "a list"
+    return f"{kind} {keys} (not names in names, because of {hindrance(document) or 'nothing'})"

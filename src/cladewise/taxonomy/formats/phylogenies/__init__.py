@@ -1,0 +1,1 @@
+"""Newick and NEXUS."""

@@ -1,0 +1,180 @@
+"""Whether the columns of a table are levels, from coarse to fine."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import polars as pl
+
+from cladewise.taxonomy.formats.options import argument
+from cladewise.taxonomy.formats.tables.column_names import (
+    FINEST_WORDS,
+    RANKS,
+    is_attribute,
+    last_word,
+    names_levels,
+    numbering,
+    ranks_of,
+    squeezed,
+)
+from cladewise.taxonomy.formats.tables.table import Table
+
+FEW_ROWS = 3
+"""From here on it is no chance that two columns have a value of their own in every row."""
+
+DEPTH_WORDS = ("level", "depth", "indent", "tier", "rank", "taxonrank", "ebene", "stufe", "niveau", "nivel", "层级")
+TITLE_WORDS = ("title", "name", "label", "description", "text", "titel", "bezeichnung", "beschreibung")
+"""Endings that the column of names adds to the name of the column of codes."""
+
+SPECIES_NAMES = ("scientificname", "sciname", "latinname", "binomial", "commonname", "vernacularname", "name")
+
+ROOT_COLUMN = "root"
+"""A first column of this name, with one value throughout, is the label of the root."""
+
+OUTLINE = r"^(?:\s+\S|\s*[├└│]|\s*[-*+] )"
+
+PATH_MARKS = (">", "/", ";", "|", "::", "\t")
+
+
+@dataclasses.dataclass(frozen=True)
+class Doubt:
+    """Why columns are no levels, and the options that make them some."""
+
+    text: str
+    advice: str = ""
+
+
+def doubt_levels(table: Table, names: Sequence[str]) -> Doubt | None:
+    """The first thing that speaks against columns being levels; nothing if they nest from coarse to fine.
+
+    Columns that are called as ranks, or numbered, are levels by their names; others have to nest by their values.
+    """
+    if len(names) > 1 and names[0] == ROOT_COLUMN and table.frame[ROOT_COLUMN].n_unique() == 1:
+        names = names[1:]
+    depths = next((name for name in names if len(names) > 1 and _holds_depths(table, name)), None)
+    if depths is not None:
+        return Doubt(f"{depths!r} says how deep each row lies", "Write the parent of every row in a column of its own.")
+    attributes = [name for name in names if is_attribute(name)] or _codes(table, names)
+    if attributes and len(names) > 1:
+        levels = _by_rank(names) or [name for name in names if name not in attributes]
+        attributes = [name for name in names if name not in levels]
+        text = f"{next(filter(is_attribute, attributes), attributes[0])!r} describes nodes and is no level"
+        return Doubt(text, _advice(levels or names[1:], attributes) if levels else "")
+    order = (ranks_of(names) or numbering(names)) if table.named else []
+    if order:
+        return None if order == sorted(order) else _reversed(names, [names[order.index(k)] for k in sorted(order)])
+    return _edges(table, names) or _unique(table, names) or _order(table, names) or _paths(table, names)
+
+
+def _holds_depths(table: Table, name: str) -> bool:
+    """Whether a column called level, depth or rank holds the level of its row: a number, or a rank."""
+    if squeezed(name) not in DEPTH_WORDS:
+        return False
+    cells = table.frame[name].str.strip_chars().str.to_lowercase()
+    return bool((cells.str.contains(r"^\d{1,2}$") | cells.is_in(RANKS) | (cells == "")).all())
+
+
+def _codes(table: Table, names: Sequence[str]) -> list[str]:
+    """Columns before one that names the same: ``Segment`` before ``Segment Title``, one for one."""
+    titled = [
+        (code, title)
+        for code, title in itertools.pairwise(names)
+        if squeezed(title).removeprefix(squeezed(code)) in TITLE_WORDS and squeezed(title).startswith(squeezed(code))
+    ]
+    pairs = [(code, _filled(table.frame, code, title)) for code, title in titled]
+    return [code for code, pair in pairs if pair.height > 1 and all(pair[:, k].is_unique().all() for k in (0, 1))]
+
+
+def _by_rank(names: Sequence[str]) -> list[str]:
+    """The columns that are called as ranks, with that of scientific names for the species; none if these are few."""
+    ranks = sorted((name for name in names if squeezed(name) in RANKS), key=lambda name: RANKS.index(squeezed(name)))
+    if len(ranks) < 2:
+        return []
+    species = [name for name in names if squeezed(name) in SPECIES_NAMES]
+    return ranks if "species" in map(squeezed, ranks) else [*ranks, *species[:1]]
+
+
+def _advice(levels: Sequence[str], columns: Sequence[str] = ()) -> str:
+    kept = f" and {argument('columns', columns)}" if columns else ""
+    return f"For a level table pass {argument('levels', levels)}{kept}."
+
+
+def _reversed(names: Sequence[str], levels: Sequence[str]) -> Doubt:
+    return Doubt(f"the columns do not run from coarse to fine ({names[0]!r} first)", _advice(levels))
+
+
+def _filled(frame: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
+    """The distinct pairs of values of two columns, where both have one."""
+    pairs = frame.select(pl.col(first, second))
+    return pairs.filter(pl.all_horizontal(pl.all().str.strip_chars() != "")).unique()
+
+
+def _order(table: Table, names: Sequence[str]) -> Doubt | None:
+    """A column with one value for each of the column before it, and fewer of them, is the coarser of the two.
+
+    A chance of few rows is not taken for it where both are called as levels.
+    """
+    for first, second in itertools.pairwise(names):
+        pairs = _filled(table.frame, first, second)
+        called = table.named and names_levels(first) and names_levels(second) and last_word(first) not in FINEST_WORDS
+        if pairs.height < (FEW_ROWS if called else 2) or not pairs[first].is_unique().all():
+            continue
+        if pairs[second].is_unique().all():
+            continue
+        count = {name: table.frame[name].n_unique() for name in names}
+        levels = sorted(names, key=lambda name: count[name])
+        nests = all(_filled(table.frame, *pair)[pair[1]].is_unique().all() for pair in itertools.pairwise(levels))
+        others = [] if nests else [second]
+        levels = levels if nests else [name for name in names if name != second]
+        text = f"{second!r} is coarser than {first!r}: each value of {first!r} has one of {second!r}"
+        return Doubt(text, _advice(levels, others))
+    return None
+
+
+def _edges(table: Table, names: Sequence[str]) -> Doubt | None:
+    """A column most of whose values come in another column, once each and in other rows, holds parents."""
+    frame = table.frame
+    keys = [name for name in names if frame.height > 1 and frame[name].is_unique().all()]
+    for key, parent in ((key, parent) for key in keys for parent in names if parent != key):
+        own = frame.filter((pl.col(parent) != pl.col(key)) & (pl.col(parent).str.strip_chars() != ""))[parent].unique()
+        if own.len() and float(own.is_in(frame[key].implode()).mean() or 0.0) >= 0.5:  # type: ignore[arg-type]
+            text = f"values of {parent!r} are also values of {key!r}, as parents are in an edge list"
+            return Doubt(text, f"For an edge list pass {argument('name', key)} and {argument('parent', parent)}.")
+    return None
+
+
+def _unique(table: Table, names: Sequence[str]) -> Doubt | None:
+    """Among the columns whose values are unique, one is the finest level and the others are ids or notes."""
+    if table.frame.height < FEW_ROWS or (table.named and all(names_levels(name) for name in names)):
+        return None
+    unique = [name for name in names if table.frame[name].is_unique().all()]
+    if len(unique) < 2 or not (table.named or names[0] in unique):
+        return None
+    last = max((k for k, name in enumerate(names) if name not in unique), default=-1)
+    finest = names[last + 1] if table.named and last + 1 < len(names) else unique[-1]
+    levels = [name for name in names if name not in unique or name == finest]
+    others = [name for name in unique if name != finest]
+    text = f"{finest!r} and {others[-1]!r} both have a value of their own in every row"
+    return Doubt(text, _advice(levels, others))
+
+
+def _paths(table: Table, names: Sequence[str]) -> Doubt | None:
+    """One column whose values are paths, or the lines of an outline."""
+    if len(names) != 1:
+        return None
+    cells = table.frame[names[0]]
+    if int(cells.str.contains(r"\S {2,}\S").sum()) * 10 >= cells.len() * 9 > 9:
+        return Doubt("one column with gaps of blanks in it", "Write a comma or a tab between the cells.")
+    if int(cells.str.contains(OUTLINE).sum()) * 4 >= cells.len() > 1:
+        text = "one column whose values are indented, as an outline is"
+        return Doubt(text, "Give each level a column of its own, or write a YAML list with a ':' behind every parent.")
+    for mark in PATH_MARKS:
+        share = float(cells.str.contains(mark, literal=True).mean() or 0.0)  # type: ignore[arg-type]
+        if cells.len() > 1 and (share >= 0.9 or (mark == ">" and share >= 0.5)):
+            text = f"one column whose values have {mark!r} in them, as paths have"
+            return Doubt(
+                text, f"Pass {argument('format', 'paths')} if they are, or {argument('format', 'levels')} if not."
+            )
+    return None

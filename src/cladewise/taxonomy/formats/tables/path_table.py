@@ -1,0 +1,177 @@
+"""Tables with one column of paths: ``Clothing > Shirts``, ``k__Bacteria; p__Firmicutes``, ``fruit/apple``.
+
+Product catalogues and classifiers of microbes write their trees so. Such a table is read as the level table that its
+paths make.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from cladewise.errors import InputError
+from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.formats.options import ReadOptions, argument
+from cladewise.taxonomy.formats.tables.column_names import is_attribute, numbering, ranks_of
+from cladewise.taxonomy.formats.tables.header import HEADER_ADVICE, NUMBER, header_problems
+from cladewise.taxonomy.formats.tables.table import Table
+
+MARKS = (" > ", ">", "|", ";", "::", "/", ".")
+"""Separators between the names of a path, the surest first."""
+
+RANKED = r"^[a-z]{1,2}__"
+"""A rank before a name, as in ``g__Bacillus``; alone, where the name is not known."""
+
+NUMBERED = r"^(\S*\d\S*|\w+://\S+) +[-:] +(.+)$"
+"""An id before a path, as in Google's and Shopify's lists of products."""
+
+SAMPLE = 1000
+"""Rows to look at for marks before all are gone through."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    """A column of paths, what parts them, and why they are paths."""
+
+    column: str
+    mark: str
+    because: str
+
+
+def find_paths(table: Table) -> Paths | None:
+    """The one column of a table that certainly holds paths, if all others only describe nodes.
+
+    Example:
+        >>> from cladewise.taxonomy.formats.tables.table import from_frame
+        >>> found = find_paths(from_frame(pl.DataFrame({"id": [1, 2], "path": ["fruit", "fruit/apple"]})))
+        >>> found.column, found.mark, found.because
+        ('path', '/', "paths in 'path' that continue each other")
+    """
+    found = sure_paths(table)
+    return found if found is not None and not _undescribed(table, found) else None
+
+
+def sure_paths(table: Table) -> Paths | None:
+    """The first column that certainly holds paths, whatever the others hold."""
+    columns = [] if _called_as_levels(table) else sorted(table.columns, key=is_attribute)
+    return next((paths for name in columns if (paths := _sure(table.frame[name], name))), None)
+
+
+def likely_paths(table: Table) -> Paths | None:
+    """The first of several columns with marks in nearly all its values, which could be paths."""
+    for name in table.columns if table.frame.width > 1 and not _called_as_levels(table) else ():
+        for mark in (mark for mark in MARKS if mark not in ("/", ".") and not is_attribute(name)):
+            if int(table.frame[name].str.contains(mark, literal=True).sum()) * 10 >= table.frame.height * 9 > 9:
+                return Paths(name, mark, f"{mark!r} in the values of {name!r}, as paths have")
+    return None
+
+
+def path_row(table: Table) -> bool:
+    """Whether the header of a table with one column is certainly a path like those below it."""
+    paths = find_paths(table) if table.header_line and table.frame.width == 1 else None
+    if paths is None:
+        return False
+    cells, keys = _numbered(table.frame[paths.column])
+    if keys is not None:
+        return re.search(NUMBERED, paths.column) is not None
+    own = _steps(pl.Series([paths.column]), paths.mark)[0]
+    return len(own) > 1 or bool((_steps(cells, paths.mark).list.first() == own[0]).any())
+
+
+def as_levels(table: Table, options: ReadOptions) -> tuple[Table, ReadOptions]:
+    """The level table of a column of paths, with all other columns kept as further texts.
+
+    Raises:
+        InputError: No column holds paths, or several columns are named, or the header is a path.
+    """
+    chosen = [table.column(name) for name in options.levels or ()]
+    if len(chosen) > 1:
+        raise InputError("one column of paths", some(chosen), at=table.source)
+    if not chosen:
+        named = sure_paths(table)
+        chosen = [named.column] if named else table.columns if len(table.columns) == 1 else []
+    if not chosen:
+        advice = f"Pass {argument('levels', ['...'])} with the column of the paths."
+        raise InputError("a column of paths", some(table.columns, 20), at=table.source, advice=advice)
+    column = chosen[0]
+    cells = table.frame[column]
+    mark = next((mark for mark in MARKS if cells.str.contains(mark, literal=True).sum() * 2 >= cells.len()), MARKS[0])
+    if table.header_line and mark in column:
+        at = f"{table.source}:{table.header_line}"
+        raise InputError("a header that names the columns", f"the path {column!r}", at=at, advice=HEADER_ADVICE)
+    if table.frame.width == 1 and not column.startswith("#"):  # what a comment says is no path
+        header_problems(table, [column])
+    rest = table.frame.drop(column)
+    if not table.named:  # numbered as levels, which they are not
+        rest = rest.rename({name: name.replace("level", "column") for name in rest.columns})
+    cells, keys = _numbered(cells)
+    if keys is not None:
+        rest = rest.with_columns(keys.alias("id"))
+    steps = _steps(cells, mark)
+    names = [f"level_{k}" for k in range(1, int(steps.list.len().max() or 1) + 1)]  # type: ignore[call-overload]
+    taken = [name for name in names if name in rest.columns]
+    if taken:
+        raise InputError("a table of paths without levels beside them", some(taken), at=table.source)
+    levels = [steps.list.get(k, null_on_oob=True).fill_null("").alias(name) for k, name in enumerate(names)]
+    frame = pl.DataFrame(levels).hstack(rest)
+    kept = [name for name in rest.columns if not options.columns or name in options.columns]
+    return (
+        dataclasses.replace(table, frame=frame, header_line=0),
+        dataclasses.replace(options, format="levels", levels=names, columns=kept),
+    )
+
+
+def _steps(cells: pl.Series, mark: str) -> pl.Series:
+    """The names of every path; blank for a rank without a name, and none for marks at the ends."""
+    edges = rf"^(?:\s*{re.escape(mark.strip())})+\s*|\s*(?:{re.escape(mark.strip())}\s*)+$"
+    steps = cells.str.replace_all(edges, "").str.split(mark)
+    return steps.list.eval(pl.element().str.strip_chars().str.replace(rf"{RANKED}$", ""))
+
+
+def _numbered(cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    """The paths and, where all begin with an id of their own, the ids."""
+    keys = cells.str.extract(NUMBERED, 1)
+    if keys.null_count() or not keys.is_unique().all():
+        return cells, None
+    return cells.str.extract(NUMBERED, 2), keys
+
+
+def _sure(cells: pl.Series, name: str) -> Paths | None:
+    first = cells.head(SAMPLE)
+    marks = [mark for mark in MARKS if first.str.contains(mark, literal=True).any()]
+    filled, _ = _numbered(cells.filter(cells.str.strip_chars() != "")) if marks else (cells.clear(), None)
+    if filled.len() < 2:
+        return None
+    if not filled.str.contains(r"\p{L}").any():  # numbers, of nodes that have names elsewhere
+        return None
+    for mark in marks:
+        share = float(filled.str.contains(mark, literal=True).mean() or 0.0)  # type: ignore[arg-type]
+        if share >= 0.5 and mark == " > ":
+            return Paths(name, mark, f"names with {mark!r} between them in {name!r}")
+        if share >= 0.5 and mark in ("|", ";") and filled.str.contains(RANKED).all():
+            return Paths(name, mark, f"names with their ranks in {name!r}")
+        if (share >= 0.5 or (share and mark == " > ")) and _continue(filled, mark):
+            return Paths(name, mark, f"paths in {name!r} that continue each other")
+    return None
+
+
+def _continue(filled: pl.Series, mark: str) -> bool:
+    """Whether every path of several steps goes on from another, as where each node has a row."""
+    steps = _steps(filled, mark)
+    whole = steps.list.join(mark)
+    above = steps.filter(steps.list.len() > 1)
+    above = above.list.eval(pl.element().slice(0, pl.len() - 1)).list.join(mark)
+    return above.len() > 0 and bool(above.is_in(whole.implode()).all()) and bool(whole.is_unique().all())
+
+
+def _called_as_levels(table: Table) -> bool:
+    return table.named and bool(ranks_of(table.columns) or numbering(table.columns))
+
+
+def _undescribed(table: Table, paths: Paths) -> Sequence[str]:
+    """Columns beside the paths that are neither numbers nor called as ids or notes."""
+    others = [name for name in table.columns if name != paths.column and not is_attribute(name)]
+    return [name for name in others if not table.frame[name].str.contains(f"{NUMBER}|^$").all()]

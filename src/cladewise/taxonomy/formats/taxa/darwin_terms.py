@@ -1,0 +1,135 @@
+"""Which column of a table of taxa plays which part: Darwin Core's terms, and those of its relatives.
+
+Terms: https://dwc.tdwg.org/terms/#taxon, https://github.com/CatalogueOfLife/coldp#nameusage
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+
+from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.formats.tables.table import Table
+from cladewise.taxonomy.formats.taxa.ranks import MAIN_RANKS, POSITION, coarse_to_fine
+
+KEYS = ("taxonid", "taxonkey", "aphiaid", "taxid", "id")
+PARENTS = ("parentnameusageid", "parentid", "parenttaxonid", "parenttaxonkey", "parentkey")
+ACCEPTED = ("acceptednameusageid", "acceptedtaxonid", "acceptedtaxonkey", "validaphiaid", "aphiaidaccepted")
+NAMES = ("canonicalname", "scientificname")
+AUTHORSHIPS = ("scientificnameauthorship", "authorship", "authority")
+RANK_TEXTS = ("taxonrank", "rank")
+STATUSES = ("taxonomicstatus", "status")
+EPITHETS = {"specificepithet": "species", "infraspecificepithet": "subspecies"}
+ABOUT_THE_TAXON = ("taxonid", "scientificname", "taxonrank")
+PREFIX = re.compile(r"^(?:.*[/#]|[A-Za-z]{2,12}:)")
+
+
+@dataclasses.dataclass(frozen=True)
+class TaxonTerms:
+    """The columns of a table by the part they play; nothing where the table has none.
+
+    Attributes:
+        keys: Columns of identifiers, the standard's own first.
+        parent: Column with the identifier of the parent.
+        accepted: Column with the identifier of the accepted taxon.
+        names: Columns of whole names, the first one that is not blank counts.
+        authorship: Column with the author that a whole name may end in.
+        rank: Column with the rank of the row's taxon.
+        status: Column that tells accepted taxa from synonyms.
+        ranks: Column of each rank that places a taxon, coarse to fine.
+        epithets: Ranks whose columns hold epithets rather than whole names.
+        further: All other columns.
+        synonyms_have_parents: Whether the parent of a synonym is its accepted taxon.
+    """
+
+    keys: tuple[str, ...]
+    parent: str | None
+    accepted: str | None
+    names: tuple[str, ...]
+    authorship: str | None
+    rank: str | None
+    status: str | None
+    ranks: Mapping[str, str]
+    epithets: frozenset[str]
+    further: tuple[str, ...]
+    synonyms_have_parents: bool
+
+
+def plain_term(column: str) -> str:
+    """A header without its prefix, case and separators.
+
+    Example:
+        >>> [plain_term(name) for name in ("dwc:taxonID", "http://rs.tdwg.org/dwc/terms/taxonRank", "Scientific Name")]
+        ['taxonid', 'taxonrank', 'scientificname']
+    """
+    return re.sub(r"[\s_.-]", "", PREFIX.sub("", column.strip())).lower()
+
+
+def find_terms(table: Table) -> TaxonTerms:
+    """The parts that the columns of a table play, by their names.
+
+    Example:
+        >>> import polars as pl
+        >>> from cladewise.taxonomy.formats.tables.table import from_frame
+        >>> terms = find_terms(from_frame(pl.DataFrame({"ID": ["1"], "Genus": ["Puma"], "scientificName": ["Puma"]})))
+        >>> terms.keys, terms.ranks, terms.names
+        (('ID',), {'genus': 'Genus'}, ('scientificName',))
+    """
+    by_plain = {plain_term(name): name for name in reversed(table.columns)}
+
+    def every(known: Iterable[str]) -> tuple[str, ...]:
+        return tuple(by_plain[name] for name in known if name in by_plain)
+
+    def first(known: Iterable[str]) -> str | None:
+        return next(iter(every(known)), None)
+
+    columns = {rank: by_plain[rank] for rank in by_plain if rank in POSITION}
+    epithets = {
+        rank: by_plain[term]
+        for term, rank in EPITHETS.items()
+        if term in by_plain and (rank not in columns or (table.frame[columns[rank]].str.strip_chars() == "").all())
+    }
+    columns.update(epithets)
+    parent, accepted = first(PARENTS), first(ACCEPTED)
+    taken = {
+        *every((*PARENTS, *ACCEPTED, *RANK_TEXTS, *EPITHETS, "taxonomicstatus")),
+        *every(KEYS),
+        *(by_plain[rank] for rank in by_plain if rank in POSITION),
+    }
+    return TaxonTerms(
+        keys=every(KEYS),
+        parent=parent,
+        accepted=accepted,
+        names=every(NAMES),
+        authorship=first(AUTHORSHIPS),
+        rank=first(RANK_TEXTS),
+        status=first(STATUSES),
+        ranks={rank: columns[rank] for rank in coarse_to_fine(columns)},
+        epithets=frozenset(epithets),
+        further=tuple(name for name in table.columns if name not in taken),
+        synonyms_have_parents=accepted is None and parent is not None and plain_term(parent) == "parentid",
+    )
+
+
+def evidence(table: Table) -> str | None:
+    """Evidence that the rows are taxa of Darwin Core, ColDP or a table of ranks; None where there is none.
+
+    Example:
+        >>> import polars as pl
+        >>> from cladewise.taxonomy.formats.tables.table import from_frame
+        >>> evidence(from_frame(pl.DataFrame({"family": ["Felidae"], "genus": ["Puma"], "scientificName": ["Puma"]})))
+        "the rank columns 'family', 'genus' beside 'scientificName'"
+        >>> evidence(from_frame(pl.DataFrame({"family": ["Felidae"], "genus": ["Puma"]}))) is None
+        True
+    """
+    by_plain = {plain_term(name): name for name in reversed(table.columns)}
+    if "parentnameusageid" in by_plain:
+        return f"the column {by_plain['parentnameusageid']!r}"
+    about = [by_plain[term] for term in ABOUT_THE_TAXON if term in by_plain]
+    terms = find_terms(table)
+    if terms.parent and terms.keys and "scientificname" in by_plain and (terms.rank or terms.status):
+        return f"the columns {some([terms.keys[0], terms.parent, by_plain['scientificname']])}"
+    if len(terms.ranks) >= 2 and about and MAIN_RANKS & set(terms.ranks):
+        return f"the rank columns {some(list(terms.ranks.values()), 3)} beside {about[0]!r}"
+    return None

@@ -1,0 +1,302 @@
+"""From what people call a node to the node.
+
+A label is a name, an id, a synonym, or a path of these. The same rules hold wherever labels are given: manifests,
+folders, options, and the files that decisions and inferences read. A label that equals a name character by character,
+however accents are stored, is found. One that only looks equal is found with a warning. One that differs in case,
+blanks or joining marks is refused, and the error names the node it comes near.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.catalogue import near_texts
+from cladewise.errors import InputError, warn
+from cladewise.taxonomy.names.paths import ROOT_NAME, SEPARATOR, label_steps, path_text
+from cladewise.taxonomy.names.sameness import composed, loose, visible
+
+if TYPE_CHECKING:
+    from cladewise.taxonomy.tree import Taxonomy
+
+Label = str | Sequence[str]
+Nodes = int | list[int]  # a list for each of a million names is a lot
+Same = Callable[[str], str]
+
+ID, SYNONYMS = "id", "synonyms"
+"""Columns whose texts also name their node; a cell of the second may hold several, with a ``|`` between them."""
+BLANKS = " \t\r\n"
+SHOWN = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """Nodes by what they are called, where texts count as equal that are the same under ``same``."""
+
+    same: Same
+    names: dict[str, Nodes]
+    ids: dict[str, Nodes]
+    synonyms: dict[str, Nodes]
+
+    @classmethod
+    def of(cls, taxonomy: Taxonomy, same: Same) -> Index:
+        """Index all nodes; a synthetic root has no name."""
+        first = 1 if taxonomy.synthetic_root else 0
+        names: list[str] = taxonomy.names[first:].tolist()
+        ids: list[str] = taxonomy.columns[ID].tolist() if ID in taxonomy.columns else []
+        return cls(
+            same,
+            _by_text((same(name), node) for node, name in enumerate(names, start=first)),
+            _by_text((same(text), node) for node, text in enumerate(ids) if text),
+            _by_text((same(text), node) for text, node in _synonyms(taxonomy)),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Match:
+    """Nodes that a label names, and what to tell the user where it is not plain that it does."""
+
+    nodes: list[int]
+    told: str = ""
+
+
+def look_up(taxonomy: Taxonomy, label: Label) -> Match:
+    """Every node that a label names, exactly or else to the eye.
+
+    An exact whole path fits alone. Otherwise names, ids and last parts of paths count alike, and synonyms where none of
+    these fits. Blanks around a label count only where a name has them.
+    """
+    if not isinstance(cast("object", label), Sequence):
+        raise InputError("a label that is a text, or a sequence of names", repr(label))
+    exact, trimmed = taxonomy.called(composed), label.strip(BLANKS) if isinstance(label, str) else label
+    found = _matches(taxonomy, exact, label)
+    if not found.nodes and trimmed != label:
+        found = _matches(taxonomy, exact, trimmed)
+    if found.nodes:
+        return found
+    if taxonomy.synthetic_root and trimmed == ROOT_NAME:
+        return Match([0], f"{ROOT_NAME!r} read as the root of the tree, which has no name of its own")
+    found = _matches(taxonomy, taxonomy.called(visible), label)
+    shown = " or ".join(repr(str(taxonomy.names[node])) for node in found.nodes[:3])
+    return Match(found.nodes, f"{_shown(label)!r} read as {shown}, which only looks the same" if shown else "")
+
+
+def find(taxonomy: Taxonomy, label: Label, *, at: str = "") -> int:
+    """The one node that a label names; see :meth:`cladewise.taxonomy.Taxonomy.find`."""
+    found = look_up(taxonomy, label)
+    if len(found.nodes) == 1:
+        if found.told:
+            warn(found.told, at=at)
+        return found.nodes[0]
+    if found.nodes:
+        paths = ", ".join(_paths(taxonomy, found.nodes, 5)) + (", ..." if len(found.nodes) > 5 else "")
+        raise InputError(
+            "a label that names one node",
+            f"{_shown(label)!r}, which {len(found.nodes)} nodes have",
+            at=at,
+            advice=f"Use a path: {paths}.",
+        )
+    near = near_names(taxonomy, label)
+    hints = [f"Nearest names: {', '.join(near)}."] if near else []
+    hints += _where_they_stand(taxonomy, [_shown(label)])
+    advice = " ".join(hints) or "List the labels with: cladewise taxonomy show."
+    raise InputError("a label of the taxonomy", repr(_shown(label)), at=at, advice=advice)
+
+
+def find_all(
+    taxonomy: Taxonomy,
+    labels: Sequence[Label],
+    *,
+    at: str = "",
+    place: Callable[[Label], str] | None = None,
+    expected: str = "labels that name one node of the taxonomy each",
+    advice: str = "Correct them, or add them to the taxonomy; where a name repeats, give the path.",
+) -> NDArray[np.int64]:
+    """The node of each label; all that name none or several are told at once.
+
+    Args:
+        taxonomy: The label tree.
+        labels: Labels; each distinct one is looked up once.
+        at: The file that they are from, for messages.
+        place: Where in the file a label is, as in ``"line 3"``; asked only for labels that are wrong or odd.
+        expected: The rule, for the error text.
+        advice: What to do, for the error text.
+
+    Raises:
+        InputError: Some labels name no node, or several.
+    """
+    found = {label: look_up(taxonomy, label) for label in dict.fromkeys(labels)}
+    wrong = [label for label, match in found.items() if len(match.nodes) != 1]
+
+    def placed(text: str, label: Label) -> str:
+        return f"{text} in {place(label)}" if place else text
+
+    if wrong:
+        shown = [placed(complaint(taxonomy, label, found[label].nodes), label) for label in wrong[:SHOWN]]
+        do = "does" if len(wrong) == 1 else "do"
+        raise InputError(
+            expected,
+            f"{len(wrong)} that {do} not: {'; '.join(shown)}" + ("; ..." if len(wrong) > SHOWN else ""),
+            at=at,
+            advice=" ".join([*in_common(taxonomy, [v for v in wrong if not found[v].nodes]), advice]),
+        )
+    warn_inexact([placed(match.told, label) for label, match in found.items() if match.told], at=at)
+    return np.array([found[label].nodes[0] for label in labels], dtype=np.int64)
+
+
+def warn_inexact(odd: Sequence[str], *, at: str) -> None:
+    """Warn once of all labels that were found, but not in their plain form."""
+    if odd:
+        noun = "label" if len(odd) == 1 else "labels"
+        more = "; ..." if len(odd) > SHOWN else ""
+        warn(f"{len(odd)} {noun} not quite as in the taxonomy: {'; '.join(odd[:SHOWN])}{more}", at=at)
+
+
+def near_names(taxonomy: Taxonomy, label: Label, limit: int = 3) -> list[str]:
+    """Names that come near a label: the same but for case and joining marks, else alike in spelling.
+
+    For a path that is right but for case and joining marks, whole paths.
+    """
+    index = taxonomy.called(loose)
+    alike = _matches(taxonomy, index, label).nodes[:limit]
+    steps = _steps(label)
+    if alike:
+        return _paths(taxonomy, alike, limit) if len(steps) > 1 else _names(taxonomy, alike)
+    near = near_texts(loose(steps[-1]), list(index.names), limit)
+    return _names(taxonomy, [_held(index.names, text)[0] for text in near])
+
+
+def _matches(taxonomy: Taxonomy, index: Index, label: Label) -> Match:
+    """Nodes that a label names under one idea of sameness."""
+    same = index.same
+    if isinstance(label, str) and SEPARATOR not in label and "\\" not in label:
+        node = index.names.get(text := same(label))
+        if isinstance(node, int) and text not in index.ids and text not in index.synonyms:
+            return Match([node])
+    steps = _steps(label)
+    if not steps:
+        return Match([0])
+    wanted = tuple(map(same, steps))
+    texts = {same(label)} if isinstance(label, str) else set[str]()
+    texts |= {wanted[0]} if len(wanted) == 1 else set()
+    named = _spelt(taxonomy, _held(index.names, *texts), label if isinstance(label, str) else steps[-1:])
+    by_id, synonymous = _held(index.ids, *texts), _held(index.synonyms, *texts)
+    called_so = _held(index.names, wanted[-1])
+    whole = _spelt(taxonomy, [v for v in called_so if _ends_in(taxonomy, index, v, wanted, whole=True)], steps)
+    if len(whole) == 1 and (len(wanted) > 1 or set(by_id) <= set(whole)):
+        others = [v for v in (*named, *synonymous) if v != whole[0]]
+        explicit = not isinstance(label, str) or label.startswith(SEPARATOR)
+        return Match(whole, "" if explicit or not others else _preferred(taxonomy, label, whole[0], others))
+    ending: list[int] = []
+    if len(wanted) > 1:
+        last = {*called_so, *_held(index.ids, wanted[-1]), *_held(index.synonyms, wanted[-1])}
+        ending = [v for v in last if _ends_in(taxonomy, index, v, wanted)]
+    nodes = sorted({*named, *by_id, *ending})
+    if len(nodes) == 1 and (others := [v for v in synonymous if v != nodes[0]]):
+        return Match(nodes, _preferred(taxonomy, label, nodes[0], others))
+    return Match(nodes or sorted(set(synonymous)))
+
+
+def _ends_in(taxonomy: Taxonomy, index: Index, node: int, wanted: Sequence[str], *, whole: bool = False) -> bool:
+    """Whether the path to a node ends in some steps; or, by names alone, is no more than these."""
+    top = 0 if taxonomy.synthetic_root else -1
+    for step in reversed(wanted):
+        if node <= top:
+            return False
+        if index.same(str(taxonomy.names[node])) != step and (
+            whole or node not in (*_held(index.ids, step), *_held(index.synonyms, step))
+        ):
+            return False
+        node = int(taxonomy.parents[node])
+    return not whole or node <= top
+
+
+def _spelt(taxonomy: Taxonomy, nodes: list[int], label: Label) -> list[int]:
+    """The nodes whose names are written exactly so, or all of them if none is."""
+    if len(nodes) < 2:
+        return nodes
+    steps = (label,) if isinstance(label, str) else tuple(label)
+    return [v for v in nodes if taxonomy.path_names(v)[-len(steps) :] == steps] or nodes
+
+
+def _steps(label: Label) -> tuple[str, ...]:
+    return label_steps(label) if isinstance(label, str) else tuple(label)
+
+
+def _by_text(pairs: Iterable[tuple[str, int]]) -> dict[str, Nodes]:
+    nodes: dict[str, Nodes] = {}
+    for text, node in pairs:
+        held = nodes.setdefault(text, node)
+        if isinstance(held, list):
+            held.append(node)
+        elif held != node:
+            nodes[text] = [held, node]
+    return nodes
+
+
+def _held(nodes: dict[str, Nodes], *texts: str) -> list[int]:
+    found: list[int] = []
+    for text in texts:
+        held = nodes.get(text, [])
+        found += held if isinstance(held, list) else [held]
+    return found
+
+
+def _synonyms(taxonomy: Taxonomy) -> Iterator[tuple[str, int]]:
+    if SYNONYMS in taxonomy.columns:
+        for node, cell in enumerate(taxonomy.columns[SYNONYMS].tolist()):
+            yield from ((text, node) for part in cell.split("|") if (text := part.strip()))
+
+
+def _preferred(taxonomy: Taxonomy, label: Label, node: int, others: Sequence[int]) -> str:
+    also = ", ".join(_paths(taxonomy, others, 3)) + (", ..." if len(others) > 3 else "")
+    return f"{_shown(label)!r} read as {_paths(taxonomy, [node], 1)[0]}, which it names in full, not as {also}"
+
+
+def complaint(taxonomy: Taxonomy, label: Label, nodes: Sequence[int] = ()) -> str:
+    """A label that names no node or several, with the nearest name or the paths."""
+    text = _shown(label)
+    if nodes:
+        return f"{text!r} ({' or '.join(_paths(taxonomy, nodes, 3))})"
+    if not text.strip():
+        return "a blank label"
+    near = near_names(taxonomy, label, 1)
+    return f"{text!r}" + (f" (nearest: {near[0]!r})" if near else "")
+
+
+def in_common(taxonomy: Taxonomy, unknown: Sequence[Label]) -> list[str]:
+    """Sentences on the trait that most of the labels without a node share."""
+    index = taxonomy.called(loose)
+    alike = sum(bool(_matches(taxonomy, index, label).nodes) for label in unknown)
+    said = [f"{alike} differ from names only in case, blanks or joining marks."] if 2 * alike > len(unknown) > 1 else []
+    numbers = sum(_shown(label).strip().isdecimal() for label in unknown)
+    if 2 * numbers > len(unknown):
+        said.append(f"{numbers} are numbers that the taxonomy has neither as names nor as ids.")
+    return said + _where_they_stand(taxonomy, [_shown(label) for label in unknown])
+
+
+def _where_they_stand(taxonomy: Taxonomy, unknown: Sequence[str]) -> list[str]:
+    """A sentence for each column that holds most of the labels."""
+    wanted = set(unknown)
+    said: list[str] = []
+    for column, texts in taxonomy.columns.items():
+        held = len(wanted.intersection(texts.tolist()))
+        if 2 * held > len(wanted):
+            said.append(f"The taxonomy has {held} of {len(wanted)} in its column {column!r}, which holds no ids.")
+    return said
+
+
+def _names(taxonomy: Taxonomy, nodes: Sequence[int]) -> list[str]:
+    return list(dict.fromkeys(str(taxonomy.names[node]) for node in nodes))
+
+
+def _paths(taxonomy: Taxonomy, nodes: Sequence[int], limit: int) -> list[str]:
+    return [taxonomy.path_name(node) or "the root" for node in nodes[:limit]]
+
+
+def _shown(label: Label) -> str:
+    return label if isinstance(label, str) else path_text(label)

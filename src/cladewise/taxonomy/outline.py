@@ -1,0 +1,91 @@
+"""A tree drawn with lines, cut short where it is large."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table as RichTable
+from rich.tree import Tree
+
+from cladewise.taxonomy.tree import Taxonomy
+
+MOST_LEVELS = 20
+
+
+def draw_tree(taxonomy: Taxonomy, *, node: int = 0, depth: int = 3, max_children: int = 10) -> Tree:
+    """Draw the tree under a node; what is left out is counted.
+
+    Args:
+        taxonomy: The tree.
+        node: Where to begin.
+        depth: How many steps down to go.
+        max_children: How many children of a node to show.
+
+    Example:
+        >>> from rich.console import Console
+        >>> tree = Taxonomy.from_paths([("fruit", "apple"), ("fruit", "pear"), ("fish",)])
+        >>> Console(width=40).print(draw_tree(tree, max_children=1))
+        (root)  3 leaves
+        ├── fruit  2 leaves
+        │   ├── apple
+        │   └── ... 1 more
+        └── ... 1 more
+    """
+    top = Tree(_label(taxonomy, node))
+    waiting = [(node, top, 0)]
+    while waiting:
+        current, branch, below = waiting.pop()
+        children = taxonomy.children(current)
+        if below == depth:
+            continue
+        for child in children[:max_children].tolist():
+            waiting.append((child, branch.add(_label(taxonomy, child)), below + 1))
+        if children.size > max_children:
+            branch.add(f"[dim]... {children.size - max_children:,} more[/dim]")
+    return top
+
+
+def summarise(taxonomy: Taxonomy) -> Group:
+    """Counts of the whole tree and of each level.
+
+    Example:
+        >>> from rich.console import Console
+        >>> tree = Taxonomy.from_paths([("fruit", "apple"), ("fish",)], level_names=["group", "kind"])
+        >>> Console(width=60).print(summarise(tree))
+        4 nodes, 2 leaves, depth 1 to 2
+         level  nodes  leaves
+         group      2       1
+         kind       1       1
+    """
+    depth = taxonomy.depth[taxonomy.leaf_nodes]
+    table = RichTable(box=None, pad_edge=True)
+    for name in ("level", "nodes", "leaves"):
+        table.add_column(name, justify="left" if name == "level" else "right")
+    for level, name in enumerate(taxonomy.level_names, start=1):
+        here = taxonomy.level == level
+        table.add_row(escape(name), f"{here.sum():,}", f"{(here & taxonomy.is_leaf).sum():,}")
+    span = f"{depth.min()} to {depth.max()}" if depth.min() < depth.max() else f"{depth.max()}"
+    return Group(f"{taxonomy.num_nodes:,} nodes, {taxonomy.num_leaves:,} leaves, depth {span}", table)
+
+
+def size_line(taxonomy: Taxonomy) -> str:
+    """Counts of the whole tree and of each level, in one line.
+
+    Example:
+        >>> size_line(Taxonomy.from_paths([("fruit", "apple"), ("fish",)], level_names=["group", "kind"]))
+        '4 nodes, 2 leaves, 2 levels (group 2, kind 1)'
+    """
+    counts = np.bincount(taxonomy.level, minlength=taxonomy.num_levels + 1)
+    shown = [f"{name} {count:,}" for name, count in zip(taxonomy.level_names, counts[1:].tolist(), strict=True)]
+    if len(shown) > MOST_LEVELS:
+        shown = [*shown[:MOST_LEVELS], "..."]
+    levels = f"{taxonomy.num_levels} level" + ("" if taxonomy.num_levels == 1 else "s")
+    leaves = f"{taxonomy.num_leaves:,} lea" + ("f" if taxonomy.num_leaves == 1 else "ves")
+    return f"{taxonomy.num_nodes:,} nodes, {leaves}, {levels}" + (f" ({', '.join(shown)})" if shown else "")
+
+
+def _label(taxonomy: Taxonomy, node: int) -> str:
+    name = escape(str(taxonomy.names[node])) or "[dim](root)[/dim]"
+    leaves = int(taxonomy.num_leaves_under[node])
+    return name if taxonomy.is_leaf[node] else f"{name}  [dim]{leaves:,} {'leaf' if leaves == 1 else 'leaves'}[/dim]"
