@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import embeddings
+from cladewise.drawing.label_space import embedding_drawing
+from cladewise.drawing.paper import save_figure
 from cladewise.embeddings import LabelSpace, embed, picture
 from cladewise.errors import InputError
-from cladewise.report.drawings import save
-from cladewise.report.embedding import embedding_drawing
 from cladewise.taxonomy import Taxonomy
 from strategies import taxonomies
 
@@ -151,7 +151,7 @@ def test_pictures(name: str, dim: int, tmp_path: Path) -> None:
             apex = space.vector(owner).double()
             beyond = torch.tensor(region)[np.linalg.norm(region - apex.numpy(), axis=1) > 1e-6]  # it has no angle there
             assert space.geometry.energy(apex, beyond).max() < 1e-4
-    files = save(embedding_drawing(drawn, TREE), tmp_path / "picture")
+    files = save_figure(embedding_drawing(drawn, TREE), tmp_path / "picture")
     assert [file.name for file in files] == ["picture.png", "picture.svg"]
     assert "moss" in files[1].read_text()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,10 +119,3 @@ def test_what_is_compared_elsewhere_are_the_same_vectors(cones: Run, shapes: Dat
 def test_a_run_without_such_a_space_is_refused(frozen: Run) -> None:
     with pytest.raises(InputError, match="a run whose labels and images are vectors, but got one of hace"):
         space(frozen, progress=False)
-
-
-def test_a_photograph_that_is_gone_is_grey(tmp_path: Path) -> None:
-    from cladewise.explanations.photographs import photograph
-
-    data = Dataset("d", TREE, tmp_path, ["gone.jpg"], np.array([2]), {})
-    assert photograph(data, 0, 8).shape == (8, 8, 3)

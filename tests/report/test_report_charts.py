@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from cladewise.drawing.palette import COLORS, color, dash
 from cladewise.report.curves import curve_charts, quantities
-from cladewise.report.figure import COLORS, color, dash
 from cladewise.report.groups import group_runs
 from cladewise.report.heights import height_chart, mistakes_by_height
 from cladewise.report.levels import level_chart

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import Taxonomy
+from cladewise.drawing.node_names import axis_names
 from cladewise.report import write_page
 from cladewise.report.class_accuracy import ClassAccuracy, bars_of, class_accuracies
 from cladewise.report.class_charts import class_charts
 from cladewise.report.export_pictures import write_pictures
 from cladewise.report.groups import group_runs
-from cladewise.report.node_names import axis_names
 from cladewise.report.run import read_run
 
 

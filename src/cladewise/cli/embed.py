@@ -37,16 +37,16 @@ def taxonomy(
     from rich.table import Table
 
     from cladewise.cli.printing import print_table, tell
+    from cladewise.drawing.label_space import embedding_drawing
+    from cladewise.drawing.paper import save_figure
     from cladewise.embeddings import embed, picture
     from cladewise.records import EmbeddingFolder, read_results
-    from cladewise.report.drawings import save
-    from cladewise.report.embedding import embedding_drawing
     from cladewise.taxonomy.formats.reading import read_with
 
     tree = read_with(file, reading)
     space = embed(tree, out=out, **chosen)
     files = EmbeddingFolder(out)
-    save(embedding_drawing(picture(space), tree), files.picture)
+    save_figure(embedding_drawing(picture(space), tree), files.picture)
     table = Table("pairs", "F1", "precision", "recall", "TNR", "threshold", box=None, header_style="bold")
     for name, scores in read_results(files).items():
         numbers = (scores[key] for key in ("f1", "precision", "recall", "tnr"))

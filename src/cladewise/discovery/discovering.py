@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from cladewise.atomic import write_text
 from cladewise.datasets import Dataset
+from cladewise.discovery.page import CoarseClass, DiscoveryPage, FoundClass, write_discovery_page
 from cladewise.engine import Run
 from cladewise.engine.representing import represent
 from cladewise.errors import InputError
 from cladewise.methods.pseudo_fine import clusters_wanted, pseudo_fine
 from cladewise.records import SCHEMA_VERSION
-from cladewise.report.discovery import CoarseClass, DiscoveryPage, FoundClass, write_discovery_page
 from cladewise.statistics import Agreement, agreement
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.level_choice import chosen_levels

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from cladewise.drawing.palette import NEUTRAL, color
+from cladewise.drawing.paper import STYLE
 from cladewise.explanations.descent import Descent
 from cladewise.explanations.path_lines import path_lines
-from cladewise.report.drawings import STYLE
-from cladewise.report.figure import NEUTRAL, color
 from cladewise.taxonomy import Taxonomy
 
 ACROSS = 2

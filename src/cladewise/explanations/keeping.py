@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 from matplotlib.figure import Figure
 
+from cladewise.drawing.paper import save_figure
+from cladewise.drawing.tables import write_csv
 from cladewise.engine import Run
 from cladewise.engine.digests import images_digest
 from cladewise.records.plates import NumberTable, Plate, Plates, write_plates
-from cladewise.report.drawings import save
-from cladewise.report.tabular_files import write_csv
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ def keep(
     """
     index, frames = run.folder.plates(topic.kind, split), data or {}
     for plate, figure in drawn:
-        save(figure, index.parent / plate.name)
+        save_figure(figure, index.parent / plate.name)
     for name, frame in frames.items():
         write_csv(frame, index.parent / f"{name}.csv")
     made = Plates(

@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cladewise import ops
+from cladewise.drawing.thumbnails import thumbnail_pixels
 from cladewise.engine import Run
 from cladewise.engine.representing import represent
 from cladewise.errors import InputError
 from cladewise.explanations.keeping import Topic, keep
 from cladewise.explanations.pair_drawing import PicturedPair, pair_drawing
 from cladewise.explanations.pairs import extreme_pairs
-from cladewise.explanations.photographs import photograph
 from cladewise.records.plates import Plate
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.level_choice import chosen_levels
@@ -150,7 +150,7 @@ def _pictured(run: Run, pair: LookAlike) -> PicturedPair:
     data, taxonomy = run.dataset, run.taxonomy
     ends = (pair.first, pair.second)
     return PicturedPair(
-        pixels=tuple(photograph(data, index, SIDE) for index in ends),
+        pixels=tuple(thumbnail_pixels(data, index, SIDE) for index in ends),
         paths=tuple(taxonomy.path_names(int(data.nodes[index])) for index in ends),
         distance=pair.distance,
         meet=str(taxonomy.names[pair.meet]) if pair.meet else "the root",

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from numpy.typing import NDArray
 
+from cladewise.drawing.paper import STYLE
 from cladewise.explanations.path_lines import path_lines
-from cladewise.report.drawings import STYLE
 
 ACROSS = 3
 """Pairs in a row."""

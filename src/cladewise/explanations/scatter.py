@@ -14,10 +14,10 @@ from matplotlib.colors import hsv_to_rgb, to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cladewise.drawing.name_placing import place_names
+from cladewise.drawing.palette import NEUTRAL
+from cladewise.drawing.paper import STYLE
 from cladewise.explanations.plane import Points
-from cladewise.report.drawings import STYLE
-from cladewise.report.figure import NEUTRAL
-from cladewise.report.name_placing import place_names
 from cladewise.taxonomy import Taxonomy
 
 IntArray = NDArray[np.int64]

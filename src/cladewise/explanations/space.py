@@ -11,6 +11,9 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from cladewise.drawing.frame import spread_around
+from cladewise.drawing.label_space import Photograph, embedding_drawing, frame_of
+from cladewise.drawing.thumbnails import thumbnail_pixels
 from cladewise.embeddings import Picture, picture
 from cladewise.engine import Run
 from cladewise.engine.spaces import RunSpace
@@ -19,10 +22,7 @@ from cladewise.explanations.descent import descents
 from cladewise.explanations.descent_drawing import Descending, descent_drawing
 from cladewise.explanations.explaining import representatives
 from cladewise.explanations.keeping import Topic, keep
-from cladewise.explanations.photographs import photograph
 from cladewise.records.plates import Plate
-from cladewise.report.embedding import Photograph, embedding_drawing, frame_of
-from cladewise.report.rim import around
 
 TOPIC = Topic(
     "space",
@@ -90,7 +90,7 @@ def space(
     pictured = _around(run, drawn, index[dots], photographs)
     ways = descents(opened.labels, placed.vectors[chosen], placed.nodes[chosen])
     shown = [
-        Descending(way, placed.paths[place], photograph(run.dataset, int(index[place]), LARGE))
+        Descending(way, placed.paths[place], thumbnail_pixels(run.dataset, int(index[place]), LARGE))
         for way, place in zip(ways, chosen, strict=True)
     ]
     figures = [
@@ -105,9 +105,11 @@ def _around(run: Run, drawn: Picture, index: IntArray, number: int) -> list[Phot
     if number == 0:
         return []
     nodes, taxonomy = run.dataset.nodes[index], run.taxonomy
-    chosen, angles = around(drawn.images, nodes, frame_of(drawn), number)
+    chosen, angles = spread_around(drawn.images, nodes, frame_of(drawn), number)
     return [
-        Photograph(place, angle, photograph(run.dataset, int(index[place]), SMALL), str(taxonomy.names[nodes[place]]))
+        Photograph(
+            place, angle, thumbnail_pixels(run.dataset, int(index[place]), SMALL), str(taxonomy.names[nodes[place]])
+        )
         for place, angle in zip(chosen.tolist(), angles.tolist(), strict=True)
     ]
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cladewise.drawing.node_names import axis_names, block_names
 from cladewise.records.metric_names import LEVEL_PREFIX
 from cladewise.report.groups import Group
 from cladewise.report.levels import level_names
-from cladewise.report.node_names import axis_names, block_names
 from cladewise.report.run import FloatArray, IntArray, Run
 from cladewise.taxonomy import Taxonomy
 

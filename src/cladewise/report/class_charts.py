@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from cladewise.drawing.node_names import shortened
+from cladewise.drawing.palette import NEUTRAL, color
+from cladewise.report.charts import Chart, blank_figure, plain, thin
 from cladewise.report.class_accuracy import Bars, ClassAccuracy, bars_of, others
-from cladewise.report.figure import NEUTRAL, Chart, blank_figure, color, plain, thin
 from cladewise.report.groups import Group
 from cladewise.report.metric_style import MINUS
-from cladewise.report.node_names import cut
 from cladewise.report.run import FloatArray
 
 MOST_NAMES = 26
@@ -53,7 +54,7 @@ def class_charts(found: Sequence[ClassAccuracy], groups: Sequence[Group]) -> lis
 
 def _panels(found: ClassAccuracy, groups: Sequence[Group], bars: Bars) -> list[Panel]:
     reference = plain(found.reference.label)
-    is_cut = len(bars.names) <= MOST_NAMES and any(cut(name, LONGEST_NAME) != name for name in bars.names)
+    is_cut = len(bars.names) <= MOST_NAMES and any(shortened(name, LONGEST_NAME) != name for name in bars.names)
     return [
         Panel(
             f"{reference}: accuracy, %",
@@ -98,13 +99,13 @@ def _chart(index: int, found: ClassAccuracy, groups: Sequence[Group], bars: Bars
         showticklabels=named,
         ticks="",
         tickvals=names if named else None,
-        ticktext=[plain(cut(name, LONGEST_NAME)) for name in bars.names] if named else None,
+        ticktext=[plain(shortened(name, LONGEST_NAME)) for name in bars.names] if named else None,
         autotickangles=[0, 90],
         tickfont={"size": 11},
         showgrid=False,
         title={"text": "" if named else _axis_title(found, bars)},
     )
-    foot = FOOT + (6 * max(len(cut(name, LONGEST_NAME)) for name in bars.names) if named else 0)
+    foot = FOOT + (6 * max(len(shortened(name, LONGEST_NAME)) for name in bars.names) if named else 0)
     summary = f"Accuracy of {found.nodes.size} classes at {found.level} against that of {found.reference.label}."
     room = len(names) if len(names) >= ROOM_FROM else 0
     return Chart(f"classes-{index}", figure, inside + foot, summary, min_width=room)

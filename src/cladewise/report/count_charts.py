@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from cladewise.report.figure import Chart, blank_figure, plain
+from cladewise.drawing.node_names import axis_names
+from cladewise.report.charts import Chart, blank_figure, plain
 from cladewise.report.groups import Group
 from cladewise.report.label_counts import LevelCounts, TrainingData, level_counts, training_data
-from cladewise.report.node_names import axis_names
 from cladewise.report.run import Run
 
 TRAINING, EVALUATED = "#2a9d86", "#e0803a"

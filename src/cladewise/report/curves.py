@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from cladewise.report.figure import Chart, blank_figure, color, dash, plain
+from cladewise.drawing.palette import color, dash
+from cladewise.report.charts import Chart, blank_figure, plain
 from cladewise.report.groups import Group
 from cladewise.report.run import Run
 

@@ -7,12 +7,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from cladewise.drawing.thumbnails import thumbnail
 from cladewise.errors import InputError
 from cladewise.records.explanations import OF_FILES, ExplainedImage, Explanations, LevelMap, read
 from cladewise.records.layout import RunFolder
 from cladewise.report.groups import Group
 from cladewise.report.run import Run
-from cladewise.report.thumbnail import thumbnail
 
 MOST_IMAGES = 12
 """Of each group on the page; the folder has all."""

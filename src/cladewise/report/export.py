@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
-from cladewise.atomic import write_text
-from cladewise.report.drawings import operating_drawing, reliability_drawing, save
+from cladewise.drawing.paper import save_figure
+from cladewise.drawing.tables import write_csv, write_markdown
 from cladewise.report.export_pictures import write_pictures
 from cladewise.report.groups import Group, baseline_of
 from cladewise.report.lines import Line, lines_of
 from cladewise.report.operating import MEASURES, MeanCurve, mean_curves
+from cladewise.report.picture_drawings import operating_drawing, reliability_drawing
 from cladewise.report.reliability import Bins, level_bins, reliability_levels
 from cladewise.report.sections.confusion import confusion_rows, confusions_of
 from cladewise.report.spread_table import SpreadTable, calibration_table, decision_table, operating_table
 from cladewise.report.table import Table, further_table, make_table
-from cladewise.report.tabular_files import write_csv
 
 
 def write_figures(groups: Sequence[Group], folder: Path, *, reference: str | None = None) -> list[Path]:
@@ -44,23 +44,29 @@ def write_figures(groups: Sequence[Group], folder: Path, *, reference: str | Non
         for measure, (ending, shown) in itertools.product(MEASURES, views.items()):
             found = [curve for curve in curves if curve.line in shown]
             if found:
-                written += save(operating_drawing(measure, found), folder / f"{measure.name}-recall{ending}")
+                written += save_figure(operating_drawing(measure, found), folder / f"{measure.name}-recall{ending}")
         written.append(write_csv(_mean_points(curves), folder / "operating-curves.csv"))
         written.append(write_csv(_points(curves), folder / "operating-points.csv"))
     if bins:
         for ending, shown in views.items():
             found = {level: [each for each in entries if each.line in shown] for level, entries in bins.items()}
             if any(found.values()):
-                written += save(reliability_drawing(found), folder / f"reliability{ending}")
+                written += save_figure(reliability_drawing(found), folder / f"reliability{ending}")
         written.append(write_csv(_bins(bins), folder / "reliability.csv"))
     for table in (operating_table(lines), decision_table(lines), calibration_table(lines)):
         if table is not None:
             written.append(write_csv(_spread_rows(table), folder / f"{table.key}.csv"))
-            written.append(_write_markdown(_spread_cells(table), folder / f"{table.key}.md"))
+            written.append(
+                write_markdown(
+                    _spread_cells(table),
+                    folder / f"{table.key}.md",
+                    num_names=1 + table.has_inferences + table.has_decisions,
+                )
+            )
     for name, table in (("results", make_table(groups, baseline)), ("more-metrics", further_table(groups, baseline))):
         if table.metrics:
             written.append(write_csv(_rows(table), folder / f"{name}.csv"))
-            written.append(_write_markdown(_cells(table), folder / f"{name}.md"))
+            written.append(write_markdown(_cells(table), folder / f"{name}.md", num_names=1))
     if confusions := confusions_of([group for group in groups if not group.answers_with_sets]):
         written.append(write_csv(confusion_rows(confusions), folder / "confusion.csv"))
     return written + write_pictures(groups, folder, baseline)
@@ -184,22 +190,3 @@ def _cells(table: Table) -> list[list[str]]:
 
 def _bold(text: str, is_best: bool) -> str:
     return f"**{text}**" if is_best else text
-
-
-def _write_markdown(cells: Sequence[Sequence[str]], file: Path) -> Path:
-    """A table whose first row is its head; first come names, then right-aligned numbers."""
-    num_names = sum(name in ("group", "inference", "decision") for name in cells[0])
-    rules = ["---"] * num_names + ["--:"] * (len(cells[0]) - num_names)
-    lines = [_markdown_row(cells[0]), _markdown_row(rules), *map(_markdown_row, cells[1:])]
-    write_text(file, "\n".join(lines) + "\n")
-    return file
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    r"""One line; what Markdown would read as the end of a cell or as HTML is written out.
-
-    Example:
-        >>> _markdown_row(["a|b", "<i>"])
-        '| a\\|b | &lt;i> |'
-    """
-    return "| " + " | ".join(text.replace("|", r"\|").replace("<", "&lt;") for text in cells) + " |"

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from cladewise.drawing.paper import save_figure
+from cladewise.drawing.tables import file_name, write_csv
 from cladewise.report.class_accuracy import ClassAccuracy, class_accuracies, others
-from cladewise.report.drawings import save
 from cladewise.report.explanations import explained_runs
 from cladewise.report.export_plates import write_plate_files
 from cladewise.report.groups import Group
 from cladewise.report.label_counts import TrainingData, level_counts, training_data
 from cladewise.report.picture_drawings import class_drawing, counts_drawing, explanation_drawing, transition_drawing
-from cladewise.report.tabular_files import file_name, write_csv
 from cladewise.report.transitions import UP, Transition, transitions_of
 from cladewise.taxonomy import Taxonomy
 
@@ -40,19 +40,19 @@ def write_pictures(groups: Sequence[Group], folder: Path, baseline: Group) -> li
     classes, transitions, data = class_accuracies(groups, baseline), transitions_of(groups), training_data(groups)
     taxonomy, split = baseline.runs[0].taxonomy, baseline.runs[0].evaluation.split
     for found in classes:
-        written += save(class_drawing(found, groups), folder / f"classes-{file_name(found.level)}")
+        written += save_figure(class_drawing(found, groups), folder / f"classes-{file_name(found.level)}")
     if classes:
         written.append(write_csv(_class_rows(classes, groups, taxonomy), folder / "classes.csv"))
     for found in transitions:
         order, coarse, fine = found.kind
         ends = [file_name(taxonomy.level_names[level - 1]) for level in (fine, coarse)]
         ends = ends if order == UP else ends[::-1]
-        written += save(transition_drawing(found, groups), folder / f"transitions-{'-to-'.join(ends)}")
+        written += save_figure(transition_drawing(found, groups), folder / f"transitions-{'-to-'.join(ends)}")
     if transitions:
         written.append(write_csv(_transition_rows(transitions, groups, taxonomy), folder / "transitions.csv"))
     for place, each in enumerate(data, start=1):
         ending = f"-{place}" if len(data) > 1 else ""
-        written += save(counts_drawing(level_counts(each), each, split), folder / f"label-counts{ending}")
+        written += save_figure(counts_drawing(level_counts(each), each, split), folder / f"label-counts{ending}")
     if data:
         written.append(write_csv(_count_rows(data, taxonomy, split), folder / "label-counts.csv"))
     return written + _write_explanations(groups, folder) + write_plate_files(groups, folder)
@@ -129,7 +129,7 @@ def _write_explanations(groups: Sequence[Group], folder: Path) -> list[Path]:
         taxonomy = run.taxonomy
         for where, content in found:
             name = f"explanations-{file_name(group.label)}-{file_name(content.split)}"
-            written += save(explanation_drawing(run, where, content), folder / name)
+            written += save_figure(explanation_drawing(run, where, content), folder / name)
             rows += [
                 {
                     "group": group.label,

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from cladewise.atomic import write_bytes
+from cladewise.drawing.tables import file_name, write_csv
 from cladewise.records.layout import RunFolder
 from cladewise.report.groups import Group
 from cladewise.report.plates import kinds_of, plates_of
-from cladewise.report.tabular_files import file_name, write_csv
 
 
 def write_plate_files(groups: Sequence[Group], folder: Path) -> list[Path]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from cladewise.report.figure import Chart, blank_figure, color, plain
+from cladewise.drawing.palette import color
+from cladewise.report.charts import Chart, blank_figure, plain
 from cladewise.report.groups import Group
 from cladewise.report.run import FloatArray
 

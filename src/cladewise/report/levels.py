@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from cladewise.drawing.palette import color
 from cladewise.records.metric_names import LEVEL_PREFIX
-from cladewise.report.figure import Chart, blank_figure, color, plain
+from cladewise.report.charts import Chart, blank_figure, plain
 from cladewise.report.groups import Group
 from cladewise.report.table import intervals_of
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+from cladewise.drawing.palette import COLORS, DASHES, color
 from cladewise.report.evaluation import NO_INFERENCE, Evaluation
-from cladewise.report.figure import COLORS, DASHES, color
 from cladewise.report.groups import Group
 from cladewise.report.run import Run
 from cladewise.statistics import Spread, mean_and_sd

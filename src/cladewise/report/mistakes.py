@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
+from cladewise.drawing.thumbnails import thumbnail
 from cladewise.report.groups import Group
 from cladewise.report.run import IntArray, Run, Status
-from cladewise.report.thumbnail import thumbnail
 
 CARDS = 12
 

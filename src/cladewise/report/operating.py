@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cladewise.report.figure import Chart, blank_figure, faded, plain, thin
+from cladewise.drawing.palette import faded
+from cladewise.report.charts import Chart, blank_figure, plain, thin
 from cladewise.report.lines import Line
 from cladewise.report.run import FloatArray
 

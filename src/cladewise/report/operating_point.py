@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from cladewise.drawing.thumbnails import thumbnail
+from cladewise.report.charts import as_script_data
 from cladewise.report.examples import choose_examples
-from cladewise.report.figure import as_script_data
 from cladewise.report.lines import Line
 from cladewise.report.operating import MeanCurve
 from cladewise.report.run import FloatArray, IntArray, Run, judge
 from cladewise.report.sequences import Sequences, read_sequences
-from cladewise.report.thumbnail import thumbnail
 
 THRESHOLDS = np.array([1.0, 0.9999, 0.9995, 0.999, 0.998, 0.995, *np.round(np.arange(0.99, 0.0, -0.01), 2), 0.0])
 """Stops of the slider, from the cautious to the specific; denser where confident models differ."""

@@ -10,13 +10,13 @@ from plotly.offline import get_plotlyjs
 
 from cladewise.errors import InputError
 from cladewise.records import Tree
+from cladewise.report.charts import Chart
 from cladewise.report.class_accuracy import class_accuracies
 from cladewise.report.class_charts import class_charts
 from cladewise.report.count_charts import EVALUATED, TRAINING, counts_sections
 from cladewise.report.curves import curve_charts
 from cladewise.report.explanations import explanations_of
 from cladewise.report.few_shot import few_shot_table
-from cladewise.report.figure import Chart
 from cladewise.report.groups import Group, baseline_of, group_runs
 from cladewise.report.heights import height_chart
 from cladewise.report.levels import level_chart

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from PIL import Image
 
+from cladewise.drawing.node_names import axis_names
+from cladewise.drawing.palette import NEUTRAL, color
+from cladewise.drawing.paper import PERCENT_TICKS, STYLE, add_legend, stroke
 from cladewise.records.explanations import ExplainedImage, Explanations
 from cladewise.report.class_accuracy import ClassAccuracy, bars_of, others
 from cladewise.report.count_charts import BARS_UP_TO, EVALUATED, NONE, TRAINING, imbalance, ticks
-from cladewise.report.drawings import STYLE
 from cladewise.report.explanations import verdict
-from cladewise.report.figure import NEUTRAL, color
 from cladewise.report.groups import Group
 from cladewise.report.label_counts import LevelCounts, TrainingData
-from cladewise.report.node_names import axis_names
+from cladewise.report.operating import MeanCurve, Measure, lowest
+from cladewise.report.reliability import Bins, marker_sizes
 from cladewise.report.run import FloatArray, Run
 from cladewise.report.transition_charts import COLOR_STOPS, MOST_NAMES, block_size, shrunk
 from cladewise.report.transitions import UP, Transition
@@ -35,6 +37,51 @@ INK = {"": "#1d2522", "right": "#17704f", "wrong": "#b23a2e"}
 
 MOST_ROWS = 12
 """Images of a drawing of explanations."""
+
+
+def operating_drawing(measure: Measure, curves: Sequence[MeanCurve]) -> Figure:
+    """A measure against the information recall, a line and its band each."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+        axes = figure.add_subplot()
+        for curve in curves:
+            recall, mean, sd = 100 * curve.recall, 100 * curve.mean[measure.name], 100 * curve.sd[measure.name]
+            axes.plot(recall, mean, label=curve.line.label, **stroke(curve.line.color, curve.line.dash), linewidth=1.6)
+            if len(curve.curves) > 1:
+                low, high = np.maximum(mean - sd, 0), np.minimum(mean + sd, 100)
+                axes.fill_between(recall, low, high, color=curve.line.color, alpha=0.16, linewidth=0)
+        axes.set(
+            xlim=(0, 101),
+            ylim=(lowest(measure, curves), 101),
+            xlabel="information recall, %",
+            ylabel=measure.axis,
+        )
+        add_legend(figure, axes)
+    return figure
+
+
+def reliability_drawing(by_level: Mapping[str, Sequence[Bins]]) -> Figure:
+    """Accuracy against confidence, a panel a level."""
+    columns = min(4, len(by_level))
+    rows = math.ceil(len(by_level) / columns)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(max(3.2, 2.5 * columns), 2.6 * rows + 0.5), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        for place, (axes, (level, found)) in enumerate(zip(panels.flat, by_level.items(), strict=False)):
+            axes.plot([0, 100], [0, 100], color=NEUTRAL, linewidth=0.9, linestyle="--")
+            for bins in found:
+                x, y = 100 * bins.confidence, 100 * bins.accuracy
+                axes.plot(x, y, label=bins.line.label, **stroke(bins.line.color, bins.line.dash), linewidth=1.2)
+                axes.scatter(x, y, s=(0.7 * marker_sizes(bins.count)) ** 2, color=bins.line.color, linewidths=0)
+            axes.set(
+                xlim=(-4, 104), ylim=(-4, 104), title=level, aspect="equal", xticks=PERCENT_TICKS, yticks=PERCENT_TICKS
+            )
+            axes.set_xlabel("confidence, %" if place // columns == rows - 1 else "")
+            axes.set_ylabel("accuracy, %" if place % columns == 0 else "")
+        for axes in panels.flat[len(by_level) :]:
+            axes.set_axis_off()
+        add_legend(figure, panels.flat[0])
+    return figure
 
 
 def class_drawing(found: ClassAccuracy, groups: Sequence[Group]) -> Figure:

@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cladewise.drawing.thumbnails import drawing_thumbnail
 from cladewise.records.layout import RunFolder
 from cladewise.records.plates import Measure, NumberTable, Plate, Plates, read_plates
 from cladewise.report.groups import Group
 from cladewise.report.run import Run
-from cladewise.report.thumbnail import enclosed
 from cladewise.statistics import mean_and_sd
 
 WIDEST = 1600
@@ -119,7 +119,7 @@ def _of_group(found: tuple[Group, list[tuple[Run, Plates]]]) -> GroupPlates:
     shown: list[ShownPlate] = []
     for plate in content.plates:
         path = folder / f"{Path(plate.name).name}.png"
-        shown.append(ShownPlate(plate, enclosed(path, WIDEST), path))
+        shown.append(ShownPlate(plate, drawing_thumbnail(path, WIDEST), path))
     tables = tuple(
         ShownTable(table, tuple(tuple(map(number_text, values)) for values in table.values)) for table in content.tables
     )

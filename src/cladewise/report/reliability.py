@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from cladewise.drawing.palette import NEUTRAL
+from cladewise.report.charts import Chart, blank_figure, plain, thin
 from cladewise.report.evaluation import number
-from cladewise.report.figure import NEUTRAL, Chart, blank_figure, plain, thin
 from cladewise.report.lines import Line
 from cladewise.report.operating import line_meta
 from cladewise.report.run import FloatArray

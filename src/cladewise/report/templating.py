@@ -1,4 +1,4 @@
-"""Templates of pages, and pages on disk."""
+"""Rendering pages from Jinja templates, and writing them to disk."""
 
 from __future__ import annotations
 
@@ -11,26 +11,31 @@ import jinja2
 from markupsafe import Markup
 
 from cladewise.atomic import writing
-from cladewise.report.figure import DASH_ARRAYS, Chart, color
+from cladewise.drawing.palette import DASH_ARRAYS, color
+from cladewise.report.charts import Chart
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 HEADING = re.compile(r'<section id="([^"]+)">\s*<h2>(.*?)</h2>', re.DOTALL)
-"""A section as every template begins one. Names are escaped, so that none of them looks like this."""
+"""The start of a section in every template. Names are escaped, so none of them can match."""
 
 CONTROLS = {
     **{code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"},
     127: 0x2421,
     **dict.fromkeys(range(128, 160), 0xFFFD),
 }
-"""Control characters, which HTML forbids, and their pictures."""
+"""Control characters, which HTML forbids, and the symbols that stand for them."""
 
 
-@lru_cache(maxsize=1)
-def environment() -> jinja2.Environment:
-    """Where templates are found, and what they may use."""
+@lru_cache(maxsize=4)
+def environment(*folders: Path) -> jinja2.Environment:
+    """The Jinja environment of a page.
+
+    Args:
+        folders: Folders with further templates; they may use those of the report, such as its style sheet.
+    """
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_printable,
@@ -45,7 +50,7 @@ def environment() -> jinja2.Environment:
 
 
 def headings(html: str) -> list[tuple[str, Markup]]:
-    """Id and title of every section that a page has, so that its table of contents has no dead link.
+    """Id and title of every section in a page, for its table of contents.
 
     Example:
         >>> headings('<section id="a"><h2>First</h2></section> <section id="b"><h2>R&amp;D</h2></section>')
@@ -55,7 +60,7 @@ def headings(html: str) -> list[tuple[str, Markup]]:
 
 
 def _printable(value: object) -> object:
-    """Text in which control characters, which HTML forbids, are shown as pictures."""
+    """Text with its control characters, which HTML forbids, replaced by visible symbols."""
     return value.translate(CONTROLS) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -64,7 +69,7 @@ def _chart_json(chart: Chart) -> Markup:
 
 
 def write_html(out: Path, html: str) -> Path:
-    """Write a page whole or not at all; halves of surrogate pairs, which UTF-8 cannot say, become question marks."""
+    """Write a page whole or not at all; lone surrogates, which UTF-8 cannot encode, become question marks."""
     with writing(out) as file:
         file.write(html.encode("utf-8", errors="replace"))
     return out

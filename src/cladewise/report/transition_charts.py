@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from cladewise.report.figure import Chart, blank_figure, plain
+from cladewise.drawing.node_names import axis_names, block_names, shortened
+from cladewise.report.charts import Chart, blank_figure, plain
 from cladewise.report.groups import Group
-from cladewise.report.node_names import axis_names, block_names, cut
 from cladewise.report.run import FloatArray
 from cladewise.report.transitions import UP, Transition
 from cladewise.taxonomy import Taxonomy
@@ -172,8 +172,8 @@ def _chart(key: str, found: Transition, matrix: FloatArray, taxonomy: Taxonomy, 
         )
     )
     shown = {
-        "x": [cut(text, LONGEST_NAME) for text in column_names],
-        "y": [cut(text, LONGEST_NAME) for text in row_names],
+        "x": [shortened(text, LONGEST_NAME) for text in column_names],
+        "y": [shortened(text, LONGEST_NAME) for text in row_names],
     }
     named = {"x": len(columns) <= MOST_NAMES, "y": len(rows) <= MOST_NAMES}
     room = {axis: LETTER * max(map(len, texts)) if named[axis] else 0 for axis, texts in shown.items()}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from cladewise.report.figure import Chart, Variant, blank_figure, plain
+from cladewise.report.charts import Chart, Variant, blank_figure, plain
 from cladewise.report.groups import Group
 from cladewise.report.node_scores import NodeScores, score_nodes
 from cladewise.report.run import IntArray

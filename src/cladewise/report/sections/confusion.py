@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cladewise.report.figure import as_script_data
+from cladewise.drawing.node_names import axis_names
+from cladewise.drawing.thumbnails import thumbnail
+from cladewise.report.charts import as_script_data
 from cladewise.report.groups import Group
-from cladewise.report.node_names import axis_names
 from cladewise.report.outcomes import PREDICTED_LEVEL
 from cladewise.report.run import FloatArray, IntArray, Run, Status
-from cladewise.report.thumbnail import thumbnail
 from cladewise.taxonomy import Taxonomy
 
 MOST_CLASSES = 30

@@ -1,4 +1,4 @@
-"""A round picture and its rim: what lies farther out than the picture goes, and which points get a place around it."""
+"""The circular frame of a scatter plot: which points it clips to its edge, and which get a photograph around it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 MOST_OUTSIDE = 0.05
-"""Share of the images that may lie farther out than the picture goes."""
+"""Share of the images that may be outside the frame."""
 ROOM = 1.06
-"""How much farther it goes than what has to be in it."""
+"""Radius of the frame relative to the farthest point that must be inside."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """A disk: what is drawn.
+    """The disk that a figure shows.
 
     Args:
-        centre: Its middle, [2].
+        centre: Its centre, [2].
         radius: Its radius.
     """
 
@@ -30,13 +30,13 @@ class Frame:
 
     @classmethod
     def of(cls, labels: FloatArray, images: FloatArray, *, centred: bool, disk: bool = False) -> Frame:
-        """A frame that holds all labels and nearly all images.
+        """A frame that contains all labels and nearly all images.
 
         Args:
             labels: Points [label, 2].
             images: Points [image, 2].
-            centred: Whether the origin is in the middle.
-            disk: Whether it is the unit disk.
+            centred: Put the origin in the centre.
+            disk: Use the unit disk.
 
         Example:
             >>> round(Frame.of(np.array([[0.0, 2.0]]), np.zeros((0, 2)), centred=True).radius, 6)
@@ -53,7 +53,7 @@ class Frame:
         return cls(centre, ROOM * max(bounds) + 1e-9)
 
     def within(self, points: FloatArray) -> FloatArray:
-        """The points, those outside moved to the edge.
+        """The points, with those outside moved to the edge.
 
         Example:
             >>> Frame(np.zeros(2), 1.0).within(np.array([[0.0, 0.5], [3.0, 4.0]])).round(6).tolist()
@@ -64,25 +64,27 @@ class Frame:
         return self.centre + away * np.minimum(1.0, self.radius / np.maximum(far, 1e-300))
 
     def place(self, angle: FloatArray, times: float) -> FloatArray:
-        """Points [n, 2] in directions of the centre, at so many radii."""
+        """Points [n, 2] at angles seen from the centre, ``times`` radii away from it."""
         return self.centre + times * self.radius * np.stack([np.cos(angle), np.sin(angle)], -1)
 
 
-def around(points: FloatArray, kinds: IntArray, frame: Frame, number: int) -> tuple[IntArray, FloatArray]:
-    """Which points get a place around a frame, and the angles of these places.
+def spread_around(points: FloatArray, kinds: IntArray, frame: Frame, number: int) -> tuple[IntArray, FloatArray]:
+    """Choose points to show around a frame, at most one in each of ``number`` equal sectors.
 
-    The rim has so many equal sectors. A sector is given to a point whose direction lies in it: of a kind that has no
-    place yet if there is one, else of any; of several the one nearest to the middle of the sector.
+    In each sector it is the point closest in direction to the sector's middle, preferring a kind not chosen before.
 
     Args:
         points: ``[point, 2]``.
-        kinds: A number each, such as its label.
-        frame: The picture.
-        number: Sectors.
+        kinds: Kind of each point, such as its label.
+        frame: The frame.
+        number: Number of sectors.
+
+    Returns:
+        Indices of the chosen points, and the angle of each one's sector.
 
     Example:
         >>> points = np.array([[1.0, 0.1], [1.0, 0.2], [-1.0, 0.1]])
-        >>> chosen, angles = around(points, np.array([7, 8, 7]), Frame(np.zeros(2), 1.0), 4)
+        >>> chosen, angles = spread_around(points, np.array([7, 8, 7]), Frame(np.zeros(2), 1.0), 4)
         >>> chosen.tolist(), (angles / np.pi).round(2).tolist()
         ([1, 2], [0.25, 0.75])
     """

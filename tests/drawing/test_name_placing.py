@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from cladewise.report.name_placing import place_names
+from cladewise.drawing.name_placing import place_names
 
 
 @pytest.mark.parametrize("centred", [True, False])

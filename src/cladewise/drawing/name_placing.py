@@ -1,4 +1,4 @@
-"""Names beside points of a picture, as far as there is room."""
+"""Names next to the points of a figure, placed greedily so that none overlaps another."""
 
 from __future__ import annotations
 
@@ -8,33 +8,37 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
-
-from cladewise.report.run import FloatArray
+from numpy.typing import NDArray
 
 MOST_TRIED = 400
-"""Names that are tried at most: each costs the measuring of its letters."""
+"""Most names that are tried: measuring the extent of each takes time."""
 ROOM = 1.0
-"""Pixels at 100 dots per inch that names keep apart."""
+"""Padding around each name, in pixels at 100 dots per inch."""
 PLACES = (("left", "bottom", 3, 2), ("left", "top", 3, -2), ("right", "bottom", -3, 2), ("right", "top", -3, -2))
-"""Where a name may be from its point, the first choice first: alignments, and offsets in points."""
+"""Positions of a name relative to its point, best first: horizontal and vertical alignment, and offsets in points."""
 
 
 def place_names(
-    axes: Axes, points: FloatArray, names: Sequence[str], styles: Sequence[dict[str, Any]], *, centred: bool = False
+    axes: Axes,
+    points: NDArray[np.float64],
+    names: Sequence[str],
+    styles: Sequence[dict[str, Any]],
+    *,
+    centred: bool = False,
 ) -> int:
-    """Write names beside their points, the first ones first; one that would lie on another, or outside, is left out.
+    """Write names next to their points, in order of priority; names that would overlap or be cut off are left out.
 
-    The axes have their limits, and their figure everything else that takes room.
+    Call it last, when the limits of the axes and everything else that takes room in the figure are set.
 
     Args:
-        axes: Where.
-        points: ``[name, 2]``.
-        names: What to write.
-        styles: Of each name, as matplotlib's texts have it.
-        centred: Whether names are to stand on their points and not beside them.
+        axes: Axes to write on.
+        points: Points to name ``[name, 2]``, the most important first.
+        names: Their names.
+        styles: Text properties of each name, as matplotlib takes them.
+        centred: Write names on their points instead of next to them.
 
     Returns:
-        How many are written.
+        Number of names written.
     """
     figure: Any = axes.figure
     figure.draw_without_rendering()

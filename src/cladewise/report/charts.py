@@ -11,27 +11,6 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-COLORS = (
-    "#3b6fd4", "#e0803a", "#2f9e77", "#c2557f", "#8a63d2", "#a3912a", "#3aa5b8", "#96694c", "#6d7f99", "#d0574a",
-    "#7cb342", "#c24fc2", "#d9a520", "#7fa8e8", "#e58ca0", "#56702f", "#b08fe0", "#1f6f78",
-)  # fmt: skip
-"""Colour of each group, legible on white and on near-black."""
-
-NEUTRAL = "#8b948f"
-"""Visible on white and on near-black, and no group's colour."""
-
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-
-DASH_ARRAYS = {
-    "solid": "none",
-    "dash": "7 4",
-    "dot": "2 3",
-    "dashdot": "7 3 2 3",
-    "longdash": "11 4",
-    "longdashdot": "11 3 2 3",
-}
-"""The line styles in pixels of stroke and gap, where they are not plotly's to draw."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
@@ -70,27 +49,6 @@ def as_script_data(text: str) -> str:
         '"\\\\u003c/script\\\\u003e"'
     """
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def color(index: int) -> str:
-    """Colour of a group."""
-    return COLORS[index % len(COLORS)]
-
-
-def dash(index: int) -> str:
-    """Line style of a group: changes when the colours begin again."""
-    return DASHES[index // len(COLORS) % len(DASHES)]
-
-
-def faded(color: str, opacity: float) -> str:
-    """A colour that lets through what lies under it.
-
-    Example:
-        >>> faded("#3b6fd4", 0.2)
-        'rgba(59, 111, 212, 0.2)'
-    """
-    red, green, blue = (int(color[start : start + 2], 16) for start in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {opacity})"
 
 
 def thin(values: NDArray[np.float64]) -> NDArray[np.float32]:

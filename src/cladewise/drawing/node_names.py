@@ -1,17 +1,19 @@
-"""Names of nodes for an axis: short, and yet each another."""
+"""Names of nodes for the axes of a figure: short but unique."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from cladewise.report.run import IntArray
+import numpy as np
+from numpy.typing import NDArray
+
 from cladewise.taxonomy import Taxonomy
 
-BETWEEN = " › "
+SEPARATOR = " › "
 
 
-def axis_names(nodes: IntArray, taxonomy: Taxonomy) -> list[str]:
-    """The short name where no other of the nodes has it, else the whole path; a number where even that repeats.
+def axis_names(nodes: NDArray[np.int64], taxonomy: Taxonomy) -> list[str]:
+    """The node's own name if no other of the nodes shares it, otherwise its path; a number if even that repeats.
 
     Example:
         >>> tree = Taxonomy.from_paths([("fruit", "apple"), ("juice", "apple"), ("juice", "pear")])
@@ -21,7 +23,7 @@ def axis_names(nodes: IntArray, taxonomy: Taxonomy) -> list[str]:
     short = taxonomy.names[nodes].tolist()
     repeated = Counter(short)
     names = [
-        name if name and repeated[name] == 1 else BETWEEN.join(taxonomy.path_names(node)) or "the root"
+        name if name and repeated[name] == 1 else SEPARATOR.join(taxonomy.path_names(node)) or "the root"
         for name, node in zip(short, nodes.tolist(), strict=True)
     ]
     times: Counter[str] = Counter()
@@ -32,18 +34,18 @@ def axis_names(nodes: IntArray, taxonomy: Taxonomy) -> list[str]:
     return names
 
 
-def cut(name: str, longest: int) -> str:
-    """A name for which there is little room.
+def shortened(name: str, longest: int) -> str:
+    """A name cut to so many characters, the last one an ellipsis.
 
     Example:
-        >>> cut("Golden-Delicious", 8), cut("Kiwi", 8)
+        >>> shortened("Golden-Delicious", 8), shortened("Kiwi", 8)
         ('Golden-…', 'Kiwi')
     """
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def block_names(names: list[str], size: int) -> list[str]:
-    """Names of blocks of neighbours, by their first and last.
+    """Names of blocks of neighbours, by their first and last members.
 
     Example:
         >>> block_names(["a", "b", "c", "d", "e"], 2)

@@ -1,4 +1,4 @@
-"""A label embedding as a picture: points, the tree's edges, what labels hold, and images among them."""
+"""A label embedding as a figure: labels as points, the edges and regions of the tree, and images among them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
@@ -14,29 +13,30 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
-from cladewise.report.drawings import STYLE
-from cladewise.report.figure import color
-from cladewise.report.name_placing import place_names
-from cladewise.report.rim import Frame
+from cladewise.drawing.frame import Frame
+from cladewise.drawing.name_placing import place_names
+from cladewise.drawing.node_names import shortened
+from cladewise.drawing.palette import INK, MUTED, OUTLINE, color
+from cladewise.drawing.paper import paper
 from cladewise.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
-    from cladewise.embeddings import Picture
+    from cladewise.embeddings import Picture  # plain arrays, in a package that loads torch
 
-INK, LINE, DOTS = "#4d5652", "#b9beba", "#7b8580"
+DOTS = "#7b8580"
 RIM, EDGE = 1.13, 1.26
-"""Radii of the frame at which photographs stand, and at which the picture ends."""
+"""Distance of photographs, and of the figure's edge, from the centre, in radii of the frame."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Photograph:
-    """A small photograph beside the rim.
+    """A small photograph outside the frame.
 
     Args:
-        image: Its place among the picture's images.
-        angle: Where it stands, in radians.
+        image: Index among the picture's images.
+        angle: Angle at which it is shown, in radians.
         pixels: ``[height, width, 3]``.
-        name: What is written under it.
+        name: Text below it.
     """
 
     image: int
@@ -46,7 +46,7 @@ class Photograph:
 
 
 def frame_of(picture: Picture) -> Frame:
-    """What of a picture is drawn: the whole Poincaré disk where the vectors themselves are in it."""
+    """The frame of a picture: the Poincaré disk if the vectors themselves are drawn, otherwise as large as needed."""
     whole = picture.disk and picture.share == 1
     return Frame.of(picture.points, picture.images, centred=picture.centred, disk=whole)
 
@@ -54,24 +54,23 @@ def frame_of(picture: Picture) -> Frame:
 def embedding_drawing(
     picture: Picture, taxonomy: Taxonomy, photographs: Sequence[Photograph] = (), sectors: int = 0
 ) -> Figure:
-    """Labels in the plane, coloured by their level, and images as grey dots; what is farther out lies on the edge.
+    """Draw labels in the plane, coloured by level, and images as grey dots; images outside the frame are on its edge.
 
     Args:
-        picture: What :func:`cladewise.embeddings.picture` made.
+        picture: Coordinates made by :func:`cladewise.embeddings.picture`.
         taxonomy: The label tree.
-        photographs: What stands around it.
-        sectors: For how many photographs there is room.
+        photographs: Photographs to show around the frame.
+        sectors: Number of photographs that there is room for.
     """
     level = taxonomy.level[1:]
     frame = frame_of(picture)
-    with mpl.rc_context({**STYLE, "axes.grid": False}):
-        side = 9.6 if photographs else 7.2
-        figure = Figure(figsize=(side, side + 0.3), layout="constrained")
+    side = 9.6 if photographs else 7.2
+    with paper(side, side + 0.3, axes_grid=False) as figure:
         axes = figure.add_subplot()
         axes.set(aspect="equal", xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set_visible(False)
-        edge = Circle(tuple(frame.centre), frame.radius, fill=False, edgecolor=LINE, linewidth=1)
+        edge = Circle(tuple(frame.centre), frame.radius, fill=False, edgecolor=OUTLINE, linewidth=1)
         axes.add_patch(edge)
         colors = [color(k - 1) for k in level.tolist()]
         shades = [colors[node - 1] for node in picture.owners]
@@ -91,7 +90,7 @@ def embedding_drawing(
                 style: dict[str, Any] = {"color": color(k - 1), "label": taxonomy.level_names[k - 1], "linewidths": 0.4}
                 larger = size * (1 + (taxonomy.num_levels - k) / 2)
                 axes.scatter(*frame.within(picture.points[here]).T, s=larger, edgecolors="white", zorder=3, **style)
-        axes.plot(*(frame.centre[:, None] if not picture.centred else np.zeros((2, 1))), marker="+", color=INK)
+        axes.plot(*(frame.centre[:, None] if not picture.centred else np.zeros((2, 1))), marker="+", color=MUTED)
         _photographs(axes, picture, frame, photographs, sectors)
         reach = frame.radius * (EDGE if photographs else 1.02)
         axes.set(xlim=frame.centre[0] + np.array([-reach, reach]), ylim=frame.centre[1] + np.array([-reach, reach]))
@@ -101,7 +100,7 @@ def embedding_drawing(
 
 
 def _photographs(axes: Axes, picture: Picture, frame: Frame, photographs: Sequence[Photograph], sectors: int) -> None:
-    """Each beside the rim, with a line from there to its dot and its name under it."""
+    """Draw photographs around the frame, each with its name and a line to its dot."""
     room = 2 * np.pi * RIM * frame.radius / max(1, sectors)
     half = min(0.3 * room, 0.1 * frame.radius)
     for each in photographs:
@@ -109,24 +108,31 @@ def _photographs(axes: Axes, picture: Picture, frame: Frame, photographs: Sequen
         dot = frame.within(picture.images[[each.image]])[0]
         start = frame.place(np.array(each.angle), 1.0)
         axes.plot(*np.stack([start, dot]).T, color=DOTS, linewidth=0.5, alpha=0.8, zorder=2.4, clip_on=False)
-        axes.scatter(*dot, s=14, facecolors="none", edgecolors=INK, linewidths=0.7, zorder=4, clip_on=False)
+        axes.scatter(*dot, s=14, facecolors="none", edgecolors=MUTED, linewidths=0.7, zorder=4, clip_on=False)
         high, wide = each.pixels.shape[:2]
         across, along = half * wide / max(high, wide), half * high / max(high, wide)
         box = (at[0] - across, at[0] + across, at[1] - along, at[1] + along)
         axes.imshow(each.pixels, extent=box, zorder=5, interpolation="antialiased")
-        name = each.name if len(each.name) <= 16 else f"{each.name[:15]}…"
         below: dict[str, Any] = {"xytext": (0, -1.5), "textcoords": "offset points", "ha": "center", "va": "top"}
-        axes.annotate(name, (at[0], box[2]), fontsize=5.5, color=INK, zorder=5, annotation_clip=False, **below)
+        axes.annotate(
+            shortened(each.name, 16),
+            (at[0], box[2]),
+            fontsize=5.5,
+            color=MUTED,
+            zorder=5,
+            annotation_clip=False,
+            **below,
+        )
 
 
 def _names(axes: Axes, picture: Picture, taxonomy: Taxonomy) -> None:
-    """Names beside the labels, coarse ones first, as far as there is room."""
+    """Name the labels that there is room for, coarse levels first."""
     nodes = np.argsort(taxonomy.level[1:], kind="stable") + 1
     coarsest = taxonomy.level[nodes].min(initial=1)
     styles: list[dict[str, Any]] = [
-        {"fontsize": 9, "weight": "bold", "color": "#1d2522"}
+        {"fontsize": 9, "weight": "bold", "color": INK}
         if taxonomy.level[node] == coarsest and taxonomy.num_levels > 1
-        else {"fontsize": 6.5, "color": INK}
+        else {"fontsize": 6.5, "color": MUTED}
         for node in nodes
     ]
     place_names(axes, picture.points[nodes - 1], [str(taxonomy.names[node]) for node in nodes], styles)

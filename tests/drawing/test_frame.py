@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cladewise.report.rim import Frame, around
+from cladewise.drawing.frame import Frame, spread_around
 
 
 def test_a_frame_holds_all_labels_and_most_images():
@@ -30,7 +30,7 @@ def test_every_place_is_near_the_direction_of_its_point(sectors):
     random = np.random.default_rng(1)
     points, kinds = random.normal(0, 1, (200, 2)), random.integers(0, 40, 200)
     frame = Frame(np.array([0.3, -0.2]), 1.0)
-    chosen, angles = around(points, kinds, frame, sectors)
+    chosen, angles = spread_around(points, kinds, frame, sectors)
     assert len(set(chosen.tolist())) == chosen.size <= sectors
     away = points[chosen] - frame.centre
     off = np.abs((np.arctan2(away[:, 1], away[:, 0]) - angles + np.pi) % (2 * np.pi) - np.pi)
@@ -40,5 +40,5 @@ def test_every_place_is_near_the_direction_of_its_point(sectors):
 
 
 def test_a_point_in_the_middle_has_no_direction():
-    chosen, angles = around(np.zeros((3, 2)), np.arange(3), Frame(np.zeros(2), 1.0), 8)
+    chosen, angles = spread_around(np.zeros((3, 2)), np.arange(3), Frame(np.zeros(2), 1.0), 8)
     assert chosen.size == angles.size == 0

@@ -1,4 +1,4 @@
-"""The classes that were found under each coarse class, as a page of example images."""
+"""The HTML page of discovered classes: example images of the groups found under each coarse class."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
+from cladewise.drawing.thumbnails import thumbnail
 from cladewise.report.templating import environment, write_html
-from cladewise.report.thumbnail import thumbnail
 from cladewise.statistics import Agreement
 
+TEMPLATES = Path(__file__).parent / "templates"
 SIDE = 112
 """Longest side of a picture in pixels."""
 MOST_PICTURES = 4000
-"""On one page."""
+"""Most pictures on a page."""
 
 
 @dataclasses.dataclass(frozen=True)
 class FoundClass:
-    """A class that was found.
+    """A discovered class.
 
     Args:
-        name: What it is called for now.
-        count: How many images it has.
+        name: Its provisional name.
+        count: Number of its images.
         examples: Paths of images, the most typical first.
-        known: True fine classes of its images with their shares, most frequent first; empty where they are not known.
+        known: True fine classes of its images with their shares, most frequent first; empty if unknown.
     """
 
     name: str
@@ -36,7 +37,7 @@ class FoundClass:
 
 @dataclasses.dataclass(frozen=True)
 class CoarseClass:
-    """A coarse class and what was found under it; ``agreement`` with true fine classes, where it has several."""
+    """A coarse class and the classes found under it; ``agreement`` is with its true fine classes if it has several."""
 
     path: tuple[str, ...]
     count: int
@@ -46,20 +47,20 @@ class CoarseClass:
 
 @dataclasses.dataclass(frozen=True)
 class DiscoveryPage:
-    """Everything that the page shows.
+    """Content of the page.
 
     Args:
         title: Heading.
         run: Folder of the run.
-        method: Its method.
+        method: The run's method.
         split: Split of the images.
         clusters: How the number of classes was chosen.
         classes: The coarse classes.
-        inside: Agreement inside the coarse classes that have several fine ones, their mean by images; or ``None``.
-        overall: Agreement over all images, coarse classes told apart included; or ``None``.
-        left_out: Images whose label is above the coarse level.
+        inside: Agreement inside the coarse classes that have several fine ones, averaged over images; or ``None``.
+        overall: Agreement over all images, which also credits telling coarse classes apart; or ``None``.
+        left_out: Number of images whose label is above the coarse level.
         image_root: Folder that the images' paths are relative to.
-        credit: Whose images these are.
+        credit: Source of the images.
     """
 
     title: str
@@ -76,16 +77,16 @@ class DiscoveryPage:
 
 
 def write_discovery_page(page: DiscoveryPage, out: Path, *, examples: int = 8) -> Path:
-    """Write the page: one file, no network.
+    """Write the page as one self-contained HTML file.
 
     Args:
-        page: What it shows.
-        out: The file.
-        examples: Most pictures of a class; fewer where there are so many classes that the page would be too heavy.
+        page: Its content.
+        out: The file to write.
+        examples: Most pictures per class; fewer if there are so many classes that the page would become too large.
     """
     num_found = sum(len(coarse.found) for coarse in page.classes)
     shown = max(1, min(examples, MOST_PICTURES // max(1, num_found)))
-    template = environment().get_template("discovery.html")
+    template = environment(TEMPLATES).get_template("discovery.html")
 
     def pictures(paths: Sequence[str]) -> list[dict[str, str | None]]:
         return [{"path": path, "picture": thumbnail(page.image_root / path, SIDE)} for path in paths[:shown]]
