@@ -24,7 +24,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional
 
-from cladewise.losses import hierarchical_cosine_margin, supervised_contrast
+from cladewise.losses import hierarchical_cosine_margin_loss, supervised_contrast_loss
 
 BATCHES = (256, 1024, 4096)
 DIM, TEMPERATURE = 128, 0.2
@@ -38,7 +38,7 @@ def product(vectors: Tensor, groups: Tensor) -> Tensor:
 
 
 def margins(vectors: Tensor, groups: Tensor) -> Tensor:
-    return hierarchical_cosine_margin(vectors, groups, torch.tensor(MARGINS), temperature=TEMPERATURE).nats
+    return hierarchical_cosine_margin_loss(vectors, groups, torch.tensor(MARGINS), temperature=TEMPERATURE).nats
 
 
 def margins_of_pairs(vectors: Tensor, groups: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ def margins_of_pairs(vectors: Tensor, groups: Tensor) -> Tensor:
 
 
 def contrast(vectors: Tensor, groups: Tensor) -> Tensor:
-    return supervised_contrast(functional.normalize(vectors, dim=1), groups[-1:], temperature=TEMPERATURE).nats[0]
+    return supervised_contrast_loss(functional.normalize(vectors, dim=1), groups[-1:], temperature=TEMPERATURE).nats[0]
 
 
 def contrast_of_pairs(vectors: Tensor, groups: Tensor) -> Tensor:

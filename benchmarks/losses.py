@@ -26,7 +26,7 @@ from rich.table import Table
 from torch import Tensor
 
 from cladewise import losses, ops
-from cladewise.losses import HACE, HXE, FlatSoftmax, Loss, ancestral_weights
+from cladewise.losses import FlatSoftmaxLoss, HACELoss, HXELoss, Loss, ancestral_weights
 from cladewise.ops.kernels import has_kernels, without_kernels
 from cladewise.taxonomy import Taxonomy
 
@@ -36,20 +36,20 @@ LEVEL_SIZES = {
     "inat21": (3, 13, 51, 273, 1103, 4900, 10000),
 }
 OTHERS: dict[str, Callable[[Taxonomy], Loss]] = {
-    "HXE, conditional logits": lambda taxonomy: HXE(taxonomy, 0.1, logits="conditional"),
-    "ConditionalSoftmax": losses.ConditionalSoftmax,
-    "PSSoftmax": losses.PSSoftmax,
-    "DeepRTC": losses.DeepRTC,
-    "DeepRTC, random cuts": lambda taxonomy: losses.DeepRTC(taxonomy, rho=0.1),
-    "DescendantSoftmax": losses.DescendantSoftmax,
-    "SoftMaxMargin": losses.SoftMaxMargin,
+    "HXELoss, conditional logits": lambda taxonomy: HXELoss(taxonomy, 0.1, logits="conditional"),
+    "ConditionalSoftmaxLoss": losses.ConditionalSoftmaxLoss,
+    "PSSoftmaxLoss": losses.PSSoftmaxLoss,
+    "DeepRTCLoss": losses.DeepRTCLoss,
+    "DeepRTCLoss, random cuts": lambda taxonomy: losses.DeepRTCLoss(taxonomy, rho=0.1),
+    "DescendantSoftmaxLoss": losses.DescendantSoftmaxLoss,
+    "SoftMaxMarginLoss": losses.SoftMaxMarginLoss,
     "LevelSoftmaxLoss": losses.LevelSoftmaxLoss,
-    "MarginalSoftmax": losses.MarginalSoftmax,
-    "MultilabelSoftMargin": losses.MultilabelSoftMargin,
+    "MarginalSoftmaxLoss": losses.MarginalSoftmaxLoss,
+    "MultilabelSoftMarginLoss": losses.MultilabelSoftMarginLoss,
     "ConditionalSigmoidLoss": losses.ConditionalSigmoidLoss,
-    "MultilabelFocal": losses.MultilabelFocal,
-    "SoftLabels": losses.SoftLabels,
-    "HACESoft": losses.HACESoft,
+    "MultilabelFocalLoss": losses.MultilabelFocalLoss,
+    "SoftLabelLoss": losses.SoftLabelLoss,
+    "HACESoftLoss": losses.HACESoftLoss,
 }
 """Losses that need no twin of their own here: theirs is the same in plain torch and double precision."""
 DENSE_BATCH = 16
@@ -162,25 +162,30 @@ def cases(taxonomy: Taxonomy, batch: int, naive: bool) -> list[Case]:
     hxe, hace = masked_hxe(taxonomy, 0.1), masked_hace(taxonomy, 0.5)
     chosen = [
         Case("flat cross-entropy", leaf, flat, flat, batch),
-        Case("FlatSoftmax", leaf, FlatSoftmax(taxonomy), flat, batch),
-        Case("HXE", leaf, HXE(taxonomy, 0.1), hxe, batch),
-        Case("HACE", node, HACE(taxonomy, 0.5), hace, batch),
-        Case("HACE-smooth", node, HACE(taxonomy, 0.5, smoothing=0.1), smooth_hace(taxonomy, 0.5, 0.1), batch),
+        Case("FlatSoftmaxLoss", leaf, FlatSoftmaxLoss(taxonomy), flat, batch),
+        Case("HXELoss", leaf, HXELoss(taxonomy, 0.1), hxe, batch),
+        Case("HACELoss", node, HACELoss(taxonomy, 0.5), hace, batch),
+        Case("HACE-smooth", node, HACELoss(taxonomy, 0.5, smoothing=0.1), smooth_hace(taxonomy, 0.5, 0.1), batch),
     ]
     for name, make in OTHERS.items():
         loss = make(taxonomy)
         chosen.append(Case(name, loss.num_outputs, seeded(loss), seeded(in_torch(loss)), batch))
     if has_kernels(torch.zeros(1)):
-        for name, twin in (("FlatSoftmax", flat), ("HXE", hxe), ("HACE", hace), ("ConditionalSoftmax", None)):
+        for name, twin in (
+            ("FlatSoftmaxLoss", flat),
+            ("HXELoss", hxe),
+            ("HACELoss", hace),
+            ("ConditionalSoftmaxLoss", None),
+        ):
             case = next(case for case in chosen if case.name == name)
             chosen.append(
                 Case(f"{name}, plain torch", case.width, in_torch(case.loss), twin or case.twin, batch),
             )
     if naive:
         chosen += [
-            Case("HXE, masked sums", leaf, hxe, hxe, few),
-            Case("HACE, masked sums", node, hace, hace, few),
-            Case("HACE, dense product", node, dense_hace(taxonomy, 0.5), hace, few),
+            Case("HXELoss, masked sums", leaf, hxe, hxe, few),
+            Case("HACELoss, masked sums", node, hace, hace, few),
+            Case("HACELoss, dense product", node, dense_hace(taxonomy, 0.5), hace, few),
         ]
         peer = peer_softmax(taxonomy, batch)
         chosen += [peer] if peer else []
@@ -208,7 +213,7 @@ def seeded(loss: LossFunction) -> LossFunction:
 
 
 def peer_softmax(taxonomy: Taxonomy, batch: int) -> Case | None:
-    """The package ``hierarchicalsoftmax``, where installed: timed only. Its loss is that of ConditionalSoftmax."""
+    """The package ``hierarchicalsoftmax``, where installed: timed only. Its loss is that of ConditionalSoftmaxLoss."""
     try:
         from hierarchicalsoftmax import HierarchicalSoftmaxLoss, SoftmaxNode
     except ImportError:

@@ -127,10 +127,10 @@ def lowest_common_ancestors(taxonomy: Taxonomy, steps: int) -> list[float]:
 
 TASKS: dict[str, Callable[[Taxonomy, int], list[float]]] = {
     "step, cross-entropy": train("cross-entropy"),
-    "step, FlatSoftmax": train("FlatSoftmax"),
-    "step, HXE": train("HXE"),
-    "step, HACE": train("HACE"),
-    "step, ConditionalSoftmax": train("ConditionalSoftmax"),
+    "step, FlatSoftmaxLoss": train("FlatSoftmaxLoss"),
+    "step, HXELoss": train("HXELoss"),
+    "step, HACELoss": train("HACELoss"),
+    "step, ConditionalSoftmaxLoss": train("ConditionalSoftmaxLoss"),
     "evaluation, LeafSoftmax": evaluate(LeafSoftmax),
     "evaluation, SiblingSoftmax": evaluate(SiblingSoftmax),
     "diffusion": diffuse,

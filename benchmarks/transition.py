@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from cladewise.losses import LabelHierarchyTransition
+from cladewise.losses import LHTLoss
 from cladewise.ops import full_transition
 from cladewise.predictions import transition_layout
 from cladewise.taxonomy import Taxonomy
@@ -95,7 +95,7 @@ def nats(species: Tensor, family: Tensor, target: Tensor, taxonomy: Taxonomy) ->
 
 FORMS: dict[str, Callable[[Taxonomy], LossFunction]] = {
     "formed": formed,
-    "low rank": lambda taxonomy: LabelHierarchyTransition(taxonomy, CONFUSION, rank=RANK),
+    "low rank": lambda taxonomy: LHTLoss(taxonomy, CONFUSION, rank=RANK),
 }
 
 

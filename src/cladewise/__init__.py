@@ -2,7 +2,7 @@
 
 >>> import cladewise as cw
 >>> taxonomy = cw.Taxonomy.from_paths([("bird", "warbler"), ("bird", "wren"), ("moth",)])
->>> loss = cw.losses.HACE(taxonomy, dilution=0.5)
+>>> loss = cw.losses.HACELoss(taxonomy, dilution=0.5)
 """
 
 from __future__ import annotations

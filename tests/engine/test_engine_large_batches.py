@@ -88,10 +88,10 @@ if world > 1:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world)
 t = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("plant", "fern"), ("moth",)])
 losses = {
-    "supcon": SupCon(t, 5), "himulcone": HierarchicalContrast(t, 5, constraint=True),
-    "single": ImageTextContrast(t), "multi": ImageTextContrast(t, targets="multi"),
-    "rivals": ImageTextContrast(t, targets="rivals"),
-    "probed": Probed(SupCon(t, 5), LevelSoftmaxLoss(t)),
+    "supcon": SupConLoss(t, 5), "himulcone": HierarchicalContrastLoss(t, 5, constraint=True),
+    "single": ImageTextContrastLoss(t), "multi": ImageTextContrastLoss(t, targets="multi"),
+    "rivals": ImageTextContrastLoss(t, targets="rivals"),
+    "probed": ProbedLoss(SupConLoss(t, 5), LevelSoftmaxLoss(t)),
 }
 found = {}
 for images, shares in ((8, (4, 4)), (7, (5, 2)), (3, (3, 0)), (4, (0, 4))):

@@ -19,7 +19,7 @@ from cladewise.datasets import Dataset
 from cladewise.engine import Run
 from cladewise.engine.classifier import FeatureScaling
 from cladewise.heads import Embedding
-from cladewise.losses import Loss, MultilabelSoftMargin
+from cladewise.losses import Loss, MultilabelSoftMarginLoss
 from cladewise.records import log
 from cladewise.report import write_page
 
@@ -150,13 +150,13 @@ def test_the_loss_is_told_how_frequent_labels_are(
     colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[torch.Tensor] = []
-    for_labels = MultilabelSoftMargin.for_labels
+    for_labels = MultilabelSoftMarginLoss.for_labels
 
-    def listening(self: MultilabelSoftMargin, num_images: torch.Tensor) -> Loss:
+    def listening(self: MultilabelSoftMarginLoss, num_images: torch.Tensor) -> Loss:
         told.append(num_images)
         return for_labels(self, num_images)
 
-    monkeypatch.setattr(MultilabelSoftMargin, "for_labels", listening)
+    monkeypatch.setattr(MultilabelSoftMarginLoss, "for_labels", listening)
     losses = []
     for weights in (False, True):
         out = tmp_path / str(weights)

@@ -14,7 +14,7 @@ from cladewise import inference
 from cladewise.errors import InputError
 from cladewise.inference import BottomUp, DifferentiableDiffusion, Diffusion, FittableChain, Subset, chain
 from cladewise.inference.level_loss import level_loss, restraint_weights
-from cladewise.losses import flat_softmax
+from cladewise.losses import flat_softmax_loss
 from cladewise.predictions import Fittable, LeafSoftmax, LevelSoftmax, NodeSigmoid, level_width
 from cladewise.taxonomy import Taxonomy
 from reference import inference_twin, trees
@@ -96,10 +96,10 @@ def test_without_restraint_the_loss_is_that_of_every_ancestor() -> None:
     leaves = torch.tensor(taxonomy.leaf_nodes.copy())
     scores = torch.randn(len(leaves), len(leaves), dtype=torch.float64)
     ancestors = torch.tensor([taxonomy.path(int(leaf)) for leaf in leaves])[:, 1:]
-    expected = sum(flat_softmax(scores, column, taxonomy) for column in ancestors.unbind(1))
+    expected = sum(flat_softmax_loss(scores, column, taxonomy) for column in ancestors.unbind(1))
     loss = level_loss(scores, leaves, taxonomy)
     torch.testing.assert_close(loss, expected)
-    assert (loss >= flat_softmax(scores, leaves, taxonomy)).all()
+    assert (loss >= flat_softmax_loss(scores, leaves, taxonomy)).all()
     assert (level_loss(scores, leaves, taxonomy, restraint_weights(3, 1.0)) >= loss).all()  # restraint is a price
     chain = Taxonomy.from_paths([("a", "b", "c")])  # one class a level: nothing to be wrong about
     assert level_loss(torch.ones(1, 1), torch.tensor([3]), chain, restraint_weights(3, 1.0)).item() == 0

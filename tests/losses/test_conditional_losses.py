@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from cladewise.errors import InputError
 from cladewise.losses import (
-    HXE,
     ConditionalSigmoidLoss,
-    ConditionalSoftmax,
-    DeepRTC,
-    FlatSoftmax,
+    ConditionalSoftmaxLoss,
+    DeepRTCLoss,
+    FlatSoftmaxLoss,
+    HXELoss,
     Loss,
-    MultilabelFocal,
-    PSSoftmax,
-    random_cut_softmax,
+    MultilabelFocalLoss,
+    PSSoftmaxLoss,
+    random_cut_loss,
 )
 from cladewise.predictions import ConditionalSigmoid, PathSumSoftmax, SiblingSoftmax
 from cladewise.taxonomy import Taxonomy
@@ -36,14 +36,14 @@ THETA = torch.tensor(T9_THETA, dtype=torch.float64)[t9_order()][1:]
 LABELS = torch.tensor(t9_nodes(3, 4, 5, 7, 8))
 
 GOLDEN: list[tuple[Loss, list[float]]] = [
-    (ConditionalSoftmax(T9), [1.861995, 2.482412, 1.082412, 1.045896, 2.645896]),
-    (HXE(T9, 0.0, logits="conditional"), [1.861995, 2.482412, 1.082412, 1.045896, 2.645896]),
+    (ConditionalSoftmaxLoss(T9), [1.861995, 2.482412, 1.082412, 1.045896, 2.645896]),
+    (HXELoss(T9, 0.0, logits="conditional"), [1.861995, 2.482412, 1.082412, 1.045896, 2.645896]),
     (ConditionalSigmoidLoss(T9), [2.767378, 3.975967, 2.575967, 3.83139, 5.43139]),
-    (MultilabelFocal(T9, 0.25, 2.0), [1.319017, 1.12265, 0.6465, 0.903554, 1.37267]),
-    (MultilabelFocal(T9, 0.95, 1.0), [0.901583, 1.00218, 0.442461, 1.395196, 2.189274]),
-    (PSSoftmax(T9), [2.373181, 1.973181, 0.573181, 1.773181, 3.373181]),
-    (DeepRTC(T9), [2.373181, 1.973181, 0.573181, 1.773181, 3.373181]),
-    (DeepRTC(T9, rho=1.0), [1.861995, 0.861995, 0.861995, 0.861995, 0.861995]),
+    (MultilabelFocalLoss(T9, 0.25, 2.0), [1.319017, 1.12265, 0.6465, 0.903554, 1.37267]),
+    (MultilabelFocalLoss(T9, 0.95, 1.0), [0.901583, 1.00218, 0.442461, 1.395196, 2.189274]),
+    (PSSoftmaxLoss(T9), [2.373181, 1.973181, 0.573181, 1.773181, 3.373181]),
+    (DeepRTCLoss(T9), [2.373181, 1.973181, 0.573181, 1.773181, 3.373181]),
+    (DeepRTCLoss(T9, rho=1.0), [1.861995, 0.861995, 0.861995, 0.861995, 0.861995]),
 ]
 
 
@@ -53,7 +53,7 @@ def test_golden_values(loss: Loss, expected: list[float]) -> None:
 
 
 def test_golden_binary_cross_entropy() -> None:
-    twice = 2 * MultilabelFocal(T9, 0.5, 0.0)(THETA.expand(5, -1), LABELS)
+    twice = 2 * MultilabelFocalLoss(T9, 0.5, 0.0)(THETA.expand(5, -1), LABELS)
     np.testing.assert_allclose(twice, [6.039978, 5.639978, 4.239978, 5.439978, 7.039978], atol=6e-7)
 
 
@@ -63,14 +63,14 @@ Twin = Callable[..., float]
 EVERY_KIND: dict[str, tuple[Callable[[Taxonomy], Loss], Twin]] = {
     **{
         f"conditional softmax {weights} {smoothing}": (
-            lambda t, w=weights, s=smoothing: ConditionalSoftmax(t, w, s),
+            lambda t, w=weights, s=smoothing: ConditionalSoftmaxLoss(t, w, s),
             lambda *image, w=weights, s=smoothing: reference.conditional_softmax(*image, w, s),
         )
         for weights, smoothing in (("none", 0.0), ("parent", 0.0), ("none", 0.2), ("parent", 1.0))
     },
     **{
         f"tree hxe {weighting}": (
-            lambda t, w=weighting: HXE(t, 0.4, w, "conditional"),
+            lambda t, w=weighting: HXELoss(t, 0.4, w, "conditional"),
             lambda *image, w=weighting: reference.tree_hxe(*image, 0.4, w),
         )
         for weighting in ("parent-depth", "child-depth", "normalised")
@@ -78,7 +78,7 @@ EVERY_KIND: dict[str, tuple[Callable[[Taxonomy], Loss], Twin]] = {
     "conditional sigmoid": (ConditionalSigmoidLoss, reference.conditional_sigmoid),
     **{
         f"multilabel {alpha} {gamma} {below}": (
-            lambda t, o=(alpha, gamma, below): MultilabelFocal(t, *o),
+            lambda t, o=(alpha, gamma, below): MultilabelFocalLoss(t, *o),
             lambda *image, o=(alpha, gamma, below): reference.multilabel_focal(*image, *o),
         )
         for alpha, gamma, below in (
@@ -88,10 +88,10 @@ EVERY_KIND: dict[str, tuple[Callable[[Taxonomy], Loss], Twin]] = {
             (0.3, 0.5, "ignored"),
         )
     },
-    "ps softmax": (PSSoftmax, reference.ps_softmax),
-    "ps softmax smoothed": (lambda t: PSSoftmax(t, 0.1), lambda *image: reference.ps_softmax(*image, 0.1)),
+    "ps softmax": (PSSoftmaxLoss, reference.ps_softmax),
+    "ps softmax smoothed": (lambda t: PSSoftmaxLoss(t, 0.1), lambda *image: reference.ps_softmax(*image, 0.1)),
     "deep rtc original": (
-        lambda t: DeepRTC(t, "original", 0.0, 0.5),
+        lambda t: DeepRTCLoss(t, "original", 0.0, 0.5),
         lambda *image: reference.consistency(*image) + 0.5 * reference.ps_softmax(*image),
     ),
 }
@@ -119,7 +119,7 @@ def test_a_cut_tree_is_its_twin(tree: tuple[Taxonomy, list[int]], seed: int, rho
         reference.random_cut(taxonomy, row, node, (np.flatnonzero(cut) + 1).tolist())
         for row, node, cut in zip(logits, nodes, dropped, strict=True)
     ]
-    loss = random_cut_softmax(torch.tensor(logits), torch.tensor(nodes), taxonomy, torch.tensor(dropped))
+    loss = random_cut_loss(torch.tensor(logits), torch.tensor(nodes), taxonomy, torch.tensor(dropped))
     np.testing.assert_allclose(loss, expected, rtol=1e-8, atol=1e-9)
 
 
@@ -133,7 +133,7 @@ STAR = Taxonomy.from_parents([-1, 0, 0, 0], ["root", "a", "b", "c"])
 
 def test_softmax_losses_are_the_likelihoods_of_their_predictions() -> None:
     logits = torch.randn(RAGGED.num_nodes, RAGGED.num_nodes - 1)
-    for loss, prediction in ((ConditionalSoftmax, SiblingSoftmax), (PSSoftmax, PathSumSoftmax)):
+    for loss, prediction in ((ConditionalSoftmaxLoss, SiblingSoftmax), (PSSoftmaxLoss, PathSumSoftmax)):
         expected = -prediction(RAGGED, logits).log_prob.gather(1, EVERY_NODE[:, None]).squeeze(1)
         torch.testing.assert_close(loss(RAGGED)(logits, EVERY_NODE), expected, atol=1e-6, rtol=1e-5)
 
@@ -151,19 +151,19 @@ def test_trees_of_depth_one() -> None:
     target, logits = torch.tensor([1, 2, 3]), torch.randn(3, 3)
     expected = F.cross_entropy(logits, target - 1, reduction="none")
     for loss in (
-        ConditionalSoftmax(STAR),
-        PSSoftmax(STAR),
-        DeepRTC(STAR, rho=0.5),
-        HXE(STAR, 0.7, logits="conditional"),
+        ConditionalSoftmaxLoss(STAR),
+        PSSoftmaxLoss(STAR),
+        DeepRTCLoss(STAR, rho=0.5),
+        HXELoss(STAR, 0.7, logits="conditional"),
     ):
         torch.testing.assert_close(loss(logits, target), expected)
-    torch.testing.assert_close(ConditionalSoftmax(STAR, "parent")(logits, target), expected)
-    torch.testing.assert_close(DeepRTC(STAR, "original", 0.3, 2.0)(logits, target), 3 * expected)
+    torch.testing.assert_close(ConditionalSoftmaxLoss(STAR, "parent")(logits, target), expected)
+    torch.testing.assert_close(DeepRTCLoss(STAR, "original", 0.3, 2.0)(logits, target), 3 * expected)
     smoothed = F.cross_entropy(logits, target - 1, reduction="none", label_smoothing=0.1)
-    torch.testing.assert_close(ConditionalSoftmax(STAR, "none", 0.1)(logits, target), smoothed)
+    torch.testing.assert_close(ConditionalSoftmaxLoss(STAR, "none", 0.1)(logits, target), smoothed)
     binary = F.binary_cross_entropy_with_logits(logits, torch.eye(3), reduction="none").sum(1)
     torch.testing.assert_close(ConditionalSigmoidLoss(STAR)(logits, target), binary)
-    torch.testing.assert_close(2 * MultilabelFocal(STAR, 0.5, 0.0)(logits, target), binary)
+    torch.testing.assert_close(2 * MultilabelFocalLoss(STAR, 0.5, 0.0)(logits, target), binary)
 
 
 def test_a_chain_leaves_nothing_to_choose() -> None:
@@ -171,11 +171,11 @@ def test_a_chain_leaves_nothing_to_choose() -> None:
     logits = torch.randn(4, 3, requires_grad=True)
     target = torch.arange(4)
     for loss in (
-        ConditionalSoftmax(chain),
-        ConditionalSoftmax(chain, "parent", 0.1),
-        HXE(chain, 0.3, logits="conditional"),
-        PSSoftmax(chain),
-        DeepRTC(chain, "original", 0.5),
+        ConditionalSoftmaxLoss(chain),
+        ConditionalSoftmaxLoss(chain, "parent", 0.1),
+        HXELoss(chain, 0.3, logits="conditional"),
+        PSSoftmaxLoss(chain),
+        DeepRTCLoss(chain, "original", 0.5),
     ):
         values = loss(logits, target)
         torch.testing.assert_close(values, torch.zeros(4), atol=1e-6, rtol=0)
@@ -186,7 +186,7 @@ def test_a_chain_leaves_nothing_to_choose() -> None:
     torch.testing.assert_close(ConditionalSigmoidLoss(chain)(logits, target), expected)
 
 
-@pytest.mark.parametrize("loss", [ConditionalSoftmax(RAGGED), ConditionalSigmoidLoss(RAGGED)])
+@pytest.mark.parametrize("loss", [ConditionalSoftmaxLoss(RAGGED), ConditionalSigmoidLoss(RAGGED)])
 def test_only_the_sibling_groups_of_the_path_have_gradients(loss: Loss) -> None:
     logits = torch.randn(RAGGED.num_nodes, RAGGED.num_nodes - 1, requires_grad=True)
     (gradient,) = torch.autograd.grad(loss(logits, EVERY_NODE).sum(), logits)
@@ -202,7 +202,7 @@ def test_parent_weights_make_every_choice_count_the_same() -> None:
     tree = Taxonomy.from_paths([("a", "b", "c"), ("a", "b", "d"), ("a", "e"), ("f", "g"), ("j",)])
     leaves = torch.tensor(tree.leaf_nodes)
     logits = torch.randn(1, tree.num_nodes - 1, requires_grad=True)
-    loss = ConditionalSoftmax(tree, "parent")(logits.expand(len(leaves), -1), leaves).mean()
+    loss = ConditionalSoftmaxLoss(tree, "parent")(logits.expand(len(leaves), -1), leaves).mean()
     edges = -reference_steps(tree, logits)
     expected = torch.stack(
         [
@@ -222,15 +222,15 @@ def reference_steps(tree: Taxonomy, logits: torch.Tensor) -> torch.Tensor:
 def test_full_smoothing_wants_the_even_leaves() -> None:
     logits = torch.randn(len(LEAVES), RAGGED.num_nodes - 1)
     log_prob = SiblingSoftmax(RAGGED, logits).log_prob[:, LEAVES]
-    torch.testing.assert_close(ConditionalSoftmax(RAGGED, "none", 1.0)(logits, LEAVES), -log_prob.mean(1))
+    torch.testing.assert_close(ConditionalSoftmaxLoss(RAGGED, "none", 1.0)(logits, LEAVES), -log_prob.mean(1))
 
 
 def test_sums_at_one_level_alone_are_the_flat_softmax() -> None:
     logits = torch.zeros(len(LEAVES), RAGGED.num_nodes - 1)
     leaf_logits = torch.randn(len(LEAVES), len(LEAVES))
     logits[:, LEAVES - 1] = leaf_logits
-    expected = FlatSoftmax(RAGGED)(leaf_logits, LEAVES)
-    torch.testing.assert_close(PSSoftmax(RAGGED)(logits, LEAVES), expected)
+    expected = FlatSoftmaxLoss(RAGGED)(leaf_logits, LEAVES)
+    torch.testing.assert_close(PSSoftmaxLoss(RAGGED)(logits, LEAVES), expected)
 
 
 # ---------------------------------------------------------------- random cuts
@@ -247,7 +247,7 @@ def test_random_cuts_are_drawn_with_their_probability() -> None:
         value = reference.random_cut(RAGGED, logits.numpy(), target, dropped)
         expected, squared = expected + chance * value, squared + chance * value**2
     torch.manual_seed(0)
-    draws = DeepRTC(RAGGED, rho=rho)(logits.expand(20_000, -1), torch.full((20_000,), target))
+    draws = DeepRTCLoss(RAGGED, rho=rho)(logits.expand(20_000, -1), torch.full((20_000,), target))
     error = math.sqrt((squared - expected**2) / 20_000)
     assert abs(float(draws.mean()) - expected) < 4 * error
     assert draws.unique().numel() > 3
@@ -255,35 +255,35 @@ def test_random_cuts_are_drawn_with_their_probability() -> None:
 
 def test_cuts_follow_from_the_seed_and_stop_in_evaluation() -> None:
     logits, target = torch.randn(50, RAGGED.num_nodes - 1), torch.full((50,), RAGGED.find("c"))
-    loss = DeepRTC(RAGGED, rho=0.5)
+    loss = DeepRTCLoss(RAGGED, rho=0.5)
     first, second = (torch.manual_seed(seed) and loss(logits, target) for seed in (3, 3))
     assert torch.equal(first, second)
     assert not torch.equal(first, loss(logits, target))
-    torch.testing.assert_close(loss.eval()(logits, target), PSSoftmax(RAGGED)(logits, target))
+    torch.testing.assert_close(loss.eval()(logits, target), PSSoftmaxLoss(RAGGED)(logits, target))
 
 
 def test_every_cut_is_at_the_root_s_children_if_all_is_dropped() -> None:
     logits = torch.randn(RAGGED.num_nodes, RAGGED.num_nodes - 1)
     tops = torch.tensor(RAGGED.children(0).copy())
     top = torch.tensor([0, *(RAGGED.path(v)[1] for v in range(1, RAGGED.num_nodes))])
-    expected = FlatSoftmax(Taxonomy.from_paths([("a",), ("f",), ("j",)]))(
+    expected = FlatSoftmaxLoss(Taxonomy.from_paths([("a",), ("f",), ("j",)]))(
         logits[:, tops - 1], torch.searchsorted(tops, top).add(1).where(top > 0, 0)
     )
-    torch.testing.assert_close(DeepRTC(RAGGED, rho=1.0)(logits, EVERY_NODE), expected)
+    torch.testing.assert_close(DeepRTCLoss(RAGGED, rho=1.0)(logits, EVERY_NODE), expected)
 
 
 # ---------------------------------------------------------------- gradients, precision, hostile input
 
 MAKERS: dict[str, Callable[[Taxonomy], Loss]] = {
-    "conditional softmax": ConditionalSoftmax,
-    "conditional softmax weighted, smoothed": lambda t: ConditionalSoftmax(t, "parent", 0.1),
-    "tree hxe": lambda t: HXE(t, 0.3, logits="conditional"),
+    "conditional softmax": ConditionalSoftmaxLoss,
+    "conditional softmax weighted, smoothed": lambda t: ConditionalSoftmaxLoss(t, "parent", 0.1),
+    "tree hxe": lambda t: HXELoss(t, 0.3, logits="conditional"),
     "conditional sigmoid": ConditionalSigmoidLoss,
-    "multilabel": MultilabelFocal,
-    "multilabel, gamma below 1": lambda t: MultilabelFocal(t, 0.25, 0.5, "ignored"),
-    "multilabel, gamma 0": lambda t: MultilabelFocal(t, 0.5, 0.0),
-    "ps softmax": PSSoftmax,
-    "deep rtc": lambda t: DeepRTC(t, "original", 0.3),
+    "multilabel": MultilabelFocalLoss,
+    "multilabel, gamma below 1": lambda t: MultilabelFocalLoss(t, 0.25, 0.5, "ignored"),
+    "multilabel, gamma 0": lambda t: MultilabelFocalLoss(t, 0.5, 0.0),
+    "ps softmax": PSSoftmaxLoss,
+    "deep rtc": lambda t: DeepRTCLoss(t, "original", 0.3),
 }
 
 
@@ -351,7 +351,7 @@ def test_the_root_costs_nothing_where_nothing_is_asked(make: Callable[[Taxonomy]
     loss = make(RAGGED)
     root = torch.zeros(3, dtype=torch.int64)
     values = loss(torch.randn(3, loss.num_outputs), root)
-    if isinstance(loss, MultilabelFocal) and loss.below == "negative":  # every node is then a negative
+    if isinstance(loss, MultilabelFocalLoss) and loss.below == "negative":  # every node is then a negative
         assert (values > 0).all()
     else:
         assert torch.equal(values, torch.zeros(3))
@@ -369,20 +369,23 @@ def test_a_lone_root_has_no_logits(make: Callable[[Taxonomy], Loss]) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ConditionalSoftmax(T9, "child"), "Expected node weights among none, parent, but got 'child'."),  # type: ignore[arg-type]
-        (lambda: ConditionalSoftmax(T9, "none", -0.1), "Expected a label smoothing in [0, 1], but got -0.1."),
-        (lambda: PSSoftmax(T9, 2.0), "Expected a label smoothing in [0, 1], but got 2.0."),
-        (lambda: MultilabelFocal(T9, 1.5), "Expected an alpha in [0, 1], but got 1.5."),
-        (lambda: MultilabelFocal(T9, 0.5, -1.0), "Expected a gamma in [0, 100], but got -1.0."),
+        (lambda: ConditionalSoftmaxLoss(T9, "child"), "Expected node weights among none, parent, but got 'child'."),  # type: ignore[arg-type]
+        (lambda: ConditionalSoftmaxLoss(T9, "none", -0.1), "Expected a label smoothing in [0, 1], but got -0.1."),
+        (lambda: PSSoftmaxLoss(T9, 2.0), "Expected a label smoothing in [0, 1], but got 2.0."),
+        (lambda: MultilabelFocalLoss(T9, 1.5), "Expected an alpha in [0, 1], but got 1.5."),
+        (lambda: MultilabelFocalLoss(T9, 0.5, -1.0), "Expected a gamma in [0, 100], but got -1.0."),
         (
-            lambda: MultilabelFocal(T9, 0.5, 1.0, "masked"),  # type: ignore[arg-type]
+            lambda: MultilabelFocalLoss(T9, 0.5, 1.0, "masked"),  # type: ignore[arg-type]
             "Expected what nodes below a target are among negative, ignored, but got 'masked'.",
         ),
-        (lambda: DeepRTC(T9, rho=math.nan), "Expected a rho in [0, 1], but got nan."),
-        (lambda: DeepRTC(T9, "published"), "Expected a form among random-cut, original, but got 'published'."),  # type: ignore[arg-type]
-        (lambda: DeepRTC(T9, "original", 0.1, -1.0), "Expected a sampling weight in [0, 1e+06], but got -1.0."),
-        (lambda: HXE(T9, logits="nodes"), "Expected logits among leaf, conditional, but got 'nodes'."),  # type: ignore[arg-type]
-        (lambda: PSSoftmax(T9)(torch.zeros(2, 9), LABELS[:2]), "Expected logits [*batch, 8] and targets [*batch], but"),
+        (lambda: DeepRTCLoss(T9, rho=math.nan), "Expected a rho in [0, 1], but got nan."),
+        (lambda: DeepRTCLoss(T9, "published"), "Expected a form among random-cut, original, but got 'published'."),  # type: ignore[arg-type]
+        (lambda: DeepRTCLoss(T9, "original", 0.1, -1.0), "Expected a sampling weight in [0, 1e+06], but got -1.0."),
+        (lambda: HXELoss(T9, logits="nodes"), "Expected logits among leaf, conditional, but got 'nodes'."),  # type: ignore[arg-type]
+        (
+            lambda: PSSoftmaxLoss(T9)(torch.zeros(2, 9), LABELS[:2]),
+            "Expected logits [*batch, 8] and targets [*batch], but",
+        ),
     ],
 )
 def test_mistakes_of_node_losses_are_named(make: Callable[[], object], message: str) -> None:

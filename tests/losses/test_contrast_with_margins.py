@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladewise import InputError
-from cladewise.losses import away_from_class, hierarchical_cosine_margin, queued_contrast
+from cladewise.losses import away_from_class, hierarchical_cosine_margin_loss, queued_contrast_loss
 from cladewise.losses.pairs import logsumexp_of_others, relations
 from reference.contrast_twin import cosine_margin, queued, relation
 
@@ -31,12 +31,12 @@ MARGINS = torch.tensor([0.0, 0.2, 0.5, 0.75, 1.0], dtype=torch.float64)
 @given(st.integers(0, 100), st.integers(1, 24), st.sampled_from([0.05, 0.2, 1.0]))
 def test_margins_are_those_of_the_twin(seed: int, rows: int, temperature: float) -> None:
     vectors, groups = some(seed, rows)
-    found = hierarchical_cosine_margin(vectors, groups, MARGINS, temperature=temperature)
+    found = hierarchical_cosine_margin_loss(vectors, groups, MARGINS, temperature=temperature)
     expected = cosine_margin(vectors.numpy(), groups.numpy(), MARGINS.numpy(), temperature)
     np.testing.assert_allclose(found.nats.numpy(), expected, atol=1e-9)
     assert (found.nats > -1e-9).all()
     each = torch.rand(rows, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    found = hierarchical_cosine_margin(vectors, groups, each, temperature=temperature)
+    found = hierarchical_cosine_margin_loss(vectors, groups, each, temperature=temperature)
     expected = cosine_margin(vectors.numpy(), groups.numpy(), each.numpy(), temperature)
     np.testing.assert_allclose(found.nats.numpy(), expected, atol=1e-9)
 
@@ -50,14 +50,14 @@ def test_every_pair_counts_once(seed: int, rows: int) -> None:
         kinds = [relation(groups.numpy(), i, j) for j in range(rows) if j != i]
         assert found.counts[i].tolist() == np.bincount(kinds, minlength=5).tolist()
     assert float(found.similarity.sum()) == pytest.approx(float((unit @ unit.T).sum() - rows))
-    by_hand = hierarchical_cosine_margin(vectors, groups, MARGINS).distances
+    by_hand = hierarchical_cosine_margin_loss(vectors, groups, MARGINS).distances
     assert float(by_hand.sum()) == pytest.approx(float((1 - unit @ unit.T).sum()))
 
 
 def test_golden_all_alike_is_log_of_the_others_less_the_entropy() -> None:
     groups = torch.tensor([[0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, 1]])
     margins = torch.tensor([0.0, 0.3, 1.0])
-    found = hierarchical_cosine_margin(torch.ones(6, 4), groups, margins, temperature=0.2)
+    found = hierarchical_cosine_margin_loss(torch.ones(6, 4), groups, margins, temperature=0.2)
     for row, counts in ((0, [1, 2, 2]), (4, [1, 0, 4])):
         weight = np.array(counts) * np.exp(-margins.numpy() / 0.2)
         p = np.exp(-margins.numpy() / 0.2) / weight.sum()
@@ -68,9 +68,9 @@ def test_golden_all_alike_is_log_of_the_others_less_the_entropy() -> None:
 def test_golden_distances_that_are_the_margins_cost_nothing() -> None:
     vectors = torch.eye(4)[[0, 0, 1, 1, 2, 2]]  # views alike, all others at a right angle
     groups = torch.tensor([[0, 0, 1, 1, 2, 2]])
-    found = hierarchical_cosine_margin(vectors * 7, groups, torch.tensor([0.0, 1.0]))
+    found = hierarchical_cosine_margin_loss(vectors * 7, groups, torch.tensor([0.0, 1.0]))
     torch.testing.assert_close(found.nats, torch.zeros(6), atol=1e-6, rtol=0)
-    shifted = hierarchical_cosine_margin(vectors, groups, torch.tensor([0.5, 1.5]))  # up to a constant
+    shifted = hierarchical_cosine_margin_loss(vectors, groups, torch.tensor([0.5, 1.5]))  # up to a constant
     torch.testing.assert_close(shifted.nats, torch.zeros(6), atol=1e-6, rtol=0)
 
 
@@ -78,15 +78,17 @@ def test_the_exponential_map_at_the_origin_changes_nothing() -> None:
     from cladewise.geometry import exp_origin
 
     vectors, groups = some(3, 12)
-    flat, ball = (hierarchical_cosine_margin(v, groups, MARGINS).nats for v in (vectors, exp_origin(vectors)))
+    flat, ball = (hierarchical_cosine_margin_loss(v, groups, MARGINS).nats for v in (vectors, exp_origin(vectors)))
     torch.testing.assert_close(flat, ball)
 
 
 def test_the_order_of_rows_changes_nothing() -> None:
     vectors, groups = some(1, 14)
     order = torch.randperm(14)
-    found = hierarchical_cosine_margin(vectors, groups, MARGINS).nats
-    torch.testing.assert_close(hierarchical_cosine_margin(vectors[order], groups[:, order], MARGINS).nats, found[order])
+    found = hierarchical_cosine_margin_loss(vectors, groups, MARGINS).nats
+    torch.testing.assert_close(
+        hierarchical_cosine_margin_loss(vectors[order], groups[:, order], MARGINS).nats, found[order]
+    )
 
 
 def test_chunks_change_nothing_and_gradients_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +96,7 @@ def test_chunks_change_nothing_and_gradients_are_right(monkeypatch: pytest.Monke
     vectors.requires_grad_()
 
     def loss(v: torch.Tensor) -> torch.Tensor:
-        return hierarchical_cosine_margin(v, groups, MARGINS).nats
+        return hierarchical_cosine_margin_loss(v, groups, MARGINS).nats
 
     assert torch.autograd.gradcheck(loss, vectors)
     whole = loss(vectors)
@@ -112,7 +114,7 @@ def test_margins_are_finite_for_any_vectors(dtype: torch.dtype) -> None:
     for vectors in (1e4 * signs, torch.zeros(9, 5, dtype=dtype), signs[:1], signs[:0], 1e-30 * signs):
         v = vectors.clone().requires_grad_()
         groups = torch.arange(len(v))[None] // 2
-        nats = hierarchical_cosine_margin(v, groups, torch.tensor([0.0, 1.0], dtype=dtype)).nats
+        nats = hierarchical_cosine_margin_loss(v, groups, torch.tensor([0.0, 1.0], dtype=dtype)).nats
         assert nats.isfinite().all()
         nats.sum().backward()
         assert v.grad is not None
@@ -122,9 +124,9 @@ def test_margins_are_finite_for_any_vectors(dtype: torch.dtype) -> None:
 def test_margins_that_do_not_fit() -> None:
     vectors, groups = some(0, 4)
     with pytest.raises(InputError, match="a margin for each kind and for strangers"):
-        hierarchical_cosine_margin(vectors, groups, MARGINS[:3])
+        hierarchical_cosine_margin_loss(vectors, groups, MARGINS[:3])
     with pytest.raises(InputError, match="a temperature above 0, but got 0"):
-        hierarchical_cosine_margin(vectors, groups, MARGINS, temperature=0)
+        hierarchical_cosine_margin_loss(vectors, groups, MARGINS, temperature=0)
 
 
 # ---------------------------------------------------------------- queues
@@ -150,33 +152,33 @@ def test_the_queue_is_that_of_the_twin(seed: int, temperature: float) -> None:
     counts = (given_["image_groups"][:, None] == given_["queue_groups"]) & (
         given_["image_index"][:, None] != given_["queue_index"]
     )
-    found = queued_contrast(**given_, temperature=temperature)
+    found = queued_contrast_loss(**given_, temperature=temperature)
     arrays = [given_[name].numpy() for name in ("queries", "keys", "queue")]
     np.testing.assert_allclose(found.numpy(), queued(*arrays, counts.numpy(), temperature), atol=1e-9)
 
 
 def test_entries_of_other_groups_have_no_effect() -> None:
     given_ = of_queue(1)
-    before = queued_contrast(**given_)
+    before = queued_contrast_loss(**given_)
     other = given_["queue_groups"] != 2
     changed = torch.where(other[:, None], given_["queue"].flip(1), given_["queue"])
-    after = queued_contrast(**{**given_, "queue": changed})
+    after = queued_contrast_loss(**{**given_, "queue": changed})
     of_two = given_["image_groups"] == 2
     torch.testing.assert_close(after[of_two], before[of_two])
-    alone = queued_contrast(**{**given_, "queue_groups": torch.full((11,), -1)})
+    alone = queued_contrast_loss(**{**given_, "queue_groups": torch.full((11,), -1)})
     assert alone.tolist() == [0] * 7
 
 
 def test_a_long_queue_goes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     given_ = of_queue(2)
     query = given_.pop("queries").requires_grad_()
-    whole = queued_contrast(query, **given_)
+    whole = queued_contrast_loss(query, **given_)
     (gradient,) = torch.autograd.grad(whole.sum(), query)
     monkeypatch.setattr("cladewise.losses.queued.CELLS_AT_ONCE", 22)
-    parts = queued_contrast(query, **given_)
+    parts = queued_contrast_loss(query, **given_)
     torch.testing.assert_close(parts, whole)
     torch.testing.assert_close(torch.autograd.grad(parts.sum(), query)[0], gradient)
-    assert torch.autograd.gradcheck(lambda q: queued_contrast(q, **given_), query)
+    assert torch.autograd.gradcheck(lambda q: queued_contrast_loss(q, **given_), query)
 
 
 @given(st.floats(0.01, 100), st.floats(0.01, 100))

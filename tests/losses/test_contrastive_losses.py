@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from cladewise.errors import InputError
 from cladewise.losses import (
-    HierarchicalContrast,
-    ImageTextContrast,
+    HierarchicalContrastLoss,
+    ImageTextContrastLoss,
     LevelSoftmaxLoss,
     Loss,
-    Probed,
-    SupCon,
-    supervised_contrast,
+    ProbedLoss,
+    SupConLoss,
+    supervised_contrast_loss,
 )
 from cladewise.losses.hierarchical_contrast import rank_by_names
 from cladewise.taxonomy import Taxonomy
@@ -44,13 +44,13 @@ def all_levels(taxonomy: Taxonomy) -> tuple[int, ...]:
 def test_golden_supcon_of_equal_features(images: int) -> None:
     star = Taxonomy.from_paths([(str(k),) for k in range(images)])
     two_views = torch.arange(1, images + 1).repeat(2)
-    losses = SupCon(star, WIDTH)(torch.ones(2 * images, WIDTH, dtype=torch.float64), two_views)
+    losses = SupConLoss(star, WIDTH)(torch.ones(2 * images, WIDTH, dtype=torch.float64), two_views)
     torch.testing.assert_close(losses, torch.full_like(losses, math.log(2 * images - 1)))
 
 
 def test_golden_supcon_of_separated_classes() -> None:
     far = torch.eye(2, dtype=torch.float64)[[0, 0, 1, 1]]
-    losses = SupCon(Taxonomy.from_paths([("a",), ("b",)]), 2, temperature=0.5, base_temperature=1.0)(
+    losses = SupConLoss(Taxonomy.from_paths([("a",), ("b",)]), 2, temperature=0.5, base_temperature=1.0)(
         far, torch.tensor([1, 1, 2, 2])
     )
     torch.testing.assert_close(losses, torch.full_like(losses, 0.5 * math.log(1 + 2 * math.exp(-2))))
@@ -66,16 +66,16 @@ def test_golden_hierarchical_contrast_of_equal_features() -> None:
         (True, True, (2 + 2**0.5) * finer),
         (False, False, finer + coarser),
     ]:
-        loss = HierarchicalContrast(PAIRS, WIDTH, penalty=penalty, constraint=constraint)
+        loss = HierarchicalContrastLoss(PAIRS, WIDTH, penalty=penalty, constraint=constraint)
         assert float(loss(equal, target).mean()) == pytest.approx(expected / 3)
 
 
 def test_golden_image_text_of_equal_scores() -> None:
     target = torch.tensor([2, 2, 3, 5])
     zeros = torch.zeros(4, 4, dtype=torch.float64)
-    flyp = ImageTextContrast(PAIRS, (2,), weight=0.5)(zeros, target)
+    flyp = ImageTextContrastLoss(PAIRS, (2,), weight=0.5)(zeros, target)
     torch.testing.assert_close(flyp, torch.full_like(flyp, math.log(4)))
-    hmcf = ImageTextContrast(PAIRS)(torch.zeros(4, 6, dtype=torch.float64), target)
+    hmcf = ImageTextContrastLoss(PAIRS)(torch.zeros(4, 6, dtype=torch.float64), target)
     torch.testing.assert_close(hmcf, torch.full_like(hmcf, 4 * math.log(4)))
 
 
@@ -83,10 +83,10 @@ def test_golden_floor_of_coinciding_texts() -> None:
     # all texts of the batch are one: nothing that is learnt changes the rows' term, and none with the rivals left out
     target = torch.full((5,), 2)
     logits = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
-    single = ImageTextContrast(PAIRS, (2,))(logits, target)
+    single = ImageTextContrastLoss(PAIRS, (2,))(logits, target)
     column = torch.logsumexp(logits[:, 0], 0) - logits[:, 0]
     torch.testing.assert_close(single - column, torch.full_like(single, math.log(5)))
-    rivals = ImageTextContrast(PAIRS, (2,), targets="rivals")(logits, target)
+    rivals = ImageTextContrastLoss(PAIRS, (2,), targets="rivals")(logits, target)
     torch.testing.assert_close(rivals, torch.zeros_like(rivals))
 
 
@@ -101,7 +101,7 @@ def test_golden_floor_of_coinciding_texts() -> None:
 def test_supcon_is_its_twin(tree: tuple[Taxonomy, list[int]], seed: int, temperature: float) -> None:
     taxonomy, nodes = tree
     rows = np.random.default_rng(seed).standard_normal((len(nodes), WIDTH))
-    loss = SupCon(taxonomy, WIDTH, temperature=temperature)
+    loss = SupConLoss(taxonomy, WIDTH, temperature=temperature)
     expected = reference.supcon(taxonomy, rows, nodes, all_levels(taxonomy), temperature, 0.07)
     np.testing.assert_allclose(loss(torch.tensor(rows), torch.tensor(nodes)), expected, rtol=1e-9, atol=1e-9)
 
@@ -114,7 +114,7 @@ def test_hierarchical_contrast_is_its_twin(
 ) -> None:
     taxonomy, nodes = tree
     rows = np.random.default_rng(seed).standard_normal((len(nodes), WIDTH))
-    loss = HierarchicalContrast(taxonomy, WIDTH, penalty=penalty, constraint=constraint)
+    loss = HierarchicalContrastLoss(taxonomy, WIDTH, penalty=penalty, constraint=constraint)
     expected = reference.hierarchical_contrast(
         taxonomy, rows, nodes, all_levels(taxonomy), penalty=penalty, constraint=constraint, temperature=0.07
     )
@@ -127,7 +127,7 @@ def test_hierarchical_contrast_is_its_twin(
 @given(tree=taxonomies_with_nodes(max_nodes=12, max_batch=7), seed=st.integers(0, 999))
 def test_image_text_is_its_twin(targets: str, tree: tuple[Taxonomy, list[int]], seed: int) -> None:
     taxonomy, nodes = tree
-    loss = ImageTextContrast(taxonomy, targets=targets, weight=0.5)  # type: ignore[arg-type]
+    loss = ImageTextContrastLoss(taxonomy, targets=targets, weight=0.5)  # type: ignore[arg-type]
     logits = 2 * np.random.default_rng(seed).standard_normal((len(nodes), loss.num_outputs))
     expected = reference.image_text(taxonomy, logits, nodes, loss.levels, targets=targets, weight=0.5)
     np.testing.assert_allclose(loss(torch.tensor(logits), torch.tensor(nodes)), expected, rtol=1e-9, atol=1e-9)
@@ -136,13 +136,13 @@ def test_image_text_is_its_twin(targets: str, tree: tuple[Taxonomy, list[int]], 
 # ---------------------------------------------------------------- laws
 
 EVERY: dict[str, Callable[[Taxonomy], Loss]] = {
-    "supcon": lambda t: SupCon(t, WIDTH, temperature=0.5),
-    "himulcon": lambda t: HierarchicalContrast(t, WIDTH, temperature=0.5),
-    "himulcone": lambda t: HierarchicalContrast(t, WIDTH, constraint=True, temperature=0.5),
-    "single": ImageTextContrast,
-    "multi": lambda t: ImageTextContrast(t, targets="multi"),
-    "rivals": lambda t: ImageTextContrast(t, targets="rivals"),
-    "probed": lambda t: Probed(SupCon(t, WIDTH), LevelSoftmaxLoss(t)),
+    "supcon": lambda t: SupConLoss(t, WIDTH, temperature=0.5),
+    "himulcon": lambda t: HierarchicalContrastLoss(t, WIDTH, temperature=0.5),
+    "himulcone": lambda t: HierarchicalContrastLoss(t, WIDTH, constraint=True, temperature=0.5),
+    "single": ImageTextContrastLoss,
+    "multi": lambda t: ImageTextContrastLoss(t, targets="multi"),
+    "rivals": lambda t: ImageTextContrastLoss(t, targets="rivals"),
+    "probed": lambda t: ProbedLoss(SupConLoss(t, WIDTH), LevelSoftmaxLoss(t)),
 }
 every = pytest.mark.parametrize("kind", EVERY)
 
@@ -187,9 +187,9 @@ def test_sharing_the_target_out_changes_neither_sum_nor_gradient(tree: tuple[Tax
     taxonomy, nodes = tree
     generator = torch.Generator().manual_seed(seed)
     gradients, sums = [], []
-    first = ImageTextContrast(taxonomy)
+    first = ImageTextContrastLoss(taxonomy)
     rows = torch.randn(len(nodes), first.num_outputs, dtype=torch.float64, generator=generator)
-    for loss in (first, ImageTextContrast(taxonomy, targets="multi")):
+    for loss in (first, ImageTextContrastLoss(taxonomy, targets="multi")):
         logits = rows.clone().requires_grad_()
         total = loss(logits, torch.tensor(nodes)).sum()
         total.backward()
@@ -203,7 +203,7 @@ def test_sharing_the_target_out_changes_neither_sum_nor_gradient(tree: tuple[Tax
 def test_leaving_rivals_out_costs_less_and_nothing_at_best(tree: tuple[Taxonomy, list[int]], seed: int) -> None:
     taxonomy, nodes = tree
     target = torch.tensor(nodes)
-    with_all, without = ImageTextContrast(taxonomy), ImageTextContrast(taxonomy, targets="rivals")
+    with_all, without = ImageTextContrastLoss(taxonomy), ImageTextContrastLoss(taxonomy, targets="rivals")
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(len(nodes), with_all.num_outputs, dtype=torch.float64, generator=generator)
     assert (without(logits, target) <= with_all(logits, target) + 1e-9).all()
@@ -219,7 +219,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for chunk in (1 << 20, 50, 1):
         monkeypatch.setattr("cladewise.losses.pairs.PAIRS_AT_ONCE", chunk)
         logits = torch.linspace(-1, 1, len(target) * WIDTH, dtype=torch.float64).sin().view(-1, WIDTH).requires_grad_()
-        losses = SupCon(RAGGED, WIDTH)(logits, target)
+        losses = SupConLoss(RAGGED, WIDTH)(logits, target)
         losses.sum().backward()
         found.append((losses.detach(), logits.grad))
     for losses, gradient in found[1:]:
@@ -230,8 +230,8 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_anchors_may_be_some_of_the_others() -> None:
     z = torch.nn.functional.normalize(torch.randn(6, 3, dtype=torch.float64), dim=-1)
     labels = torch.tensor([[0, 1, 0, 1, -100, 0]])
-    whole = supervised_contrast(z, labels)
-    part = supervised_contrast(z[2:5], labels, others=z, first=2)
+    whole = supervised_contrast_loss(z, labels)
+    part = supervised_contrast_loss(z[2:5], labels, others=z, first=2)
     torch.testing.assert_close(part.nats, whole.nats[:, 2:5])
     assert part.counts.equal(whole.counts[:, 2:5])
     assert whole.counts.tolist() == [[True, True, True, True, False, True]]
@@ -248,16 +248,19 @@ def test_names_in_order_rank_the_nodes(taxonomy: Taxonomy) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SupCon(PAIRS, 0), "an embedding of at least 1 number, but got 0."),
-        (lambda: SupCon(PAIRS, 3, (3,)), "levels among 1 to 2, but got 3."),
-        (lambda: SupCon(PAIRS, 3, temperature=0.0), "a temperature above 0, but got 0.0."),
-        (lambda: HierarchicalContrast(PAIRS, 3, base_temperature=math.nan), "a temperature above 0, but got nan."),
+        (lambda: SupConLoss(PAIRS, 0), "an embedding of at least 1 number, but got 0."),
+        (lambda: SupConLoss(PAIRS, 3, (3,)), "levels among 1 to 2, but got 3."),
+        (lambda: SupConLoss(PAIRS, 3, temperature=0.0), "a temperature above 0, but got 0.0."),
+        (lambda: HierarchicalContrastLoss(PAIRS, 3, base_temperature=math.nan), "a temperature above 0, but got nan."),
         (
-            lambda: ImageTextContrast(PAIRS, targets="all"),  # type: ignore[arg-type]
+            lambda: ImageTextContrastLoss(PAIRS, targets="all"),  # type: ignore[arg-type]
             "targets among single, multi, rivals, but got 'all'.",
         ),
-        (lambda: ImageTextContrast(PAIRS, (1,)), "ascending levels among 1 to 2, the finest among them, but got 1."),
-        (lambda: Probed(SupCon(PAIRS, 3), LevelSoftmaxLoss(RAGGED)), "losses of one tree, but got"),
+        (
+            lambda: ImageTextContrastLoss(PAIRS, (1,)),
+            "ascending levels among 1 to 2, the finest among them, but got 1.",
+        ),
+        (lambda: ProbedLoss(SupConLoss(PAIRS, 3), LevelSoftmaxLoss(RAGGED)), "losses of one tree, but got"),
     ],
 )
 def test_settings_out_of_range(make: Callable[[], Loss], message: str) -> None:

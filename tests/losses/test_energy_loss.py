@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
-from cladewise.losses import MaxMarginEnergies
+from cladewise.losses import MaxMarginEnergyLoss
 from cladewise.losses.energies import Strategy
 from reference import losses_energies as reference
 from reference.small_trees import ragged_taxonomies
@@ -21,7 +21,7 @@ TREE = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
 def test_agrees_with_one_label_at_a_time(taxonomy: Taxonomy, negatives: Strategy, seed: int) -> None:
     random = np.random.default_rng(seed)
     energy = random.uniform(0, 2, (taxonomy.num_nodes, taxonomy.num_nodes - 1))
-    loss = MaxMarginEnergies(taxonomy, margin=1.2, num_negatives=3, negatives=negatives)
+    loss = MaxMarginEnergyLoss(taxonomy, margin=1.2, num_negatives=3, negatives=negatives)
     target = torch.arange(taxonomy.num_nodes)
     wanted = [
         reference.max_margin(
@@ -35,7 +35,7 @@ def test_agrees_with_one_label_at_a_time(taxonomy: Taxonomy, negatives: Strategy
 def test_by_hand() -> None:
     energy = torch.tensor([[0.0, 0.25, 0.5, 0.75, 1.5]])  # a, b, c, d, e
     found = {
-        name: MaxMarginEnergies(TREE, margin=1.0, num_negatives=4, negatives=name)(-energy, torch.tensor([2])).item()
+        name: MaxMarginEnergyLoss(TREE, margin=1.0, num_negatives=4, negatives=name)(-energy, torch.tensor([2])).item()
         for name in ("pick-per-level", "uniform")
     }
     # path a, b: 0.25; level of genera: d lacks 0.25; of species: c lacks 0.5, e nothing
@@ -45,7 +45,7 @@ def test_by_hand() -> None:
 
 def test_what_is_inside_the_path_and_outside_all_else_costs_nothing() -> None:
     energy = torch.tensor([[0.0, 0.0, 1.0, 1.0, 2.0]])
-    loss = MaxMarginEnergies(TREE, margin=1.0)
+    loss = MaxMarginEnergyLoss(TREE, margin=1.0)
     assert loss(-energy, torch.tensor([2])).item() == 0.0
     assert loss(-energy, torch.tensor([0])).item() == 0.0  # the root says nothing
     internal = torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0]])
@@ -54,11 +54,11 @@ def test_what_is_inside_the_path_and_outside_all_else_costs_nothing() -> None:
 
 def test_an_only_child_has_no_rival_in_its_level() -> None:
     chain = Taxonomy.from_paths([("a", "b", "c")])
-    assert MaxMarginEnergies(chain)(-torch.ones(1, 3), torch.tensor([3])).item() == 3.0
+    assert MaxMarginEnergyLoss(chain)(-torch.ones(1, 3), torch.tensor([3])).item() == 3.0
 
 
 def test_what_it_refuses() -> None:
     with pytest.raises(InputError, match="Expected a margin of at least 0, but got -1"):
-        MaxMarginEnergies(TREE, margin=-1.0)
+        MaxMarginEnergyLoss(TREE, margin=-1.0)
     with pytest.raises(InputError, match="Expected negatives among pick-per-level, uniform, but got 'hard'"):
-        MaxMarginEnergies(TREE, negatives="hard")  # pyright: ignore[reportArgumentType]
+        MaxMarginEnergyLoss(TREE, negatives="hard")  # pyright: ignore[reportArgumentType]

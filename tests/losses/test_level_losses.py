@@ -12,11 +12,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cladewise.losses import (
-    FlatSoftmax,
+    FlatSoftmaxLoss,
     LevelSoftmaxLoss,
     Loss,
-    MarginalSoftmax,
-    MultilabelSoftMargin,
+    MarginalSoftmaxLoss,
+    MultilabelSoftMarginLoss,
     inverse_frequency,
 )
 from cladewise.predictions import LeafSoftmax
@@ -33,7 +33,7 @@ RAGGED = Taxonomy.from_paths([("a", "b", "c"), ("a", "b", "d"), ("a", "e"), ("f"
 GOLDEN: list[tuple[Loss, torch.Tensor, list[float]]] = [
     # flat negative log-likelihoods: the leaf at every level that repeats it, and its ancestors (2 has 0.40453)
     (
-        MarginalSoftmax(T9),
+        MarginalSoftmaxLoss(T9),
         THETA[T9.leaf_nodes.copy()],
         [
             3 * 2.488929,
@@ -43,7 +43,7 @@ GOLDEN: list[tuple[Loss, torch.Tensor, list[float]]] = [
             2 * 0.905028 + 2.688929,
         ],
     ),
-    (MultilabelSoftMargin(T9), THETA[1:], [x / 8 for x in (6.039978, 5.639978, 4.239978, 5.439978, 7.039978)]),
+    (MultilabelSoftMarginLoss(T9), THETA[1:], [x / 8 for x in (6.039978, 5.639978, 4.239978, 5.439978, 7.039978)]),
 ]
 
 
@@ -53,10 +53,10 @@ def test_golden_values(loss: Loss, logits: torch.Tensor, expected: list[float]) 
 
 
 EVERY_KIND: dict[str, tuple[Callable[[Taxonomy], Loss], Callable[..., float]]] = {
-    "marginal": (MarginalSoftmax, reference.marginal_softmax),
-    "soft margin": (MultilabelSoftMargin, reference.soft_margin),
+    "marginal": (MarginalSoftmaxLoss, reference.marginal_softmax),
+    "soft margin": (MultilabelSoftMarginLoss, reference.soft_margin),
     "weighted soft margin": (
-        lambda t: MultilabelSoftMargin(t, label_weights=1.0 + torch.arange(t.num_nodes - 1)),
+        lambda t: MultilabelSoftMarginLoss(t, label_weights=1.0 + torch.arange(t.num_nodes - 1)),
         lambda t, *image: reference.soft_margin(t, *image, weights=[1.0 + v for v in range(t.num_nodes - 1)]),
     ),
 }
@@ -104,7 +104,7 @@ def test_marginals_cost_at_least_the_leaf_alone(taxonomy: Taxonomy, seed: int) -
     target = torch.tensor(taxonomy.leaf_nodes.copy())
     generator = torch.Generator().manual_seed(seed)
     logits = 3 * torch.randn(len(target), taxonomy.num_leaves, generator=generator, dtype=torch.float64)
-    more = MarginalSoftmax(taxonomy)(logits, target) - FlatSoftmax(taxonomy)(logits, target)
+    more = MarginalSoftmaxLoss(taxonomy)(logits, target) - FlatSoftmaxLoss(taxonomy)(logits, target)
     assert (more >= -1e-12).all()
     # with all mass under the ancestors of every level but the finest there is nothing more to pay
     assume(taxonomy.num_levels > 1)
@@ -114,7 +114,7 @@ def test_marginals_cost_at_least_the_leaf_alone(taxonomy: Taxonomy, seed: int) -
     own = torch.tensor(
         taxonomy.level[taxonomy.leaf_nodes] == taxonomy.num_levels
     )  # a leaf above is what the coarser levels ask for, too
-    extra = MarginalSoftmax(taxonomy)(sure, target) - FlatSoftmax(taxonomy)(sure, target)
+    extra = MarginalSoftmaxLoss(taxonomy)(sure, target) - FlatSoftmaxLoss(taxonomy)(sure, target)
     torch.testing.assert_close(extra[own], torch.zeros_like(extra[own]), atol=1e-9, rtol=0)
 
 
@@ -126,10 +126,10 @@ def test_marginals_of_a_level_are_its_cross_entropy() -> None:
         nodes, log_prob = LeafSoftmax(RAGGED, logits).level_log_prob(level)
         place = torch.searchsorted(nodes, torch.tensor(RAGGED.at_level(level)[target]))
         of_level.append(F.nll_loss(log_prob, place, reduction="none"))
-    torch.testing.assert_close(MarginalSoftmax(RAGGED)(logits, target), torch.stack(of_level).sum(0))
+    torch.testing.assert_close(MarginalSoftmaxLoss(RAGGED)(logits, target), torch.stack(of_level).sum(0))
 
 
-@pytest.mark.parametrize("make", [MarginalSoftmax, LevelSoftmaxLoss])
+@pytest.mark.parametrize("make", [MarginalSoftmaxLoss, LevelSoftmaxLoss])
 def test_one_level_is_cross_entropy(make: Callable[[Taxonomy], Loss]) -> None:
     star = Taxonomy.from_paths([(name,) for name in "abcde"])
     logits, target = torch.randn(5, 5), torch.arange(1, 6)
@@ -162,7 +162,7 @@ def test_soft_margin_is_torchs_where_labels_are_leaves() -> None:
     weights = torch.rand(RAGGED.num_nodes - 1)
     for given_weights in (None, weights):
         expected = F.multilabel_soft_margin_loss(logits, wanted.float(), given_weights, reduction="none")
-        found = MultilabelSoftMargin(RAGGED, label_weights=given_weights)(logits, target)
+        found = MultilabelSoftMarginLoss(RAGGED, label_weights=given_weights)(logits, target)
         torch.testing.assert_close(found, expected)
 
 
@@ -177,11 +177,11 @@ def test_weights_are_one_over_the_images_with_the_label(tree: tuple[Taxonomy, li
 
 def test_weights_come_with_the_labels_of_the_training_images_and_only_where_they_are_wanted() -> None:
     counts = torch.arange(T9.num_nodes)
-    plain, weighted = MultilabelSoftMargin(T9), MultilabelSoftMargin(T9, class_weights=True)
+    plain, weighted = MultilabelSoftMarginLoss(T9), MultilabelSoftMarginLoss(T9, class_weights=True)
     assert plain.for_labels(counts) is plain
     logits, target = torch.randn(5, 8), LABELS
     torch.testing.assert_close(weighted(logits, target), plain(logits, target))  # until it is told
     told = weighted.for_labels(counts)
-    expected = MultilabelSoftMargin(T9, label_weights=inverse_frequency(counts, T9))(logits, target)
+    expected = MultilabelSoftMarginLoss(T9, label_weights=inverse_frequency(counts, T9))(logits, target)
     torch.testing.assert_close(told(logits, target), expected)
     assert not told.state_dict()

@@ -30,23 +30,23 @@ TREE = _tree()
 TARGET = torch.from_numpy(np.random.default_rng(6).integers(0, TREE.num_nodes, BATCH))
 TARGET[0] = 0
 MAKERS: dict[str, Callable[[], Loss]] = {
-    "flat": lambda: losses.FlatSoftmax(TREE, label_smoothing=0.1),
-    "hace-smooth": lambda: losses.HACE(TREE, smoothing=0.1),
-    "hace-smooth-nodes": lambda: losses.HACE(TREE, smoothing=0.1, smoothing_over="nodes", with_root=False),
-    "hace-smooth-leaves": lambda: losses.HACE(TREE, smoothing=0.1, domain="leaves"),
-    "hace-soft": lambda: losses.HACESoft(TREE, with_root=False),
-    "conditional": lambda: losses.ConditionalSoftmax(TREE, label_smoothing=0.1),
-    "ps": lambda: losses.PSSoftmax(TREE),
-    "deep-rtc": lambda: losses.DeepRTC(TREE, rho=0.1),
-    "descendant": lambda: losses.DescendantSoftmax(TREE),
-    "descendant-all": lambda: losses.DescendantSoftmax(TREE, form="all"),
-    "margin": lambda: losses.SoftMaxMargin(TREE),
+    "flat": lambda: losses.FlatSoftmaxLoss(TREE, label_smoothing=0.1),
+    "hace-smooth": lambda: losses.HACELoss(TREE, smoothing=0.1),
+    "hace-smooth-nodes": lambda: losses.HACELoss(TREE, smoothing=0.1, smoothing_over="nodes", with_root=False),
+    "hace-smooth-leaves": lambda: losses.HACELoss(TREE, smoothing=0.1, domain="leaves"),
+    "hace-soft": lambda: losses.HACESoftLoss(TREE, with_root=False),
+    "conditional": lambda: losses.ConditionalSoftmaxLoss(TREE, label_smoothing=0.1),
+    "ps": lambda: losses.PSSoftmaxLoss(TREE),
+    "deep-rtc": lambda: losses.DeepRTCLoss(TREE, rho=0.1),
+    "descendant": lambda: losses.DescendantSoftmaxLoss(TREE),
+    "descendant-all": lambda: losses.DescendantSoftmaxLoss(TREE, form="all"),
+    "margin": lambda: losses.SoftMaxMarginLoss(TREE),
     "levels": lambda: losses.LevelSoftmaxLoss(TREE),
     "levels-tied": lambda: losses.LevelSoftmaxLoss(TREE, tied=True),
-    "marginal": lambda: losses.MarginalSoftmax(TREE),
-    "soft-margin": lambda: losses.MultilabelSoftMargin(TREE),
-    "focal": lambda: losses.MultilabelFocal(TREE, gamma=2.0),
-    "focal-ignored": lambda: losses.MultilabelFocal(TREE, below="ignored"),
+    "marginal": lambda: losses.MarginalSoftmaxLoss(TREE),
+    "soft-margin": lambda: losses.MultilabelSoftMarginLoss(TREE),
+    "focal": lambda: losses.MultilabelFocalLoss(TREE, gamma=2.0),
+    "focal-ignored": lambda: losses.MultilabelFocalLoss(TREE, below="ignored"),
 }
 
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from cladewise.errors import InputError
 from cladewise.losses import (
-    HACE,
-    DescendantSoftmax,
-    FlatSoftmax,
-    HACESoft,
+    DescendantSoftmaxLoss,
+    FlatSoftmaxLoss,
+    HACELoss,
+    HACESoftLoss,
     LevelSoftmaxLoss,
     Loss,
-    SoftLabels,
-    SoftMaxMargin,
+    SoftLabelLoss,
+    SoftMaxMarginLoss,
     soft_targets,
 )
 from cladewise.losses.distances import distance_by_lca
@@ -39,11 +39,11 @@ LEAF_LOGITS = NODE_LOGITS[torch.tensor(T9.leaf_nodes)]
 LABELS = torch.tensor(t9_nodes(3, 4, 5, 7, 8))
 
 GOLDEN: list[tuple[Loss, list[float]]] = [
-    (SoftMaxMargin(T9, 0.0), [2.960295, 2.760295, 1.360295, 1.560295, 3.160295]),
-    (SoftMaxMargin(T9), [7.851697, 7.467038, 5.769381, 5.976703, 7.837914]),
-    (DescendantSoftmax(T9, "all"), [3.552354, 4.332501, 2.932501, 4.712648, 6.312648]),
-    (DescendantSoftmax(T9), [2.907101, 3.294142, 1.894142, 3.345312, 4.945312]),
-    (SoftLabels(T9, 4.0), [2.437733, 2.000713, 1.218817, 1.442131, 2.335727]),
+    (SoftMaxMarginLoss(T9, 0.0), [2.960295, 2.760295, 1.360295, 1.560295, 3.160295]),
+    (SoftMaxMarginLoss(T9), [7.851697, 7.467038, 5.769381, 5.976703, 7.837914]),
+    (DescendantSoftmaxLoss(T9, "all"), [3.552354, 4.332501, 2.932501, 4.712648, 6.312648]),
+    (DescendantSoftmaxLoss(T9), [2.907101, 3.294142, 1.894142, 3.345312, 4.945312]),
+    (SoftLabelLoss(T9, 4.0), [2.437733, 2.000713, 1.218817, 1.442131, 2.335727]),
 ]
 
 
@@ -70,7 +70,7 @@ MARGINS = ["incorrect", "depth-distance", "information-distance", "depth-deficit
 EVERY_KIND: dict[str, tuple[Callable[[Taxonomy], Loss], Callable[..., float]]] = {
     **{
         f"margin {kind} {form}": (
-            lambda t, k=kind, f=form: SoftMaxMargin(t, 2.3, f, k),
+            lambda t, k=kind, f=form: SoftMaxMarginLoss(t, 2.3, f, k),
             lambda *image, k=kind, f=form: reference.soft_max_margin(*image, tau=2.3, form=f, kind=k),
         )
         for kind in MARGINS
@@ -78,14 +78,14 @@ EVERY_KIND: dict[str, tuple[Callable[[Taxonomy], Loss], Callable[..., float]]] =
     },
     **{
         f"descendant {form}": (
-            lambda t, f=form: DescendantSoftmax(t, f),
+            lambda t, f=form: DescendantSoftmaxLoss(t, f),
             lambda *image, f=form: reference.descendant_softmax(*image, form=f),
         )
         for form in ("complement", "all")
     },
     **{
         f"soft labels {distance} {beta} {reduction}": (
-            lambda t, d=distance, b=beta, r=reduction: SoftLabels(t, b, d, r),
+            lambda t, d=distance, b=beta, r=reduction: SoftLabelLoss(t, b, d, r),
             lambda t, *image, d=distance, b=beta, r=reduction: reference.soft_labels(
                 t, *image, beta=b, distances=reference.leaf_distances(t, d), reduction=r
             ),
@@ -99,12 +99,12 @@ EVERY_KIND: dict[str, tuple[Callable[[Taxonomy], Loss], Callable[..., float]]] =
         )
     },
     "soft labels, own distances": (
-        lambda t: SoftLabels(t, 4.0, reference.leaf_distances(t, "hace")),
+        lambda t: SoftLabelLoss(t, 4.0, reference.leaf_distances(t, "hace")),
         lambda t, *image: reference.soft_labels(t, *image, beta=4.0, distances=reference.leaf_distances(t, "hace")),
     ),
     **{
         f"hace soft {distance} {domain}": (
-            lambda t, d=distance, k=domain: HACESoft(
+            lambda t, d=distance, k=domain: HACESoftLoss(
                 t, 0.7, 4.0, d, "leaves" if k == "leaves" else "nodes", with_root=k != "nodes-without-root"
             ),
             lambda t, *image, d=distance, k=domain: reference.hace_soft(
@@ -218,20 +218,20 @@ def test_no_margin_is_cross_entropy_over_the_nodes(margin: str) -> None:
     target = torch.arange(RAGGED.num_nodes)
     logits = torch.randn(RAGGED.num_nodes, RAGGED.num_nodes)
     expected = F.cross_entropy(logits, target, reduction="none")
-    torch.testing.assert_close(SoftMaxMargin(RAGGED, 0.0, "soft", margin)(logits, target), expected)  # type: ignore[arg-type]
+    torch.testing.assert_close(SoftMaxMarginLoss(RAGGED, 0.0, "soft", margin)(logits, target), expected)  # type: ignore[arg-type]
 
 
 @given(taxonomies_with_nodes(), st.floats(0.0, 20.0), st.floats(0.0, 20.0))
 def test_a_wider_margin_costs_more(tree: tuple[Taxonomy, list[int]], first: float, second: float) -> None:
     taxonomy, nodes = tree
     logits = torch.randn(len(nodes), taxonomy.num_nodes, dtype=torch.float64)
-    low, high = (SoftMaxMargin(taxonomy, tau)(logits, torch.tensor(nodes)) for tau in sorted((first, second)))
+    low, high = (SoftMaxMarginLoss(taxonomy, tau)(logits, torch.tensor(nodes)) for tau in sorted((first, second)))
     assert (low <= high + 1e-12).all()
 
 
 def test_the_soft_margin_is_close_to_the_hard_one_where_one_rival_leads() -> None:
     logits = 100 * torch.randn(5, RAGGED.num_nodes, dtype=torch.float64)
-    both = [SoftMaxMargin(RAGGED, 5.0, form)(logits, LEAVES) for form in ("soft", "hard")]
+    both = [SoftMaxMarginLoss(RAGGED, 5.0, form)(logits, LEAVES) for form in ("soft", "hard")]
     assert ((both[0] - both[1]) >= -1e-9).all()
     assert ((both[0] - both[1]) <= math.log(RAGGED.num_nodes)).all()
 
@@ -239,14 +239,14 @@ def test_the_soft_margin_is_close_to_the_hard_one_where_one_rival_leads() -> Non
 def test_descendant_softmax_of_a_star_is_cross_entropy_over_its_leaves() -> None:
     logits = torch.randn(3, 4)
     expected = F.cross_entropy(logits[:, 1:], torch.arange(3), reduction="none")
-    torch.testing.assert_close(DescendantSoftmax(STAR)(logits, torch.tensor([1, 2, 3])), expected)
+    torch.testing.assert_close(DescendantSoftmaxLoss(STAR)(logits, torch.tensor([1, 2, 3])), expected)
 
 
 def test_the_complement_leaves_out_what_does_not_contradict() -> None:
     """The root's score and those strictly under an internal label have no part in the published form."""
     label = RAGGED.find("a")
     logits = torch.randn(1, RAGGED.num_nodes, requires_grad=True)
-    (gradient,) = torch.autograd.grad(DescendantSoftmax(RAGGED)(logits, torch.tensor([label])).sum(), logits)
+    (gradient,) = torch.autograd.grad(DescendantSoftmaxLoss(RAGGED)(logits, torch.tensor([label])).sum(), logits)
     without = [0, *range(label + 1, int(RAGGED.end[label]))]
     assert (gradient[0, without] == 0).all()
     assert (np.delete(gradient[0].numpy(), without) != 0).all()
@@ -257,16 +257,16 @@ def test_soft_labels_between_their_extremes(distance: str) -> None:
     logits = torch.randn(5, 5)
     for beta in (1e7, math.inf):
         torch.testing.assert_close(
-            SoftLabels(RAGGED, beta, distance)(logits, LEAVES), FlatSoftmax(RAGGED)(logits, LEAVES)
+            SoftLabelLoss(RAGGED, beta, distance)(logits, LEAVES), FlatSoftmaxLoss(RAGGED)(logits, LEAVES)
         )
-    torch.testing.assert_close(SoftLabels(RAGGED, 0.0, distance)(logits, LEAVES), -logits.log_softmax(-1).mean(-1))
+    torch.testing.assert_close(SoftLabelLoss(RAGGED, 0.0, distance)(logits, LEAVES), -logits.log_softmax(-1).mean(-1))
 
 
 def test_the_elementwise_reduction_is_that_of_the_divergence_in_torch() -> None:
     logits = torch.randn(len(MIXED), 5)
     wanted = soft_targets(RAGGED, 4.0)(MIXED)
     expected = F.kl_div(logits.log_softmax(-1), wanted, reduction="none").mean()  # its default
-    torch.testing.assert_close(SoftLabels(RAGGED, 4.0, reduction="elementwise")(logits, MIXED).mean(), expected)
+    torch.testing.assert_close(SoftLabelLoss(RAGGED, 4.0, reduction="elementwise")(logits, MIXED).mean(), expected)
 
 
 @given(taxonomies(), st.sampled_from([0.0, 4.0, 30.0, 1e7]), st.sampled_from(["lca-height", "hace"]))
@@ -297,7 +297,10 @@ def test_hace_of_hard_soft_labels_is_hace() -> None:
     logits = torch.randn(5, RAGGED.num_nodes)
     for with_root in (False, True):
         scores = logits if with_root else logits[:, 1:]
-        soft, hard = HACESoft(RAGGED, 0.3, math.inf, with_root=with_root), HACE(RAGGED, 0.3, with_root=with_root)
+        soft, hard = (
+            HACESoftLoss(RAGGED, 0.3, math.inf, with_root=with_root),
+            HACELoss(RAGGED, 0.3, with_root=with_root),
+        )
         torch.testing.assert_close(soft(scores, LEAVES), hard(scores, LEAVES))
 
 
@@ -346,19 +349,19 @@ def test_the_order_of_siblings_changes_nothing(seed: int) -> None:
 # ---------------------------------------------------------------- gradients, precision, hostile input
 
 MAKERS: list[Callable[[Taxonomy], Loss]] = [
-    SoftMaxMargin,
-    lambda t: SoftMaxMargin(t, form="hard"),
-    lambda t: SoftMaxMargin(t, 2.0, margin="depth-distance"),
-    lambda t: SoftMaxMargin(t, 2.0, margin="information-distance"),
-    lambda t: SoftMaxMargin(t, 2.0, margin="log-f1"),
-    DescendantSoftmax,
-    lambda t: DescendantSoftmax(t, "all"),
-    SoftLabels,
-    lambda t: SoftLabels(t, 4.0, "hace", "elementwise"),
+    SoftMaxMarginLoss,
+    lambda t: SoftMaxMarginLoss(t, form="hard"),
+    lambda t: SoftMaxMarginLoss(t, 2.0, margin="depth-distance"),
+    lambda t: SoftMaxMarginLoss(t, 2.0, margin="information-distance"),
+    lambda t: SoftMaxMarginLoss(t, 2.0, margin="log-f1"),
+    DescendantSoftmaxLoss,
+    lambda t: DescendantSoftmaxLoss(t, "all"),
+    SoftLabelLoss,
+    lambda t: SoftLabelLoss(t, 4.0, "hace", "elementwise"),
     LevelSoftmaxLoss,
     lambda t: LevelSoftmaxLoss(t, tied=True),
-    HACESoft,
-    lambda t: HACESoft(t, domain="leaves"),
+    HACESoftLoss,
+    lambda t: HACESoftLoss(t, domain="leaves"),
 ]
 MIXED = torch.tensor([0, 1, 2, 3, 5, 9, 10])
 
@@ -434,24 +437,27 @@ def test_one_label_costs_nothing() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SoftMaxMargin(T9, -1.0), "Expected a tau in [0, "),
-        (lambda: SoftMaxMargin(T9, form="firm"), "Expected a form among soft, hard, but got 'firm'."),  # type: ignore[arg-type]
-        (lambda: SoftMaxMargin(T9, margin="f1"), "Expected a margin among incorrect, depth-distance, "),  # type: ignore[arg-type]
-        (lambda: DescendantSoftmax(T9, "some"), "Expected a form among complement, all, but got 'some'."),  # type: ignore[arg-type]
+        (lambda: SoftMaxMarginLoss(T9, -1.0), "Expected a tau in [0, "),
+        (lambda: SoftMaxMarginLoss(T9, form="firm"), "Expected a form among soft, hard, but got 'firm'."),  # type: ignore[arg-type]
+        (lambda: SoftMaxMarginLoss(T9, margin="f1"), "Expected a margin among incorrect, depth-distance, "),  # type: ignore[arg-type]
+        (lambda: DescendantSoftmaxLoss(T9, "some"), "Expected a form among complement, all, but got 'some'."),  # type: ignore[arg-type]
         (
             lambda: LevelSoftmaxLoss(T9, (1, 2)),
             "Expected ascending levels among 1 to 3, the finest among them, but got",
         ),
-        (lambda: SoftLabels(T9, -1.0), "Expected a beta in [0, "),
-        (lambda: SoftLabels(T9, math.nan), "Expected a beta in [0, "),
-        (lambda: SoftLabels(T9, reduction="mean"), "Expected a reduction among sum, elementwise, but got 'mean'."),  # type: ignore[arg-type]
-        (lambda: SoftLabels(T9, 4.0, "height"), "Expected a distance among lca-height, hace, or a file, but got"),
+        (lambda: SoftLabelLoss(T9, -1.0), "Expected a beta in [0, "),
+        (lambda: SoftLabelLoss(T9, math.nan), "Expected a beta in [0, "),
+        (lambda: SoftLabelLoss(T9, reduction="mean"), "Expected a reduction among sum, elementwise, but got 'mean'."),  # type: ignore[arg-type]
+        (lambda: SoftLabelLoss(T9, 4.0, "height"), "Expected a distance among lca-height, hace, or a file, but got"),
         (
-            lambda: SoftLabels(T9, 4.0, np.zeros((4, 4))),
+            lambda: SoftLabelLoss(T9, 4.0, np.zeros((4, 4))),
             "Expected distances [5, 5], a row a leaf, but got shape [4, 4].",
         ),
-        (lambda: HACESoft(T9, 0.0), "Expected a dilution in (0, 1], but got 0.0."),
-        (lambda: SoftMaxMargin(T9)(torch.zeros(2, 5), LABELS[:2]), "Expected logits [*batch, 9] and targets [*batch]"),
+        (lambda: HACESoftLoss(T9, 0.0), "Expected a dilution in (0, 1], but got 0.0."),
+        (
+            lambda: SoftMaxMarginLoss(T9)(torch.zeros(2, 5), LABELS[:2]),
+            "Expected logits [*batch, 9] and targets [*batch]",
+        ),
     ],
 )
 def test_mistakes_are_named(make: Callable[[], object], message: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladewise.errors import InputError
-from cladewise.losses import HACE, HXE, FlatSoftmax, Loss, ancestral_weights
+from cladewise.losses import FlatSoftmaxLoss, HACELoss, HXELoss, Loss, ancestral_weights
 from cladewise.taxonomy import Taxonomy
 from reference import losses as reference
 from strategies import taxonomies_with_nodes
@@ -26,17 +26,17 @@ LEAF_LOGITS = NODE_LOGITS[torch.tensor(T9.leaf_nodes)]
 LABELS = torch.tensor([LISTED.index(i) for i in (3, 4, 5, 7, 8)])
 
 GOLDEN: list[tuple[Loss, list[float]]] = [
-    (FlatSoftmax(T9), [2.488929, 2.288929, 0.888929, 1.088929, 2.688929]),
-    (HXE(T9, 0.5), [2.488929, 1.651344, 0.802202, 0.972682, 1.561289]),
-    (HXE(T9, 0.5, "child-depth"), [1.509612, 1.001591, 0.48656, 0.589961, 0.946969]),
-    (HXE(T9, 0.5, "normalised"), [0.345489, 0.229224, 0.111354, 0.135018, 0.216723]),
-    (HXE(T9, 0.0, "normalised"), [0.276548, 0.254325, 0.09877, 0.120992, 0.29877]),
-    (HACE(T9, 1.0), [2.960295, 2.760295, 1.360295, 1.560295, 3.160295]),
-    (HACE(T9, 0.7), [2.072206, 2.094969, 1.114969, 1.400979, 2.520979]),
-    (HACE(T9, 0.5), [1.480147, 1.573913, 0.873913, 1.189272, 1.989272]),
-    (HACE(T9, 0.2), [0.592059, 0.676069, 0.396069, 0.613775, 0.933775]),
-    (HACE(T9, 0.7, with_root=False), [2.907101, 2.111531, 1.131531, 1.370216, 2.490216]),
-    (HACE(T9, 0.5, with_root=False), [2.907101, 1.714485, 1.014485, 1.239923, 2.039923]),
+    (FlatSoftmaxLoss(T9), [2.488929, 2.288929, 0.888929, 1.088929, 2.688929]),
+    (HXELoss(T9, 0.5), [2.488929, 1.651344, 0.802202, 0.972682, 1.561289]),
+    (HXELoss(T9, 0.5, "child-depth"), [1.509612, 1.001591, 0.48656, 0.589961, 0.946969]),
+    (HXELoss(T9, 0.5, "normalised"), [0.345489, 0.229224, 0.111354, 0.135018, 0.216723]),
+    (HXELoss(T9, 0.0, "normalised"), [0.276548, 0.254325, 0.09877, 0.120992, 0.29877]),
+    (HACELoss(T9, 1.0), [2.960295, 2.760295, 1.360295, 1.560295, 3.160295]),
+    (HACELoss(T9, 0.7), [2.072206, 2.094969, 1.114969, 1.400979, 2.520979]),
+    (HACELoss(T9, 0.5), [1.480147, 1.573913, 0.873913, 1.189272, 1.989272]),
+    (HACELoss(T9, 0.2), [0.592059, 0.676069, 0.396069, 0.613775, 0.933775]),
+    (HACELoss(T9, 0.7, with_root=False), [2.907101, 2.111531, 1.131531, 1.370216, 2.490216]),
+    (HACELoss(T9, 0.5, with_root=False), [2.907101, 1.714485, 1.014485, 1.239923, 2.039923]),
 ]
 
 
@@ -52,27 +52,27 @@ def test_golden_values(loss: Loss, expected: list[float]) -> None:
 
 def test_golden_value_of_an_internal_label() -> None:
     label = torch.tensor([LISTED.index(1)])
-    np.testing.assert_allclose(FlatSoftmax(T9)(LEAF_LOGITS[None], label), [0.668512], atol=6e-7)
+    np.testing.assert_allclose(FlatSoftmaxLoss(T9)(LEAF_LOGITS[None], label), [0.668512], atol=6e-7)
 
 
 # ---------------------------------------------------------------- the slow twins, on any tree and any label
 
 EVERY_KIND: dict[str, tuple[Callable[[Taxonomy], Loss], Callable[..., float]]] = {
-    "flat": (FlatSoftmax, reference.flat_softmax),
+    "flat": (FlatSoftmaxLoss, reference.flat_softmax),
     "flat smoothed": (
-        lambda t: FlatSoftmax(t, 0.1),
+        lambda t: FlatSoftmaxLoss(t, 0.1),
         lambda *image: reference.flat_softmax(*image, label_smoothing=0.1),
     ),
     **{
         f"hxe {weighting}": (
-            lambda t, w=weighting: HXE(t, 0.4, w),
+            lambda t, w=weighting: HXELoss(t, 0.4, w),
             lambda *image, w=weighting: reference.hxe(*image, alpha=0.4, weighting=w),
         )
         for weighting in ("parent-depth", "child-depth", "normalised")
     },
     **{
         f"hace {options}": (
-            lambda t, o=options: HACE(t, **{"with_root": True, **o}),
+            lambda t, o=options: HACELoss(t, **{"with_root": True, **o}),
             lambda *image, o=options: reference.hace(*image, **{"dilution": 0.5, **o}),
         )
         for options in (
@@ -113,24 +113,24 @@ def test_flat_softmax_is_cross_entropy_at_the_leaves() -> None:
     logits = torch.randn(5, 5)
     for smoothing in (0.0, 0.1):
         expected = F.cross_entropy(logits, torch.arange(5), reduction="none", label_smoothing=smoothing)
-        torch.testing.assert_close(FlatSoftmax(RAGGED, smoothing)(logits, LEAVES), expected)
+        torch.testing.assert_close(FlatSoftmaxLoss(RAGGED, smoothing)(logits, LEAVES), expected)
 
 
 def test_a_label_at_the_root_costs_nothing() -> None:
     root = torch.zeros(3, dtype=torch.int64)
-    for loss in (FlatSoftmax(RAGGED), HXE(RAGGED), HACE(RAGGED), HACE(RAGGED, with_root=True)):
+    for loss in (FlatSoftmaxLoss(RAGGED), HXELoss(RAGGED), HACELoss(RAGGED), HACELoss(RAGGED, with_root=True)):
         assert torch.equal(loss(torch.randn(3, loss.num_outputs), root), torch.zeros(3))
 
 
 def test_hxe_without_discount_is_cross_entropy() -> None:
     logits = torch.randn(5, 5)
-    torch.testing.assert_close(HXE(RAGGED, 0.0)(logits, LEAVES), FlatSoftmax(RAGGED)(logits, LEAVES))
+    torch.testing.assert_close(HXELoss(RAGGED, 0.0)(logits, LEAVES), FlatSoftmaxLoss(RAGGED)(logits, LEAVES))
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.4, 3.0])
 @pytest.mark.parametrize("logits", ["leaf", "conditional"])
 def test_the_three_scalings_of_hxe_differ_by_a_constant(logits: str, alpha: float) -> None:
-    losses = {w: HXE(RAGGED, alpha, w, logits) for w in ("parent-depth", "child-depth", "normalised")}  # type: ignore[arg-type]
+    losses = {w: HXELoss(RAGGED, alpha, w, logits) for w in ("parent-depth", "child-depth", "normalised")}  # type: ignore[arg-type]
     target = torch.arange(RAGGED.num_nodes)
     scores = torch.randn(RAGGED.num_nodes, losses["child-depth"].num_outputs, dtype=torch.float64)
     values = {w: loss(scores, target) for w, loss in losses.items()}
@@ -144,23 +144,23 @@ def test_trees_of_depth_one() -> None:
     target = torch.tensor([1, 2, 3])
     logits = torch.randn(3, 4)
     torch.testing.assert_close(
-        HXE(star, 0.7)(logits[:, 1:], target), F.cross_entropy(logits[:, 1:], target - 1, reduction="none")
+        HXELoss(star, 0.7)(logits[:, 1:], target), F.cross_entropy(logits[:, 1:], target - 1, reduction="none")
     )
     expected = 0.3 * F.cross_entropy(logits, target, reduction="none")
-    torch.testing.assert_close(HACE(star, 0.3)(logits, target), expected)
+    torch.testing.assert_close(HACELoss(star, 0.3)(logits, target), expected)
 
 
 def test_undiluted_hace_is_cross_entropy_over_the_nodes() -> None:
     logits = torch.randn(5, RAGGED.num_nodes)
     expected = F.cross_entropy(logits, LEAVES, reduction="none")
-    torch.testing.assert_close(HACE(RAGGED, 1.0, with_root=True)(logits, LEAVES), expected)
+    torch.testing.assert_close(HACELoss(RAGGED, 1.0, with_root=True)(logits, LEAVES), expected)
 
 
 @pytest.mark.parametrize("dilution", [0.2, 0.5, 1.0])
 def test_hace_vanishes_where_the_leaf_has_all_the_mass(dilution: float) -> None:
     logits = torch.full((5, RAGGED.num_nodes), -100.0)
     logits[torch.arange(5), LEAVES] = 100.0
-    torch.testing.assert_close(HACE(RAGGED, dilution, with_root=True)(logits, LEAVES), torch.zeros(5))
+    torch.testing.assert_close(HACELoss(RAGGED, dilution, with_root=True)(logits, LEAVES), torch.zeros(5))
 
 
 @given(taxonomies_with_nodes(), st.sampled_from([0.2, 0.5, 1.0]), st.booleans())
@@ -173,27 +173,27 @@ def test_dilution_keeps_the_mass(tree: tuple[Taxonomy, list[int]], dilution: flo
 
 
 def test_a_synthetic_root_has_no_logit_by_default() -> None:
-    assert HACE(RAGGED).num_outputs == RAGGED.num_nodes - 1
-    assert HACE(T9).num_outputs == T9.num_nodes
+    assert HACELoss(RAGGED).num_outputs == RAGGED.num_nodes - 1
+    assert HACELoss(T9).num_outputs == T9.num_nodes
 
 
 def test_an_only_child_changes_no_flat_loss() -> None:
     chained = Taxonomy.from_paths([("a", "b", "x", "c"), ("a", "b", "d"), ("a", "e"), ("f", "g", "h", "i"), ("j",)])
     logits = torch.randn(5, 5)
-    both = [FlatSoftmax(t)(logits, torch.tensor(t.leaf_nodes)) for t in (RAGGED, chained)]
+    both = [FlatSoftmaxLoss(t)(logits, torch.tensor(t.leaf_nodes)) for t in (RAGGED, chained)]
     torch.testing.assert_close(*both)
 
 
 # ---------------------------------------------------------------- gradients, precision, hostile input
 
 MAKERS: list[Callable[[Taxonomy], Loss]] = [
-    FlatSoftmax,
-    lambda t: FlatSoftmax(t, 0.1),
-    HXE,
-    HACE,
-    lambda t: HACE(t, with_root=True, eps=1e-6),
-    lambda t: HACE(t, smoothing=0.1),
-    lambda t: HACE(t, smoothing=0.1, domain="leaves"),
+    FlatSoftmaxLoss,
+    lambda t: FlatSoftmaxLoss(t, 0.1),
+    HXELoss,
+    HACELoss,
+    lambda t: HACELoss(t, with_root=True, eps=1e-6),
+    lambda t: HACELoss(t, smoothing=0.1),
+    lambda t: HACELoss(t, smoothing=0.1, domain="leaves"),
 ]
 MIXED = torch.tensor([0, 1, 2, 3, 5, 9, 10])
 
@@ -249,7 +249,7 @@ def test_any_batch_shape() -> None:
 def test_one_label_costs_nothing() -> None:
     lonely = Taxonomy.from_parents([-1], ["all"])
     target = torch.zeros(2, dtype=torch.int64)
-    for loss in (FlatSoftmax(lonely), HXE(lonely), HACE(lonely), HACE(lonely, smoothing=0.1)):
+    for loss in (FlatSoftmaxLoss(lonely), HXELoss(lonely), HACELoss(lonely), HACELoss(lonely, smoothing=0.1)):
         assert torch.equal(loss(torch.randn(2, 1), target), torch.zeros(2))
 
 
@@ -259,20 +259,29 @@ def test_one_label_costs_nothing() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: FlatSoftmax(T9, 1.5), "Expected a label smoothing in [0, 1], but got 1.5."),
-        (lambda: HXE(T9, -0.1), "Expected an alpha in [0, "),
-        (lambda: HXE(T9, math.nan), "Expected an alpha in [0, "),
-        (lambda: HXE(T9, 1e39), "Expected an alpha in [0, "),  # infinite in single precision
-        (lambda: HXE(T9, 0.1, "depth"), "Expected a weighting among parent-depth, child-depth, normalised, but got"),  # type: ignore[arg-type]
-        (lambda: HACE(T9, 0.0), "Expected a dilution in (0, 1], but got 0.0."),
-        (lambda: HACE(T9, smoothing=1.0), "Expected a smoothing in [0, 1), but got 1.0."),
-        (lambda: HACE(T9, domain="leaf"), "Expected domain among leaves, nodes, but got 'leaf'."),  # type: ignore[arg-type]
-        (lambda: HACE(Taxonomy.from_paths([])), "Expected a taxonomy with a node below its synthetic root"),
-        (lambda: HXE(T9)(torch.zeros(2, 9), LABELS[:2]), "Expected logits [*batch, 5] and targets [*batch], but got"),
-        (lambda: HXE(T9)(torch.zeros(2, 5), LABELS), "Expected logits [*batch, 5] and targets [*batch], but got"),
-        (lambda: HXE(T9)(torch.zeros(1, 5), torch.tensor([9])), "Expected targets that are nodes, 0 to 8, but got 9."),
+        (lambda: FlatSoftmaxLoss(T9, 1.5), "Expected a label smoothing in [0, 1], but got 1.5."),
+        (lambda: HXELoss(T9, -0.1), "Expected an alpha in [0, "),
+        (lambda: HXELoss(T9, math.nan), "Expected an alpha in [0, "),
+        (lambda: HXELoss(T9, 1e39), "Expected an alpha in [0, "),  # infinite in single precision
         (
-            lambda: HXE(T9)(torch.zeros(1, 5), torch.tensor([-1])),
+            lambda: HXELoss(T9, 0.1, "depth"),
+            "Expected a weighting among parent-depth, child-depth, normalised, but got",
+        ),  # type: ignore[arg-type]
+        (lambda: HACELoss(T9, 0.0), "Expected a dilution in (0, 1], but got 0.0."),
+        (lambda: HACELoss(T9, smoothing=1.0), "Expected a smoothing in [0, 1), but got 1.0."),
+        (lambda: HACELoss(T9, domain="leaf"), "Expected domain among leaves, nodes, but got 'leaf'."),  # type: ignore[arg-type]
+        (lambda: HACELoss(Taxonomy.from_paths([])), "Expected a taxonomy with a node below its synthetic root"),
+        (
+            lambda: HXELoss(T9)(torch.zeros(2, 9), LABELS[:2]),
+            "Expected logits [*batch, 5] and targets [*batch], but got",
+        ),
+        (lambda: HXELoss(T9)(torch.zeros(2, 5), LABELS), "Expected logits [*batch, 5] and targets [*batch], but got"),
+        (
+            lambda: HXELoss(T9)(torch.zeros(1, 5), torch.tensor([9])),
+            "Expected targets that are nodes, 0 to 8, but got 9.",
+        ),
+        (
+            lambda: HXELoss(T9)(torch.zeros(1, 5), torch.tensor([-1])),
             "Expected targets that are nodes, 0 to 8, but got -1.",
         ),
     ],

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
-from cladewise.losses import FlatSoftmax, LabelHierarchyTransition, flat_softmax
+from cladewise.losses import FlatSoftmaxLoss, LHTLoss, flat_softmax_loss
 from cladewise.predictions import LeafSoftmax, LevelTransition, transition_layout
 from reference import transition_twin as twin
 from reference.small_trees import ragged_taxonomies, t9, t9_nodes
@@ -44,7 +44,7 @@ def transitions(taxonomy: Taxonomy, leaf_scores: torch.Tensor, rank: int | None,
 def confusion_alone(taxonomy: Taxonomy, logits: torch.Tensor, rank: int | None, order: str = "f2c") -> torch.Tensor:
     """The second term: what doubling its weight adds."""
     target = torch.zeros(len(logits), dtype=torch.int64)
-    once, twice = (LabelHierarchyTransition(taxonomy, w, order=order, rank=rank)(logits, target) for w in (1.0, 2.0))
+    once, twice = (LHTLoss(taxonomy, w, order=order, rank=rank)(logits, target) for w in (1.0, 2.0))
     return twice - once
 
 
@@ -60,9 +60,9 @@ def test_transitions_of_the_tree_are_bottom_up_sums(tree: str, rank: int | None)
     target = torch.tensor(taxonomy.leaf_nodes[np.arange(6) % taxonomy.num_leaves])
     expected = torch.zeros(6, dtype=torch.float64)
     for level in range(1, taxonomy.num_levels + 1):  # the marginalising classifier: a cross-entropy of every sum
-        expected += flat_softmax(leaf_scores, torch.tensor(taxonomy.at_level(level))[target], taxonomy)
+        expected += flat_softmax_loss(leaf_scores, torch.tensor(taxonomy.at_level(level))[target], taxonomy)
     for weight in (0.0, 2.0):  # certain transitions cost no confusion
-        loss = LabelHierarchyTransition(taxonomy, weight, rank=rank)
+        loss = LHTLoss(taxonomy, weight, rank=rank)
         torch.testing.assert_close(loss(logits, target), expected)
 
 
@@ -75,7 +75,7 @@ def test_the_marginalising_classifier_of_the_golden_tree(rank: int | None) -> No
     ordered = torch.empty(1, 5, dtype=torch.float64)
     ordered[0, leaves] = scores.double()
     logits = transitions(taxonomy, ordered, rank, CERTAIN)
-    loss = LabelHierarchyTransition(taxonomy, 0.0, rank=rank)(logits, torch.tensor(t9_nodes(4)))
+    loss = LHTLoss(taxonomy, 0.0, rank=rank)(logits, torch.tensor(t9_nodes(4)))
     assert loss.item() == pytest.approx(2 * 2.288929 - math.log(0.512471), abs=1e-5)
 
 
@@ -96,7 +96,7 @@ def test_uniform_transitions(tree: str, rank: int | None, order: str) -> None:
     for step in layout.steps:
         log_prob = prediction.level_log_prob(step.target_level).log_prob
         torch.testing.assert_close(log_prob, torch.full_like(log_prob, -math.log(step.target_nodes.size)))
-    loss = LabelHierarchyTransition(taxonomy, 3.0, order=order, rank=rank)
+    loss = LHTLoss(taxonomy, 3.0, order=order, rank=rank)
     assert loss.lower_bound == pytest.approx(3 * bottom)
     leaves = torch.tensor(taxonomy.leaf_nodes)
     of_first = prediction.level_log_prob(layout.first_level).log_prob[leaves]
@@ -130,12 +130,12 @@ def test_confusion_lies_between_nothing_and_everything(tree: str, rank: int | No
 def test_one_level_is_a_cross_entropy(rank: int | None) -> None:
     star = Taxonomy.from_paths([(name,) for name in "abcd"])
     logits, target = torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 4])
-    expected = FlatSoftmax(star)(logits, target)
-    torch.testing.assert_close(LabelHierarchyTransition(star, rank=rank)(logits, target), expected)
+    expected = FlatSoftmaxLoss(star)(logits, target)
+    torch.testing.assert_close(LHTLoss(star, rank=rank)(logits, target), expected)
     leaves = torch.tensor(THREE_LEVELS.leaf_nodes)
     logits = torch.randn(len(leaves), len(leaves))
-    loss = LabelHierarchyTransition(THREE_LEVELS, levels=(3,), rank=rank)
-    torch.testing.assert_close(loss(logits, leaves), FlatSoftmax(THREE_LEVELS)(logits, leaves))
+    loss = LHTLoss(THREE_LEVELS, levels=(3,), rank=rank)
+    torch.testing.assert_close(loss(logits, leaves), FlatSoftmaxLoss(THREE_LEVELS)(logits, leaves))
     assert loss.lower_bound == 0.0
 
 
@@ -149,9 +149,9 @@ def test_naive_transitions_have_the_minimum_of_the_leaves() -> None:
         for _ in range(300):
             optimizer.zero_grad()
             if hierarchical:
-                losses = LabelHierarchyTransition(taxonomy, 0.0)(transitions(taxonomy, scores, None, CERTAIN), target)
+                losses = LHTLoss(taxonomy, 0.0)(transitions(taxonomy, scores, None, CERTAIN), target)
             else:
-                losses = flat_softmax(scores, target, taxonomy)
+                losses = flat_softmax_loss(scores, target, taxonomy)
             losses.sum().backward()
             optimizer.step()
         assert losses.max() < 1e-2
@@ -164,7 +164,7 @@ def test_naive_transitions_have_the_minimum_of_the_leaves() -> None:
 @every_order
 def test_a_label_above_a_level_says_nothing_of_it(rank: int | None, order: str) -> None:
     taxonomy = THREE_LEVELS
-    loss = LabelHierarchyTransition(taxonomy, 0.0, order=order, rank=rank)
+    loss = LHTLoss(taxonomy, 0.0, order=order, rank=rank)
     logits = torch.randn(1, loss.num_outputs, dtype=torch.float64)
     levels = LevelTransition(taxonomy, logits, order=order, rank=rank)
     a, b, c = (taxonomy.find(name) for name in "abc")
@@ -184,7 +184,7 @@ def test_the_loss_is_its_twin(rank: int | None, order: str, taxonomy: Taxonomy, 
     coarser = st.lists(st.integers(1, finest - 1), unique=True) if finest > 1 else st.just([])
     levels = [*sorted(data.draw(coarser)), finest]
     weight = data.draw(st.sampled_from([0.0, 2.0]))
-    loss = LabelHierarchyTransition(taxonomy, weight, tuple(levels), order, rank)
+    loss = LHTLoss(taxonomy, weight, tuple(levels), order, rank)
     nodes = np.arange(taxonomy.num_nodes)
     logits = 2 * np.random.default_rng(seed).standard_normal((nodes.size, loss.num_outputs))
     expected = [twin.loss(taxonomy, logits[v], int(v), levels, order, rank, weight) for v in nodes]
@@ -194,13 +194,13 @@ def test_the_loss_is_its_twin(rank: int | None, order: str, taxonomy: Taxonomy, 
 @every_form
 @every_order
 def test_gradient(rank: int | None, order: str) -> None:
-    loss = LabelHierarchyTransition(t9(), order=order, rank=rank)
+    loss = LHTLoss(t9(), order=order, rank=rank)
     logits = torch.randn(9, loss.num_outputs, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda z: loss(z, torch.arange(9)), logits, fast_mode=True)
 
 
 def test_a_root_alone_has_nothing_to_lose() -> None:
-    loss = LabelHierarchyTransition(Taxonomy([-1], ["thing"]))
+    loss = LHTLoss(Taxonomy([-1], ["thing"]))
     logits = torch.zeros(3, 0, requires_grad=True)
     losses = loss(logits, torch.zeros(3, dtype=torch.int64))
     losses.sum().backward()
@@ -209,10 +209,10 @@ def test_a_root_alone_has_nothing_to_lose() -> None:
 
 def test_settings_are_checked() -> None:
     with pytest.raises(InputError, match=r"a weight of the confusion in \[0, 3.40282e\+38\], but got -1"):
-        LabelHierarchyTransition(t9(), -1.0)
+        LHTLoss(t9(), -1.0)
     with pytest.raises(InputError, match="an order among f2c, c2f, but got 'up'"):
-        LabelHierarchyTransition(t9(), order="up")
+        LHTLoss(t9(), order="up")
     with pytest.raises(InputError, match="a rank of at least 1, but got 0"):
-        LabelHierarchyTransition(t9(), rank=0)
+        LHTLoss(t9(), rank=0)
     with pytest.raises(InputError, match="the finest among them, but got 1, 2"):
-        LabelHierarchyTransition(t9(), levels=(1, 2))
+        LHTLoss(t9(), levels=(1, 2))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cladewise import InputError, Taxonomy, methods
 from cladewise.geometry import exp_origin, unidirectional_logits
 from cladewise.heads import LevelClasses, PoincareClasses, ProjectionHead
-from cladewise.losses import flat_softmax
+from cladewise.losses import flat_softmax_loss
 from cladewise.methods import Objective, Represented, Seen
 from cladewise.methods.hcm import GAP, HCMMethod, MarginObjective, first_margins
 from cladewise.methods.momentum_contrast import Queue, QueuedObjective
@@ -49,7 +49,7 @@ def test_leaves_of_a_class_share_its_probability(level: str | int) -> None:
     torch.testing.assert_close(p[:, torch.from_numpy(nodes.copy())], scores.log_softmax(-1))
     target = torch.from_numpy(nodes[[0, 1, 2, 0, 1]])
     expected = torch.nn.functional.cross_entropy(scores, torch.tensor([0, 1, 2, 0, 1]), reduction="none")
-    torch.testing.assert_close(flat_softmax(classes(scores), target, TREE), expected)
+    torch.testing.assert_close(flat_softmax_loss(classes(scores), target, TREE), expected)
 
 
 def test_the_class_of_every_label() -> None:

@@ -1,79 +1,79 @@
 """Losses: (logits, target) to nats per image. Each is a function, and a module that checks its settings and input."""
 
-from cladewise.losses.adjusted import LogitAdjusted
-from cladewise.losses.conditional_sigmoid import ConditionalSigmoidLoss, conditional_sigmoid
-from cladewise.losses.conditional_softmax import ConditionalSoftmax, conditional_softmax
-from cladewise.losses.contrast import SupCon, supervised_contrast
-from cladewise.losses.cosine_margin import CosineMargins, hierarchical_cosine_margin
-from cladewise.losses.deep_rtc import DeepRTC, deep_rtc, random_cut_softmax
-from cladewise.losses.descendant import DescendantSoftmax, descendant_softmax
+from cladewise.losses.adjusted import LogitAdjustedLoss
+from cladewise.losses.conditional_sigmoid import ConditionalSigmoidLoss, conditional_sigmoid_loss
+from cladewise.losses.conditional_softmax import ConditionalSoftmaxLoss, conditional_softmax_loss
+from cladewise.losses.contrast import SupConLoss, supervised_contrast_loss
+from cladewise.losses.cosine_margin import CosineMargins, hierarchical_cosine_margin_loss
+from cladewise.losses.deep_rtc import DeepRTCLoss, deep_rtc_loss, random_cut_loss
+from cladewise.losses.descendant import DescendantSoftmaxLoss, descendant_softmax_loss
 from cladewise.losses.distances import read_distances
-from cladewise.losses.energies import MaxMarginEnergies
-from cladewise.losses.flat import FlatSoftmax, flat_softmax
-from cladewise.losses.hace import HACE, ancestral_weights, hace
-from cladewise.losses.hace_soft import HACESoft
-from cladewise.losses.hierarchical_contrast import HierarchicalContrast
-from cladewise.losses.hxe import HXE, hxe, tree_hxe
-from cladewise.losses.image_text import ImageTextContrast
+from cladewise.losses.energies import MaxMarginEnergyLoss
+from cladewise.losses.flat import FlatSoftmaxLoss, flat_softmax_loss
+from cladewise.losses.hace import HACELoss, ancestral_weights, hace_loss
+from cladewise.losses.hace_soft import HACESoftLoss
+from cladewise.losses.hierarchical_contrast import HierarchicalContrastLoss
+from cladewise.losses.hxe import HXELoss, hxe_loss, tree_hxe_loss
+from cladewise.losses.image_text import ImageTextContrastLoss
 from cladewise.losses.levels import LevelSoftmaxLoss
 from cladewise.losses.loss import Loss
-from cladewise.losses.margin import SoftMaxMargin, margins, soft_max_margin
-from cladewise.losses.marginal import MarginalSoftmax, marginal_softmax
-from cladewise.losses.multilabel import MultilabelFocal, multilabel_focal
-from cladewise.losses.probed import Probed
-from cladewise.losses.ps_softmax import PSSoftmax, ps_softmax
-from cladewise.losses.queued import away_from_class, queued_contrast
-from cladewise.losses.soft_labels import SoftLabels, SoftTargets, soft_targets
-from cladewise.losses.soft_margin import MultilabelSoftMargin, inverse_frequency, multilabel_soft_margin
-from cladewise.losses.transition import LabelHierarchyTransition
+from cladewise.losses.margin import SoftMaxMarginLoss, margins, soft_max_margin_loss
+from cladewise.losses.marginal import MarginalSoftmaxLoss, marginal_softmax_loss
+from cladewise.losses.multilabel import MultilabelFocalLoss, multilabel_focal_loss
+from cladewise.losses.probed import ProbedLoss
+from cladewise.losses.ps_softmax import PSSoftmaxLoss, ps_softmax_loss
+from cladewise.losses.queued import away_from_class, queued_contrast_loss
+from cladewise.losses.soft_labels import SoftLabelLoss, SoftTargets, soft_targets
+from cladewise.losses.soft_margin import MultilabelSoftMarginLoss, inverse_frequency, multilabel_soft_margin_loss
+from cladewise.losses.transition import LHTLoss
 
 __all__ = [
-    "HACE",
-    "HXE",
     "ConditionalSigmoidLoss",
-    "ConditionalSoftmax",
+    "ConditionalSoftmaxLoss",
     "CosineMargins",
-    "DeepRTC",
-    "DescendantSoftmax",
-    "FlatSoftmax",
-    "HACESoft",
-    "HierarchicalContrast",
-    "ImageTextContrast",
-    "LabelHierarchyTransition",
+    "DeepRTCLoss",
+    "DescendantSoftmaxLoss",
+    "FlatSoftmaxLoss",
+    "HACELoss",
+    "HACESoftLoss",
+    "HXELoss",
+    "HierarchicalContrastLoss",
+    "ImageTextContrastLoss",
+    "LHTLoss",
     "LevelSoftmaxLoss",
-    "LogitAdjusted",
+    "LogitAdjustedLoss",
     "Loss",
-    "MarginalSoftmax",
-    "MaxMarginEnergies",
-    "MultilabelFocal",
-    "MultilabelSoftMargin",
-    "PSSoftmax",
-    "Probed",
-    "SoftLabels",
-    "SoftMaxMargin",
+    "MarginalSoftmaxLoss",
+    "MaxMarginEnergyLoss",
+    "MultilabelFocalLoss",
+    "MultilabelSoftMarginLoss",
+    "PSSoftmaxLoss",
+    "ProbedLoss",
+    "SoftLabelLoss",
+    "SoftMaxMarginLoss",
     "SoftTargets",
-    "SupCon",
+    "SupConLoss",
     "ancestral_weights",
     "away_from_class",
-    "conditional_sigmoid",
-    "conditional_softmax",
-    "deep_rtc",
-    "descendant_softmax",
-    "flat_softmax",
-    "hace",
-    "hierarchical_cosine_margin",
-    "hxe",
+    "conditional_sigmoid_loss",
+    "conditional_softmax_loss",
+    "deep_rtc_loss",
+    "descendant_softmax_loss",
+    "flat_softmax_loss",
+    "hace_loss",
+    "hierarchical_cosine_margin_loss",
+    "hxe_loss",
     "inverse_frequency",
-    "marginal_softmax",
+    "marginal_softmax_loss",
     "margins",
-    "multilabel_focal",
-    "multilabel_soft_margin",
-    "ps_softmax",
-    "queued_contrast",
-    "random_cut_softmax",
+    "multilabel_focal_loss",
+    "multilabel_soft_margin_loss",
+    "ps_softmax_loss",
+    "queued_contrast_loss",
+    "random_cut_loss",
     "read_distances",
-    "soft_max_margin",
+    "soft_max_margin_loss",
     "soft_targets",
-    "supervised_contrast",
-    "tree_hxe",
+    "supervised_contrast_loss",
+    "tree_hxe_loss",
 ]

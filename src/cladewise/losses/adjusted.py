@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise.errors import InputError
-from cladewise.losses.image_text import ImageTextContrast
+from cladewise.losses.image_text import ImageTextContrastLoss
 from cladewise.losses.levels import LevelSoftmaxLoss, class_of_node
 from cladewise.losses.loss import Loss, check_between
 from cladewise.predictions import level_layout
@@ -16,7 +16,7 @@ from cladewise.predictions import level_layout
 LARGEST = 10.0
 
 
-class LogitAdjusted(Loss):
+class LogitAdjustedLoss(Loss):
     r"""A loss of scores by level, with how frequent each class is among the training images added to its score.
 
     .. math:: s'^{(k)}_v = s^{(k)}_v + \tau \log \pi^{(k)}_v, \qquad
@@ -39,7 +39,7 @@ class LogitAdjusted(Loss):
     Example:
         >>> from cladewise import Taxonomy
         >>> t = Taxonomy.from_paths([("a",), ("b",)])
-        >>> loss = LogitAdjusted(LevelSoftmaxLoss(t)).for_labels(torch.tensor([0, 3, 1]))
+        >>> loss = LogitAdjustedLoss(LevelSoftmaxLoss(t)).for_labels(torch.tensor([0, 3, 1]))
         >>> loss(torch.zeros(2, 2), torch.tensor([1, 2])).exp()  # 3/4 and 1/4
         tensor([1.3333, 4.0000])
 
@@ -49,7 +49,7 @@ class LogitAdjusted(Loss):
 
     _added: Tensor
 
-    def __init__(self, loss: LevelSoftmaxLoss | ImageTextContrast, strength: float = 1.0) -> None:
+    def __init__(self, loss: LevelSoftmaxLoss | ImageTextContrastLoss, strength: float = 1.0) -> None:
         super().__init__(loss.taxonomy)
         check_between(strength, 0.0, LARGEST, "a strength of logit adjustment")
         if isinstance(loss, LevelSoftmaxLoss) and loss.tied:
@@ -65,7 +65,7 @@ class LogitAdjusted(Loss):
         return self.loss(logits + self._added.to(logits), target)
 
     def for_labels(self, num_images: Int[Tensor, " node"]) -> Loss:
-        told = LogitAdjusted(self.loss, self.strength)
+        told = LogitAdjustedLoss(self.loss, self.strength)
         counts = num_images.detach().cpu().numpy()
         parts = [np.zeros(0)]
         for level, nodes in zip(self.loss.levels, level_layout(self.taxonomy, self.loss.levels), strict=True):

@@ -12,7 +12,7 @@ from cladewise.ops import ancestors, at_least_float, tree_index
 from cladewise.taxonomy import Taxonomy
 
 
-def conditional_sigmoid(
+def conditional_sigmoid_loss(
     logits: Float[Tensor, "*batch child"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
 ) -> Float[Tensor, "*batch"]:
     r"""Binary cross-entropy of every node whose parent is on the target's path.
@@ -30,7 +30,7 @@ def conditional_sigmoid(
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> conditional_sigmoid(torch.zeros(2, 4), torch.tensor([2, 4]), t).exp().round()
+        >>> conditional_sigmoid_loss(torch.zeros(2, 4), torch.tensor([2, 4]), t).exp().round()
         tensor([16.,  4.])
 
     References: Brust and Denzler, Integrating domain knowledge: using hierarchies to improve deep classifiers, ACPR
@@ -60,7 +60,7 @@ def _questions(
 
 
 class ConditionalSigmoidLoss(Loss):
-    """Binary cross-entropy along the target's path; see :func:`conditional_sigmoid`.
+    """Binary cross-entropy along the target's path; see :func:`conditional_sigmoid_loss`.
 
     Example:
         >>> loss = ConditionalSigmoidLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]))
@@ -73,4 +73,4 @@ class ConditionalSigmoidLoss(Loss):
         return self.taxonomy.num_nodes - 1
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        return conditional_sigmoid(logits, target, self.taxonomy)
+        return conditional_sigmoid_loss(logits, target, self.taxonomy)

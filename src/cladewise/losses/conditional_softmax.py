@@ -16,7 +16,7 @@ from cladewise.taxonomy import Taxonomy
 NodeWeights = Literal["none", "parent"]
 
 
-def conditional_softmax(
+def conditional_softmax_loss(
     logits: Float[Tensor, "*batch child"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -44,7 +44,7 @@ def conditional_softmax(
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> conditional_softmax(torch.zeros(3, 4), torch.tensor([2, 1, 0]), t).exp()
+        >>> conditional_softmax_loss(torch.zeros(3, 4), torch.tensor([2, 1, 0]), t).exp()
         tensor([4., 2., 1.])
 
     References: Redmon and Farhadi, YOLO9000, CVPR 2017, arXiv:1612.08242. The weights are an option of the code of
@@ -84,14 +84,14 @@ def _even_weights(scores: Tensor, taxonomy: Taxonomy, node_weights: NodeWeights)
     return torch.as_tensor(share, dtype=scores.dtype, device=scores.device)
 
 
-class ConditionalSoftmax(Loss):
-    """Cross-entropy of a softmax among the children of every node; see :func:`conditional_softmax`.
+class ConditionalSoftmaxLoss(Loss):
+    """Cross-entropy of a softmax among the children of every node; see :func:`conditional_softmax_loss`.
 
     Raises:
         InputError: ``node_weights`` is not known, or ``label_smoothing`` is not in [0, 1].
 
     Example:
-        >>> loss = ConditionalSoftmax(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]))
+        >>> loss = ConditionalSoftmaxLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]))
         >>> loss.num_outputs, loss(torch.zeros(1, 4), torch.tensor([4])).exp()
         (4, tensor([2.]))
     """
@@ -108,6 +108,6 @@ class ConditionalSoftmax(Loss):
         return self.taxonomy.num_nodes - 1
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        return conditional_softmax(
+        return conditional_softmax_loss(
             logits, target, self.taxonomy, node_weights=self.node_weights, label_smoothing=self.label_smoothing
         )

@@ -26,7 +26,7 @@ class Contrast(NamedTuple):
     counts: Bool[Tensor, "*level anchor"]
 
 
-def supervised_contrast(
+def supervised_contrast_loss(
     embeddings: Float[Tensor, "anchor dim"],
     labels: Int[Tensor, "level other"],
     *,
@@ -52,7 +52,7 @@ def supervised_contrast(
 
     Example:
         >>> z = torch.eye(2)[[0, 0, 1, 1]]
-        >>> supervised_contrast(z, torch.tensor([[0, 0, 1, 1]]), temperature=1.0).nats  # log(e + 2) - 1
+        >>> supervised_contrast_loss(z, torch.tensor([[0, 0, 1, 1]]), temperature=1.0).nats  # log(e + 2) - 1
         tensor([[0.5514, 0.5514, 0.5514, 0.5514]])
 
     References: Khosla et al., Supervised contrastive learning, NeurIPS 2020, arXiv:2004.11362, Eq. 2.
@@ -142,15 +142,16 @@ def check_temperature(value: float) -> None:
         raise InputError("a temperature above 0", value)
 
 
-class SupCon(ContrastiveLoss):
+class SupConLoss(ContrastiveLoss):
     r"""Supervised contrast at the chosen levels, summed over them.
 
     .. math:: \ell_i = \frac{\tau}{\tau_0} \sum_k \frac{B}{B_k} \ell_i^{(k)}
 
-    with :math:`\ell_i^{(k)}` of :func:`supervised_contrast` for the classes of level k. An image without another of its
-    class is no anchor; the factor makes the mean over all B images that over the :math:`B_k` anchors. Embeddings are
-    scaled to unit length first. A label says nothing about levels finer than its own: such an image is no anchor and
-    nobody's positive there, and one of the others all the same. Further copies of an image are images of its class.
+    with :math:`\ell_i^{(k)}` from :func:`supervised_contrast_loss` for the classes of level k. An image that shares its
+    class with no other is not an anchor; the factor turns the mean over all B images into the mean over the
+    :math:`B_k` anchors. Embeddings are normalised to unit length first. A label says nothing about levels finer than
+    its own: such an image is neither an anchor nor a positive there, but still a negative. Further views of an image
+    count as images of its class.
 
     Where several processes train together, the images of all are the batch.
 
@@ -165,7 +166,7 @@ class SupCon(ContrastiveLoss):
         InputError: A setting is out of range, or a level does not exist.
 
     Example:
-        >>> loss = SupCon(Taxonomy.from_paths([("a",), ("b",)]), 3)
+        >>> loss = SupConLoss(Taxonomy.from_paths([("a",), ("b",)]), 3)
         >>> loss(torch.ones(4, 3), torch.tensor([1, 1, 2, 2])).exp()  # all alike: each among three others
         tensor([3.0000, 3.0000, 3.0000, 3.0000])
 
@@ -177,7 +178,7 @@ class SupCon(ContrastiveLoss):
         rows = logits.reshape(target.numel(), self.width)
         unit, everyone, targets, first = self.gathered(rows, target.reshape(-1))
         labels = self._classes.to(logits.device)[:, targets]
-        found = supervised_contrast(unit, labels, temperature=self.temperature, others=everyone, first=first)
+        found = supervised_contrast_loss(unit, labels, temperature=self.temperature, others=everyone, first=first)
         weight = len(targets) / self.count(found.counts).clamp_min(1)
         losses = (found.nats * weight.to(found.nats.dtype)[:, None]).sum(0)
         return (losses * (self.temperature / self.base_temperature)).reshape(target.shape)

@@ -27,7 +27,7 @@ class CosineMargins(NamedTuple):
     distances: Float[Tensor, "row relation"]
 
 
-def hierarchical_cosine_margin(
+def hierarchical_cosine_margin_loss(
     vectors: Float[Tensor, "row dim"],
     groups: Int[Tensor, "kind row"],
     margins: Float[Tensor, "*row relation"],
@@ -58,7 +58,7 @@ def hierarchical_cosine_margin(
     Example:
         >>> v = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         >>> groups = torch.tensor([[0, 0, 1]])
-        >>> hierarchical_cosine_margin(v, groups, torch.tensor([0.0, 1.0])).nats.abs() < 1e-6
+        >>> hierarchical_cosine_margin_loss(v, groups, torch.tensor([0.0, 1.0])).nats.abs() < 1e-6
         tensor([True, True, True])
 
     References: Xu et al., Hyperbolic space with hierarchical margin boosts fine-grained learning from coarse labels,

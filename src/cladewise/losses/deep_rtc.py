@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from cladewise.losses.loss import Loss, check_between, check_choice
-from cladewise.losses.ps_softmax import ps_softmax
+from cladewise.losses.ps_softmax import ps_softmax_loss
 from cladewise.ops import ancestors, at_least_float, nested_logsumexp, path_sibling_nll, path_sum, tree_index
 from cladewise.taxonomy import Taxonomy
 
 Form = Literal["random-cut", "original"]
 
 
-def random_cut_softmax(
+def random_cut_loss(
     logits: Float[Tensor, "*batch child"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -42,7 +42,7 @@ def random_cut_softmax(
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
         >>> cut = torch.tensor([[True, False, False, False]])
-        >>> random_cut_softmax(torch.zeros(1, 4), torch.tensor([2]), t, cut).exp()
+        >>> random_cut_loss(torch.zeros(1, 4), torch.tensor([2]), t, cut).exp()
         tensor([2.])
     """
     index = tree_index(taxonomy, logits.device)
@@ -63,7 +63,7 @@ def random_cut_softmax(
     return (nested[:, 0] - nested[:, 1]).reshape(target.shape)
 
 
-def deep_rtc(
+def deep_rtc_loss(
     logits: Float[Tensor, "*batch child"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -78,8 +78,8 @@ def deep_rtc(
         \ell = \frac{1}{d(t)} \sum_{a \in A(t) \setminus \{root\}} \Big(\operatorname{LSE}_{c \in C(\pi(a))} \theta_c -
         \theta_a\Big) + \lambda\, \ell_{cut}(\rho)
 
-    where :math:`\ell_{cut}` is :func:`random_cut_softmax` with every node dropped with probability :math:`\rho`: the
-    parameter-sharing softmax (:func:`cladewise.losses.ps_softmax`) at 0, a softmax among the root's children at 1.
+    where :math:`\ell_{cut}` is :func:`random_cut_loss` with every node dropped with probability :math:`\rho`: the
+    parameter-sharing softmax (:func:`cladewise.losses.ps_softmax_loss`) at 0, a softmax among the root's children at 1.
 
     Args:
         logits: Score :math:`\theta` of every node but the root: ``logits[..., i]`` is node ``i + 1``.
@@ -92,7 +92,7 @@ def deep_rtc(
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> deep_rtc(torch.zeros(1, 4), torch.tensor([2]), t, rho=1.0).exp()
+        >>> deep_rtc_loss(torch.zeros(1, 4), torch.tensor([2]), t, rho=1.0).exp()
         tensor([2.])
 
     References: Wu et al., Solving long-tailed recognition with deep realistic taxonomic classifier, ECCV 2020,
@@ -102,9 +102,9 @@ def deep_rtc(
     """
     if rho:
         dropped = torch.rand(logits.shape, device=logits.device) < rho
-        cut = random_cut_softmax(logits, target, taxonomy, dropped)
+        cut = random_cut_loss(logits, target, taxonomy, dropped)
     else:
-        cut = ps_softmax(logits, target, taxonomy)
+        cut = ps_softmax_loss(logits, target, taxonomy)
     if form == "random-cut":
         return cut
     depth = tree_index(taxonomy, logits.device).depth[target]
@@ -112,14 +112,14 @@ def deep_rtc(
     return consistency + sampling_weight * cut
 
 
-class DeepRTC(Loss):
-    """Deep-RTC's loss; see :func:`deep_rtc`. Trees are cut while training, like dropout, and whole in evaluation.
+class DeepRTCLoss(Loss):
+    """Deep-RTC's loss; see :func:`deep_rtc_loss`. Trees are cut while training, like dropout, and whole in evaluation.
 
     Raises:
         InputError: A setting is outside its range.
 
     Example:
-        >>> loss = DeepRTC(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), rho=1.0)
+        >>> loss = DeepRTCLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), rho=1.0)
         >>> loss(torch.zeros(1, 4), torch.tensor([4])).exp(), loss.eval()(torch.zeros(1, 4), torch.tensor([4])).exp()
         (tensor([2.]), tensor([3.]))
     """
@@ -139,7 +139,7 @@ class DeepRTC(Loss):
         return self.taxonomy.num_nodes - 1
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        return deep_rtc(
+        return deep_rtc_loss(
             logits,
             target,
             self.taxonomy,

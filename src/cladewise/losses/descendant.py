@@ -17,7 +17,7 @@ from cladewise.taxonomy import Taxonomy
 Rivals = Literal["complement", "all"]
 
 
-def descendant_softmax(
+def descendant_softmax_loss(
     logits: Float[Tensor, "*batch node"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -41,7 +41,7 @@ def descendant_softmax(
 
     Example:
         >>> t = Taxonomy.from_paths([("a",), ("b",), ("c",)])
-        >>> descendant_softmax(torch.zeros(1, 4), torch.tensor([2]), t).exp().round()
+        >>> descendant_softmax_loss(torch.zeros(1, 4), torch.tensor([2]), t).exp().round()
         tensor([3.])
 
     References: Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929. The
@@ -69,14 +69,14 @@ def _own_and_outside(own: Tensor, siblings: Tensor) -> Tensor:
     return torch.cat([own[..., None], outside], dim=-1).logsumexp(-1)
 
 
-class DescendantSoftmax(Loss):
-    """Cross-entropies of the target's ancestors; see :func:`descendant_softmax`.
+class DescendantSoftmaxLoss(Loss):
+    """Cross-entropies of the target's ancestors; see :func:`descendant_softmax_loss`.
 
     Raises:
         InputError: The form is not known.
 
     Example:
-        >>> loss = DescendantSoftmax(Taxonomy.from_paths([("a", "b"), ("a", "c")]), "all")
+        >>> loss = DescendantSoftmaxLoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]), "all")
         >>> loss.num_outputs
         4
         >>> loss(torch.zeros(1, 4), torch.tensor([0])).exp().round(decimals=2)
@@ -94,4 +94,4 @@ class DescendantSoftmax(Loss):
         return self.taxonomy.num_nodes
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        return descendant_softmax(logits, target, self.taxonomy, form=self.form)
+        return descendant_softmax_loss(logits, target, self.taxonomy, form=self.form)

@@ -16,7 +16,7 @@ from cladewise.taxonomy import Taxonomy
 Strategy = Literal["pick-per-level", "uniform"]
 
 
-class MaxMarginEnergies(Loss):
+class MaxMarginEnergyLoss(Loss):
     r"""Energy of an image under the labels of its path, and what other labels' energies lack to a margin.
 
     .. math:: \ell = \sum_{a \in A^\circ(t)} E(a, x) + m\,|A^\circ(t)|\,
@@ -42,7 +42,7 @@ class MaxMarginEnergies(Loss):
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
-        >>> loss = MaxMarginEnergies(t, margin=1.0, num_negatives=2)
+        >>> loss = MaxMarginEnergyLoss(t, margin=1.0, num_negatives=2)
         >>> loss(-torch.tensor([[0.0, 0.5, 0.25]]), torch.tensor([2]))  # 0.5, and 2 * 2 * (1 - 0.25)
         tensor([3.5000])
 

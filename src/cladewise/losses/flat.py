@@ -11,7 +11,7 @@ from cladewise.ops import at_least_float, nested_logsumexp, tree_index
 from cladewise.taxonomy import Taxonomy
 
 
-def flat_softmax(
+def flat_softmax_loss(
     logits: Float[Tensor, "*batch leaf"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -33,7 +33,7 @@ def flat_softmax(
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> flat_softmax(torch.zeros(3, 3), torch.tensor([2, 1, 0]), t).exp()
+        >>> flat_softmax_loss(torch.zeros(3, 3), torch.tensor([2, 1, 0]), t).exp()
         tensor([3.0000, 1.5000, 1.0000])
     """
     index = tree_index(taxonomy, logits.device)
@@ -50,14 +50,14 @@ def flat_softmax(
     return loss.reshape(target.shape)
 
 
-class FlatSoftmax(Loss):
-    """Cross-entropy of a softmax over the leaves; see :func:`flat_softmax`.
+class FlatSoftmaxLoss(Loss):
+    """Cross-entropy of a softmax over the leaves; see :func:`flat_softmax_loss`.
 
     Raises:
         InputError: ``label_smoothing`` is not in [0, 1].
 
     Example:
-        >>> loss = FlatSoftmax(Taxonomy.from_paths([("a", "b"), ("a", "c")]))
+        >>> loss = FlatSoftmaxLoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]))
         >>> loss(torch.zeros(1, 2), torch.tensor([1]))
         tensor([0.])
     """
@@ -72,4 +72,4 @@ class FlatSoftmax(Loss):
         return self.taxonomy.num_leaves
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        return flat_softmax(logits, target, self.taxonomy, label_smoothing=self.label_smoothing)
+        return flat_softmax_loss(logits, target, self.taxonomy, label_smoothing=self.label_smoothing)

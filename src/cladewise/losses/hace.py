@@ -58,7 +58,7 @@ def ancestral_weights(
     return torch.where((place >= top) & (place <= depth), kept, 0.0)
 
 
-def hace(
+def hace_loss(
     logits: Float[Tensor, "*batch out"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -88,7 +88,7 @@ def hace(
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
-        >>> hace(torch.zeros(1, 4), torch.tensor([2]), t, dilution=1.0).exp().round()
+        >>> hace_loss(torch.zeros(1, 4), torch.tensor([2]), t, dilution=1.0).exp().round()
         tensor([4.])
 
     References: Hierarchy-Aware Cross-Entropy (HACE), as the authors' released code computes it.
@@ -166,11 +166,11 @@ def _surprise(log_mass: Tensor, eps: float) -> Tensor:
     return surprise if eps == 0.0 else -torch.log(torch.exp(-surprise) + eps)
 
 
-class HACE(Loss):
+class HACELoss(Loss):
     r"""Hierarchy-aware cross-entropy, with horizontal smoothing as an option (HACE-smooth: ``smoothing=0.1``).
 
-    See :func:`hace` for the loss on one path. Smoothing first gives each other label ``smoothing / (M - 1)`` of the
-    target's mass, :math:`M` being the number of leaves (or nodes), and then dilutes each share up its own path. An
+    See :func:`hace_loss` for the loss on one path. Smoothing first gives each other label ``smoothing / (M - 1)`` of
+    the target's mass, :math:`M` being the number of leaves (or nodes), and then dilutes each share up its own path. An
     internal target is no leaf: where leaves receive, all ``M`` of them get such a share.
 
     Args:
@@ -186,7 +186,7 @@ class HACE(Loss):
         InputError: A setting is outside its range, or no node has a score.
 
     Example:
-        >>> loss = HACE(Taxonomy.from_paths([("a", "b"), ("a", "c")]), dilution=0.5)
+        >>> loss = HACELoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]), dilution=0.5)
         >>> loss.num_outputs
         3
         >>> loss(torch.zeros(1, 3), torch.tensor([2])).exp().round(decimals=2)
@@ -238,7 +238,7 @@ class HACE(Loss):
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         if self._spread is None:
-            return hace(
+            return hace_loss(
                 logits,
                 target,
                 self.taxonomy,

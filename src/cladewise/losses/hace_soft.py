@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cladewise.losses.hace import HACE, Support, node_cross_entropy
+from cladewise.losses.hace import HACELoss, Support, node_cross_entropy
 from cladewise.losses.soft_labels import Distance, soft_targets
 from cladewise.ops import leaf_subtree_sum, tree_index
 from cladewise.taxonomy import Taxonomy
@@ -32,15 +32,15 @@ def dilute(
     return mass * kept.masked_fill_(index.depth < top, 0.0)
 
 
-class HACESoft(HACE):
+class HACESoftLoss(HACELoss):
     r"""Hierarchy-aware cross-entropy whose target is first spread over the leaves by their distance.
 
     .. math:: \ell = -\sum_v (T s)_v \log q_v
 
     with the soft labels :math:`s` of :class:`~cladewise.losses.soft_labels.SoftTargets`, each leaf's share diluted up
-    its own path by :math:`T` (:func:`dilute`) and :math:`q` as in :func:`~cladewise.losses.hace.hace`. At an infinite
-    ``beta`` and a leaf label this is :class:`~cladewise.losses.HACE`. The soft label of an internal node lies on the
-    leaves under it.
+    its own path by :math:`T` (:func:`dilute`) and :math:`q` as in :func:`~cladewise.losses.hace_loss`. At an infinite
+    ``beta`` and a leaf label this is :class:`~cladewise.losses.HACELoss`. The soft label of an internal node lies on
+    the leaves under it.
 
     Args:
         taxonomy: The label tree.
@@ -57,7 +57,7 @@ class HACESoft(HACE):
 
     Example:
         >>> import torch
-        >>> loss = HACESoft(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), dilution=1.0, beta=0.0)
+        >>> loss = HACESoftLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), dilution=1.0, beta=0.0)
         >>> loss(torch.zeros(1, 4), torch.tensor([2])).exp().round()
         tensor([4.])
 

@@ -8,20 +8,20 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cladewise.losses.contrast import ContrastiveLoss, supervised_contrast
+from cladewise.losses.contrast import ContrastiveLoss, supervised_contrast_loss
 from cladewise.losses.everyone import summed
 from cladewise.losses.levels import NO_LABEL
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.order import preorder
 
 
-class HierarchicalContrast(ContrastiveLoss):
+class HierarchicalContrastLoss(ContrastiveLoss):
     r"""Supervised contrast from the finest level up, one image of each class going on to the next.
 
     .. math:: \ell = \frac{1}{K + 1} \sum_{l = 1}^{K} \lambda_l \max_{m \le l} L_m
 
-    where :math:`L_1` is the mean over the anchors of :func:`supervised_contrast` for the classes of the finest chosen
-    level, :math:`L_2` the same for the next coarser one among one image of each class of the finest, and so on.
+    where :math:`L_1` is the mean over the anchors of :func:`supervised_contrast_loss` for the classes of the finest
+    chosen level, :math:`L_2` the same for the next coarser one among one image of each class of the finest, and so on.
     With ``penalty`` (HiMulCon) :math:`\lambda_l = 2^{1/l}`, else 1; with ``constraint`` (HiConE) there is the maximum,
     so that no coarser level counts less than a finer one, else :math:`L_l` itself. HiMulConE has both.
 
@@ -44,7 +44,7 @@ class HierarchicalContrast(ContrastiveLoss):
         InputError: A setting is out of range, or a level does not exist.
 
     Example:
-        >>> loss = HierarchicalContrast(Taxonomy.from_paths([("a", "b"), ("a", "c")]), 3)
+        >>> loss = HierarchicalContrastLoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]), 3)
         >>> loss(torch.ones(4, 3), torch.tensor([2, 2, 3, 3])).mean() * 3  # 2 log 3, and log 1 among two
         tensor(2.1972)
 
@@ -100,7 +100,7 @@ class HierarchicalContrast(ContrastiveLoss):
         """Share of each of our images of the loss at a level, and that loss."""
         ours = going[first : first + len(unit)]
         before = int(going[:first].sum())
-        found = supervised_contrast(
+        found = supervised_contrast_loss(
             unit[ours], labels[None, going], temperature=self.temperature, others=everyone[going], first=before
         )
         weight = len(labels) / self.count(found.counts).clamp_min(1)

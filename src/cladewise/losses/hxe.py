@@ -17,7 +17,7 @@ Weighting = Literal["parent-depth", "child-depth", "normalised"]
 Logits = Literal["leaf", "conditional"]
 
 
-def hxe(
+def hxe_loss(
     logits: Float[Tensor, "*batch leaf"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -43,7 +43,7 @@ def hxe(
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",), ("e",)])
-        >>> hxe(torch.zeros(2, 4), torch.tensor([2, 4]), t, alpha=0.0).exp().round()
+        >>> hxe_loss(torch.zeros(2, 4), torch.tensor([2, 4]), t, alpha=0.0).exp().round()
         tensor([4., 4.])
 
     References: Bertinetto et al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393. The default weights are those of
@@ -53,7 +53,7 @@ def hxe(
     return _discounted(path[..., :-1] - path[..., 1:], taxonomy, alpha, weighting)
 
 
-def tree_hxe(
+def tree_hxe_loss(
     logits: Float[Tensor, "*batch child"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -66,18 +66,18 @@ def tree_hxe(
     .. math:: \ell = \sum_{v \in \mathrm{path}(t) \setminus \{\mathrm{root}\}}
         w_v \Big(\operatorname{LSE}_{c \in C(\pi(v))} z_c - z_v\Big)
 
-    The same loss as :func:`hxe` where the head scores every node given its parent.
+    The same loss as :func:`hxe_loss` where the head scores every node given its parent.
 
     Args:
         logits: Score of every node but the root: ``logits[..., i]`` is node ``i + 1``.
         target: Node of every image; internal nodes allowed.
         taxonomy: The label tree.
         alpha: Discount per edge, dimensionless, >= 0.
-        weighting: As of :func:`hxe`.
+        weighting: As of :func:`hxe_loss`.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> tree_hxe(torch.zeros(2, 4), torch.tensor([2, 4]), t, alpha=0.0).exp()
+        >>> tree_hxe_loss(torch.zeros(2, 4), torch.tensor([2, 4]), t, alpha=0.0).exp()
         tensor([4., 2.])
 
     References: Bertinetto et al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393.
@@ -99,14 +99,14 @@ def _scale(taxonomy: Taxonomy, alpha: float, weighting: Weighting) -> float:
     return child if weighting == "child-depth" else child / float(np.exp(-alpha * taxonomy.depth).sum())
 
 
-class HXE(Loss):
-    """Hierarchical cross-entropy; see :func:`hxe`, and :func:`tree_hxe` for ``logits="conditional"``.
+class HXELoss(Loss):
+    """Hierarchical cross-entropy; see :func:`hxe_loss`, and :func:`tree_hxe_loss` for ``logits="conditional"``.
 
     Raises:
         InputError: ``alpha`` is negative, or the weighting or the kind of logits is not known.
 
     Example:
-        >>> loss = HXE(Taxonomy.from_paths([("a", "b"), ("a", "c")]), alpha=0.5)
+        >>> loss = HXELoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]), alpha=0.5)
         >>> loss(torch.zeros(1, 2), torch.tensor([2])).exp().round(decimals=2)
         tensor([1.5200])
     """
@@ -131,5 +131,5 @@ class HXE(Loss):
         return self.taxonomy.num_leaves if self.logits == "leaf" else self.taxonomy.num_nodes - 1
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        loss = hxe if self.logits == "leaf" else tree_hxe
+        loss = hxe_loss if self.logits == "leaf" else tree_hxe_loss
         return loss(logits, target, self.taxonomy, alpha=self.alpha, weighting=self.weighting)

@@ -19,7 +19,7 @@ Targets = Literal["single", "multi", "rivals"]
 """What else of the batch an image and its text are held against where labels repeat."""
 
 
-class ImageTextContrast(Loss):
+class ImageTextContrastLoss(Loss):
     r"""Contrast of every image with the texts of the batch, and of every text with the images, summed over levels.
 
     .. math:: \ell_i = w \sum_k \Big(\operatorname{LSE}_j s^{(k)}_{i, t_j} - s^{(k)}_{i, t_i}\Big)
@@ -54,7 +54,7 @@ class ImageTextContrast(Loss):
             choice of targets.
 
     Example:
-        >>> loss = ImageTextContrast(Taxonomy.from_paths([("a", "b"), ("a", "c")]), (2,))
+        >>> loss = ImageTextContrastLoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]), (2,))
         >>> loss(torch.zeros(4, 2), torch.tensor([2, 2, 3, 3])).exp().round()  # four texts, and four images
         tensor([16., 16., 16., 16.])
 

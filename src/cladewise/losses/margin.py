@@ -66,7 +66,7 @@ def margins(
     return rows.view(*target.shape, taxonomy.num_nodes)
 
 
-def soft_max_margin(
+def soft_max_margin_loss(
     logits: Float[Tensor, "*batch node"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -97,9 +97,9 @@ def soft_max_margin(
 
     Example:
         >>> t = Taxonomy.from_paths([("a",), ("b",)])
-        >>> soft_max_margin(torch.zeros(1, 3), torch.tensor([1]), t, tau=0.0).exp().round()
+        >>> soft_max_margin_loss(torch.zeros(1, 3), torch.tensor([1]), t, tau=0.0).exp().round()
         tensor([3.])
-        >>> soft_max_margin(torch.zeros(1, 3), torch.tensor([1]), t, tau=2.0, form="hard")
+        >>> soft_max_margin_loss(torch.zeros(1, 3), torch.tensor([1]), t, tau=2.0, form="hard")
         tensor([2.])
 
     References: Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929. The
@@ -137,14 +137,14 @@ def _lower_path(scores: Tensor, node: Tensor, taxonomy: Taxonomy, tau: float) ->
     return scores.scatter_add(-1, path.clamp(min=0), lowered)
 
 
-class SoftMaxMargin(Loss):
-    """Soft-max-margin; see :func:`soft_max_margin`, and :func:`margins` for what a margin can be.
+class SoftMaxMarginLoss(Loss):
+    """Soft-max-margin; see :func:`soft_max_margin_loss`, and :func:`margins` for what a margin can be.
 
     Raises:
         InputError: ``tau`` is negative, or the form or the margin is not known.
 
     Example:
-        >>> loss = SoftMaxMargin(Taxonomy.from_paths([("a", "b"), ("a", "c")]), tau=5.0)
+        >>> loss = SoftMaxMarginLoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]), tau=5.0)
         >>> loss.num_outputs
         4
         >>> loss(torch.zeros(1, 4), torch.tensor([2])).round(decimals=2)
@@ -166,4 +166,4 @@ class SoftMaxMargin(Loss):
         return self.taxonomy.num_nodes
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        return soft_max_margin(logits, target, self.taxonomy, tau=self.tau, form=self.form, margin=self.margin)
+        return soft_max_margin_loss(logits, target, self.taxonomy, tau=self.tau, form=self.form, margin=self.margin)

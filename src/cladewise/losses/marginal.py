@@ -11,7 +11,7 @@ from cladewise.ops import at_least_float, at_levels, nested_logsumexp, speaks, t
 from cladewise.taxonomy import Taxonomy
 
 
-def marginal_softmax(
+def marginal_softmax_loss(
     logits: Float[Tensor, "*batch leaf"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
 ) -> Float[Tensor, "*batch"]:
     r"""Negative log-likelihood of the target's ancestor at every level, summed over the levels.
@@ -30,7 +30,7 @@ def marginal_softmax(
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> marginal_softmax(torch.zeros(4, 3), torch.tensor([2, 1, 4, 0]), t).exp()
+        >>> marginal_softmax_loss(torch.zeros(4, 3), torch.tensor([2, 1, 4, 0]), t).exp()
         tensor([4.5000, 1.5000, 9.0000, 1.0000])
 
     References: Dhall et al., Hierarchical image classification using entailment cone embeddings, CVPRW 2020,
@@ -45,11 +45,11 @@ def marginal_softmax(
     return torch.where(speaks(node, taxonomy), nats, 0.0).sum(-1).reshape(target.shape)
 
 
-class MarginalSoftmax(Loss):
-    """Cross-entropy at every level of a softmax over the leaves; see :func:`marginal_softmax`.
+class MarginalSoftmaxLoss(Loss):
+    """Cross-entropy at every level of a softmax over the leaves; see :func:`marginal_softmax_loss`.
 
     Example:
-        >>> loss = MarginalSoftmax(Taxonomy.from_paths([("a", "b"), ("a", "c")]))
+        >>> loss = MarginalSoftmaxLoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]))
         >>> loss(torch.zeros(1, 2), torch.tensor([2])).exp()
         tensor([2.])
     """
@@ -59,4 +59,4 @@ class MarginalSoftmax(Loss):
         return self.taxonomy.num_leaves
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        return marginal_softmax(logits, target, self.taxonomy)
+        return marginal_softmax_loss(logits, target, self.taxonomy)

@@ -19,7 +19,7 @@ CHUNK = 1 << 16
 """Values treated at a time, so that intermediates stay in the processor's cache."""
 
 
-def multilabel_focal(
+def multilabel_focal_loss(
     logits: Float[Tensor, "*batch child"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -45,7 +45,7 @@ def multilabel_focal(
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> multilabel_focal(torch.zeros(1, 4), torch.tensor([2]), t, alpha=0.5, gamma=0.0).mul(2).exp().round()
+        >>> multilabel_focal_loss(torch.zeros(1, 4), torch.tensor([2]), t, alpha=0.5, gamma=0.0).mul(2).exp().round()
         tensor([16.])
 
     References: Lin et al., Focal loss for dense object detection, ICCV 2017, arXiv:1708.02002, over the nodes of a tree
@@ -157,14 +157,14 @@ def _focal(x: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
     return power * nats, torch.sigmoid(-x).mul_(nats).mul_(gamma).add_(probability).mul_(power)
 
 
-class MultilabelFocal(Loss):
-    """Focal loss of a yes or no at every node; see :func:`multilabel_focal`.
+class MultilabelFocalLoss(Loss):
+    """Focal loss of a yes or no at every node; see :func:`multilabel_focal_loss`.
 
     Raises:
         InputError: A setting is outside its range.
 
     Example:
-        >>> loss = MultilabelFocal(Taxonomy.from_paths([("a", "b"), ("a", "c")]), alpha=0.5, gamma=0.0)
+        >>> loss = MultilabelFocalLoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]), alpha=0.5, gamma=0.0)
         >>> loss(torch.zeros(1, 3), torch.tensor([1])).mul(2).exp().round()
         tensor([8.])
     """
@@ -182,4 +182,6 @@ class MultilabelFocal(Loss):
         return self.taxonomy.num_nodes - 1
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        return multilabel_focal(logits, target, self.taxonomy, alpha=self.alpha, gamma=self.gamma, below=self.below)
+        return multilabel_focal_loss(
+            logits, target, self.taxonomy, alpha=self.alpha, gamma=self.gamma, below=self.below
+        )

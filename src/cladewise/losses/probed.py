@@ -11,7 +11,7 @@ from cladewise.losses.levels import LevelSoftmaxLoss
 from cladewise.losses.loss import Loss
 
 
-class Probed(Loss):
+class ProbedLoss(Loss):
     """A contrastive loss of the embeddings, plus the cross-entropy of the classifiers at every level.
 
     The logits are those of an :class:`~cladewise.predictions.EmbeddedLevelSoftmax`: scores, then the embedding. A head
@@ -28,9 +28,9 @@ class Probed(Loss):
     Example:
         >>> import torch
         >>> from cladewise import Taxonomy
-        >>> from cladewise.losses import SupCon
+        >>> from cladewise.losses import SupConLoss
         >>> t = Taxonomy.from_paths([("a",), ("b",)])
-        >>> loss = Probed(SupCon(t, 3), LevelSoftmaxLoss(t))
+        >>> loss = ProbedLoss(SupConLoss(t, 3), LevelSoftmaxLoss(t))
         >>> loss(torch.zeros(2, 5), torch.tensor([1, 2])).exp()  # no pair of one class; two classes alike
         tensor([2., 2.])
     """

@@ -5,13 +5,13 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cladewise.losses.flat import flat_softmax
+from cladewise.losses.flat import flat_softmax_loss
 from cladewise.losses.loss import Loss, check_between
 from cladewise.ops import at_least_float, leaf_path_sum
 from cladewise.taxonomy import Taxonomy
 
 
-def ps_softmax(
+def ps_softmax_loss(
     logits: Float[Tensor, "*batch child"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -35,24 +35,24 @@ def ps_softmax(
     Example:
         >>> import torch
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> ps_softmax(torch.zeros(2, 4), torch.tensor([2, 1]), t).exp()
+        >>> ps_softmax_loss(torch.zeros(2, 4), torch.tensor([2, 1]), t).exp()
         tensor([3.0000, 1.5000])
 
     References: Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
     """
     leaf_scores = leaf_path_sum(at_least_float(logits), taxonomy)
-    return flat_softmax(leaf_scores, target, taxonomy, label_smoothing=label_smoothing)
+    return flat_softmax_loss(leaf_scores, target, taxonomy, label_smoothing=label_smoothing)
 
 
-class PSSoftmax(Loss):
-    """Cross-entropy of the parameter-sharing softmax; see :func:`ps_softmax`.
+class PSSoftmaxLoss(Loss):
+    """Cross-entropy of the parameter-sharing softmax; see :func:`ps_softmax_loss`.
 
     Raises:
         InputError: ``label_smoothing`` is not in [0, 1].
 
     Example:
         >>> import torch
-        >>> loss = PSSoftmax(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]))
+        >>> loss = PSSoftmaxLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]))
         >>> loss(torch.zeros(1, 4), torch.tensor([4])).exp()
         tensor([3.])
     """
@@ -67,4 +67,4 @@ class PSSoftmax(Loss):
         return self.taxonomy.num_nodes - 1
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        return ps_softmax(logits, target, self.taxonomy, label_smoothing=self.label_smoothing)
+        return ps_softmax_loss(logits, target, self.taxonomy, label_smoothing=self.label_smoothing)

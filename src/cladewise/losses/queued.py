@@ -17,7 +17,7 @@ NEAREST = 1e-3
 """Directions nearer to their class than this have no direction of their own that can be told from rounding."""
 
 
-def queued_contrast(
+def queued_contrast_loss(
     queries: Float[Tensor, "image dim"],
     keys: Float[Tensor, "image dim"],
     queue: Float[Tensor, "entry dim"],
@@ -50,7 +50,7 @@ def queued_contrast(
         >>> one = torch.tensor([[1.0, 0.0]])
         >>> number, other = torch.tensor([0]), torch.tensor([1])
         >>> of = dict(image_groups=number, queue_groups=number, image_index=number, queue_index=other)
-        >>> queued_contrast(one, one, one, temperature=1.0, **of)  # as like the other as itself
+        >>> queued_contrast_loss(one, one, one, temperature=1.0, **of)  # as like the other as itself
         tensor([0.6931])
 
     References: He et al., Momentum contrast, CVPR 2020, arXiv:1911.05722; within the coarse class: Bukchin et al.,

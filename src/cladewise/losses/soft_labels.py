@@ -133,7 +133,7 @@ class TableTargets(SoftTargets):
         return table[target].to(dtype)
 
 
-class SoftLabels(Loss):
+class SoftLabelLoss(Loss):
     r"""Cross-entropy of a softmax over the leaves against soft labels.
 
     .. math:: \ell = -\sum_j s_j(t) \log p_j
@@ -151,7 +151,7 @@ class SoftLabels(Loss):
         InputError: ``beta`` is negative, the distance is not one, or the reduction is not known.
 
     Example:
-        >>> loss = SoftLabels(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), beta=4.0)
+        >>> loss = SoftLabelLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), beta=4.0)
         >>> loss(torch.tensor([[1.0, 0.0, -1.0]]), torch.tensor([2])).round(decimals=3)
         tensor([0.5570])
 

@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from cladewise.losses.loss import Loss
-from cladewise.losses.multilabel import multilabel_focal
+from cladewise.losses.multilabel import multilabel_focal_loss
 from cladewise.ops import ancestors, at_least_float, tree_index
 from cladewise.taxonomy import Taxonomy
 
 
-def multilabel_soft_margin(
+def multilabel_soft_margin_loss(
     logits: Float[Tensor, "*batch child"],
     target: Int[Tensor, "*batch"],
     taxonomy: Taxonomy,
@@ -36,7 +36,7 @@ def multilabel_soft_margin(
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> (4 * multilabel_soft_margin(torch.zeros(2, 4), torch.tensor([2, 1]), t)).exp().round()
+        >>> (4 * multilabel_soft_margin_loss(torch.zeros(2, 4), torch.tensor([2, 1]), t)).exp().round()
         tensor([16.,  4.])
 
     References: Dhall et al., Hierarchical image classification using entailment cone embeddings, CVPRW 2020,
@@ -45,7 +45,7 @@ def multilabel_soft_margin(
     """
     num_labels = max(1, taxonomy.num_nodes - 1)
     if label_weights is None:  # half the sum of the cross-entropies
-        halves = multilabel_focal(logits, target, taxonomy, alpha=0.5, gamma=0.0, below="ignored")
+        halves = multilabel_focal_loss(logits, target, taxonomy, alpha=0.5, gamma=0.0, below="ignored")
         return halves * (2.0 / num_labels)
     scores = at_least_float(logits).reshape(target.numel(), taxonomy.num_nodes - 1)
     node = target.reshape(-1)
@@ -85,8 +85,8 @@ def inverse_frequency(num_images: Int[Tensor, " node"], taxonomy: Taxonomy) -> F
     return weights / weights.mean()
 
 
-class MultilabelSoftMargin(Loss):
-    """Binary cross-entropy of a yes or no at every node; see :func:`multilabel_soft_margin`.
+class MultilabelSoftMarginLoss(Loss):
+    """Binary cross-entropy of a yes or no at every node; see :func:`multilabel_soft_margin_loss`.
 
     Args:
         taxonomy: The label tree.
@@ -94,7 +94,7 @@ class MultilabelSoftMargin(Loss):
         label_weights: Weights of one's own.
 
     Example:
-        >>> loss = MultilabelSoftMargin(Taxonomy.from_paths([("a", "b"), ("a", "c")]))
+        >>> loss = MultilabelSoftMarginLoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]))
         >>> (3 * loss(torch.zeros(1, 3), torch.tensor([2]))).exp().round()
         tensor([8.])
     """
@@ -113,7 +113,7 @@ class MultilabelSoftMargin(Loss):
     def for_labels(self, num_images: Int[Tensor, " node"]) -> Loss:
         if not self.class_weights:
             return self
-        return MultilabelSoftMargin(self.taxonomy, True, inverse_frequency(num_images, self.taxonomy))
+        return MultilabelSoftMarginLoss(self.taxonomy, True, inverse_frequency(num_images, self.taxonomy))
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
-        return multilabel_soft_margin(logits, target, self.taxonomy, label_weights=self.label_weights)
+        return multilabel_soft_margin_loss(logits, target, self.taxonomy, label_weights=self.label_weights)

@@ -15,7 +15,7 @@ from cladewise.predictions import transition_layout
 from cladewise.taxonomy import Taxonomy
 
 
-class LabelHierarchyTransition(Loss):
+class LHTLoss(Loss):
     r"""Cross-entropy of every level that takes part, and a weight times how certain the transitions between them are.
 
     .. math:: \ell = -\sum_k \log p^{(k)}_{t_k} + \lambda \sum_k \frac{1}{S_k} \sum_j \sum_i
@@ -42,7 +42,7 @@ class LabelHierarchyTransition(Loss):
             :class:`~cladewise.predictions.LevelTransition`.
 
     Example:
-        >>> loss = LabelHierarchyTransition(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), confusion=0.0)
+        >>> loss = LHTLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), confusion=0.0)
         >>> loss(torch.zeros(2, loss.num_outputs), torch.tensor([2, 1])).exp().round()  # 3 leaves and 2 families; 2
         tensor([6., 2.])
 

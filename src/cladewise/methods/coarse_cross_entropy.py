@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, coarse_head
-from cladewise.losses import FlatSoftmax, Loss
+from cladewise.losses import FlatSoftmaxLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import ANCOR
 from cladewise.taxonomy import Taxonomy
@@ -27,7 +27,7 @@ class CoarseMethod(Method):
     )
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return FlatSoftmax(taxonomy)
+        return FlatSoftmaxLoss(taxonomy)
 
     def decision(self) -> Decision:
         return Leaf()

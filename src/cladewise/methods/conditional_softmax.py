@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, node_logit_head
-from cladewise.losses import ConditionalSoftmax, Loss
+from cladewise.losses import ConditionalSoftmaxLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.predictions import SiblingSoftmax
 from cladewise.taxonomy import Taxonomy
@@ -36,7 +36,7 @@ class ConditionalSoftmaxMethod(Method):
         return node_logit_head(SiblingSoftmax, taxonomy, num_features)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return ConditionalSoftmax(taxonomy, node_weights=self.node_weights, label_smoothing=self.label_smoothing)
+        return ConditionalSoftmaxLoss(taxonomy, node_weights=self.node_weights, label_smoothing=self.label_smoothing)
 
     def decision(self) -> Decision:
         return Leaf()

@@ -7,7 +7,7 @@ from abc import abstractmethod
 
 from cladewise.decisions import Decision, Levels
 from cladewise.heads import ContrastHead, Head
-from cladewise.losses import LevelSoftmaxLoss, Loss, Probed
+from cladewise.losses import LevelSoftmaxLoss, Loss, ProbedLoss
 from cladewise.losses.contrast import ContrastiveLoss
 from cladewise.methods.method import Method, option
 from cladewise.taxonomy import Taxonomy
@@ -26,7 +26,7 @@ class ContrastedMethod(Method):
         return ContrastHead(taxonomy, num_features, embedding=self.embedding, width=self.projection)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return Probed(self.contrast(taxonomy), LevelSoftmaxLoss(taxonomy))
+        return ProbedLoss(self.contrast(taxonomy), LevelSoftmaxLoss(taxonomy))
 
     def decision(self) -> Decision:
         return Levels()

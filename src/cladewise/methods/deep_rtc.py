@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from cladewise.decisions import Decision, Greedy, Leaf
 from cladewise.heads import Head, node_logit_head
-from cladewise.losses import DeepRTC, Loss
+from cladewise.losses import DeepRTCLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.predictions import PathSumSigmoid
 from cladewise.taxonomy import Taxonomy
@@ -51,7 +51,7 @@ class DeepRTCMethod(Method):
         return node_logit_head(PathSumSigmoid, taxonomy, num_features)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return DeepRTC(taxonomy, form=self.form, rho=self.rho, sampling_weight=self.sampling_weight)
+        return DeepRTCLoss(taxonomy, form=self.form, rho=self.rho, sampling_weight=self.sampling_weight)
 
     def decision(self) -> Decision:
         gated = Greedy(self.gate, on="step")

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, LinearHead
-from cladewise.losses import DescendantSoftmax, Loss
+from cladewise.losses import DescendantSoftmaxLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import OPERATING_POINTS
 from cladewise.predictions import NodeSoftmax
@@ -30,7 +30,7 @@ class DescendantSoftmaxMethod(Method):
         return LinearHead(num_features, taxonomy.num_nodes, lambda scores: NodeSoftmax(taxonomy, scores))
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return DescendantSoftmax(taxonomy, form=self.form)
+        return DescendantSoftmaxLoss(taxonomy, form=self.form)
 
     def decision(self) -> Decision:
         return Leaf()

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, leaf_softmax_head
-from cladewise.losses import FlatSoftmax, Loss
+from cladewise.losses import FlatSoftmaxLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import OPERATING_POINTS
 from cladewise.taxonomy import Taxonomy
@@ -27,7 +27,7 @@ class FlatSoftmaxMethod(Method):
         return leaf_softmax_head(taxonomy, num_features)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return FlatSoftmax(taxonomy, label_smoothing=self.label_smoothing)
+        return FlatSoftmaxLoss(taxonomy, label_smoothing=self.label_smoothing)
 
     def decision(self) -> Decision:
         return Leaf()

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from cladewise.decisions import Boundary, Decision, Levels
 from cladewise.heads import Head, node_logit_head
-from cladewise.losses import Loss, MultilabelSoftMargin
+from cladewise.losses import Loss, MultilabelSoftMarginLoss
 from cladewise.methods.embedded import EmbeddedMethod
 from cladewise.methods.method import Citation, option
 from cladewise.methods.papers import ENTAILMENT_CONES
@@ -39,7 +39,7 @@ class HABMethod(EmbeddedMethod):
         return node_logit_head(NodeSigmoid, taxonomy, width)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return MultilabelSoftMargin(taxonomy, class_weights=self.class_weights)
+        return MultilabelSoftMarginLoss(taxonomy, class_weights=self.class_weights)
 
     def decision(self) -> Decision:
         return Boundary(self.boundary, self.fits_on)

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from cladewise.decisions import Decision, Leaf, NodeArgmax
 from cladewise.heads import Head, LinearHead, leaf_softmax_head
-from cladewise.losses import HACE, Loss
+from cladewise.losses import HACELoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.predictions import NodeSoftmax
 from cladewise.taxonomy import Taxonomy
@@ -51,4 +51,4 @@ class HACEMethod(HACEBase):
     smoothing: float = option(0.0, "share of the target spread sideways before it is spread up, in [0, 1)")
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return HACE(taxonomy, dilution=self.dilution, smoothing=self.smoothing, domain=self.domain)
+        return HACELoss(taxonomy, dilution=self.dilution, smoothing=self.smoothing, domain=self.domain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from cladewise.losses import HACESoft, Loss
+from cladewise.losses import HACESoftLoss, Loss
 from cladewise.methods.hace import HACEBase
 from cladewise.methods.method import option
 from cladewise.taxonomy import Taxonomy
@@ -24,4 +24,4 @@ class HACESoftMethod(HACEBase):
     )
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return HACESoft(taxonomy, self.dilution, self.beta, self.distance, self.domain)
+        return HACESoftLoss(taxonomy, self.dilution, self.beta, self.distance, self.domain)

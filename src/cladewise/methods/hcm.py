@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cladewise.errors import InputError
 from cladewise.heads import Head, LevelClasses, PoincareClasses, ProjectionHead
-from cladewise.losses import hierarchical_cosine_margin
+from cladewise.losses import hierarchical_cosine_margin_loss
 from cladewise.methods.coarse_cross_entropy import CoarseMethod
 from cladewise.methods.method import Citation, IntArray, option
 from cladewise.methods.objective import Objective, Represented, Seen, projection_of
@@ -158,7 +158,7 @@ class MarginObjective(Objective):
         row = (
             torch.where(known >= 0, known, len(self.current) - 1) if len(self.current) > 1 else torch.zeros_like(known)
         )
-        found = hierarchical_cosine_margin(
+        found = hierarchical_cosine_margin_loss(
             projection_of(seen.prediction), groups, self.current[row], temperature=self.method.temperature
         )
         if self.training and self.method.margins != "fixed":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from cladewise.losses import HierarchicalContrast
+from cladewise.losses import HierarchicalContrastLoss
 from cladewise.losses.contrast import ContrastiveLoss
 from cladewise.methods.contrasted import ContrastedMethod, levels_of
 from cladewise.methods.method import Citation, option
@@ -30,7 +30,7 @@ class HierarchicalContrastMethod(ContrastedMethod):
     levels: str | int = option("all", "levels whose classes are drawn together: all, finest, or a list like 1,3")
 
     def contrast(self, taxonomy: Taxonomy) -> ContrastiveLoss:
-        return HierarchicalContrast(
+        return HierarchicalContrastLoss(
             taxonomy,
             self.projection,
             levels_of(str(self.levels), taxonomy),

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cladewise.decisions import Decision, Levels
 from cladewise.heads import Head, node_logit_head
-from cladewise.losses import ConditionalSoftmax, Loss
+from cladewise.losses import ConditionalSoftmaxLoss, Loss
 from cladewise.methods.embedded import EmbeddedMethod
 from cladewise.methods.method import Citation
 from cladewise.methods.papers import ENTAILMENT_CONES
@@ -30,7 +30,7 @@ class HierarchicalSoftmaxMethod(EmbeddedMethod):
         return node_logit_head(SiblingSoftmax, taxonomy, width)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return ConditionalSoftmax(taxonomy)
+        return ConditionalSoftmaxLoss(taxonomy)
 
     def decision(self) -> Decision:
         return Levels()

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, leaf_softmax_head, node_logit_head
-from cladewise.losses import HXE, Loss
+from cladewise.losses import HXELoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import BETTER_MISTAKES
 from cladewise.predictions import SiblingSoftmax
@@ -36,7 +36,7 @@ class HXEMethod(Method):
         return leaf_softmax_head(taxonomy, num_features)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return HXE(taxonomy, alpha=self.alpha, weighting=self.weighting, logits=self.logits)
+        return HXELoss(taxonomy, alpha=self.alpha, weighting=self.weighting, logits=self.logits)
 
     def decision(self) -> Decision:
         return Leaf()

@@ -10,7 +10,7 @@ from cladewise.backbones import text
 from cladewise.backbones.clip import is_clip
 from cladewise.errors import InputError
 from cladewise.heads import Head, ImageTextHead, TextTower
-from cladewise.losses import ImageTextContrast, LogitAdjusted, Loss
+from cladewise.losses import ImageTextContrastLoss, LogitAdjustedLoss, Loss
 from cladewise.methods.method import Method, option
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.class_texts import class_texts
@@ -65,8 +65,8 @@ class ImageTextMethod(Worded):
 
     def contrast(self, taxonomy: Taxonomy, weight: float) -> Loss:
         """Images against texts and texts against images, each of the two with a weight."""
-        loss = ImageTextContrast(taxonomy, self.chosen(taxonomy), targets=self.targets, weight=weight)
-        return LogitAdjusted(loss, self.adjust) if self.adjust else loss
+        loss = ImageTextContrastLoss(taxonomy, self.chosen(taxonomy), targets=self.targets, weight=weight)
+        return LogitAdjustedLoss(loss, self.adjust) if self.adjust else loss
 
     @abstractmethod
     def chosen(self, taxonomy: Taxonomy) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from cladewise.decisions import Decision, Levels
 from cladewise.embeddings import Geometry
 from cladewise.errors import InputError
 from cladewise.heads import Head
-from cladewise.losses import Loss, MaxMarginEnergies
+from cladewise.losses import Loss, MaxMarginEnergyLoss
 from cladewise.methods.energy_head import EnergyHead, ImageMap
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import ENTAILMENT_CONES
@@ -76,7 +76,7 @@ class JointEmbeddingMethod(Method):
         )
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return MaxMarginEnergies(
+        return MaxMarginEnergyLoss(
             taxonomy,
             margin=self.margin,
             num_negatives=self.image_share * self.num_negatives,

@@ -13,7 +13,7 @@ from cladewise.decisions import Decision, Levels
 from cladewise.errors import InputError
 from cladewise.heads import Embedding, Head, part_widths
 from cladewise.inference.sources import chosen_levels
-from cladewise.losses import LabelHierarchyTransition, Loss
+from cladewise.losses import LHTLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import HIERARCHY_TRANSITION
 from cladewise.predictions import LevelTransition, TransitionLayout, transition_layout
@@ -120,7 +120,7 @@ class LHT(Method):
         return TransitionHead(taxonomy, layout, Embedding(num_features, self.embedding), self.memory)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return LabelHierarchyTransition(taxonomy, self.confusion, *self._settings(taxonomy))
+        return LHTLoss(taxonomy, self.confusion, *self._settings(taxonomy))
 
     def decision(self) -> Decision:
         return Levels()

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cladewise.decisions import Decision, Levels
 from cladewise.heads import Head, leaf_softmax_head
-from cladewise.losses import Loss, MarginalSoftmax
+from cladewise.losses import Loss, MarginalSoftmaxLoss
 from cladewise.methods.embedded import EmbeddedMethod
 from cladewise.methods.method import Citation
 from cladewise.methods.papers import ENTAILMENT_CONES
@@ -26,7 +26,7 @@ class MCMethod(EmbeddedMethod):
         return leaf_softmax_head(taxonomy, width)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return MarginalSoftmax(taxonomy)
+        return MarginalSoftmaxLoss(taxonomy)
 
     def decision(self) -> Decision:
         return Levels()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cladewise.heads import Head, LevelClasses, ProjectionHead
-from cladewise.losses import Loss, away_from_class, queued_contrast
+from cladewise.losses import Loss, away_from_class, queued_contrast_loss
 from cladewise.methods.coarse_cross_entropy import CoarseMethod
 from cladewise.methods.method import option
 from cladewise.methods.objective import Objective, Seen, projection_of
@@ -118,7 +118,7 @@ class QueuedObjective(Objective):
             centre = weight[classes.clamp_min(0)]
             query, key = away_from_class(query, centre), away_from_class(key, centre)
             keys = away_from_class(keys, weight[group_of_entry.clamp_min(0)])
-        contrast = queued_contrast(
+        contrast = queued_contrast_loss(
             query,
             key,
             keys,

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, node_logit_head
-from cladewise.losses import Loss, MultilabelFocal
+from cladewise.losses import Loss, MultilabelFocalLoss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import OPERATING_POINTS
 from cladewise.predictions import NodeSigmoid
@@ -32,7 +32,7 @@ class MultilabelFocalMethod(Method):
         return node_logit_head(NodeSigmoid, taxonomy, num_features)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return MultilabelFocal(taxonomy, alpha=self.alpha, gamma=self.gamma, below=self.below)
+        return MultilabelFocalLoss(taxonomy, alpha=self.alpha, gamma=self.gamma, below=self.below)
 
     def decision(self) -> Decision:
         return Leaf()

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, node_logit_head
-from cladewise.losses import Loss, PSSoftmax
+from cladewise.losses import Loss, PSSoftmaxLoss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import OPERATING_POINTS
 from cladewise.predictions import PathSumSoftmax
@@ -28,7 +28,7 @@ class PSSoftmaxMethod(Method):
         return node_logit_head(PathSumSoftmax, taxonomy, num_features)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return PSSoftmax(taxonomy, label_smoothing=self.label_smoothing)
+        return PSSoftmaxLoss(taxonomy, label_smoothing=self.label_smoothing)
 
     def decision(self) -> Decision:
         return Leaf()

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, leaf_softmax_head
-from cladewise.losses import Loss, SoftLabels
+from cladewise.losses import Loss, SoftLabelLoss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import BETTER_MISTAKES
 from cladewise.taxonomy import Taxonomy
@@ -35,7 +35,7 @@ class SoftLabelsMethod(Method):
         return leaf_softmax_head(taxonomy, num_features)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return SoftLabels(taxonomy, self.beta, self.distance, self.reduction)
+        return SoftLabelLoss(taxonomy, self.beta, self.distance, self.reduction)
 
     def decision(self) -> Decision:
         return Leaf()

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, LinearHead
-from cladewise.losses import Loss, SoftMaxMargin
+from cladewise.losses import Loss, SoftMaxMarginLoss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import OPERATING_POINTS
 from cladewise.predictions import NodeSoftmax
@@ -32,7 +32,7 @@ class SoftMaxMarginMethod(Method):
         return LinearHead(num_features, taxonomy.num_nodes, lambda scores: NodeSoftmax(taxonomy, scores))
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return SoftMaxMargin(taxonomy, tau=self.tau, form=self.form, margin=self.margin)
+        return SoftMaxMarginLoss(taxonomy, tau=self.tau, form=self.form, margin=self.margin)
 
     def decision(self) -> Decision:
         return Leaf()

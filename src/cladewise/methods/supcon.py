@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from cladewise.losses import SupCon
+from cladewise.losses import SupConLoss
 from cladewise.losses.contrast import ContrastiveLoss
 from cladewise.methods.contrasted import ContrastedMethod, levels_of
 from cladewise.methods.method import Citation, option
@@ -35,4 +35,4 @@ class SupConMethod(ContrastedMethod):
 
     def contrast(self, taxonomy: Taxonomy) -> ContrastiveLoss:
         levels = levels_of(str(self.levels), taxonomy)
-        return SupCon(taxonomy, self.projection, levels, temperature=self.temperature)
+        return SupConLoss(taxonomy, self.projection, levels, temperature=self.temperature)

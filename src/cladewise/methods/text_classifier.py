@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cladewise.decisions import Decision, Levels
 from cladewise.heads import Head, TextClassifierHead
-from cladewise.losses import LevelSoftmaxLoss, LogitAdjusted, Loss
+from cladewise.losses import LevelSoftmaxLoss, LogitAdjustedLoss, Loss
 from cladewise.methods.contrasted import levels_of
 from cladewise.methods.image_text import Worded
 from cladewise.methods.method import Citation, option
@@ -39,7 +39,7 @@ class TextClassifierMethod(Worded):
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
         loss = LevelSoftmaxLoss(taxonomy, levels_of(str(self.levels), taxonomy))
-        return LogitAdjusted(loss, self.adjust) if self.adjust else loss
+        return LogitAdjustedLoss(loss, self.adjust) if self.adjust else loss
 
     def decision(self) -> Decision:
         return Levels()

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cladewise.decisions import Backtrack, Decision
 from cladewise.heads import Head, leaf_softmax_head
-from cladewise.losses import FlatSoftmax, Loss
+from cladewise.losses import FlatSoftmaxLoss, Loss
 from cladewise.methods.embedded import EmbeddedMethod
 from cladewise.methods.method import Citation
 from cladewise.methods.papers import HIERARCHY_TRANSITION
@@ -26,7 +26,7 @@ class VanillaMethod(EmbeddedMethod):
         return leaf_softmax_head(taxonomy, width)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return FlatSoftmax(taxonomy)
+        return FlatSoftmaxLoss(taxonomy)
 
     def decision(self) -> Decision:
         return Backtrack()
