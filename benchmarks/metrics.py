@@ -95,7 +95,7 @@ def others(taxonomy: Taxonomy, images: int, chunk: int, timer: Timer) -> None:
         parts.append(timer("operating points", lambda p=prediction: pareto_sequence(p)))
         targets.append(target)
         answer, ranking = Leaf()(prediction), prediction.ranking(metrics.RANKING_LENGTH)
-        timer("evaluate", lambda a=answer, r=ranking, t=target: metrics.evaluate(a, r, t, taxonomy))
+        timer("score_answer", lambda a=answer, r=ranking, t=target: metrics.score_answer(a, r, t, taxonomy))
         timer("score_prediction", lambda p=prediction, t=target: metrics.score_prediction(p, t))
         timer("Reliability", lambda p=prediction, t=target: reliability.update(p, t))
         timer("HitAtK", lambda p=prediction, t=target: hits.update(p, t))

@@ -15,10 +15,10 @@ import torch
 from cladewise import Taxonomy, decisions
 from cladewise.decisions import Answer, Decision, LabelSets, LevelNodes, Nodes
 from cladewise.errors import InputError
-from cladewise.metrics import RANKING_LENGTH, evaluate, top_k
+from cladewise.metrics import RANKING_LENGTH, score_answer, top_k
 from cladewise.ops import is_ancestor, tree_index
-from cladewise.predictions import Coherence, Fittable, Prediction, store
-from reference.given_predictions import KINDS, random_prediction, width
+from cladewise.predictions import Coherence, Fittable, Prediction
+from reference.given_predictions import KINDS, built_in_kinds, random_prediction, width
 from reference.small_trees import reordered
 
 RAGGED = Taxonomy.from_paths(
@@ -99,7 +99,7 @@ def check(answer: Answer, prediction: Prediction) -> None:
 
 
 def test_every_kind_of_prediction_is_among_them() -> None:
-    assert set(KINDS) == set(store.kinds())
+    assert set(KINDS) == set(built_in_kinds())
     for kind in KINDS:
         assert random_prediction(kind, RAGGED, 2).log_prob.shape == (2, RAGGED.num_nodes)
 
@@ -254,7 +254,7 @@ def test_more_ranked_nodes_never_hit_less(name: str, kind: str) -> None:
         hits = [top_k(rule.ranking(prediction, k), target, k, RAGGED) for k in (1, 2, 3, 5, 20)]
         assert all((after >= before).all() for before, after in pairwise(hits))
         if not isinstance(answer, LabelSets):
-            values = evaluate(answer, rule.ranking(prediction, RANKING_LENGTH), target, RAGGED)
+            values = score_answer(answer, rule.ranking(prediction, RANKING_LENGTH), target, RAGGED)
             assert values["top1"].equal(hits[0])
             assert (values["top5"] >= values["top1"]).all()
 

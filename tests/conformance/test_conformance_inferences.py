@@ -12,7 +12,8 @@ import torch
 from cladewise import Taxonomy, catalogue, inference
 from cladewise.errors import InputError
 from cladewise.inference import Inference
-from cladewise.predictions import Coherence, Fittable, Prediction, level_width, store, transition_layout
+from cladewise.predictions import Coherence, Fittable, Prediction, level_width, storage, transition_layout
+from reference.given_predictions import built_in_kinds
 
 RAGGED = Taxonomy.from_paths(
     [
@@ -52,7 +53,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "embedding EmbeddedLevelSoftmax": {"width": 3},
 }
 """Settings that a kind is tried with besides its own."""
-KINDS = [*store.kinds(), *SETTINGS]
+KINDS = [*built_in_kinds(), *SETTINGS]
 LAST = inference.Subset((int(RAGGED.leaf_nodes[-1]),))
 UNDEFINED = {("top-down", "LeafSoftmax"), ("top-down", "ProjectedLeafSoftmax")}
 """Rules that need scores at inner nodes, and the heads that have none."""
@@ -81,7 +82,7 @@ def predicted(kind: str, taxonomy: Taxonomy, scale: float = 2.0) -> Prediction:
     }
     logits = torch.randn(IMAGES, widths.get(kind, taxonomy.num_nodes - 1), generator=generator)
     logits = scale * (logits if scale < 1e3 else logits.sign())
-    return store.kinds()[kind.split()[-1]](taxonomy, logits, **SETTINGS.get(kind, {}))
+    return built_in_kinds()[kind.split()[-1]](taxonomy, logits, **SETTINGS.get(kind, {}))
 
 
 def rule_for(name: str, variant: int, kind: str, taxonomy: Taxonomy) -> Inference:
@@ -154,8 +155,8 @@ def test_result_survives_the_disk(name: str, variant: int, kind: str, tmp_path: 
         return
     result = rule_for(name, variant, kind, RAGGED)(predicted(kind, RAGGED))
     path = tmp_path / "scores.safetensors"
-    path.write_bytes(store.to_bytes(result, extra={}, about={}))
-    again, _, _ = store.load(path, RAGGED)
+    path.write_bytes(storage.to_bytes(result, extra={}, about={}))
+    again, _, _ = storage.load_prediction(path, RAGGED)
     assert type(again) is type(result)
     torch.testing.assert_close(again.log_prob, result.log_prob.detach())
 

@@ -18,7 +18,7 @@ from cladewise.heads import Head
 from cladewise.losses import Loss
 from cladewise.methods import Method, Represented, Seen
 from cladewise.ops import is_ancestor
-from cladewise.predictions import Coherence, Fittable, Prediction, store
+from cladewise.predictions import Coherence, Fittable, Prediction, storage
 from reference.small_trees import reordered
 
 RAGGED = Taxonomy.from_paths(
@@ -318,8 +318,8 @@ def test_prediction_survives_the_disk(name: str, tmp_path: object) -> None:
     head, features, target = a_batch(method, RAGGED)
     prediction = head(features)
     path = tmp_path / "scores.safetensors"  # type: ignore[operator]
-    path.write_bytes(store.to_bytes(prediction, extra={"target": target}, about={"note": "x"}))
-    again, rest, about = store.load(path, RAGGED)
+    path.write_bytes(storage.to_bytes(prediction, extra={"target": target}, about={"note": "x"}))
+    again, rest, about = storage.load_prediction(path, RAGGED)
     assert type(again) is type(prediction)
     torch.testing.assert_close(again.log_prob, prediction.log_prob.detach())
     assert about["note"] == "x"

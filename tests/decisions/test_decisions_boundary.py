@@ -10,8 +10,8 @@ from torch import Tensor
 
 from cladewise.decisions import Backtrack, Boundary, LabelSets, Leaf, Levels, boundary
 from cladewise.errors import InputError
-from cladewise.metrics import LabelCounts, evaluate
-from cladewise.metrics.evaluate import RANKING_LENGTH
+from cladewise.metrics import LabelCounts, score_answer
+from cladewise.metrics.answer_scores import RANKING_LENGTH
 from cladewise.predictions import Fittable, LeafSoftmax, NodeSigmoid
 from cladewise.taxonomy import Taxonomy
 from reference import boundary_twin
@@ -39,12 +39,12 @@ def test_levels_never_contradict_each_other_and_grow_no_more_accurate(taxonomy: 
     prediction = random_prediction("LeafSoftmax", taxonomy, 30, seed=seed)
     leaves = torch.tensor(taxonomy.leaf_nodes.copy())
     target = leaves[torch.randint(len(leaves), (30,), generator=torch.Generator().manual_seed(seed))]
-    values = evaluate(Backtrack()(prediction), prediction.ranking(RANKING_LENGTH), target, taxonomy)
+    values = score_answer(Backtrack()(prediction), prediction.ranking(RANKING_LENGTH), target, taxonomy)
     assert not values["tice"].any()
     accuracies = [values[f"level_accuracy/{name}"].mean() for name in taxonomy.level_names]
     assert accuracies == sorted(accuracies, reverse=True)
     assert values["full_path"].equal(values[f"level_accuracy/{taxonomy.level_names[-1]}"])
-    assert values["top1"].equal(evaluate(Leaf()(prediction), prediction.ranking(20), target, taxonomy)["top1"])
+    assert values["top1"].equal(score_answer(Leaf()(prediction), prediction.ranking(20), target, taxonomy)["top1"])
 
 
 def test_what_is_summed_can_differ_from_what_is_backtracked() -> None:

@@ -13,7 +13,7 @@ import torch
 
 from cladewise import embeddings, geometry
 from cladewise.embeddings import LabelSpace, RiemannianSGD, closure_edges, embed, split_edges
-from cladewise.embeddings.training import Training
+from cladewise.embeddings.vector_training import VectorTraining
 from cladewise.errors import InputError
 from cladewise.records import EmbeddingConfig, EmbeddingFolder
 from cladewise.records.log import read as read_log
@@ -108,8 +108,8 @@ def test_a_poincare_start_puts_descendants_near() -> None:
 def test_an_interrupted_training_comes_to_the_same(name: str) -> None:
     config = EmbeddingConfig(geometry=name, dim=3, epochs=8, evaluate_every=3)
 
-    def trained(epochs: int, state: dict[str, torch.Tensor] | None = None) -> Training:
-        training = Training(TREE, embeddings.make(name), split_edges(TREE), config, progress=False)
+    def trained(epochs: int, state: dict[str, torch.Tensor] | None = None) -> VectorTraining:
+        training = VectorTraining(TREE, embeddings.make(name), split_edges(TREE), config, progress=False)
         if state is not None:
             training.restore(state)
         for _ in range(epochs):
@@ -123,18 +123,18 @@ def test_an_interrupted_training_comes_to_the_same(name: str) -> None:
 
 
 def test_a_folder_goes_on_and_is_then_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cladewise.embeddings.running.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("cladewise.embeddings.embedding_run.CHECKPOINT_SECONDS", 0.0)
     settings: dict[str, Any] = {"geometry": "euclidean", "dim": 3, "epochs": 9, "evaluate_every": 2, "progress": False}
     whole = embed(TREE, out=tmp_path / "whole", **settings)
-    run_epoch = Training.run_epoch
+    run_epoch = VectorTraining.run_epoch
 
-    def interrupted(self: Training) -> dict[str, float]:
+    def interrupted(self: VectorTraining) -> dict[str, float]:
         if self.epoch == 6:
             raise KeyboardInterrupt
         return run_epoch(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "run_epoch", interrupted)
+        patch.setattr(VectorTraining, "run_epoch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             embed(TREE, out=tmp_path / "broken", **settings)
     files = EmbeddingFolder(tmp_path / "broken")

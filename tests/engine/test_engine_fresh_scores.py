@@ -209,9 +209,9 @@ def test_data_that_is_there_and_has_another_tree_is_refused(photos: Photos) -> N
 def test_scores_of_an_earlier_version_are_made_again_where_they_can_be(photos: Photos) -> None:
     before = evaluate(photos)
     scores = photos.run.folder.scores("test")
-    prediction, rest, about = scoring.store.load(scores, photos.run.own_taxonomy)
+    prediction, rest, about = scoring.storage.load_prediction(scores, photos.run.own_taxonomy)
     old = {"model": about["model"], "num_skipped": about["num_skipped"]}
-    content = scoring.store.to_bytes(prediction, extra=rest, about=old)
+    content = scoring.storage.to_bytes(prediction, extra=rest, about=old)
     scores.write_bytes(content)
     photos.correct()
     assert evaluate(photos).top1 != before.top1

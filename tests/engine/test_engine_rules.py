@@ -23,7 +23,7 @@ from cladewise.engine.fitted import _identity, learnt, ready, with_learnt
 from cladewise.engine.rules import inference_of, spec_of, split_chain
 from cladewise.inference import BottomUp, Chain, DifferentiableDiffusion, Diffusion, Inference
 from cladewise.methods.flat_softmax import FlatSoftmaxMethod
-from cladewise.predictions import Prediction, store
+from cladewise.predictions import Prediction, storage
 
 TINY: dict[str, Any] = {
     "backbone": "test_resnet",
@@ -109,7 +109,7 @@ def test_every_decision_after_every_inference(probe: Run) -> None:
 def test_an_evaluation_holds_curves_and_the_operating_points_of_every_image(probe: Run) -> None:
     scores = cw.evaluate(probe, decision="majority", progress=False)
     content, rows = read(scores), pl.read_parquet(scores.path.with_suffix(".parquet"))
-    prediction, rest, _ = store.load(probe.folder.scores("test"), probe.taxonomy)
+    prediction, rest, _ = storage.load_prediction(probe.folder.scores("test"), probe.taxonomy)
     sequence = pareto_sequence(prediction)
     assert [node for nodes in rows["operating_nodes"].to_list() for node in nodes] == sequence.node.tolist()
     assert rows["operating_nodes"].list.len().to_list() == sequence.lengths.tolist()
@@ -124,7 +124,7 @@ def test_an_evaluation_holds_curves_and_the_operating_points_of_every_image(prob
     assert content["metrics"]["ap"]["low"] <= content["metrics"]["ap"]["value"] <= content["metrics"]["ap"]["high"]
     assert content["metrics"]["ece/level_1"]["low"] is None
     answer = Nodes(torch.tensor(rows["predicted"].to_list()), torch.zeros(len(rows)))
-    values = cw.metrics.evaluate(answer, answer.node[:, None], rest["target"], probe.taxonomy)
+    values = cw.metrics.score_answer(answer, answer.node[:, None], rest["target"], probe.taxonomy)
     correct = values["correct"].double().mean().item()
     assert content["metrics"]["correct"]["value"] == pytest.approx(correct)
 
@@ -136,7 +136,7 @@ def test_any_recall_and_the_metrics_by_depth_and_level_are_those_of_the_scores(p
     assert scores.path == plain.path
     assert set(scores.metrics) - set(plain.metrics) == {"r@80", "r@99.9"}
     assert scores["r@90"] == plain["r@90"]
-    prediction, rest, _ = store.load(probe.folder.scores("test"), probe.taxonomy)
+    prediction, rest, _ = storage.load_prediction(probe.folder.scores("test"), probe.taxonomy)
     target, taxonomy = rest["target"], probe.taxonomy
     curves, by_depth = (cw.metrics.OperatingCurves(taxonomy, measure=m) for m in ("information", "depth"))
     counts, reliability = cw.metrics.LabelCounts(taxonomy), cw.metrics.Reliability(taxonomy)
@@ -192,7 +192,7 @@ def test_a_method_s_own_inference_is_used_and_recorded(
 def test_a_rule_that_learns_is_fitted_once_and_kept(probe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = cw.evaluate(probe, decision=Cautious(), inference="diffusion", progress=False)
     content = read(scores)
-    prediction, _, _ = store.load(probe.folder.scores("val"), probe.taxonomy)
+    prediction, _, _ = storage.load_prediction(probe.folder.scores("val"), probe.taxonomy)
     bar = float(Leaf()(Diffusion()(prediction)).log_prob.exp().mean())
     assert content["fitted"] == {"bar": bar}
     assert content["fitted_on"] == {"cautious": "val"}
@@ -271,7 +271,7 @@ def test_what_a_chain_learnt_survives_the_disk(probe: Run) -> None:
     assert isinstance(rule, Chain)
     fitted = ready(probe, rule, progress=False)
     again = ready(probe, rule, progress=False)
-    prediction, _, _ = store.load(probe.folder.scores("train"), probe.taxonomy)
+    prediction, _, _ = storage.load_prediction(probe.folder.scores("train"), probe.taxonomy)
     assert fitted.rule is not None
     assert again.rule is not None
     assert fitted.rule(prediction).log_prob.equal(again.rule(prediction).log_prob)

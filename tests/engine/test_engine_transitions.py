@@ -16,7 +16,7 @@ from cladewise import methods
 from cladewise.datasets import Dataset
 from cladewise.engine import Run, mean_transitions, scoring
 from cladewise.engine.transitions import TransitionMeans
-from cladewise.predictions import LeafSoftmax, LevelSoftmax, LevelTransition, store, transition_layout
+from cladewise.predictions import LeafSoftmax, LevelSoftmax, LevelTransition, storage, transition_layout
 from cladewise.records import log, naive_transition, read_transitions
 
 TINY: dict[str, Any] = {
@@ -48,7 +48,7 @@ def test_it_learns_colours(probe: Run) -> None:
 
 def test_what_is_kept_is_settled_and_gives_the_same(probe: Run, colours: Dataset) -> None:
     cw.evaluate(probe, split="test", progress=False)
-    kept, _, _ = store.load(probe.folder.scores("test"), probe.taxonomy)
+    kept, _, _ = storage.load_prediction(probe.folder.scores("test"), probe.taxonomy)
     assert isinstance(kept, LevelSoftmax)
     width = sum(probe.taxonomy.level_nodes(level).size for level in range(1, probe.taxonomy.num_levels + 1))
     assert kept.logits.shape[1] == width

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cladewise import Taxonomy, methods
 from cladewise.decisions import Leaf, Levels
 from cladewise.heads import EmbeddedHead, Embedding, LevelClassifiers
-from cladewise.metrics import evaluate
+from cladewise.metrics import score_answer
 from cladewise.predictions import SiblingSoftmax
 from reference.small_trees import ragged_taxonomies
 
@@ -123,7 +123,7 @@ def test_vanilla_is_consistent(taxonomy: Taxonomy, seed: int) -> None:
     prediction = method.head(taxonomy, 5)(3 * torch.randn(20, 5))
     leaves = torch.tensor(taxonomy.leaf_nodes.copy())
     target = leaves[torch.randint(len(leaves), (20,))]
-    values = evaluate(method.decision()(prediction), prediction.ranking(20), target, taxonomy)
+    values = score_answer(method.decision()(prediction), prediction.ranking(20), target, taxonomy)
     accuracies = [values[f"level_accuracy/{name}"].mean() for name in taxonomy.level_names]
     assert accuracies == sorted(accuracies, reverse=True)
     assert not values["tice"].any()

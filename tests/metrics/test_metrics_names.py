@@ -6,7 +6,7 @@ import torch
 from cladewise.decisions import Leaf, Nodes, pareto_sequence
 from cladewise.engine.outcomes import DecisionOutcomes, PredictionOutcomes
 from cladewise.errors import InputError
-from cladewise.metrics import PREDICTION_COLUMNS, HitAtK, LabelCounts, SetSizes, column_names, curve_intervals
+from cladewise.metrics import PREDICTION_COLUMNS, HitAtK, LabelCounts, SetSizes, answer_columns, curve_intervals
 from cladewise.metrics.label_counts import AVERAGES
 from cladewise.predictions import LeafSoftmax
 from cladewise.records.metric_names import METRIC_TEXTS, metric_text
@@ -31,7 +31,7 @@ def computed() -> set[str]:
     counts.update(Nodes(target, torch.zeros(1)), target)
     hits.update(prediction, target)
     of_curve = curve_intervals(pareto_sequence(prediction), target, t9(), samples=1)
-    by_class = {*column_names(t9()), *PREDICTION_COLUMNS, *of_curve, *counts.compute(), *hits.compute()}
+    by_class = {*answer_columns(t9()), *PREDICTION_COLUMNS, *of_curve, *counts.compute(), *hits.compute()}
     return by_class | {*SetSizes().compute()} | in_evaluations()
 
 

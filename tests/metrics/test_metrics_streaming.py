@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cladewise.decisions import Nodes
-from cladewise.metrics import evaluate
+from cladewise.metrics import score_answer
 from metrics.streaming_worker import NUM_IMAGES, exact_values_over, images, run_over
 from reference.small_trees import t9
 
@@ -26,7 +26,7 @@ def test_batches_do_not_change_a_bit_of_what_is_counted() -> None:
 
 def test_equals_the_mean_of_the_columns() -> None:
     predicted, ranking, target = images()
-    columns = evaluate(Nodes(predicted, torch.zeros(NUM_IMAGES)), ranking, target, t9())
+    columns = score_answer(Nodes(predicted, torch.zeros(NUM_IMAGES)), ranking, target, t9())
     values = run_over(slice(None), 6).compute()
     for name, column in columns.items():
         torch.testing.assert_close(values[name], column.double().nanmean(), equal_nan=True)

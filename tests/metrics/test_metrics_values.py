@@ -12,17 +12,17 @@ from cladewise.decisions import LabelSets, Leaf, LevelNodes, Nodes
 from cladewise.errors import InputError
 from cladewise.metrics import (
     RANKING_LENGTH,
+    answer_columns,
     at_levels,
-    column_names,
     cpb,
     depth_scores,
-    evaluate,
     full_path,
     hd_at_k,
     hierarchical_distance,
     information_scores,
     level_correct,
     mistake_severity,
+    score_answer,
     sibling,
     tice,
     top_k,
@@ -54,7 +54,7 @@ def test_golden_ranking_distances() -> None:
     assert ranking.tolist()[:2] == nodes(5, 7).tolist()
     assert hd_at_k(ranking, target, 1, t9()) == 1
     assert hd_at_k(ranking, target, 2, t9()) == 2
-    assert evaluate(Leaf()(prediction), ranking, target, t9())["hd@1"] == 1
+    assert score_answer(Leaf()(prediction), ranking, target, t9())["hd@1"] == 1
 
 
 def test_golden_scores_of_shared_paths() -> None:
@@ -115,7 +115,7 @@ def test_levels_of_a_ragged_tree() -> None:
 
 
 def test_a_label_at_the_root_speaks_of_no_level() -> None:
-    columns = evaluate(Nodes(nodes(4), torch.zeros(1)), nodes(4)[None], nodes(0), t9())
+    columns = score_answer(Nodes(nodes(4), torch.zeros(1)), nodes(4)[None], nodes(0), t9())
     silent = [name for name, column in columns.items() if column.isnan().all()]
     assert silent == [*(f"level_accuracy/level_{k}" for k in (1, 2, 3)), "severity", "full_path"]
     assert columns["top1"] == 1
@@ -126,7 +126,7 @@ def test_levels_that_disagree() -> None:
     assert tice(decided, t9()).tolist() == [0, 1, 1, 0]
     assert tice(at_levels(nodes(0, 1, 6, 8), t9()), t9()).tolist() == [0, 0, 0, 0]
     answer = LevelNodes(decided, torch.zeros(4, 3))
-    columns = evaluate(answer, decided, nodes(4, 4, 4, 4), t9())
+    columns = score_answer(answer, decided, nodes(4, 4, 4, 4), t9())
     assert columns["top1"].tolist() == [1, 1, 1, 0]
     assert columns["full_path"].tolist() == [1, 0, 0, 0]
     assert columns["level_accuracy/level_1"].tolist() == [1, 0, 1, 0]
@@ -157,8 +157,8 @@ batches = {"taxonomy": ragged_taxonomies(), "seed": st.integers(0, 10**6), "by_l
 @settings(max_examples=80, deadline=None)
 def test_agree_with_one_image_at_a_time(taxonomy: Taxonomy, seed: int, by_level: bool) -> None:
     answer, ranking, target = draw_batch(taxonomy, seed, by_level=by_level)
-    columns = evaluate(answer, ranking, target, taxonomy)
-    assert tuple(columns) == column_names(taxonomy)
+    columns = score_answer(answer, ranking, target, taxonomy)
+    assert tuple(columns) == answer_columns(taxonomy)
     for i in range(len(target)):
         expected = metrics_twin.evaluate(taxonomy, answer.node[i].tolist(), ranking[i].tolist(), int(target[i]))
         found = {name: column[i].item() for name, column in columns.items()}
@@ -173,8 +173,8 @@ def test_neither_numbering_nor_batch_order_matters(taxonomy: Taxonomy, seed: int
     order = torch.randperm(len(target), generator=torch.Generator().manual_seed(seed))
     by_number = torch.as_tensor(number)
     same = type(answer)(by_number[answer.node][order], answer.log_prob[order])
-    before = evaluate(answer, ranking, target, taxonomy)
-    after = evaluate(same, by_number[ranking][order], by_number[target][order], moved)
+    before = score_answer(answer, ranking, target, taxonomy)
+    after = score_answer(same, by_number[ranking][order], by_number[target][order], moved)
     for name, column in before.items():
         torch.testing.assert_close(after[name], column[order], equal_nan=True)
 
@@ -183,7 +183,7 @@ def test_neither_numbering_nor_batch_order_matters(taxonomy: Taxonomy, seed: int
 @settings(max_examples=50, deadline=None)
 def test_metrics_hang_together(taxonomy: Taxonomy, seed: int, by_level: bool) -> None:
     answer, ranking, target = draw_batch(taxonomy, seed, by_level=by_level)
-    columns = evaluate(answer, ranking, target, taxonomy)
+    columns = score_answer(answer, ranking, target, taxonomy)
     error = 1 - columns["top1"].mean()
     severity = columns["severity"].nanmean().nan_to_num(0.0)
     torch.testing.assert_close(columns["hd@1"].mean(), severity * error)
@@ -201,7 +201,7 @@ def test_one_leaf_decided_loses_accuracy_towards_finer_levels(taxonomy: Taxonomy
     generator = torch.Generator().manual_seed(seed)
     leaves = torch.tensor(taxonomy.leaf_nodes.tolist())
     predicted, target = (leaves[torch.randint(len(leaves), (20,), generator=generator)] for _ in range(2))
-    columns = evaluate(Nodes(predicted, torch.zeros(20)), predicted[:, None], target, taxonomy)
+    columns = score_answer(Nodes(predicted, torch.zeros(20)), predicted[:, None], target, taxonomy)
     levels = torch.stack([columns[f"level_accuracy/{name}"] for name in taxonomy.level_names])
     assert (levels.diff(dim=0) <= 0).all()
     assert torch.equal(columns["full_path"], levels[-1])
@@ -221,15 +221,15 @@ def test_levels_are_the_taxonomys(taxonomy: Taxonomy) -> None:
 def test_any_batch_shape() -> None:
     taxonomy = t9()
     answer, ranking, target = draw_batch(taxonomy, 0, by_level=False)
-    flat = evaluate(answer, ranking, target, taxonomy)
-    folded = evaluate(
+    flat = score_answer(answer, ranking, target, taxonomy)
+    folded = score_answer(
         Nodes(answer.node.view(3, 4), answer.log_prob.view(3, 4)), ranking.view(3, 4, -1), target.view(3, 4), taxonomy
     )
-    alone = evaluate(Nodes(answer.node[0], answer.log_prob[0]), ranking[0], target[0], taxonomy)
+    alone = score_answer(Nodes(answer.node[0], answer.log_prob[0]), ranking[0], target[0], taxonomy)
     for name, column in flat.items():
         torch.testing.assert_close(folded[name].flatten(), column, equal_nan=True)
         torch.testing.assert_close(alone[name], column[0], equal_nan=True)
-    none = evaluate(Nodes(target[:0], torch.zeros(0)), ranking[:0], target[:0], taxonomy)
+    none = score_answer(Nodes(target[:0], torch.zeros(0)), ranking[:0], target[:0], taxonomy)
     assert {column.shape for column in none.values()} == {(0,)}
 
 
@@ -243,4 +243,4 @@ def test_any_batch_shape() -> None:
 )
 def test_mistakes_are_named(answer: Nodes | LevelNodes | LabelSets, text: str) -> None:
     with pytest.raises(InputError, match=text):
-        evaluate(answer, torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), t9())
+        score_answer(answer, torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), t9())

@@ -14,7 +14,6 @@ from cladewise import InputError, Taxonomy
 from cladewise.decisions import Levels
 from cladewise.inference import BottomUp, Diffusion, LevelTopDown, Subset
 from cladewise.predictions import (
-    HasTransitions,
     LeafSoftmax,
     LevelSoftmax,
     LevelTransition,
@@ -48,7 +47,7 @@ def test_every_level_is_its_twin(
     width = transition_layout(taxonomy, levels, order, rank).width
     logits = 2 * np.random.default_rng(seed).standard_normal((2, width))
     prediction = LevelTransition(taxonomy, torch.tensor(logits), levels, order, rank)  # type: ignore[arg-type]
-    assert isinstance(prediction, HasTransitions)
+    assert prediction.transitions is prediction
     for image, row in enumerate(logits):
         made = twin.chain(taxonomy, row, list(levels), order, rank)
         for level in levels:

@@ -24,6 +24,7 @@ from cladewise.predictions import (
     ProjectedLeafSoftmax,
     SiblingSoftmax,
     level_width,
+    storage,
     transition_layout,
 )
 from cladewise.taxonomy import Taxonomy
@@ -69,6 +70,11 @@ KINDS: dict[str, type[Prediction]] = {
         ProjectedLeafSoftmax,
     )
 }
+
+
+def built_in_kinds() -> dict[str, type[Prediction]]:
+    """The library's own kinds of prediction, without those that tests define."""
+    return {name: kind for name, kind in storage.kinds().items() if kind.__module__.startswith("cladewise.")}
 
 
 def width(kind: str, taxonomy: Taxonomy) -> int:

@@ -18,7 +18,7 @@ from cladewise.decisions.hedged_majority import HedgedMajority
 from cladewise.decisions.hedging import Hedging
 from cladewise.decisions.leaf import Leaf
 from cladewise.decisions.leaf_or_root import LeafOrRoot
-from cladewise.decisions.levels import Levels
+from cladewise.decisions.level_argmax import Levels
 from cladewise.decisions.majority import Majority
 from cladewise.decisions.node_argmax import NodeArgmax
 from cladewise.decisions.pareto import OperatingPoint, ParetoSequence, pareto_sequence

@@ -7,14 +7,12 @@ import math
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
+from cladewise.decisions.child_steps import best_children
 from cladewise.decisions.decision import Decision, Nodes
-from cladewise.decisions.descent import best_children
 from cladewise.errors import InputError
 from cladewise.ops import tree_index
-from cladewise.predictions import LevelSoftmax, PathSumSigmoid, Prediction
+from cladewise.predictions import Prediction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +65,8 @@ class Greedy(Decision):
 
     def __call__(self, prediction: Prediction) -> Nodes:
         taxonomy, index = prediction.taxonomy, tree_index(prediction.taxonomy, prediction.device)
-        values, competing = _what_children_compete_with(prediction)
-        log_prob = prediction.log_prob.reshape(values.shape)
+        given, competing = prediction.sibling_scores()
+        values, log_prob = (x.reshape(-1, taxonomy.num_nodes) for x in (given, prediction.log_prob))
         bar = (math.log(self.threshold) if self.threshold > 0 else -math.inf) - 8 * torch.finfo(log_prob.dtype).eps
         node = torch.zeros(len(values), dtype=torch.int64, device=prediction.device)
         walking = torch.arange(len(values), device=prediction.device)
@@ -84,17 +82,3 @@ class Greedy(Decision):
             walking, child = walking[sure >= bar], step.child[sure >= bar]
             node[walking] = child
         return Nodes.of(prediction, node)
-
-
-def _what_children_compete_with(prediction: Prediction) -> tuple[Float[Tensor, "image node"], bool]:
-    """Values of the nodes, and whether siblings are on a scale of their own, a softmax among which is probability."""
-    prediction = prediction.settled()
-    values = prediction.log_prob
-    if isinstance(prediction, PathSumSigmoid):  # the sigmoid of a large score is 1 whoever's it is
-        values = prediction.scores
-    elif isinstance(prediction, LevelSoftmax):
-        values = values.clone()
-        for nodes, log_prob in reversed(prediction.by_level):  # the shallowest last, as everywhere
-            values[..., nodes] = log_prob
-    competing = isinstance(prediction, PathSumSigmoid | LevelSoftmax)
-    return values.reshape(-1, prediction.taxonomy.num_nodes), competing

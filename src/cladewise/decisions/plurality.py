@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise.decisions.candidates import Candidates, flat_log_prob, says_something, side_by_side
+from cladewise.decisions.child_steps import best_children
 from cladewise.decisions.decision import Decision, Nodes
-from cladewise.decisions.descent import best_children
 from cladewise.decisions.informative import most_informative, most_informative_above
 from cladewise.ops import tree_index
 from cladewise.predictions import Coherence, Prediction

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cladewise.embeddings.geometry import Geometry
+from cladewise.embeddings.label_geometry import Geometry
 from cladewise.taxonomy import Taxonomy
 
 PER_SIDE = 5

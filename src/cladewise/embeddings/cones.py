@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cladewise import geometry
-from cladewise.embeddings.geometry import Geometry, random_directions
+from cladewise.embeddings.label_geometry import Geometry, random_directions
 from cladewise.embeddings.optimisers import RiemannianSGD
 from cladewise.errors import InputError
 

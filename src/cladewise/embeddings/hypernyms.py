@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cladewise.embeddings.edges import Edges, EdgeSplits
-from cladewise.embeddings.geometry import Geometry
+from cladewise.embeddings.hypernym_edges import EdgeSplits, HypernymEdges
+from cladewise.embeddings.label_geometry import Geometry
 from cladewise.embeddings.negatives import NegativeSampler
 from cladewise.embeddings.thresholds import BestThreshold, EdgeScores, scores_at
 from cladewise.taxonomy import Taxonomy
@@ -73,7 +73,7 @@ class HypernymTask:
         return HypernymScores(chosen, scores_at(chosen.threshold, test, test_others))
 
 
-def _with_others(edges: Edges, draw: NegativeSampler, generator: torch.Generator) -> tuple[_Pairs, _Pairs]:
+def _with_others(edges: HypernymEdges, draw: NegativeSampler, generator: torch.Generator) -> tuple[_Pairs, _Pairs]:
     general, special = (torch.tensor(nodes, device=draw.index.device) for nodes in (edges.general, edges.special))
     others = draw(general, special, PER_SIDE, generator)
     return _Pairs(general, special), _Pairs(others.general[others.valid], others.special[others.valid])

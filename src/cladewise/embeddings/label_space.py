@@ -17,7 +17,7 @@ from torch import Tensor
 from cladewise.atomic import write_bytes
 from cladewise.catalogue import from_spec, spec
 from cladewise.embeddings.adding import fitted_vector
-from cladewise.embeddings.geometry import Geometry
+from cladewise.embeddings.label_geometry import Geometry
 from cladewise.errors import InputError
 from cladewise.records import SCHEMA_VERSION, EmbeddingFolder
 from cladewise.taxonomy import Taxonomy

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cladewise import ops
-from cladewise.embeddings.edges import closure_edges
-from cladewise.embeddings.geometry import Geometry
+from cladewise.embeddings.hypernym_edges import closure_edges
+from cladewise.embeddings.label_geometry import Geometry
 from cladewise.embeddings.thresholds import BestThreshold, EdgeScores
 from cladewise.taxonomy import Taxonomy
 

@@ -12,7 +12,7 @@ from cladewise import datasets
 from cladewise.engine.ablation import changes_labels
 from cladewise.engine.scoring import Scored, data_digest, scored
 from cladewise.errors import InputError
-from cladewise.predictions.store import concatenate
+from cladewise.predictions.storage import concatenate
 
 if TYPE_CHECKING:
     from cladewise.engine.run import Run

@@ -17,7 +17,7 @@ from cladewise.engine.images import loader
 from cladewise.errors import warn
 from cladewise.ops import at_least_float
 from cladewise.predictions import Prediction
-from cladewise.predictions.store import concatenate
+from cladewise.predictions.storage import concatenate
 from cladewise.progress import track
 
 if TYPE_CHECKING:

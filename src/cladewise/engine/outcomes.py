@@ -122,7 +122,7 @@ class DecisionOutcomes:
             self._sizes.update(answer)
         else:
             ranking = self.decision.ranking(part, metrics.RANKING_LENGTH, answer)
-            self._columns.append(metrics.evaluate(answer, ranking, target, self.taxonomy))
+            self._columns.append(metrics.score_answer(answer, ranking, target, self.taxonomy))
         return answer
 
     def frame(self) -> pl.DataFrame:

@@ -24,7 +24,7 @@ from cladewise.engine.terms import Terms
 from cladewise.engine.transitions import TransitionMeans, keep_transitions
 from cladewise.errors import InputError, warn
 from cladewise.parquet import read_parquet, write_parquet
-from cladewise.predictions import Prediction, store
+from cladewise.predictions import Prediction, storage
 
 if TYPE_CHECKING:
     from cladewise.engine.run import Run
@@ -109,7 +109,7 @@ def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool 
         write_parquet(prediction_rows(prediction, target, paths, run.terms()), temporary)
     keep_transitions(run, split, transitions)
     extra = {"target": target, "index": index}
-    write_bytes(run.folder.scores(split), store.to_bytes(prediction, extra=extra, about=about))
+    write_bytes(run.folder.scores(split), storage.to_bytes(prediction, extra=extra, about=about))
     return Scored(prediction, target, index, paths, len(skipped), wanted)
 
 
@@ -139,7 +139,7 @@ def data_digest(run: Run, split: str, dataset: Dataset | None) -> str:
 def scored_digest(run: Run, split: str) -> str:
     """Digest of the images and labels that a split was last scored on; empty where it was not, or by other weights."""
     path = run.folder.scores(split)
-    about = store.header(path) if path.is_file() else {}
+    about = storage.header(path) if path.is_file() else {}
     return about.get("data", "") if about.get("model") == run.model_hash else ""
 
 
@@ -150,7 +150,7 @@ def _kept(run: Run, split: str, wanted: str) -> Scored | None:
         return None
     if wanted and wanted != scored_digest(run, split):
         return None
-    prediction, rest, about = store.load(scores_path, run.own_taxonomy)
+    prediction, rest, about = storage.load_prediction(scores_path, run.own_taxonomy)
     if about.get("model") != run.model_hash or not {"index", "target"} <= rest.keys():
         return None
     paths = _read_paths(rows_path)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from cladewise.predictions import HasTransitions, Prediction
+from cladewise.predictions import Prediction
 from cladewise.records import Transitions, log, write_transitions
 from cladewise.records.transitions import Order
 
@@ -48,17 +48,18 @@ class TransitionMeans:
 
     def add(self, prediction: Prediction) -> None:
         """Take in some images."""
-        if not isinstance(prediction, HasTransitions):
+        given = prediction.transitions
+        if given is None:
             return
         if self._of is None:
-            self._of = prediction.order, prediction.levels
-            sizes = [prediction.taxonomy.level_nodes(level).size for level in prediction.levels]
-            cells = dict(zip(prediction.levels, np.multiply(sizes[:-1], sizes[1:]).tolist(), strict=False))
+            self._of = given.order, given.levels
+            sizes = [prediction.taxonomy.level_nodes(level).size for level in given.levels]
+            cells = dict(zip(given.levels, np.multiply(sizes[:-1], sizes[1:]).tolist(), strict=False))
             self.too_large = {level: size for level, size in cells.items() if size > self.largest}
         self._num_images += prediction.batch_shape.numel()
-        for level in prediction.levels[:-1]:
+        for level in given.levels[:-1]:
             if level not in self.too_large:
-                total = prediction.transition_sum(level).cpu().double().numpy()
+                total = given.transition_sum(level).cpu().double().numpy()
                 self._sums[level] = self._sums[level] + total if level in self._sums else total
 
     def found(self) -> Transitions | None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cladewise.heads.embedding import EmbeddedHead, Embedding
 from cladewise.heads.head import Head, LinearHead
 from cladewise.predictions import LeafSoftmax
-from cladewise.predictions.projected import ProjectedLeafSoftmax
+from cladewise.predictions.projected_leaves import ProjectedLeafSoftmax
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.level_choice import chosen_levels
 

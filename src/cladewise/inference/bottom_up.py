@@ -5,21 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from jaxtyping import Float
-from torch import Tensor
-
-from cladewise import ops
-from cladewise.errors import InputError
 from cladewise.inference.inference import Inference
-from cladewise.predictions import (
-    Coherence,
-    ConditionalSigmoid,
-    LeafSoftmax,
-    LevelSoftmax,
-    PathSumSigmoid,
-    PathSumSoftmax,
-    Prediction,
-)
+from cladewise.predictions import LeafSoftmax, Prediction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,31 +40,4 @@ class BottomUp(Inference):
     name: ClassVar[str] = "bottom-up"
 
     def __call__(self, prediction: Prediction) -> Prediction:
-        return LeafSoftmax(prediction.taxonomy, leaf_scores(prediction))
-
-
-def leaf_scores(prediction: Prediction) -> Float[Tensor, "*batch leaf"]:
-    """The score by which each leaf competes with all others; see :class:`BottomUp`.
-
-    Raises:
-        InputError: The head scores no leaves.
-    """
-    prediction = prediction.settled()
-    leaves = ops.tree_index(prediction.taxonomy, prediction.device).leaf_nodes
-    match prediction:
-        case LeafSoftmax():
-            return prediction.leaf_logits
-        case LevelSoftmax(by_level=(*_, finest)):
-            return finest.log_prob
-        case PathSumSigmoid():
-            return PathSumSoftmax(prediction.taxonomy, prediction.node_logits).path_scores[..., leaves]
-        case ConditionalSigmoid():
-            return prediction.log_prob[..., leaves]
-        case _ if prediction.taxonomy.num_nodes == 1:
-            return ops.at_least_float(prediction.logits).new_zeros(*prediction.batch_shape, 1)
-        case _ if prediction.coherence is Coherence.EXACT:
-            return prediction.log_prob[..., leaves]
-        case _:
-            if not bool(prediction.has_score[leaves].all()):
-                raise InputError("a head that scores every leaf", type(prediction).__name__)
-            return prediction.scores[..., leaves]
+        return LeafSoftmax(prediction.taxonomy, prediction.leaf_scores())

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from cladewise import catalogue, ops, progress
 from cladewise.errors import InputError
-from cladewise.inference.files import once
 from cladewise.inference.inference import Inference
 from cladewise.inference.level_loss import level_loss, restraint_weights
 from cladewise.inference.matrices import COPIES, FullMap, LeafMap, NeighbourMap, check_memory
 from cladewise.inference.sources import Shift, Sources
 from cladewise.predictions import LeafSoftmax, Prediction
+from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy.level_choice import chosen_levels
 
 LARGEST_SEED = 2**32 - 1
@@ -225,7 +225,7 @@ class DifferentiableDiffusion(Inference):
             repr(prediction.settings()),
             nodes.device,
         )
-        return once(taxonomy, key, lambda: NeighbourMap.within(self.radius, taxonomy, nodes, most))
+        return cached_for(taxonomy, key, lambda: NeighbourMap.within(self.radius, taxonomy, nodes, most))
 
     def _reach(self, prediction: Prediction, sources: Sources, leaf_map: LeafMap) -> float:
         """By how much the score of a leaf changes at most if every entry of the matrix does by 1; the images' mean."""

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from cladewise import ops
 from cladewise.errors import InputError
-from cladewise.inference.files import numbers_of_nodes, once, version
 from cladewise.inference.inference import Inference
+from cladewise.inference.node_files import numbers_of_nodes, version
 from cladewise.inference.sources import Shift, Sources
 from cladewise.predictions import LeafSoftmax, LevelSoftmax, Prediction, level_layout
+from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.level_choice import chosen_levels
 
@@ -129,7 +130,7 @@ def edge_weights(weights: str | Path | Tensor | None, taxonomy: Taxonomy) -> Flo
             edge[node] = weight
         return edge[1:].clone()
 
-    return once(taxonomy, ("edge weights", version(weights)), read)
+    return cached_for(taxonomy, ("edge weights", version(weights)), read)
 
 
 def _placed(values: Tensor, sources: Sources, taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise import ops
-from cladewise.inference.files import once
 from cladewise.predictions.prediction import held_by_skipping
+from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy import Taxonomy
 
 PAPER_RESTRAINT = (10.0, 5.0, 3.0, 1.0, 0.5, 0.2)
@@ -113,4 +113,4 @@ def _levels(taxonomy: Taxonomy, device: torch.device) -> list[_Level]:
             levels.append(_Level(level, *(torch.as_tensor(array, device=device) for array in of_level)))
         return levels
 
-    return once(taxonomy, ("levels of the loss", device), build)
+    return cached_for(taxonomy, ("levels of the loss", device), build)

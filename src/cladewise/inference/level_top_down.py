@@ -11,10 +11,9 @@ from torch import Tensor
 
 from cladewise import ops
 from cladewise.errors import InputError
-from cladewise.inference.bottom_up import leaf_scores
-from cladewise.inference.files import once
 from cladewise.inference.inference import Inference
-from cladewise.predictions import LeafSoftmax, LevelLogProb, LevelSoftmax, Prediction
+from cladewise.predictions import LeafSoftmax, LevelSoftmax, Prediction
+from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy import Taxonomy
 
 
@@ -61,9 +60,8 @@ class LevelTopDown(Inference):
             raise InputError("a form: levels, two-level", repr(self.form))
 
     def __call__(self, prediction: Prediction) -> Prediction:
-        prediction, taxonomy = prediction.settled(), prediction.taxonomy
-        levels = prediction.levels if isinstance(prediction, LevelSoftmax) else tuple(range(1, taxonomy.num_levels + 1))
-        given = _by_level(prediction, levels)
+        taxonomy, levels = prediction.taxonomy, prediction.own_levels
+        given = [prediction.level_log_prob(level) for level in levels]
         if self.form == "two-level":
             given, levels = given[-2:], levels[-2:]
         done: list[Tensor] = []
@@ -74,7 +72,7 @@ class LevelTopDown(Inference):
             parent = _places(nodes, given[place - 1].nodes, taxonomy, levels[place - 1])
             done.append((log_prob + done[-1].index_select(-1, parent)).log_softmax(-1))
         if self.form == "two-level":
-            return LeafSoftmax(taxonomy, done[-1] if done else leaf_scores(prediction))
+            return LeafSoftmax(taxonomy, done[-1] if done else prediction.leaf_scores())
         width = torch.cat(done, dim=-1) if done else prediction.log_prob[..., :0]
         return LevelSoftmax(taxonomy, width, levels)
 
@@ -121,14 +119,8 @@ def hierarchical_ensemble(fine: Prediction, coarse: Prediction) -> LeafSoftmax:
     return LeafSoftmax(taxonomy, (fine.log_prob.index_select(-1, leaves) + weight).log_softmax(-1))
 
 
-def _by_level(prediction: Prediction, levels: tuple[int, ...]) -> list[LevelLogProb]:
-    if isinstance(prediction, LevelSoftmax):
-        return list(prediction.by_level)
-    return [prediction.level_log_prob(level) for level in levels]
-
-
 def _places(nodes: Tensor, above: Tensor, taxonomy: Taxonomy, level: int) -> Tensor:
     """Where among the nodes ``above``, those of a level, the representatives of other nodes are."""
     key = ("representatives", level, nodes.device)
-    representative = once(taxonomy, key, lambda: torch.as_tensor(taxonomy.at_level(level), device=nodes.device))
+    representative = cached_for(taxonomy, key, lambda: torch.as_tensor(taxonomy.at_level(level), device=nodes.device))
     return torch.searchsorted(above, representative[nodes])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cladewise import ops
 from cladewise.errors import InputError
-from cladewise.predictions import LevelSoftmax, Prediction, best_nodes, level_layout
+from cladewise.predictions import Prediction, best_nodes
 from cladewise.taxonomy.level_choice import chosen_levels
 
 Shift = Literal["none", "level-min"]
@@ -69,10 +69,7 @@ class Sources:
 
     def raw(self, prediction: Prediction) -> Float[Tensor, "*batch input"]:
         """Scores of the nodes as the head gave them; -inf where an earlier rule has ruled a node out."""
-        prediction = prediction.settled()
-        scores = prediction.scores
-        if isinstance(prediction, LevelSoftmax) and not prediction.tied:
-            scores = _with_finest(scores, prediction, self.finest)
+        scores = prediction.scores_up_to(self.finest)
         return ops.at_least_float(scores.index_select(-1, self.nodes))
 
     def footed(self, raw: Float[Tensor, "*batch input"], shift: Shift, top: int = 0) -> Float[Tensor, "*batch input"]:
@@ -91,21 +88,3 @@ class Sources:
                 part = torch.zeros_like(part).scatter(-1, best, part.gather(-1, best))
             parts.append(part)
         return torch.cat(parts, dim=-1) if parts else raw
-
-
-def _with_finest(scores: Tensor, prediction: LevelSoftmax, finest: int) -> Tensor:
-    """The scores with those of leaves that several levels repeat replaced by the finest level's."""
-    taxonomy, start = prediction.taxonomy, 0
-    columns, nodes = torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
-    for level, held in zip(prediction.levels, level_layout(taxonomy, prediction.levels), strict=True):
-        if level <= finest:
-            repeated = torch.as_tensor(taxonomy.is_leaf[held] & (taxonomy.level[held] < level)).nonzero().squeeze(1)
-            columns, nodes = torch.cat([columns, start + repeated]), torch.cat([nodes, torch.tensor(held)[repeated]])
-        start += len(held)
-    if not len(nodes):
-        return scores
-    # later, finer entries win: keep the last of each node
-    last = torch.full((taxonomy.num_nodes,), -1).scatter_reduce(0, nodes, columns, "amax")
-    nodes = (last >= 0).nonzero().squeeze(1)
-    columns, nodes = last[nodes].to(scores.device), nodes.to(scores.device)
-    return scores.index_copy(-1, nodes, prediction.level_logits.index_select(-1, columns))

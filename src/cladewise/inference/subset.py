@@ -12,21 +12,12 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from cladewise import ops
 from cladewise.errors import InputError
-from cladewise.inference.bottom_up import leaf_scores
-from cladewise.inference.files import nodes_of_lines, once, version
 from cladewise.inference.inference import Inference
-from cladewise.predictions import (
-    ConditionalSigmoid,
-    LeafSoftmax,
-    LevelSoftmax,
-    NodeSigmoid,
-    NodeSoftmax,
-    PathSumSigmoid,
-    Prediction,
-    level_layout,
-)
+from cladewise.inference.node_files import nodes_of_lines, version
+from cladewise.predictions import LeafSoftmax, Prediction
+from cladewise.predictions.prediction import check_a_leaf
+from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy import Taxonomy
 
 
@@ -73,22 +64,14 @@ class Subset(Inference):
             object.__setattr__(self, "allowed", tuple(entries))
 
     def __call__(self, prediction: Prediction) -> Prediction:
-        prediction, taxonomy = prediction.settled(), prediction.taxonomy
-        closed = ~self.can_be(taxonomy, prediction.device)
-        logits = prediction.logits
-        match prediction:
-            case NodeSoftmax() | LevelSoftmax():
-                shut = closed[prediction.scored_nodes]
-                if isinstance(prediction, LevelSoftmax) and not prediction.tied:
-                    shut = ~self._is_represented(prediction)
-                without = logits.masked_fill(shut, -torch.inf)
-                return _with_a_leaf(prediction.map(lambda _: without))
-            case NodeSigmoid() | ConditionalSigmoid() | PathSumSigmoid():
-                return prediction.map(lambda _: logits.masked_fill(closed[1:], -torch.inf))
-            case _:
-                leaves = torch.as_tensor(taxonomy.leaf_nodes.copy(), device=prediction.device)
-                without = leaf_scores(prediction).masked_fill(closed[leaves], -torch.inf)
-                return _with_a_leaf(LeafSoftmax(taxonomy, without))
+        prediction = prediction.settled()
+        taxonomy, excluded = prediction.taxonomy, ~self.can_be(prediction.taxonomy, prediction.device)
+        restricted = prediction.without(excluded)
+        if restricted is not None:
+            return restricted
+        leaves = torch.as_tensor(taxonomy.leaf_nodes.copy(), device=prediction.device)
+        without = prediction.leaf_scores().masked_fill(excluded[leaves], -torch.inf)
+        return check_a_leaf(LeafSoftmax(taxonomy, without))
 
     def can_be(self, taxonomy: Taxonomy, device: torch.device | str = "cpu") -> Bool[Tensor, " node"]:
         """Which nodes have an allowed leaf at or under them.
@@ -97,28 +80,13 @@ class Subset(Inference):
             InputError: A name is not, or not only, one node's, or nothing is allowed.
         """
         key = ("subset", *self._source, torch.device(device))
-        return once(taxonomy, key, lambda: torch.as_tensor(self._can_be(taxonomy), device=device))
+        return cached_for(taxonomy, key, lambda: torch.as_tensor(self._can_be(taxonomy), device=device))
 
     @property
     def _source(self) -> tuple[Hashable, ...]:
         """What tells one choice of nodes from another."""
         by_file = isinstance(self.allowed, str | Path)
         return by_file, version(self.allowed) if isinstance(self.allowed, str | Path) else self.allowed
-
-    def _is_represented(self, prediction: LevelSoftmax) -> Bool[Tensor, " out"]:
-        """Which scores stand for an allowed leaf at their level.
-
-        A node that is in a level for children that skip it stands there for them alone.
-        """
-        taxonomy, levels, device = prediction.taxonomy, prediction.levels, prediction.device
-
-        def build() -> Tensor:
-            leaves = taxonomy.leaf_nodes[self.can_be(taxonomy).numpy()[taxonomy.leaf_nodes]]
-            layout = zip(levels, level_layout(taxonomy, levels), strict=True)
-            parts = [np.isin(nodes, taxonomy.at_level(level)[leaves]) for level, nodes in layout]
-            return torch.as_tensor(np.concatenate([np.zeros(0, dtype=np.bool_), *parts]), device=device)
-
-        return once(taxonomy, ("subset of levels", *self._source, levels, device), build)
 
     def _can_be(self, taxonomy: Taxonomy) -> np.ndarray:
         if isinstance(self.allowed, str | Path):
@@ -133,15 +101,6 @@ class Subset(Inference):
         np.subtract.at(change, taxonomy.leaf_end[nodes], 1)
         before = np.concatenate([[0], np.cumsum(np.cumsum(change)[:-1] > 0)])
         return before[taxonomy.leaf_end] > before[taxonomy.leaf_start]
-
-
-def _with_a_leaf(prediction: Prediction) -> Prediction:
-    """The prediction itself, if it leaves every image a leaf."""
-    if prediction.taxonomy.num_nodes > 1:
-        is_leaf = ops.tree_index(prediction.taxonomy, prediction.device).height[prediction.scored_nodes] == 0
-        if bool((prediction.logits[..., is_leaf] == -torch.inf).all(-1).any()):
-            raise InputError("an allowed leaf that earlier rules left", "none")
-    return prediction
 
 
 def _node(entry: int | str | Sequence[str], taxonomy: Taxonomy) -> int:

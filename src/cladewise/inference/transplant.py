@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from cladewise import ops
-from cladewise.inference.bottom_up import leaf_scores
-from cladewise.predictions import Coherence, LeafSoftmax, LevelSoftmax, NodeSoftmax, Prediction
+from cladewise.predictions import Coherence, LeafSoftmax, LevelSoftmax, Prediction
 from cladewise.taxonomy.alteration import Alteration
 
 
@@ -50,15 +49,14 @@ def transplant(prediction: Prediction, change: Alteration) -> Prediction:
     if change.is_none:
         return prediction
     if change.keeps_groups:
-        match prediction:
-            case NodeSoftmax():
-                return _over_nodes(prediction, change)
-            case _ if prediction.coherence is not Coherence.EXACT and (levels := kept_levels(change)):
-                return _over_levels(prediction, change, levels)
-            case _:
-                pass
+        levels = kept_levels(change)
+        carried = prediction.carried_over(change, levels)
+        if carried is not None:
+            return carried
+        if prediction.coherence is not Coherence.EXACT and levels:
+            return _level_by_level(prediction, change, levels)
     order = torch.as_tensor(change.own_leaf, device=prediction.device)
-    return LeafSoftmax(change.true, leaf_scores(prediction).index_select(-1, order))
+    return LeafSoftmax(change.true, prediction.leaf_scores().index_select(-1, order))
 
 
 def kept_levels(change: Alteration) -> tuple[int, ...]:
@@ -80,19 +78,7 @@ def kept_levels(change: Alteration) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _over_nodes(prediction: NodeSoftmax, change: Alteration) -> NodeSoftmax:
-    """The same softmax among more nodes, of which the new ones have no part in it."""
-    first = 0 if prediction.with_root else 1
-    nodes = torch.as_tensor(change.origin[first:] - first, device=prediction.device)
-    logits = prediction.node_logits
-    full = logits.new_full((*prediction.batch_shape, change.true.num_nodes - first), -torch.inf)
-    return NodeSoftmax(change.true, full.index_copy(-1, nodes, logits), prediction.with_root)
-
-
-def _over_levels(prediction: Prediction, change: Alteration, levels: tuple[int, ...]) -> LevelSoftmax:
-    """A softmax a level over the levels that are left; a part of them where the head has no more."""
-    if isinstance(prediction, LevelSoftmax):
-        chosen = tuple(levels[level - 1] for level in prediction.levels)
-        return LevelSoftmax(change.true, prediction.level_logits, chosen, prediction.tied)
+def _level_by_level(prediction: Prediction, change: Alteration, levels: tuple[int, ...]) -> LevelSoftmax:
+    """One softmax for each level that is left, with the log-probabilities that the prediction has there."""
     parts: list[Tensor] = [prediction.level_log_prob(level).log_prob for level in range(1, len(levels) + 1)]
     return LevelSoftmax(change.true, ops.at_least_float(torch.cat(parts, dim=-1)), levels)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cladewise.heads import Head
 from cladewise.ops import at_least_float
-from cladewise.predictions import Prediction, ProjectedLeafSoftmax
+from cladewise.predictions import Prediction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +41,9 @@ def projection_of(prediction: Prediction | None) -> Float[Tensor, "row dim"]:
     Raises:
         TypeError: It gave none: the method's head and objective do not fit.
     """
-    if not isinstance(prediction, ProjectedLeafSoftmax) or prediction.projection is None:
+    if prediction is None or prediction.image_vectors is None:
         raise TypeError("an objective that compares images needs a head that projects them")
-    return at_least_float(prediction.projection)
+    return at_least_float(prediction.image_vectors)
 
 
 @dataclasses.dataclass(frozen=True)

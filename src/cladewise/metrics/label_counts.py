@@ -14,7 +14,7 @@ from torchmetrics import Metric
 
 from cladewise.decisions import Answer, LabelSets, LevelNodes, Nodes
 from cladewise.errors import InputError
-from cladewise.metrics.levels import check_levels
+from cladewise.metrics.level_accuracy import check_levels
 from cladewise.ops import at_levels, speaks
 from cladewise.taxonomy import Taxonomy
 

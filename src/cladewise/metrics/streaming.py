@@ -11,8 +11,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from cladewise.decisions import Answer
-from cladewise.metrics.evaluate import column_names, evaluate
-from cladewise.metrics.levels import weighted_level_accuracy
+from cladewise.metrics.answer_scores import answer_columns, score_answer
+from cladewise.metrics.level_accuracy import weighted_level_accuracy
 from cladewise.taxonomy import Taxonomy
 
 GRID = float(1 << 30)
@@ -49,7 +49,7 @@ class HierarchicalMetrics(Metric):
     def __init__(self, taxonomy: Taxonomy, **options: Any) -> None:
         super().__init__(**options)
         self.taxonomy = taxonomy
-        self.names = column_names(taxonomy)
+        self.names = answer_columns(taxonomy)
         self.add_state("total", torch.zeros(len(self.names), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(len(self.names), dtype=torch.int64), dist_reduce_fx="sum")
 
@@ -65,8 +65,8 @@ class HierarchicalMetrics(Metric):
         return self
 
     def update(self, answer: Answer, ranking: Int[Tensor, "*batch rank"], target: Int[Tensor, "*batch"]) -> None:
-        """Add a batch; the arguments are those of :func:`evaluate`."""
-        columns = evaluate(answer, ranking, target, self.taxonomy)
+        """Add a batch; the arguments are those of :func:`score_answer`."""
+        columns = score_answer(answer, ranking, target, self.taxonomy)
         values = torch.stack([column.flatten() for column in columns.values()]).double()
         self.total += (values * GRID).round().nansum(-1) / GRID
         self.count += values.isfinite().sum(-1)

@@ -7,16 +7,25 @@ from cladewise.predictions.conditional import (
     PathSumSoftmax,
     SiblingSoftmax,
 )
-from cladewise.predictions.embedded import EmbeddedLevelSoftmax
+from cladewise.predictions.embedded_levels import EmbeddedLevelSoftmax
 from cladewise.predictions.energies import LevelEnergies
 from cladewise.predictions.fittable import Fittable
-from cladewise.predictions.levels import LevelSoftmax, level_layout, level_width
-from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, best_nodes
-from cladewise.predictions.projected import ProjectedLeafSoftmax
+from cladewise.predictions.level_softmax import LevelSoftmax, level_layout, level_width
+from cladewise.predictions.prediction import (
+    BestLeaf,
+    Coherence,
+    HasTransitions,
+    LevelLogProb,
+    Prediction,
+    SiblingScores,
+    best_nodes,
+)
+from cladewise.predictions.projected_leaves import ProjectedLeafSoftmax
 from cladewise.predictions.softmax import LeafSoftmax, NodeSoftmax
-from cladewise.predictions.transitions import HasTransitions, LevelTransition, TransitionLayout, transition_layout
+from cladewise.predictions.transitions import LevelTransition, TransitionLayout, transition_layout
 
 __all__ = [
+    "BestLeaf",
     "Coherence",
     "ConditionalSigmoid",
     "EmbeddedLevelSoftmax",
@@ -33,6 +42,7 @@ __all__ = [
     "PathSumSoftmax",
     "Prediction",
     "ProjectedLeafSoftmax",
+    "SiblingScores",
     "SiblingSoftmax",
     "TransitionLayout",
     "best_nodes",

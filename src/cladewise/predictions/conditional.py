@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
+from typing import Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid, pad
 
 from cladewise import ops
-from cladewise.predictions.prediction import Coherence, Prediction, check_width
+from cladewise.predictions.prediction import Coherence, Prediction, SiblingScores, check_width
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,6 +31,14 @@ class _ByNode(Prediction):
     @property
     def scored_nodes(self) -> Int[Tensor, " out"]:
         return torch.arange(1, self.taxonomy.num_nodes, device=self.device)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _ByNodeSigmoid(_ByNode):
+    """One logit per node with a sigmoid of its own: ruling out nodes leaves the probabilities of the others alone."""
+
+    def without(self, excluded: Bool[Tensor, " node"]) -> Self:
+        return self.map(lambda logits: logits.masked_fill(excluded[1:], -torch.inf))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,7 +72,7 @@ class SiblingSoftmax(_ByNode):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ConditionalSigmoid(_ByNode):
+class ConditionalSigmoid(_ByNodeSigmoid):
     r"""A yes or no at every node given its parent, multiplied down the path; siblings do not compete.
 
     .. math:: \log p_v = \sum_{a \in A(v) \setminus \{root\}} \log \sigma(z_a)
@@ -85,9 +94,12 @@ class ConditionalSigmoid(_ByNode):
     def log_prob(self) -> Float[Tensor, "*batch node"]:
         return ops.path_sum(pad(logsigmoid(ops.at_least_float(self.node_logits)), (1, 0)), self.taxonomy)
 
+    def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
+        return self.log_prob[..., ops.tree_index(self.taxonomy, self.device).leaf_nodes]
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class NodeSigmoid(_ByNode):
+class NodeSigmoid(_ByNodeSigmoid):
     r"""A yes or no at every node, each on its own.
 
     .. math:: \log p_v = \log \sigma(z_v)
@@ -150,7 +162,7 @@ TEMPERATURE = 10.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class PathSumSigmoid(_ByNode):
+class PathSumSigmoid(_ByNodeSigmoid):
     r"""A sigmoid of the sum of the scores on the path to every node.
 
     .. math:: \log p_v = \log \sigma\Big(\tfrac{1}{10} \sum_{a \in A(v) \setminus \{root\}} \theta_a\Big)
@@ -169,6 +181,16 @@ class PathSumSigmoid(_ByNode):
         return Coherence.NONE
 
     @cached_property
+    def path_scores(self) -> Float[Tensor, "*batch node"]:
+        """Sum of the scores on the path to every node; 0 at the root."""
+        return ops.path_sum(pad(ops.at_least_float(self.node_logits), (1, 0)), self.taxonomy)
+
+    @cached_property
     def log_prob(self) -> Float[Tensor, "*batch node"]:
-        sums = ops.path_sum(pad(ops.at_least_float(self.node_logits), (1, 0)), self.taxonomy)
-        return pad(logsigmoid(sums[..., 1:] / TEMPERATURE), (1, 0))
+        return pad(logsigmoid(self.path_scores[..., 1:] / TEMPERATURE), (1, 0))
+
+    def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
+        return self.path_scores[..., ops.tree_index(self.taxonomy, self.device).leaf_nodes]
+
+    def sibling_scores(self) -> SiblingScores:
+        return SiblingScores(self.scores, are_logits=True)  # the sigmoid of any large score is 1

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cladewise import ops
 from cladewise.errors import InputError
-from cladewise.predictions.levels import LevelSoftmax
+from cladewise.predictions.level_softmax import LevelSoftmax
 from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, check_width
 from cladewise.taxonomy import Taxonomy
 

@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from enum import Enum
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -16,8 +16,12 @@ from torch import Tensor
 from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.alteration import Alteration
 
 Kind = TypeVar("Kind", bound="Prediction")
+
+TransitionOrder = Literal["f2c", "c2f"]
+"""Direction of transitions between levels: fine to coarse or coarse to fine."""
 
 
 class Coherence(Enum):
@@ -40,15 +44,67 @@ class LevelLogProb(NamedTuple):
     log_prob: Float[Tensor, "*batch level_node"]
 
 
+class BestLeaf(NamedTuple):
+    """The most probable leaf of each image and its log-probability."""
+
+    node: Int[Tensor, "*batch"]
+    log_prob: Float[Tensor, "*batch"]
+
+
+class SiblingScores(NamedTuple):
+    """Values by which siblings are compared with each other."""
+
+    values: Float[Tensor, "*batch node"]
+    are_logits: bool
+    """Whether a child's share of its parent is the softmax of the siblings' values. Otherwise the values are
+    log-probabilities, and the log of the share is the child's value minus its parent's."""
+
+
+class HasTransitions(Protocol):
+    """Levels that follow from each other by a matrix of transition probabilities per image."""
+
+    @property
+    def order(self) -> TransitionOrder:
+        """``"f2c"`` where finer levels lead to coarser ones, ``"c2f"`` the other way round."""
+        ...
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The levels that take part, ascending."""
+        ...
+
+    def transition_sum(self, level: int) -> Float[Tensor, "coarse fine"]:
+        """Sum over the images of the transition matrices between a level and the next finer one that takes part."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prediction(ABC):
-    """Log-probabilities over the nodes of a taxonomy for a batch of images, computed as they are asked for.
+    """Log-probabilities over the nodes of a taxonomy for a batch of images, computed on first use.
 
-    Subclasses are frozen dataclasses whose tensor fields have the batch first; everything else follows from
-    them, so a prediction can be sliced, moved and saved by its fields alone.
+    Subclasses are frozen dataclasses whose tensor fields have the batch dimensions first. All other values follow from
+    the fields, so a prediction can be sliced, moved and saved by its fields alone. Every subclass is registered under
+    its class name, by which stored scores name it, so names must be unique.
+
+    Rules never ask for the class of a prediction. A kind that differs from the defaults below overrides
+    :meth:`leaf_scores`, :meth:`best_leaf`, :meth:`sibling_scores`, :meth:`scores_up_to`, :meth:`without` and the rest.
     """
 
     taxonomy: Taxonomy
+
+    registered: ClassVar[dict[str, type[Prediction]]] = {}
+    """All subclasses by class name, abstract ones included."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        other = Prediction.registered.get(cls.__name__)
+        if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise InputError(
+                "a class name of its own for each kind of prediction",
+                f"{cls.__module__}.{cls.__qualname__}, a second {cls.__name__} after {other.__module__}",
+                advice="Stored scores name their kind by its class name.",
+            )
+        Prediction.registered[cls.__name__] = cls
 
     @property
     @abstractmethod
@@ -148,10 +204,85 @@ class Prediction(ABC):
             log_prob = log_prob.index_copy(-1, torch.searchsorted(nodes, parents), held)
         return LevelLogProb(nodes, log_prob)
 
+    # ---------------------------------------------------------------- what rules ask
+
     def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
         """The ``k`` best labels of each image, best first: the leaves, or all nodes where all nodes compete."""
+        return self.leaf_ranking(k)
+
+    def leaf_ranking(self, k: int) -> Int[Tensor, "*batch k"]:
+        """The ``k`` most probable leaves of each image, best first."""
         leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
         return best_nodes(self.log_prob[..., leaves], leaves, k)
+
+    def best_leaf(self) -> BestLeaf:
+        """The most probable leaf of each image, the first of equals."""
+        leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
+        log_prob = self.log_prob[..., leaves]
+        best = log_prob.argmax(-1, keepdim=True)
+        return BestLeaf(leaves[best.squeeze(-1)], log_prob.gather(-1, best).squeeze(-1))
+
+    def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
+        """Logits by which each leaf competes with all other leaves; see :class:`~cladewise.inference.BottomUp`.
+
+        By default the log-probability of the leaf if the prediction is coherent, otherwise its raw score.
+
+        Raises:
+            InputError: The head has no score for some leaf.
+        """
+        leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
+        if self.taxonomy.num_nodes == 1:
+            return ops.at_least_float(self.logits).new_zeros(*self.batch_shape, 1)
+        if self.coherence is Coherence.EXACT:
+            return self.log_prob[..., leaves]
+        if not bool(self.has_score[leaves].all()):
+            raise InputError("a head that scores every leaf", type(self).__name__)
+        return self.scores[..., leaves]
+
+    def sibling_scores(self) -> SiblingScores:
+        """The values by which the children of a node compete: by default their log-probabilities."""
+        return SiblingScores(self.log_prob, are_logits=False)
+
+    @property
+    def own_levels(self) -> tuple[int, ...]:
+        """Levels at which :meth:`level_log_prob` is the head's own output; by default all of them."""
+        return tuple(range(1, self.taxonomy.num_levels + 1))
+
+    def scores_up_to(self, level: int) -> Float[Tensor, "*batch node"]:
+        """Raw scores of every node as far as a level; of a leaf scored at several levels, the finest of those."""
+        return self.scores
+
+    def without(self, excluded: Bool[Tensor, " node"]) -> Self | None:
+        """The prediction with some nodes ruled out; ``None`` for kinds that can only be restricted by their leaves.
+
+        Args:
+            excluded: Which nodes are impossible: a node is possible if one of its leaves is.
+
+        Raises:
+            InputError: No leaf is left in some image.
+        """
+        return None
+
+    def carried_over(self, change: Alteration, levels: tuple[int, ...]) -> Prediction | None:
+        """The prediction over the true tree, given that all kept nodes stand for the same leaves in both trees.
+
+        ``None`` for kinds whose form does not survive the removal of nodes.
+
+        Args:
+            change: The altered tree, which this prediction is over, and the true one.
+            levels: The true tree's level for each level of the altered one; empty where their nodes differ.
+        """
+        return None
+
+    @property
+    def transitions(self) -> HasTransitions | None:
+        """The matrices that lead from level to level; ``None`` for kinds that have none."""
+        return None
+
+    @property
+    def image_vectors(self) -> Float[Tensor, "*batch dim"] | None:
+        """Vectors by which a training objective compares images; ``None`` for kinds that have none."""
+        return None
 
     # ---------------------------------------------------------------- as a batch
 
@@ -278,3 +409,16 @@ def check_width(logits: Tensor, expected: int, what: str) -> None:
     """One score each, or an :class:`InputError`."""
     if logits.ndim == 0 or logits.shape[-1] != expected:
         raise InputError(f"logits [*batch, {expected}], one per {what}", f"shape {list(logits.shape)}")
+
+
+def check_a_leaf(prediction: Kind) -> Kind:
+    """The prediction, if every image has a leaf whose logit is not -inf.
+
+    Raises:
+        InputError: Some image has none.
+    """
+    if prediction.taxonomy.num_nodes > 1:
+        is_leaf = ops.tree_index(prediction.taxonomy, prediction.device).height[prediction.scored_nodes] == 0
+        if bool((prediction.logits[..., is_leaf] == -torch.inf).all(-1).any()):
+            raise InputError("an allowed leaf that earlier rules left", "none")
+    return prediction

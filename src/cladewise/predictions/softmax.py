@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
+from typing import Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cladewise import ops
-from cladewise.predictions.prediction import Coherence, Prediction, best_nodes, check_width, first_largest
+from cladewise.predictions.prediction import (
+    BestLeaf,
+    Coherence,
+    Prediction,
+    best_nodes,
+    check_a_leaf,
+    check_width,
+    first_largest,
+)
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.alteration import Alteration
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,8 +71,18 @@ class LeafSoftmax(Prediction):
         best, place = first_largest(leaves)
         return place, best.log(), ops.leaf_subtree_sum(leaves, self.taxonomy, at=nodes).log()
 
-    def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
-        return best_nodes(self.logits, self.scored_nodes, k)
+    # the raw logits order the leaves as their log-probabilities do, without a sum up the tree
+
+    def leaf_ranking(self, k: int) -> Int[Tensor, "*batch k"]:
+        return best_nodes(self.leaf_logits, self.scored_nodes, k)
+
+    def best_leaf(self) -> BestLeaf:
+        log_prob = ops.at_least_float(self.leaf_logits).log_softmax(-1)
+        best = self.leaf_logits.argmax(-1, keepdim=True)
+        return BestLeaf(self.scored_nodes[best.squeeze(-1)], log_prob.gather(-1, best).squeeze(-1))
+
+    def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
+        return self.leaf_logits
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -109,6 +129,18 @@ class NodeSoftmax(Prediction):
 
     def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
         return best_nodes(self.logits, self.scored_nodes, k)
+
+    def without(self, excluded: Bool[Tensor, " node"]) -> Self:
+        shut = excluded[self.scored_nodes]
+        return check_a_leaf(self.map(lambda logits: logits.masked_fill(shut, -torch.inf)))
+
+    def carried_over(self, change: Alteration, levels: tuple[int, ...]) -> NodeSoftmax:
+        """The same softmax over more nodes; the added ones have probability 0."""
+        first = 0 if self.with_root else 1
+        nodes = torch.as_tensor(change.origin[first:] - first, device=self.device)
+        logits = self.node_logits
+        full = logits.new_full((*self.batch_shape, change.true.num_nodes - first), -torch.inf)
+        return NodeSoftmax(change.true, full.index_copy(-1, nodes, logits), self.with_root)
 
 
 def _scatter(values: Tensor, nodes: Tensor, taxonomy: Taxonomy) -> Tensor:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import weakref
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,35 +15,15 @@ from torch import Tensor
 
 from cladewise import ops
 from cladewise.errors import InputError
-from cladewise.predictions.levels import LevelSoftmax, level_layout
-from cladewise.predictions.prediction import check_width
+from cladewise.predictions.level_softmax import LevelSoftmax, level_layout
+from cladewise.predictions.prediction import HasTransitions, TransitionOrder, check_width
+from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.predictions.unsettled import UnsettledLevels
 from cladewise.taxonomy import Taxonomy
 
-Order = Literal["f2c", "c2f"]
-
-
-@runtime_checkable
-class HasTransitions(Protocol):
-    """A prediction whose levels follow from each other by matrices."""
-
-    @property
-    def order(self) -> Order:
-        """``"f2c"`` where finer levels lead to coarser ones, ``"c2f"`` the other way round."""
-        ...
-
-    @property
-    def levels(self) -> tuple[int, ...]:
-        """The levels that take part, ascending."""
-        ...
-
-    def transition_sum(self, level: int) -> Float[Tensor, "coarse fine"]:
-        """Sum over the images of the transition matrices between a level and the next finer one that takes part."""
-        ...
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Step:
+class TransitionStep:
     """One transition, from the classes of a level, the sources, to those of the next, the targets."""
 
     source_level: int
@@ -77,11 +56,11 @@ class TransitionLayout:
     """
 
     levels: tuple[int, ...]
-    order: Order
+    order: TransitionOrder
     rank: int | None
     first_level: int
     first_nodes: NDArray[np.int64]
-    steps: tuple[Step, ...]
+    steps: tuple[TransitionStep, ...]
 
     @property
     def width(self) -> int:
@@ -128,22 +107,19 @@ class TransitionLayout:
             total = ops.low_rank_transition_sum(self.low_rank(logits, step, self.rank))
         return total if step.source_level == level else total.mT
 
-    def num_scores(self, step: Step) -> int:
+    def num_scores(self, step: TransitionStep) -> int:
         """Number of logits of a transition, without its bonus."""
         return step.columns.stop - step.columns.start - (self.rank is not None)
 
-    def full(self, logits: Float[Tensor, "image out"], step: Step) -> Float[Tensor, "image source target"]:
+    def full(self, logits: Float[Tensor, "image out"], step: TransitionStep) -> Float[Tensor, "image source target"]:
         """The scores of a transition."""
         return logits[:, step.columns].unflatten(1, (step.source_nodes.size, step.target_nodes.size))
 
-    def low_rank(self, logits: Float[Tensor, "image out"], step: Step, rank: int) -> ops.LowRank:
+    def low_rank(self, logits: Float[Tensor, "image out"], step: TransitionStep, rank: int) -> ops.LowRank:
         """The factors of the scores of a transition."""
         sizes = [step.source_nodes.size * rank, step.target_nodes.size * rank, 1]
         left, right, bonus = logits[:, step.columns].split(sizes, dim=1)
         return ops.LowRank(left.unflatten(1, (-1, rank)), right.unflatten(1, (rank, -1)), bonus[:, 0], step.edges)
-
-
-_LAYOUTS: weakref.WeakKeyDictionary[Taxonomy, dict[Any, TransitionLayout]] = weakref.WeakKeyDictionary()
 
 
 def transition_layout(
@@ -166,11 +142,9 @@ def transition_layout(
         >>> transition_layout(t).logit_nodes.tolist()
         [[2, -1], [3, -1], [4, -1], [2, 1], [2, 4], [3, 1], [3, 4], [4, 1], [4, 4]]
     """
-    made = _LAYOUTS.setdefault(taxonomy, {})
-    key = (levels, order, rank, torch.device(device))
-    if key not in made:
-        made[key] = _build(taxonomy, levels or tuple(range(1, taxonomy.num_levels + 1)), order, rank, device)
-    return made[key]
+    chosen = levels or tuple(range(1, taxonomy.num_levels + 1))
+    key = ("transitions", levels, order, rank, torch.device(device))
+    return cached_for(taxonomy, key, lambda: _build(taxonomy, chosen, order, rank, device))
 
 
 def _build(
@@ -183,7 +157,7 @@ def _build(
     nodes = dict(zip(levels, level_layout(taxonomy, levels), strict=True))
     along = levels if order == "c2f" else levels[::-1]
     first = nodes[along[0]] if along else np.zeros(0, dtype=np.int64)
-    steps: list[Step] = []
+    steps: list[TransitionStep] = []
     start = first.size
     for source, target in itertools.pairwise(along):
         coarse, fine = sorted((source, target))
@@ -192,7 +166,7 @@ def _build(
         edges = ops.Edges.of(*(ends if order == "f2c" else ends[::-1]), num_sources=nodes[source].size)
         sizes = nodes[source].size, nodes[target].size
         stop = start + (sizes[0] * sizes[1] if rank is None else sum(sizes) * rank + 1)
-        steps.append(Step(source, target, nodes[source], nodes[target], edges, slice(start, stop)))
+        steps.append(TransitionStep(source, target, nodes[source], nodes[target], edges, slice(start, stop)))
         start = stop
     return TransitionLayout(levels, order, rank, along[0] if along else 0, first, tuple(steps))
 
@@ -240,7 +214,7 @@ class LevelTransition(UnsettledLevels):
 
     transition_logits: Float[Tensor, "*batch out"]
     levels: tuple[int, ...] = ()
-    order: Order = "f2c"
+    order: TransitionOrder = "f2c"
     rank: int | None = None
 
     def __post_init__(self) -> None:
@@ -269,6 +243,10 @@ class LevelTransition(UnsettledLevels):
     @property
     def _rows(self) -> Float[Tensor, "image out"]:
         return ops.at_least_float(self.transition_logits).reshape(self.batch_shape.numel(), self.layout.width)
+
+    @property
+    def transitions(self) -> HasTransitions:
+        return self
 
     def transition_sum(self, level: int) -> Float[Tensor, "coarse fine"]:
         """Sum over the images of the matrices between a level and the next finer one that takes part.

@@ -9,8 +9,8 @@ from functools import cached_property
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cladewise.predictions.levels import LevelSoftmax
-from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction
+from cladewise.predictions.level_softmax import LevelSoftmax
+from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, SiblingScores
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,3 +48,16 @@ class UnsettledLevels(Prediction):
 
     def level_log_prob(self, level: int) -> LevelLogProb:
         return self._settled.level_log_prob(level)
+
+    @property
+    def own_levels(self) -> tuple[int, ...]:
+        return self._settled.own_levels
+
+    def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
+        return self._settled.leaf_scores()
+
+    def sibling_scores(self) -> SiblingScores:
+        return self._settled.sibling_scores()
+
+    def scores_up_to(self, level: int) -> Float[Tensor, "*batch node"]:
+        return self._settled.scores_up_to(level)

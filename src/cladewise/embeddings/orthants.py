@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cladewise import geometry
-from cladewise.embeddings.geometry import Geometry
+from cladewise.embeddings.label_geometry import Geometry
 
 
 @dataclasses.dataclass(frozen=True)

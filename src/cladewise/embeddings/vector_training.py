@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cladewise.embeddings.edges import EdgeSplits
-from cladewise.embeddings.geometry import Geometry
+from cladewise.embeddings.hypernym_edges import EdgeSplits
 from cladewise.embeddings.hypernyms import HypernymTask
+from cladewise.embeddings.label_geometry import Geometry
+from cladewise.embeddings.max_margin import max_margin_loss
 from cladewise.embeddings.negatives import NegativeSampler
-from cladewise.embeddings.objective import max_margin_loss
-from cladewise.embeddings.poincare import poincare_vectors
+from cladewise.embeddings.poincare_start import poincare_vectors
 from cladewise.errors import InputError
 from cladewise.records import EmbeddingConfig
 from cladewise.taxonomy import Taxonomy
@@ -19,7 +19,7 @@ CHUNK = 1 << 16
 """Edges whose false edges are drawn at a time."""
 
 
-class Training:
+class VectorTraining:
     """Vectors of labels on their way: max-margin loss over edges and false edges, the best on val kept.
 
     Each epoch draws its order and its false edges from a generator of its own, so what comes of an epoch depends on

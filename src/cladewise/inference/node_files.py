@@ -4,31 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import weakref
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
-
-Made = TypeVar("Made")
-
-_MADE: weakref.WeakKeyDictionary[Taxonomy, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
-
-
-def once(taxonomy: Taxonomy, key: Hashable, make: Callable[[], Made]) -> Made:
-    """What ``make`` returns, made the first time and kept for as long as the taxonomy lives.
-
-    Example:
-        >>> t = Taxonomy.from_paths([("a", "b")])
-        >>> once(t, "sizes", lambda: [t.num_nodes]) is once(t, "sizes", lambda: [t.num_nodes])
-        True
-    """
-    made = _MADE.setdefault(taxonomy, {})
-    if key not in made:
-        made[key] = make()
-    return made[key]
 
 
 def version(path: str | Path) -> tuple[str, int, int]:

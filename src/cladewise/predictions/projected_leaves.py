@@ -29,5 +29,9 @@ class ProjectedLeafSoftmax(LeafSoftmax):
 
     projection: Float[Tensor, "*batch dim"] | None = None
 
+    @property
+    def image_vectors(self) -> Float[Tensor, "*batch dim"] | None:
+        return self.projection
+
     def settled(self) -> LeafSoftmax:
         return LeafSoftmax(self.taxonomy, self.leaf_logits)

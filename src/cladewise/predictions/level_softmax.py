@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cladewise import ops
 from cladewise.errors import InputError
-from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction, check_width
+from cladewise.predictions.prediction import (
+    Coherence,
+    LevelLogProb,
+    Prediction,
+    SiblingScores,
+    check_a_leaf,
+    check_width,
+)
+from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.alteration import Alteration
 
 
 def level_layout(taxonomy: Taxonomy, levels: tuple[int, ...]) -> list[Int[np.ndarray, " level_node"]]:
@@ -119,6 +129,63 @@ class LevelSoftmax(Prediction):
             full = full.index_copy(-1, nodes, log_prob)
         root = torch.zeros_like(full[..., :1])
         return torch.cat([root, ops.subtree_max(full, self.taxonomy)[..., 1:]], dim=-1)
+
+    @property
+    def own_levels(self) -> tuple[int, ...]:
+        return self.levels
+
+    def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
+        return self.by_level[-1].log_prob if self.by_level else super().leaf_scores()
+
+    def sibling_scores(self) -> SiblingScores:
+        values = self.log_prob.clone()
+        for nodes, log_prob in reversed(self.by_level):  # the shallowest last, as everywhere
+            values[..., nodes] = log_prob
+        return SiblingScores(values, are_logits=True)
+
+    def scores_up_to(self, level: int) -> Float[Tensor, "*batch node"]:
+        if self.tied:
+            return self.scores
+        key = ("columns of repeated leaves", self.levels, level, self.device)
+        nodes, columns = cached_for(self.taxonomy, key, lambda: self._repeated_leaves(level))
+        if not len(nodes):
+            return self.scores
+        return self.scores.index_copy(-1, nodes, self.level_logits.index_select(-1, columns))
+
+    def _repeated_leaves(self, finest: int) -> tuple[Int[Tensor, " leaf"], Int[Tensor, " leaf"]]:
+        """Leaves that several levels up to a finest one score, and the column of each in the finest of those."""
+        column, start = np.full(self.taxonomy.num_nodes, -1), 0
+        for level, nodes in zip(self.levels, level_layout(self.taxonomy, self.levels), strict=True):
+            if level <= finest:
+                repeated = np.flatnonzero(self.taxonomy.is_leaf[nodes] & (self.taxonomy.level[nodes] < level))
+                column[nodes[repeated]] = start + repeated
+            start += len(nodes)
+        leaves = np.flatnonzero(column >= 0)
+        return torch.tensor(leaves, device=self.device), torch.tensor(column[leaves], device=self.device)
+
+    def without(self, excluded: Bool[Tensor, " node"]) -> Self:
+        shut = excluded[self.scored_nodes] if self.tied else ~self._stands_for_a_leaf(~excluded)
+        return check_a_leaf(self.map(lambda logits: logits.masked_fill(shut, -torch.inf)))
+
+    def _stands_for_a_leaf(self, possible: Bool[Tensor, " node"]) -> Bool[Tensor, " out"]:
+        """Which scores stand for a possible leaf at their level.
+
+        A node that is in a level for the children that skip it stands for those alone there.
+        """
+        leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
+        nodes_of = ops.at_levels(leaves[possible[leaves]], self.taxonomy)
+        parts = [possible.new_zeros(0)]
+        for level, nodes in zip(self.levels, self._layout, strict=True):
+            represents = torch.zeros_like(possible).index_fill_(0, nodes_of[:, level - 1], True)
+            parts.append(represents[nodes])
+        return torch.cat(parts)
+
+    def carried_over(self, change: Alteration, levels: tuple[int, ...]) -> LevelSoftmax | None:
+        """The same scores at the levels that the true tree has in their place."""
+        if not levels:
+            return None
+        chosen = tuple(levels[level - 1] for level in self.levels)
+        return LevelSoftmax(change.true, self.level_logits, chosen, self.tied)
 
 
 def level_width(taxonomy: Taxonomy, levels: tuple[int, ...], *, tied: bool) -> int:

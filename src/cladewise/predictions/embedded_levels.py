@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise.errors import InputError
-from cladewise.predictions.levels import LevelSoftmax, level_width
+from cladewise.predictions.level_softmax import LevelSoftmax, level_width
 from cladewise.predictions.prediction import check_width
 from cladewise.predictions.unsettled import UnsettledLevels
 
@@ -57,6 +57,10 @@ class EmbeddedLevelSoftmax(UnsettledLevels):
     def embedding(self) -> Float[Tensor, "*batch width"]:
         """What stands for the image among others."""
         return self.embedded_logits[..., self.embedded_logits.shape[-1] - self.width :]
+
+    @property
+    def image_vectors(self) -> Float[Tensor, "*batch width"]:
+        return self.embedding
 
     @property
     def logit_nodes(self) -> Int[Tensor, "out role"]:

@@ -18,11 +18,11 @@ from torch import Tensor
 import cladewise
 from cladewise.atomic import write_bytes, write_text
 from cladewise.catalogue import from_spec, spec
-from cladewise.embeddings.edges import split_edges
-from cladewise.embeddings.geometry import Geometry
+from cladewise.embeddings.hypernym_edges import split_edges
+from cladewise.embeddings.label_geometry import Geometry
 from cladewise.embeddings.label_space import LabelSpace
 from cladewise.embeddings.reconstruction import reconstruction
-from cladewise.embeddings.training import Training
+from cladewise.embeddings.vector_training import VectorTraining
 from cladewise.errors import InputError
 from cladewise.progress import bar
 from cladewise.records import (
@@ -79,7 +79,7 @@ def embed(
         _check_free(files, taxonomy, config)
         if files.results.is_file():
             return LabelSpace.load(files.path)
-    training = Training(taxonomy, made, splits, config, device=device, progress=progress)
+    training = VectorTraining(taxonomy, made, splits, config, device=device, progress=progress)
     if files is not None:
         _begin(files, taxonomy, config)
     _train(training, config, files, progress=progress)
@@ -92,7 +92,7 @@ def embed(
     return space
 
 
-def _train(training: Training, config: EmbeddingConfig, files: EmbeddingFolder | None, *, progress: bool) -> None:
+def _train(training: VectorTraining, config: EmbeddingConfig, files: EmbeddingFolder | None, *, progress: bool) -> None:
     if files is not None and files.checkpoint.is_file():
         training.restore(_read_state(files.checkpoint))
     if files is not None and files.log.is_file():
@@ -114,7 +114,7 @@ def _train(training: Training, config: EmbeddingConfig, files: EmbeddingFolder |
 
 @torch.no_grad()
 def _finished(
-    training: Training, taxonomy: Taxonomy, geometry: Geometry, config: EmbeddingConfig
+    training: VectorTraining, taxonomy: Taxonomy, geometry: Geometry, config: EmbeddingConfig
 ) -> tuple[LabelSpace, dict[str, Any]]:
     """The embedding, and everything that is reported.
 

@@ -12,7 +12,7 @@ from cladewise.errors import InputError
 from cladewise.metrics.accuracy import leaf_answers, sibling, top_k
 from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
 from cladewise.metrics.information import cpb, depth_scores, information_scores
-from cladewise.metrics.levels import full_path, level_correct, tice
+from cladewise.metrics.level_accuracy import full_path, level_correct, tice
 from cladewise.ops import at_levels
 from cladewise.taxonomy import Taxonomy
 
@@ -20,11 +20,11 @@ RANKING_LENGTH = 20
 """How many ranked nodes the metrics look at: pass ``decision.ranking(prediction, RANKING_LENGTH)``."""
 
 
-def column_names(taxonomy: Taxonomy) -> tuple[str, ...]:
-    """Names of the columns of :func:`evaluate`, in its order.
+def answer_columns(taxonomy: Taxonomy) -> tuple[str, ...]:
+    """Names of the columns of :func:`score_answer`, in its order.
 
     Example:
-        >>> column_names(Taxonomy.from_paths([("a",)], level_names=["kind"]))[:3]
+        >>> answer_columns(Taxonomy.from_paths([("a",)], level_names=["kind"]))[:3]
         ('top1', 'top5', 'level_accuracy/kind')
     """
     levels = (f"level_accuracy/{name}" for name in taxonomy.level_names)
@@ -34,7 +34,7 @@ def column_names(taxonomy: Taxonomy) -> tuple[str, ...]:
     return ("top1", "top5", *levels, *distances, "full_path", "tice", "sibling", *by_path, *of_node)
 
 
-def evaluate(
+def score_answer(
     answer: Answer, ranking: Int[Tensor, "*batch rank"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
 ) -> dict[str, Float[Tensor, "*batch"]]:
     """Per-image values of every metric, NaN where an image does not count; a metric is the mean of the others.
@@ -50,7 +50,7 @@ def evaluate(
         taxonomy: The label tree.
 
     Returns:
-        A tensor ``[*batch]`` under each name of :func:`column_names`, in that order.
+        A tensor ``[*batch]`` under each name of :func:`answer_columns`, in that order.
 
     Raises:
         InputError: The answer is a set of labels, or the shapes do not fit one another.
@@ -59,7 +59,7 @@ def evaluate(
         >>> import torch
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
         >>> answer = Nodes(torch.tensor([2, 3]), torch.zeros(2))
-        >>> columns = evaluate(answer, torch.tensor([[2, 3], [3, 4]]), torch.tensor([2, 2]), t)
+        >>> columns = score_answer(answer, torch.tensor([[2, 3], [3, 4]]), torch.tensor([2, 2]), t)
         >>> columns["top1"], columns["severity"], columns["hd@5"]
         (tensor([1., 0.]), tensor([nan, 1.]), tensor([0.5000, 1.5000]))
     """
@@ -92,4 +92,4 @@ def evaluate(
         cpb(predicted, target, taxonomy),
         leaf_answers(predicted, taxonomy),
     )
-    return dict(zip(column_names(taxonomy), columns, strict=True))
+    return dict(zip(answer_columns(taxonomy), columns, strict=True))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-import sys
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import safetensors.torch
@@ -21,9 +22,15 @@ PREFIX = "prediction."
 
 
 def kinds() -> dict[str, type[Prediction]]:
-    """Every kind of prediction by the name of its class."""
-    classes = [v for v in vars(sys.modules["cladewise.predictions"]).values() if isinstance(v, type)]
-    return {c.__name__: c for c in classes if issubclass(c, Prediction) and c is not Prediction}
+    """Every concrete kind of prediction by its class name, those of other distributions included.
+
+    A kind exists once its module is imported. So that stored scores can be read without that, a distribution names its
+    kinds in the entry-point group ``cladewise.predictions``.
+    """
+    for entry in entry_points(group="cladewise.predictions"):
+        entry.load()
+    public = {name: kind for name, kind in Prediction.registered.items() if not name.startswith("_")}
+    return {name: kind for name, kind in public.items() if not inspect.isabstract(kind)}
 
 
 def to_bytes(prediction: Prediction, *, extra: Mapping[str, Tensor], about: Mapping[str, str]) -> bytes:
@@ -39,7 +46,7 @@ def to_bytes(prediction: Prediction, *, extra: Mapping[str, Tensor], about: Mapp
     return reproducible(safetensors.torch.save(tensors, metadata=header))
 
 
-def load(path: Path, taxonomy: Taxonomy) -> tuple[Prediction, dict[str, Tensor], dict[str, str]]:
+def load_prediction(path: Path, taxonomy: Taxonomy) -> tuple[Prediction, dict[str, Tensor], dict[str, str]]:
     """The prediction, the further tensors and the header of a file that :func:`to_bytes` made.
 
     Raises:

@@ -17,7 +17,7 @@ HELD_OUT = 0.05
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Edges:
+class HypernymEdges:
     """Pairs of nodes of which the first is a strict ancestor of the second, the root left out.
 
     Args:
@@ -31,20 +31,20 @@ class Edges:
     def __len__(self) -> int:
         return self.general.size
 
-    def __getitem__(self, which: IntArray | slice) -> Edges:
-        return Edges(self.general[which], self.special[which])
+    def __getitem__(self, which: IntArray | slice) -> HypernymEdges:
+        return HypernymEdges(self.general[which], self.special[which])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EdgeSplits:
     """What is learnt from, what a threshold is chosen on, and what is reported."""
 
-    train: Edges
-    val: Edges
-    test: Edges
+    train: HypernymEdges
+    val: HypernymEdges
+    test: HypernymEdges
 
 
-def basic_edges(taxonomy: Taxonomy) -> Edges:
+def basic_edges(taxonomy: Taxonomy) -> HypernymEdges:
     """The edges of the tree between labels: of every parent but the root to each of its children.
 
     Example:
@@ -53,10 +53,10 @@ def basic_edges(taxonomy: Taxonomy) -> Edges:
         ([1, 2, 4], [2, 3, 5])
     """
     special = np.flatnonzero(taxonomy.parents > 0)
-    return Edges(taxonomy.parents[special], special)
+    return HypernymEdges(taxonomy.parents[special], special)
 
 
-def closure_edges(taxonomy: Taxonomy) -> Edges:
+def closure_edges(taxonomy: Taxonomy) -> HypernymEdges:
     """All edges of the transitive closure between labels, the basic ones first, then those over two steps, and so on.
 
     Example:
@@ -68,10 +68,10 @@ def closure_edges(taxonomy: Taxonomy) -> Edges:
     general, special = [step.general], [step.special]
     while len(step):
         above = taxonomy.parents[step.general]
-        step = Edges(above[above > 0], step.special[above > 0])
+        step = HypernymEdges(above[above > 0], step.special[above > 0])
         general.append(step.general)
         special.append(step.special)
-    return Edges(np.concatenate(general), np.concatenate(special))
+    return HypernymEdges(np.concatenate(general), np.concatenate(special))
 
 
 def split_edges(taxonomy: Taxonomy, *, closure: float = 0.25, seed: int = 0) -> EdgeSplits:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cladewise import geometry, ops
-from cladewise.embeddings.edges import Edges
+from cladewise.embeddings.hypernym_edges import HypernymEdges
 from cladewise.embeddings.optimisers import RiemannianSGD
 from cladewise.progress import track
 from cladewise.taxonomy import Taxonomy
@@ -21,7 +21,7 @@ MARGIN = 1e-5
 
 def poincare_vectors(
     taxonomy: Taxonomy,
-    edges: Edges,
+    edges: HypernymEdges,
     dim: int,
     generator: torch.Generator,
     *,

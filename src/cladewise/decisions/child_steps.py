@@ -13,7 +13,7 @@ from cladewise.ops import LevelIndex
 from cladewise.taxonomy import Taxonomy
 
 
-class Step(NamedTuple):
+class BestChildren(NamedTuple):
     """The children of one node an image, in short."""
 
     child: Int[Tensor, " walker"]
@@ -30,7 +30,7 @@ def best_children(
     node: Int[Tensor, " walker"],
     level: LevelIndex,
     taxonomy: Taxonomy,
-) -> Step:
+) -> BestChildren:
     """The step from each walker's node to a child.
 
     Args:
@@ -51,4 +51,4 @@ def best_children(
     rest = family.where(child != best[walker])
     peak = family.largest(family.log_prob)
     total = torch.zeros_like(peak).scatter_add_(0, walker, torch.exp(family.log_prob - peak[walker]).nan_to_num_(1.0))
-    return Step(best, rest.largest(rest.log_prob), -total.log())
+    return BestChildren(best, rest.largest(rest.log_prob), -total.log())
