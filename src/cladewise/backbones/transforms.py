@@ -1,45 +1,96 @@
-"""From a decoded picture to an encoder's input."""
+"""From a decoded picture to an encoder's input: resizing, cropping and normalising, and augmentation in training."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal, get_args
+from collections.abc import Callable
+from typing import Literal, TypeAlias, get_args
 
+import numpy as np
 import torch
-from PIL.Image import Image
+from jaxtyping import Float
+from PIL.Image import Image, Resampling
 from torch import Tensor
-from torchvision.transforms import v2
-from torchvision.transforms.functional import InterpolationMode
 
 from cladewise.errors import InputError
 
 Augmentation = Literal["crop-flip", "flip", "none"]
+Steps: TypeAlias = Callable[[Image], Tensor]
 
 LONGEST_ASPECT = 32
 """Aspect ratio beyond which only the middle of an image is transformed."""
+INTERPOLATIONS = {
+    "bicubic": Resampling.BICUBIC,
+    "bilinear": Resampling.BILINEAR,
+    "nearest": Resampling.NEAREST,
+}
+"""Resampling filters by the names that encoders give them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
-    """A picture becomes a normalised tensor [channel, height, width].
+    """Turns a picture into a normalised tensor [channel, height, width].
 
-    Where an image is more than 32 times as long as wide (or as wide as long), only its middle is transformed: a resize
-    to a given shorter side would make it millions of pixels long, only to cut out a square.
+    Of an image more than 32 times as long as it is wide (or as wide as it is long) only the middle is transformed:
+    resizing its shorter side to a given length would make it millions of pixels long, only to cut out a square.
 
-    Its text names every step with its settings, so that it can stand in the key of a cache.
+    The text of a transform names every step with its settings, so that it can be part of a cache key.
 
     Args:
-        steps: What is done, in order.
-        decode_size: Side in pixels that the picture should have before the first step, where it has that many: a photo
-            of a modern camera may be decoded at a fraction of its size.
+        steps: From a picture to a tensor.
+        decode_size: Side in pixels that the picture should have before the first step, if it has that many: a photo
+            from a modern camera may be decoded at a fraction of its size.
     """
 
-    steps: v2.Compose
+    steps: Steps
     decode_size: int
 
     def __call__(self, picture: Image) -> Tensor:
         return self.steps(_middle(picture))
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSteps:
+    """Resize the shorter side, cut out the centre, scale to [0, 1], normalise.
+
+    The result is that of torchvision's transforms of the same names to the last bit, and so is the text; importing
+    torchvision would take longer than predicting an image.
+
+    Args:
+        side: Length of the shorter side after resizing, in pixels.
+        image_size: Side of the square that is cut out, in pixels.
+        interpolation: Resampling filter, one of :data:`INTERPOLATIONS`.
+        mean: Mean of each channel, of values in [0, 1].
+        std: Standard deviation of each channel, of values in [0, 1].
+    """
+
+    side: int
+    image_size: int
+    interpolation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, picture: Image) -> Float[Tensor, "channel side side"]:
+        short = min(picture.size)
+        width, height = (self.side if x == short else int(self.side * x / short) for x in picture.size)
+        if (width, height) != picture.size:
+            picture = picture.resize((width, height), INTERPOLATIONS[self.interpolation])
+        left, top = (round((x - self.image_size) / 2) for x in (width, height))
+        picture = picture.crop((left, top, left + self.image_size, top + self.image_size))
+        pixels = torch.from_numpy(np.array(picture)).reshape(self.image_size, self.image_size, -1).permute(2, 0, 1)
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return pixels.to(torch.float32).mul_(1 / 255).sub(mean).div_(std)
+
+    def __repr__(self) -> str:
+        steps = (
+            f"Resize(size=[{self.side}], interpolation=InterpolationMode.{self.interpolation.upper()}, antialias=True)",
+            f"CenterCrop(size={(self.image_size, self.image_size)})",
+            "PILToTensor()",
+            "ToDtype(scale=True)",
+            f"Normalize(mean={list(self.mean)}, std={list(self.std)}, inplace=False)",
+        )
+        return "\n      ".join(("Compose(", *steps)) + "\n)"
 
 
 def _middle(picture: Image) -> Image:
@@ -70,9 +121,8 @@ def evaluation_transform(
         tensor([1.])
     """
     side = math.floor(image_size / crop_ratio)
-    resize = v2.Resize(side, interpolation=_mode(interpolation), antialias=True)
-    # twice the side: what is lost above that, no antialiased resize would have kept
-    return Transform(v2.Compose([resize, v2.CenterCrop(image_size), *_normalised(mean, std)]), decode_size=2 * side)
+    steps = EvaluationSteps(side, image_size, _known_filter(interpolation), mean, std)
+    return Transform(steps, decode_size=2 * side)  # no antialiased resize would keep more than twice the side
 
 
 def training_transform(
@@ -84,36 +134,32 @@ def training_transform(
     crop_ratio: float,
     interpolation: str,
 ) -> Transform:
-    """As :func:`evaluation_transform`, with what varies from one sight of an image to the next.
+    """:func:`evaluation_transform` with random augmentation.
 
-    ``crop-flip`` cuts out a random part (8% to 100% of the area, aspect 3:4 to 4:3) and mirrors half of the time;
-    ``flip`` only mirrors; ``none`` is the evaluation transform. Chance comes from torch's global generator alone.
+    ``crop-flip`` cuts out a random part (8% to 100% of the area, aspect ratio 3:4 to 4:3) and mirrors half of the time;
+    ``flip`` only mirrors; ``none`` is the evaluation transform. Randomness comes from torch's global generator alone.
 
     Raises:
         InputError: There is no such augmentation.
 
     References: Szegedy et al., Going Deeper with Convolutions, CVPR 2015 (the random crop).
     """
-    flip = v2.RandomHorizontalFlip()
-    if augmentation == "crop-flip":
-        crop = v2.RandomResizedCrop(image_size, interpolation=_mode(interpolation), antialias=True)
-        # the smallest crop is 28% of a side long, and must not be enlarged from less than there is
-        return Transform(v2.Compose([crop, flip, *_normalised(mean, std)]), decode_size=4 * image_size)
+    if augmentation not in get_args(Augmentation):
+        raise InputError(f"an augmentation: {', '.join(get_args(Augmentation))}", repr(augmentation))
     plain = evaluation_transform(image_size, mean, std, crop_ratio=crop_ratio, interpolation=interpolation)
-    if augmentation == "flip":
-        return Transform(v2.Compose([*plain.steps.transforms, flip]), plain.decode_size)
     if augmentation == "none":
         return plain
-    raise InputError(f"an augmentation: {', '.join(get_args(Augmentation))}", repr(augmentation))
+    from cladewise.backbones import augmentation as random_steps  # imports torchvision, which takes a second
+
+    wanted = _known_filter(interpolation)
+    if augmentation == "crop-flip":
+        steps = random_steps.crop_and_flip(image_size, mean, std, interpolation=wanted)
+        # the smallest crop is 28% of a side long, and must not be enlarged from fewer pixels than there are
+        return Transform(steps, decode_size=4 * image_size)
+    side = math.floor(image_size / crop_ratio)
+    return Transform(random_steps.flip(side, image_size, mean, std, interpolation=wanted), plain.decode_size)
 
 
-def _normalised(mean: tuple[float, ...], std: tuple[float, ...]) -> list[Any]:
-    return [v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]
-
-
-def _mode(interpolation: str) -> InterpolationMode:
-    modes = {
-        mode.value: mode for mode in (InterpolationMode.BICUBIC, InterpolationMode.BILINEAR, InterpolationMode.NEAREST)
-    }
-    # "random" is a training habit of a few timm configurations
-    return modes.get(interpolation, InterpolationMode.BICUBIC)
+def _known_filter(interpolation: str) -> str:
+    """The name of a resampling filter; bicubic for ``random``, a training habit of a few timm configurations."""
+    return interpolation if interpolation in INTERPOLATIONS else "bicubic"

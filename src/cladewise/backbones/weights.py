@@ -1,23 +1,18 @@
-"""Weights from files and from model hubs, never through pickle."""
+"""Weights from files, never through pickle, under the names that an encoder has for them."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
 import pickle
-import socket
 import sys
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import huggingface_hub
 import safetensors
 import safetensors.torch
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -27,10 +22,6 @@ _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Entries of training checkpoints that hold weights, in timm's order: the averaged ones first."""
 _SEVERAL = 3
 """Names of tensors that an error shows."""
-_WITHOUT_HUB = (
-    "Use the packaged efficientnet_lite0, give checkpoint=PATH with the weights, "
-    "or pretrained=False to start from noise."
-)
 _TENSORS_ALONE = "Save its tensors alone: torch.save(model.state_dict(), PATH)."
 
 
@@ -165,31 +156,3 @@ def _as_timm_names(encoder: nn.Module, tensors: dict[str, Tensor], at: str) -> d
 def _some(names: Iterable[str]) -> str:
     listed = list(names)
     return ", ".join(listed[:_SEVERAL]) + (", ..." if len(listed) > _SEVERAL else "")
-
-
-def check_downloadable(name: str) -> None:
-    """Raise at once where a download would only be tried, and tried again, in vain.
-
-    Raises:
-        InputError: No pretrained weights exist for the name, or they are not here and their host is out of reach.
-    """
-    config = timm.models.get_pretrained_cfg(name) if timm.is_model(name) else None
-    if config is None or config.file or config.state_dict:
-        return
-    if not (config.url or config.hf_hub_id):
-        raise InputError(f"pretrained weights of {name}", "a model that has none", advice=_WITHOUT_HUB)
-    if not config.hf_hub_id or urllib.request.getproxies():
-        return
-    files = ("model.safetensors", "pytorch_model.bin")
-    if any(isinstance(huggingface_hub.try_to_load_from_cache(config.hf_hub_id, file), str) for file in files):
-        return
-    host = urlsplit(huggingface_hub.constants.ENDPOINT).hostname
-    try:
-        socket.getaddrinfo(host, 443)
-    except OSError as error:
-        raise unreachable(name, f"no way to reach {host}") from error
-
-
-def unreachable(name: str, reason: str) -> InputError:
-    """The error for weights that cannot be fetched."""
-    return InputError(f"the pretrained weights of {name}", reason, advice=_WITHOUT_HUB)

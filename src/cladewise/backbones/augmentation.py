@@ -1,0 +1,29 @@
+"""Random transforms of training images: the only module that imports torchvision, because that takes a second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torchvision.transforms import v2
+from torchvision.transforms.functional import InterpolationMode
+
+
+def crop_and_flip(
+    image_size: int, mean: tuple[float, ...], std: tuple[float, ...], *, interpolation: str
+) -> v2.Compose:
+    """A random part of the picture, resized to a square and mirrored half of the time."""
+    crop = v2.RandomResizedCrop(image_size, interpolation=InterpolationMode(interpolation), antialias=True)
+    return v2.Compose([crop, v2.RandomHorizontalFlip(), *_normalised(mean, std)])
+
+
+def flip(
+    side: int, image_size: int, mean: tuple[float, ...], std: tuple[float, ...], *, interpolation: str
+) -> v2.Compose:
+    """The steps of evaluation, then a mirror image half of the time."""
+    resize = v2.Resize(side, interpolation=InterpolationMode(interpolation), antialias=True)
+    return v2.Compose([resize, v2.CenterCrop(image_size), *_normalised(mean, std), v2.RandomHorizontalFlip()])
+
+
+def _normalised(mean: tuple[float, ...], std: tuple[float, ...]) -> list[Any]:
+    return [v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]

@@ -1,0 +1,126 @@
+"""Encoders of timm: found by name, created, and their published weights; importing this module imports timm."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from typing import Any
+from urllib.parse import urlsplit
+
+import huggingface_hub
+import timm
+from timm.data.config import resolve_model_data_config
+from torch import nn
+
+from cladewise.backbones.backbone import ImageInput
+from cladewise.errors import InputError
+
+_WITHOUT_HUB = (
+    "Use the packaged efficientnet_lite0, give checkpoint=PATH with the weights, "
+    "or pretrained=False to start from noise."
+)
+
+
+def available() -> dict[str, str]:
+    """Names of timm's models, and whether there are pretrained weights of each."""
+    pretrained = {name.partition(".")[0] for name in timm.list_pretrained()}
+    return {
+        name: "timm, pretrained weights by download" if name in pretrained else "timm, no pretrained weights"
+        for name in timm.list_models()
+    }
+
+
+def is_known(name: str) -> bool:
+    """Whether timm has a model of that name, or the name says where on a hub or in which folder one is."""
+    return ":" in name or bool(timm.is_model(name))
+
+
+def create(
+    name: str,
+    *,
+    pretrained: bool,
+    image_size: int | None = None,
+    with_classifier: bool = False,
+    pooling: str = "own",
+) -> nn.Module:
+    """A model of timm.
+
+    Args:
+        name: A model that timm knows.
+        pretrained: With published weights.
+        image_size: Side of the input in pixels, for models that are built for one size.
+        with_classifier: With its classifier of ImageNet.
+        pooling: How features are pooled: ``own``, as published, or ``max``.
+
+    Raises:
+        InputError: The weights cannot be had, or the model cannot take images of that size or be pooled like that.
+    """
+    options: dict[str, Any] = {} if with_classifier else {"num_classes": 0}
+    if image_size is not None and _has_fixed_size(name):
+        options["img_size"] = image_size
+    if pooling != "own":
+        options["global_pool"] = pooling
+    if pretrained:
+        check_downloadable(name)
+    try:
+        return timm.create_model(name, pretrained=pretrained, **options)
+    except (AssertionError, TypeError, ValueError) as error:
+        if pooling != "own":
+            create(name, pretrained=False, image_size=image_size)  # raises where something else is wrong too
+            advice = f"Choose another, or its own pooling: {error}"
+            raise InputError(
+                "an encoder whose feature map can be pooled by its maximum", name, advice=advice
+            ) from error
+        if image_size is None:
+            raise
+        raise InputError(f"an image size that {name} can take", image_size, advice=str(error)) from error
+    except Exception as error:
+        # hub clients raise whatever their transport raises, so the kind of error says nothing
+        if not (pretrained or ":" in name):
+            raise InputError("the name of a backbone", f"{name!r} ({error})") from error
+        raise unreachable(name, str(error)) from error
+
+
+def image_input(encoder: nn.Module, image_size: int | None) -> ImageInput:
+    """What a model of timm expects of an image, by its configuration."""
+    config: dict[str, Any] = resolve_model_data_config(encoder)
+    return ImageInput(
+        image_size or int(config["input_size"][-1]),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        crop_ratio=float(config["crop_pct"]),
+        interpolation=str(config["interpolation"]),
+    )
+
+
+def _has_fixed_size(name: str) -> bool:
+    config = timm.models.get_pretrained_cfg(name) if ":" not in name else None
+    return config is not None and config.fixed_input_size
+
+
+def check_downloadable(name: str) -> None:
+    """Raise at once where a download would be tried, and tried again, in vain.
+
+    Raises:
+        InputError: No pretrained weights exist for the name, or they are not here and their host is out of reach.
+    """
+    config = timm.models.get_pretrained_cfg(name) if timm.is_model(name) else None
+    if config is None or config.file or config.state_dict:
+        return
+    if not (config.url or config.hf_hub_id):
+        raise InputError(f"pretrained weights of {name}", "a model that has none", advice=_WITHOUT_HUB)
+    if not config.hf_hub_id or urllib.request.getproxies():
+        return
+    files = ("model.safetensors", "pytorch_model.bin")
+    if any(isinstance(huggingface_hub.try_to_load_from_cache(config.hf_hub_id, file), str) for file in files):
+        return
+    host = urlsplit(huggingface_hub.constants.ENDPOINT).hostname
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError as error:
+        raise unreachable(name, f"no way to reach {host}") from error
+
+
+def unreachable(name: str, reason: str) -> InputError:
+    """The error for weights that cannot be fetched."""
+    return InputError(f"the pretrained weights of {name}", reason, advice=_WITHOUT_HUB)
