@@ -33,14 +33,15 @@ if TYPE_CHECKING:
         report,
         statistics,
     )
-    from cladewise.engine import Run, Scores, evaluate, fit, train
+    from cladewise.engine import Run, evaluate, fit, train
+    from cladewise.records import Evaluation
 
 __version__ = "0.1.0"
 __all__ = [
+    "Evaluation",
     "InputError",
     "MissingExtraError",
     "Run",
-    "Scores",
     "Taxonomy",
     "__version__",
     "backbones",
@@ -68,7 +69,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load what needs torch when it is first asked for: trees, records and reports do without."""
-    if name in ("Run", "Scores", "evaluate", "fit", "train"):
+    if name == "Evaluation":
+        return importlib.import_module("cladewise.records").Evaluation
+    if name in ("Run", "evaluate", "fit", "train"):
         return getattr(importlib.import_module("cladewise.engine"), name)
     if name in __all__:
         return importlib.import_module(f"cladewise.{name}")

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from cladewise import backbones, datasets, decisions, inference, methods
+from cladewise.records import read_evaluation
 from cladewise.records.verdict import verdict
 
 TINY = ("--backbone", "test_resnet", "--no-pretrained", "--image-size", "24", "--workers", "0", "--freeze")
@@ -210,7 +211,8 @@ def test_an_evaluation_sums_itself_up(here: Any, run: str) -> None:
     lines = out.splitlines()
     for name, summary in (("leaf", leaf), ("hedging-0.5", hedging)):
         said = next(line for line in lines if line.startswith(f"{run}, {name}: "))
-        assert said == f"{run}, {name}: {verdict(summary['metrics'], promise=summary['promise'])}."
+        kept = read_evaluation(Path(run, f"evaluations/test-none-{name}.json"))
+        assert said == f"{run}, {name}: {verdict(kept.metrics, promise=kept.promise)}."
         value = summary["metrics"]["correct"]["value"]
         assert f"{100 * value:.1f}% correct" in said
     assert "every answer is a leaf" in out

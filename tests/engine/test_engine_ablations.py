@@ -62,7 +62,7 @@ def same_weights(first: Run, second: Run) -> bool:
     return a.keys() == b.keys() and all(a[k].equal(b[k]) for k in a)
 
 
-def outcomes(run: Run, **how: Any) -> tuple[cw.Scores, pl.DataFrame]:
+def outcomes(run: Run, **how: Any) -> tuple[cw.Evaluation, pl.DataFrame]:
     scores = cw.evaluate(run, progress=False, **how)
     return scores, pl.read_parquet(scores.path.with_suffix(".parquet"))
 

@@ -67,11 +67,11 @@ def photos(tmp_path: Path, colour_folder: Path) -> Photos:
     return Photos(tmp_path, colour_folder)
 
 
-def evaluate(photos: Photos, **options: Any) -> cw.Scores:
+def evaluate(photos: Photos, **options: Any) -> cw.Evaluation:
     return cw.evaluate(photos.run, progress=False, **options)
 
 
-def same(first: cw.Scores, second: cw.Scores) -> bool:
+def same(first: cw.Evaluation, second: cw.Evaluation) -> bool:
     return repr(first.metrics) == repr(second.metrics)  # of which some are NaN
 
 

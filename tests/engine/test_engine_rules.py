@@ -78,7 +78,7 @@ def probe(colours: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return cw.train(colours, method="hace", options={"domain": "leaves"}, out=out, epochs=10, **TINY)
 
 
-def read(scores: cw.Scores) -> dict[str, Any]:
+def read(scores: cw.Evaluation) -> dict[str, Any]:
     return json.loads(scores.path.read_text())
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cladewise.records.verdict import verdict
+from cladewise.statistics import Interval
 
 
-def correct(value: float, low: float | None, high: float | None, count: int = 1000) -> dict[str, dict[str, Any]]:
-    return {"correct": {"value": value, "low": low, "high": high, "count": count}}
+def bare(value: float) -> Interval:
+    return Interval(value, math.nan, math.nan, 1000)
+
+
+def correct(value: float, low: float = math.nan, high: float = math.nan, count: int = 1000) -> dict[str, Interval]:
+    return {"correct": Interval(value, low, high, count)}
 
 
 @pytest.mark.parametrize(
@@ -42,13 +46,24 @@ def test_nothing_is_said_of_a_promise_that_nobody_gave() -> None:
 
 
 def test_the_sentence_of_old_evaluations_and_of_none() -> None:
-    assert verdict(correct(0.9, None, None)) == "90.0% correct"
-    assert verdict(correct(math.nan, None, None, 0), promise=0.9) == "no image to judge by"
+    assert verdict(correct(0.9)) == "90.0% correct"
+    assert verdict(correct(math.nan, count=0), promise=0.9) == "no image to judge by"
     assert verdict({}) == "no image to judge by"
 
 
+def test_sets_of_labels_are_summed_up_by_precision_and_recall() -> None:
+    said = verdict({"micro_precision": bare(0.5), "micro_recall": bare(0.75)})
+    assert said == "50.0% of the labels said are true, 75.0% of the true labels are said"
+    assert verdict({"micro_precision": bare(0.5), "micro_recall": bare(math.nan)}) == "no image to judge by"
+
+
+def test_a_promise_over_an_unknown_number_of_images_is_left_open() -> None:
+    said = verdict(correct(0.9, 0.8, 0.96, count=0), promise=0.95)
+    assert said.endswith("these images are too few to tell whether the promise of 95% holds")
+
+
 def leaves(share: float) -> str:
-    return verdict(correct(0.5, 0.4, 0.6) | {"leaf_answers": {"value": share}}).partition("], ")[2]
+    return verdict(correct(0.5, 0.4, 0.6) | {"leaf_answers": bare(share)}).partition("], ")[2]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +82,7 @@ def test_the_share_of_leaves_is_never_rounded_to_all_or_none(share: float, said:
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_every_percentage_is_near_its_metric(value: float, share: float) -> None:
-    said = verdict(correct(value, value, value) | {"leaf_answers": {"value": share}})
+    said = verdict(correct(value, value, value) | {"leaf_answers": bare(share)})
     first = re.match(r"(?:less than |more than )?([\d.]+)% correct", said)
     assert first is not None
     assert abs(float(first[1]) - 100 * value) <= 0.1

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cladewise.records import CurvePoints
 from cladewise.records.layout import RunFolder
 from cladewise.report.groups import group_runs
 from cladewise.report.lines import lines_of
@@ -77,8 +78,8 @@ def test_a_curve_that_never_leaves_the_root(maker):
 def test_the_point_at_a_threshold_is_the_last_that_reaches_it(thresholds, wanted):
     thresholds = sorted(thresholds, reverse=True)
     values = list(range(len(thresholds) + 1))
-    content = {"threshold": [None, *thresholds]} | dict.fromkeys(("recall", "precision", "correct"), values)
-    found = read_curve(content, seed=0).at_threshold(np.array([wanted]))["recall"].tolist()
+    points = CurvePoints((np.nan, *thresholds), *3 * [tuple(values)])
+    found = read_curve(points, seed=0).at_threshold(np.array([wanted]))["recall"].tolist()
     assert found == [sum(threshold >= wanted for threshold in thresholds)]
 
 

@@ -33,7 +33,7 @@ def test_a_sentence_has_the_numbers_of_the_evaluation(maker, taxonomy):
     folder = maker.write("f")
     (found,) = verdicts_of(groups := groups_of(folder), groups[0])
     metric = groups[0].runs[0].evaluation.metrics["correct"]
-    shown = [f"{100 * metric[part]:.1f}" for part in ("value", "low", "high")]
+    shown = [f"{100 * getattr(metric, part):.1f}" for part in ("value", "low", "high")]
     leaves = 100 * taxonomy.is_leaf[groups[0].runs[0].predicted].mean()
     assert found.sentence == f"{shown[0]}% correct [{shown[1]}, {shown[2]}], {leaves:.0f}% of answers are leaves"
     assert found.comparison == ""

@@ -24,11 +24,12 @@ def demo(
     from rich.table import Table
 
     from cladewise import datasets, engine
+    from cladewise.records import Evaluation
     from cladewise.records.metric_names import metric_text
     from cladewise.report import write_page
 
     dataset = datasets.load(data)
-    results: dict[str, list[engine.Scores]] = {}
+    results: dict[str, list[Evaluation]] = {}
     folders: list[Path] = []
     for name in METHODS:
         for seed in range(seeds):

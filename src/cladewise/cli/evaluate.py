@@ -17,7 +17,7 @@ from cladewise.errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cladewise.engine import Scores
+    from cladewise.records import Evaluation
     from cladewise.records.metric_names import MetricText
 
 COMPARED = ("majority_f1", "leaf_f1", "leaf_top1", "top1", "correct", "leaf_answers", "info_f1", "severity")
@@ -214,7 +214,7 @@ def _by_labels(
         tell(score.path)
 
 
-def _every_metric(scores: dict[Path, list[Scores]]) -> Table:
+def _every_metric(scores: dict[Path, list[Evaluation]]) -> Table:
     """One row per metric, with what it says; one column per run, with the interval."""
     from rich.table import Table
 
@@ -252,14 +252,14 @@ def _is_printed(name: str) -> bool:
     return "/" not in name or name.startswith(("level_accuracy/", "ece/"))
 
 
-def _compared(scores: dict[Path, list[Scores]]) -> list[str]:
+def _compared(scores: dict[Path, list[Evaluation]]) -> list[str]:
     """Metrics that rules are compared by: areas, every recall that was asked for, and the rest."""
     every = [score for of_run in scores.values() for score in of_run]
     recalls = dict.fromkeys(name for score in every for name in score.metrics if name.startswith("r@"))
     return ["ap", "ac", *recalls, *COMPARED]
 
 
-def _every_rule(scores: dict[Path, list[Scores]], compared: Sequence[str]) -> Table:
+def _every_rule(scores: dict[Path, list[Evaluation]], compared: Sequence[str]) -> Table:
     """One row per evaluation, one column per metric."""
     from rich.table import Table
 

@@ -1,6 +1,6 @@
 """Fit, evaluate and predict."""
 
-from cladewise.engine.evaluation import Scores, evaluate, evaluate_all
+from cladewise.engine.evaluation import evaluate, evaluate_all
 from cladewise.engine.predicting import Predicted
 from cladewise.engine.processes import is_first_process
 from cladewise.engine.run import Run
@@ -14,7 +14,6 @@ __all__ = [
     "Retrieved",
     "Run",
     "RunSpace",
-    "Scores",
     "evaluate",
     "evaluate_all",
     "fit",

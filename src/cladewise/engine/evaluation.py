@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
-from cladewise.atomic import replacing, write_text
+from cladewise.atomic import replacing
 from cladewise.datasets import Dataset
 from cladewise.decisions import Decision
 from cladewise.engine.fitted import Ready, Rule, ready
@@ -24,43 +22,12 @@ from cladewise.engine.terms import Terms
 from cladewise.errors import InputError, warn
 from cladewise.inference import Inference
 from cladewise.parquet import write_parquet
-from cladewise.records import SCHEMA_VERSION, Tree
-from cladewise.records.verdict import verdict
+from cladewise.records import Curves, Evaluation, Tree, write_evaluation
 from cladewise.statistics import Interval
 
 DecisionChoice = str | Decision | None
 InferenceChoice = str | Inference | None
 Result = TypeVar("Result")
-
-
-@dataclasses.dataclass(frozen=True)
-class Scores:
-    """Metrics of one evaluation, each with its 95% bootstrap interval, NaN where none is made.
-
-    ``scores["hd@1"]`` is an interval, ``scores.top1`` its value.
-    """
-
-    metrics: Mapping[str, Interval]
-    num_images: int
-    num_skipped: int
-    path: Path
-    inference: str = "none"
-    decision: str = ""
-    warnings: tuple[str, ...] = ()
-    promise: float | None = None
-
-    @property
-    def verdict(self) -> str:
-        """One sentence: how often the answers are right and name a leaf, and whether the rule's promise held."""
-        return verdict({k: dataclasses.asdict(interval) for k, interval in self.metrics.items()}, promise=self.promise)
-
-    def __getitem__(self, metric: str) -> Interval:
-        return self.metrics[metric]
-
-    def __getattr__(self, metric: str) -> float:
-        if metric.startswith("_") or metric not in self.metrics:
-            raise AttributeError(f"no metric {metric!r}; there are {', '.join(self.metrics)}")
-        return self.metrics[metric].value
 
 
 def evaluate(
@@ -75,7 +42,7 @@ def evaluate(
     tree: Tree = "true",
     progress: bool = True,
     **parameters: Any,
-) -> Scores:
+) -> Evaluation:
     """Evaluate a run on a split and write the result into its folder, beside earlier evaluations.
 
     The head's scores are kept, so another decision or inference later needs neither images nor model.
@@ -124,7 +91,7 @@ def evaluate_all(
     tree: Tree = "true",
     progress: bool = True,
     impossible: list[str] | None = None,
-) -> list[Scores]:
+) -> list[Evaluation]:
     """Evaluate every decision after every inference, with scores loaded once and each inference made once.
 
     Args:
@@ -195,7 +162,7 @@ class _Task:
     impossible: list[str] | None
     recall_at: tuple[float, ...] = ()
 
-    def evaluate(self, inference: Inference | None, decisions: Sequence[Decision]) -> list[Scores]:
+    def evaluate(self, inference: Inference | None, decisions: Sequence[Decision]) -> list[Evaluation]:
         """Every decision after one inference, each written into the run folder."""
         before = self.attempt(handle_of(inference), lambda: self.ready(inference))
         if before is None:
@@ -209,9 +176,9 @@ class _Task:
         if done is None:
             return []
         columns, values = done.of_prediction.columns(), done.of_prediction.values()
-        summary = {"curves": done.of_prediction.curves(), **({"about": done.about} if done.about else {})}
+        curves = done.of_prediction.curves()
         return [
-            self.write(before, rule, decided.frame().hstack(columns), decided.values() | values, summary)
+            self.write(before, rule, decided.frame().hstack(columns), decided.values() | values, curves, done.about)
             for rule, decided in zip(done.decisions, done.of_decisions, strict=True)
         ]
 
@@ -258,40 +225,38 @@ class _Task:
         rule: Ready[Decision],
         columns: pl.DataFrame,
         values: dict[str, Interval],
-        rest: dict[str, Any],
-    ) -> Scores:
+        curves: Curves,
+        about: dict[str, str],
+    ) -> Evaluation:
         """Keep one evaluation."""
         run, seen = self.run, self.seen
         fitted = [part for part in (before, rule) if part.split]
         promise = rule.rule.promise if rule.split else None  # one that was given its caution promises nothing
-        warnings = [text for part in fitted for text in part.warnings]
-        summary: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "split": self.split,
-            "inference": before.handle,
-            "decision": rule.handle,
-            "tree": self.terms.tree,
-            "rules": {"inference": before.spec, "decision": rule.spec},
-            "num_images": len(seen.paths),
-            "num_skipped": seen.num_skipped,
-            "fingerprint": self.terms.taxonomy.fingerprint,
-            "model": run.model_hash,
-            "data": seen.data,
-            "fitted": {name: value for part in fitted for name, value in part.values.items()},
-            "fitted_on": {part.handle: part.split for part in fitted},
-            "promise": promise,
-            "warnings": warnings,
-            "metrics": {k: {f: _finite(v) for f, v in dataclasses.asdict(i).items()} for k, i in values.items()},
-            **rest,
-        }
         handles = (self.split, before.handle, rule.handle)
-        path = run.folder.evaluation(*handles, self.terms.tree)
-        with replacing(run.folder.outcomes(*handles, self.terms.tree)) as temporary:
-            write_parquet(columns.insert_column(0, pl.Series("path", seen.paths, dtype=pl.String)), temporary)
-        write_text(path, json.dumps(summary, indent=1) + "\n")
-        return Scores(
-            values, len(seen.paths), seen.num_skipped, path, before.handle, rule.handle, tuple(warnings), promise
+        evaluation = Evaluation(
+            split=self.split,
+            inference=before.handle,
+            decision=rule.handle,
+            tree=self.terms.tree,
+            rules={"inference": before.spec, "decision": rule.spec},
+            num_images=len(seen.paths),
+            num_skipped=seen.num_skipped,
+            fingerprint=self.terms.taxonomy.fingerprint,
+            model=run.model_hash,
+            data=seen.data,
+            fitted={name: value for part in fitted for name, value in part.values.items()},
+            fitted_on={part.handle: part.split for part in fitted},
+            promise=promise,
+            warnings=tuple(text for part in fitted for text in part.warnings),
+            metrics=values,
+            curves=curves,
+            about=about,
+            path=run.folder.evaluation(*handles, self.terms.tree),
         )
+        with replacing(evaluation.outcomes) as temporary:
+            write_parquet(columns.insert_column(0, pl.Series("path", seen.paths, dtype=pl.String)), temporary)
+        write_evaluation(evaluation)
+        return evaluation
 
 
 def _tell_if_drawn_anew(run: Run, split: str) -> None:
@@ -309,7 +274,3 @@ def _tell_if_drawn_anew(run: Run, split: str) -> None:
 def _distinct(rules: Sequence[Any]) -> list[Any]:
     """Each rule once, by its handle."""
     return list({None if rule is None else rule.handle: rule for rule in rules}.values())
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None  # JSON has no NaN

@@ -20,6 +20,7 @@ from cladewise.metrics.label_counts import AVERAGES
 from cladewise.metrics.resampling import percent_name
 from cladewise.metrics.set_sizes import SIZES
 from cladewise.predictions import Prediction
+from cladewise.records import Curves
 from cladewise.statistics import Interval, mean_intervals
 from cladewise.taxonomy import Taxonomy
 
@@ -75,12 +76,14 @@ class PredictionOutcomes:
         hits = self._hits.compute()
         return values | {f"hit@{k}": self._bare(float(hits[f"hit@{k}"])) for k in HITS}
 
-    def curves(self) -> dict[str, Any]:
-        """The curves of an evaluation's JSON."""
-        return {
-            "operating": self._curve.thinned(CURVE_POINTS).to_dict(),
-            "reliability": {name: level.to_dict() for name, level in self._reliability.compute().items()},
-        }
+    def curves(self) -> Curves:
+        """The operating curve, thinned, and the calibration bins of every level."""
+        return Curves.from_dict(
+            {
+                "operating": self._curve.thinned(CURVE_POINTS).to_dict(),
+                "reliability": {name: level.to_dict() for name, level in self._reliability.compute().items()},
+            }
+        )
 
     @cached_property
     def _sequence(self) -> ParetoSequence:

@@ -21,6 +21,15 @@ from cladewise.records.embedding import (
     read_results,
     write_embedding_config,
 )
+from cladewise.records.evaluation import (
+    CalibrationBins,
+    CurvePoints,
+    Curves,
+    Evaluation,
+    evaluate_command,
+    read_evaluation,
+    write_evaluation,
+)
 from cladewise.records.few_shot import FewShot, read_few_shot, write_few_shot
 from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, check_tree
 from cladewise.records.plates import Measure, NumberTable, Plate, Plates, read_plates, write_plates
@@ -42,8 +51,12 @@ __all__ = [
     "TREES",
     "AblationConfig",
     "BackboneConfig",
+    "CalibrationBins",
+    "CurvePoints",
+    "Curves",
     "EmbeddingConfig",
     "EmbeddingFolder",
+    "Evaluation",
     "FewShot",
     "Measure",
     "NumberTable",
@@ -61,10 +74,12 @@ __all__ = [
     "check_tree",
     "config_from_dict",
     "differences",
+    "evaluate_command",
     "naive_parents",
     "naive_transition",
     "read_config",
     "read_embedding_config",
+    "read_evaluation",
     "read_few_shot",
     "read_json",
     "read_plates",
@@ -74,6 +89,7 @@ __all__ = [
     "read_transitions",
     "settings",
     "write_embedding_config",
+    "write_evaluation",
     "write_few_shot",
     "write_plates",
     "write_transitions",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 from cladewise.drawing.palette import COLORS, DASHES, color
-from cladewise.report.evaluation import NO_INFERENCE, Evaluation
+from cladewise.records import CalibrationBins, CurvePoints, Evaluation
+from cladewise.report.evaluation import NO_INFERENCE
 from cladewise.report.groups import Group
 from cladewise.report.run import Run
 from cladewise.statistics import Spread, mean_and_sd
@@ -69,12 +69,19 @@ class Line:
         """Every decision of any of the evaluations, by name."""
         return tuple(sorted({evaluation.decision for _, found in self.evaluations for evaluation in found}))
 
-    def curves(self, name: str) -> Iterator[tuple[Run, Any]]:
-        """The curve of that name of every run that has one."""
+    def operating_curves(self) -> Iterator[tuple[Run, CurvePoints]]:
+        """The operating curve of every run that has one."""
         for run, found in self.evaluations:
-            curve = next((evaluation.curves[name] for evaluation in found if evaluation.curves.get(name)), None)
+            curve = next((evaluation.curves.operating for evaluation in found if evaluation.curves.operating), None)
             if curve is not None:
                 yield run, curve
+
+    def reliability(self) -> Iterator[Mapping[str, CalibrationBins]]:
+        """The calibration bins by level of every run that has any."""
+        for _, found in self.evaluations:
+            bins = next((evaluation.curves.reliability for evaluation in found if evaluation.curves.reliability), None)
+            if bins is not None:
+                yield bins
 
     def spread(self, metric: str, decision: str | None = None) -> Spread:
         """Mean and deviation of a metric over the runs, by one decision or by whichever has it."""

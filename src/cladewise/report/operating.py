@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from cladewise.drawing.palette import faded
+from cladewise.records import CurvePoints
 from cladewise.report.charts import Chart, blank_figure, plain, thin
 from cladewise.report.lines import Line
 from cladewise.report.run import FloatArray
@@ -82,24 +82,25 @@ class MeanCurve:
     sd: Mapping[str, FloatArray]
 
 
-def read_curve(content: Mapping[str, Any], seed: int) -> Curve:
-    """The ``operating`` entry of an evaluation's curves.
+def read_curve(points: CurvePoints, seed: int) -> Curve:
+    """The operating curve of an evaluation.
 
     Example:
-        >>> points = {"threshold": [None, 0.5], "recall": [0, 0.9], "precision": [1, 0.9], "correct": [1, 0.8]}
+        >>> points = CurvePoints(threshold=(np.nan, 0.5), recall=(0, 0.9), precision=(1, 0.9), correct=(1, 0.8))
         >>> read_curve(points, seed=0).at_threshold(np.array([0.6, 0.5]))["recall"].tolist()
         [0.0, 0.9]
     """
-    threshold = np.array([1.0 if value is None else value for value in content["threshold"]], dtype=np.float64)
-    recall, precision, correct = (
-        np.asarray(content[name], dtype=np.float64) for name in ("recall", "precision", "correct")
+    threshold, recall, precision, correct = (
+        np.asarray(column, dtype=np.float64)
+        for column in (points.threshold, points.recall, points.precision, points.correct)
     )
+    threshold = np.where(np.isnan(threshold), 1.0, threshold)
     return Curve(seed, threshold, recall, precision, correct)
 
 
 def mean_curves(lines: Sequence[Line]) -> list[MeanCurve]:
     """The mean curve of every line that has operating points."""
-    found = [(line, tuple(read_curve(c, run.seed) for run, c in line.curves("operating"))) for line in lines]
+    found = [(line, tuple(read_curve(c, run.seed) for run, c in line.operating_curves())) for line in lines]
     return [_mean_curve(line, curves) for line, curves in found if curves]
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
 from cladewise.drawing.palette import NEUTRAL
+from cladewise.records import CalibrationBins
 from cladewise.report.charts import Chart, blank_figure, plain, thin
-from cladewise.report.evaluation import number
 from cladewise.report.lines import Line
 from cladewise.report.operating import line_meta
 from cladewise.report.run import FloatArray
@@ -42,23 +41,23 @@ class Bins:
 
 def reliability_levels(lines: Sequence[Line]) -> list[str]:
     """Levels that any line has a reliability diagram of, coarse to fine."""
-    found = dict.fromkeys(level for line in lines for _, curve in line.curves("reliability") for level in curve)
+    found = dict.fromkeys(level for line in lines for bins in line.reliability() for level in bins)
     known = lines[0].group.runs[0].taxonomy.level_names
     return [name for name in known if name in found] + [name for name in found if name not in known]
 
 
 def level_bins(lines: Sequence[Line], level: str) -> list[Bins]:
     """The bins of every line at a level, where it has any."""
-    found = [(line, [curve[level] for _, curve in line.curves("reliability") if level in curve]) for line in lines]
+    found = [(line, [bins[level] for bins in line.reliability() if level in bins]) for line in lines]
     return [_pool(line, contents) for line, contents in found if contents]
 
 
-def _pool(line: Line, contents: Sequence[Mapping[str, Any]]) -> Bins:
-    count = np.array([content["count"] for content in contents], dtype=np.float64)
+def _pool(line: Line, contents: Sequence[CalibrationBins]) -> Bins:
+    count = np.array([content.count for content in contents], dtype=np.float64)
     total = count.sum(axis=0)
     there = total > 0
     mean = {
-        name: (count * _filled(content[name] for content in contents)).sum(axis=0)[there] / total[there]
+        name: (count * _filled([getattr(content, name) for content in contents])).sum(axis=0)[there] / total[there]
         for name in ("confidence", "accuracy")
     }
     edges = np.linspace(0, 1, total.size + 1)
@@ -67,9 +66,9 @@ def _pool(line: Line, contents: Sequence[Mapping[str, Any]]) -> Bins:
     )
 
 
-def _filled(rows: Any) -> FloatArray:
+def _filled(rows: Sequence[Sequence[float]]) -> FloatArray:
     """Rows of numbers with 0 where a bin is empty, which weighs nothing."""
-    return np.nan_to_num(np.array([[number(value) for value in row] for row in rows]))
+    return np.nan_to_num(np.array(rows, dtype=np.float64))
 
 
 def reliability_charts(lines: Sequence[Line]) -> list[Chart]:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from cladewise.errors import InputError
 from cladewise.records import Resources, RunFolder, Tree, read_resources
+from cladewise.records.evaluation import Evaluation, evaluate_command
 from cladewise.records.reading import read_toml
-from cladewise.report.evaluation import Evaluation, choose, command, evaluations_of
+from cladewise.report.evaluation import choose, evaluations_of
 from cladewise.report.log import Log, read_log
 from cladewise.report.outcomes import LABEL_SETS, PREDICTED_LEVEL, read_outcomes
 from cladewise.taxonomy import Taxonomy
@@ -179,8 +180,8 @@ def read_run(
             raise InputError(
                 f"an evaluation over the run's own taxonomy ({taxonomy.fingerprint})",
                 evaluation.fingerprint or "none named",
-                at=str(evaluation.file),
-                advice=f"Run: {command(folder, split, tree)}",
+                at=str(evaluation.path),
+                advice=f"Run: {evaluate_command(folder, split, tree)}",
             )
     chosen = choose(evaluations, folder, config, inference=inference, decision=decision)
     return Run(
@@ -198,7 +199,11 @@ def read_run(
 def outcomes_of(evaluation: Evaluation, taxonomy: Taxonomy, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """The per-image values of an evaluation, all or only some columns; see :func:`read_outcomes`."""
     return read_outcomes(
-        evaluation.outcomes, taxonomy, num_images=evaluation.num_images, advice=evaluation.again, columns=columns
+        evaluation.outcomes,
+        taxonomy,
+        num_images=evaluation.num_images,
+        advice=f"Run: {evaluation.command}",
+        columns=columns,
     )
 
 

@@ -64,13 +64,13 @@ def read_sequences(line: Line) -> list[tuple[Run, Sequences]]:
     for run, evaluations in line.evaluations:
         for evaluation in evaluations:
             file = evaluation.outcomes
-            if {NODES, LOG_PROBS} <= set(columns_of(file, advice=evaluation.again)):
+            if {NODES, LOG_PROBS} <= set(columns_of(file, advice=f"Run: {evaluation.command}")):
                 frame = outcomes_of(evaluation, run.taxonomy, (NODES, LOG_PROBS))
                 if not (frame["path"].equals(run.paths) and frame["target"].equals(run.outcomes["target"])):
                     raise InputError(
-                        f"evaluations of one split by the same images ({run.outcomes.height} in {run.evaluation.file})",
+                        f"evaluations of one split by the same images ({run.outcomes.height} in {run.evaluation.path})",
                         f"{frame.height} images, not all the same, in {file}",
-                        advice=evaluation.again,
+                        advice=f"Run: {evaluation.command}",
                     )
                 found.append((run, _flat(frame)))
                 break

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from cladewise.report.evaluation import number
 from cladewise.report.groups import Group
 from cladewise.report.metric_style import MetricStyle, best_text, further_metrics, shown_metrics
 from cladewise.statistics import Interval, Spread, mean_and_sd, mean_intervals, paired_difference
@@ -123,11 +122,10 @@ def _difference(group: Group, baseline: Group, metric: str) -> Interval | None:
 
 def _recorded(group: Group, metric: str) -> Interval:
     """A metric without per-image values keeps its interval only where a single run gave it."""
-    entry = group.runs[0].evaluation.metrics.get(metric, {})
+    found = group.runs[0].evaluation.metrics.get(metric, Interval(math.nan, math.nan, math.nan, 0))
     if len(group.runs) > 1:
-        return Interval(_spread(group, metric).mean, math.nan, math.nan, int(entry.get("count") or 0))
-    ends = [number(entry.get(end)) for end in ("value", "low", "high")]
-    return Interval(*ends, count=int(entry.get("count") or 0))
+        return Interval(_spread(group, metric).mean, math.nan, math.nan, found.count)
+    return found
 
 
 def _mark_best(rows: Sequence[tuple[Group, list[Cell]]], position: int) -> None:

@@ -29,7 +29,17 @@ from cladewise.engine.evaluation import measure
 from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.engine.scoring import data_digest
 from cladewise.errors import InputError
-from cladewise.records import NO_SPLIT, AblationConfig, FewShot, RunConfig, TrainingConfig, Tree, read_json, settings
+from cladewise.records import (
+    NO_SPLIT,
+    AblationConfig,
+    FewShot,
+    RunConfig,
+    TrainingConfig,
+    Tree,
+    read_evaluation,
+    read_json,
+    settings,
+)
 from cladewise.suites.checking import within
 from cladewise.suites.suite import OWN, DataEntry, Suite
 
@@ -182,8 +192,8 @@ def _is_done(run: engine.Run, split: str, infer: str, decide: str, *, tree: Tree
     path = evaluation_path(run, split, infer, decide, tree)
     if not path.is_file():
         return False
-    kept = read_json(path, "an evaluation", advice="Remove the file: it is made again.")
-    return kept.get("model") == run.model_hash and kept.get("data") == data
+    kept = read_evaluation(path)
+    return kept.model == run.model_hash and kept.data == data
 
 
 def open_data(entry: DataEntry, *, searching: bool) -> Dataset:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cladewise import engine
 from cladewise.atomic import write_text
-from cladewise.records import Resources, read_resources
+from cladewise.records import Resources, read_evaluation, read_resources
 from cladewise.records.metric_names import metric_text
 from cladewise.records.resources import RESOURCE_TEXTS, column_text, resource_number
 from cladewise.statistics import Spread, mean_and_sd
@@ -40,23 +40,22 @@ def table_rows(suite: Suite, table: TableEntry, runs: Mapping[str, Sequence[engi
         took = [read_resources(run.folder.resources) or Resources() for run in runs[method]]
         for infer, decide in suite.rules_of(table):
             paths = [evaluation_path(run, split, infer, decide, suite.variant(method).tree) for run in runs[method]]
-            found = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+            found = [read_evaluation(path) for path in paths if path.is_file()]
             if found:
                 values = {
                     name: mean_and_sd([of.value(name) for of in took])
                     if name in RESOURCE_TEXTS
-                    else _spread([one["metrics"].get(name) for one in found])
+                    else _spread([one.value(name) for one in found])
                     for name in table.columns
                 }
                 kept = {name: spread for name, spread in values.items() if spread is not None and spread.count}
-                rules = found[0]["rules"]
+                rules = found[0].rules
                 rows.append(Row(method, rules["inference"], rules["decision"], kept))
     return rows
 
 
-def _spread(intervals: Sequence[Mapping[str, float | None] | None]) -> Spread | None:
-    values = [interval["value"] for interval in intervals if interval is not None]
-    known = [value for value in values if value is not None]
+def _spread(values: Sequence[float]) -> Spread | None:
+    known = [value for value in values if not math.isnan(value)]
     return mean_and_sd(known) if known else None
 
 

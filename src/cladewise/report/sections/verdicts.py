@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from cladewise.records.verdict import verdict
 from cladewise.report.groups import Group
@@ -37,19 +37,21 @@ def _sentence(group: Group) -> str:
     metrics = {**_leaf_answers(group), **group.runs[0].evaluation.metrics}
     if len(group.runs) == 1:
         return verdict(metrics, promise=promise)
-    means = {name: {"value": mean_and_sd([run.evaluation.value(name) for run in group.runs]).mean} for name in metrics}
+    means = {name: _mean([run.evaluation.value(name) for run in group.runs]) for name in metrics}
     if CORRECT in group.metrics:
-        means[CORRECT] = dataclasses.asdict(intervals_of([group], [CORRECT])[0][CORRECT])
+        means[CORRECT] = intervals_of([group], [CORRECT])[0][CORRECT]
     return f"{verdict({**means, **_leaf_answers(group)}, promise=promise)} (mean of {len(group.runs)} seeds)"
 
 
-def _leaf_answers(group: Group) -> Mapping[str, Mapping[str, Any]]:
+def _mean(values: Sequence[float]) -> Interval:
+    return Interval(mean_and_sd(values).mean, math.nan, math.nan, 0)
+
+
+def _leaf_answers(group: Group) -> Mapping[str, Interval]:
     """Share of answers that are leaves, counted from the images: older evaluations do not state it."""
     if group.answers_with_sets:
         return {}
-    return {
-        LEAF_ANSWERS: {"value": mean_and_sd([run.taxonomy.is_leaf[run.predicted].mean() for run in group.runs]).mean}
-    }
+    return {LEAF_ANSWERS: _mean([run.taxonomy.is_leaf[run.predicted].mean() for run in group.runs])}
 
 
 def _comparison(group: Group, baseline: Group) -> str:

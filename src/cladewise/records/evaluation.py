@@ -1,0 +1,314 @@
+"""The evaluation of a run on a split: its type, its reader and its writer."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from cladewise.atomic import write_text
+from cladewise.records.layout import SCHEMA_VERSION, Tree
+from cladewise.records.reading import building, read_json
+from cladewise.records.verdict import verdict
+from cladewise.statistics import Interval
+
+
+@dataclasses.dataclass(frozen=True)
+class CurvePoints:
+    """Points of an operating curve, from answering the root to answering a leaf.
+
+    Args:
+        threshold: Probability that an answer must reach; NaN at the point that answers the root for every image.
+        recall: Information recall at each threshold.
+        precision: Information precision at each threshold.
+        correct: Share of right answers at each threshold.
+    """
+
+    threshold: tuple[float, ...]
+    recall: tuple[float, ...]
+    precision: tuple[float, ...]
+    correct: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class CalibrationBins:
+    """Confidence against accuracy at one level, over bins of confidence.
+
+    Args:
+        confidence: Mean confidence in each bin; NaN in an empty one.
+        accuracy: Accuracy in each bin; NaN in an empty one.
+        count: Number of images in each bin.
+    """
+
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    count: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """The curves of an evaluation.
+
+    Args:
+        operating: The operating curve; ``None`` if the evaluation has none.
+        reliability: Calibration bins by level.
+    """
+
+    operating: CurvePoints | None = None
+    reliability: Mapping[str, CalibrationBins] = dataclasses.field(default_factory=dict[str, CalibrationBins])
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Curves:
+        """Build the curves from plain lists by name; ``None`` stands for NaN. The reverse of :meth:`to_dict`.
+
+        Raises:
+            KeyError, TypeError, ValueError: A column is missing, has entries that are not numbers, or differs in length
+                from the others.
+
+        Example:
+            >>> bins = {"confidence": [None, 0.7], "accuracy": [None, 0.8], "count": [0, 5]}
+            >>> Curves.from_dict({"reliability": {"genus": bins}}).reliability["genus"].count
+            (0, 5)
+        """
+        operating, by_level = content.get("operating"), content.get("reliability") or {}
+        return cls(
+            CurvePoints(*_columns(operating, CurvePoints, "operating")) if operating else None,
+            {
+                level: CalibrationBins(*_columns(bins, CalibrationBins, f"reliability at {level}"))
+                for level, bins in by_level.items()
+            },
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists by name, as in the JSON; ``None`` stands for NaN."""
+        found: dict[str, Any] = {}
+        if self.operating is not None:
+            found["operating"] = _lists(self.operating)
+        if self.operating is not None or self.reliability:
+            found["reliability"] = {level: _lists(bins) for level, bins in self.reliability.items()}
+        return found
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The metrics of a run on one split, by one inference and one decision.
+
+    ``evaluation["hd@1"]`` is a metric with its 95% bootstrap interval, ``evaluation.top1`` only its value.
+
+    Args:
+        split: The split that was evaluated.
+        inference: Handle of the inference; ``none`` if there was none.
+        decision: Handle of the decision.
+        tree: Whether the true tree or the network's own was used for scoring.
+        rules: Full specs of ``inference`` and ``decision``, options included.
+        num_images: Number of images that were evaluated.
+        num_skipped: Number of images that could not be read.
+        fingerprint: Fingerprint of the taxonomy.
+        model: Hash of the weights; empty in early versions.
+        data: Digest of the images and labels; empty in early versions.
+        fitted: Parameters that the rules learnt, by name.
+        fitted_on: Split that each fitted rule learnt from, by handle.
+        promise: Share of right answers that the decision promised; ``None`` if it promised nothing.
+        warnings: Warnings from fitting the rules.
+        metrics: Value, interval and number of images of each metric; NaN where something is undefined.
+        curves: Operating curve and reliability.
+        about: Further facts reported by the inference.
+        path: The JSON file.
+
+    Raises:
+        ValueError: The promise is not in [0, 1].
+    """
+
+    split: str
+    inference: str
+    decision: str
+    tree: Tree = "true"
+    rules: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    num_images: int
+    num_skipped: int = 0
+    fingerprint: str
+    model: str = ""
+    data: str = ""
+    fitted: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    fitted_on: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    promise: float | None = None
+    warnings: tuple[str, ...] = ()
+    metrics: Mapping[str, Interval]
+    curves: Curves = dataclasses.field(default_factory=Curves)
+    about: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    path: Path = dataclasses.field(default=Path(), compare=False)
+
+    def __post_init__(self) -> None:
+        if self.promise is not None and not 0 <= self.promise <= 1:
+            raise ValueError(f"promise {self.promise!r}")
+
+    def __getitem__(self, metric: str) -> Interval:
+        return self.metrics[metric]
+
+    def __getattr__(self, metric: str) -> float:
+        if metric.startswith("_") or metric == "metrics" or metric not in self.metrics:
+            known = "" if metric == "metrics" else f"; there are {', '.join(self.metrics)}"
+            raise AttributeError(f"no metric {metric!r}{known}")
+        return self.metrics[metric].value
+
+    def __dir__(self) -> Iterator[str]:
+        yield from super().__dir__()
+        yield from (name for name in self.metrics if name.isidentifier())
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: the share of right answers, the share that are leaves, and whether the promise was kept."""
+        return verdict(self.metrics, promise=self.promise)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return _run_folder(self.path, self.tree)
+
+    @property
+    def outcomes(self) -> Path:
+        """The file of per-image values."""
+        return self.path.with_suffix(".parquet")
+
+    @property
+    def command(self) -> str:
+        """The shell command that makes the evaluation again."""
+        return evaluate_command(self.folder, self.split, self.tree)
+
+    def value(self, metric: str) -> float:
+        """Value of a metric; NaN if the evaluation does not have it."""
+        found = self.metrics.get(metric)
+        return math.nan if found is None else found.value
+
+    def is_by(self, kind: str, name: str) -> bool:
+        """Whether the ``inference`` or ``decision`` has this handle or spec.
+
+        Args:
+            kind: ``inference`` or ``decision``.
+            name: A handle, as in file names, or the spec with all options.
+        """
+        return name in (getattr(self, kind), self.rules.get(kind))
+
+    def is_of(self, model: str, data: str) -> bool:
+        """Whether weights and data are the given ones, as far as both sides know theirs.
+
+        Args:
+            model: Hash of the weights; may be empty.
+            data: Digest of the images and labels; may be empty.
+        """
+        pairs = ((self.model, model), (self.data, data))
+        return all(mine == theirs or not (mine and theirs) for mine, theirs in pairs)
+
+
+def evaluate_command(folder: Path, split: str, tree: Tree = "true") -> str:
+    """The shell command that evaluates a run on a split.
+
+    Example:
+        >>> evaluate_command(Path("runs/hace"), "test", "own")
+        'cladewise evaluate runs/hace --split test --tree own'
+    """
+    return f"cladewise evaluate {folder.as_posix()} --split {split}{'' if tree == 'true' else f' --tree {tree}'}"
+
+
+def write_evaluation(evaluation: Evaluation) -> None:
+    """Write an evaluation to its ``path``, atomically."""
+    own = {field.name: getattr(evaluation, field.name) for field in dataclasses.fields(evaluation)}
+    del own["path"]
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        **own,
+        "metrics": {name: _plain(dataclasses.asdict(each)) for name, each in evaluation.metrics.items()},
+        "curves": evaluation.curves.to_dict(),
+    }
+    if not evaluation.about:
+        del content["about"]
+    write_text(evaluation.path, json.dumps(content, indent=1) + "\n")
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read an evaluation.
+
+    Raises:
+        InputError: The file is not an evaluation of this version.
+
+    Example:
+        >>> kept = Evaluation(
+        ...     split="test", inference="none", decision="leaf", num_images=3, fingerprint="0",
+        ...     metrics={"top1": Interval(0.5, 0.25, math.nan, 3)}, path=getfixture("tmp_path") / "test-none-leaf.json",
+        ... )
+        >>> write_evaluation(kept)
+        >>> read_evaluation(kept.path).top1
+        0.5
+    """
+    tree: Tree = "own" if path.parent.name == "own-tree" else "true"
+    advice = f"Delete it, and run: cladewise evaluate {_run_folder(path, tree).as_posix()}"
+    content = read_json(path, "an evaluation", advice=advice)
+    with building("an evaluation as cladewise evaluate writes it", at=str(path), advice=advice):
+        return Evaluation(
+            split=str(content["split"]),
+            inference=str(content["inference"]),
+            decision=str(content["decision"]),
+            tree="own" if content.get("tree") == "own" else "true",
+            rules=_texts(content.get("rules")),
+            num_images=int(content["num_images"]),
+            num_skipped=int(content.get("num_skipped", 0)),
+            fingerprint=str(content["fingerprint"]),
+            model=str(content.get("model", "")),
+            data=str(content.get("data", "")),
+            fitted=dict(content.get("fitted") or {}),
+            fitted_on=_texts(content.get("fitted_on")),
+            promise=content.get("promise"),
+            warnings=tuple(map(str, content.get("warnings") or ())),
+            metrics={name: _interval(name, entry) for name, entry in content["metrics"].items()},
+            curves=Curves.from_dict(content.get("curves") or {}),
+            about=_texts(content.get("about")),
+            path=path,
+        )
+
+
+def _run_folder(path: Path, tree: Tree) -> Path:
+    return path.parent.parent if tree == "true" else path.parent.parent.parent
+
+
+def _interval(name: str, entry: Mapping[str, Any]) -> Interval:
+    value, low, high, count = _numbers([entry.get(part) for part in ("value", "low", "high", "count")], name)
+    return Interval(value, low, high, 0 if math.isnan(count) else int(count))
+
+
+def _columns(columns: Mapping[str, Any], kind: type, what: str) -> list[tuple[float, ...]]:
+    """The columns of a curve in the order of the fields of ``kind``."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    found = [_numbers(columns[name], f"{what} {name}") for name in names]
+    if len(set(map(len, found))) > 1 or not found[0]:
+        sizes = ", ".join(f"{len(column)} of {name}" for name, column in zip(names, found, strict=True))
+        raise ValueError(f"{what}: {sizes}")
+    return found
+
+
+def _numbers(values: Any, name: str) -> tuple[float, ...]:
+    """A list from JSON as a tuple of numbers, with NaN for null."""
+    if not isinstance(values, list):
+        raise TypeError(f"{name} that is not a list")
+    numbers = cast("Sequence[Any]", values)
+    if any(value is not None and (isinstance(value, bool) or not isinstance(value, int | float)) for value in numbers):
+        raise TypeError(f"{name} with entries that are not numbers")
+    return tuple(math.nan if value is None else value for value in numbers)
+
+
+def _lists(curve: CurvePoints | CalibrationBins) -> dict[str, list[float | None]]:
+    return {field.name: list(map(_finite, getattr(curve, field.name))) for field in dataclasses.fields(curve)}
+
+
+def _plain(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _finite(number) for name, number in numbers.items()}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None  # JSON has no NaN
+
+
+def _texts(content: Mapping[str, Any] | None) -> dict[str, str]:
+    return {str(name): str(text) for name, text in (content or {}).items()}
