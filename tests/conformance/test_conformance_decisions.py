@@ -1,12 +1,15 @@
-"""Laws that every decision obeys, whatever head it is given; a new decision enters by existing."""
+"""Laws that every decision obeys, whatever head it is given; a new decision enters by existing.
+
+A law runs over kinds of predictions and trees; rules are fitted once, and their answers are shared among laws.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,32 +22,25 @@ from cladewise.metrics import RANKING_LENGTH, score_answer, top_k
 from cladewise.ops import is_ancestor, tree_index
 from cladewise.predictions import Coherence, Fittable, Prediction
 from reference.given_predictions import KINDS, built_in_kinds, random_prediction, width
+from reference.laws import CHAIN, DEVICE, LONE, RAGGED, REAL_ROOT, STAR, case
 from reference.small_trees import reordered
 
-RAGGED = Taxonomy.from_paths(
-    [
-        ("bird", "warbler", "wood warbler"),
-        ("bird", "warbler", "reed warbler"),
-        ("bird", "wren"),
-        ("moth", "hawk moth"),  # an only child
-        ("fern",),
-        ("fish", "", "eel"),  # a row that skips a level
-    ]
-)
-STAR = Taxonomy.from_paths([(name,) for name in "abcde"])
-CHAIN = Taxonomy.from_paths([("a", "b", "c", "d")])
-LONE = Taxonomy([-1], ["thing"])
-REAL_ROOT = Taxonomy.from_parents([-1, 0, 0, 1, 1, 2], ["thing", "animal", "plant", "dog", "cat", "fern"])
 TREES = {"ragged": RAGGED, "star": STAR, "chain": CHAIN, "lone": LONE, "real-root": REAL_ROOT}
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+IMAGES = 40
 
 every_decision = pytest.mark.parametrize("name", decisions.available())
-every_kind = pytest.mark.parametrize("kind", KINDS)
-every_tree = pytest.mark.parametrize("tree", TREES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """A rule fitted on one prediction, and another prediction of the same kind for it to decide on."""
+
+    rule: Decision
+    prediction: Prediction
 
 
 def fitted(name: str, prediction: Prediction) -> Decision:
-    """The rule of a name with its defaults, learnt from labels that the prediction is right about."""
+    """The rule of a name with its defaults, fitted to labels that the prediction gets right."""
     rule = decisions.make(name)
     if not isinstance(rule, Fittable):
         return rule
@@ -52,35 +48,58 @@ def fitted(name: str, prediction: Prediction) -> Decision:
     target = leaves[prediction.log_prob[..., leaves].argmax(-1)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # few images promise little
-        learnt = _if_there_is_a_level(prediction, lambda: rule.fit(prediction, target))
+        learnt = rule.fit(prediction, target)
     assert isinstance(learnt, Decision)
     return learnt
 
 
-def a_rule_and_a_prediction(name: str, kind: str, taxonomy: Taxonomy) -> tuple[Decision, Prediction]:
-    """A prediction, and a rule that was fitted on another of its kind."""
-    seen, prediction = (random_prediction(kind, taxonomy, 40, seed=seed, dtype=torch.float32) for seed in (0, 1))
-    return fitted(name, seen), prediction
+@cache
+def drawn(kind: str, taxonomy: Taxonomy, seed: int) -> Prediction:
+    """A random prediction."""
+    return random_prediction(kind, taxonomy, IMAGES, seed=seed, dtype=torch.float32)
 
 
-def answered(rule: Decision, prediction: Prediction) -> Answer:
-    """The answer of the rule."""
-    return _if_there_is_a_level(prediction, lambda: rule(prediction))
-
-
-def _if_there_is_a_level(prediction: Prediction, work: Callable[[], Any]) -> Any:
-    """What the work gives; a rule that needs a level below the root may say so of a root alone."""
+@cache
+def asked(name: str, kind: str, taxonomy: Taxonomy) -> Asked | None:
+    """What the laws are about; ``None`` where a rule that needs a level below the root refuses a root alone."""
+    prediction = drawn(kind, taxonomy, 1)
+    if taxonomy is not LONE:
+        return Asked(fitted(name, drawn(kind, taxonomy, 0)), prediction)
     try:
-        return work()
+        rule = fitted(name, drawn(kind, taxonomy, 0))
+        rule(prediction)
     except InputError:
-        if prediction.taxonomy is LONE:
-            pytest.skip("nothing to decide on a root alone")
-        raise
+        return None
+    return Asked(rule, prediction)
+
+
+@cache
+def answered(name: str, kind: str, taxonomy: Taxonomy) -> Answer:
+    """The rule's answer."""
+    about = asked(name, kind, taxonomy)
+    assert about is not None
+    return about.rule(about.prediction)
+
+
+def cases(name: str, *trees: str) -> Iterator[tuple[str, Taxonomy, Decision, Prediction]]:
+    """Every kind on some of the trees, all by default: the kind, the tree, a fitted rule and a prediction."""
+    for tree in trees or TREES:
+        for kind in KINDS:
+            with case(kind, tree):
+                about = asked(name, kind, TREES[tree])
+            if about is not None:
+                yield kind, TREES[tree], about.rule, about.prediction
 
 
 def said(answer: Answer) -> torch.Tensor:
-    """What is answered: nodes, or which nodes are in the set."""
+    """The nodes answered, or a mask of the nodes in the set."""
     return answer.chosen if isinstance(answer, LabelSets) else answer.node
+
+
+def finest(answer: Answer) -> torch.Tensor:
+    """The node answered, the finest if there is one per level."""
+    assert not isinstance(answer, LabelSets)
+    return answer.node if isinstance(answer, Nodes) else answer.node[:, -1]
 
 
 def check(answer: Answer, prediction: Prediction) -> None:
@@ -105,62 +124,78 @@ def test_every_kind_of_prediction_is_among_them() -> None:
 
 
 @every_decision
-@every_kind
-@every_tree
-@pytest.mark.parametrize("device", DEVICES)
-def test_answers_are_nodes_with_their_log_probability(name: str, kind: str, tree: str, device: str) -> None:
-    rule, prediction = a_rule_and_a_prediction(name, kind, TREES[tree])
-    prediction = prediction.to(device)
-    answer = answered(rule, prediction)
-    check(answer, prediction)
-    if isinstance(answer, Nodes):
-        expected = prediction.log_prob.gather(-1, answer.node[:, None])[:, 0]
-        torch.testing.assert_close(answer.log_prob, expected, atol=1e-5, rtol=1e-5)
-    if isinstance(answer, LabelSets):
-        torch.testing.assert_close(answer.log_prob, prediction.log_prob)
+def test_a_root_alone_is_decided_or_refused_for_every_kind(name: str) -> None:
+    assert len({asked(name, kind, LONE) is None for kind in KINDS}) == 1
 
 
 @every_decision
-@every_kind
-@pytest.mark.parametrize("tree", ["ragged", "lone"])
-def test_images_do_not_see_each_other(name: str, kind: str, tree: str) -> None:
-    rule, prediction = a_rule_and_a_prediction(name, kind, TREES[tree])
-    whole = said(answered(rule, prediction))
-    order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
-    assert said(rule(prediction[order])).equal(whole[order])
-    assert said(rule(prediction[7])).equal(whole[7])
-    grid = said(rule(prediction.map(lambda x: x.unflatten(0, (5, 8)))))
-    assert grid.flatten(0, 1).equal(whole)
-    check(rule(prediction[:0]), prediction[:0])
+@pytest.mark.device
+def test_answers_are_nodes_with_their_log_probability(name: str) -> None:
+    for kind, taxonomy, rule, drawn_here in cases(name):
+        with case(kind, taxonomy):
+            prediction = drawn_here.to(DEVICE)
+            answer = rule(prediction) if DEVICE != "cpu" else answered(name, kind, taxonomy)
+            check(answer, prediction)
+            if isinstance(answer, Nodes):
+                expected = prediction.log_prob.gather(-1, answer.node[:, None])[:, 0]
+                torch.testing.assert_close(answer.log_prob, expected, atol=1e-5, rtol=1e-5)
+            if isinstance(answer, LabelSets):
+                torch.testing.assert_close(answer.log_prob, prediction.log_prob)
 
 
 @every_decision
-@every_kind
-@pytest.mark.parametrize("tree", ["ragged", "chain"])
-def test_extreme_scores_and_half_precision(name: str, kind: str, tree: str) -> None:
-    taxonomy = TREES[tree]
-    signs = torch.randn(40, width(kind, taxonomy), generator=torch.Generator().manual_seed(2)).sign()
-    rule = a_rule_and_a_prediction(name, kind, taxonomy)[0]
-    for dtype in (torch.float32, torch.bfloat16, torch.float16):
-        for scale in (1e4, 1.0, 0.0):
-            prediction = KINDS[kind](taxonomy, (scale * signs).to(dtype))  # type: ignore[call-arg]
-            check(rule(prediction), prediction)
+def test_images_do_not_see_each_other(name: str) -> None:
+    order = torch.randperm(IMAGES, generator=torch.Generator().manual_seed(1))
+    for kind, taxonomy, rule, prediction in cases(name, "ragged", "lone"):
+        with case(kind, taxonomy):
+            whole = said(answered(name, kind, taxonomy))
+            assert said(rule(prediction[order])).equal(whole[order])
+            assert said(rule(prediction[7])).equal(whole[7])
+            grid = said(rule(prediction.map(lambda x: x.unflatten(0, (5, 8)))))
+            assert grid.flatten(0, 1).equal(whole)
+            check(rule(prediction[:0]), prediction[:0])
 
 
 @every_decision
-@every_kind
-def test_siblings_in_another_order_change_nothing(name: str, kind: str) -> None:
-    rule, prediction = a_rule_and_a_prediction(name, kind, RAGGED)
-    before = rule(prediction)
-    for seed in range(3):
-        taxonomy, number = reordered(RAGGED, seed)
-        moved = dataclasses.replace(prediction, taxonomy=taxonomy, **_moved(prediction, taxonomy, number))
-        torch.testing.assert_close(moved.log_prob[:, number], prediction.log_prob, atol=1e-4, rtol=1e-4)
-        after = rule(moved)
-        if isinstance(before, LabelSets):
-            assert before.chosen.equal(said(after)[:, number])
-        else:
-            assert torch.as_tensor(number)[before.node].equal(said(after))
+def test_extreme_scores_and_half_precision(name: str) -> None:
+    for kind, taxonomy, rule, _ in cases(name, "ragged", "chain"):
+        for dtype, scale, prediction in extreme(kind, taxonomy):
+            with case(kind, taxonomy, dtype, scale):
+                check(rule(prediction), prediction)
+
+
+@cache
+def extreme(kind: str, taxonomy: Taxonomy) -> list[tuple[torch.dtype, float, Prediction]]:
+    """Scores of one size, up to 10,000, in every precision."""
+    signs = torch.randn(IMAGES, width(kind, taxonomy), generator=torch.Generator().manual_seed(2)).sign()
+    return [
+        (dtype, scale, KINDS[kind](taxonomy, (scale * signs).to(dtype)))  # type: ignore[call-arg]
+        for dtype in (torch.float32, torch.bfloat16, torch.float16)
+        for scale in (1e4, 1.0, 0.0)
+    ]
+
+
+@every_decision
+def test_siblings_in_another_order_change_nothing(name: str) -> None:
+    for kind, _, rule, _ in cases(name, "ragged"):
+        before = answered(name, kind, RAGGED)
+        for seed in range(3):
+            with case(kind, seed):
+                moved, number = in_another_order(kind, seed)
+                after = rule(moved)
+                if isinstance(before, LabelSets):
+                    assert before.chosen.equal(said(after)[:, number])
+                else:
+                    assert torch.as_tensor(number)[before.node].equal(said(after))
+
+
+@cache
+def in_another_order(kind: str, seed: int) -> tuple[Prediction, np.ndarray]:
+    """The prediction on a tree with its siblings renumbered, and the new number of every node."""
+    prediction, (taxonomy, number) = drawn(kind, RAGGED, 1), reordered(RAGGED, seed)
+    moved = dataclasses.replace(prediction, taxonomy=taxonomy, **_moved(prediction, taxonomy, number))
+    torch.testing.assert_close(moved.log_prob[:, number], prediction.log_prob, atol=1e-4, rtol=1e-4)
+    return moved, number
 
 
 def _moved(prediction: Prediction, taxonomy: Taxonomy, number: np.ndarray) -> dict[str, torch.Tensor]:
@@ -174,40 +209,31 @@ def _moved(prediction: Prediction, taxonomy: Taxonomy, number: np.ndarray) -> di
 
 
 @every_decision
-@every_kind
-@pytest.mark.parametrize("tree", ["ragged", "lone"])
-def test_ranking_is_of_different_nodes_and_finite(name: str, kind: str, tree: str) -> None:
-    taxonomy = TREES[tree]
-    rule, prediction = a_rule_and_a_prediction(name, kind, taxonomy)
-    ranking = _if_there_is_a_level(prediction, lambda: rule.ranking(prediction, 5))
-    assert ranking.shape[0] == 40
-    assert 0 <= ranking.shape[1] <= 5
-    for row in ranking.tolist():
-        assert len(set(row)) == len(row)
-        assert all(0 <= node < taxonomy.num_nodes for node in row)
+def test_certainty_is_believed(name: str) -> None:
+    for tree, taxonomy in TREES.items():
+        with case(tree):
+            sure = torch.full((taxonomy.num_leaves, taxonomy.num_leaves), -1e4).fill_diagonal_(1e4)
+            prediction = KINDS["LeafSoftmax"](taxonomy, sure)  # type: ignore[call-arg]
+            assert prediction.coherence is Coherence.EXACT
+            if asked(name, "LeafSoftmax", taxonomy) is not None:
+                _check_certain(name, fitted(name, prediction)(prediction), taxonomy)
 
 
-@every_decision
-@every_tree
-def test_certainty_is_believed(name: str, tree: str) -> None:
-    taxonomy = TREES[tree]
-    sure = torch.full((taxonomy.num_leaves, taxonomy.num_leaves), -1e4).fill_diagonal_(1e4)
-    prediction = KINDS["LeafSoftmax"](taxonomy, sure)  # type: ignore[call-arg]
-    assert prediction.coherence is Coherence.EXACT
-    answer = answered(fitted(name, prediction), prediction)
-    leaves = tree_index(taxonomy, "cpu").leaf_nodes
+def _check_certain(name: str, answer: Answer, taxonomy: Taxonomy) -> None:
+    index = tree_index(taxonomy, "cpu")
+    leaves = index.leaf_nodes
     if isinstance(answer, LabelSets):
         path = is_ancestor(torch.arange(taxonomy.num_nodes), leaves[:, None], taxonomy)
         assert answer.chosen[:, 1:].equal(path[:, 1:])
         return
-    node = answer.node[:, -1] if isinstance(answer, LevelNodes) else answer.node
+    node = finest(answer)
     if name == "node-argmax":
         assert node.equal(leaves)
-    reached = tree_index(taxonomy, "cpu").leaf_end[node] - tree_index(taxonomy, "cpu").leaf_start[node]
+    reached = index.leaf_end[node] - index.leaf_start[node]
     hedged = isinstance(decisions.make(name), Fittable) and taxonomy.num_leaves < 29  # too few images to promise 0.9
     if not hedged:
         assert (reached == 1).all()
-        assert ((node <= leaves) & (leaves < tree_index(taxonomy, "cpu").end[node])).all()
+        assert ((node <= leaves) & (leaves < index.end[node])).all()
 
 
 @every_decision
@@ -226,43 +252,49 @@ def test_rule_says_what_it_is(name: str) -> None:
 
 
 @every_decision
-@every_kind
-@every_tree
-def test_a_ranking_begins_with_the_answer(name: str, kind: str, tree: str) -> None:
-    taxonomy = TREES[tree]
-    rule, prediction = a_rule_and_a_prediction(name, kind, taxonomy)
-    answer = answered(rule, prediction)
-    if isinstance(answer, LabelSets):  # has no first
-        assert rule.ranking(prediction, 3).equal(prediction.ranking(3))
-        return
-    first = answer.node if isinstance(answer, Nodes) else answer.node[:, -1]
-    for k in (1, 2, 5, 20):
-        ranking = rule.ranking(prediction, k)
-        assert ranking[:, 0].equal(first)
-        assert rule.ranking(prediction, k, answer).equal(ranking)
-        assert all(len(set(row)) == len(row) <= k for row in ranking.tolist())
+def test_a_ranking_begins_with_the_answer_and_repeats_no_node(name: str) -> None:
+    for kind, taxonomy, rule, prediction in cases(name):
+        with case(kind, taxonomy):
+            answer = answered(name, kind, taxonomy)
+            for k in (1, 2, 5, 20):
+                ranking = rule.ranking(prediction, k)
+                assert ranking.shape[0] == IMAGES
+                assert ranking.shape[1] <= k
+                assert all(len(set(row)) == len(row) for row in ranking.tolist())
+                assert ((ranking >= 0) & (ranking < taxonomy.num_nodes)).all()
+                if isinstance(answer, LabelSets):  # has no first
+                    assert ranking.equal(prediction.ranking(k))
+                    continue
+                assert ranking[:, 0].equal(finest(answer))
+                assert rule.ranking(prediction, k, answer).equal(ranking)
 
 
 @every_decision
-@every_kind
-def test_more_ranked_nodes_never_hit_less(name: str, kind: str) -> None:
-    """Whatever is labelled: leaves, inner nodes and the root."""
-    rule, prediction = a_rule_and_a_prediction(name, kind, RAGGED)
-    answer = answered(rule, prediction)
-    for node in range(RAGGED.num_nodes):
-        target = torch.full((40,), node)
-        hits = [top_k(rule.ranking(prediction, k), target, k, RAGGED) for k in (1, 2, 3, 5, 20)]
-        assert all((after >= before).all() for before, after in pairwise(hits))
-        if not isinstance(answer, LabelSets):
-            values = score_answer(answer, rule.ranking(prediction, RANKING_LENGTH), target, RAGGED)
-            assert values["top1"].equal(hits[0])
-            assert (values["top5"] >= values["top1"]).all()
+def test_more_ranked_nodes_never_hit_less(name: str) -> None:
+    """For any label: leaves, inner nodes and the root."""
+    nodes = torch.arange(RAGGED.num_nodes).repeat_interleave(IMAGES)
+    for kind, _, rule, prediction in cases(name, "ragged"):
+        with case(kind):
+            answer = answered(name, kind, RAGGED)
+            rankings = {k: rule.ranking(prediction, k).repeat(RAGGED.num_nodes, 1) for k in (1, 2, 3, 5, 20)}
+            hits = [top_k(ranking, nodes, k, RAGGED) for k, ranking in rankings.items()]
+            assert all((after >= before).all() for before, after in pairwise(hits))
+            if not isinstance(answer, LabelSets):
+                longest = rule.ranking(prediction, RANKING_LENGTH).repeat(RAGGED.num_nodes, 1)
+                values = score_answer(_repeated(answer, RAGGED.num_nodes), longest, nodes, RAGGED)
+                assert values["top1"].equal(hits[0])
+                assert (values["top5"] >= values["top1"]).all()
+
+
+def _repeated(answer: Nodes | LevelNodes, times: int) -> Nodes | LevelNodes:
+    parts = [part.repeat(times, *[1] * (part.ndim - 1)) for part in (answer.node, answer.log_prob)]
+    return type(answer)(*parts)
 
 
 @pytest.mark.parametrize("name", ["leaf", "backtrack", "leaf-or-root", "crm"])
-@every_kind
-def test_rules_that_answer_leaves_rank_leaves(name: str, kind: str) -> None:
-    rule, prediction = a_rule_and_a_prediction(name, kind, RAGGED)
-    after = rule.ranking(prediction, 5)[:, 1:]
-    assert after.shape[1] == 4
-    assert RAGGED.is_leaf[after.numpy()].all()
+def test_rules_that_answer_leaves_rank_leaves(name: str) -> None:
+    for kind, _, rule, prediction in cases(name, "ragged"):
+        with case(kind):
+            after = rule.ranking(prediction, 5)[:, 1:]
+            assert after.shape[1] == 4
+            assert RAGGED.is_leaf[after.numpy()].all()

@@ -1,8 +1,13 @@
-"""Laws that every inference obeys on every kind of prediction; a new one of either enters by existing."""
+"""Laws that every inference obeys on every kind of prediction; a new one of either enters by existing.
+
+A law runs over the variants of a rule, the kinds and the trees; rules are fitted once, and results are shared.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +19,9 @@ from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.predictions import Coherence, Fittable, Prediction, level_width, storage, transition_layout
 from reference.given_predictions import built_in_kinds
+from reference.laws import CHAIN, DEVICE, LONE, STAR, case
+from reference.laws import LATE as RAGGED
 
-RAGGED = Taxonomy.from_paths(
-    [
-        ("bird", "warbler", "wood warbler"),
-        ("bird", "warbler", "reed warbler"),
-        ("bird", "wren"),
-        ("moth", "hawk moth"),  # an only child
-        ("fern",),
-        ("fish", "", "eel"),  # a row that skips a level
-        ("", "alga"),  # one that begins below the first
-    ]
-)
-STAR = Taxonomy.from_paths([(name,) for name in "abcde"])
-CHAIN = Taxonomy.from_paths([("a", "b", "c", "d")])
-LONE = Taxonomy.from_parents([-1], ["thing"])
 TREES = {"ragged": RAGGED, "star": STAR, "chain": CHAIN, "lone": LONE}
 
 VARIANTS: dict[str, list[dict[str, Any]]] = {
@@ -44,7 +37,6 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 }
 """Options that a rule is tried with; those that are not here, with none."""
 
-CASES = [(name, i) for name in inference.available() for i in range(len(VARIANTS.get(name, [{}])))]
 SETTINGS: dict[str, dict[str, Any]] = {
     "rootless NodeSoftmax": {"with_root": False},
     "tied LevelSoftmax": {"tied": True},
@@ -59,11 +51,10 @@ UNDEFINED = {("top-down", "LeafSoftmax"), ("top-down", "ProjectedLeafSoftmax")}
 """Rules that need scores at inner nodes, and the heads that have none."""
 IMAGES = 6
 
-every_case = pytest.mark.parametrize(("name", "variant"), CASES)
-every_kind = pytest.mark.parametrize("kind", KINDS)
-every_tree = pytest.mark.parametrize("tree", TREES)
+every_rule = pytest.mark.parametrize("name", inference.available())
 
 
+@cache
 def predicted(kind: str, taxonomy: Taxonomy, scale: float = 2.0) -> Prediction:
     """A prediction of a kind for a few images."""
     generator = torch.Generator().manual_seed(3)
@@ -85,8 +76,9 @@ def predicted(kind: str, taxonomy: Taxonomy, scale: float = 2.0) -> Prediction:
     return built_in_kinds()[kind.split()[-1]](taxonomy, logits, **SETTINGS.get(kind, {}))
 
 
+@cache
 def rule_for(name: str, variant: int, kind: str, taxonomy: Taxonomy) -> Inference:
-    """The rule, fitted if it is one that is."""
+    """The rule, fitted if it can be."""
     options = dict(VARIANTS.get(name, [{}])[variant])
     if options.get("allowed") == "the last leaf":
         options["allowed"] = (int(taxonomy.leaf_nodes[-1]),)
@@ -96,31 +88,58 @@ def rule_for(name: str, variant: int, kind: str, taxonomy: Taxonomy) -> Inferenc
     return rule
 
 
-def defined(name: str, kind: str, taxonomy: Taxonomy) -> bool:
-    """Whether the rule takes such predictions; where it does not, it must say so."""
+@cache
+def result_of(name: str, variant: int, kind: str, taxonomy: Taxonomy) -> Prediction:
+    """What the rule makes of the prediction."""
+    return rule_for(name, variant, kind, taxonomy)(predicted(kind, taxonomy))
+
+
+def takes(name: str, kind: str, taxonomy: Taxonomy) -> bool:
+    """Whether the rule can be applied to such a prediction."""
     if kind.startswith("rootless") and taxonomy.num_nodes == 1:
         return False  # a softmax over no node at all
-    if (name, kind) not in UNDEFINED or taxonomy.num_nodes <= taxonomy.num_leaves + 1:
-        return True
+    return (name, kind) not in UNDEFINED or taxonomy.num_nodes <= taxonomy.num_leaves + 1
+
+
+def cases(name: str, trees: dict[str, Taxonomy]) -> Iterator[tuple[int, str, Taxonomy]]:
+    """Every variant of a rule, kind and tree that go together."""
+    for variant in range(len(VARIANTS.get(name, [{}]))):
+        for kind in KINDS:
+            for taxonomy in trees.values():
+                if takes(name, kind, taxonomy):
+                    yield variant, kind, taxonomy
+
+
+ONE = {"ragged": RAGGED}
+
+
+@pytest.mark.parametrize(("name", "kind"), sorted(UNDEFINED))
+def test_a_rule_refuses_a_head_without_the_scores_it_needs(name: str, kind: str) -> None:
     with pytest.raises(InputError, match=kind):
-        inference.make(name)(predicted(kind, taxonomy))
-    return False
+        inference.make(name)(predicted(kind, RAGGED))
+    with pytest.raises(InputError, match=kind):
+        inference.make(name)(predicted(kind, CHAIN))
 
 
-@every_case
-@every_kind
-@every_tree
-def test_result_keeps_its_promise(name: str, variant: int, kind: str, tree: str) -> None:
-    taxonomy = TREES[tree]
-    if not defined(name, kind, taxonomy):
-        return
-    result = rule_for(name, variant, kind, taxonomy)(predicted(kind, taxonomy))
+@every_rule
+@pytest.mark.device
+def test_result_keeps_its_promise(name: str) -> None:
+    for variant, kind, taxonomy in cases(name, TREES):
+        with case(variant, kind, taxonomy):
+            result = result_of(name, variant, kind, taxonomy)
+            if DEVICE != "cpu":
+                result = rule_for(name, variant, kind, taxonomy)(predicted(kind, taxonomy).to(DEVICE))
+            check(result, taxonomy)
+
+
+def check(result: object, taxonomy: Taxonomy) -> None:
+    """That the result is what its coherence says."""
     assert isinstance(result, Prediction)
     assert result.log_prob.shape == (IMAGES, taxonomy.num_nodes)
     assert not result.log_prob.isnan().any()
     assert (result.log_prob <= 1e-5).all()
     assert result.log_prob.dtype == torch.float32
-    p = result.log_prob.exp().double()
+    p = result.log_prob.exp().double().cpu()
     torch.testing.assert_close(p[:, 0], torch.ones_like(p[:, 0]), atol=1e-5, rtol=0)
     parents = torch.tensor(taxonomy.parents[1:].copy())
     below = torch.zeros_like(p).index_add_(1, parents, p[:, 1:])
@@ -134,83 +153,80 @@ def test_result_keeps_its_promise(name: str, variant: int, kind: str, tree: str)
     assert not result.ranking(3).lt(0).any()
 
 
-@every_case
-@every_kind
-def test_images_are_independent(name: str, variant: int, kind: str) -> None:
-    if not defined(name, kind, RAGGED):
-        return
-    rule, prediction = rule_for(name, variant, kind, RAGGED), predicted(kind, RAGGED)
-    result, order = rule(prediction), torch.randperm(IMAGES)
-    torch.testing.assert_close(rule(prediction[order]).log_prob, result.log_prob[order])
-    torch.testing.assert_close(rule(prediction[2:3]).log_prob, result.log_prob[2:3])
-    torch.testing.assert_close(result[2:4].log_prob, result.log_prob[2:4])
-    torch.testing.assert_close(rule(prediction[0]).log_prob, result.log_prob[0])
-    assert rule(prediction[:0]).log_prob.shape == (0, RAGGED.num_nodes)
+@every_rule
+def test_images_are_independent(name: str) -> None:
+    order = torch.randperm(IMAGES)
+    for variant, kind, taxonomy in cases(name, ONE):
+        with case(variant, kind):
+            rule, prediction = rule_for(name, variant, kind, taxonomy), predicted(kind, taxonomy)
+            result = result_of(name, variant, kind, taxonomy)
+            torch.testing.assert_close(rule(prediction[order]).log_prob, result.log_prob[order])
+            torch.testing.assert_close(rule(prediction[2:3]).log_prob, result.log_prob[2:3])
+            torch.testing.assert_close(result[2:4].log_prob, result.log_prob[2:4])
+            torch.testing.assert_close(rule(prediction[0]).log_prob, result.log_prob[0])
+            assert rule(prediction[:0]).log_prob.shape == (0, taxonomy.num_nodes)
 
 
-@every_case
-@every_kind
-def test_result_survives_the_disk(name: str, variant: int, kind: str, tmp_path: Path) -> None:
-    if not defined(name, kind, RAGGED):
-        return
-    result = rule_for(name, variant, kind, RAGGED)(predicted(kind, RAGGED))
+@every_rule
+def test_result_survives_the_disk(name: str, tmp_path: Path) -> None:
     path = tmp_path / "scores.safetensors"
-    path.write_bytes(storage.to_bytes(result, extra={}, about={}))
-    again, _, _ = storage.load_prediction(path, RAGGED)
-    assert type(again) is type(result)
-    torch.testing.assert_close(again.log_prob, result.log_prob.detach())
+    for variant, kind, taxonomy in cases(name, ONE):
+        with case(variant, kind):
+            result = result_of(name, variant, kind, taxonomy)
+            path.write_bytes(storage.to_bytes(result, extra={}, about={}))
+            again, _, _ = storage.load_prediction(path, taxonomy)
+            assert type(again) is type(result)
+            torch.testing.assert_close(again.log_prob, result.log_prob.detach())
 
 
-@every_case
-@every_kind
-@every_tree
-def test_gradients_are_finite_at_extreme_scores(name: str, variant: int, kind: str, tree: str) -> None:
-    taxonomy = TREES[tree]
-    if not defined(name, kind, taxonomy):
-        return
-    rule, prediction = rule_for(name, variant, kind, taxonomy), predicted(kind, taxonomy, 1e4)
-    logits = prediction.logits.clone().requires_grad_()
-    result = rule(prediction.map(lambda _: logits)).log_prob
-    assert not result.isnan().any()
-    if result.requires_grad:
-        result.masked_fill(result == -torch.inf, 0.0).sum().backward()
-        assert logits.grad is not None
-        assert logits.grad.isfinite().all()
+@every_rule
+def test_gradients_are_finite_at_extreme_scores(name: str) -> None:
+    for variant, kind, taxonomy in cases(name, TREES):
+        with case(variant, kind, taxonomy):
+            rule, prediction = rule_for(name, variant, kind, taxonomy), predicted(kind, taxonomy, 1e4)
+            logits = prediction.logits.clone().requires_grad_()
+            result = rule(prediction.map(lambda _, logits=logits: logits)).log_prob
+            assert not result.isnan().any()
+            if result.requires_grad:
+                result.masked_fill(result == -torch.inf, 0.0).sum().backward()
+                assert logits.grad is not None
+                assert logits.grad.isfinite().all()
 
 
-@every_case
-@every_kind
-def test_half_precision_is_taken(name: str, variant: int, kind: str) -> None:
-    if not defined(name, kind, RAGGED):
-        return
-    prediction = predicted(kind, RAGGED).to(torch.float16)
-    rule = rule_for(name, variant, kind, RAGGED)
-    result, single = rule(prediction).log_prob, rule(prediction.to(torch.float32)).log_prob
-    assert result.dtype == torch.float32
-    torch.testing.assert_close(result, single, atol=1e-4, rtol=1e-4)
+@every_rule
+def test_half_precision_is_taken(name: str) -> None:
+    for variant, kind, taxonomy in cases(name, ONE):
+        with case(variant, kind):
+            prediction = predicted(kind, taxonomy).to(torch.float16)
+            rule = rule_for(name, variant, kind, taxonomy)
+            result, single = rule(prediction).log_prob, rule(prediction.to(torch.float32)).log_prob
+            assert result.dtype == torch.float32
+            torch.testing.assert_close(result, single, atol=1e-4, rtol=1e-4)
 
 
-@every_case
-@pytest.mark.parametrize("kind", ["LeafSoftmax", "NodeSoftmax", "LevelSoftmax", "LevelTransition", "NodeSigmoid"])
+@every_rule
 @pytest.mark.parametrize("after", inference.available())
-def test_rules_compose(name: str, variant: int, kind: str, after: str) -> None:
-    if not defined(name, kind, RAGGED):
-        return
-    first = rule_for(name, variant, kind, RAGGED)
+def test_rules_compose(name: str, after: str) -> None:
     options = {"subset": {"allowed": ("warbler",)}, "differentiable-diffusion": {"epochs": 1}}.get(after, {})
-    both = inference.chain(first, inference.make(after, **options))
-    assert both.handle == f"{first.handle}+{both.rules[1].handle}"  # type: ignore[attr-defined]
-    if after == "top-down" and not bool(first(predicted(kind, RAGGED)).has_score[1:].all()):
-        return
-    if isinstance(both, Fittable):
-        both = both.fit(predicted(kind, RAGGED), torch.arange(IMAGES))
-    if (first.handle, after) == (LAST.handle, "subset") and not kind.endswith("Sigmoid"):
-        with pytest.raises(InputError, match="an allowed leaf that earlier rules left"):
-            both(predicted(kind, RAGGED))
-        return
-    result = both(predicted(kind, RAGGED))
-    assert not result.log_prob.isnan().any()
-    torch.testing.assert_close(result.log_prob[:, 0], torch.zeros(IMAGES), atol=1e-5, rtol=0)
+    second = inference.make(after, **options)
+    for variant, kind, taxonomy in cases(name, ONE):
+        if kind not in ("LeafSoftmax", "NodeSoftmax", "LevelSoftmax", "LevelTransition", "NodeSigmoid"):
+            continue
+        with case(variant, kind):
+            first = rule_for(name, variant, kind, taxonomy)
+            both = inference.chain(first, second)
+            assert both.handle == f"{first.handle}+{both.rules[1].handle}"  # type: ignore[attr-defined]
+            if after == "top-down" and not bool(result_of(name, variant, kind, taxonomy).has_score[1:].all()):
+                continue
+            if isinstance(both, Fittable):
+                both = both.fit(predicted(kind, taxonomy), torch.arange(IMAGES))
+            if (first.handle, after) == (LAST.handle, "subset") and not kind.endswith("Sigmoid"):
+                with pytest.raises(InputError, match="an allowed leaf that earlier rules left"):
+                    both(predicted(kind, taxonomy))
+                continue
+            result = both(predicted(kind, taxonomy))
+            assert not result.log_prob.isnan().any()
+            torch.testing.assert_close(result.log_prob[:, 0], torch.zeros(IMAGES), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", inference.available())
