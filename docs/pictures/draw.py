@@ -1,0 +1,115 @@
+"""Draws the two pictures of the README from real runs; see "Pictures in the documentation" in CONTRIBUTING.md.
+
+python docs/pictures/draw.py prediction runs/hace-0 photograph.jpg docs/pictures/prediction.png
+python docs/pictures/draw.py report report.html docs/pictures/report.png
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+INK, MUTED, FAINT, ANSWER = "#1d2733", "#5c6875", "#c9d0d8", "#0f766e"
+ROWS = 4  # nodes shown at each level; the rest are summed up in one more
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+def draw_prediction(run: str, photograph: str, out: Path) -> None:
+    """A photograph, the probable nodes of every level below it, and the answer of the rule ``majority``."""
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import FancyBboxPatch
+    from PIL import Image, ImageOps
+
+    from cladewise.engine import Run
+
+    predicted = Run.open(run).predict([photograph], decision="majority", progress=False)
+    tree = predicted.prediction.taxonomy
+    p = predicted.log_prob[0].exp().tolist()
+    answer = int(predicted.node()[0])
+    on_path = [answer]
+    while on_path[-1] != 0:
+        on_path.append(int(tree.parent[on_path[-1]]))
+
+    figure, axes = plt.subplots(figsize=(12, 5), dpi=150, facecolor="white")
+    axes.set(xlim=(0, 12), ylim=(0, 5))
+    axes.set_axis_off()
+    with Image.open(photograph) as opened:
+        image = ImageOps.fit(ImageOps.exif_transpose(opened).convert("RGB"), (560, 660))
+    axes.imshow(image, extent=(0.2, 3.25, 0.7, 4.3), aspect="auto", zorder=2)
+    axes.set(xlim=(0, 12), ylim=(0, 5))
+
+    width, gap, height = 2.35, 0.5, 0.62
+    above, start = 0, (3.25, 2.5)
+    for level, name in enumerate(tree.level_names):
+        children = sorted((int(node) for node in tree.children(above)), key=lambda node: -p[node])
+        if not children:
+            break
+        x = 3.95 + level * (width + gap)
+        axes.text(x, 4.72, name, color=MUTED, fontsize=11)
+        shown = children[:ROWS]
+        rest = p[above] - sum(p[node] for node in shown)
+        begin = None
+        for row, node in enumerate([*shown, None] if len(children) > ROWS else shown):
+            y = 3.75 - row * 0.84
+            is_answer, known = node == answer, node in on_path
+            color = ANSWER if known else FAINT
+            label = f"{len(children) - ROWS} others" if node is None else tree.names[node].replace("-", " ")
+            share = rest if node is None else p[node]
+            axes.plot(
+                [start[0], start[0] + 0.25, x - 0.25, x],
+                [start[1], start[1], y + height / 2, y + height / 2],
+                color=color, lw=2.4 if known else 1, zorder=3 if known else 1, solid_joinstyle="round",
+            )  # fmt: skip
+            axes.add_patch(
+                FancyBboxPatch(
+                    (x, y), width, height, boxstyle="round,pad=0,rounding_size=0.08", zorder=4, lw=2 if known else 1,
+                    edgecolor=color, facecolor="#d5f0ea" if is_answer else "white",
+                )  # fmt: skip
+            )
+            axes.add_patch(plt.Rectangle((x + 0.12, y + 0.1), (width - 0.24) * share, 0.08, color=color, zorder=5))
+            style = {"fontsize": 11.5, "zorder": 5, "va": "center", "fontweight": "bold" if is_answer else "normal"}
+            axes.text(x + 0.12, y + 0.38, label, color=INK if known else MUTED, **style)
+            axes.text(x + width - 0.12, y + 0.38, f"{100 * share:.0f}%", color=INK if known else MUTED, ha="right", **style)
+            if is_answer:
+                axes.text(x, y - 0.13, "answer", color=ANSWER, fontsize=10.5, fontweight="bold", va="center", zorder=6)
+            if begin is None:
+                begin = (x + width, y + height / 2)
+        above, start = children[0], begin or start
+    with tempfile.TemporaryDirectory() as folder:
+        figure.savefig(Path(folder) / "picture.png")
+        _save(Path(folder) / "picture.png", out)
+
+
+def draw_report(page: str, out: Path) -> None:
+    """The top of a report page, as a browser shows it."""
+    browser = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if browser is None:
+        sys.exit(f"Expected one of {', '.join(CHROMIUM)} on the PATH.")
+    with tempfile.TemporaryDirectory() as folder:
+        shot = Path(folder) / "page.png"
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        command += [f"--user-data-dir={folder}/profile", "--window-size=1360,1500", "--virtual-time-budget=8000"]
+        subprocess.run([*command, f"--screenshot={shot}", Path(page).resolve().as_uri()], check=True, capture_output=True)
+        _save(shot, out)
+
+
+def _save(drawn: Path, out: Path) -> None:
+    from PIL import Image
+
+    with Image.open(drawn) as image:
+        small = image.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+        small.save(out, optimize=True)
+    print(f"{out}: {small.width} x {small.height}, {out.stat().st_size // 1024} KB")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["prediction", run, photograph, out]:
+            draw_prediction(run, photograph, Path(out))
+        case ["report", page, out]:
+            draw_report(page, Path(out))
+        case _:
+            sys.exit(__doc__)
