@@ -31,53 +31,54 @@ def draw_prediction(run: str, photograph: str, out: Path) -> None:
     answer = int(predicted.node()[0])
     on_path = [answer]
     while on_path[-1] != 0:
-        on_path.append(int(tree.parent[on_path[-1]]))
+        on_path.append(int(tree.parents[on_path[-1]]))
 
-    figure, axes = plt.subplots(figsize=(12, 5), dpi=150, facecolor="white")
-    axes.set(xlim=(0, 12), ylim=(0, 5))
+    figure = plt.figure(figsize=(12, 4.9), dpi=140, facecolor="white")
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 12), ylim=(0, 4.9))
     axes.set_axis_off()
     with Image.open(photograph) as opened:
-        image = ImageOps.fit(ImageOps.exif_transpose(opened).convert("RGB"), (560, 660))
-    axes.imshow(image, extent=(0.2, 3.25, 0.7, 4.3), aspect="auto", zorder=2)
-    axes.set(xlim=(0, 12), ylim=(0, 5))
+        image = ImageOps.fit(ImageOps.exif_transpose(opened).convert("RGB"), (480, 600))
+    axes.imshow(image, extent=(0.2, 3.2, 0.65, 4.4), zorder=2)
+    axes.set(xlim=(0, 12), ylim=(0, 4.9))
+    label = Path(photograph).parent.name.replace("-", " ")
+    axes.text(0.2, 0.36, f"label: {label}", color=MUTED, fontsize=11, va="center")
 
-    width, gap, height = 2.35, 0.5, 0.62
-    above, start = 0, (3.25, 2.5)
+    width, gap, height = 2.4, 0.45, 0.62
+    above, start = 0, (3.2, 3.91)
     for level, name in enumerate(tree.level_names):
         children = sorted((int(node) for node in tree.children(above)), key=lambda node: -p[node])
         if not children:
             break
-        x = 3.95 + level * (width + gap)
-        axes.text(x, 4.72, name, color=MUTED, fontsize=11)
+        x = 3.65 + level * (width + gap)
+        axes.text(x, 4.5, name, color=MUTED, fontsize=11, va="center")
         shown = children[:ROWS]
-        rest = p[above] - sum(p[node] for node in shown)
-        begin = None
-        for row, node in enumerate([*shown, None] if len(children) > ROWS else shown):
-            y = 3.75 - row * 0.84
+        rest, others = p[above] - sum(p[node] for node in shown), len(children) - len(shown)
+        for row, node in enumerate([*shown, None] if others else shown):
+            y = 3.6 - row * 0.78
+            middle = y + height / 2
             is_answer, known = node == answer, node in on_path
             color = ANSWER if known else FAINT
-            label = f"{len(children) - ROWS} others" if node is None else tree.names[node].replace("-", " ")
+            label = f"{others} other{'s' if others > 1 else ''}" if node is None else tree.names[node].replace("-", " ")
             share = rest if node is None else p[node]
             axes.plot(
-                [start[0], start[0] + 0.25, x - 0.25, x],
-                [start[1], start[1], y + height / 2, y + height / 2],
-                color=color, lw=2.4 if known else 1, zorder=3 if known else 1, solid_joinstyle="round",
+                [start[0], x - gap / 2, x - gap / 2, x], [start[1], start[1], middle, middle],
+                color=color, lw=2.4 if known else 1, zorder=3 if known else 1,
             )  # fmt: skip
             axes.add_patch(
                 FancyBboxPatch(
-                    (x, y), width, height, boxstyle="round,pad=0,rounding_size=0.08", zorder=4, lw=2 if known else 1,
+                    (x, y), width, height, boxstyle="round,pad=0,rounding_size=0.08", zorder=4, lw=2.2 if known else 1,
                     edgecolor=color, facecolor="#d5f0ea" if is_answer else "white",
                 )  # fmt: skip
             )
             axes.add_patch(plt.Rectangle((x + 0.12, y + 0.1), (width - 0.24) * share, 0.08, color=color, zorder=5))
-            style = {"fontsize": 11.5, "zorder": 5, "va": "center", "fontweight": "bold" if is_answer else "normal"}
-            axes.text(x + 0.12, y + 0.38, label, color=INK if known else MUTED, **style)
-            axes.text(x + width - 0.12, y + 0.38, f"{100 * share:.0f}%", color=INK if known else MUTED, ha="right", **style)
+            style = {"zorder": 5, "va": "center", "fontweight": "bold" if is_answer else "normal"}
+            style["color"] = INK if known or share > 0.1 else MUTED
+            axes.text(x + 0.12, y + 0.38, label, fontsize=11, **style)
+            axes.text(x + width - 0.12, y + 0.38, f"{100 * share:.0f}%", fontsize=11, ha="right", **style)
             if is_answer:
-                axes.text(x, y - 0.13, "answer", color=ANSWER, fontsize=10.5, fontweight="bold", va="center", zorder=6)
-            if begin is None:
-                begin = (x + width, y + height / 2)
-        above, start = children[0], begin or start
+                text = f"answer: {tree.names[answer].lower()}"
+                axes.text(x + width, 4.5, text, color=ANSWER, fontsize=11, fontweight="bold", va="center", ha="right")
+        above, start = children[0], (x + width, 3.91)
     with tempfile.TemporaryDirectory() as folder:
         figure.savefig(Path(folder) / "picture.png")
         _save(Path(folder) / "picture.png", out)
