@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # bigtree 1.5.3: the semicolon that ends a Newick tree becomes part of the root's name.
 #
-# Guess: newick_to_tree takes a Newick file as every other library writes it, with ';' at its end.
-# What happens: the root of (wren,owl)bird; is called 'bird;', so every path begins with it; a tree without a root name has a
-#   root called ';'. tree_to_newick writes no semicolon, which other readers ask for.
-# Who meets it: whoever moves a label tree between bigtree and another library: no path of one is found in the other.
+# Expected: newick_to_tree reads a Newick file as every other library writes it, with a final ';'.
+# Actual: the root of (wren,owl)bird; is named 'bird;', so every path begins with it; a root without a name is named ';'.
+# tree_to_newick writes no semicolon, which other readers require.
+# Why it matters: after moving a label tree between bigtree and another library, no path of one exists in the other.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

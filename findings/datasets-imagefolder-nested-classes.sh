@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # datasets (Hugging Face): nested class folders lose their branch, and with images at two depths all labels are dropped.
 #
-# One would guess: bird/other and moth/other are two classes, or an error. They are one class "other". Where one class has
-# no folder below it (moth/ itself holds images), the folders have different depths and no column "label" is made at all,
-# without a word; drop_labels=False brings back the merged one.
-#
-# Why it matters for label trees: repeated names and labels at inner nodes are the normal case there, and exactly what
-# this loader cannot hold. Pass paths as metadata instead.
+# Expected: bird/other and moth/other are two classes, or an error.
+# Actual: they are one class "other". If a class has images of its own next to subfolders (moth/), the folders have different
+# depths and no "label" column is created, without a warning; drop_labels=False brings back the merged class.
+# Why it matters: repeated names and labels at internal nodes are normal in label trees, and exactly what this loader cannot
+# represent. Pass paths as metadata instead.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

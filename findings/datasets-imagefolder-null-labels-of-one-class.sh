@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# datasets (Hugging Face): a split whose images are all of one class has null labels, though other splits name the class.
+# datasets (Hugging Face): a split whose images are all of one class has null labels, although other splits name the class.
 #
-# One would guess: train/wren beside validation/wren and validation/hawk gives label "wren" in both splits. The labels of
-# train are null, since every split looks alone at whether its folders differ; the feature is there and says two classes.
-#
-# Why it matters for label trees: splits by region, season or camera are often of one class at the coarse level. Training
-# code that maps null to an index, or drops such rows, goes wrong far from the cause.
+# Expected: train/wren next to validation/wren and validation/hawk gives the label "wren" in both splits.
+# Actual: the labels of train are null, because each split checks separately whether its folders differ; the feature is there
+# and declares two classes.
+# Why it matters: splits by region, season or camera often have a single class at the coarse level. Training code that maps
+# null to an index, or drops such rows, fails far from the cause.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# datasets (Hugging Face): a class folder with a split's word in its name becomes a split, and all other classes vanish.
+# datasets (Hugging Face): a class folder whose name contains the word of a split becomes that split, and all other classes vanish.
 #
-# One would guess: folders bird/wren and lab/test tubes give four images of two classes; a split is a top folder called
-# train or test. A word such as "test" or "evaluation" anywhere in a path is enough: the two test tubes are the split
-# "test", the wrens are left out, and nothing is said. With all images in one class the labels go too.
-#
-# Why it matters for label trees: class folders have several words (test tubes, training shoes, evaluation board), and
-# nested folders have many names that may contain one. Count images and classes after loading.
+# Expected: the folders bird/wren and lab/test tubes give four images of two classes; a split is a top-level folder called
+# train or test.
+# Actual: a word such as "test" or "evaluation" anywhere in a path is enough: the two test tubes become the split "test" and
+# the wrens are dropped without a warning. If the remaining images are of one class, the labels are dropped too.
+# Why it matters: class folders have several words (test tubes, training shoes, evaluation board), and nested folders have
+# many names that may contain one. Count images and classes after loading.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

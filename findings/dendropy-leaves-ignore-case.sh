@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# dendropy 5.1.3: leaf names are compared without case, and each is spelled as the first tree spelled it.
+# dendropy 5.1.3: leaf names are compared case-insensitively, and take the spelling of the first tree.
 #
-# Guess: two files read into one list keep their own names; a class may have the same name in two places of a tree.
-# What happens: leaves are taxa of a shared namespace that ignores case: (apple,PEAR) read after (Apple,pear) comes back as
-#   Apple, pear, without a word. Within one tree Apple and apple, or Apple under two parents, is an error. Internal names are
-#   free of both.
-# Who meets it: comparing two versions of a label tree (renamed in case: no difference is seen), and trees in which a leaf
-#   name repeats, as in juice/apple and fruit/apple.
+# Expected: two files read into one list keep their own names; a class may have the same name in two places of a tree.
+# Actual: leaves are taxa of a shared namespace that ignores case: (apple,PEAR) read after (Apple,pear) comes back as Apple,
+# pear, without a warning. Within one tree, Apple and apple, or Apple under two parents, is an error. Internal names are not
+# affected.
+# Why it matters: comparing two versions of a label tree (changes of case are invisible), and trees with repeated leaf names,
+# such as juice/apple and fruit/apple.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

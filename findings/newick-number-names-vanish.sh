@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Biopython 1.88: a class above the leaves whose name looks like a number loses its name, in quotes too.
+# Biopython 1.88: an internal node whose name looks like a number loses its name, even if it is quoted.
 #
-# Guess: a quoted Newick label is a name; only a bare number at an internal node is a support value.
-# What happens: every internal label that Python's float() takes becomes the clade's confidence, and its name None:
-#   '007', '1_1' (11.0, since float() skips underscores), 'nan' and 'Infinity' as well. Written again they are 7.00 and 11.00.
-# Who meets it: label trees with codes for names (occupations, products, digits grouped by shape); Biopython's own writer
-#   makes the file, so that a round trip loses the classes.
+# Expected: a quoted Newick label is a name; only a bare number at an internal node is a support value.
+# Actual: every internal label that Python's float() accepts becomes the clade's confidence, and its name None: '007', '1_1'
+# (11.0, since float() skips underscores), 'nan' and 'Infinity' too. Written again they are 7.00 and 11.00.
+# Why it matters: label trees use codes as names (occupations, products, digits grouped by shape). Biopython's own writer
+# produces such files, so a round trip loses the classes.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# pyinaturalist: make_tree puts a taxon whose parent is not in the list beside the kingdoms, though its ancestors are known.
+# pyinaturalist: make_tree places a taxon whose parent is not in the list next to the kingdoms, although its ancestors are known.
 #
-# One would guess: a species whose genus is missing hangs under its nearest ancestor in the list, here the class Aves: that
-# is what include_ranks=["kingdom", "species"] does with the same taxa, and ancestor_ids name every step. Without that
-# argument the species becomes a child of a new root "Life", a sibling of Animalia.
-#
-# Why it matters for label trees: observation downloads hold the taxa that were seen, seldom every rank above them. The
-# tree is then half flat, and a mistake between two birds counts as one between kingdoms.
+# Expected: a species whose genus is missing is placed under its nearest ancestor in the list, here the class Aves: that is
+# what include_ranks=["kingdom", "species"] does with the same taxa, and ancestor_ids name every step.
+# Actual: without that argument the species becomes a child of a new root "Life", a sibling of Animalia.
+# Why it matters: observation downloads contain the observed taxa, rarely every rank above them. The tree is then half flat, and
+# confusing two birds counts like confusing two kingdoms.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

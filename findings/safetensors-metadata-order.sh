@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# safetensors: the same tensors with the same metadata give other bytes from call to call.
+# safetensors: the same tensors with the same metadata give different bytes from call to call.
 #
-# One would guess: a file without timestamps or pickled objects is a function of its content, so that its hash identifies
-# it. With two metadata keys or more, the keys come in the order of a randomly seeded hash map: one key gives one file,
+# Expected: a file without timestamps or pickled objects is a function of its content, so its hash identifies it.
+# Actual: with two or more metadata keys, the keys are in the order of a randomly seeded hash map: one key gives one file,
 # three keys give up to six.
-#
-# Why it matters for label trees: models, cached features and scores are keyed by hashes of files. A run trained again to
-# the same weights looks like another, and everything kept for it is made again. Sort the header before hashing.
+# Why it matters: models, cached features and scores are keyed by file hashes. A run retrained to identical weights looks
+# different, and everything cached for it is recomputed. Sort the header before hashing.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# taxoniq: a genus name that two kingdoms share is answered with one of them, without a word.
+# taxoniq: a genus name shared by two kingdoms is resolved to one of them, without a warning.
 #
-# One would guess: Taxon(scientific_name="Aotus") raises, or lists the candidates, since NCBI has two genera of that
-# name. It returns one taxon: for Aotus the legume and not the owl monkeys, for Morus the gannets and not the mulberries.
-# The other genus is in the package's database and is found by its number alone.
-#
-# Why it matters for label trees: class lists of camera traps and herbaria are often names without ids. Looking them up
-# to obtain the ranks above puts a monkey among the beans, and every metric that counts steps in the tree is then wrong.
-# Also: ranked_lineage leaves out ranks that a taxon lacks, so a position in it is not a level.
+# Expected: Taxon(scientific_name="Aotus") raises, or lists the candidates, since NCBI has two genera of that name.
+# Actual: it returns one taxon: for Aotus the legume rather than the owl monkeys, for Morus the gannets rather than the
+# mulberries. The other genus is in the package's database and can only be found by its number.
+# Why it matters: class lists of camera traps and herbaria are often names without ids. Looking up their ranks puts a monkey
+# among the beans, and every metric that counts steps in the tree is wrong. Also, ranked_lineage omits ranks that a taxon lacks,
+# so a position in it is not a level.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

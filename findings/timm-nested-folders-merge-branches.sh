@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# timm: its folder reader names a class by the last folder alone, so equal names of two branches are one class.
+# timm: the folder reader names a class by its last folder only, so equal names in two branches are one class.
 #
-# One would guess: like torchvision's ImageFolder the top folder is the class, or else the whole path is. For bird/other,
-# moth/other and images in moth/ itself the classes are "moth" and "other": two branches are merged, and an image of an
-# inner node has a class beside its own descendants.
-#
-# Why it matters for label trees: people hand their nested folders to a timm script for a baseline. The baseline then
-# solves another task, with fewer classes, and its accuracy is not comparable.
+# Expected: as in torchvision's ImageFolder the top-level folder is the class, or else the whole path is.
+# Actual: for bird/other, moth/other and images in moth/ itself, the classes are "moth" and "other": two branches are merged, and
+# an image of an internal node has a class that competes with its own descendants.
+# Why it matters: nested folders are often passed to a timm script for a baseline. The baseline then solves a different task
+# with fewer classes, and its accuracy is not comparable.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # torchvision: INaturalist's targets above the species merge taxa of different kingdoms that share a name.
 #
-# One would guess: target_type="genus" numbers genera, so that every genus has one kingdom. Names are numbered rank by rank
-# without what is above them: the wheatears and the water-dropworts, both Oenanthe, get one genus index, with two kingdoms.
-#
-# Why it matters for label trees: the indices of the ranks do not form a tree then. Parent tables made from target_type=
-# ["kingdom", ..., "full"] give a node two parents, and level accuracies count a bird for a plant as right.
+# Expected: target_type="genus" numbers genera, so every genus has one kingdom.
+# Actual: names are numbered rank by rank, ignoring the ranks above: the wheatears and the water-dropworts, both Oenanthe, get
+# one genus index, with two kingdoms.
+# Why it matters: the indices of the ranks do not form a tree. Parent tables made from target_type=["kingdom", ..., "full"] give
+# a node two parents, and level accuracies count a bird as correct for a plant.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
