@@ -61,14 +61,23 @@ def draw_prediction(run: str, photograph: str, out: Path) -> None:
             label = f"{others} other{'s' if others > 1 else ''}" if node is None else tree.names[node].replace("-", " ")
             share = rest if node is None else p[node]
             axes.plot(
-                [start[0], x - gap / 2, x - gap / 2, x], [start[1], start[1], middle, middle],
-                color=color, lw=2.4 if known else 1, zorder=3 if known else 1,
-            )  # fmt: skip
+                [start[0], x - gap / 2, x - gap / 2, x],
+                [start[1], start[1], middle, middle],
+                color=color,
+                lw=2.4 if known else 1,
+                zorder=3 if known else 1,
+            )
             axes.add_patch(
                 FancyBboxPatch(
-                    (x, y), width, height, boxstyle="round,pad=0,rounding_size=0.08", zorder=4, lw=2.2 if known else 1,
-                    edgecolor=color, facecolor="#d5f0ea" if is_answer else "white",
-                )  # fmt: skip
+                    (x, y),
+                    width,
+                    height,
+                    boxstyle="round,pad=0,rounding_size=0.08",
+                    zorder=4,
+                    lw=2.2 if known else 1,
+                    edgecolor=color,
+                    facecolor="#d5f0ea" if is_answer else "white",
+                )
             )
             axes.add_patch(plt.Rectangle((x + 0.12, y + 0.1), (width - 0.24) * share, 0.08, color=color, zorder=5))
             style = {"zorder": 5, "va": "center", "fontweight": "bold" if is_answer else "normal"}
@@ -92,8 +101,9 @@ def draw_report(page: str, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "page.png"
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        command += [f"--user-data-dir={folder}/profile", "--window-size=1360,1500", "--virtual-time-budget=8000"]
-        subprocess.run([*command, f"--screenshot={shot}", Path(page).resolve().as_uri()], check=True, capture_output=True)
+        command += [f"--user-data-dir={folder}/profile", "--window-size=1360,1980", "--virtual-time-budget=8000"]
+        command += [f"--screenshot={shot}", Path(page).resolve().as_uri()]
+        subprocess.run(command, check=True, capture_output=True)
         _save(shot, out)
 
 
