@@ -101,7 +101,7 @@ def draw_report(page: str, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "page.png"
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        command += [f"--user-data-dir={folder}/profile", "--window-size=1360,1980", "--virtual-time-budget=8000"]
+        command += [f"--user-data-dir={folder}/profile", "--window-size=1360,1932", "--virtual-time-budget=8000"]
         command += [f"--screenshot={shot}", Path(page).resolve().as_uri()]
         subprocess.run(command, check=True, capture_output=True)
         _save(shot, out)
