@@ -9,7 +9,6 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -88,6 +87,8 @@ def named_parts(package: ModuleType, base: type[Part]) -> dict[str, type[Part]]:
     Raises:
         InputError: Two classes have one name.
     """
+    from importlib.metadata import entry_points  # here, since its import takes longer than the rest of this module
+
     found: dict[str, type[Part]] = {}
     modules = [importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
     candidates = [value for module in modules for value in vars(module).values() if inspect.isclass(value)]

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cladewise.errors import InputError
 
@@ -29,6 +27,9 @@ def read_parquet_schema(path: Path, *, advice: str = "") -> pl.Schema:
         >>> read_parquet_schema(file)
         Schema([('name', String)])
     """
+    import pyarrow as pa  # here, since few runs read Parquet and its import takes a while
+    import pyarrow.parquet as pq
+
     try:
         pq.read_schema(path)
         return pl.Schema(pl.read_parquet_schema(path))

@@ -16,4 +16,4 @@ def test_paths_in_a_table_of_predictions_are_found_again(tmp_path: Path) -> None
     frame = pl.DataFrame({"label_path": [tree.path_name(v) for v in nodes]})
     write_frame(frame, "csv", tmp_path / "predicted.csv")
     written = pl.read_csv(tmp_path / "predicted.csv")
-    assert tree.find_all(written["label_path"].to_list()).tolist() == nodes
+    assert tree.find(written["label_path"].to_list()).tolist() == nodes

@@ -387,7 +387,7 @@ def test_folders_that_differ_from_the_tree_in_one_way(tmp_path: Path, draw) -> N
     assert "got 2 that are not: 'granny_smith' (nearest: 'Granny Smith'), 'pink_lady' (nearest" in str(caught.value)
     assert "2 differ from names only in case, blanks or joining marks." in str(caught.value)
     with pytest.raises(InputError, match="2 are numbers that the taxonomy has neither as names nor as ids"):
-        Taxonomy.from_paths([("wren",), ("owl",)]).find_all(["001", "002"])
+        Taxonomy.from_paths([("wren",), ("owl",)]).find(["001", "002"])
 
 
 def test_a_folder_that_only_looks_like_a_node_is_told(tmp_path: Path, draw) -> None:

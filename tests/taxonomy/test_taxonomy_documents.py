@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cladewise.errors import InputError, InputWarning
 from cladewise.taxonomy import Taxonomy, read, write
-from cladewise.taxonomy.formats.documents import json_and_yaml
+from cladewise.taxonomy.formats.documents import yaml_tree
 from cladewise.taxonomy.formats.documents.nesting import nested_from_taxonomy, taxonomy_from_nested
 
 strict = pytest.mark.filterwarnings("error::cladewise.errors.InputWarning")
@@ -324,7 +324,7 @@ class TestYaml:
     def test_aliases_may_stand_for_a_little_but_not_for_much(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(json_and_yaml, "MAX_ALIASED", 20)
+        monkeypatch.setattr(yaml_tree, "MAX_ALIASED", 20)
         assert paths(reading(tmp_path, "a: &x [b, c]\nd: *x\n", "t.yaml")) == ["a", "a/b", "a/c", "d", "d/b", "d/c"]
         doubling = "a: &a [x, y]\nb: &b [{k: *a}, {l: *a}]\nc: &c [{k: *b}, {l: *b}]\nd: [{k: *c}, {l: *c}]\n"
         with pytest.raises(

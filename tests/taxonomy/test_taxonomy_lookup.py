@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,8 +51,10 @@ def test_every_path_that_is_printed_is_found_again(tree: Taxonomy) -> None:
             assert tree.find(tree.path_name(node)) == node
             assert tree.find("/" + tree.path_name(node)) == node
             assert tree.find(tree.path_names(node)) == node
-        paths = [tree.path_name(node) for node in range(int(tree.synthetic_root), tree.num_nodes)]
-        assert tree.find_all(paths).tolist() == list(range(int(tree.synthetic_root), tree.num_nodes))
+        nodes = range(int(tree.synthetic_root), tree.num_nodes)
+        paths = [tree.path_name(node) for node in nodes]
+        assert tree.find([tree.path_names(node) for node in nodes]).tolist() == list(nodes)
+        assert tree.find(paths).tolist() == list(range(int(tree.synthetic_root), tree.num_nodes))
 
 
 @given(awkward_trees(), AWKWARD)
@@ -61,6 +64,36 @@ def test_matches_are_those_that_a_slow_search_finds(tree: Taxonomy, name: str) -
     found = tree.matches((name,))
     if called:
         assert found == (whole or called)
+
+
+@st.composite
+def labelled_trees(draw: st.DrawFn) -> tuple[Taxonomy, list[str | tuple[str, ...]]]:
+    """Trees with ids and synonyms from few texts, and labels of all kinds, many of them ambiguous."""
+    tree = draw(awkward_trees())
+    few = st.sampled_from(["", "a", "b", "a/b", "ab", "é", "e\u0301", "a|b"])
+    columns = {key: draw(st.lists(few, min_size=len(tree), max_size=len(tree))) for key in ("id", "synonyms")}
+    tree = Taxonomy(tree.parents, tree.names, columns=draw(st.sampled_from([{}, columns])))
+    nodes = st.integers(0, len(tree) - 1)
+    labels = st.one_of(few, AWKWARD, nodes.map(tree.path_name), nodes.map(tree.path_names), st.tuples(few, AWKWARD))
+    return tree, draw(st.lists(labels, min_size=1, max_size=20))
+
+
+@given(labelled_trees())
+def test_many_labels_find_what_each_finds_alone(drawn: tuple[Taxonomy, list[str | tuple[str, ...]]]) -> None:
+    tree, labels = drawn
+    single = [tree.matches(label) for label in labels]
+    with warnings.catch_warnings(record=True, action="always") as told:
+        good = [label for label, nodes in zip(labels, single, strict=True) if len(nodes) == 1]
+        alone = [tree.find(label) for label in good]
+        odd = {str(warning.message).rstrip(".").removesuffix(" at here") for warning in told}
+        told.clear()
+        assert tree.find(good, at="here").tolist() == alone
+        shown = str(told[0].message) if told else ""
+        assert bool(told) == bool(odd)
+        assert all(text.rstrip(".") in shown for text in odd)
+        if len(good) < len(labels):
+            with pytest.raises(InputError):
+                tree.find(labels)
 
 
 def twice(names: Sequence[str], ids: Sequence[str] = (), synonyms: Sequence[str] = ()) -> Taxonomy:
@@ -184,16 +217,20 @@ class TestMany:
     tree = Taxonomy.from_paths([("fruit", "apple"), ("fruit", "pear"), ("juice", "apple")])
 
     def test_each_label_has_its_node(self) -> None:
-        found = self.tree.find_all(["pear", "juice/apple", ("fruit",), "pear"])
+        found = self.tree.find(["pear", "juice/apple", ("fruit",), "pear"])
         assert found.tolist() == [3, 5, 1, 3]
         assert found.dtype == np.int64
 
+    def test_labels_of_arrays_and_columns(self) -> None:
+        for labels in (np.array(["pear", "fruit"]), pl.Series(["pear", "fruit"]), [["fruit", "pear"], "fruit"]):
+            assert self.tree.find(labels).tolist() == [3, 1]
+
     def test_no_labels(self) -> None:
-        assert self.tree.find_all([]).size == 0
+        assert self.tree.find([]).size == 0
 
     def test_all_that_are_wrong_are_told_at_once(self) -> None:
         with pytest.raises(InputError) as caught:
-            self.tree.find_all(["pair", "apple", "", "qqqqqq", "pear"], at="list.txt", place=lambda label: f"<{label}>")
+            self.tree.find(["pair", "apple", "", "qqqqqq", "pear"], at="list.txt", place=lambda label: f"<{label}>")
         assert str(caught.value) == (
             "Expected labels that name one node of the taxonomy each, but got 4 that do not: 'pair' (nearest: 'pear') "
             "in <pair>; 'apple' (fruit/apple or juice/apple) in <apple>; a blank label in <>; 'qqqqqq' in <qqqqqq> "
@@ -202,14 +239,14 @@ class TestMany:
 
     def test_labels_that_all_differ_in_one_way_are_told_so(self) -> None:
         with pytest.raises(InputError, match="2 differ from names only in case, blanks or joining marks"):
-            self.tree.find_all(["Pear", "FRUIT"])
+            self.tree.find(["Pear", "FRUIT"])
         codes = Taxonomy([-1, 0, 0], ["", "a", "b"], columns={"code": ["", "x1", "x2"]})
         with pytest.raises(InputError, match="The taxonomy has 2 of 2 in its column 'code'"):
-            codes.find_all(["x1", "x2"])
+            codes.find(["x1", "x2"])
 
     def test_labels_that_only_look_right_are_told_once(self) -> None:
         with pytest.warns(InputWarning) as caught:
-            assert self.tree.find_all(["pear\u200b", "pear\u00a0", "pear"], at="list.txt").tolist() == [3, 3, 3]
+            assert self.tree.find(["pear\u200b", "pear\u00a0", "pear"], at="list.txt").tolist() == [3, 3, 3]
         assert [str(warning.message) for warning in caught] == [
             r"2 labels not quite as in the taxonomy: 'pear\u200b' read as 'pear', which only looks the same; "
             r"'pear\xa0' read as 'pear', which only looks the same at list.txt."

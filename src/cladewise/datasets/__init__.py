@@ -1,16 +1,23 @@
-"""Readers that yield images and nodes."""
+"""Images with a node each: readers, published data sets, splits and changed labels."""
 
-from cladewise.cache import cache_folder
-from cladewise.datasets.dataset import Dataset, Skipped
-from cladewise.datasets.files.decoding import UnreadableImageError, decode, probe
-from cladewise.datasets.folder import from_folder
-from cladewise.datasets.manifest import from_manifest
-from cladewise.datasets.named import available, load, open
-from cladewise.datasets.published.breeds import from_breeds
-from cladewise.datasets.published.cifar import from_cifar100
-from cladewise.datasets.published.grocery_store import from_grocery_store
-from cladewise.datasets.relabelling import with_coarse_labels, with_label_noise
-from cladewise.datasets.splitting import fold, hold_out, split
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cladewise.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from cladewise.cache import cache_folder
+    from cladewise.datasets.dataset import Dataset, Skipped
+    from cladewise.datasets.files.decoding import UnreadableImageError, decode, probe
+    from cladewise.datasets.folder import from_folder
+    from cladewise.datasets.manifest import from_manifest
+    from cladewise.datasets.named import available, load, open
+    from cladewise.datasets.published.breeds.from_imagenet import from_breeds
+    from cladewise.datasets.published.cifar import from_cifar100
+    from cladewise.datasets.published.grocery_store import from_grocery_store
+    from cladewise.datasets.relabelling import with_coarse_labels, with_label_noise
+    from cladewise.datasets.splitting import fold, hold_out, split
 
 __all__ = [
     "Dataset",
@@ -33,3 +40,26 @@ __all__ = [
     "with_coarse_labels",
     "with_label_noise",
 ]
+
+_MODULES = {
+    "cache_folder": "cladewise.cache",
+    "Dataset": "cladewise.datasets.dataset",
+    "Skipped": "cladewise.datasets.dataset",
+    "UnreadableImageError": "cladewise.datasets.files.decoding",
+    "decode": "cladewise.datasets.files.decoding",
+    "probe": "cladewise.datasets.files.decoding",
+    "from_folder": "cladewise.datasets.folder",
+    "from_manifest": "cladewise.datasets.manifest",
+    "available": "cladewise.datasets.named",
+    "load": "cladewise.datasets.named",
+    "open": "cladewise.datasets.named",
+    "from_breeds": "cladewise.datasets.published.breeds.from_imagenet",
+    "from_cifar100": "cladewise.datasets.published.cifar",
+    "from_grocery_store": "cladewise.datasets.published.grocery_store",
+    "with_coarse_labels": "cladewise.datasets.relabelling",
+    "with_label_noise": "cladewise.datasets.relabelling",
+    "fold": "cladewise.datasets.splitting",
+    "hold_out": "cladewise.datasets.splitting",
+    "split": "cladewise.datasets.splitting",
+}
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -126,7 +126,7 @@ def _nodes(tree: Taxonomy, manifest: Manifest) -> dict[str, int]:
     """The node of each label, found in a tree."""
     labels = manifest.rows[LABEL].unique(maintain_order=True).to_list()
     try:
-        nodes = tree.find_all(labels, at=manifest.source, place=manifest.lines)
+        nodes = tree.find(labels, at=manifest.source, place=manifest.lines)
     except InputError as error:
         other = manifest.column_of_labels(tree)
         if other is None:

@@ -100,7 +100,7 @@ def _nodes(names: list[str], taxonomy: Taxonomy, path: str) -> list[int]:
     """Nodes of names, each once; an empty name is the root's."""
     named = np.array([name != "" for name in names], dtype=np.bool_)
     found = np.zeros(len(names), dtype=np.int64)
-    found[named] = taxonomy.find_all([name for name in names if name], at=path)
+    found[named] = taxonomy.find([name for name in names if name], at=path)
     nodes: list[int] = found.tolist()
     unique, count = np.unique(nodes, return_counts=True)
     if (count > 1).any():

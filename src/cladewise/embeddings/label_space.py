@@ -77,7 +77,9 @@ class LabelSpace:
         Raises:
             InputError: It names no node, or the root.
         """
-        node = label if isinstance(label, int) else self.taxonomy.find(label)
+        if not isinstance(label, int):
+            label = self.taxonomy.find(label if isinstance(label, str) else tuple(label))
+        node = label
         if not 0 < node < self.taxonomy.num_nodes:
             raise InputError(f"a label below the root, 1 to {self.taxonomy.num_nodes - 1}", node)
         return node

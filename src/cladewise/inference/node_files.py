@@ -31,7 +31,7 @@ def nodes_of_lines(path: str | Path, taxonomy: Taxonomy) -> list[int]:
         InputError: The file is not a text, or lines name no node, or several; all of them are listed.
     """
     labels = {line: at for at, line in reversed(list(enumerate(_text(path).splitlines(), start=1))) if line.strip()}
-    return taxonomy.find_all(list(labels), at=str(path), place=lambda label: f"line {labels[label]}").tolist()
+    return taxonomy.find(list(labels), at=str(path), place=lambda label: f"line {labels[label]}").tolist()
 
 
 def numbers_of_nodes(path: str | Path, taxonomy: Taxonomy) -> dict[int, float]:
@@ -43,7 +43,7 @@ def numbers_of_nodes(path: str | Path, taxonomy: Taxonomy) -> dict[int, float]:
     """
     rows = list(_labelled_numbers(Path(path)))
     labels = {label: line for line, label, _ in reversed(rows)}
-    nodes = taxonomy.find_all(
+    nodes = taxonomy.find(
         [label for _, label, _ in rows], at=str(path), place=lambda label: f"line {labels[label]}"
     ).tolist()
     first: dict[int, int] = {}

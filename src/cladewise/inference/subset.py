@@ -105,7 +105,7 @@ class Subset(Inference):
 
 def _node(entry: int | str | Sequence[str], taxonomy: Taxonomy) -> int:
     if not isinstance(entry, int):
-        return taxonomy.find(entry)
+        return taxonomy.find(entry if isinstance(entry, str) else tuple(entry))
     if not 0 <= entry < taxonomy.num_nodes:
         raise InputError(f"nodes from 0 to {taxonomy.num_nodes - 1}", entry)
     return entry

@@ -118,7 +118,7 @@ def _read_table(file: Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
 
 def _positions(names: list[str], taxonomy: Taxonomy, at: str) -> NDArray[np.int64]:
     """Leaf position of each name, each leaf once."""
-    nodes = taxonomy.find_all(names, at=at)
+    nodes = taxonomy.find(names, at=at)
     for name, node in zip(names, nodes, strict=True):
         if not taxonomy.is_leaf[node]:
             raise InputError("a leaf", repr(name), at=at)

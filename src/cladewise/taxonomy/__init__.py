@@ -1,10 +1,19 @@
-"""The label tree: build, read, write, validate, compare."""
+"""The label tree: build, read, write, check and compare it."""
 
-from cladewise.taxonomy.checks.problems import Problem
-from cladewise.taxonomy.difference import TaxonomyDifference, diff
-from cladewise.taxonomy.formats import FORMATS, Format, from_dataframe, read, write
-from cladewise.taxonomy.formats.checking import check
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cladewise.lazy import lazy_names
 from cladewise.taxonomy.tree import Taxonomy
+
+if TYPE_CHECKING:
+    from cladewise.taxonomy.checks.problems import Problem
+    from cladewise.taxonomy.difference import TaxonomyDifference, diff
+    from cladewise.taxonomy.formats.checking import check
+    from cladewise.taxonomy.formats.options import FORMATS, Format
+    from cladewise.taxonomy.formats.reading import from_dataframe, read
+    from cladewise.taxonomy.formats.writing import write
 
 __all__ = [
     "FORMATS",
@@ -18,3 +27,16 @@ __all__ = [
     "read",
     "write",
 ]
+
+_MODULES = {
+    "Problem": "cladewise.taxonomy.checks.problems",
+    "TaxonomyDifference": "cladewise.taxonomy.difference",
+    "diff": "cladewise.taxonomy.difference",
+    "check": "cladewise.taxonomy.formats.checking",
+    "FORMATS": "cladewise.taxonomy.formats.options",
+    "Format": "cladewise.taxonomy.formats.options",
+    "from_dataframe": "cladewise.taxonomy.formats.reading",
+    "read": "cladewise.taxonomy.formats.reading",
+    "write": "cladewise.taxonomy.formats.writing",
+}
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

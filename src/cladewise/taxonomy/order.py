@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +49,40 @@ def path_sums(parents: IntArray, weights: IntArray) -> IntArray:
         at=f"node {int(stuck[0])}",
         advice="Find the cycle with: cladewise taxonomy check.",
     )
+
+
+def cycles(parents: IntArray) -> list[list[int]]:
+    """The cycles of a parent array, each from its lowest node on; empty if every node leads up to a root.
+
+    Example:
+        >>> cycles(np.array([-1, 2, 1, 0, 1])), cycles(np.array([-1, 0]))
+        ([[1, 2]], [])
+    """
+    size = parents.size
+    jump = np.append(np.where(parents < 0, size, parents), size)
+    for _ in range(int(size).bit_length() + 1):
+        if (jump == size).all():
+            return []
+        jump = jump[jump]
+    waiting = set(np.unique(jump[jump != size]).tolist())  # only nodes on cycles are left to land on
+    found: list[list[int]] = []
+    while waiting:
+        cycle = [min(waiting)]
+        while int(parents[cycle[-1]]) != cycle[0]:
+            cycle.append(int(parents[cycle[-1]]))
+        waiting -= set(cycle)
+        found.append(cycle)
+    return found
+
+
+def cycle_text(names: Sequence[str]) -> str:
+    """A cycle for a message, shortened after six names.
+
+    Example:
+        >>> cycle_text(["a", "b"])
+        'a → b → a'
+    """
+    return " → ".join([*names[:6], "..."] if len(names) > 6 else [*names, names[0]])
 
 
 def subtree_sizes(parents: IntArray, depth: IntArray) -> IntArray:

@@ -10,9 +10,7 @@ from typing import Any, Literal
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.odd_names import names_of_tree, same_siblings, sight_problems
 from cladewise.taxonomy.checks.problems import warn_of
-from cladewise.taxonomy.formats.documents.json_and_yaml import read_json_tree, read_yaml_tree
 from cladewise.taxonomy.formats.file_kinds import regular
-from cladewise.taxonomy.formats.folders import read_folders
 from cladewise.taxonomy.formats.options import (
     FORMATS,
     TABLE_FORMATS,
@@ -25,10 +23,8 @@ from cladewise.taxonomy.formats.options import (
     TableFormat,
     Underscores,
 )
-from cladewise.taxonomy.formats.phylogenies.newick import read_newick
 from cladewise.taxonomy.formats.tables.table import TABLE_SUFFIXES, from_frame
 from cladewise.taxonomy.formats.tabular import load_table, taxonomy_from_table
-from cladewise.taxonomy.formats.wordnet import read_wordnet
 from cladewise.taxonomy.tree import Taxonomy
 
 FORMAT_BY_SUFFIX: dict[str, Format] = {
@@ -166,14 +162,24 @@ def read_tree(path: Path, kind: str, options: ReadOptions) -> Taxonomy:
     """
     match kind:
         case "json":
+            from cladewise.taxonomy.formats.documents.json_tree import read_json_tree
+
             return read_json_tree(path, options)
         case "yaml":
+            from cladewise.taxonomy.formats.documents.yaml_tree import read_yaml_tree
+
             return read_yaml_tree(path, options)
         case "newick":
+            from cladewise.taxonomy.formats.phylogenies.newick import read_newick
+
             return read_newick(path, options)
         case "folders":
+            from cladewise.taxonomy.formats.folders import read_folders
+
             return read_folders(path)
         case _:
+            from cladewise.taxonomy.formats.wordnet import read_wordnet
+
             return read_wordnet(path, ids=options.ids, parents=options.parents)
 
 

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.formats.documents.json_and_yaml import write_json_tree, write_yaml_tree
-from cladewise.taxonomy.formats.folders import write_folders
 from cladewise.taxonomy.formats.options import Format
-from cladewise.taxonomy.formats.phylogenies.newick import write_newick
 from cladewise.taxonomy.formats.reading import FORMAT_BY_SUFFIX
-from cladewise.taxonomy.formats.tables.edge_list import edges_from_taxonomy
-from cladewise.taxonomy.formats.tables.level_table import levels_from_taxonomy
-from cladewise.taxonomy.formats.tables.node_table import nodes_from_taxonomy
 from cladewise.taxonomy.formats.tables.table import TABLE_SUFFIXES, write_frame
-from cladewise.taxonomy.formats.taxa.darwin_core import darwin_core_from_taxonomy
 from cladewise.taxonomy.tree import Taxonomy
 
 TABLES = {
-    "nodes": nodes_from_taxonomy,
-    "levels": levels_from_taxonomy,
-    "edges": edges_from_taxonomy,
-    "darwin-core": darwin_core_from_taxonomy,
+    "nodes": ("tables.node_table", "nodes_from_taxonomy"),
+    "levels": ("tables.level_table", "levels_from_taxonomy"),
+    "edges": ("tables.edge_list", "edges_from_taxonomy"),
+    "darwin-core": ("taxa.darwin_core", "darwin_core_from_taxonomy"),
 }
-FILES = {"json": write_json_tree, "yaml": write_yaml_tree, "newick": write_newick, "folders": write_folders}
+"""Module and function that turn a tree into each kind of table; imported when the format is written."""
+
+FILES = {
+    "json": ("documents.json_tree", "write_json_tree"),
+    "yaml": ("documents.yaml_tree", "write_yaml_tree"),
+    "newick": ("phylogenies.newick", "write_newick"),
+    "folders": ("folders", "write_folders"),
+}
+"""Module and function that write each other format."""
 
 
 def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | None = None) -> None:
@@ -55,9 +58,9 @@ def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | Non
     if chosen is None and not suffix:
         chosen = "folders"
     if chosen in TABLES:
-        write_frame(TABLES[chosen](taxonomy), place)
+        write_frame(_function(*TABLES[chosen])(taxonomy), place)
     elif chosen in FILES:
-        FILES[chosen](taxonomy, place)
+        _function(*FILES[chosen])(taxonomy, place)
     elif format is not None:
         raise InputError(f"a format to write among {', '.join([*TABLES, *FILES])}", repr(format))
     else:
@@ -65,3 +68,7 @@ def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | Non
             f"a file name that ends in {', '.join([*TABLE_SUFFIXES, *FORMAT_BY_SUFFIX])}, or in nothing for folders",
             repr(place.name),
         )
+
+
+def _function(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(f"cladewise.taxonomy.formats.{module}"), name)

@@ -9,8 +9,10 @@ blanks or joining marks is refused, and the error names the node it comes near.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,10 @@ ID, SYNONYMS = "id", "synonyms"
 """Columns whose texts also name their node; a cell of the second may hold several, with a ``|`` between them."""
 BLANKS = " \t\r\n"
 SHOWN = 20
+COMPARED = 10_000
+"""Most unknown labels that are compared with all names, for advice."""
+COST_OF_PATHS = 8
+"""How many times as long it takes to look a path up by its steps as to add a node's path to an index."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +47,18 @@ class Index:
     names: dict[str, Nodes]
     ids: dict[str, Nodes]
     synonyms: dict[str, Nodes]
+
+    @cached_property
+    def certain(self) -> dict[str, int]:
+        """Node of every text, paths aside, that means one node by every rule: the name, id or synonym of it alone."""
+        everything = {**self.synonyms, **self.ids, **self.names}
+        unclear = self.synonyms.keys() & (self.ids.keys() | self.names.keys())
+        unclear |= {text for text in self.ids.keys() & self.names.keys() if self.ids[text] != self.names[text]}
+        return {
+            text: node
+            for text, node in everything.items()
+            if isinstance(node, int) and text not in unclear and SEPARATOR not in text and "\\" not in text
+        }
 
     @classmethod
     def of(cls, taxonomy: Taxonomy, same: Same) -> Index:
@@ -116,20 +134,27 @@ def find_all(
     expected: str = "labels that name one node of the taxonomy each",
     advice: str = "Correct them, or add them to the taxonomy; where a name repeats, give the path.",
 ) -> NDArray[np.int64]:
-    """The node of each label; all that name none or several are told at once.
+    """The node of each label; one error lists those that name no node or several.
+
+    Unambiguous names, ids and whole paths are looked up in a dictionary; only the others go through :func:`look_up`.
 
     Args:
         taxonomy: The label tree.
-        labels: Labels; each distinct one is looked up once.
+        labels: Labels, as :func:`as_labels` returns them.
         at: The file that they are from, for messages.
-        place: Where in the file a label is, as in ``"line 3"``; asked only for labels that are wrong or odd.
+        place: Where in the file a label is, as in ``"line 3"``; called only for labels that are wrong or odd.
         expected: The rule, for the error text.
         advice: What to do, for the error text.
 
     Raises:
         InputError: Some labels name no node, or several.
     """
-    found = {label: look_up(taxonomy, label) for label in dict.fromkeys(labels)}
+    certain: Any = taxonomy.called(composed).certain.get
+    nodes = np.fromiter(map(certain, labels, itertools.repeat(-1)), np.int64, len(labels))
+    rest: list[int] = np.flatnonzero(nodes < 0).tolist()
+    if len(rest) * COST_OF_PATHS > taxonomy.num_nodes:
+        rest = _find_whole_paths(taxonomy, labels, nodes, rest)
+    found = {label: look_up(taxonomy, label) for label in dict.fromkeys(labels[position] for position in rest)}
     wrong = [label for label, match in found.items() if len(match.nodes) != 1]
 
     def placed(text: str, label: Label) -> str:
@@ -145,7 +170,56 @@ def find_all(
             advice=" ".join([*in_common(taxonomy, [v for v in wrong if not found[v].nodes]), advice]),
         )
     warn_inexact([placed(match.told, label) for label, match in found.items() if match.told], at=at)
-    return np.array([found[label].nodes[0] for label in labels], dtype=np.int64)
+    for position in rest:
+        nodes[position] = found[labels[position]].nodes[0]
+    return nodes
+
+
+def as_labels(labels: Any) -> list[Label]:
+    """Labels of a list, an array or a data frame's column as texts and tuples.
+
+    Raises:
+        InputError: It is not a collection.
+    """
+    if not isinstance(labels, Iterable):
+        raise InputError("a label that is a text, or a sequence of names", repr(labels))
+    values: Iterable[Any] = labels.tolist() if isinstance(labels, np.ndarray) else labels
+    return [tuple(label) if isinstance(label, list) else label for label in values]
+
+
+def path_index(taxonomy: Taxonomy) -> dict[str, int]:
+    """Node of every whole path of at least two names that means one node by every rule, as one composed text."""
+    index = taxonomy.called(composed)
+    names = [path_text([composed(name)]) for name in taxonomy.names.tolist()]
+    top = 0 if taxonomy.synthetic_root else -1
+    paths = names[:1]
+    found: dict[str, int] = {}
+    twice: set[str] = set()
+    for node, parent in enumerate(taxonomy.parents.tolist()[1:], start=1):  # parents come first
+        path = names[node] if parent == top else f"{paths[parent]}{SEPARATOR}{names[node]}"
+        paths.append(path)
+        if parent != top and found.setdefault(path, node) != node:
+            twice.add(path)
+    unclear = (path for path, node in found.items() if not names[node] or path[0] == SEPARATOR)
+    for path in {*twice, *unclear, *(found.keys() & index.names.keys()), *(found.keys() & index.synonyms.keys())}:
+        del found[path]
+    return found
+
+
+def _find_whole_paths(
+    taxonomy: Taxonomy, labels: Sequence[Label], nodes: NDArray[np.int64], rest: Sequence[int]
+) -> list[int]:
+    """Fill in the nodes of labels that are whole paths; returns the positions that are left."""
+    paths = taxonomy.whole_paths
+    left: list[int] = []
+    for position in rest:
+        label = labels[position]
+        key = label if isinstance(label, str) else path_text(label) if len(label) > 1 else ""
+        node = paths.get(key, -1)
+        if node < 0:
+            left.append(position)
+        nodes[position] = node
+    return left
 
 
 def warn_inexact(odd: Sequence[str], *, at: str) -> None:
@@ -270,6 +344,7 @@ def complaint(taxonomy: Taxonomy, label: Label, nodes: Sequence[int] = ()) -> st
 
 def in_common(taxonomy: Taxonomy, unknown: Sequence[Label]) -> list[str]:
     """Sentences on the trait that most of the labels without a node share."""
+    unknown = unknown[:COMPARED]
     index = taxonomy.called(loose)
     alike = sum(bool(_matches(taxonomy, index, label).nodes) for label in unknown)
     said = [f"{alike} differ from names only in case, blanks or joining marks."] if 2 * alike > len(unknown) > 1 else []

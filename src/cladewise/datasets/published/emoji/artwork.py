@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import resvg_py
-
 from cladewise.atomic import write_bytes, write_text
 from cladewise.datasets.published.emoji.icons import IconSet
 from cladewise.datasets.published.emoji.unicode import Emoji, read_emoji
@@ -116,6 +114,8 @@ def render_svg(svg: str) -> bytes:
         >>> render_svg('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')[:4]
         b'\\x89PNG'
     """
+    import resvg_py  # here, since only a first fetch renders anything
+
     # the drawings hold no text, and without the system's fonts they are the same on every machine
     return resvg_py.svg_to_bytes(svg_string=svg, width=SIDE, height=SIDE, background="white", skip_system_fonts=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from cladewise.errors import InputError, warn
@@ -60,6 +61,11 @@ def name_at(value: Any, place: Place, source: str) -> str:
 def wrong_at(expected: str, value: Any, place: Place | None, source: str) -> InputError:
     """An error at a place of a document."""
     return InputError(expected, f"{shown(value)} in {place or '/'}", at=source)
+
+
+def too_deep(path: Path) -> InputError:
+    """The error for a document that is nested deeper than its parser can follow."""
+    return InputError("a nesting that a parser can follow", "one that is too deep", at=str(path))
 
 
 def shown(value: Any) -> str:

@@ -19,6 +19,7 @@ from cladewise.taxonomy.formats.tables.interpretation import Interpretation
 from cladewise.taxonomy.formats.tables.level_order import level_order, split_levels
 from cladewise.taxonomy.formats.tables.level_table import string_array
 from cladewise.taxonomy.formats.tables.table import Table
+from cladewise.taxonomy.order import cycle_text, cycles
 from cladewise.taxonomy.tree import IntArray, StrArray, Taxonomy
 
 MARKS_FOR_NONE = ("0", "-1", "0.0", "-1.0", "#")
@@ -300,23 +301,11 @@ def _wrong_roots(table: Table, explicit: pl.DataFrame, implied: pl.DataFrame, ro
 
 
 def _cycles(table: Table, parent: NDArray[np.int64], row: NDArray[np.int64], keys: pl.Series) -> list[Problem]:
-    """One problem a cycle, by doubling the stride of every pointer until only cycles are left to land on."""
-    size = parent.size
-    jump = np.append(np.where(parent < 0, size, parent), size)
-    for _ in range(int(size).bit_length() + 1):
-        if (jump == size).all():
-            return []
-        jump = jump[jump]
-    waiting = set(np.unique(jump[jump != size]).tolist())
+    """One problem per cycle."""
     problems: list[Problem] = []
-    while waiting:
-        cycle = [min(waiting)]
-        while int(parent[cycle[-1]]) != cycle[0]:
-            cycle.append(int(parent[cycle[-1]]))
-        waiting -= set(cycle)
-        names = [str(keys[v]) for v in cycle]
-        shown = " → ".join([*names[:6], "..."] if len(names) > 6 else [*names, names[0]])
-        problems.append(Problem(table.line(int(row[cycle[0]])), "cycle", f"a cycle: {shown}"))
+    for cycle in cycles(parent):
+        text = f"a cycle: {cycle_text([str(keys[node]) for node in cycle])}"
+        problems.append(Problem(table.line(int(row[cycle[0]])), "cycle", text))
     return problems
 
 

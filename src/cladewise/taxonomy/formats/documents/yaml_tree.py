@@ -1,10 +1,8 @@
-"""JSON and YAML files of trees."""
+"""YAML files that hold a tree."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,44 +12,16 @@ from cladewise.atomic import write_text
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.bounded_files import read_text
 from cladewise.taxonomy.formats.documents.nesting import nested_from_taxonomy, taxonomy_from_nested
-from cladewise.taxonomy.formats.documents.values import Plain, shown
+from cladewise.taxonomy.formats.documents.values import Plain, too_deep
 from cladewise.taxonomy.formats.options import PLAIN, ReadOptions
 from cladewise.taxonomy.tree import Taxonomy
 
-MAX_JSON_BYTES = 2**27
-MAX_YAML_BYTES = 2**24  # its parser takes far more memory and time
+MAX_BYTES = 2**24  # YAML's parser takes far more memory and time than JSON's
 MAX_ALIASED = 100_000
-LINES = (".jsonl", ".ndjson")
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "null", "int", "float", "bool")}
 _NULL = "tag:yaml.org,2002:null"
 _ITEMS = re.compile(r"\n\s*-\s")
 _PLAIN = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)|(?i:true|false)")
-
-
-def read_json_tree(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
-    """Read a tree from JSON, in any form of :mod:`cladewise.taxonomy.formats.documents.nesting`.
-
-    A file called ``.jsonl`` or ``.ndjson`` has one record per line.
-
-    Raises:
-        InputError: The text is not JSON, a key repeats in one object, or there is no tree of names in it.
-    """
-    text = read_text(path, limit=MAX_JSON_BYTES)
-    if any(suffix.lower() in LINES for suffix in path.suffixes[-2:]):
-        lines = enumerate(text.split("\n"), start=1)
-        document: Any = [_parsed(line, path, number) for number, line in lines if line.strip()]
-    else:
-        document = _parsed(text, path)
-    return taxonomy_from_nested(document, source=str(path), options=options)
-
-
-def write_json_tree(taxonomy: Taxonomy, path: Path) -> None:
-    """Write a tree as nested JSON: names in names where they can hold it, else nodes with children with all there is.
-
-    Raises:
-        InputError: The tree is too deep to nest.
-    """
-    write_text(path, json.dumps(nested_from_taxonomy(taxonomy), indent=2, ensure_ascii=False) + "\n")
 
 
 def read_yaml_tree(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
@@ -64,7 +34,7 @@ def read_yaml_tree(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
             tree of names in it.
     """
     try:
-        document = yaml.load(read_text(path, limit=MAX_YAML_BYTES), Loader=_NameLoader)
+        document = yaml.load(read_text(path, limit=MAX_BYTES), Loader=_NameLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = str(error.problem)
@@ -73,41 +43,18 @@ def read_yaml_tree(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
     except yaml.YAMLError as error:
         raise InputError("YAML", f"an error: {str(error).splitlines()[0]}", at=str(path)) from error
     except RecursionError as error:
-        raise _too_deep(path) from error
+        raise too_deep(path) from error
     return taxonomy_from_nested(document, source=str(path), options=options)
 
 
 def write_yaml_tree(taxonomy: Taxonomy, path: Path) -> None:
-    """Write a tree as nested YAML, in the same form as :func:`write_json_tree`.
+    """Write a tree as nested YAML, in the form in which JSON is written.
 
     Raises:
         InputError: The tree is too deep to nest.
     """
     document = nested_from_taxonomy(taxonomy)
     write_text(path, yaml.dump(document, Dumper=_NameDumper, allow_unicode=True, sort_keys=False, width=2**20))
-
-
-def _parsed(text: str, path: Path, line: int = 1) -> Any:
-    def once(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in items:
-            if key in found:
-                raise InputError("each name once in an object", f"{shown(key)} twice", at=str(path))
-            found[key] = value
-        return found
-
-    def no_number(word: str) -> Any:
-        raise InputError("JSON", f"{word}, which JSON does not have", at=str(path))
-
-    try:
-        # numbers stay as they are written, however long
-        return json.loads(text, object_pairs_hook=once, parse_int=Plain, parse_float=Plain, parse_constant=no_number)
-    except json.JSONDecodeError as error:
-        lines = "If it has one record per line, call it .jsonl." if error.msg == "Extra data" else ""
-        at = f"{path}:{error.lineno + line - 1}"
-        raise InputError("JSON", f"an error: {error.msg}", at=at, advice=lines) from error
-    except RecursionError as error:
-        raise _too_deep(path) from error
 
 
 class _NameLoader(yaml.BaseLoader):
@@ -198,7 +145,3 @@ def _no_value(dumper: yaml.SafeDumper, _: None) -> yaml.ScalarNode:
 
 
 _NameDumper.add_representer(type(None), _no_value)
-
-
-def _too_deep(path: Path) -> InputError:
-    return InputError("a nesting that a parser can follow", "one that is too deep", at=str(path))
