@@ -108,6 +108,53 @@ def commands() -> str:
     return "\n".join(_command("cladewise", typer.main.get_command(app), 2))
 
 
+def verbs() -> str:
+    """One row per command: the function that does the same in Python."""
+    rows = ["| command | function | what it does |", "|---|---|---|"]
+    for command, function in functions().items():
+        words = inspect.cleandoc(_commands()[tuple(command.split())].help or "").split("\n\n")[0].replace("\n", " ")
+        rows.append(f"| `cladewise {command}` | {function} | {words} |")
+    return "\n".join(rows)
+
+
+OTHER_FUNCTIONS = {
+    "taxonomy check": "`cladewise.taxonomy.check`",
+    "taxonomy show": "`cladewise.taxonomy.outline.draw_tree`",
+    "taxonomy convert": "`cladewise.taxonomy.read`, then `cladewise.taxonomy.write`",
+    "taxonomy diff": "`cladewise.taxonomy.diff`",
+    "embed taxonomy": "`cw.embed`",
+    "list": "`cw.methods.available`, `cw.decisions.available`, and so on",
+}
+"""Functions of commands that have no verb of the same name."""
+
+
+def functions() -> dict[str, str]:
+    """The function of every command, by the words of the command."""
+    from cladewise.verbs import VERBS
+
+    found: dict[str, str] = {}
+    for path in _commands():
+        command, name = " ".join(path), "_".join(path).replace("-", "_")
+        found[command] = f"`cw.{name}`" if name in VERBS else OTHER_FUNCTIONS[command]
+    return found
+
+
+def _commands() -> dict[tuple[str, ...], Any]:
+    """Commands by the words that call them, without the groups that hold them."""
+    import typer.main
+
+    from cladewise.cli.app import app
+
+    def leaves(path: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield path, command
+        for name, child in (inner or {}).items():
+            yield from leaves((*path, name), child)
+
+    return dict(leaves((), typer.main.get_command(app)))
+
+
 def _command(path: str, command: Any, level: int) -> Iterator[str]:
     purpose, *examples = inspect.cleandoc(command.help or "").split("\n\n")
     yield f"{'#' * level} `{path}` {{ #{path.replace(' ', '-')} }}\n"
@@ -144,4 +191,4 @@ def _first_paragraph(part: type[Any]) -> str:
     return (inspect.getdoc(part) or "").split("\n\n")[0].replace("\n", " ")
 
 
-TABLES = {table.__name__: table for table in (methods, decisions, inferences, datasets, configuration, commands)}
+TABLES = {table.__name__: table for table in (methods, decisions, inferences, datasets, configuration, commands, verbs)}

@@ -3,6 +3,9 @@
 >>> import cladewise as cw
 >>> taxonomy = cw.Taxonomy.from_paths([("bird", "warbler"), ("bird", "wren"), ("moth",)])
 >>> loss = cw.losses.HACELoss(taxonomy, dilution=0.5)
+
+Every command of the command line is a function here, with the same names: ``cladewise train`` is :func:`train`.
+Packages and functions are loaded when they are first used; trees, records and reports need no torch.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cladewise.errors import InputError, MissingExtraError
 from cladewise.taxonomy import Taxonomy
+from cladewise.verbs import VERBS, verb
 
 if TYPE_CHECKING:
     from cladewise import (
@@ -32,9 +36,16 @@ if TYPE_CHECKING:
         predictions,
         report,
         statistics,
+        suites,
     )
-    from cladewise.engine import Run, evaluate, fit, train
+    from cladewise.discovery import discover
+    from cladewise.embeddings import embed
+    from cladewise.engine import Run, entails, evaluate, fit, predict, rerun, retrieve, train
+    from cladewise.episodes import few_shot
+    from cladewise.explanations import explain, look_alikes, manifolds, space
     from cladewise.records import Evaluation
+    from cladewise.report import write_page as compare
+    from cladewise.suites import benchmark, demo
 
 __version__ = "0.1.0"
 __all__ = [
@@ -45,34 +56,58 @@ __all__ = [
     "Taxonomy",
     "__version__",
     "backbones",
+    "benchmark",
+    "compare",
     "datasets",
     "decisions",
+    "demo",
+    "discover",
     "discovery",
+    "embed",
     "embeddings",
+    "entails",
     "episodes",
     "evaluate",
+    "explain",
     "explanations",
+    "few_shot",
     "fit",
     "geometry",
     "heads",
     "inference",
+    "look_alikes",
     "losses",
+    "manifolds",
     "methods",
     "metrics",
     "ops",
+    "predict",
     "predictions",
     "report",
+    "rerun",
+    "retrieve",
+    "space",
     "statistics",
+    "suites",
     "train",
 ]
 
+_CLASSES = {"Evaluation": "cladewise.records", "Run": "cladewise.engine"}
+
 
 def __getattr__(name: str) -> Any:
-    """Load what needs torch when it is first asked for: trees, records and reports do without."""
-    if name == "Evaluation":
-        return importlib.import_module("cladewise.records").Evaluation
-    if name in ("Run", "evaluate", "fit", "train"):
-        return getattr(importlib.import_module("cladewise.engine"), name)
-    if name in __all__:
-        return importlib.import_module(f"cladewise.{name}")
-    raise AttributeError(f"module 'cladewise' has no attribute {name!r}")
+    """Import a package, a class or a verb when it is first used."""
+    if name in VERBS:
+        found: Any = verb(name)
+    elif name in _CLASSES:
+        found = getattr(importlib.import_module(_CLASSES[name]), name)
+    elif name in __all__:
+        found = importlib.import_module(f"cladewise.{name}")
+    else:
+        raise AttributeError(f"module 'cladewise' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -56,7 +56,7 @@ def test_entails(call: Callable[..., Result]) -> None:
     assert isinstance(done.exception, InputError)
     assert "Expected a label of the taxonomy, but got 'mauve'" in str(done.exception)
     alone = call("entails", "runs/cones", "warm", "cold", "--parent", "warm")
-    assert "Expected --new NAME with --parent and --examples, but got none" in str(alone.exception)
+    assert "Expected new=NAME with parent= and examples=, but got none" in str(alone.exception)
 
 
 def test_pictures_of_the_space_and_of_look_alikes(call: Callable[..., Result]) -> None:

@@ -104,7 +104,7 @@ def changed(here: Path, old: str, new: str) -> Path:
 
 def test_a_suite_from_start_to_end_and_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     suite = read_suite(here / "small.toml")
-    written = suites.run_suite(suite, here / "out", progress=False)
+    written = suites.benchmark(suite, out=here / "out", progress=False)
     folder = here / "out" / "photos"
     assert written[0] == folder / "report.html"
     assert [path.name for path in written[2:]] == [
@@ -144,17 +144,17 @@ def test_a_suite_from_start_to_end_and_again(here: Path, monkeypatch: pytest.Mon
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json") if path.name != "chosen.json"}
     with monkeypatch.context() as patch:
         patch.setattr("cladewise.engine.training.run_trainer", lambda *_: pytest.fail("trained again"))
-        suites.run_suite(suite, here / "out", progress=False)
+        suites.benchmark(suite, out=here / "out", progress=False)
     assert before == {path: path.stat().st_mtime_ns for path in before}
     # one more seed adds its runs alone
-    suites.run_suite(suite, here / "out", seeds=3, progress=False)
+    suites.benchmark(suite, out=here / "out", seeds=3, progress=False)
     assert (folder / "runs" / "hace-dilution=0.5-2" / "model.safetensors").is_file()
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
 def test_a_killed_suite_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     suite = read_suite(here / "small.toml")
-    suites.run_suite(suite, here / "whole", progress=False)
+    suites.benchmark(suite, out=here / "whole", progress=False)
     work, calls = jobs.train_and_evaluate, list[str]()
 
     def dying(job: jobs.Job) -> list[str]:
@@ -166,8 +166,8 @@ def test_a_killed_suite_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with monkeypatch.context() as patch:
         patch.setattr(running, "train_and_evaluate", dying)
         with pytest.raises(KeyboardInterrupt):
-            suites.run_suite(suite, here / "killed", progress=False)
-    suites.run_suite(suite, here / "killed", progress=False)
+            suites.benchmark(suite, out=here / "killed", progress=False)
+    suites.benchmark(suite, out=here / "killed", progress=False)
     for name in ("methods.csv", "decisions.csv", "inferences.csv", "chosen.json"):
         assert (here / "killed/photos" / name).read_text() == (here / "whole/photos" / name).read_text()
 
@@ -374,7 +374,7 @@ def with_variants(here: Path, old: str = "", new: str = "") -> Path:
 def test_variants_of_methods_from_start_to_end(here: Path) -> None:
     suite = read_suite(with_variants(here, 'baseline = "flat-softmax"', 'baseline = "w/ random"'))
     assert suite.methods == ("flat-softmax", "hace:dilution=0.5", "w/ random", "noisy, 32 px", "own rate", SAME)
-    suites.run_suite(suite, here / "out", seeds=2, progress=False)
+    suites.benchmark(suite, out=here / "out", seeds=2, progress=False)
     folder = here / "out" / "photos"
     trained = {path.name for path in (folder / "runs").iterdir()}
     assert {"w-random-1", "noisy-32-px-0"} < trained
@@ -492,7 +492,7 @@ def test_a_mistake_in_a_variant_is_found_before_anything_runs(here: Path, mistak
 def test_what_the_data_has_not_is_found_before_anything_runs(here: Path, new: str, message: str) -> None:
     suite = read_suite(with_variants(here, 'hierarchy = "random"', new))
     with pytest.raises(InputError, match=message):
-        suites.run_suite(suite, here / "out", progress=False)
+        suites.benchmark(suite, out=here / "out", progress=False)
     assert not (here / "out").exists()
 
 
@@ -500,7 +500,7 @@ def test_what_the_data_has_not_is_found_before_anything_runs(here: Path, new: st
 def test_several_processes_give_what_one_gives(here: Path) -> None:
     suite = read_suite(here / "small.toml")
     for count in (1, 2):
-        suites.run_suite(suite, here / f"out{count}", jobs=count, progress=False)
+        suites.benchmark(suite, out=here / f"out{count}", jobs=count, progress=False)
     one, two = ((here / f"out{count}" / "photos" / "methods.csv").read_text() for count in (1, 2))
     assert one == two
 

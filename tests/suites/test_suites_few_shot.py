@@ -83,7 +83,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_run_has_its_episodes_and_the_table_their_means(folder: Path) -> None:
     suite = read_suite(folder / "suite.toml")
     assert suite.few_shot[0].ways == ("2", "intra")
-    written = suites.run_suite(suite, folder / "out", progress=False)
+    written = suites.benchmark(suite, out=folder / "out", progress=False)
     names = {path.name for path in written}
     assert {"few-shot.md", "few-shot.csv", "levels.md"} <= names
     out = folder / "out" / "photos"
@@ -105,7 +105,7 @@ def test_every_run_has_its_episodes_and_the_table_their_means(folder: Path) -> N
     assert 'id="few-shot"' in (out / "report.html").read_text()
     files = sorted(out.rglob("few_shot/*.json"))
     before = [file.stat().st_mtime_ns for file in files]
-    suites.run_suite(suite, folder / "out", progress=False)
+    suites.benchmark(suite, out=folder / "out", progress=False)
     assert [file.stat().st_mtime_ns for file in files] == before  # what is there is kept
 
 

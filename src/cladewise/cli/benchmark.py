@@ -21,13 +21,13 @@ def benchmark(
 
     cladewise benchmark scores-and-curves-emoji --seeds 5 --jobs 2
     """
-    from cladewise.suites import read_suite, run_suite
+    from cladewise.suites import benchmark, read_suite
 
     read = read_suite(suite)
-    out = out or Path("runs") / read.name
-    for path in run_suite(read, out, seeds=seeds, jobs=jobs, data=data):
+    folder = out or Path("runs") / read.name
+    for path in benchmark(read, out=folder, seeds=seeds, jobs=jobs, data=data):
         tell(path)
     for entry in read.data:
-        left_out = out / entry.name / "left_out.txt"
+        left_out = folder / entry.name / "left_out.txt"
         if count := len(left_out.read_text(encoding="utf-8").splitlines()):
-            say(f"cladewise: left out of the tables, one reason a line ({count}): {left_out}")
+            say(f"cladewise: left out of the tables, one reason per line ({count}): {left_out}")

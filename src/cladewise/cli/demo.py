@@ -1,4 +1,4 @@
-"""``cladewise demo``: the main job on real images, start to end."""
+"""``cladewise demo``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import typer
 
 from cladewise.cli.printing import print_table, tell
 
-METHODS = ("flat-softmax", "hxe", "hace")
 SHOWN = ("top1", "level_accuracy", "severity", "hd@1", "full_path")
 
 
@@ -23,41 +22,19 @@ def demo(
     """Train three methods on drawings of food and animals, test them on a vendor never seen, and write a report."""
     from rich.table import Table
 
-    from cladewise import datasets, engine
-    from cladewise.records import Evaluation
+    from cladewise import suites
     from cladewise.records.metric_names import metric_text
-    from cladewise.report import write_page
 
-    dataset = datasets.load(data)
-    results: dict[str, list[Evaluation]] = {}
-    folders: list[Path] = []
-    for name in METHODS:
-        for seed in range(seeds):
-            folder = out / f"{name}-{seed}"
-            folders.append(folder)
-            run = engine.train(
-                dataset,
-                method=name,
-                freeze=True,
-                crop_ratio=1.0,  # a drawing fills its frame
-                out=folder,
-                seed=seed,
-                epochs=epochs,
-                val_split="none",
-                reuse=True,
-                tell=not folders[1:],
-            )
-            results.setdefault(name, []).append(engine.evaluate(run, split="test"))
+    made = suites.demo(out=out, data=data, seeds=seeds, epochs=epochs)
     table = Table(title=f"Test images of a vendor never seen, mean ± sd of {seeds} seeds", title_justify="left")
     table.add_column("method", no_wrap=True)
     for metric in SHOWN:
         table.add_column(metric_text(metric).title, justify="right")
-    for name, scores in results.items():
-        cells = [_mean_and_sd([score[metric].value for score in scores]) for metric in SHOWN]
-        table.add_row(name, *cells)
+    for method, evaluations in made.evaluations.items():
+        cells = [_mean_and_sd([one[metric].value for one in evaluations]) for metric in SHOWN]
+        table.add_row(method, *cells)
     print_table(table)
-    page = write_page(folders, out / "report.html")
-    tell(f"Report: {page.resolve()}")
+    tell(f"Report: {made.page.resolve()}")
 
 
 def _mean_and_sd(values: list[float]) -> str:

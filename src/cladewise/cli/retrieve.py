@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cladewise.cli.printing import say, tell
-from cladewise.cli.tables import FORMAT_HELP, OUT_HELP
-from cladewise.errors import InputError
+from cladewise.cli.tables import FORMAT_HELP, OUT_HELP, table_format, write_frame
 
 if TYPE_CHECKING:
-    from cladewise.engine.spaces import PlacedImages, RunSpace
+    from cladewise.datasets import Skipped
 
 RunArgument = Annotated[Path, typer.Argument(help="Folder of a run of a method whose labels are vectors.")]
 ThresholdOption = Annotated[
@@ -49,36 +49,23 @@ def retrieve(
 
     cladewise retrieve runs/cones new/ --new Quince --parent Fruit --examples quinces/
     """
-    import polars as pl
-
+    from cladewise import engine
     from cladewise.cli.predict import find_images
-    from cladewise.cli.tables import table_format, write_frame
-    from cladewise.engine.prediction_table import node_path, printable
 
     format_ = table_format(format_, out)
-    space = _opened(run, threshold, new, parent, examples)
-    placed = space.place(find_images(images) if images else split)
-    taxonomy = space.labels.taxonomy
-    if under is not None:
-        found = space.retrieve(under, placed, limit=limit)
-        columns = {
-            "path": [printable(placed.paths[i]) for i in found.image.tolist()],
-            "energy": found.energy.double().tolist(),
-        }
-        frame = pl.DataFrame(columns, schema={"path": pl.String, "energy": pl.Float64})
-    else:
-        shown = slice(0, limit)
-        holding, nearest = space.holding(placed)[shown], space.nearest(placed)[shown].tolist()
-        frame = pl.DataFrame(
-            {
-                "path": [printable(path) for path in placed.paths[shown]],
-                "nearest": [node_path(taxonomy, v) for v in nearest],
-                "held_by": [[node_path(taxonomy, v) for v in nodes.tolist()] for nodes in holding],
-            },
-            schema={"path": pl.String, "nearest": pl.String, "held_by": pl.List(pl.String)},
-        )
-    write_frame(frame, format_, out)
-    _tell(placed)
+    found = engine.retrieve(
+        run,
+        find_images(images or ()),
+        under=under,
+        split=split,
+        limit=limit,
+        threshold=threshold,
+        new=new,
+        parent=parent,
+        examples=find_images(examples or ()),
+    )
+    write_frame(found.frame, format_, out)
+    _tell(found.skipped)
 
 
 def entails(
@@ -94,34 +81,15 @@ def entails(
 
     cladewise entails runs/cones Fruit Apple
     """
-    space = _opened(run, threshold, new, parent, examples)
-    if Path(special).is_file():
-        placed = space.place([special])
-        if not placed.paths:
-            _tell(placed)
-            raise typer.Exit(2)
-        labels = space.labels
-        energy, bar = float(labels.geometry.energy(labels.vector(general), placed.vectors[0])), space.threshold
-    else:
-        energy, bar = space.labels.energy(general, special), space.labels.threshold
-    tell(f"{'yes' if energy <= bar else 'no'} (energy {energy:.4g}, threshold {bar:.4g})")
-
-
-def _opened(
-    run: Path, threshold: float | None, new: str | None, parent: str | None, examples: list[str] | None
-) -> RunSpace:
+    from cladewise import engine
     from cladewise.cli.predict import find_images
-    from cladewise.engine import Run
-    from cladewise.engine.spaces import RunSpace
 
-    if new is None and (parent is not None or examples):
-        raise InputError("--new NAME with --parent and --examples", "none", advice="Name the label to add.")
-    space = RunSpace.of(Run.open(run), threshold=threshold)
-    if new is None:
-        return space
-    return space.with_label(new, parent, examples=space.place(find_images(examples)) if examples else None)
+    found = engine.entails(
+        run, general, special, threshold=threshold, new=new, parent=parent, examples=find_images(examples or ())
+    )
+    tell(f"{'yes' if found else 'no'} (energy {found.energy:.4g}, threshold {found.threshold:.4g})")
 
 
-def _tell(placed: PlacedImages) -> None:
-    for skipped in placed.skipped:
-        say(f"cladewise: {skipped.path} left out: {skipped.reason}")
+def _tell(skipped: Sequence[Skipped]) -> None:
+    for image in skipped:
+        say(f"cladewise: {image.path} left out: {image.reason}")

@@ -1,7 +1,8 @@
-"""Benchmark suites: one file that names data, methods, rules and tables, and what carries it out."""
+"""Benchmark suites: a file that names data, methods, rules and tables, and the code that carries it out."""
 
+from cladewise.suites.demo import Demo, demo
 from cladewise.suites.reading import available, read_suite
-from cladewise.suites.running import run_suite
+from cladewise.suites.running import benchmark
 from cladewise.suites.suite import Suite
 
-__all__ = ["Suite", "available", "read_suite", "run_suite"]
+__all__ = ["Demo", "Suite", "available", "benchmark", "demo", "read_suite"]

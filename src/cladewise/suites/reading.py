@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
 
@@ -29,13 +31,13 @@ def available() -> dict[str, Path]:
     return {path.stem: path for path in sorted(BUNDLED.glob("*.toml"))}
 
 
-def read_suite(name: str | Path) -> Suite:
+def read_suite(name: str | PathLike[str]) -> Suite:
     """Read a suite file, or one that comes with the package by its name.
 
     Raises:
         InputError: There is no such file, or something in it is not known or not allowed.
     """
-    path = available().get(str(name), Path(name))
+    path = available().get(os.fspath(name), Path(name))
     if not path.is_file():
         known = available()
         raise InputError(

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,36 +27,41 @@ from cladewise.suites.jobs import (
     try_settings,
     workers,
 )
+from cladewise.suites.reading import read_suite
 from cladewise.suites.search import Choice, Measured, Trials, search
 from cladewise.suites.suite import DataEntry, Suite, folder_name
 from cladewise.suites.tables import table_rows, write_table
 
 
-def run_suite(
-    suite: Suite,
-    out: Path,
+def benchmark(
+    suite: Suite | str | PathLike[str],
     *,
+    out: str | PathLike[str] | None = None,
     seeds: int | None = None,
     jobs: int = 1,
     data: str | None = None,
     progress: bool = True,
 ) -> list[Path]:
-    """Carry out a suite; what is finished already is kept, and what was interrupted goes on.
+    """Search settings, train, evaluate and compare every method of a suite; called again, it resumes where it stopped.
 
     Args:
-        suite: What to do.
-        out: Folder for everything that comes of it, a folder a data set in it.
-        seeds: Runs of each method; as the suite says by default.
-        jobs: Processes that train at the same time.
-        data: Path of the images, where the suite's data set needs one.
+        suite: A suite, its file, or the name of one that comes with the package.
+        out: Folder for all results, with one folder per data set; by default ``runs/<suite>``.
+        seeds: Runs of each method; by default the number in the suite.
+        jobs: Number of processes that train at the same time.
+        data: Path of the images, if the suite's data set needs one.
         progress: Show a progress bar.
 
     Returns:
         The files to look at: the report and the tables of every data set.
 
     Raises:
-        InputError: The data cannot be had, a variant does not fit it, or ``out`` holds runs of another suite.
+        InputError: The suite or its data cannot be read, a variant does not fit the data, or ``out`` holds runs of
+            another suite.
     """
+    if not isinstance(suite, Suite):
+        suite = read_suite(suite)
+    folder = Path("runs") / suite.name if out is None else Path(out)
     written: list[Path] = []
     entries = [dataclasses.replace(entry, path=data) if data else entry for entry in suite.data]
     suite = dataclasses.replace(suite, seeds=seeds or suite.seeds, data=tuple(entries))
@@ -63,7 +69,7 @@ def run_suite(
         check_variants(suite, entry)
     with workers(jobs) as pool, bar(shown=progress) as shown:
         for entry in entries:
-            written += _Benchmark(suite, entry, out / entry.name, pool, shown).write()
+            written += _Benchmark(suite, entry, folder / entry.name, pool, shown).write()
     return written
 
 

@@ -1,0 +1,74 @@
+"""The verbs of the library, one for each command of the command line: where each is, and how it is called."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from cladewise.catalogue import nearest
+from cladewise.errors import InputError
+
+VERBS: dict[str, tuple[str, str]] = {
+    "benchmark": ("cladewise.suites", "benchmark"),
+    "compare": ("cladewise.report", "write_page"),
+    "demo": ("cladewise.suites", "demo"),
+    "discover": ("cladewise.discovery", "discover"),
+    "embed": ("cladewise.embeddings", "embed"),
+    "entails": ("cladewise.engine", "entails"),
+    "evaluate": ("cladewise.engine", "evaluate"),
+    "explain": ("cladewise.explanations", "explain"),
+    "few_shot": ("cladewise.episodes", "few_shot"),
+    "fit": ("cladewise.engine", "fit"),
+    "look_alikes": ("cladewise.explanations", "look_alikes"),
+    "manifolds": ("cladewise.explanations", "manifolds"),
+    "predict": ("cladewise.engine", "predict"),
+    "rerun": ("cladewise.engine", "rerun"),
+    "retrieve": ("cladewise.engine", "retrieve"),
+    "space": ("cladewise.explanations", "space"),
+    "train": ("cladewise.engine", "train"),
+}
+"""Module and attribute of every verb; a module is imported when one of its verbs is first used."""
+
+
+def verb(name: str) -> Callable[..., Any]:
+    """A verb by its name, as a function that answers a misspelt keyword with an :class:`InputError`.
+
+    Example:
+        >>> verb("compare")(["runs/hace"], spilt="test")
+        Traceback (most recent call last):
+        ...
+        cladewise.errors.InputError: Expected an argument of compare, but got 'spilt'. Did you mean split?
+    """
+    module, attribute = VERBS[name]
+    return _checked(getattr(importlib.import_module(module), attribute), name)
+
+
+def _checked(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    known = _keywords(function)
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        for option in options:
+            if known is not None and option not in known:
+                raise InputError(f"an argument of {name}", repr(option), advice=nearest(option, known))
+        return function(*args, **options)
+
+    return call
+
+
+def _keywords(function: Callable[..., Any]) -> list[str] | None:
+    """Names that can be given by keyword; none where a function takes any and checks them itself."""
+    names: list[str] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            hint = typing.get_type_hints(function, include_extras=True).get(parameter.name)
+            if typing.get_origin(hint) is not typing.Unpack:
+                return None
+            names += typing.get_type_hints(typing.get_args(hint)[0])
+        elif parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            names.append(parameter.name)
+    return names
