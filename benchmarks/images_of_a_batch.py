@@ -24,7 +24,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional
 
-from cladewise.losses import hierarchical_cosine_margin_loss, supervised_contrast_loss
+from cladewise.objectives import hierarchical_cosine_margin_loss, supervised_contrast_loss
 
 BATCHES = (256, 1024, 4096)
 DIM, TEMPERATURE = 128, 0.2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -87,10 +88,30 @@ def named_parts(package: ModuleType, base: type[Part]) -> dict[str, type[Part]]:
     Raises:
         InputError: Two classes have one name.
     """
+    modules = [importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
+    return dict(sorted(_parts_in(modules, package, base).items()))
+
+
+def parts_called(name: str, package: ModuleType, base: type[Part]) -> dict[str, type[Part]]:
+    """The part of one name, importing only the modules whose source has that name; empty if there is none.
+
+    Raises:
+        InputError: Two classes have this name.
+    """
+    modules: list[ModuleType] = []
+    for module in pkgutil.iter_modules(package.__path__):
+        path = f"{package.__name__}.{module.name}"
+        spec = importlib.util.find_spec(path)
+        get_source = getattr(spec and spec.loader, "get_source", None)
+        if get_source is None or f'"{name}"' in get_source(path):
+            modules.append(importlib.import_module(path))
+    return {key: part for key, part in _parts_in(modules, package, base).items() if key == name}
+
+
+def _parts_in(modules: Iterable[ModuleType], package: ModuleType, base: type[Part]) -> dict[str, type[Part]]:
     from importlib.metadata import entry_points  # here, since its import takes longer than the rest of this module
 
     found: dict[str, type[Part]] = {}
-    modules = [importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
     candidates = [value for module in modules for value in vars(module).values() if inspect.isclass(value)]
     candidates += [entry.load() for entry in entry_points(group=package.__name__)]
     for part in candidates:
@@ -99,7 +120,7 @@ def named_parts(package: ModuleType, base: type[Part]) -> dict[str, type[Part]]:
         name: str = vars(part)["name"]
         if found.setdefault(name, part) is not part:
             raise InputError(f"one {base.__name__.lower()} named {name!r}", f"{found[name]!r} and {part!r}")
-    return dict(sorted(found.items()))
+    return found
 
 
 def make_part(parts: dict[str, type[Part]], what: str, name: str, options: dict[str, Any]) -> Part:

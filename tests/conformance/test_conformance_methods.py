@@ -22,7 +22,8 @@ from cladewise import Taxonomy, methods
 from cladewise.decisions import Answer, Decision, LabelSets, Nodes
 from cladewise.heads import Head
 from cladewise.losses import Loss
-from cladewise.methods import Method, Represented, Seen
+from cladewise.methods import Method
+from cladewise.objectives import TrainingBatch, TrainingVectors
 from cladewise.ops import is_ancestor
 from cladewise.predictions import Coherence, Fittable, Prediction, storage
 from reference.laws import CHAIN, DEVICE, RAGGED, REAL_ROOT, STAR, case
@@ -397,7 +398,7 @@ def test_prediction_survives_the_disk(name: str, tmp_path: Path) -> None:
 @for_each(with_objective)
 def test_an_objective_has_a_value_and_a_gradient_for_every_view(method: Method, taxonomy: Taxonomy) -> None:
     nodes = torch.arange(9) % taxonomy.num_nodes
-    represented = Represented(torch.randn(9, 4), nodes, torch.arange(9))
+    represented = TrainingVectors(torch.randn(9, 4), nodes, torch.arange(9))
     for images in (0, 1, 9):
         objective, (head, _, _) = an_objective(method, taxonomy), a_batch(method, taxonomy)
         head.train(images > 1)
@@ -410,7 +411,7 @@ def test_an_objective_has_a_value_and_a_gradient_for_every_view(method: Method, 
                     head.zero_grad()
                     with torch.no_grad():
                         followed = head(features.flip(1) * scale) if method.momentum() else None
-                    nats = objective(Seen(head(features * scale), target, index, method.views(), head, followed))
+                    nats = objective(TrainingBatch(head(features * scale), target, index, method.views(), head, followed))
                     assert nats.shape == target.shape
                     assert nats.isfinite().all()
                     assert (nats > -1e-4).all()

@@ -11,7 +11,7 @@ import torch
 import cladewise as cw
 from cladewise.datasets import Dataset
 from cladewise.engine import Run, fitting
-from cladewise.methods.energy_head import EnergyHead
+from cladewise.heads.energy import EnergyHead
 
 TINY: dict[str, Any] = {
     "backbone": "test_resnet",

@@ -82,6 +82,7 @@ TOGETHER = """
 import sys, torch, torch.distributed as dist, safetensors.torch
 from cladewise import Taxonomy
 from cladewise.losses import *
+from cladewise.objectives import HierarchicalContrastLoss, ProbedLoss, SupConLoss
 
 folder, rank, world = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 if world > 1:

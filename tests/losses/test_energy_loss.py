@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
 from cladewise.losses import MaxMarginEnergyLoss
-from cladewise.losses.energies import Strategy
+from cladewise.losses.energy import Strategy
 from reference import losses_energies as reference
 from reference.small_trees import ragged_taxonomies
 

@@ -25,7 +25,7 @@ from cladewise.losses import (
     soft_targets,
 )
 from cladewise.losses.distances import distance_by_lca
-from cladewise.losses.rings import fill_rings, leaf_ranges, node_ranges, path_to, ring_logsumexp
+from cladewise.ops.rings import fill_rings, leaf_ranges, node_ranges, path_to, ring_logsumexp
 from cladewise.predictions import LevelSoftmax
 from cladewise.taxonomy import Taxonomy
 from reference import losses_margin as reference

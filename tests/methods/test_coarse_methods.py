@@ -16,10 +16,17 @@ from cladewise import InputError, Taxonomy, methods
 from cladewise.geometry import exp_origin, unidirectional_logits
 from cladewise.heads import LevelClasses, PoincareClasses, ProjectionHead
 from cladewise.losses import flat_softmax_loss
-from cladewise.methods import Objective, Represented, Seen
-from cladewise.methods.hcm import GAP, HCMMethod, MarginObjective, first_margins
-from cladewise.methods.momentum_contrast import Queue, QueuedObjective
-from cladewise.methods.pseudo_fine import pseudo_fine
+from cladewise.methods.coarse import HCMMethod
+from cladewise.objectives import (
+    CosineMarginObjective,
+    MomentumContrastObjective,
+    Objective,
+    Queue,
+    TrainingBatch,
+    TrainingVectors,
+)
+from cladewise.objectives.margins import GAP, first_margins
+from cladewise.objectives.pseudo_fine_classes import pseudo_fine
 from cladewise.predictions import LeafSoftmax
 
 TREE = Taxonomy.from_paths(
@@ -147,7 +154,7 @@ def test_classes_of_one_image_or_of_equal_ones() -> None:
 # ---------------------------------------------------------------- objectives
 
 
-def a_batch(method: methods.Method, *, seed: int = 0) -> tuple[ProjectionHead, Objective, Seen]:
+def a_batch(method: methods.Method, *, seed: int = 0) -> tuple[ProjectionHead, Objective, TrainingBatch]:
     """A head, its objective, and a batch of all images that have labels, with their views."""
     torch.manual_seed(seed)
     head = method.head(TREE, 5)
@@ -159,7 +166,7 @@ def a_batch(method: methods.Method, *, seed: int = 0) -> tuple[ProjectionHead, O
     features = torch.randn(IMAGES - 2, 5)[index] + 0.3 * torch.randn(len(index), 5)
     with torch.no_grad():
         followed = head(features.flip(1)) if method.momentum() else None
-    return head, objective, Seen(head(features), target, index, method.views(), head, followed)
+    return head, objective, TrainingBatch(head(features), target, index, method.views(), head, followed)
 
 
 QUEUED = ("moco", "coarse-moco", "ancor")
@@ -168,7 +175,7 @@ QUEUED = ("moco", "coarse-moco", "ancor")
 @pytest.mark.parametrize("name", QUEUED)
 def test_a_queue_fills_and_then_tells_apart(name: str) -> None:
     _, objective, seen = a_batch(methods.make(name, **SMALL))
-    assert isinstance(objective, QueuedObjective)
+    assert isinstance(objective, MomentumContrastObjective)
     first, second = objective(seen).detach(), objective(seen).detach()
     labels = objective.loss(seen.prediction.logits, seen.target).detach()
     torch.testing.assert_close(first, labels)  # nothing to be told apart from
@@ -194,7 +201,7 @@ def test_who_is_taught_by_the_labels(name: str) -> None:
 
 def test_only_its_own_class_pushes_an_image() -> None:
     _, objective, seen = a_batch(methods.make("ancor", **SMALL))
-    assert isinstance(objective, QueuedObjective)
+    assert isinstance(objective, MomentumContrastObjective)
     objective(seen)
     before = objective(seen).detach()
     other = objective.queue.group != 0
@@ -207,15 +214,15 @@ def hcm(**options: Any) -> HCMMethod:
     return HCMMethod(**{**SMALL, "warmup": 1, **options})
 
 
-def begin(objective: Objective, epoch: int, seen: Seen) -> list[int]:
+def begin(objective: Objective, epoch: int, seen: TrainingBatch) -> list[int]:
     """Begin an epoch; how often the objective wanted to know what is seen."""
     asked: list[int] = []
 
-    def represent() -> Represented:
+    def represent() -> TrainingVectors:
         asked.append(epoch)
         once = slice(0, None, seen.views)
         vectors = torch.randn(len(seen.index[once]), 6, generator=torch.Generator().manual_seed(0))
-        return Represented(vectors, seen.target[once], seen.index[once])
+        return TrainingVectors(vectors, seen.target[once], seen.index[once])
 
     objective.begin_epoch(epoch, 0, represent)
     return asked
@@ -223,7 +230,7 @@ def begin(objective: Objective, epoch: int, seen: Seen) -> list[int]:
 
 def test_margins_wait_and_clusters_come_on_time() -> None:
     _, objective, seen = a_batch(hcm(warmup=2, refresh=3))
-    assert isinstance(objective, MarginObjective)
+    assert isinstance(objective, CosineMarginObjective)
     assert [len(begin(objective, epoch, seen)) for epoch in range(9)] == [0, 0, 1, 0, 0, 1, 0, 0, 1]
     objective.epoch = 1
     labels = objective.loss(seen.prediction.logits, seen.target)
@@ -240,7 +247,7 @@ def test_margins_wait_and_clusters_come_on_time() -> None:
 
 def test_margins_follow_the_distances_and_keep_their_order() -> None:
     _, objective, seen = a_batch(hcm(margin_momentum=0.5))
-    assert isinstance(objective, MarginObjective)
+    assert isinstance(objective, CosineMarginObjective)
     begin(objective, 1, seen)
     start = objective.current.clone()
     torch.testing.assert_close(start, torch.tensor([[0.0, 0.2, 0.5, 1.0]]))
@@ -253,7 +260,7 @@ def test_margins_follow_the_distances_and_keep_their_order() -> None:
     assert not objective.current.equal(start)
     for kept in ({"margins": "fixed"}, {"margin_momentum": 1.0}):
         _, still, seen = a_batch(hcm(**kept))
-        assert isinstance(still, MarginObjective)
+        assert isinstance(still, CosineMarginObjective)
         begin(still, 1, seen)
         still(seen)
         torch.testing.assert_close(still.current, start)
@@ -261,7 +268,7 @@ def test_margins_follow_the_distances_and_keep_their_order() -> None:
 
 def test_golden_the_margin_is_the_mean_distance_where_nothing_is_kept() -> None:
     _, objective, seen = a_batch(hcm(margin_momentum=0.0, clusters=0, targets="0,0.001,0.5,2"))
-    assert isinstance(objective, MarginObjective)
+    assert isinstance(objective, CosineMarginObjective)
     begin(objective, 1, seen)
     unit = torch.nn.functional.normalize(seen.prediction.projection.detach(), dim=1)
     same = (seen.target[:, None] == seen.target) & (seen.index[:, None] != seen.index)
@@ -271,7 +278,7 @@ def test_golden_the_margin_is_the_mean_distance_where_nothing_is_kept() -> None:
 
 def test_a_class_may_have_margins_of_its_own() -> None:
     _, objective, seen = a_batch(hcm(margins="by-class", margin_momentum=0.0))
-    assert isinstance(objective, MarginObjective)
+    assert isinstance(objective, CosineMarginObjective)
     begin(objective, 1, seen)
     assert objective.current.shape == (4, 4)
     objective(seen)
@@ -282,7 +289,7 @@ def test_a_class_may_have_margins_of_its_own() -> None:
 def test_every_coarse_level_may_have_a_margin() -> None:
     method = hcm(level="", coarse_levels="all")
     _, objective, seen = a_batch(method)
-    assert isinstance(objective, MarginObjective)
+    assert isinstance(objective, CosineMarginObjective)
     assert objective.current.shape == (1, 6)
     target = torch.from_numpy(TREE.leaf_nodes.copy())[seen.index % TREE.num_leaves]
     begin(objective, 1, dataclasses.replace(seen, target=target))

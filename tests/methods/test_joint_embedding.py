@@ -14,7 +14,7 @@ from torch import Tensor
 from cladewise import InputError, Taxonomy, embeddings, geometry, methods
 from cladewise.embeddings import reconstruction
 from cladewise.embeddings.cones import LONGEST_STEP
-from cladewise.methods.energy_head import EnergyHead
+from cladewise.heads.energy import EnergyHead
 from cladewise.methods.joint_embedding import JointEmbeddingMethod
 
 TREE = Taxonomy.from_paths([*itertools.product("ab", "cd", "ef"), ("g", "h"), ("i",)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cladewise import Taxonomy, methods
 from cladewise.decisions import Leaf, Levels
-from cladewise.heads import EmbeddedHead, Embedding, LevelClassifiers
+from cladewise.heads import EmbeddedHead, Embedding, LevelClassifierHead
 from cladewise.metrics import score_answer
 from cladewise.predictions import SiblingSoftmax
 from reference.small_trees import ragged_taxonomies
@@ -148,7 +148,7 @@ def test_between_features_and_classifiers_lies_an_embedding(name: str) -> None:
 def test_fine_grained_or_not_splits_its_embedding_evenly() -> None:
     head = methods.make("fgon").head(TREE, 9)
     assert isinstance(head, EmbeddedHead)
-    assert isinstance(head.head, LevelClassifiers)
+    assert isinstance(head.head, LevelClassifierHead)
     assert [layer.in_features for layer in head.head.classifiers] == [600, 400, 200]
     uneven = methods.make("fgon", embedding=10).head(TREE, 9).head.classifiers  # type: ignore[union-attr]
     assert [layer.in_features for layer in uneven] == [10, 6, 3]  # type: ignore[union-attr]

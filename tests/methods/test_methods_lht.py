@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cladewise import InputError, Taxonomy, methods
-from cladewise.methods.lht import TransitionHead
+from cladewise.heads import TransitionHead
 from cladewise.predictions import LevelTransition
 
 TREE = Taxonomy.from_paths(

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from cladewise.ops import (
-    Edges,
     LowRank,
+    TransitionEdges,
     full_transition,
     full_transition_sum,
     low_rank_transition,
@@ -24,7 +24,7 @@ every_scale = pytest.mark.parametrize("scale", [0.5, 8.0, 40.0])  # bounded, som
 
 def given(
     order: str, scale: float, images: int = 5, rank: int = 2, dtype: torch.dtype = torch.float64
-) -> tuple[Factors, Edges]:
+) -> tuple[Factors, TransitionEdges]:
     """Scores of the sources, both factors, the bonus; and edges with one source of none and one of several."""
     generator = torch.Generator().manual_seed(1)
     parent = torch.tensor([0, 0, 2, 1, 2, 2, 4, 4, 0])
@@ -42,14 +42,14 @@ def given(
         normal(images),
     ]
     factors[1][0] *= 1e-3  # the first image is bounded always
-    return [x.to(dtype).requires_grad_() for x in factors], Edges.of(*ends, num_sources=sizes[0])
+    return [x.to(dtype).requires_grad_() for x in factors], TransitionEdges.of(*ends, num_sources=sizes[0])
 
 
-def low_rank(factors: Factors, edges: Edges, cells: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+def low_rank(factors: Factors, edges: TransitionEdges, cells: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     return low_rank_transition(factors[0].log_softmax(-1), LowRank(*factors[1:], edges), cells=cells)
 
 
-def formed(factors: Factors, edges: Edges) -> torch.Tensor:
+def formed(factors: Factors, edges: TransitionEdges) -> torch.Tensor:
     scores = factors[1] @ factors[2]
     there = torch.zeros(scores.shape[1:], dtype=scores.dtype)
     there[edges.source, edges.target] = 1
@@ -193,12 +193,14 @@ def test_one_hot_and_uniform_shares() -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_no_image_and_one_class(device: str) -> None:
-    edges = Edges.of(torch.tensor([0], device=device), torch.tensor([0], device=device), 1)
+    edges = TransitionEdges.of(torch.tensor([0], device=device), torch.tensor([0], device=device), 1)
     matrix = LowRank(torch.zeros(0, 1, 2, device=device), torch.zeros(0, 2, 1, device=device), torch.zeros(0), edges)
     there, negative_entropy = low_rank_transition(torch.zeros(0, 1, device=device), matrix)
     assert there.shape == (0, 1)
     assert negative_entropy.shape == (0,)
-    one = LowRank(torch.ones(3, 1, 2), torch.ones(3, 2, 1), torch.ones(3), Edges.of(*torch.zeros(2, 1).long(), 1))
+    one = LowRank(
+        torch.ones(3, 1, 2), torch.ones(3, 2, 1), torch.ones(3), TransitionEdges.of(*torch.zeros(2, 1).long(), 1)
+    )
     there, negative_entropy = low_rank_transition(torch.zeros(3, 1), one)
     torch.testing.assert_close(there, torch.zeros(3, 1))
     torch.testing.assert_close(negative_entropy, torch.zeros(3))

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise.decisions.candidates import Candidates
-from cladewise.ops import LevelIndex
+from cladewise.ops import DepthIndex
 from cladewise.taxonomy import Taxonomy
 
 
@@ -28,7 +28,7 @@ def best_children(
     values: Float[Tensor, "image node"],
     image: Int[Tensor, " walker"],
     node: Int[Tensor, " walker"],
-    level: LevelIndex,
+    level: DepthIndex,
     taxonomy: Taxonomy,
 ) -> BestChildren:
     """The step from each walker's node to a child.

@@ -70,7 +70,7 @@ class Greedy(Decision):
         bar = (math.log(self.threshold) if self.threshold > 0 else -math.inf) - 8 * torch.finfo(log_prob.dtype).eps
         node = torch.zeros(len(values), dtype=torch.int64, device=prediction.device)
         walking = torch.arange(len(values), device=prediction.device)
-        for level in index.levels:
+        for level in index.by_depth:
             walking = walking[index.height[node[walking]] > 0]
             step = best_children(values, walking, node[walking], level, taxonomy)
             if self.on == "path":

@@ -56,7 +56,7 @@ def _chosen_on_the_way(prediction: Prediction) -> Int[Tensor, " image"]:
     walking = torch.arange(len(log_prob), device=log_prob.device)
     node = torch.zeros_like(walking)
     way = [Candidates(taxonomy, len(log_prob), walking, node.clone(), log_prob[:, 0])]
-    for level in index.levels:
+    for level in index.by_depth:
         walking = walking[index.height[node[walking]] > 0]
         step = best_children(log_prob, walking, node[walking], level, taxonomy)
         node[walking] = step.child

@@ -19,7 +19,7 @@ from cladewise.discovery.page import CoarseClass, DiscoveryPage, FoundClass, wri
 from cladewise.engine import Run
 from cladewise.engine.representing import represent
 from cladewise.errors import InputError
-from cladewise.methods.pseudo_fine import clusters_wanted, pseudo_fine
+from cladewise.objectives import clusters_wanted, pseudo_fine
 from cladewise.records import SCHEMA_VERSION
 from cladewise.statistics import Agreement, agreement
 from cladewise.taxonomy import Taxonomy
@@ -74,7 +74,7 @@ def discover(
         level: Level of the coarse classes, by name or number; by default that of the labels that the run was trained on
             (``[ablation] coarse_level``), else that of its classes (option ``level``).
         clusters: How many under each coarse class: a factor of its true fine classes like ``"2x"``, a number, or
-            ``"auto"``; see :func:`cladewise.methods.pseudo_fine.pseudo_fine`.
+            ``"auto"``; see :func:`cladewise.objectives.pseudo_fine`.
         examples: Images of each found class on the page.
         data: Other data than the run's, with the same taxonomy.
         seed: Of k-means.

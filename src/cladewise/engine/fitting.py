@@ -19,8 +19,8 @@ from cladewise.engine.classifier import Classifier
 from cladewise.engine.images import Batch
 from cladewise.errors import InputError
 from cladewise.losses import Loss
-from cladewise.methods import Objective, Represented, Seen
 from cladewise.metrics import RANKING_LENGTH, HierarchicalMetrics
+from cladewise.objectives import Objective, TrainingBatch, TrainingVectors
 from cladewise.predictions import Prediction
 from cladewise.records import TrainingConfig, log
 from cladewise.taxonomy import Taxonomy
@@ -104,7 +104,7 @@ class Fitting(lightning.LightningModule):
             losses = self.loss(prediction.logits, batch.nodes)
         else:
             followed = None if self.slow is None else self._follow(self.slow, batch.images)
-            seen = Seen(prediction, batch.nodes, batch.index, self.views, self.classifier.head, followed)
+            seen = TrainingBatch(prediction, batch.nodes, batch.index, self.views, self.classifier.head, followed)
             losses = self.objective(seen)
         return losses if self.node_weights is None else losses * self.node_weights[batch.nodes]
 
@@ -116,7 +116,7 @@ class Fitting(lightning.LightningModule):
         return slow(images)
 
     @torch.no_grad()
-    def _represented(self) -> Represented:
+    def _represented(self) -> TrainingVectors:
         """What the network sees in all training images."""
         training = self.classifier.training
         self.classifier.eval()
@@ -129,7 +129,7 @@ class Fitting(lightning.LightningModule):
                 parts.append((vectors, nodes, index))
         self.classifier.train(training)
         vectors, nodes, index = (torch.cat(part) for part in zip(*parts, strict=True))
-        return Represented(vectors, nodes, index)
+        return TrainingVectors(vectors, nodes, index)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         if len(batch.nodes) == 0:

@@ -15,9 +15,9 @@ from cladewise.geometry.ball import (
     riemannian_gradient,
 )
 from cladewise.geometry.cones import cone_angle, cone_energy, half_aperture, inner_radius, order_energy
+from cladewise.geometry.dtypes import MARGIN
 from cladewise.geometry.mlr import ganea_logits, unidirectional_logits
 from cladewise.geometry.pairwise import pairwise_cone_energy, pairwise_distance, pairwise_order_energy
-from cladewise.geometry.precision import MARGIN
 
 __all__ = [
     "MARGIN",

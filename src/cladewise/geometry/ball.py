@@ -8,7 +8,7 @@ Everything is computed from differences: with :math:`d = y - x` and the gaps :ma
 which has no difference of nearly equal terms left, neither for near points nor for far ones; textbook forms have
 (:math:`\operatorname{arcosh}(1 + \ldots)`, :math:`1 + 2c\langle x, y \rangle + \ldots`). Vectors are the last
 dimension; the others broadcast. Single precision is computed in double and returned as single. A point counts as no
-nearer to the boundary than a share :data:`~cladewise.geometry.precision.MARGIN` of the radius, at hyperbolic radius
+nearer to the boundary than a share :data:`~cladewise.geometry.dtypes.MARGIN` of the radius, at hyperbolic radius
 14.5 (single precision) or 30.6 (double) where c is 1: beyond, its coordinates say too little about where it is.
 
 References: Ganea, Bécigneul, Hofmann, Hyperbolic Neural Networks, NeurIPS 2018, arXiv:1805.09112. Nickel and Kiela,
@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cladewise.errors import InputError
-from cladewise.geometry.precision import MARGIN, result_dtype, widened
+from cladewise.geometry.dtypes import MARGIN, result_dtype, widened
 from cladewise.geometry.smooth import artanhc, asinhc, root, sech_squared, tanhc
 
 
@@ -277,7 +277,7 @@ def project(
         curvature: c > 0 of the ball, or 0 where there is no boundary.
         inner: Least norm. The zero vector goes to the first axis, for want of a direction.
         margin: Share of the ball's radius that is kept to the boundary;
-            :data:`~cladewise.geometry.precision.MARGIN` of the precision by default.
+            :data:`~cladewise.geometry.dtypes.MARGIN` of the precision by default.
 
     Raises:
         InputError: The curvature is below zero, or nothing is between the two.

@@ -31,7 +31,7 @@ from torch.autograd.function import once_differentiable
 
 from cladewise.errors import InputError
 from cladewise.geometry.ball import gap, least_gap
-from cladewise.geometry.precision import result_dtype, widened
+from cladewise.geometry.dtypes import result_dtype, widened
 from cladewise.geometry.smooth import root
 
 FLATTEST = 2e-5

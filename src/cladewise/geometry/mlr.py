@@ -20,7 +20,7 @@ from torch import Tensor
 
 from cladewise.errors import InputError
 from cladewise.geometry.ball import check_curvature, exp_origin, gap, least_gap
-from cladewise.geometry.precision import result_dtype, widened
+from cladewise.geometry.dtypes import result_dtype, widened
 from cladewise.geometry.smooth import root
 
 FARTHEST = 50.0

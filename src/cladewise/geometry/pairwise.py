@@ -21,7 +21,7 @@ from torch.autograd.function import once_differentiable
 from cladewise.errors import InputError
 from cladewise.geometry.ball import check_curvature, least_gap
 from cladewise.geometry.cones import half_aperture
-from cladewise.geometry.precision import result_dtype, widened
+from cladewise.geometry.dtypes import result_dtype, widened
 
 TILE = 1 << 17
 """Pairs of a tile: few enough that passes over them stay in the cache, enough that a product of matrices is quick."""

@@ -1,28 +1,34 @@
 """Heads: features to a prediction."""
 
 from cladewise.heads.coarse import LevelClasses, ProjectionHead, coarse_head
-from cladewise.heads.contrast import ContrastHead
-from cladewise.heads.embedding import EmbeddedHead, Embedding, part_widths
+from cladewise.heads.contrastive import ContrastiveHead
+from cladewise.heads.embedding_layer import EmbeddedHead, Embedding, embedded_head, part_widths
+from cladewise.heads.energy import EnergyHead, ImageMap
 from cladewise.heads.head import Head, LinearHead, leaf_softmax_head, node_logit_head
 from cladewise.heads.image_text import ImageTextHead, TextClassifierHead
-from cladewise.heads.levels import LevelClassifiers, finer_parts_head, level_sizes, towers_head
-from cladewise.heads.poincare import PoincareClasses
-from cladewise.heads.texts import TextTower
+from cladewise.heads.level_classifiers import LevelClassifierHead, finer_parts_head, level_sizes, towers_head
+from cladewise.heads.poincare_classes import PoincareClasses
+from cladewise.heads.text_tower import TextTower
+from cladewise.heads.transition import TransitionHead
 
 __all__ = [
-    "ContrastHead",
+    "ContrastiveHead",
     "EmbeddedHead",
     "Embedding",
+    "EnergyHead",
     "Head",
+    "ImageMap",
     "ImageTextHead",
     "LevelClasses",
-    "LevelClassifiers",
+    "LevelClassifierHead",
     "LinearHead",
     "PoincareClasses",
     "ProjectionHead",
     "TextClassifierHead",
     "TextTower",
+    "TransitionHead",
     "coarse_head",
+    "embedded_head",
     "finer_parts_head",
     "leaf_softmax_head",
     "level_sizes",

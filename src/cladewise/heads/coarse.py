@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from cladewise.heads.embedding import EmbeddedHead, Embedding
+from cladewise.heads.embedding_layer import EmbeddedHead, Embedding
 from cladewise.heads.head import Head, LinearHead
 from cladewise.predictions import LeafSoftmax
 from cladewise.predictions.projected_leaves import ProjectedLeafSoftmax

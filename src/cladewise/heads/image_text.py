@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.heads.head import Head
-from cladewise.heads.texts import TextTower
+from cladewise.heads.text_tower import TextTower
 from cladewise.predictions import LevelSoftmax, level_layout
 from cladewise.taxonomy import Taxonomy
 

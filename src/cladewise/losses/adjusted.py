@@ -9,9 +9,10 @@ from torch import Tensor
 
 from cladewise.errors import InputError
 from cladewise.losses.image_text import ImageTextContrastLoss
-from cladewise.losses.levels import LevelSoftmaxLoss, class_of_node
+from cladewise.losses.level_softmax import LevelSoftmaxLoss
 from cladewise.losses.loss import Loss, check_between
-from cladewise.predictions import level_layout
+from cladewise.ops.level_classes import level_classes
+from cladewise.predictions import Prediction
 
 LARGEST = 10.0
 
@@ -61,6 +62,9 @@ class LogitAdjustedLoss(Loss):
     def num_outputs(self) -> int:
         return self.loss.num_outputs
 
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> Prediction:
+        return self.loss.prediction(logits)
+
     def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         return self.loss(logits + self._added.to(logits), target)
 
@@ -68,10 +72,9 @@ class LogitAdjustedLoss(Loss):
         told = LogitAdjustedLoss(self.loss, self.strength)
         counts = num_images.detach().cpu().numpy()
         parts = [np.zeros(0)]
-        for level, nodes in zip(self.loss.levels, level_layout(self.taxonomy, self.loss.levels), strict=True):
-            classes = class_of_node(self.taxonomy, level, nodes)
-            speaks = classes >= 0
-            number = np.bincount(classes[speaks], weights=counts[speaks], minlength=nodes.size).clip(min=1)
+        for level, classes in zip(self.loss.levels, level_classes(self.taxonomy, self.loss.levels), strict=True):
+            speaks, size = classes >= 0, self.taxonomy.level_nodes(level).size
+            number = np.bincount(classes[speaks], weights=counts[speaks], minlength=size).clip(min=1)
             parts.append(np.log(number / number.sum()))
         told._added.copy_(torch.from_numpy(self.strength * np.concatenate(parts)))
         return told

@@ -9,6 +9,7 @@ from torch.nn.functional import softplus
 
 from cladewise.losses.loss import Loss
 from cladewise.ops import ancestors, at_least_float, tree_index
+from cladewise.predictions import ConditionalSigmoid
 from cladewise.taxonomy import Taxonomy
 
 
@@ -71,6 +72,9 @@ class ConditionalSigmoidLoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_nodes - 1
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> ConditionalSigmoid:
+        return ConditionalSigmoid(self.taxonomy, logits)
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         return conditional_sigmoid_loss(logits, target, self.taxonomy)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cladewise.losses.loss import Loss, check_between, check_choice
 from cladewise.ops import ancestors, at_least_float, path_sibling_nll, sibling_log_softmax, tree_index
+from cladewise.predictions import SiblingSoftmax
 from cladewise.taxonomy import Taxonomy
 
 NodeWeights = Literal["none", "parent"]
@@ -106,6 +107,9 @@ class ConditionalSoftmaxLoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_nodes - 1
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> SiblingSoftmax:
+        return SiblingSoftmax(self.taxonomy, logits)
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         return conditional_softmax_loss(

@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 from cladewise.losses.loss import Loss, check_between, check_choice
 from cladewise.losses.ps_softmax import ps_softmax_loss
 from cladewise.ops import ancestors, at_least_float, nested_logsumexp, path_sibling_nll, path_sum, tree_index
+from cladewise.predictions import PathSumSigmoid
 from cladewise.taxonomy import Taxonomy
 
 Form = Literal["random-cut", "original"]
@@ -137,6 +138,9 @@ class DeepRTCLoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_nodes - 1
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> PathSumSigmoid:
+        return PathSumSigmoid(self.taxonomy, logits)
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         return deep_rtc_loss(

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from cladewise.errors import InputError
 from cladewise.losses.loss import Loss
-from cladewise.losses.rings import path_rings, path_to
 from cladewise.ops import at_least_float, tree_index
+from cladewise.ops.rings import path_rings, path_to
+from cladewise.predictions import NodeSoftmax
 from cladewise.taxonomy import Taxonomy
 
 Rivals = Literal["complement", "all"]
@@ -92,6 +93,9 @@ class DescendantSoftmaxLoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_nodes
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> NodeSoftmax:
+        return NodeSoftmax(self.taxonomy, logits)
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         return descendant_softmax_loss(logits, target, self.taxonomy, form=self.form)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cladewise.losses.loss import Loss, check_between
 from cladewise.ops import at_least_float, nested_logsumexp, tree_index
+from cladewise.predictions import LeafSoftmax
 from cladewise.taxonomy import Taxonomy
 
 
@@ -70,6 +71,9 @@ class FlatSoftmaxLoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_leaves
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> LeafSoftmax:
+        return LeafSoftmax(self.taxonomy, logits)
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         return flat_softmax_loss(logits, target, self.taxonomy, label_smoothing=self.label_smoothing)

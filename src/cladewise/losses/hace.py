@@ -23,6 +23,7 @@ from cladewise.ops import (
     subtree_logsumexp,
     tree_index,
 )
+from cladewise.predictions import LeafSoftmax, NodeSoftmax
 from cladewise.taxonomy import Taxonomy
 
 Support = Literal["leaves", "nodes"]
@@ -230,6 +231,11 @@ class HACELoss(Loss):
         if self.domain == "leaves":
             return self.taxonomy.num_leaves
         return self.taxonomy.num_nodes - (not self.with_root)
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> LeafSoftmax | NodeSoftmax:
+        if self.domain == "leaves":
+            return LeafSoftmax(self.taxonomy, logits)
+        return NodeSoftmax(self.taxonomy, logits, self.with_root)
 
     @property
     def scored(self) -> Domain:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cladewise.losses.loss import Loss, check_between, check_choice
 from cladewise.ops import at_least_float, path_logsumexp, path_sibling_nll
+from cladewise.predictions import LeafSoftmax, SiblingSoftmax
 from cladewise.taxonomy import Taxonomy
 
 Weighting = Literal["parent-depth", "child-depth", "normalised"]
@@ -129,6 +130,10 @@ class HXELoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_leaves if self.logits == "leaf" else self.taxonomy.num_nodes - 1
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> LeafSoftmax | SiblingSoftmax:
+        kind = LeafSoftmax if self.logits == "leaf" else SiblingSoftmax
+        return kind(self.taxonomy, logits)
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         loss = hxe_loss if self.logits == "leaf" else tree_hxe_loss

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cladewise.losses.everyone import group_of, of_everyone
-from cladewise.losses.levels import NO_LABEL, class_of_node
 from cladewise.losses.loss import Loss, check_choice
-from cladewise.predictions import level_layout
+from cladewise.ops.batch_pairs import group_of
+from cladewise.ops.level_classes import NO_LABEL, level_classes
+from cladewise.ops.processes import gather_rows
+from cladewise.predictions import LevelSoftmax, level_layout
 from cladewise.taxonomy import Taxonomy
 
 Targets = Literal["single", "multi", "rivals"]
@@ -78,15 +78,15 @@ class ImageTextContrastLoss(Loss):
         check_choice(targets, get_args(Targets), "targets")
         self.targets, self.weight = targets, weight
         self.levels = tuple(levels) or tuple(range(1, taxonomy.num_levels + 1))
-        layout = level_layout(taxonomy, self.levels)
-        self._sizes = [nodes.size for nodes in layout]
-        classes = [class_of_node(taxonomy, level, nodes) for level, nodes in zip(self.levels, layout, strict=True)]
-        table = np.array(classes, dtype=np.int64).reshape(-1, taxonomy.num_nodes)
-        self.register_buffer("_classes", torch.from_numpy(table), persistent=False)
+        self._sizes = [nodes.size for nodes in level_layout(taxonomy, self.levels)]
+        self.register_buffer("_classes", torch.from_numpy(level_classes(taxonomy, self.levels)), persistent=False)
 
     @property
     def num_outputs(self) -> int:
         return sum(self._sizes)
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> LevelSoftmax:
+        return LevelSoftmax(self.taxonomy, logits, self.levels)
 
     def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         scores = logits.reshape(target.numel(), self.num_outputs)
@@ -99,7 +99,7 @@ class ImageTextContrastLoss(Loss):
     def _level(self, scores: Float[Tensor, "image text"], classes: Int[Tensor, " image"]) -> Float[Tensor, " image"]:
         """What one level adds for each image."""
         ours = classes != NO_LABEL
-        everyone, first = of_everyone(classes[ours]) if self.training else (classes[ours], 0)
+        everyone, first = gather_rows(classes[ours]) if self.training else (classes[ours], 0)
         group, size = group_of(everyone)
         texts = scores.new_zeros(len(size), dtype=torch.int64).scatter(0, group, everyone)
         scores = scores[ours].index_select(1, texts)
@@ -116,7 +116,7 @@ class ImageTextContrastLoss(Loss):
         positive = own
         if self.targets == "multi":  # of a text, the mean over the images that it is of
             sums = scores.new_zeros(len(size)).index_add(0, group, own)
-            sums = of_everyone(sums[None])[0].sum(0) if self.training else sums
+            sums = gather_rows(sums[None])[0].sum(0) if self.training else sums
             positive = sums[group] / size[group].to(scores.dtype)
         each = (row - own) + (column - positive)
         return torch.zeros_like(classes, dtype=each.dtype).masked_scatter(ours, each)
@@ -124,4 +124,4 @@ class ImageTextContrastLoss(Loss):
     def _over_images(self, scores: Float[Tensor, "image text"]) -> Float[Tensor, " text"]:
         """Log-sum-exp of each text's scores over the images of all processes."""
         own = scores.logsumexp(0, keepdim=True)
-        return (of_everyone(own)[0] if self.training else own).logsumexp(0)
+        return (gather_rows(own)[0] if self.training else own).logsumexp(0)

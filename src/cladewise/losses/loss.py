@@ -1,4 +1,4 @@
-"""What every loss on (logits, target) is."""
+"""The base class of losses on (logits, target)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,31 @@ from torch import Tensor, nn
 
 from cladewise.errors import InputError
 from cladewise.ops import at_least_float
+from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
 
 
 class Loss(nn.Module, ABC):
     """A loss in nats per image, not reduced over the batch.
 
-    Subclasses say how many logits they take and compute the loss; calling one checks its input, and computes in single
-    precision at least, under autocast as well. A loss has no parameters and no state.
+    Subclasses define the number of logits, the loss of a batch, and the prediction that the same logits stand for.
+    Calling a loss checks its input and computes in at least single precision, also under autocast. A loss has no
+    parameters and no state.
+
+    Example:
+        From features to a metric, with nothing but a linear layer and a loss:
+
+        >>> from cladewise import decisions, losses, metrics
+        >>> taxonomy = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("moth",)])
+        >>> loss = losses.HACELoss(taxonomy)
+        >>> linear = torch.nn.Linear(8, loss.num_outputs)
+        >>> features, target = torch.zeros(4, 8), torch.tensor([2, 3, 4, 1])
+        >>> logits = linear(features)
+        >>> loss(logits, target).mean().backward()  # one training step's gradient
+        >>> prediction = loss.prediction(logits.detach())  # log-probabilities of all nodes
+        >>> answer = decisions.Leaf()(prediction)  # one node per image
+        >>> metrics.evaluate(answer, target)["top1"].count
+        4
     """
 
     def __init__(self, taxonomy: Taxonomy) -> None:
@@ -28,45 +45,43 @@ class Loss(nn.Module, ABC):
     @property
     @abstractmethod
     def num_outputs(self) -> int:
-        """Number of logits an image."""
+        """Number of logits per image."""
 
     @property
     def lower_bound(self) -> float:
-        """What no loss of an image is below, in nats."""
+        """A lower bound on the loss of any image, in nats."""
         return 0.0
 
     @abstractmethod
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> Prediction:
+        """The prediction that logits trained with this loss stand for.
+
+        Args:
+            logits: Scores as the loss takes them, ``[*batch, num_outputs]``.
+        """
+
+    @abstractmethod
     def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """The loss of checked input."""
+        """The loss of input that has been checked."""
 
     def forward(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Loss of every image, in nats.
 
         Args:
-            logits: Scores as the head gave them.
-            target: Node of every image, internal nodes included.
+            logits: Raw scores from the head.
+            target: Node of every image; internal nodes allowed.
 
         Raises:
             InputError: The shapes do not fit, or (checked on the CPU only) a target is not a node.
         """
-        if logits.ndim == 0 or logits.shape[-1] != self.num_outputs or logits.shape[:-1] != target.shape:
-            raise InputError(
-                f"logits [*batch, {self.num_outputs}] and targets [*batch]",
-                f"shapes {list(logits.shape)} and {list(target.shape)}",
-            )
-        if target.device.type == "cpu" and target.numel():
-            low, high = (int(bound) for bound in torch.aminmax(target))
-            if low < 0 or high >= self.taxonomy.num_nodes:
-                raise InputError(
-                    f"targets that are nodes, 0 to {self.taxonomy.num_nodes - 1}", low if low < 0 else high
-                )
+        check_batch(logits, target, self.num_outputs, self.taxonomy)
         with torch.autocast(logits.device.type, enabled=False):
             return self.per_image(at_least_float(logits), target)
 
     def for_labels(self, num_images: Int[Tensor, " node"]) -> Loss:
-        """The same loss for training images of which so many are labelled with each node.
+        """The same loss, adapted to the number of training images labelled with each node.
 
-        It is this very one, unless how frequent the labels are makes a difference.
+        Returns the loss itself unless it depends on label frequencies.
         """
         return self
 
@@ -74,8 +89,24 @@ class Loss(nn.Module, ABC):
         return f"{self.taxonomy!r}"
 
 
+def check_batch(rows: Tensor, target: Tensor, width: int, taxonomy: Taxonomy) -> None:
+    """Check the shapes of rows and targets and, on the CPU, that targets are nodes.
+
+    Raises:
+        InputError: They do not fit.
+    """
+    if rows.ndim == 0 or rows.shape[-1] != width or rows.shape[:-1] != target.shape:
+        raise InputError(
+            f"logits [*batch, {width}] and targets [*batch]", f"shapes {list(rows.shape)} and {list(target.shape)}"
+        )
+    if target.device.type == "cpu" and target.numel():
+        low, high = (int(bound) for bound in torch.aminmax(target))
+        if low < 0 or high >= taxonomy.num_nodes:
+            raise InputError(f"targets that are nodes, 0 to {taxonomy.num_nodes - 1}", low if low < 0 else high)
+
+
 def check_between(value: float, low: float, high: float, what: str) -> None:
-    """Refuse a setting outside ``[low, high]``, or nan.
+    """Check that a setting is in ``[low, high]``; nan is not.
 
     Raises:
         InputError: The value is outside.
@@ -85,10 +116,10 @@ def check_between(value: float, low: float, high: float, what: str) -> None:
 
 
 def check_choice(value: str, choices: Sequence[str], what: str) -> None:
-    """Refuse a setting that is not one of the choices.
+    """Check that a setting is one of the choices.
 
     Raises:
-        InputError: The value is another.
+        InputError: It is not.
     """
     if value not in choices:
         raise InputError(f"{what} among {', '.join(choices)}", repr(value))

@@ -12,8 +12,9 @@ from torch.nn.functional import cross_entropy
 
 from cladewise.errors import InputError
 from cladewise.losses.loss import Loss, check_between
-from cladewise.losses.rings import fill_rings, node_ranges, path_rings, path_to
 from cladewise.ops import ancestors, at_least_float, tree_index
+from cladewise.ops.rings import fill_rings, node_ranges, path_rings, path_to
+from cladewise.predictions import NodeSoftmax
 from cladewise.taxonomy import Taxonomy
 
 Form = Literal["soft", "hard"]
@@ -164,6 +165,9 @@ class SoftMaxMarginLoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_nodes
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> NodeSoftmax:
+        return NodeSoftmax(self.taxonomy, logits)
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         return soft_max_margin_loss(logits, target, self.taxonomy, tau=self.tau, form=self.form, margin=self.margin)

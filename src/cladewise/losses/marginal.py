@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cladewise.losses.loss import Loss
 from cladewise.ops import at_least_float, at_levels, nested_logsumexp, speaks, tree_index
+from cladewise.predictions import LeafSoftmax
 from cladewise.taxonomy import Taxonomy
 
 
@@ -57,6 +58,9 @@ class MarginalSoftmaxLoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_leaves
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> LeafSoftmax:
+        return LeafSoftmax(self.taxonomy, logits)
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         return marginal_softmax_loss(logits, target, self.taxonomy)

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from cladewise.losses.loss import Loss, check_between, check_choice
 from cladewise.ops import ancestors, at_least_float, tree_index
 from cladewise.ops.kernels import by_rows, has_kernels
+from cladewise.predictions import NodeSigmoid
 from cladewise.taxonomy import Taxonomy
 
 Below = Literal["negative", "ignored"]
@@ -106,7 +107,7 @@ class _FocalSum(torch.autograd.Function):
         slope = torch.empty_like(scores)
         if has_kernels(scores):
             out = scores.new_empty(scores.shape[0])
-            by_rows("focal", scores, starts, ends, torch.tensor([gamma], dtype=torch.float64), out, slope)
+            by_rows("focal_rows", scores, starts, ends, torch.tensor([gamma], dtype=torch.float64), out, slope)
         else:
             loss = torch.empty_like(scores)
             for rows in _chunks(scores):
@@ -180,6 +181,9 @@ class MultilabelFocalLoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_nodes - 1
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> NodeSigmoid:
+        return NodeSigmoid(self.taxonomy, logits)
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         return multilabel_focal_loss(

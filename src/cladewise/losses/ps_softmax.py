@@ -8,6 +8,7 @@ from torch import Tensor
 from cladewise.losses.flat import flat_softmax_loss
 from cladewise.losses.loss import Loss, check_between
 from cladewise.ops import at_least_float, leaf_path_sum
+from cladewise.predictions import PathSumSoftmax
 from cladewise.taxonomy import Taxonomy
 
 
@@ -65,6 +66,9 @@ class PSSoftmaxLoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_nodes - 1
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> PathSumSoftmax:
+        return PathSumSoftmax(self.taxonomy, logits)
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
         return ps_softmax_loss(logits, target, self.taxonomy, label_smoothing=self.label_smoothing)

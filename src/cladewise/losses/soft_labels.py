@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from cladewise.errors import InputError
 from cladewise.losses.distances import LcaDistance, check_distances, distance_by_lca, read_distances
 from cladewise.losses.loss import Loss, check_between
-from cladewise.losses.rings import fill_rings, leaf_ranges, path_to
 from cladewise.ops import path_sum, subtree_sum
+from cladewise.ops.rings import fill_rings, leaf_ranges, path_to
+from cladewise.predictions import LeafSoftmax
 from cladewise.taxonomy import Taxonomy
 
 Reduction = Literal["sum", "elementwise"]
@@ -177,6 +178,9 @@ class SoftLabelLoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_leaves
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> LeafSoftmax:
+        return LeafSoftmax(self.taxonomy, logits)
 
     def per_image(self, logits: Float[Tensor, "*batch leaf"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         scores = logits.reshape(-1, logits.shape[-1])

@@ -10,6 +10,7 @@ from torch.nn.functional import softplus
 from cladewise.losses.loss import Loss
 from cladewise.losses.multilabel import multilabel_focal_loss
 from cladewise.ops import ancestors, at_least_float, tree_index
+from cladewise.predictions import NodeSigmoid
 from cladewise.taxonomy import Taxonomy
 
 
@@ -109,6 +110,9 @@ class MultilabelSoftMarginLoss(Loss):
     @property
     def num_outputs(self) -> int:
         return self.taxonomy.num_nodes - 1
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> NodeSigmoid:
+        return NodeSigmoid(self.taxonomy, logits)
 
     def for_labels(self, num_images: Int[Tensor, " node"]) -> Loss:
         if not self.class_weights:

@@ -1,30 +1,30 @@
-"""Published methods, one module each; :func:`available` finds them by existing."""
+"""Published methods by name. A method is a class in a module of this package; defining it there registers it."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-from cladewise.catalogue import make_part, named_parts
+from cladewise.catalogue import make_part, named_parts, parts_called
 from cladewise.methods.method import Citation, Method, option
-from cladewise.methods.objective import Objective, Represented, Seen
 
-__all__ = ["Citation", "Method", "Objective", "Represented", "Seen", "available", "make", "option"]
+__all__ = ["Citation", "Method", "available", "make", "option"]
 
 
 def available() -> dict[str, type[Method]]:
-    """Every method by name, those of other distributions included."""
+    """Every method by name, including those of other distributions."""
     return named_parts(sys.modules[__name__], Method)
 
 
 def make(name: str, **options: Any) -> Method:
-    """The method of a name with its hyper-parameters.
+    """Make a method by name, with its hyper-parameters.
 
     Raises:
-        InputError: No such method or hyper-parameter.
+        InputError: There is no such method or hyper-parameter.
 
     Example:
         >>> make("hace", dilution=0.7).options()["dilution"]
         0.7
     """
-    return make_part(available(), "method", name, options)
+    found = parts_called(name, sys.modules[__name__], Method)  # spares importing all the other methods
+    return make_part(found or available(), "method", name, options)

@@ -1,4 +1,4 @@
-"""FGoN: coarse classifiers that look at fine features without disturbing them."""
+"""FGoN: coarse classifiers that use fine features without sending gradients to them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import dataclasses
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from cladewise.decisions import Decision, Levels
-from cladewise.heads import Head, finer_parts_head
+from cladewise.heads import Head, embedded_head, finer_parts_head
 from cladewise.losses import LevelSoftmaxLoss, Loss
-from cladewise.methods.embedded import EmbeddedMethod
-from cladewise.methods.method import Citation, option
+from cladewise.methods.method import Citation, Method, option
 from cladewise.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FGoNMethod(EmbeddedMethod):
-    """A part of the embedding for every level, which its classifier alone teaches; coarser ones look at it too.
+class FGoNMethod(Method):
+    """One part of the embedding per level, trained by that level's classifier alone and also used by coarser ones.
 
-    The parts are equally wide, the coarsest ones wider by 1 where the width is no multiple of the levels. End to end
-    the encoder's feature map is pooled by its maximum, as in the authors' code, whose window at 224 pixels is the whole
-    map; features of a frozen encoder come as the encoder pools them itself.
+    The parts are equally wide, with the remainder spread over the coarsest ones. End to end, the encoder's feature map
+    is max-pooled, as in the authors' code, whose window at 224 pixels covers the whole map; features of a frozen
+    encoder use the encoder's own pooling.
     """
 
     name: ClassVar[str] = "fgon"
@@ -35,12 +34,13 @@ class FGoNMethod(EmbeddedMethod):
         "https://arxiv.org/abs/2011.09040",
     )
 
+    embedding: int = option(600, "width of the trained layer between the features and the classifiers; 0: none")
     pool: Literal["max", "own"] = option(
-        "max", "end to end, how the encoder pools its feature map: by its maximum, or in its own way"
+        "max", "pooling of the feature map in end-to-end training: maximum, or the encoder's own"
     )
 
-    def classifier(self, taxonomy: Taxonomy, width: int) -> Head:
-        return finer_parts_head(taxonomy, width)
+    def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
+        return embedded_head(num_features, self.embedding, lambda width: finer_parts_head(taxonomy, width))
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
         return LevelSoftmaxLoss(taxonomy)

@@ -1,4 +1,4 @@
-"""HAB: a yes or no for every label, blind to the tree."""
+"""HAB: a binary classifier for every label, ignoring the tree."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from cladewise.decisions import Boundary, Decision, Levels
-from cladewise.heads import Head, node_logit_head
+from cladewise.heads import Head, embedded_head, node_logit_head
 from cladewise.losses import Loss, MultilabelSoftMarginLoss
-from cladewise.methods.embedded import EmbeddedMethod
-from cladewise.methods.method import Citation, option
+from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import ENTAILMENT_CONES
 from cladewise.predictions import NodeSigmoid
 from cladewise.taxonomy import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HABMethod(EmbeddedMethod):
-    """Every label says yes or no for itself, and an image has as many labels as say yes.
+class HABMethod(Method):
+    """Independent binary classification of every label; the answer is the set of positive labels.
 
-    Where a yes begins is learnt from the validation split, or by cross-validation. Re-sampling, the paper's other
+    The probability threshold is fitted on the validation split or by cross-validation. Resampling, the paper's other
     remedy for rare labels, is ``--balance sample``.
     """
 
@@ -27,16 +26,15 @@ class HABMethod(EmbeddedMethod):
     title: ClassVar[str] = "Hierarchy-agnostic classifier (HAB)"
     citation: ClassVar[Citation] = ENTAILMENT_CONES
 
+    embedding: int = option(600, "width of the trained layer between the features and the classifiers; 0: none")
     boundary: Literal["global", "per-class"] = option(
-        "global", "where a yes begins, by the best F1: at one probability, or at each label's"
+        "global", "threshold of a positive, by the best F1: one for all labels, or one per label"
     )
-    fits_on: str = option(
-        "val", "split to learn the boundary from; 5-fold: the training images, by networks trained without them"
-    )
-    class_weights: bool = option(False, "whether labels weigh in the loss by one over the training images with them")
+    fits_on: str = option("val", "split used to fit the thresholds; 5-fold: cross-validation on the training images")
+    class_weights: bool = option(False, "whether labels are weighted by inverse frequency in the loss")
 
-    def classifier(self, taxonomy: Taxonomy, width: int) -> Head:
-        return node_logit_head(NodeSigmoid, taxonomy, width)
+    def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
+        return embedded_head(num_features, self.embedding, lambda width: node_logit_head(NodeSigmoid, taxonomy, width))
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
         return MultilabelSoftMarginLoss(taxonomy, class_weights=self.class_weights)

@@ -1,4 +1,4 @@
-"""HACE: prediction aggregation and ancestral label smoothing over a softmax of all nodes."""
+"""HACE and its variants: a softmax over all nodes, with targets diluted towards the root."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from cladewise.decisions import Decision, Leaf, NodeArgmax
 from cladewise.heads import Head, LinearHead, leaf_softmax_head
-from cladewise.losses import HACELoss, Loss
+from cladewise.losses import HACELoss, HACESoftLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.predictions import NodeSoftmax
 from cladewise.taxonomy import Taxonomy
@@ -15,7 +15,7 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HACEBase(Method):
-    """What the HACE methods share: every node has a score and competes, and targets are diluted up their paths."""
+    """Base class of the HACE methods: all nodes compete in one softmax, and targets are diluted up their paths."""
 
     citation: ClassVar[Citation] = Citation(
         "Authors of arXiv:2605.06274",
@@ -33,7 +33,7 @@ class HACEBase(Method):
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         if self.domain == "leaves":
             return leaf_softmax_head(taxonomy, num_features)
-        with_root = not taxonomy.synthetic_root  # a root that is no label takes no part, as in the authors' code
+        with_root = not taxonomy.synthetic_root  # a root that is not a label takes no part, as in the authors' code
         num_scores = taxonomy.num_nodes - (not with_root)
         return LinearHead(num_features, num_scores, lambda scores: NodeSoftmax(taxonomy, scores, with_root))
 
@@ -43,7 +43,7 @@ class HACEBase(Method):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HACEMethod(HACEBase):
-    """Every node has a score and competes; the answer is the node that scores highest, an internal one if it must."""
+    """Hierarchy-aware cross-entropy; the answer is the node with the highest score, which may be an internal one."""
 
     name: ClassVar[str] = "hace"
     title: ClassVar[str] = "Hierarchy-aware cross-entropy (HACE)"
@@ -52,3 +52,29 @@ class HACEMethod(HACEBase):
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
         return HACELoss(taxonomy, dilution=self.dilution, smoothing=self.smoothing, domain=self.domain)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HACESmoothMethod(HACEMethod):
+    """HACE with a tenth of the target spread over the other leaves."""
+
+    name: ClassVar[str] = "hace-smooth"
+    title: ClassVar[str] = "HACE with label smoothing"
+
+    smoothing: float = option(0.1, "share of the target spread sideways before it is spread up, in [0, 1)", grid=(0.1,))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HACESoftMethod(HACEBase):
+    """HACE with soft labels: the target is first spread over nearby leaves and then diluted up their paths."""
+
+    name: ClassVar[str] = "hace-soft"
+    title: ClassVar[str] = "HACE with soft labels"
+
+    beta: float = option(10.0, "hardness of the soft labels, >= 0: 0 is uniform, large one-hot", grid=(10.0, 30.0, 1e7))
+    distance: str = option(
+        "hace", "distance of two leaves: hace, lca-height, or a file of distances (.npy, .csv, .tsv, .parquet)"
+    )
+
+    def loss(self, taxonomy: Taxonomy) -> Loss:
+        return HACESoftLoss(taxonomy, self.dilution, self.beta, self.distance, self.domain)

@@ -1,41 +1,40 @@
-"""What methods share that take words for classes, and those among them that hold images against texts."""
+"""Methods that use class texts: a text-initialised classifier, and contrast of images with texts (FLYP, HMCF)."""
 
 from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 from cladewise.backbones import text
 from cladewise.backbones.clip import is_clip
+from cladewise.decisions import Decision, Leaf, Levels
 from cladewise.errors import InputError
-from cladewise.heads import Head, ImageTextHead, TextTower
-from cladewise.losses import ImageTextContrastLoss, LogitAdjustedLoss, Loss
-from cladewise.methods.method import Method, option
+from cladewise.heads import Head, ImageTextHead, TextClassifierHead, TextTower
+from cladewise.losses import ImageTextContrastLoss, LevelSoftmaxLoss, LogitAdjustedLoss, Loss
+from cladewise.methods.method import Citation, Method, levels_of, option
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.class_texts import class_texts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Worded(Method):
-    """A method that begins with what is said of its classes."""
+class TextMethod(Method):
+    """Base class of methods that start from texts describing the classes."""
 
     text: str = option("characters", "text encoder: characters, minilm, transformers:MODEL or open_clip:MODEL/WEIGHTS")
     texts: str = option(
         "a photo of a {name}",
-        "templates of the texts, with | between several; columns of the tree are placeholders too",
+        "templates of the texts, separated by |; columns of the tree are placeholders too",
     )
-    shuffled: bool = option(False, "a control: whether every node has the texts of another of its level")
-    width: int = option(0, "length of the vectors; 0: as the text encoder's")
+    shuffled: bool = option(False, "a control: whether every node gets the texts of another node of its level")
+    width: int = option(0, "length of the vectors; 0: that of the text encoder")
     temperature: float = option(
-        0.07, "temperature that the scale of cosines starts from; a tower that was trained with images keeps its own"
+        0.07, "initial temperature of the cosines; a text tower that was trained with images keeps its own"
     )
-    adjust: float = option(
-        0.0, "strength of logit adjustment for long tails: 0 for none, 1 for classes that count alike"
-    )
+    adjust: float = option(0.0, "strength of logit adjustment for long tails: 0 for none, 1 for the balanced error")
 
     def tower(self, taxonomy: Taxonomy, *, tuned: bool) -> tuple[TextTower, float]:
-        """Vectors of the nodes, and what cosines with them are multiplied by at first."""
+        """The text tower, which gives a vector per node, and the initial scale of cosines with these vectors."""
         encoder = text.load(self.text)
         said = class_texts(taxonomy, self.texts, shuffled=self.shuffled)
         tower = TextTower(said, encoder, self.width or encoder.num_features, tuned=tuned)
@@ -51,12 +50,45 @@ class Worded(Method):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageTextMethod(Worded):
-    """A method with a text tower that every level shares, and a projection of the images for each level."""
+class TextClassifierMethod(TextMethod):
+    """A classifier at every level whose weights are initialised with the vectors of the class texts.
 
-    tune: bool = option(True, "whether the text encoder learns; if not, only a projection of its features does")
+    With both towers of one open_clip model and ``--epochs 0`` it is the zero-shot classifier of that model.
+    """
+
+    name: ClassVar[str] = "text-classifier"
+    title: ClassVar[str] = "Zero-shot and text-initialised linear classifier"
+    citation: ClassVar[Citation] = Citation(
+        "Wortsman, Ilharco, Kim, Li, Kornblith, Roelofs, Lopes, Hajishirzi, Farhadi, Namkoong, Schmidt",
+        "Robust fine-tuning of zero-shot models",
+        "CVPR",
+        2022,
+        "https://arxiv.org/abs/2109.01903",
+    )
+
+    levels: str | int = option("all", "levels with a classifier: all, or a list like 1,3 that has the finest")
+
+    def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
+        tower, scale = self.tower(taxonomy, tuned=False)
+        return TextClassifierHead(taxonomy, num_features, tower, levels_of(str(self.levels), taxonomy), scale=scale)
+
+    def loss(self, taxonomy: Taxonomy) -> Loss:
+        loss = LevelSoftmaxLoss(taxonomy, levels_of(str(self.levels), taxonomy))
+        return LogitAdjustedLoss(loss, self.adjust) if self.adjust else loss
+
+    def decision(self) -> Decision:
+        return Levels()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageTextMethod(TextMethod):
+    """Base class of methods with one text tower for all levels, and a projection of the images for each level."""
+
+    tune: bool = option(True, "whether the text encoder is trained; if not, only a projection of its features is")
     targets: Literal["single", "multi", "rivals"] = option(
-        "single", "single: equal texts in a batch are rivals; multi: the target is shared among them; rivals: left out"
+        "single",
+        "equal texts in a batch: single, they are negatives; multi, the target is shared among them; "
+        "rivals, they are left out",
     )
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
@@ -64,10 +96,66 @@ class ImageTextMethod(Worded):
         return ImageTextHead(taxonomy, num_features, tower, self.chosen(taxonomy), scale=scale)
 
     def contrast(self, taxonomy: Taxonomy, weight: float) -> Loss:
-        """Images against texts and texts against images, each of the two with a weight."""
+        """Contrast of images with texts and of texts with images, each with the given weight."""
         loss = ImageTextContrastLoss(taxonomy, self.chosen(taxonomy), targets=self.targets, weight=weight)
         return LogitAdjustedLoss(loss, self.adjust) if self.adjust else loss
 
     @abstractmethod
     def chosen(self, taxonomy: Taxonomy) -> tuple[int, ...]:
-        """The levels at which images are held against texts."""
+        """The levels at which images are contrasted with texts."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FLYPMethod(ImageTextMethod):
+    """CLIP's contrastive loss in fine-tuning: images of a batch against its texts and vice versa, on the leaves."""
+
+    name: ClassVar[str] = "flyp"
+    title: ClassVar[str] = "Finetune like you pretrain (FLYP)"
+    citation: ClassVar[Citation] = Citation(
+        "Goyal, Kumar, Garg, Kolter, Raghunathan",
+        "Finetune like you pretrain: improved finetuning of zero-shot vision models",
+        "CVPR",
+        2023,
+        "https://arxiv.org/abs/2212.00638",
+    )
+
+    def chosen(self, taxonomy: Taxonomy) -> tuple[int, ...]:
+        return levels_of("finest", taxonomy)
+
+    def loss(self, taxonomy: Taxonomy) -> Loss:
+        return self.contrast(taxonomy, 0.5)
+
+    def decision(self) -> Decision:
+        return Leaf()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HMCFMethod(ImageTextMethod):
+    """Contrast of images with texts at every level: one projection per level, one text tower for all.
+
+    The inference rule ``diffusion`` was designed for its scores. ``levels`` leaves levels out; a level that takes no
+    part is answered from finer ones.
+    """
+
+    name: ClassVar[str] = "hmcf"
+    title: ClassVar[str] = "Hierarchical multi-modal contrastive fine-tuning (HMCF)"
+    citation: ClassVar[Citation] = Citation(
+        "Anonymous authors",
+        "Hierarchical classification via diffusion on manifolds",
+        "Under review",
+        2024,
+        "https://openreview.net/search?term=Hierarchical+Classification+via+Diffusion+on+Manifolds",
+    )
+
+    levels: str | int = option(  # a single level arrives as a number
+        "all", "levels with a projection: all, or a list like 6,7 or genus,species that has the finest"
+    )
+
+    def chosen(self, taxonomy: Taxonomy) -> tuple[int, ...]:
+        return levels_of(str(self.levels), taxonomy)
+
+    def loss(self, taxonomy: Taxonomy) -> Loss:
+        return self.contrast(taxonomy, 1.0)
+
+    def decision(self) -> Decision:
+        return Levels()

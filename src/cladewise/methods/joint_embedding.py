@@ -1,4 +1,4 @@
-"""What methods share that embed labels and images in one space."""
+"""Methods that embed labels and images in one space: order embeddings, Euclidean cones and hyperbolic cones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from cladewise.decisions import Decision, Levels
-from cladewise.embeddings import Geometry
+from cladewise.embeddings import EuclideanCones, Geometry, HyperbolicCones, Order
 from cladewise.errors import InputError
-from cladewise.heads import Head
+from cladewise.heads import EnergyHead, Head, ImageMap
 from cladewise.losses import Loss, MaxMarginEnergyLoss
-from cladewise.methods.energy_head import EnergyHead, ImageMap
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import ENTAILMENT_CONES
 from cladewise.taxonomy import Taxonomy
@@ -20,31 +19,33 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class JointEmbeddingMethod(Method):
-    """A method whose labels and images are vectors of one order; at each level it answers the label of least energy."""
+    """Base class of methods whose labels and images are vectors of one space; the label of least energy wins."""
 
     citation: ClassVar[Citation] = ENTAILMENT_CONES
 
     dim: int = option(100, "dimensions of the space", grid=(10, 100, 1000))
     margin: float = option(1.0, "least energy of a false edge, >= 0", grid=(0.01, 0.05, 1.0))
     negatives: Literal["pick-per-level", "uniform"] = option(
-        "pick-per-level", "labels of false edges: each level alike, or all labels alike"
+        "pick-per-level", "sampling of false edges: uniform over levels, or over all labels"
     )
     num_negatives: int = option(50, "false edges for every true one, >= 1", grid=(10, 50))
-    image_share: float = option(0.5, "share of the false edges that have an image at one end; the others have labels")
+    image_share: float = option(0.5, "share of the false edges with an image at one end; the rest connect labels")
     labels: Literal["label-only", "random"] = option(
-        "label-only", "what labels begin from: an embedding of the tree alone, or random vectors"
+        "label-only", "initial label vectors: an embedding of the tree alone, or random"
     )
     label_epochs: int = option(20, "epochs of the embedding of the tree alone")
-    label_weight: float = option(1.0, "weight of an edge between labels beside an image; 0: images alone teach labels")
-    label_rate: float = option(
-        0.3, "how much faster labels learn than the map of the images, > 0", grid=(0.1, 0.3, 1.0)
+    label_weight: float = option(
+        1.0, "weight of edges between labels relative to images; 0: labels learn from images alone"
     )
-    rsgd: bool = option(False, "move labels by Riemannian SGD instead of by the run's optimiser")
+    label_rate: float = option(
+        0.3, "learning rate of the labels relative to that of the image map, > 0", grid=(0.1, 0.3, 1.0)
+    )
+    rsgd: bool = option(False, "update labels by Riemannian SGD instead of the run's optimiser")
     image_map: Literal["linear", "layers"] = option(
         "linear", "map of the features: one linear layer without a bias, or four layers"
     )
 
-    temperature: float = option(0.1, "difference of energies that counts as one; it changes no answer of a level")
+    temperature: float = option(0.1, "temperature of the energies; does not change the answer at a level")
 
     def __post_init__(self) -> None:
         if not 0 <= self.image_share <= 1:
@@ -57,7 +58,7 @@ class JointEmbeddingMethod(Method):
 
     @abstractmethod
     def geometry(self) -> Geometry:
-        """The order."""
+        """The geometry whose energies define the order."""
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         return EnergyHead(
@@ -81,6 +82,7 @@ class JointEmbeddingMethod(Method):
             margin=self.margin,
             num_negatives=self.image_share * self.num_negatives,
             negatives=self.negatives,
+            temperature=self.temperature,
         )
 
     def decision(self) -> Decision:
@@ -88,3 +90,42 @@ class JointEmbeddingMethod(Method):
 
     def training(self) -> Mapping[str, Any]:
         return {"optimizer": "adam", "lr": 0.01, "weight_decay": 0.0}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OrderEmbeddingMethod(JointEmbeddingMethod):
+    """Labels as orthants that contain the labels and images below them."""
+
+    name: ClassVar[str] = "order-embedding"
+    title: ClassVar[str] = "Order embeddings of labels and images (OE)"
+
+    temperature: float = option(1.0, "temperature of the energies; does not change the answer at a level")
+
+    def geometry(self) -> Geometry:
+        return Order()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EuclideanConesMethod(JointEmbeddingMethod):
+    """Labels as cones of Euclidean space that contain the labels and images below them."""
+
+    name: ClassVar[str] = "euclidean-cones"
+    title: ClassVar[str] = "Euclidean cones of labels and images (EC)"
+
+    aperture: float = option(0.1, "K: a cone at norm r opens by an angle of sine K / r")
+
+    def geometry(self) -> Geometry:
+        return EuclideanCones(aperture=self.aperture)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HyperbolicConesMethod(JointEmbeddingMethod):
+    """Labels as cones of the Poincaré ball that contain the labels and images below them."""
+
+    name: ClassVar[str] = "hyperbolic-cones"
+    title: ClassVar[str] = "Hyperbolic cones of labels and images (HC)"
+
+    aperture: float = option(0.1, "K: a cone at norm r opens by an angle of sine K (1 - r^2) / r")
+
+    def geometry(self) -> Geometry:
+        return HyperbolicCones(aperture=self.aperture)

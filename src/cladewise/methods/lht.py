@@ -1,98 +1,25 @@
-"""Label hierarchy transition: each level predicted from the one before, by a matrix that every image has of its own."""
+"""Label hierarchy transition: each level predicted from the previous one by a transition matrix per image."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import ClassVar, Literal
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
-
 from cladewise.decisions import Decision, Levels
-from cladewise.errors import InputError
-from cladewise.heads import Embedding, Head, part_widths
-from cladewise.inference.sources import chosen_levels
+from cladewise.heads import Embedding, Head, TransitionHead
 from cladewise.losses import LHTLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import HIERARCHY_TRANSITION
-from cladewise.predictions import LevelTransition, TransitionLayout, transition_layout
+from cladewise.predictions import transition_layout
 from cladewise.taxonomy import Taxonomy
-
-BYTES_IN_TRAINING = 16
-"""Of a weight in single precision: itself, its gradient, and two moments of the optimiser."""
-
-
-class TransitionHead(Head):
-    """An embedding, a part of it a level: for a classifier at one level, and for the transitions to the others.
-
-    The bonus of the pairs that the tree has is one number a transition, 1 at first.
-
-    Args:
-        taxonomy: The label tree.
-        layout: What it gives, one logit after another.
-        embedding: Features to an embedding.
-        memory: Memory, in GB, that the weights may take in training.
-
-    Raises:
-        InputError: They would take more.
-
-    Example:
-        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> head = TransitionHead(t, transition_layout(t, rank=2), Embedding(8, 60))
-        >>> head(torch.zeros(5, 8)).logits.shape
-        torch.Size([5, 14])
-    """
-
-    def __init__(
-        self, taxonomy: Taxonomy, layout: TransitionLayout, embedding: Embedding, memory: float = torch.inf
-    ) -> None:
-        super().__init__()
-        self.taxonomy, self.layout, self.embedding = taxonomy, layout, embedding
-        self.widths = part_widths(embedding.width, max(1, len(layout.levels)))
-        outputs = [layout.first_nodes.size, *map(layout.num_scores, layout.steps)]
-        _check_memory(self.widths, outputs, layout, memory)
-        self.layers = nn.ModuleList(map(nn.Linear, self.widths, outputs))
-        self.bonus = nn.Parameter(torch.ones(len(layout.steps))) if layout.rank and layout.steps else None
-
-    def forward(self, features: Float[Tensor, "batch feature"]) -> LevelTransition:
-        parts = self.embedding(features).split(self.widths, dim=-1)
-        logits = [layer(part) for layer, part in zip(self.layers, parts, strict=True)]
-        if self.bonus is not None:
-            each = self.bonus.expand(len(features), -1).split(1, dim=-1)
-            logits[1:] = [torch.cat(pair, dim=-1) for pair in zip(logits[1:], each, strict=True)]
-        layout = self.layout
-        return LevelTransition(self.taxonomy, torch.cat(logits, dim=-1), layout.levels, layout.order, layout.rank)
-
-    def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
-        return self.embedding(features)
-
-    def state(self) -> dict[str, float]:
-        if self.bonus is None:
-            return {}
-        return {f"bonus_{k}": float(value) for k, value in enumerate(self.bonus.detach())}
-
-
-def _check_memory(widths: list[int], outputs: list[int], layout: TransitionLayout, memory: float) -> None:
-    """Refuse before anything is allocated."""
-    weights = [(width + 1) * size for width, size in zip(widths, outputs, strict=True)]
-    needed = BYTES_IN_TRAINING * sum(weights) / 1e9
-    if needed > memory:
-        step, most = max(zip(layout.steps, weights[1:], strict=True), key=lambda pair: pair[1])
-        raise InputError(
-            f"weights that take at most {memory:g} GB in training",
-            f"{sum(weights):,}, which take {needed:.1f} GB with gradients and two moments; {most:,} of them are of the "
-            f"transition from the {step.source_nodes.size:,} classes of level {step.source_level} to the "
-            f"{step.target_nodes.size:,} of level {step.target_level}",
-            advice="Set transition=low-rank, leave a level out (levels=), or raise memory= where there is more.",
-        )
+from cladewise.taxonomy.level_choice import chosen_levels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LHT(Method):
-    """The finest level by a softmax, each coarser one from it by the image's own matrix of transition probabilities.
+class LHTMethod(Method):
+    """A softmax at the finest level; each coarser level follows by a matrix of transition probabilities per image.
 
-    A confusion loss keeps the matrices uncertain, so that related classes learn from each other. The levels may
+    A confusion loss keeps the matrices uncertain, so that related classes share what they learn. The levels may
     contradict each other. A level that takes no part is answered from the finer ones.
     """
 
@@ -108,12 +35,12 @@ class LHT(Method):
     confusion: float = option(
         2.0, "weight of the negative entropy of the transitions, >= 0", grid=(0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
     )
-    levels: str | int = option(  # one level alone comes as a number
+    levels: str | int = option(  # a single level arrives as a number
         "all",
         "levels that take part, 1 for the coarsest: all, or a list like 1,6,7 or family,species that has the finest",
     )
-    embedding: int = option(600, "width of the layer before the classifiers, of which each level takes its part")
-    memory: float = option(4.0, "GB that the weights may take in training; more is refused, not tried")
+    embedding: int = option(600, "width of the layer before the classifiers, split among the levels")
+    memory: float = option(4.0, "GB that the weights may take in training; more raises an error")
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         layout = transition_layout(taxonomy, *self._settings(taxonomy))

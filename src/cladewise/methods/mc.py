@@ -1,4 +1,4 @@
-"""MC: one classifier of the leaves, held to account at every level."""
+"""MC: a classifier of the leaves, trained with a cross-entropy at every level."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import dataclasses
 from typing import ClassVar
 
 from cladewise.decisions import Decision, Levels
-from cladewise.heads import Head, leaf_softmax_head
+from cladewise.heads import Head, embedded_head, leaf_softmax_head
 from cladewise.losses import Loss, MarginalSoftmaxLoss
-from cladewise.methods.embedded import EmbeddedMethod
-from cladewise.methods.method import Citation
+from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import ENTAILMENT_CONES
 from cladewise.taxonomy import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MCMethod(EmbeddedMethod):
-    """A softmax over the leaves, summed up the tree, that pays at every level for what it gives to others there."""
+class MCMethod(Method):
+    """A softmax over the leaves, marginalised up the tree, with a cross-entropy term at every level."""
 
     name: ClassVar[str] = "mc"
     title: ClassVar[str] = "Marginalization classifier (MC)"
     citation: ClassVar[Citation] = ENTAILMENT_CONES
 
-    def classifier(self, taxonomy: Taxonomy, width: int) -> Head:
-        return leaf_softmax_head(taxonomy, width)
+    embedding: int = option(600, "width of the trained layer between the features and the classifiers; 0: none")
+
+    def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
+        return embedded_head(num_features, self.embedding, lambda width: leaf_softmax_head(taxonomy, width))
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
         return MarginalSoftmaxLoss(taxonomy)

@@ -1,4 +1,4 @@
-"""A method is a composition: a head, a loss, an inference, a decision, and where it was published."""
+"""The base class of methods: a composition of head, loss, inference and decision, with its citation."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cladewise.decisions import Decision, Leaf
-from cladewise.heads import Head
-from cladewise.inference import Inference
-from cladewise.losses import Loss
-from cladewise.methods.objective import Objective
 from cladewise.predictions import Fittable
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.level_choice import chosen_levels
 
 if TYPE_CHECKING:
     from cladewise.backbones import Pooling
+    from cladewise.heads import Head
+    from cladewise.inference import Inference
+    from cladewise.losses import Loss
+    from cladewise.objectives import Objective
 
 IntArray = NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True)
 class Citation:
-    """Where a method was published.
+    """The publication of a method.
 
     Example:
         >>> Citation("Redmon, Farhadi", "YOLO9000", "CVPR", 2017, "https://arxiv.org/abs/1612.08242").short
@@ -44,23 +45,35 @@ class Citation:
 
     @property
     def short(self) -> str:
-        """The credit of a table: the first of several authors, venue and year."""
+        """Short form for tables: authors (the first of several), venue and year."""
         first, *others = self.authors.split(", ")
         by = first if not others else f"{first} and {others[0]}" if len(others) == 1 else f"{first} et al."
         return f"{by}, {self.venue} {self.year}"
 
 
 def option(default: Any, text: str, *, grid: Sequence[Any] = ()) -> Any:
-    """A hyper-parameter of a method: its default, what it does, and the values its paper searches."""
+    """A hyper-parameter of a method: its default, its help text, and the values its paper searches."""
     return dataclasses.field(default=default, metadata={"help": text, "grid": tuple(grid)})
+
+
+def levels_of(choice: str, taxonomy: Taxonomy) -> tuple[int, ...]:
+    """Levels by number or name; ``"finest"`` is the finest level alone.
+
+    Example:
+        >>> levels_of("finest", Taxonomy.from_paths([("a", "b")])), levels_of("all", Taxonomy.from_paths([("a", "b")]))
+        ((2,), (1, 2))
+    """
+    if choice == "finest":
+        return (taxonomy.num_levels,) if taxonomy.num_levels else ()
+    return chosen_levels(choice, taxonomy)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Method(ABC):
-    """A published method. Its fields are its hyper-parameters, its parts are built for a taxonomy.
+    """A published method. Its fields are its hyper-parameters; its parts are built for a taxonomy.
 
-    A method is one module of this package, or another distribution's class under the entry-point group
-    ``cladewise.methods``. The engine asks a method for its parts and never for its name.
+    Methods are found in the modules of this package and in the entry-point group ``cladewise.methods`` of other
+    distributions. The engine uses a method's parts and never its name.
     """
 
     name: ClassVar[str]
@@ -69,76 +82,76 @@ class Method(ABC):
 
     @abstractmethod
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
-        """Features to a prediction."""
+        """The head: features to a prediction."""
 
     @abstractmethod
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        """Logits and target nodes to nats per image."""
+        """The loss: logits and target nodes to nats per image."""
 
     @abstractmethod
     def decision(self) -> Decision:
-        """The rule that the paper decides by."""
+        """The decision rule of the paper."""
 
     def inference(self) -> Inference | None:
-        """The rule between the head's prediction and the decision, where the paper has one."""
+        """The rule applied to the prediction before the decision, if the paper has one."""
         return None
 
     def watched(self) -> Decision:
-        """The rule that accuracy on the validation split is told by while training.
+        """The decision rule for validation accuracy during training.
 
-        The method's own, or the best leaf where that has something to learn first.
+        The method's own rule, or the best leaf if that rule must first be fitted.
         """
         own = self.decision()
         return Leaf() if isinstance(own, Fittable) and not own.is_fitted else own
 
     def towers(self, taxonomy: Taxonomy) -> int:
-        """Number of encoders, each trained for itself, where training is end to end.
+        """Number of encoders in end-to-end training, each with its own weights.
 
-        With several the head is given features ``[batch, tower, feature]``. A frozen encoder is always one, and the
-        head is given ``[batch, feature]``.
+        With several, the head receives features ``[batch, tower, feature]``. There is only ever one frozen encoder, and
+        the head then receives ``[batch, feature]``.
         """
         return 1
 
     def views(self) -> int:
-        """Augmented copies of each image in a training batch, for losses that compare them.
+        """Number of augmented views of each image in a training batch, for losses that compare them.
 
-        The rows of a batch are then views, those of one image next to each other. Of a frozen encoder they are drawn
-        from the cached ones (``[backbone] views``); one that is cached alone stands for all.
+        The rows of a batch are then views, with the views of one image adjacent. With a frozen encoder they are sampled
+        from the cached views (``[backbone] views``); if only one is cached, it is used for all.
         """
         return 1
 
     def momentum(self) -> float:
-        """Share of itself that a slow copy of the network keeps in every step, in [0, 1); 0: there is none."""
+        """Momentum of the momentum copy of the network, in [0, 1); 0 for no copy."""
         return 0.0
 
     def objective(self, taxonomy: Taxonomy, nodes: IntArray) -> Objective | None:
-        """What training minimises, where that is not the mean of :meth:`loss`, which then only watches validation.
+        """The training objective, if it is not the mean of :meth:`loss`, which is then used for validation only.
 
         Args:
             taxonomy: The label tree.
-            nodes: Label of every image of the data set, by its number; -1 where it is not trained on.
+            nodes: Label of every image of the data set; -1 for images that are not trained on.
         """
         return None
 
     def pooling(self) -> Pooling:
-        """How an encoder that is trained end to end makes one vector of its feature map.
+        """How an encoder that is trained end to end pools its feature map.
 
-        Features of a frozen encoder are cached for all methods, and are always pooled as the encoder itself does.
+        Features of a frozen encoder are cached for all methods and always use the encoder's own pooling.
         """
         return "own"
 
     def training(self) -> Mapping[str, Any]:
-        """Settings of ``[training]`` that the paper has and that hold where nobody chose others."""
+        """Defaults for settings of ``[training]`` that differ from the general ones, as in the paper."""
         return {}
 
     def check_untrained(self, backbone: str) -> None:
-        """Asked where nothing is to be trained (``--epochs 0``): refuse where an untrained network is meant to answer.
+        """Check, if nothing is to be trained (``--epochs 0``), that the untrained network can classify.
 
         Args:
             backbone: Name of the image encoder.
 
         Raises:
-            InputError: It could not, with this encoder.
+            InputError: It cannot with this encoder.
         """
         return
 

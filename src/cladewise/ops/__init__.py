@@ -1,11 +1,10 @@
 """Tree arithmetic on tensors: over subtrees, paths and siblings; lowest common ancestors."""
 
-from cladewise.ops.index import LevelIndex, TreeIndex, tree_index
-from cladewise.ops.levels import at_levels, speaks
+from cladewise.ops.index import DepthIndex, TreeIndex, tree_index
 from cladewise.ops.nested import nested_logsumexp
 from cladewise.ops.path import Domain, path_logsumexp
 from cladewise.ops.precision import at_least_float
-from cladewise.ops.relations import ancestors, is_ancestor, lca, lca_height
+from cladewise.ops.relations import ancestors, at_levels, is_ancestor, lca, lca_height, speaks
 from cladewise.ops.siblings import path_sibling_nll, sibling_log_softmax
 from cladewise.ops.solve import diffuse, diffusion_entries
 from cladewise.ops.subtree import (
@@ -18,8 +17,8 @@ from cladewise.ops.subtree import (
     subtree_sum,
 )
 from cladewise.ops.transition import (
-    Edges,
     LowRank,
+    TransitionEdges,
     full_transition,
     full_transition_sum,
     low_rank_transition,
@@ -27,10 +26,10 @@ from cladewise.ops.transition import (
 )
 
 __all__ = [
+    "DepthIndex",
     "Domain",
-    "Edges",
-    "LevelIndex",
     "LowRank",
+    "TransitionEdges",
     "TreeIndex",
     "ancestors",
     "at_least_float",

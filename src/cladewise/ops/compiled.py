@@ -3,11 +3,10 @@
 :mod:`cladewise.ops.kernels` alone imports it, since numba is optional and slow to load. All log-sum-exps are relative
 to the largest value of their own range, so no input needs another way.
 
-What makes them fast is that LLVM turns the inner loops into vector instructions, and these habits are what lets it:
-exponentials and logarithms are polynomials (:func:`exp`, :func:`log`), maxima compare floats as the integers of their
-bits, loops run over slices from 0, and what a condition chooses from is read before it. What goes from node to node
-along a row is no vector, so there ``ROWS`` rows go side by side, in a *tile*: a line of ``ROWS`` values for every node,
-one line after another in one array.
+They are fast because LLVM vectorises the inner loops. To let it, exponentials and logarithms are polynomials
+(:func:`fast_exp`, :func:`fast_log`), maxima compare floats by the integers of their bits, loops run over slices from 0,
+and both operands of a condition are read before it. Recursions from node to node along a row cannot be vectorised, so
+there ``ROWS`` rows are processed side by side in a *tile*: one line of ``ROWS`` values per node, stored consecutively.
 """
 
 from __future__ import annotations
@@ -108,7 +107,7 @@ def _unordered(typingctx: Any, key: Any) -> Any:
     return floating(key), codegen
 
 
-def exp(x: Any) -> Any:
+def fast_exp(x: Any) -> Any:
     """Exponential of x <= 0, or a rounding error above; 0 below -87 in single precision."""
     return math.exp(x)
 
@@ -117,7 +116,7 @@ def _libm_exp(x: Any) -> Any:
     return math.exp(x)
 
 
-@overload(exp)
+@overload(fast_exp)
 def _exp(x: Any) -> Any:
     if x is not types.float32:
         return _libm_exp
@@ -140,7 +139,7 @@ def _exp(x: Any) -> Any:
     return single
 
 
-def log(x: Any) -> Any:
+def fast_log(x: Any) -> Any:
     """Logarithm of x >= 1."""
     return math.log(x)
 
@@ -149,7 +148,7 @@ def _libm_log(x: Any) -> Any:
     return math.log(x)
 
 
-@overload(log)
+@overload(fast_log)
 def _log(x: Any) -> Any:
     if x is not types.float32:
         return _libm_log
@@ -190,7 +189,7 @@ def _sum_of_exp(values: Floats, shift: Any) -> float:
         piece = values[begin : begin + PIECE]
         part = values.dtype.type(0)
         for i in range(piece.size):
-            part += exp(piece[i] - shift)
+            part += fast_exp(piece[i] - shift)
         total += part
     return total
 
@@ -198,7 +197,7 @@ def _sum_of_exp(values: Floats, shift: Any) -> float:
 @_kernel
 def _scaled_exp(values: Floats, shift: Any, scale: Any, result: Floats) -> None:
     for i in range(values.size):
-        result[i] = scale * exp(values[i] - shift)
+        result[i] = scale * fast_exp(values[i] - shift)
 
 
 @_kernel
@@ -211,7 +210,7 @@ def _finite(x: Any) -> Any:
 
 
 @_kernel
-def nested_logsumexp(first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats) -> None:
+def nested_logsumexp_rows(first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats) -> None:
     """Ring by ring from the innermost range outwards, with a running maximum and a sum relative to it.
 
     ``out`` is in double precision, so that large results do not cost the gradient its last digits.
@@ -233,7 +232,7 @@ def nested_logsumexp(first: int, last: int, values: Floats, starts: Nodes, ends:
 
 
 @_kernel
-def nested_logsumexp_gradient(
+def nested_logsumexp_gradient_rows(
     first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats, by_range: Floats, grad: Floats
 ) -> None:
     """The weight of a ring is that of all ranges around it, each discounted by the ring's share of it."""
@@ -255,7 +254,7 @@ def nested_logsumexp_gradient(
 
 
 @_kernel
-def ring_logsumexp(first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats) -> None:
+def ring_logsumexp_rows(first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats) -> None:
     """Of what each nested range has beyond the next one in, relative to its own maximum; ``out`` is double."""
     for row in range(first, last):
         x = values[row]
@@ -269,7 +268,7 @@ def ring_logsumexp(first: int, last: int, values: Floats, starts: Nodes, ends: N
 
 
 @_kernel
-def ring_logsumexp_gradient(
+def ring_logsumexp_gradient_rows(
     first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats, by_ring: Floats, grad: Floats
 ) -> None:
     """Every value has its share of its ring's weight."""
@@ -427,14 +426,14 @@ def _collect(tile: Floats, places: Nodes, lines: Floats, out: Floats, begin: int
 @_kernel
 def _exp_in_place(values: Floats) -> None:
     for i in range(values.size):
-        values[i] = exp(values[i])
+        values[i] = fast_exp(values[i])
 
 
 # ---------------------------------------------------------------- children of one node
 
 
 @_kernel
-def path_sibling_nll(
+def path_sibling_nll_rows(
     first: int,
     last: int,
     scores: Floats,
@@ -464,7 +463,7 @@ def path_sibling_nll(
                 shift = _finite(peak)
                 total = 0.0
                 for i in range(group.size):
-                    total += exp(x[group[i] - 1] - shift)
+                    total += fast_exp(x[group[i] - 1] - shift)
                 norm[row, place] = shift + np.log(total)
                 own = x[node - 1]
                 out[row, place] = norm[row, place] - own if own != -np.inf else np.inf
@@ -472,7 +471,7 @@ def path_sibling_nll(
 
 
 @_kernel
-def path_sibling_nll_gradient(
+def path_sibling_nll_gradient_rows(
     first: int,
     last: int,
     scores: Floats,
@@ -499,13 +498,15 @@ def path_sibling_nll_gradient(
             scale = x.dtype.type(weight * math.exp(shift - exact))
             if group.size > 1:
                 for i in range(group.size):
-                    g[group[i] - 1] = scale * exp(x[group[i] - 1] - shift)
+                    g[group[i] - 1] = scale * fast_exp(x[group[i] - 1] - shift)
                 g[node - 1] -= weight
             node = above
 
 
 @_kernel
-def sibling_log_softmax(first: int, last: int, scores: Floats, group: Nodes, num_groups: Nodes, out: Floats) -> None:
+def sibling_log_softmax_rows(
+    first: int, last: int, scores: Floats, group: Nodes, num_groups: Nodes, out: Floats
+) -> None:
     """Maximum of every group, then the sum relative to it; ``group`` numbers the group of every column."""
     dtype, width, zero = scores.dtype, group.size, scores.dtype.type(0)
     x, total = np.zeros(width * ROWS, dtype), np.zeros(num_groups[0] * ROWS, dtype)
@@ -527,7 +528,7 @@ def sibling_log_softmax(first: int, last: int, scores: Floats, group: Nodes, num
             for i in range(count):
                 _line_plus(total, group[c + i], lines, i, lines, i)
         for i in range(total.size):
-            total[i] = log(total[i]) if total[i] != zero else zero  # of nothing: the members are -inf already
+            total[i] = fast_log(total[i]) if total[i] != zero else zero  # of nothing: the members are -inf already
         for c in range(0, width, STRIP):
             count = min(STRIP, width - c)
             for i in range(count):
@@ -536,7 +537,7 @@ def sibling_log_softmax(first: int, last: int, scores: Floats, group: Nodes, num
 
 
 @_kernel
-def sibling_log_softmax_gradient(
+def sibling_log_softmax_gradient_rows(
     first: int, last: int, out: Floats, group: Nodes, num_groups: Nodes, by_child: Floats, grad: Floats
 ) -> None:
     """What arrives, less the group's sum of it in proportion to the softmax."""
@@ -553,14 +554,14 @@ def sibling_log_softmax_gradient(
         for j in range(begin, begin + rows):
             y, g, result = out[j], by_child[j], grad[j]
             for i in range(y.size):
-                result[i] = g[i] - exp(y[i]) * result[i]
+                result[i] = g[i] - fast_exp(y[i]) * result[i]
 
 
 # ---------------------------------------------------------------- subtrees and paths
 
 
 @_kernel
-def subtree_sum(
+def subtree_sum_rows(
     first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, share: Floats, at: Nodes, out: Floats
 ) -> None:
     """Sum over every node and a share of its children's; ``nodes`` have the values, and ``at`` the results."""
@@ -575,7 +576,7 @@ def subtree_sum(
 
 
 @_kernel
-def path_sum(
+def path_sum_rows(
     first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, share: Floats, at: Nodes, out: Floats
 ) -> None:
     """Sum over every node and a share of its parent's; ``nodes`` have the values, and ``at`` the results."""
@@ -590,7 +591,7 @@ def path_sum(
 
 
 @_kernel
-def tree_solve(
+def tree_solve_rows(
     first: int, last: int, values: Floats, parents: Nodes, share: Floats, scale: Floats, out: Floats
 ) -> None:
     """The two sweeps of an exact solve: to every node a share of its children's, and then of its parent's."""
@@ -608,7 +609,7 @@ def tree_solve(
 
 
 @_kernel
-def subtree_logsumexp(
+def subtree_logsumexp_rows(
     first: int, last: int, values: Floats, nodes: Nodes, inner: Nodes, parents: Nodes, out: Floats
 ) -> None:
     """First the maximum of every subtree, then the sum relative to it, rescaled from node to parent.
@@ -644,12 +645,12 @@ def subtree_logsumexp(
                     _line_plus_product(total, parents[c + i], total, c + i, lines, i)
             m, s = peak[c * ROWS : (c + count) * ROWS], total[c * ROWS : (c + count) * ROWS]
             for i in range(m.size):
-                lines[i] = m[i] + (log(s[i]) if s[i] != zero else zero)  # of nothing: the maximum is -inf already
+                lines[i] = m[i] + (fast_log(s[i]) if s[i] != zero else zero)  # of nothing: the maximum is -inf already
             _write(lines, count, out, begin, rows, c)
 
 
 @_kernel
-def subtree_logsumexp_gradient(
+def subtree_logsumexp_gradient_rows(
     first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, out: Floats, by_node: Floats, grad: Floats
 ) -> None:
     """Down the tree: what reaches a node is its own, and its share of what reaches its parent."""
@@ -675,7 +676,7 @@ def subtree_logsumexp_gradient(
                 top = out[j]
                 for i in range(g.size):
                     y_i, g_i = top[i], g[i]
-                    g[i] = g_i * exp(x[i] - (y_i if y_i != nothing else zero))
+                    g[i] = g_i * fast_exp(x[i] - (y_i if y_i != nothing else zero))
             else:  # a leaf is all that it has
                 for i in range(g.size):
                     g_i = g[i]
@@ -686,7 +687,7 @@ def subtree_logsumexp_gradient(
 
 
 @_kernel
-def focal(
+def focal_rows(
     first: int, last: int, scores: Floats, starts: Nodes, ends: Nodes, gamma: Floats, out: Floats, slope: Floats
 ) -> None:
     """Focal loss of scores that should be low, summed outside some ranges in ascending order, and its derivative."""
@@ -710,14 +711,14 @@ def _focal(scores: Floats, gamma: Any, slope: Floats) -> float:
         part = zero
         for i in range(values.size):
             x = values[i]
-            small = exp(-abs(x))
+            small = fast_exp(-abs(x))
             above = one + small
             share = one / above
-            tail = log(above) + (small - (above - one)) * share  # log1p of small
+            tail = fast_log(above) + (small - (above - one)) * share  # log1p of small
             nats = tail + max(x, zero)
             probability = share if x > zero else small * share
             rest = small * share if x > zero else share
-            weight = probability if gamma == one else exp(gamma * (max(min(x, zero), least) - tail))
+            weight = probability if gamma == one else fast_exp(gamma * (max(min(x, zero), least) - tail))
             part += weight * nats
             slopes[i] = weight * (gamma * rest * nats + probability)
         total += part
@@ -728,7 +729,7 @@ def _focal(scores: Floats, gamma: Any, slope: Floats) -> float:
 
 
 @_kernel
-def lca(first: int, last: int, one: Nodes, other: Nodes, parents: Nodes, out: Nodes) -> None:
+def lca_rows(first: int, last: int, one: Nodes, other: Nodes, parents: Nodes, out: Nodes) -> None:
     """The later of two nodes in pre-order is no ancestor of the other, so it steps up until they meet."""
     for i in range(first, last):
         u, v = one[i], other[i]

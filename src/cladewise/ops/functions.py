@@ -18,7 +18,7 @@ class NestedLogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
         out = torch.empty(starts.shape, dtype=torch.float64)
-        by_rows("nested_logsumexp", values, starts, ends, out)
+        by_rows("nested_logsumexp_rows", values, starts, ends, out)
         ctx.save_for_backward(values, starts, ends, out)
         return out.to(values.dtype, copy=True)
 
@@ -28,7 +28,7 @@ class NestedLogSumExp(torch.autograd.Function):
         ctx: Any, *grads: Tensor
     ) -> tuple[Tensor, None, None]:
         grad = torch.empty_like(ctx.saved_tensors[0])
-        by_rows("nested_logsumexp_gradient", *ctx.saved_tensors, grads[0], grad)
+        by_rows("nested_logsumexp_gradient_rows", *ctx.saved_tensors, grads[0], grad)
         return grad, None, None
 
 
@@ -40,7 +40,7 @@ class PathSiblingNLL(torch.autograd.Function):
         out = scores.new_zeros(scores.shape[0], index.max_depth)
         norm = torch.zeros(out.shape, dtype=torch.float64)
         ctx.tree = (index.parents, index.children, index.child_start, index.depth)
-        by_rows("path_sibling_nll", scores, target, *ctx.tree, out, norm)
+        by_rows("path_sibling_nll_rows", scores, target, *ctx.tree, out, norm)
         ctx.save_for_backward(scores, target, norm)
         return out
 
@@ -51,7 +51,7 @@ class PathSiblingNLL(torch.autograd.Function):
     ) -> tuple[Tensor, None, None]:
         scores, target, norm = ctx.saved_tensors
         grad = torch.empty_like(scores)
-        by_rows("path_sibling_nll_gradient", scores, target, *ctx.tree, norm, grads[0], grad)
+        by_rows("path_sibling_nll_gradient_rows", scores, target, *ctx.tree, norm, grads[0], grad)
         return grad, None, None
 
 
@@ -62,7 +62,7 @@ class SiblingLogSoftmax(torch.autograd.Function):
     def forward(ctx: Any, scores: Tensor, index: TreeIndex) -> Tensor:
         out = torch.empty_like(scores)
         ctx.tree = (index.group, torch.tensor([index.inner_nodes.numel()]))
-        by_rows("sibling_log_softmax", scores, *ctx.tree, out)
+        by_rows("sibling_log_softmax_rows", scores, *ctx.tree, out)
         ctx.save_for_backward(out)
         return out
 
@@ -73,7 +73,7 @@ class SiblingLogSoftmax(torch.autograd.Function):
     ) -> tuple[Tensor, None]:
         (out,) = ctx.saved_tensors
         grad = torch.empty_like(out)
-        by_rows("sibling_log_softmax_gradient", out, *ctx.tree, grads[0], grad)
+        by_rows("sibling_log_softmax_gradient_rows", out, *ctx.tree, grads[0], grad)
         return grad, None
 
 
@@ -83,7 +83,7 @@ class SubtreeLogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, nodes: Tensor, index: TreeIndex) -> Tensor:
         out = values.new_empty(values.shape[0], index.parents.numel())
-        by_rows("subtree_logsumexp", values, nodes, index.inner_nodes, index.parents, out)
+        by_rows("subtree_logsumexp_rows", values, nodes, index.inner_nodes, index.parents, out)
         ctx.save_for_backward(values, out)
         ctx.tree = (nodes, index.parents)
         return out
@@ -95,7 +95,7 @@ class SubtreeLogSumExp(torch.autograd.Function):
     ) -> tuple[Tensor, None, None]:
         values, out = ctx.saved_tensors
         grad = torch.empty_like(values)
-        by_rows("subtree_logsumexp_gradient", values, *ctx.tree, out, grads[0], grad)
+        by_rows("subtree_logsumexp_gradient_rows", values, *ctx.tree, out, grads[0], grad)
         return grad, None, None
 
 
@@ -106,7 +106,7 @@ class SubtreeSum(torch.autograd.Function):
     def forward(ctx: Any, values: Tensor, nodes: Tensor, at: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
         ctx.nodes, ctx.at, ctx.index, ctx.share = nodes, at, index, share
         out = values.new_empty(values.shape[0], at.numel())
-        by_rows("subtree_sum", values, nodes, index.parents, values.new_tensor([share]), at, out)
+        by_rows("subtree_sum_rows", values, nodes, index.parents, values.new_tensor([share]), at, out)
         return out
 
     @staticmethod
@@ -122,7 +122,7 @@ class PathSum(torch.autograd.Function):
     def forward(ctx: Any, values: Tensor, nodes: Tensor, at: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
         ctx.nodes, ctx.at, ctx.index, ctx.share = nodes, at, index, share
         out = values.new_empty(values.shape[0], at.numel())
-        by_rows("path_sum", values, nodes, index.parents, values.new_tensor([share]), at, out)
+        by_rows("path_sum_rows", values, nodes, index.parents, values.new_tensor([share]), at, out)
         return out
 
     @staticmethod

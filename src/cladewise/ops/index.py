@@ -15,7 +15,7 @@ from cladewise.taxonomy import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LevelIndex:
+class DepthIndex:
     """The nodes at one depth below the root, as the children of their parents."""
 
     children: Int[Tensor, " child"]
@@ -56,8 +56,8 @@ class TreeIndex:
     """First leaf position under every node."""
     leaf_end: Int[Tensor, " node"]
     """One past the last leaf position under every node."""
-    levels: tuple[LevelIndex, ...]
-    """Nodes by depth, from 1 on."""
+    by_depth: tuple[DepthIndex, ...]
+    """The nodes at each depth, from 1 on."""
     max_depth: int
 
 
@@ -85,10 +85,10 @@ def _build(taxonomy: Taxonomy, device: torch.device) -> TreeIndex:
     def tensor(array: NDArray[np.int64]) -> Tensor:
         return torch.tensor(array, dtype=torch.int64, device=device)
 
-    def level(children: NDArray[np.int64]) -> LevelIndex:
+    def at_depth(children: NDArray[np.int64]) -> DepthIndex:
         above = taxonomy.parents[children]
         parents, first = np.unique(above, return_index=True)
-        return LevelIndex(tensor(children), tensor(above), tensor(parents), tensor(first.astype(np.int64)))
+        return DepthIndex(tensor(children), tensor(above), tensor(parents), tensor(first.astype(np.int64)))
 
     inner = np.flatnonzero(taxonomy.num_children > 0)
     return TreeIndex(
@@ -105,6 +105,6 @@ def _build(taxonomy: Taxonomy, device: torch.device) -> TreeIndex:
         leaf_nodes=tensor(taxonomy.leaf_nodes),
         leaf_start=tensor(taxonomy.leaf_start),
         leaf_end=tensor(taxonomy.leaf_end),
-        levels=tuple(level(nodes) for nodes in taxonomy.nodes_by_depth[1:]),
+        by_depth=tuple(at_depth(nodes) for nodes in taxonomy.nodes_by_depth[1:]),
         max_depth=taxonomy.max_depth,
     )

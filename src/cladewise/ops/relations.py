@@ -1,4 +1,4 @@
-"""Ancestors and lowest common ancestors of nodes held in tensors."""
+"""Ancestors, lowest common ancestors and level representatives of nodes held in tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cladewise.taxonomy import Taxonomy
 def is_ancestor(
     ancestor: Int[Tensor, "*batch"], node: Int[Tensor, "*batch"], taxonomy: Taxonomy
 ) -> Bool[Tensor, "*batch"]:
-    """Whether ``node`` is ``ancestor`` or lies under it, elementwise and broadcast.
+    """Whether ``node`` is ``ancestor`` or lies under it, elementwise with broadcasting.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
@@ -25,7 +25,7 @@ def is_ancestor(
 
 
 def lca(first: Int[Tensor, "*batch"], second: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Int[Tensor, "*batch"]:
-    """Lowest common ancestor of pairs of nodes, elementwise and broadcast, in steps up the tree.
+    """Lowest common ancestor of pairs of nodes, elementwise with broadcasting.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
@@ -36,7 +36,7 @@ def lca(first: Int[Tensor, "*batch"], second: Int[Tensor, "*batch"], taxonomy: T
     above, node = torch.broadcast_tensors(first, second)
     if has_kernels(above) and has_kernels(node) and are_nodes(above, taxonomy) and are_nodes(node, taxonomy):
         out = torch.empty(above.shape, dtype=torch.int64)
-        by_rows("lca", above.reshape(-1), node.reshape(-1), index.parents, out.view(-1))
+        by_rows("lca_rows", above.reshape(-1), node.reshape(-1), index.parents, out.view(-1))
         return out
     for _ in range(index.max_depth):
         covers = (above <= node) & (node < index.end[above])
@@ -45,7 +45,7 @@ def lca(first: Int[Tensor, "*batch"], second: Int[Tensor, "*batch"], taxonomy: T
 
 
 def are_nodes(nodes: Tensor, taxonomy: Taxonomy) -> bool:
-    """Compiled code does not look where it reads; torch does, and says so."""
+    """Whether all values are node indices. Compiled kernels do not check bounds; torch does, and raises."""
     if nodes.numel() == 0:
         return True
     low, high = torch.aminmax(nodes)
@@ -84,3 +84,37 @@ def ancestors(nodes: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Int[Tensor, "
         steps.append(torch.where(here, current, -1))
         current = torch.where(here, index.parents[current].clamp(min=0), current)
     return torch.stack(steps[::-1], dim=-1)
+
+
+def at_levels(node: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Int[Tensor, "*batch level"]:
+    """Representative of each node at every level below the root, coarse to fine; see :meth:`Taxonomy.at_level`.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
+        >>> at_levels(torch.tensor([2, 3, 0]), t).tolist()
+        [[1, 2], [3, 3], [0, 0]]
+    """
+    index = tree_index(taxonomy, node.device)
+    if node.numel() > taxonomy.num_nodes:  # compute once per node, then look up
+        return at_levels(torch.arange(taxonomy.num_nodes, device=node.device), taxonomy)[node]
+    above, level = index.parents.clamp_min(0), index.level
+    at_level = node.new_empty((*node.shape, taxonomy.num_levels))
+    current = node
+    for k in range(taxonomy.num_levels, 0, -1):
+        # nothing finer than k + 1 is left and a parent is coarser than its child, so one step suffices
+        current = torch.where(level[current] > k, above[current], current)
+        at_level[..., k - 1] = current
+    return at_level
+
+
+def speaks(node: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Bool[Tensor, "*batch level"]:
+    """Whether a label at the node says anything about each level: levels down to its own, and every level for a leaf.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
+        >>> speaks(torch.tensor([0, 1, 2, 3]), t).tolist()
+        [[False, False], [True, False], [True, True], [True, True]]
+    """
+    index = tree_index(taxonomy, node.device)
+    levels = torch.arange(1, taxonomy.num_levels + 1, device=node.device)
+    return (levels <= index.level[node][..., None]) | (index.height[node] == 0)[..., None]

@@ -195,7 +195,7 @@ class _Diffuse(torch.autograd.Function):
         images, nodes = values.shape
         out = values.new_empty(images, nodes)
         if not steps and has_kernels(values):
-            by_rows("tree_solve", values, *sweeps.by_node, out)
+            by_rows("tree_solve_rows", values, *sweeps.by_node, out)
             return out
         size = max(1, images) if values.is_cuda else max(FEWEST, CHUNK // nodes // LINE * LINE)
         for start in range(0, images, size):

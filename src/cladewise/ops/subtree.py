@@ -124,7 +124,7 @@ def subtree_max(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Flo
         tensor([3., 3., 3., 2.])
     """
     by_node, index = _node_major(values, taxonomy)
-    for level in reversed(index.levels):
+    for level in reversed(index.by_depth):
         above = level.parent_of_child[:, None].expand(-1, by_node.shape[1])
         by_node = by_node.scatter_reduce(0, above, by_node[level.children], "amax")
     return by_node.t().reshape(values.shape)
@@ -174,7 +174,7 @@ def _node_major(values: Tensor, taxonomy: Taxonomy) -> tuple[Tensor, TreeIndex]:
 
 def _sum_up(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
     """Add to every node its share of all nodes below it, in place."""
-    for level in reversed(index.levels):
+    for level in reversed(index.by_depth):
         arriving = embedding_bag(level.children, by_node, level.first_child, mode="sum")
         by_node.index_add_(0, level.parents, arriving, alpha=share)
     return by_node
@@ -182,7 +182,7 @@ def _sum_up(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
 
 def _sum_down(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
     """Add to every node its share of all nodes above it, in place."""
-    for level in index.levels:
+    for level in index.by_depth:
         by_node.index_add_(0, level.children, by_node.index_select(0, level.parent_of_child), alpha=share)
     return by_node
 
@@ -256,11 +256,11 @@ def _linear_gradient(values: Tensor, out: Tensor, grad: Tensor, index: TreeIndex
 
 def _logarithmic(values: Tensor, index: TreeIndex) -> Tensor:
     peak = values.clone(memory_format=torch.contiguous_format)
-    for level in reversed(index.levels):
+    for level in reversed(index.by_depth):
         above = level.parent_of_child[:, None].expand(-1, peak.shape[1])
         peak.scatter_reduce_(0, above, peak[level.children], "amax")
     total = torch.exp(values - peak).nan_to_num_(0.0)
-    for level in reversed(index.levels):
+    for level in reversed(index.by_depth):
         step = torch.exp(peak[level.children] - peak[level.parent_of_child]).nan_to_num_(0.0)
         total.index_add_(0, level.parent_of_child, total[level.children] * step)
     return peak + total.log_()
@@ -268,7 +268,7 @@ def _logarithmic(values: Tensor, index: TreeIndex) -> Tensor:
 
 def _logarithmic_gradient(values: Tensor, out: Tensor, grad: Tensor, index: TreeIndex) -> Tensor:
     flow = grad.clone(memory_format=torch.contiguous_format)
-    for level in index.levels:
+    for level in index.by_depth:
         step = torch.exp(out[level.children] - out[level.parent_of_child]).nan_to_num_(0.0)
         flow.index_add_(0, level.children, flow[level.parent_of_child] * step)
     return flow.mul_(torch.exp(values - out).nan_to_num_(0.0))

@@ -30,7 +30,7 @@ CELLS_ELSEWHERE = 1 << 24
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Edges:
+class TransitionEdges:
     """The pairs of source and target that the tree has, by source; made by :meth:`of`."""
 
     source: Int[Tensor, " edge"]
@@ -39,11 +39,11 @@ class Edges:
     """First edge of every source, and the number of all at the end."""
 
     @classmethod
-    def of(cls, source: Int[Tensor, " edge"], target: Int[Tensor, " edge"], num_sources: int) -> Edges:
-        """Edges in any order.
+    def of(cls, source: Int[Tensor, " edge"], target: Int[Tensor, " edge"], num_sources: int) -> TransitionEdges:
+        """TransitionEdges in any order.
 
         Example:
-            >>> edges = Edges.of(torch.tensor([1, 0, 1]), torch.tensor([0, 1, 2]), 2)
+            >>> edges = TransitionEdges.of(torch.tensor([1, 0, 1]), torch.tensor([0, 1, 2]), 2)
             >>> edges.source.tolist(), edges.target.tolist(), edges.start
             ([0, 1, 1], [1, 0, 2], (0, 1, 3))
         """
@@ -74,7 +74,7 @@ class LowRank:
     left: Float[Tensor, "image source rank"]
     right: Float[Tensor, "image rank target"]
     bonus: Float[Tensor, " image"]
-    edges: Edges
+    edges: TransitionEdges
 
     def tiles(self, cells: int | None) -> Iterator[Tile]:
         """All images and sources, about so many cells at a time."""
@@ -169,7 +169,7 @@ def low_rank_transition(
         cells: Cells made at a time; as many as a cache holds by default.
 
     Example:
-        >>> edges = Edges.of(torch.tensor([0, 1]), torch.tensor([0, 0]), 2)
+        >>> edges = TransitionEdges.of(torch.tensor([0, 1]), torch.tensor([0, 0]), 2)
         >>> matrix = LowRank(torch.zeros(1, 2, 2), torch.zeros(1, 2, 3), torch.tensor([2.0]).log(), edges)
         >>> low_rank_transition(torch.tensor([[0.25, 0.75]]).log(), matrix)[0].exp()
         tensor([[0.5000, 0.2500, 0.2500]])
@@ -199,7 +199,7 @@ def low_rank_transition_sum(matrix: LowRank, *, cells: int | None = None) -> Flo
     """Sum over the images of the matrices of shares.
 
     Example:
-        >>> edges = Edges.of(torch.tensor([0, 1]), torch.tensor([0, 0]), 2)
+        >>> edges = TransitionEdges.of(torch.tensor([0, 1]), torch.tensor([0, 0]), 2)
         >>> low_rank_transition_sum(LowRank(torch.zeros(5, 2, 2), torch.zeros(5, 2, 4), torch.zeros(5), edges))
         tensor([[1.2500, 1.2500, 1.2500, 1.2500],
                 [1.2500, 1.2500, 1.2500, 1.2500]])
@@ -217,7 +217,13 @@ class _LowRankTransition(torch.autograd.Function):
 
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] -- any arguments, says the base class
-        ctx: Any, log_prob: Tensor, left: Tensor, right: Tensor, bonus: Tensor, edges: Edges, cells: int | None
+        ctx: Any,
+        log_prob: Tensor,
+        left: Tensor,
+        right: Tensor,
+        bonus: Tensor,
+        edges: TransitionEdges,
+        cells: int | None,
     ) -> tuple[Tensor, Tensor]:
         matrix = LowRank(left, right, bonus, edges)
         ctx.bounded, ctx.edges, ctx.cells = matrix.is_bounded(), edges, cells

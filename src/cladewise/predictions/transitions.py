@@ -30,7 +30,7 @@ class TransitionStep:
     target_level: int
     source_nodes: NDArray[np.int64]
     target_nodes: NDArray[np.int64]
-    edges: ops.Edges
+    edges: ops.TransitionEdges
     """The pairs of which one lies under the other."""
     columns: slice
     """Where its scores are among the logits."""
@@ -163,7 +163,7 @@ def _build(
         coarse, fine = sorted((source, target))
         upper = np.searchsorted(nodes[coarse], taxonomy.at_level(coarse)[nodes[fine]])
         ends = [torch.tensor(end, device=device) for end in (np.arange(upper.size), upper)]
-        edges = ops.Edges.of(*(ends if order == "f2c" else ends[::-1]), num_sources=nodes[source].size)
+        edges = ops.TransitionEdges.of(*(ends if order == "f2c" else ends[::-1]), num_sources=nodes[source].size)
         sizes = nodes[source].size, nodes[target].size
         stop = start + (sizes[0] * sizes[1] if rank is None else sum(sizes) * rank + 1)
         steps.append(TransitionStep(source, target, nodes[source], nodes[target], edges, slice(start, stop)))

@@ -1,0 +1,62 @@
+"""An embedding to compare images by, and classifiers that look at what it is made of."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cladewise.errors import InputError
+from cladewise.heads.embedding_layer import Embedding
+from cladewise.heads.head import Head
+from cladewise.predictions import EmbeddedLevelSoftmax, level_width
+from cladewise.taxonomy import Taxonomy
+
+
+class ContrastiveHead(Head):
+    r"""A representation, its projection to what images are compared by, and linear classifiers that do not teach it.
+
+    .. math:: h = g(f), \qquad z = W_2 \operatorname{ReLU}(W_1 h), \qquad s = V\,\mathrm{sg}(h) + b
+
+    where g is a trained :class:`~cladewise.heads.Embedding`, or nothing, and :math:`\mathrm{sg}` passes no gradient:
+    the classifiers of all levels are those that contrastive encoders are usually judged by, learnt beside them.
+
+    Args:
+        taxonomy: The label tree.
+        num_features: Width of the features.
+        embedding: Width of the trained layer g; 0: none.
+        width: Length of z.
+
+    Raises:
+        InputError: A width is not positive.
+
+    Example:
+        >>> head = ContrastiveHead(Taxonomy.from_paths([("a", "b"), ("a", "c")]), 8, embedding=6, width=4)
+        >>> prediction = head(torch.zeros(5, 8))
+        >>> prediction.embedding.shape, prediction.settled().logits.shape, head.represent(torch.zeros(5, 8)).shape
+        (torch.Size([5, 4]), torch.Size([5, 3]), torch.Size([5, 6]))
+
+    References: Khosla et al., Supervised contrastive learning, NeurIPS 2020, arXiv:2004.11362 (the projection is a
+        perceptron of the width of its input, to 128 numbers, and is left out afterwards).
+    """
+
+    def __init__(self, taxonomy: Taxonomy, num_features: int, *, embedding: int = 600, width: int = 128) -> None:
+        super().__init__()
+        if width < 1:
+            raise InputError("an embedding of at least 1 number", width)
+        self.taxonomy, self.width = taxonomy, width
+        self.embedding = Embedding(num_features, embedding) if embedding else nn.Identity()
+        size = embedding or num_features
+        self.projection = nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Linear(size, width))
+        levels = tuple(range(1, taxonomy.num_levels + 1))
+        self.classifiers = nn.Linear(size, level_width(taxonomy, levels, tied=False))
+
+    def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
+        """What the classifiers see."""
+        return self.embedding(features)
+
+    def forward(self, features: Float[Tensor, "batch feature"]) -> EmbeddedLevelSoftmax:
+        seen = self.represent(features)
+        watched = seen.detach() if self.training else seen  # afterwards one may ask what a class hangs on
+        logits = torch.cat([self.classifiers(watched), self.projection(seen)], dim=-1)
+        return EmbeddedLevelSoftmax(self.taxonomy, logits, self.width)

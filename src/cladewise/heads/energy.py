@@ -1,0 +1,194 @@
+"""Labels and images in one space: a vector a label, a map of features to vectors, and the energies between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cladewise.embeddings import Geometry, LabelSpace, NegativeSampler, closure_edges, embed, max_margin_loss
+from cladewise.embeddings.negatives import Strategy
+from cladewise.heads.head import Head
+from cladewise.ops import at_least_float
+from cladewise.predictions import LevelEnergies
+from cladewise.taxonomy import Taxonomy
+
+LABEL_EDGES = 64
+"""Edges between labels that a step draws."""
+DRAWN_PER_SIDE = 5
+"""False edges with another parent, and as many with another child, that are drawn for each of those."""
+LAYER_WIDTH = 512
+"""Units of the layers within a map of several."""
+
+
+class EnergyHead(Head):
+    r"""The energy of an image under every label, of vectors that are all learnt.
+
+    .. math:: \theta_v \mapsto u_v = g(\theta_v), \qquad x \mapsto g(f(x)), \qquad E(u_v, g(f(x)))
+
+    where g takes any vector to one of the geometry's domain, so that an optimiser of flat space serves labels and map
+    alike. Every step also draws edges of the tree between labels and false ones beside them, and adds their max-margin
+    loss (:meth:`own_loss`).
+
+    Args:
+        taxonomy: The label tree; its root has no vector.
+        geometry: The order.
+        image_map: f, features to vectors.
+        dim: Dimensions of the vectors.
+        negatives: Where false edges between labels are drawn from.
+        num_negatives: False edges for every edge between labels; a few are drawn and stand for so many.
+        margin: Least energy of a false edge.
+        weight: Weight of the loss of labels, beside that of an image.
+        rate: How much faster labels learn than the map.
+        rsgd: Labels are moved by Riemannian SGD instead of by the run's optimiser.
+        label_epochs: Epochs of an embedding of the labels alone that they begin from; 0: they begin at random.
+        temperature: Difference of energies that counts as one in the probabilities.
+
+    Example:
+        >>> from cladewise.embeddings import make
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> head = EnergyHead(t, make("euclidean"), nn.Linear(8, 4), 4)
+        >>> head(torch.zeros(5, 8)).logits.shape
+        torch.Size([5, 3])
+    """
+
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        geometry: Geometry,
+        image_map: nn.Module,
+        dim: int,
+        *,
+        negatives: Strategy = "pick-per-level",
+        num_negatives: float = 10.0,
+        margin: float = 1.0,
+        weight: float = 1.0,
+        rate: float = 1.0,
+        rsgd: bool = False,
+        label_epochs: int = 0,
+        temperature: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.taxonomy, self.geometry, self.image_map, self.dim = taxonomy, geometry, image_map, dim
+        self.negatives: Strategy = negatives
+        self.num_negatives, self.margin, self.weight = num_negatives, margin, weight
+        self.rate, self.rsgd, self.label_epochs, self.temperature = rate, rsgd, label_epochs, temperature
+        generator = torch.Generator().manual_seed(int(torch.randint(1 << 31, ())))
+        start = geometry.start(taxonomy.num_nodes - 1, dim, generator)
+        self.points = nn.Parameter(self._parameter(start))
+        self._edges = closure_edges(taxonomy)
+
+    def _parameter(self, vectors: Tensor) -> Tensor:
+        """What is learnt, of vectors that are wanted."""
+        return vectors if self.rsgd else self.geometry.freed(vectors) / self.rate
+
+    def label_vectors(self) -> Float[Tensor, "label dim"]:
+        """Vectors of the labels; row i is that of node i + 1."""
+        points = at_least_float(self.points)
+        return self.geometry.settled(points) if self.rsgd else self.geometry.placed(self.rate * points)
+
+    def image_vectors(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
+        """Vectors of images."""
+        mapped = self.image_map(features)
+        with torch.autocast(features.device.type, enabled=False):
+            return self.geometry.placed(at_least_float(mapped))
+
+    def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
+        return self.image_vectors(features)
+
+    def forward(self, features: Float[Tensor, "batch feature"]) -> LevelEnergies:
+        images = self.image_vectors(features)
+        with torch.autocast(features.device.type, enabled=False):
+            energy = self.geometry.pairwise_energy(self.label_vectors(), images).T
+            return LevelEnergies(self.taxonomy, -energy, self.temperature)
+
+    @torch.no_grad()
+    def begin(self, seed: int) -> None:
+        if not self.label_epochs or not len(self._edges):
+            return
+        settings: dict[str, Any] = {"dim": self.dim, "closure": 1.0, "margin": self.margin, "negatives": self.negatives}
+        with torch.enable_grad():
+            space = embed(
+                self.taxonomy,
+                geometry=self.geometry,
+                epochs=self.label_epochs,
+                seed=seed,
+                progress=False,
+                **settings,
+            )
+        self.points.copy_(self._parameter(space.vectors))
+
+    def own_loss(self) -> Float[Tensor, ""] | None:
+        if not self.weight or not len(self._edges):
+            return None
+        device = self.points.device
+        drawn = torch.randint(len(self._edges), (LABEL_EDGES,)).numpy()
+        chosen = self._edges[drawn]
+        general, special = (torch.from_numpy(nodes).to(device) for nodes in (chosen.general, chosen.special))
+        draw = NegativeSampler(self.taxonomy, self.negatives, device=device)
+        first = int(torch.randint(1 << 20, ()))
+        others = draw(general, special, DRAWN_PER_SIDE, torch.default_generator, first=first)
+        vectors = self.label_vectors()
+        true = self.geometry.energy(vectors[general - 1], vectors[special - 1])
+        false = self.geometry.energy(vectors[others.general - 1], vectors[others.special - 1])
+        lacking = max_margin_loss(true[:0], false.flatten(), margin=self.margin, valid=others.valid.flatten())
+        false_weight = self.num_negatives / (2 * DRAWN_PER_SIDE)
+        return self.weight * (true.sum() + false_weight * lacking) / LABEL_EDGES
+
+    @torch.no_grad()
+    def state(self) -> dict[str, float]:
+        if not len(self._edges):
+            return {}
+        vectors = self.label_vectors()
+        nodes = (self._edges.general, self._edges.special)
+        general, special = (vectors[torch.from_numpy(of).to(vectors.device) - 1] for of in nodes)
+        return {"edge_energy": float(self.geometry.energy(general, special).mean())}
+
+    @torch.no_grad()
+    def own_step(self, lr: float) -> None:
+        if not self.rsgd or self.points.grad is None:
+            return
+        self.geometry.descent(self.points, self.rate * lr).step()
+        self.geometry.settle_(self.points)
+        self.points.grad = None
+
+    def space(self, threshold: float = 0.0) -> LabelSpace:
+        """The labels as a space to ask."""
+        return LabelSpace(self.taxonomy, self.label_vectors().detach().cpu(), self.geometry, threshold)
+
+
+class ImageMap(nn.Module):
+    r"""Features to vectors: one linear layer without a bias, or three layers before it.
+
+    .. math:: f(x) = W h(x) / \sqrt{H}
+
+    H being the width of h, which is the features themselves or three times a linear layer, ReLU and layer
+    normalisation. Features of size 1 come to vectors of length about 1, and a step of Adam moves an image about as far
+    as a label. Without the root one step goes so far that no energy has a gradient there.
+
+    Args:
+        kind: ``linear`` or ``layers``.
+        num_features: Width of the features.
+        dim: Dimensions of the vectors.
+
+    Example:
+        >>> ImageMap("linear", 50, 10)(torch.ones(1, 50)).shape
+        torch.Size([1, 10])
+    """
+
+    def __init__(self, kind: str, num_features: int, dim: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = num_features
+        for _ in range(3 if kind == "layers" else 0):
+            layers += [nn.Linear(width, LAYER_WIDTH), nn.ReLU(), nn.LayerNorm(LAYER_WIDTH)]
+            width = LAYER_WIDTH
+        self.hidden = nn.Sequential(*layers)
+        self.last = nn.Linear(width, dim, bias=False)
+        self.scale = width**-0.5
+        nn.init.normal_(self.last.weight, std=dim**-0.5)
+
+    def forward(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
+        return self.scale * self.last(self.hidden(features))

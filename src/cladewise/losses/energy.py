@@ -1,0 +1,102 @@
+"""The max-margin loss of energies between labels and an image."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from cladewise import ops
+from cladewise.errors import InputError
+from cladewise.losses.loss import Loss, check_choice
+from cladewise.predictions import LevelEnergies
+from cladewise.taxonomy import Taxonomy
+
+Strategy = Literal["pick-per-level", "uniform"]
+
+
+class MaxMarginEnergyLoss(Loss):
+    r"""Energy of an image under the labels of its path, and what other labels' energies lack to a margin.
+
+    .. math:: \ell = \sum_{a \in A^\circ(t)} E(a, x) + m\,|A^\circ(t)|\,
+        \operatorname{mean}_{u \notin A(t)} \max(0, \gamma - E(u, x))
+
+    where :math:`A^\circ(t)` is the path of the target without the root and m is the number of false edges for every
+    true one. The mean is what drawing them has in expectation, with no variance: over all labels that are neither on
+    the path nor under the target (``uniform``), or over levels of the mean over the labels of each
+    (``pick-per-level``), so that the few coarse labels count as much as the many leaves. Of a label under an internal
+    target nothing is known. The root costs 0.
+
+    Takes *minus* the energies of all nodes but the root, the logits of
+    :class:`~cladewise.predictions.LevelEnergies`. Energies are at least 0.
+
+    Args:
+        taxonomy: The label tree.
+        margin: :math:`\gamma`, in units of the energy (radians for cones), >= 0.
+        num_negatives: m, >= 0.
+        negatives: ``pick-per-level`` or ``uniform``.
+        temperature: Temperature of the :meth:`prediction`; the loss does not depend on it.
+
+    Raises:
+        InputError: A number is below zero, or there is no such choice of negatives.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
+        >>> loss = MaxMarginEnergyLoss(t, margin=1.0, num_negatives=2)
+        >>> loss(-torch.tensor([[0.0, 0.5, 0.25]]), torch.tensor([2]))  # 0.5, and 2 * 2 * (1 - 0.25)
+        tensor([3.5000])
+
+    References: Dhall et al., Hierarchical image classification using entailment cone embeddings, CVPRW 2020,
+        arXiv:2004.03459, Eq. 1 and section 4.3. There five labels are drawn to stand in the place of the label and five
+        labels or images in that of the image; pairs with an image above something are left out here.
+    """
+
+    _group: Tensor
+
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        *,
+        margin: float = 1.0,
+        num_negatives: float = 5.0,
+        negatives: Strategy = "pick-per-level",
+        temperature: float = 0.1,
+    ) -> None:
+        super().__init__(taxonomy)
+        check_choice(negatives, get_args(Strategy), "negatives")
+        for value, what in ((margin, "a margin"), (num_negatives, "a number of negatives")):
+            if not 0 <= value < float("inf"):
+                raise InputError(f"{what} of at least 0", value)
+        self.margin, self.num_negatives, self.negatives = margin, num_negatives, negatives
+        self.temperature = temperature
+        level = torch.as_tensor(taxonomy.level[1:].copy(), dtype=torch.int64)
+        rank = level.unique(return_inverse=True)[1] if negatives == "pick-per-level" else torch.zeros_like(level)
+        group = nn.functional.one_hot(rank) if len(rank) else rank[:, None]
+        self.register_buffer("_group", group.float(), persistent=False)  # [label, group]
+
+    @property
+    def num_outputs(self) -> int:
+        return self.taxonomy.num_nodes - 1
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> LevelEnergies:
+        return LevelEnergies(self.taxonomy, logits, self.temperature)
+
+    def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        node, index = target.reshape(-1), ops.tree_index(self.taxonomy, logits.device)
+        energy = -logits.reshape(node.numel(), logits.shape[-1])
+        if not self.num_outputs:
+            return energy.sum(1).reshape(target.shape)
+        path = ops.ancestors(node, self.taxonomy)
+        labelled = path > 0
+        true = torch.where(labelled, energy.gather(1, (path - 1).clamp_min(0)), 0.0).sum(1)
+        nodes = torch.arange(self.taxonomy.num_nodes, device=logits.device)
+        other = (nodes < node[:, None]) | (nodes >= index.end[node][:, None])
+        other = other.scatter(1, path.clamp_min(0), False)  # places beyond the path stand for the root
+        other = other[:, 1:].to(energy.dtype)
+        group = self._group.to(energy)
+        count = other @ group
+        lacking = (torch.relu(self.margin - energy) * other) @ group / count.clamp_min(1.0)
+        false = lacking.sum(1) / (count > 0).sum(1).clamp_min(1)
+        return (true + self.num_negatives * labelled.sum(1) * false).reshape(target.shape)

@@ -1,0 +1,80 @@
+"""A cross-entropy at every level."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cladewise.losses.loss import Loss
+from cladewise.ops.level_classes import NO_LABEL, level_classes
+from cladewise.ops.rings import ring_logsumexp_and_values
+from cladewise.predictions import LevelSoftmax, level_layout
+from cladewise.taxonomy import Taxonomy
+
+
+class LevelSoftmaxLoss(Loss):
+    r"""Cross-entropy of a softmax over each chosen level, summed over the levels.
+
+    .. math:: \ell = \sum_k \Big(\operatorname{LSE}_{v \in \text{level}\ k} z_v^{(k)} - z_{t_k}^{(k)}\Big)
+
+    where :math:`t_k` represents the target at the extended level ``k``: its ancestor there, or a leaf above the level
+    itself, which is repeated in it. An internal target says nothing about levels finer than its own, and they do not
+    count; the root costs 0. Takes the logits of :class:`~cladewise.predictions.LevelSoftmax` of the same settings.
+
+    Args:
+        taxonomy: The label tree.
+        levels: The chosen levels, 1 for the coarsest; all of them where none are given. The finest is always one.
+        tied: A leaf above a level has one score, which it takes along to every level that repeats it.
+
+    Raises:
+        InputError: A level does not exist, they are not ascending, or the finest is not among them.
+
+    Example:
+        >>> loss = LevelSoftmaxLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]))
+        >>> loss(torch.zeros(3, 5), torch.tensor([2, 1, 0])).exp().round()
+        tensor([6., 2., 1.])
+
+    References: Dhall et al., Hierarchical image classification using entailment cone embeddings, CVPRW 2020,
+        arXiv:2004.03459, Eq. 6 (per-level classifiers). Valmadre, NeurIPS 2022, arXiv:2210.10929, whose released code
+        repeats shallow leaves and refuses internal labels.
+    """
+
+    _classes: Tensor
+    _columns: Tensor
+
+    def __init__(self, taxonomy: Taxonomy, levels: tuple[int, ...] = (), tied: bool = False) -> None:
+        super().__init__(taxonomy)
+        self.levels = tuple(levels) or tuple(range(1, taxonomy.num_levels + 1))
+        self.tied = tied
+        layout = level_layout(taxonomy, self.levels)
+        by_level = np.concatenate([np.zeros(0, dtype=np.int64), *layout])
+        scored = np.unique(by_level) if tied else by_level
+        columns = np.searchsorted(scored, by_level) if tied else np.arange(by_level.size)
+        self._starts = np.cumsum([0, *(nodes.size for nodes in layout)])[:-1].tolist()
+        self._num_outputs = scored.size
+        self.register_buffer("_columns", torch.from_numpy(columns), persistent=False)
+        self.register_buffer("_classes", torch.from_numpy(level_classes(taxonomy, self.levels)), persistent=False)
+
+    @property
+    def num_outputs(self) -> int:
+        return self._num_outputs
+
+    def prediction(self, logits: Float[Tensor, "*batch out"]) -> LevelSoftmax:
+        return LevelSoftmax(self.taxonomy, logits, self.levels, self.tied)
+
+    def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        node = target.reshape(-1)
+        scores = logits.reshape(node.numel(), logits.shape[-1])
+        if self.tied:
+            scores = scores.index_select(1, self._columns.to(logits.device))
+        if not self._starts:
+            return scores.sum(-1).reshape(target.shape)
+        first = torch.tensor(self._starts, device=logits.device)  # the rings between ranges to the end are the levels
+        starts = first.expand(node.numel(), -1)
+        ranges = starts, torch.full_like(starts, scores.shape[1])
+        classes = self._classes.to(logits.device)[:, node].t()
+        says = classes != NO_LABEL
+        rings, own = ring_logsumexp_and_values(scores, ranges, torch.where(says, starts + classes, 0))
+        return torch.where(says, rings - own, 0.0).sum(-1).reshape(target.shape)
