@@ -12,6 +12,7 @@ from torch import Tensor
 from cladewise.losses.loss import Loss, check_between
 from cladewise.ops.level_classes import NO_LABEL, level_classes
 from cladewise.predictions import LevelTransition, transition_layout
+from cladewise.predictions.transitions import Order
 from cladewise.taxonomy import Taxonomy
 
 
@@ -59,12 +60,13 @@ class LHTLoss(Loss):
         taxonomy: Taxonomy,
         confusion: float = 2.0,
         levels: tuple[int, ...] = (),
-        order: str = "f2c",
+        order: Order = "f2c",
         rank: int | None = None,
     ) -> None:
         super().__init__(taxonomy)
         check_between(confusion, 0.0, float(np.finfo(np.float32).max), "a weight of the confusion")
-        self.confusion, self.order, self.rank = confusion, order, rank
+        self.confusion, self.rank = confusion, rank
+        self.order: Order = order
         self.levels = tuple(levels) or tuple(range(1, taxonomy.num_levels + 1))
         self._num_outputs = transition_layout(taxonomy, self.levels, order, rank).width
         self.register_buffer("_classes", torch.from_numpy(level_classes(taxonomy, self.levels)), persistent=False)

@@ -23,19 +23,22 @@ class Loss(nn.Module, ABC):
     parameters and no state.
 
     Example:
-        From features to a metric, with nothing but a linear layer and a loss:
+        From features to a metric in a training loop of one's own:
 
         >>> from cladewise import decisions, losses, metrics
         >>> taxonomy = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("moth",)])
+        >>> features, target = torch.eye(3, 8), torch.tensor([2, 3, 4])  # three images and their nodes
         >>> loss = losses.HACELoss(taxonomy)
-        >>> linear = torch.nn.Linear(8, loss.num_outputs)
-        >>> features, target = torch.zeros(4, 8), torch.tensor([2, 3, 4, 1])
-        >>> logits = linear(features)
-        >>> loss(logits, target).mean().backward()  # one training step's gradient
-        >>> prediction = loss.prediction(logits.detach())  # log-probabilities of all nodes
-        >>> answer = decisions.Leaf()(prediction)  # one node per image
-        >>> metrics.evaluate(answer, target)["top1"].count
-        4
+        >>> linear = nn.Linear(8, loss.num_outputs)
+        >>> optimizer = torch.optim.SGD(linear.parameters(), lr=10.0)
+        >>> for _ in range(20):
+        ...     optimizer.zero_grad()
+        ...     loss(linear(features), target).mean().backward()
+        ...     optimizer.step()
+        >>> prediction = loss.prediction(linear(features).detach())  # log-probabilities of all nodes
+        >>> node = decisions.Leaf()(prediction).node  # the most probable leaf of each image
+        >>> metrics.hierarchical_distance(node, target, taxonomy).mean()
+        tensor(0.)
     """
 
     def __init__(self, taxonomy: Taxonomy) -> None:

@@ -52,6 +52,6 @@ class LHTMethod(Method):
     def decision(self) -> Decision:
         return Levels()
 
-    def _settings(self, taxonomy: Taxonomy) -> tuple[tuple[int, ...], str, int | None]:
+    def _settings(self, taxonomy: Taxonomy) -> tuple[tuple[int, ...], Literal["f2c", "c2f"], int | None]:
         levels = chosen_levels(str(self.levels), taxonomy)
         return levels, self.order, self.rank if self.transition == "low-rank" else None
