@@ -411,7 +411,9 @@ def test_an_objective_has_a_value_and_a_gradient_for_every_view(method: Method, 
                     head.zero_grad()
                     with torch.no_grad():
                         followed = head(features.flip(1) * scale) if method.momentum() else None
-                    nats = objective(TrainingBatch(head(features * scale), target, index, method.views(), head, followed))
+                    nats = objective(
+                        TrainingBatch(head(features * scale), target, index, method.views(), head, followed)
+                    )
                     assert nats.shape == target.shape
                     assert nats.isfinite().all()
                     assert (nats > -1e-4).all()

@@ -12,7 +12,7 @@ from torch import Tensor
 from cladewise.losses.loss import Loss, check_between
 from cladewise.ops.level_classes import NO_LABEL, level_classes
 from cladewise.predictions import LevelTransition, transition_layout
-from cladewise.predictions.transitions import Order
+from cladewise.predictions.prediction import TransitionOrder
 from cladewise.taxonomy import Taxonomy
 
 
@@ -60,13 +60,13 @@ class LHTLoss(Loss):
         taxonomy: Taxonomy,
         confusion: float = 2.0,
         levels: tuple[int, ...] = (),
-        order: Order = "f2c",
+        order: TransitionOrder = "f2c",
         rank: int | None = None,
     ) -> None:
         super().__init__(taxonomy)
         check_between(confusion, 0.0, float(np.finfo(np.float32).max), "a weight of the confusion")
         self.confusion, self.rank = confusion, rank
-        self.order: Order = order
+        self.order: TransitionOrder = order
         self.levels = tuple(levels) or tuple(range(1, taxonomy.num_levels + 1))
         self._num_outputs = transition_layout(taxonomy, self.levels, order, rank).width
         self.register_buffer("_classes", torch.from_numpy(level_classes(taxonomy, self.levels)), persistent=False)

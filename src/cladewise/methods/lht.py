@@ -11,6 +11,7 @@ from cladewise.losses import LHTLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import HIERARCHY_TRANSITION
 from cladewise.predictions import transition_layout
+from cladewise.predictions.prediction import TransitionOrder
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.level_choice import chosen_levels
 
@@ -52,6 +53,6 @@ class LHTMethod(Method):
     def decision(self) -> Decision:
         return Levels()
 
-    def _settings(self, taxonomy: Taxonomy) -> tuple[tuple[int, ...], Literal["f2c", "c2f"], int | None]:
+    def _settings(self, taxonomy: Taxonomy) -> tuple[tuple[int, ...], TransitionOrder, int | None]:
         levels = chosen_levels(str(self.levels), taxonomy)
         return levels, self.order, self.rank if self.transition == "low-rank" else None
