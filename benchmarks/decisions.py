@@ -1,7 +1,7 @@
-"""What the decisions cost beside the probabilities that they decide by, on a tree of a size and a batch.
+"""Time of each decision rule, on a tree and batch of a given size.
 
-A rule is timed alone, its prediction's log-probabilities being there; the unit is flat cross-entropy over the leaves,
-forward, in the same run. Fitted rules are timed with a caution that is given, and the search for one beside them.
+Rules are timed without computing the log-probabilities. Times are relative to flat cross-entropy over the leaves,
+forward only, in the same run. Fitted rules are timed with a fixed caution; fitting it is timed separately.
 
     python benchmarks/decisions.py --tree inat21 --batch 256 --repeats 15
 """
@@ -27,7 +27,7 @@ from losses import LEVEL_SIZES, synthetic_tree
 
 
 def milliseconds(function: Callable[[], object], unit: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Medians of a function and of the unit, called in turns: what else the machine does slows both."""
+    """Median times of a function and of the unit, called alternately so that other load affects both."""
     times: list[tuple[float, float]] = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--scale", type=float, default=8.0, help="standard deviation of the logits")
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--validation", type=int, default=2560, help="images that hedging is fitted on")
+    parser.add_argument("--validation", type=int, default=2560, help="images used to fit hedging")
     options = parser.parse_args()
 
     torch.manual_seed(0)

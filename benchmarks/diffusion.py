@@ -1,8 +1,8 @@
-"""What diffusion on the tree costs, and every inference rule beside a network.
+"""Time and accuracy of diffusion on a tree, and time of every inference rule relative to a network.
 
-Three tables: the exact solve against 12 sparse products, forward and with the gradient, with the error of each against
-a dense solve in double precision; the same on a tree of 1.5 million nodes, where nothing dense exists; and every rule,
-log-probabilities of all nodes included, against the forward pass of a ResNet-50 for an image of 224 pixels.
+Three tables: the exact solution against 12 sparse products, forward and with gradient, with the error of each against
+a dense solve in double precision; the same on a tree of 1.5 million nodes, where nothing dense fits; and every rule,
+including the log-probabilities of all nodes, against the forward pass of a ResNet-50 for one image of 224 pixels.
 
     python benchmarks/diffusion.py --batch 256 --repeats 15
 """
@@ -31,12 +31,12 @@ MILLIONS = (20, 150, 1_000, 9_000, 60_000, 400_000, 1_029_829)
 """Level sizes of a tree of 1.5 million nodes."""
 STEPS = 12
 SMALL = (3, 13, 51, 273, 700, 1_000)
-"""Level sizes of a tree whose dense matrix is no burden."""
+"""Level sizes of a tree that is small enough for a dense matrix."""
 Diffuse = Callable[[Tensor], Tensor]
 
 
 def sparse_iterations(taxonomy: Taxonomy, alpha: float) -> Diffuse:
-    """The paper's way: a sparse matrix applied again and again, here at its best layout, images as columns."""
+    """The published algorithm: repeated products with a sparse matrix, in its fastest layout (images as columns)."""
     parent, child = torch.tensor(taxonomy.parents[1:].copy()), torch.arange(1, taxonomy.num_nodes)
     ends = torch.cat([parent, child]), torch.cat([child, parent])
     degree = torch.bincount(ends[0], minlength=taxonomy.num_nodes).double()
@@ -45,7 +45,7 @@ def sparse_iterations(taxonomy: Taxonomy, alpha: float) -> Diffuse:
     matrix = torch.sparse_coo_tensor(torch.stack(ends), weight, size, check_invariants=False).to_sparse_csr()
 
     class Iterations(torch.autograd.Function):
-        """With the gradient in the same form, since the matrix is symmetric."""
+        """The gradient has the same form, since the matrix is symmetric."""
 
         @staticmethod
         def forward(ctx: object, values: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ def solve_times(console: Console, title: str, taxonomy: Taxonomy, batch: int, re
     times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in chosen}
     for function in chosen.values():
         gradient_time(function, values)
-    for _ in range(repeats):  # interleaved, so that a slow moment of the machine hits all alike
+    for _ in range(repeats):  # interleaved, so that other load affects all of them
         for name, function in chosen.items():
             times[name][0].append(forward_time(function, values))
             times[name][1].append(gradient_time(function, values))
@@ -178,7 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--no-millions", action="store_true", help="leave out the tree of 1.5 million nodes")
+    parser.add_argument("--no-millions", action="store_true", help="skip the tree of 1.5 million nodes")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", message="Sparse")
     console = Console(width=120)

@@ -1,10 +1,10 @@
-"""How well label embeddings hold a tree, for each geometry: the protocols of Dhall et al. and Ganea et al.
+"""How well label embeddings represent a tree, per geometry, by the protocols of Dhall et al. and Ganea et al.
 
-``toy`` trains on the closure of regular trees (4 levels that branch by 3; 3 that branch by 7; 4 by 4), less the few
-edges that choose the epoch, and prints how well the energies tell all of it, over all ordered pairs. ``hypernyms``
-trains on the edges of a tree and shares of its closure, and prints the F1 of hypernym prediction on the edges held out.
-``epoch`` times one epoch, the evaluation at its end included, on a tree of the level sizes of iNat18 with half of its
-closure. ``runs`` prints the reconstruction of the label tree by runs that were trained with images.
+``toy`` trains on the transitive closure of regular trees (4 levels with branching factor 3; 3 with 7; 4 with 4),
+except for the few edges used to select the epoch, and prints how well the energies classify all ordered pairs.
+``hypernyms`` trains on the edges of a tree and on shares of its closure, and prints the F1 of hypernym prediction on
+held-out edges. ``epoch`` times one epoch, including the evaluation at its end, on a tree with the level sizes of
+iNat18 and half of its closure. ``runs`` prints how well runs trained with images reconstruct the label tree.
 
     python benchmarks/embeddings.py toy
     python benchmarks/embeddings.py hypernyms classes.csv --closures 0 0.1 0.25 0.5 --dim 10 --seeds 3
@@ -33,17 +33,17 @@ from losses import LEVEL_SIZES, synthetic_tree
 
 GEOMETRIES = ("order", "euclidean", "hyperbolic")
 TOYS = ((4, 3), (3, 7), (4, 4))
-"""Levels and branching; the paper's panels and, the last, its caption."""
+"""Levels and branching factors: the panels of the paper's figure, and last the one in its caption."""
 
 
 def regular(levels: int, branching: int) -> Taxonomy:
-    """A root, which is no label, over a tree of so many levels of labels under one top label."""
+    """A synthetic root above a regular tree of labels with a single top label."""
     steps = itertools.product(map(str, range(branching)), repeat=levels - 1)
     return Taxonomy.from_paths([("top", *path) for path in steps])
 
 
 def part_under(taxonomy: Taxonomy, label: str) -> Taxonomy:
-    """The part of a tree at and under a label, beside others of its name the largest."""
+    """The subtree at a label; the largest one if several nodes have that name."""
     found = taxonomy.matches(label)
     top = max(found, key=lambda node: int(taxonomy.end[node]) - node)
     nodes = range(top, int(taxonomy.end[top]))
@@ -52,7 +52,7 @@ def part_under(taxonomy: Taxonomy, label: str) -> Taxonomy:
 
 
 def tree_of(word: str, under: str | None) -> Taxonomy:
-    """A taxonomy's file, or the tree of a data set that has a name."""
+    """A taxonomy from a file, or the tree of a named dataset."""
     if word in datasets.available():
         tree = datasets.load(word).taxonomy
     else:
@@ -92,7 +92,7 @@ def hypernyms(options: argparse.Namespace) -> Table:
     tree = tree_of(options.tree, options.under)
     shares = [f"{share:.0%}" for share in options.closures]
     table = Table(
-        "geometry", *shares, "s a run", title=f"F1 on test, %; {tree.num_nodes - 1} labels, closure trained on:"
+        "geometry", *shares, "s per run", title=f"F1 on test, %; {tree.num_nodes - 1} labels, closure trained on:"
     )
     for geometry in options.geometries:
         begun, cells = time.perf_counter(), []
@@ -110,7 +110,7 @@ def hypernyms(options: argparse.Namespace) -> Table:
 
 def epoch(options: argparse.Namespace) -> Table:
     tree = synthetic_tree(LEVEL_SIZES["inat18"])
-    table = Table("geometry", "s of a processor", "relative", title=f"An epoch; {tree.num_nodes - 1:,} labels")
+    table = Table("geometry", "CPU s", "relative", title=f"An epoch; {tree.num_nodes - 1:,} labels")
     options.epochs, first = 1, 0.0
     for geometry in options.geometries:
         begun = time.process_time()
@@ -148,8 +148,8 @@ def main() -> None:
     kind = kinds.add_parser("toy", parents=[training])
     kind.set_defaults(work=toy, usual_dim=2)
     kind = kinds.add_parser("hypernyms", parents=[training])
-    kind.add_argument("tree", help="a taxonomy's file, WordNet's folder, or the name of a data set")
-    kind.add_argument("--under", help="only the part under this label")
+    kind.add_argument("tree", help="a taxonomy file, WordNet's folder, or the name of a dataset")
+    kind.add_argument("--under", help="only the subtree at this label")
     kind.add_argument("--closures", type=float, nargs="+", default=[0.0, 0.1, 0.25, 0.5])
     kind.set_defaults(work=hypernyms, usual_dim=10)
     kind = kinds.add_parser("epoch", parents=[training])

@@ -1,4 +1,4 @@
-"""Images a second of the feature cache against a plain loop over timm, on the same files in the same process.
+"""Images per second of the feature cache and of a plain loop over timm, on the same files in the same process.
 
 Run: python benchmarks/feature_caching.py [--images 256] [--workers 2] [--rounds 3]. The ratio should be at least 0.9.
 """
@@ -35,7 +35,7 @@ class PlainImages(torch.utils.data.Dataset[torch.Tensor]):
 
 
 def make_photos(root: Path, count: int, width: int, height: int) -> list[Path]:
-    """Smooth random colours with some grain: JPEGs of about the size that cameras make."""
+    """Smooth random colours with grain: JPEGs of about the size that cameras produce."""
     rng = np.random.default_rng(0)
     paths: list[Path] = []
     for number in range(count):

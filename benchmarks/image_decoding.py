@@ -1,9 +1,9 @@
-"""Images a second: `cladewise.datasets.decode` against `Image.open(path).convert("RGB")`, in one process.
+"""Images per second of `cladewise.datasets.decode` and of `Image.open(path).convert("RGB")`, in one process.
 
     python benchmarks/image_decoding.py [folder]
 
-Without a folder it makes JPEG files of the size of photographs, and PNG files of the size of drawings. The loops
-take turns on every file, so that a busy machine slows all of them; what counts is the fastest of several turns.
+Without a folder it generates JPEG files of the size of photographs, and PNG files of the size of drawings. The loops
+alternate on every file, so that other load affects all of them; the fastest of several rounds counts.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What losses cost that compare all images of a batch, in time and memory, beside one product of its vectors.
+"""Time and memory of losses that compare all images of a batch, relative to one product of its vectors.
 
-The unit of a time is forward and backward of ``X Xᵀ`` in the same process: the similarities alone. The twin of each
-loss holds every pair and is differentiated automatically. Every measurement runs in a process of its own, so that peaks
-do not mix, and a peak is what the step takes beyond the vectors. Cases take turns; figures are medians over the turns.
+The unit of time is forward and backward of ``X Xᵀ`` in the same process: the similarities alone. The reference of
+each loss holds every pair in memory and uses automatic differentiation. Every measurement runs in its own process, so
+that peaks are separate; a peak is the memory of the step in addition to the vectors. Cases alternate; numbers are
+medians over the rounds.
 
     python benchmarks/images_of_a_batch.py --turns 5
 """
@@ -100,7 +101,7 @@ def peak() -> float:
 
 def measure(name: str, twin: bool, batch: int) -> dict[str, float]:
     function, slow = STEPS[name][twin], STEPS[name][True]
-    step(function, *sample(8))  # what is loaded at the first use
+    step(function, *sample(8))  # first use loads libraries
     vectors, groups = sample(batch)
     before = peak()
     value, gradient = step(function, vectors, groups)
@@ -117,7 +118,7 @@ def measure(name: str, twin: bool, batch: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--case", type=int, help="only this one, in this process, as JSON")
+    parser.add_argument("--case", type=int, help="run only this case, in this process, and print JSON")
     options = parser.parse_args()
     if options.case is not None:
         print(json.dumps(measure(*CASES[options.case])))

@@ -1,11 +1,11 @@
-"""What the losses cost, forward and backward, against flat cross-entropy over the leaves in the same run.
+"""Time of the losses, forward and backward, relative to flat cross-entropy over the leaves in the same run.
 
-Beside each time stand two checks of its correctness: the error of loss and gradient at a logit scale of 40 against the
+Next to each time are two checks of correctness: the error of loss and gradient at a logit scale of 40 against the
 same formula in double precision (computing in probability space fails here), and the error of the double-precision
 gradient against automatic differentiation of the masked sums.
 
-The cases take turns, and a ratio is the median over the turns of the ratio within one: what else runs on the machine
-slows both alike.
+The cases alternate, and a ratio is the median over the rounds of the ratio within a round, so that other load affects
+both sides.
 
     python benchmarks/losses.py --tree inat21 --batch 256 --repeats 30
 """
@@ -51,13 +51,13 @@ OTHERS: dict[str, Callable[[Taxonomy], Loss]] = {
     "SoftLabelLoss": losses.SoftLabelLoss,
     "HACESoftLoss": losses.HACESoftLoss,
 }
-"""Losses that need no twin of their own here: theirs is the same in plain torch and double precision."""
+"""Losses whose reference is the same code in plain torch and double precision."""
 DENSE_BATCH = 16
 """Images given to the dense and masked baselines, whose cost grows with nodes × leaves or images × depth × nodes."""
 
 
 def synthetic_tree(sizes: tuple[int, ...], only_children: float = 0.6, seed: int = 0) -> Taxonomy:
-    """A random tree with given level sizes; about this part of the internal nodes has one child."""
+    """A random tree with given level sizes and about the given share of internal nodes with one child."""
     generator = np.random.default_rng(seed)
     parents, first, count = [np.array([-1])], 0, 1
     for size in sizes:
@@ -75,7 +75,7 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One thing to time: a loss on logits of a width, a twin with the same value, and how many images it can take."""
+    """A benchmark case: a loss on logits of some width, a reference with the same value, and the largest batch."""
 
     name: str
     width: int
@@ -85,7 +85,7 @@ class Case:
 
 
 def masked_path(logits: Tensor, target: Tensor, taxonomy: Taxonomy, *, leaves: bool) -> Tensor:
-    """Log-sum-exp at every ancestor by a mask over all columns: the obvious way."""
+    """Log-sum-exp at every ancestor by a mask over all columns: the straightforward implementation."""
     index = ops.tree_index(taxonomy, logits.device)
     path = ops.ancestors(target, taxonomy)
     path = torch.where(path >= 0, path, target[:, None])
@@ -117,7 +117,7 @@ def masked_hace(taxonomy: Taxonomy, dilution: float) -> LossFunction:
 
 
 def dense_hace(taxonomy: Taxonomy, dilution: float) -> LossFunction:
-    """The authors' way: probabilities times a node × node matrix."""
+    """The authors' implementation: probabilities times a node × node matrix."""
     nodes = torch.arange(taxonomy.num_nodes)
     under = ops.is_ancestor(nodes[None, :], nodes[:, None], taxonomy).float()
 
@@ -131,7 +131,7 @@ def dense_hace(taxonomy: Taxonomy, dilution: float) -> LossFunction:
 
 
 def smooth_hace(taxonomy: Taxonomy, dilution: float, smoothing: float) -> LossFunction:
-    """HACE-smooth by a target over the leaves, carried up the path of each; level-wise in double precision."""
+    """HACE-smooth by a target over the leaves, propagated up the path of each; level by level in double precision."""
     leaves = torch.tensor(taxonomy.leaf_nodes)
     path = ops.ancestors(leaves, taxonomy)
     column = ancestral_weights(leaves, taxonomy, dilution=dilution, dtype=torch.float64)
@@ -193,7 +193,7 @@ def cases(taxonomy: Taxonomy, batch: int, naive: bool) -> list[Case]:
 
 
 def in_torch(loss: LossFunction) -> LossFunction:
-    """Without the compiled kernels, which are chosen going forward."""
+    """The loss without compiled kernels, which are selected in the forward pass."""
 
     def plain(logits: Tensor, target: Tensor) -> Tensor:
         with without_kernels():
@@ -203,7 +203,7 @@ def in_torch(loss: LossFunction) -> LossFunction:
 
 
 def seeded(loss: LossFunction) -> LossFunction:
-    """The same random numbers each time, for the losses that draw any."""
+    """The loss with the same random numbers in every call, for losses that draw any."""
 
     def again(logits: Tensor, target: Tensor) -> Tensor:
         torch.manual_seed(0)
@@ -213,7 +213,7 @@ def seeded(loss: LossFunction) -> LossFunction:
 
 
 def peer_softmax(taxonomy: Taxonomy, batch: int) -> Case | None:
-    """The package ``hierarchicalsoftmax``, where installed: timed only. Its loss is that of ConditionalSoftmaxLoss."""
+    """The package ``hierarchicalsoftmax``, if installed (timed only). Its loss is that of ConditionalSoftmaxLoss."""
     try:
         from hierarchicalsoftmax import HierarchicalSoftmaxLoss, SoftmaxNode
     except ImportError:
@@ -252,7 +252,7 @@ def sample(case: Case, taxonomy: Taxonomy, scale: float, dtype: torch.dtype) -> 
 
 
 def errors(case: Case, taxonomy: Taxonomy, *, scale: float, dtype: torch.dtype) -> tuple[float, float]:
-    """Largest error of the loss, relative, and of the gradient, absolute, against the twin in double precision."""
+    """Largest relative error of the loss and absolute error of the gradient, against double precision."""
     small = dataclasses.replace(case, batch=min(case.batch, DENSE_BATCH))
     logits, target = sample(small, taxonomy, scale, dtype)
     exact = logits.detach().double().requires_grad_()
@@ -270,7 +270,7 @@ def main() -> None:
     parser.add_argument("--tree", choices=LEVEL_SIZES, default="inat21")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--no-naive", action="store_true", help="leave out the slow baselines")
+    parser.add_argument("--no-naive", action="store_true", help="skip the slow baselines")
     options = parser.parse_args()
 
     taxonomy = synthetic_tree(LEVEL_SIZES[options.tree])
@@ -281,7 +281,7 @@ def main() -> None:
     large = {case.name: sample(case, taxonomy, 40.0, torch.float32) for case in everything}
     for case in everything:  # warm up: index tensors, memory
         seconds(case, *usual[case.name])
-    for repeat in range(options.repeats):  # interleaved, so that a slow moment of the machine hits all alike
+    for repeat in range(options.repeats):  # interleaved, so that other load affects all of them
         for case in everything:
             if repeat < 3 or case.batch == options.batch:
                 times[case.name].append(seconds(case, *usual[case.name]))
@@ -292,7 +292,7 @@ def main() -> None:
         title=f"{options.tree}: {taxonomy.num_nodes} nodes, {taxonomy.num_leaves} leaves, {only:.0%} of internal nodes "
         f"with one child; batch {options.batch}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
         f"kernels {'compiled' if has_kernels(torch.zeros(1)) else 'absent'}",
-        caption="ratios: time an image, forward and backward, against flat cross-entropy in the same turn; medians",
+        caption="ratios: time per image, forward and backward, relative to flat cross-entropy in the same round; medians",
     )
     headings = ("", "× flat CE", "× at scale 40", "loss error at 40", "gradient error at 40", "float64 gradient")
     for heading in headings:

@@ -1,9 +1,9 @@
-"""What the metrics cost an image, and the memory they need beside the logits.
+"""Time of the metrics per image, and the memory they need in addition to the logits.
 
 The operating curve is timed from leaf logits: softmax, sums up the tree, operating points, scores and the areas under
-the curve. Beside it stand a log-softmax alone, the published procedure written plainly (a full sort of the nodes of
-every image), on fewer images, and the hierarchical F1 of the package ``hiclass``, with the difference of the values
-they give.
+the curve. For comparison: a log-softmax alone; a straightforward implementation of the published procedure (a full
+sort of the nodes of every image), on fewer images; and the hierarchical F1 of the package ``hiclass``, with the
+difference in value.
 
     python benchmarks/metrics.py --tree inat18 --images 25000 --chunk 500
 """
@@ -32,7 +32,7 @@ from losses import LEVEL_SIZES, synthetic_tree
 
 
 def chunks(taxonomy: Taxonomy, images: int, chunk: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits and labels, a chunk at a time: noise, and a signal that falls with the distance from the label."""
+    """Logits and labels in chunks: noise plus a signal that decreases with the distance from the label."""
     generator = torch.Generator().manual_seed(0)
     leaves = torch.tensor(taxonomy.leaf_nodes)
     noise = torch.randn(chunk, len(leaves), generator=generator) * 1.5
@@ -47,12 +47,12 @@ def chunks(taxonomy: Taxonomy, images: int, chunk: int) -> Iterator[tuple[Tensor
 
 
 def peak() -> float:
-    """Most memory that was resident so far, in MB."""
+    """Peak resident memory so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Timer:
-    """Processor seconds of all threads spent in calls, by what they are for: other processes do not disturb them."""
+    """CPU seconds of all threads, by purpose; unaffected by other processes."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -65,7 +65,7 @@ class Timer:
 
 
 def stream(taxonomy: Taxonomy, images: int, chunk: int, timer: Timer) -> tuple[metrics.OperatingCurve, float]:
-    """The curve of all images, and the memory that it took beside the logits."""
+    """The curve over all images, and its memory in addition to the logits."""
     curves = metrics.OperatingCurves(taxonomy)
     warm = LeafSoftmax(taxonomy, torch.zeros(2, taxonomy.num_leaves))
     metrics.OperatingCurves(taxonomy).update(warm, torch.tensor(taxonomy.leaf_nodes[:2]))
@@ -84,7 +84,7 @@ def stream(taxonomy: Taxonomy, images: int, chunk: int, timer: Timer) -> tuple[m
 
 
 def others(taxonomy: Taxonomy, images: int, chunk: int, timer: Timer) -> None:
-    """The rest of an evaluation, each metric on its own; log-probabilities are computed once, as the engine does."""
+    """The rest of an evaluation, each metric separately; log-probabilities are computed once, as in the engine."""
     reliability, hits, counts = (kind(taxonomy) for kind in (metrics.Reliability, metrics.HitAtK, metrics.LabelCounts))
     parts: list[ParetoSequence] = []
     targets: list[Tensor] = []
@@ -104,7 +104,7 @@ def others(taxonomy: Taxonomy, images: int, chunk: int, timer: Timer) -> None:
     timer("curve_intervals, 200 resamples", lambda: metrics.curve_intervals(sequence, target, taxonomy))
 
 
-# ---------------------------------------------------------------- the published procedure, plainly
+# ---------------------------------------------------------------- the published procedure, straightforwardly
 
 
 def plain_curve(taxonomy: Taxonomy, logits: Tensor, target: NDArray[np.int64]) -> tuple[float, float, float]:
@@ -146,7 +146,7 @@ def plain_curve(taxonomy: Taxonomy, logits: Tensor, target: NDArray[np.int64]) -
 
 
 def against_hiclass(taxonomy: Taxonomy, rows: int, timer: Timer) -> float | None:
-    """Micro F1 of label sets for leaves of one depth, by both; the difference, or nothing without the package."""
+    """Micro F1 of label sets for leaves of equal depth, by both; their difference, or None without the package."""
     try:
         from hiclass.metrics import f1
     except ImportError:
@@ -189,7 +189,7 @@ def main() -> None:
     softmax = timer.seconds["log-softmax"] / given.images
 
     table = Table("", title=f"{given.tree}: {taxonomy}, {given.images} images, {given.chunk} at a time")
-    for heading in ("ms an image", "× a log-softmax"):
+    for heading in ("ms per image", "× a log-softmax"):
         table.add_column(heading, justify="right")
     plainly = f"plain procedure, {given.plain_images} images"
     lines = {"operating curve, from logits to areas": timer.seconds["curve"] / given.images}
@@ -203,7 +203,7 @@ def main() -> None:
     ratio = lines[plainly] / lines["operating curve, from logits to areas"]
     console.print(
         f"AP {curve.average_precision:.4f}, AC {curve.average_correct:.4f}, R@95 {curve.recall_at(0.95):.4f}; "
-        f"{memory:.0f} MB beside the logits; {ratio:.1f} times as fast as plainly, and apart from it by {apart:.0e}"
+        f"{memory:.0f} MB in addition to the logits; {ratio:.1f} times as fast as the published procedure, difference {apart:.0e}"
     )
     differs = against_hiclass(taxonomy, given.rows, timer)
     if differs is not None:

@@ -1,8 +1,8 @@
-"""A taxonomy of a million leaves: steps of a linear probe and an evaluation, their time and their peak memory.
+"""Time and peak memory of linear-probe steps and an evaluation on a taxonomy of a million leaves.
 
-The probe has 256 features; a step is forward, loss, backward and an update by SGD of a batch of 64. The head alone is
-a gigabyte of weights and one of gradients. Every task runs in a process of its own, so that peaks do not mix; the
-first line is what a plain cross-entropy over the leaves costs. No peak should pass 8 GB.
+The probe has 256 features; a step is forward, loss, backward and an SGD update on a batch of 64. The head alone is a
+gigabyte of weights and one of gradients. Every task runs in its own process, so that peaks are separate; the first
+line is plain cross-entropy over the leaves. No peak should exceed 8 GB.
 
     python benchmarks/million_leaves.py [--leaves 1000000] [--steps 3]
 """
@@ -32,7 +32,7 @@ FEATURES, BATCH, GOAL = 256, 64, 8.0
 
 
 def tree(num_leaves: int) -> Taxonomy:
-    """Levels that grow from 12 classes to the leaves, four of ten internal nodes with one child."""
+    """Levels that grow from 12 classes to the leaves; 40% of the internal nodes have one child."""
     generator = np.random.default_rng(0)
     sizes = [12, 60, 400, 3_000, 30_000, 200_000]
     sizes = [size for size in sizes if size < num_leaves // 2] + [num_leaves]
@@ -115,7 +115,7 @@ def diffuse(taxonomy: Taxonomy, steps: int) -> list[float]:
 
 
 def lowest_common_ancestors(taxonomy: Taxonomy, steps: int) -> list[float]:
-    """Of a million pairs."""
+    """Height of the lowest common ancestor of a million pairs."""
     first, second = torch.randint(taxonomy.num_nodes, (2, 1_000_000))
     times: list[float] = []
     for _ in range(steps + 1):
@@ -151,7 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--leaves", type=int, default=1_000_000)
     parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--task", choices=TASKS, help="only this one, in this process, as JSON")
+    parser.add_argument("--task", choices=TASKS, help="run only this task, in this process, and print JSON")
     options = parser.parse_args()
     if options.task:
         print(json.dumps(measure(options.task, options.leaves, options.steps)))

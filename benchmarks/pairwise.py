@@ -1,7 +1,7 @@
-"""Poincaré distances and cone energies of all pairs, forward and backward, beside a product of matrices.
+"""Poincaré distances and cone energies of all pairs, forward and backward, relative to a matrix product.
 
-The units of a row are ``X Yᵀ`` of the same shape in the same run, and geoopt's broadcast over fewer rows, scaled up: it
-takes gigabytes of all of them. The error is against the formula of pairs in double precision.
+The units are ``X Yᵀ`` of the same shape in the same run, and geoopt's broadcasting over fewer rows, scaled up because
+it needs gigabytes for all of them. The error is relative to the formula for single pairs in double precision.
 
     python benchmarks/pairwise.py --rows 256 --columns 14036 --dim 100
 """
@@ -25,7 +25,7 @@ Pairwise = Callable[[Tensor, Tensor], Tensor]
 
 
 def milliseconds(function: Pairwise, x: Tensor, y: Tensor, repeats: int) -> float:
-    """Median of forward and backward."""
+    """Median time of forward and backward."""
     times: list[float] = []
     for _ in range(repeats + 1):
         a, b = x.clone().requires_grad_(), y.clone().requires_grad_()
@@ -42,10 +42,12 @@ def broadcast_cones(x: Tensor, y: Tensor) -> Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=256)
-    parser.add_argument("--columns", type=int, default=14036, help="labels, of iNaturalist 2018 by default")
+    parser.add_argument(
+        "--columns", type=int, default=14036, help="number of labels, by default that of iNaturalist 2018"
+    )
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--broadcast-rows", type=int, default=8, help="rows that the broadcast is given")
+    parser.add_argument("--broadcast-rows", type=int, default=8, help="rows for broadcasting")
     options = parser.parse_args()
 
     torch.manual_seed(0)

