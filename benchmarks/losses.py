@@ -292,7 +292,7 @@ def main() -> None:
         title=f"{options.tree}: {taxonomy.num_nodes} nodes, {taxonomy.num_leaves} leaves, {only:.0%} of internal nodes "
         f"with one child; batch {options.batch}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
         f"kernels {'compiled' if has_kernels(torch.zeros(1)) else 'absent'}",
-        caption="ratios: time per image, forward and backward, relative to flat cross-entropy in the same round; medians",
+        caption="ratios: time per image, forward and backward, relative to flat cross-entropy, same round; medians",
     )
     headings = ("", "× flat CE", "× at scale 40", "loss error at 40", "gradient error at 40", "float64 gradient")
     for heading in headings:

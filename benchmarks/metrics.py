@@ -203,7 +203,8 @@ def main() -> None:
     ratio = lines[plainly] / lines["operating curve, from logits to areas"]
     console.print(
         f"AP {curve.average_precision:.4f}, AC {curve.average_correct:.4f}, R@95 {curve.recall_at(0.95):.4f}; "
-        f"{memory:.0f} MB in addition to the logits; {ratio:.1f} times as fast as the published procedure, difference {apart:.0e}"
+        f"{memory:.0f} MB in addition to the logits; {ratio:.1f} times as fast as the published procedure, "
+        f"difference {apart:.0e}"
     )
     differs = against_hiclass(taxonomy, given.rows, timer)
     if differs is not None:
