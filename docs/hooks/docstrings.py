@@ -1,6 +1,6 @@
-"""Reads the docstrings, which are written in reST where they hold mathematics or names, as Markdown.
+"""Converts docstrings from reST (formulas, cross-references) to Markdown.
 
-Formulas become MathML, which browsers draw by themselves: the site needs no script and no network for them.
+Formulas become MathML, which browsers render natively: the site needs no script and no network for them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REFERENCES = re.compile(r"^References: *(?P<text>.*(?:\n +\S.*)*)", re.MULTILINE
 
 
 class Docstrings(griffe.Extension):
-    """Called by mkdocstrings with every object that it has read."""
+    """Griffe extension that rewrites the docstring of every object that mkdocstrings reads."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Rewrite the docstring of an object."""
@@ -29,7 +29,7 @@ class Docstrings(griffe.Extension):
 
 
 def as_markdown(text: str) -> str:
-    """A docstring with its mathematics as MathML, and its roles and headings as Markdown's."""
+    """Convert a docstring: formulas to MathML, roles and headings to Markdown."""
     text = inspect.cleandoc(text)
     text = BLOCK.sub(lambda m: f'{m["indent"]}<div class="formula">{_mathml(m["tex"], "block")}</div>', text)
     text = INLINE.sub(lambda m: _mathml(m[1], "inline"), text)

@@ -1,4 +1,4 @@
-"""Writes what the code knows into the pages at build time, so that no table goes stale.
+"""Generates tables from the code when the pages are built, so that they cannot go stale.
 
 A page asks with a comment alone on its line, ``<!-- generated: methods -->``.
 """
@@ -16,12 +16,12 @@ MARKER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Called by MkDocs with the text of every page."""
+    """Replace the markers of a page; MkDocs calls this with the text of every page."""
     return MARKER.sub(lambda found: TABLES[found[1]](), markdown)
 
 
 def methods() -> str:
-    """A section a method: what it is made of, its options, and who published it."""
+    """One section per method: its description, options and citation."""
     from cladewise import methods as package
 
     return "\n".join(line for name, method in package.available().items() for line in _method(name, method))
@@ -32,7 +32,7 @@ def _method(name: str, method: type[Any]) -> Iterator[str]:
     yield f"`{name}`: {_first_paragraph(method)}\n"
     fields = dataclasses.fields(method)
     if fields:
-        yield "| option | default | what it does | values that the paper searches |"
+        yield "| option | default | meaning | values searched in the paper |"
         yield "|---|---|---|---|"
     for field in fields:
         grid = ", ".join(f"`{value}`" for value in field.metadata["grid"]) or "–"
@@ -42,14 +42,14 @@ def _method(name: str, method: type[Any]) -> Iterator[str]:
 
 
 def decisions() -> str:
-    """A row a decision."""
+    """One row per decision rule."""
     from cladewise import decisions as package
 
     return _parts(package.available())
 
 
 def inferences() -> str:
-    """A row an inference rule."""
+    """One row per inference rule."""
     from cladewise import inference as package
 
     return _parts(package.available())
@@ -66,7 +66,7 @@ def _parts(available: dict[str, type[Any]]) -> str:
 
 
 def datasets() -> str:
-    """A row a data set that has a name."""
+    """One row per named dataset."""
     from cladewise import datasets as package
 
     rows = [f"| `{name}` | {text} |" for name, text in package.available().items()]
@@ -74,7 +74,7 @@ def datasets() -> str:
 
 
 def configuration() -> str:
-    """A table of settings for every table of ``config.toml`` that has its own fields."""
+    """One table of settings for each table of ``config.toml`` with fields of its own."""
     from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
 
     tables = {"backbone": BackboneConfig, "training": TrainingConfig, "ablation": AblationConfig}
@@ -84,7 +84,7 @@ def configuration() -> str:
 def _settings(name: str, table: type[Any]) -> Iterator[str]:
     yield f"## `[{name}]`\n"
     yield f"{inspect.getdoc(table)}\n"
-    yield "| setting | default | what it is |"
+    yield "| setting | default | meaning |"
     yield "|---|---|---|"
     for field in dataclasses.fields(table):
         default = json.dumps(field.default)
@@ -100,7 +100,7 @@ def _settings(name: str, table: type[Any]) -> Iterator[str]:
 
 
 def commands() -> str:
-    """A section a command: its purpose, its arguments and its options."""
+    """One section per command: its purpose, arguments and options."""
     import typer.main
 
     from cladewise.cli.app import app
@@ -109,7 +109,7 @@ def commands() -> str:
 
 
 def verbs() -> str:
-    """One row per command: the function that does the same in Python."""
+    """One row per command, with its function in Python."""
     rows = ["| command | function | what it does |", "|---|---|---|"]
     for command, function in functions().items():
         words = inspect.cleandoc(_commands()[tuple(command.split())].help or "").split("\n\n")[0].replace("\n", " ")
@@ -125,11 +125,11 @@ OTHER_FUNCTIONS = {
     "embed taxonomy": "`cw.embed`",
     "list": "`cw.methods.available`, `cw.decisions.available`, and so on",
 }
-"""Functions of commands that have no verb of the same name."""
+"""Functions of commands without a verb of the same name."""
 
 
 def functions() -> dict[str, str]:
-    """The function of every command, by the words of the command."""
+    """Map every command (its words) to its function."""
     from cladewise.verbs import VERBS
 
     found: dict[str, str] = {}
@@ -140,7 +140,7 @@ def functions() -> dict[str, str]:
 
 
 def _commands() -> dict[tuple[str, ...], Any]:
-    """Commands by the words that call them, without the groups that hold them."""
+    """Commands by their words, without the groups that contain them."""
     import typer.main
 
     from cladewise.cli.app import app
@@ -163,7 +163,7 @@ def _command(path: str, command: Any, level: int) -> Iterator[str]:
         yield f"```sh\n{example}\n```\n"
     shown = [p for p in command.params if not getattr(p, "hidden", False) and not p.name.endswith("_completion")]
     if not hasattr(command, "commands"):
-        yield "| argument or option | default | what it is |"
+        yield "| argument or option | default | meaning |"
         yield "|---|---|---|"
         for parameter in shown:
             yield _parameter(parameter)

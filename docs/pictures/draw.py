@@ -23,9 +23,9 @@ def draw_prediction(run: str, photograph: str, out: Path) -> None:
     from matplotlib.patches import FancyBboxPatch
     from PIL import Image, ImageOps
 
-    from cladewise.engine import Run
+    import cladewise as cw
 
-    predicted = Run.open(run).predict([photograph], decision="majority", progress=False)
+    predicted = cw.predict(cw.Run.open(run), [photograph], decision="majority", progress=False)
     tree = predicted.prediction.taxonomy
     p = predicted.log_prob[0].exp().tolist()
     answer = int(predicted.node()[0])
