@@ -41,6 +41,12 @@ def maker(taxonomy, images, tmp_path):
     return run_folders.RunMaker(tmp_path / "runs", taxonomy, images)
 
 
+@pytest.fixture(scope="module")
+def module_maker(taxonomy, images, tmp_path_factory):
+    """Like ``maker``, for folders that the tests of a module share and only read."""
+    return run_folders.RunMaker(tmp_path_factory.mktemp("runs"), taxonomy, images)
+
+
 @pytest.fixture
 def make_maker(tmp_path):
     """A maker over any tree; the images are only named, not drawn."""

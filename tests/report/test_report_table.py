@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from cladewise.records.layout import RunFolder
-from cladewise.report.groups import group_runs
 from cladewise.report.metric_style import style_of
-from cladewise.report.run import read_run
-from cladewise.report.table import intervals_of, make_table
+from cladewise.report.metric_table import main_table
+from cladewise.report.runs.groups import group_runs
+from cladewise.report.runs.intervals import metric_intervals
+from cladewise.report.runs.run import read_run
 from cladewise.statistics import paired_difference
 
 
@@ -59,7 +60,7 @@ def two_groups(maker, images):
 
 
 def test_means_and_deviations_over_seeds(two_groups):
-    cell = make_table(two_groups, two_groups[0]).column("top1")[0]
+    cell = main_table(two_groups, two_groups[0]).column("top1")[0]
     assert cell.interval.value == pytest.approx(57 / 66)
     assert cell.spread.mean == pytest.approx(57 / 66)
     assert cell.spread.sd == pytest.approx(6 / 66 / math.sqrt(2))
@@ -67,19 +68,19 @@ def test_means_and_deviations_over_seeds(two_groups):
 
 
 def test_severity_is_a_mean_of_means_over_mistakes(two_groups):
-    cells = make_table(two_groups, two_groups[0]).column("severity")
+    cells = main_table(two_groups, two_groups[0]).column("severity")
     assert [cell.interval.value for cell in cells] == [2.5, 1.0]
     assert cells[0].interval.count == 12
 
 
 def test_differences_are_paired_and_judged_by_direction(two_groups):
-    table = make_table(two_groups, two_groups[0])
+    table = main_table(two_groups, two_groups[0])
     better = table.column("top1")[1]
     assert better.difference == paired_difference(two_groups[1].values("top1"), two_groups[0].values("top1"))
     assert better.difference.value == pytest.approx(6 / 66)
     assert better.verdict == "better"
     assert table.column("severity")[1].verdict == "better"
-    assert make_table(two_groups, two_groups[1]).column("severity")[0].verdict == "worse"
+    assert main_table(two_groups, two_groups[1]).column("severity")[0].verdict == "worse"
     assert table.column("top1")[0].difference is None
     assert table.column("top1")[0].verdict == ""
 
@@ -88,7 +89,7 @@ def test_a_difference_of_nothing_is_even(maker):
     groups = read_groups(
         maker.write("f", predicted=maker.images.target), maker.write("h", method="hace", predicted=maker.images.target)
     )
-    table = make_table(groups, groups[0])
+    table = main_table(groups, groups[0])
     assert table.column("top1")[1].verdict == "even"
     assert all(cell.is_best for cell in table.column("top1"))
     assert math.isnan(table.column("severity")[1].difference.value)
@@ -97,7 +98,7 @@ def test_a_difference_of_nothing_is_even(maker):
 
 
 def test_the_best_is_the_highest_or_the_lowest(two_groups):
-    table = make_table(two_groups, two_groups[0])
+    table = main_table(two_groups, two_groups[0])
     assert [cell.is_best for cell in table.column("top1")] == [False, True]
     assert [cell.is_best for cell in table.column("severity")] == [False, True]
 
@@ -105,7 +106,7 @@ def test_the_best_is_the_highest_or_the_lowest(two_groups):
 def test_the_level_average_has_an_interval_from_its_levels(maker):
     (group,) = read_groups(maker.write("f"))
     names = [f"level_accuracy/{name}" for name in ("kingdom", "family", "species")]
-    (found,) = intervals_of([group], ["level_accuracy", *names])
+    (found,) = metric_intervals([group], ["level_accuracy", *names])
     interval = found["level_accuracy"]
     assert interval.value == pytest.approx(np.mean([found[name].value for name in names]))
     assert interval.low < interval.value < interval.high
@@ -120,7 +121,7 @@ def test_a_metric_without_values_keeps_its_recorded_interval(maker):
         )
     )
     (group,) = read_groups(folder)
-    cell = make_table((group,), group).column("mine")[0]
+    cell = main_table((group,), group).column("mine")[0]
     assert (cell.interval.value, cell.interval.low, cell.interval.high, cell.interval.count) == (0.5, 0.25, 1.0, 9)
 
 

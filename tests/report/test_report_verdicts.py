@@ -12,9 +12,9 @@ import pytest
 from cladewise import InputError
 from cladewise.records.layout import RunFolder
 from cladewise.report import write_page
-from cladewise.report.groups import group_runs
-from cladewise.report.run import read_run
-from cladewise.report.sections.verdicts import compared, verdicts_of
+from cladewise.report.runs.groups import group_runs
+from cladewise.report.runs.run import read_run
+from cladewise.report.verdicts import compared, verdicts_of
 from cladewise.statistics import Interval, mean_interval, paired_difference
 
 

@@ -1,4 +1,4 @@
-"""Charts as data: plotly figures in the page's one style, ready to stand inside HTML."""
+"""Interactive charts: plotly figures in one style, serialised for the page's HTML."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 
 @dataclasses.dataclass(frozen=True)
-class Variant:
-    """One view of a chart that has several: what of the chart's first trace is other in it."""
+class ChartView:
+    """One of several views of a chart: the properties of the first trace that differ in it."""
 
     label: str
     trace: Any
@@ -22,27 +22,32 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A figure with its place on the page.
+    """An interactive figure of the page.
 
-    ``height`` is in CSS pixels, and so is ``min_width``, below which it scrolls; ``summary`` is read where nothing is
-    seen.
+    Args:
+        key: Identifies it on the page.
+        figure: The plotly figure.
+        height: Height in CSS pixels.
+        summary: Description for screen readers.
+        views: Views to choose from, if there are several.
+        min_width: Width in CSS pixels below which it scrolls sideways.
     """
 
     key: str
     figure: go.Figure
     height: int
     summary: str
-    variants: Sequence[Variant] = ()
+    views: Sequence[ChartView] = ()
     min_width: int = 0
 
     def json(self) -> str:
-        """The chart as JSON that may stand inside a script element."""
-        views = go.Figure(data=[variant.trace for variant in self.variants])
+        """The chart as JSON that is safe inside a script element."""
+        views = go.Figure(data=[view.trace for view in self.views])
         return as_script_data(f'{{"figure": {self.figure.to_json()}, "views": {views.to_json()}}}')
 
 
 def as_script_data(text: str) -> str:
-    """JSON that may stand inside a script element: nothing in it ends the element.
+    """JSON escaped so that nothing in it can end the script element it is in.
 
     Example:
         >>> as_script_data('"</script>"')
@@ -52,22 +57,22 @@ def as_script_data(text: str) -> str:
 
 
 def thin(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Numbers as a chart holds them: in a page, half the characters."""
+    """Numbers in single precision, which halves their length in the page."""
     return values.astype(np.float32)
 
 
-def plain(text: object) -> str:
-    """Text that plotly shows letter by letter: it reads some HTML tags otherwise.
+def chart_text(text: object) -> str:
+    """Text escaped for plotly, which would otherwise interpret some HTML tags.
 
     Example:
-        >>> plain("<b>R&D</b>")
+        >>> chart_text("<b>R&D</b>")
         '&lt;b&gt;R&amp;D&lt;/b&gt;'
     """
     return html.escape(str(text), quote=False)
 
 
 def blank_figure(**layout: Any) -> go.Figure:
-    """An empty figure in the page's style; colours that depend on light or dark are the page's to set."""
+    """An empty figure in the page's style, without colours that depend on light or dark mode, which the page sets."""
     figure = go.Figure()
     figure.update_layout(
         margin={"l": 8, "r": 8, "t": 8, "b": 8},

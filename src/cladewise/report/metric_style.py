@@ -1,4 +1,4 @@
-"""How the values of each metric are written in the report."""
+"""How each metric is printed: title, number format, and which direction is better."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MINUS = "\N{MINUS SIGN}"
 
 @dataclasses.dataclass(frozen=True)
 class MetricStyle:
-    """One metric with its words and its number format."""
+    """One metric with its texts and number format."""
 
     name: str
     text: MetricText
 
     def number(self, value: float) -> str:
-        """A value of the metric: percent with one decimal where it is a share, else the number with two.
+        """A value as text: a share as a percentage with one decimal, any other number with two.
 
         Example:
             >>> style_of("top1").number(0.6149), style_of("severity").number(float("nan"))
@@ -33,12 +33,12 @@ class MetricStyle:
 
     @property
     def arrow(self) -> str:
-        """Which way is better; empty where neither is."""
+        """An arrow pointing in the better direction; empty if neither is better."""
         return {True: "↑", False: "↓", None: ""}[self.text.higher_is_better]
 
     @property
     def direction(self) -> str:
-        """The same in words.
+        """The better direction in words.
 
         Example:
             >>> style_of("severity").direction, style_of("labels_mean").direction
@@ -48,7 +48,7 @@ class MetricStyle:
 
     @property
     def heading(self) -> str:
-        """Title with its unit and which way is better, in plain text.
+        """Title with unit and arrow, in plain text.
 
         Example:
             >>> style_of("top1").heading
@@ -58,7 +58,7 @@ class MetricStyle:
         return f"{self.text.title}{unit} {self.arrow}".rstrip()
 
     def with_sd(self, mean: float, sd: float) -> str:
-        """A mean with its deviation, where there is one.
+        """A mean with its standard deviation, if there is one.
 
         Example:
             >>> style_of("top1").with_sd(0.6149, 0.01), style_of("top1").with_sd(0.6149, float("nan"))
@@ -77,12 +77,12 @@ class MetricStyle:
         return text if math.isnan(value) or text.startswith(MINUS) else f"+{text}"
 
     def better(self, change: float) -> bool:
-        """Whether a change is for the better."""
+        """Whether a change is an improvement."""
         return {True: change > 0, False: change < 0, None: False}[self.text.higher_is_better]
 
 
 def style_of(name: str) -> MetricStyle:
-    """Style of a metric; one that is not known (a newer version's) is written plainly, higher being better."""
+    """Style of a metric; an unknown one (from a newer version) is printed as a plain number, higher being better."""
     try:
         return MetricStyle(name, metric_text(name))
     except InputError:
@@ -90,7 +90,7 @@ def style_of(name: str) -> MetricStyle:
 
 
 def best_text(style: MetricStyle, values: Iterable[float]) -> str:
-    """The best of a column as it is written, which marks all that read the same; empty where there is no choice.
+    """The best value of a column as text, so that all cells printed the same are marked; empty if there is no choice.
 
     Example:
         >>> best_text(style_of("hd@1"), [1.25, float("nan"), 0.5]), best_text(style_of("top1"), [0.5])
@@ -103,15 +103,25 @@ def best_text(style: MetricStyle, values: Iterable[float]) -> str:
     return style.number(max(defined) if style.text.higher_is_better else min(defined))
 
 
+def bold(text: str, is_best: bool) -> str:
+    """A cell of a Markdown table, in bold if it is the best of its column.
+
+    Example:
+        >>> bold("61.5", True)
+        '**61.5**'
+    """
+    return f"**{text}**" if is_best else text
+
+
 FIRST_LOOK = ("top1", "top5", "level_accuracy", "severity", "hd@1", "hd@5", "hd@20", "full_path", "tice", "sibling")
-"""What the first table shows of the metrics that are known; it shows all that are not."""
+"""Known metrics of the main table, which also shows all unknown ones."""
 
 OPERATING_METRICS = ("ap", "ac", "r@90", "r@95", "majority_f1", "leaf_f1", "leaf_top1")
-"""The seven columns that are compared across heads, losses and inferences; they have a table of their own."""
+"""Summaries of the operating curves, compared across heads, losses and inferences in their own table."""
 
 
 def shown_metrics(names: Iterable[str]) -> list[MetricStyle]:
-    """Styles of the metrics of the first table, in its order: metrics of single levels have a chart of their own.
+    """Styles of the metrics of the main table, in its order; metrics of single levels are shown in a chart instead.
 
     Example:
         >>> [style.text.title for style in shown_metrics(["mine", "hd@1", "top1", "level_accuracy/genus"])]
@@ -123,7 +133,7 @@ def shown_metrics(names: Iterable[str]) -> list[MetricStyle]:
 
 
 def further_metrics(names: Iterable[str]) -> list[MetricStyle]:
-    """Styles of the metrics that only the second table shows; those of the operating curves have one of their own.
+    """Styles of the metrics of the second table; those of the operating curves have their own table.
 
     Example:
         >>> [style.name for style in further_metrics(["correct", "top1", "ap", "mine"])]
@@ -134,5 +144,5 @@ def further_metrics(names: Iterable[str]) -> list[MetricStyle]:
 
 
 def is_known(name: str) -> bool:
-    """Whether there are words for a metric."""
+    """Whether a metric has a description."""
     return bool(style_of(name).text.description)

@@ -1,20 +1,16 @@
-"""Tables of means and deviations over seeds, a row for each way of answering."""
+"""Tables of means and standard deviations over seeds, one row per line or per line and decision."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
 
-from cladewise.records.metric_names import MetricText
-from cladewise.report.evaluation import NO_INFERENCE
-from cladewise.report.lines import Line
-from cladewise.report.metric_style import OPERATING_METRICS, MetricStyle, best_text, style_of
-from cladewise.report.reliability import ECE_PREFIX, reliability_levels
-from cladewise.statistics import Spread
+import polars as pl
 
-INFORMATION_METRICS = ("correct", "info_recall", "info_precision", "info_f1")
-DECISION_METRICS = (*INFORMATION_METRICS, "severity", "hd@1")
-"""Columns of the table of decisions."""
+from cladewise.report.metric_style import MetricStyle, best_text, bold
+from cladewise.report.runs.evaluations import NO_INFERENCE
+from cladewise.report.runs.lines import Line
+from cladewise.statistics import Spread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +24,7 @@ class SpreadCell:
 
 @dataclasses.dataclass(frozen=True)
 class SpreadRow:
-    """A line, by one decision or by whichever."""
+    """A line, with one decision or independent of it."""
 
     line: Line
     decision: str | None
@@ -36,13 +32,13 @@ class SpreadRow:
 
     @property
     def num_seeds(self) -> int:
-        """The most runs behind any of the cells."""
+        """Largest number of runs behind any of the cells."""
         return max(cell.spread.count for cell in self.cells)
 
 
 @dataclasses.dataclass(frozen=True)
 class SpreadTable:
-    """Rows under their metrics. ``key`` names it in the page and among the files."""
+    """The metrics of a table and its rows; ``key`` is its name on the page and among the files."""
 
     key: str
     metrics: tuple[MetricStyle, ...]
@@ -50,35 +46,60 @@ class SpreadTable:
 
     @property
     def has_inferences(self) -> bool:
-        """Whether any row has an inference worth a column."""
+        """Whether any row has an inference other than ``none``."""
         return any(row.line.inference != NO_INFERENCE for row in self.rows)
 
     @property
     def has_decisions(self) -> bool:
-        """Whether the rows differ in the decision."""
+        """Whether the rows are for single decisions."""
         return any(row.decision is not None for row in self.rows)
 
+    @property
+    def num_names(self) -> int:
+        """Number of leading columns of :meth:`cells` that hold names."""
+        return 1 + self.has_inferences + self.has_decisions
 
-def operating_table(lines: Sequence[Line]) -> SpreadTable | None:
-    """The seven columns of every line; ``None`` where no evaluation has any."""
-    return _table("operating-table", [style_of(name) for name in OPERATING_METRICS], [(line, None) for line in lines])
+    def frame(self) -> pl.DataFrame:
+        """The numbers as fractions, not rounded."""
+        return pl.DataFrame(
+            [
+                {"group": row.line.group.label, "inference": row.line.inference}
+                | ({"decision": row.decision} if self.has_decisions else {})
+                | {"num_seeds": row.num_seeds}
+                | {
+                    f"{cell.style.name}_{part}": getattr(cell.spread, part)
+                    for cell in row.cells
+                    for part in ("mean", "sd")
+                }
+                for row in self.rows
+            ],
+            infer_schema_length=None,
+        )
+
+    def cells(self) -> list[list[str]]:
+        """The texts of the table as Markdown, the header first."""
+        names = ["group"] + ["inference"] * self.has_inferences + ["decision"] * self.has_decisions
+        texts = [[*names, *(style.heading for style in self.metrics)]]
+        for row in self.rows:
+            place = {"group": row.line.group.label, "inference": row.line.inference, "decision": row.decision or ""}
+            numbers = [bold(cell.style.with_sd(cell.spread.mean, cell.spread.sd), cell.is_best) for cell in row.cells]
+            texts.append([*(place[name] for name in names), *numbers])
+        return texts
 
 
-def decision_table(lines: Sequence[Line]) -> SpreadTable | None:
-    """What each decision answers; ``None`` where no evaluation says how specific it is."""
-    styles = [style_of(name) for name in DECISION_METRICS]
-    table = _table("decisions", styles, [(line, decision) for line in lines for decision in line.decisions])
-    return table if table and any(style.name in INFORMATION_METRICS for style in table.metrics) else None
+def spread_table(
+    key: str, styles: Sequence[MetricStyle], places: Sequence[tuple[Line, str | None]]
+) -> SpreadTable | None:
+    """A table of the metrics and rows that have any value.
 
+    Args:
+        key: Its name on the page and among the files.
+        styles: Its metrics.
+        places: Its rows: a line, and a decision if it matters.
 
-def calibration_table(lines: Sequence[Line]) -> SpreadTable | None:
-    """The expected calibration error at each level; ``None`` where no evaluation has any."""
-    styles = [MetricStyle(ECE_PREFIX + level, MetricText(level, False, "")) for level in reliability_levels(lines)]
-    return _table("calibration", styles, [(line, None) for line in lines])
-
-
-def _table(key: str, styles: Sequence[MetricStyle], places: Sequence[tuple[Line, str | None]]) -> SpreadTable | None:
-    """The metrics that any row has, and the rows that have any."""
+    Returns:
+        The table, or ``None`` if there are no values.
+    """
     found = [
         (line, decision, {style.name: line.spread(style.name, decision) for style in styles})
         for line, decision in places

@@ -1,12 +1,12 @@
-"""Confusion by level: which classes are answered for which, as a matrix, as a list of pairs and as CSV rows."""
+"""Section *Confusion matrix*: which classes are answered for which, as a matrix, as pairs and as CSV rows."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -15,42 +15,44 @@ from numpy.typing import NDArray
 from cladewise.drawing.node_names import axis_names
 from cladewise.drawing.thumbnails import thumbnail
 from cladewise.report.charts import as_script_data
-from cladewise.report.groups import Group
-from cladewise.report.outcomes import PREDICTED_LEVEL
-from cladewise.report.run import FloatArray, IntArray, Run, Status
+from cladewise.report.comparison import Comparison
+from cladewise.report.runs.groups import Group
+from cladewise.report.runs.outcomes import PREDICTED_LEVEL
+from cladewise.report.runs.run import FloatArray, ReportedRun
+from cladewise.report.runs.status import IntArray, Status
+from cladewise.report.sections.section import Section
 from cladewise.taxonomy import Taxonomy
 
 MOST_CLASSES = 30
-"""Rows of a matrix on the page; where a level has more classes the reader chooses a part of the tree."""
+"""Most rows of a matrix on the page; at levels with more classes, the reader chooses a part of the tree."""
 
 MOST_PARTS = 200
-"""Parts of the tree that can be chosen, those with the most mistakes inside."""
+"""Most parts of the tree to choose from, those with the most mistakes inside."""
 
 MOST_PAIRS = 200_000
-"""Pairs that the page holds, over all groups and levels; about 2 MB."""
+"""Most pairs in the page over all groups and levels; about 2 MB."""
 
 LISTED = 12
-"""Pairs in the list under the matrix."""
+"""Pairs in the list below the matrix."""
 
 EXAMPLES, EXAMPLE_SIDE, MOST_PICTURES = 2, 72, 240
-"""Pictures beside each pair, their longest side in pixels, and how many the section may hold in all."""
+"""Pictures next to each pair, their longest side in pixels, and most pictures in the section."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Confusion:
     """How often each label was answered with each node at one level, by one group.
 
-    Labels and answers are the nodes that represent them at the level, so that an answer which stops above the level
-    is the node it stops at. Images whose label says nothing of the level are left out. Pairs are ordered by label and
-    then by answer; the matrix of all nodes is never made.
+    Labels and answers are represented by their nodes at the level; an answer above the level represents itself. Images
+    labelled above the level are left out. Pairs are sorted by label and then by answer; no dense matrix is made.
 
     Args:
         level: Level, counted from 1.
-        group: Whose answers.
+        group: The group that gave the answers.
         label: Node of the label ``[pair]``.
         answer: Node of the answer ``[pair]``.
-        count: Answers, summed over the seeds ``[pair]``.
-        num_left_out: Images whose label says nothing of the level.
+        count: Number of answers, summed over the seeds ``[pair]``.
+        num_left_out: Number of images labelled above the level.
     """
 
     level: int
@@ -62,7 +64,7 @@ class Confusion:
 
     @property
     def taxonomy(self) -> Taxonomy:
-        """The tree that labels and answers are in."""
+        """The tree of labels and answers."""
         return self.group.runs[0].taxonomy
 
     @property
@@ -72,28 +74,28 @@ class Confusion:
 
     @cached_property
     def status(self) -> IntArray:
-        """Verdict on each answer, as :class:`~cladewise.report.run.Status` ``[pair]``."""
+        """:class:`~cladewise.report.runs.status.Status` of each answer ``[pair]``."""
         coarser = self.taxonomy.contains(self.answer, self.label)
         other = np.where(coarser, Status.COARSER, Status.WRONG)
         return np.where(self.answer == self.label, Status.RIGHT, other)
 
     @cached_property
     def total(self) -> IntArray:
-        """Answers to all images of each pair's label ``[pair]``."""
+        """Number of answers to all images of each pair's label ``[pair]``."""
         _, place = np.unique(self.label, return_inverse=True)
         return np.bincount(place, weights=self.count).astype(np.int64)[place]
 
     @property
     def share(self) -> FloatArray:
-        """Share of the answers to the pair's label that are the pair's answer ``[pair]``."""
+        """Share of the answers to each pair's label that are the pair's answer ``[pair]``."""
         return self.count / self.total
 
     def sum_of(self, status: Status) -> int:
-        """Answers of one worth."""
+        """Number of answers with a status."""
         return int(self.count[self.status == status].sum())
 
     def most_frequent_mistakes(self, most: int) -> IntArray:
-        """Places of the wrong pairs, the most frequent first; equal ones by their share of the label's images."""
+        """Indices of the wrong pairs, the most frequent first; ties are ranked by share of the label's images."""
         wrong = np.flatnonzero(self.status == Status.WRONG)
         return wrong[np.lexsort((-self.share[wrong], -self.count[wrong]))][:most]
 
@@ -116,20 +118,20 @@ def _confusion(group: Group, level: int, representative: IntArray) -> Confusion:
     return Confusion(level, group, *np.divmod(codes, representative.size), count, num_left_out)
 
 
-def _says(run: Run, level: int) -> NDArray[np.bool_]:
-    """Whether the label of each image says something of a level: it is a leaf, or not above the level."""
+def _reaches(run: ReportedRun, level: int) -> NDArray[np.bool_]:
+    """Whether the label of each image is a leaf, or at or below a level."""
     return run.taxonomy.is_leaf[run.target] | (run.taxonomy.level[run.target] >= level)
 
 
-def _placed(run: Run, level: int, representative: IntArray) -> tuple[IntArray, IntArray]:
+def _placed(run: ReportedRun, level: int, representative: IntArray) -> tuple[IntArray, IntArray]:
     """Representatives of labels and answers at a level, for the images whose label reaches it.
 
-    A decision that answers with one node per level is asked for its answer at this one.
+    If the decision gives one node per level, the answer is the one at this level.
     """
-    says = _says(run, level)
+    reaches = _reaches(run, level)
     column = PREDICTED_LEVEL + run.taxonomy.level_names[level - 1]
     answers = run.outcomes[column].to_numpy().astype(np.int64) if column in run.outcomes.columns else run.predicted
-    return representative[run.target[says]], representative[answers[says]]
+    return representative[run.target[reaches]], representative[answers[reaches]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +149,7 @@ class ConfusedPair:
 
 @dataclasses.dataclass(frozen=True)
 class ConfusionPanel:
-    """A group at a level in words: how the answers divide, and the pairs that are mixed up most often."""
+    """A group at a level: the share of right, coarser and wrong answers, and the pairs confused most often."""
 
     group: Group
     level: str
@@ -169,20 +171,31 @@ class ConfusionPanel:
 
 
 @dataclasses.dataclass(frozen=True)
-class ConfusionSection:
-    """The section: levels from coarse to fine, one panel per level and group, and the pairs as JSON."""
+class ConfusionSection(Section):
+    """One panel per level, coarse to fine, and group; all pairs as JSON for the page's matrix."""
 
+    template: ClassVar[str] = "confusion.html"
     levels: tuple[str, ...]
     groups: tuple[Group, ...]
     panels: tuple[tuple[ConfusionPanel, ...], ...]
     data: str
+    found: Sequence[Sequence[Confusion]]
+
+    @property
+    def script_data(self) -> Mapping[str, str]:
+        return {"confusion": self.data}
+
+    def frames(self) -> Iterator[tuple[str, pl.DataFrame]]:
+        yield "confusion", confusion_rows(self.found)
 
 
-def confusion_section(groups: Sequence[Group]) -> ConfusionSection | None:
-    """The section on the page; ``None`` where no level has two classes."""
-    found = confusions_of(groups)
-    if not found:
-        return None
+def confusion_sections(comparison: Comparison) -> Iterator[ConfusionSection]:
+    """The section, if any level has two classes."""
+    if found := confusions_of(comparison.placing):
+        yield _section(comparison.placing, found)
+
+
+def _section(groups: Sequence[Group], found: Sequence[Sequence[Confusion]]) -> ConfusionSection:
     room = MOST_PAIRS // (len(found) * len(groups))
     pictures = MOST_PICTURES // (len(found) * len(groups))
     content = {"levels": [_level_data(entries, room) for entries in found]}
@@ -191,6 +204,7 @@ def confusion_section(groups: Sequence[Group]) -> ConfusionSection | None:
         groups=tuple(groups),
         panels=tuple(tuple(_panel(each, pictures) for each in entries) for entries in found),
         data=as_script_data(json.dumps(content, separators=(",", ":"))),
+        found=found,
     )
 
 
@@ -224,16 +238,16 @@ def _panel(found: Confusion, most_pictures: int) -> ConfusionPanel:
 
 
 def _names(nodes: IntArray, taxonomy: Taxonomy) -> dict[int, str]:
-    """Short names of nodes, with the path where two of them share one."""
+    """Short names of nodes, or paths where two nodes share a name."""
     different = np.unique(nodes)
     return dict(zip(different.tolist(), axis_names(different, taxonomy), strict=True))
 
 
 def _examples(found: Confusion, places: IntArray) -> dict[int, tuple[str, ...]]:
-    """Pictures of the images behind some of the pairs, of the shown run: the most confident answers first."""
+    """Pictures of images behind some of the pairs, from the shown run, the most confident answers first."""
     run, taxonomy = found.group.shown_run, found.taxonomy
     representative = taxonomy.at_level(found.level)
-    rows = np.flatnonzero(_says(run, found.level))
+    rows = np.flatnonzero(_reaches(run, found.level))
     label, answer = _placed(run, found.level, representative)
     code = label * taxonomy.num_nodes + answer
     order = np.lexsort((-np.nan_to_num(run.confidence[rows], nan=-1.0), code))
@@ -250,10 +264,10 @@ def _examples(found: Confusion, places: IntArray) -> dict[int, tuple[str, ...]]:
 
 
 def _level_data(entries: Sequence[Confusion], room: int) -> dict[str, Any]:
-    """One level as the page's script reads it.
+    """Data of one level for the page's script.
 
-    Classes are numbered in the order of the tree; nodes above the level follow, each with the range of the classes
-    that lie under it.
+    Classes are numbered in the order of the tree, followed by the nodes above the level, each with the range of the
+    classes below it.
     """
     taxonomy, level = entries[0].taxonomy, entries[0].level
     nodes = np.unique(np.concatenate([part for each in entries for part in (each.label, each.answer)]))
@@ -276,7 +290,7 @@ def _level_data(entries: Sequence[Confusion], room: int) -> dict[str, Any]:
 
 
 def _group_data(found: Confusion, nodes: IntArray, number: IntArray, room: int) -> dict[str, Any]:
-    """Pairs of one group: all right ones, and as many of the others as there is room for, the most frequent first."""
+    """Pairs of one group: the right ones, and as many others as there is room for, the most frequent first."""
     order = np.lexsort((-found.count, found.status != Status.RIGHT))[:room]
     label, answer = (number[np.searchsorted(nodes, part[order])] for part in (found.label, found.answer))
     first = np.unique(found.label, return_index=True)[1]
@@ -292,9 +306,9 @@ def _group_data(found: Confusion, nodes: IntArray, number: IntArray, room: int) 
 
 
 def _parts(entries: Sequence[Confusion], classes: IntArray) -> list[dict[str, Any]]:
-    """The sets of classes that a matrix can be of: all of them, or those mixed up most often; and subtrees.
+    """The sets of classes to choose from: all classes or those confused most often, and subtrees.
 
-    A subtree is named by its lowest node, and left out where it has one class or too many for a matrix.
+    A subtree is named by its lowest node; subtrees with one class or too many for a matrix are left out.
     """
     taxonomy = entries[0].taxonomy
     wrong = np.zeros(classes.size, dtype=np.int64)
@@ -314,7 +328,7 @@ def _parts(entries: Sequence[Confusion], classes: IntArray) -> list[dict[str, An
     for node in _ancestors(classes, taxonomy).tolist():
         start, end = np.searchsorted(classes, [node, taxonomy.end[node]]).tolist()
         if 1 < end - start <= min(MOST_CLASSES, classes.size - 1):
-            lowest[start, end] = node  # in the order of the tree, so that the deepest of a chain stays
+            lowest[start, end] = node  # in the order of the tree, so that the deepest node of a chain is kept
     inside = np.concatenate([[0], np.cumsum(wrong)])
     chosen = sorted(lowest, key=lambda span: (inside[span[0]] - inside[span[1]], span))[:MOST_PARTS]
     subtrees = [{"name": taxonomy.path_name(lowest[span]), "of": list(range(*span))} for span in sorted(chosen)]
@@ -322,7 +336,7 @@ def _parts(entries: Sequence[Confusion], classes: IntArray) -> list[dict[str, An
 
 
 def _most_mixed_up(entries: Sequence[Confusion], classes: IntArray) -> IntArray:
-    """Places of the classes of the most frequent wrong pairs over all groups, in the order of the tree."""
+    """Indices of the classes in the most frequent wrong pairs over all groups, in the order of the tree."""
     wrong = [(each.status == Status.WRONG) & np.isin(each.answer, classes) for each in entries]
     size = entries[0].taxonomy.num_nodes
     codes = np.concatenate(
@@ -332,13 +346,13 @@ def _most_mixed_up(entries: Sequence[Confusion], classes: IntArray) -> IntArray:
     pairs, place = np.unique(codes, return_inverse=True)
     order = np.argsort(-np.bincount(place, weights=counts), kind="stable")
     nodes = np.stack(np.divmod(pairs[order], size), axis=1).ravel()
-    nodes = np.concatenate([nodes, classes])  # where there are too few mistakes, classes without any
+    nodes = np.concatenate([nodes, classes])  # if there are too few mistakes, fill up with classes without any
     appears = np.unique(nodes, return_index=True)[1]
     return np.sort(np.searchsorted(classes, nodes[np.sort(appears)[:MOST_CLASSES]]))
 
 
 def _ancestors(nodes: IntArray, taxonomy: Taxonomy) -> IntArray:
-    """All nodes above any of these but the root, ascending."""
+    """All ancestors of the nodes except the root, ascending."""
     found = np.zeros(taxonomy.num_nodes, dtype=bool)
     current = np.unique(taxonomy.parents[nodes])
     while (current := current[(current > 0) & ~found[current]]).size:

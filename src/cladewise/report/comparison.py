@@ -1,0 +1,86 @@
+"""A comparison of runs: the input of every section of the page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from cladewise.errors import InputError
+from cladewise.records import Tree
+from cladewise.report.metric_table import MetricTable, main_table
+from cladewise.report.runs.groups import Group, find_baseline, group_runs
+from cladewise.report.runs.lines import Line, split_by_inference
+from cladewise.report.runs.operating_curves import MeanCurve, mean_curves
+from cladewise.report.runs.run import read_run
+from cladewise.taxonomy import Taxonomy
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Comparison:
+    """Groups of runs and the baseline they are compared with; what several sections need is computed once."""
+
+    groups: tuple[Group, ...]
+    baseline: Group
+
+    @classmethod
+    def read(
+        cls,
+        run_folders: Iterable[str | Path],
+        *,
+        split: str = "test",
+        baseline: str | None = None,
+        decision: str | None = None,
+        inference: str | None = None,
+        tree: Tree = "true",
+    ) -> Comparison:
+        """Read run folders and group them by configuration; a folder given twice counts once.
+
+        Args:
+            run_folders: Run folders, each evaluated on the split.
+            split: Split whose evaluations are compared.
+            baseline: A method, a group or a folder's name; by default the first flat softmax.
+            decision: Decision whose evaluation is shown, if a run has several.
+            inference: Inference whose evaluation is shown, if a run has several.
+            tree: Tree of the evaluations: the true one or the networks' own.
+
+        Raises:
+            InputError: A folder is not a run or lacks the evaluation, or its numbers cannot be compared with the
+                others'.
+        """
+        folders = list({Path(folder).resolve(): Path(folder) for folder in run_folders}.values())
+        if not folders:
+            raise InputError("at least one run folder", "none", advice="Name some: cladewise compare runs/*")
+        groups = group_runs([read_run(folder, split, decision, inference, tree) for folder in folders])
+        return cls(groups, find_baseline(groups, baseline))
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The tree of all runs."""
+        return self.baseline.runs[0].taxonomy
+
+    @property
+    def split(self) -> str:
+        """The evaluated split."""
+        return self.baseline.runs[0].evaluation.split
+
+    @cached_property
+    def placing(self) -> tuple[Group, ...]:
+        """Groups whose answers are nodes of the tree, not arbitrary sets of labels."""
+        return tuple(group for group in self.groups if not group.answers_with_sets)
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """The groups split by inference."""
+        return split_by_inference(self.groups)
+
+    @cached_property
+    def curves(self) -> list[MeanCurve]:
+        """Operating curves of the lines that have any."""
+        return mean_curves(self.lines)
+
+    @cached_property
+    def results(self) -> MetricTable:
+        """The main metrics of every group."""
+        return main_table(self.groups, self.baseline)

@@ -1,0 +1,1 @@
+"""Run folders read, checked against each other and grouped by configuration."""
