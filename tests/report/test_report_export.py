@@ -14,6 +14,11 @@ from cladewise.records.layout import RunFolder
 from cladewise.report import write_page
 from cladewise.report.comparison import Comparison
 from cladewise.report.export import export_sections
+from cladewise.report.runs.lines import shown_and_by_inference
+from cladewise.report.sections import build_sections
+from cladewise.report.sections.classes import class_sections
+from cladewise.report.sections.operating import operating_sections
+from cladewise.report.sections.reliability import reliability_sections
 
 SVG = "{http://www.w3.org/2000/svg}"
 DRAWN = ("correct-recall", "precision-recall", "reliability")
@@ -53,9 +58,8 @@ def test_pictures_are_pictures_with_the_names_in_them(exported):
         assert {"flat-softmax", "hace"} <= set(texts)
 
 
-def test_colours_are_those_of_the_page(groups, tmp_path):
-    write_figures(groups, tmp_path)
-    drawn = (tmp_path / "correct-recall.svg").read_text()
+def test_colours_are_those_of_the_page(exported, comparison):
+    drawn = (exported[0] / "correct-recall.svg").read_text()
     for line in comparison.lines:
         assert line.color in drawn
 
