@@ -19,8 +19,8 @@ from PIL import Image
 
 from cladewise import Taxonomy, backbones
 from cladewise.datasets.dataset import Dataset
-from cladewise.engine.features import cached_features
-from cladewise.engine.images import default_workers
+from cladewise.engine.feeding.features import cached_features
+from cladewise.engine.feeding.images import default_workers
 
 
 class PlainImages(torch.utils.data.Dataset[torch.Tensor]):

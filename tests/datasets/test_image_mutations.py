@@ -16,7 +16,7 @@ from cladewise import Taxonomy, backbones
 from cladewise.datasets import Skipped, probe
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.files.decoding import MAX_BYTES
-from cladewise.engine.images import ImageRows
+from cladewise.engine.feeding.images import ImageRows
 
 COUNT = int(os.environ.get("CLADEWISE_MUTATIONS", "250"))
 """How many damaged files are tried."""

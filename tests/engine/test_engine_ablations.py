@@ -18,9 +18,9 @@ import torch
 import cladewise as cw
 from cladewise import InputError, datasets
 from cladewise.datasets import Dataset
-from cladewise.engine import Run, evaluate_all, rerun
-from cladewise.engine.fitting import Fitting
-from cladewise.engine.scoring import scored
+from cladewise.engine import Run, evaluate_all, predict, rerun
+from cladewise.engine.answering.scoring import known_target, scored
+from cladewise.engine.training.module import Fitting
 from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig, log, read_resources
 
 TINY: dict[str, Any] = {
@@ -174,14 +174,14 @@ def test_seeds(colours: Dataset, tmp_path: Path) -> None:
 def test_features_are_those_of_other_runs(
     colours: Dataset, runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cladewise.engine.features._fill", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr("cladewise.engine.feeding.features._fill", lambda *_: pytest.fail("computed again"))
     trained(colours, tmp_path / "run", epochs=1, **SWITCHES["all"])
 
 
 def test_only_training_labels_change(colours: Dataset, runs: dict[str, Run]) -> None:
     for name in ("noise", "coarse"):
         run = runs[name]
-        known = run.known_target(scored(run, "train", progress=False))
+        known = known_target(run, scored(run, "train", progress=False))
         train = colours.indices("train")
         kept = [i for i in train.tolist() if not colours.paths[i].endswith("broken.png")]
         changed = int((known.numpy() != colours.nodes[kept]).sum())
@@ -189,16 +189,16 @@ def test_only_training_labels_change(colours: Dataset, runs: dict[str, Run]) -> 
         assert 0 <= event["changed_labels"] - changed <= 1  # one of them may be the broken image
         for split in ("val", "test"):
             seen = scored(run, split, progress=False)
-            assert run.known_target(seen).equal(seen.target)
+            assert known_target(run, seen).equal(seen.target)
 
 
 def test_rules_learn_from_the_labels_that_the_network_knew(runs: dict[str, Run]) -> None:
     """What is learnt from the training images must not know the fine labels that training did without."""
     run, taxonomy = runs["coarse"], runs["coarse"].taxonomy
     seen = scored(run, "train", progress=False)
-    lost = run.known_target(seen) != seen.target
+    lost = known_target(run, seen) != seen.target
     assert lost.any()
-    assert set(taxonomy.level[run.known_target(seen)[lost].numpy()].tolist()) == {1}
+    assert set(taxonomy.level[known_target(run, seen)[lost].numpy()].tolist()) == {1}
     for tree in ("true", "own"):
         scores = cw.evaluate(
             runs["all"], decision="hedging:guarantee=0.5", inference="diffusion", tree=tree, progress=False
@@ -235,7 +235,7 @@ def test_a_dropped_level_is_backtracked_from_the_leaf(colours: Dataset, tmp_path
 def test_predictions_are_in_the_true_tree(runs: dict[str, Run], colours: Dataset) -> None:
     files = [colours.root / "warm/red/1.png", colours.root / "cold/blue/navy/2.png"]
     for name in SWITCHES:
-        predicted = runs[name].predict(files, progress=False)
+        predicted = predict(runs[name], files, progress=False)
         frame = predicted.to_frame("leaf")
         for row in frame.iter_rows(named=True):
             assert colours.taxonomy.path_name(row["node"]) == row["label_path"]

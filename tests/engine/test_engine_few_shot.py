@@ -13,7 +13,7 @@ import cladewise as cw
 from cladewise import InputError
 from cladewise.datasets import Dataset
 from cladewise.engine import Run
-from cladewise.engine.representing import represent
+from cladewise.engine.answering.representing import represent
 from cladewise.records import read_few_shot
 
 TINY: dict[str, Any] = {

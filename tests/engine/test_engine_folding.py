@@ -13,7 +13,7 @@ import cladewise as cw
 from cladewise.datasets import Dataset
 from cladewise.decisions import Boundary
 from cladewise.engine import Run
-from cladewise.engine.folding import out_of_fold
+from cladewise.engine.answering.folding import out_of_fold
 from cladewise.errors import InputError
 
 TINY: dict[str, Any] = {

@@ -15,7 +15,8 @@ from PIL import Image
 
 import cladewise as cw
 from cladewise import InputError, datasets, episodes
-from cladewise.engine import Run, scoring
+from cladewise.engine import Run, predict
+from cladewise.engine.answering import scoring
 from cladewise.engine.digests import images_digest, labels_digest
 from cladewise.errors import InputWarning
 
@@ -228,7 +229,7 @@ def test_an_edited_tree_renames_nothing(photos: Photos) -> None:
         file.write_text(text.replace(old, new))
         run = Run.open(photos.run.path)
         with pytest.raises(InputError, match=r"label tree that the weights were trained for, but got another in tax"):
-            run.predict([photos.photos / "grey" / "0.png"], progress=False)
+            predict(run, [photos.photos / "grey" / "0.png"], progress=False)
         with pytest.raises(InputError, match="the label tree that the weights were trained for"):
             cw.evaluate(run, progress=False)
     file.write_text(text.replace("\n", "\r\n"))  # as a spreadsheet writes it

@@ -10,7 +10,7 @@ import torch
 from backbones.tiny_towers import write_clip
 from cladewise import engine
 from cladewise.datasets import Dataset
-from cladewise.engine import Run
+from cladewise.engine import Run, predict
 from cladewise.errors import InputError
 from cladewise.records import log
 
@@ -29,7 +29,7 @@ def test_without_training_the_answer_is_the_models_own(
 ) -> None:
     wanted = {**FAST, "epochs": 0, "backbone": clip, "options": {"text": clip}, "freeze": freeze}
     run = engine.train(colours, method=method, out=tmp_path / "run", **wanted)
-    predicted = run.predict([colours.root / path for path in colours.paths[:4]], progress=False)
+    predicted = predict(run, [colours.root / path for path in colours.paths[:4]], progress=False)
     import open_clip
 
     model, preprocess = open_clip.create_model_from_pretrained(clip.removeprefix("open_clip:"))
@@ -70,7 +70,7 @@ def test_both_towers_learn_end_to_end(colours: Dataset, clip: str, tmp_path: Pat
     assert epochs[1]["train_loss"] < epochs[0]["train_loss"]
     again = Run.open(tmp_path / "run")
     paths = [colours.root / path for path in colours.paths[:3]]
-    first, second = (one.predict(paths, progress=False).prediction.logits for one in (run, again))
+    first, second = (predict(one, paths, progress=False).prediction.logits for one in (run, again))
     torch.testing.assert_close(first, second)
 
 

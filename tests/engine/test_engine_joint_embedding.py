@@ -10,7 +10,8 @@ import torch
 
 import cladewise as cw
 from cladewise.datasets import Dataset
-from cladewise.engine import Run, fitting
+from cladewise.engine import Run, predict
+from cladewise.engine.training import module as fitting
 from cladewise.heads.energy import EnergyHead
 
 TINY: dict[str, Any] = {
@@ -68,4 +69,4 @@ def test_it_is_evaluated_by_level(colours: Dataset, tmp_path: Path) -> None:
     run = cw.train(colours, method="euclidean-cones", options=options, out=tmp_path / "run", **settings)
     scores = cw.evaluate(run, split="train", progress=False)
     assert scores.metrics["hit@1"].value > 0.5
-    assert run.predict([tmp_path / "none.png"], progress=False).skipped
+    assert predict(run, [tmp_path / "none.png"], progress=False).skipped

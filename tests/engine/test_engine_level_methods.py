@@ -16,7 +16,7 @@ from cladewise import methods
 from cladewise.backbones import Towers
 from cladewise.cli.tables import write_frame
 from cladewise.datasets import Dataset
-from cladewise.engine import Run
+from cladewise.engine import Run, predict
 from cladewise.engine.classifier import FeatureScaling
 from cladewise.heads import Embedding
 from cladewise.losses import Loss, MultilabelSoftMarginLoss
@@ -87,12 +87,12 @@ def test_towers_evaluate_and_predict(towers: Run, colours: Dataset, tmp_path: Pa
     assert 0 <= scores.level_accuracy <= 1
     rows = pl.read_parquet(towers.folder.predictions("test"))
     files = [colours.root / path for path in rows["path"]]
-    predicted = towers.predict(files, progress=False)
+    predicted = predict(towers, files, progress=False)
     outcomes = pl.read_parquet(scores.path.with_suffix(".parquet"))
     for k, name in enumerate(colours.taxonomy.level_names):
         assert predicted.decide().node[:, k].tolist() == outcomes[f"predicted_{name}"].to_list()
     (tmp_path / "x.png").write_bytes(b"no picture")
-    frame = towers.predict([tmp_path / "x.png", *files[:1]], progress=False).to_frame()
+    frame = predict(towers, [tmp_path / "x.png", *files[:1]], progress=False).to_frame()
     assert frame["level_1"].to_list() == [None, predicted.to_frame()["level_1"][0]]
     assert frame["error"].is_null().to_list() == [False, True]
 
@@ -198,7 +198,7 @@ def test_sets_of_labels_are_fitted_on_validation_images_and_counted(
 def test_sets_of_labels_are_predicted(sets: Run, colours: Dataset, tmp_path: Path) -> None:
     cw.evaluate(sets, progress=False)
     rows = pl.read_parquet(sets.folder.outcomes("test", "none", "boundary"))
-    predicted = sets.predict([colours.root / path for path in rows["path"]], progress=False)
+    predicted = predict(sets, [colours.root / path for path in rows["path"]], progress=False)
     frame = predicted.to_frame()
     named = [[sets.taxonomy.path_name(v) for v in labels] for labels in rows["labels"].to_list()]
     assert frame["labels"].to_list() == named
@@ -206,7 +206,7 @@ def test_sets_of_labels_are_predicted(sets: Run, colours: Dataset, tmp_path: Pat
     write_frame(frame, "csv", tmp_path / "p.csv")
     assert pl.read_csv(tmp_path / "p.csv")["labels"].fill_null("").to_list() == [";".join(labels) for labels in named]
     (tmp_path / "x.png").write_bytes(b"no picture")
-    assert sets.predict([tmp_path / "x.png"], progress=False).to_frame().columns == frame.columns
+    assert predict(sets, [tmp_path / "x.png"], progress=False).to_frame().columns == frame.columns
 
 
 def test_sets_of_labels_stand_beside_other_answers_in_the_report(sets: Run, colours: Dataset, tmp_path: Path) -> None:

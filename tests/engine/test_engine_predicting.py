@@ -18,8 +18,8 @@ import cladewise as cw
 from cladewise import InputError
 from cladewise.datasets import Dataset, Skipped
 from cladewise.decisions import LabelSets, LevelNodes, Nodes
-from cladewise.engine import Run
-from cladewise.engine.prediction_table import NO_PROBABILITY, answer_table, level_columns, whole_table
+from cladewise.engine import Run, predict
+from cladewise.engine.answering.prediction_table import NO_PROBABILITY, answer_table, level_columns, whole_table
 from cladewise.errors import InputWarning
 from cladewise.predictions import LeafSoftmax, LevelSoftmax
 
@@ -65,7 +65,7 @@ def test_predicting_files_gives_what_evaluating_gave(probe: Run, colours: Datase
     cw.evaluate(probe, split="test", progress=False)
     rows = pl.read_parquet(probe.folder.predictions("test"))
     files = [colours.root / path for path in rows["path"]]
-    predicted = probe.predict(files, progress=False)
+    predicted = predict(probe, files, progress=False)
     assert predicted.node().tolist() == [nodes[0] for nodes in rows["top_nodes"]]
     frame = predicted.to_frame("majority")
     assert frame["path"].to_list() == [str(f) for f in files]
@@ -76,7 +76,7 @@ def test_predicting_files_gives_what_evaluating_gave(probe: Run, colours: Datase
 
 
 def test_row_i_is_input_i(probe: Run, mixed: list[Path]) -> None:
-    predicted = probe.predict([str(mixed[0]), *mixed[1:], mixed[0]], progress=False)
+    predicted = predict(probe, [str(mixed[0]), *mixed[1:], mixed[0]], progress=False)
     assert predicted.paths == tuple(map(str, [*mixed, mixed[0]]))
     assert predicted.index.tolist() == [0, 2, 4, 5]
     assert [error is None for error in predicted.errors] == [True, False, True, False, True, True]
@@ -84,7 +84,7 @@ def test_row_i_is_input_i(probe: Run, mixed: list[Path]) -> None:
         Skipped(str(mixed[1]), "no such file"),
         Skipped(str(mixed[3]), "not an image of a known format (it begins with b'no picture')"),
     )
-    alone = probe.predict([mixed[2]], progress=False)
+    alone = predict(probe, [mixed[2]], progress=False)
     assert predicted.node("leaf")[[1, 3]].tolist() == [-1, -1]
     assert predicted.node("leaf")[2] == alone.node("leaf")[0]
     assert predicted.log_prob.isnan().all(1).tolist() == [False, True, False, True, False, False]
@@ -100,27 +100,27 @@ def test_row_i_is_input_i(probe: Run, mixed: list[Path]) -> None:
 
 
 def test_nothing_readable_is_a_table_of_errors(probe: Run, mixed: list[Path]) -> None:
-    predicted = probe.predict(mixed[1:2], progress=False)
+    predicted = predict(probe, mixed[1:2], progress=False)
     for rule in ("leaf", "levels"):
-        whole = probe.predict(mixed, progress=False).to_frame(rule)
+        whole = predict(probe, mixed, progress=False).to_frame(rule)
         frame = predicted.to_frame(rule)
         assert frame.schema == whole.schema
         assert frame["error"].to_list() == ["no such file"]
-    assert probe.predict([], progress=False).to_frame().height == 0
+    assert predict(probe, [], progress=False).to_frame().height == 0
 
 
 def test_one_path_is_not_a_list_of_letters(probe: Run, mixed: list[Path]) -> None:
     for one in (str(mixed[0]), mixed[0]):
         with pytest.raises(InputError, match=r"a list of image files, but got the single path '.*'\. Pass a list"):
-            probe.predict(one, progress=False)  # type: ignore[arg-type]
+            predict(probe, one, progress=False)  # type: ignore[arg-type]
 
 
 def test_the_decision_is_checked_and_fitted_before_the_images_are_read(probe: Run, mixed: list[Path]) -> None:
-    predicted = probe.predict(mixed, decision="majority", progress=False)
-    assert predicted.to_frame().equals(probe.predict(mixed, progress=False).to_frame("majority"))
+    predicted = predict(probe, mixed, decision="majority", progress=False)
+    assert predicted.to_frame().equals(predict(probe, mixed, progress=False).to_frame("majority"))
     with pytest.raises(InputError, match="Did you mean majority"):
-        probe.predict(mixed, decision="majorty", progress=False)
-    learnt = probe.predict(mixed[:1], decision="leaf-or-root:guarantee=0.5", progress=False)
+        predict(probe, mixed, decision="majorty", progress=False)
+    learnt = predict(probe, mixed[:1], decision="leaf-or-root:guarantee=0.5", progress=False)
     kept = list((probe.path / "fitted").iterdir())
     assert any("leaf-or-root-0.5" in file.name for file in kept)
     assert learnt.to_frame().height == 1
@@ -129,7 +129,7 @@ def test_the_decision_is_checked_and_fitted_before_the_images_are_read(probe: Ru
 def test_a_name_that_is_not_utf_8_costs_no_prediction(probe: Run, mixed: list[Path], tmp_path: Path) -> None:
     strange = os.path.join(tmp_path, os.fsdecode(b"caf\xe9\n.png"))
     Image.open(mixed[0]).save(strange)
-    frame = probe.predict([mixed[0], strange], progress=False).to_frame("leaf")
+    frame = predict(probe, [mixed[0], strange], progress=False).to_frame("leaf")
     assert frame["label"][0] == frame["label"][1]
     assert frame["path"][1] == f"{tmp_path}/caf\\udce9\n.png"
     frame.write_csv(tmp_path / "p.csv")
@@ -211,9 +211,9 @@ def test_levels_named_as_other_columns_have_their_number() -> None:
 
 
 def test_a_large_table_is_made_in_parts(probe: Run, mixed: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    predicted = probe.predict(mixed, progress=False)
+    predicted = predict(probe, mixed, progress=False)
     whole = predicted.to_frame("majority")
-    monkeypatch.setattr("cladewise.engine.predicting.CELLS_AT_ONCE", 1)
+    monkeypatch.setattr("cladewise.engine.answering.predicting.CELLS_AT_ONCE", 1)
     assert predicted.to_frame("majority").equals(whole)
 
 
@@ -231,7 +231,7 @@ def test_scores_that_are_not_finite_are_told(end_to_end: Run, colours: Dataset, 
     head.forward = damaged  # type: ignore[method-assign]  # every second image, as a batch has two
     files = [colours.root / path for path in colours.paths if "broken" not in path][:5]
     with pytest.warns(InputWarning, match=r"not finite numbers for 2 of 5 images, .*: \S+\.png, \S+\.png\."):
-        predicted = run.predict(files, progress=False)
+        predicted = predict(run, files, progress=False)
     assert predicted.index.tolist() == [0, 2, 4]
     frame = predicted.to_frame("leaf")
     assert frame["error"].to_list() == [None, "an image whose scores are not finite numbers"] * 2 + [None]
@@ -255,7 +255,7 @@ def test_a_network_of_nan_alone_answers_nothing(end_to_end: Run, colours: Datase
     )
     files = [colours.root / path for path in colours.paths[:3]]
     with pytest.warns(InputWarning, match="not finite numbers for 3 of 3 images"):
-        assert run.predict(files, progress=False).to_frame()["error"].is_null().sum() == 0
+        assert predict(run, files, progress=False).to_frame()["error"].is_null().sum() == 0
     with (
         pytest.warns(InputWarning, match="not finite numbers for"),
         pytest.raises(InputError, match="images to evaluate on, but got none"),
@@ -277,9 +277,9 @@ def test_descriptors_do_not_grow_with_the_images(
     end_to_end: Run, colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     """Batches come from workers in shared memory, each tensor an open file; 600 images are 300 batches."""
-    from cladewise.engine.representing import represent
+    from cladewise.engine.answering.representing import represent
 
-    monkeypatch.setattr("cladewise.engine.images.default_workers", lambda: 2)
+    monkeypatch.setattr("cladewise.engine.feeding.images.default_workers", lambda: 2)
     file = colours.root / colours.paths[0]
     paths: list[str] = []
     for number in range(600):
@@ -297,7 +297,7 @@ def test_descriptors_do_not_grow_with_the_images(
     watcher.start()
     try:
         if call == "predict":
-            found = len(end_to_end.predict([tmp_path / path for path in paths], progress=False).index)
+            found = len(predict(end_to_end, [tmp_path / path for path in paths], progress=False).index)
         elif call == "evaluate":
             found = cw.evaluate(end_to_end, split="test", data=many, progress=False).num_images
         else:

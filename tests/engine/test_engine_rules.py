@@ -17,9 +17,10 @@ from cladewise import InputError, catalogue, datasets
 from cladewise.datasets import Dataset
 from cladewise.decisions import Decision, LabelSets, Leaf, Nodes
 from cladewise.decisions.pareto import pareto_sequence
-from cladewise.engine import Run, evaluate_all, outcomes, scoring
-from cladewise.engine.evaluation import measure
-from cladewise.engine.fitted import _identity, learnt, ready, with_learnt
+from cladewise.engine import Run, evaluate_all, predict
+from cladewise.engine.answering import outcomes, scoring
+from cladewise.engine.answering.evaluation import measure
+from cladewise.engine.answering.fitted_rules import _identity, learnt, ready, with_learnt
 from cladewise.engine.rules import inference_of, spec_of, split_chain
 from cladewise.inference import BottomUp, Chain, DifferentiableDiffusion, Diffusion, Inference
 from cladewise.methods.flat_softmax import FlatSoftmaxMethod
@@ -184,9 +185,9 @@ def test_a_method_s_own_inference_is_used_and_recorded(
     assert cw.evaluate(run, progress=False).path.name == "test-diffusion-0.7-leaf.json"
     assert cw.evaluate(run, inference="none", progress=False).path.name == "test-none-leaf.json"
     path = colours.root / colours.paths[0]
-    own, without = (run.predict([path], inference=rule, progress=False).log_prob for rule in (None, "none"))
+    own, without = (predict(run, [path], inference=rule, progress=False).log_prob for rule in (None, "none"))
     assert not own.allclose(without)
-    assert run.predict([path], inference="diffusion:alpha=0.7", progress=False).log_prob.equal(own)
+    assert predict(run, [path], inference="diffusion:alpha=0.7", progress=False).log_prob.equal(own)
 
 
 def test_a_rule_that_learns_is_fitted_once_and_kept(probe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +203,7 @@ def test_a_rule_that_learns_is_fitted_once_and_kept(probe: Run, monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr(Cautious, "fit", lambda *_: pytest.fail("fitted again"))
         assert read(cw.evaluate(probe, decision=Cautious(), inference="diffusion", progress=False)) == content
-        predicted = probe.predict([probe.dataset.root / probe.dataset.paths[0]], inference="diffusion", progress=False)
+        predicted = predict(probe, [probe.dataset.root / probe.dataset.paths[0]], inference="diffusion", progress=False)
         assert predicted.decide(Cautious()).node.shape == (1,)
     other = cw.evaluate(probe, decision=Cautious(0.5), inference="diffusion", progress=False)
     assert read(other)["fitted"]["bar"] == pytest.approx(bar / 2)

@@ -17,7 +17,7 @@ import torch
 import cladewise as cw
 from cladewise import InputError
 from cladewise.datasets import Dataset
-from cladewise.engine import Run
+from cladewise.engine import Run, predict
 from cladewise.records import log
 
 TINY: dict[str, Any] = {
@@ -82,7 +82,7 @@ def test_the_run_folder_holds_what_it_says(probe: Run, colours: Dataset) -> None
 
 def test_another_decision_needs_neither_images_nor_model(probe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     first = cw.evaluate(probe, split="test", progress=False)
-    monkeypatch.setattr("cladewise.engine.scoring.predict_rows", None)
+    monkeypatch.setattr("cladewise.engine.answering.scoring.predict_rows", None)
     second = cw.evaluate(probe, split="test", decision="threshold", threshold=0.8, progress=False)
     assert second.path.name == "test-none-threshold-0.8.json"
     assert first.path.is_file()
@@ -169,11 +169,11 @@ def test_files_that_cannot_be_used_are_named(probe: Run, tmp_path: Path) -> None
     taxonomy.write_text("\n".join(text.splitlines()[:-1]) + "\n")  # a class less than the weights know
     files = [Path(probe.dataset.root / probe.dataset.paths[0])]
     with pytest.raises(InputError, match=r"the label tree that the weights were trained for, but got another"):
-        Run.open(broken).predict(files, progress=False)
+        predict(Run.open(broken), files, progress=False)
     taxonomy.write_text(text)
     Run.open(broken).folder.model.write_bytes(b"no weights")
     with pytest.raises(InputError, match=r"a model in safetensors, but got .* at .*model\.safetensors"):
-        Run.open(broken).predict(files, progress=False)
+        predict(Run.open(broken), files, progress=False)
 
 
 def test_a_wrong_setting_of_a_rule_leaves_no_folder(colours: Dataset, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import cladewise as cw
 from cladewise import embeddings
 from cladewise.datasets import Dataset
 from cladewise.embeddings import LabelSpace
-from cladewise.engine import PlacedImages, Run, RunSpace, image_scores
+from cladewise.engine import PlacedImages, Run, RunSpace, image_scores, predict
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
@@ -48,7 +48,7 @@ def seen(space: RunSpace) -> PlacedImages:
 def test_energies_are_those_of_the_prediction(run: Run, space: RunSpace, colours: Dataset) -> None:
     files = [Path(colours.root) / path for path in colours.paths[:5]]
     placed = space.place(files, progress=False)
-    predicted = run.predict(files, progress=False)
+    predicted = predict(run, files, progress=False)
     torch.testing.assert_close(-space.labels.energies(placed.vectors), predicted.prediction.logits, atol=1e-5, rtol=0)
     assert placed.paths == predicted.paths
 

@@ -14,8 +14,9 @@ from safetensors import safe_open
 import cladewise as cw
 from cladewise import methods
 from cladewise.datasets import Dataset
-from cladewise.engine import Run, mean_transitions, scoring
-from cladewise.engine.transitions import TransitionMeans
+from cladewise.engine import Run, mean_transitions, predict
+from cladewise.engine.answering import scoring
+from cladewise.engine.answering.transitions import TransitionMeans
 from cladewise.predictions import LeafSoftmax, LevelSoftmax, LevelTransition, storage, transition_layout
 from cladewise.records import log, naive_transition, read_transitions
 
@@ -53,7 +54,7 @@ def test_what_is_kept_is_settled_and_gives_the_same(probe: Run, colours: Dataset
     width = sum(probe.taxonomy.level_nodes(level).size for level in range(1, probe.taxonomy.num_levels + 1))
     assert kept.logits.shape[1] == width
     rows = pl.read_parquet(probe.folder.predictions("test"))
-    predicted = probe.predict([colours.root / path for path in rows["path"]], progress=False)
+    predicted = predict(probe, [colours.root / path for path in rows["path"]], progress=False)
     torch.testing.assert_close(predicted.log_prob, kept.log_prob, atol=1e-4, rtol=1e-4)
     assert predicted.to_frame().columns[:2] == ["path", "level_1"]
 

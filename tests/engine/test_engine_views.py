@@ -15,8 +15,8 @@ from cladewise import methods
 from cladewise.backbones import load
 from cladewise.datasets import Dataset
 from cladewise.engine import Run
-from cladewise.engine.features import cached_features
-from cladewise.engine.rows import DecodedRows, FeatureRows
+from cladewise.engine.feeding.features import cached_features
+from cladewise.engine.feeding.rows import DecodedRows, FeatureRows
 from cladewise.records import log
 
 TINY: dict[str, Any] = {
@@ -126,7 +126,7 @@ def test_a_run_goes_on_where_it_stopped(
 ) -> None:
     settings = {"freeze": True, "views": 3, "epochs": 4, "checkpoint_seconds": 0.0}
     whole = trained(colours, tmp_path / "whole", name, **settings)
-    from cladewise.engine.fitting import Fitting
+    from cladewise.engine.training.module import Fitting
 
     start = Fitting.on_train_epoch_start
 

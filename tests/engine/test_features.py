@@ -16,8 +16,8 @@ from PIL import Image
 
 from cladewise import Taxonomy, backbones
 from cladewise.datasets.dataset import Dataset
-from cladewise.engine import feature_store
-from cladewise.engine.features import Features, cached_features, images_fingerprint
+from cladewise.engine.feeding import feature_store
+from cladewise.engine.feeding.features import Features, cached_features, images_fingerprint
 from cladewise.errors import InputError
 
 COUNT = 11
@@ -216,7 +216,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from test_features import open_images, tiny
-from cladewise.engine import features
+from cladewise.engine.feeding import features
 features._SECONDS_BETWEEN_WRITES = 0.0
 count = int(sys.argv[4])
 found = features.cached_features(open_images(Path(sys.argv[2]), count), None, tiny(), batch_size=4, workers=0,

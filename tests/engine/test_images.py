@@ -10,7 +10,7 @@ from PIL import Image
 from cladewise import Taxonomy, backbones
 from cladewise.backbones import Transform
 from cladewise.datasets.dataset import Dataset
-from cladewise.engine.images import Batch, ImageRows, collate, loader
+from cladewise.engine.feeding.images import Batch, ImageRows, collate, loader
 
 TRANSFORM = backbones.load("test_resnet", pretrained=False, image_size=16).transform(train=True)
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cladewise import InputError
 from cladewise.datasets import Dataset
-from cladewise.engine import Run
+from cladewise.engine import Run, predict
 from cladewise.explanations import explain
 from cladewise.explanations.explaining import representatives
 from cladewise.records import explanations as records
@@ -39,7 +39,7 @@ def test_the_folder_holds_a_picture_an_image_and_a_level(end_to_end: Run) -> Non
 def test_answers_are_those_of_the_head(end_to_end: Run) -> None:
     made = explain(end_to_end, images=4, progress=False)
     files = [end_to_end.dataset.root / image.path for image in made.images]
-    prediction = end_to_end.predict(files, inference="none", progress=False).prediction
+    prediction = predict(end_to_end, files, inference="none", progress=False).prediction
     for level in (1, 2, 3):
         nodes, log_prob = prediction.level_log_prob(level)
         best = log_prob.max(-1)

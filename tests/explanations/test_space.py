@@ -16,8 +16,8 @@ from cladewise import Taxonomy, embeddings
 from cladewise.datasets import Dataset
 from cladewise.embeddings import LabelSpace
 from cladewise.engine import Run
-from cladewise.engine.representing import represent
-from cladewise.engine.spaces import RunSpace
+from cladewise.engine.answering.representing import represent
+from cladewise.engine.answering.spaces import RunSpace
 from cladewise.errors import InputError
 from cladewise.explanations import descents, space
 from cladewise.explanations.descent_drawing import Descending, descent_drawing

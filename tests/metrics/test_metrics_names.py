@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cladewise.decisions import Leaf, Nodes, pareto_sequence
-from cladewise.engine.outcomes import DecisionOutcomes, PredictionOutcomes
+from cladewise.engine.answering.outcomes import DecisionOutcomes, PredictionOutcomes
 from cladewise.errors import InputError
 from cladewise.metrics import PREDICTION_COLUMNS, HitAtK, LabelCounts, SetSizes, answer_columns, curve_intervals
 from cladewise.metrics.label_counts import AVERAGES

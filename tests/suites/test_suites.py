@@ -143,7 +143,7 @@ def test_a_suite_from_start_to_end_and_again(here: Path, monkeypatch: pytest.Mon
     # again: nothing is trained, tried or evaluated anew
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json") if path.name != "chosen.json"}
     with monkeypatch.context() as patch:
-        patch.setattr("cladewise.engine.training.run_trainer", lambda *_: pytest.fail("trained again"))
+        patch.setattr("cladewise.engine.training.fitting.run_trainer", lambda *_: pytest.fail("trained again"))
         suites.benchmark(suite, out=here / "out", progress=False)
     assert before == {path: path.stat().st_mtime_ns for path in before}
     # one more seed adds its runs alone

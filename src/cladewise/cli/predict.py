@@ -56,7 +56,7 @@ def predict(
     opened = engine.Run.open(run)
     rule = next(iter(with_threshold([decision] if decision else [], threshold)), None)
     with table_writer(format_, out) as write:
-        predicted = opened.predict(find_images(images), inference=inference, decision=rule)
+        predicted = engine.predict(opened, find_images(images), inference=inference, decision=rule)
         write(predicted.to_frame())
     for warning in predicted.warnings:
         say(f"cladewise: {warning}")

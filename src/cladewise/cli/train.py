@@ -74,7 +74,7 @@ def train(
         _check_nothing_else(context)
     with _telling_how_to_resume(RunFolder(out)):
         from cladewise import engine
-        from cladewise.engine.data import find_data
+        from cladewise.datasets.finding import find_data
 
         if config is not None:
             run = engine.rerun(config, out, overwrite=overwrite)

@@ -17,7 +17,7 @@ from cladewise.atomic import write_text
 from cladewise.datasets import Dataset
 from cladewise.discovery.page import CoarseClass, DiscoveryPage, FoundClass, write_discovery_page
 from cladewise.engine import Run
-from cladewise.engine.representing import represent
+from cladewise.engine.answering.representing import represent
 from cladewise.errors import InputError
 from cladewise.objectives import clusters_wanted, pseudo_fine
 from cladewise.records import SCHEMA_VERSION

@@ -76,6 +76,12 @@ def is_gone(source: Mapping[str, Any], error: InputError | OSError) -> bool:
     return isinstance(error, OSError) or not places or any(map(_is_empty, places))
 
 
+def file_hash(path: Path) -> str:
+    """Hash of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _is_empty(place: Path) -> bool:
     """Whether nothing is there: a disk that is not mounted leaves an empty folder."""
     return not place.exists() or (place.is_dir() and next(place.iterdir(), None) is None)

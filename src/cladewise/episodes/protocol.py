@@ -16,8 +16,8 @@ from torch import Tensor
 from cladewise.datasets import Dataset
 from cladewise.datasets.relabelling import coarser_nodes
 from cladewise.engine import Run
+from cladewise.engine.answering.representing import Space, represent
 from cladewise.engine.digests import images_digest
-from cladewise.engine.representing import Space, represent
 from cladewise.episodes.episode import ALL, INTRA, Episode, Pool, by_shape, check_ways, draw_episode, make_pool
 from cladewise.episodes.logistic import fit_logistic
 from cladewise.errors import InputError

@@ -19,9 +19,10 @@ from cladewise.atomic import write_bytes
 from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset
 from cladewise.engine import Run
+from cladewise.engine.devices import preferred_device
 from cladewise.engine.digests import images_digest
-from cladewise.engine.forward import preferred_device
-from cladewise.engine.images import loader
+from cladewise.engine.feeding.files import unlabelled
+from cladewise.engine.feeding.images import loader
 from cladewise.errors import InputError
 from cladewise.explanations.cam import grad_cam, grad_cam_package
 from cladewise.explanations.feature_map import FeatureMap, last_feature_map
@@ -80,7 +81,11 @@ def explain(
     if images < 1:
         raise InputError("at least 1 image", images)
     chosen = _levels(levels, run.taxonomy)
-    dataset, rows = _of_files(run, files) if files else _of_split(run, split, images)
+    if files:
+        dataset = unlabelled([Path(file).as_posix() for file in files], run.taxonomy, OF_FILES)
+        rows = np.arange(len(dataset))
+    else:
+        dataset, rows = _of_split(run, split, images)
     folder = run.folder.explanations(OF_FILES if files else split).parent
     made = _Explainer(run, chosen, target, folder).explain(dataset, rows, labelled=not files, progress=progress)
     _replace(folder / "index.json", made)
@@ -112,12 +117,6 @@ def _of_split(run: Run, split: str, number: int) -> tuple[Dataset, IntArray]:
     if rows.size == 0:
         raise InputError("images to explain", f"an empty split {split!r}", at=run.dataset.name)
     return run.dataset, rows
-
-
-def _of_files(run: Run, files: Sequence[str | PathLike[str]]) -> tuple[Dataset, IntArray]:
-    paths = [Path(file).as_posix() for file in files]
-    nodes = np.zeros(len(paths), dtype=np.int64)
-    return Dataset(OF_FILES, run.taxonomy, Path(), paths, nodes, {}), np.arange(len(paths))
 
 
 def _levels(asked: Sequence[int | str], taxonomy: Taxonomy) -> tuple[int, ...]:

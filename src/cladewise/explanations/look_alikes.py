@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cladewise import ops
 from cladewise.drawing.thumbnails import thumbnail_pixels
 from cladewise.engine import Run
-from cladewise.engine.representing import represent
+from cladewise.engine.answering.representing import represent
 from cladewise.errors import InputError
 from cladewise.explanations.keeping import Topic, keep
 from cladewise.explanations.pair_drawing import PicturedPair, pair_drawing

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from cladewise.engine import Run
-from cladewise.engine.representing import represent
+from cladewise.engine.answering.representing import represent
 from cladewise.errors import InputError
 from cladewise.explanations.keeping import Topic, keep
 from cladewise.explanations.overlap import Overlap, overlap_by_level

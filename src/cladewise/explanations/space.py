@@ -16,7 +16,7 @@ from cladewise.drawing.label_space import Photograph, embedding_drawing, frame_o
 from cladewise.drawing.thumbnails import thumbnail_pixels
 from cladewise.embeddings import Picture, picture
 from cladewise.engine import Run
-from cladewise.engine.spaces import RunSpace
+from cladewise.engine.answering.spaces import RunSpace
 from cladewise.errors import InputError
 from cladewise.explanations.descent import descents
 from cladewise.explanations.descent_drawing import Descending, descent_drawing

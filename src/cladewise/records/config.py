@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
 import tomli_w
 
@@ -14,7 +15,7 @@ from cladewise.atomic import write_text
 from cladewise.catalogue import nearest, type_text
 from cladewise.errors import InputError
 from cladewise.records.layout import SCHEMA_VERSION
-from cladewise.records.reading import read_toml
+from cladewise.records.reading import check_schema, read_toml
 
 Table = TypeVar("Table")
 
@@ -116,6 +117,91 @@ class AblationConfig:
     ablation_seed: int = setting(-1, "seed of these ablations; -1: that of the run", least=-1)
 
 
+class TrainSettings(TypedDict, total=False):
+    """Settings that :func:`cladewise.train` takes by name.
+
+    They are the fields of :class:`BackboneConfig`, :class:`TrainingConfig` and :class:`AblationConfig`, which describe
+    them; ``name`` and ``freeze`` of the backbone are arguments of their own.
+    """
+
+    pretrained: bool
+    checkpoint: str
+    image_size: int
+    crop_ratio: float
+    views: int
+    scaling: Literal["l2", "standardise", "none"]
+    train_split: str
+    val_split: str
+    epochs: int
+    batch_size: int
+    optimizer: Literal["sgd", "adamw", "adam"]
+    lr: float
+    backbone_lr: float
+    weight_decay: float
+    momentum: float
+    schedule: Literal["cosine", "constant"]
+    warmup_epochs: float
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true"]
+    chunk: int
+    accumulate: int
+    clip_norm: float
+    balance: Literal["none", "sample", "weight"]
+    augment: Literal["crop-flip", "none"]
+    early_stop: int
+    accelerator: Literal["auto", "cpu", "gpu", "mps"]
+    devices: int
+    num_nodes: int
+    checkpoint_seconds: float
+    workers: int
+    hierarchy: Literal["true", "random"]
+    wrong_parents: float
+    drop_levels: str
+    label_noise: float
+    coarse_labels: float
+    coarse_level: str
+    ablation_seed: int
+
+
+SETTING_TABLES = (BackboneConfig, TrainingConfig, AblationConfig)
+_ARGUMENTS = ("name", "freeze")
+"""Fields of the backbone that ``train`` takes as arguments of their own."""
+
+
+def settings_by_table(chosen: Mapping[str, Any]) -> dict[type, dict[str, Any]]:
+    """Sort settings that were given by name into the tables of a configuration.
+
+    Raises:
+        InputError: A setting is not known.
+
+    Example:
+        >>> settings_by_table({"lr": 0.1, "views": 2})[BackboneConfig]
+        {'views': 2}
+        >>> settings_by_table({"epoch": 3})  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        cladewise.errors.InputError: Expected a setting: pretrained, ..., but got 'epoch'. Did you mean epochs?
+    """
+    table_of = {field.name: table for table, field in _chosen_fields()}
+    found: dict[type, dict[str, Any]] = {table: {} for table in SETTING_TABLES}
+    for name, value in chosen.items():
+        if name not in table_of:
+            raise InputError(f"a setting: {', '.join(table_of)}", repr(name), advice=nearest(name, table_of))
+        found[table_of[name]][name] = value
+    return found
+
+
+def settings_parameters() -> list[inspect.Parameter]:
+    """Every setting as a keyword with its default, for the signature of a function that takes them."""
+    return [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=type(f.default))
+        for _, f in _chosen_fields()
+    ]
+
+
+def _chosen_fields() -> list[tuple[type, dataclasses.Field[Any]]]:
+    fields = [(table, field) for table in SETTING_TABLES for field in dataclasses.fields(table)]
+    return [(table, field) for table, field in fields if table is not BackboneConfig or field.name not in _ARGUMENTS]
+
+
 MACHINE_SETTINGS = ("accelerator", "workers", "checkpoint_seconds")
 """Training settings that say where a run happens and not what comes of it."""
 
@@ -164,16 +250,21 @@ def read_config(path: Path) -> RunConfig:
     """
     if not path.is_file():
         raise InputError("a run's config.toml", "no such file", at=str(path), advice="Give a folder that train wrote.")
-    return config_from_dict(read_toml(path, "a run's configuration", advice=_ADVICE), at=str(path))
+    return _config(read_toml(path, "a run's configuration", advice=_ADVICE), str(path))
 
 
 def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
     """Build a configuration from nested tables; the reverse of :meth:`RunConfig.to_dict`.
 
     Raises:
-        InputError: A setting is not known or not allowed.
+        InputError: It is of another version of the layout, or a setting is not known or not allowed.
     """
-    known = {"schema_version", "name", "seed", "data", "method", "backbone", "training", "ablation", *FOR_PEOPLE}
+    check_schema(content, at=at, advice=_ADVICE)
+    return _config({key: value for key, value in content.items() if key != "schema_version"}, at)
+
+
+def _config(content: Mapping[str, Any], at: str) -> RunConfig:
+    known = {"name", "seed", "data", "method", "backbone", "training", "ablation", *FOR_PEOPLE}
     for key in content:
         if key not in known:
             raise InputError(f"one of {', '.join(sorted(known))}", repr(key), at=at, advice=nearest(key, known))

@@ -1,4 +1,4 @@
-"""Records read back: one test of what a file is, whichever record it holds."""
+"""Reading records: the checks of a file that every kind of record shares, its version among them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from cladewise.records.layout import SCHEMA_VERSION
 
 
 def read_json(file: Path, what: str, *, advice: str, versioned: bool = True) -> dict[str, Any]:
-    """The JSON object in a file, without its ``schema_version``.
+    """Read the JSON object of a record, without its ``schema_version``.
 
     Args:
         file: The file.
         what: What it should hold, for the error: ``an evaluation``.
         advice: What to do where it does not.
-        versioned: Whether the object must say which version of the layout it follows.
+        versioned: Whether every version of the layout has written its number; if not, a file without one counts as the
+            first version.
 
     Raises:
         InputError: It is no JSON object, or one of another version.
@@ -48,11 +49,17 @@ def read_toml(file: Path, what: str, *, advice: str, versioned: bool = True) -> 
     return _read(file, f"{what} in TOML", tomllib.loads, advice=advice, versioned=versioned)
 
 
-def check_schema(content: Mapping[str, Any], *, at: str, advice: str) -> None:
-    """Refuse what another version of the layout wrote.
+def check_schema(content: Mapping[str, Any], *, at: str, advice: str, versioned: bool = True) -> None:
+    """Refuse a record that another version of the layout wrote. The one check of versions, for every record.
+
+    Args:
+        content: The record.
+        at: Its file, for the error.
+        advice: What to do then.
+        versioned: Whether every version has written its number; if not, a record without one is of the first version.
 
     Raises:
-        InputError: ``schema_version`` is missing, or another.
+        InputError: ``schema_version`` is missing, or is another version.
 
     Example:
         >>> check_schema({"schema_version": 9}, at="a.json", advice="Make it anew.")
@@ -60,6 +67,8 @@ def check_schema(content: Mapping[str, Any], *, at: str, advice: str) -> None:
         cladewise.errors.InputError: Expected schema_version 1, but got 9 at a.json. Update cladewise, or make it anew.
     """
     version = content.get("schema_version")
+    if version is None and not versioned:
+        return
     if version is None:
         raise InputError(f"schema_version {SCHEMA_VERSION}", "none", at=at, advice=advice)
     if type(version) is not int or version != SCHEMA_VERSION:
@@ -111,6 +120,5 @@ def _read(file: Path, what: str, parse: Callable[[str], Any], *, advice: str, ve
         raise InputError(what, f"{error}", at=str(file), advice=advice) from None
     if not isinstance(content, dict):
         raise InputError(what, f"a {type(content).__name__}", at=str(file), advice=advice)
-    if versioned:
-        check_schema(content, at=str(file), advice=advice)
+    check_schema(content, at=str(file), advice=advice, versioned=versioned)
     return {key: value for key, value in content.items() if key != "schema_version"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cladewise.atomic import write_bytes
 from cladewise.errors import InputError
+from cladewise.records.layout import SCHEMA_VERSION
 from cladewise.records.metric_names import MetricText, metric_text
 from cladewise.records.reading import building, read_json
 
@@ -69,6 +70,7 @@ class Resources:
     def write(self, path: Path) -> None:
         """Write the file whole or not at all; often, so that it is not flushed to the disk each time."""
         rounded = {k: round(v, 3) if isinstance(v, float) else v for k, v in dataclasses.asdict(self).items()}
+        rounded = {"schema_version": SCHEMA_VERSION, **rounded}
         write_bytes(path, (json.dumps(rounded, indent=1) + "\n").encode(), durable=False)
 
     def value(self, name: str) -> float:

@@ -22,15 +22,15 @@ from cladewise import datasets, engine, episodes, methods
 from cladewise.atomic import write_text
 from cladewise.catalogue import parse_spec
 from cladewise.datasets import Dataset
+from cladewise.datasets.finding import find_data
 from cladewise.engine.ablation import altered_tree, relabelled
-from cladewise.engine.data import find_data
+from cladewise.engine.answering.evaluation import measure
+from cladewise.engine.answering.scoring import data_digest
 from cladewise.engine.digests import labels_digest
-from cladewise.engine.evaluation import measure
 from cladewise.engine.rules import decision_of, handle_of, inference_of
-from cladewise.engine.scoring import data_digest
-from cladewise.errors import InputError
 from cladewise.records import (
     NO_SPLIT,
+    SCHEMA_VERSION,
     AblationConfig,
     FewShot,
     RunConfig,
@@ -110,11 +110,11 @@ def try_settings(job: Job) -> float | None:
             return kept.get("value")
     try:
         value = measure(job.train(dataset), metric, split=SEARCH)
-    except InputError as error:
-        if "finite loss" not in error.expected:
-            raise
+    except engine.LossNotFiniteError:
         value = None
-    write_text(record, json.dumps({"metric": metric, "value": value, "data": digest}) + "\n")
+    write_text(
+        record, json.dumps({"schema_version": SCHEMA_VERSION, "metric": metric, "value": value, "data": digest}) + "\n"
+    )
     return value
 
 
@@ -161,7 +161,7 @@ def evaluation_path(run: engine.Run, split: str, infer: str, decide: str, tree: 
     """Where the evaluation lies that a table wants."""
     before = inference_of(None if infer == OWN else infer, run.method.inference())
     rule = decision_of(None if decide == OWN else decide, run.method.decision())
-    return run.folder.evaluation(split, handle_of(before), rule.handle, run.terms(tree).tree)
+    return run.folder.evaluation(split, handle_of(before), rule.handle, run.answer_tree(tree).tree)
 
 
 def check_variants(suite: Suite, data: DataEntry) -> None:

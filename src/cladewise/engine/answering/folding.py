@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING
 
 import torch
 
 from cladewise import datasets
 from cladewise.engine.ablation import changes_labels
-from cladewise.engine.scoring import Scored, data_digest, scored
+from cladewise.engine.answering.scoring import Scored, data_digest, scored
+from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.predictions.storage import concatenate
-
-if TYPE_CHECKING:
-    from cladewise.engine.run import Run
 
 LEFT_OUT = "left-out"
 """The split of a copy's data that it is not trained on."""
@@ -56,7 +53,7 @@ def out_of_fold(run: Run, folds: int, *, progress: bool = True) -> Scored:
     Raises:
         InputError: The run was trained on labels that were changed.
     """
-    from cladewise.engine.training import fit
+    from cladewise.engine.training.fitting import fit  # imports Lightning, which answering does without otherwise
 
     if changes_labels(run.config):
         raise InputError(

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Sampler
 
 from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset, Skipped
-from cladewise.engine.features import Features, cached_features
-from cladewise.engine.images import Batch, ImageRows, collate, default_workers
+from cladewise.engine.feeding.features import Features, cached_features
+from cladewise.engine.feeding.images import Batch, ImageRows, collate, default_workers
 from cladewise.records import RunConfig
 
 IntArray = NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""In which tree a run answers: the true one, or the one that its network knows."""
+"""The tree in which a run answers and is scored: the true one, or the one its network was trained with."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from cladewise.taxonomy.alteration import Alteration
 
 
 @dataclasses.dataclass(frozen=True)
-class Terms:
-    """The tree in which predictions are read and labels are given.
+class AnswerTree:
+    """One of a run's two trees; predictions and labels are converted into it.
 
     Args:
-        change: The true tree, and the one that the network knows.
-        tree: Which of them.
+        change: The true tree, and the one that the network was trained with.
+        tree: Which of the two.
     """
 
     change: Alteration
@@ -29,15 +29,15 @@ class Terms:
 
     @property
     def taxonomy(self) -> Taxonomy:
-        """The tree."""
+        """The chosen tree."""
         return self.change.true if self.tree == "true" else self.change.own
 
     def prediction(self, own: Prediction) -> Prediction:
-        """What the network says, in this tree."""
+        """A prediction over the network's own tree, in the chosen tree."""
         return transplant(own, self.change) if self.tree == "true" else own
 
     def nodes(self, true: Int[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
-        """Labels in this tree, of labels in the true one."""
+        """Labels of the true tree, in the chosen tree."""
         if self.tree == "true" or self.change.is_none:
             return true
         return torch.as_tensor(self.change.own_node, device=true.device)[true]

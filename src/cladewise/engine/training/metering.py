@@ -12,9 +12,9 @@ from typing import Any, Self
 import lightning
 import torch
 
-from cladewise.engine.images import Batch
-from cladewise.engine.memory import PeakMemory
+from cladewise.engine.feeding.images import Batch
 from cladewise.engine.processes import is_first_process
+from cladewise.engine.training.peak_memory import PeakMemory
 from cladewise.errors import InputError
 from cladewise.records import Resources, read_resources
 

@@ -11,9 +11,9 @@ import polars as pl
 
 from cladewise.datasets import Skipped
 from cladewise.embeddings.label_space import Label
-from cladewise.engine.prediction_table import node_path, printable
+from cladewise.engine.answering.prediction_table import node_path, printable
+from cladewise.engine.answering.spaces import PlacedImages, RunSpace
 from cladewise.engine.run import Run
-from cladewise.engine.spaces import PlacedImages, RunSpace
 from cladewise.errors import InputError
 
 Images = Sequence[str | PathLike[str]]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cladewise.decisions import Decision
 from cladewise.engine.classifier import Classifier
-from cladewise.engine.images import Batch
+from cladewise.engine.feeding.images import Batch
 from cladewise.errors import InputError
 from cladewise.losses import Loss
 from cladewise.metrics import RANKING_LENGTH, HierarchicalMetrics
@@ -26,6 +26,10 @@ from cladewise.records import TrainingConfig, log
 from cladewise.taxonomy import Taxonomy
 
 OPTIMIZERS: dict[str, Any] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+
+
+class LossNotFiniteError(InputError):
+    """The training loss is NaN or infinite."""
 
 
 class Fitting(lightning.LightningModule):
@@ -173,7 +177,7 @@ class Fitting(lightning.LightningModule):
         watched = {k: float(v) for k, v in self.trainer.callback_metrics.items() if k.startswith("val_")}
         train_loss = self.train_loss if watched else self._mean_loss()
         if not math.isfinite(train_loss):
-            raise InputError(
+            raise LossNotFiniteError(
                 "a finite loss",
                 f"{train_loss}",
                 at=f"epoch {self.current_epoch}",

@@ -19,8 +19,8 @@ from cladewise import ops
 from cladewise.datasets import Dataset, Skipped
 from cladewise.embeddings import BestThreshold, EdgeScores, Geometry, LabelSpace, reconstruction
 from cladewise.embeddings.label_space import Label
-from cladewise.engine.forward import over_rows
-from cladewise.engine.predicting import of_files
+from cladewise.engine.answering.forward import over_images
+from cladewise.engine.feeding.files import unlabelled
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
@@ -125,7 +125,7 @@ class RunSpace:
         if isinstance(images, str):
             dataset, indices = self.run.dataset, self.run.dataset.indices(images)
             return self._placed(dataset, indices, cache=True, progress=progress)
-        dataset = of_files([Path(path) for path in images], self.run.taxonomy)
+        dataset = unlabelled([Path(path) for path in images], self.run.taxonomy)
         return self._placed(dataset, np.arange(len(dataset.paths)), cache=False, progress=progress)
 
     def _placed(self, dataset: Dataset, indices: NDArray[np.int64], *, cache: bool, progress: bool) -> PlacedImages:
@@ -134,7 +134,7 @@ class RunSpace:
         def vectors(inputs: Tensor) -> Tensor:
             return head.image_vectors(classifier.encode(inputs)).cpu()
 
-        parts, kept, skipped = over_rows(self.run, dataset, indices, vectors, cache=cache, progress=progress)
+        parts, kept, skipped = over_images(self.run, dataset, indices, vectors, cache=cache, progress=progress)
         points = torch.cat(parts) if parts else torch.zeros(0, self.labels.dim)
         nodes = torch.from_numpy(dataset.nodes[kept])
         return PlacedImages(tuple(str(dataset.paths[i]) for i in kept.tolist()), points.clone(), nodes, skipped)

@@ -13,12 +13,12 @@ import polars as pl
 from cladewise.atomic import replacing
 from cladewise.datasets import Dataset
 from cladewise.decisions import Decision
-from cladewise.engine.fitted import Ready, Rule, ready
-from cladewise.engine.outcomes import DecisionOutcomes, PredictionOutcomes
+from cladewise.engine.answer_tree import AnswerTree
+from cladewise.engine.answering.fitted_rules import Ready, Rule, ready
+from cladewise.engine.answering.outcomes import DecisionOutcomes, PredictionOutcomes
+from cladewise.engine.answering.scoring import Scored, scored
 from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.engine.run import Run
-from cladewise.engine.scoring import Scored, scored
-from cladewise.engine.terms import Terms
 from cladewise.errors import InputError, warn
 from cladewise.inference import Inference
 from cladewise.parquet import write_parquet
@@ -63,7 +63,7 @@ def evaluate(
     Raises:
         InputError: There is no such split, no image of it can be read, or a rule does not exist or does not apply.
     """
-    run = run if isinstance(run, Run) else Run.open(run)
+    run = Run.open(run)
     rule = decision_of(decision, run.method.decision(), **parameters)
     found = evaluate_all(
         run,
@@ -110,8 +110,8 @@ def evaluate_all(
     Raises:
         InputError: As :func:`evaluate`.
     """
-    run = (run if isinstance(run, Run) else Run.open(run)).reopened()
-    terms = run.terms(tree)
+    run = Run.open(run).reopened()
+    answers_in = run.answer_tree(tree)
     for correct in recall_at:
         if not 0 <= correct <= 1:
             raise InputError("a correctness in [0, 1]", correct, advice="R@99 is of 0.99.")
@@ -120,7 +120,7 @@ def evaluate_all(
     if data is None:
         _tell_if_drawn_anew(run, split)
     seen = scored(run, split, data, progress=progress)
-    task = _Task(run, split, seen, terms, fit_split, progress, impossible, tuple(recall_at))
+    task = _Task(run, split, seen, answers_in, fit_split, progress, impossible, tuple(recall_at))
     return [score for rule in before for score in task.evaluate(rule, rules)]
 
 
@@ -130,7 +130,7 @@ def measure(run: Run, metric: str, *, split: str, data: Dataset | None = None) -
     Raises:
         InputError: There is no such metric.
     """
-    task = _Task(run, split, scored(run, split, data, progress=False), run.terms(), None, False, None)
+    task = _Task(run, split, scored(run, split, data, progress=False), run.answer_tree(), None, False, None)
     before = task.ready(run.method.inference())
     result = task.outcomes(before, [task.ready(run.method.decision(), before.rule)])
     values = result.of_prediction.values(intervals=False) | result.of_decisions[0].values(intervals=False)
@@ -156,7 +156,7 @@ class _Task:
     run: Run
     split: str
     seen: Scored
-    terms: Terms
+    tree: AnswerTree
     fit_split: str | None
     progress: bool
     impossible: list[str] | None
@@ -184,19 +184,19 @@ class _Task:
 
     def ready(self, rule: Rule, before: Inference | None = None) -> Ready[Rule]:
         """A rule that can be used."""
-        return ready(self.run, rule, before=before, split=self.fit_split, terms=self.terms, progress=self.progress)
+        return ready(self.run, rule, before=before, split=self.fit_split, tree=self.tree, progress=self.progress)
 
     def outcomes(self, before: Ready[Any], rules: Sequence[Ready[Decision]]) -> _Outcomes:
         """One pass over the images, some at a time: the network's prediction, inference, then the tree to score in."""
         infer: Inference | None = before.rule
         about: dict[str, str] = {}
-        taxonomy = self.terms.taxonomy
+        taxonomy = self.tree.taxonomy
         of_prediction = PredictionOutcomes(taxonomy, self.recall_at)
         pairs = [(rule, DecisionOutcomes(rule.rule, taxonomy)) for rule in rules]
         for part, true in self.seen.parts():
             about = about or (infer.about(part) if infer is not None else {})
-            inferred = self.terms.prediction(part if infer is None else infer(part))
-            target = self.terms.nodes(true)
+            inferred = self.tree.prediction(part if infer is None else infer(part))
+            target = self.tree.nodes(true)
             of_prediction.add(inferred, target)
             took = [
                 self.attempt(f"{before.handle}, {rule.handle}", functools.partial(gathered.add, inferred, target))
@@ -237,11 +237,11 @@ class _Task:
             split=self.split,
             inference=before.handle,
             decision=rule.handle,
-            tree=self.terms.tree,
+            tree=self.tree.tree,
             rules={"inference": before.spec, "decision": rule.spec},
             num_images=len(seen.paths),
             num_skipped=seen.num_skipped,
-            fingerprint=self.terms.taxonomy.fingerprint,
+            fingerprint=self.tree.taxonomy.fingerprint,
             model=run.model_hash,
             data=seen.data,
             fitted={name: value for part in fitted for name, value in part.values.items()},
@@ -251,7 +251,7 @@ class _Task:
             metrics=values,
             curves=curves,
             about=about,
-            path=run.folder.evaluation(*handles, self.terms.tree),
+            path=run.folder.evaluation(*handles, self.tree.tree),
         )
         with replacing(evaluation.outcomes) as temporary:
             write_parquet(columns.insert_column(0, pl.Series("path", seen.paths, dtype=pl.String)), temporary)

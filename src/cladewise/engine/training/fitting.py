@@ -1,14 +1,11 @@
-"""Training: a configuration and a data set to a run folder."""
+"""Fitting a run: a configuration and its data to a finished run folder."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from os import PathLike
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import lightning
 import numpy as np
@@ -18,32 +15,32 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import cladewise
-from cladewise import datasets, methods
+from cladewise import methods
 from cladewise.atomic import write_bytes
 from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset
 from cladewise.engine.ablation import altered_tree, in_own_tree, relabelled
-from cladewise.engine.checkpoints import Origin, WholeCheckpoints
 from cladewise.engine.classifier import FeatureScaling
+from cladewise.engine.devices import preferred_device
 from cladewise.engine.digests import training_digest
-from cladewise.engine.fitting import Fitting
-from cladewise.engine.forward import preferred_device
-from cladewise.engine.images import Batch
-from cladewise.engine.locking import training_lock
-from cladewise.engine.metering import Meter
+from cladewise.engine.feeding.images import Batch
+from cladewise.engine.feeding.rows import DecodedRows, FeatureRows, rows_of
+from cladewise.engine.feeding.sampling import EpochSampler, class_weights
+from cladewise.engine.network import build_network
 from cladewise.engine.processes import is_first_process, rank
-from cladewise.engine.rows import DecodedRows, FeatureRows, rows_of
 from cladewise.engine.rules import handle_of
-from cladewise.engine.run import Run, build, open_data
-from cladewise.engine.sampling import EpochSampler, class_weights
-from cladewise.engine.telling import tell_of
-from cladewise.engine.trainer import Loaders, make_trainer, run_trainer
+from cladewise.engine.run import Run, configured_data
+from cladewise.engine.training.checkpoints import Origin, WholeCheckpoints
+from cladewise.engine.training.locking import training_lock
+from cladewise.engine.training.metering import Meter
+from cladewise.engine.training.module import Fitting
+from cladewise.engine.training.telling import tell_of
+from cladewise.engine.training.trainer import Loaders, make_trainer, run_trainer
 from cladewise.errors import InputError
 from cladewise.methods import Method
 from cladewise.records import (
     NO_SPLIT,
     AblationConfig,
-    BackboneConfig,
     RunConfig,
     RunFolder,
     TrainingConfig,
@@ -51,76 +48,10 @@ from cladewise.records import (
     counts,
     log,
     read_config,
-    settings,
 )
 from cladewise.records.clearing import check_clearable, clear
-from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.alteration import Alteration
 from cladewise.tensor_files import reproducible
-
-
-def train(
-    data: Dataset | str,
-    *,
-    method: str | Method = "hace",
-    options: Mapping[str, Any] | None = None,
-    backbone: str = "efficientnet_lite0",
-    freeze: bool = False,
-    out: str | PathLike[str],
-    seed: int = 0,
-    name: str = "",
-    reuse: bool = False,
-    overwrite: bool = False,
-    tell: bool = True,
-    progress: bool = True,
-    **chosen: Any,
-) -> Run:
-    """Train a method on a data set; an interrupted run goes on where it stopped.
-
-    Args:
-        data: A data set, or the name of one.
-        method: A method, or the name of one: see ``cladewise list methods``.
-        options: The method's hyper-parameters, where a name was given.
-        backbone: A timm model's name, or the packaged ``efficientnet_lite0``.
-        freeze: Train on features that are cached once, instead of end to end.
-        out: Folder of the run.
-        seed: Seed of everything random.
-        name: Name in reports; the method's by default.
-        reuse: Return the run that ``out`` holds, if it is this very one and finished, instead of refusing it.
-        overwrite: Train anew where ``out`` holds a run, this one or another: what belongs to that run is removed, once
-            the settings have been checked. Other files stay.
-        tell: Say what the data holds (with ``progress``), and warn of what is odd about it.
-        progress: Show how far training is.
-        chosen: Any other setting of ``[backbone]``, ``[training]`` or ``[ablation]``: ``epochs=50, lr=0.01,
-            image_size=160, label_noise=0.1``.
-
-    Raises:
-        InputError: A setting is wrong, or ``out`` holds another run.
-    """
-    dataset = datasets.load(data) if isinstance(data, str) else data
-    made = methods.make(method, **(options or {})) if isinstance(method, str) else method
-    encoder = {"name": backbone, "freeze": freeze, **_taken(chosen, BackboneConfig, but=("name",))}
-    ablation = _taken(chosen, AblationConfig)
-    training = {**made.training(), **{k: v for k, v in chosen.items() if k not in {**encoder, **ablation}}}
-    config = RunConfig(
-        data=dataset.source,
-        method=made.name,
-        options=made.options(),
-        backbone=settings(BackboneConfig, encoder),
-        training=settings(TrainingConfig, training),
-        ablation=settings(AblationConfig, ablation),
-        seed=seed,
-        name=name,
-    )
-    return fit(
-        config, Path(out), dataset=dataset, method=made, reuse=reuse, overwrite=overwrite, tell=tell, progress=progress
-    )
-
-
-def _taken(chosen: Mapping[str, Any], table: type, but: Sequence[str] = ()) -> dict[str, Any]:
-    """Those of the settings that belong to a table."""
-    names = {f.name for f in dataclasses.fields(table)} - set(but)
-    return {name: value for name, value in chosen.items() if name in names}
 
 
 def fit(
@@ -134,20 +65,20 @@ def fit(
     tell: bool = True,
     progress: bool = True,
 ) -> Run:
-    """Carry out a configuration, as :func:`train` resolves it or as a run folder keeps it.
+    """Train a run from its resolved configuration, as :func:`train` makes it or a run folder keeps it.
 
     Args:
         config: The configuration.
         out: Folder of the run.
-        dataset: Its data, where it is open already.
-        method: Its method, where it is made already.
-        reuse: As for :func:`train`.
-        overwrite: As for :func:`train`.
-        tell: As for :func:`train`.
-        progress: As for :func:`train`.
+        dataset: The data, if it is open already.
+        method: The method, if it is made already.
+        reuse: See :func:`train`.
+        overwrite: See :func:`train`.
+        tell: See :func:`train`.
+        progress: See :func:`train`.
 
     Raises:
-        InputError: ``out`` holds a finished run, or another configuration's.
+        InputError: ``out`` holds a finished run, or a run with another configuration.
     """
     folder = RunFolder(out)
     if overwrite:
@@ -180,7 +111,7 @@ def _fit(
                 advice="Give overwrite=True to train anew, or choose another folder with out=.",
             )
     meter = Meter(folder.resources, every=config.training.checkpoint_seconds, anew=overwrite)
-    dataset = dataset or open_data(config, None)
+    dataset = dataset or configured_data(config, None)
     method = method or methods.make(config.method, **config.options)
     _check_splits(config.training, dataset)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
@@ -190,7 +121,7 @@ def _fit(
     known = in_own_tree(named, change)
     if config.training.epochs == 0:
         method.check_untrained(config.backbone.name)
-    classifier, backbone = build(config, method, known.taxonomy)
+    classifier, backbone = build_network(config, method, known.taxonomy)
     trained_on = training_digest(dataset, config.training.train_split, config.training.val_split)
     checkpoints = WholeCheckpoints(Origin(config, change.fingerprint, trained_on))
     loss, trainer = method.loss(known.taxonomy), make_trainer(config, folder, meter, checkpoints, progress=progress)
@@ -243,20 +174,6 @@ def _fit(
         }
         write_bytes(folder.model, reproducible(safetensors.torch.save(weights, metadata=about)))
     return Run(folder.path)
-
-
-def rerun(
-    config: str | PathLike[str], out: str | PathLike[str], *, overwrite: bool = False, progress: bool = True
-) -> Run:
-    """Carry out the ``config.toml`` of a run folder again, with the same result.
-
-    Raises:
-        InputError: The file is not a configuration, or ``out`` is not free.
-    """
-    path = Path(config)
-    resolved, beside = read_config(path), RunFolder(path.parent).tree()
-    dataset = open_data(resolved, Taxonomy.read(beside) if beside.is_file() else None)
-    return fit(resolved, Path(out), dataset=dataset, overwrite=overwrite, progress=progress)
 
 
 def _check_same(folder: RunFolder, config: RunConfig) -> None:

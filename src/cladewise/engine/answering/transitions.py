@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from cladewise.engine.run import Run
 from cladewise.predictions import Prediction
 from cladewise.records import Transitions, log, write_transitions
 from cladewise.records.transitions import Order
-
-if TYPE_CHECKING:
-    from cladewise.engine.run import Run
 
 LARGEST_MATRIX = 1 << 22
 """Cells of a matrix, of two levels' classes, above which no mean is formed: 4,194,304, or 16 MB."""
@@ -23,19 +20,20 @@ LARGEST_MATRIX = 1 << 22
 class TransitionMeans:
     """Adds up the matrices of predictions as they come, and never holds those of more than a few images.
 
-    Predictions without transitions are passed over, and so are matrices of more than ``largest`` cells.
+        Predictions without transitions are passed over, and so are matrices of more than ``largest`` cells.
 
-    Example:
-        >>> import torch
-        >>> from cladewise import Taxonomy
-        >>> from cladewise.predictions import LevelTransition
-        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> means = TransitionMeans()
-        >>> for batch in torch.zeros(3, 2, 9):
-        ...     means.add(LevelTransition(t, batch))
-        >>> found = means.found()
-        >>> found.num_images, found.means[1].tolist()
-        (6, [[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]])
+        Example:
+            >>> import torch
+            >>> from cladewise import Taxonomy
+            >>> from cladewise.engine.run import Run
+    from cladewise.predictions import LevelTransition
+            >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+            >>> means = TransitionMeans()
+            >>> for batch in torch.zeros(3, 2, 9):
+            ...     means.add(LevelTransition(t, batch))
+            >>> found = means.found()
+            >>> found.num_images, found.means[1].tolist()
+            (6, [[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]])
     """
 
     def __init__(self, *, largest: int = LARGEST_MATRIX) -> None:
@@ -75,22 +73,23 @@ class TransitionMeans:
 def mean_transitions(predictions: Iterable[Prediction], *, largest: int = LARGEST_MATRIX) -> Transitions | None:
     """Mean transition matrix of each level over the images of some batches, as a head gave them.
 
-    Args:
-        predictions: Batches. A :meth:`~cladewise.predictions.Prediction.settled` prediction has no transitions left.
-        largest: Cells above which a matrix is left out.
+        Args:
+            predictions: Batches. A :meth:`~cladewise.predictions.Prediction.settled` prediction has no transitions left.
+            largest: Cells above which a matrix is left out.
 
-    Returns:
-        The means, or None for a head without transitions.
+        Returns:
+            The means, or None for a head without transitions.
 
-    Example:
-        >>> import torch
-        >>> from cladewise import Taxonomy
-        >>> from cladewise.predictions import LevelTransition
-        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> mean_transitions([LevelTransition(t, torch.zeros(5, 14), rank=2)]).means[1].shape
-        (2, 3)
-        >>> mean_transitions([LevelTransition(t, torch.zeros(5, 14), rank=2)], largest=5).means
-        {}
+        Example:
+            >>> import torch
+            >>> from cladewise import Taxonomy
+            >>> from cladewise.engine.run import Run
+    from cladewise.predictions import LevelTransition
+            >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+            >>> mean_transitions([LevelTransition(t, torch.zeros(5, 14), rank=2)]).means[1].shape
+            (2, 3)
+            >>> mean_transitions([LevelTransition(t, torch.zeros(5, 14), rank=2)], largest=5).means
+            {}
     """
     means = TransitionMeans(largest=largest)
     for prediction in predictions:

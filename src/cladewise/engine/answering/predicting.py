@@ -6,8 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,20 +14,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cladewise.datasets import Dataset, Skipped
+from cladewise.datasets import Skipped
 from cladewise.decisions import Answer, Decision, Nodes
-from cladewise.engine.fitted import ready
-from cladewise.engine.forward import predict_rows
-from cladewise.engine.prediction_table import answer_table, whole_table
+from cladewise.engine.answering.fitted_rules import ready
+from cladewise.engine.answering.forward import predict_rows
+from cladewise.engine.answering.prediction_table import answer_table, whole_table
+from cladewise.engine.answering.scoring import CELLS_AT_ONCE
+from cladewise.engine.feeding.files import unlabelled
 from cladewise.engine.rules import decision_of, inference_of
-from cladewise.engine.scoring import CELLS_AT_ONCE
+from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.predictions import Prediction
-from cladewise.taxonomy import Taxonomy
-
-if TYPE_CHECKING:
-    from cladewise.engine.run import Run
 
 IntArray = NDArray[np.int64]
 
@@ -114,16 +111,30 @@ class Predicted:
 
 
 def predict(
-    run: Run,
+    run: Run | str | PathLike[str],
     paths: Sequence[str | PathLike[str]],
     *,
     inference: str | Inference | None = None,
     decision: str | Decision | None = None,
     progress: bool = True,
 ) -> Predicted:
-    """Predict for image files with a trained run; see :meth:`Run.predict`."""
+    """Predict for image files. Row ``i`` of the result is input ``i``; broken files have an error in their row.
+
+    Args:
+        run: A trained run, or its folder.
+        paths: The image files.
+        inference: A rule or its spec; the method's own by default, ``"none"`` for none.
+        decision: A rule or its spec, used unless a result asks for another; the method's own by default. A rule that
+            learns from scores is fitted before the images are read.
+        progress: Show progress bars.
+
+    Raises:
+        InputError: ``paths`` is a single path instead of a sequence, there is no such rule, or the folder is not that
+            of a finished run.
+    """
     if isinstance(paths, (str, bytes, PathLike)):
         raise InputError("a list of image files", f"the single path {os.fsdecode(paths)!r}", advice="Pass a list.")
+    run = Run.open(run)
     default = decision_of(decision, run.method.decision())
     before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
     infer, told = before.rule, list(before.warnings)
@@ -135,23 +146,11 @@ def predict(
 
     if decision is not None:
         prepare(default)  # before the images are read, which takes long: it may fail, and is kept in the run folder
-    images = of_files(paths, run.taxonomy)
+    images = unlabelled(paths, run.taxonomy)
     prediction, kept, skipped = predict_rows(run, images, np.arange(len(paths)), cache=False, progress=progress)
-    inferred = run.terms().prediction(prediction if infer is None else infer(prediction))
+    inferred = run.answer_tree().prediction(prediction if infer is None else infer(prediction))
     reasons = {image.path: image.reason for image in skipped}
     errors: list[str | None] = [reasons.get(path) for path in images.paths]
     for row in kept.tolist():
         errors[row] = None
     return Predicted(tuple(images.paths), tuple(errors), inferred, kept, default, prepare, told)
-
-
-def of_files(paths: Sequence[str | PathLike[str]], taxonomy: Taxonomy) -> Dataset:
-    """Image files as a data set without labels or splits."""
-    return Dataset(
-        name="images",
-        taxonomy=taxonomy,
-        root=Path(),
-        paths=[os.fsdecode(path) for path in paths],
-        nodes=np.zeros(len(paths), dtype=np.int64),
-        splits={},
-    )

@@ -15,10 +15,10 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
-from cladewise.engine.checkpoints import WholeCheckpoints, check_fits
-from cladewise.engine.fitting import EpochCheckpoint, Fitting
 from cladewise.engine.processes import is_first_process
-from cladewise.engine.telling import TrainingProgress
+from cladewise.engine.training.checkpoints import WholeCheckpoints, check_fits
+from cladewise.engine.training.module import EpochCheckpoint, Fitting
+from cladewise.engine.training.telling import TrainingProgress
 from cladewise.errors import InputError
 from cladewise.records import RunConfig, RunFolder, log
 

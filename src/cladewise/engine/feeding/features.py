@@ -23,8 +23,8 @@ from cladewise import progress as progress_bars
 from cladewise.backbones import Backbone
 from cladewise.cache import cache_folder
 from cladewise.datasets.dataset import Dataset, IntArray, Skipped
-from cladewise.engine.feature_store import READ, FeatureStore
-from cladewise.engine.images import Batch, loader
+from cladewise.engine.feeding.feature_store import READ, FeatureStore
+from cladewise.engine.feeding.images import Batch, loader
 from cladewise.errors import InputError
 
 Precision = Literal["fp32", "bf16", "fp16"]

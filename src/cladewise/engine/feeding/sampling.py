@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DistributedSampler
 
-from cladewise.engine.rows import Rows
+from cladewise.engine.feeding.rows import Rows
 from cladewise.taxonomy import Taxonomy
 
 

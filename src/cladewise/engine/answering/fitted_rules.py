@@ -7,7 +7,7 @@ import hashlib
 import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import safetensors.torch
 import torch
@@ -16,18 +16,17 @@ from torch import Tensor
 
 from cladewise.atomic import write_bytes
 from cladewise.decisions import Decision
-from cladewise.engine.folding import num_folds, out_of_fold
+from cladewise.engine.answer_tree import AnswerTree
+from cladewise.engine.answering.folding import num_folds, out_of_fold
+from cladewise.engine.answering.scoring import data_digest, known_target, scored, scored_digest
+from cladewise.engine.digests import file_hash
 from cladewise.engine.rules import handle_of, spec_of
-from cladewise.engine.scoring import data_digest, file_hash, scored, scored_digest
-from cladewise.engine.terms import Terms
+from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.predictions import Fittable
 from cladewise.records import NO_SPLIT
 from cladewise.tensor_files import reproducible
-
-if TYPE_CHECKING:
-    from cladewise.engine.run import Run
 
 Rule = TypeVar("Rule", bound=Inference | Decision | None)
 
@@ -62,7 +61,7 @@ def ready(
     *,
     before: Inference | None = None,
     split: str | None = None,
-    terms: Terms | None = None,
+    tree: AnswerTree | None = None,
     progress: bool = True,
 ) -> Ready[Rule]:
     """A rule that can be used: as it is where it learns nothing, else fitted on the run's scores.
@@ -78,13 +77,13 @@ def ready(
         before: The inference that comes before a decision, fitted.
         split: Split to learn from; the rule's own (``fits_on``) by default; ``5-fold`` for the training images, each
             as a copy of the run says that was trained without it.
-        terms: The tree in which the run answers; the true one by default.
+        tree: The tree in which the run answers; the true one by default.
         progress: Show progress bars.
 
     Raises:
         InputError: There is no such split.
     """
-    terms = run.terms("own") if isinstance(rule, Inference) else terms or run.terms()
+    tree = run.answer_tree("own") if isinstance(rule, Inference) else tree or run.answer_tree()
     handle, text = handle_of(rule), spec_of(rule)
     if not isinstance(rule, Fittable) or rule.is_fitted:
         return Ready(rule, handle, text)
@@ -92,7 +91,7 @@ def ready(
     if isinstance(rule, Inference):
         path = run.folder.fitted(chosen, handle)
     else:
-        path = run.folder.fitted(chosen, f"{handle_of(before)}-{handle}", terms.tree)
+        path = run.folder.fitted(chosen, f"{handle_of(before)}-{handle}", tree.tree)
     about = {
         "model": run.model_hash,
         "rule": _identity(rule),
@@ -103,8 +102,8 @@ def ready(
     if kept is None:
         folds = num_folds(chosen)
         seen = out_of_fold(run, folds, progress=progress) if folds else scored(run, chosen, progress=progress)
-        prediction = terms.prediction(seen.prediction if before is None else before(seen.prediction))
-        target = terms.nodes(run.known_target(seen))
+        prediction = tree.prediction(seen.prediction if before is None else before(seen.prediction))
+        target = tree.nodes(known_target(run, seen))
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always", UserWarning)
             tensors = learnt(rule.fit(prediction, target))

@@ -1,0 +1,1 @@
+"""Answers of a trained network: scores, fitted rules, predictions, evaluations, image vectors."""

@@ -1,0 +1,248 @@
+"""The head's scores of a split: read from the run folder, computed, and kept there."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cladewise.atomic import replacing, write_bytes
+from cladewise.datasets import Dataset
+from cladewise.engine.ablation import changes_labels, relabelled
+from cladewise.engine.answer_tree import AnswerTree
+from cladewise.engine.answering.forward import predict_rows
+from cladewise.engine.answering.transitions import TransitionMeans, keep_transitions
+from cladewise.engine.digests import images_digest
+from cladewise.engine.run import Run
+from cladewise.errors import InputError, warn
+from cladewise.metrics.answer_scores import RANKING_LENGTH
+from cladewise.parquet import read_parquet, write_parquet
+from cladewise.predictions import Prediction, storage
+
+CELLS_AT_ONCE = 1 << 25
+"""Number of (image, node) cells that are worked on at a time, 128 MB in single precision."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """Scores and labels of the images of a split.
+
+    Args:
+        prediction: The prediction, over the network's own tree.
+        target: Label of each image, a node of the true tree.
+        index: Index of each image in the data set.
+        paths: Path of each image.
+        num_skipped: Number of images that could not be read.
+        data: Digest of the images and labels of the split; empty if they were not there.
+    """
+
+    prediction: Prediction
+    target: Int[Tensor, " image"]
+    index: Int[Tensor, " image"]
+    paths: list[str]
+    num_skipped: int
+    data: str = ""
+
+    def parts(self) -> Iterator[tuple[Prediction, Int[Tensor, " image"]]]:
+        """The prediction and the labels in parts of about :data:`CELLS_AT_ONCE` cells."""
+        return in_parts(self.prediction, self.target)
+
+
+def in_parts(
+    prediction: Prediction, target: Int[Tensor, " image"]
+) -> Iterator[tuple[Prediction, Int[Tensor, " image"]]]:
+    """Cut a prediction and its labels into parts of about :data:`CELLS_AT_ONCE` cells."""
+    size = max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
+    for start in range(0, prediction.batch_shape[0], size):
+        part = prediction[start : start + size]
+        yield part, target[start : start + size].to(part.device)
+
+
+def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool = True) -> Scored:
+    """The head's scores of a split: read from the run folder if they are up to date, otherwise computed and kept there.
+
+    Images are scored again if the weights, a label, the images of the split, or one of the files (by its size and
+    modification time) have changed. If the data no longer exists, the kept scores are used.
+
+    Args:
+        run: The run.
+        split: Split of the data.
+        data: Other data than the run's, with the same taxonomy.
+        progress: Show progress bars.
+
+    Raises:
+        InputError: There is no such split, none of its images can be read, or the data has another taxonomy.
+    """
+    dataset = data if data is not None else run.dataset_if_there
+    wanted = data_digest(run, split, dataset)
+    kept = read_scores(run, split, wanted)
+    if kept is not None:
+        if not wanted:
+            warn(
+                f"The images of {split} cannot be opened, and the scores kept from before are used",
+                at=str(run.path),
+                advice="Whether labels or images changed since then is not known.",
+            )
+        return kept
+    if data is None and wanted and scored_digest(run, split) not in ("", wanted):
+        warn(f"images or labels of {split} changed since it was last scored: it is scored again", at=str(run.path))
+    dataset = dataset if dataset is not None else run.dataset  # raises the error of opening it
+    transitions = TransitionMeans()
+    found = compute_scores(run, split, dataset, watch=transitions.add, progress=progress)
+    found = dataclasses.replace(found, data=wanted)
+    keep_scores(run, split, found)
+    keep_transitions(run, split, transitions)
+    return found
+
+
+def read_scores(run: Run, split: str, data: str) -> Scored | None:
+    """The scores in the run folder, or ``None`` if there are none for these weights and this data.
+
+    Args:
+        run: The run.
+        split: Split of the data.
+        data: Digest of the images and labels as they are now; empty if the data no longer exists.
+
+    Raises:
+        InputError: The files are damaged.
+    """
+    scores_path, rows_path = run.folder.scores(split), run.folder.predictions(split)
+    if not (scores_path.is_file() and rows_path.is_file()):
+        return None
+    if data and data != scored_digest(run, split):
+        return None
+    prediction, rest, about = storage.load_prediction(scores_path, run.own_taxonomy)
+    if about.get("model") != run.model_hash or not {"index", "target"} <= rest.keys():
+        return None
+    paths: list[str] = read_parquet(rows_path, columns=["path"], advice=_ADVICE)["path"].to_list()
+    if about.get("paths", _paths_digest(paths)) != _paths_digest(paths):
+        return None  # a process was killed between the two files
+    sizes = {prediction.batch_shape[0], len(rest["target"]), len(rest["index"]), len(paths)}
+    if len(sizes) > 1:
+        expected = f"scores of the {len(paths)} images in {rows_path.name}"
+        raise InputError(expected, "of others", at=str(scores_path), advice=_ADVICE)
+    return Scored(prediction, rest["target"], rest["index"], paths, _number(about, scores_path), about.get("data", ""))
+
+
+def compute_scores(
+    run: Run,
+    split: str,
+    dataset: Dataset,
+    *,
+    watch: Callable[[Prediction], None] = lambda _: None,
+    progress: bool = True,
+) -> Scored:
+    """Scores of a split by the run's network.
+
+    Args:
+        run: The run.
+        split: Split of the data.
+        dataset: The data.
+        watch: Called with the prediction of every batch before it is settled.
+        progress: Show progress bars.
+
+    Raises:
+        InputError: None of the images can be read.
+    """
+    prediction, found, skipped = predict_rows(run, dataset, dataset.indices(split), progress=progress, watch=watch)
+    if found.size == 0:
+        raise InputError("images to evaluate on", "none that can be read", at=f"split {split} of {dataset.name}")
+    paths: list[str] = [dataset.paths[i] for i in map(int, found)]
+    target, index = torch.from_numpy(dataset.nodes[found]), torch.from_numpy(found)
+    return Scored(prediction, target, index, paths, len(skipped))
+
+
+def keep_scores(run: Run, split: str, scored: Scored) -> None:
+    """Write scores and the table of predictions into the run folder."""
+    about = {
+        "model": run.model_hash,
+        "num_skipped": str(scored.num_skipped),
+        "data": scored.data,
+        "paths": _paths_digest(scored.paths),
+    }
+    rows = prediction_rows(scored.prediction, scored.target, scored.paths, run.answer_tree())
+    with replacing(run.folder.predictions(split)) as temporary:
+        write_parquet(rows, temporary)
+    extra = {"target": scored.target, "index": scored.index}
+    write_bytes(run.folder.scores(split), storage.to_bytes(scored.prediction, extra=extra, about=about))
+
+
+def known_target(run: Run, seen: Scored) -> Int[Tensor, " image"]:
+    """Labels of scored images in the true tree as the network was trained with them, i.e. after any ablation."""
+    if not changes_labels(run.config):
+        return seen.target
+    return torch.from_numpy(relabelled(run.dataset, run.config).nodes)[seen.index]
+
+
+def data_digest(run: Run, split: str, dataset: Dataset | None) -> str:
+    """Digest of the images and labels of a split as they are now; empty if the data no longer exists.
+
+    Raises:
+        InputError: The data has no such split, or another taxonomy than the run.
+    """
+    if dataset is None:
+        return ""
+    if dataset.taxonomy != run.taxonomy:
+        raise InputError(
+            "data with the taxonomy that the run was trained on",
+            f"{dataset.taxonomy} instead of {run.taxonomy}",
+            at=dataset.name,
+            advice="Compare them: cladewise taxonomy diff.",
+        )
+    indices = dataset.indices(split)
+    if dataset is not vars(run).get("dataset"):
+        return images_digest(dataset, indices)
+    if split not in run.digests:
+        run.digests[split] = images_digest(dataset, indices)
+    return run.digests[split]
+
+
+def scored_digest(run: Run, split: str) -> str:
+    """Digest of the images and labels that a split was last scored on; empty if these weights have not scored it."""
+    path = run.folder.scores(split)
+    about = storage.header(path) if path.is_file() else {}
+    return about.get("data", "") if about.get("model") == run.model_hash else ""
+
+
+def _number(about: dict[str, str], at: Path) -> int:
+    try:
+        return int(about["num_skipped"])
+    except (KeyError, ValueError):
+        raise InputError("scores with a number of skipped images", "none", at=str(at), advice=_ADVICE) from None
+
+
+def _paths_digest(paths: list[str]) -> str:
+    return hashlib.sha256("\0".join(paths).encode(errors="surrogateescape")).hexdigest()[:32]
+
+
+def prediction_rows(prediction: Prediction, target: Tensor, paths: list[str], tree: AnswerTree) -> pl.DataFrame:
+    """One row per image: path, true node, best nodes, and the log-probability at or under each of them."""
+    nodes: list[NDArray[np.int64]] = []
+    log_probs: list[NDArray[np.float32]] = []
+    for own, _ in in_parts(prediction, target):
+        part = tree.prediction(own)
+        best = part.ranking(RANKING_LENGTH)
+        nodes.append(best.cpu().numpy())
+        log_probs.append(part.log_prob_of(best).float().cpu().numpy())
+    width = nodes[0].shape[1]
+    return pl.DataFrame(
+        {
+            "path": pl.Series(paths, dtype=pl.String),
+            "target": target.cpu().numpy(),
+            "top_nodes": pl.Series(np.concatenate(nodes), dtype=pl.Array(pl.Int64, width)).cast(pl.List(pl.Int64)),
+            "top_log_probs": pl.Series(np.concatenate(log_probs), dtype=pl.Array(pl.Float32, width)).cast(
+                pl.List(pl.Float32)
+            ),
+        }
+    )
+
+
+_ADVICE = "Delete the file: it is made again."

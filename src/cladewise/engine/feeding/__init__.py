@@ -1,0 +1,1 @@
+"""Image files to batches: decoding, augmentation, cached features, and the order of an epoch."""

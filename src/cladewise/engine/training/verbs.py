@@ -1,0 +1,130 @@
+"""The verbs of training: ``train`` from settings and ``rerun`` from a run's configuration.
+
+Settings are checked before anything heavy is imported, so that a mistake is reported at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from cladewise.datasets import Dataset
+from cladewise.datasets.finding import find_data
+from cladewise.records import (
+    AblationConfig,
+    BackboneConfig,
+    RunConfig,
+    RunFolder,
+    TrainingConfig,
+    TrainSettings,
+    read_config,
+    settings,
+    settings_by_table,
+    settings_parameters,
+)
+from cladewise.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from cladewise.engine.run import Run
+    from cladewise.methods import Method
+
+
+def train(
+    data: Dataset | str | PathLike[str],
+    *,
+    method: str | Method = "hace",
+    options: Mapping[str, Any] | None = None,
+    backbone: str = "efficientnet_lite0",
+    freeze: bool = False,
+    out: str | PathLike[str],
+    seed: int = 0,
+    name: str = "",
+    reuse: bool = False,
+    overwrite: bool = False,
+    tell: bool = True,
+    progress: bool = True,
+    **chosen: Unpack[TrainSettings],
+) -> Run:
+    """Train a method on a data set. An interrupted run is resumed.
+
+    Args:
+        data: A data set; a folder of images; a manifest; or the name of a data set.
+        method: A method, or its name: see ``cladewise list methods``.
+        options: Hyper-parameters of the method, if ``method`` is a name.
+        backbone: A timm model, or the packaged ``efficientnet_lite0``.
+        freeze: Train on features that are computed once and cached, instead of end to end.
+        out: Folder of the run.
+        seed: Seed of everything random.
+        name: Name in reports; the method's by default.
+        reuse: If ``out`` holds this very run and it is finished, return it instead of raising an error.
+        overwrite: If ``out`` holds a run, this one or another, train again: that run's files are removed once the
+            settings have been checked. Other files stay.
+        tell: Print what the data holds (with ``progress``), and warn about anything odd in it.
+        progress: Show the progress of training.
+        **chosen: Any other setting of ``[backbone]``, ``[training]`` or ``[ablation]`` in ``config.toml``, such as
+            ``epochs=50, lr=0.01, image_size=160, label_noise=0.1``; see
+            :class:`~cladewise.records.BackboneConfig`, :class:`~cladewise.records.TrainingConfig` and
+            :class:`~cladewise.records.AblationConfig`.
+
+    Raises:
+        InputError: A setting is not known or not allowed, or ``out`` holds another run.
+    """
+    tables = settings_by_table(chosen)
+    encoder = settings(BackboneConfig, {"name": backbone, "freeze": freeze, **tables[BackboneConfig]})
+    ablation = settings(AblationConfig, tables[AblationConfig])
+    settings(TrainingConfig, tables[TrainingConfig])  # before torch is imported; a method may have other defaults
+
+    from cladewise import methods
+    from cladewise.engine.training.fitting import fit
+
+    dataset = data if isinstance(data, Dataset) else find_data(str(data))
+    made = methods.make(method, **(options or {})) if isinstance(method, str) else method
+    config = RunConfig(
+        data=dataset.source,
+        method=made.name,
+        options=made.options(),
+        backbone=encoder,
+        training=settings(TrainingConfig, {**made.training(), **tables[TrainingConfig]}),
+        ablation=ablation,
+        seed=seed,
+        name=name,
+    )
+    return fit(
+        config, Path(out), dataset=dataset, method=made, reuse=reuse, overwrite=overwrite, tell=tell, progress=progress
+    )
+
+
+def _with_every_setting(signature: inspect.Signature) -> inspect.Signature:
+    """A signature that lists each setting in the place of ``**chosen``, for ``help`` and completion."""
+    given = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    return signature.replace(parameters=[*given, *settings_parameters()])
+
+
+train.__signature__ = _with_every_setting(inspect.signature(train))  # type: ignore[attr-defined]
+
+
+def rerun(
+    config: str | PathLike[str], out: str | PathLike[str], *, overwrite: bool = False, progress: bool = True
+) -> Run:
+    """Train a run again from the ``config.toml`` in its folder, with the same result.
+
+    Args:
+        config: The ``config.toml``.
+        out: Folder of the new run.
+        overwrite: See :func:`train`.
+        progress: Show the progress of training.
+
+    Raises:
+        InputError: The file is not a configuration, or ``out`` holds another run.
+    """
+    path = Path(config)
+    resolved, tree = read_config(path), RunFolder(path.parent).tree()
+
+    from cladewise.engine.run import configured_data
+    from cladewise.engine.training.fitting import fit
+
+    dataset = configured_data(resolved, Taxonomy.read(tree) if tree.is_file() else None)
+    return fit(resolved, Path(out), dataset=dataset, overwrite=overwrite, progress=progress)
