@@ -112,9 +112,8 @@ def try_settings(job: Job) -> float | None:
         value = measure(job.train(dataset), metric, split=SEARCH)
     except engine.LossNotFiniteError:
         value = None
-    write_text(
-        record, json.dumps({"schema_version": SCHEMA_VERSION, "metric": metric, "value": value, "data": digest}) + "\n"
-    )
+    content = {"schema_version": SCHEMA_VERSION, "metric": metric, "value": value, "data": digest}
+    write_text(record, json.dumps(content) + "\n")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Mean transition matrices between levels over the images of a split, of heads that have them."""
+"""Mean transition matrices between levels over the images of a split, for heads that have them."""
 
 from __future__ import annotations
 
@@ -14,38 +14,40 @@ from cladewise.records import Transitions, log, write_transitions
 from cladewise.records.transitions import Order
 
 LARGEST_MATRIX = 1 << 22
-"""Cells of a matrix, of two levels' classes, above which no mean is formed: 4,194,304, or 16 MB."""
+"""Number of cells of a matrix between two levels above which no mean is computed: 4,194,304, or 16 MB."""
 
 
 class TransitionMeans:
-    """Adds up the matrices of predictions as they come, and never holds those of more than a few images.
+    """Accumulates the transition matrices of predictions batch by batch.
 
-        Predictions without transitions are passed over, and so are matrices of more than ``largest`` cells.
+    Predictions without transitions are ignored, and so are matrices of more than ``largest`` cells.
 
-        Example:
-            >>> import torch
-            >>> from cladewise import Taxonomy
-            >>> from cladewise.engine.run import Run
-    from cladewise.predictions import LevelTransition
-            >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-            >>> means = TransitionMeans()
-            >>> for batch in torch.zeros(3, 2, 9):
-            ...     means.add(LevelTransition(t, batch))
-            >>> found = means.found()
-            >>> found.num_images, found.means[1].tolist()
-            (6, [[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]])
+    Args:
+        largest: Largest number of cells of a matrix.
+
+    Example:
+        >>> import torch
+        >>> from cladewise import Taxonomy
+        >>> from cladewise.predictions import LevelTransition
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> means = TransitionMeans()
+        >>> for batch in torch.zeros(3, 2, 9):
+        ...     means.add(LevelTransition(t, batch))
+        >>> found = means.found()
+        >>> found.num_images, found.means[1].tolist()
+        (6, [[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]])
     """
 
     def __init__(self, *, largest: int = LARGEST_MATRIX) -> None:
         self.largest = largest
         self.too_large: dict[int, int] = {}
-        """Cells of the matrices that were left out, by coarser level."""
+        """Number of cells of the matrices that were left out, by coarser level."""
         self._of: tuple[Order, tuple[int, ...]] | None = None
         self._sums: dict[int, NDArray[np.float64]] = {}
         self._num_images = 0
 
     def add(self, prediction: Prediction) -> None:
-        """Take in some images."""
+        """Add a batch of images."""
         given = prediction.transitions
         if given is None:
             return
@@ -61,7 +63,7 @@ class TransitionMeans:
                 self._sums[level] = self._sums[level] + total if level in self._sums else total
 
     def found(self) -> Transitions | None:
-        """The means, or None where no prediction had transitions between levels, or there was no image."""
+        """The means; ``None`` without images or without transitions between at least two levels."""
         if self._of is None or not self._num_images or len(self._of[1]) < 2:
             return None
         means: dict[int, Float[np.ndarray, "coarse fine"]] = {
@@ -71,25 +73,24 @@ class TransitionMeans:
 
 
 def mean_transitions(predictions: Iterable[Prediction], *, largest: int = LARGEST_MATRIX) -> Transitions | None:
-    """Mean transition matrix of each level over the images of some batches, as a head gave them.
+    """Mean transition matrix of each level over the images of some batches.
 
-        Args:
-            predictions: Batches. A :meth:`~cladewise.predictions.Prediction.settled` prediction has no transitions left.
-            largest: Cells above which a matrix is left out.
+    Args:
+        predictions: Batches, not yet :meth:`~cladewise.predictions.Prediction.settled`, which drops the transitions.
+        largest: Number of cells above which a matrix is left out.
 
-        Returns:
-            The means, or None for a head without transitions.
+    Returns:
+        The means, or ``None`` for a head without transitions.
 
-        Example:
-            >>> import torch
-            >>> from cladewise import Taxonomy
-            >>> from cladewise.engine.run import Run
-    from cladewise.predictions import LevelTransition
-            >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-            >>> mean_transitions([LevelTransition(t, torch.zeros(5, 14), rank=2)]).means[1].shape
-            (2, 3)
-            >>> mean_transitions([LevelTransition(t, torch.zeros(5, 14), rank=2)], largest=5).means
-            {}
+    Example:
+        >>> import torch
+        >>> from cladewise import Taxonomy
+        >>> from cladewise.predictions import LevelTransition
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> mean_transitions([LevelTransition(t, torch.zeros(5, 14), rank=2)]).means[1].shape
+        (2, 3)
+        >>> mean_transitions([LevelTransition(t, torch.zeros(5, 14), rank=2)], largest=5).means
+        {}
     """
     means = TransitionMeans(largest=largest)
     for prediction in predictions:
@@ -98,7 +99,7 @@ def mean_transitions(predictions: Iterable[Prediction], *, largest: int = LARGES
 
 
 def keep_transitions(run: Run, split: str, means: TransitionMeans) -> None:
-    """Write the means into the run folder, if there are any, and into its log which matrices were left out."""
+    """Write the means, if there are any, into the run folder, and log which matrices were left out."""
     found = means.found()
     if found is None:
         return
