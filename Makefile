@@ -7,7 +7,10 @@ EXTRAS := $(if $(shell command -v npm 2>/dev/null),test,test,npm)
 # on a CPU, two test processes with a thread each are quicker than one with two
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test test-slow check docs bench format clean
+# what make test-cuda runs on; cpu rehearses the same tests
+DEVICE ?= $(or $(CLADEWISE_TEST_DEVICE),cuda)
+
+.PHONY: demo test test-slow test-cuda check docs bench format clean
 demo: $(VENV)/.ready
 	$(BIN)/cladewise demo
 
@@ -16,6 +19,11 @@ test: $(VENV)/.ready
 
 test-slow: $(VENV)/.ready
 	$(PYTEST) -m slow
+
+test-cuda: $(VENV)/.ready
+	@if [ "$(DEVICE)" = cpu ] || $(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; \
+	then CLADEWISE_TEST_DEVICE=$(DEVICE) $(PYTEST) -m device tests; \
+	else echo "skipped: PyTorch sees no CUDA device (make test-cuda DEVICE=cpu rehearses it)"; fi
 
 check: $(VENV)/.ready-check
 	$(BIN)/ruff check .

@@ -1,36 +1,64 @@
-"""Fixtures for all tests: devices, and the data set and runs that workers share."""
+"""Fixtures for all tests: the device, and the data set and runs that workers share.
+
+Nothing heavy is imported here, for the process that hands tests out to workers loads this file and runs none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from hypothesis import HealthCheck, settings
-
-from shared_runs import SharedFolder, shared_folder, write_colours
+from _pytest.doctest import DoctestModule
 
 if TYPE_CHECKING:
+    import torch
+
     from cladewise.datasets import Dataset
     from cladewise.engine import Run
-
-settings.register_profile("cladewise", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("cladewise")
-
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    from shared_runs import SharedFolder
 
 
-@pytest.fixture(params=DEVICES)
-def device(request: pytest.FixtureRequest) -> torch.device:
-    """Every device of this machine."""
-    return torch.device(request.param)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Loads the Hypothesis profile before test modules are imported, in every process that imports them."""
+    hands_out = session.config.getoption("numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ
+    if not hands_out:
+        from hypothesis import HealthCheck, settings
+
+        slow_is_fine = [HealthCheck.too_slow]
+        settings.register_profile("cladewise", deadline=None, max_examples=30, suppress_health_check=slow_is_fine)
+        settings.load_profile("cladewise")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Leaves the doctests to ``src``: test modules have none, and their helpers are not test modules."""
+    collectors = yield
+    return [collector for collector in collectors if not isinstance(collector, DoctestModule)]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that take a device."""
+    for item in items:
+        if "device" in getattr(item, "fixturenames", ()):
+            item.add_marker("device")
+
+
+@pytest.fixture
+def device() -> torch.device:
+    """The device that ``CLADEWISE_TEST_DEVICE`` names, the CPU by default."""
+    import torch
+
+    return torch.device(os.environ.get("CLADEWISE_TEST_DEVICE", "cpu"))
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedFolder]:
     """The folder that all workers of this session share: what is made there is made once, and only read."""
+    from shared_runs import shared_folder
+
     folder = shared_folder(tmp_path_factory)
     yield folder
     folder.check_unchanged()
@@ -47,6 +75,8 @@ def shared_cache(shared: SharedFolder) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def colour_folder(shared: SharedFolder) -> Path:
     """A folder of noisy squares: a ragged tree, labels at an internal node, one broken file."""
+    from shared_runs import write_colours
+
     return shared.once("colours", write_colours)
 
 

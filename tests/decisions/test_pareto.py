@@ -235,7 +235,7 @@ def test_empty_batch() -> None:
     assert OperatingPoint()(LeafSoftmax(t9(), torch.zeros(0, 5))).node.shape == (0,)
 
 
-def test_on_every_device(device: torch.device) -> None:
+def test_on_another_device(device: torch.device) -> None:
     here, there = flat_t9()[None], flat_t9()[None].to(device)
     assert pareto_sequence(there).node.device.type == device.type
     assert pareto_sequence(there).node.tolist() == pareto_sequence(here).node.tolist()

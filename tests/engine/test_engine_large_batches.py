@@ -79,12 +79,13 @@ def test_dropout_and_running_averages_happen_once() -> None:
 
 
 TOGETHER = """
-import sys, torch, torch.distributed as dist, safetensors.torch
+import os, sys, torch, torch.distributed as dist, safetensors.torch
 from cladewise import Taxonomy
 from cladewise.losses import *
 from cladewise.objectives import HierarchicalContrastLoss, ProbedLoss, SupConLoss
 
 folder, rank, world = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+device = os.environ.get("CLADEWISE_TEST_DEVICE", "cpu")
 if world > 1:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world)
 t = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("plant", "fern"), ("moth",)])
@@ -96,20 +97,21 @@ losses = {
 }
 found = {}
 for images, shares in ((8, (4, 4)), (7, (5, 2)), (3, (3, 0)), (4, (0, 4))):
-    target = torch.tensor([2, 3, 5, 6, 1, 2, 0, 2])[:images]
+    target = torch.tensor([2, 3, 5, 6, 1, 2, 0, 2], device=device)[:images]
     mine = slice(None) if world == 1 else slice(sum(shares[:rank]), sum(shares[: rank + 1]))
     for name, loss in losses.items():
         logits = torch.randn(images, loss.num_outputs, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-        rows = logits[mine].clone().requires_grad_()
+        rows = logits[mine].to(device, copy=True).requires_grad_()
         values = loss.train()(rows, target[mine])
         values.sum().backward()
         found[f"{name}-{images}-losses"], found[f"{name}-{images}-gradient"] = values.detach(), rows.grad
         found[f"{name}-{images}-watched"] = loss.eval()(rows, target[mine]).detach()
-safetensors.torch.save_file(found, f"{folder}/{world}-{rank}.safetensors")
+safetensors.torch.save_file({key: value.cpu() for key, value in found.items()}, f"{folder}/{world}-{rank}.safetensors")
 """
 
 
 @pytest.mark.slow
+@pytest.mark.device
 def test_two_processes_have_the_loss_of_one(tmp_path: Path) -> None:
     commands = [
         [sys.executable, "-c", TOGETHER, str(tmp_path), str(rank), str(world)]

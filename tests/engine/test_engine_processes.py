@@ -84,6 +84,7 @@ def test_a_run_that_is_asked_to_end_says_that_it_is_not_done(colour_folder: Path
 
 
 @pytest.mark.slow
+@pytest.mark.device  # on the CPU everywhere: NCCL refuses two processes on one GPU
 @pytest.mark.parametrize("method", ["hace", "vanilla-multi"])
 def test_two_processes_train_together(colour_folder: Path, tmp_path: Path, method: str) -> None:
     rates = ["--lr", "0.003", "--backbone-lr", "0.0005"]  # in batches of four a larger step need not go down
