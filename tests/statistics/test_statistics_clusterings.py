@@ -46,5 +46,5 @@ def test_random_clusters_agree_as_chance_has_it() -> None:
 
 def test_nothing_and_what_does_not_fit() -> None:
     assert agreement([], []).count == 0
-    with pytest.raises(InputError, match="a class for every thing in a cluster, but got 1 of 2"):
+    with pytest.raises(InputError, match="a class for every item of a cluster, but got 1 of 2"):
         agreement([0, 1], [0])

@@ -1,33 +1,88 @@
-"""Metrics: pure functions that give one value an image, and torchmetrics shells that stream over images."""
+"""Metrics of hierarchical classification.
+
+:func:`measure` computes all of them for some images. Every metric is also a function of its own on tensors of node
+indices, one value per image; those that cannot be a mean of such values (curves, calibration, label counts) take the
+whole batch. For training loops and several processes, the same metrics are torchmetrics modules, which import
+torchmetrics when first used.
+
+Example:
+    >>> import torch
+    >>> import cladewise as cw
+    >>> t = cw.Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("moth",)], level_names=["class", "species"])
+    >>> prediction = cw.predictions.LeafSoftmax(t, torch.tensor([[2.0, 1.0, 0.0], [0.0, 0.5, 1.0], [1.0, 1.2, 0.0]]))
+    >>> wren, robin, moth = (t.find(name) for name in ("wren", "robin", "moth"))
+    >>> target = torch.tensor([wren, moth, wren])
+    >>> values = measure(prediction, target)  # decided by the most probable leaf
+    >>> {name: round(values[name], 3) for name in ("top1", "severity", "level_accuracy/class", "info_f1", "ap")}
+    {'top1': 0.667, 'severity': 1.0, 'level_accuracy/class': 1.0, 'info_f1': 0.79, 'ap': 0.79}
+
+    Nodes from elsewhere, and one metric by itself, one value per image:
+
+    >>> measure([wren, moth, robin], target, t)["top1"] == values["top1"]
+    True
+    >>> hierarchical_distance(torch.tensor([wren, moth, robin]), target, t)
+    tensor([0., 0., 1.])
+
+    Batches of a training loop, on any number of processes:
+
+    >>> leaf, stream = cw.decisions.Leaf(), cw.metrics.HierarchicalMetrics(t)
+    >>> for batch, labels in ((prediction[:2], target[:2]), (prediction[2:], target[2:])):
+    ...     stream.update(leaf(batch), leaf.ranking(batch, RANKING_LENGTH), labels)
+    >>> round(stream.compute()["top1"].item(), 3)
+    0.667
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from cladewise.metrics.accuracy import leaf_answers, sibling, top_k
+from cladewise.metrics.all_metrics import measure
 from cladewise.metrics.answer_scores import RANKING_LENGTH, answer_columns, score_answer
 from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
-from cladewise.metrics.hits import HitAtK, level_rank
+from cladewise.metrics.hits import HitSums, hit_at_k, level_rank
 from cladewise.metrics.information import PathScores, cpb, depth_scores, information_scores
-from cladewise.metrics.label_counts import LabelCounts
+from cladewise.metrics.label_counts import AVERAGES, LabelSums, label_scores
 from cladewise.metrics.level_accuracy import full_path, level_correct, tice, weighted_level_accuracy
-from cladewise.metrics.operating import OperatingCurve, OperatingCurves, operating_curve
+from cladewise.metrics.operating import OperatingCurve, operating_curve
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS, score_prediction
-from cladewise.metrics.reliability import Reliability, ReliabilityCurve
-from cladewise.metrics.resampling import curve_intervals
-from cladewise.metrics.set_sizes import SetSizes
-from cladewise.metrics.streaming import HierarchicalMetrics
+from cladewise.metrics.reliability import ReliabilityCurve, ReliabilitySums, reliability_curves
+from cladewise.metrics.resampling import curve_intervals, percent_name
+from cladewise.metrics.set_sizes import SIZES, SizeSums, label_set_sizes
+from cladewise.metrics.sums import Sums, total
 from cladewise.metrics.truncation import truncate
 from cladewise.ops import at_levels
 
+if TYPE_CHECKING:
+    from cladewise.metrics.streaming import (
+        HierarchicalMetrics,
+        HitAtK,
+        LabelCounts,
+        OperatingCurves,
+        Reliability,
+        SetSizes,
+    )
+
 __all__ = [
+    "AVERAGES",
     "PREDICTION_COLUMNS",
     "RANKING_LENGTH",
+    "SIZES",
     "HierarchicalMetrics",
     "HitAtK",
+    "HitSums",
     "LabelCounts",
+    "LabelSums",
     "OperatingCurve",
     "OperatingCurves",
     "PathScores",
     "Reliability",
     "ReliabilityCurve",
+    "ReliabilitySums",
     "SetSizes",
+    "SizeSums",
+    "Sums",
     "answer_columns",
     "at_levels",
     "cpb",
@@ -36,17 +91,33 @@ __all__ = [
     "full_path",
     "hd_at_k",
     "hierarchical_distance",
+    "hit_at_k",
     "information_scores",
+    "label_scores",
+    "label_set_sizes",
     "leaf_answers",
     "level_correct",
     "level_rank",
+    "measure",
     "mistake_severity",
     "operating_curve",
+    "percent_name",
+    "reliability_curves",
     "score_answer",
     "score_prediction",
     "sibling",
     "tice",
     "top_k",
+    "total",
     "truncate",
     "weighted_level_accuracy",
 ]
+
+_STREAMING = ("HierarchicalMetrics", "HitAtK", "LabelCounts", "OperatingCurves", "Reliability", "SetSizes")
+
+
+def __getattr__(name: str) -> Any:
+    """Import torchmetrics only when one of its modules is used."""
+    if name in _STREAMING:
+        return getattr(importlib.import_module("cladewise.metrics.streaming"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

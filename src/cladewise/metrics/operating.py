@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities.data import dim_zero_cat
 
-from cladewise.decisions.pareto import ParetoSequence, pareto_sequence
+from cladewise.decisions.pareto import ParetoSequence
 from cladewise.errors import InputError
 from cladewise.metrics.fixed_point import mean_of_units, to_units
 from cladewise.metrics.information import depth_scores, information_scores
-from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
 
 Measure = Literal["information", "depth"]
@@ -189,6 +185,7 @@ def operating_curve(
         InputError: There is not one label for each image, or no such measure.
 
     Example:
+        >>> from cladewise.decisions import pareto_sequence
         >>> from cladewise.predictions import LeafSoftmax
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
         >>> sequence = pareto_sequence(LeafSoftmax(t, torch.tensor([[0.6, 0.2, 0.1, 0.1]]).log()))
@@ -198,113 +195,17 @@ def operating_curve(
     """
     steps = Steps.of(sequence, target, taxonomy, measure)
     start = steps.start.sum(0)
-    return _curve(start, len(steps.start), *_merged(steps.rank, steps.change))
+    return curve_of(start, len(steps.start), *merged(steps.rank, steps.change))
 
 
-class OperatingCurves(Metric):
-    r"""The operating curve over every image seen, on all processes, exactly as of one batch on one.
-
-    Each image starts at the first point of its :func:`~cladewise.decisions.pareto.pareto_sequence`, as a rule the root;
-    as the threshold falls it moves on to the next. The curve has one point for every distinct probability of a step.
-    Recall, precision and correctness are :func:`~cladewise.metrics.information.information_scores`, or
-    :func:`~cladewise.metrics.information.depth_scores`.
-
-    Kept are one probability and three whole numbers a step, so that sums depend neither on the order of the images nor
-    on the processes; steps at one probability are merged.
-
-    Args:
-        taxonomy: The label tree.
-        min_prob: Probability that a node has to exceed to be an operating point; 0 for no minimum, as published.
-        measure: What recall and precision are counted in, ``"information"`` or ``"depth"``.
-        options: Options of :class:`torchmetrics.Metric`.
-
-    Raises:
-        InputError: There is no such measure.
-
-    Example:
-        >>> from cladewise.predictions import LeafSoftmax
-        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
-        >>> curves = OperatingCurves(t)
-        >>> curves.update(LeafSoftmax(t, torch.eye(4) * 50), torch.tensor([2, 3, 5, 6]))
-        >>> curve = curves.compute()
-        >>> round(curve.average_precision, 6), round(curve.recall_at(0.95), 6)
-        (1.0, 1.0)
-
-    References:
-        Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
-    """
-
-    is_differentiable = False
-    full_state_update = False
-
-    start: Tensor
-    images: Tensor
-    rank: list[Tensor]
-    change: list[Tensor]
-
-    def __init__(
-        self, taxonomy: Taxonomy, min_prob: float = 0.0, measure: Measure = "information", **options: Any
-    ) -> None:
-        super().__init__(**options)
-        self.taxonomy, self.min_prob = taxonomy, min_prob
-        self.measure: Measure = checked(measure)
-        self.add_state("start", torch.zeros(3, dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("rank", [], dist_reduce_fx="cat")
-        self.add_state("change", [], dist_reduce_fx="cat")
-
-    def update(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> None:
-        """Add a batch: what is predicted, and the node of each label."""
-        self.add(pareto_sequence(prediction, self.min_prob), target)
-
-    def add(self, sequence: ParetoSequence, target: Int[Tensor, "*batch"]) -> None:
-        """Add a batch whose operating points are known; with the labels as in :meth:`update`."""
-        steps = Steps.of(sequence, target.reshape(-1), self.taxonomy, self.measure)
-        self.start += steps.start.sum(0)
-        self.images += len(steps.start)
-        self.rank.append(steps.rank)
-        self.change.append(steps.change)
-        # merging once what was added outweighs what was merged keeps the cost of all merges in proportion to the steps
-        if sum(map(len, self.rank[1:])) > max(len(self.rank[0]), MERGE_FROM):
-            self._merge()
-
-    def compute(self) -> OperatingCurve:
-        """The curve; of no image, a single point that is not a number."""
-        rank, change = self._states()
-        return _curve(self.start, int(self.images), *_merged(rank, change))
-
-    def _states(self) -> tuple[Tensor, Tensor]:
-        none = self.start.new_zeros(0)
-        rank = dim_zero_cat([none, *_as_list(self.rank)])
-        return rank, dim_zero_cat([none.view(0, 3), *_as_list(self.change)])
-
-    def _merge(self) -> None:
-        rank, change = _merged(*self._states())
-        self.rank, self.change = [rank], [change]
-
-    def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
-        """Every process brings one tensor of a state, even one that saw no image: none may stay away from a gather."""
-        self._merge()
-        options = {} if dist_sync_fn is None else {"dist_sync_fn": dist_sync_fn}
-        super()._sync_dist(process_group=process_group, **options)
-
-
-MERGE_FROM = 1 << 18
-"""Steps that are kept as they come; 8 MB."""
-
-
-def _as_list(state: Tensor | Sequence[Tensor]) -> list[Tensor]:
-    """A list state, which is one tensor after a reduction over processes."""
-    return [state] if isinstance(state, Tensor) else list(state)
-
-
-def _merged(rank: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+def merged(rank: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
     """The distinct ranks, ascending, and the sum of the changes at each."""
     distinct, place = rank.unique(return_inverse=True)
     return distinct, change.new_zeros(len(distinct), change.shape[1]).index_add_(0, place, change)
 
 
-def _curve(start: Tensor, num_images: int, rank: Tensor, change: Tensor) -> OperatingCurve:
+def curve_of(start: Tensor, num_images: int, rank: Tensor, change: Tensor) -> OperatingCurve:
+    """The curve of :func:`merged` steps, from the sum of the images' first scores."""
     total = torch.cat([start[None], change]).cumsum(0)
     means = mean_of_units(total, torch.as_tensor(num_images, device=total.device))
     threshold = torch.exp(-rank.int().view(torch.float32).double())

@@ -1,72 +1,70 @@
-"""How many labels an image is said to have, where an answer is any set of them."""
+"""Sizes of predicted label sets."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
-from torchmetrics import Metric
 
 from cladewise.decisions import LabelSets
+from cladewise.metrics.sums import Sums, combined_by
 
 SIZES = ("labels_min", "labels_max", "labels_mean", "labels_sd")
-"""What :class:`SetSizes` computes."""
+"""Names of the values of :func:`label_set_sizes`."""
 
 
-class SetSizes(Metric):
-    r"""Least, largest and mean number of labels that an image is said to have, and its standard deviation.
+def label_set_sizes(answer: LabelSets) -> dict[str, float]:
+    r"""Minimum, maximum, mean and standard deviation of the number of labels predicted per image.
 
-    The root is no label. The deviation is that of the images seen, :math:`\sqrt{\overline{n^2} - \bar{n}^2}`. Whole
-    numbers alone are summed, so neither the batches nor the number of processes makes a difference.
+    The root does not count. The deviation is that of the images themselves,
+    :math:`\sqrt{\overline{n^2} - \bar{n}^2}`.
 
-    Args:
-        options: Options of :class:`torchmetrics.Metric`.
+    Returns:
+        Each of :data:`SIZES`; NaN without an image.
 
     Example:
-        >>> sizes = SetSizes()
         >>> chosen = torch.tensor([[True, True, False], [False, True, True], [True, False, False]])
-        >>> sizes.update(LabelSets(chosen, torch.zeros(3, 3)))
-        >>> {name: round(value.item(), 3) for name, value in sizes.compute().items()}
+        >>> {name: round(x, 3) for name, x in label_set_sizes(LabelSets(chosen, torch.zeros(3, 3))).items()}
         {'labels_min': 0.0, 'labels_max': 2.0, 'labels_mean': 1.0, 'labels_sd': 0.816}
 
     References:
         Dhall et al., Hierarchical Image Classification using Entailment Cone Embeddings, CVPR Workshops 2020,
         arXiv:2004.03459, table 3.
     """
+    return {name: value.item() for name, value in SizeSums.of(answer).values().items()}
 
-    is_differentiable = False
-    full_state_update = False
 
-    least: Tensor
-    largest: Tensor
-    total: Tensor
-    squares: Tensor
-    images: Tensor
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class SizeSums(Sums):
+    """Extremes, sum and sum of squares of set sizes, and the number of images."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.add_state("least", torch.tensor(torch.iinfo(torch.int64).max), dist_reduce_fx="min")
-        self.add_state("largest", torch.tensor(-1), dist_reduce_fx="max")
-        for state in ("total", "squares", "images"):
-            self.add_state(state, torch.tensor(0), dist_reduce_fx="sum")
+    least: Int[Tensor, ""] = combined_by(torch.minimum)  # noqa: RUF009 -- it is a field
+    largest: Int[Tensor, ""] = combined_by(torch.maximum)  # noqa: RUF009
+    total: Int[Tensor, ""]
+    squares: Int[Tensor, ""]
+    images: Int[Tensor, ""]
 
-    def update(self, answer: LabelSets) -> None:
-        """Add a batch."""
+    @classmethod
+    def of(cls, answer: LabelSets) -> SizeSums:
+        """The sums over a batch."""
         size = answer.chosen[..., 1:].sum(-1).flatten()
-        if size.numel():
-            self.least = torch.minimum(self.least, size.min())
-            self.largest = torch.maximum(self.largest, size.max())
-        self.total += size.sum()
-        self.squares += size.square().sum()
-        self.images += size.numel()
+        none = not size.numel()
+        return cls(
+            least=size.new_tensor(torch.iinfo(torch.int64).max) if none else size.min(),
+            largest=size.new_tensor(-1) if none else size.max(),
+            total=size.sum(),
+            squares=size.square().sum(),
+            images=size.new_tensor(size.numel()),
+        )
 
-    def compute(self) -> dict[str, Tensor]:
-        """Each of :data:`SIZES` under its name; NaN without an image."""
+    def values(self) -> dict[str, Float[Tensor, ""]]:
+        """Each of :data:`SIZES` under its name."""
         images, total, squares = int(self.images), int(self.total), int(self.squares)
         values = [math.nan] * len(SIZES)
-        if images:  # of Python's whole numbers, which no product is too large for, nor rounded
+        if images:  # in Python's integers: no product overflows or is rounded
             deviation = math.sqrt(images * squares - total**2) / images
             values = [float(self.least), float(self.largest), total / images, deviation]
         return {name: torch.tensor(x, dtype=torch.float64) for name, x in zip(SIZES, values, strict=True)}

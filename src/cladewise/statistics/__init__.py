@@ -1,4 +1,4 @@
-"""Intervals of means, paired differences, bounds, spread over runs, agreement of clusters; NumPy only."""
+"""Bootstrap intervals, paired differences, binomial bounds, spread over runs, agreement of clusters; without torch."""
 
 from cladewise.statistics.binomial import binomial_tail, clopper_pearson_lower
 from cladewise.statistics.bootstrap import Interval, mean_interval, mean_intervals, paired_difference

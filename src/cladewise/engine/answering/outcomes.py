@@ -16,9 +16,6 @@ from torch import Tensor
 from cladewise import metrics
 from cladewise.decisions import Answer, Decision, LabelSets, Nodes
 from cladewise.decisions.pareto import ParetoSequence, pareto_sequence
-from cladewise.metrics.label_counts import AVERAGES
-from cladewise.metrics.resampling import percent_name
-from cladewise.metrics.set_sizes import SIZES
 from cladewise.predictions import Prediction
 from cladewise.records import Curves
 from cladewise.statistics import Interval, mean_intervals
@@ -28,6 +25,8 @@ CORRECTNESS = (0.9, 0.95)
 """Shares of correctness at which the recall is always told: ``r@90`` and ``r@95``."""
 HITS = (1, 3, 5)
 """Numbers of nodes of a level among which the label is looked for: ``hit@k``."""
+BINS = 15
+"""Bins of confidence of a reliability curve."""
 CURVE_POINTS = 500
 """Points of an operating curve that an evaluation keeps."""
 
@@ -43,16 +42,16 @@ class PredictionOutcomes:
         self._columns: list[dict[str, Tensor]] = []
         self._sequences: list[ParetoSequence] = []
         self._targets: list[Tensor] = []
-        self._reliability = metrics.Reliability(taxonomy)
-        self._hits = metrics.HitAtK(taxonomy, ks=HITS)
+        self._reliability: list[metrics.ReliabilitySums] = []
+        self._hits: list[metrics.HitSums] = []
 
     def add(self, part: Prediction, target: Tensor) -> None:
         """Take in some images."""
         self._columns.append(metrics.score_prediction(part, target))
         self._sequences.append(pareto_sequence(part))
         self._targets.append(target)
-        self._reliability.update(part, target)
-        self._hits.update(part, target)
+        self._reliability.append(metrics.ReliabilitySums.of(part, target, BINS))
+        self._hits.append(metrics.HitSums.of(part, target, HITS))
 
     def columns(self) -> pl.DataFrame:
         """A row an image."""
@@ -67,13 +66,13 @@ class PredictionOutcomes:
         else:
             curve = self._curve
             values |= {"ap": self._bare(curve.average_precision), "ac": self._bare(curve.average_correct)}
-            values |= {percent_name(x): self._bare(curve.recall_at(x)) for x in self._recall_at}
+            values |= {metrics.percent_name(x): self._bare(curve.recall_at(x)) for x in self._recall_at}
         by_depth = metrics.operating_curve(self._sequence, target, self.taxonomy, measure="depth")
         values["depth_ap"] = self._bare(by_depth.average_precision)
         values["depth_ac"] = self._bare(by_depth.average_correct)
-        for name, level in self._reliability.compute().items():
+        for name, level in self._calibration.items():
             values |= {f"ece/{name}": self._bare(level.ece), f"mce/{name}": self._bare(level.mce)}
-        hits = self._hits.compute()
+        hits = metrics.total(self._hits).values(self.taxonomy, HITS)
         return values | {f"hit@{k}": self._bare(float(hits[f"hit@{k}"])) for k in HITS}
 
     def curves(self) -> Curves:
@@ -81,7 +80,7 @@ class PredictionOutcomes:
         return Curves.from_dict(
             {
                 "operating": self._curve.thinned(CURVE_POINTS).to_dict(),
-                "reliability": {name: level.to_dict() for name, level in self._reliability.compute().items()},
+                "reliability": {name: level.to_dict() for name, level in self._calibration.items()},
             }
         )
 
@@ -92,6 +91,10 @@ class PredictionOutcomes:
     @cached_property
     def _curve(self) -> metrics.OperatingCurve:
         return metrics.operating_curve(self._sequence, torch.cat(self._targets), self.taxonomy)
+
+    @cached_property
+    def _calibration(self) -> dict[str, metrics.ReliabilityCurve]:
+        return metrics.total(self._reliability).curves(self.taxonomy)
 
     @cached_property
     def _joined(self) -> Series:
@@ -109,8 +112,8 @@ class DecisionOutcomes:
         self.decision, self.taxonomy = decision, taxonomy
         self._frames: list[pl.DataFrame] = []
         self._columns: list[dict[str, Tensor]] = []
-        self._counts = metrics.LabelCounts(taxonomy)
-        self._sizes = metrics.SetSizes()
+        self._counts: list[metrics.LabelSums] = []
+        self._sizes: list[metrics.SizeSums] = []
 
     def add(self, part: Prediction, target: Tensor) -> Answer:
         """Take in some images; what the rule answered for them.
@@ -120,9 +123,9 @@ class DecisionOutcomes:
         """
         answer = self.decision(part)
         self._frames.append(_answer_columns(answer, target, self.taxonomy))
-        self._counts.update(answer, target)
+        self._counts.append(metrics.LabelSums.of(answer, target, self.taxonomy))
         if isinstance(answer, LabelSets):  # only the labels can be counted
-            self._sizes.update(answer)
+            self._sizes.append(metrics.SizeSums.of(answer))
         else:
             ranking = self.decision.ranking(part, metrics.RANKING_LENGTH, answer)
             self._columns.append(metrics.score_answer(answer, ranking, target, self.taxonomy))
@@ -150,13 +153,13 @@ class DecisionOutcomes:
             for name in columns:
                 values |= of_levels if name == levels[0] else {}  # their means go before them
                 values[name] = means[name]
-        counts = self._counts.compute()
+        counts = metrics.total(self._counts).values(self.taxonomy)
         num_images = sum(map(len, self._frames))
-        by_level = [f"{name}/{level}" for name in AVERAGES for level in self.taxonomy.level_names]
-        names = [*AVERAGES, *by_level]
+        by_level = [f"{name}/{level}" for name in metrics.AVERAGES for level in self.taxonomy.level_names]
+        names = [*metrics.AVERAGES, *by_level]
         if not self._columns:
-            counts |= self._sizes.compute()
-            names += SIZES
+            counts |= metrics.total(self._sizes).values()
+            names += metrics.SIZES
         return values | {name: Interval(float(counts[name]), math.nan, math.nan, num_images) for name in names}
 
 
