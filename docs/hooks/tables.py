@@ -1,6 +1,6 @@
 """Generates tables from the code when the pages are built, so that they cannot go stale.
 
-A page asks with a comment alone on its line, ``<!-- generated: methods -->``.
+A page requests a table with a comment on a line of its own: ``<!-- generated: methods -->``.
 """
 
 from __future__ import annotations
