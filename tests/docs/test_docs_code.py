@@ -1,4 +1,4 @@
-"""What the pages show works: Python runs, commands exist, links lead somewhere, tables are the code's."""
+"""The documentation is correct: its Python runs, its commands exist, its links resolve, its tables match the code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
-BLOCK = re.compile(r"^(?P<runs><!-- runs -->\n)?```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(
+    r"^(?:<!-- (?P<runs>runs|continues) -->\n)?```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$", re.M | re.S
+)
+"""A block of code; one marked ``runs`` is a program, one marked ``continues`` belongs to the program before it."""
+
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(#[^)\s]+)?\)")
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -34,10 +38,20 @@ def blocks(page: Path, language: str) -> list[re.Match[str]]:
 
 def marked() -> list[Any]:
     return [
-        pytest.param(block["code"], id=f"{page.name}-{number}")
+        pytest.param(program, id=f"{page.name}-{number}")
         for page in PAGES
-        for number, block in enumerate(block for block in blocks(page, "python") if block["runs"])
+        for number, program in enumerate(programs(page))
     ]
+
+
+def programs(page: Path) -> list[str]:
+    found: list[str] = []
+    for block in blocks(page, "python"):
+        if block["runs"] == "runs":
+            found.append(block["code"])
+        elif block["runs"] == "continues":
+            found[-1] += block["code"]
+    return found
 
 
 def run(code: str) -> dict[str, Any]:
