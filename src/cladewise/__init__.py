@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from cladewise.episodes import few_shot
     from cladewise.explanations import explain, look_alikes, manifolds, space
     from cladewise.records import Evaluation
-    from cladewise.report import write_page as compare
+    from cladewise.report import compare
     from cladewise.suites import benchmark, demo
 
 __version__ = "0.1.0"

@@ -14,7 +14,7 @@ from cladewise.errors import InputError
 
 VERBS: dict[str, tuple[str, str]] = {
     "benchmark": ("cladewise.suites", "benchmark"),
-    "compare": ("cladewise.report", "write_page"),
+    "compare": ("cladewise.report", "compare"),
     "demo": ("cladewise.suites", "demo"),
     "discover": ("cladewise.discovery", "discover"),
     "embed": ("cladewise.embeddings", "embed"),

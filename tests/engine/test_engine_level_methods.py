@@ -21,7 +21,7 @@ from cladewise.engine.classifier import FeatureScaling
 from cladewise.heads import Embedding
 from cladewise.losses import Loss, MultilabelSoftMarginLoss
 from cladewise.records import log
-from cladewise.report import write_page
+from cladewise.report import compare
 
 TINY: dict[str, Any] = {
     "backbone": "test_resnet",
@@ -213,17 +213,17 @@ def test_sets_of_labels_stand_beside_other_answers_in_the_report(sets: Run, colo
     flat = cw.train(colours, method="flat-softmax", out=tmp_path / "flat", epochs=5, freeze=True, **TINY)
     for run in (sets, flat):
         cw.evaluate(run, progress=False)
-    both = write_page([sets.path, flat.path], tmp_path / "both.html", figures=tmp_path / "figures").read_text()
+    both = compare([sets.path, flat.path], tmp_path / "both.html", figures=tmp_path / "figures").read_text()
     assert "left out here and below" in both
     assert "Labels, mean" in both
     assert ">Top-1<" in both
-    alone = write_page([sets.path], tmp_path / "alone.html").read_text()
+    alone = compare([sets.path], tmp_path / "alone.html").read_text()
     assert 'id="mistakes"' not in alone
     assert 'id="by-height"' not in alone
     assert "m-F1" in alone
     levels = cw.evaluate(sets, decision="levels", progress=False)
     assert levels.level_accuracy > 0.6
-    assert 'id="mistakes"' in write_page([sets.path], tmp_path / "levels.html", decision="levels").read_text()
+    assert 'id="mistakes"' in compare([sets.path], tmp_path / "levels.html", decision="levels").read_text()
 
 
 @pytest.mark.parametrize("name", ["vanilla", "vanilla-single", "fgon", "plc", "mc", "m-plc", "hs"])

@@ -12,7 +12,7 @@ import pytest
 
 from cladewise import Taxonomy
 from cladewise.records.layout import RunFolder
-from cladewise.report import write_page
+from cladewise.report import compare
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +62,7 @@ def page_file(maker, tmp_path):
         maker.write_plates(folder)
     for folder in folders:
         maker.write_counts(folder, {"train": np.arange(maker.taxonomy.num_nodes)})
-    return write_page(folders, tmp_path / "page.html")
+    return compare(folders, tmp_path / "page.html")
 
 
 @pytest.fixture(params=[(1280, "light"), (420, "light"), (1280, "dark")], ids=lambda case: f"{case[0]}-{case[1]}")
@@ -331,7 +331,7 @@ def test_a_share_that_no_threshold_reaches_is_told(browser, maker, tmp_path):
     content["curves"]["operating"]["correct"] = [0.8 for _ in content["curves"]["operating"]["correct"]]
     file.write_text(json.dumps(content))
     page = browser.new_page()
-    page.goto(write_page([folder], tmp_path / "page.html").as_uri(), timeout=120_000)
+    page.goto(compare([folder], tmp_path / "page.html").as_uri(), timeout=120_000)
     wait_until(page, ALL_DRAWN)
     page.locator("#goal button").click()
     said = page.locator("#goal-said").inner_text()
@@ -413,7 +413,7 @@ def test_hostile_and_very_long_names_neither_run_nor_stick_out(browser, tmp_path
     complaints = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(write_page(folders, tmp_path / "page.html", title=hostile).as_uri(), timeout=120_000)
+    page.goto(compare(folders, tmp_path / "page.html", title=hostile).as_uri(), timeout=120_000)
     wait_until(page, ALL_DRAWN)
     assert page.title() == hostile
     assert page.locator("img[src=x]").count() == 0

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cladewise.drawing.tables import write_markdown
 from cladewise.records.layout import RunFolder
-from cladewise.report import write_page
+from cladewise.report import compare
 from cladewise.report.comparison import Comparison
 from cladewise.report.export import export_sections
 from cladewise.report.runs.lines import shown_and_by_inference
@@ -130,7 +130,7 @@ def test_several_inferences_have_a_picture_each(maker):
 
 
 def test_folders_of_before_operating_curves_have_their_results(maker, tmp_path):
-    page = write_page([maker.write("f", with_operating=False)], tmp_path / "page.html", figures=tmp_path / "figures")
+    page = compare([maker.write("f", with_operating=False)], tmp_path / "page.html", figures=tmp_path / "figures")
     assert page.is_file()
     assert {file.name for file in (tmp_path / "figures").iterdir()} == {"results.csv", "results.md", "confusion.csv"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from cladewise import InputError
 from cladewise.records.layout import RunFolder
-from cladewise.report import write_page
+from cladewise.report import compare
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -58,7 +58,7 @@ def folders(maker):
 
 @pytest.fixture
 def page(folders, tmp_path):
-    return write_page(folders, tmp_path / "out" / "page.html")
+    return compare(folders, tmp_path / "out" / "page.html")
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_every_element_is_closed_and_nothing_is_loaded(document):
 
 
 def test_names_cannot_break_out(folders, tmp_path):
-    text = write_page(folders, tmp_path / "page.html", title='<b>"T" & </title><script>alert(2)</script>').read_text()
+    text = compare(folders, tmp_path / "page.html", title='<b>"T" & </title><script>alert(2)</script>').read_text()
     assert "alert(1)" in text
     assert "<script>alert" not in text
     assert "warbler <b>" not in text
@@ -82,7 +82,7 @@ def test_names_cannot_break_out(folders, tmp_path):
 
 
 def test_header_says_what_was_compared(folders, tmp_path):
-    text = write_page(folders, tmp_path / "page.html").read_text()
+    text = compare(folders, tmp_path / "page.html").read_text()
     shown = " ".join(re.sub(r"<[^>]+>", " ", text[text.index("<header>") : text.index("</header>")]).split())
     assert "flat-softmax and hace on toys &lt;&amp;&gt;" in shown
     for part in ("images 66", "classes 11", "nodes 18", "3 in 2 groups", "decision leaf", "2 images were skipped"):
@@ -125,20 +125,20 @@ def test_mistakes_have_pictures_or_their_path(page, document, folders, tmp_path,
     for folder in folders:
         config = RunFolder(folder).config
         config.write_text(config.read_text().replace(str(images.root), "/no/such/folder"))
-    text = write_page(folders, tmp_path / "page.html").read_text()
+    text = compare(folders, tmp_path / "page.html").read_text()
     assert "data:image/jpeg" not in text
     assert text.count('class="no-picture"') == number
 
 
 def test_one_run_is_a_page_too(folders, tmp_path):
-    text = write_page(folders[:1], tmp_path / "page.html").read_text()
+    text = compare(folders[:1], tmp_path / "page.html").read_text()
     assert 'aria-label="Group"' not in text
     assert 'class="change' not in text
 
 
 def test_folders_of_before_operating_curves_give_the_page_of_before(maker, tmp_path):
     folders = [maker.write("f", with_operating=False), maker.write("h", method="hace", with_operating=False)]
-    document = Document(write_page(folders, tmp_path / "page.html").read_text(encoding="utf-8"))
+    document = Document(compare(folders, tmp_path / "page.html").read_text(encoding="utf-8"))
     assert document.open == []
     assert {"table", "by-level", "by-height", "by-node", "mistakes", "training"} <= set(document.text_by_id)
     assert not {"operating", "point", "decisions", "reliability", "data-point"} & set(document.text_by_id)
@@ -147,7 +147,7 @@ def test_folders_of_before_operating_curves_give_the_page_of_before(maker, tmp_p
 
 def test_old_and_new_folders_together(maker, tmp_path):
     folders = [maker.write("f", with_operating=False), maker.write("h", method="hace")]
-    document = Document(write_page(folders, tmp_path / "page.html").read_text(encoding="utf-8"))
+    document = Document(compare(folders, tmp_path / "page.html").read_text(encoding="utf-8"))
     assert {line["label"] for line in json.loads(document.text_by_id["data-point"])["lines"]} == {"hace"}
     assert document.text_by_id["table-operating-table"].count("hace") == 1
     assert "flat-softmax" not in document.text_by_id["table-operating-table"]
@@ -162,26 +162,26 @@ def test_metrics_without_an_interval_have_an_empty_one(folders, document):
 
 
 def test_the_same_folder_twice_counts_once(folders, tmp_path):
-    text = write_page([folders[2], str(folders[2]) + "/"], tmp_path / "page.html").read_text()
+    text = compare([folders[2], str(folders[2]) + "/"], tmp_path / "page.html").read_text()
     assert "1 in 1 group<" in text
 
 
 def test_nothing_to_compare(tmp_path):
     with pytest.raises(InputError, match="at least one run folder, but got none"):
-        write_page([], tmp_path / "page.html")
+        compare([], tmp_path / "page.html")
 
 
 def test_a_failed_page_leaves_the_old_one(folders, tmp_path):
     out = tmp_path / "page.html"
     out.write_text("old")
     with pytest.raises(InputError):
-        write_page([*folders, tmp_path / "missing"], out)
+        compare([*folders, tmp_path / "missing"], out)
     assert out.read_text() == "old"
 
 
 def test_half_a_surrogate_pair_does_not_stop_the_page(folders, tmp_path):
     RunFolder(folders[0]).log.write_text('{"event": "warning", "text": "odd \\ud800 name"}\n')
-    assert "odd ? name" in write_page(folders, tmp_path / "page.html").read_text()
+    assert "odd ? name" in compare(folders, tmp_path / "page.html").read_text()
 
 
 def test_the_contents_name_every_section_once(document, page):
@@ -195,7 +195,7 @@ def test_the_contents_name_every_section_once(document, page):
 
 def test_control_characters_are_shown_and_not_sent(maker, tmp_path):
     folder = maker.write("f", config={"name": "red \x1b[31m\x00\x9b \u202e name"})
-    text = write_page([folder], tmp_path / "page.html").read_text()
+    text = compare([folder], tmp_path / "page.html").read_text()
     markup = text[: text.index("<script")]
     assert "red \u241b[31m\u2400\ufffd \u202e name" in markup
     assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", markup)
@@ -230,6 +230,6 @@ def test_a_damaged_evaluation_is_named(maker, tmp_path, content, said):
     file = RunFolder(folder).evaluation("test", "none", "leaf")
     file.write_text(content)
     with pytest.raises(InputError, match=said) as caught:
-        write_page([folder], tmp_path / "page.html")
+        compare([folder], tmp_path / "page.html")
     assert str(file) in str(caught.value)
     assert not (tmp_path / "page.html").exists()

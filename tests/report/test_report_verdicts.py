@@ -11,7 +11,7 @@ import pytest
 
 from cladewise import InputError
 from cladewise.records.layout import RunFolder
-from cladewise.report import write_page
+from cladewise.report import compare
 from cladewise.report.runs.groups import group_runs
 from cladewise.report.runs.run import read_run
 from cladewise.report.verdicts import compared, verdicts_of
@@ -99,7 +99,7 @@ def test_one_image_is_one():
 
 def test_the_page_says_them_and_survives_numbers_that_are_none(maker, tmp_path):
     folders = [maker.write("f"), maker.write("h", method="hace")]
-    text = write_page(folders, tmp_path / "page.html").read_text()
+    text = compare(folders, tmp_path / "page.html").read_text()
     said = re.search(r'<ul class="verdicts">.*?</ul>', text, re.DOTALL)[0]
     assert said.count("<li>") == 2
     assert said.count("% correct [") == 2
@@ -109,6 +109,6 @@ def test_the_page_says_them_and_survives_numbers_that_are_none(maker, tmp_path):
         frame = pl.read_parquet(file)
         numbers = [name for name in frame.columns if frame[name].dtype == pl.Float64]
         frame.with_columns(pl.lit(np.nan).alias(name) for name in numbers).write_parquet(file)
-    text = write_page(folders, tmp_path / "page.html", figures=tmp_path / "figures").read_text()
+    text = compare(folders, tmp_path / "page.html", figures=tmp_path / "figures").read_text()
     assert text.count("no image to judge by") == 2
     assert not re.search(r"\bnan\b", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL), re.IGNORECASE)

@@ -31,14 +31,14 @@ def compare(
     ] = None,
 ) -> None:
     """Compare runs on one self-contained HTML page."""
-    from cladewise.report import write_page
+    from cladewise import report
 
-    page = write_page(
+    page = report.compare(
         runs,
         out,
         split=split,
         title=title,
-        reference=baseline,
+        baseline=baseline,
         decision=decision,
         inference=inference,
         tree=checked_tree(tree),

@@ -1,5 +1,5 @@
 """Run folders → one HTML page; no torch."""
 
-from cladewise.report.page import write_page
+from cladewise.report.page import compare
 
-__all__ = ["write_page"]
+__all__ = ["compare"]

@@ -129,7 +129,7 @@ def shown_metrics(names: Iterable[str]) -> list[MetricStyle]:
     """
     whole = [name for name in names if "/" not in name]
     known = [style_of(name) for name in FIRST_LOOK if name in whole]
-    return known + [style_of(name) for name in whole if not is_known(name)]
+    return known + [style_of(name) for name in whole if not has_description(name)]
 
 
 def further_metrics(names: Iterable[str]) -> list[MetricStyle]:
@@ -139,10 +139,10 @@ def further_metrics(names: Iterable[str]) -> list[MetricStyle]:
         >>> [style.name for style in further_metrics(["correct", "top1", "ap", "mine"])]
         ['correct']
     """
-    known = [name for name in names if "/" not in name and is_known(name)]
+    known = [name for name in names if "/" not in name and has_description(name)]
     return [style_of(name) for name in known if name not in FIRST_LOOK + OPERATING_METRICS]
 
 
-def is_known(name: str) -> bool:
+def has_description(name: str) -> bool:
     """Whether a metric has a description."""
     return bool(style_of(name).text.description)

@@ -16,13 +16,13 @@ from cladewise.report.sections import Section, build_sections
 from cladewise.report.templating import environment, write_html
 
 
-def write_page(
+def compare(
     run_folders: Iterable[str | Path],
     out: str | Path,
     *,
     split: str = "test",
     title: str | None = None,
-    reference: str | None = None,
+    baseline: str | None = None,
     decision: str | None = None,
     inference: str | None = None,
     tree: Tree = "true",
@@ -35,7 +35,7 @@ def write_page(
         out: The file to write.
         split: Split whose evaluations are shown.
         title: Heading of the page; by default made from the methods and the data set.
-        reference: Baseline of the differences: a method, a group or a folder's name; by default the first flat softmax.
+        baseline: Baseline of the differences: a method, a group or a folder's name; by default the first flat softmax.
         decision: Decision whose evaluation is shown, if a run has several.
         inference: Inference whose evaluation is shown, if a run has several.
         tree: Tree of the evaluations: the true one, or the networks' own, which must then be the same for all.
@@ -48,7 +48,7 @@ def write_page(
         InputError: A folder is not a run or lacks the evaluation, or its numbers cannot be compared with the others'.
     """
     comparison = Comparison.read(
-        run_folders, split=split, baseline=reference, decision=decision, inference=inference, tree=tree
+        run_folders, split=split, baseline=baseline, decision=decision, inference=inference, tree=tree
     )
     sections = build_sections(comparison)
     page = write_html(Path(out), page_html(comparison, sections, title=title))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cladewise import datasets, engine
 from cladewise.records import Evaluation
-from cladewise.report import write_page
+from cladewise.report import compare
 
 METHODS = ("flat-softmax", "hxe", "hace")
 
@@ -58,4 +58,4 @@ def demo(
                 tell=len(runs) == 1,
             )
             evaluations[method].append(engine.evaluate(run, split="test"))
-    return Demo(evaluations, write_page(runs, folder / "report.html"))
+    return Demo(evaluations, compare(runs, folder / "report.html"))

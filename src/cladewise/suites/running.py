@@ -15,7 +15,7 @@ from rich.progress import Progress, TaskID
 from cladewise.atomic import write_text
 from cladewise.engine import Run
 from cladewise.progress import bar
-from cladewise.report import write_page
+from cladewise.report import compare
 from cladewise.suites.few_shot import write_few_shot_table
 from cladewise.suites.jobs import (
     Job,
@@ -91,12 +91,12 @@ class _Benchmark:
         for run in (run for of_method in runs.values() for run in of_method):
             distinct.setdefault(_key(run), run)
         first = runs.get(self.suite.baseline)
-        page = write_page(
+        page = compare(
             [run.path for run in distinct.values()],
             self.out / "report.html",
             split=self.data.test,
             title=self.suite.title,
-            reference=str(distinct[_key(first[0])].path) if first else self.suite.baseline or None,
+            baseline=str(distinct[_key(first[0])].path) if first else self.suite.baseline or None,
         )
         tables: list[Path] = []
         for table in self.suite.tables:

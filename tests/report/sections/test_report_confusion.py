@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cladewise import Taxonomy
 from cladewise.records.layout import RunFolder
-from cladewise.report import write_page
+from cladewise.report import compare
 from cladewise.report.comparison import Comparison
 from cladewise.report.export import export_sections
 from cladewise.report.runs.status import Status
@@ -149,7 +149,7 @@ def test_ten_thousand_classes_stay_sparse(make_maker, tmp_path):
     tree = Taxonomy.from_paths([(f"g{i // 100}", f"s{i // 10}", f"n{i}") for i in range(10_000)])
     maker = make_maker(tree)
     folder = maker.write("f", with_operating=False, skill=0.3)
-    page = write_page([folder], tmp_path / "page.html", figures=tmp_path / "figures")
+    page = compare([folder], tmp_path / "page.html", figures=tmp_path / "figures")
     assert page.stat().st_size < 12e6
     rows = pl.read_csv(tmp_path / "figures" / "confusion.csv")
     assert rows.filter(pl.col("level") == "level_3")["num_answers"].sum() < 10_000
@@ -229,6 +229,6 @@ def test_the_file_has_every_pair(maker, tmp_path):
 
 def test_a_single_class_and_a_single_image(make_maker, tmp_path):
     maker = make_maker(Taxonomy.from_paths([("only",)]))
-    text = write_page([maker.write("one", with_operating=False)], tmp_path / "page.html").read_text()
+    text = compare([maker.write("one", with_operating=False)], tmp_path / "page.html").read_text()
     assert 'id="confusion"' not in text
     assert "#confusion" not in text[text.index('id="contents"') : text.index("</nav>")]

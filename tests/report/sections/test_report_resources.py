@@ -9,7 +9,7 @@ import pytest
 from cladewise import InputError
 from cladewise.records import Resources
 from cladewise.records.layout import RunFolder
-from cladewise.report import write_page
+from cladewise.report import compare
 from cladewise.report.comparison import Comparison
 from cladewise.report.page import section_html
 from cladewise.report.runs.run import read_run
@@ -60,7 +60,7 @@ def test_a_page_is_of_one_tree(maker, taxonomy, tmp_path):
     assert read_run(folders[0], "test").taxonomy == taxonomy
     with pytest.raises(InputError, match=r"an evaluation of the split 'test' .* Run: .*--split test --tree own"):
         read_run(folders[0], "test", tree="own")
-    page = write_page(folders, tmp_path / "page.html").read_text()
+    page = compare(folders, tmp_path / "page.html").read_text()
     assert "<dt>tree</dt>" not in page
 
 
