@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # an npm client from PyPI, where the machine has none
 EXTRAS := $(if $(shell command -v npm 2>/dev/null),test,test,npm)
-# on a CPU, two test processes with a thread each are quicker than one with two
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+# on a CPU, two test processes with a thread each are quicker than one with two; the tests of a file stay in one of them,
+# so that what they share is made once
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # what make test-cuda runs on; cpu rehearses the same tests
 DEVICE ?= $(or $(CLADEWISE_TEST_DEVICE),cuda)

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from explain.conftest import TINY
 
 import cladewise as cw
 from cladewise import Taxonomy, embeddings
@@ -22,6 +21,7 @@ from cladewise.errors import InputError
 from cladewise.explanations import descents, space
 from cladewise.explanations.descent_drawing import Descending, descent_drawing
 from cladewise.records import read_plates
+from explanations.conftest import TINY
 
 TREE = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("f",)])
 NAMES = ("order", "euclidean", "hyperbolic")
