@@ -21,7 +21,7 @@ from cladewise.taxonomy.formats import from_dataframe
 from cladewise.taxonomy.formats.tables.table import from_frame
 from cladewise.taxonomy.formats.taxa.darwin_core import darwin_core_from_taxonomy, evidence
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def written(folder: Path, text: str, name: str = "taxa.csv") -> Path:

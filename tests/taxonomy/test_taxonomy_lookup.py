@@ -254,7 +254,7 @@ class TestMany:
 
 
 def test_the_nearest_of_many_names() -> None:
-    size = 300_000
+    size = 150_000
     tree = Taxonomy([-1, *[0] * size], ["", *(f"Species {number:06d}" for number in range(size - 1)), "Troglodytes"])
     assert near_names(tree, "Troglodites") == ["Troglodytes"]
     with pytest.raises(InputError, match=r"Nearest names: Species 123456\."):

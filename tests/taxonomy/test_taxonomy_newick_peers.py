@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
 
 import dendropy
 import newick
-import pytest
 import treeswift
 from Bio import Phylo
 from Bio.Phylo import BaseTree
@@ -40,14 +40,6 @@ def taxonomy(tree: Nested) -> Taxonomy:
             names.append(child[0])
             waiting.append((len(parents) - 1, child))
     return Taxonomy.from_parents(parents, names)
-
-
-def names_of(tree: Nested) -> list[str]:
-    return [tree[0], *(name for child in tree[1] for name in names_of(child))]
-
-
-def leaves_of(tree: Nested) -> list[str]:
-    return [leaf for child in tree[1] for leaf in leaves_of(child)] if tree[1] else [tree[0]]
 
 
 # ---------------------------------------------------------------- what each library reads and writes
@@ -164,54 +156,45 @@ PEERS = [
 ]
 
 
-def names(avoid: str) -> st.SearchStrategy[str]:
-    pattern = re.compile(avoid, re.DOTALL)
-    text = st.text(ALPHABET, min_size=1, max_size=6)
-    return text.filter(lambda name: name.strip() != "" and not pattern.fullmatch(name))
+NAMES = st.text(ALPHABET, min_size=1, max_size=6).filter(lambda name: name.strip() != "")
 
 
-def trees(avoid: str, *, unnamed: bool = False) -> st.SearchStrategy[Nested]:
-    name = names(avoid)
-    internal = st.one_of(name, st.just("")) if unnamed else name
-    leaf = st.tuples(name, st.just(()))
-
-    def above(below: st.SearchStrategy[Nested]) -> st.SearchStrategy[Nested]:
-        return st.tuples(internal, st.lists(below, min_size=1, max_size=3).map(tuple))
-
-    return above(st.recursive(leaf, above, max_leaves=6))
+def above(below: st.SearchStrategy[Nested]) -> st.SearchStrategy[Nested]:
+    return st.tuples(st.one_of(NAMES, NAMES, st.just("")), st.lists(below, min_size=1, max_size=3).map(tuple))
 
 
-@pytest.mark.parametrize("peer", PEERS, ids=str)
-@settings(max_examples=30, deadline=None)
-@given(data=st.data())
-def test_a_library_reads_what_we_write(peer: Peer, data: st.DataObject) -> None:
-    tree = data.draw(trees(peer.misreads))
-    assert peer.read(newick_from_taxonomy(taxonomy(tree))) == tree
+TREES = above(st.recursive(st.tuples(NAMES, st.just(())), above, max_leaves=6))
+UNNAMED = re.compile(r"unnamed_\d+")
 
 
-@pytest.mark.parametrize("peer", PEERS, ids=str)
-@settings(max_examples=30, deadline=None)
-@given(data=st.data())
-def test_we_read_what_a_library_writes(peer: Peer, data: st.DataObject) -> None:
-    tree = data.draw(trees(peer.miswrites, unnamed=True))
-    found = taxonomy_from_newick(peer.write(tree), underscores=peer.underscores, support="names")
-    called = re.compile(r"unnamed_\d+")
+def renamed(tree: Nested, avoid: str) -> Nested:
+    """The tree with plain names in place of those that a pattern matches."""
+    pattern, count = re.compile(avoid, re.DOTALL), itertools.count()
 
-    def shape(content: Nested) -> Any:
-        return "" if called.fullmatch(content[0]) else content[0], [shape(child) for child in content[1]]
+    def changed(node: Nested) -> Nested:
+        return f"n{next(count)}" if pattern.fullmatch(node[0]) else node[0], tuple(map(changed, node[1]))
 
-    assert shape(nested(found)) == shape(tree)
+    return changed(tree)
 
 
-@pytest.mark.parametrize("peer", PEERS, ids=str)
-@settings(max_examples=30, deadline=None)
-@given(data=st.data())
-def test_no_library_writes_what_makes_us_fail_otherwise(peer: Peer, data: st.DataObject) -> None:
-    try:
-        text = peer.write(data.draw(trees("(?!)", unnamed=True)))
-    except ValueError:  # the library says itself that it cannot write such a name
-        text = "("
-    assert _outcome(text)
+def shape(content: Nested) -> Any:
+    return "" if UNNAMED.fullmatch(content[0]) else content[0], [shape(child) for child in content[1]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(tree=TREES)
+def test_every_library_reads_what_we_write_and_we_read_what_it_writes(tree: Nested) -> None:
+    for peer in PEERS:
+        ours = renamed(tree, f"{peer.misreads}|")
+        assert peer.read(newick_from_taxonomy(taxonomy(ours))) == ours, peer
+        theirs = renamed(tree, peer.miswrites)
+        found = taxonomy_from_newick(peer.write(theirs), underscores=peer.underscores, support="names")
+        assert shape(nested(found)) == shape(theirs), peer
+        try:
+            text = peer.write(tree)
+        except ValueError:  # the library says itself that it cannot write such a name
+            continue
+        assert _outcome(text), peer
 
 
 def _outcome(text: str) -> str:

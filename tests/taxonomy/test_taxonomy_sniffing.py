@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from cladewise.errors import InputError, InputWarning
@@ -17,7 +17,7 @@ from cladewise.taxonomy import Taxonomy, read, write
 from strategies import HOSTILE, label_trees
 
 SETTINGS = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 LABELS = ["apple", "pear", "kale", "fig, dried", "sea bass", "wren", "robin", "owl", "fox", "lynx", "moth", "bee"]
 RANKS = ["kingdom", "order", "genus", "species", "subspecies"]
@@ -49,33 +49,34 @@ def fitted(form: str, tree: Taxonomy) -> Taxonomy:
 
 
 @pytest.mark.parametrize("form", ["levels", "edges", "nodes"])
-@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.parquet"])
 @SETTINGS
 @given(data=st.data())
-def test_no_other_tree_than_that_of_the_explicit_format(name: str, form: Any, data: st.DataObject) -> None:
+def test_no_other_tree_than_that_of_the_explicit_format(form: Any, data: st.DataObject) -> None:
     drawn = data.draw(label_trees(pool=HOSTILE, apart=True, holes=form != "edges", columns=form == "nodes"))
     tree = fitted(form, drawn)
     options = form_options(form, tree)
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / name
-        write(tree, path, format=form)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InputWarning)
-            explicit = read(path, format=form, header="first", **options)
-        assert explicit == tree
-        found = attempt(path, **options)
-    event(f"{form} {'refused' if found is None else 'read'}")
-    assert found in (None, tree)
+    for name in ("t.csv", "t.tsv", "t.parquet"):
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / name
+            write(tree, path, format=form)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", InputWarning)
+                explicit = read(path, format=form, header="first", **options)
+            assert explicit == tree, name
+            found = attempt(path, **options)
+        event(f"{form} {'refused' if found is None else 'read'}")
+        assert found in (None, tree), name
 
 
-@pytest.mark.parametrize("form", ["nodes", "levels"])
 @SETTINGS
 @given(tree=label_trees(pool=LABELS, apart=True, synthetic=True, holes=False, level_names=RANKS))
-def test_tables_of_named_levels_are_read_without_a_word(form: Any, tree: Taxonomy) -> None:
-    with tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
-        warnings.simplefilter("error", InputWarning)
-        write(tree, Path(place) / "t.csv", format=form)
-        assert read(Path(place) / "t.csv") == tree
+def test_tables_of_named_levels_are_read_without_a_word(tree: Taxonomy) -> None:
+    forms: tuple[Any, ...] = ("nodes", "levels")
+    for form in forms:
+        with tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
+            warnings.simplefilter("error", InputWarning)
+            write(tree, Path(place) / "t.csv", format=form)
+            assert read(Path(place) / "t.csv") == tree, form
 
 
 def without_header(text: str, _: Any) -> str:
@@ -102,7 +103,6 @@ def columns_turned(text: str, _: Any) -> str:
 
 def quote_removed(text: str, draw: Any) -> str:
     places = [k for k, character in enumerate(text) if character == '"']
-    assume(places)
     place = draw(st.sampled_from(places))
     return text[:place] + text[place + 1 :]
 
@@ -124,12 +124,11 @@ MUTATIONS = [
 ]
 
 
-@pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
 @pytest.mark.parametrize("form", ["levels", "edges", "nodes"])
 @SETTINGS
 @given(data=st.data())
-def test_a_mutated_table_is_the_same_tree_or_told(form: Any, mutate: Any, data: st.DataObject) -> None:
-    pool = LABELS if mutate is not columns_turned else [label for label in LABELS if "," not in label]
+def test_a_mutated_table_is_the_same_tree_or_told(form: Any, data: st.DataObject) -> None:
+    pool = data.draw(st.sampled_from([LABELS, [label for label in LABELS if "," not in label]]))
     levels = RANKS if form != "edges" else None
     synthetic = True if form == "levels" else None
     drawn = data.draw(label_trees(pool=pool, apart=True, holes=False, level_names=levels, synthetic=synthetic))
@@ -138,10 +137,14 @@ def test_a_mutated_table_is_the_same_tree_or_told(form: Any, mutate: Any, data: 
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "t.csv"
         write(tree, path, format=form)
-        path.write_text(mutate(path.read_text(), data.draw))
-        found = attempt(path, **options)
-        event(f"{form} {mutate.__name__}: {'told' if found is None else 'read'}")
-        assert found in (None, tree)
+        text = path.read_text()
+        for mutate in MUTATIONS:
+            if (mutate is quote_removed and '"' not in text) or (mutate is columns_turned and '"' in text):
+                continue
+            path.write_text(mutate(text, data.draw))
+            found = attempt(path, **options)
+            event(f"{form} {mutate.__name__}: {'told' if found is None else 'read'}")
+            assert found in (None, tree), mutate.__name__
 
 
 @pytest.mark.parametrize("form", ["levels", "edges", "nodes"])

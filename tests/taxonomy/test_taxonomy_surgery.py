@@ -55,9 +55,9 @@ def test_a_random_hierarchy_has_the_same_shape(taxonomy: Taxonomy, seed: int) ->
 
 def test_every_order_of_the_leaves_comes_up_equally_often() -> None:
     taxonomy = Taxonomy.from_paths([("a", "x"), ("a", "y"), ("b", "z")])
-    seen = Counter(tuple(random_hierarchy(taxonomy, seed).origin[taxonomy.leaf_nodes]) for seed in range(1200))
+    seen = Counter(tuple(random_hierarchy(taxonomy, seed).origin[taxonomy.leaf_nodes]) for seed in range(600))
     assert len(seen) == 6
-    assert min(seen.values()) > 150
+    assert min(seen.values()) > 70
 
 
 @given(trees, st.floats(0, 1), seeds)
