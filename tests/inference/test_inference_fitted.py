@@ -21,7 +21,7 @@ from reference import inference_twin, trees
 from reference.small_trees import ragged_taxonomies, t9
 from strategies import taxonomies_with_nodes
 
-few = settings(max_examples=40)
+few = settings(max_examples=12)
 FORMS = ["full", "neighbourhood"]
 trees_with_all_nodes = ragged_taxonomies().map(lambda t: (t, list(range(t.num_nodes))))
 

@@ -32,7 +32,7 @@ from reference.small_trees import T9_THETA, ragged_taxonomies, reordered, t9, t9
 
 LIMIT = [-0.078629, 0.166368, 0.033379, -0.573619, -0.391184, 0.588816, -0.791925, 0.282835, -0.837165]
 CONDITIONAL = [1, 0.422319, 0.422319, 0.155362, 0.083541, 0.338777, 0.422319, 0.351377, 0.070942]
-few = settings(max_examples=60)
+few = settings(max_examples=18)
 
 
 def theta() -> torch.Tensor:

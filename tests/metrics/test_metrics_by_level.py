@@ -38,9 +38,14 @@ def draw(taxonomy: Taxonomy, seed: int, images: int = 12) -> tuple[Tensor, Tenso
 # ---------------------------------------------------------------- label counts
 
 
-@given(ragged_taxonomies(), st.integers(0, 10**6), st.sampled_from(["nodes", "levels", "sets"]))
-@settings(max_examples=100, deadline=None)
-def test_counts_agree_with_sets(taxonomy: Taxonomy, seed: int, kind: str) -> None:
+@given(ragged_taxonomies(), st.integers(0, 10**6))
+@settings(max_examples=12)
+def test_counts_agree_with_sets(taxonomy: Taxonomy, seed: int) -> None:
+    for kind in ("nodes", "levels", "sets"):
+        counts_agree_with_sets(taxonomy, seed, kind)
+
+
+def counts_agree_with_sets(taxonomy: Taxonomy, seed: int, kind: str) -> None:
     decided, target, generator = draw(taxonomy, seed)
     vocabulary = curves_twin.vocabulary(taxonomy)
     if kind == "nodes":
@@ -73,7 +78,7 @@ def test_counts_agree_with_sets(taxonomy: Taxonomy, seed: int, kind: str) -> Non
 
 
 @given(ragged_taxonomies(), st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=18)
 def test_micro_f1_of_one_node_a_level_is_the_mean_level_accuracy(taxonomy: Taxonomy, seed: int) -> None:
     _, _, generator = draw(taxonomy, seed)
     leaves = torch.tensor(taxonomy.leaf_nodes.tolist())
@@ -113,7 +118,7 @@ def test_a_silent_label_blames_nothing() -> None:
 
 
 @given(ragged_taxonomies(), st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=18)
 def test_ranks_agree_with_a_sort(taxonomy: Taxonomy, seed: int) -> None:
     _, target, generator = draw(taxonomy, seed)
     logits = torch.randn(
@@ -143,7 +148,7 @@ def test_ranks_agree_with_a_sort(taxonomy: Taxonomy, seed: int) -> None:
 
 
 @given(ragged_taxonomies(), st.integers(0, 10**6), st.sampled_from([1, 4, 15]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25)
 def test_calibration_agrees_bin_by_bin(taxonomy: Taxonomy, seed: int, bins: int) -> None:
     _, target, generator = draw(taxonomy, seed)
     prediction = NodeSigmoid(taxonomy, torch.randn(12, taxonomy.num_nodes - 1, generator=generator) * 2)

@@ -154,7 +154,7 @@ batches = {"taxonomy": ragged_taxonomies(), "seed": st.integers(0, 10**6), "by_l
 
 
 @given(**batches)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=24)
 def test_agree_with_one_image_at_a_time(taxonomy: Taxonomy, seed: int, by_level: bool) -> None:
     answer, ranking, target = draw_batch(taxonomy, seed, by_level=by_level)
     columns = score_answer(answer, ranking, target, taxonomy)
@@ -166,7 +166,7 @@ def test_agree_with_one_image_at_a_time(taxonomy: Taxonomy, seed: int, by_level:
 
 
 @given(**batches)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=14)
 def test_neither_numbering_nor_batch_order_matters(taxonomy: Taxonomy, seed: int, by_level: bool) -> None:
     answer, ranking, target = draw_batch(taxonomy, seed, by_level=by_level)
     moved, number = reordered(taxonomy, seed)
@@ -180,7 +180,7 @@ def test_neither_numbering_nor_batch_order_matters(taxonomy: Taxonomy, seed: int
 
 
 @given(**batches)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20)
 def test_metrics_hang_together(taxonomy: Taxonomy, seed: int, by_level: bool) -> None:
     answer, ranking, target = draw_batch(taxonomy, seed, by_level=by_level)
     columns = score_answer(answer, ranking, target, taxonomy)
@@ -196,7 +196,7 @@ def test_metrics_hang_together(taxonomy: Taxonomy, seed: int, by_level: bool) ->
 
 
 @given(ragged_taxonomies(), st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15)
 def test_one_leaf_decided_loses_accuracy_towards_finer_levels(taxonomy: Taxonomy, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     leaves = torch.tensor(taxonomy.leaf_nodes.tolist())
@@ -211,7 +211,7 @@ def test_one_leaf_decided_loses_accuracy_towards_finer_levels(taxonomy: Taxonomy
 
 
 @given(ragged_taxonomies())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15)
 def test_levels_are_the_taxonomys(taxonomy: Taxonomy) -> None:
     found = at_levels(torch.arange(taxonomy.num_nodes), taxonomy)
     for k in range(taxonomy.num_levels):

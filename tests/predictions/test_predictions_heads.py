@@ -59,19 +59,18 @@ def test_golden_probabilities(kind: type[Prediction]) -> None:
     torch.testing.assert_close(kind(taxonomy, logits[None]).log_prob.exp()[0], expected, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("kind", BY_NODE)
 @given(taxonomy=taxonomies(), seed=st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
-def test_agrees_with_one_node_at_a_time(kind: type[Prediction], taxonomy: Taxonomy, seed: int) -> None:
+@settings(max_examples=30)
+def test_agrees_with_one_node_at_a_time(taxonomy: Taxonomy, seed: int) -> None:
     scores = 2 * torch.randn(2, taxonomy.num_nodes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    p = kind(taxonomy, scores[:, 1:]).log_prob.exp()
-    for image in range(2):
-        expected = torch.tensor(BY_NODE[kind](taxonomy, scores[image].tolist()), dtype=torch.float64)
-        torch.testing.assert_close(p[image], expected, atol=1e-12, rtol=1e-9)
+    for kind, twin in BY_NODE.items():
+        p = kind(taxonomy, scores[:, 1:]).log_prob.exp()
+        expected = torch.tensor([twin(taxonomy, row) for row in scores.tolist()], dtype=torch.float64)
+        torch.testing.assert_close(p, expected, atol=1e-12, rtol=1e-9, msg=lambda text, k=kind: f"{k.__name__}: {text}")
 
 
 @given(taxonomy=taxonomies(min_nodes=2), data=st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30)
 def test_levels_agree_with_one_node_at_a_time(taxonomy: Taxonomy, data: st.DataObject) -> None:
     count = taxonomy.num_levels
     coarser = data.draw(st.sets(st.integers(1, max(1, count - 1)))) if count > 1 else set()
@@ -107,7 +106,7 @@ def test_closed_forms_of_a_star_and_of_no_information() -> None:
 
 
 @given(taxonomy=taxonomies(), seed=st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15)
 def test_mass_below_a_node_is_its_energy_over_that_of_the_root(taxonomy: Taxonomy, seed: int) -> None:
     """Soft-max-margin's sums of an all-node softmax and descendant softmax's energies are one map."""
     theta = 3 * torch.randn(taxonomy.num_nodes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -131,7 +130,7 @@ def test_extreme_logits_have_finite_probabilities_and_gradients(kind: type[Predi
 
 
 @given(st.integers(1, 40), st.integers(0, 40), st.integers(1, 4), st.integers(0, 10**6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50)
 def test_the_first_of_equals_is_the_best(width: int, k: int, values: int, seed: int) -> None:
     scores = torch.randint(values, (3, 2, width), generator=torch.Generator().manual_seed(seed)).float().log()
     nodes = torch.arange(0, 3 * width, 3)
