@@ -58,6 +58,9 @@ def test_a_method_is_made_of_what_its_paper_says(text: str) -> None:
     loss = method.loss(TREE)
     assert (type(prediction).__name__, type(loss).__name__, method.decision().name) == PARTS[text]
     assert prediction.logits.shape[-1] == loss.num_outputs
+    named = loss.prediction(prediction.logits).settled()
+    assert type(named) is type(prediction.settled())
+    torch.testing.assert_close(named.log_prob, prediction.log_prob)
 
 
 @pytest.mark.parametrize("name", methods.available())
