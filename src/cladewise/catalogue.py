@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -98,14 +99,21 @@ def parts_called(name: str, package: ModuleType, base: type[Part]) -> dict[str, 
     Raises:
         InputError: Two classes have this name.
     """
-    modules: list[ModuleType] = []
-    for module in pkgutil.iter_modules(package.__path__):
-        path = f"{package.__name__}.{module.name}"
+    modules = [importlib.import_module(path) for path in _modules_naming(package.__name__, name)]
+    return {key: part for key, part in _parts_in(modules, package, base).items() if key == name}
+
+
+@functools.cache
+def _modules_naming(package: str, name: str) -> tuple[str, ...]:
+    """The modules of a package whose source contains the name in quotes, or has no source."""
+    found: list[str] = []
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        path = f"{package}.{module.name}"
         spec = importlib.util.find_spec(path)
         get_source = getattr(spec and spec.loader, "get_source", None)
         if get_source is None or f'"{name}"' in get_source(path):
-            modules.append(importlib.import_module(path))
-    return {key: part for key, part in _parts_in(modules, package, base).items() if key == name}
+            found.append(path)
+    return tuple(found)
 
 
 def _parts_in(modules: Iterable[ModuleType], package: ModuleType, base: type[Part]) -> dict[str, type[Part]]:

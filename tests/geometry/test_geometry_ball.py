@@ -9,7 +9,7 @@ import geoopt
 import mpmath as mp
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -22,6 +22,7 @@ CURVATURES = st.sampled_from([0.1, 1.0, 2.5])
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 2e-6)])
+@settings(max_examples=10)
 @given(CURVATURES, st.integers(1, 5), st.integers(0, 99))
 def test_all_are_as_fifty_digits_have_it(
     dtype: torch.dtype, tolerance: float, curvature: float, dim: int, seed: int
@@ -61,6 +62,7 @@ def test_exponential_map_at_the_point_of_the_erratum() -> None:
     assert (printed - right).norm() > 0.01
 
 
+@settings(max_examples=10)
 @given(CURVATURES, st.integers(1, 5), st.integers(0, 99))
 def test_laws(curvature: float, dim: int, seed: int) -> None:
     x, y, z = (points(8, dim, seed + k, curvature=curvature, reach=5.0) for k in (0, 200, 400))
@@ -85,6 +87,7 @@ def test_laws(curvature: float, dim: int, seed: int) -> None:
     torch.testing.assert_close(geometry.distance(*moved, **c), geometry.distance(x, y, **c), rtol=1e-6, atol=1e-6)
 
 
+@settings(max_examples=10)
 @given(st.integers(1, 5), st.integers(0, 99), st.sampled_from([0.5, 1.0, 2.0]))
 def test_geoopt_agrees(dim: int, seed: int, curvature: float) -> None:
     # geoopt clamps the argument of its artanh at 1 - 1e-7, so that its distances end at 16.8; and its maps end at

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -44,6 +44,7 @@ def in_cone(x: Tensor, seed: int, *, curvature: float, aperture: float) -> Tenso
     )
 
 
+@settings(max_examples=10)
 @given(CURVATURES, APERTURES, st.integers(2, 5), st.integers(0, 10_000))
 def test_cones_nest(curvature: float, aperture: float, dim: int, seed: int) -> None:
     c = {"curvature": curvature, "aperture": aperture}
@@ -54,6 +55,7 @@ def test_cones_nest(curvature: float, aperture: float, dim: int, seed: int) -> N
         assert geometry.cone_energy(general, special, **c).max() <= 1e-6
 
 
+@settings(max_examples=10)
 @given(st.integers(1, 5), st.integers(0, 99))
 def test_order_is_that_of_every_coordinate(dim: int, seed: int) -> None:
     torch.manual_seed(seed)
@@ -78,6 +80,7 @@ def test_on_the_ray_beyond_the_angle_is_zero_and_before_it_is_pi(curvature: floa
     assert geometry.cone_energy(x, x, **angle).tolist() == [0.0] * 20
 
 
+@settings(max_examples=10)
 @given(CURVATURES, APERTURES)
 def test_aperture_at_the_inner_radius_is_a_right_angle(curvature: float, aperture: float) -> None:
     c = {"curvature": curvature, "aperture": aperture}
@@ -98,6 +101,7 @@ def test_published_numbers() -> None:
     assert float(geometry.half_aperture(x, curvature=1.0)) == pytest.approx(math.asin(0.1 * 0.75 / 0.5))
 
 
+@settings(max_examples=10)
 @given(CURVATURES, st.integers(2, 5), st.integers(0, 99))
 def test_the_angle_is_that_to_the_logarithm(curvature: float, dim: int, seed: int) -> None:
     x = apices(8, dim, seed, curvature=curvature)
@@ -108,6 +112,7 @@ def test_the_angle_is_that_to_the_logarithm(curvature: float, dim: int, seed: in
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-6)])
+@settings(max_examples=10)
 @given(CURVATURES, st.integers(1, 5), st.integers(0, 99))
 def test_angles_are_as_fifty_digits_have_them(
     dtype: torch.dtype, tolerance: float, curvature: float, dim: int, seed: int

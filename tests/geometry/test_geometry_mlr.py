@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from geoopt.manifolds.stereographic import math as stereographic
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -22,6 +22,7 @@ def parameters(classes: int, dim: int, seed: int) -> tuple[Tensor, Tensor]:
     return torch.randn(classes, dim, dtype=torch.float64), torch.randn(classes, dtype=torch.float64)
 
 
+@settings(max_examples=10)
 @given(CURVATURES, st.integers(1, 6), st.integers(1, 5), st.integers(0, 99))
 def test_the_forms_are_one(curvature: float, classes: int, dim: int, seed: int) -> None:
     z, r = parameters(classes, dim, seed)
@@ -32,6 +33,7 @@ def test_the_forms_are_one(curvature: float, classes: int, dim: int, seed: int) 
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-8), (torch.float32, 1e-5)])
+@settings(max_examples=10)
 @given(CURVATURES, st.integers(1, 4), st.integers(0, 99))
 def test_both_are_as_fifty_digits_have_them(
     dtype: torch.dtype, tolerance: float, curvature: float, dim: int, seed: int
@@ -54,6 +56,7 @@ def test_both_are_as_fifty_digits_have_them(
     assert found.dtype == dtype
 
 
+@settings(max_examples=10)
 @given(st.integers(1, 5), st.integers(0, 99))
 def test_geoopt_agrees_on_the_distance_to_a_hyperplane(dim: int, seed: int) -> None:
     z, _ = parameters(6, dim, seed)
@@ -63,6 +66,7 @@ def test_geoopt_agrees_on_the_distance_to_a_hyperplane(dim: int, seed: int) -> N
     torch.testing.assert_close(found, 2 * z.norm(dim=1) * distance, rtol=1e-6, atol=1e-6)
 
 
+@settings(max_examples=10)
 @given(st.integers(1, 5), st.integers(0, 99))
 def test_flat_space_is_the_limit(dim: int, seed: int) -> None:
     z, r = parameters(4, dim, seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -64,6 +64,7 @@ def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 @every_kind
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-7), (torch.float32, 1e-5)])
+@settings(max_examples=10)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 6), st.integers(0, 99))
 def test_all_pairs(
     kind: str, dtype: torch.dtype, tolerance: float, rows: int, columns: int, dim: int, seed: int
@@ -129,8 +130,8 @@ def test_near_points_far_out_in_single_precision(reach: float, tolerance: float)
 
 
 def test_nothing_of_pairs_times_dimension_is_held() -> None:
-    x, y = torch.rand(300, 64) / 16, torch.rand(400, 64) / 16
-    z = torch.rand(400, 64) / 16
+    x, y = torch.rand(100, 32) / 16, torch.rand(150, 32) / 16
+    z = torch.rand(150, 32) / 16
     mlr: list[Pairs] = [
         lambda x, y: geometry.unidirectional_logits(x, y, y[:, 0]),
         lambda x, y: geometry.ganea_logits(x, z, y),
@@ -139,7 +140,7 @@ def test_nothing_of_pairs_times_dimension_is_held() -> None:
         with LargestTensor() as seen:
             a, b = x.clone().requires_grad_(), y.clone().requires_grad_()
             fast(a, b).sum().backward()
-        assert 0 < seen.numbers <= 300 * 400
+        assert 0 < seen.numbers <= 100 * 150
 
 
 def test_empty_sets() -> None:

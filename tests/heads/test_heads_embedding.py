@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import InputError
@@ -46,6 +46,7 @@ def test_a_batch_of_one_image_is_normalised_as_in_evaluation(rows: int) -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in embedding.parameters())
 
 
+@settings(max_examples=10)
 @given(st.integers(1, 700), st.integers(0, 40))
 def test_parts_are_as_equal_as_they_can_be(width: int, num_parts: int) -> None:
     if num_parts > width:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
@@ -17,6 +17,7 @@ from reference.small_trees import ragged_taxonomies
 TREE = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
 
 
+@settings(max_examples=12)
 @given(ragged_taxonomies(), st.sampled_from(["pick-per-level", "uniform"]), st.integers(0, 10**6))
 def test_agrees_with_one_label_at_a_time(taxonomy: Taxonomy, negatives: Strategy, seed: int) -> None:
     random = np.random.default_rng(seed)

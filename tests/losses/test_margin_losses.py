@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise.errors import InputError
@@ -30,6 +30,7 @@ from cladewise.predictions import LevelSoftmax
 from cladewise.taxonomy import Taxonomy
 from reference import losses_margin as reference
 from reference import trees
+from reference.laws import case
 from reference.small_trees import T9_THETA, ragged_taxonomies, reordered, t9, t9_nodes, t9_order
 from strategies import taxonomies, taxonomies_with_nodes
 
@@ -116,22 +117,24 @@ EVERY_KIND: dict[str, tuple[Callable[[Taxonomy], Loss], Callable[..., float]]] =
 }
 
 
-@pytest.mark.parametrize("kind", EVERY_KIND)
+@settings(max_examples=12)
 @given(tree=taxonomies_with_nodes(max_nodes=14, max_batch=3), seed=st.integers(0, 99))
-def test_every_loss_is_its_twin(kind: str, tree: tuple[Taxonomy, list[int]], seed: int) -> None:
-    make, twin = EVERY_KIND[kind]
+def test_every_loss_is_its_twin(tree: tuple[Taxonomy, list[int]], seed: int) -> None:
     taxonomy, nodes = tree
-    if taxonomy.num_nodes == 1 and "without-root" in kind:
-        return
-    loss = make(taxonomy)
-    logits = 2 * np.random.default_rng(seed).standard_normal((len(nodes), loss.num_outputs))
-    expected = [twin(taxonomy, row, node) for row, node in zip(logits, nodes, strict=True)]
-    tolerance = 1e-6 if "own distances" in kind else 1e-9  # its table is in single precision
-    np.testing.assert_allclose(
-        loss(torch.tensor(logits), torch.tensor(nodes)), expected, rtol=tolerance, atol=tolerance / 1000
-    )
+    for kind, (make, twin) in EVERY_KIND.items():
+        if taxonomy.num_nodes == 1 and "without-root" in kind:
+            continue
+        with case(kind):
+            loss = make(taxonomy)
+            logits = 2 * np.random.default_rng(seed).standard_normal((len(nodes), loss.num_outputs))
+            expected = [twin(taxonomy, row, node) for row, node in zip(logits, nodes, strict=True)]
+            tolerance = 1e-6 if "own distances" in kind else 1e-9  # its table is in single precision
+            np.testing.assert_allclose(
+                loss(torch.tensor(logits), torch.tensor(nodes)), expected, rtol=tolerance, atol=tolerance / 1000
+            )
 
 
+@settings(max_examples=12)
 @given(taxonomy=ragged_taxonomies(), seed=st.integers(0, 99), tied=st.booleans(), data=st.data())
 def test_level_softmax_is_its_twin(taxonomy: Taxonomy, seed: int, tied: bool, data: st.DataObject) -> None:
     finest = taxonomy.num_levels
@@ -144,6 +147,7 @@ def test_level_softmax_is_its_twin(taxonomy: Taxonomy, seed: int, tied: bool, da
     np.testing.assert_allclose(loss(torch.tensor(logits), torch.tensor(nodes)), expected, rtol=1e-9, atol=1e-12)
 
 
+@settings(max_examples=12)
 @given(taxonomy=ragged_taxonomies(), tied=st.booleans())
 def test_level_softmax_agrees_with_its_prediction(taxonomy: Taxonomy, tied: bool) -> None:
     loss = LevelSoftmaxLoss(taxonomy, tied=tied)
@@ -160,6 +164,7 @@ def test_level_softmax_agrees_with_its_prediction(taxonomy: Taxonomy, tied: bool
 # ---------------------------------------------------------------- rings
 
 
+@settings(max_examples=12)
 @given(tree=taxonomies_with_nodes(), seed=st.integers(0, 99), over_leaves=st.booleans())
 def test_rings_hold_the_nodes_that_share_an_ancestor(
     tree: tuple[Taxonomy, list[int]], seed: int, over_leaves: bool
@@ -221,6 +226,7 @@ def test_no_margin_is_cross_entropy_over_the_nodes(margin: str) -> None:
     torch.testing.assert_close(SoftMaxMarginLoss(RAGGED, 0.0, "soft", margin)(logits, target), expected)  # type: ignore[arg-type]
 
 
+@settings(max_examples=12)
 @given(taxonomies_with_nodes(), st.floats(0.0, 20.0), st.floats(0.0, 20.0))
 def test_a_wider_margin_costs_more(tree: tuple[Taxonomy, list[int]], first: float, second: float) -> None:
     taxonomy, nodes = tree
@@ -269,6 +275,7 @@ def test_the_elementwise_reduction_is_that_of_the_divergence_in_torch() -> None:
     torch.testing.assert_close(SoftLabelLoss(RAGGED, 4.0, reduction="elementwise")(logits, MIXED).mean(), expected)
 
 
+@settings(max_examples=12)
 @given(taxonomies(), st.sampled_from([0.0, 4.0, 30.0, 1e7]), st.sampled_from(["lca-height", "hace"]))
 def test_soft_targets_are_distributions_and_means_of_their_leaves(taxonomy: Taxonomy, beta: float, name: str) -> None:
     rows = soft_targets(taxonomy, beta, name)(torch.arange(taxonomy.num_nodes), torch.float64)
@@ -284,12 +291,12 @@ def test_soft_targets_are_distributions_and_means_of_their_leaves(taxonomy: Taxo
 def test_soft_targets_of_internal_labels_stay_exact_in_a_large_tree() -> None:
     """Terms above the label are subtracted: what is left must not be their rounding."""
     generator = np.random.default_rng(0)
-    parents = np.concatenate([[-1], generator.integers(0, np.arange(1, 3000) // 3 + 1)])
-    taxonomy = Taxonomy.from_parents(parents, [str(v) for v in range(3000)])
+    parents = np.concatenate([[-1], generator.integers(0, np.arange(1, 1000) // 3 + 1)])
+    taxonomy = Taxonomy.from_parents(parents, [str(v) for v in range(1000)])
     for beta in (0.0, 30.0, 200.0):
-        rings = soft_targets(taxonomy, beta)(torch.arange(0, 3000, 7))
+        rings = soft_targets(taxonomy, beta)(torch.arange(0, 1000, 7))
         distances = distance_by_lca(taxonomy)[taxonomy.lca(taxonomy.leaf_nodes[:, None], taxonomy.leaf_nodes)]
-        table = soft_targets(taxonomy, beta, distances)(torch.arange(0, 3000, 7))
+        table = soft_targets(taxonomy, beta, distances)(torch.arange(0, 1000, 7))
         torch.testing.assert_close(rings, table, rtol=2e-6, atol=1e-30)
 
 
@@ -372,7 +379,7 @@ def test_gradcheck(make: Callable[[Taxonomy], Loss], scale: float, device: torch
     loss = make(RAGGED)
     torch.manual_seed(0)
     logits = (scale * torch.randn(len(MIXED), loss.num_outputs, dtype=torch.float64, device=device)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda z: loss(z, MIXED.to(device)), logits)
+    assert torch.autograd.gradcheck(lambda z: loss(z, MIXED.to(device)), logits, fast_mode=True)
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -451,7 +458,7 @@ def test_one_label_costs_nothing() -> None:
         (lambda: SoftLabelLoss(T9, 4.0, "height"), "Expected a distance among lca-height, hace, or a file, but got"),
         (
             lambda: SoftLabelLoss(T9, 4.0, np.zeros((4, 4))),
-            "Expected distances [5, 5], a row a leaf, but got shape [4, 4].",
+            "Expected distances [5, 5], one row per leaf, but got shape [4, 4].",
         ),
         (lambda: HACESoftLoss(T9, 0.0), "Expected a dilution in (0, 1], but got 0.0."),
         (

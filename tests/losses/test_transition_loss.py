@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
@@ -178,6 +178,7 @@ def test_a_label_above_a_level_says_nothing_of_it(rank: int | None, order: str) 
 
 @every_form
 @every_order
+@settings(max_examples=10)
 @given(taxonomy=ragged_taxonomies(), seed=st.integers(0, 99), data=st.data())
 def test_the_loss_is_its_twin(rank: int | None, order: str, taxonomy: Taxonomy, seed: int, data: st.DataObject) -> None:
     finest = taxonomy.num_levels

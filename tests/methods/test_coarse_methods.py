@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy, methods
@@ -85,6 +85,7 @@ def test_classes_of_the_ball_score_clipped_vectors() -> None:
 # ---------------------------------------------------------------- queues
 
 
+@settings(max_examples=10)
 @given(st.lists(st.integers(0, 6), max_size=30), st.lists(st.lists(st.integers(-1, 2), max_size=9), max_size=6))
 def test_a_queue_keeps_the_newest_of_each_group(sizes: list[int], batches: list[list[int]]) -> None:
     sizes = [*sizes, 0, 3, 2][:3]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -42,6 +42,7 @@ def test_energies_are_those_of_the_vectors(name: str, rsgd: bool) -> None:
 
 
 @pytest.mark.parametrize("name", embeddings.available())
+@settings(max_examples=10)
 @given(st.integers(0, 999), st.integers(1, 6), st.sampled_from([0.01, 0.3, 1.0]))
 def test_free_vectors_are_placed_in_the_domain_and_found_again(name: str, seed: int, dim: int, length: float) -> None:
     made = embeddings.make(name)
@@ -68,7 +69,7 @@ def test_labels_learn_the_tree_without_an_image(name: str) -> None:
         return reconstruction(TREE, head.geometry, head.label_vectors().detach()).f1
 
     before = f1()
-    for _ in range(200):
+    for _ in range(100):
         loss = head.own_loss()
         assert loss is not None
         optimizer.zero_grad()
@@ -89,10 +90,10 @@ def test_what_images_have_no_part_in_can_be_left_out() -> None:
 
 @EVERY_ONE
 def test_labels_begin_from_an_embedding_of_their_own(name: str) -> None:
-    head, again, other = (head_of(name, label_epochs=12, rsgd=rsgd) for rsgd in (False, False, True))
+    head, again, other = (head_of(name, label_epochs=4, rsgd=rsgd) for rsgd in (False, False, True))
     for each in (head, again, other):
         each.begin(3)
-    space = embeddings.embed(TREE, geometry=head.geometry, dim=5, closure=1.0, epochs=12, seed=3, progress=False)
+    space = embeddings.embed(TREE, geometry=head.geometry, dim=5, closure=1.0, epochs=4, seed=3, progress=False)
     torch.testing.assert_close(head.label_vectors(), space.vectors, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(other.label_vectors(), space.vectors, atol=1e-5, rtol=1e-4)
     assert head.points.equal(again.points)

@@ -65,8 +65,8 @@ def test_a_level_of_only_children_costs_per_level_classifiers_alone(name: str) -
 
 
 @pytest.mark.parametrize("name", STEPS)
+@settings(max_examples=10)
 @given(taxonomy=ragged_taxonomies(), seed=st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
 def test_masked_and_hierarchical_softmax_learn_the_likelihood_of_the_target(
     name: str, taxonomy: Taxonomy, seed: int
 ) -> None:
@@ -98,8 +98,8 @@ def test_a_label_at_an_internal_node_says_nothing_about_what_is_below(name: str)
     assert gradient.any()
 
 
+@settings(max_examples=10)
 @given(ragged_taxonomies(), st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
 def test_masked_levels_keep_their_path_and_hierarchical_softmax_the_best_of_each_level(
     taxonomy: Taxonomy, seed: int
 ) -> None:
@@ -115,8 +115,8 @@ def test_masked_levels_keep_their_path_and_hierarchical_softmax_the_best_of_each
     assert best.node[:, -1].equal(Leaf()(prediction).node)  # type: ignore[union-attr]
 
 
+@settings(max_examples=10)
 @given(ragged_taxonomies(), st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
 def test_vanilla_is_consistent(taxonomy: Taxonomy, seed: int) -> None:
     method = methods.make("vanilla", embedding=0)
     torch.manual_seed(seed)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import InputError
@@ -28,6 +28,7 @@ def some(seed: int, rows: int, dim: int = 6) -> tuple[torch.Tensor, torch.Tensor
 MARGINS = torch.tensor([0.0, 0.2, 0.5, 0.75, 1.0], dtype=torch.float64)
 
 
+@settings(max_examples=12)
 @given(st.integers(0, 100), st.integers(1, 24), st.sampled_from([0.05, 0.2, 1.0]))
 def test_margins_are_those_of_the_twin(seed: int, rows: int, temperature: float) -> None:
     vectors, groups = some(seed, rows)
@@ -41,6 +42,7 @@ def test_margins_are_those_of_the_twin(seed: int, rows: int, temperature: float)
     np.testing.assert_allclose(found.nats.numpy(), expected, atol=1e-9)
 
 
+@settings(max_examples=12)
 @given(st.integers(0, 100), st.integers(2, 24))
 def test_every_pair_counts_once(seed: int, rows: int) -> None:
     vectors, groups = some(seed, rows)
@@ -146,6 +148,7 @@ def of_queue(seed: int, images: int = 7, entries: int = 11) -> dict[str, torch.T
     }
 
 
+@settings(max_examples=12)
 @given(st.integers(0, 100), st.sampled_from([0.1, 0.2, 1.0]))
 def test_the_queue_is_that_of_the_twin(seed: int, temperature: float) -> None:
     given_ = of_queue(seed)
@@ -181,6 +184,7 @@ def test_a_long_queue_goes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.autograd.gradcheck(lambda q: queued_contrast_loss(q, **given_), query)
 
 
+@settings(max_examples=12)
 @given(st.floats(0.01, 100), st.floats(0.01, 100))
 def test_the_direction_from_a_class_does_not_depend_on_lengths(long: float, wide: float) -> None:
     vectors, centres = some(0, 6)[0], some(1, 6)[0]

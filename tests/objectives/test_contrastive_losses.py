@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise.errors import InputError
@@ -86,6 +86,7 @@ def test_golden_floor_of_coinciding_texts() -> None:
 # ---------------------------------------------------------------- slow twins
 
 
+@settings(max_examples=12)
 @given(
     tree=taxonomies_with_nodes(max_nodes=12, max_batch=7),
     seed=st.integers(0, 999),
@@ -101,6 +102,7 @@ def test_supcon_is_its_twin(tree: tuple[Taxonomy, list[int]], seed: int, tempera
 
 @pytest.mark.parametrize("penalty", [False, True])
 @pytest.mark.parametrize("constraint", [False, True])
+@settings(max_examples=12)
 @given(tree=taxonomies_with_nodes(max_nodes=12, max_batch=8), seed=st.integers(0, 999))
 def test_hierarchical_contrast_is_its_twin(
     penalty: bool, constraint: bool, tree: tuple[Taxonomy, list[int]], seed: int
@@ -117,6 +119,7 @@ def test_hierarchical_contrast_is_its_twin(
 
 
 @pytest.mark.parametrize("targets", ["single", "multi", "rivals"])
+@settings(max_examples=12)
 @given(tree=taxonomies_with_nodes(max_nodes=12, max_batch=7), seed=st.integers(0, 999))
 def test_image_text_is_its_twin(targets: str, tree: tuple[Taxonomy, list[int]], seed: int) -> None:
     taxonomy, nodes = tree
@@ -175,6 +178,7 @@ def test_no_image_and_one_image(kind: str) -> None:
         assert logits.grad.isfinite().all()
 
 
+@settings(max_examples=12)
 @given(tree=taxonomies_with_nodes(max_nodes=12, max_batch=7), seed=st.integers(0, 999))
 def test_sharing_the_target_out_changes_neither_sum_nor_gradient(tree: tuple[Taxonomy, list[int]], seed: int) -> None:
     taxonomy, nodes = tree
@@ -192,6 +196,7 @@ def test_sharing_the_target_out_changes_neither_sum_nor_gradient(tree: tuple[Tax
     torch.testing.assert_close(gradients[0], gradients[1])
 
 
+@settings(max_examples=12)
 @given(tree=taxonomies_with_nodes(max_nodes=12, max_batch=7), seed=st.integers(0, 999))
 def test_leaving_rivals_out_costs_less_and_nothing_at_best(tree: tuple[Taxonomy, list[int]], seed: int) -> None:
     taxonomy, nodes = tree
@@ -230,6 +235,7 @@ def test_anchors_may_be_some_of_the_others() -> None:
     assert whole.counts.tolist() == [[True, True, True, True, False, True]]
 
 
+@settings(max_examples=12)
 @given(taxonomies())
 def test_names_in_order_rank_the_nodes(taxonomy: Taxonomy) -> None:
     def key(node: int) -> list[tuple[str, int]]:

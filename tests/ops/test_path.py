@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import ops
@@ -31,6 +31,7 @@ def _expected(taxonomy: Taxonomy, scores: np.ndarray, target: int, domain: Domai
     return [trees.logsumexp(scores[places]) for places in inside]
 
 
+@settings(max_examples=15)
 @given(
     taxonomies_with_nodes(max_nodes=60),
     st.sampled_from(DOMAINS),
@@ -48,6 +49,7 @@ def test_path_logsumexp_is_its_twin(tree: tuple[Taxonomy, list[int]], domain: Do
     np.testing.assert_allclose(single, expected, rtol=1e-5, atol=1e-5)
 
 
+@settings(max_examples=15)
 @given(taxonomies_with_nodes(max_nodes=60), st.sampled_from(DOMAINS), st.sampled_from([1.0, 40.0]), st.integers(0, 99))
 def test_gradient_is_that_of_the_slow_sum(
     tree: tuple[Taxonomy, list[int]], domain: Domain, scale: float, seed: int

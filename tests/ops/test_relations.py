@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 
 from cladewise import ops
 from cladewise.taxonomy import Taxonomy
@@ -14,6 +14,7 @@ from strategies import taxonomies
 
 
 @pytest.mark.usefixtures("arithmetic")
+@settings(max_examples=15)
 @given(taxonomies(max_nodes=14))
 def test_relations_of_all_pairs_are_their_twins(taxonomy: Taxonomy) -> None:
     nodes = torch.arange(taxonomy.num_nodes)
@@ -26,6 +27,7 @@ def test_relations_of_all_pairs_are_their_twins(taxonomy: Taxonomy) -> None:
     assert torch.equal(ops.is_ancestor(first, second, taxonomy), expected == first)
 
 
+@settings(max_examples=15)
 @given(taxonomies())
 def test_ancestors_are_paths(taxonomy: Taxonomy) -> None:
     rows = ops.ancestors(torch.arange(taxonomy.num_nodes), taxonomy).tolist()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import ops
@@ -24,6 +24,7 @@ def _scores(taxonomy: Taxonomy, batch: int, scale: float, seed: int) -> np.ndarr
     return scores
 
 
+@settings(max_examples=15)
 @given(taxonomies_with_nodes(), SCALES, st.integers(0, 99))
 def test_both_are_their_twins(tree: tuple[Taxonomy, list[int]], scale: float, seed: int) -> None:
     taxonomy, nodes = tree
@@ -37,6 +38,7 @@ def test_both_are_their_twins(tree: tuple[Taxonomy, list[int]], scale: float, se
         np.testing.assert_allclose(ops.path_sibling_nll(x, target, taxonomy), on_path, **close)
 
 
+@settings(max_examples=15)
 @given(taxonomies_with_nodes(), SCALES, st.integers(0, 99))
 def test_gradient_of_the_path_is_that_of_all_groups(tree: tuple[Taxonomy, list[int]], scale: float, seed: int) -> None:
     taxonomy, nodes = tree

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import ops
@@ -31,6 +31,7 @@ def test_golden_values(steps: int, golden: list[float]) -> None:
     torch.testing.assert_close(ops.diffuse(values, t9(), 0.3, steps=steps), expected, atol=2e-6, rtol=0)
 
 
+@settings(max_examples=15)
 @given(taxonomies(), ALPHAS, st.sampled_from([0, 1, 2, 12]), st.booleans(), st.integers(0, 99))
 def test_diffusion_is_its_dense_twin(taxonomy: Taxonomy, alpha: float, steps: int, weighted: bool, seed: int) -> None:
     values = np.random.default_rng(seed).standard_normal((2, 3, taxonomy.num_nodes))
@@ -45,6 +46,7 @@ def test_diffusion_is_its_dense_twin(taxonomy: Taxonomy, alpha: float, steps: in
     np.testing.assert_allclose(single, expected, rtol=0, atol=1e-6 / (1 - alpha))
 
 
+@settings(max_examples=15)
 @given(taxonomies(), ALPHAS, st.booleans())
 def test_entries_are_those_of_the_inverse(taxonomy: Taxonomy, alpha: float, weighted: bool) -> None:
     nodes, weights = torch.arange(taxonomy.num_nodes), with_weights(taxonomy, weighted)
@@ -55,6 +57,7 @@ def test_entries_are_those_of_the_inverse(taxonomy: Taxonomy, alpha: float, weig
     np.testing.assert_allclose(entries, expected, rtol=1e-9, atol=1e-12)
 
 
+@settings(max_examples=15)
 @given(taxonomies(), ALPHAS)
 def test_roots_of_degrees_stay_as_they_are(taxonomy: Taxonomy, alpha: float) -> None:
     if taxonomy.num_nodes == 1:
@@ -66,6 +69,7 @@ def test_roots_of_degrees_stay_as_they_are(taxonomy: Taxonomy, alpha: float) -> 
         torch.testing.assert_close(ops.diffuse(degree.sqrt(), taxonomy, alpha, steps=steps), degree.sqrt())
 
 
+@settings(max_examples=15)
 @given(taxonomies(), st.sampled_from([0.3, 0.9]))
 def test_steps_converge_to_the_limit_as_fast_as_promised(taxonomy: Taxonomy, alpha: float) -> None:
     values = torch.randn(taxonomy.num_nodes, dtype=torch.float64)
@@ -75,6 +79,7 @@ def test_steps_converge_to_the_limit_as_fast_as_promised(taxonomy: Taxonomy, alp
         assert off <= alpha**steps * (values - limit).norm() + 1e-12
 
 
+@settings(max_examples=15)
 @given(taxonomies(max_nodes=10), st.sampled_from([0, 3]))
 def test_diffusion_gradients(taxonomy: Taxonomy, steps: int) -> None:
     values = torch.randn(2, taxonomy.num_nodes, dtype=torch.float64, requires_grad=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import ops
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("arithmetic")
 SCALES = st.sampled_from([1.0, 40.0, 1e4])
 
 
+@settings(max_examples=15)
 @given(taxonomies(), SCALES, st.integers(0, 99))
 def test_subtree_logsumexp_is_its_twin(taxonomy: Taxonomy, scale: float, seed: int) -> None:
     values = scale * np.random.default_rng(seed).standard_normal((2, 3, taxonomy.num_nodes))
@@ -26,6 +27,7 @@ def test_subtree_logsumexp_is_its_twin(taxonomy: Taxonomy, scale: float, seed: i
     np.testing.assert_allclose(single, expected, rtol=1e-5, atol=1e-5)
 
 
+@settings(max_examples=15)
 @given(taxonomies(), SCALES, st.integers(0, 99))
 def test_leaf_logsumexp_is_its_twin(taxonomy: Taxonomy, scale: float, seed: int) -> None:
     values = scale * np.random.default_rng(seed).standard_normal((3, taxonomy.num_leaves))
@@ -33,6 +35,7 @@ def test_leaf_logsumexp_is_its_twin(taxonomy: Taxonomy, scale: float, seed: int)
     np.testing.assert_allclose(ops.leaf_logsumexp(torch.tensor(values), taxonomy), expected, rtol=1e-12, atol=1e-12)
 
 
+@settings(max_examples=15)
 @given(taxonomies(), st.integers(0, 99))
 def test_sums_are_transposes_of_each_other(taxonomy: Taxonomy, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -42,6 +45,7 @@ def test_sums_are_transposes_of_each_other(taxonomy: Taxonomy, seed: int) -> Non
     np.testing.assert_allclose(ops.subtree_sum(x, taxonomy), expected, atol=1e-12)
 
 
+@settings(max_examples=15)
 @given(taxonomies(max_nodes=10), st.sampled_from([1.0, 40.0]))
 def test_gradients(taxonomy: Taxonomy, scale: float) -> None:
     values = (scale * torch.randn(2, taxonomy.num_nodes, dtype=torch.float64)).requires_grad_()

@@ -1,4 +1,4 @@
-"""An image encoder together with the input that it wants."""
+"""Image encoders and the input format that they expect."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from cladewise.backbones.transforms import Augmentation, Transform, evaluation_t
 
 @dataclasses.dataclass(frozen=True)
 class ImageInput:
-    """What an encoder expects of an image.
+    """The input format of an encoder.
 
     Args:
         image_size: Side of the square input, in pixels.
         mean: Mean of each channel, of values in [0, 1].
         std: Standard deviation of each channel, of values in [0, 1].
         crop_ratio: Share of the shorter side that the evaluation crop keeps.
-        interpolation: How images are resized: ``bicubic`` or ``bilinear``.
+        interpolation: Interpolation for resizing: ``bicubic`` or ``bilinear``.
     """
 
     image_size: int
@@ -35,13 +35,13 @@ class ImageInput:
 class Backbone(nn.Module):
     """Image encoder: normalised images [batch, channel, height, width] → features [batch, feature].
 
-    An ordinary module: it trains end to end, and it can be frozen.
+    An ordinary module, which can be trained end to end or frozen.
 
     Args:
         name: Name that :func:`cladewise.backbones.load` takes.
         encoder: The network, without a classifier.
-        num_features: Length of its feature vectors.
-        image_input: What it expects of an image.
+        num_features: Width of its features.
+        image_input: Its input format.
 
     Example:
         >>> from cladewise import backbones
@@ -93,12 +93,12 @@ class Backbone(nn.Module):
     def transform(
         self, train: bool = False, *, image_size: int | None = None, augmentation: Augmentation = "crop-flip"
     ) -> Transform:
-        """What turns a PIL picture into one input [channel, height, width].
+        """The transform from a PIL image to an input [channel, height, width].
 
         Args:
-            train: With augmentation; its chance comes from torch's global generator.
-            image_size: Another side than the backbone's own, in pixels.
-            augmentation: ``crop-flip``, ``flip`` or ``none``; without effect unless ``train``.
+            train: Whether to augment, with torch's global random generator.
+            image_size: Side in pixels, if different from the backbone's own.
+            augmentation: ``crop-flip``, ``flip`` or ``none``; used only with ``train``.
 
         Raises:
             InputError: There is no such augmentation.

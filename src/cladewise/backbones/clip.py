@@ -19,7 +19,7 @@ _ADVICE = "Give open_clip:MODEL/WEIGHTS from open_clip.list_pretrained(), or ope
 
 
 def is_clip(name: str) -> bool:
-    """Whether a name is that of an open_clip model.
+    """Whether a name refers to an open_clip model.
 
     Example:
         >>> is_clip("open_clip:RN50/openai"), is_clip("resnet50")
@@ -29,17 +29,17 @@ def is_clip(name: str) -> bool:
 
 
 def open_clip_model(name: str, *, pretrained: bool = True, image_size: int | None = None) -> nn.Module:
-    """The whole model, both towers, as open_clip makes it.
+    """The whole open_clip model with both towers.
 
     Args:
         name: ``open_clip:MODEL/WEIGHTS``, or ``open_clip:local-dir:FOLDER`` for a folder with
-            ``open_clip_config.json`` and the weights beside it.
-        pretrained: Read the weights.
-        image_size: Side of the input, where it is not the model's own.
+            ``open_clip_config.json`` and the weights.
+        pretrained: Whether to load the weights.
+        image_size: Side of the input, if different from the model's own.
 
     Raises:
         MissingExtraError: open_clip is not installed.
-        InputError: There is no such model, or no way to its weights.
+        InputError: There is no such model, or its weights are not available.
     """
     package = _package()
     model, weights = _parts(name)
@@ -61,7 +61,7 @@ def open_clip_model(name: str, *, pretrained: bool = True, image_size: int | Non
 
 
 def tokenizer(name: str) -> Any:
-    """The tokenizer of an open_clip model: texts to ``[text, position]``.
+    """The tokenizer of an open_clip model: from texts to ids ``[text, position]``.
 
     Raises:
         MissingExtraError: open_clip is not installed.
@@ -75,7 +75,7 @@ def tokenizer(name: str) -> Any:
 
 
 class ImageTower(nn.Module):
-    """The image tower alone, up to the space that it shares with the texts."""
+    """The image tower, up to the space shared with the texts."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class ImageTower(nn.Module):
 
 
 def image_input(model: Any) -> ImageInput:
-    """What the image tower expects of an image."""
+    """The input format of the image tower."""
     wanted: dict[str, Any] = model.visual.preprocess_cfg
     size: Any = wanted["size"]
     side = int(size if isinstance(size, int) else size[0])
@@ -100,7 +100,7 @@ def image_input(model: Any) -> ImageInput:
 
 
 def num_features(name: str) -> int:
-    """Length of the vectors of both towers.
+    """Width of the vectors of both towers.
 
     Raises:
         MissingExtraError: open_clip is not installed.
@@ -136,6 +136,6 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def _no_such_model(name: str, error: Exception) -> InputError:
-    """Hub clients raise whatever their transport raises, so the kind of error says nothing."""
+    """The error for a model that cannot be loaded. Hub clients raise any kind of error, so the kind is not used."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return InputError("an open_clip model", f"{name} ({reason})", advice=_ADVICE)

@@ -1,4 +1,4 @@
-"""Several encoders side by side."""
+"""Several image encoders in parallel, one per level."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cladewise.backbones.backbone import Backbone
 
 
 class Towers(nn.Module):
-    """Encoders with weights of their own that see the same images; their features as ``[batch, tower, feature]``.
+    """Encoders with separate weights applied to the same images, with features ``[batch, tower, feature]``.
 
     Example:
         >>> from cladewise import backbones

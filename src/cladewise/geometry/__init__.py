@@ -1,4 +1,4 @@
-"""Hyperbolic and Euclidean geometry as functions of tensors: the Poincaré ball, cones, order. No labels, no trees."""
+"""Hyperbolic and Euclidean geometry as functions of tensors: the Poincaré ball, cones and orders, without labels."""
 
 from cladewise.geometry.ball import (
     clip_norm,

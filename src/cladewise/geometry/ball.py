@@ -5,11 +5,11 @@ Everything is computed from differences: with :math:`d = y - x` and the gaps :ma
 .. math:: -x \oplus y = \frac{g_x d - c \|d\|^2 x}{g_x g_y + c \|d\|^2}, \qquad
     \sinh^2 \tfrac{\sqrt{c}}{2} d(x, y) = \frac{c \|d\|^2}{g_x g_y}
 
-which has no difference of nearly equal terms left, neither for near points nor for far ones; textbook forms have
+which avoids cancellation for both close and distant points, unlike the textbook forms
 (:math:`\operatorname{arcosh}(1 + \ldots)`, :math:`1 + 2c\langle x, y \rangle + \ldots`). Vectors are the last
-dimension; the others broadcast. Single precision is computed in double and returned as single. A point counts as no
-nearer to the boundary than a share :data:`~cladewise.geometry.dtypes.MARGIN` of the radius, at hyperbolic radius
-14.5 (single precision) or 30.6 (double) where c is 1: beyond, its coordinates say too little about where it is.
+dimension; the others broadcast. Single precision is computed in double and returned as single. Points are kept at least
+a share :data:`~cladewise.geometry.dtypes.MARGIN` of the radius away from the boundary, at hyperbolic radius 14.5
+(single precision) or 30.6 (double) for c = 1: beyond that, coordinates no longer determine the point.
 
 References: Ganea, Bécigneul, Hofmann, Hyperbolic Neural Networks, NeurIPS 2018, arXiv:1805.09112. Nickel and Kiela,
 Poincaré Embeddings, NeurIPS 2017, arXiv:1705.08039.
@@ -29,7 +29,7 @@ from cladewise.geometry.smooth import artanhc, asinhc, root, sech_squared, tanhc
 def mobius_add(
     x: Float[Tensor, "*batch dim"], y: Float[Tensor, "*batch dim"], *, curvature: float = 1.0
 ) -> Float[Tensor, "*batch dim"]:
-    r"""Möbius addition: the point that the translation of the origin to ``x`` takes ``y`` to.
+    r"""Möbius addition: the image of ``y`` under the translation that takes the origin to ``x``.
 
     .. math:: x \oplus y = \frac{(1 + 2c\langle x, y\rangle + c\|y\|^2)\, x + (1 - c\|x\|^2)\, y}
         {1 + 2c\langle x, y\rangle + c^2 \|x\|^2 \|y\|^2}
@@ -37,7 +37,7 @@ def mobius_add(
     Args:
         x: Points of the ball.
         y: Points of the ball.
-        curvature: c > 0, dimension of an inverse square length.
+        curvature: c > 0, an inverse squared length.
 
     Raises:
         InputError: The curvature is not above zero.
@@ -55,7 +55,7 @@ def mobius_add(
 def exp(
     x: Float[Tensor, "*batch dim"], v: Float[Tensor, "*batch dim"], *, curvature: float = 1.0
 ) -> Float[Tensor, "*batch dim"]:
-    r"""Exponential map: where the geodesic from ``x`` with velocity ``v`` is after a unit of time.
+    r"""Exponential map: the point reached in unit time by the geodesic from ``x`` with velocity ``v``.
 
     .. math:: \exp_x(v) = x \oplus \tanh\!\Bigl(\tfrac{\sqrt{c}}{2}\lambda_x \|v\|\Bigr)
         \frac{v}{\sqrt{c}\|v\|}, \qquad d(x, \exp_x(v)) = \lambda_x \|v\|
@@ -66,7 +66,7 @@ def exp(
         curvature: c > 0.
 
     Returns:
-        Points inside the margin of the boundary: a longer way ends there.
+        Points inside the margin of the boundary, where longer geodesics end.
 
     Raises:
         InputError: The curvature is not above zero.
@@ -77,7 +77,7 @@ def exp(
 
     References: Ganea et al., Hyperbolic Entailment Cones, ICML 2018, arXiv:1804.01882, Theorem 1. Dhall et al.,
         Hierarchical Image Classification using Entailment Cone Embeddings, CVPR Workshops 2020, arXiv:2004.03459, print
-        their Eq. 4 with :math:`c\lambda_x + s\langle x, \hat{v}\rangle` where it has to be
+        their Eq. 4 with :math:`c\lambda_x + s\langle x, \hat{v}\rangle` instead of
         :math:`\lambda_x (c + s\langle x, \hat{v}\rangle)`.
     """
     at, way = _points(x, v, curvature=curvature)
@@ -91,7 +91,7 @@ def exp(
 def log(
     x: Float[Tensor, "*batch dim"], y: Float[Tensor, "*batch dim"], *, curvature: float = 1.0
 ) -> Float[Tensor, "*batch dim"]:
-    r"""Logarithmic map: the velocity at ``x`` of the geodesic that is at ``y`` after a unit of time.
+    r"""Logarithmic map: the velocity at ``x`` of the geodesic that reaches ``y`` in unit time.
 
     .. math:: \log_x(y) = \frac{2}{\sqrt{c}\lambda_x} \operatorname{artanh}(\sqrt{c}\|w\|) \frac{w}{\|w\|},
         \qquad w = -x \oplus y
@@ -141,17 +141,17 @@ def exp_origin(v: Float[Tensor, "*batch dim"], *, curvature: float = 1.0) -> Flo
 def exp_outside(
     v: Float[Tensor, "*batch dim"], radius: float, *, curvature: float = 1.0
 ) -> Float[Tensor, "*batch dim"]:
-    r"""Exponential map at the origin pushed out of a ball about it, so that nothing comes to lie inside.
+    r"""Exponential map at the origin, shifted outwards so that no point lies within a given radius.
 
     .. math:: v \mapsto \tanh\bigl(\operatorname{artanh}(\sqrt{c}\, r) + \sqrt{c}\|v\|\bigr)
         \frac{v}{\sqrt{c}\|v\|}
 
-    It takes features to where cones have an apex, outside their inner radius. The zero vector has no direction and
+    It maps features to where apices of cones may lie, outside the inner radius. The zero vector has no direction and
     stays at the origin.
 
     Args:
         v: Vectors.
-        radius: Norm r that the points have at least, below :math:`1/\sqrt{c}`.
+        radius: Smallest norm r of the points, below :math:`1/\sqrt{c}`.
         curvature: c > 0.
 
     Raises:
@@ -203,7 +203,7 @@ def distance(
         {(1 - c\|x\|^2)(1 - c\|y\|^2)}}
 
     which is :math:`\operatorname{arcosh}(1 + 2\|x-y\|^2 / \ldots)` and :math:`2\operatorname{artanh}\|-x\oplus
-    y\|` for c = 1, without their loss of digits. Where the points coincide the gradient is zero.
+    y\|` for c = 1, without their cancellation. For coincident points the gradient is zero.
 
     Args:
         x: Points of the ball.
@@ -244,7 +244,7 @@ def conformal_factor(x: Float[Tensor, "*batch dim"], *, curvature: float = 1.0) 
 def riemannian_gradient(
     x: Float[Tensor, "*batch dim"], gradient: Float[Tensor, "*batch dim"], *, curvature: float = 1.0
 ) -> Float[Tensor, "*batch dim"]:
-    r"""The Euclidean gradient as a tangent vector of the ball: divided by the *square* of the conformal factor.
+    r"""Riemannian gradient: the Euclidean gradient divided by the *square* of the conformal factor.
 
     .. math:: \operatorname{grad} f(x) = \Bigl(\frac{1 - c\|x\|^2}{2}\Bigr)^2 \nabla f(x)
 
@@ -260,8 +260,8 @@ def riemannian_gradient(
         >>> riemannian_gradient(torch.zeros(2), torch.tensor([1.0, 0.0]))
         tensor([0.2500, 0.0000])
 
-    References: Nickel and Kiela, 2017, Eq. 5. The code of Dhall et al. divides by :math:`2 / (1 - \|x\|)`, whose
-        norm is not squared.
+    References: Nickel and Kiela, 2017, Eq. 5. The code of Dhall et al. divides by :math:`2 / (1 - \|x\|)`, with
+        the norm not squared.
     """
     point, slope = _points(x, gradient, curvature=curvature)
     return ((gap(point, curvature, _floor(x)) / 2) ** 2 * slope).to(result_dtype(x, gradient))
@@ -270,17 +270,17 @@ def riemannian_gradient(
 def project(
     x: Float[Tensor, "*batch dim"], *, curvature: float = 1.0, inner: float = 0.0, margin: float | None = None
 ) -> Float[Tensor, "*batch dim"]:
-    r"""The nearest vector whose norm is between an inner radius and the boundary of the ball.
+    r"""Project vectors to norms between an inner radius and the boundary of the ball.
 
     Args:
         x: Vectors.
-        curvature: c > 0 of the ball, or 0 where there is no boundary.
-        inner: Least norm. The zero vector goes to the first axis, for want of a direction.
-        margin: Share of the ball's radius that is kept to the boundary;
+        curvature: c > 0 of the ball, or 0 for no boundary.
+        inner: Smallest norm. The zero vector, which has no direction, is moved along the first axis.
+        margin: Distance kept from the boundary, as a share of the ball's radius;
             :data:`~cladewise.geometry.dtypes.MARGIN` of the precision by default.
 
     Raises:
-        InputError: The curvature is below zero, or nothing is between the two.
+        InputError: The curvature is negative, or the inner radius exceeds the outer one.
 
     Example:
         >>> project(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), inner=0.1, margin=1e-5)
@@ -302,9 +302,9 @@ def project(
 
 
 def clip_norm(v: Float[Tensor, "*batch dim"], radius: float) -> Float[Tensor, "*batch dim"]:
-    r"""Vectors no longer than a radius: :math:`v \min(1, r / \|v\|)`.
+    r"""Clip the norm of vectors to a radius: :math:`v \min(1, r / \|v\|)`.
 
-    Features are clipped before :func:`exp_origin`, so that none lands where gradients vanish.
+    Features are clipped before :func:`exp_origin`, so that none is mapped to where gradients vanish.
 
     Args:
         v: Vectors.
@@ -328,16 +328,16 @@ def clip_norm(v: Float[Tensor, "*batch dim"], radius: float) -> Float[Tensor, "*
 
 
 def lengthen(v: Float[Tensor, "*batch dim"], by: float) -> Float[Tensor, "*batch dim"]:
-    r"""The same directions with norms raised by a length; lowered where it is below zero, though not below zero.
+    r"""Add a length to the norms of vectors, keeping directions; norms do not become negative.
 
     .. math:: v \mapsto \max(0, \|v\| + r) \frac{v}{\|v\|}
 
-    In flat space it takes features to where cones have an apex, as :func:`exp_outside` does in the ball. The zero
-    vector has no direction and stays.
+    In Euclidean space it maps features to where apices of cones may lie, as :func:`exp_outside` does in the ball. The
+    zero vector has no direction and stays.
 
     Args:
         v: Vectors.
-        by: The length r.
+        by: The length r; may be negative.
 
     Example:
         >>> lengthen(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), 5.0)
@@ -375,10 +375,10 @@ def least_gap(dtype: torch.dtype) -> float:
 
 
 def check_curvature(curvature: float) -> None:
-    """Refuse a curvature that makes no ball.
+    """Check that a curvature defines a ball.
 
     Raises:
-        InputError: The curvature is not above zero, or nan.
+        InputError: The curvature is nan or not above zero.
     """
     if not 0 < curvature < float("inf"):
         raise InputError("a curvature above 0", curvature, advice="The ball has radius 1 / sqrt(curvature).")
@@ -398,14 +398,14 @@ def _square(x: Tensor) -> Tensor:
 
 
 def _added(x: Tensor, y: Tensor, gap_x: Tensor, gap_y: Tensor, curvature: float) -> Tensor:
-    r"""Möbius addition, given the gaps: a caller may know them to more digits than the points have."""
+    r"""Möbius addition with given gaps, which a caller may know more precisely than the points."""
     total = x + y
     square = curvature * _square(total)
     return (gap_x * total + square * x) / (gap_x * gap_y + square).clamp_min(torch.finfo(x.dtype).tiny)
 
 
 def _within(x: Tensor, dtype: torch.dtype, curvature: float) -> Tensor:
-    """Inside the margin of a precision that the points are about to be rounded to."""
+    """Move points inside the margin of the precision to which they will be rounded."""
     limit = (1 - MARGIN[dtype]) / curvature**0.5
     norm = root(_square(x))
     return x * torch.where(norm > limit, limit / norm.clamp_min(limit), 1.0)

@@ -1,20 +1,20 @@
-r"""Order: translated orthants, and entailment cones in Euclidean space and in the Poincaré ball.
+r"""Order energies: translated orthants, and entailment cones in Euclidean space and in the Poincaré ball.
 
-A label u is a region; a label v under u lies in it. An energy says by how much v misses, and is zero inside.
+A label u is a region that contains the labels v below it. The energy measures by how much v misses the region.
 
-Cones of both geometries are one formula with a curvature. The cone at x opens away from the origin by the angle
-:math:`\psi(x)` on either side of the ray through x, along straight lines or along geodesics:
+Cones of both geometries share one formula with a curvature. The cone at x opens away from the origin by the angle
+:math:`\psi(x)` on either side of the ray through x, along straight lines or geodesics:
 
 .. math:: \sin \psi(x) = K \frac{1 - c\|x\|^2}{\|x\|}, \qquad E(x, y) = \max(0, \Xi(x, y) - \psi(x))
 
-With c = 0 they are the Euclidean cones, with c = 1 the hyperbolic ones of the unit ball; K is a length. The angle
-:math:`\Xi` at x between that ray and the way to y is measured by an arctangent, from the parts of
-:math:`(1 - c\|x\|^2)\, d - c\|d\|^2 x`, :math:`d = y - x`, along x and across it. The published arccosine is the same
-angle; near 0 and :math:`\pi` it loses half the digits, and the clamp that keeps its gradient finite there bends it.
+c = 0 gives Euclidean cones, c = 1 the hyperbolic cones of the unit ball; K is a length. The angle :math:`\Xi` at x
+between that ray and the geodesic to y is computed by an arctangent, from the components of
+:math:`(1 - c\|x\|^2)\, d - c\|d\|^2 x`, :math:`d = y - x`, along and across x. The published arccosine is the same
+angle, but near 0 and :math:`\pi` it loses half the digits, and the clamp that keeps its gradient finite distorts it.
 
-Where the angle has no gradient (y on the line through x and the origin) or is no angle (y = x, x = 0) its gradient is
-zero; a point entails itself. The aperture's gradient, infinite at the inner radius, is bounded by that of an arcsine
-1e-5 away from 1.
+Where the angle is not differentiable (y on the line through x and the origin) or undefined (y = x, x = 0), its gradient
+is zero; a point entails itself. The aperture's gradient, infinite at the inner radius, is bounded by that of the
+arcsine 1e-5 away from 1.
 
 References: Vendrov et al., Order-Embeddings of Images and Language, ICLR 2016, arXiv:1511.06361. Ganea, Bécigneul,
 Hofmann, Hyperbolic Entailment Cones for Learning Hierarchical Embeddings, ICML 2018, arXiv:1804.01882.
@@ -35,11 +35,11 @@ from cladewise.geometry.dtypes import result_dtype, widened
 from cladewise.geometry.smooth import root
 
 FLATTEST = 2e-5
-""":math:`1 - \\sin^2 \\psi` below which the slope of the arcsine grows no further."""
+""":math:`1 - \\sin^2 \\psi` below which the slope of the arcsine is constant."""
 
 
 def order_energy(general: Float[Tensor, "*batch dim"], special: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
-    r"""How much ``special`` misses the orthant of ``general``: zero where it is at least as large everywhere.
+    r"""By how much ``special`` misses the orthant of ``general``: zero if it is at least as large in every dimension.
 
     .. math:: E(x, y) = \|\max(0, x - y)\|^2
 
@@ -58,7 +58,7 @@ def order_energy(general: Float[Tensor, "*batch dim"], special: Float[Tensor, "*
 
 
 def inner_radius(*, aperture: float = 0.1, curvature: float = 0.0) -> float:
-    r"""Least norm of an apex, where the cone is a half-space: :math:`\psi = \pi / 2`.
+    r"""Smallest norm of an apex, at which the cone is a half-space: :math:`\psi = \pi / 2`.
 
     .. math:: r = \frac{2K}{1 + \sqrt{1 + 4cK^2}}
 
@@ -80,7 +80,7 @@ def inner_radius(*, aperture: float = 0.1, curvature: float = 0.0) -> float:
 def half_aperture(
     x: Float[Tensor, "*batch dim"], *, aperture: float = 0.1, curvature: float = 0.0
 ) -> Float[Tensor, "*batch"]:
-    r"""Angle in radians by which the cone at x opens on either side of its axis; :math:`\pi/2` inside the inner radius.
+    r"""Half-aperture of the cone at x, in radians; :math:`\pi/2` inside the inner radius.
 
     .. math:: \psi(x) = \arcsin\Bigl(K \frac{1 - c\|x\|^2}{\|x\|}\Bigr)
 
@@ -132,7 +132,7 @@ def cone_angle(
 def cone_energy(
     x: Float[Tensor, "*batch dim"], y: Float[Tensor, "*batch dim"], *, aperture: float = 0.1, curvature: float = 0.0
 ) -> Float[Tensor, "*batch"]:
-    r"""How much y misses the cone at x, in radians: :math:`\max(0, \Xi(x, y) - \psi(x))`.
+    r"""By how much y misses the cone at x, in radians: :math:`\max(0, \Xi(x, y) - \psi(x))`.
 
     Cones nest: if y is in the cone at x and z in the cone at y, then z is in the cone at x.
 
@@ -158,13 +158,15 @@ def cone_energy(
 
 
 def angle_of(across: Tensor, along: Tensor) -> Tensor:
-    """Arctangent that is 0, and has no gradient, where both are zero.
+    """Arctangent of two arguments that is 0, with zero gradient, where both are zero.
 
     Example:
         >>> angle_of(torch.tensor([0.0, 1.0]), torch.tensor([0.0, 1.0]))
         tensor([0.0000, 0.7854])
     """
-    nowhere = across.square() + along.square() == 0  # the gradient divides by this, which underflows before they do
+    nowhere = (
+        across.square() + along.square() == 0
+    )  # the gradient divides by this sum, which underflows before its terms
     return torch.atan2(torch.where(nowhere, 0.0, across), torch.where(nowhere, 1.0, along))
 
 

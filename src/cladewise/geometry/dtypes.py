@@ -1,4 +1,4 @@
-"""Precision of geometry: what is computed in double, and how near to the boundary of the ball a point may be."""
+"""Dtypes of geometry: computation in double, result precision, and the margin kept from the boundary of the ball."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 MARGIN = {torch.float32: 1e-6, torch.float64: 1e-13}
-"""Least share of the radius between a point and the boundary of the ball, at which its distance still has digits."""
+"""Smallest distance to the boundary of the ball, as a share of its radius, at which hyperbolic distances are exact."""
 
 
 def widened(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """The tensors in double precision, or in single where their device has no double.
+    """The tensors in double precision, or in single if their device has no double.
 
-    Near the boundary ``1 - |x|^2`` is a small difference of large numbers, and so is the squared distance of near
-    points from their inner products: in single precision neither keeps a digit. The inputs may well be single.
+    Near the boundary, ``1 - |x|^2`` is a small difference of large numbers, and so is the squared distance of close
+    points computed from inner products: in single precision neither has a correct digit, even for inputs in single.
 
     Example:
         >>> widened(torch.zeros(1))[0].dtype
@@ -23,7 +23,7 @@ def widened(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def result_dtype(*tensors: Tensor) -> torch.dtype:
-    """Precision of what is computed from the tensors: theirs, and single at least.
+    """Result precision of a computation from the tensors: theirs, but at least single.
 
     Example:
         >>> result_dtype(torch.zeros(1, dtype=torch.bfloat16))

@@ -1,12 +1,12 @@
-r"""Poincaré multinomial logistic regression: scores by signed distance to a hyperplane a class.
+r"""Poincaré multinomial logistic regression: scores by signed distance to one hyperplane per class.
 
 Hyperplanes of the ball are linear on the hyperboloid. With :math:`s = 2\sqrt{c}\,x / (1 - c\|x\|^2)` and
 :math:`t = (1 + c\|x\|^2) / (1 - c\|x\|^2)`, the coordinates of x there, both published forms are
 
 .. math:: \ell_k = \frac{2\|z_k\|}{\sqrt{c}} \operatorname{asinh}(\langle s, n_k\rangle - t\, m_k)
 
-with a normal :math:`(n_k, m_k)` of the class alone: one product of [batch, dim + 1] and [class, dim + 1], nothing of
-batch × class × dim. As c goes to 0 they become linear scores, :math:`4 \langle x - p_k, a_k \rangle`.
+with a normal :math:`(n_k, m_k)` that depends only on the class: one product of [batch, dim + 1] and [class, dim + 1],
+without a batch × class × dim tensor. As c goes to 0 they become linear scores, :math:`4 \langle x - p_k, a_k \rangle`.
 
 References: Ganea, Bécigneul, Hofmann, Hyperbolic Neural Networks, NeurIPS 2018, arXiv:1805.09112. Shimizu, Mukuta,
 Harada, Hyperbolic Neural Networks++, ICLR 2021, arXiv:2006.08210.
@@ -24,7 +24,7 @@ from cladewise.geometry.dtypes import result_dtype, widened
 from cladewise.geometry.smooth import root
 
 FARTHEST = 50.0
-"""Hyperbolic offset of a hyperplane that counts: no point of the ball in double precision lies beyond."""
+"""Largest hyperbolic offset of a hyperplane: no point of the ball in double precision lies beyond it."""
 
 
 def unidirectional_logits(
@@ -34,14 +34,14 @@ def unidirectional_logits(
     *,
     curvature: float = 1.0,
 ) -> Float[Tensor, "*batch class"]:
-    r"""Scores by hyperplanes that are perpendicular to the ray along a class's direction, at its offset.
+    r"""Scores by hyperplanes perpendicular to the ray along a class's direction, at its offset.
 
     .. math:: \ell_k = \frac{2\|z_k\|}{\sqrt{c}} \operatorname{asinh} \frac{2\sqrt{c}\langle x, \hat{z}_k\rangle
         \cosh(2\sqrt{c}\,r_k) - (1 + c\|x\|^2)\sinh(2\sqrt{c}\,r_k)}{1 - c\|x\|^2}
 
     Args:
         x: Points of the ball.
-        directions: :math:`z_k`, Euclidean parameters; a zero one scores 0.
+        directions: :math:`z_k`, Euclidean parameters; a zero vector gives score 0.
         offsets: :math:`r_k`, Euclidean lengths.
         curvature: c > 0.
 
@@ -72,17 +72,17 @@ def ganea_logits(
     *,
     curvature: float = 1.0,
 ) -> Float[Tensor, "*batch class"]:
-    r"""Scores by hyperplanes through a point a class, :math:`p_k = \exp_0(\tilde{p}_k)`, with a normal each.
+    r"""Scores by hyperplanes given by a point :math:`p_k = \exp_0(\tilde{p}_k)` and a normal per class.
 
     .. math:: \ell_k = \frac{\lambda_{p_k}\|a_k\|}{\sqrt{c}} \operatorname{asinh} \frac{2\sqrt{c}\langle w, a_k\rangle}
         {(1 - c\|w\|^2)\|a_k\|}, \qquad w = -p_k \oplus x, \quad a_k = (1 - c\|p_k\|^2)\,\tilde{a}_k
 
-    It equals :func:`unidirectional_logits` where :math:`\tilde{p}_k = r_k \hat{z}_k` and :math:`\tilde{a}_k = z_k`.
+    It equals :func:`unidirectional_logits` if :math:`\tilde{p}_k = r_k \hat{z}_k` and :math:`\tilde{a}_k = z_k`.
 
     Args:
         x: Points of the ball.
         points: :math:`\tilde{p}_k`, tangent vectors at the origin.
-        normals: :math:`\tilde{a}_k`, tangent vectors at the origin; a zero one scores 0.
+        normals: :math:`\tilde{a}_k`, tangent vectors at the origin; a zero vector gives score 0.
         curvature: c > 0.
 
     Raises:
@@ -115,7 +115,7 @@ def _hyperplanes(x: Tensor, normal: Tensor, length: Tensor, curvature: float) ->
 
 
 def _unit(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Directions and lengths [class, 1]; of a zero vector both are zero."""
+    """Directions and lengths [class, 1]; both are zero for a zero vector."""
     length = root((vectors * vectors).sum(1, keepdim=True))
     return vectors / torch.where(length > 0, length, 1.0), length
 

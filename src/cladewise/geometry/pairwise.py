@@ -1,11 +1,11 @@
-r"""Distances and energies between all of [n, dim] and all of [m, dim], in memory of n × m.
+r"""Pairwise distances and energies between [n, dim] and [m, dim], using O(n × m) memory.
 
 Everything is a function of inner products, so the work is one matrix product and a few passes over [n, m], in tiles
-that stay in the cache; nothing but the result is kept for the way back. Single precision is multiplied in double:
-:math:`\|x\|^2 - 2\langle x, y\rangle + \|y\|^2` of near points far out has no digit left in single.
+that stay in the cache; only the result is stored for the backward pass. Single precision is multiplied in double:
+:math:`\|x\|^2 - 2\langle x, y\rangle + \|y\|^2` of close points near the boundary has no correct digit in single.
 
-Points nearer to each other than 1e-7 of their norm, where double has no digit left either, count as coincident: their
-distance and angle are 0, and so is their gradient. Closer pairs belong to the functions that take pairs.
+Points closer to each other than 1e-7 of their norm, where double has no correct digit either, are treated as
+coincident: their distance and angle are 0, and so is the gradient. For closer pairs, use the elementwise functions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cladewise.geometry.cones import half_aperture
 from cladewise.geometry.dtypes import result_dtype, widened
 
 TILE = 1 << 17
-"""Pairs of a tile: few enough that passes over them stay in the cache, enough that a product of matrices is quick."""
+"""Pairs per tile: few enough to stay in the cache, enough for an efficient matrix product."""
 TILE_SIDE = 256
 
 
@@ -33,7 +33,7 @@ def pairwise_distance(
 ) -> Float[Tensor, "n m"]:
     """Geodesic distance between every point of one set and every point of another.
 
-    As :func:`~cladewise.geometry.distance` of all pairs. With float32 input at hyperbolic radius 10 its error is that
+    As :func:`~cladewise.geometry.distance` for all pairs. With float32 input at hyperbolic radius 10 the error is that
     of the input.
 
     Args:
@@ -58,7 +58,7 @@ def pairwise_cone_energy(
 ) -> Float[Tensor, "n m"]:
     """By how much every point y misses the cone at every apex x, in radians.
 
-    As :func:`~cladewise.geometry.cone_energy` of all pairs.
+    As :func:`~cladewise.geometry.cone_energy` for all pairs.
 
     Args:
         x: Apices.
@@ -80,9 +80,9 @@ def pairwise_cone_energy(
 
 
 def pairwise_order_energy(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Float[Tensor, "n m"]:
-    """By how much every y misses the orthant of every x: :func:`~cladewise.geometry.order_energy` of all pairs.
+    """By how much every y misses the orthant of every x: :func:`~cladewise.geometry.order_energy` for all pairs.
 
-    It is no function of inner products: the dimensions are summed one after the other.
+    It is not a function of inner products, so dimensions are summed one at a time.
 
     Args:
         x: Vectors of the labels above.
@@ -102,8 +102,8 @@ def pairwise_order_energy(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) 
 class _Distance(torch.autograd.Function):
     r"""With :math:`w = 2c\|x - y\|^2 / (g_x g_y)` it is :math:`\operatorname{arcosh}(1 + w) / \sqrt{c}`.
 
-    The way back needs no products again: with :math:`t = \sqrt{c}\, d`, the derivative by w is :math:`1 / \sinh t`, and
-    :math:`w / \sinh t = \tanh(t / 2)`.
+    The backward pass needs no further products: with :math:`t = \sqrt{c}\, d`, the derivative by w is
+    :math:`1 / \sinh t`, and :math:`w / \sinh t = \tanh(t / 2)`.
     """
 
     @staticmethod
@@ -116,7 +116,7 @@ class _Distance(torch.autograd.Function):
                 (gap_x, _), norms = left.gap(curvature, dtype), left.square + beyond
                 apart = torch.addmm(norms, left.points, right.points.T, beta=1 - _noise(norms), alpha=-2)
                 w = apart.to(dtype).clamp_min_(0.0).mul_((2 * curvature / gap_x).to(dtype)).div_(gap_y.T.to(dtype))
-                # arcosh(1 + w), whose own function is neither exact for small w nor vectorised
+                # arcosh(1 + w); torch's acosh is neither exact for small w nor vectorised
                 torch.mul((w + 2).mul_(w).sqrt_().add_(w).log1p_(), curvature**-0.5, out=out[rows, columns])
         ctx.save_for_backward(x, y, out)
         ctx.curvature = curvature
@@ -155,7 +155,7 @@ class _Distance(torch.autograd.Function):
 
 
 class _ConeEnergy(torch.autograd.Function):
-    r"""The angle is that of (across, along), which norms and inner products make up:
+    r"""The angle is that of (across, along), computed from norms and inner products:
 
     .. math:: \text{across} = g_x \sqrt{\|x\|^2\|y\|^2 - \langle x, y\rangle^2}, \qquad
         \text{along} = \langle x, y\rangle (1 + c\|x\|^2) - \|x\|^2 (1 + c\|y\|^2)
@@ -221,20 +221,20 @@ class _Side(NamedTuple):
     square: Tensor
 
     def gap(self, curvature: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Gaps to the boundary [.., 1], and where they are the points' own: no longer, once moved off the boundary."""
+        """Gaps to the boundary [.., 1], and a mask of those not clamped to the margin."""
         gap, floor = 1 - curvature * self.square, least_gap(dtype)
         return gap.clamp_min(floor), gap > floor
 
 
 def _sides(points: Tensor, num_others: int) -> Iterator[tuple[slice, _Side]]:
-    """Slices of a set for tiles with so many points of the other, or with as many as such a slice has."""
+    """Slices of a set, with their points, for tiles with ``num_others`` points of the other set (or at most a side)."""
     for span in _spans(points.shape[0], num_others):
         (part,) = widened(points[span])
         yield span, _Side(part, (part * part).sum(1, keepdim=True))
 
 
 def _cone_parts(x: _Side, y: _Side, curvature: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Inner products, squared areas of the parallelograms, and the part along, above zero for points that coincide."""
+    """Inner products, squared areas of the parallelograms, and the component along, positive for coincident points."""
     inner = x.points @ y.points.T
     noise = _noise(inner)
     along = torch.addcmul(x.square * ((noise - 1) * (1 + curvature * y.square.T)), inner, 1 + curvature * x.square)
@@ -290,14 +290,14 @@ def _tiles(x: Tensor, y: Tensor) -> Iterator[tuple[slice, slice]]:
 
 
 def _spans(num_points: int, num_others: int) -> Iterator[slice]:
-    """Slices for tiles with so many points of the other set, or with a side's worth of them."""
+    """Slices for tiles with ``num_others`` points of the other set, or at most a tile side."""
     width = max(1, TILE // max(1, min(num_others, TILE_SIDE)))
     for start in range(0, num_points, width):
         yield slice(start, min(num_points, start + width))
 
 
 def _noise(products: Tensor) -> float:
-    """Share of squares and products that rounding leaves of their difference; it is taken off, so nothing is left."""
+    """Relative rounding error of a difference of squares and products; it is subtracted, so that no residue remains."""
     return 16 * torch.finfo(products.dtype).eps
 
 

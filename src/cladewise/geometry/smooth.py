@@ -1,7 +1,7 @@
-r"""Functions that are smooth at zero where their usual form is 0/0: each is given the *square* of its argument.
+r"""Functions of the form f(s)/s that stay smooth at zero, as functions of the *square* of s.
 
-:math:`\tanh(s)/s` and its like are even in :math:`s`, so they are smooth in :math:`q = s^2`; and so is a norm squared
-in its vector, where the norm itself is not. Near zero a power series stands in for the quotient.
+:math:`\tanh(s)/s` and similar functions are even in :math:`s`, so they are smooth in :math:`q = s^2`; and a squared
+norm is smooth in its vector, unlike the norm. Near zero, a power series replaces the quotient.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 SMALL = 1e-3
-"""Squares below which the series is taken: its first missing term is under 1e-18 there."""
+"""Squares below which the series is used: its first omitted term is below 1e-18 there."""
 
 TANH = (1.0, -1 / 3, 2 / 15, -17 / 315, 62 / 2835, -1382 / 155925)
 ASINH = (1.0, -1 / 6, 3 / 40, -5 / 112, 35 / 1152, -63 / 2816)
@@ -20,7 +20,7 @@ ARTANH = (1.0, 1 / 3, 1 / 5, 1 / 7, 1 / 9, 1 / 11)
 
 
 def root(q: Tensor) -> Tensor:
-    """Square root whose gradient at zero is zero: of a norm's square, the subgradient that prefers no direction.
+    """Square root with zero gradient at zero: for a squared norm, the subgradient without a preferred direction.
 
     Example:
         >>> root(torch.tensor([0.0, 4.0]))
@@ -61,7 +61,7 @@ def artanhc(q: Tensor) -> Tensor:
 
 
 def sech_squared(q: Tensor) -> Tensor:
-    r""":math:`1 - \tanh^2 s` of :math:`q = s^2`, with all its digits where it is small.
+    r""":math:`1 - \tanh^2 s` of :math:`q = s^2`, accurate also where it is small.
 
     Example:
         >>> sech_squared(torch.tensor([0.0, 400.0]))
@@ -74,7 +74,7 @@ def sech_squared(q: Tensor) -> Tensor:
 
 def _quotient(q: Tensor, function: Callable[[Tensor], Tensor], series: Sequence[float]) -> Tensor:
     small = q < SMALL
-    s = torch.where(small, 0.25, q).sqrt()  # what is not taken must not divide by zero on the way back either
+    s = torch.where(small, 0.25, q).sqrt()  # the branch not taken must not divide by zero in the backward pass either
     near = torch.where(small, q, 0.0)
     value = torch.full_like(q, series[-1])
     for term in reversed(series[:-1]):

@@ -1,4 +1,4 @@
-"""Heads: features to a prediction."""
+"""Heads: modules that turn features into a prediction over nodes."""
 
 from cladewise.heads.coarse import LevelClasses, ProjectionHead, coarse_head
 from cladewise.heads.contrastive import ContrastiveHead

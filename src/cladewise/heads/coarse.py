@@ -1,4 +1,4 @@
-"""Scores of the classes of one level, as scores of the leaves under them."""
+"""Classifiers of one level, with scores expressed as scores of the leaves."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from cladewise.taxonomy.level_choice import chosen_levels
 
 
 class LevelClasses(nn.Module):
-    r"""The classes that a network knows, the nodes of one extended level, and what their scores say of the leaves.
+    r"""The classes of one extended level, and the leaf scores that their scores imply.
 
-    Nothing tells the leaves of a class apart, so they share its mass equally:
+    Nothing distinguishes the leaves of a class, so they share its mass equally:
 
     .. math:: z_l = s_{c(l)} - \log |B(c(l))|
 
-    The log-sum-exp of the leaves under a class is its score, so a softmax over the leaves, with labels at any node, is
-    the softmax over the classes with labels at them.
+    The log-sum-exp of the leaves under a class is its score, so a softmax over the leaves equals the softmax over the
+    classes, for labels at any node.
 
     Args:
         taxonomy: The label tree.
-        level: Name or number of the level; empty for the finest, where every leaf is a class.
+        level: Name or number of the level; empty for the finest, at which every leaf is a class.
 
     Raises:
         InputError: There is no such level.
@@ -62,18 +62,18 @@ class LevelClasses(nn.Module):
 
 
 class ProjectionHead(Head):
-    r"""A representation, its projection to what images are compared by, and the scores of classes from that.
+    r"""A representation, a projection of it by which images are compared, and class scores from the projection.
 
     .. math:: h = g(f), \qquad v = W_2 \operatorname{ReLU}(W_1 h), \qquad s = \text{classes}(v)
 
-    where g is a trained :class:`~cladewise.heads.Embedding`, or nothing.
+    where g is a trained :class:`~cladewise.heads.Embedding`, or the identity.
 
     Args:
         taxonomy: The label tree.
         num_features: Width of the features.
-        classes: Which classes there are.
-        scorer: From projections ``[batch, projection]`` to scores of the classes.
-        embedding: Width of the trained layer g; 0: none.
+        classes: The classes.
+        scorer: Module from projections ``[batch, projection]`` to class scores.
+        embedding: Width of the trained layer g; 0 for none.
         projection: Width of v.
 
     Example:
@@ -104,7 +104,7 @@ class ProjectionHead(Head):
         return self.embedding(features)
 
     def leaf_logits(self, projection: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch leaf"]:
-        """Scores of the leaves by the projection alone."""
+        """Leaf scores from the projection."""
         return self.classes(self.scorer(projection))
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> ProjectedLeafSoftmax:
@@ -113,7 +113,7 @@ class ProjectionHead(Head):
 
 
 def coarse_head(taxonomy: Taxonomy, num_features: int, level: str | int, embedding: int) -> Head:
-    """A linear classifier of the classes of a level, on an embedding where it has a width.
+    """A linear classifier of the classes of a level, on a trained embedding if ``embedding`` is not 0.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -124,5 +124,5 @@ def coarse_head(taxonomy: Taxonomy, num_features: int, level: str | int, embeddi
     classes = LevelClasses(taxonomy, level)
     width = embedding or num_features
     head = LinearHead(width, classes.num_classes, lambda scores: LeafSoftmax(taxonomy, classes(scores)))
-    head.classes = classes  # its buffers go where the head goes
+    head.classes = classes  # registered as a submodule, so that its buffers move with the head
     return EmbeddedHead(Embedding(num_features, embedding), head) if embedding else head

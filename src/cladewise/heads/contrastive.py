@@ -1,4 +1,4 @@
-"""An embedding to compare images by, and classifiers that look at what it is made of."""
+"""The head of contrastive methods: a projection to compare images by, and linear probes at every level."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from cladewise.taxonomy import Taxonomy
 
 
 class ContrastiveHead(Head):
-    r"""A representation, its projection to what images are compared by, and linear classifiers that do not teach it.
+    r"""A representation, a projection of it by which images are compared, and linear probes without gradient to it.
 
     .. math:: h = g(f), \qquad z = W_2 \operatorname{ReLU}(W_1 h), \qquad s = V\,\mathrm{sg}(h) + b
 
-    where g is a trained :class:`~cladewise.heads.Embedding`, or nothing, and :math:`\mathrm{sg}` passes no gradient:
-    the classifiers of all levels are those that contrastive encoders are usually judged by, learnt beside them.
+    where g is a trained :class:`~cladewise.heads.Embedding`, or the identity, and :math:`\mathrm{sg}` stops the
+    gradient: the classifiers are the linear probes by which contrastive encoders are usually evaluated, trained
+        alongside.
 
     Args:
         taxonomy: The label tree.
         num_features: Width of the features.
-        embedding: Width of the trained layer g; 0: none.
+        embedding: Width of the trained layer g; 0 for none.
         width: Length of z.
 
     Raises:
@@ -36,8 +37,8 @@ class ContrastiveHead(Head):
         >>> prediction.embedding.shape, prediction.settled().logits.shape, head.represent(torch.zeros(5, 8)).shape
         (torch.Size([5, 4]), torch.Size([5, 3]), torch.Size([5, 6]))
 
-    References: Khosla et al., Supervised contrastive learning, NeurIPS 2020, arXiv:2004.11362 (the projection is a
-        perceptron of the width of its input, to 128 numbers, and is left out afterwards).
+    References: Khosla et al., Supervised contrastive learning, NeurIPS 2020, arXiv:2004.11362 (the projection is an
+        MLP with a hidden layer as wide as its input and 128 outputs, discarded after training).
     """
 
     def __init__(self, taxonomy: Taxonomy, num_features: int, *, embedding: int = 600, width: int = 128) -> None:
@@ -52,11 +53,11 @@ class ContrastiveHead(Head):
         self.classifiers = nn.Linear(size, level_width(taxonomy, levels, tied=False))
 
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
-        """What the classifiers see."""
+        """The input of the classifiers."""
         return self.embedding(features)
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> EmbeddedLevelSoftmax:
         seen = self.represent(features)
-        watched = seen.detach() if self.training else seen  # afterwards one may ask what a class hangs on
+        watched = seen.detach() if self.training else seen  # in evaluation, gradients explain predictions
         logits = torch.cat([self.classifiers(watched), self.projection(seen)], dim=-1)
         return EmbeddedLevelSoftmax(self.taxonomy, logits, self.width)

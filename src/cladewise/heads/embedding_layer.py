@@ -1,4 +1,4 @@
-"""What some methods learn between the features and their classifiers, and how they share it out among levels."""
+"""The trained layer between features and classifiers, and how it is split among levels."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Embedding(nn.Module):
 
     .. math:: e = \operatorname{ELU}\big(\operatorname{BN}(W \operatorname{BN}(f))\big)
 
-    In training, features are normalised over the batch; in evaluation, and for a batch of one image, which has no
-    deviation, by the running mean and variance, which such a batch leaves as they are. The linear layer has no bias,
-    since the normalisation after it would take that away again.
+    In training, features are normalised over the batch. In evaluation, and for a batch of a single image, the running
+    mean and variance are used; such a batch does not update them. The linear layer has no bias, since the normalisation
+    after it would cancel it.
 
     Args:
         num_features: Width of the features.
@@ -35,7 +35,7 @@ class Embedding(nn.Module):
 
     References: Chang et al., Your "flamingo" is my "bird": fine-grained, or not, CVPR 2021, arXiv:2011.09040, and Wang
         et al., Label hierarchy transition, arXiv:2112.02353: a fully connected layer of 600 units. The normalisations
-        are those of the released code of both, whose linear layer has a bias.
+        follow the released code of both, whose linear layer has a bias.
     """
 
     def __init__(self, num_features: int, width: int = 600) -> None:
@@ -55,7 +55,7 @@ class Embedding(nn.Module):
 
 
 class EmbeddedHead(Head):
-    """Another head on an embedding of the features.
+    """A head applied to an embedding of the features.
 
     Example:
         >>> import torch
@@ -78,7 +78,7 @@ class EmbeddedHead(Head):
 
 
 class _BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that lets a batch of one image pass, which torch refuses in training."""
+    """Batch normalisation that also accepts a batch of one image, for which torch raises in training."""
 
     def forward(self, input: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch feature"]:
         if len(input) > 1:
@@ -91,10 +91,10 @@ class _BatchNorm(nn.BatchNorm1d):
 
 
 def part_widths(width: int, num_parts: int) -> list[int]:
-    """Widths of the parts that an embedding is split into: equal, or the first ones wider by 1 where it does not go.
+    """Widths of the parts that an embedding is split into: equal, with the remainder spread over the first parts.
 
     Raises:
-        InputError: There would be parts of width 0.
+        InputError: The embedding is narrower than the number of parts.
 
     Example:
         >>> part_widths(600, 3), part_widths(600, 7)

@@ -1,4 +1,4 @@
-"""Labels and images in one space: a vector a label, a map of features to vectors, and the energies between them."""
+"""The head of joint embeddings: label vectors, a map from features to vectors, and the energies between them."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from cladewise.predictions import LevelEnergies
 from cladewise.taxonomy import Taxonomy
 
 LABEL_EDGES = 64
-"""Edges between labels that a step draws."""
+"""Number of edges between labels sampled per step."""
 DRAWN_PER_SIDE = 5
-"""False edges with another parent, and as many with another child, that are drawn for each of those."""
+"""Negative edges sampled per edge with another parent, and as many with another child."""
 LAYER_WIDTH = 512
-"""Units of the layers within a map of several."""
+"""Width of the hidden layers of the image map."""
 
 
 class EnergyHead(Head):
-    r"""The energy of an image under every label, of vectors that are all learnt.
+    r"""The energy of an image under every label, with learnt label vectors and a learnt map of the images.
 
     .. math:: \theta_v \mapsto u_v = g(\theta_v), \qquad x \mapsto g(f(x)), \qquad E(u_v, g(f(x)))
 
-    where g takes any vector to one of the geometry's domain, so that an optimiser of flat space serves labels and map
-    alike. Every step also draws edges of the tree between labels and false ones beside them, and adds their max-margin
-    loss (:meth:`own_loss`).
+    where g maps any vector into the geometry's domain, so that a Euclidean optimiser can train both labels and map.
+    Every step also samples edges between labels, with negative edges, and adds their max-margin loss
+    (:meth:`own_loss`).
 
     Args:
         taxonomy: The label tree; its root has no vector.
-        geometry: The order.
-        image_map: f, features to vectors.
+        geometry: The geometry, which defines the energies.
+        image_map: f, from features to vectors.
         dim: Dimensions of the vectors.
-        negatives: Where false edges between labels are drawn from.
-        num_negatives: False edges for every edge between labels; a few are drawn and stand for so many.
-        margin: Least energy of a false edge.
-        weight: Weight of the loss of labels, beside that of an image.
-        rate: How much faster labels learn than the map.
-        rsgd: Labels are moved by Riemannian SGD instead of by the run's optimiser.
-        label_epochs: Epochs of an embedding of the labels alone that they begin from; 0: they begin at random.
-        temperature: Difference of energies that counts as one in the probabilities.
+        negatives: Sampling strategy for negative edges between labels.
+        num_negatives: Negative edges per edge between labels; fewer are sampled and weighted accordingly.
+        margin: Smallest energy of a negative edge without loss.
+        weight: Weight of the loss between labels relative to that of an image.
+        rate: Learning rate of the labels relative to that of the map.
+        rsgd: Whether labels are updated by Riemannian SGD instead of the run's optimiser.
+        label_epochs: Epochs of an initial embedding of the labels alone; 0 for random initial vectors.
+        temperature: Temperature of the probabilities, in units of the energy.
 
     Example:
         >>> from cladewise.embeddings import make
@@ -81,11 +81,11 @@ class EnergyHead(Head):
         self._edges = closure_edges(taxonomy)
 
     def _parameter(self, vectors: Tensor) -> Tensor:
-        """What is learnt, of vectors that are wanted."""
+        """The parameter that yields the given vectors."""
         return vectors if self.rsgd else self.geometry.freed(vectors) / self.rate
 
     def label_vectors(self) -> Float[Tensor, "label dim"]:
-        """Vectors of the labels; row i is that of node i + 1."""
+        """Vectors of the labels; row i belongs to node i + 1."""
         points = at_least_float(self.points)
         return self.geometry.settled(points) if self.rsgd else self.geometry.placed(self.rate * points)
 
@@ -155,21 +155,21 @@ class EnergyHead(Head):
         self.points.grad = None
 
     def space(self, threshold: float = 0.0) -> LabelSpace:
-        """The labels as a space to ask."""
+        """The label vectors as a queryable space."""
         return LabelSpace(self.taxonomy, self.label_vectors().detach().cpu(), self.geometry, threshold)
 
 
 class ImageMap(nn.Module):
-    r"""Features to vectors: one linear layer without a bias, or three layers before it.
+    r"""Map from features to vectors: a linear layer without bias, optionally after three hidden layers.
 
     .. math:: f(x) = W h(x) / \sqrt{H}
 
-    H being the width of h, which is the features themselves or three times a linear layer, ReLU and layer
-    normalisation. Features of size 1 come to vectors of length about 1, and a step of Adam moves an image about as far
-    as a label. Without the root one step goes so far that no energy has a gradient there.
+    where h, of width H, is the identity or three blocks of linear layer, ReLU and layer normalisation. Features of unit
+    scale give vectors of length about 1, and one Adam step moves an image about as far as a label. Without the factor
+    :math:`1/\sqrt{H}` a single step moves images to where energies have no gradient.
 
     Args:
-        kind: ``linear`` or ``layers``.
+        kind: ``linear``, or ``layers`` for three hidden layers.
         num_features: Width of the features.
         dim: Dimensions of the vectors.
 

@@ -1,4 +1,4 @@
-"""What turns features into a prediction."""
+"""The base class of heads, and linear heads."""
 
 from __future__ import annotations
 
@@ -13,66 +13,67 @@ from cladewise.taxonomy import Taxonomy
 
 
 class Head(nn.Module, ABC):
-    """Features to a prediction over nodes.
+    """A module from features to a prediction over nodes.
 
-    A head that learns more than images teach it says so with :meth:`begin`, :meth:`own_loss` and :meth:`own_step`,
-    which do nothing unless it has them.
+    A head with parameters that are trained by more than the images overrides :meth:`begin`, :meth:`own_loss` and
+    :meth:`own_step`, which do nothing by default.
     """
 
     @abstractmethod
     def forward(self, features: Float[Tensor, "batch *tower feature"]) -> Prediction:
-        """Predict for a batch of feature vectors, or of one a tower where the method has several encoders."""
+        """Predict for a batch of feature vectors; one vector per tower if the method has several encoders."""
 
     def represent(self, features: Float[Tensor, "batch *tower feature"]) -> Float[Tensor, "batch dim"]:
-        """What the head sees in the features before it turns to its classes: what new classes can be learnt from.
+        """The representation that the classifiers see, from which new classes can be learnt.
 
-        The features themselves, unless there is a trained layer between; those of several towers side by side.
+        The output of the trained layer before the classifiers, or the features themselves if there is none; features of
+        several towers are concatenated.
         """
         return features.flatten(1)
 
     def node_vectors(self) -> Float[Tensor, "node dim"] | None:
-        """Vectors of the nodes by what is said of them, in the space of :meth:`represent`, if anything is said."""
+        """Vectors of the nodes' texts in the space of :meth:`represent`; ``None`` for a head without texts."""
         return None
 
     def foresee(self, target: Int[Tensor, " batch"]) -> None:
-        """Told the labels of the next batch in training: a head that makes something for each node may make less.
+        """Called with the next batch's labels, so that a head that computes something per node can skip unused nodes.
 
-        What the loss of these labels does not look at need then have no gradient, and may be as it was a step before.
+        What the loss of these labels does not use then needs no gradient and may date from an earlier step.
         """
         return
 
     def encoders(self) -> Sequence[nn.Module]:
-        """Pretrained parts of the head, which learn at the rate of the backbone."""
+        """Pretrained parts of the head, which are trained at the learning rate of the backbone."""
         return ()
 
     def __call__(self, features: Float[Tensor, "batch *tower feature"]) -> Prediction:
         return super().__call__(features)
 
     def begin(self, seed: int) -> None:
-        """Get ready for training. Called once before the first step, and not when a trained head is loaded."""
+        """Prepare for training. Called once before the first step, but not when a trained head is loaded."""
 
     def own_loss(self) -> Float[Tensor, ""] | None:
-        """What every step adds to the mean loss of its images, and depends on none of them; nothing by default."""
+        """A loss independent of the images, added to the mean loss at every step; ``None`` by default."""
         return None
 
     def state(self) -> dict[str, float]:
-        """Numbers that the head learns or keeps which are worth a line in the log, by name; none by default.
+        """Numbers by name to log after each epoch; none by default.
 
-        Asked after each epoch. Of several numbers of one kind each name ends in a number of its own: ``bonus_0``.
+        Several numbers of one kind have names that end in an index: ``bonus_0``, ``bonus_1``.
         """
         return {}
 
     def own_step(self, lr: float) -> None:
-        """Move what the optimiser is not to move, and take its gradient away. Called before each of its steps."""
+        """Called before each optimiser step, to update parameters by other means and clear their gradients."""
 
 
 class LinearHead(Head):
-    """One linear layer, and what its outputs mean.
+    """A linear layer whose outputs are read as a prediction.
 
     Args:
         num_features: Width of the features.
         num_scores: Number of scores.
-        predict: Makes a prediction of the scores, ``[batch, num_scores]``.
+        predict: Makes the prediction from the scores, ``[batch, num_scores]``.
 
     Example:
         >>> from cladewise import Taxonomy
@@ -94,14 +95,14 @@ class LinearHead(Head):
 
 
 def leaf_softmax_head(taxonomy: Taxonomy, num_features: int) -> LinearHead:
-    """A linear layer to the leaves and a softmax over them: the head of every method that scores leaves alone."""
+    """A linear layer to the leaves and a softmax over them: the head of methods that score only leaves."""
     return LinearHead(num_features, taxonomy.num_leaves, lambda scores: LeafSoftmax(taxonomy, scores))
 
 
 def node_logit_head(
     kind: Callable[[Taxonomy, Tensor], Prediction], taxonomy: Taxonomy, num_features: int
 ) -> LinearHead:
-    """A linear layer to every node but the root, whose scores a kind of prediction reads.
+    """A linear layer to every node but the root, read as the given kind of prediction.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Images scored by how near they lie to the texts of the nodes, in a space of its own for every level."""
+"""Heads that score images by the texts of the nodes: by scaled cosines, or as initial weights of a classifier."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from cladewise.predictions import LevelSoftmax, level_layout
 from cladewise.taxonomy import Taxonomy
 
 LARGEST_SCALE = 100.0
-"""Cosines are multiplied by at most this, as in CLIP."""
+"""Largest scale of the cosines, as in CLIP."""
 
 
 class ImageTextHead(Head):
-    r"""A projection of the features for every level, and its cosines with the vectors of the nodes, scaled.
+    r"""A projection of the features for each level, and its scaled cosines with the text vectors of the nodes.
 
     .. math:: s^{(k)}_v = e^{\sigma}\, \frac{V_k f}{\lVert V_k f \rVert} \cdot t_v
 
-    with one learnt scale, at most 100. All levels start from the same projection: the identity where the features have
-    the width of the vectors, as those of a model with both towers do.
+    with one learnt scale, at most 100. All levels start from the same projection: the identity if the features have the
+    width of the text vectors, as in a model with both towers.
 
     Args:
         taxonomy: The label tree.
         num_features: Width of the features.
-        tower: Vectors of the nodes.
-        levels: The chosen levels, 1 for the coarsest; all of them where none are given. The finest is always one.
-        scale: What cosines are multiplied by at first, in (0, 100].
+        tower: The text tower, which gives a vector per node.
+        levels: The chosen levels, 1 for the coarsest, including the finest; all levels by default.
+        scale: Initial scale of the cosines, in (0, 100].
 
     Raises:
-        InputError: A level does not exist, they are not ascending, or the finest is not among them; or the scale is
-            out of range.
+        InputError: A level does not exist, the levels are not ascending, the finest is missing, or the scale is out of
+            range.
 
     References: "Hierarchical classification via diffusion on manifolds" (HMCF), section 3.3, which leaves the form of
-        the heads open. The scale and its bound are those of Radford et al., ICML 2021, arXiv:2103.00020.
+        the heads open. The scale and its bound follow Radford et al., ICML 2021, arXiv:2103.00020.
     """
 
     def __init__(
@@ -85,11 +85,13 @@ class ImageTextHead(Head):
     def forward(self, features: Float[Tensor, "batch feature"]) -> LevelSoftmax:
         images, texts = self.embeddings(features), self.tower()
         scale = self._scale()
-        with torch.autocast(features.device.type, enabled=False):  # half a digit of a cosine is much, times 100
+        with torch.autocast(
+            features.device.type, enabled=False
+        ):  # half precision loses too much of a cosine that is multiplied by 100
             scores = [
                 scale * images[:, place] @ texts[nodes.to(texts.device)].mT for place, nodes in enumerate(self._nodes)
             ]
-        nothing = features.new_zeros(len(features), 0).float() * scale  # the root alone has no level
+        nothing = features.new_zeros(len(features), 0).float() * scale  # a tree of the root alone has no level
         return LevelSoftmax(self.taxonomy, torch.cat(scores or [nothing], dim=-1), self.levels)
 
     def _scale(self) -> Float[Tensor, ""]:
@@ -97,26 +99,26 @@ class ImageTextHead(Head):
 
 
 class TextClassifierHead(Head):
-    r"""Linear classifiers whose weights start as the scaled vectors of the nodes' texts.
+    r"""Linear classifiers whose weights are initialised with the scaled text vectors of the nodes.
 
     .. math:: s^{(k)} = W_k\, \frac{V f}{\lVert V f \rVert} + b_k, \qquad W_k = e^{\sigma} T_k, \quad b_k = 0
         \quad\text{at first}
 
-    with one projection V for all levels, the identity at first where the features have the width of the vectors.
+    with one projection V for all levels, initially the identity if the features have the width of the text vectors.
 
     Args:
         taxonomy: The label tree.
         num_features: Width of the features.
-        tower: Vectors of the nodes; asked once, and gone then.
-        levels: The chosen levels, 1 for the coarsest; all of them where none are given. The finest is always one.
-        scale: What cosines are multiplied by at first, in (0, 100].
+        tower: The text tower; used once for initialisation and not kept.
+        levels: The chosen levels, 1 for the coarsest, including the finest; all levels by default.
+        scale: Initial scale of the cosines, in (0, 100].
 
     Raises:
-        InputError: A level does not exist, they are not ascending, or the finest is not among them; or the scale is
-            out of range.
+        InputError: A level does not exist, the levels are not ascending, the finest is missing, or the scale is out of
+            range.
 
-    References: Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022, arXiv:2109.01903 (the classifier
-        that is fine-tuned begins as the zero-shot one).
+    References: Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022, arXiv:2109.01903 (fine-tuning
+        starts from the zero-shot classifier).
     """
 
     def __init__(
@@ -149,7 +151,7 @@ class TextClassifierHead(Head):
 
 
 def _first_projection(num_features: int, width: int) -> Float[Tensor, "width feature"]:
-    """The identity where nothing has to be projected, and at random where there is no telling."""
+    """The identity if the widths are equal, otherwise random."""
     first = torch.empty(width, num_features)
     return nn.init.eye_(first) if num_features == width else nn.init.normal_(first, std=num_features**-0.5)
 

@@ -1,4 +1,4 @@
-"""A classifier of its own at every level, and what of the features it sees."""
+"""Heads with a separate classifier for each level, each on its own view of the features."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cladewise.taxonomy import Taxonomy
 
 
 class LevelClassifierHead(Head):
-    """A classifier for each level, coarse to fine, on its own view of the features; their scores side by side.
+    """One classifier per level, coarse to fine, each on its own view of the features; scores are concatenated.
 
     Args:
         taxonomy: The label tree.
-        classifiers: What gives the scores of each extended level, ``[batch, level_node]``.
-        views: Makes of the features what each classifier sees.
+        classifiers: Modules that score each extended level, ``[batch, level_node]``.
+        views: Function from the features to the input of each classifier.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class LevelClassifierHead(Head):
         self.classifiers = nn.ModuleList(classifiers)
 
     def forward(self, features: Float[Tensor, "batch *tower feature"]) -> LevelSoftmax:
-        nothing = features.new_zeros(len(features), 0)  # the root alone has no level
+        nothing = features.new_zeros(len(features), 0)  # a tree of the root alone has no level
         scores = [classify(seen) for classify, seen in zip(self.classifiers, self.views(features), strict=True)]
         return LevelSoftmax(self.taxonomy, torch.cat(scores or [nothing], dim=-1))
 
@@ -42,12 +42,12 @@ def level_sizes(taxonomy: Taxonomy) -> list[int]:
 
 
 def finer_parts_head(taxonomy: Taxonomy, num_features: int) -> LevelClassifierHead:
-    r"""A linear layer a level that sees its own part of the features and, without teaching them, the finer parts.
+    r"""One linear layer per level on its own part of the features and, without gradient, the finer parts.
 
     .. math:: z^{(k)} = W_k\,[x_k, \mathrm{sg}(x_{k+1}), \dots, \mathrm{sg}(x_K)] + b_k
 
     where the features are split into parts :math:`x_1, \dots, x_K`, coarse to fine (:func:`part_widths`), and
-    :math:`\mathrm{sg}` passes no gradient.
+    :math:`\mathrm{sg}` stops the gradient.
 
     Raises:
         InputError: There are fewer features than levels.
@@ -74,13 +74,13 @@ def finer_parts_head(taxonomy: Taxonomy, num_features: int) -> LevelClassifierHe
 
 
 def towers_head(taxonomy: Taxonomy, make_classifier: Callable[[int], nn.Module]) -> LevelClassifierHead:
-    """A classifier a level, each on the features of an encoder of its own; or all on the same where there is one.
+    """One classifier per level, each on the features of its own encoder, or all on those of a single encoder.
 
-    Features are ``[batch, tower, feature]`` with a tower a level, coarse to fine, or ``[batch, feature]``.
+    Features are ``[batch, tower, feature]`` with one tower per level, coarse to fine, or ``[batch, feature]``.
 
     Args:
         taxonomy: The label tree.
-        make_classifier: Makes a classifier of features with so many outputs.
+        make_classifier: Makes a classifier with the given number of outputs.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])

@@ -1,4 +1,4 @@
-"""Classes of the Poincaré ball, for vectors of Euclidean space."""
+"""Poincaré multinomial logistic regression of Euclidean vectors, as a module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cladewise.ops import at_least_float
 
 
 class PoincareClasses(nn.Module):
-    r"""Poincaré multinomial logistic regression: vectors are clipped, taken to the ball, and scored by hyperplanes.
+    r"""Poincaré multinomial logistic regression: vectors are clipped, mapped to the ball, and scored by hyperplanes.
 
     .. math:: z = \exp_0\bigl(v \min(1, r / \|v\|)\bigr), \qquad s_k = \text{signed distance of } z \text{ to plane } k
 
@@ -20,7 +20,7 @@ class PoincareClasses(nn.Module):
         width: Length of the vectors.
         num_classes: Number of classes, each a hyperplane.
         curvature: c > 0 of the ball.
-        radius: r > 0, the longest that a vector counts as: points at the boundary have no gradient left.
+        radius: r > 0, the norm at which vectors are clipped: points near the boundary have vanishing gradients.
 
     Raises:
         InputError: The radius is not above zero.

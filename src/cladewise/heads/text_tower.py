@@ -1,4 +1,4 @@
-"""Embeddings of the nodes by what is said of them."""
+"""The text tower: a vector per node, computed from texts that describe it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from cladewise.taxonomy.class_texts import ClassTexts
 
 
 class TextTower(nn.Module):
-    r"""A unit vector a node: the mean of the vectors of its texts, each encoded, projected and of unit length.
+    r"""One unit vector per node: the normalised mean of the unit vectors of its encoded and projected texts.
 
     .. math:: t_v = \operatorname{unit}\Big(\sum_{x \in \text{texts of}\ v} \operatorname{unit}(P\,e(x))\Big)
 
-    The projection P starts as the identity where the encoder's features have its width already. An encoder that is
-    tuned is a part of the tower; one that is not leaves its features here and is gone.
+    The projection P starts as the identity if the encoder's features already have the width. A tuned encoder is part of
+    the tower; of a frozen one only the text features are kept.
 
-    In evaluation, and for nodes that :meth:`foresee` left out, vectors are computed once, a chunk of texts at a time,
-    and kept until a weight changes.
+    In evaluation, and for nodes that :meth:`foresee` excludes, vectors are computed once, in chunks of texts, and
+    cached until a weight changes.
 
     Args:
-        texts: What is said of every node.
+        texts: Texts of every node.
         encoder: The text encoder.
         width: Length of the vectors.
-        tuned: Whether the encoder learns.
-        chunk: Texts that go through the encoder at once.
+        tuned: Whether the encoder is trained.
+        chunk: Number of texts encoded at once.
 
     Raises:
         InputError: The width is not positive.
@@ -39,7 +39,7 @@ class TextTower(nn.Module):
         >>> from cladewise.backbones import text
         >>> from cladewise.taxonomy.class_texts import class_texts
         >>> t = Taxonomy.from_paths([("bird", "wren"), ("bird", "warbler")])
-        >>> TextTower(class_texts(t), text.load("characters"), 16)().shape  # a row a node, 0 for the root
+        >>> TextTower(class_texts(t), text.load("characters"), 16)().shape  # one row per node, 0 for the root
         torch.Size([4, 16])
 
     References: Radford et al., Learning transferable visual models from natural language supervision, ICML 2021,
@@ -71,7 +71,7 @@ class TextTower(nn.Module):
         self._kept: tuple[object, Tensor] | None = None
 
     def foresee(self, nodes: Int[Tensor, " some"] | None) -> None:
-        """Say which nodes the next loss will look at; the others need no gradient then. ``None``: any."""
+        """Set the nodes that the next loss uses; the others then need no gradient. ``None`` for all."""
         self._foreseen = None if nodes is None else nodes.unique()
 
     def forward(self) -> Float[Tensor, "node width"]:
@@ -92,7 +92,7 @@ class TextTower(nn.Module):
         return super().__call__()
 
     def _all_kept(self, *, stale: bool = False) -> Float[Tensor, "node width"]:
-        """Vectors of all nodes as they were when last computed; anew where a weight has changed, unless ``stale``."""
+        """Cached vectors of all nodes, recomputed if a weight has changed unless ``stale`` is set."""
         state = tuple((p.data_ptr(), p._version) for p in self.parameters())
         if self._kept is None or (not stale and self._kept[0] != state) or self._kept[1].device != self.node.device:
             learning = self.training
@@ -103,7 +103,7 @@ class TextTower(nn.Module):
         return self._kept[1]
 
     def _vectors(self, texts: Int[Tensor, " text"]) -> Float[Tensor, "node width"]:
-        """Vectors of the nodes that some texts are of, 0 for the others."""
+        """Vectors of the nodes described by the given texts, 0 for the others."""
         sums = torch.zeros(self.num_nodes, self.width, device=self.node.device)
         for part in texts.split(self.chunk):
             unit = F.normalize(self.projection(self._features(part)).float(), dim=-1, eps=1e-6)

@@ -1,4 +1,4 @@
-"""Logit adjustment: rare classes need not be modest."""
+"""Logit adjustment for long-tailed label distributions."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ LARGEST = 10.0
 
 
 class LogitAdjustedLoss(Loss):
-    r"""A loss of scores by level, with how frequent each class is among the training images added to its score.
+    r"""A loss of scores by level, with the log-frequency of each class in the training set added to its score.
 
     .. math:: s'^{(k)}_v = s^{(k)}_v + \tau \log \pi^{(k)}_v, \qquad
         \pi^{(k)}_v = \frac{\max(1, n^{(k)}_v)}{\sum_u \max(1, n^{(k)}_u)}
 
-    where :math:`n^{(k)}_v` training images are labelled at or under v, at level k. The loss alone sees it: scores that
-    are learnt so need no advantage for frequent classes, and what a prediction says is what it says of classes that are
-    equally frequent. With :math:`\tau = 1` the balanced error is what is minimised. In a contrast of images with texts
-    the comparison of a text with the images does not change: what is added is the same for all of them.
+    where :math:`n^{(k)}_v` training images are labelled at or under v, at level k. Only the loss uses the adjustment:
+    scores trained with it need no bias towards frequent classes, and the prediction is the one for equally frequent
+    classes. With :math:`\tau = 1` the balanced error is minimised. In a contrast of images with texts, the comparison
+    of a text with the images is unaffected, since the same number is added for all images.
 
-    How frequent labels are it learns by :meth:`for_labels`, and is the plain loss until then.
+    :meth:`for_labels` sets the label frequencies; until then this is the plain loss.
 
     Args:
         loss: The loss.
         strength: :math:`\tau`, in [0, 10].
 
     Raises:
-        InputError: The strength is out of range, or the loss is of scores of another kind.
+        InputError: The strength is out of range, or the loss takes tied scores.
 
     Example:
         >>> from cladewise import Taxonomy
@@ -45,7 +45,7 @@ class LogitAdjustedLoss(Loss):
         tensor([1.3333, 4.0000])
 
     References: Menon et al., Long-tail learning via logit adjustment, ICLR 2021, arXiv:2007.07314. A class without
-        images counts as one with a single image.
+        images is treated as having one.
     """
 
     _added: Tensor
@@ -69,12 +69,12 @@ class LogitAdjustedLoss(Loss):
         return self.loss(logits + self._added.to(logits), target)
 
     def for_labels(self, num_images: Int[Tensor, " node"]) -> Loss:
-        told = LogitAdjustedLoss(self.loss, self.strength)
+        adjusted = LogitAdjustedLoss(self.loss, self.strength)
         counts = num_images.detach().cpu().numpy()
         parts = [np.zeros(0)]
         for level, classes in zip(self.loss.levels, level_classes(self.taxonomy, self.loss.levels), strict=True):
             speaks, size = classes >= 0, self.taxonomy.level_nodes(level).size
             number = np.bincount(classes[speaks], weights=counts[speaks], minlength=size).clip(min=1)
             parts.append(np.log(number / number.sum()))
-        told._added.copy_(torch.from_numpy(self.strength * np.concatenate(parts)))
-        return told
+        adjusted._added.copy_(torch.from_numpy(self.strength * np.concatenate(parts)))
+        return adjusted

@@ -1,4 +1,4 @@
-"""Binary cross-entropy of the yes-or-no questions that the target's path passes."""
+"""Binary cross-entropy of each node given its parent, along the target's path."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def conditional_sigmoid_loss(
     .. math:: \ell = -\sum_{a \in A(t) \setminus \{root\}}
         \Big(\log \sigma(z_a) + \sum_{s \in S(a)} \log \sigma(-z_s)\Big)
 
-    where :math:`S(a)` are the siblings of :math:`a`: a node is only asked about where its parent is right.
+    where :math:`S(a)` are the siblings of :math:`a`: a node contributes only if its parent is on the path.
 
     Args:
         logits: Score of every node but the root: ``logits[..., i]`` is node ``i + 1``.
-        target: Node of every image. Of an internal one nothing is known about its children, which are not asked about;
-            the root costs nothing.
+        target: Node of every image. The children of an internal target are unlabelled and do not contribute; the loss
+            of the root is 0.
         taxonomy: The label tree.
 
     Example:
@@ -35,7 +35,7 @@ def conditional_sigmoid_loss(
         tensor([16.,  4.])
 
     References: Brust and Denzler, Integrating domain knowledge: using hierarchies to improve deep classifiers, ACPR
-        2019, arXiv:1811.07125. Internal targets are our reading; there are none in the paper.
+        2019, arXiv:1811.07125. Internal targets are our extension; the paper has none.
     """
     node = target.reshape(-1)
     image, asked, positive = _questions(node, taxonomy)
@@ -48,7 +48,7 @@ def conditional_sigmoid_loss(
 def _questions(
     node: Int[Tensor, " image"], taxonomy: Taxonomy
 ) -> tuple[Int[Tensor, " question"], Int[Tensor, " question"], Bool[Tensor, " question"]]:
-    """Image, node, and right answer of each: the sibling groups of every path, one after another."""
+    """Image, node and label of each binary term: the concatenated sibling groups of every path."""
     index = tree_index(taxonomy, node.device)
     path = ancestors(node, taxonomy)
     image, place = torch.nonzero(path[:, 1:] >= 0, as_tuple=True)

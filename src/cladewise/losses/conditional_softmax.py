@@ -30,18 +30,18 @@ def conditional_softmax_loss(
     .. math:: \ell = \sum_{a \in A(t) \setminus \{root\}}
         w_a \Big(\operatorname{LSE}_{c \in C(\pi(a))} z_c - z_a\Big)
 
-    With :math:`w = 1` this is the negative log-likelihood of the target. An only child costs nothing and gets no
-    gradient; nor does any logit outside the sibling groups of the path.
+    With :math:`w = 1` this is the negative log-likelihood of the target. An only child contributes neither loss nor
+    gradient, and logits outside the sibling groups of the path get no gradient.
 
     Args:
         logits: Score of every node but the root: ``logits[..., i]`` is node ``i + 1``.
-        target: Node of every image; the path stops at an internal one, and the root costs nothing.
+        target: Node of every image; the path stops at an internal target, and the loss of the root is 0.
         taxonomy: The label tree.
         node_weights: ``"none"``: all 1. ``"parent"``: :math:`w_a = L / (K |B(\pi(a))|)`, with :math:`L` leaves,
-            :math:`|B(v)|` of them at or under :math:`v`, and :math:`K` nodes that have several children. Were all
-            leaves equally frequent, each of those :math:`K` choices would then count the same.
-        label_smoothing: Part of a leaf target's mass that is spread evenly over all leaves, in [0, 1]. Internal targets
-            are not smoothed.
+            :math:`|B(v)|` of them at or under :math:`v`, and :math:`K` nodes with several children. If all leaves are
+            equally frequent, each of those :math:`K` choices then has the same total weight.
+        label_smoothing: Share of a leaf target's mass that is spread uniformly over all leaves, in [0, 1]. Internal
+            targets are not smoothed.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -70,7 +70,7 @@ def _num_choices(taxonomy: Taxonomy) -> int:
 
 
 def _weights_on_path(target: Tensor, taxonomy: Taxonomy, dtype: torch.dtype) -> Float[Tensor, "*batch depth"]:
-    """Weight of every edge of the path by its parent's leaves; anything below the target."""
+    """Weight of every edge of the path by its parent's leaves; arbitrary below the target."""
     index = tree_index(taxonomy, target.device)
     above = ancestors(target, taxonomy)[..., :-1].clamp(min=0)
     num_leaves = (index.leaf_end[above] - index.leaf_start[above]).to(dtype)

@@ -1,4 +1,4 @@
-"""Deep-RTC: cross-entropy over the leaves of a randomly cut tree, whose scores are sums along paths."""
+"""Deep-RTC: cross-entropy over the leaves of a randomly cut tree, with scores summed along paths."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def random_cut_loss(
 ) -> Float[Tensor, "*batch"]:
     r"""Cross-entropy over the leaves of a tree that is cut at the dropped nodes.
 
-    A dropped node becomes a leaf and everything under it vanishes.
+    A dropped node becomes a leaf, and its descendants are removed.
 
     .. math:: s_v = \sum_{a \in A(v) \setminus \{root\}} \theta_a, \qquad
         \ell = \operatorname{LSE}_{v \in cut} s_v - \operatorname{LSE}_{v \in cut(t)} s_v
 
-    where :math:`cut(t)` is the one node of the cut at or above the target, or, of an internal target that was not cut
-    off, the nodes of the cut under it.
+    where :math:`cut(t)` is the node of the cut at or above the target or, for an internal target that was not cut off,
+    the nodes of the cut below it.
 
     Args:
         logits: Score :math:`\theta` of every node but the root: ``logits[..., i]`` is node ``i + 1``.
-        target: Node of every image; the root costs nothing.
+        target: Node of every image; the loss of the root is 0.
         taxonomy: The label tree.
-        dropped: Where each image's tree is cut; without effect at leaves.
+        dropped: Nodes at which each image's tree is cut; no effect at leaves.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -87,7 +87,7 @@ def deep_rtc_loss(
         target: Node of every image; internal nodes allowed.
         taxonomy: The label tree.
         form: ``"random-cut"``, the first formula; ``"original"``, the second, with the authors' node-conditional
-            consistency beside their stochastic tree sampling.
+            consistency in addition to their stochastic tree sampling.
         rho: Probability that a node is dropped, in [0, 1]; the authors' dropout rate.
         sampling_weight: :math:`\lambda` of the original form, >= 0.
 
@@ -97,8 +97,8 @@ def deep_rtc_loss(
         tensor([2.])
 
     References: Wu et al., Solving long-tailed recognition with deep realistic taxonomic classifier, ECCV 2020,
-        arXiv:2007.09898. Their code averages the consistency over all edges of a batch, not of an image, and bounds
-        scores at 10 from above. The random-cut form, and ``rho=0`` in the published runs, are those of Valmadre,
+        arXiv:2007.09898. Their code averages the consistency over all edges of a batch rather than of an image, and
+        clips scores above 10. The random-cut form, and ``rho=0`` in the published runs, are those of Valmadre,
         NeurIPS 2022, arXiv:2210.10929.
     """
     if rho:
@@ -114,7 +114,7 @@ def deep_rtc_loss(
 
 
 class DeepRTCLoss(Loss):
-    """Deep-RTC's loss; see :func:`deep_rtc_loss`. Trees are cut while training, like dropout, and whole in evaluation.
+    """Deep-RTC's loss; see :func:`deep_rtc_loss`. Trees are cut in training mode only, like dropout.
 
     Raises:
         InputError: A setting is outside its range.

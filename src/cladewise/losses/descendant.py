@@ -1,4 +1,4 @@
-"""Descendant softmax: every ancestor of the target against the mass around it."""
+"""Descendant softmax: a cross-entropy of every ancestor of the target against the nodes that contradict it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def descendant_softmax_loss(
     .. math:: \ell = \sum_{a \in A(t)} \frac{Z_a - z_a}{|B(a)|}, \qquad
         Z_a = \log\Big(e^{z_a} + \sum_{v \notin De(a) \cup A(a)} e^{z_v}\Big)
 
-    where :math:`A(t)` are the target and its ancestors, the root too, :math:`De(a)` the nodes at or under ``a`` and
-    :math:`B(a)` the leaves among them. The rivals of an ancestor are neither the nodes above it nor those below it, so
-    the root's term is 0. The form ``"all"`` has :math:`Z_a = \operatorname{LSE}_v z_v` over all nodes.
+    where :math:`A(t)` are the target and its ancestors including the root, :math:`De(a)` the nodes at or under ``a``
+    and :math:`B(a)` the leaves among them. The rivals of an ancestor exclude the nodes above and below it, so the
+    root's term is 0. The form ``"all"`` has :math:`Z_a = \operatorname{LSE}_v z_v` over all nodes.
 
     Args:
         logits: Score of every node.
-        target: Node of every image; nothing below an internal target is a rival of any of its terms.
+        target: Node of every image; nodes below an internal target are not rivals in any term.
         taxonomy: The label tree.
         form: ``"complement"``, which the paper calls soft-max-descendant, or ``"all"``.
 
@@ -46,7 +46,7 @@ def descendant_softmax_loss(
         tensor([3.])
 
     References: Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929. The
-        released code sums up the energies of all nodes and gathers those of the path's siblings; the sums are equal.
+        released code sums the energies of all nodes and gathers those of the path's siblings; the sums are equal.
     """
     index = tree_index(taxonomy, logits.device)
     scores, node = at_least_float(logits).reshape(-1, logits.shape[-1]), target.reshape(-1)

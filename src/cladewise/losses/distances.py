@@ -1,4 +1,4 @@
-"""How far apart two leaves are, for targets that forgive near misses."""
+"""Distances between leaves, from the tree or from a file, for soft labels."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
 LcaDistance = Literal["lca-height", "hace"]
-"""Distances that follow from the lowest common ancestor alone."""
+"""Distances that depend only on the lowest common ancestor."""
 
 PICKLES = (".pkl", ".pickle", ".p")
 
 
 def distance_by_lca(taxonomy: Taxonomy, kind: LcaDistance = "lca-height") -> NDArray[np.float64]:
-    r"""Distance between two leaves by their lowest common ancestor: one number a node, over the largest of two leaves.
+    r"""Distance between two leaves by their lowest common ancestor: one number per node, normalised to a maximum of 1.
 
     ``"lca-height"`` is the ancestor's height in edges, ``"hace"`` is :math:`1 - d / d_{max}` with its depth and that of
-    the deepest leaf. They differ where leaves lie at several depths. The distance of a leaf to itself is 0.
+    the deepest leaf. They differ if leaves have different depths. The distance of a leaf to itself is 0.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -38,21 +38,21 @@ def distance_by_lca(taxonomy: Taxonomy, kind: LcaDistance = "lca-height") -> NDA
     else:
         distance = 1.0 - taxonomy.depth / max(1, taxonomy.max_depth)
     distance[taxonomy.is_leaf] = 0.0
-    meets = taxonomy.num_children >= 2  # no two leaves have an only child's parent as their lowest
+    meets = taxonomy.num_children >= 2  # the parent of an only child is no two leaves' lowest common ancestor
     largest = float(distance[meets].max(initial=0.0))
     return distance / largest if largest else distance
 
 
 def check_distances(values: ArrayLike, taxonomy: Taxonomy, at: str = "") -> NDArray[np.float64]:
-    """A matrix of distances between leaf positions, over its largest.
+    """Check a matrix of distances between leaf positions and divide it by its maximum.
 
     Raises:
-        InputError: It is not square, has not a row a leaf, is not symmetric, or its diagonal is not 0.
+        InputError: It is not square with one row per leaf, not symmetric, or its diagonal is not 0.
     """
     matrix = np.asarray(values, dtype=np.float64)
     size = taxonomy.num_leaves
     if matrix.shape != (size, size):
-        raise InputError(f"distances [{size}, {size}], a row a leaf", f"shape {list(matrix.shape)}", at=at)
+        raise InputError(f"distances [{size}, {size}], one row per leaf", f"shape {list(matrix.shape)}", at=at)
     if not (np.isfinite(matrix).all() and (matrix >= 0).all()):
         raise InputError("distances that are numbers >= 0", "others", at=at)
     if np.diagonal(matrix).any() or not np.allclose(matrix, matrix.T, rtol=1e-5, atol=0.0):
@@ -61,11 +61,10 @@ def check_distances(values: ArrayLike, taxonomy: Taxonomy, at: str = "") -> NDAr
 
 
 def read_distances(path: str | Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
-    """Distances between leaf positions from a file, over the largest.
+    """Read distances between leaf positions from a file, normalised to a maximum of 1.
 
-    A ``.npy`` file holds the matrix, its rows in the order of the taxonomy's leaves. A ``.csv``, ``.tsv`` or
-    ``.parquet`` table names its leaves, by path or short name, in its first column and in its header; they may come in
-    any order.
+    A ``.npy`` file holds the matrix, with rows in the order of the taxonomy's leaves. A ``.csv``, ``.tsv`` or
+    ``.parquet`` table names the leaves, by path or short name, in its first column and in its header, in any order.
 
     Raises:
         InputError: The file cannot be read as one of these, a leaf is missing or named twice, or the numbers are not
@@ -78,7 +77,7 @@ def read_distances(path: str | Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
             "distances as .npy, .csv, .tsv or .parquet",
             "a pickle, which can run any code when it is loaded",
             at=str(file),
-            advice="Where you trust it, load it yourself and write the matrix with numpy.save, a row a leaf in order.",
+            advice="If you trust it, load it yourself and write the matrix with numpy.save, one row per leaf in order.",
         )
     if suffix not in (".npy", ".csv", ".tsv", ".parquet"):
         raise InputError("distances as .npy, .csv, .tsv or .parquet", repr(str(path)))
@@ -117,7 +116,7 @@ def _read_table(file: Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
 
 
 def _positions(names: list[str], taxonomy: Taxonomy, at: str) -> NDArray[np.int64]:
-    """Leaf position of each name, each leaf once."""
+    """Leaf position of each name; every leaf must occur exactly once."""
     nodes = taxonomy.find(names, at=at)
     for name, node in zip(names, nodes, strict=True):
         if not taxonomy.is_leaf[node]:

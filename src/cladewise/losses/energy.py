@@ -1,4 +1,4 @@
-"""The max-margin loss of energies between labels and an image."""
+"""Max-margin loss of the energies between an image and the labels."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Strategy = Literal["pick-per-level", "uniform"]
 
 
 class MaxMarginEnergyLoss(Loss):
-    r"""Energy of an image under the labels of its path, and what other labels' energies lack to a margin.
+    r"""Energies of an image under the labels on its path, plus hinge losses that push other energies to a margin.
 
     .. math:: \ell = \sum_{a \in A^\circ(t)} E(a, x) + m\,|A^\circ(t)|\,
         \operatorname{mean}_{u \notin A(t)} \max(0, \gamma - E(u, x))
 
-    where :math:`A^\circ(t)` is the path of the target without the root and m is the number of false edges for every
-    true one. The mean is what drawing them has in expectation, with no variance: over all labels that are neither on
-    the path nor under the target (``uniform``), or over levels of the mean over the labels of each
-    (``pick-per-level``), so that the few coarse labels count as much as the many leaves. Of a label under an internal
-    target nothing is known. The root costs 0.
+    where :math:`A^\circ(t)` is the path of the target without the root and m is the number of negative edges per
+    positive one. The mean replaces sampling by its expectation, without variance: over all labels that are neither on
+    the path nor under the target (``uniform``), or over levels of the mean over each level's labels
+    (``pick-per-level``), so that the few coarse labels weigh as much as the many leaves. Labels under an internal
+    target are unlabelled and do not contribute. The loss of the root is 0.
 
-    Takes *minus* the energies of all nodes but the root, the logits of
+    The logits are *minus* the energies of all nodes but the root, as in
     :class:`~cladewise.predictions.LevelEnergies`. Energies are at least 0.
 
     Args:
@@ -40,7 +40,7 @@ class MaxMarginEnergyLoss(Loss):
         temperature: Temperature of the :meth:`prediction`; the loss does not depend on it.
 
     Raises:
-        InputError: A number is below zero, or there is no such choice of negatives.
+        InputError: A number is negative, or the choice of negatives is unknown.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
@@ -49,8 +49,8 @@ class MaxMarginEnergyLoss(Loss):
         tensor([3.5000])
 
     References: Dhall et al., Hierarchical image classification using entailment cone embeddings, CVPRW 2020,
-        arXiv:2004.03459, Eq. 1 and section 4.3. There five labels are drawn to stand in the place of the label and five
-        labels or images in that of the image; pairs with an image above something are left out here.
+        arXiv:2004.03459, Eq. 1 and section 4.3. The paper samples five negatives that replace the label and five
+        labels or images that replace the image; pairs with an image as the more general element are left out here.
     """
 
     _group: Tensor
@@ -93,7 +93,7 @@ class MaxMarginEnergyLoss(Loss):
         true = torch.where(labelled, energy.gather(1, (path - 1).clamp_min(0)), 0.0).sum(1)
         nodes = torch.arange(self.taxonomy.num_nodes, device=logits.device)
         other = (nodes < node[:, None]) | (nodes >= index.end[node][:, None])
-        other = other.scatter(1, path.clamp_min(0), False)  # places beyond the path stand for the root
+        other = other.scatter(1, path.clamp_min(0), False)  # positions beyond the path point to the root
         other = other[:, 1:].to(energy.dtype)
         group = self._group.to(energy)
         count = other @ group

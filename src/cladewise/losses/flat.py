@@ -23,14 +23,14 @@ def flat_softmax_loss(
 
     .. math:: \ell = \operatorname{LSE}_l z_l - \operatorname{LSE}_{l \in B(t)} z_l
 
-    where :math:`B(t)` are the leaves at or under the target: cross-entropy for a leaf, 0 for the root.
+    where :math:`B(t)` are the leaves at or under the target: the cross-entropy for a leaf, 0 for the root.
 
     Args:
         logits: Score of every leaf, by leaf position.
         target: Node of every image; internal nodes allowed.
         taxonomy: The label tree.
-        label_smoothing: Part of a leaf target's mass that is spread evenly over all leaves. Internal targets are not
-            smoothed.
+        label_smoothing: Share of a leaf target's mass that is spread uniformly over all leaves. Internal targets are
+            not smoothed.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])

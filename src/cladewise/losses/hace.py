@@ -1,4 +1,4 @@
-"""Hierarchy-aware cross-entropy: a softmax over all nodes, and targets diluted towards the root."""
+"""Hierarchy-aware cross-entropy: a softmax over all nodes, with targets diluted towards the root."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def ancestral_weights(
 ) -> Float[Tensor, "*batch depth"]:
     r"""Target mass of every node on the target's path, root first; 0 below the target.
 
-    The node ``k`` steps above the target gets :math:`d (1-d)^k` and the top of the path the remainder. The top is the
-    root, or the node below it where the root takes no part.
+    The node ``k`` steps above the target gets :math:`d (1-d)^k`, and the top of the path gets the remainder. The top is
+    the root, or the node below it if the root takes no part.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
@@ -74,18 +74,18 @@ def hace_loss(
     .. math:: \ell = -\sum_{k} T_k \log q_{a_k(t)}, \qquad
         \log q_v = \operatorname{LSE}_{u \in De(v)} z_u - \operatorname{LSE}_u z_u
 
-    with :math:`T` from :func:`ancestral_weights`. The softmax runs over all nodes, not the leaves alone. With a root,
-    :math:`q_{root} = 1` and its share is inert. The minimum is 0 for every dilution.
+    with :math:`T` from :func:`ancestral_weights`. The softmax runs over all nodes, not only the leaves. With a root,
+    :math:`q_{root} = 1` and its share has no effect. The minimum is 0 for every dilution.
 
     Args:
         logits: Score of every node; of all but the root if not ``with_root``.
-        target: Node of every image; for an internal node the weights begin there. The root as a target gives 0.
+        target: Node of every image; for an internal node the weights start there. The loss of the root is 0.
         taxonomy: The label tree.
-        dilution: Share of its mass that a node keeps, dimensionless, in (0, 1]. At 1 the loss is the cross-entropy of
-            the target's own subtree.
+        dilution: Share of its mass that a node keeps, in (0, 1]. At 1 the loss is the cross-entropy of the target's
+            subtree.
         with_root: Whether the root has a score and takes the remainder.
-        domain: ``"leaves"`` puts the softmax over the leaves instead, a variant.
-        eps: Added to :math:`q` before the logarithm; the authors' code has 1e-6.
+        domain: ``"leaves"`` for a variant with the softmax over the leaves.
+        eps: Added to :math:`q` before the logarithm; 1e-6 in the authors' code.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
@@ -107,13 +107,13 @@ def node_cross_entropy(
     *,
     eps: float = 0.0,
 ) -> Float[Tensor, "*batch"]:
-    r"""Cross-entropy between masses wanted at all nodes and the mass at or under each: HACE's loss of any target.
+    r"""Cross-entropy between target masses at all nodes and the mass at or under each: HACE's loss for any target.
 
     .. math:: \ell = -\sum_v T_v \log q_v
 
     Args:
         logits: Scores of the nodes of the domain.
-        wanted: Target mass :math:`T` of every node; it takes no gradient.
+        wanted: Target mass :math:`T` of every node; without gradient.
         taxonomy: The label tree.
         domain: Which nodes have scores.
         eps: Added to :math:`q` before the logarithm.
@@ -124,22 +124,22 @@ def node_cross_entropy(
         tensor([4.])
     """
     log_mass = _log_mass(at_least_float(logits), taxonomy, domain)
-    weights = wanted.to(log_mass.dtype).contiguous()  # in the order of the log-masses: mixed orders are slow to combine
+    weights = wanted.to(log_mass.dtype).contiguous()  # the memory layout of the log-masses: mixed layouts are slow
     if eps:
         return (_surprise(log_mass, eps) * weights).sum(-1)
-    top = weights.sum(-1, keepdim=True)  # the root's log-mass, off every term
+    top = weights.sum(-1, keepdim=True)  # subtracts the root's log-mass from every term
     return -_DotWithPath.apply(log_mass, weights, torch.zeros_like(top, dtype=torch.int64), -top)
 
 
 def _log_mass(scores: Tensor, taxonomy: Taxonomy, domain: Domain) -> Float[Tensor, "*batch node"]:
-    """Log-sum-exp of what is scored at or under every node."""
+    """Log-sum-exp of the scores at or under every node."""
     if domain == "leaves":
         return leaf_logsumexp(scores, taxonomy)
     return subtree_logsumexp(scores if domain == "nodes" else pad(scores, (1, 0), value=-torch.inf), taxonomy)
 
 
 class _DotWithPath(torch.autograd.Function):
-    """Product of every row of values and its weights, or one row of weights for all, and with more at some places."""
+    """Dot product of each row with its (or with shared) weights, plus further weights at some columns."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, weights: Tensor, places: Tensor, further: Tensor) -> Tensor:
@@ -162,7 +162,7 @@ def _scored(domain: Support, with_root: bool) -> Domain:
 
 
 def _surprise(log_mass: Tensor, eps: float) -> Tensor:
-    """-log q from log-sum-exps, the root's first."""
+    """-log q from log-sum-exps, of which the root's comes first."""
     surprise = log_mass[..., :1] - log_mass
     return surprise if eps == 0.0 else -torch.log(torch.exp(-surprise) + eps)
 
@@ -171,17 +171,17 @@ class HACELoss(Loss):
     r"""Hierarchy-aware cross-entropy, with horizontal smoothing as an option (HACE-smooth: ``smoothing=0.1``).
 
     See :func:`hace_loss` for the loss on one path. Smoothing first gives each other label ``smoothing / (M - 1)`` of
-    the target's mass, :math:`M` being the number of leaves (or nodes), and then dilutes each share up its own path. An
-    internal target is no leaf: where leaves receive, all ``M`` of them get such a share.
+    the target's mass, where :math:`M` is the number of leaves (or nodes), and then dilutes each share up its own path.
+    For an internal target and smoothing over leaves, all ``M`` leaves get such a share.
 
     Args:
         taxonomy: The label tree.
         dilution: Share of its mass that a node keeps, in (0, 1].
-        smoothing: Mass that leaves the target, in [0, 1).
-        smoothing_over: Who gets it: ``"leaves"``, or all ``"nodes"`` that take part.
-        domain: What the softmax runs over: ``"nodes"``, or ``"leaves"`` for the variant.
-        with_root: Whether the root takes part. By default if it is a label of the input and not synthetic.
-        eps: Added to the mass before the logarithm; the authors' code has 1e-6.
+        smoothing: Share of the mass moved away from the target, in [0, 1).
+        smoothing_over: Where it goes: the ``"leaves"``, or all ``"nodes"`` that take part.
+        domain: Domain of the softmax: ``"nodes"``, or ``"leaves"`` for the variant.
+        with_root: Whether the root takes part. By default, if it is a label of the input rather than synthetic.
+        eps: Added to the mass before the logarithm; 1e-6 in the authors' code.
 
     Raises:
         InputError: A setting is outside its range, or no node has a score.
@@ -194,7 +194,7 @@ class HACELoss(Loss):
         tensor([1.7300])
 
     References: Hierarchy-Aware Cross-Entropy (HACE), as the authors' released code computes it: on trees with a root it
-        is a node like any other, on CIFAR-100 there is none.
+        is a node like any other; on CIFAR-100 there is none.
     """
 
     def __init__(
@@ -223,7 +223,7 @@ class HACELoss(Loss):
         if self.num_outputs == 0:
             raise InputError("a taxonomy with a node below its synthetic root", repr(taxonomy))
         others = int(self._receivers().sum()) - 1
-        self._share = smoothing / others if others > 0 else 0.0  # a single label has nobody to give mass to
+        self._share = smoothing / others if others > 0 else 0.0  # a single label has no other to give mass to
         self._spread = self._spread_by_node() if self._share else None
 
     @property
@@ -239,7 +239,7 @@ class HACELoss(Loss):
 
     @property
     def scored(self) -> Domain:
-        """Nodes that have a score."""
+        """The nodes that have a score."""
         return _scored(self.domain, self.with_root)
 
     def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -265,11 +265,11 @@ class HACELoss(Loss):
         if self.eps:
             wanted = spread.expand(*target.shape, -1).scatter_add(-1, places, own)
             return node_cross_entropy(logits, wanted, self.taxonomy, self.scored, eps=self.eps)
-        own[..., 0] -= own.sum(-1) + spread.sum()  # the root's log-mass, off every term
+        own[..., 0] -= own.sum(-1) + spread.sum()  # subtracts the root's log-mass from every term
         return -_DotWithPath.apply(_log_mass(logits, self.taxonomy, self.scored), spread, places, own)
 
     def _receivers(self) -> NDArray[np.bool_]:
-        """Nodes that horizontal smoothing gives mass to."""
+        """The nodes that receive mass in horizontal smoothing."""
         if self.smoothing_over == "leaves":
             return self.taxonomy.is_leaf
         receivers = np.ones(self.taxonomy.num_nodes, dtype=np.bool_)
@@ -277,7 +277,7 @@ class HACELoss(Loss):
         return receivers
 
     def _spread_by_node(self) -> NDArray[np.float64]:
-        """Diluted mass at every node if each receiver, the target too, gets its share; the same for all targets."""
+        """Diluted mass at every node if each receiver, including the target, gets its share."""
         taxonomy = self.taxonomy
         mass = np.where(self._receivers(), self._share, 0.0)
         for nodes in taxonomy.nodes_by_depth[: 0 if self.with_root else 1 : -1]:

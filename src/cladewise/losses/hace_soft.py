@@ -1,4 +1,4 @@
-"""Hierarchy-aware cross-entropy of soft labels."""
+"""Hierarchy-aware cross-entropy with soft labels."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cladewise.taxonomy import Taxonomy
 def dilute(
     leaf_mass: Float[Tensor, "batch leaf"], taxonomy: Taxonomy, *, dilution: float, with_root: bool = True
 ) -> Float[Tensor, "batch node"]:
-    r"""Move the mass of every leaf up its own path: :math:`d (1-d)^k` of it stays ``k`` steps up, the rest at the top.
+    r"""Spread the mass of each leaf up its path: :math:`d (1-d)^k` of it stays ``k`` steps up, the rest at the top.
 
-    The top is the root, or the node below it where the root takes no part. See
-    :func:`~cladewise.losses.ancestral_weights`, which this is for a target at one node.
+    The top is the root, or the node below it if the root takes no part. For a target at a single node this equals
+    :func:`~cladewise.losses.ancestral_weights`.
 
     Example:
         >>> import torch
@@ -33,14 +33,14 @@ def dilute(
 
 
 class HACESoftLoss(HACELoss):
-    r"""Hierarchy-aware cross-entropy whose target is first spread over the leaves by their distance.
+    r"""Hierarchy-aware cross-entropy whose target is first spread over the leaves by distance.
 
     .. math:: \ell = -\sum_v (T s)_v \log q_v
 
     with the soft labels :math:`s` of :class:`~cladewise.losses.soft_labels.SoftTargets`, each leaf's share diluted up
     its own path by :math:`T` (:func:`dilute`) and :math:`q` as in :func:`~cladewise.losses.hace_loss`. At an infinite
-    ``beta`` and a leaf label this is :class:`~cladewise.losses.HACELoss`. The soft label of an internal node lies on
-    the leaves under it.
+    ``beta`` and a leaf label this is :class:`~cladewise.losses.HACELoss`. The soft label of an internal node
+    is the mean over the leaves under it.
 
     Args:
         taxonomy: The label tree.
@@ -48,9 +48,9 @@ class HACESoftLoss(HACELoss):
         beta: Hardness of the soft labels, dimensionless, >= 0.
         distance: ``"hace"``, ``"lca-height"``, a file or a matrix; see
             :func:`~cladewise.losses.soft_labels.soft_targets`.
-        domain: What the softmax runs over: ``"nodes"``, or ``"leaves"`` for the variant.
-        with_root: Whether the root takes part. By default if it is a label of the input and not synthetic.
-        eps: Added to the mass before the logarithm; the authors' code has 1e-6.
+        domain: Domain of the softmax: ``"nodes"``, or ``"leaves"`` for the variant.
+        with_root: Whether the root takes part. By default, if it is a label of the input rather than synthetic.
+        eps: Added to the mass before the logarithm; 1e-6 in the authors' code.
 
     Raises:
         InputError: A setting is outside its range, or no node has a score.

@@ -1,4 +1,4 @@
-"""Hierarchical cross-entropy."""
+"""Hierarchical cross-entropy: a cross-entropy per step down the target's path, discounted by depth."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def hxe_loss(
 
     .. math:: \ell = \sum_{v \in \mathrm{path}(t) \setminus \{\mathrm{root}\}} w_v\,(\log p_{\pi(v)} - \log p_v)
 
-    The path stops at an internal target. The edge above an only child costs nothing.
+    The path stops at an internal target. The edge above an only child contributes nothing.
 
     Args:
         logits: Score of every leaf, by leaf position.
         target: Node of every image; internal nodes allowed.
         taxonomy: The label tree.
-        alpha: Discount per edge, dimensionless, >= 0.
+        alpha: Discount per edge, >= 0.
         weighting: ``"parent-depth"``: :math:`w_v = e^{-\alpha d(\pi(v))}`, so that ``alpha=0``, and any alpha on a tree
             of depth 1, is cross-entropy. ``"child-depth"``: :math:`w_v = e^{-\alpha d(v)}`. ``"normalised"``: the
-            latter over its sum over all nodes, as in the authors' code. They differ by a constant factor of a given
-            tree and alpha, so by the learning rate alone.
+            latter over its sum over all nodes, as in the authors' code. For a given tree and alpha
+            they differ by a constant factor, equivalent to a change of learning rate.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",), ("e",)])
@@ -67,14 +67,14 @@ def tree_hxe_loss(
     .. math:: \ell = \sum_{v \in \mathrm{path}(t) \setminus \{\mathrm{root}\}}
         w_v \Big(\operatorname{LSE}_{c \in C(\pi(v))} z_c - z_v\Big)
 
-    The same loss as :func:`hxe_loss` where the head scores every node given its parent.
+    The same loss as :func:`hxe_loss` for a head that scores every node given its parent.
 
     Args:
         logits: Score of every node but the root: ``logits[..., i]`` is node ``i + 1``.
         target: Node of every image; internal nodes allowed.
         taxonomy: The label tree.
-        alpha: Discount per edge, dimensionless, >= 0.
-        weighting: As of :func:`hxe_loss`.
+        alpha: Discount per edge, >= 0.
+        weighting: As for :func:`hxe_loss`.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])

@@ -1,4 +1,4 @@
-"""Images against the texts of their classes, and texts against the images, at one level or several."""
+"""Contrastive loss between images and the texts of their classes, at one or more levels."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from cladewise.predictions import LevelSoftmax, level_layout
 from cladewise.taxonomy import Taxonomy
 
 Targets = Literal["single", "multi", "rivals"]
-"""What else of the batch an image and its text are held against where labels repeat."""
+"""Treatment of images and texts of the same class within a batch."""
 
 
 class ImageTextContrastLoss(Loss):
-    r"""Contrast of every image with the texts of the batch, and of every text with the images, summed over levels.
+    r"""Contrast of every image with the texts of the batch and of every text with the images, summed over levels.
 
     .. math:: \ell_i = w \sum_k \Big(\operatorname{LSE}_j s^{(k)}_{i, t_j} - s^{(k)}_{i, t_i}\Big)
         + \Big(\operatorname{LSE}_j s^{(k)}_{j, t_i} - s^{(k)}_{i, t_i}\Big)
 
-    over the images j of the batch, where :math:`s^{(k)}_{i,v}` is the score of image i for the text of node v, at level
-    k: the scaled cosine that :class:`~cladewise.predictions.LevelSoftmax` takes. The text of an image at a level is
-    that of its ancestor there (a leaf above the level: its own).
+    over the images j of the batch, where :math:`s^{(k)}_{i,v}` is the score (scaled cosine) of image i for the text of
+    node v at level k, as in :class:`~cladewise.predictions.LevelSoftmax`. The text of an image at a level is that of
+    its ancestor there; for a leaf above the level, its own.
 
-    Texts repeat in a batch, the more so at coarse levels. With n images of the class of image i:
+    Texts repeat within a batch, especially at coarse levels. With n images of the class of image i:
 
-    - ``"single"``: as above; each image has one positive, and equal texts are rivals. No value is below :math:`\log n`
-      for either sum where the scores of the positives are equal: the floor is that of the paper.
-    - ``"multi"``: the target is shared out evenly among the n. It has the same sum over the batch, and the same
-      gradient, as ``"single"``, because equal nodes have equal texts; only its share for each image differs.
-    - ``"rivals"``: images and texts of the same label are left out of each other's sums, which then have the floor 0.
+    - ``"single"``: as above; each image has one positive, and equal texts are negatives. If the scores of the positives
+      are equal, each of the two sums is at least :math:`\log n`, as in the paper.
+    - ``"multi"``: the target is spread uniformly over the n. The sum over the batch and the gradient are those of
+      ``"single"``, because equal nodes have equal texts; only the share of each image differs.
+    - ``"rivals"``: images and texts of the same label are left out of each other's sums, which are then at least 0.
 
-    The sums over texts run over the distinct ones, each counted as often as it comes (:math:`\log n` is added to its
-    score), so that the cost is in images × distinct texts. Where several processes train together the images of all
-    are the batch, and what they exchange is one number a text.
+    The sums over texts run over distinct texts, each counted with its multiplicity (:math:`\log n` is added to its
+    score), so that the cost is images × distinct texts. When several processes train together, the batch is the images
+    of all of them, and they exchange one number per text.
 
-    A label says nothing about levels finer than its own: such an image is left out there.
+    A label says nothing about levels finer than its own; its image does not contribute there.
 
     Args:
         taxonomy: The label tree.
-        levels: The chosen levels, 1 for the coarsest; all of them where none are given. The finest is always one.
+        levels: The chosen levels, 1 for the coarsest, including the finest; all levels by default.
         targets: ``"single"``, ``"multi"`` or ``"rivals"``.
-        weight: Weight w; 1/2 makes the mean of both directions, as CLIP's loss is.
+        weight: Weight w; 1/2 gives the mean of both directions, as in CLIP's loss.
 
     Raises:
-        InputError: A level does not exist, they are not ascending, or the finest is not among them; there is no such
-            choice of targets.
+        InputError: A level does not exist, the levels are not ascending, or the finest is missing; or the choice of
+            targets is unknown.
 
     Example:
         >>> loss = ImageTextContrastLoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]), (2,))
@@ -59,9 +59,9 @@ class ImageTextContrastLoss(Loss):
         tensor([16., 16., 16., 16.])
 
     References: "Hierarchical classification via diffusion on manifolds" (HMCF), section 3.3, which sums over the batch
-        and names no temperature: a mean and a learnt scale are our reading. Goyal et al., Finetune like you pretrain
-        (FLYP), CVPR 2023, arXiv:2212.00638: the finest level alone, ``weight=0.5``. Several positives: Yang et al.,
-        Unified contrastive learning in image-text-label space, CVPR 2022, arXiv:2204.03610.
+        and states no temperature; the mean and the learnt scale are our choice. Goyal et al., Finetune like you
+        pretrain (FLYP), CVPR 2023, arXiv:2212.00638: the finest level alone, ``weight=0.5``. Several positives: Yang
+        et al., Unified contrastive learning in image-text-label space, CVPR 2022, arXiv:2204.03610.
     """
 
     _classes: Tensor
@@ -97,7 +97,7 @@ class ImageTextContrastLoss(Loss):
         return (self.weight * total).reshape(target.shape)
 
     def _level(self, scores: Float[Tensor, "image text"], classes: Int[Tensor, " image"]) -> Float[Tensor, " image"]:
-        """What one level adds for each image."""
+        """Contribution of one level to each image's loss."""
         ours = classes != NO_LABEL
         everyone, first = gather_rows(classes[ours]) if self.training else (classes[ours], 0)
         group, size = group_of(everyone)
@@ -114,7 +114,7 @@ class ImageTextContrastLoss(Loss):
             row = (scores + number).logsumexp(-1)
             column = self._over_images(scores)[group]
         positive = own
-        if self.targets == "multi":  # of a text, the mean over the images that it is of
+        if self.targets == "multi":  # the mean over the images of each text
             sums = scores.new_zeros(len(size)).index_add(0, group, own)
             sums = gather_rows(sums[None])[0].sum(0) if self.training else sums
             positive = sums[group] / size[group].to(scores.dtype)

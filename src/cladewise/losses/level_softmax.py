@@ -1,4 +1,4 @@
-"""A cross-entropy at every level."""
+"""Level-wise softmax: a cross-entropy at every level, summed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class LevelSoftmaxLoss(Loss):
 
     .. math:: \ell = \sum_k \Big(\operatorname{LSE}_{v \in \text{level}\ k} z_v^{(k)} - z_{t_k}^{(k)}\Big)
 
-    where :math:`t_k` represents the target at the extended level ``k``: its ancestor there, or a leaf above the level
-    itself, which is repeated in it. An internal target says nothing about levels finer than its own, and they do not
-    count; the root costs 0. Takes the logits of :class:`~cladewise.predictions.LevelSoftmax` of the same settings.
+    where :math:`t_k` represents the target at the extended level ``k``: its ancestor there, or the target itself if it
+    is a leaf above the level, which the level repeats. Levels finer than an internal target do not contribute; the loss
+    of the root is 0. The logits are those of a :class:`~cladewise.predictions.LevelSoftmax` with the same settings.
 
     Args:
         taxonomy: The label tree.
-        levels: The chosen levels, 1 for the coarsest; all of them where none are given. The finest is always one.
-        tied: A leaf above a level has one score, which it takes along to every level that repeats it.
+        levels: The chosen levels, 1 for the coarsest, including the finest; all levels by default.
+        tied: Whether a leaf above a level has a single score, shared by all levels that repeat it.
 
     Raises:
-        InputError: A level does not exist, they are not ascending, or the finest is not among them.
+        InputError: A level does not exist, the levels are not ascending, or the finest is missing.
 
     Example:
         >>> loss = LevelSoftmaxLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]))
@@ -38,7 +38,7 @@ class LevelSoftmaxLoss(Loss):
 
     References: Dhall et al., Hierarchical image classification using entailment cone embeddings, CVPRW 2020,
         arXiv:2004.03459, Eq. 6 (per-level classifiers). Valmadre, NeurIPS 2022, arXiv:2210.10929, whose released code
-        repeats shallow leaves and refuses internal labels.
+        repeats shallow leaves and rejects internal labels.
     """
 
     _classes: Tensor

@@ -1,4 +1,4 @@
-"""Label hierarchy transition: a cross-entropy at every level, and confusion between the levels."""
+"""Label hierarchy transition: a cross-entropy at every level, and a confusion loss between the levels."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from cladewise.taxonomy import Taxonomy
 
 
 class LHTLoss(Loss):
-    r"""Cross-entropy of every level that takes part, and a weight times how certain the transitions between them are.
+    r"""Cross-entropy at every level that takes part, plus the weighted negative entropy of the transitions.
 
     .. math:: \ell = -\sum_k \log p^{(k)}_{t_k} + \lambda \sum_k \frac{1}{S_k} \sum_j \sum_i
         T^{(k)}_{ij} \log T^{(k)}_{ij}
 
     where :math:`p^{(k)}` are the levels of a :class:`~cladewise.predictions.LevelTransition` and :math:`T^{(k)}` its
-    transitions, each from :math:`S_k` sources :math:`j`. The second sum, the negative entropy of what a class of one
-    level says of the next, is the paper's confusion loss: the less certain, the lower. It counts in full for every
-    image, whatever its label, and makes the loss negative where transitions are uncertain: it is at least
+    transitions, each from :math:`S_k` sources :math:`j`. The second sum, the negative entropy of
+    the distribution over the next level given a class, is the paper's confusion loss: the less certain, the lower. It
+    counts in full for every image, whatever its label, and may make the loss negative: it is at least
     :math:`-\lambda \sum_k \log C_k` with :math:`C_k` targets.
 
-    The target at a level is its ancestor there, or a leaf above the level itself, which the level repeats. An internal
-    target says nothing about levels finer than its own, which then do not count.
+    The target at a level is its ancestor there, or the target itself if it is a leaf above the level, which the level
+    repeats. Levels finer than an internal target do not contribute.
 
     Args:
         taxonomy: The label tree.
-        confusion: Weight :math:`\lambda` of the negative entropy, dimensionless, >= 0.
-        levels: The levels that take part, 1 for the coarsest; all of them where none are given. The finest always does.
+        confusion: Weight :math:`\lambda` of the negative entropy, >= 0.
+        levels: The levels that take part, 1 for the coarsest, including the finest; all levels by default.
         order: ``"f2c"`` from the finest level to coarser ones, ``"c2f"`` from the coarsest to finer ones.
-        rank: Rank of the scores of the transitions; ``None``: a score for every pair.
+        rank: Rank of the transition scores; ``None`` for a score per pair of classes.
 
     Raises:
-        InputError: The weight is negative, or a setting is not one of a
+        InputError: The weight is negative, or a setting is not valid for a
             :class:`~cladewise.predictions.LevelTransition`.
 
     Example:
@@ -48,9 +48,9 @@ class LHTLoss(Loss):
         tensor([6., 2.])
 
     References: Wang et al., Label hierarchy transition, arXiv:2112.02353, equations 6 to 8, which sum over the batch.
-        The released code takes means over the levels and over the transitions where the paper has sums, and adds 1e-10
-        to what it takes the logarithm of; here all is done in log space. Coarse to fine (remark 2 of the paper) has no
-        formula there: the same with the roles exchanged is our reading.
+        The released code takes means over levels and transitions instead of the paper's sums, and adds 1e-10 inside the
+        logarithms; here everything is computed in log space. Coarse to fine (remark 2 of the paper) has no formula
+        there; we exchange the roles of the levels.
     """
 
     _classes: Tensor

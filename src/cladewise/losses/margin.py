@@ -1,4 +1,4 @@
-"""Soft-max-margin: the target against every node, and the further from the truth the wider the margin."""
+"""Soft-max-margin: the target against every node, with a margin that depends on how wrong the node is."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def margins(
     - ``incorrect``: 0 for the target and its ancestors, 1 for every other node.
     - ``depth-distance``: :math:`d(t) + d(v) - 2 d(c)`, the edges between them.
     - ``information-distance``: :math:`I(t) + I(v) - 2 I(c)`.
-    - ``depth-deficit``: :math:`d(t) - d(c)`, the edges of the target's path that are missed.
+    - ``depth-deficit``: :math:`d(t) - d(c)`, the number of edges missed on the target's path.
     - ``log-f1``: :math:`\ln(1 - F_1)` with :math:`F_1 = 2 d(c) / (d(t) + d(v))`; at most 0, and 0 at the target.
 
     The last four are the authors' ``depth_dist``, ``info_dist``, ``depth_deficient`` and ``log_depth_f1_error``.
@@ -76,17 +76,17 @@ def soft_max_margin_loss(
     form: Form = "soft",
     margin: Margin = "incorrect",
 ) -> Float[Tensor, "*batch"]:
-    r"""How far the target is from beating every node by the node's margin.
+    r"""Soft or hard maximum of how much each node violates its margin against the target.
 
     .. math:: \ell_{soft} = -z_t + \operatorname{LSE}_v \big(z_v + \tau\, m(t, v)\big), \qquad
         \ell_{hard} = \max_v \big(z_v - z_t + \tau\, m(t, v)\big)
 
-    with :math:`m` from :func:`margins`, which is 0 at the target, so that neither is negative. With ``tau=0`` the soft
-    form is the cross-entropy over all nodes. Every node is a label like any other, so an internal target competes with
-    its own descendants too.
+    with :math:`m` from :func:`margins`, which is 0 at the target, so that neither form is negative. With ``tau=0`` the
+    soft form is the cross-entropy over all nodes. Every node is a label like any other, so an internal target also
+    competes with its own descendants.
 
-    The published margin costs a softmax over the nodes: relative to the others, the path is lowered by ``tau``. The
-    other margins take a row of numbers an image.
+    The published margin costs one softmax over the nodes, in which the path is lowered by ``tau``. The other margins
+    need a row of margins per image.
 
     Args:
         logits: Score of every node.
@@ -104,9 +104,9 @@ def soft_max_margin_loss(
         tensor([2.])
 
     References: Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929. The
-        released code holds a table of labels × nodes; here a row follows from the target's path. Its ``"log-f1"`` has
-        -inf at the target, which takes the target out of the soft form's sum and lets it fall without bound; here the
-        target stays in, which gives :math:`\ln(1 + e^{\ell})` of the authors' value.
+        released code stores a table of labels × nodes; here each row is computed from the target's path. Its
+        ``"log-f1"`` is -inf at the target, which removes the target from the soft form's sum and leaves the loss
+        unbounded below; here the target stays in the sum, which gives :math:`\ln(1 + e^{\ell})` of the authors' value.
     """
     scores, node = at_least_float(logits).reshape(-1, logits.shape[-1]), target.reshape(-1)
     if margin == "incorrect" and form == "soft":
@@ -115,7 +115,7 @@ def soft_max_margin_loss(
         rivals = _lower_path(scores, node, taxonomy, tau)
     else:
         rivals = scores.add(margins(node, taxonomy, margin, dtype=scores.dtype), alpha=tau)
-    if form == "soft":  # the target has no margin against itself, so this is a cross-entropy of the rivals
+    if form == "soft":  # the target has no margin against itself, so this is a cross-entropy
         loss = cross_entropy(rivals, node, reduction="none")
     else:
         loss = rivals.max(-1).values - rivals.gather(-1, node[:, None]).squeeze(-1)
@@ -139,7 +139,7 @@ def _lower_path(scores: Tensor, node: Tensor, taxonomy: Taxonomy, tau: float) ->
 
 
 class SoftMaxMarginLoss(Loss):
-    """Soft-max-margin; see :func:`soft_max_margin_loss`, and :func:`margins` for what a margin can be.
+    """Soft-max-margin; see :func:`soft_max_margin_loss`, and :func:`margins` for the kinds of margin.
 
     Raises:
         InputError: ``tau`` is negative, or the form or the margin is not known.

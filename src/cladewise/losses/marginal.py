@@ -1,4 +1,4 @@
-"""Cross-entropy at every level of a softmax over the leaves, summed up the tree."""
+"""Marginalisation: a cross-entropy at every level, of a softmax over the leaves."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def marginal_softmax_loss(
 
     .. math:: \ell = \sum_k \Big(\operatorname{LSE}_l z_l - \operatorname{LSE}_{l \in B(t_k)} z_l\Big)
 
-    where :math:`t_k` represents the target at level :math:`k`: its ancestor there; a leaf above the level, which is
-    repeated in it; the ancestor above a level that the path skips. Each term is the loss of a flat softmax at that
-    node, so the sum is at least the cross-entropy of the leaf. An internal target says nothing about levels finer than
-    its own, and they do not count; the root costs 0.
+    where :math:`t_k` represents the target at level :math:`k`: its ancestor there; the target itself if it is a leaf
+    above the level; the next ancestor above if the path skips the level. Each term is the flat softmax loss at that
+    node, so the sum is at least the cross-entropy of the leaf. Levels finer than an internal target do not contribute;
+    the loss of the root is 0.
 
     Args:
         logits: Score of every leaf, by leaf position.
@@ -35,7 +35,7 @@ def marginal_softmax_loss(
         tensor([4.5000, 1.5000, 9.0000, 1.0000])
 
     References: Dhall et al., Hierarchical image classification using entailment cone embeddings, CVPRW 2020,
-        arXiv:2004.03459, Eq. 7 (marginalization classifier). The released code adds up probabilities and takes their
+        arXiv:2004.03459, Eq. 7 (marginalization classifier). The released code sums probabilities and takes the
         logarithm; this is the same in log space.
     """
     index = tree_index(taxonomy, logits.device)

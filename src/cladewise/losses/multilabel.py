@@ -1,4 +1,4 @@
-"""Focal loss over independent sigmoids at every node."""
+"""Focal loss of independent sigmoids at every node."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cladewise.taxonomy import Taxonomy
 
 Below = Literal["negative", "ignored"]
 CHUNK = 1 << 16
-"""Values treated at a time, so that intermediates stay in the processor's cache."""
+"""Values processed at a time, so that intermediates stay in the cache."""
 
 
 def multilabel_focal_loss(
@@ -29,20 +29,21 @@ def multilabel_focal_loss(
     gamma: float = 1.0,
     below: Below = "negative",
 ) -> Float[Tensor, "*batch"]:
-    r"""Focal loss of a yes or no at every node, summed over the nodes.
+    r"""Focal loss of a binary classification of every node, summed over the nodes.
 
     .. math:: \ell = -\alpha \sum_{v \in A(t)} \sigma(-z_v)^\gamma \log \sigma(z_v)
         - (1 - \alpha) \sum_{v \notin A(t)} \sigma(z_v)^\gamma \log \sigma(-z_v)
 
-    where neither sum has the root. Half the summed binary cross-entropy at :math:`\gamma = 0, \alpha = 1/2`.
+    where both sums exclude the root. It is half the summed binary cross-entropy at :math:`\gamma = 0, \alpha = 1/2`.
 
     Args:
         logits: Score of every node but the root: ``logits[..., i]`` is node ``i + 1``.
         target: Node of every image; internal nodes allowed.
         taxonomy: The label tree.
-        alpha: Weight of the positives, in [0, 1]; of the negatives ``1 - alpha``.
-        gamma: How much less a node counts that is already right, >= 0.
-        below: What the nodes under an internal target are: ``"negative"``, as in the authors' code, or ``"ignored"``.
+        alpha: Weight of the positives, in [0, 1]; negatives have weight ``1 - alpha``.
+        gamma: Focusing exponent, >= 0: how strongly well-classified nodes are down-weighted.
+        below: Treatment of the nodes under an internal target: ``"negative"``, as in the authors' code, or
+            ``"ignored"``.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -66,12 +67,12 @@ def multilabel_focal_loss(
 def _positives(
     node: Int[Tensor, " image"], path: Int[Tensor, "image depth"], taxonomy: Taxonomy, below: Below
 ) -> tuple[Int[Tensor, "image depth"], Int[Tensor, "image depth"]]:
-    """Where the columns that are not negatives begin and end; those of no node at the end of the row."""
+    """Start and end of the columns that are not negatives; empty ranges at the end of the row for missing nodes."""
     width = taxonomy.num_nodes - 1
     starts = torch.where(path > 0, path - 1, width)
     ends = torch.where(path > 0, path, width)
     if below == "ignored":
-        starts = torch.where(node[:, None] == 0, 0, starts)  # everything is under the root
+        starts = torch.where(node[:, None] == 0, 0, starts)  # all nodes are under the root
         ends = torch.where(path == node[:, None], tree_index(taxonomy, node.device).end[path] - 1, ends)
     return starts, ends
 
@@ -82,7 +83,7 @@ def focal_sum(
     starts: Int[Tensor, "batch range"],
     ends: Int[Tensor, "batch range"],
 ) -> Float[Tensor, " batch"]:
-    r"""Sum over every row of the focal loss of scores that should be low, some ranges of columns left out.
+    r"""Sum over each row of the focal loss of scores that should be low, with some ranges of columns left out.
 
     With :math:`s = \sigma(x)` and :math:`n = -\log \sigma(-x)` the loss is :math:`s^\gamma n`, and its derivative
     :math:`s^\gamma (\gamma (1 - s) n + s)`. The ranges are ascending.
@@ -95,9 +96,9 @@ def focal_sum(
 
 
 class _FocalSum(torch.autograd.Function):
-    """The sum, and the scores in some columns, whose gradient then costs no further row.
+    """The sum, and the scores in some columns, whose gradients are accumulated into the same buffer.
 
-    Loss and derivative are computed at once, and the derivative alone is kept.
+    Loss and derivative are computed together, and only the derivative is kept.
     """
 
     @staticmethod
@@ -134,7 +135,7 @@ def _chunks(values: Tensor) -> list[slice]:
 
 
 def _inside(starts: Tensor, ends: Tensor, width: int) -> Int[Tensor, " position"]:
-    """Flat positions of the columns in some ranges of every row."""
+    """Flat indices of the columns in the given ranges of each row."""
     row = torch.arange(starts.shape[0], device=starts.device)[:, None]
     first, size = (row * width + starts).flatten(), (ends - starts).flatten()
     place = torch.arange(int(size.sum()), device=starts.device)
@@ -144,8 +145,8 @@ def _inside(starts: Tensor, ends: Tensor, width: int) -> Int[Tensor, " position"
 def _focal(x: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
     """Focal loss of scores that should be low, and its derivative.
 
-    ``log1p`` and ``where`` are not vectorised on a CPU: the first is log(u) + (e - (u - 1)) / u with u = 1 + e rounded,
-    which is as exact.
+    ``log1p`` is not vectorised on a CPU: it is replaced by log(u) + (e - (u - 1)) / u with u = 1 + e rounded, which is
+    as exact.
     """
     small = torch.exp(-x.abs())
     above = small + 1.0
@@ -159,7 +160,7 @@ def _focal(x: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
 
 
 class MultilabelFocalLoss(Loss):
-    """Focal loss of a yes or no at every node; see :func:`multilabel_focal_loss`.
+    """Focal loss of a binary classification of every node; see :func:`multilabel_focal_loss`.
 
     Raises:
         InputError: A setting is outside its range.

@@ -1,4 +1,4 @@
-"""Cross-entropy of a leaf softmax whose scores are sums along paths."""
+"""Parameter-sharing softmax: a leaf softmax whose scores are sums along paths."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def ps_softmax_loss(
     .. math:: z_l = \sum_{a \in A(l) \setminus \{root\}} \theta_a, \qquad
         \ell = \operatorname{LSE}_l z_l - \operatorname{LSE}_{l \in B(t)} z_l
 
-    Leaves share what they have in common: a score at a node moves all leaves under it.
+    Leaves share the scores of their common ancestors: a node's score shifts all leaves under it.
 
     Args:
         logits: Score :math:`\theta` of every node but the root: ``logits[..., i]`` is node ``i + 1``.
         target: Node of every image; internal nodes allowed.
         taxonomy: The label tree.
-        label_smoothing: Part of a leaf target's mass that is spread evenly over all leaves, in [0, 1]. Internal targets
-            are not smoothed.
+        label_smoothing: Share of a leaf target's mass that is spread uniformly over all leaves, in [0, 1]. Internal
+            targets are not smoothed.
 
     Example:
         >>> import torch

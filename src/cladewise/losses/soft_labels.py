@@ -1,4 +1,4 @@
-"""Soft labels: a target spread over the leaves, the more to a leaf the closer it is."""
+"""Soft labels: targets spread over the leaves, with more mass on leaves closer to the label."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ Distance = str | Path | NDArray[np.float64]
 
 
 class SoftTargets(nn.Module, ABC):
-    r"""Distribution over the leaves that stands for each label.
+    r"""Target distribution over the leaves for each label.
 
     .. math:: s_j(l) = \frac{e^{-\beta D_{jl}}}{\sum_i e^{-\beta D_{il}}}, \qquad
         s_j(t) = \frac{1}{|B(t)|} \sum_{l \in B(t)} s_j(l)
 
-    for a leaf :math:`l`, and for an internal label :math:`t` the mean over the leaves under it. :math:`D` is divided by
+    for a leaf :math:`l`; for an internal label :math:`t`, the mean over the leaves under it. :math:`D` is divided by
     its largest value.
     """
 
     _held: tuple[Tensor, ...]
 
     def hold(self, *arrays: NDArray[Any]) -> None:
-        """Keep arrays as they are: buffers would lose their precision with a module that is made half."""
+        """Keep arrays outside the buffers, which would lose precision when the module is converted to half."""
         self._held = tuple(torch.from_numpy(array) for array in arrays)
 
     def held_on(self, device: torch.device) -> tuple[Tensor, ...]:
-        """The arrays on a device; they stay on the one that was last asked for."""
+        """The arrays on a device; they stay there until another device is requested."""
         self._held = tuple(tensor.to(device) for tensor in self._held)
         return self._held
 
@@ -52,16 +52,16 @@ class SoftTargets(nn.Module, ABC):
 
 
 def soft_targets(taxonomy: Taxonomy, beta: float, distance: Distance = "lca-height") -> SoftTargets:
-    """Soft targets for a distance, in the way that suits it.
+    """Soft targets for a distance, in the implementation that suits it.
 
     Args:
         taxonomy: The label tree.
-        beta: Hardness, dimensionless, >= 0: 0 is uniform, infinity the label itself.
+        beta: Hardness, >= 0: 0 is uniform, infinity the label itself.
         distance: ``"lca-height"``, ``"hace"`` (:func:`~cladewise.losses.distances.distance_by_lca`), a file
             (:func:`~cladewise.losses.distances.read_distances`) or a matrix by leaf position.
 
     Raises:
-        InputError: ``beta`` is negative or nan, or the distance is not one.
+        InputError: ``beta`` is negative or nan, or the distance is invalid.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -70,7 +70,7 @@ def soft_targets(taxonomy: Taxonomy, beta: float, distance: Distance = "lca-heig
                 [0.4500, 0.4500, 0.0900]])
     """
     check_between(beta, 0.0, float("inf"), "a beta")
-    beta = min(beta, float(np.finfo(np.float64).max))  # infinity times a distance of 0 is not 0
+    beta = min(beta, float(np.finfo(np.float64).max))  # infinity times 0 is nan
     if not isinstance(distance, str | Path):
         return TableTargets(taxonomy, beta, check_distances(distance, taxonomy))
     if distance in get_args(LcaDistance):
@@ -81,13 +81,13 @@ def soft_targets(taxonomy: Taxonomy, beta: float, distance: Distance = "lca-heig
 
 
 class RingTargets(SoftTargets):
-    r"""Soft targets for a distance that follows from the lowest common ancestor: a few numbers a node, and no table.
+    r"""Soft targets for a distance that depends only on the lowest common ancestor: a few numbers per node, no table.
 
-    Every leaf outside the label's subtree shares one ancestor with all leaves inside it, so the target there is
-    constant on each ring around the path: :math:`e^{-\beta D(a)}` times the mean of the leaves' normalisers
+    A leaf outside the label's subtree has the same lowest common ancestor with all leaves inside, so the target there
+    is constant on each ring around the path: :math:`e^{-\beta D(a)}` times the mean of the leaves' normalisers
     :math:`r_l = 1 / \sum_i e^{-\beta D_{il}}`. Inside, with :math:`R(v) = \sum_{l \in B(v)} r_l`, the leaves that meet
-    ``j`` at its ancestor ``a``, whose child towards ``j`` is ``c``, give :math:`e^{-\beta D(a)} (R(a) - R(c))`. Summed
-    down from the root this is one number a node, and the terms above the label are taken off again.
+    ``j`` at its ancestor ``a``, whose child towards ``j`` is ``c``, contribute :math:`e^{-\beta D(a)} (R(a) - R(c))`.
+    Summed down from the root this is one number per node; the terms above the label are subtracted again.
     """
 
     def __init__(self, taxonomy: Taxonomy, beta: float, distance: NDArray[np.float64]) -> None:
@@ -95,7 +95,7 @@ class RingTargets(SoftTargets):
         self.taxonomy = taxonomy
         far = np.exp(-beta * distance)
         parents, leaves = taxonomy.parents[1:], taxonomy.leaf_nodes
-        others = np.zeros(taxonomy.num_nodes)  # weight of the leaves that each node's own leaves meet at its parent
+        others = np.zeros(taxonomy.num_nodes)  # weight of the leaves that a node's leaves meet at its parent
         others[1:] = far[parents] * (taxonomy.num_leaves_under[parents] - taxonomy.num_leaves_under[1:])
         own = np.zeros(taxonomy.num_nodes)
         own[leaves] = 1.0 / (1.0 + path_sum(torch.from_numpy(others), taxonomy).numpy()[leaves])
@@ -119,7 +119,7 @@ class RingTargets(SoftTargets):
 
 
 class TableTargets(SoftTargets):
-    """Soft targets for any distance: a table of labels × leaves, a row of which is looked up for each image."""
+    """Soft targets for any distance: a table of labels × leaves, with one row looked up per image."""
 
     def __init__(self, taxonomy: Taxonomy, beta: float, distance: NDArray[np.float64]) -> None:
         super().__init__()
@@ -139,17 +139,17 @@ class SoftLabelLoss(Loss):
 
     .. math:: \ell = -\sum_j s_j(t) \log p_j
 
-    with the targets :math:`s` of :class:`SoftTargets`. Its minimum is the entropy of the target, not 0.
+    with the targets :math:`s` of :class:`SoftTargets`. The minimum is the entropy of the target, not 0.
 
     Args:
         taxonomy: The label tree.
-        beta: Hardness, dimensionless, >= 0: 0 is a uniform target, infinity cross-entropy.
+        beta: Hardness, >= 0: 0 is a uniform target, infinity the plain cross-entropy.
         distance: ``"lca-height"``, ``"hace"``, a file or a matrix; see :func:`soft_targets`.
-        reduction: ``"sum"`` is the formula above; ``"elementwise"`` the divergence from the target instead, over the
-            number of leaves, as the authors' code has it. They have the same gradient but for that factor.
+        reduction: ``"sum"`` is the formula above; ``"elementwise"`` is the KL divergence from the target divided by
+            the number of leaves, as in the authors' code. The gradients differ only by that factor.
 
     Raises:
-        InputError: ``beta`` is negative, the distance is not one, or the reduction is not known.
+        InputError: ``beta`` is negative, or the distance or the reduction is invalid.
 
     Example:
         >>> loss = SoftLabelLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), beta=4.0)

@@ -1,4 +1,4 @@
-"""Binary cross-entropy of a yes or no at every node, averaged over the nodes."""
+"""Binary cross-entropy of independent sigmoids at every node, averaged over the nodes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def multilabel_soft_margin_loss(
     .. math:: \ell = -\frac{1}{N} \Big(\sum_{v \in A(t)} w_v \log \sigma(z_v)
         + \sum_{v \notin A(t) \cup De(t)} w_v \log \sigma(-z_v)\Big)
 
-    where neither sum has the root, :math:`N` nodes are below it, and :math:`w = 1` without weights. Of the nodes under
-    an internal target nothing is known, and they do not count; the root costs 0.
+    where both sums exclude the root, :math:`N` is the number of other nodes, and :math:`w = 1` without weights. Nodes
+    under an internal target are unlabelled and do not contribute; the loss of the root is 0.
 
     Args:
         logits: Score of every node but the root: ``logits[..., i]`` is node ``i + 1``.
         target: Node of every image; internal nodes allowed.
         taxonomy: The label tree.
-        label_weights: Weight of the yes or no of every node but the root, >= 0; see :func:`inverse_frequency`.
+        label_weights: Weight of the binary term of every node but the root, >= 0; see :func:`inverse_frequency`.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -41,8 +41,8 @@ def multilabel_soft_margin_loss(
         tensor([16.,  4.])
 
     References: Dhall et al., Hierarchical image classification using entailment cone embeddings, CVPRW 2020,
-        arXiv:2004.03459, Eq. 5 (hierarchy-agnostic classifier), which is printed without its minus sign. A leaf above a
-        level has one score here; there are none in the paper, nor labels at internal nodes.
+        arXiv:2004.03459, Eq. 5 (hierarchy-agnostic classifier), which is printed without its minus sign. The paper has
+        neither leaves above the finest level, which have one score here, nor labels at internal nodes.
     """
     num_labels = max(1, taxonomy.num_nodes - 1)
     if label_weights is None:  # half the sum of the cross-entropies
@@ -61,15 +61,15 @@ def multilabel_soft_margin_loss(
 
 
 def inverse_frequency(num_images: Int[Tensor, " node"], taxonomy: Taxonomy) -> Float[Tensor, " child"]:
-    r"""Weight of every label but the root in proportion to one over the images that have it, with mean 1.
+    r"""Inverse-frequency weight of every label but the root, normalised to mean 1.
 
     .. math:: w_v \propto 1 / \max(1, n_v)
 
-    where :math:`n_v` images are labelled at or under :math:`v`: a label that no image has weighs as one that a single
-    image has, since what it should learn is to say no.
+    where :math:`n_v` images are labelled at or under :math:`v`. A label without images is weighted like one with a
+    single image.
 
     Args:
-        num_images: How many training images are labelled with each node.
+        num_images: Number of training images labelled with each node.
         taxonomy: The label tree.
 
     Example:
@@ -77,8 +77,8 @@ def inverse_frequency(num_images: Int[Tensor, " node"], taxonomy: Taxonomy) -> F
         >>> inverse_frequency(torch.tensor([0, 0, 2, 2, 1]), t).round(decimals=3)
         tensor([0.4440, 0.8890, 0.8890, 1.7780])
 
-    References: Dhall et al., arXiv:2004.03459, appendix 7.4.3. The released code takes 1 / n as it is, which is a
-        factor, and infinite for a label that no image has.
+    References: Dhall et al., arXiv:2004.03459, appendix 7.4.3. The released code uses 1 / n unnormalised, which is
+        infinite for a label without images.
     """
     end = torch.as_tensor(taxonomy.end.copy(), device=num_images.device)
     before = torch.cat([num_images.new_zeros(1), num_images.cumsum(0)])
@@ -87,12 +87,12 @@ def inverse_frequency(num_images: Int[Tensor, " node"], taxonomy: Taxonomy) -> F
 
 
 class MultilabelSoftMarginLoss(Loss):
-    """Binary cross-entropy of a yes or no at every node; see :func:`multilabel_soft_margin_loss`.
+    """Binary cross-entropy of independent sigmoids at every node; see :func:`multilabel_soft_margin_loss`.
 
     Args:
         taxonomy: The label tree.
-        class_weights: Weigh labels by inverse frequency, once :meth:`for_labels` has told it; 1 until then.
-        label_weights: Weights of one's own.
+        class_weights: Weight labels by inverse frequency, set by :meth:`for_labels`; 1 until then.
+        label_weights: Custom weights.
 
     Example:
         >>> loss = MultilabelSoftMarginLoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]))

@@ -1,4 +1,4 @@
-"""Conditional sigmoid: at every node, yes or no given its parent."""
+"""Conditional sigmoid: a binary classifier at every node, given its parent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConditionalSigmoidMethod(Method):
-    """Every node says yes or no where its parent is right. Siblings do not compete: none may be likely, or several."""
+    """A binary classifier at every node given its parent. Siblings do not compete: none may be likely, or several."""
 
     name: ClassVar[str] = "conditional-sigmoid"
     title: ClassVar[str] = "Conditional sigmoid"

@@ -1,4 +1,4 @@
-"""Conditional softmax: a choice among the children of every node, down to a leaf."""
+"""Conditional softmax: a softmax among the children of every node, multiplied along paths."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConditionalSoftmaxMethod(Method):
-    """Every node chooses among its children, and a leaf has the product of the choices that lead to it."""
+    """A softmax among the children of every node; a leaf's probability is the product along its path."""
 
     name: ClassVar[str] = "conditional-softmax"
     title: ClassVar[str] = "Conditional softmax (YOLO9000)"
@@ -28,7 +28,7 @@ class ConditionalSoftmaxMethod(Method):
     )
 
     node_weights: Literal["none", "parent"] = option(
-        "none", "weight of each choice: none, or parent for all to count the same if leaves are equally frequent"
+        "none", "weight of each choice: none, or parent for equal total weights if leaves are equally frequent"
     )
     label_smoothing: float = option(0.0, "share of the target spread over all leaves, in [0, 1]")
 

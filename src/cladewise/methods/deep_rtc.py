@@ -1,4 +1,4 @@
-"""Deep-RTC: scores summed along paths, learnt on randomly cut trees."""
+"""Deep-RTC: scores summed along paths, trained on randomly cut trees."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeepRTCMethod(Method):
-    """Scores are shared down the tree, and a sigmoid of their sum at each node says how far to trust the path.
+    """Scores are summed along paths, and a sigmoid of the sum at each node gives the probability of the path.
 
-    With its defaults it trains as the parameter-sharing softmax does and differs in its probabilities, as the published
-    "Deep RTC" baseline does. ``form="original"`` with ``rho=0.1`` is the loss of its authors, and then the answer is
-    theirs: down from the root, to the best child for as long as that is at least ``gate`` probable among its siblings.
+    With its defaults it is trained like the parameter-sharing softmax and differs in its probabilities, like the
+    published "Deep RTC" baseline. ``form="original"`` with ``rho=0.1`` is the loss of the authors, combined with their
+    decision rule: from the root to the best child, as long as its probability among its siblings is at least ``gate``.
     """
 
     name: ClassVar[str] = "deep-rtc"
@@ -33,17 +33,17 @@ class DeepRTCMethod(Method):
     )
 
     form: Literal["random-cut", "original"] = option(
-        "random-cut", "random-cut, or original: with the authors' consistency of the choices on the path beside it"
+        "random-cut", "random-cut, or original: plus the authors' consistency of the choices on the path"
     )
     rho: float = option(
         0.0, "probability that a node's subtree is cut off in training, in [0, 1]", grid=(0.0, 0.1, 0.2)
     )
     sampling_weight: float = option(
-        1.0, "weight of the cut trees beside the consistency in the original form, >= 0", grid=(0.5, 1.0)
+        1.0, "weight of the cut trees relative to the consistency in the original form, >= 0", grid=(0.5, 1.0)
     )
     gate: float = option(
         0.0,
-        "share that a child needs among its siblings for the answer to go down to it, in the original form, in [0, 1]",
+        "probability among its siblings that a child needs to be descended to, in the original form, in [0, 1]",
         grid=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     )
 

@@ -16,7 +16,7 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DescendantSoftmaxMethod(Method):
-    """Every node of the target's path is learnt as a label, the wider the less it weighs."""
+    """Every node on the target's path is trained as a label, with weight inverse to its number of leaves."""
 
     name: ClassVar[str] = "descendant-softmax"
     title: ClassVar[str] = "Descendant softmax (soft-max-descendant)"

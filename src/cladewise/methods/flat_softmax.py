@@ -1,4 +1,4 @@
-"""Flat softmax: cross-entropy over the leaves, inner nodes by summing up the tree."""
+"""Flat softmax: cross-entropy over the leaves, with internal nodes by summation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FlatSoftmaxMethod(Method):
-    """The baseline that does not know its tree until it is asked."""
+    """The baseline that ignores the tree in training and sums leaf probabilities for internal nodes."""
 
     name: ClassVar[str] = "flat-softmax"
     title: ClassVar[str] = "Flat softmax (bottom-up)"

@@ -1,4 +1,4 @@
-"""HXE: cross-entropy of every step down the tree, discounted by depth."""
+"""HXE: a cross-entropy per step down the tree, discounted by depth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HXEMethod(Method):
-    """Cross-entropy step by step down the tree, the coarse steps counting more than the fine ones."""
+    """A cross-entropy per step down the tree, with more weight on coarse steps."""
 
     name: ClassVar[str] = "hxe"
     title: ClassVar[str] = "Hierarchical cross-entropy (HXE)"
@@ -24,7 +24,7 @@ class HXEMethod(Method):
 
     alpha: float = option(0.1, "discount per edge, >= 0", grid=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6))
     weighting: Literal["parent-depth", "child-depth", "normalised"] = option(
-        "parent-depth", "scale of the discounts; normalised: the authors', which differs by a constant factor"
+        "parent-depth", "scaling of the discounts; normalised: the authors', which differs by a constant factor"
     )
     logits: Literal["leaf", "conditional"] = option(
         "leaf", "what is scored: the leaves, or every node among its siblings"

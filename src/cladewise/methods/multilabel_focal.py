@@ -1,4 +1,4 @@
-"""Multilabel focal: every node for itself, hard and rare ones counting more."""
+"""Multilabel focal loss: independent sigmoids at every node, with a focal loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MultilabelFocalMethod(Method):
-    """Every node says yes or no for itself. Most are negatives and easy, which the focal loss makes count little."""
+    """A binary classifier at every node. Most nodes are easy negatives, which the focal loss down-weights."""
 
     name: ClassVar[str] = "multilabel-focal"
     title: ClassVar[str] = "Multilabel sigmoid with focal loss"
@@ -25,8 +25,10 @@ class MultilabelFocalMethod(Method):
     alpha: float = option(
         0.95, "weight of the positive nodes, in [0, 1]; of the negative ones 1 - alpha", grid=(0.25, 0.95)
     )
-    gamma: float = option(1.0, "how much less a node counts that is already right, >= 0", grid=(1.0, 2.0))
-    below: Literal["negative", "ignored"] = option("negative", "what the nodes under an internal label are")
+    gamma: float = option(
+        1.0, "focusing exponent: how strongly well-classified nodes are down-weighted, >= 0", grid=(1.0, 2.0)
+    )
+    below: Literal["negative", "ignored"] = option("negative", "treatment of the nodes under an internal label")
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         return node_logit_head(NodeSigmoid, taxonomy, num_features)

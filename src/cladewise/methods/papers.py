@@ -1,4 +1,4 @@
-"""The papers that more than one method is from."""
+"""Citations shared by several methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameter-sharing softmax: the score of a leaf is the sum of the scores on its path."""
+"""Parameter-sharing softmax: a leaf's score is the sum of the scores on its path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PSSoftmaxMethod(Method):
-    """A leaf softmax whose leaves share the scores of their ancestors, so that rare ones learn from their relatives."""
+    """A leaf softmax whose leaves share the scores of their ancestors, so that rare leaves learn from related ones."""
 
     name: ClassVar[str] = "ps-softmax"
     title: ClassVar[str] = "Parameter-sharing softmax"

@@ -1,4 +1,4 @@
-"""Soft labels: a softmax over the leaves, trained on targets that forgive near misses."""
+"""Soft labels: a softmax over the leaves, trained on targets spread by tree distance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SoftLabelsMethod(Method):
-    """Part of the target goes to the other leaves, the more the closer they are in the tree."""
+    """Cross-entropy against targets that give more mass to leaves closer in the tree."""
 
     name: ClassVar[str] = "soft-labels"
     title: ClassVar[str] = "Soft labels"

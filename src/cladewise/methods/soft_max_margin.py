@@ -1,4 +1,4 @@
-"""Soft-max-margin: a softmax over all nodes, with a margin for those that are wrong."""
+"""Soft-max-margin: a softmax over all nodes, with a margin for incorrect ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SoftMaxMarginMethod(Method):
-    """Every node competes; the target and its ancestors are right, and the others must be beaten by a margin."""
+    """All nodes compete; the target and its ancestors are correct, and the target must beat other nodes by a margin."""
 
     name: ClassVar[str] = "soft-max-margin"
     title: ClassVar[str] = "Soft-max-margin"

@@ -1,4 +1,4 @@
-"""Hierarchical cosine margins: how far apart images should be, by how near they are related."""
+"""Hierarchical cosine margins: target distances between images that depend on how they are related."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cladewise.ops.batch_pairs import GroupedPairs, logsumexp_of_others, pairs_b
 
 
 class CosineMargins(NamedTuple):
-    """The loss of each row, and what its distances are.
+    """The loss of each row, and its observed distances.
 
     Args:
-        nats: Loss of each row; 0 where there is no other row.
-        counts: How many others are related to a row in each way, ``[row, relation]``.
+        nats: Loss of each row; 0 if there is no other row.
+        counts: Number of other rows in each relation to the row, ``[row, relation]``.
         distances: Sum of the cosine distances to them, without a gradient.
     """
 
@@ -34,22 +34,23 @@ def hierarchical_cosine_margin_loss(
     *,
     temperature: float = 0.2,
 ) -> CosineMargins:
-    r"""The distances of each row to all others, against those that their relations ask for.
+    r"""Divergence between the distances of each row to all others and the margins of their relations.
 
     .. math:: \ell_i = \operatorname{KL}\bigl(\operatorname{softmax}_{j \ne i}(-\Delta_{ij} / \tau) \,\big\|\,
         \operatorname{softmax}_{j \ne i}(-D_{ij} / \tau)\bigr), \qquad D_{ij} = 1 - \cos(v_i, v_j)
 
-    where :math:`\Delta_{ij}` is the margin of the nearest relation of i and j. It is 0 where all distances are the
-    margins up to a constant a row. Since margins are few, everything but the log-sum-exp of a row comes from sums over
-    groups; that costs one product of the vectors with themselves, a chunk of it in memory.
+    where :math:`\Delta_{ij}` is the margin of the closest relation of i and j. The loss is 0 if the distances equal the
+    margins up to a constant per row. Since there are few margins, everything except the log-sum-exp of a row is
+    computed from sums over groups; the log-sum-exp needs one product of the vectors with themselves, computed in
+    chunks.
 
     Args:
-        vectors: Vectors of the images; their lengths do not matter, and the exponential map at the origin, which only
-            changes those, would change nothing.
+        vectors: Vectors of the images, of any length; the exponential map at the origin, which only changes lengths,
+            would have no effect.
         groups: The group of each row, finest kind first: the image that it is a view of, its cluster, its class, and
-            so on; each kind's groups lie within those of the next.
-        margins: Distance that is asked for, in [0, 2]: one for each kind of group, and one for strangers. The same for
-            all rows, or a row of them each.
+            so on; the groups of each kind are nested in those of the next.
+        margins: Target distances in [0, 2]: one for each kind of group, and one for unrelated rows. Shared by all rows,
+            or one set per row.
         temperature: The temperature, > 0.
 
     Raises:
@@ -62,8 +63,8 @@ def hierarchical_cosine_margin_loss(
         tensor([True, True, True])
 
     References: Xu et al., Hyperbolic space with hierarchical margin boosts fine-grained learning from coarse labels,
-        NeurIPS 2023, arXiv:2311.11019: margins of four relations, held by a KL divergence. Its equations could not be
-        consulted; the row-wise form, and the temperature, are our reading of its summary.
+        NeurIPS 2023, arXiv:2311.11019: margins of four relations, enforced by a KL divergence. Its equations could not
+        be consulted; the row-wise form and the temperature are our choice.
     """
     kinds = groups.shape[0] + 1
     if groups.ndim != 2 or groups.shape[1:] != vectors.shape[:1] or margins.shape[-1] != kinds:
@@ -85,7 +86,7 @@ def hierarchical_cosine_margin_loss(
 
 
 def _log_wanted(found: GroupedPairs, margins: Tensor, temperature: float) -> Tensor:
-    """Log-probability that the margins give each other row of a relation; 0 for a row that is alone."""
+    """Log-probability that the margins assign to each other row of a relation; 0 for a row without others."""
     scores = (-margins / temperature).expand_as(found.counts)
     weighted = torch.where(found.counts > 0, scores + found.counts.clamp_min(1).log(), -torch.inf)
     total = weighted.logsumexp(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Contrast level by level, the finer levels counting more or never less."""
+"""Hierarchical multi-label contrastive loss: HiMulCon, HiConE and HiMulConE."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ from cladewise.taxonomy.order import preorder
 
 
 class HierarchicalContrastLoss(ContrastiveLoss):
-    r"""Supervised contrast from the finest level up, one image of each class going on to the next.
+    r"""Supervised contrast from the finest level up, with one image per class passed on to the next level.
 
     .. math:: \ell = \frac{1}{K + 1} \sum_{l = 1}^{K} \lambda_l \max_{m \le l} L_m
 
     where :math:`L_1` is the mean over the anchors of :func:`supervised_contrast_loss` for the classes of the finest
     chosen level, :math:`L_2` the same for the next coarser one among one image of each class of the finest, and so on.
-    With ``penalty`` (HiMulCon) :math:`\lambda_l = 2^{1/l}`, else 1; with ``constraint`` (HiConE) there is the maximum,
-    so that no coarser level counts less than a finer one, else :math:`L_l` itself. HiMulConE has both.
+    With ``penalty`` (HiMulCon) :math:`\lambda_l = 2^{1/l}`, otherwise 1; with ``constraint`` (HiConE) the maximum
+    applies, so that the loss of a coarser level is never below that of a finer one, otherwise :math:`L_l` itself.
+    HiMulConE has both.
 
-    The image of a class that goes on is the one whose own label comes first by the names on its path, and the first in
-    the batch of those. A label says nothing about levels finer than its own: such an image joins at its level. The
-    values of the images are shares whose mean is the loss; those that did not go on have none of the coarser levels.
+    The image of a class that is passed on is the one whose own label comes first by the names on its path, and the
+    first in the batch among equals. A label says nothing about levels finer than its own, so its image joins at its own
+    level. The per-image values are shares whose mean is the loss; images that were not passed on have no share of the
+    coarser levels.
 
-    Where several processes train together, the images of all are the batch.
+    When several processes train together, the batch is the images of all of them.
 
     Args:
         taxonomy: The label tree.
         width: Length of an embedding.
-        levels: The chosen levels, 1 for the coarsest; all of them where none are given.
-        penalty: Weigh level l, counted from the finest, by :math:`2^{1/l}`.
-        constraint: Let no coarser level count less than a finer one.
+        levels: Levels whose classes are contrasted, 1 for the coarsest; all levels by default.
+        penalty: Weight level l, counted from the finest, by :math:`2^{1/l}`.
+        constraint: Keep the loss of a coarser level at or above that of a finer one.
         temperature: The temperature, > 0.
         base_temperature: The loss is multiplied by ``temperature / base_temperature``.
 
@@ -49,10 +51,10 @@ class HierarchicalContrastLoss(ContrastiveLoss):
         tensor(2.1972)
 
     References: Zhang et al., Use all the labels: a hierarchical multi-label contrastive learning framework, CVPR 2022,
-        arXiv:2204.13207, by its released code: the paper's penalty is an exponential, the code's is :math:`2^{1/l}`;
-        the paper takes the maximum for each pair of images and the code for each level. The code keeps, of each class,
-        the image whose finer label has the smallest number; names in order stand for numbers here, so that the result
-        does not hang on how classes are numbered. It gives nan where an image has no positive; here it is skipped.
+        arXiv:2204.13207, following the released code: the paper's penalty is an exponential, the code's
+        :math:`2^{1/l}`; the paper takes the maximum per pair of images, the code per level. The code keeps the image of
+        a class whose finer label has the smallest index; here names replace indices, so that the result does not depend
+        on how classes are numbered. The code gives nan if an image has no positive; here such an image is skipped.
     """
 
     _rank: Tensor
@@ -81,7 +83,7 @@ class HierarchicalContrastLoss(ContrastiveLoss):
         rank = self._rank.to(embeddings.device)[targets]
         going = torch.zeros_like(targets, dtype=torch.bool)
         joined = torch.zeros_like(going)
-        total = unit.sum(-1) * 0.0  # with no level at all there is nothing to learn
+        total = unit.sum(-1) * 0.0  # without any level there is nothing to learn
         worst, worst_share = torch.tensor(-torch.inf, device=unit.device), total
         for step, of_level in enumerate(reversed(labels), start=1):
             going |= (of_level != NO_LABEL) & ~joined
@@ -99,7 +101,7 @@ class HierarchicalContrastLoss(ContrastiveLoss):
     def _level(
         self, unit: Tensor, everyone: Tensor, labels: Tensor, going: Tensor, first: int
     ) -> tuple[Tensor, Tensor]:
-        """Share of each of our images of the loss at a level, and that loss."""
+        """Share of each of this process's images in the loss of a level, and that loss."""
         ours = going[first : first + len(unit)]
         before = int(going[:first].sum())
         found = supervised_contrast_loss(
@@ -114,7 +116,7 @@ class HierarchicalContrastLoss(ContrastiveLoss):
 def first_of_each(
     labels: Int[Tensor, " image"], rank: Int[Tensor, " image"], going: Int[Tensor, " image"]
 ) -> Int[Tensor, " image"]:
-    """Of the images that take part, the one of each label whose rank is the least, and the first of those.
+    """Select one participating image per label: the first of those with the smallest rank.
 
     Example:
         >>> first_of_each(torch.tensor([5, 5, 6, 5]), torch.tensor([2, 1, 0, 1]), torch.ones(4, dtype=torch.bool))
@@ -132,7 +134,7 @@ def first_of_each(
 
 
 def rank_by_names(taxonomy: Taxonomy) -> NDArray[np.int64]:
-    """Place of every node where siblings are put in the order of their names, parents first.
+    """Rank of every node in a pre-order traversal that visits siblings in the order of their names.
 
     Example:
         >>> rank_by_names(Taxonomy.from_paths([("b",), ("a", "d"), ("a", "c")])).tolist()  # root, b, a, d, c

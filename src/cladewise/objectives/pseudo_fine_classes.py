@@ -1,4 +1,4 @@
-"""Pseudo-fine classes: clusters of the images inside each class."""
+"""Pseudo-fine classes: clusters of the images within each class."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FloatArray = NDArray[np.floating[Any]]
 
 AUTO = "auto"
 MOST_AUTO = 32
-"""Most clusters of a class that are tried where the number is chosen from the data."""
+"""Largest number of clusters tried when the number is chosen from the data."""
 
 
 def clusters_wanted(choice: str | int) -> tuple[float, int | None]:
-    """A factor of the number of true subclasses, or a number (then the factor is 0), or neither: chosen from the data.
+    """Parse the number of clusters: a factor of the true subclasses, or a number (with factor 0), or neither for auto.
 
     Raises:
-        InputError: It is none of these.
+        InputError: The text is none of these.
 
     Example:
         >>> clusters_wanted("2x"), clusters_wanted(8), clusters_wanted("auto")
@@ -41,22 +41,23 @@ def clusters_wanted(choice: str | int) -> tuple[float, int | None]:
 def pseudo_fine(
     vectors: FloatArray, classes: IntArray, subclasses: IntArray, clusters: str | int, *, seed: int, starts: int = 1
 ) -> IntArray:
-    r"""The cluster of every image inside its class, by k-means on normalised vectors.
+    r"""Cluster the images within each class, by k-means on normalised vectors.
 
-    With a factor, a class gets so many clusters for each of its subclasses, rounded, at least one and at most one an
-    image. With ``"auto"`` it gets the number among 2, 3, 4, 6, 8, 12 ... up to 32, and to half its images, whose ratio
-    of the variance between clusters to that within (Caliński and Harabasz) is largest; one cluster where it has fewer
-    than four images.
+    With a factor, a class gets that many clusters per subclass, rounded, at least one and at most one per image. With
+    ``"auto"`` it gets the number among 2, 3, 4, 6, 8, 12, ... up to 32 and up to half its images with the largest
+    Caliński–Harabasz score (ratio of the variance between clusters to that within), or one cluster if it has fewer than
+    four images.
 
     Args:
         vectors: ``[image, dim]``.
         classes: Class of every image, from 0.
         subclasses: Number of true subclasses of each class.
         clusters: ``"2x"``, ``8``, ``0`` or ``"auto"``.
-        seed: Of k-means.
-        starts: Times that k-means begins anew, of which the tightest is kept.
+        seed: Seed of k-means.
+        starts: Number of k-means restarts, of which the best is kept.
 
-    Returns: Number of the cluster of each image, from 0; those of a class follow each other. -1 throughout with 0.
+    Returns: Cluster of each image, numbered from 0 and consecutively within a class; -1 for all images if ``clusters``
+        is 0.
 
     Raises:
         InputError: ``clusters`` is none of these.
@@ -111,10 +112,10 @@ def _best_number(points: FloatArray, seed: int, starts: int) -> IntArray:
 
 
 def _sklearn(module: str) -> Any:
-    """A module of scikit-learn, which only clusters need.
+    """A module of scikit-learn, an optional dependency.
 
     Raises:
-        MissingExtraError: It is not installed.
+        MissingExtraError: scikit-learn is not installed.
     """
     import importlib
 

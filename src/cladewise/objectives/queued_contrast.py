@@ -1,4 +1,4 @@
-"""Contrast with a queue: an image's own key against keys of earlier images."""
+"""Contrastive loss with a queue: an image's own key against keys of earlier images."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch.utils.checkpoint import checkpoint
 from cladewise.errors import InputError
 
 CELLS_AT_ONCE = 1 << 22
-"""Similarities to the queue that are in memory at once."""
+"""Number of similarities to the queue held in memory at once."""
 
 NEAREST = 1e-3
-"""Directions nearer to their class than this have no direction of their own that can be told from rounding."""
+"""Distance to the class direction below which the difference is indistinguishable from rounding."""
 
 
 def queued_contrast_loss(
@@ -33,14 +33,14 @@ def queued_contrast_loss(
     .. math:: \ell_i = \log\Bigl(e^{q_i k_i / \tau} + \sum_{j \in Q(i)} e^{q_i k_j / \tau}\Bigr) - q_i k_i / \tau
 
     Args:
-        queries: Unit vectors that learn.
-        keys: Unit vectors of other views of the same images; no gradient.
+        queries: Unit vectors, with gradient.
+        keys: Unit vectors of other views of the same images, without gradient.
         queue: Unit vectors of earlier images.
         image_groups: Group of each image.
-        queue_groups: Group of each entry of the queue; -1 for one that is empty. Entries of other groups do not count.
-        image_index: Number of each image.
-        queue_index: Number of the image of each entry. An image's own earlier keys do not count against it, which they
-            do in the published codes, whose queues are short beside the data.
+        queue_groups: Group of each entry of the queue; -1 for an empty one. Entries of other groups are ignored.
+        image_index: Index of each image in the data set.
+        queue_index: Index of the image of each entry. An image's own earlier keys are ignored; the published codes do
+            not do so, since their queues are short compared with the data.
         temperature: The temperature, > 0.
 
     Raises:
@@ -50,7 +50,7 @@ def queued_contrast_loss(
         >>> one = torch.tensor([[1.0, 0.0]])
         >>> number, other = torch.tensor([0]), torch.tensor([1])
         >>> of = dict(image_groups=number, queue_groups=number, image_index=number, queue_index=other)
-        >>> queued_contrast_loss(one, one, one, temperature=1.0, **of)  # as like the other as itself
+        >>> queued_contrast_loss(one, one, one, temperature=1.0, **of)  # as similar to the other image as to itself
         tensor([0.6931])
 
     References: He et al., Momentum contrast, CVPR 2020, arXiv:1911.05722; within the coarse class: Bukchin et al.,
@@ -79,21 +79,21 @@ def _counting(group: Tensor, queue_groups: Tensor, index: Tensor, queue_index: T
 def away_from_class(
     vectors: Float[Tensor, "*batch dim"], centres: Float[Tensor, "*batch dim"]
 ) -> Float[Tensor, "*batch dim"]:
-    r"""Angular normalisation: the direction in which a vector differs from that of its class.
+    r"""Angular normalisation: the direction from the class weight to a vector, both normalised.
 
     .. math:: A(v) = \operatorname{norm}(\operatorname{norm}(v) - \operatorname{norm}(w_y))
 
     Args:
         vectors: Vectors of images.
-        centres: The weights of the class of each; detach them where they are not to learn from it.
+        centres: The class weight of each image; detach it if it should get no gradient.
 
-    Returns: Unit vectors; shorter ones where a vector has the direction of its class, 0 at it.
+    Returns: Unit vectors; shorter ones close to the class direction, and 0 at it.
 
     Example:
         >>> away_from_class(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 3.0]]))
         tensor([[ 0.7071, -0.7071]])
 
-    References: Bukchin et al., CVPR 2021, arXiv:2012.03515. The smallest length to divide by is ours.
+    References: Bukchin et al., CVPR 2021, arXiv:2012.03515. The lower bound of the divisor is ours.
     """
     difference = functional.normalize(vectors, dim=-1) - functional.normalize(centres, dim=-1)
     return functional.normalize(difference, dim=-1, eps=NEAREST)

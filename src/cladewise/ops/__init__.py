@@ -1,4 +1,4 @@
-"""Tree arithmetic on tensors: over subtrees, paths and siblings; lowest common ancestors."""
+"""Tree arithmetic on tensors: sums and log-sum-exps over subtrees, paths and siblings; lowest common ancestors."""
 
 from cladewise.ops.index import DepthIndex, TreeIndex, tree_index
 from cladewise.ops.nested import nested_logsumexp

@@ -1,4 +1,4 @@
-"""Sums over all pairs of a batch, a chunk of them in memory at a time."""
+"""Log-sum-exps and grouped sums over all pairs of rows in a batch, in chunks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 PAIRS_AT_ONCE = 1 << 20
-"""Similarities that are in memory at once."""
+"""Number of similarities held in memory at once."""
 
 
 def logsumexp_of_others(
@@ -24,14 +24,14 @@ def logsumexp_of_others(
 
     .. math:: \log \sum_{j \ne i} \exp(\langle u_i, u_j \rangle / \tau)
 
-    It costs one product of the rows with the others, and three in the backward pass, in memory of a chunk. A row alone
-    has -inf, and no gradient.
+    It costs one matrix product of the rows with the others, and three in the backward pass, in chunks. A single row
+    gives -inf, without gradient.
 
     Args:
-        rows: Rows, of unit length or shorter.
+        rows: Rows of at most unit length.
         temperature: The temperature, > 0.
-        everyone: The rows to be held against, these rows among them; these alone where none are given.
-        first: Place of the first of these rows there.
+        everyone: The rows to compare with, including ``rows``; ``rows`` alone by default.
+        first: Position of the first of ``rows`` in ``everyone``.
 
     Example:
         >>> logsumexp_of_others(torch.eye(3), 1.0)
@@ -46,7 +46,7 @@ def _chunks(rows: Tensor, everyone: Tensor) -> list[slice]:
 
 
 def _similarities(rows: Tensor, everyone: Tensor, first: int, scale: float, some: slice) -> Tensor:
-    """Of some rows to all, -inf to themselves."""
+    """Similarities of some rows to all, -inf to themselves."""
     own = torch.arange(first + some.start, first + some.stop, device=rows.device)
     return (rows[some] @ everyone.mT).mul_(scale).scatter_(1, own[:, None], -torch.inf)
 
@@ -77,10 +77,10 @@ class _OthersLogSumExp(torch.autograd.Function):
 
 
 class GroupedPairs(NamedTuple):
-    """Pairs of each row with others, by how near the two are related: nearest first, strangers last.
+    """Pairs of each row with other rows, by their closest relation: finest first, unrelated last.
 
     Args:
-        counts: How many others are related so, ``[row, relation]``.
+        counts: Number of other rows in each relation, ``[row, relation]``.
         similarity: Sum of the inner products with them.
     """
 
@@ -89,14 +89,14 @@ class GroupedPairs(NamedTuple):
 
 
 def pairs_by_group(unit: Float[Tensor, "row dim"], groups: Int[Tensor, "kind row"]) -> GroupedPairs:
-    """How many others each row shares a group with, and how similar it is to them, group within group.
+    """Number of other rows that share a group with each row, and summed similarity to them, for nested groups.
 
-    An other counts for the first kind of group that it shares, and for none of them in the last column. Sums are those
-    of groups, so nothing is done pair by pair.
+    Another row counts for the finest kind of group that it shares, or in the last column if it shares none. Everything
+    is computed from sums over groups, never pair by pair.
 
     Args:
         unit: The rows.
-        groups: Number of the group of each row, finest kind first; each kind's groups lie within those of the next.
+        groups: Group of each row, finest kind first; the groups of each kind are nested in those of the next.
 
     Example:
         >>> found = pairs_by_group(torch.eye(3), torch.tensor([[0, 0, 1], [0, 0, 0]]))

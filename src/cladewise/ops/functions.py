@@ -1,4 +1,4 @@
-"""Differentiable functions around the compiled kernels; each has a twin in plain torch next to its caller."""
+"""Autograd functions around the compiled kernels; each has a plain torch equivalent next to its caller."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cladewise.ops.kernels import by_rows
 
 
 class NestedLogSumExp(torch.autograd.Function):
-    """Of values [batch, out] over ranges [batch, range]."""
+    """Log-sum-exp of values [batch, out] over nested ranges [batch, range]."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ class NestedLogSumExp(torch.autograd.Function):
 
 
 class PathSiblingNLL(torch.autograd.Function):
-    """Of scores [batch, child] and targets [batch]."""
+    """Negative log-likelihood per edge of the paths to targets [batch], from scores [batch, child]."""
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, target: Tensor, index: TreeIndex) -> Tensor:
@@ -56,7 +56,7 @@ class PathSiblingNLL(torch.autograd.Function):
 
 
 class SiblingLogSoftmax(torch.autograd.Function):
-    """Of scores [batch, child]."""
+    """Log-softmax among siblings, of scores [batch, child]."""
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, index: TreeIndex) -> Tensor:
@@ -78,7 +78,7 @@ class SiblingLogSoftmax(torch.autograd.Function):
 
 
 class SubtreeLogSumExp(torch.autograd.Function):
-    """Of values [batch, column] that belong to the nodes [column], ascending."""
+    """Log-sum-exp over subtrees, of values [batch, column] at the nodes [column], ascending."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, nodes: Tensor, index: TreeIndex) -> Tensor:
@@ -100,7 +100,7 @@ class SubtreeLogSumExp(torch.autograd.Function):
 
 
 class SubtreeSum(torch.autograd.Function):
-    """Of values [batch, column] that belong to the nodes [column], at other nodes; transpose of :class:`PathSum`."""
+    """Subtree sums at the nodes ``at``, of values [batch, column] at ``nodes``; the transpose of :class:`PathSum`."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, nodes: Tensor, at: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
@@ -116,7 +116,7 @@ class SubtreeSum(torch.autograd.Function):
 
 
 class PathSum(torch.autograd.Function):
-    """Of values [batch, column] that belong to the nodes [column], at other nodes; transpose of :class:`SubtreeSum`."""
+    """Path sums at the nodes ``at``, of values [batch, column] at ``nodes``; the transpose of :class:`SubtreeSum`."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, nodes: Tensor, at: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:

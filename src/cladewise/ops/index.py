@@ -1,4 +1,4 @@
-"""The arrays of a taxonomy as tensors on the device that needs them."""
+"""The arrays of a taxonomy as index tensors, cached per device."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DepthIndex:
-    """The nodes at one depth below the root, as the children of their parents."""
+    """The nodes at one depth below the root, grouped by parent."""
 
     children: Int[Tensor, " child"]
-    """Nodes at this depth, ascending, so siblings are together."""
+    """Nodes at this depth, ascending, so that siblings are adjacent."""
     parent_of_child: Int[Tensor, " child"]
     parents: Int[Tensor, " parent"]
     """The distinct parents, ascending."""
@@ -31,8 +31,8 @@ class DepthIndex:
 class TreeIndex:
     """Index tensors of one taxonomy on one device; made by :func:`tree_index`.
 
-    They are derived data: never parameters or buffers, so they are not in checkpoints and cannot be left behind by
-    ``.to(device)``.
+    They are derived data, never parameters or buffers: they are not part of checkpoints, and ``.to(device)`` cannot
+    leave them behind.
     """
 
     device: torch.device
@@ -41,13 +41,13 @@ class TreeIndex:
     end: Int[Tensor, " node"]
     """One past the last node of every subtree."""
     children: Int[Tensor, " child"]
-    """All nodes but the root, by parent."""
+    """All nodes but the root, sorted by parent."""
     child_start: Int[Tensor, " node+1"]
-    """Where the children of every node begin among :attr:`children`; they end where the next node's begin."""
+    """Start of each node's children in :attr:`children`; they end at the next node's start."""
     inner_nodes: Int[Tensor, " inner"]
     """Nodes with children, ascending."""
     group: Int[Tensor, " child"]
-    """Position among :attr:`inner_nodes` of the parent of every node but the root, in the order of the nodes."""
+    """Index in :attr:`inner_nodes` of the parent of every node but the root, in node order."""
     depth: Int[Tensor, " node"]
     height: Int[Tensor, " node"]
     level: Int[Tensor, " node"]
@@ -65,7 +65,7 @@ _CACHE: weakref.WeakKeyDictionary[Taxonomy, dict[torch.device, TreeIndex]] = wea
 
 
 def tree_index(taxonomy: Taxonomy, device: torch.device | str) -> TreeIndex:
-    """Index tensors of a taxonomy on a device, built once and kept for as long as the taxonomy lives.
+    """Index tensors of a taxonomy on a device, built once and cached for the lifetime of the taxonomy.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])

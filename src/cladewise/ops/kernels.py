@@ -1,8 +1,8 @@
-"""Whether and how compiled kernels run; the kernels themselves are in :mod:`cladewise.ops.compiled`.
+"""Dispatch to the compiled kernels of :mod:`cladewise.ops.compiled`, and a switch to disable them.
 
-They serve tensors on a CPU where numba is installed, and are compiled at their first use and kept on disk. Every
-operation has the same in plain torch, for other devices and machines without numba, and as an oracle for the tests.
-``CLADEWISE_KERNELS=0`` in the environment, or :func:`without_kernels`, leaves them out.
+Kernels are used for tensors on a CPU if numba is installed. They are compiled on first use and cached on disk. Every
+operation also exists in plain torch, for other devices, for machines without numba, and as an oracle for the tests.
+``CLADEWISE_KERNELS=0`` in the environment, or :func:`without_kernels`, disables them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 WORTH_A_THREAD = 1 << 15
-"""Values that a thread should have to work on, at least."""
+"""Smallest number of values per thread."""
 
 _enabled: ContextVar[bool] = ContextVar("kernels", default=os.environ.get("CLADEWISE_KERNELS", "1") != "0")
 
@@ -43,7 +43,7 @@ def without_kernels() -> Generator[None]:
 
 
 def has_kernels(values: Tensor) -> bool:
-    """Whether compiled kernels can take this tensor, here and now."""
+    """Whether compiled kernels are available and enabled for this tensor."""
     usable = values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64, torch.int64)
     return usable and _enabled.get() and not torch.compiler.is_compiling() and _load() is not None
 
@@ -51,8 +51,8 @@ def has_kernels(values: Tensor) -> bool:
 def by_rows(kernel: str, values: Tensor, *tensors: Tensor) -> None:
     """Run a kernel over all rows of ``values``, on as many threads as torch uses; it writes into some of ``tensors``.
 
-    The threads are plain ones, and kernels do not hold the interpreter's lock: there is no second pool that spins
-    beside torch's, and nothing that a forked process, like the worker of a data loader, could not use.
+    Kernels release the GIL and run on plain Python threads: no second thread pool spins next to torch's, and forked
+    processes, such as data-loader workers, can use them.
     """
     run = getattr(_load(), kernel)
     arguments = [t.detach().contiguous().numpy() for t in (values, *tensors)]
@@ -77,5 +77,5 @@ def _load() -> ModuleType | None:
 
 @functools.cache
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """A pool for each process, since threads do not survive a fork."""
+    """A pool per process, since threads do not survive a fork."""
     return ThreadPoolExecutor(threads, thread_name_prefix=f"cladewise-{process}")

@@ -1,13 +1,13 @@
-"""Log-sum-exps over nested ranges of a row, each value read once.
+"""Log-sum-exps over nested ranges of a row, reading each value once.
 
 The ranges of a path, root first, nest: ``[s_0, e_0) ⊇ [s_1, e_1) ⊇ ...``. Their bounds cut the row into segments
-``[s_0, s_1), [s_1, s_2), ..., [s_K, e_K), ..., [e_1, e_0)``. The two segments between a range and the next one in are a
-*ring*, and a range is the sum of the rings inside it: a row costs one pass, not one per range.
+``[s_0, s_1), [s_1, s_2), ..., [s_K, e_K), ..., [e_1, e_0)``. The two segments between a range and the next inner one
+form a *ring*, and a range is the union of the rings inside it: a row costs one pass, not one per range.
 
-A compiled kernel, where there is one, goes from the innermost ring outwards with a running maximum. In plain torch two
-arithmetics give the same answer. The *linear* one adds exponentials as they are, and is exact to rounding while every
-result is well inside the range of the number format, which is nearly always so. Rows where it is not are detected and
-done again in the *logarithmic* one, which holds for any input.
+The compiled kernel works from the innermost ring outwards with a running maximum. Plain torch has two equivalent
+implementations. The *linear* one sums plain exponentials, which is exact to rounding while every result is well inside
+the range of the number format, as is nearly always the case. Rows for which it is not are detected and recomputed by
+the *logarithmic* one, which holds for any input.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from cladewise.ops.kernels import has_kernels
 from cladewise.ops.segments import BLOCK, Segments
 
 SAFE = 40.0
-"""Results within ±SAFE lose nothing: what underflows, below e^-87, is less than 1e-20 of them."""
+"""Results within ±SAFE are exact: terms that underflow, below e^-87, are less than 1e-20 of them."""
 CHUNK = 1 << 18
-"""Values treated at a time, so that intermediates stay in the processor's cache."""
+"""Values processed at a time, so that intermediates stay in the cache."""
 
 
 def nested_logsumexp(
@@ -36,8 +36,8 @@ def nested_logsumexp(
 
     .. math:: y_{bk} = \log \sum_{i = s_{bk}}^{e_{bk} - 1} e^{x_{bi}}
 
-    The first range is the whole row; each further one lies inside the one before and may equal it. An empty range
-    gives -inf. The backward pass keeps the values and the results, and nothing else of their size.
+    The first range is the whole row; each further one is contained in the previous one and may equal it. An empty range
+    gives -inf. The backward pass stores the values and the results, and nothing else of their size.
 
     Example:
         >>> nested_logsumexp(torch.zeros(1, 6), torch.tensor([[0, 2, 2]]), torch.tensor([[6, 5, 3]])).exp().round()
@@ -67,7 +67,7 @@ class _NestedLogSumExp(torch.autograd.Function):
         ctx: Any, *grads: Tensor
     ) -> tuple[Tensor, None, None]:
         values, starts, ends, out = ctx.saved_tensors
-        weight = grads[0].clone()  # of a value in ring k, relative to its share of range k
+        weight = grads[0].clone()  # weight of a value in ring k, relative to its share of range k
         for k in range(1, out.shape[1]):
             weight[:, k] += weight[:, k - 1] * (out[:, k] - out[:, k - 1]).exp().nan_to_num_(0.0)
         if values.is_cuda:
@@ -80,9 +80,9 @@ class _NestedLogSumExp(torch.autograd.Function):
 
 
 def _unsafe_rows(out: Tensor) -> Tensor:
-    """Rows that linear arithmetic cannot be trusted with; infinities and nan are among them.
+    """Rows for which the linear arithmetic is not exact, including those with infinities and nan.
 
-    Only asked on a CPU: a GPU would have to wait for the answer, and its arithmetic is cheap.
+    Used on a CPU only: on a GPU the check would force a synchronisation, and logarithmic arithmetic is cheap.
     """
     return torch.nonzero(~(out.abs() <= SAFE).all(dim=1)).squeeze(1)
 

@@ -1,4 +1,4 @@
-"""Log-sum-exp at every ancestor of each image's target: what losses with targets on one path are made of."""
+"""Log-sum-exps at every ancestor of a target: the basis of losses with targets on one path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cladewise.ops.relations import ancestors
 from cladewise.taxonomy import Taxonomy
 
 Domain = Literal["leaves", "nodes", "nodes-without-root"]
-"""Which nodes have the scores: the leaves, all nodes, or all but the root (``scores[..., i]`` is node ``i + 1``)."""
+"""The scored nodes: the leaves, all nodes, or all but the root (``scores[..., i]`` is node ``i + 1``)."""
 
 
 def path_logsumexp(
@@ -25,8 +25,8 @@ def path_logsumexp(
 
     .. math:: y_k = \log \sum_{u \in De(a_k(t))} e^{z_u}
 
-    where :math:`a_k(t)` is the target's ancestor at depth ``k``. Places below the target repeat the target's own value,
-    so that steps between them are zero. Costs O(out + depth) an image, and no vector over the nodes is formed.
+    where :math:`a_k(t)` is the target's ancestor at depth ``k``. Positions below the target repeat the target's value,
+    so that differences there are zero. Costs O(out + depth) per image, without a vector over the nodes.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])

@@ -1,4 +1,4 @@
-"""Precision of log-space arithmetic."""
+"""The minimum precision of log-space arithmetic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def at_least_float(x: Tensor) -> Tensor:
-    """The tensor in single precision if it has less; double precision stays.
+    """The tensor in at least single precision: half is converted, double stays.
 
     Half precision has too few digits, and float16 too small a range, for sums over a tree.
 

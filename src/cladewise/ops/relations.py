@@ -68,7 +68,7 @@ def lca_height(
 
 
 def ancestors(nodes: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Int[Tensor, "*batch depth"]:
-    """Path to every node: the root first, the node at its own depth, then -1 to ``max_depth + 1`` places.
+    """Path to every node: ancestors from the root to the node at its depth, then -1 up to ``max_depth + 1`` places.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])

@@ -1,8 +1,8 @@
-"""The rings around a target's path: what is constant on them, and log-sum-exps over them.
+"""The rings around a target's path: log-sum-exps over them, and rows that are constant on them.
 
-The ranges of a path nest (see :mod:`cladewise.ops.nested`); the ring of a range is what it has beyond the next one in.
-All nodes of the ring around an ancestor, and all leaves of it, have that ancestor as the lowest that they share with
-the target. So whatever depends on the lowest common ancestor alone takes one number a ring, and never a table.
+The ranges of a path are nested (see :mod:`cladewise.ops.nested`); the ring of a range is its part outside the next
+inner range. All nodes and leaves in the ring of an ancestor have that ancestor as their lowest common ancestor with the
+target. So a function of the lowest common ancestor needs one number per ring, not a table.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from cladewise.ops.segments import BLOCK, Segments
 from cladewise.taxonomy import Taxonomy
 
 SAFE = 40.0
-"""Results of plain sums within ±SAFE lose nothing; see :mod:`cladewise.ops.nested`."""
+"""Plain sums with results within ±SAFE are exact; see :mod:`cladewise.ops.nested`."""
 CHUNK = 1 << 18
-"""Values treated at a time, so that intermediates stay in the processor's cache."""
+"""Values processed at a time, so that intermediates stay in the cache."""
 
 Ranges = tuple[Int[Tensor, "batch range"], Int[Tensor, "batch range"]]
-"""Where the nested ranges of each row begin and end."""
+"""Starts and ends of the nested ranges of each row."""
 
 
 def path_to(target: Int[Tensor, " batch"], taxonomy: Taxonomy) -> Int[Tensor, "batch depth"]:
-    """Ancestor of each target at every depth, root first; places below the target repeat it.
+    """Ancestor of each target at every depth, root first; positions below the target repeat it.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("c",)])
@@ -41,13 +41,13 @@ def path_to(target: Int[Tensor, " batch"], taxonomy: Taxonomy) -> Int[Tensor, "b
 
 
 def leaf_ranges(path: Int[Tensor, "batch depth"], taxonomy: Taxonomy) -> Ranges:
-    """Leaf positions at or under each node of a path."""
+    """Ranges of leaf positions at or under each node of a path."""
     index = tree_index(taxonomy, path.device)
     return index.leaf_start[path], index.leaf_end[path]
 
 
 def node_ranges(path: Int[Tensor, "batch depth"], taxonomy: Taxonomy) -> Ranges:
-    """Nodes at or under each node of a path."""
+    """Ranges of nodes at or under each node of a path."""
     return path, tree_index(taxonomy, path.device).end[path]
 
 
@@ -73,7 +73,7 @@ def path_rings(
 ) -> tuple[Float[Tensor, "batch depth"], Float[Tensor, "batch depth"]]:
     """Score of each node of the target's path, and log-sum-exp over the subtrees of the siblings of the next one down.
 
-    What lies under the target comes where the target does. Both are -inf below, and where there is nothing.
+    Nodes under the target count at the target's depth. Both are -inf below it, and where there are no nodes.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -96,8 +96,8 @@ def path_rings(
 def ring_logsumexp(values: Float[Tensor, "batch out"], ranges: Ranges) -> Float[Tensor, "batch range"]:
     """Log-sum-exp over the ring of each of the nested ranges, the innermost range being its own ring.
 
-    The first range is the whole row. A ring of nothing gives -inf. No sum is the difference of two others, so a ring is
-    exact however little it has beside the others.
+    The first range is the whole row. An empty ring gives -inf. No sum is computed as a difference of two others, so
+    each ring is exact however small it is relative to the others.
 
     Example:
         >>> ring_logsumexp(torch.zeros(1, 6), (torch.tensor([[0, 2, 2]]), torch.tensor([[6, 5, 3]]))).exp().round()
@@ -109,7 +109,7 @@ def ring_logsumexp(values: Float[Tensor, "batch out"], ranges: Ranges) -> Float[
 def ring_logsumexp_and_values(
     values: Float[Tensor, "batch out"], ranges: Ranges, columns: Int[Tensor, "batch column"]
 ) -> tuple[Float[Tensor, "batch range"], Float[Tensor, "batch column"]]:
-    """As :func:`ring_logsumexp`, and the values at some columns, whose gradient then costs no further row.
+    """As :func:`ring_logsumexp`, plus the values in some columns, whose gradients go into the same buffer.
 
     Example:
         >>> rings, own = ring_logsumexp_and_values(torch.zeros(1, 6), torch.tensor([[[0]], [[6]]]), torch.tensor([[3]]))
@@ -140,7 +140,7 @@ class _CompiledRingLogSumExp(torch.autograd.Function):
 
 
 class _RingLogSumExp(torch.autograd.Function):
-    """Plain sums of exponentials where those are exact to rounding, on a CPU; sums relative to a peak elsewhere."""
+    """Plain sums of exponentials where they are exact to rounding, on a CPU; otherwise sums relative to a maximum."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, starts: Tensor, ends: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,14 +191,14 @@ def _logarithmic(values: Tensor, cut: Segments) -> Tensor:
 
 
 def _unsafe_rows(rings: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-    """Rows with a ring that plain sums cannot be trusted with; a ring of nothing is safe."""
+    """Rows with a ring for which plain sums are not exact; an empty ring is safe."""
     size = ends - starts
     size = torch.cat([size[:, :-1] - size[:, 1:], size[:, -1:]], dim=1)
     return torch.nonzero(~((rings.abs() <= SAFE) | (size == 0)).all(dim=1)).squeeze(1)
 
 
 def _halves(by_segment: Tensor) -> tuple[Tensor, Tensor]:
-    """What lies left of the next range in, and what lies right of it, by ring."""
+    """The parts to the left and to the right of the next inner range, by ring."""
     num_rings = by_segment.shape[1] // 2 + 1
     return by_segment[:, :num_rings].clone(), by_segment[:, num_rings:].flip(1)
 

@@ -1,4 +1,4 @@
-"""Rows cut into segments: sums over segments, and values spread back to them."""
+"""Rows cut into segments: sums over segments, and values expanded back to them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 BLOCK = 32
-"""Values that are summed as one wherever no cut runs through them."""
+"""Number of adjacent values that are summed together unless a cut runs through them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Segments:
-    """The segments that nested ranges cut rows into: whole blocks, and single values from the blocks that are cut.
+    """The segments into which nested ranges cut rows: whole blocks, and single values from the blocks that are cut.
 
-    Segments of one row follow each other: ``num_ranges`` of them from the left, then the right halves of the rings.
+    The segments of a row are consecutive: ``num_ranges`` of them from the left, then the right halves of the rings.
     """
 
     num_rows: int
     num_segments: int
     num_blocks: int
     singles: Int[Tensor, " single"]
-    """Flat positions of the single values, by row and segment."""
+    """Flat indices of the single values, by row and segment."""
     num_singles: Int[Tensor, " bound"]
     runs: Int[Tensor, " run"]
-    """Number of whole blocks in every segment, then of cut blocks before the next segment's."""
+    """Alternating: number of whole blocks in a segment, and of cut blocks before the next segment."""
 
     @classmethod
     def between(cls, width: int, starts: Int[Tensor, "row range"], ends: Int[Tensor, "row range"]) -> Segments:
@@ -85,6 +85,6 @@ class Segments:
 
 def _logsumexp(values: Tensor, lengths: Tensor) -> Tensor:
     peak = torch.segment_reduce(values, "max", lengths=lengths, unsafe=True)
-    peak = peak.masked_fill(peak == -torch.inf, 0.0)  # a segment of nothing: log(0), and not nan
+    peak = peak.masked_fill(peak == -torch.inf, 0.0)  # an empty segment: log(0), not nan
     share = torch.exp(values - peak.repeat_interleave(lengths, output_size=values.numel()))
     return peak + torch.segment_reduce(share, "sum", lengths=lengths, unsafe=True).log()

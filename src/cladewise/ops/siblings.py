@@ -1,4 +1,4 @@
-"""Softmaxes over the children of one node, for all nodes at once."""
+"""Softmaxes among siblings, for all nodes at once or along the target's path."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sibling_log_softmax(scores: Float[Tensor, "*batch child"], taxonomy: Taxonom
     .. math:: y_v = x_v - \log \sum_{c \in C(\pi(v))} e^{x_c}
 
     Args:
-        scores: Score of every node but the root: ``scores[..., i]`` is node ``i + 1``. An entry may be -inf; where all
+        scores: Score of every node but the root: ``scores[..., i]`` is node ``i + 1``. Entries may be -inf; if all
             siblings are, all get -inf.
         taxonomy: The label tree.
 
@@ -47,7 +47,7 @@ def sibling_log_softmax(scores: Float[Tensor, "*batch child"], taxonomy: Taxonom
 def path_sibling_nll(
     scores: Float[Tensor, "*batch child"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
 ) -> Float[Tensor, "*batch depth"]:
-    r"""Nats of each edge on the target's path, under a softmax among the children of every node.
+    r"""Negative log-likelihood of each edge on the target's path, under a softmax among the children of every node.
 
     .. math:: y_k = \log \sum_{c \in C(a_{k-1}(t))} e^{x_c} - x_{a_k(t)}
 
@@ -56,11 +56,11 @@ def path_sibling_nll(
 
     Args:
         scores: Score of every node but the root: ``scores[..., i]`` is node ``i + 1``.
-        target: Node of every image; the path stops at an internal target, and the root has none.
+        target: Node of every image; the path stops at an internal target and is empty for the root.
         taxonomy: The label tree.
 
     Returns:
-        The edge into the root's child first, ``max_depth`` places; 0 below the target.
+        ``max_depth`` values in nats, starting with the edge below the root; 0 below the target.
 
     Raises:
         InputError: The shapes do not fit.
@@ -86,7 +86,7 @@ def path_sibling_nll(
 
 
 class _PathSiblingNLL(torch.autograd.Function):
-    """Reads the groups on the paths alone, end to end in one vector: no other score matters."""
+    """Reads only the sibling groups on the paths, concatenated in one vector."""
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, target: Tensor, index: TreeIndex) -> Tensor:

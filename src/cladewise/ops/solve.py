@@ -1,10 +1,10 @@
-"""Diffusion of scores along the edges of the tree: a few steps of it, or its limit as an exact solve.
+"""Diffusion of scores along the edges of the tree: a number of steps, or the limit as an exact solve.
 
 :math:`I - \\alpha \\bar W` of a tree is eliminated from the leaves to the root without fill-in: the solve is one sweep
-up and one down. Pivots are computed in double precision, once for a taxonomy, a rate and the weights of the edges.
+up and one down. Pivots are computed in double precision, once per taxonomy, rate and set of edge weights.
 
-The compiled kernel sweeps node by node. Plain torch takes a level at a time: there nodes are rows in breadth-first
-order, each level is a slice and its children another.
+The compiled kernel sweeps node by node. Plain torch works depth by depth: nodes are rows in breadth-first order, so
+that each depth is a slice, and so are its children.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from cladewise.ops.relations import lca
 from cladewise.taxonomy import Taxonomy
 
 CHUNK = 1 << 20
-"""Values treated at a time on a CPU, so that both sweeps work in its cache."""
+"""Values processed at a time on a CPU, so that both sweeps stay in the cache."""
 LINE = 16
-"""Images are treated by this many, a cache line of single precision: rows of other lengths cost half as much again."""
+"""Images per chunk are a multiple of this, a cache line in single precision; other lengths cost 1.5 times as much."""
 FEWEST = 8
-"""Images treated at a time at least: shorter rows waste more than a cache saves."""
+"""Smallest number of images per chunk: shorter rows waste more than the cache saves."""
 
 FloatArray = NDArray[np.float64]
 
@@ -44,24 +44,24 @@ def diffuse(
     steps: int = 0,
     weights: Float[Tensor, " child"] | None = None,
 ) -> Float[Tensor, "*batch node"]:
-    r"""Spread values along the edges of the tree, each node keeping a part of its own.
+    r"""Diffuse values along the edges of the tree, with each node keeping a share of its own.
 
     .. math:: f^{t+1} = \alpha \bar W f^t + (1 - \alpha) f^0, \qquad
         f^* = (1 - \alpha) (I - \alpha \bar W)^{-1} f^0, \qquad \bar W = D^{-1/2} W D^{-1/2}
 
     where :math:`W` joins parents and children and :math:`D` are its row sums. The matrix is symmetric, so the gradient
-    is the same solve. Costs two additions a node and image, whatever ``alpha``.
+    is the same solve. Costs two additions per node and image, for any ``alpha``.
 
     Args:
-        values: One value a node, in single precision at least; all finite.
+        values: One finite value per node, in at least single precision.
         taxonomy: The label tree.
-        alpha: Part that comes from the neighbours, in [0, 1).
-        steps: Steps of the iteration; 0 for its limit, exactly.
-        weights: Positive weight of the edge above every node but the root, ``weights[i]`` of node ``i + 1``; all 1
-            where none are given. They are constants: no gradient flows to them.
+        alpha: Share that comes from the neighbours, in [0, 1).
+        steps: Steps of the iteration; 0 for the exact limit.
+        weights: Positive weight of the edge above every node but the root, ``weights[i]`` for node ``i + 1``; all 1
+            by default. They get no gradient.
 
     Raises:
-        InputError: The rate, the number of steps or the weights are out of range, or there is not a value a node.
+        InputError: The rate, the number of steps or the weights are out of range, or the shape does not fit.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
@@ -90,8 +90,8 @@ def diffusion_entries(
 ) -> Float[Tensor, "*batch"]:
     r"""Single entries of the matrix :math:`(1 - \alpha)(I - \alpha \bar W)^{-1}` of :func:`diffuse`, in float64.
 
-    On a tree the entry of two nodes is the diagonal entry of their lowest common ancestor times one factor an edge
-    between them, so no column is solved for.
+    On a tree, the entry of two nodes is the diagonal entry of their lowest common ancestor times one factor per edge
+    between them, so no column has to be solved for.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
@@ -117,7 +117,7 @@ def _eliminate(taxonomy: Taxonomy, alpha: float, weights: Tensor | None) -> tupl
     """Minus the entry between each node and its parent, and the pivot of each node, eliminating the deepest first."""
     parents, count = taxonomy.parents, taxonomy.num_nodes
     edge = np.ones(count - 1) if weights is None else _checked(weights, count)
-    degree = np.bincount(parents[1:], edge, count).astype(np.float64)  # of nothing it counts in integers
+    degree = np.bincount(parents[1:], edge, count).astype(np.float64)  # bincount of an empty array returns integers
     degree[1:] += edge
     step, pivot = np.zeros(count), np.ones(count)
     step[1:] = alpha * edge / np.sqrt(degree[1:] * degree[parents[1:]])
@@ -149,7 +149,7 @@ class _Level:
     step: Float[Tensor, " child"]
     """Entry of the iteration's matrix between child and parent."""
     share: Float[Tensor, " child"]
-    """Factor of the solve's sweeps: the same over the child's pivot."""
+    """Factor of the solve's sweeps: ``step`` divided by the child's pivot."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -164,7 +164,7 @@ class _Sweeps:
     levels: tuple[_Level, ...]
 
     def solve(self, rows: Tensor) -> Tensor:
-        """The limit, in place."""
+        """Compute the limit in place."""
         for level in reversed(self.levels):
             rows[level.above].add_(_to_parents(rows[level.here], level, level.share))
         rows.mul_(self.scale)
@@ -173,7 +173,7 @@ class _Sweeps:
         return rows
 
     def iterate(self, rows: Tensor, steps: int) -> Tensor:
-        """Some steps from the rows on."""
+        """Iterate a number of steps, starting from the rows."""
         now, kept = rows, rows * self.keep
         for _ in range(steps):
             after = kept.clone()
@@ -218,10 +218,10 @@ _WEIGHTED: weakref.WeakKeyDictionary[Taxonomy, Any] = weakref.WeakKeyDictionary(
 def _sweeps(
     taxonomy: Taxonomy, alpha: float, weights: Tensor | None, device: torch.device, dtype: torch.dtype
 ) -> _Sweeps:
-    """What a taxonomy, a rate and weights need, built once and kept for as long as taxonomy and weights live."""
+    """The sweeps for a taxonomy, rate and weights, cached for the lifetime of taxonomy and weights."""
     if weights is None:
         held, version = _CACHE.setdefault(taxonomy, {}), 0
-    else:  # tensors are known by identity; the version tells of changes in place
+    else:  # tensors are compared by identity; the version detects in-place changes
         by_weights = _WEIGHTED.setdefault(taxonomy, WeakIdKeyDictionary())
         held = by_weights.setdefault(weights, {})
         version = 0 if weights.is_inference() else weights._version
@@ -250,7 +250,7 @@ def _build(
 
     def level(depth: int) -> _Level:
         nodes, above = taxonomy.nodes_by_depth[depth], slice(starts[depth - 1], starts[depth])
-        parent = row[taxonomy.parents[nodes]] - above.start  # ascending: siblings follow each other
+        parent = row[taxonomy.parents[nodes]] - above.start  # ascending: siblings are adjacent
         return _Level(
             above=above,
             here=slice(starts[depth], stops[depth]),

@@ -1,8 +1,8 @@
 """Sums and log-sum-exps over the subtree of every node, and sums along the path to every node.
 
-The compiled kernels take images row by row. Plain torch works on ``[node, batch]``, where the step between two depths
-is a sum of whole rows, and may return a transposed view of it. Either way log-sum-exps use plain sums of exponentials
-where those are exact to rounding, and per-node maxima for the images where they are not.
+The compiled kernels process images row by row. Plain torch works on ``[node, batch]``, where a step between two depths
+is a sum of whole rows, and may return a transposed view. In both, log-sum-exps use plain sums of exponentials if they
+are exact to rounding, and per-node maxima for the images for which they are not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cladewise.ops.kernels import has_kernels
 from cladewise.taxonomy import Taxonomy
 
 SAFE = 60.0
-"""Results within ±SAFE lose nothing: what underflows, below e^-87, is less than 1e-11 of them."""
+"""Results within ±SAFE are exact: terms that underflow, below e^-87, are less than 1e-11 of them."""
 
 
 def leaf_logsumexp(leaf_values: Float[Tensor, "*batch leaf"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
@@ -48,7 +48,7 @@ def subtree_logsumexp(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) 
 
     .. math:: y_v = \log \sum_{u \in De(v)} e^{x_u}
 
-    Entries may be -inf; a subtree of nothing else gives -inf, with zero gradient.
+    Entries may be -inf; a subtree of only such entries gives -inf, with zero gradient.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
@@ -86,15 +86,15 @@ def leaf_subtree_sum(
     share: float = 1.0,
     at: Int[Tensor, " node"] | None = None,
 ) -> Float[Tensor, "*batch node"]:
-    r"""Sum over the leaves at or under every node, of which each step up takes only a share.
+    r"""Sum over the leaves at or under every node, discounted by a factor per step up.
 
     .. math:: y_v = \sum_{l \in B(v)} s^{d(l) - d(v)} x_l
 
     Args:
-        leaf_values: A value a leaf.
+        leaf_values: One value per leaf.
         taxonomy: The label tree.
-        share: What each step up takes, :math:`s`.
-        at: The nodes whose sums are wanted, all of them where none are given.
+        share: Factor per step up, :math:`s`.
+        at: Nodes at which sums are returned; all nodes by default.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -239,7 +239,7 @@ class _SubtreeLogSumExp(torch.autograd.Function):
 
 
 def _unsafe_images(out: Tensor) -> Tensor:
-    """Images that plain sums cannot be trusted with; infinities and nan are among them. Only asked on a CPU."""
+    """Images for which plain sums are not exact, including those with infinities and nan. Used on a CPU only."""
     safe = (out.amax(0) <= SAFE) & (out.amin(0) >= -SAFE)
     return torch.nonzero(~safe).squeeze(1)
 

@@ -1,7 +1,7 @@
-"""From the classes of one level to those of another, by a stochastic matrix that every image has of its own.
+"""Transitions between the classes of two levels, by a stochastic matrix per image.
 
-A matrix is a softmax over the targets for every source. It comes as its scores, or as scores that are a product of low
-rank, which is never formed: some cells are made at a time, in the processor's cache, used, and made again going back.
+A matrix is a softmax over the targets for every source. It is given by its scores, or by scores of low rank. The
+low-rank product is never formed: it is computed in tiles that fit the cache, and again in the backward pass.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from torch.autograd.function import once_differentiable
 from cladewise.ops.precision import at_least_float
 
 BOUNDED = 12.0
-"""Scores within ±BOUNDED need no logarithms: no share of a softmax over 10,000 of them is below exp(-34)."""
+"""Scores within ±BOUNDED need no log space: no share of a softmax over 10,000 of them is below exp(-34)."""
 RARE = -57.0
-"""Log-probability of a source that is as good as 0 beside such shares: 10,000 sources below it change none by 1e-6."""
+"""Log-probability below which sources are negligible: 10,000 of them change no such share by 1e-6."""
 FAINT = -40.0
-"""Logarithm of what is as good as 0 beside 1. Products of less would underflow, which takes a hundred times as long."""
+"""Logarithm of what is negligible next to 1. Products of smaller numbers would underflow, a hundred times slower."""
 CELLS = 1 << 17
-"""Cells of a matrix made at a time on a CPU: half a MB in single precision."""
+"""Cells of a matrix computed at a time on a CPU: half a MB in single precision."""
 CELLS_ELSEWHERE = 1 << 24
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TransitionEdges:
-    """The pairs of source and target that the tree has, by source; made by :meth:`of`."""
+    """The pairs of source and target that are connected in the tree, sorted by source; made by :meth:`of`."""
 
     source: Int[Tensor, " edge"]
     target: Int[Tensor, " edge"]
     start: tuple[int, ...]
-    """First edge of every source, and the number of all at the end."""
+    """First edge of every source, followed by the number of edges."""
 
     @classmethod
     def of(cls, source: Int[Tensor, " edge"], target: Int[Tensor, " edge"], num_sources: int) -> TransitionEdges:
-        """TransitionEdges in any order.
+        """Make edges from pairs in any order.
 
         Example:
             >>> edges = TransitionEdges.of(torch.tensor([1, 0, 1]), torch.tensor([0, 1, 2]), 2)
@@ -53,7 +53,7 @@ class TransitionEdges:
 
 
 class Tile(NamedTuple):
-    """Some images and some sources, with the edges that those have."""
+    """A slice of the images and of the sources, with the edges of these sources."""
 
     images: slice
     sources: slice
@@ -67,8 +67,8 @@ class LowRank:
     Args:
         left: Factor of every source, ``[image, source, rank]``.
         right: Factor of every target, ``[image, rank, target]``.
-        bonus: What the scores of the tree's own edges get on top, ``[image]``.
-        edges: Those edges.
+        bonus: Added to the scores of the tree's edges, ``[image]``.
+        edges: The tree's edges.
     """
 
     left: Float[Tensor, "image source rank"]
@@ -77,7 +77,7 @@ class LowRank:
     edges: TransitionEdges
 
     def tiles(self, cells: int | None) -> Iterator[Tile]:
-        """All images and sources, about so many cells at a time."""
+        """Tiles of about ``cells`` cells that cover all images and sources."""
         num_images, num_sources, _ = self.left.shape
         num_targets = max(1, self.right.shape[2])
         wanted = cells or (CELLS if self.left.device.type == "cpu" else CELLS_ELSEWHERE)
@@ -90,7 +90,7 @@ class LowRank:
                 yield Tile(slice(image, image + images), slice(first, last), edges)
 
     def places(self, tile: Tile) -> Int[Tensor, " edge"]:
-        """Where in a tile, its cells in one row, the edges are."""
+        """Positions of the edges in a flattened tile."""
         source, target = self.edges.source[tile.edges], self.edges.target[tile.edges]
         return (source - tile.sources.start) * self.right.shape[2] + target
 
@@ -101,7 +101,7 @@ class LowRank:
         return scores
 
     def add_at_edges(self, cells: Tensor, tile: Tile, values: Float[Tensor, " image"]) -> None:
-        """Add a value an image to the cells of a tile that are edges."""
+        """Add one value per image to the cells of a tile that are edges."""
         cells.flatten(1)[:, self.places(tile)] += values[tile.images, None]
 
     def at_edges(self, cells: Tensor, tile: Tile) -> Float[Tensor, "image edge"]:
@@ -109,20 +109,20 @@ class LowRank:
         return cells.flatten(1)[:, self.places(tile)]
 
     def of(self, images: Tensor) -> LowRank:
-        """Of some of the images."""
+        """The scores of some of the images."""
         return LowRank(self.left[images], self.right[images], self.bonus[images], self.edges)
 
     def at_least_float(self) -> LowRank:
-        """In single precision, if it has less."""
+        """The same scores in at least single precision."""
         return LowRank(*map(at_least_float, (self.left, self.right, self.bonus)), edges=self.edges)
 
     def normalised(self, log_sum: Float[Tensor, "image source"]) -> LowRank:
-        """The same scores less a number a source."""
+        """The scores minus one number per source."""
         left = torch.cat([self.left, -log_sum[..., None]], dim=2)
         return LowRank(left, torch.cat([self.right, torch.ones_like(self.right[:, :1])], dim=1), self.bonus, self.edges)
 
     def is_bounded(self) -> Tensor:
-        """Images none of whose scores lies outside ±BOUNDED, as far as the lengths of the factors tell."""
+        """Images whose scores are all within ±BOUNDED, judging by the norms of the factors."""
         left, right = self.left.norm(dim=2).amax(1), self.right.norm(dim=1).amax(1)
         return left * right + self.bonus.abs() <= BOUNDED
 
@@ -130,7 +130,7 @@ class LowRank:
 def full_transition(
     log_prob: Float[Tensor, "*batch source"], scores: Float[Tensor, "*batch source target"]
 ) -> tuple[Float[Tensor, "*batch target"], Float[Tensor, "*batch"]]:
-    r"""A distribution over the sources to one over the targets, by the softmax of a matrix of scores.
+    r"""Map a distribution over sources to one over targets, by the softmax of a matrix of scores.
 
     .. math:: T_{ij} = \operatorname{softmax}_i a_{ji}, \qquad
         \log p'_i = \operatorname{LSE}_j (\log T_{ij} + \log p_j), \qquad
@@ -138,7 +138,7 @@ def full_transition(
 
     Args:
         log_prob: Log-probability of every source, in nats.
-        scores: Score of every target for every source; -inf where it cannot be.
+        scores: Score of every target for every source; -inf for impossible pairs.
 
     Returns:
         Log-probability of every target, and the mean negative entropy :math:`h` of the :math:`S` sources, in nats.
@@ -150,7 +150,7 @@ def full_transition(
         (tensor([0.6250, 0.3750]), tensor(0.7071))
     """
     log_share = at_least_float(scores).log_softmax(-1)
-    log_share = log_share.clamp_min(torch.finfo(log_share.dtype).min / 4)  # 0 log 0 is 0, and so is its gradient
+    log_share = log_share.clamp_min(torch.finfo(log_share.dtype).min / 4)  # so that 0 log 0 and its gradient are 0
     there = (log_share + at_least_float(log_prob)[..., None]).logsumexp(-2)
     return there, (log_share.exp() * log_share).sum(-1).mean(-1)
 
@@ -161,12 +161,12 @@ def low_rank_transition(
     *,
     cells: int | None = None,
 ) -> tuple[Float[Tensor, "image target"], Float[Tensor, " image"]]:
-    """As :func:`full_transition`, of scores of low rank, without ever holding a matrix.
+    """As :func:`full_transition` for scores of low rank, without ever storing a matrix.
 
     Args:
-        log_prob: Log-probability of every source, in nats; the sources of an image sum to 1.
+        log_prob: Log-probability of every source, in nats, normalised per image.
         matrix: The scores.
-        cells: Cells made at a time; as many as a cache holds by default.
+        cells: Cells computed at a time; by default as many as fit the cache.
 
     Example:
         >>> edges = TransitionEdges.of(torch.tensor([0, 1]), torch.tensor([0, 0]), 2)
@@ -183,7 +183,7 @@ def low_rank_transition(
 def full_transition_sum(
     scores: Float[Tensor, "image source target"], *, cells: int = CELLS_ELSEWHERE
 ) -> Float[Tensor, "source target"]:
-    """Sum over the images of the matrices of shares, some images at a time.
+    """Sum over the images of their transition matrices, in chunks of images.
 
     Example:
         >>> full_transition_sum(torch.zeros(5, 1, 4))
@@ -196,7 +196,7 @@ def full_transition_sum(
 
 
 def low_rank_transition_sum(matrix: LowRank, *, cells: int | None = None) -> Float[Tensor, "source target"]:
-    """Sum over the images of the matrices of shares.
+    """Sum over the images of their transition matrices.
 
     Example:
         >>> edges = TransitionEdges.of(torch.tensor([0, 1]), torch.tensor([0, 0]), 2)
@@ -213,7 +213,7 @@ def low_rank_transition_sum(matrix: LowRank, *, cells: int | None = None) -> Flo
 
 
 class _LowRankTransition(torch.autograd.Function):
-    """Keeps the factors and two numbers a source."""
+    """Stores the factors and two numbers per source."""
 
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] -- any arguments, says the base class
@@ -253,7 +253,7 @@ def _of_both(
     cells: int | None,
     *rest: Tensor,
 ) -> tuple[Tensor, ...]:
-    """The results of one function for the images that are bounded and of another for those that are not."""
+    """Apply one function to the images with bounded scores and another to the rest."""
     if bool(bounded.all()):
         return plain(log_prob, matrix, cells, *rest)
     if not bool(bounded.any()):
@@ -313,7 +313,7 @@ def _backward_plain(
 
 def _forward_in_logs(log_prob: Tensor, matrix: LowRank, cells: int | None) -> tuple[Tensor, Tensor, Tensor]:
     peak = torch.full_like(matrix.right[:, 0], -torch.inf)
-    mass = torch.zeros_like(peak)  # relative to the peak, so that many tiles round as one does
+    mass = torch.zeros_like(peak)  # relative to the peak, so that many tiles round like one
     log_sum, entropy = torch.empty_like(log_prob), torch.empty_like(log_prob)
     for tile in matrix.tiles(cells):
         images, sources, _ = tile
@@ -353,14 +353,14 @@ def _backward_in_logs(
 
 
 def _zero_gradients(log_prob: Tensor, matrix: LowRank) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of the log-probabilities, the factors and the bonus."""
+    """Zero gradients of the log-probabilities, the factors and the bonus."""
     return tuple(torch.zeros_like(x) for x in (log_prob, matrix.left, matrix.right, matrix.bonus))  # type: ignore
 
 
 def _add_gradients(
     grads: tuple[Tensor, Tensor, Tensor, Tensor], tile: Tile, held: Tensor, by_score: Tensor, matrix: LowRank
 ) -> None:
-    """What the scores of a tile and the probability held by its sources add to the gradients."""
+    """Add the contribution of a tile's scores and source probabilities to the gradients."""
     images, sources, _ = tile
     log_prob, left, right, bonus = grads
     log_prob[images, sources] = held
@@ -376,10 +376,10 @@ def _logsumexp(x: Tensor, dim: int) -> Tensor:
 
 
 def _exp_(x: Tensor) -> Tensor:
-    """Exponentials in place, 0 for what is faint."""
+    """Exponentials in place, with negligible ones set to 0."""
     return torch.threshold_(x.clamp_(min=FAINT).exp_(), 1.1 * math.exp(FAINT), 0.0)
 
 
 def _unless_rare(log_prob: Tensor) -> Tensor:
-    """Probabilities, 0 for what is rare."""
+    """Probabilities, with negligible ones set to 0."""
     return torch.where(log_prob < RARE, 0.0, log_prob.clamp_min(RARE).exp())

@@ -1,4 +1,4 @@
-"""Text encoders: letters alone, any model of transformers, the text towers of open_clip."""
+"""Text encoders: character n-grams, any model of transformers, and the text towers of open_clip."""
 
 from cladewise.backbones.text.encoder import TextEncoder, Tokens
 from cladewise.backbones.text.loading import available, load

@@ -1,4 +1,4 @@
-"""A text encoder without weights to fetch: a bag of letter groups and words, learnt from nothing."""
+"""A text encoder without pretrained weights: a bag of words and character n-grams, trained from scratch."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from cladewise.backbones.text.encoder import TextEncoder, Tokens, padded
 
 NAME = "characters"
 GROUPS = (3, 4, 5)
-"""Lengths, in letters, of the groups."""
+"""Lengths of the character n-grams."""
 
 
 class Characters(TextEncoder):
-    r"""Mean of learnt vectors of the words of a text and of the groups of 3 to 5 letters in them.
+    r"""Mean of learnt vectors of the words of a text and of their character n-grams of length 3 to 5.
 
     .. math:: t = \frac{1}{|G|} \sum_{g \in G} E_{h(g)}
 
-    Case does not count; a word begins with ``<`` and ends with ``>``. The hash :math:`h` (CRC-32) sends groups to the
-    rows of a table, several to one where there are many. It is a small trainable encoder for where nothing can be
-    fetched: it knows that *wood warbler* and *reed warbler* share a word, and nothing of what words mean.
+    Case is ignored; words are delimited by ``<`` and ``>``. The hash :math:`h` (CRC-32) maps n-grams to the rows of a
+    table, with collisions if there are many. It is a small trainable encoder for offline use: it knows that *wood
+    warbler* and *reed warbler* share a word, but nothing about what words mean.
 
     Args:
-        num_features: Length of the vectors.
-        num_rows: Rows of the table.
-        seed: Seed of the vectors.
+        num_features: Width of the vectors.
+        num_rows: Number of rows of the table.
+        seed: Seed of the initial vectors.
 
     Example:
         >>> encoder = Characters()
@@ -38,7 +38,7 @@ class Characters(TextEncoder):
         True
 
     References: Bojanowski, Grave, Joulin and Mikolov, Enriching word vectors with subword information, TACL 2017,
-        arXiv:1607.04606, whose groups have 3 to 6 letters and whose hash is FNV-1a.
+        arXiv:1607.04606, with n-grams of 3 to 6 characters and FNV-1a as hash.
     """
 
     def __init__(self, num_features: int = 128, num_rows: int = 2048, seed: int = 0) -> None:
@@ -59,7 +59,7 @@ class Characters(TextEncoder):
 
 
 def letter_groups(text: str) -> list[str]:
-    """The words of a text, each with its groups of letters.
+    """The words of a text, each followed by its character n-grams.
 
     Example:
         >>> letter_groups("a fern")

@@ -15,14 +15,14 @@ from cladewise.backbones.text.encoder import TextEncoder, Tokens
 
 
 class ClipText(TextEncoder):
-    """The text tower of an open_clip model, up to the space that it shares with the images.
+    """The text tower of an open_clip model, up to the space shared with the images.
 
     Args:
-        name: As :func:`cladewise.backbones.clip.open_clip_model` takes it.
+        name: Name as for :func:`cladewise.backbones.clip.open_clip_model`.
 
     Raises:
         MissingExtraError: open_clip is not installed.
-        InputError: There is no such model, or no way to its weights.
+        InputError: There is no such model, or its weights are not available.
 
     References: Ilharco et al., OpenCLIP, 2021, https://github.com/mlfoundations/open_clip.
     """
@@ -33,7 +33,7 @@ class ClipText(TextEncoder):
         self.model: Any = clip.open_clip_model(name)
         self.model.visual = nn.Identity()
         self._scale = math.exp(float(self.model.logit_scale.detach()))
-        for unused in ("logit_scale", "logit_bias"):  # the head has its own
+        for unused in ("logit_scale", "logit_bias"):  # the head has its own scale
             if isinstance(getattr(self.model, unused, None), nn.Parameter):
                 getattr(self.model, unused).requires_grad_(False)
 
@@ -43,7 +43,7 @@ class ClipText(TextEncoder):
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
         ids = self.tokenizer(list(texts)) if texts else torch.zeros(0, 1, dtype=torch.int64)
-        return Tokens(ids, torch.ones_like(ids, dtype=torch.bool))  # the model is made for one length
+        return Tokens(ids, torch.ones_like(ids, dtype=torch.bool))  # the model expects a fixed length
 
     def forward(self, tokens: Tokens) -> Float[Tensor, "text feature"]:
         return self.model.encode_text(tokens.ids)

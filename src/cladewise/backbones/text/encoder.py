@@ -1,4 +1,4 @@
-"""What a text encoder is."""
+"""The base class of text encoders, and tokenised texts."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from torch import Tensor, nn
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Tokens:
-    """Texts as an encoder reads them, padded to the longest."""
+    """Tokenised texts, padded to the longest."""
 
     ids: Int[Tensor, "text position"]
-    """What stands at each position; anything where there is nothing."""
+    """Token ids; arbitrary at padded positions."""
     present: Bool[Tensor, "text position"]
-    """Where there is something."""
+    """True at tokens, False at padding."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, texts: slice | Tensor) -> Tokens:
-        """Some of the texts, no longer than the longest of them."""
+        """A selection of the texts, trimmed to the longest of them."""
         ids, present = self.ids[texts], self.present[texts]
-        width = int(present.any(0).sum())  # what is present comes first
+        width = int(present.any(0).sum())  # tokens come before padding
         return Tokens(ids[:, :width], present[:, :width])
 
     def to(self, device: torch.device) -> Tokens:
-        """On another device."""
+        """The same tokens on another device."""
         return Tokens(self.ids.to(device), self.present.to(device))
 
 
 class TextEncoder(nn.Module, ABC):
-    """Texts to features: an ordinary module, to be trained or to be frozen.
+    """A module from texts to features, which can be trained or frozen.
 
     Args:
-        name: Name that :func:`cladewise.backbones.text.load` takes.
-        num_features: Length of the feature vectors.
+        name: Name for :func:`cladewise.backbones.text.load`.
+        num_features: Width of the features.
 
     Example:
         >>> from cladewise.backbones import text
@@ -55,28 +55,28 @@ class TextEncoder(nn.Module, ABC):
 
     @property
     def scale(self) -> float | None:
-        """What cosines with the images of the same model were trained to be multiplied by, if there are such images."""
+        """The scale of cosines with images learnt in pretraining; ``None`` for an encoder trained without images."""
         return None
 
     @abstractmethod
     def tokens(self, texts: Sequence[str]) -> Tokens:
-        """Read some texts."""
+        """Tokenise texts."""
 
     @abstractmethod
     def forward(self, tokens: Tokens) -> Float[Tensor, "text feature"]:
-        """Features of texts that were read."""
+        """Features of tokenised texts."""
 
     def __call__(self, tokens: Tokens) -> Float[Tensor, "text feature"]:
         return super().__call__(tokens)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return next(self.parameters()).device
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the architecture and of every weight, computed anew each time."""
+        """Hash of the architecture and of every weight, recomputed on each access."""
         digest = hashlib.sha256(f"{self.name}\n{self!r}".encode())
         for key, value in self.state_dict().items():
             digest.update(f"\n{key} {value.dtype} {tuple(value.shape)}\n".encode())
@@ -85,7 +85,7 @@ class TextEncoder(nn.Module, ABC):
 
 
 def padded(rows: Sequence[Sequence[int]]) -> Tokens:
-    """Token numbers of each text, as many places as the longest has.
+    """Token ids of each text, padded to the longest.
 
     Example:
         >>> padded([[5, 6], [7]]).ids.tolist()
@@ -100,7 +100,7 @@ def padded(rows: Sequence[Sequence[int]]) -> Tokens:
 
 
 def in_chunks(encoder: TextEncoder, tokens: Tokens, size: int) -> Float[Tensor, "text feature"]:
-    """Features of many texts, so many at a time.
+    """Features of many texts, computed in chunks.
 
     Example:
         >>> from cladewise.backbones import text

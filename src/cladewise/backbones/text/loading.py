@@ -11,14 +11,14 @@ from cladewise.errors import InputError
 
 
 def available() -> dict[str, str]:
-    """Names of text encoders and what they are.
+    """Names of text encoders, with descriptions.
 
     Example:
         >>> list(available())
         ['characters', 'minilm', 'transformers:MODEL', 'open_clip:MODEL']
     """
     return {
-        characters.NAME: "words and groups of letters, learnt from nothing; 128 features, needs no weights",
+        characters.NAME: "words and character n-grams, trained from scratch; 128 features, needs no weights",
         pretrained.MINILM: "all-MiniLM-L6-v2, packaged; 384 features, extra text, needs no network",
         f"{pretrained.PREFIX}MODEL": "a model of transformers, a folder or a name on its hub; extra text",
         f"{clip.PREFIX}MODEL": "the text tower of an open_clip model, in the space of its images; extra clip",
@@ -33,8 +33,8 @@ def load(name: str) -> TextEncoder:
             with a folder or a name on the hub; or ``open_clip:MODEL/WEIGHTS`` and ``open_clip:local-dir:FOLDER``.
 
     Raises:
-        InputError: There is no such encoder, or its weights cannot be had.
-        MissingExtraError: What it needs is not installed.
+        InputError: There is no such encoder, or its weights are not available.
+        MissingExtraError: A package that it needs is not installed.
 
     Example:
         >>> load("characters").num_features

@@ -1,4 +1,4 @@
-"""Text encoders of transformers, read from a folder or a hub; MiniLM from a Python package."""
+"""Text encoders of transformers, from a folder or a hub; MiniLM from a Python package."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ EXTRA = "text"
 
 
 class PretrainedText(TextEncoder):
-    """A model of transformers, its last layer averaged over the tokens of each text.
+    """A model of transformers with mean pooling of the last layer over the tokens of each text.
 
     Args:
-        name: Name that :func:`cladewise.backbones.text.load` takes.
+        name: Name for :func:`cladewise.backbones.text.load`.
         model: The model.
         tokenizer: Its tokenizer.
 
@@ -35,7 +35,7 @@ class PretrainedText(TextEncoder):
     def tokens(self, texts: Sequence[str]) -> Tokens:
         if not texts:
             return Tokens(torch.zeros(0, 0, dtype=torch.int64), torch.zeros(0, 0, dtype=torch.bool))
-        places = getattr(self.model.config, "max_position_embeddings", 512)  # not every tokenizer was saved with them
+        places = getattr(self.model.config, "max_position_embeddings", 512)  # not every tokenizer stores it
         longest = min(int(self.tokenizer.model_max_length), int(places))
         options = {"padding": True, "padding_side": "right", "truncation": True, "max_length": longest}
         read = self.tokenizer(list(texts), **options, return_tensors="pt")
@@ -62,18 +62,18 @@ def minilm() -> PretrainedText:
 
 
 def from_transformers(name: str, where: str, *, local: bool = False) -> PretrainedText:
-    """A model in the format of transformers: a folder, or a name on its hub. Weights are safetensors alone.
+    """A model in the format of transformers: a folder, or a name on its hub. Weights are read from safetensors only.
 
     Raises:
         MissingExtraError: transformers is not installed.
-        InputError: There is no such model, or no way to it.
+        InputError: There is no such model, or it is not available.
     """
     try:
         from transformers import AutoModel, AutoTokenizer  # pyright: ignore[reportMissingImports]
         from transformers.utils import logging  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise MissingExtraError("transformers", EXTRA) from error
-    logging.set_verbosity_error()  # its hints are for those who wrote the call
+    logging.set_verbosity_error()  # its hints are meant for the caller of transformers
     logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=local)
@@ -84,7 +84,7 @@ def from_transformers(name: str, where: str, *, local: bool = False) -> Pretrain
     if not hasattr(model.config, "hidden_size"):
         raise InputError("an encoder with hidden states of one width", where)
     if getattr(model, "pooler", None) is not None:
-        model.pooler = None  # another summary of the text than ours, which would have weights and never learn
+        model.pooler = None  # not used here; its weights would never be trained
     return PretrainedText(name, model, tokenizer)
 
 

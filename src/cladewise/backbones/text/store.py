@@ -1,4 +1,4 @@
-"""Features of texts by a frozen encoder, computed once and kept on disk."""
+"""Features of texts by a frozen encoder, computed once and cached on disk."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from cladewise.backbones.text.encoder import TextEncoder, in_chunks
 from cladewise.cache import cache_folder
 
 CHUNK = 256
-"""Texts that go through an encoder at once."""
+"""Number of texts encoded at once."""
 
 
 def embedded_texts(
     encoder: TextEncoder, texts: Sequence[str], *, chunk: int = CHUNK, cache_dir: Path | None = None
 ) -> Float[Tensor, "text feature"]:
-    """Features of texts in single precision, from the cache where it has them.
+    """Features of texts in single precision, from the cache if available.
 
-    The key is a hash of the encoder with its weights and of the texts. Nothing is learnt through the result.
+    The key is a hash of the encoder, including its weights, and of the texts. The result carries no gradient.
 
     Args:
-        encoder: The encoder; used in evaluation mode, whatever mode it is in.
-        texts: The texts, in any number; a chunk of them is in memory at once.
-        chunk: How many go through the encoder at once.
-        cache_dir: The cache, if not the usual one; see :func:`cladewise.cache.cache_folder`.
+        encoder: The encoder; always used in evaluation mode.
+        texts: Any number of texts; only a chunk of them is in memory at once.
+        chunk: Number of texts encoded at once.
+        cache_dir: The cache, if not the default one; see :func:`cladewise.cache.cache_folder`.
 
     Example:
         >>> from cladewise.backbones import text
@@ -41,7 +41,7 @@ def embedded_texts(
     if path.is_file():
         try:
             return safetensors.torch.load_file(path, device=str(encoder.device))["features"]
-        except (safetensors.SafetensorError, KeyError):  # another's half copy: make it again
+        except (safetensors.SafetensorError, KeyError):  # incomplete or foreign file: recompute
             pass
     learning = encoder.training
     try:
