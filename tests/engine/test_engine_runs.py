@@ -195,5 +195,5 @@ def test_what_is_missing_is_named(colours: Dataset, tmp_path: Path) -> None:
         Run.open(tmp_path)
     with pytest.raises(InputError, match="lr to be a number"):
         cw.train(colours, out=tmp_path / "b", **{**TINY, "lr": "high"})
-    with pytest.raises(InputError, match=r"a setting: .*but got 'epoch'\. Did you mean epochs"):
+    with pytest.raises(InputError, match=r"an argument of train, but got 'epoch'\. Did you mean epochs"):
         cw.train(colours, out=tmp_path / "c", epoch=3, **TINY)

@@ -1,4 +1,4 @@
-"""What comes of predictions and of decisions on labelled images, a part of the images at a time."""
+"""Metrics of predictions and of decisions on labelled images, accumulated batch by batch."""
 
 from __future__ import annotations
 
@@ -22,19 +22,24 @@ from cladewise.statistics import Interval, mean_intervals
 from cladewise.taxonomy import Taxonomy
 
 CORRECTNESS = (0.9, 0.95)
-"""Shares of correctness at which the recall is always told: ``r@90`` and ``r@95``."""
+"""Shares of right answers at which recall is always reported: ``r@90`` and ``r@95``."""
 HITS = (1, 3, 5)
-"""Numbers of nodes of a level among which the label is looked for: ``hit@k``."""
+"""Values of k of ``hit@k``."""
 BINS = 15
-"""Bins of confidence of a reliability curve."""
+"""Number of bins of confidence of a reliability curve."""
 CURVE_POINTS = 500
-"""Points of an operating curve that an evaluation keeps."""
+"""Largest number of points of the operating curve in an evaluation."""
 
 Series = dict[str, NDArray[np.float64]]
 
 
 class PredictionOutcomes:
-    """What a prediction is worth whatever is decided later; it is gathered once for all decisions."""
+    """Metrics of predictions that do not depend on the decision; computed once for all decisions.
+
+    Args:
+        taxonomy: The label tree.
+        recall_at: Further shares of right answers at which recall is reported.
+    """
 
     def __init__(self, taxonomy: Taxonomy, recall_at: Sequence[float] = ()) -> None:
         self.taxonomy = taxonomy
@@ -46,7 +51,7 @@ class PredictionOutcomes:
         self._hits: list[metrics.HitSums] = []
 
     def add(self, part: Prediction, target: Tensor) -> None:
-        """Take in some images."""
+        """Add a batch of images."""
         self._columns.append(metrics.score_prediction(part, target))
         self._sequences.append(pareto_sequence(part))
         self._targets.append(target)
@@ -54,7 +59,7 @@ class PredictionOutcomes:
         self._hits.append(metrics.HitSums.of(part, target, HITS))
 
     def columns(self) -> pl.DataFrame:
-        """A row an image."""
+        """One row per image."""
         return pl.DataFrame({**self._joined, **_sequence_columns(self._sequence)})
 
     def values(self, *, intervals: bool = True) -> dict[str, Interval]:
@@ -101,12 +106,17 @@ class PredictionOutcomes:
         return _joined(self._columns)
 
     def _bare(self, value: float) -> Interval:
-        """A value for which no interval is made."""
+        """A value without an interval."""
         return Interval(value, math.nan, math.nan, self._sequence.num_images)
 
 
 class DecisionOutcomes:
-    """What a decision answers and how good that is."""
+    """The answers of a decision and their metrics.
+
+    Args:
+        decision: The decision, fitted.
+        taxonomy: The label tree.
+    """
 
     def __init__(self, decision: Decision, taxonomy: Taxonomy) -> None:
         self.decision, self.taxonomy = decision, taxonomy
@@ -116,15 +126,15 @@ class DecisionOutcomes:
         self._sizes: list[metrics.SizeSums] = []
 
     def add(self, part: Prediction, target: Tensor) -> Answer:
-        """Take in some images; what the rule answered for them.
+        """Add a batch of images, and return their answers.
 
         Raises:
-            InputError: The rule does not apply to such a prediction.
+            InputError: The decision does not apply to this kind of prediction.
         """
         answer = self.decision(part)
         self._frames.append(_answer_columns(answer, target, self.taxonomy))
         self._counts.append(metrics.LabelSums.of(answer, target, self.taxonomy))
-        if isinstance(answer, LabelSets):  # only the labels can be counted
+        if isinstance(answer, LabelSets):  # only counts of labels are defined for them
             self._sizes.append(metrics.SizeSums.of(answer))
         else:
             ranking = self.decision.ranking(part, metrics.RANKING_LENGTH, answer)
@@ -132,11 +142,11 @@ class DecisionOutcomes:
         return answer
 
     def frame(self) -> pl.DataFrame:
-        """A row an image."""
+        """One row per image."""
         return pl.concat(self._frames).with_columns(**{k: pl.Series(v) for k, v in _joined(self._columns).items()})
 
     def values(self, *, intervals: bool = True) -> dict[str, Interval]:
-        """The metrics; ``level_accuracy`` is the mean of the levels' means."""
+        """The metrics; ``level_accuracy`` is the mean over the levels of their accuracies."""
         values: dict[str, Interval] = {}
         if self._columns:
             columns = _joined(self._columns)
@@ -145,14 +155,11 @@ class DecisionOutcomes:
             means = _means(series, intervals=intervals)
             accuracies = torch.tensor([means[name].value for name in levels], dtype=torch.float64)
             weighted = float(metrics.weighted_level_accuracy(accuracies, self.taxonomy))
-            count = means["level_accuracy"].count
-            of_levels = {
-                "level_accuracy": means["level_accuracy"],
-                "weighted_level_accuracy": Interval(weighted, math.nan, math.nan, count),
-            }
-            for name in columns:
-                values |= of_levels if name == levels[0] else {}  # their means go before them
-                values[name] = means[name]
+            means["weighted_level_accuracy"] = Interval(weighted, math.nan, math.nan, means["level_accuracy"].count)
+            first = list(columns).index(levels[0])  # the means over the levels are listed before them
+            order = [*columns]
+            order[first:first] = ["level_accuracy", "weighted_level_accuracy"]
+            values = {name: means[name] for name in order}
         counts = metrics.total(self._counts).values(self.taxonomy)
         num_images = sum(map(len, self._frames))
         by_level = [f"{name}/{level}" for name in metrics.AVERAGES for level in self.taxonomy.level_names]
@@ -164,7 +171,7 @@ class DecisionOutcomes:
 
 
 def _answer_columns(answer: Answer, target: Tensor, taxonomy: Taxonomy) -> pl.DataFrame:
-    """What was decided, an image a row."""
+    """Answers and labels, one row per image."""
     if isinstance(answer, LabelSets):
         sets = [row.nonzero().squeeze(-1).tolist() for row in answer.chosen]
         return pl.DataFrame({"target": target.cpu().numpy(), "labels": pl.Series(sets, dtype=pl.List(pl.Int64))})
@@ -181,7 +188,7 @@ def _answer_columns(answer: Answer, target: Tensor, taxonomy: Taxonomy) -> pl.Da
 
 
 def _sequence_columns(sequence: ParetoSequence) -> dict[str, pl.Series]:
-    """The operating points of every image as two list columns."""
+    """The operating points of each image as two list columns."""
     offsets = sequence.offsets.cpu().numpy()
     return {
         "operating_nodes": _lists(sequence.node.cpu().numpy(), offsets),
@@ -190,7 +197,7 @@ def _sequence_columns(sequence: ParetoSequence) -> dict[str, pl.Series]:
 
 
 def _lists(values: NDArray[Any], offsets: NDArray[np.int64]) -> pl.Series:
-    """Runs of values as one list a row, without a Python object each."""
+    """A list per row, built from flat values without a Python object for each."""
     import pyarrow as pa
 
     return pl.Series(pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values)))
@@ -209,7 +216,7 @@ def _means(columns: Series, *, intervals: bool) -> dict[str, Interval]:
 
 
 def _plain_mean(values: NDArray[np.float64]) -> Interval:
-    """The mean over the series of each one's mean over the images that count, as the intervals' value is."""
+    """The mean over the series of their means over the images that count, as :func:`mean_intervals` has it."""
     series = np.atleast_2d(values)
     means = [row[~np.isnan(row)].mean() for row in series if not np.isnan(row).all()]
     count = int((~np.isnan(series)).any(0).sum())
