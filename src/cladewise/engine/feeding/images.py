@@ -155,6 +155,10 @@ def collate(rows: Sequence[Row]) -> Batch:
 ImageLoader: TypeAlias = "torch.utils.data.DataLoader[Row]"
 
 
+WORTH_A_WORKER = 16
+"""Images to decode for which starting another process pays."""
+
+
 def default_workers() -> int:
     """Number of processes that decode where none is given: one a usable processor, at most 8."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -182,7 +186,8 @@ def loader(
         indices: Which of them.
         transform: From a picture to a tensor.
         batch_size: Images in a batch; fewer where some cannot be read, and in the last.
-        workers: Processes that decode; 0 decodes in this one, ``None`` chooses by the number of processors.
+        workers: Processes that decode; 0 decodes in this one, ``None`` chooses by the number of processors and
+            of images, so that a few images do not wait for processes to start.
         shuffle: Draw a new order each pass, from ``seed`` and torch's default rules.
         sampler: Positions in ``indices``, in the order to read them, instead of ``shuffle``.
         drop_last: Leave out a last batch that is not full.
@@ -190,7 +195,8 @@ def loader(
         views: As in :class:`ImageRows`.
         pin_memory: Page-lock the batches, for a quicker copy to a GPU.
     """
-    workers = default_workers() if workers is None else workers
+    if workers is None:
+        workers = min(default_workers(), len(indices) // WORTH_A_WORKER)
     options: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": 2} if workers else {}
     return torch.utils.data.DataLoader(
         ImageRows(dataset, indices, transform, seed=seed, views=views),
