@@ -216,3 +216,14 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         assert ":math:" not in text, page
         fetched = re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"?https?://[^\s\">]+", text)
         assert fetched == [], page
+
+
+def test_architecture_lists_the_packages_that_exist() -> None:
+    table = (
+        (ROOT / "docs" / "architecture.md")
+        .read_text(encoding="utf-8")
+        .partition("## Packages")[2]
+        .partition("\n\nWithin")[0]
+    )
+    packages = {file.parent.name for file in (ROOT / "src" / "cladewise").glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)/` \|", table, re.M)) == packages
