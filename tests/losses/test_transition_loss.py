@@ -146,7 +146,7 @@ def test_naive_transitions_have_the_minimum_of_the_leaves() -> None:
     for hierarchical in (True, False):
         scores = torch.zeros(len(target), taxonomy.num_leaves, dtype=torch.float64, requires_grad=True)
         optimizer = torch.optim.Adam([scores], lr=0.5)
-        for _ in range(300):
+        for _ in range(120):
             optimizer.zero_grad()
             if hierarchical:
                 losses = LHTLoss(taxonomy, 0.0)(transitions(taxonomy, scores, None, CERTAIN), target)

@@ -149,7 +149,7 @@ def test_gradients_with_repeated_and_internal_labels(kind: str) -> None:
     target = torch.arange(RAGGED.num_nodes).repeat(2)
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(len(target), loss.num_outputs, dtype=torch.float64, generator=generator).requires_grad_()
-    assert torch.autograd.gradcheck(lambda z: loss(z, target), logits)
+    assert torch.autograd.gradcheck(lambda z: loss(z, target), logits, fast_mode=True)
 
 
 @every

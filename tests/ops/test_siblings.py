@@ -60,8 +60,8 @@ def test_gradcheck(scale: float, device: torch.device) -> None:
     target = torch.tensor([0, 1, 5, taxonomy.num_nodes - 1], device=device)
     scores = scale * torch.randn(4, taxonomy.num_nodes - 1, dtype=torch.float64, device=device)
     scores.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: ops.path_sibling_nll(x, target, taxonomy), scores)
-    assert torch.autograd.gradcheck(lambda x: ops.sibling_log_softmax(x, taxonomy), scores)
+    assert torch.autograd.gradcheck(lambda x: ops.path_sibling_nll(x, target, taxonomy), scores, fast_mode=True)
+    assert torch.autograd.gradcheck(lambda x: ops.sibling_log_softmax(x, taxonomy), scores, fast_mode=True)
 
 
 def test_impossible_groups_give_no_nan() -> None:

@@ -1,4 +1,4 @@
-"""Image encoders: any model of timm, and one whose weights come with the library."""
+"""Image encoders: any model of timm or open_clip, and one whose weights are installed with the library."""
 
 from cladewise.backbones.backbone import Backbone, ImageInput
 from cladewise.backbones.loading import Pooling, available, imagenet_classifier, load

@@ -1,4 +1,4 @@
-"""Random transforms of training images: the only module that imports torchvision, because that takes a second."""
+"""Random transforms of training images: the only module that imports torchvision, which takes a second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torchvision.transforms.functional import InterpolationMode
 def crop_and_flip(
     image_size: int, mean: tuple[float, ...], std: tuple[float, ...], *, interpolation: str
 ) -> v2.Compose:
-    """A random part of the picture, resized to a square and mirrored half of the time."""
+    """A random crop, resized to a square and flipped with probability 1/2."""
     crop = v2.RandomResizedCrop(image_size, interpolation=InterpolationMode(interpolation), antialias=True)
     return v2.Compose([crop, v2.RandomHorizontalFlip(), *_normalised(mean, std)])
 
@@ -20,7 +20,7 @@ def crop_and_flip(
 def flip(
     side: int, image_size: int, mean: tuple[float, ...], std: tuple[float, ...], *, interpolation: str
 ) -> v2.Compose:
-    """The steps of evaluation, then a mirror image half of the time."""
+    """The evaluation steps, followed by a flip with probability 1/2."""
     resize = v2.Resize(side, interpolation=InterpolationMode(interpolation), antialias=True)
     return v2.Compose([resize, v2.CenterCrop(image_size), *_normalised(mean, std), v2.RandomHorizontalFlip()])
 

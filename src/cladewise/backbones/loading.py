@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 Pooling = Literal["own", "max"]
-"""How an encoder makes one vector of its feature map: as it was published, an average in most; or by the maximum."""
+"""Pooling of the feature map: the encoder's published pooling (an average in most), or the maximum."""
 
 
 def available() -> dict[str, str]:
-    """Names of backbones and what they are: the packaged one first, then timm's. Needs no network.
+    """Names of backbones with descriptions: the packaged one first, then timm's. Needs no network.
 
     Example:
         >>> next(iter(available().items()))
@@ -47,20 +47,20 @@ def load(
         name: ``efficientnet_lite0``, whose weights come with the library, or any model of timm, with or without a tag
             (``resnet50``, ``resnet50.a1_in1k``). timm's own ``efficientnet_lite0`` needs its tag, ``.ra_in1k``. Or the
             image tower of an open_clip model, ``open_clip:ViT-B-32/openai`` or ``open_clip:local-dir:FOLDER``, whose
-            features are those that it shares with its texts.
-        pretrained: Start from published weights; for timm's models they are downloaded and kept by the hub's client.
-        image_size: Side of the square input in pixels; without it, the one the weights were made for.
-        crop_ratio: Share of the shorter side that the evaluation crop keeps, in (0, 1]; without it, the one the weights
-            were made for. 1 suits images that their object fills.
-        checkpoint: A ``.safetensors`` or ``.pth`` file to read the weights from instead: a state dict, or a checkpoint
-            of timm's training script or of Lightning, also with prefixes such as ``module.`` or ``backbone.``. Its
-            classifier is left out, averaged weights are preferred, and position embeddings are resized.
-        pooling: How the encoder makes one vector of its feature map: ``"own"``, as it was published (an average in most
-            convolutional networks, a class token in most transformers), or ``"max"``, by the maximum.
+            features lie in the space shared with its texts.
+        pretrained: Whether to start from published weights; timm's are downloaded and cached by the hub client.
+        image_size: Side of the square input in pixels; by default that of the pretrained weights.
+        crop_ratio: Share of the shorter side that the evaluation crop keeps, in (0, 1]; by default that of the
+            pretrained weights. Use 1 for images filled by their object.
+        checkpoint: A ``.safetensors`` or ``.pth`` file with the weights: a state dict, or a checkpoint of timm's
+            training script or of Lightning, also with prefixes such as ``module.`` or ``backbone.``. The classifier is
+            ignored, averaged weights are preferred, and position embeddings are resized.
+        pooling: Pooling of the feature map: ``"own"``, as published (an average in most convolutional networks, a class
+            token in most transformers), or ``"max"``.
 
     Raises:
-        InputError: The name is unknown, the weights cannot be had or do not fit, or the encoder cannot take images of
-            that size or be pooled like that.
+        InputError: The name is unknown, the weights are not available or do not fit, or the encoder does not support
+            the image size or the pooling.
 
     Example:
         >>> backbone = load("efficientnet_lite0")
@@ -96,10 +96,10 @@ def load(
 
 
 def imagenet_classifier(name: str = lite0.NAME) -> nn.Linear:
-    """The pretrained classifier over the 1000 classes of ImageNet that belongs to a backbone's features.
+    """The pretrained ImageNet classifier (1000 classes) on a backbone's features.
 
     Raises:
-        InputError: The weights cannot be had, or the model has no such layer.
+        InputError: The weights are not available, or the model has no such layer.
 
     Example:
         >>> imagenet_classifier()
@@ -115,7 +115,7 @@ def imagenet_classifier(name: str = lite0.NAME) -> nn.Linear:
 
 
 def _cropped(backbone: Backbone, crop_ratio: float) -> Backbone:
-    """The encoder with another share of the shorter side in its crop."""
+    """The backbone with another crop ratio."""
     backbone.image_input = dataclasses.replace(backbone.image_input, crop_ratio=crop_ratio)
     return backbone
 
@@ -149,13 +149,13 @@ def _encoder(
 
 
 def _timm() -> ModuleType:
-    """What needs timm, which is imported only for its own encoders because that takes a second or two."""
+    """The module that imports timm, which takes a second or two and is only needed for timm's encoders."""
     from cladewise.backbones import timm_encoders
 
     return timm_encoders
 
 
 def _classifiers(encoder: nn.Module) -> tuple[str, ...]:
-    """Names of the layers that were left out of the encoder and that a checkpoint may still hold."""
+    """Names of the layers that were removed from the encoder but may be in a checkpoint."""
     names: Any = encoder.pretrained_cfg.get("classifier")  # type: ignore[union-attr,operator]
     return () if names is None else (names,) if isinstance(names, str) else tuple(names)

@@ -1,4 +1,4 @@
-"""Encoders of timm: found by name, created, and their published weights; importing this module imports timm."""
+"""Encoders of timm: names, models and published weights. Importing this module imports timm."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WITHOUT_HUB = (
 
 
 def available() -> dict[str, str]:
-    """Names of timm's models, and whether there are pretrained weights of each."""
+    """Names of timm's models, and whether each has pretrained weights."""
     pretrained = {name.partition(".")[0] for name in timm.list_pretrained()}
     return {
         name: "timm, pretrained weights by download" if name in pretrained else "timm, no pretrained weights"
@@ -31,7 +31,7 @@ def available() -> dict[str, str]:
 
 
 def is_known(name: str) -> bool:
-    """Whether timm has a model of that name, or the name says where on a hub or in which folder one is."""
+    """Whether timm has a model of that name, or the name refers to a hub or a folder."""
     return ":" in name or bool(timm.is_model(name))
 
 
@@ -47,13 +47,13 @@ def create(
 
     Args:
         name: A model that timm knows.
-        pretrained: With published weights.
+        pretrained: Whether to load published weights.
         image_size: Side of the input in pixels, for models that are built for one size.
-        with_classifier: With its classifier of ImageNet.
-        pooling: How features are pooled: ``own``, as published, or ``max``.
+        with_classifier: Whether to keep its ImageNet classifier.
+        pooling: ``own``, as published, or ``max``.
 
     Raises:
-        InputError: The weights cannot be had, or the model cannot take images of that size or be pooled like that.
+        InputError: The weights are not available, or the model does not support the image size or the pooling.
     """
     options: dict[str, Any] = {} if with_classifier else {"num_classes": 0}
     if image_size is not None and _has_fixed_size(name):
@@ -66,7 +66,7 @@ def create(
         return timm.create_model(name, pretrained=pretrained, **options)
     except (AssertionError, TypeError, ValueError) as error:
         if pooling != "own":
-            create(name, pretrained=False, image_size=image_size)  # raises where something else is wrong too
+            create(name, pretrained=False, image_size=image_size)  # raises if something else is wrong
             advice = f"Choose another, or its own pooling: {error}"
             raise InputError(
                 "an encoder whose feature map can be pooled by its maximum", name, advice=advice
@@ -75,14 +75,14 @@ def create(
             raise
         raise InputError(f"an image size that {name} can take", image_size, advice=str(error)) from error
     except Exception as error:
-        # hub clients raise whatever their transport raises, so the kind of error says nothing
+        # hub clients raise any kind of error, so the kind is not informative
         if not (pretrained or ":" in name):
             raise InputError("the name of a backbone", f"{name!r} ({error})") from error
         raise unreachable(name, str(error)) from error
 
 
 def image_input(encoder: nn.Module, image_size: int | None) -> ImageInput:
-    """What a model of timm expects of an image, by its configuration."""
+    """The input format of a timm model, from its configuration."""
     config: dict[str, Any] = resolve_model_data_config(encoder)
     return ImageInput(
         image_size or int(config["input_size"][-1]),
@@ -99,10 +99,10 @@ def _has_fixed_size(name: str) -> bool:
 
 
 def check_downloadable(name: str) -> None:
-    """Raise at once where a download would be tried, and tried again, in vain.
+    """Raise immediately if a download would be retried in vain.
 
     Raises:
-        InputError: No pretrained weights exist for the name, or they are not here and their host is out of reach.
+        InputError: The model has no pretrained weights, or they are not cached and their host is unreachable.
     """
     config = timm.models.get_pretrained_cfg(name) if timm.is_model(name) else None
     if config is None or config.file or config.state_dict:

@@ -25,20 +25,20 @@ INTERPOLATIONS = {
     "bilinear": Resampling.BILINEAR,
     "nearest": Resampling.NEAREST,
 }
-"""Resampling filters by the names that encoders give them."""
+"""Resampling filters by the names used in encoder configurations."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
     """Turns a picture into a normalised tensor [channel, height, width].
 
-    Of an image more than 32 times as long as it is wide (or as wide as it is long) only the middle is transformed:
-    resizing its shorter side to a given length would make it millions of pixels long, only to cut out a square.
+    Images with an aspect ratio above 32 are cropped to their middle first: resizing the shorter side would make them
+    millions of pixels long, only to cut out a square.
 
-    The text of a transform names every step with its settings, so that it can be part of a cache key.
+    Its ``repr`` contains every step with its settings, so that it can be part of a cache key.
 
     Args:
-        steps: From a picture to a tensor.
+        steps: Function from a picture to a tensor.
         decode_size: Side in pixels that the picture should have before the first step, if it has that many: a photo
             from a modern camera may be decoded at a fraction of its size.
     """
@@ -54,8 +54,8 @@ class Transform:
 class EvaluationSteps:
     """Resize the shorter side, cut out the centre, scale to [0, 1], normalise.
 
-    The result is that of torchvision's transforms of the same names to the last bit, and so is the text; importing
-    torchvision would take longer than predicting an image.
+    The result and the ``repr`` are identical to those of torchvision's transforms of the same names, without importing
+    torchvision, which takes longer than predicting an image.
 
     Args:
         side: Length of the shorter side after resizing, in pixels.
@@ -96,7 +96,7 @@ class EvaluationSteps:
 def _middle(picture: Image) -> Image:
     width, height = picture.size
     short, long = sorted((width, height))
-    cut = max(0, long - LONGEST_ASPECT * short) // 2  # from both ends, so that the middle stays where it is
+    cut = max(0, long - LONGEST_ASPECT * short) // 2  # from both ends, to keep the middle
     if cut == 0:
         return picture
     return picture.crop((cut, 0, width - cut, height) if width > height else (0, cut, width, height - cut))
@@ -122,7 +122,7 @@ def evaluation_transform(
     """
     side = math.floor(image_size / crop_ratio)
     steps = EvaluationSteps(side, image_size, _known_filter(interpolation), mean, std)
-    return Transform(steps, decode_size=2 * side)  # no antialiased resize would keep more than twice the side
+    return Transform(steps, decode_size=2 * side)  # an antialiased resize loses everything above twice the side
 
 
 def training_transform(
@@ -161,5 +161,5 @@ def training_transform(
 
 
 def _known_filter(interpolation: str) -> str:
-    """The name of a resampling filter; bicubic for ``random``, a training habit of a few timm configurations."""
+    """The name of a resampling filter; bicubic for ``random``, which a few timm configurations use in training."""
     return interpolation if interpolation in INTERPOLATIONS else "bicubic"

@@ -1,4 +1,4 @@
-"""Weights from files, never through pickle, under the names that an encoder has for them."""
+"""Weights from files, without unpickling code, renamed to fit an encoder."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from cladewise.errors import InputError, warn
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Entries of training checkpoints that hold weights, in timm's order: the averaged ones first."""
 _SEVERAL = 3
-"""Names of tensors that an error shows."""
+"""Number of tensor names shown in an error."""
 _TENSORS_ALONE = "Save its tensors alone: torch.save(model.state_dict(), PATH)."
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file, or of a file that ``torch.save`` wrote, whatever it is called.
+    """Tensors of a safetensors file or of a file written by ``torch.save``, whatever its suffix.
 
     Of a training checkpoint, such as that of timm's script or of Lightning, the weights: the averaged ones where it has
     both. Code in a pickle never runs.
@@ -54,7 +54,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def load_tensors(encoder: nn.Module, tensors: dict[str, Tensor], *, ignored: tuple[str, ...], at: str) -> None:
-    """Give an encoder its weights, whatever the network was called that it was a part of when they were saved.
+    """Load weights into an encoder, whatever prefix they were saved with.
 
     Weights of another image size are resized where timm knows how. Tensors of modules that the encoder does not have,
     such as classifiers and projections, are left out, and told unless they are of the ``ignored`` ones. Every tensor of
@@ -67,7 +67,7 @@ def load_tensors(encoder: nn.Module, tensors: dict[str, Tensor], *, ignored: tup
     own = encoder.state_dict()
     found = _as_timm_names(encoder, _inner(tensors, own, at), at)
     modules = {key.partition(".")[0] for key in own}
-    # a classifier may have layers before its last, next to it
+    # a classifier may have further layers before its last one
     heads = tuple(f"{name.rpartition('.')[0] or name}." for name in ignored)
     rest = {key: value for key, value in found.items() if key in own or not key.startswith(heads)}
     used = {key: value for key, value in rest.items() if key.partition(".")[0] in modules}
@@ -97,7 +97,7 @@ def _read(path: Path) -> Any:
             if file.read(9)[8:] == b"{":  # after the length of its header
                 return safetensors.torch.load_file(path)
             file.seek(0)
-            # an open file, since of a path torch believes the ending; timm's script keeps its arguments beside
+            # an open file, since torch trusts the suffix of a path; timm's script also saves its arguments
             with torch.serialization.safe_globals([argparse.Namespace]):
                 return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # whose text advises to switch the guard off
@@ -112,7 +112,7 @@ def _read(path: Path) -> Any:
 
 
 def _objects_in(path: Path) -> list[str]:
-    """Classes and functions that a pickle asks for; none where it is no pickle, or of the format before torch 1.6."""
+    """Classes and functions that a pickle refers to; empty for other files and for the format before torch 1.6."""
     try:
         return torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except Exception:  # whatever a broken pickle raises
@@ -120,8 +120,8 @@ def _objects_in(path: Path) -> list[str]:
 
 
 def _inner(tensors: dict[str, Tensor], own: Mapping[str, Tensor], at: str) -> dict[str, Tensor]:
-    """The tensors of the part whose names, without what comes before them, are those of the encoder."""
-    # torch.compile puts a name of its own between
+    """The tensors whose names, without a common prefix, are those of the encoder."""
+    # torch.compile inserts a name of its own
     plain = {".".join(part for part in key.split(".") if part != "_orig_mod"): key for key in tensors}
     counts = Counter(
         ".".join(parts[:start])
@@ -142,7 +142,7 @@ def _inner(tensors: dict[str, Tensor], own: Mapping[str, Tensor], at: str) -> di
 
 
 def _as_timm_names(encoder: nn.Module, tensors: dict[str, Tensor], at: str) -> dict[str, Tensor]:
-    """Names and shapes as timm has them now: its models convert what their authors wrote, and resize positions."""
+    """Names and shapes as in timm, whose models convert original checkpoints and resize position embeddings."""
     convert = getattr(sys.modules[type(encoder).__module__], "checkpoint_filter_fn", None)
     if convert is None:
         return tensors

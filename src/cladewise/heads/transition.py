@@ -79,5 +79,5 @@ def _check_memory(widths: list[int], outputs: list[int], layout: TransitionLayou
             f"{sum(weights):,}, which take {needed:.1f} GB with gradients and two moments; {most:,} of them are of the "
             f"transition from the {step.source_nodes.size:,} classes of level {step.source_level} to the "
             f"{step.target_nodes.size:,} of level {step.target_level}",
-            advice="Set transition=low-rank, leave a level out (levels=), or raise memory= where there is more.",
+            advice="Set transition=low-rank, leave a level out (levels=), or raise memory= if there is more.",
         )

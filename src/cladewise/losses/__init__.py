@@ -5,11 +5,11 @@ from cladewise.losses.conditional_sigmoid import ConditionalSigmoidLoss, conditi
 from cladewise.losses.conditional_softmax import ConditionalSoftmaxLoss, conditional_softmax_loss
 from cladewise.losses.deep_rtc import DeepRTCLoss, deep_rtc_loss, random_cut_loss
 from cladewise.losses.descendant import DescendantSoftmaxLoss, descendant_softmax_loss
-from cladewise.losses.distances import read_distances
+from cladewise.losses.distances import distance_by_lca, read_distances
 from cladewise.losses.energy import MaxMarginEnergyLoss
 from cladewise.losses.flat import FlatSoftmaxLoss, flat_softmax_loss
 from cladewise.losses.hace import HACELoss, ancestral_weights, hace_loss
-from cladewise.losses.hace_soft import HACESoftLoss
+from cladewise.losses.hace_soft import HACESoftLoss, dilute
 from cladewise.losses.hxe import HXELoss, hxe_loss, tree_hxe_loss
 from cladewise.losses.image_text import ImageTextContrastLoss
 from cladewise.losses.level_softmax import LevelSoftmaxLoss
@@ -49,6 +49,8 @@ __all__ = [
     "conditional_softmax_loss",
     "deep_rtc_loss",
     "descendant_softmax_loss",
+    "dilute",
+    "distance_by_lca",
     "flat_softmax_loss",
     "hace_loss",
     "hxe_loss",

@@ -38,16 +38,16 @@ def conditional_sigmoid_loss(
         2019, arXiv:1811.07125. Internal targets are our extension; the paper has none.
     """
     node = target.reshape(-1)
-    image, asked, positive = _questions(node, taxonomy)
+    image, scored, positive = _terms(node, taxonomy)
     scores = at_least_float(logits).reshape(node.numel(), taxonomy.num_nodes - 1)
-    score = scores.flatten().index_select(0, image * scores.shape[1] + asked - 1)
+    score = scores.flatten().index_select(0, image * scores.shape[1] + scored - 1)
     nats = softplus(torch.where(positive, -score, score))
     return nats.new_zeros(node.numel()).index_add(0, image, nats).reshape(target.shape)
 
 
-def _questions(
+def _terms(
     node: Int[Tensor, " image"], taxonomy: Taxonomy
-) -> tuple[Int[Tensor, " question"], Int[Tensor, " question"], Bool[Tensor, " question"]]:
+) -> tuple[Int[Tensor, " term"], Int[Tensor, " term"], Bool[Tensor, " term"]]:
     """Image, node and label of each binary term: the concatenated sibling groups of every path."""
     index = tree_index(taxonomy, node.device)
     path = ancestors(node, taxonomy)
@@ -56,8 +56,8 @@ def _questions(
     first = index.child_start[parent]
     size = index.child_start[parent + 1] - first
     edge = torch.repeat_interleave(size)
-    asked = index.children[torch.arange(edge.numel(), device=node.device) + (first - size.cumsum(0) + size)[edge]]
-    return image[edge], asked, asked == right[edge]
+    scored = index.children[torch.arange(edge.numel(), device=node.device) + (first - size.cumsum(0) + size)[edge]]
+    return image[edge], scored, scored == right[edge]
 
 
 class ConditionalSigmoidLoss(Loss):

@@ -162,7 +162,7 @@ def _scored(domain: Support, with_root: bool) -> Domain:
 
 
 def _surprise(log_mass: Tensor, eps: float) -> Tensor:
-    """-log q from log-sum-exps, of which the root's comes first."""
+    """-log q from log-sum-exps, the first of which is the root's."""
     surprise = log_mass[..., :1] - log_mass
     return surprise if eps == 0.0 else -torch.log(torch.exp(-surprise) + eps)
 

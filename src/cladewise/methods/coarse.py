@@ -72,7 +72,7 @@ class MomentumContrastMethod(CoarseMethod):
         return self.copy_momentum
 
     def queued(
-        self, taxonomy: Taxonomy, nodes: IntArray, *, by_class: bool, angular: bool, taught: bool
+        self, taxonomy: Taxonomy, nodes: IntArray, *, by_class: bool, angular: bool, supervised: bool
     ) -> MomentumContrastObjective:
         """The objective for training images with the given labels.
 
@@ -81,7 +81,7 @@ class MomentumContrastMethod(CoarseMethod):
             nodes: Label of every image of the data set; -1 for images that are not trained on.
             by_class: Whether each class has a queue of its own, so that images are contrasted within their class.
             angular: Whether directions are compared relative to the class weight.
-            taught: Whether the cross-entropy trains the whole network.
+            supervised: Whether the cross-entropy trains the whole network.
         """
         classes = LevelClasses(taxonomy, self.level)
         of_image = classes.class_of_node.numpy()[nodes[nodes >= 0]]
@@ -93,7 +93,7 @@ class MomentumContrastMethod(CoarseMethod):
             queue,
             temperature=self.temperature,
             angular=angular,
-            taught=taught,
+            supervised=supervised,
         )
 
 
@@ -116,7 +116,7 @@ class MoCoMethod(MomentumContrastMethod):
     )
 
     def objective(self, taxonomy: Taxonomy, nodes: IntArray) -> Objective:
-        return self.queued(taxonomy, nodes, by_class=False, angular=False, taught=False)
+        return self.queued(taxonomy, nodes, by_class=False, angular=False, supervised=False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,7 @@ class CoarseMoCoMethod(MomentumContrastMethod):
     citation: ClassVar[Citation] = ANCOR
 
     def objective(self, taxonomy: Taxonomy, nodes: IntArray) -> Objective:
-        return self.queued(taxonomy, nodes, by_class=False, angular=False, taught=True)
+        return self.queued(taxonomy, nodes, by_class=False, angular=False, supervised=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ class ANCORMethod(MomentumContrastMethod):
     citation: ClassVar[Citation] = ANCOR
 
     def objective(self, taxonomy: Taxonomy, nodes: IntArray) -> Objective:
-        return self.queued(taxonomy, nodes, by_class=True, angular=True, taught=True)
+        return self.queued(taxonomy, nodes, by_class=True, angular=True, supervised=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

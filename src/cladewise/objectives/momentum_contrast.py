@@ -83,15 +83,15 @@ class MomentumContrastObjective(Objective):
         queue: Keys of earlier images, per class or, with a single group, of all images together.
         temperature: Temperature of the contrast.
         angular: Compare directions relative to the class weight (ANCOR) instead of the projections themselves.
-        taught: Whether the supervised loss trains the whole network; if not, only the scorer of classes learns from it.
+        supervised: Whether the loss of the labels trains the whole network; if not, it only trains the class scorer.
     """
 
     def __init__(
-        self, loss: Loss, class_of_node: Tensor, queue: Queue, *, temperature: float, angular: bool, taught: bool
+        self, loss: Loss, class_of_node: Tensor, queue: Queue, *, temperature: float, angular: bool, supervised: bool
     ) -> None:
         super().__init__()
         self.loss, self.queue = loss, queue
-        self.temperature, self.angular, self.taught = temperature, angular, taught
+        self.temperature, self.angular, self.supervised = temperature, angular, supervised
         self.register_buffer("class_of_node", class_of_node, persistent=False)
 
     class_of_node: Int[Tensor, " node"]
@@ -99,7 +99,7 @@ class MomentumContrastObjective(Objective):
     def forward(self, batch: TrainingBatch) -> Float[Tensor, " row"]:
         head, projection, followed = batch.head, projection_of(batch.prediction), projection_of(batch.followed)
         assert isinstance(head, ProjectionHead)
-        logits = batch.prediction.logits if self.taught else head.leaf_logits(projection.detach())
+        logits = batch.prediction.logits if self.supervised else head.leaf_logits(projection.detach())
         nats = self.loss(logits, batch.target)
         first = slice(0, None, batch.views)
         second = slice(min(1, batch.views - 1), None, batch.views)

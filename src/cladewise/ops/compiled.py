@@ -202,7 +202,7 @@ def _scaled_exp(values: Floats, shift: Any, scale: Any, result: Floats) -> None:
 
 @_kernel
 def _finite(x: Any) -> Any:
-    """What to subtract before the exponential: -inf would leave nan. Other infinities do leave it, to be seen."""
+    """The shift before the exponential: 0 for -inf, which would give nan. Other infinities propagate."""
     return x if x != -np.inf else np.float32(0.0)
 
 
@@ -211,7 +211,7 @@ def _finite(x: Any) -> Any:
 
 @_kernel
 def nested_logsumexp_rows(first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats) -> None:
-    """Ring by ring from the innermost range outwards, with a running maximum and a sum relative to it.
+    """Accumulate rings from the innermost range outwards, with a running maximum and a sum relative to it.
 
     ``out`` is in double precision, so that large results do not cost the gradient its last digits.
     """
@@ -235,7 +235,7 @@ def nested_logsumexp_rows(first: int, last: int, values: Floats, starts: Nodes, 
 def nested_logsumexp_gradient_rows(
     first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats, by_range: Floats, grad: Floats
 ) -> None:
-    """The weight of a ring is that of all ranges around it, each discounted by the ring's share of it."""
+    """A ring's weight sums the gradients of all ranges around it, each times the ring's share of the range."""
     num_ranges = starts.shape[1]
     for row in range(first, last):
         x, g, y = values[row], grad[row], out[row]
@@ -255,7 +255,7 @@ def nested_logsumexp_gradient_rows(
 
 @_kernel
 def ring_logsumexp_rows(first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats) -> None:
-    """Of what each nested range has beyond the next one in, relative to its own maximum; ``out`` is double."""
+    """Log-sum-exp of each ring, relative to its own maximum; ``out`` is double."""
     for row in range(first, last):
         x = values[row]
         begin = end = starts[row, -1]
@@ -271,7 +271,7 @@ def ring_logsumexp_rows(first: int, last: int, values: Floats, starts: Nodes, en
 def ring_logsumexp_gradient_rows(
     first: int, last: int, values: Floats, starts: Nodes, ends: Nodes, out: Floats, by_ring: Floats, grad: Floats
 ) -> None:
-    """Every value has its share of its ring's weight."""
+    """Each value gets its share of its ring's weight."""
     for row in range(first, last):
         x, g = values[row], grad[row]
         begin = end = starts[row, -1]
@@ -288,14 +288,14 @@ def ring_logsumexp_gradient_rows(
 
 
 def _vector(context: Any, builder: Any, array_type: Any, array: Any, place: Any) -> Any:
-    """Pointer to ``ROWS`` values of an array from a place on, as one vector."""
+    """Pointer to ``ROWS`` consecutive values of an array, as one vector."""
     value = context.get_value_type(array_type.dtype)
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [place]), ir.VectorType(value, ROWS).as_pointer())
 
 
 def _everywhere(context: Any, builder: Any, array_type: Any, array: Any, place: Any) -> Any:
-    """One value of an array as a whole line."""
+    """One value of an array, broadcast to a line."""
     value = builder.load(builder.gep(context.make_array(array_type)(context, builder, array).data, [place]))
     line = ir.VectorType(value.type, ROWS)
     lone = builder.insert_element(ir.Constant(line, ir.Undefined), value, ir.IntType(32)(0))
@@ -303,7 +303,7 @@ def _everywhere(context: Any, builder: Any, array_type: Any, array: Any, place: 
 
 
 def _line_by_line(combine: Callable[..., Any], *, factors: bool = False) -> Callable[..., Any]:
-    """``(target, i, first, j, second, k)``: line i of a tile becomes what it makes of itself and two other lines.
+    """``(target, i, first, j, second, k)``: combine line i of a tile with two other lines, in place.
 
     Or, with ``factors``, of another line and the single value k of ``second``. In an instruction of its own, since LLVM
     cannot know that two lines of one tile are not the same.
@@ -327,7 +327,7 @@ def _line_by_line(combine: Callable[..., Any], *, factors: bool = False) -> Call
 
 
 def _max(builder: Any, one: Any, other: Any) -> Any:
-    """Nan is no maximum, but will be seen where sums follow."""
+    """Maximum that ignores nan, which reappears in the sums that follow."""
     name = f"llvm.maxnum.v{ROWS}f{32 if isinstance(one.type.element, ir.FloatType) else 64}"
     kind = ir.FunctionType(one.type, [one.type, one.type])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [one, other])
@@ -338,7 +338,7 @@ def _plus_product(builder: Any, target: Any, first: Any, second: Any) -> Any:
 
 
 def _excess(builder: Any, one: Any, other: Any) -> Any:
-    """What one is larger by, where the other is -inf than 0."""
+    """Difference of two values, with -inf in the second treated as 0."""
     nothing = ir.Constant(other.type, [float("-inf")] * ROWS)
     is_something = builder.fcmp_unordered("!=", other, nothing)
     return builder.fsub(one, builder.select(is_something, other, ir.Constant(other.type, [0.0] * ROWS)))
@@ -355,7 +355,7 @@ _line_is_excess = _line_by_line(lambda builder, target, first, second: _excess(b
 
 @_instruction
 def _transpose(typingctx: Any, source: Any, i: Any, step: Any, target: Any, k: Any, to_step: Any) -> Any:
-    """Transpose a square of ``ROWS`` x ``ROWS`` values, its rows ``step`` apart, by swaps of ever larger blocks."""
+    """Transpose a square of ``ROWS`` x ``ROWS`` values with row stride ``step``, by swapping ever larger blocks."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         lane = ir.IntType(32)
@@ -381,7 +381,7 @@ def _transpose(typingctx: Any, source: Any, i: Any, step: Any, target: Any, k: A
 
 @_kernel
 def _read(values: Floats, begin: int, rows: int, column: int, count: int, lines: Floats) -> None:
-    """Columns of some rows into lines. Lanes without a row keep whatever they have; nothing reads it."""
+    """Read columns of some rows into lines. Unused lanes keep stale values, which are never read."""
     width = values.shape[1]
     squares = count // ROWS * ROWS if rows == ROWS else 0
     for i in range(0, squares, ROWS):
@@ -393,7 +393,7 @@ def _read(values: Floats, begin: int, rows: int, column: int, count: int, lines:
 
 @_kernel
 def _write(lines: Floats, count: int, out: Floats, begin: int, rows: int, column: int) -> None:
-    """Lines into columns of some rows."""
+    """Write lines to columns of some rows."""
     width = out.shape[1]
     squares = count // ROWS * ROWS if rows == ROWS else 0
     for i in range(0, squares, ROWS):
@@ -405,7 +405,7 @@ def _write(lines: Floats, count: int, out: Floats, begin: int, rows: int, column
 
 @_kernel
 def _spread(values: Floats, begin: int, rows: int, places: Nodes, lines: Floats, tile: Floats) -> None:
-    """Put all columns of some rows into the lines of a tile at their places."""
+    """Scatter all columns of some rows into the given lines of a tile."""
     for c in range(0, places.size, STRIP):
         to = places[c : c + STRIP]
         _read(values, begin, rows, c, to.size, lines)
@@ -415,7 +415,7 @@ def _spread(values: Floats, begin: int, rows: int, places: Nodes, lines: Floats,
 
 @_kernel
 def _collect(tile: Floats, places: Nodes, lines: Floats, out: Floats, begin: int, rows: int) -> None:
-    """Take the lines of a tile at the places of all columns into some rows."""
+    """Gather the given lines of a tile into all columns of some rows."""
     for c in range(0, places.size, STRIP):
         at = places[c : c + STRIP]
         for i in range(at.size):
@@ -445,7 +445,7 @@ def path_sibling_nll_rows(
     out: Floats,
     norm: Floats,
 ) -> None:
-    """Per edge of the target's path its group's log-sum-exp (``norm``, double), and what that exceeds the child by."""
+    """Per edge of the target's path: its group's log-sum-exp (``norm``, double), minus the child's score."""
     for row in range(first, last):
         x = scores[row]
         node = target[row]
@@ -484,7 +484,7 @@ def path_sibling_nll_gradient_rows(
     by_edge: Floats,
     grad: Floats,
 ) -> None:
-    """Softmax less one-hot in every group of the path, and 0 elsewhere."""
+    """Softmax minus one-hot in every group of the path, and 0 elsewhere."""
     for row in range(first, last):
         x, g = scores[row], grad[row]
         g[:] = 0.0
@@ -528,7 +528,7 @@ def sibling_log_softmax_rows(
             for i in range(count):
                 _line_plus(total, group[c + i], lines, i, lines, i)
         for i in range(total.size):
-            total[i] = fast_log(total[i]) if total[i] != zero else zero  # of nothing: the members are -inf already
+            total[i] = fast_log(total[i]) if total[i] != zero else zero  # empty sum: the members are already -inf
         for c in range(0, width, STRIP):
             count = min(STRIP, width - c)
             for i in range(count):
@@ -540,7 +540,7 @@ def sibling_log_softmax_rows(
 def sibling_log_softmax_gradient_rows(
     first: int, last: int, out: Floats, group: Nodes, num_groups: Nodes, by_child: Floats, grad: Floats
 ) -> None:
-    """What arrives, less the group's sum of it in proportion to the softmax."""
+    """The incoming gradient minus the softmax times the group's sum of it."""
     total, lines = np.empty(num_groups[0] * ROWS, out.dtype), np.zeros(STRIP * ROWS, out.dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
@@ -564,13 +564,13 @@ def sibling_log_softmax_gradient_rows(
 def subtree_sum_rows(
     first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, share: Floats, at: Nodes, out: Floats
 ) -> None:
-    """Sum over every node and a share of its children's; ``nodes`` have the values, and ``at`` the results."""
+    """Discounted subtree sums: values at ``nodes``, results at ``at``."""
     tile, lines = np.empty(parents.size * ROWS, values.dtype), np.zeros(STRIP * ROWS, values.dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
         tile[:] = 0.0
         _spread(values, begin, rows, nodes, lines, tile)
-        for v in range(parents.size - 1, 0, -1):  # in reverse pre-order a node is complete when its parent asks
+        for v in range(parents.size - 1, 0, -1):  # in reverse pre-order a node is complete before its parent
             _line_plus_multiple(tile, parents[v], tile, v, share, 0)
         _collect(tile, at, lines, out, begin, rows)
 
@@ -579,7 +579,7 @@ def subtree_sum_rows(
 def path_sum_rows(
     first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, share: Floats, at: Nodes, out: Floats
 ) -> None:
-    """Sum over every node and a share of its parent's; ``nodes`` have the values, and ``at`` the results."""
+    """Discounted path sums: values at ``nodes``, results at ``at``."""
     tile, lines = np.empty(parents.size * ROWS, values.dtype), np.zeros(STRIP * ROWS, values.dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
@@ -594,7 +594,7 @@ def path_sum_rows(
 def tree_solve_rows(
     first: int, last: int, values: Floats, parents: Nodes, share: Floats, scale: Floats, out: Floats
 ) -> None:
-    """The two sweeps of an exact solve: to every node a share of its children's, and then of its parent's."""
+    """The two sweeps of an exact solve: from children to parents, then from parents to children."""
     tile = np.zeros(parents.size * ROWS, values.dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
@@ -612,7 +612,7 @@ def tree_solve_rows(
 def subtree_logsumexp_rows(
     first: int, last: int, values: Floats, nodes: Nodes, inner: Nodes, parents: Nodes, out: Floats
 ) -> None:
-    """First the maximum of every subtree, then the sum relative to it, rescaled from node to parent.
+    """Compute the maximum of every subtree, then the sum relative to it, rescaled from node to parent.
 
     ``nodes`` have the values, ascending: all of them, or the leaves. ``inner`` are those that are no leaves: of a leaf
     its own exponential, relative to its maximum, is 1.
@@ -645,7 +645,7 @@ def subtree_logsumexp_rows(
                     _line_plus_product(total, parents[c + i], total, c + i, lines, i)
             m, s = peak[c * ROWS : (c + count) * ROWS], total[c * ROWS : (c + count) * ROWS]
             for i in range(m.size):
-                lines[i] = m[i] + (fast_log(s[i]) if s[i] != zero else zero)  # of nothing: the maximum is -inf already
+                lines[i] = m[i] + (fast_log(s[i]) if s[i] != zero else zero)  # empty sum: the maximum is already -inf
             _write(lines, count, out, begin, rows, c)
 
 
@@ -653,7 +653,7 @@ def subtree_logsumexp_rows(
 def subtree_logsumexp_gradient_rows(
     first: int, last: int, values: Floats, nodes: Nodes, parents: Nodes, out: Floats, by_node: Floats, grad: Floats
 ) -> None:
-    """Down the tree: what reaches a node is its own, and its share of what reaches its parent."""
+    """Propagate down the tree: a node's flow is its own gradient plus its share of its parent's flow."""
     num_nodes, dtype = parents.size, values.dtype
     zero, nothing = dtype.type(0), dtype.type(-np.inf)
     y, flow = np.zeros(num_nodes * ROWS, dtype), np.zeros(num_nodes * ROWS, dtype)
@@ -677,20 +677,20 @@ def subtree_logsumexp_gradient_rows(
                 for i in range(g.size):
                     y_i, g_i = top[i], g[i]
                     g[i] = g_i * fast_exp(x[i] - (y_i if y_i != nothing else zero))
-            else:  # a leaf is all that it has
+            else:  # a leaf has no other share
                 for i in range(g.size):
                     g_i = g[i]
                     g[i] = g_i if x[i] != nothing else zero
 
 
-# ---------------------------------------------------------------- a yes or no at every node
+# ---------------------------------------------------------------- binary classification of every node
 
 
 @_kernel
 def focal_rows(
     first: int, last: int, scores: Floats, starts: Nodes, ends: Nodes, gamma: Floats, out: Floats, slope: Floats
 ) -> None:
-    """Focal loss of scores that should be low, summed outside some ranges in ascending order, and its derivative."""
+    """Focal loss of scores that should be low, summed outside the given ascending ranges, and its derivative."""
     power = scores.dtype.type(gamma[0])
     for row in range(first, last):
         x, y = scores[row], slope[row]
@@ -730,7 +730,7 @@ def _focal(scores: Floats, gamma: Any, slope: Floats) -> float:
 
 @_kernel
 def lca_rows(first: int, last: int, one: Nodes, other: Nodes, parents: Nodes, out: Nodes) -> None:
-    """The later of two nodes in pre-order is no ancestor of the other, so it steps up until they meet."""
+    """Lowest common ancestors: the later node in pre-order cannot be an ancestor, so it moves up until both meet."""
     for i in range(first, last):
         u, v = one[i], other[i]
         while u != v:
