@@ -17,7 +17,7 @@ import cladewise as cw
 from cladewise.engine import Run
 from cladewise.records import Evaluation, read_evaluation, read_resources
 from cladewise.records.outcome import outcome
-from cladewise.report import write_page
+from cladewise.report import compare
 
 KEPT = Path(__file__).parent / "early_run"
 RULES = ("leaf", "node-argmax", "hedging")
@@ -69,7 +69,7 @@ def test_it_is_evaluated_as_before(early: Run) -> None:
 
 
 def test_it_is_reported_as_it_was_evaluated(early: Run, tmp_path: Path) -> None:
-    page = write_page([early.path], tmp_path / "page.html").read_text(encoding="utf-8")
+    page = compare([early.path], tmp_path / "page.html").read_text(encoding="utf-8")
     assert read_evaluation(early.folder.evaluation("test", "none", "node-argmax")).verdict in page
     took = read_resources(early.folder.resources)  # which had no version then
     assert took is not None
