@@ -335,7 +335,7 @@ def test_a_share_that_no_threshold_reaches_is_told(browser, maker, tmp_path):
     wait_until(page, ALL_DRAWN)
     page.locator("#goal button").click()
     said = page.locator("#goal-said").inner_text()
-    assert said == "No threshold of flat-softmax reaches 95% on these images; the most is 80.0%."
+    assert said == "No threshold of flat-softmax reaches 95% on these images; the maximum is 80.0%."
     page.close()
 
 

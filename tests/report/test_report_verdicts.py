@@ -81,7 +81,7 @@ def test_the_comparison_is_that_of_the_same_images(maker):
     assert first.comparison == ""
     assert difference.excludes(0)
     assert second.comparison == compared("hace", "flat-softmax", difference)
-    assert f"hace is {100 * difference.value:.1f} points" in second.comparison
+    assert f"hace is right more often than flat-softmax by {100 * difference.value:.1f} points" in second.comparison
 
 
 def test_equal_answers_are_not_told_apart(maker):
@@ -89,12 +89,12 @@ def test_equal_answers_are_not_told_apart(maker):
         maker.write("f"), maker.write("h", method="hace", predicted=maker._answers("flat-softmax", 0, 0.6))
     )
     said = verdicts_of(groups, groups[0])[1].comparison
-    assert said == "These 66 images do not tell whether hace or flat-softmax is more often right"
+    assert said == "These 66 images cannot tell whether hace or flat-softmax is right more often"
 
 
 def test_one_image_is_one():
     said = compared("a", "b", Interval(0.0, 0.0, 0.0, 1))
-    assert said == "This one image does not tell whether a or b is more often right"
+    assert said == "This one image cannot tell whether a or b is right more often"
 
 
 def test_the_page_says_them_and_survives_numbers_that_are_none(maker, tmp_path):

@@ -9,7 +9,6 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from cladewise.records import Tree
-from cladewise.report.charts import Chart
 from cladewise.report.comparison import Comparison
 from cladewise.report.header import page_header
 from cladewise.report.sections import Section, build_sections
@@ -75,7 +74,6 @@ def page_html(comparison: Comparison, sections: Sequence[Section], *, title: str
             comparison=comparison,
             sections=sections,
             body=Markup("").join(section_html(section) for section in sections),
-            charts=_ordered([chart for section in sections for chart in section.charts]),
             plotly_js=Markup(get_plotlyjs()),
         )
     )
@@ -86,8 +84,3 @@ def section_html(section: Section) -> Markup:
     templates = environment()
     parts = templates.get_template("parts.html").module
     return Markup(templates.get_template(section.template).render(section=section, parts=parts))
-
-
-def _ordered(charts: list[Chart]) -> list[Chart]:
-    order = ["operating", "levels", "heights", "reliability", "tree", "classes", "transitions", "counts", "curve"]
-    return sorted(charts, key=lambda chart: order.index(chart.key.split("-")[0]))

@@ -72,20 +72,20 @@ def compared(name: str, other: str, difference: Interval) -> str:
 
     Example:
         >>> compared("hace", "flat", Interval(0.012, 0.003, 0.021, 900))
-        'hace is 1.2 points [0.3, 2.1] more often right than flat'
+        'hace is right more often than flat by 1.2 points [0.3, 2.1]'
         >>> compared("hace", "flat", Interval(-0.012, -0.021, -0.003, 900))
-        'hace is 1.2 points [0.3, 2.1] less often right than flat'
+        'hace is right less often than flat by 1.2 points [0.3, 2.1]'
         >>> compared("hace", "flat", Interval(0.001, -0.01, 0.012, 900))
-        'These 900 images do not tell whether hace or flat is more often right (+0.1 points [−1.0, +1.2])'
+        'These 900 images cannot tell whether hace or flat is right more often (+0.1 points [−1.0, +1.2])'
     """
     value, low, high = (100 * part for part in (difference.value, difference.low, difference.high))
     if difference.excludes(0.0) and value < 0:
-        return f"{name} is {-value:.1f} points [{-high:.1f}, {-low:.1f}] less often right than {other}"
+        return f"{name} is right less often than {other} by {-value:.1f} points [{-high:.1f}, {-low:.1f}]"
     if difference.excludes(0.0):
-        return f"{name} is {value:.1f} points [{low:.1f}, {high:.1f}] more often right than {other}"
-    images = "This one image does" if difference.count == 1 else f"These {difference.count:,} images do"
+        return f"{name} is right more often than {other} by {value:.1f} points [{low:.1f}, {high:.1f}]"
+    images = "This one image" if difference.count == 1 else f"These {difference.count:,} images"
     points = f" ({_signed(value)} points [{_signed(low)}, {_signed(high)}])" if low < high else ""
-    return f"{images} not tell whether {name} or {other} is more often right{points}"
+    return f"{images} cannot tell whether {name} or {other} is right more often{points}"
 
 
 def _signed(value: float) -> str:

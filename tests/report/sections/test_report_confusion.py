@@ -114,7 +114,7 @@ def test_parts_are_subtrees_of_at_most_a_screenful(make_maker):
     groups = Comparison.read([maker.write("f", with_operating=False, skill=0.3)]).groups
     _, fine = json.loads(confusion._section(groups, confusions_of(groups)).data)["levels"]
     first, *others = fine["parts"]
-    assert first["name"] == "the 30 classes mixed up most often"
+    assert first["name"] == "the 30 classes confused most often"
     assert len(first["of"]) == confusion.MOST_CLASSES
     assert first["of"] == sorted(first["of"])
     ((found,),) = confusions_of(groups)[1:]
@@ -124,7 +124,7 @@ def test_parts_are_subtrees_of_at_most_a_screenful(make_maker):
         {tree.path_name(int(found.label[place])), tree.path_name(int(found.answer[place]))} <= inside
         for place in worst.tolist()
     ]
-    assert sum(shown) >= confusion.MOST_CLASSES // 2, "they are mixed up with each other"
+    assert sum(shown) >= confusion.MOST_CLASSES // 2, "they are confused with each other"
     assert others[0]["name"] == "g0"
     for part in others:
         assert {fine["paths"][index].split("/")[0] for index in part["of"]} == {part["name"]}
@@ -154,7 +154,7 @@ def test_ten_thousand_classes_stay_sparse(make_maker, tmp_path):
     rows = pl.read_csv(tmp_path / "figures" / "confusion.csv")
     assert rows.filter(pl.col("level") == "level_3")["num_answers"].sum() < 10_000
     content = page.read_text()
-    assert "the 30 classes mixed up most often" in content
+    assert "the 30 classes confused most often" in content
 
 
 def test_answers_by_level_are_taken_level_by_level(maker, taxonomy):

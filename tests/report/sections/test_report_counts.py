@@ -100,7 +100,7 @@ def test_the_charts_hold_the_counts_on_a_logarithmic_axis(maker, num_images):
     assert list(species.layout.yaxis.ticktext) == ["0", "1", "3", "10", "30", "100", "300"]
     assert sum(points.customdata) == level_counts(section.data)[2].evaluated.sum()
     assert "species: 11 labels, 0 to 300 training images" in species.layout.title.text
-    assert section.notes[-1].startswith("At species, 14 and ")
+    assert section.notes[-1].startswith("At species, 14 training and ")
 
 
 def test_many_labels_are_a_line(make_maker):

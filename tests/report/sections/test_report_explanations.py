@@ -77,7 +77,7 @@ def test_the_page_shows_a_tab_a_group_or_leaves_the_section_out(maker, tmp_path)
     section = html_of(folders)
     assert section.count("data-panel=") == 2
     assert section.count("<img") == 2 * 3 * 4
-    assert "nothing speaks for it" in section
+    assert "nothing supports it" in section
     assert "<i>&.jpg" not in section, "paths are text"
 
 

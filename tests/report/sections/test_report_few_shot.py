@@ -111,4 +111,4 @@ def test_what_a_method_tells_of_itself_is_a_picture(maker):
     assert [round(y, 3) for y in margin.figure.data[0].y] == [0.0, 0.1, 0.2]
     assert [trace.text for trace in margin.figure.data] == [("", "", "1"), ("", "", "10")]
     assert [(trace.name, trace.text) for trace in scale.figure.data] == [("hcm, seed 0, log scale", ("", "", ""))]
-    assert scale.summary == "Log scale by epoch, a line a number and run."
+    assert scale.summary == "Log scale by epoch, one line per number and run."

@@ -80,10 +80,10 @@ def test_plates_of_other_weights_say_so(maker, tmp_path):
     assert section.groups[0].is_stale == bool(section.groups[0].run.evaluation.model)
     file = next(RunFolder(folder).evaluations().glob("*.json"))
     file.write_text(file.read_text().replace("{", '{"model": "2", ', 1))
-    assert "other weights" in section_html(*sections_of([folder]))
+    assert "different weights" in section_html(*sections_of([folder]))
     index = RunFolder(folder).plates("manifolds", "test")
     index.write_text(index.read_text().replace('"model": "1"', '"model": "2"'))
-    assert "other weights" not in section_html(*sections_of([folder]))
+    assert "different weights" not in section_html(*sections_of([folder]))
 
 
 def test_plates_and_maps_of_other_labels_say_so(maker, tmp_path):
@@ -100,7 +100,7 @@ def test_plates_and_maps_of_other_labels_say_so(maker, tmp_path):
         comparison = Comparison.read([folder])
         found = [*plate_sections(comparison), *explanation_sections(comparison)]
         text = "".join(map(section_html, found))
-        assert text.count("Made with other weights, images or labels") == times
+        assert text.count("Made with different weights, images or labels") == times
 
 
 def test_plates_over_another_tree_are_left_out(folders, maker, tmp_path):

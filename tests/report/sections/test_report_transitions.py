@@ -127,7 +127,9 @@ def test_large_matrices_are_small_on_the_page_and_say_how(make_maker):
     maker.write_transitions(folder)
     groups = groups_of([folder])
     (row,) = transition_rows(transitions_of(groups), groups)
-    assert row.reading.endswith("A cell of the picture is the greatest of 2 × 7 neighbours in the order of the tree.")
+    assert row.reading.endswith(
+        "Each cell of the heat map is the maximum of 2 × 7 neighbours in the order of the tree."
+    )
     trace = row.maps[1].chart.figure.data[0]
     assert np.asarray(trace.z).shape == (100, 286)
     assert trace.x[0] == "n0 … n6"
@@ -139,7 +141,7 @@ def test_the_page_shows_them_or_leaves_the_section_out(learnt):
     folders, _ = learnt
     section = section_html(*sections_of(folders))
     assert section.count('class="chart"') == 4
-    assert section.count("lies outside the blocks of the tree") == 2
+    assert section.count("is outside the blocks of the tree") == 2
     assert sections_of(folders[:1]) == []
 
 

@@ -29,15 +29,15 @@ CORRECT = CurveMeasure(
     "correct",
     "correct answers, %",
     "Correct against information recall",
-    "How many answers are right (the label itself or a node above it) when answers are this specific. A line that stays"
-    " high for longer can say more before it starts to be wrong.",
+    "The share of answers that are right (the label itself or a node above it) at each specificity. A line that stays"
+    " high for longer gives more specific answers before it makes mistakes.",
 )
 PRECISION = CurveMeasure(
     "precision",
     "information precision, %",
     "Information precision against recall",
-    "Which part of what the answers claim is true. A wrong species of the right genus still earns the genus, so this"
-    " falls more slowly than correctness.",
+    "The share of the information in the answers that is true. A wrong species of the right genus is still credited for"
+    " the genus, so this falls more slowly than correctness.",
 )
 MEASURES = (CORRECT, PRECISION)
 

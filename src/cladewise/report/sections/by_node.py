@@ -94,8 +94,8 @@ def node_section(groups: Sequence[Group]) -> NodeSection:
             maxdepth=min(DEPTHS_AT_ONCE, deepest_within(num_images, taxonomy, MOST_AT_ONCE) + 1),
             tiling={"orientation": "h", "pad": 1},
             pathbar={"thickness": 24},
-            hovertemplate="<b>%{label}</b><br>%{value:,} images<br>%{color:.1f}% placed at or under it"
-            "<br>most often taken for: %{customdata}<extra></extra>",
+            hovertemplate="<b>%{label}</b><br>%{value:,} images<br>%{color:.1f}% answered at or below it"
+            "<br>most often mistaken for: %{customdata}<extra></extra>",
             marker={
                 "colorscale": ACCURACY_SCALE,
                 "cmin": 0,

@@ -321,7 +321,7 @@ def _signed(value: float) -> str:
 
 def _axis_title(found: ClassAccuracy, bars: Bars) -> str:
     several = f", {bars.per_bar} to a bar" if bars.per_bar > 1 else ""
-    return f"{chart_text(found.level)} ({found.nodes.size:,}{several}), the hardest first"
+    return f"{chart_text(found.level)} ({found.nodes.size:,}{several}), hardest first"
 
 
 def class_drawing(found: ClassAccuracy, groups: Sequence[Group]) -> Figure:
@@ -345,7 +345,7 @@ def class_drawing(found: ClassAccuracy, groups: Sequence[Group]) -> Figure:
         panels[-1].bar(place, bars.num_images, width=1, color=NEUTRAL)
         several = f", {bars.per_bar} to a bar" if bars.per_bar > 1 else ""
         panels[-1].set(title="images", xlim=(-0.6, len(bars.names) - 0.4))
-        panels[-1].set_xlabel(f"{found.level} ({found.nodes.size:,}{several}), the hardest for the reference first")
+        panels[-1].set_xlabel(f"{found.level} ({found.nodes.size:,}{several}), hardest for the baseline first")
         for axes in panels:
             axes.set_title(axes.get_title(), loc="left", fontsize=8)
             axes.set_title("")

@@ -323,7 +323,7 @@ def _parts(entries: Sequence[Confusion], classes: IntArray) -> list[dict[str, An
         first = {"name": name, "of": list(range(classes.size))}
     else:
         most = _most_mixed_up(entries, classes)
-        first = {"name": f"the {most.size} classes mixed up most often", "of": most.tolist()}
+        first = {"name": f"the {most.size} classes confused most often", "of": most.tolist()}
     lowest: dict[tuple[int, int], int] = {}
     for node in _ancestors(classes, taxonomy).tolist():
         start, end = np.searchsorted(classes, [node, taxonomy.end[node]]).tolist()

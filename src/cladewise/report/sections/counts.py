@@ -166,7 +166,7 @@ def _left_out(found: LevelCounts) -> str:
         return ""
     training, evaluated = found.above
     return (
-        f"At {found.level}, {training:,} and {evaluated:,} images are left out, which are labelled coarser than that."
+        f"At {found.level}, {training:,} training and {evaluated:,} evaluated images with coarser labels are left out."
     )
 
 
@@ -244,7 +244,7 @@ def _chart(key: str, found: LevelCounts, data: TrainingData, run: ReportedRun) -
         showticklabels=False,
         showgrid=False,
         ticks="",
-        title={"text": "labels, the most frequent first"},
+        title={"text": "labels, most frequent first"},
     )
     figure.update_yaxes(
         type="log",
@@ -287,7 +287,7 @@ def counts_drawing(part: CountsPart, split: str) -> Figure:
             axes.grid(axis="x", visible=False)
             axes.set_title(f"{found.level}: {imbalance(found)}", fontsize=7.5)
             axes.set_ylabel("images" if place % columns == 0 else "")
-            axes.set_xlabel("labels, the most frequent first", fontsize=8)
+            axes.set_xlabel("labels, most frequent first", fontsize=8)
         for axes in panels.flat[len(levels) :]:
             axes.set_axis_off()
         handles, labels = panels.flat[0].get_legend_handles_labels()

@@ -82,4 +82,4 @@ def height_chart(groups: Sequence[Group]) -> Chart:
         unifiedhovertitle={"text": "height %{x}"},
     )
     figure.update_yaxes(automargin=False, title={"text": "share of all images, %"}, rangemode="tozero")
-    return Chart("heights", figure, 340, "Share of images placed wrong, by height of the lowest common ancestor.")
+    return Chart("heights", figure, 340, "Share of images with a mistake, by height of the lowest common ancestor.")

@@ -112,7 +112,7 @@ def _state_chart(stem: str, names: Sequence[str], groups: Sequence[Group]) -> Ch
     figure.update_yaxes(nticks=6)
     key = re.sub(r"\W+", "-", stem)
     return Chart(
-        f"curve-state-{key}", figure, 250, f"{title[:1].upper()}{title[1:]} by epoch, a line a number and run."
+        f"curve-state-{key}", figure, 250, f"{title[:1].upper()}{title[1:]} by epoch, one line per number and run."
     )
 
 
@@ -144,7 +144,7 @@ def _chart(index: int, name: str, groups: Sequence[Group]) -> Chart:
         figure.update_yaxes(type="log", dtick=1)
     else:
         figure.update_yaxes(nticks=6)
-    return Chart(f"curve-{index}", figure, 250, f"{_title(name)} by epoch, a line a run.")
+    return Chart(f"curve-{index}", figure, 250, f"{_title(name)} by epoch, one line per run.")
 
 
 def _series(run: ReportedRun, name: str) -> tuple[list[int], list[float]]:

@@ -118,7 +118,7 @@
       strong.append(name(text));
       trail.append(strong);
     });
-    if (!names.length) trail.append(element("b", "the root: anything"));
+    if (!names.length) trail.append(element("b", "the root (no information)"));
   };
 
   const show = () => {
@@ -176,12 +176,12 @@
     const wanted = Number(goal.value);
     const stop = line.correct.findLastIndex((correct) => correct >= wanted);
     if (stop < 0) {
-      goalSaid.textContent = `No threshold of ${line.label} reaches ${wanted}% on these images; the most is ${Math.max(...line.correct).toFixed(1)}%.`;
+      goalSaid.textContent = `No threshold of ${line.label} reaches ${wanted}% on these images; the maximum is ${Math.max(...line.correct).toFixed(1)}%.`;
       return;
     }
     slider.value = String(stop);
     show();
-    const told = line.recall[stop] > 0 ? `${line.leaves[stop].toFixed(1)}% of the answers are leaves` : "but every answer is the root, which tells nothing";
+    const told = line.recall[stop] > 0 ? `${line.leaves[stop].toFixed(1)}% of the answers are leaves` : "but every answer is the root, which carries no information";
     goalSaid.textContent = `Threshold ${thresholdText(point.thresholds[stop])}: ${line.correct[stop].toFixed(1)}% correct, ${told}.`;
   });
   document.addEventListener("click", (event) => {
