@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,12 @@ from cladewise.records.explanations import OF_FILES, ExplainedImage, Explanation
 from cladewise.records.layout import SCHEMA_VERSION, RunFolder
 from cladewise.records.plates import Measure, NumberTable, Plate, Plates, write_plates
 from cladewise.records.transitions import Order, Transitions, write_transitions
+
+Sequences = list[tuple[list[int], list[float]]]
+SEQUENCES: dict[tuple[Any, ...], Sequences] = {}
+CURVES: dict[tuple[Any, ...], dict[str, list[float | None]]] = {}
+TEMPLATES: dict[tuple[Any, ...], Path] = {}
+"""Runs that were made up already, by what they were made from."""
 
 PATHS = [
     ("animals", "birds", "warbler <b>&amp;</b>"),
@@ -78,15 +86,25 @@ def _draw(file: Path, position: int, number: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class RunMaker:
-    """Writes runs over the same images into one parent folder."""
+    """Writes runs over the same images into one parent folder, from templates that all tests share."""
 
     parent: Path
     taxonomy: Taxonomy
     images: Images
+    templates: Path
 
-    def write(
+    def write(self, name: str, **settings: Any) -> Path:
+        """A run as :meth:`make` writes it; equal settings are made up once and copied from then on."""
+        arrays = {name: np.asarray(settings[name]).tolist() for name in ("predicted", "confidence") if name in settings}
+        values = {name: repr(value) for name, value in {**settings, **arrays}.items()}
+        key = (self.taxonomy.fingerprint, *self.images.paths, self.images.target.tobytes(), *sorted(values.items()))
+        if key not in TEMPLATES:
+            TEMPLATES[key] = self.make(tempfile.mkdtemp(dir=self.templates), **settings)
+        return Path(shutil.copytree(TEMPLATES[key], self.parent / name))
+
+    def make(
         self,
-        name: str,
+        folder: str | Path,
         *,
         method: str = "flat-softmax",
         seed: int = 0,
@@ -103,8 +121,7 @@ class RunMaker:
 
         Without operating points it is as a version wrote it that knew none.
         """
-        folder = RunFolder(self.parent / name)
-        folder.path.mkdir(parents=True)
+        folder = RunFolder(Path(folder))
         answers = self._answers(method, seed, skill) if predicted is None else np.asarray(predicted)
         generator = np.random.default_rng([seed, 3])
         log_prob = np.log(generator.uniform(0.2, 1, answers.size) if confidence is None else np.asarray(confidence))
@@ -353,9 +370,15 @@ def worth(tree: Taxonomy, target: int, answer: int) -> tuple[float, float, float
     return shared / wanted if wanted else 1.0, shared / given if given else 1.0, float(lca in (target, answer))
 
 
-def made_up_sequences(
-    tree: Taxonomy, target: np.ndarray, seed: int, skill: float
-) -> list[tuple[list[int], list[float]]]:
+def made_up_sequences(tree: Taxonomy, target: np.ndarray, seed: int, skill: float) -> Sequences:
+    """As :func:`_sequences`, once for equal arguments: many runs differ in something else."""
+    key = (tree.fingerprint, target.tobytes(), seed, skill)
+    if key not in SEQUENCES:
+        SEQUENCES[key] = _sequences(tree, target, seed, skill)
+    return SEQUENCES[key]
+
+
+def _sequences(tree: Taxonomy, target: np.ndarray, seed: int, skill: float) -> Sequences:
     """For each image the nodes that answer it as the threshold falls, with their log-probabilities.
 
     The leaves have random scores, raised where they lie near the label.
@@ -385,9 +408,15 @@ def _num_leaves(tree: Taxonomy, node: int) -> int:
     return int(tree.is_leaf[node : tree.end[node]].sum())
 
 
-def operating_curve(
-    tree: Taxonomy, target: np.ndarray, sequences: Sequence[tuple[list[int], list[float]]]
-) -> dict[str, list[float | None]]:
+def operating_curve(tree: Taxonomy, target: np.ndarray, sequences: Sequences) -> dict[str, list[float | None]]:
+    """As :func:`_operating_curve`, once for equal arguments."""
+    key = (tree.fingerprint, target.tobytes(), repr(sequences))
+    if key not in CURVES:
+        CURVES[key] = _operating_curve(tree, target, sequences)
+    return CURVES[key]
+
+
+def _operating_curve(tree: Taxonomy, target: np.ndarray, sequences: Sequences) -> dict[str, list[float | None]]:
     """The points of a curve, by answering all images at each threshold anew."""
     probabilities = [np.exp(np.float32(log_probs)) for _, log_probs in sequences]
     thresholds = sorted({float(p) for each in probabilities for p in each[1:]}, reverse=True)[::7]

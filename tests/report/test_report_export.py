@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
-from cladewise.drawing.tables import write_markdown
+from cladewise.drawing.paper import save_figure
+from cladewise.drawing.tables import write_csv, write_markdown
 from cladewise.records.layout import RunFolder
 from cladewise.report import compare
 from cladewise.report.comparison import Comparison
@@ -65,10 +68,15 @@ def test_colours_are_those_of_the_page(exported, comparison):
 
 
 def test_equal_runs_give_equal_files(exported, comparison, tmp_path):
-    again = Comparison(comparison.groups, comparison.baseline)
-    export_sections(build_sections(again), tmp_path)
-    for file in exported[0].iterdir():
-        assert file.read_bytes() == (tmp_path / file.name).read_bytes(), file.name
+    """The first drawing of every section, and all numbers."""
+    written: list[Path] = []
+    for section in build_sections(Comparison(comparison.groups, comparison.baseline)):
+        for name, figure in itertools.islice(section.drawings(), 1):
+            written += save_figure(figure, tmp_path / name)
+        written += [write_csv(frame, tmp_path / f"{name}.csv") for name, frame in section.frames()]
+    assert len(written) == 3 * 2 + 5
+    for file in written:
+        assert file.read_bytes() == (exported[0] / file.name).read_bytes(), file.name
 
 
 def test_numbers_are_those_of_the_curves(exported, comparison):

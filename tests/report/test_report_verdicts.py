@@ -11,9 +11,12 @@ import pytest
 
 from cladewise import InputError
 from cladewise.records.layout import RunFolder
-from cladewise.report import compare
+from cladewise.report.comparison import Comparison
+from cladewise.report.header import page_header
+from cladewise.report.page import page_html
 from cladewise.report.runs.groups import group_runs
 from cladewise.report.runs.run import read_run
+from cladewise.report.sections import build_sections
 from cladewise.report.verdicts import compared, verdicts_of
 from cladewise.statistics import Interval, mean_interval, paired_difference
 
@@ -97,18 +100,22 @@ def test_one_image_is_one():
     assert said == "This one image cannot tell whether a or b is right more often"
 
 
-def test_the_page_says_them_and_survives_numbers_that_are_none(maker, tmp_path):
+def test_the_page_says_them_and_survives_numbers_that_are_none(maker, drawn):
     folders = [maker.write("f"), maker.write("h", method="hace")]
-    text = compare(folders, tmp_path / "page.html").read_text()
-    said = re.search(r'<ul class="verdicts">.*?</ul>', text, re.DOTALL)[0]
-    assert said.count("<li>") == 2
-    assert said.count("% correct [") == 2
+    header = page_header(Comparison.read(folders), None)
+    assert [found.group.label for found in header.verdicts] == ["flat-softmax", "hace"]
+    assert all("% correct [" in found.sentence for found in header.verdicts)
     for folder in folders:
         edit(folder, lambda content: [entry.update(value=None, low=None) for entry in content["metrics"].values()])
         file = RunFolder(folder).outcomes("test", "none", "leaf")
         frame = pl.read_parquet(file)
         numbers = [name for name in frame.columns if frame[name].dtype == pl.Float64]
         frame.with_columns(pl.lit(np.nan).alias(name) for name in numbers).write_parquet(file)
-    text = compare(folders, tmp_path / "page.html", figures=tmp_path / "figures").read_text()
+    comparison = Comparison.read(folders)
+    sections = build_sections(comparison)
+    text = page_html(comparison, sections)
+    verdicts = re.search(r'<ul class="verdicts">.*?</ul>', text, re.DOTALL)[0]
+    assert verdicts.count("<li>") == 2
     assert text.count("no image to judge by") == 2
     assert not re.search(r"\bnan\b", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL), re.IGNORECASE)
+    assert sum(len(drawn(section)) for section in sections) == 3

@@ -52,7 +52,7 @@ def sequences(draw):
     return images
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(sequences(), st.lists(st.sampled_from([*PROBABILITIES, 0.0, 0.2, 0.95]), min_size=1))
 def test_means_at_thresholds_against_answering_every_image(images, thresholds):
     flat = joined(images)

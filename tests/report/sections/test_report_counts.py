@@ -12,7 +12,6 @@ from cladewise import InputError, Taxonomy
 from cladewise.records import counts
 from cladewise.records.layout import RunFolder
 from cladewise.report.comparison import Comparison
-from cladewise.report.export import export_sections
 from cladewise.report.page import section_html
 from cladewise.report.sections.counts import at_level, counts_sections, level_counts, training_data
 
@@ -33,7 +32,7 @@ def num_images(taxonomy):
     return number
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(ragged, st.data())
 def test_counts_at_a_level_against_counting_one_by_one(paths, data):
     tree = Taxonomy.from_paths(paths)
@@ -126,11 +125,13 @@ def test_counts_of_another_tree_are_refused(maker, taxonomy):
         sections_of([folder])
 
 
-def test_the_files_hold_the_counts(maker, num_images, taxonomy, tmp_path):
+def test_the_files_hold_the_counts(maker, num_images, taxonomy, drawn):
     folder = maker.write("f")
     maker.write_counts(folder, {"train": num_images})
-    written = {file.name for file in export_sections(sections_of([folder]), tmp_path)}
-    assert written == {"label-counts.csv", "label-counts.png", "label-counts.svg"}
-    frame = pl.read_csv(tmp_path / "label-counts.csv").filter(pl.col("level") == "species")
+    (section,) = sections_of([folder])
+    pictures, ((name, frame),) = drawn(section), section.frames()
+    assert (name, list(pictures)) == ("label-counts", ["label-counts"])
+    frame = frame.filter(pl.col("level") == "species")
     assert frame["training_images"].to_list() == [300, 120, 61, 30, 14, 7, 3, 2, 1, 1, 0]
     assert frame["label"][0] == taxonomy.path_name(int(taxonomy.leaf_nodes[0]))
+    assert "training (train)" in pictures["label-counts"]

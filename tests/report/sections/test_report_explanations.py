@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import polars as pl
 import pytest
 
 from cladewise import InputError
 from cladewise.records.explanations import OF_FILES
 from cladewise.records.layout import RunFolder
 from cladewise.report.comparison import Comparison
-from cladewise.report.export import export_sections
 from cladewise.report.page import section_html
 from cladewise.report.sections.explanations import explanation_sections
 
@@ -119,12 +117,13 @@ def test_explanations_over_another_tree_or_of_another_version(maker):
         groups_of([folder])
 
 
-def test_the_files_draw_them_and_list_them(maker, tmp_path):
+def test_the_files_draw_them_and_list_them(maker, drawn):
     folder = maker.write("f")
     made = maker.write_explanations(folder)
-    written = {file.name for file in export_sections(sections_of([folder]), tmp_path)}
-    assert written == {"explanations.csv", "explanations-flat-softmax-test.png", "explanations-flat-softmax-test.svg"}
-    frame = pl.read_csv(tmp_path / "explanations.csv")
+    (section,) = sections_of([folder])
+    pictures, ((name, frame),) = drawn(section), section.frames()
+    assert (name, list(pictures)) == ("explanations", ["explanations-flat-softmax-test"])
+    assert pictures["explanations-flat-softmax-test"].count("<image") == 4 * len(made.images)
     assert frame.height == sum(len(image.maps) for image in made.images)
     assert frame["level"].unique().sort().to_list() == ["family", "kingdom", "species"]
     assert frame["probability"].is_between(0, 1).all()

@@ -15,7 +15,6 @@ from cladewise import InputError, Taxonomy
 from cladewise.records.layout import RunFolder
 from cladewise.records.transitions import naive_transition
 from cladewise.report.comparison import Comparison
-from cladewise.report.export import export_sections
 from cladewise.report.page import section_html
 from cladewise.report.sections.transitions import shrunk, transition_rows, transition_sections, transitions_of
 
@@ -38,7 +37,7 @@ def learnt(maker):
     return folders, matrices
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(ragged)
 def test_naive_matrices_against_walking_the_paths(paths):
     tree = Taxonomy.from_paths(paths)
@@ -59,7 +58,7 @@ def test_naive_matrices_against_walking_the_paths(paths):
             assert (up.sum(axis=0) == 1).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(1, 4), st.integers(0, 10**6))
 def test_a_shrunk_matrix_keeps_the_greatest_of_each_block(rows, columns, height, width, seed):
     matrix = np.random.default_rng(seed).uniform(size=(rows, columns))
@@ -127,9 +126,7 @@ def test_large_matrices_are_small_on_the_page_and_say_how(make_maker):
     maker.write_transitions(folder)
     groups = groups_of([folder])
     (row,) = transition_rows(transitions_of(groups), groups)
-    assert row.reading.endswith(
-        "Each cell of the heat map is the maximum of 2 × 7 neighbours in the order of the tree."
-    )
+    assert row.reading.endswith("Each cell of the map is the maximum of 2 × 7 neighbours in the order of the tree.")
     trace = row.maps[1].chart.figure.data[0]
     assert np.asarray(trace.z).shape == (100, 286)
     assert trace.x[0] == "n0 … n6"
@@ -184,12 +181,12 @@ def test_a_network_that_knows_another_tree_has_no_place_here(maker):
     assert transitions_of(groups_of([folder])) == []
 
 
-def test_the_files_hold_every_pair_that_matters(learnt, tmp_path):
-    groups = groups_of(learnt[0])
-    written = {file.name for file in export_sections(sections_of(learnt[0]), tmp_path)}
-    assert {"transitions.csv", "transitions-family-to-kingdom.svg", "transitions-species-to-family.png"} <= written
-    frame = pl.read_csv(tmp_path / "transitions.csv").filter(pl.col("fine_level") == "family")
-    each = transitions_of(groups)[0]
+def test_the_files_hold_every_pair_that_matters(learnt, drawn):
+    (section,) = sections_of(learnt[0])
+    pictures, ((name, frame),) = drawn(section), section.frames()
+    assert (name, list(pictures)) == ("transitions", ["transitions-family-to-kingdom", "transitions-species-to-family"])
+    assert "a column sums to 100" in pictures["transitions-family-to-kingdom"]
+    frame, each = frame.filter(pl.col("fine_level") == "family"), section.found[0]
     assert frame["naive"].sum() == each.naive.sum()
     assert frame["learnt"].sum() == pytest.approx(each.learnt[1].sum(), abs=0.0005 * each.naive.size)
     assert set(frame["group"]) == {"level-softmax"}

@@ -26,7 +26,7 @@ def trees_with_answers(draw):
     return tree, target, predicted
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(trees_with_answers())
 def test_counts_against_walking_the_paths(case):
     tree, target, predicted = case
@@ -37,7 +37,7 @@ def test_counts_against_walking_the_paths(case):
         assert right[node] == sum(node in tree.path(p) for _, p in labelled)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(trees_with_answers())
 def test_confusions_against_counting_one_by_one(case):
     tree, target, predicted = case

@@ -238,9 +238,7 @@ def _row(index: int, found: Transition, groups: Sequence[Group]) -> TransitionRo
     )
     height, width = block_size(found)
     if (height, width) != (1, 1):
-        reading += (
-            f" Each cell of the heat map is the maximum of {height} × {width} neighbours in the order of the tree."
-        )
+        reading += f" Each cell of the map is the maximum of {height} × {width} neighbours in the order of the tree."
     return TransitionRow(title, reading, tuple(maps), is_wide=found.columns.size > SIDE_BY_SIDE)
 
 
