@@ -235,3 +235,9 @@ def test_anything_is_a_tree_or_one_line() -> None:
         assert found.startswith(("Taxonomy(", "Expected ")), f"seed {seed}: {text!r}"
         assert "\n" not in found, f"seed {seed}: {text!r}"
     assert NUM_TEXTS / 50 < trees < NUM_TEXTS
+
+
+def test_a_semicolon_in_a_taxon_label_of_nexus() -> None:
+    for labels in ("':;' 1", "it's 1", "'a;b' [;] 1"):
+        text = f"#NEXUS\nbegin taxa; taxlabels {labels}; end;\nbegin trees; tree t = (x,1)r; end;"
+        assert taxonomy_from_newick(text).names.tolist() == ["r", "x", "1"]

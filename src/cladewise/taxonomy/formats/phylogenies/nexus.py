@@ -12,7 +12,10 @@ from cladewise.errors import InputError
 from cladewise.taxonomy.formats.phylogenies.newick_tokens import Text, Token
 
 _TREES = re.compile(r"\bbegin\s+trees\s*;(?P<inside>.*?)\bend(?:block)?\s*;", re.IGNORECASE | re.DOTALL)
-_TAXA = re.compile(r"\btaxlabels\b(?P<inside>.*?);", re.IGNORECASE | re.DOTALL)
+_TAXA = (  # a semicolon in quotes ends nothing; a lone apostrophe quotes nothing
+    re.compile(r"\btaxlabels\b(?P<inside>(?:'(?:[^']|'')*+'|\[[^\]]*\]|[^;'\[])*+);", re.IGNORECASE),
+    re.compile(r"\btaxlabels\b(?P<inside>.*?);", re.IGNORECASE | re.DOTALL),
+)
 _WORD = re.compile(r"\[[^\]]*\]|'(?P<quoted>(?:[^']|'')*)'|(?P<bare>[^\s\[\]']+)")
 
 
@@ -79,7 +82,7 @@ def _translation(text: Text, statement: list[Token]) -> dict[str, Token]:
 
 def _numbered_taxa(text: Text, tree: list[Token]) -> dict[str, Token]:
     """Without a translation, the numbers from 1 stand for the labels of the TAXA block, if no leaf has such a label."""
-    found = _TAXA.search(text.content)
+    found = _TAXA[0].search(text.content) or _TAXA[1].search(text.content)
     labels: list[Token] = []
     for word in _WORD.finditer(found["inside"]) if found else ():
         if word["quoted"] is not None:
