@@ -1,4 +1,4 @@
-"""``python -m cladewise``."""
+"""Entry point of ``python -m cladewise``."""
 
 from cladewise.cli import main
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic file writes: a reader sees the old file or the whole new one, and errors say what to do."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ _ADVICE = {
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 _IN_MID_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""Errors that come while a file is written, and that some libraries wrap in an error of their own."""
+"""Errors raised during a write, which some libraries wrap in an exception of their own."""
 
 _MARK = "cladewise"
 _TEMPORARY = re.compile(rf"\..*\.{_MARK}-([0-9a-f]{{8}})-(\d+)-[0-9a-f]{{8}}(\.[^.]*)?")
-"""Names of temporary files: which machine and which process writes it."""
+"""Names of temporary files, with the machine and the process that write them."""
 _ABANDONED_AFTER = 24 * 3600.0
-"""Seconds without a change after which a temporary file of another machine has no writer any more."""
+"""Seconds without a change after which a temporary file of another machine counts as abandoned."""
 
 
 @contextmanager
 def replacing(path: str | PathLike[str], *, durable: bool = True) -> Generator[Path, None, None]:
-    """Give a temporary path whose file takes the name ``path`` when the block ends, if it ends without an error.
+    """Yield a temporary path that is renamed to ``path`` when the block ends without an error.
 
-    The file lies in the same folder and is renamed at the end, so that a reader sees the old file or the whole new
-    one. When anything fails it is removed and the old file stays. Missing parent folders are made. Temporary files of
-    processes that were killed are removed from the folder.
+    The temporary file is in the same folder, so a reader sees the old file or the whole new one. If anything fails it
+    is removed and the old file stays. Missing parent folders are created. Temporary files left by killed processes are
+    removed from the folder.
 
     Args:
-        path: The file to make or replace.
-        durable: Flush to disk before the rename, so that this holds after a power cut too. It takes milliseconds: do
-            without for thousands of small files that can be made again.
+        path: The file to create or replace.
+        durable: Flush to disk before the rename, so that this holds after a power cut too. It takes milliseconds per
+            file; switch it off for thousands of small files that can be recreated.
 
     Raises:
-        InputError: The disk is full, the folder may not be written to, or the like.
+        InputError: The disk is full, the folder is not writable, or a similar error of the file system.
 
     Example:
         >>> path = getfixture("tmp_path") / "new" / "a.txt"
@@ -82,14 +82,14 @@ def replacing(path: str | PathLike[str], *, durable: bool = True) -> Generator[P
             if durable:
                 _flush_folder(target.parent)
     except BaseException:
-        with contextlib.suppress(OSError):  # the first error is the one to tell
+        with contextlib.suppress(OSError):  # report the first error
             temporary.unlink(missing_ok=True)
         raise
 
 
 @contextmanager
 def writing(path: str | PathLike[str]) -> Generator[BinaryIO, None, None]:
-    """Open a binary file that appears as ``path`` when the block ends without an error; see :func:`replacing`.
+    """Open a binary file that becomes ``path`` when the block ends without an error; see :func:`replacing`.
 
     Example:
         >>> path = getfixture("tmp_path") / "a.bin"
@@ -122,16 +122,16 @@ def write_text(path: str | PathLike[str], text: str) -> None:
 
 
 def append_lines(path: str | PathLike[str], text: str) -> None:
-    """Add whole lines to a UTF-8 text file, all of them or none.
+    """Append lines to a UTF-8 text file, all of them or none.
 
-    A last line without an end was left by a process that was killed while it wrote, and is dropped first.
+    An unterminated last line, left by a process that was killed in mid-write, is dropped first.
 
     Args:
-        path: The file; made if missing, with its parent folders.
-        text: Lines, each with its end.
+        path: The file; created if missing, with its parent folders.
+        text: Lines, each with its line end.
 
     Raises:
-        InputError: The disk is full, the file may not be written to, or the like.
+        InputError: The disk is full, the file is not writable, or a similar error of the file system.
 
     Example:
         >>> path = getfixture("tmp_path") / "a.jsonl"
@@ -148,7 +148,7 @@ def append_lines(path: str | PathLike[str], text: str) -> None:
             size = file.seek(0, os.SEEK_END)
             content = text.encode()
             try:
-                while content:  # one call, unless the disk takes a part only
+                while content:  # one call, unless the write is partial
                     content = content[file.write(content) :]
             except OSError:
                 file.truncate(size)
@@ -157,14 +157,14 @@ def append_lines(path: str | PathLike[str], text: str) -> None:
 
 @contextmanager
 def explaining(target: Path, temporary: Path | None = None) -> Generator[None, None, None]:
-    """Turn an error in writing a file into one line that says what to do; others, of the caller's block, pass.
+    """Turn an error in writing a file into one line that says what to do; other errors pass through.
 
     Args:
-        target: The file, as its user knows it.
-        temporary: The file that is written in its place.
+        target: The file, as the user named it.
+        temporary: The temporary file written in its place.
 
     Raises:
-        InputError: The disk is full, the folder may not be written to, or the like.
+        InputError: The disk is full, the folder is not writable, or a similar error of the file system.
     """
     try:
         yield
@@ -180,7 +180,7 @@ def explaining(target: Path, temporary: Path | None = None) -> Generator[None, N
 
 
 def _error_number(error: Exception, written: Path) -> int | None:
-    """Number of the system's error in writing a file; none where the error is another, or of another file."""
+    """The ``errno`` of a failed write, or None if the error is of another kind or concerns another file."""
     if isinstance(error, OSError) and error.errno is not None:
         # a write to an open file carries no name
         names = {os.fspath(written), os.fspath(written.parent)}
@@ -196,8 +196,8 @@ def _error_number(error: Exception, written: Path) -> int | None:
 
 
 def _create(target: Path) -> Path:
-    """A new empty file beside the target, whose name says who writes it."""
-    # the ending stays, since some writers choose the format by it
+    """Create an empty temporary file next to the target, with the writing process in its name."""
+    # the suffix stays, since some writers choose the format by it
     start, ending = f".{target.stem[:40]}.{_MARK}-{_machine()}-{os.getpid()}", target.suffix
     while True:
         temporary = target.parent / f"{start}-{secrets.token_hex(4)}{ending}"
@@ -210,12 +210,12 @@ def _create(target: Path) -> Path:
 
 @functools.lru_cache(maxsize=1024)
 def _sweep(folder: str) -> None:
-    """Remove temporary files that killed processes left in a folder; once per folder and process."""
+    """Remove temporary files left by killed processes, once per folder and process."""
     for entry in _entries(folder):
         named = _TEMPORARY.fullmatch(entry.name) if entry.name.startswith(".") else None
         if named is None:
             continue
-        with contextlib.suppress(OSError):  # another process was quicker, or may and we may not
+        with contextlib.suppress(OSError):  # another process was faster, or we lack permission
             ours = named[1] == _machine()
             old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED_AFTER
             if (ours and not _is_alive(int(named[2]))) or (old and not ours):
@@ -229,7 +229,7 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
 
 @functools.cache
 def _machine() -> str:
-    """This machine as eight digits; a container whose processes have numbers of their own is one too."""
+    """Eight hexadecimal digits for this machine, or for a container with a process namespace of its own."""
     try:
         processes = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -242,7 +242,7 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # somebody else's
+    except OSError:  # another user's
         return True
     return True
 
@@ -270,7 +270,7 @@ def _flush(path: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Flush the new name as well, where the system can."""
+    """Flush the directory entry too, where the system supports it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Where what was fetched or computed once is kept."""
+"""The folder for downloads and other results that are computed once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import platformdirs
 
 
 def cache_folder() -> Path:
-    """The folder that the environment variable ``CLADEWISE_CACHE`` names, else the user's cache folder.
+    """The folder named by the environment variable ``CLADEWISE_CACHE``, or by default the user's cache folder.
 
     Example:
         >>> getfixture("monkeypatch").setenv("CLADEWISE_CACHE", "/kept/here")

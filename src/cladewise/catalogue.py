@@ -1,4 +1,4 @@
-"""Parts found by existing: every named class in a package's modules, and what others add by entry point."""
+"""Discovery of named parts (methods, rules) in a package's modules and entry points, and their textual specs."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Part = TypeVar("Part")
 
 
 def fitted() -> Any:
-    """A field of a rule that is learnt from scores and not an option: ``None`` until then."""
+    """A dataclass field that is fitted on scores rather than chosen; ``None`` until then."""
     return dataclasses.field(default=None, repr=False, compare=False, metadata={"fitted": True})
 
 
 def options_of(part: Any) -> dict[str, dataclasses.Field[Any]]:
-    """The fields of a part, or of its class, that a user chooses."""
+    """The options of a part or of its class: all fields except fitted ones."""
     return {f.name: f for f in dataclasses.fields(part) if f.init and not f.metadata.get("fitted")}
 
 
 def handle(part: Any) -> str:
-    """The name of a rule with the options that differ from their defaults, fit for a file name.
+    """The name of a rule and its non-default options, as a file name.
 
-    The first option is known by its value, any other by its name as well, so that no two rules share a handle.
+    The first option is written as its value, any other as ``name=value``, so that no two rules share a handle.
 
     Example:
         >>> from cladewise.decisions import Threshold
@@ -57,7 +57,7 @@ def _equal(value: Any, default: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    """An option's value as part of a file name: a plain one as it is, the stem of a file's name, else a hash."""
+    """An option's value as part of a file name: a plain value as it is, the stem of a path, otherwise a hash."""
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     if isinstance(value, bool | int):
@@ -74,7 +74,7 @@ def _short(value: Any) -> str:
 
 
 def _numbers(tensor: Any) -> bytes:
-    """What a tensor holds: its text would leave out all but the ends of a long one."""
+    """The content of a tensor; ``repr`` would abbreviate a long one."""
     array = tensor.detach().cpu().double().numpy()
     return f"{array.shape}".encode() + array.tobytes()
 
@@ -135,7 +135,7 @@ def make_part(parts: dict[str, type[Part]], what: str, name: str, options: dict[
     """Build the part of a name with its options, a dataclass's fields.
 
     Raises:
-        InputError: There is no such part, or it has no such option; the text lists those that it has.
+        InputError: There is no such part or option; the message lists the known ones.
     """
     check_part(parts, what, name, options)
     kind = parts[name]
@@ -147,10 +147,10 @@ def make_part(parts: dict[str, type[Part]], what: str, name: str, options: dict[
 
 
 def check_part(parts: Mapping[str, type[Any]], what: str, name: str, options: Iterable[str]) -> None:
-    """That there is a part of this name with these options.
+    """Check that there is a part of this name with these options.
 
     Raises:
-        InputError: Not so; the text lists what there is.
+        InputError: There is not; the message lists the known ones.
     """
     if name not in parts:
         raise InputError(
@@ -168,10 +168,10 @@ def _has_default(field: dataclasses.Field[Any]) -> bool:
 
 
 def _fitting(value: Any, wanted: Any, at: str) -> Any:
-    """The value as a number, a text or one of the choices that a field is annotated with.
+    """The value converted to the type that a field is annotated with.
 
     Raises:
-        InputError: It is something else.
+        InputError: It does not have that type.
     """
     if get_origin(wanted) is Literal:
         if value not in get_args(wanted):
@@ -184,7 +184,7 @@ def _fitting(value: Any, wanted: Any, at: str) -> Any:
 
 
 def from_spec(parts: dict[str, type[Part]], what: str, text: str) -> Part:
-    """Build the part that a spec names: ``name``, or ``name:key=value,key=value``.
+    """Build a part from its spec: ``name``, or ``name:key=value,key=value``.
 
     Raises:
         InputError: There is no such part or option, or a value is not of the option's type.
@@ -199,9 +199,9 @@ def from_spec(parts: dict[str, type[Part]], what: str, text: str) -> Part:
 
 
 def parse_spec(parts: Mapping[str, type[Any]], what: str, text: str) -> tuple[str, dict[str, Any]]:
-    """Name and options of a spec, each value read as the type of the part's field.
+    """Name and options of a spec, with each value converted to the type of the part's field.
 
-    A list is written with commas too: ``name:levels=2,3,alpha=0.5``.
+    The items of a list are also separated by commas: ``name:levels=2,3,alpha=0.5``.
 
     Raises:
         InputError: There is no such part or option, or a value is not of the option's type.
@@ -222,7 +222,7 @@ def parse_spec(parts: Mapping[str, type[Any]], what: str, text: str) -> tuple[st
             if key in words:
                 raise InputError(f"each option of {name} once", f"{key} twice", at=repr(text))
             words[key] = value.strip()
-        elif key:  # another item of the list before it
+        elif key:  # a further item of the list
             words[key] += f",{piece.strip()}"
         else:
             raise InputError(f"{name}:key=value,key=value", repr(text))
@@ -232,7 +232,7 @@ def parse_spec(parts: Mapping[str, type[Any]], what: str, text: str) -> tuple[st
 
 
 def spec(part: Any) -> str:
-    """The text that :func:`from_spec` reads as this part again.
+    """The spec of a part, from which :func:`from_spec` rebuilds it.
 
     Example:
         >>> from cladewise.decisions import Threshold
@@ -248,17 +248,17 @@ def spec(part: Any) -> str:
 
 
 def value_text(value: Any) -> str:
-    """An option's value as a spec writes it."""
+    """An option's value as text, in the syntax of specs."""
     if isinstance(value, tuple | list):
         return ",".join(map(value_text, value))
     return str(value).lower() if isinstance(value, bool | None) else str(value)
 
 
 def read_value(word: str, wanted: Any, at: str) -> Any:
-    """A word as the type that a field is annotated with: a number, a truth value, a choice, a text, or a list of them.
+    """Parse a word as the annotated type: a number, a boolean, a choice, a text, or a list of these.
 
     Raises:
-        InputError: It is something else.
+        InputError: It cannot be parsed as that type.
 
     Example:
         >>> read_value("2,3", tuple[int, ...], "levels"), read_value("no", bool, "rescale")
@@ -279,7 +279,7 @@ _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def _alternatives(wanted: Any) -> list[Any]:
-    """The types of a union; a text comes last, since every word is one."""
+    """The types of a union, ``str`` last, since every word is one."""
     kinds = list(get_args(wanted)) if get_origin(wanted) in (Union, UnionType) else [wanted]
     return sorted(kinds, key=lambda kind: kind is str or kind is Any)
 
@@ -320,13 +320,13 @@ def type_text(kind: Any) -> str:
 
 
 def nearest(word: str, choices: Any) -> str:
-    """Advice with the closest choice, or nothing."""
+    """A did-you-mean sentence with the closest choice, or an empty text."""
     near = near_texts(word, list(choices), 1)
     return f"Did you mean {near[0]}?" if near else ""
 
 
 def near_texts(word: str, choices: Sequence[str], limit: int = 3) -> list[str]:
-    """The choices that are spelt most like a word, best first; a fraction of a second for a million choices.
+    """The choices spelt most like a word, best first; takes a fraction of a second for a million choices.
 
     Example:
         >>> near_texts("applr", ["pear", "apple", "kiwi"])

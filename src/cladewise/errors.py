@@ -1,4 +1,4 @@
-"""Errors and warnings about what a user gave: the rule, what came instead, where, and what to do."""
+"""Errors and warnings about user input: what was expected, what was found, where, and what to do."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from cladewise.escapes import escaped
 
 
 class InputError(ValueError):
-    """Something the user gave is not what the library expects.
+    """User input that the library cannot accept.
 
-    The text is always one line: ``Expected <the rule>, but got <value> at <where>. <What to do.>`` The command line
+    The message is always one line: ``Expected <the rule>, but got <value> at <where>. <What to do.>`` The command line
     prints it as it is and exits with 2; in Python it is a :class:`ValueError`.
 
     Example:
@@ -33,7 +33,7 @@ def _rebuild(kind: type[InputError], expected: str, got: str, at: str, advice: s
 
 
 class MissingExtraError(ImportError):
-    """A heavy optional dependency is needed and not installed; the text names the extra that brings it."""
+    """A required optional dependency is not installed; the message names the extra that provides it."""
 
     def __init__(self, package: str, extra: str) -> None:
         self.package, self.extra = package, extra
@@ -43,9 +43,9 @@ class MissingExtraError(ImportError):
 
 
 class InputWarning(UserWarning):
-    """Something the user gave can be used, but probably is not what they meant.
+    """User input that can be used, but is probably not what was meant.
 
-    The text is one line: ``<What was found> at <where>. <What to do.>``
+    The message is one line: ``<What was found> at <where>. <What to do.>``
     """
 
     def __init__(self, found: str, at: str = "", advice: str = "") -> None:
@@ -58,10 +58,10 @@ class InputWarning(UserWarning):
 
 
 def warn(text: str, *, at: str = "", advice: str = "") -> None:
-    """Warn of something that was read, but probably not as the user meant it.
+    """Warn about input that was read, but probably not as the user meant it.
 
-    The text is one line: ``<What was found> at <where>. <What to do.>`` In Python it is an :class:`InputWarning`; the
-    command line prints it to standard error.
+    The message is one line: ``<What was found> at <where>. <What to do.>`` In Python it is an :class:`InputWarning`;
+    the command line prints it to standard error.
 
     Example:
         >>> with warnings.catch_warnings(record=True) as caught:

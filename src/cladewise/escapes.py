@@ -1,15 +1,15 @@
-"""Text that a terminal shows and does not obey."""
+"""Escaping of control characters, so that a terminal shows text instead of obeying it."""
 
 from __future__ import annotations
 
 import re
 
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Controls (but for tab and line feed), marks that turn the direction of writing, and halves of characters."""
+"""Control characters except tab and line feed, bidirectional marks, and lone surrogates."""
 
 
 def escaped(text: str) -> str:
-    r"""The text with control characters as escapes, so that a name cannot move the cursor or turn the text around.
+    r"""The text with control characters as escapes, so that a name can neither move the cursor nor reverse the text.
 
     Example:
         >>> print(escaped("wren\x1b[2J\u202egpj"))

@@ -1,7 +1,8 @@
-"""Parquet files: a damaged one is an ordinary error, and so is a disk that is full.
+"""Reading and writing Parquet files, with ordinary errors for damaged files and full disks.
 
-polars' reader is several times leaner than Arrow's, but panics on some damage: an exception that ``except Exception``
-does not catch, and a Rust trace on standard error. So Arrow reads the footer first, where most damage shows.
+polars' reader needs several times less memory than Arrow's, but panics on some damaged files: it raises an exception
+that ``except Exception`` does not catch and prints a Rust trace. So Arrow reads the footer first, where most damage
+shows.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from cladewise.errors import InputError
 
 
 def read_parquet_schema(path: Path, *, advice: str = "") -> pl.Schema:
-    """Types of the columns by name.
+    """The type of each column by name.
 
     Raises:
         InputError: The file is not Parquet, or is damaged.
@@ -59,8 +60,8 @@ def read_parquet(path: Path, *, columns: Sequence[str] | None = None, advice: st
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Write a table.
 
-    polars makes the content in memory and Python writes it: of a disk that fills up at the end of the file, polars
-    itself says no more than "transport error".
+    polars encodes the table in memory and Python writes it: for a disk that fills up at the end of the file, polars
+    itself reports only "transport error".
 
     Raises:
         OSError: The file cannot be written.

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, elsewhere a line now and then."""
+"""Progress on standard error: a bar on a terminal, an occasional line elsewhere."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from cladewise.escapes import escaped
 Item = TypeVar("Item")
 
 PAUSE = 10.0
-"""Seconds between two lines of progress where there is no terminal, and before the first."""
+"""Seconds before the first line of progress and between two lines, without a terminal."""
 
 
 def say(text: str, *, shown: bool = True) -> None:
-    """Say something about the work on standard error, in a line of its own.
+    """Print one line to standard error.
 
     Args:
         text: The line; control characters are escaped.
-        shown: Whether to say it at all.
+        shown: Whether to print it.
     """
     if shown:
         print(escaped(text), file=sys.stderr, flush=True)
 
 
 def bar(*, shown: bool = True, pause: float = PAUSE) -> Progress:
-    """A progress display in the project's one style. Where standard error is no terminal it prints lines.
+    """A progress display; without a terminal it prints lines.
 
     Args:
         shown: Whether to show anything.
-        pause: Seconds between two lines, and before the first.
+        pause: Seconds before the first line and between two lines.
 
     Example:
         >>> with bar(shown=False) as progress:
@@ -64,7 +64,7 @@ def bar(*, shown: bool = True, pause: float = PAUSE) -> Progress:
 
 
 def track(items: Iterable[Item], text: str, *, total: int | None = None, shown: bool = True) -> Iterator[Item]:
-    """Yield the items while a bar shows how many have gone by.
+    """Yield the items and show how many have been processed.
 
     Example:
         >>> list(track([1, 2], "counting"))
@@ -80,18 +80,18 @@ def track(items: Iterable[Item], text: str, *, total: int | None = None, shown: 
 
 
 class Pace:
-    """Lets something through at most once in so many seconds.
+    """A rate limit: is due at most once per interval.
 
     Args:
-        pause: The seconds.
-        at_once: Whether the first is let through without a wait.
+        pause: The interval in seconds.
+        at_once: Whether it is due immediately the first time.
     """
 
     def __init__(self, pause: float, *, at_once: bool = False) -> None:
         self._pause, self._last = pause, -float("inf") if at_once else time.monotonic()
 
     def is_due(self) -> bool:
-        """Whether it is time; if so the clock starts anew."""
+        """Whether the interval has passed; if so, it restarts."""
         now = time.monotonic()
         if now - self._last < self._pause:
             return False
@@ -100,7 +100,7 @@ class Pace:
 
 
 class _Lines(Progress):
-    """A display for logs and pipes, which prints how far a task has come."""
+    """A display for logs and pipes that prints the progress of a task as lines."""
 
     def __init__(self, pause: float) -> None:
         super().__init__(disable=True)

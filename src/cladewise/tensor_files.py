@@ -1,4 +1,4 @@
-"""Tensors and texts as a file in the safetensors format, the same bytes for the same content."""
+"""Reproducible safetensors files: equal content gives equal bytes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ METADATA = "__metadata__"
 def reproducible(content: bytes) -> bytes:
     """The same safetensors file with its metadata in alphabetical order.
 
-    The library writes them in an order that changes from call to call, so that hashes of equal files would differ.
+    The library writes metadata in an order that changes from call to call, so hashes of equal files would differ.
 
     Args:
-        content: What ``safetensors.torch.save`` or ``safetensors.numpy.save`` gave.
+        content: Output of ``safetensors.torch.save`` or ``safetensors.numpy.save``.
 
     Example:
         >>> import numpy as np, safetensors.numpy

@@ -289,7 +289,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "noise": (("train", "photos", "--label-noise", "2", *TINY), "label_noise of at most 1, but got 2"),
     "levels": (("train", "photos", "--drop-levels", "genus", *TINY), "levels among 1 to 2 .*but got 'genus'"),
     "finest": (("train", "photos", "--drop-levels", "2", *TINY), "a level to drop from 1 to 1, but got 2"),
-    "parents": (("train", "photos/warm", "--wrong-parents", "1", *TINY), "2 leaves, where 0 of 2 have"),
+    "parents": (("train", "photos/warm", "--wrong-parents", "1", *TINY), "2 leaves, while 0 of 2 do"),
     "tree": (("evaluate", "runs/hace", "--tree", "mine"), "a tree to score in: true or own, but got 'mine'"),
     "seed": (("train", "photos", "--seed", "-3", *TINY), "'--seed'"),
     "no such setting": (("train", "photos", "--epoks", "3"), "no such option: --epoks"),

@@ -308,7 +308,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "finest": ({"drop_levels": "all"}, "a level to drop from 1 to 2, but got 3. The finest level has the leaves"),
     "coarse": ({"coarse_labels": 0.5, "coarse_level": "genus"}, "levels among 1 to 3 .* but got 'genus'"),
     "unused coarse": ({"coarse_level": "genus"}, "levels among 1 to 3 .* but got 'genus'"),
-    "too many": ({"wrong_parents": 1.0}, "6 leaves, where 3 of 6 have. Move a share of at most 0.5."),
+    "too many": ({"wrong_parents": 1.0}, "6 leaves, while 3 of 6 do. Move a share of at most 0.5."),
 }
 
 

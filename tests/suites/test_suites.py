@@ -485,7 +485,7 @@ def test_a_mistake_in_a_variant_is_found_before_anything_runs(here: Path, mistak
     ("new", "message"),
     [
         ('drop_levels = "genus"', "levels among 1 to 2 .*but got 'genus' at variant w/ random, photos"),
-        ("wrong_parents = 1.0", "a wrong parent to go to.* at variant w/ random, photos"),
+        ("wrong_parents = 1.0", "another parent of the same level to move to.* at variant w/ random, photos"),
         ('coarse_level = "3"', "levels among 1 to 2 .*but got '3' at variant w/ random, photos"),
     ],
 )

@@ -202,16 +202,19 @@ MISTAKES = {
     "share": (lambda t: with_wrong_parents(t, 1.5, 0), r"a share of the leaves in \[0, 1\], but got 1.5"),
     "too many": (
         lambda t: with_wrong_parents(t, 1.0, 0),
-        r"a share of leaves that have a wrong parent to go to, .* 5 leaves, where 4 of 5 have\. .* at most 0\.8\.",
+        r"leaves that have another parent of the same level .* 5 leaves, while 4 of 5 do\. .* at most 0\.8\.",
     ),
-    "flat": (lambda _: with_wrong_parents(Taxonomy.from_paths([("a",), ("b",)]), 0.5, 0), "where 0 of 2 have"),
+    "flat": (lambda _: with_wrong_parents(Taxonomy.from_paths([("a",), ("b",)]), 0.5, 0), "while 0 of 2 do"),
     "chains": (
         lambda _: with_wrong_parents(Taxonomy.from_paths([("a", "x"), ("b", "y")]), 0.5, 0),
         "leaves whose parents have others too, but got 1 leaf without siblings. Move a larger share",
     ),
     "level": (lambda t: without_levels(t, [3]), "a level to drop from 1 to 1, but got 3"),
     "finest": (lambda t: without_levels(t, [2]), "a level to drop from 1 to 1, but got 2. The finest level has"),
-    "one level": (lambda _: without_levels(Taxonomy.from_paths([("a",)]), [1]), "not the finest, and there is but one"),
+    "one level": (
+        lambda _: without_levels(Taxonomy.from_paths([("a",)]), [1]),
+        "other than the finest, and there is only one",
+    ),
 }
 
 

@@ -514,7 +514,7 @@ class TestOtherFrames:
 
 def test_paths_and_labels_that_are_no_names() -> None:
     wrong: Any = ["bird/wren"]
-    with pytest.raises(InputError, match=r"but got 'bird/wren'\. Part it: path\.split"):
+    with pytest.raises(InputError, match=r"but got 'bird/wren'\. Split it: path\.split"):
         Taxonomy.from_paths(wrong)
     wrong = [("bird", None)]
     with pytest.raises(InputError, match=r"names that are texts, but got None in \('bird', None\)"):

@@ -1,4 +1,4 @@
-"""What every reader yields: images, each at a node of one taxonomy."""
+"""The data set type that all readers return: images with a node each, and splits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IntArray = NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Skipped:
-    """An image that could not be used, and why."""
+    """An image that could not be used, and the reason."""
 
     path: str
     reason: str
@@ -27,7 +27,7 @@ class Skipped:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """Images on disk, the node of each, and named splits.
+    """Images on disk with their nodes, and named splits.
 
     Args:
         name: Short name, for reports.
@@ -36,11 +36,10 @@ class Dataset:
         paths: Path of every image, with forward slashes.
         nodes: Node of every image; internal nodes allowed.
         splits: Image indices of each split: ``train``, ``val``, ``test`` or others.
-        skipped: Files that were listed and cannot be used.
-        source: What :func:`cladewise.datasets.open` needs to make this data set again, as written to ``config.toml``.
-        credit: Whose images these are, and under which licence.
-        notes: Sentences about what else was found, to be shown where the data set is described: files that are no
-            images, folders without any.
+        skipped: Files that were listed but cannot be used.
+        source: Arguments of :func:`cladewise.datasets.open` to recreate this data set, as written to ``config.toml``.
+        credit: Authors and licence of the images.
+        notes: Further findings to show in summaries, such as files that are not images.
     """
 
     name: str
@@ -70,7 +69,7 @@ class Dataset:
         return f"Dataset({self.name!r}, {len(self)} images ({splits}), {self.taxonomy})"
 
     def indices(self, split: str) -> IntArray:
-        """Image indices of a split; several are joined with ``+``, as in ``train+val``.
+        """Image indices of a split, or of several joined with ``+``, as in ``train+val``.
 
         Raises:
             InputError: There is no such split, or one is named twice.

@@ -46,13 +46,13 @@ def from_folder(
 
     Args:
         path: The folder.
-        taxonomy: The label tree, or a file that holds it. Without one the folders are the tree. With one, a folder
-            names the node that has its name and lies under the nodes that the folders above it name.
+        taxonomy: The label tree, or its file. Without one the folders are the tree. With one, a folder stands for the
+            node with its name below the nodes of its parent folders.
         taxonomy_options: Options of :func:`cladewise.taxonomy.read` for that file: ``{"separator": ";"}``.
-        split_folders: Whether the top folders are splits and not classes. By default they are if all of them have
-            names of splits (train, val, valid, dev, test, eval, unlabeled, train2017, ...) and one is for training.
-        fractions: Shares of the stratified splits, made where the folders give none.
-        seed: Seed of those.
+        split_folders: Whether the top folders are splits rather than classes. By default they are if all of them are
+            named as splits (train, val, valid, dev, test, eval, unlabeled, train2017, ...) and one is for training.
+        fractions: Shares of the stratified splits, used if the folders are not splits.
+        seed: Seed of the stratified splits.
 
     Raises:
         InputError: No such folder, no usable image in it, folders that the taxonomy does not have (all are listed),
@@ -91,7 +91,7 @@ def from_folder(
         _tell_two_forms(images, at)
     else:
         node_by_class = _match_all(tree, classes, at)
-    consequence = ", so no class" if taxonomy is None else ""  # a taxonomy may have it as a class all the same
+    consequence = ", so no class" if taxonomy is None else ""  # with a taxonomy it may still be a class
     _tell_empty([name for name in listed if name.endswith("/")], classes, by_split, consequence, at)
 
     splits: dict[str, np.ndarray] = {}
@@ -119,19 +119,19 @@ def from_folder(
 
 
 def _folder_names(path: str) -> Names:
-    # macOS stores é as e and an accent: one text for one name
+    # macOS stores é in decomposed form
     return PurePosixPath(composed(path)).parent.parts
 
 
 def _tell_lost_splits(listed: Sequence[str], kept: Collection[str], at: str) -> None:
-    """Warn of splits whose images all lie in no class folder."""
+    """Warn about splits without any image in a class folder."""
     for top, count in Counter(listed).items():
         if top not in kept:
             warn(f"the split folder {top!r} left out: {counted(count, 'image')}, none in a class folder", at=at)
 
 
 def _tell_two_forms(images: Sequence[str], at: str) -> None:
-    """Warn of folders that are one class only because accents count alike however they are stored."""
+    """Warn about folders that are merged because they differ only in Unicode composition."""
     written = {str(PurePosixPath(image).parent) for image in images if not image.isascii()}
     same = Counter(composed(folder) for folder in written)
     twice = sorted(folder for folder, count in same.items() if count > 1)
@@ -141,7 +141,7 @@ def _tell_two_forms(images: Sequence[str], at: str) -> None:
 
 
 def _tell_empty(folders: Sequence[str], classes: Sequence[Names], by_split: bool, consequence: str, at: str) -> None:
-    """Warn of folders that would be classes if they held an image that can be used."""
+    """Warn about folders that are not classes because they contain no usable image."""
     used = {names[:depth] for names in classes for depth in range(1, len(names) + 1)}
     empty: dict[Names, None] = {}
     for folder in folders:
@@ -183,7 +183,7 @@ def _match_all(taxonomy: Taxonomy, classes: Sequence[Names], path: str) -> dict[
 
 
 def _match(taxonomy: Taxonomy, names: Names) -> Match:
-    """Nodes with the folder's path, else those with its name that lie under all its parents that are nodes."""
+    """Nodes with the folder's path, otherwise those with its name below all its parent folders that are nodes."""
     exact = look_up(taxonomy, names)
     if exact.nodes or len(names) == 1:
         return exact

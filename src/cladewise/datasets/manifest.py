@@ -47,25 +47,25 @@ def from_manifest(
 ) -> Dataset:
     """Read a table with the columns ``path``, ``label`` and perhaps ``split``, from CSV, TSV or Parquet.
 
-    A file that several rows name, under one path or several, is one image.
+    A file in several rows, under the same path or different ones, is one image.
 
     Args:
         path: The table.
-        taxonomy: The label tree, or a file that holds it. A label is found in it by the rules of
-            :meth:`cladewise.Taxonomy.find`: a name, id or synonym that is unique, or a path. Without a taxonomy every
-            label is a path, ``Fruit/Apple``, and these are the tree.
+        taxonomy: The label tree, or its file. Labels are looked up with :meth:`cladewise.Taxonomy.find`: a unique name,
+            id or synonym, or a path. Without a taxonomy the labels are paths such as ``Fruit/Apple``, which make up the
+            tree.
         taxonomy_options: Options of :func:`cladewise.taxonomy.read` for that file: ``{"separator": ";"}``.
-        root: Folder that the files' paths are relative to; by default the table's own.
+        root: Folder that the paths are relative to; by default that of the table.
         path_column: Column of the paths.
         label_column: Column of the labels.
-        split_column: Column of the splits; by default the column ``split``, if there is one.
-        separator: Character between the cells of a text table, where it does not show.
-        fractions: Shares of the stratified splits, made where there is no column of splits.
-        seed: Seed of those.
+        split_column: Column of the splits; by default ``split``, if there is such a column.
+        separator: Character between the cells of a text table; by default detected.
+        fractions: Shares of the stratified splits, used without a column of splits.
+        seed: Seed of the stratified splits.
 
     Raises:
-        InputError: No such table or columns, labels that the taxonomy does not have or has several times (all are
-            listed, with their lines), a file with two labels or in two splits, or no usable image.
+        InputError: No such table or columns, unknown or ambiguous labels (listed with their lines), a file with two
+            labels or in two splits, or no usable image.
 
     Example:
         >>> from PIL import Image
@@ -108,7 +108,7 @@ def from_manifest(
 
 
 def _tree_of(manifest: Manifest) -> tuple[Taxonomy, dict[str, int]]:
-    """The tree that labels make which are paths, in the order of the table, and the node of each."""
+    """The tree of labels that are paths, in the order of the table, and the node of each label."""
     labels = manifest.rows.unique(LABEL, keep="first", maintain_order=True)
     steps = {label: label_steps(composed(label.strip(BLANKS))) for label in labels[LABEL]}
     blank = next((label for label, names in steps.items() if "" in names), None)
@@ -123,7 +123,7 @@ def _tree_of(manifest: Manifest) -> tuple[Taxonomy, dict[str, int]]:
 
 
 def _nodes(tree: Taxonomy, manifest: Manifest) -> dict[str, int]:
-    """The node of each label, found in a tree."""
+    """The node of each label in a given tree."""
     labels = manifest.rows[LABEL].unique(maintain_order=True).to_list()
     try:
         nodes = tree.find(labels, at=manifest.source, place=manifest.lines)
@@ -140,7 +140,7 @@ def _rows(manifest: Manifest, node_by_label: Mapping[str, int], folder: Path) ->
     """Line, path, file, node and split of each row, one row per path.
 
     Raises:
-        InputError: A row has no path, or a file comes with two labels or in two splits.
+        InputError: A row has no path, or a file has two labels or is in two splits.
     """
     nodes = pl.col(LABEL).replace_strict(list(node_by_label), list(node_by_label.values()), return_dtype=pl.Int64)
     splits = pl.col(SPLIT).str.strip_chars(BLANKS) if SPLIT in manifest.rows.columns else pl.lit("")
@@ -163,7 +163,7 @@ def _notes(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _tell_splits(splits: Mapping[str, IntArray], manifest: Manifest) -> None:
-    """Warn of splits without one for training, and of a column that could hold splits where none is taken for them."""
+    """Warn about splits without one for training, and about an unused column that could contain splits."""
     if splits and "train" not in splits:
         text = f"the splits {some(list(splits))}, none of them for training"
         warn(text, at=manifest.source, advice='Call that one "train".')
@@ -174,7 +174,7 @@ def _tell_splits(splits: Mapping[str, IntArray], manifest: Manifest) -> None:
 
 
 def _splits(rows: pl.DataFrame, manifest: Manifest) -> dict[str, IntArray]:
-    """Images of each split; none where the column is missing or blank throughout."""
+    """Images of each split; empty if the column is missing or entirely blank."""
     if (rows[SPLIT] == "").all():
         return {}
     blank = rows.filter(pl.col(SPLIT) == "")["line"].to_list()

@@ -1,4 +1,4 @@
-"""The table of a manifest: one row per image, whatever its columns are called."""
+"""Reading the table of a manifest, with one row per image."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _KNOWN = "a table with one row per image (CSV, TSV or Parquet), a folder of imag
 
 @dataclasses.dataclass(frozen=True)
 class ManifestColumns:
-    """Which columns of a table hold the paths, the labels and the splits.
+    """Names of the columns with the paths, the labels and the splits.
 
     Attributes:
         path: Column of the paths.
         label: Column of the labels.
-        split: Column of the splits; None for the column ``split``, if there is one.
+        split: Column of the splits; None for an optional column ``split``.
     """
 
     path: str = PATH
@@ -48,7 +48,7 @@ class ManifestColumns:
     split: str | None = None
 
     def given(self) -> dict[str, str]:
-        """The columns that differ from their defaults, as options of :func:`cladewise.datasets.from_manifest`."""
+        """The non-default columns, as options of :func:`cladewise.datasets.from_manifest`."""
         plain = {f"{f.name}_column": getattr(self, f.name) for f in dataclasses.fields(self)}
         default = {f"{f.name}_column": f.default for f in dataclasses.fields(self)}
         return {option: name for option, name in plain.items() if name != default[option]}
@@ -60,7 +60,7 @@ class Manifest:
 
     Attributes:
         rows: Columns ``line``, ``path``, ``label`` and perhaps ``split``.
-        others: The columns that are none of these.
+        others: All other columns.
         source: The file, for messages.
     """
 
@@ -69,13 +69,13 @@ class Manifest:
     source: str
 
     def lines(self, label: str) -> str:
-        """Lines that have a label, for messages."""
+        """Lines with a label, for messages."""
         lines = self.rows.filter(pl.col(LABEL) == label)["line"].to_list()
         shown = ", ".join(map(str, lines[:5])) + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")
         return f"line {shown}" if len(lines) == 1 else f"lines {shown}"
 
     def column_of_labels(self, taxonomy: Taxonomy) -> str | None:
-        """Another column of which most values name a node, if there is one."""
+        """Another column whose values mostly name nodes, if there is one."""
         for column in self.others.columns:
             values = self.others[column].unique(maintain_order=True).head(200).to_list()
             known = sum(len(taxonomy.matches(value)) == 1 for value in values if value.strip())
@@ -104,7 +104,7 @@ def read_manifest(path: Path, columns: ManifestColumns, *, separator: str | None
 
 
 def _delimited(path: Path, separator: str | None) -> Table:
-    """A text table; that some columns have no name, as a data frame's index has, does not matter."""
+    """A text table; columns without a name, such as a data frame's index, are allowed."""
     _refuse_documents(path)
     table = read_delimited(path, ReadOptions(separator=separator))
     problems = [*(p for p in table.problems if p.kind != "column-name"), *repeated_header(table)]
@@ -129,7 +129,7 @@ def _refuse_documents(path: Path) -> None:
 
 
 def _parquet(path: Path, columns: ManifestColumns) -> Table:
-    """The columns of texts and numbers; others, such as the images themselves, are not read."""
+    """The columns of texts and numbers; others, such as encoded images, are not read."""
     schema = read_parquet_schema(path)
     chosen = _chosen([name.strip() for name in schema], columns, str(path))
     simple = [name for name, kind in schema.items() if kind.is_integer() or kind.is_float() or isinstance(kind, _TEXTS)]
@@ -162,7 +162,7 @@ def _chosen(seen: Sequence[str], columns: ManifestColumns, at: str) -> dict[str,
 
 
 def _advice(seen: Sequence[str], missing: Sequence[str], found: dict[str, str]) -> str:
-    """Options that decide, with the columns that are probably meant."""
+    """Advice with the options that select the probable columns."""
     if any(re.search(r"\.(jpe?g|png|webp|tiff?|bmp|gif|heic)\b", name, re.IGNORECASE) for name in seen):
         return "The first line is a row of data: put the line path,label above it."
     free = [name for name in seen if name not in found.values()]
@@ -173,7 +173,7 @@ def _advice(seen: Sequence[str], missing: Sequence[str], found: dict[str, str]) 
 
 
 def _refuse_other_splits(found: Manifest) -> None:
-    """A column of splits under another name would be lost, and its test images trained on."""
+    """Refuse a column of splits with another name, since its test images would be trained on."""
     for column in found.others.columns:
         values = found.others[column].unique()
         names = {split_name(value) for value in values.head(50) if value.strip()}

@@ -1,4 +1,4 @@
-"""Data sets by name, and again from what a run's configuration says of them."""
+"""Loading published data sets by name, and recreating a data set from a run's configuration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DESCRIPTIONS = {
 
 
 def available() -> dict[str, str]:
-    """Names that :func:`load` knows, each with one line about the set; needs no network.
+    """Names of published data sets with a one-line description each; needs no network.
 
     Example:
         >>> list(available())[:4]
@@ -47,12 +47,11 @@ def load(name: str, **options: Any) -> Dataset:
 
     Args:
         name: One of :func:`available`.
-        options: For the emoji, ``test=("openmoji",)`` and ``exclude=()`` name vendors; for the others ``path=`` names
-            the folder, and for those of BREEDS ``hierarchy=`` that of the published hierarchy, or ``wordnet=`` that of
-            WordNet.
+        options: For the emoji, the vendors ``test=("openmoji",)`` and ``exclude=()``. For all others, the folder
+            ``path=``; for BREEDS also the folder ``hierarchy=`` of the published hierarchy, or ``wordnet=`` of WordNet.
 
     Raises:
-        InputError: Unknown name or option, or the set cannot be had.
+        InputError: The name or an option is unknown, or the data set cannot be read.
     """
     if name not in _DESCRIPTIONS:
         raise InputError(
@@ -64,15 +63,15 @@ def load(name: str, **options: Any) -> Dataset:
 
 
 def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Dataset:
-    """Make a data set again from its ``source``, as a run's ``config.toml`` keeps it.
+    """Recreate a data set from its ``source``, as stored in a run's ``config.toml``.
 
     Args:
         source: ``kind`` (``folder``, ``manifest`` or a name of :func:`available`), the options of that reader,
             ``fractions`` and ``seed`` of a stratified split, the steps of ``held_out``, and those of ``relabelled``.
-        taxonomy: The tree of a folder or manifest that was read with one that has no file.
+        taxonomy: The tree of a folder or manifest that was read with a tree without a file.
 
     Raises:
-        InputError: The source is not complete, or no longer gives the tree that it gave.
+        InputError: The source is incomplete, or no longer gives the same tree.
 
     Example:
         >>> from PIL import Image
@@ -109,7 +108,9 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
 
 
 def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
-    readers: dict[str, tuple[Callable[..., Dataset], set[str], set[str]]] = {  # reader, options, those it must have
+    readers: dict[
+        str, tuple[Callable[..., Dataset], set[str], set[str]]
+    ] = {  # reader, its options, its required options
         "folder": (from_folder, {"path", "taxonomy", "taxonomy_options", "split_folders"}, {"path"}),
         "manifest": (from_manifest, {"path", "taxonomy", "taxonomy_options", "root", *MANIFEST_OPTIONS}, {"path"}),
         "grocery-store": (from_grocery_store, {"path"}, {"path"}),

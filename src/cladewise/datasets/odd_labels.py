@@ -1,4 +1,4 @@
-"""Labels that make a tree by themselves, and probably not the one that was meant."""
+"""Warnings about labels that are taken as the tree and probably mean another one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _FEW = 20
 
 
 def tell_odd_labels(labels: Sequence[str], num_rows: int, at: str) -> None:
-    """Warn of labels that look like paths with another separator, like no labels, or like one of each row.
+    """Warn about labels that look like paths with another separator, missing values, or unique ids.
 
     Args:
         labels: The distinct labels.
-        num_rows: How many rows have them.
+        num_rows: Number of rows with labels.
         at: The manifest, for messages.
     """
     for mark in _OTHER_SEPARATORS:

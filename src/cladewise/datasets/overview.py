@@ -1,4 +1,4 @@
-"""A summary of a data set in a few lines, and warnings about its likely mistakes."""
+"""A summary of a data set in a few lines, with its likely mistakes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from cladewise.taxonomy import Taxonomy
 IntArray = NDArray[np.int64]
 
 SHOWN = 5
-"""Names, and files, that a line lists."""
+"""Most names or files that a line lists."""
 MANY = 0.1
-"""Share of the files, which is told as odd if so many cannot be used."""
+"""Share of unusable files above which they are reported as odd."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DatasetOverview:
-    """A data set in words.
+    """A textual summary of a data set.
 
     Args:
-        lines: Images, classes with images by level, splits and where they come from, notes, files left out.
-        oddities: What probably is not meant, one sentence each without a full stop.
+        lines: Images, classes with images by level, splits and their origin, notes, skipped files.
+        oddities: Likely mistakes, one sentence each without a full stop.
     """
 
     lines: tuple[str, ...]
@@ -34,12 +34,12 @@ class DatasetOverview:
 
 
 def overview(dataset: Dataset, train_split: str = "train", val_split: str = "val") -> DatasetOverview:
-    """Summary of a data set, and warnings about anything odd for training.
+    """Summary of a data set, and likely mistakes for training.
 
     Args:
         dataset: Images and nodes.
-        train_split: The split to train on; several are joined with ``+``.
-        val_split: The split to watch; ``none`` for none.
+        train_split: The training split; several are joined with ``+``.
+        val_split: The validation split; ``none`` for none.
 
     Raises:
         InputError: There is no such split to train on.
@@ -106,7 +106,7 @@ def _oddities(dataset: Dataset, train_split: str, val_split: str) -> Iterator[st
 
 
 def _origin(dataset: Dataset) -> str:
-    """Where the splits come from, as far as the source says."""
+    """Origin of the splits, according to the source."""
     source: dict[str, Any] = dict(dataset.source)
     if "fractions" in source:
         return f"made with seed {source.get('seed', 0)}"

@@ -1,4 +1,4 @@
-"""Labels that are wrong or coarser on purpose: a data set in, one with other labels out, the same for the same seed."""
+"""Label noise and coarse labels for experiments: pure functions on data sets, deterministic for a seed."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from cladewise.taxonomy.order import path_sums
 IntArray = NDArray[np.int64]
 
 RELABELLED = "relabelled"
-"""The entry of a data set's source that lists what was done to its labels."""
+"""Entry of a data set's source with the changes made to its labels."""
 
 _NOISE, _COARSE = 3, 4
-"""So that two changes with one seed do not draw the same images."""
+"""Salts, so that two kinds of change with the same seed draw different images."""
 
 
 def with_label_noise(dataset: Dataset, share: float, *, split: str = "train", seed: int = 0) -> Dataset:
-    """Give a share of a split's images a wrong label of the level of theirs.
+    """Give a share of a split's images a wrong label of the same level.
 
-    An image at a leaf gets any other leaf, each equally likely. One at an internal node gets another node of the
-    extended level of its label, a leaf above that level included. A node above or below the label is never a wrong one.
-    An image whose level has no other node keeps its label and is none of those that the share is of.
+    An image at a leaf gets another leaf, uniformly at random. One at an internal node gets another node of the extended
+    level of its label, which may be a shallower leaf. Ancestors and descendants of the label are never drawn. An image
+    whose level has no other node keeps its label and does not count towards the share.
 
     Args:
         dataset: Images and nodes.
-        share: Share of the images whose label can be wrong; to the nearest whole number.
+        share: Share of the images whose label can be wrong; the number is rounded.
         split: Split whose labels change; several are joined with ``+``. All other labels stay.
-        seed: Another seed draws other images and labels.
+        seed: Random seed of the images and labels.
 
     Raises:
         InputError: There is no such split, or the share is not in [0, 1].
@@ -64,15 +64,15 @@ def with_label_noise(dataset: Dataset, share: float, *, split: str = "train", se
 def with_coarse_labels(
     dataset: Dataset, share: float, *, split: str = "train", level: str = "", seed: int = 0
 ) -> Dataset:
-    """Leave to a share of a split's images no more than their label at a coarser level: missing fine labels.
+    """Replace the labels of a share of a split's images by coarser ones, to simulate missing fine labels.
 
     Args:
         dataset: Images and nodes.
-        share: Share of the images that have a coarser label; to the nearest whole number. An image has none that is
-            that coarse already, or whose ancestor there is the root, which says nothing.
+        share: Share of the images that have a coarser label; the number is rounded. An image does not have one if its
+            label is that coarse already, or its ancestor at the level is the root.
         split: Split whose labels change; several are joined with ``+``. All other labels stay.
-        level: The level that is left, by name or number; empty for the parent of each label.
-        seed: Another seed draws other images.
+        level: Level of the new labels, by name or number; empty for the parent of each label.
+        seed: Random seed of the images.
 
     Raises:
         InputError: There is no such split or level, or the share is not in [0, 1].
@@ -97,10 +97,10 @@ def with_coarse_labels(
 
 
 def coarser_nodes(taxonomy: Taxonomy, level: str) -> IntArray:
-    """What is left of the label at every node at a level, by name or number; its parent where no level is named.
+    """The coarser label of every node: its ancestor at a level, by name or number, or its parent if none is given.
 
     Raises:
-        InputError: There is no such level, or several are named.
+        InputError: There is no such level, or several are given.
 
     Example:
         >>> coarser_nodes(Taxonomy.from_paths([("a", "b", "c"), ("d",)]), "1").tolist()
@@ -115,10 +115,10 @@ def coarser_nodes(taxonomy: Taxonomy, level: str) -> IntArray:
 
 
 def relabel_again(dataset: Dataset, step: Mapping[str, Any]) -> Dataset:
-    """Carry out a change of labels as a data set's source keeps it.
+    """Apply a change of labels that is stored in a data set's source.
 
     Raises:
-        InputError: There is no such change.
+        InputError: The kind of change is unknown.
     """
     options = dict(step)
     changes = {"noise": with_label_noise, "coarse": with_coarse_labels}
@@ -129,39 +129,39 @@ def relabel_again(dataset: Dataset, step: Mapping[str, Any]) -> Dataset:
 
 
 def refuse_relabelled(dataset: Dataset) -> None:
-    """Splits are made by the labels as they are, so they come first.
+    """Refuse to split a data set with changed labels, since splits are stratified by the original ones.
 
     Raises:
-        InputError: Some of the labels were changed.
+        InputError: Some labels were changed.
     """
     if RELABELLED in dataset.source:
         raise InputError("a data set to split with its own labels", "changed ones", advice="Split it first.")
 
 
 def _images(dataset: Dataset, share: float, split: str) -> IntArray:
-    """The split's images, each once."""
+    """The distinct images of a split."""
     if not 0 <= share <= 1:
         raise InputError("a share of the images in [0, 1]", share)
     return np.unique(dataset.indices(split))
 
 
 def _drawn(candidates: IntArray, share: float, random: np.random.Generator) -> IntArray:
-    """A share of the images, in order."""
+    """A random share of the images, in ascending order."""
     return np.sort(random.permutation(np.sort(candidates))[: round(share * candidates.size)])
 
 
 def _num_others(taxonomy: Taxonomy, level: int) -> IntArray:
-    """How many nodes of an extended level are wrong for a label at each node of it."""
+    """Number of wrong labels of an extended level for each node of it."""
     members = np.zeros(taxonomy.num_nodes, dtype=np.int64)
     members[taxonomy.level_nodes(level)] = 1
     return members.sum() - path_sums(taxonomy.parents, members)
 
 
 def _another(taxonomy: Taxonomy, nodes: IntArray, level: int, random: np.random.Generator) -> IntArray:
-    """A wrong node of the level for each of some nodes of it, uniform over those there are."""
+    """A wrong node of the same level for each node, uniformly at random."""
     members = taxonomy.level_nodes(level)
     found, open_ = nodes.copy(), np.arange(nodes.size)
-    while open_.size:  # the few that hit themselves or a node on their path are drawn again
+    while open_.size:  # draw again for the few that hit themselves or a node on their path
         found[open_] = members[random.integers(members.size, size=open_.size)]
         open_ = open_[taxonomy.contains(found[open_], nodes[open_]) | taxonomy.contains(nodes[open_], found[open_])]
     return found

@@ -1,4 +1,4 @@
-"""Names that splits go by, in folders and in tables."""
+"""Recognition of split names in folders and tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FOLD = re.compile(r"(?:fold|split)[-_ ]?(\d+)", re.IGNORECASE)
 
 
 def split_name(name: str) -> str | None:
-    """The split that a folder's or a cell's text names, under its one name here; None if it names none.
+    """The canonical split name for a folder or cell text; None if it is not the name of a split.
 
     Example:
         >>> split_name("Validation"), split_name("train2017"), split_name("test_images"), split_name("fold_0")
@@ -42,7 +42,7 @@ def split_name(name: str) -> str | None:
 
 
 def tell_joined(names: Iterable[str], at: str) -> None:
-    """Warn where several texts that differ by more than case name one split."""
+    """Warn about splits that are named by several texts differing by more than case."""
     texts: dict[str, dict[str, None]] = {}
     for name in names:
         texts.setdefault(split_name(name) or name, {})[name.strip().lower()] = None

@@ -1,4 +1,4 @@
-"""Stratified splits: every node's images are spread over the splits, by a seed and nothing else."""
+"""Stratified splits, held-out splits and folds, deterministic for a seed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ FRACTIONS: Mapping[str, float] = {"train": 0.7, "val": 0.1, "test": 0.2}
 
 
 def split(dataset: Dataset, fractions: Mapping[str, float] = FRACTIONS, seed: int = 0) -> Dataset:
-    r"""Split a data set anew, each node by itself.
+    r"""Split a data set, stratified by node.
 
     A node with :math:`n` images gives split :math:`k` either :math:`\lfloor n f_k \rfloor` or
     :math:`\lceil n f_k \rceil` of them, :math:`n f_k` on average over nodes (systematic sampling), and the first split
-    at least one. Which images go where follows from the seed, the node's path and the file names; not from their order.
+    at least one. The assignment depends on the seed, the nodes' paths and the file names, not on the order of files.
 
     Args:
         dataset: Images and nodes; its splits are replaced.
-        fractions: Share of each split, which sum to 1. The first one is for training.
-        seed: Another seed gives another split.
+        fractions: Share of each split; they sum to 1. The first is the training split.
+        seed: Random seed.
 
     Raises:
-        InputError: A fraction is not in (0, 1], they do not sum to 1, or labels were changed before.
+        InputError: A fraction is not in (0, 1], they do not sum to 1, or labels were changed.
     """
     refuse_relabelled(dataset)
     if not isinstance(fractions, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- users write these
@@ -44,13 +44,13 @@ def split(dataset: Dataset, fractions: Mapping[str, float] = FRACTIONS, seed: in
 
 
 def hold_out(dataset: Dataset, name: str, fraction: float, seed: int = 0, *, into: str = "tune") -> Dataset:
-    """Carve a new split out of an old one, stratified as in :func:`split`.
+    """Split off a part of a split, stratified as in :func:`split`.
 
     Args:
         dataset: Images and nodes.
-        name: The split to take from; every node that it has keeps at least one image there.
+        name: The split to take from; each of its nodes keeps at least one image there.
         fraction: Share to take, in (0, 1).
-        seed: Another seed takes other images.
+        seed: Random seed.
         into: Name of the new split.
 
     Raises:
@@ -70,18 +70,18 @@ def hold_out(dataset: Dataset, name: str, fraction: float, seed: int = 0, *, int
 
 
 def fold(dataset: Dataset, name: str, number: int, of: int = 5, seed: int = 0, *, into: str = "left-out") -> Dataset:
-    """Leave one of several equal parts out of a split: cross-validation, a data set at a time.
+    """Leave one fold out of a split, for cross-validation with one data set per fold.
 
-    Every node's images are dealt to the folds in turn, from a fold of its own on; so the folds of a node differ by one
-    image at most, and every image is left out by exactly one of the ``of`` data sets.
+    Each node's images are dealt to the folds in turn, starting at a random fold, so the folds of a node differ by at
+    most one image. Every image is left out of exactly one of the ``of`` data sets.
 
     Args:
         dataset: Images and nodes.
-        name: The split to leave images out of; of several joined with ``+``, each loses its share.
-        number: Which of the folds, from 0.
-        of: How many there are, at least 2.
-        seed: Another seed deals otherwise.
-        into: Name of the split that the left-out images make.
+        name: The split to leave images out of; with several joined by ``+``, each loses its share.
+        number: Number of the fold, from 0.
+        of: Number of folds, at least 2.
+        seed: Random seed.
+        into: Name of the split with the left-out images.
 
     Raises:
         InputError: There is no such split or fold, ``into`` exists already, or labels were changed before.
@@ -105,7 +105,7 @@ def fold(dataset: Dataset, name: str, number: int, of: int = 5, seed: int = 0, *
 
 
 def carve_again(dataset: Dataset, step: Mapping[str, Any]) -> Dataset:
-    """Carry out a step that a data set's ``source`` keeps under ``held_out``: of :func:`hold_out` or :func:`fold`."""
+    """Apply a step of :func:`hold_out` or :func:`fold` that is stored under ``held_out`` in a data set's source."""
     if "fold" in step:
         return fold(dataset, step["name"], step["fold"], step["of"], step["seed"], into=step["into"])
     return hold_out(dataset, step["name"], step["fraction"], step["seed"], into=step["into"])
@@ -119,7 +119,7 @@ def _spread(dataset: Dataset, images: IntArray, fractions: Mapping[str, float], 
     shares = np.array(list(fractions.values()), dtype=np.float64)
     if not (shares.size and (shares > 0).all() and abs(shares.sum() - 1) < 1e-6):
         raise InputError("fractions above 0 that sum to 1", dict(fractions))
-    salt = f"{seed} {' '.join(fractions)}"  # so that holding out does not repeat the draws of the split before it
+    salt = f"{seed} {' '.join(fractions)}"  # so that holding out does not repeat the draws of an earlier split
     order = _shuffled_by_node(dataset, images, salt)
     nodes, first, counts = np.unique(dataset.nodes[order], return_index=True, return_counts=True)
 
@@ -137,13 +137,13 @@ def _spread(dataset: Dataset, images: IntArray, fractions: Mapping[str, float], 
 
 
 def _shuffled_by_node(dataset: Dataset, images: IntArray, salt: str) -> IntArray:
-    """Images grouped by node, in an order that depends on the salt and on each file's name alone."""
+    """Images grouped by node, in an order that depends only on the salt and the file names."""
     keys = np.array([_uniform(salt, dataset.paths[int(i)]) for i in images], dtype=np.float64)
     return images[np.lexsort((keys, dataset.nodes[images]))]
 
 
 def _path_key(dataset: Dataset, node: int) -> str:
-    """The node's path as splits have always been drawn by: a slash inside a name is left as it is."""
+    """The node's path as a random key; slashes in names are not escaped, so that old splits are reproduced."""
     return "/".join(dataset.taxonomy.path_names(node))
 
 

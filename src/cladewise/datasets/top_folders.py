@@ -1,4 +1,4 @@
-"""Whether the top folders of a data set are splits or classes: by evidence, or not at all."""
+"""Detection of whether the top folders of a data set are splits or classes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ def tops_are_splits(
 ) -> bool:
     """Whether the top folders are splits.
 
-    They are if each has the name of a split and one is for training; they are classes if none of these names is among
-    them. Folders in between, and those that look like splits by what lies below them, are refused until
-    ``split_folders`` decides.
+    They are splits if each has the name of one and one is for training; they are classes if none has. Anything else,
+    and folders whose content suggests splits, is refused unless ``split_folders`` decides.
 
     Args:
         folders: Folder of every image, as names from the top.
         path: The data set, for messages.
-        wanted: What ``split_folders`` says.
-        taxonomy: The label tree, if it is known: top folders that all name nodes are classes.
+        wanted: Value of ``split_folders``.
+        taxonomy: The label tree, if given: top folders that all name nodes are classes.
 
     Raises:
-        InputError: The folders could be either, or are not what ``split_folders`` says.
+        InputError: The folders could be either, or contradict ``split_folders``.
 
     Example:
         >>> tops_are_splits([("train", "wren"), ("dev", "wren")], "photos")
@@ -65,7 +64,7 @@ def tops_are_splits(
 
 
 def tell_wrappers(classes: Collection[Names], path: str) -> None:
-    """Warn of classes that are called as folders are which only hold images."""
+    """Warn about classes with the names of mere image folders, such as ``images``."""
     above = {names[:depth] for names in classes for depth in range(1, len(names) + 1)}
     odd = sorted(names for names in above if names[-1].lower() in _WRAPPERS)
     if odd:
@@ -77,7 +76,7 @@ def tell_wrappers(classes: Collection[Names], path: str) -> None:
 
 
 def _all_splits(below: dict[str, set[str]], others: Sequence[str], path: str) -> bool:
-    """The top folders, wanted as splits: each is called so, or shares a subfolder with another."""
+    """Check folders declared as splits: each is named as one, or shares a subfolder with another."""
     strange = [top for top in others if not any(below[top] & below[other] for other in below if other != top)]
     if strange or not below:
         raise InputError("every top folder to be a split", ", ".join(strange[:5]) or "none", at=path)
@@ -96,7 +95,7 @@ def _one_for_training(splits: dict[str, str], path: str) -> bool:
 
 
 def _refuse_doubles(below: dict[str, set[str]], path: str) -> None:
-    """Top folders that hold nothing but a folder of the same name, as packed folders come out of some archives."""
+    """Refuse top folders that only contain a folder of the same name, as some archives unpack to."""
     if below and all(inside == {top} for top, inside in below.items()):
         raise InputError(
             "folders of classes",
@@ -129,7 +128,7 @@ def _refuse_splits_inside(folders: Collection[Names], tops: Sequence[str], path:
 
 
 def _refuse_repetition(below: dict[str, set[str]], path: str) -> None:
-    """The same subfolders under every top folder: splits of the same classes, or classes with the same kinds."""
+    """Refuse equal subfolders under every top folder: splits of the same classes, or classes of the same kinds."""
     if len(below) < 2:
         return
     shared, together = set.intersection(*below.values()), set.union(*below.values())

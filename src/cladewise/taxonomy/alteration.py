@@ -1,4 +1,4 @@
-"""A tree made from another, and which node of the one is which of the other."""
+"""Altered trees: a tree derived from another, with the mapping between their nodes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from cladewise.taxonomy.tree import Taxonomy
 IntArray = NDArray[np.int64]
 
 ORIGIN = "true_node"
-"""The column of an altered tree's node table that says which node of the true tree each node is."""
+"""Column of an altered tree's node table with the corresponding node of the true tree."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Alteration:
-    """A tree as it is and as it was altered. Nodes keep their identity, and every leaf is there; edges do not.
+    """A true tree and an altered version of it: the same leaves, possibly fewer inner nodes, other edges.
 
     Args:
-        true: The tree as it is.
-        own: The altered tree: that of whoever knows no other.
-        origin: Node of ``true`` that each node of ``own`` is, ``[node]``.
+        true: The true tree.
+        own: The altered tree, which a network trained on it knows.
+        origin: Node of ``true`` that corresponds to each node of ``own``, ``[node]``.
 
     Raises:
-        InputError: A node is none of the true tree's or comes twice, or the leaves are not the same.
+        InputError: A node is not in the true tree or occurs twice, or the leaves differ.
 
     Example:
         >>> from cladewise.taxonomy.surgery import without_levels
@@ -54,7 +54,7 @@ class Alteration:
 
     @classmethod
     def none(cls, taxonomy: Taxonomy) -> Alteration:
-        """A tree as it is.
+        """The identity: a tree without alteration.
 
         Example:
             >>> Alteration.none(Taxonomy.from_paths([("a",)])).is_none
@@ -64,7 +64,7 @@ class Alteration:
 
     @classmethod
     def read(cls, own: Path, true: Path) -> Alteration:
-        """What :meth:`write` wrote; the tree as it is where there is but one file.
+        """Read what :meth:`write` wrote; the identity if there is only one file.
 
         Raises:
             InputError: The files do not belong together.
@@ -77,7 +77,7 @@ class Alteration:
         return cls(Taxonomy.read(true), altered, altered.columns[ORIGIN].astype(np.int64))
 
     def write(self, own: Path, true: Path) -> None:
-        """Write the altered tree, its origin in a column, and beside it the true one; one file where they are one."""
+        """Write the altered tree, with its origin as a column, and the true tree; only the latter if they are equal."""
         if self.is_none:
             self.true.write(own)
             return
@@ -94,7 +94,7 @@ class Alteration:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of everything that both files say: structure, names, levels and their names, further columns.
+        """Hash of both trees: structure, names, levels and their names, further columns.
 
         Example:
             >>> t = Taxonomy.from_paths([("a", "b")], level_names=["genus", "species"])
@@ -110,18 +110,18 @@ class Alteration:
         return digest.hexdigest()[:32]
 
     def then(self, later: Alteration) -> Alteration:
-        """This alteration, and another of what comes of it."""
+        """This alteration followed by another."""
         return Alteration(self.true, later.own, self.origin[later.origin])
 
     @cached_property
     def is_none(self) -> bool:
-        """Whether nothing was altered."""
+        """Whether nothing is altered."""
         same = self.own is self.true or self.own == self.true
         return same and np.array_equal(self.origin, np.arange(self.origin.size))
 
     @cached_property
     def own_node(self) -> IntArray:
-        """Node of the altered tree that each true node is; one that is gone is its nearest ancestor that is there."""
+        """Node of the altered tree for each true node; for a removed one, its nearest remaining ancestor."""
         found = np.full(self.true.num_nodes, -1)
         found[self.origin] = np.arange(self.origin.size)
         for nodes in self.true.nodes_by_depth[1:]:
@@ -131,12 +131,12 @@ class Alteration:
 
     @cached_property
     def own_leaf(self) -> IntArray:
-        """Leaf position in the altered tree of each leaf position of the true one."""
+        """Leaf position in the altered tree for each leaf position of the true tree."""
         return self.own.leaf_start[self.own_node[self.true.leaf_nodes]]
 
     @property
     def num_moved(self) -> int:
-        """How many leaves hang under something that they do not hang under in the true tree.
+        """Number of leaves whose parent is not an ancestor of theirs in the true tree.
 
         Example:
             >>> from cladewise.taxonomy.surgery import with_wrong_parents
@@ -150,9 +150,9 @@ class Alteration:
 
     @cached_property
     def keeps_groups(self) -> bool:
-        """Whether every node of the altered tree has the same leaves as in the true one.
+        """Whether every node of the altered tree has the same leaves as in the true tree.
 
-        So it is where nodes were removed and nothing moved.
+        This holds if nodes were removed and none moved.
         """
         above, here = self.origin[self.own.parents[1:]], self.origin[1:]
         same_size = self.own.num_leaves_under == self.true.num_leaves_under[self.origin]

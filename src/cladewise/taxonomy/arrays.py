@@ -1,4 +1,4 @@
-"""Arrays of a tree: read-only, with texts of variable width, in depth-first pre-order."""
+"""Array types of a tree, read-only arrays, and the test for depth-first pre-order."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ StrArray = np.ndarray[Any, Any]  # numpy's variable-width StringDType has no sca
 
 
 def strings(values: Sequence[str] | StrArray) -> StrArray:
-    """Variable-width strings; an array that has them already is not copied, as NumPy's own conversion would."""
+    """The values as a StringDType array, not copied if they are one already (NumPy's conversion always copies)."""
     if isinstance(values, np.ndarray) and isinstance(values.dtype, np.dtypes.StringDType):
         return values
     return np.asarray(values, dtype=np.dtypes.StringDType())
 
 
 def frozen(array: Any) -> Any:
-    """A read-only array that nobody else can write through."""
+    """A read-only array, copied unless it owns its data and is read-only already."""
     if array.flags.owndata and not array.flags.writeable:
         return array
     return sealed(array.copy())
 
 
 def sealed(array: Any) -> Any:
-    """The array itself, read-only from now on: for one that nobody else holds."""
+    """The array itself, made read-only; for arrays without another reference."""
     array.flags.writeable = False
     return array
 
 
 def is_preorder(parents: IntArray, end: IntArray) -> bool:
-    """In pre-order every node lies inside its parent's range, right after its parent or where a subtree ends."""
+    """Whether each node is inside its parent's range, directly after the parent or after the end of a subtree."""
     nodes, above = np.arange(1, parents.size), parents[1:]
     inside = (above < nodes) & (end[1:] <= end[above])
     closes = np.zeros(parents.size + 1, dtype=np.bool_)

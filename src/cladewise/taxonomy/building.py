@@ -21,7 +21,7 @@ SHOWN = 5
 
 
 def of_paths(paths: Iterable[Sequence[str]]) -> tuple[list[int], list[str], list[int]]:
-    """Parent, name and level of every node, parents first, of the tree that paths share; node 0 is the synthetic root.
+    """Parent, name and level of every node of the tree with these paths, parents first; node 0 is the synthetic root.
 
     Example:
         >>> of_paths([("fruit", "apple"), ("fruit", "", "fuji")])
@@ -31,7 +31,7 @@ def of_paths(paths: Iterable[Sequence[str]]) -> tuple[list[int], list[str], list
     node_by_path: dict[tuple[int, int, str], int] = {}
     for path in paths:
         if isinstance(path, str):
-            raise InputError("each path to be a sequence of names", repr(path), advice='Part it: path.split("/").')
+            raise InputError("each path to be a sequence of names", repr(path), advice='Split it: path.split("/").')
         node = 0
         for position, name in enumerate(cast("Sequence[object]", path), start=1):
             if not isinstance(name, str):

@@ -1,4 +1,4 @@
-"""What is said of each node: its name, templates around it, further columns of the tree."""
+"""Texts that describe each node, from templates, names and further columns; for text encoders."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cladewise.taxonomy.tree import Taxonomy
 IntArray = NDArray[np.int64]
 
 SEPARATOR = "|"
-"""Between several templates in one text, and between several texts in one cell of a column."""
+"""Separator of several templates in one text, and of several texts in one cell."""
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 OF_THE_TREE = ("name", "parent", "path", "level")
-"""Placeholders that every tree fills."""
+"""Placeholders that are defined for every tree."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ClassTexts:
-    """Texts of the nodes below the root, at least one each.
+    """Texts of the nodes below the root, at least one per node.
 
     Args:
         texts: All texts, node by node.
-        node: Node that each text is of, ascending.
+        node: Node of each text, ascending.
         num_nodes: Number of nodes of the tree, the root included.
 
     Example:
@@ -52,18 +52,18 @@ def class_texts(taxonomy: Taxonomy, templates: str | Sequence[str] = "{name}", *
     """Texts of every node from templates.
 
     A template is a text with placeholders: ``{name}``, ``{parent}`` (the name above, or the node's own below a
-    synthetic root), ``{path}`` (all names from the top, with commas), ``{level}`` (the name of the node's level), and
-    any column of the tree, such as ``{description}``. A cell that holds several texts, with a ``|`` between them, gives
-    one text each. A node without a value in a column that a template asks for does without that template; with no
-    other, it has its name. In names, hyphens and underscores are read as spaces.
+    synthetic root), ``{path}`` (all names from the top, separated by commas), ``{level}`` (the name of the node's
+    level), and any column of the tree, such as ``{description}``. A cell with several texts, separated by ``|``, gives
+    one text for each. A template is skipped for a node that has no value in one of its columns; a node without any text
+    gets its name. Hyphens and underscores in names become spaces.
 
     Args:
         taxonomy: The label tree.
-        templates: One or several; in one text, with a ``|`` between them.
-        shuffled: A control: every node has the texts of another of its level, at random but always the same.
+        templates: One template or several; in a single text, separated by ``|``.
+        shuffled: Control experiment: every node gets the texts of another node of its level, the same in every run.
 
     Raises:
-        InputError: There is no template, or one has a placeholder that nothing fills.
+        InputError: There is no template, or one has an unknown placeholder.
 
     Example:
         >>> t = Taxonomy([-1, 0, 1], ["", "bird", "wren"], columns={"also": ["", "", "jenny|stumpy"]})
@@ -97,7 +97,7 @@ def class_texts(taxonomy: Taxonomy, templates: str | Sequence[str] = "{name}", *
 
 
 def _values(taxonomy: Taxonomy, asked: set[str]) -> dict[str, list[list[str]]]:
-    """What fills each placeholder that is asked for, node by node: texts to choose from."""
+    """Texts that can fill each placeholder in use, node by node."""
     names = [_readable(name) for name in taxonomy.names.tolist()]
     values: dict[str, list[list[str]]] = {"name": [[name] for name in names]}
     if "parent" in asked:
@@ -118,7 +118,7 @@ def _values(taxonomy: Taxonomy, asked: set[str]) -> dict[str, list[list[str]]]:
 
 
 def names_missing(taxonomy: Taxonomy) -> NDArray[np.bool_]:
-    """Which nodes have no name: a synthetic root."""
+    """Mask of the nodes without a name: a synthetic root."""
     return taxonomy.names == ""
 
 
@@ -127,7 +127,7 @@ def _readable(name: str) -> str:
 
 
 def _filled(template: str, values: dict[str, list[list[str]]], node: int) -> Iterator[str]:
-    """The template for each choice of what fills its placeholders."""
+    """The template, filled in every combination of texts for its placeholders."""
     asked = list(dict.fromkeys(PLACEHOLDER.findall(template)))
     for choice in itertools.product(*(values[name][node] for name in asked)):
         by_name = dict(zip(asked, choice, strict=True))
@@ -135,7 +135,7 @@ def _filled(template: str, values: dict[str, list[list[str]]], node: int) -> Ite
 
 
 def _elsewhere(taxonomy: Taxonomy) -> IntArray:
-    """For every node another of its level: a random cycle through each level."""
+    """Another node of the same level for every node: a random cycle through each level."""
     random = np.random.default_rng(0)
     other = np.arange(taxonomy.num_nodes)
     for level in range(1, taxonomy.num_levels + 1):

@@ -1,4 +1,4 @@
-"""What has changed between two taxonomies, told by path."""
+"""Comparison of two taxonomies: paths added, removed, moved and renamed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TaxonomyDifference:
     Attributes:
         added: Paths that only the second has.
         removed: Paths that only the first has.
-        moved: Old and new path of nodes that have another parent; what lies under them and came along is not told.
+        moved: Old and new path of nodes that have another parent; descendants that moved along are not listed.
         renamed: Old and new path of nodes whose name changed in case, white space or Unicode composition only.
     """
 
@@ -36,8 +36,8 @@ def diff(first: Taxonomy, second: Taxonomy) -> TaxonomyDifference:
     """Compare two taxonomies node by node.
 
     Nodes are matched from the root down, children by their name, then by their name without regard to case, white
-    space and Unicode composition. Of what is left, a name that only one node on each side has was moved. Levels and
-    the order of children do not count.
+    space and Unicode composition. A remaining node whose name is unique on both sides counts as moved. Levels and the
+    order of children are ignored.
 
     Example:
         >>> old = Taxonomy.from_paths([("fruit", "apple"), ("fruit", "tomato")])
@@ -65,7 +65,7 @@ def diff(first: Taxonomy, second: Taxonomy) -> TaxonomyDifference:
 
 
 class _Matching:
-    """Which node of the second tree each node of the first is."""
+    """A matching between the nodes of two trees, grown from the roots down."""
 
     def __init__(self, first: Taxonomy, second: Taxonomy) -> None:
         self.trees = (first, second)
@@ -74,7 +74,7 @@ class _Matching:
         self.taken: set[int] = set()
 
     def descend(self, u: int, v: int) -> None:
-        """Match two nodes, and whatever matches below them."""
+        """Match two nodes, and recursively their descendants."""
         waiting = [(u, v)]
         while waiting:
             u, v = waiting.pop()
@@ -89,7 +89,7 @@ class _Matching:
             waiting += exact + self._pairs(*rest, folded)
 
     def move(self) -> list[tuple[int, int]]:
-        """Match what is left and has a name of its own on both sides; the matched tops, in order."""
+        """Match remaining nodes whose names are unique on both sides; returns the topmost matches, in order."""
         left = [u for u in self.trees[0] if u not in self.counterpart]
         right = [v for v in self.trees[1] if v not in self.taken]
         count = Counter(self.names[0][u] for u in left), Counter(self.names[1][v] for v in right)
@@ -104,7 +104,7 @@ class _Matching:
         return moved
 
     def _pairs(self, ours: list[int], theirs: list[int], key: Callable[[str], str]) -> list[tuple[int, int]]:
-        """Children of one key, in order where a key repeats."""
+        """Pairs of children with the same key, in order if a key repeats."""
         by_key: dict[str, list[int]] = {}
         for b in reversed(theirs):
             by_key.setdefault(key(self.names[1][b]), []).append(b)

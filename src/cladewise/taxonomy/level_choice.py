@@ -1,4 +1,4 @@
-"""Levels as a user names them."""
+"""Parsing of a user's choice of levels, such as ``genus,species`` or ``2-3``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectorised walks over a parent array: depths, subtree sizes, and the pre-order of a tree in any order."""
+"""Vectorised algorithms on parent arrays: depths, subtree sizes, cycles, and pre-order."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ def subtree_sizes(parents: IntArray, depth: IntArray) -> IntArray:
 def preorder(parents: IntArray) -> IntArray:
     """Old index of each node in depth-first pre-order; siblings keep their order.
 
-    A node comes one after its parent, and after the subtrees of its earlier siblings: these steps, summed from the
-    root down, are its position.
+    A node comes one position after its parent plus the subtrees of its earlier siblings; these offsets, summed from the
+    root down, give its position.
 
     Raises:
-        InputError: There is not exactly one root, or a cycle.
+        InputError: There is not exactly one root, or there is a cycle.
 
     Example:
         >>> preorder(np.array([1, -1, 1, 0])).tolist()

@@ -1,4 +1,4 @@
-"""A tree drawn with lines, cut short where it is large."""
+"""A tree as an outline on the terminal, and one-line summaries of its size."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MOST_LEVELS = 20
 
 
 def draw_tree(taxonomy: Taxonomy, *, node: int = 0, depth: int = 3, max_children: int = 10) -> Tree:
-    """Draw the tree under a node; what is left out is counted.
+    """Draw the tree under a node, with a count of the children left out.
 
     Args:
         taxonomy: The tree.
-        node: Where to begin.
-        depth: How many steps down to go.
-        max_children: How many children of a node to show.
+        node: Node to start from.
+        depth: Number of levels below it.
+        max_children: Most children of a node to show.
 
     Example:
         >>> from rich.console import Console

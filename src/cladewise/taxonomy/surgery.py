@@ -1,4 +1,4 @@
-"""Trees that are wrong on purpose: pure functions, the same for the same seed."""
+"""Deliberately wrong trees for ablations: pure functions, deterministic for a seed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from cladewise.taxonomy.tree import Taxonomy
 IntArray = NDArray[np.int64]
 
 _PERMUTED, _MOVED = 1, 2
-"""So that two surgeries with one seed do not draw the same numbers."""
+"""Salts, so that two kinds of surgery with the same seed draw different numbers."""
 
 
 def random_hierarchy(taxonomy: Taxonomy, seed: int) -> Alteration:
-    """A random hierarchy of the same shape: the leaves change places, and all else stays.
+    """A random hierarchy of the same shape: the leaves are permuted, everything else stays.
 
-    Every order of the leaves is equally likely, so some may stay where they are. The internal nodes keep their names,
-    their levels and the numbers of leaves under each; a leaf takes the level of its new place, which matters in ragged
-    trees alone.
+    All orders of the leaves are equally likely, so some leaves may keep their place. Internal nodes keep their names,
+    levels and numbers of leaves. A leaf takes the level of its new place, which matters only in ragged trees.
 
     Example:
         >>> t = Taxonomy.from_paths([("cat", "lion"), ("cat", "lynx"), ("dog", "wolf")])
@@ -33,8 +32,8 @@ def random_hierarchy(taxonomy: Taxonomy, seed: int) -> Alteration:
         ['cat/wolf', 'cat/lion', 'dog/lynx']
 
     References: Wang et al., Label hierarchy transition, section 4.4, "w/ Random", where the members of the groups are
-        sampled at every level. Here the groups of random leaves stay under their own parents: which random group hangs
-        where says nothing more, and so every node keeps its number of leaves.
+        sampled at every level. Here the groups of random leaves keep their parents, so that every node keeps its
+        number of leaves; shuffling random groups as well would add nothing.
     """
     origin = np.arange(taxonomy.num_nodes)
     random = np.random.default_rng((seed, _PERMUTED))
@@ -43,13 +42,12 @@ def random_hierarchy(taxonomy: Taxonomy, seed: int) -> Alteration:
 
 
 def with_wrong_parents(taxonomy: Taxonomy, share: float, seed: int) -> Alteration:
-    r"""A share of the leaves, drawn at random, under a parent that is not theirs, of the same level.
+    r"""Move a random share of the leaves under a wrong parent of the same level.
 
-    Of :math:`L` leaves the nearest whole number to ``share`` :math:`\cdot L` is drawn: so many of each level as chance
-    has it, and at most half of them from one parent where there are enough others. They exchange places with each
-    other, so that every node keeps the number of its children. Where more than half have one parent all the same, or
-    one is alone at its level, those left over move under random others. No parent loses its last child. Internal nodes
-    stay.
+    Of :math:`L` leaves, ``share`` :math:`\cdot L` (rounded) are drawn, at most half of them from one parent if there
+    are enough others. They exchange places with each other, so that every node keeps its number of children. If more
+    than half have the same parent anyway, or one is alone at its level, the remaining ones move under random other
+    parents. No parent loses its last child. Internal nodes stay.
 
     Args:
         taxonomy: The tree.
@@ -57,8 +55,8 @@ def with_wrong_parents(taxonomy: Taxonomy, share: float, seed: int) -> Alteratio
         seed: Another seed moves other leaves.
 
     Raises:
-        InputError: The share is out of its range, or more than can move: a leaf can where another parent is of the
-            level of its own.
+        InputError: The share is not in [0, 1], or more leaves than can move: a leaf needs another parent of the same
+            level as its own.
 
     Example:
         >>> t = Taxonomy.from_paths([("cat", "lion"), ("cat", "lynx"), ("dog", "wolf"), ("dog", "fox")])
@@ -76,8 +74,8 @@ def with_wrong_parents(taxonomy: Taxonomy, share: float, seed: int) -> Alteratio
     most = movable.size
     if count > most:
         raise InputError(
-            "a share of leaves that have a wrong parent to go to, of the level of their own",
-            f"{count} leaves, where {most} of {taxonomy.num_leaves} have",
+            "a share of leaves that have another parent of the same level to move to",
+            f"{count} leaves, while {most} of {taxonomy.num_leaves} do",
             advice=f"Move a share of at most {math.floor(1000 * most / taxonomy.num_leaves) / 1000:g}.",
         )
     drawn = _drawn(taxonomy, movable, count, random)
@@ -90,14 +88,14 @@ def with_wrong_parents(taxonomy: Taxonomy, share: float, seed: int) -> Alteratio
 
 
 def without_levels(taxonomy: Taxonomy, levels: Iterable[int]) -> Alteration:
-    """The tree without some levels: the children of their nodes hang under the nearest ancestor that stays.
+    """The tree without some levels: children of removed nodes move under the nearest remaining ancestor.
 
-    A leaf of such a level stays, and counts to the next finer level. The levels that stay are numbered anew and keep
+    A leaf of a removed level stays, and belongs to the next finer level. The remaining levels are renumbered and keep
     their names.
 
     Args:
         taxonomy: The tree.
-        levels: Numbers of the levels to remove, 1 for the coarsest; not the finest, which has the leaves.
+        levels: Numbers of the levels to remove, 1 for the coarsest; the finest, with the leaves, cannot be removed.
 
     Raises:
         InputError: There is no such level, or it is the finest.
@@ -114,13 +112,13 @@ def without_levels(taxonomy: Taxonomy, levels: Iterable[int]) -> Alteration:
     finest = taxonomy.num_levels
     for level in gone:
         if not 1 <= level < finest:
-            coarser = f"from 1 to {finest - 1}" if finest > 1 else "that is not the finest, and there is but one"
-            raise InputError(f"a level to drop {coarser}", level, advice="The finest level has the leaves, which stay.")
+            coarser = f"from 1 to {finest - 1}" if finest > 1 else "other than the finest, and there is only one"
+            raise InputError(f"a level to drop {coarser}", level, advice="The finest level has the leaves and stays.")
     if not gone:
         return Alteration.none(taxonomy)
     removed = np.isin(taxonomy.level, gone) & ~taxonomy.is_leaf
     removed[0] = False
-    nearest = np.arange(taxonomy.num_nodes)  # at or above each node: the first that stays
+    nearest = np.arange(taxonomy.num_nodes)  # the nearest remaining node at or above each node
     for nodes in taxonomy.nodes_by_depth[1:]:
         here = nodes[removed[nodes]]
         nearest[here] = nearest[taxonomy.parents[here]]
@@ -129,7 +127,7 @@ def without_levels(taxonomy: Taxonomy, levels: Iterable[int]) -> Alteration:
     above = taxonomy.parents[kept]
     parents = np.where(above < 0, -1, place[nearest[above]])
     stays = np.isin(np.arange(finest + 1), gone, invert=True)
-    number = np.cumsum(stays) - stays  # of a level that goes: that of the next finer one that stays
+    number = np.cumsum(stays) - stays  # a removed level gets the number of the next finer one that stays
     return _altered(
         taxonomy,
         kept,
@@ -147,7 +145,7 @@ def _altered(
     level: IntArray,
     level_names: Iterable[str] | None = None,
 ) -> Alteration:
-    """Nodes of a tree with other parents, in any order, as an alteration of it."""
+    """The alteration that gives nodes of a tree other parents, in any order."""
     order = preorder(parents)
     own = Taxonomy.from_parents(
         parents,
@@ -161,9 +159,9 @@ def _altered(
 
 
 def _movable(taxonomy: Taxonomy, random: np.random.Generator) -> IntArray:
-    """Leaves that can move at once: there is another parent of the level of theirs, and theirs keeps a child.
+    """Leaves that can all move: there is another parent of the same level, and their own keeps a child.
 
-    Where all leaves below a level's nodes have one parent, which has no other children, one of them has to stay.
+    If all movable leaves of a level have the same parent, and it has no other children, one of them has to stay.
     """
     inner = np.flatnonzero(~taxonomy.is_leaf)
     num_parents = np.bincount(taxonomy.level[inner], minlength=taxonomy.num_levels + 1)
@@ -172,15 +170,15 @@ def _movable(taxonomy: Taxonomy, random: np.random.Generator) -> IntArray:
     parents, counts = np.unique(taxonomy.parents[movable], return_counts=True)
     alone = np.bincount(taxonomy.level[parents], minlength=taxonomy.num_levels + 1)[taxonomy.level[parents]] == 1
     emptied = parents[alone & (counts == taxonomy.num_children[parents])]
-    stay = [random.choice(taxonomy.children(int(parent))) for parent in emptied]  # at most one a level
+    stay = [random.choice(taxonomy.children(int(parent))) for parent in emptied]  # at most one per level
     return np.setdiff1d(movable, stay)
 
 
 def _drawn(taxonomy: Taxonomy, movable: IntArray, count: int, random: np.random.Generator) -> IntArray:
-    """Some of the leaves: of each level as chance has it, and at most half from one parent where others are enough.
+    """Draw some of the leaves at random, at most half per level from one parent if there are enough others.
 
     Raises:
-        InputError: One leaf alone would have to move away from a parent without other children.
+        InputError: A single leaf would have to leave a parent without other children.
     """
     order = random.permutation(movable)
     above = taxonomy.parents[order]
@@ -189,7 +187,7 @@ def _drawn(taxonomy: Taxonomy, movable: IntArray, count: int, random: np.random.
     for place in np.unique(level[:count]):
         here = np.flatnonzero(level == place)
         size = int((here < count).sum())
-        if size == 1:  # nothing comes in exchange
+        if size == 1:  # there is nothing to exchange it with
             here = here[taxonomy.num_children[above[here]] > 1]
         if here.size == 0:
             others = movable[taxonomy.level[taxonomy.parents[movable]] != place]
@@ -205,7 +203,7 @@ def _drawn(taxonomy: Taxonomy, movable: IntArray, count: int, random: np.random.
 
 
 def _rank_in_group(groups: IntArray) -> IntArray:
-    """How many of the same group come before each.
+    """Number of earlier entries of the same group, for each entry.
 
     Example:
         >>> _rank_in_group(np.array([7, 5, 7, 7, 5])).tolist()
@@ -219,7 +217,7 @@ def _rank_in_group(groups: IntArray) -> IntArray:
 
 
 def _other_parents(taxonomy: Taxonomy, leaves: IntArray, random: np.random.Generator) -> IntArray:
-    """A wrong parent for each of some leaves whose parents have one level, in exchange as far as can be."""
+    """A wrong parent for each of some leaves whose parents have the same level, by exchange as far as possible."""
     above = taxonomy.parents[leaves]
     parents, counts = np.unique(above, return_counts=True)
     largest, level = parents[counts.argmax()], taxonomy.level[above[0]]
@@ -234,11 +232,11 @@ def _other_parents(taxonomy: Taxonomy, leaves: IntArray, random: np.random.Gener
 
 
 def _exchanged(above: IntArray, random: np.random.Generator) -> IntArray:
-    """The parents in another order, none at its place; no parent has more than half of the places."""
+    """A permutation of the parents without fixed points; no parent may have more than half of the places."""
     found = random.permutation(above)
     wrong = random.permutation(np.flatnonzero(found == above))
     groups, place, counts = np.unique(above[wrong], return_inverse=True, return_counts=True)
-    if 2 * counts.max(initial=0) <= wrong.size:  # those that drew their own parent exchange among themselves
+    if 2 * counts.max(initial=0) <= wrong.size:  # leaves that drew their own parent exchange among themselves
         wrong = wrong[np.argsort(place, kind="stable")]
         found[wrong] = np.roll(above[wrong], -int(counts.max(initial=0)))
         return found

@@ -1,4 +1,4 @@
-"""The label tree as an immutable value."""
+"""The label tree as an immutable value: arrays over nodes in depth-first pre-order."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Taxonomy:
     parent precedes its children. The root is node 0. Children keep the order of the input.
 
     A node's identity is its path from the root, since short names repeat in real data. :meth:`find` takes a short
-    name where it is unique, else a path (``"Fruit/Apple"`` or ``("Fruit", "Apple")``).
+    name if it is unique, otherwise a path (``"Fruit/Apple"`` or ``("Fruit", "Apple")``).
 
-    A *level* is a named column where the input had columns, else the depth. A ragged row skips levels, so
+    A *level* is a named column if the input had columns, otherwise the depth. A ragged row skips levels, so
     ``level[child] > level[parent]`` but not always by one. The root has level 0.
 
     Args:
@@ -44,7 +44,7 @@ class Taxonomy:
         level: Level of every node, 1 to ``num_levels``; 0 for the root. Defaults to the depth.
         level_names: Name of each level from 1 on. Defaults to ``level_1, level_2, ...``
         columns: Further texts per node: ``{"id": ..., "description": ...}``.
-        synthetic_root: Whether the root was added by the library, rather than being a label of the input. A synthetic
+        synthetic_root: Whether the root was added by the library rather than being a label of the input. A synthetic
             root has no name, and a root without a name is synthetic.
 
     Raises:
@@ -154,10 +154,10 @@ class Taxonomy:
 
     @classmethod
     def from_paths(cls, paths: Iterable[Sequence[str]], *, level_names: Sequence[str] | None = None) -> Taxonomy:
-        """Build from one root-to-node path of names for each node of interest; shared prefixes are shared nodes.
+        """Build from root-to-node paths of names; shared prefixes are shared nodes.
 
-        The root is synthetic. An empty string skips its level. Two children of a node with one name are one node, or
-        two where their levels differ.
+        The root is synthetic. An empty string skips its level. Children of a node with the same name and level are
+        one node.
 
         Example:
             >>> Taxonomy.from_paths([("fruit", "apple"), ("fruit", "pear")]).level_names
@@ -225,7 +225,7 @@ class Taxonomy:
         return from_dataframe(frame, **options)
 
     def write(self, path: str | PathLike[str], **options: Any) -> None:
-        """Write the tree in the format of the file's name; see :func:`cladewise.taxonomy.write`."""
+        """Write the tree in the format given by the file's suffix; see :func:`cladewise.taxonomy.write`."""
         from cladewise.taxonomy.formats import write
 
         write(self, path, **options)
@@ -255,7 +255,7 @@ class Taxonomy:
     def __len__(self) -> int:
         return self.num_nodes
 
-    # ---------------------------------------------------------------- derived arrays, each computed once
+    # ---------------------------------------------------------------- derived arrays, computed on first use
 
     @cached_property
     def num_children(self) -> IntArray:
@@ -337,14 +337,14 @@ class Taxonomy:
         return tuple(str(self.names[v]) for v in (path[1:] if self.synthetic_root else path))
 
     def path_name(self, node: int) -> str:
-        r"""The node's path as one string, ``Fruit/Apple/Pink-Lady``, by which :meth:`find` finds it.
+        r"""The node's path as one string, such as ``Fruit/Apple/Pink-Lady``, which :meth:`find` accepts.
 
-        A slash inside a name is written ``\/``, and a backslash at its end or before either of these ``\\``.
+        A slash inside a name is written ``\/``, and a backslash before a slash, a backslash or the end ``\\``.
         """
         return path_text(self.path_names(node))
 
     def contains(self, ancestor: ArrayLike, node: ArrayLike) -> BoolArray:
-        """Whether ``node`` is ``ancestor`` or lies under it, elementwise."""
+        """Whether ``node`` is ``ancestor`` or a descendant of it, elementwise."""
         a, v = np.asarray(ancestor), np.asarray(node)
         return (a <= v) & (v < self.end[a])
 
@@ -385,7 +385,7 @@ class Taxonomy:
         return result
 
     def level_nodes(self, level: int) -> IntArray:
-        """Nodes of the extended level: those that represent at least one leaf there.
+        """Nodes of the extended level: the nodes that represent at least one leaf at that level.
 
         Example:
             >>> Taxonomy.from_paths([("a", "b"), ("c",)]).level_nodes(2).tolist()
@@ -396,9 +396,9 @@ class Taxonomy:
         return self._level_nodes[level]
 
     def skipping(self, level: int) -> IntArray:
-        """Children that skip a level whose siblings, or whose parent's other descendants, are in it.
+        """Nodes that skip a level although other descendants of their parent are in it.
 
-        Their parent represents them at the level, and only them: what else is under it represents itself.
+        At that level their parent represents them alone; its other descendants represent themselves.
 
         Example:
             >>> t = Taxonomy.from_paths([("order", "family", "genus"), ("order", "", "other")])
@@ -415,12 +415,12 @@ class Taxonomy:
 
     @cached_property
     def _level_nodes(self) -> dict[int, IntArray]:
-        """The extended levels that were asked for."""
+        """Cache of :meth:`level_nodes`."""
         return {}
 
     @cached_property
     def _skipping(self) -> dict[int, IntArray]:
-        """The children that skip the levels that were asked for."""
+        """Cache of :meth:`skipping`."""
         return {}
 
     # ---------------------------------------------------------------- names
@@ -472,7 +472,7 @@ class Taxonomy:
         return lookup.find_all(self, lookup.as_labels(label), at=at, place=place)
 
     def matches(self, label: str | Sequence[str]) -> list[int]:
-        """Every node that a label names by the rules of :meth:`find`; none, one or several, and no warning.
+        """All nodes that a label names by the rules of :meth:`find`, possibly none or several; never warns.
 
         Example:
             >>> Taxonomy.from_paths([("fruit", "apple"), ("juice", "apple")]).matches("apple")
@@ -481,7 +481,7 @@ class Taxonomy:
         return list(lookup.look_up(self, label).nodes)
 
     def called(self, same: Callable[[str], str]) -> lookup.Index:
-        """Nodes by what they are called, where texts count as equal that ``same`` maps to one text; made once."""
+        """Index of the nodes by name, id and synonym, under a normalisation of texts; built on first use."""
         if same not in self._indexes:
             self._indexes[same] = lookup.Index.of(self, same)
         return self._indexes[same]
@@ -493,19 +493,19 @@ class Taxonomy:
 
     @cached_property
     def _indexes(self) -> dict[Callable[[str], str], lookup.Index]:
-        """The indexes that were asked for."""
+        """Cache of :meth:`called`."""
         return {}
 
     # ---------------------------------------------------------------- growing
 
     def with_leaf(self, name: str, parent: int = 0) -> tuple[Taxonomy, int]:
-        """The tree with one more leaf, the last child of a node, and the leaf's index.
+        """The tree with one more leaf as the last child of a node, and the leaf's index.
 
-        The nodes before it keep their index; those after it move by one. It has the level of its nearest sibling, or
-        the next level below its parent. A column ``id`` gets its path, every other column nothing.
+        Nodes after the leaf move by one. The leaf has the level of its nearest sibling, or the level below its
+        parent. Its ``id`` is its path, and all other columns are blank.
 
         Raises:
-            InputError: There is no such node, the name is blank, or a child has it.
+            InputError: There is no such node, or the name is blank or already that of a child.
 
         Example:
             >>> t, node = Taxonomy.from_paths([("bird", "wren"), ("moth",)]).with_leaf("robin", 1)

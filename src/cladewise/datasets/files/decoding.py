@@ -1,4 +1,4 @@
-"""An image file of any kind becomes an 8-bit RGB picture, or a reason why it cannot."""
+"""Decoding image files of any kind to 8-bit RGB, with a reason for each that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -19,33 +19,41 @@ from cladewise.datasets.files.signatures import HEAD_BYTES, kind_of
 from cladewise.errors import InputError
 
 MAX_BYTES = 1_000_000_000
-"""Images that take more memory to decode are refused."""
+"""Default limit on the memory for decoding an image, in bytes."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "JPEG2000", "ICO", "TGA", "PCX", "QOI", "SGI")
-"""Formats that are tried, by content. The others that Pillow knows are rare, or not pictures (EPS runs a program)."""
+"""Formats to try. Pillow's others are rare, or not images (EPS runs a program)."""
 
 PLUGINS = {"HEIF": ("HEIC", "pillow_heif"), "JXL": ("JPEG XL", "pillow_jxl")}
-"""Formats that are tried where the package that adds them to Pillow is installed: common name and package of each."""
+"""Formats to try if their Pillow plug-in is installed: common name and package of each."""
 
 PHOTOGRAPHS = frozenset(
     (".heic", ".heif", ".hif", ".avif", ".jxl", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
 )
-"""Endings of the names of photographs, whether or not they can be read here."""
+"""Suffixes of photographs, readable or not."""
 
-_PILLOW_MAX_PIXELS = 178_956_970  # twice its own limit: there it suspects an attack
+_PILLOW_MAX_PIXELS = 178_956_970  # twice Pillow's own limit, beyond which it raises an error
 _STRIP_PIXELS = 1 << 22  # converted at once
-_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # a pixel in Pillow; 4 in other modes
+_BYTES = {
+    "1": 1,
+    "L": 1,
+    "P": 1,
+    "I;16": 2,
+    "I;16L": 2,
+    "I;16B": 2,
+    "I;16N": 2,
+}  # bytes per pixel in Pillow; 4 in other modes
 _DECODERS = {"WEBP": 12, "JPEG2000": 21, "AVIF": 8, "HEIF": 8, "JXL": 12, "TIFF": 6, "PPM": 8, "SGI": 4, "QOI": 8}
-"""Bytes a pixel that decoders take besides the picture, as measured; the others work line by line."""
-_COEFFICIENTS = 2  # bytes a pixel and channel that a progressive JPEG is gathered in
+"""Bytes per pixel that decoders take besides the image, as measured; the others work line by line."""
+_COEFFICIENTS = 2  # bytes per pixel and channel in the coefficient buffer of a progressive JPEG
 
 _ORIENTATION = 0x0112  # the EXIF tag
-_SUBFILE = 254  # the TIFF tag of what a picture is to the others in its file
-_METADATA = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}  # where Pillow looks for it
+_SUBFILE = 254  # the TIFF tag NewSubfileType
+_METADATA = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}  # where Pillow looks for the orientation
 
 
 class UnreadableImageError(InputError):
-    """A file that cannot be decoded to a picture.
+    """A file that cannot be decoded as an image.
 
     Example:
         >>> print(UnreadableImageError("a.jpg", "an empty file"))
@@ -61,17 +69,17 @@ class UnreadableImageError(InputError):
 
 
 def decode(path: str | PathLike[str], *, size: int | None = None, max_bytes: int = MAX_BYTES) -> Image.Image:
-    """Decode a file to an RGB picture, upright, on white; of an animation the first frame.
+    """Decode a file to an upright RGB image on white; the first frame of an animation.
 
-    The content decides the format, not the name. Sixteen-bit, integer and floating-point greys are scaled to 8 bits.
-    Colour profiles are left alone, as the usual training pipelines do. HEIC and JPEG XL are read where the packages
+    The format is detected from the content, not the name. Sixteen-bit, integer and floating-point greys are scaled to 8
+    bits. Colour profiles are ignored, as in common training pipelines. HEIC and JPEG XL are read where the packages
     ``pillow-heif`` and ``pillow-jxl-plugin`` are installed.
 
     Args:
         path: The file.
-        size: Side in pixels that will be needed. A JPEG is then decoded at the smallest of 1, 1/2, 1/4 and 1/8 of its
-            size that leaves both sides at least this long, which is several times faster.
-        max_bytes: Images that take more memory than this to decode at their full size are refused.
+        size: Required side in pixels. A JPEG is then decoded at the smallest of 1, 1/2, 1/4 and 1/8 of its size with
+            both sides at least this long, which is several times faster.
+        max_bytes: Limit on the memory for decoding at full size; larger images are refused.
 
     Raises:
         UnreadableImageError: The file is missing, empty, broken, truncated, too large, or not an image.
@@ -84,26 +92,26 @@ def decode(path: str | PathLike[str], *, size: int | None = None, max_bytes: int
     """
     _check_file(path)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow's: sizes that are checked here, and metadata that is not used
+        warnings.simplefilter("ignore")  # Pillow warns about sizes, which are checked here, and unused metadata
         try:
             with Image.open(path, formats=_known_formats()) as image:
                 _check(path, image, max_bytes)
                 if size is not None:
                     image.draft(None, (size, size))
                 image.load()
-                _check(path, image, max_bytes)  # once more: of an icon the header does not tell the size
+                _check(path, image, max_bytes)  # again, since the header of an icon does not give its size
                 upright = _upright(image)
                 if upright is not image:
-                    image.close()  # or its pixels would be held through the next step
+                    image.close()  # to release its pixels before the next step
                 return _to_rgb(upright)
         except UnreadableImageError:
             raise
-        except Exception as error:  # decoders meet hostile bytes, and raise nearly every kind of error on them
+        except Exception as error:  # decoders raise nearly every kind of error on hostile bytes
             raise UnreadableImageError(path, _reason(path, error)) from error
 
 
 def is_meant_as_image(path: str | PathLike[str]) -> bool:
-    """Whether a file is an image by its content or at least by its name, so that one that is broken is worth a word.
+    """Whether a file is an image by its content or at least by its name, so that a broken one should be reported.
 
     Example:
         >>> is_meant_as_image("gone.HEIC"), is_meant_as_image("README.md")
@@ -113,7 +121,7 @@ def is_meant_as_image(path: str | PathLike[str]) -> bool:
 
 
 def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> str | None:
-    """Why a file cannot be an image, from its header alone; None if nothing speaks against it.
+    """The reason why a file cannot be an image, from its header alone; None if it may be one.
 
     Example:
         >>> path = getfixture("tmp_path") / "a.jpg"
@@ -136,7 +144,7 @@ def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> str | Non
 
 @cache
 def _suffixes() -> frozenset[str]:
-    known = _known_formats()  # first, since it registers more extensions
+    known = _known_formats()  # first, since it registers further extensions
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in known) | PHOTOGRAPHS
 
 
@@ -147,7 +155,7 @@ def _known_formats() -> tuple[str, ...]:
         if importlib.util.find_spec(package):
             plugin = importlib.import_module(package)
             getattr(plugin, "register_heif_opener", lambda: None)()  # the other registers itself
-    return tuple(name for name in (*FORMATS, *PLUGINS) if name in Image.OPEN)  # a Pillow may be built without some
+    return tuple(name for name in (*FORMATS, *PLUGINS) if name in Image.OPEN)  # some builds of Pillow lack formats
 
 
 def _check_file(path: str | PathLike[str]) -> None:
@@ -158,10 +166,10 @@ def _check_file(path: str | PathLike[str]) -> None:
         raise UnreadableImageError(path, reason) from None
     except PermissionError:
         raise UnreadableImageError(path, "a file that may not be read") from None
-    except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
+    except (OSError, ValueError) as error:  # a name that is too long or contains a null character
         detail = error.strerror if isinstance(error, OSError) else str(error)
         raise UnreadableImageError(path, f"a path that cannot be opened ({detail})") from error
-    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would block
         raise UnreadableImageError(path, "a folder" if stat.S_ISDIR(status.st_mode) else "a special file")
     if status.st_size == 0:
         raise UnreadableImageError(path, "an empty file")
@@ -178,7 +186,7 @@ def _check(path: str | PathLike[str], image: Image.Image, max_bytes: int) -> Non
 
 
 def _bytes_per_pixel(image: Image.Image) -> int:
-    """Peak number of bytes per pixel: in the decoder, as decoded, and as turned or converted."""
+    """Peak number of bytes per pixel: in the decoder, decoded, and rotated or converted."""
     decoder = _DECODERS.get(image.format or "", 0)
     if "progressive" in image.info:
         decoder += _COEFFICIENTS * len(image.getbands())
@@ -187,7 +195,7 @@ def _bytes_per_pixel(image: Image.Image) -> int:
 
 
 def _is_preview(path: str | PathLike[str], image: Image.Image) -> bool:
-    """Whether a TIFF is a camera's raw file; its first picture is then a small one for the display."""
+    """Whether a TIFF is a camera's raw file, whose first image is only a preview."""
     subfile = getattr(image, "tag_v2", {}).get(_SUBFILE, 0)
     return bool(isinstance(subfile, int) and subfile & 1) or _head(path)[8:10] == b"CR"
 
@@ -226,7 +234,7 @@ def _is_turned(image: Image.Image) -> bool:
         return False
     try:
         return image.getexif().get(_ORIENTATION, 1) != 1
-    except Exception:  # broken metadata is no reason to lose the picture
+    except Exception:  # broken metadata is no reason to skip the image
         return False
 
 
@@ -235,7 +243,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert strip by strip, since some conversions hold five copies of what they convert."""
+    """Convert in strips, since some conversions hold five copies of their input."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     convert = _conversion(image)
@@ -268,10 +276,10 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _white(image: Image.Image) -> float:
-    """The value of a deep grey that becomes 255.
+    """The grey value that maps to 255.
 
-    Sixteen-bit files state their white. Integer and floating-point ones do not: it is the least of 1, 255 and 65535
-    that no value exceeds, else the largest value.
+    It is fixed for 16-bit files. For integer and floating-point ones it is the smallest of 1, 255 and 65535 that no
+    value exceeds, otherwise the largest value.
     """
     top = max((float(_values(strip).max(initial=0.0)) for _, strip in _strips(image)), default=0.0)
     whites = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0, top)

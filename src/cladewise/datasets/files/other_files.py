@@ -1,4 +1,4 @@
-"""Files that lie beside images and never were any: told by kind, not listed as broken images."""
+"""Recognition of files that are not images, such as a README, so that they are not reported as broken images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAMES = re.compile(
 
 
 def set_aside(skipped: Iterable[Skipped]) -> tuple[list[Skipped], tuple[str, ...]]:
-    """Part what may be a broken image from what is none by its name, such as a README; the latter as one sentence.
+    """Separate possibly broken images from files that are not images by name; the latter as one sentence.
 
     Example:
         >>> set_aside([Skipped("a/README.md", "no image"), Skipped("b.csv", "no image"), Skipped("c.jpg", "empty")])
@@ -50,7 +50,7 @@ def set_aside(skipped: Iterable[Skipped]) -> tuple[list[Skipped], tuple[str, ...
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun.
+    """A number with its noun in singular or plural.
 
     Example:
         >>> counted(1, "file"), counted(2_000, "file")

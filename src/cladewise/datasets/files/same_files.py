@@ -1,4 +1,4 @@
-"""One file under several paths is one image."""
+"""Recognition of one file under several paths, so that it counts as one image."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _INDIRECT = r"(^|/)\.{0,2}(/|$)"
 
 
 def on_disk(folder: Path, paths: pl.Series) -> pl.Series:
-    r"""The paths as the files are called here.
+    r"""The paths as they exist on this file system.
 
-    A path that names no file may do so with ``/`` for ``\``, or with its accents stored in the other way.
+    A path without a file is also tried with ``/`` for ``\``, and in the other Unicode composition.
 
     Example:
         >>> folder = getfixture("tmp_path")
@@ -34,7 +34,7 @@ def on_disk(folder: Path, paths: pl.Series) -> pl.Series:
 
 
 def file_keys(folder: Path, paths: pl.Series) -> pl.Series:
-    """A text for each path that is the same for all spellings of it.
+    """A normalised key for each path, equal for all its spellings.
 
     Example:
         >>> paths = pl.Series(["a.png", "./a.png", "x/../a.png", "/data/a.png", "b.png"])
@@ -55,11 +55,11 @@ def one_row_per_file(rows: pl.DataFrame, key: str, source: str) -> pl.DataFrame:
 
     Args:
         rows: Columns ``line``, ``path``, ``node``, ``split`` and the key.
-        key: The column that is the same for rows of one file.
+        key: The column that identifies the file.
         source: The manifest, for messages.
 
     Raises:
-        InputError: A file comes with two labels or in two splits.
+        InputError: A file has two labels or is in two splits.
     """
     again = rows.filter(pl.col(key).is_duplicated())
     if not again.height:
@@ -82,13 +82,13 @@ def one_row_per_file(rows: pl.DataFrame, key: str, source: str) -> pl.DataFrame:
 
 
 def identities(folder: Path, paths: list[str]) -> pl.Series:
-    """A number for each file that is the same for links to it; the files exist."""
+    """A number for each existing file, equal for links to it."""
     status = [os.stat(folder / path) for path in paths]
     pairs = pl.DataFrame(
         {"device": [s.st_dev for s in status], "inode": [s.st_ino for s in status]},
         schema={"device": pl.UInt64, "inode": pl.UInt64},
     )
-    # where a file system numbers nothing, each file is its own
+    # some file systems have no inode numbers; there every file is distinct
     number = pairs.with_row_index().select(
         pl.when(pl.col("inode") > 0).then(pl.col("index").first().over("device", "inode")).otherwise("index")
     )

@@ -1,9 +1,9 @@
-"""The kind of a file by its first bytes, for files that cannot be decoded: the name that a person knows it by."""
+"""The common name of a file's kind by its first bytes, for files that cannot be decoded."""
 
 from __future__ import annotations
 
 HEAD_BYTES = 512
-"""How much of a file's beginning :func:`kind_of` looks at."""
+"""Number of bytes that :func:`kind_of` looks at."""
 
 _IMAGES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "JPEG"),
@@ -61,11 +61,11 @@ _TO_READ = {
 
 
 def kind_of(head: bytes, known: frozenset[str] = frozenset()) -> str | None:
-    """Kind of a file that no decoder takes, as the reason of a skipped image; None where its first bytes do not tell.
+    """Kind of a file that cannot be decoded, as the reason for skipping it; None if unknown.
 
     Args:
         head: The first :data:`HEAD_BYTES` of the file.
-        known: Which of HEIC, AVIF and JPEG XL can be decoded here.
+        known: The formats among HEIC, AVIF and JPEG XL that can be decoded here.
 
     Example:
         >>> kind_of(b"%PDF-1.7")

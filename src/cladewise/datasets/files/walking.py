@@ -1,4 +1,4 @@
-"""Shared by the readers: walking a folder, checking its files, and reporting what was found."""
+"""Listing and checking the files of a folder, for all readers."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def existing_folder(path: str | PathLike[str]) -> Path:
 def walk(folder: Path) -> Iterator[str]:
     """Relative path of every file below a folder, with forward slashes, in a fixed order.
 
-    Hidden files and folders (``.git``, ``.DS_Store``) and those of operating systems (``__MACOSX``) are left out. Links
-    are followed, but never into a folder that is being walked.
+    Hidden files and folders (``.git``, ``.DS_Store``) and system folders (``__MACOSX``) are skipped. Links are
+    followed, except into a folder that contains them.
     """
     yield from (path for path in walk_all(folder) if not path.endswith("/"))
 
 
 def walk_all(folder: Path) -> Iterator[str]:
-    """As :func:`walk`, and every folder itself, with a slash at its end, before what it holds."""
+    """Like :func:`walk`, but also yields every folder, with a slash at its end, before its content."""
     yield from _walk(str(folder), "", frozenset())
 
 
@@ -65,13 +65,13 @@ def _walk(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterat
 
 
 def usable(root: Path, paths: Iterable[str]) -> tuple[list[str], list[Skipped]]:
-    """Part the paths that look like images from those that cannot be, with the reason."""
+    """Separate paths that look like images from those that cannot be images, with the reason."""
     good: list[str] = []
     skipped: list[Skipped] = []
     for path in track(paths, "looking at the images"):
         try:
             path.encode()
-        except UnicodeEncodeError:  # it could be opened, but not written to any record of the run
+        except UnicodeEncodeError:  # it could be opened, but not written to the run's records
             skipped.append(Skipped(os.fsencode(path).decode(errors="replace"), "a file name that is not UTF-8"))
             continue
         reason = probe(root / path)
@@ -83,10 +83,10 @@ def usable(root: Path, paths: Iterable[str]) -> tuple[list[str], list[Skipped]]:
 
 
 def some_usable(images: list[str], skipped: list[Skipped], where: Path, notes: Sequence[str] = ()) -> None:
-    """Raise an error if no image is left.
+    """Check that there are usable images.
 
     Raises:
-        InputError: There is none; the text gives the first file's reason.
+        InputError: There are none; the message gives the first file's reason.
     """
     if images:
         return
@@ -96,17 +96,17 @@ def some_usable(images: list[str], skipped: list[Skipped], where: Path, notes: S
 
 
 def tell_odd_names(taxonomy: Taxonomy, at: str) -> None:
-    """Warn of names, made from folders or labels, that look alike or hold characters that cannot be seen."""
+    """Warn about names from folders or labels that look alike or contain invisible characters."""
     warn_of(sight_problems(names_of_tree(taxonomy)), at, checkable=False)
 
 
 def given_taxonomy(
     given: Taxonomy | str | PathLike[str], options: Mapping[str, Any] | None = None
 ) -> tuple[Taxonomy, dict[str, Any]]:
-    """A tree, read from a file if it is a path, and the entries of a data set's ``source`` for it.
+    """A tree, read from its file if given as a path, and its entries for a data set's ``source``.
 
-    A tree that has no file is recorded by its fingerprint, so that opening the source again without it fails instead
-    of quietly using another tree. The options of reading a file are recorded with its path.
+    A tree without a file is recorded by its fingerprint, so that reopening the source without it fails instead of
+    silently using another tree. A file is recorded with the options for reading it.
     """
     if isinstance(given, Taxonomy):
         return given, {"fingerprint": given.fingerprint}

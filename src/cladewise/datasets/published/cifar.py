@@ -1,4 +1,4 @@
-"""CIFAR-100: 20 coarse and 100 fine classes of small pictures."""
+"""CIFAR-100: 60,000 images of 32 by 32 pixels in 20 coarse and 100 fine classes."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from cladewise.taxonomy import Taxonomy
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
 _SPLITS = ("train", "test")
-_ADVICE = "Unpack cifar-100-binary.tar.gz, and pass the folder that comes of it."
+_ADVICE = "Unpack cifar-100-binary.tar.gz, and pass the resulting folder."
 _CREDIT = "CIFAR-100: Krizhevsky, Learning multiple layers of features from tiny images, 2009"
 
 Part = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]
-"""Pictures [image, channel, row, column], coarse and fine class of each."""
+"""Pixels [image, channel, row, column], and the coarse and fine class of each image."""
 
 
 def from_cifar100(path: str | PathLike[str]) -> Dataset:
     """Read CIFAR-100 in its binary version, with its official splits ``train`` and ``test``.
 
-    The pictures are written once as PNG files into the cache folder, where every other reader finds files too. The
-    Python version has the same pictures in pickles, which can run any code when they are loaded, and is not read.
+    The images are written once as PNG files into the cache folder. The Python version of the data set consists of
+    pickles, which can run arbitrary code, and is not read.
 
     Args:
         path: The folder with ``train.bin``, ``test.bin`` and the lists of names.
 
     Raises:
-        InputError: A file is missing, or is not what it should be.
+        InputError: A file is missing or malformed.
 
     References:
         Krizhevsky, Learning multiple layers of features from tiny images, 2009.
@@ -69,7 +69,7 @@ def from_cifar100(path: str | PathLike[str]) -> Dataset:
 
 
 def _pictures(parts: dict[str, Part]) -> Path:
-    """Folder with every picture as a file; made whole or not at all."""
+    """Folder with every image as a file, created atomically."""
     digest = hashlib.sha256()
     for pixels, _, _ in parts.values():
         digest.update(pixels.tobytes())

@@ -23,14 +23,14 @@ _CREDIT = "Grocery Store: Klasson, Zhang and Kjellström, WACV 2019, MIT licence
 def from_grocery_store(path: str | PathLike[str]) -> Dataset:
     """Read the Grocery Store photographs: 3 categories, 43 coarse and 81 fine classes, official splits.
 
-    The tree has a column ``description``, what the data set says of each fine class, where its files are there.
+    The tree has a column ``description`` with the product descriptions of the fine classes, if their files exist.
 
     Args:
         path: The folder with ``classes.csv`` and the lists ``train.txt``, ``val.txt`` and ``test.txt``, whose lines
             are ``path, fine class, coarse class``. The category is the second part of an image's path.
 
     Raises:
-        InputError: A file is missing, or a line of one does not fit the others.
+        InputError: A file is missing, or its lines are inconsistent with the others.
 
     References:
         Klasson, Zhang and Kjellström, A Hierarchical Grocery Store Image Dataset with Visual and Semantic Labels,
@@ -87,7 +87,7 @@ def _read_classes(file: Path) -> dict[int, tuple[str, str]]:
 
 
 def _read_descriptions(root: Path) -> dict[int, str]:
-    """What the data set says of each fine class, where it says something."""
+    """The product description of each fine class that has one."""
     with _open(root / "classes.csv") as lines:
         rows = list(csv.DictReader(lines))
     files = {int(row["Class ID (int)"]): root / (row.get(_DESCRIPTION) or "none").lstrip("/") for row in rows}

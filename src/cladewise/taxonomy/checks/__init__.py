@@ -1,1 +1,1 @@
-"""Problems of a label file: their rules and messages, and the checks on names that need no file."""
+"""Checks of labels: the kinds of problems with their messages, and checks on the names of nodes."""

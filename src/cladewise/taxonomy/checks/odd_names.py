@@ -1,4 +1,4 @@
-"""Names that are probably slips: the same to the eye, or one label in two spellings. No loop over names."""
+"""Checks for names that are probably mistakes: visually equal ones, spelling variants, invisible characters."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from cladewise.taxonomy.tree import StrArray, Taxonomy
 
 INVISIBLE = r"[\u00AD\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2064\uFEFF]"
 JOINED_PICTURES = r"\p{Extended_Pictographic}\uFE0F?\u200D|[\p{L}\p{M}][\u200C\u200D][\p{L}\p{M}]"
-"""Joiners that belong where they are: in emoji, and between letters of scripts that join."""
+"""Legitimate joiners: in emoji, and between letters of scripts that join."""
 UNTIDY = r"^\s|\s$|\s\s|[\t\r\n]"
 UNPLAIN = r"[^\x20-\x7E]|^ | $|  "
-"""Names that look like another text: all but printable ASCII with single blanks inside."""
+"""Names other than printable ASCII with single inner blanks, which may look like another text."""
 
 NOTHING = r"(?i)^(?:#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!|#NULL!|N/?A|<NA>|NaN|NULL|-{1,3}|\?+)$"
-"""Words that spreadsheets, R, pandas and databases write for a missing value, found here as names."""
+"""Names that spreadsheets, R, pandas and databases write for a missing value."""
 
 SLICE = 100_000
 MANY_NAMES = 20_000
-"""Above this number of names only spacing, case and accents are compared, not letters."""
+"""Most names for which single letters are compared, besides spacing, case and accents."""
 FEW_NODES = 3
-"""From here on it is no chance that each node of a level has one child."""
+"""Fewest nodes of a level for which it is no coincidence that each has one child."""
 SHORT = 6
-"""Names of fewer letters are different words more often than slips."""
+"""Fewest letters of names that are compared by letter; shorter ones are more often different words."""
 
 
 @dataclasses.dataclass(frozen=True)
 class NodeNames:
-    """Names of nodes as a table or a tree has them, one row for each.
+    """Names of nodes from a table or a tree, one row per node.
 
     Attributes:
         names: The name of each node.
         parent: The row of its parent, or -1: nodes of one parent are siblings.
-        lines: Line of each in the file; 0 where there are none.
+        lines: Line of each in the file; 0 if there is none.
     """
 
     names: pl.Series
@@ -53,17 +53,17 @@ class NodeNames:
         return str(self.names[parent]) if parent >= 0 else ""
 
     def shown(self, row: int) -> str:
-        """Name of a row for a message; with its parent where there is no line to look at."""
+        """Name of a row for a message, with its parent if there is no line number."""
         name, above = str(self.names[row]), self.above(row)
         return f"{above}/{name}" if above and not self.lines[row] else name
 
     def place(self, row: int) -> str:
-        """Line of a row in brackets, where there is one."""
+        """Line number of a row in brackets, if there is one."""
         return f" (line {int(self.lines[row])})" if self.lines[row] else ""
 
 
 def text_series(texts: StrArray) -> pl.Series:
-    """Variable-width strings as a polars column, a slice at a time: the way leads by objects."""
+    """A StringDType array as a polars column, converted in slices to limit the memory for Python objects."""
     starts = range(0, max(texts.size, 1), SLICE)
     return pl.concat([pl.Series(texts[k : k + SLICE].astype(object), dtype=pl.String) for k in starts])
 
@@ -76,7 +76,7 @@ def names_of_tree(tree: Taxonomy) -> NodeNames:
 
 
 def eye(names: pl.Series) -> pl.Series:
-    """The names without what the eye skips: Unicode composition, case, stray white space, zero-width characters.
+    """The names without visually irrelevant differences: composition, case, stray white space, zero-width characters.
 
     Example:
         >>> eye(pl.Series([" Pink  Lady", "pear\\u200b"])).to_list()
@@ -89,7 +89,7 @@ def eye(names: pl.Series) -> pl.Series:
 
 
 def bare(names: pl.Series, *, plurals: bool) -> pl.Series:
-    """The names without accents, blanks, hyphens and other marks; also without the ``s`` of plurals.
+    """The names without accents, blanks, hyphens and other marks, and optionally without plural endings.
 
     Example:
         >>> bare(pl.Series(["Granny-Smith", "granny smiths", "Pézize"]), plurals=True).to_list()
@@ -104,7 +104,7 @@ def bare(names: pl.Series, *, plurals: bool) -> pl.Series:
 
 
 def sight_problems(nodes: NodeNames) -> list[Problem]:
-    """Names with characters that the eye skips, and siblings that differ in such alone."""
+    """Names with invisible characters or stray white space, and siblings that look the same."""
     names = nodes.names
     problems: list[Problem] = []
     hidden = names.str.contains(INVISIBLE)
@@ -124,7 +124,7 @@ def sight_problems(nodes: NodeNames) -> list[Problem]:
 
 
 def nothing_problems(nodes: NodeNames) -> list[Problem]:
-    """Names of a table that often stand for none."""
+    """Names that often stand for a missing value."""
     return [
         Problem(
             int(nodes.lines[row]),
@@ -139,8 +139,8 @@ def nothing_problems(nodes: NodeNames) -> list[Problem]:
 def spelling_problems(nodes: NodeNames) -> list[Problem]:
     """Names anywhere in the tree that are probably one label in two spellings.
 
-    Compared are spacing, hyphens, accents and, up to :data:`MANY_NAMES` names, plurals and single letters: one that is
-    missing, doubled, wrong or swapped with the next, in names of some length. A node and its parent may be alike.
+    The comparison ignores spacing, hyphens and accents and, up to :data:`MANY_NAMES` names, also plurals and one
+    missing, doubled, wrong or swapped letter in long enough names. A node and its parent may be alike.
     """
     few = nodes.names.n_unique() <= MANY_NAMES
     keys = bare(nodes.names, plurals=few)
@@ -164,9 +164,9 @@ def spelling_problems(nodes: NodeNames) -> list[Problem]:
 
 
 def _pairs(nodes: NodeNames, keys: pl.Series, *, by_group: bool) -> Iterator[tuple[int, int]]:
-    """First row and each later one that have a key in common and differ in name."""
+    """Pairs of rows with the same key and different names: the first row and each later one."""
     hashes = pl.DataFrame({"key": keys.hash(), **({"group": nodes.parent} if by_group else {})})
-    rows = hashes.is_duplicated().arg_true()  # numbers first: a column of texts is copied by each comparison
+    rows = hashes.is_duplicated().arg_true()  # hashes first, since each comparison copies a text column
     frame = pl.DataFrame(
         {
             "row": rows,
@@ -182,20 +182,20 @@ def _pairs(nodes: NodeNames, keys: pl.Series, *, by_group: bool) -> Iterator[tup
 
 
 def _related(nodes: NodeNames, keys: pl.Series, first: int, later: int) -> bool:
-    """Whether one of two nodes lies right under a node that is called as the other."""
+    """Whether one of two nodes is a child of a node that has the other's name."""
     above = bare(pl.Series([nodes.above(first), nodes.above(later)], dtype=pl.String), plurals=True)
     own = bare(pl.Series([nodes.names[first], nodes.names[later]], dtype=pl.String), plurals=True)
     return own[1] == above[0] or own[0] == above[1]
 
 
 def _slips(keys: pl.Series) -> set[tuple[int, int]]:
-    """Pairs of first rows whose keys are one slip of a letter apart, by the keys that remain without one letter."""
+    """Pairs of rows whose keys differ by one letter, found through the keys with one letter deleted."""
     frame = pl.DataFrame({"key": keys}).with_row_index("row").unique("key", keep="first", maintain_order=True)
     long = frame.filter(pl.col("key").str.len_chars() >= SHORT - 1)
     texts: list[str] = long["key"].to_list()
     rows: list[int] = long["row"].to_list()
     by_rest: dict[str, list[int]] = {}
-    for position, text in enumerate(texts):  # at most MANY_NAMES, each as many rests as it has letters
+    for position, text in enumerate(texts):  # at most MANY_NAMES texts, with one deletion per letter
         for rest in {text, *(text[:k] + text[k + 1 :] for k in range(1, len(text)))}:
             by_rest.setdefault(rest, []).append(position)
     found: set[tuple[int, int]] = set()
@@ -208,7 +208,7 @@ def _slips(keys: pl.Series) -> set[tuple[int, int]]:
 
 
 def is_slip(first: str, second: str) -> bool:
-    """Whether two texts differ by one letter behind the first: missing, wrong, or swapped with the next; no digit.
+    """Whether two texts differ by one letter after the first: missing, wrong, or swapped with the next; not a digit.
 
     Example:
         >>> is_slip("mackerel", "mackeral"), is_slip("boeing737", "boeing747"), is_slip("parrot", "carrot")
@@ -231,9 +231,9 @@ def is_slip(first: str, second: str) -> bool:
 
 
 def shape_problems(tree: Taxonomy) -> list[Problem]:
-    """Levels that divide nothing: one node, or one node for each of the level above.
+    """Levels that divide nothing: those with one node, or one node per node of the level above.
 
-    That a depth has one node is no slip; a column that holds one name may be.
+    A depth with one node is normal, but a column with a single name may be a mistake.
     """
     problems: list[Problem] = []
     counts = np.bincount(tree.level, minlength=tree.num_levels + 1)
@@ -251,7 +251,7 @@ def shape_problems(tree: Taxonomy) -> list[Problem]:
 
 
 def same_siblings(nodes: NodeNames) -> list[Problem]:
-    """Siblings of one name, which some formats can hold."""
+    """Siblings with the same name, which some formats can represent."""
     frame = pl.DataFrame({"group": nodes.parent, "name": nodes.names})
     again = (~frame.to_struct("row").is_first_distinct()).arg_true().to_list()
     return [
@@ -260,11 +260,11 @@ def same_siblings(nodes: NodeNames) -> list[Problem]:
 
 
 def _escaped(name: str) -> str:
-    """A name with its invisible characters written out."""
+    """A name with its invisible characters escaped."""
     hidden = re.compile(INVISIBLE)
     return "'" + hidden.sub(lambda match: f"\\u{ord(match[0]):04x}", unicodedata.normalize("NFC", name)) + "'"
 
 
 def row_lines(rows: NDArray[np.int64], lines: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-    """Line of the row that each node has; 0 for one that has none."""
+    """Line of each node's row; 0 for a node without a row."""
     return np.append(np.asarray(lines, dtype=np.int64), 0)[rows]

@@ -1,4 +1,4 @@
-"""Problems of a file of labels: one kind, one rule, one severity."""
+"""Problems of a label file: kinds, the rules they break, and how they become errors and warnings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cladewise.errors import InputError, warn
 Severity = Literal["error", "warning"]
 
 FEW = 3
-"""Up to this number of problems of one kind are warned of one by one."""
+"""Most problems of one kind that get a warning each."""
 
 RULES: dict[str, str] = {
     "unreadable": "a tree that can be read",
@@ -66,19 +66,19 @@ ADVICE: dict[str, str] = {
     "column-name": 'Name every column, and remove lines above the header; pass header="none" if there is none.',
     "unplaced": 'Fill in where they belong, or pass roots="join" to put them at the top.',
 }
-"""What to do about it, where there is one thing to do."""
+"""Advice for each kind of problem that has a standard remedy."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong with a file.
+    """One problem of a file.
 
     Attributes:
-        line: Line of the file, from 1; 0 where the file as a whole is meant, or the format has no lines.
+        line: Line of the file, from 1; 0 for the file as a whole, or if the format has no lines.
         kind: Key of :data:`RULES`.
         text: What was found.
-        severity: An ``error`` keeps the file from being read; a ``warning`` is probably a slip.
-        advice: What to do about this one, in the words of a Python caller; blank where the kind says it all.
+        severity: An ``error`` makes the file unreadable; a ``warning`` is probably a mistake.
+        advice: Advice for this problem, with Python arguments; blank if that of the kind is enough.
 
     Example:
         >>> print(Problem(3, "orphan", "parent 'froot' of 'apple', which no row defines"))
@@ -98,13 +98,13 @@ class Problem:
 
 
 def raise_first(problems: Sequence[Problem], source: str, *, checkable: bool = True) -> None:
-    """Raise the first error among the problems, if there is one, and say how many more there are.
+    """Raise the first error among the problems, if any, with the number of further ones.
 
     Raises:
         InputError: Some problem is an error.
     """
     errors = [problem for problem in problems if problem.severity == "error"]
-    errors.sort(key=lambda problem: (problem.kind != "encoding", problem))  # without their bytes names say nothing
+    errors.sort(key=lambda problem: (problem.kind != "encoding", problem))  # with wrong bytes, names mean nothing
     if not errors:
         return
     first = errors[0]
@@ -118,7 +118,7 @@ def raise_first(problems: Sequence[Problem], source: str, *, checkable: bool = T
 
 
 def warn_of(problems: Sequence[Problem], source: str, *, checkable: bool = True) -> None:
-    """Warn of oddities: of each where a kind has few, else of the first, and how many more there are.
+    """Warn about problems: one by one if a kind has few, otherwise the first with the number of further ones.
 
     Example:
         >>> import warnings
@@ -144,7 +144,7 @@ def warn_of(problems: Sequence[Problem], source: str, *, checkable: bool = True)
 
 @contextlib.contextmanager
 def placed_at(source: str) -> Generator[None]:
-    """Tell the file in errors of a tree, which knows nothing of files.
+    """Add the file to errors raised while building a tree from it.
 
     Example:
         >>> with placed_at("classes.csv"):
@@ -162,7 +162,7 @@ def placed_at(source: str) -> Generator[None]:
 
 
 def some(items: Sequence[str], limit: int = 5) -> str:
-    """The first few of many names, quoted, for an error text.
+    """The first few of many names, quoted, for a message.
 
     Example:
         >>> some(["a", "b", "c"], limit=2)

@@ -1,4 +1,4 @@
-"""Files as taxonomies come in them: plain or gzipped, and never anything but a regular file."""
+"""Reading regular files, plain or gzipped, up to a size limit."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ _BYTE_ORDER_MARKS = {
 
 
 def read_bytes(path: Path, *, limit: int = MAX_BYTES) -> bytes:
-    """Read a regular file, and unpack it where its first bytes say that it is gzip, whatever its name.
+    """Read a regular file, and decompress it if its first bytes are those of gzip, whatever its name.
 
     Args:
         path: The file.
-        limit: Most bytes to return; a larger file is refused before more than that is in memory.
+        limit: Most bytes to return; a larger file is refused before more than this is in memory.
 
     Raises:
-        InputError: There is no such file, it is a folder, pipe or device, it may not be read, it is larger than the
-            limit, or its gzip data is damaged.
+        InputError: The file is missing, unreadable, larger than the limit, a folder, pipe or device, or damaged gzip.
 
     Example:
         >>> import gzip
@@ -65,7 +64,7 @@ def read_text(path: Path, *, limit: int = MAX_BYTES) -> str:
     """Read UTF-8 text, plain or gzipped, with or without a byte order mark.
 
     Raises:
-        InputError: The file cannot be read (see :func:`read_bytes`), or a byte is not UTF-8; the text names the line
+        InputError: The file cannot be read (see :func:`read_bytes`), or a byte is not UTF-8; the message names the line
             and the byte.
     """
     data = read_bytes(path, limit=limit)
@@ -82,7 +81,7 @@ def read_text(path: Path, *, limit: int = MAX_BYTES) -> str:
 
 
 def _up_to(limit: int, file: BinaryIO | gzip.GzipFile) -> bytes:
-    """All there is to read, or one byte more than the limit; a read of that size at once would allocate it all."""
+    """Read in chunks, up to one byte beyond the limit; a single read would allocate the whole limit at once."""
     pieces: list[bytes] = []
     left = limit + 1
     while left > 0 and (piece := file.read(min(left, _CHUNK))):

@@ -1,4 +1,4 @@
-"""Everything wrong with a taxonomy file, at once."""
+"""Check a taxonomy file and list all its problems at once."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from cladewise.taxonomy.tree import Taxonomy
 
 @dataclasses.dataclass(frozen=True)
 class Examination:
-    """A file gone through whole.
+    """The result of checking a file.
 
     Attributes:
         problems: Errors and warnings, ordered by line.
-        taxonomy: The tree; nothing where an error keeps the file from being read.
+        taxonomy: The tree; None if an error makes the file unreadable.
     """
 
     problems: list[Problem]
@@ -48,7 +48,7 @@ class Examination:
 
     @property
     def num_errors(self) -> int:
-        """Number of problems that keep the file from being read."""
+        """Number of problems that make the file unreadable."""
         return sum(problem.severity == "error" for problem in self.problems)
 
 
@@ -70,16 +70,16 @@ def check(
     support: Support | None = None,
     underscores: Underscores | None = None,
 ) -> list[Problem]:
-    """List everything that is wrong or odd about a taxonomy file, by line.
+    """List all errors and oddities of a taxonomy file, by line.
 
-    Tables are gone through whole; of a JSON, YAML or Newick file that cannot be parsed the first fault is told. The
-    options are those of :func:`cladewise.taxonomy.read`; what they resolve is not wrong.
+    Tables are checked completely; for a JSON, YAML or Newick file that cannot be parsed only the first error is listed.
+    The options are those of :func:`cladewise.taxonomy.read`; what they resolve is not a problem.
 
     Returns:
-        Errors, which keep the file from being read, and warnings, ordered by line. Empty if all is well.
+        Errors, which make the file unreadable, and warnings, ordered by line. Empty if there are none.
 
     Raises:
-        InputError: There is no such file, or its name does not say what it is.
+        InputError: There is no such file, or its format does not show in its name.
 
     Example:
         >>> import tempfile
@@ -110,10 +110,10 @@ def check(
 
 
 def examine(path: str | PathLike[str], options: ReadOptions) -> Examination:
-    """The problems of a file and, where it can be read, its tree.
+    """The problems of a file and, if it can be read, its tree.
 
     Raises:
-        InputError: There is no such file, or its name does not say what it is.
+        InputError: There is no such file, or its format does not show in its name.
     """
     place = existing(path)
     kind = options.format or format_of(place)
@@ -151,7 +151,7 @@ def _examine_table(path: Path, options: ReadOptions) -> tuple[list[Problem], Tax
 
 
 def _examine_tree(path: Path, kind: str, options: ReadOptions) -> tuple[list[Problem], Taxonomy | None]:
-    """Problems of a format without lines."""
+    """Problems of a file in a format without line numbers."""
     told: list[Problem] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InputWarning)
@@ -171,7 +171,7 @@ def _odd_names(nodes: NodeNames | None) -> list[Problem]:
 
 
 def _as_problem(error: InputError, path: Path) -> Problem:
-    """An error of reading, with the line that its place ends in."""
+    """A reading error as a problem, with the line number that its place ends in."""
     place, _, line = error.at.rpartition(":")
     known = place == str(path) and line.isdigit()
     kind = "encoding" if error.expected == "UTF-8 text" else "unreadable"

@@ -1,7 +1,7 @@
-"""Which form a file has: the one form, and only one, whose evidence is in it.
+"""Detection of a file's form from its content.
 
-A file's name says little: many tools write ``.csv`` and ``.json``. So every form that can be read states its evidence,
-a property that files of other forms do not have, and a file is read only where exactly one form finds its own.
+A file's name says little: many tools write ``.csv`` and ``.json``. So every form defines its evidence, a property that
+files of other forms do not have, and a file is read only if exactly one form finds its own.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Seen = TypeVar("Seen")
 
 @dataclasses.dataclass(frozen=True)
 class Form(Generic[Seen]):
-    """One form that trees come in.
+    """A form in which files represent trees.
 
     Attributes:
-        name: Its word for the option ``format``.
-        title: Its description for an error text: ``"edges (a column of nodes and one of their parents)"``.
-        evidence: Returns what shows that content has this form, as a phrase that follows "because of"; None where
-            nothing shows it.
+        name: Its name, as in the option ``format``.
+        title: Its description for messages: ``"edges (a column of nodes and one of their parents)"``.
+        evidence: Returns a reason why content has this form, as a phrase that follows "because of"; None if there is
+            none.
     """
 
     name: str
@@ -32,17 +32,17 @@ class Form(Generic[Seen]):
 
 
 def only_form(seen: Seen, forms: Sequence[Form[Seen]], *, saw: str, source: str, advice: str) -> Form[Seen]:
-    """The one form whose evidence is in the content.
+    """The only form with evidence in the content.
 
     Args:
-        seen: Content of a file, as the forms take it.
-        forms: The forms that are known.
-        saw: Short description of the content, for the error text: ``"a table with the columns 'a', 'b'"``.
-        source: The file, for the error text.
-        advice: The options that decide, as arguments: ``'Say which with format="edges".'``
+        seen: Content of a file.
+        forms: The known forms.
+        saw: Short description of the content, for messages: ``"a table with the columns 'a', 'b'"``.
+        source: The file, for messages.
+        advice: The options that decide, as Python arguments: ``'Say which with format="edges".'``
 
     Raises:
-        InputError: No form, or more than one, has evidence. The text names what was seen and the known forms.
+        InputError: No form, or more than one, has evidence.
 
     Example:
         >>> even = Form[int]("even", "an even number", lambda n: "the last bit" if n % 2 == 0 else None)

@@ -1,4 +1,4 @@
-"""Files that are no text: pipes and devices, and formats that are often handed in for tables."""
+"""Refusal of files that are not text: pipes, devices, and binary formats mistaken for tables."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ FOREIGN = {
     b"\x80\x04\x95": "a pickle",
     b"\x80\x05\x95": "a pickle",
 }
-"""Beginnings of files that are often handed in for tables."""
+"""Magic bytes of files that are often mistaken for tables."""
 
 
 def regular(path: Path) -> None:
-    """Refuse pipes, devices and sockets, which may never end.
+    """Refuse pipes, devices and sockets, whose content may never end.
 
     Raises:
         InputError: The path is neither a file nor a folder.
@@ -38,16 +38,16 @@ def regular(path: Path) -> None:
 
 
 def first_bytes(path: Path, size: int = 16) -> bytes:
-    """The beginning of a file, as it lies on disk."""
+    """The first bytes of a file, as stored on disk."""
     with path.open("rb") as file:
         return file.read(size)
 
 
 def refuse_binary(data: bytes, source: str) -> None:
-    """Refuse content that is no text.
+    """Refuse binary content.
 
     Raises:
-        InputError: The text names the kind of file, where it is a known one.
+        InputError: The content is binary; the message names the kind of file if it is a known one.
 
     Example:
         >>> refuse_binary(b"%PDF-1.7", "classes.csv")

@@ -1,4 +1,4 @@
-"""Nested folders: a folder's name is a label, what lies in it lies under it. Files do not count."""
+"""Nested folders as a tree: each folder is a node, files are ignored."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cladewise.taxonomy.tree import Taxonomy
 
 
 def read_folders(path: Path) -> Taxonomy:
-    """Read a tree from the folders under a folder, which itself is the synthetic root.
+    """Read the subfolders of a folder as a tree; the folder itself is the synthetic root.
 
-    Children are in the order of their names; folders that begin with a dot are left out; links to folders are
-    followed, but not back to a folder that they lie in.
+    Children are sorted by name, and hidden folders are skipped. Links to folders are followed, except back to a folder
+    that contains them.
 
     Raises:
-        InputError: The path is no folder, or has no folder in it.
+        InputError: The path is not a folder, or contains no folder.
     """
     if not path.is_dir():
         raise InputError("a folder", "something else", at=str(path))
@@ -40,12 +40,12 @@ def read_folders(path: Path) -> Taxonomy:
 
 
 def write_folders(taxonomy: Taxonomy, path: Path) -> None:
-    """Write a tree as empty folders, all or none. ``path`` is the synthetic root; a root that is a label lies in it.
+    """Write a tree as empty folders, all or none. ``path`` is the synthetic root; a root with a name is a folder in it.
 
-    Folders hold neither the order of children, nor levels, nor further columns.
+    Folders do not keep the order of children, levels or further columns.
 
     Raises:
-        InputError: The path is taken, a name cannot be a folder's, or two children of a node have one name.
+        InputError: The path exists, a name is not valid for a folder, or two children of a node have the same name.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError("a new or empty folder", "one with something in it", at=str(path))

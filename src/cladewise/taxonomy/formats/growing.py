@@ -1,4 +1,4 @@
-"""A tree that is put together one node at a time, for formats that nest."""
+"""Incremental construction of a tree, for parsers of nested formats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cladewise.taxonomy.tree import Taxonomy
 
 
 class Sprout:
-    """Nodes in the order they were met, parents first; node 0 is the root, synthetic while it has no name.
+    """A tree under construction: nodes in any order with parents first; node 0 is the root, synthetic without a name.
 
     Example:
         >>> tree = Sprout()
@@ -30,7 +30,7 @@ class Sprout:
         return len(self.parents) - 1
 
     def path(self, node: int) -> str:
-        """Where a node lies, for an error text."""
+        """Path of a node, for messages."""
         names: list[str] = []
         while node >= 0:
             names.append(self.names[node])
@@ -45,10 +45,10 @@ class Sprout:
         level_names: Sequence[str] | None = None,
         columns: Mapping[str, Sequence[str]] | None = None,
     ) -> Taxonomy:
-        """The tree as a value.
+        """The finished tree.
 
         Raises:
-            InputError: A node below the root has no name, or a text is no Unicode text.
+            InputError: A node below the root has no name, or a text is not valid Unicode.
         """
         blank = next((node for node, name in enumerate(self.names) if node and not name.strip()), None)
         if blank is not None:
@@ -68,7 +68,7 @@ class Sprout:
 
 
 def _refuse_halves(texts: Iterable[str], source: str) -> None:
-    """JSON's escapes can make half of a surrogate pair, which no file and no terminal takes."""
+    """Refuse lone surrogates, which JSON's escapes can produce and no file or terminal accepts."""
     for text in texts:
         try:
             text.encode()

@@ -1,4 +1,4 @@
-"""Options of reading: a file's format, and how to resolve what is ambiguous in it."""
+"""Options for reading trees: the format of a file, and how to resolve ambiguities."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ HELP = {
     "underscores": "Newick: keep underscores in names without quotes, or read them as blanks",
     "fill_down": "level tables: fill blank cells from the row above, for merged cells",
 }
-"""Meaning of each option, for the command line."""
+"""Help text of each option on the command line."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ReadOptions:
     """How to read a tree; the fields are the options of :func:`cladewise.taxonomy.read` and of the command line.
 
-    A column is named by its header or, where no column has that name, by its number from 1.
+    A column is given by its header or, if no column has that name, by its number from 1.
 
     Raises:
-        InputError: A word is not among those that the option knows, or two options contradict each other.
+        InputError: An option has an unknown value, or two options contradict each other.
 
     Example:
         >>> ReadOptions(separator="tab").given()
@@ -89,7 +89,7 @@ class ReadOptions:
             value = getattr(self, option)
             if isinstance(value, str):
                 raise InputError(f"{option} to be a list of columns", repr(value))
-            if value:  # a number of a column may be one
+            if value:  # columns may be given as numbers
                 object.__setattr__(self, option, [str(column) for column in value])
         for option in ("id", "parent", "name"):
             if getattr(self, option) is not None:
@@ -106,7 +106,7 @@ class ReadOptions:
             raise InputError("options of one kind of file", f"{edges[0]} (edge lists) beside {shown}")
 
     def given(self) -> dict[str, Any]:
-        """The options that differ from their defaults, as plain values that a file can record."""
+        """The non-default options, as plain values for a configuration file."""
         found: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -121,7 +121,7 @@ def _plain(value: Any) -> Any:
 
 
 def argument(option: str, value: object) -> str:
-    """An option as a caller writes it, for advice.
+    """An option as a Python argument, for advice.
 
     Example:
         >>> argument("levels", ["order", "family"])
@@ -134,10 +134,10 @@ def argument(option: str, value: object) -> str:
 
 
 def one_of(option: str, value: object, known: Sequence[object]) -> None:
-    """Refuse a word that an option does not know.
+    """Check that an option has a known value.
 
     Raises:
-        InputError: The value is none of the known ones.
+        InputError: It does not.
 
     Example:
         >>> one_of("roots", "both", ("error", "join"))
@@ -149,4 +149,4 @@ def one_of(option: str, value: object, known: Sequence[object]) -> None:
 
 
 PLAIN = ReadOptions()
-"""No option given."""
+"""The default options."""

@@ -1,4 +1,4 @@
-"""Read a tree from whatever holds one."""
+"""Read a tree from a file, a folder or a data frame."""
 
 from __future__ import annotations
 
@@ -66,37 +66,35 @@ def read(
 ) -> Taxonomy:
     """Read a tree from a file or folder.
 
-    A file is read only where its content shows one form and no other; the options decide where it does not. What can be
-    read but is odd is told as an :class:`~cladewise.errors.InputWarning`. A column is named by its header, or by its
-    number from 1.
+    A file is read only if its content has exactly one known form; otherwise the options decide. Readable oddities are
+    reported as :class:`~cladewise.errors.InputWarning`. A column is given by its header, or by its number from 1.
 
     Args:
         path: A CSV, TSV, text or Parquet table, a JSON, YAML or Newick file, WordNet's ``data.noun``, or a folder. Text
             tables may be gzipped.
-        format: Format of the file. Defaults to what the file's name and content show.
-        separator: Text tables: the character between cells. Defaults to the one that the file's name promises, or the
-            only one that parts the rows.
+        format: Format of the file. By default detected from its name and content.
+        separator: Text tables: the character between cells. Defaults to that of the file's suffix, or the only one
+            that splits the rows evenly.
         header: Text tables: ``first`` if the first row names the columns, ``none`` if there is no header; columns are
-            called ``level_1``, ``level_2``, ... then. Defaults to what the first row shows.
+            then called ``level_1``, ``level_2``, ... By default detected from the first row.
         id: Edge lists: the column of ids that parents refer to.
         parent: Edge lists: the column of parents.
         name: Edge lists: the column of names.
         levels: Level tables: the columns that are levels, coarse to fine. Defaults to all. Tables of paths: the column
             that holds them.
-        columns: Level tables: columns to keep as further texts of the node that a row ends at.
-        parents: Edge lists and WordNet: what to do with a node that has several parents: fail, or keep the ``first``
-            or the ``last``.
-        roots: Edge lists: what to do with several roots: fail, or ``join`` them under a synthetic one.
-        ids: WordNet: the synsets wanted (``n02084071``), or a file that lists them; their ancestors come along.
-        fill_down: Level tables: fill blank cells from the row above, for the merged cells of spreadsheets.
+        columns: Level tables: columns to keep as further texts of the last node of a row.
+        parents: Edge lists and WordNet: for a node with several parents, raise an ``error`` or keep the ``first`` or
+            the ``last``.
+        roots: Edge lists: with several roots, raise an ``error`` or ``join`` them under a synthetic root.
+        ids: WordNet: the synsets to keep (``n02084071``) with their ancestors, or a file that lists them.
+        fill_down: Level tables: fill blank cells from the row above, for merged cells of spreadsheets.
         support: Newick: numbers at internal nodes are ``names``, or support values to ``drop``. By default they are
-            names, with a warning where the leaves have other names.
+            names, with a warning if the leaves have other names.
         underscores: Newick: ``keep`` underscores in names without quotes, or read them as ``blanks``. By default the
-            quoted names of the file decide, else they are kept, with a warning.
+            quoted names in the file decide, otherwise they are kept with a warning.
 
     Raises:
-        InputError: The file cannot be read as a tree, or its form does not show. The text names the line where there is
-            one.
+        InputError: The file is not a tree, or its form is unclear. The message names the line if there is one.
 
     Example:
         >>> import tempfile
@@ -125,10 +123,10 @@ def read(
 
 
 def read_with(path: str | PathLike[str], options: ReadOptions) -> Taxonomy:
-    """Read a tree with options that are one value; see :func:`read`.
+    """Read a tree with an options object; see :func:`read`.
 
     Raises:
-        InputError: The file cannot be read as a tree, or its form does not show.
+        InputError: The file is not a tree, or its form is unclear.
     """
     place = existing(path)
     kind = options.format or format_of(place)
@@ -142,10 +140,10 @@ def read_with(path: str | PathLike[str], options: ReadOptions) -> Taxonomy:
 
 
 def existing(path: str | PathLike[str]) -> Path:
-    """The path of a file or folder.
+    """The path, if it is an existing file or folder.
 
     Raises:
-        InputError: There is nothing, or it is a pipe or a device.
+        InputError: It does not exist, or is a pipe or a device.
     """
     place = Path(path)
     if not place.exists():
@@ -155,7 +153,7 @@ def existing(path: str | PathLike[str]) -> Path:
 
 
 def read_tree(path: Path, kind: str, options: ReadOptions) -> Taxonomy:
-    """Read a tree from a format that is no table.
+    """Read a tree from a format other than a table.
 
     Raises:
         InputError: The file or folder does not have this format.
@@ -184,10 +182,10 @@ def read_tree(path: Path, kind: str, options: ReadOptions) -> Taxonomy:
 
 
 def format_of(path: Path) -> Format | Literal["table"]:
-    """Format of an existing file or folder by its name; only its content can tell one kind of table from another.
+    """Format of an existing file or folder by its name; the kind of a table only shows in its content.
 
     Raises:
-        InputError: The name says nothing.
+        InputError: The suffix is unknown.
     """
     if path.is_dir():
         return "wordnet" if (path / "data.noun").is_file() else "folders"
@@ -219,7 +217,7 @@ def from_dataframe(
     """Build a tree from a polars or pandas data frame: any kind of table that :func:`read` reads, with its options.
 
     Raises:
-        InputError: The frame is not a tree. The text names the row, from 1.
+        InputError: The frame is not a tree. The message names the row, from 1.
 
     Example:
         >>> import polars as pl

@@ -1,4 +1,4 @@
-"""Which form a table has, and the tree that it holds."""
+"""Detection of a table's form, and the tree that it represents."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from cladewise.taxonomy.tree import Taxonomy
 
 
 def load_table(path: Path, options: ReadOptions) -> Table:
-    """Read a table from a file: Parquet by its first bytes, else text.
+    """Read a table from a file: Parquet if its first bytes say so, otherwise text.
 
     Raises:
-        InputError: The file is no table at all.
+        InputError: The file is not a table.
     """
     if not path.is_file():
         raise InputError("a file", "a folder" if path.is_dir() else "nothing of that name", at=str(path))
@@ -43,7 +43,7 @@ def load_table(path: Path, options: ReadOptions) -> Table:
 
 
 def interpret(table: Table, options: ReadOptions) -> Interpretation:
-    """Take a table for a tree, in the form that the options name or that only it has evidence for.
+    """Interpret a table as a tree, in the form given by the options or detected from its content.
 
     Raises:
         InputError: No form, or more than one, fits; or the table lacks what its form needs.
@@ -72,10 +72,10 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
 
 
 def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
-    """The form that is asked for, that options of only one form speak for, or that has evidence.
+    """The form given by ``format``, implied by options of only one form, or detected from the content.
 
     Raises:
-        InputError: No form, or more than one, has evidence; or the table is known to be something else than a tree.
+        InputError: No form, or more than one, has evidence; or the table is known not to be a tree.
 
     Example:
         >>> import polars as pl
@@ -94,7 +94,7 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
         return "edges"
     doubt = None
     if not _other_than_levels(table):
-        header_problems(table, rest)  # whose error comes first: without a header no column can be judged
+        header_problems(table, rest)  # its error takes precedence, since columns cannot be judged without a header
         doubt = _doubt_of_paths(table) or doubt_levels(table, rest)
     forms = [
         Form[Table]("nodes", "nodes (columns id, parent, name, level)", _node_table),
@@ -116,19 +116,19 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
 
 
 def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
-    """The tree of a table, with a warning for each kind of oddity that is found on the way.
+    """Build the tree of a table, with a warning for each kind of oddity.
 
     Raises:
-        InputError: The rows are not a tree, or their form does not show.
+        InputError: The rows are not a tree, or their form is unclear.
     """
     table.fail(table.problems)
     interpretation = interpret(table, options)
     table.fail(interpretation.problems)
     odd: list[Problem] = [*table.problems, *interpretation.problems]
-    if not interpretation.ours and interpretation.nodes is not None:  # before there is a tree in memory
+    if not interpretation.ours and interpretation.nodes is not None:  # before the tree takes memory
         odd += [*sight_problems(interpretation.nodes), *nothing_problems(interpretation.nodes)]
     build = interpretation.build
-    del interpretation  # whose names and lines would lie beside the tree
+    del interpretation  # its names and lines would take memory beside the tree
     with placed_at(table.source):
         tree = build()
     warn_of(odd, table.source, checkable=table.path is not None)
@@ -144,7 +144,7 @@ def _darwin_core(table: Table) -> str | None:
 
 
 def _edge_list(table: Table) -> str | None:
-    """Parents, and rows that say no more of a node than who its parent is."""
+    """Evidence of an edge list: a column of parents, and rows that describe one node each."""
     if _node_table(table) or _darwin_core(table):
         return None
     columns = find_edge_columns(table, PLAIN)
@@ -161,7 +161,7 @@ def _path_column(table: Table) -> str | None:
 
 
 def _doubt_of_paths(table: Table) -> Doubt | None:
-    """A column of paths beside others, which could be what the paths lead to."""
+    """Doubt because of a column of paths next to other columns, which could belong to the paths' nodes."""
     paths = sure_paths(table) or likely_paths(table)
     if paths is None:
         return None
@@ -170,7 +170,7 @@ def _doubt_of_paths(table: Table) -> Doubt | None:
 
 
 def _says_more(table: Table, columns: EdgeColumns) -> bool:
-    """Whether rows go on below their node and its parent, whose values never meet: levels with a column of parents."""
+    """Whether rows have finer levels below their node: a level table that happens to have a column named parent."""
     edges = table.frame.select(dict.fromkeys((columns.key, columns.parent)).keys())
     if not edges.is_duplicated().any() or edges.n_unique() == table.frame.n_unique():
         return False

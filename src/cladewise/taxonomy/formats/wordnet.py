@@ -1,7 +1,7 @@
-"""WordNet's nouns, whole or as the ancestors of a list of synsets such as ImageNet's.
+"""WordNet's noun hierarchy, whole or restricted to some synsets, such as ImageNet's, and their ancestors.
 
 The format of ``data.noun``: https://wordnet.princeton.edu/documentation/wndb5wn. ImageNet's ids are the offsets of
-WordNet 3.0 with an ``n`` before them.
+WordNet 3.0 prefixed with ``n``.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Synset:
 def read_wordnet(
     path: Path, *, ids: str | PathLike[str] | Sequence[str] | None = None, parents: Parents = "error"
 ) -> Taxonomy:
-    """Read the noun hierarchy, or the part of it that leads from the root to some synsets.
+    """Read the noun hierarchy, or the part between the root and some synsets.
 
-    A node's name is the first word of its synset, with blanks for underscores; its columns are ``id``, ``words`` and
+    A node's name is the first word of its synset, with spaces for underscores; its columns are ``id``, ``words`` and
     ``description``.
 
     Args:
         path: WordNet's folder, or its ``data.noun``.
-        ids: Synsets wanted, ``n02084071``, or a file with one a line. Defaults to all.
-        parents: What to do with a synset of several hypernyms: fail, or keep the first or the last.
+        ids: Synsets to keep, such as ``n02084071``, or a file with one per line. Defaults to all.
+        parents: For a synset with several hypernyms, raise an error or keep the first or the last.
 
     Raises:
         InputError: The file is not WordNet's, a synset is unknown, or one has several hypernyms.
@@ -111,14 +111,14 @@ def _synset(line: str) -> Synset:
 
 
 def _chosen(synset: Synset, parents: Parents) -> tuple[str, ...]:
-    """Hypernyms to follow: all while they are to be complained about, else the one to keep."""
+    """Hypernyms to follow: all if several are an error, otherwise the one to keep."""
     if parents == "error":
         return synset.hypernyms
     return synset.hypernyms[:1] if parents == "first" else synset.hypernyms[-1:]
 
 
 def _with_ancestors(synsets: dict[str, Synset], wanted: Sequence[str], parents: Parents) -> list[str]:
-    """The wanted synsets and all that lie above them, in WordNet's order."""
+    """The wanted synsets and all their ancestors, in WordNet's order."""
     kept = set(wanted)
     waiting = list(wanted)
     while waiting:

@@ -1,4 +1,4 @@
-"""Write a tree in any format that can hold one."""
+"""Write a tree as a table, a document, Newick or folders."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ FILES = {
 
 
 def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | None = None) -> None:
-    """Write a tree in the format of the file's name, atomically.
+    """Write a tree atomically, in the format given by the file's suffix.
 
-    A name that ends in ``.csv``, ``.tsv`` or ``.parquet`` gets the node table, which keeps everything a taxonomy has;
-    ``format`` chooses another table. JSON keeps everything too. A name without an ending is a folder. What the other
-    formats leave out is said where they are written: :mod:`~cladewise.taxonomy.formats.tables.level_table`,
+    ``.csv``, ``.tsv`` and ``.parquet`` give the node table, which keeps everything a taxonomy has; ``format`` selects
+    another kind of table. JSON keeps everything too. A name without a suffix is a folder. What other formats leave out
+    is described in their modules: :mod:`~cladewise.taxonomy.formats.tables.level_table`,
     :mod:`~cladewise.taxonomy.formats.tables.edge_list`, :mod:`~cladewise.taxonomy.formats.taxa.darwin_core`,
     :mod:`~cladewise.taxonomy.formats.phylogenies.newick`, :mod:`~cladewise.taxonomy.formats.folders`.
 
     Raises:
-        InputError: The format cannot hold the tree, or cannot be written.
+        InputError: The format cannot represent the tree, or cannot be written.
 
     Example:
         >>> import tempfile

@@ -1,9 +1,9 @@
-"""From what people call a node to the node.
+"""Lookup of nodes by label.
 
-A label is a name, an id, a synonym, or a path of these. The same rules hold wherever labels are given: manifests,
-folders, options, and the files that decisions and inferences read. A label that equals a name character by character,
-however accents are stored, is found. One that only looks equal is found with a warning. One that differs in case,
-blanks or joining marks is refused, and the error names the node it comes near.
+A label is a name, an id, a synonym, or a path of these. The same rules apply wherever labels are given: manifests,
+folders, options, and the files of decisions and inferences. A label that equals a name up to Unicode composition is
+found. One that only looks equal is found with a warning. One that differs in case, blanks or joining marks is refused,
+with the nearest name in the error.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from cladewise.taxonomy.tree import Taxonomy
 
 Label = str | Sequence[str]
-Nodes = int | list[int]  # a list for each of a million names is a lot
+Nodes = int | list[int]  # a list per name would take too much memory
 Same = Callable[[str], str]
 
 ID, SYNONYMS = "id", "synonyms"
-"""Columns whose texts also name their node; a cell of the second may hold several, with a ``|`` between them."""
+"""Columns whose texts also name their node; a cell of the second may hold several, separated by ``|``."""
 BLANKS = " \t\r\n"
 SHOWN = 20
 COMPARED = 10_000
@@ -41,7 +41,7 @@ COST_OF_PATHS = 8
 
 @dataclasses.dataclass(frozen=True)
 class Index:
-    """Nodes by what they are called, where texts count as equal that are the same under ``same``."""
+    """Nodes by name, id and synonym, with texts normalised by ``same``."""
 
     same: Same
     names: dict[str, Nodes]
@@ -76,17 +76,17 @@ class Index:
 
 @dataclasses.dataclass(frozen=True)
 class Match:
-    """Nodes that a label names, and what to tell the user where it is not plain that it does."""
+    """Nodes that a label names, and a remark for the user if that is not obvious."""
 
     nodes: list[int]
     told: str = ""
 
 
 def look_up(taxonomy: Taxonomy, label: Label) -> Match:
-    """Every node that a label names, exactly or else to the eye.
+    """All nodes that a label names exactly, or failing that, visually.
 
-    An exact whole path fits alone. Otherwise names, ids and last parts of paths count alike, and synonyms where none of
-    these fits. Blanks around a label count only where a name has them.
+    An exact whole path excludes all others. Otherwise names, ids and ends of paths have equal rank, and synonyms count
+    only if none of these matches. Blanks around a label matter only if a name has them.
     """
     if not isinstance(cast("object", label), Sequence):
         raise InputError("a label that is a text, or a sequence of names", repr(label))
@@ -223,7 +223,7 @@ def _find_whole_paths(
 
 
 def warn_inexact(odd: Sequence[str], *, at: str) -> None:
-    """Warn once of all labels that were found, but not in their plain form."""
+    """One warning about all labels that match only inexactly."""
     if odd:
         noun = "label" if len(odd) == 1 else "labels"
         more = "; ..." if len(odd) > SHOWN else ""
@@ -231,9 +231,9 @@ def warn_inexact(odd: Sequence[str], *, at: str) -> None:
 
 
 def near_names(taxonomy: Taxonomy, label: Label, limit: int = 3) -> list[str]:
-    """Names that come near a label: the same but for case and joining marks, else alike in spelling.
+    """Names similar to a label: equal except for case and joining marks, otherwise similar in spelling.
 
-    For a path that is right but for case and joining marks, whole paths.
+    For a path that is right except for case and joining marks, whole paths.
     """
     index = taxonomy.called(loose)
     alike = _matches(taxonomy, index, label).nodes[:limit]
@@ -245,7 +245,7 @@ def near_names(taxonomy: Taxonomy, label: Label, limit: int = 3) -> list[str]:
 
 
 def _matches(taxonomy: Taxonomy, index: Index, label: Label) -> Match:
-    """Nodes that a label names under one idea of sameness."""
+    """Nodes that a label names under one normalisation."""
     same = index.same
     if isinstance(label, str) and SEPARATOR not in label and "\\" not in label:
         node = index.names.get(text := same(label))
@@ -276,7 +276,7 @@ def _matches(taxonomy: Taxonomy, index: Index, label: Label) -> Match:
 
 
 def _ends_in(taxonomy: Taxonomy, index: Index, node: int, wanted: Sequence[str], *, whole: bool = False) -> bool:
-    """Whether the path to a node ends in some steps; or, by names alone, is no more than these."""
+    """Whether the path to a node ends in some steps; with ``whole``, whether its names are exactly these."""
     top = 0 if taxonomy.synthetic_root else -1
     for step in reversed(wanted):
         if node <= top:
@@ -290,7 +290,7 @@ def _ends_in(taxonomy: Taxonomy, index: Index, node: int, wanted: Sequence[str],
 
 
 def _spelt(taxonomy: Taxonomy, nodes: list[int], label: Label) -> list[int]:
-    """The nodes whose names are written exactly so, or all of them if none is."""
+    """The nodes whose names match character by character, or all of them if none does."""
     if len(nodes) < 2:
         return nodes
     steps = (label,) if isinstance(label, str) else tuple(label)
@@ -332,7 +332,7 @@ def _preferred(taxonomy: Taxonomy, label: Label, node: int, others: Sequence[int
 
 
 def complaint(taxonomy: Taxonomy, label: Label, nodes: Sequence[int] = ()) -> str:
-    """A label that names no node or several, with the nearest name or the paths."""
+    """A wrong label for a message, with the nearest name or the paths it could mean."""
     text = _shown(label)
     if nodes:
         return f"{text!r} ({' or '.join(_paths(taxonomy, nodes, 3))})"
@@ -343,7 +343,7 @@ def complaint(taxonomy: Taxonomy, label: Label, nodes: Sequence[int] = ()) -> st
 
 
 def in_common(taxonomy: Taxonomy, unknown: Sequence[Label]) -> list[str]:
-    """Sentences on the trait that most of the labels without a node share."""
+    """Sentences on what most of the unknown labels have in common."""
     unknown = unknown[:COMPARED]
     index = taxonomy.called(loose)
     alike = sum(bool(_matches(taxonomy, index, label).nodes) for label in unknown)
@@ -355,7 +355,7 @@ def in_common(taxonomy: Taxonomy, unknown: Sequence[Label]) -> list[str]:
 
 
 def _where_they_stand(taxonomy: Taxonomy, unknown: Sequence[str]) -> list[str]:
-    """A sentence for each column that holds most of the labels."""
+    """A sentence for each column that contains most of the labels."""
     wanted = set(unknown)
     said: list[str] = []
     for column, texts in taxonomy.columns.items():

@@ -1,7 +1,7 @@
-r"""A path of names as one text, and back.
+r"""Conversion between paths of names and texts such as ``Fruit/Apple``.
 
 Names are joined with ``/``. A ``/`` inside a name is written ``\/``, and a backslash that would read as part of such a
-pair is doubled; every other name is written as it is.
+pair is doubled; all other names are written unchanged.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 SEPARATOR = "/"
 ROOT_NAME = "root"
-"""The name that a root without one is shown by, and found by."""
+"""Name by which a root without a name is shown and looked up."""
 _UNCLEAR = re.compile(r"/|\\(?=[\\/]|\Z)")
 _TOKEN = re.compile(r"\\[\\/]|/|\\|[^/\\]+")
 
 
 def path_text(names: Sequence[str]) -> str:
-    r"""The names as one text from which :func:`path_steps` gives them back.
+    r"""The names as one text, the inverse of :func:`path_steps`.
 
     Example:
         >>> path_text(["Fruit", "Apple"]), path_text(["Bags", "Luggage/Suitcases"])
@@ -27,7 +27,7 @@ def path_text(names: Sequence[str]) -> str:
 
 
 def path_steps(text: str) -> tuple[str, ...]:
-    r"""The names that a text joins.
+    r"""The names in a path text.
 
     Example:
         >>> path_steps(r"Bags/Luggage\/Suitcases")
@@ -45,7 +45,7 @@ def path_steps(text: str) -> tuple[str, ...]:
 
 
 def label_steps(label: str) -> tuple[str, ...]:
-    """The names that a label joins; a slash at either end does not count.
+    """The names in a label; a slash at either end is ignored.
 
     Example:
         >>> label_steps("/Fruit/Apple/"), label_steps("Fruit")

@@ -1,8 +1,7 @@
-"""When two names are probably meant to be one.
+"""Normalisations of names, for deciding whether two of them are the same.
 
-Four ideas of sameness, each wider than the one before: the same characters (:func:`composed`), the same to the eye
-(:func:`visible`), the same but for case (:func:`folded`), and the same but for case, blanks and joining marks
-(:func:`loose`).
+Each is coarser than the one before: the same characters (:func:`composed`), visually the same (:func:`visible`), the
+same except for case (:func:`folded`), and the same except for case, blanks and joining marks (:func:`loose`).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _ASCII_JOINING = str.maketrans("", "", " \t\n\r\v\f\x1c\x1d\x1e\x1f_.'-")
 
 
 def composed(name: str) -> str:
-    """The name in Unicode's composed form (NFC): one text for the two ways in which accents are stored.
+    """The name in Unicode's composed form (NFC), so that both ways of storing accents give one text.
 
     Example:
         >>> composed("Aze\u0301") == "Az\u00e9"
@@ -30,7 +29,7 @@ def composed(name: str) -> str:
 
 
 def visible(name: str) -> str:
-    """The name as the eye reads it: composed, without zero-width characters and stray white space.
+    """The name as it looks: composed, without zero-width characters and stray white space.
 
     Example:
         >>> visible(" pear\u200b"), visible("Pink\u00a0 Lady")

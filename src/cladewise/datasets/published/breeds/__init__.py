@@ -1,4 +1,4 @@
-"""BREEDS: coarse classes of ImageNet with some of its classes under each."""
+"""BREEDS: subsets of ImageNet's classes, grouped into coarse classes."""
 
 from cladewise.datasets.published.breeds.from_imagenet import from_breeds
 from cladewise.datasets.published.breeds.hierarchy import Hierarchy

@@ -1,4 +1,4 @@
-"""A task of BREEDS from ImageNet's images."""
+"""BREEDS tasks from a copy of ImageNet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cladewise.datasets.published.breeds.synset_rows import candidates_of_wordne
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
-_SPLITS = {"train": "train", "val": "test"}  # ImageNet's validation images are what is tested on
+_SPLITS = {"train": "train", "val": "test"}  # ImageNet's validation images are the test split
 _CREDIT = "ImageNet, for research and education that is not commercial"
 _CLASSES = {
     "hierarchy": "classes drawn from the published hierarchy of BREEDS",
@@ -29,7 +29,7 @@ def from_breeds(
     hierarchy: str | PathLike[str] | None = None,
     wordnet: str | PathLike[str] | None = None,
 ) -> Dataset:
-    """Read a BREEDS task from ImageNet's images: its training images, and to test on its validation images.
+    """Read a BREEDS task from ImageNet; its validation images are the test split.
 
     | task | coarse classes | classes of ImageNet |
     |---|---|---|
@@ -38,20 +38,20 @@ def from_breeds(
     | `entity-13` | 13 | 260 |
     | `entity-30` | 30 | 240 |
 
-    The classes follow from the published hierarchy, or from WordNet and a table of ours
-    (:func:`cladewise.datasets.published.breeds.candidates_of_wordnet`). ``source`` and ``credit`` say which.
+    The classes are sampled from the published hierarchy, or from WordNet with a table of this library
+    (:func:`cladewise.datasets.published.breeds.candidates_of_wordnet`). ``source`` and ``credit`` record which.
 
     Args:
         name: The task.
-        path: A folder with ``train/<id>/`` and ``val/<id>/`` of ImageNet's classes (``n01440764``); those that are not
-            in the task need not be there.
+        path: A folder with ``train/<id>/`` and ``val/<id>/`` of ImageNet's classes (``n01440764``); classes
+            outside the task may be missing.
         hierarchy: A folder with the published files of the hierarchy (``class_hierarchy.txt``,
             ``dataset_class_info.json``, ``node_names.txt``).
-        wordnet: In place of it the folder of WordNet 3.0, or its ``data.noun``.
+        wordnet: Alternatively, the folder of WordNet 3.0 or its ``data.noun``.
 
     Raises:
-        InputError: There is no such task, not one of the two hierarchies is given, a file or a class's folder is
-            missing, or the hierarchy is another.
+        InputError: There is no such task, not exactly one hierarchy is given, a file or the folder of a class is
+            missing, or the hierarchy does not fit the task.
 
     References:
         Santurkar, Tsipras, Madry, BREEDS: Benchmarks for subpopulation shift, ICLR 2021, arXiv:2008.04859. Both halves
@@ -93,7 +93,7 @@ def from_breeds(
 def _candidates(
     name: str, hierarchy: str | PathLike[str] | None, wordnet: str | PathLike[str] | None
 ) -> tuple[ClassCandidates, dict[str, str]]:
-    """What the classes are drawn from, and the option that said so, for a data set's ``source``."""
+    """The candidates for sampling, and the option that selected them, for a data set's ``source``."""
     given = {"hierarchy": hierarchy, "wordnet": wordnet}
     places = {option: str(Path(path).expanduser().absolute()) for option, path in given.items() if path is not None}
     match places:
@@ -110,7 +110,7 @@ def _candidates(
 
 
 def _paths(known: ClassCandidates, drawn: dict[str, list[str]]) -> dict[str, tuple[str, str]]:
-    """Coarse and fine name of each class; where two would be called alike, they are told apart by their ids."""
+    """Coarse and fine name of each class; duplicates get their id appended."""
     short = {one: known.names[one].split(",")[0].strip() for classes in drawn.values() for one in classes}
     coarse = {node: known.names.get(node, node).split(",")[0].strip() for node in drawn}
     repeated = {name for name in coarse.values() if list(coarse.values()).count(name) > 1}

@@ -1,4 +1,4 @@
-"""The published hierarchy of BREEDS."""
+"""Reading the published class hierarchy of BREEDS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHERE = "They are in the repository MadryLab/BREEDS-Benchmarks, folder imagenet_
 
 @dataclasses.dataclass(frozen=True)
 class Hierarchy:
-    """The published hierarchy, as far as it is above classes of ImageNet.
+    """The published hierarchy, restricted to classes of ImageNet and their ancestors.
 
     Args:
         children: Children of every node.
@@ -35,7 +35,7 @@ class Hierarchy:
         """Read the three files.
 
         Raises:
-            InputError: One is missing, or not as it is published.
+            InputError: One is missing or malformed.
         """
         root = existing_folder(folder)
         for name in _FILES:
@@ -51,7 +51,7 @@ class Hierarchy:
         names = dict(_rows(root / _FILES[2], "\t"))
         children: dict[str, set[str]] = {}
         todo, seen = list(leaves), set(leaves)
-        while todo:  # upwards from the classes: what is above none of them does not count
+        while todo:  # upwards from the classes, ignoring nodes that are above none of them
             node = todo.pop()
             for parent in parents.get(node, ()):
                 children.setdefault(parent, set()).add(node)
@@ -61,7 +61,7 @@ class Hierarchy:
         return cls(children, leaves, names)
 
     def depths(self) -> dict[str, int]:
-        """Length of the longest way from the root to every node."""
+        """Length of the longest path from the root to every node."""
         depth, todo = {_ROOT: 0}, [_ROOT]
         while todo:
             node = todo.pop()
@@ -72,7 +72,7 @@ class Hierarchy:
         return depth
 
     def below(self, node: str) -> set[str]:
-        """The node and everything under it."""
+        """The node and its descendants."""
         found, todo = {node}, [node]
         while todo:
             for child in self.children.get(todo.pop(), ()):
@@ -82,7 +82,7 @@ class Hierarchy:
         return found
 
     def candidates(self, task: Task) -> ClassCandidates:
-        """Classes of ImageNet under each node that can be a coarse class of a task."""
+        """Classes of ImageNet under each possible coarse class of a task."""
         depth, inside = self.depths(), self.below(task.ancestor)
         nodes = sorted(node for node in inside if depth.get(node) == task.level)
         classes = {node: sorted(self.below(node) & self.leaves.keys()) for node in nodes}

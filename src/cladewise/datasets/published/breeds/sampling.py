@@ -1,4 +1,4 @@
-"""The tasks of BREEDS, and how classes are drawn for them."""
+"""The tasks of BREEDS, and the sampling of their classes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from cladewise.errors import InputError
 
-_SEED = 2  # of the published tasks
+_SEED = 2  # seed of the published tasks
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A published task: coarse classes at a depth of the hierarchy, below a node, with so many classes each."""
+    """A published task: coarse classes at a depth below a node, with a fixed number of classes each."""
 
     level: int
     subclasses: int
@@ -32,23 +32,23 @@ TASKS = {
 
 @dataclasses.dataclass(frozen=True)
 class ClassCandidates:
-    """What the classes of a task are drawn from.
+    """The classes that a task can be sampled from.
 
     Args:
-        classes: Ids of ImageNet's classes under each coarse class, which are in the order in which they are drawn.
-        names: Name of every class and coarse class; a coarse class without one is called by its key.
+        classes: Ids of ImageNet's classes under each coarse class, in the order of sampling.
+        names: Name of every class and coarse class; a coarse class without one is named by its key.
     """
 
     classes: Mapping[str, Sequence[str]]
     names: Mapping[str, str]
 
     def draw(self, task: Task, *, at: str, advice: str = "") -> dict[str, list[str]]:
-        """Ids of the classes of each coarse class that has enough of them, drawn as published.
+        """Sample the classes of each coarse class that has enough of them, as published.
 
         Args:
-            task: How many there are to be.
-            at: Where the candidates are from, for the error.
-            advice: What to do if they do not fit the task.
+            task: The task, with the number of classes.
+            at: Source of the candidates, for messages.
+            advice: Advice if they do not fit the task.
 
         Raises:
             InputError: There are not as many coarse classes as the task has.
@@ -58,7 +58,7 @@ class ClassCandidates:
             >>> found.draw(Task(1, 2, "n0", 1), at="here")
             {'cat': ['n3', 'n2']}
         """
-        random = np.random.RandomState(_SEED)  # the old generator, with which the published classes were drawn
+        random = np.random.RandomState(_SEED)  # the legacy generator used for the published classes
         drawn: dict[str, list[str]] = {}
         for coarse, classes in self.classes.items():
             if len(classes) >= task.subclasses:

@@ -1,4 +1,4 @@
-"""What classes of BREEDS are drawn from, for those who have WordNet but not the published hierarchy."""
+"""Candidate classes of BREEDS from WordNet, for use without the published hierarchy."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _ADVICE = "ImageNet's ids are those of WordNet 3.0: Debian's package wordnet-bas
 
 
 def candidates_of_wordnet(name: str, path: str | PathLike[str]) -> ClassCandidates:
-    """Classes of ImageNet under each coarse class of a task, by our own table of synsets.
+    """Classes of ImageNet under each coarse class of a task, by a table of synsets.
 
-    The published hierarchy was made from WordNet by hand: nodes were merged, moved and left out, until depth meant how
-    special a class is. No rule gives that back, so a table says which synsets make up each coarse class, in the words
-    ``synset synset -synset``. A class of ImageNet belongs to the coarse class that has the synset with the fewest steps
-    up to it, by any of its hypernyms; where two are equally near, to the one that comes first. What is under a synset
-    with a minus does not belong to that coarse class. The table was written so that each coarse class has as many
-    classes as in the published hierarchy, and the coarse classes are in its order: those drawn should be the published.
+    The published hierarchy was derived from WordNet by hand: nodes were merged, moved and removed until depth
+    reflected specificity. No rule reproduces that, so a table lists the synsets of each coarse class as ``synset
+    synset -synset``. A class of ImageNet belongs to the coarse class with the nearest synset above it, by any of its
+    hypernyms; of equally near ones, to the first. Classes under a synset with a minus are excluded. The table gives
+    each coarse class as many classes as the published hierarchy, in the same order, so the sampled classes should be
+    the published ones.
 
     Args:
         name: The task.
         path: WordNet's folder, or its ``data.noun``.
 
     Raises:
-        InputError: There is no such file, or it is not that of WordNet 3.0.
+        InputError: There is no such file, or it is not from WordNet 3.0.
     """
     place = Path(path).expanduser().absolute()
     file = place / "data.noun" if place.is_dir() else place
@@ -48,7 +48,7 @@ def candidates_of_wordnet(name: str, path: str | PathLike[str]) -> ClassCandidat
 
 
 def classes_by_row(rows: Mapping[str, str], synsets: Mapping[str, Synset], ids: Iterable[str]) -> dict[str, list[str]]:
-    """Which of the ids belong to each row of a table, as :func:`candidates_of_wordnet` says.
+    """The ids that belong to each row of a table; see :func:`candidates_of_wordnet`.
 
     Example:
         >>> above = {"n1": (), "n2": ("n1",), "n3": ("n1",), "n4": ("n2", "n3"), "n5": ("n4", "n3")}
@@ -68,12 +68,12 @@ def classes_by_row(rows: Mapping[str, str], synsets: Mapping[str, Synset], ids: 
             if (those := steps.keys() & taken[name]) and steps.keys().isdisjoint(left_out[name])
         }
         if near:
-            found[min(near, key=near.__getitem__)].append(one)  # the first of those that are equally near
+            found[min(near, key=near.__getitem__)].append(one)  # the first of equally near ones
     return found
 
 
 def _steps(one: str, synsets: Mapping[str, Synset]) -> dict[str, int]:
-    """Fewest steps from a synset up to each one above it."""
+    """Fewest steps from a synset to each of its ancestors."""
     steps, level, number = {one: 0}, [one], 0
     while level:
         number += 1
@@ -89,7 +89,7 @@ def _table() -> dict[str, dict[str, str]]:
 
 
 def _imagenet() -> list[str]:
-    """Ids of ImageNet's thousand classes, as timm lists them; it is looked for, not imported."""
+    """Ids of ImageNet's thousand classes from timm's data files, without importing timm."""
     package = importlib.util.find_spec("timm")
     if package is None or package.origin is None:
         raise InputError("the package timm, which lists the classes of ImageNet", "none", advice="pip install timm")

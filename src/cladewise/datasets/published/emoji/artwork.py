@@ -1,4 +1,4 @@
-"""The cache of emoji drawings: fetched, rendered and kept, vendor by vendor."""
+"""A cache of emoji drawings, fetched and rendered vendor by vendor."""
 
 from __future__ import annotations
 
@@ -19,31 +19,30 @@ from cladewise.progress import track
 SIDE = 96
 """Side of a drawing in pixels."""
 
-_RULES = "1"  # changes when the rules of joining or drawing do, so that old drawings are not taken for new ones
+_RULES = "1"  # version of the matching and rendering rules, so that old drawings are not reused
 
 Fetch = Callable[[Package], Archive]
 
 
 @dataclasses.dataclass(frozen=True)
 class Drawings:
-    """What a vendor drew of one group: the code points of each drawing, and the reasons of those that failed."""
+    """A vendor's drawings of one group: code points of each drawing, and reasons of those that failed."""
 
     hexcodes: tuple[str, ...]
     failed: dict[str, str]
 
 
 class DrawingCache:
-    """PNG files in ``<vendor>/<hexcode>.png``, drawn on white when they are first asked for.
+    """PNG files in ``<vendor>/<hexcode>.png``, rendered on white on first use.
 
-    A group of a vendor is complete when its list, ``<vendor>/<group>.json``, is there: it is written last, so a fetch
-    that was killed goes on where it stopped, and a complete one needs no network. Other versions of the packages lie
-    in another folder.
+    A group of a vendor is complete once its list, ``<vendor>/<group>.json``, exists. It is written last, so that an
+    interrupted fetch resumes, and a complete one needs no network. Other versions of the packages use another folder.
 
     Args:
         parent: Folder of all caches.
         labels: Package with the hierarchy.
         vendors: The sets of drawings.
-        fetch: How a package is fetched.
+        fetch: Function that fetches a package.
     """
 
     def __init__(self, parent: Path, labels: Package, vendors: Iterable[Vendor], fetch: Fetch) -> None:
@@ -64,7 +63,7 @@ class DrawingCache:
         return found
 
     def complete(self, vendors: Iterable[str], emoji: Sequence[Emoji]) -> None:
-        """Fetch and draw what is missing of the groups of these emoji."""
+        """Fetch and render the missing drawings of the groups of these emoji."""
         groups = sorted({one.group for one in emoji})
         missing = {name: [group for group in groups if self.drawings(name, group) is None] for name in vendors}
         wanted = {name: groups for name, groups in missing.items() if groups}
@@ -76,7 +75,7 @@ class DrawingCache:
             self._draw(name, IconSet.read(archive), [one for one in emoji if one.group in wanted[name]])
 
     def drawings(self, vendor: str, group: str) -> Drawings | None:
-        """What the cache holds of a vendor's group; None if that is not complete."""
+        """The cached drawings of a vendor's group; None if they are incomplete."""
         folder = self.folder / vendor
         kept = _read_json(folder / f"{group}.json")
         if kept is None or not _hexcodes_in(folder).issuperset(kept["hexcodes"]):
@@ -116,12 +115,12 @@ def render_svg(svg: str) -> bytes:
     """
     import resvg_py  # here, since only a first fetch renders anything
 
-    # the drawings hold no text, and without the system's fonts they are the same on every machine
+    # the drawings contain no text; without system fonts they are equal on all machines
     return resvg_py.svg_to_bytes(svg_string=svg, width=SIDE, height=SIDE, background="white", skip_system_fonts=True)
 
 
 def _hexcodes_in(folder: Path) -> set[str]:
-    # a power cut may leave empty files: they are drawn again
+    # a power cut may leave empty files, which are rendered again
     return {file.stem for file in folder.glob("*.png") if file.stat().st_size}
 
 

@@ -1,4 +1,4 @@
-"""Emoji as a data set: Unicode's hierarchy, one drawing a vendor, and vendors held out for the test."""
+"""Emoji as a data set: Unicode's hierarchy, one drawing per vendor, and held-out vendors as the test split."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ GROUPS: Mapping[str, tuple[str, ...] | None] = {
     "emoji-objects": (*_FOOD_AND_ANIMALS, "travel-places", "activities", "objects"),
     "emoji": None,
 }
-"""Groups of each named set; None is all of them."""
+"""Groups of each named set; None for all."""
 
 
 def load_emoji(name: str, *, test: Sequence[str] = ("openmoji",), exclude: Sequence[str] = ()) -> Dataset:
-    """Emoji drawings in Unicode's hierarchy, split by vendor: the test drawings come from hands never seen.
+    """Emoji drawings in Unicode's hierarchy, split by vendor: the styles of the test split are unseen in training.
 
-    The drawings are fetched with the npm client on first use, and kept in :func:`cladewise.cache.cache_folder`.
+    The drawings are fetched with the npm client on first use, and cached in :func:`cladewise.cache.cache_folder`.
 
     Args:
         name: ``emoji-food-animals``, ``emoji-objects``, or ``emoji`` for all.
         test: Vendors of the test split.
-        exclude: Vendors left out, such as an earlier hand of a test vendor.
+        exclude: Vendors to leave out, such as an earlier style of a test vendor.
 
     Raises:
-        InputError: Unknown vendor, none left to train on, or the drawings cannot be fetched.
+        InputError: A vendor is unknown, none is left to train on, or the drawings cannot be fetched.
     """
     return from_drawings(DrawingCache(cache_folder(), LABELS, VENDORS, fetch), name, test=test, exclude=exclude)
 
 
 def vendor_of(path: str) -> str:
-    """The vendor of one of these data sets' images.
+    """The vendor of an image of these data sets.
 
     Example:
         >>> vendor_of("noto-v1/1F408.png")
@@ -53,7 +53,7 @@ def vendor_of(path: str) -> str:
 def from_drawings(
     cache: DrawingCache, name: str, *, test: Sequence[str] = ("openmoji",), exclude: Sequence[str] = ()
 ) -> Dataset:
-    """The data set in a cache, which is completed first; see :func:`load_emoji`."""
+    """The data set in a cache, which is filled first if necessary; see :func:`load_emoji`."""
     test, exclude = _known(cache, test, "test"), _known(cache, exclude, "exclude")
     used = [vendor for vendor in cache.vendors if vendor not in exclude]
     if set(test) & set(exclude):

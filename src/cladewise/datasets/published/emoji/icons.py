@@ -1,4 +1,4 @@
-"""Sets of icons: which icon draws which emoji, and its drawing as SVG."""
+"""Icon sets: the icon of each emoji, as SVG."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cladewise.datasets.published.npm import Archive
 
 
 class IconSet:
-    """One vendor's icons, joined to emoji.
+    """One vendor's icons, matched to emoji.
 
-    An icon belongs to an emoji if its code points say so, else if its name is the emoji's name: the sets that were
-    withdrawn long ago have no code points. An alias stands for its parent, perhaps mirrored.
+    Icons are matched by code points, otherwise by name, since old sets have no code points. An alias stands for its
+    parent icon, possibly mirrored.
 
     Args:
-        icons: The icons and their aliases, as the packages hold them in ``icons.json``.
-        names: Icon names by code points, as in ``chars.json``.
+        icons: The icons and their aliases, from the package's ``icons.json``.
+        names: Icon names by code points, from ``chars.json``.
     """
 
     def __init__(self, icons: dict[str, Any], names: dict[str, str]) -> None:
@@ -34,7 +34,7 @@ class IconSet:
         return cls(archive.read_json("icons.json"), archive.read_json("chars.json"))
 
     def svg(self, emoji: Emoji) -> str | None:
-        """The drawing of an emoji, in a square; None if the set has none."""
+        """The square drawing of an emoji; None if the set has none."""
         for name in self._names(emoji):
             found = self._resolve(name)
             if found is not None:
@@ -52,9 +52,9 @@ class IconSet:
             yield f"flag-for-{slug(country.replace('&', 'and'))}"
 
     def _resolve(self, name: str) -> tuple[dict[str, Any], bool] | None:
-        """The icon behind a name, and whether it is mirrored."""
+        """The icon of a name, and whether it is mirrored."""
         mirrored = False
-        for _ in range(len(self._aliases) + 1):  # aliases of a broken package may go round in circles
+        for _ in range(len(self._aliases) + 1):  # aliases of a broken package may be cyclic
             if name in self._icons:
                 return self._icons[name], mirrored
             alias = self._aliases.get(name)
@@ -77,7 +77,7 @@ class IconSet:
 
 
 def slug(label: str) -> str:
-    """An emoji's name as the sets of icons write it.
+    """An emoji's name in the spelling of icon sets.
 
     Example:
         >>> slug("piñata"), slug("woman’s hat"), slug("keycap: 1")
@@ -89,5 +89,5 @@ def slug(label: str) -> str:
 
 
 def _code_points(hexcode: str) -> str:
-    """Code points without the mark that asks for colour (U+FE0F), which only some sets write."""
+    """Code points without the emoji variation selector (U+FE0F), which only some sets write."""
     return "-".join(part for part in hexcode.lower().split("-") if part != "fe0f")

@@ -15,7 +15,7 @@ _PARTS_OF_EMOJI = "component"  # skin tones and hair: no pictures of their own
 
 @dataclasses.dataclass(frozen=True)
 class Emoji:
-    """One emoji: its place, its name in the Common Locale Data Repository (CLDR), and its code points."""
+    """One emoji: its group and subgroup, its name in the CLDR, and its code points."""
 
     group: str
     subgroup: str
@@ -29,9 +29,9 @@ class Emoji:
 
 
 def read_emoji(labels: Archive) -> list[Emoji]:
-    """Every emoji of the package that has a place in the hierarchy, in Unicode's order.
+    """All emoji of the package that are in the hierarchy, in Unicode's order.
 
-    Variants of skin tone belong to their emoji and are no classes.
+    Skin tone variants belong to their emoji and are not classes.
     """
     places = labels.read_json("meta/groups.json")
     rows: list[dict[str, Any]] = [row for row in labels.read_json("en/data.json") if "group" in row]
@@ -49,7 +49,7 @@ def read_emoji(labels: Archive) -> list[Emoji]:
 
 
 def in_groups(emoji: Iterable[Emoji], groups: Collection[str] | None) -> list[Emoji]:
-    """Those of some groups; all of them if ``groups`` is None.
+    """The emoji of some groups; all of them if ``groups`` is None.
 
     Example:
         >>> cat = Emoji("animals-nature", "animal-mammal", "cat", "1F408")

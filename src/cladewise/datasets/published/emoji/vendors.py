@@ -1,4 +1,4 @@
-"""The packages that the emoji drawings come from: pinned, and told apart by their hands."""
+"""The pinned npm packages of the emoji drawings, one per vendor and style."""
 
 from __future__ import annotations
 
@@ -89,5 +89,5 @@ VENDORS = (
         "OpenMoji, CC-BY-SA-4.0",
     ),
 )
-"""The sets of drawings. ``noto-v1`` is an earlier hand of ``noto``, ``fluent-emoji`` nearly that of
-``fluent-emoji-flat``, and ``emojione-v1`` an earlier one of ``emojione``: to test on one, leave its relative out."""
+"""The sets of drawings. ``noto-v1`` is an earlier style of ``noto``, ``emojione-v1`` one of ``emojione``, and
+``fluent-emoji`` is close to ``fluent-emoji-flat``: to test on one, exclude its relative."""

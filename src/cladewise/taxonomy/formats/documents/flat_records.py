@@ -1,8 +1,8 @@
-"""Records in JSON and YAML documents that hold a tree as edges or ranks, and are read as the tables they are.
+"""Graphs, records and categories in JSON and YAML, which are converted to tables.
 
 *Graphs* have a list of ``nodes`` and one of ``edges`` (or ``links``) with ``source`` and ``target``: networkx's
 ``node_link_data``, Cytoscape's elements. *Records* are a list of flat mappings, each with its parent. *Categories* are
-those of a COCO file, with a key for every rank, or a supercategory.
+those of a COCO file, with keys for ranks or a supercategory.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def _parts(document: Any) -> tuple[Any, Any]:
-    """Nodes and edges of a graph; nothing where there are none."""
+    """Nodes and edges of a graph, or None."""
     if not isinstance(document, dict):
         return None, None
     inside = document.get("elements")
-    if isinstance(inside, dict):  # Cytoscape wraps every record once more
+    if isinstance(inside, dict):  # Cytoscape wraps every record
         nodes, edges = inside.get("nodes"), inside.get("edges")
         return _unwrapped(nodes), _unwrapped(edges)
     return document.get("nodes"), document.get("edges", document.get("links"))
@@ -50,7 +50,7 @@ def _unwrapped(records: Any) -> Any:
 
 
 def _are(records: Any, *keys: str) -> bool:
-    """Whether something is a list of mappings that all have some keys."""
+    """Whether a value is a list of mappings that all have some keys."""
     return isinstance(records, list) and all(
         isinstance(record, dict) and all(key in record for key in keys) for record in records
     )
@@ -76,7 +76,7 @@ def _records(document: Any) -> str | None:
 
 
 def _rows(document: Any) -> bool:
-    """Whether a list holds the rows of a table: records of several texts and numbers each, all with the same keys."""
+    """Whether a value is a list of table rows: flat records of several values, all with the same keys."""
     if not isinstance(document, list) or not document or not _are(document) or len(document[0]) < 2:
         return False
     values = (value for record in document for value in record.values())
@@ -99,7 +99,7 @@ def read_graph(document: Any, source: str, options: ReadOptions) -> Taxonomy:
     """Build a tree from a directed graph, edges from parent to child.
 
     Raises:
-        InputError: The graph is undirected or says not which, or is no tree.
+        InputError: The graph is not marked as directed, or is not a tree.
     """
     nodes, edges = _parts(document)
     if document.get("directed") is not True and str(document.get("directed")) != "true":
@@ -131,10 +131,10 @@ def read_graph(document: Any, source: str, options: ReadOptions) -> Taxonomy:
 
 
 def read_records(document: Records, source: str, options: ReadOptions) -> Taxonomy:
-    """Build a tree from records, as the table is read that they are the rows of.
+    """Build a tree from records, read as the rows of a table.
 
     Raises:
-        InputError: A record holds a list or mapping, or the records are not a tree.
+        InputError: A record contains a list or mapping, or the records are not a tree.
     """
     for position, record in enumerate(document):
         nested = next((key for key, value in record.items() if isinstance(value, dict | list) and value), None)
@@ -145,7 +145,7 @@ def read_records(document: Records, source: str, options: ReadOptions) -> Taxono
 
 
 def read_categories(document: Any, source: str) -> Taxonomy:
-    """Build a tree from COCO categories: with ranks, coarse to fine, the name below the last; else by supercategory.
+    """Build a tree from COCO categories: by their ranks with the name as the finest, otherwise by supercategory.
 
     Raises:
         InputError: The categories have neither ranks nor supercategories.
@@ -165,7 +165,7 @@ def read_categories(document: Any, source: str) -> Taxonomy:
 
 
 def _by_supercategory(records: Records, source: str) -> Taxonomy:
-    """Names under their supercategories, which may be names of other categories in turn; ``none`` is no one's."""
+    """Names under their supercategories, which may be categories themselves; ``none`` means no supercategory."""
     rows = [{**record, ABOVE: _above(record)} for record in records]
     names = {_text(row["name"]) for row in rows}
     tops = {row[ABOVE] for row in rows if row[ABOVE] and row[ABOVE] not in names}
@@ -183,7 +183,7 @@ def _above(record: Mapping[str, Any]) -> str:
 
 
 def _by_levels(records: Records, levels: Sequence[str], finest: str, source: str) -> Taxonomy:
-    """Categories with keys for their levels, of which the finest is the name."""
+    """Categories with keys for their levels; the finest level is the name."""
     rows = [{(finest if key == "name" else key): value for key, value in record.items()} for record in records]
     fields = list(dict.fromkeys(key for row in rows for key in row))
     extra = [key for key in fields if key not in levels]

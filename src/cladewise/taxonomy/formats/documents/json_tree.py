@@ -25,7 +25,7 @@ def read_json_tree(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
     A file called ``.jsonl`` or ``.ndjson`` has one record per line.
 
     Raises:
-        InputError: The text is not JSON, a key repeats in one object, or there is no tree of names in it.
+        InputError: The text is not JSON, a key repeats in an object, or the document is not a tree.
     """
     text = read_text(path, limit=MAX_BYTES)
     if any(suffix.lower() in LINES for suffix in path.suffixes[-2:]):
@@ -37,7 +37,7 @@ def read_json_tree(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
 
 
 def write_json_tree(taxonomy: Taxonomy, path: Path) -> None:
-    """Write a tree as nested JSON: names in names where they can hold it, else nodes with children with all there is.
+    """Write a tree as nested JSON: names in names if that is lossless, otherwise nodes with children.
 
     Raises:
         InputError: The tree is too deep to nest.
@@ -58,7 +58,7 @@ def _parsed(text: str, path: Path, line: int = 1) -> Any:
         raise InputError("JSON", f"{word}, which JSON does not have", at=str(path))
 
     try:
-        # numbers stay as they are written, however long
+        # numbers stay as written, however long
         return json.loads(text, object_pairs_hook=once, parse_int=Plain, parse_float=Plain, parse_constant=no_number)
     except json.JSONDecodeError as error:
         lines = "If it has one record per line, call it .jsonl." if error.msg == "Extra data" else ""

@@ -1,11 +1,11 @@
 """Nodes with children: each node is a mapping with a name and perhaps a list of children.
 
-The name stands under the key ``name``, or ``label``, ``title``, ``text`` or ``id``, the same in every node; further
-keys with texts or numbers are columns. A child that has nothing but a name may be a plain text. ``level`` is the name
-of a node's level where it skips some, and ``levels`` at the root lists the names of all levels. A root without a name
-is synthetic, and so is the root of a list of several nodes.
+The name is under the key ``name``, ``label``, ``title``, ``text`` or ``id``, the same in every node; further keys with
+texts or numbers become columns. A child that only has a name may be a plain text. ``level`` is the name of a node's
+level if it skips some, and ``levels`` at the root lists all levels. A root without a name is synthetic, and so is the
+root of a list of several nodes.
 
-This is the form of d3, networkx (``tree_data``), anytree, bigtree and many components that draw trees.
+This is the form of d3, networkx (``tree_data``), anytree, bigtree and many tree components.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CHILDREN = Form[Any]("children", 'nodes with children ({"name": "fruit", "childr
 
 
 def child_keys(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Keys that could be the list of children: known by their name, and with a list or nothing as their value."""
+    """Keys that could contain the children: known names with a list or null as value."""
     found = (
         k for node in nodes for k, v in node.items() if k.lower() in CHILD_KEYS and (v is None or isinstance(v, list))
     )
@@ -58,7 +58,7 @@ def read_children(document: Any, source: str, name: str | None = None) -> Taxono
 
     Args:
         document: The root, or a list of nodes.
-        source: What error texts call the document.
+        source: Name of the document in messages.
         name: The key of the names. Defaults to the first known one that the nodes have.
 
     Raises:
@@ -90,10 +90,10 @@ def read_children(document: Any, source: str, name: str | None = None) -> Taxono
 
 
 def children_from_taxonomy(taxonomy: Taxonomy, *, plain_levels: bool) -> dict[str, Any]:
-    """The tree as nodes with children, with all it has.
+    """The tree as nodes with children, without loss.
 
     Raises:
-        InputError: A further column is called like a key of the form.
+        InputError: A further column has the name of a key of the form.
     """
     taken = [name for name in taxonomy.columns if name in KEYS]
     if taken:
@@ -107,7 +107,7 @@ def children_from_taxonomy(taxonomy: Taxonomy, *, plain_levels: bool) -> dict[st
             content["levels"] = list(taxonomy.level_names)
         elif node and level[node] != level[parents[node]] + 1:
             content["level"] = taxonomy.level_names[level[node] - 1]
-        # the root names every column, so that those without any text come back too
+        # the root has every column, so that blank ones are kept too
         content.update({key: texts[node] for key, texts in columns.items() if texts[node] or node == 0})
         if taxonomy.num_children[node]:
             content["children"] = [nodes[v] for v in taxonomy.children(node).tolist()]
@@ -120,7 +120,7 @@ def children_from_taxonomy(taxonomy: Taxonomy, *, plain_levels: bool) -> dict[st
 def _walk(
     root: Mapping[str, Any], below: str, start: Place | None, source: str, *, forest: bool
 ) -> Iterator[tuple[int, Any, Place | None]]:
-    """Every node in the order in which it gets its number, with its parent's number and its place."""
+    """Every node in the order of numbering, with its parent's number and its place."""
     yield -1, root, start
     waiting: list[tuple[int, Any, Place | None]] = [(0, root, start)]
     count = 1
@@ -147,9 +147,9 @@ def _walk(
 
 
 def _name_key(nodes: Sequence[tuple[Mapping[str, Any], Place | None]], source: str, chosen: str | None = None) -> str:
-    """The key of the names: the first known one that a node has; then every node must have it.
+    """The key of the names: the first known one of any node, which then every node must have.
 
-    Only a root may do without, if it has none of the others either, except an id.
+    Only a root may lack it, if it has no other name key except an id.
     """
     (root, _), *below = nodes
     present = dict.fromkeys(key for node, _ in below or nodes for key in node if key.lower() in NAME_KEYS)
@@ -163,7 +163,7 @@ def _name_key(nodes: Sequence[tuple[Mapping[str, Any], Place | None]], source: s
 
 
 def _drop_parents(columns: dict[str, list[str]], tree: Sprout) -> None:
-    """A key ``parent`` that repeats the name or id of the node above says nothing new."""
+    """Drop a column ``parent`` that only repeats the parents' names or ids."""
     for known in (tree.names, columns.get("id", [])):
         texts = columns.get("parent")
         if texts and known and all(not text or known[tree.parents[v]] == text for v, text in enumerate(texts) if v):
@@ -188,7 +188,7 @@ def _levels(
 
 
 def _levels_by_order(levels: Mapping[int, str], tree: Sprout, source: str) -> tuple[list[int] | None, list[str] | None]:
-    """Levels of a file that names one at every node but lists them nowhere."""
+    """Levels of a file that names one at every node but does not list them."""
     if not levels:
         return None, None
     texts = np.array([levels.get(node, "") for node in range(len(tree.names))], dtype=np.dtypes.StringDType())

@@ -1,4 +1,4 @@
-"""Nodes by name: a name is a key, and its value a mapping with the children and further texts of the node.
+"""Nodes by name: a name is a key whose value is a mapping with the node's children and further texts.
 
 treelib writes ``{"fruit": {"children": ["apple", {"pear": {"children": [...]}}]}}``, with ``data`` beside the children,
 and bigtree ``{"fruit": {"children": {"apple": {}}}}``, or ``{"/fruit": {}, "/fruit/apple": {}}`` with paths for keys.
@@ -43,7 +43,7 @@ def read_keyed(document: Any, source: str) -> Taxonomy:
     """Build a tree from nodes by name.
 
     Raises:
-        InputError: Something is neither a name nor a node.
+        InputError: A value is neither a name nor a node.
     """
     ((root, inside),) = document.items()
     tree, columns = Sprout(str(root)), NodeTexts()
@@ -65,7 +65,7 @@ def read_paths(document: Mapping[str, Any], source: str) -> Taxonomy:
     """Build a tree from nodes by path.
 
     Raises:
-        InputError: A path goes through one that is missing.
+        InputError: The parent of a path is missing.
     """
     tops = [path for path in document if path.rfind("/") == 0]
     tree, columns = Sprout("" if len(tops) != 1 else tops[0][1:]), NodeTexts()

@@ -1,6 +1,6 @@
-"""Names in names: a key is a name, its value what lies under it: a mapping, a list, one name, or nothing.
+"""Names in names: a key is a name, its value the children: a mapping, a list, a single name, or null.
 
-One key at the top is the root, several get a synthetic root; a blank key alone at the top stands for a synthetic root.
+A single key at the top is the root, several get a synthetic root; a single blank key is a synthetic root.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ FIELDS = frozenset(
     uri url uuid val value values version
     """.split()  # noqa: SIM905  (a list would take a line for each)
 )
-"""Keys that are fields of records in the files of many tools."""
+"""Keys that are typical fields of records, not names."""
 
 
 def hindrance(document: Any) -> str | None:
     """Reason why a document is not names in names; None if it is.
 
-    Names in names show themselves by what is not there: the fields of records, numbers, addresses, keys that count,
-    texts under one key in several places, and names that are listed in one place and defined in another.
+    Names in names are recognised by what is absent: fields of records, numbers, addresses, counting keys, texts under
+    the same key in several places, and names that are listed in one place and defined in another.
 
     Example:
         >>> hindrance({"fruit": {"apple": ["fuji", "gala"], "pear": None}, "fish": "salmon"})
@@ -81,11 +81,11 @@ def read_names(document: Any, source: str) -> Taxonomy:
 
 
 def names_from_taxonomy(taxonomy: Taxonomy) -> dict[str, Any] | list[Any] | None:
-    """The tree as names in names; None if it has repeated names under one node, which they cannot hold."""
+    """The tree as names in names; None if names repeat under one node, which the form cannot represent."""
     names: list[str] = taxonomy.names.tolist()
     if len(set(zip(taxonomy.parents.tolist(), names, strict=True))) < taxonomy.num_nodes:
         return None
-    flat = taxonomy.height <= 1  # only leaves below: a list will do
+    flat = taxonomy.height <= 1  # only leaves below, so a list suffices
     inside: list[Any] = [None] * taxonomy.num_nodes
     for node in range(taxonomy.num_nodes - 1, -1, -1):
         below = taxonomy.children(node).tolist()
@@ -97,7 +97,7 @@ def names_from_taxonomy(taxonomy: Taxonomy) -> dict[str, Any] | list[Any] | None
 
 
 def _entries(inside: Any) -> Iterator[tuple[str, Any]]:
-    """Names under one node, each with what lies under it in turn."""
+    """Names under one node, each with its own children."""
     if isinstance(inside, dict):
         yield from ((str(name), below) for name, below in inside.items())
     elif isinstance(inside, list):
@@ -145,14 +145,14 @@ def _in_mapping(inside: Mapping[str, Any], place: Place | None, with_texts: set[
 
 
 def _no_name(value: Any) -> bool:
-    """Whether a text is none that a class has: an address, a path, a file or a whole passage."""
+    """Whether a text cannot be the name of a class: an address, a path, a file or a long passage."""
     if not isinstance(value, str):
         return False
     return "://" in value or len(value) > LONGEST_NAME or value[:1] == "/" or FILE.search(value) is not None
 
 
 def _adjacency(document: Any) -> str | None:
-    """``{"food": ["fruit"], "fruit": ["apple"]}`` lists edges; read as nested names it would have ``fruit`` twice."""
+    """Detect adjacency lists: ``{"food": ["fruit"], "fruit": ["apple"]}`` would have ``fruit`` twice."""
     if not isinstance(document, dict) or not all(isinstance(below, list) for below in document.values()):
         return None
     for key, below in document.items():

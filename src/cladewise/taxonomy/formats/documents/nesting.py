@@ -1,4 +1,4 @@
-"""Trees in the content of JSON and YAML files, in any of the forms that tools write.
+"""Trees in parsed JSON and YAML documents, in all known forms.
 
 Each form is a module: :mod:`~cladewise.taxonomy.formats.documents.nested_names` and
 :mod:`~cladewise.taxonomy.formats.documents.nested_children`, which are also written,
@@ -39,16 +39,16 @@ READERS: dict[Form[Any], Callable[[Any, str, ReadOptions], Taxonomy]] = {
     RECORDS: read_records,
     CATEGORIES: lambda document, source, _: read_categories(document, source),
 }
-"""How each form is read."""
+"""Reader of each form."""
 
 
 def taxonomy_from_nested(document: Any, *, source: str = "the document", options: ReadOptions = PLAIN) -> Taxonomy:
-    """Build a tree from a document in the one form that it shows evidence of.
+    """Build a tree from a document in the form detected from its content.
 
     Args:
         document: Mappings, lists, texts and numbers.
-        source: What error texts call it.
-        options: What to do with several parents and several roots, where the form can have them.
+        source: Name of the document in messages.
+        options: How to resolve several parents and several roots, if the form can have them.
 
     Raises:
         InputError: The document has no known form or several, or is not a tree of names.
@@ -64,12 +64,12 @@ def taxonomy_from_nested(document: Any, *, source: str = "the document", options
 
 
 def nested_from_taxonomy(taxonomy: Taxonomy) -> dict[str, Any] | list[Any]:
-    """Names in names where that form can hold all that the tree has and be told from others, else nodes with children.
+    """Names in names if that form is lossless and unambiguous for the tree, otherwise nodes with children.
 
-    Names in names hold no repeated names under one node, no named levels, no holes and no further columns.
+    Names in names cannot represent repeated names under a node, named levels, holes or further columns.
 
     Raises:
-        InputError: The tree is too deep to nest, or a further column is called like a key of the form.
+        InputError: The tree is too deep to nest, or a further column has the name of a key of the form.
 
     Example:
         >>> nested_from_taxonomy(Taxonomy.from_paths([("fruit", "apple"), ("fruit", "pear"), ("fish",)]))

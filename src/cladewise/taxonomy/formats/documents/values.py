@@ -1,4 +1,4 @@
-"""Values of JSON and YAML documents: which are texts, and where they stand."""
+"""Values of JSON and YAML documents: scalars as names, their places, and further texts of nodes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MAX_SHOWN = 40
 
 
 class Plain(str):
-    """A number, or in YAML ``true`` or ``false``, as it is written in the file: ``1.0`` stays ``1.0``."""
+    """A number, or ``true`` or ``false`` in YAML, as written in the file: ``1.0`` stays ``1.0``."""
 
     __slots__ = ()
 
 
 class Place:
-    """Where a value stands in a document: a key or position inside another place.
+    """The place of a value in a document: a key or position within another place.
 
     Example:
         >>> print(Place("name", Place(0, Place("children"))))
@@ -43,7 +43,7 @@ class Place:
 
 
 def is_scalar(value: Any) -> bool:
-    """Whether a value is a text or a number, which a name can be."""
+    """Whether a value can be a name: a text or a number."""
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
@@ -69,7 +69,7 @@ def too_deep(path: Path) -> InputError:
 
 
 def shown(value: Any) -> str:
-    """A value for an error text, as JSON and not too long.
+    """A value for a message, as shortened JSON.
 
     Example:
         >>> shown(None), shown({"a": ["b"]}), shown("wren")
@@ -99,7 +99,7 @@ class NodeTexts:
         self._left_out: Counter[str] = Counter()
 
     def keep(self, node: int, content: Mapping[str, Any], *, but: tuple[str, ...] = ()) -> None:
-        """Keep the texts, numbers and truth values of a node; count the lists and mappings."""
+        """Keep the texts, numbers and booleans of a node; count its lists and mappings."""
         for key, value in content.items():
             if key in but or value is None:
                 continue
@@ -110,7 +110,7 @@ class NodeTexts:
             self._texts.setdefault(key, {})[node] = text
 
     def finished(self, count: int, source: str) -> dict[str, list[str]]:
-        """The columns, for that many nodes; warns of what was left out."""
+        """The columns for a number of nodes; warns about omitted lists and mappings."""
         told = [f"{key!r} of {nodes}" for key, nodes in self._left_out.items() if nodes]
         if told:
             warn(f"Lists and mappings that are no children, left out: {', '.join(told)} nodes", at=source)
@@ -118,7 +118,7 @@ class NodeTexts:
 
 
 def few(keys: Iterable[str], limit: int = 4) -> str:
-    """The first few keys of a mapping, for an error text.
+    """The first few keys of a mapping, for a message.
 
     Example:
         >>> few({"id": 1, "children": []})

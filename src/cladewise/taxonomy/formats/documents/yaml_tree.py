@@ -27,11 +27,11 @@ _PLAIN = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?\.(inf|Inf
 def read_yaml_tree(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
     """Read a tree from YAML, in any form of :mod:`cladewise.taxonomy.formats.documents.nesting`.
 
-    Every scalar is a name as it is written, ``no`` and ``1`` too, but ``null`` and ``~`` are nothing.
+    Every scalar is a name as written, including ``no`` and ``1``; only ``null`` and ``~`` are null.
 
     Raises:
-        InputError: The text is not YAML, a key repeats in one mapping, an alias stands for too much, or there is no
-            tree of names in it.
+        InputError: The text is not YAML, a key repeats in a mapping, aliases expand to too many values, or the
+            document is not a tree.
     """
     try:
         document = yaml.load(read_text(path, limit=MAX_BYTES), Loader=_NameLoader)
@@ -58,7 +58,7 @@ def write_yaml_tree(taxonomy: Taxonomy, path: Path) -> None:
 
 
 class _NameLoader(yaml.BaseLoader):
-    """Makes texts, lists and mappings, never objects; refuses keys that repeat and aliases that stand for too much."""
+    """A loader for texts, lists and mappings only; refuses repeated keys and exploding aliases."""
 
     def compose_document(self) -> yaml.Node | None:
         document = super().compose_document()
@@ -94,7 +94,7 @@ class _NameLoader(yaml.BaseLoader):
 
 
 def _written(node: yaml.ScalarNode) -> str:
-    """The scalar as it stands in the text, line ends and all."""
+    """The source text of a scalar, with line ends."""
     return (node.start_mark.buffer or "")[node.start_mark.pointer : node.end_mark.pointer]
 
 
@@ -102,9 +102,9 @@ _NameLoader.add_implicit_resolver(_NULL, re.compile(r"(?:~|null|Null|NULL|)$"), 
 
 
 def _refuse_expansion(document: yaml.Node) -> None:
-    """Refuse aliases that stand for more nodes than :data:`MAX_ALIASED` beyond those that are written.
+    """Refuse aliases that expand to more than :data:`MAX_ALIASED` nodes beyond those written.
 
-    Ten lines of aliases of aliases can stand for a billion names.
+    Ten lines of aliases of aliases can expand to a billion names.
     """
     sizes: dict[int, int] = {}
     open_nodes: set[int] = set()
@@ -134,7 +134,7 @@ def _below(node: yaml.Node) -> list[yaml.Node]:
 
 
 class _NameDumper(yaml.SafeDumper):
-    """Writes a node without children as a bare key, and never abbreviates."""
+    """A dumper that writes a node without children as a bare key, and no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

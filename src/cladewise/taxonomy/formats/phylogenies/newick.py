@@ -1,4 +1,4 @@
-"""Newick: ``((lion,tiger)cat,dog)carnivore;``, the format of phylogenetic trees, alone or in a NEXUS file.
+"""Newick, the format of phylogenetic trees such as ``((lion,tiger)cat,dog)carnivore;``, plain or within NEXUS.
 
 Grammar: https://phylipweb.github.io/phylip/newicktree.html
 """
@@ -51,7 +51,7 @@ def read_newick(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
 def write_newick(taxonomy: Taxonomy, path: Path) -> None:
     """Write a tree as one line of Newick.
 
-    Newick holds neither levels (nor the holes in them) nor further columns; a warning names the columns left out.
+    Newick has neither levels nor further columns; a warning names the columns left out.
     """
     if taxonomy.columns:
         warn(f"Newick holds names alone: left out {some(list(taxonomy.columns))}", at=str(path))
@@ -67,17 +67,17 @@ def taxonomy_from_newick(
 ) -> Taxonomy:
     """Build a tree from Newick or NEXUS text.
 
-    Names may be quoted (``'it''s'``, ``"it's"``). Branch lengths and comments in brackets are skipped, and so is a
-    count of trees in the first line. An internal node without a name is called ``unnamed_1``, ``unnamed_2``, ... in
-    pre-order, with a number that no name of the text has; a root without a name is synthetic. Levels are depths.
+    Names may be quoted (``'it''s'``, ``"it's"``). Branch lengths, comments in brackets and a count
+    of trees in the first line are skipped. Internal nodes without a name become ``unnamed_1``, ``unnamed_2``, ... in
+    pre-order, skipping numbers in use; a root without a name is synthetic. Levels are depths.
 
     Args:
         text: The text, with one tree.
-        source: What error texts call it.
+        source: Name of the text in messages.
         support: Bare numbers at internal nodes of a tree whose leaves have names: read them as ``"names"``, or
             ``"drop"`` them. By default they are names, with a warning.
-        underscores: Underscores in names without quotes: ``"keep"`` them, or make them ``"blanks"``, as the standard
-            has it. By default the quoted names of the file decide, or they are kept, with a warning.
+        underscores: Underscores in names without quotes: ``"keep"`` them, or read them as ``"blanks"``, following the
+            standard. By default the quoted names in the file decide, otherwise they are kept with a warning.
 
     Raises:
         InputError: The text is not one Newick tree, or a leaf has no name.
@@ -111,8 +111,8 @@ def taxonomy_from_newick(
 def newick_from_taxonomy(taxonomy: Taxonomy) -> str:
     """The tree as Newick text.
 
-    Names are quoted unless they are letters and digits, dots and hyphens: many readers take an unquoted underscore for
-    a blank, and a number at an internal node for a support value.
+    Names are quoted unless they consist of letters, digits, dots and hyphens: many readers read an unquoted underscore
+    as a blank, and a number at an internal node as a support value.
 
     Example:
         >>> newick_from_taxonomy(Taxonomy.from_paths([("cat", "lion"), ("cat", "tiger"), ("wild dog",)]))
@@ -204,7 +204,7 @@ def _parsed(text: Text, tokens: Iterable[Token], *, trees: int = 1) -> tuple[lis
 
 
 def _refuse_networks(text: Text, labels: Labels) -> None:
-    """In extended Newick a node with several parents is written once under each, as ``x#H1``."""
+    """Refuse extended Newick, in which a node with several parents appears under each, as ``x#H1``."""
     seen: set[str] = set()
     for node in labels.bare():
         label = labels.texts[node]

@@ -1,4 +1,4 @@
-"""Meaning of Newick labels where tools differ: underscores, and numbers at internal nodes."""
+"""Interpretation of Newick labels on which tools disagree: underscores, and numbers at internal nodes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _ONLY_BLANKS = re.compile(r"(?=.* )[A-Za-z\d.\- ]+")
 
 @dataclasses.dataclass
 class Labels:
-    """Labels of a tree's nodes, blank where there is none.
+    """Labels of a tree's nodes, blank for nodes without one.
 
     Attributes:
         texts: The label of each node.
-        quoted: Whether it was in quotes.
-        internal: Whether the node has children.
+        quoted: Whether each label was in quotes.
+        internal: Whether each node has children.
     """
 
     texts: list[str]
@@ -30,7 +30,7 @@ class Labels:
     internal: list[bool]
 
     def bare(self) -> list[int]:
-        """Nodes with a label that was not in quotes."""
+        """Nodes with an unquoted label."""
         return [node for node, text in enumerate(self.texts) if text and not self.quoted[node]]
 
     def translate(self, names: Mapping[str, Token]) -> None:
@@ -41,11 +41,11 @@ class Labels:
 
 
 def read_underscores(labels: Labels, underscores: Underscores | None, source: str) -> None:
-    """Make unquoted underscores blanks where the file's writer meant that.
+    """Read unquoted underscores as blanks if the file's writer meant that.
 
-    The standard reads them as blanks, and so do dendropy and scikit-bio; most others keep them. A writer of the first
-    kind puts a name in quotes for an underscore alone, one of the second kind for a blank alone: either is evidence.
-    Without it, or with both, they are kept, with a warning.
+    The standard, dendropy and scikit-bio read them as blanks; most other tools keep them. A writer of the first kind
+    quotes a name because of an underscore, one of the second kind because of a blank: either is evidence. Without
+    evidence, or with both kinds, underscores are kept with a warning.
     """
     nodes = [node for node in labels.bare() if "_" in labels.texts[node]]
     if nodes and underscores is None:
@@ -65,9 +65,9 @@ def read_underscores(labels: Labels, underscores: Underscores | None, source: st
 
 
 def read_support(labels: Labels, support: Support | None, source: str) -> None:
-    """Drop numbers that stand at internal nodes in place of names, if asked to; else warn of them.
+    """Drop numbers at internal nodes, or warn about them, depending on ``support``.
 
-    Phylogenetic tools write support values there. They are no names where the leaves have names that are no numbers.
+    Phylogenetic tools write support values there. They are not names if no leaf has a number as its name.
     """
     if any(_NUMBER.fullmatch(text) for text, inside in zip(labels.texts, labels.internal, strict=True) if not inside):
         return
@@ -84,7 +84,7 @@ def read_support(labels: Labels, support: Support | None, source: str) -> None:
 
 
 def name_internal_nodes(labels: Labels, source: str) -> None:
-    """Call internal nodes without a label ``unnamed_1``, ``unnamed_2``, ... by numbers that no label has."""
+    """Name internal nodes without a label ``unnamed_1``, ``unnamed_2``, ..., skipping names in use."""
     taken = set(labels.texts)
     nodes = [node for node, text in enumerate(labels.texts) if node and not text and labels.internal[node]]
     number = 0
@@ -98,7 +98,7 @@ def name_internal_nodes(labels: Labels, source: str) -> None:
 
 
 def plain_label(name: str, *, internal: bool) -> bool:
-    """Whether every reader takes a name without quotes for what it is.
+    """Whether all readers read a name correctly without quotes.
 
     Example:
         >>> plain_label("lion", internal=False), plain_label("wild_dog", internal=False)

@@ -1,4 +1,4 @@
-"""Newick text, token by token, in the dialects that tools write."""
+"""Tokeniser for Newick text in the dialects of common tools."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TOKEN = re.compile(
 
 
 class Token(NamedTuple):
-    """A bracket, comma, colon or semicolon, or a label as it is meant, without its quotes."""
+    """A bracket, comma, colon or semicolon, or a label without its quotes."""
 
     kind: Kind
     text: str
@@ -33,7 +33,7 @@ class Token(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Text of a file, and what error texts call the file.
+    """Text of a file, with the file's name for messages.
 
     Example:
         >>> [token.text for token in Text("(it''s,'a b')\\"c\\";").tokens()]
@@ -44,7 +44,7 @@ class Text(NamedTuple):
     source: str = "the text"
 
     def tokens(self, start: int = 0, end: int | None = None) -> Iterator[Token]:
-        """Tokens of a part of the text; white space and comments in brackets are left out.
+        """Tokens of a part of the text, without white space and comments in brackets.
 
         Raises:
             InputError: A quote or bracket is not closed.

@@ -1,4 +1,4 @@
-"""NEXUS files: the tree of a TREES block, with its TRANSLATE table.
+"""NEXUS files: the tree in a TREES block, with its TRANSLATE table or numbered taxa.
 
 Maddison, Swofford and Maddison 1997, https://doi.org/10.1093/sysbio/46.4.590
 """
@@ -30,7 +30,7 @@ def is_nexus(text: str) -> bool:
 
 
 def tree_of_nexus(text: Text) -> tuple[list[Token], Mapping[str, Token]]:
-    """The tokens of the one tree of a file, and what each label of a leaf stands for.
+    """Tokens of the only tree of a file, and the name that each leaf label stands for.
 
     Raises:
         InputError: The file has no tree, or several.
@@ -64,7 +64,7 @@ def _newick(text: Text, statement: list[Token]) -> list[Token]:
 
 
 def _translation(text: Text, statement: list[Token]) -> dict[str, Token]:
-    """``translate 1 wren, 2 'two words';``: a label and a name between commas."""
+    """Parse ``translate 1 wren, 2 'two words';``: pairs of a label and a name, separated by commas."""
     names: dict[str, Token] = {}
     words: list[Token] = []
     first = statement[0]
@@ -81,7 +81,7 @@ def _translation(text: Text, statement: list[Token]) -> dict[str, Token]:
 
 
 def _numbered_taxa(text: Text, tree: list[Token]) -> dict[str, Token]:
-    """Without a translation, the numbers from 1 stand for the labels of the TAXA block, if no leaf has such a label."""
+    """Without a translation, numbers from 1 stand for the labels of the TAXA block, unless leaves use these labels."""
     found = _TAXA[0].search(text.content) or _TAXA[1].search(text.content)
     labels: list[Token] = []
     for word in _WORD.finditer(found["inside"]) if found else ():

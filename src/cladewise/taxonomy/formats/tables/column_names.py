@@ -1,4 +1,4 @@
-"""Words that people call columns by: levels, ids, names, parents, and things that are no part of a tree."""
+"""Vocabulary of column headers: words for levels, ids, names, parents and attributes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RANKS = (
     *("infraorder", "parvorder", "superfamily", "epifamily", "family", "subfamily", "supertribe", "tribe", "subtribe"),
     *("genus", "subgenus", "species", "subspecies", "variety", "form"),
 )
-"""Ranks of living things, coarse to fine."""
+"""Biological ranks, coarse to fine."""
 
 LEVEL_WORDS = frozenset(RANKS) | words(
     "level levels tier layer depth rank rang ebene niveau nivel stufe group subgroup supergroup category subcategory "
@@ -34,7 +34,7 @@ LEVEL_WORDS = frozenset(RANKS) | words(
     "subcategoria grupo nombre producto "
     "名称 类别 分类 大类 中类 小类 目 科 属 种 纲 门 界"
 )
-"""Words that end the names of columns, and seldom are labels themselves."""
+"""Last words of column names, which are rarely labels themselves."""
 
 ATTRIBUTE_WORDS = words(
     "id ids uid uuid guid key code index idx number num no nr count counts total size frequency url uri link href "
@@ -42,16 +42,16 @@ ATTRIBUTE_WORDS = words(
     "filename filepath path date created updated author authority source_url latitude longitude lat lon weight score "
     "price synonym synonyms alias aliases notation def ancestry lft rgt"
 )
-"""Words that end the names of columns which say something of a node and are no level."""
+"""Last words of column names that describe a node and are not levels."""
 
 LANGUAGE_WORDS = words(
     "common scientific latin english german french spanish vernacular display canonical preferred alternative other "
     "local trade binomial"
 )
-"""Words before ``name`` for one more name of the same node."""
+"""Words before ``name`` for a further name of the same node."""
 
 FINEST_WORDS = words("name label title leaf fine finest child item product species variant")
-"""Words for the last of several levels."""
+"""Words for the finest of several levels."""
 
 IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "gif", "bmp", "tif", "tiff", "webp", "heic", "heif", "avif", "jp2", "ppm")
 IMAGE_FILE = rf"(?i)\.({'|'.join(IMAGE_SUFFIXES)})$"
@@ -69,18 +69,18 @@ def tokens(name: str) -> list[str]:
 
 
 def squeezed(name: str) -> str:
-    """The words of a column's name as one text, for names that are known whole."""
+    """The words of a column's name joined into one text, for comparison with known names."""
     return "".join(tokens(name))
 
 
 def last_word(name: str) -> str:
-    """The last word of a column's name that is no number."""
+    """The last word of a column's name that is not a number."""
     found = [word for word in tokens(name) if not word.isdecimal()]
     return found[-1] if found else ""
 
 
 def names_levels(name: str) -> bool:
-    """Whether a column's name ends in a word that headers use.
+    """Whether a column's name ends in a typical word of headers.
 
     Example:
         >>> names_levels("Fine label"), names_levels("winter wren")
@@ -90,7 +90,7 @@ def names_levels(name: str) -> bool:
 
 
 def is_attribute(name: str) -> bool:
-    """Whether a column's name says that it describes nodes and is no level.
+    """Whether a column's name means that it describes nodes and is not a level.
 
     Example:
         >>> is_attribute("taxon_id"), is_attribute("common name"), is_attribute("species")
@@ -101,7 +101,7 @@ def is_attribute(name: str) -> bool:
 
 
 def numbering(names: Sequence[str]) -> list[int]:
-    """Numbers of columns that are called alike but for a number; none where they are not.
+    """Numbers in column names that differ only by a number; empty otherwise.
 
     Example:
         >>> numbering(["level_1", "level_2"]), numbering(["order", "family"])
@@ -117,7 +117,7 @@ def numbering(names: Sequence[str]) -> list[int]:
 
 
 def ranks_of(names: Sequence[str]) -> list[int]:
-    """Positions among the ranks of living things; none where a column is called otherwise.
+    """Positions of columns among the biological ranks; empty unless all columns are ranks.
 
     Example:
         >>> ranks_of(["order", "family"]) == sorted(ranks_of(["family", "order"]))

@@ -1,4 +1,4 @@
-"""Text tables: CSV, TSV and the like, plain or gzipped."""
+"""Reading text tables such as CSV and TSV, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ csv.field_size_limit(2**31 - 1)
 
 
 def read_delimited(path: Path, options: ReadOptions) -> Table:
-    """Read a text table; what is wrong with it is listed in the table, and nothing is left out in silence.
+    """Read a text table; its problems are listed in the table, and nothing is dropped silently.
 
-    A file whose quotes are clean is read without a loop over rows; any other is gone through row by row.
+    A file with clean quotes is read in one call; any other is parsed row by row.
 
     Raises:
-        InputError: The file cannot be read as text at all, or its separator does not show.
+        InputError: The file is not text, or its separator is unclear.
     """
     source = str(path)
     data = read_bytes(path, limit=MAX_BYTES)
@@ -60,7 +60,7 @@ def read_delimited(path: Path, options: ReadOptions) -> Table:
 
 
 def _separator_line(data: bytes) -> tuple[int, str | None]:
-    """Length of a first line ``sep=;``, as spreadsheets write it, and the separator that it names."""
+    """Length of a first line such as ``sep=;``, which spreadsheets write, and its separator."""
     line = data[:8].split(b"\n", 1)[0]
     text = line.rstrip(b"\r").decode("latin-1")
     if text.lower().startswith("sep=") and len(text) == 5 and len(data) > len(line):
@@ -69,7 +69,7 @@ def _separator_line(data: bytes) -> tuple[int, str | None]:
 
 
 def _without_bars(data: bytes) -> bytes:
-    r"""The text with a tab for each ``\t|\t`` between cells, which NCBI and the Open Tree of Life write."""
+    r"""The text with ``\t|\t`` between cells, as NCBI and the Open Tree of Life write, replaced by a tab."""
     if b"\t|\t" not in data.split(b"\n", 1)[0]:
         return data
     ends = (b"\t|\t\n", b"\t|\n")
@@ -84,7 +84,7 @@ def _nothing(path: Path, problem: Problem) -> Table:
 def _read_clean(
     data: bytes, quotes: Quoting, path: Path, separator: str, first_line: int, header: str | None
 ) -> Table | None:
-    """All rows at once; nothing if a row is wider than the header or the header is wrong."""
+    """Parse all rows at once; None if a row is wider than the header or the header is wrong."""
     whole, records = data, quotes.records()
     lines = np.searchsorted(quotes.newlines, records) + first_line
     end = int(records[1]) if records.size > 1 else len(data)
@@ -119,7 +119,7 @@ def _read_clean(
 
 
 def _read_by_row(data: bytes, path: Path, separator: str, first_line: int, header: str | None) -> Table:
-    """One row after the other, with everything that is wrong with each."""
+    """Parse row by row and list the problems of each."""
     problems: list[Problem] = []
     text = data.decode("utf-8", errors="surrogateescape")
     if not text.isascii():
@@ -162,26 +162,26 @@ def _read_by_row(data: bytes, path: Path, separator: str, first_line: int, heade
 
 
 def _with_corner(rows: list[list[str]]) -> list[list[str]]:
-    """A header without a cell above the row numbers, as R writes it, gets one."""
+    """Add the missing header cell above row numbers, as R writes tables."""
     width = len(rows[0]) + 1
     numbered = len(rows) > 1 and all(len(row) == width and row[0].isdecimal() for row in rows[1:])
     return [["", *rows[0]], *rows[1:]] if numbered else rows
 
 
 def _without_blanks(rows: list[list[str]]) -> list[list[str]]:
-    """The rows without the columns that have neither a name nor a cell, as a separator at the end of lines makes."""
+    """Drop columns with neither a name nor a value, as separators at line ends produce."""
     nameless = {k for k, name in enumerate(rows[0]) if not name.strip()}
     blank = set(nameless)
     for row in rows if blank else ():
         blank -= {k for k in blank if k < len(row) and row[k].strip()}
     named = len(rows[0]) - len(nameless)
-    if len(rows) < 2 or not blank or named < 2 or nameless - blank - {0}:  # of an error, which counts all columns
+    if len(rows) < 2 or not blank or named < 2 or nameless - blank - {0}:  # an error follows, which counts all columns
         return rows
     return [[cell for k, cell in enumerate(row) if k not in blank] for row in rows]
 
 
 def _names(first: list[str], header: str | None) -> list[str]:
-    """Names of the columns: the first row's, or the levels' numbers where there is no header."""
+    """Column names: the first row, or numbered levels if there is no header."""
     if header == "none":
         return [f"level_{k}" for k in range(1, len(first) + 1)]
     return [" ".join(cell.split()) for cell in first]
@@ -200,7 +200,7 @@ def _quote_text(error: str, opened: int, line: int) -> str:
 
 
 def _wrong_bytes(text: str, first_line: int) -> list[Problem]:
-    """Bytes that are not UTF-8 were escaped to lone surrogates, U+DC80 to U+DCFF: one problem per line."""
+    """One problem per line with bytes that are not UTF-8, which were escaped to U+DC80 to U+DCFF."""
     problems: list[Problem] = []
     for number, line in enumerate(text.split("\n"), start=first_line):
         wrong = next((c for c in line if "\udc80" <= c <= "\udcff"), None) if not line.isascii() else None

@@ -1,4 +1,4 @@
-"""Which column of a table is the node, which its parent, which its name and level."""
+"""Detection of the columns of an edge list: node, parent, name and level."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PARENT_WORDS = words(
     "父级 父类 父节点 上级 上位 親"
 )
 SUPERS = ("superclass", "supercategory", "supertype", "superconcept", "superordinate")
-"""Words for a parent that also name a level above another."""
+"""Words for a parent that can also name a coarser level."""
 
 PART_WORDS = words("id name label uri key code concept term")
-"""Words beside the one for a parent, which say what of it a column holds."""
+"""Words that accompany one for a parent and say what the column contains."""
 
 COUNTS = words("num number count n total")
 ID_WORDS = (
@@ -52,14 +52,14 @@ NODE_WORDS = (
 )
 LEVEL_WORDS = ("level", "taxonrank", "rank")
 PAIRS = (("source", "target"), ("from", "to"), ("subject", "object"), ("head", "tail"), ("u", "v"), ("node1", "node2"))
-"""Columns of edges whose names do not say which end is the parent."""
+"""Pairs of columns whose names do not show which end is the parent."""
 
 ADVICE = 'Name the columns with name="..." and parent="...", and id="..." where parents are ids.'
 
 
 @dataclasses.dataclass(frozen=True)
 class EdgeColumns:
-    """Which column of a table plays which part; nothing where the table has none."""
+    """The columns of an edge list by role; None for a role without a column."""
 
     key: str
     parent: str
@@ -69,17 +69,17 @@ class EdgeColumns:
 
     @property
     def has_ids(self) -> bool:
-        """Whether rows are told apart by an id rather than by their name."""
+        """Whether rows are identified by an id rather than by their name."""
         return self.key != self.name
 
 
 def find_edge_columns(table: Table, options: ReadOptions) -> EdgeColumns | None:
-    """Recognise an edge list by its header and values, or by the columns that are named; nothing if it is none.
+    """Recognise an edge list by its header and values, or by the given columns; None if it is not one.
 
     With both ids and names, parents are ids unless only the names contain them.
 
     Raises:
-        InputError: A column that was named is missing, or it does not show which column is the node.
+        InputError: A given column is missing, or it is unclear which column is the node.
     """
     given = {part: table.column(column) for part in ("id", "parent", "name") if (column := getattr(options, part))}
     parent = given.get("parent") or _parent_column(table)
@@ -103,7 +103,7 @@ def find_edge_columns(table: Table, options: ReadOptions) -> EdgeColumns | None:
 
 
 def is_parent_like(name: str) -> bool:
-    """Whether a column's name says that it holds parents.
+    """Whether a column's name means that it contains parents.
 
     Example:
         >>> [is_parent_like(name) for name in ("parent_tsn", "parentID", "superclass", "num_parents", "class")]
@@ -118,7 +118,7 @@ def is_parent_like(name: str) -> bool:
 
 
 def _parent_column(table: Table) -> str | None:
-    """The column whose name says that it holds parents; of several, the one whose values are most often keys."""
+    """The column named as parents; of several, the one whose values most often occur as keys."""
     found = [name for name in table.columns if is_parent_like(name)]
     found = [name for name in found if squeezed(name) not in SUPERS or _is_above(table, name)]
     if len(found) < 2:
@@ -128,7 +128,7 @@ def _parent_column(table: Table) -> str | None:
 
 
 def _is_above(table: Table, name: str) -> bool:
-    """Whether a column called as a level above another holds parents: it stands behind the other, or recurs in it."""
+    """Whether a column such as ``superclass`` contains parents: it comes after its class, or its values recur there."""
     stem = squeezed(name).removeprefix("super")
     likely = (stem, f"{stem}id", f"{stem}name", "id", "name", "label")
     below = [other for other in table.columns if squeezed(other) in likely]
@@ -138,7 +138,7 @@ def _is_above(table: Table, name: str) -> bool:
 
 
 def _key_column(table: Table, parent: str, candidates: Sequence[str], others: Sequence[str]) -> str | None:
-    """The column that parents refer to: the one that holds most of them, else the one that is called like it."""
+    """The column that parents refer to: the one that contains most of them, otherwise the one named like them."""
     stem = _stem(parent)
     known = [*_known(candidates, ID_WORDS), *_known(candidates, NAME_WORDS), *_known(candidates, NODE_WORDS)]
     akin = [name for name in candidates if squeezed(name) == stem or squeezed(name) == f"{stem}id"]
@@ -159,7 +159,7 @@ def _key_column(table: Table, parent: str, candidates: Sequence[str], others: Se
 
 
 def _name_column(table: Table, key: str, others: Sequence[str]) -> str:
-    """The column that is shown: a name beside an id, else the key itself."""
+    """The column of names: a name next to an id, otherwise the key itself."""
     whole = squeezed(key)
     if whole in NAME_WORDS or tokens(key)[-1:] in (["name"], ["label"]):
         return key
@@ -182,7 +182,7 @@ def _stem(parent: str) -> str:
 
 
 def _known(columns: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The columns of known names, in the order of the words."""
+    """The columns with known names, in the order of the known words."""
     by_word: dict[str, str] = {}
     for name in columns:
         by_word.setdefault(squeezed(name), name)
@@ -190,14 +190,14 @@ def _known(columns: Sequence[str], known: Sequence[str]) -> list[str]:
 
 
 def _defined(table: Table, parent: str, key: str) -> float:
-    """Share of the parents that a column of keys holds."""
+    """Share of the parents that occur in a column of keys."""
     wanted = table.frame[parent].unique()
     wanted = wanted.filter(wanted.str.strip_chars() != "")
     return float(wanted.is_in(table.frame[key].implode()).mean() or 0.0) if wanted.len() else 0.0  # type: ignore[arg-type]
 
 
 def _pair(table: Table) -> tuple[str, str] | None:
-    """Parent and child of a pair of ends; the child has one parent each, and so comes once.
+    """Parent and child column of a pair of ends; a child has one parent, so its values do not repeat.
 
     Raises:
         InputError: Either end could be the parent.

@@ -23,10 +23,10 @@ from cladewise.taxonomy.order import cycle_text, cycles
 from cladewise.taxonomy.tree import IntArray, StrArray, Taxonomy
 
 MARKS_FOR_NONE = ("0", "-1", "0.0", "-1.0", "#")
-"""Parents that tables of numbers give to a root, and jsTree's, where no row has them as its id."""
+"""Values for the parent of a root in numeric tables and jsTree, unless a row has them as its id."""
 
 WORDS_FOR_NONE = ("null", "none", "nan", "na", "n/a", "<na>", "nil", "-", "--", "nd")
-"""The same in words, in lower case; a label could be called so, which is why they are told."""
+"""Words for the parent of a root, in lower case; reported, since a label could have such a name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +34,9 @@ class ResolvedEdges:
     """An edge list with its rows resolved.
 
     Attributes:
-        row: Row that each node is defined by; -1 for a root that no row defines.
+        row: Row that defines each node; -1 for a root that no row defines.
         parent: Position of each node's parent; -1 at a root.
-        key: What each node is called by others.
+        key: Text by which other rows refer to each node.
     """
 
     row: IntArray
@@ -45,10 +45,10 @@ class ResolvedEdges:
 
 
 def interpret_edges(table: Table, columns: EdgeColumns, options: ReadOptions) -> Interpretation:
-    """Take a table for an edge list or a node table.
+    """Interpret a table as an edge list or a node table.
 
-    Ids are kept as the column ``id`` unless they are the node indices; every other column is kept under its name. A
-    root row with an id and a blank name is a synthetic root. One parent that has no row of its own is the root.
+    Ids are kept as the column ``id`` unless they are the node indices; other columns are kept under their names. A root
+    row with an id and a blank name is a synthetic root. A single parent without a row is the root.
     """
     table, top = split_synthetic_root(table, columns)
     roots: Roots = "join" if top else options.roots
@@ -66,7 +66,7 @@ def interpret_edges(table: Table, columns: EdgeColumns, options: ReadOptions) ->
 def resolve_edges(
     table: Table, columns: EdgeColumns, *, parents: Parents = "error", roots: Roots = "error"
 ) -> tuple[ResolvedEdges, list[Problem]]:
-    """Give every node a position and find its parent's; list whatever stands in the way."""
+    """Number the nodes and find their parents; list the problems."""
     frame = table.frame.select(key=pl.col(columns.key), parent=pl.col(columns.parent), name=pl.col(columns.name))
     frame, told = _without_conventions(table, frame.with_row_index("row"))
     frame = frame.with_columns(root=pl.col("parent").str.strip_chars() == "")
@@ -101,7 +101,7 @@ def resolve_edges(
 def _build(
     table: Table, columns: EdgeColumns, edges: ResolvedEdges, names: StrArray, roots: Roots, top: Mapping[str, str]
 ) -> Taxonomy:
-    """The tree of resolved edges; joined roots are put under a synthetic one, which has the texts of ``top``."""
+    """The tree of resolved edges; joined roots get a synthetic root with the texts of ``top``."""
     if edges.row.size == 0 and not top:
         raise InputError("at least one row", "none", at=table.source)
     kept = {name: _texts(table, edges, name) for name in columns.extra}
@@ -128,7 +128,7 @@ def _build(
 
 
 def _names(table: Table, edges: ResolvedEdges, columns: EdgeColumns) -> pl.Series:
-    """Name of every node; a root that no row defines is called by its key."""
+    """Name of every node; a root without a row is named by its key."""
     if not table.frame.height:
         return edges.key
     names = table.frame[columns.name].gather(np.maximum(edges.row, 0))
@@ -137,7 +137,7 @@ def _names(table: Table, edges: ResolvedEdges, columns: EdgeColumns) -> pl.Serie
 
 
 def _texts(table: Table, edges: ResolvedEdges, name: str, fallback: pl.Series | None = None) -> StrArray:
-    """Texts of a column for every node; of the fallback for a root that no row defines."""
+    """Texts of a column for every node; the fallback's for a root without a row."""
     values = (
         string_array(table.frame[name].gather(np.maximum(edges.row, 0)))
         if table.frame.height
@@ -150,7 +150,7 @@ def _texts(table: Table, edges: ResolvedEdges, name: str, fallback: pl.Series | 
 
 
 def split_synthetic_root(table: Table, columns: EdgeColumns) -> tuple[Table, dict[str, str]]:
-    """Take out the row of a synthetic root that has no id: blank in id, parent and name, and not elsewhere."""
+    """Separate the row of a synthetic root without an id: blank in id, parent and name only."""
     if not columns.has_ids:
         return table, {}
     blank = table.frame.select(pl.all_horizontal(pl.col(columns.key, columns.parent, columns.name) == "")).to_series()
@@ -161,9 +161,9 @@ def split_synthetic_root(table: Table, columns: EdgeColumns) -> tuple[Table, dic
 
 
 def edges_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
-    """The edge list ``child,parent`` of a tree, the root and top nodes with an empty parent.
+    """The edge list ``child,parent`` of a tree, with an empty parent at the root.
 
-    Levels and further columns are left out, and so is a synthetic root: read it again with ``roots="join"``.
+    Levels, further columns and a synthetic root are left out; with a synthetic root, read it with ``roots="join"``.
 
     Raises:
         InputError: A name repeats, so that parents need ids.
@@ -183,10 +183,10 @@ def edges_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
 
 
 def _without_conventions(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
-    """Blank parents for what tables write where there is none, and the ids' own spelling for ``7.0`` beside ``7``.
+    """Normalise parents: blank for conventional values of no parent, ``7`` for ``7.0`` if that is the id.
 
-    No parent is ``0`` or ``-1``, a word like ``NULL``, or the node itself, where no row defines such a node. Words and
-    numbers are told.
+    Conventional values are ``0``, ``-1``, a word such as ``NULL``, or the node itself, unless a row defines such a
+    node. Words and respelt numbers are reported.
     """
     bare = pl.col("parent").str.strip_chars()
     keys = frame["key"].unique().implode()
@@ -214,7 +214,7 @@ def _without_conventions(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFram
 
 
 def _orphans(table: Table, undefined: pl.DataFrame, keys: pl.Series) -> list[Problem]:
-    """Parents that no row defines, with the key that each may be meant for."""
+    """Problems for parents that no row defines, with a similar key as a hint."""
     alike = pl.DataFrame({"key": keys, "seen": _loosely(keys)}).unique("seen", keep="last")
     wanted = _loosely(undefined["parent"])
     near = dict(alike.filter(pl.col("seen").is_in(wanted.implode())).select("seen", "key").iter_rows())
@@ -231,7 +231,7 @@ def _orphans(table: Table, undefined: pl.DataFrame, keys: pl.Series) -> list[Pro
 
 
 def _loosely(keys: pl.Series) -> pl.Series:
-    """Keys without case, white space and leading zeros."""
+    """Keys normalised for case, white space and leading zeros."""
     return eye(keys).str.replace(r"^0+(\d)", "${1}")
 
 
@@ -245,7 +245,7 @@ def _blank(table: Table, frame: pl.DataFrame) -> list[Problem]:
 
 
 def _other_texts(table: Table, columns: EdgeColumns) -> list[Problem]:
-    """Rows of a node that an earlier row has with the same parent and other texts, of which the first are kept."""
+    """Problems for rows that repeat a node and its parent with other texts; the first texts are kept."""
     if not columns.extra or table.frame[columns.key].is_unique().all():
         return []
     edge = list(dict.fromkeys((columns.key, columns.parent, columns.name)))
@@ -260,7 +260,7 @@ def _other_texts(table: Table, columns: EdgeColumns) -> list[Problem]:
 
 
 def _same_rows(table: Table, columns: EdgeColumns) -> list[Problem]:
-    """Rows that say again what an earlier row says."""
+    """Problems for rows that repeat an earlier row."""
     said = table.frame.select(*dict.fromkeys((columns.key, columns.parent, columns.name)))
     rows = (~said.to_struct("row").is_first_distinct()).arg_true().to_list()
     return [Problem(table.line(row), "duplicate", "the same node as an earlier row", "warning") for row in rows]
@@ -312,7 +312,7 @@ def _cycles(table: Table, parent: NDArray[np.int64], row: NDArray[np.int64], key
 def _levels(
     parents: IntArray, texts: StrArray | None, table: Table, columns: EdgeColumns
 ) -> tuple[IntArray | None, list[str] | None]:
-    """Level of every node and the names of the levels, coarse to fine; the depth where there are none."""
+    """Level of every node and names of the levels, coarse to fine; None where levels are depths."""
     if texts is None:
         return None, None
     root = int(np.flatnonzero(parents < 0)[0])
@@ -344,7 +344,7 @@ def _with_first(text: str, values: StrArray) -> StrArray:
 
 
 def _without_index(tree: Taxonomy) -> Taxonomy:
-    """Drop ids that say no more than the node index does."""
+    """Drop ids that equal the node indices."""
     ids = tree.columns.get("id")
     if ids is None or not (ids == np.arange(tree.num_nodes).astype(np.dtypes.StringDType())).all():
         return tree

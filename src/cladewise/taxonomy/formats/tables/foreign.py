@@ -1,4 +1,4 @@
-"""Tables and texts that are known, and are no taxonomies."""
+"""Refusal of known documents and tables that are not taxonomies."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DOCUMENTS = {
         "Write its edges as a table with the columns parent and child.",
     ),
 }
-"""Beginnings of documents that come under the names of tables."""
+"""Patterns at the beginning of documents that are sometimes named as tables."""
 
 
 def refuse_documents(data: bytes, source: str) -> None:
-    """Refuse a document in the place of a table, by its first character or word.
+    """Refuse a document that is not a table, by its first characters.
 
     Raises:
-        InputError: The text names what the document is.
+        InputError: It is one; the message names its kind.
 
     Example:
         >>> refuse_documents(b"<table>", "classes.csv")
@@ -41,10 +41,10 @@ def refuse_documents(data: bytes, source: str) -> None:
 
 
 def refuse_foreign(table: Table) -> None:
-    """Refuse a manifest of images, which is certainly no tree.
+    """Refuse a manifest of images, which is not a tree.
 
     Raises:
-        InputError: The text names what the table is.
+        InputError: The table is a manifest.
     """
     if not table.columns:
         return

@@ -1,4 +1,4 @@
-"""Whether the first row of a text table is its header."""
+"""Detection of whether the first row of a text table is its header."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUMBER = r"^[+-]?\d+([.,]\d+)?$"
 
 
 def repeated_header(table: Table) -> list[Problem]:
-    """Rows that are the header once more, as joined files have."""
+    """Problems for rows that repeat the header, as concatenated files have."""
     if not table.header_line:
         return []
     again = table.frame.select(pl.all_horizontal(pl.col(name).str.strip_chars() == name for name in table.columns))
@@ -29,13 +29,13 @@ def repeated_header(table: Table) -> list[Problem]:
 
 
 def header_problems(table: Table, levels: Sequence[str]) -> list[Problem]:
-    """Doubt whether the first row names the columns.
+    """Problems if it is doubtful whether the first row names the columns.
 
-    A first row of words that headers use, or of single letters, is a header. One of other words is taken for it with a
-    warning where some are known, or where its first cell stands out from a column that repeats nearly all its values.
+    A first row of typical header words or single letters is a header. One of other words is accepted with a warning if
+    some are known, or if its first cell is unique in a column that repeats nearly all its values.
 
     Raises:
-        InputError: The first row could be labels like the others.
+        InputError: The first row could be labels.
     """
     levels = levels[1:] if levels[:1] == [ROOT_COLUMN] else levels
     known = [names_levels(name) or (len(name) == 1 and name.isalpha()) for name in levels]
@@ -61,7 +61,7 @@ def header_problems(table: Table, levels: Sequence[str]) -> list[Problem]:
 
 
 def _stands_out(table: Table, first: str) -> bool:
-    """Whether a single value on top of a column is no value of it: all but a few come several times."""
+    """Whether nearly all values of a column repeat, so that a unique one on top is its header."""
     counts = table.frame[first].value_counts()["count"]
     single = int((counts == 1).sum())
     return table.frame.height >= ENOUGH_ROWS and single <= MOST_SINGLE * table.frame.height

@@ -1,4 +1,4 @@
-"""A table taken for a tree, before the tree is built."""
+"""The result of interpreting a table as a tree, before the tree is built."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Interpretation:
     """Nodes and problems of a table under one form.
 
     Attributes:
-        problems: Problems that reading tells: errors, and warnings that are found on the way.
-        nodes: Names of the nodes with their lines; nothing where only the tree has them.
-        build: Builds the tree; only where no problem is an error. Raises :class:`~cladewise.errors.InputError`.
-        oddities: Finds what only ``check`` tells.
-        by_column: Whether its levels are columns, each of which ought to divide the labels.
-        ours: Whether it has the form that the library writes, whose names were told when they were first read.
+        problems: Problems that reading reports: errors and warnings.
+        nodes: Names of the nodes with their lines; None if only the tree has them.
+        build: Builds the tree, if no problem is an error. May raise :class:`~cladewise.errors.InputError`.
+        oddities: Finds further problems that only ``check`` reports.
+        by_column: Whether its levels are columns, each of which should divide the labels.
+        ours: Whether this is the form that the library writes, whose names were checked when first read.
     """
 
     problems: list[Problem]

@@ -1,4 +1,4 @@
-"""Whether the columns of a table are levels, from coarse to fine."""
+"""Evidence for and against the columns of a table being levels, from coarse to fine."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from cladewise.taxonomy.formats.tables.column_names import (
 from cladewise.taxonomy.formats.tables.table import Table
 
 FEW_ROWS = 3
-"""From here on it is no chance that two columns have a value of their own in every row."""
+"""Fewest rows for which it is no coincidence that two columns are unique in every row."""
 
 DEPTH_WORDS = ("level", "depth", "indent", "tier", "rank", "taxonrank", "ebene", "stufe", "niveau", "nivel", "层级")
 TITLE_WORDS = ("title", "name", "label", "description", "text", "titel", "bezeichnung", "beschreibung")
-"""Endings that the column of names adds to the name of the column of codes."""
+"""Suffixes that distinguish a column of names from its column of codes."""
 
 SPECIES_NAMES = ("scientificname", "sciname", "latinname", "binomial", "commonname", "vernacularname", "name")
 
 ROOT_COLUMN = "root"
-"""A first column of this name, with one value throughout, is the label of the root."""
+"""A first column of this name with a constant value is the label of the root."""
 
 OUTLINE = r"^(?:\s+\S|\s*[├└│]|\s*[-*+] )"
 
@@ -40,16 +40,16 @@ PATH_MARKS = (">", "/", ";", "|", "::", "\t")
 
 @dataclasses.dataclass(frozen=True)
 class Doubt:
-    """Why columns are no levels, and the options that make them some."""
+    """The reason why columns are not levels, and the options to fix that."""
 
     text: str
     advice: str = ""
 
 
 def doubt_levels(table: Table, names: Sequence[str]) -> Doubt | None:
-    """The first thing that speaks against columns being levels; nothing if they nest from coarse to fine.
+    """The first reason against columns being levels; None if they nest from coarse to fine.
 
-    Columns that are called as ranks, or numbered, are levels by their names; others have to nest by their values.
+    Columns named as ranks, or numbered, are levels by their names; others have to nest by their values.
     """
     if len(names) > 1 and names[0] == ROOT_COLUMN and table.frame[ROOT_COLUMN].n_unique() == 1:
         names = names[1:]
@@ -69,7 +69,7 @@ def doubt_levels(table: Table, names: Sequence[str]) -> Doubt | None:
 
 
 def _holds_depths(table: Table, name: str) -> bool:
-    """Whether a column called level, depth or rank holds the level of its row: a number, or a rank."""
+    """Whether a column named level, depth or rank contains the level of its row: a number or a rank."""
     if squeezed(name) not in DEPTH_WORDS:
         return False
     cells = table.frame[name].str.strip_chars().str.to_lowercase()
@@ -77,7 +77,7 @@ def _holds_depths(table: Table, name: str) -> bool:
 
 
 def _codes(table: Table, names: Sequence[str]) -> list[str]:
-    """Columns before one that names the same: ``Segment`` before ``Segment Title``, one for one."""
+    """Columns of codes before their column of names, one to one: ``Segment`` before ``Segment Title``."""
     titled = [
         (code, title)
         for code, title in itertools.pairwise(names)
@@ -88,7 +88,7 @@ def _codes(table: Table, names: Sequence[str]) -> list[str]:
 
 
 def _by_rank(names: Sequence[str]) -> list[str]:
-    """The columns that are called as ranks, with that of scientific names for the species; none if these are few."""
+    """The columns named as ranks, with scientific names for the species; empty if there are fewer than two."""
     ranks = sorted((name for name in names if squeezed(name) in RANKS), key=lambda name: RANKS.index(squeezed(name)))
     if len(ranks) < 2:
         return []
@@ -106,7 +106,7 @@ def _reversed(names: Sequence[str], levels: Sequence[str]) -> Doubt:
 
 
 def _filled(frame: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
-    """The distinct pairs of values of two columns, where both have one."""
+    """The distinct pairs of non-blank values of two columns."""
     pairs = frame.select(pl.col(first, second))
     return pairs.filter(pl.all_horizontal(pl.all().str.strip_chars() != "")).unique()
 
@@ -134,7 +134,7 @@ def _order(table: Table, names: Sequence[str]) -> Doubt | None:
 
 
 def _edges(table: Table, names: Sequence[str]) -> Doubt | None:
-    """A column most of whose values come in another column, once each and in other rows, holds parents."""
+    """Doubt because most values of a column occur in another, unique one, as parents do."""
     frame = table.frame
     keys = [name for name in names if frame.height > 1 and frame[name].is_unique().all()]
     for key, parent in ((key, parent) for key in keys for parent in names if parent != key):
@@ -146,7 +146,7 @@ def _edges(table: Table, names: Sequence[str]) -> Doubt | None:
 
 
 def _unique(table: Table, names: Sequence[str]) -> Doubt | None:
-    """Among the columns whose values are unique, one is the finest level and the others are ids or notes."""
+    """Doubt because several columns are unique: one is the finest level, the others are ids or notes."""
     if table.frame.height < FEW_ROWS or (table.named and all(names_levels(name) for name in names)):
         return None
     unique = [name for name in names if table.frame[name].is_unique().all()]
@@ -161,7 +161,7 @@ def _unique(table: Table, names: Sequence[str]) -> Doubt | None:
 
 
 def _paths(table: Table, names: Sequence[str]) -> Doubt | None:
-    """One column whose values are paths, or the lines of an outline."""
+    """Doubt because the only column contains paths, or the lines of an outline."""
     if len(names) != 1:
         return None
     cells = table.frame[names[0]]

@@ -1,4 +1,4 @@
-"""Which of two named levels is the coarser, where a table names levels but does not number them."""
+"""Ordering of named levels from coarse to fine by how their nodes nest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEPARATOR = " > "
 
 
 def join_levels(level_names: Sequence[str]) -> str:
-    """All levels in one cell, coarse to fine.
+    """All levels as the text of one cell, coarse to fine.
 
     Raises:
         InputError: A name contains the separator.
@@ -32,7 +32,7 @@ def join_levels(level_names: Sequence[str]) -> str:
 
 
 def split_levels(cell: str) -> list[str]:
-    """The levels of a cell that :func:`join_levels` made; none if it is blank.
+    """The levels in a cell, the inverse of :func:`join_levels`; empty if it is blank.
 
     Example:
         >>> split_levels("order > family"), split_levels("")
@@ -44,7 +44,7 @@ def split_levels(cell: str) -> list[str]:
 def level_order(parents: IntArray, texts: StrArray, root: int) -> list[str] | None:
     """Order the levels so that parents are coarser than children, ties by first appearance.
 
-    Returns nothing if no order will do, or a node has no level.
+    Returns None if there is no such order, or a node has no level.
 
     Example:
         >>> level_order(np.array([-1, 0, 1]), np.array(["", "order", "family"]), 0)
@@ -60,9 +60,9 @@ def level_order(parents: IntArray, texts: StrArray, root: int) -> list[str] | No
 
 
 def nested_order(nested: Iterable[tuple[str, str]], names: Sequence[str]) -> list[str] | None:
-    """Order names so that in every pair (inner, outer) the outer comes first, and otherwise as they are given.
+    """Order names so that in every pair (inner, outer) the outer comes first, ties in the given order.
 
-    Returns nothing if no order will do.
+    Returns None if there is no such order.
 
     Example:
         >>> nested_order([("species", "clade"), ("clade", "order")], ["order", "species", "clade"])

@@ -28,7 +28,7 @@ class LevelTableNodes:
     """The nodes of a level table in order of their first row, the synthetic root first.
 
     Attributes:
-        parents, names, level: Of every node.
+        parents, names, level: Parent, name and level of every node.
         first_row: First row that mentions each node; -1 for the root.
         node_of_row: Deepest node of every row.
     """
@@ -41,7 +41,7 @@ class LevelTableNodes:
 
 
 def interpret_levels(table: Table, options: ReadOptions) -> Interpretation:
-    """Take a table for a level table; see :func:`taxonomy_from_levels` for what its cells mean.
+    """Interpret a table as a level table; see :func:`taxonomy_from_levels` for what its cells mean.
 
     Raises:
         InputError: A column is missing, or the first row could be labels.
@@ -76,8 +76,8 @@ def taxonomy_from_levels(
 ) -> Taxonomy:
     """Build a tree from a level table.
 
-    A cell that is empty, or holds white space only, skips its level: at the end of a row it makes the leaf shallow,
-    in the middle it makes a hole. The same row twice is harmless. A name under two parents is two nodes. A first
+    A blank cell skips its level: at the end of a row it makes the leaf shallow, in the middle it makes a hole. Repeated
+    rows are harmless. A name under two parents is two nodes. A first
     column called ``root`` with one value throughout is a root that is a label; otherwise the root is synthetic.
 
     Args:
@@ -127,7 +127,7 @@ def _build(
 
 
 def chosen_level_columns(table: Table, levels: Sequence[str] | None, columns: Sequence[str] = ()) -> list[str]:
-    """The columns that are levels, coarse to fine.
+    """The columns to use as levels, coarse to fine.
 
     Raises:
         InputError: A column is missing, or none is left.
@@ -147,7 +147,7 @@ def chosen_level_columns(table: Table, levels: Sequence[str] | None, columns: Se
 
 
 def nodes_of_levels(frame: pl.DataFrame, levels: Sequence[str]) -> LevelTableNodes:
-    """Number the distinct prefixes of the rows, a level at a time; no loop over rows."""
+    """Number the distinct prefixes of the rows, level by level, without a loop over rows."""
     height = frame.height
     node_of_row = np.zeros(height, dtype=np.int64)
     parents, names = [np.array([-1])], [np.array([""], dtype=np.dtypes.StringDType())]
@@ -167,7 +167,7 @@ def nodes_of_levels(frame: pl.DataFrame, levels: Sequence[str]) -> LevelTableNod
         node_of_row[rows] = num_nodes + inverse
         num_nodes += origin.size
     born = np.concatenate(first_row)
-    order = np.argsort(born, kind="stable")  # a row creates a parent before its child, so levels stay in order
+    order = np.argsort(born, kind="stable")  # a row creates a parent before its child, so parents stay first
     new_by_old = np.empty_like(order)
     new_by_old[order] = np.arange(order.size)
     above = np.concatenate(parents)[order]
@@ -189,7 +189,7 @@ def string_array(series: pl.Series) -> StrArray:
 
 
 def level_cells(taxonomy: Taxonomy, nodes: NDArray[np.int64]) -> dict[str, StrArray]:
-    """Name of each node's ancestor-or-self at every level, blank where the path skips it.
+    """Name of each node's ancestor-or-self at every level, blank if the path skips the level.
 
     Raises:
         InputError: Two children of a node have one name and one level, so that the cells could not tell them apart.
@@ -211,7 +211,7 @@ def level_cells(taxonomy: Taxonomy, nodes: NDArray[np.int64]) -> dict[str, StrAr
 
 
 def levels_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
-    """The level table of a tree: a row a leaf. A root that is a label becomes a first column ``root``.
+    """The level table of a tree, one row per leaf; a root with a name becomes a first column ``root``.
 
     Further columns of the nodes are left out.
 
@@ -229,7 +229,7 @@ def levels_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
 
 
 def merged_cells(table: Table, levels: Sequence[str]) -> list[Problem]:
-    """Rows that begin with a blank below a filled cell, as merged cells of a spreadsheet do."""
+    """Problems for rows that begin with a blank below a filled cell, as merged cells produce."""
     first, *finer = levels
     if not finer:
         return []
@@ -242,7 +242,7 @@ def merged_cells(table: Table, levels: Sequence[str]) -> list[Problem]:
 
 
 def _total(table: Table, levels: Sequence[str]) -> list[Problem]:
-    """A last row that sums up the others, as spreadsheets have."""
+    """Problem for a last row with totals, as spreadsheets have."""
     last = table.frame.height - 1
     if last < 1:
         return []
@@ -253,7 +253,7 @@ def _total(table: Table, levels: Sequence[str]) -> list[Problem]:
 
 
 def filled_down(table: Table, levels: Sequence[str]) -> Table:
-    """The table with blank cells filled from the row above, where a finer cell of the row is filled.
+    """The table with blank cells filled from the row above, if a finer cell of the row is filled.
 
     A cell is filled only as long as the cells before it stay the same.
     """
@@ -268,7 +268,7 @@ def filled_down(table: Table, levels: Sequence[str]) -> Table:
 
 
 def _odd_rows(table: Table, levels: Sequence[str], nodes: LevelTableNodes) -> list[Problem]:
-    """Rows that are blank, rows that come again, and names that a level has in several places."""
+    """Problems for blank rows, repeated rows, and names with several places at one level."""
     cells = table.frame.select(levels)
     blank = cells.select(pl.all_horizontal(pl.all().str.strip_chars() == "")).to_series().arg_true().to_list()
     again = (~cells.to_struct("row").is_first_distinct()).arg_true().to_list()
@@ -280,7 +280,7 @@ def _odd_rows(table: Table, levels: Sequence[str], nodes: LevelTableNodes) -> li
 
 
 def _repeated_names(table: Table, nodes: LevelTableNodes) -> list[Problem]:
-    """One problem for each name that a level has in two places."""
+    """One problem per name that occurs in two places of a level."""
     frame = pl.DataFrame({"name": text_series(nodes.names), "level": nodes.level, "parent": nodes.parents})
     frame = frame.with_row_index("node")[1:].filter(pl.struct("level", "name").is_duplicated())
     pairs = frame.group_by("level", "name", maintain_order=True).agg(pl.col("node").head(2))

@@ -1,4 +1,4 @@
-"""The node table ``id,parent,name,level,...``: a row a node in pre-order. It keeps everything a taxonomy has."""
+"""The node table ``id,parent,name,level,...``: one row per node in pre-order, which keeps everything."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def nodes_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
     key = pl.Series("id", ids, dtype=pl.String)
     twice = key.is_duplicated() | (key.str.strip_chars() == "")
     if taxonomy.synthetic_root and ids[0] == "":
-        twice = twice.scatter(0, False)  # a synthetic root may do without an id
+        twice = twice.scatter(0, False)  # a synthetic root needs no id
     if twice.any():
         raise InputError("an id of its own for every node", some(key.filter(twice).unique().sort().to_list()))
     above = key.gather(np.maximum(taxonomy.parents, 0)).alias("parent").scatter(0, "")

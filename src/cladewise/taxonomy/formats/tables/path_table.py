@@ -1,7 +1,6 @@
 """Tables with one column of paths: ``Clothing > Shirts``, ``k__Bacteria; p__Firmicutes``, ``fruit/apple``.
 
-Product catalogues and classifiers of microbes write their trees so. Such a table is read as the level table that its
-paths make.
+Product catalogues and microbial classifiers write trees in this form. Such a table is converted to a level table.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ from cladewise.taxonomy.formats.tables.header import HEADER_ADVICE, NUMBER, head
 from cladewise.taxonomy.formats.tables.table import Table
 
 MARKS = (" > ", ">", "|", ";", "::", "/", ".")
-"""Separators between the names of a path, the surest first."""
+"""Separators between the names of a path, the least ambiguous first."""
 
 RANKED = r"^[a-z]{1,2}__"
-"""A rank before a name, as in ``g__Bacillus``; alone, where the name is not known."""
+"""A rank prefix, as in ``g__Bacillus``; without a name if that is unknown."""
 
 NUMBERED = r"^(\S*\d\S*|\w+://\S+) +[-:] +(.+)$"
 """An id before a path, as in Google's and Shopify's lists of products."""
 
 SAMPLE = 1000
-"""Rows to look at for marks before all are gone through."""
+"""Number of rows searched for separators before all are."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Paths:
-    """A column of paths, what parts them, and why they are paths."""
+    """A column of paths, its separator, and the evidence."""
 
     column: str
     mark: str
@@ -42,7 +41,7 @@ class Paths:
 
 
 def find_paths(table: Table) -> Paths | None:
-    """The one column of a table that certainly holds paths, if all others only describe nodes.
+    """The column that certainly contains paths, if all others only describe nodes.
 
     Example:
         >>> from cladewise.taxonomy.formats.tables.table import from_frame
@@ -55,13 +54,13 @@ def find_paths(table: Table) -> Paths | None:
 
 
 def sure_paths(table: Table) -> Paths | None:
-    """The first column that certainly holds paths, whatever the others hold."""
+    """The first column that certainly contains paths, whatever the others contain."""
     columns = [] if _called_as_levels(table) else sorted(table.columns, key=is_attribute)
     return next((paths for name in columns if (paths := _sure(table.frame[name], name))), None)
 
 
 def likely_paths(table: Table) -> Paths | None:
-    """The first of several columns with marks in nearly all its values, which could be paths."""
+    """The first of several columns with separators in nearly all values, which could be paths."""
     for name in table.columns if table.frame.width > 1 and not _called_as_levels(table) else ():
         for mark in (mark for mark in MARKS if mark not in ("/", ".") and not is_attribute(name)):
             if int(table.frame[name].str.contains(mark, literal=True).sum()) * 10 >= table.frame.height * 9 > 9:
@@ -70,7 +69,7 @@ def likely_paths(table: Table) -> Paths | None:
 
 
 def path_row(table: Table) -> bool:
-    """Whether the header of a table with one column is certainly a path like those below it."""
+    """Whether the header of a single column is certainly a path like those below it."""
     paths = find_paths(table) if table.header_line and table.frame.width == 1 else None
     if paths is None:
         return False
@@ -82,10 +81,10 @@ def path_row(table: Table) -> bool:
 
 
 def as_levels(table: Table, options: ReadOptions) -> tuple[Table, ReadOptions]:
-    """The level table of a column of paths, with all other columns kept as further texts.
+    """Convert a column of paths to a level table, with all other columns as further texts.
 
     Raises:
-        InputError: No column holds paths, or several columns are named, or the header is a path.
+        InputError: No column contains paths, several are given, or the header is a path.
     """
     chosen = [table.column(name) for name in options.levels or ()]
     if len(chosen) > 1:
@@ -102,10 +101,10 @@ def as_levels(table: Table, options: ReadOptions) -> tuple[Table, ReadOptions]:
     if table.header_line and mark in column:
         at = f"{table.source}:{table.header_line}"
         raise InputError("a header that names the columns", f"the path {column!r}", at=at, advice=HEADER_ADVICE)
-    if table.frame.width == 1 and not column.startswith("#"):  # what a comment says is no path
+    if table.frame.width == 1 and not column.startswith("#"):  # a comment is not a path
         header_problems(table, [column])
     rest = table.frame.drop(column)
-    if not table.named:  # numbered as levels, which they are not
+    if not table.named:  # their generated names say level
         rest = rest.rename({name: name.replace("level", "column") for name in rest.columns})
     cells, keys = _numbered(cells)
     if keys is not None:
@@ -125,14 +124,14 @@ def as_levels(table: Table, options: ReadOptions) -> tuple[Table, ReadOptions]:
 
 
 def _steps(cells: pl.Series, mark: str) -> pl.Series:
-    """The names of every path; blank for a rank without a name, and none for marks at the ends."""
+    """The names of every path; blank for a rank without a name, ignoring separators at the ends."""
     edges = rf"^(?:\s*{re.escape(mark.strip())})+\s*|\s*(?:{re.escape(mark.strip())}\s*)+$"
     steps = cells.str.replace_all(edges, "").str.split(mark)
     return steps.list.eval(pl.element().str.strip_chars().str.replace(rf"{RANKED}$", ""))
 
 
 def _numbered(cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
-    """The paths and, where all begin with an id of their own, the ids."""
+    """The paths and, if all begin with a unique id, the ids."""
     keys = cells.str.extract(NUMBERED, 1)
     if keys.null_count() or not keys.is_unique().all():
         return cells, None
@@ -145,7 +144,7 @@ def _sure(cells: pl.Series, name: str) -> Paths | None:
     filled, _ = _numbered(cells.filter(cells.str.strip_chars() != "")) if marks else (cells.clear(), None)
     if filled.len() < 2:
         return None
-    if not filled.str.contains(r"\p{L}").any():  # numbers, of nodes that have names elsewhere
+    if not filled.str.contains(r"\p{L}").any():  # numbers of nodes, whose names are in another column
         return None
     for mark in marks:
         share = float(filled.str.contains(mark, literal=True).mean() or 0.0)  # type: ignore[arg-type]
@@ -159,7 +158,7 @@ def _sure(cells: pl.Series, name: str) -> Paths | None:
 
 
 def _continue(filled: pl.Series, mark: str) -> bool:
-    """Whether every path of several steps goes on from another, as where each node has a row."""
+    """Whether every path of several steps extends another, as in tables with one row per node."""
     steps = _steps(filled, mark)
     whole = steps.list.join(mark)
     above = steps.filter(steps.list.len() > 1)
@@ -172,6 +171,6 @@ def _called_as_levels(table: Table) -> bool:
 
 
 def _undescribed(table: Table, paths: Paths) -> Sequence[str]:
-    """Columns beside the paths that are neither numbers nor called as ids or notes."""
+    """Columns other than the paths that are neither numbers nor named as ids or notes."""
     others = [name for name in table.columns if name != paths.column and not is_attribute(name)]
     return [name for name in others if not table.frame[name].str.contains(f"{NUMBER}|^$").all()]

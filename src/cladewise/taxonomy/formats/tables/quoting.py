@@ -1,4 +1,4 @@
-"""Quotes of a text table: whether each opens and closes a cell, and which rows lie inside a cell by mistake."""
+"""Analysis of the quotes of a text table: whether they pair up, and which rows they swallow."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Positions = NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Quoting:
-    """Quotes and line ends of a text.
+    """Positions of quotes and line ends in a text.
 
     Attributes:
         clean: Whether every quote opens a cell, closes it, or is one of a doubled pair inside it.
-        opening, closing: Positions of the quotes that open and close, where all are clean.
+        opening, closing: Positions of opening and closing quotes, if all are clean.
         newlines: Positions of the line feeds.
     """
 
@@ -28,14 +28,14 @@ class Quoting:
     newlines: Positions
 
     def records(self) -> Positions:
-        """Position at which every record begins; line feeds inside quotes end none."""
+        """Start of every record; line feeds inside quotes do not end one."""
         if not self.opening.size:
             return np.append(0, self.newlines + 1)
         inside = np.searchsorted(self.opening, self.newlines) > np.searchsorted(self.closing, self.newlines)
         return np.append(0, self.newlines[~inside] + 1)
 
     def swallowing(self, data: bytes, separator: str, width: int) -> list[tuple[int, int]]:
-        """First and last line of cells that run over several lines and hold just the separators of whole rows."""
+        """First and last line of multi-line cells that contain exactly the separators of whole rows."""
         first = np.searchsorted(self.newlines, self.opening)
         last = np.searchsorted(self.newlines, self.closing)
         if width < 2 or not (last > first).any():
@@ -47,7 +47,7 @@ class Quoting:
 
 
 def quoting(data: bytes, separator: str) -> Quoting:
-    """Look at all quotes of a text at once.
+    """Analyse all quotes of a text, vectorised.
 
     Example:
         >>> quoting(b'a,"b"\\n', ",").clean, quoting(b'a,"b\\n', ",").clean

@@ -1,4 +1,4 @@
-"""Which character separates the cells of a text table: the one that a file's name promises, or what its rows show."""
+"""Detection of the separator of a text table from the file's suffix and its rows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SAMPLE_BYTES = 2**17
 def separator_of(data: bytes, promised: str, source: str) -> str:
     """The separator of a table.
 
-    The promised one is taken where the first row has it and no other would part all rows as evenly. Where the first row
-    does not have it and another parts the rows, that one is taken.
+    The one implied by the suffix is used if the first row contains it and no other splits all rows evenly. If the first
+    row does not contain it and exactly one other splits the rows evenly, that one is used.
 
     Args:
         data: Content of the file, without a byte order mark.
-        promised: Separator that the file's name stands for.
-        source: What error texts call the file.
+        promised: Separator implied by the file's suffix.
+        source: The file, for messages.
 
     Raises:
         InputError: Several characters could be the separator.
@@ -63,7 +63,7 @@ def _rows(lines: list[str], separator: str) -> list[list[str]]:
 
 
 def _even(rows: list[list[str]]) -> bool:
-    """Whether no row is wider than the first, and most are as wide."""
+    """Whether no row is wider than the first, and most have the same width."""
     width = len(rows[0])
     full = sum(len(row) == width for row in rows)
     return len(rows) > 1 and all(len(row) <= width for row in rows) and full > len(rows) / 2

@@ -1,4 +1,4 @@
-"""A table of texts, whatever it came from: a text file, Parquet or a data frame."""
+"""Tables of texts from text files, Parquet or data frames, and writing frames."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from cladewise.taxonomy.formats.file_kinds import PARQUET, first_bytes
 from cladewise.taxonomy.formats.tables.separators import SEPARATORS
 
 INDICES = ("", "Unnamed: 0", "__index_level_0__", "...1")
-"""Names of a column of row numbers: none at all, those of pandas, those of pandas in Parquet, and those of readr."""
+"""Names of a column of row numbers: blank, as in pandas, in Parquet by pandas, and in readr."""
 
 TABLE_SUFFIXES = (*SEPARATORS, ".parquet")
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Columns of texts, blank where the source had nothing, without the rows that are blank throughout.
+    """Columns of texts, with blanks for missing values and without entirely blank rows.
 
     Attributes:
         frame: String columns without nulls.
-        source: Name of the table in error texts.
-        lines: First line of each row in the file, or nothing where rows are all there is to count.
+        source: Name of the table in messages.
+        lines: First line of each row in the file; None for sources without lines.
         problems: Problems found while reading.
-        path: The file, where there is one.
-        header_line: Line of the row that was taken for the header; 0 where the names of the columns are certain.
-        named: Whether the columns were named by the input rather than numbered here.
+        path: The file, if there is one.
+        header_line: Line of the presumed header; 0 if the column names are certain.
+        named: Whether the input names the columns; otherwise they are numbered.
     """
 
     frame: pl.DataFrame
@@ -52,7 +52,7 @@ class Table:
         return self.frame.columns
 
     def line(self, row: int) -> int:
-        """Line of a row; where there are no lines, its number from 1."""
+        """Line of a row, or its number from 1 if there are no lines."""
         return row + 1 if self.lines is None else int(self.lines[row])
 
     def all_lines(self) -> NDArray[np.int64]:
@@ -60,12 +60,12 @@ class Table:
         return np.arange(1, self.frame.height + 1) if self.lines is None else self.lines
 
     def where(self, kept: pl.Series) -> Table:
-        """The rows that a mask keeps."""
+        """The rows selected by a mask."""
         lines = self.all_lines()[kept.to_numpy()] if self.lines is not None or not kept.all() else None
         return dataclasses.replace(self, frame=self.frame.filter(kept), lines=lines)
 
     def column(self, name: str) -> str:
-        """The column of a name, or of a number from 1 where no column has that name.
+        """The column of that name or, if there is none, with that number from 1.
 
         Raises:
             InputError: There is no such column.
@@ -77,16 +77,16 @@ class Table:
         raise InputError(f"the columns {name!r}", some(self.columns, 20), at=self.source)
 
     def fail(self, problems: Sequence[Problem]) -> None:
-        """Raise the first error, if there is one."""
+        """Raise the first error among the problems, if any."""
         raise_first(problems, self.source, checkable=self.path is not None)
 
 
 def from_frame(frame: Any, *, source: str = "the data frame", path: Path | None = None) -> Table:
-    """Take a polars, pandas or any other frame that speaks Arrow.
+    """Convert a polars, pandas or other frame with an Arrow interface.
 
     Raises:
-        InputError: The value is not a data frame, a column holds something else than texts, numbers and dates, or the
-            columns have no names.
+        InputError: The value is not a data frame, a column contains something other than texts, numbers and dates, or
+            the columns have no names.
 
     Example:
         >>> from_frame(pl.DataFrame({"a": ["x", None], "b": [1, 2]})).frame.rows()
@@ -124,7 +124,7 @@ def read_parquet_table(path: Path, *, columns: Sequence[str] | None = None) -> T
     """Read a Parquet file.
 
     Raises:
-        InputError: It is none, or holds columns that are no texts.
+        InputError: It is not Parquet, or has columns that are not texts.
     """
     present = list(parquet.read_parquet_schema(path))
     wanted = None if columns is None else [name for name in present if name.strip() in columns]
@@ -133,15 +133,15 @@ def read_parquet_table(path: Path, *, columns: Sequence[str] | None = None) -> T
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet by its first bytes, or is called so."""
+    """Whether a file is Parquet by its suffix or first bytes."""
     return path.suffix.lower() == ".parquet" or first_bytes(path, len(PARQUET)) == PARQUET
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame in the format of the file's name, atomically.
+    """Write a frame atomically, in the format given by the file's suffix.
 
     Raises:
-        InputError: The name ends in nothing that is a table, or a text has a null character.
+        InputError: The suffix is not that of a table, or a text contains a null character.
     """
     suffix = path.suffix.lower()
     if suffix not in TABLE_SUFFIXES:
@@ -154,12 +154,12 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
         if suffix == ".parquet":
             parquet.write_parquet(frame, temporary)
         else:
-            blanks = pl.all().replace("", None)  # polars quotes an empty text, and leaves a null empty
+            blanks = pl.all().replace("", None)  # polars quotes an empty text, but not a null
             frame.select(blanks).write_csv(temporary, separator=SEPARATORS[suffix])
 
 
 def without_blank_rows(table: Table) -> Table:
-    """The table without the rows that are blank throughout; most have none, and filtering would copy them."""
+    """The table without blank rows; not filtered, and so not copied, if there are none."""
     if table.frame.width == 0:
         return table
     blank = table.frame.select(pl.all_horizontal(pl.all() == "")).to_series()
@@ -167,9 +167,9 @@ def without_blank_rows(table: Table) -> Table:
 
 
 def without_index(table: Table) -> Table:
-    """The table without a first column of row numbers, as pandas and R write it, which is told.
+    """The table without a first column of row numbers, as pandas and R write, with a warning.
 
-    Where parents refer to the numbers, they are ids.
+    If parents refer to the numbers, they are kept as ids.
 
     Example:
         >>> table = without_index(Table(pl.DataFrame({"": ["0", "1"], "name": ["wren", "robin"]})))
@@ -192,7 +192,7 @@ def without_index(table: Table) -> Table:
 
 
 def _with_index(frame: Any) -> Any:
-    """A pandas frame with its named index as columns: polars leaves the index out."""
+    """A pandas frame with its named index as columns, since polars drops the index."""
     index = getattr(frame, "index", None)
     names = [name for name in getattr(index, "names", ()) if name is not None]
     return frame.reset_index() if names and hasattr(frame, "reset_index") else frame
@@ -210,7 +210,7 @@ def _is_text(kind: pl.DataType) -> bool:
 
 
 def _mixed(frame: Any) -> str:
-    """The columns that no frame of one type per column can hold."""
+    """The columns with values of mixed types, for a message."""
     wrong: list[str] = []
     for name in frame.columns:
         try:

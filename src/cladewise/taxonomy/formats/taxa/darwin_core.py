@@ -1,7 +1,6 @@
 """Tables of taxa, one per row: Darwin Core, ColDP, and tables with a column for each rank.
 
-A row stands below its parent where the table has identifiers of parents, else below the taxa that its rank columns
-name.
+A row is placed below its parent if the table has parent identifiers, otherwise below the taxa in its rank columns.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ evidence = darwin_terms.evidence
 
 @dataclasses.dataclass(frozen=True)
 class Resolved:
-    """Accepted taxa with their places, and everything that was told on the way; no places where that has errors."""
+    """Accepted taxa with their placement and the problems found; no placement if there are errors."""
 
     taxa: Taxa
     terms: TaxonTerms
@@ -44,7 +43,7 @@ class Resolved:
 
 
 def resolve(table: Table, options: ReadOptions) -> Resolved:
-    """Tell taxa from synonyms and find the place of each."""
+    """Separate accepted taxa from synonyms and place each of them in the tree."""
     terms = find_terms(table)
     if terms.parent is None and not terms.ranks:
         raise InputError("columns named as Darwin Core's ranks", some(table.columns, 20), at=table.source)
@@ -64,7 +63,7 @@ def resolve(table: Table, options: ReadOptions) -> Resolved:
 
 
 def _told_apart(taxa: Taxa, placed: Placed) -> Taxa:
-    """Put the rank behind the name of a complex, variety and the like that is called as a sibling of another rank."""
+    """Append the rank to names of minor ranks (complex, variety, ...) that equal a sibling's name."""
     if placed.level is None:
         return taxa
     own = np.flatnonzero(placed.row >= 0)
@@ -80,15 +79,14 @@ def _told_apart(taxa: Taxa, placed: Placed) -> Taxa:
 
 
 def interpret_taxa(table: Table, options: ReadOptions) -> Interpretation:
-    """Take a table for one of taxa.
+    """Interpret a table as one of taxa.
 
-    Each accepted taxon has one node, called by its scientific name, at the level of its own rank. Its identifier is
-    kept as the column ``id``, its synonyms as ``synonyms`` with a ``|`` between them, and every column that does not
-    say where it stands under its own name. Taxa that are only named above others have no row: theirs is the path as
-    ``id``.
+    Each accepted taxon is one node, with its scientific name, at the level of its rank. Its identifier becomes the
+    column ``id``, its synonyms the column ``synonyms``, separated by ``|``; columns that do not determine the placement
+    keep their names. Taxa that only occur in rank columns of others have their path as ``id``.
 
     Raises:
-        InputError: The table lacks the columns that place its taxa.
+        InputError: The table lacks the columns needed for placement.
     """
     resolved = resolve(table, options)
     taxa, placed = resolved.taxa, resolved.placed
@@ -107,14 +105,13 @@ def interpret_taxa(table: Table, options: ReadOptions) -> Interpretation:
 
 
 def darwin_core_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
-    """One row per node with the identifier of its parent, and one per synonym with that of its accepted taxon.
+    """One row per node with its parent's identifier, and one per synonym with that of its accepted taxon.
 
-    ``taxonID`` is the column of that name, else ``id``, else the node index. Other columns of the nodes follow. Levels
-    that no node has are left out, and so is a synthetic root: a table whose top nodes differ in level is read again
-    with ``roots="join"``.
+    ``taxonID`` is the column of that name, otherwise ``id``, otherwise the node index. Other columns follow. Unused
+    levels and a synthetic root are left out; a table whose top nodes differ in level is read with ``roots="join"``.
 
     Raises:
-        InputError: A level is not called as a rank, or levels are not in the order of ranks.
+        InputError: A level is not named as a rank, or levels are not in the order of ranks.
     """
     known = [name for name in taxonomy.level_names if name in POSITION]
     if len(known) < taxonomy.num_levels or known != coarse_to_fine(known):
@@ -168,7 +165,7 @@ def _unplaced(table: Table) -> Taxonomy:
 
 
 def _texts(series: pl.Series, placed: Placed) -> StrArray:
-    """Texts of the taxa for each node; blank where a node has no row."""
+    """Texts of the taxa for each node; blank for a node without a row."""
     values = string_array(series.gather(np.maximum(placed.row, 0)))
     values[placed.row < 0] = ""
     return values
@@ -191,7 +188,7 @@ def _tree(taxa: Taxa, terms: TaxonTerms, placed: Placed, names: StrArray) -> Tax
 
 
 def _further(taxa: Taxa, terms: TaxonTerms, *, levels: bool) -> dict[str, pl.Series]:
-    """Columns that the nodes keep: identifiers, synonyms, and whatever says no more of where a taxon stands."""
+    """Columns kept for the nodes: identifiers, synonyms, and those that do not determine the placement."""
     frame = taxa.table.frame
     kept: dict[str, pl.Series] = {}
     if taxa.key is not None:
@@ -222,7 +219,7 @@ def _joined(first: pl.Series, second: pl.Series) -> pl.Series:
 
 
 def _name_by_path(ids: StrArray, names: StrArray, placed: Placed) -> None:
-    """Give nodes that are only mentioned their path for an identifier; one path at two levels is numbered."""
+    """Use the path as identifier of nodes without a row, numbered if a path occurs at two levels."""
     path_by_node: dict[int, str] = {}
     taken: set[str] = set()
     for node in np.flatnonzero(placed.row < 0).tolist():
@@ -247,7 +244,7 @@ def _numbered(text: str) -> Iterator[str]:
 
 
 def _same_names(nodes: NodeNames) -> list[Problem]:
-    """Taxa of one name under one parent."""
+    """Warnings for taxa with the same name under one parent."""
     frame = pl.DataFrame({"parent": nodes.parent, "name": nodes.names, "line": nodes.lines})
     alike = frame.filter((pl.col("name") != "") & pl.struct("parent", "name").is_duplicated())
     alike = alike.with_columns(first=pl.col("line").first().over("parent", "name"))

@@ -1,4 +1,4 @@
-"""Which column of a table of taxa plays which part: Darwin Core's terms, and those of its relatives.
+"""Detection of the columns of a table of taxa: terms of Darwin Core, ColDP and related formats.
 
 Terms: https://dwc.tdwg.org/terms/#taxon, https://github.com/CatalogueOfLife/coldp#nameusage
 """
@@ -27,18 +27,18 @@ PREFIX = re.compile(r"^(?:.*[/#]|[A-Za-z]{2,12}:)")
 
 @dataclasses.dataclass(frozen=True)
 class TaxonTerms:
-    """The columns of a table by the part they play; nothing where the table has none.
+    """The columns of a table by role; None or empty for a role without a column.
 
     Attributes:
         keys: Columns of identifiers, the standard's own first.
         parent: Column with the identifier of the parent.
         accepted: Column with the identifier of the accepted taxon.
-        names: Columns of whole names, the first one that is not blank counts.
-        authorship: Column with the author that a whole name may end in.
+        names: Columns of whole names; the first non-blank one counts.
+        authorship: Column with the author, which may be the end of a whole name.
         rank: Column with the rank of the row's taxon.
-        status: Column that tells accepted taxa from synonyms.
-        ranks: Column of each rank that places a taxon, coarse to fine.
-        epithets: Ranks whose columns hold epithets rather than whole names.
+        status: Column that distinguishes accepted taxa from synonyms.
+        ranks: Column of each rank used for placement, coarse to fine.
+        epithets: Ranks whose columns contain epithets rather than whole names.
         further: All other columns.
         synonyms_have_parents: Whether the parent of a synonym is its accepted taxon.
     """
@@ -67,7 +67,7 @@ def plain_term(column: str) -> str:
 
 
 def find_terms(table: Table) -> TaxonTerms:
-    """The parts that the columns of a table play, by their names.
+    """The roles of the columns of a table, by their names.
 
     Example:
         >>> import polars as pl
@@ -113,7 +113,7 @@ def find_terms(table: Table) -> TaxonTerms:
 
 
 def evidence(table: Table) -> str | None:
-    """Evidence that the rows are taxa of Darwin Core, ColDP or a table of ranks; None where there is none.
+    """Evidence that the rows are taxa of Darwin Core, ColDP or a table of ranks, or None.
 
     Example:
         >>> import polars as pl

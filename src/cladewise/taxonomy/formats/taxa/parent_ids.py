@@ -1,4 +1,4 @@
-"""Taxa whose rows have the identifier of their parent."""
+"""Placement of taxa by the identifiers of their parents."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ EDGES = EdgeColumns(key="key", parent="parent", name="name", level=None, extra=(
 def placed_by_parents(taxa: Taxa, options: ReadOptions) -> tuple[Placed | None, list[Problem]]:
     """Place every taxon below its parent.
 
-    One taxon without a parent is the root. Several stand side by side if they have one rank, or are kingdoms or
-    coarser; else ``roots="join"`` is needed. One parent that has no row is a root without a name.
+    A single taxon without a parent is the root. Several are siblings if they have the same rank, or are kingdoms or
+    coarser; otherwise ``roots="join"`` is needed. A single parent without a row is a root without a name.
     """
     frame = pl.DataFrame({"key": taxa.key, "parent": taxa.parent, "name": taxa.name})
     edges, problems = resolve_edges(
@@ -41,7 +41,7 @@ def placed_by_parents(taxa: Taxa, options: ReadOptions) -> tuple[Placed | None, 
         undefined = row < 0
         parent = np.where((parent >= 0) & undefined[parent], -1, parent)[~undefined]
         row = np.append(-1, row[~undefined])
-        position = np.cumsum(~undefined)  # of each node behind the new root
+        position = np.cumsum(~undefined)  # of each node after the new root
         parent = np.append(-1, np.where(parent < 0, 0, position[parent]))
     level, names, more = _levels(taxa, row, parent)
     mentioned = np.array([""] * int((row < 0).sum()), dtype=np.dtypes.StringDType())
@@ -53,7 +53,7 @@ def _wrong(problems: list[Problem]) -> bool:
 
 
 def _apart(taxa: Taxa, edges: ResolvedEdges, top: Rows) -> list[Problem]:
-    """An error where the taxa without a parent are not of one kind."""
+    """An error if the taxa without a parent have different ranks."""
     if (edges.row[top] < 0).any():
         text = f"{top.size} parents that have no row: {some(edges.key.gather(top[:4]).to_list(), 3)}"
         return [Problem(0, "roots", text)]
@@ -69,7 +69,7 @@ def _apart(taxa: Taxa, edges: ResolvedEdges, top: Rows) -> list[Problem]:
 
 
 def _levels(taxa: Taxa, row: Rows, parent: Rows) -> tuple[Rows | None, list[str] | None, list[Problem]]:
-    """Level of every node by its rank; no levels where ranks are missing or nest in both orders."""
+    """Level of every node by its rank; None if ranks are missing or nest in both orders."""
     if (taxa.rank == "").all():
         return None, None, []
     rank = taxa.rank.gather(np.maximum(row, 0)).replace("", UNRANKED)

@@ -1,4 +1,4 @@
-"""Taxa whose rows spell out where they stand, with a column for each rank."""
+"""Placement of taxa by their rank columns."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from cladewise.taxonomy.formats.taxa.synonyms import Mask, Rows, Taxa
 from cladewise.taxonomy.tree import StrArray
 
 LISTED = 0.9
-"""Share of the taxa above others that have a row, from which on a table lists all taxa of a rank."""
+"""Share of the inner taxa of a rank with a row, from which a table is taken to list all of them."""
 
 FEW = 8
-"""Number of rows from which on names that recur are no accident."""
+"""Fewest rows for which recurring names are no coincidence."""
 
 BINOMIAL = r"^\S+ (?:\([^)]*\) )?[a-z][^\s.]*(?:\s+[\p{Lu}(&].*)?$"
 AUTHORS = r"^ [(\[]?\p{Lu}"
@@ -29,14 +29,14 @@ TRINOMIAL = r"^\S+ (?:\([^)]*\) )?[a-z]\S+ (?:(?:subsp|ssp|var|f)\. ?)?[a-z]\S+"
 
 @dataclasses.dataclass(frozen=True)
 class Placed:
-    """Nodes with their place in the tree, in the order in which siblings are to stand; one of them is the root.
+    """Nodes with their place in the tree, in the order of siblings; one of them is the root.
 
     Attributes:
-        row: The row of each node's own taxon; -1 for a node that is only mentioned by others, and a synthetic root.
+        row: Row of each node's taxon; -1 for a synthetic root and nodes that only occur in rank columns of others.
         parent: Position of the parent of each; -1 for the root.
-        mentioned: The names of the nodes without a row, in order.
-        level: Level of each, from 1 on; 0 for the root.
-        level_names: Names of the levels, nothing where ranks do not make levels.
+        mentioned: Names of the nodes without a row, in order.
+        level: Level of each, from 1; 0 for the root.
+        level_names: Names of the levels; None if ranks do not form levels.
     """
 
     row: Rows
@@ -47,15 +47,15 @@ class Placed:
 
 
 def placed_by_ranks(taxa: Taxa, terms: TaxonTerms, *, join: bool = False) -> tuple[Taxa, Placed, list[Problem]]:
-    """Place every taxon below the taxa that its row names, at its own rank.
+    """Place every taxon below the taxa in its rank columns, at its own rank.
 
-    Two identifiers are two nodes. A taxon that is named above others and has no row of its own is a node too, except
-    where the table has a row for nearly all taxa of that rank: there it is more likely a slip.
+    Two identifiers are two nodes. A taxon that only occurs in rank columns of others is a node too, unless nearly all
+    taxa of its rank have a row: then it is more likely a mistake.
 
     Args:
         taxa: Accepted taxa.
         terms: The columns that are ranks.
-        join: Whether taxa of which the coarsest ranks are blank stand at the top; else they are left out.
+        join: Whether taxa with blank coarsest ranks are placed at the top; otherwise they are left out.
 
     Raises:
         InputError: No column is a rank, or no taxon can be placed.
@@ -81,7 +81,7 @@ def placed_by_ranks(taxa: Taxa, terms: TaxonTerms, *, join: bool = False) -> tup
 
 
 def nameless(taxa: Taxa, rows: Rows) -> list[Problem]:
-    """Errors: rows without a name."""
+    """Errors for rows without a name."""
     blank = (taxa.name.gather(rows).str.strip_chars() == "").to_numpy()
     return [Problem(taxa.table.line(row), "blank", "a row without a name") for row in rows[blank].tolist()]
 
@@ -89,7 +89,7 @@ def nameless(taxa: Taxa, rows: Rows) -> list[Problem]:
 def _one_row_each(taxa: Taxa, ranks: Mapping[str, str]) -> tuple[Taxa, list[Problem]]:
     """Drop rows that repeat a taxon; an identifier of several taxa is an error.
 
-    A column ``id`` that differs where most names recur numbers rows, as of photographs, and not taxa.
+    If most names recur, a column ``id`` numbers rows, such as photographs, and not taxa.
     """
     key = taxa.key
     problems: list[Problem] = []
@@ -123,7 +123,7 @@ def _one_row_each(taxa: Taxa, ranks: Mapping[str, str]) -> tuple[Taxa, list[Prob
 
 
 def _own_ranks(taxa: Taxa, ranks: Mapping[str, str]) -> pl.Series:
-    """The rank of every row: as it says, else the finest that is filled, or the one that the form of its name shows."""
+    """Rank of every row: as given, otherwise the finest filled one, or inferred from the form of the name."""
     silent = taxa.rank == ""
     if not silent.any():
         return taxa.rank
@@ -151,7 +151,7 @@ def _own_ranks(taxa: Taxa, ranks: Mapping[str, str]) -> pl.Series:
 
 
 def _without_authors(taxa: Taxa, own: pl.Series, ranks: Mapping[str, str], terms: TaxonTerms) -> pl.Series:
-    """The names, without the authors behind the whole name that the column of a taxon's own rank holds."""
+    """The names without authors, if the column of the taxon's rank has the name alone."""
     name = taxa.name
     for rank, column in ranks.items():
         rows = (own == rank).arg_true()
@@ -173,7 +173,7 @@ def _below_species(ranks: Mapping[str, str]) -> list[str]:
 def _paths(
     taxa: Taxa, own: pl.Series, ranks: Mapping[str, str], terms: TaxonTerms
 ) -> tuple[pl.DataFrame, Rows, list[Problem]]:
-    """Cells that place each row, none finer than the row's own; and the position of its own column, or -1."""
+    """Cells that place each row, none finer than its rank, and the position of its own column or -1."""
     columns = list(ranks)
     used = own.unique().to_list()
     column_of = {rank: columns.index(rank) if rank in ranks else -1 for rank in used}
@@ -192,7 +192,7 @@ def _paths(
         here = at == number
         above = depth > POSITION[rank]
         if rank == "subspecies" and rank in terms.epithets:
-            above = np.zeros_like(here)  # an infraspecific epithet is always the taxon's own
+            above = np.zeros_like(here)  # an infraspecific epithet always belongs to the row's own taxon
         finer = ~blank & ~here & ~above
         unused |= finer & one_kind
         cleared = finer | (blank & (texts != "").to_numpy())
@@ -207,7 +207,7 @@ def _paths(
 
 
 def _named(taxa: Taxa, paths: pl.DataFrame, at: Rows, terms: TaxonTerms) -> pl.Series:
-    """The names, and where a row has none, that of the cell of its own rank."""
+    """The names; for a row without one, the cell of its own rank."""
     name = taxa.name
     blank = (name.str.strip_chars() == "").to_numpy()
     for number, rank in enumerate(paths.columns):
@@ -221,7 +221,7 @@ def _named(taxa: Taxa, paths: pl.DataFrame, at: Rows, terms: TaxonTerms) -> pl.S
 
 
 def _own_cells(taxa: Taxa, rows: Rows, rank: str, ranks: Mapping[str, str], terms: TaxonTerms) -> pl.Series:
-    """Text for the cell of a row's own rank: its name or, for an epithet, the words after the genus."""
+    """Text for the cell of a row's own rank: its name or, for an epithet column, the words after the genus."""
     names = taxa.name.gather(rows)
     if rank not in terms.epithets:
         return names
@@ -236,7 +236,7 @@ def _own_cells(taxa: Taxa, rows: Rows, rank: str, ranks: Mapping[str, str], term
 def _completed(
     taxa: Taxa, paths: pl.DataFrame, ranks: list[str], terms: TaxonTerms, join: bool
 ) -> tuple[pl.DataFrame, Mask, list[Problem]]:
-    """Complete paths that begin too low, where other rows have their beginning in one place; leave out the others."""
+    """Complete paths without coarse ranks from rows that share their beginning; leave out those that cannot be."""
     tops = [rank for rank in ranks if POSITION[rank] <= POSITION[TOP_RANK]] or ranks[:1]
     lost = paths.select(pl.all_horizontal(pl.col(tops).str.strip_chars() == "")).to_series().to_numpy()
     rows = np.flatnonzero(lost)
@@ -244,7 +244,7 @@ def _completed(
         return paths, lost, []
     problems: list[Problem] = []
     short = paths[rows].with_columns(lost=pl.Series(rows))
-    donor = np.full(paths.height, -1)  # a row whose path begins as this one's ought to
+    donor = np.full(paths.height, -1)  # a row with the missing beginning of the path
     begin = np.zeros(paths.height, dtype=np.int64)
     for number, rank in enumerate(ranks):
         above = ranks[:number]
@@ -278,13 +278,13 @@ def _completed(
 def _nodes(
     taxa: Taxa, paths: pl.DataFrame, own: pl.Series, at: Rows, kept: Rows, terms: TaxonTerms
 ) -> tuple[Placed, list[Problem]]:
-    """Number the distinct beginnings of the paths, and give every row a node of its own."""
+    """Number the distinct prefixes of the paths, and give every row a node of its own."""
     prefixes = nodes_of_levels(paths, paths.columns)
     size = prefixes.parents.size
     reached = prefixes.node_of_row[kept]
     named = (at[kept] >= 0) & (
         prefixes.level[reached] == at[kept] + 1
-    )  # the path ends in the row's own taxon, rather than above it
+    )  # whether the path ends in the row's own taxon rather than above it
     row = np.full(size, -1)
     _assign(row, kept[named], reached[named], taxa, prefixes, paths.columns, terms)
     taken = np.zeros(paths.height, dtype=np.bool_)
@@ -319,7 +319,7 @@ def _nodes(
 def _assign(
     row: Rows, rows: Rows, nodes: Rows, taxa: Taxa, prefixes: LevelTableNodes, ranks: list[str], terms: TaxonTerms
 ) -> None:
-    """Choose the row of each node: the one that has its very name, else the first."""
+    """Choose the row of each node: the one with exactly its name, otherwise the first."""
     reached, first = np.unique(nodes, return_index=True)
     row[reached] = rows[first]
     several = np.flatnonzero(np.bincount(nodes, minlength=row.size)[nodes] > 1)
@@ -330,7 +330,7 @@ def _assign(
 
 
 def _slips(prefixes: LevelTableNodes, row: Rows, under: Rows) -> Mask:
-    """Nodes without a row at a level where nearly all that have others below them have one."""
+    """Inner nodes without a row at a level where nearly all inner nodes have one."""
     inner = np.zeros(row.size, dtype=np.bool_)
     inner[prefixes.parents[1:]] = True
     inner[under] = True
@@ -343,7 +343,7 @@ def _slips(prefixes: LevelTableNodes, row: Rows, under: Rows) -> Mask:
 
 
 def _levels(row: Rows, column: Rows, own: pl.Series, ranks: list[str]) -> tuple[Rows, list[str]]:
-    """Level of every node, and the ranks that are in use, coarse to fine."""
+    """Level of every node, and the ranks in use, coarse to fine."""
     known = coarse_to_fine({*ranks, *own.unique().to_list()})
     number = {rank: position for position, rank in enumerate(known, start=1)}
     own_number = own.replace_strict(number, return_dtype=pl.Int64).to_numpy()
@@ -354,7 +354,7 @@ def _levels(row: Rows, column: Rows, own: pl.Series, ranks: list[str]) -> tuple[
 
 
 def _mentioned_names(prefixes: LevelTableNodes, nodes: Rows, ranks: list[str], terms: TaxonTerms) -> StrArray:
-    """Names of nodes as their cells have them, but an epithet after its genus in a table that has whole names."""
+    """Names of nodes from their cells; in a table with whole names, epithets are prefixed with the genus."""
     names = prefixes.names[nodes]
     if not terms.names or "species" not in ranks or "genus" not in ranks:
         return names
@@ -372,7 +372,7 @@ def _mentioned_names(prefixes: LevelTableNodes, nodes: Rows, ranks: list[str], t
 
 
 def _told_of_ranks(taxa: Taxa, own: pl.Series, at: Rows, kept: Rows) -> list[Problem]:
-    """Ranks above the species without a column, whose taxa can only be leaves; and ranks that are not known."""
+    """Warnings for ranks above species without a column, whose taxa can only be leaves, and for unknown ranks."""
     ranks = set(own.unique().to_list())
     above = {rank for rank in ranks - HYBRIDS if rank in POSITION and POSITION[rank] < POSITION["species"]}
     cases = (

@@ -1,4 +1,4 @@
-"""Taxonomic ranks from coarse to fine, and the many ways in which files write them."""
+"""Taxonomic ranks from coarse to fine, and their abbreviations in files."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ LINES = (
     "genotype biotype morph aberration race strain isolate",
 )
 RANKS: tuple[str, ...] = tuple(rank for line in LINES for rank in line.split())
-"""Ranks that are known, coarse to fine. A hybrid comes before the rank it is a hybrid at, of which its cells may name a
-parent: *Aix sponsa × Spatula clypeata* does not lie under the species *sponsa*."""
+"""Known ranks, coarse to fine. A hybrid rank comes before its plain rank, since its cells may name one of the parents:
+*Aix sponsa × Spatula clypeata* is not placed under the species *sponsa*."""
 
 POSITION: dict[str, int] = {rank: position for position, rank in enumerate(RANKS)}
 
 HYBRIDS = frozenset(rank for rank in RANKS if "hybrid" in rank or "notho" in rank)
 
 TOP_RANK = "kingdom"
-"""The finest rank at which a taxon may stand at the top of a tree without a question."""
+"""The finest rank whose taxa may be at the top of a tree without ``roots="join"``."""
 
 MAIN_RANKS = frozenset(("domain", "superkingdom", "kingdom", "phylum", "class", "order", "family", "genus", "species"))
-"""Ranks whose names, as columns, speak for a table of taxa."""
+"""Ranks whose names, as columns, are evidence of a table of taxa."""
 
 UNRANKED = "unranked"
 
@@ -76,7 +76,7 @@ RANK_BY_SHORT_FORM = {short: rank for rank, forms in SHORT_FORMS.items() for sho
 
 
 def rank_named(text: str) -> str:
-    """The rank that a text means, lower-case; blank for a blank, and the text itself where the rank is not known.
+    """The rank that a text means, in lower case; a blank for a blank, and the text itself for an unknown rank.
 
     Example:
         >>> rank_named("SPECIES"), rank_named("subsp."), rank_named("Species Complex"), rank_named("clade")
@@ -89,7 +89,7 @@ def rank_named(text: str) -> str:
 
 
 def coarse_to_fine(ranks: Iterable[str]) -> list[str]:
-    """Ranks in their order, those that are not known last, as they come.
+    """Ranks in order, with unknown ones last in the given order.
 
     Example:
         >>> coarse_to_fine(["species", "clade", "order"])

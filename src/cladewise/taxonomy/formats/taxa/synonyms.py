@@ -1,4 +1,4 @@
-"""Which rows of a table of taxa are accepted, which are other names of those, and which are neither."""
+"""Separation of a table of taxa into accepted taxa, their synonyms, and names that are neither."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEITHER = (
     "|unresolved|unassessed|unplaced|excluded|unknown|taxonomicallyunclear"
 )
 NO_ID = ("", "0", "-1", "null", "na", "n/a", "nan", "none", "\\n")
-"""How files say, in any case, that a row refers to no other."""
+"""Lower-case values that mean that a row refers to no other."""
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -33,8 +33,8 @@ class Taxa:
 
     Attributes:
         table: Their rows.
-        name: Name of each, blank where the row has none.
-        rank: Rank of each, as :func:`~cladewise.taxonomy.formats.taxa.ranks.rank_named` gives it.
+        name: Name of each; blank if the row has none.
+        rank: Rank of each, as returned by :func:`~cladewise.taxonomy.formats.taxa.ranks.rank_named`.
         key: Identifier of each, if the table has any.
         parent: Identifier of the parent of each, if the table has any.
         synonyms: Other names of each, separated, if the table has any.
@@ -48,9 +48,9 @@ class Taxa:
     synonyms: pl.Series | None = None
 
     def told(self, rows: Rows | Mask, kind: str, text: str, *, severity: Severity = "warning") -> Problem:
-        """One problem of several rows, at the line of the first; ``{count}`` and ``{names}`` of the text are filled in.
+        """One problem for several rows, at the line of the first; fills in ``{count}`` and ``{names}`` of the text.
 
-        A taxon without a name is called by its identifier.
+        A taxon without a name is shown by its identifier.
         """
         chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         first = self.name.gather(chosen[:4])
@@ -63,7 +63,7 @@ class Taxa:
         return Problem(self.table.line(int(chosen[0])), kind, filled, severity)
 
     def only(self, rows: Mask) -> Taxa:
-        """The taxa of some of the rows, which keep their lines."""
+        """The taxa of some rows, with their lines."""
         kept = pl.Series(rows)
         lines = np.arange(1, rows.size + 1) if self.table.lines is None else self.table.lines
         table = dataclasses.replace(self.table, frame=self.table.frame.filter(kept), lines=lines[rows])
@@ -72,10 +72,10 @@ class Taxa:
 
 
 def accepted_taxa(table: Table, terms: TaxonTerms) -> tuple[Taxa, list[Problem]]:
-    """Tell accepted taxa from their synonyms, which become aliases; list what is neither, and what contradicts itself.
+    """Separate accepted taxa from synonyms, which become aliases, and list other names and contradictions.
 
-    A synonym of a synonym is one of the accepted taxon that it leads to. A doubtful name is left out, unless an
-    accepted taxon lies under it.
+    Synonyms of synonyms are followed to the accepted taxon. A doubtful name is left out, unless an accepted taxon is
+    below it.
     """
     status = _status(table.frame, terms)
     key, parent = _key(table, terms), _parent(table, terms)
@@ -119,7 +119,7 @@ def accepted_taxa(table: Table, terms: TaxonTerms) -> tuple[Taxa, list[Problem]]
 
 
 def _key(table: Table, terms: TaxonTerms) -> pl.Series | None:
-    """The column of identifiers that holds most of what other columns refer to; names, where there are no others."""
+    """The column of identifiers that contains most references of other columns; names, if there is no other."""
     known = [name for name in terms.keys if _filled(table.frame[name])]
     if not known and terms.parent is not None:
         known = list(terms.names)
@@ -132,7 +132,7 @@ def _key(table: Table, terms: TaxonTerms) -> pl.Series | None:
 
 
 def _parent(table: Table, terms: TaxonTerms) -> pl.Series | None:
-    """The column of parents, unless it is blank throughout where ranks tell the place of a row."""
+    """The column of parents, unless it is entirely blank and ranks place the rows."""
     if terms.parent is None:
         return None
     parents = table.frame[terms.parent]
@@ -145,7 +145,7 @@ def _filled(texts: pl.Series) -> bool:
 
 
 def _names(frame: pl.DataFrame, terms: TaxonTerms) -> pl.Series:
-    """The whole name of every row, without its author where another column has it."""
+    """The whole name of every row, without the author if another column has it."""
     if not terms.names:
         return pl.Series("name", [""]).new_from_index(0, frame.height)
     name = pl.col(terms.names[-1])
@@ -166,7 +166,7 @@ def _ranks(frame: pl.DataFrame, terms: TaxonTerms) -> pl.Series:
 
 
 def _status(frame: pl.DataFrame, terms: TaxonTerms) -> pl.Series | None:
-    """The status of every row in bare letters; nothing where the column tells of something else, as of rarity."""
+    """The status of every row, letters only; None if the column is about something else, such as rarity."""
     if terms.status is None:
         return None
     written = frame[terms.status]
@@ -178,7 +178,7 @@ def _status(frame: pl.DataFrame, terms: TaxonTerms) -> pl.Series | None:
 
 
 def _references(frame: pl.DataFrame, terms: TaxonTerms, parent: pl.Series | None, synonym: Mask) -> pl.Series:
-    """The identifier of the accepted taxon of every row, where the row gives one."""
+    """The identifier of the accepted taxon of every row, blank if the row has none."""
     if terms.accepted is not None:
         return frame[terms.accepted]
     blank = pl.Series([""]).new_from_index(0, frame.height)
@@ -188,7 +188,7 @@ def _references(frame: pl.DataFrame, terms: TaxonTerms, parent: pl.Series | None
 
 
 def _with_ancestors(accepted: Mask, doubtful: Mask, above: Rows) -> Mask:
-    """The accepted taxa and the doubtful ones above them."""
+    """The accepted taxa and their doubtful ancestors."""
     needed = accepted
     while True:
         parents = above[needed]
@@ -201,7 +201,7 @@ def _with_ancestors(accepted: Mask, doubtful: Mask, above: Rows) -> Mask:
 
 
 def _ends(leads: Rows) -> tuple[Rows, Mask]:
-    """The row that each row leads to in the end, by doubling the stride, or -1; and the rows that lead in a circle."""
+    """The final row that each row leads to, by pointer doubling, or -1; and the rows on or before a cycle."""
     size = leads.size
     jump = np.append(np.where(leads < 0, size, leads), size)
     for _ in range(int(size).bit_length() + 1):
@@ -213,7 +213,7 @@ def _ends(leads: Rows) -> tuple[Rows, Mask]:
 
 
 def _contradictions(usages: Taxa, status: pl.Series, synonym: Mask, cyclic: Mask) -> list[Problem]:
-    """Errors: names that are accepted and synonyms at once, and synonyms that lead in a circle."""
+    """Errors for names that are both accepted and synonyms, and for cycles of synonyms."""
     both = synonym & status.is_in(ACCEPTED).to_numpy()
     cases = (
         (both, "{count} accepted and yet a synonym of another: {names}"),
@@ -223,7 +223,7 @@ def _contradictions(usages: Taxa, status: pl.Series, synonym: Mask, cyclic: Mask
 
 
 def _aliases(name: pl.Series, synonym: Rows, ends: Rows) -> pl.Series:
-    """The other names of every row, separated; blank where there are none."""
+    """The synonyms of every row, joined; blank if there are none."""
     accepted = ends[synonym]
     frame = pl.DataFrame({"row": accepted, "alias": name.gather(synonym), "name": name.gather(accepted)})
     joined = (
