@@ -131,6 +131,35 @@ def _parts_in(modules: Iterable[ModuleType], package: ModuleType, base: type[Par
     return found
 
 
+def names_in_source(package: str) -> list[str] | None:
+    """Names of the parts of a package, read from its source without importing it; none where plug-ins may add to them.
+
+    Example:
+        >>> "majority" in names_in_source("cladewise.decisions")
+        True
+    """
+    from importlib.metadata import entry_points
+
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations or entry_points(group=package):
+        return None
+    sources = [file for folder in spec.submodule_search_locations for file in sorted(Path(folder).glob("*.py"))]
+    return sorted(name for file in sources for name in _NAME.findall(file.read_text(encoding="utf-8")))
+
+
+_NAME = re.compile(r'^    name: ClassVar\[str\] = "([^"]+)"$', re.MULTILINE)
+
+
+def split_chain(text: str) -> list[str]:
+    """The specs that a text joins with ``+``. A plus within a number or a file name joins nothing.
+
+    Example:
+        >>> split_chain("diffusion:alpha=1e+0+subset:allowed=a+b.txt")
+        ['diffusion:alpha=1e+0', 'subset:allowed=a+b.txt']
+    """
+    return re.split(r"\+(?=[a-z][a-z0-9-]*(?::|\+|$))", text)
+
+
 def make_part(parts: dict[str, type[Part]], what: str, name: str, options: dict[str, Any]) -> Part:
     """Build the part of a name with its options, a dataclass's fields.
 
@@ -152,15 +181,24 @@ def check_part(parts: Mapping[str, type[Any]], what: str, name: str, options: It
     Raises:
         InputError: There is not; the message lists the known ones.
     """
-    if name not in parts:
-        raise InputError(
-            f"{'an' if what[0] in 'aeiou' else 'a'} {what}: {', '.join(parts)}", repr(name), advice=nearest(name, parts)
-        )
+    check_name(parts, what, name)
     known = options_of(parts[name])
     for option in options:
         if option not in known:
             listed = ", ".join(known) or "none"
             raise InputError(f"an option of the {what} {name}: {listed}", repr(option), advice=nearest(option, known))
+
+
+def check_name(names: Iterable[str], what: str, name: str) -> None:
+    """That a name is one of those there are.
+
+    Raises:
+        InputError: It is not; the text lists them.
+    """
+    known = list(names)
+    if name not in known:
+        expected = f"{'an' if what[0] in 'aeiou' else 'a'} {what}: {', '.join(known)}"
+        raise InputError(expected, repr(name), advice=nearest(name, known))
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

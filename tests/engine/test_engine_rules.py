@@ -14,6 +14,7 @@ import torch
 
 import cladewise as cw
 from cladewise import InputError, catalogue, datasets
+from cladewise.catalogue import split_chain
 from cladewise.datasets import Dataset
 from cladewise.decisions import Decision, LabelSets, Leaf, Nodes
 from cladewise.decisions.pareto import pareto_sequence
@@ -21,7 +22,7 @@ from cladewise.engine import Run, evaluate_all, predict
 from cladewise.engine.answering import outcomes, scoring
 from cladewise.engine.answering.evaluation import measure
 from cladewise.engine.answering.fitted_rules import _identity, learnt, ready, with_learnt
-from cladewise.engine.rules import inference_of, spec_of, split_chain
+from cladewise.engine.rules import inference_of, spec_of
 from cladewise.inference import BottomUp, Chain, DifferentiableDiffusion, Diffusion, Inference
 from cladewise.methods.flat_softmax import FlatSoftmaxMethod
 from cladewise.predictions import Prediction, storage

@@ -137,5 +137,6 @@ def _as_input_error(error: Any) -> InputError:
     from cladewise.errors import InputError
 
     command = error.ctx.command_path if error.ctx else "cladewise"
-    text = re.sub(r"\. Did you mean (.+)\?$", r" (did you mean \1?)", error.format_message().rstrip("."))
+    text = error.format_message().rstrip(".")
+    text = re.sub(r"(?:\. Did you mean (.+)\?| \(Possible options: (.+)\))$", r" (did you mean \1\2?)", text)
     return InputError(f"the arguments of {command}", f"{text[:1].lower()}{text[1:]}", advice=f"See: {command} --help")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.checking import check_runs
 from cladewise.cli.printing import tell
 
 
@@ -28,6 +29,8 @@ def discover(
 
     cladewise discover runs/hcm --split train+val --clusters auto
     """
+    check_runs([run])
+
     from cladewise import discovery
 
     found = discovery.discover(run, split=split, level=level, clusters=clusters, examples=examples, seed=seed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cladewise.catalogue import nearest
+from cladewise.cli.checking import check_rules, check_runs
 from cladewise.cli.printing import print_table, say, tell
 from cladewise.cli.settings import TREE_HELP, checked_tree, with_threshold
 from cladewise.errors import InputError
@@ -134,6 +135,7 @@ def evaluate(
         "coarse_level": coarse_level,
         "seed": episode_seed,
     }
+    check_runs(runs)
     given = {name: value for name, value in chosen.items() if value is not None}
     if protocol not in (LABELS, FEW_SHOT.lower()):
         protocols = (LABELS, FEW_SHOT.lower())
@@ -179,18 +181,21 @@ def _by_labels(
     recall_at: list[float] | None,
     tree: str,
 ) -> None:
+    decisions = with_threshold(decision or [], threshold)
+    check_rules(decisions=decisions, inferences=inference or [])
+    where = checked_tree(tree)
+
     from cladewise import engine
 
-    decisions = with_threshold(decision or [], threshold) or [None]
     scores = {
         run: engine.evaluate_all(
             run,
             split=split,
-            decisions=decisions,
+            decisions=decisions or [None],
             inferences=inference or [None],
             fit_split=fit_split,
             recall_at=recall_at or (),
-            tree=checked_tree(tree),
+            tree=where,
         )
         for run in runs
     }

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.checking import check_runs
 from cladewise.cli.printing import say, tell
 from cladewise.errors import InputError
 
@@ -37,6 +38,8 @@ def explain(
 
     cladewise explain runs/hace new/ --level family --level species
     """
+    check_runs([run])
+
     from cladewise import explanations
     from cladewise.cli.predict import find_images
     from cladewise.engine import Run

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.checking import check_runs
 from cladewise.cli.printing import tell
 
 
@@ -28,6 +29,8 @@ def look_alikes(
 
     cladewise look-alikes runs/hace --level genus --within species
     """
+    check_runs([run])
+
     from cladewise import explanations
     from cladewise.engine import Run
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.checking import check_runs
+
 
 def manifolds(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
@@ -26,6 +28,8 @@ def manifolds(
 
     cladewise manifolds runs/hmcf --by umap
     """
+    check_runs([run])
+
     from rich.table import Table
 
     from cladewise import explanations

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cladewise.cli.checking import check_rules, check_runs
 from cladewise.cli.printing import say
 from cladewise.cli.settings import with_threshold
 from cladewise.cli.tables import FORMAT_HELP, OUT_HELP, table_format, table_writer
@@ -50,13 +51,16 @@ def predict(
 
     cladewise predict runs/hace new/ --decision majority --out predictions.csv
     """
+    format_ = table_format(format_, out)
+    rules = with_threshold([decision] if decision else [], threshold)
+    check_runs([run])
+    check_rules(decisions=rules, inferences=[inference] if inference else [])
+    files = find_images(images)
+
     from cladewise import engine
 
-    format_ = table_format(format_, out)
-    opened = engine.Run.open(run)
-    rule = next(iter(with_threshold([decision] if decision else [], threshold)), None)
     with table_writer(format_, out) as write:
-        predicted = engine.predict(opened, find_images(images), inference=inference, decision=rule)
+        predicted = engine.predict(run, files, inference=inference, decision=rules[0] if rules else None)
         write(predicted.to_frame())
     for warning in predicted.warnings:
         say(f"cladewise: {warning}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cladewise.cli.checking import check_runs
 from cladewise.cli.printing import say, tell
 from cladewise.cli.tables import FORMAT_HELP, OUT_HELP, table_format, write_frame
 
@@ -49,6 +50,8 @@ def retrieve(
 
     cladewise retrieve runs/cones new/ --new Quince --parent Fruit --examples quinces/
     """
+    check_runs([run])
+
     from cladewise import engine
     from cladewise.cli.predict import find_images
 
@@ -81,6 +84,8 @@ def entails(
 
     cladewise entails runs/cones Fruit Apple
     """
+    check_runs([run])
+
     from cladewise import engine
     from cladewise.cli.predict import find_images
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.checking import check_runs
 from cladewise.cli.printing import tell
 
 
@@ -23,6 +24,8 @@ def space(
 
     cladewise space runs/cones --split test
     """
+    check_runs([run])
+
     from cladewise import explanations
 
     tell(explanations.space(run, split=split, images=images, photographs=photographs, descending=descending))

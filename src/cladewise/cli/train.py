@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cladewise.cli.checking import check_method
 from cladewise.cli.printing import say, tell
 from cladewise.cli.reading import with_reading
 from cladewise.cli.settings import parse_pairs, with_settings
@@ -72,6 +73,7 @@ def train(
         raise InputError("images to train on", "none", advice="Give a folder, a manifest or a data set's name.")
     if config is not None:
         _check_nothing_else(context)
+    check_method(method)
     with _telling_how_to_resume(RunFolder(out)):
         from cladewise import engine
         from cladewise.datasets.finding import find_data

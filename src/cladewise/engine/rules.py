@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from cladewise import decisions, inference
-from cladewise.catalogue import from_spec, spec
+from cladewise.catalogue import from_spec, spec, split_chain
 from cladewise.decisions import Decision
 from cladewise.errors import InputError
 from cladewise.inference import Inference
@@ -58,16 +57,6 @@ def inference_of(rule: str | Inference | None, default: Inference | None) -> Inf
         return None
     parts = [from_spec(inference.available(), "inference", text) for text in split_chain(rule)]
     return parts[0] if len(parts) == 1 else inference.chain(parts)
-
-
-def split_chain(text: str) -> list[str]:
-    """The specs that a text joins with ``+``. A plus within a number or a file's name joins nothing.
-
-    Example:
-        >>> split_chain("diffusion:alpha=1e+0+subset:allowed=a+b.txt")
-        ['diffusion:alpha=1e+0', 'subset:allowed=a+b.txt']
-    """
-    return re.split(r"\+(?=[a-z][a-z0-9-]*(?::|\+|$))", text)
 
 
 def handle_of(rule: Inference | Decision | None) -> str:

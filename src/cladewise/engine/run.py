@@ -41,15 +41,7 @@ class Run:
         if isinstance(path, Run):
             return path
         run = cls(Path(path))
-        if not run.folder.config.is_file():
-            raise InputError("a run folder", "no config.toml there", at=str(path), advice="Make one: cladewise train.")
-        if not run.folder.model.is_file():
-            raise InputError(
-                "a finished run",
-                "no model.safetensors",
-                at=str(path),
-                advice="Repeat the train command to resume it.",
-            )
+        run.folder.check_trained()
         return run
 
     @property

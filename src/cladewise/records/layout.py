@@ -37,6 +37,19 @@ class RunFolder:
 
     path: Path
 
+    def check_trained(self) -> None:
+        """That the folder holds a finished run.
+
+        Raises:
+            InputError: It is not a run folder, or training has not finished.
+        """
+        if not self.config.is_file():
+            advice = "Make one: cladewise train."
+            raise InputError("a run folder", "no config.toml there", at=str(self.path), advice=advice)
+        if not self.model.is_file():
+            advice = "Repeat the train command to resume it."
+            raise InputError("a finished run", "no model.safetensors", at=str(self.path), advice=advice)
+
     @property
     def config(self) -> Path:
         """Resolved configuration; reruns the run."""

@@ -1,0 +1,49 @@
+"""Mistakes in names, found before torch is imported: run folders that are not there, unknown rules and methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from cladewise.catalogue import check_name, names_in_source, split_chain
+from cladewise.records import RunFolder
+
+NO_INFERENCE = "none"
+
+
+def check_runs(runs: Iterable[Path]) -> None:
+    """That every folder holds a finished run.
+
+    Raises:
+        InputError: One does not.
+    """
+    for run in runs:
+        RunFolder(run).check_trained()
+
+
+def check_rules(*, decisions: Iterable[str] = (), inferences: Iterable[str] = ()) -> None:
+    """That there are rules of the names that specs begin with; plug-ins are left to whoever makes the rules.
+
+    Raises:
+        InputError: There is no such rule.
+    """
+    for spec in decisions:
+        _check("cladewise.decisions", "decision", spec)
+    for chain in inferences:
+        for spec in split_chain(chain) if chain != NO_INFERENCE else ():
+            _check("cladewise.inference", "inference", spec)
+
+
+def check_method(name: str) -> None:
+    """That there is a method of this name.
+
+    Raises:
+        InputError: There is none.
+    """
+    _check("cladewise.methods", "method", name)
+
+
+def _check(package: str, what: str, spec: str) -> None:
+    names = names_in_source(package)
+    if names is not None:
+        check_name(names, what, spec.partition(":")[0])
