@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# an npm client from PyPI, where the machine has none
-EXTRAS := $(if $(shell command -v npm 2>/dev/null),test,test,npm)
+# an npm client from PyPI, if the machine has none: the demo's drawings come as npm packages
+NPM := $(if $(shell command -v npm 2>/dev/null),,npm)
+COMMA := ,
 # on a CPU, two test processes with a thread each are quicker than one with two; the tests of a file stay in one of them,
 # so that what they share is made once
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -12,7 +13,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 DEVICE ?= $(or $(CLADEWISE_TEST_DEVICE),cuda)
 
 .PHONY: demo test test-slow test-cuda check docs bench format clean
-demo: $(VENV)/.ready
+demo: $(VENV)/.ready-demo
 	$(BIN)/cladewise demo
 
 test: $(VENV)/.ready
@@ -58,7 +59,13 @@ clean:
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --quiet --editable '.[test$(if $(NPM),$(COMMA)$(NPM))]'
+	touch $@
+
+# the package alone; an environment for the tests has all of it, and stays as it is
+$(VENV)/.ready-demo: pyproject.toml
+	[ -e $(VENV)/.ready ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.$(if $(NPM),[$(NPM)])'
 	touch $@
 
 $(VENV)/.ready-check: $(VENV)/.ready
