@@ -8,17 +8,17 @@ from typing import Any
 from cladewise.catalogue import make_part, named_parts
 from cladewise.embeddings.cones import EuclideanCones, HyperbolicCones
 from cladewise.embeddings.embedding_run import embed
+from cladewise.embeddings.graph_reconstruction import reconstruction
 from cladewise.embeddings.hypernym_edges import EdgeSplits, HypernymEdges, basic_edges, closure_edges, split_edges
 from cladewise.embeddings.hypernyms import HypernymScores, HypernymTask
 from cladewise.embeddings.label_geometry import Geometry
+from cladewise.embeddings.label_picture import Picture, picture
 from cladewise.embeddings.label_space import LabelSpace, Nearest
 from cladewise.embeddings.max_margin import max_margin_loss
 from cladewise.embeddings.negatives import Negatives, NegativeSampler
 from cladewise.embeddings.optimisers import RiemannianSGD
 from cladewise.embeddings.orthants import Order
-from cladewise.embeddings.picture import Picture, picture
 from cladewise.embeddings.poincare_start import poincare_vectors
-from cladewise.embeddings.reconstruction import reconstruction
 from cladewise.embeddings.thresholds import BestThreshold, EdgeScores, scores_at
 
 __all__ = [

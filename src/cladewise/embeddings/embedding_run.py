@@ -18,10 +18,10 @@ from torch import Tensor
 import cladewise
 from cladewise.atomic import write_bytes, write_text
 from cladewise.catalogue import from_spec, spec
+from cladewise.embeddings.graph_reconstruction import reconstruction
 from cladewise.embeddings.hypernym_edges import split_edges
 from cladewise.embeddings.label_geometry import Geometry
 from cladewise.embeddings.label_space import LabelSpace
-from cladewise.embeddings.reconstruction import reconstruction
 from cladewise.embeddings.vector_training import VectorTraining
 from cladewise.errors import InputError
 from cladewise.progress import bar

@@ -27,7 +27,7 @@ from cladewise.errors import InputError
 from cladewise.explanations.cam import grad_cam, grad_cam_package
 from cladewise.explanations.feature_map import FeatureMap, last_feature_map
 from cladewise.explanations.level_scores import LevelScores
-from cladewise.explanations.overlay import overlay
+from cladewise.explanations.overlaying import overlay
 from cladewise.progress import track
 from cladewise.records import explanations as records
 from cladewise.records.explanations import OF_FILES, ExplainedImage, Explanations, LevelMap

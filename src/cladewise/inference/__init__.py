@@ -7,7 +7,7 @@ from typing import Any
 
 from cladewise.catalogue import make_part, named_parts
 from cladewise.inference.bottom_up import BottomUp
-from cladewise.inference.chain import Chain, FittableChain, chain
+from cladewise.inference.chained import Chain, FittableChain, chain
 from cladewise.inference.differentiable_diffusion import DifferentiableDiffusion
 from cladewise.inference.diffusion import Diffusion
 from cladewise.inference.inference import Inference
