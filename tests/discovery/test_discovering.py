@@ -16,7 +16,7 @@ from PIL import Image
 import cladewise as cw
 from cladewise import InputError, Taxonomy, datasets
 from cladewise.datasets import Dataset
-from cladewise.discovery.discovering import refine
+from cladewise.discovery.refining import refine
 from cladewise.engine import Run
 
 COLOURS = {
@@ -112,7 +112,7 @@ def test_unknown_fine_classes_are_not_told(run: Run, colours: Dataset) -> None:
     mixed = np.where(np.arange(len(colours)) == colours.indices("train")[0], 0, colours.nodes)
     one_above = cw.discovery.discover(run, data=dataclasses.replace(colours, nodes=mixed), clusters=2, progress=False)
     assert len(one_above.index) == len(colours.indices("train")) - 1
-    assert "1 images have a label above" in (one_above.folder / "page.html").read_text()
+    assert "1 image labelled above the coarse classes is left out" in (one_above.folder / "page.html").read_text()
 
 
 def test_the_tree_is_refined_at_any_depth() -> None:

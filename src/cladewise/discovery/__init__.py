@@ -1,4 +1,4 @@
-"""Classes that nobody named: what a network of coarse classes finds under each of them."""
+"""Class discovery: clusters of a trained run's features that refine its coarse classes."""
 
 from cladewise.discovery.discovering import Discovery, discover
 

@@ -1,4 +1,4 @@
-"""A run and images to the classes under its coarse ones: a page, a refined taxonomy, and agreement with true ones."""
+"""Discovers fine classes under a run's coarse classes, and writes a page, a refined taxonomy and agreement scores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from cladewise.atomic import write_text
 from cladewise.datasets import Dataset
 from cladewise.discovery.page import CoarseClass, DiscoveryPage, FoundClass, write_discovery_page
+from cladewise.discovery.refining import refine
 from cladewise.engine import Run
 from cladewise.engine.answering.representing import represent
 from cladewise.errors import InputError
@@ -26,22 +28,20 @@ from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.level_choice import chosen_levels
 
 IntArray = NDArray[np.int64]
-DISCOVERED = "discovered"
-"""Name of the level that is added."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Discovery:
-    """What was found.
+    """Result of :func:`discover`.
 
     Args:
-        taxonomy: The tree down to the coarse classes, and the classes that were found under them.
-        nodes: Node of that tree, of every image that took part.
-        index: Which images of the data those are.
-        inside: Agreement with true fine classes inside the coarse classes that have several of them, the mean by
-            images; ``None`` where there are none.
+        taxonomy: The tree down to the coarse classes, with the discovered classes below them.
+        nodes: Node of every clustered image in this tree.
+        index: Indices of these images in the data.
+        inside: Agreement with true fine classes inside the coarse classes that have several of them, averaged over
+            images; ``None`` if there are none.
         overall: Agreement over all images with a fine label, or ``None``.
-        folder: Where everything is written.
+        folder: Folder of the files written.
     """
 
     taxonomy: Taxonomy
@@ -50,6 +50,25 @@ class Discovery:
     inside: Agreement | None
     overall: Agreement | None
     folder: Path
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Clustering:
+    """Images of coarse classes with their clusters, row by row.
+
+    Args:
+        index: Index of each image in the data.
+        vectors: Unit features ``[image, feature]``.
+        true: Label of each image.
+        coarse: Coarse class of each image.
+        found: Number of each image's cluster.
+    """
+
+    index: IntArray
+    vectors: NDArray[np.floating[Any]]
+    true: IntArray
+    coarse: IntArray
+    found: IntArray
 
 
 def discover(
@@ -63,25 +82,25 @@ def discover(
     seed: int = 0,
     progress: bool = True,
 ) -> Discovery:
-    """Find classes under the coarse classes of a run, by k-means on what it sees in the images of each.
+    """Discover classes under the coarse classes of a run, by k-means on its features of each class's images.
 
-    Into ``discovered/<split>`` of the run folder go ``page.html``, ``taxonomy.csv`` (the refined tree), ``images.csv``
-    (a manifest of the images with their new labels, to train on) and ``agreement.json``.
+    Writes ``page.html``, ``taxonomy.csv`` (the refined tree), ``images.csv`` (a manifest of the images with their new
+    labels, to train on) and ``agreement.json`` to ``discovered/<split>`` in the run folder.
 
     Args:
         run: A run, or its folder.
-        split: Split whose images are grouped; several are joined with ``+``.
-        level: Level of the coarse classes, by name or number; by default that of the labels that the run was trained on
-            (``[ablation] coarse_level``), else that of its classes (option ``level``).
-        clusters: How many under each coarse class: a factor of its true fine classes like ``"2x"``, a number, or
-            ``"auto"``; see :func:`cladewise.objectives.pseudo_fine`.
-        examples: Images of each found class on the page.
-        data: Other data than the run's, with the same taxonomy.
-        seed: Of k-means.
+        split: Split whose images are clustered; several are joined with ``+``.
+        level: Level of the coarse classes, by name or number; by default the level of the labels that the run was
+            trained on (``[ablation] coarse_level``), or else of its classes (option ``level``).
+        clusters: Number of clusters under each coarse class: a multiple of its number of true fine classes such as
+            ``"2x"``, a number, or ``"auto"``; see :func:`cladewise.objectives.pseudo_fine`.
+        examples: Number of images per discovered class on the page.
+        data: Data to use instead of the run's, with the same taxonomy.
+        seed: Seed of k-means.
         progress: Show progress bars.
 
     Raises:
-        InputError: There is no such split or level, no level is known, or no image can be read.
+        InputError: The split or level does not exist, no level is known, or no image can be read.
     """
     opened = run if isinstance(run, Run) else Run.open(run)
     clusters_wanted(clusters)
@@ -104,9 +123,10 @@ def discover(
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     leaves = np.bincount(taxonomy.at_level(coarse_level)[taxonomy.leaf_nodes], minlength=taxonomy.num_nodes)
     found = _largest_first(pseudo_fine(vectors, coarse, np.maximum(1, leaves), clusters, seed=seed, starts=3), coarse)
+    clustering = _Clustering(index, vectors, true, coarse, found)
     refined, node_of_cluster = refine(taxonomy, coarse_level, coarse, found)
     folder = opened.folder.discovered(split)
-    classes = _classes(dataset, taxonomy, refined, vectors, index, true, coarse, found, node_of_cluster, examples)
+    classes = _classes(dataset, clustering, refined.names[node_of_cluster].tolist(), examples)
     fine = taxonomy.is_leaf[true]
     several = [c.agreement for c in classes if c.agreement is not None]
     overall = agreement(found[fine], true[fine]) if fine.any() else None
@@ -117,9 +137,7 @@ def discover(
         run=str(opened.path),
         method=opened.method.title,
         split=split,
-        clusters={"auto": "number chosen from the data"}.get(str(clusters), f"{clusters} the true number")
-        if not str(clusters).isdecimal()
-        else f"{clusters} each",
+        clusters=_number_text(clusters),
         classes=tuple(classes),
         inside=result.inside,
         overall=result.overall,
@@ -129,46 +147,6 @@ def discover(
     )
     write_discovery_page(page, folder / "page.html", examples=examples)
     return result
-
-
-def refine(taxonomy: Taxonomy, level: int, coarse: IntArray, found: IntArray) -> tuple[Taxonomy, IntArray]:
-    """The tree down to a level, with found classes as leaves under its nodes.
-
-    Args:
-        taxonomy: The label tree.
-        level: Down to which level it stays.
-        coarse: Node of that level, of each image.
-        found: Number of the found class of each image, from 0; those of a node follow each other.
-
-    Returns: The tree, whose new leaves are called after their parent with a number, and the node of each found class.
-
-    Example:
-        >>> tree = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("moth",)])
-        >>> refined, nodes = refine(tree, 1, np.array([1, 1, 4]), np.array([0, 1, 2]))
-        >>> [refined.path_name(node) for node in nodes]
-        ['bird/bird 1', 'bird/bird 2', 'moth/moth 1']
-    """
-    kept = np.flatnonzero(taxonomy.at_level(level) == np.arange(taxonomy.num_nodes))
-    kept = kept[np.isin(kept, np.unique(np.concatenate([taxonomy.path(int(v)) for v in taxonomy.level_nodes(level)])))]
-    position = np.full(taxonomy.num_nodes, -1, dtype=np.int64)
-    position[kept] = np.arange(kept.size)
-    numbers, first = np.unique(found, return_index=True)
-    above = coarse[first]
-    _, start = np.unique(above, return_index=True)
-    within = numbers - numbers[start][np.searchsorted(np.sort(above[start]), above)]
-    parents = [-1 if v == 0 else int(position[taxonomy.parents[v]]) for v in kept.tolist()]
-    names = [str(taxonomy.names[v]) for v in kept.tolist()]
-    new = [f"{taxonomy.names[v]} {k + 1}" for v, k in zip(above.tolist(), within.tolist(), strict=True)]
-    refined = Taxonomy.from_parents(
-        [*parents, *position[above].tolist()],
-        [*names, *new],
-        level=[*taxonomy.level[kept].tolist(), *([level + 1] * numbers.size)],
-        level_names=[*taxonomy.level_names[:level], DISCOVERED],
-        synthetic_root=taxonomy.synthetic_root,
-    )
-    by_path = {refined.path_names(node): node for node in range(refined.num_nodes)}
-    nodes = [by_path[(*taxonomy.path_names(v), name)] for v, name in zip(above.tolist(), new, strict=True)]
-    return refined, np.array(nodes, dtype=np.int64)
 
 
 def _level(run: Run, level: str | int | None, taxonomy: Taxonomy) -> int:
@@ -186,8 +164,15 @@ def _level(run: Run, level: str | int | None, taxonomy: Taxonomy) -> int:
     return levels[0]
 
 
+def _number_text(clusters: str | int) -> str:
+    """How the number of clusters was chosen, for the page."""
+    if clusters == "auto":
+        return "number chosen from the data"
+    return f"{clusters} each" if str(clusters).isdecimal() else f"{clusters} the true number"
+
+
 def _largest_first(found: IntArray, coarse: IntArray) -> IntArray:
-    """Clusters numbered by their class, and in it by their size."""
+    """Renumber clusters by their coarse class, and within it by decreasing size."""
     numbers, first, inverse, counts = np.unique(found, return_index=True, return_inverse=True, return_counts=True)
     order = np.lexsort((numbers, -counts, coarse[first]))
     rank = np.empty_like(order)
@@ -195,32 +180,23 @@ def _largest_first(found: IntArray, coarse: IntArray) -> IntArray:
     return rank[inverse.reshape(-1)]
 
 
-def _classes(
-    dataset: Dataset,
-    taxonomy: Taxonomy,
-    refined: Taxonomy,
-    vectors: NDArray[np.floating[Any]],
-    index: IntArray,
-    true: IntArray,
-    coarse: IntArray,
-    found: IntArray,
-    node_of_cluster: IntArray,
-    examples: int,
-) -> list[CoarseClass]:
-    """The coarse classes in the order of the tree, with what was found under each."""
+def _classes(dataset: Dataset, clustering: _Clustering, names: Sequence[str], examples: int) -> list[CoarseClass]:
+    """The coarse classes in the order of the tree, with the classes discovered under each; ``names`` by cluster."""
+    taxonomy, true, found = dataset.taxonomy, clustering.true, clustering.found
     classes: list[CoarseClass] = []
-    for node in np.unique(coarse).tolist():
-        members = np.flatnonzero(coarse == node)
+    for node in np.unique(clustering.coarse).tolist():
+        members = np.flatnonzero(clustering.coarse == node)
         of_class: list[FoundClass] = []
         for number in np.unique(found[members]).tolist():
             rows = members[found[members] == number]
-            typical = rows[np.argsort(-(vectors[rows] @ vectors[rows].mean(0)), kind="stable")][:examples]
+            vectors = clustering.vectors[rows]
+            typical = rows[np.argsort(-(vectors @ vectors.mean(0)), kind="stable")][:examples]
             fine = Counter(true[rows][taxonomy.is_leaf[true[rows]]].tolist())
             of_class.append(
                 FoundClass(
-                    name=str(refined.names[node_of_cluster[number]]),
+                    name=str(names[number]),
                     count=rows.size,
-                    examples=tuple(str(dataset.paths[i]) for i in index[typical].tolist()),
+                    examples=tuple(str(dataset.paths[i]) for i in clustering.index[typical].tolist()),
                     known=tuple((str(taxonomy.names[v]), n / rows.size) for v, n in fine.most_common()),
                 )
             )
@@ -231,7 +207,7 @@ def _classes(
 
 
 def _mean(found: list[Agreement]) -> Agreement | None:
-    """The mean by images."""
+    """The mean weighted by images."""
     if not found:
         return None
     counts = np.array([each.count for each in found])

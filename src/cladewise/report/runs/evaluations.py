@@ -10,7 +10,7 @@ from cladewise.errors import InputError, warn
 from cladewise.records import Evaluation, RunFolder, Tree, evaluate_command, read_evaluation
 
 NO_INFERENCE = "none"
-"""The inference of an evaluation that takes the prediction as it is."""
+"""Handle of the inference of evaluations that use the prediction as it is."""
 
 
 def read_evaluations(folder: Path, split: str, tree: Tree = "true") -> tuple[Evaluation, ...]:
@@ -32,8 +32,8 @@ def read_evaluations(folder: Path, split: str, tree: Tree = "true") -> tuple[Eva
     stale = [evaluation.path.stem for evaluation in of_split if not evaluation.is_of(newest.model, newest.data)]
     if stale:
         warn(
-            f"{len(stale)} evaluations of {split} are of other weights, images or labels than the newest, and are left "
-            f"out: {', '.join(stale)}",
+            f"{len(stale)} evaluations of {split} have different weights, images or labels than the newest and are "
+            f"left out: {', '.join(stale)}",
             at=str(folder),
             advice=f"Evaluate them again: {evaluate_command(folder, split, tree)}",
         )
@@ -48,13 +48,13 @@ def choose_evaluation(
     inference: str | None = None,
     decision: str | None = None,
 ) -> Evaluation:
-    """The evaluation that the page shows, of all those of a split.
+    """Choose the evaluation that the page shows.
 
-    What is not asked for is the method's own inference, which the configuration names, else none; and of what is left
-    the method's own decision, else ``leaf``; whatever there is where there is but one.
+    Without ``inference``, the method's own (named in the configuration) is preferred, then ``none``; without
+    ``decision``, the method's own, then ``leaf``. A single remaining evaluation is taken in any case.
 
     Raises:
-        InputError: There is no such evaluation, or the choice is open.
+        InputError: There is no such evaluation, or several remain.
     """
     split, tree = of_split[0].split, of_split[0].tree
     chosen = list(of_split)
@@ -78,7 +78,7 @@ def choose_evaluation(
 
 
 def _prefer(evaluations: Sequence[Evaluation], field: str, names: Sequence[str]) -> list[Evaluation]:
-    """Those whose field has the first of the names that any has; all of them where none has."""
+    """The evaluations whose field equals the first of the names that occurs; all of them if none occurs."""
     for name in names:
         matching = [evaluation for evaluation in evaluations if getattr(evaluation, field) == name]
         if matching:

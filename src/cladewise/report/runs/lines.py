@@ -33,8 +33,8 @@ class Line:
     @property
     def label(self) -> str:
         """The group's name, with the inference if there is one and the name does not already state it."""
-        told = self.inference == NO_INFERENCE or f"inference={self.inference}" in self.group.label
-        return self.group.label if told else f"{self.group.label} + {self.inference}"
+        is_named = self.inference == NO_INFERENCE or f"inference={self.inference}" in self.group.label
+        return self.group.label if is_named else f"{self.group.label} + {self.inference}"
 
     @property
     def color(self) -> str:
@@ -48,7 +48,7 @@ class Line:
 
     @property
     def meta(self) -> dict[str, int]:
-        """What the page's buttons find the line's traces by."""
+        """Metadata by which the page's buttons find the traces of the line."""
         return {"group": self.group.index, "inference": self.inference_index}
 
     @property

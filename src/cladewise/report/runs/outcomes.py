@@ -89,7 +89,7 @@ def _problem(outcomes: pl.DataFrame, taxonomy: Taxonomy) -> str:
 
 
 def _elements(column: pl.Series) -> pl.Series:
-    """Contents of the lists, concatenated."""
+    """The lists, concatenated."""
     return pl.Series(values=column.to_arrow().flatten())
 
 

@@ -16,13 +16,13 @@ from cladewise.report.runs.status import IntArray
 
 @dataclasses.dataclass(frozen=True)
 class Sequences:
-    """The sequences of all images, end to end.
+    """The sequences of all images, concatenated.
 
     Args:
         image: Row of the image that each element belongs to ``[element]``, ascending.
         node: The answer ``[element]``; specificity rises along an image's elements.
-        probability: From which threshold downwards it is the answer, ``[element]``; falls along an image's elements.
-        ends: Threshold from which downwards the next element takes over, ``[element]``; 0 for the last.
+        probability: Highest threshold at which it is the answer ``[element]``; falls along an image's elements.
+        ends: Highest threshold at which the next element is the answer ``[element]``; 0 for the last.
         num_images: Number of images.
     """
 
@@ -44,7 +44,8 @@ class Sequences:
             values: Value of each element ``[element]``.
             thresholds: Probabilities, in any order.
 
-        Every element counts with its difference to the one before; the first of an image counts at every threshold.
+        Each element adds its difference to the previous one from its probability downwards; an image's first element
+        counts at every threshold.
         """
         is_first = np.diff(self.image, prepend=-1) > 0
         step = np.diff(values, prepend=0.0)
@@ -56,10 +57,10 @@ class Sequences:
 
 
 def read_sequences(line: Line) -> list[tuple[ReportedRun, Sequences]]:
-    """The sequences of every run of a line whose evaluations hold them.
+    """The sequences of every run of a line whose evaluations record them.
 
     Raises:
-        InputError: They are about other images than the rest of the page.
+        InputError: Their images differ from those of the shown evaluation.
     """
     found: list[tuple[ReportedRun, Sequences]] = []
     for run, evaluations in line.evaluations:
@@ -69,7 +70,7 @@ def read_sequences(line: Line) -> list[tuple[ReportedRun, Sequences]]:
                 frame = outcomes_of(evaluation, run.taxonomy, (NODES, LOG_PROBS))
                 if not (frame["path"].equals(run.paths) and frame["target"].equals(run.outcomes["target"])):
                     raise InputError(
-                        f"evaluations of one split by the same images ({run.outcomes.height} in {run.evaluation.path})",
+                        f"evaluations of one split on the same images ({run.outcomes.height} in {run.evaluation.path})",
                         f"{frame.height} images, not all the same, in {file}",
                         advice=f"Run: {evaluation.command}",
                     )

@@ -1,4 +1,4 @@
-"""How an answer relates to its label: right, right but coarser, or wrong."""
+"""Status of an answer relative to its label: right, right but coarser, or wrong."""
 
 from __future__ import annotations
 

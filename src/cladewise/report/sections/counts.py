@@ -114,10 +114,10 @@ def training_data(groups: Sequence[Group]) -> list[TrainingData]:
     """Each distinct set of images that groups were trained on, read from the run folders of their shown runs."""
     found: list[TrainingData] = []
     for group in groups:
-        told = _trained_on(group.shown_run)
-        if told is None:
+        trained_on = _trained_on(group.shown_run)
+        if trained_on is None:
             continue
-        split, num_images = told
+        split, num_images = trained_on
         same = next((place for place, data in enumerate(found) if np.array_equal(data.num_images, num_images)), None)
         if same is None:
             found.append(TrainingData(split, num_images, (group,)))
@@ -155,10 +155,10 @@ def level_counts(data: TrainingData) -> list[LevelCounts]:
 
 def at_level(num_images: IntArray, level: int, taxonomy: Taxonomy) -> tuple[IntArray, int]:
     """Number of images that every node represents at a level ``[node]``, and of images labelled above the level."""
-    told = taxonomy.is_leaf | (taxonomy.level >= level)
+    reaches = taxonomy.is_leaf | (taxonomy.level >= level)
     total = np.zeros(taxonomy.num_nodes, dtype=np.int64)
-    np.add.at(total, taxonomy.at_level(level)[told], num_images[told])
-    return total, int(num_images[~told].sum())
+    np.add.at(total, taxonomy.at_level(level)[reaches], num_images[reaches])
+    return total, int(num_images[~reaches].sum())
 
 
 def _left_out(found: LevelCounts) -> str:

@@ -1,4 +1,4 @@
-"""What a section of the report provides: a part of the page, and files with the same content."""
+"""The protocol of a section of the report: a part of the page, and files with the same content."""
 
 from __future__ import annotations
 

@@ -1,0 +1,53 @@
+"""Refines a taxonomy: discovered classes become leaves below its coarse classes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.taxonomy import Taxonomy
+
+IntArray = NDArray[np.int64]
+DISCOVERED = "discovered"
+"""Name of the added level."""
+
+
+def refine(taxonomy: Taxonomy, level: int, coarse: IntArray, found: IntArray) -> tuple[Taxonomy, IntArray]:
+    """The tree down to a level, with discovered classes as leaves below.
+
+    Args:
+        taxonomy: The label tree.
+        level: The deepest level to keep.
+        coarse: Node of each image at this level.
+        found: Number of each image's discovered class, from 0; classes of one node have consecutive numbers.
+
+    Returns:
+        The tree, whose new leaves are named after their parent with a number, and the node of each discovered class.
+
+    Example:
+        >>> tree = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("moth",)])
+        >>> refined, nodes = refine(tree, 1, np.array([1, 1, 4]), np.array([0, 1, 2]))
+        >>> [refined.path_name(node) for node in nodes]
+        ['bird/bird 1', 'bird/bird 2', 'moth/moth 1']
+    """
+    kept = np.flatnonzero(taxonomy.at_level(level) == np.arange(taxonomy.num_nodes))
+    kept = kept[np.isin(kept, np.unique(np.concatenate([taxonomy.path(int(v)) for v in taxonomy.level_nodes(level)])))]
+    position = np.full(taxonomy.num_nodes, -1, dtype=np.int64)
+    position[kept] = np.arange(kept.size)
+    numbers, first = np.unique(found, return_index=True)
+    above = coarse[first]
+    _, start = np.unique(above, return_index=True)
+    within = numbers - numbers[start][np.searchsorted(np.sort(above[start]), above)]
+    parents = [-1 if v == 0 else int(position[taxonomy.parents[v]]) for v in kept.tolist()]
+    names = [str(taxonomy.names[v]) for v in kept.tolist()]
+    new = [f"{taxonomy.names[v]} {k + 1}" for v, k in zip(above.tolist(), within.tolist(), strict=True)]
+    refined = Taxonomy.from_parents(
+        [*parents, *position[above].tolist()],
+        [*names, *new],
+        level=[*taxonomy.level[kept].tolist(), *([level + 1] * numbers.size)],
+        level_names=[*taxonomy.level_names[:level], DISCOVERED],
+        synthetic_root=taxonomy.synthetic_root,
+    )
+    by_path = {refined.path_names(node): node for node in range(refined.num_nodes)}
+    nodes = [by_path[(*taxonomy.path_names(v), name)] for v, name in zip(above.tolist(), new, strict=True)]
+    return refined, np.array(nodes, dtype=np.int64)
