@@ -27,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "image_size": 24,
     "workers": 0,
     "freeze": True,
-    "epochs": 3,
+    "epochs": 1,
     "lr": 0.05,
     "progress": False,
 }

@@ -46,7 +46,7 @@ def test_the_papers_optimiser_is_the_default(colours: Dataset, tmp_path: Path) -
 def test_an_interrupted_run_ends_as_a_whole_one(
     rsgd: bool, colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings: dict[str, Any] = {**TINY, "method": "hyperbolic-cones", "options": {**OPTIONS, "rsgd": rsgd}, "epochs": 4}
+    settings: dict[str, Any] = {**TINY, "method": "hyperbolic-cones", "options": {**OPTIONS, "rsgd": rsgd}, "epochs": 3}
     whole = cw.train(colours, out=tmp_path / "whole", **settings)
     log_epoch = fitting.log.append
 
@@ -65,7 +65,7 @@ def test_an_interrupted_run_ends_as_a_whole_one(
 
 def test_it_is_evaluated_by_level(colours: Dataset, tmp_path: Path) -> None:
     options = {**OPTIONS, "labels": "random"}
-    settings: dict[str, Any] = {**TINY, "scaling": "standardise", "epochs": 30}
+    settings: dict[str, Any] = {**TINY, "scaling": "standardise", "epochs": 12}
     run = cw.train(colours, method="euclidean-cones", options=options, out=tmp_path / "run", **settings)
     scores = cw.evaluate(run, split="train", progress=False)
     assert scores.metrics["hit@1"].value > 0.5

@@ -45,7 +45,7 @@ def same_weights(first: Run, second: Run) -> bool:
 @pytest.fixture(scope="module")
 def probe(colours: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.mktemp("runs") / "probe"
-    return cw.train(colours, method="hace", freeze=True, out=out, seed=1, epochs=40, **TINY)
+    return cw.train(colours, method="hace", freeze=True, out=out, seed=1, epochs=15, **TINY)
 
 
 def test_a_probe_learns_colours(probe: Run) -> None:
@@ -61,7 +61,7 @@ def test_the_run_folder_holds_what_it_says(probe: Run, colours: Dataset) -> None
     assert config["method"] == {"name": "hace", "dilution": 0.5, "smoothing": 0.0, "domain": "nodes"}
     assert cw.Taxonomy.read(folder.taxonomy) == colours.taxonomy
     events = log.read(folder.log)
-    assert [e["epoch"] for e in events if e["event"] == "epoch"] == list(range(40))
+    assert [e["epoch"] for e in events if e["event"] == "epoch"] == list(range(15))
     skipped = [e for e in events if e["event"] == "skipped"]
     assert [e["path"] for e in skipped] == ["grey/broken.png"] or "grey/broken.png" in {
         colours.paths[i] for i in colours.indices("test")
@@ -150,9 +150,9 @@ def test_a_loss_that_is_not_finite_stops_with_one_line(colours: Dataset, tmp_pat
 
 def test_a_finished_run_is_not_overwritten(probe: Run, colours: Dataset) -> None:
     with pytest.raises(InputError, match="a run that is not finished"):
-        cw.train(colours, method="hace", freeze=True, out=probe.path, seed=1, epochs=40, **TINY)
+        cw.train(colours, method="hace", freeze=True, out=probe.path, seed=1, epochs=15, **TINY)
     with pytest.raises(InputError, match=r"differs in seed \(1 there, 2 here\)"):
-        cw.train(colours, method="hace", freeze=True, out=probe.path, seed=2, epochs=40, **TINY)
+        cw.train(colours, method="hace", freeze=True, out=probe.path, seed=2, epochs=15, **TINY)
 
 
 def test_files_that_cannot_be_used_are_named(probe: Run, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 16,
     "progress": False,
     "scaling": "standardise",
-    "epochs": 60,
+    "epochs": 25,
 }
 
 

@@ -29,7 +29,7 @@ TINY: dict[str, Any] = {
     "progress": False,
     "optimizer": "adamw",
     "lr": 0.01,
-    "epochs": 20,
+    "epochs": 8,
     "freeze": True,
 }
 

@@ -27,7 +27,7 @@ TINY: dict[str, Any] = {
     "batch_size": 16,
     "progress": False,
     "optimizer": "adamw",
-    "lr": 0.005,
+    "lr": 0.01,
     "backbone_lr": 1e-3,
     "coarse_labels": 1.0,
     "coarse_level": "1",
@@ -101,20 +101,21 @@ def test_decoded_views_are_augmented_each_for_itself(colours: Dataset) -> None:
 @every_comparing
 @pytest.mark.parametrize("freeze", [True, False])
 def test_it_trains_and_is_scored_like_any_other(colours: Dataset, tmp_path: Path, name: str, freeze: bool) -> None:
-    run = trained(colours, tmp_path / "run", name, freeze=freeze, views=3 if freeze else 1, epochs=4 if freeze else 2)
+    run = trained(colours, tmp_path / "run", name, freeze=freeze, views=3 if freeze else 1, epochs=2)
     losses = [epoch["train_loss"] for epoch in epochs(run)]
     assert np.isfinite(losses).all()
     scores = cw.evaluate(run, progress=False)
     assert 0 <= scores["level_accuracy/level_1"].value <= 1
-    result = cw.episodes.few_shot(run, ways=2, episodes=4, split="train", support_views=0, progress=False)
-    assert 0 <= result.accuracy <= 1
+    if freeze:
+        result = cw.episodes.few_shot(run, ways=2, episodes=4, split="train", support_views=0, progress=False)
+        assert 0 <= result.accuracy <= 1
     assert not any("slow" in key or "queue" in key for key in safetensors.torch.load_file(run.folder.model))
 
 
 @every_comparing
 def test_it_is_the_same_again(colours: Dataset, tmp_path: Path, name: str) -> None:
     first, second = (
-        safetensors.torch.load_file(trained(colours, tmp_path / out, name, freeze=True, views=3, epochs=3).folder.model)
+        safetensors.torch.load_file(trained(colours, tmp_path / out, name, freeze=True, views=2, epochs=2).folder.model)
         for out in ("a", "b")
     )
     assert all(first[key].equal(second[key]) for key in first)
@@ -124,14 +125,14 @@ def test_it_is_the_same_again(colours: Dataset, tmp_path: Path, name: str) -> No
 def test_a_run_goes_on_where_it_stopped(
     colours: Dataset, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"freeze": True, "views": 3, "epochs": 4, "checkpoint_seconds": 0.0}
+    settings = {"freeze": True, "views": 2, "epochs": 3, "checkpoint_seconds": 0.0}
     whole = trained(colours, tmp_path / "whole", name, **settings)
     from cladewise.engine.training.module import Fitting
 
     start = Fitting.on_train_epoch_start
 
     def stopping(self: Fitting) -> None:
-        if self.current_epoch == 3:
+        if self.current_epoch == 2:
             raise KeyboardInterrupt
         start(self)
 

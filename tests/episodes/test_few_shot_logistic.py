@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
@@ -32,8 +32,8 @@ def theirs(features: torch.Tensor, answers: torch.Tensor, inverse_penalty: float
         )
 
 
-@pytest.mark.parametrize(("ways", "shots", "dim"), [(5, 1, 40), (5, 5, 8), (3, 2, 6), (20, 2, 60), (4, 3, 12)])
-@pytest.mark.parametrize("inverse_penalty", [0.1, 1.0, 100.0])
+@pytest.mark.parametrize(("ways", "shots", "dim"), [(5, 1, 40), (5, 5, 8), (3, 2, 6), (12, 2, 30)])
+@pytest.mark.parametrize("inverse_penalty", [0.1, 100.0])
 def test_it_is_scikit_learns(ways: int, shots: int, dim: int, inverse_penalty: float) -> None:
     features, answers = a_problem(ways, shots, dim)
     found = fit_logistic(features, answers, ways, inverse_penalty=inverse_penalty)
@@ -52,6 +52,7 @@ def test_of_two_classes_half_the_weight() -> None:
     np.testing.assert_allclose(found.scores(features)[1].softmax(-1).numpy(), expected, atol=1e-4)
 
 
+@settings(max_examples=25)
 @given(st.integers(2, 6), st.integers(1, 4), st.integers(1, 12), st.integers(0, 100))
 def test_the_gradient_is_zero_there(ways: int, shots: int, dim: int, seed: int) -> None:
     features, answers = a_problem(ways, shots, dim, seed=seed)
@@ -92,7 +93,7 @@ def some_episodes(num_classes: int, each: int, ways: int, count: int) -> list[Ep
 
 @pytest.mark.parametrize("ways", [2, 5, 10])
 def test_random_features_give_chance_and_perfect_ones_all(ways: int) -> None:
-    episodes = some_episodes(10, 6, ways, 300)
+    episodes = some_episodes(10, 6, ways, 120)
     random = torch.randn(60, 16, generator=torch.Generator().manual_seed(0))
     accuracy = episode_accuracy(random[:, None], random, episodes)
     assert abs(accuracy.mean() - 1 / ways) < 3 * accuracy.std() / len(episodes) ** 0.5 + 0.01

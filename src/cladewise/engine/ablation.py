@@ -1,4 +1,4 @@
-"""What a network gets to know of its data: the labels and the tree as a run's ``[ablation]`` has them."""
+"""Ablations: the labels and the tree that a network is trained with, as ``[ablation]`` alters them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cladewise.taxonomy.surgery import random_hierarchy, with_wrong_parents, wit
 
 
 def altered_tree(taxonomy: Taxonomy, config: RunConfig) -> Alteration:
-    """The tree that the network knows: first the leaves change places, then some get wrong parents, then levels go.
+    """The tree that a network is trained with: first leaves are shuffled, then some get wrong parents, then levels go.
 
     Raises:
-        InputError: There is no such level, or so many leaves cannot have a wrong parent.
+        InputError: There is no such level, or so many leaves cannot be moved to a wrong parent.
     """
     wanted, seed = config.ablation, ablation_seed(config)
     change = Alteration.none(taxonomy)
@@ -29,18 +29,18 @@ def altered_tree(taxonomy: Taxonomy, config: RunConfig) -> Alteration:
 
 
 def changes_labels(config: RunConfig) -> bool:
-    """Whether some of the training images have other labels than their own."""
+    """Whether some of the training images are given other labels than their own."""
     return config.ablation.label_noise > 0 or config.ablation.coarse_labels > 0
 
 
 def relabelled(dataset: Dataset, config: RunConfig) -> Dataset:
-    """The data with the labels that the network gets to know, in the true tree: first wrong ones, then coarser ones.
+    """The data with the labels that the network is trained with, in the true tree: first wrong ones, then coarser ones.
 
     Raises:
         InputError: There is no such level.
     """
     wanted, seed, split = config.ablation, ablation_seed(config), config.training.train_split
-    coarser_nodes(dataset.taxonomy, wanted.coarse_level)  # a wrong level is wrong without any share too
+    coarser_nodes(dataset.taxonomy, wanted.coarse_level)  # an unknown level is an error even if the share is 0
     if wanted.label_noise:
         dataset = with_label_noise(dataset, wanted.label_noise, split=split, seed=seed)
     if wanted.coarse_labels:
@@ -50,10 +50,10 @@ def relabelled(dataset: Dataset, config: RunConfig) -> Dataset:
 
 
 def in_own_tree(dataset: Dataset, change: Alteration) -> Dataset:
-    """The data with the tree that the network knows; a label at a node that is gone is at its nearest ancestor."""
+    """The data in the network's own tree; a label at a dropped node moves to its nearest remaining ancestor."""
     return dataclasses.replace(dataset, taxonomy=change.own, nodes=change.own_node[dataset.nodes])
 
 
 def ablation_seed(config: RunConfig) -> int:
-    """The seed of what is random in an ablation."""
+    """The seed of an ablation's random choices."""
     return config.seed if config.ablation.ablation_seed < 0 else config.ablation.ablation_seed

@@ -1,4 +1,4 @@
-"""The network of a run: a backbone, or the scaling of features it gave before, and a head."""
+"""The classifier: image encoders, or a scaling of frozen features, followed by a head."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cladewise.predictions import Prediction
 
 
 class FeatureScaling(nn.Module):
-    r"""What is done to frozen features before a head sees them.
+    r"""Scaling of frozen features before the head.
 
-    ``"l2"`` gives the vector of every image the same length, :math:`\sqrt{F}`, so that a feature is about 1 whatever
-    their number is; ``"standardise"`` gives every feature mean 0 and variance 1 over the training images; ``"none"``
-    passes them on.
+    ``"l2"`` normalises the vector of each image to length :math:`\sqrt{F}`, so that a feature is about 1 whatever the
+    number of features; ``"standardise"`` gives each feature mean 0 and variance 1 over the training images; ``"none"``
+    leaves them as they are.
 
     Example:
         >>> scaling = FeatureScaling("standardise", 2)
@@ -39,7 +39,7 @@ class FeatureScaling(nn.Module):
         self.register_buffer("scale", torch.ones(num_features))
 
     def fit(self, features: Float[Tensor, "image feature"]) -> None:
-        """Take the mean and the deviation of the training features; a feature that never varies is left at 0."""
+        """Set mean and standard deviation from the training features; a constant feature becomes 0."""
         if self.kind == "standardise":
             deviation, mean = torch.std_mean(features.double(), dim=0, correction=0)
             varies = deviation > 1e-6
@@ -53,13 +53,13 @@ class FeatureScaling(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Images (with backbones) or their features (without) to a prediction.
+    """Maps images (end to end) or frozen features to a prediction.
 
     Args:
-        head: Features to a prediction; of several towers it takes ``[batch, tower, feature]``.
+        head: Maps features to a prediction; with several towers its input is ``[batch, tower, feature]``.
         towers: Image encoders that are trained end to end; most methods have one.
-        scaling: What is done to frozen features where there are none.
-        chunk: Images that go through the encoders at once in training; 0: the whole batch.
+        scaling: Scaling of frozen features, without towers.
+        chunk: Images that pass through the encoders at a time in training; 0: the whole batch.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Classifier(nn.Module):
         self.encoder: nn.Module = _encoder(towers, scaling)
         self.head = head
         self.end_to_end = bool(towers)
-        if self.end_to_end:  # pixel by pixel, a training step of a depthwise network takes about 0.6 of the time
+        if self.end_to_end:  # in this layout a training step of a depthwise network takes about 0.6 of the time
             self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, inputs: Tensor) -> Prediction:
@@ -93,7 +93,7 @@ class Classifier(nn.Module):
         return super().__call__(inputs)
 
     def parameter_groups(self, lr: float, backbone_lr: float, weight_decay: float) -> list[dict[str, Any]]:
-        """Groups for an optimiser: backbone and head have their own rates, vectors (biases, norms) do not decay.
+        """Parameter groups of the optimiser: a learning rate each for backbone and head, no decay of biases and norms.
 
         Pretrained parts of the head learn at the rate of the backbone.
         """

@@ -1,4 +1,4 @@
-"""Digests of images and labels: short texts that change as soon as any image or label does."""
+"""Digests of images, labels and files: short texts that change as soon as any of these does."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ IntArray = NDArray[np.int64]
 
 _AT_ONCE = 1 << 16
 _PLACES = ("path", "root", "taxonomy", "hierarchy", "wordnet")
-"""Entries of a data set's ``source`` that are files or folders."""
+"""Entries of a data set's ``source`` that name files or folders."""
 
 
 def labels_digest(dataset: Dataset, indices: IntArray) -> str:
-    """Hash of the paths and labels of some images, and of their places in the data.
+    """Hash of the paths, labels and indices of some images.
 
     Example:
         >>> from cladewise import Taxonomy
@@ -40,9 +40,9 @@ def labels_digest(dataset: Dataset, indices: IntArray) -> str:
 
 
 def images_digest(dataset: Dataset, indices: IntArray) -> str:
-    """Hash of :func:`labels_digest` and of every file's size and time of last change; empty where no file is there.
+    """Hash of :func:`labels_digest` and of each file's size and modification time; empty if none of the files exists.
 
-    The folder may move as a whole; a file that was replaced or removed changes the hash.
+    Moving the whole folder keeps the hash; replacing or removing a file changes it.
     """
     digest = hashlib.sha256(labels_digest(dataset, indices).encode())
     root, missing = os.fspath(dataset.root), 0
@@ -60,17 +60,17 @@ def images_digest(dataset: Dataset, indices: IntArray) -> str:
 
 
 def training_digest(dataset: Dataset, train_split: str, val_split: str) -> str:
-    """Hash of the images that are trained on and watched, and of their labels."""
+    """Hash of the paths and labels of the training and validation images."""
     splits = [train_split, *([val_split] if val_split in dataset.splits else [])]
     return labels_digest(dataset, np.concatenate([dataset.indices(split) for split in splits]))
 
 
 def is_gone(source: Mapping[str, Any], error: InputError | OSError) -> bool:
-    """Whether a data set cannot be opened because it is no longer there, and not because it is another one now.
+    """Whether a data set cannot be opened because it no longer exists, rather than because it has changed.
 
     Args:
-        source: Where it was, as a run's configuration keeps it.
-        error: What came of opening it.
+        source: The source of the data set, as in a run's configuration.
+        error: The error of opening it.
     """
     places = [Path(str(source[name])) for name in _PLACES if name in source]
     return isinstance(error, OSError) or not places or any(map(_is_empty, places))
@@ -83,7 +83,7 @@ def file_hash(path: Path) -> str:
 
 
 def _is_empty(place: Path) -> bool:
-    """Whether nothing is there: a disk that is not mounted leaves an empty folder."""
+    """Whether a place does not exist or is an empty folder, such as the mount point of an unmounted disk."""
     return not place.exists() or (place.is_dir() and next(place.iterdir(), None) is None)
 
 

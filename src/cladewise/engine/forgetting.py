@@ -1,4 +1,4 @@
-"""A large batch through an encoder in little memory: in chunks, forgotten and made again."""
+"""Gradient caching: a large batch through an encoder in chunks whose activations are recomputed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch.utils.checkpoint import checkpoint
 
 
 def forgetful(encoder: nn.Module, inputs: Tensor, chunk: int) -> Tensor:
-    """What the encoder makes of a batch, with nothing in memory but the results and one chunk's intermediates.
+    """Encode a batch while keeping only its results and the activations of one chunk in memory.
 
-    Each chunk runs twice: forward, keeping its results alone, and again when its gradient is known. The loss sees the
-    whole batch, as one that compares images must, and the gradient is that of the whole batch. Random numbers are the
-    same both times. Normalisation over the batch is over a chunk, the one difference to a batch that runs as a whole;
-    its running averages take each chunk once.
+    Each chunk runs twice: forward, keeping only its results, and again when its gradient is needed. The loss sees the
+    whole batch, which losses that compare images require, and the gradient is that of the whole batch. Both passes use
+    the same random numbers. The only difference from running the batch as a whole is that batch normalisation is over
+    a chunk; its running averages count each chunk once.
 
     Args:
         encoder: The encoder, in training mode.
         inputs: The batch.
-        chunk: Images that run at once, at least 1.
+        chunk: Number of images in a chunk, at least 1.
 
     Example:
         >>> layer = nn.Linear(3, 2)
@@ -43,7 +43,7 @@ def forgetful(encoder: nn.Module, inputs: Tensor, chunk: int) -> Tensor:
 
 @contextlib.contextmanager
 def _averages_at_rest(encoder: nn.Module) -> Generator[None]:
-    """Running averages of batch normalisation stay as they are."""
+    """Leave the running averages of batch normalisation unchanged."""
     layers = [part for part in encoder.modules() if isinstance(part, _BatchNorm)]
     held = [dict(part.named_buffers(recurse=False)) for part in layers]
     try:

@@ -1,4 +1,4 @@
-"""Which of several processes this is."""
+"""The rank of this process in distributed training."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 
 def rank() -> int:
-    """Number of this process among those that train together; 0 where it is alone."""
+    """Rank of this process among those that train together; 0 without distributed training."""
     return int(getattr(rank_zero_only, "rank", 0) or 0)
 
 
 def is_first_process() -> bool:
-    """Whether this process is the one that writes."""
+    """Whether this process has rank 0, the only one that writes files."""
     return rank() == 0

@@ -1,4 +1,4 @@
-"""Inferences and decisions as a user names them: a rule, a spec, nothing (the method's own), or ``none``."""
+"""Inferences and decisions from what users write: a rule, a spec, nothing (the method's own), or ``none``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from cladewise.errors import InputError
 from cladewise.inference import Inference
 
 NO_INFERENCE = "none"
-"""What stands for the prediction as the head gives it, in specs, configurations and file names."""
+"""Name for applying no inference, in specs, configurations and file names."""
 
 
 def decision_of(decision: str | Decision | None, default: Decision, **parameters: Any) -> Decision:
-    """A decision by its spec, by its name with parameters, as it is, or the default.
+    """The decision for a spec, a name with parameters, or a decision itself; the default for ``None``.
 
     Raises:
-        InputError: There is no such decision, or parameters come without its name.
+        InputError: There is no such decision, or parameters are given without its name.
 
     Example:
         >>> decision_of("threshold:threshold=0.8", decisions.Leaf())
@@ -38,7 +38,7 @@ def decision_of(decision: str | Decision | None, default: Decision, **parameters
 
 
 def inference_of(rule: str | Inference | None, default: Inference | None) -> Inference | None:
-    """An inference by its spec, as it is, or the default; ``"none"`` is no inference. Several are joined with ``+``.
+    """The inference for a spec or an inference itself; the default for ``None``. Several specs are joined with ``+``.
 
     Raises:
         InputError: There is no such inference or option.
@@ -60,12 +60,12 @@ def inference_of(rule: str | Inference | None, default: Inference | None) -> Inf
 
 
 def handle_of(rule: Inference | Decision | None) -> str:
-    """The handle of a rule, or what stands for no inference."""
+    """The handle of a rule; ``none`` for no inference."""
     return NO_INFERENCE if rule is None else rule.handle
 
 
 def spec_of(rule: Inference | Decision | None) -> str:
-    """The text that names a rule with its options.
+    """The spec of a rule: its name with its options.
 
     Example:
         >>> spec_of(inference.chain(inference.Diffusion(0.5), inference.BottomUp()))

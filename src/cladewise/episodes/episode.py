@@ -1,4 +1,4 @@
-"""Episodes: which classes, which images to learn from, which to ask about. NumPy only, the same for the same seed."""
+"""Drawing few-shot episodes: their classes, support images and query images, reproducibly from a seed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from cladewise.taxonomy import Taxonomy
 IntArray = NDArray[np.int64]
 
 ALL, INTRA = "all", "intra"
-"""Episodes of every class, and of classes below one coarse class."""
+"""Episodes of all classes, and of fine classes below one coarse class."""
 MOST_INTRA = 5
-"""Classes of an intra-class episode, where the coarse class has as many."""
+"""Largest number of classes of an intra-class episode."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Episode:
-    """One small classification problem.
+    """A few-shot episode: one small classification problem.
 
     Args:
-        classes: Node of every class, ``[way]``.
+        classes: Node of each class, ``[way]``.
         support: Images to learn from, ``[way, shot]``.
-        query: Images to ask about.
-        answer: Which of the classes each query is of.
+        query: Images to classify, ``[query]``.
+        answer: Index of the class of each query, ``[query]``.
     """
 
     classes: IntArray
@@ -38,14 +38,14 @@ class Episode:
 
 @dataclasses.dataclass(frozen=True)
 class Pool:
-    """Images by fine class, and the coarse class of each.
+    """Images by fine class, with the coarse class of each fine class.
 
     Args:
-        classes: Node of every fine class.
-        coarse: Node of the coarse class of each.
+        classes: Node of each fine class.
+        coarse: Node of the coarse class of each fine class.
         images: Images of each fine class.
-        places: Where each image of :attr:`images` is from, or ``None`` where that does not matter.
-        left_out: Classes that have too few images.
+        places: Place of each image of :attr:`images`; ``None`` if places do not matter.
+        left_out: Classes with too few images.
     """
 
     classes: IntArray
@@ -56,7 +56,7 @@ class Pool:
 
     @property
     def families(self) -> list[IntArray]:
-        """Positions of the classes of every coarse class that has several; the root is none."""
+        """Positions of the fine classes of each coarse class that has several; the root does not count."""
         groups = [np.flatnonzero(self.coarse == node) for node in np.unique(self.coarse[self.coarse > 0])]
         return [group for group in groups if group.size > 1]
 
@@ -64,14 +64,14 @@ class Pool:
 def make_pool(
     taxonomy: Taxonomy, nodes: IntArray, *, coarse: IntArray, shots: int, places: IntArray | None = None
 ) -> Pool:
-    """Images at the leaves of a tree, by leaf. A class with too few images for an episode is left out.
+    """Group images by leaf. Classes with too few images for an episode are left out.
 
     Args:
         taxonomy: The label tree.
-        nodes: Label of every image. Those at internal nodes take no part.
-        coarse: The coarse class of every node.
-        shots: Images of a class to learn from; one more is needed to ask about.
-        places: Where each image is from. Given, support and query of a class are from different places.
+        nodes: Label of each image. Images at internal nodes are ignored.
+        coarse: The coarse class of each node.
+        shots: Support images per class; one more image is needed as a query.
+        places: Place of each image. If given, support and queries of a class are from different places.
 
     Example:
         >>> tree = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -94,7 +94,7 @@ def make_pool(
 
 
 def _has_enough(images: IntArray, shots: int, places: IntArray | None) -> bool:
-    """Whether so many are there, and another one (of another place)."""
+    """Whether there are enough images for the support, and one more (from another place) as a query."""
     if places is None:
         return images.size > shots
     counts = np.sort(np.bincount(places[images]))[::-1]
@@ -103,7 +103,7 @@ def _has_enough(images: IntArray, shots: int, places: IntArray | None) -> bool:
 
 
 def check_ways(ways: str) -> None:
-    """Refuse what is neither a number of classes nor a kind of episode.
+    """Check a number of classes or kind of episode.
 
     Raises:
         InputError: It is neither.
@@ -113,19 +113,19 @@ def check_ways(ways: str) -> None:
 
 
 def draw_episode(pool: Pool, ways: str, *, shots: int, queries: int, seed: int, number: int) -> Episode:
-    """One episode; it follows from the seed and its number alone.
+    """Draw an episode, determined by the seed and its number.
 
     Args:
         pool: The images.
-        ways: How many classes, drawn without replacement; ``"all"`` of them; or ``"intra"``: up to
-            :data:`MOST_INTRA` of one coarse class, which is drawn among those that have several.
-        shots: Images of each class to learn from.
-        queries: Most images of each class to ask about: ``min(queries, available - shots)`` are.
+        ways: Number of classes, drawn without replacement; ``"all"`` of them; or ``"intra"``: up to
+            :data:`MOST_INTRA` of one coarse class, which is drawn among those with several.
+        shots: Support images per class.
+        queries: Largest number of queries per class; ``min(queries, available - shots)`` are drawn.
         seed: Seed of all episodes.
-        number: Which of them.
+        number: Number of the episode.
 
     Raises:
-        InputError: The pool has not so many classes, or no coarse class with several.
+        InputError: The pool does not have enough classes, or no coarse class with several.
 
     Example:
         >>> tree = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -162,7 +162,7 @@ def draw_episode(pool: Pool, ways: str, *, shots: int, queries: int, seed: int, 
 def _split(
     pool: Pool, position: int, shots: int, queries: int, random: np.random.Generator
 ) -> tuple[IntArray, IntArray]:
-    """Images of a class to learn from, and others to ask about."""
+    """Support and query images of a class."""
     images = random.permutation(pool.images[position].size)
     if pool.places is None:
         chosen = pool.images[position][images]
@@ -171,7 +171,7 @@ def _split(
     known, counts = np.unique(places, return_counts=True)
     order = random.permutation(known.size)
     if counts[order[:-1]].sum() < shots:
-        order = np.argsort(-counts, kind="stable")  # so that a place is left to ask about
+        order = np.argsort(-counts, kind="stable")  # so that a place is left for queries
     needed = int(np.searchsorted(np.cumsum(counts[order]), shots)) + 1
     here = np.isin(places, known[order[:needed]])
     chosen = pool.images[position][images]
@@ -188,7 +188,7 @@ def _enough(found: int, wanted: int, what: str) -> None:
 
 
 def by_shape(episodes: Sequence[Episode]) -> dict[int, list[int]]:
-    """Positions of the episodes with each number of classes, which are computed together."""
+    """Positions of the episodes by number of classes; those of one number are computed together."""
     found: dict[int, list[int]] = {}
     for position, episode in enumerate(episodes):
         found.setdefault(episode.classes.size, []).append(position)

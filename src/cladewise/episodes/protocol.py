@@ -1,4 +1,4 @@
-"""The few-shot protocol: how well fine classes that nobody named in training are told apart from a few images."""
+"""The few-shot protocol: accuracy on fine classes that training had no labels for, from a few images each."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from cladewise.progress import bar
 from cladewise.records.few_shot import SUPPORT_VIEWS, FewShot, read_few_shot, write_few_shot
 
 EPISODES, EPISODES_OF_ALL = 1000, 100
-"""How many by default: of a few classes, and of all, whose classifiers take long and differ less."""
+"""Default number of episodes: with a few classes, and with all, which take longer and vary less."""
 
 NUMBERS_AT_ONCE = 1 << 24
-"""Episodes are computed together while they have no more numbers than this, 64 MB in single precision."""
+"""Number of values that episodes computed together may have, 64 MB in single precision."""
 
 
 def few_shot_all(
@@ -49,31 +49,31 @@ def few_shot_all(
     reuse: bool = False,
     progress: bool = True,
 ) -> list[FewShot]:
-    r"""Evaluate what a run sees in images by few-shot episodes, and keep the results in its folder.
+    r"""Evaluate the image vectors of a run by several kinds of few-shot episodes, and keep the results in its folder.
 
-    An episode draws fine classes (the leaves of the true tree, whatever labels the run was trained on), images of each
-    to learn from, and others to ask about. A logistic regression on normalised vectors learns the former. The result
-    is the mean accuracy over the episodes with :math:`1.96\,\mathrm{sd}/\sqrt{\text{episodes}}`. The network sees every
-    image once, for all kinds of episodes.
+    An episode consists of fine classes (leaves of the true tree, whatever labels the run was trained on), a few support
+    images of each to learn from, and query images to classify. A logistic regression on normalised vectors is fitted to
+    the support. The result is the mean accuracy over the episodes, with
+    :math:`1.96\,\mathrm{sd}/\sqrt{\text{episodes}}`. Each image is encoded only once, for all kinds of episodes.
 
     Args:
         run: A run, or its folder.
-        ways: Kinds of episodes, a result each, by their classes: a number; ``"all"`` of them; or ``"intra"``: up to
-            five of one coarse class.
-        shots: Images of each class to learn from.
-        episodes: How many; by default 1,000, or 100 of all classes.
-        queries: Most images of each class to ask about; a class with fewer gives what it has, ``available - shots``.
+        ways: Kinds of episodes, by their classes: a number; ``"all"`` of them; or ``"intra"``: up to five of one coarse
+            class.
+        shots: Support images per class.
+        episodes: Number of episodes; by default 1,000, or 100 with all classes.
+        queries: Largest number of queries per class; a class with fewer images gives ``available - shots``.
         split: Split of the data; several are joined with ``+``.
-        support_views: Augmented copies that each image to learn from is replaced by; 0: the image as it is, which needs
-            no new features where a frozen encoder's are cached.
-        space: ``"own"``: what the head sees before it turns to its classes; ``"encoder"``: the encoder's features.
-        apart: Support and queries of a class are from different top folders: other vendors, other shops.
+        support_views: Augmented copies that replace each support image; 0: the image itself, which needs no new
+            features if those of a frozen encoder are cached.
+        space: ``"own"``: the vectors that the head computes scores from; ``"encoder"``: the encoder's features.
+        apart: Take support and queries of a class from different top folders (other vendors, other shops).
         coarse_level: Level, by name or number, of the coarse classes of intra-class episodes; by default that of the
-            labels that the run was trained on (``[ablation] coarse_level``), else the parents.
+            labels that the run was trained on (``[ablation] coarse_level``), otherwise the parents.
         inverse_penalty: C of the logistic regression.
         data: Other data than the run's, with the same taxonomy.
         seed: Seed of the episodes and of the copies.
-        reuse: Return results that the folder holds, where they are of these very settings and weights.
+        reuse: Return results in the folder that have the same settings, weights and data.
         progress: Show progress bars.
 
     Raises:
@@ -145,7 +145,7 @@ def few_shot_all(
 
 
 class Options(TypedDict, total=False):
-    """What :func:`few_shot` takes as :func:`few_shot_all` does."""
+    """Options that :func:`few_shot` and :func:`few_shot_all` share."""
 
     shots: int
     episodes: int | None
@@ -163,12 +163,12 @@ class Options(TypedDict, total=False):
 
 
 def few_shot(run: Run | str | Path, *, ways: int | str = 5, **options: Unpack[Options]) -> FewShot:
-    """Evaluate what a run sees in images by few-shot episodes of one kind, and keep the result in its folder.
+    """Evaluate the image vectors of a run by few-shot episodes of one kind, and keep the result in its folder.
 
     Args:
         run: A run, or its folder.
         ways: Classes of an episode: a number; ``"all"`` of them; or ``"intra"``: up to five of one coarse class.
-        **options: As those of :func:`few_shot_all`.
+        **options: See :func:`few_shot_all`.
 
     Raises:
         InputError: An option is out of its range, or the split has too few classes or images.
@@ -205,7 +205,7 @@ def _result(kind: Mapping[str, Any], pool: Pool, episodes: Sequence[Episode], ac
 
 
 def _kept(run: Run, settings: Mapping[str, Any]) -> FewShot | None:
-    """A result of the run's folder that was made with these settings."""
+    """The result in the run folder with these settings, if there is one."""
     found = read_few_shot(run.folder.few_shot, settings["split"]).values()
     return next((one for one in found if settings.items() <= dataclasses.asdict(one).items()), None)
 
@@ -218,14 +218,14 @@ def episode_accuracy(
     inverse_penalty: float = 1.0,
     progress: bool = False,
 ) -> NDArray[np.float64]:
-    """Share of right answers in every episode, by logistic regression on normalised vectors.
+    """Accuracy of each episode, by logistic regression on normalised vectors.
 
     Args:
-        support: Vectors of the images where they are learnt from, one or several each.
-        query: Vectors of the images where they are asked about.
-        episodes: What to learn and what to ask.
+        support: Vectors of the images as support, one or several views each.
+        query: Vectors of the images as queries.
+        episodes: The episodes.
         inverse_penalty: C of the regression.
-        progress: Show a bar.
+        progress: Show a progress bar.
 
     Example:
         >>> perfect = torch.eye(4).repeat_interleave(2, 0)
@@ -258,7 +258,7 @@ def episode_accuracy(
 
 
 def _padded(episodes: Sequence[Episode]) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries of episodes side by side, the right answers (-1 where there is no query), and how many there are."""
+    """Queries of episodes padded to one length, the right answers (-1 for padding), and the number of queries."""
     counts = [episode.query.size for episode in episodes]
     asks = torch.zeros(len(episodes), max(counts), dtype=torch.int64)
     right = torch.full_like(asks, -1)
@@ -269,10 +269,10 @@ def _padded(episodes: Sequence[Episode]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _top_folders(paths: Sequence[str]) -> NDArray[np.int64]:
-    """Number of the first folder of every path.
+    """Index of the top folder of each path.
 
     Raises:
-        InputError: All are in one.
+        InputError: All images are in one folder.
     """
     names, numbers = np.unique([path.split("/")[0] for path in paths], return_inverse=True)
     if names.size < 2:

@@ -1,4 +1,4 @@
-"""What is written to disk: the run folder, its configuration, its log."""
+"""Everything that is written to disk: the run folder, its configuration, evaluations and log."""
 
 from cladewise.records.config import (
     FOR_PEOPLE,

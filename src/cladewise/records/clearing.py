@@ -1,4 +1,4 @@
-"""Removing a run from its folder, and nothing else."""
+"""Removal of a run from its folder, leaving other files."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ OF_A_RUN = (
     "taxonomy.csv",
     "config.toml",
 )
-"""Files and folders of a run. The configuration goes last: as long as it is there, the folder is known for a run's."""
+"""Files and folders of a run. The configuration is removed last, since it marks the folder as that of a run."""
 
 
 def check_clearable(folder: RunFolder) -> None:
-    """Refuse a folder that has something in it and is not a run's.
+    """Check that a folder is empty or that of a run.
 
     Raises:
-        InputError: So it is.
+        InputError: It holds other files.
     """
     path = folder.path
     if path.is_dir() and not folder.config.is_file() and any(not file.name.startswith(".") for file in path.iterdir()):
@@ -48,7 +48,7 @@ def check_clearable(folder: RunFolder) -> None:
 
 
 def clear(folder: RunFolder) -> None:
-    """Remove everything that belongs to a run; what else lies in its folder stays.
+    """Remove everything that belongs to a run; other files in its folder stay.
 
     Example:
         >>> folder = RunFolder(getfixture("tmp_path"))

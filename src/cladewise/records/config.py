@@ -1,4 +1,4 @@
-"""The resolved configuration of a run, as it stands in ``config.toml``."""
+"""The resolved configuration of a run, as in ``config.toml``, and its settings."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ Table = TypeVar("Table")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true")
 LARGEST_SEED = 2**32 - 1
 LARGEST_NUMBER = 2**31 - 1
-"""Upper limit of counts that have no limit of their own."""
+"""Upper limit of integer settings without a limit of their own."""
 NO_SPLIT = "none"
-"""The name of no split, for a run that watches nothing."""
+"""Name for no split, for a run without validation."""
 
 
 def setting(
     default: Any, text: str, *, least: float | None = None, most: float | None = None, choices: tuple[str, ...] = ()
 ) -> Any:
-    """A setting with its default, its meaning, and what values it takes."""
+    """A setting with its default, help text and allowed values."""
     limits = {"least": least, "most": most, "choices": choices}
     return dataclasses.field(default=default, metadata={"help": text, **limits})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BackboneConfig:
-    """Which image encoder, and how much of it learns."""
+    """The image encoder, and whether it is trained."""
 
     name: str = setting("efficientnet_lite0", "a timm model, or the packaged efficientnet_lite0")
     pretrained: bool = setting(True, "start from published weights")
@@ -63,7 +63,7 @@ class BackboneConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How the weights are fitted."""
+    """How the weights are trained."""
 
     train_split: str = setting("train", "split to fit on; several are joined with +")
     val_split: str = setting("val", "split to watch, where the data has it; none: watch nothing")
@@ -102,7 +102,7 @@ class TrainingConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AblationConfig:
-    """What the network gets to know that is wrong, or does not get to know; it is scored by what is true."""
+    """What is wrong or missing in the tree and labels that a network is trained with; it is scored by the true ones."""
 
     hierarchy: str = setting(
         "true", "the tree as it is, or one of the same shape with its leaves shuffled", choices=("true", "random")
@@ -203,16 +203,16 @@ def _chosen_fields() -> list[tuple[type, dataclasses.Field[Any]]]:
 
 
 MACHINE_SETTINGS = ("accelerator", "workers", "checkpoint_seconds")
-"""Training settings that say where a run happens and not what comes of it."""
+"""Training settings that affect where and how a run is computed, not its result."""
 
 
 FOR_PEOPLE = ("cladewise", "inference", "decision", "images")
-"""Entries beside the configuration, for people and reports; they are not read back."""
+"""Further entries of the file, for people and reports; they are not read back."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Everything that a run follows from."""
+    """Everything that determines a run."""
 
     data: Mapping[str, Any]
     method: str
@@ -238,7 +238,7 @@ class RunConfig:
         }
 
     def write(self, path: Path, **extra: Any) -> None:
-        """Write the file whole or not at all."""
+        """Write the file atomically."""
         write_text(path, tomli_w.dumps(self.to_dict(**extra)))
 
 
@@ -246,7 +246,7 @@ def read_config(path: Path) -> RunConfig:
     """Read a ``config.toml``.
 
     Raises:
-        InputError: The file is missing, is no TOML, or has settings that are not known or not allowed.
+        InputError: The file is missing or not TOML, or a setting is unknown or not allowed.
     """
     if not path.is_file():
         raise InputError("a run's config.toml", "no such file", at=str(path), advice="Give a folder that train wrote.")
@@ -299,10 +299,10 @@ def _table(content: Mapping[str, Any], name: str, at: str) -> dict[str, Any]:
 
 
 def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> Table:
-    """Check values against a table's fields and build it; what is not given has its default.
+    """Check values against the fields of a table and build it, with defaults for the others.
 
     Raises:
-        InputError: A setting is not known, of another type, too small or large, or not among its choices.
+        InputError: A setting is unknown, has the wrong type, is too small or large, or is not among its choices.
     """
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key, value in values.items():

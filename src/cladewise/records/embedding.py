@@ -1,4 +1,4 @@
-"""What is written to disk of an embedding of labels."""
+"""The folder of a label embedding: its configuration and results."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class EmbeddingFolder:
 
     @property
     def vectors(self) -> Path:
-        """A vector a label, with what they mean in the header."""
+        """One vector per label; the header has the geometry and threshold."""
         return self.path / "embedding.safetensors"
 
     @property
@@ -72,22 +72,22 @@ class EmbeddingFolder:
 
     @property
     def log(self) -> Path:
-        """One JSON object an epoch."""
+        """One JSON object per epoch."""
         return self.path / "log.jsonl"
 
     @property
     def checkpoint(self) -> Path:
-        """State that a killed run goes on from; gone when it is finished."""
+        """State to resume from; removed at the end."""
         return self.path / "checkpoint.safetensors"
 
     @property
     def picture(self) -> Path:
-        """The vectors in the plane, without the ending: it is a PNG and an SVG."""
+        """Picture of the vectors in the plane, without the suffix: there is a PNG and an SVG."""
         return self.path / "picture"
 
 
 def read_results(files: EmbeddingFolder) -> dict[str, dict[str, float]]:
-    """Scores by what they are of: hypernym prediction on val and test where there is any, and the whole tree.
+    """Scores of hypernym prediction on val and test, if there are any, and of the reconstruction of the whole tree.
 
     Raises:
         InputError: The embedding is not finished.
@@ -101,7 +101,7 @@ def read_results(files: EmbeddingFolder) -> dict[str, dict[str, float]]:
 
 
 def write_embedding_config(config: EmbeddingConfig, path: Path, **extra: Any) -> None:
-    """Write the file whole or not at all; ``extra`` entries are for people and are not read back."""
+    """Write the file atomically; ``extra`` entries are for people and are not read back."""
     content = {"schema_version": SCHEMA_VERSION, **extra, "embedding": dataclasses.asdict(config)}
     write_text(path, tomli_w.dumps(content))
 
@@ -110,7 +110,7 @@ def read_embedding_config(path: Path) -> EmbeddingConfig:
     """Read the ``config.toml`` of an embedding.
 
     Raises:
-        InputError: The file is missing, is no TOML, is of something else, or has settings that are not allowed.
+        InputError: The file is missing, is not TOML, belongs to something else, or has settings that are not allowed.
     """
     if not path.is_file():
         raise InputError("an embedding's config.toml", "no such file", at=str(path))

@@ -1,4 +1,4 @@
-"""What ``cladewise explain`` leaves in a run folder: pictures, and an index that says what each of them is of."""
+"""The index of the pictures that ``cladewise explain`` writes into a run folder."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from cladewise.records.layout import SCHEMA_VERSION
 from cladewise.records.reading import building, check_types, read_json
 
 OF_FILES = "files"
-"""Stands for the split where single files were explained."""
+"""Takes the place of the split if single files were explained."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LevelMap:
-    """Where in an image a model saw a node of one level.
+    """A map of where in an image a model sees evidence for a node of one level.
 
     Args:
         level: The level, 1 for the coarsest.
         predicted: The most probable node of the extended level.
-        node: The node that the map is of: the predicted or the true one.
+        node: The node of the map: the predicted or the true one.
         log_prob: Its log-probability at the level, in nats.
         file: The picture, in the folder of the index.
-        is_blank: Whether nothing in the image speaks for the node.
+        is_blank: Whether there is no evidence for the node in the image.
     """
 
     level: int
@@ -38,7 +38,7 @@ class LevelMap:
 
 @dataclasses.dataclass(frozen=True)
 class ExplainedImage:
-    """One image, its label (``None`` where it is not known), the part that the model saw, and its maps."""
+    """An image, its label (``None`` if unknown), the crop that the model sees, and its maps."""
 
     path: str
     true: int | None
@@ -48,18 +48,18 @@ class ExplainedImage:
 
 @dataclasses.dataclass(frozen=True)
 class Explanations:
-    """All of one split.
+    """All explanations of a split.
 
     Args:
         split: The split, or :data:`OF_FILES`.
-        method: How the maps were made.
-        target: Of which node: ``predicted`` or ``true``.
-        layers: The layer whose map is shown, by level.
+        method: The method that made the maps.
+        target: Whose map is shown: ``predicted`` or ``true``.
+        layers: The network layer of the maps, by level.
         model: Hash of the weights.
-        fingerprint: Of the taxonomy.
-        images: The images that could be read.
-        skipped: Path and reason of the others.
-        digest: Of the images and labels of the split; empty for single files, and in those of earlier versions.
+        fingerprint: Fingerprint of the taxonomy.
+        images: The explained images.
+        skipped: Path and reason of each image that could not be read.
+        digest: Digest of the images and labels of the split; empty for single files, and in early versions.
     """
 
     split: str
@@ -74,12 +74,12 @@ class Explanations:
 
     @property
     def files(self) -> set[str]:
-        """Every picture."""
+        """File names of all pictures."""
         return {name for image in self.images for name in (image.picture, *(each.file for each in image.maps))}
 
 
 def write(file: Path, explanations: Explanations) -> None:
-    """Write the index, whole or not at all."""
+    """Write the index atomically."""
     content = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(explanations)}
     write_text(file, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
@@ -88,7 +88,7 @@ def read(file: Path) -> Explanations:
     """Read an index.
 
     Raises:
-        InputError: It is not the JSON that this version writes.
+        InputError: It is not an index of this version.
     """
     content = read_json(file, "an index of explanations", advice=_ADVICE)
     with building("an index of explanations", at=str(file), advice=_ADVICE):

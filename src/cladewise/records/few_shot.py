@@ -1,4 +1,4 @@
-"""Results of few-shot evaluations, as a run folder keeps them; no torch."""
+"""Results of few-shot evaluations in a run folder."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from cladewise.records.layout import SCHEMA_VERSION
 from cladewise.records.reading import building, check_types, read_json
 
 SUPPORT_VIEWS = 5
-"""Copies of each image to learn from in the published protocol."""
+"""Augmented copies of each support image in the published protocol."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FewShot:
-    """Accuracy over episodes of one kind.
+    """Accuracy over few-shot episodes of one kind.
 
     Args:
-        split: Split whose images they are of.
+        split: Split of the images.
         ways: Number of classes of an episode, ``all``, or ``intra``.
-        shots: Images of each class to learn from.
-        queries: Most images of each class that were asked about.
-        episodes: How many.
+        shots: Support images per class.
+        queries: Largest number of query images per class.
+        episodes: Number of episodes.
         seed: Seed of the episodes.
-        support_views: Augmented copies of each image to learn from; 0: the image as it is.
+        support_views: Augmented copies of each support image; 0: the image itself.
         space: ``own`` vectors of the head, or the ``encoder``'s features.
-        apart: Whether support and queries came from different top folders.
-        coarse_level: Level of the coarse classes of intra-class episodes; empty: the parents.
-        accuracy: Mean over the episodes.
-        half_width: Half of its 95% interval, 1.96 standard errors.
-        num_classes: Fine classes that could take part.
-        num_families: Coarse classes with several of them.
-        left_out: Fine classes that have too few images.
-        fewest_queries: Queries of the class that had fewest in any episode.
-        mean_ways: Classes of an episode on average.
+        apart: Whether support and query images are from different top folders.
+        coarse_level: Level of the coarse classes of intra-class episodes; empty: the parents of the fine ones.
+        accuracy: Mean accuracy over the episodes.
+        half_width: Half the width of its 95% interval, 1.96 standard errors.
+        num_classes: Number of fine classes with enough images.
+        num_families: Number of coarse classes with several of them.
+        left_out: Number of fine classes with too few images.
+        fewest_queries: Smallest number of queries of a class in any episode.
+        mean_ways: Mean number of classes per episode.
         model: Hash of the weights.
-        fingerprint: Of the taxonomy.
-        data: Digest of the images and their labels; empty in results of earlier versions.
+        fingerprint: Fingerprint of the taxonomy.
+        data: Digest of the images and their labels; empty in early versions.
     """
 
     split: str
@@ -67,21 +67,21 @@ class FewShot:
 
     @property
     def kind(self) -> str:
-        """What was evaluated, fit for a file name and a table.
+        """The kind of episodes, for file names and tables.
 
-        Results of one kind can be compared; a newer one takes the place of an older.
+        Results of one kind can be compared; a newer result replaces an older one of the same kind.
         """
         return "-".join([self._ways, f"{self.shots}-shot", *self._unusual, *(f"in-{level}" for level in self._inside)])
 
     @property
     def title(self) -> str:
-        """The kind as words."""
+        """The kind of episodes in words."""
         ways = " in ".join([self._ways, *self._inside])
         return ", ".join([ways, f"{self.shots}-shot", *self._unusual]).replace("-views", " views")
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is other than the protocol has it, for want of images."""
+        """Deviations from the protocol for lack of images."""
         found: list[str] = []
         if self.fewest_queries < self.queries:
             images = "1 image" if self.fewest_queries == 1 else f"{self.fewest_queries} images"
@@ -98,12 +98,12 @@ class FewShot:
 
     @property
     def _inside(self) -> tuple[str, ...]:
-        """The level of the coarse classes, where it was named and matters."""
+        """The level of the coarse classes, if it was given and matters."""
         return (self.coarse_level,) if self.coarse_level and self.ways == "intra" else ()
 
     @property
     def _unusual(self) -> tuple[str, ...]:
-        """What is other than published."""
+        """Settings other than the published ones."""
         return (
             *(["encoder"] if self.space == "encoder" else []),
             *(["apart"] if self.apart else []),
@@ -112,7 +112,7 @@ class FewShot:
 
 
 def write_few_shot(folder: Path, result: FewShot) -> Path:
-    """Keep a result in the folder of such results, whole or not at all; its file."""
+    """Write a result into the folder of few-shot results, and return its file."""
     file = folder / f"{result.split}-{result.kind}.json"
     content = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(result)}
     write_text(file, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
@@ -120,10 +120,10 @@ def write_few_shot(folder: Path, result: FewShot) -> Path:
 
 
 def read_few_shot(folder: Path, split: str) -> dict[str, FewShot]:
-    """The results of a split by kind, as ``folder`` has them.
+    """Read the results of a split from a folder, by kind.
 
     Raises:
-        InputError: A file there is none of this version.
+        InputError: A file is not a few-shot result of this version.
 
     Example:
         >>> read_few_shot(Path("no/such/folder"), "test")

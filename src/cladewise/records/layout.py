@@ -1,4 +1,4 @@
-"""The run folder: which file lies where."""
+"""The paths of everything in a run folder."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from cladewise.errors import InputError
 SCHEMA_VERSION = 1
 
 Tree = Literal["true", "own"]
-"""In which tree a run is scored: the true one, or the one that its network knows where that was altered."""
+"""The tree in which a run is scored: the true one, or the altered one that its network was trained with."""
 TREES: tuple[Tree, ...] = get_args(Tree)
 
 
 def check_tree(tree: str) -> None:
-    """Refuse a word that stands for no tree.
+    """Check the name of a tree.
 
     Raises:
-        InputError: It does not.
+        InputError: It is neither ``true`` nor ``own``.
     """
     if tree not in TREES:
         raise InputError(f"a tree to score in: {' or '.join(TREES)}", repr(tree))
@@ -52,21 +52,21 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """Resolved configuration; reruns the run."""
+        """The resolved configuration, from which the run can be repeated."""
         return self.path / "config.toml"
 
     @property
     def taxonomy(self) -> Path:
-        """The label tree that the network knows."""
+        """The label tree that the network was trained with."""
         return self.path / "taxonomy.csv"
 
     @property
     def true_taxonomy(self) -> Path:
-        """The label tree as it is, where the network knows another; else there is no such file."""
+        """The true label tree; only there if the network was trained with an altered one."""
         return self.path / "true_taxonomy.csv"
 
     def tree(self, tree: Tree = "true") -> Path:
-        """The file of the true tree, or of the network's own."""
+        """The file of the true tree, or of the network's own tree."""
         altered = tree == "true" and self.true_taxonomy.is_file()
         return self.true_taxonomy if altered else self.taxonomy
 
@@ -77,53 +77,53 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """One JSON object a line: epochs, skipped images, warnings."""
+        """One JSON object per line: epochs, skipped images, warnings."""
         return self.path / "log.jsonl"
 
     @property
     def resources(self) -> Path:
-        """What training took: time, memory, parameters, images."""
+        """Resources used by training: time, memory, parameters, images."""
         return self.path / "resources.json"
 
     @property
     def counts(self) -> Path:
-        """Images of every node in every split of the data, when training began."""
+        """Number of images per node and split, at the beginning of training."""
         return self.path / "counts.csv"
 
     @property
     def checkpoints(self) -> Path:
-        """State that a killed run resumes from."""
+        """Folder of checkpoints, from which an interrupted run is resumed."""
         return self.path / "checkpoints"
 
     @property
     def last_checkpoint(self) -> Path:
-        """The checkpoint to go on from."""
+        """The checkpoint to resume from."""
         return self.checkpoints / "last.ckpt"
 
     @property
     def lock(self) -> Path:
-        """Locked by the process that trains the run; it stays when that has ended."""
+        """Locked by the process that trains the run; the file stays afterwards."""
         return self.path / ".lock"
 
     @property
     def lock_holder(self) -> Path:
-        """Which process that is."""
+        """The process that holds the lock."""
         return self.path / ".lock-holder"
 
     def scores(self, split: str) -> Path:
-        """What is needed to evaluate again without the model."""
+        """Scores of a split, to evaluate it again without the model."""
         return self.path / "scores" / f"{split}.safetensors"
 
     def predictions(self, split: str) -> Path:
-        """One row an image: path, true node, the best nodes and their log-probabilities."""
+        """One row per image: path, true node, the best nodes and their log-probabilities."""
         return self.path / "predictions" / f"{split}.parquet"
 
     def transitions(self, split: str) -> Path:
-        """Mean transition matrices between levels over the images of a split, of a head that has them."""
+        """Mean transition matrices between levels over the images of a split, for heads that have them."""
         return self.path / "transitions" / f"{split}.safetensors"
 
     def fitted(self, split: str, rule: str, tree: Tree = "true") -> Path:
-        """What a rule learnt from the scores of a split."""
+        """Parameters that a rule learnt from the scores of a split."""
         return self.path / "fitted" / _OF_TREE[tree] / f"{split}-{rule}.safetensors"
 
     def evaluations(self, tree: Tree = "true") -> Path:
@@ -131,11 +131,11 @@ class RunFolder:
         return self.path / "evaluations" / _OF_TREE[tree]
 
     def evaluation(self, split: str, inference: str, decision: str, tree: Tree = "true") -> Path:
-        """Metrics with their intervals."""
+        """An evaluation: metrics with their intervals."""
         return self.evaluations(tree) / f"{split}-{inference}-{decision}.json"
 
     def outcomes(self, split: str, inference: str, decision: str, tree: Tree = "true") -> Path:
-        """The per-image values that the metrics are means of."""
+        """Per-image values of an evaluation, of which the metrics are means."""
         return self.evaluation(split, inference, decision, tree).with_suffix(".parquet")
 
     @property
@@ -144,21 +144,21 @@ class RunFolder:
         return self.path / "few_shot"
 
     def discovered(self, split: str) -> Path:
-        """Folder of the classes that were found in the images of a split."""
+        """Folder of the classes discovered in the images of a split."""
         return self.path / "discovered" / split
 
     def explanations(self, split: str) -> Path:
-        """Index of the pictures of what a model looked at, which lie beside it."""
+        """Index of the explanations of a split; the pictures are in the same folder."""
         return self.path / "explanations" / split / "index.json"
 
     def plates(self, kind: str, split: str) -> Path:
-        """Index of the pictures and tables of one kind, which lie beside it."""
+        """Index of the plates of one kind; their files are in the same folder."""
         return self.path / "plates" / kind / split / "index.json"
 
     def plates_of(self, split: str) -> list[Path]:
-        """Every such index of a split, by kind."""
+        """The indices of all plates of a split, ordered by kind."""
         return sorted(self.path.glob(f"plates/*/{glob.escape(split)}/index.json"))
 
 
 _OF_TREE: dict[Tree, str] = {"true": "", "own": "own-tree"}
-"""Folders for what holds in one tree; in the true one there is none between."""
+"""Subfolder for each tree; none for the true one."""

@@ -15,20 +15,20 @@ _ENTRIES: dict[str, dict[str, type]] = {
     "skipped": {"path": str, "reason": str},
     "warning": {"text": str},
 }
-"""Keys that events of each kind must have; there may be others."""
+"""Required keys of each kind of event; there may be others."""
 
 
 def append(file: Path, event: str, /, **values: Any) -> None:
-    """Add one line, whole or not at all.
+    """Append one event atomically.
 
     Raises:
-        InputError: The disk is full, or the file may not be written to.
+        InputError: The disk is full, or the file is not writable.
     """
     append_lines(file, _line({"event": event, **values}))
 
 
 def append_skipped(file: Path, images: Iterable[tuple[str, str]]) -> None:
-    """Add a line for each image that was left out, with the reason; an image that is listed already is not again.
+    """Append an event for each image that was left out, unless it is listed already.
 
     Raises:
         InputError: As :func:`append` and :func:`read`.
@@ -44,10 +44,10 @@ def append_skipped(file: Path, images: Iterable[tuple[str, str]]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Every event, in order; a last line that a killed process left unfinished is passed over.
+    """Read all events in order, ignoring a last line that a killed process left unfinished.
 
     Raises:
-        InputError: Another line is no event.
+        InputError: Another line is not an event.
 
     Example:
         >>> read(Path("no/such/log.jsonl"))
@@ -60,7 +60,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def forget_epochs_from(path: Path, epoch: int) -> None:
-    """Drop the epochs that a resumed run goes through again, and any unfinished line.
+    """Drop the epochs that a resumed run repeats, and any unfinished line.
 
     Raises:
         InputError: As :func:`append` and :func:`read`.
@@ -71,7 +71,7 @@ def forget_epochs_from(path: Path, epoch: int) -> None:
 
 
 def _line(event: dict[str, Any]) -> str:
-    # a file name need not be UTF-8; what is not is escaped
+    # file names need not be UTF-8; other bytes are escaped
     return json.dumps(event, ensure_ascii=False).encode(errors="backslashreplace").decode() + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The outcome of a training run in one line: accuracy on the watched split, epochs and time."""
+"""The outcome of training in one line: validation accuracy, epochs and time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from cladewise.records.layout import RunFolder
 from cladewise.records.resources import read_resources
 
 WATCHED = {"val_top1": "top-1", "val_level_accuracy": "level accuracy"}
-"""Numbers of the watched split in the log, and their names in messages."""
+"""Validation metrics in the log, and their names in messages."""
 
 
 def outcome(folder: RunFolder, settings: TrainingConfig) -> str:
-    """Accuracy of the weights that a run kept, on the split that it watched, after how many epochs and seconds.
+    """Validation accuracy of the weights that a run kept, with the number of epochs and the time.
 
     Args:
         folder: A finished run.
-        settings: How it was trained; by early stopping the weights of the least loss are kept, else the last.
+        settings: Its training settings; with early stopping the best weights are kept, otherwise the last.
 
     Example:
         >>> folder = RunFolder(getfixture("tmp_path"))
@@ -46,7 +46,7 @@ def outcome(folder: RunFolder, settings: TrainingConfig) -> str:
 
 
 def figures(event: Mapping[str, Any]) -> str:
-    """The accuracies of an epoch as text; nothing where nothing was watched.
+    """The validation accuracies of an epoch as text; empty without validation.
 
     Example:
         >>> figures({"val_top1": 0.5, "val_loss": 1.0})

@@ -1,4 +1,4 @@
-"""Plates: titled pictures, and small tables of numbers, that commands leave in a run folder and the report shows."""
+"""Plates: titled pictures and small tables that commands write into a run folder for the report."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from cladewise.records.layout import SCHEMA_VERSION
 from cladewise.records.reading import building, check_types, read_json
 
 FORMATS = ("png", "svg")
-"""In which every picture is there."""
+"""File formats of each picture."""
 Better = Literal["higher", "lower", ""]
 
 
 @dataclasses.dataclass(frozen=True)
 class Plate:
-    """A picture: ``<name>.png`` and ``<name>.svg`` beside the index.
+    """A picture: ``<name>.png`` and ``<name>.svg`` next to the index.
 
     Args:
-        name: Fit for a file's name, and no other plate's.
-        title: Stands above.
+        name: Unique, and valid as a file name.
+        title: The title above it.
         caption: What is drawn, and how to read it.
-        alt: The same for whoever does not see it, in few words.
+        alt: A short alternative text.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Plate:
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """A column of numbers; ``better`` says which way runs compare by it, and is empty where they do not."""
+    """A column of numbers; ``better`` is the direction in which runs are compared, empty if they are not."""
 
     name: str
     description: str
@@ -47,13 +47,13 @@ class NumberTable:
     """A small table of numbers.
 
     Args:
-        name: Fit for a file's name, and no other table's.
-        title: Stands above.
-        basis: What it was made from, in words. Tables of two runs compare where they have it in common.
-        heading: Over the names of the rows.
-        rows: These names.
+        name: Unique, and valid as a file name.
+        title: The title above it.
+        basis: What it was computed from. Tables of two runs are comparable if they have the same basis.
+        heading: Heading of the column of row names.
+        rows: Names of the rows.
         measures: The columns.
-        values: ``[row][measure]``; ``None`` where there is no number.
+        values: ``[row][measure]``; ``None`` for a missing number.
     """
 
     name: str
@@ -67,19 +67,19 @@ class NumberTable:
 
 @dataclasses.dataclass(frozen=True)
 class Plates:
-    """All of one kind and split.
+    """All plates of one kind and split.
 
     Args:
-        kind: Which command made them, as its handle.
+        kind: Handle of the command that made them.
         split: Split of the images.
-        title: Of the kind, as the heading of a section.
-        about: What is to be seen in them, whichever run it is.
+        title: Title of the kind, used as the heading of a section.
+        about: What plates of this kind show.
         model: Hash of the weights.
-        fingerprint: Of the taxonomy.
+        fingerprint: Fingerprint of the taxonomy.
         plates: The pictures.
         tables: The numbers.
-        data: Names of files beside the index that say the same in full, as CSV.
-        digest: Of the images and their labels; empty in plates of earlier versions.
+        data: Names of CSV files next to the index with the complete data.
+        digest: Digest of the images and their labels; empty in early versions.
     """
 
     kind: str
@@ -95,12 +95,12 @@ class Plates:
 
     @property
     def files(self) -> set[str]:
-        """Every file beside the index."""
+        """Names of all files next to the index."""
         return {f"{plate.name}.{ending}" for plate in self.plates for ending in FORMATS} | set(self.data)
 
 
 def write_plates(index: Path, plates: Plates) -> None:
-    """Write the index, whole or not at all, and remove the files that only the one before it named."""
+    """Write the index atomically, and remove files that only the previous index listed."""
     before = read_plates(index).files if index.is_file() else set[str]()
     content = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(plates)}
     write_text(index, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
@@ -112,7 +112,7 @@ def read_plates(index: Path) -> Plates:
     """Read an index.
 
     Raises:
-        InputError: It is not the JSON that this version writes.
+        InputError: It is not an index of this version.
     """
     content = read_json(index, "an index of plates", advice=_ADVICE)
     with building("an index of plates", at=str(index), advice=_ADVICE):

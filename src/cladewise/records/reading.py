@@ -19,13 +19,13 @@ def read_json(file: Path, what: str, *, advice: str, versioned: bool = True) -> 
 
     Args:
         file: The file.
-        what: What it should hold, for the error: ``an evaluation``.
-        advice: What to do where it does not.
+        what: The expected record, for the error: ``an evaluation``.
+        advice: What to do if it is not that.
         versioned: Whether every version of the layout has written its number; if not, a file without one counts as the
             first version.
 
     Raises:
-        InputError: It is no JSON object, or one of another version.
+        InputError: It is not a JSON object, or of another version.
 
     Example:
         >>> file = getfixture("tmp_path") / "a.json"
@@ -41,16 +41,16 @@ def read_json(file: Path, what: str, *, advice: str, versioned: bool = True) -> 
 
 
 def read_toml(file: Path, what: str, *, advice: str, versioned: bool = True) -> dict[str, Any]:
-    """The tables of a TOML file, without ``schema_version``; see :func:`read_json`.
+    """Read the tables of a TOML record, without ``schema_version``; see :func:`read_json`.
 
     Raises:
-        InputError: It is no TOML, or of another version.
+        InputError: It is not TOML, or of another version.
     """
     return _read(file, f"{what} in TOML", tomllib.loads, advice=advice, versioned=versioned)
 
 
 def check_schema(content: Mapping[str, Any], *, at: str, advice: str, versioned: bool = True) -> None:
-    """Refuse a record that another version of the layout wrote. The one check of versions, for every record.
+    """Check the version of a record. Every reader of records uses this check.
 
     Args:
         content: The record.
@@ -79,10 +79,10 @@ def check_schema(content: Mapping[str, Any], *, at: str, advice: str, versioned:
 
 @contextmanager
 def building(what: str, *, at: str, advice: str) -> Generator[None, None, None]:
-    """Turn the errors of a record's constructor, over content that is not its own, into one line.
+    """Turn errors of a record's constructor on foreign content into one line.
 
     Raises:
-        InputError: An entry is missing, not known, or of another kind.
+        InputError: An entry is missing, unknown, or of another type.
     """
     try:
         yield
@@ -98,10 +98,10 @@ _PLAIN: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (i
 
 
 def check_types(record: Any) -> None:
-    """Refuse a dataclass whose texts and numbers are something else; fields of other kinds are not looked at.
+    """Check the types of a dataclass's texts and numbers; other fields are not checked.
 
     Raises:
-        TypeError: One is.
+        TypeError: A field has another type.
     """
     for field in dataclasses.fields(record):
         value, wanted = getattr(record, field.name), _PLAIN.get(str(field.type))

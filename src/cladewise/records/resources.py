@@ -1,4 +1,4 @@
-"""What training a run took: ``resources.json``."""
+"""The resources that training a run used: ``resources.json``."""
 
 from __future__ import annotations
 
@@ -16,21 +16,20 @@ from cladewise.records.reading import building, read_json
 
 @dataclasses.dataclass(frozen=True)
 class Resources:
-    """What training took, over all sessions of a run that was interrupted.
+    """Resources used by training, over all sessions of an interrupted run.
 
-    Times are those of this machine, in its state. Of several processes the first is measured.
+    Times depend on the machine and its load. In distributed training the first process is measured.
 
     Args:
-        sessions: How often training was begun.
-        seconds: Wall-clock seconds of training, validation and checkpoints included.
-        setup_seconds: Wall-clock seconds before the first step: weights read, features looked up or computed.
-        cpu_seconds: Processor seconds of training, over all threads; those of processes that decode images count once
-            they have ended.
-        peak_memory: Largest resident memory of the process in MB (a million bytes); ``None`` where the system does not
-            tell. In a process that needed more before, the largest of samples.
-        peak_cuda_memory: Largest memory of tensors on the CUDA device in MB; ``None`` without one.
-        parameters: Numbers that were learnt.
-        images_seen: Images that were trained on, each as often as it was.
+        sessions: Number of times that training was started or resumed.
+        seconds: Wall-clock seconds of training, including validation and checkpoints.
+        setup_seconds: Wall-clock seconds before the first step, for loading weights and computing features.
+        cpu_seconds: CPU seconds of training, over all threads; decoding processes count once they have ended.
+        peak_memory: Peak resident memory of the process in MB (10^6 bytes), or the largest sample if the process used
+            more before; ``None`` if the system does not report it.
+        peak_cuda_memory: Peak memory of tensors on the CUDA device in MB; ``None`` without one.
+        parameters: Number of trained parameters.
+        images_seen: Number of training images, counted once per epoch.
 
     Example:
         >>> first = Resources(1, 10.0, 2.0, 11.0, 500.0, None, 1000, 640)
@@ -55,7 +54,7 @@ class Resources:
                 raise TypeError(f"{name} {value!r}")
 
     def and_then(self, later: Resources) -> Resources:
-        """These and those of a later session: times and images add up, of memory the larger counts."""
+        """Combine with a later session: times and images add up, memory is the maximum."""
         return Resources(
             sessions=self.sessions + later.sessions,
             seconds=self.seconds + later.seconds,
@@ -68,7 +67,7 @@ class Resources:
         )
 
     def write(self, path: Path) -> None:
-        """Write the file whole or not at all; often, so that it is not flushed to the disk each time."""
+        """Write the file atomically, without flushing it to the disk, because this happens often."""
         rounded = {k: round(v, 3) if isinstance(v, float) else v for k, v in dataclasses.asdict(self).items()}
         rounded = {"schema_version": SCHEMA_VERSION, **rounded}
         write_bytes(path, (json.dumps(rounded, indent=1) + "\n").encode(), durable=False)
@@ -80,10 +79,10 @@ class Resources:
 
 
 def read_resources(path: Path) -> Resources | None:
-    """What was written, or ``None`` where nothing was.
+    """Read the resources of a run; ``None`` if there is no file.
 
     Raises:
-        InputError: It is not what this version writes.
+        InputError: It is not a record of this version.
 
     Example:
         >>> read_resources(Path("no/such/resources.json")) is None

@@ -1,4 +1,4 @@
-"""Evaluation: a run and a split to scores, and everything that a report reads."""
+"""Evaluation of a run on a split, by any inferences and decisions."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def evaluate(
     progress: bool = True,
     **parameters: Any,
 ) -> Evaluation:
-    """Evaluate a run on a split and write the result into its folder, beside earlier evaluations.
+    """Evaluate a run on a split and write the result into its folder, next to earlier evaluations.
 
-    The head's scores are kept, so another decision or inference later needs neither images nor model.
+    The head's scores are kept, so evaluating another decision or inference later needs neither images nor model.
 
     Args:
         run: A run, or its folder.
@@ -53,12 +53,12 @@ def evaluate(
         decision: A rule, its name or its spec (``"greedy:threshold=0.5"``); the method's own by default.
         inference: A rule or its spec, several joined with ``+``; the method's own by default, ``"none"`` for none.
         data: Other data than the run's, with the same taxonomy.
-        fit_split: Split that a rule learns from which has something to learn, or ``5-fold`` for the training images
-            by cross-validation; the rule's own by default.
-        recall_at: Further shares of correctness, in [0, 1], whose recall is wanted: 0.99 gives ``r@99``.
-        tree: ``"true"`` scores in the true tree, ``"own"`` in the one that the network knows, where that was altered.
+        fit_split: Split to fit rules on that have parameters to learn, or ``5-fold`` for the training images by
+            cross-validation; the rule's own by default.
+        recall_at: Further shares of right answers, in [0, 1], at which to report recall: 0.99 gives ``r@99``.
+        tree: ``"true"`` scores in the true tree, ``"own"`` in the altered one that the network was trained with.
         progress: Show progress bars.
-        parameters: Parameters of a decision given by name: ``threshold=0.9``.
+        **parameters: Parameters of a decision given by name: ``threshold=0.9``.
 
     Raises:
         InputError: There is no such split, no image of it can be read, or a rule does not exist or does not apply.
@@ -92,7 +92,7 @@ def evaluate_all(
     progress: bool = True,
     impossible: list[str] | None = None,
 ) -> list[Evaluation]:
-    """Evaluate every decision after every inference, with scores loaded once and each inference made once.
+    """Evaluate every decision after every inference, loading scores and running each inference only once.
 
     Args:
         run: A run, or its folder.
@@ -104,8 +104,8 @@ def evaluate_all(
         recall_at: As for :func:`evaluate`.
         tree: As for :func:`evaluate`.
         progress: Show progress bars.
-        impossible: A list to add a line to for each combination that this head cannot have; without one the first such
-            is an error.
+        impossible: A list that gets one line for each combination that does not apply to this head; without it, the
+            first such combination is an error.
 
     Raises:
         InputError: As :func:`evaluate`.
@@ -125,7 +125,7 @@ def evaluate_all(
 
 
 def measure(run: Run, metric: str, *, split: str, data: Dataset | None = None) -> float:
-    """One metric of a run with its method's own inference and decision, in the true tree; no intervals, no record.
+    """One metric of a run with its method's own rules in the true tree, without intervals and without writing a file.
 
     Raises:
         InputError: There is no such metric.
@@ -141,7 +141,7 @@ def measure(run: Run, metric: str, *, split: str, data: Dataset | None = None) -
 
 @dataclasses.dataclass(frozen=True)
 class _Outcomes:
-    """What came of one pass over the images: of the prediction, and of every decision that could be made."""
+    """The metrics of one pass over the images: of the prediction, and of every decision that applied."""
 
     of_prediction: PredictionOutcomes
     of_decisions: list[DecisionOutcomes]
@@ -151,7 +151,7 @@ class _Outcomes:
 
 @dataclasses.dataclass(frozen=True)
 class _Task:
-    """A run on a split, to be evaluated by several rules."""
+    """The scores of a run on a split, to be evaluated by several rules."""
 
     run: Run
     split: str
@@ -163,7 +163,7 @@ class _Task:
     recall_at: tuple[float, ...] = ()
 
     def evaluate(self, inference: Inference | None, decisions: Sequence[Decision]) -> list[Evaluation]:
-        """Every decision after one inference, each written into the run folder."""
+        """Evaluate every decision after one inference, and write each evaluation into the run folder."""
         before = self.attempt(handle_of(inference), lambda: self.ready(inference))
         if before is None:
             return []
@@ -183,11 +183,11 @@ class _Task:
         ]
 
     def ready(self, rule: Rule, before: Inference | None = None) -> Ready[Rule]:
-        """A rule that can be used."""
+        """A rule, fitted if it has something to learn."""
         return ready(self.run, rule, before=before, split=self.fit_split, tree=self.tree, progress=self.progress)
 
     def outcomes(self, before: Ready[Any], rules: Sequence[Ready[Decision]]) -> _Outcomes:
-        """One pass over the images, some at a time: the network's prediction, inference, then the tree to score in."""
+        """One pass over the images in parts: prediction, inference, conversion to the scoring tree, decisions."""
         infer: Inference | None = before.rule
         about: dict[str, str] = {}
         taxonomy = self.tree.taxonomy
@@ -206,10 +206,10 @@ class _Task:
         return _Outcomes(of_prediction, [of for _, of in pairs], [rule for rule, _ in pairs], about)
 
     def attempt(self, what: str, work: Callable[[], Result]) -> Result | None:
-        """What the work gives; where it cannot be and that may be, None, and a line that says so.
+        """The result of the work; ``None`` after noting why, if it does not apply and that is allowed.
 
         Raises:
-            InputError: It cannot be, and may not.
+            InputError: The work does not apply, and that is not allowed.
         """
         try:
             return work()
@@ -228,10 +228,10 @@ class _Task:
         curves: Curves,
         about: dict[str, str],
     ) -> Evaluation:
-        """Keep one evaluation."""
+        """Write one evaluation and its per-image values."""
         run, seen = self.run, self.seen
         fitted = [part for part in (before, rule) if part.split]
-        promise = rule.rule.promise if rule.split else None  # one that was given its caution promises nothing
+        promise = rule.rule.promise if rule.split else None  # a rule with given parameters promises nothing
         handles = (self.split, before.handle, rule.handle)
         evaluation = Evaluation(
             split=self.split,
@@ -260,7 +260,7 @@ class _Task:
 
 
 def _tell_if_drawn_anew(run: Run, split: str) -> None:
-    """Warn where the splits were drawn, and are drawn otherwise now than for training."""
+    """Warn if the splits are drawn at random and are not the ones of training any more."""
     dataset = run.dataset_if_there
     if dataset is not None and "fractions" in dataset.source and run.is_trained_on_other(dataset):
         warn(
@@ -272,5 +272,5 @@ def _tell_if_drawn_anew(run: Run, split: str) -> None:
 
 
 def _distinct(rules: Sequence[Any]) -> list[Any]:
-    """Each rule once, by its handle."""
+    """The rules without repeated handles."""
     return list({None if rule is None else rule.handle: rule for rule in rules}.values())

@@ -1,4 +1,4 @@
-"""Rules that learn from scores: fitted once a run, kept in its folder, used by evaluation and prediction."""
+"""Rules with parameters learnt from scores: fitted once per run and kept in its folder."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from cladewise.tensor_files import reproducible
 Rule = TypeVar("Rule", bound=Inference | Decision | None)
 
 LARGEST_LISTED = 32
-"""Numbers of a learnt tensor that an evaluation tells; larger ones stay in their file."""
+"""Largest number of elements of a learnt tensor that is listed in an evaluation."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Ready(Generic[Rule]):
-    """A rule that can be used, and what an evaluation by it says of it.
+    """A rule that can be applied, and what an evaluation says about it.
 
     Args:
-        rule: The rule, fitted where it learns; ``None`` for no inference.
-        handle: What files call it; a split that somebody chose to learn from is part of it.
-        spec: The text that names it.
-        split: Split that it was fitted on, where it was.
-        values: The numbers that it learnt, as far as they are few.
-        warnings: What is wrong with that split, where something is, and what the rule says of what it learnt.
+        rule: The rule, fitted if it has something to learn; ``None`` for no inference.
+        handle: Its name in file names, including the split to fit on if that was chosen.
+        spec: Its name with its options.
+        split: Split that it was fitted on; empty if it was not fitted.
+        values: The parameters that it learnt, unless they are many.
+        warnings: Warnings about that split, and from fitting.
     """
 
     rule: Rule
@@ -64,19 +64,18 @@ def ready(
     tree: AnswerTree | None = None,
     progress: bool = True,
 ) -> Ready[Rule]:
-    """A rule that can be used: as it is where it learns nothing, else fitted on the run's scores.
+    """A rule that can be applied: unchanged if it has nothing to learn, otherwise fitted on the run's scores.
 
-    What was learnt is kept in the run folder with the hash of the model and all that the rule and the one before it
-    follow from, and read from there the next time. An inference works in the tree that the
-    network knows, and learns there; a decision where the run answers. Both learn from labels as the network got to know
-    them.
+    Learnt parameters are kept in the run folder, together with the hash of the model and everything else they depend
+    on, and are read from there the next time. An inference is fitted in the network's own tree, a decision in the tree
+    in which the run answers; both on the labels that the network was trained with.
 
     Args:
-        run: Whose scores to learn from.
+        run: The run whose scores to fit on.
         rule: An inference, a decision, or ``None`` for no inference.
-        before: The inference that comes before a decision, fitted.
-        split: Split to learn from; the rule's own (``fits_on``) by default; ``5-fold`` for the training images, each
-            as a copy of the run says that was trained without it.
+        before: The fitted inference that is applied before a decision.
+        split: Split to fit on; the rule's own (``fits_on``) by default; ``5-fold`` for the training images, each
+            scored by a network trained without it.
         tree: The tree in which the run answers; the true one by default.
         progress: Show progress bars.
 
@@ -119,33 +118,33 @@ def ready(
 
 
 def _kept(path: Path, about: dict[str, str]) -> tuple[dict[str, Tensor], list[str]] | None:
-    """What an earlier fit learnt and said, if it was of this very rule and model."""
+    """Parameters and warnings of an earlier fit, if everything it depended on is unchanged."""
     if not path.is_file():
         return None
     try:
         with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
             found: dict[str, str] = dict(file.metadata() or {})
             said: list[str] = json.loads(found.pop("warnings", "[]"))
-            # where nothing is known of the data, it is as it was
+            # if nothing is known about the data, it counts as unchanged
             if {**found, "data": found.get("data", "") if about["data"] else ""} != about:
                 return None
             return {key: file.get_tensor(key) for key in file.keys()}, said  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError):  # half a file: it is made again
+    except (SafetensorError, OSError, ValueError):  # a damaged file: the rule is fitted again
         return None
 
 
 def _data_digest(run: Run, split: str) -> str:
-    """Digest of the images and labels to learn from, as they are or were last scored; empty where nothing is known."""
+    """Digest of the images and labels to fit on, as they are now or were last scored; empty if nothing is known."""
     now = run.config.training.train_split if num_folds(split) else split
     try:
         digest = data_digest(run, now, run.dataset_if_there)
-    except InputError:  # what was learnt holds, whatever became of the data: predictions need none
+    except InputError:  # the data has changed, but predictions do not need it
         digest = ""
     return digest or scored_digest(run, split)
 
 
 def learnt(rule: Any) -> dict[str, Tensor]:
-    """Everything that a rule, and the rules that it is made of, learnt: tensors by field, numbers as 0-d tensors."""
+    """Learnt parameters of a rule and its parts: tensors by field, numbers as 0-d tensors."""
     found: dict[str, Tensor] = {}
     for field in dataclasses.fields(rule):
         value = getattr(rule, field.name)
@@ -159,7 +158,7 @@ def learnt(rule: Any) -> dict[str, Tensor]:
 
 
 def with_learnt(rule: Rule, tensors: dict[str, Tensor]) -> Rule:
-    """The rule with what :func:`learnt` found; the reverse of it."""
+    """The rule with the given learnt parameters; the reverse of :func:`learnt`."""
     changes: dict[str, Any] = {}
     for field in dataclasses.fields(rule):  # type: ignore[arg-type]
         value = getattr(rule, field.name)
@@ -176,7 +175,7 @@ def with_learnt(rule: Rule, tensors: dict[str, Tensor]) -> Rule:
 
 
 def _identity(value: Any) -> str:
-    """A text that is another one whenever a rule would do something else: the files that it names may have changed."""
+    """A text that changes whenever the rule would act differently, including through the files it names."""
     if dataclasses.is_dataclass(value):
         fields = (f"{field.name}={_identity(getattr(value, field.name))}" for field in dataclasses.fields(value))
         return f"{type(value).__name__}({', '.join(fields)})"
@@ -199,7 +198,7 @@ def _dtype(value: Any) -> torch.dtype | None:
 
 
 def _fitting_split(run: Run, rule: Fittable, wanted: str | None) -> tuple[str, str]:
-    """The split to learn from, and a line of warning where it is not the one that the rule asks for."""
+    """The split to fit on, and a warning if it is not the one that the rule prefers."""
     split = wanted or rule.fits_on
     if num_folds(split):
         return split, ""

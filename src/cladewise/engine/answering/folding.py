@@ -1,4 +1,4 @@
-"""Scores of training images by networks that did not see them: cross-validation of a run."""
+"""Cross-validation of a run: scores of its training images by networks trained without them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from cladewise.errors import InputError
 from cladewise.predictions.storage import concatenate
 
 LEFT_OUT = "left-out"
-"""The split of a copy's data that it is not trained on."""
+"""Name of the split that a fold's network is not trained on."""
 
 FOLDS = re.compile(r"([1-9]\d*)-fold")
 
 
 def num_folds(split: str) -> int | None:
-    """How many folds a split's name asks for, if it asks for folds.
+    """The number of folds in a split name such as ``5-fold``; ``None`` for other names.
 
     Raises:
-        InputError: It asks for one.
+        InputError: The number of folds is 1.
 
     Example:
         >>> num_folds("5-fold"), num_folds("train+val")
@@ -39,19 +39,19 @@ def num_folds(split: str) -> int | None:
 
 
 def out_of_fold(run: Run, folds: int, *, progress: bool = True) -> Scored:
-    """The head's scores of the images that a run was trained on, each by a copy that was trained without it.
+    """Scores of the images that a run was trained on, each by a network trained without it.
 
-    The copies are runs of the same configuration in the run's folder ``folds``; those that are there are used again.
-    So a rule learns from every training image what the network says of images that it does not know, where a
-    validation split is too small for it, or has no image of some classes.
+    The networks are runs of the same configuration in the folder ``folds`` of the run; existing ones are reused. A rule
+    can then be fitted on every training image as if it were unseen, which helps if the validation split is small or
+    has no images of some classes.
 
     Args:
-        run: Whose training to repeat.
-        folds: How many copies to train, each on all but one part of the training split.
+        run: The run to cross-validate.
+        folds: Number of networks to train, each on all but one part of the training split.
         progress: Show progress bars.
 
     Raises:
-        InputError: The run was trained on labels that were changed.
+        InputError: The run was trained on altered labels.
     """
     from cladewise.engine.training.fitting import fit  # imports Lightning, which answering does without otherwise
 

@@ -1,4 +1,4 @@
-"""Predictions of a run for any images."""
+"""Prediction for image files by a trained run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ IntArray = NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Predicted:
-    """What a run says of some images.
+    """Predictions of a run for some images.
 
     ``paths``, ``errors``, :attr:`log_prob`, :meth:`node` and :meth:`to_frame` have one row per input, in the order
     given. ``prediction`` and :meth:`decide` have one row per image without an error; ``index`` says which inputs
@@ -40,12 +40,12 @@ class Predicted:
 
     Args:
         paths: The inputs.
-        errors: Why an input has no prediction; ``None`` where it has one.
+        errors: Why each input has no prediction; ``None`` if it has one.
         prediction: Prediction over the nodes of the true tree after the inference, ``[image without error, node]``.
         index: Position in ``paths`` of every row of ``prediction``, ascending.
-        default: The decision where none is asked for.
-        prepare: Makes a decision that learns from scores ready for use.
-        warnings: Messages of rules that learn from scores; those of a decision are added when it is used.
+        default: The decision to use unless another is given.
+        prepare: Fits a decision that learns from scores.
+        warnings: Warnings from fitting rules; those of a decision are added when it is first used.
     """
 
     paths: tuple[str, ...]

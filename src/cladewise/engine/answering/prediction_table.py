@@ -36,7 +36,7 @@ _OTHER_COLUMNS = (
 
 
 def answer_table(answer: Answer, prediction: Prediction) -> pl.DataFrame:
-    """One row per image of an answer, with names, paths and probabilities.
+    """Table of an answer, one row per image, with names, paths and probabilities.
 
     Example:
         >>> from cladewise.predictions import LeafSoftmax
@@ -60,13 +60,13 @@ def printable(path: str) -> str:
 
 
 def whole_table(paths: Sequence[str], errors: Sequence[str | None], rows: IntArray, told: pl.DataFrame) -> pl.DataFrame:
-    """One row per input: what is told of some of them, and the error of the others.
+    """Complete a table to one row per input, with an error for the others.
 
     Args:
         paths: Every input.
-        errors: Why an input has no answer; ``None`` for one that has.
-        rows: Which inputs the table is about.
-        told: The table.
+        errors: Why each input has no answer; ``None`` if it has one.
+        rows: Indices of the inputs that the table has rows for.
+        told: The table, one row per entry of ``rows``.
     """
     every = pl.DataFrame(
         {
@@ -93,7 +93,7 @@ def _(answer: Nodes, prediction: Prediction) -> Columns:
     taxonomy = prediction.taxonomy
     node, leaf = _array(answer.node), _array(Leaf()(prediction).node)
     steps = [_at_exactly(level, node, taxonomy) for level in range(1, taxonomy.num_levels + 1)]
-    # all from one source, so that one node has one probability in a row
+    # in one call, so that the same node has the same probability everywhere in a row
     probability = _probabilities(prediction, np.stack([node, leaf, *steps], 1))
     columns: Columns = {
         "label": _texts(node, partial(node_name, taxonomy)),
@@ -147,7 +147,7 @@ def _(answer: LabelSets, prediction: Prediction) -> Columns:
 
 
 def level_columns(taxonomy: Taxonomy) -> list[str]:
-    """The column of each level: its name, with its number where another column has that name.
+    """The name of each level's column: the level's name, with its number if another column has that name.
 
     Example:
         >>> level_columns(Taxonomy.from_paths([("a", "b", "c")], level_names=["order", "path", "order"]))
@@ -165,13 +165,13 @@ def level_columns(taxonomy: Taxonomy) -> list[str]:
 
 
 def _at_exactly(level: int, node: IntArray, taxonomy: Taxonomy) -> IntArray:
-    """The node at a level on the path to each node; none where the path skips the level or ends above it."""
+    """The node at a level on the path to each node; none if the path skips the level or ends above it."""
     at = taxonomy.at_level(level)[node]
     return np.where(taxonomy.level[at] == level, at, _NONE)
 
 
 def _probabilities(prediction: Prediction, nodes: IntArray) -> list[pl.Series]:
-    """A column of probabilities for every column of nodes."""
+    """A column of probabilities per column of nodes."""
     log_prob = prediction.log_prob_of(torch.from_numpy(nodes).clamp_min(0).to(prediction.device))
     values = log_prob.exp().double().cpu().numpy()
     return [_values(*column) for column in zip(values.T, nodes.T != _NONE, strict=True)]
@@ -182,7 +182,7 @@ def _values(values: NDArray[np.float64], there: NDArray[np.bool_]) -> pl.Series:
 
 
 def _texts(nodes: IntArray, text: Callable[[int], str]) -> pl.Series:
-    """A text for each of many nodes; each node's is made once."""
+    """A text for each node, computed once per distinct node."""
     distinct, place = np.unique(nodes, return_inverse=True)
     texts = [None if node == _NONE else text(node) for node in distinct.tolist()]
     return pl.Series(texts, dtype=pl.String).gather(place.reshape(-1))

@@ -1,4 +1,4 @@
-"""A trained run as a space of labels and images, to ask what classifiers cannot be asked."""
+"""The joint space of labels and images that a run has learnt: retrieval, entailment, new labels."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
 BLOCK = 4096
-"""Images whose energies are held at a time."""
+"""Number of images whose energies are computed at a time."""
 
 
 @runtime_checkable
 class HasSpace(Protocol):
-    """A head whose labels and images are vectors of one order."""
+    """A head that embeds labels and images in one space."""
 
     geometry: Geometry
 
     def label_vectors(self) -> Float[Tensor, "label dim"]:
-        """Row i is that of node i + 1."""
+        """Vectors of the labels; row i belongs to node i + 1."""
         ...
 
     def image_vectors(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
-        """Vectors of images, of their features."""
+        """Vectors of images from their features."""
         ...
 
 
@@ -51,8 +51,8 @@ class PlacedImages:
     Args:
         paths: The files.
         vectors: Their points.
-        nodes: Their labels; of files that nobody labelled the root.
-        skipped: Files that could not be read, with reasons.
+        nodes: Their labels; the root for files without a label.
+        skipped: Images that could not be read, with reasons.
     """
 
     paths: tuple[str, ...]
@@ -62,7 +62,7 @@ class PlacedImages:
 
 
 class Retrieved(NamedTuple):
-    """Images under a label: places among those asked about, and their energies, least first."""
+    """Images under a label: their indices and energies, in ascending order of energy."""
 
     image: Int[Tensor, " found"]
     energy: Float[Tensor, " found"]
@@ -72,12 +72,12 @@ class Retrieved(NamedTuple):
 class RunSpace:
     """The space that a run has learnt.
 
-    Labels are asked of :attr:`labels` (``labels.entails("bird", "wren")``, ``labels.nearest("wren")``); its threshold
-    is the one that tells the edges of the tree best. Images have a threshold of their own.
+    Questions about labels go to :attr:`labels` (``labels.entails("bird", "wren")``, ``labels.nearest("wren")``), whose
+    threshold separates the edges of the tree best. Images have a threshold of their own.
 
     Args:
         run: The run.
-        labels: Its labels, or more than those: see :meth:`with_label`.
+        labels: Its labels, and any added by :meth:`with_label`.
         threshold: Energy up to which a label holds an image.
     """
 
@@ -92,11 +92,11 @@ class RunSpace:
         Args:
             run: The run.
             threshold: Energy up to which a label holds an image; by default the one of best F1 over all labels and the
-                images of the run's validation split, or of its training split where it has none.
+                images of the run's validation split, or of its training split if there is none.
             progress: Show progress bars.
 
         Raises:
-            InputError: The run's method has no such space, or its network knows another tree.
+            InputError: The run's method has no such space, or its network was trained with an altered tree.
         """
         head = _head(run)
         vectors = head.label_vectors().detach().cpu()
@@ -113,11 +113,11 @@ class RunSpace:
 
     @cached_property
     def reconstruction(self) -> EdgeScores:
-        """How well energies between labels tell the tree: TPR, TNR and F1 over all ordered pairs."""
+        """How well energies between labels reconstruct the tree: TPR, TNR and F1 over all ordered pairs."""
         return reconstruction(self.labels.taxonomy, self.labels.geometry, self.labels.vectors)
 
     def place(self, images: str | Sequence[str | PathLike[str]], *, progress: bool = True) -> PlacedImages:
-        """Images as points: those of a split of the run's data, or files.
+        """Embed images: those of a split of the run's data, or files.
 
         Raises:
             InputError: There is no such split.
@@ -140,15 +140,15 @@ class RunSpace:
         return PlacedImages(tuple(str(dataset.paths[i]) for i in kept.tolist()), points.clone(), nodes, skipped)
 
     def retrieve(self, label: Label, images: PlacedImages, *, limit: int | None = None) -> Retrieved:
-        """Images that a label holds, least energy first.
+        """Images that a label holds, in ascending order of energy.
 
         Args:
             label: A node, a name or a path.
-            images: Where to look.
-            limit: How many at most.
+            images: The images to search.
+            limit: Largest number of images.
 
         Raises:
-            InputError: It names no label.
+            InputError: There is no such label.
         """
         energy = self.labels.geometry.pairwise_energy(self.labels.vector(label)[None], images.vectors)[0]
         order = energy.argsort(stable=True)
@@ -156,7 +156,7 @@ class RunSpace:
         return Retrieved(held, energy[held])
 
     def holding(self, images: PlacedImages) -> list[Int[Tensor, " node"]]:
-        """Labels that hold each image, ascending: by a good space its label and all ancestors of that."""
+        """Labels that hold each image, ascending; ideally its label and all ancestors of it."""
         found: list[Tensor] = []
         for part in images.vectors.split(BLOCK):
             found += [(row <= self.threshold).nonzero()[:, 0] + 1 for row in self.labels.energies(part)]
@@ -173,13 +173,13 @@ class RunSpace:
     def with_label(
         self, name: str, parent: Label | None = None, *, examples: PlacedImages | None = None, steps: int = 500
     ) -> RunSpace:
-        """The space with one more label; no other vector moves, and nothing is trained again.
+        """The space with one more label; no other vector changes, and nothing is trained again.
 
         Args:
             name: Name of the new label, the last child of its parent.
             parent: A label; the root by default.
-            examples: Images of it, if there are any: it is placed so as to hold them.
-            steps: Steps of the fit of its vector.
+            examples: Images of the label, if there are any; its vector is fitted so that it holds them.
+            steps: Optimisation steps for its vector.
 
         Raises:
             InputError: The parent is no label, or has a child of this name.
@@ -190,9 +190,9 @@ class RunSpace:
 
 @torch.no_grad()
 def image_scores(labels: LabelSpace, images: PlacedImages) -> EdgeScores:
-    """How well energies tell the labels of images and the ancestors of those from all other labels.
+    """How well energies separate each image's label and its ancestors from all other labels.
 
-    Of labels under an image's own nothing is known; they do not count.
+    Labels below an image's own do not count, since whether they apply is unknown.
 
     Args:
         labels: The labels.
@@ -208,7 +208,7 @@ def image_scores(labels: LabelSpace, images: PlacedImages) -> EdgeScores:
 
 
 def _relations(nodes: Int[Tensor, " image"], taxonomy: Taxonomy) -> tuple[Tensor, Tensor]:
-    """Which labels are at or above each node, and which are neither that nor under it."""
+    """Masks of the labels at or above each node, and of those that are neither above nor below it."""
     index = ops.tree_index(taxonomy, nodes.device)
     labels = torch.arange(1, taxonomy.num_nodes)
     true = (labels <= nodes[:, None]) & (nodes[:, None] < index.end[labels])

@@ -1,4 +1,4 @@
-"""Feature vectors on disk, written a few at a time and never half."""
+"""Feature vectors on disk, written incrementally so that an interrupted writer leaves no partial row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cladewise.errors import InputError
 PENDING, READ, UNREADABLE = 0, 1, 2
 
 _BEGINNING = b'{"index": '
-"""First bytes of every line about an unreadable image."""
+"""First bytes of each line about an unreadable image."""
 
 _DISK_ERRORS = (
     errno.ENOSPC,
@@ -37,21 +37,21 @@ _DISK_ERRORS = (
 
 
 class FeatureStore:
-    """A folder with one array row an image, and what is known of each row.
+    """A folder with an array of one row per image, and the state of each row.
 
     | file | content |
     |---|---|
-    | `values.npy` | float32 [image, feature] or [image, view, feature]; a hole in the file until a row is written |
+    | `values.npy` | float32 [image, feature] or [image, view, feature]; sparse until rows are written |
     | `state.npy` | uint8 [image]: 0 pending, 1 read, 2 unreadable |
-    | `skipped.jsonl` | index, path and reason of the unreadable images |
-    | `key.json` | what the features were computed from |
+    | `skipped.jsonl` | index, path and reason of each unreadable image |
+    | `key.json` | everything that the features depend on |
 
-    A row reaches the disk before its state does, so whatever stops the writer (a signal, a power cut, a full disk), a
-    row that is not pending is whole. Rows never change once they are written, so readers need no lock; a writer holds
-    :meth:`lock`, which the operating system releases when the process dies.
+    A row reaches the disk before its state, so that a row that is not pending is complete, whatever stops the writer (a
+    signal, a power cut, a full disk). Rows never change once written, so readers need no lock; a writer holds
+    :meth:`lock`, which the operating system releases when the process ends.
 
     Args:
-        folder: Where it lies; made if missing.
+        folder: The folder; created if missing.
         shape: Shape of the array.
         description: Content of ``key.json``.
 
@@ -71,7 +71,7 @@ class FeatureStore:
 
     @contextmanager
     def lock(self) -> Generator[None, None, None]:
-        """Hold the folder for writing; waits for another process that does. Rows it wrote meanwhile are then known."""
+        """Hold the folder for writing, after waiting for any other writer; its rows are then known."""
         with self._explained():
             held = filelock.FileLock(self.folder / "lock")
             held.acquire()
@@ -83,15 +83,15 @@ class FeatureStore:
             held.release()
 
     def pending(self, indices: IntArray) -> IntArray:
-        """Those of the images, in order and each once, whose row is still to be written."""
+        """The images whose rows are not written yet, in ascending order without repetition."""
         wanted = np.unique(indices)
         return wanted[self.state[wanted] == PENDING]
 
     def require_space(self, rows: int) -> None:
-        """Raise before the work begins where the disk cannot hold its result.
+        """Check before the work begins that the disk can hold its result.
 
         Raises:
-            InputError: Less is free than that many rows take.
+            InputError: There is not enough free space for that many rows.
         """
         needed, free = rows * self._row_bytes, shutil.disk_usage(self.folder).free
         if needed > free:
@@ -103,16 +103,16 @@ class FeatureStore:
             )
 
     def write(self, index: IntArray, rows: NDArray[np.float32], skipped: Iterable[tuple[int, Skipped]]) -> None:
-        """Keep the rows of some images, and the reasons why others have none; whole, or not at all.
+        """Write the rows of some images, and the reasons why others have none, atomically.
 
         Raises:
-            InputError: The disk is full or no longer writable. What was written before stays good.
+            InputError: The disk is full or no longer writable. Everything written before stays valid.
         """
         failed = list(skipped)
         with self._explained():
             if failed:
                 lines = [json.dumps({"index": at, "path": item.path, "reason": item.reason}) for at, item in failed]
-                # a line end first, for a line that a killed writer left unfinished
+                # start with a line break, in case a killed writer left a line unfinished
                 with (self.folder / "skipped.jsonl").open("a", encoding="utf-8") as file:
                     file.write("\n" + "\n".join(lines) + "\n")
                     _flush(file)
@@ -120,7 +120,7 @@ class FeatureStore:
             state = self.state.copy()
             state[index] = READ
             state[[at for at, _ in failed]] = UNREADABLE
-            # these bytes have their place on the disk already, so this cannot meet a full one
+            # these bytes are already allocated, so this cannot fail on a full disk
             changed = np.flatnonzero(state != self.state)
             _write_rows(self._state_path, changed, state[changed])
         self.state = state
@@ -140,7 +140,7 @@ class FeatureStore:
                 if not 0 <= at < len(self.state):
                     raise IndexError(f"image {at} of {len(self.state)}")
             except json.JSONDecodeError as error:
-                if _BEGINNING.startswith(line[: len(_BEGINNING)]):  # blank, or cut off; the image is then still pending
+                if _BEGINNING.startswith(line[: len(_BEGINNING)]):  # blank or cut off: the image is still pending
                     continue
                 raise self._damaged(f"{path}:{number}", str(error)) from None
             except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
@@ -188,7 +188,7 @@ class FeatureStore:
         return int(np.prod(self._shape[1:])) * np.dtype(np.float32).itemsize
 
     def _create(self, description: Mapping[str, Any]) -> None:
-        if self._state_path.exists():  # another process was quicker
+        if self._state_path.exists():  # another process was faster
             return
         with writing(self._values_path) as file:
             header = {"descr": "<f4", "fortran_order": False, "shape": self._shape}

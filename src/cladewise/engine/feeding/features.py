@@ -1,4 +1,4 @@
-"""Features of a frozen backbone, computed once and kept on disk."""
+"""Features of a frozen backbone, computed once and cached on disk."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ Verification = Literal["stat", "content"]
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _SECONDS_BETWEEN_WRITES = 1.0
-_FORMAT = 1  # raised whenever the same inputs would give other features
+_FORMAT = 1  # incremented whenever the same inputs would give other features
 
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """Feature vectors of a data set's images.
+    """Feature vectors of the images of a data set.
 
     Args:
-        values: [image, feature], or [image, view, feature] with several views: a row for every image of the data set,
-            memory-mapped; zeros where there is none.
-        valid: Whether an image has features.
-        skipped: Images of those asked for that could not be read.
-        folder: Where they are kept.
+        values: [image, feature], or [image, view, feature] with several views: one row per image of the data set,
+            memory-mapped; zeros for images without features.
+        valid: Whether each image has features.
+        skipped: Requested images that could not be read.
+        folder: The folder of the cache.
     """
 
     values: NDArray[np.float32]
@@ -53,7 +53,7 @@ class Features:
     folder: Path
 
     def usable(self, indices: IntArray) -> IntArray:
-        """Those of the images that have features, in the given order."""
+        """The given images that have features, in the same order."""
         return indices[self.valid[indices]]
 
 
@@ -74,32 +74,32 @@ def cached_features(
     cache_dir: Path | None = None,
     progress: bool = True,
 ) -> Features:
-    """Features of images, from the cache where it has them.
+    """Features of images, read from the cache or computed and added to it.
 
     The key of the cache is a hash of the images, the backbone with its weights, the transform, ``views``,
-    ``precision``, and with ``augment`` the ``seed``. Images are known by their relative paths, sizes and times of last
-    change, so a data set may be moved as a whole. Batch size, device and the versions of libraries are not in the key:
-    they change features in the last digits only.
+    ``precision``, and with ``augment`` the ``seed``. Images are identified by relative path, size and modification
+    time, so a data set can be moved as a whole. Batch size, device and library versions are not part of the key, since
+    they only affect the last digits of features.
 
-    A run that is killed goes on where it stopped. Of several processes that want the same features one computes and
-    the others wait.
+    An interrupted computation is resumed. If several processes request the same features, one computes them and the
+    others wait.
 
     Args:
-        dataset: Where the images come from.
-        images: Which: a split (``"train"``, ``"train+val"``), indices, or ``None`` for all. What others asked for
-            before, and later, goes to the same array.
-        backbone: The encoder; used in evaluation mode, whatever mode it is in.
+        dataset: The data set of the images.
+        images: A split (``"train"``, ``"train+val"``), indices, or ``None`` for all. Requests with the same key share
+            one array.
+        backbone: The encoder; always used in evaluation mode.
         views: Number of transformed copies of each image, for methods that compare them.
         augment: Transform at random, as in training.
         seed: Seed of the augmentation.
-        image_size: Side of the input in pixels, if not the backbone's own.
-        batch_size: Images that go through the encoder at once.
-        workers: Processes that decode; ``None`` chooses.
-        device: Where to compute; the backbone is moved there. Without it, where the backbone is.
+        image_size: Side of the input in pixels; the backbone's own by default.
+        batch_size: Images per forward pass.
+        workers: Processes that decode images; ``None`` chooses a number.
+        device: Device to compute on, to which the backbone is moved; by default the one that it is on.
         precision: ``fp32``, or autocast to ``bf16`` or ``fp16``. Features are kept in single precision.
-        verify: ``stat`` trusts sizes and times of the files; ``content`` reads and hashes them.
-        cache_dir: Where caches lie; else the environment variable ``CLADEWISE_CACHE``, else the user's cache folder.
-        progress: Show a bar, in a terminal.
+        verify: ``stat`` relies on sizes and modification times of files; ``content`` hashes their content.
+        cache_dir: Folder of caches; by default ``CLADEWISE_CACHE`` of the environment, or the user's cache folder.
+        progress: Show a progress bar.
 
     Raises:
         InputError: An option is out of its range, there is no such split, or the cache cannot be written.
@@ -146,11 +146,11 @@ def cached_features(
 
 
 def images_fingerprint(dataset: Dataset, *, verify: Verification = "stat") -> str:
-    """Hash of the paths and of the files; a file that is missing counts as such.
+    """Hash of the paths and files of a data set; a missing file is hashed as missing.
 
     Args:
-        dataset: Whose images.
-        verify: ``stat`` takes each file's size and time of last change; ``content`` hashes what is in it.
+        dataset: The data set.
+        verify: ``stat`` uses size and modification time of each file; ``content`` hashes its content.
 
     Raises:
         InputError: There is no such way to verify.
@@ -186,7 +186,7 @@ def _indices(dataset: Dataset, images: str | IntArray | None) -> IntArray:
 
 def _folder(dataset: Dataset, backbone: Backbone, description: dict[str, Any], cache_dir: Path | None) -> Path:
     key = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-    # the names are for people who look into the folder
+    # the names are for people who look into the cache
     names = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{dataset.name[:40]}-{backbone.name[:60]}")
     return (cache_dir or cache_folder()) / "features" / f"{names}-{key[:24]}"
 
@@ -204,7 +204,7 @@ def _evaluating(backbone: Backbone) -> Generator[None, None, None]:
 
 @dataclasses.dataclass(frozen=True)
 class _Encoded:
-    """Features of a batch, without the batch itself: its images are large, and hold files open."""
+    """Features of a batch without its images, which are large and keep files open."""
 
     index: IntArray
     rows: NDArray[np.float32]
@@ -212,7 +212,7 @@ class _Encoded:
 
 
 def _fill(store: FeatureStore, batches: Iterator[Batch], backbone: Backbone, precision: Precision) -> None:
-    """Compute and write; in whole batches, so that a resumed run meets the same batches as one that was not killed."""
+    """Compute and write features in whole batches, so that a resumed run has the batches of an uninterrupted one."""
     done: list[_Encoded] = []
     last = time.monotonic()
     for batch in batches:
@@ -241,7 +241,7 @@ def _encode(
         torch.inference_mode(),
         torch.autocast(device.type, dtype=_AUTOCAST.get(precision), enabled=precision in _AUTOCAST),
     ):
-        # channels last: convolutions run a quarter faster so, on CPUs too; views in turn, or memory grows with them
+        # channels last makes convolutions a quarter faster, on CPUs too; one view at a time bounds the memory
         parts = images.flatten(0, -4).split(len(images))
         flat = (part.to(device, non_blocking=True, memory_format=torch.channels_last) for part in parts)
         features = torch.cat([backbone(part).float().cpu() for part in flat])

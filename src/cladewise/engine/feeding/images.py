@@ -1,4 +1,4 @@
-"""Batches of images: decoded and transformed by worker processes, the same whichever of them does it."""
+"""Batches of images, decoded and transformed by worker processes with reproducible augmentation."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ AnyTransform: TypeAlias = Callable[[Image], Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Images that could be read, and those that could not.
+    """A batch of images, and the images that could not be read.
 
     Args:
         images: The transformed images; with several views of each, [batch, view, channel, height, width].
         nodes: Node of each image.
-        index: Index of each image in its data set. Whoever keeps it keeps a copy: from a worker process it comes in
-            shared memory, which holds a file open.
-        skipped: Index and reason of the images that could not be read and are not among the others.
+        index: Index of each image in its data set. Keep only a copy of it: from a worker process it arrives in shared
+            memory, which keeps a file open.
+        skipped: Index and reason of each image that could not be read; they are not part of the batch.
     """
 
     images: Float[Tensor, "batch *view channel height width"]
@@ -43,7 +43,7 @@ class Batch:
         return len(self.index)
 
     def rows(self, views: int) -> Batch:
-        """The batch with each view as a row of its own, those of one image next to each other."""
+        """The batch with one row per view; views of the same image are adjacent."""
         if views == 1:
             return self
         nodes, index = (tensor.repeat_interleave(views) for tensor in (self.nodes, self.index))
@@ -63,7 +63,7 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One image of a batch to be: transformed, or the reason why not."""
+    """A transformed image, or the reason why it could not be read."""
 
     index: int
     node: int
@@ -71,17 +71,17 @@ class Row:
 
 
 class ImageRows(torch.utils.data.Dataset[Row]):
-    """Some of a data set's images, decoded and transformed when asked for.
+    """Images of a data set, decoded and transformed on access.
 
-    The chance in a transform depends on the seed, the epoch, the image and the view, and on nothing else: neither on
-    the worker that draws nor on the order. The global generators are left as they were.
+    Random transforms depend only on the seed, the epoch, the image and the view, not on the worker or the order. Global
+    random number generators are left unchanged.
 
     Args:
-        dataset: Where the images come from.
-        indices: Which of them, in this order.
-        transform: From a picture to a tensor.
+        dataset: The data set of the images.
+        indices: The images, in order.
+        transform: Maps a picture to a tensor.
         seed: Seed of the augmentation.
-        views: Number of transformed copies of each image; ``None`` gives one, without a dimension for it.
+        views: Number of transformed copies of each image; ``None`` for one without a dimension for views.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class ImageRows(torch.utils.data.Dataset[Row]):
         self._decode_size = transform.decode_size if isinstance(transform, Transform) else None
         self._seed = seed
         self._views = views
-        # in shared memory, so that workers that outlive an epoch see the next
+        # in shared memory, so that persistent workers see it change
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def __len__(self) -> int:
@@ -101,7 +101,7 @@ class ImageRows(torch.utils.data.Dataset[Row]):
 
     @property
     def epoch(self) -> int:
-        """Which pass over the images this is; set it before the pass begins."""
+        """Number of the current pass over the images; to be set before the pass begins."""
         return int(self._epoch)
 
     @epoch.setter
@@ -116,7 +116,7 @@ class ImageRows(torch.utils.data.Dataset[Row]):
             image = self._transformed(index, decode(self._root / path, size=self._decode_size))
         except UnreadableImageError as error:
             return Row(index, node, Skipped(path, error.reason))
-        except Exception as error:  # one image that memory does not hold, or a step cannot take, is not the end of all
+        except Exception as error:  # one image that is too large or breaks a transform must not end the run
             detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             return Row(index, node, Skipped(path, f"an image that cannot be transformed ({detail})"))
         return Row(index, node, image)
@@ -156,11 +156,11 @@ ImageLoader: TypeAlias = "torch.utils.data.DataLoader[Row]"
 
 
 WORTH_A_WORKER = 16
-"""Images to decode for which starting another process pays."""
+"""Number of images for which starting one more decoding process is worthwhile."""
 
 
 def default_workers() -> int:
-    """Number of processes that decode where none is given: one a usable processor, at most 8."""
+    """Default number of decoding processes: one per usable processor, at most 8."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(usable, 8)
 
@@ -182,18 +182,18 @@ def loader(
     """Batches of transformed images; iterating yields :class:`Batch`.
 
     Args:
-        dataset: Where the images come from.
-        indices: Which of them.
-        transform: From a picture to a tensor.
-        batch_size: Images in a batch; fewer where some cannot be read, and in the last.
-        workers: Processes that decode; 0 decodes in this one, ``None`` chooses by the number of processors and
-            of images, so that a few images do not wait for processes to start.
-        shuffle: Draw a new order each pass, from ``seed`` and torch's default rules.
-        sampler: Positions in ``indices``, in the order to read them, instead of ``shuffle``.
-        drop_last: Leave out a last batch that is not full.
+        dataset: The data set of the images.
+        indices: The images.
+        transform: Maps a picture to a tensor.
+        batch_size: Images per batch; fewer if some cannot be read, and in the last batch.
+        workers: Decoding processes; 0 decodes in this one, ``None`` chooses by the number of processors and images, so
+            that a few images do not wait for processes to start.
+        shuffle: Draw a new order in each pass, from ``seed`` by torch's default rules.
+        sampler: Yields positions in ``indices``, instead of ``shuffle``.
+        drop_last: Drop an incomplete last batch.
         seed: Seed of the augmentation and of the order.
         views: As in :class:`ImageRows`.
-        pin_memory: Page-lock the batches, for a quicker copy to a GPU.
+        pin_memory: Page-lock the batches, for a faster copy to a GPU.
     """
     if workers is None:
         workers = min(default_workers(), len(indices) // WORTH_A_WORKER)

@@ -1,4 +1,4 @@
-"""What a run trains on: images decoded as they are needed, or features cached before."""
+"""Training data row by row: images decoded on the fly, or cached features."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Rows(Protocol):
     """Labelled inputs of one split."""
 
     nodes: IntArray
-    """Node of every row."""
+    """Label of each row."""
     indices: IntArray
-    """Number of every row's image in the data set."""
+    """Index of each row's image in the data set."""
     skipped: tuple[Skipped, ...]
-    """Images known to be unreadable before any batch is made."""
+    """Images known to be unreadable before the first batch."""
 
     def set_epoch(self, epoch: int) -> None:
-        """Which pass over the rows comes next; augmentation follows from it."""
+        """Set the number of the next pass, which determines the augmentation."""
         ...
 
     def __len__(self) -> int: ...
@@ -43,14 +43,14 @@ class Rows(Protocol):
 
 
 class FeatureRows:
-    """Cached features; a batch is one gather. With several cached views each epoch draws some of each image.
+    """Cached features; a batch is one gather. With several cached views, each epoch draws some of each image.
 
     Args:
-        dataset: Where the images are from.
-        indices: Which of them.
-        features: Their features.
-        seed: Of the views that are drawn.
-        views: Views of an image in a batch, all different as far as there are so many; 1 gives no dimension for them.
+        dataset: The data set of the images.
+        indices: The images.
+        features: Their cached features.
+        seed: Seed of the draws of views.
+        views: Views per image in a batch, distinct if enough are cached; 1 gives no dimension for views.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class FeatureRows:
         return self.values[rows[:, None], order[rows][:, np.arange(self.views) % count]]
 
     def all(self) -> Tensor:
-        """Every feature vector, ``[row, feature]``; with several views the rows of each view."""
+        """All feature vectors, ``[row, feature]``, including those of every view."""
         values = self.values[self.indices]
         return torch.from_numpy(values.reshape(-1, values.shape[-1])).float()
 
     def loader(self, order: Order, *, batch_size: int, workers: int) -> DataLoader[Any]:
-        del workers  # a gather from memory is quicker than handing it to another process
+        del workers  # a gather from memory is faster than passing it between processes
         return DataLoader(self, batch_size=batch_size, sampler=order, collate_fn=_as_it_is)  # type: ignore[arg-type]
 
 
@@ -103,7 +103,7 @@ class DecodedRows:
     def __init__(self, dataset: Dataset, indices: IntArray, transform: Any, *, seed: int = 0, views: int = 1) -> None:
         self.nodes = dataset.nodes[indices]
         self.indices = indices
-        self.skipped: tuple[Skipped, ...] = ()  # found out batch by batch
+        self.skipped: tuple[Skipped, ...] = ()  # only known batch by batch
         self._rows = ImageRows(dataset, indices, transform, seed=seed, views=views if views > 1 else None)
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ class DecodedRows:
 
 
 SEED_OF_VIEWS = 0
-"""Cached views are part of the data: runs with other seeds draw from the same ones, which are computed once."""
+"""Seed of cached views, the same for all runs, so that they are computed only once."""
 
 
 def rows_of(
@@ -140,9 +140,9 @@ def rows_of(
     progress: bool,
     views: int = 1,
 ) -> FeatureRows | DecodedRows:
-    """Rows of a split as the configuration wants them: features where the backbone is frozen, else images.
+    """Rows of a split for a configuration: features if the backbone is frozen, otherwise images.
 
-    ``views`` are those of an image in a batch, where the method compares several.
+    ``views`` is the number of views per image in a batch, for methods that compare several.
     """
     indices, wanted = dataset.indices(split), config.backbone
     if not wanted.freeze:

@@ -1,4 +1,4 @@
-"""The order in which a training run sees its images."""
+"""The order of training images in an epoch, and class weights."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cladewise.taxonomy import Taxonomy
 
 
 class EpochSampler(DistributedSampler[int]):
-    """Positions in an order that follows from seed and epoch alone: a resumed run sees what it would have seen.
+    """Positions in an order determined by seed and epoch, so that a resumed run sees the same order.
 
     Args:
-        rows: The rows to order; their epoch is kept in step, so that augmentation follows from it too.
+        rows: The rows to order; their epoch is set as well, since it determines the augmentation.
         seed: Seed of the order.
-        weights: Chance of each row relative to the others, drawn with replacement; none: each row once.
-        rank: This process.
-        world_size: Number of processes; each gets an equal share, some rows repeated where they do not divide.
+        weights: Relative probability of each row, for drawing with replacement; ``None``: each row once.
+        rank: Rank of this process.
+        world_size: Number of processes; each gets an equal share, with some rows repeated if they do not divide evenly.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class EpochSampler(DistributedSampler[int]):
 
 
 def class_weights(nodes: NDArray[np.int64], taxonomy: Taxonomy) -> NDArray[np.float64]:
-    """Weight of every image so that each label counts equally, with mean 1.
+    """Weight of each image such that all labels count equally; the mean weight is 1.
 
     Example:
         >>> t = Taxonomy.from_paths([("a",), ("b",)])

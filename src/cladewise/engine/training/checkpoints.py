@@ -1,4 +1,4 @@
-"""Checkpoints that are whole, and of this very run."""
+"""Checkpoints, written atomically and checked to belong to the run that resumes from them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ENTRIES: dict[str, type] = {
     "loops": dict,
     "callbacks": dict,
 }
-"""Checkpoints that Lightning writes and resumes from."""
+"""Entries of a checkpoint that Lightning needs to resume."""
 _STAMP = "cladewise"
 
 
@@ -37,7 +37,7 @@ class Origin:
     Args:
         config: The resolved configuration.
         tree: Hash of the label trees.
-        data: Hash of the images that are trained on and watched, and of their labels.
+        data: Hash of the training and validation images and labels.
     """
 
     config: RunConfig
@@ -45,10 +45,10 @@ class Origin:
     data: str
 
     def check(self, stamp: Mapping[str, str], at: Path) -> None:
-        """Refuse state that follows from something else.
+        """Check that a checkpoint was written by a run of the same origin.
 
         Raises:
-            InputError: It does.
+            InputError: It was not.
         """
         before = config_from_dict(json.loads(stamp["config"]), at=str(at))
         changed = changes(before, self.config)
@@ -62,15 +62,15 @@ class Origin:
                 raise InputError(f"the {what} that this training began with", "a change", at=str(at), advice=advice)
 
     def stamp(self) -> dict[str, str]:
-        """The part that a checkpoint stores."""
+        """The origin as a checkpoint stores it."""
         return {"config": json.dumps(self.config.to_dict()), "tree": self.tree, "data": self.data}
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes checkpoints as every other file of a run is written, beside the one before; reads no other run's.
+    """Writes checkpoints atomically, like every other file of a run, and refuses those of another run.
 
     Args:
-        origin: What they follow from.
+        origin: Everything that determines the state of training.
     """
 
     def __init__(self, origin: Origin) -> None:
@@ -85,10 +85,10 @@ class WholeCheckpoints(TorchCheckpointIO):
         return self.read(Path(path))
 
     def read(self, file: Path) -> dict[str, Any]:
-        """The content of a checkpoint.
+        """Read the content of a checkpoint.
 
         Raises:
-            InputError: It is damaged, or of another run.
+            InputError: It is damaged, or belongs to another run.
         """
         try:
             content = torch.load(file, map_location="cpu", weights_only=True)
@@ -101,7 +101,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         wrong = [name for name, kind in _ENTRIES.items() if not isinstance(content.get(name), kind)]
         if wrong:
             raise _damaged(file, f"a file without {', '.join(wrong)}")
-        if _STAMP in content:  # earlier versions did not stamp theirs
+        if _STAMP in content:  # early versions did not write it
             stamp = content.pop(_STAMP)
             try:
                 self.origin.check(stamp, file)
@@ -111,10 +111,10 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 def check_fits(content: Mapping[str, Any], own: Mapping[str, Tensor], file: Path) -> None:
-    """Refuse the weights of another network.
+    """Check that a checkpoint holds the weights of this network.
 
     Raises:
-        InputError: A tensor is missing, is of another shape, or has no place.
+        InputError: A tensor is missing, superfluous, or has another shape.
     """
     saved = content["state_dict"]
     wrong = [key for key in {**own, **saved} if _shape(own.get(key)) != _shape(saved.get(key))]

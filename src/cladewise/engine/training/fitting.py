@@ -115,7 +115,7 @@ def _fit(
     method = method or methods.make(config.method, **config.options)
     _check_splits(config.training, dataset)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    # whatever can be wrong with the settings shows here, before anything is written
+    # every mistake in the settings is found here, before anything is written
     change = altered_tree(dataset.taxonomy, config)
     named = relabelled(dataset, config)
     known = in_own_tree(named, change)
@@ -134,7 +134,7 @@ def _fit(
         is_new = not folder.config.is_file()
         if folder.last_checkpoint.is_file() and not is_new:
             _check_same_tree(folder, change)
-        else:  # nothing to go on from, so that data which changed meanwhile does no harm
+        else:  # there is no checkpoint, so changed data does no harm
             _begin(config, dataset, change, folder, inference=handle_of(inference), decision=handle_of(decision))
         if config.ablation != AblationConfig() and is_new:
             changed = int((named.nodes != dataset.nodes).sum())
@@ -177,7 +177,7 @@ def _fit(
 
 
 def _check_same(folder: RunFolder, config: RunConfig) -> None:
-    """Refuse a folder that holds another run."""
+    """Check that a folder is free or holds a run with this configuration."""
     if not folder.config.is_file():
         return
     changed = changes(read_config(folder.config), config)
@@ -190,7 +190,7 @@ def _check_same(folder: RunFolder, config: RunConfig) -> None:
 
 
 def _check_same_tree(folder: RunFolder, change: Alteration) -> None:
-    """Refuse to go on with a label tree that is not the one in the folder."""
+    """Check that the label tree is the one that the run in the folder began with."""
     before = Alteration.read(folder.taxonomy, folder.true_taxonomy)
     if before.fingerprint != change.fingerprint:
         raise InputError(
@@ -202,7 +202,7 @@ def _check_same_tree(folder: RunFolder, change: Alteration) -> None:
 
 
 def _finished(folder: RunFolder, config: RunConfig, dataset: Dataset | None) -> Run:
-    """A run that was finished before, if it is this very run and was trained on this data."""
+    """The finished run in a folder, checked to have this configuration and data."""
     _check_same(folder, config)
     run = Run(folder.path)
     if dataset is not None and run.is_trained_on_other(dataset):
@@ -224,7 +224,7 @@ def _check_splits(wanted: TrainingConfig, dataset: Dataset) -> None:
 
 
 def _begin(config: RunConfig, dataset: Dataset, change: Alteration, folder: RunFolder, **rules: str) -> None:
-    """Write what the run follows from, and the handles of the method's own rules."""
+    """Write the configuration, label trees and counts of a new run, and the handles of the method's own rules."""
     change.write(folder.taxonomy, folder.true_taxonomy)
     counts.write(folder.counts, {split: dataset.nodes[rows] for split, rows in dataset.splits.items()})
     images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
@@ -232,7 +232,7 @@ def _begin(config: RunConfig, dataset: Dataset, change: Alteration, folder: RunF
 
 
 def _warn_of_few_views(config: RunConfig, method: Method, folder: RunFolder) -> None:
-    """Views of frozen features are drawn from those that are cached."""
+    """Log a warning if fewer views of frozen features are cached than the method compares."""
     wanted, cached = method.views(), config.backbone.views
     if config.backbone.freeze and wanted > cached and config.training.epochs > 0:
         text = (
@@ -244,7 +244,7 @@ def _warn_of_few_views(config: RunConfig, method: Method, folder: RunFolder) -> 
 
 
 class _Data:
-    """Rows to train on and rows to watch, and the loaders that feed them to this process."""
+    """Training and validation rows of this process, and their loaders."""
 
     def __init__(self, config: RunConfig, dataset: Dataset, backbone: Backbone, *, views: int, progress: bool) -> None:
         wanted = config.training
@@ -283,27 +283,27 @@ class _Data:
         self.skipped, watching = self.rows.skipped, None
         if wanted.val_split in dataset.splits and dataset.indices(wanted.val_split).size:
             watched = rows(wanted.val_split, train=False)
-            share = range(rank(), len(watched), world)  # nothing repeated, so that the metrics are exact
+            share = range(rank(), len(watched), world)  # no row is repeated, so that metrics are exact
             watching = watched.loader(share, batch_size=wanted.batch_size, workers=wanted.workers)
             self.skipped += watched.skipped
         self.loaders: Loaders = (loader, watching)
 
     def plain(self) -> Iterable[Batch]:
-        """All training images in order, as they are."""
+        """All training images in order, without augmentation."""
         return self._plain().loader(range(len(self._plain())), **self._batches)
 
     def trained_nodes(self) -> NDArray[np.int64]:
-        """Label of every image of the data set, -1 where it is not trained on."""
+        """Label of each image of the data set; -1 if it is not trained on."""
         nodes = np.full(self.num_images_of_data, -1, dtype=np.int64)
         nodes[self.rows.indices] = self.rows.nodes
         return nodes
 
     def num_images(self) -> Tensor:
-        """How many training images are labelled with each node."""
+        """Number of training images per node."""
         return torch.from_numpy(self.rows.nodes).bincount(minlength=self.taxonomy.num_nodes)
 
     def node_weights(self) -> Tensor | None:
-        """Weight of an image of each node, where the loss is balanced."""
+        """Weight of an image by its node, if the loss is balanced."""
         if self.balance != "weight":
             return None
         weights = torch.zeros(self.taxonomy.num_nodes)

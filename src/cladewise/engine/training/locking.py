@@ -1,4 +1,4 @@
-"""One process at a time trains a run."""
+"""A lock on the run folder, so that only one process trains a run at a time."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from cladewise.records import RunFolder
 
 @contextmanager
 def training_lock(folder: RunFolder, *, wait: bool = False) -> Generator[None, None, None]:
-    """Hold a run's folder for training; the operating system lets go of it when the process ends, however it does.
+    """Hold the lock of a run folder for training; the operating system releases it when the process ends, in any way.
 
-    Processes that train together count as one. Evaluating and predicting need no lock.
+    Processes of one distributed training count as one. Evaluation and prediction need no lock.
 
     Args:
-        folder: The run.
-        wait: Wait for another process that holds it, instead of refusing.
+        folder: The run folder.
+        wait: Wait for another process that holds the lock, instead of raising an error.
 
     Raises:
-        InputError: Another process holds it, or the folder may not be written to.
+        InputError: Another process holds the lock, or the folder is not writable.
     """
     if not is_first_process():
         yield
@@ -50,7 +50,7 @@ def training_lock(folder: RunFolder, *, wait: bool = False) -> Generator[None, N
     finally:
         folder.lock_holder.unlink(missing_ok=True)
         if not was_there and [file.name for file in folder.path.iterdir()] == [folder.lock.name]:
-            folder.lock.unlink()  # nothing came of it
+            folder.lock.unlink()  # nothing was trained
             folder.path.rmdir()
         lock.release()
 

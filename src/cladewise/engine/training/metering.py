@@ -1,4 +1,4 @@
-"""What training takes, measured while it goes on, so that a killed session counts too."""
+"""Measures the resources of training while it runs, so that a killed session counts as well."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from cladewise.records import Resources, read_resources
 
 
 class Meter(lightning.Callback):
-    """Writes what a run took so far: its earlier sessions and this one.
+    """Writes the resources that a run has used so far, in earlier sessions and this one.
 
     Args:
-        file: ``resources.json`` of the run; what it holds was taken by earlier sessions.
-        every: Least seconds between two writings.
-        anew: Whether another run's file is there, which will be removed.
+        file: ``resources.json`` of the run, which may hold those of earlier sessions.
+        every: Shortest time between two writes, in seconds.
+        anew: Ignore an existing file, because its run is overwritten.
     """
 
     def __init__(self, file: Path, *, every: float, anew: bool = False) -> None:
@@ -44,11 +44,11 @@ class Meter(lightning.Callback):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.memory.__exit__(kind, error, at)
-        with contextlib.suppress(*([InputError] if error is not None else [])):  # the first error is the one to tell
+        with contextlib.suppress(*([InputError] if error is not None else [])):  # the first error is the one to report
             self.write()
 
     def session(self) -> Resources:
-        """What this session took so far."""
+        """Resources of this session so far."""
         elapsed = time.perf_counter() - self.created
         setup = elapsed if self.setup_seconds is None else self.setup_seconds
         return Resources(
@@ -63,7 +63,7 @@ class Meter(lightning.Callback):
         )
 
     def write(self) -> None:
-        """Keep it; the first of several processes does."""
+        """Write the file; only the first of several processes does."""
         if is_first_process():
             self.before.and_then(self.session()).write(self.file)
         self.written = time.perf_counter()
@@ -91,6 +91,6 @@ class Meter(lightning.Callback):
 
 
 def _cpu_seconds() -> float:
-    """Of this process and of those of its children that have ended."""
+    """CPU seconds of this process and its finished children."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system

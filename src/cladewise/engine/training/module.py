@@ -1,4 +1,4 @@
-"""One training run as Lightning sees it."""
+"""The Lightning module of a training run: losses, validation, logging, optimiser."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ class LossNotFiniteError(InputError):
 
 
 class Fitting(lightning.LightningModule):
-    """A classifier, its loss, and the settings it is fitted with.
+    """A classifier with its loss and the settings of its training.
 
     Args:
         classifier: The network.
         loss: Nats per image.
-        decision: The rule that validation accuracy is measured by.
+        decision: The decision used for validation accuracy.
         taxonomy: The label tree.
-        settings: How to fit.
-        steps: Optimiser updates of the whole run.
-        seed: Seed; dropout and random losses follow from it and the epoch, so that a resumed run repeats them.
+        settings: The training settings.
+        steps: Total number of optimiser updates.
+        seed: Seed; together with the epoch it determines dropout and random losses, so that a resumed run repeats them.
         log_path: ``log.jsonl`` of the run.
-        node_weights: Weight of an image of each node, ``[node]``; none: 1.
+        node_weights: Weight of an image by its label, ``[node]``; ``None``: 1.
         views: Views of each image in a training batch.
-        objective: What is minimised, where that is not the mean of the loss.
-        momentum: Share of itself that a slow copy of the network keeps in every step; 0: there is none.
-        plain: Makes batches of all training images as they are, for an objective that wants to know what is seen.
+        objective: What is minimised, if not the mean of the loss.
+        momentum: Momentum of the slow (exponential moving average) copy of the network; 0: no copy.
+        plain: Yields batches of all training images without augmentation, for objectives that use their vectors.
     """
 
     loss_sum: Tensor
@@ -96,7 +96,7 @@ class Fitting(lightning.LightningModule):
         return losses.mean() if own is None else losses.mean() + own
 
     def _nothing(self, no_nodes: Tensor) -> Tensor:
-        """The loss of a batch whose images were all broken; other processes still expect gradients, and our part."""
+        """The loss of a batch without readable images; in distributed training it must still have gradients."""
         learnt = [p for p in self.classifier.parameters() if p.requires_grad]
         zero = sum((p.sum() * 0.0 for p in learnt), torch.zeros((), device=self.device))
         no_logits = zero.expand(0, self.loss.num_outputs)
@@ -114,14 +114,14 @@ class Fitting(lightning.LightningModule):
 
     @torch.no_grad()
     def _follow(self, slow: Classifier, images: Tensor) -> Prediction:
-        """Move the slow copy a step after the network, and what it says then."""
+        """Update the slow copy of the network, and return its prediction."""
         for own, new in zip(slow.parameters(), self.classifier.parameters(), strict=True):
             own.lerp_(new, 1 - self.momentum)
         return slow(images)
 
     @torch.no_grad()
     def _represented(self) -> TrainingVectors:
-        """What the network sees in all training images."""
+        """Vectors of all training images."""
         training = self.classifier.training
         self.classifier.eval()
         parts: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -158,12 +158,12 @@ class Fitting(lightning.LightningModule):
             self.objective.begin_epoch(self.current_epoch, self.seed, self._represented)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # not at the start of the epoch: the loader's iterator draws a number too, and after a resumption earlier
+        # not at the start of the epoch: the loader's iterator draws a number as well, and earlier after a resumption
         if batch_idx == 0:
             torch.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 1_000 + self.global_rank)
 
     def on_validation_epoch_start(self) -> None:
-        self.train_loss = self._mean_loss()  # Lightning validates before the training epoch ends
+        self.train_loss = self._mean_loss()  # Lightning validates before it ends the training epoch
         self.loss_sum.zero_()
         self.validation.reset()
 
@@ -217,7 +217,7 @@ class Fitting(lightning.LightningModule):
         s = self.settings
         groups = self.classifier.parameter_groups(s.lr, s.backbone_lr, s.weight_decay)
         options = {"momentum": s.momentum} if s.optimizer == "sgd" else {}
-        # one pass over the weights instead of three or more; with scaled gradients Lightning could not clip them
+        # one pass over the weights instead of three or more; Lightning cannot clip scaled gradients then
         fused = s.precision != "16-mixed"
         optimizer = OPTIMIZERS[s.optimizer](groups, lr=s.lr, fused=fused, **options)
         warmup = s.warmup_epochs / max(s.epochs, 1) * self.steps
@@ -234,7 +234,7 @@ class Fitting(lightning.LightningModule):
 
 
 class EpochCheckpoint(Checkpoint):
-    """Saves what resuming needs at the end of epochs, not more often than every ``seconds``."""
+    """Saves a checkpoint at the end of an epoch, at most once every ``seconds``."""
 
     def __init__(self, path: Path, *, seconds: float) -> None:
         super().__init__()
@@ -242,6 +242,6 @@ class EpochCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         due = time.monotonic() - self.saved >= self.seconds
-        if trainer.strategy.reduce_boolean_decision(due, all=False):  # one clock decides for every process
+        if trainer.strategy.reduce_boolean_decision(due, all=False):  # the first process decides for all
             trainer.save_checkpoint(self.path)
             self.saved = time.monotonic()

@@ -1,4 +1,4 @@
-"""How much memory the process holds at most, over a stretch of time."""
+"""Peak resident memory of the process during a block."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self
 
 try:
     import resource
-except ImportError:  # Windows has none
+except ImportError:  # not available on Windows
     resource = None  # type: ignore[assignment]
 
 _STATUS = Path("/proc/self/statm")
@@ -20,11 +20,11 @@ _MB = 1e6
 
 
 class PeakMemory:
-    """Largest resident memory of this process while the block lasts.
+    """Context manager that measures the peak resident memory of this process.
 
-    The system keeps the largest value since the process began. Where that rises meanwhile it is the answer; where it
-    does not, because the process held more before, samples are (on Linux, the only system that tells the present value
-    cheaply; elsewhere the largest since the process began).
+    The system reports the peak since the process began. If that rises during the block, it is the result; if not,
+    because the process held more memory before, the largest of regular samples is (on Linux, the only system where
+    sampling is cheap; elsewhere the peak since the process began).
 
     Example:
         >>> with PeakMemory() as peak:
@@ -52,7 +52,7 @@ class PeakMemory:
 
     @property
     def megabytes(self) -> float | None:
-        """The largest so far, in MB; ``None`` where the system does not tell."""
+        """The peak so far in MB; ``None`` if the system does not report it."""
         self._sample()
         largest = _largest()
         if largest is None or (self._before is not None and largest > self._before):
@@ -69,7 +69,7 @@ class PeakMemory:
 
 
 def _present() -> float | None:
-    """What the process holds now, in MB."""
+    """Current resident memory in MB."""
     try:
         return int(_STATUS.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MB
     except (OSError, ValueError, IndexError, AttributeError):
@@ -77,8 +77,8 @@ def _present() -> float | None:
 
 
 def _largest() -> float | None:
-    """The most that it ever held, in MB."""
+    """Peak resident memory since the process began, in MB."""
     if resource is None:  # pyright: ignore[reportUnnecessaryComparison]
         return None
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, the others kilobytes
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MB

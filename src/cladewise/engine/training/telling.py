@@ -1,4 +1,4 @@
-"""Messages of training: the data it found, its progress, and where it resumes."""
+"""Messages during training: the data, progress, and resumption."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from cladewise.records import NO_SPLIT, TrainingConfig
 from cladewise.records.outcome import figures
 
 PAUSE = 5.0
-"""Seconds between two lines about epochs where there is no terminal."""
+"""Seconds between two lines about epochs without a terminal."""
 
 
 def tell_of(dataset: Dataset, settings: TrainingConfig, *, shown: bool = True) -> None:
-    """Say what a data set holds, and warn of what is odd about training on it.
+    """Print a summary of a data set, and warn about anything odd for training on it.
 
     Args:
-        dataset: What is trained on.
-        settings: How.
-        shown: Whether to say what it holds; warnings come in any case.
+        dataset: The training data.
+        settings: The training settings.
+        shown: Whether to print the summary; warnings are always given.
     """
     found = overview(dataset, settings.train_split, settings.val_split)
     for line in found.lines:
@@ -35,11 +35,11 @@ def tell_of(dataset: Dataset, settings: TrainingConfig, *, shown: bool = True) -
 
 
 class TrainingProgress(lightning.Callback):
-    """A bar over the steps of a run on a terminal, elsewhere lines about its epochs; and where it was resumed.
+    """A progress bar over training steps on a terminal, otherwise a line per epoch; also says where training resumes.
 
     Args:
-        text: What is going on.
-        watched: Split that is watched.
+        text: Title of the bar and the lines.
+        watched: The validation split.
         shown: Whether to show anything.
     """
 

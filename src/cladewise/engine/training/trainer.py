@@ -1,4 +1,4 @@
-"""Lightning's trainer as a configuration wants it."""
+"""Lightning's trainer, set up from a configuration."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from cladewise.errors import InputError
 from cladewise.records import RunConfig, RunFolder, log
 
 Loaders = tuple[DataLoader[Any], DataLoader[Any] | None]
-"""What to train on, and what to watch."""
+"""Loaders of the training and the validation images."""
 
 
 def make_trainer(
     config: RunConfig, folder: RunFolder, meter: lightning.Callback, checkpoints: WholeCheckpoints, *, progress: bool
 ) -> lightning.Trainer:
-    """A trainer that saves, stops and shows what the configuration says, and is metered.
+    """Set up a trainer with checkpoints, early stopping, progress and metering.
 
     Raises:
-        InputError: This machine has no such accelerator, or it cannot compute in that precision.
+        InputError: This machine does not have the accelerator, or it does not support the precision.
     """
     wanted = config.training
     callbacks: list[Any] = [
@@ -76,12 +76,12 @@ def run_trainer(
     folder: RunFolder,
     checkpoints: WholeCheckpoints,
 ) -> None:
-    """Fit, from the last checkpoint where there is one, and end with the best weights where they were watched.
+    """Train, resuming from the last checkpoint if there is one; with early stopping, load the best weights at the end.
 
     Raises:
         InputError: A checkpoint is damaged, or of another run.
         KeyboardInterrupt: Ctrl-C.
-        SystemExit: The process was asked to end (SIGTERM); the code is that of a process which it ended, 143.
+        SystemExit: The process received SIGTERM; the exit code is 143.
     """
     last, done = folder.last_checkpoint, 0
     resume = last if last.is_file() else None
@@ -94,9 +94,9 @@ def run_trainer(
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(fitting, loaders[0], loaders[1], ckpt_path=resume, weights_only=True)
-    except SIGTERMException:  # Lightning's would leave as if all were well
+    except SIGTERMException:  # with Lightning's own the process would exit with 0
         raise SystemExit(128 + signal.SIGTERM) from None
-    except SystemExit:  # Lightning leaves so after Ctrl-C, which it ignores from then on
+    except SystemExit:  # Lightning raises this after Ctrl-C, and ignores further ones
         if not trainer.interrupted:
             raise
         signal.signal(signal.SIGINT, on_interrupt)
@@ -108,7 +108,7 @@ def run_trainer(
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps the weights of the least validation loss in a file of its own, also where the folder was moved."""
+    """Keeps the weights with the lowest validation loss in a file, even if the folder is moved in between."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(file.parent, filename=file.stem, monitor="val_loss", enable_version_counter=False)
@@ -119,7 +119,7 @@ class BestCheckpoint(ModelCheckpoint):
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        # as if the folder had always been here, or Lightning would forget the best so far
+        # paths relative to the present folder, or Lightning would forget the best so far
         there = str(self.dirpath)
         paths = {Path(path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict(
@@ -136,7 +136,7 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 def _quiet() -> None:
-    """Lightning's hints are for those who wrote the loop; a user of a command did not."""
+    """Silence Lightning's hints, which are for people who write their own training loop."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
