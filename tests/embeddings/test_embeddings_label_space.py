@@ -27,7 +27,7 @@ TREE = Taxonomy.from_paths([*itertools.product(("bird", "fish"), ("x", "y"), ("1
 @pytest.fixture(scope="module", params=NAMES)
 def space(request: pytest.FixtureRequest) -> LabelSpace:
     """Nineteen labels, well trained."""
-    return embed(TREE, geometry=request.param, dim=8, epochs=100, lr=0.02, margin=0.5, closure=1.0, progress=False)
+    return embed(TREE, geometry=request.param, dim=8, epochs=60, lr=0.02, margin=0.5, closure=1.0, progress=False)
 
 
 def random_space(taxonomy: Taxonomy, name: str, dim: int, *, threshold: float = 0.3) -> LabelSpace:
@@ -87,7 +87,7 @@ def test_saved_and_loaded(space: LabelSpace, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("parent", ["fish/x", "moss", None])
 def test_another_label(space: LabelSpace, parent: str | None) -> None:
-    grown = space.with_label("new", parent, steps=150, lr=0.03)
+    grown = space.with_label("new", parent, steps=75, lr=0.06)
     node = grown.taxonomy.find("new")
     kept = np.delete(np.arange(1, grown.taxonomy.num_nodes), node - 1)
     assert grown.vectors[torch.tensor(kept - 1)].equal(space.vectors)
@@ -110,6 +110,7 @@ def test_another_label_that_cannot_be() -> None:
         space.with_label("oak", "tree")
 
 
+@settings(max_examples=15)
 @given(taxonomies(min_nodes=2), st.sampled_from(NAMES), st.integers(0, 99))
 def test_a_label_can_be_added_anywhere(taxonomy: Taxonomy, name: str, seed: int) -> None:
     parent = seed % taxonomy.num_nodes
@@ -151,9 +152,11 @@ def test_pictures(name: str, dim: int, tmp_path: Path) -> None:
             apex = space.vector(owner).double()
             beyond = torch.tensor(region)[np.linalg.norm(region - apex.numpy(), axis=1) > 1e-6]  # it has no angle there
             assert space.geometry.energy(apex, beyond).max() < 1e-4
-    files = save_figure(embedding_drawing(drawn, TREE), tmp_path / "picture")
-    assert [file.name for file in files] == ["picture.png", "picture.svg"]
-    assert "moss" in files[1].read_text()
+    figure = embedding_drawing(drawn, TREE)
+    if dim == 2:
+        files = save_figure(figure, tmp_path / "picture")
+        assert [file.name for file in files] == ["picture.png", "picture.svg"]
+        assert "moss" in files[1].read_text()
 
 
 @GEOMETRIES
@@ -170,9 +173,10 @@ def test_images_go_the_way_of_labels(name: str, dim: int) -> None:
         np.testing.assert_allclose(origin, 0, atol=1e-9)
 
 
-@settings(max_examples=25)
-@given(taxonomies(min_nodes=2), st.sampled_from(NAMES), st.sampled_from([1, 2, 3]))
-def test_every_tree_can_be_drawn(taxonomy: Taxonomy, name: str, dim: int) -> None:
-    drawn = picture(random_space(taxonomy, name, dim))
-    assert np.isfinite(drawn.points).all()
+@settings(max_examples=8)
+@given(taxonomies(min_nodes=2), st.sampled_from(NAMES))
+def test_every_tree_can_be_drawn(taxonomy: Taxonomy, name: str) -> None:
+    for dim in (1, 2, 3):
+        drawn = picture(random_space(taxonomy, name, dim))
+        assert np.isfinite(drawn.points).all(), dim
     embedding_drawing(drawn, taxonomy)

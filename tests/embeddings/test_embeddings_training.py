@@ -82,7 +82,7 @@ def test_vectors_begin_and_stay_in_their_domain(name: str) -> None:
 
 @GEOMETRIES
 def test_a_small_tree_is_learnt(name: str) -> None:
-    space = embed(TREE, geometry=name, dim=8, epochs=120, margin=0.3, closure=1.0, progress=False)
+    space = embed(TREE, geometry=name, dim=8, epochs=60, margin=0.3, closure=1.0, lr=0.02, progress=False)
     scores = embeddings.reconstruction(TREE, space.geometry, space.vectors)
     assert scores.f1 > 0.9
     assert scores.threshold == space.threshold

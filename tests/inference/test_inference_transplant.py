@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
@@ -47,18 +47,19 @@ def leaves_summed_up(prediction: Prediction, change: Alteration) -> torch.Tensor
     return torch.tensor(rows, dtype=torch.float64)
 
 
-@every_kind
+@settings(max_examples=12)
 @given(st.data(), st.integers(0, 10**6))
-def test_leaves_keep_their_mass_wherever_they_hang(kind: str, data: st.DataObject, seed: int) -> None:
+def test_leaves_keep_their_mass_wherever_they_hang(data: st.DataObject, seed: int) -> None:
     how = data.draw(st.sampled_from(["random", "wrong", "fewer levels"]))
     change = altered(data.draw(ragged_taxonomies()), how, seed)
-    own = random_prediction(kind, change.own, 2, seed=seed)
-    carried = transplant(own, change)
-    assert carried.taxonomy == change.true
-    if isinstance(carried, LeafSoftmax) and not change.is_none:
-        torch.testing.assert_close(carried.log_prob.exp(), leaves_summed_up(own, change), atol=1e-9, rtol=0)
-    else:
-        assert change.keeps_groups
+    for kind in KINDS:
+        own = random_prediction(kind, change.own, 2, seed=seed)
+        carried = transplant(own, change)
+        assert carried.taxonomy == change.true, kind
+        if isinstance(carried, LeafSoftmax) and not change.is_none:
+            torch.testing.assert_close(carried.log_prob.exp(), leaves_summed_up(own, change), atol=1e-9, rtol=0)
+        else:
+            assert change.keeps_groups, kind
 
 
 @every_kind
