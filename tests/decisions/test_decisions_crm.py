@@ -120,7 +120,8 @@ def test_a_file_names_its_rows_and_columns(tmp_path: Path, suffix: str) -> None:
     expected = values[:3][[columns.index(v) for v in leaves]][:, [columns.index(v) for v in leaves]]
     torch.testing.assert_close(CRM(cost=only).risk(prediction), CRM(cost=expected).risk(prediction))  # written anew
     with pytest.raises(
-        InputError, match=r"Expected costs \[6, 3\], a column a leaf, but got shape \[3, 3\] at .*costs.*row for every"
+        InputError,
+        match=r"Expected costs \[6, 3\], one column per leaf, but got shape \[3, 3\] at .*costs.*row for every",
     ):
         CRM("nodes", only)(prediction)
 
@@ -181,7 +182,7 @@ def test_names_in_a_cost_table_stay_texts(tmp_path: Path) -> None:
         ),
         (
             lambda: CRM(cost=torch.zeros(4, 5))(flat()),
-            r"costs \[5, 5\], a column a leaf, but got shape \[4, 5\]",
+            r"costs \[5, 5\], one column per leaf, but got shape \[4, 5\]",
         ),
     ],
 )

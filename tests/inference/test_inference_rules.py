@@ -200,7 +200,7 @@ def test_weights_come_from_a_file_or_a_tensor(tmp_path: Path) -> None:
     for text, error in {
         "nobody,1\n": r"1 that does not: 'nobody' in line 1 at .*weights.csv",
         "5,1\n 5,2\n": r"each node once, but got ' 5', which line 1 has at .*weights.csv:2",
-        "5,much\n": "a number beside the node",
+        "5,much\n": "a number next to the node",
         "5\n": "two cells per row",
         "5,-1\n": "positive, finite edge weights",
     }.items():
@@ -268,7 +268,7 @@ def test_top_down_needs_inner_scores() -> None:
     assert str(error.value) == (
         "Expected a head with a score at every node below the root, but got LeafSoftmax without one at 3 nodes, "
         "3 of them inner nodes at node 0/1, the first of them. "
-        "Choose a method that scores inner nodes, or diffusion, which does without."
+        "Choose a method that scores inner nodes, or diffusion, which does not need them."
     )
 
 

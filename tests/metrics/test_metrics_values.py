@@ -236,7 +236,7 @@ def test_any_batch_shape() -> None:
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (LabelSets(torch.zeros(2, 9, dtype=torch.bool), torch.zeros(2, 9)), "one node a level, but got LabelSets"),
+        (LabelSets(torch.zeros(2, 9, dtype=torch.bool), torch.zeros(2, 9)), "one node per level, but got LabelSets"),
         (Nodes(torch.zeros(3, dtype=torch.int64), torch.zeros(3)), r"got answer \[3\], target \[2\], ranking \[2, 4\]"),
         (LevelNodes(torch.zeros(2, 2, dtype=torch.int64), torch.zeros(2, 2)), r"each of 3 levels, but got shape"),
     ],

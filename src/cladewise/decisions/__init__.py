@@ -1,4 +1,4 @@
-"""Decisions: from a prediction over nodes to an answer. One rule a module; :func:`available` finds them there."""
+"""Decisions: rules from a prediction over nodes to an answer, one rule per module."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ __all__ = [
 
 
 def available() -> dict[str, type[Decision]]:
-    """Every decision by name, those of other distributions included.
+    """All decisions by name, including those of other distributions.
 
     Example:
         >>> available()["leaf"].__name__, "majority" in available()
@@ -66,7 +66,7 @@ def available() -> dict[str, type[Decision]]:
 
 
 def make(name: str, **parameters: Any) -> Decision:
-    """The decision of a name with its parameters.
+    """Create a decision by name, with its parameters.
 
     Raises:
         InputError: No such decision or parameter.

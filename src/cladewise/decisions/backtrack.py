@@ -21,12 +21,12 @@ class Backtrack(Decision):
 
     .. math:: \hat{v}_k = \operatorname{rep}_k(\hat{l}), \qquad \hat{l} = \arg\max_{l\ \text{leaf}} \log p_l
 
-    The leaf alone decides: a coarse node is answered because the best leaf lies under it, however probable another one
-    is. So the levels never contradict each other, and none is more accurate than a coarser one. The log-probabilities
-    are those at or under the nodes answered.
+    The leaf alone decides: a coarse node is answered because the best leaf lies under it, however probable other nodes
+    are. So the levels never contradict each other, and none is more accurate than a coarser one. The log-probabilities
+    are those at or under the answered nodes.
 
     Raises:
-        InputError: The taxonomy is a root alone and has no level to decide in.
+        InputError: The taxonomy is a single root without levels.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Every label that is probable enough, by a boundary that is best for F1."""
+"""All labels above a probability boundary that maximises F1."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from cladewise.predictions import Prediction
 
 Kind = Literal["global", "per-class"]
 CELLS_AT_ONCE = 1 << 22
-"""Images are taken in parts of about this many (image, node) cells, 16 MB in single precision."""
+"""Approximate number of (image, node) cells processed at a time, 16 MB in single precision."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Boundary(Decision):
-    r"""Every node but the root whose log-probability is at or above a boundary: any set of labels, the empty one too.
+    r"""All nodes but the root with a log-probability at or above a boundary: any set of labels, possibly empty.
 
     .. math:: \hat{S} = \{v \neq \text{root} : \log p_v \ge \beta_v\}
 
-    :meth:`fit` takes the boundary with the best F1 on other images. The labels of an image are those that
+    :meth:`fit` chooses the boundary with the best F1 on other images. The labels of an image are those that
     :class:`~cladewise.metrics.LabelCounts` counts, but for the root: the nodes that represent it at the levels that its
     label speaks of. The best boundary is always the log-probability of a label that an image has; of several that are
     equally good it is the lowest.
@@ -36,12 +36,12 @@ class Boundary(Decision):
         kind: ``"global"``, one boundary for all labels, best for micro F1 (the paper's "one-fits-all"); or
             ``"per-class"``, one for each, best for that label's F1. A label that no image has cannot tell, and takes
             the global one.
-        fits_on: Split that a run lets it learn from. ``"5-fold"`` is the training images, each with the scores of a
-            network that was trained without it: for a validation split that lacks some of the classes.
-        boundary: What was fitted, as log-probability: a number, or one for each node.
+        fits_on: Split that a run fits the rule on. ``"5-fold"`` means the training images, each scored by a network
+            that was trained without it: for validation splits that lack some classes.
+        boundary: The fitted log-probability: one number, or one for each node.
 
     Raises:
-        InputError: There is no such kind; or the rule is used without being fitted.
+        InputError: There is no such kind, or the rule is used without being fitted.
 
     Example:
         >>> from cladewise import Taxonomy
@@ -88,7 +88,7 @@ class Boundary(Decision):
         return LabelSets(chosen, log_prob)
 
     def fit(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> Self:
-        """The same rule with the boundary that is best for F1 on these images.
+        """A copy of the rule with the boundary that maximises F1 on these images.
 
         Args:
             prediction: Of images that the model was not trained on.
@@ -122,7 +122,9 @@ def _best_boundaries(
     """The boundary of each group of nodes with the best F1 of their labels pooled; NaN where no image has one."""
     steps = _Steps.of([_true_labels(part, labels) for part, labels in _parts(images, target)], group)
     said = torch.zeros(steps.num_places, dtype=torch.int64, device=target.device)
-    for part, labels in _parts(images, target):  # anew: what a part has computed is not kept beside all the others'
+    for part, labels in _parts(
+        images, target
+    ):  # a second pass, so that only one part's log-probabilities are in memory
         for log_prob, node in _all_labels(part, labels):
             said += steps.place(log_prob, group[node].expand_as(log_prob)).bincount(minlength=steps.num_places)
     return steps.best(said)
@@ -135,14 +137,14 @@ def _parts(images: Prediction, target: Int[Tensor, " image"]) -> Iterator[tuple[
 
 
 def _true_labels(part: Prediction, target: Int[Tensor, " image"]) -> tuple[Tensor, Tensor]:
-    """Log-probability and node of every label that the images have."""
+    """Log-probability and node of all labels that the images have."""
     nodes, told = at_levels(target, part.taxonomy), speaks(target, part.taxonomy)
     told &= nodes > 0  # the root, which stands for children that skip the first level, is never said
     return part.log_prob.gather(1, nodes)[told], nodes[told]
 
 
 def _all_labels(part: Prediction, target: Int[Tensor, " image"]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Log-probability of every label of a level that each image's own label speaks of, and the nodes, by level."""
+    """Per level: log-probabilities of its labels for the images whose label reaches the level, and the nodes."""
     told = speaks(target, part.taxonomy)
     for level in range(part.taxonomy.num_levels):
         nodes = torch.tensor(part.taxonomy.level_nodes(level + 1), device=target.device)
@@ -152,7 +154,7 @@ def _all_labels(part: Prediction, target: Int[Tensor, " image"]) -> Iterator[tup
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Steps:
-    """The labels that images have, by group and then by log-probability: each a boundary that may be the best.
+    """The labels that images have, by group and then by log-probability: the candidate boundaries.
 
     Lowering a boundary between two of them adds labels that are wrong and none that is right, so no other can be.
     """
@@ -172,17 +174,17 @@ class _Steps:
 
     @property
     def num_places(self) -> int:
-        """Between the steps of every group, below the first, and above the last."""
+        """Number of intervals between, below and above the steps of all groups."""
         return len(self.key) + self.num_groups
 
     def place(self, log_prob: Float[Tensor, "*label"], group: Int[Tensor, "*label"]) -> Int[Tensor, " place"]:
-        """Where labels lie among the steps of their groups: said from the step below on."""
+        """Interval in which each label lies among the steps of its group: it is predicted from the step below on."""
         at_most = torch.searchsorted(self.distinct, log_prob.flatten(), right=True)
         of = group.flatten()
         return torch.searchsorted(self.key, of * (len(self.distinct) + 1) + at_most, right=True) + of
 
     def best(self, said: Int[Tensor, " place"]) -> Float[Tensor, " group"]:
-        """The lowest of each group's best boundaries; ``said`` is how many labels lie at each place."""
+        """The lowest of each group's best boundaries; ``said`` counts the labels in each interval."""
         step = torch.arange(len(self.key), device=said.device)
         size = self.group.bincount(minlength=self.num_groups)
         end = size.cumsum(0)[self.group]

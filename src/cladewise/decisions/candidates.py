@@ -1,8 +1,8 @@
-"""The few nodes of each image that an informative answer can be.
+"""Candidate nodes of each image: the few that an informative answer can be.
 
-A node is of use only if no other is both more probable and more informative. The leaves are the most informative
-nodes there are, so the most probable leaf rules out everything that is less probable than itself: a handful of nodes
-an image is left of a whole tree, and what follows costs next to nothing.
+A node is a candidate only if no other is both more probable and more informative. Leaves are the most informative
+nodes, so the most probable leaf rules out all nodes less probable than itself. Of a whole tree, a handful of nodes per
+image is left, and the rules that follow cost next to nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidates:
-    """Some nodes of every image, one image's after the other's or mixed."""
+    """Some nodes of each image, in any order."""
 
     taxonomy: Taxonomy
     num_images: int
@@ -33,27 +33,27 @@ class Candidates:
 
     @property
     def leaves_under(self) -> Int[Tensor, " candidate"]:
-        """Number of leaves at or under each."""
+        """Number of leaves at or under each node."""
         index = tree_index(self.taxonomy, self.node.device)
         return index.leaf_end[self.node] - index.leaf_start[self.node]
 
     @property
-    def information(self) -> Float[Tensor, " candidate"]:
-        """Information of each, in bits."""
+    def information_bits(self) -> Float[Tensor, " candidate"]:
+        r"""Information of each node in bits, :math:`\log_2 (L / |B(v)|)`."""
         return (self.taxonomy.num_leaves / self.leaves_under.double()).log2().to(self.log_prob.dtype)
 
     def where(self, kept: Bool[Tensor, " candidate"]) -> Self:
-        """Only some of them."""
+        """The candidates for which ``kept`` is true."""
         return dataclasses.replace(self, image=self.image[kept], node=self.node[kept], log_prob=self.log_prob[kept])
 
     def largest(self, values: Float[Tensor, " candidate"]) -> Float[Tensor, " image"]:
-        """Largest value of every image; -inf where an image has no candidate."""
+        """Largest value per image; -inf for images without candidates."""
         return _largest(values, self.image, self.num_images)
 
     def best(self, *values: Tensor) -> Int[Tensor, " image"]:
-        """Node of every image that is largest in the first value, then in the next, ...; of equals the lowest node.
+        """Node per image that is largest in the first value, then in the next, and so on; of equals the lowest node.
 
-        Where an image has no candidate it is 0, the root.
+        It is 0, the root, for images without candidates.
         """
         place = torch.arange(len(self.node), device=self.node.device)
         for value in values:
@@ -65,7 +65,7 @@ class Candidates:
         return lowest.masked_fill(lowest == none, 0)
 
     def undominated(self) -> Self:
-        """Those that are more informative than all that are as probable or more; of equals the first."""
+        """The candidates that are more informative than all others at least as probable; of equals the first."""
         order = self.leaves_under.argsort(stable=True)
         for key in (-self.log_prob, self.image):
             order = order[key[order].argsort(stable=True)]
@@ -83,7 +83,7 @@ def _largest(values: Tensor, image: Tensor, num_images: int) -> Tensor:
 
 
 def above(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: Float[Tensor, " image"] | float) -> Candidates:
-    """Eligible nodes with a log-probability above a bar.
+    """Eligible nodes with a log-probability above a threshold.
 
     Args:
         prediction: Of any batch shape; the images are numbered in its order.
@@ -95,7 +95,7 @@ def above(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: Float[Te
     if len(log_prob) == 0:
         none = torch.zeros(0, dtype=torch.int64, device=log_prob.device)
         return Candidates(prediction.taxonomy, 0, none, none, bars)
-    # most nodes are out of the question for every image: they are put aside before single values are looked at
+    # most nodes are below the bar for all images: they are dropped before single values are compared
     somewhere = torch.nonzero((log_prob.amax(0) > bars.min()) & eligible).squeeze(1)
     values = log_prob.index_select(1, somewhere)
     kept = values > bars[:, None]
@@ -104,7 +104,7 @@ def above(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: Float[Te
 
 
 def candidates(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: float = -torch.inf) -> Candidates:
-    """Eligible nodes above a bar that are as probable, at the least, as the most probable of the finest of them.
+    """Eligible nodes above a threshold that are at least as probable as the best of the finest among them.
 
     Args:
         prediction: Of any batch shape; the images are numbered in its order.
@@ -119,7 +119,7 @@ def candidates(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: flo
 
 
 def join(parts: Sequence[Candidates]) -> Candidates:
-    """The candidates of several batches as of one."""
+    """The candidates of several batches, as if of one."""
     total, moved = 0, list[Candidates]()
     for part in parts:
         moved.append(dataclasses.replace(part, image=part.image + total))
@@ -128,7 +128,7 @@ def join(parts: Sequence[Candidates]) -> Candidates:
 
 
 def side_by_side(parts: Sequence[Candidates]) -> Candidates:
-    """The candidates of several kinds of the same images."""
+    """The union of several sets of candidates of the same images."""
     return dataclasses.replace(
         parts[0],
         image=torch.cat([part.image for part in parts]),
@@ -138,12 +138,12 @@ def side_by_side(parts: Sequence[Candidates]) -> Candidates:
 
 
 def flat_log_prob(prediction: Prediction) -> Float[Tensor, "image node"]:
-    """Log-probabilities with the batch as one axis."""
+    """Log-probabilities with a single batch axis."""
     return prediction.log_prob.reshape(-1, prediction.taxonomy.num_nodes)
 
 
 def log_bar(threshold: float, dtype: torch.dtype) -> float:
-    """Log of a probability that is to be exceeded by more than the rounding of sums over a tree.
+    """Log of a probability threshold, raised by the rounding error of sums over a tree.
 
     Certainty exceeds every threshold below 1, however near.
     """
@@ -152,7 +152,7 @@ def log_bar(threshold: float, dtype: torch.dtype) -> float:
 
 
 def says_something(index: TreeIndex) -> Bool[Tensor, " node"]:
-    """Which nodes do not have exactly one child: such a node says nothing that its child does not."""
+    """Mask of the nodes that do not have exactly one child; such a node is no less specific than its child."""
     result = torch.ones_like(index.parents, dtype=torch.bool)
     child = torch.arange(1, len(result), device=index.device)
     result[:-1] = (index.parents[1:] != child - 1) | (index.end[1:] != index.end[:-1])
@@ -160,7 +160,7 @@ def says_something(index: TreeIndex) -> Bool[Tensor, " node"]:
 
 
 def is_first(index: TreeIndex) -> Bool[Tensor, " node"]:
-    """Which nodes are not an only child: such a child is never more probable than its parent, nor more informative."""
+    """Mask of the nodes that are not an only child, which is never more probable or informative than its parent."""
     result = torch.ones_like(index.parents, dtype=torch.bool)
     result[1:] = says_something(index)[index.parents[1:]]
     return result

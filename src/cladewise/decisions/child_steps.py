@@ -1,4 +1,4 @@
-"""Steps down the tree: the best child of where each image has got to. Only the children on the way are looked at."""
+"""One step down the tree for many images at once: the best child of each image's current node."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cladewise.taxonomy import Taxonomy
 
 
 class BestChildren(NamedTuple):
-    """The children of one node an image, in short."""
+    """The best child of one node per image, and how it compares with its siblings."""
 
     child: Int[Tensor, " walker"]
-    """The child of largest value, the lowest of equals."""
+    """The child with the largest value; of equals the lowest."""
     runner_up: Float[Tensor, " walker"]
     """The largest value of its siblings; -inf for an only child."""
     share: Float[Tensor, " walker"]
-    """Log of the child's part in a softmax over the siblings' values."""
+    """Log of the child's share in a softmax over the siblings' values."""
 
 
 def best_children(
@@ -31,12 +31,12 @@ def best_children(
     level: DepthIndex,
     taxonomy: Taxonomy,
 ) -> BestChildren:
-    """The step from each walker's node to a child.
+    """The step from each walker's current node to a child.
 
     Args:
-        values: What the children compete with.
-        image: Row of the values that each walker looks at.
-        node: Where each walker is: inner nodes, all at the depth above the level.
+        values: Values by which siblings are compared.
+        image: Row of the values for each walker.
+        node: Current node of each walker: inner nodes, all one depth above the level.
         level: The nodes one deeper.
         taxonomy: The label tree.
     """

@@ -1,4 +1,4 @@
-"""Costs of answering a node where another is true: of one's own, from files or tensors."""
+"""User-defined costs of answering one node when another is true, from files or tensors."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SUFFIXES = (".npy", ".csv", ".parquet")
 
 
 def cost_table(cost: str | Tensor, taxonomy: Taxonomy, *, all_nodes: bool) -> Float[Tensor, "row leaf"]:
-    """What each answer costs for each true leaf: a row for every leaf, or for every node.
+    """Cost of each answer for each true leaf: one row per leaf, or per node.
 
     Args:
-        cost: The table, or a file with it.
+        cost: The table, or a file that holds it.
 
             A tensor and a ``.npy`` file have a column for every leaf, ascending, and a row for every leaf or every
             node. A ``.csv`` or ``.parquet`` file has names or paths of the leaves in its header, and of leaves or nodes
             in its first column, in any order.
         taxonomy: The label tree.
-        all_nodes: Whether every node may be answered; else only the rows of leaves are needed.
+        all_nodes: Whether every node may be answered; otherwise only the rows of leaves are needed.
 
     Raises:
         InputError: The file cannot be read, a row or column is missing or unknown, or a cost is not finite.
@@ -40,7 +40,7 @@ def cost_table(cost: str | Tensor, taxonomy: Taxonomy, *, all_nodes: bool) -> Fl
     if table.ndim != 2 or table.shape[1] != leaves or table.shape[0] not in (nodes, wanted):
         advice = "over=nodes needs a row for every node." if all_nodes and table.shape == (leaves, leaves) else ""
         shape = f"shape {list(table.shape)}"
-        raise InputError(f"costs [{wanted}, {leaves}], a column a leaf", shape, at=at, advice=advice)
+        raise InputError(f"costs [{wanted}, {leaves}], one column per leaf", shape, at=at, advice=advice)
     if not bool(table.isfinite().all()):
         row, column = (int(place) for place in (~table.isfinite()).nonzero()[0])
         answer = row if table.shape[0] == nodes else int(taxonomy.leaf_nodes[row])
@@ -63,7 +63,7 @@ def _modified(path: str) -> float:
 
 @lru_cache(maxsize=2)
 def _read(path: str, modified: float, taxonomy: Taxonomy) -> Tensor:
-    """The table of a file, kept while the file is as it was."""
+    """The table of a file, cached until the file changes."""
     try:
         if Path(path).suffix.lower() == ".npy":
             return torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float32, casting="same_kind"))

@@ -1,4 +1,4 @@
-"""The answer that is expected to cost the least."""
+"""Conditional risk minimisation: the answer with the least expected cost."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from cladewise.predictions import Coherence, Prediction, best_nodes
 
 @dataclasses.dataclass(frozen=True)
 class CRM(Decision):
-    r"""The answer with the least expected cost, over where the leaves put the image.
+    r"""The answer with the least expected cost under the probabilities of the leaves.
 
     .. math:: R_v = \sum_{j\ \text{leaf}} p_j D(v, j), \qquad \hat{v} = \arg\min_v R_v
 
-    Conditional risk minimisation trains nothing and changes no probability. After the answer the ranking is that of the
-    leaves by their risk, least first.
+    Conditional risk minimisation needs no training and changes no probability. After the answer, the ranking orders the
+    leaves by their risk, lowest first.
 
     Args:
         over: What may be answered: the ``leaves``, or all ``nodes``.
         cost: ``lca-height``, the height of the lowest common ancestor: :math:`D(v, j) = h(\operatorname{lca}(v, j))`.
-            By it an inner node never costs less than the best leaf under it. ``path-length``, the number of edges
-            between the two, by which an inner node costs less where no leaf under it stands out. Or a table of one's
-            own, a tensor or a file, as :func:`~cladewise.decisions.costs.cost_table` takes it.
+            With it an inner node never costs less than the best leaf under it. ``path-length``, the number of edges
+            between the two, with which an inner node costs less if no leaf under it stands out. Or your own table, a
+            tensor or a file, as described in :func:`~cladewise.decisions.costs.cost_table`.
 
-    Probability that a head leaves at inner nodes is on no leaf and does not count. Neither of the two costs needs a
+    Probability mass at inner nodes belongs to no leaf and does not count. Neither of the two costs needs a
     table of all pairs: a sum down every path gives the risk of all nodes at once.
 
     Raises:
@@ -93,7 +93,7 @@ def _mass_of_leaves(prediction: Prediction) -> Float[Tensor, "*batch node"]:
 
 
 def _by_height(mass: Tensor, prediction: Prediction) -> Tensor:
-    r"""What each node adds to the risk of all below it: a step down spares what lies there the drop in height.
+    r"""What each node adds to the risk of all nodes below it: a step down reduces the cost by the drop in height.
 
     .. math:: R_v = h(\text{root}) P - \sum_{a \in A(v) \setminus \{\text{root}\}} (h(\pi(a)) - h(a))\, p_a
     """
@@ -103,7 +103,7 @@ def _by_height(mass: Tensor, prediction: Prediction) -> Tensor:
 
 
 def _by_path(mass: Tensor, prediction: Prediction) -> Tensor:
-    r"""A step down is an edge further from what lies elsewhere, and an edge nearer to what lies there.
+    r"""A step down is one edge further from the mass elsewhere and one edge nearer to the mass below.
 
     .. math:: R_v = \sum_{u \ne \text{root}} p_u + \sum_{a \in A(v) \setminus \{\text{root}\}} (P - 2 p_a)
     """

@@ -1,4 +1,4 @@
-"""What a decision is, and the three kinds of answer it can give."""
+"""Base class of decisions, and the three kinds of answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cladewise.predictions import Prediction
 
 @dataclasses.dataclass(frozen=True)
 class Nodes:
-    """One node an image. ``log_prob`` is the log-probability at or under the chosen node."""
+    """One node per image. ``log_prob`` is the log-probability at or under the chosen node."""
 
     node: Int[Tensor, "*batch"]
     log_prob: Float[Tensor, "*batch"]
@@ -30,7 +30,7 @@ class Nodes:
 
 @dataclasses.dataclass(frozen=True)
 class LevelNodes:
-    """One node a level and image, coarse to fine; they need not lie on one path."""
+    """One node per level and image, coarse to fine; the nodes need not lie on one path."""
 
     node: Int[Tensor, "*batch level"]
     log_prob: Float[Tensor, "*batch level"]
@@ -38,7 +38,7 @@ class LevelNodes:
 
 @dataclasses.dataclass(frozen=True)
 class LabelSets:
-    """Any set of nodes an image."""
+    """A set of nodes per image."""
 
     chosen: Bool[Tensor, "*batch node"]
     log_prob: Float[Tensor, "*batch node"]
@@ -63,19 +63,19 @@ class Decision(ABC):
 
     @property
     def promise(self) -> float | None:
-        """Share of right answers, in [0, 1), that the rule promises once it is fitted; ``None`` if none."""
+        """Share of right answers, in [0, 1), that the fitted rule promises; ``None`` if it promises none."""
         return None
 
     def ranking(self, prediction: Prediction, k: int, answer: Answer | None = None) -> Int[Tensor, "*batch k"]:
-        """The ``k`` best labels of each image, best first: the node answered, then the others in the rule's order.
+        """The ``k`` best labels of each image, best first: the answered node, then the others in the rule's order.
 
-        So whatever is right by its answer is right among the first ``k``. An answer by level leads with its finest
-        node; a set of labels has no order, and the others stand alone.
+        So an image that is right by its answer is right among the first ``k``. An answer per level leads with its
+        finest node; a set of labels has no order and does not lead.
 
         Args:
             prediction: Of any kind.
-            k: Number of labels, at least 1; there are fewer where the rule orders fewer.
-            answer: What the rule answers, where that is known already.
+            k: Number of labels, at least 1; fewer are returned if the rule orders fewer.
+            answer: The answer of the rule, if it is already known.
         """
         others = self.order(prediction, k)
         answer = self(prediction) if answer is None else answer
@@ -93,7 +93,7 @@ class Decision(ABC):
 
 
 def led_by(first: Int[Tensor, "*batch"], others: Int[Tensor, "*batch k"]) -> Int[Tensor, "*batch k"]:
-    """A ranking that begins with a given node, which is moved to the front, or put there in place of the last.
+    """A ranking that begins with a given node: moved to the front, or inserted there in place of the last.
 
     Example:
         >>> led_by(torch.tensor([3, 7]), torch.tensor([[1, 3, 5], [1, 3, 5]]))

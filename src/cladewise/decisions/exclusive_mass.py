@@ -1,4 +1,4 @@
-"""The node that keeps the most probability to itself."""
+"""The node with the most probability of its own, not counting its children's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cladewise.predictions import Prediction
 
 @dataclasses.dataclass(frozen=True)
 class ExclusiveMass(Decision):
-    r"""The node that keeps the most probability when its children have taken theirs.
+    r"""The node with the most probability left after subtracting that of its children.
 
     .. math:: \hat{v} = \arg\max_v \Big(p_v - \sum_{c \in C(v)} p_c\Big)
 

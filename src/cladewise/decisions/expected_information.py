@@ -1,4 +1,4 @@
-"""The node that says the most on average."""
+"""The node with the largest expected information."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class ExpectedInformation(Decision):
 
     .. math:: \hat{v} = \arg\max_{v:\ |C(v)| \ne 1} p_v I(v), \qquad I(v) = \log_2 (L / |B(v)|)
 
-    A node with exactly one child says nothing that its child does not, so it is passed over. The root informs of
-    nothing and wins only where nothing else does.
+    A node with exactly one child is no more informative than its child and is skipped. The root has no information and
+    wins only if nothing else has any.
 
     Example:
         >>> import torch
@@ -38,4 +38,4 @@ class ExpectedInformation(Decision):
 
     def __call__(self, prediction: Prediction) -> Nodes:
         found = candidates(prediction, says_something(tree_index(prediction.taxonomy, prediction.device)))
-        return Nodes.of(prediction, found.best(found.log_prob + found.information.log()))
+        return Nodes.of(prediction, found.best(found.log_prob + found.information_bits.log()))

@@ -1,4 +1,4 @@
-"""Down from the root, to the best child each time."""
+"""Greedy descent: from the root to the best child at each step."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from cladewise.predictions import Prediction
 
 @dataclasses.dataclass(frozen=True)
 class Greedy(Decision):
-    r"""From the root to the best child, again and again, until a leaf or until it becomes too uncertain.
+    r"""From the root to the best child, repeatedly, down to a leaf or until the probability falls below a threshold.
 
     .. math:: v_0 = \text{root}, \qquad v_{i+1} = \arg\max_{c \in C(v_i)} s_c, \qquad
         \text{as long as}\ p_{v_{i+1}} \ge \tau
 
-    Children compete by their log-probability. Where a head's levels are softmaxes of their own they compete by those,
-    as a mask over the children of the last choice does, and under Deep-RTC by their raw scores. The leaf at the end is
-    not always the most probable one.
+    Children compete by their log-probability; for heads with a softmax per level by the log-probabilities of the
+    level, masked to the children of the last choice; and for Deep-RTC by their raw scores. The final leaf is not always
+    the most probable one.
 
     Args:
         threshold: Probability :math:`\tau` that a step has to reach to be taken, in [0, 1]; 0 always ends at a leaf.
-        on: Whose probability that is: of the whole ``path``, :math:`p_v`, as YOLO9000 does; or of the one ``step``, the
-            child's share of its parent, as Deep-RTC does: :math:`p_c / p_v`, or the softmax among siblings where they
-            compete by scores of their own.
+        on: The probability compared with the threshold: that of the whole ``path``, :math:`p_v`, as in YOLO9000; or of
+            the single ``step``, the child's share of its parent, as in Deep-RTC: :math:`p_c / p_v`, or the softmax
+            among siblings if they compete by scores.
 
     Raises:
         InputError: The threshold is not in [0, 1], or the probability is neither of the two.

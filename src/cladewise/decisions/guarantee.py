@@ -1,4 +1,4 @@
-"""Rules that hold back just as much as a promised accuracy asks for."""
+"""Base class of rules that are as cautious as a guaranteed accuracy requires."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from cladewise.statistics import clopper_pearson_lower
 from cladewise.taxonomy import Taxonomy
 
 STEPS = 25
-"""Halvings of the range that the caution is searched in, as in the released code of DARTS."""
+"""Bisection steps in the search for the caution, as in the released code of DARTS."""
 CELLS_AT_ONCE = 1 << 22
-"""Images are taken in parts of about this many (image, node) cells, 16 MB in single precision."""
+"""Approximate number of (image, node) cells processed at a time, 16 MB in single precision."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Guaranteed(Decision):
-    r"""A rule with a caution: the more of it, the higher up the tree its answers, and the more often they are right.
+    r"""A rule with a caution parameter: with more of it, answers are higher in the tree and more often right.
 
     An answer is right if the label lies at or under it. :meth:`fit` finds the least caution :math:`\lambda` at which
     the accuracy is above the guarantee, by a one-sided 95% bound of Clopper and Pearson that allows for the number of
@@ -35,12 +35,12 @@ class Guaranteed(Decision):
 
     .. math:: \underline{p}(\text{right}(\lambda), N) > 1 - \varepsilon
 
-    It is found by 25 halvings of a range. If even the most cautious end of the range does not do, for want of images
-    or because probabilities of wrong answers are as large as 1, that end is taken with a warning.
+    It is found by 25 bisection steps. If even the most cautious end of the range does not reach the guarantee, because
+    there are too few images or wrong answers have a probability near 1, that end is used, with a warning.
 
     Args:
         guarantee: The accuracy :math:`1 - \varepsilon` to be held, in [0, 1).
-        caution: What was fitted; may be given instead.
+        caution: The fitted caution; may be given instead.
     """
 
     fits_on: ClassVar[str] = "val"
@@ -72,7 +72,7 @@ class Guaranteed(Decision):
         return Nodes.of(prediction, self.answer(self.candidates(prediction), self.caution))
 
     def fit(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> Self:
-        """The same rule with the least caution that holds the guarantee on these images.
+        """A copy of the rule with the least caution that meets the guarantee on these images.
 
         Args:
             prediction: Of images that the model was not trained on.
@@ -114,15 +114,15 @@ class Guaranteed(Decision):
         return clopper_pearson_lower(int(right), len(labels))
 
     def candidates(self, prediction: Prediction) -> Candidates:
-        """The nodes of each image that can be an answer at some caution."""
+        """The nodes of each image that can be the answer at some caution."""
         return candidates(prediction, self.eligible(prediction, tree_index(prediction.taxonomy, prediction.device)))
 
     def eligible(self, prediction: Prediction, index: TreeIndex) -> Bool[Tensor, " node"]:
-        """Which nodes may be answered at all: those that say more than their only child."""
+        """Mask of the nodes that may be answered at all: those without exactly one child."""
         return says_something(index)
 
     def most_cautious(self, taxonomy: Taxonomy) -> float:
-        """Upper end of the search: the threshold that nothing exceeds."""
+        """Upper end of the search range: the threshold that nothing exceeds."""
         return 1.0
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The node that says the most on average, among those above a threshold that holds a guarantee."""
+"""The node with the largest expected information above a threshold that meets a guarantee."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cladewise.decisions.guarantee import Guaranteed, surer
 
 @dataclasses.dataclass(frozen=True)
 class HedgedExpectation(Guaranteed):
-    r"""The node of the largest expected information above a threshold that holds a guaranteed accuracy.
+    r"""The node with the largest expected information above a threshold that meets a guaranteed accuracy.
 
     .. math:: \hat{v} = \arg\max_{v:\ p_v > \tau,\ |C(v)| \ne 1} p_v I(v)
 
@@ -46,4 +46,4 @@ class HedgedExpectation(Guaranteed):
     def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
         """The largest expected information above the threshold; the root where there is none."""
         sure = surer(found, caution)
-        return sure.best(sure.log_prob + sure.information.log())
+        return sure.best(sure.log_prob + sure.information_bits.log())

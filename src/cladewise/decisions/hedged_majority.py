@@ -1,4 +1,4 @@
-"""The most informative node above a threshold that holds a guarantee."""
+"""The most informative node above a threshold that meets a guarantee."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cladewise.decisions.informative import most_informative
 
 @dataclasses.dataclass(frozen=True)
 class HedgedMajority(Guaranteed):
-    r"""The most informative node above a threshold that holds a guaranteed accuracy.
+    r"""The most informative node above a threshold that meets a guaranteed accuracy.
 
     .. math:: \hat{v} = \operatorname{lexmax}_{v:\ p_v > \tau,\ |C(v)| \ne 1} (I(v), p_v)
 
-    MAX-REW of the paper: :class:`~cladewise.decisions.Threshold` with the least threshold that is cautious enough.
+    MAX-REW of the paper: :class:`~cladewise.decisions.Threshold` with the lowest threshold that meets the guarantee.
 
     Args:
         guarantee: The accuracy to be held, in [0, 1).

@@ -1,4 +1,4 @@
-"""Information traded for accuracy, at the rate that a guarantee asks for."""
+"""DARTS: information traded for accuracy at the rate that a guarantee requires."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True)
 class Hedging(Guaranteed):
-    r"""DARTS: the node of the largest expected reward, with a bonus for being right that holds a guaranteed accuracy.
+    r"""DARTS: the node with the largest expected reward, with a bonus for being right that meets a guaranteed accuracy.
 
     .. math:: \hat{v} = \arg\max_v p_v (I(v) + \lambda), \qquad I(v) = \log_2 (L / |B(v)|)
 
-    Without a bonus :math:`\lambda` it is the expected information; the larger the bonus, the nearer to the root. Its
-    search ends at :math:`(1 - \varepsilon) \log_2 L / \varepsilon` bits, beyond which calibrated probabilities need
-    not look. The probabilities are taken as they are: the paper scales them first (Platt), which is a calibration.
+    Without a bonus :math:`\lambda` the reward is the expected information; the larger the bonus, the nearer the answer
+    is to the root. The search ends at :math:`(1 - \varepsilon) \log_2 L / \varepsilon` bits, which is enough for
+    calibrated probabilities. Probabilities are used as they are; the paper calibrates them first (Platt scaling).
 
-    A parent and its only child inform alike, and the parent is answered.
+    A parent and its only child have equal information; the parent is answered.
 
     Args:
         guarantee: The accuracy :math:`1 - \varepsilon` to be held, in [0, 1).
@@ -63,4 +63,4 @@ class Hedging(Guaranteed):
 
     def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
         """The largest expected reward."""
-        return found.best(found.log_prob + (found.information + caution).log())
+        return found.best(found.log_prob + (found.information_bits + caution).log())

@@ -1,4 +1,4 @@
-"""The choice that the rules with a bar share: the most informative node above it."""
+"""The most informative node above a threshold, shared by several rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cladewise.ops import tree_index
 from cladewise.predictions import Prediction
 
 FEW = math.log(0.1)
-"""At most ten nodes at a depth are more probable than a tenth: so few that the best leaf need not thin them out."""
+"""At most ten nodes per depth are more probable than 0.1: few enough to skip the filter by the best leaf."""
 
 
 def most_informative_above(prediction: Prediction, bar: Float[Tensor, " image"] | float) -> Int[Tensor, " image"]:
@@ -21,8 +21,8 @@ def most_informative_above(prediction: Prediction, bar: Float[Tensor, " image"] 
     .. math:: \hat{v} = \operatorname{lexmax}_{v:\ p_v > \tau,\ |C(v)| \ne 1} (I(v), p_v), \qquad
         I(v) = \log_2 (L / |B(v)|)
 
-    Equal information goes to the larger probability, then to the lower node. A node with exactly one child says
-    nothing that its child does not, so it is passed over; where nothing is above the bar the answer is the root.
+    Ties in information go to the larger probability, then to the lower node. A node with exactly one child is no more
+    informative than its child and is skipped. If nothing is above the bar, the answer is the root.
 
     Args:
         prediction: Of any kind; the images are numbered in the order of its batch.

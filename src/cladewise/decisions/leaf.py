@@ -1,4 +1,4 @@
-"""The most probable leaf."""
+"""Flat decision: the most probable leaf."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A leaf where it is sure enough, else nothing."""
+"""The most probable leaf if it is certain enough, otherwise the root."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from cladewise.predictions import Prediction
 
 @dataclasses.dataclass(frozen=True)
 class LeafOrRoot(Guaranteed):
-    r"""The most probable leaf if it exceeds a threshold that holds a guaranteed accuracy, else the root.
+    r"""The most probable leaf if it exceeds a threshold that meets a guaranteed accuracy, otherwise the root.
 
     .. math:: \hat{v} = l^* \ \text{if}\ p_{l^*} > \tau \ \text{else the root}, \qquad
         l^* = \arg\max_{l\ \text{leaf}} p_l
 
-    LEAF-GT of the paper: what a classifier does that may reject an image but knows no tree.
+    LEAF-GT of the paper: a flat classifier with a reject option.
 
     Args:
         guarantee: The accuracy to be held, in [0, 1).

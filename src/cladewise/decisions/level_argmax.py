@@ -1,4 +1,4 @@
-"""The best node of each level, whatever the other levels say."""
+"""The most probable node of each level, independently of the other levels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Levels(Decision):
     The nodes need not lie on one path: the metric ``tice`` counts how often they do not.
 
     Raises:
-        InputError: The taxonomy is a root alone and has no level to decide in.
+        InputError: The taxonomy is a single root without levels.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""The operating points of each image: the nodes that no other beats in probability and information at once."""
+"""Operating points of each image: the nodes that no other beats in both probability and information."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from cladewise.ops import TreeIndex, tree_index
 from cladewise.predictions import Prediction
 
 CELLS_AT_ONCE = 1 << 21
-"""Images are taken in parts of about this many (image, node) cells, 8 MB in single precision."""
+"""Approximate number of (image, node) cells processed at a time, 8 MB in single precision."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ParetoSequence:
-    """The operating points of a batch of images, one image's after another's.
+    """The operating points of a batch of images, image by image.
 
     Within an image the probability falls and the information rises strictly from each point to the next.
     """
@@ -53,8 +53,8 @@ class ParetoSequence:
     def at_threshold(self, threshold: float) -> Nodes:
         r"""The most informative point of each image that is at least as probable as a threshold.
 
-        Where none is, the root. The inequality holds up to the rounding of sums over the tree: a few units in the
-        last place below :math:`\tau` still count as :math:`\tau`.
+        The root if none is. The comparison allows for the rounding of sums over the tree: a few units in the last place
+        below :math:`\tau` still count as :math:`\tau`.
         """
         bar = (math.log(threshold) if threshold > 0 else -math.inf) - 8 * torch.finfo(self.log_prob.dtype).eps
         reached = _ends((self.log_prob >= bar).long())
@@ -77,7 +77,7 @@ def pareto_sequence(prediction: Prediction, min_prob: float = 0.0) -> ParetoSequ
 
     Sorted by probability from above, then by information :math:`I(v) = \log_2 (L / |B(v)|)` from above, then by
     number, a node is kept if it is the first or exceeds the information of all before it. A node with exactly one child
-    says nothing that its child does not, so it is passed over. The last point is the most probable leaf.
+    is skipped. The last point is the most probable leaf.
 
     Probabilities are compared in single precision, so that what differs by rounding only is a tie.
 
@@ -157,20 +157,20 @@ class OperatingPoint(Decision):
 
 
 def _ends(lengths: Tensor) -> Tensor:
-    """Where runs of these lengths start, and where the last one ends."""
+    """Offsets of consecutive segments of these lengths, including the end."""
     offsets = lengths.new_zeros(len(lengths) + 1)
     torch.cumsum(lengths, 0, out=offsets[1:])
     return offsets
 
 
 def _branching(index: TreeIndex) -> Tensor:
-    """Nodes with two children or more, the most informative first, the lower of equals first."""
+    """Nodes with two or more children, the most informative first; of equals the lower first."""
     nodes = torch.nonzero((index.height > 0) & says_something(index)).squeeze(1)
     return nodes[(index.leaf_end - index.leaf_start)[nodes].argsort(stable=True)]
 
 
 def _parts(prediction: Prediction) -> Iterator[Prediction]:
-    """Some images at a time."""
+    """The prediction in parts of some images each."""
     flat, at_once = prediction.flat(), max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
     for start in range(0, max(flat.batch_shape[0], 1), at_once):
         yield flat[start : start + at_once]
@@ -178,7 +178,7 @@ def _parts(prediction: Prediction) -> Iterator[Prediction]:
 
 @dataclasses.dataclass(frozen=True)
 class _Candidates:
-    """Nodes that may be operating points, and numbers of their images."""
+    """Nodes that may be operating points, with the indices of their images."""
 
     image: Tensor
     node: Tensor

@@ -1,4 +1,4 @@
-"""The most informative node that beats every runner-up."""
+"""The most informative node that is more probable than every runner-up."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ class Plurality(Decision):
     .. math:: \tau = \max_{v:\ |C(v)| \ge 2} \operatorname{second}_{c \in C(v)} p_c, \qquad
         \hat{v} = \operatorname{lexmax}_{v:\ p_v > \tau,\ |C(v)| \ne 1} (I(v), p_v)
 
-    A threshold that each image sets for itself; where no node is above it the answer
-    is the root.
+    The threshold differs from image to image; if no node is above it, the answer is the root.
 
     Example:
         >>> from cladewise import Taxonomy

@@ -1,4 +1,4 @@
-"""The most informative node above a probability of one's choice."""
+"""The most informative node above a given probability."""
 
 from __future__ import annotations
 

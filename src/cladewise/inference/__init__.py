@@ -1,4 +1,4 @@
-"""Inference rules: prediction to prediction."""
+"""Inference rules: functions from predictions to better predictions, without retraining."""
 
 from __future__ import annotations
 

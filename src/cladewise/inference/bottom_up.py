@@ -11,14 +11,14 @@ from cladewise.predictions import LeafSoftmax, Prediction
 
 @dataclasses.dataclass(frozen=True)
 class BottomUp(Inference):
-    r"""A softmax over the leaves' scores alone, summed up the tree; what inner nodes say is left out.
+    r"""A softmax over the leaves' scores alone, summed up the tree; scores of inner nodes are ignored.
 
     .. math:: \log p_v = \operatorname{LSE}_{l \in B(v)} z_l - \operatorname{LSE}_l z_l
 
-    What the score :math:`z_l` of a leaf is follows from the head:
+    The score :math:`z_l` of a leaf depends on the head (:meth:`~cladewise.predictions.Prediction.leaf_scores`):
 
-    - coherent heads: its log-probability, so that nothing changes but the class of the prediction;
-    - a softmax a level: its score at the finest level, where all leaves compete;
+    - coherent heads: its log-probability, so that only the class of the prediction changes;
+    - a softmax per level: its log-probability at the finest level, where all leaves compete;
     - a sigmoid of path sums: the path sum; conditional sigmoids: the log-probability, the product down the path;
     - a softmax or a sigmoid at every node: its own score.
 

@@ -1,4 +1,4 @@
-"""Inferences one after another."""
+"""Chains of inference rules."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class Chain(Inference):
 
 @dataclasses.dataclass(frozen=True)
 class FittableChain(Chain):
-    """Rules of which some are fitted, each on what the rules before it return."""
+    """Rules of which some are fitted, each on the output of the rules before it."""
 
     @property
     def fits_on(self) -> str:
-        """The split that its rules are fitted on."""
+        """The split that the fittable rules are fitted on."""
         return next(rule.fits_on for rule in self.rules if isinstance(rule, Fittable))
 
     @property
     def is_fitted(self) -> bool:
-        """Whether every rule can be used."""
+        """Whether all fittable rules have been fitted."""
         return all(rule.is_fitted for rule in self.rules if isinstance(rule, Fittable))
 
     def fit(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> Self:
-        """The same chain with what its rules learnt."""
+        """A copy of the chain with its rules fitted."""
         fitted: list[Inference] = []
         last = max(place for place, rule in enumerate(self.rules) if isinstance(rule, Fittable))
         for place, rule in enumerate(self.rules):

@@ -1,4 +1,4 @@
-"""Diffusion whose matrix is learnt."""
+"""Diffusion with a learned matrix."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from cladewise.taxonomy.level_choice import chosen_levels
 
 LARGEST_SEED = 2**32 - 1
 SILENT_SECONDS = 2.0
-"""How long fitting may take before it shows a bar."""
+"""Seconds of fitting after which a progress bar is shown."""
 
 
 @contextlib.contextmanager
 def _late_bar(text: str, total: int) -> Generator[Callable[[], None]]:
-    """What to call after each of some steps; a bar appears if they take long."""
+    """A function to call after each step; a progress bar appears if the steps take long."""
     begin, display = time.monotonic(), progress.bar()
     task = display.add_task(text, total=total)
 
@@ -66,15 +66,15 @@ class DifferentiableDiffusion(Inference):
         levels: Levels whose scores are used.
         shift: ``"none"``, or ``"level-min"`` to subtract the lowest score of each level.
         restraint: Factor on the paper's weights of the restraint; 0 leaves it out.
-        learning_rate: Nats by which a step of Adam moves the score of a leaf at most, the mean over the images: what is
-            right for cosines is then right for logits.
-        batch_size: Images a step.
-        epochs: Passes over the images at most.
+        learning_rate: Largest change, in nats, of the score of a leaf in one Adam step, as a mean over the images: the
+            same value then suits cosines and logits.
+        batch_size: Images per step.
+        epochs: Maximum number of passes over the images.
         patience: Epochs without improvement before it stops.
-        held_out: Part of the images to stop by, in (0, 1).
-        memory: Gigabytes that learning the matrix may take.
-        seed: Of the split and the order of the images.
-        matrix: What was learnt.
+        held_out: Share of the images held out for early stopping, in (0, 1).
+        memory: Maximum memory for learning the matrix, in gigabytes.
+        seed: Seed of the held-out split and of the order of the images.
+        matrix: The learned matrix.
 
     Raises:
         InputError: A parameter is out of range; when it is fitted, the matrix does not fit into ``memory``; when it is
@@ -133,7 +133,7 @@ class DifferentiableDiffusion(Inference):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether it can be used."""
+        """Whether the matrix is known."""
         return self.matrix is not None
 
     def __call__(self, prediction: Prediction) -> Prediction:
@@ -155,7 +155,7 @@ class DifferentiableDiffusion(Inference):
         return {"shift": shift, "levels": ",".join(map(str, levels)), "sources": str(len(sources.nodes))}
 
     def fit(self, prediction: Prediction, target: Int[Tensor, " batch"]) -> Self:
-        """The same rule with the matrix that suits these images.
+        """A copy of the rule with the matrix fitted on these images.
 
         Args:
             prediction: Scores of the images, one batch axis.
@@ -228,7 +228,7 @@ class DifferentiableDiffusion(Inference):
         return cached_for(taxonomy, key, lambda: NeighbourMap.within(self.radius, taxonomy, nodes, most))
 
     def _reach(self, prediction: Prediction, sources: Sources, leaf_map: LeafMap) -> float:
-        """By how much the score of a leaf changes at most if every entry of the matrix does by 1; the images' mean."""
+        """Largest change of a leaf's score if every entry of the matrix changes by 1, as a mean over the images."""
         total, ones = 0.0, torch.ones(leaf_map.shape, device=prediction.device)
         with torch.no_grad():
             for rows in torch.arange(len(prediction.logits), device=prediction.device).split(self.batch_size):
@@ -237,7 +237,7 @@ class DifferentiableDiffusion(Inference):
         return max(total / len(prediction.logits), torch.finfo(torch.float32).tiny)
 
     def _values(self, prediction: Prediction, sources: Sources) -> tuple[Tensor, Tensor]:
-        """What the map takes, and which scores are absent."""
+        """Inputs of the map, and a mask of absent scores."""
         raw = sources.raw(prediction)
         absent = raw == -torch.inf
         return sources.footed(raw, sources.shift(self.shift, 0, absent)), absent

@@ -30,14 +30,14 @@ class Diffusion(Inference):
 
     .. math:: f^* = (1 - \alpha) (I - \alpha \bar W)^{-1} f^0, \qquad \bar W = D^{-1/2} W D^{-1/2}
 
-    where :math:`W` joins parents and children. :math:`f^0` are the scores before any softmax, with 0 at the root and
-    wherever there is none. Diffusion is not indifferent to a constant added to the scores, and a 0 for "no score" would
-    beat negative ones; so, where a score is missing (levels that the head or ``levels`` leaves out, truncation by
-    ``top``, nodes that an earlier rule has ruled out), the lowest score of each level is subtracted first, whatever
-    ``shift`` says. :meth:`about` tells which shift was used. A leaf that has been ruled out stays so.
+    where :math:`W` joins parents and children. :math:`f^0` are the scores before any softmax, 0 at the root and at
+    nodes without a score. Diffusion depends on a constant added to the scores, and 0 for "no score" would beat negative
+    scores. So if a score is missing (levels that the head or ``levels`` leaves out, truncation by ``top``, nodes ruled
+    out by an earlier rule), the lowest score of each level is subtracted first, whatever ``shift`` says. :meth:`about`
+    reports the shift that was used. A leaf that has been ruled out stays ruled out.
 
-    A leaf competes at the finest of the chosen levels wherever it hangs, as a rule with all leaves; where a head scores
-    it at several levels, the score at that one is diffused.
+    A leaf competes at the finest chosen level, however high in the tree it is; if a head scores it at several levels,
+    its score at that level is diffused.
 
     Args:
         alpha: Part of each score that comes from its neighbours, in [0, 1).
@@ -46,8 +46,8 @@ class Diffusion(Inference):
         levels: Levels whose scores are used, by number or name: ``"all"``, ``"6,7"``, ``"6-7"``, ``"genus"``.
         top: Best nodes of each level whose scores are used; 0 for all.
         shift: ``"none"``, or ``"level-min"`` to subtract the lowest score of each level.
-        readout: ``"leaf"`` for a softmax over the leaves, summed up the tree; ``"level"`` for a softmax a level.
-        rescale: Divide the result by :math:`1 - \alpha`, which diffusion shrinks the scores by.
+        readout: ``"leaf"`` for a softmax over the leaves, summed up the tree; ``"level"`` for a softmax per level.
+        rescale: Divide the result by :math:`1 - \alpha`, the factor by which diffusion shrinks the scores.
         weights: Positive weight of the edge above nodes, in place of 1: a CSV file with the columns ``node`` and
             ``weight`` (edges that it does not name keep 1), or a tensor with the weight of node ``i + 1`` at ``i``.
 
@@ -114,7 +114,7 @@ class Diffusion(Inference):
 
 
 def edge_weights(weights: str | Path | Tensor | None, taxonomy: Taxonomy) -> Float[Tensor, " child"] | None:
-    """Weights of the edges from a file or as they are.
+    """Edge weights, read from a file if a path is given.
 
     Raises:
         InputError: There is no such file, or a line of it is no node and weight.

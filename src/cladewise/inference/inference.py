@@ -1,4 +1,4 @@
-"""What inference is: a prediction in, a better one out, nothing retrained."""
+"""Base class of inference rules."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class Inference(ABC):
         """Infer for every image of the batch."""
 
     def about(self, prediction: Prediction) -> dict[str, str]:
-        """What the rule does to such a prediction that its parameters do not say; to be kept with the result."""
+        """Facts about what the rule does to this prediction that its parameters do not tell; stored with the result."""
         return {}

@@ -1,4 +1,4 @@
-"""What differentiable diffusion is fitted by: cross-entropy at every level, and restraint on wrong classes."""
+"""Loss of differentiable diffusion: cross-entropy at every level, and restraint on wrong classes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from cladewise.taxonomy import Taxonomy
 PAPER_RESTRAINT = (10.0, 5.0, 3.0, 1.0, 0.5, 0.2)
 """Weights of the restraint at the levels above the finest, coarse to fine, of the paper's trees of seven levels."""
 LARGEST = 1 - 1e-6
-"""Largest probability of a wrong class that the restraint still tells apart."""
+"""Probability of a wrong class at which the restraint is clamped."""
 
 
 def restraint_weights(num_levels: int, factor: float) -> tuple[float, ...]:
-    """Weights of the restraint a level: the paper's, counted from the finest level up, which itself has none.
+    """Weight of the restraint per level: the paper's, counted up from the finest level, which has none.
 
     Trees of more levels repeat the weight of the coarsest.
 
@@ -42,12 +42,12 @@ def level_loss(
     taxonomy: Taxonomy,
     restraint: tuple[float, ...] = (),
 ) -> Float[Tensor, " batch"]:
-    r"""Cross-entropy at every level, and a price on the most probable wrong class of each.
+    r"""Cross-entropy at every level, plus a penalty on the most probable wrong class of each.
 
     .. math:: \ell = \sum_l -\log p^l_{a_l(t)} + \sum_l \beta^l \max_{k \ne a_l(t)} -\log (1 - p^l_k)
 
     where :math:`p^l` are the probabilities of the nodes of extended level :math:`l`, sums of a softmax over the leaves,
-    and :math:`a_l(t)` is the target's node there. Levels finer than an internal target have no part in it.
+    and :math:`a_l(t)` is the target's node there. Levels finer than an internal target do not count.
 
     Args:
         leaf_scores: Scores of the leaves, before the softmax.
@@ -56,7 +56,7 @@ def level_loss(
         restraint: :math:`\beta^l`, coarse to fine; none where empty.
 
     Returns:
-        Nats an image, not reduced.
+        Nats per image, not reduced.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
@@ -85,7 +85,7 @@ def level_loss(
 
 
 def _best_wrong(log_prob: Tensor, level: _Level, right: Tensor) -> Tensor:
-    """Column of the most probable class of a level but for the right one; that one where the level has no other."""
+    """Column of the most probable wrong class of a level; the right one if the level has no other."""
     if len(level.columns) == 1:
         return right
     among = log_prob.index_select(-1, level.columns).masked_fill(level.columns == right[:, None], -torch.inf)
@@ -94,7 +94,7 @@ def _best_wrong(log_prob: Tensor, level: _Level, right: Tensor) -> Tensor:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Level:
-    """The classes of a level as columns: the nodes, then what nodes hold at levels that some of their children skip."""
+    """Columns of the classes of a level: nodes, or the part of a node held by children that skip the level."""
 
     number: int
     columns: Int[Tensor, " level_node"]

@@ -1,4 +1,4 @@
-"""Level-top-down inference: each level weighted by the one above."""
+"""Level-top-down inference: the probabilities of each level, weighted by those of the level above."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class LevelTopDown(Inference):
     their probabilities summed up the tree: a :class:`~cladewise.predictions.LeafSoftmax`. A leaf that a level repeats
     is its own parent there.
 
-    Made for heads with a softmax a level. Others give the log-probabilities of their levels, which already contain
-    their parents' if they are coherent: the rule then sharpens them. :func:`hierarchical_ensemble` takes the upper
+    Made for heads with a softmax per level. Other heads give the log-probabilities of their levels, which already
+    contain those of the parents if coherent; the rule then sharpens them. :func:`hierarchical_ensemble` takes the upper
     level from another network.
 
     Args:
@@ -120,7 +120,7 @@ def hierarchical_ensemble(fine: Prediction, coarse: Prediction) -> LeafSoftmax:
 
 
 def _places(nodes: Tensor, above: Tensor, taxonomy: Taxonomy, level: int) -> Tensor:
-    """Where among the nodes ``above``, those of a level, the representatives of other nodes are."""
+    """Positions, among the nodes ``above`` of a level, of the representatives of other nodes."""
     key = ("representatives", level, nodes.device)
     representative = cached_for(taxonomy, key, lambda: torch.as_tensor(taxonomy.at_level(level), device=nodes.device))
     return torch.searchsorted(above, representative[nodes])

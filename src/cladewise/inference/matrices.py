@@ -1,4 +1,4 @@
-"""The linear maps of differentiable diffusion: from scores of nodes to scores of leaves."""
+"""Linear maps of differentiable diffusion, from scores of nodes to scores of leaves."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
 COPIES = 5
-"""Tensors of the matrix's size while it is learnt: itself, its gradient, Adam's two moments, and the best so far."""
+"""Tensors of the matrix's size during fitting: itself, its gradient, Adam's two moments, and the best so far."""
 COLUMNS = 256
-"""Columns of the closed form that are solved for at a time."""
+"""Columns of the closed form solved at a time."""
 IntArray = NDArray[np.int64]
 
 
@@ -46,7 +46,7 @@ class LeafMap(ABC):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FullMap(LeafMap):
-    """Every leaf from every node."""
+    """A dense map: every leaf depends on every node."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,7 +67,7 @@ class FullMap(LeafMap):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NeighbourMap(LeafMap):
-    """Every leaf from the nodes near it and its ancestors."""
+    """A sparse map: every leaf depends on the nodes near it and on its ancestors."""
 
     source: Int[Tensor, " entry"]
     """Position of each entry's node among the nodes."""
@@ -111,7 +111,7 @@ class NeighbourMap(LeafMap):
 
 
 def check_memory(what: str, entries: int, memory: float, advice: str) -> None:
-    """Refuse a matrix that would not fit.
+    """Check that a matrix fits into memory.
 
     Raises:
         InputError: It takes more than ``memory`` gigabytes to learn.

@@ -1,4 +1,4 @@
-"""What a user hands to a rule in a file: names of nodes, and numbers beside them. Read once, then remembered."""
+"""Files of node names, with or without a number per node, that users pass to rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cladewise.taxonomy import Taxonomy
 
 
 def version(path: str | Path) -> tuple[str, int, int]:
-    """What tells a file from the same file after a change.
+    """Path, modification time and size of a file, which change when the file does.
 
     Raises:
         InputError: There is no such file.
@@ -65,7 +65,7 @@ def _labelled_numbers(path: Path) -> Iterator[tuple[int, str, float]]:
         try:
             yield rows.line_num, row[0], float(row[1])
         except ValueError:
-            raise InputError("a number beside the node", repr(row[1]), at=at) from None
+            raise InputError("a number next to the node", repr(row[1]), at=at) from None
 
 
 def _text(path: str | Path) -> str:

@@ -1,4 +1,4 @@
-"""What diffuses: the raw scores of the chosen levels, on one footing."""
+"""The scores that are diffused: raw scores of the chosen levels, after the shift."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Shift = Literal["none", "level-min"]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sources:
-    """The nodes whose scores diffuse, by the level that they compete at.
+    """The nodes whose scores are diffused, by the level at which they compete.
 
-    A leaf competes at the finest chosen level, which repeats it however high up it hangs; where that is the finest of
-    all, with all leaves. A head with a softmax a level scores such a leaf several times: its score from that level is
-    taken, the one that was trained against the others there. Any other node has its own level.
+    A leaf competes at the finest chosen level, which repeats it however high in the tree it is. A head with a softmax
+    per level scores such a leaf several times; its score at that level is used, the one trained against the others
+    there. Every other node competes at its own level.
     """
 
     nodes: Int[Tensor, " input"]
     """Nodes, level by level."""
     levels: tuple[slice, ...]
-    """Where each level's nodes are among them."""
+    """Slice of the nodes of each level."""
     finest: int
     """The finest chosen level."""
     complete: bool
@@ -37,7 +37,7 @@ class Sources:
 
     @classmethod
     def of(cls, prediction: Prediction, choice: str = "all") -> Sources:
-        """Those nodes of the chosen levels that a head scores; never the root.
+        """The nodes of the chosen levels that a head scores; never the root.
 
         Raises:
             InputError: The head scores no node of those levels.
@@ -59,11 +59,11 @@ class Sources:
         return cls(nodes[order], slices, finest, len(nodes) == taxonomy.num_nodes - 1)
 
     def truncates(self, top: int) -> bool:
-        """Whether keeping the ``top`` best nodes a level leaves any out; 0 keeps all."""
+        """Whether keeping the ``top`` best nodes per level leaves any out; 0 keeps all."""
         return top > 0 and any(part.stop - part.start > top for part in self.levels)
 
     def shift(self, wanted: Shift, top: int, absent: Bool[Tensor, "*batch input"]) -> Shift:
-        """The shift that is used: what is left out counts as 0, which means "worst" only after a shift."""
+        """The shift that is used: left-out scores count as 0, which means "worst" only after a shift."""
         missing = not self.complete or self.truncates(top)
         return "level-min" if missing or wanted == "level-min" or bool(absent.any()) else "none"
 
@@ -73,7 +73,7 @@ class Sources:
         return ops.at_least_float(scores.index_select(-1, self.nodes))
 
     def footed(self, raw: Float[Tensor, "*batch input"], shift: Shift, top: int = 0) -> Float[Tensor, "*batch input"]:
-        """Scores after the shift, with the best ``top`` of each level kept and all else 0."""
+        """Scores after the shift, with the best ``top`` of each level kept and all others 0."""
         if shift == "none":
             return raw
         parts: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""Subset inference: only what can be where the picture was taken."""
+"""Subset inference: only some labels are possible, such as those known to occur where the image was taken."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True)
 class Subset(Inference):
-    r"""Only some nodes can be: the mass of all others is removed and what is left renormalised.
+    r"""Only some nodes are possible: the probability of all others is removed and the rest renormalised.
 
     .. math:: p'_v = \frac{\sum_{l \in B(v) \cap S} p_l}{\sum_{l \in S} p_l}
 
-    where :math:`S` are the leaves at or under an allowed node: an allowed internal node allows all below it. A node
-    *can be* if it has such a leaf at or under it.
+    where :math:`S` are the leaves at or under an allowed node: an allowed internal node allows everything below it. A
+    node is *possible* if it has such a leaf at or under it.
 
-    - Coherent heads give a :class:`~cladewise.predictions.LeafSoftmax` with -inf at the leaves that cannot be.
-    - A softmax over all nodes stays one, without the nodes that cannot be. An ancestor of an allowed node keeps what it
-      owns, which says "somewhere below".
-    - A softmax a level loses, at each level, the nodes that stand for no allowed leaf there.
-    - Sigmoids have no sum that could be restored: nodes that cannot be get probability 0, the others keep theirs.
-    - Any other kind gives what :class:`~cladewise.inference.BottomUp` gives, without the leaves that cannot be.
+    - Coherent heads give a :class:`~cladewise.predictions.LeafSoftmax` with -inf at impossible leaves.
+    - A softmax over all nodes stays one, without the impossible nodes. An ancestor of an allowed node keeps its own
+      mass, which means "somewhere below".
+    - A softmax per level loses, at each level, the nodes that represent no allowed leaf there.
+    - Sigmoids have no sum to restore: impossible nodes get probability 0, the others keep theirs.
+    - Any other kind gives the result of :class:`~cladewise.inference.BottomUp`, without impossible leaves.
 
     Args:
         allowed: A text file with one label per line, or a sequence of nodes: numbers or labels, as
             :meth:`~cladewise.taxonomy.Taxonomy.find` takes them.
 
     Raises:
-        InputError: A name is not, or not only, one node's; nothing is allowed, or nothing of what an earlier subset
-            left.
+        InputError: A name belongs to no node or to several, nothing is allowed, or an earlier subset left none of the
+            allowed leaves.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",), ("e",)])
@@ -77,14 +77,14 @@ class Subset(Inference):
         """Which nodes have an allowed leaf at or under them.
 
         Raises:
-            InputError: A name is not, or not only, one node's, or nothing is allowed.
+            InputError: A name belongs to no node or to several, or nothing is allowed.
         """
         key = ("subset", *self._source, torch.device(device))
         return cached_for(taxonomy, key, lambda: torch.as_tensor(self._can_be(taxonomy), device=device))
 
     @property
     def _source(self) -> tuple[Hashable, ...]:
-        """What tells one choice of nodes from another."""
+        """Key that identifies the choice of nodes."""
         by_file = isinstance(self.allowed, str | Path)
         return by_file, version(self.allowed) if isinstance(self.allowed, str | Path) else self.allowed
 

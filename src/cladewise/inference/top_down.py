@@ -1,4 +1,4 @@
-"""Top-down inference: among siblings, then down the path."""
+"""Top-down inference: a softmax among siblings, multiplied down the path."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class TopDown(Inference):
 
     .. math:: \log p_v = \sum_{a \in A(v) \setminus \{root\}} \Big(s_a - \operatorname{LSE}_{c \in C(\pi(a))} s_c\Big)
 
-    It changes nothing for a head that is trained this way (:class:`cladewise.predictions.SiblingSoftmax`). Of a node
-    that several levels repeat, the score of the shallowest is taken: it is the level of its siblings.
+    It changes nothing for a head that is trained this way (:class:`cladewise.predictions.SiblingSoftmax`). A node
+    scored at several levels has its score from the shallowest, the level of its siblings.
 
     Raises:
         InputError: The head has no score at some node below the root.
@@ -31,7 +31,7 @@ class TopDown(Inference):
         tensor([[1.0000, 0.5000, 0.2500, 0.2500, 0.5000]])
 
     References: Redmon and Farhadi, YOLO9000, CVPR 2017, arXiv:1612.08242. The diffusion paper compares with it on a
-        head with a softmax a level and does not say how; a softmax among siblings of each level's scores is our
+        head with a softmax per level and does not say how; a softmax among siblings of each level's scores is our
         reading.
     """
 
@@ -46,6 +46,6 @@ class TopDown(Inference):
                 "a head with a score at every node below the root",
                 f"{type(prediction).__name__} without one at {len(lacking)} nodes, {inner} of them inner nodes",
                 at=f"node {taxonomy.path_name(first)}, the first of them",
-                advice="Choose a method that scores inner nodes, or diffusion, which does without.",
+                advice="Choose a method that scores inner nodes, or diffusion, which does not need them.",
             )
         return SiblingSoftmax(prediction.taxonomy, prediction.scores[..., 1:])

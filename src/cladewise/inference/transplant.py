@@ -1,4 +1,4 @@
-"""From the tree that a network knows to the true one: how a prediction over an altered tree is read over the other."""
+"""Predictions over an altered tree, converted to the true tree."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def transplant(prediction: Prediction, change: Alteration) -> Prediction:
 
     - coherent heads: the sum over its leaves is its own probability already;
     - a softmax over all nodes stays one, in which the removed nodes own nothing;
-    - anything else gives a softmax a level over the levels that are left, with the scores that it has there
+    - anything else gives a softmax per level over the levels that are left, with the scores that it has there
       (:meth:`~cladewise.predictions.Prediction.level_log_prob`). A removed node has the sum of its leaves at the finest
       level, or the probability of a node below it where that is more. Where a path skips a level, so that the two
       trees' levels are not made of the same nodes, the leaves alone are carried over.

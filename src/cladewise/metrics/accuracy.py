@@ -1,4 +1,4 @@
-"""Whether the label was found: among the first k, or near by; and whether a leaf was answered at all."""
+"""Accuracy per image: top-k, sibling accuracy, and whether the answer is a leaf."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cladewise.taxonomy import Taxonomy
 def top_k(
     ranking: Int[Tensor, "*batch rank"], target: Int[Tensor, "*batch"], k: int, taxonomy: Taxonomy
 ) -> Float[Tensor, "*batch"]:
-    r"""1 where one of the first ``k`` ranked nodes is the label or lies below it, else 0.
+    r"""1 if one of the first ``k`` ranked nodes is the label or lies below it, otherwise 0.
 
     .. math:: [\exists i \le k: r_i \in De(t)]
 
     Args:
-        ranking: Nodes, best first. Where it is shorter than ``k``, all of it counts.
+        ranking: Nodes, best first. If it is shorter than ``k``, all of it counts.
         target: Node of the label; internal nodes allowed.
         k: Number of ranked nodes that may hit.
         taxonomy: The label tree.
@@ -37,7 +37,7 @@ def top_k(
 def sibling(
     predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
 ) -> Float[Tensor, "*batch"]:
-    r"""1 where the predicted node is the label, lies below it, or has the same parent, else 0.
+    r"""1 if the predicted node is the label, lies below it, or has the same parent, otherwise 0.
 
     .. math:: [\tilde{v} = t \ \lor\ \pi(\tilde{v}) = \pi(t)]
 
@@ -56,7 +56,7 @@ def sibling(
 
 
 def leaf_answers(predicted: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Float[Tensor, "*batch"]:
-    r"""1 where the predicted node is a leaf, else 0: how often a rule commits itself, right or wrong.
+    r"""1 if the predicted node is a leaf, otherwise 0: how often a rule commits itself, right or wrong.
 
     .. math:: [C(v) = \emptyset]
 

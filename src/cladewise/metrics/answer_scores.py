@@ -1,4 +1,4 @@
-"""All metrics of a batch at once, one value an image."""
+"""All metrics of a decision, one value per image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cladewise.ops import at_levels
 from cladewise.taxonomy import Taxonomy
 
 RANKING_LENGTH = 20
-"""How many ranked nodes the metrics look at: pass ``decision.ranking(prediction, RANKING_LENGTH)``."""
+"""Number of ranked nodes that the metrics use: pass ``decision.ranking(prediction, RANKING_LENGTH)``."""
 
 
 def answer_columns(taxonomy: Taxonomy) -> tuple[str, ...]:
@@ -37,14 +37,15 @@ def answer_columns(taxonomy: Taxonomy) -> tuple[str, ...]:
 def score_answer(
     answer: Answer, ranking: Int[Tensor, "*batch rank"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
 ) -> dict[str, Float[Tensor, "*batch"]]:
-    """Per-image values of every metric, NaN where an image does not count; a metric is the mean of the others.
+    """Per-image values of every metric of a decision, NaN where an image does not count.
 
-    What is decided gives all but ``top5``, ``hd@5`` and ``hd@20``, which the ranking gives. The mean of ``hd@1`` is
-    that of ``severity`` times the top-1 error. From a :class:`LevelNodes` answer each level is judged by its own node,
-    and the finest is the node decided. ``level_accuracy`` itself has no column: it is the mean of the levels' means.
+    Each metric is the mean over its non-NaN values. The answer determines all but ``top5``, ``hd@5`` and ``hd@20``,
+    which follow from the ranking. The mean of ``hd@1`` is the mean ``severity`` times the top-1 error. With a
+    :class:`LevelNodes` answer each level is judged by its own node, and the finest node is the answer elsewhere.
+    ``level_accuracy`` itself has no column: it is the mean of the levels' means.
 
     Args:
-        answer: What was decided: ``Nodes`` or ``LevelNodes``.
+        answer: The answers of a decision, ``Nodes`` or ``LevelNodes``.
         ranking: Nodes of each image, best first: ``decision.ranking(prediction, RANKING_LENGTH)``.
         target: Node of each label; internal nodes allowed.
         taxonomy: The label tree.
@@ -68,7 +69,7 @@ def score_answer(
     elif isinstance(answer, LevelNodes):
         predicted, decided = answer.node[..., -1], answer.node
     else:
-        raise InputError("a decision that gives nodes or one node a level", type(answer).__name__)
+        raise InputError("a decision that gives nodes or one node per level", type(answer).__name__)
     if not predicted.shape == target.shape == ranking.shape[:-1]:
         shapes = f"answer {list(predicted.shape)}, target {list(target.shape)}, ranking {list(ranking.shape)}"
         raise InputError("an answer and a target [*batch] with a ranking [*batch, rank]", shapes)

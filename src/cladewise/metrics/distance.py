@@ -1,4 +1,4 @@
-"""How far off a mistake is: heights of lowest common ancestors."""
+"""Severity of mistakes: heights of lowest common ancestors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def hierarchical_distance(
 
 
 def mistake_severity(distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """The hierarchical distance where it is a mistake; NaN where the prediction is right.
+    """The hierarchical distance of mistakes; NaN where the prediction is right.
 
     Its mean over mistakes, times the share of mistakes, is the mean hierarchical distance.
 

@@ -1,4 +1,4 @@
-"""Sums that do not depend on their order: numbers from 0 to 1 as whole multiples of a small unit."""
+"""Fixed-point numbers from 0 to 1, whose sums do not depend on their order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 UNITS = 1 << 40
-"""Units in 1. Sums over up to eight million images fit, and a mean is off by less than one part in 10^12."""
+"""Units per 1. Sums over up to eight million images fit, and a mean is off by less than one part in 10^12."""
 
 
 def to_units(values: Float[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
@@ -21,5 +21,5 @@ def to_units(values: Float[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
 
 
 def mean_of_units(total: Int[Tensor, "*batch"], count: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """Mean, in double precision, of ``count`` numbers whose units sum to ``total``; NaN of none."""
+    """Mean, in double precision, of ``count`` numbers whose units sum to ``total``; NaN if there are none."""
     return total.double() / UNITS / count

@@ -1,4 +1,4 @@
-"""How much of the label a node says, and how much of what it says is so: recall and precision by shared path."""
+"""Recall and precision of the path shared with the label, by information or by depth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cladewise.taxonomy import Taxonomy
 
 
 class PathScores(NamedTuple):
-    """Recall, precision and F1 of what two nodes share, and whether one lies on the path of the other; in double."""
+    """Recall, precision and F1 of the path that two nodes share, and whether one is an ancestor of the other."""
 
     recall: Float[Tensor, "*batch"]
     precision: Float[Tensor, "*batch"]
@@ -25,17 +25,17 @@ class PathScores(NamedTuple):
 def information_scores(
     predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
 ) -> PathScores:
-    r"""Recall, precision and F1 in bits, and correctness.
+    r"""Recall, precision and F1 of information, and correctness; ratios, so the unit of information cancels.
 
     .. math:: R = \frac{I(m)}{I(t)}, \quad P = \frac{I(m)}{I(\tilde{v})}, \quad
         F_1 = \frac{2}{1/R + 1/P}, \quad C = [m \in \{t, \tilde{v}\}], \qquad
         m = \operatorname{lca}(\tilde{v}, t), \quad I(u) = \log_2 \frac{L}{|B(u)|}
 
-    A quotient 0/0 is 1, so the root is always precise and never recalls; :math:`F_1` is 0 if either is. A prediction
+    0/0 counts as 1, so the root has precision 1 and recall 0; :math:`F_1` is 0 if either is. A prediction
     below an internal label counts as the label.
 
     Args:
-        predicted: Node decided.
+        predicted: The answered node.
         target: Node of the label; internal nodes allowed.
         taxonomy: The label tree.
 
@@ -54,7 +54,7 @@ def information_scores(
 
 
 def depth_scores(predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> PathScores:
-    r"""Recall, precision and F1 in edges from the root: :func:`information_scores` with depth for bits.
+    r"""Recall, precision and F1 of depth: :func:`information_scores` with edges from the root in place of information.
 
     .. math:: R = \frac{d(m)}{d(t)}, \quad P = \frac{d(m)}{d(\tilde{v})}
 
@@ -70,7 +70,7 @@ def depth_scores(predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"]
 
 
 def cpb(predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Float[Tensor, "*batch"]:
-    r"""Correctly predicted bits: 1 for the right leaf, less the more leaves a right node leaves open, 0 if wrong.
+    r"""Correctly predicted bits, as a share: 1 for the right leaf, less for an ancestor with more leaves, 0 if wrong.
 
     .. math:: [\tilde{v} \in A(t)] \cdot \Big(1 - \frac{|B(\tilde{v})| \, [|B(\tilde{v})| > 1]}{L}\Big)
 

@@ -1,4 +1,4 @@
-"""Right or wrong at each level, at all of them, and whether the levels agree."""
+"""Accuracy per level, full-path accuracy, and consistency of the levels."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cladewise.taxonomy import Taxonomy
 def level_correct(
     at_level: Int[Tensor, "*batch level"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
 ) -> Float[Tensor, "*batch level"]:
-    r"""1 where the node decided at a level represents the label there, 0 where not, NaN where the label is silent.
+    r"""1 if the node answered at a level represents the label there, 0 if not, NaN at levels finer than the label.
 
     .. math:: [\hat{v}_k = \operatorname{rep}_k(t)]
 
-    A label at an internal node is silent about the levels finer than its own. A leaf above a level represents itself.
+    A label at an internal node does not determine finer levels. A leaf above a level represents itself there.
 
     Args:
-        at_level: Node decided at each level, coarse to fine: a :class:`LevelNodes` answer's ``node``, or
-            :func:`at_levels` of one decided node.
+        at_level: Node answered at each level, coarse to fine: a :class:`LevelNodes` answer's ``node``, or
+            :func:`at_levels` of one answered node.
         target: Node of the label; internal nodes allowed.
         taxonomy: The label tree.
 
@@ -42,13 +42,12 @@ def level_correct(
 def weighted_level_accuracy(
     level_accuracy: Float[Tensor, "*batch level"], taxonomy: Taxonomy
 ) -> Float[Tensor, "*batch"]:
-    r"""Mean of the accuracies at the levels, each weighing as many as the level has nodes.
+    r"""Mean of the level accuracies, weighted by the number of nodes of each level.
 
     .. math:: \frac{\sum_k N_k \, \mathrm{acc}_k}{\sum_k N_k}
 
     Args:
-        level_accuracy: Accuracy at each level, coarse to fine; NaN for a level that no label speaks of, which is left
-            out.
+        level_accuracy: Accuracy at each level, coarse to fine; levels with NaN are left out.
         taxonomy: The label tree.
 
     Raises:
@@ -70,7 +69,7 @@ def weighted_level_accuracy(
 
 
 def full_path(correct: Float[Tensor, "*batch level"]) -> Float[Tensor, "*batch"]:
-    """1 where every level is right that the label speaks of, else 0; NaN where it speaks of none.
+    """1 if all levels that the label determines are right, otherwise 0; NaN if it determines none.
 
     Args:
         correct: What :func:`level_correct` returns.
@@ -89,11 +88,11 @@ def full_path(correct: Float[Tensor, "*batch level"]) -> Float[Tensor, "*batch"]
 
 
 def tice(at_level: Int[Tensor, "*batch level"], taxonomy: Taxonomy) -> Float[Tensor, "*batch"]:
-    r"""1 where the nodes decided at the levels do not lie on the path to the finest of them, else 0.
+    r"""1 if the nodes answered at the levels do not all lie on the path to the finest of them, otherwise 0.
 
     .. math:: [\exists k: \hat{v}_k \ne \operatorname{rep}_k(\hat{v}_K)]
 
-    One decided node is always consistent with itself, so its levels give 0.
+    A single answered node is consistent with itself, so it gives 0.
 
     Raises:
         InputError: There is not one node for each level.
@@ -112,6 +111,10 @@ def tice(at_level: Int[Tensor, "*batch level"], taxonomy: Taxonomy) -> Float[Ten
 
 
 def check_levels(at_level: Int[Tensor, "*batch level"], taxonomy: Taxonomy) -> None:
-    """One node for each level, or an :class:`InputError`."""
+    """Check that there is one node for each level.
+
+    Raises:
+        InputError: There is not.
+    """
     if taxonomy.num_levels == 0 or at_level.ndim == 0 or at_level.shape[-1] != taxonomy.num_levels:
         raise InputError(f"a node for each of {taxonomy.num_levels} levels", f"shape {list(at_level.shape)}")

@@ -1,4 +1,4 @@
-"""The operating curve: how recall, precision and correctness trade against each other as the threshold falls."""
+"""The operating curve: recall, precision and correctness as the threshold on the probability falls."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from cladewise.metrics.information import depth_scores, information_scores
 from cladewise.taxonomy import Taxonomy
 
 Measure = Literal["information", "depth"]
-"""What recall and precision are counted in: bits, or edges from the root."""
+"""Quantity that recall and precision are ratios of: information, or depth in edges."""
 
 SCORES = {"information": information_scores, "depth": depth_scores}
 
 
 def checked(measure: Measure) -> Measure:
-    """The measure, if it is one.
+    """The measure, checked.
 
     Raises:
         InputError: There is no such measure.
@@ -37,13 +37,13 @@ class OperatingCurve:
     """Mean scores over the images at every threshold where an answer changes, from the root towards the leaves.
 
     Args:
-        threshold: Probability that a node has to reach, falling; NaN in front, where no image has left its first point.
-        recall: Mean recall, of information or of depth.
-        precision: Mean precision, likewise.
+        threshold: Probability that a node has to reach, falling; NaN for the first point, where no image has moved.
+        recall: Mean recall of information or of depth.
+        precision: Mean precision of information or of depth.
         correct: Share of the images whose answer lies on the path to or from the label.
     """
 
-    # no dataclass: torchmetrics takes those apart, and would make a curve of one point a curve of none
+    # not a dataclass: torchmetrics takes those apart, and would turn a curve of one point into an empty one
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class OperatingCurve:
         return pareto_integral(self.recall, self.correct).item()
 
     def recall_at(self, correct: float) -> float:
-        """The best recall of the points with at least this correctness, 0 where there is none: R@95 is of 0.95.
+        """The best recall at a correctness of at least ``correct``, 0 if there is none; R@95 is ``recall_at(0.95)``.
 
         Raises:
             InputError: The correctness is not in [0, 1].
@@ -75,10 +75,10 @@ class OperatingCurve:
         return best_at(self.correct, self.recall, correct).item()
 
     def thinned(self, points: int) -> OperatingCurve:
-        """At most so many of the points, the ends among them, at even steps along the curve.
+        """The curve with at most this many points, evenly spaced along it, including both ends.
 
         Raises:
-            InputError: Fewer than two points are asked for.
+            InputError: ``points`` is below 2.
         """
         if points < 2:
             raise InputError("at least two points", points)
@@ -93,7 +93,7 @@ class OperatingCurve:
         return OperatingCurve(*(values[kept] for values in vars(self).values()))
 
     def to_dict(self) -> dict[str, list[float | None]]:
-        """Lists by name, as an evaluation's JSON has them; ``None`` for what is not a number.
+        """Lists by name, as stored in an evaluation; ``None`` for NaN.
 
         Example:
             >>> point = torch.tensor([float("nan"), 0.5]), torch.tensor([0.0, 1.0])
@@ -104,7 +104,7 @@ class OperatingCurve:
 
 
 def pareto_integral(a: Float[Tensor, "*batch point"], b: Float[Tensor, "*batch point"]) -> Float[Tensor, "*batch"]:
-    r"""Area under the upper envelope of points: at each x the largest ``b`` of those with ``a`` at least x.
+    r"""Area under the upper envelope of points: at each x, the largest ``b`` among points with ``a`` at least x.
 
     .. math:: \int_0^{\max a} \max \{b_i : a_i \ge x\} \, dx
 
@@ -124,7 +124,7 @@ def pareto_integral(a: Float[Tensor, "*batch point"], b: Float[Tensor, "*batch p
 def best_at(
     constraint: Float[Tensor, "*batch point"], value: Float[Tensor, "*batch point"], at_least: float
 ) -> Float[Tensor, "*batch"]:
-    """The largest value of the points whose constraint is met; 0 where it is met by none.
+    """The largest value among points that meet the constraint; 0 if none does.
 
     Example:
         >>> best_at(torch.tensor([1.0, 0.9, 0.8]), torch.tensor([0.0, 0.3, 0.6]), 0.9)
@@ -135,20 +135,20 @@ def best_at(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Steps:
-    """What an operating curve is summed from: where each image starts, and by how much each later point changes it.
+    """Increments of an operating curve: the scores at each image's first point, and their change at each later point.
 
     Scores are exact whole numbers (:mod:`~cladewise.metrics.fixed_point`) of recall, precision and correctness.
     """
 
     start: Int[Tensor, "image score"]
     rank: Int[Tensor, " step"]
-    """Orders the steps by falling probability: the bits of minus the log-probability in single precision."""
+    """Sort key of falling probability: the bit pattern of minus the log-probability in single precision."""
     change: Int[Tensor, "step score"]
     image: Int[Tensor, " step"]
 
     @classmethod
     def of(cls, sequence: ParetoSequence, target: Int[Tensor, " image"], taxonomy: Taxonomy, measure: Measure) -> Steps:
-        """The steps of operating points, given the labels.
+        """Compute the steps from operating points and labels.
 
         Raises:
             InputError: There is not one label for each image, or no such measure.
@@ -178,8 +178,7 @@ def operating_curve(
         sequence: Their operating points.
         target: Node of each label; internal nodes allowed.
         taxonomy: The label tree.
-        measure: What recall and precision are counted in, ``"information"`` or ``"depth"``. The operating points are
-            the same.
+        measure: Quantity of recall and precision, ``"information"`` or ``"depth"``. The operating points are the same.
 
     Raises:
         InputError: There is not one label for each image, or no such measure.
@@ -199,7 +198,7 @@ def operating_curve(
 
 
 def merged(rank: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
-    """The distinct ranks, ascending, and the sum of the changes at each."""
+    """The distinct ranks, ascending, and the summed change at each."""
     distinct, place = rank.unique(return_inverse=True)
     return distinct, change.new_zeros(len(distinct), change.shape[1]).index_add_(0, place, change)
 

@@ -1,4 +1,4 @@
-"""The scores that belong to a prediction whatever is decided later: those of the rules that papers compare by."""
+"""Scores of a prediction that do not depend on the evaluated decision: those of the majority and leaf rules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREDICTION_COLUMNS = ("majority_f1", "leaf_f1", "leaf_top1", "majority_depth_f1"
 
 
 def score_prediction(prediction: Prediction, target: Int[Tensor, "*batch"]) -> dict[str, Float[Tensor, "*batch"]]:
-    """Per-image F1 of the majority rule and of the best leaf, in bits and in edges, and whether that leaf is right.
+    """Per-image F1 of the majority rule and of the best leaf, by information and by depth, and top-1 of that leaf.
 
     The means of the first three are published as M-F1, L-F1 and L-Top1. They compare predictions, so they do not
     depend on the decision under evaluation.

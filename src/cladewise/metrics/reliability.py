@@ -18,7 +18,7 @@ from cladewise.taxonomy import Taxonomy
 
 
 class ReliabilityCurve:
-    """Mean confidence and accuracy in bins of equal width; NaN in a bin without images."""
+    """Mean confidence and accuracy in bins of equal width; NaN in empty bins."""
 
     # not a dataclass: torchmetrics takes those apart
 
@@ -39,11 +39,11 @@ class ReliabilityCurve:
 
     @property
     def gap(self) -> Float[Tensor, " bin"]:
-        """Distance of accuracy and confidence in each bin."""
+        """Absolute difference between accuracy and confidence in each bin."""
         return (self.accuracy - self.confidence).abs()
 
     def to_dict(self) -> dict[str, list[float | None]]:
-        """Lists by name, as an evaluation's JSON has them; ``None`` in an empty bin."""
+        """Lists by name, as stored in an evaluation; ``None`` for empty bins."""
         return {n: [x if math.isfinite(x) else None for x in values.tolist()] for n, values in vars(self).items()}
 
 

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of what is read off an operating curve."""
+"""Bootstrap intervals of areas and points of an operating curve."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cladewise.statistics import Interval
 from cladewise.taxonomy import Taxonomy
 
 POINTS = 1 << 13
-"""Points of a resampled curve, at even steps of rank; where the curve has fewer, all of them."""
+"""Maximum number of points of a resampled curve, evenly spaced by rank."""
 
 
 def curve_intervals(
@@ -33,22 +33,22 @@ def curve_intervals(
 ) -> dict[str, Interval]:
     """Percentile bootstrap intervals of ``ap``, ``ac`` and ``r@<percent>`` over images.
 
-    A resample weighs every image by how often it was drawn. The steps of all images are sorted once; each resample is
-    then one weighted running sum over them, read at no more than :data:`POINTS` thresholds. The values themselves are
-    those of the whole curve.
+    Each resample weights every image by how often it was drawn. The steps of all images are sorted once; a resample is
+    then one weighted cumulative sum over them, read at no more than :data:`POINTS` thresholds. The values themselves
+    are those of the whole curve.
 
     Args:
         sequence: Operating points of the images.
         target: Node of each label; internal nodes allowed.
         taxonomy: The label tree.
-        recall_at: Shares of correctness at which recall is read: 0.95 gives ``r@95``.
-        measure: What recall and precision are counted in, ``"information"`` or ``"depth"``.
-        confidence: Probability that the intervals are made for, in (0, 1).
+        recall_at: Levels of correctness at which recall is read: 0.95 gives ``r@95``.
+        measure: Quantity of recall and precision, ``"information"`` or ``"depth"``.
+        confidence: Confidence level of the intervals, in (0, 1).
         samples: Number of resamples of the images.
         seed: Seed of the resamples: equal seeds give equal intervals.
 
     Returns:
-        An interval under each name; of no image NaN and a count of 0.
+        An interval under each name; NaN and a count of 0 without images.
 
     Raises:
         InputError: A parameter is out of its range, or there is not one label for each image.
@@ -69,7 +69,7 @@ def curve_intervals(
     if samples < 1:
         raise InputError("at least one resample", samples)
     curve = operating_curve(sequence, target, taxonomy, measure=measure)
-    at = {percent_name(x): x for x in recall_at}  # equal to ten digits is one name, and one number
+    at = {percent_name(x): x for x in recall_at}  # equal to ten digits: one name and one number
     values = {"ap": curve.average_precision, "ac": curve.average_correct}
     values |= {name: curve.recall_at(x) for name, x in at.items()}
     count = sequence.num_images
@@ -105,7 +105,7 @@ def percent_name(correct: float) -> str:
 
 
 def _group_ends(rank: Tensor) -> Tensor:
-    """Positions of the last step at each probability; of many, evenly spaced ones with the last among them."""
+    """Positions of the last step at each probability; if there are many, evenly spaced ones including the last."""
     last = torch.ones_like(rank, dtype=torch.bool)
     last[:-1] = rank[1:] != rank[:-1]
     ends = torch.nonzero(last).squeeze(1)

@@ -36,9 +36,9 @@ MERGE_FROM = 1 << 18
 class HierarchicalMetrics(Metric):
     """Means of all metrics over every image seen, on all processes.
 
-    Only a sum and a number of images is kept for each metric. What is summed are whole multiples of 2⁻³⁰, exact in
-    double precision for sums up to eight million. So the value depends neither on the size and order of the batches nor
-    on how many images fell to which process, to the last bit; no image is counted twice or dropped.
+    Only a sum and a number of images are kept for each metric. Values are summed as whole multiples of 2⁻³⁰, which is
+    exact in double precision for sums up to eight million. So the result depends neither on the size and order of the
+    batches nor on which process saw which images, to the last bit; no image is counted twice or dropped.
 
     Args:
         taxonomy: The label tree.
@@ -86,9 +86,9 @@ class HierarchicalMetrics(Metric):
         self.count += values.isfinite().sum(-1)
 
     def compute(self) -> dict[str, Tensor]:
-        """Mean of every metric over the images that count in it, NaN where there is none.
+        """Mean of every metric over its non-NaN values, NaN if there are none.
 
-        Then ``level_accuracy`` and ``weighted_level_accuracy``, the means over the levels.
+        Also ``level_accuracy`` and ``weighted_level_accuracy``, the means over the levels.
         """
         means = self.total / self.count
         values = dict(zip(self.names, means.unbind(), strict=True))
@@ -209,20 +209,20 @@ class LabelCounts(Metric):
 
 
 class OperatingCurves(Metric):
-    r"""The operating curve over every image seen, on all processes, exactly as of one batch on one.
+    r"""The operating curve over every image seen, on all processes: exactly that of one batch on one process.
 
-    Each image starts at the first point of its :func:`~cladewise.decisions.pareto.pareto_sequence`, as a rule the root;
-    as the threshold falls it moves on to the next. The curve has one point for every distinct probability of a step.
+    Each image starts at the first point of its :func:`~cladewise.decisions.pareto.pareto_sequence`, usually the root;
+    as the threshold falls it moves to the next. The curve has one point for every distinct probability of a step.
     Recall, precision and correctness are :func:`~cladewise.metrics.information.information_scores`, or
     :func:`~cladewise.metrics.information.depth_scores`.
 
-    Kept are one probability and three whole numbers a step, so that sums depend neither on the order of the images nor
-    on the processes; steps at one probability are merged.
+    One probability and three whole numbers are kept per step, so that sums depend neither on the order of the images
+    nor on the processes; steps at equal probability are merged.
 
     Args:
         taxonomy: The label tree.
         min_prob: Probability that a node has to exceed to be an operating point; 0 for no minimum, as published.
-        measure: What recall and precision are counted in, ``"information"`` or ``"depth"``.
+        measure: Quantity of recall and precision, ``"information"`` or ``"depth"``.
         options: Options of :class:`torchmetrics.Metric`.
 
     Raises:
@@ -261,22 +261,22 @@ class OperatingCurves(Metric):
         self.add_state("change", [], dist_reduce_fx="cat")
 
     def update(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> None:
-        """Add a batch: what is predicted, and the node of each label."""
+        """Add a batch: predictions, and the node of each label."""
         self.add(pareto_sequence(prediction, self.min_prob), target)
 
     def add(self, sequence: ParetoSequence, target: Int[Tensor, "*batch"]) -> None:
-        """Add a batch whose operating points are known; with the labels as in :meth:`update`."""
+        """Add a batch whose operating points are already known; labels as in :meth:`update`."""
         steps = Steps.of(sequence, target.reshape(-1), self.taxonomy, self.measure)
         self.start += steps.start.sum(0)
         self.images += len(steps.start)
         self.rank.append(steps.rank)
         self.change.append(steps.change)
-        # merging once what was added outweighs what was merged keeps the cost of all merges in proportion to the steps
+        # merging only when new steps outnumber merged ones keeps the total cost linear in the steps
         if sum(map(len, self.rank[1:])) > max(len(self.rank[0]), MERGE_FROM):
             self._merge()
 
     def compute(self) -> OperatingCurve:
-        """The curve; of no image, a single point that is not a number."""
+        """The curve; without images, a single point of NaN."""
         rank, change = self._states()
         return curve_of(self.start, int(self.images), *merged(rank, change))
 
@@ -290,7 +290,7 @@ class OperatingCurves(Metric):
         self.rank, self.change = [rank], [change]
 
     def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
-        """Every process brings one tensor of a state, even one that saw no image: none may stay away from a gather."""
+        """Merge first, so that every process has one tensor per state even without images: all must join the gather."""
         self._merge()
         options = {} if dist_sync_fn is None else {"dist_sync_fn": dist_sync_fn}
         super()._sync_dist(process_group=process_group, **options)

@@ -1,4 +1,4 @@
-"""Labels at internal nodes: whatever is predicted below one is as good as the label itself."""
+"""Labels at internal nodes: a prediction below the label counts as the label itself."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cladewise.taxonomy import Taxonomy
 def truncate(
     predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
 ) -> Int[Tensor, "*batch"]:
-    r"""The predicted node, or the label where the prediction lies below it.
+    r"""The predicted node, or the label if the prediction lies below it.
 
     .. math:: \tilde{v} = t \ \text{if}\ \operatorname{lca}(v, t) = t \ \text{else}\ v
 
-    A label at an internal node does not say which of its descendants is right, so none of them is a mistake. A label
-    at a leaf changes nothing.
+    A label at an internal node does not say which of its descendants is right, so none of them is a mistake. Labels
+    at leaves change nothing.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])

@@ -1,4 +1,15 @@
-"""Predictions over nodes: what heads return and inference, decisions and metrics take."""
+"""Predictions: log-probabilities over the nodes of a taxonomy.
+
+Heads return predictions; inference, decisions and metrics take them.
+
+Names say how logits become probabilities: what is normalised together (``Leaf``, ``Node``, ``Sibling``, ``Level``,
+``PathSum``, ``Conditional``), then by which function (``Softmax``, ``Sigmoid``; ``Energies`` and ``Transition`` have
+their own). None ends in ``Loss``: a loss class does, and ``loss.prediction(logits)`` gives the prediction that fits its
+logits.
+
+A distribution adds a kind by subclassing :class:`Prediction`; the entry-point group ``cladewise.predictions`` lets
+stored scores of that kind be read before its module is imported.
+"""
 
 from cladewise.predictions.conditional import (
     ConditionalSigmoid,

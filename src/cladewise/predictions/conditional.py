@@ -1,4 +1,4 @@
-"""Predictions made of a step at a time: the probability of each node given its parent."""
+"""Predictions with one logit per node below the root: conditional, independent and path-sum forms."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SiblingSoftmax(_ByNode):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ConditionalSigmoid(_ByNodeSigmoid):
-    r"""A yes or no at every node given its parent, multiplied down the path; siblings do not compete.
+    r"""A sigmoid at every node for its probability given the parent, multiplied down the path; siblings do not compete.
 
     .. math:: \log p_v = \sum_{a \in A(v) \setminus \{root\}} \log \sigma(z_a)
 
@@ -100,7 +100,7 @@ class ConditionalSigmoid(_ByNodeSigmoid):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NodeSigmoid(_ByNodeSigmoid):
-    r"""A yes or no at every node, each on its own.
+    r"""An independent sigmoid at every node.
 
     .. math:: \log p_v = \log \sigma(z_v)
 
@@ -158,7 +158,7 @@ class PathSumSoftmax(_ByNode):
 
 
 TEMPERATURE = 10.0
-"""What Deep-RTC's path sums are divided by before the sigmoid, which would saturate; it changes no ranking."""
+"""Divisor of Deep-RTC's path sums, so that the sigmoid does not saturate; it changes no ranking."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

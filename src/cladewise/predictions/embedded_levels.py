@@ -1,4 +1,4 @@
-"""A softmax a level, and beside it an embedding that only a loss looks at."""
+"""One softmax per level, with an image embedding that only losses use."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class EmbeddedLevelSoftmax(UnsettledLevels):
 
     @property
     def embedding(self) -> Float[Tensor, "*batch width"]:
-        """What stands for the image among others."""
+        """The vector by which images are compared."""
         return self.embedded_logits[..., self.embedded_logits.shape[-1] - self.width :]
 
     @property

@@ -1,4 +1,4 @@
-"""An energy a label: how much an image misses its region."""
+"""One energy per label: the distance by which an image misses the label's region."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class LevelEnergies(Prediction):
 
     .. math:: \log p_v^{(k)} = -E_v / T - \operatorname{LSE}_{u \in \text{level}\ k} (-E_u / T)
 
-    An energy says by how much an image misses the region of a label, and is 0 inside; it is no logarithm of anything,
-    so T only says how sure one is to call a difference. Of labels of equal energy the first is best. A leaf above a
-    level takes its energy along to it; a node that stands there for children which skip the level has the least of
-    theirs. What is said of nodes is what :class:`LevelSoftmax` says.
+    The energy of a label is how far an image misses the label's region, 0 inside. It is not a logarithm, so T only
+    sets how confident a difference of energies is. Of labels with equal energy the first wins. A leaf above a level
+    keeps its energy there; a node that represents children which skip the level has the smallest of their energies.
+    Probabilities of nodes follow as in :class:`LevelSoftmax`.
 
     Args:
         taxonomy: The label tree.
@@ -83,7 +83,7 @@ class LevelEnergies(Prediction):
 
 
 def _at_level(scores: Float[Tensor, "*batch node"], taxonomy: Taxonomy, level: int) -> Float[Tensor, "*batch place"]:
-    """Scores of the nodes of a level; of one that stands for children which skip it, the largest of theirs."""
+    """Scores of the nodes of a level; a node that represents children which skip it has the largest of theirs."""
     nodes = taxonomy.level_nodes(level)
     skips = 1 + np.flatnonzero((taxonomy.level[taxonomy.parents[1:]] < level) & (taxonomy.level[1:] > level))
     if not skips.size:

@@ -1,4 +1,4 @@
-"""Rules with something to learn from scores: inferences and decisions that are fitted before they are used."""
+"""Protocol of rules that learn from scores: inferences and decisions that must be fitted before use."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from cladewise.predictions.prediction import Prediction
 
 @runtime_checkable
 class Fittable(Protocol):
-    """A rule that learns from cached scores. What it learns are fields made by :func:`cladewise.catalogue.fitted`.
+    """A rule that learns from cached scores. Learned values are fields made by :func:`cladewise.catalogue.fitted`.
 
-    Using one that was not fitted is an :class:`cladewise.errors.InputError` that says so.
+    Using an unfitted rule raises an :class:`cladewise.errors.InputError`.
     """
 
     @property
     def fits_on(self) -> str:
-        """Split that it is fitted on unless another is asked for: ``"train"`` or ``"val"``, or what a user chose."""
+        """Default split to fit on: ``"train"``, ``"val"``, or the user's choice."""
         ...
 
     @property
     def is_fitted(self) -> bool:
-        """Whether it can be used."""
+        """Whether the rule has been fitted."""
         ...
 
     def fit(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> Self:
-        """The same rule with what it learnt from predictions and true nodes."""
+        """A fitted copy of the rule, from predictions and true nodes."""
         ...

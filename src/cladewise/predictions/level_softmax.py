@@ -1,4 +1,4 @@
-"""A softmax a level."""
+"""One softmax per level of the taxonomy."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class LevelSoftmax(Prediction):
         level_logits: Scores of the nodes of the chosen levels, one level after another; if ``tied``, of the distinct
             nodes of those levels, ascending.
         levels: The chosen levels, 1 for the coarsest; all of them where none are given. The finest is always one.
-        tied: A leaf above a level has one score, which it takes along to every level that repeats it.
+        tied: Whether a leaf above a level has a single score, shared by all levels that repeat it.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -112,7 +112,7 @@ class LevelSoftmax(Prediction):
 
     @cached_property
     def scores(self) -> Float[Tensor, "*batch node"]:
-        """Raw scores at every node, the shallowest of several."""
+        """Raw scores at every node, from the shallowest level that has it."""
         logits, nodes = self.level_logits, self.scored_nodes.flip(0)
         full = logits.new_full((*self.batch_shape, self.taxonomy.num_nodes), -torch.inf)
         last = torch.full((self.taxonomy.num_nodes,), -1, device=self.device)
@@ -170,7 +170,7 @@ class LevelSoftmax(Prediction):
     def _stands_for_a_leaf(self, possible: Bool[Tensor, " node"]) -> Bool[Tensor, " out"]:
         """Which scores stand for a possible leaf at their level.
 
-        A node that is in a level for the children that skip it stands for those alone there.
+        A node that is in a level on behalf of children which skip it represents only those there.
         """
         leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
         nodes_of = ops.at_levels(leaves[possible[leaves]], self.taxonomy)

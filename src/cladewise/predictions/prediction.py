@@ -1,4 +1,4 @@
-"""The one currency of the library: what a head returns and every rule takes."""
+"""Base class of predictions: log-probabilities over nodes, and what inference, decisions and metrics ask for."""
 
 from __future__ import annotations
 
@@ -109,42 +109,42 @@ class Prediction(ABC):
     @property
     @abstractmethod
     def coherence(self) -> Coherence:
-        """What :attr:`log_prob` promises about parents and children."""
+        """How :attr:`log_prob` of a parent relates to that of its children."""
 
     @property
     @abstractmethod
     def logits(self) -> Float[Tensor, "*batch out"]:
-        """Raw scores as the head gave them, what a loss takes."""
+        """Raw scores from the head, the input of a loss."""
 
     @property
     @abstractmethod
     def scored_nodes(self) -> Int[Tensor, " score"]:
-        """Node of each of the :attr:`logits` of the :meth:`settled` prediction; several may be of one node."""
+        """Node that each of the :attr:`logits` of the :meth:`settled` prediction scores; a node may have several."""
 
     @cached_property
     @abstractmethod
     def log_prob(self) -> Float[Tensor, "*batch node"]:
-        """Log-probability, in nats, that the image lies at or under each node; 0 at the root."""
+        """Log-probability, in nats, that the image belongs at or under each node; 0 at the root."""
 
-    # ---------------------------------------------------------------- what follows from those
+    # ---------------------------------------------------------------- derived from these
 
     def settled(self) -> Prediction:
-        """The same prediction without what only a loss needs: what is kept, and what rules work on."""
+        """The same prediction without what only losses need: the form that is stored and that rules work on."""
         return self
 
     @property
     def logit_nodes(self) -> Int[Tensor, "out role"]:
-        """What each of the :attr:`logits` is of: the node that it scores, or several, each in its role; -1 for none.
+        """Node or nodes that each of the :attr:`logits` refers to, one column per role; -1 for none.
 
-        Logits of the same nodes come in an order that does not depend on how siblings are ordered.
+        The order among logits of the same nodes does not depend on the order of siblings.
         """
         return self.scored_nodes[:, None]
 
     @cached_property
     def own_log_prob(self) -> Float[Tensor, "*batch node"]:
-        r"""Log-probability that the image lies at the node itself and not below it; -inf where that cannot be.
+        r"""Log-probability that the image belongs at the node itself and not below it; -inf if impossible.
 
-        Where the head does not say, what the children leave: :math:`\log \max(0, p_v - \sum_{c \in C(v)} p_c)`. These
+        By default the mass that the children leave: :math:`\log \max(0, p_v - \sum_{c \in C(v)} p_c)`. These
         sum to 1 only for coherent heads.
         """
         p = self.log_prob.exp()
@@ -162,16 +162,16 @@ class Prediction(ABC):
         return self.logits.device
 
     def log_prob_of(self, nodes: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch k"]:
-        """Log-probability at or under a few nodes of each image, without more work than that needs."""
+        """Log-probability at or under a few nodes of each image."""
         return self.log_prob.gather(-1, nodes)
 
     def best_leaf_and_rivals(
         self, nodes: Int[Tensor, " k"]
     ) -> tuple[Int[Tensor, "*batch"], Float[Tensor, "*batch"], Float[Tensor, "*batch k"]]:
-        """Position of the most probable leaf (the first of equals) and its log-probability, and those of some nodes.
+        """Position and log-probability of the most probable leaf (the first of equals), and log-probabilities of nodes.
 
-        Of a node that does not reach the best leaf it is only certain that the value given does not either: heads of
-        leaves alone save most of the work by that. Equal predictions give equal values, whatever was asked before.
+        For nodes less probable than the best leaf, the value is only guaranteed to be below it as well, which saves
+        heads of leaves most of the work. Equal predictions give equal values, whatever was computed before.
         """
         leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
         best, place = first_largest(self.log_prob.index_select(-1, leaves))
@@ -194,8 +194,8 @@ class Prediction(ABC):
     def level_log_prob(self, level: int) -> LevelLogProb:
         """Log-probabilities over the extended level ``level``, before any rule makes levels agree.
 
-        A node that is in the level for children that skip it, beside others that do not, has the probability of the
-        former alone, so that those of a coherent prediction sum to 1.
+        A node with some children that skip the level has the probability of those alone there, so that the level sums
+        to 1 for a coherent prediction.
         """
         nodes = torch.tensor(self.taxonomy.level_nodes(level), device=self.device)
         log_prob = self.log_prob.index_select(-1, nodes)
@@ -204,7 +204,7 @@ class Prediction(ABC):
             log_prob = log_prob.index_copy(-1, torch.searchsorted(nodes, parents), held)
         return LevelLogProb(nodes, log_prob)
 
-    # ---------------------------------------------------------------- what rules ask
+    # ---------------------------------------------------------------- used by rules
 
     def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
         """The ``k`` best labels of each image, best first: the leaves, or all nodes where all nodes compete."""
@@ -249,7 +249,7 @@ class Prediction(ABC):
         return tuple(range(1, self.taxonomy.num_levels + 1))
 
     def scores_up_to(self, level: int) -> Float[Tensor, "*batch node"]:
-        """Raw scores of every node as far as a level; of a leaf scored at several levels, the finest of those."""
+        """Raw scores of every node; a leaf scored at several levels has its score from the finest up to ``level``."""
         return self.scores
 
     def without(self, excluded: Bool[Tensor, " node"]) -> Self | None:
@@ -284,7 +284,7 @@ class Prediction(ABC):
         """Vectors by which a training objective compares images; ``None`` for kinds that have none."""
         return None
 
-    # ---------------------------------------------------------------- as a batch
+    # ---------------------------------------------------------------- batch operations
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensor fields, batch first."""
@@ -303,7 +303,7 @@ class Prediction(ABC):
         return dataclasses.replace(self, **{name: function(value) for name, value in self.tensors().items()})
 
     def _rearranged(self: Kind, function: Any) -> Kind:
-        """The same images otherwise arranged; log-probabilities that were computed go along."""
+        """The same images rearranged; log-probabilities that were already computed are rearranged too."""
         other = self.map(function)
         if "log_prob" in vars(self):
             vars(other)["log_prob"] = function(self.log_prob)
@@ -313,21 +313,21 @@ class Prediction(ABC):
         return self._rearranged(lambda value: value[images])
 
     def flat(self: Kind) -> Kind:
-        """With the batch as one axis."""
+        """The prediction with a single batch axis."""
         dims = len(self.batch_shape)
         return self if dims == 1 else self._rearranged(lambda v: v.flatten(0, dims - 1) if dims else v.unsqueeze(0))
 
     def detach(self: Kind) -> Kind:
-        """Without the graph."""
+        """The prediction detached from the autograd graph."""
         return self.map(Tensor.detach)
 
     def to(self: Kind, *args: Any, **kwargs: Any) -> Kind:
-        """On another device or in another precision."""
+        """The prediction on another device or in another precision."""
         return self.map(lambda value: value.to(*args, **kwargs))
 
 
 def best_nodes(scores: Float[Tensor, "*batch k"], nodes: Int[Tensor, " k"], k: int) -> Int[Tensor, "*batch rank"]:
-    """The ``k`` nodes that score highest, best first; the best of equals is the first.
+    """The ``k`` nodes with the highest scores, best first; of equal scores the first wins.
 
     Example:
         >>> best_nodes(torch.tensor([1.0, 2.0, 1.0, 2.0]), torch.arange(4), 3)
@@ -346,13 +346,14 @@ def best_nodes(scores: Float[Tensor, "*batch k"], nodes: Int[Tensor, " k"], k: i
 
 
 BLOCK = 128
-"""Values that are compared as one in the search of the largest."""
+"""Values per block in :func:`first_largest`."""
 
 
 def first_largest(rows: Float[Tensor, "*batch k"]) -> tuple[Float[Tensor, "*batch"], Int[Tensor, "*batch"]]:
-    """Largest value of every row and its first place: that of whole blocks, then the place in the best of them.
+    """Largest value of every row and the first position that has it.
 
-    A maximum alone is many times faster than one with its place.
+    The maximum of whole blocks comes first, then the position within the best block: a plain maximum is many times
+    faster than one with its position.
 
     Example:
         >>> first_largest(torch.tensor([1.0, 3.0, 3.0]))
@@ -383,9 +384,9 @@ def _first_of_equals(rows: Float[Tensor, "row k"], k: int) -> Int[Tensor, "row r
 def held_by_skipping(
     log_prob: Float[Tensor, "*batch node"], taxonomy: Taxonomy, level: int
 ) -> tuple[Int[Tensor, " parent"], Float[Tensor, "*batch parent"]]:
-    """Parents of the children that skip a level, ascending, and the log-probability of those children alone.
+    """Parents of the children that skip a level, ascending, and the log-probability of those children together.
 
-    It is the sum of theirs, and at most the parent's. See :meth:`cladewise.taxonomy.Taxonomy.skipping`.
+    It is the sum of the children's and at most the parent's. See :meth:`cladewise.taxonomy.Taxonomy.skipping`.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b", "c"), ("a", "", "d"), ("a", "", "e")])
@@ -406,7 +407,11 @@ def held_by_skipping(
 
 
 def check_width(logits: Tensor, expected: int, what: str) -> None:
-    """One score each, or an :class:`InputError`."""
+    """Check that there is one score for each node.
+
+    Raises:
+        InputError: There is not.
+    """
     if logits.ndim == 0 or logits.shape[-1] != expected:
         raise InputError(f"logits [*batch, {expected}], one per {what}", f"shape {list(logits.shape)}")
 

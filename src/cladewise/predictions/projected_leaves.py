@@ -1,4 +1,4 @@
-"""A softmax over the leaves, and beside it a projection of the image that only training looks at."""
+"""A softmax over the leaves, with an image projection that only training uses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cladewise.predictions.softmax import LeafSoftmax
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ProjectedLeafSoftmax(LeafSoftmax):
-    """A :class:`LeafSoftmax` with the vector that images are compared by in training; :meth:`settled` leaves it out.
+    """A :class:`LeafSoftmax` with a vector by which training compares images; :meth:`settled` drops it.
 
     Args:
         taxonomy: The label tree.
         leaf_logits: Scores of the leaves.
-        projection: What stands for the image among others, where the head says it.
+        projection: The vectors, if the head gives them.
 
     Example:
         >>> import torch

@@ -66,7 +66,7 @@ class LeafSoftmax(Prediction):
     def best_leaf_and_rivals(
         self, nodes: Int[Tensor, " k"]
     ) -> tuple[Int[Tensor, "*batch"], Float[Tensor, "*batch"], Float[Tensor, "*batch k"]]:
-        # the best leaf has 1 / leaves at the least, so what reaches it is safe in plain sums
+        # the best leaf has at least 1 / leaves, so nodes that reach it are safe in plain sums
         leaves = ops.at_least_float(self.leaf_logits).softmax(-1)
         best, place = first_largest(leaves)
         return place, best.log(), ops.leaf_subtree_sum(leaves, self.taxonomy, at=nodes).log()
@@ -87,7 +87,7 @@ class LeafSoftmax(Prediction):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NodeSoftmax(Prediction):
-    r"""A softmax over the nodes themselves; a node's mass is its own and everything below it.
+    r"""A softmax over all nodes; the probability of a node is its own mass plus all mass below it.
 
     .. math:: \log q_v = \operatorname{LSE}_{u \in De(v)} z_u - \operatorname{LSE}_u z_u
 

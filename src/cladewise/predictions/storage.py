@@ -1,4 +1,4 @@
-"""Predictions on disk: tensors as safetensors, everything else in the header."""
+"""Predictions on disk: tensors in safetensors, everything else in the header."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ PREFIX = "prediction."
 def kinds() -> dict[str, type[Prediction]]:
     """Every concrete kind of prediction by its class name, those of other distributions included.
 
-    A kind exists once its module is imported. So that stored scores can be read without that, a distribution names its
-    kinds in the entry-point group ``cladewise.predictions``.
+    A kind is registered when its module is imported. The entry-point group ``cladewise.predictions`` names kinds of
+    other distributions, so that stored scores can be read in a process that has not imported them.
     """
     for entry in entry_points(group="cladewise.predictions"):
         entry.load()
@@ -34,7 +34,7 @@ def kinds() -> dict[str, type[Prediction]]:
 
 
 def to_bytes(prediction: Prediction, *, extra: Mapping[str, Tensor], about: Mapping[str, str]) -> bytes:
-    """A prediction and further tensors of the same images as one safetensors file."""
+    """Serialise a prediction and further tensors of the same images as one safetensors file."""
     tensors = {f"{PREFIX}{k}": v.detach().cpu().contiguous() for k, v in prediction.tensors().items()}
     tensors |= {k: v.detach().cpu().contiguous() for k, v in extra.items()}
     header = {

@@ -1,4 +1,4 @@
-"""A softmax at one level, and transitions from each level to the next."""
+"""A softmax at one level, and a transition matrix from each level to the next."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TransitionStep:
-    """One transition, from the classes of a level, the sources, to those of the next, the targets."""
+    """One transition, from the classes of one level (the sources) to those of the next (the targets)."""
 
     source_level: int
     target_level: int
     source_nodes: NDArray[np.int64]
     target_nodes: NDArray[np.int64]
     edges: ops.TransitionEdges
-    """The pairs of which one lies under the other."""
+    """The source-target pairs of which one lies under the other."""
     columns: slice
-    """Where its scores are among the logits."""
+    """Columns of the logits that hold its scores."""
 
 
 class Walked(NamedTuple):
-    """What came of going from level to level."""
+    """Log-probabilities of all levels, and the entropies of the transitions."""
 
     log_prob: dict[int, Float[Tensor, "image class"]]
     """Log-probabilities of every level that takes part."""
     negative_entropy: list[Float[Tensor, " image"]]
-    """Of each transition, the mean over its sources of their negative entropy, in nats."""
+    """For each transition, the mean over its sources of the negative entropy, in nats."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TransitionLayout:
-    """What the logits of a :class:`LevelTransition` are, in order.
+    """The meaning of each logit of a :class:`LevelTransition`, in order.
 
     First the scores of the classes of one level: the finest, or with ``order="c2f"`` the coarsest that takes part.
     Then, for each transition to the next level, either a score for every pair, ``[source, target]``, or with a ``rank``
@@ -69,7 +69,7 @@ class TransitionLayout:
 
     @cached_property
     def logit_nodes(self) -> NDArray[np.int64]:
-        """Source and target that each logit is of, -1 where it is of none; ``[logit, 2]``."""
+        """Source and target of each logit, -1 for none; ``[logit, 2]``."""
         parts = [_pairs(self.first_nodes, np.array([-1]))]
         for step in self.steps:
             if self.rank is None:
@@ -80,7 +80,7 @@ class TransitionLayout:
         return np.concatenate(parts)
 
     def walk(self, logits: Float[Tensor, "image out"]) -> Walked:
-        """From the level that has a softmax of its own to all others."""
+        """Log-probabilities of all levels, starting from the one that has its own softmax."""
         log_prob = logits[:, : self.first_nodes.size].log_softmax(-1)
         by_level, entropies = {self.first_level: log_prob}, []
         for step in self.steps:
@@ -108,7 +108,7 @@ class TransitionLayout:
         return total if step.source_level == level else total.mT
 
     def num_scores(self, step: TransitionStep) -> int:
-        """Number of logits of a transition, without its bonus."""
+        """Number of logits of a transition, not counting its bonus."""
         return step.columns.stop - step.columns.start - (self.rank is not None)
 
     def full(self, logits: Float[Tensor, "image out"], step: TransitionStep) -> Float[Tensor, "image source target"]:
@@ -129,7 +129,7 @@ def transition_layout(
     rank: int | None = None,
     device: torch.device | str = "cpu",
 ) -> TransitionLayout:
-    """The layout of a taxonomy, made once and kept for as long as the taxonomy lives.
+    """The layout for a taxonomy, built once and kept as long as the taxonomy lives.
 
     Raises:
         InputError: A level does not exist, they are not ascending, or the finest is not among them; there is no such
@@ -172,7 +172,7 @@ def _build(
 
 
 def _pairs(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Every pair, the second changing faster."""
+    """All pairs, the second varying fastest."""
     return np.stack([np.repeat(first, second.size), np.tile(second, first.size)], axis=1)
 
 
@@ -224,7 +224,7 @@ class LevelTransition(UnsettledLevels):
 
     @property
     def layout(self) -> TransitionLayout:
-        """What the logits are."""
+        """The meaning of the logits."""
         return transition_layout(self.taxonomy, self.levels, self.order, self.rank, self.transition_logits.device)
 
     @property

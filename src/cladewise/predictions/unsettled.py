@@ -1,4 +1,4 @@
-"""Softmaxes of levels with something behind them that only a loss looks at."""
+"""Base class of level softmaxes with extra outputs that only losses use."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from cladewise.predictions.prediction import Coherence, LevelLogProb, Prediction
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class UnsettledLevels(Prediction):
-    """A prediction that says of the nodes what the :class:`LevelSoftmax` says that it settles to."""
+    """A prediction whose probabilities are those of the :class:`LevelSoftmax` that it settles to."""
 
     @abstractmethod
     def _settle(self) -> LevelSoftmax:
-        """What it comes to; asked for once."""
+        """Compute the settled prediction; called once."""
 
     @cached_property
     def _settled(self) -> LevelSoftmax:
         return self._settle()
 
     def settled(self) -> LevelSoftmax:
-        """The levels alone."""
+        """The level softmax without the extra outputs."""
         return self._settled
 
     @property
@@ -39,7 +39,7 @@ class UnsettledLevels(Prediction):
 
     @cached_property
     def scores(self) -> Float[Tensor, "*batch node"]:
-        """Scores of the levels at every node, the shallowest of several."""
+        """Raw scores at every node, from the shallowest level that has it."""
         return self._settled.scores
 
     @cached_property

@@ -1,8 +1,8 @@
-"""Bootstrap intervals of means over images, alone and paired.
+"""Bootstrap intervals of means over images, and of paired differences.
 
-All functions take per-image values ``[*series, image]``, NaN where an image does not count, and speak of one number:
-the mean over the series (seeds, levels, or both) of each series' mean over its images. Every series sees the same
-resample of images, so what the series share (hard images) stays shared. A series without any image is left out.
+All functions take per-image values ``[*series, image]``, NaN where an image does not count, and estimate one number:
+the mean over the series (seeds, levels, or both) of each series' mean over its images. All series use the same resample
+of images, so that images which are hard for all of them stay paired. Series without images are left out.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from cladewise.errors import InputError
 FloatArray = NDArray[np.float64]
 
 CELLS_AT_ONCE = 1 << 20
-"""Drawn images held in memory at a time: a few tens of megabytes."""
+"""Resampled (resample, image) cells held in memory at a time: a few tens of megabytes."""
 CELLS_KEPT = 1 << 24
-"""Resamples of up to so many cells are kept for the next call, 64 MB."""
+"""Maximum cells of resamples that are cached for the next call, 64 MB."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A value, the ends of its interval, and the number of images behind it."""
+    """A value, the ends of its interval, and the number of images it is based on."""
 
     value: float
     low: float
@@ -48,12 +48,12 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95, resamples: int
 
     Args:
         values: Per-image values ``[*series, image]``; NaN where the image does not count.
-        confidence: Probability that the interval is made for, in (0, 1).
+        confidence: Confidence level, in (0, 1).
         resamples: Number of resamples of the images.
         seed: Seed of the resamples: equal seeds give equal intervals.
 
     Returns:
-        The interval; ``count`` is the number of images with a value in any series. Where no image counts, NaN and 0.
+        The interval; ``count`` is the number of images with a value in any series. Without images, NaN and 0.
 
     Raises:
         InputError: A parameter is out of its range, or a value is infinite.
@@ -96,8 +96,8 @@ def paired_difference(
 ) -> Interval:
     """Percentile bootstrap interval of ``mean(first) - mean(second)`` over the same images in the same order.
 
-    Both are resampled together, so that an image which is hard for both does not widen the interval. The two may
-    have different numbers of series (seeds).
+    Both are resampled together, so that images which are hard for both do not widen the interval. The two may have
+    different numbers of series (seeds).
 
     Returns:
         The interval; ``count`` is the number of images with a value in any series of either.
@@ -134,7 +134,7 @@ def _as_series(values: ArrayLike) -> FloatArray:
 
 
 def _side_by_side(columns: Mapping[str, FloatArray]) -> FloatArray:
-    """All series of all columns as one ``[series, image]``."""
+    """All series of all columns in one array ``[series, image]``."""
     num_images = {name: series.shape[1] for name, series in columns.items()}
     if len(set(num_images.values())) > 1:
         listed = ", ".join(f"{name}: {number}" for name, number in num_images.items())
@@ -183,13 +183,13 @@ def _new_counts(num_images: int, resamples: int, seed: int, rows_at_once: int) -
 
 @functools.lru_cache(maxsize=1)
 def _kept_counts(num_images: int, resamples: int, seed: int) -> NDArray[np.int32]:
-    """Kept, since every metric of every rule on a split is resampled alike, and drawing is most of the work."""
+    """Cached, since all metrics of all rules on a split use the same resamples, and drawing is most of the work."""
     blocks = _new_counts(num_images, resamples, seed, max(1, CELLS_AT_ONCE // num_images))
     return np.concatenate([counts.astype(np.int32) for counts in blocks])
 
 
 def _mean_of_defined(values: FloatArray) -> FloatArray:
-    """Mean over the last axis without the NaNs; NaN where nothing else is there."""
+    """Mean over the non-NaN values of the last axis; NaN if there are none."""
     defined = ~np.isnan(values)
     total, count = np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1)
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

@@ -18,9 +18,9 @@ class Spread:
 
 
 def mean_and_sd(values: ArrayLike) -> Spread:
-    """Mean and sample standard deviation (divisor n - 1) over runs, one value a run; NaN runs are left out.
+    """Mean and sample standard deviation (divisor n - 1) over runs, one value per run; NaN runs are left out.
 
-    One run has no deviation (NaN); no run has no mean either.
+    With one run the deviation is NaN; without runs the mean is, too.
 
     Example:
         >>> mean_and_sd([1.0, 2.0, 3.0])
