@@ -89,5 +89,6 @@ def add_legend(figure: Figure, axes: Axes) -> None:
     """Put a legend of the axes' lines below the figure, if there is more than one line."""
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) > 1:
-        columns = min(LEGEND_COLUMNS, max(1, 90 // (8 + max(map(len, labels)))))
+        letters = 90 * min(1.0, figure.get_figwidth() / 6.4)
+        columns = min(LEGEND_COLUMNS, max(1, int(letters // (8 + max(map(len, labels))))))
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.6)

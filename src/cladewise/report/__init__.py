@@ -1,4 +1,4 @@
-"""Run folders → one HTML page; no torch."""
+"""Reports: compares run folders on one HTML page, and exports its figures and tables; no torch."""
 
 from cladewise.report.page import compare
 

@@ -118,7 +118,7 @@
       strong.append(name(text));
       trail.append(strong);
     });
-    if (!names.length) trail.append(element("b", "the root (no information)"));
+    if (!names.length) trail.append(element("b", "the root"));
   };
 
   const show = () => {
