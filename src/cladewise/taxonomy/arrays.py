@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,3 +40,25 @@ def is_preorder(parents: IntArray, end: IntArray) -> bool:
     closes = np.zeros(parents.size + 1, dtype=np.bool_)
     closes[end[1:]] = True
     return bool(inside.all()) and bool(((above == nodes - 1) | closes[nodes]).all())
+
+
+class OnDemand(Mapping[str, StrArray]):
+    """Columns that are created on access, so that a large tree is built with one of them in memory at a time.
+
+    Example:
+        >>> columns = OnDemand({"id": lambda: strings(["a", "b"])})
+        >>> [(name, values.tolist()) for name, values in columns.items()]
+        [('id', ['a', 'b'])]
+    """
+
+    def __init__(self, makers: Mapping[str, Callable[[], StrArray]]) -> None:
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> StrArray:
+        return self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)

@@ -48,6 +48,7 @@ def read_delimited(path: Path, options: ReadOptions) -> Table:
     body = data.lstrip(b"\r\n")
     first_line = 1 + (skipped > 0) + data[: len(data) - len(body)].count(b"\n")
     data = _without_bars(body.rstrip(b"\r\n"))
+    del body  # a copy of the whole file
     promised = SEPARATORS.get(Path(path.name.removesuffix(".gz")).suffix.lower(), ",")
     separator = options.separator or named or separator_of(data, promised, source)
     quotes = quoting(data, separator) if separator.isascii() else None
@@ -85,7 +86,7 @@ def _read_clean(
     data: bytes, quotes: Quoting, path: Path, separator: str, first_line: int, header: str | None
 ) -> Table | None:
     """Parse all rows at once; None if a row is wider than the header or the header is wrong."""
-    whole, records = data, quotes.records()
+    records = quotes.records()
     lines = np.searchsorted(quotes.newlines, records) + first_line
     end = int(records[1]) if records.size > 1 else len(data)
     try:
@@ -95,13 +96,13 @@ def _read_clean(
     names = _names(next(csv.reader(io.StringIO(first, newline=""), delimiter=separator)), header)
     if _wrong_header(names):
         return None
-    if header != "none":
-        data, lines = data[end:], lines[1:]
+    has_header = header != "none"
+    lines = lines[1:] if has_header else lines
     schema = dict.fromkeys(names, pl.String)
     frame = pl.DataFrame(schema=schema)
-    if data:
+    if lines.size:
         try:
-            frame = pl.read_csv(data, has_header=False, separator=separator, schema=schema)
+            frame = pl.read_csv(data, has_header=has_header, separator=separator, schema=schema)
         except (pl.exceptions.PolarsError, UnicodeDecodeError):
             return None
     if frame.height != lines.size:
@@ -112,7 +113,7 @@ def _read_clean(
             "quote",
             f"a cell that opens here and closes in line {first_line - 1 + closed}, with whole rows inside",
         )
-        for opened, closed in quotes.swallowing(whole, separator, len(names))
+        for opened, closed in quotes.swallowing(data, separator, len(names))
     ]
     header_line = 0 if header else first_line
     return Table(frame.fill_null(""), str(path), lines, tuple(problems), path, header_line, header != "none")

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 QUOTE, NEWLINE, RETURN = 34, 10, 13
 
+SLICE = 2**24
+"""Bytes that are compared at once, to limit memory."""
+
 Positions = NDArray[np.int64]
 
 
@@ -54,11 +57,11 @@ def quoting(data: bytes, separator: str) -> Quoting:
         (True, False)
     """
     buffer = np.frombuffer(data, dtype=np.uint8)
-    newlines = np.flatnonzero(buffer == NEWLINE)
+    newlines = _positions(buffer, NEWLINE)
     nothing = np.zeros(0, dtype=np.int64)
     if b'"' not in data:
         return Quoting(True, nothing, nothing, newlines)
-    quotes = np.flatnonzero(buffer == QUOTE)
+    quotes = _positions(buffer, QUOTE)
     if quotes.size % 2:
         return Quoting(False, nothing, nothing, newlines)
     opening, closing = quotes[::2], quotes[1::2]
@@ -67,3 +70,8 @@ def quoting(data: bytes, separator: str) -> Quoting:
     after = np.where(closing + 1 < buffer.size, buffer[np.minimum(closing + 1, buffer.size - 1)], NEWLINE)
     clean = bool(np.isin(before, edges).all() and np.isin(after, edges).all())
     return Quoting(clean, opening, closing, newlines)
+
+
+def _positions(buffer: NDArray[np.uint8], byte: int) -> Positions:
+    starts = range(0, max(buffer.size, 1), SLICE)
+    return np.concatenate([np.flatnonzero(buffer[start : start + SLICE] == byte) + start for start in starts])

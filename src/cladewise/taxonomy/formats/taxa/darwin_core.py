@@ -6,6 +6,7 @@ A row is placed below its parent if the table has parent identifiers, otherwise 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from cladewise.errors import InputError
+from cladewise.taxonomy.arrays import OnDemand
 from cladewise.taxonomy.checks.odd_names import NodeNames, row_lines
 from cladewise.taxonomy.checks.problems import Problem, some
 from cladewise.taxonomy.class_texts import SEPARATOR
@@ -173,16 +175,16 @@ def _texts(series: pl.Series, placed: Placed) -> StrArray:
 
 def _tree(taxa: Taxa, terms: TaxonTerms, placed: Placed, names: StrArray) -> Taxonomy:
     further = _further(taxa, terms, levels=placed.level is not None)
-    columns = {name: _texts(series, placed) for name, series in further.items()}
+    columns = {name: functools.partial(_texts, series, placed) for name, series in further.items()}
     if "id" in columns:
-        _name_by_path(columns["id"], names, placed)
+        columns["id"] = functools.partial(_ids, further["id"], names, placed)
     root = int(np.argmin(placed.parent))
     return Taxonomy.from_parents(
         placed.parent,
         names,
         level=placed.level,
         level_names=placed.level_names,
-        columns=columns,
+        columns=OnDemand(columns),
         synthetic_root=str(names[root]).strip() == "",
     )
 
@@ -218,8 +220,9 @@ def _joined(first: pl.Series, second: pl.Series) -> pl.Series:
     return both.zip_with(first != "", second)
 
 
-def _name_by_path(ids: StrArray, names: StrArray, placed: Placed) -> None:
-    """Use the path as identifier of nodes without a row, numbered if a path occurs at two levels."""
+def _ids(series: pl.Series, names: StrArray, placed: Placed) -> StrArray:
+    """Identifiers; for nodes without a row the path, numbered if a path occurs at two levels."""
+    ids = _texts(series, placed)
     path_by_node: dict[int, str] = {}
     taken: set[str] = set()
     for node in np.flatnonzero(placed.row < 0).tolist():
@@ -235,6 +238,7 @@ def _name_by_path(ids: StrArray, names: StrArray, placed: Placed) -> None:
             if placed.row[below] < 0:
                 ids[below] = next(text for text in _numbered(path) if text not in taken)
                 taken.add(str(ids[below]))
+    return ids
 
 
 def _numbered(text: str) -> Iterator[str]:
