@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -79,21 +80,42 @@ columns = ["ap"]
 """
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with photographs, a cache and a suite."""
+def with_photographs(folder: Path) -> Path:
     random = np.random.default_rng(0)
     for label, colour in {"warm/red": (200, 30, 30), "warm/orange": (220, 130, 20), "cold": (20, 20, 160)}.items():
-        (tmp_path / "photos" / label).mkdir(parents=True)
+        (folder / "photos" / label).mkdir(parents=True)
         for number in range(10):
             noise = random.normal(0, 40, (24, 24, 3))
             image = Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8))
-            image.save(tmp_path / "photos" / label / f"{number}.png")
-    (tmp_path / "small.toml").write_text(SMALL)
-    monkeypatch.chdir(tmp_path)
+            image.save(folder / "photos" / label / f"{number}.png")
+    (folder / "small.toml").write_text(SMALL)
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with photographs, a cache and a suite."""
+    monkeypatch.chdir(with_photographs(tmp_path))
     monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path / "cache"))
     jobs._open_data.cache_clear()
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    """A folder in which the suite was carried out, as ``out``, and the files to look at."""
+    folder = with_photographs(tmp_path_factory.mktemp("finished"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("CLADEWISE_CACHE", str(folder / "cache"))
+        jobs._open_data.cache_clear()
+        return folder, suites.benchmark(folder / "small.toml", progress=False, out=folder / "out")
+
+
+def go_to(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.chdir(folder)
+    patch.setenv("CLADEWISE_CACHE", str(folder / "cache"))
+    jobs._open_data.cache_clear()
 
 
 def changed(here: Path, old: str, new: str) -> Path:
@@ -102,9 +124,12 @@ def changed(here: Path, old: str, new: str) -> Path:
     return here / "changed.toml"
 
 
-def test_a_suite_from_start_to_end_and_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_suite_from_start_to_end_and_again(
+    finished: tuple[Path, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, written = finished
+    go_to(here, monkeypatch)
     suite = read_suite(here / "small.toml")
-    written = suites.benchmark(suite, out=here / "out", progress=False)
     folder = here / "out" / "photos"
     assert written[0] == folder / "report.html"
     assert [path.name for path in written[2:]] == [
@@ -147,14 +172,21 @@ def test_a_suite_from_start_to_end_and_again(here: Path, monkeypatch: pytest.Mon
         suites.benchmark(suite, out=here / "out", progress=False)
     assert before == {path: path.stat().st_mtime_ns for path in before}
     # one more seed adds its runs alone
-    suites.benchmark(suite, out=here / "out", seeds=3, progress=False)
+    shutil.copytree(here / "out", tmp_path / "out")
+    folder = tmp_path / "out" / "photos"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json") if path.name != "chosen.json"}
+    suites.benchmark(suite, out=tmp_path / "out", seeds=3, progress=False)
     assert (folder / "runs" / "hace-dilution=0.5-2" / "model.safetensors").is_file()
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
-def test_a_killed_suite_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    suite = read_suite(here / "small.toml")
-    suites.benchmark(suite, out=here / "whole", progress=False)
+def test_a_killed_suite_goes_on(
+    finished: tuple[Path, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = finished
+    go_to(here, monkeypatch)
+    suite, killed = read_suite(here / "small.toml"), tmp_path / "killed"
+    shutil.copytree(here / "out/photos/search", killed / "photos/search")
     work, calls = jobs.train_and_evaluate, list[str]()
 
     def dying(job: jobs.Job) -> list[str]:
@@ -166,17 +198,20 @@ def test_a_killed_suite_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with monkeypatch.context() as patch:
         patch.setattr(running, "train_and_evaluate", dying)
         with pytest.raises(KeyboardInterrupt):
-            suites.benchmark(suite, out=here / "killed", progress=False)
-    suites.benchmark(suite, out=here / "killed", progress=False)
+            suites.benchmark(suite, out=killed, progress=False)
+    assert not (killed / "photos/methods.csv").exists()
+    suites.benchmark(suite, out=killed, progress=False)
     for name in ("methods.csv", "decisions.csv", "inferences.csv", "chosen.json"):
-        assert (here / "killed/photos" / name).read_text() == (here / "whole/photos" / name).read_text()
+        assert (killed / "photos" / name).read_text() == (here / "out/photos" / name).read_text()
 
 
 def test_what_a_head_cannot_have_is_left_out_and_listed(here: Path) -> None:
     file = changed(here, 'methods = ["hace:dilution=0.5"]', 'methods = ["flat-softmax"]')
+    text = file.read_text().replace('methods = ["flat-softmax", "hace:dilution=0.5"]', 'methods = ["flat-softmax"]')
+    file.write_text(text.replace("lr = [0.01, 0.1]", "lr = [0.1]"))
     told = CliRunner().invoke(app, ["benchmark", str(file), "--out", "out", "--seeds", "1"])
     assert told.exit_code == 0, told.output
-    assert "left out of the tables, one reason a line (1): out/photos/left_out.txt" in told.stderr
+    assert "left out of the tables, one reason per line (1): out/photos/left_out.txt" in told.stderr
     rows = list(csv.DictReader((here / "out/photos/inferences.csv").open()))
     assert [row["inference"] for row in rows] == ["none"]
     (line,) = (here / "out/photos/left_out.txt").read_text().splitlines()
@@ -372,7 +407,10 @@ def with_variants(here: Path, old: str = "", new: str = "") -> Path:
 
 
 def test_variants_of_methods_from_start_to_end(here: Path) -> None:
-    suite = read_suite(with_variants(here, 'baseline = "flat-softmax"', 'baseline = "w/ random"'))
+    file = with_variants(here, 'baseline = "flat-softmax"', 'baseline = "w/ random"')
+    tables = SMALL[SMALL.index('[[table]]\nname = "decisions"') :]  # every rule, which other tests are about
+    file.write_text(file.read_text().replace(tables, "").replace("lr = [0.01, 0.1]", "lr = [0.01]"))
+    suite = read_suite(file)
     assert suite.methods == ("flat-softmax", "hace:dilution=0.5", "w/ random", "noisy, 32 px", "own rate", SAME)
     suites.benchmark(suite, out=here / "out", seeds=2, progress=False)
     folder = here / "out" / "photos"
