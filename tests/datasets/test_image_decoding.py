@@ -35,7 +35,7 @@ def png(width: int, height: int, *, depth: int, kind: int, rows: bytes) -> bytes
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-NUM_DAMAGED = int(os.environ.get("CLADEWISE_MUTATIONS", "50"))
+NUM_DAMAGED = int(os.environ.get("CLADEWISE_MUTATIONS", "25"))
 """How many damaged files of each format are tried."""
 
 

@@ -297,7 +297,7 @@ class TestYaml:
             ("a: [b]\n---\nc: [d]\n", "Expected YAML, but got an error: expected a single document in the stream, but found another document at {file}:2."),
             ("a: &a\n  b: *a\n", "Expected YAML, but got an error: an alias for something that it is part of at {file}:1."),
             ("- fruit\n  - apple\n  - pear\n- fish\n", "Expected YAML, but got an error: a name that goes on over a list, which needs a ':' behind the name at {file}:1."),
-            ("[" * 3000, "Expected a nesting that a parser can follow, but got one that is too deep at {file}."),
+            ("[" * 600, "Expected a nesting that a parser can follow, but got one that is too deep at {file}."),
         ],
     )  # fmt: skip
     def test_errors(self, tmp_path: Path, content: str, message: str) -> None:

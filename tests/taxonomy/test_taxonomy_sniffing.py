@@ -17,7 +17,7 @@ from cladewise.taxonomy import Taxonomy, read, write
 from strategies import HOSTILE, label_trees
 
 SETTINGS = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 LABELS = ["apple", "pear", "kale", "fig, dried", "sea bass", "wren", "robin", "owl", "fox", "lynx", "moth", "bee"]
 RANKS = ["kingdom", "order", "genus", "species", "subspecies"]
