@@ -16,7 +16,7 @@ from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.checks.problems import raise_first, some, warn_of
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.tables.delimited import read_delimited
-from cladewise.taxonomy.formats.tables.header import repeated_header
+from cladewise.taxonomy.formats.tables.header_row import repeated_header
 from cladewise.taxonomy.formats.tables.table import Table, is_parquet, read_parquet_table
 from cladewise.taxonomy.names.lookup import BLANKS
 from cladewise.taxonomy.names.sameness import loose

@@ -16,7 +16,7 @@ from cladewise.taxonomy.formats.tables.delimited import read_delimited
 from cladewise.taxonomy.formats.tables.edge_columns import ADVICE, EdgeColumns, find_edge_columns
 from cladewise.taxonomy.formats.tables.edge_list import interpret_edges
 from cladewise.taxonomy.formats.tables.foreign import refuse_foreign
-from cladewise.taxonomy.formats.tables.header import header_problems, repeated_header
+from cladewise.taxonomy.formats.tables.header_row import header_problems, repeated_header
 from cladewise.taxonomy.formats.tables.interpretation import Interpretation
 from cladewise.taxonomy.formats.tables.level_evidence import Doubt, doubt_levels
 from cladewise.taxonomy.formats.tables.level_table import interpret_levels

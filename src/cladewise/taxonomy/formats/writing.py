@@ -10,7 +10,7 @@ from typing import Any
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.options import Format
 from cladewise.taxonomy.formats.reading import FORMAT_BY_SUFFIX
-from cladewise.taxonomy.formats.tables.table import TABLE_SUFFIXES, write_frame
+from cladewise.taxonomy.formats.tables.table import TABLE_SUFFIXES, write_table_file
 from cladewise.taxonomy.tree import Taxonomy
 
 TABLES = {
@@ -58,7 +58,7 @@ def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | Non
     if chosen is None and not suffix:
         chosen = "folders"
     if chosen in TABLES:
-        write_frame(_function(*TABLES[chosen])(taxonomy), place)
+        write_table_file(_function(*TABLES[chosen])(taxonomy), place)
     elif chosen in FILES:
         _function(*FILES[chosen])(taxonomy, place)
     elif format is not None:

@@ -10,8 +10,8 @@ import numpy as np
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.files.walking import existing_folder, some_usable, usable
 from cladewise.datasets.published.breeds.hierarchy import WHERE, Hierarchy
-from cladewise.datasets.published.breeds.sampling import TASKS, ClassCandidates
 from cladewise.datasets.published.breeds.synset_rows import candidates_of_wordnet
+from cladewise.datasets.published.breeds.task_sampling import TASKS, ClassCandidates
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from cladewise.datasets.files.walking import existing_folder
-from cladewise.datasets.published.breeds.sampling import ClassCandidates, Task
+from cladewise.datasets.published.breeds.task_sampling import ClassCandidates, Task
 from cladewise.errors import InputError
 
 _ROOT = "n00001740"

@@ -9,7 +9,7 @@ from functools import cache
 from os import PathLike
 from pathlib import Path
 
-from cladewise.datasets.published.breeds.sampling import ClassCandidates
+from cladewise.datasets.published.breeds.task_sampling import ClassCandidates
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.wordnet import Synset, read_synsets

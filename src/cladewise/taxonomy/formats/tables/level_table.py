@@ -13,7 +13,7 @@ from cladewise.errors import InputError
 from cladewise.taxonomy.checks.odd_names import NodeNames, row_lines, text_series
 from cladewise.taxonomy.checks.problems import Problem, some
 from cladewise.taxonomy.formats.options import ReadOptions
-from cladewise.taxonomy.formats.tables.header import header_problems
+from cladewise.taxonomy.formats.tables.header_row import header_problems
 from cladewise.taxonomy.formats.tables.interpretation import Interpretation
 from cladewise.taxonomy.formats.tables.level_evidence import ROOT_COLUMN
 from cladewise.taxonomy.formats.tables.table import Table

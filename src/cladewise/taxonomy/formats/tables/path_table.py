@@ -15,7 +15,7 @@ from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.options import ReadOptions, argument
 from cladewise.taxonomy.formats.tables.column_names import is_attribute, numbering, ranks_of
-from cladewise.taxonomy.formats.tables.header import HEADER_ADVICE, NUMBER, header_problems
+from cladewise.taxonomy.formats.tables.header_row import HEADER_ADVICE, NUMBER, header_problems
 from cladewise.taxonomy.formats.tables.table import Table
 
 MARKS = (" > ", ">", "|", ";", "::", "/", ".")

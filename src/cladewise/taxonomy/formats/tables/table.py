@@ -137,7 +137,7 @@ def is_parquet(path: Path) -> bool:
     return path.suffix.lower() == ".parquet" or first_bytes(path, len(PARQUET)) == PARQUET
 
 
-def write_frame(frame: pl.DataFrame, path: Path) -> None:
+def write_table_file(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame atomically, in the format given by the file's suffix.
 
     Raises:
