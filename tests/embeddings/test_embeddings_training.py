@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import itertools
 import json
 from pathlib import Path
@@ -189,3 +191,9 @@ def test_toy_trees_in_the_plane(name: str, least: float, levels: int, branching:
     scores = embeddings.reconstruction(taxonomy, space.geometry, space.vectors)
     print(f"{name}, {levels} levels, branching {branching}: F1 {scores.f1:.3f}")
     assert scores.f1 > least
+
+
+def test_arguments_are_the_settings_and_their_defaults() -> None:
+    arguments = inspect.signature(embed).parameters
+    for field in dataclasses.fields(EmbeddingConfig):
+        assert arguments[field.name].default == field.default, field.name

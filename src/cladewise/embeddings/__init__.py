@@ -1,4 +1,4 @@
-"""Embeddings of labels that preserve their order: order embeddings, Euclidean and hyperbolic cones."""
+"""Label embeddings that preserve the order of the tree: order embeddings, Euclidean and hyperbolic cones."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ __all__ = [
 
 
 def available() -> dict[str, type[Geometry]]:
-    """Every geometry by name, those of other distributions included."""
+    """All geometries by name, including those of other distributions."""
     return named_parts(sys.modules[__name__], Geometry)
 
 
 def make(name: str, **options: Any) -> Geometry:
-    """The geometry of a name with its options.
+    """Create a geometry by name, with its options.
 
     Raises:
         InputError: No such geometry or option.

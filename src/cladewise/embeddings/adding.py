@@ -1,4 +1,4 @@
-"""The vector of one more label, the others being as they are."""
+"""Fitting the vector of one new label, with all other vectors fixed."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ def fitted_vector(
     .. math:: \ell(x) = \sum_{u \in A} E(u, x) + 5 |A| \bigl(\overline{\max(0, \gamma - E(u', x))}
         + \overline{\max(0, \gamma - E(x, v'))}\bigr)
 
-    over its ancestors A and the means over the labels that are none and over all labels, a level weighing like another:
-    what training draws five of for every edge, in expectation. With images of the label it is to hold them as well,
-    which weighs as much as its ancestors holding it. It begins in the middle of its siblings, or among the images.
+    where A are its ancestors, and the means are over the labels that are not ancestors and over all labels, each level
+    with equal weight. That is the expected training loss with five negatives per edge and side. If images of the label
+    are given, it should also contain them, with the same weight as its ancestors have. Optimisation starts at the mean
+    of its siblings, or of the images.
 
     Args:
         taxonomy: The tree without the new leaf.
         geometry: The order.
-        vectors: Those of the labels there are.
-        parent: A node; 0 where the new label is a child of the root.
-        images: Vectors of images of the new label, if there are any.
-        steps: Steps of the optimiser.
-        lr: Its rate.
+        vectors: Vectors of the existing labels.
+        parent: Parent node; 0 if the new label is a child of the root.
+        images: Vectors of images of the new label, if any.
+        steps: Optimiser steps.
+        lr: Learning rate.
     """
     path = torch.tensor([node - 1 for node in taxonomy.path(parent) if node > 0], dtype=torch.int64)
     fixed = vectors.detach()
@@ -68,7 +69,7 @@ def fitted_vector(
 
 
 def _beginning(taxonomy: Taxonomy, vectors: Tensor, parent: int) -> Tensor:
-    """The mean of the siblings; else a little beyond the parent; else the mean of all."""
+    """The mean of the siblings; without siblings a point just beyond the parent; without a parent the mean of all."""
     children = taxonomy.children(parent)
     if children.size:
         return vectors[torch.tensor(children - 1)].mean(0)
@@ -78,7 +79,7 @@ def _beginning(taxonomy: Taxonomy, vectors: Tensor, parent: int) -> Tensor:
 
 
 def _equal_levels(taxonomy: Taxonomy) -> Tensor:
-    """A weight a label: those of a level sum to the same, and all to one."""
+    """One weight per label: each level has the same total, and all sum to one."""
     level = taxonomy.level[1:]
     count = np.bincount(level)
     return torch.tensor(1 / (count[level] * np.count_nonzero(count)))

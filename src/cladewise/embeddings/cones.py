@@ -1,4 +1,4 @@
-"""Entailment cones: a label is a cone that opens away from the origin."""
+"""Entailment cones: each label is a cone that opens away from the origin."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cladewise.embeddings.optimisers import RiemannianSGD
 from cladewise.errors import InputError
 
 MARGIN = 1e-5
-"""Room that vectors keep to the inner radius and, as a share of it, to the radius of the ball."""
+"""Distance that vectors keep from the inner radius and, as a share of it, from the radius of the ball."""
 LONGEST_STEP = 0.1
-"""Hyperbolic length that no step of the optimiser exceeds."""
+"""Maximum hyperbolic length of an optimiser step."""
 START = 0.3
-"""Length that vectors of flat space begin with, about: their cones can be told apart, and are found into."""
+"""Approximate initial length of Euclidean vectors: cones are then distinct, yet wide enough to reach."""
 HORIZON, CURVE = 14.0, 40
-"""Hyperbolic length at which the outline of a cone ends, and the points of one of its parts."""
+"""Hyperbolic length at which the outline of a cone ends, and the number of points per part of the outline."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class _Cones(Geometry):
 
     @property
     def inner_radius(self) -> float:
-        """Norm below which there is no cone."""
+        """Norm below which cones are undefined."""
         return geometry.inner_radius(aperture=self.aperture, curvature=self.curvature)
 
     def energy(self, general: Tensor, special: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class _Cones(Geometry):
         return geometry.project(vectors, curvature=self.curvature, inner=self.inner_radius + MARGIN, margin=MARGIN)
 
     def settle_(self, vectors: Tensor) -> None:
-        """Of many vectors few have left the domain, and those alone are worth double precision."""
+        """Project in place only the few vectors that have left the domain, since projection uses double precision."""
         norm, low = torch.linalg.vector_norm(vectors, dim=1), self.inner_radius + 2 * MARGIN
         high = (1 - 2 * MARGIN) / self.curvature**0.5 if self.curvature else torch.inf
         rows = (~((norm > low) & (norm < high))).nonzero()[:, 0]
@@ -61,7 +61,7 @@ class _Cones(Geometry):
             vectors[rows] = self.settled(vectors[rows])
 
     def outlines(self, vectors: Tensor, reach: float) -> Tensor:
-        """Out along one side, round at the far end, in along the other side."""
+        """Out along one side, around the far end, and back along the other side."""
         psi = geometry.half_aperture(vectors, aperture=self.aperture, curvature=self.curvature)
         axis = torch.atan2(vectors[:, 1], vectors[:, 0])
         length, turn = self._lengths(reach).to(vectors), torch.linspace(-1, 1, CURVE).to(vectors)
@@ -72,7 +72,7 @@ class _Cones(Geometry):
 
     @abstractmethod
     def _lengths(self, reach: float) -> Tensor:
-        """How far along a side its points are."""
+        """Distances from the apex of the points along a side."""
 
     @abstractmethod
     def _along(self, apex: Tensor, way: Tensor, length: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class EuclideanCones(_Cones):
     References: Ganea, Bécigneul, Hofmann, Hyperbolic Entailment Cones for Learning Hierarchical Embeddings, ICML 2018,
         arXiv:1804.01882. In the code of Dhall et al. vectors are free and their norms are raised by K; here they are
         moved out to the inner radius after each step, as in Ganea et al. There they begin with a length of about
-        sqrt(dim), where cones are so narrow that an image finds into none of them.
+        sqrt(dim), where cones are so narrow that images reach none of them.
     """
 
     name: ClassVar[str] = "euclidean"
@@ -123,10 +123,10 @@ class EuclideanCones(_Cones):
 
 @dataclasses.dataclass(frozen=True)
 class HyperbolicCones(_Cones):
-    """Cones with geodesic sides, in the Poincaré ball: room for exponentially many.
+    """Cones with geodesic sides in the Poincaré ball, which has room for exponentially many.
 
     References: Ganea et al., ICML 2018. Vectors begin a little outside the inner radius, as in the code of Dhall et al.
-        There steps have no limit, and labels that begin near each other leave for the boundary.
+        There steps are not limited, and labels that start near each other are thrown to the boundary.
     """
 
     name: ClassVar[str] = "hyperbolic"

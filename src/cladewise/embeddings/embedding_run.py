@@ -1,4 +1,4 @@
-"""From a taxonomy to a folder with its embedding: trained and scored."""
+"""Embedding the labels of a taxonomy: training, scoring, and a resumable output folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors.torch
 import torch
@@ -22,6 +22,7 @@ from cladewise.embeddings.graph_reconstruction import reconstruction
 from cladewise.embeddings.hypernym_edges import split_edges
 from cladewise.embeddings.label_geometry import Geometry
 from cladewise.embeddings.label_space import LabelSpace
+from cladewise.embeddings.negatives import Strategy
 from cladewise.embeddings.vector_training import VectorTraining
 from cladewise.errors import InputError
 from cladewise.progress import bar
@@ -47,18 +48,38 @@ def embed(
     out: str | PathLike[str] | None = None,
     device: torch.device | str = "cpu",
     progress: bool = True,
-    **chosen: Any,
+    dim: int = 10,
+    closure: float = 0.25,
+    negatives: Strategy = "pick-per-level",
+    num_negatives: int = 5,
+    margin: float = 1.0,
+    initial: Literal["random", "poincare"] = "random",
+    epochs: int = 500,
+    batch_size: int = 10,
+    lr: float = 0.01,
+    evaluate_every: int = 10,
+    seed: int = 0,
 ) -> LabelSpace:
-    """Embed the labels of a taxonomy so that their vectors keep its order.
+    """Embed the labels of a taxonomy so that their vectors preserve its order.
 
     Args:
         taxonomy: The label tree; its root gets no vector.
-        geometry: The order, or a text that names it: ``order``, ``euclidean``, ``hyperbolic:aperture=0.2``.
-        out: Folder for the vectors, their scores and the log. Given again, an interrupted run goes on where it stopped,
-            and a finished one is read. Without it nothing is written.
-        device: Where to compute. Most trees are done soonest on the CPU.
+        geometry: The geometry, or a text that names it: ``order``, ``euclidean``, ``hyperbolic:aperture=0.2``.
+        out: Folder for the vectors, their scores and the log. An interrupted run in it is resumed, and a finished one
+            is loaded. Without it nothing is written.
+        device: Device to compute on. Most trees are fastest on the CPU.
         progress: Show progress bars.
-        chosen: Any other setting of ``[embedding]``: ``dim=100, closure=0.5, epochs=200``.
+        dim: Dimension of the vectors.
+        closure: Share of the edges implied by others, without val and test, to train on.
+        negatives: Labels that negative edges are drawn from; see :class:`NegativeSampler`.
+        num_negatives: Negatives per edge with another parent, and as many with another child.
+        margin: Minimum energy of a negative edge.
+        initial: Initial vectors: random ones of the geometry, or a Poincaré embedding.
+        epochs: Passes over the edges.
+        batch_size: Edges per step.
+        lr: Learning rate.
+        evaluate_every: Epochs between evaluations on val, of which the best is kept.
+        seed: Seed of everything random.
 
     Raises:
         InputError: A setting is wrong, the taxonomy has no edge between labels, or ``out`` holds something else.
@@ -72,6 +93,19 @@ def embed(
     from cladewise.embeddings import available
 
     made = from_spec(available(), "geometry", geometry) if isinstance(geometry, str) else geometry
+    chosen = {
+        "dim": dim,
+        "closure": closure,
+        "negatives": negatives,
+        "num_negatives": num_negatives,
+        "margin": margin,
+        "initial": initial,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "evaluate_every": evaluate_every,
+        "seed": seed,
+    }
     config = settings(EmbeddingConfig, {"geometry": spec(made), **chosen})
     splits = split_edges(taxonomy, closure=config.closure, seed=config.seed)
     files = None if out is None else EmbeddingFolder(Path(out))
@@ -118,8 +152,8 @@ def _finished(
 ) -> tuple[LabelSpace, dict[str, Any]]:
     """The embedding, and everything that is reported.
 
-    Its threshold is that of the whole tree: for ten false edges an edge, as hypernym prediction has it, a higher one is
-    best than for all pairs.
+    Its threshold is the best one for all pairs of labels. With only ten negatives per edge, as in hypernym prediction,
+    a higher threshold would be best.
     """
     vectors = training.vectors
     whole = reconstruction(taxonomy, geometry, vectors)
@@ -138,7 +172,7 @@ def _finished(
 
 
 def _check_free(files: EmbeddingFolder, taxonomy: Taxonomy, config: EmbeddingConfig) -> None:
-    """Refuse a folder that holds another embedding."""
+    """Check that the folder is empty or holds this embedding."""
     if not files.config.is_file():
         return
     there: Mapping[str, Any] = dataclasses.asdict(read_embedding_config(files.config))

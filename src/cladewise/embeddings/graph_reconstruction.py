@@ -1,4 +1,4 @@
-"""Does the embedding hold the tree? Every ordered pair of labels, an ancestor or not."""
+"""Reconstruction of the tree from an embedding: classify every ordered pair of labels as an edge or not."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ BLOCK = 1 << 22
 def reconstruction(
     taxonomy: Taxonomy, geometry: Geometry, vectors: Float[Tensor, "label dim"], *, block: int = BLOCK
 ) -> EdgeScores:
-    """Scores of telling the edges of the closure from all other ordered pairs, at the threshold of best F1.
+    """Scores of separating the edges of the closure from all other ordered pairs, at the threshold of best F1.
 
-    The pairs come in blocks of rows, and only their number between the energies of the edges is kept: memory is that
-    of the edges and a block.
+    Pairs are processed in blocks of rows and only counted between the energies of the edges, so memory is that of the
+    edges and one block.
 
     Args:
-        taxonomy: The label tree; its root is no label.
-        geometry: The order.
+        taxonomy: The label tree; its root is not a label.
+        geometry: The geometry of the vectors.
         vectors: A vector for every node but the root.
-        block: Pairs whose energies are held at a time.
+        block: Number of pairs per block.
 
     Example:
         >>> from cladewise.embeddings import make
@@ -55,5 +55,5 @@ def reconstruction(
 
 
 def _edges(block: int) -> int:
-    """Edges at a time: for each both vectors are gathered, which takes more than its energy."""
+    """Edges per block: gathering both vectors of an edge takes more memory than its energy."""
     return max(1, block // 32)

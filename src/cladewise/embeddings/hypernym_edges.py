@@ -1,4 +1,4 @@
-"""The is-a relations of a label tree, and their splits."""
+"""Is-a relations of a label tree (ancestor-descendant pairs), and their splits for hypernym prediction."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cladewise.taxonomy import Taxonomy
 IntArray = NDArray[np.int64]
 
 HELD_OUT = 0.05
-"""Share of the non-basic edges in each of val and test."""
+"""Share of the non-basic edges held out for val, and for test."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class HypernymEdges:
-    """Pairs of nodes of which the first is a strict ancestor of the second, the root left out.
+    """Pairs of a node and one of its strict ancestors below the root.
 
     Args:
         general: The ancestors.
@@ -37,7 +37,7 @@ class HypernymEdges:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EdgeSplits:
-    """What is learnt from, what a threshold is chosen on, and what is reported."""
+    """Edges for training, for choosing the threshold (val), and for reporting (test)."""
 
     train: HypernymEdges
     val: HypernymEdges
@@ -45,7 +45,7 @@ class EdgeSplits:
 
 
 def basic_edges(taxonomy: Taxonomy) -> HypernymEdges:
-    """The edges of the tree between labels: of every parent but the root to each of its children.
+    """The edges of the tree between labels: from every node but the root to each of its children.
 
     Example:
         >>> edges = basic_edges(Taxonomy.from_paths([("a", "b", "c"), ("d", "e")]))
@@ -57,7 +57,7 @@ def basic_edges(taxonomy: Taxonomy) -> HypernymEdges:
 
 
 def closure_edges(taxonomy: Taxonomy) -> HypernymEdges:
-    """All edges of the transitive closure between labels, the basic ones first, then those over two steps, and so on.
+    """All edges of the transitive closure between labels: first the basic ones, then those over two steps, and so on.
 
     Example:
         >>> edges = closure_edges(Taxonomy.from_paths([("a", "b", "c"), ("d", "e")]))
@@ -77,13 +77,13 @@ def closure_edges(taxonomy: Taxonomy) -> HypernymEdges:
 def split_edges(taxonomy: Taxonomy, *, closure: float = 0.25, seed: int = 0) -> EdgeSplits:
     """Split the closure as hypernym prediction does.
 
-    Basic edges cannot be recovered from others, so all of them are trained on. Of the others 5 % go to val and 5 % to
-    test, at least one each where there are two, and a share of the rest is trained on too.
+    Basic edges cannot be inferred from others, so all of them are used for training. Of the others, 5 % go to val and
+    5 % to test, at least one each if there are two, and a share of the rest is used for training.
 
     Args:
         taxonomy: The label tree.
-        closure: Share of the remaining non-basic edges to train on, 0 to 1; the papers have 0, 0.1, 0.25 and 0.5.
-        seed: Which edges are drawn.
+        closure: Share of the remaining non-basic edges to train on, 0 to 1; the papers use 0, 0.1, 0.25 and 0.5.
+        seed: Seed of the split.
 
     Raises:
         InputError: The share is out of range, or there is no edge between labels.

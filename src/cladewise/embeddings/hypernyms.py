@@ -1,4 +1,4 @@
-"""Hypernym prediction: is one label an ancestor of another, for edges that were not trained on?"""
+"""Hypernym prediction: telling held-out ancestor-descendant pairs from other pairs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cladewise.embeddings.thresholds import BestThreshold, EdgeScores, scores_at
 from cladewise.taxonomy import Taxonomy
 
 PER_SIDE = 5
-"""False edges with another parent, and as many with another child, for each edge of val and test."""
+"""Negative edges with another parent, and as many with another child, for each edge of val and test."""
 
 
 @dataclasses.dataclass(frozen=True)
 class HypernymScores:
-    """F1 and its like, at the threshold that is best on val."""
+    """Scores on val and test at the threshold that is best on val."""
 
     val: EdgeScores
     test: EdgeScores
@@ -35,18 +35,18 @@ class _Pairs(NamedTuple):
 
 
 class HypernymTask:
-    """The edges of val and test, each with ten false ones, drawn once.
+    """The edges of val and test, each with ten negative ones, drawn once.
 
-    Five have another parent and five another child, uniformly over the labels that make no edge of the closure.
+    Five have another parent and five another child, drawn uniformly from labels that form no edge of the closure.
 
     Args:
         taxonomy: The label tree.
         splits: Its edges.
-        seed: Which false edges are drawn.
-        device: Where the vectors will be.
+        seed: Seed of the negative edges.
+        device: Device of the vectors.
 
     References: Ganea et al., ICML 2018, section 5. Dhall et al., CVPR Workshops 2020, section 4.2.2; their code draws
-        the false edges of val and test a level each where those of training are.
+        the negative edges of val and test one level at a time if those of training are.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class HypernymTask:
 
     @property
     def has_edges(self) -> bool:
-        """Whether there is anything to choose a threshold on."""
+        """Whether there are edges to choose a threshold on."""
         return bool(len(self._val[0].general))
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What a label embedding lives in: energies, where vectors may be, how they move."""
+"""Base class of embedding geometries: energies, domain of the vectors, and optimisers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 @dataclasses.dataclass(frozen=True)
 class Geometry(ABC):
-    """An order on vectors: ``general`` holds ``special`` where the energy is zero.
+    """A partial order on vectors: ``general`` contains ``special`` where the energy is zero.
 
-    Subclasses are frozen dataclasses with a ``name``, whose fields are the numbers that the order depends on.
+    Subclasses are frozen dataclasses with a ``name``, whose fields are the parameters of the order.
     """
 
     name: ClassVar[str]
@@ -23,60 +23,60 @@ class Geometry(ABC):
     @property
     @abstractmethod
     def curvature(self) -> float:
-        """c of the Poincaré ball that the vectors are in; 0 for flat space."""
+        """Curvature c of the Poincaré ball; 0 for Euclidean space."""
 
     @property
     @abstractmethod
     def is_centred(self) -> bool:
-        """Whether the order begins at the origin: the more general, the nearer to it."""
+        """Whether more general labels are nearer to the origin."""
 
     @abstractmethod
     def energy(
         self, general: Float[Tensor, "*batch dim"], special: Float[Tensor, "*batch dim"]
     ) -> Float[Tensor, "*batch"]:
-        """How much each ``special`` misses the region of its ``general``; 0 inside."""
+        """Energy of pairs: how far each ``special`` is outside the region of its ``general``; 0 inside."""
 
     @abstractmethod
     def pairwise_energy(self, general: Float[Tensor, "n dim"], special: Float[Tensor, "m dim"]) -> Float[Tensor, "n m"]:
-        """The same of all pairs, in memory of n × m."""
+        """Energy of all pairs, with n × m memory."""
 
     @abstractmethod
     def pairwise_distance(self, x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Float[Tensor, "n m"]:
-        """Lengths of the shortest ways between all pairs."""
+        """Geodesic distances between all pairs."""
 
     @abstractmethod
     def start(self, num_vectors: int, dim: int, generator: torch.Generator) -> Float[Tensor, "n dim"]:
-        """Random vectors to train from, on the generator's device."""
+        """Random initial vectors, on the generator's device."""
 
     @abstractmethod
     def settled(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """The nearest vectors that may be: those of the domain stay."""
+        """Vectors projected to the domain; those inside are unchanged."""
 
     def settle_(self, vectors: Float[Tensor, "n dim"]) -> None:
-        """The same in place, without a gradient."""
+        """Project to the domain in place, without a gradient."""
         settled = self.settled(vectors)
         if settled is not vectors:
             vectors.copy_(settled)
 
     @abstractmethod
     def placed(self, free: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Vectors of the domain for vectors that may be anywhere, smoothly: directions stay, longer is further out."""
+        """Smooth map from unconstrained vectors to the domain: directions are kept, longer vectors are further out."""
 
     @abstractmethod
     def freed(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """What :meth:`placed` takes to vectors of the domain."""
+        """Inverse of :meth:`placed`."""
 
     @abstractmethod
     def outlines(self, vectors: Float[Tensor, "n 2"], reach: float) -> Float[Tensor, "n point 2"]:
-        """Of the plane: outlines of the regions of the vectors, cut off at a distance of ``reach`` or more."""
+        """In the plane: outlines of the regions of the vectors, cut off at a distance of ``reach`` or more."""
 
     @abstractmethod
     def optimizer(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
-        """What moves the vectors down a gradient, before they settle."""
+        """Optimiser for training the vectors; call :meth:`settle_` after each step."""
 
     @abstractmethod
     def descent(self, vectors: nn.Parameter, lr: float) -> torch.optim.Optimizer:
-        """Riemannian stochastic gradient descent: without momentum, along shortest ways."""
+        """Riemannian stochastic gradient descent: along geodesics, without momentum."""
 
 
 def random_directions(num_vectors: int, dim: int, generator: torch.Generator) -> Float[Tensor, "n dim"]:

@@ -1,4 +1,4 @@
-"""Label vectors in the plane, with the tree's edges and the regions of the labels."""
+"""Two-dimensional coordinates of an embedding: labels, edges of the tree, regions of the labels, and images."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from cladewise.embeddings.label_space import LabelSpace
 FloatArray = NDArray[np.float64]
 
 MOST_REGIONS = 150
-"""Regions drawn: those of the labels nearest to the root come first."""
+"""Maximum number of regions drawn, of the labels nearest to the root."""
 STEPS = 24
-"""Points of a curve."""
+"""Points per curve."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Picture:
-    """What is drawn of a :class:`~cladewise.embeddings.LabelSpace`, as plain arrays.
+    """Everything drawn of a :class:`~cladewise.embeddings.LabelSpace`, as plain arrays.
 
     Args:
-        points: Of every node but the root, [label, 2].
+        points: Coordinates of every node but the root, [label, 2].
         edges: Curves [points, 2] from a parent to a child: straight, or geodesics of the disk.
         special: The child's node of each of the edges.
-        regions: Outlines [points, 2] of what labels hold, where the vectors themselves are drawn.
+        regions: Outlines [points, 2] of the regions of labels, if the vectors themselves are drawn.
         owners: The node of each of the regions.
         disk: Whether the plane is the Poincaré disk.
-        share: Share of the labels' variance that the plane shows; 1 where nothing was left out.
-        images: Of images in the same plane, [image, 2].
-        image_share: Share of their variance.
-        centred: Whether the middle is where the order begins.
+        share: Share of the labels' variance in the plane; 1 if nothing was left out.
+        images: Coordinates of images in the same plane, [image, 2].
+        image_share: Share of the images' variance in the plane.
+        centred: Whether the origin is in the middle.
     """
 
     points: FloatArray
@@ -51,15 +51,16 @@ class Picture:
 
 
 def picture(space: LabelSpace, images: Float[Tensor, "image dim"] | None = None) -> Picture:
-    """Draw the vectors themselves where there are two dimensions or one, else two principal components of the labels'.
+    """Coordinates of the vectors themselves in up to two dimensions, otherwise of two principal components.
 
-    Vectors of the ball are taken to the tangent plane at the origin first and back into the disk after; regions are not
-    drawn then, since those of the ball do not show in a plane. Where the order begins at the origin, this stays in the
-    middle, and variance is about it. Images go the same way as labels, which alone say where the components lie.
+    Vectors of the ball are mapped to the tangent space at the origin first, and back into the disk afterwards. Regions
+    are then not drawn, since regions of the ball do not project to the plane. If more general labels are nearer to the
+    origin, the origin stays in the middle and variance is about it. Images are projected like labels; the components
+    are those of the labels alone.
 
     Args:
         space: The labels.
-        images: Vectors of images, if some are to be drawn too.
+        images: Vectors of images to draw as well.
 
     Example:
         >>> from cladewise import Taxonomy
@@ -99,7 +100,7 @@ def picture(space: LabelSpace, images: Float[Tensor, "image dim"] | None = None)
 
 
 def _plane(labels: Tensor, images: Tensor, *, curved: bool, centred: bool) -> list[tuple[Tensor, float]]:
-    """Two coordinates a vector, of labels and of images, and the share of the variance that they have."""
+    """Two coordinates per vector, for labels and images, and the share of variance that they explain."""
     dim = labels.shape[1]
     if dim <= 2:
         return [(torch.cat([part, part.new_zeros(len(part), 2 - dim)], 1), 1.0) for part in (labels, images)]
@@ -116,7 +117,7 @@ def _plane(labels: Tensor, images: Tensor, *, curved: bool, centred: bool) -> li
 
 
 def _ways(start: Tensor, end: Tensor, *, curved: bool) -> Tensor:
-    """Points of the shortest ways, [edge, point, 2]."""
+    """Points along the geodesics, [edge, point, 2]."""
     if not curved:
         return torch.stack([start, end], 1)
     time = torch.linspace(0, 1, STEPS, dtype=start.dtype)[:, None]
@@ -124,5 +125,5 @@ def _ways(start: Tensor, end: Tensor, *, curved: bool) -> Tensor:
 
 
 def _reach(points: Tensor) -> float:
-    """A length beyond everything that is drawn."""
+    """A length greater than everything that is drawn."""
     return 4 * float(points.abs().max()) + 1

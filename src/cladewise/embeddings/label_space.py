@@ -1,4 +1,4 @@
-"""A label tree with a vector a label: ask it what holds what, and what is near."""
+"""A label tree with one vector per label: entailment, nearest labels, and adding labels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Label = int | str | Sequence[str]
 
 
 class Nearest(NamedTuple):
-    """Labels and how far they are, nearest first."""
+    """Labels and their distances, nearest first."""
 
     nodes: Int[Tensor, " rank"]
     distance: Float[Tensor, " rank"]
@@ -36,15 +36,15 @@ class Nearest(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LabelSpace:
-    """Labels as vectors of an order: a taxonomy, a vector for every node but the root, and the geometry.
+    """An embedded taxonomy: a vector for every node but the root, and the geometry.
 
-    It is a value: adding a label makes another one.
+    Label spaces are immutable: adding a label returns a new one.
 
     Args:
         taxonomy: The label tree. Its root is no label and has no vector.
-        vectors: Row i is that of node i + 1.
-        geometry: The order.
-        threshold: Energy up to which one label counts as holding another.
+        vectors: Row i belongs to node i + 1.
+        geometry: The geometry of the vectors.
+        threshold: Maximum energy at which one label counts as containing another.
 
     Raises:
         InputError: There is not a vector for every node but the root.
@@ -68,7 +68,7 @@ class LabelSpace:
 
     @property
     def dim(self) -> int:
-        """Dimensions of the vectors."""
+        """Dimension of the vectors."""
         return self.vectors.shape[1]
 
     def node(self, label: Label) -> int:
@@ -93,7 +93,7 @@ class LabelSpace:
         return self.vectors[self.node(label) - 1]
 
     def energy(self, general: Label, special: Label) -> float:
-        """How much ``special`` misses the region of ``general``; 0 inside.
+        """How far ``special`` is outside the region of ``general``; 0 inside.
 
         Raises:
             InputError: One of them names no node, or the root.
@@ -101,7 +101,7 @@ class LabelSpace:
         return float(self.geometry.energy(self.vector(general), self.vector(special)))
 
     def entails(self, general: Label, special: Label) -> bool:
-        """Whether, by their vectors, everything that is a ``special`` is a ``general``.
+        """Whether ``general`` contains ``special`` by their vectors: every ``special`` is a ``general``.
 
         Raises:
             InputError: One of them names no node, or the root.
@@ -109,12 +109,12 @@ class LabelSpace:
         return self.energy(general, special) <= self.threshold
 
     def energies(self, points: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch label"]:
-        """How much points, of images perhaps, miss the region of every label; column i is node i + 1."""
+        """How far points, such as images, are outside the region of every label; column i is node i + 1."""
         flat = points.reshape(-1, self.dim)
         return self.geometry.pairwise_energy(self.vectors, flat).T.reshape(*points.shape[:-1], len(self.vectors))
 
     def ancestors(self, label: Label) -> Int[Tensor, " node"]:
-        """Labels that hold a label by their vectors, ascending, without itself.
+        """Labels that contain a label by their vectors, ascending, without itself.
 
         Raises:
             InputError: It names no node, or the root.
@@ -122,7 +122,7 @@ class LabelSpace:
         return self._others(self.geometry.energy(self.vectors, self.vector(label)), self.node(label))
 
     def descendants(self, label: Label) -> Int[Tensor, " node"]:
-        """Labels that a label holds by their vectors, ascending, without itself.
+        """Labels that a label contains by their vectors, ascending, without itself.
 
         Raises:
             InputError: It names no node, or the root.
@@ -139,7 +139,7 @@ class LabelSpace:
 
         Args:
             to: A label, or a vector [dim].
-            k: How many; fewer where there are not so many.
+            k: Number of labels; fewer are returned if there are fewer.
 
         Raises:
             InputError: It names no node, or the root, or is no vector of the space.
@@ -166,17 +166,17 @@ class LabelSpace:
         steps: int = 500,
         lr: float = 0.01,
     ) -> LabelSpace:
-        """The space with one more label, whose vector alone is fitted: all others stay to the last bit.
+        """A space with one more label. Only its vector is fitted; all others keep their exact values.
 
-        Its ancestors are to hold it and no other label is to hold or be held by it: the loss of training, with the
-        expected number of false edges in place of drawn ones.
+        Its ancestors should contain it, and no other label should contain it or be contained in it: the training loss,
+        with the expected number of negative edges in place of sampled ones.
 
         Args:
             name: Name of the new label, the last child of its parent.
             parent: A label; the root by default.
-            images: Vectors of images of the new label, which it is to hold as well.
-            steps: Steps of the optimiser.
-            lr: Its rate.
+            images: Vectors of images of the new label, which it should contain as well.
+            steps: Optimiser steps.
+            lr: Learning rate.
 
         Raises:
             InputError: The parent is no label, or has a child of this name.
@@ -202,7 +202,7 @@ class LabelSpace:
 
     @classmethod
     def load(cls, folder: str | PathLike[str]) -> LabelSpace:
-        """Read what :meth:`save` wrote.
+        """Load a space written by :meth:`save`.
 
         Raises:
             InputError: Something is missing, or the vectors belong to another taxonomy.

@@ -1,4 +1,4 @@
-"""The loss of order-preserving embeddings."""
+"""Max-margin loss of order-preserving embeddings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def max_margin_loss(
     margin: float = 1.0,
     valid: Bool[Tensor, " pair"] | None = None,
 ) -> Float[Tensor, ""]:
-    r"""Energy of true edges, and what false ones lack to a margin; a sum, not a mean.
+    r"""Energy of true edges, plus the shortfall of negative ones from a margin; a sum, not a mean.
 
     .. math:: \ell = \sum_{(u, v) \in P} E(u, v) + \sum_{(u', v') \in N} \max(0, \gamma - E(u', v'))
 
     Args:
-        edges: Energies of pairs that are ancestor and descendant.
-        others: Energies of pairs that are not.
+        edges: Energies of ancestor-descendant pairs.
+        others: Energies of other pairs.
         margin: :math:`\gamma`, in units of the energy (radians for cones).
         valid: Which of the others count; all by default.
 

@@ -1,4 +1,4 @@
-"""Pairs of labels of which the first is no ancestor of the second, drawn from edges by exchanging one end."""
+"""Negative sampling: edges with one end replaced, so that the first label is not an ancestor of the second."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ Strategy = Literal["pick-per-level", "uniform"]
 
 
 class Negatives(NamedTuple):
-    """Corrupted pairs of every edge: first those with another parent, then those with another child."""
+    """Negative pairs of every edge: first those with another parent, then those with another child."""
 
     general: Int[Tensor, "edge pair"]
     special: Int[Tensor, "edge pair"]
     valid: Bool[Tensor, "edge pair"]
-    """False where no other label will do: everything is an ancestor, or everything a descendant."""
+    """False where no label qualifies, because all are ancestors or all are descendants."""
 
 
 class NegativeSampler:
     """Draws labels uniformly from outside a subtree or off a path, without a table of pairs and without rejection.
 
-    A subtree is a range in pre-order, so a number below the count of the labels outside is the label itself, or lies
-    beyond the range by its length; of a level the same holds in the sorted list of its labels. A path leaves out one
-    label a level.
+    A subtree is a range in pre-order. So a random number below the number of labels outside is a label before the
+    range, or becomes one after it by adding the length of the range; the same holds within the sorted labels of a
+    level. A path excludes one label per level.
 
     Args:
         taxonomy: The label tree; its root is no label.
-        strategy: ``uniform`` over all labels that qualify. ``pick-per-level``: the i-th draw is from level i, counted
-            on from edge to edge so that all levels of a deep tree have their turn; where a level has no label that
-            qualifies, uniform. Labels of the last level are most labels, and those of one's own level the hard ones.
-        device: Where the pairs are made.
+        strategy: ``uniform`` over all labels that qualify. ``pick-per-level``: draws cycle through the levels,
+            continuing from edge to edge so that all levels of a deep tree get their turn; uniform if a level has no
+            label that qualifies. Most labels are on the last level, and labels on an edge's own level are the hard
+            negatives.
+        device: Device of the pairs.
 
     Raises:
         InputError: No such strategy.
@@ -80,8 +81,8 @@ class NegativeSampler:
             general: Ancestors.
             special: Descendants.
             per_side: Pairs with another parent, and as many with another child.
-            generator: On the CPU: what is drawn does not depend on the device.
-            first: Number of the first edge, where these follow others.
+            generator: A CPU generator, so that draws do not depend on the device.
+            first: Index of the first edge, if these edges continue earlier ones.
         """
         shape = (2, len(general), per_side)
         chance = torch.rand(shape, generator=generator, dtype=torch.float64).to(self.index.device)
@@ -95,7 +96,7 @@ class NegativeSampler:
             parents = torch.where(here, found, parents)
             found, here = self._outside_at(general, rank, chance[1])
             children = torch.where(here, found, children)
-        last = self.taxonomy.num_nodes - 1  # where nothing will do, what was counted on to is beyond it
+        last = self.taxonomy.num_nodes - 1  # if no label qualifies, the count runs past it
         parents, children = parents.clamp(max=last), children.clamp(max=last)
         same = (len(general), per_side)
         return Negatives(
@@ -128,7 +129,7 @@ class NegativeSampler:
         return self._label(rank, torch.where(drawn >= low, drawn + inside, drawn)), count > 0
 
     def _off_path_at(self, node: Tensor, rank: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
-        """Labels of a level that are neither a node nor above it: all but one, where the path has one there."""
+        """Labels of a level that are neither a node nor above it: all but the one that the path has there, if any."""
         level, above = self._levels[rank], node[:, None].expand_as(rank)
         for _ in range(self.index.max_depth):
             above = torch.where(self.index.level[above] > level, self.index.parents[above], above)
@@ -138,15 +139,15 @@ class NegativeSampler:
         return self._label(rank, drawn + passed * (drawn >= self._place(rank, above))), count > 0
 
     def _place(self, rank: Tensor, node: Tensor) -> Tensor:
-        """How many labels of a level come before a node."""
+        """Number of labels of a level before a node."""
         return torch.searchsorted(self._sorted, rank * self.taxonomy.num_nodes + node) - self._first[rank]
 
     def _label(self, rank: Tensor, place: Tensor) -> Tensor:
-        """The label at a place of a level; any, where there is none."""
+        """The label at a position of a level; an arbitrary one if there is none."""
         where = (self._first[rank] + place).clamp(max=len(self._sorted) - 1)
         return self._sorted[where] % self.taxonomy.num_nodes
 
 
 def _below(count: Tensor, chance: Tensor) -> Tensor:
-    """Whole numbers below a count, from numbers in [0, 1)."""
+    """Integers below a count, from random numbers in [0, 1)."""
     return torch.minimum((chance * count).long(), (count - 1).clamp(min=0))

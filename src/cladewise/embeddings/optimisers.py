@@ -16,15 +16,15 @@ class RiemannianSGD(torch.optim.Optimizer):
 
     .. math:: u \leftarrow \exp_u\Bigl(-\eta \bigl(\tfrac{1 - c\|u\|^2}{2}\bigr)^2 \nabla_u \ell\Bigr)
 
-    Points without a gradient stay where they are and cost nothing.
+    Points without a gradient are skipped.
 
     Args:
         params: Points of the ball, in their last dimension.
-        lr: Length of a step per unit of Riemannian gradient.
+        lr: Step length per unit of Riemannian gradient.
         curvature: c > 0.
-        longest: Hyperbolic length that no step exceeds; by default there is no limit. The angle between near points
-            has a gradient without bound, and one long step takes a point to the boundary, where steps are too short
-            to lead back.
+        longest: Maximum hyperbolic length of a step; unlimited by default. The gradient of the angle between near
+            points is unbounded, and one long step takes a point to the boundary, from which steps are too short to
+            return.
 
     Example:
         >>> x = torch.nn.Parameter(torch.tensor([[0.5, 0.0]]))

@@ -1,4 +1,4 @@
-"""Order embeddings: a label is an orthant."""
+"""Order embeddings: each label is an orthant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cladewise.embeddings.label_geometry import Geometry
 
 @dataclasses.dataclass(frozen=True)
 class Order(Geometry):
-    """A label holds another whose vector is at least as large in every coordinate.
+    """A label contains all labels whose vectors are at least as large in every coordinate.
 
     References: Vendrov, Kiros, Fidler, Urtasun, Order-Embeddings of Images and Language, ICLR 2016, arXiv:1511.06361.
         As in the code of Dhall et al., vectors may have any sign and begin normally distributed; here with a length of

@@ -1,4 +1,4 @@
-"""Poincaré embeddings: a start for hyperbolic cones that has the tree's distances already."""
+"""Poincaré embeddings, as initial vectors for hyperbolic cones."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def poincare_vectors(
     epochs: int = EPOCHS,
     progress: bool = True,
 ) -> Tensor:
-    r"""Vectors in the unit ball in which descendants are near their ancestors, and nearer than to other labels.
+    r"""Vectors in the unit ball such that descendants are nearer to their ancestors than to other labels.
 
     .. math:: \ell = \sum_{(u, v)} d(u, v) + \log \sum_{u' \in N(v) \cup \{u\}} e^{-d(u', v)}
 
-    Riemannian SGD, rate 0.03, a tenth of it in the first 20 epochs. The ten others of an edge are drawn in proportion
-    to the number of labels at or under them to the power 0.75, less the ancestors of v. At the end norms are shrunk to
-    0.7 of what they are, where cones are still wide.
+    Riemannian SGD with learning rate 0.03, a tenth of that in the first 20 epochs. Ten negatives per edge are drawn in
+    proportion to the number of labels at or under them to the power 0.75, excluding ancestors of v. Finally, norms are
+    scaled by 0.7, where cones are still wide.
 
     Args:
         taxonomy: The label tree.
-        edges: What to train on.
-        dim: Dimensions.
-        generator: On the CPU.
+        edges: Edges to train on.
+        dim: Dimension of the vectors.
+        generator: A CPU generator.
         epochs: Passes over the edges.
-        progress: Show a bar.
+        progress: Show a progress bar.
 
     Returns:
         A vector for every node but the root, on the CPU.

@@ -1,4 +1,4 @@
-"""Scores of a yes or no by an energy's threshold."""
+"""Binary classification of pairs by a threshold on their energy."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class EdgeScores:
-    """How well ``energy <= threshold`` tells pairs that are ancestor and descendant from pairs that are not.
+    """How well ``energy <= threshold`` separates ancestor-descendant pairs from other pairs.
 
     Args:
-        threshold: The energy.
-        true_positives: Edges found.
-        false_positives: Other pairs taken for edges.
-        num_edges: All edges.
-        num_others: All other pairs.
+        threshold: Maximum energy of a predicted edge.
+        true_positives: Number of edges predicted as such.
+        false_positives: Number of other pairs predicted as edges.
+        num_edges: Number of edges.
+        num_others: Number of other pairs.
 
     Example:
         >>> scores = EdgeScores(0.1, true_positives=3, false_positives=1, num_edges=4, num_others=10)
@@ -34,17 +34,17 @@ class EdgeScores:
 
     @property
     def precision(self) -> float:
-        """Share of the pairs taken for edges that are."""
+        """Share of the predicted edges that are edges."""
         return _share(self.true_positives, self.true_positives + self.false_positives)
 
     @property
     def recall(self) -> float:
-        """Share of the edges that are found: the true positive rate."""
+        """Share of the edges that are predicted: the true positive rate."""
         return _share(self.true_positives, self.num_edges)
 
     @property
     def tnr(self) -> float:
-        """Share of the other pairs that are told so: the true negative rate."""
+        """Share of the other pairs that are predicted as such: the true negative rate."""
         return _share(self.num_others - self.false_positives, self.num_others)
 
     @property
@@ -54,21 +54,21 @@ class EdgeScores:
 
     @property
     def accuracy(self) -> float:
-        """Share of all pairs that are told right."""
+        """Share of all pairs that are classified correctly."""
         right = self.true_positives + self.num_others - self.false_positives
         return _share(right, self.num_edges + self.num_others)
 
     def to_dict(self) -> dict[str, float | int]:
-        """As a file has it."""
+        """The scores as stored in a file."""
         rates = {name: getattr(self, name) for name in ("f1", "precision", "recall", "tnr", "accuracy")}
         return {**rates, "threshold": self.threshold, "num_edges": self.num_edges, "num_others": self.num_others}
 
 
 class BestThreshold:
-    """The threshold of best F1, the other pairs coming a batch at a time and none of them kept.
+    """The threshold of best F1, with the other pairs added in batches and not kept.
 
-    The best is the energy of an edge: any other lets in more pairs and no more edges. So the other pairs are only
-    counted between the edges' energies. Of equal F1 the lowest threshold is taken.
+    The best threshold is the energy of an edge: any other admits more pairs and no more edges. So the other pairs are
+    only counted between the edges' energies. Of thresholds with equal F1 the lowest is used.
 
     Args:
         edges: Energies of all edges.
@@ -85,12 +85,12 @@ class BestThreshold:
         self._others: Int[Tensor, " gap"] = torch.zeros(len(edges) + 1, dtype=torch.int64, device=edges.device)
 
     def add(self, others: Float[Tensor, " pair"]) -> None:
-        """Count pairs that are no edges."""
+        """Count pairs that are not edges."""
         place = torch.searchsorted(self._edges, others.detach())
         self._others += torch.bincount(place, minlength=len(self._others))
 
     def scores(self) -> EdgeScores:
-        """Scores at the best threshold; at 0 where there are no edges."""
+        """Scores at the best threshold, which is 0 if there are no edges."""
         num_edges, num_others = len(self._edges), int(self._others.sum())
         if not num_edges:
             return EdgeScores(0.0, 0, 0, 0, num_others)
@@ -102,7 +102,7 @@ class BestThreshold:
 
 
 def scores_at(threshold: float, edges: Float[Tensor, " edge"], others: Float[Tensor, " pair"]) -> EdgeScores:
-    """Scores at a threshold chosen elsewhere.
+    """Scores at a given threshold.
 
     Example:
         >>> scores_at(0.2, torch.tensor([0.1, 0.3]), torch.tensor([0.5])).recall

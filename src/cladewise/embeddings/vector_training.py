@@ -1,4 +1,4 @@
-"""Training of label vectors, an epoch at a time, from a state that can be kept."""
+"""Training of label vectors, one epoch at a time, with a state that can be saved and restored."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from cladewise.records import EmbeddingConfig
 from cladewise.taxonomy import Taxonomy
 
 CHUNK = 1 << 16
-"""Edges whose false edges are drawn at a time."""
+"""Edges whose negatives are drawn at a time."""
 
 
 class VectorTraining:
-    """Vectors of labels on their way: max-margin loss over edges and false edges, the best on val kept.
+    """Trains label vectors with the max-margin loss over edges and negative edges, and keeps the best on val.
 
-    Each epoch draws its order and its false edges from a generator of its own, so what comes of an epoch depends on
-    nothing but the state before it.
+    Each epoch draws its order and its negatives from its own generator, so the result of an epoch depends only on the
+    state before it.
 
     Args:
         taxonomy: The label tree.
-        geometry: The order.
+        geometry: The geometry of the vectors.
         splits: The edges.
-        config: Everything else.
-        device: Where the vectors are.
-        progress: Show bars.
+        config: All other settings.
+        device: Device of the vectors.
+        progress: Show progress bars.
 
     Raises:
-        InputError: The configuration has a start that the geometry has not.
+        InputError: The geometry does not support the initial vectors of the configuration.
     """
 
     def __init__(
@@ -69,16 +69,16 @@ class VectorTraining:
 
     @property
     def vectors(self) -> Tensor:
-        """The best so far, by the F1 of hypernym prediction on val; the last where val is empty."""
+        """The best vectors so far, by F1 of hypernym prediction on val; the latest if val is empty."""
         return self._best
 
     @property
     def best_epoch(self) -> int:
-        """Epochs that the best vectors have been trained for."""
+        """Number of epochs that the best vectors were trained for."""
         return self._best_epoch
 
     def run_epoch(self) -> dict[str, float]:
-        """Pass over the edges once. Returns the loss an edge and, where it was evaluated, the F1 on val."""
+        """Run one pass over the edges. Returns the loss per edge and, if evaluated, the F1 on val."""
         config = self.config
         generator = torch.Generator().manual_seed((config.seed << 32) + self.epoch + 1)
         order = torch.randperm(len(self._general), generator=generator).to(self._general.device)
@@ -122,7 +122,7 @@ class VectorTraining:
         return {"val_f1": f1}
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that matters to going on, as tensors."""
+        """Everything needed to resume, as tensors."""
         moments = self._optimizer.state_dict()["state"].get(0, {})
         return {
             "vectors": self._vectors.detach().cpu(),
@@ -134,7 +134,7 @@ class VectorTraining:
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from a :meth:`state`."""
+        """Resume from a :meth:`state`."""
         with torch.no_grad():
             self._vectors.copy_(state["vectors"])
         self._best = state["best"].to(self._vectors.device)

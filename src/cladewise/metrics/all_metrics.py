@@ -51,7 +51,7 @@ def measure(
         A number under each name; NaN where no image counts.
 
     Raises:
-        InputError: The shapes do not fit each other, or nodes were given without a taxonomy.
+        InputError: The shapes do not fit each other, or nodes were given without a taxonomy, or it is a single root.
 
     Example:
         >>> from cladewise.predictions import LeafSoftmax
@@ -87,11 +87,9 @@ def _of_answer(answer: Answer, target: Tensor, taxonomy: Taxonomy, ranking: Tens
         columns = score_answer(answer, node[..., None] if ranking is None else ranking, target, taxonomy)
         left_out = () if ranking is not None else NEED_RANKING
         values |= {name: column.double().nanmean().item() for name, column in columns.items() if name not in left_out}
-        if taxonomy.num_levels:
-            names = [f"level_accuracy/{name}" for name in taxonomy.level_names]
-            levels = torch.tensor([values[name] for name in names], dtype=torch.float64)
-            values["level_accuracy"] = levels.nanmean().item()
-            values["weighted_level_accuracy"] = weighted_level_accuracy(levels, taxonomy).item()
+        levels = torch.tensor([values[f"level_accuracy/{name}"] for name in taxonomy.level_names], dtype=torch.float64)
+        values["level_accuracy"] = levels.nanmean().item()
+        values["weighted_level_accuracy"] = weighted_level_accuracy(levels, taxonomy).item()
     by_label = label_scores(answer, target, taxonomy)
     return values | {name: by_label[name] for name in AVERAGES}
 
@@ -107,5 +105,5 @@ def _of_prediction(prediction: Prediction, target: Tensor) -> dict[str, float]:
     values |= {"depth_ap": by_depth.average_precision, "depth_ac": by_depth.average_correct}
     for name, level in reliability_curves(prediction, target).items():
         values |= {f"ece/{name}": level.ece, f"mce/{name}": level.mce}
-    hits = hit_at_k(prediction, target, ks=(1, 3, 5)) if taxonomy.num_levels else {}
+    hits = hit_at_k(prediction, target, ks=(1, 3, 5))
     return values | {name: value for name, value in hits.items() if "/" not in name}
