@@ -20,7 +20,7 @@ from cladewise.decisions import Decision, LabelSets, Leaf, Nodes
 from cladewise.decisions.pareto import pareto_sequence
 from cladewise.engine import Run, evaluate_all, predict
 from cladewise.engine.answering import outcomes, scoring
-from cladewise.engine.answering.evaluation import measure
+from cladewise.engine.answering.evaluation import evaluate_metric
 from cladewise.engine.answering.fitted_rules import _identity, learnt, ready, with_learnt
 from cladewise.engine.rules import inference_of, spec_of
 from cladewise.inference import BottomUp, Chain, DifferentiableDiffusion, Diffusion, Inference
@@ -316,9 +316,9 @@ def test_what_a_head_cannot_have_is_an_error_or_a_line(probe: Run) -> None:
 def test_one_metric_without_a_record(probe: Run) -> None:
     scores = cw.evaluate(probe, split="val", progress=False)
     for name in ("ap", "r@90", "top1", "level_accuracy", "severity", "micro_f1"):
-        assert measure(probe, name, split="val") == pytest.approx(scores[name].value, nan_ok=True)
+        assert evaluate_metric(probe, name, split="val") == pytest.approx(scores[name].value, nan_ok=True)
     with pytest.raises(InputError, match="a metric: "):
-        measure(probe, "topp1", split="val")
+        evaluate_metric(probe, "topp1", split="val")
 
 
 def test_specs_of_chains() -> None:

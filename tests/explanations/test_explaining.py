@@ -22,7 +22,7 @@ pytest.importorskip("pytorch_grad_cam", reason="needs the extra explain")
 def test_the_folder_holds_a_picture_an_image_and_a_level(end_to_end: Run) -> None:
     made = explain(end_to_end, images=5, progress=False)
     folder = end_to_end.folder.explanations("test").parent
-    assert records.read(folder / "index.json") == made
+    assert records.read_explanation_index(folder / "index.json") == made
     assert {file.name for file in folder.iterdir()} == {"index.json", *made.files}
     assert len(made.images) == 5
     for image in made.images:

@@ -10,16 +10,16 @@ import pytest
 
 from cladewise import InputError
 from cladewise.records import RunConfig, counts, log, read_config, read_plates, read_resources
-from cladewise.records.explanations import read as read_explanations
+from cladewise.records.explanations import read_explanation_index
 from cladewise.records.transitions import read_transitions
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "config.toml": read_config,
     "resources.json": read_resources,
     "plates.json": read_plates,
-    "explanations.json": read_explanations,
+    "explanations.json": read_explanation_index,
     "transitions.safetensors": read_transitions,
-    "counts.csv": lambda file: counts.read(file, 3),
+    "counts.csv": lambda file: counts.read_counts(file, 3),
     "log.jsonl": log.read,
 }
 CONTENTS = {
@@ -50,7 +50,7 @@ def test_other_versions_are_refused_by_every_reader(tmp_path: Path, version: str
         read_config(file)
     index = tmp_path / "index.json"
     index.write_text(f'{{"schema_version": {version}}}' if version else "{}")
-    for read in (read_plates, read_explanations):
+    for read in (read_plates, read_explanation_index):
         with pytest.raises(InputError, match=r"schema_version 1, but got .* at .*index\.json\."):
             read(index)
 

@@ -216,7 +216,7 @@ class RunMaker:
 
     def write_counts(self, path: Path, num_images: Mapping[str, np.ndarray]) -> None:
         """The counts of a run, from the images of every node by split."""
-        counts.write(
+        counts.write_counts(
             RunFolder(path).counts,
             {split: np.repeat(np.arange(number.size), number) for split, number in num_images.items()},
         )
@@ -265,7 +265,7 @@ class RunMaker:
             images=tuple(explained),
             skipped=(("broken.png", "an empty file"),),
         )
-        explanations.write(folder / "index.json", made)
+        explanations.write_explanation_index(folder / "index.json", made)
         return made
 
     def write_plates(self, path: Path, *, kind: str = "manifolds", model: str = "0", shift: float = 0.0) -> Plates:

@@ -236,7 +236,7 @@ def unnormalised(images: Float[Tensor, "batch channel height width"], backbone: 
 
 def _replace(index: Path, made: Explanations) -> None:
     """Write the index, and remove the pictures that only the one before it named."""
-    before = records.read(index).files if index.is_file() else set[str]()
-    records.write(index, made)
+    before = records.read_explanation_index(index).files if index.is_file() else set[str]()
+    records.write_explanation_index(index, made)
     for name in before - made.files:
         (index.parent / Path(name).name).unlink(missing_ok=True)

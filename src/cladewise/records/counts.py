@@ -17,7 +17,7 @@ IntArray = NDArray[np.int64]
 COLUMNS = ("node", "split", "images")
 
 
-def write(file: Path, nodes_by_split: Mapping[str, IntArray]) -> None:
+def write_counts(file: Path, nodes_by_split: Mapping[str, IntArray]) -> None:
     """Write a row for each split and each node that labels images of it.
 
     Args:
@@ -26,7 +26,7 @@ def write(file: Path, nodes_by_split: Mapping[str, IntArray]) -> None:
 
     Example:
         >>> file = getfixture("tmp_path") / "counts.csv"
-        >>> write(file, {"train": np.array([2, 1, 2]), "test": np.array([1])})
+        >>> write_counts(file, {"train": np.array([2, 1, 2]), "test": np.array([1])})
         >>> file.read_text().split()
         ['node,split,images', '1,train,1', '2,train,2', '1,test,1']
     """
@@ -39,7 +39,7 @@ def write(file: Path, nodes_by_split: Mapping[str, IntArray]) -> None:
     write_text(file, text.getvalue())
 
 
-def read(file: Path, num_nodes: int) -> dict[str, IntArray]:
+def read_counts(file: Path, num_nodes: int) -> dict[str, IntArray]:
     """Images of every node itself ``[node]`` (not of those below it), by split.
 
     Raises:
@@ -47,8 +47,8 @@ def read(file: Path, num_nodes: int) -> dict[str, IntArray]:
 
     Example:
         >>> file = getfixture("tmp_path") / "counts.csv"
-        >>> write(file, {"train": np.array([2, 1, 2])})
-        >>> read(file, 3)["train"].tolist()
+        >>> write_counts(file, {"train": np.array([2, 1, 2])})
+        >>> read_counts(file, 3)["train"].tolist()
         [0, 1, 2]
     """
     found: dict[str, IntArray] = {}

@@ -78,13 +78,13 @@ class Explanations:
         return {name for image in self.images for name in (image.picture, *(each.file for each in image.maps))}
 
 
-def write(file: Path, explanations: Explanations) -> None:
+def write_explanation_index(file: Path, explanations: Explanations) -> None:
     """Write the index atomically."""
     content = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(explanations)}
     write_text(file, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
-def read(file: Path) -> Explanations:
+def read_explanation_index(file: Path) -> Explanations:
     """Read an index.
 
     Raises:

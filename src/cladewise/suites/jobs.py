@@ -24,7 +24,7 @@ from cladewise.catalogue import parse_spec
 from cladewise.datasets import Dataset
 from cladewise.datasets.finding import find_data
 from cladewise.engine.ablation import altered_tree, relabelled
-from cladewise.engine.answering.evaluation import measure
+from cladewise.engine.answering.evaluation import evaluate_metric
 from cladewise.engine.answering.scoring import data_digest
 from cladewise.engine.digests import labels_digest
 from cladewise.engine.rules import decision_of, handle_of, inference_of
@@ -109,7 +109,7 @@ def try_settings(job: Job) -> float | None:
         if kept.get("metric") == metric and kept.get("data", digest) == digest:
             return kept.get("value")
     try:
-        value = measure(job.train(dataset), metric, split=SEARCH)
+        value = evaluate_metric(job.train(dataset), metric, split=SEARCH)
     except engine.LossNotFiniteError:
         value = None
     content = {"schema_version": SCHEMA_VERSION, "metric": metric, "value": value, "data": digest}

@@ -118,7 +118,7 @@ def test_folders_without_counts_have_no_section(maker):
 
 def test_counts_of_another_tree_are_refused(maker, taxonomy):
     folder = maker.write("f")
-    counts.write(RunFolder(folder).counts, {"train": np.array([taxonomy.num_nodes])})
+    counts.write_counts(RunFolder(folder).counts, {"train": np.array([taxonomy.num_nodes])})
     with pytest.raises(
         InputError, match=r"a node from 0 to 17, a split and a number of images, but got 18,train,1 at .*counts.csv:2"
     ):

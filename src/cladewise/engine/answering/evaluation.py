@@ -124,7 +124,7 @@ def evaluate_all(
     return [score for rule in before for score in task.evaluate(rule, rules)]
 
 
-def measure(run: Run, metric: str, *, split: str, data: Dataset | None = None) -> float:
+def evaluate_metric(run: Run, metric: str, *, split: str, data: Dataset | None = None) -> float:
     """One metric of a run with its method's own rules in the true tree, without intervals and without writing a file.
 
     Raises:

@@ -62,7 +62,7 @@ class Batch:
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class DecodedRow:
     """A transformed image, or the reason why it could not be read."""
 
     index: int
@@ -70,7 +70,7 @@ class Row:
     image: Tensor | Skipped
 
 
-class ImageRows(torch.utils.data.Dataset[Row]):
+class ImageRows(torch.utils.data.Dataset[DecodedRow]):
     """Images of a data set, decoded and transformed on access.
 
     Random transforms depend only on the seed, the epoch, the image and the view, not on the worker or the order. Global
@@ -108,18 +108,18 @@ class ImageRows(torch.utils.data.Dataset[Row]):
     def epoch(self, value: int) -> None:
         self._epoch.fill_(value)
 
-    def __getitem__(self, position: int) -> Row:
+    def __getitem__(self, position: int) -> DecodedRow:
         index = int(self._indices[position])
         path = self._paths[index]
         node = int(self._nodes[index])
         try:
             image = self._transformed(index, decode(self._root / path, size=self._decode_size))
         except UnreadableImageError as error:
-            return Row(index, node, Skipped(path, error.reason))
+            return DecodedRow(index, node, Skipped(path, error.reason))
         except Exception as error:  # one image that is too large or breaks a transform must not end the run
             detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            return Row(index, node, Skipped(path, f"an image that cannot be transformed ({detail})"))
-        return Row(index, node, image)
+            return DecodedRow(index, node, Skipped(path, f"an image that cannot be transformed ({detail})"))
+        return DecodedRow(index, node, image)
 
     def _transformed(self, index: int, picture: Image) -> Tensor:
         views: list[Tensor] = []
@@ -131,11 +131,11 @@ class ImageRows(torch.utils.data.Dataset[Row]):
         return views[0] if self._views is None else torch.stack(views)
 
 
-def collate(rows: Sequence[Row]) -> Batch:
+def collate(rows: Sequence[DecodedRow]) -> Batch:
     """Stack the images that could be read; list the others.
 
     Example:
-        >>> batch = collate([Row(7, 3, torch.zeros(3, 8, 8)), Row(9, 3, Skipped("b.jpg", "is empty"))])
+        >>> batch = collate([DecodedRow(7, 3, torch.zeros(3, 8, 8)), DecodedRow(9, 3, Skipped("b.jpg", "is empty"))])
         >>> batch.index, [skipped.path for _, skipped in batch.skipped]
         (tensor([7]), ['b.jpg'])
     """
@@ -152,7 +152,7 @@ def collate(rows: Sequence[Row]) -> Batch:
     return Batch(images, nodes, index, tuple(skipped))
 
 
-ImageLoader: TypeAlias = "torch.utils.data.DataLoader[Row]"
+ImageLoader: TypeAlias = "torch.utils.data.DataLoader[DecodedRow]"
 
 
 WORTH_A_WORKER = 16

@@ -130,7 +130,7 @@ def _trained_on(run: ReportedRun) -> tuple[str, IntArray] | None:
     file = RunFolder(run.folder).counts
     if not file.is_file():
         return None
-    by_split = counts.read(file, run.taxonomy.num_nodes)
+    by_split = counts.read_counts(file, run.taxonomy.num_nodes)
     split = str(run.config.get("training", {}).get("train_split", "train"))
     parts = [by_split[name] for name in split.split("+") if name in by_split]
     return (split, np.sum(parts, axis=0)) if parts else None

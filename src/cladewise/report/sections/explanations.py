@@ -17,7 +17,7 @@ from cladewise.drawing.palette import INK
 from cladewise.drawing.tables import file_name
 from cladewise.drawing.thumbnails import thumbnail
 from cladewise.errors import InputError
-from cladewise.records.explanations import OF_FILES, ExplainedImage, Explanations, LevelMap, read
+from cladewise.records.explanations import OF_FILES, ExplainedImage, Explanations, LevelMap, read_explanation_index
 from cladewise.records.layout import RunFolder
 from cladewise.report.comparison import Comparison
 from cladewise.report.runs.groups import Group
@@ -124,7 +124,7 @@ def read_explanations(run: ReportedRun) -> list[tuple[Path, Explanations]]:
     for split in (run.evaluation.split, OF_FILES):
         file = RunFolder(run.folder).explanations(split)
         if file.is_file():
-            content = read(file)
+            content = read_explanation_index(file)
             if content.fingerprint != run.taxonomy.fingerprint:
                 raise InputError(
                     f"explanations over the run's own taxonomy ({run.taxonomy.fingerprint})",
