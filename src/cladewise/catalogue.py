@@ -190,7 +190,7 @@ def check_part(parts: Mapping[str, type[Any]], what: str, name: str, options: It
 
 
 def check_name(names: Iterable[str], what: str, name: str) -> None:
-    """That a name is one of those there are.
+    """Check that a name is one of the known ones.
 
     Raises:
         InputError: It is not; the text lists them.

@@ -133,7 +133,7 @@ def _wording() -> Wording:
 
 
 def _as_input_error(error: Any) -> InputError:
-    """What the parser of the arguments found, as one line like every other mistake."""
+    """Convert an argument-parsing error to an :class:`InputError`, so that it is printed in one line."""
     from cladewise.errors import InputError
 
     command = error.ctx.command_path if error.ctx else "cladewise"

@@ -12,7 +12,7 @@ NO_INFERENCE = "none"
 
 
 def check_runs(runs: Iterable[Path]) -> None:
-    """That every folder holds a finished run.
+    """Check that every folder holds a finished run.
 
     Raises:
         InputError: One does not.
@@ -22,7 +22,7 @@ def check_runs(runs: Iterable[Path]) -> None:
 
 
 def check_rules(*, decisions: Iterable[str] = (), inferences: Iterable[str] = ()) -> None:
-    """That there are rules of the names that specs begin with; plug-ins are left to whoever makes the rules.
+    """Check the rule names that specs begin with; plug-ins are checked where the rules are made.
 
     Raises:
         InputError: There is no such rule.
@@ -35,7 +35,7 @@ def check_rules(*, decisions: Iterable[str] = (), inferences: Iterable[str] = ()
 
 
 def check_method(name: str) -> None:
-    """That there is a method of this name.
+    """Check that there is a method with this name.
 
     Raises:
         InputError: There is none.

@@ -1,4 +1,4 @@
-"""What a user may name as data."""
+"""Open the data that a user names: a folder, a manifest or a published dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trained model looks at, level by level, and where images lie in its space."""
+"""Explanations of a trained model: where it looks, level by level, and where images lie in its feature space."""
 
 from cladewise.explanations.cam import grad_cam
 from cladewise.explanations.descent import Descent, descents

@@ -56,7 +56,7 @@ class Descent:
 def descents(
     space: LabelSpace, points: Float[Tensor, "image dim"], nodes: Int[Tensor, " image"], *, steps: int = STEPS
 ) -> list[Descent]:
-    """What images meet on their way.
+    """Energies along the way of each image from the origin.
 
     Args:
         space: The labels.

@@ -117,7 +117,7 @@ def _channels_first(output: Tensor) -> Tensor:
 
 
 def _last_block(network: nn.Module) -> FeatureMap | None:
-    """What enters the attention of the last block of one of timm's vision transformers."""
+    """Input of the attention in the last block of one of timm's vision transformers."""
     for name, module in network.named_modules():
         blocks, prefix = getattr(module, "blocks", None), getattr(module, "num_prefix_tokens", None)
         grid = getattr(getattr(module, "patch_embed", None), "grid_size", None)

@@ -18,7 +18,7 @@ from cladewise.records.plates import NumberTable, Plate, Plates, write_plates
 
 @dataclasses.dataclass(frozen=True)
 class Topic:
-    """What a command makes plates of: its handle, and a heading and a lead for the report."""
+    """Topic of a command's plates: its handle, and a heading and an introduction for the report."""
 
     kind: str
     title: str

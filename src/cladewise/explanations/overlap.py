@@ -20,7 +20,7 @@ CHUNK = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Overlap:
-    """What images of one class have to do with each other at one level; higher is less overlap.
+    """Overlap of the classes of one level; higher values mean less overlap.
 
     Args:
         level: Name of the level.

@@ -56,7 +56,7 @@ def in_the_plane(
 
 
 def reducer_package(by: str) -> Any:
-    """What reduces in this way.
+    """Package that implements a reduction to the plane.
 
     Raises:
         InputError: There is no such way.

@@ -339,7 +339,7 @@ def changes(before: RunConfig, after: RunConfig) -> list[str]:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What two configurations, as nested tables, have otherwise: a text an entry.
+    """Differences between two configurations given as nested tables, one text per entry.
 
     Example:
         >>> differences({"seed": 0, "training": {"lr": 0.1}}, {"seed": 0, "training": {"lr": 0.2}})

@@ -38,7 +38,7 @@ class RunFolder:
     path: Path
 
     def check_trained(self) -> None:
-        """That the folder holds a finished run.
+        """Check that the folder holds a finished run.
 
         Raises:
             InputError: It is not a run folder, or training has not finished.

@@ -1,4 +1,4 @@
-"""What each metric is called, which way is better, and what it says; needs no torch."""
+"""Title, direction and meaning of each metric; without torch."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ SEARCH, UNUSED = "search", "unused"
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a search chooses for a method: the learning rate, and the options that differ from the method's defaults."""
+    """Settings chosen for a method by a search: the learning rate, and options that differ from the defaults."""
 
     lr: float
     options: tuple[tuple[str, Any], ...] = ()
@@ -164,7 +164,7 @@ def evaluation_path(run: engine.Run, split: str, infer: str, decide: str, tree: 
 
 
 def check_variants(suite: Suite, data: DataEntry) -> None:
-    """What variants want of a data set is there: levels of such names, leaves that can have a wrong parent.
+    """Check that a dataset has what variants need: the named levels, and leaves that can get a wrong parent.
 
     Raises:
         InputError: It is not.

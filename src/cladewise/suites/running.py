@@ -171,5 +171,5 @@ class _Benchmark:
 
 
 def _key(run: Run) -> str:
-    """What two runs have in common that are the same but for their names."""
+    """Key that is equal for runs that differ only in their names."""
     return json.dumps({**run.config.to_dict(), "name": ""}, sort_keys=True)

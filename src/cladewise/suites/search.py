@@ -23,7 +23,7 @@ Measured = dict[str, dict[Settings, float | None]]
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What was chosen for a method, how good it was, and among how many."""
+    """Settings chosen for a method, their value, and the number of candidates."""
 
     settings: Settings
     value: float | None

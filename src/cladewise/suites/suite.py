@@ -1,4 +1,4 @@
-"""What a suite file says."""
+"""The content of a suite file."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ class Suite:
         return self.methods if table.methods == ALL else tuple(table.methods)
 
     def variant(self, label: str) -> Variant:
-        """What a label stands for; a plain method is a variant without settings of its own."""
+        """Variant with a label; a plain method is a variant without settings of its own."""
         named = {variant.name: variant for variant in self.variants}
         return named.get(label) or Variant(name=label, method=label)
 
