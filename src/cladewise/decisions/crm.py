@@ -93,7 +93,7 @@ def _mass_of_leaves(prediction: Prediction) -> Float[Tensor, "*batch node"]:
 
 
 def _by_height(mass: Tensor, prediction: Prediction) -> Tensor:
-    r"""What each node adds to the risk of all nodes below it: a step down reduces the cost by the drop in height.
+    r"""Contribution of each node to the risk of all nodes below it: a step down reduces the cost by the drop in height.
 
     .. math:: R_v = h(\text{root}) P - \sum_{a \in A(v) \setminus \{\text{root}\}} (h(\pi(a)) - h(a))\, p_a
     """

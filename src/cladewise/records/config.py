@@ -102,7 +102,7 @@ class TrainingConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AblationConfig:
-    """What is wrong or missing in the tree and labels that a network is trained with; it is scored by the true ones."""
+    """Wrong or missing information in the tree and labels used for training; the run is scored by the true ones."""
 
     hierarchy: str = setting(
         "true", "the tree as it is, or one of the same shape with its leaves shuffled", choices=("true", "random")
