@@ -71,11 +71,26 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
 @pytest.fixture(scope="session")
 def run(shell: Shell) -> str:
-    """A trained and evaluated run, ``runs/hace``."""
-    trained = shell("train", "photos", "--taxonomy", "classes.csv", "--out", "runs/hace", *TINY)
-    assert trained.returncode == 0, trained.stderr
-    assert "cladewise evaluate runs/hace" in trained.stdout
+    """A trained run, ``runs/hace``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(shell.folder)
+        patch.setenv("CLADEWISE_CACHE", shell.environment["CLADEWISE_CACHE"])
+        code, out, err = in_this_process("train", "photos", "--taxonomy", "classes.csv", "--out", "runs/hace", *TINY)
+    assert code == 0, err
+    assert "cladewise evaluate runs/hace" in out
     return "runs/hace"
+
+
+def in_this_process(*words: str | Path) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command, without a process for it."""
+    out, err = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["cladewise", *map(str, words)])
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", err)
+        with pytest.raises(SystemExit) as left:
+            main()
+    return int(left.value.code or 0), out.getvalue(), err.getvalue()
 
 
 @pytest.fixture
@@ -84,17 +99,7 @@ def here(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[i
     monkeypatch.chdir(shell.folder)
     monkeypatch.setenv("CLADEWISE_CACHE", shell.environment["CLADEWISE_CACHE"])
 
-    def call(*words: str | Path) -> tuple[int, str, str]:
-        out, err = StringIO(), StringIO()
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["cladewise", *map(str, words)])
-            patch.setattr(sys, "stdout", out)
-            patch.setattr(sys, "stderr", err)
-            with pytest.raises(SystemExit) as left:
-                main()
-        return int(left.value.code or 0), out.getvalue(), err.getvalue()
-
-    return call
+    return in_this_process
 
 
 @pytest.fixture(scope="session")
