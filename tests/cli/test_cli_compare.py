@@ -29,7 +29,10 @@ def _maker_module():
 def folders(tmp_path):
     module = _maker_module()
     tree = module.small_taxonomy()
-    maker = module.RunMaker(tmp_path / "runs", tree, module.draw_images(tmp_path / "images", tree, 2))
+    (tmp_path / "templates").mkdir()
+    maker = module.RunMaker(
+        tmp_path / "runs", tree, module.draw_images(tmp_path / "images", tree, 2), tmp_path / "templates"
+    )
     return [str(maker.write("flat")), str(maker.write("hace", method="hace", decision="node-argmax", skill=0.9))]
 
 

@@ -29,7 +29,7 @@ def main() -> None:
     from cladewise.cli.app import app
     from cladewise.errors import InputError, InputWarning, MissingExtraError
 
-    warnings.simplefilter("always", InputWarning)  # each is told, also where one line of code gives several
+    warnings.simplefilter("always", InputWarning)  # all of them, even if one line of code gives several
     warnings.showwarning = _show_warning
     _open_closed_streams()
     usage_error: Any = typer.BadParameter.__bases__[0]  # of the click that typer brings, which has no public name
@@ -73,7 +73,7 @@ def _collect_less_garbage() -> None:
 def _show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
 ) -> None:
-    """A warning about the input as one line; of others Python's own text."""
+    """Print a warning about the input as one line, and any other as Python does."""
     from cladewise.errors import InputWarning
     from cladewise.escapes import escaped
 
@@ -94,14 +94,14 @@ def _fail(text: str, *, code: int = 2) -> None:
 
 
 def _open_closed_streams() -> None:
-    """Whoever closed an output wants nothing of it; the next file that is opened must not take its place."""
+    """Replace closed outputs, so that the next file opened does not take their place."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 -- for the whole process
 
 
 def _of_the_system(error: OSError) -> InputError:
-    """An error of the system as one line."""
+    """An operating-system error as one line."""
     from cladewise.errors import InputError
 
     reason = (error.strerror or str(error)).lower()
@@ -115,7 +115,7 @@ def _of_the_system(error: OSError) -> InputError:
 
 
 def _in_options(error: InputError) -> InputError:
-    """The mistake in the words of the shell. What was given stays as it was."""
+    """The mistake with options instead of arguments. The value given stays as it was."""
     from cladewise.errors import InputError
 
     worded = _wording()
@@ -123,7 +123,7 @@ def _in_options(error: InputError) -> InputError:
 
 
 def _wording() -> Wording:
-    """The words of the command that is running."""
+    """Wording for the command that is running."""
     from typer.main import get_command
 
     from cladewise.cli.app import app

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cladewise.records.metric_names import MetricText
 
 COMPARED = ("majority_f1", "leaf_f1", "leaf_top1", "top1", "correct", "leaf_answers", "info_f1", "severity")
-"""Metrics of the table of several evaluations of a run, after the areas of the curve and every recall."""
+"""Metrics in the table that compares rules, after the areas of the curve and every recall."""
 
 LABELS, FEW_SHOT = "labels", "Few-shot"
 """The protocols; the second is the heading of its options too."""
@@ -111,7 +111,7 @@ def evaluate(
     coarse_level: Annotated[
         str | None,
         typer.Option(
-            help="Level of the coarse classes for intra; by default that of the run's labels, else the parents.",
+            help="Level of the coarse classes for intra; by default that of the run's labels, or the parents.",
             rich_help_panel=FEW_SHOT,
         ),
     ] = None,
@@ -253,12 +253,12 @@ def _legend(names: Sequence[str]) -> Table:
 
 
 def _is_printed(name: str) -> bool:
-    """Whether a metric is told on the terminal: of those by level the file has more."""
+    """Whether a metric is printed; the file has more metrics by level."""
     return "/" not in name or name.startswith(("level_accuracy/", "ece/"))
 
 
 def _compared(scores: dict[Path, list[Evaluation]]) -> list[str]:
-    """Metrics that rules are compared by: areas, every recall that was asked for, and the rest."""
+    """Metrics in the table of rules: areas, every requested recall, and :data:`COMPARED`."""
     every = [score for of_run in scores.values() for score in of_run]
     recalls = dict.fromkeys(name for score in every for name in score.metrics if name.startswith("r@"))
     return ["ap", "ac", *recalls, *COMPARED]

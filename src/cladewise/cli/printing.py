@@ -1,4 +1,4 @@
-"""Printing for commands: results to standard output, all else to standard error, control characters to neither."""
+"""Printing for commands: results to standard output, messages to standard error, control characters to neither."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def say(text: object) -> None:
 
 
 def console(*, markup: bool = False) -> Console:
-    """A console on standard output that passes no control characters of texts on to the terminal.
+    """A console on standard output that escapes control characters in texts.
 
     Args:
-        markup: Whether brackets in texts are style; names in them must be escaped then.
+        markup: Whether brackets in texts are markup; names must then be escaped.
     """
     from rich.console import Console, RenderableType
     from rich.segment import Segment

@@ -1,4 +1,4 @@
-"""Options of every command that takes a label tree, made from the one list of the library."""
+"""Options of commands that read a label tree, generated from the library's own options."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LISTS = ("levels", "columns")
 
 
 def with_reading(*, beside: str = "") -> Callable[[Command], Command]:
-    """Give a command the options of reading a tree, passed on as one argument ``reading``.
+    """Add the options for reading a tree to a command, passed on as one argument ``reading``.
 
-    Where the tree is the argument of the command, the options are called as in Python: ``--separator``, ``--name``.
-    Where it is an option, ``--taxonomy FILE``, they are called after it, ``--taxonomy-separator``, and the short form
-    holds too unless the command has such an option of its own.
+    If the tree is an argument of the command, options have their Python names: ``--separator``, ``--name``. If it is an
+    option, ``--taxonomy FILE``, they are prefixed with it, ``--taxonomy-separator``; the short form works too, unless
+    the command has an option of that name.
 
     Args:
-        beside: The option that names the tree, ``taxonomy``; blank where the tree is the command's argument.
+        beside: The option that gives the tree, ``taxonomy``; empty if the tree is an argument of the command.
     """
 
     def extend(command: Command) -> Command:
@@ -65,7 +65,7 @@ def _parameter(field: dataclasses.Field[Any], beside: str, own: dict[str, Any]) 
 
 
 def _options(chosen: dict[str, Any]) -> ReadOptions:
-    """The options that the user gave; lists are written with commas."""
+    """The options given, with comma-separated lists split."""
     given = {key: value for key, value in chosen.items() if value not in (None, False)}
     for key in LISTS:
         if key in given:

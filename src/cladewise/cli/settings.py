@@ -1,4 +1,4 @@
-"""Command-line options made from the tables of a configuration, so that both always say the same."""
+"""Command-line options generated from configuration classes, so that the two never differ."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def with_settings(*tables: type, but: Sequence[str] = ()) -> Callable[[Command], Command]:
-    """Give a command an option for every field of the tables, passed on as ``**chosen`` where the user gave it."""
+    """Add an option for every field of the tables to a command; those given are passed on as ``**chosen``."""
 
     def extend(command: Command) -> Command:
         signature = inspect.signature(command, eval_str=True)
@@ -67,7 +67,7 @@ def checked_tree(tree: str) -> Tree:
 
 
 def parse_pairs(pairs: Sequence[str], flag: str) -> dict[str, Any]:
-    """``key=value`` words as a mapping; values as TOML would read them, else as text.
+    """``key=value`` words as a mapping; values are read as JSON if possible, and as text otherwise.
 
     Example:
         >>> parse_pairs(["dilution=0.7", "domain=leaves"], "--set")
@@ -86,14 +86,14 @@ def parse_pairs(pairs: Sequence[str], flag: str) -> dict[str, Any]:
 
 
 def with_threshold(decisions: Sequence[str], threshold: float | None) -> list[str]:
-    """The decisions of ``--decision``, the one there is with the threshold of ``--threshold``.
+    """The decisions of ``--decision``, with ``--threshold`` added to the only one.
 
     Example:
         >>> with_threshold(["threshold"], 0.9)
         ['threshold:threshold=0.9']
 
     Raises:
-        InputError: There is a threshold without one decision that it belongs to.
+        InputError: A threshold is given without exactly one decision.
     """
     if threshold is None:
         return list(decisions)

@@ -1,4 +1,4 @@
-"""Tables of results as files or on standard output."""
+"""Tables of results, written to files or to standard output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Write = Callable[["pl.DataFrame"], None]
 
 
 def table_format(wanted: str | None, out: Path | None) -> str:
-    """The format of a table: the wanted one, else the one that the file's name ends in, else CSV.
+    """The format of a table: the one given, or the one that the file name ends in, or CSV.
 
     Example:
         >>> table_format(None, Path("p.parquet")), table_format(None, None)

@@ -21,7 +21,7 @@ from cladewise.taxonomy.formats.options import ReadOptions
 
 LARGEST_SEED = 2**32 - 1
 ENDED, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT
-"""Exit codes of a process that was asked to end, and of one whose user pressed Ctrl-C."""
+"""Exit codes after SIGTERM and after Ctrl-C."""
 
 
 @with_settings(BackboneConfig, TrainingConfig, AblationConfig, but=("name",))
@@ -56,12 +56,13 @@ def train(
         bool,
         typer.Option(
             "--overwrite",
-            help="Train anew where the folder holds a run: that run is removed, other files stay.",
+            help="Train again even if the folder holds a run: that run is removed, other files stay.",
             rich_help_panel="Run",
         ),
     ] = False,
     config: Annotated[
-        Path | None, typer.Option(help="Repeat the run of this config.toml; beside it only --out and --overwrite.")
+        Path | None,
+        typer.Option(help="Repeat the run of this config.toml; may be combined only with --out and --overwrite."),
     ] = None,
     **chosen: Any,
 ) -> None:
@@ -100,7 +101,7 @@ def train(
 
 
 def _check_nothing_else(context: typer.Context) -> None:
-    """Refuse what a configuration says already, as it would be left out without a word."""
+    """Refuse settings that the configuration already fixes, instead of ignoring them silently."""
     with_config = ("config", "out", "overwrite")
     given = [
         parameter.opts[0]
@@ -110,7 +111,7 @@ def _check_nothing_else(context: typer.Context) -> None:
     ]
     if given:
         raise InputError(
-            "no settings beside --config but --out and --overwrite",
+            "no settings with --config except --out and --overwrite",
             ", ".join(given),
             advice="Leave them out, or change them in a copy of the file.",
         )
@@ -118,7 +119,7 @@ def _check_nothing_else(context: typer.Context) -> None:
 
 @contextmanager
 def _telling_how_to_resume(folder: RunFolder) -> Generator[None]:
-    """Say what the same command will do, where this one is interrupted (Ctrl-C) or asked to end (SIGTERM)."""
+    """On Ctrl-C or SIGTERM, say what repeating the command will do."""
     try:
         yield
     except KeyboardInterrupt:

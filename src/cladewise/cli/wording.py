@@ -1,4 +1,4 @@
-"""The library's texts name arguments, ``roots="join"``; for a user of the shell they name options, ``--roots join``."""
+"""Rewrites the library's messages for the shell: arguments, ``roots="join"``, become options, ``--roots join``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ARGUMENT = re.compile(
 
 
 class Wording:
-    """Puts arguments into the words of one command.
+    """Rewrites the arguments in a text as options of one command.
 
     Args:
         command: A command of the command line, or a group of them.
@@ -39,7 +39,7 @@ class Wording:
     def __init__(self, command: Any) -> None:
         options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
         self.options = {option.name.rstrip("_"): option for option in options}
-        # readers of trees name their own arguments, and know nothing of others that are called alike
+        # messages from readers of trees mean their own arguments, not options of the command with the same name
         of_trees = {o.name.removeprefix(PREFIX): o for o in options if o.name.startswith(PREFIX)}
         self.options |= of_trees
 
@@ -69,7 +69,7 @@ class Wording:
 
     @cached_property
     def _of_methods(self) -> set[str]:
-        """Hyper-parameters of methods, if any were looked at: a text about one comes from one."""
+        """Hyper-parameters of methods, if methods were imported at all."""
         methods = sys.modules.get("cladewise.methods")
         if methods is None:
             return set()
@@ -79,7 +79,7 @@ class Wording:
 
 
 def command_of(group: Any, words: Sequence[str]) -> Any:
-    """The command that the words of a command line name: as far as they are names of commands."""
+    """The command that a command line calls, following its words through groups of commands."""
     command = group
     for word in words:
         inner = getattr(command, "commands", {})
@@ -90,7 +90,7 @@ def command_of(group: Any, words: Sequence[str]) -> Any:
 
 
 def _as_option(option: Any, value: str | None) -> str | None:
-    """An argument as an option of the shell; nothing where no option says the same."""
+    """An argument as an option of the command; ``None`` if no option corresponds to it."""
     flag = max(option.opts, key=len)
     if option.is_flag:
         if value == "False":
@@ -109,5 +109,5 @@ def _word(value: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    """A word that the shell takes as one; capitals that stand for something stay readable."""
+    """A word quoted for the shell if it must be."""
     return word if re.fullmatch(r"[\w@%+=:,./*-]+", word) else shlex.quote(word)

@@ -17,7 +17,7 @@ from cladewise.errors import MissingExtraError
 from cladewise.explanations.feature_map import FeatureMap
 
 NORMALISED = 1e-4
-"""How far the log of a level's total probability may be from 0."""
+"""Tolerance for the log of a level's total probability, which should be 0."""
 
 
 def grad_cam(
@@ -26,21 +26,21 @@ def grad_cam(
     columns: Int[Tensor, " batch"],
     feature_map: FeatureMap,
 ) -> NDArray[np.float32]:
-    r"""Which places of an image speak for one of its scores.
+    r"""Grad-CAM: the places of an image that raise one of its scores.
 
     .. math:: M = \max\Bigl(0, \sum_c \alpha_c A_c\Bigr), \qquad
         \alpha_c = \frac{1}{hw} \sum_{ij} \frac{\partial s}{\partial A_{c,ij}}
 
     with the feature map :math:`A` [feature, h, w] and the score :math:`s`. :math:`M` is enlarged to the image, its
-    least value taken off, and divided by its greatest: a map tells where, not how much. Where nothing speaks for the
-    score it is 0 everywhere.
+    minimum subtracted, and divided by its maximum: a map shows where, not how much. It is 0 everywhere if no place
+    raises the score.
 
     Of the log-probability :math:`\log p` it is the log-odds :math:`\log p - \log(1 - p)` that are differentiated.
     Their gradient is that of :math:`\log p` over :math:`1 - p`, so the map is the same, but no digits are lost where
     the model is nearly certain.
 
-    Gradients are computed from the scores down to the map and no farther. Weights, their gradients and whether they
-    have any are afterwards as they were.
+    Gradients are computed from the scores down to the map and no further. Weights, their gradients and their
+    ``requires_grad`` are left unchanged.
 
     Args:
         network: Images to log-probabilities [batch, score], in evaluation mode.

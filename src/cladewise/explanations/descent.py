@@ -1,4 +1,4 @@
-"""The way of an image down the tree in a space of labels: its energies under the labels of its path."""
+"""An image's descent through a label space: its energies under the labels on its path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cladewise.embeddings import LabelSpace
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 STEPS = 61
-"""Points of the way from the origin to an image."""
+"""Points on the way from the origin to an image."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

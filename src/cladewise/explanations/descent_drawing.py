@@ -21,7 +21,7 @@ from cladewise.explanations.path_lines import path_lines
 from cladewise.taxonomy import Taxonomy
 
 ACROSS = 2
-"""Images in a row."""
+"""Images per row."""
 MOST_LETTERS = 26
 """In the names of levels side by side under a panel."""
 INK, LOST = "#1d2522", "#b23a2e"
@@ -37,7 +37,7 @@ class Descending:
 
 
 def descent_drawing(shown: Sequence[Descending], taxonomy: Taxonomy, threshold: float) -> Figure:
-    """An image with its energies in half a row.
+    """Draw images with their energies, two per row.
 
     Args:
         shown: The images, at least one.

@@ -1,4 +1,4 @@
-"""Explain a run: maps by level for some of its images, as pictures in the run folder."""
+"""Grad-CAM maps per level for some images of a run, written into the run folder as pictures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ IntArray = NDArray[np.int64]
 TARGETS = ("predicted", "true")
 IMAGES_AT_ONCE = 8
 QUALITY = 88
-"""Of the WebP pictures."""
+"""Quality of the WebP pictures."""
 
 
 def explain(
@@ -52,9 +52,9 @@ def explain(
 ) -> Explanations:
     """Grad-CAM by level: for every image and level, where the model saw the node that it answers there.
 
-    The pictures and an index of them (``index.json``) go into the run folder, ``explanations/<split>/``, in the
-    place of earlier ones of that split; the report shows them. The images of a split are chosen by their labels alone,
-    one a label as far as that goes, so that runs on the same data explain the same images.
+    The pictures and their index (``index.json``) are written to ``explanations/<split>/`` in the run folder, replacing
+    earlier ones of that split; the report shows them. The images of a split are chosen by their labels alone,
+    one per label first, so that runs on the same data explain the same images.
 
     Args:
         run: A run, or its folder; with a frozen encoder too.
@@ -62,8 +62,8 @@ def explain(
         images: How many.
         files: Image files to explain instead of a split; they go to ``explanations/files/``.
         levels: Names or numbers (1 is the coarsest) of levels; all of them where none are given.
-        target: Whose map: of the ``predicted`` node of each level, or of the ``true`` one, at the levels that the label
-            tells.
+        target: Node whose map is drawn at each level: the ``predicted`` one, or the ``true`` one at levels that the
+            label determines.
         progress: Show a progress bar.
 
     Returns:
@@ -187,7 +187,7 @@ class _Explainer:
         pictures: NDArray[np.uint8],
         stems: Sequence[str],
     ) -> list[LevelMap | None]:
-        """Draw the map of each image at a level, and tell what it is of; ``None`` where the label does not tell."""
+        """Draw the map of each image at a level and describe it; ``None`` where the label is coarser than the level."""
         with torch.inference_mode():
             nodes, log_prob = (tensor.cpu() for tensor in network.answer(images))
         predicted = log_prob.argmax(-1)
@@ -229,7 +229,7 @@ def _columns_of(labels: Int[Tensor, " batch"], nodes: Int[Tensor, " level_node"]
 
 
 def unnormalised(images: Float[Tensor, "batch channel height width"], backbone: Backbone) -> NDArray[np.uint8]:
-    """The pictures that a network was given, [batch, height, width, channel]."""
+    """The pictures as the network saw them, [batch, height, width, channel]."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (backbone.mean, backbone.std))
     return (images * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8).movedim(1, -1).numpy()
 

@@ -1,4 +1,4 @@
-"""Where in a network the last map of features is: what Grad-CAM weighs."""
+"""Finds the last feature map in a network, which Grad-CAM weights."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Reshape = Callable[[Tensor], Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class FeatureMap:
-    """A module whose output is a map.
+    """A module whose output is a feature map.
 
     Args:
         name: Where it is in the network.
         module: The module.
-        reshape: What makes of its output a map [batch, feature, height, width]; ``None`` where it is one.
+        reshape: Turns its output into a map [batch, feature, height, width]; ``None`` if it already is one.
     """
 
     name: str
@@ -100,14 +100,14 @@ def _spatial_outputs(network: nn.Module, images: Tensor) -> list[tuple[str, nn.M
 
 
 def _has_places(output: Tensor) -> bool:
-    """Whether it may be a map, or tokens, of more than one place."""
+    """Whether an output may be a map or tokens with more than one place."""
     if output.ndim == 4:
         return min(output.shape[2:]) > 1 or min(output.shape[1:3]) > 1
     return output.ndim == 3 and output.shape[1] > 1
 
 
 def _ends_in_channels(network: nn.Module, output: Tensor) -> bool:
-    """Whether a map is [batch, height, width, feature], as some networks of timm have it: by their own word."""
+    """Whether a map is [batch, height, width, feature], according to the ``output_fmt`` of some timm networks."""
     said = {str(getattr(module, "output_fmt", "NCHW")) for module in network.modules()}
     return any("NHWC" in text for text in said) and output.shape[1] == output.shape[2]
 

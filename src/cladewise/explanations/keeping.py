@@ -1,4 +1,4 @@
-"""Pictures and numbers into the run folder, where the report finds them."""
+"""Writes plates (pictures with their numbers) into the run folder, where the report finds them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def keep(
     tables: Sequence[NumberTable] = (),
     data: Mapping[str, pl.DataFrame] | None = None,
 ) -> Path:
-    """Write ``plates/<kind>/<split>/`` in the place of what was there; the index comes last.
+    """Write ``plates/<kind>/<split>/`` in place of earlier plates; the index is written last.
 
     Args:
         run: The run that was looked at.

@@ -1,4 +1,4 @@
-"""A trained network as an explanation wants it: pictures in, the log-probabilities of one level out."""
+"""A trained network as a function from images to the log-probabilities of one level, which Grad-CAM needs."""
 
 from __future__ import annotations
 

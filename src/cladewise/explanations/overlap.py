@@ -1,4 +1,4 @@
-"""How much the classes of each level overlap in a space of vectors, as numbers."""
+"""Overlap of the classes of each level in a vector space: neighbour purity and silhouette."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def overlap_by_level(
     """Overlap of the classes of every level, by cosines.
 
     Args:
-        vectors: A vector an image.
+        vectors: One vector per image.
         nodes: Label of every image.
         taxonomy: The label tree.
-        neighbours: Nearest neighbours that are asked for their class.
+        neighbours: Nearest neighbours whose classes are compared.
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
@@ -71,7 +71,7 @@ def overlap_by_level(
         _, counts = labels.unique(return_counts=True)
         purity = chance = silhouette = None
         number = len(labels)
-        if len(counts) < number:  # else none has another of its class to be near to
+        if len(counts) < number:  # otherwise no image has another one of its class
             purity = float(neighbour_purity(part, labels, neighbours))
             chance = float((counts * (counts - 1)).sum() / (number * (number - 1)))
         if 2 <= len(counts) < number:

@@ -17,9 +17,9 @@ from cladewise.drawing.paper import STYLE
 from cladewise.explanations.path_lines import path_lines
 
 ACROSS = 3
-"""Pairs in a row."""
+"""Pairs per row."""
 WIDTH, HEIGHT = 3.7, 2.35
-"""Of a pair, in inches."""
+"""Size of a pair, in inches."""
 PICTURE = 1.62
 """Longest side of a photograph in inches."""
 INK, SOFT, CARD, LINE = "#1d2522", "#66706b", "#fbfaf7", "#e3e1da"
@@ -36,7 +36,7 @@ class PicturedPair:
 
 
 def pair_drawing(pairs: Sequence[PicturedPair]) -> Figure:
-    """The pairs as cards, row by row; everything stands at its place in inches, so that cards of any number fit.
+    """The pairs as cards, row by row; everything is placed in inches, so that any number of cards fits.
 
     Example:
         >>> grey = np.full((8, 8, 3), 128, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The nearest pairs of different groups, and the farthest of one: exact, a block of images at a time."""
+"""The nearest pairs across groups and the farthest within a group: exact, one block of images at a time."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Pairs:
     """Pairs of vectors, the most striking first.
 
     Args:
-        first: Places of the vectors, ``[pair]``.
-        second: Those of the others.
+        first: Index of one vector of each pair, ``[pair]``.
+        second: Index of the other.
         distance: How far apart they are: 1 - cosine, 0 to 2.
     """
 

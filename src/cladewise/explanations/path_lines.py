@@ -1,4 +1,4 @@
-"""The names of a path in a narrow place."""
+"""Wraps the names on a path into a few short lines, for captions of photographs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 LETTERS, LINES = 26, 3
-"""Of what is written at a photograph: letters of a line, and lines."""
+"""Limits of a caption: characters per line, and lines."""
 FIRM = "\u00a0"
 """A space at which no line ends."""
 

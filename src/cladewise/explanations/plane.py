@@ -1,4 +1,4 @@
-"""Vectors of many dimensions in the plane."""
+"""Projections of vectors to two dimensions, by t-SNE or UMAP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Points = NDArray[np.float64]
 Reduction = Literal["tsne", "umap"]
 TITLES: dict[str, str] = {"tsne": "t-SNE", "umap": "UMAP"}
 NEIGHBOURS = 15
-"""Of UMAP: how many neighbours count."""
+"""Number of neighbours for UMAP."""
 
 
 def in_the_plane(

@@ -1,4 +1,4 @@
-"""Dots in the plane, coloured by the classes that they are of."""
+"""Scatter plots of points coloured by class."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Cloud:
 
 
 def scatter(cloud: Cloud, taxonomy: Taxonomy, levels: Sequence[int]) -> Figure:
-    """A panel a level, in which the points have the colour of their class there, and classes their names.
+    """Draw one panel per level, with points coloured and classes named at that level.
 
     Example:
         >>> tree = Taxonomy.from_paths([("a", "b"), ("c", "d")])
@@ -63,7 +63,7 @@ def scatter(cloud: Cloud, taxonomy: Taxonomy, levels: Sequence[int]) -> Figure:
 
 
 def node_colors(taxonomy: Taxonomy, level: int) -> NDArray[np.float64]:
-    """A colour a node, ``[node, 4]``, that tells the classes of a level apart; what is under one has its colour.
+    """One colour per node, ``[node, 4]``: nodes of a level differ, and their descendants share their colour.
 
     Of many classes the colours go round the circle of hues in the order of the tree, light and dark in turns, so that
     neighbours in the tree are alike.
@@ -89,7 +89,7 @@ def node_colors(taxonomy: Taxonomy, level: int) -> NDArray[np.float64]:
 
 
 def _names(axes: Axes, cloud: Cloud, taxonomy: Taxonomy, level: int) -> None:
-    """Names in the middle of the classes of a level, those of most points first."""
+    """Place the names of a level's classes at their medoids, largest classes first."""
     told = taxonomy.is_leaf[cloud.nodes] | (taxonomy.level[cloud.nodes] >= level)
     at_level = taxonomy.at_level(level)[cloud.nodes[told]]
     found, counts = np.unique(at_level, return_counts=True)

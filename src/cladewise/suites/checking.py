@@ -1,4 +1,4 @@
-"""Whatever can be wrong with a suite is found before its first run."""
+"""Checks a whole suite before its first run."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _check_rules(before: Iterable[str], after: Iterable[str], at: str) -> None:
 
 @contextlib.contextmanager
 def within(at: str) -> Generator[None, None, None]:
-    """Whatever is wrong is wrong in this part of the file."""
+    """Add the part of the file to errors raised inside."""
     try:
         yield
     except InputError as error:

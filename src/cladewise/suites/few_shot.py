@@ -1,4 +1,4 @@
-"""The table of few-shot episodes of a suite: accuracy over the seeds, a column a kind of episodes."""
+"""The few-shot table of a suite: accuracy over the seeds, one column per kind of episode."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def as_markdown(
     counts = ", ".join(f"{result.episodes:,}" for result in first)
     lines.append(f"\n{f'Mean ± standard deviation of {seeds} seeds' if seeds > 1 else 'One seed'}, in percent.")
     widest = 100 * max(result.half_width for result in first)
-    lines.append(f"\nEpisodes: {counts}; their 95% intervals are at most ± {widest:.2f} wide for a run.")
+    lines.append(f"\nEpisodes: {counts}; the 95% interval of a run is at most ± {widest:.2f}.")
     return "\n".join([*lines, *(f"\n{note}" for note in notes)]) + "\n"
 
 

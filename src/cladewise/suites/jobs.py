@@ -146,7 +146,7 @@ def train_and_evaluate(job: Job) -> list[str]:
 
 
 def few_shot_results(suite: Suite, run: engine.Run, split: str) -> list[FewShot]:
-    """Every few-shot evaluation that the suite wants of a run, made where it is not there yet."""
+    """Every few-shot evaluation of a run that the suite asks for, computed if it is missing."""
     return [
         result
         for entry in suite.few_shot
@@ -157,7 +157,7 @@ def few_shot_results(suite: Suite, run: engine.Run, split: str) -> list[FewShot]
 
 
 def evaluation_path(run: engine.Run, split: str, infer: str, decide: str, tree: Tree = "true") -> Path:
-    """Where the evaluation lies that a table wants."""
+    """Path of the evaluation that a table shows."""
     before = inference_of(None if infer == OWN else infer, run.method.inference())
     rule = decision_of(None if decide == OWN else decide, run.method.decision())
     return run.folder.evaluation(split, handle_of(before), rule.handle, run.answer_tree(tree).tree)

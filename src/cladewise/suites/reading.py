@@ -1,4 +1,4 @@
-"""Suite files, read."""
+"""Reads suite files."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from cladewise.suites.jobs import Settings
 from cladewise.suites.suite import SearchEntry, Suite
 
 MOST_EXTENSIONS = 2
-"""How often the range of learning rates is extended where the best is at its end."""
+"""Number of times, at most, that the range of learning rates is extended because the best is at its end."""
 
 Trials = Mapping[str, list[Settings]]
 """Settings to try, by method."""

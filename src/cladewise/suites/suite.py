@@ -42,7 +42,7 @@ class SearchEntry:
     """How the learning rate and the options of each method are chosen, on the held-out share and with one seed.
 
     Args:
-        metric: What the best has most of, or least.
+        metric: Metric to optimise, in its better direction.
         lr: Learning rates to begin with; where the best is at an end, the next in line is tried.
         refine: Factors of the best rate that are tried in the end.
         seed: Seed of every trial.
@@ -118,7 +118,7 @@ class Variant:
         tree: Whether tables have it scored in the true tree, or in the one that its network knows.
         settings: The method or variant whose chosen learning rate and options it takes: its plain method by default;
             its own name to be searched by itself.
-        share: Share of the training images that it has, as many of each label as there are; drawn anew for every seed.
+        share: Share of the training images that it has, the same share of each label; drawn again for every seed.
         seeds: Runs of it at most, where it takes long; as many as the suite says by default.
     """
 
@@ -135,7 +135,7 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Suite:
-    """Everything that a benchmark follows from.
+    """A benchmark: data, methods, search, rules and tables.
 
     Args:
         name: Name of the file.
@@ -191,7 +191,7 @@ class Suite:
         return variant.settings or variant.method
 
     def seeds_of(self, label: str) -> int:
-        """How many runs a method has."""
+        """Number of runs of a method."""
         return min(self.seeds, self.variant(label).seeds or self.seeds)
 
     @property

@@ -19,13 +19,13 @@ from cladewise.suites.jobs import evaluation_path
 from cladewise.suites.suite import Suite, TableEntry
 
 SHORT = {"majority_f1": "M-F1", "leaf_f1": "L-F1", "leaf_top1": "L-Top1", "ap": "AP", "ac": "AC"}
-"""What published tables call these metrics."""
+"""Names of these metrics in published tables."""
 NOTHING = "–"
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A row of a table: what it is of, and each metric over the seeds; a metric is missing where it cannot be."""
+    """One row of a table: its method and rules, and each metric over the seeds, if it exists."""
 
     method: str
     inference: str
