@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,12 +18,12 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str]
         modules: Module of each name.
 
     Example:
-        >>> getattr_, dir_ = lazy_names("cladewise", {"near_texts": "cladewise.catalogue"})
+        >>> getattr_, dir_ = lazy_names("cladewise.catalogue", {"near_texts": "cladewise.catalogue"})
         >>> getattr_("near_texts")("applr", ["apple", "kiwi"]), dir_()
         (['apple'], ['near_texts'])
         >>> getattr_("far_texts")
         Traceback (most recent call last):
-        AttributeError: module 'cladewise' has no attribute 'far_texts'
+        AttributeError: module 'cladewise.catalogue' has no attribute 'far_texts'
     """
 
     def __getattr__(name: str) -> Any:
@@ -31,6 +32,6 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str]
         return getattr(importlib.import_module(modules[name]), name)
 
     def __dir__() -> list[str]:
-        return sorted(modules)
+        return sorted({*modules, *getattr(sys.modules[package], "__all__", ())})
 
     return __getattr__, __dir__

@@ -36,6 +36,17 @@ class TestForms:
             tree = Taxonomy.from_edges(edges, direction="child-parent", level_names=["kind"])
             assert (tuple(tree.names), tree.level_names, dict(tree.columns)) == (self.expected, ("kind",), {})
 
+    def test_pandas_frames_whose_gaps_make_ids_floats(self) -> None:
+        pandas = pytest.importorskip("pandas")
+        frame = pandas.DataFrame({"node": [7, 1, 2], "parent": [None, 7, 7]})
+        tree = Taxonomy.from_edges(frame, direction="child-parent", names={7: "fruit", 1: "apple", 2: "pear"})
+        assert (tuple(tree.names), tree.columns["id"].tolist()) == (self.expected, ["7", "1", "2"])
+        texts = pandas.DataFrame({"parent": [None, "fruit", "fruit"], "node": ["fruit", "apple", "pear"]})
+        for frame in (texts, texts.astype("string")):
+            assert tuple(Taxonomy.from_edges(frame, direction="parent-child").names) == self.expected
+        edges = [("fruit", float("nan")), ("apple", "fruit"), ("pear", "fruit")]
+        assert tuple(Taxonomy.from_edges(edges, direction="child-parent").names) == self.expected
+
     def test_an_edge_twice_and_a_root_without_a_parent_are_harmless(self) -> None:
         edges = [("fruit", None), ("apple", "fruit"), ("apple", "fruit"), ("pear", "fruit")]
         assert tuple(Taxonomy.from_edges(edges, direction="child-parent").names) == self.expected
@@ -65,6 +76,7 @@ class TestForms:
         ([], "at least one edge, but got none"),
         ([("a", "b", "c")], r"edges that are pairs of nodes, but got \('a', 'b', 'c'\)"),
         (["ab"], "edges that are pairs of nodes, but got 'ab'"),
+        ([1, 2], "edges that are pairs of nodes, but got 1"),
         ([(None, "b")], r"a child in every edge, but got none in \(None, 'b'\)"),
         ([(7, "7")], "nodes with an id of their own each"),
         ([(" ", "a")], "nodes with an id of their own each, but got a blank one"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -227,6 +228,18 @@ class TestMany:
 
     def test_no_labels(self) -> None:
         assert self.tree.find([]).size == 0
+
+    def test_numbers_are_no_labels(self) -> None:
+        given: list[tuple[Any, str]] = [
+            ([3, 1], "3 among them"),
+            (np.array([3, 1]), "3 among them"),
+            ([("fruit", 3)], r"\('fruit', 3\) among them"),
+            (b"pear", "b'pear'"),
+            (np.array("pear"), r"array\('pear'"),
+        ]
+        for labels, shown in given:
+            with pytest.raises(InputError, match=f"sequences? of names, but got {shown}"):
+                self.tree.find(labels)
 
     def test_all_that_are_wrong_are_told_at_once(self) -> None:
         with pytest.raises(InputError) as caught:

@@ -34,9 +34,9 @@ Example:
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cladewise.lazy import lazy_names
 from cladewise.metrics.accuracy import leaf_answers, sibling, top_k
 from cladewise.metrics.all_metrics import measure
 from cladewise.metrics.answer_scores import RANKING_LENGTH, answer_columns, score_answer
@@ -114,10 +114,5 @@ __all__ = [
 ]
 
 _STREAMING = ("HierarchicalMetrics", "HitAtK", "LabelCounts", "OperatingCurves", "Reliability", "SetSizes")
-
-
-def __getattr__(name: str) -> Any:
-    """Import torchmetrics only when one of its modules is used."""
-    if name in _STREAMING:
-        return getattr(importlib.import_module("cladewise.metrics.streaming"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(_STREAMING, "cladewise.metrics.streaming"))
+"""torchmetrics is imported only when one of its modules is used."""

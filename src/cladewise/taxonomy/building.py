@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -90,13 +91,15 @@ def of_edges(
 
 def _numbered(edges: Any, direction: Direction) -> tuple[IntArray, IntArray, list[Any]]:
     """Number of the child and of the parent of every edge, -1 for no parent, and the keys in order."""
-    rows = edges.rows() if hasattr(edges, "rows") else edges.tolist() if hasattr(edges, "tolist") else list(edges)
+    rows = _rows(edges)
     if not rows:
         raise InputError("at least one edge", "none")
-    wrong = next((row for row in rows if isinstance(row, str) or len(row) != 2), None)
-    if wrong is not None:
-        raise InputError("edges that are pairs of nodes", repr(wrong))
+    for row in rows:
+        if isinstance(row, str) or not isinstance(row, Sequence) or len(cast("Sequence[Any]", row)) != 2:
+            raise InputError("edges that are pairs of nodes", repr(row))
     flat = list(itertools.chain.from_iterable(rows))
+    if any(isinstance(value, float) for value in flat):
+        flat = [_without_float(value) for value in flat]
     numbers: dict[Any, int] = dict.fromkeys(flat, -1)
     keys = [key for key in numbers if key is not None and key != ""]
     numbers.update(zip(keys, itertools.count(), strict=False))
@@ -105,6 +108,22 @@ def _numbered(edges: Any, direction: Direction) -> tuple[IntArray, IntArray, lis
     if (child < 0).any():
         raise InputError("a child in every edge", f"none in {rows[int(np.argmin(child))]!r}")
     return child, parent, keys
+
+
+def _rows(edges: Any) -> list[Any]:
+    """The pairs of a polars or pandas frame, an array or any iterable; a missing cell of a frame is None."""
+    if hasattr(edges, "rows"):
+        return edges.rows()
+    if hasattr(edges, "itertuples"):
+        return list(edges.astype(object).where(edges.notna(), None).itertuples(index=False, name=None))
+    return edges.tolist() if hasattr(edges, "tolist") else list(edges)
+
+
+def _without_float(value: Any) -> Any:
+    """An id that pandas made a float, because its column has gaps, as an integer again, and a gap as None."""
+    if not isinstance(value, float):
+        return value
+    return None if math.isnan(value) else int(value) if value.is_integer() else value
 
 
 def _single_parents(child: IntArray, parent: IntArray, ids: Sequence[str]) -> IntArray:

@@ -179,12 +179,20 @@ def as_labels(labels: Any) -> list[Label]:
     """Labels of a list, an array or a data frame's column as texts and tuples.
 
     Raises:
-        InputError: It is not a collection.
+        InputError: It is not a collection, or holds something other than labels, such as numbers.
     """
-    if not isinstance(labels, Iterable):
+    values: Any = labels.tolist() if isinstance(labels, np.ndarray) else labels
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise InputError("a label that is a text, or a sequence of names", repr(labels))
-    values: Iterable[Any] = labels.tolist() if isinstance(labels, np.ndarray) else labels
-    return [tuple(label) if isinstance(label, list) else label for label in values]
+    found = [tuple(label) if isinstance(label, list) else label for label in cast("Iterable[Any]", values)]
+    for label in found:
+        if not isinstance(label, str) and not _is_path(label):
+            raise InputError("labels that are texts, or sequences of names", f"{label!r} among them")
+    return found
+
+
+def _is_path(label: Any) -> bool:
+    return isinstance(label, tuple) and all(isinstance(name, str) for name in cast("tuple[Any, ...]", label))
 
 
 def path_index(taxonomy: Taxonomy) -> dict[str, int]:
