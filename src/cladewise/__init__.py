@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cladewise.errors import InputError, MissingExtraError
 from cladewise.taxonomy import Taxonomy
 from cladewise.verbs import VERBS, verb
+from cladewise.version import __version__
 
 if TYPE_CHECKING:
     from cladewise import (
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from cladewise.report import compare
     from cladewise.suites import benchmark, demo
 
-__version__ = "0.1.0"
 __all__ = [
     "Evaluation",
     "InputError",

@@ -11,7 +11,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from cladewise import InputError
-from cladewise.engine.training.verbs import train
+from cladewise.engine.training.starting import train
 from cladewise.records import (
     AblationConfig,
     BackboneConfig,

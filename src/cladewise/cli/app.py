@@ -33,7 +33,7 @@ app = typer.Typer(
 
 def _version(shown: bool) -> None:
     if shown:
-        from cladewise import __version__
+        from cladewise.version import __version__
 
         typer.echo(f"cladewise {__version__}")
         raise typer.Exit

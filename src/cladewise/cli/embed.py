@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cladewise.cli.reading import with_reading
+from cladewise.cli.reading_options import with_reading
 from cladewise.cli.settings import with_settings
 from cladewise.cli.taxonomy import File
 from cladewise.records import EmbeddingConfig

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cladewise.cli.printing import console, tell
-from cladewise.cli.reading import with_reading
+from cladewise.cli.reading_options import with_reading
 from cladewise.cli.wording import Wording
 from cladewise.taxonomy.formats.options import ReadOptions
 

@@ -12,7 +12,7 @@ import typer
 
 from cladewise.cli.checking import check_method
 from cladewise.cli.printing import say, tell
-from cladewise.cli.reading import with_reading
+from cladewise.cli.reading_options import with_reading
 from cladewise.cli.settings import parse_pairs, with_settings
 from cladewise.errors import InputError
 from cladewise.records import AblationConfig, BackboneConfig, RunFolder, TrainingConfig, log

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from cladewise.cli import reading
+from cladewise.cli import reading_options
 
-PREFIX = f"{reading.PREFIX}_"
+PREFIX = f"{reading_options.PREFIX}_"
 _ARGUMENT = re.compile(
     r"""(?P<kept>--[\w-]+[ =]\S+)"""  # an option with its value, already as the shell wants it
     r"""|(?<![\w:,+./='"-])(?P<name>[a-z][a-z0-9_]*)="""

@@ -1,13 +1,8 @@
 """Label embeddings that preserve the order of the tree: order embeddings, Euclidean and hyperbolic cones."""
 
-from __future__ import annotations
-
-import sys
-from typing import Any
-
-from cladewise.catalogue import make_part, named_parts
 from cladewise.embeddings.cones import EuclideanCones, HyperbolicCones
 from cladewise.embeddings.embedding_run import embed
+from cladewise.embeddings.geometries import available, make
 from cladewise.embeddings.graph_reconstruction import reconstruction
 from cladewise.embeddings.hypernym_edges import EdgeSplits, HypernymEdges, basic_edges, closure_edges, split_edges
 from cladewise.embeddings.hypernyms import HypernymScores, HypernymTask
@@ -50,21 +45,3 @@ __all__ = [
     "scores_at",
     "split_edges",
 ]
-
-
-def available() -> dict[str, type[Geometry]]:
-    """All geometries by name, including those of other distributions."""
-    return named_parts(sys.modules[__name__], Geometry)
-
-
-def make(name: str, **options: Any) -> Geometry:
-    """Create a geometry by name, with its options.
-
-    Raises:
-        InputError: No such geometry or option.
-
-    Example:
-        >>> make("euclidean", aperture=0.2)
-        EuclideanCones(aperture=0.2)
-    """
-    return make_part(available(), "geometry", name, options)

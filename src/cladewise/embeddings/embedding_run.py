@@ -15,9 +15,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-import cladewise
 from cladewise.atomic import write_bytes, write_text
 from cladewise.catalogue import from_spec, spec
+from cladewise.embeddings.geometries import available
 from cladewise.embeddings.graph_reconstruction import reconstruction
 from cladewise.embeddings.hypernym_edges import split_edges
 from cladewise.embeddings.label_geometry import Geometry
@@ -37,6 +37,7 @@ from cladewise.records import (
     write_embedding_config,
 )
 from cladewise.taxonomy import Taxonomy
+from cladewise.version import __version__
 
 CHECKPOINT_SECONDS = 5.0
 
@@ -90,8 +91,6 @@ def embed(
         >>> space.entails("bird", "wren"), space.entails("moth", "wren")
         (True, False)
     """
-    from cladewise.embeddings import available
-
     made = from_spec(available(), "geometry", geometry) if isinstance(geometry, str) else geometry
     chosen = {
         "dim": dim,
@@ -190,7 +189,7 @@ def _check_free(files: EmbeddingFolder, taxonomy: Taxonomy, config: EmbeddingCon
 def _begin(files: EmbeddingFolder, taxonomy: Taxonomy, config: EmbeddingConfig) -> None:
     if not files.config.is_file():
         taxonomy.write(files.taxonomy)
-        write_embedding_config(config, files.config, cladewise=cladewise.__version__)
+        write_embedding_config(config, files.config, cladewise=__version__)
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from cladewise.atomic import write_bytes
 from cladewise.catalogue import from_spec, spec
 from cladewise.embeddings.adding import fitted_vector
+from cladewise.embeddings.geometries import available
 from cladewise.embeddings.label_geometry import Geometry
 from cladewise.errors import InputError
 from cladewise.records import SCHEMA_VERSION, EmbeddingFolder
@@ -207,8 +208,6 @@ class LabelSpace:
         Raises:
             InputError: Something is missing, or the vectors belong to another taxonomy.
         """
-        from cladewise.embeddings import available
-
         files = EmbeddingFolder(Path(folder))
         for file in (files.vectors, files.taxonomy):
             if not file.is_file():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cladewise.engine.run import Run
     from cladewise.engine.training.fitting import fit
     from cladewise.engine.training.module import LossNotFiniteError
-    from cladewise.engine.training.verbs import rerun, train
+    from cladewise.engine.training.starting import rerun, train
 
 __all__ = [
     "Entailment",
@@ -61,9 +61,9 @@ _MODULES = {
     "is_first_process": "processes",
     "mean_transitions": "answering.transitions",
     "predict": "answering.predicting",
-    "rerun": "training.verbs",
+    "rerun": "training.starting",
     "retrieve": "answering.retrieval",
-    "train": "training.verbs",
+    "train": "training.starting",
 }
 """The module of every name."""
 

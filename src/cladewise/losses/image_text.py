@@ -10,8 +10,8 @@ from torch import Tensor
 
 from cladewise.losses.loss import Loss, check_choice
 from cladewise.ops.batch_pairs import group_of
+from cladewise.ops.collectives import gather_rows
 from cladewise.ops.level_classes import NO_LABEL, level_classes
-from cladewise.ops.processes import gather_rows
 from cladewise.predictions import LevelSoftmax, level_layout
 from cladewise.taxonomy import Taxonomy
 

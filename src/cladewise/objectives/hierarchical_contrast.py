@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise.objectives.supervised_contrast import ContrastiveLoss, supervised_contrast_loss
+from cladewise.ops.collectives import sum_over_processes
 from cladewise.ops.level_classes import NO_LABEL
-from cladewise.ops.processes import sum_over_processes
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.order import preorder
 

@@ -15,8 +15,8 @@ from cladewise.errors import InputError
 from cladewise.losses.loss import check_batch
 from cladewise.ops import at_least_float
 from cladewise.ops.batch_pairs import group_of, logsumexp_of_others
+from cladewise.ops.collectives import gather_rows, sum_over_processes
 from cladewise.ops.level_classes import NO_LABEL, level_classes
-from cladewise.ops.processes import gather_rows, sum_over_processes
 from cladewise.taxonomy import Taxonomy
 
 

@@ -6,12 +6,12 @@ import dataclasses
 import datetime
 from collections.abc import Sequence
 
-from cladewise import __version__
 from cladewise.records import Tree
 from cladewise.report.comparison import Comparison
 from cladewise.report.metric_table import MetricCell, MetricTable
 from cladewise.report.runs.groups import Group
 from cladewise.report.verdicts import Verdict, verdicts_of
+from cladewise.version import __version__
 
 HEADLINE_METRICS = ("top1", "level_accuracy", "severity", "hd@1")
 

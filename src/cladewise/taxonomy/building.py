@@ -1,21 +1,17 @@
-"""Parent arrays from paths and from edges, and a tree with one more leaf."""
+"""Parent arrays from paths and from edges."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.arrays import IntArray
-from cladewise.taxonomy.names.paths import path_text
 from cladewise.taxonomy.order import cycle_text, cycles
-
-if TYPE_CHECKING:
-    from cladewise.taxonomy.tree import Taxonomy
 
 Direction = Literal["child-parent", "parent-child"]
 SHOWN = 5
@@ -146,24 +142,3 @@ def _single_parents(child: IntArray, parent: IntArray, ids: Sequence[str]) -> In
 
 def _some(texts: Sequence[str]) -> str:
     return ", ".join(map(repr, texts[:SHOWN])) + (", ..." if len(texts) > SHOWN else "")
-
-
-def with_leaf(tree: Taxonomy, name: str, parent: int) -> tuple[Taxonomy, int]:
-    """The tree with one more leaf, and its index; see :meth:`cladewise.taxonomy.Taxonomy.with_leaf`."""
-    if not 0 <= parent < tree.num_nodes:
-        raise InputError(f"a node, 0 to {tree.num_nodes - 1}", parent)
-    siblings = tree.children(parent)
-    if not name.strip() or name in tree.names[siblings].tolist():
-        above = tree.path_name(parent) or "the root"
-        raise InputError("a name that no child has", repr(name), at=above)
-    level = int(tree.level[siblings[-1]] if siblings.size else tree.level[parent] + 1)
-    path = path_text((*tree.path_names(parent), name))
-    grown = type(tree).from_parents(
-        np.append(tree.parents, parent),
-        [*tree.names.tolist(), name],
-        level=np.append(tree.level, level),
-        level_names=[*tree.level_names, *(f"level_{k}" for k in range(tree.num_levels + 1, level + 1))],
-        columns={key: [*texts.tolist(), path if key == "id" else ""] for key, texts in tree.columns.items()},
-        synthetic_root=tree.synthetic_root,
-    )
-    return grown, int(tree.end[parent])

@@ -486,9 +486,14 @@ class Taxonomy:
             self._indexes[same] = lookup.Index.of(self, same)
         return self._indexes[same]
 
-    @cached_property
+    @property
     def whole_paths(self) -> dict[str, int]:
-        """Node of every unambiguous path from the top, as one text; what :meth:`find` looks many paths up in."""
+        """Node of every unambiguous path from the top, as one text, for looking up many; built on first use."""
+        return self._path_index
+
+    @cached_property
+    def _path_index(self) -> dict[str, int]:
+        """Cache of :attr:`whole_paths`."""
         return lookup.path_index(self)
 
     @cached_property
@@ -512,7 +517,22 @@ class Taxonomy:
             >>> node, t.path_name(node), t.names.tolist()
             (3, 'bird/robin', ['', 'bird', 'wren', 'robin', 'moth'])
         """
-        return building.with_leaf(self, name, parent)
+        if not 0 <= parent < self.num_nodes:
+            raise InputError(f"a node, 0 to {self.num_nodes - 1}", parent)
+        siblings = self.children(parent)
+        if not name.strip() or name in self.names[siblings].tolist():
+            raise InputError("a name that no child has", repr(name), at=self.path_name(parent) or "the root")
+        level = int(self.level[siblings[-1]] if siblings.size else self.level[parent] + 1)
+        path = path_text((*self.path_names(parent), name))
+        grown = Taxonomy.from_parents(
+            np.append(self.parents, parent),
+            [*self.names.tolist(), name],
+            level=np.append(self.level, level),
+            level_names=[*self.level_names, *(f"level_{k}" for k in range(self.num_levels + 1, level + 1))],
+            columns={key: [*texts.tolist(), path if key == "id" else ""] for key, texts in self.columns.items()},
+            synthetic_root=self.synthetic_root,
+        )
+        return grown, int(self.end[parent])
 
     # ---------------------------------------------------------------- value semantics
 

@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-import cladewise
 from cladewise import methods
 from cladewise.atomic import write_bytes
 from cladewise.backbones import Backbone
@@ -52,6 +51,7 @@ from cladewise.records import (
 from cladewise.records.clearing import check_clearable, clear
 from cladewise.taxonomy.alteration import Alteration
 from cladewise.tensor_files import reproducible
+from cladewise.version import __version__
 
 
 def fit(
@@ -228,7 +228,7 @@ def _begin(config: RunConfig, dataset: Dataset, change: Alteration, folder: RunF
     change.write(folder.taxonomy, folder.true_taxonomy)
     counts.write_counts(folder.counts, {split: dataset.nodes[rows] for split, rows in dataset.splits.items()})
     images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
-    config.write(folder.config, cladewise=cladewise.__version__, **rules, images=images)
+    config.write(folder.config, cladewise=__version__, **rules, images=images)
 
 
 def _warn_of_few_views(config: RunConfig, method: Method, folder: RunFolder) -> None:

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cladewise.catalogue import near_texts
 from cladewise.errors import InputError, warn
+from cladewise.taxonomy.arrays import IntArray, StrArray
 from cladewise.taxonomy.names.paths import ROOT_NAME, SEPARATOR, label_steps, path_text
 from cladewise.taxonomy.names.sameness import composed, loose, visible
-
-if TYPE_CHECKING:
-    from cladewise.taxonomy.tree import Taxonomy
 
 Label = str | Sequence[str]
 Nodes = int | list[int]  # a list per name would take too much memory
@@ -37,6 +35,23 @@ COMPARED = 10_000
 """Most unknown labels that are compared with all names, for advice."""
 COST_OF_PATHS = 8
 """How many times as long it takes to look a path up by its steps as to add a node's path to an index."""
+
+
+class NamedTree(Protocol):
+    """The part of a :class:`~cladewise.taxonomy.Taxonomy` that lookup reads: names, structure and caches."""
+
+    names: StrArray
+    parents: IntArray
+    columns: Mapping[str, StrArray]
+    synthetic_root: bool
+
+    @property
+    def num_nodes(self) -> int: ...
+    @property
+    def whole_paths(self) -> dict[str, int]: ...
+    def called(self, same: Same) -> Index: ...
+    def path_names(self, node: int) -> tuple[str, ...]: ...
+    def path_name(self, node: int) -> str: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +76,7 @@ class Index:
         }
 
     @classmethod
-    def of(cls, taxonomy: Taxonomy, same: Same) -> Index:
+    def of(cls, taxonomy: NamedTree, same: Same) -> Index:
         """Index all nodes; a synthetic root has no name."""
         first = 1 if taxonomy.synthetic_root else 0
         names: list[str] = taxonomy.names[first:].tolist()
@@ -82,7 +97,7 @@ class Match:
     told: str = ""
 
 
-def look_up(taxonomy: Taxonomy, label: Label) -> Match:
+def look_up(taxonomy: NamedTree, label: Label) -> Match:
     """All nodes that a label names exactly, or failing that, visually.
 
     An exact whole path excludes all others. Otherwise names, ids and ends of paths have equal rank, and synonyms count
@@ -103,7 +118,7 @@ def look_up(taxonomy: Taxonomy, label: Label) -> Match:
     return Match(found.nodes, f"{_shown(label)!r} read as {shown}, which only looks the same" if shown else "")
 
 
-def find(taxonomy: Taxonomy, label: Label, *, at: str = "") -> int:
+def find(taxonomy: NamedTree, label: Label, *, at: str = "") -> int:
     """The one node that a label names; see :meth:`cladewise.taxonomy.Taxonomy.find`."""
     found = look_up(taxonomy, label)
     if len(found.nodes) == 1:
@@ -126,7 +141,7 @@ def find(taxonomy: Taxonomy, label: Label, *, at: str = "") -> int:
 
 
 def find_all(
-    taxonomy: Taxonomy,
+    taxonomy: NamedTree,
     labels: Sequence[Label],
     *,
     at: str = "",
@@ -195,7 +210,7 @@ def _is_path(label: Any) -> bool:
     return isinstance(label, tuple) and all(isinstance(name, str) for name in cast("tuple[Any, ...]", label))
 
 
-def path_index(taxonomy: Taxonomy) -> dict[str, int]:
+def path_index(taxonomy: NamedTree) -> dict[str, int]:
     """Node of every whole path of at least two names that means one node by every rule, as one composed text."""
     index = taxonomy.called(composed)
     names = [path_text([composed(name)]) for name in taxonomy.names.tolist()]
@@ -215,7 +230,7 @@ def path_index(taxonomy: Taxonomy) -> dict[str, int]:
 
 
 def _find_whole_paths(
-    taxonomy: Taxonomy, labels: Sequence[Label], nodes: NDArray[np.int64], rest: Sequence[int]
+    taxonomy: NamedTree, labels: Sequence[Label], nodes: NDArray[np.int64], rest: Sequence[int]
 ) -> list[int]:
     """Fill in the nodes of labels that are whole paths; returns the positions that are left."""
     paths = taxonomy.whole_paths
@@ -238,7 +253,7 @@ def warn_inexact(odd: Sequence[str], *, at: str) -> None:
         warn(f"{len(odd)} {noun} not quite as in the taxonomy: {'; '.join(odd[:SHOWN])}{more}", at=at)
 
 
-def near_names(taxonomy: Taxonomy, label: Label, limit: int = 3) -> list[str]:
+def near_names(taxonomy: NamedTree, label: Label, limit: int = 3) -> list[str]:
     """Names similar to a label: equal except for case and joining marks, otherwise similar in spelling.
 
     For a path that is right except for case and joining marks, whole paths.
@@ -252,7 +267,7 @@ def near_names(taxonomy: Taxonomy, label: Label, limit: int = 3) -> list[str]:
     return _names(taxonomy, [_held(index.names, text)[0] for text in near])
 
 
-def _matches(taxonomy: Taxonomy, index: Index, label: Label) -> Match:
+def _matches(taxonomy: NamedTree, index: Index, label: Label) -> Match:
     """Nodes that a label names under one normalisation."""
     same = index.same
     if isinstance(label, str) and SEPARATOR not in label and "\\" not in label:
@@ -283,7 +298,7 @@ def _matches(taxonomy: Taxonomy, index: Index, label: Label) -> Match:
     return Match(nodes or sorted(set(synonymous)))
 
 
-def _ends_in(taxonomy: Taxonomy, index: Index, node: int, wanted: Sequence[str], *, whole: bool = False) -> bool:
+def _ends_in(taxonomy: NamedTree, index: Index, node: int, wanted: Sequence[str], *, whole: bool = False) -> bool:
     """Whether the path to a node ends in some steps; with ``whole``, whether its names are exactly these."""
     top = 0 if taxonomy.synthetic_root else -1
     for step in reversed(wanted):
@@ -297,7 +312,7 @@ def _ends_in(taxonomy: Taxonomy, index: Index, node: int, wanted: Sequence[str],
     return not whole or node <= top
 
 
-def _spelt(taxonomy: Taxonomy, nodes: list[int], label: Label) -> list[int]:
+def _spelt(taxonomy: NamedTree, nodes: list[int], label: Label) -> list[int]:
     """The nodes whose names match character by character, or all of them if none does."""
     if len(nodes) < 2:
         return nodes
@@ -328,18 +343,18 @@ def _held(nodes: dict[str, Nodes], *texts: str) -> list[int]:
     return found
 
 
-def _synonyms(taxonomy: Taxonomy) -> Iterator[tuple[str, int]]:
+def _synonyms(taxonomy: NamedTree) -> Iterator[tuple[str, int]]:
     if SYNONYMS in taxonomy.columns:
         for node, cell in enumerate(taxonomy.columns[SYNONYMS].tolist()):
             yield from ((text, node) for part in cell.split("|") if (text := part.strip()))
 
 
-def _preferred(taxonomy: Taxonomy, label: Label, node: int, others: Sequence[int]) -> str:
+def _preferred(taxonomy: NamedTree, label: Label, node: int, others: Sequence[int]) -> str:
     also = ", ".join(_paths(taxonomy, others, 3)) + (", ..." if len(others) > 3 else "")
     return f"{_shown(label)!r} read as {_paths(taxonomy, [node], 1)[0]}, which it names in full, not as {also}"
 
 
-def complaint(taxonomy: Taxonomy, label: Label, nodes: Sequence[int] = ()) -> str:
+def complaint(taxonomy: NamedTree, label: Label, nodes: Sequence[int] = ()) -> str:
     """A wrong label for a message, with the nearest name or the paths it could mean."""
     text = _shown(label)
     if nodes:
@@ -350,7 +365,7 @@ def complaint(taxonomy: Taxonomy, label: Label, nodes: Sequence[int] = ()) -> st
     return f"{text!r}" + (f" (nearest: {near[0]!r})" if near else "")
 
 
-def in_common(taxonomy: Taxonomy, unknown: Sequence[Label]) -> list[str]:
+def in_common(taxonomy: NamedTree, unknown: Sequence[Label]) -> list[str]:
     """Sentences on what most of the unknown labels have in common."""
     unknown = unknown[:COMPARED]
     index = taxonomy.called(loose)
@@ -362,7 +377,7 @@ def in_common(taxonomy: Taxonomy, unknown: Sequence[Label]) -> list[str]:
     return said + _where_they_stand(taxonomy, [_shown(label) for label in unknown])
 
 
-def _where_they_stand(taxonomy: Taxonomy, unknown: Sequence[str]) -> list[str]:
+def _where_they_stand(taxonomy: NamedTree, unknown: Sequence[str]) -> list[str]:
     """A sentence for each column that contains most of the labels."""
     wanted = set(unknown)
     said: list[str] = []
@@ -373,11 +388,11 @@ def _where_they_stand(taxonomy: Taxonomy, unknown: Sequence[str]) -> list[str]:
     return said
 
 
-def _names(taxonomy: Taxonomy, nodes: Sequence[int]) -> list[str]:
+def _names(taxonomy: NamedTree, nodes: Sequence[int]) -> list[str]:
     return list(dict.fromkeys(str(taxonomy.names[node]) for node in nodes))
 
 
-def _paths(taxonomy: Taxonomy, nodes: Sequence[int], limit: int) -> list[str]:
+def _paths(taxonomy: NamedTree, nodes: Sequence[int], limit: int) -> list[str]:
     return [taxonomy.path_name(node) or "the root" for node in nodes[:limit]]
 
 

@@ -1,4 +1,4 @@
-"""The verbs of training: ``train`` from settings and ``rerun`` from a run's configuration.
+"""Start a training run: ``train`` from settings, ``rerun`` from the configuration of an earlier run.
 
 Settings are checked before anything heavy is imported, so that a mistake is reported at once.
 """
