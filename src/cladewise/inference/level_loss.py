@@ -14,6 +14,8 @@ from cladewise.predictions.prediction import held_by_skipping
 from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy import Taxonomy
 
+__all__ = ["level_loss", "restraint_weights"]
+
 PAPER_RESTRAINT = (10.0, 5.0, 3.0, 1.0, 0.5, 0.2)
 """Weights of the restraint at the levels above the finest, coarse to fine, of the paper's trees of seven levels."""
 LARGEST = 1 - 1e-6

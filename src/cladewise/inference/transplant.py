@@ -10,6 +10,8 @@ from cladewise import ops
 from cladewise.predictions import Coherence, LeafSoftmax, LevelSoftmax, Prediction
 from cladewise.taxonomy.alteration import Alteration
 
+__all__ = ["kept_levels", "transplant"]
+
 
 def transplant(prediction: Prediction, change: Alteration) -> Prediction:
     r"""A prediction over the altered tree as one over the true tree.

@@ -78,19 +78,24 @@ def score_answer(
     correct = level_correct(decided, target, taxonomy)
     information, depth = (scores(predicted, target, taxonomy) for scores in (information_scores, depth_scores))
     mean_distance = functools.partial(hd_at_k, ranking, target, taxonomy=taxonomy)
-    columns = (
-        (distance == 0).float(),
-        top_k(ranking, target, 5, taxonomy),
-        *correct.unbind(-1),
-        mistake_severity(distance),
-        distance,
-        mean_distance(5),
-        mean_distance(RANKING_LENGTH),
-        full_path(correct),
-        tice(decided, taxonomy),
-        sibling(predicted, target, taxonomy),
-        *(score.float() for score in (*information[:3], *depth[:3], information.correct)),
-        cpb(predicted, target, taxonomy),
-        leaf_answers(predicted, taxonomy),
-    )
-    return dict(zip(answer_columns(taxonomy), columns, strict=True))
+    return {
+        "top1": (distance == 0).float(),
+        "top5": top_k(ranking, target, 5, taxonomy),
+        **{f"level_accuracy/{name}": correct[..., level] for level, name in enumerate(taxonomy.level_names)},
+        "severity": mistake_severity(distance),
+        "hd@1": distance,
+        "hd@5": mean_distance(5),
+        "hd@20": mean_distance(RANKING_LENGTH),
+        "full_path": full_path(correct),
+        "tice": tice(decided, taxonomy),
+        "sibling": sibling(predicted, target, taxonomy),
+        "info_recall": information.recall.float(),
+        "info_precision": information.precision.float(),
+        "info_f1": information.f1.float(),
+        "depth_recall": depth.recall.float(),
+        "depth_precision": depth.precision.float(),
+        "depth_f1": depth.f1.float(),
+        "correct": information.correct.float(),
+        "cpb": cpb(predicted, target, taxonomy),
+        "leaf_answers": leaf_answers(predicted, taxonomy),
+    }

@@ -47,11 +47,10 @@ def score_prediction(prediction: Prediction, target: Int[Tensor, "*batch"]) -> d
         raise InputError(f"labels {list(prediction.batch_shape)}", f"shape {list(target.shape)}")
     taxonomy = prediction.taxonomy
     majority, leaf = Majority()(prediction).node, Leaf()(prediction).node
-    columns = (
-        information_scores(majority, target, taxonomy).f1.float(),
-        information_scores(leaf, target, taxonomy).f1.float(),
-        (truncate(leaf, target, taxonomy) == target).float(),
-        depth_scores(majority, target, taxonomy).f1.float(),
-        depth_scores(leaf, target, taxonomy).f1.float(),
-    )
-    return dict(zip(PREDICTION_COLUMNS, columns, strict=True))
+    return {
+        "majority_f1": information_scores(majority, target, taxonomy).f1.float(),
+        "leaf_f1": information_scores(leaf, target, taxonomy).f1.float(),
+        "leaf_top1": (truncate(leaf, target, taxonomy) == target).float(),
+        "majority_depth_f1": depth_scores(majority, target, taxonomy).f1.float(),
+        "leaf_depth_f1": depth_scores(leaf, target, taxonomy).f1.float(),
+    }

@@ -1,6 +1,7 @@
 """Tree arithmetic on tensors: sums and log-sum-exps over subtrees, paths and siblings; lowest common ancestors."""
 
 from cladewise.ops.index import DepthIndex, TreeIndex, tree_index
+from cladewise.ops.kernels import has_kernels, without_kernels
 from cladewise.ops.nested import nested_logsumexp
 from cladewise.ops.path import Domain, path_logsumexp
 from cladewise.ops.precision import at_least_float
@@ -38,6 +39,7 @@ __all__ = [
     "diffusion_entries",
     "full_transition",
     "full_transition_sum",
+    "has_kernels",
     "is_ancestor",
     "lca",
     "lca_height",
@@ -56,4 +58,5 @@ __all__ = [
     "subtree_max",
     "subtree_sum",
     "tree_index",
+    "without_kernels",
 ]

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from cladewise.errors import InputError
 from cladewise.taxonomy.tree import Taxonomy
 
+__all__ = ["Alteration"]
+
 IntArray = NDArray[np.int64]
 
 ORIGIN = "true_node"

@@ -14,6 +14,8 @@ from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 from cladewise.taxonomy.tree import Taxonomy
 
+__all__ = ["ClassTexts", "class_texts", "names_missing"]
+
 IntArray = NDArray[np.int64]
 
 SEPARATOR = "|"

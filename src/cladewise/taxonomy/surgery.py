@@ -13,6 +13,8 @@ from cladewise.taxonomy.alteration import Alteration
 from cladewise.taxonomy.order import preorder
 from cladewise.taxonomy.tree import Taxonomy
 
+__all__ = ["random_hierarchy", "with_wrong_parents", "without_levels"]
+
 IntArray = NDArray[np.int64]
 
 _PERMUTED, _MOVED = 1, 2
