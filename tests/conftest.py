@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the device, and the data set and runs that workers share.
+"""Fixtures for all tests: the device, and the dataset and runs that workers share.
 
 Nothing heavy is imported here, for the process that hands tests out to workers loads this file and runs none.
 """
@@ -82,7 +82,7 @@ def colour_folder(shared: SharedFolder) -> Path:
 
 @pytest.fixture(scope="session")
 def colours(colour_folder: Path) -> Dataset:
-    """The data set of :func:`colour_folder`."""
+    """The dataset of :func:`colour_folder`."""
     from cladewise import datasets
 
     return datasets.from_folder(colour_folder, seed=3)

@@ -1,4 +1,4 @@
-"""Folders, data sets and trained runs that the workers of one test session share, each made once."""
+"""Folders, datasets and trained runs that the workers of one test session share, each made once."""
 
 from __future__ import annotations
 

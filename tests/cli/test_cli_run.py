@@ -277,7 +277,7 @@ def test_a_run_keeps_the_options_of_reading_its_taxonomy(here: Any, shell: Any, 
 
 
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
-    "reading": (("train", "photos", "--separator", ";", *TINY), "a taxonomy file beside the options of reading it"),
+    "reading": (("train", "photos", "--separator", ";", *TINY), "a taxonomy file to which the reading options apply"),
     "method": (("train", "photos", "--method", "hacee", *TINY), "a method: .*'hacee'. Did you mean hace?"),
     "option": (("train", "photos", "--set", "dilutoin=1", *TINY), "option of the method hace.*Did you mean dilution?"),
     "option value": (("train", "photos", "--set", "dilution=3", *TINY), "a dilution in"),
@@ -300,7 +300,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "cycle": (("train", "photos", "--taxonomy", "cycle.csv"), "cycle: a → b → a"),
     "no taxonomy": (("train", "photos", "--taxonomy", "none.csv"), "taxonomy file or folder"),
     "unknown folder": (("train", "photos", "--taxonomy", "part.csv"), "named as nodes.*cold/blue"),
-    "empty folder": (("train", "empty"), "a data set with images, but got no file"),
+    "empty folder": (("train", "empty"), "a dataset with images, but got no file"),
     "config": (("train", "--config", "none.toml"), "a run's config.toml, but got no such file"),
     "finished": (("train", "--config", "runs/hace/config.toml", "--out", "runs/hace"), "not finished"),
     "other run": (

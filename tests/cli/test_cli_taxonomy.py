@@ -37,8 +37,8 @@ def test_check_prints_file_and_line_and_exits_with_1(tmp_path: Path) -> None:
     result = run("check", file)
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        f"{file}:3: warning: 'A' beside 'a' (line 2) [near-duplicate]",
-        f"{file}:4: error: another root 'q' beside 'r' (line 2) [roots]",
+        f"{file}:3: warning: 'A' next to 'a' (line 2) [near-duplicate]",
+        f"{file}:4: error: another root 'q' next to 'r' (line 2) [roots]",
         f"{file}:4: error: 2 parents of 'a': 'r', 'q' [several-parents]",
         f"{file}: 2 errors, 1 warning",
     ]

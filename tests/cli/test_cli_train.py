@@ -93,7 +93,7 @@ def test_a_signal_ends_training_with_its_code_and_a_line(
     assert "Traceback" not in err
     last = err.splitlines()[-1]
     assert last.startswith(f"cladewise: {said}")
-    assert "Give the same command again to go on from the last epoch saved" in last
+    assert "Repeat the command to resume from the last epoch saved" in last
 
 
 def test_a_run_that_was_stopped_says_where_it_goes_on(

@@ -1,4 +1,4 @@
-"""Data sets by name, and from a run's configuration."""
+"""Datasets by name, and from a run's configuration."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def test_a_taxonomy_without_a_file_must_be_given_again(photos: Path) -> None:
 
 
 def test_names_and_kinds_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"the name of a data set: emoji-food-animals, .* but got 'imagenet'"):
+    with pytest.raises(InputError, match=r"the name of a dataset: emoji-food-animals, .* but got 'imagenet'"):
         datasets.load("imagenet")
-    with pytest.raises(InputError, match=r"a kind of data set: folder, .* but got 'zip'"):
+    with pytest.raises(InputError, match=r"a kind of dataset: folder, .* but got 'zip'"):
         datasets.open({"kind": "zip"})
     with pytest.raises(InputError, match="the option path for grocery-store, but got none"):
         datasets.load("grocery-store")

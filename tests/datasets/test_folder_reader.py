@@ -100,7 +100,7 @@ def test_splits_beside_classes_are_unclear(tmp_path: Path, draw) -> None:
     with pytest.raises(InputError) as caught:
         from_folder(tmp_path)
     assert str(caught.value) == (
-        f"Expected top folders that are all splits, or all classes, but got the splits test, train beside masks at "
+        f"Expected top folders that are all splits, or all classes, but got the splits test, train next to masks at "
         f"{tmp_path}. Move the others away, or pass split_folders=False if they are all classes."
     )
     with pytest.raises(InputError, match="every top folder to be a split, but got masks"):
@@ -157,7 +157,7 @@ def test_accents_match_however_they_are_stored(tmp_path: Path, draw) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], "Expected a data set with images, but got no file at {}."),
+        ([], "Expected a dataset with images, but got no file at {}."),
         (["a/x.jpg"], "got 1 file, none of them usable at {}. The first, a/x.jpg, is an empty file."),
         (["a/x.txt"], "got 1 file that is no image: 1 .txt at {}."),
     ],
@@ -234,7 +234,7 @@ def test_two_folders_of_one_split_are_joined_and_told(tmp_path: Path, draw) -> N
         (["eval/wren/1.png", "dev/wren/1.png"], "but got 'dev', 'eval', which are names of splits without one"),
         (["test/wren/1.png"], "but got 'test', which are names of splits without one for training"),
         (["fold_0/wren/1.png", "fold_1/wren/1.png"], "but got 'fold_0', 'fold_1', which are names of splits"),
-        (["dev/wren/1.png", "eval/wren/2.png", "masks/3.png"], "the splits dev, eval beside masks"),
+        (["dev/wren/1.png", "eval/wren/2.png", "masks/3.png"], "the splits dev, eval next to masks"),
         (["one/wren/1.png", "two/wren/1.png"], "but got 'one', 'two', which all hold 'wren' at"),
         (
             ["2019/wren/1.png", "2019/robin/1.png", "2020/wren/1.png", "2020/robin/1.png", "2020/tit/1.png"],
@@ -259,7 +259,9 @@ def test_folders_that_could_be_splits_or_classes_are_refused(tmp_path: Path, dra
 def test_folders_inside_themselves_are_refused(tmp_path: Path, draw) -> None:
     for name in ("seg_train/seg_train/wren/1.png", "seg_test/seg_test/wren/2.png"):
         draw(name)
-    with pytest.raises(InputError, match=r"'seg_test/seg_test', 'seg_train/seg_train', with nothing beside"):
+    with pytest.raises(
+        InputError, match=r"'seg_test/seg_test', 'seg_train/seg_train', with nothing else in the outer folder"
+    ):
         from_folder(tmp_path)
     assert from_folder(tmp_path, split_folders=False).taxonomy.num_leaves == 2
 
@@ -321,7 +323,7 @@ def test_folders_of_operating_systems_are_left_out(tmp_path: Path, draw) -> None
 def test_one_folder_of_a_splits_name_is_a_class_and_told(tmp_path: Path, draw) -> None:
     for name in ("train/steam/1.png", "tram/old/2.png"):
         draw(name)
-    with pytest.warns(InputWarning, match="the top folder 'train' read as a class, like 'tram' beside it"):
+    with pytest.warns(InputWarning, match="the top folder 'train' read as a class, like 'tram' next to it"):
         assert from_folder(tmp_path).taxonomy.num_leaves == 2
 
 
@@ -348,8 +350,8 @@ def test_folders_without_images_are_told(tmp_path: Path, draw) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "told"),
     [
-        ("wren", "Wren", "'wren' beside 'Wren' at"),
-        ("wren", "wren ", "'wren ' beside 'wren' at"),
+        ("wren", "Wren", "'wren' next to 'Wren' at"),
+        ("wren", "wren ", "'wren ' next to 'wren' at"),
         ("wren", "wren\u200b", "a character that cannot be seen in 'wren\\u200b' at"),
         ("wren", "tit\u00a0", "stray white space in 'tit\\xa0' at"),
         (

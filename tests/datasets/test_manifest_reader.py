@@ -99,7 +99,7 @@ def test_unknown_and_unclear_labels_are_all_listed(tmp_path: Path, images: None)
             "no more cells in a row than the header has, but got 4 cells where",
         ),
         ("", "a table, but got an empty file at {}:1."),
-        ("path,label\n", "a data set with images, but got no file at {}."),
+        ("path,label\n", "a dataset with images, but got no file at {}."),
         ("path,label\nno.png,a\n", "got 1 file, none of them usable at {}. The first, no.png, is no such file."),
     ],
 )
@@ -146,7 +146,7 @@ def test_annotations_in_other_documents_are_refused_with_what_is_known(tmp_path:
     with pytest.raises(InputError) as caught:
         from_manifest(manifest(tmp_path, text, "images.json"))
     assert str(caught.value) == (
-        "Expected a table with one row per image (CSV, TSV or Parquet), a folder of images, or the name of a data set, "
+        "Expected a table with one row per image (CSV, TSV or Parquet), a folder of images, or the name of a dataset, "
         f"but got {kind} at {tmp_path / 'images.json'}. "
         "Write a CSV file with the columns path and label, and perhaps split."
     )
@@ -343,7 +343,7 @@ class TestLabels:
     @pytest.mark.parametrize(
         ("labels", "told"),
         [
-            (("Wren", "wren"), "'wren' beside 'Wren' at"),
+            (("Wren", "wren"), "'wren' next to 'Wren' at"),
             (("wren", "wren\u200b"), "a character that cannot be seen in 'wren\\u200b'"),
             (("order > wren", "order > owl"), "2 labels with '>' in them, each read as one name"),
             (("wren", "NaN"), "labels that may stand for none, read as classes: 'NaN'"),

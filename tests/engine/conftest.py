@@ -1,4 +1,4 @@
-"""One cache for all tests of the engine; data set and runs are in the root's conftest."""
+"""One cache for all tests of the engine; dataset and runs are in the root's conftest."""
 
 from __future__ import annotations
 

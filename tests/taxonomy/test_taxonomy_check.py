@@ -38,14 +38,14 @@ def test_every_kind_of_problem_of_an_edge_list_by_line(tmp_path: Path) -> None:
         ]
     ).encode()
     assert told(tmp_path / "t.csv", content + b"\ncaf\xe9,fruit\n") == [
-        "5: warning: 'Apple' beside 'apple' (line 3) [near-duplicate]",
+        "5: warning: 'Apple' next to 'apple' (line 3) [near-duplicate]",
         "6: error: parent 'herb' of 'kale', which no row defines [orphan]",
         "8: error: 2 parents of 'apple': 'fruit', 'juice' [several-parents]",
         "9: error: a cycle: egg → hen → egg [cycle]",
         "11: error: a row without a name [blank]",
         "12: warning: stray white space in ' pear' [white-space]",
         "13: warning: the same node as an earlier row [duplicate]",
-        "14: error: another root 'soda' beside 'fruit' (line 2) [roots]",
+        "14: error: another root 'soda' next to 'fruit' (line 2) [roots]",
         "16: error: 4 cells where the header has 3 [row-length]",
         "17: error: byte 0xE9 at byte 4 [encoding]",
     ]
@@ -62,7 +62,7 @@ def test_level_tables(tmp_path: Path) -> None:
     assert told(tmp_path / "t.csv", content) == [
         "warning: each of the 3 nodes of level 'family' has one of 'species' [single]",
         "3: warning: the same labels as an earlier row [duplicate]",
-        "4: warning: 'F' beside 'f' (line 2) [near-duplicate]",
+        "4: warning: 'F' next to 'f' (line 2) [near-duplicate]",
         "4: warning: 's' under both 'f' (line 2) and 'F': two nodes [repeated-name]",
         "5: warning: a row without any label [blank]",
         "6: warning: stray white space in 'two  words' [white-space]",
@@ -71,7 +71,7 @@ def test_level_tables(tmp_path: Path) -> None:
 
 def test_names_that_differ_in_unicode_composition_only(tmp_path: Path) -> None:
     assert told(tmp_path / "t.csv", "name\ncaf\u00e9\ncafe\u0301\n") == [
-        "3: warning: 'cafe\u0301' beside 'caf\u00e9' (line 2) [near-duplicate]"
+        "3: warning: 'cafe\u0301' next to 'caf\u00e9' (line 2) [near-duplicate]"
     ]
 
 
@@ -115,7 +115,7 @@ def test_tables_without_lines_count_rows(tmp_path: Path) -> None:
 def test_nested_files(tmp_path: Path) -> None:
     assert told(tmp_path / "t.json", '{"a": ["b", "B", "b", " c"]}') == [
         "warning: two nodes at 'a/b' [duplicate]",
-        "warning: 'a/B' beside 'a/b' [near-duplicate]",
+        "warning: 'a/B' next to 'a/b' [near-duplicate]",
         "warning: stray white space in ' c' [white-space]",
     ]
     assert told(tmp_path / "t.json", '{"a":\n[}')[0].startswith("2: error: expected JSON, but got an error")

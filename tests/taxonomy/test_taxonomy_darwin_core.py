@@ -92,7 +92,7 @@ class TestIdentifiers:
             "Animalia/Agonum/Agonum fallax"
         ] * 2
         assert [str(problem) for problem in check(path)] == [
-            "3: warning: 'Agonum fallax' beside another (line 2) [duplicate]"
+            "3: warning: 'Agonum fallax' occurs again (first in line 2) [duplicate]"
         ]
 
     def test_siblings_of_one_name_and_two_ranks_are_told_apart_by_the_rank(self, tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ class TestGapsAtTheTop:
         with pytest.raises(InputError) as error:
             read(path)
         assert str(error.value) == (
-            "Expected exactly one root, but got 2 taxa without a parent, 'Panesthia tryoni' (species) beside 'Animalia' "
+            "Expected exactly one root, but got 2 taxa without a parent, 'Panesthia tryoni' (species) next to 'Animalia' "
             f'(kingdom) at {path}:4. Pass roots="join" to put them under a synthetic root.'
         )
         assert ranked(quietly(path, roots="join"))[-1] == ("Panesthia tryoni", "species")
@@ -473,7 +473,7 @@ def test_evidence() -> None:
 
     assert shown("taxonID", "parentNameUsageID") == "the column 'parentNameUsageID'"
     assert shown("ID", "parentID", "rank", "scientificName") == "the columns 'ID', 'parentID', 'scientificName'"
-    assert shown("order", "family", "taxonID") == "the rank columns 'order', 'family' beside 'taxonID'"
+    assert shown("order", "family", "taxonID") == "the rank columns 'order', 'family' next to 'taxonID'"
     for other in (["order", "family", "species"], ["id", "parent", "name", "level"], ["taxon_id", "parent_taxon_id", "taxon_name"], ["class", "superclass"], ["form", "section", "taxonID"]):  # fmt: skip
         assert shown(*other) is None
 
@@ -497,7 +497,7 @@ class TestIdentifiersOfMentionedTaxa:
     def test_names_are_identifiers_where_parents_are_names(self, tmp_path: Path) -> None:
         tree = quietly(written(tmp_path, "scientificName,parentNameUsageID,taxonRank\nA,,genus\nA b,A,species\n"))
         assert ranked(tree) == [("A", "root"), ("A/A b", "species")]
-        with pytest.raises(InputError, match="Expected a column taxonID beside the parents"):
+        with pytest.raises(InputError, match="Expected a column taxonID next to the parents"):
             read(written(tmp_path, "parentNameUsageID,taxonRank\nA,genus\n"))
 
 

@@ -82,7 +82,7 @@ def test_graphs_that_are_no_trees_are_refused(tmp_path: Path, graph: nx.DiGraph)
         reading(tmp_path, nx.node_link_data(graph))
     assert paths(reading(tmp_path, nx.node_link_data(graph), parents="first")) == PATHS
     forest = nx.DiGraph([("bird", "wren"), ("moth", "sphinx")])
-    with pytest.raises(InputError, match="another root 'moth' beside 'bird'"):
+    with pytest.raises(InputError, match="another root 'moth' next to 'bird'"):
         reading(tmp_path, nx.node_link_data(forest))
     joined = reading(tmp_path, nx.node_link_data(forest), roots="join")
     assert paths(joined) == {"", "bird", "bird/wren", "moth", "moth/sphinx"}

@@ -136,9 +136,9 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("Markdown", "| group | kind |\n|---|:--|\n| bird | wren |\n", "a table in Markdown", "a comma or a tab"),
     ("several parents in a cell", "id,name,parents\n1,a,\n2,b,1\n3,c,1;2\n", "'1;2' of '3', which no row defines, but each of its parts", ""),
     ("a class index", "index,name\n0,wren\n1,robin\n", "'index' describes", 'levels=["name"]'),
-    ("a manifest", "path,label,split\na.png,bird,train\n", "a manifest of images", "as the data set"),
-    ("a manifest with blanks", "path, label\n0.png, bird/wren\n", "a manifest of images", "as the data set"),
-    ("a manifest under other names", "img,cls\na.JPG,bird\nb.jpeg,bird\n", "a manifest of images", "as the data set"),
+    ("a manifest", "path,label,split\na.png,bird,train\n", "a manifest of images", "as the dataset"),
+    ("a manifest with blanks", "path, label\n0.png, bird/wren\n", "a manifest of images", "as the dataset"),
+    ("a manifest under other names", "img,cls\na.JPG,bird\nb.jpeg,bird\n", "a manifest of images", "as the dataset"),
     ("JSON", '{"bird": ["wren"]}\n', "but got JSON", 'format="json"'),
     ("JSON with commas", '{"bird": ["wren", "robin"], "fish": ["cod"]}\n', "but got JSON", 'format="json"'),
     ("HTML", "<html>\n<body>\n</html>\n", "but got XML or HTML", "Save its table as CSV"),
@@ -286,7 +286,7 @@ class TestPaths:
         file = written(tmp_path, "9606\tbird;wren\n9598\tbird;robin\n", "t.tsv")
         tree = silently(file, header="none", separator="tab", format="paths", levels=["2"])
         assert (paths(tree), tree.columns["column_1"].tolist()[-2:]) == (BIRDS, ["9606", "9598"])
-        with pytest.raises(InputError, match="without levels beside them, but got 'level_1'"):
+        with pytest.raises(InputError, match="without additional level columns, but got 'level_1'"):
             read(written(tmp_path, "level_1,path\nx,bird > wren\ny,bird > robin\n"), format="paths", levels=["path"])
 
     @pytest.mark.parametrize("header", ["species", "level_1"])
@@ -368,7 +368,7 @@ class TestNoParent:
             assert paths(read(written(tmp_path, "child,parent\nNA,\nNamibia,NA\n"))) == ["NA", "NA/Namibia"]
 
     def test_several_roots_are_several(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="another root 'herb' beside 'fruit'"):
+        with pytest.raises(InputError, match="another root 'herb' next to 'fruit'"):
             read(written(tmp_path, "id,parent,name\n1,0,fruit\n2,0,herb\n"))
 
     def test_numbers_that_pandas_made_floats(self, tmp_path: Path) -> None:
@@ -469,7 +469,7 @@ def test_what_is_cheap_is_told_by_reading(tmp_path: Path) -> None:
     assert [text.split(" at ")[0] for text in told] == [
         "a character that cannot be seen in 'pear\\u200b'",
         "stray white space in ' fig'",
-        "'pear\\u200b' beside 'pear' (line 2)",
+        "'pear\\u200b' next to 'pear' (line 2)",
     ]
 
 

@@ -141,14 +141,14 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "two roots",
         "child,parent\nr,\na,r\nq,\n",
         {},
-        "Expected exactly one root, but got another root 'q' beside 'r' (line 2) at {file}:4. "
+        "Expected exactly one root, but got another root 'q' next to 'r' (line 2) at {file}:4. "
         'Pass roots="join" to put them under a synthetic root.',
     ),
     (
         "two roots without rows",
         "child,parent\na,r\nb,q\n",
         {},
-        "Expected exactly one root, but got another root 'q' beside 'r' (line 2) at {file}:3. "
+        "Expected exactly one root, but got another root 'q' next to 'r' (line 2) at {file}:3. "
         'Pass roots="join" to put them under a synthetic root.',
     ),
     (

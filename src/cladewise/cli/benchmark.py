@@ -11,13 +11,13 @@ from cladewise.cli.printing import say, tell
 
 
 def benchmark(
-    suite: Annotated[str, typer.Argument(help="A suite file, or the name of one that comes with the package.")],
-    seeds: Annotated[int | None, typer.Option(help="Runs of each method; as the suite says by default.", min=1)] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for everything; runs/<suite> by default.")] = None,
-    jobs: Annotated[int, typer.Option(help="Processes that train at the same time.", min=1)] = 1,
-    data: Annotated[str | None, typer.Option(help="Path of the images, where the suite's data set needs one.")] = None,
+    suite: Annotated[str, typer.Argument(help="A suite file, or the name of a bundled suite.")],
+    seeds: Annotated[int | None, typer.Option(help="Runs per method. Default: as in the suite.", min=1)] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for all output. Default: runs/<suite>.")] = None,
+    jobs: Annotated[int, typer.Option(help="Number of processes that train in parallel.", min=1)] = 1,
+    data: Annotated[str | None, typer.Option(help="Path of the images, if the dataset of the suite needs one.")] = None,
 ) -> None:
-    """Search settings, train, evaluate and compare every method of a suite; run again, it resumes where it stopped.
+    """Search settings, train, evaluate and compare every method of a suite. Repeating the command resumes it.
 
     cladewise benchmark scores-and-curves-emoji --seeds 5 --jobs 2
     """

@@ -12,22 +12,24 @@ from cladewise.cli.settings import TREE_HELP, checked_tree
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, evaluated on the split; seeds are averaged.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run folders, already evaluated on the split; seeds are averaged.")
+    ],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
     split: Annotated[str, typer.Option(help="Split whose evaluations to show.")] = "test",
     decision: Annotated[
-        str | None, typer.Option(help="Decision whose evaluations to show; the method's own by default.")
+        str | None, typer.Option(help="Decision whose evaluations to show. Default: the method's own.")
     ] = None,
     inference: Annotated[
-        str | None, typer.Option(help="Inference whose evaluations to show; the method's own by default.")
+        str | None, typer.Option(help="Inference rule whose evaluations to show. Default: the method's own.")
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option(help="Method, group or folder to compare with; the first flat-softmax by default.")
+        str | None, typer.Option(help="Method, group or folder to compare with. Default: the first flat-softmax.")
     ] = None,
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
-    title: Annotated[str | None, typer.Option(help="Heading of the page; the methods and the data by default.")] = None,
+    title: Annotated[str | None, typer.Option(help="Heading of the page. Default: the methods and the data.")] = None,
     figures: Annotated[
-        Path | None, typer.Option(help="Folder to write curves, diagrams and tables to: PNG, SVG, CSV, Markdown.")
+        Path | None, typer.Option(help="Also write the figures and tables to this folder: PNG, SVG, CSV, Markdown.")
     ] = None,
 ) -> None:
     """Compare runs on one self-contained HTML page."""

@@ -15,11 +15,11 @@ SHOWN = ("top1", "level_accuracy", "severity", "hd@1", "full_path")
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the runs and the report.")] = Path("runs/demo"),
-    data: Annotated[str, typer.Option(help="Data set; see: cladewise list datasets.")] = "emoji-food-animals",
-    seeds: Annotated[int, typer.Option(help="Runs of each method.", min=1)] = 3,
+    data: Annotated[str, typer.Option(help="Dataset; see cladewise list datasets.")] = "emoji-food-animals",
+    seeds: Annotated[int, typer.Option(help="Number of runs per method.", min=1)] = 3,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.", min=1)] = 40,
 ) -> None:
-    """Train three methods on drawings of food and animals, test them on a vendor never seen, and write a report."""
+    """Train three methods on drawings of food and animals, test them on an unseen vendor, and write a report."""
     from rich.table import Table
 
     from cladewise import suites

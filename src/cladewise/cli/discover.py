@@ -13,19 +13,21 @@ from cladewise.cli.printing import tell
 
 def discover(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
-    split: Annotated[str, typer.Option(help="Split whose images are grouped; several are joined with +.")] = "train",
+    split: Annotated[str, typer.Option(help="Split whose images are clustered; join several with +.")] = "train",
     level: Annotated[
         str | None,
-        typer.Option(help="Level of the coarse classes; by default that of the labels that the run was trained on."),
+        typer.Option(help="Level of the coarse classes. Default: the level of the labels that the run was trained on."),
     ] = None,
     clusters: Annotated[
         str,
-        typer.Option(help="Clusters per coarse class: a factor of its true fine classes, a number, or auto."),
+        typer.Option(
+            help="Clusters per coarse class: a multiple of its true number of fine classes, a number, or auto."
+        ),
     ] = "2x",
-    examples: Annotated[int, typer.Option(min=1, help="Images of each found class on the page.")] = 8,
+    examples: Annotated[int, typer.Option(min=1, help="Number of example images per cluster on the page.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the clustering.")] = 0,
 ) -> None:
-    """Find classes under the coarse ones: a page of example images, a refined taxonomy. Needs the extra clusters.
+    """Propose classes under the coarse ones: a page of example images and a refined taxonomy. Needs the extra clusters.
 
     cladewise discover runs/hcm --split train+val --clusters auto
     """

@@ -13,12 +13,12 @@ from cladewise.cli.taxonomy import File
 from cladewise.records import EmbeddingConfig
 from cladewise.taxonomy.formats.options import ReadOptions
 
-app = typer.Typer(no_args_is_help=True, help="Embed labels so that their vectors keep the order of the tree.")
+app = typer.Typer(no_args_is_help=True, help="Embed labels as vectors that preserve the order of the tree.")
 
 
 @app.callback()
 def options() -> None:
-    """Embed labels so that their vectors keep the order of the tree."""
+    """Embed labels as vectors that preserve the order of the tree."""
 
 
 @app.command()
@@ -30,7 +30,7 @@ def taxonomy(
     out: Annotated[Path, typer.Option(help="Folder of the embedding.")] = Path("runs/labels"),
     **chosen: Any,
 ) -> None:
-    """Embed the labels of a taxonomy; run again after an interruption, it resumes where it stopped.
+    """Embed the labels of a taxonomy. Repeating the command resumes an interrupted embedding.
 
     cladewise embed taxonomy classes.csv --geometry hyperbolic --dim 10 --out runs/labels
     """

@@ -30,38 +30,38 @@ LABELS, FEW_SHOT = "labels", "Few-shot"
 
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
-    split: Annotated[str, typer.Option(help="Split of the data; several are joined with +.")] = "test",
+    split: Annotated[str, typer.Option(help="Split of the data; join several with +.")] = "test",
     decision: Annotated[
         list[str] | None,
         typer.Option(
-            help="A decision, as name or name:key=value,...; see: cladewise list decisions. The method's own where "
-            "none is given. May be repeated."
+            help="Decision, as name or name:key=value,...; see cladewise list decisions. Default: the method's own. "
+            "May be repeated."
         ),
     ] = None,
     inference: Annotated[
         list[str] | None,
         typer.Option(
-            help="An inference, likewise; several in turn are joined with +, none takes the prediction as it is. See: "
-            "cladewise list inferences. The method's own where none is given. May be repeated."
+            help="Inference rule, likewise; chain several with +; none leaves the prediction unchanged. See "
+            "cladewise list inferences. Default: the method's own. May be repeated."
         ),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="Short for the decision's option threshold, as in threshold:threshold=0.9.")
+        float | None, typer.Option(help="Shorthand for the decision's option, as in threshold:threshold=0.9.")
     ] = None,
     fit_split: Annotated[
         str | None,
         typer.Option(
-            help="Split used to fit rules that learn from scores, or 5-fold: the training images, each scored by a "
-            "copy trained without it. By default each rule's own split."
+            help="Split on which fitted rules are fitted, or 5-fold: the training images, each scored by a network "
+            "trained without it. Default: each rule's own split."
         ),
     ] = None,
     recall_at: Annotated[
         list[float] | None,
-        typer.Option(min=0, max=1, help="A further share of correct answers to report the recall at: 0.99 for R@99."),
+        typer.Option(min=0, max=1, help="Report the recall at this share of correct answers too: 0.99 for R@99."),
     ] = None,
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
     protocol: Annotated[
-        str, typer.Option(help="labels: score the answers; few-shot: measure how well features tell new classes apart.")
+        str, typer.Option(help="labels: score the answers; few-shot: test how well features separate new classes.")
     ] = "labels",
     ways: Annotated[
         list[str] | None,
@@ -73,21 +73,21 @@ def evaluate(
     ] = None,
     shots: Annotated[
         int | None,
-        typer.Option(min=1, help="Images per class to learn from.", show_default="1", rich_help_panel=FEW_SHOT),
+        typer.Option(min=1, help="Support images per class.", show_default="1", rich_help_panel=FEW_SHOT),
     ] = None,
     episodes: Annotated[
         int | None,
-        typer.Option(min=2, help="Number of episodes.", show_default="1000, or 100 of all", rich_help_panel=FEW_SHOT),
+        typer.Option(min=2, help="Number of episodes.", show_default="1000; 100 for all", rich_help_panel=FEW_SHOT),
     ] = None,
     queries: Annotated[
         int | None,
-        typer.Option(min=1, help="Test images per class, at most.", show_default="15", rich_help_panel=FEW_SHOT),
+        typer.Option(min=1, help="Maximum query images per class.", show_default="15", rich_help_panel=FEW_SHOT),
     ] = None,
     support_views: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="Augmented copies of each image to learn from; 0: the image as it is.",
+            help="Augmented copies that replace each support image; 0: the image itself.",
             show_default="5",
             rich_help_panel=FEW_SHOT,
         ),
@@ -95,7 +95,7 @@ def evaluate(
     space: Annotated[
         str | None,
         typer.Option(
-            help="Features to learn from: own, the input of the head's classes; encoder, the encoder's.",
+            help="Features to use: own, the embedding before the classes of the head; encoder, those of the encoder.",
             show_default="own",
             rich_help_panel=FEW_SHOT,
         ),
@@ -104,14 +104,14 @@ def evaluate(
         bool | None,
         typer.Option(
             "--apart",
-            help="Take the images to learn from and the test images from different top folders: vendors, shops.",
+            help="Take support and query images from different top-level folders, such as vendors or shops.",
             rich_help_panel=FEW_SHOT,
         ),
     ] = None,
     coarse_level: Annotated[
         str | None,
         typer.Option(
-            help="Level of the coarse classes for intra; by default that of the run's labels, or the parents.",
+            help="Level of the coarse classes for intra. Default: the level the run was trained on, or the parents.",
             rich_help_panel=FEW_SHOT,
         ),
     ] = None,
@@ -119,7 +119,7 @@ def evaluate(
         int | None, typer.Option(min=0, help="Seed of the episodes.", show_default="0", rich_help_panel=FEW_SHOT)
     ] = None,
 ) -> None:
-    """Evaluate runs on a split, with every decision after every inference; print and keep the metrics.
+    """Evaluate runs on a split with every combination of inference and decision; print and store the metrics.
 
     cladewise evaluate runs/hace --inference none --inference diffusion:alpha=0.5 --decision greedy:threshold=0.5
 

@@ -18,7 +18,7 @@ def explain(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Image files, folders or patterns such as 'new/**/*.jpg'; otherwise images of the split."),
+        typer.Argument(help="Image files, folders or patterns such as 'new/**/*.jpg'. Default: images of the split."),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
     images: Annotated[
@@ -26,13 +26,13 @@ def explain(
     ] = None,
     level: Annotated[
         list[str] | None,
-        typer.Option(help="Name or number of a level, 1 being the coarsest; every level by default. May be repeated."),
+        typer.Option(help="Name or number of a level, 1 being the coarsest. Default: every level. May be repeated."),
     ] = None,
     target: Annotated[
-        str, typer.Option(help="Whose map to draw at each level: the predicted node's or the true one's.")
+        str, typer.Option(help="Node whose map is drawn at each level: predicted or true.")
     ] = "predicted",
 ) -> None:
-    """Draw where a model looks, level by level (Grad-CAM); cladewise compare shows it. Needs the extra explain.
+    """Draw where a model looks at each level (Grad-CAM), for the report of cladewise compare. Needs the extra explain.
 
     cladewise explain runs/hace --images 8
 

@@ -19,9 +19,9 @@ Rows = tuple[tuple[str, ...], dict[str, tuple[str, ...]]]  # the columns, and th
 
 def list_parts(
     kind: Annotated[str, typer.Argument(help="One of methods, decisions, inferences, datasets, backbones.")],
-    pattern: Annotated[str, typer.Argument(help="Only names that match, such as 'resnet*'.")] = "*",
+    pattern: Annotated[str, typer.Argument(help="List only names that match this pattern, such as 'resnet*'.")] = "*",
 ) -> None:
-    """List all methods, decisions, inferences, data sets or backbones, by name."""
+    """List methods, decisions, inference rules, datasets or backbones."""
     from rich.table import Table
 
     listers = {

@@ -16,14 +16,14 @@ def look_alikes(
     split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
     level: Annotated[
         str,
-        typer.Option(help="Level at which look-alikes differ, by number or name; by default the one above the finest."),
+        typer.Option(help="Level at which look-alikes differ, by number or name. Default: the one above the finest."),
     ] = "",
     within: Annotated[
-        str, typer.Option(help="Level at which pairs that look unlike agree; the same level by default.")
+        str, typer.Option(help="Level at which dissimilar pairs have the same class. Default: the same level.")
     ] = "",
-    pairs: Annotated[int, typer.Option(help="Pairs of each kind, at most.", min=1)] = 12,
+    pairs: Annotated[int, typer.Option(help="Maximum number of pairs of each kind.", min=1)] = 12,
 ) -> None:
-    """Draw pairs of images of different classes that a model finds alike, and pairs of one class that it does not.
+    """Draw the most similar pairs of images of different classes, and the least similar pairs of one class.
 
     The pictures go into the run folder, and cladewise compare shows them.
 

@@ -14,13 +14,13 @@ def manifolds(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
     levels: Annotated[
-        str, typer.Option(help="Two levels to colour by, by number or name; the coarsest and the finest by default.")
+        str, typer.Option(help="Two levels to colour by, by number or name. Default: the coarsest and the finest.")
     ] = "",
-    images: Annotated[int, typer.Option(help="Number of images, at most.", min=4)] = 2000,
+    images: Annotated[int, typer.Option(help="Maximum number of images.", min=4)] = 2000,
     neighbours: Annotated[int, typer.Option(help="Nearest neighbours whose classes are compared.", min=1)] = 10,
     by: Annotated[str, typer.Option(help="Projection to two dimensions: tsne or umap.")] = "tsne",
 ) -> None:
-    """Draw where images and the texts of classes lie, and measure how much classes overlap at each level.
+    """Draw the feature space of a run in the plane, and measure how much classes overlap at each level.
 
     The pictures go into the run folder, and cladewise compare shows them. Needs the extra explain.
 

@@ -26,28 +26,27 @@ def predict(
     decision: Annotated[
         str | None,
         typer.Option(
-            help="A decision, as name or name:key=value,...; see: cladewise list decisions. The method's own where "
-            "none is given."
+            help="Decision, as name or name:key=value,...; see cladewise list decisions. Default: the method's own."
         ),
     ] = None,
     inference: Annotated[
         str | None,
         typer.Option(
-            help="An inference, likewise; several in turn are joined with +, none takes the prediction as it is. See: "
-            "cladewise list inferences. The method's own where none is given."
+            help="Inference rule, likewise; chain several with +; none leaves the prediction unchanged. See "
+            "cladewise list inferences. Default: the method's own."
         ),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="Short for the decision's option threshold, as in threshold:threshold=0.9.")
+        float | None, typer.Option(help="Shorthand for the decision's option, as in threshold:threshold=0.9.")
     ] = None,
     format_: Annotated[str | None, typer.Option("--format", help=FORMAT_HELP, show_default=False)] = None,
     out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
 ) -> None:
-    """Predict for images: a table with one row per image.
+    """Predict images: write a table with one row per image.
 
-    It has the label, its path and its probability, the node and the probability at every level, the most probable leaf,
-    and the error of an image that cannot be read. In CSV and TSV an apostrophe stands before texts that a spreadsheet
-    would run as formulas. Exits with 2 if no image can be read.
+    Columns: the label with its path and probability, the node and probability at every level, the most probable leaf,
+    and an error if the image cannot be read. In CSV and TSV, text that a spreadsheet would execute as a formula is
+    prefixed with an apostrophe. The exit code is 2 if no image can be read.
 
     cladewise predict runs/hace new/ --decision majority --out predictions.csv
     """

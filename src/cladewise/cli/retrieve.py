@@ -15,28 +15,28 @@ from cladewise.cli.tables import FORMAT_HELP, OUT_HELP, table_format, write_fram
 if TYPE_CHECKING:
     from cladewise.datasets import Skipped
 
-RunArgument = Annotated[Path, typer.Argument(help="Folder of a run of a method whose labels are vectors.")]
+RunArgument = Annotated[Path, typer.Argument(help="Run folder; its method must embed labels as vectors.")]
 ThresholdOption = Annotated[
     float | None,
-    typer.Option(help="Energy up to which a label holds an image; by default that of best F1 on the validation split."),
+    typer.Option(help="Largest energy at which a label contains an image. Default: best F1 on the validation split."),
 ]
-NewOption = Annotated[str | None, typer.Option("--new", help="Name of a label to add first, without training again.")]
-ParentOption = Annotated[str | None, typer.Option(help="Its parent, a name or a path; the root where none is given.")]
-ExamplesOption = Annotated[list[str] | None, typer.Option(help="Images that it is to hold. May be repeated.")]
+NewOption = Annotated[str | None, typer.Option("--new", help="Name of a label to add first, without retraining.")]
+ParentOption = Annotated[str | None, typer.Option(help="Parent of the new label, by name or path. Default: the root.")]
+ExamplesOption = Annotated[list[str] | None, typer.Option(help="Example images of the new label. May be repeated.")]
 
 
 def retrieve(
     run: RunArgument,
     images: Annotated[
         list[str] | None,
-        typer.Argument(help="Image files, folders, or patterns; images of the split where none are given."),
+        typer.Argument(help="Image files, folders or patterns. Default: the images of the split."),
     ] = None,
     under: Annotated[
         str | None,
-        typer.Option(help="List the images under this label (name, id or path); without it, the labels of each image."),
+        typer.Option(help="List the images under this label (name, id or path) instead of the labels of each image."),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
-    limit: Annotated[int, typer.Option(help="Images to list, at most.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="Maximum number of images to list.", min=1)] = 20,
     threshold: ThresholdOption = None,
     new: NewOption = None,
     parent: ParentOption = None,
@@ -44,7 +44,7 @@ def retrieve(
     format_: Annotated[str | None, typer.Option("--format", help=FORMAT_HELP, show_default=False)] = None,
     out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
 ) -> None:
-    """List images under a label, or the labels that hold each image, without choosing a level.
+    """List the images under a label, or the labels that contain each image.
 
     cladewise retrieve runs/cones --under Fruit --split test --limit 10
 
@@ -80,7 +80,7 @@ def entails(
     parent: ParentOption = None,
     examples: ExamplesOption = None,
 ) -> None:
-    """Tell whether one label holds another, or an image, by their vectors: yes or no, the energy and its threshold.
+    """Tell whether a label contains another label or an image: yes or no, with the energy and the threshold.
 
     cladewise entails runs/cones Fruit Apple
     """

@@ -53,7 +53,7 @@ def _parameter(field: dataclasses.Field[Any], table: type) -> inspect.Parameter:
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 
-TREE_HELP = "Score in the true tree, or in the run's own, where that was altered: true or own."
+TREE_HELP = "Tree to score in: true, or own, the altered tree that an ablated run was trained on."
 
 
 def checked_tree(tree: str) -> Tree:

@@ -12,13 +12,13 @@ from cladewise.cli.printing import tell
 
 
 def space(
-    run: Annotated[Path, typer.Argument(help="Folder of a run of a method whose labels are vectors.")],
+    run: Annotated[Path, typer.Argument(help="Run folder; its method must embed labels as vectors.")],
     split: Annotated[str, typer.Option(help="Split of the data to take images from.")] = "test",
-    images: Annotated[int, typer.Option(help="Images drawn as dots, at most.", min=1)] = 2000,
-    photographs: Annotated[int, typer.Option(help="Photographs around the picture, at most.", min=0)] = 32,
+    images: Annotated[int, typer.Option(help="Maximum number of images drawn as dots.", min=1)] = 2000,
+    photographs: Annotated[int, typer.Option(help="Maximum number of photographs around the picture.", min=0)] = 32,
     descending: Annotated[int, typer.Option(help="Images whose energies are drawn along their paths.", min=1)] = 8,
 ) -> None:
-    """Draw the space of a run: labels with images among them, and how images descend the tree.
+    """Draw the embedding space of a run: its labels, its images, and how images descend the tree.
 
     The pictures go into the run folder, and cladewise compare shows them.
 

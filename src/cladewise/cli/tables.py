@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 SEPARATORS = {"csv": ",", "tsv": "\t"}
-FORMAT_HELP = f"One of {', '.join(FORMATS)}. By default the name of --out decides; without --out it is csv."
+FORMAT_HELP = f"One of {', '.join(FORMATS)}. Default: as in the name of --out, otherwise csv."
 OUT_HELP = f"File to write instead of standard output. Its name decides the format: {', '.join(SUFFIXES)}."
 
 Write = Callable[["pl.DataFrame"], None]

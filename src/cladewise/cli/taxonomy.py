@@ -24,9 +24,9 @@ def check(
     context: typer.Context,
     file: File,
     reading: ReadOptions,
-    warnings: Annotated[bool, typer.Option(help="Also report what is odd.")] = True,
+    warnings: Annotated[bool, typer.Option(help="Also report warnings.")] = True,
 ) -> None:
-    """List everything wrong with a taxonomy file, and count its nodes. Exits with 1 if there is an error."""
+    """List everything that is wrong with a taxonomy file, and count its nodes. Exits with 1 if there is an error."""
     from cladewise.taxonomy.formats.checking import examine
     from cladewise.taxonomy.outline import size_line
 
@@ -49,11 +49,11 @@ def check(
 def show(
     file: File,
     reading: ReadOptions,
-    depth: Annotated[int, typer.Option(min=0, help="Steps down from the root.")] = 3,
-    max_children: Annotated[int, typer.Option(min=1, help="Children of a node to show.")] = 10,
-    node: Annotated[str | None, typer.Option(help="Begin at this label: a name, id or path with slashes.")] = None,
+    depth: Annotated[int, typer.Option(min=0, help="Depth to show, in edges from the root.")] = 3,
+    max_children: Annotated[int, typer.Option(min=1, help="Maximum number of children to show per node.")] = 10,
+    node: Annotated[str | None, typer.Option(help="Start at this label: a name, id or path with slashes.")] = None,
 ) -> None:
-    """Draw the tree, and count the nodes of each level."""
+    """Print the tree and the number of nodes per level."""
     from cladewise.taxonomy.formats.reading import read_with
     from cladewise.taxonomy.outline import draw_tree, summarise
 
@@ -68,9 +68,9 @@ def show(
 @with_reading()
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="The file or folder to read.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; the format follows its name.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; its name decides the format.")],
     reading: ReadOptions,
-    to: Annotated[str | None, typer.Option("--to", help="Format to write, where the name does not show it.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Format to write, if the name does not determine it.")] = None,
 ) -> None:
     """Write a taxonomy in another format."""
     from cladewise.taxonomy import write
@@ -89,9 +89,9 @@ def diff(
     second: Annotated[Path, typer.Argument(metavar="B", help="The new taxonomy.")],
     reading: ReadOptions,
 ) -> None:
-    """List what was added (+), removed (-), moved (>) or renamed in case or space (~). Exits with 1 if anything was.
+    """List nodes that were added (+), removed (-), moved (>) or changed in case or space (~). Exits with 1 if any.
 
-    The options of reading hold for both files.
+    Reading options apply to both files.
     """
     from cladewise.taxonomy import diff as compare
     from cladewise.taxonomy.formats.reading import read_with

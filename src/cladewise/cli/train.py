@@ -30,23 +30,26 @@ def train(
     context: typer.Context,
     reading: ReadOptions,
     data: Annotated[
-        str | None, typer.Argument(help="A folder of images, a manifest (CSV or Parquet), or a data set's name.")
+        str | None, typer.Argument(help="A folder of images, a manifest (CSV or Parquet), or the name of a dataset.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the run.", rich_help_panel="Run")] = Path("runs/run"),
+    out: Annotated[Path, typer.Option(help="Run folder.", rich_help_panel="Run")] = Path("runs/run"),
     taxonomy: Annotated[
-        Path | None, typer.Option(help="The label tree; by default the data's own folders or labels.")
+        Path | None, typer.Option(help="The label tree. Default: the folders or labels of the data.")
     ] = None,
-    method: Annotated[str, typer.Option(help="See: cladewise list methods.")] = "hace",
+    method: Annotated[str, typer.Option(help="Method; see cladewise list methods.")] = "hace",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A hyper-parameter of the method: --set dilution=0.7.")
+        list[str] | None,
+        typer.Option("--set", help="Hyper-parameter of the method, as in --set dilution=0.7; repeatable."),
     ] = None,
     data_option: Annotated[
         list[str] | None,
-        typer.Option("--data-option", help="An option of a data set: --data-option split_folders=false."),
+        typer.Option(
+            "--data-option", help="Option of the dataset, as in --data-option split_folders=false; repeatable."
+        ),
     ] = None,
-    backbone: Annotated[str, typer.Option(help="See: cladewise list backbones.")] = "efficientnet_lite0",
+    backbone: Annotated[str, typer.Option(help="Image encoder; see cladewise list backbones.")] = "efficientnet_lite0",
     split_seed: Annotated[
-        int, typer.Option(help="Seed of the splits, where the data has none of its own.", min=0, max=LARGEST_SEED)
+        int, typer.Option(help="Seed of the splits, if the data has no splits.", min=0, max=LARGEST_SEED)
     ] = 0,
     seed: Annotated[
         int, typer.Option(help="Seed of all other randomness.", min=0, max=LARGEST_SEED, rich_help_panel="Run")
@@ -56,22 +59,22 @@ def train(
         bool,
         typer.Option(
             "--overwrite",
-            help="Train again even if the folder holds a run: that run is removed, other files stay.",
+            help="Retrain even if the folder contains a run. The run is removed; other files stay.",
             rich_help_panel="Run",
         ),
     ] = False,
     config: Annotated[
         Path | None,
-        typer.Option(help="Repeat the run of this config.toml; may be combined only with --out and --overwrite."),
+        typer.Option(help="Repeat the run with this config.toml; can only be combined with --out and --overwrite."),
     ] = None,
     **chosen: Any,
 ) -> None:
-    """Train a method on images; run again after an interruption, it resumes where it stopped.
+    """Train a method on images. Repeating the command resumes an interrupted run.
 
     cladewise train photos/ --taxonomy classes.csv --method hace --backbone resnet50 --out runs/hace
     """
     if config is None and data is None:
-        raise InputError("images to train on", "none", advice="Give a folder, a manifest or a data set's name.")
+        raise InputError("images to train on", "none", advice="Give a folder, a manifest or the name of a dataset.")
     if config is not None:
         _check_nothing_else(context)
     check_method(method)
@@ -133,8 +136,8 @@ def _telling_how_to_resume(folder: RunFolder) -> Generator[None]:
 
 def _how_to_resume(folder: RunFolder) -> str:
     if (folder.checkpoints / "last.ckpt").is_file():
-        return f"Give the same command again to go on from the last epoch saved in {folder.checkpoints}."
-    return "No epoch was saved yet: the same command begins again."
+        return f"Repeat the command to resume from the last epoch saved in {folder.checkpoints}."
+    return "No epoch was saved yet; repeating the command starts over."
 
 
 def _tell_of_skipped(folder: RunFolder) -> None:

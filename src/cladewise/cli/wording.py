@@ -60,7 +60,7 @@ class Wording:
 
     @cached_property
     def _of_data(self) -> set[str]:
-        """Options of the readers of data sets."""
+        """Options of the readers of datasets."""
         from cladewise import datasets
 
         readers = [getattr(datasets, name) for name in datasets.__all__ if name.startswith("from_")]

@@ -1,4 +1,4 @@
-"""Images with a node each: readers, published data sets, splits and changed labels."""
+"""Images with a node each: readers, published datasets, splits and changed labels."""
 
 from __future__ import annotations
 

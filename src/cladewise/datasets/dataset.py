@@ -1,4 +1,4 @@
-"""The data set type that all readers return: images with a node each, and splits."""
+"""The dataset type that all readers return: images with a node each, and splits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Dataset:
         nodes: Node of every image; internal nodes allowed.
         splits: Image indices of each split: ``train``, ``val``, ``test`` or others.
         skipped: Files that were listed but cannot be used.
-        source: Arguments of :func:`cladewise.datasets.open` to recreate this data set, as written to ``config.toml``.
+        source: Arguments of :func:`cladewise.datasets.open` to recreate this dataset, as written to ``config.toml``.
         credit: Authors and licence of the images.
         notes: Further findings to show in summaries, such as files that are not images.
     """

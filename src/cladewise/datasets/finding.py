@@ -17,14 +17,14 @@ from cladewise.taxonomy.formats.options import ReadOptions
 def find_data(
     data: str, taxonomy: Path | None = None, *, reading: ReadOptions | None = None, seed: int = 0, **options: Any
 ) -> Dataset:
-    """A folder of images, a manifest, a data set in a layout of its own, or the name of a data set.
+    """A folder of images, a manifest, a dataset in a layout of its own, or the name of a dataset.
 
     Args:
         data: Path or name.
         taxonomy: File of the label tree of a folder or manifest.
         reading: Options of reading that file.
         seed: Seed of the splits.
-        options: Options of the data set's reader.
+        options: Options of the dataset's reader.
 
     Raises:
         InputError: It is none of these, cannot be read, or has no such option.
@@ -33,7 +33,7 @@ def find_data(
     if given:
         if taxonomy is None:
             shown = ", ".join(f"{option}={value!r}" for option, value in given.items())
-            raise InputError("a taxonomy file beside the options of reading it", shown)
+            raise InputError("a taxonomy file to which the reading options apply", shown)
         options["taxonomy_options"] = given
     path = Path(data)
     in_own_layout = (path / "classes.csv").is_file() and (path / "train.txt").is_file()
@@ -45,12 +45,12 @@ def find_data(
         return datasets.from_manifest(path, taxonomy, seed=seed, **options)
     if not in_own_layout and data not in datasets.available():
         raise InputError(
-            "a folder of images, a manifest, or the name of a data set",
+            "a folder of images, a manifest, or the name of a dataset",
             f"{data!r}, which is none of them",
-            advice=nearest(data, datasets.available()) or f"Data sets by name: {', '.join(datasets.available())}.",
+            advice=nearest(data, datasets.available()) or f"Datasets by name: {', '.join(datasets.available())}.",
         )
     if taxonomy is not None:
-        raise InputError("no taxonomy= with a data set that has its own", str(taxonomy))
+        raise InputError("no taxonomy= with a dataset that has its own", str(taxonomy))
     return datasets.load("grocery-store", path=data, **options) if in_own_layout else datasets.load(data, **options)
 
 

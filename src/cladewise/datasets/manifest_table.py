@@ -30,7 +30,7 @@ _LABEL_WORDS = re.compile(
 )
 _SPLIT_WORDS = re.compile(r"(sub)?sets?|partitions?|phase|folds?|usage")
 _TEXTS = (pl.String, pl.Categorical, pl.Enum)
-_KNOWN = "a table with one row per image (CSV, TSV or Parquet), a folder of images, or the name of a data set"
+_KNOWN = "a table with one row per image (CSV, TSV or Parquet), a folder of images, or the name of a dataset"
 
 
 @dataclasses.dataclass(frozen=True)

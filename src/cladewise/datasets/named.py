@@ -1,4 +1,4 @@
-"""Loading published data sets by name, and recreating a data set from a run's configuration."""
+"""Loading published datasets by name, and recreating a dataset from a run's configuration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DESCRIPTIONS = {
 
 
 def available() -> dict[str, str]:
-    """Names of published data sets with a one-line description each; needs no network.
+    """Names of published datasets with a one-line description each; needs no network.
 
     Example:
         >>> list(available())[:4]
@@ -43,7 +43,7 @@ def available() -> dict[str, str]:
 
 
 def load(name: str, **options: Any) -> Dataset:
-    """Load a data set by name.
+    """Load a dataset by name.
 
     Args:
         name: One of :func:`available`.
@@ -51,11 +51,11 @@ def load(name: str, **options: Any) -> Dataset:
             ``path=``; for BREEDS also the folder ``hierarchy=`` of the published hierarchy, or ``wordnet=`` of WordNet.
 
     Raises:
-        InputError: The name or an option is unknown, or the data set cannot be read.
+        InputError: The name or an option is unknown, or the dataset cannot be read.
     """
     if name not in _DESCRIPTIONS:
         raise InputError(
-            f"the name of a data set: {', '.join(_DESCRIPTIONS)}",
+            f"the name of a dataset: {', '.join(_DESCRIPTIONS)}",
             repr(name),
             advice="For images of your own use datasets.from_folder or datasets.from_manifest.",
         )
@@ -63,7 +63,7 @@ def load(name: str, **options: Any) -> Dataset:
 
 
 def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Dataset:
-    """Recreate a data set from its ``source``, as stored in a run's ``config.toml``.
+    """Recreate a dataset from its ``source``, as stored in a run's ``config.toml``.
 
     Args:
         source: ``kind`` (``folder``, ``manifest`` or a name of :func:`available`), the options of that reader,
@@ -119,7 +119,7 @@ def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
         **{name: (_emoji_reader(name), {"test", "exclude"}, set()) for name in GROUPS},
     }
     if kind not in readers:
-        raise InputError(f"a kind of data set: {', '.join(readers)}", repr(kind))
+        raise InputError(f"a kind of dataset: {', '.join(readers)}", repr(kind))
     reader, known, needed = readers[kind]
     wrong = sorted(set(options) - known)
     if wrong:

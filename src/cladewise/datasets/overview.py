@@ -1,4 +1,4 @@
-"""A summary of a data set in a few lines, with its likely mistakes."""
+"""A summary of a dataset in a few lines, with its likely mistakes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANY = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class DatasetOverview:
-    """A textual summary of a data set.
+    """A textual summary of a dataset.
 
     Args:
         lines: Images, classes with images by level, splits and their origin, notes, skipped files.
@@ -34,7 +34,7 @@ class DatasetOverview:
 
 
 def overview(dataset: Dataset, train_split: str = "train", val_split: str = "val") -> DatasetOverview:
-    """Summary of a data set, and likely mistakes for training.
+    """Summary of a dataset, and likely mistakes for training.
 
     Args:
         dataset: Images and nodes.
@@ -51,7 +51,7 @@ def overview(dataset: Dataset, train_split: str = "train", val_split: str = "val
         >>> print(*overview(photos, val_split="none").lines, sep="\\n")
         photos: 2 images, 1 of them labelled at an inner node
           classes with images: 1 of 2 of order, 1 of 3 of kind
-          splits of the data set: 2 train
+          splits of the dataset: 2 train
         >>> print(*overview(photos, val_split="none").oddities, sep="\\n")
         2 of 3 classes have no image of their own to train on: bird/robin, moth
         all images to train on are of one class: bird/wren
@@ -112,7 +112,7 @@ def _origin(dataset: Dataset) -> str:
         return f"made with seed {source.get('seed', 0)}"
     if source.get("split_folders"):
         return "from the top folders"
-    return "from the column split" if source.get("kind") == "manifest" else "of the data set"
+    return "from the column split" if source.get("kind") == "manifest" else "of the dataset"
 
 
 def _images_under(tree: Taxonomy, nodes: IntArray) -> IntArray:

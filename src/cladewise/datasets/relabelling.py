@@ -1,4 +1,4 @@
-"""Label noise and coarse labels for experiments: pure functions on data sets, deterministic for a seed."""
+"""Label noise and coarse labels for experiments: pure functions on datasets, deterministic for a seed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cladewise.taxonomy.order import path_sums
 IntArray = NDArray[np.int64]
 
 RELABELLED = "relabelled"
-"""Entry of a data set's source with the changes made to its labels."""
+"""Entry of a dataset's source with the changes made to its labels."""
 
 _NOISE, _COARSE = 3, 4
 """Salts, so that two kinds of change with the same seed draw different images."""
@@ -115,7 +115,7 @@ def coarser_nodes(taxonomy: Taxonomy, level: str) -> IntArray:
 
 
 def relabel_again(dataset: Dataset, step: Mapping[str, Any]) -> Dataset:
-    """Apply a change of labels that is stored in a data set's source.
+    """Apply a change of labels that is stored in a dataset's source.
 
     Raises:
         InputError: The kind of change is unknown.
@@ -129,13 +129,13 @@ def relabel_again(dataset: Dataset, step: Mapping[str, Any]) -> Dataset:
 
 
 def refuse_relabelled(dataset: Dataset) -> None:
-    """Refuse to split a data set with changed labels, since splits are stratified by the original ones.
+    """Refuse to split a dataset with changed labels, since splits are stratified by the original ones.
 
     Raises:
         InputError: Some labels were changed.
     """
     if RELABELLED in dataset.source:
-        raise InputError("a data set to split with its own labels", "changed ones", advice="Split it first.")
+        raise InputError("a dataset to split with its own labels", "changed ones", advice="Split it first.")
 
 
 def _images(dataset: Dataset, share: float, split: str) -> IntArray:

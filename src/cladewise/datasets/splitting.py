@@ -20,7 +20,7 @@ FRACTIONS: Mapping[str, float] = {"train": 0.7, "val": 0.1, "test": 0.2}
 
 
 def split(dataset: Dataset, fractions: Mapping[str, float] = FRACTIONS, seed: int = 0) -> Dataset:
-    r"""Split a data set, stratified by node.
+    r"""Split a dataset, stratified by node.
 
     A node with :math:`n` images gives split :math:`k` either :math:`\lfloor n f_k \rfloor` or
     :math:`\lceil n f_k \rceil` of them, :math:`n f_k` on average over nodes (systematic sampling), and the first split
@@ -70,10 +70,10 @@ def hold_out(dataset: Dataset, name: str, fraction: float, seed: int = 0, *, int
 
 
 def fold(dataset: Dataset, name: str, number: int, of: int = 5, seed: int = 0, *, into: str = "left-out") -> Dataset:
-    """Leave one fold out of a split, for cross-validation with one data set per fold.
+    """Leave one fold out of a split, for cross-validation with one dataset per fold.
 
     Each node's images are dealt to the folds in turn, starting at a random fold, so the folds of a node differ by at
-    most one image. Every image is left out of exactly one of the ``of`` data sets.
+    most one image. Every image is left out of exactly one of the ``of`` datasets.
 
     Args:
         dataset: Images and nodes.
@@ -105,7 +105,7 @@ def fold(dataset: Dataset, name: str, number: int, of: int = 5, seed: int = 0, *
 
 
 def carve_again(dataset: Dataset, step: Mapping[str, Any]) -> Dataset:
-    """Apply a step of :func:`hold_out` or :func:`fold` that is stored under ``held_out`` in a data set's source."""
+    """Apply a step of :func:`hold_out` or :func:`fold` that is stored under ``held_out`` in a dataset's source."""
     if "fold" in step:
         return fold(dataset, step["name"], step["fold"], step["of"], step["seed"], into=step["into"])
     return hold_out(dataset, step["name"], step["fraction"], step["seed"], into=step["into"])

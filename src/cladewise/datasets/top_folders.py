@@ -1,4 +1,4 @@
-"""Detection of whether the top folders of a data set are splits or classes."""
+"""Detection of whether the top folders of a dataset are splits or classes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tops_are_splits(
 
     Args:
         folders: Folder of every image, as names from the top.
-        path: The data set, for messages.
+        path: The dataset, for messages.
         wanted: Value of ``split_folders``.
         taxonomy: The label tree, if given: top folders that all name nodes are classes.
 
@@ -59,7 +59,7 @@ def tops_are_splits(
     _refuse_splits_inside(folders, tops, path)
     _refuse_repetition(below, path)
     for top in splits:
-        warn(f"the top folder {top!r} read as a class, like {some(others)} beside it", at=path)
+        warn(f"the top folder {top!r} read as a class, like {some(others)} next to it", at=path)
     return False
 
 
@@ -99,7 +99,7 @@ def _refuse_doubles(below: dict[str, set[str]], path: str) -> None:
     if below and all(inside == {top} for top, inside in below.items()):
         raise InputError(
             "folders of classes",
-            f"{some([f'{top}/{top}' for top in below])}, with nothing beside the inner folder",
+            f"{some([f'{top}/{top}' for top in below])}, with nothing else in the outer folder",
             at=path,
             advice="Move what is in the inner folders one up, or pass split_folders=False if they are classes.",
         )
@@ -109,7 +109,7 @@ def _refuse_mixed(splits: dict[str, str], others: Sequence[str], path: str) -> N
     if len(set(splits.values())) > 1:
         raise InputError(
             "top folders that are all splits, or all classes",
-            f"the splits {', '.join(splits)} beside {', '.join(others[:5])}",
+            f"the splits {', '.join(splits)} next to {', '.join(others[:5])}",
             at=path,
             advice="Move the others away, or pass split_folders=False if they are all classes.",
         )

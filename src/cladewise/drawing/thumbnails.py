@@ -51,7 +51,7 @@ def drawing_thumbnail(file: Path, widest: int) -> str | None:
 
 
 def thumbnail_pixels(dataset: Dataset, index: int, side: int) -> NDArray[np.uint8]:
-    """An image of a data set, at most ``side`` pixels wide and high; grey if it can no longer be read.
+    """An image of a dataset, at most ``side`` pixels wide and high; grey if it can no longer be read.
 
     Args:
         dataset: The data.

@@ -189,7 +189,7 @@ class LabelSpace:
         return dataclasses.replace(self, taxonomy=taxonomy, vectors=torch.cat([before, vector[None], after]))
 
     def save(self, folder: str | PathLike[str]) -> None:
-        """Write ``embedding.safetensors``, and ``taxonomy.csv`` beside it."""
+        """Write ``embedding.safetensors``, and ``taxonomy.csv`` next to it."""
         files = EmbeddingFolder(Path(folder))
         self.taxonomy.write(files.taxonomy)
         about = {

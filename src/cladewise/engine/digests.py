@@ -18,7 +18,7 @@ IntArray = NDArray[np.int64]
 
 _AT_ONCE = 1 << 16
 _PLACES = ("path", "root", "taxonomy", "hierarchy", "wordnet")
-"""Entries of a data set's ``source`` that name files or folders."""
+"""Entries of a dataset's ``source`` that name files or folders."""
 
 
 def labels_digest(dataset: Dataset, indices: IntArray) -> str:
@@ -66,10 +66,10 @@ def training_digest(dataset: Dataset, train_split: str, val_split: str) -> str:
 
 
 def is_gone(source: Mapping[str, Any], error: InputError | OSError) -> bool:
-    """Whether a data set cannot be opened because it no longer exists, rather than because it has changed.
+    """Whether a dataset cannot be opened because it no longer exists, rather than because it has changed.
 
     Args:
-        source: The source of the data set, as in a run's configuration.
+        source: The source of the dataset, as in a run's configuration.
         error: The error of opening it.
     """
     places = [Path(str(source[name])) for name in _PLACES if name in source]

@@ -45,7 +45,7 @@ def extreme_pairs(
 
     A vector is in one pair at most. What is kept of each vector are its ``2 number - 1`` best partners: pairs chosen
     before have no more vectors than that less one, so the best that is free is among them. Costs a product of all with
-    all, or of each group with itself, and memory of ``number`` times the vectors beside one block.
+    all, or of each group with itself, and memory of ``number`` times the vectors in addition to one block.
 
     Args:
         vectors: The points; only their directions count.

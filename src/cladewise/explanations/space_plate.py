@@ -33,7 +33,7 @@ TOPIC = Topic(
 )
 IntArray = NDArray[np.int64]
 SMALL, LARGE = 112, 200
-"""Longest side of a photograph in pixels, around the space and beside its energies."""
+"""Longest side of a photograph in pixels, around the space and next to its energies."""
 
 
 def space(
@@ -119,7 +119,7 @@ def _space_plate(opened: RunSpace, drawn: Picture, photographs: int) -> Plate:
     told = [
         f"{len(drawn.points):,} labels, the larger the coarser, with the tree's edges"
         f"{' and the regions of those that have others under them' if drawn.regions else ''}; "
-        f"{len(drawn.images):,} images as grey dots; {photographs} of them as photographs beside the edge, in their "
+        f"{len(drawn.images):,} images as grey dots; {photographs} of them as photographs along the edge, in their "
         "direction and with a line to their dot. Images and labels farther out than the picture goes lie on its edge."
     ]
     if drawn.share < 1:

@@ -78,7 +78,7 @@ class MomentumContrastMethod(CoarseMethod):
 
         Args:
             taxonomy: The label tree.
-            nodes: Label of every image of the data set; -1 for images that are not trained on.
+            nodes: Label of every image of the dataset; -1 for images that are not trained on.
             by_class: Whether each class has a queue of its own, so that images are contrasted within their class.
             angular: Whether directions are compared relative to the class weight.
             supervised: Whether the cross-entropy trains the whole network.

@@ -129,7 +129,7 @@ class Method(ABC):
 
         Args:
             taxonomy: The label tree.
-            nodes: Label of every image of the data set; -1 for images that are not trained on.
+            nodes: Label of every image of the dataset; -1 for images that are not trained on.
         """
         return None
 

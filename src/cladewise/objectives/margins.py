@@ -32,7 +32,7 @@ class CosineMarginObjective(Objective):
 
     Args:
         taxonomy: The label tree.
-        nodes: Label of every image of the data set; -1 for images that are not trained on.
+        nodes: Label of every image of the dataset; -1 for images that are not trained on.
         loss: Supervised loss of the logits.
         classes: The classes that the network knows.
         weight: Weight of the margins.

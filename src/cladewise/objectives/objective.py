@@ -21,7 +21,7 @@ class TrainingBatch:
     Args:
         prediction: Output of the head, ``[image * view]``.
         target: Label of each row.
-        index: Index in the data set of each row's image.
+        index: Index in the dataset of each row's image.
         views: Number of views per image.
         head: The head, for objectives that use its weights.
         followed: Output of the momentum copy of the network for the same rows, without a gradient; ``None`` if there is
@@ -54,7 +54,7 @@ class TrainingVectors:
     Args:
         vectors: :meth:`cladewise.heads.Head.represent` of each image.
         target: Label of each image.
-        index: Index of each image in the data set.
+        index: Index of each image in the dataset.
     """
 
     vectors: Float[Tensor, "image dim"]

@@ -38,7 +38,7 @@ def queued_contrast_loss(
         queue: Unit vectors of earlier images.
         image_groups: Group of each image.
         queue_groups: Group of each entry of the queue; -1 for an empty one. Entries of other groups are ignored.
-        image_index: Index of each image in the data set.
+        image_index: Index of each image in the dataset.
         queue_index: Index of the image of each entry. An image's own earlier keys are ignored; the published codes do
             not do so, since their queues are short compared with the data.
         temperature: The temperature, > 0.

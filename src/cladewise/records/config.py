@@ -42,18 +42,18 @@ class BackboneConfig:
 
     name: str = setting("efficientnet_lite0", "a timm model, or the packaged efficientnet_lite0")
     pretrained: bool = setting(True, "start from published weights")
-    checkpoint: str = setting("", "file of weights to start from instead")
+    checkpoint: str = setting("", "weights file to start from instead")
     image_size: int = setting(
-        0, "side of the square input in pixels; 0: as the backbone was trained", least=0, most=16_384
+        0, "side of the square input in pixels; 0: the size the backbone was trained with", least=0, most=16_384
     )
     crop_ratio: float = setting(
         0.0,
-        "share of the shorter side that the model sees, up to 1; 0: as the backbone was trained",
+        "fraction of the shorter side kept by the centre crop; 0: as the backbone was trained",
         least=0,
         most=1,
     )
-    freeze: bool = setting(False, "train on features cached once, not end to end")
-    views: int = setting(1, "augmented copies of a training image to cache, with freeze; 1: as it is", least=1)
+    freeze: bool = setting(False, "freeze the backbone and train the head on cached features")
+    views: int = setting(1, "augmented copies of each training image to cache if frozen; 1: the image itself", least=1)
     scaling: str = setting(
         "l2",
         "scaling of frozen features before the head",
@@ -65,39 +65,39 @@ class BackboneConfig:
 class TrainingConfig:
     """How the weights are trained."""
 
-    train_split: str = setting("train", "split to fit on; several are joined with +")
-    val_split: str = setting("val", "split to watch, where the data has it; none: watch nothing")
+    train_split: str = setting("train", "split to train on; join several with +")
+    val_split: str = setting("val", "split to validate on, if the data has it; none: no validation")
     epochs: int = setting(30, "passes over the training images", least=0)
     batch_size: int = setting(128, "images per step and process", least=1)
-    optimizer: str = setting("sgd", "the optimiser", choices=("sgd", "adamw", "adam"))
+    optimizer: str = setting("sgd", "optimiser", choices=("sgd", "adamw", "adam"))
     lr: float = setting(0.03, "learning rate of the head", least=0)
-    backbone_lr: float = setting(0.005, "learning rate of the backbone where it is trained", least=0)
-    weight_decay: float = setting(5e-4, "decay of weight matrices; biases and norms have none", least=0)
-    momentum: float = setting(0.9, "momentum of sgd", least=0, most=1)
-    schedule: str = setting("cosine", "schedule of the learning rates after warm-up", choices=("cosine", "constant"))
-    warmup_epochs: float = setting(0.0, "epochs over which the learning rates rise from zero", least=0)
-    precision: str = setting("32-true", "numeric precision, as Lightning names it", choices=PRECISIONS)
+    backbone_lr: float = setting(0.005, "learning rate of the backbone, if it is trained", least=0)
+    weight_decay: float = setting(5e-4, "weight decay; not applied to biases and normalisation layers", least=0)
+    momentum: float = setting(0.9, "momentum of SGD", least=0, most=1)
+    schedule: str = setting("cosine", "learning rate schedule after the warm-up", choices=("cosine", "constant"))
+    warmup_epochs: float = setting(0.0, "epochs of linear warm-up of the learning rates", least=0)
+    precision: str = setting("32-true", "numeric precision, in Lightning's terms", choices=PRECISIONS)
     chunk: int = setting(
         0,
-        "images that go through the encoder at once, while the loss still sees the whole batch; 0: all",
+        "images encoded at a time (gradient caching); the loss still sees the whole batch; 0: all",
         least=0,
     )
-    accumulate: int = setting(1, "steps whose gradients are added before an update", least=1)
-    clip_norm: float = setting(0.0, "largest norm of the gradient; 0: no limit", least=0)
+    accumulate: int = setting(1, "batches to accumulate gradients over before an update", least=1)
+    clip_norm: float = setting(0.0, "gradient norm to clip at; 0: no clipping", least=0)
     balance: str = setting(
         "none",
-        "draw all classes equally often, or weight the loss accordingly",
+        "class balancing: sample classes equally often, or weight the loss accordingly",
         choices=("none", "sample", "weight"),
     )
-    augment: str = setting("crop-flip", "augmentation where the backbone is trained", choices=("crop-flip", "none"))
+    augment: str = setting("crop-flip", "augmentation, if the backbone is trained", choices=("crop-flip", "none"))
     early_stop: int = setting(
-        0, "stop after this many epochs without a lower val loss, and keep the best; 0: never", least=0
+        0, "stop after this many epochs without a lower validation loss and keep the best weights; 0: never", least=0
     )
-    accelerator: str = setting("auto", "accelerator, as Lightning names it", choices=("auto", "cpu", "gpu", "mps"))
+    accelerator: str = setting("auto", "accelerator, in Lightning's terms", choices=("auto", "cpu", "gpu", "mps"))
     devices: int = setting(1, "processes per machine, one per device", least=1)
     num_nodes: int = setting(1, "machines", least=1)
-    checkpoint_seconds: float = setting(5.0, "shortest time between checkpoints in seconds", least=0)
-    workers: int = setting(-1, "processes that decode images; -1: one fewer than there are cores", least=-1)
+    checkpoint_seconds: float = setting(5.0, "minimum time between checkpoints, in seconds", least=0)
+    workers: int = setting(-1, "worker processes that decode images; -1: the number of cores minus one", least=-1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,16 +105,16 @@ class AblationConfig:
     """Wrong or missing information in the tree and labels used for training; the run is scored by the true ones."""
 
     hierarchy: str = setting(
-        "true", "the tree as it is, or one of the same shape with its leaves shuffled", choices=("true", "random")
+        "true", "the true tree, or a random one: the same shape with shuffled leaves", choices=("true", "random")
     )
     wrong_parents: float = setting(
-        0.0, "share of the leaves moved to a wrong parent, at the level of their own", least=0, most=1
+        0.0, "fraction of the leaves moved to a wrong parent at the same level", least=0, most=1
     )
-    drop_levels: str = setting("", "levels to train without, by number or name, such as 1,2; never the finest")
-    label_noise: float = setting(0.0, "share of the training images with a wrong label", least=0, most=1)
-    coarse_labels: float = setting(0.0, "share of the training images that lose their fine label", least=0, most=1)
-    coarse_level: str = setting("", "level of the label that those keep, by number or name; empty: the parent")
-    ablation_seed: int = setting(-1, "seed of these ablations; -1: that of the run", least=-1)
+    drop_levels: str = setting("", "levels to remove, by number or name, such as 1,2; the finest cannot be removed")
+    label_noise: float = setting(0.0, "fraction of the training images given a wrong label", least=0, most=1)
+    coarse_labels: float = setting(0.0, "fraction of the training images given only a coarse label", least=0, most=1)
+    coarse_level: str = setting("", "level of those coarse labels, by number or name; empty: the parent")
+    ablation_seed: int = setting(-1, "seed of the ablations; -1: the seed of the run", least=-1)
 
 
 class TrainSettings(TypedDict, total=False):

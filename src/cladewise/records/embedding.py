@@ -22,21 +22,19 @@ class EmbeddingConfig:
     geometry: str = setting("hyperbolic", "order, euclidean or hyperbolic, with options: euclidean:aperture=0.2")
     dim: int = setting(10, "dimensions of the vectors", least=1)
     closure: float = setting(
-        0.25, "share of the edges that follow from others, less val and test, to train on; 0 to 1", least=0
+        0.25, "fraction of the transitive edges (without val and test) to train on, 0 to 1", least=0
     )
-    negatives: str = setting(
-        "pick-per-level", "where false edges are drawn from", choices=("pick-per-level", "uniform")
-    )
-    num_negatives: int = setting(5, "false edges an edge with another parent, and as many with another child", least=1)
-    margin: float = setting(1.0, "least energy of a false edge", least=0)
+    negatives: str = setting("pick-per-level", "how negative edges are sampled", choices=("pick-per-level", "uniform"))
+    num_negatives: int = setting(5, "negatives per edge with another parent, and as many with another child", least=1)
+    margin: float = setting(1.0, "margin: the energy that a negative edge should reach", least=0)
     initial: str = setting(
-        "random", "vectors to train from; poincare: of a Poincaré embedding", choices=("random", "poincare")
+        "random", "initial vectors: random, or from a Poincaré embedding", choices=("random", "poincare")
     )
     epochs: int = setting(500, "passes over the edges", least=0)
-    batch_size: int = setting(10, "edges a step", least=1)
+    batch_size: int = setting(10, "edges per step", least=1)
     lr: float = setting(0.01, "learning rate", least=0)
-    evaluate_every: int = setting(10, "epochs between evaluations on val, of which the best is kept", least=1)
-    seed: int = setting(0, "seed of everything random", least=0)
+    evaluate_every: int = setting(10, "epochs between evaluations on val; the best epoch is kept", least=1)
+    seed: int = setting(0, "random seed", least=0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Transitions:
         means: By coarser level, ``[coarse, fine]`` in single precision: its extended level against that of the next
             finer level that takes part, both in the order of their nodes. Matrices that were too large are not here.
         num_images: Images that were averaged over.
-        about: What the file says besides: ``model`` and ``taxonomy``, the hashes of both.
+        about: Further entries of the header: ``model`` and ``taxonomy``, their hashes.
     """
 
     order: Order

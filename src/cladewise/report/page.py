@@ -33,7 +33,7 @@ def compare(
         run_folders: Run folders, each evaluated on the split; runs that differ only in their seed are averaged.
         out: The file to write.
         split: Split whose evaluations are shown.
-        title: Heading of the page; by default made from the methods and the data set.
+        title: Heading of the page; by default made from the methods and the dataset.
         baseline: Baseline of the differences: a method, a group or a folder's name; by default the first flat softmax.
         decision: Decision whose evaluation is shown, if a run has several.
         inference: Inference whose evaluation is shown, if a run has several.
@@ -64,7 +64,7 @@ def page_html(comparison: Comparison, sections: Sequence[Section], *, title: str
     Args:
         comparison: The runs compared.
         sections: Sections built from it, in order.
-        title: Heading; by default made from the methods and the data set.
+        title: Heading; by default made from the methods and the dataset.
     """
     return (
         environment()

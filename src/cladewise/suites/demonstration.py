@@ -35,7 +35,7 @@ def demo(
 
     Args:
         out: Folder for the runs and the report.
-        data: Name of a data set.
+        data: Name of a dataset.
         seeds: Runs of each method.
         epochs: Passes over the training images.
     """

@@ -196,7 +196,7 @@ def _is_done(run: engine.Run, split: str, infer: str, decide: str, *, tree: Tree
 
 
 def open_data(entry: DataEntry, *, searching: bool) -> Dataset:
-    """A suite's data set; for the search with a share of the training images held out."""
+    """A suite's dataset; for the search with a share of the training images held out."""
     return _open_data(json.dumps(dataclasses.asdict(entry), sort_keys=True), searching)
 
 

@@ -46,14 +46,14 @@ def benchmark(
 
     Args:
         suite: A suite, its file, or the name of one that comes with the package.
-        out: Folder for all results, with one folder per data set; by default ``runs/<suite>``.
+        out: Folder for all results, with one folder per dataset; by default ``runs/<suite>``.
         seeds: Runs of each method; by default the number in the suite.
         jobs: Number of processes that train at the same time.
-        data: Path of the images, if the suite's data set needs one.
+        data: Path of the images, if the suite's dataset needs one.
         progress: Show a progress bar.
 
     Returns:
-        The files to look at: the report and the tables of every data set.
+        The files to look at: the report and the tables of every dataset.
 
     Raises:
         InputError: The suite or its data cannot be read, a variant does not fit the data, or ``out`` holds runs of
@@ -77,7 +77,7 @@ Result = TypeVar("Result")
 
 
 class _Benchmark:
-    """A suite on one of its data sets."""
+    """A suite on one of its datasets."""
 
     def __init__(self, suite: Suite, data: DataEntry, out: Path, pool: Executor | None, shown: Progress) -> None:
         self.suite, self.data, self.out, self.pool, self.shown = suite, data, out, pool, shown

@@ -16,10 +16,10 @@ ALL, OWN = "all", "own"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataEntry:
-    """A data set and its part in the suite.
+    """A dataset and its part in the suite.
 
     Args:
-        name: Name of a data set, or a path.
+        name: Name of a dataset, or a path.
         options: Options of its reader.
         path: Folder of the images, where the reader needs one.
         train: Split to train on.
@@ -140,7 +140,7 @@ class Suite:
     Args:
         name: Name of the file.
         title: Heading of the report.
-        data: Data sets, each benchmarked by itself.
+        data: Datasets, each benchmarked by itself.
         methods: Labels of what is compared: specs of methods, whose given options are fixed and whose others are
             searched, and names of variants. ``all`` stands for every method there is.
         variants: Methods with settings of their own.

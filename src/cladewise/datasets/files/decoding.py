@@ -44,7 +44,7 @@ _BYTES = {
     "I;16N": 2,
 }  # bytes per pixel in Pillow; 4 in other modes
 _DECODERS = {"WEBP": 12, "JPEG2000": 21, "AVIF": 8, "HEIF": 8, "JXL": 12, "TIFF": 6, "PPM": 8, "SGI": 4, "QOI": 8}
-"""Bytes per pixel that decoders take besides the image, as measured; the others work line by line."""
+"""Bytes per pixel that decoders need in addition to the image, as measured; other decoders work line by line."""
 _COEFFICIENTS = 2  # bytes per pixel and channel in the coefficient buffer of a progressive JPEG
 
 _ORIENTATION = 0x0112  # the EXIF tag

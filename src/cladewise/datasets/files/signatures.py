@@ -45,7 +45,7 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (257, b"ustar", "a tar archive (unpack it)"),
     (0, b"version https://git-lfs", "a Git LFS pointer in place of the image (fetch it: git lfs pull)"),
     (0, b"\0\0\0\0Mac OS X", "a macOS file without content"),
-    (0, b"\0\x05\x16\x07", "what macOS notes beside a file (AppleDouble)"),
+    (0, b"\0\x05\x16\x07", "a macOS metadata file (AppleDouble)"),
 )
 _BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),

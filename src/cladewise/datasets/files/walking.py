@@ -92,7 +92,7 @@ def some_usable(images: list[str], skipped: list[Skipped], where: Path, notes: S
         return
     got = f"{counted(len(skipped), 'file')}, none of them usable" if skipped else "; ".join(notes) or "no file"
     first = f"The first, {skipped[0].path}, is {skipped[0].reason}." if skipped else ""
-    raise InputError("a data set with images", got, at=str(where), advice=first)
+    raise InputError("a dataset with images", got, at=str(where), advice=first)
 
 
 def tell_odd_names(taxonomy: Taxonomy, at: str) -> None:
@@ -103,7 +103,7 @@ def tell_odd_names(taxonomy: Taxonomy, at: str) -> None:
 def given_taxonomy(
     given: Taxonomy | str | PathLike[str], options: Mapping[str, Any] | None = None
 ) -> tuple[Taxonomy, dict[str, Any]]:
-    """A tree, read from its file if given as a path, and its entries for a data set's ``source``.
+    """A tree, read from its file if given as a path, and its entries for a dataset's ``source``.
 
     A tree without a file is recorded by its fingerprint, so that reopening the source without it fails instead of
     silently using another tree. A file is recorded with the options for reading it.

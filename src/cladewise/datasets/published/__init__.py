@@ -1,1 +1,1 @@
-"""Published data sets, each in its official layout and with its official splits."""
+"""Published datasets, each in its official layout and with its official splits."""

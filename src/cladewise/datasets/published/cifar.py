@@ -34,7 +34,7 @@ Part = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]
 def from_cifar100(path: str | PathLike[str]) -> Dataset:
     """Read CIFAR-100 in its binary version, with its official splits ``train`` and ``test``.
 
-    The images are written once as PNG files into the cache folder. The Python version of the data set consists of
+    The images are written once as PNG files into the cache folder. The Python version of the dataset consists of
     pickles, which can run arbitrary code, and is not read.
 
     Args:

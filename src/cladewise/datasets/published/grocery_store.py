@@ -1,4 +1,4 @@
-"""The Grocery Store data set, in its official layout."""
+"""The Grocery Store dataset, in its official layout."""
 
 from __future__ import annotations
 

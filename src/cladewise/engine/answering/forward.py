@@ -36,11 +36,11 @@ def predict_rows(
     progress: bool = True,
     watch: Callable[[Prediction], None] = lambda _: None,
 ) -> tuple[Prediction, IntArray, tuple[Skipped, ...]]:
-    """Predictions for some images of a data set.
+    """Predictions for some images of a dataset.
 
     Args:
         run: The trained network.
-        dataset: The data set of the images.
+        dataset: The dataset of the images.
         indices: The images.
         cache: Read features of a frozen backbone from the cache, and add to it.
         progress: Show a progress bar.
@@ -110,7 +110,7 @@ def over_images(
 
     Args:
         run: The trained network.
-        dataset: The data set of the images.
+        dataset: The dataset of the images.
         indices: The images.
         function: Called with a batch ``[image, ...]``, or ``[image, view, ...]`` if ``views`` is given.
         views: Number of copies of each image; ``None`` for the image without a dimension for views.

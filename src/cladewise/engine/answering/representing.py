@@ -26,7 +26,7 @@ class ImageVectors:
 
     Args:
         vectors: ``[image, view, dim]``, on the CPU.
-        index: Indices of these images in the data set.
+        index: Indices of these images in the dataset.
         skipped: Images that could not be read, with reasons.
     """
 
@@ -45,11 +45,11 @@ def represent(
     seed: int = 0,
     progress: bool = True,
 ) -> ImageVectors:
-    """Compute vectors of some images of a data set; features of a frozen backbone are cached.
+    """Compute vectors of some images of a dataset; features of a frozen backbone are cached.
 
     Args:
         run: The trained network.
-        dataset: The data set of the images.
+        dataset: The dataset of the images.
         indices: The images.
         space: ``"own"``: :meth:`cladewise.heads.Head.represent`; ``"encoder"``: the features that the head is given.
         views: Copies of each image, transformed at random as in training; 0: one copy, transformed as in evaluation.

@@ -38,7 +38,7 @@ class Scored:
     Args:
         prediction: The prediction, over the network's own tree.
         target: Label of each image, a node of the true tree.
-        index: Index of each image in the data set.
+        index: Index of each image in the dataset.
         paths: Path of each image.
         num_skipped: Number of images that could not be read.
         data: Digest of the images and labels of the split; empty if they were not there.

@@ -37,10 +37,10 @@ _FORMAT = 1  # incremented whenever the same inputs would give other features
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """Feature vectors of the images of a data set.
+    """Feature vectors of the images of a dataset.
 
     Args:
-        values: [image, feature], or [image, view, feature] with several views: one row per image of the data set,
+        values: [image, feature], or [image, view, feature] with several views: one row per image of the dataset,
             memory-mapped; zeros for images without features.
         valid: Whether each image has features.
         skipped: Requested images that could not be read.
@@ -78,14 +78,14 @@ def cached_features(
 
     The key of the cache is a hash of the images, the backbone with its weights, the transform, ``views``,
     ``precision``, and with ``augment`` the ``seed``. Images are identified by relative path, size and modification
-    time, so a data set can be moved as a whole. Batch size, device and library versions are not part of the key, since
+    time, so a dataset can be moved as a whole. Batch size, device and library versions are not part of the key, since
     they only affect the last digits of features.
 
     An interrupted computation is resumed. If several processes request the same features, one computes them and the
     others wait.
 
     Args:
-        dataset: The data set of the images.
+        dataset: The dataset of the images.
         images: A split (``"train"``, ``"train+val"``), indices, or ``None`` for all. Requests with the same key share
             one array.
         backbone: The encoder; always used in evaluation mode.
@@ -146,10 +146,10 @@ def cached_features(
 
 
 def images_fingerprint(dataset: Dataset, *, verify: Verification = "stat") -> str:
-    """Hash of the paths and files of a data set; a missing file is hashed as missing.
+    """Hash of the paths and files of a dataset; a missing file is hashed as missing.
 
     Args:
-        dataset: The data set.
+        dataset: The dataset.
         verify: ``stat`` uses size and modification time of each file; ``content`` hashes its content.
 
     Raises:

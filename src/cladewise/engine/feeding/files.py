@@ -1,4 +1,4 @@
-"""Image files as a data set, for those that were never part of one."""
+"""Image files as a dataset, for those that were never part of one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cladewise.taxonomy import Taxonomy
 
 
 def unlabelled(paths: Sequence[str | PathLike[str]], taxonomy: Taxonomy, name: str = "images") -> Dataset:
-    """Image files as a data set in which every label is the root and there are no splits.
+    """Image files as a dataset in which every label is the root and there are no splits.
 
     Example:
         >>> unlabelled(["a.png", Path("b.png")], Taxonomy.from_paths([("bird",)])).paths

@@ -29,7 +29,7 @@ class Batch:
     Args:
         images: The transformed images; with several views of each, [batch, view, channel, height, width].
         nodes: Node of each image.
-        index: Index of each image in its data set. Keep only a copy of it: from a worker process it arrives in shared
+        index: Index of each image in its dataset. Keep only a copy of it: from a worker process it arrives in shared
             memory, which keeps a file open.
         skipped: Index and reason of each image that could not be read; they are not part of the batch.
     """
@@ -71,13 +71,13 @@ class DecodedRow:
 
 
 class ImageRows(torch.utils.data.Dataset[DecodedRow]):
-    """Images of a data set, decoded and transformed on access.
+    """Images of a dataset, decoded and transformed on access.
 
     Random transforms depend only on the seed, the epoch, the image and the view, not on the worker or the order. Global
     random number generators are left unchanged.
 
     Args:
-        dataset: The data set of the images.
+        dataset: The dataset of the images.
         indices: The images, in order.
         transform: Maps a picture to a tensor.
         seed: Seed of the augmentation.
@@ -182,7 +182,7 @@ def loader(
     """Batches of transformed images; iterating yields :class:`Batch`.
 
     Args:
-        dataset: The data set of the images.
+        dataset: The dataset of the images.
         indices: The images.
         transform: Maps a picture to a tensor.
         batch_size: Images per batch; fewer if some cannot be read, and in the last batch.

@@ -27,7 +27,7 @@ class Rows(Protocol):
     nodes: IntArray
     """Label of each row."""
     indices: IntArray
-    """Index of each row's image in the data set."""
+    """Index of each row's image in the dataset."""
     skipped: tuple[Skipped, ...]
     """Images known to be unreadable before the first batch."""
 
@@ -46,7 +46,7 @@ class FeatureRows:
     """Cached features; a batch is one gather. With several cached views, each epoch draws some of each image.
 
     Args:
-        dataset: The data set of the images.
+        dataset: The dataset of the images.
         indices: The images.
         features: Their cached features.
         seed: Seed of the draws of views.

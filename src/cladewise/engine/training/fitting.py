@@ -293,7 +293,7 @@ class _Data:
         return self._plain().loader(range(len(self._plain())), **self._batches)
 
     def trained_nodes(self) -> NDArray[np.int64]:
-        """Label of each image of the data set; -1 if it is not trained on."""
+        """Label of each image of the dataset; -1 if it is not trained on."""
         nodes = np.full(self.num_images_of_data, -1, dtype=np.int64)
         nodes[self.rows.indices] = self.rows.nodes
         return nodes

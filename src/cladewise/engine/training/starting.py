@@ -48,10 +48,10 @@ def train(
     progress: bool = True,
     **chosen: Unpack[TrainSettings],
 ) -> Run:
-    """Train a method on a data set. An interrupted run is resumed.
+    """Train a method on a dataset. An interrupted run is resumed.
 
     Args:
-        data: A data set; a folder of images; a manifest; or the name of a data set.
+        data: A dataset; a folder of images; a manifest; or the name of a dataset.
         method: A method, or its name: see ``cladewise list methods``.
         options: Hyper-parameters of the method, if ``method`` is a name.
         backbone: A timm model, or the packaged ``efficientnet_lite0``.

@@ -18,7 +18,7 @@ PAUSE = 5.0
 
 
 def tell_of(dataset: Dataset, settings: TrainingConfig, *, shown: bool = True) -> None:
-    """Print a summary of a data set, and warn about anything odd for training on it.
+    """Print a summary of a dataset, and warn about anything odd for training on it.
 
     Args:
         dataset: The training data.

@@ -1,4 +1,4 @@
-// the table of contents: beside the page where there is room, folded above it elsewhere
+// the table of contents: next to the page if there is room, otherwise folded above it
 (() => {
   const contents = document.getElementById("contents");
   const wide = matchMedia("(min-width: 1180px)");

@@ -26,7 +26,7 @@ NOTHING = r"(?i)^(?:#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!|#NULL!|N/?A|<NA>|NaN|NULL
 
 SLICE = 100_000
 MANY_NAMES = 20_000
-"""Most names for which single letters are compared, besides spacing, case and accents."""
+"""Number of names up to which single letters are compared, in addition to spacing, case and accents."""
 FEW_NODES = 3
 """Fewest nodes of a level for which it is no coincidence that each has one child."""
 SHORT = 6
@@ -118,7 +118,7 @@ def sight_problems(nodes: NodeNames) -> list[Problem]:
         problems.append(Problem(int(nodes.lines[row]), "white-space", text, "warning"))
     pairs = _pairs(nodes, eye(names), by_group=True)
     for first, later in pairs:
-        text = f"{nodes.shown(later)!r} beside {nodes.shown(first)!r}{nodes.place(first)}"
+        text = f"{nodes.shown(later)!r} next to {nodes.shown(first)!r}{nodes.place(first)}"
         problems.append(Problem(int(nodes.lines[later]), "near-duplicate", text, "warning"))
     return problems
 

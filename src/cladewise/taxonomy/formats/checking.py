@@ -87,7 +87,7 @@ def check(
         >>> _ = path.write_text("child,parent\\napple,fruit\\nfruit,\\nApple,fruit\\nkale,herb\\n")
         >>> for problem in check(path):
         ...     print(problem)
-        4: warning: 'Apple' beside 'apple' (line 2) [near-duplicate]
+        4: warning: 'Apple' next to 'apple' (line 2) [near-duplicate]
         5: error: parent 'herb' of 'kale', which no row defines [orphan]
     """
     options = ReadOptions(

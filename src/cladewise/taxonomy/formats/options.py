@@ -26,19 +26,19 @@ SEPARATOR_WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pi
 
 
 HELP = {
-    "format": f"format of the file, where its content does not show it: {', '.join(FORMATS)}",
-    "separator": "tables: the character between cells, or tab",
+    "format": f"format of the file, if it cannot be detected: {', '.join(FORMATS)}",
+    "separator": "tables: the character that separates cells, or tab",
     "header": "tables: whether the first row names the columns (first) or there is no header (none)",
     "id": "edge lists: the column of ids that parents refer to",
     "parent": "edge lists: the column of parents",
     "name": "edge lists: the column of names",
     "levels": "level tables: the columns that are levels, coarse to fine; or the one column of paths",
-    "columns": "level tables: columns to keep as further texts",
-    "parents": "nodes with several parents: error, or keep the first or the last",
-    "roots": "several roots: error, or join them under a synthetic root",
+    "columns": "level tables: further text columns to keep",
+    "parents": "what to do with several parents of a node: error, or keep the first or the last",
+    "roots": "what to do with several roots: error, or join them under a synthetic root",
     "ids": "WordNet: the synsets to keep, or a file of them",
-    "support": "Newick: numbers at internal nodes are names, or support values to drop",
-    "underscores": "Newick: keep underscores in names without quotes, or read them as blanks",
+    "support": "Newick: keep numbers at internal nodes as names, or drop them as support values",
+    "underscores": "Newick: keep underscores in unquoted names, or read them as blanks",
     "fill_down": "level tables: fill blank cells from the row above, for merged cells",
 }
 """Help text of each option on the command line."""
@@ -99,11 +99,12 @@ class ReadOptions:
         levels = [argument(o, getattr(self, o)) for o in ("levels", "columns", "fill_down") if getattr(self, o)]
         if edges and (levels or self.format in ("levels", "paths")):
             other = levels[0] if levels else shown
-            raise InputError("options of one kind of table", f"{edges[0]} (edge lists) beside {other} (level tables)")
+            got = f"{edges[0]} (edge lists) together with {other} (level tables)"
+            raise InputError("options of one kind of table", got)
         if levels and self.format not in (None, "levels", "paths"):
-            raise InputError("options of one kind of file", f"{levels[0]} (level tables) beside {shown}")
+            raise InputError("options of one kind of file", f"{levels[0]} (level tables) together with {shown}")
         if edges and self.format not in (None, "edges", "nodes"):
-            raise InputError("options of one kind of file", f"{edges[0]} (edge lists) beside {shown}")
+            raise InputError("options of one kind of file", f"{edges[0]} (edge lists) together with {shown}")
 
     def given(self) -> dict[str, Any]:
         """The non-default options, as plain values for a configuration file."""

@@ -128,7 +128,7 @@ def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
     if not interpretation.ours and interpretation.nodes is not None:  # before the tree takes memory
         odd += [*sight_problems(interpretation.nodes), *nothing_problems(interpretation.nodes)]
     build = interpretation.build
-    del interpretation  # its names and lines would take memory beside the tree
+    del interpretation  # its names and lines would take memory in addition to the tree
     with placed_at(table.source):
         tree = build()
     warn_of(odd, table.source, checkable=table.path is not None)

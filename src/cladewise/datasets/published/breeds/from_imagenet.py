@@ -93,7 +93,7 @@ def from_breeds(
 def _candidates(
     name: str, hierarchy: str | PathLike[str] | None, wordnet: str | PathLike[str] | None
 ) -> tuple[ClassCandidates, dict[str, str]]:
-    """The candidates for sampling, and the option that selected them, for a data set's ``source``."""
+    """The candidates for sampling, and the option that selected them, for a dataset's ``source``."""
     given = {"hierarchy": hierarchy, "wordnet": wordnet}
     places = {option: str(Path(path).expanduser().absolute()) for option, path in given.items() if path is not None}
     match places:

@@ -1,4 +1,4 @@
-"""Emoji as a data set: Unicode's hierarchy, one drawing per vendor, and held-out vendors as the test split."""
+"""Emoji as a dataset: Unicode's hierarchy, one drawing per vendor, and held-out vendors as the test split."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def load_emoji(name: str, *, test: Sequence[str] = ("openmoji",), exclude: Seque
 
 
 def vendor_of(path: str) -> str:
-    """The vendor of an image of these data sets.
+    """The vendor of an image of these datasets.
 
     Example:
         >>> vendor_of("noto-v1/1F408.png")
@@ -53,7 +53,7 @@ def vendor_of(path: str) -> str:
 def from_drawings(
     cache: DrawingCache, name: str, *, test: Sequence[str] = ("openmoji",), exclude: Sequence[str] = ()
 ) -> Dataset:
-    """The data set in a cache, which is filled first if necessary; see :func:`load_emoji`."""
+    """The dataset in a cache, which is filled first if necessary; see :func:`load_emoji`."""
     test, exclude = _known(cache, test, "test"), _known(cache, exclude, "exclude")
     used = [vendor for vendor in cache.vendors if vendor not in exclude]
     if set(test) & set(exclude):

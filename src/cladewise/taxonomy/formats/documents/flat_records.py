@@ -59,7 +59,7 @@ def _are(records: Any, *keys: str) -> bool:
 def _graph(document: Any) -> str | None:
     nodes, edges = _parts(document)
     found = bool(nodes) and _are(nodes, "id") and _are(edges, "source", "target")
-    return "'nodes' beside edges of 'source' and 'target'" if found else None
+    return "'nodes' next to edges of 'source' and 'target'" if found else None
 
 
 def _parent_keys(document: Any) -> list[str]:

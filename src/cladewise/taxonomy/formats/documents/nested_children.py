@@ -39,7 +39,7 @@ def _evidence(document: Any) -> str | None:
     lists = [node[found[0]] for node in tops if isinstance(node.get(found[0]), list)]
     first = [child for children in lists for child in children if isinstance(child, dict)]
     named = any(key.lower() in NAME_KEYS for node in [*tops, *first[:1]] for key in node)
-    return f"{found[0]!r} beside a name" if named else None
+    return f"{found[0]!r} next to a name" if named else None
 
 
 CHILDREN = Form[Any]("children", 'nodes with children ({"name": "fruit", "children": [...]})', _evidence)

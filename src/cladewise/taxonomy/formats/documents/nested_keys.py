@@ -1,6 +1,6 @@
 """Nodes by name: a name is a key whose value is a mapping with the node's children and further texts.
 
-treelib writes ``{"fruit": {"children": ["apple", {"pear": {"children": [...]}}]}}``, with ``data`` beside the children,
+treelib writes ``{"fruit": {"children": ["apple", {"pear": {"children": [...]}}]}}``, with ``data`` alongside children,
 and bigtree ``{"fruit": {"children": {"apple": {}}}}``, or ``{"/fruit": {}, "/fruit/apple": {}}`` with paths for keys.
 """
 

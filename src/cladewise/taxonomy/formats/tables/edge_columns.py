@@ -221,7 +221,7 @@ def _pair(table: Table) -> tuple[str, str] | None:
 
 def _unclear(table: Table, parent: str) -> InputError:
     return InputError(
-        "a column of nodes beside one of their parents",
+        "a column of nodes next to the column of their parents",
         f"parents in {parent!r}, and no column that is known for nodes among {some(table.columns, 20)}",
         at=table.source,
         advice=ADVICE,

@@ -294,7 +294,7 @@ def _wrong_roots(table: Table, explicit: pl.DataFrame, implied: pl.DataFrame, ro
         Problem(
             table.line(row["row"]),
             "roots",
-            f"another root {row[name]!r} beside {first[name]!r} (line {table.line(first['row'])})",
+            f"another root {row[name]!r} next to {first[name]!r} (line {table.line(first['row'])})",
         )
         for row in found[1:].iter_rows(named=True)
     ]

@@ -113,7 +113,7 @@ def as_levels(table: Table, options: ReadOptions) -> tuple[Table, ReadOptions]:
     names = [f"level_{k}" for k in range(1, int(steps.list.len().max() or 1) + 1)]  # type: ignore[call-overload]
     taken = [name for name in names if name in rest.columns]
     if taken:
-        raise InputError("a table of paths without levels beside them", some(taken), at=table.source)
+        raise InputError("a table of paths without additional level columns", some(taken), at=table.source)
     levels = [steps.list.get(k, null_on_oob=True).fill_null("").alias(name) for k, name in enumerate(names)]
     frame = pl.DataFrame(levels).hstack(rest)
     kept = [name for name in rest.columns if not options.columns or name in options.columns]

@@ -53,7 +53,7 @@ def resolve(table: Table, options: ReadOptions) -> Resolved:
     if taxa.name.len() == 0:
         raise InputError("at least one accepted taxon", "none", at=table.source)
     if taxa.parent is not None and taxa.key is None:
-        raise InputError("a column taxonID beside the parents", some(table.columns, 20), at=table.source)
+        raise InputError("a column taxonID next to the parents", some(table.columns, 20), at=table.source)
     if taxa.parent is not None:
         placed, more = placed_by_parents(taxa, options)
     else:
@@ -254,6 +254,6 @@ def _same_names(nodes: NodeNames) -> list[Problem]:
     alike = alike.with_columns(first=pl.col("line").first().over("parent", "name"))
     again = alike.filter(~pl.struct("parent", "name").is_first_distinct())
     return [
-        Problem(line, "duplicate", f"{name!r} beside another (line {first})", "warning")
+        Problem(line, "duplicate", f"{name!r} occurs again (first in line {first})", "warning")
         for name, line, first in again.select("name", "line", "first").iter_rows()
     ]

@@ -119,7 +119,7 @@ def evidence(table: Table) -> str | None:
         >>> import polars as pl
         >>> from cladewise.taxonomy.formats.tables.table import from_frame
         >>> evidence(from_frame(pl.DataFrame({"family": ["Felidae"], "genus": ["Puma"], "scientificName": ["Puma"]})))
-        "the rank columns 'family', 'genus' beside 'scientificName'"
+        "the rank columns 'family', 'genus' next to 'scientificName'"
         >>> evidence(from_frame(pl.DataFrame({"family": ["Felidae"], "genus": ["Puma"]}))) is None
         True
     """
@@ -131,5 +131,5 @@ def evidence(table: Table) -> str | None:
     if terms.parent and terms.keys and "scientificname" in by_plain and (terms.rank or terms.status):
         return f"the columns {some([terms.keys[0], terms.parent, by_plain['scientificname']])}"
     if len(terms.ranks) >= 2 and about and MAIN_RANKS & set(terms.ranks):
-        return f"the rank columns {some(list(terms.ranks.values()), 3)} beside {about[0]!r}"
+        return f"the rank columns {some(list(terms.ranks.values()), 3)} next to {about[0]!r}"
     return None

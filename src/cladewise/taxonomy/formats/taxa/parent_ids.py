@@ -64,7 +64,7 @@ def _apart(taxa: Taxa, edges: ResolvedEdges, top: Rows) -> list[Problem]:
         return []
     coarse, fine = int(rows[np.argmin(positions)]), int(rows[np.argmax(positions)])
     shown = [f"{taxa.name[row]!r} ({taxa.rank[row] or 'no rank'})" for row in (fine, coarse)]
-    text = f"{top.size:,} taxa without a parent, {shown[0]} beside {shown[1]}"
+    text = f"{top.size:,} taxa without a parent, {shown[0]} next to {shown[1]}"
     return [Problem(taxa.table.line(fine), "roots", text)]
 
 
