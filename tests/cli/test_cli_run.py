@@ -219,7 +219,7 @@ def test_an_evaluation_sums_itself_up(here: Any, run: str) -> None:
     assert re.search(r"^ Severity +Height of .* Lower is better\.", out, re.MULTILINE)  # the legend
     assert [line for line in lines if line.endswith(".json")] == lines[-2:]
     code, out, _ = here("evaluate", run)
-    assert re.search(r"│ ECE at tone .*│ Expected distance of .* Lower is better\.", out)
+    assert re.search(r"│ ECE at tone .*│ Expected gap between .* Lower is better\.", out)
 
 
 def test_a_list_has_options_and_not_what_is_learnt(here: Any) -> None:
@@ -296,7 +296,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "backbone": (("train", "photos", "--backbone", "nope"), "the name of a backbone, but got 'nope'"),
     "data": (("train", "nowhere"), "a folder of images, a manifest, .*'nowhere'"),
     "no data": (("train",), "images to train on, but got none"),
-    "data option": (("train", "photos", "--data-option", "size=9"), "an option of this data: .*'size'"),
+    "data option": (("train", "photos", "--data-option", "size=9"), "an option of this dataset: .*'size'"),
     "cycle": (("train", "photos", "--taxonomy", "cycle.csv"), "cycle: a → b → a"),
     "no taxonomy": (("train", "photos", "--taxonomy", "none.csv"), "taxonomy file or folder"),
     "unknown folder": (("train", "photos", "--taxonomy", "part.csv"), "named as nodes.*cold/blue"),

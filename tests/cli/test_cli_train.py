@@ -151,7 +151,7 @@ def test_python_warns_of_what_the_command_line_warns(tmp_path: Path) -> None:
     said = warned(lambda: cw.train(data, **QUICK, out=tmp_path / "run", epochs=0, progress=False))
     assert said == [
         "12 of 14 files cannot be used, 2 can at photos.",
-        "the split val has no images, so nothing is watched while training at photos.",
+        "the split val has no images, so there is no validation during training at photos.",
         "epochs=0 trains nothing: the run holds the weights that the method begins with.",
     ]
 

@@ -95,7 +95,7 @@ def test_what_is_missing_is_told(hierarchy: Path, imagenet: Path) -> None:
     with pytest.raises(InputError, match=r"a folder of .* images, but got none at .*val"):
         from_breeds("living-17", imagenet, hierarchy)
     (hierarchy / "node_names.txt").write_text("bird\n")
-    with pytest.raises(InputError, match=r"two entries a line, but got 'bird' at .*node_names\.txt:1"):
+    with pytest.raises(InputError, match=r"two entries per line, but got 'bird' at .*node_names\.txt:1"):
         Hierarchy.read(hierarchy)
     (hierarchy / "node_names.txt").unlink()
     with pytest.raises(InputError, match=r"the file node_names\.txt of the BREEDS hierarchy, but got none"):

@@ -79,9 +79,9 @@ def test_unknown_and_unclear_labels_are_all_listed(tmp_path: Path, images: None)
     with pytest.raises(InputError) as caught:
         from_manifest(table, TREE)
     assert str(caught.value) == (
-        "Expected labels that name one node of the taxonomy each, but got 3 that do not: 'kiwi' in lines 2, 5; "
+        "Expected labels that each name one node of the taxonomy, but got 3 that do not: 'kiwi' in lines 2, 5; "
         f"'apple' (fruit/apple or juice/apple) in line 4; a blank label in line 6 at {table}. "
-        "Correct them, or add them to the taxonomy; where a name repeats, give the path."
+        "Correct them, or add them to the taxonomy; if a name repeats, give the path."
     )
 
 
@@ -100,7 +100,7 @@ def test_unknown_and_unclear_labels_are_all_listed(tmp_path: Path, images: None)
         ),
         ("", "a table, but got an empty file at {}:1."),
         ("path,label\n", "a dataset with images, but got no file at {}."),
-        ("path,label\nno.png,a\n", "got 1 file, none of them usable at {}. The first, no.png, is no such file."),
+        ("path,label\nno.png,a\n", "got 1 file, none of them usable at {}. The first: no.png (no such file)."),
     ],
 )
 def test_a_table_that_is_wrong(tmp_path: Path, images: None, text: str, message: str) -> None:
@@ -137,7 +137,7 @@ def test_other_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        (json.dumps({"info": {}, "images": [{"id": 1}], "annotations": []}, indent=1), "JSON as COCO writes it"),
+        (json.dumps({"info": {}, "images": [{"id": 1}], "annotations": []}, indent=1), "JSON in COCO format"),
         (json.dumps([{"path": "1.png", "label": "a"}]), "JSON"),
         ("<annotation><folder>a</folder></annotation>", "XML or HTML"),
     ],
@@ -208,7 +208,7 @@ class TestTables:
             from_manifest(table, TREE)
         seen = header.replace(",", ", ")
         assert f"Expected the columns path and label, but got {seen} at {table}:1." in str(caught.value)
-        assert str(caught.value).endswith(f"Rename the columns, or say which they are: {advice}")
+        assert str(caught.value).endswith(f"Rename the columns, or name them: {advice}")
 
     def test_columns_by_option(self, tmp_path: Path, images: None) -> None:
         table = manifest(tmp_path, "file,kind,set\n1.png,pear,train\n2.png,pear,dev\n")
@@ -242,7 +242,9 @@ class TestTables:
     @pytest.mark.parametrize("name", ["is_train", "fold", "Subset"])
     def test_a_column_that_could_hold_splits_is_told(self, tmp_path: Path, images: None, name: str) -> None:
         table = manifest(tmp_path, f"path,label,{name}\n1.png,a,1\n2.png,b,0\n")
-        with pytest.warns(InputWarning, match=f"the column '{name}', which could hold splits, not used .* Pass spl"):
+        with pytest.warns(
+            InputWarning, match=f"the column '{name}', which could contain splits, is not used .* Pass s"
+        ):
             assert "train" in from_manifest(table).splits
         with pytest.warns(InputWarning, match=r"the splits '1', '0', none of them for training .* Call that one"):
             assert set(from_manifest(table, split_column=name).splits) == {"0", "1"}
@@ -314,7 +316,7 @@ class TestFiles:
     def test_an_address_is_no_file(self, tmp_path: Path, images: None) -> None:
         table = manifest(tmp_path, "path,label\n1.png,a\nhttps://example.org/2.png,a\n")
         (skip,) = from_manifest(table).skipped
-        assert (skip.path, skip.reason) == ("https://example.org/2.png", "an address, not a file")
+        assert (skip.path, skip.reason) == ("https://example.org/2.png", "a URL, not a file")
 
     def test_splits_do_not_depend_on_how_paths_are_spelt_by_others(self, tmp_path: Path, images: None) -> None:
         rows = "path,label\n" + "".join(f"{n}.png,pear\n" for n in range(1, 5))
@@ -344,9 +346,9 @@ class TestLabels:
         ("labels", "told"),
         [
             (("Wren", "wren"), "'wren' next to 'Wren' at"),
-            (("wren", "wren\u200b"), "a character that cannot be seen in 'wren\\u200b'"),
-            (("order > wren", "order > owl"), "2 labels with '>' in them, each read as one name"),
-            (("wren", "NaN"), "labels that may stand for none, read as classes: 'NaN'"),
+            (("wren", "wren\u200b"), "an invisible character in 'wren\\u200b'"),
+            (("order > wren", "order > owl"), "2 labels with '>' in them, each read as a single name"),
+            (("wren", "NaN"), "labels that may mean a missing value, read as classes: 'NaN'"),
         ],
     )
     def test_labels_that_make_another_tree_than_was_meant_are_told(
@@ -361,7 +363,7 @@ class TestLabels:
         rows = "".join(f"{n}.png,wren {n}\n" for n in range(25))
         for n in range(25):
             draw(f"{n}.png")
-        with pytest.warns(InputWarning, match="25 rows with a label of their own each"):
+        with pytest.warns(InputWarning, match="25 rows that all have different labels"):
             from_manifest(manifest(tmp_path, f"path,label\n{rows}"))
 
     def test_zero_width_characters_are_told(self, tmp_path: Path, images: None) -> None:
@@ -385,7 +387,7 @@ class TestLabels:
             "got 3 that do not: 'Pear' (nearest: 'pear') in line 2; 'FRUIT/pear' (nearest: 'fruit/pear') in line 3; "
             "'aple' (nearest: 'apple') in line 4"
         ) in str(caught.value)
-        assert "2 differ from names only in case, blanks or joining marks." in str(caught.value)
+        assert "2 differ from names only in case, blanks, hyphens, underscores or dots." in str(caught.value)
 
     def test_another_column_that_holds_the_labels_is_named(self, tmp_path: Path, images: None) -> None:
         table = manifest(tmp_path, "path,label,species\n1.png,0,pear\n2.png,1,juice/apple\n")

@@ -37,7 +37,7 @@ def test_a_download_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Monk
         fetch(PACKAGE)
     assert str(caught.value) == (
         "Expected npm to fetch @some/thing@1.2.3, but got request failed: no host. "
-        "Check the network, and the registry that this names: npm config get registry."
+        "Check the network and the registry: npm config get registry."
     )
 
 

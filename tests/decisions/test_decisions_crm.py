@@ -157,7 +157,7 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
     assert "and for nothing else, but got a column ''" in text("node,a,b,\na,1,0,\nb,1,0,\n")
     assert "Expected every label once, but got 'a' twice" in text("node,a,b\na,1,0\na,1,0\nb,0,0\n")
     for rows in ("b,0,0\na,1,nan\n", "a,1,\nb,0,0\n", "b,0,0\na,1\n", "a,1,inf\nb,0,0\n"):
-        message = "got an infinite one, none or NaN for the answer 'a' where 'b' is true at"
+        message = "got an infinite, missing or NaN cost for the answer 'a' where 'b' is true at"
         assert f"Expected finite costs, but {message}" in text(f"node,a,b\n{rows}")
     assert "Expected a table of costs" in text("node,a,b\na,1,x\nb,0,0\n")
     assert "Expected a table of costs" in text("not an array", "costs.npy")

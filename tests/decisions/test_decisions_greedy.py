@@ -101,7 +101,7 @@ def test_the_lowest_of_equal_children() -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: Greedy(1.5), r"Expected a threshold in \[0, 1\], but got 1.5. 0 always goes down to a leaf."),
+        (lambda: Greedy(1.5), r"Expected a threshold in \[0, 1\], but got 1.5. 0 always reaches a leaf."),
         (lambda: Greedy(0.5, on="node"), "Expected the probability of the path or of the step, but got 'node'."),
     ],
 )

@@ -228,9 +228,11 @@ def test_an_edited_tree_renames_nothing(photos: Photos) -> None:
     for old, new in (("green", "blue"), ("red", "rot"), ("level_1", "kind")):
         file.write_text(text.replace(old, new))
         run = Run.open(photos.run.path)
-        with pytest.raises(InputError, match=r"label tree that the weights were trained for, but got another in tax"):
+        with pytest.raises(
+            InputError, match=r"label tree that the weights were trained for, but got a different one in tax"
+        ):
             predict(run, [photos.photos / "grey" / "0.png"], progress=False)
-        with pytest.raises(InputError, match="the label tree that the weights were trained for"):
+        with pytest.raises(InputError, match="the label tree that the weights were trained with"):
             cw.evaluate(run, progress=False)
     file.write_text(text.replace("\n", "\r\n"))  # as a spreadsheet writes it
     assert cw.evaluate(Run.open(photos.run.path), progress=False).num_images == 9
@@ -259,7 +261,7 @@ def test_training_does_not_go_on_with_other_labels(photos: Photos) -> None:
     run.folder.model.unlink()  # as if it had been killed before the end
     at = pl.col("path") == "grey/0.png"
     photos.write(photos.rows.with_columns(label=pl.when(at).then(pl.lit("red")).otherwise("label")))
-    with pytest.raises(InputError, match=r"images and labels that this training began with.*last\.ckpt.*or remove"):
+    with pytest.raises(InputError, match=r"images and labels with which training started.*last\.ckpt.*or remove"):
         cw.train(photos.open(), **options)
     shutil.rmtree(run.folder.checkpoints)
     counts = run.folder.counts.read_text()

@@ -168,7 +168,7 @@ def test_files_that_cannot_be_used_are_named(probe: Run, tmp_path: Path) -> None
     text = taxonomy.read_text()
     taxonomy.write_text("\n".join(text.splitlines()[:-1]) + "\n")  # a class less than the weights know
     files = [Path(probe.dataset.root / probe.dataset.paths[0])]
-    with pytest.raises(InputError, match=r"the label tree that the weights were trained for, but got another"):
+    with pytest.raises(InputError, match=r"the label tree that the weights were trained with, but got a different one"):
         predict(Run.open(broken), files, progress=False)
     taxonomy.write_text(text)
     Run.open(broken).folder.model.write_bytes(b"no weights")

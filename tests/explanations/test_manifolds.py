@@ -100,7 +100,7 @@ def test_a_run_has_its_picture_and_its_numbers(colours: Any, tmp_path: Path, met
         ({"levels": "1-3"}, "levels among 1 to 2"),
         ({"images": 3}, "at least 4 images, 1 neighbour and a perplexity above 0, but got 3, 10, 30.0."),
         ({"split": "none"}, "a split of"),
-        ({"by": "pca"}, "a way into the plane: tsne or umap, but got 'pca'."),
+        ({"by": "pca"}, "a projection to the plane: tsne or umap, but got 'pca'."),
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             manifolds(run, **{"split": "train", "progress": False, **wrong})

@@ -61,8 +61,8 @@ def test_directions() -> None:
         ("hit@3/genus", "Hit@3 at genus", "Over the level genus, the share of labels among the 3 most"),
         ("hit@3", "Hit@3", "Over all levels, the share of labels among the 3 most"),
         ("r@99.5", "R@99.5", "at least 99.5% correct"),
-        ("mce/genus", "MCE at genus", "Largest distance of confidence and accuracy at the level genus,"),
-        ("depth_ap", "Depth AP", "with depth in edges in the place of information"),
+        ("mce/genus", "MCE at genus", "Largest gap between confidence and accuracy at the level genus,"),
+        ("depth_ap", "Depth AP", "with depth in edges instead of information"),
         ("micro_f1/a/b", "m-F1 at a/b", "at the level a/b"),
     ],
 )

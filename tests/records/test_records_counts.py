@@ -42,5 +42,5 @@ def test_another_table(tmp_path: Path) -> None:
 def test_a_table_that_breaks_off(tmp_path: Path) -> None:
     file = tmp_path / "counts.csv"
     file.write_text("node,split,images\n1,train,12")
-    with pytest.raises(InputError, match=r"but got '1,train,12', which breaks off at .*counts\.csv:2"):
+    with pytest.raises(InputError, match=r"but got '1,train,12', which is cut off at .*counts\.csv:2"):
         counts.read_counts(file, 3)

@@ -47,7 +47,9 @@ def test_a_level_that_takes_no_part_is_passed_over(tmp_path: Path) -> None:
 def test_another_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "test.safetensors"
     path.write_bytes(safetensors.numpy.save({"level_1": np.zeros(2)}))
-    with pytest.raises(InputError, match=r"a file of mean transitions, but got another one at .*test\.safetensors"):
+    with pytest.raises(
+        InputError, match=r"a file of mean transitions, but got a different file at .*test\.safetensors"
+    ):
         read_transitions(path)
     path.write_bytes(b"no tensors")
     with pytest.raises(InputError, match=r"a file of mean transitions, but got .* at .*test\.safetensors"):

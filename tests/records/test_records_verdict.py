@@ -24,9 +24,9 @@ def correct(value: float, low: float = math.nan, high: float = math.nan, count: 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (0.95, 0.99, "the promise of 95% held"),
-        (0.90, 0.94, "the promise of 95% did not hold"),
-        (0.94, 0.96, "1,000 images are too few to tell whether the promise of 95% holds"),
+        (0.95, 0.99, "the 95% guarantee held"),
+        (0.90, 0.94, "the 95% guarantee did not hold"),
+        (0.94, 0.96, "1,000 images are too few to tell whether the 95% guarantee holds"),
     ],
 )
 def test_a_promise_is_judged_by_the_whole_interval(low: float, high: float, said: str) -> None:
@@ -53,13 +53,13 @@ def test_the_sentence_of_old_evaluations_and_of_none() -> None:
 
 def test_sets_of_labels_are_summed_up_by_precision_and_recall() -> None:
     said = verdict({"micro_precision": bare(0.5), "micro_recall": bare(0.75)})
-    assert said == "50.0% of the labels said are true, 75.0% of the true labels are said"
+    assert said == "50.0% of the predicted labels are true, 75.0% of the true labels are predicted"
     assert verdict({"micro_precision": bare(0.5), "micro_recall": bare(math.nan)}) == "no image to judge by"
 
 
 def test_a_promise_over_an_unknown_number_of_images_is_left_open() -> None:
     said = verdict(correct(0.9, 0.8, 0.96, count=0), promise=0.95)
-    assert said.endswith("these images are too few to tell whether the promise of 95% holds")
+    assert said.endswith("these images are too few to tell whether the 95% guarantee holds")
 
 
 def leaves(share: float) -> str:

@@ -58,7 +58,7 @@ def test_several_seeds_are_averaged(maker):
 
 
 @pytest.mark.parametrize(
-    ("promise", "said"), [(0.3, "the promise of 30% held"), (0.99, "the promise of 99% did not hold")]
+    ("promise", "said"), [(0.3, "the 30% guarantee held"), (0.99, "the 99% guarantee did not hold")]
 )
 def test_a_promise_is_held_against_the_interval(maker, promise, said):
     folder = maker.write("f")

@@ -308,7 +308,11 @@ MISTAKES = {
         r"search in \(0, 1\) .*search = 3.0 and val = 0.0 at changed.toml \[data\]",
     ),
     "rate": ("lr = [0.01, 0.1]", "lr = []", r"learning rates above 0 in lr, but got \[\] at changed.toml \[search\]"),
-    "undirected": ('metric = "top1"', 'metric = "labels_mean"', "a metric that can be better or worse.*labels_mean"),
+    "undirected": (
+        'metric = "top1"',
+        'metric = "labels_mean"',
+        "a metric of which higher or lower is better.*labels_mean",
+    ),
     "searched": ('metric = "top1"', 'metric = "top"', r"a metric: .*but got 'top' at changed.toml \[search\]"),
     "baseline": ('baseline = "flat-softmax"', 'baseline = "hxe"', "a baseline among flat-softmax, hace, but got 'hxe'"),
     "value": (
@@ -326,7 +330,7 @@ MISTAKES = {
     "searched rate": (
         "epochs = 2",
         "epochs = 2\nlr = 0.1",
-        r"no lr, which is searched, but got 0.1 at .* \[training\]",
+        r"no lr, since it is searched, but got 0.1 at .* \[training\]",
     ),
     "column": ('["ap", "severity"]', '["second"]', "a metric: .*; or seconds, cpu_seconds, .*but got 'second'"),
     "type": ("seeds = 2", "seeds = 'two'", "seeds to be a whole number"),
@@ -481,7 +485,7 @@ VARIANT_MISTAKES = {
     "no name": ('name = "w/ random"', "", r"name in variants.toml \[\[variant\]\], but got none"),
     "entry": ('tree = "own"', 'trees = "own"', r"'trees' at variants.toml \[\[variant\]\]. Did you mean tree"),
     "method": ('method = "flat-softmax"', 'method = "flat"', "a method: .*'flat' at variants.toml variant own rate"),
-    "taken": ('name = "w/ random"', 'name = "hace:x"', "a name that is no method's, but got 'hace:x'"),
+    "taken": ('name = "w/ random"', 'name = "hace:x"', "a name that is not a method, but got 'hace:x'"),
     "twice": ('name = "own rate"', 'name = "w/ random"', "a name of its own for every .*'w/ random' twice"),
     "folder": (
         'name = "noisy, 32 px"',
@@ -496,7 +500,7 @@ VARIANT_MISTAKES = {
         "ablation to be a table",
     ),
     "size": ("image_size = 32", "image_size = -1", "image_size of at least 0, but got -1 at .* variant noisy, 32 px"),
-    "rate": ('optimizer = "adam"', "lr = 0.1", "no lr, which is searched, but got 0.1 at .* variant noisy, 32 px"),
+    "rate": ('optimizer = "adam"', "lr = 0.1", "no lr, since it is searched, but got 0.1 at .* variant noisy, 32 px"),
     "tree": (
         'tree = "own"',
         'tree = "mine"',

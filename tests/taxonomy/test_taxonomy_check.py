@@ -46,7 +46,7 @@ def test_every_kind_of_problem_of_an_edge_list_by_line(tmp_path: Path) -> None:
         "12: warning: stray white space in ' pear' [white-space]",
         "13: warning: the same node as an earlier row [duplicate]",
         "14: error: another root 'soda' next to 'fruit' (line 2) [roots]",
-        "16: error: 4 cells where the header has 3 [row-length]",
+        "16: error: 4 cells, but the header has 3 [row-length]",
         "17: error: byte 0xE9 at byte 4 [encoding]",
     ]
 
@@ -99,7 +99,7 @@ def test_headers_and_empty_files(tmp_path: Path) -> None:
     assert told(tmp_path / "t.csv", "a\nx\n".encode("utf-16")) == ["1: error: UTF-16 [encoding]"]
     assert told(tmp_path / "t.csv", "a,b\nx,y\n", format="edges") == [
         "error: expected a column of nodes and one of their parents, but got 'a', 'b'. Name the columns with "
-        'name="..." and parent="...", and id="..." where parents are ids. [unreadable]'
+        'name="..." and parent="...", and id="..." if parents are ids. [unreadable]'
     ]
 
 
@@ -126,7 +126,7 @@ def test_nested_files(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_checked(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing of that name"):
+    with pytest.raises(InputError, match="no such file or folder"):
         check(tmp_path / "none.csv")
     (tmp_path / "t.csv").write_text("a\nx\n")
     with pytest.raises(InputError, match="Expected format to be one of"):

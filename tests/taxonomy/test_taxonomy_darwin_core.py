@@ -136,7 +136,7 @@ class TestIdentifiers:
         tree, texts = told(written(tmp_path, "id,kingdom,genus,scientificName,taxonRank\n" + rows))
         assert [name for name, _ in ranked(tree)] == ["K", "K/A", "K/A/A b", "K/A/A c"]
         assert texts == [
-            "12 taxa in rows that the column 'id' only numbers, since their names recur: 'A b', 'A c', 'A b', ..."
+            "12 taxa in rows that the column 'id' merely numbers, since their names recur: 'A b', 'A c', 'A b', ..."
         ]
 
 
@@ -262,7 +262,7 @@ class TestRanks:
         assert Counter(rank for _, rank in ranked(tree)) == {"kingdom": 1, "genus": 1, "species": 10, "subspecies": 11}
         assert tree.path_name(tree.find("Aus e1O g")) == "K/Aus/Aus e1O g"
         assert texts == [
-            "1 taxon below a taxon that has no row, though nearly all such have, put under the next coarser: 'Aus e1O g'"
+            "1 taxon below a taxon without a row, although nearly all others have one; placed under the next coarser taxon: 'Aus e1O g'"
         ]
 
     def test_authors_are_no_part_of_names(self, tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ class TestGapsAtTheTop:
         ]
         assert by_name(tree, "id")["Chordata"] == "3"
         assert texts == [
-            "2 taxa without a kingdom, put where other rows have the same name: 'Mammalia', 'Chordata'",
+            "2 taxa without a kingdom, placed where other rows have the same name: 'Mammalia', 'Chordata'",
             "3 taxa without a kingdom, left out: 'Bivalvia', 'Panesthia tryoni', 'Life'",
         ]
         assert [problem.text for problem in check(path)] == texts
@@ -370,7 +370,7 @@ class TestParents:
         tree, texts = told(written(tmp_path, rows))
         assert tree.level_names == ("level_1", "level_2")
         assert tree.columns["taxonRank"].tolist() == ["clade"] * 3
-        assert texts == ["1 taxon of the rank 'clade' under 'clade', so that levels are depths: 'c'"]
+        assert texts == ["1 taxon of the rank 'clade' under 'clade', so depths are used as levels: 'c'"]
 
     def test_blank_parents_leave_it_to_the_ranks(self, tmp_path: Path) -> None:
         rows = "taxonID,parentNameUsageID,kingdom,genus,scientificName,taxonRank\n1,,Animalia,Puma,Puma,genus\n2,,Plantae,Acer,Acer,genus\n"
@@ -379,7 +379,7 @@ class TestParents:
     @pytest.mark.parametrize(
         ("rows", "text"),
         [
-            ("1,,Animalia,kingdom\n2,3,A,genus\n3,2,B,genus\n", "Expected every node to lead up to the root, but got a cycle: 2 → 3 → 2"),
+            ("1,,Animalia,kingdom\n2,3,A,genus\n3,2,B,genus\n", "Expected every node to be connected to the root, but got a cycle: 2 → 3 → 2"),
             ("1,,Animalia,kingdom\n3,9,Chordata,phylum\n", "Expected every parent to have a row of its own, but got parent '9' of '3'"),
             ("3,1,Chordata,phylum\n4,2,Mollusca,phylum\n", "Expected exactly one root, but got 2 parents that have no row: '1', '2'"),
             ("1,,A,genus\n2,1,A b,species\n2,1,A c,species\n", "Expected each node in one row, but got id '2' for several names: 'A b', 'A c'"),
@@ -420,7 +420,7 @@ class TestSynonyms:
         tree, texts = told(written(tmp_path, self.HEADER + rows))
         assert by_name(tree, "synonyms") == {"A b": "C d|E f"}
         assert ranked(tree)[-1] == ("A/A b/A b c", "subspecies")
-        assert texts == ["1 taxon below a synonym, put under its accepted taxon: 'A b c'"]
+        assert texts == ["1 taxon below a synonym, placed under its accepted taxon: 'A b c'"]
 
     def test_what_is_neither_accepted_nor_a_synonym_is_told(self, tmp_path: Path) -> None:
         rows = [
@@ -438,7 +438,7 @@ class TestSynonyms:
         assert texts == [
             "1 taxon left out, whose accepted taxon is missing: 'A b'",
             "2 taxa left out as doubtful, misapplied or unplaced: 'A c', 'A d'",
-            "1 taxon kept though doubtful, for accepted taxa below: 'E'",
+            "1 taxon kept although doubtful, because of accepted taxa below: 'E'",
             "1 taxon of an unknown status, taken as accepted: 'A g'",
         ]
         assert sorted(problem.text for problem in check(path, roots="join")) == sorted(texts)
@@ -479,7 +479,7 @@ def test_evidence() -> None:
 
 
 def test_a_table_without_ranks_or_parents_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Expected columns named as Darwin Core's ranks, but got 'a', 'b'"):
+    with pytest.raises(InputError, match="Expected columns named after Darwin Core's ranks, but got 'a', 'b'"):
         read(written(tmp_path, "a,b\nx,y\n"), format="darwin-core")
 
 

@@ -190,7 +190,8 @@ class TestRecords:
     def test_graphs_say_that_they_are_directed(self, tmp_path: Path) -> None:
         graph = '{"nodes": [{"id": "bird"}, {"id": "wren"}], "links": [{"source": "bird", "target": "wren"}]}'
         with pytest.raises(
-            InputError, match=r'a directed graph, but got one that does not say so .* add "directed": true'
+            InputError,
+            match=r'a directed graph, but got one that does not say whether it is directed .* add "directed": true',
         ):
             reading(tmp_path, graph)
         assert paths(reading(tmp_path, graph.replace("{", '{"directed": true, ', 1))) == ["bird", "bird/wren"]
@@ -249,8 +250,8 @@ class TestJson:
             ('{"a": ["b"], "a": []}', "Expected each name once in an object, but got 'a' twice at {file}."),
             ('{"a": [NaN]}', "Expected JSON, but got NaN, which JSON does not have at {file}."),
             ('{"a": [" "]}', "Expected a name for every node, but got a blank under a at {file}."),
-            ('{"a": ' * 3000 + "1" + "}" * 3000, "Expected a nesting that a parser can follow, but got one that is too deep at {file}."),
-            ("[" * 100_000, "Expected a nesting that a parser can follow, but got one that is too deep at {file}."),
+            ('{"a": ' * 3000 + "1" + "}" * 3000, "Expected nesting that the parser can handle, but got nesting that is too deep at {file}."),
+            ("[" * 100_000, "Expected nesting that the parser can handle, but got nesting that is too deep at {file}."),
             ('{"a": ["\\ud800"]}', "Expected Unicode text, but got half of a surrogate pair in '\\ud800' at {file}."),
             ("", "Expected JSON, but got an error: Expecting value at {file}:1."),
         ],
@@ -297,7 +298,7 @@ class TestYaml:
             ("a: [b]\n---\nc: [d]\n", "Expected YAML, but got an error: expected a single document in the stream, but found another document at {file}:2."),
             ("a: &a\n  b: *a\n", "Expected YAML, but got an error: an alias for something that it is part of at {file}:1."),
             ("- fruit\n  - apple\n  - pear\n- fish\n", "Expected YAML, but got an error: a name that goes on over a list, which needs a ':' behind the name at {file}:1."),
-            ("[" * 600, "Expected a nesting that a parser can follow, but got one that is too deep at {file}."),
+            ("[" * 600, "Expected nesting that the parser can handle, but got nesting that is too deep at {file}."),
         ],
     )  # fmt: skip
     def test_errors(self, tmp_path: Path, content: str, message: str) -> None:

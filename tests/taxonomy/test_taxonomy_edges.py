@@ -70,7 +70,7 @@ class TestForms:
     [
         ([("a", "b"), ("a", "c")], r"one parent for each node, but got 1 with several, such as 'a' under 'b', 'c'"),
         ([("a", None), ("a", "c")], r"such as 'a' under '\(none\)', 'c'"),
-        ([("a", "b"), ("b", "c"), ("c", "a")], r"every node to lead up to the root, but got a cycle: a → b → c → a"),
+        ([("a", "b"), ("b", "c"), ("c", "a")], r"to be connected to the root, but got a cycle: a → b → c → a"),
         ([("a", "a")], r"a cycle: a → a"),
         ([("a", "b"), ("c", "d")], r"exactly one root, but got 2: 'b', 'd'\. Pass roots=\"join\""),
         ([], "at least one edge, but got none"),
@@ -78,8 +78,8 @@ class TestForms:
         (["ab"], "edges that are pairs of nodes, but got 'ab'"),
         ([1, 2], "edges that are pairs of nodes, but got 1"),
         ([(None, "b")], r"a child in every edge, but got none in \(None, 'b'\)"),
-        ([(7, "7")], "nodes with an id of their own each"),
-        ([(" ", "a")], "nodes with an id of their own each, but got a blank one"),
+        ([(7, "7")], "a unique id for each node"),
+        ([(" ", "a")], "a unique id for each node, but got a blank one"),
     ],
 )
 def test_edges_that_are_no_tree(edges: list[tuple[object, ...]], message: str) -> None:

@@ -16,9 +16,9 @@ def test_the_form_with_evidence_is_chosen() -> None:
     assert only_form(9, FORMS, saw="9", source="here", advice="").name == "square"
 
 
-@pytest.mark.parametrize(("number", "got"), [(3, "which shows none of them"), (4, "even .because of its last digit")])
+@pytest.mark.parametrize(("number", "got"), [(3, "which matches none of them"), (4, "even .because of its last digit")])
 def test_none_and_several_are_refused_with_what_is_known(number: int, got: str) -> None:
     with pytest.raises(InputError, match=got) as error:
-        only_form(number, FORMS, saw=str(number), source="numbers.txt", advice='Say which with format="even".')
+        only_form(number, FORMS, saw=str(number), source="numbers.txt", advice='Choose one with format="even".')
     assert "even (a number that 2 divides); square" in str(error.value)
     assert "at numbers.txt. Say which" in str(error.value)

@@ -112,13 +112,13 @@ class TestNames:
 
     def test_a_short_name_with_a_slash_is_not_taken_for_a_path_in_silence(self) -> None:
         tree = Taxonomy.from_paths([("a", "b"), ("x", "a/b")])
-        with pytest.warns(InputWarning, match=r"'a/b' read as a/b, which it names in full, not as x/a\\/b"):
+        with pytest.warns(InputWarning, match=r"'a/b' read as a/b, whose full path it is, not as x/a\\/b"):
             assert tree.find("a/b") == 2
         assert tree.find(r"a\/b") == 4
 
     def test_a_name_at_the_top_comes_before_the_same_name_below_and_says_so(self) -> None:
         tree = Taxonomy.from_paths([("Mus", "Mus", "Mus musculus")])
-        with pytest.warns(InputWarning, match="'Mus' read as Mus, which it names in full, not as Mus/Mus"):
+        with pytest.warns(InputWarning, match="'Mus' read as Mus, whose full path it is, not as Mus/Mus"):
             assert tree.find("Mus") == 1
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -149,7 +149,7 @@ class TestNames:
     def test_a_name_with_a_zero_width_character_is_still_itself(self) -> None:
         tree = Taxonomy.from_paths([("pear",), ("pear\u200b",)])
         assert [tree.find("pear"), tree.find("pear\u200b")] == [1, 2]
-        with pytest.raises(InputError, match="which 2 nodes have"):
+        with pytest.raises(InputError, match="which matches 2 nodes"):
             tree.find("pear\u2060")
 
     @pytest.mark.parametrize(
@@ -186,11 +186,11 @@ class TestColumns:
         with pytest.raises(InputError) as caught:
             tree.find("7")
         assert str(caught.value) == (
-            "Expected a label that names one node, but got '7', which 2 nodes have. Use a path: top/7, top/wren."
+            "Expected a label that names one node, but got '7', which matches 2 nodes. Use a path: top/7, top/wren."
         )
         assert tree.find("top/7") == 1
         at_the_top = Taxonomy([-1, 0, 0], ["", "7", "wren"], columns={"id": ["", "a", "7"]})
-        with pytest.raises(InputError, match="which 2 nodes have"):
+        with pytest.raises(InputError, match="which matches 2 nodes"):
             at_the_top.find("7")
 
     def test_an_id_that_equals_its_own_name(self) -> None:
@@ -205,12 +205,12 @@ class TestColumns:
 
     def test_a_name_comes_before_a_synonym_and_says_so(self) -> None:
         tree = twice(["Poecile", "Parus"], synonyms=["Parus", ""])
-        with pytest.warns(InputWarning, match="'Parus' read as top/Parus, which it names in full, not as top/Poecile"):
+        with pytest.warns(InputWarning, match="'Parus' read as top/Parus, whose full path it is, not as top/Poecile"):
             assert tree.find("Parus") == 2
 
     def test_a_label_from_another_column_is_refused_with_its_name(self) -> None:
         tree = Taxonomy([-1, 0], ["", "Turdus merula"], columns={"english": ["", "blackbird"]})
-        with pytest.raises(InputError, match=r"has 1 of 1 in its column 'english', which holds no ids\."):
+        with pytest.raises(InputError, match=r"has 1 of 1 in its column 'english', which is not a column of ids\."):
             tree.find("blackbird")
 
 
@@ -245,13 +245,13 @@ class TestMany:
         with pytest.raises(InputError) as caught:
             self.tree.find(["pair", "apple", "", "qqqqqq", "pear"], at="list.txt", place=lambda label: f"<{label}>")
         assert str(caught.value) == (
-            "Expected labels that name one node of the taxonomy each, but got 4 that do not: 'pair' (nearest: 'pear') "
+            "Expected labels that each name one node of the taxonomy, but got 4 that do not: 'pair' (nearest: 'pear') "
             "in <pair>; 'apple' (fruit/apple or juice/apple) in <apple>; a blank label in <>; 'qqqqqq' in <qqqqqq> "
-            "at list.txt. Correct them, or add them to the taxonomy; where a name repeats, give the path."
+            "at list.txt. Correct them, or add them to the taxonomy; if a name repeats, give the path."
         )
 
     def test_labels_that_all_differ_in_one_way_are_told_so(self) -> None:
-        with pytest.raises(InputError, match="2 differ from names only in case, blanks or joining marks"):
+        with pytest.raises(InputError, match="2 differ from names only in case, blanks, hyphens, underscores or dots"):
             self.tree.find(["Pear", "FRUIT"])
         codes = Taxonomy([-1, 0, 0], ["", "a", "b"], columns={"code": ["", "x1", "x2"]})
         with pytest.raises(InputError, match="The taxonomy has 2 of 2 in its column 'code'"):
@@ -261,7 +261,7 @@ class TestMany:
         with pytest.warns(InputWarning) as caught:
             assert self.tree.find(["pear\u200b", "pear\u00a0", "pear"], at="list.txt").tolist() == [3, 3, 3]
         assert [str(warning.message) for warning in caught] == [
-            r"2 labels not quite as in the taxonomy: 'pear\u200b' read as 'pear', which only looks the same; "
+            r"2 labels matched only approximately: 'pear\u200b' read as 'pear', which only looks the same; "
             r"'pear\xa0' read as 'pear', which only looks the same at list.txt."
         ]
 

@@ -26,15 +26,15 @@ class TestFolders:
     def test_errors(self, tmp_path: Path) -> None:
         with pytest.raises(InputError) as error:
             read(tmp_path)
-        assert str(error.value) == f"Expected a folder with folders in it, one a label, but got none at {tmp_path}."
+        assert str(error.value) == f"Expected a folder with one subfolder per label, but got none at {tmp_path}."
         (tmp_path / "a").touch()
         with pytest.raises(InputError, match="Expected a folder, but got something else at"):
             read(tmp_path / "a", format="folders")
         tree = Taxonomy.from_paths([("a",)])
-        with pytest.raises(InputError, match="Expected a new or empty folder, but got one with something in it at"):
+        with pytest.raises(InputError, match="Expected a new or empty folder, but got one that is not empty at"):
             write(tree, tmp_path)
         for name in ("..", "x/y", ".z", "n" * 300):
-            with pytest.raises(InputError, match="Expected a name that a folder can have"):
+            with pytest.raises(InputError, match="Expected a valid folder name"):
                 write(Taxonomy.from_paths([(name,)]), tmp_path / "out")
         with pytest.raises(InputError, match="Expected children of a node with different names, but got two of 'a'"):
             write(Taxonomy([-1, 0, 0], ["", "a", "a"]), tmp_path / "out")

@@ -174,8 +174,8 @@ def test_errors(text: str, got: str) -> None:
         ("3\n(a,b)r;", "Expected one tree, but got a first line that announces 3 trees at the text. Keep one of them."),
         ("(a,)r;", "Expected a name for every node, but got a blank under r at the text."),
         ("(X#H1,(Y)X#H1)r;", "Expected a tree, but got a network: '#H1' has several parents at the text."),
-        ("", "Expected a known form: NEXUS (begins with #NEXUS); Newick ((lion,tiger)cat;), but got an empty file, which shows none of them at the text."),
-        ("<nexml>", "Expected a known form: NEXUS (begins with #NEXUS); Newick ((lion,tiger)cat;), but got text that begins with <nexml>, which shows none of them at the text."),
+        ("", "Expected a known form: NEXUS (begins with #NEXUS); Newick ((lion,tiger)cat;), but got an empty file, which matches none of them at the text."),
+        ("<nexml>", "Expected a known form: NEXUS (begins with #NEXUS); Newick ((lion,tiger)cat;), but got text that begins with <nexml>, which matches none of them at the text."),
     ],
 )  # fmt: skip
 def test_what_is_no_one_tree_is_refused(text: str, message: str) -> None:
@@ -191,7 +191,7 @@ def test_names_are_written_so_that_every_reader_takes_them_for_what_they_are() -
 
 def test_what_newick_cannot_hold_is_told(tmp_path: Path) -> None:
     tree = Taxonomy([-1, 0], ["r", "a"], columns={"id": ["1", "2"]})
-    with pytest.warns(InputWarning, match="Newick holds names alone: left out 'id'"):
+    with pytest.warns(InputWarning, match="Newick stores only names; left out: 'id'"):
         write(tree, tmp_path / "t.nwk")
 
 

@@ -32,7 +32,7 @@ def attempt(path: Path, **options: Any) -> Taxonomy | None:
         except InputError:
             return None
     told = [str(warning.message) for warning in caught if issubclass(warning.category, InputWarning)]
-    harmless = ("stray white space", "cannot be seen", " next to ")
+    harmless = ("stray white space", "invisible character", " next to ")
     return None if any(not any(word in text for word in harmless) for text in told) else tree
 
 

@@ -84,8 +84,8 @@ def test_characters_that_cannot_be_seen() -> None:
     tree = Taxonomy.from_paths([("pear\u200b",), ("pear",), ("co\u00adoperate",), ("\u2764\ufe0f\u200d\U0001f525",)])
     found = [(problem.kind, problem.text) for problem in sight_problems(names_of_tree(tree))]
     assert found[:2] == [
-        ("zero-width", "a character that cannot be seen in 'pear\\u200b'"),
-        ("zero-width", "a character that cannot be seen in 'co\\u00adoperate'"),
+        ("zero-width", "an invisible character in 'pear\\u200b'"),
+        ("zero-width", "an invisible character in 'co\\u00adoperate'"),
     ]
     assert [kind for kind, _ in found[2:]] == ["near-duplicate"]  # and none of the emoji, whose joiner joins
 

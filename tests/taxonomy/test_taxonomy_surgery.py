@@ -207,7 +207,7 @@ MISTAKES = {
     "flat": (lambda _: with_wrong_parents(Taxonomy.from_paths([("a",), ("b",)]), 0.5, 0), "while 0 of 2 do"),
     "chains": (
         lambda _: with_wrong_parents(Taxonomy.from_paths([("a", "x"), ("b", "y")]), 0.5, 0),
-        "leaves whose parents have others too, but got 1 leaf without siblings. Move a larger share",
+        "leaves with siblings, but got 1 leaf without siblings. Move a larger share",
     ),
     "level": (lambda t: without_levels(t, [3]), "a level to drop from 1 to 1, but got 3"),
     "finest": (lambda t: without_levels(t, [2]), "a level to drop from 1 to 1, but got 2. The finest level has"),

@@ -98,8 +98,8 @@ def test_level_tables_whatever_separates_and_packs_them(tmp_path: Path, name: st
 
 REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("no header", "bird,wrens,winter wren\nbird,thrushes,robin\n", "'bird' is also a label below it", 'header="none"'),
-    ("no header, no repeats", "cat,animal\nrose,plant\n", "none is a word that headers use", 'header="none"'),
-    ("a list without header", "wren\nrobin\nfox\n", "none is a word that headers use", 'header="none"'),
+    ("no header, no repeats", "cat,animal\nrose,plant\n", "none is a typical header word", 'header="none"'),
+    ("a list without header", "wren\nrobin\nfox\n", "none is a typical header word", 'header="none"'),
     ("edges without header", "wren,bird\nrobin,bird\nbird,\n", "'bird' is also a label below it", 'header="none"'),
     ("numbers for a header", "10,20\n10,30\n", "'10' is also a label below it", 'header="none"'),
     ("a blank in the header", "bird,\nwren,bird\n", "column 2 without a name", 'header="none"'),
@@ -107,10 +107,10 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("a title", "Our birds,\n,\ngroup,kind\nbird,wren\n", "column 2 without a name", "remove lines above the header"),
     ("a comment", "# our birds\nbird\nwren\n", "that could be a comment", "Remove the lines above the header"),
     ("lines of seven cells", "1f;aves;b;;;;x\n2b;aves;c;;d;;y\n", "column 4 without a name", 'header="none"'),
-    ("the header once more", "child,parent\nbird,\nchild,parent\nwren,bird\n", "the header once more", "Remove the line"),
+    ("the header again", "child,parent\nbird,\nchild,parent\nwren,bird\n", "the header again", "Remove the line"),
     ("two separators", "a;b,c;d\nx;y,z;w\n", "',' (2 columns) or ';' (3 columns)", 'separator=","'),
     ("a header alone", "order|family\n", "'|' (2 columns)", 'separator="|"'),
-    ("either end may be the parent", "source,target\na,b\nb,c\n", "of which either could be", 'parent="source"'),
+    ("either end may be the parent", "source,target\na,b\nb,c\n", "either of which could be the parent", 'parent="source"'),
     ("an id for each leaf", "species_id,order,species\n1,A,s\n2,A,t\n", "'species_id' describes", 'levels=["order", "species"]'),
     ("an unnamed id", "x,order,species\nq,A,s\nr,A,t\nv,B,u\n", "a value of their own in every row", 'columns=["x"]'),
     ("a note", "order,species,note\nA,s,red\nA,t,blue\n", "'note' describes nodes", 'columns=["note"]'),
@@ -121,9 +121,9 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("numbers the wrong way", "level_2,level_1\ns,g\nt,g\n", "do not run from coarse to fine", 'levels=["level_1", "level_2"]'),
     ("an attribute", "family,species,edible\nf,s,yes\nf,t,no\ng,u,yes\n", "'edible' is coarser", 'columns=["edible"]'),
     ("unknown edges", "klasse,über\nb,a\nc,b\nd,b\n", "as parents are in an edge list", 'name="klasse" and parent="über"'),
-    ("paths in one column", "label\nbird/wren\nbird/robin\n", "as paths have", 'format="paths"'),
+    ("paths in one column", "label\nbird/wren\nbird/robin\n", "as paths do", 'format="paths"'),
     ("paths beside labels", "product,category\na,Food > Fruit\nb,Food > Fish\n", "between them in 'category'", 'format="paths" and levels=["category"]'),
-    ("paths under one of them", "Toys\nFood > Fish\nFood\n", "none is a word that headers use", 'header="none"'),
+    ("paths under one of them", "Toys\nFood > Fish\nFood\n", "none is a typical header word", 'header="none"'),
     ("an outline", "name\nfruit\n  apple\n  pear\n", "indented, as an outline is", "a column of its own"),
     ("an outline with marks", "name\n- fruit\n  - apple\n", "indented, as an outline is", "a column of its own"),
     ("a drawn outline", "name\nfruit\n├── apple\n└── pear\n", "indented, as an outline is", "a column of its own"),
@@ -154,7 +154,7 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("a quote that never closes", 'child,parent\nr,\n"a,r\nb,r\n', "a quote that never closes", "Close the quote"),
     ("a quote that swallows rows", 'child,parent\nr,\n"a,r\nb",r\n', "closes in line 4, with whole rows", "Close the quote"),
     ("a quote within a cell", 'order,family\n"A"x,f\n', "closes before the end of its cell", "Close the quote"),
-    ("a wide row", "order,family\nA,f\nA,g,h\n", "3 cells where the header has 2", ""),
+    ("a wide row", "order,family\nA,f\nA,g,h\n", "3 cells, but the header has 2", ""),
     ("an id with zeros", "id,parent,name\n007,,r\n8,7,a\n", "is it '007'?", "Add a row"),
     ("nothing", "", "an empty file", ""),
     ("white space", "  \n\n", "an empty file", ""),
@@ -183,7 +183,7 @@ def test_the_line_of_an_open_quote_and_of_a_wide_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["levels", "edges", "nodes", "darwin-core", "paths"])
 def test_a_wide_row_is_named_under_every_form(tmp_path: Path, form: Any) -> None:
-    with pytest.raises(InputError, match=r"3 cells where the header has 2 at .*classes\.csv:2"):
+    with pytest.raises(InputError, match=r"3 cells, but the header has 2 at .*classes\.csv:2"):
         read(written(tmp_path, "a,b\nx,y,z\n"), format=form)
 
 
@@ -234,7 +234,9 @@ def test_a_sum_below_a_table_is_told(tmp_path: Path, row: str) -> None:
 
 @pytest.mark.parametrize("word", ["#N/A", "NA", "-", "null", "??", "#REF!"])
 def test_labels_that_stand_for_none_are_told(tmp_path: Path, word: str) -> None:
-    with pytest.warns(InputWarning, match=r"a label '.*', which often stands for none at .*:3\. Leave the cell empty"):
+    with pytest.warns(
+        InputWarning, match=r"a label '.*', which often means a missing value at .*:3\. Leave the cell empty"
+    ):
         read(written(tmp_path, f"group,kind\nbird,wren\nbird,{word}\n"))
 
 
@@ -307,9 +309,9 @@ class TestOptionsDecide:
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
-            ("/m/01,wren\n/m/02,robin\n/m/03,cod\n", "both have a value of their own in every row"),
+            ("/m/01,wren\n/m/02,robin\n/m/03,cod\n", "both have a different value in every row"),
             ("1f;aves;wren\n2b;aves;robin\n3c;;blank\n", "'level_3' and 'level_1' both have a value"),
-            ("9606\tA;B;C\n9598\tA;B;D\n9001\tA;E\n", "';' in the values of 'level_2', as paths have"),
+            ("9606\tA;B;C\n9598\tA;B;D\n9001\tA;E\n", "';' in the values of 'level_2', as paths do"),
         ],
     )
     def test_ids_in_front_are_no_levels_without_a_header(self, tmp_path: Path, content: str, reason: str) -> None:
@@ -358,13 +360,13 @@ class TestNoParent:
     @pytest.mark.parametrize("word", ["NaN", "NULL", "None", "NA", "n/a", "-"])
     def test_words_are_told(self, tmp_path: Path, word: str) -> None:
         file = written(tmp_path, f"child,parent\nfruit,{word}\napple,fruit\n")
-        with pytest.warns(InputWarning, match=f"parent '{word}' of 'fruit' taken for none at .*:2"):
+        with pytest.warns(InputWarning, match=f"parent '{word}' of 'fruit' read as no parent at .*:2"):
             tree = read(file)
         assert (paths(tree), tree.synthetic_root) == (["fruit", "fruit/apple"], False)
 
     def test_a_row_of_that_name_is_a_node(self, tmp_path: Path) -> None:
         assert paths(silently(written(tmp_path, "id,parent,name\n0,,all\n1,0,a\n"))) == ["all", "all/a"]
-        with pytest.warns(InputWarning, match="a label 'NA', which often stands for none"):
+        with pytest.warns(InputWarning, match="a label 'NA', which often means a missing value"):
             assert paths(read(written(tmp_path, "child,parent\nNA,\nNamibia,NA\n"))) == ["NA", "NA/Namibia"]
 
     def test_several_roots_are_several(self, tmp_path: Path) -> None:
@@ -373,7 +375,7 @@ class TestNoParent:
 
     def test_numbers_that_pandas_made_floats(self, tmp_path: Path) -> None:
         file = written(tmp_path, "id,parent,name\n7,,fruit\n8,7.0,apple\n")
-        with pytest.warns(InputWarning, match=r"parent '7\.0' taken for the id '7'"):
+        with pytest.warns(InputWarning, match=r"parent '7\.0' read as the id '7'"):
             assert paths(read(file)) == ["fruit", "fruit/apple"]
         frame = pd.DataFrame({"id": [7, 8], "parent": [None, 7], "name": ["fruit", "apple"]})
         assert paths(Taxonomy.from_dataframe(frame)) == ["fruit", "fruit/apple"]
@@ -456,7 +458,7 @@ def test_a_huge_table_is_refused_within_bounds(tmp_path: Path, monkeypatch: pyte
 
 def test_rows_with_other_texts_of_one_node_are_told(tmp_path: Path) -> None:
     file = written(tmp_path, "child,parent,note\nr,,\na,r,x\na,r,y\n")
-    with pytest.warns(InputWarning, match="'a' again, with other texts"):
+    with pytest.warns(InputWarning, match="'a' again, with different text"):
         assert read(file).columns["note"].tolist() == ["", "x"]
 
 
@@ -467,7 +469,7 @@ def test_what_is_cheap_is_told_by_reading(tmp_path: Path) -> None:
         read(file)
     told = [str(warning.message) for warning in caught if issubclass(warning.category, InputWarning)]
     assert [text.split(" at ")[0] for text in told] == [
-        "a character that cannot be seen in 'pear\\u200b'",
+        "an invisible character in 'pear\\u200b'",
         "stray white space in ' fig'",
         "'pear\\u200b' next to 'pear' (line 2)",
     ]
@@ -517,7 +519,7 @@ def test_paths_and_labels_that_are_no_names() -> None:
     with pytest.raises(InputError, match=r"but got 'bird/wren'\. Split it: path\.split"):
         Taxonomy.from_paths(wrong)
     wrong = [("bird", None)]
-    with pytest.raises(InputError, match=r"names that are texts, but got None in \('bird', None\)"):
+    with pytest.raises(InputError, match=r"names that are strings, but got None in \('bird', None\)"):
         Taxonomy.from_paths(wrong)
     for label in (3, None):
         wrong = label

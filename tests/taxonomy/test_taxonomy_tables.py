@@ -128,7 +128,7 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "cycle",
         "child,parent\na,r\nb,c\nc,b\n",
         {},
-        "Expected every node to lead up to the root, but got a cycle: b → c → b at {file}:3.",
+        "Expected every node to be connected to the root, but got a cycle: b → c → b at {file}:3.",
     ),
     (
         "orphan",
@@ -187,21 +187,21 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "header twice",
         "a,a\nx,y\n",
         {},
-        "Expected a header that names every column once, but got several columns named 'a' at {file}:1. "
+        "Expected a header with a different name for each column, but got several columns named 'a' at {file}:1. "
         'Name every column, and remove lines above the header; pass header="none" if there is none.',
     ),
     (
         "header blank",
         "a,\nx,y\n",
         {},
-        "Expected a header that names every column once, but got column 2 without a name at {file}:1. "
+        "Expected a header with a different name for each column, but got column 2 without a name at {file}:1. "
         'Name every column, and remove lines above the header; pass header="none" if there is none.',
     ),
     (
         "long row",
         "a,b\nx,y\n\"x\n\",y,z\n",
         {},
-        "Expected no more cells in a row than the header has, but got 3 cells where the header has 2 at {file}:3.",
+        "Expected no more cells in a row than the header has, but got 3 cells, but the header has 2 at {file}:3.",
     ),
     ("column", "a,b\nx,y\n", {"levels": ["a", "c"]}, "Expected the columns 'c', but got 'a', 'b' at {file}."),
     ("no level", "a\nx\n", {"columns": ["a"]}, "Expected at least one column that is a level, but got none at {file}."),
@@ -210,7 +210,7 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "a,b\nx,y\n",
         {"format": "edges"},
         "Expected a column of nodes and one of their parents, but got 'a', 'b' at {file}. "
-        'Name the columns with name="..." and parent="...", and id="..." where parents are ids.',
+        'Name the columns with name="..." and parent="...", and id="..." if parents are ids.',
     ),
     ("no child", "a,b\nx,y\n", {"name": "c"}, "Expected the columns 'c', but got 'a', 'b' at {file}."),
     (
@@ -243,7 +243,7 @@ def test_errors_of_reading(tmp_path: Path, content: str | bytes, options: dict[s
 
 
 def test_errors_of_places(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Expected a taxonomy file or folder, but got nothing of that name"):
+    with pytest.raises(InputError, match="Expected a taxonomy file or folder, but got no such file or folder"):
         read(tmp_path / "none.csv")
     with pytest.raises(InputError, match=r"Expected a file name that ends in \.csv, .*, but got 'a.doc'"):
         read(written(tmp_path, "", "a.doc"))
@@ -276,7 +276,7 @@ UNWRITABLE: list[tuple[str, Taxonomy, str, str | None, str]] = [
         "levels",
         "Expected levels with names other than 'root', but got 'root'.",
     ),
-    ("ids", Taxonomy([-1, 0], ["r", "a"], columns={"id": ["x", "x"]}), "t.csv", None, "Expected an id of its own for every node, but got 'x'."),
+    ("ids", Taxonomy([-1, 0], ["r", "a"], columns={"id": ["x", "x"]}), "t.csv", None, "Expected a unique id for every node, but got 'x'."),
     ("taken", Taxonomy([-1, 0], ["r", "a"], columns={"name": ["x", "x"]}), "t.csv", None, "Expected further columns with other names than parent, name and level, but got 'name'."),
     ("taken key", Taxonomy([-1, 0], ["r", "a"], columns={"children": ["x", "x"]}), "t.json", None, "Expected further columns with other names than name, children, level, levels, but got 'children'."),
     ("blank", Taxonomy([-1, 0], ["r", " "]), "t.csv", None, "Expected a name for every node, but got 1 without at node 1."),
@@ -302,7 +302,7 @@ def test_errors_of_writing_leave_nothing_behind(
 
 def test_names_with_null_characters_are_not_written_as_text(tmp_path: Path) -> None:
     tree = Taxonomy.from_paths([("a\0b",)])
-    with pytest.raises(InputError, match="texts without null characters, but got one in the column 'name'"):
+    with pytest.raises(InputError, match="text without null characters, but got one in the column 'name'"):
         tree.write(tmp_path / "classes.csv")
     tree.write(tmp_path / "classes.parquet")
     assert Taxonomy.read(tmp_path / "classes.parquet") == tree

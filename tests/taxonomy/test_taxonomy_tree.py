@@ -158,7 +158,7 @@ class TestFind:
         with pytest.raises(InputError) as error:
             self.tree.find("apple")
         assert str(error.value) == (
-            "Expected a label that names one node, but got 'apple', which 2 nodes have. "
+            "Expected a label that names one node, but got 'apple', which matches 2 nodes. "
             "Use a path: fruit/apple, juice/apple."
         )
 
@@ -191,7 +191,7 @@ class TestFind:
         ),
         (
             ([-1, 2, 1], ["a", "b", "c"]),
-            "Expected every node to lead up to the root, but got 2 nodes on a cycle or below one at node 1. "
+            "Expected every node to be connected to the root, but got 2 nodes on a cycle or below one at node 1. "
             "Find the cycle with: cladewise taxonomy check.",
         ),
     ],

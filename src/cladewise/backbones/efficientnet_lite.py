@@ -1,9 +1,8 @@
-"""EfficientNet-Lite0 in plain torch: the default encoder, built without importing timm and torchvision.
+"""EfficientNet-Lite0 in plain torch: the default encoder, built without importing timm or torchvision.
 
-timm takes longer to import than the network takes to predict an image, so the network whose weights come with the
-library does without it. It is timm's ``tf_efficientnet_lite0`` in every respect that anything depends on: names of
-tensors, features and gradients to the last bit, the numbers drawn for initial weights, and the text of the modules,
-which is part of a backbone's fingerprint.
+Importing timm takes longer than predicting an image, so the bundled network does not need it. It matches timm's
+``tf_efficientnet_lite0`` in everything that matters elsewhere: tensor names, features and gradients to the last bit,
+the random numbers of the initial weights, and the ``repr`` of the modules, which is part of a backbone's fingerprint.
 
 References: Tan and Le, EfficientNet, ICML 2019, arXiv:1905.11946; Lite0 is its variant without squeeze-and-excite.
 """
@@ -45,7 +44,7 @@ class EfficientNet(nn.Module):
         self.conv_stem = Conv2dSame(3, 32, 3, stride=2, bias=False)
         self.bn1 = BatchNormAct2d(32)
         for _ in range(2):
-            nn.Conv2d(8, 8, 1)  # timm tries out a layer here; what follows a seed must follow it as it always did
+            nn.Conv2d(8, 8, 1)  # timm creates these layers too; keeps the random state identical after a seed
         stages: list[nn.Module] = []
         channels = 32
         for blocks, kernel, stride, expansion, out in (*STAGES, LAST_STAGE):
@@ -69,19 +68,19 @@ class EfficientNet(nn.Module):
     def forward_features(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 1280 map_height map_width"]:
-        """The feature map before it is pooled."""
+        """The feature map before pooling."""
         return self.bn2(self.conv_head(self.blocks(self.bn1(self.conv_stem(images)))))
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch feature"]:
         return self.classifier(self.global_pool(self.forward_features(images)))
 
     def get_classifier(self) -> nn.Module:
-        """The classifier; an identity where there is none."""
+        """The classifier; an identity if there is none."""
         return self.classifier
 
 
 class DepthwiseSeparableConv(nn.Module):
-    """Depthwise convolution, then a pointwise one without activation; the first block, which expands nothing."""
+    """Depthwise convolution followed by a pointwise one without activation: the first block, without expansion."""
 
     def __init__(self, channels: int, out: int, kernel: int) -> None:
         super().__init__()
@@ -98,7 +97,7 @@ class DepthwiseSeparableConv(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Pointwise expansion, depthwise convolution and pointwise projection, with a shortcut where shapes allow one."""
+    """Pointwise expansion, depthwise convolution and pointwise projection, with a shortcut if the shapes match."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -132,7 +131,7 @@ class BatchNormAct2d(nn.BatchNorm2d):
 
 
 class Conv2dSame(nn.Conv2d):
-    """A convolution padded as TensorFlow does with ``SAME``: by what the stride needs, the odd pixel at the end."""
+    """A convolution with TensorFlow's ``SAME`` padding: as much as the stride needs, an odd pixel at the end."""
 
     def forward(self, input: Tensor) -> Tensor:
         pads: list[int] = []

@@ -59,4 +59,5 @@ def _check_options(reader: Callable[..., Dataset], options: Mapping[str, Any]) -
     known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "seed"]
     for option in options:
         if option not in known:
-            raise InputError(f"an option of this data: {', '.join(known)}", repr(option), advice=nearest(option, known))
+            expected = f"an option of this dataset: {', '.join(known)}"
+            raise InputError(expected, repr(option), advice=nearest(option, known))

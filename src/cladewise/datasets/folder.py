@@ -77,7 +77,8 @@ def from_folder(
     by_split = tops_are_splits(set(folders), at, split_folders, tree)
 
     labels = [names[1:] if by_split else names for names in folders]
-    skipped += [Skipped(i, "a file in no class folder") for i, names in zip(images, labels, strict=True) if not names]
+    outside = [image for image, names in zip(images, labels, strict=True) if not names]
+    skipped += [Skipped(image, "a file outside the class folders") for image in outside]
     kept = [position for position, names in enumerate(labels) if names]
     images, labels = [images[i] for i in kept], [labels[i] for i in kept]
     some_usable(images, skipped, root, notes)
@@ -150,7 +151,7 @@ def _tell_empty(folders: Sequence[str], classes: Sequence[Names], by_split: bool
             empty[names] = None
     if empty:
         shown = some([path_text(names) for names in empty])
-        warn(f"{counted(len(empty), 'folder')} without an image that can be used{consequence}: {shown}", at=at)
+        warn(f"{counted(len(empty), 'folder')} without a usable image{consequence}: {shown}", at=at)
 
 
 def _match_all(taxonomy: Taxonomy, classes: Sequence[Names], path: str) -> dict[Names, int]:

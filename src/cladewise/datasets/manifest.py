@@ -85,7 +85,7 @@ def from_manifest(
     tree, node_by_label = _tree_of(manifest) if tree is None else (tree, _nodes(tree, manifest))
     rows = _rows(manifest, node_by_label, folder)
     images, skipped = usable(folder, rows["file"].to_list())
-    skipped = [Skipped(s.path, "an address, not a file") if "://" in s.path else s for s in skipped]
+    skipped = [Skipped(s.path, "a URL, not a file") if "://" in s.path else s for s in skipped]
     some_usable(images, skipped, table)
     rows = rows.filter(~pl.col("file").is_in([skip.path for skip in skipped]))
     rows = one_row_per_file(rows.with_columns(inode=identities(folder, images)), "inode", manifest.source)
@@ -131,7 +131,7 @@ def _nodes(tree: Taxonomy, manifest: Manifest) -> dict[str, int]:
         other = manifest.column_of_labels(tree)
         if other is None:
             raise
-        advice = f'The column {other!r} holds labels of the taxonomy: label_column="{other}" takes those.'
+        advice = f'The column {other!r} contains labels of the taxonomy: pass label_column="{other}" to use it.'
         raise InputError(error.expected, error.got, at=error.at, advice=f"{advice} {error.advice}") from None
     return dict(zip(labels, nodes.tolist(), strict=True))
 
@@ -166,11 +166,11 @@ def _tell_splits(splits: Mapping[str, IntArray], manifest: Manifest) -> None:
     """Warn about splits without one for training, and about an unused column that could contain splits."""
     if splits and "train" not in splits:
         text = f"the splits {some(list(splits))}, none of them for training"
-        warn(text, at=manifest.source, advice='Call that one "train".')
+        warn(text, at=manifest.source, advice='Name the training split "train".')
     likely = [name for name in manifest.others.columns if squeezed(name) in SPLIT_COLUMNS]
     if likely and not splits:
-        advice = f'Pass split_column="{likely[0]}" to take it.'
-        warn(f"the column {likely[0]!r}, which could hold splits, not used", at=manifest.source, advice=advice)
+        advice = f'Pass split_column="{likely[0]}" to use it.'
+        warn(f"the column {likely[0]!r}, which could contain splits, is not used", at=manifest.source, advice=advice)
 
 
 def _splits(rows: pl.DataFrame, manifest: Manifest) -> dict[str, IntArray]:

@@ -122,7 +122,7 @@ def _refuse_documents(path: Path) -> None:
     coco = kind == "JSON" and re.search(rb'"(images|annotations|categories)"\s*:', start) is not None
     raise InputError(
         _KNOWN,
-        f"{kind}{' as COCO writes it' if coco else ''}",
+        f"{kind}{' in COCO format' if coco else ''}",
         at=str(path),
         advice="Write a CSV file with the columns path and label, and perhaps split.",
     )
@@ -148,7 +148,7 @@ def _chosen(seen: Sequence[str], columns: ManifestColumns, at: str) -> dict[str,
     for role, name in wanted.items():
         alike = [name] if name in seen else [column for column in seen if column.lower() == name.lower()]
         if len(alike) > 1 or any(f"{name}#" in column for column in seen if column.startswith(f"{name}#")):
-            raise InputError("a header that names every column once", f"several columns named {name!r}", at=at)
+            raise InputError("a header with a different name for each column", f"several columns named {name!r}", at=at)
         if alike:
             found[role] = alike[0]
     missing = [role for role in (PATH, LABEL, *([SPLIT] if columns.split else [])) if role not in found]
@@ -164,12 +164,12 @@ def _chosen(seen: Sequence[str], columns: ManifestColumns, at: str) -> dict[str,
 def _advice(seen: Sequence[str], missing: Sequence[str], found: dict[str, str]) -> str:
     """Advice with the options that select the probable columns."""
     if any(re.search(r"\.(jpe?g|png|webp|tiff?|bmp|gif|heic)\b", name, re.IGNORECASE) for name in seen):
-        return "The first line is a row of data: put the line path,label above it."
+        return "The first line is data: add a header line path,label above it."
     free = [name for name in seen if name not in found.values()]
     words = {PATH: _PATH_WORDS, LABEL: _LABEL_WORDS, SPLIT: _SPLIT_WORDS}
     guesses = {role: next((name for name in free if words[role].fullmatch(loose(name))), "...") for role in missing}
     options = ", ".join(f'{role}_column="{guess}"' for role, guess in guesses.items())
-    return f"Rename the columns, or say which they are: {options}."
+    return f"Rename the columns, or name them: {options}."
 
 
 def _refuse_other_splits(found: Manifest) -> None:
@@ -188,7 +188,7 @@ def _refuse_other_splits(found: Manifest) -> None:
     names = {split_name(folder) for folder in folders.head(50)}
     if None not in names and "train" in names and len(names) > 1:
         warn(
-            f"no column split, though the files lie in the folders {some(sorted(folders))}; the images are split anew",
+            f"no column split, although the files are in the folders {some(sorted(folders))}; splits are random",
             at=found.source,
             advice="Add a column split to keep the splits of the folders.",
         )

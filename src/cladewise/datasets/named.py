@@ -57,7 +57,7 @@ def load(name: str, **options: Any) -> Dataset:
         raise InputError(
             f"the name of a dataset: {', '.join(_DESCRIPTIONS)}",
             repr(name),
-            advice="For images of your own use datasets.from_folder or datasets.from_manifest.",
+            advice="For your own images use datasets.from_folder or datasets.from_manifest.",
         )
     return _read(name, options)
 
@@ -96,7 +96,7 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
             "the taxonomy that these labels were made with",
             "another one",
             at=str(source.get("path", kind)),
-            advice="Pass it as taxonomy=; a run keeps it in taxonomy.csv.",
+            advice="Pass it as taxonomy=; a run stores it in taxonomy.csv.",
         )
     if fractions is not None:
         dataset = split(dataset, fractions, seed)

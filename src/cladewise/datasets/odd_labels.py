@@ -23,11 +23,11 @@ def tell_odd_labels(labels: Sequence[str], num_rows: int, at: str) -> None:
     for mark in _OTHER_SEPARATORS:
         held = [label for label in labels if mark in label]
         if 2 * len(held) > len(labels) and not any("/" in label for label in labels):
-            text = f"{len(held)} labels with {mark!r} in them, each read as one name: {some(held, 3)}"
-            warn(text, at=at, advice="Write / between the steps if they are paths.")
+            text = f"{len(held)} labels with {mark!r} in them, each read as a single name: {some(held, 3)}"
+            warn(text, at=at, advice="If they are paths, separate the steps with /.")
             break
     none = [label for label in labels if label.strip().lower() in _NO_LABELS]
     if none:
-        warn(f"labels that may stand for none, read as classes: {some(none)}", at=at)
+        warn(f"labels that may mean a missing value, read as classes: {some(none)}", at=at)
     if len(labels) == num_rows > _FEW:
-        warn(f"{num_rows} rows with a label of their own each, so that no class has two images", at=at)
+        warn(f"{num_rows} rows that all have different labels, so no class has two images", at=at)

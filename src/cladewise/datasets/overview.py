@@ -49,7 +49,7 @@ def overview(dataset: Dataset, train_split: str = "train", val_split: str = "val
         >>> nodes = np.array([tree.find("wren"), tree.find("bird")])
         >>> photos = Dataset("photos", tree, getfixture("tmp_path"), ("1.png", "2.png"), nodes, {"train": np.arange(2)})
         >>> print(*overview(photos, val_split="none").lines, sep="\\n")
-        photos: 2 images, 1 of them labelled at an inner node
+        photos: 2 images, 1 of them labelled at an internal node
           classes with images: 1 of 2 of order, 1 of 3 of kind
           splits of the dataset: 2 train
         >>> print(*overview(photos, val_split="none").oddities, sep="\\n")
@@ -62,7 +62,8 @@ def overview(dataset: Dataset, train_split: str = "train", val_split: str = "val
 def _lines(dataset: Dataset) -> Iterator[str]:
     tree, counts = dataset.taxonomy, _images_under(dataset.taxonomy, dataset.nodes)
     inner = int((~tree.is_leaf[dataset.nodes]).sum())
-    of_inner = f", {inner:,} of them labelled at {'an inner node' if inner == 1 else 'inner nodes'}" if inner else ""
+    where = "an internal node" if inner == 1 else "internal nodes"
+    of_inner = f", {inner:,} of them labelled at {where}" if inner else ""
     yield f"{dataset.name}: {_count(len(dataset), 'image')}{of_inner}"
     levels = [(name, tree.level_nodes(k + 1)) for k, name in enumerate(tree.level_names)]
     shares = [f"{np.count_nonzero(counts[nodes]):,} of {len(nodes):,} of {name}" for name, nodes in levels]
@@ -102,7 +103,7 @@ def _oddities(dataset: Dataset, train_split: str, val_split: str) -> Iterator[st
             )
     watched = [dataset.splits.get(name, np.zeros(0)) for name in val_split.split("+")]
     if val_split != "none" and not any(images.size for images in watched):
-        yield f"the split {val_split} has no images, so nothing is watched while training"
+        yield f"the split {val_split} has no images, so there is no validation during training"
 
 
 def _origin(dataset: Dataset) -> str:

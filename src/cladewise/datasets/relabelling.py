@@ -135,7 +135,8 @@ def refuse_relabelled(dataset: Dataset) -> None:
         InputError: Some labels were changed.
     """
     if RELABELLED in dataset.source:
-        raise InputError("a dataset to split with its own labels", "changed ones", advice="Split it first.")
+        advice = "Split it before changing labels."
+        raise InputError("a dataset with its original labels", "changed labels", advice=advice)
 
 
 def _images(dataset: Dataset, share: float, split: str) -> IntArray:

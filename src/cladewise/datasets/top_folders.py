@@ -87,7 +87,7 @@ def _one_for_training(splits: dict[str, str], path: str) -> bool:
     if "train" not in splits.values():
         raise InputError(
             "top folders that are splits, one of them for training, or classes",
-            f"{some(list(splits))}, which are names of splits without one for training",
+            f"{some(list(splits))}, which are split names, but none is for training",
             at=path,
             advice=_ADVICE,
         )
@@ -101,7 +101,7 @@ def _refuse_doubles(below: dict[str, set[str]], path: str) -> None:
             "folders of classes",
             f"{some([f'{top}/{top}' for top in below])}, with nothing else in the outer folder",
             at=path,
-            advice="Move what is in the inner folders one up, or pass split_folders=False if they are classes.",
+            advice="Move the content of the inner folders one up, or pass split_folders=False if they are classes.",
         )
 
 
@@ -123,8 +123,8 @@ def _refuse_splits_inside(folders: Collection[Names], tops: Sequence[str], path:
     if len(tops) == 1 and all(split_name(names[1]) for names in folders if len(names) > 1):
         advice = f"Pass {path.rstrip('/')}/{tops[0]}, or split_folders=False if they are classes."
     else:
-        advice = "Put the splits on top, or pass split_folders=False if they are classes."
-    raise InputError("splits on top of classes", f"{some(inner)} inside {some(tops)}", at=path, advice=advice)
+        advice = "Put the splits at the top level, or pass split_folders=False if they are classes."
+    raise InputError("splits above the classes", f"{some(inner)} inside {some(tops)}", at=path, advice=advice)
 
 
 def _refuse_repetition(below: dict[str, set[str]], path: str) -> None:
@@ -134,8 +134,8 @@ def _refuse_repetition(below: dict[str, set[str]], path: str) -> None:
     shared, together = set.intersection(*below.values()), set.union(*below.values())
     if shared and 2 * len(shared) >= len(together):
         raise InputError(
-            "top folders that are plainly splits, or plainly classes",
-            f"{some(list(below))}, which all hold {some(sorted(shared))}",
+            "top folders that are clearly splits or clearly classes",
+            f"{some(list(below))}, which all contain {some(sorted(shared))}",
             at=path,
             advice=_ADVICE,
         )

@@ -46,7 +46,7 @@ def cost_table(cost: str | Tensor, taxonomy: Taxonomy, *, all_nodes: bool) -> Fl
         answer = row if table.shape[0] == nodes else int(taxonomy.leaf_nodes[row])
         truth = taxonomy.path_name(int(taxonomy.leaf_nodes[column]))
         place = f"for the answer {taxonomy.path_name(answer)!r} where {truth!r} is true"
-        raise InputError("finite costs", f"an infinite one, none or NaN {place}", at=at)
+        raise InputError("finite costs", f"an infinite, missing or NaN cost {place}", at=at)
     return table if table.shape[0] == wanted else table[tree_index(taxonomy, table.device).leaf_nodes]
 
 
@@ -86,7 +86,7 @@ def _named(path: str, taxonomy: Taxonomy) -> NDArray[np.float32]:
         (name for name, node in zip(columns, leaf_of_column, strict=True) if not taxonomy.is_leaf[node]), None
     )
     if inside is not None:
-        raise InputError("a column for each leaf, and for nothing else", f"a column {inside!r}", at=path)
+        raise InputError("one column per leaf and no others", f"a column {inside!r}", at=path)
     node_of_row = _nodes(frame[first].cast(pl.String).fill_null("").to_list(), taxonomy, path)
     column_of_leaf = _all_of(taxonomy.leaf_nodes, leaf_of_column, taxonomy, "a column", path)
     inner = set(node_of_row) - set(taxonomy.leaf_nodes.tolist())

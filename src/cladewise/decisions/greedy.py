@@ -59,7 +59,7 @@ class Greedy(Decision):
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
-            raise InputError("a threshold in [0, 1]", self.threshold, advice="0 always goes down to a leaf.")
+            raise InputError("a threshold in [0, 1]", self.threshold, advice="0 always reaches a leaf.")
         if self.on not in ("path", "step"):
             raise InputError("the probability of the path or of the step", repr(self.on))
 

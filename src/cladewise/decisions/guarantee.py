@@ -50,7 +50,9 @@ class Guaranteed(Decision):
 
     def __post_init__(self) -> None:
         if not 0 <= self.guarantee < 1:
-            raise InputError("a guarantee in [0, 1)", self.guarantee, advice="0.9: right for nine images of ten.")
+            raise InputError(
+                "a guarantee in [0, 1)", self.guarantee, advice="0.9 means right for nine images out of ten."
+            )
 
     @property
     def is_fitted(self) -> bool:

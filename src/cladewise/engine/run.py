@@ -76,10 +76,10 @@ class Run:
         if found.fingerprint != trained_for:
             files = [file.name for file in (self.folder.taxonomy, self.folder.true_taxonomy) if file.is_file()]
             raise InputError(
-                "the label tree that the weights were trained for",
-                f"another in {' or '.join(files)}",
+                "the label tree that the weights were trained with",
+                f"a different one in {' or '.join(files)}",
                 at=str(self.path),
-                advice="Bring back what was there, or train again: its classes would get other names.",
+                advice="Restore the original tree, or retrain; otherwise its classes would get wrong names.",
             )
         return found
 

@@ -1,4 +1,4 @@
-"""Logistic regression on a handful of images, many episodes at a time."""
+"""Multinomial logistic regression for few-shot episodes, fitted for many episodes at once."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MOST_STEPS = 1000
 
 @dataclasses.dataclass(frozen=True)
 class LogisticRegressions:
-    """Fitted classifiers, one an episode.
+    """Fitted classifiers, one per episode.
 
     Args:
         weights: ``[episode, feature, way]``.
         intercepts: ``[episode, way]``.
-        converged: Whether every one of them reached the tolerance.
+        converged: Whether all of them reached the tolerance.
     """
 
     weights: Float[Tensor, "episode feature way"]
@@ -28,7 +28,7 @@ class LogisticRegressions:
     converged: bool
 
     def scores(self, features: Float[Tensor, "episode image feature"]) -> Float[Tensor, "episode image way"]:
-        """Logits of images of each episode."""
+        """Logits of the images of each episode."""
         return features @ self.weights + self.intercepts[:, None]
 
 
@@ -40,25 +40,25 @@ def fit_logistic(
     inverse_penalty: float = 1.0,
     tolerance: float = 1e-5,
 ) -> LogisticRegressions:
-    r"""Multinomial logistic regression of every episode at once.
+    r"""Fit a multinomial logistic regression to every episode at once.
 
     .. math:: \min_{W, b}\; C \sum_i \bigl(\operatorname{LSE}(W^\top x_i + b) - (W^\top x_i + b)_{y_i}\bigr)
         + \tfrac12 \|W\|^2
 
     The problem is strongly convex in W and smooth, so accelerated gradient steps with a restart reach the solution in
-    tens of steps. Two changes of variables, both exact, keep it well conditioned: features are centred (which moves the
-    intercept alone), and where there are fewer images than features they are turned into the space that the images
-    span.
+    tens of steps. Two changes of variables, both exact, keep it well conditioned: features are centred (which
+    changes only the intercept), and if there are fewer images than features, they are projected onto the span of the
+    images.
 
     Args:
-        features: Images to learn from.
+        features: Features of the support images.
         answers: Class of each image, from 0; the same in every episode.
         ways: Number of classes.
-        inverse_penalty: C > 0, dimensionless; large ones penalise little.
-        tolerance: The largest entry of the gradient, per unit of C, that counts as none.
+        inverse_penalty: C > 0, dimensionless; the larger, the weaker the penalty.
+        tolerance: Largest entry of the gradient, per unit of C, at which the fit counts as converged.
 
     Raises:
-        InputError: The shapes do not fit, C is not above zero, or a class is out of range.
+        InputError: The shapes do not match, C is not positive, or a class is out of range.
 
     Example:
         >>> found = fit_logistic(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]), torch.tensor([0, 1]), 2)
@@ -66,8 +66,8 @@ def fit_logistic(
         tensor([[0]])
 
     References: the objective is that of scikit-learn's ``LogisticRegression`` (multinomial, L2, intercept not
-        penalised), which few-shot evaluations use. With two classes it has one weight vector in place of two: there
-        half the C gives its solution. Acceleration: Nesterov, 1983; restart: O'Donoghue and Candès, Adaptive restart
+        penalised), which few-shot evaluations use. With two classes it has one weight vector instead of two; half the C
+        then gives its solution. Acceleration: Nesterov, 1983; restart: O'Donoghue and Candès, Adaptive restart
         for accelerated gradient schemes, 2015.
     """
     if features.ndim != 3 or answers.shape != features.shape[1:2]:
@@ -79,7 +79,7 @@ def fit_logistic(
     mean = features.mean(1, keepdim=True)
     centred = features - mean
     basis, points, largest = _spanned(centred)
-    largest = largest.clamp_min(2 / inverse_penalty)  # or the intercept would learn slowly from images that are alike
+    largest = largest.clamp_min(2 / inverse_penalty)  # otherwise the intercept converges slowly if images are similar
     ones = (largest / len(answers)).sqrt().expand(-1, len(answers), 1)
     found, converged = _minimise(points, ones, answers, ways, largest, inverse_penalty, tolerance)
     weights = found[:, :-1] if basis is None else basis.mT @ found[:, :-1]
@@ -88,10 +88,10 @@ def fit_logistic(
 
 
 def _spanned(centred: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
-    """An orthonormal basis of the images' span as rows (none where it would save nothing), the images in it, and a
-    bound of the largest eigenvalue of their Gram matrix, ``[episode, 1, 1]``."""
+    """An orthonormal basis of the span of the images as rows (``None`` if it would save nothing), the images in that
+    basis, and an upper bound on the largest eigenvalue of their Gram matrix ``[episode, 1, 1]``."""
     gram = centred @ centred.mT
-    if gram.shape[-1] >= centred.shape[-1]:  # the largest sum of a row is no less than the largest eigenvalue
+    if gram.shape[-1] >= centred.shape[-1]:  # the largest absolute row sum bounds the largest eigenvalue
         return None, centred, gram.abs().sum(-1).amax(-1)[:, None, None]
     values, vectors = torch.linalg.eigh(gram.double())
     largest = values[:, -1:].clamp_min(1e-12)
@@ -111,7 +111,7 @@ def _minimise(
     inverse_penalty: float,
     tolerance: float,
 ) -> tuple[Tensor, bool]:
-    """Weights with the intercept as last row, by accelerated gradient steps of the safe length."""
+    """Minimise by accelerated gradient steps with step size 1/L; the last row of the weights is the intercept."""
     design = torch.cat([points, ones], -1)
     wanted = torch.nn.functional.one_hot(answers, ways).to(design.dtype)
     penalised = design.new_ones(design.shape[-1], 1)

@@ -129,7 +129,7 @@ def _levels(asked: Sequence[int | str], taxonomy: Taxonomy) -> tuple[int, ...]:
         names = ", ".join(f"{level} ({name})" for name, level in by_name.items())
         raise InputError(f"a level: {names}", repr(unknown))
     if not found:
-        raise InputError("a taxonomy with levels", "a root alone")
+        raise InputError("a taxonomy with levels", "only a root")
     return tuple(sorted(level for level in found if level is not None))
 
 

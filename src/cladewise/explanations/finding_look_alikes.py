@@ -94,7 +94,7 @@ def look_alikes(
     if pairs < 1:
         raise InputError("at least 1 pair", pairs)
     if not taxonomy.num_levels:
-        raise InputError("a taxonomy with levels", "a root alone")
+        raise InputError("a taxonomy with levels", "only a root")
     across = _level(level, taxonomy, max(1, taxonomy.num_levels - 1))
     inside = _level(within, taxonomy, across)
     seen = represent(run, run.dataset, run.dataset.indices(split), progress=progress)
@@ -113,7 +113,7 @@ def look_alikes(
         columns = (first.tolist(), second.tolist(), best.distance.tolist(), meet.tolist())
         found += [LookAlike(kind, *each) for each in zip(*columns, strict=True)]
     if not found:
-        raise InputError("two images whose labels tell their class", "none", at=f"{split} of {run.dataset.name}")
+        raise InputError("two images whose labels determine their class", "none", at=f"{split} of {run.dataset.name}")
     drawn = [each for kind, wanted in kinds if (each := _drawn(run, found, kind, taxonomy.level_names[wanted - 1]))]
     keep(run, split, TOPIC, drawn, data={"pairs": _frame(run, found)})
     return found

@@ -91,7 +91,7 @@ def manifolds(
     taxonomy = run.own_taxonomy
     shown = chosen_levels(levels, taxonomy) if levels else tuple(sorted({1, taxonomy.num_levels}))
     if not run.alteration.is_none:
-        raise InputError("a run in the true tree", "one whose network knows another", at=str(run.path))
+        raise InputError("a run trained in the true tree", "a run with an altered tree", at=str(run.path))
     if len(shown) > 2 or not taxonomy.num_levels:
         raise InputError("one or two levels to colour by", f"{len(shown)}")
     if images < 4 or neighbours < 1 or not perplexity > 0:

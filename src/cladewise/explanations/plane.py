@@ -63,7 +63,7 @@ def reducer_package(by: str) -> Any:
         MissingExtraError: Its package is not installed.
     """
     if by not in TITLES:
-        raise InputError(f"a way into the plane: {' or '.join(get_args(Reduction))}", repr(by))
+        raise InputError(f"a projection to the plane: {' or '.join(get_args(Reduction))}", repr(by))
     if by == "tsne":
         return scikit_learn().manifold.TSNE
     try:

@@ -46,7 +46,7 @@ def unidirectional_logits(
         curvature: c > 0.
 
     Raises:
-        InputError: The shapes do not fit, or the curvature is not above zero.
+        InputError: The shapes do not match, or the curvature is not above zero.
 
     Example:
         >>> x = torch.tensor([[0.5, 0.0], [0.0, 0.0]])
@@ -86,7 +86,7 @@ def ganea_logits(
         curvature: c > 0.
 
     Raises:
-        InputError: The shapes do not fit, or the curvature is not above zero.
+        InputError: The shapes do not match, or the curvature is not above zero.
 
     Example:
         >>> x = torch.tensor([[0.5, 0.0], [0.0, 0.0]])

@@ -138,7 +138,9 @@ class DifferentiableDiffusion(Inference):
 
     def __call__(self, prediction: Prediction) -> Prediction:
         if self.matrix is None:
-            raise InputError(f"a fitted {self.name}", "one that was not", advice="Call fit with scores and true nodes.")
+            raise InputError(
+                f"a fitted {self.name}", "one that was not fitted", advice="Call fit with scores and true nodes."
+            )
         sources = Sources.of(prediction, self.levels)
         leaf_map = self._leaf_map(prediction, sources)
         if self.matrix.shape != leaf_map.shape:

@@ -49,7 +49,9 @@ def numbers_of_nodes(path: str | Path, taxonomy: Taxonomy) -> dict[int, float]:
     first: dict[int, int] = {}
     for node, (line, label, _) in zip(nodes, rows, strict=True):
         if first.setdefault(node, line) != line:
-            raise InputError("each node once", f"{label!r}, which line {first[node]} has", at=f"{path}:{line}")
+            raise InputError(
+                "each node once", f"{label!r}, which is already in line {first[node]}", at=f"{path}:{line}"
+            )
     return {node: number for node, (_, _, number) in zip(nodes, rows, strict=True)}
 
 
@@ -72,4 +74,4 @@ def _text(path: str | Path) -> str:
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError("a text in UTF-8", f"{error.reason} after {error.start} bytes", at=str(path)) from None
+        raise InputError("UTF-8 text", f"{error.reason} after {error.start} bytes", at=str(path)) from None

@@ -75,7 +75,7 @@ class Loss(nn.Module, ABC):
             target: Node of every image; internal nodes allowed.
 
         Raises:
-            InputError: The shapes do not fit, or (checked on the CPU only) a target is not a node.
+            InputError: The shapes do not match, or (checked on the CPU only) a target is not a node.
         """
         check_batch(logits, target, self.num_outputs, self.taxonomy)
         with torch.autocast(logits.device.type, enabled=False):

@@ -51,7 +51,7 @@ def measure(
         A number under each name; NaN where no image counts.
 
     Raises:
-        InputError: The shapes do not fit each other, or nodes were given without a taxonomy, or it is a single root.
+        InputError: The shapes do not match, or nodes were given without a taxonomy, or it is a single root.
 
     Example:
         >>> from cladewise.predictions import LeafSoftmax

@@ -54,7 +54,7 @@ def score_answer(
         A tensor ``[*batch]`` under each name of :func:`answer_columns`, in that order.
 
     Raises:
-        InputError: The answer is a set of labels, or the shapes do not fit one another.
+        InputError: The answer is a set of labels, or the shapes do not match.
 
     Example:
         >>> import torch

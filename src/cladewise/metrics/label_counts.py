@@ -46,7 +46,7 @@ def label_scores(answer: Answer, target: Int[Tensor, "*batch"], taxonomy: Taxono
         Each of :data:`AVERAGES` over all labels under its name, and per level under ``name/<level>``.
 
     Raises:
-        InputError: The shapes do not fit each other.
+        InputError: The shapes do not match.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)], level_names=["genus", "species"])
@@ -87,7 +87,7 @@ class LabelSums(Sums):
         """The sums over a batch.
 
         Raises:
-            InputError: The shapes do not fit each other.
+            InputError: The shapes do not match.
         """
         shape = answer.chosen.shape if isinstance(answer, LabelSets) else answer.node.shape
         if (shape if isinstance(answer, Nodes) else shape[:-1]) != target.shape:

@@ -54,7 +54,7 @@ def hierarchical_cosine_margin_loss(
         temperature: The temperature, > 0.
 
     Raises:
-        InputError: The shapes do not fit, or the temperature is not above zero.
+        InputError: The shapes do not match, or the temperature is not above zero.
 
     Example:
         >>> v = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])

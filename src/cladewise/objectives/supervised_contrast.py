@@ -136,7 +136,7 @@ class ContrastiveLoss(nn.Module, ABC):
             target: Node of every image; internal nodes allowed.
 
         Raises:
-            InputError: The shapes do not fit, or (checked on the CPU only) a target is not a node.
+            InputError: The shapes do not match, or (checked on the CPU only) a target is not a node.
         """
         check_batch(embeddings, target, self.width, self.taxonomy)
         with torch.autocast(embeddings.device.type, enabled=False):

@@ -63,7 +63,7 @@ def path_sibling_nll(
         ``max_depth`` values in nats, starting with the edge below the root; 0 below the target.
 
     Raises:
-        InputError: The shapes do not fit.
+        InputError: The shapes do not match.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("a", "d"), ("e",)])

@@ -355,4 +355,4 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
     return found
 
 
-_ADVICE = "Bring back the file that train wrote, or train again."
+_ADVICE = "Restore the file written by train, or train again."

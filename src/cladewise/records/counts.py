@@ -1,4 +1,4 @@
-"""How many images every node has in every split of the data: ``counts.csv`` of a run folder."""
+"""Numbers of images per node and split: the file ``counts.csv`` of a run folder."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ COLUMNS = ("node", "split", "images")
 
 
 def write_counts(file: Path, nodes_by_split: Mapping[str, IntArray]) -> None:
-    """Write a row for each split and each node that labels images of it.
+    """Write one row per split and node with images.
 
     Args:
         file: Where to write.
-        nodes_by_split: Node of every image of each split ``[image]``.
+        nodes_by_split: For each split, the node of every image ``[image]``.
 
     Example:
         >>> file = getfixture("tmp_path") / "counts.csv"
@@ -40,10 +40,10 @@ def write_counts(file: Path, nodes_by_split: Mapping[str, IntArray]) -> None:
 
 
 def read_counts(file: Path, num_nodes: int) -> dict[str, IntArray]:
-    """Images of every node itself ``[node]`` (not of those below it), by split.
+    """For each split, the number of images labelled with each node itself ``[node]``, not with nodes below it.
 
     Raises:
-        InputError: It is not such a table, or names a node that there is not.
+        InputError: The file is not such a table, or contains an unknown node.
 
     Example:
         >>> file = getfixture("tmp_path") / "counts.csv"
@@ -61,8 +61,8 @@ def read_counts(file: Path, num_nodes: int) -> dict[str, IntArray]:
     if header != COLUMNS:
         got = ",".join(header) or "none"
         raise InputError(f"the columns {','.join(COLUMNS)}", got, at=str(file), advice=_ADVICE)
-    if not content.endswith("\n"):  # the start of a number is a number too
-        got = f"{','.join(rows[-1])!r}, which breaks off"
+    if not content.endswith("\n"):  # a truncated number is still a number
+        got = f"{','.join(rows[-1])!r}, which is cut off"
         raise InputError("a line break after the last row", got, at=f"{file}:{len(rows)}", advice=_ADVICE)
     for number, row in enumerate(rows[1:], start=2):
         try:
@@ -81,4 +81,4 @@ def read_counts(file: Path, num_nodes: int) -> dict[str, IntArray]:
     return found
 
 
-_ADVICE = "Bring back the file that train wrote, or remove it: reports then do without it."
+_ADVICE = "Restore the file written by train, or remove it; reports then omit what depends on it."

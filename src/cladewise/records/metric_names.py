@@ -1,4 +1,4 @@
-"""Title, direction and meaning of each metric; without torch."""
+"""Titles, directions and descriptions of the metrics, as printed in tables and reports. No torch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cladewise.errors import InputError
 LEVEL_PREFIX = "level_accuracy/"
 
 COUNT_PREFIXES = ("micro_", "macro_", "hit@")
-"""What the metrics begin with that are made of counts, overall and by level."""
+"""Prefixes of metrics that are computed from counts, overall and per level."""
 
 
 @dataclasses.dataclass(frozen=True)
 class MetricText:
-    """A metric for people: title, direction, one sentence, and whether it is a share of the images.
+    """How a metric is presented: its title, direction and description, and whether it is a share of the images.
 
-    A metric that only describes has no direction: ``higher_is_better`` is ``None``.
+    ``higher_is_better`` is ``None`` for a metric that is only descriptive.
     """
 
     title: str
@@ -27,87 +27,87 @@ class MetricText:
 
 
 def _recall_at(percent: str) -> MetricText:
-    return MetricText(f"R@{percent}", True, f"The most information recall with at least {percent}% correct answers.")
+    return MetricText(f"R@{percent}", True, f"Highest information recall with at least {percent}% correct answers.")
 
 
 def _hit_at(k: str) -> MetricText:
     best = "that are the most probable node" if k == "1" else f"among the {k} most probable nodes"
-    return MetricText(f"Hit@{k}", True, f"Over all levels, the share of labels {best}.")
+    return MetricText(f"Hit@{k}", True, f"Share of labels {best} at all levels.")
 
 
 def _labels(short: str, what: str) -> MetricText:
-    return MetricText(f"Labels, {short}", None, f"{what} number of labels that an image is said to have.", False)
+    return MetricText(f"Labels, {short}", None, f"{what} number of predicted labels per image.", False)
 
 
 CALIBRATION_TEXTS: dict[str, MetricText] = {
     "ece": MetricText(
-        "ECE", False, "Expected distance of confidence and accuracy at all levels, over bins of confidence."
+        "ECE", False, "Expected gap between confidence and accuracy at all levels, over bins of confidence."
     ),
     "mce": MetricText(
-        "MCE", False, "Largest distance of confidence and accuracy at all levels, over bins of confidence."
+        "MCE", False, "Largest gap between confidence and accuracy at all levels, over bins of confidence."
     ),
 }
-"""Metrics that are there by level only: ``ece/<level>``."""
+"""Metrics that exist only per level: ``ece/<level>``."""
 
 METRIC_TEXTS: dict[str, MetricText] = {
-    "top1": MetricText("Top-1", True, "The decided node is the label, or lies below an internal label."),
-    "top5": MetricText("Top-5", True, "The label is the decided node, or among the four best others."),
-    "level_accuracy": MetricText("Level accuracy", True, "Mean over the levels of the accuracy at each level."),
+    "top1": MetricText("Top-1", True, "The predicted node is the label, or below an internal label."),
+    "top5": MetricText("Top-5", True, "The label is the predicted node or among the four next best."),
+    "level_accuracy": MetricText("Level accuracy", True, "Mean accuracy over the levels, all weighted equally."),
     "severity": MetricText(
         "Severity", False, "Height of the lowest common ancestor with the label, over mistakes only.", is_share=False
     ),
     "hd@1": MetricText(
-        "HD@1", False, "Height of the decided node's lowest common ancestor with the label; 0 if right.", is_share=False
+        "HD@1", False, "Height of the predicted node's lowest common ancestor with the label; 0 if right.", False
     ),
     "hd@5": MetricText(
         "HD@5",
         False,
-        "Mean hierarchical distance of the first five of the ranking.",
+        "Mean hierarchical distance of the top five of the ranking.",
         is_share=False,
     ),
     "hd@20": MetricText(
         "HD@20",
         False,
-        "Mean hierarchical distance of the first twenty of the ranking.",
+        "Mean hierarchical distance of the top twenty of the ranking.",
         is_share=False,
     ),
-    "full_path": MetricText("Full path", True, "Right at every level that the label speaks of."),
-    "tice": MetricText("TICE", False, "The nodes decided at the levels do not lie on one path."),
-    "sibling": MetricText("Sibling", True, "The decided node is the label or has the same parent."),
+    "full_path": MetricText("Full path", True, "The prediction is right at every level that the label determines."),
+    "tice": MetricText("TICE", False, "The nodes predicted at the levels are not on one path."),
+    "sibling": MetricText("Sibling", True, "The predicted node is the label or has the same parent."),
     "weighted_level_accuracy": MetricText(
-        "Weighted level accuracy", True, "Mean of the accuracies at the levels, weighted by their numbers of nodes."
+        "Weighted level accuracy", True, "Mean accuracy over the levels, weighted by their numbers of nodes."
     ),
-    "info_recall": MetricText("Info recall", True, "Part of the label's information that the decided node gives."),
-    "info_precision": MetricText("Info precision", True, "Part of the decided node's information that is true."),
-    "info_f1": MetricText("Info F1", True, "Harmonic mean of information recall and precision, image by image."),
-    "depth_recall": MetricText("Depth recall", True, "Part of the label's path that the decided node shares."),
-    "depth_precision": MetricText("Depth precision", True, "Part of the decided node's path that the label shares."),
-    "depth_f1": MetricText("Depth F1", True, "Harmonic mean of depth recall and precision, image by image."),
-    "correct": MetricText(
-        "Correct", True, "The decided node is the label or lies above it, or below an internal label."
+    "info_recall": MetricText("Info recall", True, "Share of the label's information that the predicted node gives."),
+    "info_precision": MetricText("Info precision", True, "Share of the predicted node's information that is true."),
+    "info_f1": MetricText("Info F1", True, "Harmonic mean of information recall and precision, per image."),
+    "depth_recall": MetricText(
+        "Depth recall", True, "Share of the label's path that the predicted node is right about."
     ),
+    "depth_precision": MetricText("Depth precision", True, "Share of the predicted node's path that is right."),
+    "depth_f1": MetricText("Depth F1", True, "Harmonic mean of depth recall and precision, per image."),
+    "correct": MetricText("Correct", True, "The predicted node is the label or above it, or below an internal label."),
     "cpb": MetricText(
-        "CPB", True, "Correctly predicted bits: 1 less the share of leaves that a right node leaves open."
+        "CPB", True, "Correctly predicted bits: 1 minus the share of leaves under the node, if it is right."
     ),
-    "leaf_answers": MetricText("Leaf answers", None, "The decided node is a leaf, right or wrong."),
+    "leaf_answers": MetricText("Leaf answers", None, "The predicted node is a leaf, right or wrong."),
     "ap": MetricText("AP", True, "Area under information precision against information recall over all thresholds."),
     "ac": MetricText("AC", True, "Area under correctness against information recall over all thresholds."),
-    "depth_ap": MetricText("Depth AP", True, "AP with depth in edges in the place of information."),
-    "depth_ac": MetricText("Depth AC", True, "AC with depth in edges in the place of information."),
+    "depth_ap": MetricText("Depth AP", True, "AP with depth in edges instead of information."),
+    "depth_ac": MetricText("Depth AC", True, "AC with depth in edges instead of information."),
     "r@90": _recall_at("90"),
     "r@95": _recall_at("95"),
     "majority_f1": MetricText("M-F1", True, "Information F1 of the most informative node above a probability of 0.5."),
-    "majority_depth_f1": MetricText("M-F1, depth", True, "M-F1 with depth in edges in the place of information."),
-    "leaf_depth_f1": MetricText("L-F1, depth", True, "L-F1 with depth in edges in the place of information."),
+    "majority_depth_f1": MetricText("M-F1, depth", True, "M-F1 with depth in edges instead of information."),
+    "leaf_depth_f1": MetricText("L-F1, depth", True, "L-F1 with depth in edges instead of information."),
     "leaf_f1": MetricText("L-F1", True, "Information F1 of the most probable leaf."),
-    "leaf_top1": MetricText("L-Top1", True, "The most probable leaf is the label, or lies below an internal label."),
-    "micro_precision": MetricText("m-P", True, "Part of the labels said at all levels that are true."),
-    "micro_recall": MetricText("m-R", True, "Part of the true labels at all levels that are said."),
+    "leaf_top1": MetricText("L-Top1", True, "The most probable leaf is the label, or below an internal label."),
+    "micro_precision": MetricText("m-P", True, "Share of the predicted labels at all levels that are true."),
+    "micro_recall": MetricText("m-R", True, "Share of the true labels at all levels that are predicted."),
     "micro_f1": MetricText("m-F1", True, "Harmonic mean of precision and recall of the labels at all levels, pooled."),
     "macro_precision": MetricText("Ma-P", True, "Mean over the labels at all levels of each label's precision."),
     "macro_recall": MetricText("Ma-R", True, "Mean over the labels at all levels of each label's recall."),
     "macro_f1": MetricText("Ma-F1", True, "Mean over the labels at all levels of each label's F1."),
-    "labels_min": _labels("min", "Least"),
+    "labels_min": _labels("min", "Smallest"),
     "labels_max": _labels("max", "Largest"),
     "labels_mean": _labels("mean", "Mean"),
     "labels_sd": _labels("sd", "Standard deviation of the"),
@@ -115,14 +115,14 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "hit@3": _hit_at("3"),
     "hit@5": _hit_at("5"),
 }
-"""Metrics in the order of a table; those of single levels and of other numbers follow from :func:`metric_text`."""
+"""Metrics in table order; :func:`metric_text` also covers metrics of single levels, any R@X and any hit@k."""
 
 
 def metric_text(name: str) -> MetricText:
-    """Text of a metric, those of single levels and of any R@X and hit@k included.
+    """Title, direction and description of a metric, including metrics of single levels, any R@X and any hit@k.
 
     Raises:
-        InputError: There is no such metric; the text lists those there are.
+        InputError: There is no such metric; the message lists all metrics.
 
     Example:
         >>> metric_text("level_accuracy/genus").title, metric_text("ece/genus").title, metric_text("r@99.5").title

@@ -1,4 +1,4 @@
-"""How the classes of one level follow from those of another, on average over the images of a split; no torch."""
+"""Mean label transition matrices between levels, as stored by an evaluation: reading and writing. No torch."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Transitions:
     """Mean label transition matrices of a head over some images.
 
     Args:
-        order: ``"f2c"`` where finer levels lead to coarser ones: the columns of a matrix, one a finer class, sum to 1.
-            ``"c2f"`` where it is the other way round: its rows, one a coarser class, do.
-        levels: The levels that take part, ascending, 1 for the coarsest.
-        means: By coarser level, ``[coarse, fine]`` in single precision: its extended level against that of the next
-            finer level that takes part, both in the order of their nodes. Matrices that were too large are not here.
-        num_images: Images that were averaged over.
+        order: ``"f2c"`` from fine to coarse: the columns of a matrix, one per finer class, sum to 1. ``"c2f"`` from
+            coarse to fine: its rows, one per coarser class, sum to 1.
+        levels: The levels used, ascending, 1 for the coarsest.
+        means: The matrix of each coarser level, ``[coarse, fine]`` in single precision: its extended level against that
+            of the next finer level used, both in node order. Matrices that were too large are omitted.
+        num_images: Number of images averaged over.
         about: Further entries of the header: ``model`` and ``taxonomy``, their hashes.
     """
 
@@ -42,7 +42,7 @@ class Transitions:
     about: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
 
     def finer(self, level: int) -> int:
-        """The next finer level that takes part.
+        """The next finer level that is used.
 
         Example:
             >>> Transitions("f2c", (1, 3), {}).finer(1)
@@ -52,7 +52,7 @@ class Transitions:
 
 
 def naive_parents(taxonomy: Taxonomy, coarse: int, fine: int) -> Int[np.ndarray, " fine"]:
-    """Row of the coarser class that each finer one lies under, where the tree's own transition matrix has its 1.
+    """Row of the coarser class above each finer class: where a column of the tree's own transition matrix has its 1.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -65,9 +65,9 @@ def naive_parents(taxonomy: Taxonomy, coarse: int, fine: int) -> Int[np.ndarray,
 def naive_transition(
     taxonomy: Taxonomy, coarse: int, fine: int, order: Order = "f2c"
 ) -> Float[np.ndarray, "coarse fine"]:
-    """The transition matrix that the tree implies, dense.
+    """The dense transition matrix implied by the tree.
 
-    From fine to coarse, a class leads to the one it lies under; from coarse to fine, to all that lie under it alike.
+    From fine to coarse, a class leads to the class above it; from coarse to fine, equally to all classes under it.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -87,9 +87,9 @@ def naive_transition(
 def write_transitions(path: Path, transitions: Transitions, taxonomy: Taxonomy) -> None:
     """Write means as a safetensors file.
 
-    ``level_<k>`` is the matrix of the coarser level ``k``, float32 ``[coarse, fine]``, and ``parent_<k>`` what the tree
-    says in its place, int64 ``[fine]``: the row that each column has its 1 in. The header's ``about`` is a JSON object
-    with ``order``, ``levels``, ``num_images``, and what is in ``about``.
+    ``level_<k>`` is the matrix of the coarser level ``k``, float32 ``[coarse, fine]``, and ``parent_<k>`` its
+    counterpart in the tree, int64 ``[fine]``: the row in which each column has its 1. The header's ``about`` is a JSON
+    object with ``order``, ``levels``, ``num_images``, and the entries of ``about``.
     """
     tensors: dict[str, Any] = {}
     for level, mean in transitions.means.items():
@@ -101,10 +101,10 @@ def write_transitions(path: Path, transitions: Transitions, taxonomy: Taxonomy) 
 
 
 def read_transitions(path: Path) -> Transitions:
-    """Read a file that :func:`write_transitions` made.
+    """Read a file written by :func:`write_transitions`.
 
     Raises:
-        InputError: It is another file.
+        InputError: The file was not written by it.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -122,13 +122,13 @@ def read_transitions(path: Path) -> Transitions:
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise InputError("a file of mean transitions", f"{error}", at=str(path), advice=_ADVICE) from None
     if not isinstance(about, dict) or not {"order", "levels", "num_images"} <= about.keys():
-        raise InputError("a file of mean transitions", "another one", at=str(path), advice=_ADVICE)
+        raise InputError("a file of mean transitions", "a different file", at=str(path), advice=_ADVICE)
     order, levels = about.pop("order"), tuple(about.pop("levels"))
     if order not in get_args(Order):
         raise InputError(f"an order: {' or '.join(get_args(Order))}", repr(order), at=str(path))
     if not means.keys() <= set(levels[:-1]):
-        raise InputError(f"matrices of the levels {levels[:-1]}", f"of {tuple(means)}", at=str(path))
+        raise InputError(f"matrices of the levels {levels[:-1]}", f"matrices of {tuple(means)}", at=str(path))
     return Transitions(cast(Order, order), levels, dict(sorted(means.items())), about.pop("num_images"), about)
 
 
-_ADVICE = "Remove the file: evaluating the run makes it again, if its scores are removed too."
+_ADVICE = "Remove this file and the stored scores of the split; evaluating the run writes both again."

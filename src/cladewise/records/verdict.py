@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from cladewise.statistics import Interval
 
 CHANCE = 0.05
-"""If every answer is right, a promise counts as kept only if luck alone would achieve that less often than this."""
+"""If every answer is right, a guarantee counts as met only if chance alone would do so less often than this."""
 
 
 def verdict(metrics: Mapping[str, Interval], *, promise: float | None = None) -> str:
@@ -16,18 +16,18 @@ def verdict(metrics: Mapping[str, Interval], *, promise: float | None = None) ->
 
     Args:
         metrics: The metrics of an evaluation by name.
-        promise: Share of right answers that the decision promised, in [0, 1); ``None`` if it promised nothing.
+        promise: Share of right answers that the decision guarantees, in [0, 1); ``None`` if it guarantees nothing.
 
     Returns:
-        A sentence without a full stop. A promise held if the whole interval is at or above it, and did not hold if the
-        whole interval is below it; otherwise there are too few images to tell.
+        A sentence without a full stop. A guarantee held if the whole interval is at or above it, and did not hold if
+        the whole interval is below it; otherwise there are too few images to tell.
 
     Example:
         >>> correct = Interval(0.973, 0.956, 0.986, 600)
         >>> verdict({"correct": correct, "leaf_answers": Interval(0.61, 0.57, 0.65, 600)}, promise=0.95)
-        '97.3% correct [95.6, 98.6], 61% of answers are leaves, the promise of 95% held'
+        '97.3% correct [95.6, 98.6], 61% of answers are leaves, the 95% guarantee held'
         >>> verdict({"correct": correct}, promise=0.97)
-        '97.3% correct [95.6, 98.6], 600 images are too few to tell whether the promise of 97% holds'
+        '97.3% correct [95.6, 98.6], 600 images are too few to tell whether the 97% guarantee holds'
     """
     correct = metrics.get("correct")
     if correct is None:
@@ -49,7 +49,7 @@ def _of_label_sets(metrics: Mapping[str, Interval]) -> str:
     if said is None or true is None or math.isnan(said.value) or math.isnan(true.value):
         return "no image to judge by"
     precision, recall = _percent(said.value, 1), _percent(true.value, 1)
-    return f"{precision} of the labels said are true, {recall} of the true labels are said"
+    return f"{precision} of the predicted labels are true, {recall} of the true labels are predicted"
 
 
 def _of_leaves(share: float) -> str:
@@ -59,15 +59,15 @@ def _of_leaves(share: float) -> str:
 
 
 def _of_promise(correct: Interval, promise: float) -> str:
-    """Whether the interval confirms the promise. If all answers are right, it has no width and their number decides."""
+    """Whether the interval confirms the guarantee. If all answers are right, their number decides."""
     count = correct.count
     all_right_by_chance = correct.value == 1 and promise**count > CHANCE
     if correct.low >= promise and not all_right_by_chance:
-        return f"the promise of {100 * promise:g}% held"
+        return f"the {100 * promise:g}% guarantee held"
     if correct.high < promise:
-        return f"the promise of {100 * promise:g}% did not hold"
+        return f"the {100 * promise:g}% guarantee did not hold"
     images = f"{count:,} image{'s are' if count != 1 else ' is'}" if count else "these images are"
-    return f"{images} too few to tell whether the promise of {100 * promise:g}% holds"
+    return f"{images} too few to tell whether the {100 * promise:g}% guarantee holds"
 
 
 def _interval(metric: Interval) -> str:

@@ -38,7 +38,7 @@ def check(suite: Suite, at: str) -> None:
             raise InputError(expected, f"search = {entry.search} and val = {entry.val}", at=f"{at} [data]")
     with within(f"{at} [search]"):
         if metric_text(suite.search.metric).higher_is_better is None:
-            raise InputError("a metric that can be better or worse", repr(suite.search.metric))
+            raise InputError("a metric of which higher or lower is better", repr(suite.search.metric))
         if not suite.search.lr or min(suite.search.lr) <= 0:
             raise InputError("learning rates above 0 in lr", list(suite.search.lr))
     with within(f"{at} methods"):
@@ -57,7 +57,7 @@ def check(suite: Suite, at: str) -> None:
                 raise InputError("a space: own or encoder", repr(entry.space))
     for number, table in enumerate(suite.tables):
         if table.name in {other.name for other in suite.tables[:number]}:
-            raise InputError("a name of its own for every [[table]]", f"{table.name!r} twice", at=at)
+            raise InputError("a unique name for every [[table]]", f"{table.name!r} twice", at=at)
         with within(f"{at} table {table.name}"):
             for name in table.columns:
                 column_text(name)
@@ -76,14 +76,14 @@ def check(suite: Suite, at: str) -> None:
 def _check_training(values: Mapping[str, Any], at: str) -> None:
     settings(TrainingConfig, values, at=at)
     if "lr" in values:
-        raise InputError("no lr, which is searched", values["lr"], at=at, advice="Give rates to try: [search] lr.")
+        raise InputError("no lr, since it is searched", values["lr"], at=at, advice="Give rates to try: [search] lr.")
 
 
 def _check_variant(suite: Suite, variant: Variant, at: str) -> None:
     if variant.name in (ALL, OWN) or variant.name.partition(":")[0] in methods.available():
-        raise InputError("a name that is no method's", repr(variant.name), at=at)
+        raise InputError("a name that is not a method", repr(variant.name), at=at)
     if suite.variant(variant.name) is not variant:
-        raise InputError("a name of its own for every [[variant]]", f"{variant.name!r} twice", at=at)
+        raise InputError("a unique name for every [[variant]]", f"{variant.name!r} twice", at=at)
     if variant.seeds < 0:
         raise InputError("0 or more seeds", variant.seeds, at=at)
     if not 0 < variant.share <= 1:

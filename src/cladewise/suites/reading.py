@@ -115,5 +115,5 @@ def _method_specs(values: Any, at: str) -> tuple[str, ...]:
 
 def _texts(values: Any, at: str) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise InputError("a list of texts", repr(values), at=at)
+        raise InputError("a list of strings", repr(values), at=at)
     return tuple(values)

@@ -32,7 +32,7 @@ def of_paths(paths: Iterable[Sequence[str]]) -> tuple[list[int], list[str], list
         node = 0
         for position, name in enumerate(cast("Sequence[object]", path), start=1):
             if not isinstance(name, str):
-                raise InputError("names that are texts", f"{name!r} in {tuple(path)!r}")
+                raise InputError("names that are strings", f"{name!r} in {tuple(path)!r}")
             if name == "":
                 continue
             key = (node, position, name)
@@ -64,10 +64,10 @@ def of_edges(
     ids = [str(key) for key in keys]
     blank = next((text for text in ids if not text.strip()), None)
     if blank is not None or len(set(ids)) < len(ids):
-        raise InputError("nodes with an id of their own each", "a blank one" if blank is not None else "7 and '7'")
+        raise InputError("a unique id for each node", "a blank one" if blank is not None else "7 and '7'")
     parents = _single_parents(child, parent, ids)
     for cycle in cycles(parents):
-        raise InputError("every node to lead up to the root", f"a cycle: {cycle_text([ids[v] for v in cycle])}")
+        raise InputError("every node to be connected to the root", f"a cycle: {cycle_text([ids[v] for v in cycle])}")
     tops = np.flatnonzero(parents < 0)
     if tops.size > 1 and roots == "error":
         advice = 'Pass roots="join" to put them under a synthetic root.'

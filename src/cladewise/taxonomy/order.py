@@ -44,7 +44,7 @@ def path_sums(parents: IntArray, weights: IntArray) -> IntArray:
         jump = jump[jump]
     stuck = np.flatnonzero(jump[:size] != size)
     raise InputError(
-        "every node to lead up to the root",
+        "every node to be connected to the root",
         f"{stuck.size} nodes on a cycle or below one",
         at=f"node {int(stuck[0])}",
         advice="Find the cycle with: cladewise taxonomy check.",

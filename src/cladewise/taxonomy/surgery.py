@@ -76,8 +76,8 @@ def with_wrong_parents(taxonomy: Taxonomy, share: float, seed: int) -> Alteratio
     most = movable.size
     if count > most:
         raise InputError(
-            "a share of leaves that have another parent of the same level to move to",
-            f"{count} leaves, while {most} of {taxonomy.num_leaves} do",
+            "a share of the leaves that can move to another parent of the same level",
+            f"{count} leaves, but only {most} of {taxonomy.num_leaves} can move",
             advice=f"Move a share of at most {math.floor(1000 * most / taxonomy.num_leaves) / 1000:g}.",
         )
     drawn = _drawn(taxonomy, movable, count, random)
@@ -115,7 +115,8 @@ def without_levels(taxonomy: Taxonomy, levels: Iterable[int]) -> Alteration:
     for level in gone:
         if not 1 <= level < finest:
             coarser = f"from 1 to {finest - 1}" if finest > 1 else "other than the finest, and there is only one"
-            raise InputError(f"a level to drop {coarser}", level, advice="The finest level has the leaves and stays.")
+            advice = "The finest level contains the leaves and cannot be dropped."
+            raise InputError(f"a level to drop {coarser}", level, advice=advice)
     if not gone:
         return Alteration.none(taxonomy)
     removed = np.isin(taxonomy.level, gone) & ~taxonomy.is_leaf
@@ -194,10 +195,8 @@ def _drawn(taxonomy: Taxonomy, movable: IntArray, count: int, random: np.random.
         if here.size == 0:
             others = movable[taxonomy.level[taxonomy.parents[movable]] != place]
             if others.size < count:
-                advice = "Move a larger share: two leaves can change places."
-                raise InputError(
-                    "leaves whose parents have others too", f"{count} leaf without siblings", advice=advice
-                )
+                advice = "Move a larger share: two leaves can swap places."
+                raise InputError("leaves with siblings", f"{count} leaf without siblings", advice=advice)
             return _drawn(taxonomy, others, count, random)
         too_many = _rank_in_group(above[here]) >= max(size // 2, 1)
         drawn.append(order[here[np.argsort(too_many, kind="stable")[:size]]])

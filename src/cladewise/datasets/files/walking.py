@@ -91,7 +91,7 @@ def some_usable(images: list[str], skipped: list[Skipped], where: Path, notes: S
     if images:
         return
     got = f"{counted(len(skipped), 'file')}, none of them usable" if skipped else "; ".join(notes) or "no file"
-    first = f"The first, {skipped[0].path}, is {skipped[0].reason}." if skipped else ""
+    first = f"The first: {skipped[0].path} ({skipped[0].reason})." if skipped else ""
     raise InputError("a dataset with images", got, at=str(where), advice=first)
 
 

@@ -49,7 +49,7 @@ def from_grocery_store(path: str | PathLike[str]) -> Dataset:
     if torn:
         coarse, fine = coarse_and_fine[torn[0]]
         found = " and ".join(sorted(categories[torn[0]])) or "no image"
-        raise InputError("the images of a class to lie in one category", found, at=f"class {coarse}/{fine}")
+        raise InputError("the images of a class to be in one category", found, at=f"class {coarse}/{fine}")
     path_by_class = {fine: (min(categories[fine]), *names) for fine, names in coarse_and_fine.items()}
     taxonomy = Taxonomy.from_paths(path_by_class.values(), level_names=_LEVELS)
     node_by_path = {taxonomy.path_names(node): node for node in taxonomy}

@@ -56,7 +56,7 @@ class Archive:
             raise InputError(
                 f"the archive of {package.spec} to have the hash {package.integrity[:19]}...",
                 f"{found[:19]}... ({len(content)} bytes)",
-                advice="The download is damaged or was changed on its way: clear the cache of npm, and try again.",
+                advice="The download was damaged or altered. Clear the npm cache and try again.",
             )
         self.package = package
         self._tar = tarfile.open(fileobj=io.BytesIO(content), mode="r:gz")  # noqa: SIM115 (as long as the archive)
@@ -123,7 +123,7 @@ def _failed(package: Package, reason: str) -> InputError:
     return InputError(
         f"npm to fetch {package.spec}",
         reason,
-        advice="Check the network, and the registry that this names: npm config get registry.",
+        advice="Check the network and the registry: npm config get registry.",
     )
 
 

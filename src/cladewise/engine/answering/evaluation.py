@@ -114,7 +114,7 @@ def evaluate_all(
     answers_in = run.answer_tree(tree)
     for correct in recall_at:
         if not 0 <= correct <= 1:
-            raise InputError("a correctness in [0, 1]", correct, advice="R@99 is of 0.99.")
+            raise InputError("a correctness in [0, 1]", correct, advice="R@99 is 0.99.")
     before = _distinct([inference_of(rule, run.method.inference()) for rule in inferences])
     rules = _distinct([decision_of(rule, run.method.decision()) for rule in decisions])
     if data is None:

@@ -197,7 +197,7 @@ def _sequence_columns(sequence: ParetoSequence) -> dict[str, pl.Series]:
 
 
 def _lists(values: NDArray[Any], offsets: NDArray[np.int64]) -> pl.Series:
-    """A list per row, built from flat values without a Python object for each."""
+    """One list per row, built from flat values without a Python object per value."""
     import pyarrow as pa
 
     return pl.Series(pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values)))
@@ -216,7 +216,7 @@ def _means(columns: Series, *, intervals: bool) -> dict[str, Interval]:
 
 
 def _plain_mean(values: NDArray[np.float64]) -> Interval:
-    """The mean over the series of their means over the images that count, as :func:`mean_intervals` has it."""
+    """Mean over the series of their means over the images that count, as in :func:`mean_intervals`."""
     series = np.atleast_2d(values)
     means = [row[~np.isnan(row)].mean() for row in series if not np.isnan(row).all()]
     count = int((~np.isnan(series)).any(0).sum())

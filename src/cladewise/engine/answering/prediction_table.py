@@ -21,7 +21,7 @@ IntArray = NDArray[np.int64]
 Columns = dict[str, pl.Series]
 
 NO_PROBABILITY = "an image whose answer has no probability (NaN)"
-_NONE = -1  # stands for no node
+_NONE = -1  # no node
 _OTHER_COLUMNS = (
     "path",
     "label",
@@ -59,14 +59,16 @@ def printable(path: str) -> str:
     return path.encode(errors="backslashreplace").decode()
 
 
-def whole_table(paths: Sequence[str], errors: Sequence[str | None], rows: IntArray, told: pl.DataFrame) -> pl.DataFrame:
-    """Complete a table to one row per input, with an error for the others.
+def whole_table(
+    paths: Sequence[str], errors: Sequence[str | None], rows: IntArray, table: pl.DataFrame
+) -> pl.DataFrame:
+    """Extend a table to one row per input; inputs without an answer get an error.
 
     Args:
         paths: Every input.
         errors: Why each input has no answer; ``None`` if it has one.
-        rows: Indices of the inputs that the table has rows for.
-        told: The table, one row per entry of ``rows``.
+        rows: Index of the input of each row of the table.
+        table: The table, one row per entry of ``rows``.
     """
     every = pl.DataFrame(
         {
@@ -75,17 +77,17 @@ def whole_table(paths: Sequence[str], errors: Sequence[str | None], rows: IntArr
             "error": pl.Series(errors, dtype=pl.String),
         }
     )
-    some = told.insert_column(0, pl.Series("row", rows))
+    some = table.insert_column(0, pl.Series("row", rows))
     lost = some.select("row", lost=pl.any_horizontal(pl.col(pl.Float64).is_nan(), pl.lit(False)))
     some = some.join(lost.filter("lost"), on="row", how="anti")
     joined = every.join(lost, on="row", how="left").join(some, on="row", how="left", maintain_order="left")
     error = pl.when(pl.col("lost")).then(pl.lit(NO_PROBABILITY)).otherwise(pl.col("error")).alias("error")
-    return joined.select("path", *told.columns[1:], error)
+    return joined.select("path", *table.columns[1:], error)
 
 
 @singledispatch
 def _columns(answer: Any, prediction: Prediction) -> Columns:
-    raise TypeError(f"no table of a {type(answer).__name__}")
+    raise TypeError(f"cannot tabulate a {type(answer).__name__}")
 
 
 @_columns.register
@@ -116,9 +118,7 @@ def _(answer: LevelNodes, prediction: Prediction) -> Columns:
     probabilities = answer.log_prob.exp().double().cpu().numpy()
     columns: Columns = {}
     for level, name in enumerate(level_columns(taxonomy)):
-        repeated = (nodes[:, :level] == nodes[:, level, None]).any(
-            1
-        )  # a coarser label, which this level leaves as it is
+        repeated = (nodes[:, :level] == nodes[:, level, None]).any(1)  # a coarser level has this node already
         node = np.where(repeated, _NONE, nodes[:, level])
         columns[name] = _texts(node, partial(node_name, taxonomy))
         columns[f"{name}_path"] = _texts(node, partial(node_path, taxonomy))
@@ -194,7 +194,7 @@ def node_name(taxonomy: Taxonomy, node: int) -> str:
 
 
 def node_path(taxonomy: Taxonomy, node: int) -> str:
-    """Path of a node, by which :meth:`Taxonomy.find` finds it; a root without a name is ``root``."""
+    """Path of a node, as accepted by :meth:`Taxonomy.find`; a root without a name is ``root``."""
     return taxonomy.path_name(node) or ROOT_NAME
 
 

@@ -224,5 +224,5 @@ def _head(run: Run) -> HasSpace:
             "a run whose labels and images are vectors", f"one of {run.method.name}", at=str(run.path), advice=advice
         )
     if not run.alteration.is_none:
-        raise InputError("a run that knows the true tree", "one with an altered tree", at=str(run.path))
+        raise InputError("a run trained in the true tree", "a run with an altered tree", at=str(run.path))
     return cast("HasSpace", head)

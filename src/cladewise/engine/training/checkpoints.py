@@ -58,8 +58,8 @@ class Origin:
         followed = (("label tree", stamp["tree"], self.tree), ("images and labels", stamp["data"], self.data))
         for what, then, now in followed:
             if then != now:
-                advice = f"Bring back what was there, or {_anew(at)[:1].lower()}{_anew(at)[1:]}."
-                raise InputError(f"the {what} that this training began with", "a change", at=str(at), advice=advice)
+                advice = f"Restore the original, or {_anew(at)[:1].lower()}{_anew(at)[1:]}."
+                raise InputError(f"the {what} with which training started", "a change", at=str(at), advice=advice)
 
     def stamp(self) -> dict[str, str]:
         """The origin as a checkpoint stores it."""

@@ -183,7 +183,7 @@ def _check_same(folder: RunFolder, config: RunConfig) -> None:
     changed = changes(read_config(folder.config), config)
     if changed:
         raise InputError(
-            f"{folder.path} to be free or to hold this very run",
+            f"{folder.path} to be free or to contain this run",
             f"a run that differs in {', '.join(changed)}",
             advice="Choose another folder with out=, or give overwrite=True to replace that run.",
         )
@@ -194,10 +194,10 @@ def _check_same_tree(folder: RunFolder, change: Alteration) -> None:
     before = Alteration.read(folder.taxonomy, folder.true_taxonomy)
     if before.fingerprint != change.fingerprint:
         raise InputError(
-            "the label tree of the run that is to be resumed",
-            f"{change.own} where the folder has {before.own}",
+            "the label tree of the run to resume",
+            f"{change.own}, but the folder contains {before.own}",
             at=str(folder.taxonomy),
-            advice="Bring back what was there, or remove the folder to train from the start.",
+            advice="Restore the original tree, or remove the folder to train from scratch.",
         )
 
 
@@ -220,7 +220,7 @@ def _check_splits(wanted: TrainingConfig, dataset: Dataset) -> None:
         raise InputError("images to train on", f"an empty split {wanted.train_split!r}", at=dataset.name)
     optional = wanted.val_split in ("val", NO_SPLIT) and not wanted.early_stop
     if not optional and dataset.indices(wanted.val_split).size == 0:
-        raise InputError("images to watch", f"an empty split {wanted.val_split!r}", at=dataset.name)
+        raise InputError("images to validate on", f"an empty split {wanted.val_split!r}", at=dataset.name)
 
 
 def _begin(config: RunConfig, dataset: Dataset, change: Alteration, folder: RunFolder, **rules: str) -> None:

@@ -40,7 +40,7 @@ def read_outcomes(
     """
     missing = {*ORDER, *(columns or ())} - set(columns_of(file, advice=advice))
     if missing:
-        raise InputError(f"the columns {', '.join(sorted(missing))}", "none such", at=str(file), advice=advice)
+        raise InputError(f"the columns {', '.join(sorted(missing))}", "none of them", at=str(file), advice=advice)
     outcomes = read_parquet(file, columns=None if columns is None else [*ORDER, *columns], advice=advice)
     if outcomes.is_empty():
         raise InputError("an evaluation of at least one image", "none", at=str(file), advice=advice)

@@ -111,7 +111,7 @@ def sight_problems(nodes: NodeNames) -> list[Problem]:
     if hidden.any():
         hidden &= names.str.replace_all(JOINED_PICTURES, "").str.contains(INVISIBLE)
     for row in hidden.arg_true().to_list():
-        text = f"a character that cannot be seen in {_escaped(str(names[row]))}"
+        text = f"an invisible character in {_escaped(str(names[row]))}"
         problems.append(Problem(int(nodes.lines[row]), "zero-width", text, "warning"))
     for row in (names.str.contains(UNTIDY) & (names.str.strip_chars() != "")).arg_true().to_list():
         text = f"stray white space in {str(names[row])!r}"
@@ -129,7 +129,7 @@ def nothing_problems(nodes: NodeNames) -> list[Problem]:
         Problem(
             int(nodes.lines[row]),
             "nothing",
-            f"a label {str(nodes.names[row])!r}, which often stands for none",
+            f"a label {str(nodes.names[row])!r}, which often means a missing value",
             "warning",
         )
         for row in nodes.names.str.contains(NOTHING).arg_true().to_list()

@@ -39,7 +39,7 @@ def only_form(seen: Seen, forms: Sequence[Form[Seen]], *, saw: str, source: str,
         forms: The known forms.
         saw: Short description of the content, for messages: ``"a table with the columns 'a', 'b'"``.
         source: The file, for messages.
-        advice: The options that decide, as Python arguments: ``'Say which with format="edges".'``
+        advice: The options that decide, as Python arguments: ``'Choose one with format="edges".'``
 
     Raises:
         InputError: No form, or more than one, has evidence.
@@ -58,4 +58,4 @@ def only_form(seen: Seen, forms: Sequence[Form[Seen]], *, saw: str, source: str,
         raise InputError(
             f"exactly one known form: {known}", f"{saw}, which could be {could_be}", at=source, advice=advice
         )
-    raise InputError(f"a known form: {known}", f"{saw}, which shows none of them", at=source, advice=advice)
+    raise InputError(f"a known form: {known}", f"{saw}, which matches none of them", at=source, advice=advice)

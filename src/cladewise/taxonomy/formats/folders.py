@@ -35,7 +35,7 @@ def read_folders(path: Path) -> Taxonomy:
             if real not in above:
                 waiting.append((tree.add(node, name), place, above | {real}))
     if len(tree.parents) == 1:
-        raise InputError("a folder with folders in it, one a label", "none", at=str(path))
+        raise InputError("a folder with one subfolder per label", "none", at=str(path))
     return tree.grown(str(path))
 
 
@@ -48,14 +48,14 @@ def write_folders(taxonomy: Taxonomy, path: Path) -> None:
         InputError: The path exists, a name is not valid for a folder, or two children of a node have the same name.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError("a new or empty folder", "one with something in it", at=str(path))
+        raise InputError("a new or empty folder", "one that is not empty", at=str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         for node in range(1 if taxonomy.synthetic_root else 0, taxonomy.num_nodes):
             names = taxonomy.path_names(node)
             if names[-1].startswith(".") or any(c in names[-1] for c in "/\\\0"):
-                raise InputError("a name that a folder can have", repr(names[-1]), at=taxonomy.path_name(node))
+                raise InputError("a valid folder name", repr(names[-1]), at=taxonomy.path_name(node))
             _make(temporary.joinpath(*names), taxonomy.path_name(node))
         temporary.chmod(0o755)
         os.replace(temporary, path)
@@ -69,4 +69,4 @@ def _make(folder: Path, label: str) -> None:
     except FileExistsError as error:
         raise InputError("children of a node with different names", f"two of {label!r}") from error
     except OSError as error:
-        raise InputError("a name that a folder can have", error.strerror or "an error", at=label) from error
+        raise InputError("a valid folder name", error.strerror or "an error", at=label) from error

@@ -147,7 +147,7 @@ def existing(path: str | PathLike[str]) -> Path:
     """
     place = Path(path)
     if not place.exists():
-        raise InputError("a taxonomy file or folder", "nothing of that name", at=str(place))
+        raise InputError("a taxonomy file or folder", "no such file or folder", at=str(place))
     regular(place)
     return place
 

@@ -33,7 +33,7 @@ def load_table(path: Path, options: ReadOptions) -> Table:
         InputError: The file is not a table.
     """
     if not path.is_file():
-        raise InputError("a file", "a folder" if path.is_dir() else "nothing of that name", at=str(path))
+        raise InputError("a file", "a folder" if path.is_dir() else "no such file or folder", at=str(path))
     if is_parquet(path):
         return read_parquet_table(path)
     table = read_delimited(path, options)

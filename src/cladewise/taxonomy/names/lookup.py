@@ -104,7 +104,7 @@ def look_up(taxonomy: NamedTree, label: Label) -> Match:
     only if none of these matches. Blanks around a label matter only if a name has them.
     """
     if not isinstance(cast("object", label), Sequence):
-        raise InputError("a label that is a text, or a sequence of names", repr(label))
+        raise InputError("a label: a string, or a sequence of names", repr(label))
     exact, trimmed = taxonomy.called(composed), label.strip(BLANKS) if isinstance(label, str) else label
     found = _matches(taxonomy, exact, label)
     if not found.nodes and trimmed != label:
@@ -129,7 +129,7 @@ def find(taxonomy: NamedTree, label: Label, *, at: str = "") -> int:
         paths = ", ".join(_paths(taxonomy, found.nodes, 5)) + (", ..." if len(found.nodes) > 5 else "")
         raise InputError(
             "a label that names one node",
-            f"{_shown(label)!r}, which {len(found.nodes)} nodes have",
+            f"{_shown(label)!r}, which matches {len(found.nodes)} nodes",
             at=at,
             advice=f"Use a path: {paths}.",
         )
@@ -146,8 +146,8 @@ def find_all(
     *,
     at: str = "",
     place: Callable[[Label], str] | None = None,
-    expected: str = "labels that name one node of the taxonomy each",
-    advice: str = "Correct them, or add them to the taxonomy; where a name repeats, give the path.",
+    expected: str = "labels that each name one node of the taxonomy",
+    advice: str = "Correct them, or add them to the taxonomy; if a name repeats, give the path.",
 ) -> NDArray[np.int64]:
     """The node of each label; one error lists those that name no node or several.
 
@@ -198,11 +198,11 @@ def as_labels(labels: Any) -> list[Label]:
     """
     values: Any = labels.tolist() if isinstance(labels, np.ndarray) else labels
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise InputError("a label that is a text, or a sequence of names", repr(labels))
+        raise InputError("a label: a string, or a sequence of names", repr(labels))
     found = [tuple(label) if isinstance(label, list) else label for label in cast("Iterable[Any]", values)]
     for label in found:
         if not isinstance(label, str) and not _is_path(label):
-            raise InputError("labels that are texts, or sequences of names", f"{label!r} among them")
+            raise InputError("labels that are strings, or sequences of names", f"{label!r} among them")
     return found
 
 
@@ -250,7 +250,7 @@ def warn_inexact(odd: Sequence[str], *, at: str) -> None:
     if odd:
         noun = "label" if len(odd) == 1 else "labels"
         more = "; ..." if len(odd) > SHOWN else ""
-        warn(f"{len(odd)} {noun} not quite as in the taxonomy: {'; '.join(odd[:SHOWN])}{more}", at=at)
+        warn(f"{len(odd)} {noun} matched only approximately: {'; '.join(odd[:SHOWN])}{more}", at=at)
 
 
 def near_names(taxonomy: NamedTree, label: Label, limit: int = 3) -> list[str]:
@@ -351,7 +351,7 @@ def _synonyms(taxonomy: NamedTree) -> Iterator[tuple[str, int]]:
 
 def _preferred(taxonomy: NamedTree, label: Label, node: int, others: Sequence[int]) -> str:
     also = ", ".join(_paths(taxonomy, others, 3)) + (", ..." if len(others) > 3 else "")
-    return f"{_shown(label)!r} read as {_paths(taxonomy, [node], 1)[0]}, which it names in full, not as {also}"
+    return f"{_shown(label)!r} read as {_paths(taxonomy, [node], 1)[0]}, whose full path it is, not as {also}"
 
 
 def complaint(taxonomy: NamedTree, label: Label, nodes: Sequence[int] = ()) -> str:
@@ -370,10 +370,12 @@ def in_common(taxonomy: NamedTree, unknown: Sequence[Label]) -> list[str]:
     unknown = unknown[:COMPARED]
     index = taxonomy.called(loose)
     alike = sum(bool(_matches(taxonomy, index, label).nodes) for label in unknown)
-    said = [f"{alike} differ from names only in case, blanks or joining marks."] if 2 * alike > len(unknown) > 1 else []
+    said: list[str] = []
+    if 2 * alike > len(unknown) > 1:
+        said.append(f"{alike} differ from names only in case, blanks, hyphens, underscores or dots.")
     numbers = sum(_shown(label).strip().isdecimal() for label in unknown)
     if 2 * numbers > len(unknown):
-        said.append(f"{numbers} are numbers that the taxonomy has neither as names nor as ids.")
+        said.append(f"{numbers} are numbers, which are neither names nor ids in the taxonomy.")
     return said + _where_they_stand(taxonomy, [_shown(label) for label in unknown])
 
 
@@ -384,7 +386,8 @@ def _where_they_stand(taxonomy: NamedTree, unknown: Sequence[str]) -> list[str]:
     for column, texts in taxonomy.columns.items():
         held = len(wanted.intersection(texts.tolist()))
         if 2 * held > len(wanted):
-            said.append(f"The taxonomy has {held} of {len(wanted)} in its column {column!r}, which holds no ids.")
+            where = f"in its column {column!r}, which is not a column of ids"
+            said.append(f"The taxonomy has {held} of {len(wanted)} {where}.")
     return said
 
 

@@ -96,5 +96,5 @@ def _rows(file: Path, separator: str | None) -> list[tuple[str, str]]:
         if len(parts) == 2:
             rows.append((parts[0], parts[1].strip()))
         elif line.strip():
-            raise InputError("two entries a line", repr(line), at=f"{file}:{number}", advice=WHERE)
+            raise InputError("two entries per line", repr(line), at=f"{file}:{number}", advice=WHERE)
     return rows

@@ -103,13 +103,13 @@ def read_graph(document: Any, source: str, options: ReadOptions) -> Taxonomy:
     """
     nodes, edges = _parts(document)
     if document.get("directed") is not True and str(document.get("directed")) != "true":
-        got = "an undirected graph" if "directed" in document else "one that does not say so"
+        got = "an undirected graph" if "directed" in document else "one that does not say whether it is directed"
         advice = 'If its edges go from parent to child, add "directed": true.'
         raise InputError("a directed graph", got, at=source, advice=advice)
     ids = [name_at(node["id"], Place("id", Place(n, Place("nodes"))), source) for n, node in enumerate(nodes)]
     twice = [node for node, count in Counter(ids).items() if count > 1]
     if twice:
-        raise InputError("an id of its own for every node", some(twice), at=source)
+        raise InputError("a unique id for every node", some(twice), at=source)
     parents: dict[str, list[str]] = {node: [] for node in ids}
     for position, edge in enumerate(edges):
         place = Place(position, Place("edges"))

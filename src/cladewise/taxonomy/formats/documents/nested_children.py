@@ -25,7 +25,7 @@ from cladewise.taxonomy.tree import Taxonomy
 
 KEYS = ("name", "children", "level", "levels")
 NAME_KEYS = ("name", "label", "title", "text", "labelname", "node_name", "id", "tag", "key", "value")
-ADVICE = 'Pass name="..." with the key of the names, if it is another.'
+ADVICE = 'Pass name="..." if names are under another key.'
 CHILD_KEYS = ("children", "child", "subclasses", "subcategories", "subcategory", "subtypes")
 
 

@@ -73,7 +73,7 @@ def read_paths(document: Mapping[str, Any], source: str) -> Taxonomy:
     for path, content in sorted(document.items(), key=lambda item: item[0].count("/")):
         above, _, name = path.rpartition("/")
         if above not in nodes:
-            raise InputError("every path to begin with another", repr(path), at=source)
+            raise InputError("the parent of every path to be a path too", repr(path), at=source)
         if path not in nodes:
             nodes[path] = tree.add(nodes[above], name)
         content = content or {}

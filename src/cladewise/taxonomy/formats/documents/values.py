@@ -65,7 +65,7 @@ def wrong_at(expected: str, value: Any, place: Place | None, source: str) -> Inp
 
 def too_deep(path: Path) -> InputError:
     """The error for a document that is nested deeper than its parser can follow."""
-    return InputError("a nesting that a parser can follow", "one that is too deep", at=str(path))
+    return InputError("nesting that the parser can handle", "nesting that is too deep", at=str(path))
 
 
 def shown(value: Any) -> str:
@@ -113,7 +113,7 @@ class NodeTexts:
         """The columns for a number of nodes; warns about omitted lists and mappings."""
         told = [f"{key!r} of {nodes}" for key, nodes in self._left_out.items() if nodes]
         if told:
-            warn(f"Lists and mappings that are no children, left out: {', '.join(told)} nodes", at=source)
+            warn(f"Lists and mappings other than children, left out: {', '.join(told)} nodes", at=source)
         return {key: [texts.get(node, "") for node in range(count)] for key, texts in self._texts.items()}
 
 

@@ -54,7 +54,7 @@ def write_newick(taxonomy: Taxonomy, path: Path) -> None:
     Newick has neither levels nor further columns; a warning names the columns left out.
     """
     if taxonomy.columns:
-        warn(f"Newick holds names alone: left out {some(list(taxonomy.columns))}", at=str(path))
+        warn(f"Newick stores only names; left out: {some(list(taxonomy.columns))}", at=str(path))
     write_text(path, newick_from_taxonomy(taxonomy) + "\n")
 
 

@@ -58,7 +58,7 @@ def read_underscores(labels: Labels, underscores: Underscores | None, source: st
                 f"{_count(nodes, 'name')} with unquoted underscores, such as {labels.texts[nodes[0]]!r}, kept as "
                 "underscores",
                 at=source,
-                advice='Pass underscores="blanks" if they stand for blanks, else underscores="keep".',
+                advice='Pass underscores="blanks" if they stand for blanks, otherwise underscores="keep".',
             )
     for node in nodes if underscores == "blanks" else ():
         labels.texts[node] = labels.texts[node].replace("_", " ")

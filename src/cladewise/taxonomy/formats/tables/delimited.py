@@ -111,7 +111,7 @@ def _read_clean(
         Problem(
             first_line - 1 + opened,
             "quote",
-            f"a cell that opens here and closes in line {first_line - 1 + closed}, with whole rows inside",
+            f"a quoted cell that opens here and closes in line {first_line - 1 + closed}, with whole rows inside",
         )
         for opened, closed in quotes.swallowing(data, separator, len(names))
     ]
@@ -148,7 +148,7 @@ def _read_by_row(data: bytes, path: Path, separator: str, first_line: int, heade
     width = len(names)
     first = 0 if header == "none" else 1
     problems += [
-        Problem(line, "row-length", f"{len(row)} cells where the header has {width}")
+        Problem(line, "row-length", f"{len(row)} cells, but the header has {width}")
         for row, line in zip(rows[first:], lines[first:], strict=True)
         if any(cell != "" for cell in row[width:])
     ]

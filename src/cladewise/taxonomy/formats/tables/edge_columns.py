@@ -54,7 +54,7 @@ LEVEL_WORDS = ("level", "taxonrank", "rank")
 PAIRS = (("source", "target"), ("from", "to"), ("subject", "object"), ("head", "tail"), ("u", "v"), ("node1", "node2"))
 """Pairs of columns whose names do not show which end is the parent."""
 
-ADVICE = 'Name the columns with name="..." and parent="...", and id="..." where parents are ids.'
+ADVICE = 'Name the columns with name="..." and parent="...", and id="..." if parents are ids.'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _pair(table: Table) -> tuple[str, str] | None:
     if single[0] == single[1]:
         raise InputError(
             "edges that show which end is the parent",
-            f"the columns {some(ends)}, of which either could be",
+            f"the columns {some(ends)}, either of which could be the parent",
             at=table.source,
             advice=f"Pass {argument('parent', ends[0])} and {argument('name', ends[1])}, or the other way round.",
         )
@@ -222,7 +222,7 @@ def _pair(table: Table) -> tuple[str, str] | None:
 def _unclear(table: Table, parent: str) -> InputError:
     return InputError(
         "a column of nodes next to the column of their parents",
-        f"parents in {parent!r}, and no column that is known for nodes among {some(table.columns, 20)}",
+        f"parents in {parent!r}, and no recognised column of nodes among {some(table.columns, 20)}",
         at=table.source,
         advice=ADVICE,
     )

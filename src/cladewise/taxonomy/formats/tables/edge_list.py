@@ -200,11 +200,11 @@ def _without_conventions(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFram
     spelled = ~number & (whole != bare) & whole.is_in(keys) & ~pl.col("parent").is_in(keys)
     odd = odd.select("row", "parent", "name", whole=whole, word=word, spelled=spelled, none=word | number | itself)
     problems = [
-        Problem(table.line(row), "no-parent", f"parent {parent!r} of {name!r} taken for none", "warning")
+        Problem(table.line(row), "no-parent", f"parent {parent!r} of {name!r} read as no parent", "warning")
         for row, parent, name in odd.filter("word").select("row", "parent", "name").iter_rows()
     ]
     problems += [
-        Problem(table.line(row), "number", f"parent {parent!r} taken for the id {id_!r}", "warning")
+        Problem(table.line(row), "number", f"parent {parent!r} read as the id {id_!r}", "warning")
         for row, parent, id_ in odd.filter("spelled").select("row", "parent", "whole").iter_rows()
     ]
     parent = pl.when("none").then(pl.lit("")).when("spelled").then("whole").otherwise("parent")
@@ -254,7 +254,7 @@ def _other_texts(table: Table, columns: EdgeColumns) -> list[Problem]:
     )
     again = rows.sort(" row").filter(~pl.struct(edge).is_first_distinct())
     return [
-        Problem(table.line(row), "other-texts", f"{name!r} again, with other texts", "warning")
+        Problem(table.line(row), "other-texts", f"{name!r} again, with different text", "warning")
         for row, name in again.select(" row", columns.name).iter_rows()
     ]
 

@@ -56,7 +56,7 @@ def refuse_foreign(table: Table) -> None:
             "a tree of labels",
             f"a manifest of images with the columns {some(table.columns)} ({reason})",
             at=table.source,
-            advice="Give it as the dataset; a taxonomy lists labels.",
+            advice="Pass it as the dataset; a taxonomy lists labels.",
         )
 
 

@@ -25,7 +25,7 @@ def repeated_header(table: Table) -> list[Problem]:
         return []
     again = table.frame.select(pl.all_horizontal(pl.col(name).str.strip_chars() == name for name in table.columns))
     rows = again.to_series().arg_true().to_list() if table.columns else []
-    return [Problem(table.line(row), "header-again", "the header once more") for row in rows]
+    return [Problem(table.line(row), "header-again", "the header again") for row in rows]
 
 
 def header_problems(table: Table, levels: Sequence[str]) -> list[Problem]:
@@ -44,13 +44,13 @@ def header_problems(table: Table, levels: Sequence[str]) -> list[Problem]:
     again = [name for name in levels if (table.frame[name].str.strip_chars() == name).any()]
     foreign = [name for name in levels if pl.Series([name]).str.contains(f"{NUMBER}|{IMAGE_FILE}").any()]
     if not again and not foreign and (any(known) or _stands_out(table, levels[0])):
-        text = f"the first row, {some(levels)}, taken for the header"
+        text = f"the first row, {some(levels)}, read as the header"
         return [] if sum(known) * 2 >= len(known) else [Problem(table.header_line, "header-guess", text, "warning")]
-    reason = "none is a word that headers use"
+    reason = "none is a typical header word"
     if again:
         reason = f"{again[0]!r} is also a label below it"
     elif foreign:
-        reason = f"{foreign[0]!r} names no level"
+        reason = f"{foreign[0]!r} is not a level"
     comment = levels[0].startswith("#")
     raise InputError(
         "a header that names the columns",

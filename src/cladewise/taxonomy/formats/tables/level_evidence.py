@@ -60,7 +60,7 @@ def doubt_levels(table: Table, names: Sequence[str]) -> Doubt | None:
     if attributes and len(names) > 1:
         levels = _by_rank(names) or [name for name in names if name not in attributes]
         attributes = [name for name in names if name not in levels]
-        text = f"{next(filter(is_attribute, attributes), attributes[0])!r} describes nodes and is no level"
+        text = f"{next(filter(is_attribute, attributes), attributes[0])!r} describes nodes and is not a level"
         return Doubt(text, _advice(levels or names[1:], attributes) if levels else "")
     order = (ranks_of(names) or numbering(names)) if table.named else []
     if order:
@@ -88,7 +88,7 @@ def _codes(table: Table, names: Sequence[str]) -> list[str]:
 
 
 def _by_rank(names: Sequence[str]) -> list[str]:
-    """The columns named as ranks, with scientific names for the species; empty if there are fewer than two."""
+    """The columns named after ranks, with scientific names for the species; empty if there are fewer than two."""
     ranks = sorted((name for name in names if squeezed(name) in RANKS), key=lambda name: RANKS.index(squeezed(name)))
     if len(ranks) < 2:
         return []
@@ -156,7 +156,7 @@ def _unique(table: Table, names: Sequence[str]) -> Doubt | None:
     finest = names[last + 1] if table.named and last + 1 < len(names) else unique[-1]
     levels = [name for name in names if name not in unique or name == finest]
     others = [name for name in unique if name != finest]
-    text = f"{finest!r} and {others[-1]!r} both have a value of their own in every row"
+    text = f"{finest!r} and {others[-1]!r} both have a different value in every row"
     return Doubt(text, _advice(levels, others))
 
 
@@ -173,7 +173,7 @@ def _paths(table: Table, names: Sequence[str]) -> Doubt | None:
     for mark in PATH_MARKS:
         share = float(cells.str.contains(mark, literal=True).mean() or 0.0)  # type: ignore[arg-type]
         if cells.len() > 1 and (share >= 0.9 or (mark == ">" and share >= 0.5)):
-            text = f"one column whose values have {mark!r} in them, as paths have"
+            text = f"one column whose values have {mark!r} in them, as paths do"
             return Doubt(
                 text, f"Pass {argument('format', 'paths')} if they are, or {argument('format', 'levels')} if not."
             )

@@ -42,7 +42,7 @@ def nodes_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
     if taxonomy.synthetic_root and ids[0] == "":
         twice = twice.scatter(0, False)  # a synthetic root needs no id
     if twice.any():
-        raise InputError("an id of its own for every node", some(key.filter(twice).unique().sort().to_list()))
+        raise InputError("a unique id for every node", some(key.filter(twice).unique().sort().to_list()))
     above = key.gather(np.maximum(taxonomy.parents, 0)).alias("parent").scatter(0, "")
     level_names = ["", *taxonomy.level_names]
     level = pl.Series("level", level_names, dtype=pl.String).gather(taxonomy.level)

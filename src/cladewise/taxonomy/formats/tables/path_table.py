@@ -64,7 +64,7 @@ def likely_paths(table: Table) -> Paths | None:
     for name in table.columns if table.frame.width > 1 and not _called_as_levels(table) else ():
         for mark in (mark for mark in MARKS if mark not in ("/", ".") and not is_attribute(name)):
             if int(table.frame[name].str.contains(mark, literal=True).sum()) * 10 >= table.frame.height * 9 > 9:
-                return Paths(name, mark, f"{mark!r} in the values of {name!r}, as paths have")
+                return Paths(name, mark, f"{mark!r} in the values of {name!r}, as paths do")
     return None
 
 

@@ -48,9 +48,9 @@ def separator_of(data: bytes, promised: str, source: str) -> str:
     shown = " or ".join(f"{candidate!r} ({len(rows[candidate][0])} columns)" for candidate in parted)
     raise InputError(
         "one character that separates the cells",
-        f"a first row that could be parted by {shown}",
+        f"a first row that could be split at {shown}",
         at=f"{source}:1",
-        advice=f"Say which with {argument('separator', parted[0])}.",
+        advice=f"Choose one with {argument('separator', parted[0])}.",
     )
 
 

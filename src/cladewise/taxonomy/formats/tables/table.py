@@ -94,7 +94,7 @@ def from_frame(frame: Any, *, source: str = "the data frame", path: Path | None 
     """
     frame = frame.collect() if isinstance(frame, pl.LazyFrame) else _with_index(frame)
     if not isinstance(frame, Mapping) and not hasattr(frame, "columns") and not hasattr(frame, "__arrow_c_stream__"):
-        raise InputError("a data frame", type(frame).__name__, advice="A file is read with Taxonomy.read.")
+        raise InputError("a data frame", type(frame).__name__, advice="Use Taxonomy.read for a file.")
     _refuse_repeated([str(name).strip() for name in getattr(frame, "columns", ())], source)
     try:
         taken = frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
@@ -111,10 +111,10 @@ def from_frame(frame: Any, *, source: str = "the data frame", path: Path | None 
     wrong = [f"{name!r} ({kind})" for name, kind in taken.schema.items() if not _is_text(kind)]
     if wrong:
         raise InputError(
-            "columns of texts, numbers or dates",
+            "columns of text, numbers or dates",
             ", ".join(wrong[:5]),
             at=source,
-            advice="Drop these columns, or turn them into texts.",
+            advice="Drop these columns, or convert them to text.",
         )
     texts = taken.select(_texts(taken[old]).alias(new) for old, new in zip(taken.columns, names, strict=True))
     return without_index(without_blank_rows(Table(texts, source=source, path=path)))
@@ -149,7 +149,7 @@ def write_table_file(frame: pl.DataFrame, path: Path) -> None:
     if suffix != ".parquet":
         nulls = frame.select(pl.col(pl.String).str.contains("\0", literal=True).any())
         if (found := next((column.name for column in nulls if column[0]), None)) is not None:
-            raise InputError("texts without null characters", f"one in the column {found!r}", at=str(path))
+            raise InputError("text without null characters", f"one in the column {found!r}", at=str(path))
     with replacing(path) as temporary:
         if suffix == ".parquet":
             parquet.write_parquet(frame, temporary)
@@ -201,7 +201,8 @@ def _with_index(frame: Any) -> Any:
 def _refuse_repeated(names: Sequence[str], source: str) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise InputError("a header that names every column once", f"several columns named {repeated[0]!r}", at=source)
+        got = f"several columns named {repeated[0]!r}"
+        raise InputError("a header with a different name for each column", got, at=source)
 
 
 def _is_text(kind: pl.DataType) -> bool:

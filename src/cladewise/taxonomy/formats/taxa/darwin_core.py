@@ -48,7 +48,7 @@ def resolve(table: Table, options: ReadOptions) -> Resolved:
     """Separate accepted taxa from synonyms and place each of them in the tree."""
     terms = find_terms(table)
     if terms.parent is None and not terms.ranks:
-        raise InputError("columns named as Darwin Core's ranks", some(table.columns, 20), at=table.source)
+        raise InputError("columns named after Darwin Core's ranks", some(table.columns, 20), at=table.source)
     taxa, problems = accepted_taxa(table, terms)
     if taxa.name.len() == 0:
         raise InputError("at least one accepted taxon", "none", at=table.source)
@@ -118,7 +118,7 @@ def darwin_core_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
     known = [name for name in taxonomy.level_names if name in POSITION]
     if len(known) < taxonomy.num_levels or known != coarse_to_fine(known):
         usual = ", ".join(rank for rank in POSITION if rank in MAIN_RANKS)
-        raise InputError(f"levels called as ranks ({usual}, ...), in their order", some(list(taxonomy.level_names)))
+        raise InputError(f"levels named after ranks ({usual}, ...), in order", some(list(taxonomy.level_names)))
     top = 1 if taxonomy.synthetic_root else 0
     columns = {name: pl.Series(texts.tolist(), dtype=pl.String) for name, texts in taxonomy.columns.items()}
     index = pl.Series([str(node) for node in range(taxonomy.num_nodes)], dtype=pl.String)

@@ -82,7 +82,7 @@ def _levels(taxa: Taxa, row: Rows, parent: Rows) -> tuple[Rows | None, list[str]
     if order is None:
         wrong = next((pair for pair in nested if pair[0] == pair[1]), nested[0])
         inner = pairs.with_row_index("node").filter(inside, inner=wrong[0], outer=wrong[1])
-        text = f"{{count}} of the rank {wrong[0]!r} under {wrong[1]!r}, so that levels are depths: {{names}}"
+        text = f"{{count}} of the rank {wrong[0]!r} under {wrong[1]!r}, so depths are used as levels: {{names}}"
         return None, None, [taxa.told(row[inner["node"].to_numpy()], "rank", text)]
     numbers = {name: number for number, name in enumerate(order, start=1)}
     level = rank.replace_strict(numbers, default=0, return_dtype=pl.Int64).to_numpy()

@@ -63,7 +63,7 @@ def placed_by_ranks(taxa: Taxa, terms: TaxonTerms, *, join: bool = False) -> tup
     frame = taxa.table.frame
     ranks = {rank: column for rank, column in terms.ranks.items() if (frame[column].str.strip_chars() != "").any()}
     if not ranks:
-        raise InputError("columns named as ranks", some(taxa.table.columns, 20), at=taxa.table.source)
+        raise InputError("columns named after ranks", some(taxa.table.columns, 20), at=taxa.table.source)
     taxa, problems = _one_row_each(taxa, ranks)
     own = _own_ranks(taxa, ranks)
     taxa = dataclasses.replace(taxa, name=_without_authors(taxa, own, ranks, terms))
@@ -94,7 +94,7 @@ def _one_row_each(taxa: Taxa, ranks: Mapping[str, str]) -> tuple[Taxa, list[Prob
     key = taxa.key
     problems: list[Problem] = []
     if key is not None and plain_term(key.name) == "id" and 2 * taxa.name.n_unique() < key.len() >= FEW:
-        text = f"{{count}} in rows that the column {key.name!r} only numbers, since their names recur: {{names}}"
+        text = f"{{count}} in rows that the column {key.name!r} merely numbers, since their names recur: {{names}}"
         problems.append(taxa.told(np.arange(key.len()), "duplicate", text))
         taxa, key = dataclasses.replace(taxa, key=None), None
     if key is None:
@@ -263,7 +263,7 @@ def _completed(
     lost[mended] = False
     missing = " or ".join(tops)
     if mended.size:
-        text = f"{{count}} without a {missing}, put where other rows have the same name: {{names}}"
+        text = f"{{count}} without a {missing}, placed where other rows have the same name: {{names}}"
         problems.append(taxa.told(mended, "unplaced", text))
     if join:
         return paths, np.zeros_like(lost), problems
@@ -299,7 +299,10 @@ def _nodes(
     problems: list[Problem] = []
     below = np.concatenate([row[(row >= 0) & slips[prefixes.parents]], extra[slips[under]]])
     if below.size:
-        text = "{count} below a taxon that has no row, though nearly all such have, put under the next coarser: {names}"
+        text = (
+            "{count} below a taxon without a row, although nearly all others have one; "
+            "placed under the next coarser taxon: {names}"
+        )
         problems.append(taxa.told(np.sort(below), "unlisted", text))
     rows = np.append(row, extra)
     parent = np.append(above, np.where(slips[under], above[under], under))

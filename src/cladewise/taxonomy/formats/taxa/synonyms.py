@@ -105,13 +105,13 @@ def accepted_taxa(table: Table, terms: TaxonTerms) -> tuple[Taxa, list[Problem]]
     cases = [
         (synonym & (ends < 0) & ~cyclic, "synonym", "{count} left out, whose accepted taxon is missing: {names}"),
         (neither & ~accepted, "left-out", "{count} left out as doubtful, misapplied or unplaced: {names}"),
-        (neither & accepted, "left-out", "{count} kept though doubtful, for accepted taxa below: {names}"),
+        (neither & accepted, "left-out", "{count} kept although doubtful, because of accepted taxa below: {names}"),
         (unknown, "left-out", "{count} of an unknown status, taken as accepted: {names}"),
     ]
     if parent is not None:
         above = rows_of(parent)
         moved = accepted & (above >= 0) & ~accepted[above] & (ends[above] >= 0)
-        cases.append((moved, "synonym", "{count} below a synonym, put under its accepted taxon: {names}"))
+        cases.append((moved, "synonym", "{count} below a synonym, placed under its accepted taxon: {names}"))
         parent = parent.scatter(np.flatnonzero(moved), key.gather(ends[above[moved]]))
     problems += [usages.told(rows, kind, text) for rows, kind, text in cases if rows.any()]
     synonyms = _aliases(usages.name, np.flatnonzero(synonym & (ends >= 0)), ends)
