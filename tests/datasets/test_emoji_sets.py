@@ -221,7 +221,7 @@ def test_vendors_that_do_not_fit(cache: DrawingCache, options: dict[str, Any], m
 
 def test_a_changed_package_is_refused() -> None:
     package, content = FIRST
-    with pytest.raises(InputError, match=r"the archive of first@1.0.0 to have the hash .*clear the cache of npm"):
+    with pytest.raises(InputError, match=r"the archive of first@1.0.0 to have the hash .*Clear the npm cache"):
         Archive(package, content[:-1] + b"x")
     with pytest.raises(InputError, match=r"a file gone.json in first@1.0.0, but got none"):
         Archive(package, content).read_json("gone.json")

@@ -231,9 +231,12 @@ def test_two_folders_of_one_split_are_joined_and_told(tmp_path: Path, draw) -> N
 @pytest.mark.parametrize(
     ("files", "got"),
     [
-        (["eval/wren/1.png", "dev/wren/1.png"], "but got 'dev', 'eval', which are names of splits without one"),
+        (
+            ["eval/wren/1.png", "dev/wren/1.png"],
+            "but got 'dev', 'eval', which are split names, but none is for training",
+        ),
         (["test/wren/1.png"], "but got 'test', which are split names, but none is for training"),
-        (["fold_0/wren/1.png", "fold_1/wren/1.png"], "but got 'fold_0', 'fold_1', which are names of splits"),
+        (["fold_0/wren/1.png", "fold_1/wren/1.png"], "but got 'fold_0', 'fold_1', which are split names"),
         (["dev/wren/1.png", "eval/wren/2.png", "masks/3.png"], "the splits dev, eval next to masks"),
         (["one/wren/1.png", "two/wren/1.png"], "but got 'one', 'two', which all contain 'wren' at"),
         (
@@ -241,7 +244,7 @@ def test_two_folders_of_one_split_are_joined_and_told(tmp_path: Path, draw) -> N
             "but got '2019', '2020', which all contain 'robin', 'wren' at",
         ),
         (["images/train/wren/1.png", "images/test/wren/2.png"], "splits above the classes, but got 'test', 'train' in"),
-        (["wren/train/1.png", "wren/val/2.png", "tit/train/3.png"], "on top of classes, but got 'train', 'val' inside"),
+        (["wren/train/1.png", "wren/val/2.png", "tit/train/3.png"], "above the classes, but got 'train', 'val' inside"),
     ],
 )
 def test_folders_that_could_be_splits_or_classes_are_refused(tmp_path: Path, draw, files: list[str], got: str) -> None:

@@ -96,7 +96,7 @@ def test_unknown_and_unclear_labels_are_all_listed(tmp_path: Path, images: None)
         ("path,label,split\n1.png,a,train\n2.png,a,\n", "a split for every file, or for none, but got 1 file without"),
         (
             "path,label\n1.png,a,b,c\n",
-            "no more cells in a row than the header has, but got 4 cells where",
+            "no more cells in a row than the header has, but got 4 cells for 2 columns",
         ),
         ("", "a table, but got an empty file at {}:1."),
         ("path,label\n", "a dataset with images, but got no file at {}."),
@@ -186,7 +186,7 @@ class TestTables:
         assert len(from_manifest(manifest(tmp_path, ",path,label\n0,1.png,a\n1,2.png,b\n"))) == 2  # as pandas writes it
 
     def test_two_columns_of_one_name_do(self, tmp_path: Path, images: None) -> None:
-        with pytest.raises(InputError, match="names every column once, but got several columns named 'label'"):
+        with pytest.raises(InputError, match="a different name for each column, but got several columns named 'label'"):
             from_manifest(manifest(tmp_path, "path,label,label\n1.png,a,b\n"))
 
     @pytest.mark.parametrize(
@@ -219,9 +219,9 @@ class TestTables:
             from_manifest(table, TREE, path_column="file", label_column="taxon", split_column="set")
 
     def test_a_row_of_data_is_no_header(self, tmp_path: Path, images: None) -> None:
-        with pytest.raises(InputError, match=r"put the line path,label above it"):
+        with pytest.raises(InputError, match=r"add a header line path,label above it"):
             from_manifest(manifest(tmp_path, "1.png,pear\n2.png,pear\n"), TREE)
-        with pytest.raises(InputError, match=r"put the line path,label above it"):
+        with pytest.raises(InputError, match=r"add a header line path,label above it"):
             from_manifest(manifest(tmp_path, "1.png 0\n2.png 1\n", "list.txt"))
 
     def test_columns_that_are_not_used_are_noted(self, tmp_path: Path, images: None) -> None:
@@ -236,7 +236,7 @@ class TestTables:
     def test_splits_that_only_folders_name_are_told(self, tmp_path: Path, draw) -> None:
         for name in ("train/1.png", "test/2.png"):
             draw(name)
-        with pytest.warns(InputWarning, match="no column split, though the files lie in the folders 'test', 'train'"):
+        with pytest.warns(InputWarning, match="no column split, although the files are in the folders 'test', 'train'"):
             from_manifest(manifest(tmp_path, "path,label\ntrain/1.png,pear\ntest/2.png,pear\n"), TREE)
 
     @pytest.mark.parametrize("name", ["is_train", "fold", "Subset"])
@@ -246,7 +246,9 @@ class TestTables:
             InputWarning, match=f"the column '{name}', which could contain splits, is not used .* Pass s"
         ):
             assert "train" in from_manifest(table).splits
-        with pytest.warns(InputWarning, match=r"the splits '1', '0', none of them for training .* Call that one"):
+        with pytest.warns(
+            InputWarning, match=r"the splits '1', '0', none of them for training .* Name the training split"
+        ):
             assert set(from_manifest(table, split_column=name).splits) == {"0", "1"}
 
     def test_texts_that_name_one_split_are_told(self, tmp_path: Path, images: None) -> None:
@@ -368,7 +370,9 @@ class TestLabels:
 
     def test_zero_width_characters_are_told(self, tmp_path: Path, images: None) -> None:
         table = manifest(tmp_path, "path,label\n1.png,pear\u200b\n")
-        with pytest.warns(InputWarning, match=r"1 label not quite .* read as 'pear', which only looks .* in line 2"):
+        with pytest.warns(
+            InputWarning, match=r"1 label matched only approximately: .* read as 'pear', which only looks .* in line 2"
+        ):
             assert from_manifest(table, TREE).nodes.tolist() == [3]
 
     def test_a_slash_inside_a_name(self, tmp_path: Path, images: None) -> None:
@@ -391,7 +395,7 @@ class TestLabels:
 
     def test_another_column_that_holds_the_labels_is_named(self, tmp_path: Path, images: None) -> None:
         table = manifest(tmp_path, "path,label,species\n1.png,0,pear\n2.png,1,juice/apple\n")
-        with pytest.raises(InputError, match="The column 'species' holds labels of the taxonomy"):
+        with pytest.raises(InputError, match="The column 'species' contains labels of the taxonomy"):
             from_manifest(table, TREE)
         assert from_manifest(table, TREE, label_column="species").nodes.tolist() == [3, 5]
 

@@ -112,9 +112,9 @@ def test_what_cannot_be_is_told(change) -> None:
         change(photographs(), 2)
     with pytest.raises(InputError, match="a split of made up: train, but got 'trian'"):
         change(photographs(), 0.5, split="trian")
-    with pytest.raises(InputError, match=r"to split with its own labels, but got changed ones\. Split it first"):
+    with pytest.raises(InputError, match=r"with its original labels, but got changed labels\. Split it before"):
         split(change(photographs(), 0.5))
-    with pytest.raises(InputError, match="Split it first"):
+    with pytest.raises(InputError, match="Split it before changing labels"):
         hold_out(change(photographs(), 0.5), "train", 0.1)
 
 

@@ -154,7 +154,7 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
     assert "Expected a column for each of 2 labels, but got none for 'b'" in text("node,a\na,0\nb,1\n")
     assert "Expected a row for each of 2 labels, but got none for 'a'" in text("node,a,b\nb,1,0\n")
     assert "but got 1 that does not: 'c' at" in text("node,a,b\na,1,0\nc,1,0\n")
-    assert "and for nothing else, but got a column ''" in text("node,a,b,\na,1,0,\nb,1,0,\n")
+    assert "and no others, but got a column ''" in text("node,a,b,\na,1,0,\nb,1,0,\n")
     assert "Expected every label once, but got 'a' twice" in text("node,a,b\na,1,0\na,1,0\nb,0,0\n")
     for rows in ("b,0,0\na,1,nan\n", "a,1,\nb,0,0\n", "b,0,0\na,1\n", "a,1,inf\nb,0,0\n"):
         message = "got an infinite, missing or NaN cost for the answer 'a' where 'b' is true at"

@@ -164,7 +164,7 @@ def test_any_recall_and_the_metrics_by_depth_and_level_are_those_of_the_scores(p
     kept = read(scores)["metrics"]
     assert kept["r@99.9"]["value"] == pytest.approx(expected["r@99.9"])
     for wrong in (-0.1, 1.5, float("nan")):
-        with pytest.raises(InputError, match=r"a correctness in \[0, 1\], but got .*R@99 is of 0.99"):
+        with pytest.raises(InputError, match=r"a correctness in \[0, 1\], but got .*R@99 is 0.99"):
             cw.evaluate(probe, recall_at=(wrong,), progress=False)
 
 

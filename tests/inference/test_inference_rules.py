@@ -199,7 +199,7 @@ def test_weights_come_from_a_file_or_a_tensor(tmp_path: Path) -> None:
     assert "weights" in Diffusion(weights=str(file)).handle
     for text, error in {
         "nobody,1\n": r"1 that does not: 'nobody' in line 1 at .*weights.csv",
-        "5,1\n 5,2\n": r"each node once, but got ' 5', which line 1 has at .*weights.csv:2",
+        "5,1\n 5,2\n": r"each node once, but got ' 5', which is already in line 1 at .*weights.csv:2",
         "5,much\n": "a number next to the node",
         "5\n": "two cells per row",
         "5,-1\n": "positive, finite edge weights",
@@ -208,7 +208,7 @@ def test_weights_come_from_a_file_or_a_tensor(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=error):
             Diffusion(weights=str(file))(prediction)
     file.write_bytes(b"\x89PNG")
-    with pytest.raises(InputError, match=r"a text in UTF-8, but got invalid start byte after 0 bytes at .*weights.csv"):
+    with pytest.raises(InputError, match=r"UTF-8 text, but got invalid start byte after 0 bytes at .*weights.csv"):
         Diffusion(weights=str(file))(prediction)
     with pytest.raises(InputError, match="which does not exist"):
         Diffusion(weights="nowhere.csv")(prediction)
@@ -410,7 +410,7 @@ def test_subset_from_a_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"at least one allowed node, but got none at .*region.txt"):
         rule(prediction)
     file.write_bytes(b"1\n\xff\n")
-    with pytest.raises(InputError, match=r"a text in UTF-8, but got invalid start byte after 2 bytes at .*region.txt"):
+    with pytest.raises(InputError, match=r"UTF-8 text, but got invalid start byte after 2 bytes at .*region.txt"):
         rule(prediction)
     for allowed, text in (
         ((), "at least one allowed node"),

@@ -320,7 +320,7 @@ MISTAKES = {
         '["none", "diffusion:alpha=5"]',
         r"alpha in \[0, 1\), but got 5.0 at changed.toml",
     ),
-    "same name": ('name = "decisions"', 'name = "methods"', "of its own for every .*but got 'methods' twice"),
+    "same name": ('name = "decisions"', 'name = "methods"', "a unique name for every .*but got 'methods' twice"),
     "tables": (
         "[search]",
         "[tables]",
@@ -465,7 +465,7 @@ def test_variants_of_methods_from_start_to_end(here: Path) -> None:
     assert float(rows["own rate"]["images_seen"]) * 4 == float(rows["w/ random"]["images_seen"])  # half, and one epoch
     text = (folder / "ablations.md").read_text()
     assert "| method | L-Top1 | Accuracy at level_1 | Seconds | Peak MB | Images seen |" in text
-    assert "Scored in the tree that the network knows: `w/ random`." in text
+    assert "Scored in the tree that the network was trained on: `w/ random`." in text
     assert "Of 1 seed: `noisy, 32 px`." in text
     page = (folder / "report.html").read_text()
     assert "w/ random" in page
@@ -486,7 +486,7 @@ VARIANT_MISTAKES = {
     "entry": ('tree = "own"', 'trees = "own"', r"'trees' at variants.toml \[\[variant\]\]. Did you mean tree"),
     "method": ('method = "flat-softmax"', 'method = "flat"', "a method: .*'flat' at variants.toml variant own rate"),
     "taken": ('name = "w/ random"', 'name = "hace:x"', "a name that is not a method, but got 'hace:x'"),
-    "twice": ('name = "own rate"', 'name = "w/ random"', "a name of its own for every .*'w/ random' twice"),
+    "twice": ('name = "own rate"', 'name = "w/ random"', "a unique name for every .*'w/ random' twice"),
     "folder": (
         'name = "noisy, 32 px"',
         'name = "w random"',
@@ -527,7 +527,7 @@ def test_a_mistake_in_a_variant_is_found_before_anything_runs(here: Path, mistak
     ("new", "message"),
     [
         ('drop_levels = "genus"', "levels among 1 to 2 .*but got 'genus' at variant w/ random, photos"),
-        ("wrong_parents = 1.0", "another parent of the same level to move to.* at variant w/ random, photos"),
+        ("wrong_parents = 1.0", "another parent of the same level, but got 3 leaves.* at variant w/ random, photos"),
         ('coarse_level = "3"', "levels among 1 to 2 .*but got '3' at variant w/ random, photos"),
     ],
 )

@@ -46,7 +46,7 @@ def test_every_kind_of_problem_of_an_edge_list_by_line(tmp_path: Path) -> None:
         "12: warning: stray white space in ' pear' [white-space]",
         "13: warning: the same node as an earlier row [duplicate]",
         "14: error: another root 'soda' next to 'fruit' (line 2) [roots]",
-        "16: error: 4 cells, but the header has 3 [row-length]",
+        "16: error: 4 cells for 3 columns [row-length]",
         "17: error: byte 0xE9 at byte 4 [encoding]",
     ]
 

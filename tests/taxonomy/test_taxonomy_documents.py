@@ -137,7 +137,7 @@ class TestChildren:
 
     def test_the_key_of_the_names_can_be_said(self, tmp_path: Path) -> None:
         content = '{"label": "r", "sci": "R", "children": [{"sci": "A"}]}'
-        with pytest.raises(InputError, match=r'Pass name="\.\.\." with the key of the names'):
+        with pytest.raises(InputError, match=r'Pass name="\.\.\." if names are under another key'):
             reading(tmp_path, '{"name": "r", "sci": "R", "children": [{"sci": "A", "id": 1}]}')
         assert paths(reading(tmp_path, content, name="sci")) == ["R", "R/A"]
 

@@ -21,4 +21,4 @@ def test_none_and_several_are_refused_with_what_is_known(number: int, got: str) 
     with pytest.raises(InputError, match=got) as error:
         only_form(number, FORMS, saw=str(number), source="numbers.txt", advice='Choose one with format="even".')
     assert "even (a number that 2 divides); square" in str(error.value)
-    assert "at numbers.txt. Say which" in str(error.value)
+    assert "at numbers.txt. Choose one" in str(error.value)

@@ -202,15 +202,15 @@ MISTAKES = {
     "share": (lambda t: with_wrong_parents(t, 1.5, 0), r"a share of the leaves in \[0, 1\], but got 1.5"),
     "too many": (
         lambda t: with_wrong_parents(t, 1.0, 0),
-        r"leaves that have another parent of the same level .* 5 leaves, while 4 of 5 do\. .* at most 0\.8\.",
+        r"can move to another parent of the same level, but got 5 leaves \(4 of 5 can move\)\. .* at most 0\.8\.",
     ),
-    "flat": (lambda _: with_wrong_parents(Taxonomy.from_paths([("a",), ("b",)]), 0.5, 0), "while 0 of 2 do"),
+    "flat": (lambda _: with_wrong_parents(Taxonomy.from_paths([("a",), ("b",)]), 0.5, 0), "\(0 of 2 can move\)"),
     "chains": (
         lambda _: with_wrong_parents(Taxonomy.from_paths([("a", "x"), ("b", "y")]), 0.5, 0),
         "leaves with siblings, but got 1 leaf without siblings. Move a larger share",
     ),
     "level": (lambda t: without_levels(t, [3]), "a level to drop from 1 to 1, but got 3"),
-    "finest": (lambda t: without_levels(t, [2]), "a level to drop from 1 to 1, but got 2. The finest level has"),
+    "finest": (lambda t: without_levels(t, [2]), "a level to drop from 1 to 1, but got 2. The finest level contains"),
     "one level": (
         lambda _: without_levels(Taxonomy.from_paths([("a",)]), [1]),
         "other than the finest, and there is only one",

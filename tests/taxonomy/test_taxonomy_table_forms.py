@@ -112,9 +112,9 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("a header alone", "order|family\n", "'|' (2 columns)", 'separator="|"'),
     ("either end may be the parent", "source,target\na,b\nb,c\n", "either of which could be the parent", 'parent="source"'),
     ("an id for each leaf", "species_id,order,species\n1,A,s\n2,A,t\n", "'species_id' describes", 'levels=["order", "species"]'),
-    ("an unnamed id", "x,order,species\nq,A,s\nr,A,t\nv,B,u\n", "a value of their own in every row", 'columns=["x"]'),
+    ("an unnamed id", "x,order,species\nq,A,s\nr,A,t\nv,B,u\n", "a different value in every row", 'columns=["x"]'),
     ("a note", "order,species,note\nA,s,red\nA,t,blue\n", "'note' describes nodes", 'columns=["note"]'),
-    ("a foreign note", "order,species,remarques\nA,s,ab\nA,t,bc\nB,u,cd\n", "of their own in every row", 'columns=["remarques"]'),
+    ("a foreign note", "order,species,remarques\nA,s,ab\nA,t,bc\nB,u,cd\n", "a different value in every row", 'columns=["remarques"]'),
     ("a second name", "order,species,common_name\nA,s,ab\nA,t,bc\n", "'common_name' describes", 'columns=["common_name"]'),
     ("fine to coarse", "fine,coarse\nwren,bird\nrobin,bird\n", "'coarse' is coarser than 'fine'", 'levels=["coarse", "fine"]'),
     ("ranks the wrong way", "species,genus\ns,g\nt,g\n", "do not run from coarse to fine", 'levels=["genus", "species"]'),
@@ -154,7 +154,7 @@ REFUSED: list[tuple[str, str | bytes, str, str]] = [
     ("a quote that never closes", 'child,parent\nr,\n"a,r\nb,r\n', "a quote that never closes", "Close the quote"),
     ("a quote that swallows rows", 'child,parent\nr,\n"a,r\nb",r\n', "closes in line 4, with whole rows", "Close the quote"),
     ("a quote within a cell", 'order,family\n"A"x,f\n', "closes before the end of its cell", "Close the quote"),
-    ("a wide row", "order,family\nA,f\nA,g,h\n", "3 cells, but the header has 2", ""),
+    ("a wide row", "order,family\nA,f\nA,g,h\n", "3 cells for 2 columns", ""),
     ("an id with zeros", "id,parent,name\n007,,r\n8,7,a\n", "is it '007'?", "Add a row"),
     ("nothing", "", "an empty file", ""),
     ("white space", "  \n\n", "an empty file", ""),
@@ -183,7 +183,7 @@ def test_the_line_of_an_open_quote_and_of_a_wide_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["levels", "edges", "nodes", "darwin-core", "paths"])
 def test_a_wide_row_is_named_under_every_form(tmp_path: Path, form: Any) -> None:
-    with pytest.raises(InputError, match=r"3 cells, but the header has 2 at .*classes\.csv:2"):
+    with pytest.raises(InputError, match=r"3 cells for 2 columns at .*classes\.csv:2"):
         read(written(tmp_path, "a,b\nx,y,z\n"), format=form)
 
 
@@ -310,7 +310,7 @@ class TestOptionsDecide:
         ("content", "reason"),
         [
             ("/m/01,wren\n/m/02,robin\n/m/03,cod\n", "both have a different value in every row"),
-            ("1f;aves;wren\n2b;aves;robin\n3c;;blank\n", "'level_3' and 'level_1' both have a value"),
+            ("1f;aves;wren\n2b;aves;robin\n3c;;blank\n", "'level_3' and 'level_1' both have a different value"),
             ("9606\tA;B;C\n9598\tA;B;D\n9001\tA;E\n", "';' in the values of 'level_2', as paths do"),
         ],
     )
@@ -523,5 +523,5 @@ def test_paths_and_labels_that_are_no_names() -> None:
         Taxonomy.from_paths(wrong)
     for label in (3, None):
         wrong = label
-        with pytest.raises(InputError, match=f"a label that is a text, or a sequence of names, but got {label}"):
+        with pytest.raises(InputError, match=f"a label: a string, or a sequence of names, but got {label}"):
             Taxonomy.from_paths([("bird", "wren")]).find(wrong)

@@ -201,7 +201,7 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "long row",
         "a,b\nx,y\n\"x\n\",y,z\n",
         {},
-        "Expected no more cells in a row than the header has, but got 3 cells, but the header has 2 at {file}:3.",
+        "Expected no more cells in a row than the header has, but got 3 cells for 2 columns at {file}:3.",
     ),
     ("column", "a,b\nx,y\n", {"levels": ["a", "c"]}, "Expected the columns 'c', but got 'a', 'b' at {file}."),
     ("no level", "a\nx\n", {"columns": ["a"]}, "Expected at least one column that is a level, but got none at {file}."),

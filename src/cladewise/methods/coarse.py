@@ -25,7 +25,7 @@ class CoarseMethod(Method):
     labels, such a method is the upper bound that methods trained on coarse labels are compared with.
     """
 
-    level: str | int = option("", "level whose classes the network knows, by name or number; empty: the finest")
+    level: str | int = option("", "level whose classes the network is trained on, by name or number; empty: the finest")
     embedding: int = option(
         600, "width of the trained layer after the encoder, from which new classes are learnt; 0: none"
     )

@@ -34,7 +34,7 @@ class CosineMarginObjective(Objective):
         taxonomy: The label tree.
         nodes: Label of every image of the dataset; -1 for images that are not trained on.
         loss: Supervised loss of the logits.
-        classes: The classes that the network knows.
+        classes: The classes that the network is trained on.
         weight: Weight of the margins.
         margins: ``"adaptive"``: all margins but the first and the last follow mean distances of the batch;
             ``"by-class"``: the same for each class separately; ``"fixed"``.

@@ -31,8 +31,8 @@ def _recall_at(percent: str) -> MetricText:
 
 
 def _hit_at(k: str) -> MetricText:
-    best = "that are the most probable node" if k == "1" else f"among the {k} most probable nodes"
-    return MetricText(f"Hit@{k}", True, f"Share of labels {best} at all levels.")
+    best = "the most probable node" if k == "1" else f"among the {k} most probable nodes"
+    return MetricText(f"Hit@{k}", True, f"Share of the labels at all levels that are {best} of their level.")
 
 
 def _labels(short: str, what: str) -> MetricText:

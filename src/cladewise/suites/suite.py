@@ -115,7 +115,7 @@ class Variant:
         ablation: Settings of ``[ablation]``.
         backbone: Settings of the encoder that differ from the suite's.
         training: Settings of training that differ from the suite's.
-        tree: Whether tables have it scored in the true tree, or in the one that its network knows.
+        tree: Whether tables have it scored in the true tree, or in the one that its network was trained on.
         settings: The method or variant whose chosen learning rate and options it takes: its plain method by default;
             its own name to be searched by itself.
         share: Share of the training images that it has, the same share of each label; drawn again for every seed.

@@ -91,7 +91,7 @@ def as_markdown(suite: Suite, table: TableEntry, rows: Sequence[Row]) -> str:
         lines.append(f"\nOf {count} seed{'s' if count > 1 else ''}: {fewer}.")
     own = [f"`{label}`" for label in suite.methods_of(table) if suite.variant(label).tree == "own"]
     if own:
-        lines.append(f"\nScored in the tree that the network knows: {', '.join(own)}.")
+        lines.append(f"\nScored in the tree that the network was trained on: {', '.join(own)}.")
     return "\n".join(lines) + "\n"
 
 

@@ -77,7 +77,7 @@ def with_wrong_parents(taxonomy: Taxonomy, share: float, seed: int) -> Alteratio
     if count > most:
         raise InputError(
             "a share of the leaves that can move to another parent of the same level",
-            f"{count} leaves, but only {most} of {taxonomy.num_leaves} can move",
+            f"{count} leaves ({most} of {taxonomy.num_leaves} can move)",
             advice=f"Move a share of at most {math.floor(1000 * most / taxonomy.num_leaves) / 1000:g}.",
         )
     drawn = _drawn(taxonomy, movable, count, random)

@@ -211,7 +211,7 @@ BAD = {
     "no Parquet": (lambda run: run.outcomes("test", "none", "leaf").write_text("x"), r"Parquet file, but got"),
     "columns": (
         lambda run: pl.DataFrame({"path": ["a"]}).write_parquet(run.outcomes("test", "none", "leaf")),
-        r"the columns target, but got none such",
+        r"the columns target, but got none of them",
     ),
     "no images": (
         lambda run: pl.DataFrame({"path": [], "target": []}).write_parquet(run.outcomes("test", "none", "leaf")),

@@ -187,7 +187,7 @@ def transitions_of(groups: Sequence[Group]) -> list[Transition]:
 
 
 def _matrices(run: ReportedRun) -> dict[Kind, FloatArray]:
-    """The matrices in a run folder for the shown split; none if the network knows another tree.
+    """The matrices in a run folder for the shown split; none if the network was trained on another tree.
 
     Raises:
         InputError: The file is damaged, or does not fit the run's taxonomy.

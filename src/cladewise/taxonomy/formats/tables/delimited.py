@@ -148,7 +148,7 @@ def _read_by_row(data: bytes, path: Path, separator: str, first_line: int, heade
     width = len(names)
     first = 0 if header == "none" else 1
     problems += [
-        Problem(line, "row-length", f"{len(row)} cells, but the header has {width}")
+        Problem(line, "row-length", f"{len(row)} cells for {width} columns")
         for row, line in zip(rows[first:], lines[first:], strict=True)
         if any(cell != "" for cell in row[width:])
     ]
