@@ -315,7 +315,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
         ("train", "photos", "--out", "classes.csv/run", *TINY),
         "a place to write to, but got not a directory",
     ),
-    "no run": (("evaluate", "runs/none"), "a run folder, but got no config.toml there at runs/none"),
+    "no run": (("evaluate", "runs/none"), "a run folder, but got no config.toml at runs/none"),
     "unfinished": (("evaluate", "unfinished"), "a finished run, but got no model.safetensors"),
     "split": (("evaluate", "runs/hace", "--split", "tset"), "a split of photos: train, val, test, but got 'tset'"),
     "decision": (("evaluate", "runs/hace", "--decision", "majorty"), "a decision: .*Did you mean majority?"),
@@ -386,7 +386,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "decision of a prediction": (("predict", "runs/hace", "broken.png", "--decision", "lef"), "Did you mean leaf?"),
     "kind": (("list", "method"), "one of methods"),
-    "command": (("trian",), "the arguments of cladewise, but got no such command 'trian'"),
+    "command": (("trian",), "valid arguments for cladewise, but got no such command 'trian'"),
     "compare": (("compare", "runs/none"), "a run folder, but got"),
     "taxonomy show": (("taxonomy", "show", "cycle.csv"), "cycle: a → b → a"),
 }

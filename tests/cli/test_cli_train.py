@@ -52,7 +52,7 @@ def test_training_says_what_it_found_and_what_came_of_it(here: Any) -> None:
 
     code, out, err = here(*words, 3)
     assert (code, out) == (2, "")
-    assert "got one that is already trained at runs/talk. Give --overwrite to train anew" in err
+    assert "got one that is already trained at runs/talk. Give --overwrite to retrain" in err
 
     Path("runs/talk/notes.txt").write_text("mine")
     code, out, err = here(*words, 2)

@@ -105,7 +105,7 @@ def test_splits_that_are_drawn_anew_are_told(tmp_path: Path, colour_folder: Path
     shutil.copytree(colour_folder, tmp_path / "photos")
     first, corrected = (tmp_path / "photos" / name for name in ("warm/red/0.png", "grey/red.png"))
     run = cw.train(datasets.from_folder(tmp_path / "photos"), out=tmp_path / "run", **SETTINGS)
-    told = "of photos changed since training, so that its splits are drawn anew: test may hold images that the run was"
+    told = "of photos have changed since training, so its random splits are different: test may contain images that the run was"
     with warnings.catch_warnings():
         warnings.simplefilter("error", InputWarning)
         before = cw.evaluate(run, progress=False)

@@ -94,5 +94,5 @@ def test_scores_of_images_count_what_is_known() -> None:
 def test_a_run_without_a_space(colours: Dataset, tmp_path: Path) -> None:
     settings: dict[str, Any] = {**SETTINGS, "epochs": 0}
     run = cw.train(colours, method="hace", out=tmp_path / "run", freeze=True, **settings)
-    with pytest.raises(InputError, match="Expected a run whose labels and images are vectors, but got one of hace"):
+    with pytest.raises(InputError, match="Expected a run whose labels and images are vectors, but got a run of hace"):
         RunSpace.of(run)

@@ -117,5 +117,5 @@ def test_what_is_compared_elsewhere_are_the_same_vectors(cones: Run, shapes: Dat
 
 
 def test_a_run_without_such_a_space_is_refused(frozen: Run) -> None:
-    with pytest.raises(InputError, match="a run whose labels and images are vectors, but got one of hace"):
+    with pytest.raises(InputError, match="a run whose labels and images are vectors, but got a run of hace"):
         space(frozen, progress=False)

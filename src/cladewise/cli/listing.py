@@ -36,7 +36,7 @@ def list_parts(
     columns, rows = listers[kind]()
     fitting = [name for name in rows if fnmatch.fnmatch(name, pattern)]
     if not fitting:
-        raise InputError(f"a pattern that fits some of the {kind}", repr(pattern), advice=nearest(pattern, rows))
+        raise InputError(f"a pattern that matches some {kind}", repr(pattern), advice=nearest(pattern, rows))
     table = Table("name", *columns, box=None, header_style="bold")
     for name in sorted(fitting):
         table.add_row(name, *rows[name])

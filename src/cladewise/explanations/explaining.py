@@ -59,9 +59,9 @@ def explain(
     Args:
         run: A run, or its folder; with a frozen encoder too.
         split: Split to take images from.
-        images: How many.
+        images: Number of images.
         files: Image files to explain instead of a split; they go to ``explanations/files/``.
-        levels: Names or numbers (1 is the coarsest) of levels; all of them where none are given.
+        levels: Names or numbers of levels, 1 being the coarsest; all by default.
         target: Node whose map is drawn at each level: the ``predicted`` one, or the ``true`` one at levels that the
             label determines.
         progress: Show a progress bar.

@@ -69,19 +69,19 @@ def look_alikes(
     """Find the nearest pairs of images of different classes, and the farthest pairs of one class, and draw them.
 
     Each image is in at most one pair of each kind. The search is exact. Images whose label is coarser than the level
-    take no part. Pictures and ``pairs.csv`` go into the run folder, ``plates/look-alikes/<split>/``, in the place of
+    take no part. Pictures and ``pairs.csv`` go into the run folder, ``plates/look-alikes/<split>/``, replacing
     earlier ones of that split; the report shows them.
 
     Args:
         run: A run of any method, or its folder.
         split: Split to take images from.
-        level: Level, by number or name, whose classes look-alikes differ in; by default the one above the finest.
-        within: Level whose class the others share; by default the same.
-        pairs: How many of each kind at most.
+        level: Level, by number or name, at which look-alikes differ; by default the one above the finest.
+        within: Level at which dissimilar pairs have the same class; by default the same level.
+        pairs: Maximum number of pairs of each kind.
         progress: Show progress bars.
 
     Returns:
-        The pairs of both kinds, each the most striking first.
+        The pairs of both kinds, the most striking first.
 
     Raises:
         InputError: A setting is wrong, or there is no pair of either kind.

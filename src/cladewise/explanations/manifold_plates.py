@@ -62,21 +62,21 @@ def manifolds(
     seed: int = 0,
     progress: bool = True,
 ) -> Manifolds:
-    """Draw where images and texts lie, coloured at two levels, and measure how much classes overlap.
+    """Draw the feature space of a run in the plane, coloured at two levels, and measure how much classes overlap.
 
-    Pictures and numbers go into the run folder, ``plates/manifolds/<split>/``, in the place of earlier ones of that
-    split; the report shows them. Overlap is measured in the model's own space, by cosines, and not in the plane. Images
-    are drawn from the split at random, the same for every run on the same data.
+    Pictures and numbers go into the run folder, ``plates/manifolds/<split>/``, replacing earlier ones of that
+    split; the report shows them. Overlap is measured in the model's own space, by cosine similarity, not in the plane.
+    Images are a random sample of the split, the same for every run on the same data.
 
     Args:
         run: A run, or its folder.
         split: Split to take images from.
         levels: Two levels, by number or name, to colour by; the coarsest and the finest by default.
-        images: How many images at most.
-        neighbours: Nearest neighbours that are asked for their class.
+        images: Maximum number of images.
+        neighbours: Number of nearest neighbours whose classes are compared.
         by: ``tsne`` or ``umap``.
-        perplexity: Of t-SNE: about how many neighbours count; fewer where there are few points.
-        seed: Of the choice of images and of the plane.
+        perplexity: Perplexity of t-SNE, roughly the number of neighbours; reduced if there are few points.
+        seed: Seed of the sample of images and of the projection.
         progress: Show a progress bar.
 
     Raises:

@@ -50,7 +50,7 @@ def extreme_pairs(
     Args:
         vectors: The points; only their directions count.
         groups: A number each, not negative.
-        number: How many pairs at most.
+        number: Maximum number of pairs.
         within: The farthest within a group, or else the nearest of different groups.
         progress: Show a progress bar.
 

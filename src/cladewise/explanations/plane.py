@@ -28,7 +28,7 @@ def in_the_plane(
     Args:
         vectors: The points.
         by: ``tsne`` or ``umap``.
-        perplexity: Of t-SNE: about how many neighbours count; fewer where there are few points. UMAP has 15.
+        perplexity: Perplexity of t-SNE, roughly the number of neighbours; reduced for few points. UMAP uses 15.
         seed: Seed of what is drawn.
 
     Raises:

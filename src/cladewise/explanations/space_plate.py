@@ -46,19 +46,19 @@ def space(
     seed: int = 0,
     progress: bool = True,
 ) -> Path:
-    """Draw a run's space: labels with images among them, and the energies of some images along their paths.
+    """Draw the embedding space of a run: its labels, its images, and the energies of some images along their paths.
 
-    Pictures and numbers go into the run folder, ``plates/space/<split>/``, in the place of earlier ones of that split;
+    Pictures and numbers go into the run folder, ``plates/space/<split>/``, replacing earlier ones of that split;
     the report shows them. Vectors of two dimensions are drawn as they are. Images whose energies are shown are chosen
     by their labels alone, so that they are the same in all runs on the same data.
 
     Args:
         run: A run whose labels and images are vectors, or its folder.
         split: Split to take images from.
-        images: How many at most are drawn as dots, drawn from the split at random.
-        photographs: For how many of these there is room around the picture.
-        descending: How many have their energies drawn.
-        seed: Of the choice of dots.
+        images: Maximum number of images drawn as dots, a random sample of the split.
+        photographs: Maximum number of photographs around the picture.
+        descending: Number of images whose energies are drawn.
+        seed: Seed of the sample.
         progress: Show progress bars.
 
     Returns:

@@ -208,8 +208,8 @@ class LevelTransition(UnsettledLevels):
         (tensor([[0.6667, 0.3333]]), tensor([[1.0000, 0.6667, 0.3333, 0.3333, 0.3333]]))
 
     References: Wang et al., Label hierarchy transition, arXiv:2112.02353. The released code has the factors (rank 2)
-        and the bonus, with a constant beside it that a softmax takes away again and that is not here; the paper has a
-        score for every pair.
+        and the bonus, and a constant that is omitted here because the softmax cancels it; the paper has one score per
+        pair.
     """
 
     transition_logits: Float[Tensor, "*batch out"]

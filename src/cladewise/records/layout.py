@@ -45,7 +45,7 @@ class RunFolder:
         """
         if not self.config.is_file():
             advice = "Make one: cladewise train."
-            raise InputError("a run folder", "no config.toml there", at=str(self.path), advice=advice)
+            raise InputError("a run folder", "no config.toml", at=str(self.path), advice=advice)
         if not self.model.is_file():
             advice = "Repeat the train command to resume it."
             raise InputError("a finished run", "no model.safetensors", at=str(self.path), advice=advice)

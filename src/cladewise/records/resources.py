@@ -105,14 +105,14 @@ RESOURCE_TEXTS: dict[str, MetricText] = {
     name: MetricText(title, False, text, is_share=False)
     for name, title, text in (
         ("seconds", "Seconds", "Wall-clock seconds of training."),
-        ("cpu_seconds", "CPU seconds", "Processor seconds of training, over all threads."),
-        ("peak_memory", "Peak MB", "Largest resident memory of the process, in MB."),
-        ("peak_cuda_memory", "Peak CUDA MB", "Largest memory of tensors on the CUDA device, in MB."),
-        ("parameters", "Parameters", "Numbers that were learnt."),
-        ("images_seen", "Images seen", "Images that were trained on, each as often as it was."),
+        ("cpu_seconds", "CPU seconds", "CPU time of training in seconds, over all threads."),
+        ("peak_memory", "Peak MB", "Peak resident memory of the process, in MB."),
+        ("peak_cuda_memory", "Peak CUDA MB", "Peak memory of tensors on the CUDA device, in MB."),
+        ("parameters", "Parameters", "Number of trained parameters."),
+        ("images_seen", "Images seen", "Training images seen, counted in every epoch."),
     )
 }
-"""Those of the numbers that tables show, as if they were metrics."""
+"""The training costs shown in tables, described like metrics."""
 
 
 def column_text(name: str) -> MetricText:

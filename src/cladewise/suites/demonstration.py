@@ -29,7 +29,7 @@ class Demo:
 def demo(
     *, out: str | PathLike[str] = "runs/demo", data: str = "emoji-food-animals", seeds: int = 3, epochs: int = 40
 ) -> Demo:
-    """Train three methods on drawings of food and animals, test them on a vendor never seen, and write a report.
+    """Train three methods on drawings of food and animals, test them on an unseen vendor, and write a report.
 
     Runs that are finished already are kept.
 

@@ -42,7 +42,7 @@ def benchmark(
     data: str | None = None,
     progress: bool = True,
 ) -> list[Path]:
-    """Search settings, train, evaluate and compare every method of a suite; called again, it resumes where it stopped.
+    """Search settings, train, evaluate and compare every method of a suite. A repeated call resumes it.
 
     Args:
         suite: A suite, its file, or the name of one that comes with the package.

@@ -260,14 +260,14 @@ class _Task:
 
 
 def _tell_if_drawn_anew(run: Run, split: str) -> None:
-    """Warn if the splits are drawn at random and are not the ones of training any more."""
+    """Warn if the splits are random and differ from those used in training."""
     dataset = run.dataset_if_there
     if dataset is not None and "fractions" in dataset.source and run.is_trained_on_other(dataset):
         warn(
-            f"images or labels of {dataset.name} changed since training, so that its splits are drawn anew: "
-            f"{split} may hold images that the run was trained on",
+            f"images or labels of {dataset.name} have changed since training, so its random splits are different: "
+            f"{split} may contain images that the run was trained on",
             at=str(run.path),
-            advice="Train again, or write the splits down: in folders, or in a manifest with a column split.",
+            advice="Retrain, or fix the splits, as folders or as the column split of a manifest.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Images under a label and labels that hold an image, asked of a run whose labels and images are vectors."""
+"""Retrieval and entailment queries for runs that embed labels and images in one space."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Retrieval:
 
     Args:
         frame: One row per image. Under a label: ``path`` and ``energy``, least energy first. Otherwise: ``path``, the
-            ``nearest`` label, and the labels that hold the image (``held_by``), coarse to fine.
+            ``nearest`` label, and the labels that contain the image (``held_by``), coarse to fine.
         skipped: Files that could not be read, with reasons.
     """
 
@@ -35,11 +35,11 @@ class Retrieval:
 
 @dataclasses.dataclass(frozen=True)
 class Entailment:
-    """Whether a label holds another label or an image; true in a condition if it does.
+    """Whether a label contains another label or an image; true in a condition if it does.
 
     Args:
-        energy: By how much the special one misses the region of the general one; 0 inside.
-        threshold: Energy up to which it counts as held.
+        energy: How far the special one is outside the region of the general one; 0 inside.
+        threshold: Largest energy at which it counts as contained.
     """
 
     energy: float
@@ -62,18 +62,19 @@ def retrieve(
     examples: Images = (),
     progress: bool = True,
 ) -> Retrieval:
-    """List images under a label, or the labels that hold each image, without choosing a level.
+    """List the images under a label, or the labels that contain each image.
 
     Args:
         run: A run of a method whose labels are vectors, or its folder.
         images: Image files; by default the images of the split.
-        under: List the images that this label (node, name, id or path) holds; by default the labels of each image.
+        under: List the images under this label (node, name, id or path) instead of the labels of each image.
         split: Split of the data to take images from if no files are given.
-        limit: Number of images to list, at most.
-        threshold: Energy up to which a label holds an image; by default that of the best F1 on the validation split.
-        new: Name of a label to add first, without training again.
+        limit: Maximum number of images to list.
+        threshold: Largest energy at which a label contains an image; by default the one with the best F1 on the
+            validation split.
+        new: Name of a label to add first, without retraining.
         parent: Parent of the new label; by default the root.
-        examples: Image files that the new label should hold.
+        examples: Example images of the new label.
         progress: Show progress bars.
 
     Raises:
@@ -104,16 +105,17 @@ def entails(
     examples: Images = (),
     progress: bool = True,
 ) -> Entailment:
-    """Tell by their vectors whether one label holds another label or an image.
+    """Decide from their vectors whether a label contains another label or an image.
 
     Args:
         run: A run of a method whose labels are vectors, or its folder.
         general: A label: a node, name, id or path.
         special: Another label, or an image file.
-        threshold: Energy up to which a label holds an image; by default that of the best F1 on the validation split.
-        new: Name of a label to add first, without training again.
+        threshold: Largest energy at which a label contains an image; by default the one with the best F1 on the
+            validation split.
+        new: Name of a label to add first, without retraining.
         parent: Parent of the new label; by default the root.
-        examples: Image files that the new label should hold.
+        examples: Example images of the new label.
         progress: Show progress bars.
 
     Raises:
@@ -150,7 +152,7 @@ def _space(
 
 
 def _labels_of(space: RunSpace, placed: PlacedImages, limit: int | None) -> pl.DataFrame:
-    """The nearest label of each image, and all labels that hold it."""
+    """The nearest label of each image, and all labels that contain it."""
     taxonomy, shown = space.labels.taxonomy, slice(0, limit)
     holding, nearest = space.holding(placed)[shown], space.nearest(placed)[shown].tolist()
     return pl.DataFrame(

@@ -140,7 +140,7 @@ class RunSpace:
         return PlacedImages(tuple(str(dataset.paths[i]) for i in kept.tolist()), points.clone(), nodes, skipped)
 
     def retrieve(self, label: Label, images: PlacedImages, *, limit: int | None = None) -> Retrieved:
-        """Images that a label holds, in ascending order of energy.
+        """Images that a label contains, in ascending order of energy.
 
         Args:
             label: A node, a name or a path.
@@ -156,7 +156,7 @@ class RunSpace:
         return Retrieved(held, energy[held])
 
     def holding(self, images: PlacedImages) -> list[Int[Tensor, " node"]]:
-        """Labels that hold each image, ascending; ideally its label and all ancestors of it."""
+        """Labels that contain each image, ascending; ideally its label and all its ancestors."""
         found: list[Tensor] = []
         for part in images.vectors.split(BLOCK):
             found += [(row <= self.threshold).nonzero()[:, 0] + 1 for row in self.labels.energies(part)]
@@ -178,7 +178,7 @@ class RunSpace:
         Args:
             name: Name of the new label, the last child of its parent.
             parent: A label; the root by default.
-            examples: Images of the label, if there are any; its vector is fitted so that it holds them.
+            examples: Images of the label, if there are any; its vector is fitted to contain them.
             steps: Optimisation steps for its vector.
 
         Raises:
@@ -221,7 +221,7 @@ def _head(run: Run) -> HasSpace:
     if not isinstance(head, HasSpace):
         advice = "Train euclidean-cones, hyperbolic-cones or order-embedding."
         raise InputError(
-            "a run whose labels and images are vectors", f"one of {run.method.name}", at=str(run.path), advice=advice
+            "a run whose labels and images are vectors", f"a run of {run.method.name}", at=str(run.path), advice=advice
         )
     if not run.alteration.is_none:
         raise InputError("a run trained in the true tree", "a run with an altered tree", at=str(run.path))

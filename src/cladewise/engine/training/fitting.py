@@ -108,7 +108,7 @@ def _fit(
                 "a run that is not finished",
                 "one that is already trained",
                 at=str(folder.path),
-                advice="Give overwrite=True to train anew, or choose another folder with out=.",
+                advice="Give overwrite=True to retrain, or choose another folder with out=.",
             )
     meter = Meter(folder.resources, every=config.training.checkpoint_seconds, anew=overwrite)
     dataset = dataset or configured_data(config, None)
@@ -210,7 +210,7 @@ def _finished(folder: RunFolder, config: RunConfig, dataset: Dataset | None) -> 
             "a run trained on these images and labels",
             "one trained before they changed",
             at=str(folder.path),
-            advice="Give overwrite=True to train anew, or bring back the data.",
+            advice="Give overwrite=True to retrain, or restore the data.",
         )
     return run
 

@@ -55,14 +55,14 @@ def train(
         method: A method, or its name: see ``cladewise list methods``.
         options: Hyper-parameters of the method, if ``method`` is a name.
         backbone: A timm model, or the packaged ``efficientnet_lite0``.
-        freeze: Train on features that are computed once and cached, instead of end to end.
+        freeze: Freeze the backbone and train the head on cached features.
         out: Folder of the run.
-        seed: Seed of everything random.
+        seed: Seed of all randomness.
         name: Name in reports; the method's by default.
-        reuse: If ``out`` holds this very run and it is finished, return it instead of raising an error.
-        overwrite: If ``out`` holds a run, this one or another, train again: that run's files are removed once the
-            settings have been checked. Other files stay.
-        tell: Print what the data holds (with ``progress``), and warn about anything odd in it.
+        reuse: If ``out`` contains this run and it is finished, return it instead of raising an error.
+        overwrite: If ``out`` contains a run, retrain: the files of that run are removed once the settings have been
+            checked. Other files stay.
+        tell: Print a summary of the data (with ``progress``), and warn about anything odd in it.
         progress: Show the progress of training.
         **chosen: Any other setting of ``[backbone]``, ``[training]`` or ``[ablation]`` in ``config.toml``, such as
             ``epochs=50, lr=0.01, image_size=160, label_noise=0.1``; see
@@ -70,7 +70,7 @@ def train(
             :class:`~cladewise.records.AblationConfig`.
 
     Raises:
-        InputError: A setting is not known or not allowed, or ``out`` holds another run.
+        InputError: A setting is unknown or invalid, or ``out`` contains another run.
     """
     tables = settings_by_table(chosen)
     encoder = settings(BackboneConfig, {"name": backbone, "freeze": freeze, **tables[BackboneConfig]})
