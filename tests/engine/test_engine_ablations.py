@@ -310,10 +310,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "negative": ({"coarse_labels": -0.1}, "coarse_labels of at least 0, but got -0.1"),
     "type": ({"drop_levels": 2}, "drop_levels to be a text, but got 2"),
     "level": ({"drop_levels": "4"}, "levels among 1 to 3 or level_1, level_2, level_3, or all, but got '4'"),
-    "finest": ({"drop_levels": "all"}, "a level to drop from 1 to 2, but got 3. The finest level has the leaves"),
+    "finest": ({"drop_levels": "all"}, "a level to drop from 1 to 2, but got 3. The finest level contains the leaves"),
     "coarse": ({"coarse_labels": 0.5, "coarse_level": "genus"}, "levels among 1 to 3 .* but got 'genus'"),
     "unused coarse": ({"coarse_level": "genus"}, "levels among 1 to 3 .* but got 'genus'"),
-    "too many": ({"wrong_parents": 1.0}, "6 leaves, while 3 of 6 do. Move a share of at most 0.5."),
+    "too many": ({"wrong_parents": 1.0}, "6 leaves .3 of 6 can move.. Move a share of at most 0.5."),
 }
 
 

@@ -105,7 +105,7 @@ def test_splits_that_are_drawn_anew_are_told(tmp_path: Path, colour_folder: Path
     shutil.copytree(colour_folder, tmp_path / "photos")
     first, corrected = (tmp_path / "photos" / name for name in ("warm/red/0.png", "grey/red.png"))
     run = cw.train(datasets.from_folder(tmp_path / "photos"), out=tmp_path / "run", **SETTINGS)
-    told = "of photos have changed since training, so its random splits are different: test may contain images that the run was"
+    told = "of photos have changed since training, so its random splits are different: test may contain images"
     with warnings.catch_warnings():
         warnings.simplefilter("error", InputWarning)
         before = cw.evaluate(run, progress=False)
@@ -229,7 +229,7 @@ def test_an_edited_tree_renames_nothing(photos: Photos) -> None:
         file.write_text(text.replace(old, new))
         run = Run.open(photos.run.path)
         with pytest.raises(
-            InputError, match=r"label tree that the weights were trained for, but got a different one in tax"
+            InputError, match=r"label tree that the weights were trained with, but got a different one in tax"
         ):
             predict(run, [photos.photos / "grey" / "0.png"], progress=False)
         with pytest.raises(InputError, match="the label tree that the weights were trained with"):

@@ -146,5 +146,5 @@ def test_wrong_settings(end_to_end: Run, options: dict[str, object], text: str) 
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a run folder, but got no config\.toml there"):
+    with pytest.raises(InputError, match=r"a run folder, but got no config\.toml at"):
         explain(tmp_path, progress=False)

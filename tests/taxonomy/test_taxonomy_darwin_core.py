@@ -527,7 +527,7 @@ class TestWriting:
     def test_levels_that_are_no_ranks_are_refused(self, tmp_path: Path, levels: list[str]) -> None:
         tree = Taxonomy([-1, 0, 1], ["", "a", "b"], level_names=levels)
         with pytest.raises(
-            InputError, match=r"Expected levels called as ranks \(domain, .*\), in their order, but got 'l|s"
+            InputError, match=r"Expected levels named after ranks \(domain, .*\), in order, but got 'l|s"
         ):
             write(tree, tmp_path / "t.csv", format="darwin-core")
         assert list(tmp_path.iterdir()) == []
