@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import safetensors.torch
@@ -13,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from cladewise.catalogue import plug_ins
 from cladewise.errors import InputError
 from cladewise.predictions.prediction import Prediction
 from cladewise.taxonomy import Taxonomy
@@ -27,7 +27,7 @@ def kinds() -> dict[str, type[Prediction]]:
     A kind is registered when its module is imported. The entry-point group ``cladewise.predictions`` names kinds of
     other distributions, so that stored scores can be read in a process that has not imported them.
     """
-    for entry in entry_points(group="cladewise.predictions"):
+    for entry in plug_ins("cladewise.predictions"):
         entry.load()
     public = {name: kind for name, kind in Prediction.registered.items() if not name.startswith("_")}
     return {name: kind for name, kind in public.items() if not inspect.isabstract(kind)}
