@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -34,9 +35,9 @@ def test_embed(shell: Shell) -> None:
     assert "cladewise: Expected runs/labels to be free or to hold this very embedding" in other.stderr
 
 
-def test_a_tree_of_one_level(shell: Shell) -> None:
+def test_a_tree_of_one_level(shell: Shell, here: Any) -> None:
     (shell.folder / "flat.csv").write_text("class\nbird\nfish\n")
-    done = shell("embed", "taxonomy", "flat.csv", "--out", "runs/flat")
-    assert done.returncode == 2
-    assert done.stderr.startswith("cladewise: Expected a taxonomy with an edge between two labels")
+    code, _, err = here("embed", "taxonomy", "flat.csv", "--out", "runs/flat")
+    assert code == 2
+    assert err.startswith("cladewise: Expected a taxonomy with an edge between two labels")
     assert not (shell.folder / "runs/flat").exists()

@@ -60,7 +60,7 @@ def test_rows_of_numbers_run_over_the_edge(table: Table, narrow_terminal: int, c
 EVIL = "wr\x1b[31men\x9b2J\u202e"
 
 
-def test_names_do_not_reach_the_terminal_as_commands(shell: Any, tmp_path: Path) -> None:
+def test_names_do_not_reach_the_terminal_as_commands(here: Any, tmp_path: Path) -> None:
     """Brackets, which style text elsewhere, and controls of a terminal are shown as they are."""
     tree = tmp_path / "tree.json"
     tree.write_text(json.dumps({"name": "", "children": [{"name": f"{EVIL}[bold]"}, {"name": "[/]moth"}]}))
@@ -73,12 +73,12 @@ def test_names_do_not_reach_the_terminal_as_commands(shell: Any, tmp_path: Path)
         ("list", f"no{EVIL}"),
         (f"no{EVIL}",),
     ):
-        result = shell(*words)
-        said = result.stdout + result.stderr
+        _, out, err = here(*words)
+        said = out + err
         assert not set("\x1b\x9b\u202e") & set(said), words
         assert "wr\\x1b[31men\\x9b2J\\u202e" in said, words
         assert "Traceback" not in said, words
-    assert "[/]moth" in shell("taxonomy", "show", tree).stdout
+    assert "[/]moth" in here("taxonomy", "show", tree)[1]
 
 
 def test_every_command_prints_by_the_one_way() -> None:

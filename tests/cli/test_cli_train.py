@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -70,8 +71,35 @@ def test_training_says_what_it_found_and_what_came_of_it(here: Any) -> None:
     ("sent", "code", "said"), [(signal.SIGINT, 130, "interrupted."), (signal.SIGTERM, 143, "asked")]
 )
 def test_a_signal_ends_training_with_its_code_and_a_line(
-    shell: Any, tmp_path: Path, sent: int, code: int, said: str
+    here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals, code: int, said: str
 ) -> None:
+    append, epochs = log.append, []
+
+    def send_after_the_second(file: Path, event: str, /, **values: Any) -> None:
+        append(file, event, **values)
+        epochs.append(event)
+        if epochs.count("epoch") == 2:
+            os.kill(os.getpid(), sent)
+
+    monkeypatch.setattr(log, "append", send_after_the_second)
+    words = ("train", "photos", "--out", tmp_path / "run", *TINY, "--epochs", "20", "--checkpoint-seconds", "0")
+    ended, out, err = here(*words)
+    assert (ended, out) == (code, ""), err
+    _ends_with_advice(err, said)
+    assert (tmp_path / "run/checkpoints/last.ckpt").is_file()
+    assert not (tmp_path / "run/model.safetensors").exists()
+
+
+def _ends_with_advice(err: str, said: str) -> None:
+    assert "Traceback" not in err
+    last = err.splitlines()[-1]
+    assert last.startswith(f"cladewise: {said}")
+    assert "Repeat the command to resume from the last epoch saved" in last
+
+
+@pytest.mark.slow
+def test_a_signal_ends_the_process(shell: Any, tmp_path: Path) -> None:
+    """From outside: the exit code is that of the whole process."""
     words = ("train", "photos", "--out", tmp_path / "run", *TINY, "--epochs", "100000", "--checkpoint-seconds", "0")
     with (tmp_path / "said").open("w") as file:
         child = subprocess.Popen(
@@ -86,14 +114,11 @@ def test_a_signal_ends_training_with_its_code_and_a_line(
             if (tmp_path / "run/checkpoints/last.ckpt").is_file() or child.poll() is not None:
                 break
             time.sleep(0.1)
-        child.send_signal(sent)
+        child.terminate()
         out, _ = child.communicate(timeout=60)
     err = (tmp_path / "said").read_text()
-    assert (child.returncode, out) == (code, ""), err
-    assert "Traceback" not in err
-    last = err.splitlines()[-1]
-    assert last.startswith(f"cladewise: {said}")
-    assert "Repeat the command to resume from the last epoch saved" in last
+    assert (child.returncode, out) == (128 + signal.SIGTERM, ""), err
+    _ends_with_advice(err, "asked")
 
 
 def test_a_run_that_was_stopped_says_where_it_goes_on(
