@@ -118,6 +118,11 @@ def go_to(folder: Path, patch: pytest.MonkeyPatch) -> None:
     jobs._open_data.cache_clear()
 
 
+def without_page(patch: pytest.MonkeyPatch) -> None:
+    """Writes no report: a test that is about runs and tables need not wait for it."""
+    patch.setattr(running, "compare", lambda _, out, **__: out)
+
+
 def changed(here: Path, old: str, new: str) -> Path:
     assert old in SMALL
     (here / "changed.toml").write_text(SMALL.replace(old, new))
@@ -166,6 +171,7 @@ def test_a_suite_from_start_to_end_and_again(
         assert row["correct_seeds"] == "2"
 
     # again: nothing is trained, tried or evaluated anew
+    without_page(monkeypatch)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json") if path.name != "chosen.json"}
     with monkeypatch.context() as patch:
         patch.setattr("cladewise.engine.training.fitting.run_trainer", lambda *_: pytest.fail("trained again"))
@@ -185,6 +191,7 @@ def test_a_killed_suite_goes_on(
 ) -> None:
     here, _ = finished
     go_to(here, monkeypatch)
+    without_page(monkeypatch)
     suite, killed = read_suite(here / "small.toml"), tmp_path / "killed"
     shutil.copytree(here / "out/photos/search", killed / "photos/search")
     work, calls = jobs.train_and_evaluate, list[str]()
@@ -205,7 +212,8 @@ def test_a_killed_suite_goes_on(
         assert (killed / "photos" / name).read_text() == (here / "out/photos" / name).read_text()
 
 
-def test_what_a_head_cannot_have_is_left_out_and_listed(here: Path) -> None:
+def test_what_a_head_cannot_have_is_left_out_and_listed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_page(monkeypatch)
     file = changed(here, 'methods = ["hace:dilution=0.5"]', 'methods = ["flat-softmax"]')
     text = file.read_text().replace('methods = ["flat-softmax", "hace:dilution=0.5"]', 'methods = ["flat-softmax"]')
     file.write_text(text.replace("lr = [0.01, 0.1]", "lr = [0.1]"))
