@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 NPM := $(if $(shell command -v npm 2>/dev/null),,npm)
 COMMA := ,
 # on a CPU, two test processes with a thread each are quicker than one with two; the tests of a file stay in one of them,
-# so that what they share is made once
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# so that what they share is made once; bytecode is kept whatever the shell says, for each process that a test starts
+# would compile all sources again
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # what make test-cuda runs on; cpu rehearses the same tests
 DEVICE ?= $(or $(CLADEWISE_TEST_DEVICE),cuda)
