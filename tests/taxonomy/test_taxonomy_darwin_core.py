@@ -16,8 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cladewise.errors import InputError, InputWarning
-from cladewise.taxonomy import Taxonomy, check, read, write
-from cladewise.taxonomy.formats import from_dataframe
+from cladewise.taxonomy import Taxonomy, check, from_dataframe, read, write
 from cladewise.taxonomy.formats.tables.table import from_frame
 from cladewise.taxonomy.formats.taxa.darwin_core import darwin_core_from_taxonomy, evidence
 

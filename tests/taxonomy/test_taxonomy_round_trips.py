@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cladewise.taxonomy import Taxonomy, read, write
-from cladewise.taxonomy.formats import from_dataframe
+from cladewise.taxonomy import Taxonomy, from_dataframe, read, write
 from cladewise.taxonomy.formats.phylogenies.newick import newick_from_taxonomy, taxonomy_from_newick
 from cladewise.taxonomy.formats.tables.edge_list import edges_from_taxonomy
 from cladewise.taxonomy.formats.tables.level_table import levels_from_taxonomy

@@ -1,14 +1,15 @@
 """Training, evaluation and prediction with one run folder.
 
-Three rooms: ``feeding`` turns image files into batches, ``training`` fits a network, ``answering`` makes predictions
+Three packages: ``feeding`` turns image files into batches, ``training`` fits a network, ``answering`` makes predictions
 and evaluations with it; each may use the ones before. :class:`Run` is the data they share. Names are imported when they
 are first used, so that predicting does not wait for what only training needs.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cladewise.lazy import lazy_names
 
 if TYPE_CHECKING:
     from cladewise.engine.answering.evaluation import evaluate, evaluate_all
@@ -45,37 +46,24 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Entailment": "answering.retrieval",
-    "LossNotFiniteError": "training.module",
-    "PlacedImages": "answering.spaces",
-    "Predicted": "answering.predicting",
-    "Retrieval": "answering.retrieval",
-    "Retrieved": "answering.spaces",
-    "Run": "run",
-    "RunSpace": "answering.spaces",
-    "entails": "answering.retrieval",
-    "evaluate": "answering.evaluation",
-    "evaluate_all": "answering.evaluation",
-    "fit": "training.fitting",
-    "image_scores": "answering.spaces",
-    "is_first_process": "processes",
-    "mean_transitions": "answering.transitions",
-    "predict": "answering.predicting",
-    "rerun": "training.starting",
-    "retrieve": "answering.retrieval",
-    "train": "training.starting",
+    "Entailment": "cladewise.engine.answering.retrieval",
+    "LossNotFiniteError": "cladewise.engine.training.module",
+    "PlacedImages": "cladewise.engine.answering.spaces",
+    "Predicted": "cladewise.engine.answering.predicting",
+    "Retrieval": "cladewise.engine.answering.retrieval",
+    "Retrieved": "cladewise.engine.answering.spaces",
+    "Run": "cladewise.engine.run",
+    "RunSpace": "cladewise.engine.answering.spaces",
+    "entails": "cladewise.engine.answering.retrieval",
+    "evaluate": "cladewise.engine.answering.evaluation",
+    "evaluate_all": "cladewise.engine.answering.evaluation",
+    "fit": "cladewise.engine.training.fitting",
+    "image_scores": "cladewise.engine.answering.spaces",
+    "is_first_process": "cladewise.engine.processes",
+    "mean_transitions": "cladewise.engine.answering.transitions",
+    "predict": "cladewise.engine.answering.predicting",
+    "rerun": "cladewise.engine.training.starting",
+    "retrieve": "cladewise.engine.answering.retrieval",
+    "train": "cladewise.engine.training.starting",
 }
-"""The module of every name."""
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name when it is first used."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -208,7 +208,7 @@ class Taxonomy:
     @classmethod
     def read(cls, path: str | PathLike[str], **options: Any) -> Taxonomy:
         """Read a tree from a file or folder, in any supported format; see :func:`cladewise.taxonomy.read`."""
-        from cladewise.taxonomy.formats import read
+        from cladewise.taxonomy.formats.reading import read
 
         return read(path, **options)
 
@@ -219,14 +219,14 @@ class Taxonomy:
 
     @classmethod
     def from_dataframe(cls, frame: Any, **options: Any) -> Taxonomy:
-        """Build from a polars or pandas data frame; see :func:`cladewise.taxonomy.formats.from_dataframe`."""
-        from cladewise.taxonomy.formats import from_dataframe
+        """Build from a polars or pandas data frame; see :func:`cladewise.taxonomy.from_dataframe`."""
+        from cladewise.taxonomy.formats.reading import from_dataframe
 
         return from_dataframe(frame, **options)
 
     def write(self, path: str | PathLike[str], **options: Any) -> None:
         """Write the tree in the format given by the file's suffix; see :func:`cladewise.taxonomy.write`."""
-        from cladewise.taxonomy.formats import write
+        from cladewise.taxonomy.formats.writing import write
 
         write(self, path, **options)
 
