@@ -173,6 +173,11 @@ def test_settings_that_are_wrong(wrong: dict[str, Any], text: str) -> None:
     assert str(raised.value).startswith(text)
 
 
+def test_the_labels_of_a_file(tmp_path: Path) -> None:
+    TREE.write(tmp_path / "tree.csv")
+    assert embed(tmp_path / "tree.csv", dim=2, epochs=0, progress=False).taxonomy == TREE
+
+
 def test_without_epochs_it_is_the_start() -> None:
     space = embed(TREE, geometry="hyperbolic", dim=4, epochs=0, seed=3, progress=False)
     assert isinstance(space, LabelSpace)

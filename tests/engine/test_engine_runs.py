@@ -183,6 +183,10 @@ def test_a_wrong_setting_of_a_rule_leaves_no_folder(colours: Dataset, tmp_path: 
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_is_a_path(probe: Run) -> None:
+    assert Path(probe) == probe.path
+
+
 def test_a_split_counts_once(probe: Run) -> None:
     with pytest.raises(InputError, match=r"each split once, but got 'test\+test'"):
         cw.evaluate(probe, split="test+test", progress=False)

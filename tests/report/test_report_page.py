@@ -179,6 +179,8 @@ def test_the_same_folder_twice_counts_once(maker):
 def test_nothing_to_compare(tmp_path):
     with pytest.raises(InputError, match="at least one run folder, but got none"):
         compare([], tmp_path / "page.html")
+    with pytest.raises(InputError, match=r"a list of runs, but got the single path 'runs/hace'\. Pass a list"):
+        compare("runs/hace", tmp_path / "page.html")
 
 
 def test_a_failed_page_leaves_the_old_one(folders, tmp_path):

@@ -43,7 +43,7 @@ CHECKPOINT_SECONDS = 5.0
 
 
 def embed(
-    taxonomy: Taxonomy,
+    taxonomy: Taxonomy | str | PathLike[str],
     *,
     geometry: Geometry | str = "hyperbolic",
     out: str | PathLike[str] | None = None,
@@ -64,7 +64,7 @@ def embed(
     """Embed the labels of a taxonomy so that their vectors preserve its order.
 
     Args:
-        taxonomy: The label tree; its root gets no vector.
+        taxonomy: The label tree, or its file or folder; its root gets no vector.
         geometry: The geometry, or a text that names it: ``order``, ``euclidean``, ``hyperbolic:aperture=0.2``.
         out: Folder for the vectors, their scores and the log. An interrupted run in it is resumed, and a finished one
             is loaded. Without it nothing is written.
@@ -91,6 +91,7 @@ def embed(
         >>> space.entails("bird", "wren"), space.entails("moth", "wren")
         (True, False)
     """
+    tree = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.read(taxonomy)
     made = from_spec(available(), "geometry", geometry) if isinstance(geometry, str) else geometry
     chosen = {
         "dim": dim,
@@ -106,17 +107,17 @@ def embed(
         "seed": seed,
     }
     config = settings(EmbeddingConfig, {"geometry": spec(made), **chosen})
-    splits = split_edges(taxonomy, closure=config.closure, seed=config.seed)
+    splits = split_edges(tree, closure=config.closure, seed=config.seed)
     files = None if out is None else EmbeddingFolder(Path(out))
     if files is not None:
-        _check_free(files, taxonomy, config)
+        _check_free(files, tree, config)
         if files.results.is_file():
             return LabelSpace.load(files.path)
-    training = VectorTraining(taxonomy, made, splits, config, device=device, progress=progress)
+    training = VectorTraining(tree, made, splits, config, device=device, progress=progress)
     if files is not None:
-        _begin(files, taxonomy, config)
+        _begin(files, tree, config)
     _train(training, config, files, progress=progress)
-    space, results = _finished(training, taxonomy, made, config)
+    space, results = _finished(training, tree, made, config)
     if files is not None:
         counts = {"num_train": len(splits.train), "num_val": len(splits.val), "num_test": len(splits.test)}
         space.save(files.path)

@@ -31,6 +31,10 @@ class Run:
 
     path: Path
 
+    def __fspath__(self) -> str:
+        """The folder, so that a run can be given wherever a path can."""
+        return str(self.path)
+
     @classmethod
     def open(cls, path: str | PathLike[str] | Run) -> Run:
         """Open the folder of a finished run.

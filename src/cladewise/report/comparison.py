@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 
 from cladewise.errors import InputError
@@ -27,7 +28,7 @@ class Comparison:
     @classmethod
     def read(
         cls,
-        run_folders: Iterable[str | Path],
+        run_folders: Iterable[str | PathLike[str]],
         *,
         split: str = "test",
         baseline: str | None = None,
@@ -49,6 +50,8 @@ class Comparison:
             InputError: A folder is not a run or lacks the evaluation, or its numbers cannot be compared with the
                 others'.
         """
+        if isinstance(run_folders, str | PathLike):
+            raise InputError("a list of runs", f"the single path {str(Path(run_folders))!r}", advice="Pass a list.")
         folders = list({Path(folder).resolve(): Path(folder) for folder in run_folders}.values())
         if not folders:
             raise InputError("at least one run folder", "none", advice="Name some: cladewise compare runs/*")

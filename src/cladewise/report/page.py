@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from os import PathLike
 from pathlib import Path
 
 from markupsafe import Markup
@@ -16,8 +17,8 @@ from cladewise.report.templating import environment, write_html
 
 
 def compare(
-    run_folders: Iterable[str | Path],
-    out: str | Path,
+    run_folders: Iterable[str | PathLike[str]],
+    out: str | PathLike[str],
     *,
     split: str = "test",
     title: str | None = None,
@@ -25,12 +26,13 @@ def compare(
     decision: str | None = None,
     inference: str | None = None,
     tree: Tree = "true",
-    figures: str | Path | None = None,
+    figures: str | PathLike[str] | None = None,
 ) -> Path:
     """Compare runs on one self-contained HTML page, which loads no other file and needs no network.
 
     Args:
-        run_folders: Run folders, each evaluated on the split; runs that differ only in their seed are averaged.
+        run_folders: Runs or their folders, each evaluated on the split. Runs that differ only in their seed are
+            averaged.
         out: The file to write.
         split: Split whose evaluations are shown.
         title: Heading of the page; by default made from the methods and the dataset.

@@ -199,7 +199,9 @@ def as_labels(labels: Any) -> list[Label]:
     values: Any = labels.tolist() if isinstance(labels, np.ndarray) else labels
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise InputError("a label: a string, or a sequence of names", repr(labels))
-    found = [tuple(label) if isinstance(label, list) else label for label in cast("Iterable[Any]", values)]
+    found: list[Any] = [
+        tuple(cast("list[Any]", label)) if isinstance(label, list) else label for label in cast("Iterable[Any]", values)
+    ]
     for label in found:
         if not isinstance(label, str) and not _is_path(label):
             raise InputError("labels that are strings, or sequences of names", f"{label!r} among them")
