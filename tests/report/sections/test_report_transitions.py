@@ -158,7 +158,7 @@ def test_the_page_shows_them_or_leaves_the_section_out(learnt):
         (
             {"level_2": np.ones((2, 6), np.float32)},
             {"order": "f2c", "levels": [1, 2], "num_images": 1},
-            r"matrices of the levels \(1,\), but got of \(2,\)",
+            r"matrices of the levels \(1,\), but got matrices of \(2,\)",
         ),
         ({"level_1": np.ones((2, 6), np.float32)}, {"order": "f2c"}, "a file of mean transitions"),
     ],
