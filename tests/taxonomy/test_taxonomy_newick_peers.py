@@ -151,7 +151,7 @@ PEERS = [
     Peer("dendropy", read_dendropy, write_dendropy, r"[(),:;]", r"(?!)", "blanks"),
     Peer("dendropy-nexus", read_dendropy, write_nexus, r"[(),:;]", r"(?!)", "blanks"),
     Peer("biopython", read_biopython, write_biopython, r"'.*|.*\\.*|[-+\d._\s]+", r".*\\.*|\".*"),
-    Peer("newick", read_newick, write_newick, r".*\\.*", r"[^\s():;,]*[\\'\"\[\]{}=#&][^\s():;,]*|.*\\.*"),
+    Peer("newick", read_newick, write_newick, r".*\\.*", r"[^\s():;,]*[\\'\"\[\]{}=#&][^\s():;,]*|.*\\.*|'.*'"),
     Peer("treeswift", read_treeswift, write_treeswift, r".*'.*", r".*'.*|" + UNQUOTED),
 ]
 
