@@ -332,6 +332,8 @@ def test_thinned_keeps_the_ends_and_the_shape() -> None:
         ends = getattr(curve, name)[[0, -1]]
         assert torch.equal(getattr(thin, name)[[0, -1]], ends)
     assert thin.average_precision == pytest.approx(curve.average_precision, abs=0.05)
+    whole, kept = (torch.stack([c.recall, c.precision, c.correct]).diff().abs().sum(0) for c in (curve, thin))
+    assert kept.max() <= whole.sum() / 24 + whole.max()  # evenly spaced along the curve, up to one of its own steps
     assert curve.thinned(10**6) is curve
     assert len(golden_curve().thinned(2).recall) == 2
 

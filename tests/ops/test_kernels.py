@@ -13,7 +13,7 @@ import torch.utils.data
 from torch import Tensor
 
 from cladewise import ops
-from cladewise.ops.kernels import has_kernels, without_kernels
+from cladewise.ops.kernels import WORTH_A_THREAD, has_kernels, without_kernels
 from cladewise.taxonomy import Taxonomy
 
 pytestmark = pytest.mark.skipif(not has_kernels(torch.zeros(1)), reason="numba is not installed")
@@ -81,7 +81,8 @@ def test_infinity_is_no_finite_mistake(name: str) -> None:
 
 
 def test_threads_share_the_rows_alike() -> None:
-    x = torch.randn(BATCH, TREE.num_nodes)
+    x = torch.randn(5 * BATCH, TREE.num_nodes)
+    assert x.numel() >= 5 * WORTH_A_THREAD  # or fewer threads than asked for would run
     before = torch.get_num_threads()
     try:
         results: list[Tensor] = []

@@ -118,6 +118,7 @@ def test_where_the_logits_are() -> None:
     assert [(s.source_level, s.target_level) for s in layout.steps] == [(3, 2), (2, 1)]
     assert layout.logit_nodes.shape == (layout.width, 2)
     assert layout.logit_nodes[-1].tolist() == [-1, -1]
+    assert layout.logit_nodes.min() == -1  # the one mark of no node
     back = transition_layout(SKIPPING, order="c2f", rank=2)
     assert [(s.source_level, s.target_level) for s in back.steps] == [(1, 2), (2, 3)]
     a = SKIPPING.find("a")

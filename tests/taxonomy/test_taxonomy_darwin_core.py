@@ -421,6 +421,12 @@ class TestSynonyms:
         assert ranked(tree)[-1] == ("A/A b/A b c", "subspecies")
         assert texts == ["1 taxon below a synonym, placed under its accepted taxon: 'A b c'"]
 
+    def test_aliases_keep_the_order_of_the_table(self, tmp_path: Path) -> None:
+        names = [f"C {chr(97 + k % 26)}{chr(97 + k * 7 % 26)}" for k in range(60)]
+        synonyms = "".join(f"{k + 3},1,2,{name},synonym,species\n" for k, name in enumerate(names))
+        tree = quietly(written(tmp_path, f"{self.HEADER}1,,,A,accepted,genus\n2,1,,A b,accepted,species\n{synonyms}"))
+        assert by_name(tree, "synonyms") == {"A b": "|".join(dict.fromkeys(names))}
+
     def test_what_is_neither_accepted_nor_a_synonym_is_told(self, tmp_path: Path) -> None:
         rows = [
             "1,,,A,accepted,genus",
