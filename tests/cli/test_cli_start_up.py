@@ -38,7 +38,7 @@ print(json.dumps({"told": told, "modules": sorted(sys.modules)}))
 
 
 def called(folder: Path, *commands: list[str]) -> tuple[list[tuple[int, str, str]], set[str]]:
-    """What commands print in one process of their own, and the modules that they imported."""
+    """The output of commands run in a single fresh process, and the modules they imported."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(commands)],
         cwd=folder,

@@ -61,7 +61,7 @@ def drawn(kind: str, taxonomy: Taxonomy, seed: int) -> Prediction:
 
 @cache
 def asked(name: str, kind: str, taxonomy: Taxonomy) -> Asked | None:
-    """What the laws are about; ``None`` where a rule that needs a level below the root refuses a root alone."""
+    """The subject of the laws; ``None`` if a rule that needs a level below the root refuses a lone root."""
     prediction = drawn(kind, taxonomy, 1)
     if taxonomy is not LONE:
         return Asked(fitted(name, drawn(kind, taxonomy, 0)), prediction)

@@ -90,7 +90,7 @@ def rule_for(name: str, variant: int, kind: str, taxonomy: Taxonomy) -> Inferenc
 
 @cache
 def result_of(name: str, variant: int, kind: str, taxonomy: Taxonomy) -> Prediction:
-    """What the rule makes of the prediction."""
+    """The prediction after the rule."""
     return rule_for(name, variant, kind, taxonomy)(predicted(kind, taxonomy))
 
 

@@ -130,7 +130,7 @@ def a_batch(method: Method, taxonomy: Taxonomy, device: str = "cpu") -> tuple[He
 
 @cache
 def predicted(method: Method, taxonomy: Taxonomy, device: str = "cpu") -> Prediction:
-    """What a new head predicts in training, for laws that change neither the head nor the prediction."""
+    """The prediction of a new head in training mode, for laws that change neither the head nor the prediction."""
     head, features, _ = a_batch(method, taxonomy, device)
     return head(features).detach()
 

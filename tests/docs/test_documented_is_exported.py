@@ -1,4 +1,4 @@
-"""What the reference pages document is what the packages export, and the reverse."""
+"""The reference pages document exactly the names that the packages export."""
 
 from __future__ import annotations
 
