@@ -9,7 +9,9 @@ import re
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -390,3 +392,30 @@ def test_damaged_bytes_never_crash(tmp_path: Path) -> None:
                 decoded += 1
             probe(path)
     assert 0 < decoded < 6 * NUM_DAMAGED
+
+
+def test_bytes_decode_as_their_file_does(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 256, (90, 120, 3), dtype=np.uint8))
+    for name, options in {"a.jpg": {"quality": 90}, "b.png": {}, "c.tif": {}, "d.webp": {"lossless": True}}.items():
+        path = tmp_path / name
+        picture.save(path, **options)
+        for size in (None, 20, (40, 10)):
+            assert decode("elsewhere", content=path.read_bytes(), size=size) == decode(path, size=size), (name, size)
+    for content, reason in ((b"", "an empty file"), (b"GIF89a", "a broken GIF"), (b"II*\0    CR", "preview|broken")):
+        with pytest.raises(UnreadableImageError, match=reason) as raised:
+            decode("s3://bucket/x.jpg", content=content)
+        assert raised.value.path == "s3://bucket/x.jpg"
+
+
+def test_threads_that_decode_leave_the_warnings_of_the_process_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (400, 300), "red").save(path, exif=exif)
+    with warnings.catch_warnings():
+        before = list(warnings.filters)
+        with ThreadPoolExecutor(8) as pool:
+            sizes = {picture.size for picture in pool.map(lambda _: decode(path), range(200))}
+        assert list(warnings.filters) == before
+    assert sizes == {(300, 400)}

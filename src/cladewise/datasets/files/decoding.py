@@ -6,9 +6,11 @@ import importlib
 import importlib.util
 import os
 import stat
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from io import BytesIO
 from os import PathLike
 
 import numpy as np
@@ -47,6 +49,7 @@ _DECODERS = {"WEBP": 12, "JPEG2000": 21, "AVIF": 8, "HEIF": 8, "JXL": 12, "TIFF"
 """Bytes per pixel that decoders need in addition to the image, as measured; other decoders work line by line."""
 _COEFFICIENTS = 2  # bytes per pixel and channel in the coefficient buffer of a progressive JPEG
 
+_EMPTY = "an empty file"
 _ORIENTATION = 0x0112  # the EXIF tag
 _SUBFILE = 254  # the TIFF tag NewSubfileType
 _METADATA = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}  # where Pillow looks for the orientation
@@ -68,7 +71,13 @@ class UnreadableImageError(InputError):
         return (UnreadableImageError, (self.path, self.reason))
 
 
-def decode(path: str | PathLike[str], *, size: int | None = None, max_bytes: int = MAX_BYTES) -> Image.Image:
+def decode(
+    path: str | PathLike[str],
+    *,
+    size: int | tuple[int, int] | None = None,
+    max_bytes: int = MAX_BYTES,
+    content: bytes | None = None,
+) -> Image.Image:
     """Decode a file to an upright RGB image on white; the first frame of an animation.
 
     The format is detected from the content, not the name. Sixteen-bit, integer and floating-point greys are scaled to 8
@@ -77,9 +86,11 @@ def decode(path: str | PathLike[str], *, size: int | None = None, max_bytes: int
 
     Args:
         path: The file.
-        size: Required side in pixels. A JPEG is then decoded at the smallest of 1, 1/2, 1/4 and 1/8 of its size with
-            both sides at least this long, which is several times faster.
+        size: Required side in pixels, or width and height. A JPEG is then decoded at the smallest of 1, 1/2, 1/4 and
+            1/8 of its size with both sides at least this long, which is several times faster.
         max_bytes: Limit on the memory for decoding at full size; larger images are refused.
+        content: The bytes of the file, if they have been read already or came from elsewhere; ``path`` then only names
+            the image in errors.
 
     Raises:
         UnreadableImageError: The file is missing, empty, broken, truncated, too large, or not an image.
@@ -90,16 +101,18 @@ def decode(path: str | PathLike[str], *, size: int | None = None, max_bytes: int
         >>> decode(path).mode, decode(path).getpixel((0, 0))
         ('RGB', (255, 255, 255))
     """
-    _check_file(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns about sizes, which are checked here, and unused metadata
+    if content is None:
+        _check_file(path)
+    elif not content:
+        raise UnreadableImageError(path, _EMPTY)
+    with _QUIET:
         try:
-            with Image.open(path, formats=_known_formats()) as image:
-                _check(path, image, max_bytes)
+            with Image.open(path if content is None else BytesIO(content), formats=_known_formats()) as image:
+                _check(path, image, max_bytes, content)
                 if size is not None:
-                    image.draft(None, (size, size))
+                    image.draft(None, size if isinstance(size, tuple) else (size, size))
                 image.load()
-                _check(path, image, max_bytes)  # again, since the header of an icon does not give its size
+                _check(path, image, max_bytes, content)  # again, since the header of an icon does not give its size
                 upright = _upright(image)
                 if upright is not image:
                     image.close()  # to release its pixels before the next step
@@ -107,7 +120,7 @@ def decode(path: str | PathLike[str], *, size: int | None = None, max_bytes: int
         except UnreadableImageError:
             raise
         except Exception as error:  # decoders raise nearly every kind of error on hostile bytes
-            raise UnreadableImageError(path, _reason(path, error)) from error
+            raise UnreadableImageError(path, _reason(path, error, content)) from error
 
 
 def is_meant_as_image(path: str | PathLike[str]) -> bool:
@@ -131,15 +144,44 @@ def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> str | Non
     """
     try:
         _check_file(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=_known_formats()) as image:
-                _check(path, image, max_bytes)
+        with _QUIET, Image.open(path, formats=_known_formats()) as image:
+            _check(path, image, max_bytes)
     except UnreadableImageError as error:
         return error.reason
     except Exception as error:  # as in decode
         return _reason(path, error)
     return None
+
+
+class _Quiet:
+    """Silences Pillow, which warns about sizes, which are checked here, and about metadata that is not used.
+
+    ``warnings.catch_warnings`` alone would not do: it restores a list of the whole process, which threads that decode
+    at the same time would restore in the wrong order. Here the first one in sets the filter and the last one out
+    removes it, and warnings from elsewhere are shown meanwhile.
+    """
+
+    _MODULES = r"(PIL|pillow_heif|pillow_jxl|cladewise\.datasets\.files\.decoding)\b"
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._filters = threading.Lock(), 0, warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.filterwarnings("ignore", module=self._MODULES)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
 
 
 @cache
@@ -172,16 +214,16 @@ def _check_file(path: str | PathLike[str]) -> None:
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would block
         raise UnreadableImageError(path, "a folder" if stat.S_ISDIR(status.st_mode) else "a special file")
     if status.st_size == 0:
-        raise UnreadableImageError(path, "an empty file")
+        raise UnreadableImageError(path, _EMPTY)
 
 
-def _check(path: str | PathLike[str], image: Image.Image, max_bytes: int) -> None:
+def _check(path: str | PathLike[str], image: Image.Image, max_bytes: int, content: bytes | None = None) -> None:
     width, height = image.size
     needed = width * height * _bytes_per_pixel(image)
     if needed > max_bytes:
         size = f"an image of {width} x {height} pixels, which takes {needed / 1e9:.1f} GB to decode"
         raise UnreadableImageError(path, f"{size}, more than the limit of {max_bytes / 1e9:.1f} GB")
-    if image.format == "TIFF" and _is_preview(path, image):
+    if image.format == "TIFF" and _is_preview(image, _head(path, content)):
         raise UnreadableImageError(path, "a raw photograph, of which only a preview can be read (export it as JPEG)")
 
 
@@ -194,18 +236,20 @@ def _bytes_per_pixel(image: Image.Image) -> int:
     return decoder + _BYTES.get(image.mode, 4) + 4 * copied
 
 
-def _is_preview(path: str | PathLike[str], image: Image.Image) -> bool:
+def _is_preview(image: Image.Image, head: bytes) -> bool:
     """Whether a TIFF is a camera's raw file, whose first image is only a preview."""
     subfile = getattr(image, "tag_v2", {}).get(_SUBFILE, 0)
-    return bool(isinstance(subfile, int) and subfile & 1) or _head(path)[8:10] == b"CR"
+    return bool(isinstance(subfile, int) and subfile & 1) or head[8:10] == b"CR"
 
 
-def _head(path: str | PathLike[str]) -> bytes:
+def _head(path: str | PathLike[str], content: bytes | None) -> bytes:
+    if content is not None:
+        return content[:HEAD_BYTES]
     with open(path, "rb") as file:
         return file.read(HEAD_BYTES)
 
 
-def _reason(path: str | PathLike[str], error: Exception) -> str:
+def _reason(path: str | PathLike[str], error: Exception, content: bytes | None = None) -> str:
     if isinstance(error, Image.DecompressionBombError):
         pixels = next((int(word[1:]) for word in str(error).split() if word[1:].isdecimal()), 0)
         limit = min(_PILLOW_MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or _PILLOW_MAX_PIXELS))
@@ -214,14 +258,14 @@ def _reason(path: str | PathLike[str], error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "a file that may not be read"
     if isinstance(error, UnidentifiedImageError):
-        return _unidentified(path)
+        return _unidentified(path, content)
     detail = " ".join(str(error).split())[:200] or type(error).__name__
     return f"a truncated image ({detail})" if "truncated" in detail.lower() else f"a broken image ({detail})"
 
 
-def _unidentified(path: str | PathLike[str]) -> str:
+def _unidentified(path: str | PathLike[str], content: bytes | None) -> str:
     try:
-        head = _head(path)
+        head = _head(path, content)
     except OSError as error:
         return f"a file that cannot be read ({error.strerror})"
     names = {"AVIF": "AVIF", **{format_: name for format_, (name, _) in PLUGINS.items()}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -18,6 +17,7 @@ from torch import Tensor
 from cladewise.backbones import Transform
 from cladewise.datasets.dataset import Dataset, IntArray, Skipped
 from cladewise.datasets.files.decoding import UnreadableImageError, decode
+from cladewise.engine.feeding.threads import usable_processors
 
 AnyTransform: TypeAlias = Callable[[Image], Tensor]
 
@@ -161,8 +161,7 @@ WORTH_A_WORKER = 16
 
 def default_workers() -> int:
     """Default number of decoding processes: one per usable processor, at most 8."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, 8)
+    return min(usable_processors(), 8)
 
 
 def loader(
