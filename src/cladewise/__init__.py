@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         ops,
         predictions,
         report,
+        sources,
         statistics,
         suites,
     )
@@ -88,6 +89,7 @@ __all__ = [
     "report",
     "rerun",
     "retrieve",
+    "sources",
     "space",
     "statistics",
     "suites",

@@ -41,7 +41,7 @@ def explain(
     check_runs([run])
 
     from cladewise import explanations
-    from cladewise.cli.predict import find_images
+    from cladewise.cli.naming_images import find_images
     from cladewise.engine import Run
     from cladewise.records.explanations import OF_FILES
 

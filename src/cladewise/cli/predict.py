@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cladewise.cli.checking import check_rules, check_runs
+from cladewise.cli.naming_images import find_images
 from cladewise.cli.printing import say
 from cladewise.cli.settings import with_threshold
 from cladewise.cli.tables import FORMAT_HELP, OUT_HELP, table_format, table_writer
-from cladewise.errors import InputError
 
 if TYPE_CHECKING:
     from cladewise.datasets import Skipped
@@ -71,51 +69,3 @@ def predict(
 def _tell(skipped: Sequence[Skipped]) -> None:
     for image in skipped:
         say(f"cladewise: {image.path} left out: {image.reason}")
-
-
-def find_images(words: Sequence[str]) -> list[Path]:
-    """Files, the images in folders, and whatever patterns match; each once, in order.
-
-    Files in folders, and files that a pattern matches, are left out where neither their content nor their name is that
-    of an image. Lines on standard error name them, and images that were named twice.
-
-    Raises:
-        InputError: A word matches nothing, or no image.
-    """
-    matched = [_matches(word) for word in words]
-    found: dict[str, Path] = {}
-    again: list[Path] = []
-    for path in (path for images, _ in matched for path in images):
-        if found.setdefault(os.path.abspath(path), path) is not path:
-            again.append(path)
-    others = [path for _, rest in matched for path in rest]
-    for told, paths in (
-        ("named more than once, and taken once", again),
-        ("left out, since they are no images", others),
-    ):
-        if paths:
-            shown = ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-            say(f"cladewise: {told}: {shown}")
-    return list(found.values())
-
-
-def _matches(word: str) -> tuple[list[Path], list[Path]]:
-    """The images that a word stands for, and the other files that it matches."""
-    from cladewise.datasets.files.decoding import is_meant_as_image
-    from cladewise.datasets.files.walking import walk
-
-    path = Path(word)
-    if os.path.lexists(path) and not path.is_dir():  # what is named on its own is an input, whatever it is
-        return [path], []
-    if path.is_dir():
-        files = [path / name for name in walk(path)]
-    else:
-        files = sorted(Path(p) for p in glob.glob(word, recursive=True) if not Path(p).is_dir())
-    images: list[Path] = []
-    others: list[Path] = []
-    for file in files:
-        (images if is_meant_as_image(file) else others).append(file)
-    if not images:
-        got = f"{word!r}, where no file is an image" if others else repr(word)
-        raise InputError("image files, folders or patterns that match some", got)
-    return images, others

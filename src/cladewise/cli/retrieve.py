@@ -53,7 +53,7 @@ def retrieve(
     check_runs([run])
 
     from cladewise import engine
-    from cladewise.cli.predict import find_images
+    from cladewise.cli.naming_images import find_images
 
     format_ = table_format(format_, out)
     found = engine.retrieve(
@@ -87,7 +87,7 @@ def entails(
     check_runs([run])
 
     from cladewise import engine
-    from cladewise.cli.predict import find_images
+    from cladewise.cli.naming_images import find_images
 
     found = engine.entails(
         run, general, special, threshold=threshold, new=new, parent=parent, examples=find_images(examples or ())

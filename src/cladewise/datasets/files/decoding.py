@@ -130,7 +130,42 @@ def is_meant_as_image(path: str | PathLike[str]) -> bool:
         >>> is_meant_as_image("gone.HEIC"), is_meant_as_image("README.md")
         (True, False)
     """
-    return os.path.splitext(path)[1].lower() in _suffixes() or probe(path) is None
+    return has_image_suffix(os.fspath(path)) or probe(path) is None
+
+
+def has_image_suffix(name: str) -> bool:
+    """Whether a name ends like that of an image, of a readable format or a photograph's.
+
+    Example:
+        >>> has_image_suffix("A.JPEG"), has_image_suffix("a.npy")
+        (True, False)
+    """
+    return os.path.splitext(name)[1].lower() in _suffixes()
+
+
+def read_file(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of an image file, for :func:`decode`.
+
+    Raises:
+        UnreadableImageError: The file is missing, empty, not an ordinary file, larger than the limit, or cannot be
+            read.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "a.jpg"
+        >>> path.write_bytes(b"bytes"), read_file(path)
+        (5, b'bytes')
+    """
+    size = _check_file(path)
+    if size > max_bytes:
+        reason = f"a file of {size / 1e9:.1f} GB, more than the limit of {max_bytes / 1e9:.1f} GB"
+        raise UnreadableImageError(path, reason)
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except PermissionError:
+        raise UnreadableImageError(path, "a file that may not be read") from None
+    except OSError as error:
+        raise UnreadableImageError(path, f"a file that cannot be read ({error.strerror})") from error
 
 
 def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> str | None:
@@ -200,7 +235,8 @@ def _known_formats() -> tuple[str, ...]:
     return tuple(name for name in (*FORMATS, *PLUGINS) if name in Image.OPEN)  # some builds of Pillow lack formats
 
 
-def _check_file(path: str | PathLike[str]) -> None:
+def _check_file(path: str | PathLike[str]) -> int:
+    """The size of an ordinary file that is not empty."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -215,6 +251,7 @@ def _check_file(path: str | PathLike[str]) -> None:
         raise UnreadableImageError(path, "a folder" if stat.S_ISDIR(status.st_mode) else "a special file")
     if status.st_size == 0:
         raise UnreadableImageError(path, _EMPTY)
+    return status.st_size
 
 
 def _check(path: str | PathLike[str], image: Image.Image, max_bytes: int, content: bytes | None = None) -> None:

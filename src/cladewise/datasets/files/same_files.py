@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from os import PathLike
 from pathlib import Path
 
 import polars as pl
@@ -28,7 +29,7 @@ def on_disk(folder: Path, paths: pl.Series) -> pl.Series:
         ['a/1.png', 'b\\2.png']
     """
     odd = paths.filter(~paths.str.contains(_PLAIN)).unique()
-    renamed = {path: _existing(folder, path) for path in odd}
+    renamed = {path: existing(folder, path) for path in odd}
     renamed = {path: new for path, new in renamed.items() if path != new}
     return paths.replace(list(renamed), list(renamed.values())) if renamed else paths
 
@@ -95,11 +96,17 @@ def identities(folder: Path, paths: list[str]) -> pl.Series:
     return number.to_series()
 
 
-def _existing(folder: Path, path: str) -> str:
+def existing(folder: str | PathLike[str], path: str) -> str:
+    r"""The path as it exists below the folder, as in :func:`on_disk`; unchanged if it does not.
+
+    Example:
+        >>> existing(getfixture("tmp_path"), "a\\1.png")
+        'a\\1.png'
+    """
     slashed = path.replace("\\", "/")
     for name in dict.fromkeys((path, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD")))):
         try:
-            if os.path.lexists(folder / name):
+            if os.path.lexists(os.path.join(folder, name)):
                 return name
         except ValueError:  # a null character
             return path

@@ -1,0 +1,41 @@
+"""Images to predict, from files, tables, archives and videos, local or remote, in chunks of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cladewise.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from cladewise.sources.files import FileSource, find_images
+    from cladewise.sources.opening import FORMATS, open_source
+    from cladewise.sources.source import Chunk, Row, Source
+    from cladewise.sources.storage import Storage, storage_options
+    from cladewise.sources.table import TableSource
+
+__all__ = [
+    "FORMATS",
+    "Chunk",
+    "FileSource",
+    "Row",
+    "Source",
+    "Storage",
+    "TableSource",
+    "find_images",
+    "open_source",
+    "storage_options",
+]
+
+_MODULES = {
+    "FileSource": "cladewise.sources.files",
+    "find_images": "cladewise.sources.files",
+    "FORMATS": "cladewise.sources.opening",
+    "open_source": "cladewise.sources.opening",
+    "Chunk": "cladewise.sources.source",
+    "Row": "cladewise.sources.source",
+    "Source": "cladewise.sources.source",
+    "Storage": "cladewise.sources.storage",
+    "storage_options": "cladewise.sources.storage",
+    "TableSource": "cladewise.sources.table",
+}
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -1,0 +1,146 @@
+"""Opening a source of images from the words that a user gave."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cladewise.errors import InputError
+from cladewise.sources.files import FileSource, find_images, local_matches
+from cladewise.sources.parquet_table import open_parquet
+from cladewise.sources.places import local, scheme, suffix
+from cladewise.sources.source import Source
+from cladewise.sources.storage import Storage
+from cladewise.sources.table import Table, table_source
+from cladewise.sources.text_table import index_table
+
+FORMATS = ("images", "csv", "tsv", "jsonl", "parquet")
+"""Formats that can be named; the suffixes decide otherwise."""
+
+_SUFFIXES = {
+    **dict.fromkeys((".csv", ".csv.gz"), "csv"),
+    **dict.fromkeys((".tsv", ".tab", ".tsv.gz", ".tab.gz"), "tsv"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz"), "jsonl"),
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+}
+_KNOWN = "image files, folders or patterns, or tables (.csv, .tsv, .jsonl, .parquet)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    storage: Storage
+    column: str | None
+    root: str | None
+
+
+def open_source(
+    words: Sequence[str | os.PathLike[str]],
+    *,
+    format: str | None = None,
+    column: str | None = None,
+    root: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Source:
+    """The images that some words stand for.
+
+    Words of one kind can be combined: files, folders and patterns; or tables; or archives.
+
+    Args:
+        words: Image files, folders, patterns, tables and archives, local or as ``protocol://`` URIs.
+        format: One of :data:`FORMATS`, for names whose suffix does not tell.
+        column: The column of a table with the paths, URIs or bytes of the images.
+        root: Folder or URI that relative paths in a table start from; the folder of the table by default.
+        storage_options: Options of the fsspec file systems, as in :class:`Storage`.
+
+    Raises:
+        InputError: A word matches nothing, words are of different kinds, or a file is not what its suffix says.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "list.csv"
+        >>> _ = path.write_text("path,site\\na.jpg,pond\\n")
+        >>> source = open_source([path])
+        >>> source.num_rows, source.columns, [row.name for row in source.rows(source.chunks(100)[0])]
+        (1, {'site': String}, ['a.jpg'])
+    """
+    if isinstance(words, (str, bytes, os.PathLike)):
+        raise InputError("a list of inputs", f"the single one {os.fsdecode(words)!r}", advice="Pass a list.")
+    if not words:
+        raise InputError(_KNOWN, "nothing")
+    if format is not None and format not in FORMATS:
+        raise InputError(f"a format: {', '.join(FORMATS)}", repr(format))
+    texts = [os.fsdecode(word) for word in words]
+    kinds = [format or _kind(text) for text in texts]
+    for text, kind in zip(texts, kinds, strict=True):
+        if kind != kinds[0]:
+            got = f"{texts[0]!r} ({kinds[0]}) and {text!r} ({kind})"
+            raise InputError("inputs of one kind", got, advice="Run the command once for each kind.")
+        _refuse_listing(text)
+    choices = _Choices(Storage(dict(storage_options or {})), column, None if root is None else os.fsdecode(root))
+    return _OPENERS[kinds[0]](texts, choices)
+
+
+def _kind(word: str) -> str:
+    """The format of a word, from its suffix; of a pattern, from the files that it matches."""
+    if not scheme(word) and not os.path.lexists(local(word)) and glob.has_magic(local(word)):
+        kinds = {_SUFFIXES.get(suffix(path), "images") for path in local_matches(local(word))}
+        return kinds.pop() if len(kinds) == 1 else "images"
+    if not scheme(word) and os.path.isdir(local(word)):
+        return "images"
+    return _SUFFIXES.get(suffix(word), "images")
+
+
+def _refuse_listing(word: str) -> None:
+    """Refuse remote folders and patterns: listing millions of objects takes hours and costs money."""
+    protocol = scheme(word)
+    magic = "*" in word if protocol in ("http", "https") else glob.has_magic(word)
+    if protocol and (magic or word.endswith("/")):
+        raise InputError(
+            "the URI of an image, a table or an archive",
+            f"{'a pattern' if magic else 'a folder'}, {word!r}, which would have to be listed",
+            advice="Give a table with a column path or url, such as an inventory of the bucket.",
+        )
+
+
+def _files(words: Sequence[str], choices: _Choices) -> Source:
+    paths, notes = find_images(words)
+    return FileSource(paths, choices.storage, notes)
+
+
+def _each(words: Sequence[str]) -> list[str]:
+    """The files of words that are no images: patterns as what they match, and each file once."""
+    places: list[str] = []
+    for word in words:
+        if scheme(word) or os.path.lexists(local(word)):
+            places.append(word)
+        else:
+            matches = local_matches(local(word))
+            if not matches:
+                raise InputError(_KNOWN, f"{word!r}, which matches nothing")
+            places += matches
+    return list(dict.fromkeys(places))
+
+
+def _text_tables(
+    words: Sequence[str], choices: _Choices, *, separator: str | None = None, json_lines: bool = False
+) -> Source:
+    tables: list[Table] = [
+        index_table(choices.storage, place, separator, json_lines=json_lines) for place in _each(words)
+    ]
+    return table_source(tables, choices.storage, column=choices.column, root=choices.root)
+
+
+def _parquet(words: Sequence[str], choices: _Choices) -> Source:
+    tables: list[Table] = [open_parquet(choices.storage, place) for place in _each(words)]
+    return table_source(tables, choices.storage, column=choices.column, root=choices.root)
+
+
+_OPENERS: dict[str, Callable[[Sequence[str], _Choices], Source]] = {
+    "images": _files,
+    "csv": _text_tables,
+    "tsv": lambda words, choices: _text_tables(words, choices, separator="\t"),
+    "jsonl": lambda words, choices: _text_tables(words, choices, json_lines=True),
+    "parquet": _parquet,
+}
