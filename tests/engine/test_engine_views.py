@@ -61,7 +61,7 @@ def test_views_of_frozen_features_are_different_cached_ones(colours: Dataset) ->
     rows = FeatureRows(colours, indices, features, seed=1, views=2)
     batch = rows.__getitems__([0, 5])
     assert batch.images.shape == (2, 2, backbone.num_features)
-    cached = torch.from_numpy(features.values[batch.index.numpy()])
+    cached = torch.from_numpy(features.rows(batch.index.numpy()))
     found = [[int((view == row).all(1).nonzero()[0, 0]) for view in pair] for pair, row in zip(batch.images, cached)]  # noqa: B905
     assert all(len(set(pair)) == 2 for pair in found)
     assert rows.__getitems__([5]).images.equal(batch.images[1:])

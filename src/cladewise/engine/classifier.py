@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ class FeatureScaling(nn.Module):
 
     Example:
         >>> scaling = FeatureScaling("standardise", 2)
-        >>> scaling.fit(torch.tensor([[0.0, 1.0], [2.0, 1.0]]))
+        >>> scaling.fit([torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0, 1.0]])])
         >>> scaling(torch.tensor([[2.0, 1.0]]))
         tensor([[1., 0.]])
     """
@@ -38,13 +38,27 @@ class FeatureScaling(nn.Module):
         self.register_buffer("mean", torch.zeros(num_features))
         self.register_buffer("scale", torch.ones(num_features))
 
-    def fit(self, features: Float[Tensor, "image feature"]) -> None:
-        """Set mean and standard deviation from the training features; a constant feature becomes 0."""
-        if self.kind == "standardise":
-            deviation, mean = torch.std_mean(features.double(), dim=0, correction=0)
-            varies = deviation > 1e-6
-            self.mean.copy_(mean)
-            self.scale.copy_(torch.where(varies, 1 / deviation.clamp(min=1e-6), 0.0))
+    def fit(self, parts: Iterable[Float[Tensor, "image feature"]]) -> None:
+        """Set mean and standard deviation from the training features; a constant feature becomes 0.
+
+        Args:
+            parts: The features in parts of any size, so that they need not all be in memory.
+
+        References: Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983 (joining of parts).
+        """
+        if self.kind != "standardise":
+            return
+        count, mean, squares = 0, torch.zeros_like(self.mean).double(), torch.zeros_like(self.mean).double()
+        for part in parts:
+            variance, centre = torch.var_mean(part.double(), dim=0, correction=0)
+            total, apart = count + len(part), centre - mean
+            mean = centre if count == 0 else mean + apart * (len(part) / total)
+            squares += variance * len(part) + apart**2 * (count * len(part) / total)
+            count = total
+        deviation = (squares / count).sqrt()
+        varies = deviation > 1e-6
+        self.mean.copy_(mean)
+        self.scale.copy_(torch.where(varies, 1 / deviation.clamp(min=1e-6), 0.0))
 
     def forward(self, features: Float[Tensor, "*batch feature"]) -> Float[Tensor, "*batch feature"]:
         if self.kind == "l2":

@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from os import PathLike
 
 import numpy as np
@@ -107,7 +107,7 @@ def decode(
         raise UnreadableImageError(path, _EMPTY)
     with _QUIET:
         try:
-            with Image.open(path if content is None else BytesIO(content), formats=_known_formats()) as image:
+            with Image.open(path if content is None else BytesIO(content), formats=known_formats()) as image:
                 _check(path, image, max_bytes, content)
                 if size is not None:
                     image.draft(None, size if isinstance(size, tuple) else (size, size))
@@ -121,6 +121,28 @@ def decode(
             raise
         except Exception as error:  # decoders raise nearly every kind of error on hostile bytes
             raise UnreadableImageError(path, _reason(path, error, content)) from error
+
+
+def opened(path: str | PathLike[str]) -> BufferedReader:
+    """Open an image file to read its bytes; a pipe or a folder is refused rather than waited for.
+
+    Raises:
+        UnreadableImageError: The file is missing, empty, not a regular file, or may not be read.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "a.jpg"
+        >>> _ = path.write_bytes(b"...")
+        >>> with opened(path) as file:
+        ...     file.read()
+        b'...'
+    """
+    _check_file(path)
+    try:
+        return open(path, "rb")
+    except PermissionError:
+        raise UnreadableImageError(path, "a file that may not be read") from None
+    except OSError as error:
+        raise UnreadableImageError(path, f"a file that cannot be read ({error.strerror})") from error
 
 
 def is_meant_as_image(path: str | PathLike[str]) -> bool:
@@ -179,7 +201,7 @@ def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> str | Non
     """
     try:
         _check_file(path)
-        with _QUIET, Image.open(path, formats=_known_formats()) as image:
+        with _QUIET, Image.open(path, formats=known_formats()) as image:
             _check(path, image, max_bytes)
     except UnreadableImageError as error:
         return error.reason
@@ -221,12 +243,13 @@ _QUIET = _Quiet()
 
 @cache
 def _suffixes() -> frozenset[str]:
-    known = _known_formats()  # first, since it registers further extensions
+    known = known_formats()  # first, since it registers further extensions
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in known) | PHOTOGRAPHS
 
 
 @cache
-def _known_formats() -> tuple[str, ...]:
+def known_formats() -> tuple[str, ...]:
+    """Pillow's names of the formats that can be decoded here, in the order in which they are tried."""
     Image.init()
     for _, package in PLUGINS.values():
         if importlib.util.find_spec(package):
@@ -306,7 +329,7 @@ def _unidentified(path: str | PathLike[str], content: bytes | None) -> str:
     except OSError as error:
         return f"a file that cannot be read ({error.strerror})"
     names = {"AVIF": "AVIF", **{format_: name for format_, (name, _) in PLUGINS.items()}}
-    decoded = frozenset(names[format_] for format_ in _known_formats() if format_ in names)
+    decoded = frozenset(names[format_] for format_ in known_formats() if format_ in names)
     return kind_of(head, decoded) or f"not an image of a known format (it begins with {head[:12]!r})"
 
 

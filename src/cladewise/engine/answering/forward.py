@@ -138,7 +138,7 @@ def over_images(
             progress=progress,
         )
         kept = features.usable(indices)
-        batches = (torch.from_numpy(features.values[kept[i : i + size]]) for i in range(0, len(kept), size))
+        batches = (torch.from_numpy(features.rows(kept[i : i + size])) for i in range(0, len(kept), size))
         with torch.inference_mode():
             parts = [function(_with_views(batch, views).to(device).float()) for batch in batches]
         return parts, kept, features.skipped

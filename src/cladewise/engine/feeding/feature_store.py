@@ -1,12 +1,16 @@
-"""Feature vectors on disk, written incrementally so that an interrupted writer leaves no partial row."""
+"""Rows of values by the content that they were computed from, in a folder that several processes may read and write."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import errno
 import json
+import math
 import os
 import shutil
-from collections.abc import Generator, Iterable, Mapping
+import time
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,77 +19,172 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
-from cladewise.atomic import writing
-from cladewise.datasets.dataset import IntArray, Skipped
+from cladewise.atomic import write_bytes
+from cladewise.engine.feeding.segments import (
+    MISSING,
+    SUFFIX,
+    IntArray,
+    Keys,
+    Segment,
+    find_sorted,
+    write_merged,
+    write_rows,
+)
 from cladewise.errors import InputError
 
-PENDING, READ, UNREADABLE = 0, 1, 2
+RECIPE = "recipe.json"
+"""File with everything that the rows of a folder depend on, apart from the content of the images."""
+REPLACED = "replaced"
+"""Subfolder of segments that were merged into larger ones, kept while other machines may still read them."""
+LOCK = "lock"
+"""Beginning of the names of lock files."""
+MERGED_AT = 8
+"""Number of segments of about the same size that are merged into one."""
+LARGEST_MERGED = 1 << 32
+"""Segments are merged up to about this many bytes."""
 
-_BEGINNING = b'{"index": '
-"""First bytes of each line about an unreadable image."""
+_SMALLEST_TIER = 1 << 20  # bytes: all smaller segments count as equal
+_KEPT_REPLACED = 24 * 3600.0
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
-_DISK_ERRORS = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOTDIR,
-    errno.EEXIST,
-    errno.EFBIG,
-)
+
+@dataclasses.dataclass(frozen=True)
+class Segments:
+    """The segments of a folder at one time. They never change, so that places in them stay valid.
+
+    A place is a row number, counted through the segments.
+    """
+
+    parts: tuple[Segment, ...]
+    width: int
+    kind: np.dtype[Any]
+    decoder: str
+
+    @property
+    def starts(self) -> IntArray:
+        """Place of the first row of each segment, and the number of rows."""
+        return np.cumsum([0, *map(len, self.parts)])
+
+    def find(self, keys: Keys) -> IntArray:
+        """The place of each key; :data:`MISSING` where there is none."""
+        places, left = np.full(keys.shape[1], MISSING, dtype=np.int64), np.arange(keys.shape[1])
+        for segment, start in zip(self.parts, self.starts, strict=False):
+            if not left.size:
+                break
+            rows = segment.find(keys[:, left])
+            found = rows >= 0
+            places[left[found]] = rows[found] + start
+            left = left[~found]
+        return places
+
+    def failures(self, keys: Keys) -> dict[int, str]:
+        """The reason for each key, by its position, whose image is known to be unreadable with these decoders."""
+        found: dict[int, str] = {}
+        for segment in self.parts:
+            if segment.failed.shape[1] and segment.about.get("decoder") == self.decoder:
+                at = find_sorted(segment.failed, keys)
+                for position in np.flatnonzero(at >= 0).tolist():
+                    found.setdefault(position, segment.reasons[at[position]])
+        return found
+
+    def rows(self, places: IntArray) -> NDArray[Any]:
+        """A copy of the rows at some places, ``[*place, value]``."""
+        flat = places.reshape(-1)
+        if len(self.parts) == 1:
+            rows = self.parts[0].rows[flat]
+        else:
+            rows = np.empty((flat.size, self.width), self.kind)
+            starts = self.starts
+            of = np.searchsorted(starts, flat, side="right") - 1
+            for number in np.unique(of).tolist():
+                here = np.flatnonzero(of == number)
+                rows[here] = self.parts[number].rows[flat[here] - starts[number]]
+        return rows.reshape(*places.shape, self.width)
+
+    def release(self) -> None:
+        """Give the memory of what was read back to the system."""
+        for segment in self.parts:
+            segment.release()
 
 
 class FeatureStore:
-    """A folder with an array of one row per image, and the state of each row.
+    """A folder of immutable segments with one row for each 128-bit key.
+
+    A segment is written whole or not at all, so whatever stops a writer (a signal, a power cut, a full disk) loses only
+    what it had not written yet, and readers need no lock. Rows of equal keys are equal, so that two folders of the same
+    recipe are joined by copying the files of one into the other. When there are :data:`MERGED_AT` segments of about the
+    same size, they are merged.
 
     | file | content |
     |---|---|
-    | `values.npy` | float32 [image, feature] or [image, view, feature]; sparse until rows are written |
-    | `state.npy` | uint8 [image]: 0 pending, 1 read, 2 unreadable |
-    | `skipped.jsonl` | index, path and reason of each unreadable image |
-    | `key.json` | everything that the features depend on |
-
-    A row reaches the disk before its state, so that a row that is not pending is complete, whatever stops the writer (a
-    signal, a power cut, a full disk). Rows never change once written, so readers need no lock; a writer holds
-    :meth:`lock`, which the operating system releases when the process ends.
+    | `<hash>.safetensors` | a :class:`~cladewise.engine.feeding.segments.Segment` |
+    | `recipe.json` | everything that the rows depend on apart from the content of the images |
+    | `replaced/` | merged segments, for a day, since another machine may be reading them |
+    | `lock-*` | held by processes that compute rows |
 
     Args:
-        folder: The folder; created if missing.
-        shape: Shape of the array.
-        description: Content of ``key.json``.
+        folder: The folder; created at the first write.
+        width: Values per row.
+        kind: Type of the values, float32 or uint64.
+        description: Content of ``recipe.json``, with a ``recipe`` that identifies it.
+        decoder: Names the image decoders; failures under other ones do not count.
 
     Raises:
-        InputError: The folder cannot be written to, or its disk is full.
+        InputError: The folder holds damaged files.
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, ...], description: Mapping[str, Any]) -> None:
-        self.folder = folder
-        self._shape = shape
-        with self._explained():
-            folder.mkdir(parents=True, exist_ok=True)
-        if not self._state_path.exists():
-            with self.lock():
-                self._create(description)
-        self.state: NDArray[np.uint8] = self._read_state()
+    def __init__(
+        self, folder: Path, width: int, kind: str, description: Mapping[str, Any], *, decoder: str = ""
+    ) -> None:
+        self.folder, self.width, self.kind = folder, width, np.dtype(kind)
+        self.description, self.decoder = dict(description), decoder
+        self._segments = Segments((), width, self.kind, decoder)
+        self.refresh()
+
+    def __reduce__(self) -> tuple[object, ...]:  # in a worker process the files are opened again
+        return _opened, (self.folder, self.width, self.kind.str, self.description, self.decoder)
+
+    @property
+    def none(self) -> NDArray[Any]:
+        """No rows."""
+        return np.empty((0, self.width), self.kind)
+
+    @property
+    def segments(self) -> Segments:
+        """The segments when they were last looked for."""
+        return self._segments
+
+    def refresh(self) -> Segments:
+        """Look for segments that were written or merged since."""
+        known = {segment.path.name: segment for segment in self._segments.parts}
+        while True:
+            try:
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    parts = [known.get(name) or self._open(name) for name in self._names()]
+                    self._segments = dataclasses.replace(self._segments, parts=tuple(parts))
+                return self._segments
+            except _MergedMeanwhileError:
+                continue
 
     @contextmanager
-    def lock(self) -> Generator[None, None, None]:
-        """Hold the folder for writing, after waiting for any other writer; its rows are then known."""
+    def lock(self, name: str) -> Generator[None, None, None]:
+        """Wait for other processes that compute the same, and hold them off.
+
+        It saves work, and nothing depends on it: where the file system has no locks, both compute.
+
+        Raises:
+            InputError: The folder cannot be written to.
+        """
         with self._explained():
-            held = filelock.FileLock(self.folder / "lock")
-            held.acquire()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / f"{LOCK}-{name}")
+            with contextlib.suppress(NotImplementedError):
+                lock.acquire()
         try:
-            if self._state_path.exists():
-                self.state = self._read_state()
+            self.refresh()
             yield
         finally:
-            held.release()
-
-    def pending(self, indices: IntArray) -> IntArray:
-        """The images whose rows are not written yet, in ascending order without repetition."""
-        wanted = np.unique(indices)
-        return wanted[self.state[wanted] == PENDING]
+            lock.release()
 
     def require_space(self, rows: int) -> None:
         """Check before the work begins that the disk can hold its result.
@@ -93,7 +192,8 @@ class FeatureStore:
         Raises:
             InputError: There is not enough free space for that many rows.
         """
-        needed, free = rows * self._row_bytes, shutil.disk_usage(self.folder).free
+        needed = rows * self.width * self.kind.itemsize
+        free = shutil.disk_usage(_existing(self.folder)).free
         if needed > free:
             raise InputError(
                 f"{needed / 1e6:.0f} MB free for features",
@@ -102,138 +202,105 @@ class FeatureStore:
                 advice="Free some space, or set CLADEWISE_CACHE to a folder on a larger disk.",
             )
 
-    def write(self, index: IntArray, rows: NDArray[np.float32], skipped: Iterable[tuple[int, Skipped]]) -> None:
-        """Write the rows of some images, and the reasons why others have none, atomically.
+    def write(self, keys: Keys, rows: NDArray[Any], failed: Mapping[tuple[int, int], str] | None = None) -> None:
+        """Write rows, and the reasons why other keys have none, as one segment.
 
         Raises:
             InputError: The disk is full or no longer writable. Everything written before stays valid.
         """
-        failed = list(skipped)
-        with self._explained():
-            if failed:
-                lines = [json.dumps({"index": at, "path": item.path, "reason": item.reason}) for at, item in failed]
-                # start with a line break, in case a killed writer left a line unfinished
-                with (self.folder / "skipped.jsonl").open("a", encoding="utf-8") as file:
-                    file.write("\n" + "\n".join(lines) + "\n")
-                    _flush(file)
-            _write_rows(self._values_path, index, rows)
-            state = self.state.copy()
-            state[index] = READ
-            state[[at for at, _ in failed]] = UNREADABLE
-            # these bytes are already allocated, so this cannot fail on a full disk
-            changed = np.flatnonzero(state != self.state)
-            _write_rows(self._state_path, changed, state[changed])
-        self.state = state
-
-    def values(self) -> NDArray[np.float32]:
-        """The array, memory-mapped and read-only."""
-        return self._read(self._values_path, self._shape, np.dtype("<f4"))
-
-    def skipped(self) -> dict[int, Skipped]:
-        """The unreadable images, by index."""
-        path = self.folder / "skipped.jsonl"
-        entries: dict[int, Skipped] = {}
-        for number, line in enumerate(path.read_bytes().split(b"\n") if path.exists() else [], start=1):
-            try:
-                entry = json.loads(line)
-                at, item = int(entry["index"]), Skipped(str(entry["path"]), str(entry["reason"]))
-                if not 0 <= at < len(self.state):
-                    raise IndexError(f"image {at} of {len(self.state)}")
-            except json.JSONDecodeError as error:
-                if _BEGINNING.startswith(line[: len(_BEGINNING)]):  # blank or cut off: the image is still pending
-                    continue
-                raise self._damaged(f"{path}:{number}", str(error)) from None
-            except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
-                raise self._damaged(f"{path}:{number}", f"{error!r}") from None
-            if self.state[at] == UNREADABLE:
-                entries[at] = item
-        missing = np.flatnonzero(self.state == UNREADABLE)
-        if missing.size != len(entries):
-            raise self._damaged(str(path), f"{len(entries)} reasons for {missing.size} images that cannot be read")
-        return dict(sorted(entries.items()))
-
-    def _read_state(self) -> NDArray[np.uint8]:
-        state = np.array(self._read(self._state_path, self._shape[:1], np.dtype(np.uint8)))
-        if state.size and state.max() > UNREADABLE:
-            raise self._damaged(str(self._state_path), f"a state {state.max()}")
-        if not self._values_path.exists():
-            raise self._damaged(str(self._values_path), "no such file")
-        return state
-
-    def _read(self, path: Path, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
-        """An array of the file, memory-mapped and read-only."""
-        try:
-            found = np.load(path, mmap_mode="r" if all(shape) else None, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise self._damaged(str(path), f"{error}") from None
-        if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != kind:
-            got = f"{found.dtype} {list(found.shape)}" if isinstance(found, np.ndarray) else "an archive"
-            raise self._damaged(str(path), f"{got} instead of {kind} {list(shape)}")
-        return found
-
-    def _damaged(self, at: str, got: str) -> InputError:
-        advice = f"Remove the folder {self.folder}: its features are computed again."
-        return InputError("cached features", got, at=at, advice=advice)
-
-    @property
-    def _values_path(self) -> Path:
-        return self.folder / "values.npy"
-
-    @property
-    def _state_path(self) -> Path:
-        return self.folder / "state.npy"
-
-    @property
-    def _row_bytes(self) -> int:
-        return int(np.prod(self._shape[1:])) * np.dtype(np.float32).itemsize
-
-    def _create(self, description: Mapping[str, Any]) -> None:
-        if self._state_path.exists():  # another process was faster
+        reasons = dict(failed or {})
+        if not (keys.shape[1] or reasons):
             return
-        with writing(self._values_path) as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": self._shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            file.truncate(file.tell() + self._shape[0] * self._row_bytes)
-        with writing(self.folder / "key.json") as file:
-            file.write(json.dumps(description, indent=2).encode())
-        with writing(self._state_path) as file:
-            np.save(file, np.zeros(self._shape[0], dtype=np.uint8), allow_pickle=False)
+        with self._explained():
+            if not (self.folder / RECIPE).is_file():
+                write_bytes(self.folder / RECIPE, json.dumps(self.description, indent=2).encode())
+            without = np.array(list(reasons), dtype=np.uint64).reshape(-1, 2).T
+            write_rows(self.folder, keys, rows, without, list(reasons.values()), self._about)
+        self.refresh()
+        self._merge()
+
+    def used(self) -> None:
+        """Note that the rows were used today."""
+        with contextlib.suppress(OSError):
+            os.utime(self.folder / RECIPE)
+
+    def _merge(self) -> None:
+        """Merge segments of about the same size while there are many, so that there are never many in all."""
+        while True:
+            tiers: dict[int, list[Segment]] = {}
+            for segment in self._segments.parts:
+                if segment.num_bytes * MERGED_AT <= LARGEST_MERGED:
+                    tiers.setdefault(_tier(segment), []).append(segment)
+            crowded = [tier for tier in tiers.values() if len(tier) >= MERGED_AT]
+            if not crowded:
+                return
+            with self._explained():
+                write_merged(self.folder, crowded[0], self._about, failures_by=self.decoder)
+                self._retire(crowded[0])
+            self.refresh()
+
+    def _retire(self, merged: Sequence[Segment]) -> None:
+        """Move merged segments aside, where another machine that has them open can still read them."""
+        aside = self.folder / REPLACED
+        aside.mkdir(exist_ok=True)
+        with contextlib.suppress(OSError), os.scandir(aside) as entries:
+            for entry in entries:
+                if time.time() - entry.stat().st_mtime > _KEPT_REPLACED:
+                    with contextlib.suppress(OSError):
+                        os.unlink(entry.path)
+        for segment in merged:
+            with contextlib.suppress(OSError):  # another process was faster, or has the file open on Windows
+                moved = aside / segment.path.name
+                segment.path.replace(moved)
+                os.utime(moved)
+
+    @property
+    def _about(self) -> dict[str, str]:
+        return {"recipe": str(self.description["recipe"]), "decoder": self.decoder}
+
+    def _names(self) -> list[str]:
+        with os.scandir(self.folder) as entries:
+            return sorted(e.name for e in entries if e.name.endswith(SUFFIX) and not e.name.startswith("."))
+
+    def _open(self, name: str) -> Segment:
+        try:
+            return Segment(self.folder / name, self.width, self.kind, str(self.description["recipe"]))
+        except FileNotFoundError:
+            raise _MergedMeanwhileError from None
 
     @contextmanager
     def _explained(self) -> Generator[None, None, None]:
         try:
             yield
+        except InputError as error:
+            if not isinstance(error.__cause__, OSError):
+                raise
+            raise self._unwritable(error.__cause__) from error
         except OSError as error:
             if error.errno not in _DISK_ERRORS:
                 raise
-            raise InputError(
-                "to write features",
-                os.strerror(error.errno).lower(),
-                at=str(self.folder),
-                advice="Free some space, or set CLADEWISE_CACHE to another folder; what is done stays done.",
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> InputError:
+        return InputError(
+            "to write features",
+            os.strerror(error.errno or 0).lower(),
+            at=str(self.folder),
+            advice="Free some space, or set CLADEWISE_CACHE to another folder; what is done stays done.",
+        )
 
 
-def _write_rows(path: Path, index: IntArray, rows: NDArray[Any]) -> None:
-    """Write rows of a ``.npy`` file in place, neighbours together.
-
-    Through the file and not through a memory map: a full disk is then an error, where a map would kill the process.
-    """
-    if not len(index):
-        return
-    row_bytes = rows[0].nbytes
-    start = path.stat().st_size - int(np.prod(_shape(path))) * rows.dtype.itemsize
-    with path.open("r+b") as file:
-        for run in np.split(np.arange(len(index)), np.flatnonzero(np.diff(index) != 1) + 1):
-            file.seek(start + int(index[run[0]]) * row_bytes)
-            file.write(np.ascontiguousarray(rows[run]).data)
-        _flush(file)
+class _MergedMeanwhileError(Exception):
+    """A segment was merged into another between the listing of the folder and its opening."""
 
 
-def _shape(path: Path) -> tuple[int, ...]:
-    return np.load(path, mmap_mode="r", allow_pickle=False).shape
+def _opened(folder: Path, width: int, kind: str, description: dict[str, Any], decoder: str) -> FeatureStore:
+    return FeatureStore(folder, width, kind, description, decoder=decoder)
 
 
-def _flush(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _tier(segment: Segment) -> int:
+    return max(0, math.floor(math.log(max(1, segment.num_bytes) / _SMALLEST_TIER, MERGED_AT)))
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
@@ -19,6 +21,9 @@ from cladewise.records import RunConfig
 
 IntArray = NDArray[np.int64]
 Order = Sampler[int] | Sequence[int]
+
+CELLS_AT_ONCE = 1 << 24
+"""Number of values of features in a part of a pass over all of them, 64 MB."""
 
 
 class Rows(Protocol):
@@ -59,7 +64,8 @@ class FeatureRows:
         self.indices = features.usable(indices)
         self.nodes = dataset.nodes[self.indices]
         self.skipped = features.skipped
-        self.values, self.seed, self.epoch, self.views = features.values, seed, 0, views
+        self.features, self.seed, self.epoch, self.views = features, seed, 0, views
+        self._num_images, self._drawn = len(dataset), functools.lru_cache(maxsize=1)(self._draw)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -70,27 +76,31 @@ class FeatureRows:
     def __getitems__(self, positions: Sequence[int]) -> Batch:
         rows = self.indices[np.asarray(positions, dtype=np.int64)]
         return Batch(
-            torch.from_numpy(self._gather(rows)).float(),
+            torch.from_numpy(self._gather(rows)),
             torch.from_numpy(self.nodes[np.asarray(positions, dtype=np.int64)]),
             torch.from_numpy(rows),
         )
 
     def _gather(self, rows: IntArray) -> NDArray[np.float32]:
-        if self.values.ndim == 2:
-            one = self.values[rows]
-            return one if self.views == 1 else np.repeat(one[:, None], self.views, 1)
-        random = np.random.default_rng((self.seed, self.epoch))
-        count = self.values.shape[1]
-        if self.views == 1:
-            view = random.integers(count, size=self.values.shape[0])
-            return self.values[rows, view[rows]]
-        order = random.random((self.values.shape[0], count)).argsort(1)
-        return self.values[rows[:, None], order[rows][:, np.arange(self.views) % count]]
+        if self.features.num_views > 1:
+            return self.features.rows(rows, self._drawn(self.epoch)[rows])
+        one = self.features.rows(rows)
+        return one if self.views == 1 else np.repeat(one[:, None], self.views, 1)
 
-    def all(self) -> Tensor:
-        """All feature vectors, ``[row, feature]``, including those of every view."""
-        values = self.values[self.indices]
-        return torch.from_numpy(values.reshape(-1, values.shape[-1])).float()
+    def _draw(self, epoch: int) -> IntArray:
+        """The views of every image of the dataset in an epoch."""
+        random, count = np.random.default_rng((self.seed, epoch)), self.features.num_views
+        if self.views == 1:
+            return random.integers(count, size=self._num_images)
+        order = random.random((self._num_images, count)).argsort(1)
+        return order[:, np.arange(self.views) % count]
+
+    def vectors(self) -> Iterator[Float[Tensor, "row feature"]]:
+        """All feature vectors, including those of every view, in parts of about :data:`CELLS_AT_ONCE` values."""
+        size = max(1, CELLS_AT_ONCE // (self.features.num_features * self.features.num_views))
+        for start in range(0, len(self.indices), size):
+            part = self.features.rows(self.indices[start : start + size])
+            yield torch.from_numpy(part.reshape(-1, part.shape[-1]))
 
     def loader(self, order: Order, *, batch_size: int, workers: int) -> DataLoader[Any]:
         del workers  # a gather from memory is faster than passing it between processes

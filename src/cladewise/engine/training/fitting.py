@@ -146,7 +146,7 @@ def _fit(
             log.append_skipped(folder.log, [(image.path, image.reason) for image in skipped])
             _warn_of_few_views(config, method, folder)
         if isinstance(classifier.encoder, FeatureScaling) and isinstance(data.rows, FeatureRows):
-            classifier.encoder.fit(data.rows.all())
+            classifier.encoder.fit(data.rows.vectors())
         if config.training.epochs > 0:
             classifier.head.begin(config.seed)
             fitting = Fitting(
