@@ -13,10 +13,12 @@ from cladewise.ops import (
     low_rank_transition,
     low_rank_transition_sum,
 )
-from cladewise.ops.transition import BOUNDED
+from cladewise.ops.kernels import has_kernels, without_kernels
+from cladewise.ops.transition import BOUNDED, BOUNDED_COMPILED
 
 Factors = list[torch.Tensor]
 
+pytestmark = pytest.mark.usefixtures("arithmetic")
 every_order = pytest.mark.parametrize("order", ["f2c", "c2f"])
 every_scale = pytest.mark.parametrize("scale", [0.5, 8.0, 40.0])  # bounded, some of each, and none
 
@@ -120,12 +122,13 @@ def test_underflow_loses_nothing() -> None:
 def test_sources_that_are_rare_still_lead_somewhere(order: str, longest: float) -> None:
     """A classifier that is certain, and transitions as sharp as plain sums take them."""
     exact, edges = given(order, 1.0)
+    bound = BOUNDED_COMPILED if has_kernels(exact[0]) else BOUNDED
     with torch.no_grad():
         exact[0] *= 100
         for factor, dim in ((exact[1], 2), (exact[2], 1)):
-            factor *= (longest * BOUNDED) ** 0.5 / factor.norm(dim=dim, keepdim=True)
+            factor *= (longest * bound) ** 0.5 / factor.norm(dim=dim, keepdim=True)
         exact[3].zero_()
-    assert LowRank(*exact[1:], edges).is_bounded().all()
+    assert LowRank(*exact[1:], edges).is_bounded(bound).all()
     factors = [x.detach().float().requires_grad_() for x in exact]
     exact = [x.detach().double().requires_grad_() for x in factors]
     expected = full_transition(exact[0].log_softmax(-1), formed(exact, edges))
@@ -202,3 +205,30 @@ def test_no_image_and_one_class(device: torch.device) -> None:
     there, negative_entropy = low_rank_transition(torch.zeros(3, 1), one)
     torch.testing.assert_close(there, torch.zeros(3, 1))
     torch.testing.assert_close(negative_entropy, torch.zeros(3))
+
+
+@pytest.mark.skipif(not has_kernels(torch.zeros(1)), reason="numba is not installed")
+@every_order
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("rank", [1, 2, 5])
+def test_many_sources_and_targets_in_tiles_are_those_of_plain_torch(order: str, dtype: torch.dtype, rank: int) -> None:
+    """More classes than a tile has, more targets than are summed in single precision, and images around both bounds."""
+    generator = torch.Generator().manual_seed(3)
+    parent = torch.randint(130, (700,), generator=generator)
+    ends = (torch.arange(700), parent) if order == "f2c" else (parent, torch.arange(700))
+    sizes = (700, 130) if order == "f2c" else (130, 700)
+    factors = [torch.randn(6, sizes[0], generator=generator, dtype=torch.float64)]
+    for shape in ((6, sizes[0], rank), (6, rank, sizes[1]), (6,)):
+        factors.append(torch.randn(*shape, generator=generator, dtype=torch.float64))
+    factors[1] *= torch.linspace(0.1, 3.0, 6, dtype=torch.float64)[:, None, None]
+    edges = TransitionEdges.of(*ends, num_sources=sizes[0])
+    exact = [x.requires_grad_() for x in factors]
+    with without_kernels():
+        expected = low_rank(exact, edges)
+        wanted = *expected, *gradients(expected, exact)
+    some = [x.detach().to(dtype).requires_grad_() for x in exact]
+    found = low_rank(some, edges)
+    tolerance = 1e-9 if dtype is torch.float64 else 1e-5
+    for near, far in zip((*found, *gradients(found, some)), wanted, strict=True):
+        size = float(far.detach().abs().max())
+        torch.testing.assert_close(near.double(), far, rtol=tolerance, atol=tolerance * max(1.0, size))

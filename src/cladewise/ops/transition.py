@@ -7,6 +7,7 @@ low-rank product is never formed: it is computed in tiles that fit the cache, an
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -16,12 +17,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from cladewise.ops.kernels import by_rows, has_kernels
 from cladewise.ops.precision import at_least_float
 
 BOUNDED = 12.0
 """Scores within ±BOUNDED need no log space: no share of a softmax over 10,000 of them is below exp(-34)."""
-RARE = -57.0
-"""Log-probability below which sources are negligible: 10,000 of them change no such share by 1e-6."""
+BOUNDED_COMPILED = 20.0
+"""The same for the kernel, which scales probabilities so that their products with shares do not underflow."""
+RARE = -33.0
+"""Log-probability, below minus twice the bound, of negligible sources: 10,000 of them change no such share by 1e-6."""
 FAINT = -40.0
 """Logarithm of what is negligible next to 1. Products of smaller numbers would underflow, a hundred times slower."""
 CELLS = 1 << 17
@@ -50,6 +54,11 @@ class TransitionEdges:
         order = source.argsort(stable=True)
         counts = torch.bincount(source, minlength=num_sources)
         return cls(source[order], target[order], (0, *counts.cumsum(0).tolist()))
+
+    @functools.cached_property
+    def starts(self) -> Int[Tensor, " source+1"]:
+        """:attr:`start` as a tensor."""
+        return torch.tensor(self.start)
 
 
 class Tile(NamedTuple):
@@ -121,10 +130,11 @@ class LowRank:
         left = torch.cat([self.left, -log_sum[..., None]], dim=2)
         return LowRank(left, torch.cat([self.right, torch.ones_like(self.right[:, :1])], dim=1), self.bonus, self.edges)
 
-    def is_bounded(self) -> Tensor:
-        """Images whose scores are all within ±BOUNDED, judging by the norms of the factors."""
-        left, right = self.left.norm(dim=2).amax(1), self.right.norm(dim=1).amax(1)
-        return left * right + self.bonus.abs() <= BOUNDED
+    def is_bounded(self, bound: float = BOUNDED) -> Tensor:
+        """Images whose scores are all within ±bound, judging by the norms of the factors."""
+        left = functools.reduce(torch.add, (part.square() for part in self.left.unbind(2)))  # a norm over 2 is slow
+        right = functools.reduce(torch.add, (part.square() for part in self.right.unbind(1)))
+        return (left.amax(1) * right.amax(1)).sqrt() + self.bonus.abs() <= bound
 
 
 def full_transition(
@@ -226,8 +236,10 @@ class _LowRankTransition(torch.autograd.Function):
         cells: int | None,
     ) -> tuple[Tensor, Tensor]:
         matrix = LowRank(left, right, bonus, edges)
-        ctx.bounded, ctx.edges, ctx.cells = matrix.is_bounded(), edges, cells
-        there, log_sum, entropy = _of_both(ctx.bounded, _forward_plain, _forward_in_logs, log_prob, matrix, cells)
+        ctx.edges, ctx.cells, ctx.compiled = edges, cells, has_kernels(log_prob)
+        ctx.bounded = matrix.is_bounded(BOUNDED_COMPILED if ctx.compiled else BOUNDED)
+        plain = _forward_compiled if ctx.compiled else _forward_plain
+        there, log_sum, entropy = _of_both(ctx.bounded, plain, _forward_in_logs, log_prob, matrix, cells)
         ctx.save_for_backward(log_prob, left, right, bonus, there, log_sum, entropy)
         return there, entropy.mean(1)
 
@@ -240,7 +252,8 @@ class _LowRankTransition(torch.autograd.Function):
         each = grad_entropy / max(1, log_prob.shape[1])
         matrix = LowRank(left, right, bonus, ctx.edges)
         upstream = (*made, grad, each)
-        grads = _of_both(ctx.bounded, _backward_plain, _backward_in_logs, log_prob, matrix, ctx.cells, *upstream)
+        plain = _backward_compiled if ctx.compiled else _backward_plain
+        grads = _of_both(ctx.bounded, plain, _backward_in_logs, log_prob, matrix, ctx.cells, *upstream)
         return *grads, None, None
 
 
@@ -264,6 +277,34 @@ def _of_both(
         parts.append(function(log_prob[images], matrix.of(images), cells, *(x[images] for x in rest)))
     place = torch.cat(rows).argsort()
     return tuple(torch.cat(both)[place] for both in zip(*parts, strict=True))
+
+
+def _forward_compiled(log_prob: Tensor, matrix: LowRank, cells: int | None) -> tuple[Tensor, Tensor, Tensor]:
+    out = tuple(x.new_empty(x.shape) for x in (matrix.right[:, 0], log_prob, log_prob))
+    by_rows("low_rank_rows", _unless_rare(log_prob, BOUNDED_COMPILED), *_of_kernels(matrix), *out)
+    return out  # type: ignore[return-value]
+
+
+def _backward_compiled(
+    log_prob: Tensor,
+    matrix: LowRank,
+    cells: int | None,
+    there: Tensor,
+    log_sum: Tensor,
+    entropy: Tensor,
+    grad: Tensor,
+    each: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    grads = tuple(x.new_empty(x.shape) for x in (log_prob, matrix.left, matrix.right, matrix.bonus))
+    upstream = log_sum, entropy, grad * (-there).exp(), each
+    prob = _unless_rare(log_prob, BOUNDED_COMPILED)
+    by_rows("low_rank_gradient_rows", prob, *_of_kernels(matrix), *upstream, *grads)
+    return grads  # type: ignore[return-value]
+
+
+def _of_kernels(matrix: LowRank) -> tuple[Tensor, ...]:
+    edges, bound = matrix.edges, matrix.bonus.new_tensor([BOUNDED_COMPILED])
+    return matrix.left, matrix.right, matrix.bonus, bound, edges.target, edges.starts
 
 
 def _forward_plain(log_prob: Tensor, matrix: LowRank, cells: int | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -380,6 +421,7 @@ def _exp_(x: Tensor) -> Tensor:
     return torch.threshold_(x.clamp_(min=FAINT).exp_(), 1.1 * math.exp(FAINT), 0.0)
 
 
-def _unless_rare(log_prob: Tensor) -> Tensor:
+def _unless_rare(log_prob: Tensor, bound: float = BOUNDED) -> Tensor:
     """Probabilities, with negligible ones set to 0."""
-    return torch.where(log_prob < RARE, 0.0, log_prob.clamp_min(RARE).exp())
+    rare = RARE - 2.0 * bound
+    return torch.where(log_prob < rare, 0.0, log_prob.clamp_min(rare).exp())
