@@ -143,6 +143,8 @@ class Storage:
         for attempt in range(1, self.tries + 1):
             try:
                 return action(system)
+            except TypeError as error:  # of an option that is passed on and seen only at the first request
+                raise InputError(f"storage options that {scheme(place)} takes", str(error)) from error
             except Exception as raised:  # every file system has its own
                 error = _cause(raised)
                 if _is_one_of(error, _NO_LOGIN):
