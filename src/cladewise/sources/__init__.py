@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cladewise.sources.source import Chunk, Row, Source
     from cladewise.sources.storage import Storage, storage_options
     from cladewise.sources.table import TableSource
+    from cladewise.sources.tar import TarSource
 
 __all__ = [
     "FORMATS",
@@ -21,6 +22,7 @@ __all__ = [
     "Source",
     "Storage",
     "TableSource",
+    "TarSource",
     "find_images",
     "open_source",
     "storage_options",
@@ -37,5 +39,6 @@ _MODULES = {
     "Storage": "cladewise.sources.storage",
     "storage_options": "cladewise.sources.storage",
     "TableSource": "cladewise.sources.table",
+    "TarSource": "cladewise.sources.tar",
 }
 __getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -15,9 +15,10 @@ from cladewise.sources.places import local, scheme, suffix
 from cladewise.sources.source import Source
 from cladewise.sources.storage import Storage
 from cladewise.sources.table import Table, table_source
+from cladewise.sources.tar import expanded, tar_source
 from cladewise.sources.text_table import index_table
 
-FORMATS = ("images", "csv", "tsv", "jsonl", "parquet")
+FORMATS = ("images", "csv", "tsv", "jsonl", "parquet", "tar")
 """Formats that can be named; the suffixes decide otherwise."""
 
 _SUFFIXES = {
@@ -25,8 +26,17 @@ _SUFFIXES = {
     **dict.fromkeys((".tsv", ".tab", ".tsv.gz", ".tab.gz"), "tsv"),
     **dict.fromkeys((".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz"), "jsonl"),
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".tar", ".tar.gz", ".tgz"), "tar"),
 }
-_KNOWN = "image files, folders or patterns, or tables (.csv, .tsv, .jsonl, .parquet)"
+_UNREAD = {
+    **dict.fromkeys((".zip", ".7z", ".rar", ".bz2", ".xz", ".zst"), "Unpack it, or pack the images into a .tar."),
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".arrow", ".feather", ".sqlite", ".db"), "Save it as CSV or Parquet."),
+    **dict.fromkeys(
+        (".h5", ".hdf5", ".npz", ".npy", ".tfrecord", ".lmdb"), "Write the images as files, or into a .tar."
+    ),
+    **dict.fromkeys((".txt", ".lst"), 'If it lists images, add a header line, path, and pass format="csv".'),
+}
+_KNOWN = "image files, folders or patterns, tables (.csv, .tsv, .jsonl, .parquet) or archives (.tar, .tar.gz)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,8 @@ def open_source(
     Args:
         words: Image files, folders, patterns, tables and archives, local or as ``protocol://`` URIs.
         format: One of :data:`FORMATS`, for names whose suffix does not tell.
-        column: The column of a table with the paths, URIs or bytes of the images.
+        column: The column of a table with the paths, URIs or bytes of the images; of an archive the extension of the
+            images, for samples with several.
         root: Folder or URI that relative paths in a table start from; the folder of the table by default.
         storage_options: Options of the fsspec file systems, as in :class:`Storage`.
 
@@ -89,6 +100,9 @@ def _kind(word: str) -> str:
         return kinds.pop() if len(kinds) == 1 else "images"
     if not scheme(word) and os.path.isdir(local(word)):
         return "images"
+    advice = _UNREAD.get(suffix(word)) or _UNREAD.get(os.path.splitext(suffix(word))[1])
+    if advice is not None:
+        raise InputError(_KNOWN, repr(word), advice=advice)
     return _SUFFIXES.get(suffix(word), "images")
 
 
@@ -113,13 +127,16 @@ def _each(words: Sequence[str]) -> list[str]:
     """The files of words that are no images: patterns as what they match, and each file once."""
     places: list[str] = []
     for word in words:
-        if scheme(word) or os.path.lexists(local(word)):
+        if not scheme(word) and os.path.lexists(local(word)):
             places.append(word)
-        else:
-            matches = local_matches(local(word))
-            if not matches:
-                raise InputError(_KNOWN, f"{word!r}, which matches nothing")
-            places += matches
+            continue
+        for name in expanded(word):
+            if scheme(name) or os.path.lexists(local(name)):
+                places.append(name)
+            elif matches := local_matches(local(name)):
+                places += matches
+            else:
+                raise InputError(_KNOWN, f"{name!r}, which matches nothing")
     return list(dict.fromkeys(places))
 
 
@@ -137,10 +154,15 @@ def _parquet(words: Sequence[str], choices: _Choices) -> Source:
     return table_source(tables, choices.storage, column=choices.column, root=choices.root)
 
 
+def _tars(words: Sequence[str], choices: _Choices) -> Source:
+    return tar_source(_each(words), choices.storage, choices.column)
+
+
 _OPENERS: dict[str, Callable[[Sequence[str], _Choices], Source]] = {
     "images": _files,
     "csv": _text_tables,
     "tsv": lambda words, choices: _text_tables(words, choices, separator="\t"),
     "jsonl": lambda words, choices: _text_tables(words, choices, json_lines=True),
     "parquet": _parquet,
+    "tar": _tars,
 }

@@ -190,8 +190,13 @@ def read_file(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> bytes
         raise UnreadableImageError(path, f"a file that cannot be read ({error.strerror})") from error
 
 
-def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> str | None:
+def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES, content: bytes | None = None) -> str | None:
     """The reason why a file cannot be an image, from its header alone; None if it may be one.
+
+    Args:
+        path: The file.
+        max_bytes: As in :func:`decode`.
+        content: The bytes of the file, as in :func:`decode`.
 
     Example:
         >>> path = getfixture("tmp_path") / "a.jpg"
@@ -200,13 +205,16 @@ def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> str | Non
         'an empty file'
     """
     try:
-        _check_file(path)
-        with _QUIET, Image.open(path, formats=known_formats()) as image:
-            _check(path, image, max_bytes)
+        if content is None:
+            _check_file(path)
+        elif not content:
+            return _EMPTY
+        with _QUIET, Image.open(path if content is None else BytesIO(content), formats=known_formats()) as image:
+            _check(path, image, max_bytes, content)
     except UnreadableImageError as error:
         return error.reason
     except Exception as error:  # as in decode
-        return _reason(path, error)
+        return _reason(path, error, content)
     return None
 
 
