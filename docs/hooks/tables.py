@@ -123,6 +123,7 @@ OTHER_FUNCTIONS = {
     "taxonomy convert": "`cladewise.taxonomy.read`, then `cladewise.taxonomy.write`",
     "taxonomy diff": "`cladewise.taxonomy.diff`",
     "embed taxonomy": "`cw.embed`",
+    "cache": "`cladewise.engine.cache_entries`, `cladewise.engine.clear_cache`",
     "list": "`cw.methods.available`, `cw.decisions.available`, and so on",
 }
 """Functions of commands without a verb of the same name."""

@@ -155,6 +155,24 @@ def append_lines(path: str | PathLike[str], text: str) -> None:
                 raise
 
 
+def is_being_written(path: str | PathLike[str]) -> bool:
+    """Whether a running process is writing a file in a folder or below it, or is replacing a file of this name.
+
+    Processes of other machines count while their temporary files are less than a day old.
+
+    Example:
+        >>> folder = getfixture("tmp_path")
+        >>> with writing(folder / "a.bin"):
+        ...     is_being_written(folder), is_being_written(folder / "a.bin"), is_being_written(folder / "b.bin")
+        (True, True, False)
+    """
+    target = Path(path)
+    if target.is_dir():
+        return any(_is_in_use(entry) for folder, _, _ in os.walk(target) for entry in _entries(folder))
+    begins = f".{target.stem[:40]}.{_MARK}-"
+    return any(entry.name.startswith(begins) and _is_in_use(entry) for entry in _entries(os.fspath(target.parent)))
+
+
 @contextmanager
 def explaining(target: Path, temporary: Path | None = None) -> Generator[None, None, None]:
     """Turn an error in writing a file into one line that says what to do; other errors pass through.
@@ -212,14 +230,26 @@ def _create(target: Path) -> Path:
 def _sweep(folder: str) -> None:
     """Remove temporary files left by killed processes, once per folder and process."""
     for entry in _entries(folder):
-        named = _TEMPORARY.fullmatch(entry.name) if entry.name.startswith(".") else None
-        if named is None:
-            continue
-        with contextlib.suppress(OSError):  # another process was faster, or we lack permission
-            ours = named[1] == _machine()
-            old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED_AFTER
-            if (ours and not _is_alive(int(named[2]))) or (old and not ours):
+        if _is_temporary(entry) and not _is_in_use(entry):
+            with contextlib.suppress(OSError):  # another process was faster, or we lack permission
                 os.unlink(entry.path)
+
+
+def _is_temporary(entry: os.DirEntry[str]) -> bool:
+    return entry.name.startswith(".") and _TEMPORARY.fullmatch(entry.name) is not None
+
+
+def _is_in_use(entry: os.DirEntry[str]) -> bool:
+    """Whether a file is a temporary one of a running process, as far as that can be known of another machine."""
+    named = _TEMPORARY.fullmatch(entry.name) if entry.name.startswith(".") else None
+    if named is None:
+        return False
+    if named[1] == _machine():
+        return _is_alive(int(named[2]))
+    try:
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime <= _ABANDONED_AFTER
+    except OSError:  # gone meanwhile
+        return False
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cladewise.cli.benchmark import benchmark
+from cladewise.cli.cache import cache
 from cladewise.cli.compare import compare
 from cladewise.cli.demo import demo
 from cladewise.cli.discover import discover
@@ -64,3 +65,4 @@ app.command()(entails)
 app.command()(space)
 app.command()(benchmark)
 app.command("list")(list_parts)
+app.command()(cache)

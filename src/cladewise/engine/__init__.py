@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cladewise.engine.answering.retrieval import Entailment, Retrieval, entails, retrieve
     from cladewise.engine.answering.spaces import PlacedImages, Retrieved, RunSpace, image_scores
     from cladewise.engine.answering.transitions import mean_transitions
+    from cladewise.engine.feeding.cache_entries import CacheEntry, cache_entries, clear_cache
     from cladewise.engine.processes import is_first_process
     from cladewise.engine.run import Run
     from cladewise.engine.training.fitting import fit
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cladewise.engine.training.starting import rerun, train
 
 __all__ = [
+    "CacheEntry",
     "Entailment",
     "LossNotFiniteError",
     "PlacedImages",
@@ -32,6 +34,8 @@ __all__ = [
     "Retrieved",
     "Run",
     "RunSpace",
+    "cache_entries",
+    "clear_cache",
     "entails",
     "evaluate",
     "evaluate_all",
@@ -46,6 +50,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "CacheEntry": "cladewise.engine.feeding.cache_entries",
     "Entailment": "cladewise.engine.answering.retrieval",
     "LossNotFiniteError": "cladewise.engine.training.module",
     "PlacedImages": "cladewise.engine.answering.spaces",
@@ -54,6 +59,8 @@ _MODULES = {
     "Retrieved": "cladewise.engine.answering.spaces",
     "Run": "cladewise.engine.run",
     "RunSpace": "cladewise.engine.answering.spaces",
+    "cache_entries": "cladewise.engine.feeding.cache_entries",
+    "clear_cache": "cladewise.engine.feeding.cache_entries",
     "entails": "cladewise.engine.answering.retrieval",
     "evaluate": "cladewise.engine.answering.evaluation",
     "evaluate_all": "cladewise.engine.answering.evaluation",

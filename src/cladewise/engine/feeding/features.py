@@ -35,18 +35,12 @@ from cladewise.engine.feeding.contents import (
 )
 from cladewise.engine.feeding.feature_store import FeatureStore, Segments
 from cladewise.engine.feeding.images import WORTH_A_WORKER, default_workers
+from cladewise.engine.feeding.recipes import FEATURES, FILES, FORMAT
 from cladewise.engine.feeding.segments import MISSING, Keys
 from cladewise.engine.feeding.threads import ordered_map
 from cladewise.errors import InputError
 
 Precision = Literal["fp32", "bf16", "fp16"]
-
-FORMAT = 2
-"""Incremented whenever the same images would give other features, or the files change."""
-FEATURES = "features"
-"""Subfolder of the cache with a folder per recipe."""
-FILES = "files"
-"""Subfolder of the cache with the content of files by path, size and time."""
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _SECONDS_BETWEEN_WRITES = 10.0
