@@ -9,6 +9,7 @@ from cladewise.lazy import lazy_names
 if TYPE_CHECKING:
     from cladewise.sources.files import FileSource, find_images
     from cladewise.sources.opening import FORMATS, open_source
+    from cladewise.sources.parquet_images import ParquetSource
     from cladewise.sources.source import Chunk, Row, Source
     from cladewise.sources.storage import Storage, storage_options
     from cladewise.sources.table import TableSource
@@ -18,6 +19,7 @@ __all__ = [
     "FORMATS",
     "Chunk",
     "FileSource",
+    "ParquetSource",
     "Row",
     "Source",
     "Storage",
@@ -33,6 +35,7 @@ _MODULES = {
     "find_images": "cladewise.sources.files",
     "FORMATS": "cladewise.sources.opening",
     "open_source": "cladewise.sources.opening",
+    "ParquetSource": "cladewise.sources.parquet_images",
     "Chunk": "cladewise.sources.source",
     "Row": "cladewise.sources.source",
     "Source": "cladewise.sources.source",

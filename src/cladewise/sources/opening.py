@@ -10,6 +10,7 @@ from typing import Any
 
 from cladewise.errors import InputError
 from cladewise.sources.files import FileSource, find_images, local_matches
+from cladewise.sources.parquet_images import holds_images, image_columns, parquet_source
 from cladewise.sources.parquet_table import open_parquet
 from cladewise.sources.places import local, scheme, suffix
 from cladewise.sources.source import Source
@@ -150,7 +151,11 @@ def _text_tables(
 
 
 def _parquet(words: Sequence[str], choices: _Choices) -> Source:
-    tables: list[Table] = [open_parquet(choices.storage, place) for place in _each(words)]
+    """Parquet files with images, if a column holds some or the user chose one that can; otherwise with paths."""
+    tables = [open_parquet(choices.storage, place) for place in _each(words)]
+    chosen = tables[0].schema.get(choices.column or "")
+    if image_columns(tables[0]) if choices.column is None else chosen is not None and holds_images(chosen):
+        return parquet_source(tables, choices.storage, column=choices.column, root=choices.root)
     return table_source(tables, choices.storage, column=choices.column, root=choices.root)
 
 

@@ -11,9 +11,13 @@ import polars as pl
 from cladewise.errors import InputError
 from cladewise.sources.storage import Storage
 
-_BATCH = 64  # rows decoded at once, which may hold whole images
+_BATCH = 1024  # rows decoded at once
 _BUFFER = 1 << 20  # bytes read at once of every column
 _INDEX = ("", "__index_level_0__")  # of a pandas data frame
+
+
+class DamagedTableError(InputError):
+    """A Parquet file that cannot be decoded, rather than not be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,19 @@ class ParquetTable:
         return tuple(name for name, kind in self.schema.items() if name not in _INDEX and _written(kind) is None)
 
     def read(
-        self, storage: Storage, start: int, stop: int, columns: Sequence[str] | None = None
+        self,
+        storage: Storage,
+        start: int,
+        stop: int,
+        columns: Sequence[str] | None = None,
+        *,
+        num_rows_at_once: int = _BATCH,
     ) -> Iterator[dict[str, Any]]:
-        """The rows of a range, decoded a few at a time."""
+        """The rows of a range, decoded a few at a time.
+
+        Raises:
+            DamagedTableError: The file is damaged there.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -64,7 +78,7 @@ class ParquetTable:
         names = list(self.types) if columns is None else list(columns)
         try:
             with storage.open(self.place) as file, pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False) as found:
-                for batch in found.iter_batches(_BATCH, row_groups=groups, columns=names, use_threads=False):
+                for batch in found.iter_batches(num_rows_at_once, row_groups=groups, columns=names, use_threads=False):
                     after = first + batch.num_rows
                     if after > start:
                         part = batch.slice(max(0, start - first), min(stop, after) - max(start, first))
@@ -110,6 +124,6 @@ def _written(kind: pl.DataType) -> pl.DataType | None:
     return None if kind.is_nested() or isinstance(kind, (pl.Binary, pl.Object)) else kind
 
 
-def _damaged(place: str, error: BaseException) -> InputError:
+def _damaged(place: str, error: BaseException) -> DamagedTableError:
     lines = str(error).splitlines()
-    return InputError("a Parquet file", lines[0] if lines else type(error).__name__, at=place)
+    return DamagedTableError("a Parquet file", lines[0] if lines else type(error).__name__, at=place)

@@ -10,7 +10,8 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeVar
 
@@ -27,6 +28,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds
 _BLOCK = 1 << 23  # bytes per request when a file is read in parts
 _BLOCKS = 4  # kept per file
 _WHOLE = 1 << 28  # bytes of the largest file that is kept whole where a server does not serve parts
+_AT_ONCE = 16  # requests for the state of files
 _AGAIN = (408, 425, 429)  # HTTP statuses below 500 that may pass
 _REFUSED = (errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENAMETOOLONG)  # as s3fs translates answers from 400 to 499
 _DROPPED = (
@@ -88,8 +90,15 @@ class Storage:
             raise UnreadableImageError(name or place, error.reason) from error
 
     def read_part(self, place: str, start: int, stop: int) -> bytes:
-        """The bytes of a remote object in a range; all of it where the server does not serve parts."""
-        return self._attempts(place, lambda system: system.cat_file(place, start=start, end=stop))
+        """The bytes of a remote object in a range; all of it where the server does not serve parts.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        try:
+            return self._attempts(place, lambda system: system.cat_file(place, start=start, end=stop))
+        except UnreadableImageError as error:
+            raise unusable(error) from error
 
     def read_all(self, place: str) -> bytes:
         """The bytes of a file that is not an image.
@@ -118,6 +127,11 @@ class Storage:
             (info[key] for key in ("LastModified", "Last-Modified", "mtime", "updated") if info.get(key)), None
         )
         return found | ({"tag": str(tag)} if tag else {"modified": str(time_)} if time_ else {})
+
+    def marks(self, places: Sequence[str]) -> tuple[dict[str, Any], ...]:
+        """The state of many files, asked for at the same time."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return tuple(pool.map(self.mark, places))
 
     def open(self, place: str) -> BinaryIO:
         """A file to read from any position; a remote one in requests of 8 MiB.

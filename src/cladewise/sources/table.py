@@ -75,13 +75,13 @@ class TableSource:
                 yield Row(name, partial(fail, name, f"no {self.column} in this row"), columns=others)
 
 
-def image_reader(storage: Storage, root: str, path: str) -> Callable[[], bytes]:
-    """Reads the image with a path in a table; errors name it as the table does."""
-    return partial(_read, storage, root, path)
+def image_reader(storage: Storage, root: str, path: str, name: str | None = None) -> Callable[[], bytes]:
+    """Reads the image with a path in a table; errors name it as the table does, unless another name is given."""
+    return partial(_read, storage, root, path, name or path)
 
 
-def _read(storage: Storage, root: str, path: str) -> bytes:
-    return storage.read_image(resolved(root, path), path)
+def _read(storage: Storage, root: str, path: str, name: str) -> bytes:
+    return storage.read_image(resolved(root, path), name)
 
 
 def fail(name: str, reason: str) -> NoReturn:
@@ -111,7 +111,7 @@ def table_source(
         raise InputError("a table with a row per image", "no row", at=first.place)
     left_out = [name for table in tables[:1] if isinstance(table, ParquetTable) for name in table.left_out]
     told = [f"columns left out, since they hold lists, structures or bytes: {', '.join(left_out)}"] if left_out else []
-    marks = tuple(storage.mark(table.place) for table in tables)
+    marks = storage.marks([table.place for table in tables])
     return TableSource(tuple(tables), chosen, root, storage, marks, (*notes, *told))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -28,7 +27,6 @@ _PEEK = 200  # members that are looked at to find which texts there are
 _MAX_SAMPLE = 1 << 28  # bytes of the images with one key
 _MAX_PLACES = 1_000_000
 _BRACES = re.compile(r"\{(?:(\d+)\.\.(\d+)|([^{}]*,[^{}]*))\}")
-_AT_ONCE = 16  # requests for sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +82,7 @@ def tar_source(places: Sequence[str], storage: Storage, extension: str | None) -
     Raises:
         InputError: An archive is missing or cannot be read.
     """
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        marks = tuple(pool.map(storage.mark, places))
+    marks = storage.marks(places)
     with storage.open(places[0]) as file:
         names = [member.name for member in islice(members(places[0], file, lambda _: False), _PEEK)]
     with_image = {_split(name)[0] for name in names if has_image_suffix(name)}
