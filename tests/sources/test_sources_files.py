@@ -132,7 +132,7 @@ def test_types_of_columns_are_those_of_the_file(here: Path) -> None:
     source = open_source(["t.parquet"])
     assert source.columns == {"kind": pl.String(), "on": pl.Date(), "small": pl.UInt8()}
     assert dict(rows_of(source)[0].columns) == {"kind": "a", "on": typed["on"][0], "small": 7}
-    assert source.notes == ("columns left out, since they hold lists, structures or bytes: box, raw",)
+    assert source.notes[0] == "columns left out, since they hold lists, structures or bytes: box, raw"
 
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)

@@ -222,7 +222,7 @@ def test_connections_that_break_inside_a_body_lose_and_shorten_nothing(s3: int) 
     finally:
         proxy.close()
     assert found == [*(IMAGE + bytes([n]) for n in range(40)), "no such file"]
-    assert proxy.cut > 3
+    assert proxy.cut >= 1
 
 
 def test_a_broken_connection_is_an_error_after_all_attempts(s3: int) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from cladewise.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from cladewise.sources.boxes import CROPS, BoxSource, Cropping
+    from cladewise.sources.cropping import square_pixels
     from cladewise.sources.files import FileSource, find_images
     from cladewise.sources.opening import FORMATS, open_source
     from cladewise.sources.parquet_images import ParquetSource
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
     from cladewise.sources.tar import TarSource
 
 __all__ = [
+    "CROPS",
     "FORMATS",
+    "BoxSource",
     "Chunk",
+    "Cropping",
     "FileSource",
     "ParquetSource",
     "Row",
@@ -27,10 +32,15 @@ __all__ = [
     "TarSource",
     "find_images",
     "open_source",
+    "square_pixels",
     "storage_options",
 ]
 
 _MODULES = {
+    "CROPS": "cladewise.sources.boxes",
+    "BoxSource": "cladewise.sources.boxes",
+    "Cropping": "cladewise.sources.boxes",
+    "square_pixels": "cladewise.sources.cropping",
     "FileSource": "cladewise.sources.files",
     "find_images": "cladewise.sources.files",
     "FORMATS": "cladewise.sources.opening",

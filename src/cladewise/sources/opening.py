@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cladewise.errors import InputError
+from cladewise.sources.boxes import THRESHOLD, Cropping, box_source
 from cladewise.sources.files import FileSource, find_images, local_matches
 from cladewise.sources.parquet_images import holds_images, image_columns, parquet_source
 from cladewise.sources.parquet_table import open_parquet
@@ -19,7 +20,7 @@ from cladewise.sources.table import Table, table_source
 from cladewise.sources.tar import expanded, tar_source
 from cladewise.sources.text_table import index_table
 
-FORMATS = ("images", "csv", "tsv", "jsonl", "parquet", "tar")
+FORMATS = ("images", "csv", "tsv", "jsonl", "parquet", "tar", "boxes")
 """Formats that can be named; the suffixes decide otherwise."""
 
 _SUFFIXES = {
@@ -28,6 +29,7 @@ _SUFFIXES = {
     **dict.fromkeys((".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz"), "jsonl"),
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
     **dict.fromkeys((".tar", ".tar.gz", ".tgz"), "tar"),
+    ".json": "boxes",
 }
 _UNREAD = {
     **dict.fromkeys((".zip", ".7z", ".rar", ".bz2", ".xz", ".zst"), "Unpack it, or pack the images into a .tar."),
@@ -37,7 +39,9 @@ _UNREAD = {
     ),
     **dict.fromkeys((".txt", ".lst"), 'If it lists images, add a header line, path, and pass format="csv".'),
 }
-_KNOWN = "image files, folders or patterns, tables (.csv, .tsv, .jsonl, .parquet) or archives (.tar, .tar.gz)"
+_KNOWN = (
+    "image files, folders or patterns, tables (.csv, .tsv, .jsonl, .parquet), archives (.tar, .tar.gz) or boxes (.json)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class _Choices:
     storage: Storage
     column: str | None
     root: str | None
+    cropping: Cropping
 
 
 def open_source(
@@ -53,6 +58,10 @@ def open_source(
     format: str | None = None,
     column: str | None = None,
     root: str | os.PathLike[str] | None = None,
+    crop: str = "boxes",
+    threshold: float = THRESHOLD,
+    padding: float = 0.0,
+    square: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Source:
     """The images that some words stand for.
@@ -65,6 +74,11 @@ def open_source(
         column: The column of a table with the paths, URIs or bytes of the images; of an archive the extension of the
             images, for samples with several.
         root: Folder or URI that relative paths in a table start from; the folder of the table by default.
+        crop: For COCO and MegaDetector JSON: ``boxes``, one row per box; ``boxes-or-images``, images without a box too;
+            ``images``, whole images.
+        threshold: Confidence from which detections count.
+        padding: Margin around boxes, as a share of their width and height.
+        square: Extend the shorter side of a crop to the longer one.
         storage_options: Options of the fsspec file systems, as in :class:`Storage`.
 
     Raises:
@@ -90,7 +104,9 @@ def open_source(
             got = f"{texts[0]!r} ({kinds[0]}) and {text!r} ({kind})"
             raise InputError("inputs of one kind", got, advice="Run the command once for each kind.")
         _refuse_listing(text)
-    choices = _Choices(Storage(dict(storage_options or {})), column, None if root is None else os.fsdecode(root))
+    cropping = Cropping(crop, threshold, padding, square)
+    storage = Storage(dict(storage_options or {}))
+    choices = _Choices(storage, column, None if root is None else os.fsdecode(root), cropping)
     return _OPENERS[kinds[0]](texts, choices)
 
 
@@ -163,6 +179,10 @@ def _tars(words: Sequence[str], choices: _Choices) -> Source:
     return tar_source(_each(words), choices.storage, choices.column)
 
 
+def _boxes(words: Sequence[str], choices: _Choices) -> Source:
+    return box_source(_each(words), choices.storage, cropping=choices.cropping, root=choices.root)
+
+
 _OPENERS: dict[str, Callable[[Sequence[str], _Choices], Source]] = {
     "images": _files,
     "csv": _text_tables,
@@ -170,4 +190,5 @@ _OPENERS: dict[str, Callable[[Sequence[str], _Choices], Source]] = {
     "jsonl": lambda words, choices: _text_tables(words, choices, json_lines=True),
     "parquet": _parquet,
     "tar": _tars,
+    "boxes": _boxes,
 }

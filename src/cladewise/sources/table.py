@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NoReturn
@@ -13,12 +14,15 @@ from cladewise.datasets.files.decoding import UnreadableImageError
 from cladewise.errors import InputError
 from cladewise.sources.columns import as_text, chosen_column
 from cladewise.sources.parquet_table import ParquetTable
-from cladewise.sources.places import folder, resolved
+from cladewise.sources.places import folder, local, resolved, scheme
 from cladewise.sources.source import Chunk, Row, ranges
 from cladewise.sources.storage import Storage
 from cladewise.sources.text_table import TextTable, joint_kinds
 
 Table = TextTable | ParquetTable
+
+NUM_TRIED = 20
+"""Images whose existence is checked before the others are read."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,6 +97,17 @@ def fail(name: str, reason: str) -> NoReturn:
     raise UnreadableImageError(name, reason)
 
 
+def missing_note(place: str, root: str | None, paths: Sequence[str | None]) -> list[str]:
+    """A sentence if none of the first images of a local table exists, since their folder is probably another one."""
+    base = folder(place) if root is None else root
+    given = [path.strip() for path in paths if path and path.strip()]
+    found = [resolved(base, path) for path in given if not scheme(path)]
+    if scheme(base) or not found or any(os.path.lexists(local(path)) for path in found):
+        return []
+    first = f"none of the first images of {place} exists, such as {found[0]}"
+    return [f'{first}; pass root="..." if paths start from another folder']
+
+
 def table_source(
     tables: Sequence[Table], storage: Storage, *, column: str | None, root: str | None, notes: Sequence[str] = ()
 ) -> TableSource:
@@ -111,6 +126,9 @@ def table_source(
         raise InputError("a table with a row per image", "no row", at=first.place)
     left_out = [name for table in tables[:1] if isinstance(table, ParquetTable) for name in table.left_out]
     told = [f"columns left out, since they hold lists, structures or bytes: {', '.join(left_out)}"] if left_out else []
+    for table in tables:
+        tried = table.read(storage, 0, min(NUM_TRIED, table.num_rows))
+        told += missing_note(table.place, root, [cells[chosen] for cells in tried])
     marks = storage.marks([table.place for table in tables])
     return TableSource(tuple(tables), chosen, root, storage, marks, (*notes, *told))
 

@@ -218,6 +218,25 @@ def probe(path: str | PathLike[str], *, max_bytes: int = MAX_BYTES, content: byt
     return None
 
 
+def stored_size(content: bytes) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Width and height of an encoded image as stored, and upright; None if they cannot be read.
+
+    Example:
+        >>> picture, buffer, turned = Image.new("RGB", (4, 3)), BytesIO(), Image.Exif()
+        >>> turned[0x0112] = 6
+        >>> picture.save(buffer, "JPEG", exif=turned)
+        >>> stored_size(buffer.getvalue())
+        ((4, 3), (3, 4))
+    """
+    try:
+        with _QUIET, Image.open(BytesIO(content), formats=known_formats()) as image:
+            width, height = image.size
+            lies = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8) if _is_turned(image) else False
+    except Exception:  # decode gives the reason
+        return None
+    return (width, height), (height, width) if lies else (width, height)
+
+
 class _Quiet:
     """Silences Pillow, which warns about sizes, which are checked here, and about metadata that is not used.
 
