@@ -187,7 +187,7 @@ def cached_features(
 
 
 class _Known:
-    """What is known about the requested images: the content of their files, and which of these have features."""
+    """Knowledge about the requested images: the content of their files, and which of these have features."""
 
     def __init__(
         self, dataset: Dataset, indices: IntArray, store: FeatureStore, files: FeatureStore, views: int
