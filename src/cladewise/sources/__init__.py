@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cladewise.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from cladewise.sources.boxes import CROPS, BoxSource, Cropping
+    from cladewise.sources.boxes import CROPS, THRESHOLD, BoxSource, Cropping
     from cladewise.sources.cropping import square_pixels
     from cladewise.sources.files import FileSource, find_images
     from cladewise.sources.opening import FORMATS, open_source
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from cladewise.sources.storage import Storage, storage_options
     from cladewise.sources.table import TableSource
     from cladewise.sources.tar import TarSource
+    from cladewise.sources.video import FPS, VideoSource
 
 __all__ = [
     "CROPS",
     "FORMATS",
+    "FPS",
+    "THRESHOLD",
     "BoxSource",
     "Chunk",
     "Cropping",
@@ -30,6 +33,7 @@ __all__ = [
     "Storage",
     "TableSource",
     "TarSource",
+    "VideoSource",
     "find_images",
     "open_source",
     "square_pixels",
@@ -37,6 +41,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "FPS": "cladewise.sources.video",
+    "THRESHOLD": "cladewise.sources.boxes",
     "CROPS": "cladewise.sources.boxes",
     "BoxSource": "cladewise.sources.boxes",
     "Cropping": "cladewise.sources.boxes",
@@ -53,5 +59,6 @@ _MODULES = {
     "storage_options": "cladewise.sources.storage",
     "TableSource": "cladewise.sources.table",
     "TarSource": "cladewise.sources.tar",
+    "VideoSource": "cladewise.sources.video",
 }
 __getattr__, __dir__ = lazy_names(__name__, _MODULES)

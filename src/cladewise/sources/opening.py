@@ -19,8 +19,9 @@ from cladewise.sources.storage import Storage
 from cladewise.sources.table import Table, table_source
 from cladewise.sources.tar import expanded, tar_source
 from cladewise.sources.text_table import index_table
+from cladewise.sources.video import FPS, video_source
 
-FORMATS = ("images", "csv", "tsv", "jsonl", "parquet", "tar", "boxes")
+FORMATS = ("images", "csv", "tsv", "jsonl", "parquet", "tar", "boxes", "video")
 """Formats that can be named; the suffixes decide otherwise."""
 
 _SUFFIXES = {
@@ -30,6 +31,8 @@ _SUFFIXES = {
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
     **dict.fromkeys((".tar", ".tar.gz", ".tgz"), "tar"),
     ".json": "boxes",
+    **dict.fromkeys((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts"), "video"),
+    **dict.fromkeys((".wmv", ".3gp"), "video"),
 }
 _UNREAD = {
     **dict.fromkeys((".zip", ".7z", ".rar", ".bz2", ".xz", ".zst"), "Unpack it, or pack the images into a .tar."),
@@ -40,7 +43,8 @@ _UNREAD = {
     **dict.fromkeys((".txt", ".lst"), 'If it lists images, add a header line, path, and pass format="csv".'),
 }
 _KNOWN = (
-    "image files, folders or patterns, tables (.csv, .tsv, .jsonl, .parquet), archives (.tar, .tar.gz) or boxes (.json)"
+    "image files, folders or patterns, tables (.csv, .tsv, .jsonl, .parquet), archives (.tar, .tar.gz), boxes (.json) "
+    "or videos"
 )
 
 
@@ -50,6 +54,7 @@ class _Choices:
     column: str | None
     root: str | None
     cropping: Cropping
+    fps: float
 
 
 def open_source(
@@ -62,6 +67,7 @@ def open_source(
     threshold: float = THRESHOLD,
     padding: float = 0.0,
     square: bool = False,
+    fps: float = FPS,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Source:
     """The images that some words stand for.
@@ -79,6 +85,7 @@ def open_source(
         threshold: Confidence from which detections count.
         padding: Margin around boxes, as a share of their width and height.
         square: Extend the shorter side of a crop to the longer one.
+        fps: Frames per second of a video.
         storage_options: Options of the fsspec file systems, as in :class:`Storage`.
 
     Raises:
@@ -106,7 +113,7 @@ def open_source(
         _refuse_listing(text)
     cropping = Cropping(crop, threshold, padding, square)
     storage = Storage(dict(storage_options or {}))
-    choices = _Choices(storage, column, None if root is None else os.fsdecode(root), cropping)
+    choices = _Choices(storage, column, None if root is None else os.fsdecode(root), cropping, fps)
     return _OPENERS[kinds[0]](texts, choices)
 
 
@@ -183,6 +190,10 @@ def _boxes(words: Sequence[str], choices: _Choices) -> Source:
     return box_source(_each(words), choices.storage, cropping=choices.cropping, root=choices.root)
 
 
+def _videos(words: Sequence[str], choices: _Choices) -> Source:
+    return video_source(_each(words), choices.storage, choices.fps)
+
+
 _OPENERS: dict[str, Callable[[Sequence[str], _Choices], Source]] = {
     "images": _files,
     "csv": _text_tables,
@@ -191,4 +202,5 @@ _OPENERS: dict[str, Callable[[Sequence[str], _Choices], Source]] = {
     "parquet": _parquet,
     "tar": _tars,
     "boxes": _boxes,
+    "video": _videos,
 }
