@@ -16,7 +16,7 @@ from cladewise.catalogue import plug_ins
 from cladewise.errors import InputError
 from cladewise.predictions.prediction import Prediction
 from cladewise.taxonomy import Taxonomy
-from cladewise.tensor_files import reproducible
+from cladewise.tensor_files import metadata, reproducible
 
 PREFIX = "prediction."
 
@@ -58,18 +58,42 @@ def load_prediction(path: Path, taxonomy: Taxonomy) -> tuple[Prediction, dict[st
             tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InputError("scores in safetensors", str(error), at=str(path), advice=_ADVICE) from None
+    return _prediction(tensors, about, taxonomy, str(path))
+
+
+def from_bytes(
+    content: bytes, taxonomy: Taxonomy, *, at: str = ""
+) -> tuple[Prediction, dict[str, Tensor], dict[str, str]]:
+    """The prediction, the further tensors and the header in the result of :func:`to_bytes`.
+
+    Args:
+        content: The bytes.
+        taxonomy: The tree that the prediction is over.
+        at: Where the bytes come from, for errors.
+
+    Raises:
+        InputError: They are no such result, or of another taxonomy or a newer version.
+    """
+    try:
+        tensors, about = safetensors.torch.load(content), metadata(content)
+    except (SafetensorError, ValueError) as error:
+        raise InputError("scores in safetensors", str(error), at=at, advice=_ADVICE) from None
+    return _prediction(tensors, about, taxonomy, at)
+
+
+def _prediction(
+    tensors: dict[str, Tensor], about: dict[str, str], taxonomy: Taxonomy, at: str
+) -> tuple[Prediction, dict[str, Tensor], dict[str, str]]:
     if about.get("taxonomy") != taxonomy.fingerprint:
-        raise InputError(
-            f"scores for taxonomy {taxonomy.fingerprint}", about.get("taxonomy"), at=str(path), advice=_ADVICE
-        )
+        raise InputError(f"scores for taxonomy {taxonomy.fingerprint}", about.get("taxonomy"), at=at, advice=_ADVICE)
     kind = kinds().get(about.get("kind", ""))
     if kind is None:
-        raise InputError(f"a prediction: {', '.join(kinds())}", about.get("kind"), at=str(path), advice=_ADVICE)
+        raise InputError(f"a prediction: {', '.join(kinds())}", about.get("kind"), at=at, advice=_ADVICE)
     fields = {key.removeprefix(PREFIX): tensors.pop(key) for key in list(tensors) if key.startswith(PREFIX)}
     try:
         return kind(taxonomy=taxonomy, **fields, **json.loads(about["settings"])), tensors, about
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"scores of a {about['kind']}", f"{error}", at=str(path), advice=_ADVICE) from None
+        raise InputError(f"scores of a {about['kind']}", f"{error}", at=at, advice=_ADVICE) from None
 
 
 def header(path: Path) -> dict[str, str]:

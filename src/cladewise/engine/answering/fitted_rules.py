@@ -93,8 +93,8 @@ def ready(
         path = run.folder.fitted(chosen, f"{handle_of(before)}-{handle}", tree.tree)
     about = {
         "model": run.model_hash,
-        "rule": _identity(rule),
-        "before": _identity(before),
+        "rule": identity(rule),
+        "before": identity(before),
         "data": _data_digest(run, chosen),
     }
     kept = _kept(path, about)
@@ -174,10 +174,10 @@ def with_learnt(rule: Rule, tensors: dict[str, Tensor]) -> Rule:
     return dataclasses.replace(rule, **changes)  # type: ignore[type-var]
 
 
-def _identity(value: Any) -> str:
+def identity(value: Any) -> str:
     """A text that changes whenever the rule would act differently, including through the files it names."""
     if dataclasses.is_dataclass(value):
-        fields = (f"{field.name}={_identity(getattr(value, field.name))}" for field in dataclasses.fields(value))
+        fields = (f"{field.name}={identity(getattr(value, field.name))}" for field in dataclasses.fields(value))
         return f"{type(value).__name__}({', '.join(fields)})"
     if isinstance(value, tuple | list):
         return f"({', '.join(map(_identity, value))})"

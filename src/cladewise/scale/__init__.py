@@ -1,0 +1,22 @@
+"""Prediction for any number of images: in parts, resumable, on one machine or many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cladewise.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from cladewise.scale.parts import Parts, read_parts
+    from cladewise.scale.predicting import predict_to
+    from cladewise.scale.shards import Shard
+
+__all__ = ["Parts", "Shard", "predict_to", "read_parts"]
+
+_MODULES = {
+    "Parts": "cladewise.scale.parts",
+    "Shard": "cladewise.scale.shards",
+    "predict_to": "cladewise.scale.predicting",
+    "read_parts": "cladewise.scale.parts",
+}
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -1,0 +1,44 @@
+"""Engines: where the parts of a job are predicted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol
+
+from cladewise.scale.folder import Folder
+from cladewise.scale.parts import write_part
+from cladewise.scale.worker import Watch, Worker
+
+
+class Engine(Protocol):
+    """Predicts parts of a job and writes them into its folder."""
+
+    def predict(self, worker: Worker, folder: Folder, numbers: Sequence[int], watch: Watch) -> None:
+        """Predict and write parts.
+
+        Args:
+            worker: Predicts a part.
+            folder: The folder of the parts.
+            numbers: The parts.
+            watch: Called with numbers of rows and errors as they are done.
+
+        Raises:
+            InputError: A part cannot be predicted or written; what is written stays.
+        """
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Local:
+    """Predicts in this process, with decoding in threads.
+
+    Args:
+        threads: Threads that read and decode; by default one per processor, and more if images come over a network.
+    """
+
+    threads: int | None = None
+
+    def predict(self, worker: Worker, folder: Folder, numbers: Sequence[int], watch: Watch) -> None:
+        for part in dataclasses.replace(worker, threads=self.threads).parts(numbers, watch):
+            write_part(folder, part)

@@ -1,0 +1,117 @@
+"""Features and scores that a prediction kept, as the input of another one that needs neither images nor encoder."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import polars as pl
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cladewise.engine.run import Run
+from cladewise.errors import InputError
+from cladewise.predictions import Prediction, storage
+from cladewise.scale.job import Job, Kept
+from cladewise.scale.parts import Parts, kept_name
+from cladewise.tensor_files import metadata, reproducible
+
+IntArray = NDArray[np.int64]
+
+
+def encoder_identity(run: Run) -> dict[str, str]:
+    """What the features of an image depend on: the encoder with its weights, and the transform."""
+    return {"backbone": run.backbone.fingerprint, "transform": repr(run.backbone.transform())}
+
+
+def half(features: Tensor) -> Tensor:
+    """Features in half precision; those beyond its range become the largest that it has."""
+    largest = torch.finfo(torch.float16).max
+    return features.clamp(-largest, largest).half()
+
+
+def features_file(run: Run, job: Job, kept: list[tuple[IntArray, Tensor]]) -> bytes:
+    """Features of a part, with the rows that they belong to."""
+    nothing = torch.zeros(0, run.backbone.num_features, dtype=torch.float16)
+    tensors = {
+        "features": torch.cat([features for _, features in kept]) if kept else nothing,
+        "row": torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *(rows for rows, _ in kept)])),
+    }
+    about = {**encoder_identity(run), "precision": job.precision}
+    return reproducible(safetensors.torch.save(tensors, metadata=about))
+
+
+@dataclasses.dataclass(frozen=True)
+class KeptRows:
+    """The rows of an earlier prediction, with what it kept of them.
+
+    Scores are used if they are those of the same weights; otherwise features, if the encoder is the same.
+
+    Args:
+        parts: The earlier prediction.
+    """
+
+    parts: Parts
+
+    def __post_init__(self) -> None:
+        if not self.parts.job.keep:
+            raise InputError(
+                "a prediction that kept features or scores",
+                "one that kept neither",
+                at=self.parts.folder.place,
+                advice="Predict with --keep features, or --keep scores.",
+            )
+        if not self.parts.is_complete:
+            raise InputError(
+                f"a finished prediction of {self.parts.job.num_parts} parts",
+                f"{len(self.parts.numbers)} parts",
+                at=self.parts.folder.place,
+                advice="Repeat its command first.",
+            )
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Name and type of the columns that are passed through."""
+        schema = self.parts.table(0).schema if self.parts.numbers else {}
+        return {given: schema[shown] for given, shown in self.parts.job.columns.items()}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The earlier job, whose parts have a row for each of its images."""
+        job = dataclasses.asdict(self.parts.job)
+        return {"kept": {name: job[name] for name in ("model", "source", "precision", "keep", "part_rows")}}
+
+    def read(self, number: int, run: Run) -> tuple[pl.DataFrame, IntArray, Tensor | Prediction]:
+        """The table of a part, the rows that have features or scores, and these.
+
+        Raises:
+            InputError: What was kept is of another encoder, or damaged.
+        """
+        table, job = self.parts.table(number), self.parts.job
+        if "scores" in job.keep and job.model == run.model_hash:
+            prediction, extra, _ = storage.from_bytes(
+                self.parts.kept(number, "scores"), run.own_taxonomy, at=self._at(number, "scores")
+            )
+            return table, extra["row"].numpy(), prediction
+        if "features" not in job.keep:
+            raise InputError(
+                "features, or scores of this run", "scores of another run alone", at=self.parts.folder.place
+            )
+        content = self.parts.kept(number, "features")
+        tensors, about = safetensors.torch.load(content), metadata(content)
+        wanted = encoder_identity(run)
+        different = [name for name, value in wanted.items() if about.get(name) != value]
+        if different:
+            raise InputError(
+                f"features of the encoder of {run.path}",
+                f"those of another {' and '.join(different)}",
+                at=self._at(number, "features"),
+                advice="Predict the images again.",
+            )
+        return table, tensors["row"].numpy(), tensors["features"].float()
+
+    def _at(self, number: int, kept: Kept) -> str:
+        return self.parts.folder.at(kept_name(number, kept))

@@ -1,0 +1,159 @@
+"""Parts of a prediction on disk: one Parquet file per part, with what else was asked to be kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cladewise.errors import InputError
+from cladewise.scale.folder import Folder
+from cladewise.scale.job import Job, Kept, read_job
+
+SUBFOLDER = "parts"
+_NAME = re.compile(r"part-(\d{6,})\.parquet")
+_COUNTS = "cladewise"
+"""Key of a part's row counts in the metadata of its Parquet file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A finished part, before it is written.
+
+    Args:
+        number: Number of the part, from 0.
+        table: One row per image.
+        kept: Content of the files kept besides the table.
+    """
+
+    number: int
+    table: pl.DataFrame
+    kept: dict[Kept, bytes] = dataclasses.field(default_factory=dict[Kept, bytes])
+
+    @property
+    def num_errors(self) -> int:
+        """Number of rows without an answer."""
+        return self.table.height - self.table["error"].null_count()
+
+
+def table_name(number: int) -> str:
+    """File of a part's table, from the number of the part alone.
+
+    Example:
+        >>> table_name(7)
+        'parts/part-000007.parquet'
+    """
+    return f"{SUBFOLDER}/part-{number:06d}.parquet"
+
+
+def kept_name(number: int, kept: Kept) -> str:
+    """File of a part's features or scores."""
+    return f"{SUBFOLDER}/part-{number:06d}.{kept}.safetensors"
+
+
+def write_part(folder: Folder, part: Part) -> None:
+    """Write a part; its table comes last, so that a part whose table is there is complete.
+
+    Raises:
+        InputError: The disk is full, the folder is not writable, or the storage refuses.
+    """
+    for kept, content in part.kept.items():
+        folder.write(kept_name(part.number, kept), content)
+    content = io.BytesIO()
+    counts = {"rows": part.table.height, "errors": part.num_errors}
+    part.table.write_parquet(content, metadata={_COUNTS: json.dumps(counts)})
+    folder.write(table_name(part.number), content.getvalue())
+
+
+def finished(folder: Folder) -> set[int]:
+    """Numbers of the parts that are complete."""
+    return {int(found[1]) for name in folder.names(SUBFOLDER) if (found := _NAME.fullmatch(name))}
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """The finished parts of a folder.
+
+    Args:
+        folder: The folder.
+        job: Its job.
+        numbers: Numbers of the finished parts, ascending.
+    """
+
+    folder: Folder
+    job: Job
+    numbers: tuple[int, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every part is there."""
+        return len(self.numbers) == self.job.num_parts
+
+    def tables(self) -> Iterator[pl.DataFrame]:
+        """The table of each part, in order, one at a time."""
+        for number in self.numbers:
+            yield self.table(number)
+
+    def table(self, number: int) -> pl.DataFrame:
+        """The table of one part.
+
+        Raises:
+            InputError: Its file is damaged.
+        """
+        return pl.read_parquet(io.BytesIO(self._content(table_name(number))))
+
+    def kept(self, number: int, kept: Kept) -> bytes:
+        """Features or scores of one part.
+
+        Raises:
+            InputError: They were not kept.
+        """
+        return self._content(kept_name(number, kept))
+
+    def counts(self) -> tuple[int, int]:
+        """Number of rows, and of those without an answer, from the metadata of the files."""
+        rows = errors = 0
+        for number in self.numbers:
+            found = json.loads(self._metadata(number)[_COUNTS])
+            rows, errors = rows + int(found["rows"]), errors + int(found["errors"])
+        return rows, errors
+
+    def _metadata(self, number: int) -> dict[str, Any]:
+        if self.folder.is_remote:
+            return pl.read_parquet_metadata(io.BytesIO(self._content(table_name(number))))
+        return pl.read_parquet_metadata(self.folder.at(table_name(number)))
+
+    def _content(self, name: str) -> bytes:
+        content = self.folder.read(name)
+        if content is None:
+            raise InputError("a finished part", "no such file", at=self.folder.at(name))
+        return content
+
+
+def read_parts(folder: str | os.PathLike[str], *, storage_options: dict[str, Any] | None = None) -> Parts:
+    """The finished parts in a folder that :func:`predict_to` writes to, or has written to.
+
+    Args:
+        folder: The folder, or its URI.
+        storage_options: Options of its storage.
+
+    Raises:
+        InputError: It is no such folder.
+    """
+    where = Folder(os.fspath(folder), storage_options or {})
+    job = read_job(where)
+    if job is None:
+        raise InputError("a folder of predictions", "no job.json", at=where.place)
+    return Parts(where, job, tuple(sorted(finished(where))))
+
+
+def is_prediction_folder(word: str) -> bool:
+    """Whether a word names a local folder of predictions."""
+    return "://" not in word and (Path(word) / "job.json").is_file() and not (Path(word) / "config.toml").exists()

@@ -1,0 +1,185 @@
+"""Prediction into a folder of parts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any, get_args
+
+from cladewise import runtimes
+from cladewise.decisions import Decision
+from cladewise.engine.answering.fitted_rules import Ready, identity, ready
+from cladewise.engine.devices import preferred_device
+from cladewise.engine.rules import decision_of, inference_of
+from cladewise.engine.run import Run
+from cladewise.errors import InputError
+from cladewise.inference import Inference
+from cladewise.scale.answering import Answerer
+from cladewise.scale.engines import Engine, Local
+from cladewise.scale.folder import Folder
+from cladewise.scale.job import Job, Kept
+from cladewise.scale.kept import KeptRows
+from cladewise.scale.parts import Parts, finished, read_parts
+from cladewise.scale.progress import Meter
+from cladewise.scale.shards import Shard
+from cladewise.scale.worker import Worker
+from cladewise.sources import Source
+
+PART_ROWS = 2048
+"""Default rows per part: seconds to minutes of work, which is what a kill costs."""
+LARGEST_KEPT = 1 << 26
+"""Bytes of scores per part, beyond which parts have fewer rows by default."""
+
+
+def predict_to(
+    out: str | PathLike[str],
+    run: Run | str | PathLike[str],
+    source: Source | Parts,
+    *,
+    inference: str | Inference | None = None,
+    decision: str | Decision | None = None,
+    top: int = 0,
+    keep: Sequence[Kept] = (),
+    shard: Shard | None = None,
+    engine: Engine | None = None,
+    runtime: str = runtimes.AUTO,
+    precision: runtimes.Precision = "fp32",
+    part_rows: int | None = None,
+    storage_options: dict[str, Any] | None = None,
+    progress: bool = True,
+    warned: Callable[[str], None] = lambda text: None,
+) -> Parts:
+    """Predict any number of images into a folder of Parquet files, in bounded memory; call it again to resume.
+
+    The rows are cut into parts whose files are named by their numbers. A part is written whole or not at all, and is
+    not predicted again. So the same call after a kill, or from many machines with a ``shard`` each, ends with the files
+    of an undisturbed call, byte for byte. The columns are those of :meth:`Predicted.to_frame
+    <cladewise.engine.Predicted.to_frame>`, after the path the other columns of the source; a column of the source that
+    has the name of another gets the prefix ``input_``. An image that cannot be read is a row with its error.
+
+    Args:
+        out: The folder, or the URI of one.
+        run: A trained run, or its folder.
+        source: The images, from :func:`~cladewise.sources.open_source`; or an earlier prediction that kept features or
+            scores, from :func:`read_parts`, for which neither images nor the encoder are needed.
+        inference: A rule or its spec; the method's own by default, ``"none"`` for none.
+        decision: A rule or its spec; the method's own by default.
+        top: Number of best nodes per image to list in the columns ``top_labels`` and ``top_probabilities``.
+        keep: ``"features"`` keeps the encoder's features in half precision, ``"scores"`` all scores of the head.
+        shard: The share of the parts to predict; all by default.
+        engine: Where to predict: in this process by default.
+        runtime: Runtime of the encoder; see :func:`cladewise.runtimes.compile`. A resumed job keeps the one it began
+            with.
+        precision: Arithmetic of the encoder.
+        part_rows: Rows per part; by default 2048, or fewer if their scores are kept and large.
+        storage_options: Options of the storage of ``out``, as fsspec takes them.
+        progress: Show images per second, time left, errors and memory.
+        warned: Called with each warning from fitting rules.
+
+    Returns:
+        The finished parts, also those of earlier calls and of other shards.
+
+    Raises:
+        InputError: The folder holds another job, a rule or an option does not exist, the disk is full, or the source
+            cannot be read.
+    """
+    run = Run.open(run)
+    images = KeptRows(source) if isinstance(source, Parts) else source
+    _check(top, keep, part_rows)
+    before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
+    rule = ready(run, decision_of(decision, run.method.decision()), before=before.rule, progress=progress)
+    for text in dict.fromkeys((*before.warnings, *rule.warnings)):
+        warned(text)
+    answerer = Answerer(run, before.rule, rule.rule, run.answer_tree(), top, "scores" in keep)
+    rows = part_rows or _part_rows(run, keep)
+    job = _job(answerer, images, before, rule, keep, runtime, precision, rows)
+    folder = Folder(os.fspath(out), dict(storage_options or {}))
+    job = job.begin(folder)
+    done = finished(folder)
+    pending = [number for number in (shard or Shard()).select(range(job.num_parts)) if number not in done]
+    if pending:
+        worker = Worker(job, images, answerer)
+        with Meter(_remaining(images, job, pending), shown=progress) as meter:
+            (engine or Local()).predict(worker, folder, pending, meter.add)
+    return read_parts(out, storage_options=storage_options)
+
+
+def _check(top: int, keep: Sequence[str], part_rows: int | None) -> None:
+    if top < 0:
+        raise InputError("a top of at least 0", top)
+    if part_rows is not None and part_rows < 1:
+        raise InputError("a part_rows of at least 1", part_rows)
+    for name in keep:
+        if name not in get_args(Kept):
+            raise InputError(f"a keep: {', '.join(get_args(Kept))}", repr(name))
+
+
+def _part_rows(run: Run, keep: Sequence[Kept]) -> int:
+    if "scores" not in keep:
+        return PART_ROWS
+    return max(1, min(PART_ROWS, LARGEST_KEPT // (4 * run.own_taxonomy.num_nodes)))
+
+
+def _job(
+    answerer: Answerer,
+    images: Source | KeptRows,
+    before: Ready[Any],
+    rule: Ready[Any],
+    keep: Sequence[Kept],
+    runtime: str,
+    precision: runtimes.Precision,
+    part_rows: int,
+) -> Job:
+    run = answerer.run
+    if isinstance(images, KeptRows):
+        part_rows, num_parts, runtime = images.parts.job.part_rows, images.parts.job.num_parts, runtimes.TORCH
+    else:
+        num_parts = len(images.chunks(part_rows))
+        runtime = _chosen(run, images, runtime, precision)
+    learnt = hashlib.sha256(f"{identity(before.rule)}\n{identity(rule.rule)}".encode()).hexdigest()[:32]
+    return Job(
+        model=run.model_hash,
+        taxonomy=answerer.tree.taxonomy.fingerprint,
+        source=images.identity,
+        columns=_names(list(images.columns), answerer),
+        inference=before.spec,
+        decision=rule.spec,
+        rules=learnt,
+        top=answerer.top,
+        keep=tuple(sorted(set(keep))),
+        runtime=runtime,
+        precision=precision,
+        part_rows=part_rows,
+        num_parts=num_parts,
+    )
+
+
+def _chosen(run: Run, images: Source, runtime: str, precision: runtimes.Precision) -> str:
+    """The runtime that ``auto`` stands for here, so that all parts of a job come from one."""
+    device = preferred_device(run.config.training.accelerator)
+    compiled = runtimes.compile(run.backbone, runtime, precision=precision, device=device, num_images=images.num_rows)
+    return compiled.runtime
+
+
+def _names(given: list[str], answerer: Answerer) -> dict[str, str]:
+    """Names of the columns of the source in the output."""
+    taken = {"path", "error", *answerer.nothing().table.columns}
+    names: dict[str, str] = {}
+    for name in given:
+        shown = name
+        while shown in taken:
+            shown = f"input_{shown}"
+        names[name] = shown
+        taken.add(shown)
+    return names
+
+
+def _remaining(images: Source | KeptRows, job: Job, pending: list[int]) -> int | None:
+    """Number of rows that are still to be predicted, if that is known."""
+    if isinstance(images, KeptRows):
+        return None
+    sizes = [None if chunk.stop is None else chunk.stop - chunk.start for chunk in images.chunks(job.part_rows)]
+    known = [size for number in pending if (size := sizes[number]) is not None]
+    return sum(known) if len(known) == len(pending) else None

@@ -1,0 +1,185 @@
+"""Predicts whole parts, in any process: the run, its rules and its encoder are loaded once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cladewise import runtimes
+from cladewise.backbones import Towers
+from cladewise.engine.devices import preferred_device
+from cladewise.engine.run import Run
+from cladewise.predictions import Prediction
+from cladewise.scale.answering import Answered, Answerer, batched, kept_scores, part_table, passed_columns
+from cladewise.scale.inputs import Decoder
+from cladewise.scale.job import Job, Kept
+from cladewise.scale.kept import KeptRows, features_file, half
+from cladewise.scale.parts import Part
+from cladewise.sources import Row, Source
+
+IntArray = NDArray[np.int64]
+Watch = Callable[[int, int], None]
+"""Called with numbers of rows and of errors as they are done."""
+
+
+def ignore(rows: int, errors: int) -> None:
+    """Watch nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Worker:
+    """Predicts parts of a job.
+
+    Args:
+        job: The job.
+        source: Its images, or the kept rows of an earlier job.
+        answerer: Head and rules.
+        threads: Threads that read and decode; ``None`` for a number that fits the processors and the storage.
+    """
+
+    job: Job
+    source: Source | KeptRows
+    answerer: Answerer
+    threads: int | None = None
+
+    def parts(self, numbers: Iterable[int], watch: Watch = ignore) -> Iterator[Part]:
+        """Predict parts, in the order of their numbers.
+
+        Each part depends on its own rows alone, so it has the same bytes whichever process predicts it, and when.
+        """
+        if isinstance(self.source, KeptRows):
+            yield from (self._from_kept(self.source, number, watch) for number in numbers)
+            return
+        source, chunks, begun = self.source, self.source.chunks(self.job.part_rows), _Begun(self)
+        wanted = list(numbers)
+        rows = ((number, row) for number in wanted for row in source.rows(chunks[number]))
+        waiting = iter(wanted)
+        for number, batch in Decoder(self.run.backbone.transform(), self.threads).batches(rows):
+            while begun.number != number:  # parts in between have no rows
+                if begun.number is not None:
+                    yield begun.finish()
+                begun = _Begun(self, next(waiting))
+            images = [item.image for item in batch if isinstance(item.image, Tensor)]
+            errors = [item.image if isinstance(item.image, str) else None for item in batch]
+            begun.add([item.row for item in batch], errors, self.encode(torch.stack(images)) if images else None)
+            watch(len(batch), len(batch) - len(images))
+        if begun.number is not None:
+            yield begun.finish()
+        yield from (_Begun(self, number).finish() for number in waiting)
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self.answerer.run
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Features of images, on the CPU."""
+        return self._encoder(images).float().cpu()
+
+    @cached_property
+    def _encoder(self) -> Callable[[Tensor], Tensor]:
+        device, classifier = preferred_device(self.run.config.training.accelerator), self.run.classifier
+        classifier.to(device)
+        if not isinstance(classifier.encoder, Towers):
+            return runtimes.compile(
+                self.run.backbone, self.job.runtime, precision=self.job.precision, device=device  # type: ignore[arg-type]
+            )
+
+        def encode(images: Tensor) -> Tensor:
+            with torch.inference_mode():
+                return classifier.encode(images.to(device))
+
+        return encode
+
+    def _from_kept(self, kept: KeptRows, number: int, watch: Watch) -> Part:
+        table, rows, values = kept.read(number, self.run)
+        size = self.answerer.rows_at_once
+        if isinstance(values, Prediction):
+            starts = range(0, len(rows), size)
+            found = [self.answerer.answer(rows[i : i + size], values[i : i + size]) for i in starts]
+        else:
+            found = [self.answerer.answer(at, self.answerer.score(part)) for at, part in batched(rows, values, size)]
+        names, errors = table["path"].to_list(), table["error"].to_list()
+        passed = table.select(self.job.columns.values())
+        found = found or [self.answerer.nothing()]
+        part = Part(number, part_table(names, errors, passed, found))
+        watch(part.table.height, part.num_errors)
+        return part
+
+
+class _Begun:
+    """A part whose rows are being added."""
+
+    def __init__(self, worker: Worker, number: int | None = None) -> None:
+        self.number, self._worker = number, worker
+        self._rows, self._errors = list[Row](), list[str | None]()
+        self._waiting = Waiting()
+        self._answered = list[Answered]()
+        self._kept = list[tuple[IntArray, Tensor]]()
+
+    def add(self, rows: list[Row], errors: list[str | None], features: Tensor | None) -> None:
+        """Add a batch: its rows, why some have no features, and the features of the others."""
+        start = len(self._rows)
+        self._rows += [dataclasses.replace(row, read=_released) for row in rows]
+        self._errors += errors
+        if features is not None:
+            self._waiting.add([start + place for place, error in enumerate(errors) if error is None], features)
+        if self._waiting.count >= self._worker.answerer.rows_at_once:
+            self._answer()
+
+    def finish(self) -> Part:
+        """The part, when all of its rows have been added."""
+        assert self.number is not None
+        self._answer()
+        worker = self._worker
+        answered = self._answered or [worker.answerer.nothing()]
+        kept: dict[Kept, bytes] = {}
+        if "features" in worker.job.keep:
+            kept["features"] = features_file(worker.run, worker.job, self._kept)
+        if "scores" in worker.job.keep:
+            kept["scores"] = kept_scores(answered, worker.job.model)
+        passed = passed_columns(self._rows, worker.source.columns, worker.job.columns)
+        names = [row.name for row in self._rows]
+        return Part(self.number, part_table(names, self._errors, passed, answered), kept)
+
+    def _answer(self) -> None:
+        """Answer the rows that wait for it."""
+        if not self._waiting.count:
+            return
+        rows, features = self._waiting.take()
+        answerer = self._worker.answerer
+        for at, values in batched(rows, features, answerer.rows_at_once):
+            self._answered.append(answerer.answer(at, answerer.score(values)))
+        if "features" in self._worker.job.keep:
+            self._kept.append((rows, half(features)))
+
+
+class Waiting:
+    """Rows of features that have no answer yet."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._rows, self._features = list[int](), list[Tensor]()
+
+    def add(self, rows: list[int], features: Tensor) -> None:
+        """Add rows."""
+        self._rows += rows
+        self._features.append(features)
+        self.count += len(rows)
+
+    def take(self) -> tuple[IntArray, Tensor]:
+        """All of them; none are left."""
+        taken = np.array(self._rows, dtype=np.int64), torch.cat(self._features)
+        self.__init__()
+        return taken
+
+
+def _released() -> bytes:
+    """Stands for the bytes of an image that has been read, so that they are not held until the part is written."""
+    raise AssertionError("the image has been read")
