@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
 
 import polars as pl
 
@@ -75,6 +77,42 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     content = io.BytesIO()
     frame.write_parquet(content)
     path.write_bytes(content.getbuffer())
+
+
+class ParquetRows:
+    """A Parquet file that tables of the same columns are appended to, as row groups.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "a.parquet"
+        >>> with path.open("wb") as file, ParquetRows(file) as rows:
+        ...     rows.append(pl.DataFrame({"name": ["wren"]}))
+        ...     rows.append(pl.DataFrame({"name": ["robin"]}))
+        >>> read_parquet(path).rows()
+        [('wren',), ('robin',)]
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._writer = file, None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Write the rows of a table.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        import pyarrow.parquet as pq
+
+        rows = frame.to_arrow()
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._file, rows.schema)
+        self._writer.write_table(rows)
 
 
 def _refusal(path: Path, error: BaseException, advice: str) -> InputError:

@@ -44,15 +44,16 @@ def test_every_decision_predicts(here: Any, run: str, decision: str) -> None:
 
 
 def test_every_input_has_a_row_in_its_place(here: Any, run: str) -> None:
-    code, out, err = here("predict", run, "broken.png", RED, "classes.csv", "--decision", "leaf")
+    Path("LICENSE").write_text("pictures\n")
+    code, out, err = here("predict", run, "broken.png", RED, "LICENSE", "--decision", "leaf")
     assert code == 0
     frame = read(out)
-    assert frame["path"].to_list() == ["broken.png", RED, "classes.csv"]
+    assert frame["path"].to_list() == ["broken.png", RED, "LICENSE"]
     assert frame["error"].is_null().to_list() == [False, True, False]
     assert frame["label"].is_null().to_list() == [True, False, True]
     assert [line.partition(" left out: ")[0] for line in err.splitlines()] == [
         "cladewise: broken.png",
-        "cladewise: classes.csv",
+        "cladewise: LICENSE",
     ]
 
 

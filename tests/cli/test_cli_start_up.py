@@ -78,7 +78,13 @@ def test_predicting_imports_no_training_and_no_library_of_models(packaged: Path)
 
 def test_mistakes_in_names_and_numbers_are_told_without_torch(packaged: Path) -> None:
     wrong = {
-        ("predict", "run", "0.png", "--decison", "leaf"): "no such option: --decison (did you mean --decision?)",
+        (
+            "predict",
+            "run",
+            "0.png",
+            "--decison",
+            "leaf",
+        ): "such option: --decison (did you mean --decision, --precision?)",
         ("predict", "run", "0.png", "--decision", "leef"): "got 'leef'. Did you mean leaf?",
         ("predict", "run", "0.png", "--inference", "botom-up"): "got 'botom-up'. Did you mean bottom-up?",
         ("predict", "rum", "0.png"): "no config.toml at rum",

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cladewise.cli.checking import check_rules, check_runs
-from cladewise.cli.naming_images import find_images
 from cladewise.cli.printing import say
 from cladewise.cli.settings import with_threshold
-from cladewise.cli.tables import FORMAT_HELP, OUT_HELP, table_format, table_writer
+from cladewise.cli.tables import FORMAT_HELP, SUFFIXES, table_format, table_writer
+from cladewise.errors import InputError
 
 if TYPE_CHECKING:
-    from cladewise.datasets import Skipped
+    import polars as pl
+
+INPUT, WORK = "Input", "Work"
+LISTED = 20
+"""Largest number of unreadable images that are named on standard error; the table has all of them."""
 
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
-    images: Annotated[list[str], typer.Argument(help="Image files, folders, or patterns such as 'new/**/*.jpg'.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            help="Image files, folders, patterns such as 'new/**/*.jpg', tables with a column of paths or URLs, "
+            "archives, or the folder of an earlier prediction with --keep."
+        ),
+    ],
     decision: Annotated[
         str | None,
         typer.Option(
@@ -38,7 +49,96 @@ def predict(
         float | None, typer.Option(help="Shorthand for the decision's option, as in threshold:threshold=0.9.")
     ] = None,
     format_: Annotated[str | None, typer.Option("--format", help=FORMAT_HELP, show_default=False)] = None,
-    out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            help=f"File to write instead of standard output ({', '.join(SUFFIXES)}), or a folder or URI for Parquet "
+            "files of some thousand rows each. The same command resumes after an interruption."
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=0, help="List this many most probable nodes per image.")] = 0,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With a folder as --out: keep features or scores of each image as well, for a later prediction with "
+            "another decision or head. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(help="Column of a table with paths, URLs or image bytes.", rich_help_panel=INPUT),
+    ] = None,
+    root: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder or URI that relative paths in a table start from. Default: the folder of the table.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    input_format: Annotated[
+        str | None,
+        typer.Option(help="Format of the input, if its name does not say.", rich_help_panel=INPUT),
+    ] = None,
+    crop: Annotated[
+        str,
+        typer.Option(
+            help="Rows of a COCO or MegaDetector file: boxes, boxes-or-images (images without a box too), or images.",
+            rich_help_panel=INPUT,
+        ),
+    ] = "boxes",
+    box_threshold: Annotated[
+        float, typer.Option(help="Confidence from which detections count.", rich_help_panel=INPUT)
+    ] = 0.2,
+    padding: Annotated[
+        float,
+        typer.Option(help="Margin around boxes, as a share of their width and height.", rich_help_panel=INPUT),
+    ] = 0.0,
+    square: Annotated[
+        bool, typer.Option("--square", help="Extend the shorter side of crops to the longer.", rich_help_panel=INPUT)
+    ] = False,
+    storage_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Option of the storage as key=value, as in anon=true. May be repeated.",
+            show_default=False,
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    runtime: Annotated[
+        str,
+        typer.Option(
+            help="Runtime of the encoder: torch, onnxruntime, openvino, or auto for the fastest that gives equal "
+            "features.",
+            rich_help_panel=WORK,
+        ),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Arithmetic of the encoder: fp32, bf16 or fp16.", rich_help_panel=WORK)
+    ] = "fp32",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Threads that read and decode images.",
+            show_default="one per processor, 32 or more over a network",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Predict a share of the parts, as in 3/8, for array jobs that write to one folder.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    part_rows: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rows per part.", show_default="2048, or fewer with scores", rich_help_panel=WORK),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Show no progress and name no unreadable images.", rich_help_panel=WORK)
+    ] = False,
 ) -> None:
     """Predict images: write a table with one row per image.
 
@@ -47,25 +147,138 @@ def predict(
     prefixed with an apostrophe. The exit code is 2 if no image can be read.
 
     cladewise predict runs/hace new/ --decision majority --out predictions.csv
+
+    cladewise predict runs/hace inventory.parquet --column url --out s3://museum/predictions --shard 3/8
     """
-    format_ = table_format(format_, out)
+    target = _Target.of(format_, out)
     rules = with_threshold([decision] if decision else [], threshold)
     check_runs([run])
     check_rules(decisions=rules, inferences=[inference] if inference else [])
-    files = find_images(images)
+    if target.folder is None and (keep or shard):
+        option = "--keep" if keep else "--shard"
+        raise InputError(f"a folder as --out with {option}", "a file" if out else "standard output")
+    from cladewise.scale.shards import Shard
 
-    from cladewise import engine
+    own_share = Shard.parse(shard) if shard else None
 
-    with table_writer(format_, out) as write:
-        predicted = engine.predict(run, files, inference=inference, decision=rules[0] if rules else None)
-        write(predicted.to_frame())
-    for warning in predicted.warnings:
-        say(f"cladewise: {warning}")
-    _tell(predicted.skipped)
-    if len(predicted.skipped) == len(predicted.paths):
+    from cladewise.sources import storage_options
+
+    options = storage_options(storage_option or [])
+    source = _source(
+        images,
+        column=column,
+        root=root,
+        format=input_format,
+        crop=crop,
+        threshold=box_threshold,
+        padding=padding,
+        square=square,
+        storage_options=options,
+    )
+    chosen: dict[str, Any] = {
+        "inference": inference,
+        "decision": rules[0] if rules else None,
+        "top": top,
+        "runtime": runtime,
+        "precision": precision,
+        "part_rows": part_rows,
+        "threads": workers,
+        "progress": not quiet,
+        "warned": lambda text: say(f"cladewise: {text}"),
+    }
+    told = _Told(shown=not quiet)
+    if target.folder is not None:
+        _to_folder(
+            target.folder, run, source, told, keep=keep or (), shard=own_share, storage_options=options, **chosen
+        )
+    else:
+        with table_writer(target.format_, target.file) as write:
+            for table in _tables(target.file, run, source, **chosen):
+                told.add(table)
+                write(table)
+        if target.file is not None:
+            shutil.rmtree(_parts_of(target.file), ignore_errors=True)
+    told.finish()
+    if told.rows and told.rows == told.errors:
         raise typer.Exit(2)
 
 
-def _tell(skipped: Sequence[Skipped]) -> None:
-    for image in skipped:
-        say(f"cladewise: {image.path} left out: {image.reason}")
+class _Target:
+    """The place of the result: standard output, a file, or a folder of parts."""
+
+    def __init__(self, format_: str, file: Path | None = None, folder: str | None = None) -> None:
+        self.format_, self.file, self.folder = format_, file, folder
+
+    @classmethod
+    def of(cls, format_: str | None, out: str | None) -> _Target:
+        """The target that ``--format`` and ``--out`` name."""
+        if out is not None and _is_folder(format_, out):
+            if format_ not in (None, "parquet"):
+                raise InputError("--format parquet for a folder", repr(format_))
+            return cls("parquet", folder=out)
+        file = None if out is None else Path(out)
+        return cls(table_format(format_, file), file)
+
+
+def _is_folder(format_: str | None, out: str) -> bool:
+    return "://" in out or out.endswith("/") or Path(out).is_dir() or (format_ is None and not Path(out).suffix)
+
+
+def _parts_of(file: Path) -> Path:
+    """The folder with the parts of a file that is not complete."""
+    return file.with_name(f"{file.name}.parts")
+
+
+def _source(words: list[str], **chosen: Any) -> Any:
+    from cladewise.scale.folder import is_prediction_folder
+    from cladewise.sources import open_source
+
+    if len(words) == 1 and is_prediction_folder(words[0]):
+        from cladewise.scale import read_parts
+
+        return read_parts(words[0])
+    source = open_source(words, **chosen)
+    for note in source.notes:
+        say(f"cladewise: {note}")
+    return source
+
+
+def _tables(file: Path | None, run: Path, source: Any, **chosen: Any) -> Iterator[pl.DataFrame]:
+    from cladewise import scale
+
+    if file is None:
+        return scale.predict_tables(run, source, **chosen)
+    return scale.predict_to(_parts_of(file), run, source, **chosen).tables()
+
+
+def _to_folder(folder: str, run: Path, source: Any, told: _Told, **chosen: Any) -> None:
+    from cladewise import scale
+
+    parts = scale.predict_to(folder, run, source, **chosen)
+    told.rows, told.errors = parts.counts()
+    told.first = parts.first_errors(LISTED) if told.errors else []
+    if not parts.is_complete:
+        say(f"cladewise: {len(parts.numbers)} of {parts.job.num_parts} parts are in {folder}")
+
+
+class _Told:
+    """Unreadable images, named on standard error."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown, self.rows, self.errors = shown, 0, 0
+        self.first = list[tuple[str, str]]()
+
+    def add(self, table: pl.DataFrame) -> None:
+        """Count the rows of a table."""
+        failed = table.filter(table["error"].is_not_null())
+        self.rows, self.errors = self.rows + table.height, self.errors + failed.height
+        self.first += failed.select("path", "error").head(LISTED - len(self.first)).rows()
+
+    def finish(self) -> None:
+        """Name the first of them, and say how many more there are."""
+        if not self._shown:
+            return
+        for path, reason in self.first:
+            say(f"cladewise: {path} left out: {reason}")
+        if self.errors > len(self.first):
+            say(f"cladewise: {self.errors - len(self.first)} more left out, with reasons in the column error")

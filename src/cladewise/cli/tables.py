@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import shutil
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -48,7 +50,9 @@ def table_format(wanted: str | None, out: Path | None) -> str:
 
 @contextmanager
 def table_writer(format_: str, out: Path | None) -> Generator[Write, None, None]:
-    """A function that writes one table. A file that cannot be written is an error before the work that fills it.
+    """A function that appends rows to a table; all tables that it is given have the same columns.
+
+    A file that cannot be written is an error before the work that fills it, and it appears when it is whole.
 
     Raises:
         InputError: The file cannot be written.
@@ -56,12 +60,13 @@ def table_writer(format_: str, out: Path | None) -> Generator[Write, None, None]
     from cladewise.atomic import replacing
 
     if out is None:
-        yield lambda frame: _print(_encoded(frame, format_))
+        texts = _Texts(format_)
+        yield lambda frame: _print(texts.next(frame))
         return
     if out.is_dir():
         raise InputError("a file to write", "a folder", at=str(out))
-    with replacing(out) as temporary:
-        yield lambda frame: _save(frame, format_, temporary)
+    with replacing(out) as temporary, (_parquet if format_ == "parquet" else _text)(format_, temporary) as write:
+        yield write
 
 
 def write_frame(frame: pl.DataFrame, format_: str, out: Path | None) -> None:
@@ -75,22 +80,53 @@ def _print(text: str) -> None:
     sys.stdout.flush()  # a full disk is found out here, not when Python exits
 
 
-def _save(frame: pl.DataFrame, format_: str, file: Path) -> None:
-    if format_ == "parquet":
-        from cladewise.parquet import write_parquet
+class _Texts:
+    """Rows as text, with the column names before the first."""
 
-        write_parquet(frame, file)
-        return
-    text = _encoded(frame, format_)
-    # Excel takes a CSV file for UTF-8 only with a byte order mark
-    marked = format_ in SEPARATORS and not text.isascii()
-    file.write_text(text, encoding="utf-8-sig" if marked else "utf-8", newline="")
+    def __init__(self, format_: str) -> None:
+        self._format, self._is_first = format_, True
+
+    def next(self, frame: pl.DataFrame) -> str:
+        if self._format not in SEPARATORS:
+            return frame.write_ndjson()
+        first, self._is_first = self._is_first, False
+        return for_spreadsheets(frame).write_csv(separator=SEPARATORS[self._format], include_header=first)
 
 
-def _encoded(frame: pl.DataFrame, format_: str) -> str:
-    if format_ in SEPARATORS:
-        return for_spreadsheets(frame).write_csv(separator=SEPARATORS[format_])
-    return frame.write_ndjson()
+@contextmanager
+def _text(format_: str, file: Path) -> Generator[Write, None, None]:
+    texts, is_ascii = _Texts(format_), True
+    with file.open("wb") as written:
+
+        def write(frame: pl.DataFrame) -> None:
+            nonlocal is_ascii
+            text = texts.next(frame)
+            is_ascii = is_ascii and text.isascii()
+            written.write(text.encode())
+
+        yield write
+    if format_ in SEPARATORS and not is_ascii:
+        _mark(file)
+
+
+def _mark(file: Path) -> None:
+    """Put a byte order mark before a text: Excel takes a CSV file for UTF-8 only with one."""
+    unmarked = file.with_name(f"{file.name}.unmarked")
+    file.rename(unmarked)
+    try:
+        with unmarked.open("rb") as source, file.open("wb") as target:
+            target.write(codecs.BOM_UTF8)
+            shutil.copyfileobj(source, target)
+    finally:
+        unmarked.unlink()
+
+
+@contextmanager
+def _parquet(format_: str, file: Path) -> Generator[Write, None, None]:
+    from cladewise.parquet import ParquetRows
+
+    with file.open("wb") as written, ParquetRows(written) as rows:
+        yield rows.append
 
 
 def for_spreadsheets(frame: pl.DataFrame) -> pl.DataFrame:

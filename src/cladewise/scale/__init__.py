@@ -8,14 +8,15 @@ from cladewise.lazy import lazy_names
 
 if TYPE_CHECKING:
     from cladewise.scale.parts import Parts, read_parts
-    from cladewise.scale.predicting import predict_to
+    from cladewise.scale.predicting import predict_tables, predict_to
     from cladewise.scale.shards import Shard
 
-__all__ = ["Parts", "Shard", "predict_to", "read_parts"]
+__all__ = ["Parts", "Shard", "predict_tables", "predict_to", "read_parts"]
 
 _MODULES = {
     "Parts": "cladewise.scale.parts",
     "Shard": "cladewise.scale.shards",
+    "predict_tables": "cladewise.scale.predicting",
     "predict_to": "cladewise.scale.predicting",
     "read_parts": "cladewise.scale.parts",
 }

@@ -107,7 +107,9 @@ def top_columns(prediction: Prediction, top: int) -> pl.DataFrame:
     distinct, place = np.unique(nodes.cpu().numpy(), return_inverse=True)
     paths = pl.Series([node_path(prediction.taxonomy, node) for node in distinct.tolist()], dtype=pl.String)
     shape = nodes.shape[1]
-    names = paths.gather(place.reshape(-1)).reshape((-1, shape)) if len(nodes) else pl.Series([], dtype=pl.List(pl.String))
+    names = (
+        paths.gather(place.reshape(-1)).reshape((-1, shape)) if len(nodes) else pl.Series([], dtype=pl.List(pl.String))
+    )
     return pl.DataFrame(
         {
             "top_labels": names.cast(pl.List(pl.String)),
@@ -129,7 +131,7 @@ def part_table(
     for row in rows.tolist():
         told[row] = None
     table = whole_table(names, told, rows, pl.concat([part.table for part in found]))
-    return pl.concat([table.select("path"), passed, table.drop("path")], how="horizontal")
+    return pl.DataFrame([table["path"], *passed, *table.drop("path")])
 
 
 def passed_columns(rows: list[Row], types: dict[str, Any], renamed: dict[str, str]) -> pl.DataFrame:

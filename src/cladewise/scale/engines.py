@@ -31,14 +31,8 @@ class Engine(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Local:
-    """Predicts in this process, with decoding in threads.
-
-    Args:
-        threads: Threads that read and decode; by default one per processor, and more if images come over a network.
-    """
-
-    threads: int | None = None
+    """Predicts in this process."""
 
     def predict(self, worker: Worker, folder: Folder, numbers: Sequence[int], watch: Watch) -> None:
-        for part in dataclasses.replace(worker, threads=self.threads).parts(numbers, watch):
+        for part in worker.parts(numbers, watch):
             write_part(folder, part)

@@ -11,6 +11,8 @@ from cladewise.atomic import write_bytes
 from cladewise.errors import InputError
 from cladewise.sources.storage import Storage
 
+JOB_FILE = "job.json"
+
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
@@ -83,3 +85,8 @@ class Folder:
         """
         if not self.is_remote and os.path.lexists(self.place) and not os.path.isdir(self.place):
             raise InputError("a folder to write parts to", "a file", at=self.place)
+
+
+def is_prediction_folder(word: str) -> bool:
+    """Whether a word names a local folder of predictions."""
+    return "://" not in word and os.path.isfile(os.path.join(word, JOB_FILE))

@@ -7,7 +7,6 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 
-import torch
 from jaxtyping import Float
 from PIL.Image import Image
 from torch import Tensor

@@ -7,13 +7,13 @@ import json
 from typing import Any, Literal
 
 from cladewise.errors import InputError
-from cladewise.records import SCHEMA___version__
+from cladewise.records import SCHEMA_VERSION
 from cladewise.records.reading import building, check_schema
-from cladewise.scale.folder import Folder
+from cladewise.runtimes import Precision
+from cladewise.scale.folder import JOB_FILE, Folder
 from cladewise.version import __version__
 
 Kept = Literal["features", "scores"]
-FILE = "job.json"
 _ADVICE = "Give another --out, or remove this folder."
 _TEXTS = {
     "model": "the weights",
@@ -60,7 +60,7 @@ class Job:
     top: int
     keep: tuple[Kept, ...]
     runtime: str
-    precision: str
+    precision: Precision
     part_rows: int
     num_parts: int
 
@@ -73,7 +73,7 @@ class Job:
         folder.check()
         kept = read_job(folder)
         if kept is None:
-            folder.write(FILE, self._text())
+            folder.write(JOB_FILE, self._text())
             return self
         differences = [text for name, text in _TEXTS.items() if getattr(kept, name) != getattr(self, name)]
         if differences:
@@ -96,12 +96,13 @@ def read_job(folder: Folder) -> Job | None:
     Raises:
         InputError: The file is damaged, or of another version.
     """
-    content = folder.read(FILE)
+    content = folder.read(JOB_FILE)
     if content is None:
         return None
-    at = folder.at(FILE)
+    at = folder.at(JOB_FILE)
     with building("a prediction job", at=at, advice=_ADVICE):
         entries = json.loads(content)
         check_schema(entries, at=at, advice=_ADVICE)
-        values = {field.name: entries[field.name] for field in dataclasses.fields(Job)}
-        return Job(**{**values, "keep": tuple(values["keep"])})
+        values: dict[str, Any] = {field.name: entries[field.name] for field in dataclasses.fields(Job)}
+        values["keep"] = tuple(values["keep"])
+        return Job(**values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ IntArray = NDArray[np.int64]
 
 
 def encoder_identity(run: Run) -> dict[str, str]:
-    """What the features of an image depend on: the encoder with its weights, and the transform."""
+    """Identity of the features of an image: the weights of the encoder, and the transform."""
     return {"backbone": run.backbone.fingerprint, "transform": repr(run.backbone.transform())}
 
 
@@ -83,6 +84,10 @@ class KeptRows:
         """The earlier job, whose parts have a row for each of its images."""
         job = dataclasses.asdict(self.parts.job)
         return {"kept": {name: job[name] for name in ("model", "source", "precision", "keep", "part_rows")}}
+
+    def num_rows(self, numbers: Sequence[int]) -> int:
+        """Number of rows of some parts."""
+        return sum(dataclasses.replace(self.parts, numbers=(number,)).counts()[0] for number in numbers)
 
     def read(self, number: int, run: Run) -> tuple[pl.DataFrame, IntArray, Tensor | Prediction]:
         """The table of a part, the rows that have features or scores, and these.

@@ -8,7 +8,6 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -125,6 +124,16 @@ class Parts:
             rows, errors = rows + int(found["rows"]), errors + int(found["errors"])
         return rows, errors
 
+    def first_errors(self, count: int) -> list[tuple[str, str]]:
+        """Names of the first rows without an answer, with their errors."""
+        found: list[tuple[str, str]] = []
+        for table in self.tables():
+            failed = table.filter(table["error"].is_not_null()).select("path", "error")
+            found += failed.head(count - len(found)).rows()
+            if len(found) >= count:
+                break
+        return found
+
     def _metadata(self, number: int) -> dict[str, Any]:
         if self.folder.is_remote:
             return pl.read_parquet_metadata(io.BytesIO(self._content(table_name(number))))
@@ -152,8 +161,3 @@ def read_parts(folder: str | os.PathLike[str], *, storage_options: dict[str, Any
     if job is None:
         raise InputError("a folder of predictions", "no job.json", at=where.place)
     return Parts(where, job, tuple(sorted(finished(where))))
-
-
-def is_prediction_folder(word: str) -> bool:
-    """Whether a word names a local folder of predictions."""
-    return "://" not in word and (Path(word) / "job.json").is_file() and not (Path(word) / "config.toml").exists()

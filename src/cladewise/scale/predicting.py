@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from typing import Any, get_args
+
+import polars as pl
 
 from cladewise import runtimes
 from cladewise.decisions import Decision
@@ -16,6 +19,7 @@ from cladewise.engine.rules import decision_of, inference_of
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
+from cladewise.runtimes.compiling import AUTO, TORCH, Precision
 from cladewise.scale.answering import Answerer
 from cladewise.scale.engines import Engine, Local
 from cladewise.scale.folder import Folder
@@ -44,8 +48,9 @@ def predict_to(
     keep: Sequence[Kept] = (),
     shard: Shard | None = None,
     engine: Engine | None = None,
-    runtime: str = runtimes.AUTO,
-    precision: runtimes.Precision = "fp32",
+    threads: int | None = None,
+    runtime: str = AUTO,
+    precision: Precision = "fp32",
     part_rows: int | None = None,
     storage_options: dict[str, Any] | None = None,
     progress: bool = True,
@@ -70,6 +75,8 @@ def predict_to(
         keep: ``"features"`` keeps the encoder's features in half precision, ``"scores"`` all scores of the head.
         shard: The share of the parts to predict; all by default.
         engine: Where to predict: in this process by default.
+        threads: Threads per process that read and decode; by default one per processor, and more if images come over a
+            network.
         runtime: Runtime of the encoder; see :func:`cladewise.runtimes.compile`. A resumed job keeps the one it began
             with.
         precision: Arithmetic of the encoder.
@@ -85,6 +92,85 @@ def predict_to(
         InputError: The folder holds another job, a rule or an option does not exist, the disk is full, or the source
             cannot be read.
     """
+    prepared = _prepare(
+        run,
+        source,
+        inference=inference,
+        decision=decision,
+        top=top,
+        keep=keep,
+        runtime=runtime,
+        precision=precision,
+        part_rows=part_rows,
+        threads=threads,
+        progress=progress,
+        warned=warned,
+    )
+    folder = Folder(os.fspath(out), dict(storage_options or {}))
+    worker = dataclasses.replace(prepared, job=prepared.job.begin(folder))
+    done = finished(folder)
+    pending = [number for number in (shard or Shard()).select(range(worker.job.num_parts)) if number not in done]
+    if pending:
+        with Meter(worker.num_rows(pending), shown=progress) as meter:
+            (engine or Local()).predict(worker, folder, pending, meter.add)
+    return read_parts(out, storage_options=storage_options)
+
+
+def predict_tables(
+    run: Run | str | PathLike[str],
+    source: Source | Parts,
+    *,
+    inference: str | Inference | None = None,
+    decision: str | Decision | None = None,
+    top: int = 0,
+    runtime: str = AUTO,
+    precision: Precision = "fp32",
+    part_rows: int | None = None,
+    threads: int | None = None,
+    progress: bool = True,
+    warned: Callable[[str], None] = lambda text: None,
+) -> Iterator[pl.DataFrame]:
+    """Predict any number of images in bounded memory, as one table per part; nothing is written.
+
+    The arguments and the tables are those of :func:`predict_to`.
+
+    Raises:
+        InputError: As :func:`predict_to`.
+    """
+    worker = _prepare(
+        run,
+        source,
+        inference=inference,
+        decision=decision,
+        top=top,
+        keep=(),
+        runtime=runtime,
+        precision=precision,
+        part_rows=part_rows,
+        threads=threads,
+        progress=progress,
+        warned=warned,
+    )
+    numbers = range(worker.job.num_parts)
+    with Meter(worker.num_rows(numbers), shown=progress) as meter:
+        yield from (part.table for part in worker.parts(numbers, meter.add))
+
+
+def _prepare(
+    run: Run | str | PathLike[str],
+    source: Source | Parts,
+    *,
+    inference: str | Inference | None,
+    decision: str | Decision | None,
+    top: int,
+    keep: Sequence[Kept],
+    runtime: str,
+    precision: Precision,
+    part_rows: int | None,
+    threads: int | None,
+    progress: bool,
+    warned: Callable[[str], None],
+) -> Worker:
     run = Run.open(run)
     images = KeptRows(source) if isinstance(source, Parts) else source
     _check(top, keep, part_rows)
@@ -94,16 +180,7 @@ def predict_to(
         warned(text)
     answerer = Answerer(run, before.rule, rule.rule, run.answer_tree(), top, "scores" in keep)
     rows = part_rows or _part_rows(run, keep)
-    job = _job(answerer, images, before, rule, keep, runtime, precision, rows)
-    folder = Folder(os.fspath(out), dict(storage_options or {}))
-    job = job.begin(folder)
-    done = finished(folder)
-    pending = [number for number in (shard or Shard()).select(range(job.num_parts)) if number not in done]
-    if pending:
-        worker = Worker(job, images, answerer)
-        with Meter(_remaining(images, job, pending), shown=progress) as meter:
-            (engine or Local()).predict(worker, folder, pending, meter.add)
-    return read_parts(out, storage_options=storage_options)
+    return Worker(_job(answerer, images, before, rule, keep, runtime, precision, rows), images, answerer, threads)
 
 
 def _check(top: int, keep: Sequence[str], part_rows: int | None) -> None:
@@ -129,12 +206,12 @@ def _job(
     rule: Ready[Any],
     keep: Sequence[Kept],
     runtime: str,
-    precision: runtimes.Precision,
+    precision: Precision,
     part_rows: int,
 ) -> Job:
     run = answerer.run
     if isinstance(images, KeptRows):
-        part_rows, num_parts, runtime = images.parts.job.part_rows, images.parts.job.num_parts, runtimes.TORCH
+        part_rows, num_parts, runtime = images.parts.job.part_rows, images.parts.job.num_parts, TORCH
     else:
         num_parts = len(images.chunks(part_rows))
         runtime = _chosen(run, images, runtime, precision)
@@ -156,7 +233,7 @@ def _job(
     )
 
 
-def _chosen(run: Run, images: Source, runtime: str, precision: runtimes.Precision) -> str:
+def _chosen(run: Run, images: Source, runtime: str, precision: Precision) -> str:
     """The runtime that ``auto`` stands for here, so that all parts of a job come from one."""
     device = preferred_device(run.config.training.accelerator)
     compiled = runtimes.compile(run.backbone, runtime, precision=precision, device=device, num_images=images.num_rows)
@@ -174,12 +251,3 @@ def _names(given: list[str], answerer: Answerer) -> dict[str, str]:
         names[name] = shown
         taken.add(shown)
     return names
-
-
-def _remaining(images: Source | KeptRows, job: Job, pending: list[int]) -> int | None:
-    """Number of rows that are still to be predicted, if that is known."""
-    if isinstance(images, KeptRows):
-        return None
-    sizes = [None if chunk.stop is None else chunk.stop - chunk.start for chunk in images.chunks(job.part_rows)]
-    known = [size for number in pending if (size := sizes[number]) is not None]
-    return sum(known) if len(known) == len(pending) else None

@@ -31,8 +31,8 @@ class Meter:
     Example:
         >>> with Meter(3, shown=False) as meter:
         ...     meter.add(2, 1)
-        >>> meter.text(elapsed=1.0).startswith("predicting: 2 of 3 images, 2.0 images/s, about 1 s left, 1 error")
-        True
+        >>> meter.text(elapsed=1.0)
+        'predicting: 2 of 3 images, 2.0 images/s, about 0 s left, 1 error, ... GB'
     """
 
     def __init__(self, total: int | None, *, shown: bool = True) -> None:

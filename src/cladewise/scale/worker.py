@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -73,6 +73,14 @@ class Worker:
             yield begun.finish()
         yield from (_Begun(self, number).finish() for number in waiting)
 
+    def num_rows(self, numbers: Sequence[int]) -> int | None:
+        """Number of rows of some parts; ``None`` if it is not known before they are read."""
+        if isinstance(self.source, KeptRows):
+            return self.source.num_rows(numbers)
+        chunks = self.source.chunks(self.job.part_rows)
+        sizes = [chunk.stop - chunk.start for number in numbers if (chunk := chunks[number]).stop is not None]
+        return sum(sizes) if len(sizes) == len(numbers) else None
+
     @property
     def run(self) -> Run:
         """The run."""
@@ -88,7 +96,10 @@ class Worker:
         classifier.to(device)
         if not isinstance(classifier.encoder, Towers):
             return runtimes.compile(
-                self.run.backbone, self.job.runtime, precision=self.job.precision, device=device  # type: ignore[arg-type]
+                self.run.backbone,
+                self.job.runtime,
+                precision=self.job.precision,
+                device=device,  # type: ignore[arg-type]
             )
 
         def encode(images: Tensor) -> Tensor:

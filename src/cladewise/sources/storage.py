@@ -109,6 +109,48 @@ class Storage:
         with self.open(place) as file:
             return file.read()
 
+    def write(self, place: str, content: bytes) -> None:
+        """Write a remote object, which its readers see whole or not at all.
+
+        Raises:
+            InputError: The storage refuses it.
+        """
+        try:
+            self._attempts(place, lambda system: system.pipe_file(place, content))
+        except UnreadableImageError as error:
+            raise InputError("a place to write to", error.reason, at=place) from error
+
+    def read_if_there(self, place: str) -> bytes | None:
+        """The bytes of a remote object, or ``None`` if there is none.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        try:
+            return self._attempts(place, lambda system: system.cat_file(place))
+        except UnreadableImageError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise unusable(error) from error
+
+    def names(self, folder: str) -> list[str]:
+        """Sorted names of the objects in a remote folder of our own, as they are now; none if there is no such folder.
+
+        Raises:
+            InputError: It cannot be listed.
+        """
+
+        def listed(system: Any) -> list[str]:
+            system.invalidate_cache()  # other processes write here
+            return sorted(str(path).rsplit("/", 1)[-1] for path in system.ls(folder, detail=False))
+
+        try:
+            return self._attempts(folder, listed)
+        except UnreadableImageError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return []
+            raise unusable(error) from error
+
     def mark(self, place: str) -> dict[str, Any]:
         """Size and time or tag of a file: equal as long as it has not changed.
 
