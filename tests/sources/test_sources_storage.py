@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
+import grp
 import gzip
 import io
+import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import tarfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -114,6 +123,7 @@ def test_remote_tables_name_images_beside_them(web: UnsteadyServer, name: str) -
     assert [row.name for row in rows[-2:]] == ["998.png", "999.png"]
     assert told(rows[1]) == "no such file"
     assert source.identity["files"][0]["size"] == len(web.files[name])
+    assert source.is_remote
 
 
 def test_names_in_a_remote_table_are_quoted(web: UnsteadyServer) -> None:
@@ -161,6 +171,75 @@ def test_options_are_parsed_and_checked() -> None:
             storage_options([word])
     with pytest.raises(InputError, match="one value"):
         storage_options(["a=1", "a.b=2"])
+
+
+def test_the_next_part_is_fetched_while_one_is_read(web: UnsteadyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_module(), "_BLOCK", 1000)
+    before = web.ranges
+    with Storage().open(f"{web.url}/ok/a.png?ahead") as file:
+        assert b"".join(iter(lambda: file.read(100), b"")) == IMAGE
+    assert web.ranges - before == -(-len(IMAGE) // 1000)
+    with Storage().open(f"{web.url}/ok-ok-ok-404/a.png?ahead") as file, pytest.raises(InputError, match="no such file"):
+        file.read()
+
+
+def test_an_image_with_several_boxes_is_fetched_once(web: UnsteadyServer) -> None:
+    box = {"category": "1", "conf": 0.9, "bbox": [0, 0, 0.5, 0.5]}
+    images = [{"file": name, "detections": [box] * 3} for name in ("boxed.png", "gone.png")]
+    web.files["boxed.png"] = IMAGE
+    web.files["boxes.json"] = json.dumps({"images": images}).encode()
+    source = open_source([f"{web.url}/ok/boxes.json"], root=f"{web.url}/ok")
+    assert source.is_remote
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(told, rows_of(source)))
+    assert found == [IMAGE] * 3 + ["no such file"] * 3
+    assert [web.requests[f"GET /ok/{name}"] for name in ("boxed.png", "gone.png")] == [1, 1]
+
+
+@pytest.mark.slow
+def test_a_folder_that_nginx_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many small files, a table and an archive, with a limit on requests that answers 503."""
+    monkeypatch.setattr(storage_module(), "_FIRST_WAIT", 0.1)
+    nginx = shutil.which("nginx") or pytest.skip("nginx is not installed")
+    images = {f"scans/{number:04d}.png": IMAGE[: 500 + number] for number in range(400)}
+    for name, content in images.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    with tarfile.open(tmp_path / "scans.tar", "w") as tar:
+        for name in images:
+            tar.add(tmp_path / name, name)
+    (tmp_path / "list.csv").write_text("path\n" + "".join(f"{name}\n" for name in [*images, "scans/gone.png"]))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "nginx.conf").write_text(f"""
+daemon off; worker_processes 1; pid {tmp_path}/pid; error_log {tmp_path}/errors;
+user {getpass.getuser()} {grp.getgrgid(os.getgid()).gr_name};
+events {{ worker_connections 64; }}
+http {{
+    access_log {tmp_path}/access;
+    limit_req_zone $binary_remote_addr zone=all:1m rate=200r/s;
+    client_body_temp_path {tmp_path}/1; proxy_temp_path {tmp_path}/2; fastcgi_temp_path {tmp_path}/3;
+    uwsgi_temp_path {tmp_path}/4; scgi_temp_path {tmp_path}/5;
+    server {{ listen 127.0.0.1:{port}; root {tmp_path}; limit_req zone=all burst=5 nodelay; }}
+}}
+""")
+    server = subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path)])
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.05)
+        source = open_source([f"http://127.0.0.1:{port}/list.csv"])
+        with ThreadPoolExecutor(16) as pool:
+            found = list(pool.map(told, rows_of(source)))
+        assert found == [*images.values(), "no such file"]
+        assert (tmp_path / "access").read_text().count('" 503 ') > 20
+        rows = rows_of(open_source([f"http://127.0.0.1:{port}/scans.tar"]))
+        assert [row.read() for row in rows] == list(images.values())
+    finally:
+        server.terminate()
+        server.wait()
 
 
 # ------------------------------------------------------------------ S3

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import polars as pl
@@ -16,7 +19,7 @@ from cladewise.sources.cropping import padded, square_crop
 from cladewise.sources.places import folder
 from cladewise.sources.source import Box, Chunk, Row, ranges
 from cladewise.sources.storage import Storage
-from cladewise.sources.table import NUM_TRIED, fail, image_reader, missing_note
+from cladewise.sources.table import NUM_TRIED, any_remote, fail, image_reader, missing_note
 
 CROPS = {
     "boxes": "one row per box; images without a box have none",
@@ -113,6 +116,13 @@ class BoxSource:
     def num_rows(self) -> int:
         return sum(frame.height for frame in self.rows_by_place.values())
 
+    @property
+    def is_remote(self) -> bool:
+        return any(
+            any_remote(place, self.root, frame["path"].head(NUM_TRIED).to_list())
+            for place, frame in self.rows_by_place.items()
+        )
+
     def chunks(self, size: int) -> list[Chunk]:
         return [chunk for place, frame in self.rows_by_place.items() for chunk in ranges(place, frame.height, size)]
 
@@ -121,14 +131,15 @@ class BoxSource:
         root = folder(chunk.file) if self.root is None else self.root
         names = list(self.columns)
         stop = frame.height if chunk.stop is None else chunk.stop
-        for cells in frame.slice(chunk.start, stop - chunk.start).iter_rows(named=True):
-            yield self._row(root, cells, {name: cells[name] for name in names})
+        cells = frame.slice(chunk.start, stop - chunk.start).iter_rows(named=True)
+        for path, of_image in groupby(cells, key=itemgetter("path")):
+            read = _Once(image_reader(self.storage, root, path))
+            for each in of_image:
+                yield self._row(path, read, each, {name: each[name] for name in names})
 
-    def _row(self, root: str, cells: dict[str, Any], columns: dict[str, Any]) -> Row:
-        path = cells["path"]
+    def _row(self, path: str, read: Callable[[], bytes], cells: dict[str, Any], columns: dict[str, Any]) -> Row:
         if cells["failure"] is not None:
             return Row(path, partial(fail, path, cells["failure"]), columns=columns)
-        read = image_reader(self.storage, root, path)
         if cells.get("box_left") is None:
             return Row(path, read, columns=columns)
         left, top, width, height = (cells[name] for name in _BOX)
@@ -197,13 +208,34 @@ def _cells(box: BoxOf, image: ImageOf, in_pixels: bool) -> dict[str, Any]:
     }
 
 
-def _read_checked(read: Any, name: str, size: tuple[float, float]) -> bytes:
+class _Once:
+    """Reads an image for the first of its boxes, and keeps it while rows of others wait."""
+
+    __slots__ = ("_content", "_lock", "_read")
+
+    def __init__(self, read: Callable[[], bytes]) -> None:
+        self._read, self._lock = read, threading.Lock()
+        self._content: bytes | UnreadableImageError | None = None
+
+    def __call__(self) -> bytes:
+        with self._lock:
+            if self._content is None:
+                try:
+                    self._content = self._read()
+                except UnreadableImageError as error:
+                    self._content = error
+        if isinstance(self._content, UnreadableImageError):
+            raise self._content
+        return self._content
+
+
+def _read_checked(read: Callable[[], bytes], name: str, size: tuple[float, float]) -> bytes:
     """The bytes of an image, if it has the shape that the file with its boxes says.
 
     Raises:
         UnreadableImageError: Its shape is another one, so that its boxes lie elsewhere.
     """
-    content: bytes = read()
+    content = read()
     found = stored_size(content)
     if found is None:  # which decoding explains
         return content

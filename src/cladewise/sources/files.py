@@ -60,6 +60,10 @@ class FileSource:
     def num_rows(self) -> int:
         return len(self.paths)
 
+    @property
+    def is_remote(self) -> bool:
+        return any(map(scheme, self.paths))
+
     def chunks(self, size: int) -> list[Chunk]:
         return ranges("", len(self.paths), size)
 

@@ -65,6 +65,10 @@ class ParquetSource:
     def num_rows(self) -> int:
         return sum(table.num_rows for table in self.tables)
 
+    @property
+    def is_remote(self) -> bool:
+        return False  # the images come with their rows
+
     def chunks(self, size: int) -> list[Chunk]:
         return [chunk for table in self.tables for chunk in _by_groups(table, size)]
 

@@ -66,6 +66,7 @@ class Source(Protocol):
         columns: Name and type of every column that is passed through, the same for all rows.
         identity: What determines the rows, as JSON values: two sources with equal identities have the same rows.
         num_rows: Number of rows; ``None`` if it is not known before they are read.
+        is_remote: Whether images come from elsewhere when they are read, so that many should be read at once.
         notes: Sentences for the user about what was left out or counted once.
     """
 
@@ -80,6 +81,9 @@ class Source(Protocol):
 
     @property
     def num_rows(self) -> int | None: ...
+
+    @property
+    def is_remote(self) -> bool: ...
 
     @property
     def notes(self) -> tuple[str, ...]: ...

@@ -11,7 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeVar
 
@@ -249,11 +249,17 @@ def unusable(error: UnreadableImageError) -> InputError:
 
 
 class _Remote(io.RawIOBase):
-    """A remote object as a file; the last blocks are kept."""
+    """A remote object as a file; the last blocks are kept, and the next one is fetched while one is read in order."""
 
     def __init__(self, storage: Storage, place: str, size: int) -> None:
         self._storage, self._place, self._size = storage, place, size
         self._position, self._blocks, self._whole = 0, dict[int, bytes](), b""
+        self._ahead: tuple[int, Future[bytes]] | None = None
+        self._fetching = ThreadPoolExecutor(1, thread_name_prefix="cladewise-storage")
+
+    def close(self) -> None:
+        self._fetching.shutdown(wait=False, cancel_futures=True)
+        super().close()
 
     def readable(self) -> bool:
         return True
@@ -278,23 +284,36 @@ class _Remote(io.RawIOBase):
         return len(content)
 
     def _block(self, number: int) -> bytes:
-        start, stop = number * _BLOCK, min((number + 1) * _BLOCK, self._size)
         if self._whole:
-            return self._whole[start:stop]
+            return self._whole[number * _BLOCK : (number + 1) * _BLOCK]
         if number not in self._blocks:
-            content = self._storage.read_part(self._place, start, stop)
+            fetched, self._ahead = self._ahead, None
+            content = fetched[1].result() if fetched is not None and fetched[0] == number else self._fetch(number)
+            start, stop = self._range(number)
             if len(content) == self._size > stop - start:
-                if self._size > _WHOLE:
-                    raise InputError("a server that serves parts of files", "one that sends the whole", at=self._place)
                 self._whole = content
                 return content[start:stop]
-            if len(content) != stop - start:
-                got = f"{len(content):,} bytes where {stop - start:,} were asked for; the file may have changed"
-                raise InputError("a file that can be read", got, at=self._place)
             while len(self._blocks) >= _BLOCKS:
                 self._blocks.pop(next(iter(self._blocks)))
             self._blocks[number] = content
+            if number - 1 in self._blocks and stop < self._size:
+                self._ahead = number + 1, self._fetching.submit(self._fetch, number + 1)
         return self._blocks[number]
+
+    def _range(self, number: int) -> tuple[int, int]:
+        return number * _BLOCK, min((number + 1) * _BLOCK, self._size)
+
+    def _fetch(self, number: int) -> bytes:
+        """A block; the whole object where it is not too large and the server sends no parts."""
+        start, stop = self._range(number)
+        content = self._storage.read_part(self._place, start, stop)
+        if len(content) == self._size > stop - start:
+            if self._size > _WHOLE:
+                raise InputError("a server that serves parts of files", "one that sends the whole", at=self._place)
+        elif len(content) != stop - start:
+            got = f"{len(content):,} bytes where {stop - start:,} were asked for; the file may have changed"
+            raise InputError("a file that can be read", got, at=self._place)
+        return content
 
 
 def _mark_of_file(path: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class TableSource:
         root: Folder or URI that relative paths start from; the table's own folder by default.
         storage: Access to tables and images.
         marks: State of every table's file.
+        remote: Whether one of the first images is a URI.
         notes: What was left out.
     """
 
@@ -43,6 +44,7 @@ class TableSource:
     root: str | None
     storage: Storage
     marks: tuple[dict[str, Any], ...]
+    remote: bool
     notes: tuple[str, ...] = ()
 
     @property
@@ -60,6 +62,10 @@ class TableSource:
     @property
     def num_rows(self) -> int:
         return sum(table.num_rows for table in self.tables)
+
+    @property
+    def is_remote(self) -> bool:
+        return self.remote
 
     def chunks(self, size: int) -> list[Chunk]:
         return [chunk for table in self.tables for chunk in ranges(table.place, table.num_rows, size)]
@@ -97,6 +103,12 @@ def fail(name: str, reason: str) -> NoReturn:
     raise UnreadableImageError(name, reason)
 
 
+def any_remote(place: str, root: str | None, paths: Sequence[str | None]) -> bool:
+    """Whether an image that a table names is not on this machine."""
+    base = folder(place) if root is None else root
+    return any(scheme(path) or (scheme(base) and not os.path.isabs(path)) for path in paths if path)
+
+
 def missing_note(place: str, root: str | None, paths: Sequence[str | None]) -> list[str]:
     """A sentence if none of the first images of a local table exists, since their folder is probably another one."""
     base = folder(place) if root is None else root
@@ -126,11 +138,13 @@ def table_source(
         raise InputError("a table with a row per image", "no row", at=first.place)
     left_out = [name for table in tables[:1] if isinstance(table, ParquetTable) for name in table.left_out]
     told = [f"columns left out, since they hold lists, structures or bytes: {', '.join(left_out)}"] if left_out else []
+    remote = False
     for table in tables:
-        tried = table.read(storage, 0, min(NUM_TRIED, table.num_rows))
-        told += missing_note(table.place, root, [cells[chosen] for cells in tried])
+        tried = [cells[chosen] for cells in table.read(storage, 0, min(NUM_TRIED, table.num_rows))]
+        remote |= any_remote(table.place, root, tried)
+        told += missing_note(table.place, root, tried)
     marks = storage.marks([table.place for table in tables])
-    return TableSource(tuple(tables), chosen, root, storage, marks, (*notes, *told))
+    return TableSource(tuple(tables), chosen, root, storage, marks, remote, (*notes, *told))
 
 
 def _alike(tables: Sequence[Table]) -> Sequence[Table]:

@@ -59,6 +59,10 @@ class VideoSource:
     def num_rows(self) -> None:
         return None
 
+    @property
+    def is_remote(self) -> bool:
+        return False  # the images come with their rows
+
     def chunks(self, size: int) -> list[Chunk]:
         return [Chunk(place, 0, None) for place in self.places]
 
