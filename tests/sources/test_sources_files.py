@@ -151,7 +151,9 @@ def test_chunks_of_any_size_give_the_rows_that_polars_wrote(
         source = open_source([folder / name])
         chunks = source.chunks(size * (STRIDE // 3 if many else 1))
         found = [row for chunk in reversed(chunks) for row in reversed(list(source.rows(chunk)))][::-1]
-        assert [(row.name, *row.columns.values()) for row in found] == frame.rows(), name
+        # a text table does not tell an empty text from none
+        expected = frame.rows() if name == "a.jsonl" else [tuple(cell or None for cell in row) for row in frame.rows()]
+        assert [(row.name, *row.columns.values()) for row in found] == expected, name
 
 
 def test_parquet_is_read_by_row_groups(here: Path) -> None:

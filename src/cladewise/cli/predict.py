@@ -97,6 +97,7 @@ def predict(
     square: Annotated[
         bool, typer.Option("--square", help="Extend the shorter side of crops to the longer.", rich_help_panel=INPUT)
     ] = False,
+    fps: Annotated[float, typer.Option(help="Frames per second of videos.", rich_help_panel=INPUT)] = 1.0,
     storage_option: Annotated[
         list[str] | None,
         typer.Option(
@@ -172,6 +173,7 @@ def predict(
         crop=crop,
         threshold=box_threshold,
         padding=padding,
+        fps=fps,
         square=square,
         storage_options=options,
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 from cladewise.backbones import Transform
 from cladewise.datasets import UnreadableImageError, decode
 from cladewise.engine.feeding.threads import ordered_map, usable_processors
+from cladewise.errors import InputError, MissingExtraError
 from cladewise.sources import Row
 from cladewise.sources.source import Box
 
@@ -43,10 +44,12 @@ class Decoder:
     Args:
         transform: Maps a picture to the encoder's input.
         threads: Number of threads; ``None`` for one per processor, or more if images come over a network.
+        is_remote: Whether they do.
     """
 
     transform: Transform
     threads: int | None = None
+    is_remote: bool = False
 
     def batches(self, rows: Iterable[tuple[int, Row]]) -> Iterator[tuple[int, list[InputRow]]]:
         """Batches of rows with the number of their part; a batch never spans two parts.
@@ -54,21 +57,16 @@ class Decoder:
         Rows are drawn and decoded a few batches ahead, so decoding goes on while the caller works on a batch, beyond
         the end of a part too. The rows of a batch depend on their place in the part alone.
         """
-        drawn = iter(rows)
-        first = list(itertools.islice(drawn, 1))
-        threads = self._threads(first)
-        decoded = ordered_map(
-            self._decoded, itertools.chain(first, drawn), threads=threads, ahead=max(2 * BATCH, 2 * threads)
-        )
+        threads = self._threads()
+        decoded = ordered_map(self._decoded, rows, threads=threads, ahead=max(2 * BATCH, 2 * threads))
         for part, of_part in itertools.groupby(decoded, key=lambda found: found[0]):
             while batch := [row for _, row in itertools.islice(of_part, BATCH)]:
                 yield part, batch
 
-    def _threads(self, first: list[tuple[int, Row]]) -> int:
+    def _threads(self) -> int:
         if self.threads is not None:
             return self.threads
-        remote = any("://" in row.name for _, row in first)
-        return max(READERS, 2 * usable_processors()) if remote else usable_processors()
+        return max(READERS, 2 * usable_processors()) if self.is_remote else usable_processors()
 
     def _decoded(self, item: tuple[int, Row]) -> tuple[int, InputRow]:
         part, row = item
@@ -83,6 +81,8 @@ class Decoder:
             return self.transform(content if row.box is None else _crop(content, row.box))
         except UnreadableImageError as error:
             return error.reason
+        except (InputError, MissingExtraError):  # of the storage as a whole, such as missing credentials
+            raise
         except Exception as error:  # one image that is too large or breaks a transform must not end the job
             return f"an image that cannot be transformed ({' '.join(f'{type(error).__name__}: {error}'.split())[:200]})"
 

@@ -60,7 +60,7 @@ class Worker:
         wanted = list(numbers)
         rows = ((number, row) for number in wanted for row in source.rows(chunks[number]))
         waiting = iter(wanted)
-        for number, batch in Decoder(self.run.backbone.transform(), self.threads).batches(rows):
+        for number, batch in Decoder(self.run.backbone.transform(), self.threads, source.is_remote).batches(rows):
             while begun.number != number:  # parts in between have no rows
                 if begun.number is not None:
                     yield begun.finish()

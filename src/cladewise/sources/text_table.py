@@ -71,7 +71,7 @@ class TextTable:
         return {name: _TYPES[kind] for name, kind in self.kinds.items()}
 
     def read(self, storage: Storage, start: int, stop: int) -> Iterator[dict[str, Any]]:
-        """The rows of a range; texts as they are in the file, with surrogates for bytes that are not UTF-8."""
+        """The rows of a range, with ``None`` for empty cells and surrogates for bytes that are not UTF-8."""
         if start >= stop:
             return
         with _opened(storage, self.place) as file:
@@ -103,7 +103,7 @@ def index_table(storage: Storage, place: str, separator: str | None = None, *, j
         >>> _ = path.write_text("path,site\\na.jpg,pond\\nb.jpg,\\n")
         >>> table = index_table(Storage(), str(path), json_lines=False)
         >>> table.num_rows, list(table.read(Storage(), 1, 2))
-        (2, [{'path': 'b.jpg', 'site': ''}])
+        (2, [{'path': 'b.jpg', 'site': None}])
     """
     try:
         return _indexed(storage, place, separator, json_lines)
@@ -200,7 +200,7 @@ def _header(row: list[str], place: str, line: int) -> list[str]:
 def _cells(lines: _Lines, table: TextTable) -> Iterator[dict[str, Any]]:
     for row in csv.reader(lines, delimiter=table.separator, strict=True):
         if row:
-            yield {name: cell for name, cell in zip(table.names, row, strict=True) if name}
+            yield {name: cell or None for name, cell in zip(table.names, row, strict=True) if name}
 
 
 def _index_objects(lines: _Lines, place: str) -> TextTable:

@@ -1,0 +1,97 @@
+"""``cladewise predict`` of every kind of input: rows, columns that are passed through, and errors of rows."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import polars as pl
+import pytest
+
+RED, BLUE = "photos/warm/red/1.png", "photos/cold/blue/1.png"
+
+
+def write_inputs() -> None:
+    red, blue = (Path(name).read_bytes() for name in (RED, BLUE))
+    Path("list.csv").write_text(f"path,site\n{RED},pond\n{BLUE},\ngone.png,wood\n")
+    Path("list.jsonl").write_text("".join(f'{{"path": "{name}", "n": {n}}}\n' for n, name in enumerate((RED, BLUE))))
+    with tarfile.open("a.tar", "w") as tar:
+        for name, content in (("1.cls", b"7"), ("1.png", red), ("2.png", blue)):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    whole = Path("a.tar").read_bytes()
+    Path("cut.tar").write_bytes(whole[: whole.index(b"2.png")])
+    images = {"image": [{"bytes": red, "path": "1.png"}, {"bytes": b"broken", "path": None}], "label": [3, 4]}
+    pl.DataFrame(images).write_parquet("images.parquet")
+    box = {"category": "1", "conf": 0.9, "bbox": [0.0, 0.0, 0.5, 0.5]}
+    found = [{"file": RED, "detections": [box, {**box, "conf": 0.1}]}, {"file": BLUE, "detections": []}]
+    Path("boxes.json").write_text(json.dumps({"images": found, "detection_categories": {"1": "animal"}}))
+    with av.open("film.avi", "w") as film:
+        stream: Any = film.add_stream("mjpeg", rate=2)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuvj420p"
+        for _ in range(4):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        film.mux(stream.encode())
+
+
+CASES: dict[str, tuple[list[str], dict[str, list[Any]], list[bool]]] = {
+    "table": (
+        ["list.csv"],
+        {"path": [RED, BLUE, "gone.png"], "site": ["pond", None, "wood"]},
+        [True, True, False],
+    ),
+    "lines": (["list.jsonl"], {"path": [RED, BLUE], "n": [0, 1]}, [True, True]),
+    "archive": (["a.tar"], {"path": ["a.tar/1.png", "a.tar/2.png"], "cls": [7, None]}, [True, True]),
+    "cut archive": (["cut.tar"], {"path": ["cut.tar/1.png", "cut.tar"], "key": [1, None]}, [True, False]),
+    "parquet": (
+        ["images.parquet"],
+        {"path": ["images.parquet#0", "images.parquet#1"], "image_path": ["1.png", None]},
+        [True, False],
+    ),
+    "boxes": (
+        ["boxes.json", "--padding", "0.1"],
+        {"path": [RED], "detection_confidence": [0.9], "category": ["animal"]},
+        [True],
+    ),
+    "squares": (["boxes.json", "--square", "--box-threshold", "0"], {"path": [RED, RED]}, [True, True]),
+    "video": (["film.avi", "--fps", "1"], {"path": ["film.avi#t=0", "film.avi#t=1"], "time": [0.0, 1.0]}, [True, True]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_kind_of_input_is_predicted(here: Any, run: str, case: str) -> None:
+    write_inputs()
+    words, columns, good = CASES[case]
+    code, out, err = here("predict", run, *words, "--decision", "leaf", "--quiet")
+    assert code == 0, err
+    frame = pl.read_csv(StringIO(out))
+    for name, values in columns.items():
+        assert frame[name].to_list() == values, name
+    assert frame["error"].is_null().to_list() == good
+    assert frame["label"].is_not_null().to_list() == good
+
+
+def test_a_crop_is_another_image_than_the_whole(here: Any, run: str) -> None:
+    write_inputs()
+    found = {}
+    for crop in ("boxes", "images"):
+        code, out, err = here("predict", run, "boxes.json", "--crop", crop, "--decision", "leaf", "--quiet")
+        assert code == 0, err
+        found[crop] = pl.read_csv(StringIO(out))
+    assert found["images"]["path"].to_list() == [RED, BLUE]
+    assert found["boxes"]["probability"][0] != found["images"]["probability"][0]
+
+
+def test_storage_that_cannot_be_used_ends_the_command(here: Any, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_inputs()
+    Path("list.csv").write_text(f"path\n{RED}\nnonsense://bucket/a.png\n")
+    code, out, err = here("predict", run, "list.csv", "--decision", "leaf", "--quiet")
+    assert (code, out) == (2, "")
+    assert "but got nonsense://" in err
