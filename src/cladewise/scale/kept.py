@@ -79,6 +79,10 @@ class KeptRows:
         schema = self.parts.table(0).schema if self.parts.numbers else {}
         return {given: schema[shown] for given, shown in self.parts.job.columns.items()}
 
+    def shown(self, given: str) -> str:
+        """Name in the earlier prediction of a column that its source called ``given``."""
+        return self.parts.job.columns[given]
+
     @property
     def identity(self) -> dict[str, Any]:
         """The earlier job, whose parts have a row for each of its images."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -117,7 +118,7 @@ class Worker:
         else:
             found = [self.answerer.answer(at, self.answerer.score(part)) for at, part in batched(rows, values, size)]
         names, errors = table["path"].to_list(), table["error"].to_list()
-        passed = table.select(self.job.columns.values())
+        passed = table.select(pl.col(kept.shown(given)).alias(name) for given, name in self.job.columns.items())
         found = found or [self.answerer.nothing()]
         part = Part(number, part_table(names, errors, passed, found))
         watch(part.table.height, part.num_errors)
