@@ -176,6 +176,9 @@ def cases(taxonomy: Taxonomy, batch: int, naive: bool) -> list[Case]:
             ("HXELoss", hxe),
             ("HACELoss", hace),
             ("ConditionalSoftmaxLoss", None),
+            ("HACE-smooth", None),
+            ("HACESoftLoss", None),
+            ("DeepRTCLoss, random cuts", None),
         ):
             case = next(case for case in chosen if case.name == name)
             chosen.append(

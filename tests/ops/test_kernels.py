@@ -14,6 +14,9 @@ from torch import Tensor
 
 from cladewise import ops
 from cladewise.ops.kernels import WORTH_A_THREAD, has_kernels, without_kernels
+from cladewise.ops.log_mass import RingWeights, ring_log_mass
+from cladewise.ops.random_cut import random_cut_nll
+from cladewise.ops.rings import path_to
 from cladewise.taxonomy import Taxonomy
 
 pytestmark = pytest.mark.skipif(not has_kernels(torch.zeros(1)), reason="numba is not installed")
@@ -29,6 +32,14 @@ def _tree() -> Taxonomy:
 
 TREE = _tree()
 TARGET = torch.from_numpy(np.random.default_rng(4).integers(0, TREE.num_nodes, BATCH))
+PATH = path_to(TARGET, TREE)
+WEIGHTS = RingWeights(
+    PATH,
+    torch.ones(*PATH.shape, 1, dtype=torch.float64),
+    torch.rand(1, TREE.num_nodes, dtype=torch.float64) / TREE.num_nodes,
+    torch.zeros(PATH.shape, dtype=torch.float64),
+)
+DROPPED = torch.rand(BATCH, TREE.num_nodes - 1) < 0.1
 OPERATIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
     "path_logsumexp": (TREE.num_nodes, lambda x: ops.path_logsumexp(x, TARGET, TREE, "nodes")),
     "leaf_logsumexp": (TREE.num_leaves, lambda x: ops.leaf_logsumexp(x, TREE)),
@@ -39,6 +50,8 @@ OPERATIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
     "leaf_subtree_sum": (TREE.num_leaves, lambda x: ops.leaf_subtree_sum(x, TREE, share=0.3)),
     "sibling_log_softmax": (TREE.num_nodes - 1, lambda x: ops.sibling_log_softmax(x, TREE)),
     "diffuse": (TREE.num_nodes, lambda x: ops.diffuse(x, TREE, 0.9)),
+    "ring_log_mass": (TREE.num_nodes, lambda x: ring_log_mass(x, WEIGHTS, TREE)),
+    "random_cut_nll": (TREE.num_nodes - 1, lambda x: random_cut_nll(x, TARGET, TREE, DROPPED)),
     "path_sibling_nll": (TREE.num_nodes - 1, lambda x: ops.path_sibling_nll(x, TARGET, TREE)),
 }
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import pad
 
 from cladewise.losses.loss import Loss, check_between, check_choice
 from cladewise.losses.ps_softmax import ps_softmax_loss
-from cladewise.ops import ancestors, at_least_float, nested_logsumexp, path_sibling_nll, path_sum, tree_index
+from cladewise.ops import at_least_float, path_sibling_nll, tree_index
+from cladewise.ops.random_cut import random_cut_nll, random_drops
 from cladewise.predictions import PathSumSigmoid
 from cladewise.taxonomy import Taxonomy
 
@@ -46,22 +45,8 @@ def random_cut_loss(
         >>> random_cut_loss(torch.zeros(1, 4), torch.tensor([2]), t, cut).exp()
         tensor([2.])
     """
-    index = tree_index(taxonomy, logits.device)
-    node = target.reshape(-1)
-    scores = at_least_float(logits).reshape(node.numel(), taxonomy.num_nodes - 1)
-    drop = pad(dropped.reshape(scores.shape), (1, 0))
-    num_cuts = path_sum(drop.to(torch.float32), taxonomy)  # at or above every node
-    cut = (num_cuts == drop) & (drop | (index.height == 0))
-    sums = path_sum(pad(scores, (1, 0)), taxonomy).masked_fill(~cut, -torch.inf)
-    path = ancestors(node, taxonomy).clamp(min=0)
-    above = torch.where(cut.gather(1, path), path, 0).amax(1)
-    labelled = torch.where(above > 0, above, node)
-    nested = nested_logsumexp(
-        sums,
-        torch.stack([torch.zeros_like(labelled), labelled], dim=1),
-        torch.stack([torch.full_like(labelled, taxonomy.num_nodes), index.end[labelled]], dim=1),
-    )
-    return (nested[:, 0] - nested[:, 1]).reshape(target.shape)
+    rows = at_least_float(logits).reshape(target.numel(), taxonomy.num_nodes - 1)
+    return random_cut_nll(rows, target.reshape(-1), taxonomy, dropped.reshape(rows.shape)).reshape(target.shape)
 
 
 def deep_rtc_loss(
@@ -102,7 +87,7 @@ def deep_rtc_loss(
         NeurIPS 2022, arXiv:2210.10929.
     """
     if rho:
-        dropped = torch.rand(logits.shape, device=logits.device) < rho
+        dropped = random_drops(target.numel(), taxonomy, rho, logits.device).reshape(logits.shape)
         cut = random_cut_loss(logits, target, taxonomy, dropped)
     else:
         cut = ps_softmax_loss(logits, target, taxonomy)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from cladewise.errors import InputError
 from cladewise.losses.loss import Loss, check_between
 from cladewise.ops import (
     Domain,
-    ancestors,
     at_least_float,
     leaf_logsumexp,
     path_logsumexp,
     subtree_logsumexp,
     tree_index,
 )
+from cladewise.ops.log_mass import RingWeights, ring_log_mass
+from cladewise.ops.rings import path_to
 from cladewise.predictions import LeafSoftmax, NodeSoftmax
 from cladewise.taxonomy import Taxonomy
 
@@ -127,8 +127,8 @@ def node_cross_entropy(
     weights = wanted.to(log_mass.dtype).contiguous()  # the memory layout of the log-masses: mixed layouts are slow
     if eps:
         return (_surprise(log_mass, eps) * weights).sum(-1)
-    top = weights.sum(-1, keepdim=True)  # subtracts the root's log-mass from every term
-    return -_DotWithPath.apply(log_mass, weights, torch.zeros_like(top, dtype=torch.int64), -top)
+    top = weights.sum(-1)  # subtracts the root's log-mass from every term
+    return top * log_mass[..., 0] - (log_mass * weights).sum(-1)
 
 
 def _log_mass(scores: Tensor, taxonomy: Taxonomy, domain: Domain) -> Float[Tensor, "*batch node"]:
@@ -136,25 +136,6 @@ def _log_mass(scores: Tensor, taxonomy: Taxonomy, domain: Domain) -> Float[Tenso
     if domain == "leaves":
         return leaf_logsumexp(scores, taxonomy)
     return subtree_logsumexp(scores if domain == "nodes" else pad(scores, (1, 0), value=-torch.inf), taxonomy)
-
-
-class _DotWithPath(torch.autograd.Function):
-    """Dot product of each row with its (or with shared) weights, plus further weights at some columns."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, weights: Tensor, places: Tensor, further: Tensor) -> Tensor:
-        ctx.save_for_backward(weights, places, further)
-        product = values @ weights if weights.ndim == 1 else (values * weights).sum(-1)
-        return product + (values.gather(-1, places) * further).sum(-1)
-
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
-        ctx: Any, *grads: Tensor
-    ) -> tuple[Tensor, None, None, None]:
-        weights, places, further = ctx.saved_tensors
-        grad = grads[0][..., None]
-        return (grad * weights).scatter_add_(-1, places, grad * further), None, None, None
 
 
 def _scored(domain: Support, with_root: bool) -> Domain:
@@ -256,17 +237,20 @@ class HACELoss(Loss):
         return self._smoothed(logits, target)
 
     def _smoothed(self, logits: Tensor, target: Tensor) -> Tensor:
-        path = ancestors(target, self.taxonomy)
+        node = target.reshape(-1)
         weights = ancestral_weights(
-            target, self.taxonomy, dilution=self.dilution, with_root=self.with_root, dtype=logits.dtype
+            node, self.taxonomy, dilution=self.dilution, with_root=self.with_root, dtype=torch.float64
         )
-        spread = torch.as_tensor(self._spread, dtype=logits.dtype, device=logits.device)
-        own, places = (1.0 - self.smoothing - self._share) * weights, path.clamp(min=0)
+        spread = torch.as_tensor(self._spread, device=logits.device)
+        own, path = (1.0 - self.smoothing - self._share) * weights, path_to(node, self.taxonomy)
+        ring = RingWeights(path, torch.ones_like(own)[..., None], spread[None], own)
+        scores = logits.reshape(node.numel(), logits.shape[-1])
         if self.eps:
-            wanted = spread.expand(*target.shape, -1).scatter_add(-1, places, own)
-            return node_cross_entropy(logits, wanted, self.taxonomy, self.scored, eps=self.eps)
-        own[..., 0] -= own.sum(-1) + spread.sum()  # subtracts the root's log-mass from every term
-        return -_DotWithPath.apply(_log_mass(logits, self.taxonomy, self.scored), spread, places, own)
+            wanted = ring.dense(self.taxonomy, logits.dtype)
+            loss = node_cross_entropy(scores, wanted, self.taxonomy, self.scored, eps=self.eps)
+        else:
+            loss = -ring_log_mass(scores, ring, self.taxonomy, self.scored)
+        return loss.reshape(target.shape)
 
     def _receivers(self) -> NDArray[np.bool_]:
         """The nodes that receive mass in horizontal smoothing."""

@@ -352,6 +352,7 @@ _line_plus = _line_by_line(lambda builder, target, first, second: builder.fadd(t
 _line_is_multiple = _line_by_line(lambda builder, target, first, factor: builder.fmul(first, factor), factors=True)
 _line_plus_product = _line_by_line(_plus_product)
 _line_plus_multiple = _line_by_line(_plus_product, factors=True)
+_line_is_product = _line_by_line(lambda builder, target, first, second: builder.fmul(first, second))
 _line_is_excess = _line_by_line(lambda builder, target, first, second: _excess(builder, first, second))
 
 
@@ -683,6 +684,307 @@ def subtree_logsumexp_gradient_rows(
                 for i in range(g.size):
                     g_i = g[i]
                     g[i] = g_i if x[i] != nothing else zero
+
+
+# ---------------------------------------------------------------- weighted sums over all subtrees
+
+
+@_kernel
+def _fill_rings(
+    starts: Nodes, ends: Nodes, by_ring: Floats, patterns: Floats, on_path: Floats, scale: float, weights: Floats
+) -> float:
+    """Weights of all nodes for one image, times ``scale``; returns their sum."""
+    num_patterns, last = patterns.shape[0], starts.size - 1
+    total = 0.0
+    for k in range(last + 1):
+        inner = starts[k + 1] if k < last else ends[k]
+        outer = ends[k + 1] if k < last else ends[k]
+        for half in range(2):
+            begin, end = (starts[k], inner) if half == 0 else (outer, ends[k])
+            if begin == end:
+                continue
+            to, part = weights[begin:end], 0.0
+            factor, pattern = scale * by_ring[k, 0], patterns[0, begin:end]
+            for i in range(to.size):
+                to[i] = factor * pattern[i]
+                part += factor * pattern[i]
+            for s in range(1, num_patterns):  # in double precision, since their sum may nearly cancel
+                factor, other = scale * by_ring[k, s], patterns[s, begin:end]
+                if factor != 0.0:
+                    first = scale * by_ring[k, 0]
+                    part = 0.0
+                    for i in range(to.size):
+                        both = first * pattern[i] + factor * other[i]
+                        to[i] = both
+                        part += both
+            total += part
+    for k in range(last + 1):
+        if on_path[k] != 0.0:
+            more = scale * on_path[k]
+            weights[starts[k]] += more
+            total += more
+    return total
+
+
+@_kernel
+def ring_weights_rows(
+    first: int,
+    last: int,
+    out: Floats,
+    starts: Nodes,
+    ends: Nodes,
+    by_ring: Floats,
+    patterns: Floats,
+    on_path: Floats,
+) -> None:
+    """The weights of all nodes."""
+    for row in range(first, last):
+        _fill_rings(starts[row], ends[row], by_ring[row], patterns, on_path[row], 1.0, out[row])
+
+
+@_kernel
+def _sum_of_tile(
+    values: Floats, peaks: Floats, begin: int, rows: int, nodes: Nodes, parents: Nodes, exps: Floats, sums: Floats
+) -> None:
+    """Exponentials of some rows relative to the largest of each, and their sums over all subtrees, as lines.
+
+    ``exps`` keeps all exponentials if it has the room. There are no conditions: which node is a leaf is as good as
+    random, and a wrong guess costs more than the arithmetic.
+    """
+    high = np.zeros(ROWS, values.dtype)
+    for r in range(rows):
+        high[r] = peaks[begin + r]
+    if nodes.size < parents.size:
+        sums[:] = 0.0
+    step = ROWS if exps.size >= nodes.size * ROWS else 0
+    for c in range(0, nodes.size, STRIP):
+        at = nodes[c : c + STRIP]
+        lines = exps[c * step : c * step + at.size * ROWS]
+        _read(values, begin, rows, c, at.size, lines)
+        for i in range(at.size):
+            _line_is_excess(lines, i, lines, i, high, 0)
+        _exp_in_place(lines)
+        for i in range(at.size):
+            _line_is(sums, at[i], lines, i, lines, i)
+    for v in range(parents.size - 1, 0, -1):
+        _line_plus(sums, parents[v], sums, v, sums, v)
+
+
+@_kernel
+def ring_log_mass_rows(
+    first: int,
+    last: int,
+    values: Floats,
+    peaks: Floats,
+    nodes: Nodes,
+    parents: Nodes,
+    starts: Nodes,
+    ends: Nodes,
+    by_ring: Floats,
+    patterns: Floats,
+    on_path: Floats,
+    out: Floats,
+) -> None:
+    """Dot product of weights that follow a path and of log-probabilities, of scores not far below their ``peaks``."""
+    num_nodes, dtype = parents.size, values.dtype
+    weights, sums = np.zeros((ROWS, num_nodes), dtype), np.zeros(num_nodes * ROWS, dtype)
+    exps, lines = np.zeros(STRIP * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
+    part, whole, total = np.zeros(ROWS * ROWS, dtype), np.zeros(ROWS), np.zeros(ROWS)
+    for row in range(first, last, ROWS):
+        rows = min(ROWS, last - row)
+        for r in range(rows):
+            k = row + r
+            total[r] = _fill_rings(starts[k], ends[k], by_ring[k], patterns, on_path[k], 1.0, weights[r])
+        _sum_of_tile(values, peaks, row, rows, nodes, parents, exps, sums)
+        for r in range(ROWS):
+            whole[r] = -total[r] * math.log(sums[r])
+        for c in range(0, num_nodes, STRIP):
+            count = min(STRIP, num_nodes - c)
+            _read(weights, 0, ROWS, c, count, lines)
+            log_mass = sums[c * ROWS : (c + count) * ROWS]
+            for i in range(count * ROWS):
+                log_mass[i] = fast_log(log_mass[i])
+            part[:] = 0.0
+            for i in range(count):
+                _line_plus_product(part, i % ROWS, log_mass, i, lines, i)
+            for i in range(ROWS):
+                for r in range(ROWS):
+                    whole[r] += part[i * ROWS + r]
+        for r in range(rows):
+            out[row + r] = whole[r]
+
+
+@_kernel
+def ring_log_mass_gradient_rows(
+    first: int,
+    last: int,
+    values: Floats,
+    peaks: Floats,
+    nodes: Nodes,
+    parents: Nodes,
+    starts: Nodes,
+    ends: Nodes,
+    by_ring: Floats,
+    patterns: Floats,
+    on_path: Floats,
+    by_row: Floats,
+    grad: Floats,
+) -> None:
+    """The same sums again, then down the tree: the share of every score in each subtree around it, times its weight."""
+    num_nodes, width, dtype = parents.size, values.shape[1], values.dtype
+    weights = np.zeros((ROWS, num_nodes), dtype)
+    exps, sums, lines = np.zeros(width * ROWS, dtype), np.zeros(num_nodes * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
+    for row in range(first, last, ROWS):
+        rows = min(ROWS, last - row)
+        for r in range(rows):
+            k, scale = row + r, by_row[row + r]
+            total = _fill_rings(starts[k], ends[k], by_ring[k], patterns, on_path[k], scale, weights[r])
+            weights[r, 0] -= total
+        _sum_of_tile(values, peaks, row, rows, nodes, parents, exps, sums)
+        for c in range(0, num_nodes, STRIP):
+            count = min(STRIP, num_nodes - c)
+            _read(weights, 0, ROWS, c, count, lines)
+            flow = sums[c * ROWS : (c + count) * ROWS]
+            for i in range(count * ROWS):
+                flow[i] = lines[i] / flow[i]
+            for v in range(max(c, 1), c + count):
+                _line_plus(sums, v, sums, parents[v], sums, parents[v])
+        for c in range(0, width, STRIP):
+            at = nodes[c : c + STRIP]
+            for i in range(at.size):
+                _line_is_product(lines, i, exps, c + i, sums, at[i])
+            _write(lines, at.size, grad, row, rows, c)
+
+
+# ---------------------------------------------------------------- cut trees
+
+
+@_instruction
+def _line_unless(typingctx: Any, target: Any, i: Any, first: Any, j: Any, bits: Any, k: Any, kept: Any) -> Any:
+    """Line i becomes line j where the bits of a byte equal ``kept``, and -inf elsewhere; bit r belongs to row r."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        places = [builder.mul(args[n], args[1].type(ROWS)) for n in (1, 3)]
+        to, source = (
+            _vector(context, builder, kind, args[n], place)
+            for kind, n, place in zip((target, first), (0, 2), places, strict=True)
+        )
+        line = builder.load(source, align=8)
+        data = context.make_array(bits)(context, builder, args[4]).data
+        byte = builder.xor(builder.load(builder.gep(data, [args[5]])), args[6])
+        mask = builder.bitcast(byte, ir.VectorType(ir.IntType(1), ROWS))
+        nothing = ir.Constant(line.type, [float("-inf")] * ROWS)
+        builder.store(builder.select(mask, nothing, line), to, align=8)
+        return context.get_dummy_value()
+
+    return types.void(target, types.int64, first, types.int64, bits, types.int64, types.uint8), codegen
+
+
+@_kernel
+def _cut_tile(
+    scores: Floats,
+    dropped: NDArray[np.uint8],
+    begin: int,
+    rows: int,
+    parents: Nodes,
+    leaf: NDArray[np.uint8],
+    sums: Floats,
+    lines: Floats,
+    bits: NDArray[np.uint8],
+    cut: Floats,
+) -> None:
+    """Sums along the path to every node of the cut, and -inf at all other nodes, as rows of ``cut``."""
+    num_nodes = parents.size
+    bits[:] = 0
+    for r in range(rows):
+        row, bit = dropped[begin + r], np.uint8(1 << r)
+        for i in range(row.size):
+            bits[i + 1] |= row[i] * bit
+    sums[:ROWS] = 0.0
+    every = np.uint8(255)
+    for c in range(1, num_nodes, STRIP):
+        count = min(STRIP, num_nodes - c)
+        _read(scores, begin, rows, c - 1, count, lines)
+        for i in range(count):
+            v = c + i
+            _line_plus(lines, i, sums, parents[v], sums, parents[v])
+            _line_unless(sums, v, lines, i, bits, v, np.uint8(0))  # nothing goes on below a dropped node
+        for i in range(count):
+            bits[c + i] |= leaf[c + i] * every
+        for i in range(count):
+            _line_unless(lines, i, lines, i, bits, c + i, every)
+        _write(lines, count, cut, 0, rows, c - 1)
+
+
+@_kernel
+def random_cut_rows(
+    first: int,
+    last: int,
+    scores: Floats,
+    dropped: NDArray[np.uint8],
+    parents: Nodes,
+    leaf: NDArray[np.uint8],
+    starts: Nodes,
+    ends: Nodes,
+    out: Floats,
+) -> None:
+    """Log-sum-exp of the path sums of the cut, all of it and the part in a range of nodes; ``out`` is double."""
+    num_nodes, dtype = parents.size, scores.dtype
+    sums, lines = np.zeros(num_nodes * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
+    bits, cut = np.zeros(num_nodes, np.uint8), np.zeros((ROWS, num_nodes - 1), dtype)
+    for begin in range(first, last, ROWS):
+        rows = min(ROWS, last - begin)
+        _cut_tile(scores, dropped, begin, rows, parents, leaf, sums, lines, bits, cut)
+        for r in range(rows):
+            own = cut[r, max(starts[begin + r] - 1, 0) : ends[begin + r] - 1]
+            for k, part in enumerate((cut[r], own)):
+                shift = _finite(_largest(part, dtype.type(-np.inf)))
+                out[begin + r, k] = shift + np.log(_sum_of_exp(part, shift))
+
+
+@_kernel
+def random_cut_gradient_rows(
+    first: int,
+    last: int,
+    scores: Floats,
+    dropped: NDArray[np.uint8],
+    parents: Nodes,
+    leaf: NDArray[np.uint8],
+    starts: Nodes,
+    ends: Nodes,
+    out: Floats,
+    by_row: Floats,
+    grad: Floats,
+) -> None:
+    """Softmax over the cut minus that over the part of it in the range, summed over all subtrees."""
+    num_nodes, dtype = parents.size, scores.dtype
+    sums, lines = np.zeros(num_nodes * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
+    bits, cut = np.zeros(num_nodes, np.uint8), np.zeros((ROWS, num_nodes - 1), dtype)
+    share, own = np.zeros((ROWS, num_nodes - 1), dtype), np.zeros(num_nodes, dtype)
+    for begin in range(first, last, ROWS):
+        rows = min(ROWS, last - begin)
+        _cut_tile(scores, dropped, begin, rows, parents, leaf, sums, lines, bits, cut)
+        for r in range(rows):
+            row = begin + r
+            a, b = max(starts[row] - 1, 0), ends[row] - 1
+            for k in range(2):
+                exact = _finite(out[row, k])
+                shift = dtype.type(exact)
+                scale = dtype.type(by_row[row] * math.exp(shift - exact))
+                if k == 0:
+                    _scaled_exp(cut[r], shift, scale, share[r])
+                else:
+                    _scaled_exp(cut[r, a:b], shift, scale, own[a:b])
+            for i in range(a, b):
+                share[r, i] -= own[i]
+        for c in range(1, num_nodes, STRIP):
+            count = min(STRIP, num_nodes - c)
+            _read(share, 0, rows, c - 1, count, sums[c * ROWS :])
+        for v in range(num_nodes - 1, 0, -1):
+            _line_plus(sums, parents[v], sums, v, sums, v)
+        for c in range(1, num_nodes, STRIP):
+            count = min(STRIP, num_nodes - c)
+            _write(sums[c * ROWS :], count, grad, begin, rows, c - 1)
 
 
 # ---------------------------------------------------------------- transitions of low rank

@@ -172,7 +172,7 @@ def _node_major(values: Tensor, taxonomy: Taxonomy) -> tuple[Tensor, TreeIndex]:
     return values.reshape(-1, taxonomy.num_nodes).t(), tree_index(taxonomy, values.device)
 
 
-def _sum_up(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
+def sum_up(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
     """Add to every node its share of all nodes below it, in place."""
     for level in reversed(index.by_depth):
         arriving = embedding_bag(level.children, by_node, level.first_child, mode="sum")
@@ -180,7 +180,7 @@ def _sum_up(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
     return by_node
 
 
-def _sum_down(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
+def sum_down(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
     """Add to every node its share of all nodes above it, in place."""
     for level in index.by_depth:
         by_node.index_add_(0, level.children, by_node.index_select(0, level.parent_of_child), alpha=share)
@@ -191,7 +191,7 @@ class _SubtreeSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
         ctx.index, ctx.share = index, share
-        return _sum_up(by_node.clone(memory_format=torch.contiguous_format), index, share)
+        return sum_up(by_node.clone(memory_format=torch.contiguous_format), index, share)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
@@ -202,7 +202,7 @@ class _PathSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
         ctx.index, ctx.share = index, share
-        return _sum_down(by_node.clone(memory_format=torch.contiguous_format), index, share)
+        return sum_down(by_node.clone(memory_format=torch.contiguous_format), index, share)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
@@ -246,11 +246,11 @@ def _unsafe_images(out: Tensor) -> Tensor:
 
 def _linear(values: Tensor, index: TreeIndex) -> Tensor:
     total = torch.empty(values.shape, dtype=values.dtype, device=values.device)
-    return _sum_up(torch.exp(values, out=total), index).log_()
+    return sum_up(torch.exp(values, out=total), index).log_()
 
 
 def _linear_gradient(values: Tensor, out: Tensor, grad: Tensor, index: TreeIndex) -> Tensor:
-    flow = _sum_down(torch.exp(-out).mul_(grad), index)
+    flow = sum_down(torch.exp(-out).mul_(grad), index)
     return torch.exp(values).mul_(flow)
 
 
