@@ -77,9 +77,9 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     encode = features._encode
 
-    def counting(backbone: backbones.Backbone, images: torch.Tensor, precision: features.Precision) -> object:
+    def counting(function: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> object:
         sizes.append(len(images))
-        return encode(backbone, images, precision)
+        return encode(function, images)
 
     monkeypatch.setattr(features, "_encode", counting)
     return sizes

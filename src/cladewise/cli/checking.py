@@ -43,6 +43,17 @@ def check_method(name: str) -> None:
     _check("cladewise.methods", "method", name)
 
 
+def check_runtime(name: str | None) -> None:
+    """Check that there is a runtime with this name; ``None`` and ``auto`` leave the choice open.
+
+    Raises:
+        InputError: There is none.
+    """
+    names = names_in_source("cladewise.runtimes")
+    if name is not None and names is not None:
+        check_name(["auto", "torch", *names], "runtime", name)
+
+
 def _check(package: str, what: str, spec: str) -> None:
     names = names_in_source(package)
     if names is not None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cladewise.catalogue import nearest
-from cladewise.cli.checking import check_rules, check_runs
+from cladewise.cli.checking import check_rules, check_runs, check_runtime
 from cladewise.cli.printing import print_table, say, tell
-from cladewise.cli.settings import TREE_HELP, checked_tree, with_threshold
+from cladewise.cli.settings import RUNTIME_HELP, TREE_HELP, checked_tree, with_threshold
 from cladewise.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def evaluate(
         typer.Option(min=0, max=1, help="Report the recall at this share of correct answers too: 0.99 for R@99."),
     ] = None,
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
+    runtime: Annotated[str | None, typer.Option(help=RUNTIME_HELP, show_default="auto")] = None,
     protocol: Annotated[
         str, typer.Option(help="labels: score the answers; few-shot: test how well features separate new classes.")
     ] = "labels",
@@ -136,6 +137,7 @@ def evaluate(
         "seed": episode_seed,
     }
     check_runs(runs)
+    check_runtime(runtime)
     given = {name: value for name, value in chosen.items() if value is not None}
     if protocol not in (LABELS, FEW_SHOT.lower()):
         protocols = (LABELS, FEW_SHOT.lower())
@@ -143,11 +145,14 @@ def evaluate(
     if protocol == LABELS:
         if ways or given:
             raise InputError("--protocol few-shot with options of episodes", f"--protocol {LABELS}")
-        _by_labels(runs, split, decision, inference, threshold, fit_split, recall_at, tree)
+        _by_labels(runs, split, decision, inference, threshold, fit_split, recall_at, tree, runtime)
         return
     if decision or inference or threshold is not None or fit_split or recall_at or tree != "true":
         raise InputError("no rules, recalls or tree with --protocol few-shot", "some", advice="Leave them out.")
-    _by_episodes(runs, split, ways or ["5"], given)
+    from cladewise.runtimes import using
+
+    with using(runtime):
+        _by_episodes(runs, split, ways or ["5"], given)
 
 
 def _by_episodes(runs: list[Path], split: str, ways: list[str], given: dict[str, Any]) -> None:
@@ -180,6 +185,7 @@ def _by_labels(
     fit_split: str | None,
     recall_at: list[float] | None,
     tree: str,
+    runtime: str | None,
 ) -> None:
     decisions = with_threshold(decision or [], threshold)
     check_rules(decisions=decisions, inferences=inference or [])
@@ -196,6 +202,7 @@ def _by_labels(
             fit_split=fit_split,
             recall_at=recall_at or (),
             tree=where,
+            runtime=runtime,
         )
         for run in runs
     }

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cladewise.cli.checking import check_rules, check_runs
+from cladewise.catalogue import check_name
+from cladewise.cli.checking import check_rules, check_runs, check_runtime
 from cladewise.cli.printing import say
-from cladewise.cli.settings import with_threshold
+from cladewise.cli.settings import PRECISION_HELP, PRECISIONS, RUNTIME_HELP, with_threshold
 from cladewise.cli.tables import FORMAT_HELP, SUFFIXES, table_format, table_writer
 from cladewise.errors import InputError
 
@@ -106,17 +107,8 @@ def predict(
             rich_help_panel=INPUT,
         ),
     ] = None,
-    runtime: Annotated[
-        str,
-        typer.Option(
-            help="Runtime of the encoder: torch, onnxruntime, openvino, or auto for the fastest that gives equal "
-            "features.",
-            rich_help_panel=WORK,
-        ),
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="Arithmetic of the encoder: fp32, bf16 or fp16.", rich_help_panel=WORK)
-    ] = "fp32",
+    runtime: Annotated[str | None, typer.Option(help=RUNTIME_HELP, show_default="auto", rich_help_panel=WORK)] = None,
+    precision: Annotated[str, typer.Option(help=PRECISION_HELP, rich_help_panel=WORK)] = "fp32",
     workers: Annotated[
         int | None,
         typer.Option(
@@ -154,6 +146,8 @@ def predict(
     target = _Target.of(format_, out)
     rules = with_threshold([decision] if decision else [], threshold)
     check_runs([run])
+    check_runtime(runtime)
+    check_name(PRECISIONS, "precision", precision)
     check_rules(decisions=rules, inferences=[inference] if inference else [])
     if target.folder is None and (keep or shard):
         option = "--keep" if keep else "--shard"

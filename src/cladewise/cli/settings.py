@@ -53,6 +53,12 @@ def _parameter(field: dataclasses.Field[Any], table: type) -> inspect.Parameter:
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 
+RUNTIME_HELP = (
+    "Runtime that encodes images: torch, onnxruntime, openvino, or auto, the fastest that is installed and whose "
+    "features equal torch's."
+)
+PRECISIONS = ("fp32", "bf16", "fp16")
+PRECISION_HELP = f"Arithmetic of the image encoder: {', '.join(PRECISIONS)}."
 TREE_HELP = "Tree to score in: true, or own, the altered tree that an ablated run was trained on."
 
 

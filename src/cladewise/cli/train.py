@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cladewise.cli.checking import check_method
+from cladewise.cli.checking import check_method, check_runtime
 from cladewise.cli.printing import say, tell
 from cladewise.cli.reading_options import with_reading
-from cladewise.cli.settings import parse_pairs, with_settings
+from cladewise.cli.settings import RUNTIME_HELP, parse_pairs, with_settings
 from cladewise.errors import InputError
 from cladewise.records import AblationConfig, BackboneConfig, RunFolder, TrainingConfig, log
 from cladewise.records.outcome import outcome
@@ -55,6 +55,14 @@ def train(
         int, typer.Option(help="Seed of all other randomness.", min=0, max=LARGEST_SEED, rich_help_panel="Run")
     ] = 0,
     name: Annotated[str, typer.Option(help="Name of the run in reports.", rich_help_panel="Run")] = "",
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            help=f"With --freeze: {RUNTIME_HELP[0].lower()}{RUNTIME_HELP[1:]}",
+            show_default="auto",
+            rich_help_panel="Run",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -65,7 +73,7 @@ def train(
     ] = False,
     config: Annotated[
         Path | None,
-        typer.Option(help="Repeat the run with this config.toml; can only be combined with --out and --overwrite."),
+        typer.Option(help="Repeat the run with this config.toml; combines with --out, --overwrite and --runtime."),
     ] = None,
     **chosen: Any,
 ) -> None:
@@ -78,12 +86,13 @@ def train(
     if config is not None:
         _check_nothing_else(context)
     check_method(method)
+    check_runtime(runtime)
     with _telling_how_to_resume(RunFolder(out)):
         from cladewise import engine
         from cladewise.datasets.finding import find_data
 
         if config is not None:
-            run = engine.rerun(config, out, overwrite=overwrite)
+            run = engine.rerun(config, out, overwrite=overwrite, runtime=runtime)
         else:
             options = parse_pairs(data_option or [], "--data-option")
             dataset = find_data(str(data), taxonomy, reading=reading, seed=split_seed, **options)
@@ -96,6 +105,7 @@ def train(
                 seed=seed,
                 name=name,
                 overwrite=overwrite,
+                runtime=runtime,
                 **chosen,
             )
     if engine.is_first_process():
@@ -105,7 +115,7 @@ def train(
 
 def _check_nothing_else(context: typer.Context) -> None:
     """Refuse settings that the configuration already fixes, instead of ignoring them silently."""
-    with_config = ("config", "out", "overwrite")
+    with_config = ("config", "out", "overwrite", "runtime")
     given = [
         parameter.opts[0]
         for parameter in context.command.params
@@ -114,7 +124,7 @@ def _check_nothing_else(context: typer.Context) -> None:
     ]
     if given:
         raise InputError(
-            "no settings with --config except --out and --overwrite",
+            "no settings with --config except --out, --overwrite and --runtime",
             ", ".join(given),
             advice="Leave them out, or change them in a copy of the file.",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from math import inf
 from pathlib import Path
@@ -14,13 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cladewise.backbones import Backbone
-from cladewise.catalogue import check_name, named_parts
 from cladewise.errors import InputError, MissingExtraError, warn
 from cladewise.progress import say
 from cladewise.runtimes import processor
+from cladewise.runtimes.choice import chosen
 from cladewise.runtimes.dead_leaves import dead_leaves
 from cladewise.runtimes.encoder import CHUNK, Encoder
 from cladewise.runtimes.graph import ExportError, export, first_line, graph_file, graph_folder, locked
+from cladewise.runtimes.known import AUTO, TORCH, available, check_runtime
 from cladewise.runtimes.runtime import Forward, Runtime
 from cladewise.runtimes.torch_eager import eager
 from cladewise.runtimes.verdicts import (
@@ -38,26 +38,15 @@ from cladewise.runtimes.verdicts import (
 Precision = Literal["fp32", "bf16", "fp16"]
 """Arithmetic of an encoder; features are float32 in any case."""
 
-AUTO, TORCH = "auto", "torch"
 WORTH_LOADING = 32
 """Images from which on it pays to load a graph that is there."""
 WORTH_EXPORTING = 1000
 """Images from which on it pays to make a graph and to check it, which takes as long as some hundred images."""
 
 
-def available() -> dict[str, type[Runtime]]:
-    """The compiled runtimes by name, installed or not, including those of other distributions.
-
-    Example:
-        >>> sorted(available())
-        ['onnxruntime', 'openvino']
-    """
-    return named_parts(sys.modules[__package__ or ""], Runtime)
-
-
 def compile(
     backbone: Backbone,
-    runtime: str = AUTO,
+    runtime: str | None = None,
     *,
     precision: Precision = "fp32",
     device: torch.device | str | None = None,
@@ -80,7 +69,7 @@ def compile(
 
     Args:
         backbone: The encoder. The runtime torch moves it to the device.
-        runtime: ``auto``, ``torch``, or one of :func:`available`.
+        runtime: ``auto``, ``torch``, or one of :func:`available`; by default the one that is :func:`chosen`.
         precision: ``fp32``; ``bf16``, with torch or OpenVINO; or ``fp16``, with torch.
         device: Device to compute on; by default the one that the backbone is on.
         image_size: Side of the input in pixels; the backbone's own by default.
@@ -102,8 +91,8 @@ def compile(
         >>> encoder(torch.zeros(1, 3, 32, 32)).shape, encoder.runtime
         (torch.Size([1, 96]), 'torch')
     """
-    if runtime not in (AUTO, TORCH):  # the compiled ones need not be known otherwise
-        check_name([AUTO, TORCH, *available()], "runtime", runtime)
+    runtime = runtime or chosen()
+    check_runtime(runtime)
     if precision not in get_args(Precision):
         raise InputError(f"a precision: {', '.join(get_args(Precision))}", repr(precision))
     job = _Job(

@@ -19,7 +19,8 @@ from cladewise.engine.rules import decision_of, inference_of
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
-from cladewise.runtimes.compiling import AUTO, TORCH, Precision
+from cladewise.runtimes import Precision
+from cladewise.runtimes.known import TORCH
 from cladewise.scale.answering import Answerer
 from cladewise.scale.engines import Engine, Local
 from cladewise.scale.folder import Folder
@@ -49,7 +50,7 @@ def predict_to(
     shard: Shard | None = None,
     engine: Engine | None = None,
     threads: int | None = None,
-    runtime: str = AUTO,
+    runtime: str | None = None,
     precision: Precision = "fp32",
     part_rows: int | None = None,
     storage_options: dict[str, Any] | None = None,
@@ -123,7 +124,7 @@ def predict_tables(
     inference: str | Inference | None = None,
     decision: str | Decision | None = None,
     top: int = 0,
-    runtime: str = AUTO,
+    runtime: str | None = None,
     precision: Precision = "fp32",
     part_rows: int | None = None,
     threads: int | None = None,
@@ -164,7 +165,7 @@ def _prepare(
     decision: str | Decision | None,
     top: int,
     keep: Sequence[Kept],
-    runtime: str,
+    runtime: str | None,
     precision: Precision,
     part_rows: int | None,
     threads: int | None,
@@ -205,7 +206,7 @@ def _job(
     before: Ready[Any],
     rule: Ready[Any],
     keep: Sequence[Kept],
-    runtime: str,
+    runtime: str | None,
     precision: Precision,
     part_rows: int,
 ) -> Job:
@@ -233,7 +234,7 @@ def _job(
     )
 
 
-def _chosen(run: Run, images: Source, runtime: str, precision: Precision) -> str:
+def _chosen(run: Run, images: Source, runtime: str | None, precision: Precision) -> str:
     """The runtime that ``auto`` stands for here, so that all parts of a job come from one."""
     device = preferred_device(run.config.training.accelerator)
     compiled = runtimes.compile(run.backbone, runtime, precision=precision, device=device, num_images=images.num_rows)

@@ -23,6 +23,7 @@ from cladewise.errors import InputError, warn
 from cladewise.inference import Inference
 from cladewise.parquet import write_parquet
 from cladewise.records import Curves, Evaluation, Tree, write_evaluation
+from cladewise.runtimes import using
 from cladewise.statistics import Interval
 
 DecisionChoice = str | Decision | None
@@ -40,6 +41,7 @@ def evaluate(
     fit_split: str | None = None,
     recall_at: Sequence[float] = (),
     tree: Tree = "true",
+    runtime: str | None = None,
     progress: bool = True,
     **parameters: Any,
 ) -> Evaluation:
@@ -57,6 +59,8 @@ def evaluate(
             cross-validation; the rule's own by default.
         recall_at: Further shares of right answers, in [0, 1], at which to report recall: 0.99 gives ``r@99``.
         tree: ``"true"`` scores in the true tree, ``"own"`` in the altered one that the network was trained with.
+        runtime: Runtime of the image encoder, see :func:`cladewise.runtimes.compile`: ``auto``, ``torch``,
+            ``onnxruntime`` or ``openvino``. Used only if images have to be encoded.
         progress: Show progress bars.
         **parameters: Parameters of a decision given by name: ``threshold=0.9``.
 
@@ -74,6 +78,7 @@ def evaluate(
         fit_split=fit_split,
         recall_at=recall_at,
         tree=tree,
+        runtime=runtime,
         progress=progress,
     )
     return found[0]
@@ -89,6 +94,7 @@ def evaluate_all(
     fit_split: str | None = None,
     recall_at: Sequence[float] = (),
     tree: Tree = "true",
+    runtime: str | None = None,
     progress: bool = True,
     impossible: list[str] | None = None,
 ) -> list[Evaluation]:
@@ -103,6 +109,7 @@ def evaluate_all(
         fit_split: As for :func:`evaluate`.
         recall_at: As for :func:`evaluate`.
         tree: As for :func:`evaluate`.
+        runtime: As for :func:`evaluate`.
         progress: Show progress bars.
         impossible: A list that gets one line for each combination that does not apply to this head; without it, the
             first such combination is an error.
@@ -119,9 +126,10 @@ def evaluate_all(
     rules = _distinct([decision_of(rule, run.method.decision()) for rule in decisions])
     if data is None:
         _tell_if_drawn_anew(run, split)
-    seen = scored(run, split, data, progress=progress)
-    task = _Task(run, split, seen, answers_in, fit_split, progress, impossible, tuple(recall_at))
-    return [score for rule in before for score in task.evaluate(rule, rules)]
+    with using(runtime):
+        seen = scored(run, split, data, progress=progress)
+        task = _Task(run, split, seen, answers_in, fit_split, progress, impossible, tuple(recall_at))
+        return [score for rule in before for score in task.evaluate(rule, rules)]
 
 
 def evaluate_metric(run: Run, metric: str, *, split: str, data: Dataset | None = None) -> float:

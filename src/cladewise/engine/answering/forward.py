@@ -11,17 +11,18 @@ from jaxtyping import Bool
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cladewise.backbones import Backbone
+from cladewise.backbones import Towers
 from cladewise.datasets import Dataset, Skipped
 from cladewise.engine.devices import preferred_device
 from cladewise.engine.feeding.features import cached_features
 from cladewise.engine.feeding.images import loader
 from cladewise.engine.run import Run
-from cladewise.errors import warn
+from cladewise.errors import InputError, warn
 from cladewise.ops import at_least_float
 from cladewise.predictions import Prediction
 from cladewise.predictions.storage import concatenate
 from cladewise.progress import track
+from cladewise.runtimes import Precision, at_first_batch, compile
 
 IntArray = NDArray[np.int64]
 Part = TypeVar("Part")
@@ -33,6 +34,7 @@ def predict_rows(
     indices: IntArray,
     *,
     cache: bool = True,
+    precision: Precision = "fp32",
     progress: bool = True,
     watch: Callable[[Prediction], None] = lambda _: None,
 ) -> tuple[Prediction, IntArray, tuple[Skipped, ...]]:
@@ -43,6 +45,7 @@ def predict_rows(
         dataset: The dataset of the images.
         indices: The images.
         cache: Read features of a frozen backbone from the cache, and add to it.
+        precision: Arithmetic of the encoder.
         progress: Show a progress bar.
         watch: Called with every batch's prediction before it is settled, i.e. with what only a loss needs.
 
@@ -53,15 +56,17 @@ def predict_rows(
     classifier = run.classifier
     scored: list[Tensor] = []
 
-    def predicted(inputs: Tensor) -> Prediction:
-        prediction = classifier(inputs)
+    def predicted(features: Tensor) -> Prediction:
+        prediction = classifier.head(features)
         scored.append(has_scores(prediction).cpu())
         if not bool(scored[-1].all()):
             prediction = prediction[scored[-1].to(prediction.device)]
         watch(prediction)
         return prediction.settled().to("cpu")
 
-    parts, kept, skipped = over_images(run, dataset, indices, predicted, cache=cache, progress=progress)
+    parts, kept, skipped = over_images(
+        run, dataset, indices, predicted, cache=cache, precision=precision, progress=progress
+    )
     good = torch.cat(scored).numpy() if scored else np.ones(0, dtype=np.bool_)
     return _joined(parts, run), kept[good], (*skipped, *_without_scores(dataset, kept[~good], len(kept)))
 
@@ -103,20 +108,22 @@ def over_images(
     augment: bool = False,
     seed: int = 0,
     cache: bool = True,
+    precision: Precision = "fp32",
     doing: str = "predicting",
     progress: bool = True,
 ) -> tuple[list[Part], IntArray, tuple[Skipped, ...]]:
-    """Apply a function to every batch of the network's inputs: images end to end, features of a frozen backbone.
+    """Apply a function to the features of every batch, as the head is given them.
 
     Args:
         run: The trained network.
         dataset: The dataset of the images.
         indices: The images.
-        function: Called with a batch ``[image, ...]``, or ``[image, view, ...]`` if ``views`` is given.
+        function: Called with features ``[image, ...]``, or ``[image, view, ...]`` if ``views`` is given.
         views: Number of copies of each image; ``None`` for the image without a dimension for views.
         augment: Transform the copies at random, as in training.
         seed: Seed of the random transforms.
         cache: Read features of a frozen backbone from the cache, and add to it.
+        precision: Arithmetic of the encoder.
         doing: Title of the progress bar.
         progress: Show a progress bar.
 
@@ -124,45 +131,79 @@ def over_images(
         The results of the function, the indices of the images that could be read, and the other images with reasons.
     """
     device = preferred_device(run.config.training.accelerator)
-    classifier, backbone = run.classifier.to(device), run.backbone
+    classifier = run.classifier.to(device)
     size = run.config.training.batch_size
     if run.config.backbone.freeze and cache:
         features = cached_features(
             dataset,
             indices,
-            backbone,
+            run.backbone,
             views=views or 1,
             augment=augment,
             seed=seed,
             device=device,
+            precision=precision,
             progress=progress,
         )
         kept = features.usable(indices)
         batches = (torch.from_numpy(features.rows(kept[i : i + size])) for i in range(0, len(kept), size))
         with torch.inference_mode():
-            parts = [function(_with_views(batch, views).to(device).float()) for batch in batches]
+            parts = [function(classifier.encode(_with_views(batch, views).to(device).float())) for batch in batches]
         return parts, kept, features.skipped
-    backbone.to(device)
-    images = loader(dataset, indices, backbone.transform(train=augment), batch_size=size, seed=seed, views=views)
+    encode = image_encoder(run, device, precision=precision, num_images=len(indices) * (views or 1), progress=progress)
+    transform = run.backbone.transform(train=augment)
+    images = loader(dataset, indices, transform, batch_size=size, seed=seed, views=views)
     parts, rows, skipped = [], list[IntArray](), list[Skipped]()
     with torch.inference_mode():
         for batch in track(images, doing, shown=progress):
             skipped += [image for _, image in batch.skipped]
             if len(batch.nodes):
-                inputs = batch.images.to(device)
-                parts.append(function(inputs if classifier.end_to_end else _encoded(backbone, inputs, views)))
+                seen = encode(batch.images.flatten(0, -4))
+                parts.append(function(seen if views is None else seen.unflatten(0, batch.images.shape[:2])))
                 rows.append(batch.index.numpy().copy())
     kept = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
     return parts, kept, tuple(skipped)
 
 
+def image_encoder(
+    run: Run,
+    device: torch.device,
+    *,
+    precision: Precision = "fp32",
+    num_images: int | None = None,
+    progress: bool = False,
+) -> Callable[[Tensor], Tensor]:
+    """The function from images ``[image, channel, height, width]`` to what the head of a run is given.
+
+    It is compiled for the :func:`~cladewise.runtimes.chosen` runtime when the first batch arrives, except for methods
+    with several towers, which run in torch.
+
+    Args:
+        run: The trained network.
+        device: The device of the network.
+        precision: Arithmetic of the encoder.
+        num_images: Number of images that are to be encoded; ``None`` for many.
+        progress: Say when an encoder is compiled.
+
+    Raises:
+        InputError: The runtime cannot run the encoder, when the first batch arrives.
+    """
+    classifier, backbone = run.classifier, run.backbone
+    if isinstance(classifier.encoder, Towers):
+        if precision != "fp32":
+            raise InputError("fp32 for a method with an encoder for each level", precision)
+        return lambda images: classifier.encode(images.to(device))
+    encode = at_first_batch(
+        lambda images: compile(
+            backbone, precision=precision, device=device, check=images, num_images=num_images, progress=progress
+        )
+    )
+    return encode if classifier.end_to_end else lambda images: classifier.encode(encode(images))
+
+
 def _with_views(features: Tensor, views: int | None) -> Tensor:
     """Cached features, with a dimension for views if one was asked for."""
     return features[:, None] if views is not None and features.ndim == 2 else features
-
-
-def _encoded(backbone: Backbone, images: Tensor, views: int | None) -> Tensor:
-    return backbone(images) if views is None else backbone(images.flatten(0, 1)).unflatten(0, images.shape[:2])
 
 
 def _joined(parts: list[Prediction], run: Run) -> Prediction:

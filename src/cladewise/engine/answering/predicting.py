@@ -26,6 +26,7 @@ from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.predictions import Prediction
+from cladewise.runtimes import Precision, check_runtime, using
 
 IntArray = NDArray[np.int64]
 
@@ -116,6 +117,8 @@ def predict(
     *,
     inference: str | Inference | None = None,
     decision: str | Decision | None = None,
+    runtime: str | None = None,
+    precision: Precision = "fp32",
     progress: bool = True,
 ) -> Predicted:
     """Predict for image files. Row ``i`` of the result is input ``i``; broken files have an error in their row.
@@ -126,6 +129,9 @@ def predict(
         inference: A rule or its spec; the method's own by default, ``"none"`` for none.
         decision: A rule or its spec, used unless a result asks for another; the method's own by default. A rule that
             learns from scores is fitted before the images are read.
+        runtime: Runtime of the image encoder, see :func:`cladewise.runtimes.compile`: ``auto``, ``torch``,
+            ``onnxruntime`` or ``openvino``.
+        precision: Arithmetic of the encoder: ``fp32``, ``bf16`` or ``fp16``. Rules are fitted on scores in ``fp32``.
         progress: Show progress bars.
 
     Raises:
@@ -134,20 +140,25 @@ def predict(
     """
     if isinstance(paths, (str, bytes, PathLike)):
         raise InputError("a list of image files", f"the single path {os.fsdecode(paths)!r}", advice="Pass a list.")
+    check_runtime(runtime)
     run = Run.open(run)
     default = decision_of(decision, run.method.decision())
-    before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
+    with using(runtime):
+        before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
     infer, told = before.rule, list(before.warnings)
 
     def prepare(rule: Decision) -> Decision:
-        made = ready(run, rule, before=infer, progress=progress)
+        with using(runtime):
+            made = ready(run, rule, before=infer, progress=progress)
         told.extend(text for text in made.warnings if text not in told)
         return made.rule
 
     if decision is not None:
         prepare(default)  # before the images are read, which takes long: it may fail, and is kept in the run folder
     images = unlabelled(paths, run.taxonomy)
-    prediction, kept, skipped = predict_rows(run, images, np.arange(len(paths)), cache=False, progress=progress)
+    rows = np.arange(len(paths))
+    with using(runtime):
+        prediction, kept, skipped = predict_rows(run, images, rows, cache=False, precision=precision, progress=progress)
     inferred = run.answer_tree().prediction(prediction if infer is None else infer(prediction))
     reasons = {image.path: image.reason for image in skipped}
     errors: list[str | None] = [reasons.get(path) for path in images.paths]

@@ -57,11 +57,10 @@ def represent(
         progress: Show progress bars.
     """
 
-    def vectors(inputs: Tensor) -> Tensor:
-        classifier = run.classifier
-        features = classifier.encode(inputs.flatten(0, 1))
-        seen = features.flatten(1) if space == "encoder" else classifier.head.represent(features)
-        return seen.unflatten(0, inputs.shape[:2]).float().cpu()
+    def vectors(encoded: Tensor) -> Tensor:
+        features = encoded.flatten(0, 1)
+        seen = features.flatten(1) if space == "encoder" else run.classifier.head.represent(features)
+        return seen.unflatten(0, encoded.shape[:2]).float().cpu()
 
     parts, index, skipped = over_images(
         run,

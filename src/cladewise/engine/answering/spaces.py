@@ -129,10 +129,10 @@ class RunSpace:
         return self._placed(dataset, np.arange(len(dataset.paths)), cache=False, progress=progress)
 
     def _placed(self, dataset: Dataset, indices: NDArray[np.int64], *, cache: bool, progress: bool) -> PlacedImages:
-        head, classifier = _head(self.run), self.run.classifier
+        head = _head(self.run)
 
-        def vectors(inputs: Tensor) -> Tensor:
-            return head.image_vectors(classifier.encode(inputs)).cpu()
+        def vectors(features: Tensor) -> Tensor:
+            return head.image_vectors(features).cpu()
 
         parts, kept, skipped = over_images(self.run, dataset, indices, vectors, cache=cache, progress=progress)
         points = torch.cat(parts) if parts else torch.zeros(0, self.labels.dim)

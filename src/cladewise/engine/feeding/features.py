@@ -7,10 +7,9 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -39,10 +38,8 @@ from cladewise.engine.feeding.recipes import FEATURES, FILES, FORMAT
 from cladewise.engine.feeding.segments import MISSING, Keys
 from cladewise.engine.feeding.threads import ordered_map
 from cladewise.errors import InputError
+from cladewise.runtimes import Precision, at_first_batch, compile
 
-Precision = Literal["fp32", "bf16", "fp16"]
-
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _SECONDS_BETWEEN_WRITES = 10.0
 _BYTES_BETWEEN_WRITES = 1 << 26
 
@@ -114,6 +111,7 @@ def cached_features(
     workers: int | None = None,
     device: torch.device | str | None = None,
     precision: Precision = "fp32",
+    runtime: str | None = None,
     verify: Verification = "stat",
     cache_dir: Path | None = None,
     progress: bool = True,
@@ -122,8 +120,8 @@ def cached_features(
 
     There is a folder for each recipe: the backbone with its weights, the transform, ``precision``, and with ``augment``
     the ``seed``. In it every image is found by the content of its file, so that images are computed once whatever
-    their names, folders, splits and datasets are; adding some computes those alone. Batch size, device and library
-    versions are not part of the recipe, since they only affect the last digits of features.
+    their names, folders, splits and datasets are; adding some computes those alone. Batch size, device,
+    runtime and library versions are not part of the recipe, since they only affect the last digits of features.
 
     Files are recognised by absolute path, size and modification time, and read again if any of these changed.
 
@@ -141,7 +139,8 @@ def cached_features(
         batch_size: Images per forward pass.
         workers: Threads, or with ``augment`` processes, that decode images; ``None`` chooses a number.
         device: Device to compute on, to which the backbone is moved; by default the one that it is on.
-        precision: ``fp32``, or autocast to ``bf16`` or ``fp16``. Features are kept in single precision.
+        precision: Arithmetic of the encoder: ``fp32``, ``bf16`` or ``fp16``. Features are kept in single precision.
+        runtime: Runtime to encode with, see :func:`cladewise.runtimes.compile`.
         verify: ``stat`` relies on sizes and modification times of files; ``content`` reads all of them.
         cache_dir: Folder of caches; by default ``CLADEWISE_CACHE`` of the environment, or the user's cache folder.
         progress: Show a progress bar.
@@ -152,8 +151,8 @@ def cached_features(
     for name, value in (("views", views), ("batch_size", batch_size)):
         if value < 1:
             raise InputError(f"{name} of at least 1", value)
-    if precision != "fp32" and precision not in _AUTOCAST:
-        raise InputError(f"a precision: fp32, {', '.join(_AUTOCAST)}", repr(precision))
+    if precision not in get_args(Precision):
+        raise InputError(f"a precision: {', '.join(get_args(Precision))}", repr(precision))
     if verify not in get_args(Verification):
         raise InputError(f"a way to verify images: {', '.join(get_args(Verification))}", repr(verify))
     indices = np.unique(_indices(dataset, images))
@@ -180,8 +179,20 @@ def cached_features(
             rows = KeyedImages(dataset, pending, transform, store, views=kept, seed=seed if augment else None)
             read = _in_order(rows, workers, batch_size)
             shown = progress_bars.track(read, f"features of {dataset.name}", total=len(pending), shown=progress)
-            with _evaluating(backbone):
-                _fill(known, shown, backbone.to(device or backbone.device), precision, batch_size)
+            encode = at_first_batch(
+                lambda images: compile(
+                    backbone,
+                    runtime,
+                    precision=precision,
+                    device=device,
+                    image_size=image_size,
+                    check=images,
+                    num_images=len(pending) * kept,
+                    cache_dir=cache,
+                    progress=progress,
+                )
+            )
+            _fill(known, shown, encode, batch_size)
     store.used()
     return Features(known.places(), known.skipped(), store.folder, store.segments, views)
 
@@ -268,17 +279,6 @@ def _lock_name(dataset: Dataset) -> str:
     return hashlib.sha256(text).hexdigest()[:2]
 
 
-@contextmanager
-def _evaluating(backbone: Backbone) -> Generator[None, None, None]:
-    modes = [(module, module.training) for module in backbone.modules()]
-    backbone.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
 def _in_order(images: KeyedImages, workers: int | None, batch_size: int) -> Iterator[Keyed]:
     """Images in order, read ahead by threads, or by processes where chance needs a generator of its own."""
     if workers is None:
@@ -295,7 +295,7 @@ def _owned(image: Keyed) -> Keyed:
     return dataclasses.replace(image, views=views)
 
 
-def _fill(known: _Known, images: Iterable[Keyed], backbone: Backbone, precision: Precision, batch_size: int) -> None:
+def _fill(known: _Known, images: Iterable[Keyed], encode: Callable[[Tensor], Tensor], batch_size: int) -> None:
     """Compute and write features in whole batches, so that a resumed run has the batches of an uninterrupted one."""
     writer, waiting = _Writer(known), dict[Key, Tensor]()
     for image in images:
@@ -304,10 +304,10 @@ def _fill(known: _Known, images: Iterable[Keyed], backbone: Backbone, precision:
         if isinstance(image.views, Tensor) and image.content is not None and not writer.has(image.content):
             waiting.setdefault(image.content, image.views)  # the same image under another name is computed once
             if len(waiting) == batch_size:
-                writer.add(list(waiting), _encode_views(backbone, list(waiting.values()), precision))
+                writer.add(list(waiting), _encode_views(encode, list(waiting.values())))
                 waiting.clear()
     if waiting:
-        writer.add(list(waiting), _encode_views(backbone, list(waiting.values()), precision))
+        writer.add(list(waiting), _encode_views(encode, list(waiting.values())))
     writer.flush()
 
 
@@ -358,22 +358,15 @@ class _Writer:
 
 
 def _encode_views(
-    backbone: Backbone, images: Sequence[Tensor], precision: Precision
+    encode: Callable[[Tensor], Tensor], images: Sequence[Tensor]
 ) -> Float[NDArray[np.float32], "image view feature"]:
     """Features of all views of some images, one view of each at a time, which bounds the memory."""
     views = zip(*images, strict=True)
-    return np.stack([_encode(backbone, torch.stack(view), precision) for view in views], 1)
+    return np.stack([_encode(encode, torch.stack(view)) for view in views], 1)
 
 
 def _encode(
-    backbone: Backbone, images: Float[Tensor, "image channel height width"], precision: Precision
+    encode: Callable[[Tensor], Tensor], images: Float[Tensor, "image channel height width"]
 ) -> Float[NDArray[np.float32], "image feature"]:
-    """Features of a batch: the only place where the backbone of cached features is called."""
-    device = backbone.device
-    with (
-        torch.inference_mode(),
-        torch.autocast(device.type, dtype=_AUTOCAST.get(precision), enabled=precision in _AUTOCAST),
-    ):
-        # channels last makes convolutions a quarter faster, on CPUs too
-        images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
-        return backbone(images).float().cpu().numpy()
+    """Features of a batch: the only place where the encoder of cached features is called."""
+    return encode(images).cpu().numpy()

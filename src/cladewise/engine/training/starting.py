@@ -45,6 +45,7 @@ def train(
     reuse: bool = False,
     overwrite: bool = False,
     tell: bool = True,
+    runtime: str | None = None,
     progress: bool = True,
     **chosen: Unpack[TrainSettings],
 ) -> Run:
@@ -63,6 +64,8 @@ def train(
         overwrite: If ``out`` contains a run, retrain: the files of that run are removed once the settings have been
             checked. Other files stay.
         tell: Print a summary of the data (with ``progress``), and warn about anything odd in it.
+        runtime: Runtime that computes the features of a frozen backbone, see :func:`cladewise.runtimes.compile`. Not
+            kept in the configuration, since it belongs to the machine.
         progress: Show the progress of training.
         **chosen: Any other setting of ``[backbone]``, ``[training]`` or ``[ablation]`` in ``config.toml``, such as
             ``epochs=50, lr=0.01, image_size=160, label_noise=0.1``; see
@@ -79,6 +82,7 @@ def train(
 
     from cladewise import methods
     from cladewise.engine.training.fitting import fit
+    from cladewise.runtimes import using
 
     dataset = data if isinstance(data, Dataset) else find_data(str(data))
     made = methods.make(method, **(options or {})) if isinstance(method, str) else method
@@ -92,9 +96,17 @@ def train(
         seed=seed,
         name=name,
     )
-    return fit(
-        config, Path(out), dataset=dataset, method=made, reuse=reuse, overwrite=overwrite, tell=tell, progress=progress
-    )
+    with using(runtime):
+        return fit(
+            config,
+            Path(out),
+            dataset=dataset,
+            method=made,
+            reuse=reuse,
+            overwrite=overwrite,
+            tell=tell,
+            progress=progress,
+        )
 
 
 def _with_every_setting(signature: inspect.Signature) -> inspect.Signature:
@@ -107,7 +119,12 @@ train.__signature__ = _with_every_setting(inspect.signature(train))  # type: ign
 
 
 def rerun(
-    config: str | PathLike[str], out: str | PathLike[str], *, overwrite: bool = False, progress: bool = True
+    config: str | PathLike[str],
+    out: str | PathLike[str],
+    *,
+    overwrite: bool = False,
+    runtime: str | None = None,
+    progress: bool = True,
 ) -> Run:
     """Train a run again from the ``config.toml`` in its folder, with the same result.
 
@@ -115,6 +132,7 @@ def rerun(
         config: The ``config.toml``.
         out: Folder of the new run.
         overwrite: See :func:`train`.
+        runtime: See :func:`train`.
         progress: Show the progress of training.
 
     Raises:
@@ -125,6 +143,8 @@ def rerun(
 
     from cladewise.engine.run import configured_data
     from cladewise.engine.training.fitting import fit
+    from cladewise.runtimes import using
 
     dataset = configured_data(resolved, Taxonomy.read(tree) if tree.is_file() else None)
-    return fit(resolved, Path(out), dataset=dataset, overwrite=overwrite, progress=progress)
+    with using(runtime):
+        return fit(resolved, Path(out), dataset=dataset, overwrite=overwrite, progress=progress)
