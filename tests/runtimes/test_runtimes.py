@@ -344,6 +344,31 @@ def test_of_several_processes_one_makes_the_graph(tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("encoder.onnx"))) == 1
 
 
+_ENCODERS_THEN_A_SIGNAL = """
+import gc, signal, sys
+from pathlib import Path
+import torch
+from cladewise.runtimes.open_vino import OpenVINO
+loaded = [OpenVINO().load(Path(sys.argv[1]), precision="fp32", threads=1) for _ in range(3)]
+while loaded:
+    assert loaded[0](torch.ones(2, 3, 32, 32)).isfinite().all()
+    del loaded[0]  # the first first
+    gc.collect()
+told = []
+signal.signal(signal.SIGUSR1, lambda *_: told.append("alive"))
+signal.raise_signal(signal.SIGUSR1)
+print(*told)
+"""
+
+
+def test_signals_are_survived_after_encoders_were_freed(small: Backbone, cache: Path) -> None:
+    runtimes.compile(small, "openvino", cache_dir=cache)
+    file = graph.graph_file(graph.graph_folder(small, 32, cache))
+    command = [sys.executable, "-c", _ENCODERS_THEN_A_SIGNAL, str(file)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (ended.returncode, ended.stdout) == (0, "alive\n"), ended.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["auto", *COMPILED])
 def test_the_packaged_encoder_is_compiled_to_the_same_features(runtime: str, cache: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,6 +11,18 @@ import torch
 from torch import Tensor
 
 from cladewise.runtimes.runtime import Forward, Runtime
+
+
+@functools.cache
+def _core(library: Any) -> Any:
+    """The one core of this process, which is never freed.
+
+    A core gives the thread a stack for signals of its own and takes it back when it is freed. Of two that are freed in
+    the order in which they were made, the second leaves the freed stack of the first behind, on which the next signal
+    ends the process, such as that of a child that exits.
+    """
+    return library.Core()
+
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -38,7 +51,7 @@ class OpenVINO(Runtime):
 
     def compiled(self, graph: Path, *, precision: str, threads: int) -> Any:
         """The compiled model."""
-        core = self.imported().Core()
+        core = _core(self.imported())
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": threads,
