@@ -180,7 +180,7 @@ def identity(value: Any) -> str:
         fields = (f"{field.name}={identity(getattr(value, field.name))}" for field in dataclasses.fields(value))
         return f"{type(value).__name__}({', '.join(fields)})"
     if isinstance(value, tuple | list):
-        return f"({', '.join(map(_identity, value))})"
+        return f"({', '.join(map(identity, value))})"
     if isinstance(value, Tensor):
         content = value.detach().cpu().double().numpy().tobytes()
         return f"{list(value.shape)} {hashlib.sha256(content).hexdigest()}"
