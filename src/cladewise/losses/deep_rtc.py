@@ -40,6 +40,7 @@ def random_cut_loss(
         dropped: Nodes at which each image's tree is cut; no effect at leaves.
 
     Example:
+        >>> import torch
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
         >>> cut = torch.tensor([[True, False, False, False]])
         >>> random_cut_loss(torch.zeros(1, 4), torch.tensor([2]), t, cut).exp()
@@ -77,6 +78,7 @@ def deep_rtc_loss(
         sampling_weight: :math:`\lambda` of the original form, >= 0.
 
     Example:
+        >>> import torch
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
         >>> deep_rtc_loss(torch.zeros(1, 4), torch.tensor([2]), t, rho=1.0).exp()
         tensor([2.])
@@ -105,6 +107,7 @@ class DeepRTCLoss(Loss):
         InputError: A setting is outside its range.
 
     Example:
+        >>> import torch
         >>> loss = DeepRTCLoss(Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)]), rho=1.0)
         >>> loss(torch.zeros(1, 4), torch.tensor([4])).exp(), loss.eval()(torch.zeros(1, 4), torch.tensor([4])).exp()
         (tensor([2.]), tensor([3.]))
