@@ -141,6 +141,66 @@ def test_file_names_of_every_kind(here: Any, run: str, shell: Any) -> None:
     assert [json.loads(line)["path"] for line in out.splitlines()] == [row["path"] for row in rows]
 
 
+# ------------------------------------------------------------------ parts
+
+
+def test_a_folder_of_parts_is_resumed_and_read_again(here: Any, run: str, tmp_path: Path) -> None:
+    out = f"{tmp_path / 'parts'}"
+    words = ("predict", run, "photos", "broken.png", "--decision", "leaf", "--part-rows", "16", "--keep", "scores")
+    code, printed, err = here(*words, "--out", out, "--shard", "2/2")
+    assert (code, printed) == (0, "")
+    assert err == f"cladewise: 1 of 3 parts are in {out}\n"
+    code, _, err = here(*words, "--out", out)
+    assert (code, err.count("broken.png left out: ")) == (0, 1)
+    frame = pl.concat(map(pl.read_parquet, sorted(Path(out, "parts").glob("*.parquet"))))
+    assert (frame.columns, frame.height) == (COLUMNS, 41)
+    code, printed, err = here("predict", run, out, "--decision", "levels", "--quiet")
+    assert (code, err) == (0, "")
+    assert read(printed)["path"].to_list() == frame["path"].to_list()
+    code, _, err = here(*words[:-2], "--out", out)
+    assert code == 2
+    assert "but got another one: --keep changed" in err
+
+
+def test_a_file_is_made_of_parts_that_an_interruption_leaves(here: Any, run: str, tmp_path: Path) -> None:
+    words = ("predict", run, "photos", "--decision", "leaf", "--part-rows", "16")
+    code, printed, _ = here(*words)
+    assert code == 0
+    code, _, err = here(*words, "--out", tmp_path / "p.csv")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "p.csv").read_text() == printed
+    assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
+    code, _, _ = here(*words, "--out", f"{tmp_path}/p.csv.parts/")  # what a killed command leaves
+    assert code == 0
+    kept = tmp_path / "p.csv.parts" / "parts" / "part-000001.parquet"
+    pl.read_parquet(kept).with_columns(label=pl.lit("kept")).write_parquet(kept)
+    code, _, _ = here(*words, "--out", tmp_path / "p.csv")
+    assert code == 0
+    assert read((tmp_path / "p.csv").read_text())["label"].to_list().count("kept") == 16
+    assert not kept.exists()
+
+
+def test_columns_of_a_table_pass_through(here: Any, run: str, tmp_path: Path) -> None:
+    Path("list.csv").write_text(f"site,path,label\n007,{RED},red\n008,photos/gone.png,\n")
+    code, out, err = here("predict", run, "list.csv", "--decision", "leaf", "--format", "jsonl", "--top", "2")
+    assert (code, err) == (0, "cladewise: photos/gone.png left out: no such file\n")
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert (first["site"], first["input_label"], first["path"]) == ("007", "red", RED)
+    assert len(first["top_labels"]) == 2
+    assert (second["site"], second["label"], second["error"]) == ("008", None, "no such file")
+
+
+def test_what_needs_a_folder_says_so(here: Any, run: str) -> None:
+    for option in (("--shard", "1/2"), ("--keep", "features")):
+        code, _, err = here("predict", run, RED, *option)
+        assert code == 2
+        assert f"Expected a folder as --out with {option[0]}, but got standard output" in err
+    code, _, err = here("predict", run, RED, "--out", "folder/", "--format", "csv")
+    assert (code, "Expected --format parquet for a folder" in err) == (2, True)
+    code, _, err = here("predict", run, RED, "--out", "folder/", "--keep", "pixels")
+    assert (code, "a keep: features, scores, but got 'pixels'" in err) == (2, True)
+
+
 # ------------------------------------------------------------------ spreadsheets
 
 
