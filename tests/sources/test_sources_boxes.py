@@ -191,8 +191,7 @@ def test_boxes_elsewhere_and_folders_that_hold_no_image_are_told(coco: dict[str,
     name = write("instances.json", coco)
     source = open_source([name])
     assert source.notes[-1] == (
-        'none of the first images of instances.json exists, such as 1.png; pass root="..." if paths start from another '
-        "folder"
+        "none of the first images of instances.json exists, such as 1.png; the root of its paths may be another one"
     )
     assert rows_of(open_source([name], root="photos"))[0].read() == Path("photos/1.png").read_bytes()
     two = open_source([name, write("more.json", detections())], root="photos")

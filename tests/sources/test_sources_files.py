@@ -226,6 +226,23 @@ def test_a_column_can_be_named_and_a_root_given(here: Path, picture: Any) -> Non
     assert open_source(["list"], format="csv").num_rows == 1
 
 
+def test_a_folder_of_other_inputs_says_how_to_name_them(here: Path) -> None:
+    (here / "data").mkdir()
+    for name in ("a.tar", "b.tar", "notes.md"):
+        (here / "data" / name).touch()
+    with pytest.raises(InputError, match=r"no file is an image. Name its .tar files: 'data/\*.tar'"):
+        open_source(["data"])
+
+
+def test_names_of_columns_can_hold_dots_and_blanks(here: Path) -> None:
+    frame = pl.DataFrame({"file path": ["1.png"], "a.b": [1], "a": ["x"], "": [0]})
+    frame.write_parquet("t.parquet")
+    frame.write_csv("t.csv")
+    for name, one in (("t.parquet", 1), ("t.csv", "1")):
+        (row,) = rows_of(open_source([name]))
+        assert (row.name, dict(row.columns)) == ("1.png", {"a.b": one, "a": "x"}), name
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from cladewise.sources.boxes import CROPS, THRESHOLD, BoxSource, Cropping
     from cladewise.sources.cropping import square_pixels
     from cladewise.sources.files import FileSource, find_images
-    from cladewise.sources.opening import FORMATS, open_source
+    from cladewise.sources.formats import FORMATS
+    from cladewise.sources.opening import open_source
     from cladewise.sources.parquet_images import ParquetSource
     from cladewise.sources.source import Chunk, Row, Source
     from cladewise.sources.storage import Storage, storage_options
@@ -49,7 +50,7 @@ _MODULES = {
     "square_pixels": "cladewise.sources.cropping",
     "FileSource": "cladewise.sources.files",
     "find_images": "cladewise.sources.files",
-    "FORMATS": "cladewise.sources.opening",
+    "FORMATS": "cladewise.sources.formats",
     "open_source": "cladewise.sources.opening",
     "ParquetSource": "cladewise.sources.parquet_images",
     "Chunk": "cladewise.sources.source",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from cladewise.errors import InputError
 from cladewise.sources.columns import as_text
 from cladewise.sources.storage import Storage
 
 _KNOWN = "COCO (images and annotations) or MegaDetector (images with detections) or SpeciesNet (predictions) JSON"
+Entry = TypeVar("Entry")
+
 _OUTSIDE = 0.02  # by how much a fraction may exceed 1, since detectors round
 
 
@@ -56,11 +59,11 @@ class BoxFile:
 
     Attributes:
         in_pixels: Whether boxes are in pixels of the stored image, and not fractions of the upright one.
-        images: All images, in order.
+        images: All images, in order; each is forgotten once it has been taken.
     """
 
     in_pixels: bool
-    images: list[ImageOf]
+    images: Iterator[ImageOf]
 
 
 def read_boxes(storage: Storage, place: str, *, only_images: bool = False) -> BoxFile:
@@ -82,9 +85,9 @@ def read_boxes(storage: Storage, place: str, *, only_images: bool = False) -> Bo
     if isinstance(found, dict) and isinstance(found.get("annotations"), list) and "images" in found:
         return _coco(found, place, only_images)
     if isinstance(found, dict) and isinstance(found.get("images"), list):
-        return _detector(found["images"], found.get("detection_categories"), place, only_images)
+        return BoxFile(False, _detector(found["images"], found.get("detection_categories"), place, only_images))
     if isinstance(found, dict) and isinstance(found.get("predictions"), list):
-        return _detector(found["predictions"], None, place, only_images)
+        return BoxFile(False, _detector(found["predictions"], None, place, only_images))
     got = (
         f"the keys {', '.join(map(repr, found)) or 'none'}" if isinstance(found, dict) else f"a {type(found).__name__}"
     )
@@ -125,7 +128,7 @@ def _coco(found: dict[str, Any], place: str, only_images: bool) -> BoxFile:
         size = (entry["width"], entry["height"]) if entry.get("width") and entry.get("height") else None
         images[entry["id"]] = ImageOf(str(path), _text(entry["id"]), size, [])
     annotations: list[Any] = [] if only_images else found["annotations"]
-    for number, entry in enumerate(annotations):
+    for number, entry in enumerate(_taken(annotations)):
         at = f"{place}, annotations[{number}]"
         if not isinstance(entry, _Annotation):
             raise InputError("annotations with an image_id and a category_id or bbox", _shown(entry), at=at)
@@ -141,13 +144,12 @@ def _coco(found: dict[str, Any], place: str, only_images: bool) -> BoxFile:
                 "width and height of every image with boxes", f"none for {image.path!r}", at=at, advice=advice
             )
         image.boxes.append(BoxOf(_edges(edges, at), categories.get(category), score, _text(own_id)))
-    return BoxFile(True, list(images.values()))
+    return BoxFile(True, _taken(list(images.values())))
 
 
-def _detector(entries: list[Any], categories: Any, place: str, only_images: bool) -> BoxFile:
+def _detector(entries: list[Any], categories: Any, place: str, only_images: bool) -> Iterator[ImageOf]:
     names = categories if isinstance(categories, dict) else {}
-    images: list[ImageOf] = []
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(_taken(entries)):
         at = f"{place}, image {number}"
         path = entry.get("file") or entry.get("filepath") if isinstance(entry, dict) else None
         if not path:
@@ -163,8 +165,14 @@ def _detector(entries: list[Any], categories: Any, place: str, only_images: bool
                 raise InputError("boxes as fractions of the image", str(list(edges)), at=at)
             boxes.append(BoxOf(edges, _text(label) or _text(names.get(category, category)), confidence, None))
         reason = f"an image that the detector could not read ({failure})" if failure and not boxes else None
-        images.append(ImageOf(str(path), None, None, boxes, reason))
-    return BoxFile(False, images)
+        yield ImageOf(str(path), None, None, boxes, reason)
+
+
+def _taken(entries: list[Entry]) -> Iterator[Entry]:
+    """The entries in order, from a list that is emptied: there may be millions."""
+    entries.reverse()
+    while entries:
+        yield entries.pop()
 
 
 def _edges(found: Any, at: str) -> tuple[float, float, float, float]:

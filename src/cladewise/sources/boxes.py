@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
@@ -31,6 +31,7 @@ CROPS = {
 THRESHOLD = 0.2
 """Default confidence from which detections count, that of MegaDetector's own tools."""
 
+_IMAGES_AT_ONCE = 10_000  # whose rows become a table
 _SAME_SHAPE = 0.02  # relative difference of two ratios of width to height
 _BOX = ("box_left", "box_top", "box_width", "box_height")
 _SCHEMA: dict[str, pl.DataType] = {
@@ -162,12 +163,13 @@ def box_source(places: Sequence[str], storage: Storage, *, cropping: Cropping, r
     marks = storage.marks(places)
     for place in places:
         found = read_boxes(storage, place, only_images=cropping.crop == "images")
-        listed: list[dict[str, Any]] = []
-        for image in found.images:
-            rows = _rows_of(image, found.in_pixels, cropping)
-            num_boxless += not rows
-            listed += rows
-        frames[place] = pl.DataFrame(listed, schema=_SCHEMA)
+        parts = [pl.DataFrame(schema=_SCHEMA)]
+        while images := list(islice(found.images, _IMAGES_AT_ONCE)):
+            by_image = [_rows_of(image, found.in_pixels, cropping) for image in images]
+            num_boxless += sum(not rows for rows in by_image)
+            cells = [[row.get(name) for rows in by_image for row in rows] for name in _SCHEMA]
+            parts.append(pl.DataFrame(dict(zip(_SCHEMA, cells, strict=True)), schema=_SCHEMA))
+        frames[place] = pl.concat(parts)
     rows = sum(frame.height for frame in frames.values())
     certain = f" with a confidence of at least {cropping.threshold:g}" if cropping.threshold else ""
     if not rows:

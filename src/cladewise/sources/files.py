@@ -16,7 +16,8 @@ import polars as pl
 from cladewise.datasets.files.decoding import is_meant_as_image
 from cladewise.datasets.files.walking import walk
 from cladewise.errors import InputError
-from cladewise.sources.places import local, scheme
+from cladewise.sources.formats import SUFFIXES
+from cladewise.sources.places import local, scheme, suffix
 from cladewise.sources.source import Chunk, Row, ranges
 from cladewise.sources.storage import Storage
 
@@ -122,7 +123,9 @@ def _matches(word: str) -> tuple[list[str], list[str]]:
         (images if is_meant_as_image(file) else others).append(file)
     if not images:
         got = f"{word!r}, where no file is an image" if others else repr(word)
-        raise InputError("image files, folders or patterns that match some", got)
+        known = [end for end in dict.fromkeys(map(suffix, others)) if end in SUFFIXES]
+        named = [f"Name its {end} files: {os.path.join(path, f'*{end}')!r}." for end in known if path.is_dir()]
+        raise InputError("image files, folders or patterns that match some", got, advice="".join(named[:1]))
     return images, others
 
 

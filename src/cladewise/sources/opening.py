@@ -11,6 +11,7 @@ from typing import Any
 from cladewise.errors import InputError
 from cladewise.sources.boxes import THRESHOLD, Cropping, box_source
 from cladewise.sources.files import FileSource, find_images, local_matches
+from cladewise.sources.formats import FORMATS, KNOWN, SUFFIXES, UNREAD
 from cladewise.sources.parquet_images import holds_images, image_columns, parquet_source
 from cladewise.sources.parquet_table import open_parquet
 from cladewise.sources.places import local, scheme, suffix
@@ -20,32 +21,6 @@ from cladewise.sources.table import Table, table_source
 from cladewise.sources.tar import expanded, tar_source
 from cladewise.sources.text_table import index_table
 from cladewise.sources.video import FPS, video_source
-
-FORMATS = ("images", "csv", "tsv", "jsonl", "parquet", "tar", "boxes", "video")
-"""Formats that can be named; the suffixes decide otherwise."""
-
-_SUFFIXES = {
-    **dict.fromkeys((".csv", ".csv.gz"), "csv"),
-    **dict.fromkeys((".tsv", ".tab", ".tsv.gz", ".tab.gz"), "tsv"),
-    **dict.fromkeys((".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz"), "jsonl"),
-    **dict.fromkeys((".parquet", ".pq"), "parquet"),
-    **dict.fromkeys((".tar", ".tar.gz", ".tgz"), "tar"),
-    ".json": "boxes",
-    **dict.fromkeys((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts"), "video"),
-    **dict.fromkeys((".wmv", ".3gp"), "video"),
-}
-_UNREAD = {
-    **dict.fromkeys((".zip", ".7z", ".rar", ".bz2", ".xz", ".zst"), "Unpack it, or pack the images into a .tar."),
-    **dict.fromkeys((".xlsx", ".xls", ".ods", ".arrow", ".feather", ".sqlite", ".db"), "Save it as CSV or Parquet."),
-    **dict.fromkeys(
-        (".h5", ".hdf5", ".npz", ".npy", ".tfrecord", ".lmdb"), "Write the images as files, or into a .tar."
-    ),
-    **dict.fromkeys((".txt", ".lst"), 'If it lists images, add a header line, path, and pass format="csv".'),
-}
-_KNOWN = (
-    "image files, folders or patterns, tables (.csv, .tsv, .jsonl, .parquet), archives (.tar, .tar.gz), boxes (.json) "
-    "or videos"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +76,7 @@ def open_source(
     if isinstance(words, (str, bytes, os.PathLike)):
         raise InputError("a list of inputs", f"the single one {os.fsdecode(words)!r}", advice="Pass a list.")
     if not words:
-        raise InputError(_KNOWN, "nothing")
+        raise InputError(KNOWN, "nothing")
     if format is not None and format not in FORMATS:
         raise InputError(f"a format: {', '.join(FORMATS)}", repr(format))
     texts = [os.fsdecode(word) for word in words]
@@ -120,14 +95,14 @@ def open_source(
 def _kind(word: str) -> str:
     """The format of a word, from its suffix; of a pattern, from the files that it matches."""
     if not scheme(word) and not os.path.lexists(local(word)) and glob.has_magic(local(word)):
-        kinds = {_SUFFIXES.get(suffix(path), "images") for path in local_matches(local(word))}
+        kinds = {SUFFIXES.get(suffix(path), "images") for path in local_matches(local(word))}
         return kinds.pop() if len(kinds) == 1 else "images"
     if not scheme(word) and os.path.isdir(local(word)):
         return "images"
-    advice = _UNREAD.get(suffix(word)) or _UNREAD.get(os.path.splitext(suffix(word))[1])
+    advice = UNREAD.get(suffix(word)) or UNREAD.get(os.path.splitext(suffix(word))[1])
     if advice is not None:
-        raise InputError(_KNOWN, repr(word), advice=advice)
-    return _SUFFIXES.get(suffix(word), "images")
+        raise InputError(KNOWN, repr(word), advice=advice)
+    return SUFFIXES.get(suffix(word), "images")
 
 
 def _refuse_listing(word: str) -> None:
@@ -160,7 +135,7 @@ def _each(words: Sequence[str]) -> list[str]:
             elif matches := local_matches(local(name)):
                 places += matches
             else:
-                raise InputError(_KNOWN, f"{name!r}, which matches nothing")
+                raise InputError(KNOWN, f"{name!r}, which matches nothing")
     return list(dict.fromkeys(places))
 
 

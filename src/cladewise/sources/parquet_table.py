@@ -112,9 +112,10 @@ def open_parquet(storage: Storage, place: str) -> ParquetTable:
             metadata = found.metadata
             groups = tuple(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))
             empty: Any = pl.from_arrow(found.schema_arrow.empty_table())
+            names = found.schema_arrow.names  # polars renames a blank one
     except (pa.ArrowException, OSError) as error:
         raise _damaged(place, error) from error
-    return ParquetTable(place, dict(empty.schema), groups)
+    return ParquetTable(place, dict(zip(names, empty.dtypes, strict=True)), groups)
 
 
 def _written(kind: pl.DataType) -> pl.DataType | None:

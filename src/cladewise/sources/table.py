@@ -116,8 +116,7 @@ def missing_note(place: str, root: str | None, paths: Sequence[str | None]) -> l
     found = [resolved(base, path) for path in given if not scheme(path)]
     if scheme(base) or not found or any(os.path.lexists(local(path)) for path in found):
         return []
-    first = f"none of the first images of {place} exists, such as {found[0]}"
-    return [f'{first}; pass root="..." if paths start from another folder']
+    return [f"none of the first images of {place} exists, such as {found[0]}; the root of its paths may be another one"]
 
 
 def table_source(
