@@ -50,6 +50,7 @@ bench: $(VENV)/.ready-bench
 	$(BIN)/python benchmarks/taxonomy_build.py
 	$(BIN)/python benchmarks/image_decoding.py
 	$(BIN)/python benchmarks/feature_caching.py
+	$(BIN)/python benchmarks/encoders.py
 
 format: $(VENV)/.ready-check
 	$(BIN)/ruff check --fix .
