@@ -12,6 +12,7 @@ from typing import Any, get_args
 import polars as pl
 
 from cladewise import runtimes
+from cladewise.backbones import Towers
 from cladewise.decisions import Decision
 from cladewise.engine.answering.fitted_rules import Ready, identity, ready
 from cladewise.engine.devices import preferred_device
@@ -181,7 +182,10 @@ def _prepare(
         warned(text)
     answerer = Answerer(run, before.rule, rule.rule, run.answer_tree(), top, "scores" in keep)
     rows = part_rows or _part_rows(run, keep)
-    return Worker(_job(answerer, images, before, rule, keep, runtime, precision, rows), images, answerer, threads)
+    encoder = _compiled(run, images, runtime, precision)
+    chosen = TORCH if encoder is None else encoder.runtime
+    job = _job(answerer, images, before, rule, keep, chosen, precision, rows)
+    return Worker(job, images, answerer, threads, encoder)
 
 
 def _check(top: int, keep: Sequence[str], part_rows: int | None) -> None:
@@ -206,16 +210,15 @@ def _job(
     before: Ready[Any],
     rule: Ready[Any],
     keep: Sequence[Kept],
-    runtime: str | None,
+    runtime: str,
     precision: Precision,
     part_rows: int,
 ) -> Job:
     run = answerer.run
     if isinstance(images, KeptRows):
-        part_rows, num_parts, runtime = images.parts.job.part_rows, images.parts.job.num_parts, TORCH
+        part_rows, num_parts = images.parts.job.part_rows, images.parts.job.num_parts
     else:
         num_parts = len(images.chunks(part_rows))
-        runtime = _chosen(run, images, runtime, precision)
     learnt = hashlib.sha256(f"{identity(before.rule)}\n{identity(rule.rule)}".encode()).hexdigest()[:32]
     return Job(
         model=run.model_hash,
@@ -234,11 +237,17 @@ def _job(
     )
 
 
-def _chosen(run: Run, images: Source, runtime: str | None, precision: Precision) -> str:
-    """The runtime that ``auto`` stands for here, so that all parts of a job come from one."""
+def _compiled(
+    run: Run, images: Source | KeptRows, runtime: str | None, precision: Precision
+) -> runtimes.Encoder | None:
+    """The encoder in the runtime that ``auto`` stands for here, so that all parts of a job come from one.
+
+    ``None`` if none is needed, or if there are several, which run in torch.
+    """
+    if isinstance(images, KeptRows) or isinstance(run.classifier.encoder, Towers):
+        return None
     device = preferred_device(run.config.training.accelerator)
-    compiled = runtimes.compile(run.backbone, runtime, precision=precision, device=device, num_images=images.num_rows)
-    return compiled.runtime
+    return runtimes.compile(run.backbone, runtime, precision=precision, device=device, num_images=images.num_rows)
 
 
 def _names(given: list[str], answerer: Answerer) -> dict[str, str]:

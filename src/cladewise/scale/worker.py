@@ -42,12 +42,14 @@ class Worker:
         source: Its images, or the kept rows of an earlier job.
         answerer: Head and rules.
         threads: Threads that read and decode; ``None`` for a number that fits the processors and the storage.
+        compiled: The encoder, if it has been compiled; one of another runtime than the job's is not used.
     """
 
     job: Job
     source: Source | KeptRows
     answerer: Answerer
     threads: int | None = None
+    compiled: runtimes.Encoder | None = None
 
     def parts(self, numbers: Iterable[int], watch: Watch = ignore) -> Iterator[Part]:
         """Predict parts, in the order of their numbers.
@@ -95,6 +97,8 @@ class Worker:
     def _encoder(self) -> Callable[[Tensor], Tensor]:
         device, classifier = preferred_device(self.run.config.training.accelerator), self.run.classifier
         classifier.to(device)
+        if self.compiled is not None and self.compiled.runtime == self.job.runtime:
+            return self.compiled
         if not isinstance(classifier.encoder, Towers):
             return runtimes.compile(
                 self.run.backbone,
