@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sources.unsteady_servers import unsteady
+
 RED, BLUE = "photos/warm/red/1.png", "photos/cold/blue/1.png"
 
 
@@ -87,6 +89,29 @@ def test_a_crop_is_another_image_than_the_whole(here: Any, run: str) -> None:
         found[crop] = pl.read_csv(StringIO(out))
     assert found["images"]["path"].to_list() == [RED, BLUE]
     assert found["boxes"]["probability"][0] != found["images"]["probability"][0]
+
+
+def test_a_table_on_a_server_that_fails_is_predicted_whole(
+    here: Any, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cladewise.sources.storage._FIRST_WAIT", 0.01)
+    steps = ["ok", "503-ok", "cut-cut-ok", "404", "silent-429-ok", "cut", "403"]
+    image = Path(RED).read_bytes()
+    with unsteady({"a.png": image}) as server:
+        rows = [f"{server.url}/{step}/a.png?{n},{n}\n" for n, step in enumerate(steps)]
+        server.files["list.csv"] = "".join(["url,n\n", *rows]).encode()
+        code, out, err = here("predict", run, f"{server.url}/503-ok/list.csv", "--decision", "leaf", "--quiet")
+        assert code == 0, err
+        code, alone, _ = here("predict", run, RED, "--decision", "leaf", "--quiet")
+    frame = pl.read_csv(StringIO(out))
+    assert frame["n"].to_list() == list(range(len(steps)))
+    good = [step not in ("404", "cut", "403") for step in steps]
+    assert frame["error"].is_null().to_list() == good
+    (probability,) = pl.read_csv(StringIO(alone))["probability"]
+    assert frame["probability"].drop_nulls().to_list() == pytest.approx([probability] * sum(good), rel=1e-5)
+    assert [text.partition(" (")[0] for text in frame["error"].drop_nulls()] == [
+        *("no such file", "an object that could not be read in 6 attempts", "a file that may not be read")
+    ]
 
 
 def test_storage_that_cannot_be_used_ends_the_command(here: Any, run: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,6 +151,13 @@ def test_a_large_remote_table_is_read_in_parts(web: UnsteadyServer, monkeypatch:
         open_source([f"{web.url}/whole/list.csv?again"])
 
 
+def test_headers_are_sent(web: UnsteadyServer) -> None:
+    options = storage_options(["http.client_kwargs.headers.Authorization=Bearer x"])
+    assert Storage(options).read_image(f"{web.url}/login/a.png") == IMAGE
+    with pytest.raises(UnreadableImageError, match="401"):
+        Storage().read_image(f"{web.url}/login/a.png")
+
+
 def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(MissingExtraError, match=r"cladewise\[gcs\]"):
@@ -169,6 +176,8 @@ def test_options_are_parsed_and_checked() -> None:
     for word in ("anon", "=1"):
         with pytest.raises(InputError, match="key=value"):
             storage_options([word])
+    with pytest.raises(InputError, match="JSON values"):
+        Storage({"auth": object()}).read_image("http://127.0.0.1/a.png")
     with pytest.raises(InputError, match="one value"):
         storage_options(["a=1", "a.b=2"])
 

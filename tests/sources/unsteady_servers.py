@@ -18,7 +18,8 @@ class UnsteadyServer:
 
     Steps are separated by dashes, and the last one is repeated: a status; ``ok``; ``slow``, which sends a byte at a
     time; ``cut``, which closes the connection in the middle of the announced length; ``chunks``, a chunked answer that
-    ends too early; ``whole``, which ignores ranges; ``silent``, which closes without an answer.
+    ends too early; ``whole``, which ignores ranges; ``silent``, which closes without an answer; ``login``, which
+    asks for a header.
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
@@ -56,6 +57,8 @@ class UnsteadyServer:
             return
         content = self.files.get(name)
         status = int(step) if step.isdecimal() else 200 if content is not None else 404
+        if step == "login" and request.headers.get("Authorization") != "Bearer x":
+            status = 401
         content = content if content is not None and status == 200 else b"<html>not what you asked for</html>"
         found = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("Range", ""))
         body = content

@@ -87,7 +87,7 @@ class ParquetTable:
                     first = after
                     if first >= stop:
                         return
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
             raise _damaged(self.place, error) from error
 
 
@@ -113,7 +113,7 @@ def open_parquet(storage: Storage, place: str) -> ParquetTable:
             groups = tuple(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))
             empty: Any = pl.from_arrow(found.schema_arrow.empty_table())
             names = found.schema_arrow.names  # polars renames a blank one
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
         raise _damaged(place, error) from error
     return ParquetTable(place, dict(zip(names, empty.dtypes, strict=True)), groups)
 

@@ -331,7 +331,10 @@ def _options_for(protocol: str, options: Mapping[str, Any]) -> str:
 
     protocols = {*known_implementations, *registry}
     plain = {key: value for key, value in options.items() if key not in protocols or not isinstance(value, Mapping)}
-    return json.dumps({**plain, **options.get(protocol, {})}, sort_keys=True, default=str)
+    try:
+        return json.dumps({**plain, **options.get(protocol, {})}, sort_keys=True)
+    except TypeError as error:
+        raise InputError("storage options that are JSON values", str(error)) from error
 
 
 @functools.lru_cache(maxsize=16)

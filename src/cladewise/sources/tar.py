@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import polars as pl
@@ -24,6 +24,7 @@ SIDECARS = ("cls", "id", "index", "json", "txt", "text", "caption")
 
 KEY = "key"
 _PEEK = 200  # members that are looked at to find which texts there are
+_PEEK_BYTES = 1 << 25  # of the archive, which may have to be fetched
 _MAX_SAMPLE = 1 << 28  # bytes of the images with one key
 _MAX_PLACES = 1_000_000
 _BRACES = re.compile(r"\{(?:(\d+)\.\.(\d+)|([^{}]*,[^{}]*))\}")
@@ -88,7 +89,8 @@ def tar_source(places: Sequence[str], storage: Storage, extension: str | None) -
     """
     marks = storage.marks(places)
     with storage.open(places[0]) as file:
-        names = [member.name for member in islice(members(places[0], file, lambda _: False), _PEEK)]
+        first = takewhile(lambda _: file.tell() < _PEEK_BYTES, members(places[0], file, lambda _: False))
+        names = [member.name for member in islice(first, _PEEK)]
     with_image = {_split(name)[0] for name in names if has_image_suffix(name)}
     found = {extension_ for key, extension_ in map(_split, names) if key in with_image and extension_ in SIDECARS}
     chosen = None if extension is None else extension.lower().lstrip(".")
