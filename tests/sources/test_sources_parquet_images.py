@@ -78,9 +78,11 @@ def test_columns_of_bytes_are_known_by_name_or_chosen(here: Path, picture: Any) 
     pl.DataFrame({"image": [b"\0"], "img": [b"\0"]}).write_parquet("two.parquet")
     with pytest.raises(InputError, match=r"several: 'image', 'img' at two.parquet. Choose one: column=\"image\""):
         open_source(["two.parquet"])
-    pl.DataFrame({"number": [1]}).write_parquet("none.parquet")
-    with pytest.raises(InputError, match="a column path, url"):
+    pl.DataFrame({"number": [1], "views": [[b"\0"]]}).write_parquet("none.parquet")
+    with pytest.raises(InputError, match=r"a column path, url.*, but got 'number', 'views'"):
         open_source(["none.parquet"])
+    with pytest.raises(InputError, match=r"a column of paths or URIs, but got 'views' of type List\(Binary\)"):
+        open_source(["none.parquet"], column="views")
     with pytest.raises(InputError, match="files with the same columns, but got 'content', 'hash'"):
         open_source(["spark.parquet", "two.parquet"], column="content")
 

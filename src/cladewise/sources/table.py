@@ -130,9 +130,10 @@ def table_source(
     tables = _alike(tables)
     first = tables[0]
     texts = [name for name, kind in first.types.items() if isinstance(kind, pl.String)]
-    chosen = chosen_column(list(first.types), column, first.place, candidates=texts)
+    seen = first.schema if isinstance(first, ParquetTable) else first.types
+    chosen = chosen_column(list(seen), column, first.place, candidates=texts)
     if chosen not in texts:
-        raise InputError("a column of paths or URIs", f"{chosen!r} of {first.types[chosen]}", at=first.place)
+        raise InputError("a column of paths or URIs", f"{chosen!r} of type {seen[chosen]}", at=first.place)
     if not any(table.num_rows for table in tables):
         raise InputError("a table with a row per image", "no row", at=first.place)
     left_out = [name for table in tables[:1] if isinstance(table, ParquetTable) for name in table.left_out]
