@@ -251,3 +251,19 @@ def test_a_label_that_is_a_formula_stays_text_end_to_end(here: Any, run: str, tm
     cells = [cell for row in csv.reader(StringIO(out)) for cell in row]
     assert any(cell.startswith("'=") for cell in cells)
     assert not any(cell[:1] in {*"=+-@"} for cell in cells)
+
+
+# ------------------------------------------------------------------ engines
+
+
+def test_a_cluster_needs_a_folder_and_its_options_a_cluster(here: Any, run: str, tmp_path: Path) -> None:
+    for words, told in (
+        (("--engine", "ray"), "a folder as --out with --engine ray, but got standard output"),
+        (("--engine", "ray", "--out", tmp_path / "a.csv"), "a folder as --out with --engine ray, but got a file"),
+        (("--actors", "2"), "--engine ray with --actors, but got --engine local"),
+        (("--ray-address", "auto"), "--engine ray with --ray-address, but got --engine local"),
+        (("--engine", "spark"), "an engine: local, ray, but got 'spark'"),
+    ):
+        code, out, err = here("predict", run, RED, *words)
+        assert (code, out) == (2, "")
+        assert told in err

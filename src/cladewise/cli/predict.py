@@ -19,7 +19,8 @@ from cladewise.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-INPUT, WORK = "Input", "Work"
+INPUT, WORK, CLUSTER = "Input", "Work", "Cluster"
+LOCAL, RAY = "local", "ray"
 LISTED = 20
 """Largest number of unreadable images that are named on standard error; the table has all of them."""
 
@@ -129,6 +130,42 @@ def predict(
         int | None,
         typer.Option(min=1, help="Rows per part.", show_default="2048, or fewer with scores", rich_help_panel=WORK),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="Where to predict: local, in this process, or ray, on the machines of a Ray cluster.",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of the cluster, auto or host:port.",
+            show_default="RAY_ADDRESS, or the one that runs on this machine, or a new one on it",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    actors: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Largest number of Ray actors, each of which holds the run.",
+            show_default="as many as there is place for",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    cpus_per_actor: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processors per actor.",
+            show_default="4, or those of the smallest machine; with GPUs their share",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    gpus_per_actor: Annotated[
+        float, typer.Option(min=0, help="GPUs per actor; 0 to predict on processors.", rich_help_panel=CLUSTER)
+    ] = 0.0,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Show no progress and name no unreadable images.", rich_help_panel=WORK)
     ] = False,
@@ -142,6 +179,8 @@ def predict(
     cladewise predict runs/hace new/ --decision majority --out predictions.csv
 
     cladewise predict runs/hace inventory.parquet --column url --out s3://museum/predictions --shard 3/8
+
+    cladewise predict runs/hace inventory.parquet --column url --out s3://museum/predictions --engine ray
     """
     target = _Target.of(format_, out)
     rules = with_threshold([decision] if decision else [], threshold)
@@ -149,8 +188,11 @@ def predict(
     check_runtime(runtime)
     check_name(PRECISIONS, "precision", precision)
     check_rules(decisions=rules, inferences=[inference] if inference else [])
-    if target.folder is None and (keep or shard):
-        option = "--keep" if keep else "--shard"
+    chosen_engine = _engine(
+        engine, address=ray_address, actors=actors, cpus_per_actor=cpus_per_actor, gpus_per_actor=gpus_per_actor
+    )
+    if target.folder is None and (keep or shard or chosen_engine):
+        option = "--keep" if keep else "--shard" if shard else "--engine ray"
         raise InputError(f"a folder as --out with {option}", "a file" if out else "standard output")
     from cladewise.scale.shards import Shard
 
@@ -185,7 +227,15 @@ def predict(
     told = _Told(shown=not quiet)
     if target.folder is not None:
         _to_folder(
-            target.folder, run, source, told, keep=keep or (), shard=own_share, storage_options=options, **chosen
+            target.folder,
+            run,
+            source,
+            told,
+            keep=keep or (),
+            shard=own_share,
+            engine=chosen_engine,
+            storage_options=options,
+            **chosen,
         )
     else:
         with table_writer(target.format_, target.file) as write:
@@ -197,6 +247,22 @@ def predict(
     told.finish()
     if told.rows and told.rows == told.errors:
         raise typer.Exit(2)
+
+
+def _engine(name: str, **cluster: Any) -> Any:
+    """The engine of that name; ``None`` for the default."""
+    from cladewise.catalogue import check_name
+
+    check_name([LOCAL, RAY], "engine", name)
+    if name == LOCAL:
+        given = next((option for option, value in cluster.items() if value), None)
+        if given is not None:
+            option = "ray-address" if given == "address" else given.replace("_", "-")
+            raise InputError(f"--engine ray with --{option}", f"--engine {name}")
+        return None
+    from cladewise.scale import Ray
+
+    return Ray(**cluster)
 
 
 class _Target:

@@ -6,6 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Protocol
 
+import torch
+
+from cladewise.engine.devices import preferred_device
+from cladewise.engine.run import Run
 from cladewise.scale.folder import Folder
 from cladewise.scale.parts import write_part
 from cladewise.scale.worker import Watch, Worker
@@ -13,6 +17,10 @@ from cladewise.scale.worker import Watch, Worker
 
 class Engine(Protocol):
     """Predicts parts of a job and writes them into its folder."""
+
+    def device(self, run: Run) -> torch.device:
+        """The kind of device that the encoder of a run computes on."""
+        ...
 
     def predict(self, worker: Worker, folder: Folder, numbers: Sequence[int], watch: Watch) -> None:
         """Predict and write parts.
@@ -32,6 +40,9 @@ class Engine(Protocol):
 @dataclasses.dataclass(frozen=True)
 class Local:
     """Predicts in this process."""
+
+    def device(self, run: Run) -> torch.device:
+        return preferred_device(run.config.training.accelerator)
 
     def predict(self, worker: Worker, folder: Folder, numbers: Sequence[int], watch: Watch) -> None:
         for part in worker.parts(numbers, watch):

@@ -45,11 +45,13 @@ class Decoder:
         transform: Maps a picture to the encoder's input.
         threads: Number of threads; ``None`` for one per processor, or more if images come over a network.
         is_remote: Whether they do.
+        processors: Number of processors; ``None`` for all that this process may use.
     """
 
     transform: Transform
     threads: int | None = None
     is_remote: bool = False
+    processors: int | None = None
 
     def batches(self, rows: Iterable[tuple[int, Row]]) -> Iterator[tuple[int, list[InputRow]]]:
         """Batches of rows with the number of their part; a batch never spans two parts.
@@ -66,7 +68,8 @@ class Decoder:
     def _threads(self) -> int:
         if self.threads is not None:
             return self.threads
-        return max(READERS, 2 * usable_processors()) if self.is_remote else usable_processors()
+        processors = self.processors or usable_processors()
+        return max(READERS, 2 * processors) if self.is_remote else processors
 
     def _decoded(self, item: tuple[int, Row]) -> tuple[int, InputRow]:
         part, row = item

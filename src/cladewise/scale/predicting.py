@@ -10,18 +10,18 @@ from os import PathLike
 from typing import Any, get_args
 
 import polars as pl
+import torch
 
 from cladewise import runtimes
 from cladewise.backbones import Towers
 from cladewise.decisions import Decision
 from cladewise.engine.answering.fitted_rules import Ready, identity, ready
-from cladewise.engine.devices import preferred_device
 from cladewise.engine.rules import decision_of, inference_of
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
-from cladewise.runtimes import Precision
-from cladewise.runtimes.known import TORCH
+from cladewise.runtimes import Precision, chosen
+from cladewise.runtimes.known import AUTO, TORCH
 from cladewise.scale.answering import Answerer
 from cladewise.scale.engines import Engine, Local
 from cladewise.scale.folder import Folder
@@ -94,9 +94,11 @@ def predict_to(
         InputError: The folder holds another job, a rule or an option does not exist, the disk is full, or the source
             cannot be read.
     """
+    where = engine or Local()
     prepared = _prepare(
         run,
         source,
+        where,
         inference=inference,
         decision=decision,
         top=top,
@@ -114,7 +116,7 @@ def predict_to(
     pending = [number for number in (shard or Shard()).select(range(worker.job.num_parts)) if number not in done]
     if pending:
         with Meter(worker.num_rows(pending), shown=progress) as meter:
-            (engine or Local()).predict(worker, folder, pending, meter.add)
+            where.predict(worker, folder, pending, meter.add)
     return read_parts(out, storage_options=storage_options)
 
 
@@ -142,6 +144,7 @@ def predict_tables(
     worker = _prepare(
         run,
         source,
+        Local(),
         inference=inference,
         decision=decision,
         top=top,
@@ -161,6 +164,7 @@ def predict_tables(
 def _prepare(
     run: Run | str | PathLike[str],
     source: Source | Parts,
+    engine: Engine,
     *,
     inference: str | Inference | None,
     decision: str | Decision | None,
@@ -182,9 +186,9 @@ def _prepare(
         warned(text)
     answerer = Answerer(run, before.rule, rule.rule, run.answer_tree(), top, "scores" in keep)
     rows = part_rows or _part_rows(run, keep)
-    encoder = _compiled(run, images, runtime, precision)
-    chosen = TORCH if encoder is None else encoder.runtime
-    job = _job(answerer, images, before, rule, keep, chosen, precision, rows)
+    encoder = _compiled(run, images, runtime, precision, engine.device(run))
+    name = TORCH if encoder is None else encoder.runtime
+    job = _job(answerer, images, before, rule, keep, name, precision, rows)
     return Worker(job, images, answerer, threads, encoder)
 
 
@@ -238,15 +242,17 @@ def _job(
 
 
 def _compiled(
-    run: Run, images: Source | KeptRows, runtime: str | None, precision: Precision
+    run: Run, images: Source | KeptRows, runtime: str | None, precision: Precision, device: torch.device
 ) -> runtimes.Encoder | None:
     """The encoder in the runtime that ``auto`` stands for here, so that all parts of a job come from one.
 
-    ``None`` if none is needed, or if there are several, which run in torch.
+    ``None`` if none is needed, if there are several, which run in torch, or for a GPU of other machines.
     """
     if isinstance(images, KeptRows) or isinstance(run.classifier.encoder, Towers):
         return None
-    device = preferred_device(run.config.training.accelerator)
+    is_elsewhere = device.type == "cuda" and not torch.cuda.is_available()
+    if is_elsewhere and (runtime or chosen()) in (AUTO, TORCH):
+        return None
     return runtimes.compile(run.backbone, runtime, precision=precision, device=device, num_images=images.num_rows)
 
 

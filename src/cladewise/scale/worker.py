@@ -22,7 +22,7 @@ from cladewise.scale.inputs import Decoder
 from cladewise.scale.job import Job, Kept
 from cladewise.scale.kept import KeptRows, features_file, half
 from cladewise.scale.parts import Part
-from cladewise.sources import Row, Source
+from cladewise.sources import Chunk, Row, Source
 
 IntArray = NDArray[np.int64]
 Watch = Callable[[int, int], None]
@@ -43,6 +43,7 @@ class Worker:
         answerer: Head and rules.
         threads: Threads that read and decode; ``None`` for a number that fits the processors and the storage.
         compiled: The encoder, if it has been compiled; one of another runtime than the job's is not used.
+        processors: Processors for these threads; ``None`` for all of the machine's.
     """
 
     job: Job
@@ -50,6 +51,18 @@ class Worker:
     answerer: Answerer
     threads: int | None = None
     compiled: runtimes.Encoder | None = None
+    processors: int | None = None
+
+    def load(self) -> None:
+        """Load the network and compile the encoder, so that the first part does not wait, nor fail, for them.
+
+        Raises:
+            InputError: The encoder cannot be compiled, or a file that a rule reads is missing.
+        """
+        self.answerer.nothing()
+        if not isinstance(self.source, KeptRows):
+            side = self.run.backbone.image_size
+            self.encode(torch.zeros(1, 3, side, side))
 
     def parts(self, numbers: Iterable[int], watch: Watch = ignore) -> Iterator[Part]:
         """Predict parts, in the order of their numbers.
@@ -59,11 +72,12 @@ class Worker:
         if isinstance(self.source, KeptRows):
             yield from (self._from_kept(self.source, number, watch) for number in numbers)
             return
-        source, chunks, begun = self.source, self.source.chunks(self.job.part_rows), _Begun(self)
+        source, chunks, begun = self.source, self._chunks, _Begun(self)
         wanted = list(numbers)
         rows = ((number, row) for number in wanted for row in source.rows(chunks[number]))
         waiting = iter(wanted)
-        for number, batch in Decoder(self.run.backbone.transform(), self.threads, source.is_remote).batches(rows):
+        decoder = Decoder(self.run.backbone.transform(), self.threads, source.is_remote, self.processors)
+        for number, batch in decoder.batches(rows):
             while begun.number != number:  # parts in between have no rows
                 if begun.number is not None:
                     yield begun.finish()
@@ -80,7 +94,7 @@ class Worker:
         """Number of rows of some parts; ``None`` if it is not known before they are read."""
         if isinstance(self.source, KeptRows):
             return self.source.num_rows(numbers)
-        chunks = self.source.chunks(self.job.part_rows)
+        chunks = self._chunks
         sizes = [chunk.stop - chunk.start for number in numbers if (chunk := chunks[number]).stop is not None]
         return sum(sizes) if len(sizes) == len(numbers) else None
 
@@ -92,6 +106,11 @@ class Worker:
     def encode(self, images: Tensor) -> Tensor:
         """Features of images, on the CPU."""
         return self._encoder(images).float().cpu()
+
+    @cached_property
+    def _chunks(self) -> list[Chunk]:
+        assert not isinstance(self.source, KeptRows)
+        return self.source.chunks(self.job.part_rows)
 
     @cached_property
     def _encoder(self) -> Callable[[Tensor], Tensor]:

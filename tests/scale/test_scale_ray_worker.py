@@ -1,0 +1,119 @@
+"""What travels to other machines, and what is checked there; without a cluster, since only Ray's pickling matters."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cladewise.engine import Run
+from cladewise.errors import InputError, MissingExtraError
+from cladewise.scale import Local, Ray, predict_to, ray_worker
+from cladewise.scale.folder import Folder
+from cladewise.scale.parts import write_part
+from cladewise.scale.ray_worker import Cargo, Outcome, Problem, check, pack
+from cladewise.sources import open_source
+from shared_runs import copy_of
+
+Trained = Callable[..., Run]
+
+
+class Packing(Local):
+    """The local engine, which also packs the job as for other machines."""
+
+    def predict(self, worker: Any, folder: Folder, numbers: Any, watch: Any) -> None:
+        self.__dict__["packed"] = pickled(pack(worker, folder, numbers, cpus=1, on_gpu=False))
+        super().predict(worker, folder, numbers, watch)
+
+
+def pickled(cargo: Cargo) -> bytes:
+    from ray import cloudpickle
+
+    return cloudpickle.dumps(cargo)
+
+
+def unpacked(engine: Packing) -> Cargo:
+    from ray import cloudpickle
+
+    return cloudpickle.loads(engine.__dict__["packed"])
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(10):
+        Image.fromarray(random.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def job(trained: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packing:
+    """A job that was predicted here and packed, with relative paths; its run folder is gone."""
+    monkeypatch.chdir(tmp_path)
+    run = copy_of(trained(method="hace", freeze=True, epochs=10), tmp_path / "run")
+    engine = Packing()
+    chosen: dict[str, Any] = {"decision": "hedging:guarantee=0.6", "part_rows": 4, "progress": False}
+    predict_to("out", run, open_source(["photos"]), engine=engine, runtime="torch", **chosen)
+    shutil.rmtree(tmp_path / "run")
+    return engine
+
+
+def test_a_job_needs_no_run_folder_where_it_arrives(job: Packing, tmp_path: Path) -> None:
+    cargo = unpacked(job)
+    threads = torch.get_num_threads()
+    check(dataclasses.replace(cargo, cpus=threads))
+    cargo.worker.load()
+    there = Folder(str(tmp_path / "there"))
+    for part in cargo.worker.parts([2, 0]):
+        write_part(there, part)
+    for number in (0, 2):
+        name = f"parts/part-{number:06d}.parquet"
+        assert there.read(name) == Folder(str(tmp_path / "out")).read(name)
+
+
+def test_a_machine_that_sees_other_files_does_no_part(
+    job: Packing, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_worker, "SEEN_AFTER", (0.0,))
+    cargo = dataclasses.replace(unpacked(job), cpus=torch.get_num_threads())
+    check(cargo)
+    with pytest.raises(InputError, match=r"all machines share, but got one without this job at .*nowhere"):
+        check(dataclasses.replace(cargo, folder=Folder(str(tmp_path / "nowhere"))))
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="a GPU that torch can use, but got none"):
+            check(dataclasses.replace(cargo, on_gpu=True))
+    shutil.copy(photos / "1.png", photos / "0.png")
+    with pytest.raises(InputError, match="images on every machine, but got another one for row 0 of part 0"):
+        check(cargo)
+    shutil.rmtree(photos)
+    with pytest.raises(InputError, match=r"images on every machine, but got none .* for row 0 of part 0"):
+        check(cargo)
+
+
+def test_failures_are_values_that_come_back_whole() -> None:
+    error = InputError("a file", "none", at="here", advice="Look.")
+    outcome = Outcome(7, 3, 1, Problem.of(error, "there"), stops=True)
+    assert Outcome.from_row(outcome.row()) == outcome
+    assert str(outcome.problem.error()) == str(error)
+    assert (outcome.problem.lasts, Problem.of(RuntimeError("no\nmemory"), "there").lasts) == (True, False)
+    assert "RuntimeError: no memory at there" in str(Problem.of(RuntimeError("no\nmemory"), "there").error())
+    assert "pip install 'cladewise[openvino]'" in Problem.of(MissingExtraError("openvino", "openvino"), "").advice
+
+
+def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for given in ({"actors": 0}, {"cpus_per_actor": 0}, {"gpus_per_actor": -1}):
+        with pytest.raises(InputError, match=f"{next(iter(given))} of at least"):
+            Ray(**given)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'cladewise\[ray\]'"):
+        Ray().predict(None, Folder(str(tmp_path)), [0], lambda rows, errors: None)  # type: ignore[arg-type]
