@@ -25,6 +25,7 @@ import cladewise as cw
 from cladewise.engine import Run
 from cladewise.errors import InputError
 from cladewise.scale import Parts, Shard, predict_tables, predict_to, read_parts
+from cladewise.scale.inputs import first_images
 from cladewise.scale.progress import Meter
 from cladewise.sources import open_source
 from shared_runs import copy_of
@@ -318,6 +319,26 @@ def test_a_box_is_predicted_as_the_image_that_it_cuts_out(run: Run, colour_folde
     )
     assert boxes["label_path"].to_list() == alone["label_path"].to_list()
     np.testing.assert_allclose(boxes["probability"].to_numpy(), alone["probability"].to_numpy(), atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_compiled_encoder_is_checked_on_the_first_images_and_answers_as_torch(
+    run: Run, source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: str
+) -> None:
+    monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path / "cache"))
+    plain = whole(predict_to(tmp_path / "a", run, source, part_rows=30, runtime="torch", progress=False))
+    compiled = predict_to(tmp_path / "b", run, source, part_rows=30, runtime=runtime, progress=False)
+    assert compiled.job.runtime == runtime
+    table = whole(compiled)
+    assert table["label_path"].to_list() == plain["label_path"].to_list()
+    np.testing.assert_allclose(table["probability"].to_numpy(), plain["probability"].to_numpy(), atol=1e-4)
+    images = first_images(source, run.backbone.transform())
+    assert images.shape[1:] == (3, 24, 24)
+    assert len(images) >= 16
+    again = predict_to(tmp_path / "c", run, source, part_rows=30, runtime=runtime, threads=3, progress=False)
+    assert contents(tmp_path / "c") == contents(tmp_path / "b")
+    assert again.job == compiled.job
 
 
 def test_a_job_without_readable_images_has_all_columns(run: Run, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from pathlib import Path
 from typing import Literal, get_args
@@ -51,7 +51,7 @@ def compile(
     precision: Precision = "fp32",
     device: torch.device | str | None = None,
     image_size: int | None = None,
-    check: Float[Tensor, "image 3 height width"] | None = None,
+    check: Float[Tensor, "image 3 height width"] | Callable[[], Tensor] | None = None,
     num_images: int | None = None,
     cache_dir: Path | None = None,
     progress: bool = False,
@@ -73,8 +73,8 @@ def compile(
         precision: ``fp32``; ``bf16``, with torch or OpenVINO; or ``fp16``, with torch.
         device: Device to compute on; by default the one that the backbone is on.
         image_size: Side of the input in pixels; the backbone's own by default.
-        check: Images to check compiled runtimes on, the first 16 of them; if there are fewer, images of random discs
-            are added.
+        check: Images to check compiled runtimes on, the first 16 of them, or a function that is called for them when
+            there is something to check; if there are fewer, images of random discs are added.
         num_images: Number of images that are to be encoded; ``None`` for many.
         cache_dir: Folder of caches; by default ``CLADEWISE_CACHE`` of the environment, or the user's cache folder.
         progress: Say on standard error when a graph is made.
@@ -115,7 +115,7 @@ class _Job:
     precision: Precision
     device: torch.device
     image_size: int
-    check: Tensor | None
+    check: Tensor | Callable[[], Tensor] | None
     progress: bool
 
     def eager(self, note: str = "") -> Encoder:
@@ -196,7 +196,8 @@ class _Job:
     def _images(self) -> Tensor:
         own = self.backbone.image_input
         shape = (3, self.image_size, self.image_size)
-        given = torch.empty(0, *shape) if self.check is None else self.check[:CHUNK].to("cpu", torch.float32)
+        found = self.check() if callable(self.check) else self.check
+        given = torch.empty(0, *shape) if found is None or not len(found) else found[:CHUNK].to("cpu", torch.float32)
         if tuple(given.shape[1:]) != shape:
             raise InputError(f"images [image, {', '.join(map(str, shape))}] to check on", list(given.shape))
         made = dead_leaves(CHUNK - len(given), self.image_size, own.mean, own.std)

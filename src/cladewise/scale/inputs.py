@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 
+import torch
 from jaxtyping import Float
 from PIL.Image import Image
 from torch import Tensor
@@ -15,7 +16,7 @@ from cladewise.backbones import Transform
 from cladewise.datasets import UnreadableImageError, decode
 from cladewise.engine.feeding.threads import ordered_map, usable_processors
 from cladewise.errors import InputError, MissingExtraError
-from cladewise.sources import Row
+from cladewise.sources import Row, Source
 from cladewise.sources.source import Box
 
 BATCH = 32
@@ -107,3 +108,11 @@ def _crop(picture: Image, box: Box) -> Image:
         for first, start, extent, size in ((x, left, width, picture.width), (y, top, height, picture.height))
     )
     return picture.crop((x, y, right, bottom))
+
+
+def first_images(source: Source, transform: Transform) -> Float[Tensor, "image 3 height width"]:
+    """Some of the first images that can be read, to check a compiled encoder on."""
+    decoder = Decoder(transform)
+    rows = itertools.chain.from_iterable(source.rows(chunk) for chunk in source.chunks(BATCH)[:1])
+    images = [image for row in itertools.islice(rows, BATCH) if isinstance(image := decoder.image(row), Tensor)]
+    return torch.stack(images) if images else torch.empty(0, 3, 0, 0)

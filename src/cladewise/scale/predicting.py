@@ -25,6 +25,7 @@ from cladewise.runtimes.known import AUTO, TORCH
 from cladewise.scale.answering import Answerer
 from cladewise.scale.engines import Engine, Local
 from cladewise.scale.folder import Folder
+from cladewise.scale.inputs import first_images
 from cladewise.scale.job import Job, Kept
 from cladewise.scale.kept import KeptRows
 from cladewise.scale.parts import Parts, finished, read_parts
@@ -186,7 +187,7 @@ def _prepare(
         warned(text)
     answerer = Answerer(run, before.rule, rule.rule, run.answer_tree(), top, "scores" in keep)
     rows = part_rows or _part_rows(run, keep)
-    encoder = _compiled(run, images, runtime, precision, engine.device(run))
+    encoder = _compiled(run, images, runtime, precision, engine.device(run), progress)
     name = TORCH if encoder is None else encoder.runtime
     job = _job(answerer, images, before, rule, keep, name, precision, rows)
     return Worker(job, images, answerer, threads, encoder)
@@ -242,7 +243,12 @@ def _job(
 
 
 def _compiled(
-    run: Run, images: Source | KeptRows, runtime: str | None, precision: Precision, device: torch.device
+    run: Run,
+    images: Source | KeptRows,
+    runtime: str | None,
+    precision: Precision,
+    device: torch.device,
+    progress: bool,
 ) -> runtimes.Encoder | None:
     """The encoder in the runtime that ``auto`` stands for here, so that all parts of a job come from one.
 
@@ -253,7 +259,15 @@ def _compiled(
     is_elsewhere = device.type == "cuda" and not torch.cuda.is_available()
     if is_elsewhere and (runtime or chosen()) in (AUTO, TORCH):
         return None
-    return runtimes.compile(run.backbone, runtime, precision=precision, device=device, num_images=images.num_rows)
+    return runtimes.compile(
+        run.backbone,
+        runtime,
+        precision=precision,
+        device=device,
+        check=lambda: first_images(images, run.backbone.transform()),
+        num_images=images.num_rows,
+        progress=progress,
+    )
 
 
 def _names(given: list[str], answerer: Answerer) -> dict[str, str]:
