@@ -8,7 +8,8 @@ shows.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -113,6 +114,34 @@ class ParquetRows:
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._file, rows.schema)
         self._writer.write_table(rows)
+
+
+def write_parquet_parts(frames: Iterable[pl.DataFrame], path: Path) -> None:
+    """Write a table whose parts are made one after another, so that it need not fit in memory.
+
+    A table of one part is written as by :func:`write_parquet`.
+
+    Args:
+        frames: At least one, all with the same columns. Each becomes a row group.
+        path: The file.
+
+    Raises:
+        OSError: The file cannot be written.
+
+    Example:
+        >>> file = getfixture("tmp_path") / "a.parquet"
+        >>> write_parquet_parts((pl.DataFrame({"name": [name]}) for name in ("wren", "robin")), file)
+        >>> read_parquet(file).rows()
+        [('wren',), ('robin',)]
+    """
+    remaining = iter(frames)
+    first, second = next(remaining), next(remaining, None)
+    if second is None:
+        write_parquet(first, path)
+        return
+    with path.open("wb") as file, ParquetRows(file) as rows:
+        for frame in itertools.chain((first, second), remaining):
+            rows.append(frame)
 
 
 def _refusal(path: Path, error: BaseException, advice: str) -> InputError:

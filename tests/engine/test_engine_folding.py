@@ -50,14 +50,14 @@ def test_every_training_image_is_scored_by_a_copy_that_did_not_see_it(run: Run) 
         left_out = set(copy.dataset.indices("left-out").tolist())  # opened again from its configuration
         assert left_out
         assert not left_out & set(copy.dataset.indices(copy.config.training.train_split).tolist())
-    assert out_of_fold(run, 3, progress=False).prediction.log_prob.equal(seen.prediction.log_prob)
+    assert out_of_fold(run, 3, progress=False).scores.log_prob.equal(seen.scores.log_prob)
 
 
 def test_a_boundary_is_learnt_from_them(run: Run) -> None:
     scores = cw.evaluate(run, progress=False)
     content = json.loads(Path(scores.path).read_text(encoding="utf-8"))
     seen = out_of_fold(run, 3, progress=False)
-    expected = Boundary().fit(seen.prediction, seen.target).boundary
+    expected = Boundary().fit(seen.scores, seen.target).boundary
     assert content["fitted"]["boundary"] == expected
     assert scores.warnings == ()
     assert run.folder.fitted("3-fold", "none-boundary-fits_on=3-fold").is_file()

@@ -434,3 +434,30 @@ def test_no_image_has_no_interval() -> None:
 def test_mistakes_are_named(call, text: str) -> None:
     with pytest.raises(InputError, match=text):
         call()
+
+
+@pytest.mark.parametrize("measure", ["information", "depth"])
+def test_parts_of_images_and_steps_change_no_bit(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
+    prediction, target = draw(LeafSoftmax, t9(), 11, 100)
+    sequence = pareto_sequence(prediction)
+    curve = operating_curve(sequence, target, t9(), measure=measure)
+    intervals = curve_intervals(sequence, target, t9(), samples=20, measure=measure)
+    monkeypatch.setattr("cladewise.metrics.operating.IMAGES_AT_ONCE", 7)
+    monkeypatch.setattr("cladewise.metrics.operating.STEPS_AT_ONCE", 3)
+    monkeypatch.setattr("cladewise.metrics.resampling.STEPS_AT_ONCE", 3)
+    in_parts = operating_curve(sequence.compact(), target, t9(), measure=measure)
+    for name, values in vars(curve).items():
+        assert torch.equal(vars(in_parts)[name].nan_to_num(-1), values.nan_to_num(-1)), name
+    assert curve_intervals(sequence.compact(), target, t9(), samples=20, measure=measure) == intervals
+
+
+def test_images_of_a_sequence_are_a_sequence() -> None:
+    prediction, _ = draw(LeafSoftmax, t9(), 11, 20)
+    sequence = pareto_sequence(prediction)
+    for images in (slice(3, 9), slice(0, 20), slice(18, 40), slice(5, 5)):
+        part, expected = sequence[images], pareto_sequence(prediction[images])
+        assert part.num_images == expected.num_images
+        if expected.num_images:
+            assert torch.equal(part.node, expected.node)
+            assert torch.equal(part.offsets, expected.offsets)
+    assert torch.equal(ParetoSequence.cat([sequence[:4], sequence[4:]]).node, sequence.node)

@@ -141,3 +141,24 @@ def test_one_image() -> None:
 def test_mistakes_are_named(call, text: str) -> None:
     with pytest.raises(InputError, match=text):
         call()
+
+
+def test_tables_read_in_blocks_give_the_same_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    rows = {name: random.normal(size=700).astype(np.float32) for name in "abc"}
+    rows["b"][random.random(700) < 0.7] = np.nan
+    rows["none"] = np.full(700, np.nan, dtype=np.float32)
+    columns = {**rows, "of several": [rows["a"], rows["b"], rows["none"]]}
+    whole = mean_intervals(columns, seed=3, resamples=300)
+    monkeypatch.setattr(bootstrap, "LARGEST_TABLE", 0)
+    monkeypatch.setattr(bootstrap, "DRAWS_AT_ONCE", 7 * 700)
+    monkeypatch.setattr(bootstrap, "IMAGES_AT_ONCE", 64)
+    blocks = mean_intervals(columns, seed=3, resamples=300)
+    assert list(blocks) == list(whole)
+    for name, interval in whole.items():
+        assert (blocks[name].count, blocks[name].value) == pytest.approx((interval.count, interval.value), nan_ok=True)
+        ends = (interval.low, interval.high)  # the resamples are the same
+        assert (blocks[name].low, blocks[name].high) == pytest.approx(ends, abs=1e-12, nan_ok=True), name
+    with pytest.raises(InputError, match="values of the same images, but got a: 700, d: 3"):
+        mean_intervals({"a": rows["a"], "d": np.zeros(3)}, resamples=10)
+    assert mean_intervals({"listed": [0.0, 1.0]}, resamples=10)["listed"].value == 0.5

@@ -50,6 +50,17 @@ class ParetoSequence:
         images = torch.arange(self.num_images, device=self.node.device)
         return images.repeat_interleave(self.lengths, output_size=len(self.node))
 
+    def __getitem__(self, images: slice) -> ParetoSequence:
+        """The operating points of some images one after another."""
+        start, stop, _ = images.indices(self.num_images)
+        offsets = self.offsets[start : max(start, stop) + 1]
+        points = slice(int(offsets[0]), int(offsets[-1]))
+        return ParetoSequence(self.node[points], self.log_prob[points], offsets - offsets[0])
+
+    def compact(self) -> ParetoSequence:
+        """The same with nodes in 32 bits, for many images at a time."""
+        return dataclasses.replace(self, node=self.node.int())
+
     def at_threshold(self, threshold: float) -> Nodes:
         r"""The most informative point of each image that is at least as probable as a threshold.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import torch
@@ -18,6 +19,12 @@ from cladewise.taxonomy import Taxonomy
 
 Measure = Literal["information", "depth"]
 """Quantity that recall and precision are ratios of: information, or depth in edges."""
+
+IMAGES_AT_ONCE = 1 << 16
+"""Images whose scores are computed at a time, which bounds the memory for what is not kept."""
+
+STEPS_AT_ONCE = 1 << 18
+"""Steps of a curve that are summed at a time."""
 
 SCORES = {"information": information_scores, "depth": depth_scores}
 
@@ -146,6 +153,12 @@ class Steps:
     change: Int[Tensor, "step score"]
     image: Int[Tensor, " step"]
 
+    def in_order(self) -> tuple[Int[Tensor, " step"], Iterator[Int[Tensor, "step score"]]]:
+        """The ranks, ascending, and the changes in that order in parts."""
+        rank, order = self.rank.sort()
+        change = self.change  # and not the images
+        return rank, (change[part] for part in order.split(STEPS_AT_ONCE) if len(part))
+
     @classmethod
     def of(cls, sequence: ParetoSequence, target: Int[Tensor, " image"], taxonomy: Taxonomy, measure: Measure) -> Steps:
         """Compute the steps from operating points and labels.
@@ -153,16 +166,40 @@ class Steps:
         Raises:
             InputError: There is not one label for each image, or no such measure.
         """
-        scores_of = SCORES[checked(measure)]
+        checked(measure)
         if target.shape != (sequence.num_images,):
             raise InputError(f"a label for each of {sequence.num_images} images", f"shape {list(target.shape)}")
+        if sequence.num_images <= IMAGES_AT_ONCE:
+            return cls._of(sequence, target, taxonomy, measure, 0)
+        found, first, device = None, 0, target.device
+        for at in range(0, sequence.num_images, IMAGES_AT_ONCE):
+            images = slice(at, at + IMAGES_AT_ONCE)
+            part = cls._of(sequence[images], target[images], taxonomy, measure, at)
+            if found is None:  # whole from the start, so that parts and whole are never there twice
+                found = cls._empty(part, sequence.num_images, len(sequence.node) - sequence.num_images, device)
+            found.start[images] = part.start
+            for name in ("rank", "change", "image"):
+                vars(found)[name][first : first + len(part.rank)] = vars(part)[name]
+            first += len(part.rank)
+        return found or cls._of(sequence, target, taxonomy, measure, 0)
+
+    @classmethod
+    def _empty(cls, like: Steps, images: int, steps: int, device: torch.device) -> Steps:
+        def empty(values: Tensor, length: int) -> Tensor:
+            return torch.empty((length, *values.shape[1:]), dtype=values.dtype, device=device)
+
+        return cls(empty(like.start, images), *(empty(each, steps) for each in (like.rank, like.change, like.image)))
+
+    @classmethod
+    def _of(cls, sequence: ParetoSequence, target: Tensor, taxonomy: Taxonomy, measure: Measure, first: int) -> Steps:
+        """The steps of images that are numbered from ``first``."""
         image = sequence.image
-        scores = scores_of(sequence.node, target[image], taxonomy)
+        scores = SCORES[measure](sequence.node.long(), target[image], taxonomy)
         units = to_units(torch.stack([scores.recall, scores.precision, scores.correct], -1))
         later = torch.ones_like(image, dtype=torch.bool)
         later[sequence.offsets[:-1]] = False
-        rank = (0.0 - sequence.log_prob[later].float()).view(torch.int32).long()
-        return cls(units[sequence.offsets[:-1]], rank, units.diff(dim=0)[later[1:]], image[later])
+        rank = (0.0 - sequence.log_prob[later].float()).view(torch.int32)
+        return cls(units[sequence.offsets[:-1]], rank, units.diff(dim=0)[later[1:]], (image[later] + first).int())
 
 
 def operating_curve(
@@ -193,8 +230,9 @@ def operating_curve(
         ([0.0, 0.5, 0.5], [1.0, 1.0, 0.0])
     """
     steps = Steps.of(sequence, target, taxonomy, measure)
-    start = steps.start.sum(0)
-    return curve_of(start, len(steps.start), *merged(steps.rank, steps.change))
+    start, num_images, in_order = steps.start.sum(0), len(steps.start), steps.in_order()
+    del steps
+    return _curve(start, num_images, *in_order)
 
 
 def merged(rank: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
@@ -205,7 +243,30 @@ def merged(rank: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
 
 def curve_of(start: Tensor, num_images: int, rank: Tensor, change: Tensor) -> OperatingCurve:
     """The curve of :func:`merged` steps, from the sum of the images' first scores."""
-    total = torch.cat([start[None], change]).cumsum(0)
-    means = mean_of_units(total, torch.as_tensor(num_images, device=total.device))
-    threshold = torch.exp(-rank.int().view(torch.float32).double())
-    return OperatingCurve(torch.cat([threshold.new_full((1,), torch.nan), threshold]), *means.unbind(-1))
+    return _curve(start, num_images, rank.int(), [change] if len(change) else [])
+
+
+def _curve(start: Tensor, num_images: int, rank: Tensor, changes: Iterable[Tensor]) -> OperatingCurve:
+    """The curve of steps by ascending rank, of which equal ones become one point.
+
+    Args:
+        start: Sum of the images' first scores.
+        num_images: Number of images.
+        rank: Rank of each step.
+        changes: The changes of the steps, in parts, each a tensor ``[step, score]``.
+    """
+    last = torch.ones_like(rank, dtype=torch.bool)
+    last[:-1] = rank[1:] != rank[:-1]
+    count, total = torch.as_tensor(num_images, device=start.device), start
+    means = start.new_empty((3, int(last.sum()) + 1), dtype=torch.float64)
+    means[:, 0] = mean_of_units(start, count)
+    step = point = 0
+    for change in changes:
+        sums = total + change.cumsum(0)
+        here = sums[last[step : step + len(change)]]
+        means[:, point + 1 : point + 1 + len(here)] = mean_of_units(here, count).t()
+        total, step, point = sums[-1], step + len(change), point + len(here)
+    threshold = rank.new_empty(means.shape[1], dtype=torch.float64)
+    threshold[0] = torch.nan
+    threshold[1:] = torch.exp(-rank[last].view(torch.float32).double())
+    return OperatingCurve(threshold, *means)

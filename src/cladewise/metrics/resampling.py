@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise.decisions.pareto import ParetoSequence
 from cladewise.errors import InputError
 from cladewise.metrics.fixed_point import UNITS
-from cladewise.metrics.operating import Measure, Steps, best_at, operating_curve, pareto_integral
+from cladewise.metrics.operating import STEPS_AT_ONCE, Measure, Steps, best_at, operating_curve, pareto_integral
 from cladewise.statistics import Interval
 from cladewise.taxonomy import Taxonomy
 
@@ -72,21 +72,18 @@ def curve_intervals(
     at = {percent_name(x): x for x in recall_at}  # equal to ten digits: one name and one number
     values = {"ap": curve.average_precision, "ac": curve.average_correct}
     values |= {name: curve.recall_at(x) for name, x in at.items()}
+    del curve  # before the resamples, which need as much memory
     count = sequence.num_images
     if count == 0:
         return {name: Interval(np.nan, np.nan, np.nan, 0) for name in values}
 
-    steps = Steps.of(sequence, target, taxonomy, measure)
-    rank, order = steps.rank.sort()
-    ends = _group_ends(rank)
-    change = (steps.change[order].double() / UNITS).t().contiguous()
-    image, start = steps.image[order], steps.start.double() / UNITS
+    ends, change, image, start = _sorted_steps(Steps.of(sequence, target, taxonomy, measure))
     generator = torch.Generator().manual_seed(seed)
     drawn = np.empty((samples, len(values)))
     for sample in range(samples):
         weight = torch.randint(count, (count,), generator=generator).bincount(minlength=count).to(start)
         first = weight @ start
-        later = (change * weight[image]).cumsum(-1)[:, ends]
+        later = _sums_at(ends, change, image, weight)
         recall, precision, correct = torch.cat([first[:, None], first[:, None] + later], -1) / count
         area = [pareto_integral(recall, of) for of in (precision, correct)]
         drawn[sample] = torch.stack([*area, *(best_at(correct, recall, x) for x in at.values())]).cpu().numpy()
@@ -102,6 +99,29 @@ def percent_name(correct: float) -> str:
         ('r@95', 'r@99.9')
     """
     return f"r@{100 * correct:.10g}"
+
+
+def _sorted_steps(steps: Steps) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Positions at which a curve is read; changes ``[score, step]`` and images by falling probability; first scores."""
+    rank, order = steps.rank.sort()
+    change = torch.empty(steps.change.shape[1], len(order), dtype=torch.float64, device=rank.device)
+    for score, values in enumerate(steps.change.unbind(1)):
+        torch.div(values[order].double(), UNITS, out=change[score])
+    return _group_ends(rank), change, steps.image[order], steps.start.double() / UNITS
+
+
+def _sums_at(ends: Tensor, change: Tensor, image: Tensor, weight: Tensor) -> Float[Tensor, "score end"]:
+    """Cumulative sums of the weighted changes at some steps, in chunks, each of which goes on from the last."""
+    sums, carried = list[Tensor](), change.new_zeros(len(change), 1)
+    for start in range(0, change.shape[1], STEPS_AT_ONCE):
+        part = slice(start, start + STEPS_AT_ONCE)
+        weighted = change[:, part] * weight[image[part]]
+        weighted[:, :1] += carried
+        weighted = weighted.cumsum(-1)
+        here = ends[(ends >= start) & (ends < start + STEPS_AT_ONCE)] - start
+        sums.append(weighted[:, here])
+        carried = weighted[:, -1:].clone()
+    return torch.cat([change.new_zeros(len(change), 0), *sums], -1)
 
 
 def _group_ends(rank: Tensor) -> Tensor:

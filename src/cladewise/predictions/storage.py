@@ -52,12 +52,7 @@ def load_prediction(path: Path, taxonomy: Taxonomy) -> tuple[Prediction, dict[st
     Raises:
         InputError: The file is no such file, or was written for another taxonomy or by a newer version.
     """
-    try:
-        with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
-            about: dict[str, str] = dict(file.metadata() or {})
-            tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError("scores in safetensors", str(error), at=str(path), advice=_ADVICE) from None
+    tensors, about = load_tensors(path)
     return _prediction(tensors, about, taxonomy, str(path))
 
 
@@ -94,6 +89,20 @@ def _prediction(
         return kind(taxonomy=taxonomy, **fields, **json.loads(about["settings"])), tensors, about
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"scores of a {about['kind']}", f"{error}", at=at, advice=_ADVICE) from None
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors of a safetensors file of scores, and its header.
+
+    Raises:
+        InputError: The file is no such file.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:  # type: ignore[no-untyped-call]
+            about: dict[str, str] = dict(file.metadata() or {})
+            return {key: file.get_tensor(key) for key in file.keys()}, about  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError("scores in safetensors", str(error), at=str(path), advice=_ADVICE) from None
 
 
 def header(path: Path) -> dict[str, str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,12 @@ FloatArray = NDArray[np.float64]
 
 CELLS_AT_ONCE = 1 << 20
 """Resampled (resample, image) cells held in memory at a time: a few tens of megabytes."""
+LARGEST_TABLE = 1 << 24
+"""Values of all series, and as many marks of their absence, that are put into one table; 134 MB."""
+DRAWS_AT_ONCE = 1 << 25
+"""Numbers of draws, one per resample and image, that are held at a time where the table is larger; 64 MB."""
+IMAGES_AT_ONCE = 1 << 14
+"""Images of a block of such a table."""
 CELLS_KEPT = 1 << 24
 """Maximum cells of resamples that are cached for the next call, 64 MB."""
 
@@ -73,12 +80,17 @@ def mean_intervals(
 ) -> dict[str, Interval]:
     """:func:`mean_interval` of several columns over the same images, which share one set of resamples.
 
+    For many images the columns are read in blocks in their own precision, so that little memory is needed beside them.
+    A column may be a list of arrays, one per series, which can be columns themselves.
+
     Example:
         >>> intervals = mean_intervals({"top1": [0.0, 1.0], "severity": [3.0, float("nan")]})
         >>> intervals["severity"].count, intervals["top1"].value
         (1, 0.5)
     """
     _check(confidence, resamples)
+    if _is_large(columns):
+        return _large_intervals(columns, confidence, resamples, seed)
     given = {name: _as_series(values) for name, values in columns.items()}
     if not given:
         return {}
@@ -137,9 +149,73 @@ def _side_by_side(columns: Mapping[str, FloatArray]) -> FloatArray:
     """All series of all columns in one array ``[series, image]``."""
     num_images = {name: series.shape[1] for name, series in columns.items()}
     if len(set(num_images.values())) > 1:
-        listed = ", ".join(f"{name}: {number}" for name, number in num_images.items())
-        raise InputError("values of the same images", listed, advice="Evaluate both on the same split.")
+        raise _of_other_images(num_images)
     return np.concatenate(list(columns.values()))
+
+
+def _of_other_images(num_images: Mapping[str, int]) -> InputError:
+    listed = ", ".join(f"{name}: {number}" for name, number in num_images.items())
+    return InputError("values of the same images", listed, advice="Evaluate both on the same split.")
+
+
+def _is_large(columns: Mapping[str, ArrayLike]) -> bool:
+    arrays = {id(part): part for values in columns.values() for part in _listed(values)}
+    return all(map(_is_row, arrays.values())) and 2 * sum(len(part) for part in arrays.values()) > LARGEST_TABLE
+
+
+def _listed(values: ArrayLike) -> list[NDArray[Any]]:
+    return cast("list[NDArray[Any]]", values if isinstance(values, list) else [values])
+
+
+def _is_row(values: object) -> bool:
+    return isinstance(values, np.ndarray) and values.ndim == 1
+
+
+def _large_intervals(
+    columns: Mapping[str, ArrayLike], confidence: float, resamples: int, seed: int
+) -> dict[str, Interval]:
+    """:func:`mean_intervals` of arrays ``[image]`` and lists of them, each of which is read only block by block."""
+    arrays = {id(part): part for values in columns.values() for part in _listed(values)}
+    place = {key: number for number, key in enumerate(arrays)}
+    lengths = {name: len(part) for name, values in columns.items() for part in _listed(values)}
+    if len(set(lengths.values())) > 1:
+        raise _of_other_images(lengths)
+    series = list(arrays.values())
+    resampled = _resampled_in_blocks(series, resamples, seed)
+    own = np.array([_mean(_as_series(row)) for row in series])
+    result: dict[str, Interval] = {}
+    for name, values in columns.items():
+        chosen = [place[id(part)] for part in _listed(values)]
+        counted = np.zeros(len(series[0]), dtype=np.bool_)
+        for part in _listed(values):
+            counted |= ~np.isnan(part)
+        value = float(_mean_of_defined(own[chosen]))
+        result[name] = _interval(value, _mean_of_defined(resampled[:, chosen]), confidence, int(counted.sum()))
+    return result
+
+
+def _resampled_in_blocks(series: Sequence[NDArray[Any]], resamples: int, seed: int) -> FloatArray:
+    """:func:`_resampled_means` of many images: some resamples at a time, and of those one block of images at a time."""
+    num_images = len(series[0])
+    generator = np.random.default_rng(seed)
+    means = np.empty((resamples, len(series)))
+    rows_at_once = max(1, min(resamples, DRAWS_AT_ONCE // num_images))
+    for start in range(0, resamples, rows_at_once):
+        drawn = np.empty((min(rows_at_once, resamples - start), num_images), dtype=np.uint16)
+        for row in drawn:
+            row[:] = np.bincount(generator.integers(num_images, size=num_images), minlength=num_images)
+        sums, counts = (np.zeros((len(drawn), len(series))) for _ in range(2))
+        for first in range(0, num_images, IMAGES_AT_ONCE):
+            images = slice(first, first + IMAGES_AT_ONCE)
+            table = np.stack([row[images] for row in series], 1, dtype=np.float64)
+            defined = ~np.isnan(table)
+            weight = drawn[:, images].astype(np.float64)
+            sums += weight @ np.where(defined, table, 0.0)
+            counts += weight @ defined.astype(np.float64)
+        part = means[start : start + len(drawn)]
+        part[:] = np.nan
+        np.divide(sums, counts, out=part, where=counts > 0)
+    return means
 
 
 def _resampled_means(series: FloatArray, resamples: int, seed: int) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,10 +21,13 @@ from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.engine.run import Run
 from cladewise.errors import InputError, warn
 from cladewise.inference import Inference
-from cladewise.parquet import write_parquet
+from cladewise.parquet import write_parquet_parts
 from cladewise.records import Curves, Evaluation, Tree, write_evaluation
 from cladewise.runtimes import using
 from cladewise.statistics import Interval
+
+ROWS_AT_ONCE = 1 << 18
+"""Images of a part of the table of values per image."""
 
 DecisionChoice = str | Decision | None
 InferenceChoice = str | Inference | None
@@ -183,12 +186,20 @@ class _Task:
         done = self.attempt(before.handle, lambda: self.outcomes(before, possible))
         if done is None:
             return []
-        columns, values = done.of_prediction.columns(), done.of_prediction.values()
-        curves = done.of_prediction.curves()
+        predicted = done.of_prediction
+        values, curves = predicted.values(), predicted.curves()
         return [
-            self.write(before, rule, decided.frame().hstack(columns), decided.values() | values, curves, done.about)
+            self.write(before, rule, self.tables(decided, predicted), decided.values() | values, curves, done.about)
             for rule, decided in zip(done.decisions, done.of_decisions, strict=True)
         ]
+
+    def tables(self, decided: DecisionOutcomes, predicted: PredictionOutcomes) -> Iterator[pl.DataFrame]:
+        """The values per image, for many images in parts."""
+        for start in range(0, len(self.seen.paths), ROWS_AT_ONCE):
+            stop = min(start + ROWS_AT_ONCE, len(self.seen.paths))
+            paths = pl.Series("path", self.seen.paths[start:stop], dtype=pl.String)
+            table = decided.rows(start, stop).hstack(predicted.rows(start, stop))
+            yield table.insert_column(0, paths)
 
     def ready(self, rule: Rule, before: Inference | None = None) -> Ready[Rule]:
         """A rule, fitted if it has something to learn."""
@@ -231,7 +242,7 @@ class _Task:
         self,
         before: Ready[Any],
         rule: Ready[Decision],
-        columns: pl.DataFrame,
+        tables: Iterator[pl.DataFrame],
         values: dict[str, Interval],
         curves: Curves,
         about: dict[str, str],
@@ -262,7 +273,7 @@ class _Task:
             path=run.folder.evaluation(*handles, self.tree.tree),
         )
         with replacing(evaluation.outcomes) as temporary:
-            write_parquet(columns.insert_column(0, pl.Series("path", seen.paths, dtype=pl.String)), temporary)
+            write_parquet_parts(tables, temporary)
         write_evaluation(evaluation)
         return evaluation
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from cladewise.atomic import write_bytes
 from cladewise.decisions import Decision
 from cladewise.engine.answer_tree import AnswerTree
+from cladewise.engine.answering.feature_scores import LARGEST_KEPT
 from cladewise.engine.answering.folding import num_folds, out_of_fold
 from cladewise.engine.answering.scoring import data_digest, known_target, scored, scored_digest
 from cladewise.engine.digests import file_hash
@@ -101,12 +102,15 @@ def ready(
     if kept is None:
         folds = num_folds(chosen)
         seen = out_of_fold(run, folds, progress=progress) if folds else scored(run, chosen, progress=progress)
-        prediction = tree.prediction(seen.prediction if before is None else before(seen.prediction))
-        target = tree.nodes(known_target(run, seen))
+        scores, rows = seen.sample()
+        prediction = tree.prediction(scores if before is None else before(scores))
+        target = tree.nodes(known_target(run, seen)[rows])
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always", UserWarning)
             tensors = learnt(rule.fit(prediction, target))
         said = [str(one.message) for one in raised]
+        if len(rows) < len(seen.target):
+            said.append(_told_of_sample(rule, chosen, len(rows), len(seen.target)))
         about = {**about, "warnings": json.dumps(said)}
         write_bytes(path, reproducible(safetensors.torch.save(tensors, metadata=about)))
     else:
@@ -210,6 +214,11 @@ def _fitting_split(run: Run, rule: Fittable, wanted: str | None) -> tuple[str, s
     if split != "train" and set(split.split("+")) & set(training.train_split.split("+")):
         return split, f"{_name(rule)} learnt from {split}, which the model was trained on"
     return split, ""
+
+
+def _told_of_sample(rule: Any, split: str, chosen: int, among: int) -> str:
+    size = f"the scores of all take more than {LARGEST_KEPT / 1e6:,.0f} MB"
+    return f"{_name(rule)} learnt from {chosen:,} random ones of the {among:,} images of {split}: {size}"
 
 
 def _name(rule: Any) -> str:

@@ -9,6 +9,7 @@ import torch
 
 from cladewise import datasets
 from cladewise.engine.ablation import changes_labels
+from cladewise.engine.answering.feature_scores import LARGEST_KEPT
 from cladewise.engine.answering.scoring import Scored, data_digest, scored
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
@@ -43,7 +44,7 @@ def out_of_fold(run: Run, folds: int, *, progress: bool = True) -> Scored:
 
     The networks are runs of the same configuration in the folder ``folds`` of the run; existing ones are reused. A rule
     can then be fitted on every training image as if it were unseen, which helps if the validation split is small or
-    has no images of some classes.
+    has no images of some classes. Of folds with too many scores to be held in memory, random images are scored.
 
     Args:
         run: The run to cross-validate.
@@ -71,11 +72,12 @@ def out_of_fold(run: Run, folds: int, *, progress: bool = True) -> Scored:
         folder = run.folder.path / "folds" / f"{number + 1}-of-{folds}"
         copy = fit(config, folder, dataset=data, method=run.method, reuse=True, tell=False, progress=progress)
         parts.append(scored(copy, LEFT_OUT, data, progress=progress))
+    samples = [part.sample(LARGEST_KEPT // folds) for part in parts]
     return Scored(
-        concatenate([part.prediction for part in parts]),
-        torch.cat([part.target for part in parts]),
-        torch.cat([part.index for part in parts]),
-        [path for part in parts for path in part.paths],
+        concatenate([prediction for prediction, _ in samples]),
+        torch.cat([part.target[chosen] for part, (_, chosen) in zip(parts, samples, strict=True)]),
+        torch.cat([part.index[chosen] for part, (_, chosen) in zip(parts, samples, strict=True)]),
+        [part.paths[i] for part, (_, chosen) in zip(parts, samples, strict=True) for i in map(int, chosen)],
         sum(part.num_skipped for part in parts),
         data_digest(run, split, run.dataset_if_there),
     )

@@ -68,7 +68,7 @@ def predict_rows(
         run, dataset, indices, predicted, cache=cache, precision=precision, progress=progress
     )
     good = torch.cat(scored).numpy() if scored else np.ones(0, dtype=np.bool_)
-    return _joined(parts, run), kept[good], (*skipped, *_without_scores(dataset, kept[~good], len(kept)))
+    return _joined(parts, run), kept[good], (*skipped, *without_scores(dataset, kept[~good], len(kept)))
 
 
 def has_scores(prediction: Prediction) -> Bool[Tensor, " image"]:
@@ -85,7 +85,14 @@ def has_scores(prediction: Prediction) -> Bool[Tensor, " image"]:
     return at_least_float(prediction.logits).logsumexp(-1).isfinite()
 
 
-def _without_scores(dataset: Dataset, images: IntArray, among: int) -> tuple[Skipped, ...]:
+def without_scores(dataset: Dataset, images: IntArray, among: int) -> tuple[Skipped, ...]:
+    """Images whose scores are not finite numbers, with that reason, after a warning about them.
+
+    Args:
+        dataset: The data.
+        images: Their indices.
+        among: Number of all images.
+    """
     if images.size == 0:
         return ()
     paths: list[str] = [dataset.paths[i] for i in map(int, images)]

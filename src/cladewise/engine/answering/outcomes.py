@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise import metrics
-from cladewise.decisions import Answer, Decision, LabelSets, Nodes
+from cladewise.decisions import Answer, Decision, LabelSets, LevelNodes, Nodes
 from cladewise.decisions.pareto import ParetoSequence, pareto_sequence
+from cladewise.errors import InputError
 from cladewise.predictions import Prediction
 from cladewise.records import Curves
 from cladewise.statistics import Interval, mean_intervals
@@ -30,11 +32,14 @@ BINS = 15
 CURVE_POINTS = 500
 """Largest number of points of the operating curve in an evaluation."""
 
-Series = dict[str, NDArray[np.float64]]
+Series = dict[str, NDArray[Any]]
+Sum = TypeVar("Sum", bound=metrics.Sums)
 
 
 class PredictionOutcomes:
     """Metrics of predictions that do not depend on the decision; computed once for all decisions.
+
+    Per image only its values, its few operating points and its label are kept, a few hundred bytes.
 
     Args:
         taxonomy: The label tree.
@@ -44,66 +49,66 @@ class PredictionOutcomes:
     def __init__(self, taxonomy: Taxonomy, recall_at: Sequence[float] = ()) -> None:
         self.taxonomy = taxonomy
         self._recall_at = sorted({*CORRECTNESS, *recall_at})
-        self._columns: list[dict[str, Tensor]] = []
+        self._columns, self._targets = _Columns(), _Columns()
         self._sequences: list[ParetoSequence] = []
-        self._targets: list[Tensor] = []
-        self._reliability: list[metrics.ReliabilitySums] = []
-        self._hits: list[metrics.HitSums] = []
+        self._reliability: metrics.ReliabilitySums | None = None
+        self._hits: metrics.HitSums | None = None
 
     def add(self, part: Prediction, target: Tensor) -> None:
         """Add a batch of images."""
-        self._columns.append(metrics.score_prediction(part, target))
-        self._sequences.append(pareto_sequence(part))
-        self._targets.append(target)
-        self._reliability.append(metrics.ReliabilitySums.of(part, target, BINS))
-        self._hits.append(metrics.HitSums.of(part, target, HITS))
+        self._columns.add(metrics.score_prediction(part, target))
+        self._targets.add({"target": target})
+        self._sequences.append(pareto_sequence(part).compact())
+        self._reliability = _added(self._reliability, metrics.ReliabilitySums.of(part, target, BINS))
+        self._hits = _added(self._hits, metrics.HitSums.of(part, target, HITS))
 
-    def columns(self) -> pl.DataFrame:
-        """One row per image."""
-        return pl.DataFrame({**self._joined, **_sequence_columns(self._sequence)})
+    def rows(self, start: int, stop: int) -> pl.DataFrame:
+        """One row per image, of some images one after another."""
+        return pl.DataFrame({**self._columns.doubles(start, stop), **_sequence_columns(self._sequence[start:stop])})
 
     def values(self, *, intervals: bool = True) -> dict[str, Interval]:
         """The metrics."""
-        target = torch.cat(self._targets)
-        values = _means(self._joined, intervals=intervals)
+        values = _means(self._columns.joined, intervals=intervals)
         if intervals:
-            values |= metrics.curve_intervals(self._sequence, target, self.taxonomy, recall_at=self._recall_at)
+            found = metrics.curve_intervals(self._sequence, self._target, self.taxonomy, recall_at=self._recall_at)
+            values |= found
         else:
-            curve = self._curve
+            curve = self._curve()
             values |= {"ap": self._bare(curve.average_precision), "ac": self._bare(curve.average_correct)}
             values |= {metrics.percent_name(x): self._bare(curve.recall_at(x)) for x in self._recall_at}
-        by_depth = metrics.operating_curve(self._sequence, target, self.taxonomy, measure="depth")
+        by_depth = metrics.operating_curve(self._sequence, self._target, self.taxonomy, measure="depth")
         values["depth_ap"] = self._bare(by_depth.average_precision)
         values["depth_ac"] = self._bare(by_depth.average_correct)
         for name, level in self._calibration.items():
             values |= {f"ece/{name}": self._bare(level.ece), f"mce/{name}": self._bare(level.mce)}
-        hits = metrics.total(self._hits).values(self.taxonomy, HITS)
+        hits = _some(self._hits).values(self.taxonomy, HITS)
         return values | {f"hit@{k}": self._bare(float(hits[f"hit@{k}"])) for k in HITS}
 
     def curves(self) -> Curves:
         """The operating curve, thinned, and the calibration bins of every level."""
         return Curves.from_dict(
             {
-                "operating": self._curve.thinned(CURVE_POINTS).to_dict(),
+                "operating": self._curve().thinned(CURVE_POINTS).to_dict(),
                 "reliability": {name: level.to_dict() for name, level in self._calibration.items()},
             }
         )
 
     @cached_property
     def _sequence(self) -> ParetoSequence:
-        return ParetoSequence.cat(self._sequences)
+        joined = ParetoSequence.cat(self._sequences)
+        self._sequences.clear()
+        return joined
 
-    @cached_property
+    @property
+    def _target(self) -> Tensor:
+        return torch.from_numpy(self._targets.joined["target"])
+
     def _curve(self) -> metrics.OperatingCurve:
-        return metrics.operating_curve(self._sequence, torch.cat(self._targets), self.taxonomy)
+        return metrics.operating_curve(self._sequence, self._target, self.taxonomy)
 
     @cached_property
     def _calibration(self) -> dict[str, metrics.ReliabilityCurve]:
-        return metrics.total(self._reliability).curves(self.taxonomy)
-
-    @cached_property
-    def _joined(self) -> Series:
-        return _joined(self._columns)
+        return _some(self._reliability).curves(self.taxonomy)
 
     def _bare(self, value: float) -> Interval:
         """A value without an interval."""
@@ -120,10 +125,12 @@ class DecisionOutcomes:
 
     def __init__(self, decision: Decision, taxonomy: Taxonomy) -> None:
         self.decision, self.taxonomy = decision, taxonomy
-        self._frames: list[pl.DataFrame] = []
-        self._columns: list[dict[str, Tensor]] = []
-        self._counts: list[metrics.LabelSums] = []
-        self._sizes: list[metrics.SizeSums] = []
+        self.num_images = 0
+        """Number of images so far."""
+        self._answers, self._columns = _Columns(), _Columns()
+        self._labels: list[_Lists] = []
+        self._counts: metrics.LabelSums | None = None
+        self._sizes: metrics.SizeSums | None = None
 
     def add(self, part: Prediction, target: Tensor) -> Answer:
         """Add a batch of images, and return their answers.
@@ -132,26 +139,38 @@ class DecisionOutcomes:
             InputError: The decision does not apply to this kind of prediction.
         """
         answer = self.decision(part)
-        self._frames.append(_answer_columns(answer, target, self.taxonomy))
-        self._counts.append(metrics.LabelSums.of(answer, target, self.taxonomy))
         if isinstance(answer, LabelSets):  # only counts of labels are defined for them
-            self._sizes.append(metrics.SizeSums.of(answer))
+            self._answers.add({"target": target})
+            self._labels.append(_Lists.of(answer.chosen))
+            sizes = metrics.SizeSums.of(answer)
+        else:
+            self._answers.add(_answer_columns(answer, target, self.taxonomy))
+            sizes = None
+        self._counts = _added(self._counts, metrics.LabelSums.of(answer, target, self.taxonomy))
+        if sizes is not None:
+            self._sizes = _added(self._sizes, sizes)
         else:
             ranking = self.decision.ranking(part, metrics.RANKING_LENGTH, answer)
-            self._columns.append(metrics.score_answer(answer, ranking, target, self.taxonomy))
+            self._columns.add(metrics.score_answer(answer, ranking, target, self.taxonomy))
+        self.num_images += len(target)
         return answer
 
-    def frame(self) -> pl.DataFrame:
-        """One row per image."""
-        return pl.concat(self._frames).with_columns(**{k: pl.Series(v) for k, v in _joined(self._columns).items()})
+    def rows(self, start: int, stop: int) -> pl.DataFrame:
+        """One row per image, of some images one after another."""
+        columns: dict[str, Any] = {name: values[start:stop] for name, values in self._answers.joined.items()}
+        if self._sizes is not None:
+            columns["labels"] = self._joined_labels.series(start, stop)
+        elif "confidence" in columns:
+            columns["confidence"] = columns["confidence"].astype(np.float64)
+        return pl.DataFrame({**columns, **self._columns.doubles(start, stop)})
 
     def values(self, *, intervals: bool = True) -> dict[str, Interval]:
         """The metrics; ``level_accuracy`` is the mean over the levels of their accuracies."""
         values: dict[str, Interval] = {}
-        if self._columns:
-            columns = _joined(self._columns)
+        if self._sizes is None:
+            columns = self._columns.joined
             levels = [f"level_accuracy/{name}" for name in self.taxonomy.level_names]
-            series = columns | {"level_accuracy": np.stack([columns[name] for name in levels])}
+            series = {**columns, "level_accuracy": [columns[name] for name in levels]}
             means = _means(series, intervals=intervals)
             accuracies = torch.tensor([means[name].value for name in levels], dtype=torch.float64)
             weighted = float(metrics.weighted_level_accuracy(accuracies, self.taxonomy))
@@ -160,38 +179,89 @@ class DecisionOutcomes:
             order = [*columns]
             order[first:first] = ["level_accuracy", "weighted_level_accuracy"]
             values = {name: means[name] for name in order}
-        counts = metrics.total(self._counts).values(self.taxonomy)
-        num_images = sum(map(len, self._frames))
+        counts = _some(self._counts).values(self.taxonomy)
         by_level = [f"{name}/{level}" for name in metrics.AVERAGES for level in self.taxonomy.level_names]
         names = [*metrics.AVERAGES, *by_level]
-        if not self._columns:
-            counts |= metrics.total(self._sizes).values()
+        if self._sizes is not None:
+            counts |= self._sizes.values()
             names += metrics.SIZES
-        return values | {name: Interval(float(counts[name]), math.nan, math.nan, num_images) for name in names}
+        return values | {name: Interval(float(counts[name]), math.nan, math.nan, self.num_images) for name in names}
+
+    @cached_property
+    def _joined_labels(self) -> _Lists:
+        joined = _Lists.cat(self._labels)
+        self._labels.clear()
+        return joined
 
 
-def _answer_columns(answer: Answer, target: Tensor, taxonomy: Taxonomy) -> pl.DataFrame:
-    """Answers and labels, one row per image."""
-    if isinstance(answer, LabelSets):
-        sets = [row.nonzero().squeeze(-1).tolist() for row in answer.chosen]
-        return pl.DataFrame({"target": target.cpu().numpy(), "labels": pl.Series(sets, dtype=pl.List(pl.Int64))})
+class _Columns:
+    """Values per image by name, in the precision in which they come, joined when all are there."""
+
+    def __init__(self) -> None:
+        self._parts: list[dict[str, Any]] = []
+
+    def add(self, values: Mapping[str, Tensor | NDArray[Any]]) -> None:
+        """Add a batch of images."""
+        self._parts.append({k: v.cpu().numpy() if isinstance(v, Tensor) else v for k, v in values.items()})
+
+    @cached_property
+    def joined(self) -> Series:
+        """All values, and no longer the batches."""
+        names = list(self._parts[0]) if self._parts else []
+        joined = {name: np.concatenate([part.pop(name) for part in self._parts]) for name in names}
+        self._parts.clear()
+        return joined
+
+    def doubles(self, start: int, stop: int) -> Series:
+        """Values of some images in double precision."""
+        return {name: values[start:stop].astype(np.float64) for name, values in self.joined.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lists:
+    """A list of nodes per image, without a Python object for each."""
+
+    values: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, chosen: Tensor) -> _Lists:
+        """The nodes at which rows are true."""
+        lengths = chosen.sum(-1).cpu().numpy()
+        nodes = chosen.nonzero()[:, 1].int().cpu().numpy()
+        return cls(nodes, np.concatenate([np.zeros(1, np.int64), lengths.cumsum()]))
+
+    @classmethod
+    def cat(cls, parts: Sequence[_Lists]) -> _Lists:
+        """The images of several, one after another."""
+        lengths = np.concatenate([np.zeros(1, np.int64), *(np.diff(part.offsets) for part in parts)])
+        return cls(np.concatenate([part.values for part in parts]), lengths.cumsum())
+
+    def series(self, start: int, stop: int) -> pl.Series:
+        """The lists of some images as a column."""
+        offsets = self.offsets[start : stop + 1]
+        return _lists(self.values[offsets[0] : offsets[-1]].astype(np.int64), offsets - offsets[0])
+
+
+def _answer_columns(answer: Nodes | LevelNodes, target: Tensor, taxonomy: Taxonomy) -> dict[str, NDArray[Any]]:
+    """Answers and labels, one value per image."""
     if isinstance(answer, Nodes):
         predicted, confidence, extra = answer.node, answer.log_prob, {}
     else:
         predicted, confidence = answer.node[:, -1], answer.log_prob[:, -1]
         extra = {f"predicted_{name}": answer.node[:, k] for k, name in enumerate(taxonomy.level_names)}
     tensors = {"target": target, "predicted": predicted, **extra}
-    columns: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+    columns = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
     columns["lca"] = taxonomy.lca(columns["target"], columns["predicted"])
-    columns["confidence"] = confidence.double().cpu().numpy()
-    return pl.DataFrame(columns)
+    columns["confidence"] = confidence.cpu().numpy()
+    return columns
 
 
 def _sequence_columns(sequence: ParetoSequence) -> dict[str, pl.Series]:
     """The operating points of each image as two list columns."""
     offsets = sequence.offsets.cpu().numpy()
     return {
-        "operating_nodes": _lists(sequence.node.cpu().numpy(), offsets),
+        "operating_nodes": _lists(sequence.node.long().cpu().numpy(), offsets),
         "operating_log_probs": _lists(sequence.log_prob.float().cpu().numpy(), offsets),
     }
 
@@ -203,21 +273,28 @@ def _lists(values: NDArray[Any], offsets: NDArray[np.int64]) -> pl.Series:
     return pl.Series(pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values)))
 
 
-def _joined(parts: list[dict[str, Tensor]]) -> Series:
-    if not parts:
-        return {}
-    return {name: torch.cat([part[name] for part in parts]).double().cpu().numpy() for name in parts[0]}
+def _added(sums: Sum | None, more: Sum) -> Sum:
+    return more if sums is None else sums + more
 
 
-def _means(columns: Series, *, intervals: bool) -> dict[str, Interval]:
+def _some(sums: Sum | None) -> Sum:
+    """The sums, of which there are some as soon as there was a batch."""
+    if sums is None:
+        raise InputError("at least one batch of images", "none")
+    return sums
+
+
+def _means(columns: Mapping[str, NDArray[Any] | list[NDArray[Any]]], *, intervals: bool) -> dict[str, Interval]:
     if intervals:
         return mean_intervals(columns)
-    return {name: _plain_mean(values) for name, values in columns.items()}
+    return {name: _plain_mean(values if isinstance(values, list) else [values]) for name, values in columns.items()}
 
 
-def _plain_mean(values: NDArray[np.float64]) -> Interval:
+def _plain_mean(series: Sequence[NDArray[Any]]) -> Interval:
     """Mean over the series of their means over the images that count, as in :func:`mean_intervals`."""
-    series = np.atleast_2d(values)
-    means = [row[~np.isnan(row)].mean() for row in series if not np.isnan(row).all()]
-    count = int((~np.isnan(series)).any(0).sum())
-    return Interval(float(np.mean(means)) if means else math.nan, math.nan, math.nan, count)
+    rows = [row.astype(np.float64) for row in series]
+    means = [row[~np.isnan(row)].mean() for row in rows if not np.isnan(row).all()]
+    counted = np.zeros(len(rows[0]), dtype=np.bool_)
+    for row in rows:
+        counted |= ~np.isnan(row)
+    return Interval(float(np.mean(means)) if means else math.nan, math.nan, math.nan, int(counted.sum()))

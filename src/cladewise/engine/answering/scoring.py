@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import safetensors.torch
 import torch
 from jaxtyping import Int
 from numpy.typing import NDArray
@@ -18,17 +20,23 @@ from cladewise.atomic import replacing, write_bytes
 from cladewise.datasets import Dataset
 from cladewise.engine.ablation import changes_labels, relabelled
 from cladewise.engine.answer_tree import AnswerTree
-from cladewise.engine.answering.forward import predict_rows
+from cladewise.engine.answering.feature_scores import LARGEST_KEPT, FeatureScores, score_bytes
+from cladewise.engine.answering.forward import has_scores, predict_rows, without_scores
 from cladewise.engine.answering.transitions import TransitionMeans, keep_transitions
 from cladewise.engine.digests import images_digest
 from cladewise.engine.run import Run
 from cladewise.errors import InputError, warn
 from cladewise.metrics.answer_scores import RANKING_LENGTH
-from cladewise.parquet import read_parquet, write_parquet
+from cladewise.parquet import read_parquet, write_parquet, write_parquet_parts
 from cladewise.predictions import Prediction, storage
+from cladewise.tensor_files import reproducible
 
 CELLS_AT_ONCE = 1 << 25
 """Number of (image, node) cells that are worked on at a time, 128 MB in single precision."""
+ROWS_AT_ONCE = 1 << 16
+"""Images of a part of the table of predictions of a large split."""
+STREAMED = "streamed"
+"""Entry in the header of scores that are not in the file, but computed from cached features."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +44,7 @@ class Scored:
     """Scores and labels of the images of a split.
 
     Args:
-        prediction: The prediction, over the network's own tree.
+        scores: The prediction over the network's own tree; for large splits what computes it part by part.
         target: Label of each image, a node of the true tree.
         index: Index of each image in the dataset.
         paths: Path of each image.
@@ -44,16 +52,36 @@ class Scored:
         data: Digest of the images and labels of the split; empty if they were not there.
     """
 
-    prediction: Prediction
+    scores: Prediction | FeatureScores
     target: Int[Tensor, " image"]
     index: Int[Tensor, " image"]
-    paths: list[str]
+    paths: Sequence[str]
     num_skipped: int
     data: str = ""
 
     def parts(self) -> Iterator[tuple[Prediction, Int[Tensor, " image"]]]:
-        """The prediction and the labels in parts of about :data:`CELLS_AT_ONCE` cells."""
-        return in_parts(self.prediction, self.target)
+        """The prediction and the labels, in parts of images one after another."""
+        if isinstance(self.scores, Prediction):
+            yield from in_parts(self.scores, self.target)
+            return
+        start = 0
+        for part in self.scores.parts(self.index.numpy()):
+            stop = start + len(part.logits)
+            yield part.settled(), self.target[start:stop].to(part.device)
+            start = stop
+
+    def sample(self, size: int = LARGEST_KEPT) -> tuple[Prediction, Int[Tensor, " chosen"]]:
+        """The prediction of all images, or of as many random ones as have scores of this size, and which these are.
+
+        Args:
+            size: Bytes. Scores that are in memory already are used as they are.
+        """
+        if isinstance(self.scores, Prediction):
+            return self.scores, torch.arange(len(self.target))
+        count = max(1, min(len(self.target), size // max(1, self.scores.bytes_per_image)))
+        chosen = torch.randperm(len(self.target), generator=torch.Generator().manual_seed(0))[:count].sort().values
+        parts = [part.settled().to("cpu") for part in self.scores.parts(self.index[chosen].numpy())]
+        return storage.concatenate(parts), chosen
 
 
 def in_parts(
@@ -83,7 +111,7 @@ def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool 
     """
     dataset = data if data is not None else run.dataset_if_there
     wanted = data_digest(run, split, dataset)
-    kept = read_scores(run, split, wanted)
+    kept = read_scores(run, split, wanted, dataset, progress=progress)
     if kept is not None:
         if not wanted:
             warn(
@@ -96,20 +124,26 @@ def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool 
         warn(f"images or labels of {split} changed since it was last scored: it is scored again", at=str(run.path))
     dataset = dataset if dataset is not None else run.dataset  # raises the error of opening it
     transitions = TransitionMeans()
-    found = compute_scores(run, split, dataset, watch=transitions.add, progress=progress)
+    is_large = score_bytes(run, len(dataset.indices(split))) > LARGEST_KEPT
+    compute = stream_scores if is_large else compute_scores
+    found = compute(run, split, dataset, watch=transitions.add, progress=progress)
     found = dataclasses.replace(found, data=wanted)
     keep_scores(run, split, found)
     keep_transitions(run, split, transitions)
     return found
 
 
-def read_scores(run: Run, split: str, data: str) -> Scored | None:
+def read_scores(
+    run: Run, split: str, data: str, dataset: Dataset | None = None, *, progress: bool = True
+) -> Scored | None:
     """The scores in the run folder, or ``None`` if there are none for these weights and this data.
 
     Args:
         run: The run.
         split: Split of the data.
         data: Digest of the images and labels as they are now; empty if the data no longer exists.
+        dataset: The data, from whose cached features the scores of large splits are computed.
+        progress: Show progress bars.
 
     Raises:
         InputError: The files are damaged.
@@ -119,6 +153,8 @@ def read_scores(run: Run, split: str, data: str) -> Scored | None:
         return None
     if data and data != scored_digest(run, split):
         return None
+    if STREAMED in storage.header(scores_path):
+        return _read_streamed(run, split, dataset, progress=progress)
     prediction, rest, about = storage.load_prediction(scores_path, run.own_taxonomy)
     if about.get("model") != run.model_hash or not {"index", "target"} <= rest.keys():
         return None
@@ -155,24 +191,96 @@ def compute_scores(
     prediction, found, skipped = predict_rows(run, dataset, dataset.indices(split), progress=progress, watch=watch)
     if found.size == 0:
         raise InputError("images to evaluate on", "none that can be read", at=f"split {split} of {dataset.name}")
-    paths: list[str] = [dataset.paths[i] for i in map(int, found)]
     target, index = torch.from_numpy(dataset.nodes[found]), torch.from_numpy(found)
-    return Scored(prediction, target, index, paths, len(skipped))
+    return Scored(prediction, target, index, _paths(dataset, found), len(skipped))
+
+
+def stream_scores(
+    run: Run,
+    split: str,
+    dataset: Dataset,
+    *,
+    watch: Callable[[Prediction], None] = lambda _: None,
+    progress: bool = True,
+) -> Scored:
+    """:func:`compute_scores` of a split whose scores are too large to keep: they are computed again by every pass.
+
+    The table of predictions is written meanwhile.
+    """
+    scores, tree = FeatureScores(run, dataset, dataset.indices(split), progress=progress), run.answer_tree()
+    good = [np.zeros(0, dtype=np.bool_)]
+
+    def tables() -> Iterator[pl.DataFrame]:
+        frames, start, rows = list[pl.DataFrame](), 0, 0
+        for part in scores.parts(scores.index):
+            these = has_scores(part)
+            part = part if bool(these.all()) else part[these]
+            good.append(these.cpu().numpy())
+            index = scores.index[start : start + len(these)][good[-1]]
+            start += len(these)
+            if not index.size:
+                continue
+            watch(part)
+            target = torch.from_numpy(dataset.nodes[index])
+            frames.append(prediction_rows(part.settled(), target, _paths(dataset, index), tree))
+            rows += len(index)
+            if rows >= ROWS_AT_ONCE:
+                yield pl.concat(frames)
+                frames, rows = [], 0
+        if frames:
+            yield pl.concat(frames)
+
+    nothing = InputError("images to evaluate on", "none that can be read", at=f"split {split} of {dataset.name}")
+    if not scores.index.size:
+        raise nothing
+    with replacing(run.folder.predictions(split)) as temporary:
+        found = tables()
+        first = next(found, None)
+        if first is None:
+            raise nothing
+        write_parquet_parts(itertools.chain([first], found), temporary)
+    is_good = np.concatenate(good)
+    index = scores.index[is_good]
+    lost = without_scores(dataset, scores.index[~is_good], len(is_good))
+    target, num_skipped = torch.from_numpy(dataset.nodes[index]), len(scores.skipped) + len(lost)
+    return Scored(scores, target, torch.from_numpy(index), _paths(dataset, index), num_skipped)
+
+
+def _read_streamed(run: Run, split: str, dataset: Dataset | None, *, progress: bool) -> Scored | None:
+    """Scores that are computed again, of the images that had scores the first time."""
+    path = run.folder.scores(split)
+    rest, about = storage.load_tensors(path)
+    if about.get("model") != run.model_hash or dataset is None:
+        return None
+    if not {"index", "target"} <= rest.keys() or len(rest["index"]) != len(rest["target"]):
+        raise InputError("scores with the indices and labels of their images", "others", at=str(path), advice=_ADVICE)
+    index = rest["index"].numpy()
+    if index.size and not 0 <= index.min() <= index.max() < len(dataset):  # of other data, which has no digest
+        return None
+    scores, paths = FeatureScores(run, dataset, index, progress=progress), _paths(dataset, index)
+    if len(scores.index) != len(index) or about.get("paths") != _paths_digest(paths):
+        return None
+    number = _number(about, path)
+    return Scored(scores, rest["target"], rest["index"], paths, number, about.get("data", ""))
 
 
 def keep_scores(run: Run, split: str, scored: Scored) -> None:
-    """Write scores and the table of predictions into the run folder."""
+    """Write scores and the table of predictions into the run folder; of large splits only which images they are of."""
     about = {
         "model": run.model_hash,
         "num_skipped": str(scored.num_skipped),
         "data": scored.data,
         "paths": _paths_digest(scored.paths),
     }
-    rows = prediction_rows(scored.prediction, scored.target, scored.paths, run.answer_tree())
+    extra = {"target": scored.target, "index": scored.index}
+    if isinstance(scored.scores, FeatureScores):
+        content = safetensors.torch.save(extra, metadata={**about, STREAMED: "true"})
+        write_bytes(run.folder.scores(split), reproducible(content))
+        return
+    rows = prediction_rows(scored.scores, scored.target, scored.paths, run.answer_tree())
     with replacing(run.folder.predictions(split)) as temporary:
         write_parquet(rows, temporary)
-    extra = {"target": scored.target, "index": scored.index}
-    write_bytes(run.folder.scores(split), storage.to_bytes(scored.prediction, extra=extra, about=about))
+    write_bytes(run.folder.scores(split), storage.to_bytes(scored.scores, extra=extra, about=about))
 
 
 def known_target(run: Run, seen: Scored) -> Int[Tensor, " image"]:
@@ -219,11 +327,19 @@ def _number(about: dict[str, str], at: Path) -> int:
         raise InputError("scores with a number of skipped images", "none", at=str(at), advice=_ADVICE) from None
 
 
-def _paths_digest(paths: list[str]) -> str:
-    return hashlib.sha256("\0".join(paths).encode(errors="surrogateescape")).hexdigest()[:32]
+def _paths(dataset: Dataset, index: NDArray[np.int64]) -> list[str]:
+    return [dataset.paths[i] for i in map(int, index)]
 
 
-def prediction_rows(prediction: Prediction, target: Tensor, paths: list[str], tree: AnswerTree) -> pl.DataFrame:
+def _paths_digest(paths: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, len(paths), ROWS_AT_ONCE):
+        text = "\0".join(paths[start : start + ROWS_AT_ONCE])
+        digest.update(("\0" * (start > 0) + text).encode(errors="surrogateescape"))
+    return digest.hexdigest()[:32]
+
+
+def prediction_rows(prediction: Prediction, target: Tensor, paths: Sequence[str], tree: AnswerTree) -> pl.DataFrame:
     """One row per image: path, true node, best nodes, and the log-probability at or under each of them."""
     nodes: list[NDArray[np.int64]] = []
     log_probs: list[NDArray[np.float32]] = []
