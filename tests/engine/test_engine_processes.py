@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -96,3 +97,31 @@ def test_two_processes_train_together(colour_folder: Path, tmp_path: Path, metho
     assert min(e["train_loss"] for e in epochs[1:]) < epochs[0]["train_loss"]
     run = Run.open(tmp_path / "two")
     assert run.classifier is not None
+
+
+@pytest.mark.slow
+def test_two_nodes_of_torchrun_give_the_weights_of_two_processes(colour_folder: Path, tmp_path: Path) -> None:
+    """Each with its own torchrun; the second would find the first by its address on another machine as well."""
+    settings = [str(colour_folder), *OPTIONS.split(), "--freeze", "--epochs", "3", "--accelerator", "cpu"]
+    finish(colour_folder, tmp_path / "alone", "--freeze", "--epochs", "3", "--accelerator", "cpu", "--devices", "2")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    begun = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--node-rank", str(rank)),
+                *("--master-addr", "127.0.0.1", "--master-port", str(port), "--nproc-per-node", "1"),
+                *("-m", "cladewise", "train", *settings, "--num-nodes", "2", "--out", str(tmp_path / "nodes")),
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(2)
+    ]
+    for process in begun:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    alone, nodes = (safetensors.torch.load_file(tmp_path / name / "model.safetensors") for name in ("alone", "nodes"))
+    assert all(alone[name].equal(nodes[name]) for name in alone)
