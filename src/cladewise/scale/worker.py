@@ -17,6 +17,7 @@ from cladewise.backbones import Towers
 from cladewise.engine.devices import preferred_device
 from cladewise.engine.run import Run
 from cladewise.predictions import Prediction
+from cladewise.scale.allocation import give_back_images
 from cladewise.scale.answering import Answered, Answerer, batched, kept_scores, part_table, passed_columns
 from cladewise.scale.inputs import Decoder
 from cladewise.scale.job import Job, Kept
@@ -72,6 +73,7 @@ class Worker:
         if isinstance(self.source, KeptRows):
             yield from (self._from_kept(self.source, number, watch) for number in numbers)
             return
+        give_back_images()
         source, chunks, begun = self.source, self._chunks, _Begun(self)
         wanted = list(numbers)
         rows = ((number, row) for number in wanted for row in source.rows(chunks[number]))
