@@ -120,3 +120,37 @@ def test_storage_that_cannot_be_used_ends_the_command(here: Any, run: str, monke
     code, out, err = here("predict", run, "list.csv", "--decision", "leaf", "--quiet")
     assert (code, out) == (2, "")
     assert "but got nonsense://" in err
+
+
+def test_a_table_named_twice_counts_once(here: Any, run: str) -> None:
+    write_inputs()
+    code, out, err = here("predict", run, "list.csv", "./list.csv", "--decision", "leaf", "--quiet")
+    assert code == 0, err
+    assert pl.read_csv(StringIO(out))["path"].to_list() == [RED, BLUE, "gone.png"]
+
+
+def test_a_line_break_in_a_name_does_not_break_the_message(here: Any, run: str) -> None:
+    write_inputs()
+    Path("list.csv").write_text(f'path\n{RED}\n"new\nline.png"\n')
+    code, _, err = here("predict", run, "list.csv", "--decision", "leaf")
+    assert code == 0, err
+    assert "cladewise: new\\nline.png left out: no such file\n" in err
+
+
+def test_an_earlier_prediction_is_an_input_on_its_own(here: Any, run: str) -> None:
+    write_inputs()
+    code, _, err = here("predict", run, RED, "--keep", "features", "--out", "kept", "--quiet")
+    assert code == 0, err
+    code, _, err = here("predict", run, RED, "kept")
+    assert (code, "an earlier prediction on its own, but got 'kept' and" in err) == (2, True)
+
+
+def test_only_what_a_prediction_wrote_is_removed_with_its_parts(here: Any, run: str) -> None:
+    write_inputs()
+    Path("table.csv.parts").mkdir()
+    Path("table.csv.parts", "notes.txt").write_text("mine")
+    for name in ("table.csv", "other.csv"):
+        code, _, err = here("predict", run, RED, "--out", name, "--quiet")
+        assert code == 0, err
+    assert [path.name for path in Path("table.csv.parts").iterdir()] == ["notes.txt"]
+    assert not Path("other.csv.parts").exists()

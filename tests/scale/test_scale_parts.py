@@ -264,8 +264,58 @@ def test_kept_features_answer_by_another_head(run: Run, trained: Trained, source
     with pytest.raises(InputError, match="those of another backbone"):
         predict_to(tmp_path / "g", turned, first, progress=False)
     (tmp_path / "a" / "parts" / "part-000001.parquet").unlink()
-    with pytest.raises(InputError, match="a finished prediction of 3 parts, but got 2 parts"):
+    with pytest.raises(InputError, match="a finished prediction, with 3 of 3 parts, but got 2"):
         predict_to(tmp_path / "h", run, read_parts(tmp_path / "a"), progress=False)
+
+
+def test_a_part_without_what_was_kept_of_it_is_predicted_again(run: Run, source: Any, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    keep = ["features", "scores"]
+    predict_to(out, run, source, part_rows=30, keep=keep, progress=False)
+    before = contents(out)
+    for name in ("part-000000.scores.safetensors", "part-000002.features.safetensors"):
+        (out / "parts" / name).unlink()
+    assert read_parts(out).numbers == (1,)
+    with pytest.raises(InputError, match="a finished prediction, with 3 of 3 parts, but got 1"):
+        predict_to(tmp_path / "again", run, read_parts(out), progress=False)
+    predict_to(out, run, source, part_rows=30, keep=keep, progress=False)
+    assert contents(out) == before
+
+
+def test_damaged_and_foreign_parts_are_named(run: Run, source: Any, tmp_path: Path) -> None:
+    out, table = tmp_path / "out", "part-000000.parquet"
+    predict_to(out, run, source, part_rows=30, keep=["features"], progress=False)
+    before = contents(out)
+    delete = r"Delete this file and repeat the command"
+    (out / "parts" / table).write_bytes(b"")
+    for fails in (lambda: read_parts(out).counts(), lambda: whole(read_parts(out))):
+        with pytest.raises(InputError, match=f"a finished part, but got a damaged one at .*{table}. {delete}"):
+            fails()
+    pl.DataFrame({"path": ["a.png"]}).write_parquet(out / "parts" / table)
+    with pytest.raises(InputError, match=f"a finished part, but got another Parquet file at .*{table}. {delete}"):
+        read_parts(out).counts()
+    (out / "parts" / table).write_bytes(before[table])
+    (out / "parts" / "part-000000.features.safetensors").write_bytes(b"junk")
+    with pytest.raises(InputError, match=f"features in safetensors.*{delete}"):
+        predict_to(tmp_path / "again", run, read_parts(out), progress=False)
+    (out / "parts" / "part-000000.features.safetensors").write_bytes(before["part-000000.features.safetensors"])
+    shutil.copy(out / "parts" / table, out / "parts" / "part-000007.parquet")
+    shutil.copy(out / "parts" / table, out / "parts" / "part-000007.features.safetensors")
+    assert read_parts(out).numbers == (0, 1, 2)
+
+
+def test_parts_without_their_job_are_not_taken_for_those_of_another(run: Run, source: Any, tmp_path: Path) -> None:
+    predict_to(tmp_path, run, source, part_rows=30, progress=False)
+    (tmp_path / "job.json").unlink()
+    with pytest.raises(InputError, match=r"job\.json, which says what the parts are of, but got parts alone"):
+        predict_to(tmp_path, run, source, part_rows=30, top=2, progress=False)
+
+
+def test_an_earlier_prediction_is_not_kept_again(run: Run, source: Any, tmp_path: Path) -> None:
+    first = predict_to(tmp_path / "a", run, source, part_rows=30, keep=["features"], progress=False)
+    with pytest.raises(InputError, match="images to keep features or scores of, but got an earlier prediction"):
+        predict_to(tmp_path / "b", run, first, keep=["features"], progress=False)
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize("settings", [{"freeze": False}, {"freeze": False, "method": "vanilla-multi"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -243,7 +244,7 @@ def predict(
                 told.add(table)
                 write(table)
         if target.file is not None:
-            shutil.rmtree(_parts_of(target.file), ignore_errors=True)
+            _remove_parts(_parts_of(target.file))
     told.finish()
     if told.rows and told.rows == told.errors:
         raise typer.Exit(2)
@@ -291,14 +292,28 @@ def _parts_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.parts")
 
 
+def _remove_parts(folder: Path) -> None:
+    """Remove what a prediction wrote into a folder, and the folder if nothing else is there."""
+    from cladewise.scale.folder import JOB_FILE
+    from cladewise.scale.parts import SUBFOLDER
+
+    shutil.rmtree(folder / SUBFOLDER, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        (folder / JOB_FILE).unlink()
+        folder.rmdir()
+
+
 def _source(words: list[str], **chosen: Any) -> Any:
     from cladewise.scale.folder import is_prediction_folder
     from cladewise.sources import open_source
 
-    if len(words) == 1 and is_prediction_folder(words[0]):
+    if kept := next(filter(is_prediction_folder, words), None):
         from cladewise.scale import read_parts
 
-        return read_parts(words[0])
+        if len(words) > 1:
+            other = next(word for word in words if word != kept)
+            raise InputError("an earlier prediction on its own", f"{kept!r} and {other!r}")
+        return read_parts(kept)
     source = open_source(words, **chosen)
     for note in source.notes:
         say(f"cladewise: {note}")

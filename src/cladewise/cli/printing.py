@@ -20,8 +20,8 @@ def tell(text: object) -> None:
 
 
 def say(text: object) -> None:
-    """Print a line about the work to standard error."""
-    typer.echo(escaped(str(text)), err=True)
+    """Print a line about the work to standard error; line breaks in names are escaped."""
+    typer.echo(escaped(str(text)).replace("\n", "\\n"), err=True)
 
 
 def console(*, markup: bool = False) -> Console:

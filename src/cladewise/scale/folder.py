@@ -9,7 +9,7 @@ from typing import Any
 
 from cladewise.atomic import write_bytes
 from cladewise.errors import InputError
-from cladewise.sources.storage import Storage
+from cladewise.sources.storage import Storage, reason
 
 JOB_FILE = "job.json"
 
@@ -68,7 +68,7 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise InputError("a file that can be read", (error.strerror or "").lower(), at=str(path)) from error
+            raise InputError("a file that can be read", reason(error), at=str(path)) from error
 
     def names(self, subfolder: str) -> list[str]:
         """Sorted names of the files of a subfolder; none if it does not exist."""

@@ -64,15 +64,23 @@ class Job:
     part_rows: int
     num_parts: int
 
-    def begin(self, folder: Folder) -> Job:
+    def begin(self, folder: Folder, *, has_parts: bool = False) -> Job:
         """Write the job into its folder, or continue the one that is there, which decides on the runtime.
 
+        Args:
+            folder: The folder.
+            has_parts: Whether there were parts in it already.
+
         Raises:
-            InputError: The folder holds parts of another job, or files that are not parts.
+            InputError: The folder holds parts of another job, or of one that cannot be known.
         """
         folder.check()
         kept = read_job(folder)
         if kept is None:
+            if has_parts:
+                raise InputError(
+                    f"{JOB_FILE}, which says what the parts are of", "parts alone", at=folder.place, advice=_ADVICE
+                )
             folder.write(JOB_FILE, self._text())
             return self
         differences = [text for name, text in _TEXTS.items() if getattr(kept, name) != getattr(self, name)]

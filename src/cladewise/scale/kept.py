@@ -11,13 +11,14 @@ import polars as pl
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor
 
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.predictions import Prediction, storage
 from cladewise.scale.job import Job, Kept
-from cladewise.scale.parts import Parts, kept_name
+from cladewise.scale.parts import DELETE, Parts, kept_name
 from cladewise.tensor_files import metadata, reproducible
 
 IntArray = NDArray[np.int64]
@@ -67,8 +68,8 @@ class KeptRows:
             )
         if not self.parts.is_complete:
             raise InputError(
-                f"a finished prediction of {self.parts.job.num_parts} parts",
-                f"{len(self.parts.numbers)} parts",
+                f"a finished prediction, with {self.parts.job.num_parts} of {self.parts.job.num_parts} parts",
+                str(len(self.parts.numbers)),
                 at=self.parts.folder.place,
                 advice="Repeat its command first.",
             )
@@ -101,16 +102,17 @@ class KeptRows:
         """
         table, job = self.parts.table(number), self.parts.job
         if "scores" in job.keep and job.model == run.model_hash:
-            prediction, extra, _ = storage.from_bytes(
-                self.parts.kept(number, "scores"), run.own_taxonomy, at=self._at(number, "scores")
-            )
-            return table, extra["row"].numpy(), prediction
+            return table, *self._scores(number, run)
         if "features" not in job.keep:
             raise InputError(
                 "features, or scores of this run", "scores of another run alone", at=self.parts.folder.place
             )
         content = self.parts.kept(number, "features")
-        tensors, about = safetensors.torch.load(content), metadata(content)
+        try:
+            tensors, about = safetensors.torch.load(content), metadata(content)
+        except (SafetensorError, ValueError) as error:
+            at = self._at(number, "features")
+            raise InputError("features in safetensors", str(error), at=at, advice=DELETE) from error
         wanted = encoder_identity(run)
         different = [name for name, value in wanted.items() if about.get(name) != value]
         if different:
@@ -121,6 +123,14 @@ class KeptRows:
                 advice="Predict the images again.",
             )
         return table, tensors["row"].numpy(), tensors["features"].float()
+
+    def _scores(self, number: int, run: Run) -> tuple[IntArray, Prediction]:
+        content, at = self.parts.kept(number, "scores"), self._at(number, "scores")
+        try:
+            prediction, extra, _ = storage.from_bytes(content, run.own_taxonomy, at=at)
+        except InputError as error:
+            raise InputError(error.expected, error.got, at=at, advice=DELETE) from error
+        return extra["row"].numpy(), prediction
 
     def _at(self, number: int, kept: Kept) -> str:
         return self.parts.folder.at(kept_name(number, kept))

@@ -7,7 +7,8 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
@@ -20,6 +21,9 @@ SUBFOLDER = "parts"
 _NAME = re.compile(r"part-(\d{6,})\.parquet")
 _COUNTS = "cladewise"
 """Key of a part's row counts in the metadata of its Parquet file."""
+_REPEAT = "Repeat the command that wrote the folder, which predicts this part again."
+DELETE = "Delete this file and repeat the command that wrote the folder, which predicts this part again."
+"""What to do with a damaged file of a part."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,9 +75,15 @@ def write_part(folder: Folder, part: Part) -> None:
     folder.write(table_name(part.number), content.getvalue())
 
 
-def finished(folder: Folder) -> set[int]:
-    """Numbers of the parts that are complete."""
-    return {int(found[1]) for name in folder.names(SUBFOLDER) if (found := _NAME.fullmatch(name))}
+def finished(folder: Folder, keep: Sequence[Kept] = ()) -> set[int]:
+    """Numbers of the parts that are complete: those with a table and everything that is kept besides it."""
+    names = set(folder.names(SUBFOLDER))
+    numbers = [int(found[1]) for name in names if (found := _NAME.fullmatch(name))]
+    return {number for number in numbers if all(_base(kept_name(number, kept)) in names for kept in keep)}
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +116,9 @@ class Parts:
         Raises:
             InputError: Its file is damaged.
         """
-        return pl.read_parquet(io.BytesIO(self._content(table_name(number))))
+        content = self._content(table_name(number))
+        with self._reading(number):
+            return pl.read_parquet(io.BytesIO(content))
 
     def kept(self, number: int, kept: Kept) -> bytes:
         """Features or scores of one part.
@@ -117,11 +129,16 @@ class Parts:
         return self._content(kept_name(number, kept))
 
     def counts(self) -> tuple[int, int]:
-        """Number of rows, and of those without an answer, from the metadata of the files."""
+        """Number of rows, and of those without an answer, from the metadata of the files.
+
+        Raises:
+            InputError: A file is damaged, or was not written by a prediction.
+        """
         rows = errors = 0
         for number in self.numbers:
-            found = json.loads(self._metadata(number)[_COUNTS])
-            rows, errors = rows + int(found["rows"]), errors + int(found["errors"])
+            with self._reading(number):
+                found = json.loads(self._metadata(number)[_COUNTS])
+                rows, errors = rows + int(found["rows"]), errors + int(found["errors"])
         return rows, errors
 
     def first_errors(self, count: int) -> list[tuple[str, str]]:
@@ -142,8 +159,18 @@ class Parts:
     def _content(self, name: str) -> bytes:
         content = self.folder.read(name)
         if content is None:
-            raise InputError("a finished part", "no such file", at=self.folder.at(name))
+            raise InputError("a finished part", "no such file", at=self.folder.at(name), advice=_REPEAT)
         return content
+
+    @contextmanager
+    def _reading(self, number: int) -> Generator[None, None, None]:
+        """Names the file of a part that cannot be read, and says what to do."""
+        try:
+            yield
+        except (pl.exceptions.PolarsError, OSError, ValueError, KeyError, TypeError) as error:
+            got = "a damaged one" if isinstance(error, (pl.exceptions.PolarsError, OSError)) else "another Parquet file"
+            at = self.folder.at(table_name(number))
+            raise InputError("a finished part", got, at=at, advice=DELETE) from error
 
 
 def read_parts(folder: str | os.PathLike[str], *, storage_options: dict[str, Any] | None = None) -> Parts:
@@ -160,4 +187,4 @@ def read_parts(folder: str | os.PathLike[str], *, storage_options: dict[str, Any
     job = read_job(where)
     if job is None:
         raise InputError("a folder of predictions", "no job.json", at=where.place)
-    return Parts(where, job, tuple(sorted(finished(where))))
+    return Parts(where, job, tuple(sorted(number for number in finished(where, job.keep) if number < job.num_parts)))

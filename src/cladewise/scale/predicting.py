@@ -112,8 +112,8 @@ def predict_to(
         warned=warned,
     )
     folder = Folder(os.fspath(out), dict(storage_options or {}))
-    worker = dataclasses.replace(prepared, job=prepared.job.begin(folder))
-    done = finished(folder)
+    done = finished(folder, prepared.job.keep)  # before the job is read, since it is written before any part
+    worker = dataclasses.replace(prepared, job=prepared.job.begin(folder, has_parts=bool(done)))
     pending = [number for number in (shard or Shard()).select(range(worker.job.num_parts)) if number not in done]
     if pending:
         with Meter(worker.num_rows(pending), shown=progress) as meter:
@@ -181,6 +181,12 @@ def _prepare(
     run = Run.open(run)
     images = KeptRows(source) if isinstance(source, Parts) else source
     _check(top, keep, part_rows)
+    if keep and isinstance(source, Parts):
+        raise InputError(
+            "images to keep features or scores of",
+            "an earlier prediction, which keeps its own",
+            at=source.folder.place,
+        )
     before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
     rule = ready(run, decision_of(decision, run.method.decision()), before=before.rule, progress=progress)
     for text in dict.fromkeys((*before.warnings, *rule.warnings)):

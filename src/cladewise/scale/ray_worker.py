@@ -18,7 +18,7 @@ from cladewise.engine.run import Run
 from cladewise.errors import InputError, MissingExtraError
 from cladewise.scale.folder import JOB_FILE, Folder
 from cladewise.scale.kept import KeptRows
-from cladewise.scale.parts import read_parts, table_name, write_part
+from cladewise.scale.parts import kept_name, read_parts, table_name, write_part
 from cladewise.scale.worker import Worker
 from cladewise.sources import Source
 from cladewise.version import __version__
@@ -227,7 +227,8 @@ class PartPredictor:
             return Outcome(number, problem=self._problem, stops=True)
         folder, worker = self._cargo.folder, self._cargo.worker
         try:
-            if folder.read(table_name(number)) is not None:  # by an actor that died before it could say so
+            names = [table_name(number), *(kept_name(number, kept) for kept in worker.job.keep)]
+            if all(folder.read(name) is not None for name in names):  # by an actor that died before it could say so
                 parts = read_parts(folder.place, storage_options=folder.options)
                 return Outcome(number, *dataclasses.replace(parts, numbers=(number,)).counts())
             if self._begun_before(number) >= LARGEST_TRIES:

@@ -42,10 +42,13 @@ def chosen_column(seen: Sequence[str], given: str | None, at: str, *, candidates
     if len(named) > 1:
         got = f"{len(named)} columns that could be it: {some(named)}"
         raise InputError("one column with the images", got, at=at, advice=f'Choose one: column="{named[0]}".')
-    advice = 'Name the column with the images: column="...".'
+    advice = 'Name the column with the images: column="NAME".'
     if any(_IMAGE.search(name) for name in seen):
         advice = "The first line is data: add a header line, such as path, above it."
-    raise InputError("a column path, url, uri, file or file_name", some(list(seen), 20) or "none", at=at, advice=advice)
+    got = some(list(seen), 20) or "none"
+    if unfit := [name for name in seen if _NAMES.fullmatch(name.strip())]:
+        got += f", where {some(unfit)} {'holds' if len(unfit) == 1 else 'hold'} no texts"
+    raise InputError("a column path, url, uri, file or file_name", got, at=at, advice=advice)
 
 
 def as_text(value: str) -> str:

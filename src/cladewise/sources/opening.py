@@ -123,7 +123,7 @@ def _files(words: Sequence[str], choices: _Choices) -> Source:
 
 
 def _each(words: Sequence[str]) -> list[str]:
-    """The files of words that are no images: patterns as what they match, and each file once."""
+    """The files of words that are no images: patterns as what they match, and each file once, however it is spelt."""
     places: list[str] = []
     for word in words:
         if not scheme(word) and os.path.lexists(local(word)):
@@ -136,7 +136,10 @@ def _each(words: Sequence[str]) -> list[str]:
                 places += matches
             else:
                 raise InputError(KNOWN, f"{name!r}, which matches nothing")
-    return list(dict.fromkeys(places))
+    found: dict[str, str] = {}
+    for place in places:
+        found.setdefault(place if scheme(place) else os.path.abspath(local(place)), place)
+    return list(found.values())
 
 
 def _text_tables(

@@ -191,7 +191,7 @@ class Storage:
         except UnreadableImageError as error:
             raise unusable(error) from error
         except OSError as error:
-            raise InputError("a file that can be read", (error.strerror or str(error)).lower(), at=place) from error
+            raise InputError("a file that can be read", reason(error), at=place) from error
 
     def _attempts(self, place: str, action: Callable[[Any], Result]) -> Result:
         """The result of an action on a file system, retried while the failure may pass."""
@@ -241,6 +241,13 @@ def storage_options(words: Iterable[str]) -> dict[str, Any]:
         except ValueError:
             inner[last] = text
     return options
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Why a local file cannot be read."""
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
+    return ((error.strerror if isinstance(error, OSError) else None) or str(error)).lower()
 
 
 def unusable(error: UnreadableImageError) -> InputError:
@@ -320,8 +327,7 @@ def _mark_of_file(path: str) -> dict[str, Any]:
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        raise InputError("a file that can be read", reason.lower(), at=path) from error
+        raise InputError("a file that can be read", reason(error), at=path) from error
     return {"file": path, "size": status.st_size, "modified": status.st_mtime_ns}
 
 

@@ -182,6 +182,10 @@ def _index_cells(lines: _Lines, place: str, separator: str) -> TextTable:
                     index.add(position, line)
             position, line = lines.position, lines.line
     except csv.Error as error:
+        if "new-line" in str(error):
+            expected, got = "line feeds between rows", "a carriage return alone"
+            advice = "Save the table again as CSV in UTF-8, or put cells with line breaks into quotes."
+            raise InputError(expected, got, at=f"{place}:{line}", advice=advice) from error
         advice = "Put cells with quotes, separators or line breaks into quotes, and double the quotes in them."
         raise InputError("cells that can be separated", str(error), at=f"{place}:{line}", advice=advice) from error
     return index.table(place, separator, {name: "text" for name in names if name}, names)
