@@ -91,7 +91,10 @@ class OperatingCurve:
             raise InputError("at least two points", points)
         if len(self.recall) <= points:
             return self
-        steps = torch.stack([self.recall, self.precision, self.correct]).diff().abs().sum(0)
+        # one score after another, since curves of millions of points are long
+        steps = self.recall.diff().abs_()
+        for score in (self.precision, self.correct):
+            steps += score.diff().abs_()
         length = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
         wanted = torch.linspace(0, 1, points, dtype=length.dtype, device=length.device) * length[-1]
         kept = torch.searchsorted(length, wanted).clamp_max(len(length) - 1)
@@ -124,8 +127,12 @@ def pareto_integral(a: Float[Tensor, "*batch point"], b: Float[Tensor, "*batch p
         Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
     """
     a, order = a.sort(dim=-1)
-    best = b.gather(-1, order).flip(-1).cummax(-1).values.flip(-1)
-    return (torch.cat([a[..., :1], a.diff(dim=-1)], -1) * best).sum(-1)
+    best = b.gather(-1, order)
+    del order  # curves of millions of points are long
+    best = best.flip(-1)
+    best = best.cummax(-1).values
+    best = best.flip(-1)
+    return torch.cat([a[..., :1], a.diff(dim=-1)], -1).mul_(best).sum(-1)
 
 
 def best_at(
