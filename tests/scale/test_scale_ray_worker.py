@@ -110,6 +110,19 @@ def test_failures_are_values_that_come_back_whole() -> None:
     assert "pip install 'cladewise[openvino]'" in Problem.of(MissingExtraError("openvino", "openvino"), "").advice
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("127.0.0.1:9", r"127\.0\.0\.1:9 \(\[Errno 111\] Connection refused\)"),
+        ("ray://head:10001", "auto or host:port, but got 'ray://head:10001'"),
+        ("head", "auto or host:port, but got 'head'"),
+    ],
+)
+def test_an_address_where_no_cluster_is_ends_at_once(tmp_path: Path, address: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        Ray(address).predict(None, Folder(str(tmp_path)), [0], lambda rows, errors: None)  # type: ignore[arg-type]
+
+
 def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for given in ({"actors": 0}, {"cpus_per_actor": 0}, {"gpus_per_actor": -1}):
         with pytest.raises(InputError, match=f"{next(iter(given))} of at least"):

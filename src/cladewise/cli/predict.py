@@ -160,7 +160,7 @@ def predict(
         typer.Option(
             min=1,
             help="Processors per actor.",
-            show_default="4, or those of the smallest machine; with GPUs their share",
+            show_default="4, fewer on small machines; with GPUs their share",
             rich_help_panel=CLUSTER,
         ),
     ] = None,

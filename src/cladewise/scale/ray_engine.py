@@ -7,8 +7,10 @@ import dataclasses
 import importlib
 import logging
 import os
+import socket
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
 import torch
@@ -23,7 +25,7 @@ from cladewise.scale.worker import Watch, Worker
 from cladewise.version import __version__
 
 CPUS_PER_ACTOR = 4
-"""Default number of processors per actor, if every machine has as many."""
+"""Default number of processors per actor, if machines have as many."""
 ROUNDS = 3
 """Largest number of times that parts are handed out: the last ones are for those that failed for no lasting reason."""
 MAX_TASKS = 10_000
@@ -47,8 +49,8 @@ class Ray:
         address: Address of the cluster, ``auto`` or ``host:port``. By default the one that this process is connected
             to, that ``RAY_ADDRESS`` names, or that runs on this machine; otherwise Ray is started on this machine.
         actors: Largest number of actors; by default as many as the cluster has place for, also while it grows.
-        cpus_per_actor: Processors per actor, which are its threads for the encoder; by default 4, or those of the
-            smallest machine, or with GPUs their share of the machine's.
+        cpus_per_actor: Processors per actor, which are its threads for the encoder; by default 4, or fewer on
+            small machines; with GPUs their share of the machine's.
         gpus_per_actor: GPUs per actor; 0 for actors on processors, with a compiled encoder.
 
     Raises:
@@ -135,16 +137,44 @@ class Ray:
         """Processors per actor, and how many actors the machines have place for now."""
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         gpus = self.gpus_per_actor
-        fit = [found for found in machines if found.get("CPU", 0) >= 1 and found.get("GPU", 0) >= gpus]
-        shares = [found["CPU"] * gpus / found["GPU"] if gpus else min(CPUS_PER_ACTOR, found["CPU"]) for found in fit]
-        cpus = self.cpus_per_actor or max(1, int(min(shares, default=1)))
-        places = [min(found["CPU"] // cpus, found["GPU"] // gpus if gpus else float("inf")) for found in fit]
-        if not sum(places):
+        cpus = self.cpus_per_actor or share_of(machines, gpus)
+        places = num_places(machines, cpus, gpus)
+        if not places:
             wanted = f"{cpus} processor{'s' * (cpus > 1)}" + (f" and {gpus:g} GPU{'s' * (gpus > 1)}" if gpus else "")
             if is_own:
                 raise InputError(f"a machine with {wanted} for an actor", f"one with {_resources(machines)}")
             say(f"cladewise: no machine of the cluster has {wanted} for an actor yet; waiting for one")
-        return cpus, int(sum(places))
+        return cpus, places
+
+
+def num_places(machines: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> int:
+    """Number of actors that fit on machines with these resources.
+
+    Example:
+        >>> num_places([{"CPU": 8, "GPU": 1}, {"CPU": 9}], 4, 0), num_places([{"CPU": 8, "GPU": 2}, {"CPU": 9}], 4, 0.5)
+        (4, 2)
+    """
+    on_each = (min(found.get("CPU", 0) // cpus, found.get("GPU", 0) // gpus if gpus else inf) for found in machines)
+    return int(sum(on_each))
+
+
+def share_of(machines: Sequence[Mapping[str, float]], gpus: float) -> int:
+    """Processors per actor.
+
+    With GPUs, an actor's share of the processors. Otherwise four, or so many fewer that a tenth of all processors at
+    most is left over: each actor holds the run, so small actors need more memory.
+
+    Example:
+        >>> share_of([{"CPU": 64}, {"CPU": 1}], 0), share_of([{"CPU": 2}, {"CPU": 4}], 0), share_of([], 0)
+        (4, 2, 1)
+        >>> share_of([{"CPU": 32, "GPU": 4}, {"CPU": 64}], 1)
+        8
+    """
+    if gpus:
+        fit = [found for found in machines if found.get("GPU", 0) >= gpus]
+        return max(1, int(min((found.get("CPU", 0) * gpus / found["GPU"] for found in fit), default=1)))
+    used = {cpus: cpus * num_places(machines, cpus, 0) for cpus in range(1, CPUS_PER_ACTOR + 1)}
+    return max((cpus for cpus, number in used.items() if number and number >= 0.9 * used[1]), default=1)
 
 
 def _ray() -> Any:
@@ -162,11 +192,11 @@ def _ray() -> Any:
 def _connected(ray: Any, address: str | None) -> Generator[bool, None, None]:
     """A connection to a cluster, closed at the end if it was not there before; whether Ray was started for it."""
     quiet = logging.getLogger("ray.data")
-    level = quiet.level
-    was_connected = ray.is_initialized()
+    level, was_connected = quiet.level, ray.is_initialized()
     if not was_connected:
+        _check_address(address or os.environ.get("RAY_ADDRESS", ""))
         try:
-            ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="WARNING")
+            ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, ValueError, RuntimeError) as error:
             text = " ".join(str(error).split())[:300]
             raise InputError("the address of a Ray cluster", f"{address or 'none'} ({text})") from error
@@ -177,6 +207,24 @@ def _connected(ray: Any, address: str | None) -> Generator[bool, None, None]:
         quiet.setLevel(level)
         if not was_connected:
             ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Check that a server answers, since Ray waits for minutes.
+
+    Raises:
+        InputError: None does, or it is the address of another kind.
+    """
+    if address in ("", "auto", "local"):
+        return
+    host, colon, port = address.rpartition(":")
+    if "/" in address or not (colon and port.isdecimal()):
+        raise InputError("the address of a Ray cluster, auto or host:port", repr(address))
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        advice = "Is Ray started there, and does this machine reach it?"
+        raise InputError("the address of a Ray cluster", f"{address} ({error})", advice=advice) from error
 
 
 def _resources(machines: list[dict[str, float]]) -> str:
