@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -150,6 +151,17 @@ def test_a_part_that_fails_costs_no_other(cluster: Any, predict: Predict, colour
     shutil.move(tmp_path / "elsewhere.tar", tmp_path / "2.tar")
     assert predict(tmp_path / "ray", source, engine=Ray()).is_complete
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the machine has what the node only claims to have")
+def test_a_machine_that_cannot_do_any_part_is_named(
+    cluster: Any, predict: Predict, colour_folder: Path, tmp_path: Path
+) -> None:
+    node = cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=STORE)
+    with pytest.raises(InputError, match=rf"a GPU that torch can use, but got none at {socket.gethostname()} \("):
+        predict(tmp_path / "ray", open_source([colour_folder]), engine=Ray(gpus_per_actor=1))
+    assert not (tmp_path / "ray/parts").exists()
+    cluster.remove_node(node)
 
 
 def test_a_part_that_kills_its_process_is_given_up(

@@ -16,9 +16,10 @@ from PIL import Image
 
 from cladewise.engine import Run
 from cladewise.errors import InputError, MissingExtraError
-from cladewise.scale import Local, Ray, predict_to, ray_worker
+from cladewise.scale import Local, Ray, predict_to, ray_engine, ray_worker
 from cladewise.scale.folder import Folder
 from cladewise.scale.parts import write_part
+from cladewise.scale.ray_engine import missing, unfinished
 from cladewise.scale.ray_worker import Cargo, Outcome, Problem, check, pack
 from cladewise.sources import open_source
 from shared_runs import copy_of
@@ -56,11 +57,17 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
+FROZEN = {"method": "hace", "freeze": True, "epochs": 10}
+TOWERS = {"method": "vanilla-multi", "freeze": False, "epochs": 1}
+
+
 @pytest.fixture
-def job(trained: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packing:
+def job(
+    request: pytest.FixtureRequest, trained: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Packing:
     """A job that was predicted here and packed, with relative paths; its run folder is gone."""
     monkeypatch.chdir(tmp_path)
-    run = copy_of(trained(method="hace", freeze=True, epochs=10), tmp_path / "run")
+    run = copy_of(trained(**getattr(request, "param", FROZEN)), tmp_path / "run")
     engine = Packing()
     chosen: dict[str, Any] = {"decision": "hedging:guarantee=0.6", "part_rows": 4, "progress": False}
     predict_to("out", run, open_source(["photos"]), engine=engine, runtime="torch", **chosen)
@@ -68,6 +75,7 @@ def job(trained: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.Monk
     return engine
 
 
+@pytest.mark.parametrize("job", [FROZEN, TOWERS], indirect=True, ids=["frozen", "towers"])
 def test_a_job_needs_no_run_folder_where_it_arrives(job: Packing, tmp_path: Path) -> None:
     cargo = unpacked(job)
     threads = torch.get_num_threads()
@@ -98,6 +106,20 @@ def test_a_machine_that_sees_other_files_does_no_part(
     shutil.rmtree(photos)
     with pytest.raises(InputError, match=r"images on every machine, but got none .* for row 0 of part 0"):
         check(cargo)
+
+
+def test_parts_that_only_another_machine_sees_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "PATIENCE", (0.0, 0.01))
+    folder = Folder(str(tmp_path))
+    folder.write("parts/part-000003.parquet", b"")
+    left = missing(folder, [2, 3, 5], {3, 5})
+    assert left == [2, 5]
+    told = str(unfinished(left, {}, {3, 5}, folder))
+    assert "all machines share, but got one without what other machines wrote: 1 of the parts, such as part 5" in told
+    failed = {2: Problem("a file", "none"), 5: Problem("a file", "another")}
+    assert str(unfinished(left, failed, set(), folder)).startswith(
+        "Expected a file, but got none (in part 2, one of 2 that are missing)"
+    )
 
 
 def test_failures_are_values_that_come_back_whole() -> None:

@@ -97,14 +97,14 @@ class Ray:
                             watch(outcome.rows, outcome.errors)
                 except (ray.exceptions.RayError, ray.data.exceptions.SystemException) as error:
                     broken = error
-                left = _missing(folder, left, reported)
+                left = missing(folder, left, reported)
                 if not left:
                     return
                 if broken is not None and len(left) == before:
                     raise _stopped(broken) from broken
                 if all(number in known and known[number].lasts for number in left):
                     break
-            raise _unfinished(left, known, reported, folder)
+            raise unfinished(left, known, reported, folder)
 
     def _outcomes(self, ray: Any, cargo: Any, numbers: list[int], cpus: int, places: int) -> Iterator[Outcome]:
         """The outcome of each part, as it is done, in any order."""
@@ -231,16 +231,16 @@ def _resources(machines: list[dict[str, float]]) -> str:
     return " and ".join(f"{found.get('CPU', 0):g} processors and {found.get('GPU', 0):g} GPUs" for found in machines)
 
 
-def _missing(folder: Folder, numbers: list[int], reported: set[int]) -> list[int]:
+def missing(folder: Folder, numbers: list[int], reported: set[int]) -> list[int]:
     """The parts that are not in the folder, after waiting for those that were reported as written."""
-    missing = list(numbers)
+    left = list(numbers)
     for pause in PATIENCE:
         time.sleep(pause)
         there = finished(folder)
-        missing = [number for number in missing if number not in there]
-        if not any(number in reported for number in missing):
+        left = [number for number in left if number not in there]
+        if not any(number in reported for number in left):
             break
-    return missing
+    return left
 
 
 def _stopped(error: Exception) -> InputError:
@@ -252,12 +252,13 @@ def _stopped(error: Exception) -> InputError:
     )
 
 
-def _unfinished(left: list[int], known: dict[int, Problem], reported: set[int], folder: Folder) -> InputError:
+def unfinished(left: list[int], known: dict[int, Problem], reported: set[int], folder: Folder) -> InputError:
+    """The error for parts that are missing in the end."""
     unseen = [number for number in left if number in reported]
     if unseen:
         return InputError(
             "a folder that all machines share",
-            f"one where {len(unseen)} parts that were written on other machines are missing, such as {unseen[0]}",
+            f"one without what other machines wrote: {len(unseen)} of the parts, such as part {unseen[0]}",
             at=folder.place,
             advice="Give a folder on shared storage, or the URI of an object store.",
         )
@@ -265,5 +266,5 @@ def _unfinished(left: list[int], known: dict[int, Problem], reported: set[int], 
     if not told:
         return InputError("all parts", f"none for {len(left)} of them, such as {left[0]}", advice="Repeat the command.")
     problem = known[told[0]]
-    others = f", and {len(left) - 1} more parts are missing" if len(left) > 1 else ""
+    others = f", one of {len(left)} that are missing" if len(left) > 1 else ""
     return dataclasses.replace(problem, got=f"{problem.got} (in part {told[0]}{others})").error()
