@@ -47,6 +47,9 @@ def test_nothing_is_removed_without_yes(cache: Path, here: Here) -> None:
     assert (cache / "features" / "old").is_dir()
     code, _, err = here("cache", "--yes")
     assert (code, "Add --clear stale" in err) == (2, True)
+    code, _, err = here("cache", "--clear", "", "--yes")
+    assert (code, "but got an empty text" in err) == (2, True)
+    assert (cache / "texts").is_dir()
     code, _, err = here("cache", "--clear", "text", "--yes")
     assert (code, "Did you mean texts?" in err) == (2, True)
 
@@ -58,7 +61,7 @@ def test_what_is_chosen_is_removed(cache: Path, here: Here) -> None:
     code, out, err = here("cache", "--clear", "stale", "--yes")
     assert (code, out, err) == (0, "", f"nothing to remove in {cache}\n")
     code, out, err = here("cache", "--older-than", "3")
-    assert (code, out, err) == (0, "", f"nothing cached in {cache}\n")
+    assert (code, out, err) == (0, "", f"nothing cached in {cache} that was last used more than 3 days ago\n")
     assert here("cache", "--clear", "all", "--yes")[0] == 0
     assert not (cache / "texts").exists()
 

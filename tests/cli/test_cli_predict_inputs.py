@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cladewise.scale.folder import Folder
 from sources.unsteady_servers import unsteady
 
 RED, BLUE = "photos/warm/red/1.png", "photos/cold/blue/1.png"
@@ -154,3 +155,33 @@ def test_only_what_a_prediction_wrote_is_removed_with_its_parts(here: Any, run: 
         assert code == 0, err
     assert [path.name for path in Path("table.csv.parts").iterdir()] == ["notes.txt"]
     assert not Path("other.csv.parts").exists()
+
+
+def test_ctrl_c_says_how_to_go_on(here: Any, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_inputs()
+    writing = Folder.write
+
+    def interrupted(folder: Folder, name: str, content: bytes) -> None:
+        writing(folder, name, content)
+        if name.endswith("000000.parquet"):
+            raise KeyboardInterrupt
+
+    words = ("predict", run, RED, BLUE, "--part-rows", "1", "--decision", "leaf", "--quiet", "--out")
+    monkeypatch.setattr(Folder, "write", interrupted)
+    for out, parts in (("parts-of-two", "parts-of-two"), ("two.csv", "two.csv.parts")):
+        code, _, err = here(*words, out)
+        told = f"cladewise: interrupted. Repeat the command to predict the parts that are not yet in {parts}.\n"
+        assert (code, err) == (130, told)
+        assert [path.name for path in Path(parts, "parts").iterdir()] == ["part-000000.parquet"]
+    monkeypatch.setattr(Folder, "write", writing)
+    code, _, err = here(*words, "two.csv")
+    assert (code, err, pl.read_csv("two.csv")["path"].to_list()) == (0, "", [RED, BLUE])
+
+
+def test_a_runtime_of_the_environment_that_does_not_exist_is_named(
+    here: Any, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_inputs()
+    monkeypatch.setenv("CLADEWISE_RUNTIME", "OpenVINO")
+    code, _, err = here("predict", run, RED)
+    assert (code, "'OpenVINO' at CLADEWISE_RUNTIME" in err) == (2, True)

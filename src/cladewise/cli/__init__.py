@@ -23,6 +23,13 @@ GARBAGE_THRESHOLD = 50_000
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
+    try:
+        _run()
+    except KeyboardInterrupt:
+        _fail("interrupted", code=INTERRUPTED)
+
+
+def _run() -> None:
     _collect_less_garbage()
     import typer
 
@@ -48,8 +55,6 @@ def main() -> None:
             error.show()
             sys.exit(2)
         _fail(str(_as_input_error(error)))
-    except KeyboardInterrupt:
-        _fail("interrupted", code=INTERRUPTED)
     except typer.Abort:  # what typer makes of a file that ends too early, since we ask for no input
         _fail(str(InputError("whole files", "one that is cut off")))
     except BrokenPipeError:  # the reader of our output has seen enough

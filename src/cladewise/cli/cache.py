@@ -31,11 +31,14 @@ def cache(
     from cladewise.cache import cache_folder
     from cladewise.engine import cache_entries, clear_cache
 
+    if clear == "":  # such as a shell variable that is not set
+        raise InputError("--clear stale, --clear all or a name", "an empty text")
     if yes and clear is None:
         raise InputError("what to remove, for --yes", "nothing", advice="Add --clear stale, --clear all or a name.")
     entries = cache_entries(clear or "all", older_than=older_than)
     if not entries:
-        say(f"nothing {'to remove' if clear else 'cached'} in {cache_folder()}")
+        old = "" if older_than is None else f" that was last used more than {older_than:g} days ago"
+        say(f"nothing {'to remove' if clear else 'cached'} in {cache_folder()}{old}")
         return
     _print(entries)
     total = _size(sum(entry.num_bytes for entry in entries))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cladewise.catalogue import check_name
+from cladewise.cli import INTERRUPTED
 from cladewise.cli.checking import check_rules, check_runs, check_runtime
 from cladewise.cli.printing import say
 from cladewise.cli.settings import PRECISION_HELP, PRECISIONS, RUNTIME_HELP, with_threshold
@@ -226,25 +227,26 @@ def predict(
         "warned": lambda text: say(f"cladewise: {text}"),
     }
     told = _Told(shown=not quiet)
-    if target.folder is not None:
-        _to_folder(
-            target.folder,
-            run,
-            source,
-            told,
-            keep=keep or (),
-            shard=own_share,
-            engine=chosen_engine,
-            storage_options=options,
-            **chosen,
-        )
-    else:
-        with table_writer(target.format_, target.file) as write:
-            for table in _tables(target.file, run, source, **chosen):
-                told.add(table)
-                write(table)
-        if target.file is not None:
-            _remove_parts(_parts_of(target.file))
+    with _telling_how_to_resume(target):
+        if target.folder is not None:
+            _to_folder(
+                target.folder,
+                run,
+                source,
+                told,
+                keep=keep or (),
+                shard=own_share,
+                engine=chosen_engine,
+                storage_options=options,
+                **chosen,
+            )
+        else:
+            with table_writer(target.format_, target.file) as write:
+                for table in _tables(target.file, run, source, **chosen):
+                    told.add(table)
+                    write(table)
+            if target.file is not None:
+                _remove_parts(_parts_of(target.file))
     told.finish()
     if told.rows and told.rows == told.errors:
         raise typer.Exit(2)
@@ -290,6 +292,19 @@ def _is_folder(format_: str | None, out: str) -> bool:
 def _parts_of(file: Path) -> Path:
     """The folder with the parts of a file that is not complete."""
     return file.with_name(f"{file.name}.parts")
+
+
+@contextlib.contextmanager
+def _telling_how_to_resume(target: _Target) -> Generator[None]:
+    """On Ctrl-C, say what repeating the command will do."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        place = target.folder if target.file is None else str(_parts_of(target.file))
+        if place is None:
+            raise
+        say(f"cladewise: interrupted. Repeat the command to predict the parts that are not yet in {place}.")
+        raise SystemExit(INTERRUPTED) from None
 
 
 def _remove_parts(folder: Path) -> None:

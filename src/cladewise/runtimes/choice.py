@@ -11,14 +11,27 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from cladewise.errors import InputError
 from cladewise.runtimes.known import AUTO, check_runtime
 
 _chosen: ContextVar[str | None] = ContextVar("runtime", default=None)
 
 
+VARIABLE = "CLADEWISE_RUNTIME"
+
+
 def chosen() -> str:
-    """The current choice."""
-    return _chosen.get() or os.environ.get("CLADEWISE_RUNTIME") or AUTO
+    """The current choice.
+
+    Raises:
+        InputError: The environment names a runtime that does not exist.
+    """
+    named = os.environ.get(VARIABLE) or None
+    try:
+        check_runtime(named)
+    except InputError as error:
+        raise InputError(error.expected, error.got, at=VARIABLE, advice=error.advice) from error
+    return _chosen.get() or named or AUTO
 
 
 @contextmanager
