@@ -118,6 +118,33 @@ def test_an_image_is_computed_alike_whatever_is_beside_it() -> None:
         torch.testing.assert_close(alone, together[one], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_images_of_any_range_in_one_batch_are_those_of_the_formula_in_double_precision(domain: Domain) -> None:
+    target = torch.arange(RAGGED.num_nodes).repeat(8)  # more images than go through the tree together
+    generator = torch.Generator().manual_seed(2)
+    scores = torch.randn(len(target), width(RAGGED, domain), generator=generator)
+    scores *= torch.tensor([1.0, 60.0, 1.0, 1000.0])[torch.arange(len(target)) % 4, None]
+    scores.requires_grad_()
+    weights = weights_for(RAGGED, target)
+    found = ring_log_mass(scores, weights, RAGGED, domain)
+    expected = torch.tensor(by_formula(RAGGED, scores.double(), target, weights, domain), dtype=torch.float64)
+    torch.testing.assert_close(found.double(), expected, rtol=2e-6, atol=1e-5)
+    exact = scores.detach().double().requires_grad_()
+    in_double = ring_log_mass(exact, weights, RAGGED, domain)
+    torch.testing.assert_close(in_double.detach(), expected, rtol=1e-9, atol=1e-9)
+    (grad,), (exact_grad,) = (torch.autograd.grad(x.sum(), y) for x, y in ((found, scores), (in_double, exact)))
+    torch.testing.assert_close(grad.double(), exact_grad, rtol=1e-4, atol=1e-4)
+
+
+def test_no_image_no_loss() -> None:
+    target = torch.zeros(0, dtype=torch.int64)
+    scores = torch.zeros(0, RAGGED.num_nodes, requires_grad=True)
+    out = ring_log_mass(scores, weights_for(RAGGED, target), RAGGED)
+    out.sum().backward()
+    assert out.shape == (0,)
+    assert scores.grad is not None
+
+
 def test_a_constant_added_to_all_scores_changes_nothing() -> None:
     target = torch.arange(RAGGED.num_nodes)
     scores, weights = torch.randn(len(target), RAGGED.num_nodes), weights_for(RAGGED, target)

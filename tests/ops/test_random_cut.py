@@ -71,3 +71,20 @@ def test_large_scores_stay_finite(value: float) -> None:
     assert out.isfinite().all()
     assert scores.grad is not None
     assert scores.grad.isfinite().all()
+
+
+@pytest.mark.usefixtures("arithmetic")
+def test_an_image_is_computed_alike_whatever_is_beside_it() -> None:
+    torch.manual_seed(2)
+    target = torch.arange(RAGGED.num_nodes).repeat(8)  # more images than go through the tree together
+    dropped = torch.rand(len(target), RAGGED.num_nodes - 1) < 0.3
+    scores = torch.randn(dropped.shape, requires_grad=True)
+    together = random_cut_nll(scores, target, RAGGED, dropped)
+    (grad,) = torch.autograd.grad(together.square().sum(), scores)
+    for image in range(len(target)):
+        one = slice(image, image + 1)
+        row = scores[one].detach().requires_grad_()
+        alone = random_cut_nll(row, target[one], RAGGED, dropped[one])
+        (own,) = torch.autograd.grad(alone.square().sum(), row)
+        torch.testing.assert_close(alone, together[one])
+        torch.testing.assert_close(own, grad[one])

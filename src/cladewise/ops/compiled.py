@@ -197,6 +197,21 @@ def _sum_of_exp(values: Floats, shift: Any) -> float:
 
 
 @_kernel
+def _exp_and_sum(values: Floats, shift: Any) -> float:
+    """Exponentials in place, and their sum."""
+    total = 0.0
+    for begin in range(0, values.size, PIECE):
+        piece = values[begin : begin + PIECE]
+        part = values.dtype.type(0)
+        for i in range(piece.size):
+            e = fast_exp(piece[i] - shift)
+            piece[i] = e
+            part += e
+        total += part
+    return total
+
+
+@_kernel
 def _scaled_exp(values: Floats, shift: Any, scale: Any, result: Floats) -> None:
     for i in range(values.size):
         result[i] = scale * fast_exp(values[i] - shift)
@@ -612,44 +627,63 @@ def tree_solve_rows(
 
 
 @_kernel
-def subtree_logsumexp_rows(
-    first: int, last: int, values: Floats, nodes: Nodes, inner: Nodes, parents: Nodes, out: Floats
+def _log_mass_tile(
+    values: Floats,
+    begin: int,
+    rows: int,
+    nodes: Nodes,
+    inner: Nodes,
+    parents: Nodes,
+    tile: Floats,
+    total: Floats,
+    own: Floats,
+    lines: Floats,
 ) -> None:
     """Compute the maximum of every subtree, then the sum relative to it, rescaled from node to parent.
 
     ``nodes`` have the values, ascending: all of them, or the leaves. ``inner`` are those that are no leaves: of a leaf
-    its own exponential, relative to its maximum, is 1.
+    its own exponential, relative to its maximum, is 1. ``tile`` holds maxima, and logarithms in the end.
     """
-    num_nodes, dtype, zero = parents.size, values.dtype, values.dtype.type(0)
-    peak, total = np.empty(num_nodes * ROWS, dtype), np.empty(num_nodes * ROWS, dtype)
+    num_nodes, zero = parents.size, values.dtype.type(0)
+    tile[:], total[:], own[:] = -np.inf, 1.0, 0.0
+    _spread(values, begin, rows, nodes, lines, tile)
+    with_inner = nodes.size > num_nodes - inner.size
+    if with_inner:
+        for i in range(inner.size):
+            _line_is(own, i, tile, inner[i], tile, inner[i])
+    for v in range(num_nodes - 1, 0, -1):
+        _line_max(tile, parents[v], tile, v, tile, v)
+    if with_inner:
+        for i in range(inner.size):
+            _line_is_excess(own, i, own, i, tile, inner[i])
+        _exp_in_place(own)
+    for i in range(inner.size):
+        _line_is(total, inner[i], own, i, own, i)
+    for c in range((num_nodes - 1) // STRIP * STRIP, -1, -STRIP):
+        count = min(STRIP, num_nodes - c)
+        for i in range(count):
+            _line_is_excess(lines, i, tile, c + i, tile, max(parents[c + i], 0))
+        _exp_in_place(lines[: count * ROWS])
+        for i in range(count - 1, -1, -1):
+            if c + i > 0:
+                _line_plus_product(total, parents[c + i], total, c + i, lines, i)
+        m, s = tile[c * ROWS : (c + count) * ROWS], total[c * ROWS : (c + count) * ROWS]
+        for i in range(m.size):
+            m[i] += fast_log(s[i]) if s[i] != zero else zero  # empty sum: the maximum is already -inf
+
+
+@_kernel
+def subtree_logsumexp_rows(
+    first: int, last: int, values: Floats, nodes: Nodes, inner: Nodes, parents: Nodes, out: Floats
+) -> None:
+    """Log-sum-exp over every subtree, relative to its own maximum."""
+    num_nodes, dtype = parents.size, values.dtype
+    tile, total = np.empty(num_nodes * ROWS, dtype), np.empty(num_nodes * ROWS, dtype)
     own, lines = np.zeros(inner.size * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
-        peak[:], total[:] = -np.inf, 1.0
-        _spread(values, begin, rows, nodes, lines, peak)
-        if nodes.size == num_nodes:
-            for i in range(inner.size):
-                _line_is(own, i, peak, inner[i], peak, inner[i])
-        for v in range(num_nodes - 1, 0, -1):
-            _line_max(peak, parents[v], peak, v, peak, v)
-        if nodes.size == num_nodes:
-            for i in range(inner.size):
-                _line_is_excess(own, i, own, i, peak, inner[i])
-            _exp_in_place(own)
-        for i in range(inner.size):
-            _line_is(total, inner[i], own, i, own, i)
-        for c in range((num_nodes - 1) // STRIP * STRIP, -1, -STRIP):
-            count = min(STRIP, num_nodes - c)
-            for i in range(count):
-                _line_is_excess(lines, i, peak, c + i, peak, max(parents[c + i], 0))
-            _exp_in_place(lines[: count * ROWS])
-            for i in range(count - 1, -1, -1):
-                if c + i > 0:
-                    _line_plus_product(total, parents[c + i], total, c + i, lines, i)
-            m, s = peak[c * ROWS : (c + count) * ROWS], total[c * ROWS : (c + count) * ROWS]
-            for i in range(m.size):
-                lines[i] = m[i] + (fast_log(s[i]) if s[i] != zero else zero)  # empty sum: the maximum is already -inf
-            _write(lines, count, out, begin, rows, c)
+        _log_mass_tile(values, begin, rows, nodes, inner, parents, tile, total, own, lines)
+        _write(tile, num_nodes, out, begin, rows, 0)
 
 
 @_kernel
@@ -743,23 +777,29 @@ def ring_weights_rows(
 
 
 @_kernel
+def _is_narrow(values: Floats, widest: float) -> tuple[bool, Any]:
+    """Whether no two values are further apart, and the largest."""
+    key = least = _ordered(values[0])
+    for i in range(values.size):
+        own = _ordered(values[i])
+        key, least = max(key, own), min(least, own)
+    high = _unordered(key)
+    return high - _unordered(least) <= widest, high  # nan and infinities are not
+
+
+@_kernel
 def _sum_of_tile(
-    values: Floats, peaks: Floats, begin: int, rows: int, nodes: Nodes, parents: Nodes, exps: Floats, sums: Floats
+    values: Floats, high: Floats, begin: int, rows: int, nodes: Nodes, parents: Nodes, exps: Floats, sums: Floats
 ) -> None:
     """Exponentials of some rows relative to the largest of each, and their sums over all subtrees, as lines.
 
-    ``exps`` keeps all exponentials if it has the room. There are no conditions: which node is a leaf is as good as
-    random, and a wrong guess costs more than the arithmetic.
+    There are no conditions: which node is a leaf is as good as random, and a wrong guess costs more than arithmetic.
     """
-    high = np.zeros(ROWS, values.dtype)
-    for r in range(rows):
-        high[r] = peaks[begin + r]
     if nodes.size < parents.size:
         sums[:] = 0.0
-    step = ROWS if exps.size >= nodes.size * ROWS else 0
     for c in range(0, nodes.size, STRIP):
         at = nodes[c : c + STRIP]
-        lines = exps[c * step : c * step + at.size * ROWS]
+        lines = exps[c * ROWS : (c + at.size) * ROWS]
         _read(values, begin, rows, c, at.size, lines)
         for i in range(at.size):
             _line_is_excess(lines, i, lines, i, high, 0)
@@ -775,8 +815,9 @@ def ring_log_mass_rows(
     first: int,
     last: int,
     values: Floats,
-    peaks: Floats,
+    widest: Floats,
     nodes: Nodes,
+    inner: Nodes,
     parents: Nodes,
     starts: Nodes,
     ends: Nodes,
@@ -784,75 +825,76 @@ def ring_log_mass_rows(
     patterns: Floats,
     on_path: Floats,
     out: Floats,
+    grad: Floats,
 ) -> None:
-    """Dot product of weights that follow a path and of log-probabilities, of scores not far below their ``peaks``."""
-    num_nodes, dtype = parents.size, values.dtype
-    weights, sums = np.zeros((ROWS, num_nodes), dtype), np.zeros(num_nodes * ROWS, dtype)
-    exps, lines = np.zeros(STRIP * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
-    part, whole, total = np.zeros(ROWS * ROWS, dtype), np.zeros(ROWS), np.zeros(ROWS)
+    """Dot product of weights that follow a path and of log-probabilities, and its gradient unless ``grad`` is empty.
+
+    Plain sums serve rows with no two values further apart than ``widest``; others need a maximum for every node.
+    """
+    num_nodes, width, dtype = parents.size, nodes.size, values.dtype
+    weights, total = np.zeros((ROWS, num_nodes), dtype), np.zeros(ROWS)
+    exps, sums = np.zeros(max(width, inner.size) * ROWS, dtype), np.zeros(num_nodes * ROWS, dtype)
+    flow, lines = np.zeros(num_nodes * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
+    logs, part, whole = np.zeros(STRIP * ROWS, dtype), np.zeros(ROWS * ROWS, dtype), np.zeros(ROWS)
+    high = np.zeros(ROWS, dtype)
     for row in range(first, last, ROWS):
         rows = min(ROWS, last - row)
+        narrow = True
         for r in range(rows):
             k = row + r
+            is_narrow, high[r] = _is_narrow(values[k], widest[0])
+            narrow = narrow and is_narrow
             total[r] = _fill_rings(starts[k], ends[k], by_ring[k], patterns, on_path[k], 1.0, weights[r])
-        _sum_of_tile(values, peaks, row, rows, nodes, parents, exps, sums)
+        if narrow:
+            _sum_of_tile(values, high, row, rows, nodes, parents, exps, sums)
+        else:
+            own = exps[: inner.size * ROWS]
+            _log_mass_tile(values, row, rows, nodes, inner, parents, sums, flow, own, lines)
         for r in range(ROWS):
-            whole[r] = -total[r] * math.log(sums[r])
+            whole[r] = -total[r] * (math.log(sums[r]) if narrow else sums[r])
         for c in range(0, num_nodes, STRIP):
             count = min(STRIP, num_nodes - c)
             _read(weights, 0, ROWS, c, count, lines)
-            log_mass = sums[c * ROWS : (c + count) * ROWS]
-            for i in range(count * ROWS):
-                log_mass[i] = fast_log(log_mass[i])
+            some, here = sums[c * ROWS : (c + count) * ROWS], flow[c * ROWS : (c + count) * ROWS]
+            for i in range(some.size):
+                logs[i] = fast_log(some[i]) if narrow else some[i]
             part[:] = 0.0
             for i in range(count):
-                _line_plus_product(part, i % ROWS, log_mass, i, lines, i)
+                _line_plus_product(part, i % ROWS, logs, i, lines, i)
             for i in range(ROWS):
                 for r in range(ROWS):
                     whole[r] += part[i * ROWS + r]
+            if grad.size == 0:
+                continue
+            if c == 0:
+                for r in range(rows):
+                    lines[r] -= total[r]  # the root's log-mass is subtracted from every term
+            if narrow:
+                for i in range(some.size):
+                    here[i] = lines[i] / some[i]
+                for v in range(max(c, 1), c + count):
+                    _line_plus(flow, v, flow, parents[v], flow, parents[v])
+            else:
+                for i in range(count):
+                    _line_is(flow, c + i, lines, i, lines, i)
+                    _line_is_excess(logs, i, sums, c + i, sums, max(parents[c + i], 0))
+                _exp_in_place(logs[: count * ROWS])
+                for v in range(max(c, 1), c + count):
+                    _line_plus_product(flow, v, flow, parents[v], logs, v - c)
         for r in range(rows):
             out[row + r] = whole[r]
-
-
-@_kernel
-def ring_log_mass_gradient_rows(
-    first: int,
-    last: int,
-    values: Floats,
-    peaks: Floats,
-    nodes: Nodes,
-    parents: Nodes,
-    starts: Nodes,
-    ends: Nodes,
-    by_ring: Floats,
-    patterns: Floats,
-    on_path: Floats,
-    by_row: Floats,
-    grad: Floats,
-) -> None:
-    """The same sums again, then down the tree: the share of every score in each subtree around it, times its weight."""
-    num_nodes, width, dtype = parents.size, values.shape[1], values.dtype
-    weights = np.zeros((ROWS, num_nodes), dtype)
-    exps, sums, lines = np.zeros(width * ROWS, dtype), np.zeros(num_nodes * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
-    for row in range(first, last, ROWS):
-        rows = min(ROWS, last - row)
-        for r in range(rows):
-            k, scale = row + r, by_row[row + r]
-            total = _fill_rings(starts[k], ends[k], by_ring[k], patterns, on_path[k], scale, weights[r])
-            weights[r, 0] -= total
-        _sum_of_tile(values, peaks, row, rows, nodes, parents, exps, sums)
-        for c in range(0, num_nodes, STRIP):
-            count = min(STRIP, num_nodes - c)
-            _read(weights, 0, ROWS, c, count, lines)
-            flow = sums[c * ROWS : (c + count) * ROWS]
-            for i in range(count * ROWS):
-                flow[i] = lines[i] / flow[i]
-            for v in range(max(c, 1), c + count):
-                _line_plus(sums, v, sums, parents[v], sums, parents[v])
-        for c in range(0, width, STRIP):
+        for c in range(0, width if grad.size else 0, STRIP):
             at = nodes[c : c + STRIP]
-            for i in range(at.size):
-                _line_is_product(lines, i, exps, c + i, sums, at[i])
+            if narrow:
+                for i in range(at.size):
+                    _line_is_product(lines, i, exps, c + i, flow, at[i])
+            else:
+                _read(values, row, rows, c, at.size, lines)
+                for i in range(at.size):
+                    _line_is_excess(lines, i, lines, i, sums, at[i])
+                _exp_in_place(lines[: at.size * ROWS])
+                for i in range(at.size):
+                    _line_is_product(lines, i, lines, i, flow, at[i])
             _write(lines, at.size, grad, row, rows, c)
 
 
@@ -927,64 +969,52 @@ def random_cut_rows(
     starts: Nodes,
     ends: Nodes,
     out: Floats,
-) -> None:
-    """Log-sum-exp of the path sums of the cut, all of it and the part in a range of nodes; ``out`` is double."""
-    num_nodes, dtype = parents.size, scores.dtype
-    sums, lines = np.zeros(num_nodes * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
-    bits, cut = np.zeros(num_nodes, np.uint8), np.zeros((ROWS, num_nodes - 1), dtype)
-    for begin in range(first, last, ROWS):
-        rows = min(ROWS, last - begin)
-        _cut_tile(scores, dropped, begin, rows, parents, leaf, sums, lines, bits, cut)
-        for r in range(rows):
-            own = cut[r, max(starts[begin + r] - 1, 0) : ends[begin + r] - 1]
-            for k, part in enumerate((cut[r], own)):
-                shift = _finite(_largest(part, dtype.type(-np.inf)))
-                out[begin + r, k] = shift + np.log(_sum_of_exp(part, shift))
-
-
-@_kernel
-def random_cut_gradient_rows(
-    first: int,
-    last: int,
-    scores: Floats,
-    dropped: NDArray[np.uint8],
-    parents: Nodes,
-    leaf: NDArray[np.uint8],
-    starts: Nodes,
-    ends: Nodes,
-    out: Floats,
-    by_row: Floats,
     grad: Floats,
 ) -> None:
-    """Softmax over the cut minus that over the part of it in the range, summed over all subtrees."""
+    """Log-sum-exp of the path sums of the cut, minus that of the part in a range of nodes.
+
+    And its gradient, unless ``grad`` is empty: the softmax over the cut minus that over the part, summed over all
+    subtrees.
+    """
     num_nodes, dtype = parents.size, scores.dtype
     sums, lines = np.zeros(num_nodes * ROWS, dtype), np.zeros(STRIP * ROWS, dtype)
     bits, cut = np.zeros(num_nodes, np.uint8), np.zeros((ROWS, num_nodes - 1), dtype)
-    share, own = np.zeros((ROWS, num_nodes - 1), dtype), np.zeros(num_nodes, dtype)
+    share, scale = np.zeros(num_nodes, dtype), np.zeros(ROWS, dtype)
     for begin in range(first, last, ROWS):
         rows = min(ROWS, last - begin)
         _cut_tile(scores, dropped, begin, rows, parents, leaf, sums, lines, bits, cut)
         for r in range(rows):
-            row = begin + r
-            a, b = max(starts[row] - 1, 0), ends[row] - 1
-            for k in range(2):
-                exact = _finite(out[row, k])
-                shift = dtype.type(exact)
-                scale = dtype.type(by_row[row] * math.exp(shift - exact))
-                if k == 0:
-                    _scaled_exp(cut[r], shift, scale, share[r])
-                else:
-                    _scaled_exp(cut[r, a:b], shift, scale, own[a:b])
-            for i in range(a, b):
-                share[r, i] -= own[i]
+            row, all_sums = begin + r, cut[r]
+            own = all_sums[max(starts[row] - 1, 0) : ends[row] - 1]
+            shift = _finite(_largest(all_sums, dtype.type(-np.inf)))
+            own_shift = _finite(_largest(own, dtype.type(-np.inf)))
+            own_total = _sum_of_exp(own, own_shift)
+            if own.size == all_sums.size:  # nothing is asked: exactly 0, or nan
+                out[row] = 0.0 * own_total
+                all_sums[:], scale[r] = out[row], 1.0
+                continue
+            if grad.size == 0:
+                total = _sum_of_exp(all_sums, shift)
+            else:
+                _scaled_exp(own, own_shift, dtype.type(1.0 / own_total), share)
+                total = _exp_and_sum(all_sums, shift)
+                factor = dtype.type(total)
+                for i in range(own.size):
+                    own[i] -= factor * share[i]
+            out[row] = (shift + np.log(total)) - (own_shift + np.log(own_total))
+            scale[r] = 1.0 / total
+        if grad.size == 0:
+            continue
         for c in range(1, num_nodes, STRIP):
             count = min(STRIP, num_nodes - c)
-            _read(share, 0, rows, c - 1, count, sums[c * ROWS :])
+            _read(cut, 0, rows, c - 1, count, sums[c * ROWS :])
         for v in range(num_nodes - 1, 0, -1):
             _line_plus(sums, parents[v], sums, v, sums, v)
         for c in range(1, num_nodes, STRIP):
             count = min(STRIP, num_nodes - c)
-            _write(sums[c * ROWS :], count, grad, begin, rows, c - 1)
+            for i in range(count):
+                _line_is_product(lines, i, sums, c + i, scale, 0)
+            _write(lines, count, grad, begin, rows, c - 1)
 
 
 # ---------------------------------------------------------------- transitions of low rank

@@ -7,25 +7,23 @@ several images at a time are summed up the tree, and once more, then down, for t
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from cladewise.ops.index import TreeIndex, tree_index
 from cladewise.ops.kernels import by_rows, has_kernels
 from cladewise.ops.path import Domain
 from cladewise.ops.rings import fill_rings, node_ranges
-from cladewise.ops.subtree import leaf_logsumexp, subtree_logsumexp, sum_down, sum_up
+from cladewise.ops.row_gradient import ValueAndGradient, with_row_gradient
+from cladewise.ops.subtree import leaf_logsumexp, node_major_chunks, subtree_logsumexp, sum_down, sum_up
 from cladewise.taxonomy import Taxonomy
 
-RANGE = 80.0
+RANGE = {torch.float32: 80.0, torch.float64: 600.0}
 """Difference between the scores of an image up to which plain sums of exponentials are exact to rounding."""
-CHUNK = 16
-"""Images that go through a tree together in plain torch, so that they stay in the cache."""
 
 
 class RingWeights(NamedTuple):
@@ -72,8 +70,8 @@ def ring_log_mass(
     .. math:: y_b = \sum_v w_{bv} \log q_{bv}, \qquad
         \log q_v = \operatorname{LSE}_{u \in De(v)} z_u - \operatorname{LSE}_u z_u
 
-    Nothing of the size of the scores is stored but the scores, unless those of an image are further apart than
-    :data:`RANGE`.
+    Neither weights nor log-masses are stored, but in training the gradient, one number per score. Exceptions are other
+    devices and, in plain torch, images whose scores are further apart than the largest :data:`RANGE`.
 
     Args:
         scores: Scores of the nodes of the domain.
@@ -93,26 +91,31 @@ def ring_log_mass(
         return 0.0 * scores.sum(1)  # the root is certain
     if scores.device.type != "cpu":
         return _in_logs(scores, weights, taxonomy, domain)
-    values = scores.detach()
+    if has_kernels(scores):
+        return with_row_gradient(scores.contiguous(), _compiled(weights, taxonomy, domain))
+    return _by_range(scores, weights, taxonomy, domain)
+
+
+def _by_range(scores: Tensor, weights: RingWeights, taxonomy: Taxonomy, domain: Domain) -> Float[Tensor, " batch"]:
+    """In plain torch: each image by the cheapest arithmetic that is exact for the range of its scores."""
+    values, dtypes = scores.detach(), list(RANGE)
     high = values.amax(1)
-    wide = ~(high - values.amin(1) <= RANGE)
-    if not bool(wide.any()):
-        return _narrow(scores, high, weights, taxonomy, domain)
-    images = torch.nonzero(~wide)[:, 0], torch.nonzero(wide)[:, 0]
-    narrow, rest = (scores[some] for some in images)
-    parts = [
-        _narrow(narrow, high[images[0]], weights.of(images[0]), taxonomy, domain),
-        _in_logs(rest, weights.of(images[1]), taxonomy, domain),
-    ]
-    return torch.cat(parts)[torch.cat(images).argsort()]
+    spread = high - values.amin(1)
+    kind = torch.stack([~(spread <= most) for most in RANGE.values()]).sum(0)  # the last one also for nan
+    kind.clamp_(min=dtypes.index(scores.dtype))
 
+    def of_kind(number: int, images: Tensor | slice) -> Tensor:
+        some, of_some = scores[images], weights.of(images)
+        if number == len(RANGE):
+            return _in_logs(some, of_some, taxonomy, domain)
+        return with_row_gradient(some, _plain(high[images], of_some, taxonomy, domain, dtypes[number]))
 
-def _narrow(
-    scores: Tensor, high: Tensor, weights: RingWeights, taxonomy: Taxonomy, domain: Domain
-) -> Float[Tensor, " batch"]:
-    """For scores within a range in which plain sums are exact, given the largest of each image."""
-    function = _CompiledRingLogMass if has_kernels(scores) else _RingLogMass
-    return function.apply(scores.contiguous(), high, weights, taxonomy, domain)
+    present = kind.unique().tolist() or [len(RANGE)]
+    if len(present) == 1:
+        return of_kind(present[0], slice(None))
+    groups = [torch.nonzero(kind == number)[:, 0] for number in present]
+    parts = [of_kind(number, images) for number, images in zip(present, groups, strict=True)]
+    return torch.cat(parts)[torch.cat(groups).argsort()]
 
 
 def _in_logs(scores: Tensor, weights: RingWeights, taxonomy: Taxonomy, domain: Domain) -> Float[Tensor, " batch"]:
@@ -128,75 +131,72 @@ def _log_mass(scores: Tensor, taxonomy: Taxonomy, domain: Domain) -> Float[Tenso
     return subtree_logsumexp(scores if domain == "nodes" else pad(scores, (1, 0), value=-torch.inf), taxonomy)
 
 
-def _scored(index: TreeIndex, domain: Domain) -> Tensor:
-    if domain == "leaves":
-        return index.leaf_nodes
-    return torch.arange(domain == "nodes-without-root", index.parents.numel())
+def _compiled(weights: RingWeights, taxonomy: Taxonomy, domain: Domain) -> ValueAndGradient:
+    index, ranges = tree_index(taxonomy, "cpu"), node_ranges(weights.path, taxonomy)
+    nodes = index.leaf_nodes if domain == "leaves" else torch.arange(domain == "nodes-without-root", len(index.parents))
+
+    def compute(scores: Tensor, with_gradient: bool) -> tuple[Tensor, Tensor]:
+        widest = torch.tensor([RANGE[scores.dtype]])
+        out, grad = scores.new_empty(scores.shape[0]), scores.new_empty(scores.shape if with_gradient else (0, 0))
+        tree = nodes, index.inner_nodes, index.parents
+        by_rows("ring_log_mass_rows", scores, widest, *tree, *ranges, *weights[1:], out, grad)
+        return out, grad
+
+    return compute
 
 
-class _CompiledRingLogMass(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, scores: Tensor, high: Tensor, weights: RingWeights, taxonomy: Taxonomy, domain: Domain
-    ) -> Tensor:
-        index = tree_index(taxonomy, scores.device)
-        ranges = node_ranges(weights.path, taxonomy)
-        ctx.arrays = high, _scored(index, domain), index.parents, *ranges, *weights[1:]
-        out = scores.new_empty(scores.shape[0])
-        by_rows("ring_log_mass_rows", scores, *ctx.arrays, out)
-        ctx.save_for_backward(scores)
-        return out
+def _plain(
+    high: Float[Tensor, " batch"], weights: RingWeights, taxonomy: Taxonomy, domain: Domain, dtype: torch.dtype
+) -> ValueAndGradient:
+    """Several images at a time, node by node in buffers that are used again, for scores within the range of ``dtype``.
 
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
-        ctx: Any, *grads: Tensor
-    ) -> tuple[Tensor, None, None, None, None]:
-        (scores,) = ctx.saved_tensors
-        grad = torch.empty_like(scores)
-        by_rows("ring_log_mass_gradient_rows", scores, *ctx.arrays, grads[0], grad)
-        return grad, None, None, None, None
+    The sum of a leaf is its own exponential, so only inner nodes need a logarithm.
+    """
+    index = tree_index(taxonomy, "cpu")
+    inner, num_nodes = index.inner_nodes, taxonomy.num_nodes
+    first_node = int(domain == "nodes-without-root")
 
+    def compute(scores: Tensor, with_gradient: bool) -> tuple[Tensor, Tensor]:
+        out, grad = scores.new_empty(scores.shape[0]), scores.new_empty(scores.shape if with_gradient else (0, 0))
+        for images, (logs, sums, weight) in node_major_chunks(scores.shape[0], num_nodes, 3, dtype):
+            some = scores[images].t()
+            if domain == "leaves":
+                logs.fill_(-torch.inf).index_copy_(0, index.leaf_nodes, some.to(dtype))
+            else:
+                logs[:first_node] = -torch.inf
+                logs[first_node:] = some
+            torch.exp(logs.sub_(high[images]), out=sums)
+            own = sums.index_select(0, inner)
+            logs.index_copy_(0, inner, sum_up(sums, index).index_select(0, inner).log_())
+            total = _fill_weights(weights.of(images), index, taxonomy, weight)
+            out[images] = logs.sub_(logs[:1].clone()).mul_(weight).sum(0)
+            if with_gradient:
+                weight[0] -= total
+                flow = sum_down(weight.div_(sums), index).mul_(sums.index_copy_(0, inner, own))
+                grad[images] = (flow.index_select(0, index.leaf_nodes) if domain == "leaves" else flow[first_node:]).t()
+        return out, grad
 
-class _RingLogMass(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, scores: Tensor, high: Tensor, weights: RingWeights, taxonomy: Taxonomy, domain: Domain
-    ) -> Tensor:
-        index = tree_index(taxonomy, scores.device)
-        ctx.rest = weights, taxonomy, _scored(index, domain), index
-        ctx.save_for_backward(scores, high)
-        out = scores.new_empty(scores.shape[0])
-        for images in _chunks(scores):
-            weight = weights.of(images).dense(taxonomy, scores.dtype)
-            log_mass = sum_up(_exp(scores[images], high[images], *ctx.rest[2:]), index).log_()
-            out[images] = log_mass.sub_(log_mass[:1].clone()).mul_(weight.t()).sum(0)
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
-        ctx: Any, *grads: Tensor
-    ) -> tuple[Tensor, None, None, None, None]:
-        scores, high = ctx.saved_tensors
-        weights, taxonomy, nodes, index = ctx.rest
-        grad = torch.empty_like(scores)
-        for images in _chunks(scores):
-            weight = weights.of(images).dense(taxonomy, scores.dtype).mul_(grads[0][images, None])
-            weight[:, 0] -= weight.sum(1)
-            exps = _exp(scores[images], high[images], nodes, index)
-            flow = sum_down(weight.t() / sum_up(exps.clone(), index), index).mul_(exps)
-            grad[images] = (flow if nodes.numel() == index.parents.numel() else flow[nodes]).t()
-        return grad, None, None, None, None
+    return compute
 
 
-def _exp(scores: Tensor, high: Tensor, nodes: Tensor, index: TreeIndex) -> Float[Tensor, "node batch"]:
-    """Exponentials relative to the largest score of each image, node by node; 0 for nodes without a score."""
-    exps = torch.sub(scores, high[:, None]).t().contiguous().exp_()
-    if nodes.numel() == index.parents.numel():
-        return exps
-    return exps.new_zeros(index.parents.numel(), exps.shape[1]).index_copy_(0, nodes, exps)
-
-
-def _chunks(scores: Tensor) -> list[slice]:
-    return [slice(first, first + CHUNK) for first in range(0, scores.shape[0], CHUNK)]
+def _fill_weights(
+    weights: RingWeights, index: TreeIndex, taxonomy: Taxonomy, out: Float[Tensor, "node batch"]
+) -> Float[Tensor, " batch"]:
+    """Weights of all nodes, where a node has the factor of its parent unless it is on the path; returns their sums."""
+    path, by_ring, patterns, on_path = weights
+    image, pattern = torch.arange(out.shape[1]), patterns[0].to(out.dtype)[:, None]
+    in_own_ring = path == path[:, -1:]
+    factor = torch.where(in_own_ring, by_ring[:, -1:, 0], by_ring[..., 0]).to(out.dtype)
+    if bool((factor == factor[:, :1]).all()):
+        torch.mul(pattern, factor[:, 0], out=out)
+    else:
+        out[0] = factor[:, 0]
+        for k, level in enumerate(index.by_depth, 1):
+            out.index_copy_(0, level.children, out.index_select(0, level.parent_of_child))
+            out[path[:, k], image] = factor[:, k]
+        out.mul_(pattern)
+    out.index_put_((path, image[:, None]), on_path.to(out.dtype), accumulate=True)
+    some = torch.nonzero((by_ring[..., 1:] != 0).flatten(1).any(1))[:, 0]
+    if some.numel():
+        out[:, some] = weights.of(some).dense(taxonomy, out.dtype).t()
+    return out.sum(0)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
-from cladewise.ops.index import tree_index
+from cladewise.ops.index import TreeIndex, tree_index
 from cladewise.ops.kernels import by_rows, has_kernels
 from cladewise.ops.nested import nested_logsumexp
 from cladewise.ops.relations import ancestors
-from cladewise.ops.subtree import path_sum
+from cladewise.ops.rings import path_to
+from cladewise.ops.row_gradient import ValueAndGradient, with_row_gradient
+from cladewise.ops.subtree import node_major_chunks, path_sum, sum_down, sum_up
 from cladewise.taxonomy import Taxonomy
 
 FINE = 1e-3
@@ -74,7 +74,7 @@ def random_cut_nll(
 ) -> Float[Tensor, " image"]:
     r"""Negative log-likelihood of the target under a softmax over the leaves of a cut tree, scored by path sums.
 
-    See :func:`~cladewise.losses.random_cut_loss`. Nothing of the size of the scores is stored but the scores.
+    See :func:`~cladewise.losses.random_cut_loss`. In training, one number per score is stored.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -90,7 +90,21 @@ def random_cut_nll(
     first = on_path.int().argmax(1)  # the highest dropped node
     labelled = torch.where(on_path.any(1), path.gather(1, first[:, None])[:, 0], target)
     if has_kernels(scores):
-        return _RandomCut.apply(scores.contiguous(), dropped, taxonomy, labelled, index.end[labelled])
+        return with_row_gradient(scores.contiguous(), _compiled(dropped, index, labelled, index.end[labelled]))
+    if scores.device.type != "cpu":
+        return _of_ranges(scores, dropped, labelled, taxonomy)
+    single = on_path.any(1) | (index.height[target] == 0)
+    if bool(single.all()):
+        return with_row_gradient(scores, _plain(dropped, labelled, taxonomy))
+    images = torch.nonzero(single)[:, 0], torch.nonzero(~single)[:, 0]
+    some, rest = ((scores[i], dropped[i], labelled[i]) for i in images)
+    parts = with_row_gradient(some[0], _plain(*some[1:], taxonomy)), _of_ranges(*rest, taxonomy)
+    return torch.cat(parts)[torch.cat(images).argsort()]
+
+
+def _of_ranges(scores: Tensor, dropped: Tensor, labelled: Tensor, taxonomy: Taxonomy) -> Float[Tensor, " image"]:
+    """For labels that are any nodes, on any device."""
+    index = tree_index(taxonomy, scores.device)
     drop = pad(dropped, (1, 0))
     num_cuts = path_sum(drop.to(torch.float32), taxonomy)  # at or above every node
     cut = (num_cuts == drop) & (drop | (index.height == 0))
@@ -103,23 +117,49 @@ def random_cut_nll(
     return nested[:, 0] - nested[:, 1]
 
 
-class _RandomCut(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, scores: Tensor, dropped: Tensor, taxonomy: Taxonomy, starts: Tensor, ends: Tensor) -> Tensor:
-        index = tree_index(taxonomy, scores.device)
-        leaf = (index.height == 0).view(torch.uint8)
-        out = torch.empty(scores.shape[0], 2, dtype=torch.float64)
-        ctx.arrays = dropped.contiguous().view(torch.uint8), index.parents, leaf, starts, ends
-        by_rows("random_cut_rows", scores, *ctx.arrays, out)
-        ctx.save_for_backward(scores, out)
-        return (out[:, 0] - out[:, 1]).to(scores.dtype)
+def _plain(dropped: Tensor, labelled: Tensor, taxonomy: Taxonomy) -> ValueAndGradient:
+    """For labels that are nodes of the cut: several images at a time, node by node in buffers that are used again."""
+    index, num_nodes = tree_index(taxonomy, "cpu"), taxonomy.num_nodes
+    image, child = dropped.nonzero(as_tuple=True)
+    inside = index.height[child + 1] > 0  # to drop a leaf has no effect
+    image, node = image[inside], child[inside] + 1
+    path = path_to(labelled, taxonomy)
+    counted = (torch.arange(path.shape[1]) <= index.depth[labelled, None]) & (path > 0)
 
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
-        ctx: Any, *grads: Tensor
-    ) -> tuple[Tensor, None, None, None, None]:
-        scores, out = ctx.saved_tensors
-        grad = torch.empty_like(scores)
-        by_rows("random_cut_gradient_rows", scores, *ctx.arrays, out, grads[0], grad)
-        return grad, None, None, None, None
+    def compute(scores: Tensor, with_gradient: bool) -> tuple[Tensor, Tensor]:
+        out, grad = scores.new_empty(scores.shape[0]), scores.new_empty(scores.shape if with_gradient else (0, 0))
+        for images, (sums,) in node_major_chunks(scores.shape[0], num_nodes, 1, scores.dtype):
+            width, column = sums.shape[1], torch.arange(sums.shape[1])
+            here = slice(*torch.searchsorted(image, torch.tensor([images.start, images.stop])).tolist())
+            row, place = node[here], image[here] - images.start
+            sums[0] = 0.0
+            sums[1:] = scores[images].t()
+            cells, at_cell = sums.view(-1), row * width + place
+            own = cells[at_cell]
+            cells.index_fill_(0, at_cell, -torch.inf)  # nothing goes on below a dropped node
+            sum_down(sums, index)
+            own += cells[index.parents[row] * width + place]
+            sums.index_fill_(0, index.inner_nodes, -torch.inf)
+            cells.index_copy_(0, at_cell, own)
+            peak, of_label = sums.amax(0), sums[labelled[images], column]
+            total = sums.sub_(peak).exp_().sum(0)
+            out[images] = (peak - of_label) + total.log()
+            if with_gradient:
+                sum_up(sums, index).div_(total)
+                minus = counted[images].to(sums.dtype).neg_()
+                sums.index_put_((path[images], column[:, None]), minus, accumulate=True)
+                grad[images] = sums[1:].t()
+        return out, grad
+
+    return compute
+
+
+def _compiled(dropped: Tensor, index: TreeIndex, starts: Tensor, ends: Tensor) -> ValueAndGradient:
+    leaf, drop = (index.height == 0).view(torch.uint8), dropped.contiguous().view(torch.uint8)
+
+    def compute(scores: Tensor, with_gradient: bool) -> tuple[Tensor, Tensor]:
+        out, grad = scores.new_empty(scores.shape[0]), scores.new_empty(scores.shape if with_gradient else (0, 0))
+        by_rows("random_cut_rows", scores, drop, index.parents, leaf, starts, ends, out, grad)
+        return out, grad
+
+    return compute

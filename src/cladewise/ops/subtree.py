@@ -7,6 +7,7 @@ are exact to rounding, and per-node maxima for the images for which they are not
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -22,6 +23,9 @@ from cladewise.taxonomy import Taxonomy
 
 SAFE = 60.0
 """Results within ±SAFE are exact: terms that underflow, below e^-87, are less than 1e-11 of them."""
+
+CHUNK_BYTES = 1 << 21
+"""Size of a work buffer, so that a few of them stay in the cache."""
 
 
 def leaf_logsumexp(leaf_values: Float[Tensor, "*batch leaf"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
@@ -170,6 +174,23 @@ def _rows(values: Tensor, width: int) -> Tensor:
 
 def _node_major(values: Tensor, taxonomy: Taxonomy) -> tuple[Tensor, TreeIndex]:
     return values.reshape(-1, taxonomy.num_nodes).t(), tree_index(taxonomy, values.device)
+
+
+def node_major_chunks(
+    num_images: int, num_nodes: int, num_buffers: int, dtype: torch.dtype
+) -> Iterator[tuple[slice, Float[Tensor, "buffer node image"]]]:
+    """Slices of the images that go through a tree together, each with work buffers, which all slices share.
+
+    Example:
+        >>> [(images, tuple(buffers.shape)) for images, buffers in node_major_chunks(3, 4, 2, torch.float32)]
+        [(slice(0, 3, None), (2, 4, 3))]
+    """
+    step = min(num_images, max(8, min(64, CHUNK_BYTES // (num_nodes * dtype.itemsize))))
+    buffers = torch.empty(num_buffers, num_nodes * step, dtype=dtype)
+    for first in range(0, num_images, max(1, step)):
+        images = slice(first, min(first + step, num_images))
+        width = images.stop - first
+        yield images, buffers[:, : num_nodes * width].view(num_buffers, num_nodes, width)
 
 
 def sum_up(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
