@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cladewise.atomic import append_lines, replacing, write_bytes, write_text, writing
+from cladewise.atomic import append_lines, explaining, replacing, write_bytes, write_text, writing
 from cladewise.errors import InputError
 
 
@@ -143,3 +143,9 @@ def test_lines_for_which_there_is_no_room_leave_nothing(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
     assert (tmp_path / "a.jsonl").read_text() == "1\n"
+
+
+def test_a_folder_that_cannot_be_created_above_the_file_is_told_in_one_line(tmp_path: Path) -> None:
+    target = tmp_path / "read-only" / "new" / "a.txt"
+    with pytest.raises(InputError, match=r"read-only file system at .*a\.txt\. Choose a folder"), explaining(target):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / "read-only"))

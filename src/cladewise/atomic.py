@@ -201,7 +201,7 @@ def _error_number(error: Exception, written: Path) -> int | None:
     """The ``errno`` of a failed write, or None if the error is of another kind or concerns another file."""
     if isinstance(error, OSError) and error.errno is not None:
         # a write to an open file carries no name
-        names = {os.fspath(written), os.fspath(written.parent)}
+        names = {os.fspath(place) for place in (written, *written.parents)}  # folders are created too
         ours = error.filename is None or os.fspath(error.filename) in names or error.errno in _IN_MID_WRITE
         return error.errno if ours and error.errno in _ADVICE else None
     context = error.__cause__ or error.__context__  # torch.save fails again while it closes the archive

@@ -231,9 +231,15 @@ def test_a_folder_holds_one_job(run: Run, source: Any, table: Path, colour_folde
         predict_to(tmp_path / "file", run, source, progress=False)
     with pytest.raises(InputError, match=r"no job\.json"):
         read_parts(tmp_path)
-    for wrong in ({"keep": ["images"]}, {"top": -1}, {"part_rows": 0}):
+    for wrong in (
+        *({"keep": ["images"]}, {"keep": "scores"}, {"top": -1}, {"top": 1.5}, {"part_rows": 0}, {"threads": -1}),
+        *({"shard": "1/2"}, {"engine": "ray"}),
+    ):
         with pytest.raises(InputError, match=next(iter(wrong))):
             predict_to(tmp_path / "none", run, source, progress=False, **wrong)  # type: ignore[arg-type]
+    for words in (str(table), [str(table)]):
+        with pytest.raises(InputError, match=r"a source of images, but got .*open_source"):
+            predict_to(tmp_path / "none", run, words, progress=False)  # type: ignore[arg-type]
     assert not (tmp_path / "none").exists()
 
 

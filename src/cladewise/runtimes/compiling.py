@@ -263,5 +263,5 @@ def _fastest(job: _Job, num_images: int | None, cache_dir: Path | None) -> Encod
 
 
 def _fallen_back(job: _Job, reason: str) -> Encoder:
-    warn(f"The encoder {job.backbone.name} runs in torch, since no compiled one can be used: {reason}")
+    warn(f"The encoder {job.backbone.name} runs in torch, since no compiled one can be used: {reason.rstrip('.')}")
     return job.eager(f"runs in torch: {reason}")

@@ -95,6 +95,7 @@ def predict_to(
         InputError: The folder holds another job, a rule or an option does not exist, the disk is full, or the source
             cannot be read.
     """
+    _check_kinds(source, shard, engine)
     where = engine or Local()
     prepared = _prepare(
         run,
@@ -142,6 +143,7 @@ def predict_tables(
     Raises:
         InputError: As :func:`predict_to`.
     """
+    _check_kinds(source, None, None)
     worker = _prepare(
         run,
         source,
@@ -178,9 +180,9 @@ def _prepare(
     progress: bool,
     warned: Callable[[str], None],
 ) -> Worker:
+    _check(top, keep, part_rows, threads)
     run = Run.open(run)
     images = KeptRows(source) if isinstance(source, Parts) else source
-    _check(top, keep, part_rows)
     if keep and isinstance(source, Parts):
         raise InputError(
             "images to keep features or scores of",
@@ -199,11 +201,24 @@ def _prepare(
     return Worker(job, images, answerer, threads, encoder)
 
 
-def _check(top: int, keep: Sequence[str], part_rows: int | None) -> None:
-    if top < 0:
-        raise InputError("a top of at least 0", top)
-    if part_rows is not None and part_rows < 1:
-        raise InputError("a part_rows of at least 1", part_rows)
+def _check_kinds(source: object, shard: object, engine: object) -> None:
+    """Check what would otherwise be told as a missing attribute."""
+    if isinstance(source, (str, os.PathLike, Sequence)):
+        advice = "Open it with sources.open_source, or an earlier prediction with scale.read_parts."
+        raise InputError("a source of images", repr(source)[:100], advice=advice)
+    if shard is not None and not isinstance(shard, Shard):
+        raise InputError("a shard, such as scale.Shard(3, 8)", repr(shard))
+    if isinstance(engine, str):
+        raise InputError("an engine, such as scale.Ray()", repr(engine))
+
+
+def _check(top: int, keep: Sequence[str], part_rows: int | None, threads: int | None) -> None:
+    given: list[tuple[str, Any, int]] = [("top", top, 0), ("part_rows", part_rows, 1), ("threads", threads, 0)]
+    for name, value, least in given:
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise InputError(f"a {name} of at least {least}", repr(value))
+    if isinstance(keep, str):
+        raise InputError("a list of what to keep", repr(keep), advice="Pass a list.")
     for name in keep:
         if name not in get_args(Kept):
             raise InputError(f"a keep: {', '.join(get_args(Kept))}", repr(name))
