@@ -159,7 +159,7 @@ def test_a_folder_of_parts_is_resumed_and_read_again(here: Any, run: str, tmp_pa
     assert read(printed)["path"].to_list() == frame["path"].to_list()
     code, _, err = here(*words[:-2], "--out", out)
     assert code == 2
-    assert "but got another one: --keep changed" in err
+    assert "but got another one: what is kept changed" in err
 
 
 def test_a_file_is_made_of_parts_that_an_interruption_leaves(here: Any, run: str, tmp_path: Path) -> None:

@@ -207,10 +207,10 @@ def test_a_folder_holds_one_job(run: Run, source: Any, table: Path, colour_folde
     others: list[tuple[dict[str, Any], str]] = [
         ({"decision": "threshold:threshold=0.5"}, "the decision"),
         ({"inference": "bottom-up"}, "the inference"),
-        ({"top": 2}, "--top"),
-        ({"keep": ["scores"]}, "--keep"),
-        ({"part_rows": 51}, "--part-rows"),
-        ({"precision": "bf16", "runtime": "torch"}, "--precision"),
+        ({"top": 2}, "the length of top_labels"),
+        ({"keep": ["scores"]}, "what is kept"),
+        ({"part_rows": 51}, "the rows per part"),
+        ({"precision": "bf16", "runtime": "torch"}, "the precision"),
     ]
     for options, name in others:
         with pytest.raises(InputError, match=f"holds parts of, but got another one: .*{name}.* changed at "):

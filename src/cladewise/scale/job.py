@@ -14,7 +14,7 @@ from cladewise.scale.folder import JOB_FILE, Folder
 from cladewise.version import __version__
 
 Kept = Literal["features", "scores"]
-_ADVICE = "Give another --out, or remove this folder."
+_ADVICE = "Give another out=..., or remove this folder."
 _TEXTS = {
     "model": "the weights",
     "taxonomy": "the label tree",
@@ -23,10 +23,10 @@ _TEXTS = {
     "inference": "the inference",
     "decision": "the decision",
     "rules": "what the rules learnt",
-    "top": "--top",
-    "keep": "--keep",
-    "precision": "--precision",
-    "part_rows": "--part-rows",
+    "top": "the length of top_labels",
+    "keep": "what is kept",
+    "precision": "the precision",
+    "part_rows": "the rows per part",
 }
 
 

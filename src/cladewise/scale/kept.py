@@ -64,7 +64,7 @@ class KeptRows:
                 "a prediction that kept features or scores",
                 "one that kept neither",
                 at=self.parts.folder.place,
-                advice="Predict with --keep features, or --keep scores.",
+                advice='Predict with keep=["features"] or keep=["scores"].',
             )
         if not self.parts.is_complete:
             raise InputError(

@@ -33,7 +33,7 @@ class Shard:
             raise InputError(
                 "a shard i/n with i from 1 to n",
                 f"{self.number}/{self.of}",
-                advice="Number the tasks of an array from 1, as in --array=1-8.",
+                advice="Number the tasks of an array from 1.",
             )
 
     @classmethod

@@ -229,7 +229,7 @@ def storage_options(words: Iterable[str]) -> dict[str, Any]:
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not key.strip("."):
-            raise InputError("a storage option as key=value", repr(word), advice="For example anon=true.")
+            raise InputError("a storage option as key=value", repr(word), advice="For example 'anon=true'.")
         *outer, last = key.split(".")
         inner = options
         for name in outer:
