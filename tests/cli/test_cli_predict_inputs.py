@@ -144,6 +144,10 @@ def test_an_earlier_prediction_is_an_input_on_its_own(here: Any, run: str) -> No
     assert code == 0, err
     code, _, err = here("predict", run, RED, "kept")
     assert (code, "an earlier prediction on its own, but got 'kept' and" in err) == (2, True)
+    code, _, err = here("predict", run, "kept", "--box-threshold", "0.5")
+    assert (code, "boxes with a confidence threshold, but got an earlier prediction, 'kept'" in err) == (2, True)
+    code, _, err = here("predict", run, "kept", "--fps", "2")
+    assert (code, "format video with --fps, but got an earlier prediction, 'kept'" in err) == (2, True)
 
 
 def test_only_what_a_prediction_wrote_is_removed_with_its_parts(here: Any, run: str) -> None:

@@ -261,3 +261,29 @@ def test_words_that_stand_for_nothing_are_refused(here: Path, words: Any, messag
     with pytest.raises(InputError) as refused:
         open_source(words)
     assert message in str(refused.value)
+
+
+UNFIT: dict[str, tuple[str, dict[str, Any], str]] = {
+    "column of a folder": ("photos", {"column": "path"}, r"csv or tsv or .* with column=, but got images, 'photos'"),
+    "root of a folder": ("photos", {"root": "photos"}, "boxes with root=, but got images"),
+    "crop of a table": ("a.csv", {"crop": "images"}, "boxes with crop=, but got csv, 'a.csv'"),
+    "threshold of a table": (
+        "a.csv",
+        {"threshold": 0.9},
+        "an input of the format boxes with a confidence threshold, but got csv",
+    ),
+    "padding of a table": ("a.csv", {"padding": 0.1}, "boxes with padding="),
+    "squares of a folder": ("photos", {"square": True}, "boxes with square="),
+    "frames of a folder": ("photos", {"fps": 2.0}, "video with fps=, but got images"),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_arguments_without_a_meaning_for_the_input_are_refused(here: Path, picture: Any, case: str) -> None:
+    word, arguments, told = UNFIT[case]
+    (here / "photos").mkdir(exist_ok=True)
+    (here / "photos" / "a.png").write_bytes(picture(1))
+    (here / "a.csv").write_text("path\nphotos/a.png\n")
+    with pytest.raises(InputError, match=told):
+        open_source([word], **arguments)
+    assert open_source([word]).num_rows == 1

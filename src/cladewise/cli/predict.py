@@ -324,10 +324,12 @@ def _source(words: list[str], **chosen: Any) -> Any:
 
     if kept := next(filter(is_prediction_folder, words), None):
         from cladewise.scale import read_parts
+        from cladewise.sources.opening import check_fitting
 
         if len(words) > 1:
             other = next(word for word in words if word != kept)
             raise InputError("an earlier prediction on its own", f"{kept!r} and {other!r}")
+        check_fitting("an earlier prediction", kept, chosen)
         return read_parts(kept)
     source = open_source(words, **chosen)
     for note in source.notes:

@@ -64,7 +64,8 @@ def open_source(
         storage_options: Options of the fsspec file systems, as in :class:`Storage`.
 
     Raises:
-        InputError: A word matches nothing, words are of different kinds, or a file is not what its suffix says.
+        InputError: A word matches nothing, words are of different kinds, a file is not what its suffix says, or an
+            argument has no meaning for inputs of this kind.
 
     Example:
         >>> path = getfixture("tmp_path") / "list.csv"
@@ -86,10 +87,29 @@ def open_source(
             got = f"{texts[0]!r} ({kinds[0]}) and {text!r} ({kind})"
             raise InputError("inputs of one kind", got, advice="Run the command once for each kind.")
         _refuse_listing(text)
+    chosen = {"column": column, "root": root, "crop": crop, "threshold": threshold}
+    check_fitting(kinds[0], texts[0], {**chosen, "padding": padding, "square": square, "fps": fps})
     cropping = Cropping(crop, threshold, padding, square)
     storage = Storage(dict(storage_options or {}))
     choices = _Choices(storage, column, None if root is None else os.fsdecode(root), cropping, fps)
     return _OPENERS[kinds[0]](texts, choices)
+
+
+def check_fitting(kind: str, word: str, chosen: Mapping[str, Any]) -> None:
+    """Check that nothing was chosen that has no meaning for inputs of a kind.
+
+    Args:
+        kind: One of :data:`FORMATS`, or of inputs that are none of them.
+        word: An input.
+        chosen: Arguments of :func:`open_source` by name; those with their default count as not chosen.
+
+    Raises:
+        InputError: Something was.
+    """
+    for name, (default, kinds) in _FITTING.items():
+        if chosen.get(name, default) != default and kind not in kinds:
+            what = "a confidence threshold" if name == "threshold" else f"{name}="
+            raise InputError(f"an input of the format {' or '.join(kinds)} with {what}", f"{kind}, {word!r}")
 
 
 def _kind(word: str) -> str:
@@ -171,6 +191,18 @@ def _boxes(words: Sequence[str], choices: _Choices) -> Source:
 def _videos(words: Sequence[str], choices: _Choices) -> Source:
     return video_source(_each(words), choices.storage, choices.fps)
 
+
+_TABLES = ("csv", "tsv", "jsonl", "parquet")
+_FITTING: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "column": (None, (*_TABLES, "tar")),
+    "root": (None, (*_TABLES, "boxes")),
+    "crop": ("boxes", ("boxes",)),
+    "threshold": (THRESHOLD, ("boxes",)),
+    "padding": (0.0, ("boxes",)),
+    "square": (False, ("boxes",)),
+    "fps": (FPS, ("video",)),
+}
+"""Defaults of arguments, and the formats that they have a meaning for."""
 
 _OPENERS: dict[str, Callable[[Sequence[str], _Choices], Source]] = {
     "images": _files,

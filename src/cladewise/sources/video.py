@@ -86,7 +86,7 @@ def video_source(places: Sequence[str], storage: Storage, fps: float) -> VideoSo
         MissingExtraError: PyAV is not installed.
     """
     if not 0 < fps <= 1000:
-        raise InputError("a number of frames per second above 0", str(fps))
+        raise InputError("a number of frames per second above 0, up to 1000", str(fps))
     _av()
     return VideoSource(tuple(places), fps, storage, storage.marks(places))
 
