@@ -6,6 +6,7 @@ leaves the cost of a probe on cached features. The tree has the level sizes of t
 
     python benchmarks/training_step.py --turns 5
     python benchmarks/training_step.py --frozen --turns 20 --text minilm
+    python benchmarks/training_step.py --frozen --turns 20 --batch 128 --methods vanilla-single lht
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from losses import synthetic_tree
 
 LEVELS = (5, 49, 861)
 FLAT = "flat-softmax"
+OPTIONS = {"lht": {"transition": "low-rank"}}
+"""Settings of methods other than their defaults."""
 Step = Callable[[Tensor, Tensor], None]
 
 
 def step_of(name: str, taxonomy: Taxonomy, encoder: nn.Module, num_features: int, text: str) -> Step:
     """A training step of a method, on images or on features."""
-    options = {"text": text, "tune": False} if name in ("flyp", "hmcf") else {}
+    options = {"text": text, "tune": False} if name in ("flyp", "hmcf") else OPTIONS.get(name, {})
     method = methods.make(name, **options)
     head, loss = method.head(taxonomy, num_features), method.loss(taxonomy)
     parameters = [p for part in (encoder, head) for p in part.parameters() if p.requires_grad]
@@ -54,7 +57,9 @@ def seconds(step: Step, inputs: Tensor, nodes: Tensor) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--methods", nargs="+", default=["level-softmax", "hace", "supcon", "himulcon", "himulcone", "flyp", "hmcf"]
+        "--methods",
+        nargs="+",
+        default=["level-softmax", "hace", "vanilla-single", "lht", "supcon", "himulcon", "himulcone", "flyp", "hmcf"],
     )
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--side", type=int, default=96, help="pixels")
