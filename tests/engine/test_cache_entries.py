@@ -60,7 +60,7 @@ def all_rows(found: Features) -> np.ndarray:
 
 @pytest.fixture
 def cache(tmp_path: Path, dataset: Dataset, compute: Compute) -> Path:
-    """A cache of two recipes, with an old folder of features, texts and a file."""
+    """A cache of two recipes, with an old folder of features, texts, and a file and a folder of somebody else."""
     cache = tmp_path / "cache"
     compute(dataset, "train")
     compute(dataset, "test")
@@ -72,6 +72,8 @@ def cache(tmp_path: Path, dataset: Dataset, compute: Compute) -> Path:
     (cache / "texts").mkdir()
     (cache / "texts" / "a.safetensors").write_bytes(bytes(50))
     (cache / "list.json").write_text("[]")
+    (cache / "letters").mkdir()
+    (cache / "letters" / "a.txt").write_text("mine")
     return cache
 
 
@@ -157,6 +159,18 @@ def test_an_interrupted_removal_is_stale(cache: Path) -> None:
     assert [entry.stale for entry in stale] == ["half removed", "made by an earlier version"]
     assert clear_cache(stale) == []
     assert not (cache / ".removed-01234567").exists()
+
+
+def test_files_of_others_and_what_links_point_to_stay(cache: Path, tmp_path: Path) -> None:
+    (cache / "emoji-0123").symlink_to(tmp_path / "images")
+    entries = cache_entries(folder=cache)
+    assert {entry.name.split("/")[0] for entry in entries} == {"emoji-0123", "features", "texts"}
+    assert clear_cache(entries) == []
+    assert (cache / "list.json").read_text() == "[]"
+    assert (cache / "letters" / "a.txt").read_text() == "mine"
+    assert not (cache / "emoji-0123").is_symlink()
+    assert len(list((tmp_path / "images").iterdir())) == COUNT
+    assert cache_entries(folder=cache) == []
 
 
 def test_merged_parts_are_stale(cache: Path) -> None:

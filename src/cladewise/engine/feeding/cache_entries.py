@@ -37,7 +37,8 @@ _KNOWN = {
     "texts": "features of texts",
     "encoders": "compiled encoder",
 }
-_OTHER = "downloaded files"
+_DOWNLOADED = {"emoji-*": "drawings of emoji", "cifar-100-*": "images of CIFAR-100"}
+"""Folders of published datasets."""
 _SECONDS_OF_A_DAY = 24 * 3600.0
 _REMOVED = ".removed-"
 
@@ -70,7 +71,7 @@ class CacheEntry:
 def cache_entries(
     which: str = EVERYTHING, *, older_than: float | None = None, folder: Path | None = None
 ) -> list[CacheEntry]:
-    """Everything in the cache, by name; reading it changes nothing.
+    """Everything that cladewise keeps in the cache, by name; reading it changes nothing.
 
     Args:
         which: ``"all"``; ``"stale"`` for what no longer serves this version; or a name or pattern (``"features/*"``).
@@ -135,7 +136,7 @@ def clear_cache(entries: Sequence[CacheEntry]) -> list[CacheEntry]:
             gone = entry.path.with_name(f"{_REMOVED}{secrets.token_hex(4)}")
             with contextlib.suppress(FileNotFoundError):
                 entry.path.replace(gone)
-        if gone.is_dir():
+        if gone.is_dir() and not gone.is_symlink():
             shutil.rmtree(gone)
         else:
             gone.unlink(missing_ok=True)
@@ -147,9 +148,14 @@ def _places(cache: Path) -> list[Path]:
     for path in _inside(cache):
         if path.is_dir() and path.name in _SEVERAL:
             places += _inside(path)
-        else:
+        elif path.name in _KNOWN or path.name.startswith(_REMOVED) or _of_dataset(path.name):
             places.append(path)
     return places
+
+
+def _of_dataset(name: str) -> str:
+    """What a folder of a published dataset holds; empty if it is none, such as a file of somebody else."""
+    return next((about for pattern, about in _DOWNLOADED.items() if fnmatch.fnmatchcase(name, pattern)), "")
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -169,7 +175,7 @@ def _entries(cache: Path, path: Path) -> Iterable[CacheEntry]:
     elif path.name == FILES:
         yield _entry(name, path, _KNOWN[FILES], last_used=_modified(path / RECIPE))
     else:
-        yield _entry(name, path, _KNOWN.get(name.split("/")[0], _OTHER))
+        yield _entry(name, path, _KNOWN.get(name.split("/")[0]) or _of_dataset(name))
     if (path / REPLACED).is_dir() and _inside(path / REPLACED):
         about = "parts of the cache that were merged into larger ones"
         yield _entry(f"{name}/{REPLACED}", path / REPLACED, about, stale="replaced")
