@@ -341,3 +341,11 @@ def test_missing_credentials_end_the_run_and_are_no_error_of_a_row(s3: int, monk
     with pytest.raises(InputError, match="credentials for the storage") as refused:
         Storage({"s3": {"endpoint_url": f"http://127.0.0.1:{s3}"}}).read_image("s3://museum/scans/1.png")
     assert not isinstance(refused.value, UnreadableImageError)
+
+
+def test_a_uri_gives_its_own_server() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but not listening
+        place = f"ftp://127.0.0.1:{taken.getsockname()[1]}/a.png"
+        with pytest.raises(UnreadableImageError, match=r"could not be read in 1 attempts.*refused"):
+            Storage(tries=1).read_image(place)

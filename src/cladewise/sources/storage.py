@@ -9,6 +9,7 @@ import json
 import os
 import random
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,8 @@ TRIES = 6
 """Default number of attempts to read an object."""
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "http": "http", "https": "http"}
+_OF_ONE_THREAD = ("ftp",)
+"""Protocols whose file systems answer one request at a time, on one connection."""
 _PACKAGES = {"s3": "s3fs", "gcs": "gcsfs", "http": "aiohttp"}
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds
 _BLOCK = 1 << 23  # bytes per request when a file is read in parts
@@ -195,12 +198,16 @@ class Storage:
 
     def _attempts(self, place: str, action: Callable[[Any], Result]) -> Result:
         """The result of an action on a file system, retried while the failure may pass."""
-        system = _file_system(scheme(place), _options_for(scheme(place), self.options), os.getpid())
+        protocol = scheme(place)
+        options = _options_for(protocol, self.options, _options_in(place))
+        owner = os.getpid(), threading.get_ident() if protocol in _OF_ONE_THREAD else 0
         for attempt in range(1, self.tries + 1):
             try:
-                return action(system)
+                return action(_file_system(protocol, options, owner))  # some connect when they are made
+            except (InputError, MissingExtraError):
+                raise
             except TypeError as error:  # of an option that is passed on and seen only at the first request
-                raise InputError(f"storage options that {scheme(place)} takes", str(error)) from error
+                raise InputError(f"storage options that {protocol} takes", str(error)) from error
             except Exception as raised:  # every file system has its own
                 error = _cause(raised)
                 if _is_one_of(error, _NO_LOGIN):
@@ -331,20 +338,35 @@ def _mark_of_file(path: str) -> dict[str, Any]:
     return {"file": path, "size": status.st_size, "modified": status.st_mtime_ns}
 
 
-def _options_for(protocol: str, options: Mapping[str, Any]) -> str:
+def _options_in(place: str) -> dict[str, Any]:
+    """The options that a URI itself gives, such as the host of ``sftp://``; those with an extra need none."""
+    import fsspec
+
+    protocol = scheme(place)
+    if protocol in _EXTRAS:
+        return {}
+    try:
+        kind = fsspec.get_filesystem_class(protocol)
+    except (ImportError, ValueError):  # told where the file system is made
+        return {}
+    return dict(kind._get_kwargs_from_urls(place))  # as fsspec's own functions do
+
+
+def _options_for(protocol: str, options: Mapping[str, Any], of_place: Mapping[str, Any]) -> str:
     """The options of one protocol as JSON, which can be compared and hashed."""
     from fsspec.registry import known_implementations, registry
 
     protocols = {*known_implementations, *registry}
     plain = {key: value for key, value in options.items() if key not in protocols or not isinstance(value, Mapping)}
     try:
-        return json.dumps({**plain, **options.get(protocol, {})}, sort_keys=True)
+        return json.dumps({**of_place, **plain, **options.get(protocol, {})}, sort_keys=True)
     except TypeError as error:
         raise InputError("storage options that are JSON values", str(error)) from error
 
 
-@functools.lru_cache(maxsize=16)
-def _file_system(protocol: str, options: str, process: int) -> Any:  # connections do not survive a fork
+@functools.lru_cache(maxsize=128)
+def _file_system(protocol: str, options: str, owner: tuple[int, int]) -> Any:
+    """A file system for a process, since connections do not survive a fork, and where needed for one of its threads."""
     import fsspec
 
     given = json.loads(options)
