@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import filelock
 import numpy as np
 import polars as pl
 import pytest
@@ -189,3 +190,18 @@ def test_a_runtime_of_the_environment_that_does_not_exist_is_named(
     monkeypatch.setenv("CLADEWISE_RUNTIME", "OpenVINO")
     code, _, err = here("predict", run, RED)
     assert (code, "'OpenVINO' at CLADEWISE_RUNTIME" in err) == (2, True)
+
+
+def test_a_file_is_written_by_one_command_at_a_time(here: Any, run: str) -> None:
+    write_inputs()
+    Path("busy.csv.parts").mkdir()
+    with filelock.FileLock("busy.csv.parts/lock"):
+        code, _, err = here("predict", run, RED, "--out", "busy.csv", "--quiet")
+        assert (code, "a file that no other command is writing" in err) == (2, True)
+        assert not Path("busy.csv").exists()
+    code, _, err = here("predict", run, RED, "--out", "busy.csv", "--decision", "leaf:x=1", "--quiet")
+    assert code == 2
+    assert not Path("busy.csv.parts").exists()
+    code, _, err = here("predict", run, RED, "--out", "busy.csv", "--quiet")
+    assert (code, err) == (0, "")
+    assert not Path("busy.csv.parts").exists()

@@ -241,12 +241,10 @@ def predict(
                 **chosen,
             )
         else:
-            with table_writer(target.format_, target.file) as write:
+            with _only_writer(target.file), table_writer(target.format_, target.file) as write:
                 for table in _tables(target.file, run, source, **chosen):
                     told.add(table)
                     write(table)
-            if target.file is not None:
-                _remove_parts(_parts_of(target.file))
     told.finish()
     if told.rows and told.rows == told.errors:
         raise typer.Exit(2)
@@ -307,15 +305,41 @@ def _telling_how_to_resume(target: _Target) -> Generator[None]:
         raise SystemExit(INTERRUPTED) from None
 
 
-def _remove_parts(folder: Path) -> None:
-    """Remove what a prediction wrote into a folder, and the folder if nothing else is there."""
+@contextlib.contextmanager
+def _only_writer(file: Path | None) -> Generator[None]:
+    """Hold the parts of a file, and remove them when it has been written."""
+    if file is None:
+        yield
+        return
+    import filelock
+
+    from cladewise.atomic import explaining
     from cladewise.scale.folder import JOB_FILE
     from cladewise.scale.parts import SUBFOLDER
 
-    shutil.rmtree(folder / SUBFOLDER, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        (folder / JOB_FILE).unlink()
-        folder.rmdir()
+    folder = _parts_of(file)
+    lock = filelock.FileLock(folder / "lock")
+    with explaining(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            advice = "Wait for it, or give another file; a folder can be shared."
+            raise InputError(
+                "a file that no other command is writing", "one that is", at=str(file), advice=advice
+            ) from None
+        except NotImplementedError:  # storage without locks
+            pass
+    try:
+        yield
+        shutil.rmtree(folder / SUBFOLDER, ignore_errors=True)
+        (folder / JOB_FILE).unlink(missing_ok=True)
+    finally:
+        lock.release()
+        if not (folder / JOB_FILE).exists():  # complete, or never begun
+            with contextlib.suppress(OSError):
+                (folder / "lock").unlink()
+                folder.rmdir()
 
 
 def _source(words: list[str], **chosen: Any) -> Any:
