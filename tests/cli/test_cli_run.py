@@ -378,7 +378,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "table in a folder": (
         ("predict", "runs/hace", "broken.png", "--out", "empty", "--format", "csv"),
-        "but got a folder",
+        "--format parquet for a folder, but got 'csv'",
     ),
     "table nowhere": (
         ("predict", "runs/hace", "photos/warm/red/1.png", "--out", "classes.csv/p.csv"),

@@ -21,7 +21,7 @@ from cladewise.decisions.pareto import pareto_sequence
 from cladewise.engine import Run, evaluate_all, predict
 from cladewise.engine.answering import outcomes, scoring
 from cladewise.engine.answering.evaluation import evaluate_metric
-from cladewise.engine.answering.fitted_rules import _identity, learnt, ready, with_learnt
+from cladewise.engine.answering.fitted_rules import identity, learnt, ready, with_learnt
 from cladewise.engine.rules import inference_of, spec_of
 from cladewise.inference import BottomUp, Chain, DifferentiableDiffusion, Diffusion, Inference
 from cladewise.methods.flat_softmax import FlatSoftmaxMethod
@@ -236,7 +236,7 @@ def test_what_a_rule_learnt_holds_for_the_files_and_rules_before_it(probe: Run, 
     # weights in tensors that look alike when they are told
     long = [torch.ones(probe.taxonomy.num_nodes - 1) for _ in range(2)]
     long[1][3] = 5.0
-    texts = {_identity(Diffusion(weights=weights)) for weights in long}
+    texts = {identity(Diffusion(weights=weights)) for weights in long}
     assert len(texts) == 2
 
 
