@@ -23,7 +23,7 @@ _COUNTS = "cladewise"
 """Key of a part's row counts in the metadata of its Parquet file."""
 _REPEAT = "Repeat the command that wrote the folder, which predicts this part again."
 DELETE = "Delete this file and repeat the command that wrote the folder, which predicts this part again."
-"""What to do with a damaged file of a part."""
+"""Advice for a damaged file of a part."""
 
 
 @dataclasses.dataclass(frozen=True)

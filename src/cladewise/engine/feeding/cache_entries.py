@@ -154,7 +154,7 @@ def _places(cache: Path) -> list[Path]:
 
 
 def _of_dataset(name: str) -> str:
-    """What a folder of a published dataset holds; empty if it is none, such as a file of somebody else."""
+    """Content of a folder of a published dataset; empty if it is none, such as a file of somebody else."""
     return next((about for pattern, about in _DOWNLOADED.items() if fnmatch.fnmatchcase(name, pattern)), "")
 
 
