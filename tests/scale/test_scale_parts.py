@@ -229,6 +229,8 @@ def test_a_folder_holds_one_job(run: Run, source: Any, table: Path, colour_folde
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="a folder to write parts to, but got a file"):
         predict_to(tmp_path / "file", run, source, progress=False)
+    with pytest.raises(InputError, match="a folder to write parts to, but got a run folder"):
+        predict_to(run.path, run, source, progress=False)
     with pytest.raises(InputError, match=r"no job\.json"):
         read_parts(tmp_path)
     for wrong in (

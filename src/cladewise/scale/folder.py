@@ -9,6 +9,7 @@ from typing import Any
 
 from cladewise.atomic import write_bytes
 from cladewise.errors import InputError
+from cladewise.records import RunFolder
 from cladewise.sources.storage import Storage, reason
 
 JOB_FILE = "job.json"
@@ -81,10 +82,14 @@ class Folder:
         """Check that this is a folder, or a place for one.
 
         Raises:
-            InputError: A file has this name.
+            InputError: A file has this name, or it is the folder of a run.
         """
-        if not self.is_remote and os.path.lexists(self.place) and not os.path.isdir(self.place):
+        if self.is_remote or not os.path.lexists(self.place):
+            return
+        if not os.path.isdir(self.place):
             raise InputError("a folder to write parts to", "a file", at=self.place)
+        if RunFolder(Path(self.place)).config.is_file():
+            raise InputError("a folder to write parts to", "a run folder", at=self.place)
 
 
 def is_prediction_folder(word: str) -> bool:
