@@ -149,8 +149,9 @@ def measure(options: argparse.Namespace, paths: list[str], base: Path, temporary
     }
     for threads in options.threads:  # the graph is made, checked and kept once per number of threads
         for words, source in list(commands.values())[1:]:
-            Turns().add([*words, "--runtime", "openvino"], source, cache, threads)
-            (Path(words[words.index("--out") + 1])).unlink()
+            for runtime in ("openvino",) if "bf16" in words else ("openvino", "onnxruntime"):
+                Turns().add([*words, "--runtime", runtime], source, cache, threads)
+                Path(words[words.index("--out") + 1]).unlink()
     links = [str(path) for path in sorted(images.iterdir())]
     graph, *wanted = graph_words(options.backbone, cache)
     print(f"{len(paths)} images, {options.backbone}, rounds {options.rounds}")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -461,3 +462,30 @@ def test_images_of_a_sequence_are_a_sequence() -> None:
             assert torch.equal(part.node, expected.node)
             assert torch.equal(part.offsets, expected.offsets)
     assert torch.equal(ParetoSequence.cat([sequence[:4], sequence[4:]]).node, sequence.node)
+
+
+@pytest.mark.parametrize("measure", ["information", "depth"])
+def test_a_long_curve_is_exact_where_it_is_read(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
+    prediction, target = draw(LeafSoftmax, t9(), 11, 400)
+    sequence = pareto_sequence(prediction).compact()
+    curve = operating_curve(sequence, target, t9(), measure=measure)
+    intervals = curve_intervals(sequence, target, t9(), samples=20, measure=measure)
+    monkeypatch.setattr("cladewise.metrics.operating.IMAGES_AT_ONCE", 70)
+    monkeypatch.setattr("cladewise.metrics.operating.STEPS_KEPT", 0)
+    monkeypatch.setattr("cladewise.metrics.resampling.STEPS_KEPT", 0)
+    whole = operating_curve(sequence, target, t9(), measure=measure)  # as many edges as steps
+    for name, values in vars(curve).items():
+        assert torch.equal(vars(whole)[name].nan_to_num(-1), values.nan_to_num(-1)), name
+    long = curve_intervals(sequence, target, t9(), samples=20, measure=measure)
+    assert long.keys() == intervals.keys()
+    for name, interval in intervals.items():
+        assert dataclasses.astuple(long[name]) == pytest.approx(dataclasses.astuple(interval), abs=1e-12), name
+    monkeypatch.setattr("cladewise.metrics.operating.EDGES", 40)
+    read = operating_curve(sequence, target, t9(), measure=measure)
+    assert len(read.recall) <= 41 < len(curve.recall)
+    points = {tuple(point) for point in torch.stack([curve.recall, curve.precision, curve.correct], 1).tolist()}
+    assert {tuple(point) for point in torch.stack([read.recall, read.precision, read.correct], 1).tolist()} <= points
+    assert (read.recall[-1], read.average_precision) == (
+        curve.recall[-1],
+        pytest.approx(curve.average_precision, abs=0.02),
+    )

@@ -92,7 +92,7 @@ def test_a_job_that_is_killed_resumes_in_a_bucket_to_the_same_bytes(
     assert killed.items() <= local.items()
     chosen: dict[str, Any] = {"keep": ["features"], "runtime": "torch", "progress": False}
     source = open_source([colour_folder / "cold"])
-    with pytest.raises(InputError, match="the job that this folder holds parts of, but got another one: the rows per part"):
+    with pytest.raises(InputError, match="holds parts of, but got another one: the rows per part"):
         predict_to(OUT, run, source, part_rows=3, storage_options=there.options, **chosen)
     found = predict_to(OUT, run, source, part_rows=2, storage_options=there.options, **chosen)
     assert (found.is_complete, found.counts()) == (True, (36, 0))

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -20,11 +21,17 @@ from cladewise.taxonomy import Taxonomy
 Measure = Literal["information", "depth"]
 """Quantity that recall and precision are ratios of: information, or depth in edges."""
 
-IMAGES_AT_ONCE = 1 << 16
+IMAGES_AT_ONCE = 1 << 14
 """Images whose scores are computed at a time, which bounds the memory for what is not kept."""
 
 STEPS_AT_ONCE = 1 << 18
 """Steps of a curve that are summed at a time."""
+
+STEPS_KEPT = 1 << 22
+"""Steps of a curve that are sorted as a whole. A longer curve is read at :data:`EDGES` thresholds."""
+
+EDGES = 1 << 16
+"""Thresholds at which a long curve is read, evenly spaced among its steps. Its values there are exact."""
 
 SCORES = {"information": information_scores, "depth": depth_scores}
 
@@ -179,9 +186,7 @@ class Steps:
         if sequence.num_images <= IMAGES_AT_ONCE:
             return cls._of(sequence, target, taxonomy, measure, 0)
         found, first, device = None, 0, target.device
-        for at in range(0, sequence.num_images, IMAGES_AT_ONCE):
-            images = slice(at, at + IMAGES_AT_ONCE)
-            part = cls._of(sequence[images], target[images], taxonomy, measure, at)
+        for images, part in cls.parts(sequence, target, taxonomy, measure):
             if found is None:  # whole from the start, so that parts and whole are never there twice
                 found = cls._empty(part, sequence.num_images, len(sequence.node) - sequence.num_images, device)
             found.start[images] = part.start
@@ -189,6 +194,15 @@ class Steps:
                 vars(found)[name][first : first + len(part.rank)] = vars(part)[name]
             first += len(part.rank)
         return found or cls._of(sequence, target, taxonomy, measure, 0)
+
+    @classmethod
+    def parts(
+        cls, sequence: ParetoSequence, target: Int[Tensor, " image"], taxonomy: Taxonomy, measure: Measure
+    ) -> Iterator[tuple[slice, Steps]]:
+        """The steps of some images after another; images are numbered throughout."""
+        for at in range(0, sequence.num_images, IMAGES_AT_ONCE):
+            images = slice(at, min(at + IMAGES_AT_ONCE, sequence.num_images))
+            yield images, cls._of(sequence[images], target[images], taxonomy, measure, at)
 
     @classmethod
     def _empty(cls, like: Steps, images: int, steps: int, device: torch.device) -> Steps:
@@ -205,7 +219,7 @@ class Steps:
         units = to_units(torch.stack([scores.recall, scores.precision, scores.correct], -1))
         later = torch.ones_like(image, dtype=torch.bool)
         later[sequence.offsets[:-1]] = False
-        rank = (0.0 - sequence.log_prob[later].float()).view(torch.int32)
+        rank = _rank(sequence.log_prob[later])
         return cls(units[sequence.offsets[:-1]], rank, units.diff(dim=0)[later[1:]], (image[later] + first).int())
 
 
@@ -236,10 +250,49 @@ def operating_curve(
         >>> curve.recall.tolist(), curve.correct.tolist()
         ([0.0, 0.5, 0.5], [1.0, 1.0, 0.0])
     """
+    if num_steps(sequence) > STEPS_KEPT:
+        return _long_curve(sequence, target, taxonomy, measure)
     steps = Steps.of(sequence, target, taxonomy, measure)
     start, num_images, in_order = steps.start.sum(0), len(steps.start), steps.in_order()
     del steps
     return _curve(start, num_images, *in_order)
+
+
+def num_steps(sequence: ParetoSequence) -> int:
+    """Number of operating points after the first of each image."""
+    return len(sequence.node) - sequence.num_images
+
+
+def rank_edges(sequence: ParetoSequence, count: int) -> Int[Tensor, " edge"]:
+    """Distinct ranks among the steps, ascending and evenly spaced by their position, the last one included.
+
+    Args:
+        sequence: Operating points of the images.
+        count: Maximum number of them.
+    """
+    later = torch.ones(len(sequence.node), dtype=torch.bool, device=sequence.node.device)
+    later[sequence.offsets[:-1]] = False
+    rank = _rank(sequence.log_prob[later]).cpu().numpy()
+    rank.sort()
+    at = np.linspace(0, len(rank) - 1, min(count, len(rank))).round().astype(np.int64)
+    return torch.from_numpy(np.unique(rank[at])).to(sequence.node.device)
+
+
+def _long_curve(sequence: ParetoSequence, target: Tensor, taxonomy: Taxonomy, measure: Measure) -> OperatingCurve:
+    """The curve at :data:`EDGES` thresholds, in memory that does not grow with the number of steps."""
+    checked(measure)
+    edges = rank_edges(sequence, EDGES)
+    start = torch.zeros(3, dtype=torch.int64, device=edges.device)
+    change = start.new_zeros(len(edges), 3)
+    for _, part in Steps.parts(sequence, target, taxonomy, measure):
+        start += part.start.sum(0)
+        change.index_add_(0, torch.searchsorted(edges, part.rank), part.change)
+    return _curve(start, sequence.num_images, edges, [change])
+
+
+def _rank(log_prob: Tensor) -> Int[Tensor, " step"]:
+    """Sort key of falling probability; see :class:`Steps`."""
+    return (0.0 - log_prob.float()).view(torch.int32)
 
 
 def merged(rank: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:

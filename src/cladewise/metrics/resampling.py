@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.sparse import coo_array
 from torch import Tensor
 
 from cladewise.decisions.pareto import ParetoSequence
 from cladewise.errors import InputError
 from cladewise.metrics.fixed_point import UNITS
-from cladewise.metrics.operating import STEPS_AT_ONCE, Measure, Steps, best_at, operating_curve, pareto_integral
+from cladewise.metrics.operating import (
+    STEPS_AT_ONCE,
+    STEPS_KEPT,
+    Measure,
+    Steps,
+    best_at,
+    num_steps,
+    operating_curve,
+    pareto_integral,
+    rank_edges,
+)
 from cladewise.statistics import Interval
 from cladewise.taxonomy import Taxonomy
 
@@ -77,14 +88,15 @@ def curve_intervals(
     if count == 0:
         return {name: Interval(np.nan, np.nan, np.nan, 0) for name in values}
 
-    ends, change, image, start = _sorted_steps(Steps.of(sequence, target, taxonomy, measure))
     generator = torch.Generator().manual_seed(seed)
+    weights = (
+        torch.randint(count, (count,), generator=generator).bincount(minlength=count).to(target.device)
+        for _ in range(samples)
+    )
+    resample = _long_resamples if num_steps(sequence) > STEPS_KEPT else _resamples
     drawn = np.empty((samples, len(values)))
-    for sample in range(samples):
-        weight = torch.randint(count, (count,), generator=generator).bincount(minlength=count).to(start)
-        first = weight @ start
-        later = _sums_at(ends, change, image, weight)
-        recall, precision, correct = torch.cat([first[:, None], first[:, None] + later], -1) / count
+    for sample, scores in enumerate(resample(sequence, target, taxonomy, measure, weights)):
+        recall, precision, correct = scores / count
         area = [pareto_integral(recall, of) for of in (precision, correct)]
         drawn[sample] = torch.stack([*area, *(best_at(correct, recall, x) for x in at.values())]).cpu().numpy()
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
@@ -99,6 +111,48 @@ def percent_name(correct: float) -> str:
         ('r@95', 'r@99.9')
     """
     return f"r@{100 * correct:.10g}"
+
+
+def _resamples(
+    sequence: ParetoSequence,
+    target: Tensor,
+    taxonomy: Taxonomy,
+    measure: Measure,
+    weights: Iterable[Tensor],
+) -> Iterator[Float[Tensor, "score point"]]:
+    """Sums of scores along the curve of each resample."""
+    ends, change, image, start = _sorted_steps(Steps.of(sequence, target, taxonomy, measure))
+    for drawn in weights:
+        weight = drawn.to(start)
+        first = weight @ start
+        later = _sums_at(ends, change, image, weight)
+        yield torch.cat([first[:, None], first[:, None] + later], -1)
+
+
+def _long_resamples(
+    sequence: ParetoSequence,
+    target: Tensor,
+    taxonomy: Taxonomy,
+    measure: Measure,
+    weights: Iterable[Tensor],
+) -> Iterator[Float[Tensor, "score point"]]:
+    """:func:`_resamples` for curves of many steps: a matrix product for each part of the images.
+
+    Only how often each image is drawn is kept for all resamples, in a byte per image and resample.
+    """
+    edges = rank_edges(sequence, POINTS)
+    per_image = np.dtype((np.uint8, sequence.num_images))
+    often = np.fromiter((drawn.byte().cpu().numpy() for drawn in weights), per_image)
+    first, later = np.zeros((3, len(often))), np.zeros((3, len(edges), len(often)))
+    for images, part in Steps.parts(sequence, target, taxonomy, measure):
+        weight = often[:, images].T.astype(np.float64)
+        first += (part.start.double() / UNITS).cpu().numpy().T @ weight
+        place = torch.searchsorted(edges, part.rank).cpu().numpy(), part.image.cpu().numpy() - images.start
+        for score, values in enumerate((part.change.double() / UNITS).cpu().numpy().T):
+            later[score] += coo_array((values, place), shape=(len(edges), len(weight))).tocsr() @ weight
+    for sample in range(len(often)):
+        start = first[:, sample, None]
+        yield torch.from_numpy(np.concatenate([start, start + later[:, :, sample].cumsum(1)], 1))
 
 
 def _sorted_steps(steps: Steps) -> tuple[Tensor, Tensor, Tensor, Tensor]:
