@@ -36,7 +36,9 @@ def test_the_cache_is_listed(cache: Path, here: Here) -> None:
 def test_features_of_a_run_are_listed(run: str, here: Here) -> None:
     _, out, _ = here("cache")
     (line,) = [line for line in out.splitlines() if "test_resnet, fp32" in line]
-    assert line.split()[3:5] == ["32", "1"]  # train and val
+    images, views = map(int, line.split()[3:5])
+    assert images >= 32  # train and val, and whatever else was evaluated
+    assert views == 1
     assert run == "runs/hace"
 
 
