@@ -1,4 +1,4 @@
-"""What the cache holds, and its removal."""
+"""Entries of the cache, and their removal."""
 
 from __future__ import annotations
 

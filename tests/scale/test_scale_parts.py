@@ -177,6 +177,27 @@ def test_a_kill_before_or_after_a_write_loses_at_most_that_part(
         assert resumed(run, source, out) == undisturbed
 
 
+def test_errors_are_found_without_reading_the_other_tables(run: Run, source: Any, tmp_path: Path) -> None:
+    parts = predict_to(tmp_path / "out", run, source, part_rows=9, progress=False)
+    errors = [parts.table(number)["error"].is_not_null().sum() for number in parts.numbers]
+    assert sorted(set(errors)) == [0, 1]
+    for number, count in zip(parts.numbers, errors, strict=True):
+        if not count:  # the end stays, which holds the counts
+            path = tmp_path / "out" / "parts" / f"part-{number:06d}.parquet"
+            content = path.read_bytes()
+            path.write_bytes(bytes(4) + content[4:])
+    again = read_parts(tmp_path / "out")
+    assert again.counts() == (86, 2)
+    assert len(again.first_errors(9)) == 2
+
+
+def test_several_encoders_have_one_precision(trained: Trained, source: Any, tmp_path: Path) -> None:
+    run = trained(epochs=1, freeze=False, method="vanilla-multi")
+    with pytest.raises(InputError, match="fp32 for a method with an encoder for each level, but got bf16"):
+        predict_to(tmp_path / "out", run, source, precision="bf16", progress=False)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_kills_at_random_lose_nothing(run: Run, source: Any, table: Path, colour_folder: Path, tmp_path: Path) -> None:
     predict_to(tmp_path / "whole", run, source, part_rows=4, keep=["features"], progress=False)
@@ -391,7 +412,7 @@ def test_a_compiled_encoder_is_checked_on_the_first_images_and_answers_as_torch(
     table = whole(compiled)
     assert table["label_path"].to_list() == plain["label_path"].to_list()
     np.testing.assert_allclose(table["probability"].to_numpy(), plain["probability"].to_numpy(), atol=1e-4)
-    images = first_images(source, run.backbone.transform())
+    images = first_images(source, source.chunks(30), run.backbone.transform())
     assert images.shape[1:] == (3, 24, 24)
     assert len(images) >= 16
     again = predict_to(tmp_path / "c", run, source, part_rows=30, runtime=runtime, threads=3, progress=False)

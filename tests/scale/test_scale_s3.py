@@ -95,6 +95,8 @@ def test_a_job_that_is_killed_resumes_in_a_bucket_to_the_same_bytes(
     with pytest.raises(InputError, match="holds parts of, but got another one: the rows per part"):
         predict_to(OUT, run, source, part_rows=3, storage_options=there.options, **chosen)
     found = predict_to(OUT, run, source, part_rows=2, storage_options=there.options, **chosen)
+    assert found.counts() == (sum(table.height for table in found.tables()), 0)
+    assert found.first_errors(3) == []
     assert (found.is_complete, found.counts()) == (True, (36, 0))
     assert contents(there) == local
     again = predict_to(

@@ -16,7 +16,7 @@ from torch import Tensor
 from cladewise.backbones import Towers
 from cladewise.decisions import Decision
 from cladewise.engine.answer_tree import AnswerTree
-from cladewise.engine.answering.forward import has_scores
+from cladewise.engine.answering.forward import NOT_FINITE, has_scores
 from cladewise.engine.answering.prediction_table import answer_table, node_path, whole_table
 from cladewise.engine.run import Run
 from cladewise.inference import Inference
@@ -27,7 +27,6 @@ IntArray = NDArray[np.int64]
 
 CELLS_AT_ONCE = 1 << 23
 """Number of (image, node) cells that are worked on at a time, 32 MB in single precision."""
-NOT_FINITE = "an image whose scores are not finite numbers"
 
 
 @dataclasses.dataclass(frozen=True)

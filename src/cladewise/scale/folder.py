@@ -71,6 +71,21 @@ class Folder:
         except OSError as error:
             raise InputError("a file that can be read", reason(error), at=str(path)) from error
 
+    def read_end(self, name: str, size: int) -> bytes:
+        """The last bytes of a file that is there; all of it if it is no larger.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        if self.is_remote:
+            return Storage(self.options).read_end(self.at(name), size)
+        try:
+            with open(self.at(name), "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+                return file.read()
+        except OSError as error:
+            raise InputError("a file that can be read", (error.strerror or "").lower(), at=self.at(name)) from error
+
     def names(self, subfolder: str) -> list[str]:
         """Sorted names of the files of a subfolder; none if it does not exist."""
         if self.is_remote:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,7 @@ from cladewise.backbones import Transform
 from cladewise.datasets import UnreadableImageError, decode
 from cladewise.engine.feeding.threads import ordered_map, usable_processors
 from cladewise.errors import InputError, MissingExtraError
-from cladewise.sources import Row, Source
+from cladewise.sources import Chunk, Row, Source
 from cladewise.sources.source import Box
 
 BATCH = 32
@@ -110,9 +110,11 @@ def _crop(picture: Image, box: Box) -> Image:
     return picture.crop((x, y, right, bottom))
 
 
-def first_images(source: Source, transform: Transform) -> Float[Tensor, "image 3 height width"]:
+def first_images(
+    source: Source, chunks: Sequence[Chunk], transform: Transform
+) -> Float[Tensor, "image 3 height width"]:
     """Some of the first images that can be read, to check a compiled encoder on."""
     decoder = Decoder(transform)
-    rows = itertools.chain.from_iterable(source.rows(chunk) for chunk in source.chunks(BATCH)[:1])
+    rows = itertools.chain.from_iterable(source.rows(chunk) for chunk in chunks[:1])
     images = [image for row in itertools.islice(rows, BATCH) if isinstance(image := decoder.image(row), Tensor)]
     return torch.stack(images) if images else torch.empty(0, 3, 0, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.predictions import Prediction, storage
-from cladewise.scale.job import Job, Kept
+from cladewise.scale.job import Kept
 from cladewise.scale.parts import DELETE, Parts, kept_name
 from cladewise.tensor_files import metadata, reproducible
 
@@ -35,14 +35,23 @@ def half(features: Tensor) -> Tensor:
     return features.clamp(-largest, largest).half()
 
 
-def features_file(run: Run, job: Job, kept: list[tuple[IntArray, Tensor]]) -> bytes:
-    """Features of a part, with the rows that they belong to."""
-    nothing = torch.zeros(0, run.backbone.num_features, dtype=torch.float16)
+def features_file(
+    kept: list[tuple[IntArray, Tensor]], encoder: Mapping[str, str], precision: str, num_features: int
+) -> bytes:
+    """Features of a part, with the rows that they belong to.
+
+    Args:
+        kept: Rows and their features in half precision.
+        encoder: Its :func:`encoder_identity`.
+        precision: Arithmetic of the encoder.
+        num_features: Width of the features.
+    """
+    nothing = torch.zeros(0, num_features, dtype=torch.float16)
     tensors = {
         "features": torch.cat([features for _, features in kept]) if kept else nothing,
         "row": torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *(rows for rows, _ in kept)])),
     }
-    about = {**encoder_identity(run), "precision": job.precision}
+    about = {**encoder, "precision": precision}
     return reproducible(safetensors.torch.save(tensors, metadata=about))
 
 
@@ -92,10 +101,17 @@ class KeptRows:
 
     def num_rows(self, numbers: Sequence[int]) -> int:
         """Number of rows of some parts."""
-        return sum(dataclasses.replace(self.parts, numbers=(number,)).counts()[0] for number in numbers)
+        return dataclasses.replace(self.parts, numbers=tuple(numbers)).counts()[0]
 
-    def read(self, number: int, run: Run) -> tuple[pl.DataFrame, IntArray, Tensor | Prediction]:
+    def read(
+        self, number: int, run: Run, encoder: Mapping[str, str]
+    ) -> tuple[pl.DataFrame, IntArray, Tensor | Prediction]:
         """The table of a part, the rows that have features or scores, and these.
+
+        Args:
+            number: The part.
+            run: The run that answers.
+            encoder: The :func:`encoder_identity` of the run.
 
         Raises:
             InputError: What was kept is of another encoder, or damaged.
@@ -113,8 +129,7 @@ class KeptRows:
         except (SafetensorError, ValueError) as error:
             at = self._at(number, "features")
             raise InputError("features in safetensors", str(error), at=at, advice=DELETE) from error
-        wanted = encoder_identity(run)
-        different = [name for name, value in wanted.items() if about.get(name) != value]
+        different = [name for name, value in encoder.items() if about.get(name) != value]
         if different:
             raise InputError(
                 f"features of the encoder of {run.path}",

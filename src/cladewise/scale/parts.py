@@ -9,10 +9,12 @@ import os
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import polars as pl
 
+from cladewise.engine.feeding.threads import ordered_map
 from cladewise.errors import InputError
 from cladewise.scale.folder import Folder
 from cladewise.scale.job import Job, Kept, read_job
@@ -21,6 +23,8 @@ SUBFOLDER = "parts"
 _NAME = re.compile(r"part-(\d{6,})\.parquet")
 _COUNTS = "cladewise"
 """Key of a part's row counts in the metadata of its Parquet file."""
+_FOOTER = 1 << 16  # bytes that hold the metadata of a part
+_AT_ONCE = 32
 _REPEAT = "Repeat the command that wrote the folder, which predicts this part again."
 DELETE = "Delete this file and repeat the command that wrote the folder, which predicts this part again."
 """Advice for a damaged file of a part."""
@@ -134,27 +138,29 @@ class Parts:
         Raises:
             InputError: A file is damaged, or was not written by a prediction.
         """
-        rows = errors = 0
-        for number in self.numbers:
-            with self._reading(number):
-                found = json.loads(self._metadata(number)[_COUNTS])
-                rows, errors = rows + int(found["rows"]), errors + int(found["errors"])
-        return rows, errors
+        return sum(rows for rows, _ in self._counts), sum(errors for _, errors in self._counts)
 
     def first_errors(self, count: int) -> list[tuple[str, str]]:
-        """Names of the first rows without an answer, with their errors."""
+        """Names of the first rows without an answer, with their errors; tables without any are not read."""
         found: list[tuple[str, str]] = []
-        for table in self.tables():
+        for number in (number for number, (_, errors) in zip(self.numbers, self._counts, strict=True) if errors):
+            table = self.table(number)
             failed = table.filter(table["error"].is_not_null()).select("path", "error")
             found += failed.head(count - len(found)).rows()
             if len(found) >= count:
                 break
         return found
 
-    def _metadata(self, number: int) -> dict[str, Any]:
-        if self.folder.is_remote:
-            return pl.read_parquet_metadata(io.BytesIO(self._content(table_name(number))))
-        return pl.read_parquet_metadata(self.folder.at(table_name(number)))
+    @cached_property
+    def _counts(self) -> list[tuple[int, int]]:
+        """Numbers of rows and of errors of each part, from the ends of the files, asked for at the same time."""
+        return list(ordered_map(self._counts_of, self.numbers, threads=_AT_ONCE, ahead=4 * _AT_ONCE))
+
+    def _counts_of(self, number: int) -> tuple[int, int]:
+        end = self.folder.read_end(table_name(number), _FOOTER)
+        with self._reading(number):
+            found = json.loads(pl.read_parquet_metadata(io.BytesIO(end))[_COUNTS])
+            return int(found["rows"]), int(found["errors"])
 
     def _content(self, name: str) -> bytes:
         content = self.folder.read(name)

@@ -16,6 +16,7 @@ from cladewise import runtimes
 from cladewise.backbones import Towers
 from cladewise.decisions import Decision
 from cladewise.engine.answering.fitted_rules import Ready, identity, ready
+from cladewise.engine.answering.forward import check_tower_precision
 from cladewise.engine.rules import decision_of, inference_of
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
@@ -195,7 +196,7 @@ def _prepare(
         warned(text)
     answerer = Answerer(run, before.rule, rule.rule, run.answer_tree(), top, "scores" in keep)
     rows = part_rows or _part_rows(run, keep)
-    encoder = _compiled(run, images, runtime, precision, engine.device(run), progress)
+    encoder = _compiled(run, images, runtime, precision, engine.device(run), rows, progress)
     name = TORCH if encoder is None else encoder.runtime
     job = _job(answerer, images, before, rule, keep, name, precision, rows)
     return Worker(job, images, answerer, threads, encoder)
@@ -269,13 +270,17 @@ def _compiled(
     runtime: str | None,
     precision: Precision,
     device: torch.device,
+    part_rows: int,
     progress: bool,
 ) -> runtimes.Encoder | None:
     """The encoder in the runtime that ``auto`` stands for here, so that all parts of a job come from one.
 
     ``None`` if none is needed, if there are several, which run in torch, or for a GPU of other machines.
     """
-    if isinstance(images, KeptRows) or isinstance(run.classifier.encoder, Towers):
+    if isinstance(images, KeptRows):
+        return None
+    if isinstance(run.classifier.encoder, Towers):
+        check_tower_precision(precision)
         return None
     is_elsewhere = device.type == "cuda" and not torch.cuda.is_available()
     if is_elsewhere and (runtime or chosen()) in (AUTO, TORCH):
@@ -285,7 +290,7 @@ def _compiled(
         runtime,
         precision=precision,
         device=device,
-        check=lambda: first_images(images, run.backbone.transform()),
+        check=lambda: first_images(images, images.chunks(part_rows), run.backbone.transform()),
         num_images=images.num_rows,
         progress=progress,
     )

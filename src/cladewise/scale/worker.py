@@ -21,7 +21,7 @@ from cladewise.scale.allocation import give_back_images
 from cladewise.scale.answering import Answered, Answerer, batched, kept_scores, part_table, passed_columns
 from cladewise.scale.inputs import Decoder
 from cladewise.scale.job import Job, Kept
-from cladewise.scale.kept import KeptRows, features_file, half
+from cladewise.scale.kept import KeptRows, encoder_identity, features_file, half
 from cladewise.scale.parts import Part
 from cladewise.sources import Chunk, Row, Source
 
@@ -110,6 +110,11 @@ class Worker:
         return self._encoder(images).float().cpu()
 
     @cached_property
+    def encoder_identity(self) -> dict[str, str]:
+        """Identity of the features; a hash of all weights, so once per process and not per part."""
+        return encoder_identity(self.run)
+
+    @cached_property
     def _chunks(self) -> list[Chunk]:
         assert not isinstance(self.source, KeptRows)
         return self.source.chunks(self.job.part_rows)
@@ -135,7 +140,7 @@ class Worker:
         return encode
 
     def _from_kept(self, kept: KeptRows, number: int, watch: Watch) -> Part:
-        table, rows, values = kept.read(number, self.run)
+        table, rows, values = kept.read(number, self.run, self.encoder_identity)
         size = self.answerer.rows_at_once
         if isinstance(values, Prediction):
             starts = range(0, len(rows), size)
@@ -156,7 +161,7 @@ class _Begun:
     def __init__(self, worker: Worker, number: int | None = None) -> None:
         self.number, self._worker = number, worker
         self._rows, self._errors = list[Row](), list[str | None]()
-        self._waiting = Waiting()
+        self._waiting = list[tuple[IntArray, Tensor]]()  # features that have no answer yet, with their rows
         self._answered = list[Answered]()
         self._kept = list[tuple[IntArray, Tensor]]()
 
@@ -166,8 +171,9 @@ class _Begun:
         self._rows += [dataclasses.replace(row, read=_released) for row in rows]
         self._errors += errors
         if features is not None:
-            self._waiting.add([start + place for place, error in enumerate(errors) if error is None], features)
-        if self._waiting.count >= self._worker.answerer.rows_at_once:
+            read = [start + place for place, error in enumerate(errors) if error is None]
+            self._waiting.append((np.array(read, dtype=np.int64), features))
+        if sum(len(at) for at, _ in self._waiting) >= self._worker.answerer.rows_at_once:
             self._answer()
 
     def finish(self) -> Part:
@@ -178,7 +184,9 @@ class _Begun:
         answered = self._answered or [worker.answerer.nothing()]
         kept: dict[Kept, bytes] = {}
         if "features" in worker.job.keep:
-            kept["features"] = features_file(worker.run, worker.job, self._kept)
+            kept["features"] = features_file(
+                self._kept, worker.encoder_identity, worker.job.precision, worker.run.backbone.num_features
+            )
         if "scores" in worker.job.keep:
             kept["scores"] = kept_scores(answered, worker.job.model)
         passed = passed_columns(self._rows, worker.source.columns, worker.job.columns)
@@ -187,34 +195,16 @@ class _Begun:
 
     def _answer(self) -> None:
         """Answer the rows that wait for it."""
-        if not self._waiting.count:
+        if not self._waiting:
             return
-        rows, features = self._waiting.take()
+        rows = np.concatenate([at for at, _ in self._waiting])
+        features = torch.cat([values for _, values in self._waiting])
+        self._waiting.clear()
         answerer = self._worker.answerer
         for at, values in batched(rows, features, answerer.rows_at_once):
             self._answered.append(answerer.answer(at, answerer.score(values)))
         if "features" in self._worker.job.keep:
             self._kept.append((rows, half(features)))
-
-
-class Waiting:
-    """Rows of features that have no answer yet."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._rows, self._features = list[int](), list[Tensor]()
-
-    def add(self, rows: list[int], features: Tensor) -> None:
-        """Add rows."""
-        self._rows += rows
-        self._features.append(features)
-        self.count += len(rows)
-
-    def take(self) -> tuple[IntArray, Tensor]:
-        """All of them; none are left."""
-        taken = np.array(self._rows, dtype=np.int64), torch.cat(self._features)
-        self.__init__()
-        return taken
 
 
 def _released() -> bytes:

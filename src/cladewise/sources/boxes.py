@@ -26,7 +26,7 @@ CROPS = {
     "boxes-or-images": "one row per box, and one per image without a box",
     "images": "one row per image, whole",
 }
-"""What is classified of a file with boxes."""
+"""Choices of the rows that a file with boxes gives."""
 
 THRESHOLD = 0.2
 """Default confidence from which detections count, that of MegaDetector's own tools."""

@@ -25,7 +25,7 @@ UNREAD = {
     ),
     **dict.fromkeys((".txt", ".lst"), "If it lists images, add a header line, path, and name it .csv."),
 }
-"""What to do with files of formats that are not read."""
+"""Advice for files of formats that are not read, by suffix."""
 
 KNOWN = (
     "image files, folders or patterns, tables (.csv, .tsv, .jsonl, .parquet), archives (.tar, .tar.gz), boxes (.json) "

@@ -103,6 +103,17 @@ class Storage:
         except UnreadableImageError as error:
             raise unusable(error) from error
 
+    def read_end(self, place: str, size: int) -> bytes:
+        """The last bytes of a remote object; all of it if it is no larger.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        try:
+            return self._attempts(place, lambda system: system.cat_file(place, start=-size))
+        except UnreadableImageError as error:
+            raise unusable(error) from error
+
     def read_all(self, place: str) -> bytes:
         """The bytes of a file that is not an image.
 

@@ -27,6 +27,8 @@ from cladewise.runtimes import Precision, at_first_batch, compile
 IntArray = NDArray[np.int64]
 Part = TypeVar("Part")
 
+NOT_FINITE = "an image whose scores are not finite numbers"
+
 
 def predict_rows(
     run: Run,
@@ -96,7 +98,7 @@ def without_scores(dataset: Dataset, images: IntArray, among: int) -> tuple[Skip
     if images.size == 0:
         return ()
     paths: list[str] = [dataset.paths[i] for i in map(int, images)]
-    lost = tuple(Skipped(path, "an image whose scores are not finite numbers") for path in paths)
+    lost = tuple(Skipped(path, NOT_FINITE) for path in paths)
     shown = ", ".join(paths[:3]) + (", ..." if len(lost) > 3 else "")
     warn(
         f"The network's scores are not finite numbers for {len(lost)} of {among} images, which are left out: {shown}",
@@ -197,8 +199,7 @@ def image_encoder(
     """
     classifier, backbone = run.classifier, run.backbone
     if isinstance(classifier.encoder, Towers):
-        if precision != "fp32":
-            raise InputError("fp32 for a method with an encoder for each level", precision)
+        check_tower_precision(precision)
         return lambda images: classifier.encode(images.to(device))
     encode = at_first_batch(
         lambda images: compile(
@@ -206,6 +207,16 @@ def image_encoder(
         )
     )
     return encode if classifier.end_to_end else lambda images: classifier.encode(encode(images))
+
+
+def check_tower_precision(precision: Precision) -> None:
+    """Check the precision for a method with several encoders, which run in torch.
+
+    Raises:
+        InputError: It is not single precision.
+    """
+    if precision != "fp32":
+        raise InputError("fp32 for a method with an encoder for each level", precision)
 
 
 def _with_views(features: Tensor, views: int | None) -> Tensor:
