@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from cladewise.errors import InputError
 from cladewise.taxonomy import building
 from cladewise.taxonomy.arrays import BoolArray, IntArray, StrArray, frozen, is_preorder, sealed, strings
+from cladewise.taxonomy.further_edges import further_edges
 from cladewise.taxonomy.names import lookup
 from cladewise.taxonomy.names.paths import path_text
 from cladewise.taxonomy.order import depth_of, preorder, subtree_sizes
@@ -46,9 +47,13 @@ class Taxonomy:
         columns: Further texts per node: ``{"id": ..., "description": ...}``.
         synthetic_root: Whether the root was added by the library rather than being a label of the input. A synthetic
             root has no name, and a root without a name is synthetic.
+        further_parents: Pairs (node, parent) of shape ``[edge, 2]`` for nodes with several parents, apart from the
+            parent in the tree; sorted, and without repetitions. The tree and these edges are a directed acyclic graph,
+            of which the tree is the primary part: all numbering, levels and paths are those of the tree.
 
     Raises:
-        InputError: The arrays are not a tree in pre-order, or a level does not grow towards the leaves.
+        InputError: The arrays are not a tree in pre-order, a level does not grow towards the leaves, or the further
+            parents make a cycle.
 
     Example:
         >>> t = Taxonomy.from_paths([("bird", "warbler"), ("bird", "wren"), ("moth",)])
@@ -64,6 +69,7 @@ class Taxonomy:
     level_names: tuple[str, ...]
     columns: Mapping[str, StrArray]
     synthetic_root: bool
+    further_parents: IntArray
     depth: IntArray
     end: IntArray
 
@@ -76,6 +82,7 @@ class Taxonomy:
         level_names: Sequence[str] | None = None,
         columns: Mapping[str, Sequence[str] | StrArray] | None = None,
         synthetic_root: bool = False,
+        further_parents: ArrayLike | None = None,
     ) -> None:
         self.parents = frozen(np.asarray(parents, dtype=np.int64))
         texts = strings(names)
@@ -116,6 +123,7 @@ class Taxonomy:
         for key, values in self.columns.items():
             if values.shape != (num_nodes,):
                 raise InputError(f"{num_nodes} values in column {key!r}", f"shape {values.shape}")
+        self.further_parents = frozen(further_edges(self.parents, further_parents, self.path_name))
 
     # ---------------------------------------------------------------- building
 
@@ -129,8 +137,11 @@ class Taxonomy:
         level_names: Sequence[str] | None = None,
         columns: Mapping[str, Sequence[str] | StrArray] | None = None,
         synthetic_root: bool = False,
+        further_parents: ArrayLike | None = None,
     ) -> Taxonomy:
         """Build from parents in any order; siblings keep their relative order.
+
+        ``further_parents`` are pairs of positions in ``parents``.
 
         Example:
             >>> Taxonomy.from_parents([1, -1, 1], ["b", "root", "c"]).names.tolist()
@@ -150,6 +161,7 @@ class Taxonomy:
             level_names=level_names,
             columns={key: sealed(strings(values)[order]) for key, values in (columns or {}).items()},
             synthetic_root=synthetic_root,
+            further_parents=None if further_parents is None else _renumbered(further_parents, new_by_old),
         )
 
     @classmethod
@@ -531,6 +543,7 @@ class Taxonomy:
             level_names=[*self.level_names, *(f"level_{k}" for k in range(self.num_levels + 1, level + 1))],
             columns={key: [*texts.tolist(), path if key == "id" else ""] for key, texts in self.columns.items()},
             synthetic_root=self.synthetic_root,
+            further_parents=self.further_parents,
         )
         return grown, int(self.end[parent])
 
@@ -538,7 +551,7 @@ class Taxonomy:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of structure, names and levels: equal for equal trees, on every machine."""
+        """Hash of structure, further parents, names and levels: equal for equal trees, on every machine."""
         digest = hashlib.sha256()
         digest.update(self.parents.astype("<i8").tobytes())
         digest.update(self.level.astype("<i8").tobytes())
@@ -546,6 +559,8 @@ class Taxonomy:
             part = self.names[start : start + NAME_CHUNK].tolist()
             digest.update(("\0" * (start > 0) + "\0".join(part)).encode())
         digest.update(b"synthetic" if self.synthetic_root else b"real")
+        if self.further_parents.size:
+            digest.update(self.further_parents.astype("<i8").tobytes())
         return digest.hexdigest()[:16]
 
     def __eq__(self, other: object) -> bool:
@@ -559,4 +574,12 @@ class Taxonomy:
 
     def __repr__(self) -> str:
         root = "synthetic root" if self.synthetic_root else f"root {str(self.names[0])!r}"
-        return f"Taxonomy({self.num_nodes} nodes, {self.num_leaves} leaves, {self.num_levels} levels, {root})"
+        further = f", {len(self.further_parents)} further parents" if self.further_parents.size else ""
+        return f"Taxonomy({self.num_nodes} nodes, {self.num_leaves} leaves, {self.num_levels} levels, {root}{further})"
+
+
+def _renumbered(further_parents: ArrayLike, new_by_old: IntArray) -> IntArray:
+    edges = np.asarray(further_parents, dtype=np.int64).reshape(-1, 2)
+    if edges.size and not (edges.min() >= 0 and edges.max() < new_by_old.size):
+        raise InputError(f"further parents among {new_by_old.size} nodes", f"{edges[:3].tolist()}")
+    return new_by_old[edges]

@@ -14,7 +14,7 @@ TableFormat = Literal["levels", "edges", "nodes", "darwin-core", "paths"]
 FileFormat = Literal["json", "yaml", "newick", "folders", "wordnet"]
 Format = Literal["levels", "edges", "nodes", "darwin-core", "paths", "json", "yaml", "newick", "folders", "wordnet"]
 Header = Literal["first", "none"]
-Parents = Literal["error", "first", "last"]
+Parents = Literal["error", "first", "last", "all"]
 Roots = Literal["error", "join"]
 Support = Literal["names", "drop"]
 Underscores = Literal["keep", "blanks"]
@@ -34,7 +34,7 @@ HELP = {
     "name": "edge lists: the column of names",
     "levels": "level tables: the columns that are levels, coarse to fine; or the one column of paths",
     "columns": "level tables: further text columns to keep",
-    "parents": "what to do with several parents of a node: error, or keep the first or the last",
+    "parents": "several parents of a node: error, keep the first or the last, or all with the first as primary",
     "roots": "what to do with several roots: error, or join them under a synthetic root",
     "ids": "WordNet: the synsets to keep, or a file of them",
     "support": "Newick: keep numbers at internal nodes as names, or drop them as support values",

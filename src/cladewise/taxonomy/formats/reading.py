@@ -11,6 +11,7 @@ from cladewise.errors import InputError
 from cladewise.taxonomy.checks.odd_names import names_of_tree, same_siblings, sight_problems
 from cladewise.taxonomy.checks.problems import warn_of
 from cladewise.taxonomy.formats.file_kinds import regular
+from cladewise.taxonomy.formats.kinds import KINDS, kind_of, reader_of
 from cladewise.taxonomy.formats.options import (
     FORMATS,
     TABLE_FORMATS,
@@ -42,7 +43,6 @@ FORMAT_BY_SUFFIX: dict[str, Format] = {
     ".treefile": "newick",
     ".jsonl": "json",
     ".ndjson": "json",
-    ".noun": "wordnet",
 }
 
 
@@ -176,26 +176,27 @@ def read_tree(path: Path, kind: str, options: ReadOptions) -> Taxonomy:
 
             return read_folders(path)
         case _:
-            from cladewise.taxonomy.formats.wordnet import read_wordnet
-
-            return read_wordnet(path, ids=options.ids, parents=options.parents)
+            return reader_of(kind, path).read(path, options)
 
 
 def format_of(path: Path) -> Format | Literal["table"]:
-    """Format of an existing file or folder by its name; the kind of a table only shows in its content.
+    """Format of an existing file or folder by its marks or its name; the kind of a table only shows in its columns.
 
     Raises:
         InputError: The suffix is unknown.
     """
+    if (found := kind_of(path)) is not None:
+        return found.name
     if path.is_dir():
-        return "wordnet" if (path / "data.noun").is_file() else "folders"
+        return "folders"
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in TABLE_SUFFIXES:
         return "table"
     if suffix in FORMAT_BY_SUFFIX:
         return FORMAT_BY_SUFFIX[suffix]
+    suffixes = dict.fromkeys([*TABLE_SUFFIXES, *FORMAT_BY_SUFFIX, *(end for kind in KINDS for end in kind.suffixes)])
     raise InputError(
-        f"a file name that ends in {', '.join([*TABLE_SUFFIXES, *FORMAT_BY_SUFFIX])}",
+        f"a file name that ends in {', '.join(suffixes)}",
         repr(path.name),
         advice=f'Or pass format="..." with one of {", ".join(FORMATS)}.',
     )

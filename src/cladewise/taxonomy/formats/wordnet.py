@@ -14,7 +14,7 @@ from pathlib import Path
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.bounded_files import read_text
-from cladewise.taxonomy.formats.options import Parents
+from cladewise.taxonomy.formats.options import Parents, ReadOptions
 from cladewise.taxonomy.tree import Taxonomy
 
 HYPERNYM_POINTERS = ("@", "@i")
@@ -28,6 +28,11 @@ class Synset:
     words: tuple[str, ...]
     hypernyms: tuple[str, ...]
     gloss: str
+
+
+def read(path: Path, options: ReadOptions) -> Taxonomy:
+    """Read the noun hierarchy with the options of :func:`cladewise.taxonomy.read`; see :func:`read_wordnet`."""
+    return read_wordnet(path, ids=options.ids, parents=options.parents)
 
 
 def read_wordnet(

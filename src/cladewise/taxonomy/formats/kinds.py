@@ -1,0 +1,110 @@
+"""Formats that are a file, folder or archive of their own kind, and the marks by which each is recognised.
+
+Tables are recognised by their columns (:mod:`~cladewise.taxonomy.formats.tabular`) and JSON documents by their keys
+(:mod:`~cladewise.taxonomy.formats.documents.nesting`). Every other format has an entry here: the marks that its files
+have and no other files, and the module that reads them, which is imported only then.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cladewise.errors import InputError
+from cladewise.taxonomy.formats.file_kinds import first_bytes
+from cladewise.taxonomy.formats.members import GZIP, is_archive, matching, members_of
+from cladewise.taxonomy.formats.options import FileFormat
+
+BEGINNING = 2**16
+"""Bytes at the start of a file in which a pattern is searched."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A format and its marks. A file has the format if it has all the marks that are given.
+
+    Args:
+        name: Name of the format, as in the option ``format``.
+        title: Its description for messages: ``"a Darwin Core archive (meta.xml)"``.
+        reader: Module in this package, and its function ``(path, options) -> Taxonomy``, with a colon between.
+        suffixes: Ends of file names, in lower case.
+        members: Patterns of files that a folder or archive has, ignoring case; each must match one.
+        beginning: Regular expression found in the first 64 KiB of a file, with ``^`` and ``$`` at lines.
+    """
+
+    name: FileFormat
+    title: str
+    reader: str
+    suffixes: Sequence[str] = ()
+    members: Sequence[str] = ()
+    beginning: str = ""
+
+    def read(self, path: Path, options: Any) -> Any:
+        """Read a tree of this format."""
+        module, function = self.reader.split(":")
+        return getattr(importlib.import_module(f"cladewise.taxonomy.formats.{module}"), function)(path, options)
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("wordnet", "WordNet's folder", "wordnet:read", members=["data.noun"]),
+    Kind("wordnet", "WordNet's data.noun", "wordnet:read", suffixes=[".noun"]),
+)
+
+
+def kind_of(path: Path) -> Kind | None:
+    """The kind whose marks a file, folder or archive has; None if there is none.
+
+    Raises:
+        InputError: It has the marks of several formats.
+
+    Example:
+        >>> folder = getfixture("tmp_path")
+        >>> _ = (folder / "data.noun").write_text("")
+        >>> kind_of(folder).name
+        'wordnet'
+    """
+    found = _of_members(path) if path.is_dir() or is_archive(path) else _of_file(path)
+    if len({kind.name for kind in found}) > 1:
+        titles = " or ".join(f"{kind.name} ({kind.title})" for kind in found)
+        raise InputError("a file of exactly one format", titles, at=str(path), advice='Choose one with format="...".')
+    return found[0] if found else None
+
+
+def reader_of(name: str, path: Path) -> Kind:
+    """The kind that reads a file in the format chosen by name.
+
+    Raises:
+        InputError: No kind has that name.
+    """
+    kinds = [kind for kind in KINDS if kind.name == name]
+    if not kinds:
+        raise InputError("a format of files", repr(name), at=str(path))
+    return kinds[0]
+
+
+def _of_members(path: Path) -> list[Kind]:
+    with members_of(path) as members:
+        return [kind for kind in KINDS if kind.members and matching(members.names, kind.members) is not None]
+
+
+def _of_file(path: Path) -> list[Kind]:
+    name = path.name.lower().removesuffix(".gz")
+    named = [kind for kind in KINDS if not kind.members and (not kind.suffixes or name.endswith(tuple(kind.suffixes)))]
+    text = _beginning(path) if any(kind.beginning for kind in named) else ""
+    return [kind for kind in named if re.search(kind.beginning, text, re.MULTILINE)]
+
+
+def _beginning(path: Path) -> str:
+    """The first characters of a text file, plain or gzipped; empty if it is not text."""
+    data = first_bytes(path, BEGINNING)
+    if data.startswith(GZIP):
+        try:
+            data = zlib.decompressobj(wbits=31).decompress(data, BEGINNING)
+        except zlib.error:
+            return ""
+    return "" if b"\0" in data else data.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
