@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
+from cladewise.taxonomy.names.columns import split_names
 from cladewise.taxonomy.tree import Taxonomy
 
 __all__ = ["ClassTexts", "class_texts", "names_missing"]
@@ -19,7 +20,7 @@ __all__ = ["ClassTexts", "class_texts", "names_missing"]
 IntArray = NDArray[np.int64]
 
 SEPARATOR = "|"
-"""Separator of several templates in one text, and of several texts in one cell."""
+"""Separator of several templates in one text."""
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 OF_THE_TREE = ("name", "parent", "path", "level")
 """Placeholders that are defined for every tree."""
@@ -115,7 +116,7 @@ def _values(taxonomy: Taxonomy, asked: set[str]) -> dict[str, list[list[str]]]:
         values["level"] = [[levels[level]] for level in taxonomy.level.tolist()]
     for column in asked - values.keys():
         cells = taxonomy.columns[column].tolist()
-        values[column] = [[text for part in cell.split(SEPARATOR) if (text := part.strip())] for cell in cells]
+        values[column] = [split_names(cell) for cell in cells]
     return values
 
 

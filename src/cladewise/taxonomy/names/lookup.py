@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cladewise.catalogue import near_texts
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy.arrays import IntArray, StrArray
+from cladewise.taxonomy.names.columns import ID, SYNONYMS, split_names
 from cladewise.taxonomy.names.paths import ROOT_NAME, SEPARATOR, label_steps, path_text
 from cladewise.taxonomy.names.sameness import composed, loose, visible
 
@@ -27,8 +28,6 @@ Label = str | Sequence[str]
 Nodes = int | list[int]  # a list per name would take too much memory
 Same = Callable[[str], str]
 
-ID, SYNONYMS = "id", "synonyms"
-"""Columns whose texts also name their node; a cell of the second may hold several, separated by ``|``."""
 BLANKS = " \t\r\n"
 SHOWN = 20
 COMPARED = 10_000
@@ -348,7 +347,7 @@ def _held(nodes: dict[str, Nodes], *texts: str) -> list[int]:
 def _synonyms(taxonomy: NamedTree) -> Iterator[tuple[str, int]]:
     if SYNONYMS in taxonomy.columns:
         for node, cell in enumerate(taxonomy.columns[SYNONYMS].tolist()):
-            yield from ((text, node) for part in cell.split("|") if (text := part.strip()))
+            yield from ((text, node) for text in split_names(cell))
 
 
 def _preferred(taxonomy: NamedTree, label: Label, node: int, others: Sequence[int]) -> str:

@@ -17,7 +17,6 @@ from cladewise.errors import InputError
 from cladewise.taxonomy.arrays import OnDemand
 from cladewise.taxonomy.checks.odd_names import NodeNames, row_lines
 from cladewise.taxonomy.checks.problems import Problem, some
-from cladewise.taxonomy.class_texts import SEPARATOR
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.tables.interpretation import Interpretation
 from cladewise.taxonomy.formats.tables.level_table import string_array
@@ -28,6 +27,7 @@ from cladewise.taxonomy.formats.taxa.parent_ids import placed_by_parents
 from cladewise.taxonomy.formats.taxa.rank_paths import Placed, placed_by_ranks
 from cladewise.taxonomy.formats.taxa.ranks import MAIN_RANKS, POSITION, coarse_to_fine
 from cladewise.taxonomy.formats.taxa.synonyms import Taxa, accepted_taxa
+from cladewise.taxonomy.names.columns import NAME_SEPARATOR, split_names
 from cladewise.taxonomy.names.paths import path_text
 from cladewise.taxonomy.tree import StrArray, Taxonomy
 
@@ -141,7 +141,7 @@ def darwin_core_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
         }
     )
     filled = (synonyms != "").arg_true().to_list()
-    others = [[name for name in synonyms[node].split(SEPARATOR) if name] for node in filled]
+    others = [split_names(synonyms[node]) for node in filled]
     if not any(others):
         return accepted[top:]
     of = accepted.select("taxonID", "taxonRank")[np.repeat(filled, [len(names) for names in others])]
@@ -216,7 +216,7 @@ def _further(taxa: Taxa, terms: TaxonTerms, *, levels: bool) -> dict[str, pl.Ser
 
 
 def _joined(first: pl.Series, second: pl.Series) -> pl.Series:
-    both = first.zip_with((first == "") | (second == ""), first + SEPARATOR + second)
+    both = first.zip_with((first == "") | (second == ""), first + NAME_SEPARATOR + second)
     return both.zip_with(first != "", second)
 
 

@@ -9,10 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cladewise.taxonomy.checks.problems import Problem, Severity, some
-from cladewise.taxonomy.class_texts import SEPARATOR
 from cladewise.taxonomy.formats.tables.table import Table
 from cladewise.taxonomy.formats.taxa.darwin_terms import TaxonTerms
 from cladewise.taxonomy.formats.taxa.ranks import rank_named
+from cladewise.taxonomy.names.columns import NAME_SEPARATOR, escaped_names
 
 ACCEPTED = ("accepted", "valid", "provisionallyaccepted", "inferredaccepted", "acceptedname", "validname", "current")
 SYNONYM = r"synonym|^(?:invalid|notaccepted|unaccepted|notvalid)$|^superseded"
@@ -224,12 +224,12 @@ def _contradictions(usages: Taxa, status: pl.Series, synonym: Mask, cyclic: Mask
 
 def _aliases(name: pl.Series, synonym: Rows, ends: Rows) -> pl.Series:
     """The synonyms of every row, joined; blank if there are none."""
-    accepted = ends[synonym]
+    accepted, name = ends[synonym], escaped_names(name)
     frame = pl.DataFrame({"row": accepted, "alias": name.gather(synonym), "name": name.gather(accepted)})
     joined = (
         frame.filter((pl.col("alias") != pl.col("name")) & (pl.col("alias") != ""))
         .group_by("row", maintain_order=True)
-        .agg(pl.col("alias").unique(maintain_order=True).str.join(SEPARATOR))
+        .agg(pl.col("alias").unique(maintain_order=True).str.join(NAME_SEPARATOR))
     )
     blank = pl.Series("synonyms", [""]).new_from_index(0, name.len())
     return blank.scatter(joined["row"], joined["alias"])
