@@ -1,0 +1,16 @@
+"""Which nodes of an old and of a new version of a tree mean the same, and the table in which a person edits it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cladewise.lazy import lazy_names
+from cladewise.taxonomy.correspondence.correspondence import CHANGES, Correspondence
+
+if TYPE_CHECKING:
+    from cladewise.taxonomy.correspondence.matched_table import read_matched, write_matched
+
+__all__ = ["CHANGES", "Correspondence", "read_matched", "write_matched"]
+
+_TABLE = "cladewise.taxonomy.correspondence.matched_table"
+__getattr__, __dir__ = lazy_names(__name__, {"read_matched": _TABLE, "write_matched": _TABLE})
