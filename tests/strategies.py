@@ -47,6 +47,24 @@ def taxonomies(draw: st.DrawFn, max_nodes: int = 24, min_nodes: int = 1) -> Taxo
 
 
 @st.composite
+def graph_taxonomies(draw: st.DrawFn, max_nodes: int = 14, max_edges: int = 8) -> Taxonomy:
+    """Trees with further parents: edges from any node to any that is not below it, in the graph drawn so far."""
+    tree = draw(taxonomies(max_nodes))
+    above = {v: {int(tree.parents[v])} - {-1} for v in range(tree.num_nodes)}
+
+    def reaches(start: int, goal: int) -> bool:
+        return start == goal or any(reaches(parent, goal) for parent in above[start])
+
+    node = st.integers(0, tree.num_nodes - 1)
+    edges = list[tuple[int, int]]()
+    for child, parent in draw(st.lists(st.tuples(node, node), max_size=max_edges)):
+        if not reaches(parent, child):
+            above[child].add(parent)
+            edges.append((child, parent))
+    return Taxonomy(tree.parents, tree.names, synthetic_root=tree.synthetic_root, further_parents=edges)
+
+
+@st.composite
 def taxonomies_with_nodes(draw: st.DrawFn, max_nodes: int = 24, max_batch: int = 5) -> tuple[Taxonomy, list[int]]:
     """A tree, and a batch of any of its nodes: leaves, internal nodes and the root."""
     taxonomy = draw(taxonomies(max_nodes))

@@ -17,6 +17,7 @@ from cladewise.taxonomy.further_edges import further_edges
 from cladewise.taxonomy.names import lookup
 from cladewise.taxonomy.names.paths import path_text
 from cladewise.taxonomy.order import depth_of, preorder, subtree_sizes
+from cladewise.taxonomy.several_parents import FurtherAncestors, heights_through_edges, least
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -49,7 +50,8 @@ class Taxonomy:
             root has no name, and a root without a name is synthetic.
         further_parents: Pairs (node, parent) of shape ``[edge, 2]`` for nodes with several parents, apart from the
             parent in the tree; sorted, and without repetitions. The tree and these edges are a directed acyclic graph,
-            of which the tree is the primary part: all numbering, levels and paths are those of the tree.
+            of which the tree is the primary part: all numbering, levels and paths are those of the tree. Edges to a
+            synthetic root are left out.
 
     Raises:
         InputError: The arrays are not a tree in pre-order, a level does not grow towards the leaves, or the further
@@ -123,7 +125,10 @@ class Taxonomy:
         for key, values in self.columns.items():
             if values.shape != (num_nodes,):
                 raise InputError(f"{num_nodes} values in column {key!r}", f"shape {values.shape}")
-        self.further_parents = frozen(further_edges(self.parents, further_parents, self.path_name))
+        edges = further_edges(self.parents, further_parents, self.path_name)
+        if self.synthetic_root:  # all nodes are below it, and it is no label
+            edges = edges[edges[:, 1] != 0]
+        self.further_parents = frozen(edges)
 
     # ---------------------------------------------------------------- building
 
@@ -375,6 +380,122 @@ class Taxonomy:
             u[active] = above
             active = active[~self.contains(above, v[active])]
         return u.reshape(shape)
+
+    # ---------------------------------------------------------------- several parents
+
+    @property
+    def has_further_parents(self) -> bool:
+        """Whether some node has several parents, so that the nodes are a directed acyclic graph rather than a tree."""
+        return self.further_parents.size > 0
+
+    @cached_property
+    def further_ancestors(self) -> FurtherAncestors:
+        """All ancestors that are not on the path of the tree; computed on first use."""
+        return FurtherAncestors.of(self.parents, self.end, self.further_parents)
+
+    def all_parents(self, node: int) -> IntArray:
+        """The parents of one node, the primary one first; none for the root."""
+        further = self.further_parents[self.further_parents[:, 0] == node, 1]
+        return np.append(self.parents[node], further) if node else further
+
+    def ancestors(self, node: int) -> IntArray:
+        """Every ancestor of one node through any of its parents, ascending; the node itself is left out.
+
+        Example:
+            >>> t = Taxonomy.from_paths([("fruit", "tomato"), ("vegetable", "kale")])
+            >>> both = Taxonomy(t.parents, t.names, further_parents=[(2, 3)])
+            >>> both.ancestors(2).tolist(), both.path(2)
+            ([0, 1, 3], (0, 1, 2))
+        """
+        return np.union1d(self.path(node)[:-1], self.further_ancestors.at(node)).astype(np.int64)
+
+    def covers(self, ancestor: ArrayLike, node: ArrayLike) -> BoolArray:
+        """Whether ``node`` is ``ancestor`` or a descendant of it through any of its parents, elementwise.
+
+        :meth:`contains` asks the same of the primary tree.
+        """
+        a, v = np.broadcast_arrays(np.asarray(ancestor, dtype=np.int64), np.asarray(node, dtype=np.int64))
+        inside = self.contains(a, v)
+        return inside | self.further_ancestors.has(a, v) if self.has_further_parents else inside
+
+    def descendants(self, node: ArrayLike) -> IntArray:
+        """One node or several, and all their descendants through any parent, ascending; O(nodes).
+
+        Example:
+            >>> t = Taxonomy.from_paths([("fruit", "tomato"), ("vegetable", "kale")])
+            >>> both = Taxonomy(t.parents, t.names, further_parents=[(2, 3)])
+            >>> both.descendants(3).tolist()
+            [2, 3, 4]
+        """
+        chosen = np.zeros(self.num_nodes, dtype=np.bool_)
+        chosen[np.asarray(node, dtype=np.int64)] = True
+        change = np.zeros(self.num_nodes + 1, dtype=np.int64)
+        np.add.at(change, np.flatnonzero(chosen), 1)
+        np.subtract.at(change, self.end[chosen], 1)
+        found = np.cumsum(change[:-1]) > 0
+        if self.has_further_parents:
+            found |= self.further_ancestors.below(chosen)
+        return np.flatnonzero(found)
+
+    @cached_property
+    def full_height(self) -> IntArray:
+        """Edges of the longest way down from every node, through any parents; :attr:`height` in a tree."""
+        if not self.has_further_parents:
+            return self.height
+        return frozen(heights_through_edges(self.height, self.parents, self.nodes_by_depth, self.further_parents))
+
+    @cached_property
+    def num_leaves_covered(self) -> IntArray:
+        """Number of leaves of the primary tree at or under every node, through any parents."""
+        if not self.has_further_parents:
+            return self.num_leaves_under
+        further = self.further_ancestors
+        leaves = np.bincount(further.row[self.leaf_nodes] + 1, minlength=further.offsets.size)[1:]
+        more = np.bincount(further.nodes, np.repeat(leaves, np.diff(further.offsets)), self.num_nodes)
+        return frozen(self.num_leaves_under + more.astype(np.int64))
+
+    def meet(self, first: ArrayLike, second: ArrayLike) -> IntArray:
+        r"""Common ancestor of least :attr:`full_height` of pairs of nodes, through any parents, elementwise.
+
+        .. math:: \operatorname{meet}(u, v) = \operatorname*{arg\,min}_{a \in A(u) \cap A(v)} h(a)
+
+        In a tree this is :meth:`lca`. A directed acyclic graph can have several lowest common ancestors, and the one of
+        least height is among them. Of equally high ones it is that of the primary tree, otherwise the first. If one
+        node is an ancestor of the other, it is that node.
+
+        Example:
+            >>> t = Taxonomy.from_paths([("fruit", "tomato"), ("vegetable", "kale")])
+            >>> both = Taxonomy(t.parents, t.names, further_parents=[(2, 3)])
+            >>> int(both.meet(2, 4)), int(both.lca(2, 4))
+            (3, 0)
+        """
+        u, v = np.broadcast_arrays(np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64))
+        lowest = self.lca(u, v).ravel()
+        if self.has_further_parents:
+            for pair, above in self.further_ancestors.common(u.ravel(), v.ravel()):
+                pair, best = least(pair, self.full_height[above] * self.num_nodes + above)
+                height, node = np.divmod(best, self.num_nodes)
+                lowest[pair] = np.where(height < self.full_height[lowest[pair]], node, lowest[pair])
+        return lowest.reshape(u.shape)
+
+    def primary_tree(self) -> Taxonomy:
+        """The tree without further parents.
+
+        Example:
+            >>> t = Taxonomy([-1, 0, 0, 2], ["food", "fruit", "vegetable", "tomato"], further_parents=[(3, 1)])
+            >>> t.primary_tree()
+            Taxonomy(4 nodes, 2 leaves, 2 levels, root 'food')
+        """
+        if not self.has_further_parents:
+            return self
+        return Taxonomy(
+            self.parents,
+            self.names,
+            level=self.level,
+            level_names=self.level_names,
+            columns=self.columns,
+            synthetic_root=self.synthetic_root,
+        )
 
     # ---------------------------------------------------------------- levels
 
