@@ -23,6 +23,9 @@ from cladewise.taxonomy.formats.options import FileFormat
 BEGINNING = 2**16
 """Bytes at the start of a file in which a pattern is searched."""
 
+_SPECIESNET = r"\A[0-9a-f][0-9a-f-]{3,35};(?:[^;\n]*;){5}[^;\n]+$"
+_BIRDNET = r"\A(?:[A-Z][a-z]+(?: [a-z][a-z-]*){0,2}_[^\n_\t,;]+\n){3}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
@@ -53,6 +56,9 @@ class Kind:
 KINDS: tuple[Kind, ...] = (
     Kind("wordnet", "WordNet's folder", "wordnet:read", members=["data.noun"]),
     Kind("wordnet", "WordNet's data.noun", "wordnet:read", suffixes=[".noun"]),
+    Kind("speciesnet", "SpeciesNet's label lines", "species.speciesnet:read", beginning=_SPECIESNET),
+    Kind("birdnet", "BirdNET's labels", "species.birdnet:read", suffixes=[".txt"], beginning=_BIRDNET),
+    Kind("birdnet", "a folder of BirdNET's labels", "species.birdnet:read", members=["*labels_??.txt"]),
 )
 
 

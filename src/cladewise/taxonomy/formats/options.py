@@ -10,9 +10,23 @@ from typing import Any, Literal, cast, get_args
 
 from cladewise.errors import InputError
 
-TableFormat = Literal["levels", "edges", "nodes", "darwin-core", "paths"]
-FileFormat = Literal["json", "yaml", "newick", "folders", "wordnet"]
-Format = Literal["levels", "edges", "nodes", "darwin-core", "paths", "json", "yaml", "newick", "folders", "wordnet"]
+TableFormat = Literal["levels", "edges", "nodes", "darwin-core", "paths", "bird-list"]
+FileFormat = Literal["json", "yaml", "newick", "folders", "wordnet", "speciesnet", "birdnet"]
+Format = Literal[
+    "levels",
+    "edges",
+    "nodes",
+    "darwin-core",
+    "paths",
+    "bird-list",
+    "json",
+    "yaml",
+    "newick",
+    "folders",
+    "wordnet",
+    "speciesnet",
+    "birdnet",
+]
 Header = Literal["first", "none"]
 Parents = Literal["error", "first", "last", "all"]
 Roots = Literal["error", "join"]

@@ -11,6 +11,7 @@ from cladewise.taxonomy.checks.odd_names import nothing_problems, sight_problems
 from cladewise.taxonomy.checks.problems import Problem, placed_at, some, warn_of
 from cladewise.taxonomy.formats.evidence import Form, only_form
 from cladewise.taxonomy.formats.options import PLAIN, TABLE_FORMATS, ReadOptions, TableFormat, argument
+from cladewise.taxonomy.formats.species import bird_lists
 from cladewise.taxonomy.formats.tables import node_table
 from cladewise.taxonomy.formats.tables.delimited import read_delimited
 from cladewise.taxonomy.formats.tables.edge_columns import ADVICE, EdgeColumns, find_edge_columns
@@ -20,7 +21,14 @@ from cladewise.taxonomy.formats.tables.header_row import header_problems, repeat
 from cladewise.taxonomy.formats.tables.interpretation import Interpretation
 from cladewise.taxonomy.formats.tables.level_evidence import Doubt, doubt_levels
 from cladewise.taxonomy.formats.tables.level_table import interpret_levels
-from cladewise.taxonomy.formats.tables.path_table import as_levels, find_paths, likely_paths, path_row, sure_paths
+from cladewise.taxonomy.formats.tables.path_table import (
+    as_levels,
+    find_paths,
+    likely_paths,
+    path_row,
+    sure_paths,
+    without_comments,
+)
 from cladewise.taxonomy.formats.tables.table import Table, is_parquet, read_parquet_table
 from cladewise.taxonomy.formats.taxa.darwin_core import evidence, interpret_taxa
 from cladewise.taxonomy.tree import Taxonomy
@@ -36,7 +44,7 @@ def load_table(path: Path, options: ReadOptions) -> Table:
         raise InputError("a file", "a folder" if path.is_dir() else "no such file or folder", at=str(path))
     if is_parquet(path):
         return read_parquet_table(path)
-    table = read_delimited(path, options)
+    table = without_comments(read_delimited(path, options))
     if options.header is None and path_row(table):
         return read_delimited(path, dataclasses.replace(options, header="none"))
     return table
@@ -61,6 +69,10 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
             return interpret_levels(table, options)
         case "darwin-core":
             return interpret_taxa(table, options)
+        case "bird-list":
+            taxa = bird_lists.as_taxa(table)
+            found = interpret_taxa(taxa, dataclasses.replace(options, format="darwin-core"))
+            return dataclasses.replace(found, problems=[*taxa.problems[len(table.problems) :], *found.problems])
         case "paths":
             return interpret_levels(*as_levels(table, options))
         case _:
@@ -100,6 +112,7 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
         Form[Table]("nodes", "nodes (columns id, parent, name, level)", _node_table),
         Form[Table]("edges", "edges (a column of nodes and one of their parents)", _edge_list),
         Form[Table]("darwin-core", "darwin-core (its terms for ranks or parents)", _darwin_core),
+        Form[Table]("bird-list", "bird-list (the eBird taxonomy or AviList)", bird_lists.evidence),
         Form[Table]("paths", "paths (one column of paths such as 'fruit > apple')", _path_column),
         Form[Table](
             "levels",
@@ -140,12 +153,12 @@ def _node_table(table: Table) -> str | None:
 
 
 def _darwin_core(table: Table) -> str | None:
-    return None if _node_table(table) else evidence(table)
+    return None if _node_table(table) or bird_lists.evidence(table) else evidence(table)
 
 
 def _edge_list(table: Table) -> str | None:
     """Evidence of an edge list: a column of parents, and rows that describe one node each."""
-    if _node_table(table) or _darwin_core(table):
+    if _node_table(table) or _darwin_core(table) or bird_lists.evidence(table):
         return None
     columns = find_edge_columns(table, PLAIN)
     if columns is None or _says_more(table, columns):
@@ -154,7 +167,7 @@ def _edge_list(table: Table) -> str | None:
 
 
 def _path_column(table: Table) -> str | None:
-    if any(evidence(table) is not None for evidence in (_node_table, _darwin_core, _edge_list)):
+    if any(of(table) is not None for of in (_node_table, _darwin_core, bird_lists.evidence, _edge_list)):
         return None
     paths = find_paths(table)
     return paths.because if paths else None
@@ -178,7 +191,8 @@ def _says_more(table: Table, columns: EdgeColumns) -> bool:
 
 
 def _other_than_levels(table: Table) -> bool:
-    return any(evidence(table) is not None for evidence in (_node_table, _darwin_core, _edge_list, _path_column))
+    found = (_node_table, _darwin_core, bird_lists.evidence, _edge_list, _path_column)
+    return any(evidence(table) is not None for evidence in found)
 
 
 def _no_tree(table: Table) -> Taxonomy:

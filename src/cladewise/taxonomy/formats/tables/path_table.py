@@ -80,6 +80,21 @@ def path_row(table: Table) -> bool:
     return len(own) > 1 or bool((_steps(cells, paths.mark).list.first() == own[0]).any())
 
 
+def without_comments(table: Table) -> Table:
+    """The table of one column without the lines at its top that are comments, if the first line is one.
+
+    Example:
+        >>> from cladewise.taxonomy.formats.tables.table import from_frame
+        >>> table = from_frame(pl.DataFrame({"# Products, 2026": ["# id : path", "1 - Toys", "2 - Toys > Kites"]}))
+        >>> without_comments(table).frame.to_series().to_list()
+        ['1 - Toys', '2 - Toys > Kites']
+    """
+    if table.frame.width != 1 or not table.columns[0].startswith("#"):
+        return table
+    comments = table.frame[table.columns[0]].str.starts_with("#").cum_min()
+    return table.where(~comments) if comments.any() else table
+
+
 def as_levels(table: Table, options: ReadOptions) -> tuple[Table, ReadOptions]:
     """Convert a column of paths to a level table, with all other columns as further texts.
 

@@ -1,0 +1,57 @@
+"""Trees of label lists, one label per line, in which a line says where its label belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from cladewise.taxonomy.arrays import strings
+from cladewise.taxonomy.formats.tables.level_table import taxonomy_from_levels
+from cladewise.taxonomy.formats.tables.table import Table
+from cladewise.taxonomy.names.columns import FORMER_IDS, ID
+from cladewise.taxonomy.names.paths import path_text
+from cladewise.taxonomy.tree import Taxonomy
+
+INDEX = "index"
+"""Column for the position of a label in its list, from 0, which is usually that of a model's output."""
+
+
+def tree_of_labels(frame: pl.DataFrame, path: Path, levels: Sequence[str]) -> Taxonomy:
+    """Build a tree from labels with their levels; nodes that no line lists have their path as ``id``.
+
+    Several lines at one node are one node: the first line's id is its ``id``, and those of the others become former
+    ids, since they mean this node too.
+
+    Args:
+        frame: One row per line, with ``id``, ``index``, a column for each level, and further texts.
+        path: The file, for messages.
+        levels: Columns that are levels, coarse to fine.
+
+    Example:
+        >>> frame = pl.DataFrame({"id": ["7"], "index": ["0"], "genus": ["Turdus"], "species": ["Turdus merula"]})
+        >>> tree = tree_of_labels(frame, Path("labels.txt"), ["genus", "species"])
+        >>> tree.columns["id"].tolist()
+        ['', 'Turdus', '7']
+    """
+    further = [name for name in frame.columns if name not in levels]
+    one = frame.group_by(levels, maintain_order=True).agg(
+        *(pl.col(name).filter(pl.col(name) != "").first().fill_null("") for name in further),
+        pl.col(ID).slice(1).str.join("|").alias(FORMER_IDS),
+    )
+    several = bool((one[FORMER_IDS] != "").any())
+    columns = [*further, *([FORMER_IDS] if several else [])]
+    tree = taxonomy_from_levels(Table(one, source=str(path), path=path), levels=levels, columns=columns)
+    ids = tree.columns[ID].copy()
+    for node in np.flatnonzero(ids == "").tolist():
+        ids[node] = path_text(tree.path_names(node))
+    return Taxonomy(
+        tree.parents,
+        tree.names,
+        level=tree.level,
+        level_names=tree.level_names,
+        columns={**tree.columns, ID: strings(ids)},
+        synthetic_root=tree.synthetic_root,
+    )
