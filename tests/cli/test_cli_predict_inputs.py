@@ -205,3 +205,38 @@ def test_a_file_is_written_by_one_command_at_a_time(here: Any, run: str) -> None
     code, _, err = here("predict", run, RED, "--out", "busy.csv", "--quiet")
     assert (code, err) == (0, "")
     assert not Path("busy.csv.parts").exists()
+
+
+def test_predictions_are_written_in_the_formats_of_other_tools(here: Any, run: str) -> None:
+    write_inputs()
+    images = [{"id": k, "file_name": name} for k, name in enumerate((RED, "gone.png", BLUE), start=7)]
+    Path("coco.json").write_text(json.dumps({"images": images}))
+    words = ("predict", run, "coco.json", "--crop", "images", "--decision", "leaf", "--quiet")
+    code, _, err = here(*words, "--out", "results.json", "--format", "coco-results")
+    assert code == 0, err
+    answers = pl.read_csv(StringIO(here(*words)[1]))
+    found = json.loads(Path("results.json").read_text())
+    assert [(each["image_id"], each["category_id"]) for each in found] == [
+        (7, answers["node"][0]),
+        (9, answers["node"][2]),
+    ]
+    assert [each["score"] for each in found] == pytest.approx(answers["probability"].drop_nulls().to_list(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["coco.json", "--format", "coco-results"], "--out FILE with --format coco-results"),
+        (["list.csv", "--format", "coco-results", "--out", "results.json"], "the column image_id"),
+        (["list.csv", "--out", "results.json"], "Or give --format (csv, tsv, jsonl, parquet, coco-results)"),
+        (["list.csv", "--out", "results.json", "--format", "coco"], "parquet or coco-results"),
+    ],
+)
+def test_a_format_of_other_tools_is_refused_before_the_images_are_read(
+    here: Any, run: str, words: list[str], told: str
+) -> None:
+    write_inputs()
+    Path("results.json").unlink(missing_ok=True)
+    code, _, err = here("predict", run, *words)
+    assert (code, Path("results.json").exists()) == (2, False)
+    assert told in err

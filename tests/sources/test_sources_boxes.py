@@ -57,7 +57,8 @@ def coco(photos: Path) -> dict[str, Any]:
 def test_coco_boxes_are_rows_with_their_columns(coco: dict[str, Any]) -> None:
     source = open_source([write("photos/instances.json", coco)])
     assert list(source.columns) == [
-        *("image_id", "annotation_id", "box_left", "box_top", "box_width", "box_height", "category")
+        *("image_id", "annotation_id", "box_left", "box_top", "box_width", "box_height"),
+        *("category", "image_width", "image_height"),
     ]
     assert source.num_rows == 5
     assert source.notes == ("images left out, since they have no box with a confidence of at least 0.2: 1",)
@@ -87,6 +88,8 @@ def test_whole_images_and_images_without_boxes_on_request(coco: dict[str, Any]) 
     write("photos/a.json", coco)
     whole = open_source(["photos/a.json"], crop="images")
     assert (whole.columns, whole.num_rows) == ({"image_id": pl.String()}, 5)
+    test_set = {"images": coco["images"], "categories": coco["categories"]}
+    assert open_source([write("photos/test.json", test_set)], crop="images").num_rows == 5
     assert [row.box for row in rows_of(whole)] == [None] * 5
     both = open_source(["photos/a.json"], crop="boxes-or-images")
     assert [(row.name, row.box is None) for row in rows_of(both)][-2:] == [("4.png", True), ("5.png", True)]

@@ -15,12 +15,16 @@ from cladewise.cli import INTERRUPTED
 from cladewise.cli.checking import check_rules, check_runs, check_runtime
 from cladewise.cli.printing import say
 from cladewise.cli.settings import PRECISION_HELP, PRECISIONS, RUNTIME_HELP, with_threshold
-from cladewise.cli.tables import FORMAT_HELP, SUFFIXES, table_format, table_writer
+from cladewise.cli.tables import FORMAT_HELP, SUFFIXES, Write, table_format, table_writer
 from cladewise.errors import InputError
+from cladewise.interchange.formats import FORMATS as OF_OTHER_TOOLS
+from cladewise.interchange.formats import PredictionFormat
 
 if TYPE_CHECKING:
     import polars as pl
 
+OTHER_FORMATS = {form.name: form for form in OF_OTHER_TOOLS}
+FORMATS_HELP = f"{FORMAT_HELP} With --out FILE also those of other tools: {', '.join(OTHER_FORMATS)}."
 INPUT, WORK, CLUSTER = "Input", "Work", "Cluster"
 LOCAL, RAY = "local", "ray"
 LISTED = 20
@@ -52,7 +56,7 @@ def predict(
     threshold: Annotated[
         float | None, typer.Option(help="Shorthand for the decision's option, as in threshold:threshold=0.9.")
     ] = None,
-    format_: Annotated[str | None, typer.Option("--format", help=FORMAT_HELP, show_default=False)] = None,
+    format_: Annotated[str | None, typer.Option("--format", help=FORMATS_HELP, show_default=False)] = None,
     out: Annotated[
         str | None,
         typer.Option(
@@ -215,6 +219,7 @@ def predict(
         square=square,
         storage_options=options,
     )
+    target.check(source)
     chosen: dict[str, Any] = {
         "inference": inference,
         "decision": rules[0] if rules else None,
@@ -241,7 +246,7 @@ def predict(
                 **chosen,
             )
         else:
-            with _only_writer(target.file), table_writer(target.format_, target.file) as write:
+            with _only_writer(target.file), target.writer(run) as write:
                 for table in _tables(target.file, run, source, **chosen):
                     told.add(table)
                     write(table)
@@ -271,6 +276,7 @@ class _Target:
 
     def __init__(self, format_: str, file: Path | None = None, folder: str | None = None) -> None:
         self.format_, self.file, self.folder = format_, file, folder
+        self.other: PredictionFormat | None = OTHER_FORMATS.get(format_)
 
     @classmethod
     def of(cls, format_: str | None, out: str | None) -> _Target:
@@ -280,7 +286,26 @@ class _Target:
                 raise InputError("--format parquet for a folder", repr(format_))
             return cls("parquet", folder=out)
         file = None if out is None else Path(out)
-        return cls(table_format(format_, file), file)
+        if format_ not in OTHER_FORMATS:
+            return cls(table_format(format_, file, also=OTHER_FORMATS), file)
+        if file is None:
+            raise InputError(f"--out FILE with --format {format_}", "standard output")
+        return cls(format_, file)
+
+    def check(self, source: Any) -> None:
+        """Check before any work that the input has the columns that the format needs."""
+        columns = getattr(source, "columns", None)
+        if self.other is not None and columns is not None:
+            self.other.check(columns)
+
+    def writer(self, run: Path) -> contextlib.AbstractContextManager[Write]:
+        """A function that appends tables to the file or to standard output."""
+        if self.other is None or self.file is None:
+            return table_writer(self.format_, self.file)
+        from cladewise.engine import Run
+        from cladewise.interchange import About, prediction_writer
+
+        return prediction_writer(self.other, self.file, About(Run.open(run).taxonomy, model=run.resolve().name))
 
 
 def _is_folder(format_: str | None, out: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import shutil
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +24,10 @@ OUT_HELP = f"File to write instead of standard output. Its name decides the form
 Write = Callable[["pl.DataFrame"], None]
 
 
-def table_format(wanted: str | None, out: Path | None) -> str:
+def table_format(wanted: str | None, out: Path | None, also: Iterable[str] = ()) -> str:
     """The format of a table: the one given, or the one that the file name ends in, or CSV.
+
+    ``also`` are formats that a command knows besides, for messages.
 
     Example:
         >>> table_format(None, Path("p.parquet")), table_format(None, None)
@@ -35,14 +37,17 @@ def table_format(wanted: str | None, out: Path | None) -> str:
         InputError: There is no such format, the name ends in none, or a binary table is to go to standard output.
     """
     if wanted is not None and wanted not in FORMATS:
-        raise InputError(f"--format {' or '.join(FORMATS)}", repr(wanted))
+        raise InputError(f"--format {' or '.join([*FORMATS, *also])}", repr(wanted))
     if out is None:
         if wanted == "parquet":
             raise InputError("--out FILE with --format parquet", "standard output")
         return wanted or "csv"
     by_name = SUFFIXES.get(out.suffix.lower())
     if wanted is None and by_name is None:
-        raise InputError(f"a name that ends in {', '.join(SUFFIXES)}", repr(str(out)), advice="Or give --format.")
+        known = f" ({', '.join([*FORMATS, *also])})" if also else ""
+        raise InputError(
+            f"a name that ends in {', '.join(SUFFIXES)}", repr(str(out)), advice=f"Or give --format{known}."
+        )
     if wanted is not None and by_name not in (wanted, None):
         warn(f"Written as {wanted}, though the name is that of a {by_name} file", at=str(out))
     return wanted or by_name or "csv"

@@ -82,7 +82,7 @@ def read_boxes(storage: Storage, place: str, *, only_images: bool = False) -> Bo
         found = json.loads(content, object_hook=_compact)
     except ValueError as error:
         raise InputError(_KNOWN, f"broken JSON ({error})", at=place) from error
-    if isinstance(found, dict) and isinstance(found.get("annotations"), list) and "images" in found:
+    if isinstance(found, dict) and _is_coco(found):
         return _coco(found, place, only_images)
     if isinstance(found, dict) and isinstance(found.get("images"), list):
         return BoxFile(False, _detector(found["images"], found.get("detection_categories"), place, only_images))
@@ -116,6 +116,14 @@ def _compact(entry: dict[str, Any]) -> Any:
     return entry
 
 
+def _is_coco(found: dict[str, Any]) -> bool:
+    """Whether a file is COCO's: with annotations, or a list of the images of a test set."""
+    images = found.get("images")
+    if not isinstance(images, list) or "annotations" in found:
+        return isinstance(found.get("annotations"), list) and "images" in found
+    return bool(images) and all(isinstance(image, dict) and {"id", "file_name"} <= image.keys() for image in images)
+
+
 def _coco(found: dict[str, Any], place: str, only_images: bool) -> BoxFile:
     categories = {entry.get("id"): _text(entry.get("name")) for entry in found.get("categories") or ()}
     images: dict[Any, ImageOf] = {}
@@ -127,7 +135,7 @@ def _coco(found: dict[str, Any], place: str, only_images: bool) -> BoxFile:
             raise InputError("a different id for every image", repr(entry["id"]), at=f"{place}, images[{number}]")
         size = (entry["width"], entry["height"]) if entry.get("width") and entry.get("height") else None
         images[entry["id"]] = ImageOf(str(path), _text(entry["id"]), size, [])
-    annotations: list[Any] = [] if only_images else found["annotations"]
+    annotations: list[Any] = [] if only_images else found.get("annotations", [])
     for number, entry in enumerate(_taken(annotations)):
         at = f"{place}, annotations[{number}]"
         if not isinstance(entry, _Annotation):

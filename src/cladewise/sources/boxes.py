@@ -37,15 +37,15 @@ _BOX = ("box_left", "box_top", "box_width", "box_height")
 _SCHEMA: dict[str, pl.DataType] = {
     "path": pl.String(),
     "failure": pl.String(),
-    "stored_width": pl.Float64(),
-    "stored_height": pl.Float64(),
     "image_id": pl.String(),
     "annotation_id": pl.String(),
     **dict.fromkeys(_BOX, pl.Float64()),
     "detection_confidence": pl.Float64(),
     "category": pl.String(),
+    "image_width": pl.Float64(),
+    "image_height": pl.Float64(),
 }
-_OWN = ("path", "failure", "stored_width", "stored_height")  # not passed through
+_OWN = ("path", "failure")  # not passed through
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +145,8 @@ class BoxSource:
             return Row(path, read, columns=columns)
         left, top, width, height = (cells[name] for name in _BOX)
         box: Box = padded((left, top, width, height), self.cropping.padding)
-        if cells["stored_width"] is not None:
-            read = partial(_read_checked, read, path, (cells["stored_width"], cells["stored_height"]))
+        if cells.get("image_width") is not None:
+            read = partial(_read_checked, read, path, (cells["image_width"], cells["image_height"]))
         if self.cropping.square:
             return Row(path, partial(square_crop, read, path, box), columns=columns)
         return Row(path, read, box, columns)
@@ -189,10 +189,11 @@ def _rows_of(image: ImageOf, in_pixels: bool, cropping: Cropping) -> list[dict[s
         return [whole]
     if image.failure is not None:
         return [{**whole, "failure": image.failure}]
+    size = {} if image.size is None else dict(zip(("image_width", "image_height"), map(float, image.size), strict=True))
     boxes = [box for box in image.boxes if box.confidence is None or box.confidence >= cropping.threshold]
     if boxes:
-        return [{**whole, **_cells(box, image, in_pixels)} for box in boxes]
-    return [whole] if cropping.crop == "boxes-or-images" else []
+        return [{**whole, **size, **_cells(box, image, in_pixels)} for box in boxes]
+    return [{**whole, **size}] if cropping.crop == "boxes-or-images" else []
 
 
 def _cells(box: BoxOf, image: ImageOf, in_pixels: bool) -> dict[str, Any]:
@@ -201,7 +202,6 @@ def _cells(box: BoxOf, image: ImageOf, in_pixels: bool) -> dict[str, Any]:
     edges = padded((left / across, top / down, width / across, height / down), 0.0)
     bad = width <= 0 or height <= 0 or edges[2] <= 0 or edges[3] <= 0
     return {
-        **({"stored_width": float(across), "stored_height": float(down)} if in_pixels else {}),
         **dict(zip(_BOX, edges, strict=True)),
         "failure": f"a box without an area in the image: {list(box.edges)}" if bad else None,
         "detection_confidence": box.confidence,
