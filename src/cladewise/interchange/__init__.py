@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from cladewise.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from cladewise.interchange.formats import FORMATS, PredictionFormat
     from cladewise.interchange.answered_nodes import scored_nodes
+    from cladewise.interchange.formats import FORMATS, PredictionFormat
     from cladewise.interchange.writing import About, Write, prediction_writer, write_predictions
 
 __all__ = [

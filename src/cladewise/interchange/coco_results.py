@@ -1,9 +1,9 @@
 """COCO results: a list of ``image_id``, ``category_id`` and ``score``, with ``bbox`` for boxes.
 
-Format: https://cocodataset.org/#format-results. ``image_id`` is that of the COCO file that was predicted. ``category_id``
-is the node's own id, or as :func:`~cladewise.taxonomy.formats.documents.coco_categories.category_ids` says where it has
-none, so that a tree written as COCO categories has the same. Each result has an ``id``, without which pycocotools cannot
-load results that are not boxes. Images with an error are left out.
+Format: https://cocodataset.org/#format-results. ``image_id`` is that of the COCO file that was predicted.
+``category_id`` is the node's own id, or as :func:`~cladewise.taxonomy.formats.documents.coco_categories.category_ids`
+says where it has none, so that a tree written as COCO categories has the same. Each result has an ``id``, without which
+pycocotools cannot load results that are not boxes. Images with an error are left out.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from cladewise.errors import warn
-from cladewise.interchange.json_rows import json_rows
 from cladewise.interchange.answered_nodes import scored_nodes
+from cladewise.interchange.json_rows import json_rows
 from cladewise.interchange.writing import About, Write
 from cladewise.taxonomy.formats.documents.coco_categories import category_ids
 
