@@ -9,6 +9,7 @@ from cladewise.lazy import lazy_names
 if TYPE_CHECKING:
     from cladewise.cache import cache_folder
     from cladewise.datasets.dataset import Dataset, Skipped
+    from cladewise.datasets.exports.opening import from_export
     from cladewise.datasets.files.decoding import UnreadableImageError, decode, probe
     from cladewise.datasets.folder import from_folder
     from cladewise.datasets.manifest import from_manifest
@@ -29,6 +30,7 @@ __all__ = [
     "fold",
     "from_breeds",
     "from_cifar100",
+    "from_export",
     "from_folder",
     "from_grocery_store",
     "from_manifest",
@@ -45,6 +47,7 @@ _MODULES = {
     "cache_folder": "cladewise.cache",
     "Dataset": "cladewise.datasets.dataset",
     "Skipped": "cladewise.datasets.dataset",
+    "from_export": "cladewise.datasets.exports.opening",
     "UnreadableImageError": "cladewise.datasets.files.decoding",
     "decode": "cladewise.datasets.files.decoding",
     "probe": "cladewise.datasets.files.decoding",

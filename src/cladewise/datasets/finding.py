@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cladewise import datasets
 from cladewise.catalogue import nearest
 from cladewise.datasets import Dataset
+from cladewise.datasets.exports.kinds import EXPORTS, export_called, export_of
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.options import ReadOptions
 
@@ -17,11 +18,11 @@ from cladewise.taxonomy.formats.options import ReadOptions
 def find_data(
     data: str, taxonomy: Path | None = None, *, reading: ReadOptions | None = None, seed: int = 0, **options: Any
 ) -> Dataset:
-    """A folder of images, a manifest, a dataset in a layout of its own, or the name of a dataset.
+    """A folder of images, a manifest, an export, a dataset in a layout of its own, or the name of a dataset.
 
     Args:
         data: Path or name.
-        taxonomy: File of the label tree of a folder or manifest.
+        taxonomy: File of the label tree of a folder, manifest or export.
         reading: Options of reading that file.
         seed: Seed of the splits.
         options: Options of the dataset's reader.
@@ -37,6 +38,11 @@ def find_data(
         options["taxonomy_options"] = given
     path = Path(data)
     in_own_layout = (path / "classes.csv").is_file() and (path / "train.txt").is_file()
+    if path.exists() and not in_own_layout and ("format" in options or export_of(path) is not None):
+        export = export_called(str(options["format"])) if "format" in options else export_of(path)
+        assert export is not None
+        _check_options(datasets.from_export, options, more=export.options())
+        return datasets.from_export(path, taxonomy, seed=seed, **options)
     if path.is_dir() and not in_own_layout:
         _check_options(datasets.from_folder, options)
         return datasets.from_folder(path, taxonomy, seed=seed, **options)
@@ -44,8 +50,9 @@ def find_data(
         _check_options(datasets.from_manifest, options)
         return datasets.from_manifest(path, taxonomy, seed=seed, **options)
     if not in_own_layout and data not in datasets.available():
+        exports = f"an export ({', '.join(export.name for export in EXPORTS)})"
         raise InputError(
-            "a folder of images, a manifest, or the name of a dataset",
+            f"a folder of images, a manifest, {exports}, or the name of a dataset",
             f"{data!r}, which is none of them",
             advice=nearest(data, datasets.available()) or f"Datasets by name: {', '.join(datasets.available())}.",
         )
@@ -54,9 +61,9 @@ def find_data(
     return datasets.load("grocery-store", path=data, **options) if in_own_layout else datasets.load(data, **options)
 
 
-def _check_options(reader: Callable[..., Dataset], options: Mapping[str, Any]) -> None:
+def _check_options(reader: Callable[..., Dataset], options: Mapping[str, Any], more: Sequence[str] = ()) -> None:
     parameters = inspect.signature(reader).parameters.values()
-    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "seed"]
+    known = [*(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "seed"), *more]
     for option in options:
         if option not in known:
             expected = f"an option of this dataset: {', '.join(known)}"

@@ -20,13 +20,13 @@ from cladewise.datasets.files.walking import (
     usable,
     walk_all,
 )
+from cladewise.datasets.path_labels import nodes_of_paths
 from cladewise.datasets.split_names import split_name, tell_joined
 from cladewise.datasets.splitting import FRACTIONS, split
 from cladewise.datasets.top_folders import tell_wrappers, tops_are_splits
-from cladewise.errors import InputError, warn
+from cladewise.errors import warn
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.checks.problems import some
-from cladewise.taxonomy.names.lookup import SHOWN, Match, complaint, in_common, look_up, warn_inexact
 from cladewise.taxonomy.names.paths import path_text
 from cladewise.taxonomy.names.sameness import composed
 
@@ -91,7 +91,7 @@ def from_folder(
         tell_wrappers(classes, at)
         _tell_two_forms(images, at)
     else:
-        node_by_class = _match_all(tree, classes, at)
+        node_by_class = nodes_of_paths(tree, classes, at, what="folders", instead="the folders")
     consequence = ", so no class" if taxonomy is None else ""  # with a taxonomy it may still be a class
     _tell_empty([name for name in listed if name.endswith("/")], classes, by_split, consequence, at)
 
@@ -152,43 +152,3 @@ def _tell_empty(folders: Sequence[str], classes: Sequence[Names], by_split: bool
     if empty:
         shown = some([path_text(names) for names in empty])
         warn(f"{counted(len(empty), 'folder')} without a usable image{consequence}: {shown}", at=at)
-
-
-def _match_all(taxonomy: Taxonomy, classes: Sequence[Names], path: str) -> dict[Names, int]:
-    found = {names: _match(taxonomy, names) for names in classes}
-    unknown = [names for names, match in found.items() if not match.nodes]
-    if unknown:
-        shown = [complaint(taxonomy, names) for names in unknown[:SHOWN]]
-        raise InputError(
-            "folders that are named as nodes of the taxonomy",
-            f"{len(unknown)} that are not: {', '.join(shown)}" + (", ..." if len(unknown) > SHOWN else ""),
-            at=path,
-            advice=" ".join(
-                [
-                    *in_common(taxonomy, unknown),
-                    "Rename them, add them to the taxonomy, or leave the taxonomy out to use the folders as the tree.",
-                ]
-            ),
-        )
-    unclear = {path_text(names): match.nodes for names, match in found.items() if len(match.nodes) > 1}
-    if unclear:
-        name, nodes = next(iter(unclear.items()))
-        raise InputError(
-            "folders that name one node each",
-            f"{len(unclear)} that name several, such as {name!r}",
-            at=path,
-            advice=f"Put them into folders by path: {', '.join(taxonomy.path_name(v) for v in nodes[:5])}.",
-        )
-    warn_inexact([match.told for match in found.values() if match.told], at=path)
-    return {names: match.nodes[0] for names, match in found.items()}
-
-
-def _match(taxonomy: Taxonomy, names: Names) -> Match:
-    """Nodes with the folder's path, otherwise those with its name below all its parent folders that are nodes."""
-    exact = look_up(taxonomy, names)
-    if exact.nodes or len(names) == 1:
-        return exact
-    last = look_up(taxonomy, names[-1:])
-    above = [nodes for name in names[:-1] if (nodes := taxonomy.matches((name,)))]
-    fitting = [v for v in last.nodes if all(taxonomy.contains(nodes, v).any() for nodes in above)]
-    return Match(fitting, last.told)

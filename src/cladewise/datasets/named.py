@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cladewise.datasets.dataset import Dataset
+from cladewise.datasets.exports.kinds import EXPORTS
+from cladewise.datasets.exports.opening import from_export
 from cladewise.datasets.folder import from_folder
 from cladewise.datasets.manifest import from_manifest
 from cladewise.datasets.published.breeds import TASKS, from_breeds
@@ -18,6 +20,7 @@ from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
 MANIFEST_OPTIONS = ("path_column", "label_column", "split_column", "separator")
+EXPORT_OPTIONS = ("format", "root", "several")
 
 _DESCRIPTIONS = {
     "emoji-food-animals": "2,064 drawings of 291 emoji (animals, food) by 9 vendors; fetched with npm",
@@ -66,9 +69,10 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
     """Recreate a dataset from its ``source``, as stored in a run's ``config.toml``.
 
     Args:
-        source: ``kind`` (``folder``, ``manifest`` or a name of :func:`available`), the options of that reader,
-            ``fractions`` and ``seed`` of a stratified split, the steps of ``held_out``, and those of ``relabelled``.
-        taxonomy: The tree of a folder or manifest that was read with a tree without a file.
+        source: ``kind`` (``folder``, ``manifest``, ``export`` or a name of :func:`available`), the options of that
+            reader, ``fractions`` and ``seed`` of a stratified split, the steps of ``held_out``, and those of
+            ``relabelled``.
+        taxonomy: The tree of a folder, manifest or export that was read with a tree without a file.
 
     Raises:
         InputError: The source is incomplete, or no longer gives the same tree.
@@ -113,6 +117,11 @@ def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
     ] = {  # reader, its options, its required options
         "folder": (from_folder, {"path", "taxonomy", "taxonomy_options", "split_folders"}, {"path"}),
         "manifest": (from_manifest, {"path", "taxonomy", "taxonomy_options", "root", *MANIFEST_OPTIONS}, {"path"}),
+        "export": (
+            from_export,
+            {"path", "taxonomy", "taxonomy_options", *EXPORT_OPTIONS, *_of_exports(kind)},
+            {"path"},
+        ),
         "grocery-store": (from_grocery_store, {"path"}, {"path"}),
         "cifar-100": (from_cifar100, {"path"}, {"path"}),
         **{name: (_breeds_reader(name), {"path", "hierarchy", "wordnet"}, {"path"}) for name in TASKS},
@@ -129,6 +138,11 @@ def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
         given = ", ".join(f'{name}="the/folder"' for name in missing)
         raise InputError(f"the option {' and '.join(missing)} for {kind}", "none", advice=f"Pass {given}.")
     return reader(**options)
+
+
+def _of_exports(kind: str) -> set[str]:
+    """Options of all formats of exports, whose readers are imported only for one; it refuses those of another."""
+    return {option for export in EXPORTS for option in export.options()} if kind == "export" else set()
 
 
 def _breeds_reader(name: str) -> Callable[..., Dataset]:

@@ -51,13 +51,14 @@ def file_keys(folder: Path, paths: pl.Series) -> pl.Series:
     return keys.replace(list(outside), list(outside.values()))
 
 
-def one_row_per_file(rows: pl.DataFrame, key: str, source: str) -> pl.DataFrame:
+def one_row_per_file(rows: pl.DataFrame, key: str, source: str, *, unit: str = "line") -> pl.DataFrame:
     """The rows, one per file.
 
     Args:
         rows: Columns ``line``, ``path``, ``node``, ``split`` and the key.
         key: The column that identifies the file.
         source: The manifest, for messages.
+        unit: The word for what the column ``line`` counts.
 
     Raises:
         InputError: A file has two labels or is in two splits.
@@ -68,12 +69,12 @@ def one_row_per_file(rows: pl.DataFrame, key: str, source: str) -> pl.DataFrame:
     torn = again.filter(pl.struct("node", "split").n_unique().over(key) > 1)
     first = (torn if torn.height else again).group_by(key, maintain_order=True).agg("line", "path").row(0, named=True)
     spelt, lines = list(dict.fromkeys(first["path"])), first["line"]
-    shown = f"{' and '.join(map(repr, spelt[:3]))} in lines {' and '.join(map(str, lines[:5]))}"
+    shown = f"{' and '.join(map(repr, spelt[:3]))} in {unit}s {' and '.join(map(str, lines[:5]))}"
     if torn.height:
         raise InputError(
             "one label and one split for every file",
             f"{counted(torn[key].n_unique(), 'file')} with several, such as {shown}",
-            at=f"{source}:{lines[-1]}",
+            at=f"{source}:{lines[-1]}" if unit == "line" else f"{source}, {unit} {lines[-1]}",
         )
     single = rows.unique(key, keep="first", maintain_order=True)
     dropped = rows.height - single.height

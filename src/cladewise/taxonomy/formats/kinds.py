@@ -93,6 +93,24 @@ def reader_of(name: str, path: Path) -> Kind:
     return kinds[0]
 
 
+def beginning_of(path: Path) -> str:
+    r"""The first 64 KiB of a text file, plain or gzipped, as text; empty if it is not text.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "classes.csv"
+        >>> _ = path.write_bytes(b"group,kind\r\n")
+        >>> beginning_of(path)
+        'group,kind\n'
+    """
+    data = first_bytes(path, BEGINNING)
+    if data.startswith(GZIP):
+        try:
+            data = zlib.decompressobj(wbits=31).decompress(data, BEGINNING)
+        except zlib.error:
+            return ""
+    return "" if b"\0" in data else data.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
+
+
 def _of_members(path: Path) -> list[Kind]:
     with members_of(path) as members:
         return [kind for kind in KINDS if kind.members and matching(members.names, kind.members) is not None]
@@ -101,16 +119,5 @@ def _of_members(path: Path) -> list[Kind]:
 def _of_file(path: Path) -> list[Kind]:
     name = path.name.lower().removesuffix(".gz")
     named = [kind for kind in KINDS if not kind.members and (not kind.suffixes or name.endswith(tuple(kind.suffixes)))]
-    text = _beginning(path) if any(kind.beginning for kind in named) else ""
+    text = beginning_of(path) if any(kind.beginning for kind in named) else ""
     return [kind for kind in named if re.search(kind.beginning, text, re.MULTILINE)]
-
-
-def _beginning(path: Path) -> str:
-    """The first characters of a text file, plain or gzipped; empty if it is not text."""
-    data = first_bytes(path, BEGINNING)
-    if data.startswith(GZIP):
-        try:
-            data = zlib.decompressobj(wbits=31).decompress(data, BEGINNING)
-        except zlib.error:
-            return ""
-    return "" if b"\0" in data else data.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")

@@ -1,0 +1,121 @@
+"""Exports that are read as datasets, and the marks by which each is recognised."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import importlib
+import inspect
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cladewise.catalogue import nearest
+from cladewise.datasets.exports.labelled import Labelled
+from cladewise.errors import InputError
+from cladewise.taxonomy.formats.kinds import beginning_of
+
+_LISTED = 1000
+"""Most files of a folder that are looked at."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """A format of exports and its marks.
+
+    Args:
+        name: Name of the format, as in the option ``format``.
+        title: Its description for messages: ``"a Datumaro export"``.
+        reader: Module in this package and its function ``(path, root, **options) -> Labelled``, with a colon between.
+        beginning: Regular expression found in the first 64 KiB of a file, with ``^`` and ``$`` at lines.
+        files: Patterns of the files in a folder, relative to it, of which one must have that beginning.
+        suffixes: Ends of file names, in lower case.
+    """
+
+    name: str
+    title: str
+    reader: str
+    beginning: str
+    files: Sequence[str] = ()
+    suffixes: Sequence[str] = (".json",)
+
+    def function(self) -> Callable[..., Labelled]:
+        """The function that reads exports of this format."""
+        module, name = self.reader.split(":")
+        return getattr(importlib.import_module(f"{__package__}.{module}"), name)
+
+    def options(self) -> list[str]:
+        """Names of the options of this format."""
+        return [p.name for p in inspect.signature(self.function()).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+    def read(self, path: Path, root: Path | None, options: Mapping[str, Any]) -> Labelled:
+        """Read an export with options of its format.
+
+        Raises:
+            InputError: The format has no such option, or the export cannot be read.
+        """
+        known = self.options()
+        for option in options:
+            if option not in known:
+                expected = f"an option of {self.title}: {', '.join(known) or 'there are none'}"
+                raise InputError(expected, repr(option), at=str(path), advice=nearest(option, known))
+        return self.function()(path, root, **options)
+
+    def fits(self, path: Path) -> bool:
+        """Whether a file or folder has the marks of this format."""
+        if path.is_dir():
+            return any(self._begins(file) for file in files_of(path, self.files))
+        return path.name.lower().removesuffix(".gz").endswith(tuple(self.suffixes)) and self._begins(path)
+
+    def _begins(self, path: Path) -> bool:
+        return re.search(self.beginning, beginning_of(path), re.MULTILINE) is not None
+
+
+EXPORTS: tuple[Export, ...] = ()
+"""All formats of exports."""
+
+
+def files_of(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """Files of a folder that match a pattern, relative to it, in order; the first thousand of each folder."""
+    found: list[Path] = []
+    for pattern in patterns:
+        below = folder / Path(pattern).parent
+        if below.is_dir():
+            listed = sorted(itertools.islice(below.iterdir(), _LISTED))
+            last = Path(pattern).name
+            found += [file for file in listed if fnmatch.fnmatchcase(file.name, last) and file.is_file()]
+    return found
+
+
+def export_of(path: Path) -> Export | None:
+    """The format of exports whose marks a file or folder has; None if there is none.
+
+    Raises:
+        InputError: It has the marks of several formats.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "labels.json"
+        >>> _ = path.write_text("[1, 2]")
+        >>> export_of(path) is None
+        True
+    """
+    found = [export for export in EXPORTS if export.fits(path)]
+    if len(found) > 1:
+        titles = " or ".join(f"{export.name} ({export.title})" for export in found)
+        raise InputError("an export of exactly one format", titles, at=str(path), advice='Choose one: format="...".')
+    return found[0] if found else None
+
+
+def export_called(name: str) -> Export:
+    """The format of exports with a name.
+
+    Raises:
+        InputError: There is no such format.
+    """
+    for export in EXPORTS:
+        if export.name == name:
+            return export
+    names = [export.name for export in EXPORTS]
+    raise InputError(f"a format of exports: {', '.join(names)}", repr(name), advice=nearest(name, names))
