@@ -19,6 +19,7 @@ from cladewise.errors import InputError
 from cladewise.taxonomy.formats.file_kinds import first_bytes
 from cladewise.taxonomy.formats.members import GZIP, is_archive, matching, members_of
 from cladewise.taxonomy.formats.options import FileFormat
+from cladewise.taxonomy.formats.tables.separators import SEPARATORS
 
 BEGINNING = 2**16
 """Bytes at the start of a file in which a pattern is searched."""
@@ -74,7 +75,8 @@ def kind_of(path: Path) -> Kind | None:
         >>> kind_of(folder).name
         'wordnet'
     """
-    found = _of_members(path) if path.is_dir() or is_archive(path) else _of_file(path)
+    packed = path.suffix.lower() not in SEPARATORS and (path.is_dir() or is_archive(path))
+    found = _of_members(path) if packed else _of_file(path)
     if len({kind.name for kind in found}) > 1:
         titles = " or ".join(f"{kind.name} ({kind.title})" for kind in found)
         raise InputError("a file of exactly one format", titles, at=str(path), advice='Choose one with format="...".')
