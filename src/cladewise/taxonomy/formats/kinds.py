@@ -27,6 +27,8 @@ BEGINNING = 2**16
 _SPECIESNET = r"\A[0-9a-f][0-9a-f-]{3,35};(?:[^;\n]*;){5}[^;\n]+$"
 _BIRDNET = r"\A(?:[A-Z][a-z]+(?: [a-z][a-z-]*){0,2}_[^\n_\t,;]+\n){3}"
 
+_RDF = (".ttl", ".n3", ".nt", ".rdf", ".owl", ".skos")
+
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
@@ -59,6 +61,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("wordnet", "WordNet's data.noun", "wordnet:read", suffixes=[".noun"]),
     Kind("speciesnet", "SpeciesNet's label lines", "species.speciesnet:read", beginning=_SPECIESNET),
     Kind("birdnet", "BirdNET's labels", "species.birdnet:read", suffixes=[".txt"], beginning=_BIRDNET),
+    Kind("obo", "an OBO file", "ontologies.obo:read", suffixes=[".obo"]),
+    Kind("rdf", "RDF in Turtle, N-Triples or XML", "ontologies.rdf:read", suffixes=_RDF),
+    Kind("rdf", "RDF in XML", "ontologies.rdf:read", suffixes=[".xml"], beginning=r"<rdf:RDF\b"),
     Kind("birdnet", "a folder of BirdNET's labels", "species.birdnet:read", members=["*labels_??.txt"]),
 )
 
@@ -75,7 +80,7 @@ def kind_of(path: Path) -> Kind | None:
         >>> kind_of(folder).name
         'wordnet'
     """
-    packed = path.suffix.lower() not in SEPARATORS and (path.is_dir() or is_archive(path))
+    packed = path.is_dir() or (path.suffix.lower() not in SEPARATORS and is_archive(path))
     found = _of_members(path) if packed else _of_file(path)
     if len({kind.name for kind in found}) > 1:
         titles = " or ".join(f"{kind.name} ({kind.title})" for kind in found)

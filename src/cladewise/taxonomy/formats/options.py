@@ -11,7 +11,7 @@ from typing import Any, Literal, cast, get_args
 from cladewise.errors import InputError
 
 TableFormat = Literal["levels", "edges", "nodes", "darwin-core", "paths", "bird-list"]
-FileFormat = Literal["json", "yaml", "newick", "folders", "wordnet", "speciesnet", "birdnet"]
+FileFormat = Literal["json", "yaml", "newick", "folders", "wordnet", "speciesnet", "birdnet", "obo", "rdf"]
 Format = Literal[
     "levels",
     "edges",
@@ -26,6 +26,8 @@ Format = Literal[
     "wordnet",
     "speciesnet",
     "birdnet",
+    "obo",
+    "rdf",
 ]
 Header = Literal["first", "none"]
 Parents = Literal["error", "first", "last", "all"]
