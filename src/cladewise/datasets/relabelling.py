@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cladewise.datasets.dataset import Dataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.carry_over import CarryOver
 from cladewise.taxonomy.level_choice import chosen_levels
 from cladewise.taxonomy.order import path_sums
 
@@ -22,6 +23,33 @@ RELABELLED = "relabelled"
 
 _NOISE, _COARSE = 3, 4
 """Salts, so that two kinds of change with the same seed draw different images."""
+
+
+def relabelled_by(carried: CarryOver, dataset: Dataset) -> Dataset:
+    """The data with labels in a new tree. Data that is labelled in the new tree already stays as it is.
+
+    Raises:
+        InputError: The data is labelled in neither tree.
+
+    Example:
+        >>> from cladewise.taxonomy import Taxonomy
+        >>> from cladewise.taxonomy.correspondence import Correspondence
+        >>> from pathlib import Path
+        >>> old, new = Taxonomy.from_paths([("a",), ("b",), ("c",)]), Taxonomy.from_paths([("ab",), ("c",)])
+        >>> carried = CarryOver.of(Correspondence.from_pairs(old, new, [(1, 1), (2, 1), (3, 2)]))
+        >>> relabelled_by(carried, Dataset("toy", old, Path(), list("123"), np.array([1, 2, 3]), {})).nodes.tolist()
+        [1, 1, 2]
+    """
+    if dataset.taxonomy == carried.before:
+        return dataclasses.replace(dataset, taxonomy=carried.after, nodes=carried.place[dataset.nodes])
+    if dataset.taxonomy == carried.after:
+        return dataset
+    raise InputError(
+        f"data labelled in {carried.before} or in {carried.after}",
+        f"{dataset.taxonomy}",
+        at=dataset.name,
+        advice="Compare the trees: cladewise taxonomy diff.",
+    )
 
 
 def with_label_noise(dataset: Dataset, share: float, *, split: str = "train", seed: int = 0) -> Dataset:

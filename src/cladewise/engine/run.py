@@ -10,6 +10,7 @@ from pathlib import Path
 from cladewise import datasets, methods
 from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset
+from cladewise.datasets.relabelling import relabelled_by
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.classifier import Classifier
 from cladewise.engine.digests import file_hash, is_gone, training_digest
@@ -19,6 +20,10 @@ from cladewise.methods import Method
 from cladewise.records import RunConfig, RunFolder, Tree, check_tree, read_config
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.alteration import Alteration
+from cladewise.taxonomy.carry_over import CarryOver
+
+_OF_DATA = ("dataset", "dataset_if_there", "digests", "before_migration")
+"""Attributes of a run that hold what was read of its data."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +92,63 @@ class Run:
             )
         return found
 
+    @cached_property
+    def carried(self) -> CarryOver | None:
+        """The map from the tree that the network was trained to answer in to that of a migration; ``None`` without one.
+
+        Raises:
+            InputError: The files of the migration are damaged.
+        """
+        if not self.folder.carried_answers.is_file():
+            return None
+        after = Taxonomy.read(self.folder.new_taxonomy)
+        return CarryOver.read(self.folder.carried_answers, self.alteration.true, after)
+
+    @cached_property
+    def relabelling(self) -> CarryOver | None:
+        """The map from the tree of the data's labels to the one that the network was trained with, if they differ.
+
+        Raises:
+            InputError: The files of the migration are damaged.
+        """
+        if not self.folder.carried_labels.is_file():
+            return None
+        before = Taxonomy.read(self.folder.labelled_taxonomy)
+        return CarryOver.read(self.folder.carried_labels, before, self.alteration.true)
+
+    def answering_in(self, carried: CarryOver) -> Run:
+        """The same run, answering in a new tree: its answers and labels are translated by a map from its present tree.
+
+        Nothing is written but what using a run writes into its folder anyway.
+
+        Raises:
+            InputError: The map is from another tree.
+        """
+        whole = carried if self.carried is None else self.carried.then(carried)
+        if whole.before != self.alteration.true:
+            raise InputError(f"a map from {self.taxonomy}", f"one from {whole.before}", at=str(self.path))
+        return self._carried_by(whole)
+
+    @cached_property
+    def before_migration(self) -> Run:
+        """The same run, answering in the tree that its network was trained to answer in, with labels in that tree."""
+        return self if self.carried is None else self._carried_by(None)
+
+    def _carried_by(self, carried: CarryOver | None) -> Run:
+        again = self._without(_OF_DATA)
+        vars(again)["carried"] = carried
+        return again
+
+    def _without(self, names: tuple[str, ...]) -> Run:
+        """The same run, keeping all that was read of it but some."""
+        again = Run(self.path)
+        vars(again).update({name: value for name, value in vars(self).items() if name not in names})
+        return again
+
     @property
     def taxonomy(self) -> Taxonomy:
-        """The true label tree, in which the run answers."""
-        return self.alteration.true
+        """The label tree in which the run answers: the true one, or that of a migration."""
+        return self.alteration.true if self.carried is None else self.carried.after
 
     @property
     def own_taxonomy(self) -> Taxonomy:
@@ -101,10 +159,13 @@ class Run:
         """The tree to answer and score in.
 
         Raises:
-            InputError: ``tree`` is neither ``"true"`` nor ``"own"``.
+            InputError: ``tree`` is neither ``"true"`` nor ``"own"``, or it is ``"own"`` and the run was migrated.
         """
         check_tree(tree)
-        return AnswerTree(self.alteration, "true" if self.alteration.is_none else tree)
+        if tree == "own" and self.carried is not None:
+            advice = "Score the run that was migrated in its own tree."
+            raise InputError("tree true for a migrated run", "own", at=str(self.path), advice=advice)
+        return AnswerTree(self.alteration, "true" if self.alteration.is_none else tree, self.carried)
 
     @cached_property
     def method(self) -> Method:
@@ -113,8 +174,12 @@ class Run:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data that the run was trained on, as it is now."""
-        return configured_data(self.config, self.taxonomy)
+        """The data that the run was trained on, as it is now, with labels in the tree that the run answers in."""
+        if self.carried is not None:
+            return relabelled_by(self.carried, self.before_migration.dataset)
+        if self.relabelling is None:
+            return configured_data(self.config, self.alteration.true)
+        return relabelled_by(self.relabelling, configured_data(self.config, self.relabelling.before))
 
     @cached_property
     def dataset_if_there(self) -> Dataset | None:
@@ -142,10 +207,7 @@ class Run:
 
     def reopened(self) -> Run:
         """The same run, keeping what was read from its folder but not what was read from its data."""
-        again = Run(self.path)
-        of_data = ("dataset", "dataset_if_there", "digests")
-        vars(again).update({name: value for name, value in vars(self).items() if name not in of_data})
-        return again
+        return self._without(_OF_DATA)
 
     @property
     def backbone(self) -> Backbone:

@@ -1,5 +1,6 @@
 """Tree arithmetic on tensors: sums and log-sum-exps over subtrees, paths and siblings; lowest common ancestors."""
 
+from cladewise.ops.grouped import grouped_logsumexp
 from cladewise.ops.index import DepthIndex, TreeIndex, tree_index
 from cladewise.ops.kernels import has_kernels, without_kernels
 from cladewise.ops.nested import nested_logsumexp
@@ -39,6 +40,7 @@ __all__ = [
     "diffusion_entries",
     "full_transition",
     "full_transition_sum",
+    "grouped_logsumexp",
     "has_kernels",
     "is_ancestor",
     "lca",

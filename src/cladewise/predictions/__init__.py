@@ -11,6 +11,7 @@ A distribution adds a kind by subclassing :class:`Prediction`; the entry-point g
 stored scores of that kind be read before its module is imported.
 """
 
+from cladewise.predictions.carried import CarriedPrediction
 from cladewise.predictions.conditional import (
     ConditionalSigmoid,
     NodeSigmoid,
@@ -37,6 +38,7 @@ from cladewise.predictions.transitions import LevelTransition, TransitionLayout,
 
 __all__ = [
     "BestLeaf",
+    "CarriedPrediction",
     "Coherence",
     "ConditionalSigmoid",
     "EmbeddedLevelSoftmax",

@@ -94,6 +94,8 @@ class Prediction(ABC):
 
     registered: ClassVar[dict[str, type[Prediction]]] = {}
     """All subclasses by class name, abstract ones included."""
+    is_stored: ClassVar[bool] = True
+    """Whether scores of this kind can be stored; false for a view of another prediction."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -398,11 +400,7 @@ def held_by_skipping(
     distinct, group = np.unique(taxonomy.parents[children], return_inverse=True)
     parents, place = (torch.as_tensor(array, device=log_prob.device) for array in (distinct, group.reshape(-1)))
     values = log_prob.index_select(-1, torch.as_tensor(children.copy(), device=log_prob.device))
-    into = place.expand_as(values)
-    peak = values.new_full((*values.shape[:-1], len(parents)), -torch.inf)
-    peak = peak.scatter_reduce(-1, into, values.detach(), "amax").clamp_min(torch.finfo(values.dtype).min)
-    total = torch.zeros_like(peak).scatter_add(-1, into, torch.exp(values - peak.gather(-1, into)))
-    held = torch.where(total > 0, peak + total.clamp_min(torch.finfo(total.dtype).tiny).log(), -torch.inf)
+    held = ops.grouped_logsumexp(values, place, len(parents))
     return parents, torch.minimum(held, log_prob.index_select(-1, parents))
 
 

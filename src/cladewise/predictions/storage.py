@@ -30,7 +30,7 @@ def kinds() -> dict[str, type[Prediction]]:
     for entry in plug_ins("cladewise.predictions"):
         entry.load()
     public = {name: kind for name, kind in Prediction.registered.items() if not name.startswith("_")}
-    return {name: kind for name, kind in public.items() if not inspect.isabstract(kind)}
+    return {name: kind for name, kind in public.items() if kind.is_stored and not inspect.isabstract(kind)}
 
 
 def to_bytes(prediction: Prediction, *, extra: Mapping[str, Tensor], about: Mapping[str, str]) -> bytes:

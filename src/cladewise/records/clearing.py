@@ -21,6 +21,7 @@ OF_A_RUN = (
     "discovered",
     "explanations",
     "plates",
+    "migration",
     "log.jsonl",
     "resources.json",
     "counts.csv",

@@ -66,9 +66,41 @@ class RunFolder:
         return self.path / "true_taxonomy.csv"
 
     def tree(self, tree: Tree = "true") -> Path:
-        """The file of the true tree, or of the network's own tree."""
+        """The file of the tree that the run answers in, or of the network's own tree."""
+        if tree == "true" and self.new_taxonomy.is_file():
+            return self.new_taxonomy
         altered = tree == "true" and self.true_taxonomy.is_file()
         return self.true_taxonomy if altered else self.taxonomy
+
+    @property
+    def migration(self) -> Path:
+        """Folder of what a migration to another tree added; only there in a migrated run."""
+        return self.path / "migration"
+
+    @property
+    def new_taxonomy(self) -> Path:
+        """The tree that a migrated run answers in although its network was trained with another."""
+        return self.migration / "taxonomy.csv"
+
+    @property
+    def carried_answers(self) -> Path:
+        """Place in the new tree of each node of the tree that the network was trained to answer in."""
+        return self.migration / "answers.csv"
+
+    @property
+    def labelled_taxonomy(self) -> Path:
+        """The tree that the labels of the data are in, if it is not the one that the network was trained with."""
+        return self.migration / "labelled_taxonomy.csv"
+
+    @property
+    def carried_labels(self) -> Path:
+        """Place of each node of :attr:`labelled_taxonomy` in the tree that the network was trained with."""
+        return self.migration / "labels.csv"
+
+    @property
+    def migration_report(self) -> Path:
+        """Changes made by the migration, as numbers; ``report.md`` beside it is the text for people."""
+        return self.migration / "report.json"
 
     @property
     def model(self) -> Path:

@@ -249,7 +249,7 @@ def _job(
     learnt = hashlib.sha256(f"{identity(before.rule)}\n{identity(rule.rule)}".encode()).hexdigest()[:32]
     return Job(
         model=run.model_hash,
-        taxonomy=answerer.tree.taxonomy.fingerprint,
+        taxonomy=(answerer.tree.carried or answerer.tree.taxonomy).fingerprint,
         source=images.identity,
         columns=_names(list(images.columns), answerer),
         inference=before.spec,

@@ -136,6 +136,7 @@ def _loaded(run: Run, accelerator: str) -> Run:
         "header": run.header,
         "model_hash": run.model_hash,
         "alteration": run.alteration,
+        "carried": run.carried,
         "method": run.method,
         "_network": (run.classifier, run.backbone.to("cpu")),
     }

@@ -121,6 +121,9 @@ def evaluate_all(
         InputError: As :func:`evaluate`.
     """
     run = Run.open(run).reopened()
+    if run.carried is not None and not run.folder.carried_answers.is_file():
+        advice = "Migrate it into a folder of its own: cladewise migrate."
+        raise InputError("a run in the tree of its folder", "one that answers in another", advice=advice)
     answers_in = run.answer_tree(tree)
     for correct in recall_at:
         if not 0 <= correct <= 1:
@@ -215,7 +218,9 @@ class _Task:
         for part, true in self.seen.parts():
             about = about or (infer.about(part) if infer is not None else {})
             inferred = self.tree.prediction(part if infer is None else infer(part))
-            target = self.tree.nodes(true)
+            target = (
+                true if self.tree.carried is not None else self.tree.nodes(true)
+            )  # scores of a migrated run have them
             of_prediction.add(inferred, target)
             took = [
                 self.attempt(f"{before.handle}, {rule.handle}", functools.partial(gathered.add, inferred, target))
@@ -280,6 +285,7 @@ class _Task:
 
 def _tell_if_drawn_anew(run: Run, split: str) -> None:
     """Warn if the splits are random and differ from those used in training."""
+    run = run.before_migration
     dataset = run.dataset_if_there
     if dataset is not None and "fractions" in dataset.source and run.is_trained_on_other(dataset):
         warn(

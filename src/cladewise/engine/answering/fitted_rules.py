@@ -7,7 +7,7 @@ import hashlib
 import json
 import warnings
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import safetensors.torch
 import torch
@@ -20,6 +20,7 @@ from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT
 from cladewise.engine.answering.folding import num_folds, out_of_fold
 from cladewise.engine.answering.scoring import data_digest, known_target, scored, scored_digest
+from cladewise.engine.answering.translated import Translated
 from cladewise.engine.digests import file_hash
 from cladewise.engine.rules import handle_of, spec_of
 from cladewise.engine.run import Run
@@ -69,7 +70,7 @@ def ready(
 
     Learnt parameters are kept in the run folder, together with the hash of the model and everything else they depend
     on, and are read from there the next time. An inference is fitted in the network's own tree, a decision in the tree
-    in which the run answers; both on the labels that the network was trained with.
+    in which the run answers, or answered before it was migrated; both on the labels that the network was trained with.
 
     Args:
         run: The run whose scores to fit on.
@@ -83,7 +84,21 @@ def ready(
     Raises:
         InputError: There is no such split.
     """
-    tree = run.answer_tree("own") if isinstance(rule, Inference) else tree or run.answer_tree()
+    unmoved = run.before_migration
+    if isinstance(rule, Inference) or rule is None:
+        return _ready(unmoved, rule, before, split, unmoved.answer_tree("own"), progress)
+    tree = tree or run.answer_tree()
+    found = _ready(unmoved, rule, before, split, tree.before, progress)
+    if tree.carried is None:
+        return found
+    keeps_promise = bool(tree.carried.keeps_content.all())
+    return dataclasses.replace(found, rule=Translated(cast("Decision", found.rule), keeps_promise))  # type: ignore[return-value]
+
+
+def _ready(
+    run: Run, rule: Rule, before: Inference | None, split: str | None, tree: AnswerTree, progress: bool
+) -> Ready[Rule]:
+    """:func:`ready` in the trees that the network was trained with and to answer in, not those of a migration."""
     handle, text = handle_of(rule), spec_of(rule)
     if not isinstance(rule, Fittable) or rule.is_fitted:
         return Ready(rule, handle, text)

@@ -109,6 +109,9 @@ def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool 
     Raises:
         InputError: There is no such split, none of its images can be read, or the data has another taxonomy.
     """
+    if data is None and run.carried is not None:  # labels are kept as they are in the data, and translated
+        seen = scored(run.before_migration, split, progress=progress)
+        return dataclasses.replace(seen, target=run.answer_tree().nodes(seen.target))
     dataset = data if data is not None else run.dataset_if_there
     wanted = data_digest(run, split, dataset)
     kept = read_scores(run, split, wanted, dataset, progress=progress)
@@ -207,7 +210,7 @@ def stream_scores(
 
     The table of predictions is written meanwhile.
     """
-    scores, tree = FeatureScores(run, dataset, dataset.indices(split), progress=progress), run.answer_tree()
+    scores, tree = FeatureScores(run, dataset, dataset.indices(split), progress=progress), _kept_tree(run)
     good = [np.zeros(0, dtype=np.bool_)]
 
     def tables() -> Iterator[pl.DataFrame]:
@@ -222,7 +225,8 @@ def stream_scores(
                 continue
             watch(part)
             target = torch.from_numpy(dataset.nodes[index])
-            frames.append(prediction_rows(part.settled(), target, _paths(dataset, index), tree))
+            labels = _kept_target(run, tree, target)
+            frames.append(prediction_rows(part.settled(), labels, _paths(dataset, index), tree))
             rows += len(index)
             if rows >= ROWS_AT_ONCE:
                 yield pl.concat(frames)
@@ -277,10 +281,22 @@ def keep_scores(run: Run, split: str, scored: Scored) -> None:
         content = safetensors.torch.save(extra, metadata={**about, STREAMED: "true"})
         write_bytes(run.folder.scores(split), reproducible(content))
         return
-    rows = prediction_rows(scored.scores, scored.target, scored.paths, run.answer_tree())
+    tree = _kept_tree(run)
+    rows = prediction_rows(scored.scores, _kept_target(run, tree, scored.target), scored.paths, tree)
     with replacing(run.folder.predictions(split)) as temporary:
         write_parquet(rows, temporary)
     write_bytes(run.folder.scores(split), storage.to_bytes(scored.scores, extra=extra, about=about))
+
+
+def _kept_tree(run: Run) -> AnswerTree:
+    """The tree of the tables in the run folder, whatever tree the run at hand answers in."""
+    as_in_folder = run.carried is None and not run.folder.carried_answers.is_file()
+    return run.answer_tree() if as_in_folder else Run(run.path).answer_tree()
+
+
+def _kept_target(run: Run, tree: AnswerTree, target: Tensor) -> Tensor:
+    """Labels of a run's data in the tree of the tables in its folder."""
+    return target if run.carried is not None else tree.nodes(target)
 
 
 def known_target(run: Run, seen: Scored) -> Int[Tensor, " image"]:

@@ -317,16 +317,33 @@ class Correspondence:
     def containing(self) -> IntArray:
         """The deepest new node that is certain to contain each old node, ``[old node]``.
 
-        The counterpart of a node that has one; the lowest common ancestor of the counterparts of a node that was split;
-        that of the parent, if a node was removed. It translates labels and answers of the old tree.
+        The counterpart of a node that has one, and the lowest common ancestor of the counterparts of one that was
+        split. A removed node is where the nodes that were below it went: the lowest common ancestor of their new
+        parents. If none of those is left either, it is where its parent is. It translates labels and answers.
+
+        Example:
+            >>> old = Taxonomy.from_paths([("fish", "crustaceans", "crab"), ("fish", "crustaceans", "shrimp")])
+            >>> new = Taxonomy.from_paths([("fish",), ("seafood", "crab"), ("seafood", "shrimp")])
+            >>> found = Correspondence.from_pairs(old, new, [(1, 1), (3, 3), (4, 4)])
+            >>> new.names[found.containing[2]]
+            'seafood'
         """
         found = np.zeros(self.old.num_nodes, dtype=np.int64)
-        u, first = np.unique(self.pairs[:, 0], return_index=True)
-        last = first + self.num_counterparts[u] - 1
-        found[u] = self.new.lca(self.pairs[first, 1], self.pairs[last, 1])  # in pre-order the ends decide
+        u, start = np.unique(self.pairs[:, 0], return_index=True)
+        end = start + self.num_counterparts[u] - 1
+        found[u] = self.new.lca(self.pairs[start, 1], self.pairs[end, 1])  # in pre-order the ends decide
+        gone, parents = self.num_counterparts == 0, self.old.parents
+        first, last = np.full(self.old.num_nodes, self.new.num_nodes), np.full(self.old.num_nodes, -1)
+        for nodes in self.old.nodes_by_depth[:0:-1]:
+            left = nodes[gone[nodes] & (last[nodes] >= 0)]
+            found[left] = self.new.lca(first[left], last[left])
+            some = nodes[~gone[nodes] | (last[nodes] >= 0)]
+            above = np.where(gone[some], found[some], np.maximum(self.new.parents[found[some]], 0))
+            np.minimum.at(first, parents[some], above)
+            np.maximum.at(last, parents[some], above)
         for nodes in self.old.nodes_by_depth[1:]:
-            without = nodes[self.num_counterparts[nodes] == 0]
-            found[without] = found[self.old.parents[without]]
+            without = nodes[gone[nodes] & (last[nodes] < 0)]
+            found[without] = found[parents[without]]
         return frozen(found)
 
     def _correspond(self, old_nodes: IntArray, new_nodes: IntArray) -> BoolArray:
