@@ -77,7 +77,7 @@ class TestWordNet:
             read(wordnet, ids=["n00000005"])
         assert str(error.value) == (
             f"Expected one hypernym for each synset, but got 1 with several: 'dog (n00000004)' at {file}. "
-            'Pass parents="first" to keep the one that WordNet lists first.'
+            'Pass parents="all" to keep them, or parents="first" to keep the one that WordNet lists first.'
         )
         with pytest.raises(InputError, match="Expected synsets of this WordNet, like n02084071, but got 'n9'"):
             read(wordnet, ids=["n9"])

@@ -156,7 +156,7 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "child,parent\na,r\nb,r\nc,a\nc,b\n",
         {},
         "Expected one parent for each node, but got 2 parents of 'c': 'a', 'b' at {file}:5. "
-        'Pass parents="first" (or "last") to keep one of them.',
+        'Pass parents="all" to keep them, or parents="first" (or "last") to keep one of them.',
     ),
     (
         "several errors",
@@ -227,7 +227,7 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "Expected a level for every node, in one order from coarse to fine, but got 'z' at {file}.",
     ),
     ("format", "a,b\nx,y\n", {"format": "xml"}, "Expected format to be one of levels, edges, nodes, darwin-core, paths, json, yaml, newick, folders, wordnet, but got 'xml'."),
-    ("parents", "a,b\nx,y\n", {"parents": "both"}, "Expected parents to be one of error, first, last, but got 'both'."),
+    ("parents", "a,b\nx,y\n", {"parents": "both"}, "Expected parents to be one of error, first, last, all, but got 'both'."),
     ("roots", "a,b\nx,y\n", {"roots": "first"}, "Expected roots to be one of error, join, but got 'first'."),
 ]  # fmt: skip
 
@@ -277,8 +277,8 @@ UNWRITABLE: list[tuple[str, Taxonomy, str, str | None, str]] = [
         "Expected levels with names other than 'root', but got 'root'.",
     ),
     ("ids", Taxonomy([-1, 0], ["r", "a"], columns={"id": ["x", "x"]}), "t.csv", None, "Expected a unique id for every node, but got 'x'."),
-    ("taken", Taxonomy([-1, 0], ["r", "a"], columns={"name": ["x", "x"]}), "t.csv", None, "Expected further columns with other names than parent, name and level, but got 'name'."),
-    ("taken key", Taxonomy([-1, 0], ["r", "a"], columns={"children": ["x", "x"]}), "t.json", None, "Expected further columns with other names than name, children, level, levels, but got 'children'."),
+    ("taken", Taxonomy([-1, 0], ["r", "a"], columns={"name": ["x", "x"]}), "t.csv", None, "Expected further columns with other names than parent, name, level, further_parents, but got 'name'."),
+    ("taken key", Taxonomy([-1, 0], ["r", "a"], columns={"children": ["x", "x"]}), "t.json", None, "Expected further columns with other names than name, children, level, levels, further_parents, but got 'children'."),
     ("blank", Taxonomy([-1, 0], ["r", " "]), "t.csv", None, "Expected a name for every node, but got 1 without at node 1."),
     ("level name", Taxonomy([-1, 0], ["r", "a"], level_names=["a > b"]), "t.csv", None, "Expected names of levels without ' > ' or blanks at their ends, but got 'a > b'."),
     ("suffix", TREE, "t.doc", None, "Expected a file name that ends in .csv, .tsv, .tab, .txt, .parquet, .json, .yaml, .yml, .nwk, .newick, .tree, .tre, .nex, .nexus, .nhx, .phy, .treefile, .jsonl, .ndjson, .noun, or in nothing for folders, but got 't.doc'."),

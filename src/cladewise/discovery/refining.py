@@ -13,7 +13,7 @@ DISCOVERED = "discovered"
 
 
 def refine(taxonomy: Taxonomy, level: int, coarse: IntArray, found: IntArray) -> tuple[Taxonomy, IntArray]:
-    """The tree down to a level, with discovered classes as leaves below.
+    """The tree down to a level, with discovered classes as leaves below; further parents are kept among its nodes.
 
     Args:
         taxonomy: The label tree.
@@ -41,12 +41,14 @@ def refine(taxonomy: Taxonomy, level: int, coarse: IntArray, found: IntArray) ->
     parents = [-1 if v == 0 else int(position[taxonomy.parents[v]]) for v in kept.tolist()]
     names = [str(taxonomy.names[v]) for v in kept.tolist()]
     new = [f"{taxonomy.names[v]} {k + 1}" for v, k in zip(above.tolist(), within.tolist(), strict=True)]
+    further = position[taxonomy.further_parents]
     refined = Taxonomy.from_parents(
         [*parents, *position[above].tolist()],
         [*names, *new],
         level=[*taxonomy.level[kept].tolist(), *([level + 1] * numbers.size)],
         level_names=[*taxonomy.level_names[:level], DISCOVERED],
         synthetic_root=taxonomy.synthetic_root,
+        further_parents=further[(further >= 0).all(axis=1)],
     )
     by_path = {refined.path_names(node): node for node in range(refined.num_nodes)}
     nodes = [by_path[(*taxonomy.path_names(v), name)] for v, name in zip(above.tolist(), new, strict=True)]

@@ -85,14 +85,7 @@ class Alteration:
             return
         self.true.write(true)
         texts = self.origin.astype(np.dtypes.StringDType())
-        Taxonomy(
-            self.own.parents,
-            self.own.names,
-            level=self.own.level,
-            level_names=self.own.level_names,
-            columns={**self.own.columns, ORIGIN: texts},
-            synthetic_root=self.own.synthetic_root,
-        ).write(own)
+        self.own.with_columns({**self.own.columns, ORIGIN: texts}).write(own)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -11,9 +11,13 @@ import numpy as np
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.arrays import IntArray
+from cladewise.taxonomy.further_edges import edge_on_cycle
 from cladewise.taxonomy.order import cycle_text, cycles
+from cladewise.taxonomy.several_parents import most_specific_first
 
 Direction = Literal["child-parent", "parent-child"]
+Parents = Literal["error", "first", "last", "all"]
+Roots = Literal["error", "join"]
 SHOWN = 5
 
 
@@ -46,18 +50,25 @@ def of_paths(paths: Iterable[Sequence[str]]) -> tuple[list[int], list[str], list
 
 
 def of_edges(
-    edges: Any, direction: Direction, names: Mapping[Any, str] | None, roots: Literal["error", "join"]
-) -> tuple[IntArray, list[str], list[str]]:
-    """Parent, name and id of every node of the tree that edges make, in the order of their first mention.
+    edges: Any,
+    direction: Direction,
+    names: Mapping[Any, str] | None,
+    roots: Roots,
+    parents: Parents = "error",
+) -> tuple[IntArray, list[str], list[str], IntArray]:
+    """Parent, name and id of every node of the tree that edges make, in the order of their first mention, and pairs of
+    nodes and further parents.
 
     Joined roots are put under a synthetic root, which is node 0. See :meth:`cladewise.taxonomy.Taxonomy.from_edges`.
 
     Example:
-        >>> parents, names, ids = of_edges([("apple", "fruit"), ("pear", "fruit")], "child-parent", None, "error")
+        >>> parents, names, *_ = of_edges([("apple", "fruit"), ("pear", "fruit")], "child-parent", None, "error")
         >>> parents.tolist(), names
         ([1, -1, 1], ['apple', 'fruit', 'pear'])
     """
-    for option, value, known in (("direction", direction, get_args(Direction)), ("roots", roots, ("error", "join"))):
+    options = ("direction", direction, Direction), ("roots", roots, Roots), ("parents", parents, Parents)
+    for option, value, kind in options:
+        known = get_args(kind)
         if value not in known:
             raise InputError(f"{option} to be one of {', '.join(known)}", repr(value))
     child, parent, keys = _numbered(edges, direction)
@@ -65,10 +76,13 @@ def of_edges(
     blank = next((text for text in ids if not text.strip()), None)
     if blank is not None or len(set(ids)) < len(ids):
         raise InputError("a unique id for each node", "a blank one" if blank is not None else "7 and '7'")
-    parents = _single_parents(child, parent, ids)
-    for cycle in cycles(parents):
+    above, further = _chosen_parents(child, parent, ids, parents)
+    for cycle in cycles(above):
         raise InputError("every node to be connected to the root", f"a cycle: {cycle_text([ids[v] for v in cycle])}")
-    tops = np.flatnonzero(parents < 0)
+    if wrong := edge_on_cycle(above, further):
+        text = f"a cycle: {ids[wrong[1]]!r} is a parent of {ids[wrong[0]]!r} and a descendant of it"
+        raise InputError("edges without cycles", text)
+    tops = np.flatnonzero(above < 0)
     if tops.size > 1 and roots == "error":
         advice = 'Pass roots="join" to put them under a synthetic root.'
         raise InputError(
@@ -81,8 +95,10 @@ def of_edges(
             raise InputError("a name for every node", f"{len(without)} without: {_some(without)}")
         texts = [str(names[key]) for key in keys]
     if tops.size > 1:
-        return np.append(-1, parents + 1), ["", *texts], ["", *ids]
-    return parents, texts, ids
+        above, further, texts, ids = np.append(-1, above + 1), further + 1, ["", *texts], ["", *ids]
+    if further.size:
+        above, further = most_specific_first(above, further)
+    return above, texts, ids, further
 
 
 def _numbered(edges: Any, direction: Direction) -> tuple[IntArray, IntArray, list[Any]]:
@@ -122,22 +138,33 @@ def _without_float(value: Any) -> Any:
     return None if math.isnan(value) else int(value) if value.is_integer() else value
 
 
-def _single_parents(child: IntArray, parent: IntArray, ids: Sequence[str]) -> IntArray:
-    """The parent of every node; the same edge twice is harmless."""
+def _chosen_parents(
+    child: IntArray, parent: IntArray, ids: Sequence[str], parents: Parents
+) -> tuple[IntArray, IntArray]:
+    """The parent of every node, and pairs of a node and a further parent; the same edge twice is harmless."""
     size = len(ids)
-    pairs = np.sort(child * (size + 1) + parent + 1)
-    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
-    child, parent = pairs // (size + 1), pairs % (size + 1) - 1
-    twice = np.flatnonzero(child[1:] == child[:-1])
-    if twice.size:
-        first = int(child[twice[0]])
-        above = [ids[v] if v >= 0 else "(none)" for v in map(int, parent[child == first])]
-        several = np.unique(child[twice]).size
-        got = f"{several} with several, such as {ids[first]!r} under {_some(above)}"
-        raise InputError("one parent for each node", got, advice="Keep one of its edges.")
-    parents = np.full(size, -1)
-    parents[child] = parent
-    return parents
+    _, first = np.unique(child * (size + 1) + parent + 1, return_index=True)
+    first.sort()  # in the order of mention
+    child, parent = child[first], parent[first]
+    if parents == "all":  # a node that has a parent is no root
+        has_parent = np.zeros(size, dtype=np.bool_)
+        has_parent[child[parent >= 0]] = True
+        kept = (parent >= 0) | ~has_parent[child]
+        child, parent = child[kept], parent[kept]
+    several = np.flatnonzero(np.bincount(child, minlength=size) > 1)
+    if several.size and parents == "error":
+        node = int(several[0])
+        above = [ids[v] if v >= 0 else "(none)" for v in map(int, parent[child == node])]
+        got = f"{several.size} with several, such as {ids[node]!r} under {_some(above)}"
+        advice = 'Pass parents="all" to keep them, or parents="first" (or "last") to keep one of them.'
+        raise InputError("one parent for each node", got, advice=advice)
+    step = -1 if parents == "last" else 1
+    nodes, place = np.unique(child[::step], return_index=True)
+    place = place if step > 0 else child.size - 1 - place
+    chosen = np.full(size, -1)
+    chosen[nodes] = parent[place]
+    rest = np.setdiff1d(np.arange(child.size), place) if parents == "all" else place[:0]
+    return chosen, np.stack([child[rest], parent[rest]], axis=1)
 
 
 def _some(texts: Sequence[str]) -> str:

@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 from cladewise.errors import InputError
 from cladewise.taxonomy.arrays import IntArray
 
+COLUMN = "further_parents"
+"""Column of node tables and key of JSON nodes with the ids of a node's further parents."""
+
 
 def further_edges(parents: IntArray, edges: ArrayLike | None, path_name: Callable[[int], str]) -> IntArray:
     """Pairs (node, further parent), sorted, without repetitions and without the parent in the tree.
@@ -33,7 +36,7 @@ def further_edges(parents: IntArray, edges: ArrayLike | None, path_name: Callabl
     if given.ndim != 2 or given.shape[1] != 2 or given.min() < 0 or given.max() >= parents.size:
         raise InputError(f"pairs of nodes, 0 to {parents.size - 1}, of shape [edge, 2]", f"{given!r:.80}")
     kept = np.unique(given[parents[given[:, 0]] != given[:, 1]], axis=0)
-    wrong = _on_cycle(parents, kept)
+    wrong = edge_on_cycle(parents, kept)
     if wrong is not None:
         node, above = wrong
         raise InputError(
@@ -43,13 +46,21 @@ def further_edges(parents: IntArray, edges: ArrayLike | None, path_name: Callabl
     return kept
 
 
-def _on_cycle(parents: IntArray, edges: IntArray) -> tuple[int, int] | None:
-    """An edge on a cycle: one whose ends are in the same strongly connected component."""
+def edge_on_cycle(parents: IntArray, edges: IntArray) -> tuple[int, int] | None:
+    """An edge on a cycle of a tree, or of several, with further edges; None if there is no cycle.
+
+    Such an edge has both its ends in the same strongly connected component.
+
+    Example:
+        >>> parents = np.array([-1, 0, 1])
+        >>> edge_on_cycle(parents, np.array([[1, 2]])), edge_on_cycle(parents, np.array([[2, 0]]))
+        ((1, 2), None)
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    child = np.concatenate([np.arange(1, parents.size), edges[:, 0]])
-    parent = np.concatenate([parents[1:], edges[:, 1]])
+    below = np.flatnonzero(parents >= 0)
+    child, parent = np.concatenate([below, edges[:, 0]]), np.concatenate([parents[below], edges[:, 1]])
     graph = coo_array((np.ones(child.size, dtype=np.int8), (child, parent)), shape=(parents.size, parents.size))
     _, component = connected_components(graph.tocsr(), connection="strong")
     same = np.flatnonzero(component[edges[:, 0]] == component[edges[:, 1]])

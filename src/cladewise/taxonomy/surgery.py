@@ -1,4 +1,7 @@
-"""Deliberately wrong trees for ablations: pure functions, deterministic for a seed."""
+"""Deliberately wrong trees for ablations: pure functions, deterministic for a seed.
+
+An altered tree has no further parents, which would tell a method what the alteration hides.
+"""
 
 from __future__ import annotations
 

@@ -190,7 +190,8 @@ class Taxonomy:
         *,
         direction: Literal["child-parent", "parent-child"],
         names: Mapping[Any, str] | None = None,
-        roots: Literal["error", "join"] = "error",
+        parents: building.Parents = "error",
+        roots: building.Roots = "error",
         level_names: Sequence[str] | None = None,
     ) -> Taxonomy:
         """Build from pairs of nodes, a million edges in two to five seconds.
@@ -203,6 +204,8 @@ class Taxonomy:
             direction: ``"child-parent"`` for pairs (child, parent), ``"parent-child"`` for pairs (parent, child).
             names: Name of each node. If given, the nodes of the edges become the column ``id``; otherwise they are the
                 names.
+            parents: What to do with several parents of one node: fail, keep the ``"first"`` or the ``"last"``, or
+                ``"all"``. The primary one is then the first that is not an ancestor of another.
             roots: What to do with several roots: fail, or ``"join"`` them under a synthetic root.
             level_names: Name of each level from 1 on. Defaults to ``level_1, level_2, ...``
 
@@ -217,10 +220,14 @@ class Taxonomy:
             >>> t = Taxonomy.from_edges([(7, 1), (7, 2)], direction="parent-child", names=names)
             >>> t.path_name(1), t.columns["id"].tolist(), t.find("2")
             ('cat/lion', ['7', '1', '2'], 2)
+            >>> pairs = [("fruit", ""), ("berry", "fruit"), ("tomato", "fruit"), ("tomato", "berry")]
+            >>> t = Taxonomy.from_edges(pairs, direction="child-parent", parents="all")
+            >>> t.path_name(2), t.all_parents(2).tolist()
+            ('fruit/berry/tomato', [1, 0])
         """
-        parents, texts, ids = building.of_edges(edges, direction, names, roots)
+        above, texts, ids, further = building.of_edges(edges, direction, names, roots, parents)
         columns = None if names is None else {"id": ids}
-        return cls.from_parents(parents, texts, level_names=level_names, columns=columns)
+        return cls.from_parents(above, texts, level_names=level_names, columns=columns, further_parents=further)
 
     @classmethod
     def read(cls, path: str | PathLike[str], **options: Any) -> Taxonomy:
@@ -486,16 +493,7 @@ class Taxonomy:
             >>> t.primary_tree()
             Taxonomy(4 nodes, 2 leaves, 2 levels, root 'food')
         """
-        if not self.has_further_parents:
-            return self
-        return Taxonomy(
-            self.parents,
-            self.names,
-            level=self.level,
-            level_names=self.level_names,
-            columns=self.columns,
-            synthetic_root=self.synthetic_root,
-        )
+        return self._with(further_parents=None) if self.has_further_parents else self
 
     # ---------------------------------------------------------------- levels
 
@@ -667,6 +665,26 @@ class Taxonomy:
             further_parents=self.further_parents,
         )
         return grown, int(self.end[parent])
+
+    def with_columns(self, columns: Mapping[str, Sequence[str] | StrArray]) -> Taxonomy:
+        """The same nodes with these columns in place of their own.
+
+        Example:
+            >>> Taxonomy.from_paths([("wren",)]).with_columns({"colour": ["", "brown"]}).columns["colour"].tolist()
+            ['', 'brown']
+        """
+        return self._with(columns=columns)
+
+    def _with(self, **changed: Any) -> Taxonomy:
+        """A copy with some arguments of the constructor changed."""
+        given: dict[str, Any] = {
+            "level": self.level,
+            "level_names": self.level_names,
+            "columns": self.columns,
+            "synthetic_root": self.synthetic_root,
+            "further_parents": self.further_parents,
+        }
+        return Taxonomy(self.parents, self.names, **(given | changed))
 
     # ---------------------------------------------------------------- value semantics
 

@@ -55,7 +55,7 @@ RULES: dict[str, str] = {
 ADVICE: dict[str, str] = {
     "encoding": "Save the file as UTF-8.",
     "quote": "Close the quote, or write a quote inside a cell twice.",
-    "several-parents": 'Pass parents="first" (or "last") to keep one of them.',
+    "several-parents": 'Pass parents="all" to keep them, or parents="first" (or "last") to keep one of them.',
     "orphan": "Add a row for the parent, with an empty parent if it is the root.",
     "roots": 'Pass roots="join" to put them under a synthetic root.',
     "nothing": "Leave the cell empty if there is none.",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import placed_at
 from cladewise.taxonomy.tree import Taxonomy
@@ -44,8 +46,9 @@ class Sprout:
         level: Sequence[int] | None = None,
         level_names: Sequence[str] | None = None,
         columns: Mapping[str, Sequence[str]] | None = None,
+        further_parents: Sequence[tuple[int, int]] = (),
     ) -> Taxonomy:
-        """The finished tree.
+        """The finished tree, with pairs of a node and a further parent.
 
         Raises:
             InputError: A node below the root has no name, or a text is not valid Unicode.
@@ -64,7 +67,21 @@ class Sprout:
                 level_names=level_names,
                 columns=columns,
                 synthetic_root=not self.names[0].strip(),
+                further_parents=further_parents,
             )
+
+
+def without_index_ids(tree: Taxonomy) -> Taxonomy:
+    """The tree without its ids if they are the node indices, as they are written for trees without ids.
+
+    Example:
+        >>> without_index_ids(Taxonomy([-1, 0], ["a", "b"], columns={"id": ["0", "1"]})).columns
+        {}
+    """
+    ids = tree.columns.get("id")
+    if ids is None or not (ids == np.arange(tree.num_nodes).astype(np.dtypes.StringDType())).all():
+        return tree
+    return tree.with_columns({key: values for key, values in tree.columns.items() if key != "id"})
 
 
 def _refuse_halves(texts: Iterable[str], source: str) -> None:

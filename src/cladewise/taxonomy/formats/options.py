@@ -9,6 +9,7 @@ from os import PathLike
 from typing import Any, Literal, cast, get_args
 
 from cladewise.errors import InputError
+from cladewise.taxonomy.building import Parents, Roots
 
 TableFormat = Literal["levels", "edges", "nodes", "darwin-core", "paths", "bird-list"]
 FileFormat = Literal["json", "yaml", "newick", "folders", "wordnet", "speciesnet", "birdnet", "obo", "rdf"]
@@ -30,8 +31,6 @@ Format = Literal[
     "rdf",
 ]
 Header = Literal["first", "none"]
-Parents = Literal["error", "first", "last", "all"]
-Roots = Literal["error", "join"]
 Support = Literal["names", "drop"]
 Underscores = Literal["keep", "blanks"]
 
@@ -50,7 +49,7 @@ HELP = {
     "name": "edge lists: the column of names",
     "levels": "level tables: the columns that are levels, coarse to fine; or the one column of paths",
     "columns": "level tables: further text columns to keep",
-    "parents": "several parents of a node: error, keep the first or the last, or all with the first as primary",
+    "parents": "several parents of a node: error, keep the first or the last, or keep all",
     "roots": "what to do with several roots: error, or join them under a synthetic root",
     "ids": "WordNet: the synsets to keep, or a file of them",
     "support": "Newick: keep numbers at internal nodes as names, or drop them as support values",

@@ -11,10 +11,15 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
+
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.bounded_files import read_text
 from cladewise.taxonomy.formats.options import Parents, ReadOptions
+from cladewise.taxonomy.further_edges import edge_on_cycle
+from cladewise.taxonomy.order import cycles
+from cladewise.taxonomy.several_parents import most_specific_first
 from cladewise.taxonomy.tree import Taxonomy
 
 HYPERNYM_POINTERS = ("@", "@i")
@@ -46,7 +51,8 @@ def read_wordnet(
     Args:
         path: WordNet's folder, or its ``data.noun``.
         ids: Synsets to keep, such as ``n02084071``, or a file with one per line. Defaults to all.
-        parents: For a synset with several hypernyms, raise an error or keep the first or the last.
+        parents: For a synset with several hypernyms, raise an error, or keep the first, the last, or all; the primary
+            parent is then the first that is not an ancestor of another.
 
     Raises:
         InputError: The file is not WordNet's, a synset is unknown, or one has several hypernyms.
@@ -64,16 +70,22 @@ def read_wordnet(
             "one hypernym for each synset",
             f"{len(several)} with several: {some(several)}",
             at=str(file),
-            advice='Pass parents="first" to keep the one that WordNet lists first.',
+            advice='Pass parents="all" to keep them, or parents="first" to keep the one that WordNet lists first.',
         )
     position = {synset: node for node, synset in enumerate(kept)}
     tops = [synset for synset in kept if not synsets[synset].hypernyms]
     if len(tops) != 1:
         raise InputError("exactly one synset without a hypernym", some(tops) or "none", at=str(file))
-    above = [position[_chosen(synsets[s], parents)[0]] if synsets[s].hypernyms else -1 for s in kept]
+    chosen = [[position[above] for above in _chosen(synsets[synset], parents)] for synset in kept]
+    above = np.array([hypernyms[0] if hypernyms else -1 for hypernyms in chosen])
+    edges = [(node, hypernym) for node, hypernyms in enumerate(chosen) for hypernym in hypernyms[1:]]
+    further = np.array(edges, dtype=np.int64).reshape(-1, 2)
+    if not cycles(above) and edge_on_cycle(above, further) is None:  # otherwise refused below
+        above, further = most_specific_first(above, further)
     return Taxonomy.from_parents(
         above,
         [synsets[synset].words[0] for synset in kept],
+        further_parents=further,
         columns={
             "id": kept,
             "words": [", ".join(synsets[synset].words) for synset in kept],
@@ -116,9 +128,9 @@ def _synset(line: str) -> Synset:
 
 
 def _chosen(synset: Synset, parents: Parents) -> tuple[str, ...]:
-    """Hypernyms to follow: all if several are an error, otherwise the one to keep."""
-    if parents == "error":
-        return synset.hypernyms
+    """Hypernyms to follow: all, also if several are an error, otherwise the one to keep."""
+    if parents in ("error", "all"):
+        return tuple(dict.fromkeys(synset.hypernyms))
     return synset.hypernyms[:1] if parents == "first" else synset.hypernyms[-1:]
 
 

@@ -7,6 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.options import Format
 from cladewise.taxonomy.formats.reading import FORMAT_BY_SUFFIX
@@ -29,6 +31,9 @@ FILES = {
 }
 """Module and function that write each other format."""
 
+KEEP_FURTHER_PARENTS = ("nodes", "edges", "json", "yaml")
+"""Formats that keep several parents of a node; a tree that has them is not written in any other."""
+
 
 def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | None = None) -> None:
     """Write a tree atomically, in the format given by the file's suffix.
@@ -40,7 +45,7 @@ def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | Non
     :mod:`~cladewise.taxonomy.formats.phylogenies.newick`, :mod:`~cladewise.taxonomy.formats.folders`.
 
     Raises:
-        InputError: The format cannot represent the tree, or cannot be written.
+        InputError: The format cannot represent the tree, such as several parents of a node, or cannot be written.
 
     Example:
         >>> import tempfile
@@ -57,6 +62,13 @@ def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | Non
     chosen = format or ("nodes" if suffix in TABLE_SUFFIXES else FORMAT_BY_SUFFIX.get(suffix))
     if chosen is None and not suffix:
         chosen = "folders"
+    if (chosen in TABLES or chosen in FILES) and taxonomy.has_further_parents and chosen not in KEEP_FURTHER_PARENTS:
+        several = np.unique(taxonomy.further_parents[:, 0]).size
+        raise InputError(
+            f"one parent for each node, which is all that {chosen} can hold",
+            f"{several:,} nodes with several",
+            advice=f'Write {", ".join(KEEP_FURTHER_PARENTS)}; or read the tree with parents="first".',
+        )
     if chosen in TABLES:
         write_table_file(_function(*TABLES[chosen])(taxonomy), place)
     elif chosen in FILES:

@@ -127,7 +127,9 @@ def read_graph(document: Any, source: str, options: ReadOptions) -> Taxonomy:
         for above in parents[node] or [""]
     ]
     tree = _from_rows(rows, source, dataclasses.replace(options, format="edges"))
-    return _without_ids(tree) if all(row["id"] == row["name"] for row in rows) else tree
+    if any(row["id"] != row["name"] for row in rows):
+        return tree
+    return tree.with_columns({key: texts for key, texts in tree.columns.items() if key != "id"})
 
 
 def read_records(document: Records, source: str, options: ReadOptions) -> Taxonomy:
@@ -204,15 +206,3 @@ def _text(value: Any) -> str:
     if value is None or isinstance(value, dict | list):
         return ""
     return json.dumps(value) if isinstance(value, bool) else str(value)
-
-
-def _without_ids(tree: Taxonomy) -> Taxonomy:
-    columns = {key: texts for key, texts in tree.columns.items() if key != "id"}
-    return Taxonomy(
-        tree.parents,
-        tree.names,
-        level=tree.level,
-        level_names=tree.level_names,
-        columns=columns,
-        synthetic_root=tree.synthetic_root,
-    )

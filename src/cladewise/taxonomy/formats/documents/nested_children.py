@@ -3,7 +3,8 @@
 The name is under the key ``name``, ``label``, ``title``, ``text`` or ``id``, the same in every node; further keys with
 texts or numbers become columns. A child that only has a name may be a plain text. ``level`` is the name of a node's
 level if it skips some, and ``levels`` at the root lists all levels. A root without a name is synthetic, and so is the
-root of a list of several nodes.
+root of a list of several nodes. ``further_parents`` holds the ids of a node's parents other than the one above it, with
+``|`` between them.
 
 This is the form of d3, networkx (``tree_data``), anytree, bigtree and many tree components.
 """
@@ -19,11 +20,14 @@ from cladewise.errors import InputError, warn
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.documents.values import NodeTexts, Place, few, is_scalar, name_at, wrong_at
 from cladewise.taxonomy.formats.evidence import Form
-from cladewise.taxonomy.formats.growing import Sprout
+from cladewise.taxonomy.formats.growing import Sprout, without_index_ids
 from cladewise.taxonomy.formats.tables.level_order import level_order
+from cladewise.taxonomy.formats.tables.node_table import further_ids, unique_ids
+from cladewise.taxonomy.further_edges import COLUMN
+from cladewise.taxonomy.names.columns import split_names
 from cladewise.taxonomy.tree import Taxonomy
 
-KEYS = ("name", "children", "level", "levels")
+KEYS = ("name", "children", "level", "levels", COLUMN)
 NAME_KEYS = ("name", "label", "title", "text", "labelname", "node_name", "id", "tag", "key", "value")
 ADVICE = 'Pass name="..." if names are under another key.'
 CHILD_KEYS = ("children", "child", "subclasses", "subcategories", "subcategory", "subtypes")
@@ -86,20 +90,25 @@ def read_children(document: Any, source: str, name: str | None = None) -> Taxono
     kept = columns.finished(len(nodes), source)
     _drop_parents(kept, tree)
     level, level_names = _levels(root.get("levels"), levels, tree, source)
-    return tree.grown(source, level=level, level_names=level_names, columns=kept)
+    further = _further_parents(kept, source)
+    grown = tree.grown(source, level=level, level_names=level_names, columns=kept, further_parents=further)
+    return without_index_ids(grown) if further else grown
 
 
 def children_from_taxonomy(taxonomy: Taxonomy, *, plain_levels: bool) -> dict[str, Any]:
     """The tree as nodes with children, without loss.
 
     Raises:
-        InputError: A further column has the name of a key of the form.
+        InputError: A further column has the name of a key of the form, or there are further parents and ids repeat.
     """
     taken = [name for name in taxonomy.columns if name in KEYS]
     if taken:
         raise InputError(f"further columns with other names than {', '.join(KEYS)}", some(taken))
     names: list[str] = taxonomy.names.tolist()
     columns: dict[str, list[str]] = {key: texts.tolist() for key, texts in taxonomy.columns.items()}
+    if taxonomy.has_further_parents:
+        columns = {"id": unique_ids(taxonomy), **columns}
+        columns[COLUMN] = further_ids(taxonomy, columns["id"])
     level, parents = taxonomy.level.tolist(), taxonomy.parents.tolist()
     nodes: list[dict[str, Any]] = [{"name": name} for name in names]
     for node, content in enumerate(nodes):
@@ -168,6 +177,27 @@ def _drop_parents(columns: dict[str, list[str]], tree: Sprout) -> None:
         texts = columns.get("parent")
         if texts and known and all(not text or known[tree.parents[v]] == text for v, text in enumerate(texts) if v):
             del columns["parent"]
+
+
+def _further_parents(columns: dict[str, list[str]], source: str) -> list[tuple[int, int]]:
+    """Pairs of a node and a further parent, found by id; takes them out of the columns.
+
+    Raises:
+        InputError: A further parent is the id of no node, or of several.
+    """
+    cells = columns.pop(COLUMN, [])
+    nodes_by_id: dict[str, list[int]] = {}
+    for node, text in enumerate(columns.get("id", [])):
+        nodes_by_id.setdefault(text, []).append(node)
+    found: list[tuple[int, int]] = []
+    for node, cell in enumerate(cells):
+        for parent in split_names(cell):
+            nodes = nodes_by_id.get(parent, [])
+            if len(nodes) != 1:
+                whose = "the id of several nodes" if nodes else "the id of no node"
+                raise InputError(f"ids of nodes in {COLUMN!r}", f"{parent!r}, {whose}", at=source)
+            found.append((node, nodes[0]))
+    return found
 
 
 def _levels(

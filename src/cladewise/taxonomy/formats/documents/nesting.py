@@ -66,7 +66,8 @@ def taxonomy_from_nested(document: Any, *, source: str = "the document", options
 def nested_from_taxonomy(taxonomy: Taxonomy) -> dict[str, Any] | list[Any]:
     """Names in names if that form is lossless and unambiguous for the tree, otherwise nodes with children.
 
-    Names in names cannot represent repeated names under a node, named levels, holes or further columns.
+    Names in names cannot represent repeated names under a node, named levels, holes, further columns and further
+    parents.
 
     Raises:
         InputError: The tree is too deep to nest, or a further column has the name of a key of the form.
@@ -80,7 +81,9 @@ def nested_from_taxonomy(taxonomy: Taxonomy) -> dict[str, Any] | list[Any]:
             f"a tree at most {MAX_DEPTH} deep", f"depth {taxonomy.max_depth}", advice="Write the node table instead."
         )
     plain = _plain_levels(taxonomy)
-    names = names_from_taxonomy(taxonomy) if plain and not taxonomy.columns else None
+    names = (
+        names_from_taxonomy(taxonomy) if plain and not taxonomy.columns and not taxonomy.has_further_parents else None
+    )
     shows = [form for form in READERS if names is not None and form.evidence(names) is not None]
     return names if names is not None and shows == [NAMES] else children_from_taxonomy(taxonomy, plain_levels=plain)
 

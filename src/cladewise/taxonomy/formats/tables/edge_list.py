@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.odd_names import NodeNames, eye, row_lines
 from cladewise.taxonomy.checks.problems import Problem, some
+from cladewise.taxonomy.formats.growing import without_index_ids
 from cladewise.taxonomy.formats.options import Parents, ReadOptions, Roots
 from cladewise.taxonomy.formats.tables.edge_columns import EdgeColumns
 from cladewise.taxonomy.formats.tables.interpretation import Interpretation
 from cladewise.taxonomy.formats.tables.level_order import level_order, split_levels
 from cladewise.taxonomy.formats.tables.level_table import string_array
 from cladewise.taxonomy.formats.tables.table import Table
+from cladewise.taxonomy.further_edges import COLUMN, edge_on_cycle
+from cladewise.taxonomy.names.columns import split_names
 from cladewise.taxonomy.order import cycle_text, cycles
+from cladewise.taxonomy.several_parents import most_specific_first
 from cladewise.taxonomy.tree import IntArray, StrArray, Taxonomy
 
 MARKS_FOR_NONE = ("0", "-1", "0.0", "-1.0", "#")
@@ -37,18 +41,21 @@ class ResolvedEdges:
         row: Row that defines each node; -1 for a root that no row defines.
         parent: Position of each node's parent; -1 at a root.
         key: Text by which other rows refer to each node.
+        further: Pairs of positions (node, further parent), of shape ``[edge, 2]``.
     """
 
     row: IntArray
     parent: IntArray
     key: pl.Series
+    further: IntArray
 
 
 def interpret_edges(table: Table, columns: EdgeColumns, options: ReadOptions) -> Interpretation:
     """Interpret a table as an edge list or a node table.
 
     Ids are kept as the column ``id`` unless they are the node indices; other columns are kept under their names. A root
-    row with an id and a blank name is a synthetic root. A single parent without a row is the root.
+    row with an id and a blank name is a synthetic root. A single parent without a row is the root. A column
+    ``further_parents`` holds the ids of further parents with ``|`` between them, as node tables write it.
     """
     table, top = split_synthetic_root(table, columns)
     roots: Roots = "join" if top else options.roots
@@ -66,7 +73,10 @@ def interpret_edges(table: Table, columns: EdgeColumns, options: ReadOptions) ->
 def resolve_edges(
     table: Table, columns: EdgeColumns, *, parents: Parents = "error", roots: Roots = "error"
 ) -> tuple[ResolvedEdges, list[Problem]]:
-    """Number the nodes and find their parents; list the problems."""
+    """Number the nodes and find their parents; list the problems.
+
+    With ``parents="all"`` the primary parent is the first listed one that is not an ancestor of another.
+    """
     frame = table.frame.select(key=pl.col(columns.key), parent=pl.col(columns.parent), name=pl.col(columns.name))
     frame, told = _without_conventions(table, frame.with_row_index("row"))
     frame = frame.with_columns(root=pl.col("parent").str.strip_chars() == "")
@@ -76,9 +86,14 @@ def resolve_edges(
         problems += [Problem(table.line(r), "blank", "a row without a name", "error") for r in _rows(frame, blank)]
     distinct = frame.unique(["key", "parent"], keep="first", maintain_order=True)
     problems += _several_rows(table, frame, distinct, columns, parents)
+    if parents == "all":  # a node that has a parent is no root
+        distinct = distinct.filter(~pl.col("root") | pl.col("root").all().over("key"))
     single = distinct.unique("key", keep="last" if parents == "last" else "first", maintain_order=True).sort("row")
     explicit = single.filter(pl.col("root"))
-    told = distinct if parents == "error" else single
+    others = _further_rows(table, frame, distinct, single, columns, parents)
+    told = distinct if parents in ("error", "all") else single
+    if others.height:
+        told = pl.concat([told, others], how="diagonal").with_columns(pl.col("root").fill_null(False))
     undefined = (
         told.filter(~pl.col("root") & ~pl.col("parent").is_in(single["key"].implode()))
         .group_by("parent", maintain_order=True)
@@ -94,8 +109,51 @@ def resolve_edges(
     known = found.select(pl.when("root").then(None).otherwise(pl.col("position")).fill_null(-1)).to_series()
     parent = np.concatenate([np.full(implied.height, -1), known.to_numpy().astype(np.int64)])
     row = np.concatenate([np.full(implied.height, -1), single["row"].to_numpy().astype(np.int64)])
-    problems += _cycles(table, parent, row, keys)
-    return ResolvedEdges(row, parent, keys), problems
+    further = _positions_of(others, position)
+    further = further[parent[further[:, 0]] != further[:, 1]]
+    cyclic = _cycles(table, parent, row, keys)
+    if further.size and not cyclic:
+        cyclic = _cycles_through_further(table, parent, row, keys, further)
+    if further.size and parents == "all" and not cyclic:
+        parent, further = _most_specific_first(parent, further)
+    return ResolvedEdges(row, parent, keys, further), [*problems, *cyclic]
+
+
+def _further_rows(
+    table: Table,
+    frame: pl.DataFrame,
+    distinct: pl.DataFrame,
+    single: pl.DataFrame,
+    columns: EdgeColumns,
+    parents: Parents,
+) -> pl.DataFrame:
+    """Row, node and parent of the edges to further parents: of other rows, and of the column that lists them."""
+    found = frame.select("row", "key", "parent").clear()
+    if parents == "all" and distinct.height > single.height:
+        rest = distinct.join(single.select("row"), on="row", how="anti", maintain_order="left")
+        found = rest.select("row", "key", "parent")
+    if COLUMN not in columns.extra:
+        return found
+    cells = frame.select("row", "key", parent=table.frame[COLUMN]).filter(pl.col("parent").str.strip_chars() != "")
+    texts = [split_names(cell) for cell in cells["parent"].to_list()]
+    named = cells.select("row", "key")[np.repeat(np.arange(len(texts)), [len(names) for names in texts])]
+    above = pl.Series("parent", [name for names in texts for name in names], dtype=pl.String)
+    return pl.concat([found, named.with_columns(above)])
+
+
+def _positions_of(edges: pl.DataFrame, position: pl.DataFrame) -> IntArray:
+    """Pairs of positions (node, further parent) of the edges whose ends are nodes, in their order."""
+    if not edges.height:
+        return np.zeros((0, 2), dtype=np.int64)
+    pairs = edges.join(position.rename({"parent": "key"}), on="key", maintain_order="left")
+    pairs = pairs.join(position.rename({"position": "above"}), on="parent", maintain_order="left")
+    return pairs.select("position", "above").unique(maintain_order=True).to_numpy().astype(np.int64)
+
+
+def _most_specific_first(parent: IntArray, further: IntArray) -> tuple[IntArray, IntArray]:
+    """:func:`~cladewise.taxonomy.several_parents.most_specific_first` for any number of roots."""
+    above, edges = most_specific_first(np.append(-1, parent + 1), further + 1)
+    return above[1:] - 1, edges - 1
 
 
 def _build(
@@ -104,13 +162,14 @@ def _build(
     """The tree of resolved edges; joined roots get a synthetic root with the texts of ``top``."""
     if edges.row.size == 0 and not top:
         raise InputError("at least one row", "none", at=table.source)
-    kept = {name: _texts(table, edges, name) for name in columns.extra}
+    kept = {name: _texts(table, edges, name) for name in columns.extra if name != COLUMN}
+    further = edges.further
     if columns.has_ids:
         kept = {"id": _texts(table, edges, columns.key, edges.key), **kept}
     above = edges.parent
     level_texts = None if columns.level is None else _texts(table, edges, columns.level)
     if roots == "join":
-        above = np.append(-1, above + 1)
+        above, further = np.append(-1, above + 1), further + 1
         names = _with_first("", names)
         kept = {key: _with_first(top.get(key, ""), values) for key, values in kept.items()}
         level_texts = None if level_texts is None else _with_first(top.get(columns.level or "", ""), level_texts)
@@ -123,8 +182,9 @@ def _build(
         level_names=level_names,
         columns=kept,
         synthetic_root=str(names[root]).strip() == "",
+        further_parents=further,
     )
-    return _without_index(tree)
+    return without_index_ids(tree)
 
 
 def _names(table: Table, edges: ResolvedEdges, columns: EdgeColumns) -> pl.Series:
@@ -163,6 +223,7 @@ def split_synthetic_root(table: Table, columns: EdgeColumns) -> tuple[Table, dic
 def edges_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
     """The edge list ``child,parent`` of a tree, with an empty parent at the root.
 
+    A node with further parents has a row for each, the primary one first; such a file is read with ``parents="all"``.
     Levels, further columns and a synthetic root are left out; with a synthetic root, read it with ``roots="join"``.
 
     Raises:
@@ -179,7 +240,13 @@ def edges_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
         )
     above = names.gather(np.maximum(taxonomy.parents, 0)).to_list()
     above[0] = ""
-    return pl.DataFrame([names, pl.Series("parent", above, dtype=pl.String)])[first:]
+    child, parent = taxonomy.further_parents.T
+    rows = np.argsort(np.concatenate([np.arange(taxonomy.num_nodes), child]), kind="stable")  # primary parents first
+    edges = pl.DataFrame(
+        {"child": [*names, *names.gather(child)], "parent": [*above, *names.gather(parent)]},
+        schema={"child": pl.String, "parent": pl.String},
+    )
+    return edges[rows][first:]
 
 
 def _without_conventions(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
@@ -309,6 +376,18 @@ def _cycles(table: Table, parent: NDArray[np.int64], row: NDArray[np.int64], key
     return problems
 
 
+def _cycles_through_further(
+    table: Table, parent: IntArray, row: IntArray, keys: pl.Series, further: IntArray
+) -> list[Problem]:
+    """A problem if further parents close a cycle."""
+    wrong = edge_on_cycle(parent, further)
+    if wrong is None:
+        return []
+    node, above = wrong
+    text = f"a cycle: {str(keys[above])!r} is a parent of {str(keys[node])!r} and a descendant of it"
+    return [Problem(table.line(int(row[node])), "cycle", text)]
+
+
 def _levels(
     parents: IntArray, texts: StrArray | None, table: Table, columns: EdgeColumns
 ) -> tuple[IntArray | None, list[str] | None]:
@@ -341,18 +420,3 @@ def _levels(
 
 def _with_first(text: str, values: StrArray) -> StrArray:
     return np.concatenate([np.array([text], dtype=np.dtypes.StringDType()), values])
-
-
-def _without_index(tree: Taxonomy) -> Taxonomy:
-    """Drop ids that equal the node indices."""
-    ids = tree.columns.get("id")
-    if ids is None or not (ids == np.arange(tree.num_nodes).astype(np.dtypes.StringDType())).all():
-        return tree
-    return Taxonomy(
-        tree.parents,
-        tree.names,
-        level=tree.level,
-        level_names=tree.level_names,
-        columns={key: values for key, values in tree.columns.items() if key != "id"},
-        synthetic_root=tree.synthetic_root,
-    )

@@ -186,6 +186,7 @@ def _tree(taxa: Taxa, terms: TaxonTerms, placed: Placed, names: StrArray) -> Tax
         level_names=placed.level_names,
         columns=OnDemand(columns),
         synthetic_root=str(names[root]).strip() == "",
+        further_parents=placed.further,
     )
 
 

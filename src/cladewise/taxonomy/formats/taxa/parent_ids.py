@@ -36,16 +36,18 @@ def placed_by_parents(taxa: Taxa, options: ReadOptions) -> tuple[Placed | None, 
         problems += _apart(taxa, edges, top)
     if _wrong(problems):
         return None, problems
-    row, parent = edges.row, edges.parent
+    row, parent, further = edges.row, edges.parent, edges.further
     if top.size > 1:
         undefined = row < 0
         parent = np.where((parent >= 0) & undefined[parent], -1, parent)[~undefined]
         row = np.append(-1, row[~undefined])
         position = np.cumsum(~undefined)  # of each node after the new root
         parent = np.append(-1, np.where(parent < 0, 0, position[parent]))
+        kept = ~undefined[further].any(axis=1)
+        further = position[further[kept]].astype(np.int64)  # an undefined taxon is the new root
     level, names, more = _levels(taxa, row, parent)
     mentioned = np.array([""] * int((row < 0).sum()), dtype=np.dtypes.StringDType())
-    return Placed(row, parent, mentioned, level, names), problems + more
+    return Placed(row, parent, mentioned, level, names, further), problems + more
 
 
 def _wrong(problems: list[Problem]) -> bool:

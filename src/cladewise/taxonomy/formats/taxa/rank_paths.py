@@ -37,6 +37,7 @@ class Placed:
         mentioned: Names of the nodes without a row, in order.
         level: Level of each, from 1; 0 for the root.
         level_names: Names of the levels; None if ranks do not form levels.
+        further: Pairs of positions (node, further parent).
     """
 
     row: Rows
@@ -44,6 +45,7 @@ class Placed:
     mentioned: StrArray
     level: Rows | None
     level_names: Sequence[str] | None
+    further: Rows | None = None
 
 
 def placed_by_ranks(taxa: Taxa, terms: TaxonTerms, *, join: bool = False) -> tuple[Taxa, Placed, list[Problem]]:
