@@ -17,7 +17,7 @@ import polars as pl
 
 from cladewise.errors import warn
 from cladewise.interchange.answered_nodes import scored_nodes
-from cladewise.interchange.json_rows import json_rows
+from cladewise.interchange.json_array import json_array, objects
 from cladewise.interchange.writing import About, Write
 from cladewise.taxonomy.formats.documents.coco_categories import category_ids
 
@@ -39,7 +39,7 @@ def writer(file: IO[bytes], about: About) -> Generator[Write]:
     """
     ids = category_ids(about.taxonomy)
     written = foreign = 0
-    with json_rows(file) as append:
+    with json_array(file) as append:
 
         def write(table: pl.DataFrame) -> None:
             nonlocal written, foreign
@@ -53,7 +53,7 @@ def writer(file: IO[bytes], about: About) -> Generator[Write]:
                 **_boxes(table, rows),
                 "score": found["probability"],
             }
-            append(_with_numbers(pl.DataFrame(results), "image_id"))
+            append(objects(_with_numbers(pl.DataFrame(results), "image_id")))
             written += found.height
 
         yield write

@@ -65,6 +65,17 @@ FORMATS: tuple[PredictionFormat, ...] = (
         "coco_results:writer",
         needs={"image_id": 'Predict a COCO file (images.json, with crop="images"), or a table with this column.'},
     ),
+    PredictionFormat("megadetector", "MegaDetector results", ".json", "megadetector:writer"),
+    PredictionFormat("speciesnet", "SpeciesNet predictions", ".json", "speciesnet:writer"),
+    PredictionFormat(
+        "camtrap-dp",
+        "observations of a Camtrap DP",
+        ".csv",
+        "camtrap_dp:writer",
+        needs=dict.fromkeys(
+            ("mediaID", "deploymentID", "timestamp"), 'Predict the package\'s media.csv, with column="filePath".'
+        ),
+    ),
 )
 """All formats, by existence."""
 

@@ -73,7 +73,16 @@ class Export:
         return re.search(self.beginning, beginning_of(path), re.MULTILINE) is not None
 
 
-EXPORTS: tuple[Export, ...] = ()
+EXPORTS: tuple[Export, ...] = (
+    Export(
+        "camtrap-dp",
+        "a Camtrap DP",
+        "camtrap_dp:read",
+        beginning=r"camtrap-dp",
+        files=["datapackage.json"],
+        suffixes=["datapackage.json"],
+    ),
+)
 """All formats of exports."""
 
 

@@ -61,6 +61,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("wordnet", "WordNet's data.noun", "wordnet:read", suffixes=[".noun"]),
     Kind("speciesnet", "SpeciesNet's label lines", "species.speciesnet:read", beginning=_SPECIESNET),
     Kind("birdnet", "BirdNET's labels", "species.birdnet:read", suffixes=[".txt"], beginning=_BIRDNET),
+    Kind("camtrap-dp", "a Camtrap DP", "species.camtrap_dp:read", members=["datapackage.json"]),
+    Kind("camtrap-dp", "a description of a Camtrap DP", "species.camtrap_dp:read", suffixes=["datapackage.json"]),
     Kind("obo", "an OBO file", "ontologies.obo:read", suffixes=[".obo"]),
     Kind("rdf", "RDF in Turtle, N-Triples or XML", "ontologies.rdf:read", suffixes=_RDF),
     Kind("rdf", "RDF in XML", "ontologies.rdf:read", suffixes=[".xml"], beginning=r"<rdf:RDF\b"),

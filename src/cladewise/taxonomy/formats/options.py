@@ -11,15 +11,15 @@ from typing import Any, Literal, cast, get_args
 from cladewise.errors import InputError
 from cladewise.taxonomy.building import Parents, Roots
 
-TableFormat = Literal["levels", "edges", "nodes", "darwin-core", "paths", "bird-list"]
-FileFormat = Literal["json", "yaml", "newick", "folders", "wordnet", "speciesnet", "birdnet", "obo", "rdf"]
-Format = Literal[
+TableFormat = Literal[
     "levels",
     "edges",
     "nodes",
     "darwin-core",
     "paths",
     "bird-list",
+]
+FileFormat = Literal[
     "json",
     "yaml",
     "newick",
@@ -27,15 +27,17 @@ Format = Literal[
     "wordnet",
     "speciesnet",
     "birdnet",
+    "camtrap-dp",
     "obo",
     "rdf",
 ]
+Format = TableFormat | FileFormat
 Header = Literal["first", "none"]
 Support = Literal["names", "drop"]
 Underscores = Literal["keep", "blanks"]
 
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
-FORMATS: tuple[Format, ...] = get_args(Format)
+FORMATS: tuple[Format, ...] = (*TABLE_FORMATS, *get_args(FileFormat))
 
 SEPARATOR_WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 

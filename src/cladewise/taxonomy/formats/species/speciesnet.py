@@ -14,7 +14,7 @@ from cladewise.errors import InputError
 from cladewise.taxonomy.formats.bounded_files import read_text
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.species.listed_labels import INDEX, tree_of_labels
-from cladewise.taxonomy.names.columns import ID, escaped_names, vernacular_column
+from cladewise.taxonomy.names.columns import ID, escaped_names, split_names, vernacular_column
 from cladewise.taxonomy.tree import Taxonomy
 
 RANKS = ("class", "order", "family", "genus", "species")
@@ -58,3 +58,24 @@ def _binomial() -> pl.Expr:
     """Genus and epithet, or the epithet alone if the genus is blank."""
     both = pl.concat_str("genus", "species", separator=" ").str.strip_chars()
     return pl.when(pl.col("species") == "").then(pl.lit("")).otherwise(both).alias("species")
+
+
+def label_line(taxonomy: Taxonomy, node: int) -> str:
+    """The label line of a node: its id, the taxa at the five ranks, and its English name, in lower case.
+
+    A rank that the tree does not have, or that the path to the node skips, is blank. A node without an ``id`` has its
+    path instead, and one without an English name its own name.
+
+    Example:
+        >>> tree = Taxonomy.from_paths([("Aves", "Turdus", "Turdus merula")], level_names=["class", "genus", "species"])
+        >>> label_line(tree, 3)
+        'aves/turdus/turdus merula;aves;;;turdus;merula;turdus merula'
+    """
+    path = [v for v in taxonomy.path(node) if taxonomy.level[v] > 0]
+    by_rank = {taxonomy.level_names[taxonomy.level[v] - 1]: str(taxonomy.names[v]) for v in path}
+    genus, species = by_rank.get("genus", ""), by_rank.get("species", "")
+    by_rank["species"] = species[len(genus) :].strip() if genus and species.startswith(f"{genus} ") else species
+    texts = {name: str(taxonomy.columns[name][node]) for name in (ID, COMMON) if name in taxonomy.columns}
+    common = next(iter(split_names(texts.get(COMMON, ""))), "") or str(taxonomy.names[node])
+    fields = [texts.get(ID, "") or taxonomy.path_name(node), *(by_rank.get(rank, "") for rank in RANKS), common]
+    return ";".join(" ".join(field.replace(";", ",").split()) for field in fields).lower()
