@@ -1,7 +1,7 @@
 """COCO results: a list of ``image_id``, ``category_id`` and ``score``, with ``bbox`` for boxes.
 
 Format: https://cocodataset.org/#format-results. ``image_id`` is that of the COCO file that was predicted.
-``category_id`` is the node's own id, or as :func:`~cladewise.taxonomy.formats.documents.coco_categories.category_ids`
+``category_id`` is the node's own id, or as :func:`~cladewise.taxonomy.formats.documents.coco_writing.category_ids`
 says where it has none, so that a tree written as COCO categories has the same. Each result has an ``id``, without which
 pycocotools cannot load results that are not boxes. Images with an error are left out.
 """
@@ -19,7 +19,7 @@ from cladewise.errors import warn
 from cladewise.interchange.answered_nodes import scored_nodes
 from cladewise.interchange.json_array import json_array, objects
 from cladewise.interchange.writing import About, Write
-from cladewise.taxonomy.formats.documents.coco_categories import category_ids
+from cladewise.taxonomy.formats.documents.coco_writing import category_ids
 
 _EDGES = {
     "box_left": "image_width",

@@ -1,8 +1,7 @@
-"""Graphs, records and categories in JSON and YAML, which are converted to tables.
+"""Graphs and records in JSON and YAML, which are converted to tables.
 
 *Graphs* have a list of ``nodes`` and one of ``edges`` (or ``links``) with ``source`` and ``target``: networkx's
-``node_link_data``, Cytoscape's elements. *Records* are a list of flat mappings, each with its parent. *Categories* are
-those of a COCO file, with keys for ranks or a supercategory.
+``node_link_data``, Cytoscape's elements. *Records* are a list of flat mappings, each with its parent.
 """
 
 from __future__ import annotations
@@ -18,17 +17,14 @@ import polars as pl
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.documents.nested_children import child_keys
-from cladewise.taxonomy.formats.documents.values import Place, few, is_scalar, name_at, wrong_at
+from cladewise.taxonomy.formats.documents.values import Place, is_scalar, name_at, wrong_at
 from cladewise.taxonomy.formats.evidence import Form
 from cladewise.taxonomy.formats.options import ReadOptions
-from cladewise.taxonomy.formats.tables.edge_list import WORDS_FOR_NONE
 from cladewise.taxonomy.formats.tables.table import from_frame
 from cladewise.taxonomy.formats.tabular import taxonomy_from_table
 from cladewise.taxonomy.tree import Taxonomy
 
-RANKS = ("domain", "kingdom", "phylum", "class", "order", "family", "subfamily", "tribe", "genus")
 NAMES = ("name", "label", "title")
-ABOVE = "supercategory"
 Records = Sequence[Mapping[str, Any]]
 
 
@@ -85,14 +81,8 @@ def _rows(document: Any) -> bool:
     )
 
 
-def _categories(document: Any) -> str | None:
-    found = isinstance(document, dict) and bool(document.get("categories")) and _are(document["categories"], "name")
-    return "'categories' with names" if found else None
-
-
 GRAPH = Form[Any]("graph", "a graph of nodes and edges", _graph)
 RECORDS = Form[Any]("records", "records with their parents or levels", _records)
-CATEGORIES = Form[Any]("categories", "COCO categories with ranks or supercategories", _categories)
 
 
 def read_graph(document: Any, source: str, options: ReadOptions) -> Taxonomy:
@@ -144,52 +134,6 @@ def read_records(document: Records, source: str, options: ReadOptions) -> Taxono
             raise wrong_at("a text or number", record[nested], Place(nested, Place(position)), source)
     form = "edges" if _parent_keys(document) else None
     return _from_rows(document, source, dataclasses.replace(options, format=form))
-
-
-def read_categories(document: Any, source: str) -> Taxonomy:
-    """Build a tree from COCO categories: by their ranks with the name as the finest, otherwise by supercategory.
-
-    Raises:
-        InputError: The categories have neither ranks nor supercategories.
-    """
-    records: Records = document["categories"]
-    ranks = [rank for rank in RANKS if any(is_scalar(record.get(rank)) for record in records)]
-    if len(ranks) < 2 and any(_text(record.get(ABOVE)) for record in records):
-        return _by_supercategory(records, source)
-    if len(ranks) < 2:
-        raise InputError(
-            f"categories with a {ABOVE}, or keys such as {', '.join(RANKS[1:])}",
-            f"COCO categories with {few(records[0])}",
-            at=source,
-            advice="Write their tree as a table: one row per category, one column per level.",
-        )
-    return _by_levels(records, [*ranks, "species"], "species", source)
-
-
-def _by_supercategory(records: Records, source: str) -> Taxonomy:
-    """Names under their supercategories, which may be categories themselves; ``none`` means no supercategory."""
-    rows = [{**record, ABOVE: _above(record)} for record in records]
-    names = {_text(row["name"]) for row in rows}
-    tops = {row[ABOVE] for row in rows if row[ABOVE] and row[ABOVE] not in names}
-    if any(row[ABOVE] in names for row in rows if row[ABOVE] != _text(row["name"])):
-        above: Records = [{"name": name, ABOVE: ""} for name in sorted(tops)]
-        roots = sum(not row[ABOVE] or row[ABOVE] == row["name"] for row in rows) + len(tops)
-        options = ReadOptions(format="edges", name="name", parent=ABOVE, roots="join" if roots > 1 else "error")
-        return _from_rows([*above, *rows], source, options)
-    return _by_levels(rows, [ABOVE, "category"], "category", source)
-
-
-def _above(record: Mapping[str, Any]) -> str:
-    text = _text(record.get(ABOVE))
-    return "" if text.strip().lower() in WORDS_FOR_NONE else text
-
-
-def _by_levels(records: Records, levels: Sequence[str], finest: str, source: str) -> Taxonomy:
-    """Categories with keys for their levels; the finest level is the name."""
-    rows = [{(finest if key == "name" else key): value for key, value in record.items()} for record in records]
-    fields = list(dict.fromkeys(key for row in rows for key in row))
-    extra = [key for key in fields if key not in levels]
-    return _from_rows(rows, source, ReadOptions(format="levels", levels=levels, columns=extra))
 
 
 def _from_rows(rows: Records, source: str, options: ReadOptions) -> Taxonomy:

@@ -2,7 +2,8 @@
 
 Each form is a module: :mod:`~cladewise.taxonomy.formats.documents.nested_names` and
 :mod:`~cladewise.taxonomy.formats.documents.nested_children`, which are also written,
-:mod:`~cladewise.taxonomy.formats.documents.nested_keys` and :mod:`~cladewise.taxonomy.formats.documents.flat_records`.
+:mod:`~cladewise.taxonomy.formats.documents.nested_keys`, :mod:`~cladewise.taxonomy.formats.documents.flat_records` and
+:mod:`~cladewise.taxonomy.formats.documents.coco_categories`.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ from collections.abc import Callable
 from typing import Any
 
 from cladewise.errors import InputError
+from cladewise.taxonomy.formats.documents.coco_categories import CATEGORIES, read_categories
 from cladewise.taxonomy.formats.documents.flat_records import (
-    CATEGORIES,
     GRAPH,
     RECORDS,
-    read_categories,
     read_graph,
     read_records,
 )
 from cladewise.taxonomy.formats.documents.nested_children import CHILDREN, children_from_taxonomy, read_children
 from cladewise.taxonomy.formats.documents.nested_keys import KEYED, PATHS, read_keyed, read_paths
 from cladewise.taxonomy.formats.documents.nested_names import NAMES, hindrance, names_from_taxonomy, read_names
+from cladewise.taxonomy.formats.documents.plain_levels import has_plain_levels
 from cladewise.taxonomy.formats.documents.values import few, shown
 from cladewise.taxonomy.formats.evidence import Form, only_form
 from cladewise.taxonomy.formats.options import PLAIN, ReadOptions
@@ -80,17 +81,12 @@ def nested_from_taxonomy(taxonomy: Taxonomy) -> dict[str, Any] | list[Any]:
         raise InputError(
             f"a tree at most {MAX_DEPTH} deep", f"depth {taxonomy.max_depth}", advice="Write the node table instead."
         )
-    plain = _plain_levels(taxonomy)
+    plain = has_plain_levels(taxonomy)
     names = (
         names_from_taxonomy(taxonomy) if plain and not taxonomy.columns and not taxonomy.has_further_parents else None
     )
     shows = [form for form in READERS if names is not None and form.evidence(names) is not None]
     return names if names is not None and shows == [NAMES] else children_from_taxonomy(taxonomy, plain_levels=plain)
-
-
-def _plain_levels(taxonomy: Taxonomy) -> bool:
-    default = tuple(f"level_{k}" for k in range(1, taxonomy.max_depth + 1))
-    return taxonomy.level_names == default and bool((taxonomy.level == taxonomy.depth).all())
 
 
 def _described(document: Any) -> str:
