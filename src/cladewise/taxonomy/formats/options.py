@@ -25,6 +25,7 @@ FileFormat = Literal[
     "newick",
     "folders",
     "wordnet",
+    "coco",
     "speciesnet",
     "birdnet",
     "camtrap-dp",

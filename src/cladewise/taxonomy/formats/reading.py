@@ -159,7 +159,7 @@ def read_tree(path: Path, kind: str, options: ReadOptions) -> Taxonomy:
         InputError: The file or folder does not have this format.
     """
     match kind:
-        case "json":
+        case "json" | "coco":
             from cladewise.taxonomy.formats.documents.json_tree import read_json_tree
 
             return read_json_tree(path, options)

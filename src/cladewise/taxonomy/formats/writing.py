@@ -28,6 +28,7 @@ FILES = {
     "yaml": ("documents.yaml_tree", "write_yaml_tree"),
     "newick": ("phylogenies.newick", "write_newick"),
     "folders": ("folders", "write_folders"),
+    "coco": ("documents.coco_writing", "write_categories"),
 }
 """Module and function that write each other format."""
 
@@ -42,7 +43,8 @@ def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | Non
     another kind of table. JSON keeps everything too. A name without a suffix is a folder. What other formats leave out
     is described in their modules: :mod:`~cladewise.taxonomy.formats.tables.level_table`,
     :mod:`~cladewise.taxonomy.formats.tables.edge_list`, :mod:`~cladewise.taxonomy.formats.taxa.darwin_core`,
-    :mod:`~cladewise.taxonomy.formats.phylogenies.newick`, :mod:`~cladewise.taxonomy.formats.folders`.
+    :mod:`~cladewise.taxonomy.formats.phylogenies.newick`, :mod:`~cladewise.taxonomy.formats.folders`,
+    :mod:`~cladewise.taxonomy.formats.documents.coco_writing`.
 
     Raises:
         InputError: The format cannot represent the tree, such as several parents of a node, or cannot be written.

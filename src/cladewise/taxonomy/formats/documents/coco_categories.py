@@ -36,10 +36,24 @@ _COLUMNS = {"common_name": vernacular_column("en"), "def": "description"}
 Records = Sequence[Mapping[str, Any]]
 
 
+def records_of(document: Any) -> Records | None:
+    """The categories of a COCO file, or of a file of categories alone; None if a document has none.
+
+    Example:
+        >>> records_of({"categories": [{"name": "wren"}]}), records_of([{"id": 1, "name": "wren"}])
+        ([{'name': 'wren'}], None)
+    """
+    records: Any = document.get("categories") if isinstance(document, dict) else document
+    if not isinstance(records, list) or not all(isinstance(record, dict) and "name" in record for record in records):
+        return None
+    alone = isinstance(document, list) and not all({ID, _SUPERCATEGORY} <= record.keys() for record in records)
+    return None if alone or not records else records
+
+
 def _evidence(document: Any) -> str | None:
-    records = document.get("categories") if isinstance(document, dict) else None
-    found = isinstance(records, list) and bool(records) and all(isinstance(r, dict) and "name" in r for r in records)
-    return "'categories' with names" if found else None
+    if records_of(document) is None:
+        return None
+    return "'categories' with names" if isinstance(document, dict) else f"records with a {_SUPERCATEGORY!r}"
 
 
 CATEGORIES = Form[Any]("categories", "COCO categories with ranks, supercategories or parents", _evidence)
@@ -51,7 +65,8 @@ def read_categories(document: Any, source: str) -> Taxonomy:
     Raises:
         InputError: Nothing says how the categories are grouped, or they are not a tree.
     """
-    records: Records = document["categories"]
+    records = records_of(document)
+    assert records is not None  # the form's evidence
     if _grouping(records) is None:
         has_synsets = any(is_scalar(record.get("synset")) for record in records)
         raise InputError(
@@ -62,7 +77,7 @@ def read_categories(document: Any, source: str) -> Taxonomy:
             if has_synsets
             else "Write their tree as a table: one row per category, one column per level.",
         )
-    return tree_of_categories(records, source, level_names=document.get(_LEVELS) or ()).taxonomy
+    return tree_of_categories(records, source, level_names=_listed_levels(document)).taxonomy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,6 +164,11 @@ def tree_of_categories(records: Records, source: str, *, level_names: Sequence[s
     position = np.empty(len(tree.parents), dtype=np.int64)
     position[preorder(np.asarray(tree.parents))] = np.arange(len(tree.parents))
     return Categories(grown, position[shift : shift + len(records)])
+
+
+def _listed_levels(document: Any) -> Sequence[str]:
+    listed = document.get(_LEVELS) if isinstance(document, dict) else None
+    return [str(name) for name in listed] if isinstance(listed, list) else []
 
 
 def _place(number: int, key: str) -> Place:
@@ -270,7 +290,7 @@ def _by_supercategory(records: Records, names: list[str], source: str) -> _Place
     """Categories below their supercategories; a level each, unless supercategories are categories themselves."""
     texts = ["" if _is_none(text) else text for text in (_text(record.get(_SUPERCATEGORY)) for record in records)]
     named = _by_name(names)
-    found = [[other for other in named.get(text, []) if other != node] for node, text in enumerate(texts)]
+    found = [_others(named.get(text, []), node, texts) for node, text in enumerate(texts)]
     is_own = [text == name for text, name in zip(texts, names, strict=True)]
     keys = [_SUPERCATEGORY]
     parents = [-1] * len(names)
@@ -289,6 +309,13 @@ def _by_supercategory(records: Records, names: list[str], source: str) -> _Place
         return _Placed(*every, keys, has_root=every[0].count(-1) == 1)
     levels = [2] * len(names) + [1] * len(groups)
     return _Placed(*every, keys, levels, [_SUPERCATEGORY, "category"])
+
+
+def _others(nodes: Sequence[int], node: int, texts: Sequence[str]) -> Sequence[int]:
+    """The categories of a name apart from one; that at the top, as Roboflow writes for the project, if there is one."""
+    others = [other for other in nodes if other != node]
+    tops = [other for other in others if not texts[other]]
+    return tops if len(tops) == 1 else others
 
 
 def _by_name(names: Sequence[str]) -> dict[str, list[int]]:

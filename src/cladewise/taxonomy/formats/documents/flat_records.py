@@ -16,6 +16,7 @@ import polars as pl
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.formats.documents.coco_categories import records_of
 from cladewise.taxonomy.formats.documents.nested_children import child_keys
 from cladewise.taxonomy.formats.documents.values import Place, is_scalar, name_at, wrong_at
 from cladewise.taxonomy.formats.evidence import Form
@@ -65,6 +66,8 @@ def _parent_keys(document: Any) -> list[str]:
 
 
 def _records(document: Any) -> str | None:
+    if records_of(document) is not None:
+        return None
     keys = _parent_keys(document)
     if keys:
         return f"{keys[0]!r} in a list of records"
