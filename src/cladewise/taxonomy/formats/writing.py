@@ -32,7 +32,7 @@ FILES = {
 }
 """Module and function that write each other format."""
 
-KEEP_FURTHER_PARENTS = ("nodes", "edges", "json", "yaml")
+KEEP_FURTHER_PARENTS = ("nodes", "edges", "json", "yaml", "coco")
 """Formats that keep several parents of a node; a tree that has them is not written in any other."""
 
 

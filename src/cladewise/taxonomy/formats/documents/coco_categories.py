@@ -21,6 +21,7 @@ from cladewise.taxonomy.formats.documents.values import NodeTexts, Place, few, i
 from cladewise.taxonomy.formats.evidence import Form
 from cladewise.taxonomy.formats.growing import Sprout
 from cladewise.taxonomy.formats.tables.edge_list import MARKS_FOR_NONE, WORDS_FOR_NONE
+from cladewise.taxonomy.further_edges import COLUMN as FURTHER
 from cladewise.taxonomy.names.columns import ID, SYNONYMS, join_names, vernacular_column
 from cladewise.taxonomy.names.paths import path_text
 from cladewise.taxonomy.order import cycle_text, cycles, preorder
@@ -104,6 +105,7 @@ class _Placed:
         levels: Level of every node; None for the depth.
         level_names: Names of the levels.
         has_root: Whether one of the nodes is the root of the tree, instead of a synthetic one above all.
+        further: Pairs of a node and a further parent.
     """
 
     parents: list[int]
@@ -112,6 +114,7 @@ class _Placed:
     levels: list[int] | None = None
     level_names: Sequence[str] | None = None
     has_root: bool = False
+    further: Sequence[tuple[int, int]] = ()
 
 
 def tree_of_categories(records: Records, source: str, *, level_names: Sequence[str] = ()) -> Categories:
@@ -160,6 +163,7 @@ def tree_of_categories(records: Records, source: str, *, level_names: Sequence[s
         level=None if placed.levels is None else [0] * shift + placed.levels,
         level_names=placed.level_names,
         columns={key: [""] * shift + list(values) for key, values in columns.items()},
+        further_parents=[(node + shift, above + shift) for node, above in placed.further],
     )
     position = np.empty(len(tree.parents), dtype=np.int64)
     position[preorder(np.asarray(tree.parents))] = np.arange(len(tree.parents))
@@ -185,7 +189,7 @@ def _is_none(text: str) -> bool:
 
 def _grouping(records: Records) -> str | None:
     """The keys that say where categories belong: ``parent``, ``ranks`` or ``supercategory``."""
-    if any(_text(record.get(key)) for record in records for key in _PARENT_KEYS):
+    if any(_text(record.get(key)) or record.get(FURTHER) for record in records for key in _PARENT_KEYS):
         return "parent"
     if len(_ranks(records)) > 1:
         return "ranks"
@@ -264,7 +268,7 @@ def _by_parent(
     records: Records, ids: Sequence[str], names: list[str], source: str, level_names: Sequence[str]
 ) -> _Placed:
     """Categories below their parents, which are ids if all of them are, otherwise names."""
-    key = next(key for key in _PARENT_KEYS if any(_text(record.get(key)) for record in records))
+    key = next((key for key in _PARENT_KEYS if any(_text(record.get(key)) for record in records)), _PARENT)
     texts = [_text(record.get(key)) for record in records]
     node_by_id = {identifier: node for node, identifier in enumerate(ids) if identifier}
     by_id = all(_no_parent(text, node_by_id) or text in node_by_id for text in texts)
@@ -275,15 +279,22 @@ def _by_parent(
         if not found and not _no_parent(text, nodes):
             raise InputError("parents that are ids or names of categories", f"{text!r} of {names[node]!r}", at=source)
         parents.append(_only(found, text, names[node], source) if found else -1)
+    further: list[tuple[int, int]] = []
+    for node, record in enumerate(records):
+        listed = record.get(FURTHER)
+        for above in listed if isinstance(listed, list) else []:
+            if _text(above) not in node_by_id:
+                raise InputError(f"ids of categories in {FURTHER!r}", repr(_text(above)), at=source)
+            further.append((node, node_by_id[_text(above)]))
     _check_cycles(parents, names, source)
     tops = [node for node, parent in enumerate(parents) if parent < 0]
     given = [_text(record.get(_LEVEL)) for record in records]
     order = {name: number for number, name in enumerate(level_names, start=1)}
     has_root = len(tops) == 1 and given[tops[0]] not in order
     if not order or any(text not in order for node, text in enumerate(given) if parents[node] >= 0 or not has_root):
-        return _Placed(parents, names, [key], has_root=has_root)
+        return _Placed(parents, names, [key, FURTHER], has_root=has_root, further=further)
     levels = [order.get(text, 0) for text in given]
-    return _Placed(parents, names, [key, _LEVEL], levels, level_names, has_root)
+    return _Placed(parents, names, [key, FURTHER, _LEVEL], levels, level_names, has_root, further)
 
 
 def _by_supercategory(records: Records, names: list[str], source: str) -> _Placed:

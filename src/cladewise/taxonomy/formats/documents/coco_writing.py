@@ -15,6 +15,7 @@ from cladewise.errors import InputError, warn
 from cladewise.taxonomy.arrays import BoolArray, IntArray
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.documents.plain_levels import has_plain_levels
+from cladewise.taxonomy.further_edges import COLUMN as FURTHER
 from cladewise.taxonomy.names.columns import ID, SYNONYMS, split_names, vernacular_column
 from cladewise.taxonomy.tree import Taxonomy
 
@@ -67,23 +68,24 @@ def write_categories(taxonomy: Taxonomy, path: Path) -> None:
     of its ``parent``.
 
     Tools that know supercategories alone see a node and its parent, two levels of the tree. Cladewise reads the
-    parents, and with them the whole tree with its levels and columns; what is lost are the texts of ids that are no
-    numbers (see :func:`category_ids`), and further parents.
+    parents, and with them the whole tree with its levels, columns and, as ``further_parents``, several parents of a
+    node. Lost are ids that are no numbers (see :func:`category_ids`).
 
     Raises:
         InputError: A column of the tree has the name of a key.
     """
-    keys = ("name", "parent", "level")
+    keys = ("name", "parent", "level", FURTHER)
     if taken := [column for column in taxonomy.columns if column in keys]:
         raise InputError(f"further columns with other names than {', '.join(keys)}", some(taken))
     ids, first = category_ids(taxonomy), int(taxonomy.synthetic_root)
     if ID in taxonomy.columns and not ids.own[first:].any():
         warn("Ids that are no whole numbers, or repeat: the categories have the numbers of their nodes", at=str(path))
-    if taxonomy.further_parents.size:
-        warn(f"Further parents of {np.unique(taxonomy.further_parents[:, 0]).size} nodes left out", at=str(path))
     with_levels = not has_plain_levels(taxonomy) or bool(first and taxonomy.num_children[0] == 1)
     names, columns = taxonomy.names.tolist(), {k: v.tolist() for k, v in taxonomy.columns.items() if k != ID}
     parents, numbers, level = taxonomy.parents.tolist(), ids.ids.tolist(), taxonomy.level.tolist()
+    further: dict[int, list[int]] = {}
+    for node, above in taxonomy.further_parents.tolist():
+        further.setdefault(node, []).append(numbers[above])
     rows: list[dict[str, Any]] = []
     for node in range(first, taxonomy.num_nodes):
         is_top = parents[node] < first
@@ -93,6 +95,8 @@ def write_categories(taxonomy: Taxonomy, path: Path) -> None:
             "supercategory": _TOP if is_top else names[parents[node]],
             "parent": None if is_top else numbers[parents[node]],
         }
+        if node in further:
+            row[FURTHER] = further[node]
         if with_levels and level[node]:
             row["level"] = taxonomy.level_names[level[node] - 1]
         given = {_KEYS.get(key, key): texts[node] for key, texts in columns.items() if texts[node]}
