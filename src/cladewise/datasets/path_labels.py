@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.names.lookup import SHOWN, Match, complaint, in_common, look_up, warn_inexact
+from cladewise.taxonomy.names.lookup import SHOWN, Match, complaint, in_common, look_up, tell, tell_doubtful
 from cladewise.taxonomy.names.paths import path_text
 
 Names = tuple[str, ...]
@@ -55,8 +56,10 @@ def nodes_of_paths(
             at=at,
             advice=f"Put them into folders by path: {listed}." if what == "folders" else f"Use a path: {listed}.",
         )
-    warn_inexact([match.told for match in found.values() if match.told], at=at)
-    return {names: match.nodes[0] for names, match in found.items()}
+    nodes = {names: match.nodes[0] for names, match in found.items()}
+    tell(taxonomy, found.items(), at=at)
+    tell_doubtful(taxonomy, list(nodes), list(nodes.values()), found.items(), at=at)
+    return nodes
 
 
 def _match(taxonomy: Taxonomy, names: Names) -> Match:
@@ -67,4 +70,4 @@ def _match(taxonomy: Taxonomy, names: Names) -> Match:
     last = look_up(taxonomy, names[-1:])
     above = [nodes for name in names[:-1] if (nodes := taxonomy.matches((name,)))]
     fitting = [v for v in last.nodes if all(taxonomy.contains(nodes, v).any() for nodes in above)]
-    return Match(fitting, last.told)
+    return dataclasses.replace(last, nodes=fitting)

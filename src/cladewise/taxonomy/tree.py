@@ -15,6 +15,7 @@ from cladewise.taxonomy import building
 from cladewise.taxonomy.arrays import BoolArray, IntArray, StrArray, frozen, is_preorder, sealed, strings
 from cladewise.taxonomy.further_edges import further_edges
 from cladewise.taxonomy.names import lookup
+from cladewise.taxonomy.names.index import Index
 from cladewise.taxonomy.names.paths import path_text
 from cladewise.taxonomy.order import depth_of, preorder, subtree_sizes
 from cladewise.taxonomy.several_parents import FurtherAncestors, heights_through_edges, least
@@ -611,10 +612,10 @@ class Taxonomy:
         """
         return list(lookup.look_up(self, label).nodes)
 
-    def called(self, same: Callable[[str], str]) -> lookup.Index:
+    def called(self, same: Callable[[str], str]) -> Index:
         """Index of the nodes by name, id and synonym, under a normalisation of texts; built on first use."""
         if same not in self._indexes:
-            self._indexes[same] = lookup.Index.of(self, same)
+            self._indexes[same] = Index.of(self, same)
         return self._indexes[same]
 
     @property
@@ -628,7 +629,7 @@ class Taxonomy:
         return lookup.path_index(self)
 
     @cached_property
-    def _indexes(self) -> dict[Callable[[str], str], lookup.Index]:
+    def _indexes(self) -> dict[Callable[[str], str], Index]:
         """Cache of :meth:`called`."""
         return {}
 

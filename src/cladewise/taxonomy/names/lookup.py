@@ -1,32 +1,28 @@
 """Lookup of nodes by label.
 
-A label is a name, an id, a synonym, or a path of these. The same rules apply wherever labels are given: manifests,
-folders, options, and the files of decisions and inferences. A label that equals a name up to Unicode composition is
-found. One that only looks equal is found with a warning. One that differs in case, blanks or joining marks is refused,
-with the nearest name in the error.
+A label is a name, an id, another name of a node, or a path of these; the other names are synonyms, former ids and names
+in any language. The same rules apply wherever labels are given: manifests, folders, options, and the files of decisions
+and inferences. Names, ids and paths come first. A label that equals one of them up to Unicode composition is found. One
+that only looks equal, or is another name, is found with a warning. One that differs in case, blanks or joining marks is
+refused, with the nearest name in the error, and so is one that could mean several nodes.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cladewise.catalogue import near_texts
 from cladewise.errors import InputError, warn
-from cladewise.taxonomy.arrays import IntArray, StrArray
-from cladewise.taxonomy.names.columns import ID, SYNONYMS, split_names
+from cladewise.taxonomy.names.index import Index, Label, NamedTree, Nodes, Same, held
+from cladewise.taxonomy.names.other_names import other_name
 from cladewise.taxonomy.names.paths import ROOT_NAME, SEPARATOR, label_steps, path_text
 from cladewise.taxonomy.names.sameness import composed, loose, visible
-
-Label = str | Sequence[str]
-Nodes = int | list[int]  # a list per name would take too much memory
-Same = Callable[[str], str]
 
 BLANKS = " \t\r\n"
 SHOWN = 20
@@ -36,71 +32,26 @@ COST_OF_PATHS = 8
 """How many times as long it takes to look a path up by its steps as to add a node's path to an index."""
 
 
-class NamedTree(Protocol):
-    """The part of a :class:`~cladewise.taxonomy.Taxonomy` that lookup reads: names, structure and caches."""
-
-    names: StrArray
-    parents: IntArray
-    columns: Mapping[str, StrArray]
-    synthetic_root: bool
-
-    @property
-    def num_nodes(self) -> int: ...
-    @property
-    def whole_paths(self) -> dict[str, int]: ...
-    def called(self, same: Same) -> Index: ...
-    def path_names(self, node: int) -> tuple[str, ...]: ...
-    def path_name(self, node: int) -> str: ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Index:
-    """Nodes by name, id and synonym, with texts normalised by ``same``."""
-
-    same: Same
-    names: dict[str, Nodes]
-    ids: dict[str, Nodes]
-    synonyms: dict[str, Nodes]
-
-    @cached_property
-    def certain(self) -> dict[str, int]:
-        """Node of every text, paths aside, that means one node by every rule: the name, id or synonym of it alone."""
-        everything = {**self.synonyms, **self.ids, **self.names}
-        unclear = self.synonyms.keys() & (self.ids.keys() | self.names.keys())
-        unclear |= {text for text in self.ids.keys() & self.names.keys() if self.ids[text] != self.names[text]}
-        return {
-            text: node
-            for text, node in everything.items()
-            if isinstance(node, int) and text not in unclear and SEPARATOR not in text and "\\" not in text
-        }
-
-    @classmethod
-    def of(cls, taxonomy: NamedTree, same: Same) -> Index:
-        """Index all nodes; a synthetic root has no name."""
-        first = 1 if taxonomy.synthetic_root else 0
-        names: list[str] = taxonomy.names[first:].tolist()
-        ids: list[str] = taxonomy.columns[ID].tolist() if ID in taxonomy.columns else []
-        return cls(
-            same,
-            _by_text((same(name), node) for node, name in enumerate(names, start=first)),
-            _by_text((same(text), node) for node, text in enumerate(ids) if text),
-            _by_text((same(text), node) for text, node in _synonyms(taxonomy)),
-        )
-
-
 @dataclasses.dataclass(frozen=True)
 class Match:
-    """Nodes that a label names, and a remark for the user if that is not obvious."""
+    """Nodes that a label names.
+
+    Attributes:
+        nodes: The nodes.
+        told: A remark for the user if it is not obvious why; blank otherwise.
+        other: Whether the label is neither a name nor an id nor a path of these, but another name.
+    """
 
     nodes: list[int]
     told: str = ""
+    other: bool = False
 
 
 def look_up(taxonomy: NamedTree, label: Label) -> Match:
     """All nodes that a label names exactly, or failing that, visually.
 
-    An exact whole path excludes all others. Otherwise names, ids and ends of paths have equal rank, and synonyms count
-    only if none of these matches. Blanks around a label matter only if a name has them.
+    An exact whole path excludes all others. Otherwise names, ids and ends of paths have equal rank, and other names
+    count only if none of these matches. Blanks around a label matter only if a name has them.
     """
     if not isinstance(cast("object", label), Sequence):
         raise InputError("a label: a string, or a sequence of names", repr(label))
@@ -113,16 +64,16 @@ def look_up(taxonomy: NamedTree, label: Label) -> Match:
     if taxonomy.synthetic_root and trimmed == ROOT_NAME:
         return Match([0], f"{ROOT_NAME!r} read as the root of the tree, which has no name of its own")
     found = _matches(taxonomy, taxonomy.called(visible), label)
-    shown = " or ".join(repr(str(taxonomy.names[node])) for node in found.nodes[:3])
-    return Match(found.nodes, f"{_shown(label)!r} read as {shown}, which only looks the same" if shown else "")
+    shown = " or ".join(dict.fromkeys(repr(_named_so(taxonomy, visible, label, node)) for node in found.nodes[:3]))
+    told = f"{_shown(label)!r} read as {shown}, which only looks the same" if shown else ""
+    return dataclasses.replace(found, told=told)
 
 
 def find(taxonomy: NamedTree, label: Label, *, at: str = "") -> int:
     """The one node that a label names; see :meth:`cladewise.taxonomy.Taxonomy.find`."""
     found = look_up(taxonomy, label)
     if len(found.nodes) == 1:
-        if found.told:
-            warn(found.told, at=at)
+        tell(taxonomy, [(label, found)], at=at, single=True)
         return found.nodes[0]
     if found.nodes:
         paths = ", ".join(_paths(taxonomy, found.nodes, 5)) + (", ..." if len(found.nodes) > 5 else "")
@@ -166,9 +117,14 @@ def find_all(
     certain: Any = taxonomy.called(composed).certain.get
     nodes = np.fromiter(map(certain, labels, itertools.repeat(-1)), np.int64, len(labels))
     rest: list[int] = np.flatnonzero(nodes < 0).tolist()
+    others: dict[Any, int] = {}
     if len(rest) * COST_OF_PATHS > taxonomy.num_nodes:
         rest = _find_whole_paths(taxonomy, labels, nodes, rest)
-    found = {label: look_up(taxonomy, label) for label in dict.fromkeys(labels[position] for position in rest)}
+        others = taxonomy.called(composed).certain_others if rest else {}
+    found = {
+        label: Match([others[label]], other=True) if label in others else look_up(taxonomy, label)
+        for label in dict.fromkeys(labels[position] for position in rest)
+    }
     wrong = [label for label, match in found.items() if len(match.nodes) != 1]
 
     def placed(text: str, label: Label) -> str:
@@ -183,9 +139,10 @@ def find_all(
             at=at,
             advice=" ".join([*in_common(taxonomy, [v for v in wrong if not found[v].nodes]), advice]),
         )
-    warn_inexact([placed(match.told, label) for label, match in found.items() if match.told], at=at)
-    for position in rest:
-        nodes[position] = found[labels[position]].nodes[0]
+    tell(taxonomy, found.items(), at=at, place=placed)
+    nodes[rest] = [found[labels[position]].nodes[0] for position in rest]
+    if any(match.other for match in found.values()):
+        tell_doubtful(taxonomy, labels, nodes.tolist(), found.items(), at=at)
     return nodes
 
 
@@ -246,26 +203,119 @@ def _find_whole_paths(
     return left
 
 
-def warn_inexact(odd: Sequence[str], *, at: str) -> None:
-    """One warning about all labels that match only inexactly."""
+def tell(
+    taxonomy: NamedTree,
+    found: Collection[tuple[Label, Match]],
+    *,
+    at: str,
+    place: Callable[[str, Label], str] = lambda text, _: text,
+    single: bool = False,
+) -> None:
+    """Warn about labels that match only inexactly, and about those that are other names of their nodes.
+
+    Args:
+        taxonomy: The label tree.
+        found: The match of each label, with one node.
+        at: Where the labels are from.
+        place: Function from a text about a label, and the label, to the text with the label's place.
+        single: Whether the user gave one label rather than many.
+    """
+    odd = [place(match.told, label) for label, match in found if match.told]
     if odd:
-        noun = "label" if len(odd) == 1 else "labels"
-        more = "; ..." if len(odd) > SHOWN else ""
-        warn(f"{len(odd)} {noun} matched only approximately: {'; '.join(odd[:SHOWN])}{more}", at=at)
+        count = "" if single else f"{_counted(len(odd))} matched only approximately: "
+        warn(count + "; ".join(odd[:SHOWN]) + ("; ..." if len(odd) > SHOWN else ""), at=at)
+    others = [(label, match.nodes[0]) for label, match in found if match.other]
+    if others:
+        shown = [place(_described(taxonomy, label, node), label) for label, node in others[:SHOWN]]
+        by = "by another name" if len(others) == 1 else "by other names"
+        more = ", ..." if len(others) > SHOWN else ""
+        warn(f"{_counted(len(others))} found {by}: {', '.join(shown)}{more}", at=at)
+
+
+def tell_doubtful(
+    taxonomy: NamedTree,
+    labels: Sequence[Label],
+    nodes: Sequence[int],
+    found: Collection[tuple[Label, Match]],
+    *,
+    at: str,
+) -> None:
+    """Warn about labels that are the name of one node and another's in a language, if other labels are in a language.
+
+    Args:
+        taxonomy: The label tree.
+        labels: All labels that the user gave together.
+        nodes: The node of each.
+        found: The matches of those that are no plain names.
+        at: Where the labels are from.
+    """
+    index = taxonomy.called(composed)
+    spoken = {label for label, match in found if match.other}
+    if not index.vernacular or all(index.vernacular.keys().isdisjoint(_texts(composed, label)) for label in spoken):
+        return
+    doubtful: list[str] = []
+    for label, node in dict(zip(labels, nodes, strict=True)).items():
+        if label in spoken:
+            continue
+        texts = _texts(composed, label)
+        others = [v for v in held(index.vernacular, *texts) if v != node]
+        if others and node in (*held(index.names, *texts), *held(index.ids, *texts)):
+            also = other_name(taxonomy, others[0], composed, texts)
+            doubtful.append(f"{_shown(label)!r} (also {also.kind if also else 'another name'})")
+    if doubtful:
+        more = ", ..." if len(doubtful) > SHOWN else ""
+        text = f"{_counted(len(doubtful))} read as names or ids, although others are names in a language"
+        warn(f"{text}: {', '.join(doubtful[:SHOWN])}{more}", at=at)
+
+
+def _counted(number: int) -> str:
+    return f"{number} {'label' if number == 1 else 'labels'}"
+
+
+def _described(taxonomy: NamedTree, label: Label, node: int) -> str:
+    """A label that is another name of a node, with what it is to the node."""
+    for same in (composed, visible):
+        found = other_name(taxonomy, node, same, _texts(same, label))
+        if found is not None:
+            return f"{_shown(label)!r} ({found.kind})"
+    return f"{_shown(label)!r} (by other names above {taxonomy.path_name(node)})"
+
+
+def _named_so(taxonomy: NamedTree, same: Same, label: Label, node: int) -> str:
+    """The name of a node that a label equals after normalisation, its own or another."""
+    name, texts = str(taxonomy.names[node]), _texts(same, label)
+    found = None if same(name) in texts else other_name(taxonomy, node, same, texts)
+    return name if found is None else found.text
+
+
+def _texts(same: Same, label: Label) -> set[str]:
+    """What a label may be as a name, normalised: all of it, and its last step."""
+    steps = _steps(label)
+    return {same(text) for text in (label, *steps[-1:]) if isinstance(text, str)}
 
 
 def near_names(taxonomy: NamedTree, label: Label, limit: int = 3) -> list[str]:
     """Names similar to a label: equal except for case and joining marks, otherwise similar in spelling.
 
-    For a path that is right except for case and joining marks, whole paths.
+    For a path that is right except for case and joining marks, whole paths. Names other than a node's own are followed
+    by what they are.
     """
     index = taxonomy.called(loose)
     alike = _matches(taxonomy, index, label).nodes[:limit]
     steps = _steps(label)
     if alike:
-        return _paths(taxonomy, alike, limit) if len(steps) > 1 else _names(taxonomy, alike)
-    near = near_texts(loose(steps[-1]), list(index.names), limit)
-    return _names(taxonomy, [_held(index.names, text)[0] for text in near])
+        if len(steps) > 1:
+            return _paths(taxonomy, alike, limit)
+        return list(dict.fromkeys(_near_name(taxonomy, node, _texts(loose, label)) for node in alike))
+    known = {**index.vernacular, **index.synonyms, **index.names}
+    near = near_texts(loose(steps[-1]), list(known), limit)
+    return list(dict.fromkeys(_near_name(taxonomy, held(known, text)[0], {text}) for text in near))
+
+
+def _near_name(taxonomy: NamedTree, node: int, texts: set[str]) -> str:
+    name = str(taxonomy.names[node])
+    found = None if loose(name) in texts else other_name(taxonomy, node, loose, texts)
+    return name if found is None else f"{found.text} ({found.kind})"
 
 
 def _matches(taxonomy: NamedTree, index: Index, label: Label) -> Match:
@@ -275,42 +325,62 @@ def _matches(taxonomy: NamedTree, index: Index, label: Label) -> Match:
         node = index.names.get(text := same(label))
         if isinstance(node, int) and text not in index.ids and text not in index.synonyms:
             return Match([node])
+        if node is None and text not in index.ids:
+            nodes = sorted({*held(index.synonyms, text), *held(index.vernacular, text)})
+            return Match(nodes, other=bool(nodes))
     steps = _steps(label)
     if not steps:
         return Match([0])
     wanted = tuple(map(same, steps))
     texts = {same(label)} if isinstance(label, str) else set[str]()
     texts |= {wanted[0]} if len(wanted) == 1 else set()
-    named = _spelt(taxonomy, _held(index.names, *texts), label if isinstance(label, str) else steps[-1:])
-    by_id, synonymous = _held(index.ids, *texts), _held(index.synonyms, *texts)
-    called_so = _held(index.names, wanted[-1])
-    whole = _spelt(taxonomy, [v for v in called_so if _ends_in(taxonomy, index, v, wanted, whole=True)], steps)
+    named = _spelt(taxonomy, held(index.names, *texts), label if isinstance(label, str) else steps[-1:])
+    by_id, synonymous = held(index.ids, *texts), held(index.synonyms, *texts)
+    called_so = held(index.names, wanted[-1])
+    whole = _spelt(taxonomy, [v for v in called_so if _names_are(taxonomy, index, v, wanted)], steps)
     if len(whole) == 1 and (len(wanted) > 1 or set(by_id) <= set(whole)):
         others = [v for v in (*named, *synonymous) if v != whole[0]]
         explicit = not isinstance(label, str) or label.startswith(SEPARATOR)
         return Match(whole, "" if explicit or not others else _preferred(taxonomy, label, whole[0], others))
-    ending: list[int] = []
-    if len(wanted) > 1:
-        last = {*called_so, *_held(index.ids, wanted[-1]), *_held(index.synonyms, wanted[-1])}
-        ending = [v for v in last if _ends_in(taxonomy, index, v, wanted)]
-    nodes = sorted({*named, *by_id, *ending})
+    nodes = sorted({*named, *by_id, *_ending(taxonomy, index, wanted, [index.ids])})
     if len(nodes) == 1 and (others := [v for v in synonymous if v != nodes[0]]):
         return Match(nodes, _preferred(taxonomy, label, nodes[0], others))
-    return Match(nodes or sorted(set(synonymous)))
+    if nodes:
+        return Match(nodes)
+    every = (index.ids, index.synonyms, index.vernacular)
+    nodes = sorted({*synonymous, *held(index.vernacular, *texts), *_ending(taxonomy, index, wanted, every)})
+    return Match(nodes, other=bool(nodes))
 
 
-def _ends_in(taxonomy: NamedTree, index: Index, node: int, wanted: Sequence[str], *, whole: bool = False) -> bool:
-    """Whether the path to a node ends in some steps; with ``whole``, whether its names are exactly these."""
+def _names_are(taxonomy: NamedTree, index: Index, node: int, wanted: Sequence[str]) -> bool:
+    """Whether the names on the path to a node are exactly these."""
+    top = 0 if taxonomy.synthetic_root else -1
+    for step in reversed(wanted):
+        if node <= top or index.same(str(taxonomy.names[node])) != step:
+            return False
+        node = int(taxonomy.parents[node])
+    return node <= top
+
+
+def _ending(taxonomy: NamedTree, index: Index, wanted: Sequence[str], further: Sequence[dict[str, Nodes]]) -> list[int]:
+    """The nodes whose paths end in some steps, at least two, each a name or one of the further texts of its node."""
+    if len(wanted) < 2:
+        return []
+    last = {node for nodes in (index.names, *further) for node in held(nodes, wanted[-1])}
+    return [node for node in last if _ends_in(taxonomy, index, node, wanted, further)]
+
+
+def _ends_in(
+    taxonomy: NamedTree, index: Index, node: int, wanted: Sequence[str], further: Sequence[dict[str, Nodes]]
+) -> bool:
     top = 0 if taxonomy.synthetic_root else -1
     for step in reversed(wanted):
         if node <= top:
             return False
-        if index.same(str(taxonomy.names[node])) != step and (
-            whole or node not in (*_held(index.ids, step), *_held(index.synonyms, step))
-        ):
+        if index.same(str(taxonomy.names[node])) != step and not any(node in held(nodes, step) for nodes in further):
             return False
         node = int(taxonomy.parents[node])
-    return not whole or node <= top
+    return True
 
 
 def _spelt(taxonomy: NamedTree, nodes: list[int], label: Label) -> list[int]:
@@ -323,31 +393,6 @@ def _spelt(taxonomy: NamedTree, nodes: list[int], label: Label) -> list[int]:
 
 def _steps(label: Label) -> tuple[str, ...]:
     return label_steps(label) if isinstance(label, str) else tuple(label)
-
-
-def _by_text(pairs: Iterable[tuple[str, int]]) -> dict[str, Nodes]:
-    nodes: dict[str, Nodes] = {}
-    for text, node in pairs:
-        held = nodes.setdefault(text, node)
-        if isinstance(held, list):
-            held.append(node)
-        elif held != node:
-            nodes[text] = [held, node]
-    return nodes
-
-
-def _held(nodes: dict[str, Nodes], *texts: str) -> list[int]:
-    found: list[int] = []
-    for text in texts:
-        held = nodes.get(text, [])
-        found += held if isinstance(held, list) else [held]
-    return found
-
-
-def _synonyms(taxonomy: NamedTree) -> Iterator[tuple[str, int]]:
-    if SYNONYMS in taxonomy.columns:
-        for node, cell in enumerate(taxonomy.columns[SYNONYMS].tolist()):
-            yield from ((text, node) for text in split_names(cell))
 
 
 def _preferred(taxonomy: NamedTree, label: Label, node: int, others: Sequence[int]) -> str:
@@ -390,10 +435,6 @@ def _where_they_stand(taxonomy: NamedTree, unknown: Sequence[str]) -> list[str]:
             where = f"in its column {column!r}, which is not a column of ids"
             said.append(f"The taxonomy has {held} of {len(wanted)} {where}.")
     return said
-
-
-def _names(taxonomy: NamedTree, nodes: Sequence[int]) -> list[str]:
-    return list(dict.fromkeys(str(taxonomy.names[node]) for node in nodes))
 
 
 def _paths(taxonomy: NamedTree, nodes: Sequence[int], limit: int) -> list[str]:
