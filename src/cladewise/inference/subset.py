@@ -92,7 +92,7 @@ class Subset(Inference):
         if isinstance(self.allowed, str | Path):
             nodes, at = nodes_of_lines(self.allowed, taxonomy), str(self.allowed)
         else:
-            nodes, at = [_node(entry, taxonomy) for entry in self.allowed], ""
+            nodes, at = _nodes(self.allowed, taxonomy), ""
         if not nodes:
             advice = "Pass allowed, a file with one label per line."
             raise InputError("at least one allowed node", "none", at=at, advice=advice)
@@ -103,9 +103,11 @@ class Subset(Inference):
         return before[taxonomy.leaf_end] > before[taxonomy.leaf_start]
 
 
-def _node(entry: int | str | Sequence[str], taxonomy: Taxonomy) -> int:
-    if not isinstance(entry, int):
-        return taxonomy.find(entry if isinstance(entry, str) else tuple(entry))
-    if not 0 <= entry < taxonomy.num_nodes:
-        raise InputError(f"nodes from 0 to {taxonomy.num_nodes - 1}", entry)
-    return entry
+def _nodes(entries: Sequence[int | str | Sequence[str]], taxonomy: Taxonomy) -> list[int]:
+    labels = [entry for entry in entries if not isinstance(entry, int)]
+    named = iter(taxonomy.find(labels).tolist())
+    nodes = [entry if isinstance(entry, int) else next(named) for entry in entries]
+    for node in nodes:
+        if not 0 <= node < taxonomy.num_nodes:
+            raise InputError(f"nodes from 0 to {taxonomy.num_nodes - 1}", node)
+    return nodes

@@ -570,17 +570,18 @@ class Taxonomy:
         at: str = "",
         place: Callable[[Any], str] | None = None,
     ) -> int | IntArray:
-        r"""Node of a label: a short name, an ``id``, a synonym, a path, or the last part of a path, if it is unique.
+        r"""Node of a label: a name, an ``id``, another name, a path, or the last part of a path, if it is unique.
 
         A text or a tuple of names is one label; a list, an array or a data frame's column holds many, and gives an
         int64 array with one node per label, a million labels in a second or two.
 
         A path as one text has ``/`` between its names and ``\/`` for a slash inside a name, as :meth:`path_name`
-        writes it. A whole path from the top is preferred. Ids are those of the column ``id``, synonyms those of the
-        column ``synonyms``, with ``|`` between several. A name is preferred to a synonym, but a text that is the name
-        of one node and the id of another is ambiguous. Accents match whichever way they are stored. A label that only
-        looks like one of these, because of zero-width characters or stray blanks, is found with an
-        :class:`~cladewise.errors.InputWarning`; one that differs in case is not found.
+        writes it. A whole path from the top is preferred. Ids are those of the column ``id``. Other names are those in
+        the columns ``synonyms``, ``former_ids`` and ``name:<language>``, with ``|`` between several. They count only if
+        no name, id or path matches, and an :class:`~cladewise.errors.InputWarning` says which labels were found so. A
+        text that is the name of one node and the id of another is ambiguous, and so is another name of two nodes.
+        Accents match whichever way they are stored. A label that only looks like one of these, because of zero-width
+        characters or stray blanks, is found with a warning too; one that differs in case is not found.
 
         Args:
             label: One label, or many.
@@ -613,7 +614,7 @@ class Taxonomy:
         return list(lookup.look_up(self, label).nodes)
 
     def called(self, same: Callable[[str], str]) -> Index:
-        """Index of the nodes by name, id and synonym, under a normalisation of texts; built on first use."""
+        """Index of the nodes by name, id and other name, under a normalisation of texts; built on first use."""
         if same not in self._indexes:
             self._indexes[same] = Index.of(self, same)
         return self._indexes[same]

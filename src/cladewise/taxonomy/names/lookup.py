@@ -264,7 +264,7 @@ def tell_doubtful(
             doubtful.append(f"{_shown(label)!r} (also {also.kind if also else 'another name'})")
     if doubtful:
         more = ", ..." if len(doubtful) > SHOWN else ""
-        text = f"{_counted(len(doubtful))} read as names or ids, although others are names in a language"
+        text = f"{_counted(len(doubtful))} taken by name or id, although others are names in a language"
         warn(f"{text}: {', '.join(doubtful[:SHOWN])}{more}", at=at)
 
 
