@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cladewise.taxonomy.formats.options import FORMATS, Format
     from cladewise.taxonomy.formats.reading import from_dataframe, read
     from cladewise.taxonomy.formats.writing import write
+    from cladewise.taxonomy.matching import match
 
 __all__ = [
     "FORMATS",
@@ -24,6 +25,7 @@ __all__ = [
     "check",
     "diff",
     "from_dataframe",
+    "match",
     "read",
     "write",
 ]
@@ -36,6 +38,7 @@ _MODULES = {
     "FORMATS": "cladewise.taxonomy.formats.options",
     "Format": "cladewise.taxonomy.formats.options",
     "from_dataframe": "cladewise.taxonomy.formats.reading",
+    "match": "cladewise.taxonomy.matching",
     "read": "cladewise.taxonomy.formats.reading",
     "write": "cladewise.taxonomy.formats.writing",
 }

@@ -1,4 +1,8 @@
-"""Comparison of two taxonomies: paths added, removed, moved and renamed."""
+"""Comparison of two taxonomies by their names alone: paths added, removed, moved and renamed.
+
+:func:`cladewise.taxonomy.match` weighs all evidence and proposes counterparts, for a person to edit; :func:`diff` tells
+whether two files hold the same tree, and pairs only nodes of the same name.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable
 
+from cladewise.taxonomy.correspondence.correspondence import Correspondence
 from cladewise.taxonomy.names.sameness import folded
 from cladewise.taxonomy.tree import Taxonomy
 
@@ -50,17 +55,18 @@ def diff(first: Taxonomy, second: Taxonomy) -> TaxonomyDifference:
     """
     matching = _Matching(first, second)
     matching.descend(0, 0)
-    moved = matching.move()
-    counterpart = matching.counterpart
-    renamed = [(u, v) for u, v in counterpart.items() if u and matching.names[0][u] != matching.names[1][v]]
-    if not first.synthetic_root and not second.synthetic_root and matching.names[0][0] != matching.names[1][0]:
-        renamed.insert(0, (0, 0))
-    taken = set(counterpart.values())
+    matching.move()
+    found = Correspondence.from_pairs(first, second, list(matching.counterpart.items()))
+    rows = list(zip(found.old_nodes.tolist(), found.new_nodes.tolist(), found.change.tolist(), strict=True))
+
+    def paths(change: str) -> tuple[tuple[Path, Path], ...]:
+        return tuple((first.path_names(u), second.path_names(v)) for u, v, word in rows if change in word.split())
+
     return TaxonomyDifference(
-        added=tuple(second.path_names(v) for v in second if v not in taken),
-        removed=tuple(first.path_names(u) for u in first if u not in counterpart),
-        moved=tuple((first.path_names(u), second.path_names(v)) for u, v in moved),
-        renamed=tuple((first.path_names(u), second.path_names(v)) for u, v in sorted(renamed)),
+        added=tuple(second.path_names(v) for _, v, word in rows if word == "added"),
+        removed=tuple(first.path_names(u) for u, _, word in rows if word == "removed"),
+        moved=paths("moved"),
+        renamed=paths("renamed"),
     )
 
 
@@ -88,20 +94,17 @@ class _Matching:
             rest = [a for a in ours if a not in done], [b for b in theirs if b not in others]
             waiting += exact + self._pairs(*rest, folded)
 
-    def move(self) -> list[tuple[int, int]]:
-        """Match remaining nodes whose names are unique on both sides; returns the topmost matches, in order."""
+    def move(self) -> None:
+        """Match remaining nodes whose names are unique on both sides, and their descendants."""
         left = [u for u in self.trees[0] if u not in self.counterpart]
         right = [v for v in self.trees[1] if v not in self.taken]
         count = Counter(self.names[0][u] for u in left), Counter(self.names[1][v] for v in right)
         by_name = {self.names[1][v]: v for v in right}
-        moved: list[tuple[int, int]] = []
         for u in left:
             name = self.names[0][u]
             if u in self.counterpart or count[0][name] != 1 or count[1][name] != 1 or by_name[name] in self.taken:
                 continue
-            moved.append((u, by_name[name]))
             self.descend(u, by_name[name])
-        return moved
 
     def _pairs(self, ours: list[int], theirs: list[int], key: Callable[[str], str]) -> list[tuple[int, int]]:
         """Pairs of children with the same key, in order if a key repeats."""
