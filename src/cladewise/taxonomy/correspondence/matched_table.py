@@ -25,6 +25,7 @@ from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.tables.delimited import read_delimited
 from cladewise.taxonomy.formats.tables.table import Table, is_parquet, read_parquet_table, write_table_file
 from cladewise.taxonomy.names.columns import ID
+from cladewise.taxonomy.names.lookup import find_all
 from cladewise.taxonomy.tree import Taxonomy
 
 COLUMNS = ("old", "new", "change", "certainty", "evidence", "ask")
