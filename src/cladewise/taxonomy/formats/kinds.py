@@ -17,7 +17,7 @@ from typing import Any
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.file_kinds import first_bytes
-from cladewise.taxonomy.formats.members import GZIP, is_archive, matching, members_of
+from cladewise.taxonomy.formats.members import GZIP, Members, is_archive, matching, members_of
 from cladewise.taxonomy.formats.options import FileFormat
 from cladewise.taxonomy.formats.tables.separators import SEPARATORS
 
@@ -40,7 +40,9 @@ class Kind:
         reader: Module in this package, and its function ``(path, options) -> Taxonomy``, with a colon between.
         suffixes: Ends of file names, in lower case.
         members: Patterns of files that a folder or archive has, ignoring case; each must match one.
-        beginning: Regular expression found in the first 64 KiB of a file, with ``^`` and ``$`` at lines.
+        beginning: Regular expression found in the first 64 KiB of a file, or of the first of the members, with ``^``
+            and ``$`` at lines.
+        tells: Whether the reader itself warns about names that look odd.
     """
 
     name: FileFormat
@@ -49,6 +51,7 @@ class Kind:
     suffixes: Sequence[str] = ()
     members: Sequence[str] = ()
     beginning: str = ""
+    tells: bool = False
 
     def read(self, path: Path, options: Any) -> Any:
         """Read a tree of this format."""
@@ -57,8 +60,21 @@ class Kind:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("wordnet", "WordNet's folder", "wordnet:read", members=["data.noun"]),
-    Kind("wordnet", "WordNet's data.noun", "wordnet:read", suffixes=[".noun"]),
+    Kind("wordnet", "WordNet's folder", "wordnet:read", members=["data.noun"], tells=True),
+    Kind("wordnet", "WordNet's data.noun", "wordnet:read", suffixes=[".noun"], tells=True),
+    Kind(
+        "dwca",
+        "a Darwin Core archive (meta.xml)",
+        "archives.dwca:read",
+        members=["meta.xml"],
+        beginning=r"<(?:\w+:)?archive\b[^>]*rs\.tdwg\.org/dwc/text",
+        tells=True,
+    ),
+    *(
+        Kind("coldp", "a Catalogue of Life data package", "archives.coldp:read", members=members, tells=True)
+        for members in (["name*usage.[ct]*"], ["taxon.[ct]*", "name.[ct]*"])
+    ),
+    Kind("taxdump", "NCBI's taxdump", "archives.taxdump:read", members=["nodes.dmp", "names.dmp"], tells=True),
     Kind("speciesnet", "SpeciesNet's label lines", "species.speciesnet:read", beginning=_SPECIESNET),
     Kind("birdnet", "BirdNET's labels", "species.birdnet:read", suffixes=[".txt"], beginning=_BIRDNET),
     Kind("camtrap-dp", "a Camtrap DP", "species.camtrap_dp:read", members=["datapackage.json"]),
@@ -117,12 +133,24 @@ def beginning_of(path: Path) -> str:
             data = zlib.decompressobj(wbits=31).decompress(data, BEGINNING)
         except zlib.error:
             return ""
+    return _as_text(data)
+
+
+def _as_text(data: bytes) -> str:
     return "" if b"\0" in data else data.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
 
 
 def _of_members(path: Path) -> list[Kind]:
     with members_of(path) as members:
-        return [kind for kind in KINDS if kind.members and matching(members.names, kind.members) is not None]
+        return [kind for kind in KINDS if kind.members and _has(members, kind)]
+
+
+def _has(members: Members, kind: Kind) -> bool:
+    found = matching(members.names, kind.members)
+    if not found or not kind.beginning:
+        return bool(found)
+    with members.open(found[0]) as stream:
+        return re.search(kind.beginning, _as_text(stream.read(BEGINNING)), re.MULTILINE) is not None
 
 
 def _of_file(path: Path) -> list[Kind]:

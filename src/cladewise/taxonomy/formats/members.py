@@ -6,6 +6,7 @@ Checklists and exports are published as archives and used unpacked, so formats m
 from __future__ import annotations
 
 import fnmatch
+import functools
 import itertools
 import os
 import shutil
@@ -78,8 +79,9 @@ def members_of(path: Path) -> Generator[Members]:
                 names = {name: name for name in archive.namelist() if not name.endswith("/")}
                 yield _Archive(path, names, archive.open)
         elif is_archive(path):
+            status = path.stat()
+            found = _entries(path, status.st_size, status.st_mtime_ns)
             with tarfile.open(path) as archive:
-                found = {entry.name: entry for entry in archive if entry.isfile()}
 
                 def opened(name: str) -> IO[bytes]:
                     stream = archive.extractfile(found[name])
@@ -124,6 +126,13 @@ def matching(names: Sequence[str], patterns: Sequence[str]) -> list[str] | None:
             return None
         found.append(name)
     return found
+
+
+@functools.lru_cache(maxsize=4)
+def _entries(path: Path, _size: int, _changed: int) -> dict[str, tarfile.TarInfo]:
+    """The files of a tar archive, kept in memory, since listing a packed one means unpacking it."""
+    with tarfile.open(path) as archive:
+        return {entry.name: entry for entry in archive if entry.isfile()}
 
 
 def _top(names: Sequence[str]) -> str:

@@ -31,6 +31,9 @@ FileFormat = Literal[
     "camtrap-dp",
     "obo",
     "rdf",
+    "dwca",
+    "coldp",
+    "taxdump",
 ]
 Format = TableFormat | FileFormat
 Header = Literal["first", "none"]
@@ -39,6 +42,9 @@ Underscores = Literal["keep", "blanks"]
 
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
 FORMATS: tuple[Format, ...] = (*TABLE_FORMATS, *get_args(FileFormat))
+
+CHECKLISTS = ("dwca", "coldp", "taxdump")
+"""Formats of checklists in archives."""
 
 SEPARATOR_WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 
@@ -50,8 +56,8 @@ HELP = {
     "id": "edge lists: the column of ids that parents refer to",
     "parent": "edge lists: the column of parents",
     "name": "edge lists: the column of names",
-    "levels": "level tables: the columns that are levels, coarse to fine; or the one column of paths",
-    "columns": "level tables: further text columns to keep",
+    "levels": "level tables: the columns that are levels, coarse to fine; or the column of paths; checklists: ranks",
+    "columns": "level tables and checklists: further text columns to keep",
     "parents": "several parents of a node: error, keep the first or the last, or keep all",
     "roots": "what to do with several roots: error, or join them under a synthetic root",
     "ids": "WordNet: the synsets to keep, or a file of them",
@@ -119,7 +125,7 @@ class ReadOptions:
             other = levels[0] if levels else shown
             got = f"{edges[0]} (edge lists) together with {other} (level tables)"
             raise InputError("options of one kind of table", got)
-        if levels and self.format not in (None, "levels", "paths"):
+        if levels and self.format not in (None, "levels", "paths", *CHECKLISTS):
             raise InputError("options of one kind of file", f"{levels[0]} (level tables) together with {shown}")
         if edges and self.format not in (None, "edges", "nodes"):
             raise InputError("options of one kind of file", f"{edges[0]} (edge lists) together with {shown}")

@@ -133,7 +133,7 @@ def read_with(path: str | PathLike[str], options: ReadOptions) -> Taxonomy:
     if kind == "table" or kind in TABLE_FORMATS:
         return taxonomy_from_table(load_table(place, options), options)
     tree = read_tree(place, kind, options)
-    if kind != "wordnet":
+    if not any(found.tells for found in KINDS if found.name == kind):
         nodes = names_of_tree(tree)
         warn_of([*same_siblings(nodes), *sight_problems(nodes)], str(place))
     return tree

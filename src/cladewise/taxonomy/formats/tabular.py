@@ -135,7 +135,15 @@ def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:
         InputError: The rows are not a tree, or their form is unclear.
     """
     table.fail(table.problems)
-    interpretation = interpret(table, options)
+    return tree_of(table, interpret(table, options))
+
+
+def tree_of(table: Table, interpretation: Interpretation) -> Taxonomy:
+    """Build the tree of an interpreted table, with a warning for each kind of oddity.
+
+    Raises:
+        InputError: A problem is an error, or the tree cannot be built.
+    """
     table.fail(interpretation.problems)
     odd: list[Problem] = [*table.problems, *interpretation.problems]
     if not interpretation.ours and interpretation.nodes is not None:  # before the tree takes memory

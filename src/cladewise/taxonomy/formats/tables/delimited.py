@@ -51,12 +51,27 @@ def read_delimited(path: Path, options: ReadOptions) -> Table:
     del body  # a copy of the whole file
     promised = SEPARATORS.get(Path(path.name.removesuffix(".gz")).suffix.lower(), ",")
     separator = options.separator or named or separator_of(data, promised, source)
+    return parse_delimited(data, path, separator, first_line=first_line, header=options.header)
+
+
+def parse_delimited(
+    data: bytes, path: Path, separator: str, *, first_line: int = 1, header: str | None = None
+) -> Table:
+    """Parse a text table with a known separator; its problems are listed in the table.
+
+    Args:
+        data: The text, without a byte order mark.
+        path: The file, for messages.
+        separator: The character between cells.
+        first_line: Number of the first line of ``data`` in the file.
+        header: As in :func:`cladewise.taxonomy.read`.
+    """
     quotes = quoting(data, separator) if separator.isascii() else None
     table = None
     if quotes is not None and quotes.clean and data.count(b"\r") == data.count(b"\r\n"):
-        table = _read_clean(data, quotes, path, separator, first_line, options.header)
+        table = _read_clean(data, quotes, path, separator, first_line, header)
     if table is None:
-        table = _read_by_row(data, path, separator, first_line, options.header)
+        table = _read_by_row(data, path, separator, first_line, header)
     return without_index(without_blank_rows(table))
 
 

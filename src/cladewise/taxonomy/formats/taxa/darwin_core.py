@@ -27,7 +27,7 @@ from cladewise.taxonomy.formats.taxa.parent_ids import placed_by_parents
 from cladewise.taxonomy.formats.taxa.rank_paths import Placed, placed_by_ranks
 from cladewise.taxonomy.formats.taxa.ranks import MAIN_RANKS, POSITION, coarse_to_fine
 from cladewise.taxonomy.formats.taxa.synonyms import Taxa, accepted_taxa
-from cladewise.taxonomy.names.columns import NAME_SEPARATOR, split_names
+from cladewise.taxonomy.names.columns import FORMER_IDS, NAME_SEPARATOR, SYNONYMS, split_names
 from cladewise.taxonomy.names.paths import path_text
 from cladewise.taxonomy.tree import StrArray, Taxonomy
 
@@ -205,14 +205,17 @@ def _further(taxa: Taxa, terms: TaxonTerms, *, levels: bool) -> dict[str, pl.Ser
             if plain_term(name) == "scientificname" and ((frame[name] != taxa.name) & (frame[name] != "")).any():
                 kept["scientificName"] = frame[name]
         elif plain_term(name) == "synonyms":
-            kept["synonyms"] = frame[name]
+            kept[SYNONYMS] = frame[name]
         elif name not in kept and not (taxa.synonyms is not None and name == terms.status):
             kept[name] = frame[name]
     if not levels and terms.rank is not None:
         kept["taxonRank"] = frame[terms.rank]
     if taxa.synonyms is not None and (taxa.synonyms != "").any():
-        before = kept.get("synonyms")
-        kept["synonyms"] = taxa.synonyms if before is None else _joined(before, taxa.synonyms)
+        before = kept.get(SYNONYMS)
+        kept[SYNONYMS] = taxa.synonyms if before is None else _joined(before, taxa.synonyms)
+    if taxa.former_ids is not None and (taxa.former_ids != "").any():
+        before = next((kept.pop(name) for name in list(kept) if plain_term(name) == "formerids"), None)
+        kept[FORMER_IDS] = taxa.former_ids if before is None else _joined(before, taxa.former_ids)
     return kept
 
 

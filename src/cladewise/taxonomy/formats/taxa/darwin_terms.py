@@ -112,6 +112,25 @@ def find_terms(table: Table) -> TaxonTerms:
     )
 
 
+def essential(columns: Iterable[str], *, ranks: bool) -> list[str]:
+    """The columns that give a taxon its identity, name, rank, status and place.
+
+    Args:
+        columns: Names of all columns.
+        ranks: Whether columns of ranks place the taxa, rather than their parents.
+
+    Example:
+        >>> columns = ["taxonID", "parentNameUsageID", "scientificName", "taxonRemarks", "family", "genus"]
+        >>> essential(columns, ranks=False), essential(columns, ranks=True)[3:]
+        (['taxonID', 'parentNameUsageID', 'scientificName'], ['family', 'genus'])
+    """
+    by_plain = {plain_term(name): name for name in reversed(list(columns))}
+    roles = [*(KEYS, PARENTS, ACCEPTED, NAMES), *((terms,) for terms in (*AUTHORSHIPS, *RANK_TEXTS, *STATUSES))]
+    found = [by_plain[term] for terms in roles for term in terms if term in by_plain]
+    placing = [name for plain, name in by_plain.items() if plain in POSITION or plain in EPITHETS]
+    return [*found, *reversed(placing)] if ranks else found
+
+
 def evidence(table: Table) -> str | None:
     """Evidence that the rows are taxa of Darwin Core, ColDP or a table of ranks, or None.
 

@@ -23,6 +23,9 @@ NEITHER = (
 NO_ID = ("", "0", "-1", "null", "na", "n/a", "nan", "none", "\\n")
 """Lower-case values that mean that a row refers to no other."""
 
+MADE_ID = " synonym "
+"""Between the identifier of an accepted taxon and a number, in identifiers of synonyms that have none of their own."""
+
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
@@ -38,6 +41,7 @@ class Taxa:
         key: Identifier of each, if the table has any.
         parent: Identifier of the parent of each, if the table has any.
         synonyms: Other names of each, separated, if the table has any.
+        former_ids: Identifiers of the synonyms of each, separated, if the table has any.
     """
 
     table: Table
@@ -46,6 +50,7 @@ class Taxa:
     key: pl.Series | None = None
     parent: pl.Series | None = None
     synonyms: pl.Series | None = None
+    former_ids: pl.Series | None = None
 
     def told(self, rows: Rows | Mask, kind: str, text: str, *, severity: Severity = "warning") -> Problem:
         """One problem for several rows, at the line of the first; fills in ``{count}`` and ``{names}`` of the text.
@@ -67,7 +72,7 @@ class Taxa:
         kept = pl.Series(rows)
         lines = np.arange(1, rows.size + 1) if self.table.lines is None else self.table.lines
         table = dataclasses.replace(self.table, frame=self.table.frame.filter(kept), lines=lines[rows])
-        texts = (self.name, self.rank, self.key, self.parent, self.synonyms)
+        texts = (self.name, self.rank, self.key, self.parent, self.synonyms, self.former_ids)
         return Taxa(table, *(None if text is None else text.filter(kept) for text in texts))  # pyright: ignore
 
 
@@ -79,14 +84,16 @@ def accepted_taxa(table: Table, terms: TaxonTerms) -> tuple[Taxa, list[Problem]]
     """
     status = _status(table.frame, terms)
     key, parent = _key(table, terms), _parent(table, terms)
-    usages = Taxa(table, _names(table.frame, terms), _ranks(table.frame, terms), key, parent)
+    usages = Taxa(table, whole_names(table.frame, terms), _ranks(table.frame, terms), key, parent)
     if key is None or (terms.accepted is None and status is None):
         return usages, []
     height = key.len()
     status = pl.Series("status", [""]).new_from_index(0, height) if status is None else status
     called = status.str.contains(SYNONYM).to_numpy()
     neither = status.str.contains(NEITHER).to_numpy() & ~called
-    row_by_key = pl.DataFrame({"key": key, "row": np.arange(height)}).unique("key", keep="first")
+    row_by_key = (
+        pl.DataFrame({"key": key, "row": np.arange(height)}).filter(pl.col("key") != "").unique("key", keep="first")
+    )
 
     def rows_of(ids: pl.Series) -> Rows:
         found = ids.alias("key").to_frame().join(row_by_key, on="key", how="left", maintain_order="left")["row"]
@@ -114,8 +121,11 @@ def accepted_taxa(table: Table, terms: TaxonTerms) -> tuple[Taxa, list[Problem]]
         cases.append((moved, "synonym", "{count} below a synonym, placed under its accepted taxon: {names}"))
         parent = parent.scatter(np.flatnonzero(moved), key.gather(ends[above[moved]]))
     problems += [usages.told(rows, kind, text) for rows, kind, text in cases if rows.any()]
-    synonyms = _aliases(usages.name, np.flatnonzero(synonym & (ends >= 0)), ends)
-    return dataclasses.replace(usages, parent=parent, synonyms=synonyms).only(accepted), problems
+    resolved = np.flatnonzero(synonym & (ends >= 0))
+    synonyms = _gathered(usages.name, resolved, ends)
+    former_ids = _gathered(_without_made_ids(key, resolved, ends), resolved, ends)
+    usages = dataclasses.replace(usages, parent=parent, synonyms=synonyms, former_ids=former_ids)
+    return usages.only(accepted), problems
 
 
 def _key(table: Table, terms: TaxonTerms) -> pl.Series | None:
@@ -144,7 +154,7 @@ def _filled(texts: pl.Series) -> bool:
     return bool((texts.str.strip_chars() != "").any())
 
 
-def _names(frame: pl.DataFrame, terms: TaxonTerms) -> pl.Series:
+def whole_names(frame: pl.DataFrame, terms: TaxonTerms) -> pl.Series:
     """The whole name of every row, without the author if another column has it."""
     if not terms.names:
         return pl.Series("name", [""]).new_from_index(0, frame.height)
@@ -222,14 +232,29 @@ def _contradictions(usages: Taxa, status: pl.Series, synonym: Mask, cyclic: Mask
     return [usages.told(rows, "synonym", text, severity="error") for rows, text in cases if rows.any()]
 
 
-def _aliases(name: pl.Series, synonym: Rows, ends: Rows) -> pl.Series:
-    """The synonyms of every row, joined; blank if there are none."""
-    accepted, name = ends[synonym], escaped_names(name)
-    frame = pl.DataFrame({"row": accepted, "alias": name.gather(synonym), "name": name.gather(accepted)})
+def made_id(accepted: pl.Expr, number: pl.Expr) -> pl.Expr:
+    """The identifier that is written for a synonym without one; it is left out when it is read again."""
+    return pl.format("{}{}{}", accepted, pl.lit(MADE_ID), number)
+
+
+def _without_made_ids(key: pl.Series, synonym: Rows, ends: Rows) -> pl.Series:
+    """The identifiers, blank for those that :func:`made_id` makes."""
+    marked = synonym[key.gather(synonym).str.contains(MADE_ID, literal=True).to_numpy()]
+    if not marked.size:
+        return key
+    frame = pl.DataFrame({"own": key.gather(marked), "accepted": key.gather(ends[marked]), "row": marked})
+    made = frame.filter(pl.col("own").str.strip_prefix(pl.col("accepted")).str.contains(f"^{MADE_ID}\\d+$"))
+    return key.scatter(made["row"], "")
+
+
+def _gathered(texts: pl.Series, synonym: Rows, ends: Rows) -> pl.Series:
+    """The texts of the synonyms of every row, joined, without blank ones and its own; blank if there are none."""
+    accepted, texts = ends[synonym], escaped_names(texts)
+    frame = pl.DataFrame({"row": accepted, "text": texts.gather(synonym), "own": texts.gather(accepted)})
     joined = (
-        frame.filter((pl.col("alias") != pl.col("name")) & (pl.col("alias") != ""))
+        frame.filter((pl.col("text") != pl.col("own")) & (pl.col("text") != ""))
         .group_by("row", maintain_order=True)
-        .agg(pl.col("alias").unique(maintain_order=True).str.join(NAME_SEPARATOR))
+        .agg(pl.col("text").unique(maintain_order=True).str.join(NAME_SEPARATOR))
     )
-    blank = pl.Series("synonyms", [""]).new_from_index(0, name.len())
-    return blank.scatter(joined["row"], joined["alias"])
+    blank = pl.Series([""]).new_from_index(0, texts.len())
+    return blank.scatter(joined["row"], joined["text"])

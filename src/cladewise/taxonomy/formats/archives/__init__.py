@@ -1,0 +1,1 @@
+"""Checklists published as archives: Darwin Core archives, ColDP and NCBI's taxdump."""
