@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         explanations,
         geometry,
         heads,
+        induction,
         inference,
         interchange,
         losses,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from cladewise.engine import Run, entails, evaluate, fit, predict, rerun, retrieve, train
     from cladewise.episodes import few_shot
     from cladewise.explanations import explain, look_alikes, manifolds, space
+    from cladewise.induction import induce
     from cladewise.records import Evaluation
     from cladewise.report import compare
     from cladewise.suites import benchmark, demo
@@ -79,6 +81,8 @@ __all__ = [
     "fit",
     "geometry",
     "heads",
+    "induce",
+    "induction",
     "inference",
     "interchange",
     "look_alikes",

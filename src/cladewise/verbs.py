@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "explain": ("cladewise.explanations", "explain"),
     "few_shot": ("cladewise.episodes", "few_shot"),
     "fit": ("cladewise.engine", "fit"),
+    "induce": ("cladewise.induction", "induce"),
     "look_alikes": ("cladewise.explanations", "look_alikes"),
     "manifolds": ("cladewise.explanations", "manifolds"),
     "predict": ("cladewise.engine", "predict"),

@@ -1,4 +1,4 @@
-"""``cladewise taxonomy``: check, show, convert and compare label trees."""
+"""``cladewise taxonomy``: check, show, convert, compare and propose label trees."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from cladewise.cli.induce import induce
 from cladewise.cli.printing import console, tell
 from cladewise.cli.reading_options import with_reading
 from cladewise.cli.wording import Wording
 from cladewise.taxonomy.formats.options import ReadOptions
 
-app = typer.Typer(no_args_is_help=True, help="Check, show, convert and compare label trees.")
+app = typer.Typer(no_args_is_help=True, help="Check, show, convert, compare and propose label trees.")
+app.command()(induce)
 
 File = Annotated[Path, typer.Argument(help="A table, a JSON, YAML or Newick file, a folder, or WordNet's folder.")]
 

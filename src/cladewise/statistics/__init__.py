@@ -1,14 +1,17 @@
-"""Bootstrap intervals, paired differences, binomial bounds, spread over runs, agreement of clusters; without torch."""
+"""Intervals by bootstrap, paired differences, binomial bounds, spread over runs, agreement of clusters and trees."""
 
 from cladewise.statistics.binomial import binomial_tail, clopper_pearson_lower
 from cladewise.statistics.bootstrap import Interval, mean_interval, mean_intervals, paired_difference
 from cladewise.statistics.clusterings import Agreement, agreement
 from cladewise.statistics.spread import Spread, mean_and_sd
+from cladewise.statistics.trees import LevelAgreement, TreeAgreement, tree_agreement
 
 __all__ = [
     "Agreement",
     "Interval",
+    "LevelAgreement",
     "Spread",
+    "TreeAgreement",
     "agreement",
     "binomial_tail",
     "clopper_pearson_lower",
@@ -16,4 +19,5 @@ __all__ = [
     "mean_interval",
     "mean_intervals",
     "paired_difference",
+    "tree_agreement",
 ]
