@@ -17,7 +17,6 @@ from cladewise.taxonomy.formats.bounded_files import read_text
 from cladewise.taxonomy.formats.options import PLAIN, ReadOptions
 from cladewise.taxonomy.formats.reading import read_with
 
-
 NOT_OF_CLASSES = (CERTAINTY, EVIDENCE, "further_parents")
 """Columns that describe a place in a tree rather than a class."""
 
