@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise.metrics.truncation import truncate
-from cladewise.ops import tree_index
+from cladewise.ops import share_parents, tree_index
 from cladewise.taxonomy import Taxonomy
 
 
@@ -41,6 +41,8 @@ def sibling(
 
     .. math:: [\tilde{v} = t \ \lor\ \pi(\tilde{v}) = \pi(t)]
 
+    Of several parents any counts.
+
     Example:
         >>> import torch
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -51,8 +53,7 @@ def sibling(
         Reported with HACE (its released evaluation code).
     """
     reached = truncate(predicted, target, taxonomy)
-    parents = tree_index(taxonomy, target.device).parents
-    return ((reached == target) | (parents[reached] == parents[target])).float()
+    return ((reached == target) | share_parents(reached, target, taxonomy)).float()
 
 
 def leaf_answers(predicted: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Float[Tensor, "*batch"]:

@@ -65,9 +65,9 @@ def score_answer(
         (tensor([1., 0.]), tensor([nan, 1.]), tensor([0.5000, 1.5000]))
     """
     if isinstance(answer, Nodes):
-        predicted, decided = answer.node, at_levels(answer.node, taxonomy)
+        predicted, decided, single = answer.node, at_levels(answer.node, taxonomy), answer.node
     elif isinstance(answer, LevelNodes):
-        predicted, decided = answer.node[..., -1], answer.node
+        predicted, decided, single = answer.node[..., -1], answer.node, None
     else:
         raise InputError("a decision that gives nodes or one node per level", type(answer).__name__)
     if not predicted.shape == target.shape == ranking.shape[:-1]:
@@ -75,7 +75,7 @@ def score_answer(
         raise InputError("an answer and a target [*batch] with a ranking [*batch, rank]", shapes)
 
     distance = hierarchical_distance(predicted, target, taxonomy)
-    correct = level_correct(decided, target, taxonomy)
+    correct = level_correct(decided, target, taxonomy, node=single)
     information, depth = (scores(predicted, target, taxonomy) for scores in (information_scores, depth_scores))
     mean_distance = functools.partial(hd_at_k, ranking, target, taxonomy=taxonomy)
     return {

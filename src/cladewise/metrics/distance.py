@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cladewise.ops import lca, tree_index
+from cladewise.ops import full_height, meet
 from cladewise.taxonomy import Taxonomy
 
 
@@ -15,11 +15,14 @@ def hierarchical_distance(
 ) -> Float[Tensor, "*batch"]:
     r"""Height, in edges, of the lowest common ancestor of prediction and label; 0 where the prediction is right.
 
-    .. math:: D(v, t) = 0 \ \text{if}\ v \in De(t) \ \text{else}\ h(\operatorname{lca}(v, t))
+    .. math:: D(v, t) = 0 \ \text{if}\ v \in De(t) \ \text{else}\ \min_{a \in A(v) \cap A(t)} h(a)
 
     The height is that of the deepest leaf below, so on a ragged tree it is not half the length of the path between
     the two. A prediction below an internal label is right; one above the label is a mistake of its own height.
     The distance is 0 only where the prediction is right.
+
+    In a tree the minimum is :math:`h(\operatorname{lca}(v, t))`. Where nodes have several parents, there may be several
+    lowest common ancestors; the lowest of them counts (:func:`cladewise.ops.meet`).
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -29,8 +32,8 @@ def hierarchical_distance(
     References:
         Bertinetto et al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393.
     """
-    meeting = lca(predicted, target, taxonomy)
-    height = tree_index(taxonomy, target.device).height[meeting]
+    meeting = meet(predicted, target, taxonomy)
+    height = full_height(taxonomy, target.device)[meeting]
     return torch.where(meeting == target, 0, height).float()
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise.metrics.truncation import truncate
-from cladewise.ops import lca, tree_index
+from cladewise.ops import covers, most_informative_common, num_common_ancestors, num_leaves_covered, tree_index
 from cladewise.taxonomy import Taxonomy
 
 
@@ -31,6 +31,8 @@ def information_scores(
         F_1 = \frac{2}{1/R + 1/P}, \quad C = [m \in \{t, \tilde{v}\}], \qquad
         m = \operatorname{lca}(\tilde{v}, t), \quad I(u) = \log_2 \frac{L}{|B(u)|}
 
+    Where nodes have several parents, :math:`m` is the most informative common ancestor, and the leaves :math:`B(u)` are
+    those under :math:`u` through any parents (Resnik 1995); :math:`F_1` is then the similarity of Lin (1998).
     0/0 counts as 1, so the root has precision 1 and recall 0; :math:`F_1` is 0 if either is. A prediction
     below an internal label counts as the label.
 
@@ -47,16 +49,26 @@ def information_scores(
 
     References:
         Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
+        Resnik, Using information content to evaluate semantic similarity in a taxonomy, IJCAI 1995; Lin, An
+        information-theoretic definition of similarity, ICML 1998.
     """
-    index = tree_index(taxonomy, target.device)
-    leaves_under = (index.leaf_end - index.leaf_start).double()
-    return _scores(torch.log2(len(index.leaf_nodes) / leaves_under), predicted, target, taxonomy)
+    reached = truncate(predicted, target, taxonomy)
+    information = torch.log2(taxonomy.num_leaves / num_leaves_covered(taxonomy, target.device).double())
+    meeting = most_informative_common(reached, target, taxonomy)
+    return _scores(information[meeting], information[target], information[reached], reached, target, taxonomy)
 
 
 def depth_scores(predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> PathScores:
     r"""Recall, precision and F1 of depth: :func:`information_scores` with edges from the root in place of information.
 
     .. math:: R = \frac{d(m)}{d(t)}, \quad P = \frac{d(m)}{d(\tilde{v})}
+
+    Where nodes have several parents, edges of a path become nodes of a set of ancestors, as in the hierarchical
+    precision and recall of Kiritchenko et al.; with :math:`A(u)` all ancestors and the node itself, but not the root,
+
+    .. math:: R = \frac{|A(\tilde{v}) \cap A(t)|}{|A(t)|}, \quad P = \frac{|A(\tilde{v}) \cap A(t)|}{|A(\tilde{v})|}
+
+    which is the same in a tree.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -65,8 +77,15 @@ def depth_scores(predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"]
 
     References:
         Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
+        Kiritchenko et al., Learning and evaluation in the presence of class hierarchies, Canadian AI 2006; Silla and
+        Freitas, A survey of hierarchical classification across different application domains, 2011.
     """
-    return _scores(tree_index(taxonomy, target.device).depth.double(), predicted, target, taxonomy)
+    reached = truncate(predicted, target, taxonomy)
+    depth = tree_index(taxonomy, target.device).depth
+    if taxonomy.has_further_parents:
+        depth = depth + torch.tensor(taxonomy.further_ancestors.count, device=depth.device)
+    shared = num_common_ancestors(reached, target, taxonomy).double()
+    return _scores(shared, depth[target].double(), depth[reached].double(), reached, target, taxonomy)
 
 
 def cpb(predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Float[Tensor, "*batch"]:
@@ -74,7 +93,7 @@ def cpb(predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonom
 
     .. math:: [\tilde{v} \in A(t)] \cdot \Big(1 - \frac{|B(\tilde{v})| \, [|B(\tilde{v})| > 1]}{L}\Big)
 
-    A prediction below an internal label counts as the label.
+    A prediction below an internal label counts as the label. Ancestors and leaves through any parents count.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",), ("e",)])
@@ -85,21 +104,20 @@ def cpb(predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonom
         Wu et al., Solving long-tailed recognition with deep realistic taxonomic classifier, ECCV 2020,
         arXiv:2007.09898; the factor of a leaf is that of the released code.
     """
-    index = tree_index(taxonomy, target.device)
     reached = truncate(predicted, target, taxonomy)
-    under = (index.leaf_end - index.leaf_start)[reached]
-    left_open = torch.where(under == 1, 0, under) / len(index.leaf_nodes)
-    right = lca(reached, target, taxonomy) == reached
+    under = num_leaves_covered(taxonomy, target.device)[reached]
+    left_open = torch.where(under == 1, 0, under) / taxonomy.num_leaves
+    right = covers(reached, target, taxonomy)
     return torch.where(right, 1 - left_open, 0.0)
 
 
-def _scores(weight: Tensor, predicted: Tensor, target: Tensor, taxonomy: Taxonomy) -> PathScores:
-    reached = truncate(predicted, target, taxonomy)
-    meeting = lca(reached, target, taxonomy)
-    shared, wanted, said = weight[meeting], weight[target], weight[reached]
+def _scores(
+    shared: Tensor, wanted: Tensor, said: Tensor, reached: Tensor, target: Tensor, taxonomy: Taxonomy
+) -> PathScores:
+    """The scores from the amount that two nodes share and that of each."""
     recall = torch.where(wanted > 0, shared / wanted, 1.0)
     precision = torch.where(said > 0, shared / said, 1.0)
     f1 = torch.where(shared > 0, 2 * recall * precision / (recall + precision), 0.0)
     f1 = torch.where((wanted == 0) & (said == 0), 1.0, f1)
-    correct = (meeting == reached) | (meeting == target)
+    correct = covers(reached, target, taxonomy)  # which a prediction below the label is too, as it counts as the label
     return PathScores(recall, precision, f1, correct.double())

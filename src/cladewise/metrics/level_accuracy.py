@@ -7,24 +7,31 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise.errors import InputError
-from cladewise.ops import at_levels, speaks
+from cladewise.ops import at_levels, common_at_level, is_further_ancestor, speaks
 from cladewise.taxonomy import Taxonomy
 
 
 def level_correct(
-    at_level: Int[Tensor, "*batch level"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
+    at_level: Int[Tensor, "*batch level"],
+    target: Int[Tensor, "*batch"],
+    taxonomy: Taxonomy,
+    *,
+    node: Int[Tensor, "*batch"] | None = None,
 ) -> Float[Tensor, "*batch level"]:
     r"""1 if the node answered at a level represents the label there, 0 if not, NaN at levels finer than the label.
 
     .. math:: [\hat{v}_k = \operatorname{rep}_k(t)]
 
-    A label at an internal node does not determine finer levels. A leaf above a level represents itself there.
+    A label at an internal node does not determine finer levels. A leaf above a level represents itself there. Where
+    nodes have several parents, an answer is right at a level too if it shares another ancestor in it with the label.
 
     Args:
         at_level: Node answered at each level, coarse to fine: a :class:`LevelNodes` answer's ``node``, or
             :func:`at_levels` of one answered node.
         target: Node of the label; internal nodes allowed.
         taxonomy: The label tree.
+        node: The answered node, if one node answers at all levels. Its further ancestors then count at every level,
+            otherwise those of each level's node.
 
     Raises:
         InputError: There is not one node for each level.
@@ -35,8 +42,10 @@ def level_correct(
         tensor([[1., 0.], [1., nan], [1., 0.]])
     """
     check_levels(at_level, taxonomy)
-    right = (at_level == at_levels(target, taxonomy)).float()
-    return right.masked_fill(~speaks(target, taxonomy), torch.nan)
+    right = at_level == at_levels(target, taxonomy)
+    if taxonomy.has_further_parents:
+        right = right | _further_common(at_level, target, node, taxonomy)
+    return right.float().masked_fill(~speaks(target, taxonomy), torch.nan)
 
 
 def weighted_level_accuracy(
@@ -92,7 +101,8 @@ def tice(at_level: Int[Tensor, "*batch level"], taxonomy: Taxonomy) -> Float[Ten
 
     .. math:: [\exists k: \hat{v}_k \ne \operatorname{rep}_k(\hat{v}_K)]
 
-    A single answered node is consistent with itself, so it gives 0.
+    A single answered node is consistent with itself, so it gives 0. Further ancestors of the finest node are as
+    consistent with it as those on its path.
 
     Raises:
         InputError: There is not one node for each level.
@@ -107,7 +117,19 @@ def tice(at_level: Int[Tensor, "*batch level"], taxonomy: Taxonomy) -> Float[Ten
         ICLR 2025, arXiv:2406.11608.
     """
     check_levels(at_level, taxonomy)
-    return (at_level != at_levels(at_level[..., -1], taxonomy)).any(-1).float()
+    finest = at_level[..., -1:]
+    odd = at_level != at_levels(at_level[..., -1], taxonomy)
+    if taxonomy.has_further_parents:
+        odd &= ~is_further_ancestor(at_level, finest.expand_as(at_level), taxonomy)
+    return odd.any(-1).float()
+
+
+def _further_common(at_level: Tensor, target: Tensor, node: Tensor | None, taxonomy: Taxonomy) -> Tensor:
+    """Whether answer and label have a common ancestor in each level that is not on both their paths."""
+    if node is not None:
+        return common_at_level(node, target, taxonomy)
+    levels = at_level.unbind(-1)
+    return torch.stack([common_at_level(v, target, taxonomy)[..., k] for k, v in enumerate(levels)], -1)
 
 
 def check_levels(at_level: Int[Tensor, "*batch level"], taxonomy: Taxonomy) -> None:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from cladewise.ops import is_ancestor
+from cladewise.ops import covers
 from cladewise.taxonomy import Taxonomy
 
 
@@ -15,10 +15,10 @@ def truncate(
 ) -> Int[Tensor, "*batch"]:
     r"""The predicted node, or the label if the prediction lies below it.
 
-    .. math:: \tilde{v} = t \ \text{if}\ \operatorname{lca}(v, t) = t \ \text{else}\ v
+    .. math:: \tilde{v} = t \ \text{if}\ v \in De(t) \ \text{else}\ v
 
     A label at an internal node does not say which of its descendants is right, so none of them is a mistake. Labels
-    at leaves change nothing.
+    at leaves change nothing. Descendants through any parents count.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
@@ -28,4 +28,4 @@ def truncate(
     References:
         Valmadre, Hierarchical classification at multiple operating points, NeurIPS 2022, arXiv:2210.10929.
     """
-    return torch.where(is_ancestor(target, predicted, taxonomy), target, predicted)
+    return torch.where(covers(target, predicted, taxonomy), target, predicted)

@@ -1,5 +1,16 @@
 """Tree arithmetic on tensors: sums and log-sum-exps over subtrees, paths and siblings; lowest common ancestors."""
 
+from cladewise.ops.graph_relations import (
+    common_at_level,
+    covers,
+    full_height,
+    is_further_ancestor,
+    meet,
+    most_informative_common,
+    num_common_ancestors,
+    num_leaves_covered,
+    share_parents,
+)
 from cladewise.ops.grouped import grouped_logsumexp
 from cladewise.ops.index import DepthIndex, TreeIndex, tree_index
 from cladewise.ops.kernels import has_kernels, without_kernels
@@ -36,13 +47,17 @@ __all__ = [
     "ancestors",
     "at_least_float",
     "at_levels",
+    "common_at_level",
+    "covers",
     "diffuse",
     "diffusion_entries",
+    "full_height",
     "full_transition",
     "full_transition_sum",
     "grouped_logsumexp",
     "has_kernels",
     "is_ancestor",
+    "is_further_ancestor",
     "lca",
     "lca_height",
     "leaf_logsumexp",
@@ -50,10 +65,15 @@ __all__ = [
     "leaf_subtree_sum",
     "low_rank_transition",
     "low_rank_transition_sum",
+    "meet",
+    "most_informative_common",
     "nested_logsumexp",
+    "num_common_ancestors",
+    "num_leaves_covered",
     "path_logsumexp",
     "path_sibling_nll",
     "path_sum",
+    "share_parents",
     "sibling_log_softmax",
     "speaks",
     "subtree_logsumexp",

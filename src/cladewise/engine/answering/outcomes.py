@@ -252,7 +252,7 @@ def _answer_columns(answer: Nodes | LevelNodes, target: Tensor, taxonomy: Taxono
         extra = {f"predicted_{name}": answer.node[:, k] for k, name in enumerate(taxonomy.level_names)}
     tensors = {"target": target, "predicted": predicted, **extra}
     columns = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-    columns["lca"] = taxonomy.lca(columns["target"], columns["predicted"])
+    columns["lca"] = taxonomy.meet(columns["target"], columns["predicted"])
     columns["confidence"] = confidence.cpu().numpy()
     return columns
 

@@ -101,8 +101,8 @@ class ReportedRun:
 
     @cached_property
     def lca(self) -> IntArray:
-        """Lowest common ancestor of the true and the chosen node."""
-        return self.taxonomy.lca(self.target, self.predicted)
+        """Lowest common ancestor of the true and the chosen node, through any parents."""
+        return self.taxonomy.meet(self.target, self.predicted)
 
     @cached_property
     def is_mistake(self) -> NDArray[np.bool_]:

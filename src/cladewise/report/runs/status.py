@@ -30,5 +30,5 @@ def judge(target: IntArray, answer: IntArray, taxonomy: Taxonomy) -> IntArray:
         >>> judge(np.array([2, 2, 2]), np.array([2, 1, 3]), tree).tolist()
         [0, 1, 2]
     """
-    lca = taxonomy.lca(target, answer)
+    lca = taxonomy.meet(target, answer)
     return np.where(lca == target, Status.RIGHT, np.where(lca == answer, Status.COARSER, Status.WRONG))

@@ -148,13 +148,15 @@ def score_nodes(runs: Sequence[ReportedRun]) -> NodeScores:
     """Score every node over all runs, without a loop over images or nodes; images are counted once.
 
     The answer to an image labelled below a node ``v`` is below ``v`` too exactly if the lowest common ancestor of
-    label and answer is, so both counts are sums over subtrees.
+    label and answer is, so both counts are sums over subtrees. Where nodes have several parents, an image counts at its
+    label's place in the primary tree, and an answer below ``v`` through any parents is right there.
     """
     taxonomy = runs[0].taxonomy
     target = np.concatenate([run.target for run in runs])
     predicted = np.concatenate([run.predicted for run in runs])
-    lca = np.concatenate([run.lca for run in runs])
-    total, right = subtree_counts(target, taxonomy), subtree_counts(lca, taxonomy)
+    total, right = subtree_counts(target, taxonomy), subtree_counts(taxonomy.lca(target, predicted), taxonomy)
+    for image, above in taxonomy.further_ancestors.common(target, predicted):
+        right += np.bincount(above[taxonomy.contains(above, target[image])], minlength=taxonomy.num_nodes)
     confused_with, num_confused = most_confused(target, predicted, taxonomy)
     return NodeScores(total // len(runs), _share(right, total), confused_with, _share(num_confused, total))
 
@@ -185,7 +187,7 @@ def most_confused(target: IntArray, predicted: IntArray, taxonomy: Taxonomy) -> 
     for level in range(1, taxonomy.num_levels + 1):
         representative = taxonomy.at_level(level)
         true, other = representative[target], representative[predicted]
-        left = (taxonomy.level[true] == level) & ~taxonomy.contains(true, other)
+        left = (taxonomy.level[true] == level) & ~taxonomy.covers(true, other)
         pairs.append(true[left] * num_nodes + other[left])
     pair, count = np.unique(np.concatenate(pairs), return_counts=True)
     true, other = np.divmod(pair, num_nodes)

@@ -75,7 +75,7 @@ class Confusion:
     @cached_property
     def status(self) -> IntArray:
         """:class:`~cladewise.report.runs.status.Status` of each answer ``[pair]``."""
-        coarser = self.taxonomy.contains(self.answer, self.label)
+        coarser = self.taxonomy.covers(self.answer, self.label)
         other = np.where(coarser, Status.COARSER, Status.WRONG)
         return np.where(self.answer == self.label, Status.RIGHT, other)
 

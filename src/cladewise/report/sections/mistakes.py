@@ -88,7 +88,7 @@ def rank_mistakes(run: ReportedRun) -> tuple[IntArray, IntArray]:
     """
     mistaken = np.flatnonzero(run.status == Status.WRONG)
     confidence = np.nan_to_num(run.confidence[mistaken], nan=-1.0)
-    height = run.taxonomy.height[run.lca[mistaken]]
+    height = run.taxonomy.full_height[run.lca[mistaken]]
     return mistaken[np.lexsort((-confidence, -height))], mistaken[np.argsort(-confidence, kind="stable")]
 
 
@@ -96,7 +96,7 @@ def make_card(run: ReportedRun, image: int) -> Card:
     """Card of one image, given by its row."""
     taxonomy = run.taxonomy
     lca = int(run.lca[image])
-    shared = taxonomy.path_names(lca)
+    shared = taxonomy.path_names(int(taxonomy.lca(run.target[image], run.predicted[image])))
     path = str(run.paths[image])
     return Card(
         path=path,
@@ -104,6 +104,6 @@ def make_card(run: ReportedRun, image: int) -> Card:
         shared=shared,
         true=taxonomy.path_names(int(run.target[image]))[len(shared) :],
         predicted=taxonomy.path_names(int(run.predicted[image]))[len(shared) :],
-        height=int(taxonomy.height[lca]),
+        height=int(taxonomy.full_height[lca]),
         confidence=float(run.confidence[image]),
     )

@@ -43,7 +43,7 @@ def severity_sections(comparison: Comparison) -> Iterator[SeveritySection]:
     """The section, if any group answers with nodes of the tree."""
     placing = comparison.placing
     if placing:
-        highest, missing = int(comparison.taxonomy.height[0]), len(placing) < len(comparison.groups)
+        highest, missing = int(comparison.taxonomy.full_height[0]), len(placing) < len(comparison.groups)
         yield SeveritySection(placing, height_chart(placing), highest, missing)
 
 
@@ -53,7 +53,7 @@ def mistakes_by_height(group: Group) -> FloatArray:
     Returns:
         Counts ``[height]``, from 0 (where there are no mistakes) to the height of the tree.
     """
-    height = group.runs[0].taxonomy.height
+    height = group.runs[0].taxonomy.full_height
     counts = [np.bincount(height[run.lca[run.is_mistake]], minlength=int(height[0]) + 1) for run in group.runs]
     return np.mean(counts, axis=0)
 
