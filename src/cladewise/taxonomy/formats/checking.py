@@ -69,6 +69,7 @@ def check(
     fill_down: bool = False,
     support: Support | None = None,
     underscores: Underscores | None = None,
+    control: str | None = None,
 ) -> list[Problem]:
     """List all errors and oddities of a taxonomy file, by line.
 
@@ -105,6 +106,7 @@ def check(
         fill_down=fill_down,
         support=support,
         underscores=underscores,
+        control=control,
     )
     return examine(path, options).problems
 

@@ -43,6 +43,7 @@ class Kind:
         beginning: Regular expression found in the first 64 KiB of a file, or of the first of the members, with ``^``
             and ``$`` at lines.
         tells: Whether the reader itself warns about names that look odd.
+        detected: Whether the marks decide; a JSON document is instead recognised by its keys.
     """
 
     name: FileFormat
@@ -52,12 +53,16 @@ class Kind:
     members: Sequence[str] = ()
     beginning: str = ""
     tells: bool = False
+    detected: bool = True
 
     def read(self, path: Path, options: Any) -> Any:
         """Read a tree of this format."""
         module, function = self.reader.split(":")
         return getattr(importlib.import_module(f"cladewise.taxonomy.formats.{module}"), function)(path, options)
 
+
+_CONTROLS = r"<(?i:taxonomy|choices)\b[^>]*\btoName="
+_CVAT = r"(?s)<annotations>.*<(?:labels|image|track)\b"
 
 KINDS: tuple[Kind, ...] = (
     Kind("wordnet", "WordNet's folder", "wordnet:read", members=["data.noun"], tells=True),
@@ -83,6 +88,10 @@ KINDS: tuple[Kind, ...] = (
     Kind("rdf", "RDF in Turtle, N-Triples or XML", "ontologies.rdf:read", suffixes=_RDF),
     Kind("rdf", "RDF in XML", "ontologies.rdf:read", suffixes=[".xml"], beginning=r"<rdf:RDF\b"),
     Kind("birdnet", "a folder of BirdNET's labels", "species.birdnet:read", members=["*labels_??.txt"]),
+    Kind("label-studio", "a Label Studio configuration", "labelling.label_studio:read", [".xml"], beginning=_CONTROLS),
+    Kind("cvat", "CVAT's annotations", "labelling.cvat:read", [".xml"], beginning=_CVAT),
+    Kind("cvat", "CVAT's labels", "labelling.cvat:read", [".json"], detected=False),
+    Kind("datumaro", "Datumaro's labels", "labelling.datumaro:read", [".json"], detected=False),
 )
 
 
@@ -155,6 +164,10 @@ def _has(members: Members, kind: Kind) -> bool:
 
 def _of_file(path: Path) -> list[Kind]:
     name = path.name.lower().removesuffix(".gz")
-    named = [kind for kind in KINDS if not kind.members and (not kind.suffixes or name.endswith(tuple(kind.suffixes)))]
+    named = [
+        kind
+        for kind in KINDS
+        if kind.detected and not kind.members and (not kind.suffixes or name.endswith(tuple(kind.suffixes)))
+    ]
     text = beginning_of(path) if any(kind.beginning for kind in named) else ""
     return [kind for kind in named if re.search(kind.beginning, text, re.MULTILINE)]

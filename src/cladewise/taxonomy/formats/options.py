@@ -34,6 +34,9 @@ FileFormat = Literal[
     "dwca",
     "coldp",
     "taxdump",
+    "label-studio",
+    "datumaro",
+    "cvat",
 ]
 Format = TableFormat | FileFormat
 Header = Literal["first", "none"]
@@ -56,13 +59,15 @@ HELP = {
     "id": "edge lists: the column of ids that parents refer to",
     "parent": "edge lists: the column of parents",
     "name": "edge lists: the column of names",
-    "levels": "level tables: the columns that are levels, coarse to fine; or the column of paths; checklists: ranks",
+    "levels": "level tables: the columns that are levels, coarse to fine; or the column of paths; checklists: ranks; "
+    "CVAT: attributes",
     "columns": "level tables and checklists: further text columns to keep",
     "parents": "several parents of a node: error, keep the first or the last, or keep all",
     "roots": "what to do with several roots: error, or join them under a synthetic root",
     "ids": "WordNet: the synsets to keep, or a file of them",
     "support": "Newick: keep numbers at internal nodes as names, or drop them as support values",
     "underscores": "Newick: keep underscores in unquoted names, or read them as blanks",
+    "control": "Label Studio: the control whose choices are the tree, if there are several",
     "fill_down": "level tables: fill blank cells from the row above, for merged cells",
 }
 """Help text of each option on the command line."""
@@ -96,6 +101,7 @@ class ReadOptions:
     fill_down: bool = False
     support: Support | None = None
     underscores: Underscores | None = None
+    control: str | None = None
 
     def __post_init__(self) -> None:
         one_of("format", self.format, (None, *FORMATS))
@@ -125,7 +131,7 @@ class ReadOptions:
             other = levels[0] if levels else shown
             got = f"{edges[0]} (edge lists) together with {other} (level tables)"
             raise InputError("options of one kind of table", got)
-        if levels and self.format not in (None, "levels", "paths", *CHECKLISTS):
+        if levels and self.format not in (None, "levels", "paths", "cvat", *CHECKLISTS):
             raise InputError("options of one kind of file", f"{levels[0]} (level tables) together with {shown}")
         if edges and self.format not in (None, "edges", "nodes"):
             raise InputError("options of one kind of file", f"{edges[0]} (edge lists) together with {shown}")

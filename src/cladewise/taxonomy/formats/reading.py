@@ -63,6 +63,7 @@ def read(
     fill_down: bool = False,
     support: Support | None = None,
     underscores: Underscores | None = None,
+    control: str | None = None,
 ) -> Taxonomy:
     """Read a tree from a file or folder.
 
@@ -81,7 +82,7 @@ def read(
         parent: Edge lists: the column of parents.
         name: Edge lists: the column of names.
         levels: Level tables: the columns that are levels, coarse to fine. Defaults to all. Tables of paths: the column
-            that holds them.
+            that holds them. CVAT: attributes whose values are levels below the label.
         columns: Level tables: columns to keep as further texts of the last node of a row.
         parents: Edge lists and WordNet: for a node with several parents, raise an ``error`` or keep the ``first`` or
             the ``last``.
@@ -92,6 +93,7 @@ def read(
             names, with a warning if the leaves have other names.
         underscores: Newick: ``keep`` underscores in names without quotes, or read them as ``blanks``. By default the
             quoted names in the file decide, otherwise they are kept with a warning.
+        control: Label Studio: name of the control whose choices are the tree, needed if there are several.
 
     Raises:
         InputError: The file is not a tree, or its form is unclear. The message names the line if there is one.
@@ -118,6 +120,7 @@ def read(
         fill_down=fill_down,
         support=support,
         underscores=underscores,
+        control=control,
     )
     return read_with(path, options)
 

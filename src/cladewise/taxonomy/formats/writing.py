@@ -29,6 +29,9 @@ FILES = {
     "newick": ("phylogenies.newick", "write_newick"),
     "folders": ("folders", "write_folders"),
     "coco": ("documents.coco_writing", "write_categories"),
+    "label-studio": ("labelling.label_studio", "write"),
+    "datumaro": ("labelling.datumaro", "write"),
+    "cvat": ("labelling.cvat", "write"),
 }
 """Module and function that write each other format."""
 

@@ -62,7 +62,10 @@ def _graph(document: Any) -> str | None:
 def _parent_keys(document: Any) -> list[str]:
     if not isinstance(document, list) or not _are(document) or child_keys(document):
         return []
-    return list(dict.fromkeys(key for record in document for key in record if key.lower().startswith("parent")))
+    keys = list(dict.fromkeys(key for record in document for key in record if key.lower().startswith("parent")))
+    # a tool that lists attributes has ids of parents for other things, and blank ones for labels
+    blank = all(record.get(key) is None for record in document for key in keys)
+    return [] if blank and any(isinstance(record.get("attributes"), list) for record in document) else keys
 
 
 def _records(document: Any) -> str | None:

@@ -25,6 +25,7 @@ from cladewise.taxonomy.formats.documents.nested_names import NAMES, hindrance, 
 from cladewise.taxonomy.formats.documents.plain_levels import has_plain_levels
 from cladewise.taxonomy.formats.documents.values import few, shown
 from cladewise.taxonomy.formats.evidence import Form, only_form
+from cladewise.taxonomy.formats.labelling import cvat, datumaro
 from cladewise.taxonomy.formats.options import PLAIN, ReadOptions
 from cladewise.taxonomy.tree import Taxonomy
 
@@ -39,6 +40,8 @@ READERS: dict[Form[Any], Callable[[Any, str, ReadOptions], Taxonomy]] = {
     GRAPH: read_graph,
     RECORDS: read_records,
     CATEGORIES: lambda document, source, _: read_categories(document, source),
+    datumaro.DATUMARO: datumaro.read_labels,
+    cvat.CVAT: cvat.read_labels,
 }
 """Reader of each form."""
 
