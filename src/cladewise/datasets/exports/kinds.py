@@ -73,7 +73,21 @@ class Export:
         return re.search(self.beginning, beginning_of(path), re.MULTILINE) is not None
 
 
+_ROBOFLOW = ("train", "valid", "test")
+"""Folders of an export of Roboflow."""
+_COCO = "|".join(
+    rf'\A\s*\{{[\s\S]*"{key}"\s*:\s*\[\s*\{{[^{{}}]*"{inside}"'
+    for key, inside in (("images", "file_name"), ("annotations", "image_id"), ("categories", "name"))
+)
+
 EXPORTS: tuple[Export, ...] = (
+    Export(
+        "coco",
+        "COCO annotations",
+        "coco:read",
+        beginning=_COCO,
+        files=["*.json", "annotations/*.json", *(f"{split}/_annotations.coco.json" for split in _ROBOFLOW)],
+    ),
     Export(
         "camtrap-dp",
         "a Camtrap DP",
