@@ -14,7 +14,7 @@ from cladewise.catalogue import check_name
 from cladewise.cli import INTERRUPTED
 from cladewise.cli.checking import check_rules, check_runs, check_runtime
 from cladewise.cli.printing import say
-from cladewise.cli.settings import PRECISION_HELP, PRECISIONS, RUNTIME_HELP, with_threshold
+from cladewise.cli.settings import NAMES_HELP, PRECISION_HELP, PRECISIONS, RUNTIME_HELP, with_threshold
 from cladewise.cli.tables import FORMAT_HELP, SUFFIXES, Write, table_format, table_writer
 from cladewise.errors import InputError
 from cladewise.interchange.formats import FORMATS as OF_OTHER_TOOLS
@@ -65,6 +65,7 @@ def predict(
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=0, help="List this many most probable nodes per image.")] = 0,
+    names: Annotated[str | None, typer.Option(help=NAMES_HELP, show_default=False)] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
@@ -179,7 +180,8 @@ def predict(
     """Predict images: write a table with one row per image.
 
     Columns: the label with its path and probability, the node and probability at every level, the most probable leaf,
-    and an error if the image cannot be read. In CSV and TSV, text that a spreadsheet would execute as a formula is
+    and an error if the image cannot be read. With --names the labels, levels and leaves are named in that language,
+    while paths keep the names of the taxonomy. In CSV and TSV, text that a spreadsheet would execute as a formula is
     prefixed with an apostrophe. The exit code is 2 if no image can be read.
 
     cladewise predict runs/hace new/ --decision majority --out predictions.csv
@@ -224,6 +226,7 @@ def predict(
         "inference": inference,
         "decision": rules[0] if rules else None,
         "top": top,
+        "names": names,
         "runtime": runtime,
         "precision": precision,
         "part_rows": part_rows,

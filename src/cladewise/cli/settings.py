@@ -59,6 +59,7 @@ RUNTIME_HELP = (
 )
 PRECISIONS = ("fp32", "bf16", "fp16")
 PRECISION_HELP = f"Arithmetic of the image encoder: {', '.join(PRECISIONS)}."
+NAMES_HELP = "Language to show names in, such as fr: a column name:fr of the taxonomy. Default: the nodes' own names."
 TREE_HELP = "Tree to score in: true, or own, the altered tree that an ablated run was trained on."
 
 

@@ -11,6 +11,7 @@ import typer
 from cladewise.cli.induce import induce
 from cladewise.cli.printing import console, tell
 from cladewise.cli.reading_options import with_reading
+from cladewise.cli.settings import NAMES_HELP
 from cladewise.cli.wording import Wording
 from cladewise.taxonomy.formats.options import ReadOptions
 
@@ -53,7 +54,11 @@ def show(
     reading: ReadOptions,
     depth: Annotated[int, typer.Option(min=0, help="Depth to show, in edges from the root.")] = 3,
     max_children: Annotated[int, typer.Option(min=1, help="Maximum number of children to show per node.")] = 10,
-    node: Annotated[str | None, typer.Option(help="Start at this label: a name, id or path with slashes.")] = None,
+    node: Annotated[
+        str | None,
+        typer.Option(help="Start at this label: a name in any language, id, or path with slashes."),
+    ] = None,
+    names: Annotated[str | None, typer.Option(help=NAMES_HELP, show_default=False)] = None,
 ) -> None:
     """Print the tree and the number of nodes per level."""
     from cladewise.taxonomy.formats.reading import read_with
@@ -61,8 +66,9 @@ def show(
 
     tree = read_with(file, reading)
     shown = console(markup=True)
+    called = tree.names_in(names) if names else None
     start = 0 if node is None else tree.find(node)
-    shown.print(draw_tree(tree, node=start, depth=depth, max_children=max_children))
+    shown.print(draw_tree(tree, node=start, depth=depth, max_children=max_children, names=called))
     shown.print(summarise(tree))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ from cladewise.backbones import Towers
 from cladewise.decisions import Decision
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.forward import NOT_FINITE, has_scores
-from cladewise.engine.answering.prediction_table import answer_table, node_path, whole_table
+from cladewise.engine.answering.prediction_table import answer_table, node_name, node_path, whole_table
 from cladewise.engine.run import Run
 from cladewise.inference import Inference
 from cladewise.predictions import Prediction, storage
 from cladewise.sources import Row
+from cladewise.taxonomy.arrays import StrArray
 
 IntArray = NDArray[np.int64]
 
@@ -55,6 +57,7 @@ class Answerer:
         tree: The tree that answers are in.
         top: Number of best nodes to list per image.
         keep_scores: Whether to keep the scores.
+        names: Language of the names in the table; blank for the nodes' own.
     """
 
     run: Run
@@ -63,6 +66,16 @@ class Answerer:
     tree: AnswerTree
     top: int = 0
     keep_scores: bool = False
+    names: str = ""
+
+    @cached_property
+    def shown_names(self) -> StrArray | None:
+        """The name of every node in the language; ``None`` for their own.
+
+        Raises:
+            InputError: The tree has no names in the language.
+        """
+        return self.tree.taxonomy.names_in(self.names) if self.names else None
 
     @property
     def rows_at_once(self) -> int:
@@ -83,9 +96,9 @@ class Answerer:
             scores, rows = scores[good], rows[good.numpy()]
         with torch.inference_mode():
             inferred = self.tree.prediction(scores if self.inference is None else self.inference(scores))
-            table = answer_table(self.decision(inferred), inferred)
+            table = answer_table(self.decision(inferred), inferred, self.shown_names)
             if self.top:
-                table = table.hstack(top_columns(inferred, self.top))
+                table = table.hstack(top_columns(inferred, self.top, self.shown_names))
         return Answered(rows, table, scores if self.keep_scores else None)
 
     def nothing(self) -> Answered:
@@ -96,22 +109,25 @@ class Answerer:
         return self.answer(np.zeros(0, dtype=np.int64), self.score(empty))
 
 
-def top_columns(prediction: Prediction, top: int) -> pl.DataFrame:
-    """Paths and probabilities of the best nodes of each image, most probable first.
+def top_columns(prediction: Prediction, top: int, names: StrArray | None = None) -> pl.DataFrame:
+    """Paths and probabilities of the best nodes of each image, most probable first, and names if they are given.
 
     The nodes are those of :meth:`Prediction.ranking`.
     """
     nodes = prediction.ranking(top)
     probabilities = prediction.log_prob_of(nodes).exp().double().cpu().numpy()
     distinct, place = np.unique(nodes.cpu().numpy(), return_inverse=True)
-    paths = pl.Series([node_path(prediction.taxonomy, node) for node in distinct.tolist()], dtype=pl.String)
     shape = nodes.shape[1]
-    names = (
-        paths.gather(place.reshape(-1)).reshape((-1, shape)) if len(nodes) else pl.Series([], dtype=pl.List(pl.String))
-    )
+
+    def lists(text: Callable[[int], str]) -> pl.Series:
+        texts = pl.Series([text(node) for node in distinct.tolist()], dtype=pl.String).gather(place.reshape(-1))
+        found = texts.reshape((-1, shape)) if len(nodes) else pl.Series([], dtype=pl.List(pl.String))
+        return found.cast(pl.List(pl.String))
+
     return pl.DataFrame(
         {
-            "top_labels": names.cast(pl.List(pl.String)),
+            "top_labels": lists(partial(node_path, prediction.taxonomy)),
+            **({} if names is None else {"top_names": lists(partial(node_name, names))}),
             "top_probabilities": pl.Series(probabilities, dtype=pl.Array(pl.Float64, shape)).cast(pl.List(pl.Float64)),
         }
     )

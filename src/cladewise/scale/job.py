@@ -24,6 +24,7 @@ _TEXTS = {
     "decision": "the decision",
     "rules": "what the rules learnt",
     "top": "the length of top_labels",
+    "names": "the language of names",
     "keep": "what is kept",
     "precision": "the precision",
     "part_rows": "the rows per part",
@@ -48,6 +49,7 @@ class Job:
         precision: Arithmetic of the encoder.
         part_rows: Rows per part, where a source can be cut at any row.
         num_parts: Number of parts.
+        names: Language of the names in the table; blank for the nodes' own, as in folders of before this option.
     """
 
     model: str
@@ -63,6 +65,7 @@ class Job:
     precision: Precision
     part_rows: int
     num_parts: int
+    names: str = ""
 
     def begin(self, folder: Folder, *, has_parts: bool = False) -> Job:
         """Write the job into its folder, or continue the one that is there, which decides on the runtime.
@@ -111,6 +114,7 @@ def read_job(folder: Folder) -> Job | None:
     with building("a prediction job", at=at, advice=_ADVICE):
         entries = json.loads(content)
         check_schema(entries, at=at, advice=_ADVICE)
-        values: dict[str, Any] = {field.name: entries[field.name] for field in dataclasses.fields(Job)}
+        known = {"names": "", **entries}
+        values: dict[str, Any] = {field.name: known[field.name] for field in dataclasses.fields(Job)}
         values["keep"] = tuple(values["keep"])
         return Job(**values)

@@ -34,6 +34,7 @@ from cladewise.scale.progress import Meter
 from cladewise.scale.shards import Shard
 from cladewise.scale.worker import Worker
 from cladewise.sources import Source
+from cladewise.taxonomy.names.columns import columns_of_language, language_code
 
 PART_ROWS = 2048
 """Default rows per part: seconds to minutes of work, which is what a kill costs."""
@@ -49,6 +50,7 @@ def predict_to(
     inference: str | Inference | None = None,
     decision: str | Decision | None = None,
     top: int = 0,
+    names: str | None = None,
     keep: Sequence[Kept] = (),
     shard: Shard | None = None,
     engine: Engine | None = None,
@@ -76,6 +78,8 @@ def predict_to(
         inference: A rule or its spec; the method's own by default, ``"none"`` for none.
         decision: A rule or its spec; the method's own by default.
         top: Number of best nodes per image to list in the columns ``top_labels`` and ``top_probabilities``.
+        names: Language of the names in the table, if not the nodes' own; see :meth:`Taxonomy.names_in
+            <cladewise.taxonomy.Taxonomy.names_in>`. Paths keep the nodes' own names.
         keep: ``"features"`` keeps the encoder's features in half precision, ``"scores"`` all scores of the head.
         shard: The share of the parts to predict; all by default.
         engine: Where to predict: in this process by default.
@@ -105,6 +109,7 @@ def predict_to(
         inference=inference,
         decision=decision,
         top=top,
+        names=names,
         keep=keep,
         runtime=runtime,
         precision=precision,
@@ -130,6 +135,7 @@ def predict_tables(
     inference: str | Inference | None = None,
     decision: str | Decision | None = None,
     top: int = 0,
+    names: str | None = None,
     runtime: str | None = None,
     precision: Precision = "fp32",
     part_rows: int | None = None,
@@ -152,6 +158,7 @@ def predict_tables(
         inference=inference,
         decision=decision,
         top=top,
+        names=names,
         keep=(),
         runtime=runtime,
         precision=precision,
@@ -173,6 +180,7 @@ def _prepare(
     inference: str | Inference | None,
     decision: str | Decision | None,
     top: int,
+    names: str | None,
     keep: Sequence[Kept],
     runtime: str | None,
     precision: Precision,
@@ -190,11 +198,14 @@ def _prepare(
             "an earlier prediction, which keeps its own",
             at=source.folder.place,
         )
+    tree, language = run.answer_tree(), language_code(names) if names else ""
+    if language:
+        columns_of_language(tree.taxonomy, language)  # before any work
     before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
     rule = ready(run, decision_of(decision, run.method.decision()), before=before.rule, progress=progress)
     for text in dict.fromkeys((*before.warnings, *rule.warnings)):
         warned(text)
-    answerer = Answerer(run, before.rule, rule.rule, run.answer_tree(), top, "scores" in keep)
+    answerer = Answerer(run, before.rule, rule.rule, tree, top, "scores" in keep, language)
     rows = part_rows or _part_rows(run, keep)
     encoder = _compiled(run, images, runtime, precision, engine.device(run), rows, progress)
     name = TORCH if encoder is None else encoder.runtime
@@ -261,6 +272,7 @@ def _job(
         precision=precision,
         part_rows=part_rows,
         num_parts=num_parts,
+        names=answerer.names,
     )
 
 

@@ -8,12 +8,15 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.tree import Tree
 
+from cladewise.taxonomy.arrays import StrArray
 from cladewise.taxonomy.tree import Taxonomy
 
 MOST_LEVELS = 20
 
 
-def draw_tree(taxonomy: Taxonomy, *, node: int = 0, depth: int = 3, max_children: int = 10) -> Tree:
+def draw_tree(
+    taxonomy: Taxonomy, *, node: int = 0, depth: int = 3, max_children: int = 10, names: StrArray | None = None
+) -> Tree:
     """Draw the tree under a node, with a count of the children left out.
 
     Args:
@@ -21,6 +24,7 @@ def draw_tree(taxonomy: Taxonomy, *, node: int = 0, depth: int = 3, max_children
         node: Node to start from.
         depth: Number of levels below it.
         max_children: Most children of a node to show.
+        names: Name of every node to show, as from :meth:`Taxonomy.names_in`; their own by default.
 
     Example:
         >>> from rich.console import Console
@@ -32,7 +36,8 @@ def draw_tree(taxonomy: Taxonomy, *, node: int = 0, depth: int = 3, max_children
         │   └── ... 1 more
         └── ... 1 more
     """
-    top = Tree(_label(taxonomy, node))
+    shown = taxonomy.names if names is None else names
+    top = Tree(_label(taxonomy, node, shown))
     waiting = [(node, top, 0)]
     while waiting:
         current, branch, below = waiting.pop()
@@ -40,7 +45,7 @@ def draw_tree(taxonomy: Taxonomy, *, node: int = 0, depth: int = 3, max_children
         if below == depth:
             continue
         for child in children[:max_children].tolist():
-            waiting.append((child, branch.add(_label(taxonomy, child)), below + 1))
+            waiting.append((child, branch.add(_label(taxonomy, child, shown)), below + 1))
         if children.size > max_children:
             branch.add(f"[dim]... {children.size - max_children:,} more[/dim]")
     return top
@@ -85,7 +90,7 @@ def size_line(taxonomy: Taxonomy) -> str:
     return f"{taxonomy.num_nodes:,} nodes, {leaves}, {levels}" + (f" ({', '.join(shown)})" if shown else "")
 
 
-def _label(taxonomy: Taxonomy, node: int) -> str:
-    name = escape(str(taxonomy.names[node])) or "[dim](root)[/dim]"
+def _label(taxonomy: Taxonomy, node: int, names: StrArray) -> str:
+    name = escape(str(names[node])) or "[dim](root)[/dim]"
     leaves = int(taxonomy.num_leaves_under[node])
     return name if taxonomy.is_leaf[node] else f"{name}  [dim]{leaves:,} {'leaf' if leaves == 1 else 'leaves'}[/dim]"

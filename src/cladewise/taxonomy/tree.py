@@ -15,6 +15,7 @@ from cladewise.taxonomy import building
 from cladewise.taxonomy.arrays import BoolArray, IntArray, StrArray, frozen, is_preorder, sealed, strings
 from cladewise.taxonomy.further_edges import further_edges
 from cladewise.taxonomy.names import lookup
+from cladewise.taxonomy.names.columns import columns_of_language, first_names
 from cladewise.taxonomy.names.index import Index
 from cladewise.taxonomy.names.paths import path_text
 from cladewise.taxonomy.order import depth_of, preorder, subtree_sizes
@@ -612,6 +613,30 @@ class Taxonomy:
             [2, 4]
         """
         return list(lookup.look_up(self, label).nodes)
+
+    def names_in(self, language: str) -> StrArray:
+        """The name of every node in a language, where it has one, and its own name elsewhere.
+
+        The names are the first ones in the column ``name:<language>``, or else in that of a less specific language:
+        ``fr`` for ``fr-CA``.
+
+        Args:
+            language: BCP 47 code, such as ``fr`` or ``pt-BR``.
+
+        Raises:
+            InputError: No column is for this language. The message lists those that there are.
+
+        Example:
+            >>> columns = {"name:fr": ["", "grand félin|félin", ""]}
+            >>> t = Taxonomy([-1, 0, 1], ["Felidae", "Panthera", "Panthera leo"], columns=columns)
+            >>> t.names_in("fr-CA").tolist()
+            ['Felidae', 'grand félin', 'Panthera leo']
+        """
+        names = self.names
+        for column in reversed(columns_of_language(self, language)):
+            first = first_names(self.columns[column])
+            names = np.where(first == "", names, first)
+        return frozen(strings(names))
 
     def called(self, same: Callable[[str], str]) -> Index:
         """Index of the nodes by name, id and other name, under a normalisation of texts; built on first use."""

@@ -87,7 +87,9 @@ class Predicted:
         nodes[self.index] = answer.node.cpu().numpy()
         return nodes
 
-    def to_frame(self, decision: str | Decision | None = None, **parameters: Any) -> pl.DataFrame:
+    def to_frame(
+        self, decision: str | Decision | None = None, *, names: str | None = None, **parameters: Any
+    ) -> pl.DataFrame:
         """One row per input, in the order given; ``error`` is the reason where an input has no prediction.
 
         By a rule with one node per image: its ``label`` (name), ``label_path``, ``node`` and ``probability``; for every
@@ -96,11 +98,18 @@ class Predicted:
         By a rule with one node per level: name, path and probability of each level's node, empty where it is the node
         of a coarser level. By a rule with any set of labels: their paths and probabilities as lists, in the order of
         the taxonomy.
+
+        ``names`` is the language of names, see :meth:`Taxonomy.names_in <cladewise.taxonomy.Taxonomy.names_in>`. Paths
+        are of the nodes' own names in any case; sets of labels get the column ``label_names``.
+
+        Raises:
+            InputError: There is no such rule, or the taxonomy has no names in the language.
         """
         rule, prediction = self._rule(decision, **parameters), self.prediction
         size = max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
         parts = [prediction[start : start + size] for start in range(0, max(1, len(self.index)), size)]
-        told = pl.concat([answer_table(rule(part), part) for part in parts])
+        shown = None if names is None else prediction.taxonomy.names_in(names)
+        told = pl.concat([answer_table(rule(part), part, shown) for part in parts])
         return whole_table(self.paths, self.errors, self.index, told)
 
     def _rule(self, decision: str | Decision | None, **parameters: Any) -> Decision:

@@ -15,6 +15,7 @@ from torch import Tensor
 from cladewise.decisions import Answer, LabelSets, Leaf, LevelNodes, Nodes
 from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.arrays import StrArray
 from cladewise.taxonomy.names.paths import ROOT_NAME
 
 IntArray = NDArray[np.int64]
@@ -35,8 +36,14 @@ _OTHER_COLUMNS = (
 )
 
 
-def answer_table(answer: Answer, prediction: Prediction) -> pl.DataFrame:
+def answer_table(answer: Answer, prediction: Prediction, names: StrArray | None = None) -> pl.DataFrame:
     """Table of an answer, one row per image, with names, paths and probabilities.
+
+    Args:
+        answer: The answer.
+        prediction: The prediction that it was taken from.
+        names: Name of every node to show instead of its own, as from :meth:`Taxonomy.names_in`. Paths keep the own
+            names. Sets of labels, which are paths, get the column ``label_names`` next to them.
 
     Example:
         >>> from cladewise.predictions import LeafSoftmax
@@ -46,7 +53,7 @@ def answer_table(answer: Answer, prediction: Prediction) -> pl.DataFrame:
         >>> table.select("label", "order", "species", "leaf").rows(), round(table["order_probability"][0], 6)
         ([('bird', 'bird', None, 'wren')], 0.75)
     """
-    return pl.DataFrame(_columns(answer, prediction))
+    return pl.DataFrame(_columns(answer, prediction, names))
 
 
 def printable(path: str) -> str:
@@ -86,62 +93,66 @@ def whole_table(
 
 
 @singledispatch
-def _columns(answer: Any, prediction: Prediction) -> Columns:
+def _columns(answer: Any, prediction: Prediction, names: StrArray | None) -> Columns:
     raise TypeError(f"cannot tabulate a {type(answer).__name__}")
 
 
 @_columns.register
-def _(answer: Nodes, prediction: Prediction) -> Columns:
+def _(answer: Nodes, prediction: Prediction, names: StrArray | None) -> Columns:
     taxonomy = prediction.taxonomy
+    name_of = partial(node_name, taxonomy.names if names is None else names)
     node, leaf = _array(answer.node), _array(Leaf()(prediction).node)
     steps = [_at_exactly(level, node, taxonomy) for level in range(1, taxonomy.num_levels + 1)]
     # in one call, so that the same node has the same probability everywhere in a row
     probability = _probabilities(prediction, np.stack([node, leaf, *steps], 1))
     columns: Columns = {
-        "label": _texts(node, partial(node_name, taxonomy)),
+        "label": _texts(node, name_of),
         "label_path": _texts(node, partial(node_path, taxonomy)),
         "node": pl.Series(node),
         "probability": probability[0],
     }
     for name, at, values in zip(level_columns(taxonomy), steps, probability[2:], strict=True):
-        columns |= {name: _texts(at, partial(node_name, taxonomy)), f"{name}_probability": values}
+        columns |= {name: _texts(at, name_of), f"{name}_probability": values}
     return columns | {
-        "leaf": _texts(leaf, partial(node_name, taxonomy)),
+        "leaf": _texts(leaf, name_of),
         "leaf_path": _texts(leaf, partial(node_path, taxonomy)),
         "leaf_probability": probability[1],
     }
 
 
 @_columns.register
-def _(answer: LevelNodes, prediction: Prediction) -> Columns:
+def _(answer: LevelNodes, prediction: Prediction, names: StrArray | None) -> Columns:
     taxonomy, nodes = prediction.taxonomy, _array(answer.node)
+    name_of = partial(node_name, taxonomy.names if names is None else names)
     probabilities = answer.log_prob.exp().double().cpu().numpy()
     columns: Columns = {}
     for level, name in enumerate(level_columns(taxonomy)):
         repeated = (nodes[:, :level] == nodes[:, level, None]).any(1)  # a coarser level has this node already
         node = np.where(repeated, _NONE, nodes[:, level])
-        columns[name] = _texts(node, partial(node_name, taxonomy))
+        columns[name] = _texts(node, name_of)
         columns[f"{name}_path"] = _texts(node, partial(node_path, taxonomy))
         columns[f"{name}_probability"] = _values(probabilities[:, level], ~repeated)
     return columns
 
 
 @_columns.register
-def _(answer: LabelSets, prediction: Prediction) -> Columns:
+def _(answer: LabelSets, prediction: Prediction, names: StrArray | None) -> Columns:
     image, node = answer.chosen.nonzero(as_tuple=True)
     found = pl.DataFrame(
         {
             "image": pl.Series(_array(image)),
             "labels": _texts(_array(node), partial(node_path, prediction.taxonomy)),
+            **({} if names is None else {"label_names": _texts(_array(node), partial(node_name, names))}),
             "probabilities": pl.Series(answer.log_prob[image, node].exp().double().cpu().numpy()),
         }
     )
     every = pl.DataFrame({"image": pl.Series(np.arange(len(answer.chosen)))})
-    sets = found.group_by("image", maintain_order=True).agg("labels", "probabilities")
+    lists = found.columns[1:]
+    sets = found.group_by("image", maintain_order=True).agg(lists)
     return (
         every.join(sets, on="image", how="left", maintain_order="left")
-        .with_columns(pl.col("labels", "probabilities").fill_null([]))
-        .select("labels", "probabilities")
+        .with_columns(pl.col(lists).fill_null([]))
+        .select(lists)
         .to_dict()
     )
 
@@ -188,9 +199,9 @@ def _texts(nodes: IntArray, text: Callable[[int], str]) -> pl.Series:
     return pl.Series(texts, dtype=pl.String).gather(place.reshape(-1))
 
 
-def node_name(taxonomy: Taxonomy, node: int) -> str:
-    """Short name of a node; a root without a name is ``root``."""
-    return str(taxonomy.names[node]) or ROOT_NAME
+def node_name(names: StrArray, node: int) -> str:
+    """Name of a node among those of all; a root without a name is ``root``."""
+    return str(names[node]) or ROOT_NAME
 
 
 def node_path(taxonomy: Taxonomy, node: int) -> str:

@@ -16,7 +16,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from cladewise.errors import InputError
+from cladewise.taxonomy.arrays import StrArray
 from cladewise.taxonomy.names.joining import Joiner
 
 if TYPE_CHECKING:
@@ -55,6 +58,20 @@ def join_names(names: Iterable[str]) -> str:
         ('puma|cougar', 'A\\|B|C')
     """
     return _NAMES.join(dict.fromkeys(name for text in names if (name := text.strip())))
+
+
+def first_names(cells: StrArray) -> StrArray:
+    """The first name in each cell; blank if there is none.
+
+    Example:
+        >>> from cladewise.taxonomy.arrays import strings
+        >>> first_names(strings(["puma|cougar", "", "lynx"])).tolist()
+        ['puma', '', 'lynx']
+    """
+    first = np.strings.strip(cells)
+    rows = np.flatnonzero((np.strings.find(cells, NAME_SEPARATOR) >= 0) | (np.strings.find(cells, "\\") >= 0))
+    first[rows] = [next(iter(split_names(str(cell))), "") for cell in cells[rows]]
+    return first
 
 
 def escaped_names(names: pl.Series) -> pl.Series:
