@@ -289,7 +289,7 @@ def _named_so(taxonomy: NamedTree, same: Same, label: Label, node: int) -> str:
 
 
 def _texts(same: Same, label: Label) -> set[str]:
-    """What a label may be as a name, normalised: all of it, and its last step."""
+    """The texts of a label that may be a name, normalised: all of it, and its last step."""
     steps = _steps(label)
     return {same(text) for text in (label, *steps[-1:]) if isinstance(text, str)}
 
