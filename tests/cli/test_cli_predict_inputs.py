@@ -228,7 +228,7 @@ def test_predictions_are_written_in_the_formats_of_other_tools(here: Any, run: s
     [
         (["coco.json", "--format", "coco-results"], "--out FILE with --format coco-results"),
         (["list.csv", "--format", "coco-results", "--out", "results.json"], "the column image_id"),
-        (["list.csv", "--out", "results.json"], "Or give --format (csv, tsv, jsonl, parquet, coco-results)"),
+        (["list.csv", "--out", "results.json"], "Or give --format csv or tsv or jsonl or parquet or coco-results or "),
         (["list.csv", "--out", "results.json", "--format", "coco"], "parquet or coco-results"),
     ],
 )

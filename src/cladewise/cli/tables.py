@@ -44,10 +44,8 @@ def table_format(wanted: str | None, out: Path | None, also: Iterable[str] = ())
         return wanted or "csv"
     by_name = SUFFIXES.get(out.suffix.lower())
     if wanted is None and by_name is None:
-        known = f" ({', '.join([*FORMATS, *also])})" if also else ""
-        raise InputError(
-            f"a name that ends in {', '.join(SUFFIXES)}", repr(str(out)), advice=f"Or give --format{known}."
-        )
+        advice = f"Or give --format {' or '.join([*FORMATS, *also])}." if also else "Or give --format."
+        raise InputError(f"a name that ends in {', '.join(SUFFIXES)}", repr(str(out)), advice=advice)
     if wanted is not None and by_name not in (wanted, None):
         warn(f"Written as {wanted}, though the name is that of a {by_name} file", at=str(out))
     return wanted or by_name or "csv"
