@@ -89,6 +89,14 @@ EXPORTS: tuple[Export, ...] = (
         files=["*.json", "annotations/*.json", *(f"{split}/_annotations.coco.json" for split in _ROBOFLOW)],
     ),
     Export(
+        "class-lists",
+        "images of CUB-200 or NABirds",
+        "class_lists:read",
+        beginning=r"\A\S+ \d+$",
+        files=["image_class_labels.txt"],
+        suffixes=["image_class_labels.txt"],
+    ),
+    Export(
         "camtrap-dp",
         "a Camtrap DP",
         "camtrap_dp:read",

@@ -65,6 +65,8 @@ _CONTROLS = r"<(?i:taxonomy|choices)\b[^>]*\btoName="
 _CVAT = r"(?s)<annotations>.*<(?:labels|image|track)\b"
 
 KINDS: tuple[Kind, ...] = (
+    Kind("class-lists", "classes of CUB-200 or NABirds", "class_lists:read", members=["classes.txt", "hierarchy.txt"]),
+    Kind("class-lists", "classes of CUB-200", "class_lists:read", members=["classes.txt", "image_class_labels.txt"]),
     Kind("wordnet", "WordNet's folder", "wordnet:read", members=["data.noun"], tells=True),
     Kind("wordnet", "WordNet's data.noun", "wordnet:read", suffixes=[".noun"], tells=True),
     Kind(

@@ -26,6 +26,7 @@ FileFormat = Literal[
     "folders",
     "wordnet",
     "coco",
+    "class-lists",
     "speciesnet",
     "birdnet",
     "camtrap-dp",
