@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import socket
 import time
 from collections.abc import Generator, Iterator
@@ -84,6 +85,42 @@ def replacing(path: str | PathLike[str], *, durable: bool = True) -> Generator[P
     except BaseException:
         with contextlib.suppress(OSError):  # report the first error
             temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def making_folder(path: str | PathLike[str]) -> Generator[Path, None, None]:
+    """Yield a temporary folder that is renamed to ``path`` when the block ends without an error.
+
+    So a reader sees the whole folder or none. If anything fails it is removed. Temporary folders left by killed
+    processes are removed when the next file or folder is made beside them.
+
+    Raises:
+        InputError: There is something at ``path``, the disk is full, or a similar error of the file system.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "whole"
+        >>> with making_folder(path) as temporary:
+        ...     _ = (temporary / "a.txt").write_text("a")
+        >>> [file.name for file in path.iterdir()]
+        ['a.txt']
+    """
+    target = Path(path)
+    with explaining(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(os.fspath(target.parent))
+        temporary = _create(target)
+        temporary.unlink()
+        temporary.mkdir(mode=0o777 & ~_umask())
+    try:
+        yield temporary
+        with explaining(target, temporary):
+            if target.exists():
+                raise InputError("a free folder", "one that is there", at=str(target))
+            temporary.rename(target)
+            _flush_folder(target.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
@@ -232,7 +269,7 @@ def _sweep(folder: str) -> None:
     for entry in _entries(folder):
         if _is_temporary(entry) and not _is_in_use(entry):
             with contextlib.suppress(OSError):  # another process was faster, or we lack permission
-                os.unlink(entry.path)
+                shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
 
 
 def _is_temporary(entry: os.DirEntry[str]) -> bool:

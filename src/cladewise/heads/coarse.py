@@ -52,7 +52,7 @@ class LevelClasses(nn.Module):
         known = np.where(nodes[place] == representative, place, -1)
         of_leaf = known[taxonomy.leaf_nodes]
         leaves = np.bincount(of_leaf, minlength=nodes.size)
-        self.num_classes = nodes.size
+        self.num_classes, self.nodes = nodes.size, torch.from_numpy(nodes.copy())
         self.register_buffer("class_of_leaf", torch.from_numpy(of_leaf), persistent=False)
         self.register_buffer("log_leaves", torch.from_numpy(np.log(leaves[of_leaf])).float(), persistent=False)
         self.register_buffer("class_of_node", torch.from_numpy(known), persistent=False)
@@ -103,6 +103,10 @@ class ProjectionHead(Head):
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         return self.embedding(features)
 
+    def rows(self) -> dict[str, Int[Tensor, "row role"]]:
+        """The rows of the scorer; every scorer has one per class in each of its tensors."""
+        return {f"scorer.{name}": self.classes.nodes[:, None] for name in self.scorer.state_dict()}
+
     def leaf_logits(self, projection: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch leaf"]:
         """Leaf scores from the projection."""
         return self.classes(self.scorer(projection))
@@ -123,6 +127,8 @@ def coarse_head(taxonomy: Taxonomy, num_features: int, level: str | int, embeddi
     """
     classes = LevelClasses(taxonomy, level)
     width = embedding or num_features
-    head = LinearHead(width, classes.num_classes, lambda scores: LeafSoftmax(taxonomy, classes(scores)))
+    head = LinearHead(
+        width, classes.num_classes, lambda scores: LeafSoftmax(taxonomy, classes(scores)), nodes=classes.nodes
+    )
     head.classes = classes  # registered as a submodule, so that its buffers move with the head
     return EmbeddedHead(Embedding(num_features, embedding), head) if embedding else head

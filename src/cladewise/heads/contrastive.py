@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cladewise.errors import InputError
@@ -51,6 +51,12 @@ class ContrastiveHead(Head):
         self.projection = nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Linear(size, width))
         levels = tuple(range(1, taxonomy.num_levels + 1))
         self.classifiers = nn.Linear(size, level_width(taxonomy, levels, tied=False))
+
+    def rows(self) -> dict[str, Int[Tensor, "row role"]]:
+        levels = range(1, self.taxonomy.num_levels + 1)
+        nodes = [torch.zeros(0, dtype=torch.int64), *(torch.tensor(self.taxonomy.level_nodes(k)) for k in levels)]
+        every = torch.cat(nodes)[:, None]
+        return {"classifiers.weight": every, "classifiers.bias": every}
 
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         """The input of the classifiers."""

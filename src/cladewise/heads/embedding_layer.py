@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cladewise.errors import InputError
@@ -69,6 +69,9 @@ class EmbeddedHead(Head):
     def __init__(self, embedding: Embedding, head: Head) -> None:
         super().__init__()
         self.embedding, self.head = embedding, head
+
+    def rows(self) -> dict[str, Int[Tensor, "row role"]]:
+        return {f"head.{name}": nodes for name, nodes in self.head.rows().items()}
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> Prediction:
         return self.head(self.embedding(features))

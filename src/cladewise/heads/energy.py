@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cladewise.embeddings import Geometry, LabelSpace, NegativeSampler, closure_edges, embed, max_margin_loss
@@ -88,6 +88,9 @@ class EnergyHead(Head):
         """Vectors of the labels; row i belongs to node i + 1."""
         points = at_least_float(self.points)
         return self.geometry.settled(points) if self.rsgd else self.geometry.placed(self.rate * points)
+
+    def rows(self) -> dict[str, Int[Tensor, "row role"]]:
+        return {"points": torch.arange(1, self.taxonomy.num_nodes)[:, None]}
 
     def image_vectors(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         """Vectors of images."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -34,6 +35,15 @@ class Head(nn.Module, ABC):
     def node_vectors(self) -> Float[Tensor, "node dim"] | None:
         """Vectors of the nodes' texts in the space of :meth:`represent`; ``None`` for a head without texts."""
         return None
+
+    def rows(self) -> dict[str, Int[Tensor, "row role"]]:
+        """For tensors of the state with one row per node or class: the node or nodes of each row, -1 for none.
+
+        By the names of the tensors in :meth:`state_dict`. Rows of equal nodes are in the order of their levels. A
+        tensor that is not listed must not depend on the nodes; by default none is. A trained head can be moved to an
+        edited tree by these rows (:func:`cladewise.migration.migrate`).
+        """
+        return {}
 
     def foresee(self, target: Int[Tensor, " batch"]) -> None:
         """Called with the next batch's labels, so that a head that computes something per node can skip unused nodes.
@@ -74,21 +84,38 @@ class LinearHead(Head):
         num_features: Width of the features.
         num_scores: Number of scores.
         predict: Makes the prediction from the scores, ``[batch, num_scores]``.
+        nodes: Node of each score, if they are not the logits of the prediction.
 
     Example:
         >>> from cladewise import Taxonomy
         >>> from cladewise.predictions import LeafSoftmax
-        >>> import torch
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
         >>> head = LinearHead(8, t.num_leaves, lambda scores: LeafSoftmax(t, scores))
         >>> head(torch.zeros(5, 8)).log_prob.shape
         torch.Size([5, 4])
+        >>> head.rows()["linear.bias"]
+        tensor([[2],
+                [3]])
     """
 
-    def __init__(self, num_features: int, num_scores: int, predict: Callable[[Tensor], Prediction]) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        num_scores: int,
+        predict: Callable[[Tensor], Prediction],
+        *,
+        nodes: Int[Tensor, " score"] | None = None,
+    ) -> None:
         super().__init__()
         self.linear = nn.Linear(num_features, num_scores)
-        self.predict = predict
+        self.predict, self.nodes = predict, nodes
+
+    def rows(self) -> dict[str, Int[Tensor, "row role"]]:
+        if self.nodes is not None:
+            return {"linear.weight": self.nodes[:, None], "linear.bias": self.nodes[:, None]}
+        scores = torch.zeros(1, self.linear.out_features, device=self.linear.weight.device)
+        nodes = self.predict(scores).logit_nodes.cpu()
+        return {"linear.weight": nodes, "linear.bias": nodes}
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> Prediction:
         return self.predict(self.linear(features))

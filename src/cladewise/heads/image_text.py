@@ -140,6 +140,11 @@ class TextClassifierHead(Head):
             self.weight = nn.Parameter(scale * tower()[nodes])
         self.bias = nn.Parameter(torch.zeros(len(nodes)))
 
+    def rows(self) -> dict[str, Int[Tensor, "row role"]]:
+        nodes = [torch.tensor(nodes) for nodes in level_layout(self.taxonomy, self.levels)]
+        every = torch.cat([torch.zeros(0, dtype=torch.int64), *nodes])[:, None]
+        return {"weight": every, "bias": every}
+
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         """Unit vectors of the images."""
         return F.normalize((features @ self.projection.mT).float(), dim=-1, eps=1e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cladewise.heads.embedding_layer import part_widths
@@ -29,6 +29,16 @@ class LevelClassifierHead(Head):
         super().__init__()
         self.taxonomy, self.views = taxonomy, views
         self.classifiers = nn.ModuleList(classifiers)
+
+    def rows(self) -> dict[str, Int[Tensor, "row role"]]:
+        """The rows of the last linear layer of each classifier."""
+        found: dict[str, Tensor] = {}
+        for place, classifier in enumerate(self.classifiers):
+            nodes = torch.tensor(self.taxonomy.level_nodes(place + 1))[:, None]
+            last = [name for name, part in classifier.named_modules() if isinstance(part, nn.Linear)][-1]
+            start = f"classifiers.{place}.{last}." if last else f"classifiers.{place}."
+            found |= {f"{start}weight": nodes, f"{start}bias": nodes}
+        return found
 
     def forward(self, features: Float[Tensor, "batch *tower feature"]) -> LevelSoftmax:
         nothing = features.new_zeros(len(features), 0)  # a tree of the root alone has no level

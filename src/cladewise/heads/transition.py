@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cladewise.errors import InputError
@@ -58,6 +58,13 @@ class TransitionHead(Head):
             logits[1:] = [torch.cat(pair, dim=-1) for pair in zip(logits[1:], each, strict=True)]
         layout = self.layout
         return LevelTransition(self.taxonomy, torch.cat(logits, dim=-1), layout.levels, layout.order, layout.rank)
+
+    def rows(self) -> dict[str, Int[Tensor, "row role"]]:
+        nodes = torch.tensor(self.layout.logit_nodes)
+        found = {"0": nodes[: self.layout.first_nodes.size]}
+        for place, step in enumerate(self.layout.steps, start=1):
+            found[str(place)] = nodes[step.columns][: self.layout.num_scores(step)]
+        return {f"layers.{place}.{kind}": of for place, of in found.items() for kind in ("weight", "bias")}
 
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         return self.embedding(features)

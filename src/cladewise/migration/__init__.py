@@ -1,0 +1,7 @@
+"""Trained runs carried over to an edited tree, and labels and predictions translated into it."""
+
+from cladewise.migration.matched import implied_tree
+from cladewise.migration.migrating import Migration, migrate
+from cladewise.migration.rewriting import rewritten_head
+
+__all__ = ["Migration", "implied_tree", "migrate", "rewritten_head"]

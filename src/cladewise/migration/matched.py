@@ -1,0 +1,106 @@
+"""Correspondences and new trees as a user gives them: objects, files, or a table that implies the tree."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from cladewise.errors import InputError
+from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.correspondence import Correspondence, read_matched
+from cladewise.taxonomy.formats.options import ReadOptions
+from cladewise.taxonomy.formats.tables.delimited import read_delimited
+from cladewise.taxonomy.formats.tables.table import is_parquet, read_parquet_table
+from cladewise.taxonomy.names.paths import path_steps
+
+Tree = Taxonomy | str | PathLike[str]
+Matched = Correspondence | str | PathLike[str]
+
+
+def opened(matched: Matched, old: Taxonomy, new: Tree | None = None) -> Correspondence:
+    """Correspondences of a tree with a new one.
+
+    Args:
+        matched: The correspondences, or the table that ``cladewise taxonomy match`` wrote.
+        old: The old tree.
+        new: The new tree, or its file; by default the one that the paths in the table imply.
+
+    Raises:
+        InputError: They are of another old tree, or rows are left to decide.
+    """
+    if isinstance(matched, Correspondence):
+        found = matched
+    else:
+        tree = implied_tree(matched, old) if new is None else tree_of(new)
+        found = read_matched(matched, old, tree)
+    if found.old != old:
+        raise InputError(f"correspondences of {old}", f"those of {found.old}", advice="Match the trees again.")
+    if not found.decided:
+        raise InputError(
+            "correspondences that are all decided",
+            f"{int(found.ask.sum())} with ask",
+            advice="Decide them in the table that `cladewise taxonomy match OLD NEW --out matched.csv` writes.",
+        )
+    return found
+
+
+def tree_of(tree: Tree) -> Taxonomy:
+    """A tree, or the one in a file."""
+    return tree if isinstance(tree, Taxonomy) else Taxonomy.read(tree)
+
+
+def implied_tree(matched: str | PathLike[str], old: Taxonomy) -> Taxonomy:
+    r"""The new tree of a table of correspondences, from the paths in its column ``new``.
+
+    A level is a depth, named as in the old tree.
+
+    Raises:
+        InputError: The paths do not determine the tree: some nodes share one, or the old tree has levels that paths
+            skip.
+
+    Example:
+        >>> from cladewise.taxonomy.correspondence import write_matched
+        >>> old = Taxonomy.from_paths([("fruit", "kaki")], level_names=["group", "kind"])
+        >>> new = Taxonomy.from_paths([("fruit", "persimmon"), ("nut",)])
+        >>> path = getfixture("tmp_path") / "matched.csv"
+        >>> write_matched(Correspondence.from_pairs(old, new, [(1, 1), (2, 2)]), path)
+        >>> found = implied_tree(path, old)
+        >>> found == new, found.level_names
+        (True, ('group', 'kind'))
+    """
+    source, advice = Path(matched), "Give the new tree too: --taxonomy NEW, in Python taxonomy=."
+    table = read_parquet_table(source) if is_parquet(source) else read_delimited(source, ReadOptions(header="first"))
+    if "new" not in table.columns:
+        raise InputError(
+            "the table of `cladewise taxonomy match`, with a column new", ", ".join(table.columns), at=str(source)
+        )
+    if "new_id" in table.columns:
+        raise InputError("a new tree whose paths are unique", "nodes that share a path", at=str(source), advice=advice)
+    if (old.level != old.depth).any():
+        raise InputError("a tree in which no path skips a level", f"{old}", at=str(source), advice=advice)
+    place: dict[tuple[str, ...], int] = {}
+    names, parents = list[str](), list[int]()
+    if old.synthetic_root:
+        place[()] = 0
+        names.append("")
+        parents.append(-1)
+    for text in dict.fromkeys(table.frame["new"].to_list()):
+        steps = path_steps(text) if text else ()
+        for length in range(1, len(steps) + 1):
+            if steps[:length] not in place:
+                place[steps[:length]] = len(names)
+                names.append(steps[length - 1])
+                parents.append(place.get(steps[: length - 1], -1))
+    if parents.count(-1) != 1:
+        raise InputError("paths from one root", f"{parents.count(-1)} of them", at=str(source), advice=advice)
+    tree = Taxonomy.from_parents(parents, names, synthetic_root=old.synthetic_root)
+    levels = [*old.level_names, *(f"level_{k}" for k in range(old.num_levels + 1, tree.max_depth + 1))]
+    return Taxonomy(
+        tree.parents,
+        tree.names,
+        level=np.asarray(tree.depth),
+        level_names=levels[: tree.max_depth],
+        synthetic_root=tree.synthetic_root,
+    )
