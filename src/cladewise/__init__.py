@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         losses,
         methods,
         metrics,
+        migration,
         objectives,
         ops,
         predictions,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from cladewise.episodes import few_shot
     from cladewise.explanations import explain, look_alikes, manifolds, space
     from cladewise.induction import induce
+    from cladewise.migration import migrate
     from cladewise.records import Evaluation
     from cladewise.report import compare
     from cladewise.suites import benchmark, demo
@@ -90,6 +92,8 @@ __all__ = [
     "manifolds",
     "methods",
     "metrics",
+    "migrate",
+    "migration",
     "objectives",
     "ops",
     "predict",

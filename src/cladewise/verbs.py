@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "induce": ("cladewise.induction", "induce"),
     "look_alikes": ("cladewise.explanations", "look_alikes"),
     "manifolds": ("cladewise.explanations", "manifolds"),
+    "migrate": ("cladewise.migration", "migrate"),
     "predict": ("cladewise.engine", "predict"),
     "rerun": ("cladewise.engine", "rerun"),
     "retrieve": ("cladewise.engine", "retrieve"),

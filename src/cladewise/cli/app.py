@@ -17,6 +17,7 @@ from cladewise.cli.explain import explain
 from cladewise.cli.listing import list_parts
 from cladewise.cli.look_alikes import look_alikes
 from cladewise.cli.manifolds import manifolds
+from cladewise.cli.migrate import migrate
 from cladewise.cli.predict import predict
 from cladewise.cli.retrieve import entails, retrieve
 from cladewise.cli.space import space
@@ -54,6 +55,7 @@ app.add_typer(taxonomy, name="taxonomy")
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(migrate)
 app.command()(explain)
 app.command()(discover)
 app.command()(manifolds)

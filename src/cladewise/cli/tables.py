@@ -159,6 +159,21 @@ def for_spreadsheets(frame: pl.DataFrame) -> pl.DataFrame:
     return defused.rename(dict(zip(flat.columns, pl.Series(flat.columns).str.replace(FORMULA, "'$1"), strict=True)))
 
 
+def undefused(frame: pl.DataFrame) -> pl.DataFrame:
+    """A table of texts without the apostrophes that :func:`for_spreadsheets` put in front of some.
+
+    Example:
+        >>> import polars as pl
+        >>> undefused(pl.DataFrame({"label": ["'=1+1", "''tis", "it's"]}))["label"].to_list()
+        ['=1+1', "'tis", "it's"]
+    """
+    import polars as pl
+
+    defused = f"^'{FORMULA[1:]}"
+    texts = frame.with_columns(pl.selectors.string().str.replace(defused, "$1"))
+    return texts.rename(dict(zip(texts.columns, pl.Series(texts.columns).str.replace(defused, "$1"), strict=True)))
+
+
 FORMULA = r"^([=+\-@\t\r\n'])"
 
 

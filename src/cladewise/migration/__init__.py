@@ -3,5 +3,6 @@
 from cladewise.migration.matched import implied_tree
 from cladewise.migration.migrating import Migration, migrate
 from cladewise.migration.rewriting import rewritten_head
+from cladewise.migration.translating import translate, translate_labels
 
-__all__ = ["Migration", "implied_tree", "migrate", "rewritten_head"]
+__all__ = ["Migration", "implied_tree", "migrate", "rewritten_head", "translate", "translate_labels"]

@@ -33,7 +33,7 @@ def opened(matched: Matched, old: Taxonomy, new: Tree | None = None) -> Correspo
     if isinstance(matched, Correspondence):
         found = matched
     else:
-        tree = implied_tree(matched, old) if new is None else tree_of(new)
+        tree = implied_tree(matched, like=old) if new is None else tree_of(new)
         found = read_matched(matched, old, tree)
     if found.old != old:
         raise InputError(f"correspondences of {old}", f"those of {found.old}", advice="Match the trees again.")
@@ -51,13 +51,18 @@ def tree_of(tree: Tree) -> Taxonomy:
     return tree if isinstance(tree, Taxonomy) else Taxonomy.read(tree)
 
 
-def implied_tree(matched: str | PathLike[str], old: Taxonomy) -> Taxonomy:
-    r"""The new tree of a table of correspondences, from the paths in its column ``new``.
+def implied_tree(matched: str | PathLike[str], *, side: str = "new", like: Taxonomy | None = None) -> Taxonomy:
+    r"""A tree of a table of correspondences, from the paths in its column ``new`` or ``old``.
 
-    A level is a depth, named as in the old tree.
+    A level is a depth.
+
+    Args:
+        matched: The table.
+        side: The column.
+        like: The other tree, whose names the levels have and whose kind of root the tree has.
 
     Raises:
-        InputError: The paths do not determine the tree: some nodes share one, or the old tree has levels that paths
+        InputError: The paths do not determine the tree: some nodes share one, or the other tree has levels that paths
             skip.
 
     Example:
@@ -66,27 +71,29 @@ def implied_tree(matched: str | PathLike[str], old: Taxonomy) -> Taxonomy:
         >>> new = Taxonomy.from_paths([("fruit", "persimmon"), ("nut",)])
         >>> path = getfixture("tmp_path") / "matched.csv"
         >>> write_matched(Correspondence.from_pairs(old, new, [(1, 1), (2, 2)]), path)
-        >>> found = implied_tree(path, old)
+        >>> found = implied_tree(path, like=old)
         >>> found == new, found.level_names
         (True, ('group', 'kind'))
     """
-    source, advice = Path(matched), "Give the new tree too: --taxonomy NEW, in Python taxonomy=."
+    option = "taxonomy" if side == "new" else "old"
+    source, advice = Path(matched), f"Give the {side} tree too: --{option} FILE, in Python {option}=."
     table = read_parquet_table(source) if is_parquet(source) else read_delimited(source, ReadOptions(header="first"))
-    if "new" not in table.columns:
-        raise InputError(
-            "the table of `cladewise taxonomy match`, with a column new", ", ".join(table.columns), at=str(source)
-        )
-    if "new_id" in table.columns:
-        raise InputError("a new tree whose paths are unique", "nodes that share a path", at=str(source), advice=advice)
-    if (old.level != old.depth).any():
-        raise InputError("a tree in which no path skips a level", f"{old}", at=str(source), advice=advice)
+    if side not in table.columns:
+        expected = f"the table of `cladewise taxonomy match`, with a column {side}"
+        raise InputError(expected, ", ".join(table.columns), at=str(source))
+    if f"{side}_id" in table.columns:
+        expected = f"{side} nodes with a path each"
+        raise InputError(expected, "nodes that share one", at=str(source), advice=advice)
+    if like is not None and (like.level != like.depth).any():
+        raise InputError("a tree in which no path skips a level", f"{like}", at=str(source), advice=advice)
+    synthetic = like is None or like.synthetic_root
     place: dict[tuple[str, ...], int] = {}
     names, parents = list[str](), list[int]()
-    if old.synthetic_root:
+    if synthetic:
         place[()] = 0
         names.append("")
         parents.append(-1)
-    for text in dict.fromkeys(table.frame["new"].to_list()):
+    for text in dict.fromkeys(table.frame[side].to_list()):
         steps = path_steps(text) if text else ()
         for length in range(1, len(steps) + 1):
             if steps[:length] not in place:
@@ -95,8 +102,9 @@ def implied_tree(matched: str | PathLike[str], old: Taxonomy) -> Taxonomy:
                 parents.append(place.get(steps[: length - 1], -1))
     if parents.count(-1) != 1:
         raise InputError("paths from one root", f"{parents.count(-1)} of them", at=str(source), advice=advice)
-    tree = Taxonomy.from_parents(parents, names, synthetic_root=old.synthetic_root)
-    levels = [*old.level_names, *(f"level_{k}" for k in range(old.num_levels + 1, tree.max_depth + 1))]
+    tree = Taxonomy.from_parents(parents, names, synthetic_root=synthetic)
+    named = () if like is None else like.level_names
+    levels = [*named, *(f"level_{k}" for k in range(len(named) + 1, tree.max_depth + 1))]
     return Taxonomy(
         tree.parents,
         tree.names,

@@ -15,6 +15,7 @@ from cladewise.atomic import making_folder, write_bytes, write_text
 from cladewise.backbones import Towers
 from cladewise.datasets import Dataset
 from cladewise.datasets.finding import find_data
+from cladewise.datasets.relabelling import relabelled_by
 from cladewise.engine.digests import training_digest
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
@@ -96,7 +97,7 @@ def migrate(
     if data is not None and not refit:
         raise InputError("data= with refit=True", "data= alone", advice="Data in the new tree is used to fit the head.")
     if refit:
-        return _refit(run, found, carried, folder, data, split, progress=progress)
+        return _refit(run, found, carried, folder, _opened_data(data, taxonomy), split, progress=progress)
     if folder.path.exists():
         raise InputError("a free folder", "one that is there", at=str(folder.path), advice="Choose another out=.")
     with making_folder(folder.path) as temporary:
@@ -159,8 +160,9 @@ def _digest(run: Run, carried: CarryOver) -> str:
     dataset = run.dataset_if_there
     if dataset is None or not run.header.get("data") or run.is_trained_on_other(dataset):
         return ""
-    moved = dataclasses.replace(dataset, taxonomy=carried.after, nodes=carried.place[dataset.nodes])
-    return training_digest(moved, run.config.training.train_split, run.config.training.val_split)
+    return training_digest(
+        relabelled_by(carried, dataset), run.config.training.train_split, run.config.training.val_split
+    )
 
 
 def _write_labels(relabelling: CarryOver | None, new: RunFolder) -> None:
@@ -189,7 +191,7 @@ def _refit(
     found: Correspondence,
     carried: CarryOver,
     folder: RunFolder,
-    data: Dataset | str | PathLike[str] | None,
+    data: Dataset | None,
     split: str,
     *,
     progress: bool,
@@ -200,15 +202,11 @@ def _refit(
         if read_migration_report(folder.migration_report).fingerprint == carried.fingerprint:
             return Migration(Run.open(folder.path), read_migration_report(folder.migration_report))
         raise InputError("a free folder", "another migrated run", at=str(folder.path), advice="Choose another out=.")
-    if data is None:
-        dataset = dataclasses.replace(run.dataset, taxonomy=carried.after, nodes=carried.place[run.dataset.nodes])
-    else:
-        dataset = data if isinstance(data, Dataset) else find_data(str(data))
-        if dataset.taxonomy != carried.after:
-            raise InputError(f"data labelled in {carried.after}", f"{dataset.taxonomy}", at=dataset.name)
-    config = _frozen(run, folder)
-    source = dict(run.config.data) if data is None else dict(dataset.source)
-    config = dataclasses.replace(config, data=source)
+    dataset = relabelled_by(carried, run.dataset) if data is None else data
+    if dataset.taxonomy != carried.after:
+        raise InputError(f"data labelled in {carried.after}", f"{dataset.taxonomy}", at=dataset.name)
+    source = run.config.data if data is None else data.source
+    config = dataclasses.replace(_frozen(run, folder), data=dict(source))
     if data is None:
         labels = run.relabelling
         if run.carried is not None:
@@ -219,6 +217,14 @@ def _refit(
     report = _reported(run, new, found, carried, "refit", "", split, progress=progress)
     _write_report(report, found, folder)
     return Migration(new, report)
+
+
+def _opened_data(data: Dataset | str | PathLike[str] | None, taxonomy: Tree | None) -> Dataset | None:
+    """The data that a user names, with the new tree if that is a file."""
+    if data is None or isinstance(data, Dataset):
+        return data
+    file = Path(taxonomy) if isinstance(taxonomy, (str, PathLike)) and Path(data).exists() else None
+    return find_data(str(data), file)
 
 
 def _frozen(run: Run, folder: RunFolder) -> RunConfig:

@@ -105,7 +105,8 @@ def read_migration_report(path: Path) -> MigrationReport:
 
     Example:
         >>> path = getfixture("tmp_path") / "report.json"
-        >>> write_migration_report(MigrationReport("carried", "", "runs/a", "3 nodes", "4 nodes", {"same": 3}, "ab"), path)
+        >>> report = MigrationReport("carried", "", "runs/a", "3 nodes", "4 nodes", {"same": 3}, "ab")
+        >>> write_migration_report(report, path)
         >>> read_migration_report(path).changes
         {'same': 3}
     """
