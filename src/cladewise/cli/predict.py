@@ -23,9 +23,12 @@ from cladewise.interchange.formats import PredictionFormat
 if TYPE_CHECKING:
     import polars as pl
 
+    from cladewise.engine import Run
+
 OTHER_FORMATS = {form.name: form for form in OF_OTHER_TOOLS}
 FORMATS_HELP = f"{FORMAT_HELP} With --out FILE also those of other tools: {', '.join(OTHER_FORMATS)}."
 INPUT, WORK, CLUSTER = "Input", "Work", "Cluster"
+TREE = "Another tree"
 LOCAL, RAY = "local", "ray"
 LISTED = 20
 """Largest number of unreadable images that are named on standard error; the table has all of them."""
@@ -55,6 +58,21 @@ def predict(
     ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="Shorthand for the decision's option, as in threshold:threshold=0.9.")
+    ] = None,
+    as_: Annotated[
+        Path | None,
+        typer.Option(
+            "--as",
+            help="File of an edited tree to answer in, without migrating the run. Nodes are matched as by `cladewise "
+            "taxonomy match`; if some are doubtful, give --matched.",
+            rich_help_panel=TREE,
+        ),
+    ] = None,
+    matched: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --as: correspondences of the run's tree with it, with every row decided.", rich_help_panel=TREE
+        ),
     ] = None,
     format_: Annotated[str | None, typer.Option("--format", help=FORMATS_HELP, show_default=False)] = None,
     out: Annotated[
@@ -193,6 +211,8 @@ def predict(
     target = _Target.of(format_, out)
     rules = with_threshold([decision] if decision else [], threshold)
     check_runs([run])
+    if matched is not None and as_ is None:
+        raise InputError("--as TREE with --matched", "--matched alone")
     check_runtime(runtime)
     check_name(PRECISIONS, "precision", precision)
     check_rules(decisions=rules, inferences=[inference] if inference else [])
@@ -235,11 +255,12 @@ def predict(
         "warned": lambda text: say(f"cladewise: {text}"),
     }
     told = _Told(shown=not quiet)
+    opened = _in_tree(run, as_, matched)
     with _telling_how_to_resume(target):
         if target.folder is not None:
             _to_folder(
                 target.folder,
-                run,
+                opened,
                 source,
                 told,
                 keep=keep or (),
@@ -249,13 +270,22 @@ def predict(
                 **chosen,
             )
         else:
-            with _only_writer(target.file), target.writer(run) as write:
-                for table in _tables(target.file, run, source, **chosen):
+            with _only_writer(target.file), target.writer(opened) as write:
+                for table in _tables(target.file, opened, source, **chosen):
                     told.add(table)
                     write(table)
     told.finish()
     if told.rows and told.rows == told.errors:
         raise typer.Exit(2)
+
+
+def _in_tree(run: Path, tree: Path | None, matched: Path | None) -> Path | Run:
+    """The run, answering in another tree if one is given."""
+    if tree is None:
+        return run
+    from cladewise.migration import answering_in
+
+    return answering_in(run, tree, matched)
 
 
 def _engine(name: str, **cluster: Any) -> Any:
@@ -301,14 +331,14 @@ class _Target:
         if self.other is not None and columns is not None:
             self.other.check(columns)
 
-    def writer(self, run: Path) -> contextlib.AbstractContextManager[Write]:
+    def writer(self, run: Path | Run) -> contextlib.AbstractContextManager[Write]:
         """A function that appends tables to the file or to standard output."""
         if self.other is None or self.file is None:
             return table_writer(self.format_, self.file)
         from cladewise.engine import Run
         from cladewise.interchange import About, prediction_writer
 
-        return prediction_writer(self.other, self.file, About(Run.open(run).taxonomy, model=run.resolve().name))
+        return prediction_writer(self.other, self.file, About(Run.open(run).taxonomy, model=Path(run).resolve().name))
 
 
 def _is_folder(format_: str | None, out: str) -> bool:
@@ -389,7 +419,7 @@ def _source(words: list[str], **chosen: Any) -> Any:
     return source
 
 
-def _tables(file: Path | None, run: Path, source: Any, **chosen: Any) -> Iterator[pl.DataFrame]:
+def _tables(file: Path | None, run: Path | Run, source: Any, **chosen: Any) -> Iterator[pl.DataFrame]:
     from cladewise import scale
 
     if file is None:
@@ -397,7 +427,7 @@ def _tables(file: Path | None, run: Path, source: Any, **chosen: Any) -> Iterato
     return scale.predict_to(_parts_of(file), run, source, **chosen).tables()
 
 
-def _to_folder(folder: str, run: Path, source: Any, told: _Told, **chosen: Any) -> None:
+def _to_folder(folder: str, run: Path | Run, source: Any, told: _Told, **chosen: Any) -> None:
     from cladewise import scale
 
     parts = scale.predict_to(folder, run, source, **chosen)

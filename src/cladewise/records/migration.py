@@ -55,7 +55,7 @@ class NeedsImages:
 
 @dataclasses.dataclass(frozen=True)
 class MigrationReport:
-    """What a migration changed.
+    """The changes made by a migration, and what they did.
 
     Attributes:
         way: How the head came into the new tree.

@@ -90,10 +90,14 @@ def _places(carried: CarriedPrediction) -> Int[Tensor, " old_node"]:
 
 
 def _of_levels(carried: CarriedPrediction, answer: LevelNodes, place: Tensor) -> LevelNodes:
-    """The answer at each new level: that of the old level of its name, or else the finest one, no finer than it."""
+    """The answer at each new level: that of the old level of its name, or else the finest one, no finer than it.
+
+    The finest new level has the finest answer, whatever it is called.
+    """
     old, new = carried.carry_over.before.level_names, carried.carry_over.after.level_names
     nodes = place[answer.node]
-    levels = [old.index(name) if name in old else len(old) - 1 for name in new]
+    levels = [old.index(name) if name in old[:-1] else len(old) - 1 for name in new[:-1]]
+    levels += [len(old) - 1] * bool(new)
     columns = [at_levels(nodes[..., k], carried.taxonomy)[..., level] for level, k in enumerate(levels)]
     node = torch.stack(columns, -1)
     return LevelNodes(node, carried.log_prob_of(node))
