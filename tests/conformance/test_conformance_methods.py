@@ -26,7 +26,7 @@ from cladewise.methods import Method
 from cladewise.objectives import TrainingBatch, TrainingVectors
 from cladewise.ops import is_ancestor
 from cladewise.predictions import Coherence, Fittable, Prediction, storage
-from reference.laws import CHAIN, DEVICE, RAGGED, REAL_ROOT, STAR, case
+from reference.laws import CHAIN, DEVICE, GRAPH, RAGGED, REAL_ROOT, STAR, case
 from reference.small_trees import reordered
 
 TREES = {"ragged": RAGGED, "star": STAR, "chain": CHAIN, "real-root": REAL_ROOT}
@@ -421,6 +421,49 @@ def test_an_objective_has_a_value_and_a_gradient_for_every_view(method: Method, 
                     check_gradients(head)
         assert all(math.isfinite(value) for value in objective.state().values())
         an_objective(method, taxonomy).load_state_dict(objective.state_dict())
+
+
+def trained_with(method: Method, taxonomy: Taxonomy) -> dict[str, torch.Tensor]:
+    """Everything that a method learns from: its prediction, its losses and its objective, for fixed random numbers."""
+    head, features, target = a_batch(method, taxonomy)
+    prediction = head(features)
+    found = {"prediction": prediction.log_prob, "loss": loss_of(method, taxonomy)(prediction.logits, target)}
+    torch.manual_seed(1)
+    own = head.own_loss()
+    found |= {} if own is None else {"own": own}
+    objective = an_objective(method, taxonomy)
+    if objective is not None:
+        nodes, index = torch.arange(9) % taxonomy.num_nodes, torch.arange(9).repeat_interleave(method.views())
+        objective.begin_epoch(0, 0, lambda: TrainingVectors(torch.randn(9, 4), nodes, torch.arange(9)))
+        features = torch.randn(len(index), FEATURES)
+        with torch.no_grad():
+            followed = head(features.flip(1)) if method.momentum() else None
+        batch = TrainingBatch(head(features), nodes[index], index, method.views(), head, followed)
+        found["objective"] = objective(batch)
+    return {name: values.detach() for name, values in found.items()}
+
+
+@for_each(every_variant, {"graph": GRAPH})
+def test_further_parents_are_used_or_ignored_as_the_method_says(method: Method, taxonomy: Taxonomy) -> None:
+    """A method that says it does not use them computes, to the last bit, what it would in the primary tree."""
+    every, primary = trained_with(method, taxonomy), trained_with(method, taxonomy.primary_tree())
+    assert every.keys() == primary.keys()
+    changed = {name for name, values in every.items() if not torch.equal(values, primary[name])}
+    if method.uses_further_parents:
+        assert "loss" in changed
+        assert "prediction" not in changed  # before training
+    else:
+        assert not changed
+
+
+@for_each(every_variant, {"graph": GRAPH})
+def test_a_label_with_several_parents_has_a_finite_loss_and_gradient(method: Method, taxonomy: Taxonomy) -> None:
+    head, features, target = a_batch(method, taxonomy)
+    losses = loss_of(method, taxonomy)(head(features).logits, target)
+    assert losses.isfinite().all()
+    assert (losses > loss_of(method, taxonomy).lower_bound - 1e-5).all()
+    losses.sum().backward()
+    check_gradients(head)
 
 
 @for_each(every_variant)

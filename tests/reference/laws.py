@@ -32,6 +32,16 @@ LATE = Taxonomy.from_paths(
 STAR = Taxonomy.from_paths([(name,) for name in "abcde"])
 CHAIN = Taxonomy.from_paths([("a", "b", "c", "d")])
 REAL_ROOT = Taxonomy.from_parents([-1, 0, 0, 1, 1, 2], ["thing", "animal", "plant", "dog", "cat", "fern"])
+GRAPH = Taxonomy(
+    RAGGED.parents,
+    RAGGED.names,
+    level=RAGGED.level,
+    level_names=RAGGED.level_names,
+    further_parents=[  # of a leaf and of an internal node, whose descendants have them too
+        (RAGGED.find("wren"), RAGGED.find("moth")),
+        (RAGGED.find("warbler"), RAGGED.find("fish")),
+    ],
+)
 LONE = Taxonomy.from_parents([-1], ["thing"])
 
 DEVICE = os.environ.get("CLADEWISE_TEST_DEVICE", "cpu")

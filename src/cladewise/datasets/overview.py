@@ -90,6 +90,14 @@ def _oddities(dataset: Dataset, train_split: str, val_split: str) -> Iterator[st
             f"{'has no image of its own' if missing.size == 1 else 'have no image of their own'} to train on: "
             f"{_names(tree, missing)}"
         )
+    above = np.unique(tree.further_parents[:, 1])
+    overlapping = above[tree.is_leaf[above]]
+    if overlapping.size:
+        yield (
+            f"{overlapping.size:,} of {_classes(tree.num_leaves)} "
+            f"{'contains another through its' if overlapping.size == 1 else 'contain others through their'} further "
+            f"parents, though classes exclude each other: {_names(tree, overlapping)}"
+        )
     if trained.size == 1:
         yield f"all images to train on are of one class: {tree.path_name(int(trained[0]))}"
     for name, images in dataset.splits.items():

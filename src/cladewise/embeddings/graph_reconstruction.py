@@ -50,6 +50,9 @@ def reconstruction(
     for rows in nodes.split(max(1, block // max(1, len(nodes)))):
         energy = geometry.pairwise_energy(vectors[rows - 1], vectors)
         under = (nodes >= rows[:, None]) & (nodes < index.end[rows, None])
+        if taxonomy.has_further_parents:
+            _, (row, node) = ops.further_pairs(rows, taxonomy)
+            under[row, node - 1] = True
         best.add(energy[~under])
     return best.scores()
 

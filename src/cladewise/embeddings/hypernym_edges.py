@@ -45,7 +45,7 @@ class EdgeSplits:
 
 
 def basic_edges(taxonomy: Taxonomy) -> HypernymEdges:
-    """The edges of the tree between labels: from every node but the root to each of its children.
+    """The edges between labels: from every node but the root to each of its children, through all parents of each.
 
     Example:
         >>> edges = basic_edges(Taxonomy.from_paths([("a", "b", "c"), ("d", "e")]))
@@ -53,25 +53,42 @@ def basic_edges(taxonomy: Taxonomy) -> HypernymEdges:
         ([1, 2, 4], [2, 3, 5])
     """
     special = np.flatnonzero(taxonomy.parents > 0)
-    return HypernymEdges(taxonomy.parents[special], special)
+    further = taxonomy.further_parents[taxonomy.further_parents[:, 1] > 0]
+    return HypernymEdges(
+        np.concatenate([taxonomy.parents[special], further[:, 1]]), np.concatenate([special, further[:, 0]])
+    )
 
 
 def closure_edges(taxonomy: Taxonomy) -> HypernymEdges:
-    """All edges of the transitive closure between labels: first the basic ones, then those over two steps, and so on.
+    """All edges of the transitive closure between labels: first the basic ones, then those over two steps, and so on;
+    at the end those through further parents.
 
     Example:
         >>> edges = closure_edges(Taxonomy.from_paths([("a", "b", "c"), ("d", "e")]))
         >>> edges.general.tolist(), edges.special.tolist()
         ([1, 2, 4, 1], [2, 3, 5, 3])
     """
-    step = basic_edges(taxonomy)
-    general, special = [step.general], [step.special]
+    basic = basic_edges(taxonomy)
+    general, special = [basic.general], [basic.special]
+    below = np.flatnonzero(taxonomy.parents > 0)
+    step = HypernymEdges(taxonomy.parents[below], below)
     while len(step):
         above = taxonomy.parents[step.general]
         step = HypernymEdges(above[above > 0], step.special[above > 0])
         general.append(step.general)
         special.append(step.special)
-    return HypernymEdges(np.concatenate(general), np.concatenate(special))
+    if taxonomy.has_further_parents:
+        nodes, above = taxonomy.further_ancestors.above(np.arange(taxonomy.num_nodes))
+        general.append(above)
+        special.append(nodes)
+    edges = HypernymEdges(np.concatenate(general), np.concatenate(special))
+    return _once(edges, taxonomy.num_nodes) if taxonomy.has_further_parents else edges
+
+
+def _once(edges: HypernymEdges, num_nodes: int) -> HypernymEdges:
+    """Each edge where it is first: a further edge may be one of several steps too."""
+    _, first = np.unique(edges.general * num_nodes + edges.special, return_index=True)
+    return edges[np.sort(first)]
 
 
 def split_edges(taxonomy: Taxonomy, *, closure: float = 0.25, seed: int = 0) -> EdgeSplits:

@@ -21,7 +21,8 @@ class Negatives(NamedTuple):
     general: Int[Tensor, "edge pair"]
     special: Int[Tensor, "edge pair"]
     valid: Bool[Tensor, "edge pair"]
-    """False where no label qualifies, because all are ancestors or all are descendants."""
+    """False where no label qualifies, because all are ancestors or all are descendants, and where the drawn one is an
+    ancestor or descendant through a further parent."""
 
 
 class NegativeSampler:
@@ -96,6 +97,8 @@ class NegativeSampler:
             parents = torch.where(here, found, parents)
             found, here = self._outside_at(general, rank, chance[1])
             children = torch.where(here, found, children)
+        if self.taxonomy.has_further_parents:
+            some_parent, some_child = self._apart(general, special, parents, children, some_parent, some_child)
         last = self.taxonomy.num_nodes - 1  # if no label qualifies, the count runs past it
         parents, children = parents.clamp(max=last), children.clamp(max=last)
         same = (len(general), per_side)
@@ -104,6 +107,21 @@ class NegativeSampler:
             torch.cat([special[:, None].expand(same), children], 1),
             torch.cat([some_parent.expand(same), some_child.expand(same)], 1),
         )
+
+    def _apart(
+        self,
+        general: Tensor,
+        special: Tensor,
+        parents: Tensor,
+        children: Tensor,
+        some_parent: Tensor,
+        some_child: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Whether the drawn pairs are valid, which edges through further parents are not."""
+        last = self.taxonomy.num_nodes - 1
+        above = ops.covers(parents.clamp(max=last), special[:, None].expand_as(parents), self.taxonomy)
+        under = ops.covers(general[:, None].expand_as(children), children.clamp(max=last), self.taxonomy)
+        return some_parent & ~above, some_child & ~under
 
     def _outside(self, node: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
         """Labels outside the subtree of a node."""

@@ -61,7 +61,7 @@ def poincare_vectors(
             above, below = general[part], special[part]
             drawn = torch.rand(len(part), NUM_OTHERS, generator=generator, dtype=torch.float64) * reach[-1]
             others = 1 + torch.searchsorted(reach, drawn, right=True).clamp(max=len(reach) - 1)
-            never = ops.is_ancestor(others, below[:, None], taxonomy)
+            never = ops.covers(others, below[:, None], taxonomy)
             left_out = torch.cat([torch.zeros_like(never[:, :1]), never], 1)
             candidates = torch.cat([above[:, None], others], 1)
             apart = geometry.distance(vectors[candidates - 1], vectors[below - 1][:, None])

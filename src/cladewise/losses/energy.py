@@ -27,7 +27,8 @@ class MaxMarginEnergyLoss(Loss):
     positive one. The mean replaces sampling by its expectation, without variance: over all labels that are neither on
     the path nor under the target (``uniform``), or over levels of the mean over each level's labels
     (``pick-per-level``), so that the few coarse labels weigh as much as the many leaves. Labels under an internal
-    target are unlabelled and do not contribute. The loss of the root is 0.
+    target are unlabelled and do not contribute. The loss of the root is 0. Where labels have several parents, ancestors
+    and descendants through any of them count.
 
     The logits are *minus* the energies of all nodes but the root, as in
     :class:`~cladewise.predictions.LevelEnergies`. Energies are at least 0.
@@ -94,9 +95,15 @@ class MaxMarginEnergyLoss(Loss):
         nodes = torch.arange(self.taxonomy.num_nodes, device=logits.device)
         other = (nodes < node[:, None]) | (nodes >= index.end[node][:, None])
         other = other.scatter(1, path.clamp_min(0), False)  # positions beyond the path point to the root
+        count_true = labelled.sum(1)
+        if self.taxonomy.has_further_parents:
+            (image, above), (place, below) = ops.further_pairs(node, self.taxonomy)
+            true = true.index_add(0, image, energy[image, above - 1])
+            count_true = count_true + torch.bincount(image, minlength=node.numel())
+            other[image, above], other[place, below] = False, False
         other = other[:, 1:].to(energy.dtype)
         group = self._group.to(energy)
         count = other @ group
         lacking = (torch.relu(self.margin - energy) * other) @ group / count.clamp_min(1.0)
         false = lacking.sum(1) / (count > 0).sum(1).clamp_min(1)
-        return (true + self.num_negatives * labelled.sum(1) * false).reshape(target.shape)
+        return (true + self.num_negatives * count_true * false).reshape(target.shape)

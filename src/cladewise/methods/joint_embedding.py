@@ -22,6 +22,7 @@ class JointEmbeddingMethod(Method):
     """Base class of methods whose labels and images are vectors of one space; the label of least energy wins."""
 
     citation: ClassVar[Citation] = ENTAILMENT_CONES
+    uses_further_parents: ClassVar[bool] = True
 
     dim: int = option(100, "dimensions of the space", grid=(10, 100, 1000))
     margin: float = option(1.0, "least energy of a false edge, >= 0", grid=(0.01, 0.05, 1.0))

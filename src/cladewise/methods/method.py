@@ -79,6 +79,8 @@ class Method(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     citation: ClassVar[Citation]
+    uses_further_parents: ClassVar[bool] = False
+    """Whether the method trains on all parents of a label that has several; otherwise on the primary tree alone."""
 
     @abstractmethod
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:

@@ -162,6 +162,21 @@ def share_parents(
     return _like(shared.reshape(one.shape), first)
 
 
+def further_pairs(
+    nodes: Int[Tensor, " batch"], taxonomy: Taxonomy
+) -> tuple[Int[Tensor, "2 above"], Int[Tensor, "2 below"]]:
+    """Pairs of a position in ``nodes`` and a further ancestor of the node there, and the same with descendants.
+
+    Example:
+        >>> t = Taxonomy([-1, 0, 0, 2], ["food", "fruit", "vegetable", "tomato"], further_parents=[(3, 1)])
+        >>> above, below = further_pairs(torch.tensor([3, 1]), t)
+        >>> above.tolist(), below.tolist()
+        ([[0], [1]], [[1], [3]])
+    """
+    further, places = taxonomy.further_ancestors, _numpy(nodes)
+    return _like(np.stack(further.above(places)), nodes), _like(np.stack(further.below(places)), nodes)
+
+
 def full_height(taxonomy: Taxonomy, device: torch.device | str) -> Int[Tensor, " node"]:
     """:attr:`Taxonomy.full_height` as a tensor.
 

@@ -86,6 +86,27 @@ class FurtherAncestors:
         row = int(self.row[node])
         return self.nodes[self.offsets[row] : self.offsets[row + 1]] if row >= 0 else self.nodes[:0]
 
+    def above(self, nodes: IntArray) -> tuple[IntArray, IntArray]:
+        """Pairs of a position in ``nodes`` and a further ancestor of the node there, one node after another."""
+        count = self.count[nodes]
+        return np.repeat(np.arange(nodes.size), count), self.nodes[in_ranges(self.offsets[self.row[nodes]], count)]
+
+    def below(self, nodes: IntArray) -> tuple[IntArray, IntArray]:
+        """Pairs of a position in ``nodes`` and a node that has the node there as a further ancestor."""
+        rows_by_ancestor, ancestors, nodes_by_row, rows = self._upside_down
+        first, count = _runs(ancestors, nodes)
+        position, row = np.repeat(np.arange(nodes.size), count), rows_by_ancestor[in_ranges(first, count)]
+        first, count = _runs(rows, row)
+        return np.repeat(position, count), nodes_by_row[in_ranges(first, count)]
+
+    @cached_property
+    def _upside_down(self) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """Rows in the order of their ancestors, and these; nodes in the order of their rows, and these."""
+        by_ancestor = np.argsort(self.nodes, kind="stable")
+        row = np.repeat(np.arange(self.offsets.size - 1), np.diff(self.offsets))
+        by_row = np.argsort(self.row, kind="stable")
+        return row[by_ancestor], self.nodes[by_ancestor], by_row, self.row[by_row]
+
     def has(self, ancestor: IntArray, node: IntArray) -> BoolArray:
         """Whether ``ancestor`` is a further ancestor of ``node``, elementwise."""
         row = self.row[node]
@@ -93,7 +114,7 @@ class FurtherAncestors:
         place = np.minimum(np.searchsorted(self._keys, wanted), self._keys.size - 1)
         return (row >= 0) & (self._keys[place] == wanted) if self._keys.size else np.zeros(wanted.shape, dtype=np.bool_)
 
-    def below(self, chosen: BoolArray) -> BoolArray:
+    def reach(self, chosen: BoolArray) -> BoolArray:
         """Whether each node has one of the chosen nodes, ``[node]``, among its further ancestors."""
         before = np.concatenate([[0], np.cumsum(chosen[self.nodes])])[self.offsets]
         return np.append(np.diff(before) > 0, False)[self.row]
@@ -108,18 +129,16 @@ class FurtherAncestors:
         """
         pairs = np.flatnonzero((self.row[first] >= 0) | (self.row[second] >= 0))
         for part in np.split(pairs, range(PAIRS_AT_ONCE, pairs.size, PAIRS_AT_ONCE)):
-            pair, above = self._entries(part, first[part])
+            place, above = self.above(first[part])
+            pair = part[place]
             other = second[pair]
             both = ((above <= other) & (other < self.end[above])) | self.has(above, other)
             yield pair[both], above[both]
-            pair, above = self._entries(part, second[part])
+            place, above = self.above(second[part])
+            pair = part[place]
             other = first[pair]
             on_path = (above <= other) & (other < self.end[above])
             yield pair[on_path], above[on_path]
-
-    def _entries(self, pair: IntArray, node: IntArray) -> tuple[IntArray, IntArray]:
-        count = self.count[node]
-        return np.repeat(pair, count), self.nodes[in_ranges(self.offsets[self.row[node]], count)]
 
 
 def in_ranges(starts: IntArray, counts: IntArray) -> IntArray:

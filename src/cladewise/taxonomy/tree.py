@@ -443,7 +443,7 @@ class Taxonomy:
         np.subtract.at(change, self.end[chosen], 1)
         found = np.cumsum(change[:-1]) > 0
         if self.has_further_parents:
-            found |= self.further_ancestors.below(chosen)
+            found |= self.further_ancestors.reach(chosen)
         return np.flatnonzero(found)
 
     @cached_property

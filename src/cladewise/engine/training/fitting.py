@@ -130,7 +130,7 @@ def _fit(
         if overwrite:
             clear(folder)
         if tell:
-            tell_of(dataset, config.training, shown=progress)
+            tell_of(dataset, config.training, method, known.taxonomy, shown=progress)
         is_new = not folder.config.is_file()
         if folder.last_checkpoint.is_file() and not is_new:
             _check_same_tree(folder, change)

@@ -5,29 +5,40 @@ from __future__ import annotations
 from typing import Any
 
 import lightning
+import numpy as np
 
 from cladewise.datasets import Dataset
 from cladewise.datasets.overview import overview
 from cladewise.errors import warn
+from cladewise.methods import Method
 from cladewise.progress import Pace, bar, say
 from cladewise.records import NO_SPLIT, TrainingConfig
 from cladewise.records.outcome import figures
+from cladewise.taxonomy import Taxonomy
 
 PAUSE = 5.0
 """Seconds between two lines about epochs without a terminal."""
 
 
-def tell_of(dataset: Dataset, settings: TrainingConfig, *, shown: bool = True) -> None:
+def tell_of(dataset: Dataset, settings: TrainingConfig, method: Method, own: Taxonomy, *, shown: bool = True) -> None:
     """Print a summary of a dataset, and warn about anything odd for training on it.
 
     Args:
         dataset: The training data.
         settings: The training settings.
+        method: The method, which uses all parents of a label that has several, or one.
+        own: The tree that it trains on, which an ablation may have altered.
         shown: Whether to print the summary; warnings are always given.
     """
     found = overview(dataset, settings.train_split, settings.val_split)
     for line in found.lines:
         say(line, shown=shown)
+    if dataset.taxonomy.has_further_parents:
+        several = np.unique(dataset.taxonomy.further_parents[:, 0]).size
+        every = method.uses_further_parents and own.has_further_parents
+        trains = "trains on all of them" if every else "trains on the primary tree alone"
+        counts = "metrics count every ancestor"
+        say(f"{several:,} labels have several parents: {method.name} {trains}, and {counts}", shown=shown)
     for oddity in found.oddities:
         warn(oddity, at=dataset.name)
     if settings.epochs == 0:
