@@ -62,3 +62,9 @@ def test_a_specific_language_falls_back_to_the_general_one_but_not_the_other_way
             columns_of_language(tree, language)
     with pytest.raises(InputError, match="a taxonomy with names in fr, but got none"):
         columns_of_language(Taxonomy([-1], [""]), "fr")
+
+
+def test_escaping_leaves_the_given_column_alone() -> None:
+    names = pl.Series(["puma", "A|B"])
+    assert escaped_names(names).to_list() == ["puma", r"A\|B"]
+    assert names.to_list() == ["puma", "A|B"]

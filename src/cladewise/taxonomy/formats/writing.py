@@ -29,6 +29,8 @@ FILES = {
     "newick": ("phylogenies.newick", "write_newick"),
     "folders": ("folders", "write_folders"),
     "coco": ("documents.coco_writing", "write_categories"),
+    "dwca": ("archives.dwca_writing", "write_dwca"),
+    "coldp": ("archives.coldp_writing", "write_coldp"),
     "label-studio": ("labelling.label_studio", "write"),
     "datumaro": ("labelling.datumaro", "write"),
     "cvat": ("labelling.cvat", "write"),
@@ -47,7 +49,8 @@ def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | Non
     is described in their modules: :mod:`~cladewise.taxonomy.formats.tables.level_table`,
     :mod:`~cladewise.taxonomy.formats.tables.edge_list`, :mod:`~cladewise.taxonomy.formats.taxa.darwin_core`,
     :mod:`~cladewise.taxonomy.formats.phylogenies.newick`, :mod:`~cladewise.taxonomy.formats.folders`,
-    :mod:`~cladewise.taxonomy.formats.documents.coco_writing`.
+    :mod:`~cladewise.taxonomy.formats.documents.coco_writing`,
+    :mod:`~cladewise.taxonomy.formats.archives.dwca_writing`, :mod:`~cladewise.taxonomy.formats.archives.coldp_writing`.
 
     Raises:
         InputError: The format cannot represent the tree, such as several parents of a node, or cannot be written.

@@ -83,7 +83,9 @@ def escaped_names(names: pl.Series) -> pl.Series:
         ['puma', 'A\\|B']
     """
     rows = names.str.contains(r"[|\\]").fill_null(False).arg_true()
-    return names.scatter(rows, [_NAMES.escaped(name) for name in names.gather(rows).to_list()]) if rows.len() else names
+    if not rows.len():
+        return names
+    return names.clone().scatter(rows, [_NAMES.escaped(name) for name in names.gather(rows).to_list()])  # in place
 
 
 def vernacular_column(language: str) -> str:

@@ -63,10 +63,10 @@ def tree_of_checklist(table: Table, names: Sequence[VernacularTable], options: R
         InputError: The taxa are no tree.
     """
     table.fail(table.problems)
-    tree = tree_of(table, interpret_taxa(table, options))
-    if options.levels:
-        tree = only_ranks(tree, [rank_named(rank) for rank in options.levels], table.source)
-    return with_vernacular_names(tree, names, options)
+    source, interpretation = table.source, interpret_taxa(table, options)
+    table = dataclasses.replace(table, frame=table.frame.clear())  # the interpretation has what it needs
+    tree = with_vernacular_names(tree_of(table, interpretation), names, options)
+    return only_ranks(tree, [rank_named(rank) for rank in options.levels], source) if options.levels else tree
 
 
 def only_ranks(tree: Taxonomy, ranks: Sequence[str], source: str) -> Taxonomy:

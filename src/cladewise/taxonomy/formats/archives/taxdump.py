@@ -66,6 +66,8 @@ def read(path: Path, options: ReadOptions) -> Taxonomy:
     if former is not None:
         columns[FORMER_IDS] = former.select("id", text="former")
     for column, texts in columns.items():
+        if not texts.height:
+            continue
         joined = _joined(texts).rename({"text": column})
         frame = frame.join(joined, left_on="taxonID", right_on="id", how="left", maintain_order="left")
     common = names.filter(pl.col("class").is_in(list(COMMON)))

@@ -244,7 +244,7 @@ def _without_made_ids(key: pl.Series, synonym: Rows, ends: Rows) -> pl.Series:
         return key
     frame = pl.DataFrame({"own": key.gather(marked), "accepted": key.gather(ends[marked]), "row": marked})
     made = frame.filter(pl.col("own").str.strip_prefix(pl.col("accepted")).str.contains(f"^{MADE_ID}\\d+$"))
-    return key.scatter(made["row"], "")
+    return key.clone().scatter(made["row"], "")
 
 
 def _gathered(texts: pl.Series, synonym: Rows, ends: Rows) -> pl.Series:
