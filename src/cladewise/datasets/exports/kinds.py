@@ -79,6 +79,14 @@ _COCO = "|".join(
     rf'\A\s*\{{[\s\S]*"{key}"\s*:\s*\[\s*\{{[^{{}}]*"{inside}"'
     for key, inside in (("images", "file_name"), ("annotations", "image_id"), ("categories", "name"))
 )
+_TASKS = (
+    r'\A\s*(?:\[\s*)?\{(?s:(?=.*"data"\s*:\s*\{)(?=.*"(?:annotations|completions)"\s*:\s*\[)'
+    r'(?=.*"(?:was_cancelled|completed_by|from_name|result)"\s*:))'
+)
+_ROWS = (
+    r'\A\s*\[\s*\{(?s:(?=.*"annotation_id"\s*:)(?=.*"(?:annotator|lead_time)"\s*:))'
+    r"|\A(?=[^\n]*\bannotation_id\b)(?=[^\n]*\bannotator\b)(?=[^\n]*\blead_time\b)[^{\[\n]"
+)
 
 EXPORTS: tuple[Export, ...] = (
     Export(
@@ -103,6 +111,28 @@ EXPORTS: tuple[Export, ...] = (
         beginning=r"camtrap-dp",
         files=["datapackage.json"],
         suffixes=["datapackage.json"],
+    ),
+    Export(
+        "label-studio",
+        "tasks or rows exported by Label Studio",
+        "label_studio:read",
+        beginning=f"{_TASKS}|{_ROWS}",
+        suffixes=[".json", ".csv", ".tsv"],
+    ),
+    Export(
+        "datumaro",
+        "a dataset of Datumaro or Geti",
+        "datumaro:read",
+        beginning=r'"categories"\s*:\s*\{\s*"(?:label|mask|points)"\s*:\s*\{',
+        files=["annotations/*.json"],
+    ),
+    Export(
+        "cvat",
+        "CVAT for images 1.1",
+        "cvat:read",
+        beginning=r"<annotations>\s*(?s:.*)<(?:image|meta|track)\b",
+        files=["*.xml"],
+        suffixes=[".xml"],
     ),
 )
 """All formats of exports."""

@@ -22,9 +22,11 @@ from cladewise.datasets.splitting import FRACTIONS, split
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.formats.kinds import kind_of
 from cladewise.taxonomy.formats.options import one_of
 
 _KNOWN_SPLITS = ("train", "val", "test")
+_CONFIG = "label-studio"
 
 
 def from_export(
@@ -67,7 +69,8 @@ def from_export(
         raise InputError(f"an export in a known format: {known}", "another one", at=str(path))
     folder = None if root is None else Path(root).expanduser().absolute()
     found = export.read(place, folder, options)
-    tree, recorded = (None, {}) if taxonomy is None else given_taxonomy(taxonomy, taxonomy_options)
+    reading = _with_control(taxonomy, taxonomy_options, options)
+    tree, recorded = (None, {}) if taxonomy is None else given_taxonomy(taxonomy, reading)
     tree, nodes = _nodes(found, tree, str(place))
     if "fingerprint" in recorded or "taxonomy" in recorded or found.taxonomy is None:
         tell_odd_names(tree, str(place))
@@ -121,6 +124,10 @@ def assemble(
     images, unusable = usable(found.root, rows["file"].to_list())
     skipped += [Skipped(s.path, "a URL, not a file") if "://" in s.path else s for s in unusable]
     _tell_skipped(skipped, len(images), at)
+    if not images and unusable and all(skip.reason == "no such file" for skip in unusable):
+        advice = 'Pass root="..." with the folder of the images.'
+        first = f"none of {len(unusable)}, the first of them {unusable[0].path}"
+        raise InputError(f"the images of the export in {found.root}", first, at=at, advice=advice)
     some_usable(images, skipped, Path(at))
     rows = rows.filter(~pl.col("file").is_in([skip.path for skip in unusable]))
     rows = one_row_per_file(rows.with_columns(inode=identities(found.root, images)), "inode", at, unit="image")
@@ -136,6 +143,17 @@ def assemble(
         source=source,
     )
     return dataset if dataset.splits else split(dataset, fractions, seed)
+
+
+def _with_control(
+    taxonomy: Taxonomy | str | PathLike[str] | None, reading: Mapping[str, Any] | None, options: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Options of reading the taxonomy, with the control of the export for a Label Studio configuration."""
+    if taxonomy is None or isinstance(taxonomy, Taxonomy) or "control" not in options:
+        return reading
+    path = Path(taxonomy).expanduser()
+    kind = kind_of(path) if path.is_file() else None
+    return {"control": options["control"], **(reading or {})} if kind is not None and kind.name == _CONFIG else reading
 
 
 def _nodes(found: Labelled, taxonomy: Taxonomy | None, at: str) -> tuple[Taxonomy, Sequence[int]]:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from cladewise.atomic import write_text
+from cladewise.catalogue import nearest
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.documents.json_text import read_json_document
@@ -143,6 +144,39 @@ def tree_of(labels: Labels, source: str, *, orphans_at_top: bool = False) -> Tax
     refuse_cycles(names, parents, source)
     columns = {**labels.columns, **_group_columns(labels, position, parents, source)}
     return label_tree([path[-1] for path in _paths(names, parents)], parents, source, columns)
+
+
+def only_groups(labels: Labels, groups: Sequence[str], source: str) -> Labels:
+    """The labels of some groups, with those below them and above them.
+
+    Raises:
+        InputError: There is no such group.
+    """
+    by_name = {group.name: group for group in labels.groups}
+    unknown = [name for name in groups if name not in by_name]
+    if unknown:
+        known = ", ".join(by_name) or "there are none"
+        raise InputError(f"groups of labels: {known}", some(unknown), at=source, advice=nearest(unknown[0], by_name))
+    above = dict(zip(labels.names, labels.parents, strict=True))
+    chosen = {name for group in groups for name in by_name[group].labels}
+    kept: set[str] = set()
+    for name in labels.names:
+        path = [name]
+        while (parent := above.get(path[-1], "")) and parent not in path:
+            path.append(parent)
+        within = [place for place, step in enumerate(path) if step in chosen]
+        kept.update(path if within and within[0] == 0 else path[: within[0]] if within else ())
+    rows = [row for row, name in enumerate(labels.names) if name in kept]
+    return Labels(
+        [labels.names[row] for row in rows],
+        [labels.parents[row] for row in rows],
+        {key: [texts[row] for row in rows] for key, texts in labels.columns.items()},
+        [
+            dataclasses.replace(group, labels=tuple(n for n in group.labels if n in kept))
+            for group in labels.groups
+            if kept.intersection(group.labels)
+        ],
+    )
 
 
 def nodes_of(taxonomy: Taxonomy, labels: Labels) -> dict[str, int]:
