@@ -60,7 +60,7 @@ def matched_columns(correspondence: Correspondence) -> dict[str, list[str]]:
     for side, tree, nodes in sides:
         texts = [*path_texts(tree).tolist(), ""]  # -1 is the blank at the end
         columns[side] = [texts[node] for node in nodes.tolist()]
-        if distinguished := _distinguishing(tree, texts[:-1]):
+        if distinguished := distinguishing_ids(tree):
             ids[f"{side}_id"] = [distinguished.get(node, "") for node in nodes.tolist()]
     columns["change"] = correspondence.change.tolist()
     columns["certainty"] = [f"{certainty:.4g}" for certainty in correspondence.certainty.tolist()]
@@ -117,22 +117,28 @@ def read_matched(
     return _built(table, cells, old, new, nodes, certainty, asked)
 
 
-def _distinguishing(tree: Taxonomy, paths: Sequence[str]) -> dict[int, str]:
-    """Texts that tell nodes of the same path apart, by node: their ids or, without different ids, their numbers."""
-    order = np.argsort(np.asarray(paths, dtype=np.dtypes.StringDType()), kind="stable")
-    texts = np.asarray(paths, dtype=np.dtypes.StringDType())[order]
+def distinguishing_ids(tree: Taxonomy) -> dict[int, str]:
+    """Texts that tell nodes of the same path apart, by node: their ids or, without different ids, their numbers.
+
+    Example:
+        >>> distinguishing_ids(Taxonomy([-1, 0, 0, 0], ["", "sp.", "sp.", "alba"], columns={"id": ["", "7", "9", "8"]}))
+        {1: '7', 2: '9'}
+    """
+    paths = path_texts(tree)
+    order = np.argsort(paths, kind="stable")
+    texts = paths[order]
     equal = np.concatenate([[False], texts[1:] == texts[:-1], [False]])
-    shared = order[equal[1:] | equal[:-1]]
-    ids = [str(tree.columns[ID][node]) for node in shared.tolist()] if ID in tree.columns else []
+    shared = order[equal[1:] | equal[:-1]].tolist()
+    ids = [str(tree.columns[ID][node]) for node in shared] if ID in tree.columns else []
     usable = len(set(ids)) == len(shared) and "" not in ids
-    return dict(zip(shared.tolist(), ids if usable else map(str, shared.tolist()), strict=True))
+    return dict(zip(shared, ids if usable else map(str, shared), strict=True))
 
 
 def _nodes(table: Table, cells: dict[str, list[str]], side: str, tree: Taxonomy) -> IntArray:
     """Node of each row in one tree, -1 for a blank."""
     paths = path_texts(tree).tolist()
     known = {path: node for node, path in enumerate(paths) if path}
-    shared = _distinguishing(tree, paths)
+    shared = distinguishing_ids(tree)
     by_id = {(paths[node], text): node for node, text in shared.items()}
     several = {paths[node] for node in shared}
     found = np.full(table.frame.height, -1)

@@ -120,8 +120,9 @@ def _texts(scorer: Scorer, rows: Scored, chosen: Chosen) -> list[str]:
     wanted = pl.DataFrame({"old": rows.old, "new": rows.new, "row": np.arange(rows.old.size)})
     said = (
         wanted.join(frame, on=["old", "new"])
+        .with_columns(family=pl.col("kind").replace(evidence.FAMILY))
         .sort("row", -pl.col("weight"), "kind", "text")
-        .unique(["row", "kind"], keep="first", maintain_order=True)
+        .unique(["row", "family"], keep="first", maintain_order=True)
         .group_by("row")
         .agg(pl.col("text").str.join("; "))
     )

@@ -92,7 +92,8 @@ def _spelt(pairs: pl.DataFrame, names: list[pl.DataFrame]) -> pl.DataFrame:
         "weight": pl.Series(weight, dtype=pl.Float64),
         "text": pl.Series(said, dtype=pl.String),
     }
-    return pl.DataFrame(columns, schema=SCHEMA).filter(pl.col("weight") > 0)
+    other_name = both["whole"] != both["whole_new"]  # the same name is evidence of its own
+    return pl.DataFrame(columns, schema=SCHEMA).filter((pl.col("weight") > 0) & other_name)
 
 
 def _words_in_common(words: pl.DataFrame) -> pl.DataFrame:
