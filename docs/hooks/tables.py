@@ -122,6 +122,7 @@ OTHER_FUNCTIONS = {
     "taxonomy show": "`cladewise.taxonomy.outline.draw_tree`",
     "taxonomy convert": "`cladewise.taxonomy.read`, then `cladewise.taxonomy.write`",
     "taxonomy diff": "`cladewise.taxonomy.diff`",
+    "taxonomy match": "`cladewise.taxonomy.match`",
     "taxonomy induce": "`cw.induce`",
     "embed taxonomy": "`cw.embed`",
     "cache": "`cladewise.engine.cache_entries`, `cladewise.engine.clear_cache`",

@@ -144,3 +144,46 @@ def test_what_cannot_be_read_is_counted_no_nodes(tmp_path: Path) -> None:
     assert "For a level table pass --levels coarse,fine." in result.stdout
     assert result.stdout.splitlines()[-1] == f"{file}: 1 error, 0 warnings"
     assert "leaves" not in result.stdout
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> tuple[Path, Path]:
+    """Two versions of a tree, the second as an edge list; ids and names disagree about the owl."""
+    old, new = tmp_path / "old.csv", tmp_path / "new.txt"
+    old.write_text("id,parent,name\nb,,bird\nt,b,Tyto\no,t,Tyto alba\ng,b,gull\nn,b,tern\na,b,auk\nw,b,wren\n")
+    new.write_text(
+        "id;parent;name\nb;;bird\nt;b;Tyto\no;t;Tyto furcata\nx;t;Tyto alba\ng;b;gulls\nn;b;tern\na;b;auk\nw;b;wren\n"
+    )
+    return old, new
+
+
+def test_match_writes_a_table_and_a_page_and_says_what_is_to_decide(
+    tmp_path: Path, versions: tuple[Path, Path]
+) -> None:
+    out, page = tmp_path / "matched.csv", tmp_path / "matched.html"
+    result = run("match", *versions, "--out", out, "--page", page, "--new-separator", ";")
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        [f"{out}: 8 rows: 5 same, 1 renamed, 2 split", str(page), f"2 rows to decide, on {page}"],
+    )
+    lines = out.read_text().splitlines()
+    assert lines[3:5] == [
+        "bird/Tyto/Tyto alba,bird/Tyto/Tyto furcata,split,0.92,id o; same parent,yes",
+        "bird/Tyto/Tyto alba,bird/Tyto/Tyto alba,split,0.7,name; same parent; another id,yes",
+    ]
+    assert "Tyto furcata" in page.read_text()
+    out.write_text("\n".join([*lines[:3], lines[3].removesuffix("yes"), *lines[5:]]) + "\n")
+    again = run("match", *versions, "--out", out, "--edited", out, "--new-separator", ";")
+    assert isinstance(again.exception, InputError), "the word split of the row that was kept"
+    out.write_text(out.read_text().replace(",split,", ",,"))
+    again = run("match", *versions, "--out", out, "--edited", out, "--new-separator", ";")
+    assert again.stdout.splitlines() == [f"{out}: 8 rows: 5 same, 2 renamed, 1 added"]
+
+
+def test_match_ignores_evidence_on_request(tmp_path: Path, versions: tuple[Path, Path]) -> None:
+    out = tmp_path / "matched.csv"
+    assert run("match", *versions, "--out", out, "--without", "ids, spelling").exit_code == 0
+    assert "bird/Tyto/Tyto alba,bird/Tyto/Tyto alba,same" in out.read_text()
+    assert "bird/gull,,removed" in out.read_text()
+    assert isinstance(run("match", *versions, "--without", "colours").exception, InputError)
+    assert isinstance(run("match", *versions, "--without", "ids", "--edited", out).exception, InputError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -18,8 +18,8 @@ PANEL = "Reading the taxonomy"
 LISTS = ("levels", "columns")
 
 
-def with_reading(*, beside: str = "") -> Callable[[Command], Command]:
-    """Add the options for reading a tree to a command, passed on as one argument ``reading``.
+def with_reading(*, beside: str = "", into: str = "reading") -> Callable[[Command], Command]:
+    """Add the options for reading a tree to a command, passed on as one argument.
 
     If the tree is an argument of the command, options have their Python names: ``--separator``, ``--name``. If it is an
     option, ``--taxonomy FILE``, they are prefixed with it, ``--taxonomy-separator``; the short form works too, unless
@@ -27,19 +27,24 @@ def with_reading(*, beside: str = "") -> Callable[[Command], Command]:
 
     Args:
         beside: The option that gives the tree, ``taxonomy``; empty if the tree is an argument of the command.
+        into: The argument. A command with options for a second tree takes them as another argument than ``reading``,
+            and without short forms.
     """
+    prefix = f"{PREFIX}_" if into == "reading" else f"{into}_"
 
     def extend(command: Command) -> Command:
         signature = inspect.signature(command, eval_str=True)
-        own = {p.name: p for p in signature.parameters.values() if p.name != "reading"}
-        added = {f"{PREFIX}_{field.name}": _parameter(field, beside, own) for field in dataclasses.fields(ReadOptions)}
+        own = {p.name: p for p in signature.parameters.values() if p.name != into}
+        taken = list(own) if into == "reading" else [field.name for field in dataclasses.fields(ReadOptions)]
+        parameters_added = [_parameter(field, beside, taken, prefix) for field in dataclasses.fields(ReadOptions)]
+        added = {parameter.name: parameter for parameter in parameters_added}
         variadic = [p for p in own.values() if p.kind is inspect.Parameter.VAR_KEYWORD]
         fixed = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own.values() if p not in variadic]
         parameters = [*fixed, *added.values(), *variadic]
 
         def wrapped(**values: Any) -> None:
-            chosen = {key.removeprefix(f"{PREFIX}_"): values.pop(key) for key in added}
-            command(**values, reading=_options(chosen))
+            chosen = {key.removeprefix(prefix): values.pop(key) for key in added}
+            command(**values, **{into: _options(chosen)})
 
         wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
         wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
@@ -49,19 +54,21 @@ def with_reading(*, beside: str = "") -> Callable[[Command], Command]:
     return extend
 
 
-def _parameter(field: dataclasses.Field[Any], beside: str, own: dict[str, Any]) -> inspect.Parameter:
+def _parameter(field: dataclasses.Field[Any], beside: str, taken: Sequence[str], prefix: str) -> inspect.Parameter:
     short = field.name.replace("_", "-")
     flags = [f"--{short}"] if not beside else [f"--{beside}-{short}"]
-    if beside and field.name not in own:
+    if beside and field.name not in taken:
         flags.append(f"--{short}")
     meaning = HELP[field.name]
     text = f"{meaning[0].upper()}{meaning[1:]}{', separated by commas' if field.name in LISTS else ''}."
     kind = bool if isinstance(field.default, bool) else str | None
     default = False if kind is bool else None
-    option = typer.Option(*flags, help=text, show_default=False, rich_help_panel=PANEL)
+    panel = PANEL if prefix == f"{PREFIX}_" else f"Reading the {beside} taxonomy"
+    option = typer.Option(*flags, help=text, show_default=False, rich_help_panel=panel)
     annotation = Annotated[kind, option]
-    name = f"{PREFIX}_{field.name}"
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return inspect.Parameter(
+        prefix + field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
 
 
 def _options(chosen: dict[str, Any]) -> ReadOptions:

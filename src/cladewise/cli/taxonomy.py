@@ -9,14 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from cladewise.cli.induce import induce
+from cladewise.cli.match import match
 from cladewise.cli.printing import console, tell
 from cladewise.cli.reading_options import with_reading
 from cladewise.cli.settings import NAMES_HELP
 from cladewise.cli.wording import Wording
 from cladewise.taxonomy.formats.options import ReadOptions
 
-app = typer.Typer(no_args_is_help=True, help="Check, show, convert, compare and propose label trees.")
+app = typer.Typer(no_args_is_help=True, help="Check, show, convert, compare, match and propose label trees.")
 app.command()(induce)
+app.command()(match)
 
 File = Annotated[Path, typer.Argument(help="A table, a JSON, YAML or Newick file, a folder, or WordNet's folder.")]
 

@@ -16,7 +16,7 @@ from cladewise.taxonomy.matching import evidence
 from cladewise.taxonomy.matching.choosing import Chosen, choose, mutual_best
 from cladewise.taxonomy.matching.direct import direct_evidence, same_paths
 from cladewise.taxonomy.matching.evidence import Ignorable
-from cladewise.taxonomy.matching.scoring import KINDS, Scored, Scorer
+from cladewise.taxonomy.matching.scoring import KINDS, FloatArray, Scored, Scorer
 from cladewise.taxonomy.matching.spelling import similar_names
 from cladewise.taxonomy.tree import Taxonomy
 
@@ -98,7 +98,7 @@ def _correspondence(scorer: Scorer, scored: Scored, chosen: Chosen) -> Correspon
         scorer.old,
         scorer.new,
         np.stack([rows.old, rows.new], axis=1),
-        certainty=np.clip(chosen.certainty, 0, 1),
+        certainty=_hundredths(chosen.certainty),
         evidence=_texts(scorer, rows, chosen),
         ask=chosen.ask,
     )
@@ -111,7 +111,12 @@ def _correspondence(scorer: Scorer, scored: Scored, chosen: Chosen) -> Correspon
         best = np.zeros(tree.num_nodes)
         np.maximum.at(best, ends[both], scored.certainty[both])
         certainty[others < 0] = 1 - best[nodes[others < 0]]
-    return dataclasses.replace(found, certainty=np.clip(certainty, 0, 1))
+    return dataclasses.replace(found, certainty=_hundredths(certainty))
+
+
+def _hundredths(certainty: FloatArray) -> FloatArray:
+    """Certainties rounded down to two digits, so that 1 is exact."""
+    return np.floor(np.clip(certainty, 0, 1) * 100 + 1e-9) / 100
 
 
 def _texts(scorer: Scorer, rows: Scored, chosen: Chosen) -> list[str]:
