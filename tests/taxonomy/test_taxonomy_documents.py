@@ -108,8 +108,8 @@ class TestChildren:
         assert not taxonomy_from_nested(forest[:1]).synthetic_root
 
     def test_other_words_for_children(self) -> None:
-        document = {"LabelName": "/m/0", "Subcategory": [{"LabelName": "/m/1"}]}  # Open Images
-        assert taxonomy_from_nested(document).names.tolist() == ["/m/0", "/m/1"]
+        document = {"title": "food", "subcategories": [{"title": "fruit"}]}
+        assert taxonomy_from_nested(document).names.tolist() == ["food", "fruit"]
 
     def test_a_root_without_a_name_is_synthetic(self) -> None:
         for document in ({"children": [{"name": "a"}]}, {"name": "", "children": [{"name": "a"}]}):

@@ -18,6 +18,7 @@ import numpy as np
 
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.formats.documents.open_images import is_open_images
 from cladewise.taxonomy.formats.documents.values import NodeTexts, Place, few, is_scalar, name_at, wrong_at
 from cladewise.taxonomy.formats.evidence import Form
 from cladewise.taxonomy.formats.growing import Sprout, without_index_ids
@@ -35,7 +36,11 @@ CHILD_KEYS = ("children", "child", "subclasses", "subcategories", "subcategory",
 
 def _evidence(document: Any) -> str | None:
     tops = [node for node in (document if isinstance(document, list) else [document]) if isinstance(node, dict)]
-    if not tops or (isinstance(document, list) and not all(isinstance(n, dict) or is_scalar(n) for n in document)):
+    if (
+        not tops
+        or is_open_images(document)
+        or (isinstance(document, list) and not all(isinstance(n, dict) or is_scalar(n) for n in document))
+    ):
         return None
     found = child_keys(tops)
     if len(found) != 1 or not any(isinstance(node.get(found[0]), list) or "name" in node for node in tops):

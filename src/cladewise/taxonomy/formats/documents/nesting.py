@@ -22,6 +22,7 @@ from cladewise.taxonomy.formats.documents.flat_records import (
 from cladewise.taxonomy.formats.documents.nested_children import CHILDREN, children_from_taxonomy, read_children
 from cladewise.taxonomy.formats.documents.nested_keys import KEYED, PATHS, read_keyed, read_paths
 from cladewise.taxonomy.formats.documents.nested_names import NAMES, hindrance, names_from_taxonomy, read_names
+from cladewise.taxonomy.formats.documents.open_images import OPEN_IMAGES, read_open_images
 from cladewise.taxonomy.formats.documents.plain_levels import has_plain_levels
 from cladewise.taxonomy.formats.documents.values import few, shown
 from cladewise.taxonomy.formats.evidence import Form, only_form
@@ -40,6 +41,7 @@ READERS: dict[Form[Any], Callable[[Any, str, ReadOptions], Taxonomy]] = {
     GRAPH: read_graph,
     RECORDS: read_records,
     CATEGORIES: lambda document, source, _: read_categories(document, source),
+    OPEN_IMAGES: read_open_images,
     datumaro.DATUMARO: datumaro.read_labels,
     cvat.CVAT: cvat.read_labels,
 }
