@@ -638,7 +638,7 @@ def test_what_is_written_is_read(tree: Taxonomy, data: st.DataObject) -> None:
     size = tree.num_nodes
     columns = {
         "id": tree.columns["id"].tolist(),
-        "vernacularName": ["", *(data.draw(st.sampled_from(["", "a", "b, c"])) for _ in range(size - 1))],
+        "name:und": ["", *(data.draw(st.sampled_from(["", "a", "b, c|d"])) for _ in range(size - 1))],
         "synonyms": ["", "first", *(data.draw(texts) for _ in range(size - 2))],
     }
     full = Taxonomy(

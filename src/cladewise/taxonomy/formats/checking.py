@@ -18,6 +18,7 @@ from cladewise.taxonomy.checks.odd_names import (
     sight_problems,
     spelling_problems,
 )
+from cladewise.taxonomy.checks.other_names import other_name_problems
 from cladewise.taxonomy.checks.problems import Problem
 from cladewise.taxonomy.formats.options import (
     TABLE_FORMATS,
@@ -149,6 +150,8 @@ def _examine_table(path: Path, options: ReadOptions) -> tuple[list[Problem], Tax
     problems += [*interpretation.oddities(), *_odd_names(nodes), *(nothing_problems(nodes) if nodes else [])]
     if tree is not None and interpretation.by_column:
         problems += shape_problems(tree)
+    if tree is not None:
+        problems += other_name_problems(tree)
     return problems, tree
 
 
@@ -165,7 +168,7 @@ def _examine_tree(path: Path, kind: str, options: ReadOptions) -> tuple[list[Pro
         found, advice = (message.found, message.advice) if isinstance(message, InputWarning) else (str(message), "")
         told.append(Problem(0, "ambiguous", found, "warning", advice))
     nodes = names_of_tree(tree)
-    return [*told, *same_siblings(nodes), *_odd_names(nodes), *shape_problems(tree)], tree
+    return [*told, *same_siblings(nodes), *_odd_names(nodes), *shape_problems(tree), *other_name_problems(tree)], tree
 
 
 def _odd_names(nodes: NodeNames | None) -> list[Problem]:

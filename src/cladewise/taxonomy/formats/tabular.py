@@ -31,6 +31,7 @@ from cladewise.taxonomy.formats.tables.path_table import (
 )
 from cladewise.taxonomy.formats.tables.table import Table, is_parquet, read_parquet_table
 from cladewise.taxonomy.formats.taxa.darwin_core import evidence, interpret_taxa
+from cladewise.taxonomy.names.columns import VERNACULAR, is_language
 from cladewise.taxonomy.tree import Taxonomy
 
 
@@ -66,7 +67,8 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
     form = form_of(table, options)
     match form:
         case "levels":
-            return interpret_levels(table, options)
+            names = [name for name in _names_in_languages(table, options) if name not in options.columns]
+            return interpret_levels(table, dataclasses.replace(options, columns=(*options.columns, *names)))
         case "darwin-core":
             return interpret_taxa(table, options)
         case "bird-list":
@@ -105,6 +107,10 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
     if options.id or options.parent or options.name:
         return "edges"
     doubt = None
+    names = _names_in_languages(table, options)
+    if names:
+        rest = [name for name in rest if name not in names]
+        table = dataclasses.replace(table, frame=table.frame.drop(names))
     if not _other_than_levels(table):
         header_problems(table, rest)  # its error takes precedence, since columns cannot be judged without a header
         doubt = _doubt_of_paths(table) or doubt_levels(table, rest)
@@ -120,12 +126,18 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
             lambda seen: None if doubt or _other_than_levels(seen) else "columns that nest",
         ),
     ]
-    saw = f"a table with the columns {some(table.columns, 20)}" + (f" ({doubt.text})" if doubt else "")
+    saw = f"a table with the columns {some([*table.columns, *names], 20)}" + (f" ({doubt.text})" if doubt else "")
     advice = doubt.advice if doubt and doubt.advice else f'Pass format="levels" if these are levels. {ADVICE}'
     if table.header_line and not (doubt and doubt.advice):
         advice += ' Pass header="none" if there is no header.'
     found = only_form(table, forms, saw=saw, source=table.source, advice=advice)
     return cast("TableFormat", found.name)
+
+
+def _names_in_languages(table: Table, options: ReadOptions) -> list[str]:
+    """The columns called ``name:<language>``, which are texts of a row's node whatever the form, unless levels."""
+    names = [name for name in table.columns if name.startswith(VERNACULAR) and is_language(name[len(VERNACULAR) :])]
+    return [name for name in names if name not in map(table.column, options.levels or ())]
 
 
 def taxonomy_from_table(table: Table, options: ReadOptions) -> Taxonomy:

@@ -27,11 +27,19 @@ from cladewise.taxonomy.formats.taxa.parent_ids import placed_by_parents
 from cladewise.taxonomy.formats.taxa.rank_paths import Placed, placed_by_ranks
 from cladewise.taxonomy.formats.taxa.ranks import MAIN_RANKS, POSITION, coarse_to_fine
 from cladewise.taxonomy.formats.taxa.synonyms import Taxa, accepted_taxa
-from cladewise.taxonomy.names.columns import FORMER_IDS, NAME_SEPARATOR, SYNONYMS, split_names
+from cladewise.taxonomy.names.columns import (
+    FORMER_IDS,
+    NAME_SEPARATOR,
+    SYNONYMS,
+    UNKNOWN_LANGUAGE,
+    split_names,
+    vernacular_column,
+)
 from cladewise.taxonomy.names.paths import path_text
 from cladewise.taxonomy.tree import StrArray, Taxonomy
 
 evidence = darwin_terms.evidence
+NAMES = vernacular_column(UNKNOWN_LANGUAGE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +92,9 @@ def interpret_taxa(table: Table, options: ReadOptions) -> Interpretation:
     """Interpret a table as one of taxa.
 
     Each accepted taxon is one node, with its scientific name, at the level of its rank. Its identifier becomes the
-    column ``id``, its synonyms the column ``synonyms``, separated by ``|``; columns that do not determine the placement
-    keep their names. Taxa that only occur in rank columns of others have their path as ``id``.
+    column ``id``, its synonyms the column ``synonyms``, and its ``vernacularName``, of which a table does not say the
+    language, the column ``name:und``; several names have ``|`` between them. Columns that do not determine the
+    placement keep their names. Taxa that only occur in rank columns of others have their path as ``id``.
 
     Raises:
         InputError: The table lacks the columns needed for placement.
@@ -129,6 +138,7 @@ def darwin_core_from_taxonomy(taxonomy: Taxonomy) -> pl.DataFrame:
     names = pl.Series(taxonomy.names.tolist(), dtype=pl.String)
     synonyms = columns.pop("synonyms", blank)
     whole = columns.pop("scientificName", blank)
+    columns = {"vernacularName" if name == NAMES else name: texts for name, texts in columns.items()}
     own = {"canonicalName": names} if (whole != "").any() else {}
     accepted = pl.DataFrame(
         {
@@ -206,6 +216,8 @@ def _further(taxa: Taxa, terms: TaxonTerms, *, levels: bool) -> dict[str, pl.Ser
                 kept["scientificName"] = frame[name]
         elif plain_term(name) == "synonyms":
             kept[SYNONYMS] = frame[name]
+        elif plain_term(name) == "vernacularname" or name == NAMES:  # a table does not say of what language
+            kept[NAMES] = _joined(kept[NAMES], frame[name]) if NAMES in kept else frame[name]
         elif name not in kept and not (taxa.synonyms is not None and name == terms.status):
             kept[name] = frame[name]
     if not levels and terms.rank is not None:

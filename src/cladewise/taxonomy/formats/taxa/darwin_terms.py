@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.tables.table import Table
 from cladewise.taxonomy.formats.taxa.ranks import MAIN_RANKS, POSITION, coarse_to_fine
+from cladewise.taxonomy.names.columns import VERNACULAR
 
 KEYS = ("taxonid", "taxonkey", "aphiaid", "taxid", "id")
 PARENTS = ("parentnameusageid", "parentid", "parenttaxonid", "parenttaxonkey", "parentkey")
@@ -57,12 +58,14 @@ class TaxonTerms:
 
 
 def plain_term(column: str) -> str:
-    """A header without its prefix, case and separators.
+    """A header without its prefix, case and separators; ``name:id`` holds names in Indonesian, and is left as it is.
 
     Example:
         >>> [plain_term(name) for name in ("dwc:taxonID", "http://rs.tdwg.org/dwc/terms/taxonRank", "Scientific Name")]
         ['taxonid', 'taxonrank', 'scientificname']
     """
+    if column.startswith(VERNACULAR):
+        return column
     return re.sub(r"[\s_.-]", "", PREFIX.sub("", column.strip())).lower()
 
 
