@@ -173,3 +173,11 @@ def test_wordnet_is_read_whole(tmp_path: Path) -> None:
     assert sorted(found) == sorted(set(listed))
     tree.write(tmp_path / "t.parquet")
     assert read(tmp_path / "t.parquet") == tree
+
+
+def test_classes_that_contain_others_are_reported(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(table([*KITCHEN, ("tomato", "apple")]))
+    (problem,) = check(tmp_path / "t.csv", parents="all")
+    assert str(problem) == (
+        "warning: 'food/fruit/apple' has children only as a further parent, such as 'food/vegetable/tomato' [overlap]"
+    )

@@ -46,3 +46,15 @@ def test_an_exact_name_wins_over_a_similar_one() -> None:
 def test_a_root_with_another_name() -> None:
     change = diff(Taxonomy([-1, 0], ["food", "x"]), Taxonomy([-1, 0], ["Food", "x"]))
     assert change == TaxonomyDifference(renamed=((("food",), ("Food",)),))
+
+
+def test_further_parents_that_were_gained_and_lost() -> None:
+    names = ["food", "fruit", "fig", "vegetable", "tomato"]
+    old = Taxonomy([-1, 0, 1, 0, 3], names, further_parents=[(4, 1)])
+    new = Taxonomy([-1, 0, 1, 0, 3], names, further_parents=[(2, 3)])
+    change = diff(old, new)
+    fruit, vegetable = ("food", "fruit"), ("food", "vegetable")
+    assert bool(change)
+    assert change.parents_removed == (((*vegetable, "tomato"), fruit),)
+    assert change.parents_added == (((*fruit, "fig"), vegetable),)
+    assert not diff(old, old)

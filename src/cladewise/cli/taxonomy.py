@@ -101,7 +101,8 @@ def diff(
 ) -> None:
     """List nodes that were added (+), removed (-), moved (>) or changed in case or space (~). Exits with 1 if any.
 
-    Reading options apply to both files.
+    A further parent that a node has gained or lost is listed as "+ node under parent" or "- node under parent". Reading
+    options apply to both files.
     """
     from cladewise.taxonomy import diff as compare
     from cladewise.taxonomy.formats.reading import read_with
@@ -115,6 +116,9 @@ def diff(
     for sign, pairs in ((">", change.moved), ("~", change.renamed)):
         for old, new in pairs:
             tell(f"{sign} {path_text(old)} -> {path_text(new)}")
+    for sign, pairs in (("-", change.parents_removed), ("+", change.parents_added)):
+        for node, parent in pairs:
+            tell(f"{sign} {path_text(node)} under {path_text(parent)}")
     if change:
         raise typer.Exit(1)
     tell("no difference")

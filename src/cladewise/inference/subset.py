@@ -27,8 +27,8 @@ class Subset(Inference):
 
     .. math:: p'_v = \frac{\sum_{l \in B(v) \cap S} p_l}{\sum_{l \in S} p_l}
 
-    where :math:`S` are the leaves at or under an allowed node: an allowed internal node allows everything below it. A
-    node is *possible* if it has such a leaf at or under it.
+    where :math:`S` are the leaves at or under an allowed node, through any parents: an allowed internal node allows
+    everything below it. A node is *possible* if it has such a leaf at or under it.
 
     - Coherent heads give a :class:`~cladewise.predictions.LeafSoftmax` with -inf at impossible leaves.
     - A softmax over all nodes stays one, without the impossible nodes. An ancestor of an allowed node keeps its own
@@ -96,10 +96,9 @@ class Subset(Inference):
         if not nodes:
             advice = "Pass allowed, a file with one label per line."
             raise InputError("at least one allowed node", "none", at=at, advice=advice)
-        change = np.zeros(taxonomy.num_leaves + 1, dtype=np.int64)
-        np.add.at(change, taxonomy.leaf_start[nodes], 1)
-        np.subtract.at(change, taxonomy.leaf_end[nodes], 1)
-        before = np.concatenate([[0], np.cumsum(np.cumsum(change)[:-1] > 0)])
+        below = np.zeros(taxonomy.num_nodes, dtype=np.bool_)
+        below[taxonomy.descendants(nodes)] = True
+        before = np.concatenate([[0], np.cumsum(below[taxonomy.leaf_nodes])])
         return before[taxonomy.leaf_end] > before[taxonomy.leaf_start]
 
 

@@ -26,15 +26,19 @@ class TaxonomyDifference:
         removed: Paths that only the first has.
         moved: Old and new path of nodes that have another parent; descendants that moved along are not listed.
         renamed: Old and new path of nodes whose name changed in case, white space or Unicode composition only.
+        parents_added: Path of a node and of a further parent that it has in the second only; both paths are new ones.
+        parents_removed: Path of a node and of a further parent that it has in the first only; both paths are old ones.
     """
 
     added: tuple[Path, ...] = ()
     removed: tuple[Path, ...] = ()
     moved: tuple[tuple[Path, Path], ...] = ()
     renamed: tuple[tuple[Path, Path], ...] = ()
+    parents_added: tuple[tuple[Path, Path], ...] = ()
+    parents_removed: tuple[tuple[Path, Path], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.moved or self.renamed)
+        return any(getattr(self, field.name) for field in dataclasses.fields(self))
 
 
 def diff(first: Taxonomy, second: Taxonomy) -> TaxonomyDifference:
@@ -42,7 +46,7 @@ def diff(first: Taxonomy, second: Taxonomy) -> TaxonomyDifference:
 
     Nodes are matched from the root down, children by their name, then by their name without regard to case, white
     space and Unicode composition. A remaining node whose name is unique on both sides counts as moved. Levels and the
-    order of children are ignored.
+    order of children are ignored. Further parents are compared for nodes that both trees have.
 
     Example:
         >>> old = Taxonomy.from_paths([("fruit", "apple"), ("fruit", "tomato")])
@@ -62,12 +66,28 @@ def diff(first: Taxonomy, second: Taxonomy) -> TaxonomyDifference:
     def paths(change: str) -> tuple[tuple[Path, Path], ...]:
         return tuple((first.path_names(u), second.path_names(v)) for u, v, word in rows if change in word.split())
 
+    lost, gained = _further(matching.counterpart, first, second)
     return TaxonomyDifference(
         added=tuple(second.path_names(v) for _, v, word in rows if word == "added"),
         removed=tuple(first.path_names(u) for u, _, word in rows if word == "removed"),
         moved=paths("moved"),
         renamed=paths("renamed"),
+        parents_added=tuple((second.path_names(v), second.path_names(p)) for v, p in gained),
+        parents_removed=tuple((first.path_names(u), first.path_names(p)) for u, p in lost),
     )
+
+
+def _further(
+    counterpart: dict[int, int], first: Taxonomy, second: Taxonomy
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Edges to further parents that only the first has, and those that only the second has, of nodes that both have."""
+    old: list[tuple[int, int]] = [(u, p) for u, p in first.further_parents.tolist() if u in counterpart]
+    known = set(counterpart.values())
+    new: list[tuple[int, int]] = [(v, p) for v, p in second.further_parents.tolist() if v in known]
+    kept = {(counterpart[u], counterpart.get(p, -1)) for u, p in old}
+    present = set(new)
+    lost = [(u, p) for u, p in old if (counterpart[u], counterpart.get(p, -1)) not in present]
+    return lost, [edge for edge in new if edge not in kept]
 
 
 class _Matching:

@@ -19,6 +19,8 @@ def draw_tree(
 ) -> Tree:
     """Draw the tree under a node, with a count of the children left out.
 
+    A node with several parents is drawn under the primary one, and listed with that place under the others.
+
     Args:
         taxonomy: The tree.
         node: Node to start from.
@@ -35,8 +37,18 @@ def draw_tree(
         │   ├── apple
         │   └── ... 1 more
         └── ... 1 more
+        >>> names = ["food", "fruit", "fig", "vegetable", "tomato"]
+        >>> graph = Taxonomy([-1, 0, 1, 0, 3], names, further_parents=[(4, 1)])
+        >>> Console(width=40).print(draw_tree(graph))
+        food  2 leaves
+        ├── fruit  1 leaf
+        │   ├── fig
+        │   └── tomato  at food/vegetable/tomato
+        └── vegetable  1 leaf
+            └── tomato
     """
     shown = taxonomy.names if names is None else names
+    edges = taxonomy.further_parents
     top = Tree(_label(taxonomy, node, shown))
     waiting = [(node, top, 0)]
     while waiting:
@@ -44,10 +56,15 @@ def draw_tree(
         children = taxonomy.children(current)
         if below == depth:
             continue
+        others = edges[edges[:, 1] == current, 0]
         for child in children[:max_children].tolist():
             waiting.append((child, branch.add(_label(taxonomy, child, shown)), below + 1))
         if children.size > max_children:
             branch.add(f"[dim]... {children.size - max_children:,} more[/dim]")
+        for child in others[:max_children].tolist():
+            branch.add(f"{escape(str(shown[child]))}  [dim]at {escape(taxonomy.path_name(child))}[/dim]")
+        if others.size > max_children:
+            branch.add(f"[dim]... {others.size - max_children:,} more from elsewhere[/dim]")
     return top
 
 
@@ -71,7 +88,8 @@ def summarise(taxonomy: Taxonomy) -> Group:
         here = taxonomy.level == level
         table.add_row(escape(name), f"{here.sum():,}", f"{(here & taxonomy.is_leaf).sum():,}")
     span = f"{depth.min()} to {depth.max()}" if depth.min() < depth.max() else f"{depth.max()}"
-    return Group(f"{taxonomy.num_nodes:,} nodes, {taxonomy.num_leaves:,} leaves, depth {span}", table)
+    more = f", {_several(taxonomy)}" if taxonomy.has_further_parents else ""
+    return Group(f"{taxonomy.num_nodes:,} nodes, {taxonomy.num_leaves:,} leaves, depth {span}{more}", table)
 
 
 def size_line(taxonomy: Taxonomy) -> str:
@@ -87,7 +105,12 @@ def size_line(taxonomy: Taxonomy) -> str:
         shown = [*shown[:MOST_LEVELS], "..."]
     levels = f"{taxonomy.num_levels} level" + ("" if taxonomy.num_levels == 1 else "s")
     leaves = f"{taxonomy.num_leaves:,} lea" + ("f" if taxonomy.num_leaves == 1 else "ves")
-    return f"{taxonomy.num_nodes:,} nodes, {leaves}, {levels}" + (f" ({', '.join(shown)})" if shown else "")
+    more = f", {_several(taxonomy)}" if taxonomy.has_further_parents else ""
+    return f"{taxonomy.num_nodes:,} nodes, {leaves}, {levels}" + (f" ({', '.join(shown)})" if shown else "") + more
+
+
+def _several(taxonomy: Taxonomy) -> str:
+    return f"{np.unique(taxonomy.further_parents[:, 0]).size:,} with several parents"
 
 
 def _label(taxonomy: Taxonomy, node: int, names: StrArray) -> str:

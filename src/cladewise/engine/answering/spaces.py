@@ -209,10 +209,11 @@ def image_scores(labels: LabelSpace, images: PlacedImages) -> EdgeScores:
 
 def _relations(nodes: Int[Tensor, " image"], taxonomy: Taxonomy) -> tuple[Tensor, Tensor]:
     """Masks of the labels at or above each node, and of those that are neither above nor below it."""
-    index = ops.tree_index(taxonomy, nodes.device)
-    labels = torch.arange(1, taxonomy.num_nodes)
-    true = (labels <= nodes[:, None]) & (nodes[:, None] < index.end[labels])
-    under = (labels > nodes[:, None]) & (labels < index.end[nodes][:, None])
+    labels, node = torch.arange(1, taxonomy.num_nodes), nodes[:, None]
+    true, under = ops.is_ancestor(labels, node, taxonomy), ops.is_ancestor(node, labels, taxonomy)
+    if taxonomy.has_further_parents:
+        (image, above), (place, below) = ops.further_pairs(nodes, taxonomy)
+        true[image, above - 1], under[place, below - 1] = True, True
     return true, ~true & ~under
 
 

@@ -250,6 +250,20 @@ def shape_problems(tree: Taxonomy) -> list[Problem]:
     return problems
 
 
+def overlap_problems(tree: Taxonomy) -> list[Problem]:
+    """Leaves of the primary tree that are parents of nodes elsewhere, and so are classes next to their own kinds."""
+    child_by_parent: dict[int, int] = {p: c for c, p in tree.further_parents[::-1].tolist() if tree.is_leaf[p]}
+    return [
+        Problem(
+            0,
+            "overlap",
+            f"{tree.path_name(parent)!r} has children only as a further parent, such as {tree.path_name(child)!r}",
+            "warning",
+        )
+        for parent, child in sorted(child_by_parent.items())
+    ]
+
+
 def same_siblings(nodes: NodeNames) -> list[Problem]:
     """Siblings with the same name, which some formats can represent."""
     frame = pl.DataFrame({"group": nodes.parent, "name": nodes.names})

@@ -30,6 +30,7 @@ RULES: dict[str, str] = {
     "duplicate": "each node in one row",
     "other-texts": "one row of texts for each node",
     "several-parents": "one parent for each node",
+    "overlap": "classes that exclude each other",
     "orphan": "every parent to have a row of its own",
     "no-parent": "blank parents at roots",
     "number": "one spelling of each id",

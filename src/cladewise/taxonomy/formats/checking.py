@@ -13,6 +13,7 @@ from cladewise.taxonomy.checks.odd_names import (
     NodeNames,
     names_of_tree,
     nothing_problems,
+    overlap_problems,
     same_siblings,
     shape_problems,
     sight_problems,
@@ -151,7 +152,7 @@ def _examine_table(path: Path, options: ReadOptions) -> tuple[list[Problem], Tax
     if tree is not None and interpretation.by_column:
         problems += shape_problems(tree)
     if tree is not None:
-        problems += other_name_problems(tree)
+        problems += [*other_name_problems(tree), *overlap_problems(tree)]
     return problems, tree
 
 
@@ -168,7 +169,8 @@ def _examine_tree(path: Path, kind: str, options: ReadOptions) -> tuple[list[Pro
         found, advice = (message.found, message.advice) if isinstance(message, InputWarning) else (str(message), "")
         told.append(Problem(0, "ambiguous", found, "warning", advice))
     nodes = names_of_tree(tree)
-    return [*told, *same_siblings(nodes), *_odd_names(nodes), *shape_problems(tree), *other_name_problems(tree)], tree
+    odd = [*shape_problems(tree), *other_name_problems(tree), *overlap_problems(tree)]
+    return [*told, *same_siblings(nodes), *_odd_names(nodes), *odd], tree
 
 
 def _odd_names(nodes: NodeNames | None) -> list[Problem]:

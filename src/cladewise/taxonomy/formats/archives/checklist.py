@@ -101,6 +101,8 @@ def only_ranks(tree: Taxonomy, ranks: Sequence[str], source: str) -> Taxonomy:
         nearest[nodes] = np.where(kept[nodes], nodes, nearest[tree.parents[nodes]])
     position = np.cumsum(kept) - 1
     above = np.where(tree.parents < 0, -1, position[nearest[np.maximum(tree.parents, 0)]])[kept]
+    edges = tree.further_parents[kept[tree.further_parents[:, 0]]]
+    further = position[np.stack([edges[:, 0], nearest[edges[:, 1]]], axis=1)]
     with placed_at(source):
         return Taxonomy(
             above,
@@ -109,6 +111,7 @@ def only_ranks(tree: Taxonomy, ranks: Sequence[str], source: str) -> Taxonomy:
             level_names=list(ranks),
             columns={name: texts[kept] for name, texts in tree.columns.items() if name != RANK},
             synthetic_root=tree.synthetic_root,
+            further_parents=further,
         )
 
 

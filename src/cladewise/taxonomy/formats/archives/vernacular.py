@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -65,20 +65,7 @@ def with_vernacular_names(tree: Taxonomy, tables: Sequence[VernacularTable], opt
         if of_language.height and vernacular_column(language) not in columns:
             blank = pl.Series([""]).new_from_index(0, tree.num_nodes)
             columns[vernacular_column(language)] = string_array(blank.scatter(of_language["node"], of_language["name"]))
-    return with_columns(tree, columns)
-
-
-def with_columns(tree: Taxonomy, columns: Mapping[str, StrArray]) -> Taxonomy:
-    """The tree with further columns."""
-    return Taxonomy(
-        tree.parents,
-        tree.names,
-        level=tree.level,
-        level_names=tree.level_names,
-        columns={**tree.columns, **columns},
-        synthetic_root=tree.synthetic_root,
-        further_parents=tree.further_parents,
-    )
+    return tree.with_columns({**tree.columns, **columns})
 
 
 def _found(tree: Taxonomy, table: VernacularTable, only: Sequence[str]) -> pl.DataFrame:
