@@ -149,15 +149,46 @@ class TestDatumaro:
         assert column(tree, "id") == {"Birds": "0", "Birds/Wren": "1", "Birds/Robin": "2"}
         assert column(tree, "group")["Birds/Wren"] == "Birds___Kind"
 
+    def test_a_geti_project_has_groups_and_parents_at_its_labels(self, tmp_path):
+        def label(number: int, name: str, group: str, parent: str | None, **more: Any) -> dict[str, Any]:
+            return {"id": f"id{number}", "name": name, "color": "#fff", "group": group, "parent_id": parent, **more}
+
+        labels = [
+            label(0, "Birds", "Kind", None, is_empty=False),
+            label(1, "Moths", "Kind", None),
+            label(2, "Wren", "Birds___Species", "Birds"),
+            label(3, "Robin", "Birds___Species", "id0"),
+            label(4, "No class", "No class", None, is_empty=True),
+        ]
+        tasks = [{"title": "Dataset", "task_type": "dataset"}, {"title": "Classification", "labels": labels}]
+        project = {"name": "p", "pipeline": {"tasks": tasks, "connections": []}, "datasets": []}
+        with pytest.warns(InputWarning, match="left out: 'No class'"):
+            tree = read(written(tmp_path, project))
+        assert paths(tree) == ["", "Birds", "Birds/Wren", "Birds/Robin", "Moths"]
+        assert column(tree, "group")["Birds/Robin"] == "Birds___Species"
+        assert tree.find("id3") == tree.find("Robin")
+
     def test_the_label_information_of_otx_is_read(self, tmp_path):
-        info = {
-            "label_names": ["Rigid", "Rectangle", "Triangle", "Non-Rigid", "Circle"],
-            "label_groups": [["Non-Rigid", "Rigid"], ["Rectangle", "Triangle"], ["Circle"]],
-            "label_tree_edges": [["Rectangle", "Rigid"], ["Triangle", "Rigid"], ["Circle", "Non-Rigid"]],
-        }
-        tree = read(written(tmp_path, info))
-        assert paths(tree) == ["", "Rigid", "Rigid/Rectangle", "Rigid/Triangle", "Non-Rigid", "Non-Rigid/Circle"]
-        assert not tree.columns  # its groups are the children of each label
+        tree = read(SAMPLES / "otx" / "label_info.json")
+        same = read(SAMPLES / "datumaro" / "annotations" / "train.json")
+        assert paths(tree) == paths(same)
+        groups = [
+            {
+                frozenset(k for k, v in column(t, "group").items() if v == name)
+                for name in set(column(t, "group").values())
+            }
+            for t in (tree, same)
+        ]
+        assert groups[0] == groups[1]
+        tree = read(written(tmp_path, {"label_names": ["a", "b"], "label_tree_edges": [["b", "a"]]}))
+        assert paths(tree) == ["a", "a/b"]
+        with pytest.raises(InputError, match="one parent for each label, but got 'a' and 'c' above 'b'"):
+            read(written(tmp_path, {"label_names": ["a", "b", "c"], "label_tree_edges": [["b", "a"], ["b", "c"]]}))
+
+    def test_labels_in_no_group_are_told_when_groups_are_written(self, tmp_path):
+        tree = read(SAMPLES / "datumaro" / "annotations" / "train.json")
+        with pytest.warns(InputWarning, match="labels in no group, for which OTX has no output: 'Moth'"):
+            tree.write(tmp_path / "labels.json", format="datumaro")
 
     def test_a_label_named_like_the_path_of_another_is_refused(self, tmp_path):
         tree = Taxonomy.from_paths([("a", "b"), ("c", "b"), ("a/b",)])

@@ -7,8 +7,9 @@ exclude each other has one group per node with children. Groups that say somethi
 ``group``, with their types in ``group_type`` unless all are exclusive; a label in several groups has their names with
 ``|`` between.
 
-Three documents are read: Datumaro's JSON, Geti's ``label_schema.json`` with labels by id, and OTX's label information
-with ``label_tree_edges`` from child to parent. Datumaro's JSON is also written. Since it needs different names, a name
+Four documents are read: Datumaro's JSON; Geti's ``project.json``, with a group and a parent for each label, and
+``label_schema.json``, with labels by id; and OTX's label information with ``label_tree_edges`` from child to parent.
+Datumaro's JSON is also written. Since it needs different names, a name
 in several branches is written with its path (``Fruit/Apple`` below ``Fruit``), which is undone when it is read.
 
 Format: https://github.com/openvinotoolkit/datumaro.
@@ -74,7 +75,14 @@ def _evidence(document: Any) -> str | None:
         return "'label_tree_edges'"
     if isinstance(document, dict) and isinstance(document.get("label_tree"), dict) and "all_labels" in document:
         return "'label_tree' next to 'all_labels'"
-    return None
+    return "'labels' of the tasks of a 'pipeline'" if _tasks_of(document) else None
+
+
+def _tasks_of(document: Any) -> list[Any]:
+    """The tasks with labels of a Geti project."""
+    pipeline = document.get("pipeline") if isinstance(document, dict) else None
+    tasks = pipeline.get("tasks") if isinstance(pipeline, dict) else None
+    return [t for t in tasks if isinstance(t, dict) and t.get("labels")] if isinstance(tasks, list) else []
 
 
 DATUMARO = Form[Any]("datumaro", "labels of Datumaro, Geti or OTX with their groups", _evidence)
@@ -106,7 +114,9 @@ def labels_of(document: Any, source: str) -> Labels:
     """The labels of a document in one of the forms."""
     if _labels_of(document) is not None:
         return _from_datumaro(_labels_of(document), source)
-    return _from_otx(document, source) if "label_tree_edges" in document else _from_geti(document, source)
+    if "label_tree_edges" in document:
+        return _from_otx(document, source)
+    return _from_project(document, source) if _tasks_of(document) else _from_schema(document, source)
 
 
 def tree_of(labels: Labels, source: str, *, orphans_at_top: bool = False) -> Taxonomy:
@@ -303,7 +313,29 @@ def _from_otx(document: dict[str, Any], source: str) -> Labels:
     return Labels(names, _parents(names, edges, source), {}, named)
 
 
-def _from_geti(document: dict[str, Any], source: str) -> Labels:
+def _from_project(document: dict[str, Any], source: str) -> Labels:
+    entries = [entry for task in _tasks_of(document) for entry in task["labels"] if isinstance(entry, dict)]
+    empty = [str(entry.get("name")) for entry in entries if entry.get("is_empty")]
+    if empty:
+        warn(f"labels for images without any, left out: {some(empty)}", at=source)
+    kept = [entry for entry in entries if not entry.get("is_empty")]
+    names = [
+        name_at(entry.get("name"), Place("name", Place(k, Place("labels"))), source) for k, entry in enumerate(kept)
+    ]
+    name_by_id = {str(entry["id"]): name for entry, name in zip(kept, names, strict=True) if entry.get("id")}
+    above = [str(entry.get("parent_id") or "") for entry in kept]
+    groups: dict[str, list[str]] = {}
+    for entry, name in zip(kept, names, strict=True):
+        groups.setdefault(str(entry.get("group") or ""), []).append(name)
+    return Labels(
+        names,
+        [name_by_id.get(parent, parent) for parent in above],  # a name in exports, an id on the server
+        {ID: [str(entry.get("id") or "") for entry in kept]},
+        [Group(group, tuple(members)) for group, members in groups.items() if group],
+    )
+
+
+def _from_schema(document: dict[str, Any], source: str) -> Labels:
     labels: dict[str, Any] = document["all_labels"]
     empty = [key for key, label in labels.items() if label.get("is_empty")]
     if empty:
@@ -426,6 +458,7 @@ def _groups_of(taxonomy: Taxonomy, names: Sequence[str], source: str) -> list[Gr
     kinds = taxonomy.columns.get(GROUP_TYPE)
     members: dict[str, list[str]] = {}
     kind_of: dict[str, str] = {}
+    alone: list[str] = []
     for node in range(first, taxonomy.num_nodes):
         groups = split_names(str(taxonomy.columns[GROUP][node]))
         types = split_names(str(kinds[node])) if kinds is not None else []
@@ -434,4 +467,9 @@ def _groups_of(taxonomy: Taxonomy, names: Sequence[str], source: str) -> list[Gr
             kind = types[number] if number < len(types) else types[0] if types else EXCLUSIVE
             if kind_of.setdefault(group, kind) != kind:
                 raise InputError("one type for each group", f"{kind_of[group]} and {kind} for {group!r}", at=source)
+        if not groups:
+            alone.append(names[node])
+    if alone:
+        text = f"labels in no group, for which OTX has no output: {some(alone)}"
+        warn(text, at=source, advice="Drop the column group to have one group per node with children.")
     return [Group(name, tuple(labels), kind_of[name]) for name, labels in members.items()]
