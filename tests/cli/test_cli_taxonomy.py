@@ -187,3 +187,23 @@ def test_match_ignores_evidence_on_request(tmp_path: Path, versions: tuple[Path,
     assert "bird/gull,,removed" in out.read_text()
     assert isinstance(run("match", *versions, "--without", "colours").exception, InputError)
     assert isinstance(run("match", *versions, "--without", "ids", "--edited", out).exception, InputError)
+
+
+def test_several_parents_are_shown_compared_and_converted(tmp_path: Path) -> None:
+    graph, tree = tmp_path / "graph.csv", tmp_path / "tree.csv"
+    tree.write_text("child,parent\nfruit,food\nvegetable,food\nfig,fruit\ntomato,vegetable\n")
+    graph.write_text(tree.read_text() + "tomato,fruit\n")
+    shown = run("show", graph, "--parents", "all").output
+    assert "tomato  at food/vegetable/tomato" in shown
+    assert "1 with several parents" in shown
+    checked = run("check", graph).output
+    assert f"{graph}:6: error: 2 parents of 'tomato': 'vegetable', 'fruit' [several-parents]" in checked
+    differences = run("diff", tree, graph, "--parents", "all").output
+    assert differences.splitlines() == ["+ food/vegetable/tomato under food/fruit"]
+    kept = tmp_path / "kept.json"
+    assert run("convert", graph, kept, "--parents", "all").exit_code == 0
+    assert run("diff", kept, graph, "--parents", "all").output.strip() == "no difference"
+    refused = run("convert", graph, tmp_path / "kept.nwk", "--parents", "all").exception
+    assert isinstance(refused, InputError)
+    assert str(refused).startswith("Expected one parent for each node, which is all that newick can hold")
+    assert not (tmp_path / "kept.nwk").exists()
