@@ -37,6 +37,8 @@ class EditedTree:
         }
         self.made = taxonomy.num_nodes
         self.done: list[str] = []
+        self.number: dict[int, int] = {}
+        """Node of the new tree of each node, once that is made."""
 
     # ---------------------------------------------------------------- the tree as it is
 
@@ -175,7 +177,7 @@ class EditedTree:
             level_names=names[: int(levels.max(initial=0))],
             synthetic_root=self.old.synthetic_root,
         )
-        number = {kept[int(name or 0)]: v for v, name in enumerate(new.names)}
+        self.number = number = {kept[int(name or 0)]: v for v, name in enumerate(new.names)}
         texts = [""] * len(kept)
         for node, v in number.items():
             texts[v] = self.nodes[node].name

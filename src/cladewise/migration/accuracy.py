@@ -39,7 +39,7 @@ def scores_of(run: Run, split: str, *, progress: bool = True) -> Scored | str:
     unmoved = run.before_migration
     dataset = unmoved.dataset_if_there
     if dataset is None:
-        return "the images are no longer there"
+        return read_scores(unmoved, split, "", progress=progress) or "the images are no longer there"
     if split not in dataset.splits or not dataset.indices(split).size:
         return f"there are no images in {split}"
     if score_bytes(unmoved, len(dataset.indices(split))) > LARGEST_KEPT:
@@ -65,7 +65,7 @@ def answers_of(run: Run, seen: Scored) -> Answers:
         assert not isinstance(answer, LabelSets), "a rule that is watched answers with nodes"
         found.append((answer.node if isinstance(answer, Nodes) else answer.node[..., -1]).cpu().numpy())
     index = seen.index.numpy()
-    return Answers(run.taxonomy, index, np.concatenate(found), run.dataset.nodes[index])
+    return Answers(run.taxonomy, index, np.concatenate(found), tree.nodes(seen.target).numpy())
 
 
 def rule_of(run: Run) -> str:

@@ -16,6 +16,7 @@ from cladewise.backbones import Towers
 from cladewise.datasets import Dataset
 from cladewise.datasets.finding import find_data
 from cladewise.datasets.relabelling import relabelled_by
+from cladewise.engine.answering.scoring import keep_scores, read_scores, scored_digest
 from cladewise.engine.digests import training_digest
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
@@ -24,6 +25,7 @@ from cladewise.migration.accuracy import answers_of, compared, needing_images, r
 from cladewise.migration.matched import Matched, Tree, opened
 from cladewise.migration.report_text import markdown
 from cladewise.migration.rewriting import rewritten_head
+from cladewise.predictions import Prediction
 from cladewise.records import RunConfig, RunFolder, counts
 from cladewise.records.migration import MigrationReport, Way, read_migration_report, write_migration_report
 from cladewise.taxonomy import Taxonomy
@@ -129,6 +131,7 @@ def _transfer(run: Run, found: Correspondence, carried: CarryOver, new: RunFolde
         new.migration.mkdir(exist_ok=True)
         found.new.write(new.new_taxonomy)
         whole.write(new.carried_answers)
+        _keep_scores(run.before_migration, Run(new.path).before_migration)
         return "carried", made
     change = Alteration.none(found.new)
     change.write(new.taxonomy, new.true_taxonomy)
@@ -138,6 +141,14 @@ def _transfer(run: Run, found: Correspondence, carried: CarryOver, new: RunFolde
     rest = {name: tensor for name, tensor in run.classifier.state_dict().items() if not name.startswith("head.")}
     _write_model({**rest, **weights}, {**run.header, "tree": change.fingerprint, "data": _digest(run, carried)}, new)
     return "rewritten", ""
+
+
+def _keep_scores(run: Run, new: Run) -> None:
+    """Take over the scores of the same network, so that they need not be computed again."""
+    for file in sorted(run.folder.scores("*").parent.glob("*.safetensors")):
+        seen = read_scores(run, file.stem, scored_digest(run, file.stem), run.dataset_if_there, progress=False)
+        if seen is not None and isinstance(seen.scores, Prediction):
+            keep_scores(new, file.stem, seen)
 
 
 def _rewritten(run: Run, carried: CarryOver) -> Head | str:
