@@ -113,3 +113,25 @@ def test_a_tree_is_shown_in_a_language_from_a_node_named_in_another(here: Any, n
         "│   ├── rouge",
         "│   └── orange",
     ]
+
+
+def test_a_page_names_nodes_in_the_language(here: Any, named: str) -> None:
+    for words in (
+        ("evaluate", named, "--split", "train"),
+        ("evaluate", named, "--split", "train", "--decision", "leaf"),
+    ):
+        assert here(*words)[0] == 0
+    pages: dict[str, str] = {}
+    for language in ("", "fr"):
+        options = ("--names", language) if language else ()
+        figures = f"figures-{language}"
+        words = ("compare", named, "--split", "train", "--out", f"page-{language}.html", "--figures", figures, *options)
+        code, _, err = here(*words)
+        assert code == 0, err
+        pages[language] = Path(f"page-{language}.html").read_text()
+    for own, french in (("warm/red", "chaud/rouge"), ("cold/green", "froid/vert")):
+        assert [own in page for page in pages.values()] == [True, False]
+        assert [french in page for page in pages.values()] == [False, True]
+    code, _, err = here("compare", named, "--split", "train", "--out", "page.html", "--names", "es")
+    assert (code, "has names in (fr, de-AT), but got 'es'" in err) == (2, True)
+    assert not Path("page.html").exists()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cladewise.cli.printing import tell
-from cladewise.cli.settings import TREE_HELP, checked_tree
+from cladewise.cli.settings import NAMES_HELP, TREE_HELP, checked_tree
 
 
 def compare(
@@ -27,6 +27,7 @@ def compare(
         str | None, typer.Option(help="Method, group or folder to compare with. Default: the first flat-softmax.")
     ] = None,
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
+    names: Annotated[str | None, typer.Option(help=NAMES_HELP, show_default=False)] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page. Default: the methods and the data.")] = None,
     figures: Annotated[
         Path | None, typer.Option(help="Also write the figures and tables to this folder: PNG, SVG, CSV, Markdown.")
@@ -45,5 +46,6 @@ def compare(
         inference=inference,
         tree=checked_tree(tree),
         figures=figures,
+        names=names,
     )
     tell(page)

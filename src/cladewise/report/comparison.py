@@ -12,6 +12,7 @@ from cladewise.errors import InputError
 from cladewise.records import Tree
 from cladewise.report.metric_table import MetricTable, main_table
 from cladewise.report.runs.groups import Group, find_baseline, group_runs
+from cladewise.report.runs.languages import named_in
 from cladewise.report.runs.lines import Line, split_by_inference
 from cladewise.report.runs.operating_curves import MeanCurve, mean_curves
 from cladewise.report.runs.run import read_run
@@ -35,6 +36,7 @@ class Comparison:
         decision: str | None = None,
         inference: str | None = None,
         tree: Tree = "true",
+        names: str | None = None,
     ) -> Comparison:
         """Read run folders and group them by configuration; a folder given twice counts once.
 
@@ -45,6 +47,7 @@ class Comparison:
             decision: Decision whose evaluation is shown, if a run has several.
             inference: Inference whose evaluation is shown, if a run has several.
             tree: Tree of the evaluations: the true one or the networks' own.
+            names: Language to name nodes in; their own names by default.
 
         Raises:
             InputError: A folder is not a run or lacks the evaluation, or its numbers cannot be compared with the
@@ -55,7 +58,8 @@ class Comparison:
         folders = list({Path(folder).resolve(): Path(folder) for folder in run_folders}.values())
         if not folders:
             raise InputError("at least one run folder", "none", advice="Name some: cladewise compare runs/*")
-        groups = group_runs([read_run(folder, split, decision, inference, tree) for folder in folders])
+        runs = [read_run(folder, split, decision, inference, tree) for folder in folders]
+        groups = group_runs(named_in(runs, names) if names else runs)
         return cls(groups, find_baseline(groups, baseline))
 
     @property

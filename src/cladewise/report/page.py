@@ -27,6 +27,7 @@ def compare(
     inference: str | None = None,
     tree: Tree = "true",
     figures: str | PathLike[str] | None = None,
+    names: str | None = None,
 ) -> Path:
     """Compare runs on one self-contained HTML page, which loads no other file and needs no network.
 
@@ -41,6 +42,8 @@ def compare(
         inference: Inference whose evaluation is shown, if a run has several.
         tree: Tree of the evaluations: the true one, or the networks' own, which must then be the same for all.
         figures: Folder for the curves, diagrams and tables as separate files; none are written by default.
+        names: Language to name nodes in, on the page and in the figures and tables; their own names by default. See
+            :meth:`Taxonomy.names_in <cladewise.taxonomy.Taxonomy.names_in>`.
 
     Returns:
         The path written.
@@ -49,7 +52,7 @@ def compare(
         InputError: A folder is not a run or lacks the evaluation, or its numbers cannot be compared with the others'.
     """
     comparison = Comparison.read(
-        run_folders, split=split, baseline=baseline, decision=decision, inference=inference, tree=tree
+        run_folders, split=split, baseline=baseline, decision=decision, inference=inference, tree=tree, names=names
     )
     sections = build_sections(comparison)
     page = write_html(Path(out), page_html(comparison, sections, title=title))
