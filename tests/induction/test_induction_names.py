@@ -258,3 +258,24 @@ def test_first_words_of_imagenet_find_most_of_its_synsets() -> None:
         )
     assert share[True] > 0.9
     assert share[False] < 0.8
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_so_few_classes_are_not_grouped(wordnet: Path, shared_cache: Path, count: int) -> None:
+    names = ["heron", "excavator", "poodle"][:count]
+    larger = Taxonomy.from_paths([("a", "b", "heron"), ("a", "c", "excavator"), ("d", "poodle"), ("d", "other")])
+    for source in ("texts", "wordnet", larger):
+        found = induce(names, source, encoder="characters", wordnet=wordnet)
+        assert sorted(found.taxonomy.names[found.taxonomy.leaf_nodes].tolist()) == sorted(names), source
+        assert found.taxonomy.names[found.nodes].tolist() == names, source
+        assert source != "texts" or found.taxonomy.num_nodes == count + 1
+
+
+def test_ids_of_groups_are_not_those_of_classes(shared_cache: Path, tmp_path: Path) -> None:
+    names = ["red apple", "green apple", "oat milk", "soy milk"]
+    given = Taxonomy.from_parents([-1, 0, 0, 0, 0], ["", *names], columns={"id": ["", "group_1", "root", "3", "4"]})
+    found = induce(given, "texts", encoder="characters", groups=[2])
+    found.taxonomy.write(tmp_path / "classes.csv")
+    again = Taxonomy.read(tmp_path / "classes.csv")
+    assert again == found.taxonomy
+    assert again.find("group_1") == again.find("red apple")

@@ -152,6 +152,8 @@ def induce(
         found = [induction.mistakes_in(tree, answers, labels, at, name) for name, (tree, at) in trees.items()]
         mistakes = f"{run.path.name} on {labels.size:,} images of {scored_on}", found
         _tell_mistakes(f"mistakes of {mistakes[0]}", found)
+    elif run is not None:
+        say(f"mistakes are not looked at, since there is no split {scored_on}; --evaluate-split names another")
     trained: list[TrainedOn] = []
     if train is not None and run is not None:
         others = {name: tree for name, tree in trees.items() if name != "proposed"}

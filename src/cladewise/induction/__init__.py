@@ -11,7 +11,6 @@ if TYPE_CHECKING:
         MistakesInTree,
         TrainedOn,
         agreement_with,
-        answers_of,
         mistakes_in,
         nodes_in,
         random_agreement,
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from cladewise.induction.inducing import induce
     from cladewise.induction.page import write_proposal_page
     from cladewise.induction.proposal import Proposal, Question
+    from cladewise.induction.run_evidence import answers_of
 
 __all__ = [
     "MistakesInTree",
@@ -42,7 +42,7 @@ _MODULES = {
     "Question": "cladewise.induction.proposal",
     "TrainedOn": "cladewise.induction.assessing",
     "agreement_with": "cladewise.induction.assessing",
-    "answers_of": "cladewise.induction.assessing",
+    "answers_of": "cladewise.induction.run_evidence",
     "induce": "cladewise.induction.inducing",
     "mistakes_in": "cladewise.induction.assessing",
     "nodes_in": "cladewise.induction.assessing",

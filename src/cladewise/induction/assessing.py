@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -27,7 +27,7 @@ IntArray = NDArray[np.int64]
 
 RANDOM_TREES = 20
 """Number of random trees that a severity is compared with."""
-METHODS: Mapping[str, Mapping[str, Any]] = {"flat-softmax": {}, "hace": {}}
+METHODS = ("flat-softmax", "hace")
 """Methods that are trained on a proposed tree."""
 
 
@@ -63,13 +63,11 @@ class TrainedOn:
 
     Args:
         method: Name of the method.
-        trained_on: Name of the tree that it was trained on.
         num_images: Number of images evaluated.
         mistakes: Its mistakes in each tree; the answer is the most probable leaf.
     """
 
     method: str
-    trained_on: str
     num_images: int
     mistakes: tuple[MistakesInTree, ...]
 
@@ -135,18 +133,6 @@ def _severity(tree: Taxonomy, nodes: IntArray, answers: IntArray, labels: IntArr
     return float(tree.height[tree.lca(nodes[answers], nodes[labels])].mean()) if answers.size else np.nan
 
 
-def answers_of(run: Run, split: str, *, progress: bool = True) -> tuple[IntArray, IntArray]:
-    """Most probable class and label of each image of a split, as leaf positions; images above the leaves are left out.
-
-    Raises:
-        InputError: There is no such split.
-    """
-    from cladewise.induction.run_evidence import leaf_probabilities
-
-    probabilities, nodes = leaf_probabilities(run, split, progress=progress)
-    return probabilities.argmax(1), run.taxonomy.leaf_start[nodes]
-
-
 def train_on(
     proposal: Proposal,
     run: Run,
@@ -177,6 +163,7 @@ def train_on(
     """
     import cladewise as cw
     from cladewise.datasets import from_manifest
+    from cladewise.induction.run_evidence import answers_of
 
     if len(proposal.classes) != run.taxonomy.num_leaves:
         raise InputError("a proposal over the classes of the run", f"{len(proposal.classes)} classes", at=str(run.path))
@@ -190,11 +177,10 @@ def train_on(
     backbone = dataclasses.asdict(run.config.backbone)
     chosen = {key: value for key, value in backbone.items() if key not in ("name", "freeze", "views")}
     done: list[TrainedOn] = []
-    for method, options in METHODS.items():
+    for method in METHODS:
         trained = cw.train(
             dataset,
             method=method,
-            options=options,
             backbone=run.config.backbone.name,
             freeze=True,
             out=folder / method,
@@ -210,7 +196,7 @@ def train_on(
         class_at[dataset.taxonomy.leaf_start[nodes]] = np.arange(nodes.size)
         answers, labels = class_at[answers], class_at[labels]
         found = tuple(mistakes_in(tree, answers, labels, at, name) for name, (tree, at) in scored.items())
-        done.append(TrainedOn(method, "proposed", labels.size, found))
+        done.append(TrainedOn(method, labels.size, found))
     return done
 
 

@@ -309,9 +309,7 @@ def _from_texts(classes: ClassList, encoder: str, template: str, options: _Optio
     from cladewise.taxonomy.class_texts import class_texts
 
     check_size(len(classes.names))
-    flat = Taxonomy.from_paths([(name,) for name in classes.names]) if len(set(classes.names)) else None
-    assert flat is not None
-    texts = class_texts(flat, template)
+    texts = class_texts(Taxonomy.from_paths([(name,) for name in classes.names]), template)
     features = embedded_texts(text.load(encoder), texts.texts).cpu().numpy().astype(np.float64)
     units = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     vectors = np.zeros((len(classes.names), units.shape[1]))

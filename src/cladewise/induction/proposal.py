@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -128,18 +129,16 @@ def assembled(
     of_group = dict(zip(kept.tolist(), groups, strict=True))
     names: list[str] = []
     columns: dict[str, list[str]] = {key: [] for key in (*classes.columns, CERTAINTY, EVIDENCE)}
-    num_groups = 0
+    taken = set(classes.columns.get("id", ()))
+    group_ids = (text for number in itertools.count(1) if (text := f"group_{number}") not in taken)
     for node in left.tolist():
         own = int(merges.class_of[node])
         told = placed[own] if own >= 0 else of_group.get(node, Group("", ""))
         names.append(classes.names[own] if own >= 0 else told.name)
-        num_groups += own < 0 and node > 0
         for key, values in classes.columns.items():
-            columns[key].append(values[own] if own >= 0 else f"group_{num_groups}" if key == "id" and node else "")
+            columns[key].append(values[own] if own >= 0 else next(group_ids) if key == "id" and node else "")
         columns[CERTAINTY].append("" if told.certainty is None else f"{told.certainty:.3f}")
         columns[EVIDENCE].append(told.evidence)
-    if "id" in columns:
-        columns["id"][0] = "root"
     taxonomy = Taxonomy(
         above,
         names,

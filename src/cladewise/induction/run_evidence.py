@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from cladewise.datasets import Dataset
 from cladewise.engine import Run
 from cladewise.engine.answering.representing import represent
-from cladewise.engine.answering.scoring import scored
+from cladewise.engine.answering.scoring import Scored, scored
 from cladewise.errors import InputError, warn
 from cladewise.induction.similarity import class_means, confusion_distances, vector_distances
 from cladewise.induction.stability import Resample
@@ -20,8 +21,8 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.floating[Any]]
 
-MOST_CELLS = 1 << 28
-"""Most values of features or probabilities in memory, 1 GB; of more images a few per class are drawn."""
+MOST_CELLS = 1 << 26
+"""Most values of features or probabilities in memory: 0.3 GB, and three times as much while they are resampled."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,24 +106,43 @@ def leaf_probabilities(
     Raises:
         InputError: There is no such split, or there are too many images and classes.
     """
-    tree, seen = run.answer_tree(), scored(run, split, data, progress=progress)
+    seen = scored(run, split, data, progress=progress)
     if len(seen.target) * run.taxonomy.num_leaves > MOST_CELLS:
         raise InputError(
             f"at most {MOST_CELLS:,} probabilities, images times classes",
             f"{len(seen.target):,} times {run.taxonomy.num_leaves:,}",
             advice="Take a smaller split, or features as the source.",
         )
-    leaves = run.taxonomy.leaf_nodes
     rows: list[FloatArray] = []
     nodes: list[IntArray] = []
-    for part, target in seen.parts():
-        log_prob = tree.prediction(part).log_prob.cpu().numpy()[:, leaves].astype(np.float64)
-        here = tree.nodes(target).cpu().numpy()
-        at_leaf = run.taxonomy.is_leaf[here]
-        p = np.exp(log_prob[at_leaf] - log_prob[at_leaf].max(1, keepdims=True))
+    for log_prob, here in _leaf_parts(run, seen):
+        p = np.exp(log_prob - log_prob.max(1, keepdims=True))
         rows.append((p / p.sum(1, keepdims=True)).astype(np.float32))
-        nodes.append(here[at_leaf])
+        nodes.append(here)
     return np.concatenate(rows), np.concatenate(nodes)
+
+
+def answers_of(
+    run: Run, split: str, data: Dataset | None = None, *, progress: bool = True
+) -> tuple[IntArray, IntArray]:
+    """Most probable class and label of each image of a split, as leaf positions; images above the leaves are left out.
+
+    Raises:
+        InputError: There is no such split.
+    """
+    parts = [(p.argmax(1), nodes) for p, nodes in _leaf_parts(run, scored(run, split, data, progress=progress))]
+    answers, nodes = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return answers, run.taxonomy.leaf_start[nodes]
+
+
+def _leaf_parts(run: Run, seen: Scored) -> Iterator[tuple[FloatArray, IntArray]]:
+    """Log-probabilities of the leaves and label of the images that are labelled with a leaf, in parts."""
+    tree, taxonomy = run.answer_tree(), run.taxonomy
+    for part, target in seen.parts():
+        nodes = tree.nodes(target).cpu().numpy()
+        at_leaf = taxonomy.is_leaf[nodes]
+        log_prob = tree.prediction(part).log_prob.cpu().numpy()[:, taxonomy.leaf_nodes]
+        yield log_prob[at_leaf].astype(np.float64), nodes[at_leaf]
 
 
 def _checked(

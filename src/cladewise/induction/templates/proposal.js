@@ -280,7 +280,7 @@
       if (!node.isClass && node.key !== 0 && !size(node)) { empty += 1; return; }
       let id = String(rows.length);
       if (hasIds && node.isClass) id = node.further[columns.indexOf("id")];
-      else if (hasIds) { do { id = node.key === 0 ? "root" : `group_${++groups}`; } while (node.key !== 0 && ids.has(id)); }
+      else if (hasIds) { id = ""; while (node.key !== 0 && (!id || ids.has(id))) id = `group_${++groups}`; }
       deepest = Math.max(deepest, depth);
       rows.push({ node, id, parent, depth });
       node.children.forEach((child) => add(child, id, depth + 1));
