@@ -32,19 +32,21 @@ class Export:
         beginning: Regular expression found in the first 64 KiB of a file, with ``^`` and ``$`` at lines.
         files: Patterns of the files in a folder, relative to it, of which one must have that beginning.
         suffixes: Ends of file names, in lower case.
+        evidence: Instead of a beginning, for files that are not text: module in this package and its function
+            ``(path) -> bool``, with a colon between.
     """
 
     name: str
     title: str
     reader: str
-    beginning: str
+    beginning: str = ""
     files: Sequence[str] = ()
     suffixes: Sequence[str] = (".json",)
+    evidence: str = ""
 
     def function(self) -> Callable[..., Labelled]:
         """The function that reads exports of this format."""
-        module, name = self.reader.split(":")
-        return getattr(importlib.import_module(f"{__package__}.{module}"), name)
+        return _function(self.reader)
 
     def options(self) -> list[str]:
         """Names of the options of this format."""
@@ -65,12 +67,20 @@ class Export:
 
     def fits(self, path: Path) -> bool:
         """Whether a file or folder has the marks of this format."""
+        if self.evidence:
+            is_named = path.is_dir() or path.name.lower().endswith(tuple(self.suffixes))
+            return is_named and _function(self.evidence)(path)
         if path.is_dir():
             return any(self._begins(file) for file in files_of(path, self.files))
         return path.name.lower().removesuffix(".gz").endswith(tuple(self.suffixes)) and self._begins(path)
 
     def _begins(self, path: Path) -> bool:
         return re.search(self.beginning, beginning_of(path), re.MULTILINE) is not None
+
+
+def _function(place: str) -> Callable[..., Any]:
+    module, name = place.split(":")
+    return getattr(importlib.import_module(f"{__package__}.{module}"), name)
 
 
 _ROBOFLOW = ("train", "valid", "test")
@@ -103,6 +113,20 @@ EXPORTS: tuple[Export, ...] = (
         beginning=r"\A\S+ \d+$",
         files=["image_class_labels.txt"],
         suffixes=["image_class_labels.txt"],
+    ),
+    Export(
+        "hugging-face",
+        "a Hugging Face data set in Parquet or Arrow files",
+        "hugging_face:read",
+        suffixes=[".parquet", ".arrow"],
+        evidence="hugging_face:has_images",
+    ),
+    Export(
+        "image-folder",
+        "a folder of images with metadata.csv",
+        "image_folder:read",
+        suffixes=["metadata.csv", "metadata.jsonl", "metadata.parquet"],
+        evidence="image_folder:has_labels",
     ),
     Export(
         "camtrap-dp",

@@ -13,6 +13,7 @@ _IMAGES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"MM\0*", "TIFF"),
     (8, b"WEBPVP8", "WebP"),
 )
+_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "TIFF": ".tif", "WebP": ".webp"}
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (8, b"AVI ", "a video (extract its frames)"),
     (0, b"\x1aE\xdf\xa3", "a video (extract its frames)"),
@@ -81,6 +82,16 @@ def kind_of(head: bytes, known: frozenset[str] = frozenset()) -> str | None:
         if name:
             return name
     return _named(head, _OTHERS) or _text(head)
+
+
+def image_suffix(head: bytes) -> str:
+    """The usual ending of a file name for an image by its first bytes; blank for a rare format.
+
+    Example:
+        >>> image_suffix(b"\\xff\\xd8\\xff..."), image_suffix(b"BM...")
+        ('.jpg', '')
+    """
+    return _SUFFIXES.get(_named(head, _IMAGES) or "", "")
 
 
 def _boxed(head: bytes) -> str | None:

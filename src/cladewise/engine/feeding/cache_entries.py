@@ -22,6 +22,7 @@ import numpy as np
 from cladewise.atomic import is_being_written
 from cladewise.cache import cache_folder
 from cladewise.catalogue import nearest
+from cladewise.datasets.files.unpacking import UNPACKED
 from cladewise.engine.feeding.feature_store import LOCK, RECIPE, REPLACED
 from cladewise.engine.feeding.recipes import FEATURES, FILES, FORMAT
 from cladewise.engine.feeding.segments import SUFFIX, Segment
@@ -30,12 +31,13 @@ from cladewise.errors import InputError
 STALE = "stale"
 EVERYTHING = "all"
 
-_SEVERAL = (FEATURES, "encoders")
+_SEVERAL = (FEATURES, "encoders", UNPACKED)
 """Folders with an entry for each of their subfolders."""
 _KNOWN = {
     FILES: "content of files by path, size and time",
     "texts": "features of texts",
     "encoders": "compiled encoder",
+    UNPACKED: "images of a Parquet or Arrow file",
 }
 _DOWNLOADED = {"emoji-*": "drawings of emoji", "cifar-100-*": "images of CIFAR-100"}
 """Folders of published datasets."""
