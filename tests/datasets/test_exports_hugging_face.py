@@ -20,10 +20,13 @@ from cladewise.engine import cache_entries
 from cladewise.errors import InputError
 
 FINE, COARSE, ABOVE = ["cod", "wren", "eel", "robin"], ["fish", "bird"], [0, 1, 0, 1]
-CLASSES = {
-    "fine_label": {"names": FINE, "_type": "ClassLabel"},
-    "coarse_label": {"names": COARSE, "_type": "ClassLabel"},
-}
+
+
+def classes(names: list[str]) -> dict[str, Any]:
+    return {"names": names, "_type": "ClassLabel"}
+
+
+CLASSES = {"fine_label": classes(FINE), "coarse_label": classes(COARSE)}
 
 
 @pytest.fixture(autouse=True)
