@@ -13,6 +13,10 @@ import pytest
 
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy, read, write
+from cladewise.taxonomy.formats.options import FORMATS
+from cladewise.taxonomy.formats.reading import FORMAT_BY_SUFFIX
+from cladewise.taxonomy.formats.tables.table import TABLE_SUFFIXES
+from cladewise.taxonomy.formats.writing import FILES, TABLES
 
 
 def written(folder: Path, text: str | bytes, name: str = "classes.csv") -> Path:
@@ -226,7 +230,7 @@ ERRORS: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         {},
         "Expected a level for every node, in one order from coarse to fine, but got 'z' at {file}.",
     ),
-    ("format", "a,b\nx,y\n", {"format": "xml"}, "Expected format to be one of levels, edges, nodes, darwin-core, paths, json, yaml, newick, folders, wordnet, but got 'xml'."),
+    ("format", "a,b\nx,y\n", {"format": "xml"}, f"Expected format to be one of {', '.join(FORMATS)}, but got 'xml'."),
     ("parents", "a,b\nx,y\n", {"parents": "both"}, "Expected parents to be one of error, first, last, all, but got 'both'."),
     ("roots", "a,b\nx,y\n", {"roots": "first"}, "Expected roots to be one of error, join, but got 'first'."),
 ]  # fmt: skip
@@ -281,9 +285,9 @@ UNWRITABLE: list[tuple[str, Taxonomy, str, str | None, str]] = [
     ("taken key", Taxonomy([-1, 0], ["r", "a"], columns={"children": ["x", "x"]}), "t.json", None, "Expected further columns with other names than name, children, level, levels, further_parents, but got 'children'."),
     ("blank", Taxonomy([-1, 0], ["r", " "]), "t.csv", None, "Expected a name for every node, but got 1 without at node 1."),
     ("level name", Taxonomy([-1, 0], ["r", "a"], level_names=["a > b"]), "t.csv", None, "Expected names of levels without ' > ' or blanks at their ends, but got 'a > b'."),
-    ("suffix", TREE, "t.doc", None, "Expected a file name that ends in .csv, .tsv, .tab, .txt, .parquet, .json, .yaml, .yml, .nwk, .newick, .tree, .tre, .nex, .nexus, .nhx, .phy, .treefile, .jsonl, .ndjson, .noun, or in nothing for folders, but got 't.doc'."),
+    ("suffix", TREE, "t.doc", None, f"Expected a file name that ends in {', '.join([*TABLE_SUFFIXES, *FORMAT_BY_SUFFIX])}, or in nothing for folders, but got 't.doc'."),
     ("table suffix", TREE, "t.doc", "levels", "Expected a file name that ends in .csv, .tsv, .tab, .txt, .parquet, but got 't.doc'."),
-    ("wordnet", TREE, "t", "wordnet", "Expected a format to write among nodes, levels, edges, darwin-core, json, yaml, newick, folders, but got 'wordnet'."),
+    ("wordnet", TREE, "t", "wordnet", f"Expected a format to write among {', '.join([*TABLES, *FILES])}, but got 'wordnet'."),
     ("deep", Taxonomy(range(-1, 199), ["n"] * 200), "t.json", None, "Expected a tree at most 150 deep, but got depth 199. Write the node table instead."),
 ]  # fmt: skip
 

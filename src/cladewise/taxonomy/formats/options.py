@@ -18,6 +18,7 @@ TableFormat = Literal[
     "darwin-core",
     "paths",
     "bird-list",
+    "tree-numbers",
 ]
 FileFormat = Literal[
     "json",

@@ -30,6 +30,7 @@ from cladewise.taxonomy.formats.tables.path_table import (
     without_comments,
 )
 from cladewise.taxonomy.formats.tables.table import Table, is_parquet, read_parquet_table
+from cladewise.taxonomy.formats.tables.tree_numbers import as_edges, numbers_column
 from cladewise.taxonomy.formats.taxa.darwin_core import evidence, interpret_taxa
 from cladewise.taxonomy.names.columns import VERNACULAR, is_language
 from cladewise.taxonomy.tree import Taxonomy
@@ -75,6 +76,8 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
             taxa = bird_lists.as_taxa(table)
             found = interpret_taxa(taxa, dataclasses.replace(options, format="darwin-core"))
             return dataclasses.replace(found, problems=[*taxa.problems[len(table.problems) :], *found.problems])
+        case "tree-numbers":
+            return interpret_edges(*as_edges(table), options)
         case "paths":
             return interpret_levels(*as_levels(table, options))
         case _:
@@ -119,6 +122,7 @@ def form_of(table: Table, options: ReadOptions = PLAIN) -> TableFormat:
         Form[Table]("edges", "edges (a column of nodes and one of their parents)", _edge_list),
         Form[Table]("darwin-core", "darwin-core (its terms for ranks or parents)", _darwin_core),
         Form[Table]("bird-list", "bird-list (the eBird taxonomy or AviList)", bird_lists.evidence),
+        Form[Table]("tree-numbers", "tree-numbers (dotted numbers such as C04.588)", _tree_numbers),
         Form[Table]("paths", "paths (one column of paths such as 'fruit > apple')", _path_column),
         Form[Table](
             "levels",
@@ -186,8 +190,16 @@ def _edge_list(table: Table) -> str | None:
     return f"parents of {columns.key!r} in {columns.parent!r}"
 
 
+def _tree_numbers(table: Table) -> str | None:
+    """Evidence of tree numbers in a table that has no parents."""
+    if _node_table(table) or _darwin_core(table) or bird_lists.evidence(table) or _edge_list(table):
+        return None
+    column = numbers_column(table)
+    return None if column is None else f"tree numbers in {column!r}"
+
+
 def _path_column(table: Table) -> str | None:
-    if any(of(table) is not None for of in (_node_table, _darwin_core, bird_lists.evidence, _edge_list)):
+    if any(of(table) is not None for of in (_node_table, _darwin_core, bird_lists.evidence, _edge_list, _tree_numbers)):
         return None
     paths = find_paths(table)
     return paths.because if paths else None
@@ -211,7 +223,7 @@ def _says_more(table: Table, columns: EdgeColumns) -> bool:
 
 
 def _other_than_levels(table: Table) -> bool:
-    found = (_node_table, _darwin_core, bird_lists.evidence, _edge_list, _path_column)
+    found = (_node_table, _darwin_core, bird_lists.evidence, _edge_list, _tree_numbers, _path_column)
     return any(evidence(table) is not None for evidence in found)
 
 
