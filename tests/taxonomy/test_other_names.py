@@ -131,7 +131,9 @@ class TestOne:
 
     def test_a_synonym_of_one_that_is_a_name_of_another_in_a_language_is_refused(self) -> None:
         tree = cats(synonyms=["Katze", ""], de=["", "Katze"])
-        with pytest.raises(InputError, match=r"'Katze', which matches 2 nodes\. Use a path: Felidae/Puma, "):
+        with pytest.raises(
+            InputError, match=r"'Katze', which matches 2 nodes \(synonym, name in de\)\. Use a path: Felidae/Puma, "
+        ):
             tree.find("Katze")
 
     def test_common_names_are_no_keys(self) -> None:
@@ -207,5 +209,5 @@ class TestMany:
             assert tree.find(labels).tolist() == [1 + number // 3 for number in range(3 * size)]
         assert len(caught) == 1
         assert len(str(caught[0].message)) < 2000
-        with pytest.raises(InputError, match=r"150 that do not: 'old 0' \(species 0 or species 1\)"):
+        with pytest.raises(InputError, match=r"150 that do not: 'old 0' \(species 0 or species 1: synonym\)"):
             tree.find(["e 1", *(f"old {number}" for number in range(150))])

@@ -77,9 +77,10 @@ def find(taxonomy: NamedTree, label: Label, *, at: str = "") -> int:
         return found.nodes[0]
     if found.nodes:
         paths = ", ".join(_paths(taxonomy, found.nodes, 5)) + (", ..." if len(found.nodes) > 5 else "")
+        kinds = _kinds(taxonomy, label, found.nodes[:5]) if found.other else []
         raise InputError(
             "a label that names one node",
-            f"{_shown(label)!r}, which matches {len(found.nodes)} nodes",
+            f"{_shown(label)!r}, which matches {len(found.nodes)} nodes" + (f" ({', '.join(kinds)})" if kinds else ""),
             at=at,
             advice=f"Use a path: {paths}.",
         )
@@ -261,7 +262,7 @@ def tell_doubtful(
         others = [v for v in held(index.vernacular, *texts) if v != node]
         if others and node in (*held(index.names, *texts), *held(index.ids, *texts)):
             also = other_name(taxonomy, others[0], composed, texts)
-            doubtful.append(f"{_shown(label)!r} (also {also.kind if also else 'another name'})")
+            doubtful.append(f"{_shown(label)!r} (also {also.shown if also else 'another name'})")
     if doubtful:
         more = ", ..." if len(doubtful) > SHOWN else ""
         text = f"{_counted(len(doubtful))} taken by name or id, although others are names in a language"
@@ -277,8 +278,18 @@ def _described(taxonomy: NamedTree, label: Label, node: int) -> str:
     for same in (composed, visible):
         found = other_name(taxonomy, node, same, _texts(same, label))
         if found is not None:
-            return f"{_shown(label)!r} ({found.kind})"
+            return f"{_shown(label)!r} ({found.shown})"
     return f"{_shown(label)!r} (by other names above {taxonomy.path_name(node)})"
+
+
+def _kinds(taxonomy: NamedTree, label: Label, nodes: Sequence[int]) -> list[str]:
+    """The kinds of other name that a label is of some nodes, such as ``name in fr``; none if it is a name or id."""
+    texts = _texts(composed, label)
+    index = taxonomy.called(composed)
+    if not texts.isdisjoint(index.names) or not texts.isdisjoint(index.ids):
+        return []
+    found = [other_name(taxonomy, node, composed, texts) for node in nodes]
+    return list(dict.fromkeys(each.kind for each in found if each is not None))
 
 
 def _named_so(taxonomy: NamedTree, same: Same, label: Label, node: int) -> str:
@@ -315,7 +326,7 @@ def near_names(taxonomy: NamedTree, label: Label, limit: int = 3) -> list[str]:
 def _near_name(taxonomy: NamedTree, node: int, texts: set[str]) -> str:
     name = str(taxonomy.names[node])
     found = None if loose(name) in texts else other_name(taxonomy, node, loose, texts)
-    return name if found is None else f"{found.text} ({found.kind})"
+    return name if found is None else f"{found.text} ({found.shown})"
 
 
 def _matches(taxonomy: NamedTree, index: Index, label: Label) -> Match:
@@ -404,7 +415,8 @@ def complaint(taxonomy: NamedTree, label: Label, nodes: Sequence[int] = ()) -> s
     """A wrong label for a message, with the nearest name or the paths it could mean."""
     text = _shown(label)
     if nodes:
-        return f"{text!r} ({' or '.join(_paths(taxonomy, nodes, 3))})"
+        paths, kinds = _paths(taxonomy, nodes, 3), _kinds(taxonomy, label, nodes[:3])
+        return f"{text!r} ({' or '.join(paths)}{': ' * bool(kinds)}{', '.join(kinds)})"
     if not text.strip():
         return "a blank label"
     near = near_names(taxonomy, label, 1)

@@ -18,14 +18,21 @@ class OtherName:
 
     Attributes:
         text: The name.
-        kind: What it is: ``synonym of Puma concolor``, ``former id of ...``, ``name in fr, de of ...``.
+        kind: What it is: ``synonym``, ``former id``, ``name in fr, de``, or ``vernacular name`` of unknown language.
+        of: Name of the node, or its path if others have the name too.
     """
 
     text: str
     kind: str
+    of: str
+
+    @property
+    def shown(self) -> str:
+        """What the name is, as in ``synonym of Puma concolor``."""
+        return f"{self.kind} of {self.of}"
 
     def __str__(self) -> str:
-        return f"{self.text!r} ({self.kind})"
+        return f"{self.text!r} ({self.shown})"
 
 
 def other_name(taxonomy: NamedTree, node: int, same: Same, texts: Collection[str]) -> OtherName | None:
@@ -41,7 +48,7 @@ def other_name(taxonomy: NamedTree, node: int, same: Same, texts: Collection[str
     for column, kind in ((SYNONYMS, "synonym"), (FORMER_IDS, "former id")):
         text = _among(taxonomy, node, column, same, texts)
         if text is not None:
-            return OtherName(text, f"{kind} of {of}")
+            return OtherName(text, kind, of)
     named = {
         language: text
         for language, column in languages(taxonomy).items()
@@ -51,7 +58,7 @@ def other_name(taxonomy: NamedTree, node: int, same: Same, texts: Collection[str
         return None
     known = [language for language in named if language != UNKNOWN_LANGUAGE]
     listed = ", ".join(known[:SHOWN_LANGUAGES]) + (", ..." if len(known) > SHOWN_LANGUAGES else "")
-    return OtherName(next(iter(named.values())), f"name in {listed} of {of}" if known else f"vernacular name of {of}")
+    return OtherName(next(iter(named.values())), f"name in {listed}" if known else "vernacular name", of)
 
 
 def shown_name(taxonomy: NamedTree, node: int) -> str:
