@@ -39,6 +39,8 @@ def test_what_is_untouched_has_a_place_to_itself_with_all_that_was_under_it(foun
         kept = all(carried.after.contains(carried.place[node], carried.place[w]) for w in under)
         assert bool(carried.keeps_content[node]) == kept
         alone = np.flatnonzero(carried.place == carried.place[node]).tolist() == [node]
+        inside = np.flatnonzero(carried.after.contains(carried.place[node], carried.place)).tolist() == list(under)
+        assert bool(carried.same_content[node]) == (inside and found.counterparts(node).size == 1)
         single = found.counterparts(node).size == 1
         assert bool(carried.untouched[node]) == (kept and alone and single)
         above = [u for u in old.path(node)[:-1] if carried.identified[u] and carried.place[u] == carried.place[node]]

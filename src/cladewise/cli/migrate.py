@@ -128,6 +128,7 @@ def _translate(source: Path, matched: Path, old: Path | None, new: Any, column: 
     """Translate the labels of a table."""
     import polars as pl
 
+    from cladewise.atomic import replacing
     from cladewise.cli.tables import SEPARATORS, undefused
     from cladewise.migration import translate
     from cladewise.parquet import read_parquet
@@ -142,9 +143,16 @@ def _translate(source: Path, matched: Path, old: Path | None, new: Any, column: 
         elif kind == "jsonl":
             table = pl.read_ndjson(source)
         else:
-            table = undefused(pl.read_csv(source, separator=SEPARATORS[kind], infer_schema=False))
+            table = pl.read_csv(source, separator=SEPARATORS[kind], infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise InputError("a table", str(error).splitlines()[0], at=str(source), advice=advice) from None
+    is_predicted = any(name.endswith("_path") or name == "labels" for name in table.columns)
+    if is_predicted and kind in SEPARATORS:
+        table = undefused(table)
     found = translate(table, matched, old=old, taxonomy=new, column=column, at=str(source))
-    write_frame(found, to, out)
+    if is_predicted or to not in SEPARATORS:
+        write_frame(found, to, out)
+    else:
+        with replacing(out) as temporary:  # as it is, since names in it are read by programs
+            found.write_csv(temporary, separator=SEPARATORS[to])
     say(f"{out}: {found.height:,} rows")

@@ -34,7 +34,9 @@ def short_lines(report: MigrationReport) -> list[str]:
     if report.note:
         lines.append(f"no accuracies: {report.note}")
     if report.needs_images:
-        lines.append(f"{len(report.needs_images):,} classes need images, such as {report.needs_images[0].path}")
+        first, number = report.needs_images[0].path, len(report.needs_images)
+        need = "1 class needs images" if number == 1 else f"{number:,} classes need images"
+        lines.append(f"{need}: {first}" + (", ..." if number > 1 else ""))
     return lines
 
 
@@ -80,7 +82,7 @@ def markdown(report: MigrationReport) -> str:
 def _figures(group: GroupAccuracy) -> str:
     text = f"{_percent(group.right_before, group)} before, {_percent(group.right_after, group)} after"
     images = f"{group.images:,} image" + ("" if group.images == 1 else "s")
-    same = group.right_before == group.right_after and group.above_before == group.above_after
+    same = group.right_before == group.right_after
     return f"{text}, {images}" + ("; equal to the last bit" if group.change == "untouched" and same else "")
 
 

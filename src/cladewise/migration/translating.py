@@ -38,9 +38,9 @@ def translate(
 
     A node becomes the node that holds what is known of it: its counterpart, the common ancestor of what it was split
     into, or the parent of what was removed. In a table that ``cladewise predict`` wrote, all paths, names and node
-    numbers are translated, and the columns of levels become those of the new tree. A probability is kept where the
-    label has a counterpart of its own that holds all that was under it, and is blank elsewhere, since it cannot be told
-    from the table. In any other table the labels of one column become whole paths.
+    numbers are translated, and the columns of levels become those of the new tree. A probability is kept where the new
+    node holds exactly what the old one held, and is blank elsewhere, since it cannot be told from the table. In any
+    other table the labels of one column become whole paths.
 
     Args:
         table: The table.
@@ -160,7 +160,7 @@ def _translated(
         found[name] = _text([*names, None], np.where(there, carried.place[nodes], len(names)))
     column = probability or f"{name}_probability"
     if column in table.columns:
-        found[column] = _blank(table[column], ~(there & carried.untouched[nodes]))
+        found[column] = _blank(table[column], ~(there & carried.same_content[nodes]))
     return found
 
 
@@ -181,7 +181,7 @@ def _with_levels(
         source = pl.Series([None] * len(nodes), dtype=pl.Float64)
         if name in before and f"{name}_probability" in columns:
             step = old.at_level(before.index(name) + 1)[nodes]
-            known = exact & carried.untouched[step] & (carried.place[step] == at)
+            known = exact & carried.same_content[step] & (carried.place[step] == at)
             source = columns[f"{name}_probability"]
         levels[f"{name}_probability"] = _blank(source, ~known)
     gone = {key for name in before for key in (name, f"{name}_probability")}

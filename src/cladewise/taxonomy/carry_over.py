@@ -136,6 +136,17 @@ class CarryOver:
         return frozen(self.identified & (self.num_sources[self.place] == 1) & self.keeps_content)
 
     @cached_property
+    def same_content(self) -> BoolArray:
+        """Whether exactly what was at or under a node is at or under its counterpart, ``[old node]``.
+
+        Its probability is then the same in both trees.
+        """
+        placed = np.concatenate([[0], np.cumsum(self.num_sources)])
+        there = placed[self.after.end[self.place]] - placed[self.place]
+        size = self.before.end - np.arange(self.before.num_nodes)
+        return frozen(self.identified & self.keeps_content & (there == size))
+
+    @cached_property
     def nested(self) -> BoolArray:
         """Whether a node shares its place with one of its ancestors as a counterpart of both, ``[old node]``.
 
