@@ -152,3 +152,11 @@ def test_a_run_of_fine_classes_has_to_be_told_the_level(run: Run, tmp_path: Path
     with pytest.raises(InputError, match=r"the level of the coarse classes, but got a run of the finest one.*level="):
         cw.discovery.discover(fine, progress=False)
     assert len(cw.discovery.discover(fine, level="level_1", clusters=1, progress=False).taxonomy.leaf_nodes) == 3
+
+
+def test_further_parents_among_kept_nodes_stay() -> None:
+    names = ["food", "fruit", "fig", "vegetable", "tomato"]
+    tree = Taxonomy([-1, 0, 1, 0, 3], names, further_parents=[(4, 1), (3, 1)])
+    refined, _ = refine(tree, 1, np.array([1, 3]), np.array([0, 1]))
+    named = [tuple(refined.path_name(v) for v in edge) for edge in refined.further_parents.tolist()]
+    assert named == [("food/vegetable", "food/fruit")]
