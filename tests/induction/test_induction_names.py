@@ -265,7 +265,8 @@ def test_so_few_classes_are_not_grouped(wordnet: Path, shared_cache: Path, count
     names = ["heron", "excavator", "poodle"][:count]
     larger = Taxonomy.from_paths([("a", "b", "heron"), ("a", "c", "excavator"), ("d", "poodle"), ("d", "other")])
     for source in ("texts", "wordnet", larger):
-        found = induce(names, source, encoder="characters", wordnet=wordnet)
+        chosen = {"texts": {"encoder": "characters"}, "wordnet": {"wordnet": wordnet}}
+        found = induce(names, source, **chosen.get(source, {}) if isinstance(source, str) else {})
         assert sorted(found.taxonomy.names[found.taxonomy.leaf_nodes].tolist()) == sorted(names), source
         assert found.taxonomy.names[found.nodes].tolist() == names, source
         assert source != "texts" or found.taxonomy.num_nodes == count + 1
@@ -279,3 +280,26 @@ def test_ids_of_groups_are_not_those_of_classes(shared_cache: Path, tmp_path: Pa
     again = Taxonomy.read(tmp_path / "classes.csv")
     assert again == found.taxonomy
     assert again.find("group_1") == again.find("red apple")
+
+
+def test_options_that_a_source_does_not_use_are_refused(tmp_path: Path) -> None:
+    larger = Taxonomy.from_paths([("a",), ("b",)])
+    for source, options, told in (
+        ("texts", {"split": "val"}, "uses, but got split=val. It is for features, confusions."),
+        (
+            "wordnet",
+            {"linkage": "complete"},
+            "the source wordnet uses, but got linkage=complete. It is for texts, feat",
+        ),
+        (
+            larger,
+            {"encoder": "characters"},
+            "the source a tree file uses, but got encoder=characters. It is for texts.",
+        ),
+        ("texts", {"agree": False}, "got agree=False. It is for wordnet."),
+        ("features", {"template": "a {name}"}, "got template=a {name}. It is for texts."),
+        (larger, {"wordnet": tmp_path}, "It is for wordnet, texts, features, confusions."),
+    ):
+        with pytest.raises(InputError) as error:
+            induce(["a", "b"], source, **options)
+        assert told in str(error.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,12 +95,23 @@ def induce(
         >>> proposal.taxonomy.num_leaves, proposal.taxonomy.level_names
         (4, ('level_1', 'level_2'))
     """
+    kind = str(source) if not isinstance(source, Taxonomy) and str(source) in SOURCES else "tree"
+    given = {
+        "linkage": linkage if linkage != "average" else None,
+        "split": split,
+        "data": data,
+        "wordnet": wordnet,
+        "agree": None if agree else agree,
+        "encoder": encoder if encoder != "minilm" else None,
+        "template": template if template != "{name}" else None,
+        "reading": reading if reading != PLAIN else None,
+    }
+    _check_options(kind, given)
     run = _run_of(classes)
     listed = class_list(run.taxonomy if run is not None else listed_classes(_plain(classes)))
     options = _Options(levels, groups, linkage, seed, None if wordnet is None else Path(wordnet))
     if isinstance(source, Taxonomy):
         return _from_tree(listed, source, "a larger tree", options)
-    kind = str(source)
     if kind == "wordnet":
         folder = Path(wordnet) if wordnet is not None else USUAL_PLACE
         return _from_wordnet(listed, WordNetNouns(folder), str(folder), options, agree)
@@ -117,10 +128,36 @@ def induce(
         return _from_confusions(listed, confusions_of(run, split or "val", data, progress=progress), options)
     path = Path(source)
     if not path.exists():
-        raise InputError(
-            f"a source: {', '.join(SOURCES)}, or a tree file", f"{kind!r}, which is none of them and no file"
-        )
+        got = f"{str(source)!r}, which is none of them and no file"
+        raise InputError(f"a source: {', '.join(SOURCES)}, or a tree file", got)
     return _from_tree(listed, read_with(path, reading), str(path), options)
+
+
+TAKEN_BY = {
+    "linkage": ("texts", "features", "confusions"),
+    "split": ("features", "confusions"),
+    "data": ("features", "confusions"),
+    "wordnet": SOURCES,
+    "agree": ("wordnet",),
+    "encoder": ("texts",),
+    "template": ("texts",),
+    "reading": ("tree",),
+}
+"""Sources for which each option has a meaning."""
+
+
+def _check_options(kind: str, given: Mapping[str, object]) -> None:
+    """Refuse options that the source does not use, instead of ignoring them.
+
+    Raises:
+        InputError: There is one.
+    """
+    for option, value in given.items():
+        if value is not None and kind not in TAKEN_BY[option]:
+            source = "a tree file" if kind == "tree" else kind
+            users = ", ".join(TAKEN_BY[option]).replace("tree", "a tree file")
+            told = "options for reading" if option == "reading" else f"{option}={value!s:.40}"
+            raise InputError(f"only options that the source {source} uses", told, advice=f"It is for {users}.")
 
 
 def _plain(classes: Any) -> Taxonomy | str | Path | Sequence[str]:
