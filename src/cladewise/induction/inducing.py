@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -212,8 +213,8 @@ def _from_wordnet(classes: ClassList, wordnet: WordNetNouns, place: str, options
         f"{len(chosen) - kinds - missing} names were found whole, {kinds} by their head word, {missing} not at all.",
     ]
 
-    def named(node: int) -> Group:
-        return Group(str(tree.names[node]), _meaning(wordnet, node))
+    def named(node: int) -> tuple[list[str], str]:
+        return str(tree.columns["words"][node]).split(", "), _meaning(wordnet, node)
 
     return _of_part(classes, part, named, placed, tuple(about), "WordNet", questions, options)
 
@@ -260,7 +261,7 @@ def _told_sense(wordnet: WordNetNouns, choice: ChosenSense) -> Group:
 
 
 def _meaning(wordnet: WordNetNouns, node: int) -> str:
-    gloss = str(wordnet.tree.columns["description"][node]).split(";")[0].split("(")[0].strip() or "no gloss"
+    gloss = re.sub(r"\s*\([^)]*\)\s*", " ", str(wordnet.tree.columns["description"][node])).split(";")[0].strip()
     return f"{wordnet.tree.names[node]} [{wordnet.ids[node]}: {gloss}]"
 
 
@@ -280,8 +281,8 @@ def _from_tree(classes: ClassList, tree: Taxonomy, place: str, options: _Options
         if one.how in ("ambiguous", "missing")
     ]
 
-    def named(node: int) -> Group:
-        return Group(str(tree.names[node]), tree.path_name(node))
+    def named(node: int) -> tuple[list[str], str]:
+        return [str(tree.names[node])], tree.path_name(node)
 
     evidence = [Group("", one.told, one.certainty) for one in placed]
     names = tree.level_names
@@ -305,7 +306,7 @@ def _levels_of(tree: Taxonomy, part: Spanned, placed: Sequence[Placed]) -> IntAr
 def _of_part(
     classes: ClassList,
     part: Spanned,
-    named: Callable[[int], Group],
+    named: Callable[[int], tuple[list[str], str]],
     placed: Sequence[Group],
     about: tuple[str, ...],
     source: str,
@@ -329,11 +330,12 @@ def _of_part(
     taken = {folded(name) for name in classes.names}
     groups: list[Group] = []
     for node, members in zip(kept.tolist(), merges.members(kept), strict=True):
-        group = named(int(part.origin[node]))
+        words, evidence = named(int(part.origin[node]))
+        name = next((word for word in words if folded(word) not in taken), words[0])
         sure = [placed[member].certainty for member in members.tolist()]
         known_sure = [value for value in sure if value is not None]
         mean = float(np.mean(known_sure)) if known_sure else None
-        groups.append(Group(distinct(group.name, taken), group.evidence, mean))
+        groups.append(Group(distinct(name, taken), evidence, mean))
     return _proposal(merges, kept, level, groups, classes, placed, source, about, questions, names)
 
 
