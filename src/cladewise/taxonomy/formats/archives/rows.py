@@ -140,7 +140,8 @@ def _parse(
 def _without_blank_lines(text: bytes, line: int) -> tuple[bytes, Rows]:
     """A text without blank lines, and the number of each of its lines, if the first one has the given number."""
     lines = np.arange(line, line + text.count(b"\n"))
-    if b"\n\n" not in text and b"\n\r\n" not in text and not text.startswith((b"\n", b"\r\n")):
+    returns = b"\r" in text and (b"\n\r\n" in text or text.startswith(b"\r\n"))
+    if not returns and b"\n\n" not in text and not text.startswith(b"\n"):
         return text, lines
     rows = text.split(b"\n")[:-1]
     filled = np.array([bool(row.strip(b"\r")) for row in rows])
@@ -201,16 +202,22 @@ def _read_quoted(stream: IO[bytes], source: Path, layout: Layout, positions: Map
             f"at most {MAX_QUOTED // 2**30} GiB of a table with quotes", "more", at=str(source), advice=advice
         )
     data = _recoded(data, layout, str(source))
+    start = 0
     for _ in range(layout.skipped):
-        data = data.partition(b"\n")[2]
+        start = data.find(b"\n", start) + 1 or len(data)
+    data = data[start:]
+    body = data.lstrip(b"\r\n")
+    line = 1 + layout.skipped + data[: len(data) - len(body)].count(b"\n")
+    data = body.rstrip(b"\r\n")
+    del body
     if layout.quote != '"':
         if b'"' in data:
             raise InputError('quotes of one kind, `"`', f"both {layout.quote!r} and '\"'", at=str(source))
         data = data.replace(layout.quote.encode(), b'"')
     blank = pl.DataFrame(schema=dict.fromkeys(positions, pl.String))
-    if not data.strip():
+    if not data:
         return Table(blank, str(source), np.zeros(0, dtype=np.int64))
-    table = parse_delimited(data, source, layout.separator, first_line=1 + layout.skipped, header="none")
+    table = parse_delimited(data, source, layout.separator, first_line=line, header="none")
     table.fail(table.problems)
     frame = table.frame.select(
         (pl.col(f"level_{position + 1}") if position < table.frame.width else pl.lit("")).alias(name)

@@ -123,5 +123,5 @@ def _vernacular(taxonomy: Taxonomy, key: pl.Series) -> pl.DataFrame:
         shown = "" if language == UNKNOWN_LANGUAGE else language
         part = rows.select(id=key.gather(rows["node"]), name="text", language=pl.lit(shown))
         parts.append(part.with_columns(preferred=pl.when(first).then(pl.lit("true")).otherwise(pl.lit("false"))))
-    schema = dict.fromkeys(("id", "name", "language", "preferred"), pl.String)
-    return pl.concat([pl.DataFrame(schema=schema), *parts])
+    columns = ["id", "name", "language", "preferred"]
+    return pl.concat([pl.DataFrame(schema=dict.fromkeys(columns, pl.String)), *parts])

@@ -60,7 +60,7 @@ def parse_delimited(
     """Parse a text table with a known separator; its problems are listed in the table.
 
     Args:
-        data: The text, without a byte order mark.
+        data: The text, without a byte order mark and blank lines at its ends.
         path: The file, for messages.
         separator: The character between cells.
         first_line: Number of the first line of ``data`` in the file.
