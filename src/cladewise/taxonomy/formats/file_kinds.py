@@ -25,6 +25,9 @@ FOREIGN = {
 """Magic bytes of files that are often mistaken for tables."""
 
 
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+
+
 def regular(path: Path) -> None:
     """Refuse pipes, devices and sockets, whose content may never end.
 

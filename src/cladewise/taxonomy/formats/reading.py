@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.odd_names import names_of_tree, same_siblings, sight_problems
-from cladewise.taxonomy.checks.problems import warn_of
-from cladewise.taxonomy.formats.file_kinds import regular
+from cladewise.taxonomy.checks.problems import some, warn_of
+from cladewise.taxonomy.formats.file_kinds import SPREADSHEETS, regular
 from cladewise.taxonomy.formats.kinds import KINDS, kind_of, reader_of
+from cladewise.taxonomy.formats.members import is_archive, members_of
 from cladewise.taxonomy.formats.options import (
     FORMATS,
     TABLE_FORMATS,
@@ -197,6 +198,15 @@ def format_of(path: Path) -> Format | Literal["table"]:
         return "table"
     if suffix in FORMAT_BY_SUFFIX:
         return FORMAT_BY_SUFFIX[suffix]
+    if suffix in SPREADSHEETS:
+        advice = "Save the sheet with the labels as CSV in UTF-8."
+        raise InputError("a table as text or Parquet", f"a spreadsheet ({suffix})", at=str(path), advice=advice)
+    if is_archive(path):
+        with members_of(path) as members:
+            got = f"one that holds {some(members.names)}" if members.names else "an empty one"
+        known = ", ".join(dict.fromkeys(kind.name for kind in KINDS if kind.members))
+        advice = "Unpack it if it holds a single table."
+        raise InputError(f"an archive of a known format ({known})", got, at=str(path), advice=advice)
     suffixes = dict.fromkeys([*TABLE_SUFFIXES, *FORMAT_BY_SUFFIX, *(end for kind in KINDS for end in kind.suffixes)])
     raise InputError(
         f"a file name that ends in {', '.join(suffixes)}",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import Problem, some
-from cladewise.taxonomy.formats.tables.column_names import IMAGE_FILE, names_levels, numbering
+from cladewise.taxonomy.formats.tables.column_names import IMAGE_FILE, is_attribute, names_levels, numbering
 from cladewise.taxonomy.formats.tables.level_evidence import ROOT_COLUMN
 from cladewise.taxonomy.formats.tables.table import Table
 
@@ -16,6 +17,8 @@ ENOUGH_ROWS = 4
 MOST_SINGLE = 0.05
 
 HEADER_ADVICE = 'Pass header="none" if there is no header, or header="first" if it is one.'
+APART = "Write each table to a file of its own."
+MOST_TABLES = 20
 NUMBER = r"^[+-]?\d+([.,]\d+)?$"
 
 
@@ -25,7 +28,30 @@ def repeated_header(table: Table) -> list[Problem]:
         return []
     again = table.frame.select(pl.all_horizontal(pl.col(name).str.strip_chars() == name for name in table.columns))
     rows = again.to_series().arg_true().to_list() if table.columns else []
-    return [Problem(table.line(row), "header-again", "the header again") for row in rows]
+    found = [Problem(table.line(row), "header-again", "the header again") for row in rows]
+    return [*found, *_other_headers(table)]
+
+
+def _other_headers(table: Table) -> list[Problem]:
+    """Problems for rows of header words behind a blank line, as sheets with several tables have.
+
+    A word that is also in another row of the column is a label.
+    """
+    if len(table.columns) < 2 or table.lines is None:
+        return []
+    behind = np.flatnonzero(np.diff(table.lines, prepend=table.lines[:1]) > 1)
+    problems: list[Problem] = []
+    for row in behind[:MOST_TABLES].tolist():
+        cells = [(name, cell.strip()) for name, cell in table.frame.row(row, named=True).items() if cell.strip()]
+        words = [cell for name, cell in cells if _is_heading(cell) and (table.frame[name] == cell).sum() == 1]
+        if len(cells) > 1 and len(words) == len(cells):
+            text = f"another header, {some(words)}, behind a blank line"
+            problems.append(Problem(table.line(row), "header-again", text, advice=APART))
+    return problems
+
+
+def _is_heading(cell: str) -> bool:
+    return cell == cell.lower() and (names_levels(cell) or is_attribute(cell))
 
 
 def header_problems(table: Table, levels: Sequence[str]) -> list[Problem]:

@@ -35,6 +35,10 @@ ROOT_COLUMN = "root"
 
 OUTLINE = r"^(?:\s+\S|\s*[├└│]|\s*[-*+] )"
 
+NESTED_SETS = (("lft", "rgt"), ("left", "right"), ("treeleft", "treeright"))
+CODE = r"^[A-Z]?\d{1,9}$"
+EDGES = "Then pass the columns with id, parent and name."
+
 PATH_MARKS = (">", "/", ";", "|", "::", "\t")
 
 
@@ -51,6 +55,11 @@ def doubt_levels(table: Table, names: Sequence[str]) -> Doubt | None:
 
     Columns named as ranks, or numbered, are levels by their names; others have to nest by their values.
     """
+    doubt = _doubt_columns(table, names)
+    return None if doubt is None else _nested_set(table, names) or _prefixes(table, names) or doubt
+
+
+def _doubt_columns(table: Table, names: Sequence[str]) -> Doubt | None:
     if len(names) > 1 and names[0] == ROOT_COLUMN and table.frame[ROOT_COLUMN].n_unique() == 1:
         names = names[1:]
     depths = next((name for name in names if len(names) > 1 and _holds_depths(table, name)), None)
@@ -66,6 +75,37 @@ def doubt_levels(table: Table, names: Sequence[str]) -> Doubt | None:
     if order:
         return None if order == sorted(order) else _reversed(names, [names[order.index(k)] for k in sorted(order)])
     return _edges(table, names) or _unique(table, names) or _order(table, names) or _paths(table, names)
+
+
+def _nested_set(table: Table, names: Sequence[str]) -> Doubt | None:
+    """Doubt because two columns hold the bounds of a nested set: whole numbers, all different."""
+    by_word = {squeezed(name): name for name in names}
+    pair = next(((by_word[a], by_word[b]) for a, b in NESTED_SETS if a in by_word and b in by_word), None)
+    if pair is None:
+        return None
+    bounds = pl.concat([table.frame[name].str.strip_chars().cast(pl.Int64, strict=False) for name in pair])
+    if bounds.null_count() or bounds.is_duplicated().any():
+        return None
+    text = f"{pair[0]!r} and {pair[1]!r} are the bounds of a nested set"
+    return Doubt(text, f"Write the parent of every row in a column: the row with the nearest bounds around. {EDGES}")
+
+
+def _prefixes(table: Table, names: Sequence[str]) -> Doubt | None:
+    """Doubt because codes extend the codes of other rows, as in NAICS or ISCO."""
+    for name in names:
+        codes = table.frame[name].str.strip_chars()
+        if table.frame.height < FEW_ROWS or codes.is_duplicated().any() or not codes.str.contains(CODE).all():
+            continue
+        numbers = codes.str.extract(r"(\d+)").cast(pl.Int64)
+        if int(numbers.max()) - int(numbers.min()) < 2 * numbers.len():  # type: ignore[arg-type]
+            continue  # they count the rows
+        known = codes.implode()
+        shorter = pl.any_horizontal(pl.col("code").str.head(-cut).is_in(known) for cut in range(1, 4))
+        longer = codes.alias("code").to_frame().filter(pl.col("code").str.len_chars() > codes.str.len_chars().min())
+        if longer.height and float(longer.select(shorter).to_series().mean() or 0.0) >= 0.9:  # type: ignore[arg-type]
+            text = f"codes in {name!r} extend those of other rows, which are their parents"
+            return Doubt(text, f"Write the parent's code of every row in a column. {EDGES}")
+    return None
 
 
 def _holds_depths(table: Table, name: str) -> bool:
