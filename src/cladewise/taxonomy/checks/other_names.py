@@ -11,11 +11,10 @@ from cladewise.taxonomy.checks.problems import Problem, some
 from cladewise.taxonomy.names.columns import (
     FORMER_IDS,
     ID,
-    NAME_SEPARATOR,
     SYNONYMS,
     VERNACULAR,
     is_language,
-    split_names,
+    names_by_row,
 )
 from cladewise.taxonomy.tree import Taxonomy
 
@@ -62,14 +61,11 @@ def other_name_problems(taxonomy: Taxonomy) -> list[Problem]:
 
 def _texts(cells: StrArray) -> pl.DataFrame:
     """Columns ``node`` and ``text``: every text in the cells."""
-    frame = pl.DataFrame({"cell": pl.Series(cells.tolist(), dtype=pl.String)}).with_row_index("node")
-    frame = frame.filter(pl.col("cell") != "")
-    odd = pl.col("cell").str.contains("\\", literal=True)
-    plain = frame.filter(~odd).with_columns(pl.col("cell").str.split(NAME_SEPARATOR))
-    escaped = frame.filter(odd)
-    escaped = escaped.with_columns(cell=pl.Series([split_names(v) for v in escaped["cell"]], dtype=pl.List(pl.String)))
-    found = pl.concat([plain, escaped]).explode("cell").rename({"cell": "text"})
-    return found.with_columns(pl.col("text").str.strip_chars()).filter(pl.col("text") != "").unique(maintain_order=True)
+    return (
+        names_by_row(pl.Series(cells.tolist(), dtype=pl.String))
+        .select(node="row", text="name")
+        .unique(maintain_order=True)
+    )
 
 
 def _taken(texts: pl.DataFrame | None, own: StrArray | None) -> list[str]:

@@ -88,6 +88,23 @@ def escaped_names(names: pl.Series) -> pl.Series:
     return names.clone().scatter(rows, [_NAMES.escaped(name) for name in names.gather(rows).to_list()])  # in place
 
 
+def names_by_row(cells: pl.Series) -> pl.DataFrame:
+    r"""Every name in a column of cells, one per row, without blank ones: its ``row`` in the column and the ``name``.
+
+    Example:
+        >>> import polars as pl
+        >>> names_by_row(pl.Series(["puma|cougar", "", r"A\|B"])).rows()
+        [(0, 'puma'), (0, 'cougar'), (2, 'A|B')]
+    """
+    import numpy as np
+    import polars as pl
+
+    rows = (cells != "").arg_true()
+    names = [split_names(cell) for cell in cells.gather(rows).to_list()]
+    owner = rows.gather(np.repeat(np.arange(rows.len()), [len(own) for own in names])).alias("row")
+    return pl.DataFrame([owner, pl.Series("name", [name for own in names for name in own], dtype=pl.String)])
+
+
 def vernacular_column(language: str) -> str:
     """The column for names in a language; ``name:und`` if the language is blank.
 

@@ -14,7 +14,7 @@ import polars as pl
 from cladewise.atomic import writing
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.taxa.synonyms import made_id
-from cladewise.taxonomy.names.columns import FORMER_IDS, ID, SYNONYMS, UNKNOWN_LANGUAGE, languages, split_names
+from cladewise.taxonomy.names.columns import FORMER_IDS, ID, SYNONYMS, UNKNOWN_LANGUAGE, languages, names_by_row
 from cladewise.taxonomy.tree import Taxonomy
 
 ACCEPTED, SYNONYM = "accepted", "synonym"
@@ -52,11 +52,11 @@ def usages_of(taxonomy: Taxonomy) -> Usages:
     accepted = pl.DataFrame(
         {"id": key, "parent": parent, "accepted": blank, "name": taxonomy.names.tolist(), "rank": _ranks(taxonomy)}
     )
-    synonyms = _rows(_texts(taxonomy, SYNONYMS))
-    made = accepted.select(accepted="id", rank="rank")[synonyms["node"]].with_columns(name=synonyms["text"])
+    synonyms = names_by_row(_texts(taxonomy, SYNONYMS))
+    made = accepted.select(accepted="id", rank="rank")[synonyms["row"]].with_columns(name=synonyms["name"])
     made = made.with_columns(id=made_id(pl.col("accepted"), pl.int_range(pl.len()).over("accepted") + 1))
-    former = _rows(_texts(taxonomy, FORMER_IDS))
-    moved = accepted.select("rank", "name", accepted="id")[former["node"]].with_columns(id=former["text"])
+    former = names_by_row(_texts(taxonomy, FORMER_IDS))
+    moved = accepted.select("rank", "name", accepted="id")[former["row"]].with_columns(id=former["name"])
     moved = moved.filter(~pl.col("id").is_in(key.implode())).unique("id", keep="first", maintain_order=True)
     others = [part.with_columns(parent=pl.lit(""), status=pl.lit(SYNONYM)) for part in (made, moved)]
     columns = ["id", "parent", "accepted", "name", "rank", "status"]
@@ -107,21 +107,13 @@ def _ranks(taxonomy: Taxonomy) -> pl.Series:
     return pl.Series(names, dtype=pl.String).gather(taxonomy.level).str.to_lowercase()
 
 
-def _rows(cells: pl.Series) -> pl.DataFrame:
-    """Node and text of every name in the cells of a column."""
-    nodes = (cells != "").arg_true().to_list()
-    names = [split_names(cells[node]) for node in nodes]
-    owner = np.repeat(np.array(nodes, dtype=np.int64), [len(some) for some in names])
-    return pl.DataFrame({"node": owner, "text": pl.Series([name for some in names for name in some], dtype=pl.String)})
-
-
 def _vernacular(taxonomy: Taxonomy, key: pl.Series) -> pl.DataFrame:
     parts: list[pl.DataFrame] = []
     for language, column in languages(taxonomy).items():
-        rows = _rows(_texts(taxonomy, column))
-        first = rows["node"].is_first_distinct()
+        rows = names_by_row(_texts(taxonomy, column))
+        first = rows["row"].is_first_distinct()
         shown = "" if language == UNKNOWN_LANGUAGE else language
-        part = rows.select(id=key.gather(rows["node"]), name="text", language=pl.lit(shown))
+        part = rows.select(id=key.gather(rows["row"]), name="name", language=pl.lit(shown))
         parts.append(part.with_columns(preferred=pl.when(first).then(pl.lit("true")).otherwise(pl.lit("false"))))
     columns = ["id", "name", "language", "preferred"]
     return pl.concat([pl.DataFrame(schema=dict.fromkeys(columns, pl.String)), *parts])

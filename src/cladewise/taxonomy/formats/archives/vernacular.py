@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 
 from cladewise.errors import warn
@@ -19,7 +17,7 @@ from cladewise.taxonomy.names.columns import (
     VERNACULAR,
     escaped_names,
     language_code,
-    split_names,
+    names_by_row,
     vernacular_column,
 )
 from cladewise.taxonomy.tree import StrArray, Taxonomy
@@ -100,10 +98,7 @@ def _nodes_by_id(tree: Taxonomy, wanted: pl.Series) -> pl.DataFrame:
     known = _known(parts, wanted)
     if FORMER_IDS in tree.columns and known.height < wanted.len():
         cells = pl.Series(tree.columns[FORMER_IDS].tolist(), dtype=pl.String)
-        nodes = (cells != "").arg_true()
-        ids = [split_names(cell) for cell in cells.gather(nodes).to_list()]
-        owner = nodes.gather(np.repeat(np.arange(nodes.len()), [len(own) for own in ids]))
-        former = pl.DataFrame({"node": owner, "id": pl.Series(list(itertools.chain(*ids)), dtype=pl.String)})
+        former = names_by_row(cells).select(node="row", id="name")
         known = _known([known, former], wanted)
     return known
 
