@@ -181,3 +181,17 @@ def test_classes_that_contain_others_are_reported(tmp_path: Path) -> None:
     assert str(problem) == (
         "warning: 'food/fruit/apple' has children only as a further parent, such as 'food/vegetable/tomato' [overlap]"
     )
+
+
+def test_lists_of_parents_in_json(tmp_path: Path) -> None:
+    records = [{"id": "food", "parents": []}, *({"id": name, "parents": ["food"]} for name in ("fruit", "vegetable"))]
+    records += [{"id": "apple", "parents": ["fruit"]}, {"id": "tomato", "parents": ["fruit", "vegetable"]}]
+    (tmp_path / "r.json").write_text(json.dumps(records))
+    assert edges(read(tmp_path / "r.json", parents="all")) == sorted(KITCHEN)
+    with pytest.raises(InputError, match=r"2 parents of 'tomato': 'fruit', 'vegetable'"):
+        read(tmp_path / "r.json")
+    tomato = {"name": "tomato", "id": "t", "further_parents": ["f"]}
+    vegetable = {"name": "vegetable", "id": "v", "children": [tomato]}
+    fruit = {"name": "fruit", "id": "f", "children": [{"name": "apple", "id": "a"}]}
+    (tmp_path / "c.json").write_text(json.dumps({"name": "food", "id": "r", "children": [fruit, vegetable]}))
+    assert edges(read(tmp_path / "c.json")) == sorted(KITCHEN)

@@ -181,7 +181,7 @@ class TestRecords:
 
     def test_records_that_are_no_tree(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="Expected a text or number, but got a list in /0/parents"):
-            reading(tmp_path, '[{"id": 5, "parents": ["x"]}]')
+            reading(tmp_path, '[{"id": 5, "parents": [{"id": "x"}]}]')
         with pytest.raises(InputError, match=KNOWN + "a list of mappings with the keys 'id', 'name', 'child_ids'"):
             reading(
                 tmp_path, '[{"id": 1, "name": "bird", "child_ids": [2]}, {"id": 2, "name": "wren", "child_ids": []}]'

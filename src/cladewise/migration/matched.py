@@ -86,6 +86,10 @@ def implied_tree(matched: str | PathLike[str], *, side: str = "new", like: Taxon
         raise InputError(expected, "nodes that share one", at=str(source), advice=advice)
     if like is not None and (like.level != like.depth).any():
         raise InputError("a tree in which no path skips a level", f"{like}", at=str(source), advice=advice)
+    if like is not None and like.has_further_parents:
+        raise InputError(
+            "a tree without further parents, which paths do not have", f"{like}", at=str(source), advice=advice
+        )
     synthetic = like is None or like.synthetic_root
     place: dict[tuple[str, ...], int] = {}
     names, parents = list[str](), list[int]()

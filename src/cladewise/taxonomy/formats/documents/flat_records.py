@@ -129,17 +129,31 @@ def read_graph(document: Any, source: str, options: ReadOptions) -> Taxonomy:
 
 
 def read_records(document: Records, source: str, options: ReadOptions) -> Taxonomy:
-    """Build a tree from records, read as the rows of a table.
+    """Build a tree from records, read as the rows of a table; a list of parents is a row for each.
 
     Raises:
         InputError: A record contains a list or mapping, or the records are not a tree.
     """
     for position, record in enumerate(document):
-        nested = next((key for key, value in record.items() if isinstance(value, dict | list) and value), None)
+        lists = (key for key, value in record.items() if isinstance(value, dict | list) and value)
+        nested = next((key for key in lists if not _lists_parents(key, record[key])), None)
         if nested is not None:
             raise wrong_at("a text or number", record[nested], Place(nested, Place(position)), source)
     form = "edges" if _parent_keys(document) else None
-    return _from_rows(document, source, dataclasses.replace(options, format=form))
+    rows = [row for record in document for row in _per_parent(record)]
+    return _from_rows(rows, source, dataclasses.replace(options, format=form))
+
+
+def _lists_parents(key: str, value: Any) -> bool:
+    return key.lower().startswith("parent") and isinstance(value, list) and bool(value) and all(map(is_scalar, value))
+
+
+def _per_parent(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The record, or one for each parent if a list holds them."""
+    for key, value in record.items():
+        if _lists_parents(key, value):
+            return [{**record, key: parent} for parent in value]
+    return [record]
 
 
 def _from_rows(rows: Records, source: str, options: ReadOptions) -> Taxonomy:

@@ -4,7 +4,7 @@ The name is under the key ``name``, ``label``, ``title``, ``text`` or ``id``, th
 texts or numbers become columns. A child that only has a name may be a plain text. ``level`` is the name of a node's
 level if it skips some, and ``levels`` at the root lists all levels. A root without a name is synthetic, and so is the
 root of a list of several nodes. ``further_parents`` holds the ids of a node's parents other than the one above it, with
-``|`` between them.
+``|`` between them, or as a list.
 
 This is the form of d3, networkx (``tree_data``), anytree, bigtree and many tree components.
 """
@@ -25,7 +25,7 @@ from cladewise.taxonomy.formats.growing import Sprout, without_index_ids
 from cladewise.taxonomy.formats.tables.level_order import level_order
 from cladewise.taxonomy.formats.tables.node_table import further_ids, unique_ids
 from cladewise.taxonomy.further_edges import COLUMN
-from cladewise.taxonomy.names.columns import split_names
+from cladewise.taxonomy.names.columns import join_names, split_names
 from cladewise.taxonomy.tree import Taxonomy
 
 KEYS = ("name", "children", "level", "levels", COLUMN)
@@ -91,6 +91,11 @@ def read_children(document: Any, source: str, name: str | None = None) -> Taxono
             tree.add(above, name_at(content[key], Place(key, place), source))
         if node and content.get("level") is not None:
             levels[node] = name_at(content["level"], Place("level", place), source)
+        listed = content.get(COLUMN)
+        if isinstance(listed, list):
+            place_of = Place(COLUMN, place)
+            ids = [name_at(parent, Place(position, place_of), source) for position, parent in enumerate(listed)]
+            content = {**content, COLUMN: join_names(ids)}
         columns.keep(node, content, but=(key, below, "level", "levels"))
     kept = columns.finished(len(nodes), source)
     _drop_parents(kept, tree)

@@ -291,7 +291,7 @@ def _orphans(table: Table, undefined: pl.DataFrame, keys: pl.Series) -> list[Pro
         hint = f" (is it {near[seen]!r}?)" if seen in near else ""
         parts = [part.strip() for part in re.split(r"[;,|/]", above)]
         if len(parts) > 1 and all(part in known for part in parts):
-            hint = ", but each of its parts: only one parent can be kept"
+            hint = ", but each of its parts: write a row for each parent"
         text = f"parent {above!r} of {key!r}, which no row defines{hint}"
         problems.append(Problem(table.line(row), "orphan", text))
     return problems
