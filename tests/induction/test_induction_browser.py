@@ -135,6 +135,16 @@ def test_groups_are_made_and_deleted(page, tmp_path) -> None:
     assert not any("new group" in path for path in leaf_paths(saved(page, tmp_path)))
 
 
+def test_members_are_hidden_and_still_saved(page, proposal, tmp_path) -> None:
+    fold = group(page, "tree").locator("> .group-head .fold")
+    fold.click()
+    assert page.locator(".class").count() == len(NAMES) - 3
+    assert fold.get_attribute("aria-expanded") == "false"
+    assert leaf_paths(saved(page, tmp_path)) == leaf_paths(proposal.taxonomy)
+    fold.click()
+    assert page.locator(".class").count() == len(NAMES)
+
+
 def test_selected_classes_move_by_keyboard(page, tmp_path) -> None:
     chip = page.locator(".class", has_text="trout fish")
     chip.focus()

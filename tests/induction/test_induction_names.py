@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import cladewise as cw
 from cladewise import InputError, Taxonomy
-from cladewise.induction import Proposal, induce
+from cladewise.induction import Proposal, induce, nodes_in
 from cladewise.induction.sense_choice import choose_senses
 from cladewise.induction.spanning import spanned
 from cladewise.induction.wordnet_words import WordNetNouns
@@ -208,6 +208,11 @@ def test_an_ambiguous_class_is_put_where_its_meanings_meet(tmp_path: Path) -> No
     assert paths(found) == {"apple": "food/apple", "fig": "food/fig", "toy": "toy"}
     assert found.questions[0].choices == ("food/juice/apple", "food/fruit/apple")
     assert found.certainty(int(found.nodes[0])) == 0.0
+    decided = induce(["food/juice/apple", "fig", "toy"], tree)
+    assert paths(decided) == {"apple": "food/apple", "fig": "food/fig", "toy": "toy"}
+    assert (decided.questions, decided.certainty(int(decided.nodes[0]))) == ((), 1.0)
+    both = induce(["food/juice/apple", "food/fruit/apple", "fig"], tree)
+    assert sorted(both.classes) == ["fig", "food/fruit/apple", "food/juice/apple"]
 
 
 def test_a_proposal_is_written_and_read_back(tmp_path: Path, wordnet: Path) -> None:
@@ -235,6 +240,7 @@ def test_lists_that_are_no_classes(tmp_path: Path) -> None:
     juices = Taxonomy.from_paths([("Juice", "Apple"), ("Fruit", "Apple"), ("Fruit", "Fig")])
     found = induce(juices, "texts", encoder="characters")
     assert sorted(found.classes) == ["Apple (Fruit)", "Apple (Juice)", "Fig"]
+    assert [juices.path_name(node) for node in nodes_in(juices, found)] == ["Juice/Apple", "Fruit/Apple", "Fruit/Fig"]
 
 
 REAL = Path("/usr/share/wordnet")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cladewise.atomic import write_bytes
 from cladewise.errors import InputError
+from cladewise.induction.class_lists import class_list
 from cladewise.induction.proposal import Proposal
 from cladewise.statistics import TreeAgreement, tree_agreement
 from cladewise.taxonomy import Taxonomy
@@ -78,7 +79,12 @@ def nodes_in(tree: Taxonomy, proposal: Proposal, at: str = "") -> IntArray:
     Raises:
         InputError: A class is not a leaf of the tree, or ambiguous.
     """
-    found = [[v for v in tree.matches(name) if tree.is_leaf[v]] for name in proposal.classes]
+    own = class_list(tree)  # leaves of equal names have the names that they have in a proposal
+    leaf = dict(zip(own.names, tree.leaf_nodes[own.given].tolist(), strict=True))
+    found = [
+        [leaf[name]] if name in leaf else [v for v in tree.matches(name) if tree.is_leaf[v]]
+        for name in proposal.classes
+    ]
     wrong = [name for name, nodes in zip(proposal.classes, found, strict=True) if len(nodes) != 1]
     if wrong:
         raise InputError(

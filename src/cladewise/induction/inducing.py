@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -285,10 +286,21 @@ def _from_tree(classes: ClassList, tree: Taxonomy, place: str, options: _Options
         return [str(tree.names[node])], tree.path_name(node)
 
     evidence = [Group("", one.told, one.certainty) for one in placed]
+    classes = dataclasses.replace(classes, names=_short(tree, classes.names, placed))
     names = tree.level_names
     plain = names == tuple(f"level_{k}" for k in range(1, len(names) + 1))
     level = None if plain or options.cuts else _levels_of(tree, part, placed)
     return _of_part(classes, part, named, evidence, tuple(about), place, questions, options, level, names)
+
+
+def _short(tree: Taxonomy, names: Sequence[str], placed: Sequence[Placed]) -> tuple[str, ...]:
+    """The names, with the last step in place of a path that was given to say which node is meant."""
+    ends = [
+        str(tree.names[one.node]) if one.how == "name" and name.endswith(f"/{tree.names[one.node]}") else name
+        for name, one in zip(names, placed, strict=True)
+    ]
+    count = Counter(ends)
+    return tuple(end if count[end] == 1 else name for end, name in zip(ends, names, strict=True))
 
 
 def _levels_of(tree: Taxonomy, part: Spanned, placed: Sequence[Placed]) -> IntArray:
@@ -527,7 +539,5 @@ def _proposal(
     taxonomy, nodes = assembled(merges, kept, level, groups, classes, placed, level_names=level_names)
     given = np.empty_like(nodes)
     given[classes.given] = nodes
-    names = [""] * len(classes.names)
-    for place, name in zip(classes.given.tolist(), classes.names, strict=True):
-        names[place] = name
-    return Proposal(taxonomy, tuple(names), given, source, about, tuple(questions))
+    names = taxonomy.names[given].tolist()
+    return Proposal(taxonomy, tuple(map(str, names)), given, source, about, tuple(questions))

@@ -55,7 +55,7 @@ class Proposal:
 
     Args:
         taxonomy: The tree, with the columns ``certainty`` (a share, blank if unknown) and ``evidence``.
-        classes: The classes in the order given.
+        classes: Names of the classes, in the order given.
         nodes: Node of each class.
         source: Source of the proposal in a few words.
         about: Sentences on how the tree was made.

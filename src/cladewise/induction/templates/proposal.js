@@ -3,7 +3,7 @@
   const { nodes: given, columns } = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const said = byId("said");
-  let serial = given.length, selected = new Set(), past = [], future = [];
+  let serial = given.length, selected = new Set(), closed = new Set(), past = [], future = [];
 
   // a node: { key, name, isClass, certainty, evidence, further, children }; the root has key 0
   const made = given.map((node, key) => ({ ...node, key, children: [] }));
@@ -212,7 +212,12 @@
       label.append(element("bdi", "", node.name));
       label.title = "Rename";
       label.addEventListener("click", () => startRenaming(label, node.key));
-      head.append(grip, label);
+      const fold = element("button", "fold", closed.has(node.key) ? "▸" : "▾");
+      fold.type = "button";
+      fold.setAttribute("aria-expanded", !closed.has(node.key));
+      fold.setAttribute("aria-label", `Members of ${node.name}`);
+      fold.addEventListener("click", () => { if (!closed.delete(node.key)) closed.add(node.key); draw(); });
+      head.append(grip, fold, label);
     } else {
       head.append(element("span", "who", "top"));
     }
@@ -235,13 +240,14 @@
     head.append(tools);
     shown.append(head);
     if (node.evidence && !isTop) shown.append(element("p", "evidence", node.evidence));
-    const classes = node.children.filter((child) => child.isClass);
+    const children = closed.has(node.key) ? [] : node.children;
+    const classes = children.filter((child) => child.isClass);
     if (classes.length) {
       const list = element("ul", "classes");
       list.append(...classes.map(drawnClass));
       shown.append(list);
     }
-    shown.append(...node.children.filter((child) => !child.isClass).map(drawnGroup));
+    shown.append(...children.filter((child) => !child.isClass).map(drawnGroup));
     droppable(shown, node.key);
     return shown;
   }
