@@ -48,7 +48,7 @@ class TestNames:
     @pytest.mark.parametrize(
         ("document", "because"),
         [
-            ({"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}, "keys that count from 0"),
+            ({"0": ["fish", "tench"], "1": ["bird", "wren"]}, "keys that count from 0"),
             ({"1": "tench", "2": "goldfish"}, "keys that count from 1"),
             ({"tench": 0, "goldfish": 1}, "a text for every key"),
             ({"wren": "bird", "robin": "bird"}, "which could be the parent as well as the child"),

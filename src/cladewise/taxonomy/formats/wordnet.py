@@ -17,6 +17,7 @@ from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.bounded_files import read_text
 from cladewise.taxonomy.formats.options import Parents, ReadOptions
+from cladewise.taxonomy.formats.synset_lists import SynsetList, offsets, read_list, with_classes
 from cladewise.taxonomy.further_edges import edge_on_cycle
 from cladewise.taxonomy.order import cycles
 from cladewise.taxonomy.several_parents import most_specific_first
@@ -50,7 +51,10 @@ def read_wordnet(
 
     Args:
         path: WordNet's folder, or its ``data.noun``.
-        ids: Synsets to keep, such as ``n02084071``, or a file with one per line. Defaults to all.
+        ids: Synsets to keep, such as ``n02084071`` or ``dog.n.01``, or a file of them: one per line, with or without
+            words, ImageNet's index of classes, or LVIS' categories; see
+            :mod:`cladewise.taxonomy.formats.synset_lists`. Nodes of classes then have the names, ids and other texts
+            of the file. Defaults to all.
         parents: For a synset with several hypernyms, raise an error, or keep the first, the last, or all; the primary
             parent is then the first that is not an ancestor of another.
 
@@ -59,10 +63,29 @@ def read_wordnet(
     """
     file = path / "data.noun" if path.is_dir() else path
     synsets = read_synsets(file)
-    wanted = list(synsets) if ids is None else _ids(ids)
+    if ids is None:
+        return _tree(synsets, list(synsets), parents, file)
+    at, listed = (str(ids), read_list(Path(ids))) if isinstance(ids, str | PathLike) else ("ids", _given(ids))
+    found = offsets(listed.synsets, file.with_name("index.noun"))
+    tree = _tree(synsets, list(dict.fromkeys(offset for offset in found if offset)), parents, file)
+    if not listed.names and not listed.columns and None not in found:
+        return tree
+    return with_classes(tree, listed, found, at)
+
+
+def _given(ids: Sequence[str]) -> SynsetList:
+    return SynsetList(list(dict.fromkeys(ids)))
+
+
+def _tree(synsets: dict[str, Synset], wanted: Sequence[str], parents: Parents, file: Path) -> Taxonomy:
+    """The tree of some synsets and all their ancestors.
+
+    Raises:
+        InputError: A synset is unknown, or one has several hypernyms.
+    """
     unknown = [synset for synset in wanted if synset not in synsets]
-    if unknown:
-        raise InputError("synsets of this WordNet, like n02084071", some(unknown), at=str(file))
+    if unknown or not wanted:
+        raise InputError("synsets of this WordNet, like n02084071", some(unknown) or "none", at=str(file))
     kept = _with_ancestors(synsets, wanted, parents)
     several = [f"{synsets[s].words[0]} ({s})" for s in kept if len(synsets[s].hypernyms) > 1]
     if several and parents == "error":
@@ -146,9 +169,3 @@ def _with_ancestors(synsets: dict[str, Synset], wanted: Sequence[str], parents: 
                 kept.add(above)
                 waiting.append(above)
     return [synset for synset in synsets if synset in kept]
-
-
-def _ids(ids: str | PathLike[str] | Sequence[str]) -> list[str]:
-    if isinstance(ids, str | PathLike):
-        ids = read_text(Path(ids)).split()
-    return list(dict.fromkeys(ids))

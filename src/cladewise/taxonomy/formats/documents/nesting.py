@@ -28,6 +28,7 @@ from cladewise.taxonomy.formats.documents.values import few, shown
 from cladewise.taxonomy.formats.evidence import Form, only_form
 from cladewise.taxonomy.formats.labelling import cvat, datumaro
 from cladewise.taxonomy.formats.options import PLAIN, ReadOptions
+from cladewise.taxonomy.formats.synset_lists import CLASS_INDEX, refuse_class_index
 from cladewise.taxonomy.tree import Taxonomy
 
 MAX_DEPTH = 150  # parsers and writers of JSON and YAML recurse, several calls a level
@@ -42,6 +43,7 @@ READERS: dict[Form[Any], Callable[[Any, str, ReadOptions], Taxonomy]] = {
     RECORDS: read_records,
     CATEGORIES: lambda document, source, _: read_categories(document, source),
     OPEN_IMAGES: read_open_images,
+    CLASS_INDEX: refuse_class_index,
     datumaro.DATUMARO: datumaro.read_labels,
     cvat.CVAT: cvat.read_labels,
 }
