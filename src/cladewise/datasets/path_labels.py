@@ -7,7 +7,16 @@ from collections.abc import Sequence
 
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.names.lookup import SHOWN, Match, complaint, in_common, look_up, tell, tell_doubtful
+from cladewise.taxonomy.names.lookup import (
+    SHOWN,
+    Match,
+    complaint,
+    in_common,
+    look_up,
+    tell_doubtful,
+    tell_inexact,
+    tell_others,
+)
 from cladewise.taxonomy.names.paths import path_text
 
 Names = tuple[str, ...]
@@ -57,8 +66,10 @@ def nodes_of_paths(
             advice=f"Put them into folders by path: {listed}." if what == "folders" else f"Use a path: {listed}.",
         )
     nodes = {names: match.nodes[0] for names, match in found.items()}
-    tell(taxonomy, found.items(), at=at)
-    tell_doubtful(taxonomy, list(nodes), list(nodes.values()), found.items(), at=at)
+    tell_inexact((match.told for match in found.values()), at=at)
+    other = {names: nodes[names] for names, match in found.items() if match.other}
+    tell_others(taxonomy, other, at=at)
+    tell_doubtful(taxonomy, list(nodes), list(nodes.values()), other, at=at)
     return nodes
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from cladewise.taxonomy.names.other_names import other_name
 from cladewise.taxonomy.names.paths import ROOT_NAME, SEPARATOR, label_steps, path_text
 from cladewise.taxonomy.names.sameness import composed, loose, visible
 
+AnyLabel = TypeVar("AnyLabel", bound=Label)
 BLANKS = " \t\r\n"
 SHOWN = 20
 COMPARED = 10_000
@@ -73,7 +74,9 @@ def find(taxonomy: NamedTree, label: Label, *, at: str = "") -> int:
     """The one node that a label names; see :meth:`cladewise.taxonomy.Taxonomy.find`."""
     found = look_up(taxonomy, label)
     if len(found.nodes) == 1:
-        tell(taxonomy, [(label, found)], at=at, single=True)
+        if found.told:
+            warn(found.told, at=at)
+        tell_others(taxonomy, {label: found.nodes[0]} if found.other else {}, at=at)
         return found.nodes[0]
     if found.nodes:
         paths = ", ".join(_paths(taxonomy, found.nodes, 5)) + (", ..." if len(found.nodes) > 5 else "")
@@ -122,10 +125,9 @@ def find_all(
     if len(rest) * COST_OF_PATHS > taxonomy.num_nodes:
         rest = _find_whole_paths(taxonomy, labels, nodes, rest)
         others = taxonomy.called(composed).certain_others if rest else {}
-    found = {
-        label: Match([others[label]], other=True) if label in others else look_up(taxonomy, label)
-        for label in dict.fromkeys(labels[position] for position in rest)
-    }
+    distinct = dict.fromkeys(labels[position] for position in rest)
+    known = {label: others[label] for label in distinct if label in others}  # numbers, since there may be many
+    found = {label: look_up(taxonomy, label) for label in distinct if label not in known}
     wrong = [label for label, match in found.items() if len(match.nodes) != 1]
 
     def placed(text: str, label: Label) -> str:
@@ -140,10 +142,14 @@ def find_all(
             at=at,
             advice=" ".join([*in_common(taxonomy, [v for v in wrong if not found[v].nodes]), advice]),
         )
-    tell(taxonomy, found.items(), at=at, place=placed)
-    nodes[rest] = [found[labels[position]].nodes[0] for position in rest]
-    if any(match.other for match in found.values()):
-        tell_doubtful(taxonomy, labels, nodes.tolist(), found.items(), at=at)
+    known |= {label: match.nodes[0] for label, match in found.items()}
+    nodes[rest] = np.fromiter((known[labels[position]] for position in rest), np.int64, len(rest))
+    inexact = [match.told and placed(match.told, label) for label, match in found.items()]
+    tell_inexact(inexact, at=at)
+    other = {label: node for label, node in known.items() if label not in found or found[label].other}
+    if other:
+        tell_others(taxonomy, other, at=at, place=placed)
+        tell_doubtful(taxonomy, labels, nodes.tolist(), other, at=at)
     return nodes
 
 
@@ -204,42 +210,39 @@ def _find_whole_paths(
     return left
 
 
-def tell(
+def tell_inexact(remarks: Iterable[str], *, at: str) -> None:
+    """One warning with the remarks about labels that match only inexactly; blank ones are left out."""
+    odd = [remark for remark in remarks if remark]
+    if odd:
+        more = "; ..." if len(odd) > SHOWN else ""
+        warn(f"{_counted(len(odd))} matched only approximately: {'; '.join(odd[:SHOWN])}{more}", at=at)
+
+
+def tell_others(
     taxonomy: NamedTree,
-    found: Collection[tuple[Label, Match]],
+    found: Mapping[AnyLabel, int],
     *,
     at: str,
-    place: Callable[[str, Label], str] = lambda text, _: text,
-    single: bool = False,
+    place: Callable[[str, AnyLabel], str] = lambda text, _: text,
 ) -> None:
-    """Warn about labels that match only inexactly, and about those that are other names of their nodes.
+    """One warning about labels that are other names of their nodes.
 
     Args:
         taxonomy: The label tree.
-        found: The match of each label, with one node.
+        found: The node of each of these labels.
         at: Where the labels are from.
         place: Function from a text about a label, and the label, to the text with the label's place.
-        single: Whether the user gave one label rather than many.
     """
-    odd = [place(match.told, label) for label, match in found if match.told]
-    if odd:
-        count = "" if single else f"{_counted(len(odd))} matched only approximately: "
-        warn(count + "; ".join(odd[:SHOWN]) + ("; ..." if len(odd) > SHOWN else ""), at=at)
-    others = [(label, match.nodes[0]) for label, match in found if match.other]
-    if others:
-        shown = [place(_described(taxonomy, label, node), label) for label, node in others[:SHOWN]]
-        by = "by another name" if len(others) == 1 else "by other names"
-        more = ", ..." if len(others) > SHOWN else ""
-        warn(f"{_counted(len(others))} found {by}: {', '.join(shown)}{more}", at=at)
+    if found:
+        first = itertools.islice(found.items(), SHOWN)
+        shown = [place(_described(taxonomy, label, node), label) for label, node in first]
+        by = "by another name" if len(found) == 1 else "by other names"
+        more = ", ..." if len(found) > SHOWN else ""
+        warn(f"{_counted(len(found))} found {by}: {', '.join(shown)}{more}", at=at)
 
 
 def tell_doubtful(
-    taxonomy: NamedTree,
-    labels: Sequence[Label],
-    nodes: Sequence[int],
-    found: Collection[tuple[Label, Match]],
-    *,
-    at: str,
+    taxonomy: NamedTree, labels: Sequence[Label], nodes: Sequence[int], other: Mapping[AnyLabel, int], *, at: str
 ) -> None:
     """Warn about labels that are the name of one node and another's in a language, if other labels are in a language.
 
@@ -247,19 +250,19 @@ def tell_doubtful(
         taxonomy: The label tree.
         labels: All labels that the user gave together.
         nodes: The node of each.
-        found: The matches of those that are no plain names.
+        other: Those of them that were found by another name.
         at: Where the labels are from.
     """
-    index = taxonomy.called(composed)
-    spoken = {label for label, match in found if match.other}
-    if not index.vernacular or all(index.vernacular.keys().isdisjoint(_texts(composed, label)) for label in spoken):
+    vernacular = taxonomy.called(composed).vernacular
+    if vernacular.keys().isdisjoint(text for label in other for text in _plain_texts(label)):
         return
+    index = taxonomy.called(composed)
     doubtful: list[str] = []
     for label, node in dict(zip(labels, nodes, strict=True)).items():
-        if label in spoken:
+        if label in other:
             continue
         texts = _texts(composed, label)
-        others = [v for v in held(index.vernacular, *texts) if v != node]
+        others = [v for v in held(vernacular, *texts) if v != node]
         if others and node in (*held(index.names, *texts), *held(index.ids, *texts)):
             also = other_name(taxonomy, others[0], composed, texts)
             doubtful.append(f"{_shown(label)!r} (also {also.shown if also else 'another name'})")
@@ -267,6 +270,13 @@ def tell_doubtful(
         more = ", ..." if len(doubtful) > SHOWN else ""
         text = f"{_counted(len(doubtful))} taken by name or id, although others are names in a language"
         warn(f"{text}: {', '.join(doubtful[:SHOWN])}{more}", at=at)
+
+
+def _plain_texts(label: Label) -> Iterable[str]:
+    """:func:`_texts` of the composed label, faster for a label that is no path."""
+    if isinstance(label, str) and SEPARATOR not in label and "\\" not in label:
+        return (composed(label),)
+    return _texts(composed, label)
 
 
 def _counted(number: int) -> str:
