@@ -60,29 +60,30 @@ def read(path: Path, root: Path | None = None, *, groups: str | Sequence[str] | 
     shapes: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     for file, document in documents.items():
+        subset, place = file.stem, str(folder)
         for number, item in enumerate(_items(document, file)):
-            found, others, at = _item(item, folder, file.stem), Counter[str](), f"{file}, item {number}"
+            found, others = _path(item, place, subset), Counter[str]()
             whole: list[int] = []
             for annotation in item.get("annotations") or ():
                 kind, index = str(annotation.get("type", "")), annotation.get("label_id")
                 if index is None:
                     continue
                 if not isinstance(index, int) or not 0 <= index < len(names):
-                    raise InputError(f"a label_id from 0 to {len(names) - 1}", repr(index), at=at)
+                    raise InputError(f"a label_id from 0 to {len(names) - 1}", repr(index), at=f"{file}, item {number}")
                 if kind != "label":
                     others[kind] += 1
                 elif names[index] in number_of:
                     whole.append(number_of[names[index]])
                 else:
                     left_out[names[index]] += 1
-            shapes += others
+            shapes.update(others)
             if not whole and others:
                 skipped.append(Skipped(found, f"no label of the whole image, but {_counts(others)}"))
                 continue
             image += [len(paths)] * len(whole)
             label += whole
             paths.append(found)
-            splits.append(file.stem)
+            splits.append(subset)
     notes = [f"{_counts(shapes)} with labels, not used"] if shapes else []
     if left_out:
         notes.append(f"{counted(left_out.total(), 'label')} of other groups, not used: {some(list(left_out))}")
@@ -128,7 +129,7 @@ def _items(document: Any, file: Path) -> Iterator[dict[str, Any]]:
         yield item
 
 
-def _item(item: dict[str, Any], folder: Path, subset: str) -> str:
+def _path(item: dict[str, Any], folder: str, subset: str) -> str:
     """Path of the image of an item, in its subset's folder or directly in the folder of images."""
     image = item.get("image")
     path = image.get("path") if isinstance(image, dict) else None

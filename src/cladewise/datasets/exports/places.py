@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def first_existing(root: Path, candidates: Sequence[str]) -> str:
+def first_existing(root: Path | str, candidates: Sequence[str]) -> str:
     """The first of several relative paths that exists in a folder; the first one if none does.
 
     Example:
@@ -18,7 +18,7 @@ def first_existing(root: Path, candidates: Sequence[str]) -> str:
     """
     for path in candidates:
         try:
-            if os.path.lexists(root / path):
+            if os.path.lexists(os.path.join(root, path)):
                 return path
         except ValueError:  # a null character
             continue
