@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -197,6 +198,37 @@ class TestLabelStudio:
         photos = find_data(str(tmp_path / "task.json"))
         assert labels(photos) == {"a.png": "moth"}
         assert photos.notes == ("1 label of regions, not used",)
+
+    @pytest.mark.parametrize("form", ["json", "csv"])
+    def test_choices_that_may_be_those_of_regions_are_no_labels(self, tmp_path, form):
+        """JSON-MIN and CSV as the converter writes a region's only choice: a text without its place."""
+        box = [{"x": 1, "y": 2, "width": 10, "height": 20, "rectanglelabels": ["animal"]}]
+        own = {"annotator": 1, "created_at": "2026-01-01", "updated_at": None, "lead_time": None}
+        rows = [
+            {"image": "a.png", "id": 1, "box": box * 2, "species": ["wren", "robin"], "annotation_id": 1, **own},
+            {"image": "b.png", "id": 2, "box": box, "species": "wren", "annotation_id": 2, **own},
+            {"image": "c.png", "id": 3, "box": None, "species": "wren", "annotation_id": 3, **own},
+        ]
+        pictures(tmp_path, "a.png", "b.png", "c.png")
+        file = tmp_path / f"export.{form}"
+        if form == "json":
+            file.write_text(json.dumps(rows))
+        else:
+            cells = [{k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()} for row in rows]
+            pl.DataFrame(cells).write_csv(file)
+        photos = find_data(str(file))
+        assert labels(photos) == {"c.png": "wren"}
+        assert set(reasons(photos)) == {"a.png", "b.png"}
+        assert set(reasons(photos).values()) == {
+            "a choice next to regions, which may be theirs: export JSON, which tells"
+        }
+
+    def test_data_with_the_name_of_a_control_is_no_label_in_csv(self, tmp_path):
+        header = "_data_species,annotation_id,annotator,created_at,id,image,lead_time,species,updated_at"
+        (tmp_path / "export.csv").write_text(f"{header}\nrobin,1,1,,1,a.png,,wren,\nrobin,2,1,,2,b.png,,,\n")
+        pictures(tmp_path, "a.png", "b.png")
+        photos = find_data(str(tmp_path / "export.csv"))
+        assert (labels(photos), reasons(photos)) == ({"a.png": "wren"}, {"b.png": "no label"})
 
     def test_an_unclear_image_key_is_refused(self, tmp_path):
         said = {"from_name": "t", "type": "choices", "value": {"choices": ["bird"]}}

@@ -35,6 +35,8 @@ Names = tuple[str, ...]
 _KINDS = ("taxonomy", "choices")
 _OWN = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
 """Keys of JSON-MIN and columns of CSV that are neither data nor results."""
+_DATA = "_data_"
+"""Prefix of columns of CSV with data that has the name of a control."""
 _REGION = ("x", "y", "width", "height", "points", "vertices", "rle", "radiusX", "start", "end", "startOffset", "frame")
 _IMAGE = re.compile(r"\.(?:jpe?g|png|webp|tiff?|bmp|gif|heic|avif)(?:$|[?#])", re.IGNORECASE)
 _HASH = re.compile(r"^[0-9a-f]{8}-(?=.)")
@@ -42,11 +44,16 @@ _HASH = re.compile(r"^[0-9a-f]{8}-(?=.)")
 
 @dataclasses.dataclass(frozen=True)
 class Annotation:
-    """Labels of one image by one annotator: paths by control, and the number of regions with labels."""
+    """Labels of one image by one annotator: paths by control, and the number of regions with labels.
+
+    ``unclear`` are controls whose choices may be those of regions: JSON-MIN and CSV write a single choice as a plain
+    text, without the place of its region.
+    """
 
     paths: Mapping[str, tuple[Names, ...]]
     regions: int
     created: str = ""
+    unclear: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass
@@ -97,6 +104,9 @@ def read(
         place = _place(str(task.data.get(key) or ""), folder)
         found, reason = _agreed([a.paths.get(name, ()) for a in _latest(task.annotations, annotators)], annotators)
         regions = sum(annotation.regions for annotation in task.annotations)
+        if not reason and any(name in annotation.unclear for annotation in task.annotations):
+            skipped.append(Skipped(place, "a choice next to regions, which may be theirs: export JSON, which tells"))
+            continue
         if reason or (not found and regions):
             torn += bool(reason)
             skipped.append(Skipped(place, reason or f"no label of the whole image, but {counted(regions, 'region')}"))
@@ -174,7 +184,10 @@ def _tasks_of_rows(rows: Sequence[Mapping[str, Any]], source: str) -> tuple[list
         task = tasks.setdefault(str(row.get("id", number)), Task(data, []))
         paths: dict[str, list[Names]] = {}
         regions = 0
-        for key, value in data.items():
+        values = {key: _value(value) for key, value in data.items() if not key.startswith(_DATA)}
+        outlined = any(_is_placed(entry) for value in values.values() if isinstance(value, list) for entry in value)
+        unclear = frozenset(key for key, value in values.items() if outlined and _has_text(value))
+        for key, value in values.items():
             for result in _results(value):
                 if _is_placed(result):
                     regions += 1
@@ -182,19 +195,30 @@ def _tasks_of_rows(rows: Sequence[Mapping[str, Any]], source: str) -> tuple[list
                     paths.setdefault(key, []).extend(_paths(result))
         created = str(row.get("created_at") or "")
         if row.get("annotation_id") not in (None, ""):
-            task.annotations.append(Annotation({k: tuple(found) for k, found in paths.items()}, regions, created))
+            found = {key: tuple(listed) for key, listed in paths.items()}
+            task.annotations.append(Annotation(found, regions, created, unclear))
     return list(tasks.values()), 0
 
 
-def _results(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Results in a cell: JSON of a list of them, of a list of paths, or the only choice as a plain text."""
+def _value(value: Any) -> Any:
+    """A cell, parsed if it is JSON."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
-            value = json.loads(value)
+            return json.loads(value)
         except json.JSONDecodeError:
-            return
-    if isinstance(value, str) and value.strip() and not _IMAGE.search(value) and "://" not in value:
-        yield {"choices": [value]}
+            return value
+    return value
+
+
+def _has_text(value: Any) -> bool:
+    return bool(value) and isinstance(value, str | list) and not any(isinstance(entry, dict | list) for entry in value)
+
+
+def _results(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Results in a cell: a list of them, a list of paths, or the only choice as a plain text."""
+    if isinstance(value, str):
+        if value.strip() and not _IMAGE.search(value) and "://" not in value:
+            yield {"choices": [value]}
         return
     for entry in value if isinstance(value, list) else [value] if isinstance(value, dict) else ():
         if isinstance(entry, dict) and any(kind in entry for kind in _KINDS):
