@@ -22,7 +22,7 @@ from cladewise.metrics import RANKING_LENGTH, score_answer, top_k
 from cladewise.ops import is_ancestor, tree_index
 from cladewise.predictions import Coherence, Fittable, Prediction
 from reference.given_predictions import KINDS, built_in_kinds, random_prediction, width
-from reference.laws import CHAIN, DEVICE, LONE, RAGGED, REAL_ROOT, STAR, case
+from reference.laws import CHAIN, DEVICE, GRAPH, LONE, RAGGED, REAL_ROOT, STAR, case
 from reference.small_trees import reordered
 
 TREES = {"ragged": RAGGED, "star": STAR, "chain": CHAIN, "lone": LONE, "real-root": REAL_ROOT}
@@ -298,3 +298,15 @@ def test_rules_that_answer_leaves_rank_leaves(name: str) -> None:
             after = rule.ranking(prediction, 5)[:, 1:]
             assert after.shape[1] == 4
             assert RAGGED.is_leaf[after.numpy()].all()
+
+
+@every_decision
+def test_where_nodes_have_several_parents_a_rule_decides_in_the_primary_tree(name: str) -> None:
+    for kind in KINDS:
+        with case(kind):
+            every, primary = (
+                fitted(name, drawn(kind, taxonomy, 0))(drawn(kind, taxonomy, 1))
+                for taxonomy in (GRAPH, GRAPH.primary_tree())
+            )
+            assert torch.equal(said(every), said(primary))
+            assert torch.equal(every.log_prob, primary.log_prob)
