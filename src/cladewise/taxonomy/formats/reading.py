@@ -84,7 +84,9 @@ def read(
         name: Edge lists: the column of names.
         levels: Level tables: the columns that are levels, coarse to fine. Defaults to all. Tables of paths: the column
             that holds them. CVAT: attributes whose values are levels below the label.
-        columns: Level tables: columns to keep as further texts of the last node of a row.
+            Checklists in archives: the ranks to keep, coarse to fine.
+        columns: Level tables: columns to keep as further texts of the last node of a row. Checklists in archives: terms
+            to keep, and ``name:<language>`` for the languages of vernacular names. Defaults to no terms, all languages.
         parents: Edge lists and WordNet: for a node with several parents, raise an ``error`` or keep the ``first`` or
             the ``last``.
         roots: Edge lists: with several roots, raise an ``error`` or ``join`` them under a synthetic root.
