@@ -145,6 +145,18 @@ def test_roboflow_has_a_file_per_split_beside_its_images(tmp_path: Path) -> None
     assert dataset.taxonomy.path_name(0) == "birds"
 
 
+def test_images_of_lvis_have_an_address_and_no_file_name(tmp_path: Path) -> None:
+    put(tmp_path, "val2017/7.jpg")
+    lvis = {
+        "images": [{"id": 7, "coco_url": "http://images.cocodataset.org/val2017/7.jpg", "neg_category_ids": [2]}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "segmentation": [[0, 0, 1, 1]]}],
+        "categories": [{"id": 1, "name": "cow", "synset": "beef.n.01"}, {"id": 2, "name": "tench", "synset": "x.n.01"}],
+    }
+    (tmp_path / "lvis_v1_val.json").write_text(json.dumps(lvis))
+    dataset = find_data(str(tmp_path / "lvis_v1_val.json"))
+    assert (dataset.paths, dataset.taxonomy.names[dataset.nodes].tolist()) == (("val2017/7.jpg",), ["cow"])
+
+
 def test_labels_are_found_in_another_tree(inat: Path) -> None:
     tree = Taxonomy.from_paths(
         [("thrush", "Turdus merula"), ("thrush", "Turdus pilaris"), ("Parus major",), ("Poa annua",)]

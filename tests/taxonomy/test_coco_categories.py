@@ -19,6 +19,7 @@ from cladewise import Taxonomy
 from cladewise.errors import InputError, InputWarning
 from cladewise.taxonomy import read, write
 from cladewise.taxonomy.formats.documents.coco_categories import tree_of_categories
+from cladewise.taxonomy.formats.documents.json_text import MAX_BYTES
 from strategies import graph_taxonomies, taxonomies
 
 RANKS = {"kingdom": "Animalia", "phylum": "Chordata", "class": "Aves", "order": "Passeriformes", "family": "Turdidae"}
@@ -67,6 +68,14 @@ def test_inaturalist_has_ranks_common_names_and_iconic_groups(tmp_path: Path) ->
     }
     tree.write(tmp_path / "nodes.csv")  # the table of a run folder, which needs an id for every node
     assert read(tmp_path / "nodes.csv").find("18") == amata
+
+
+def test_an_annotation_file_of_any_size_is_read_for_its_categories(tmp_path: Path) -> None:
+    categories = [{"id": 1, "name": "wren", "supercategory": "bird"}]
+    annotations = [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": {"counts": "x" * MAX_BYTES}}]
+    path = written(tmp_path, {"images": [], "annotations": annotations, "categories": categories})
+    assert path.stat().st_size > MAX_BYTES
+    assert paths(read(path)) == ["bird", "bird/wren"]
 
 
 def test_a_category_of_a_coarser_rank_is_that_taxon(tmp_path: Path) -> None:

@@ -179,9 +179,14 @@ class _Annotation(tuple[Any, ...]):
 def _compact(entry: dict[str, Any]) -> Any:
     if "image_id" in entry and "category_id" in entry:
         return _Annotation((entry["image_id"], entry["category_id"]))
-    if "file_name" in entry and "id" in entry:
-        return _Image((entry["id"], entry["file_name"]))
+    if "id" in entry and ("file_name" in entry or "coco_url" in entry):
+        return _Image((entry["id"], entry.get("file_name") or _of_url(entry["coco_url"])))
     return entry
+
+
+def _of_url(url: Any) -> str:
+    """Folder and name of an image at an address, as in LVIS, whose images are COCO's and have no file name."""
+    return "/".join(str(url).split("/")[-2:])
 
 
 def _frame(rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -> pl.DataFrame:

@@ -87,7 +87,7 @@ _ROBOFLOW = ("train", "valid", "test")
 """Folders of an export of Roboflow."""
 _COCO = "|".join(
     rf'\A\s*\{{[\s\S]*"{key}"\s*:\s*\[\s*\{{[^{{}}]*"{inside}"'
-    for key, inside in (("images", "file_name"), ("annotations", "image_id"), ("categories", "name"))
+    for key, inside in (("images", "(?:file_name|coco_url)"), ("annotations", "image_id"), ("categories", "name"))
 )
 _TASKS = (
     r'\A\s*(?:\[\s*)?\{(?s:(?=.*"data"\s*:\s*\{)(?=.*"(?:annotations|completions)"\s*:\s*\[)'

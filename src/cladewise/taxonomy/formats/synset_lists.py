@@ -20,7 +20,7 @@ from typing import Any
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.bounded_files import read_text
-from cladewise.taxonomy.formats.documents.coco_categories import records_of
+from cladewise.taxonomy.formats.documents.coco_categories import records_of, without_annotations
 from cladewise.taxonomy.formats.evidence import Form
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.names.columns import ID, SYNONYMS, join_names, split_names
@@ -72,7 +72,7 @@ def read_list(path: Path) -> SynsetList:
 
 def _of_json(text: str, path: Path) -> SynsetList:
     try:
-        document: Any = json.loads(text)
+        document: Any = json.loads(text, object_hook=without_annotations)
     except ValueError as error:
         raise InputError("a list of synsets", f"broken JSON ({error})", at=str(path)) from error
     if _is_class_index(document):

@@ -51,6 +51,17 @@ def records_of(document: Any) -> Records | None:
     return None if alone or not records else records
 
 
+def without_annotations(entry: dict[str, Any]) -> dict[str, Any] | None:
+    """An object of an annotation file, or nothing for an annotation or an image, of which there may be millions.
+
+    Example:
+        >>> without_annotations({"id": 1, "image_id": 7, "bbox": []}), without_annotations({"id": 1, "name": "wren"})
+        (None, {'id': 1, 'name': 'wren'})
+    """
+    is_image = "id" in entry and ("file_name" in entry or "coco_url" in entry)
+    return None if "image_id" in entry or is_image else entry
+
+
 def _evidence(document: Any) -> str | None:
     if records_of(document) is None:
         return None

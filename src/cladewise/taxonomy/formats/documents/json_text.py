@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,16 @@ from cladewise.taxonomy.formats.documents.values import Plain, shown, too_deep
 
 MAX_BYTES = 2**27
 LINES = (".jsonl", ".ndjson")
+Kept = Callable[[dict[str, Any]], Any]
 
 
-def read_json_document(path: Path, *, limit: int = MAX_BYTES) -> Any:
+def read_json_document(path: Path, *, limit: int = MAX_BYTES, kept: Kept | None = None) -> Any:
     """The content of a JSON file with numbers as written; a list of the lines of one called ``.jsonl`` or ``.ndjson``.
+
+    Args:
+        path: The file.
+        limit: Most bytes to read.
+        kept: Called with each object as soon as it is read, to keep something else in its place.
 
     Raises:
         InputError: The text is not JSON, or a key repeats in an object.
@@ -24,18 +30,18 @@ def read_json_document(path: Path, *, limit: int = MAX_BYTES) -> Any:
     text = read_text(path, limit=limit)
     if any(suffix.lower() in LINES for suffix in path.suffixes[-2:]):
         lines = enumerate(text.split("\n"), start=1)
-        return [_parsed(line, path, number) for number, line in lines if line.strip()]
-    return _parsed(text, path)
+        return [_parsed(line, path, kept, number) for number, line in lines if line.strip()]
+    return _parsed(text, path, kept)
 
 
-def _parsed(text: str, path: Path, line: int = 1) -> Any:
-    def once(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _parsed(text: str, path: Path, kept: Kept | None, line: int = 1) -> Any:
+    def once(items: Iterable[tuple[str, Any]]) -> Any:
         found: dict[str, Any] = {}
         for key, value in items:
             if key in found:
                 raise InputError("each name once in an object", f"{shown(key)} twice", at=str(path))
             found[key] = value
-        return found
+        return found if kept is None else kept(found)
 
     def no_number(word: str) -> Any:
         raise InputError("JSON", f"{word}, which JSON does not have", at=str(path))
