@@ -139,7 +139,7 @@ def equal(one: Correspondence, other: Correspondence) -> bool:
 
 
 @given(correspondences())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_laws(found: Correspondence) -> None:
     assert equal(found.inverse().inverse(), found)
     turned = {"added": "removed", "removed": "added", "same": "same", "renamed": "renamed", "moved": "moved"}
@@ -162,7 +162,7 @@ def test_laws(found: Correspondence) -> None:
 
 
 @given(correspondences())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_table_gives_back_what_was_written(tmp_path_factory: pytest.TempPathFactory, found: Correspondence) -> None:
     for suffix in ("csv", "tsv", "parquet"):
         path = tmp_path_factory.mktemp("matched") / f"matched.{suffix}"
@@ -171,7 +171,7 @@ def test_the_table_gives_back_what_was_written(tmp_path_factory: pytest.TempPath
 
 
 @given(label_trees(synthetic=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_hostile_names_survive_the_table(tmp_path_factory: pytest.TempPathFactory, tree: Taxonomy) -> None:
     path = tmp_path_factory.mktemp("matched") / "matched.csv"
     found = Correspondence.identity(tree)

@@ -104,7 +104,7 @@ def _by_name(ours: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
 def _by_synonym(old: Taxonomy, new: Taxonomy, names: tuple[pl.DataFrame, pl.DataFrame]) -> Iterator[pl.DataFrame]:
     ours, theirs = texts.synonyms(old), texts.synonyms(new)
     for one, other in ((names[0], theirs), (ours, names[1]), (ours, theirs)):
-        pairs = _join(one, other).filter(pl.struct("old", "new").is_first_distinct())
+        pairs = _join(one, other)
         yield _rows(pairs, "synonym", evidence.SYNONYM, pl.format("synonym '{}'", "text_new"))
 
 
@@ -122,10 +122,12 @@ def _trust(
     if by_id.height <= LEAST_SHARED * smaller:
         return 0.0, f"ids not used: only {by_id.height:,} of {smaller:,} in both trees" if by_id.height else ""
     once = [frame.filter(pl.len().over("key") == 1) for frame in names]
-    by_name = _join(*once).select("old", named="new")
-    both = by_id.join(by_name, on="old")
-    agree = both.filter(pl.col("new") == pl.col("named")).height
-    trust = (agree + 4.5) / (both.height + 5)
+    by_name = _join(*once)
+    both = by_id.join(by_name.select("old", to="new"), on="old", how="left")
+    both = both.join(by_name.select("new", by="old"), on="new", how="left")
+    agree = both.filter(pl.col("to") == pl.col("new")).height
+    contradict = both.filter((pl.col("to") != pl.col("new")) | (pl.col("by") != pl.col("old"))).height
+    trust = (agree + 4.5) / (agree + contradict + 5)
     if trust < LEAST_TRUST:
-        return 0.0, f"ids not used: {both.height - agree:,} of {both.height:,} in both trees contradict the names"
+        return 0.0, f"ids not used: {contradict:,} of {by_id.height:,} in both trees contradict the names"
     return evidence.ID_WEIGHT * min(1.0, trust), ""

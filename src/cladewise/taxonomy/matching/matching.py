@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from cladewise.errors import InputError, warn
-from cladewise.taxonomy.arrays import IntArray
+from cladewise.taxonomy.arrays import BoolArray, IntArray
 from cladewise.taxonomy.correspondence import Correspondence
 from cladewise.taxonomy.matching import evidence
 from cladewise.taxonomy.matching.choosing import Chosen, choose, mutual_best
 from cladewise.taxonomy.matching.direct import direct_evidence, same_paths
-from cladewise.taxonomy.matching.evidence import Ignorable
+from cladewise.taxonomy.matching.evidence import Evidence, Ignorable
 from cladewise.taxonomy.matching.scoring import KINDS, FloatArray, Scored, Scorer
 from cladewise.taxonomy.matching.spelling import similar_names
 from cladewise.taxonomy.tree import Taxonomy
@@ -77,10 +77,20 @@ def match(old: Taxonomy, new: Taxonomy, *, without: Collection[Ignorable] = ()) 
                 np.isin(np.arange(tree.num_nodes), nodes[settled], invert=True)
                 for tree, nodes in ((old, scored.old), (new, scored.new))
             ]
+            _leave_out_namesakes(found, free)
             more = similar_names(old, new, (free[0], free[1]), partner)
             scorer = dataclasses.replace(scorer, evidence=found.plus(more))
         scored = scorer.scored(partner)
     return _correspondence(scorer, scored, choose(old, new, scored))
+
+
+def _leave_out_namesakes(found: Evidence, free: list[BoolArray]) -> None:
+    """A node whose name a single node has that is free as well is not compared with other names."""
+    named = found.frame.filter((pl.col("kind") == "name") & (pl.col("weight") >= evidence.NAME_LOOSE))
+    u, v = named["old"].to_numpy(), named["new"].to_numpy()
+    both = free[0][u] & free[1][v]
+    free[0][u[both]] = False
+    free[1][v[both]] = False
 
 
 def _partner(old: Taxonomy, old_nodes: IntArray, new_nodes: IntArray) -> IntArray:

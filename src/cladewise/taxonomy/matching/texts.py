@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from cladewise.taxonomy.all_paths import path_texts
-from cladewise.taxonomy.arrays import StrArray
 from cladewise.taxonomy.names.columns import FORMER_IDS, ID, SYNONYMS, VERNACULAR, languages, split_names
 from cladewise.taxonomy.names.sameness import composed, loose
 from cladewise.taxonomy.tree import Taxonomy
@@ -37,30 +36,29 @@ def paths(tree: Taxonomy) -> pl.DataFrame:
 
 def ids(tree: Taxonomy) -> pl.DataFrame:
     """The ids that one node alone has, as ``key``."""
-    cells = _cells(tree.columns[ID]) if ID in tree.columns else _frame([], [])
-    return cells.rename({"text": "key"}).filter(pl.len().over("key") == 1)
+    return _cells(tree, ID).rename({"text": "key"}).filter(pl.len().over("key") == 1)
 
 
 def former_ids(tree: Taxonomy) -> pl.DataFrame:
     """The former ids of nodes, as ``key``."""
-    return (_split(tree.columns[FORMER_IDS]) if FORMER_IDS in tree.columns else _frame([], [])).rename({"text": "key"})
+    return _split(tree, FORMER_IDS).rename({"text": "key"})
 
 
 def synonyms(tree: Taxonomy) -> pl.DataFrame:
     """The synonyms of nodes, with their keys."""
-    return _with_keys(_split(tree.columns[SYNONYMS]) if SYNONYMS in tree.columns else _frame([], []))
+    return _with_keys(_split(tree, SYNONYMS))
 
 
 def in_languages(tree: Taxonomy) -> dict[str, pl.DataFrame]:
     """Names of nodes in each language, with their keys."""
-    return {code: _with_keys(_split(tree.columns[column])) for code, column in languages(tree).items()}
+    return {code: _with_keys(_split(tree, column)) for code, column in languages(tree).items()}
 
 
 def further_texts(tree: Taxonomy) -> dict[str, pl.DataFrame]:
     """Texts of each further column that one node alone has, as ``key``."""
     return {
-        column: _cells(texts).rename({"text": "key"}).filter(pl.len().over("key") == 1)
-        for column, texts in tree.columns.items()
+        column: _cells(tree, column).rename({"text": "key"}).filter(pl.len().over("key") == 1)
+        for column in tree.columns
         if column not in OWN_KIND and not column.startswith(VERNACULAR)
     }
 
@@ -70,16 +68,19 @@ def _with_keys(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(keys).filter(pl.col("key") != "")
 
 
-def _cells(texts: StrArray) -> pl.DataFrame:
-    """The cells that are not blank."""
+def _cells(tree: Taxonomy, column: str) -> pl.DataFrame:
+    """The cells of a column that are not blank; none if there is no such column, and none of a root without a name."""
+    if column not in tree.columns:
+        return _frame([], [])
+    texts = tree.columns[column]
     filled = np.flatnonzero(texts != "")
+    filled = filled[filled >= int(tree.synthetic_root)]
     return _frame(filled.tolist(), texts[filled].tolist())
 
 
-def _split(texts: StrArray) -> pl.DataFrame:
-    """The names in the cells, one per row."""
-    cells = _cells(texts)
-    parts = [(node, part) for node, cell in cells.iter_rows() for part in split_names(cell)]
+def _split(tree: Taxonomy, column: str) -> pl.DataFrame:
+    """The names in the cells of a column, one per row."""
+    parts = [(node, part) for node, cell in _cells(tree, column).iter_rows() for part in split_names(cell)]
     return _frame([node for node, _ in parts], [part for _, part in parts]).unique(maintain_order=True)
 
 
