@@ -287,7 +287,7 @@ def test_parsed_as_by_another_reader(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"meta__xml": "<archive xmlns='http://rs.tdwg.org/dwc/text/'>"}, "XML, but got an error"),
+        ({"meta__xml": "<archive xmlns='http://rs.tdwg.org/dwc/text/'>"}, "well-formed XML, but got an error"),
         ({"meta__xml": "<archive xmlns='http://rs.tdwg.org/dwc/text/'/>"}, "with one core"),
         ({"meta__xml": descriptor(located("taxa.txt") + fields(TERMS))}, "'taxa.txt' that meta.xml names, but got 'any.dat'"),
         ({"meta__xml": descriptor(located("any.dat") + fields(TERMS), layout='encoding="klingon"')}, "a known encoding, but got 'klingon'"),
@@ -309,6 +309,35 @@ def test_refusals_are_one_line(tmp_path: Path, changed: dict[str, Any], message:
 def test_names_of_taxa_that_are_not_in_the_tree_are_counted(tmp_path: Path) -> None:
     _, texts = told(cats(tmp_path, names__tsv=table(["id", "name", "lang", "best"], [("99", "yeti", "en", "")])))
     assert [text.split(" at ")[0] for text in texts] == ["1 names of taxa that are not in the tree, left out: 'yeti'"]
+
+
+def test_the_descriptor_in_another_encoding(tmp_path: Path) -> None:
+    meta = descriptor(located("any.dat") + fields(TERMS))
+    for encoded in (meta.replace("?>", ' encoding="UTF-16"?>', 1).encode("utf-16"), b"\xef\xbb\xbf" + meta.encode()):
+        assert paths(read(cats(tmp_path, meta__xml=encoded), format="dwca")) == PATHS
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+def test_a_table_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quoted: bool
+) -> None:
+    path = cats(tmp_path)
+    if quoted:
+        core = located("any.dat") + fields(TERMS)
+        path = cats(tmp_path, meta__xml=descriptor(core, layout='fieldsTerminatedBy="\\t"'))
+    for limit in ("MAX_BYTES", "MAX_QUOTED"):
+        monkeypatch.setattr(f"cladewise.taxonomy.formats.archives.rows.{limit}", 100)
+    with pytest.raises(InputError, match=r"at most .* GiB"):
+        read(path)
+
+
+def test_a_damaged_member_is_one_line(tmp_path: Path) -> None:
+    path = cats(tmp_path)
+    data = path.read_bytes()
+    place = data.index(b"Puma concolor (Linnaeus")
+    path.write_bytes(data[:place] + b"X" + data[place + 1 :])
+    with pytest.raises(InputError, match=r"a whole archive .* got an error: Bad CRC"):
+        read(path)
 
 
 def test_another_meta_xml_is_no_archive_of_taxa(tmp_path: Path) -> None:

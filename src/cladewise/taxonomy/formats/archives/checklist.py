@@ -30,6 +30,8 @@ from cladewise.taxonomy.tree import Taxonomy
 NAME = "canonicalName"
 """Column of the names without authors."""
 RANK = "taxonRank"
+UNORDERED = ("rank", "warning")
+"""Kind and severity of the problem that ranks are not in one order from coarse to fine."""
 
 Loader = Callable[[list[str]], Table]
 
@@ -64,6 +66,9 @@ def tree_of_checklist(table: Table, names: Sequence[VernacularTable], options: R
     """
     table.fail(table.problems)
     source, interpretation = table.source, interpret_taxa(table, options)
+    if options.levels:  # ranks that do not order all taxa may order those that are kept
+        problems = [problem for problem in interpretation.problems if (problem.kind, problem.severity) != UNORDERED]
+        interpretation = dataclasses.replace(interpretation, problems=problems)
     table = dataclasses.replace(table, frame=table.frame.clear())  # the interpretation has what it needs
     tree = with_vernacular_names(tree_of(table, interpretation), names, options)
     return only_ranks(tree, [rank_named(rank) for rank in options.levels], source) if options.levels else tree

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
+import re
 from collections.abc import Mapping
-from xml.etree import ElementTree
 
 import polars as pl
 
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.archives.rows import Layout, first_line, read_rows
+from cladewise.taxonomy.formats.file_kinds import UTF_16
 from cladewise.taxonomy.formats.members import Members
+from cladewise.taxonomy.formats.safe_xml import Element, parse_xml
 from cladewise.taxonomy.formats.tables.table import Table
 
 FILE = "meta.xml"
@@ -106,15 +108,22 @@ def read_descriptor(members: Members, name: str = FILE) -> Descriptor:
         data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise InputError("a descriptor of at most 4 MiB", "more", at=source)
-    try:
-        root = ElementTree.fromstring(data)
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise InputError("XML", f"an error: {error}", at=source) from error
+    root = parse_xml(_text(data, source), source)
     cores = [element for element in root if _plain(element.tag) == "core"]
     if _plain(root.tag) != "archive" or len(cores) != 1:
         raise InputError("the descriptor of a Darwin Core archive with one core", f"{_plain(root.tag)!r}", at=source)
     extensions = [_data_file(element, source) for element in root if _plain(element.tag) == "extension"]
     return Descriptor(_data_file(cores[0], source), tuple(extensions))
+
+
+def _text(data: bytes, source: str) -> str:
+    """The text of an XML document in the encoding that it declares."""
+    declared = re.match(rb"<\?xml[^>]*encoding\s*=\s*[\"']([\w.-]+)", data)
+    encoding = "utf-16" if data.startswith(UTF_16) else declared[1].decode() if declared else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise InputError(f"text in {encoding}", f"an error: {error}", at=source) from error
 
 
 def short_term(text: str) -> str:
@@ -131,7 +140,7 @@ def _plain(tag: str) -> str:
     return tag.rsplit("}", 1)[-1]
 
 
-def _data_file(element: ElementTree.Element, source: str) -> DataFile:
+def _data_file(element: Element, source: str) -> DataFile:
     children = list(element)
     locations = tuple(
         (place.text or "").strip()
@@ -163,14 +172,14 @@ def _data_file(element: ElementTree.Element, source: str) -> DataFile:
     return DataFile(kind, locations, _layout(element, source), positions, defaults, key)
 
 
-def _index(element: ElementTree.Element, source: str) -> int:
+def _index(element: Element, source: str) -> int:
     text = element.get("index", "")
     if not text.strip().isdecimal():
         raise InputError("the position of a column, from 0", repr(text), at=source)
     return int(text)
 
 
-def _layout(element: ElementTree.Element, source: str) -> Layout:
+def _layout(element: Element, source: str) -> Layout:
     def text(name: str, default: str) -> str:
         given = element.get(name, default)
         return ESCAPES.get(given, given)
