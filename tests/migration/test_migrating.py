@@ -356,6 +356,23 @@ def test_a_kill_leaves_no_half_folder(hace: Run, tmp_path: Path) -> None:
     assert [path.name for path in out.parent.iterdir()] == ["new"]
 
 
+def test_what_looks_into_the_network_refuses_a_run_in_another_tree(trained: Trained, tmp_path: Path) -> None:
+    run = trained(method="euclidean-cones", freeze=True, epochs=1)
+    new = migrate(run, edited(run.taxonomy), out=tmp_path / "new", progress=False).run
+    for look in (
+        lambda: cw.explain(new, images=1, progress=False),
+        lambda: cw.manifolds(new, progress=False),
+        lambda: cw.entails(new, "warm", "crimson"),
+    ):
+        with pytest.raises(InputError, match="a run that answers in the tree of its network"):
+            look()
+    with pytest.raises(InputError, match="the configuration of a run that was trained"):
+        cw.rerun(new.folder.config, tmp_path / "again", progress=False)
+    assert len(cw.look_alikes(copy_of(new, tmp_path / "copy"), progress=False)) > 0
+    few = cw.few_shot(new, ways=2, shots=1, episodes=2, queries=1, progress=False)
+    assert few.fingerprint == new.taxonomy.fingerprint
+
+
 def test_labels_at_inner_nodes_and_counts_are_translated(hace: Run, colours: Dataset, tmp_path: Path) -> None:
     found = edited(hace.taxonomy)
     new = migrate(hace, found, out=tmp_path / "new", progress=False).run

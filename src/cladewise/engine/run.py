@@ -134,6 +134,20 @@ class Run:
         """The same run, answering in the tree that its network was trained to answer in, with labels in that tree."""
         return self if self.carried is None else self._carried_by(None)
 
+    def check_not_carried(self) -> None:
+        """Check that the run answers in the tree of its network, for whatever looks into the network.
+
+        Raises:
+            InputError: It was carried over to another tree.
+        """
+        if self.carried is not None:
+            raise InputError(
+                "a run that answers in the tree of its network",
+                "one that was carried over to another tree",
+                at=str(self.path),
+                advice="Give the run that it was migrated from, or fit its head again: cladewise migrate --refit.",
+            )
+
     def _carried_by(self, carried: CarryOver | None) -> Run:
         again = self._without(_OF_DATA)
         vars(again)["carried"] = carried

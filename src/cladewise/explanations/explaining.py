@@ -80,6 +80,7 @@ def explain(
         raise InputError(f"a target: {expected}", repr(target))
     if images < 1:
         raise InputError("at least 1 image", images)
+    run.check_not_carried()
     chosen = _levels(levels, run.taxonomy)
     if files:
         dataset = unlabelled([Path(file).as_posix() for file in files], run.taxonomy, OF_FILES)

@@ -90,7 +90,8 @@ def manifolds(
     run = run if isinstance(run, Run) else Run.open(run)
     taxonomy = run.own_taxonomy
     shown = chosen_levels(levels, taxonomy) if levels else tuple(sorted({1, taxonomy.num_levels}))
-    if not run.alteration.is_none or run.carried is not None:
+    run.check_not_carried()
+    if not run.alteration.is_none:
         raise InputError("a run trained in the true tree", "a run with an altered tree", at=str(run.path))
     if len(shown) > 2 or not taxonomy.num_levels:
         raise InputError("one or two levels to colour by", f"{len(shown)}")

@@ -90,7 +90,11 @@ def migrate(
         InputError: Rows are left to decide, the correspondences are of another tree, ``out`` is not free, or the head
             cannot be fitted again.
 
-    References: The map is stated in :doc:`living-taxonomies`.
+    Example:
+        >>> migrate("runs/hace", "matched.csv", out="runs/new")
+        Traceback (most recent call last):
+        ...
+        cladewise.errors.InputError: Expected a run folder, but got no config.toml at runs/hace. Make one: ...
     """
     run = Run.open(run)
     found = opened(matched, run.taxonomy, taxonomy)

@@ -224,6 +224,7 @@ def _head(run: Run) -> HasSpace:
         raise InputError(
             "a run whose labels and images are vectors", f"a run of {run.method.name}", at=str(run.path), advice=advice
         )
-    if not run.alteration.is_none or run.carried is not None:
+    run.check_not_carried()
+    if not run.alteration.is_none:
         raise InputError("a run trained in the true tree", "a run with an altered tree", at=str(run.path))
     return cast("HasSpace", head)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from cladewise.datasets import Dataset
 from cladewise.datasets.finding import find_data
+from cladewise.errors import InputError
 from cladewise.records import (
     AblationConfig,
     BackboneConfig,
@@ -139,6 +140,13 @@ def rerun(
         InputError: The file is not a configuration, or ``out`` holds another run.
     """
     path = Path(config)
+    if RunFolder(path.parent).migration.is_dir():
+        raise InputError(
+            "the configuration of a run that was trained",
+            "that of one that was migrated",
+            at=str(path),
+            advice="Train the run that it was migrated from again, and migrate that.",
+        )
     resolved, tree = read_config(path), RunFolder(path.parent).tree()
 
     from cladewise.engine.run import configured_data
