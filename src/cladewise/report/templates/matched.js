@@ -208,7 +208,9 @@ function drawQuestions() {
     for (const pair of shown) {
       const line = element("div", { class: `candidate ${pair.state === OPEN ? "" : pair.state}`, "data-kind": "renamed" });
       const button = (state, text, kind) => element("button", { type: "button", class: kind, text, "aria-pressed": String(pair.state === state), onclick: () => decide(pair, state) });
-      line.append(pathway(pair.u, pair.v), why(pair), element("span", { class: "decide" }, button(KEPT, "keep", "yes"), button(DROPPED, "drop", "no"), editButton(line, pair.u, pair.v)));
+      const way = pathway(pair.u, pair.v);
+      if (!way.querySelector(".arrow")) way.append(element("span", { class: "arrow", text: "stays" }));
+      line.append(way, why(pair), element("span", { class: "decide" }, button(KEPT, "keep", "yes"), button(DROPPED, "drop", "no"), editButton(line, pair.u, pair.v)));
       box.append(line);
     }
     if (shown.length < pairs.length) box.append(element("p", { class: "more" }, element("button", { type: "button", text: `Show the ${count(pairs.length - shown.length, "other pair")}`, onclick: () => { unfolded.add(key); drawQuestions(); } })));
@@ -232,15 +234,16 @@ function visible() {
     && (!text || (row.u >= 0 && old.lower[row.u].includes(text)) || (row.v >= 0 && fresh.lower[row.v].includes(text))));
   const sort = byId("sort").value, sign = sort === "least" ? 1 : -1;
   if (sort !== "tree") found.sort((a, b) => sign * (a.certainty - b.certainty) || a.place - b.place);
-  else found.sort((a, b) => a.place - b.place || (a.u < 0) - (b.u < 0) || a.v - b.v);
+  else found.sort((a, b) => titleOf(a) - titleOf(b) || a.place - b.place || (a.u < 0) - (b.u < 0) || a.v - b.v);
   return found;
 }
+const titleOf = row => row.u >= 0 ? old.parents[row.u] : row.place; // the node below which a row is shown
 function drawRows() {
   const found = visible(), nested = byId("sort").value === "tree";
   const drawn = [];
   let title = null;
   for (const row of found.slice(0, shownRows)) {
-    const at = row.u >= 0 ? old.parents[row.u] : row.place;
+    const at = titleOf(row);
     if (nested && at !== title) {
       title = at;
       drawn.at(-1)?.classList.add("last");
