@@ -108,6 +108,10 @@ class TestDatumaro:
         ]
         assert sets[0] == sets[1]
 
+    def test_children_of_a_label_that_datumaro_renamed_are_where_its_file_puts_them(self):
+        tree = read(SAMPLES / "renamed" / "annotations" / "default.json")
+        assert paths(tree) == ["", "Aves", "Wren", "Robin", "Insects", "Insects/Moth", "Night"]
+
     def test_a_parent_that_was_renamed_is_refused_or_its_labels_are_put_at_the_top(self, tmp_path):
         labels = [{"name": "Aves", "parent": ""}, {"name": "Wren", "parent": "Birds"}]
         file = written(tmp_path, {"categories": {"label": {"labels": labels}}, "items": []})

@@ -54,10 +54,23 @@ def from_export(
             label it with the deepest node that they have in ``common``.
         fractions: Shares of the stratified splits, used if the export has no splits.
         seed: Seed of the stratified splits.
-        options: Options of the format.
+        options: Options of the format. Label Studio: ``control``, ``image``, ``annotators``. Datumaro: ``groups``.
+            CVAT: ``levels``. COCO: ``val``, ``test``.
 
     Raises:
         InputError: The export has no known format or is damaged, a label is not in the taxonomy, or no image is usable.
+
+    Example:
+        >>> import json
+        >>> from PIL import Image
+        >>> folder = getfixture("tmp_path")
+        >>> Image.new("RGB", (8, 8)).save(folder / "1.png")
+        >>> result = {"from_name": "species", "type": "taxonomy", "value": {"taxonomy": [["bird"], ["bird", "wren"]]}}
+        >>> task = {"id": 1, "data": {"image": "/data/upload/1/1.png"}, "annotations": [{"result": [result]}]}
+        >>> _ = (folder / "export.json").write_text(json.dumps([task]))
+        >>> photos = from_export(folder / "export.json")
+        >>> photos.paths, photos.taxonomy.path_name(int(photos.nodes[0]))
+        (('1.png',), 'bird/wren')
     """
     place = Path(path).expanduser().absolute()
     if not place.exists():
@@ -72,7 +85,7 @@ def from_export(
     reading = _with_control(taxonomy, taxonomy_options, options)
     tree, recorded = (None, {}) if taxonomy is None else given_taxonomy(taxonomy, reading)
     tree, nodes = _nodes(found, tree, str(place))
-    if "fingerprint" in recorded or "taxonomy" in recorded or found.taxonomy is None:
+    if taxonomy is None:
         tell_odd_names(tree, str(place))
     given: dict[str, Any] = {"format": export.name, **options}
     given |= {} if root is None else {"root": str(folder)}
