@@ -127,6 +127,19 @@ class TestCvat:
         ]
         assert set(labels(find_data(str(tmp_path))).values()) == {"bird", "moth"}
 
+    @pytest.mark.parametrize(
+        ("text", "got"),
+        [
+            ('<!DOCTYPE annotations [<!ENTITY w "Wren">]>\n<annotations><meta/></annotations>', "<!DOCTYPE at .*xml:1"),
+            ("<annotations><meta/>\n<image>\n</annotations>", "an error: mismatched tag.* at .*xml:3"),
+            ("<annotations><meta/><image/></annotations>", "none at .*xml, image None"),
+        ],
+    )
+    def test_broken_annotations_are_refused_with_their_place(self, tmp_path, text, got):
+        (tmp_path / "annotations.xml").write_text(text)
+        with pytest.raises(InputError, match=f"but got {got}"):
+            find_data(str(tmp_path / "annotations.xml"))
+
     def test_tracks_of_videos_are_refused(self, tmp_path):
         (tmp_path / "annotations.xml").write_text('<annotations><meta/><track id="0" label="a"/></annotations>')
         with pytest.raises(InputError, match="annotations of images, but got those of a video"):
