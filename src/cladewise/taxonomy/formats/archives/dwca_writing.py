@@ -31,6 +31,8 @@ NAME_TERMS = {
     "isPreferredName": ("preferred", GBIF),
 }
 """Terms of the tables in order, with the column of the name usages and the namespace of each."""
+EML = "eml://ecoinformatics.org/eml-2.1.1"
+EML_SCHEMA = "http://rs.gbif.org/schema/eml-gbif-profile/1.1/eml-gbif-profile.xsd"
 LAYOUT = 'encoding="UTF-8" fieldsTerminatedBy="\\t" linesTerminatedBy="\\n" fieldsEnclosedBy="" ignoreHeaderLines="1"'
 
 
@@ -78,7 +80,8 @@ def _eml(title: str) -> str:
     person = "<organizationName>unknown</organizationName>"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<eml:eml xmlns:eml="eml://ecoinformatics.org/eml-2.1.1" packageId="cladewise" system="cladewise">\n'
+        f'<eml:eml xmlns:eml="{EML}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+        f'xsi:schemaLocation="{EML} {EML_SCHEMA}" packageId="cladewise" system="cladewise">\n'
         f"  <dataset>\n    <title>{escape(title)}</title>\n    <creator>{person}</creator>\n"
         f"    <contact>{person}</contact>\n  </dataset>\n</eml:eml>\n"
     )
