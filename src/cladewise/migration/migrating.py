@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import shutil
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
 from torch import Tensor
 
@@ -120,16 +119,11 @@ def migrate(
 def _transfer(run: Run, found: Correspondence, carried: CarryOver, new: RunFolder, *, rewrite: bool) -> tuple[Way, str]:
     """Write the new folder; returns how the head came into it, and why it was not rewritten."""
     made = _rewritten(run, carried) if rewrite else "it was not asked for"
-    for file in (run.folder.log, run.folder.resources):
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copy(file, new.path / file.name)
-    shutil.copy(run.folder.config, new.config)
+    _copy(new, run.folder.config, run.folder.log, run.folder.resources)
     if run.folder.counts.is_file():
         _write_counts(run, carried, new)
     if isinstance(made, str):
-        for file in (run.folder.model, run.folder.taxonomy, run.folder.true_taxonomy):
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copy(file, new.path / file.name)
+        _copy(new, run.folder.model, run.folder.taxonomy, run.folder.true_taxonomy)
         _write_labels(run.relabelling, new)
         whole = carried if run.carried is None else run.carried.then(carried)
         new.migration.mkdir(exist_ok=True)
@@ -145,6 +139,13 @@ def _transfer(run: Run, found: Correspondence, carried: CarryOver, new: RunFolde
     rest = {name: tensor for name, tensor in run.classifier.state_dict().items() if not name.startswith("head.")}
     _write_model({**rest, **weights}, {**run.header, "tree": change.fingerprint, "data": _digest(run, carried)}, new)
     return "rewritten", ""
+
+
+def _copy(new: RunFolder, *files: Path) -> None:
+    """Copy those of the files that are there."""
+    for file in files:
+        if file.is_file():
+            write_bytes(new.path / file.name, file.read_bytes())
 
 
 def _keep_scores(run: Run, new: Run) -> None:
@@ -191,8 +192,6 @@ def _write_labels(relabelling: CarryOver | None, new: RunFolder) -> None:
 
 def _write_counts(run: Run, carried: CarryOver, new: RunFolder) -> None:
     """The number of images per node when training began, with labels in the new tree."""
-    import numpy as np
-
     by_split = counts.read_counts(run.folder.counts, carried.before.num_nodes)
     nodes = {split: np.repeat(np.asarray(carried.place), of_node) for split, of_node in by_split.items()}
     counts.write_counts(new.counts, nodes)
