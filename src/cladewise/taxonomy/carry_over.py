@@ -89,8 +89,8 @@ class CarryOver:
         """The identity.
 
         Example:
-            >>> CarryOver.none(Taxonomy.from_paths([("a",)])).is_none
-            True
+            >>> CarryOver.none(Taxonomy.from_paths([("a",)])).place
+            array([0, 1])
         """
         return cls(taxonomy, taxonomy, np.arange(taxonomy.num_nodes), np.ones(taxonomy.num_nodes, dtype=np.bool_))
 
@@ -106,12 +106,6 @@ class CarryOver:
         return CarryOver(self.before, later.after, later.place[self.place], identified)
 
     # ---------------------------------------------------------------- properties
-
-    @cached_property
-    def is_none(self) -> bool:
-        """Whether nothing changes, names included."""
-        same = self.before is self.after or self.before == self.after
-        return same and np.array_equal(self.place, np.arange(self.place.size)) and bool(self.identified.all())
 
     @cached_property
     def num_sources(self) -> IntArray:
