@@ -149,6 +149,7 @@ def test_a_folder_reads_like_its_archive(tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         archive.extractall(tmp_path / "unpacked")
     assert told(tmp_path / "unpacked")[0] == told(path)[0]
+    assert told(tmp_path / "unpacked" / "meta.xml")[0] == told(path)[0]
     assert read(tmp_path / "unpacked").columns["id"].tolist() == read(path).columns["id"].tolist()
 
 

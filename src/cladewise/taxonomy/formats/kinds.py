@@ -24,6 +24,7 @@ from cladewise.taxonomy.formats.tables.separators import SEPARATORS
 BEGINNING = 2**16
 """Bytes at the start of a file in which a pattern is searched."""
 
+_DARWIN_CORE = r"<(?:\w+:)?archive\b[^>]*rs\.tdwg\.org/dwc/text"
 _SPECIESNET = r"\A[0-9a-f][0-9a-f-]{3,35};(?:[^;\n]*;){5}[^;\n]+$"
 _BIRDNET = r"\A(?:[A-Z][a-z]+(?: [a-z][a-z-]*){0,2}_[^\n_\t,;]+\n){3}"
 
@@ -70,13 +71,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("wordnet", "WordNet's folder", "wordnet:read", members=["data.noun"], tells=True),
     Kind("wordnet", "WordNet's data.noun", "wordnet:read", suffixes=[".noun"], tells=True),
     Kind(
-        "dwca",
-        "a Darwin Core archive (meta.xml)",
-        "archives.dwca:read",
-        members=["meta.xml"],
-        beginning=r"<(?:\w+:)?archive\b[^>]*rs\.tdwg\.org/dwc/text",
-        tells=True,
+        "dwca", "a Darwin Core archive", "archives.dwca:read", members=["meta.xml"], beginning=_DARWIN_CORE, tells=True
     ),
+    Kind("dwca", "a Darwin Core descriptor", "archives.dwca:read", ["meta.xml"], beginning=_DARWIN_CORE, tells=True),
     *(
         Kind("coldp", "a Catalogue of Life data package", "archives.coldp:read", members=members, tells=True)
         for members in (["name*usage.[ct]*"], ["taxon.[ct]*", "name.[ct]*"])

@@ -28,6 +28,7 @@ def read(path: Path, options: ReadOptions) -> Taxonomy:
     Raises:
         InputError: The core does not list taxa, a table is not written as ``meta.xml`` says, or the taxa are no tree.
     """
+    path = path.parent if path.name.lower() == FILE and path.is_file() else path
     with members_of(path) as members:
         found = matching(members.names, [FILE])
         if found is None:
