@@ -139,3 +139,25 @@ def test_predictions_and_labels_are_translated(here: Any, run: str, edited: tupl
     code, _, err = here("migrate", labels, matched, "--out", tmp_path / "x.csv", "--column", "class")
     assert code == 2
     assert "a table with the column class" in err
+
+
+def test_two_versions_are_matched_and_a_run_follows(here: Any, run: str, tmp_path: Path) -> None:
+    tree, matched, out = tmp_path / "new.csv", tmp_path / "matched.csv", tmp_path / "new"
+    tree.write_text(NEW.replace("crimson", "Red"))
+    code, _, err = here("taxonomy", "match", "classes.csv", tree, "--out", matched)
+    assert code == 0, err
+    code, text, err = here("migrate", run, matched, "--taxonomy", tree, "--out", out, "--quiet")
+    assert code == 0, err
+    assert text.startswith("carried over: 5 same, 1 renamed, 2 added")
+    code, migrated, err = here("predict", out, RED)
+    assert code == 0, err
+    code, text, err = here("predict", run, RED, "--as", tree)
+    assert code == 0, err
+    assert text == migrated
+    assert pl.read_csv(StringIO(text))["leaf_path"][0] == "warm/Red"
+    code, text, err = here("compare", out, "--out", tmp_path / "report.html")
+    assert code == 2
+    assert "cladewise evaluate" in err
+    code, text, err = here("train", "--config", out / "config.toml", "--out", tmp_path / "again")
+    assert (code, text) == (2, "")
+    assert "that of one that was migrated" in err
