@@ -120,6 +120,17 @@ def test_levels_are_depths_unless_ranks_are_chosen(folder: Path) -> None:
     assert "taxonRank" not in tree.columns
 
 
+def test_several_parents(folder: Path) -> None:
+    (folder / "nodes.dmp").write_text(dumped([*NODES, ("63221", "9605", "subspecies")]))
+    with pytest.raises(InputError, match="2 parents of 'Homo sapiens neanderthalensis': '9606', '9605'"):
+        read(folder)
+    assert silently(folder, parents="first").further_parents.size == 0
+    tree = silently(folder, parents="all")
+    assert tree.further_parents.tolist() == [[tree.find("63221"), tree.find("Homo")]]
+    with pytest.raises(InputError, match="one parent for each node where levels are chosen, but got 1 further parents"):
+        silently(folder, parents="all", levels=["genus", "species"])
+
+
 @pytest.mark.parametrize("kind", ["tar.gz", "zip"])
 def test_packed(folder: Path, kind: str) -> None:
     path = folder.with_name(f"taxdump.{kind}")

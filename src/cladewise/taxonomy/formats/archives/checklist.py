@@ -81,7 +81,8 @@ def only_ranks(tree: Taxonomy, ranks: Sequence[str], source: str) -> Taxonomy:
     whatever its rank.
 
     Raises:
-        InputError: No taxon has one of the ranks, or a rank is not finer than the one before.
+        InputError: No taxon has one of the ranks, a rank is not finer than the one before, or a node has several
+            parents.
 
     Example:
         >>> ranks = ["family", "subfamily", "genus"]
@@ -90,6 +91,10 @@ def only_ranks(tree: Taxonomy, ranks: Sequence[str], source: str) -> Taxonomy:
         >>> kept.path_name(2), kept.level_names
         ('Felidae/Puma', ('family', 'genus'))
     """
+    if tree.has_further_parents:
+        got = f"{len(tree.further_parents):,} further parents"
+        advice = 'Pass parents="first", or leave levels out.'
+        raise InputError("one parent for each node where levels are chosen", got, at=source, advice=advice)
     own = _ranks(tree)
     known = coarse_to_fine(rank for rank in dict.fromkeys(own.tolist()) if rank)
     coarsest = 0 if tree.synthetic_root else min((POSITION.get(rank, 0) for rank in known), default=0)
