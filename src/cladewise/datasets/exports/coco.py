@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from cladewise.datasets.exports.image_places import folder_with
 from cladewise.datasets.exports.kinds import EXPORTS, files_of
 from cladewise.datasets.exports.labelled import Labelled
-from cladewise.datasets.files.same_files import existing
 from cladewise.datasets.split_names import split_name
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import some
@@ -27,8 +27,6 @@ from cladewise.taxonomy.formats.documents.coco_categories import tree_of_categor
 
 MAX_BYTES = 16 * GIBIBYTE
 """Most bytes of one file; iNaturalist 2021 has 1.4 GiB."""
-_TRIED = 20
-"""Number of images of a file that are looked for to find their folder."""
 _PREFIXES = ("instances_", "person_keypoints_", "stuff_", "panoptic_", "image_info_", "captions_")
 """Beginnings of the file names of COCO, before the name of the split."""
 
@@ -243,14 +241,4 @@ def _folder_of(file: _File, root: Path | None) -> Path:
     bare = _bare(file.path.name.removesuffix(".gz").removesuffix(".json"))
     tops = [root] if root is not None else [file.path.parent, file.path.parent.parent]
     names = ("", "images", "data", bare, file.split, f"images/{bare}", f"images/{file.split}")
-    tried = [top / name for top in tops for name in dict.fromkeys(names)]
-    first = file.images["path"].head(_TRIED).to_list()
-    for folder in tried:
-        if any((folder / existing(folder, path)).is_file() for path in first):
-            return folder
-    raise InputError(
-        "images at the file names of the annotations",
-        f"none of the first {len(first)}, such as {first[0] if first else ''!r}, below {tops[0]}",
-        at=str(file.path),
-        advice='Pass root="..." with the folder that the file names start from.',
-    )
+    return folder_with(file.images["path"].to_list(), tops, names, str(file.path))

@@ -129,6 +129,14 @@ EXPORTS: tuple[Export, ...] = (
         evidence="image_folder:has_labels",
     ),
     Export(
+        "open-images",
+        "labels of Open Images",
+        "open_images:read",
+        beginning=r"\AImageID,Source,LabelName,Confidence\b",
+        files=["*.csv"],
+        suffixes=[".csv"],
+    ),
+    Export(
         "camtrap-dp",
         "a Camtrap DP",
         "camtrap_dp:read",
