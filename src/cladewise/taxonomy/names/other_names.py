@@ -28,7 +28,7 @@ class OtherName:
 
     @property
     def shown(self) -> str:
-        """What the name is, as in ``synonym of Puma concolor``."""
+        """Kind and bearer of the name, as in ``synonym of Puma concolor``."""
         return f"{self.kind} of {self.of}"
 
     def __str__(self) -> str:
