@@ -108,6 +108,20 @@ def test_classes_of_the_card_name_the_numbers(tmp_path: Path) -> None:
     assert labels(find_data(str(tmp_path / "set"))) == labels(dataset)
 
 
+def test_a_damaged_card_and_numbers_of_no_class_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    pq.write_table(table({"label": [0, 1]}, None), tmp_path / "set" / "train.parquet")
+    (tmp_path / "set" / "dataset_infos.json").write_text('{"default": {"features": []}}')
+    with pytest.raises(InputError, match=r"a card with features, or none, but got one that cannot be read"):
+        find_data(str(tmp_path / "set"))
+    for values, told in (([0, 4], "a class from 0 to 3 in 'label', but got 4"), (["cod", "x"], "numbers of classes")):
+        pq.write_table(table({"label": values}, {"label": classes(FINE)}), tmp_path / "rows.parquet")
+        with pytest.raises(InputError, match=told):
+            find_data(str(tmp_path / "rows.parquet"))
+    pq.write_table(table({"label": [1.0, float("nan")]}, {"label": classes(FINE)}), tmp_path / "rows.parquet")
+    assert labels(find_data(str(tmp_path / "rows.parquet"))) == ["wren"]
+
+
 def test_arrow_files_are_read_as_they_are_saved(tmp_path: Path) -> None:
     for split in ("train", "test"):
         (tmp_path / "saved" / split).mkdir(parents=True)

@@ -233,7 +233,13 @@ def _classes(file: _File, top: Path) -> dict[str, list[str]]:
         features = json.loads(metadata[b"huggingface"]).get("info", {}).get("features", {})
         return {name: names for name, feature in features.items() if (names := _class_names(feature))}
     for folder in [file.path.parent, *file.path.parents[1:3]]:
-        if found := _card_classes(folder):
+        try:
+            found = _card_classes(folder)
+        except (ValueError, AttributeError, TypeError, KeyError) as error:
+            raise InputError(
+                "a card with features, or none", f"one that cannot be read ({error})", at=str(folder)
+            ) from error
+        if found:
             return found
         if folder == (top if top.is_dir() else top.parent):
             break

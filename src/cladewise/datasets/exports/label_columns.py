@@ -54,8 +54,10 @@ class LabelColumns:
         """The name of a class; blank if there is none."""
         if column not in self.classes:
             return "" if value is None else str(value).strip()
-        if value is None or value == -1:  # -1 for images without a label, as in test sets
+        if value is None or value == -1 or value != value:  # -1 for images without a label, as in test sets
             return ""
+        if not isinstance(value, int | float):
+            raise InputError(f"numbers of classes in {column!r}", repr(value))
         classes = self.classes[column]
         if not 0 <= int(value) < len(classes):
             raise InputError(f"a class from 0 to {len(classes) - 1} in {column!r}", value)
