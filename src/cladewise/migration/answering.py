@@ -31,7 +31,7 @@ def answering_in(run: Run | str | PathLike[str], taxonomy: Tree, matched: Matche
             "trees whose nodes correspond beyond doubt",
             f"{number} doubtful pair{'' if number == 1 else 's'}",
             at=str(run.path),
-            advice=f"Run: cladewise taxonomy match {run.folder.tree()} NEW --out matched.csv, decide them, "
-            "and give --matched matched.csv (in Python matched=).",
+            advice=f"Decide them with: cladewise taxonomy match {run.folder.tree()} NEW --out matched.csv. "
+            'Then pass matched="matched.csv".',
         )
     return run.answering_in(CarryOver.of(found))
