@@ -191,7 +191,7 @@ def test_names_are_written_so_that_every_reader_takes_them_for_what_they_are() -
 
 def test_what_newick_cannot_hold_is_told(tmp_path: Path) -> None:
     tree = Taxonomy([-1, 0], ["r", "a"], columns={"id": ["1", "2"]})
-    with pytest.warns(InputWarning, match="Newick stores only names; left out: 'id'"):
+    with pytest.warns(InputWarning, match="cannot hold them: the column id at"):
         write(tree, tmp_path / "t.nwk")
 
 

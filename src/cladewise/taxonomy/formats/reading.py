@@ -46,6 +46,9 @@ FORMAT_BY_SUFFIX: dict[str, Format] = {
     ".ndjson": "json",
 }
 
+SHARED_SUFFIXES = (".xml", ".zip", ".tar", ".tgz")
+"""Suffixes that several formats have, of which the content decides."""
+
 
 def read(
     path: str | PathLike[str],
@@ -209,6 +212,11 @@ def format_of(path: Path) -> Format | Literal["table"]:
         known = ", ".join(dict.fromkeys(kind.name for kind in KINDS if kind.members))
         advice = "Unpack it if it holds a single table."
         raise InputError(f"an archive of a known format ({known})", got, at=str(path), advice=advice)
+    if suffix in SHARED_SUFFIXES:
+        got = "a file without the marks of any" if path.stat().st_size else "an empty file"
+        found = (kind for kind in KINDS if (suffix in kind.suffixes if suffix == ".xml" else kind.members))
+        known = ", ".join(dict.fromkeys(kind.name for kind in found))
+        raise InputError(f"a {suffix} file of a known format ({known})", got, at=str(path))
     suffixes = dict.fromkeys([*TABLE_SUFFIXES, *FORMAT_BY_SUFFIX, *(end for kind in KINDS for end in kind.suffixes)])
     raise InputError(
         f"a file name that ends in {', '.join(suffixes)}",

@@ -79,7 +79,9 @@ def interpret(table: Table, options: ReadOptions) -> Interpretation:
         case "tree-numbers":
             return interpret_edges(*as_edges(table), options)
         case "paths":
-            return interpret_levels(*as_levels(table, options))
+            paths, options = as_levels(table, options)
+            found = interpret_levels(paths, options)
+            return dataclasses.replace(found, problems=[*paths.problems[len(table.problems) :], *found.problems])
         case _:
             columns = find_edge_columns(table, options)
             if columns is None:

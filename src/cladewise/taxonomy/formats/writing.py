@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from cladewise.errors import InputError
+from cladewise.taxonomy.formats.losses import tell_losses
 from cladewise.taxonomy.formats.options import Format
 from cladewise.taxonomy.formats.reading import FORMAT_BY_SUFFIX
 from cladewise.taxonomy.formats.tables.table import TABLE_SUFFIXES, write_table_file
+from cladewise.taxonomy.names.columns import FORMER_IDS, ID, SYNONYMS, VERNACULAR
 from cladewise.taxonomy.tree import Taxonomy
 
 TABLES = {
@@ -39,6 +41,17 @@ FILES = {
 
 KEEP_FURTHER_PARENTS = ("nodes", "edges", "json", "yaml", "coco")
 """Formats that keep several parents of a node; a tree that has them is not written in any other."""
+
+_NAMES = (ID, SYNONYMS, FORMER_IDS, VERNACULAR)
+HOLD: dict[str, dict[str, Any]] = {
+    "levels": {"columns": (), "levels": True},
+    "edges": {"columns": ()},
+    "newick": {"columns": ()},
+    "folders": {"columns": ()},
+    "dwca": {"columns": _NAMES, "levels": True},
+    "coldp": {"columns": _NAMES, "levels": True},
+}
+"""What formats hold that cannot hold everything; other formats warn in their own modules."""
 
 
 def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | None = None) -> None:
@@ -88,6 +101,8 @@ def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | Non
             f"a file name that ends in {', '.join([*TABLE_SUFFIXES, *FORMAT_BY_SUFFIX])}, or in nothing for folders",
             repr(place.name),
         )
+    if chosen in HOLD:
+        tell_losses(taxonomy, str(place), **HOLD[chosen])
 
 
 def _function(module: str, name: str) -> Any:

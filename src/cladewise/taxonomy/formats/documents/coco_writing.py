@@ -78,8 +78,7 @@ def write_categories(taxonomy: Taxonomy, path: Path) -> None:
     if taken := [column for column in taxonomy.columns if column in keys]:
         raise InputError(f"further columns with other names than {', '.join(keys)}", some(taken))
     ids, first = category_ids(taxonomy), int(taxonomy.synthetic_root)
-    if ID in taxonomy.columns and not ids.own[first:].any():
-        warn("Ids that are no whole numbers, or repeat: the categories have the numbers of their nodes", at=str(path))
+    _tell_renumbered(taxonomy, ids, str(path))
     with_levels = not has_plain_levels(taxonomy) or bool(first and taxonomy.num_children[0] == 1)
     names, columns = taxonomy.names.tolist(), {k: v.tolist() for k, v in taxonomy.columns.items() if k != ID}
     parents, numbers, level = taxonomy.parents.tolist(), ids.ids.tolist(), taxonomy.level.tolist()
@@ -106,3 +105,18 @@ def write_categories(taxonomy: Taxonomy, path: Path) -> None:
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     levels = f'"levels": {json.dumps(taxonomy.level_names, ensure_ascii=False)},\n' if with_levels else ""
     write_text(path, f'{{{levels}"categories": [\n{lines}\n]}}\n')
+
+
+def _tell_renumbered(taxonomy: Taxonomy, ids: CategoryIds, source: str) -> None:
+    """Warn about ids of nodes that categories cannot have."""
+    if ID not in taxonomy.columns:
+        return
+    first = int(taxonomy.synthetic_root)
+    if not ids.own[first:].any():
+        warn("Ids that are no whole numbers, or repeat: the categories have the numbers of their nodes", at=source)
+        return
+    texts = taxonomy.columns[ID][first:]
+    lost = texts[~ids.own[first:] & (texts != "")].tolist()
+    if lost:
+        noun = "1 id is" if len(lost) == 1 else f"{len(lost):,} ids are"
+        warn(f"{noun} no whole number as written, and replaced by a new one: {some(lost)}", at=source)

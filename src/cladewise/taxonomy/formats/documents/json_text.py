@@ -52,6 +52,6 @@ def _parsed(text: str, path: Path, kept: Kept | None, line: int = 1) -> Any:
     except json.JSONDecodeError as error:
         lines = "If it has one record per line, call it .jsonl." if error.msg == "Extra data" else ""
         at = f"{path}:{error.lineno + line - 1}"
-        raise InputError("JSON", f"an error: {error.msg}", at=at, advice=lines) from error
+        raise InputError("JSON", f"an error: {error.msg.removesuffix(' at')}", at=at, advice=lines) from error
     except RecursionError as error:
         raise too_deep(path) from error

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 from cladewise.atomic import write_text
+from cladewise.errors import InputError
 from cladewise.taxonomy.formats.bounded_files import GIBIBYTE
 from cladewise.taxonomy.formats.documents.coco_categories import without_annotations
-from cladewise.taxonomy.formats.documents.json_text import read_json_document
+from cladewise.taxonomy.formats.documents.json_text import LINES, read_json_document
 from cladewise.taxonomy.formats.documents.nesting import nested_from_taxonomy, taxonomy_from_nested
 from cladewise.taxonomy.formats.kinds import beginning_of
 from cladewise.taxonomy.formats.options import PLAIN, ReadOptions
@@ -39,6 +40,9 @@ def write_json_tree(taxonomy: Taxonomy, path: Path) -> None:
     """Write a tree as nested JSON: names in names if that is lossless, otherwise nodes with children.
 
     Raises:
-        InputError: The tree is too deep to nest.
+        InputError: The tree is too deep to nest, or the file is called as one with a record per line.
     """
+    if path.suffix.lower() in LINES:
+        got = f"{path.name!r}, as files with one record per line are called"
+        raise InputError("a name for one JSON document", got, advice="Call the file .json.")
     write_text(path, json.dumps(nested_from_taxonomy(taxonomy), indent=2, ensure_ascii=False) + "\n")

@@ -21,7 +21,7 @@ from cladewise.errors import InputError, warn
 from cladewise.taxonomy.formats.documents.json_text import read_json_document
 from cladewise.taxonomy.formats.documents.values import Place, name_at, shown
 from cladewise.taxonomy.formats.evidence import Form
-from cladewise.taxonomy.formats.labelling.losses import tell_losses
+from cladewise.taxonomy.formats.losses import tell_losses
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.safe_xml import Element, each_element
 from cladewise.taxonomy.names.paths import label_steps

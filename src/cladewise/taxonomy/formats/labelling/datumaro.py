@@ -32,7 +32,7 @@ from cladewise.taxonomy.formats.documents.json_text import read_json_document
 from cladewise.taxonomy.formats.documents.values import Place, is_scalar, name_at, shown, wrong_at
 from cladewise.taxonomy.formats.evidence import Form
 from cladewise.taxonomy.formats.labelling.label_tree import label_tree, refuse_cycles
-from cladewise.taxonomy.formats.labelling.losses import tell_losses
+from cladewise.taxonomy.formats.losses import tell_losses
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.names.columns import ID, join_names, split_names
 from cladewise.taxonomy.names.paths import path_steps, path_text

@@ -18,7 +18,7 @@ from cladewise.atomic import write_text
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.labelling.label_tree import label_tree
-from cladewise.taxonomy.formats.labelling.losses import tell_losses
+from cladewise.taxonomy.formats.losses import tell_losses
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.safe_xml import Element, read_xml
 from cladewise.taxonomy.names.columns import ID, SYNONYMS, join_names
@@ -115,7 +115,8 @@ def _names(aliases: list[str]) -> dict[str, list[str]]:
 
 def _tell_same_names(taxonomy: Taxonomy, source: str) -> None:
     """Warn about names in several branches, which Label Studio's own summaries and filters count as one."""
-    names, counts = np.unique(taxonomy.names[taxonomy.names != ""], return_counts=True)
+    without = taxonomy.columns[ID] == "" if ID in taxonomy.columns else np.ones(taxonomy.num_nodes, dtype=bool)
+    names, counts = np.unique(taxonomy.names[(taxonomy.names != "") & without], return_counts=True)
     again = names[counts > 1].tolist()
     if again:
         noun = "1 name" if len(again) == 1 else f"{len(again)} names"

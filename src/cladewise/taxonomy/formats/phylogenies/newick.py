@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cladewise.atomic import write_text
-from cladewise.errors import InputError, warn
-from cladewise.taxonomy.checks.problems import some
+from cladewise.errors import InputError
 from cladewise.taxonomy.formats.bounded_files import read_text
 from cladewise.taxonomy.formats.evidence import Form, only_form
 from cladewise.taxonomy.formats.growing import Sprout
@@ -51,10 +50,8 @@ def read_newick(path: Path, options: ReadOptions = PLAIN) -> Taxonomy:
 def write_newick(taxonomy: Taxonomy, path: Path) -> None:
     """Write a tree as one line of Newick.
 
-    Newick has neither levels nor further columns; a warning names the columns left out.
+    Newick has neither levels nor further columns.
     """
-    if taxonomy.columns:
-        warn(f"Newick stores only names; left out: {some(list(taxonomy.columns))}", at=str(path))
     write_text(path, newick_from_taxonomy(taxonomy) + "\n")
 
 

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import polars as pl
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.checks.problems import Problem, some
 from cladewise.taxonomy.formats.options import ReadOptions, argument
 from cladewise.taxonomy.formats.tables.column_names import is_attribute, numbering, ranks_of
 from cladewise.taxonomy.formats.tables.header_row import HEADER_ADVICE, NUMBER, header_problems
 from cladewise.taxonomy.formats.tables.table import Table
+from cladewise.taxonomy.names.columns import ID
 
 MARKS = (" > ", ">", "|", ";", "::", "/", ".")
 """Separators between the names of a path, the least ambiguous first."""
@@ -125,6 +126,7 @@ def as_levels(table: Table, options: ReadOptions) -> tuple[Table, ReadOptions]:
     if keys is not None:
         rest = rest.with_columns(keys.alias("id"))
     steps = _steps(cells, mark)
+    problems = (*table.problems, *_id_problems(table, rest, steps))
     names = [f"level_{k}" for k in range(1, int(steps.list.len().max() or 1) + 1)]  # type: ignore[call-overload]
     taken = [name for name in names if name in rest.columns]
     if taken:
@@ -133,9 +135,26 @@ def as_levels(table: Table, options: ReadOptions) -> tuple[Table, ReadOptions]:
     frame = pl.DataFrame(levels).hstack(rest)
     kept = [name for name in rest.columns if not options.columns or name in options.columns]
     return (
-        dataclasses.replace(table, frame=frame, header_line=0),
+        dataclasses.replace(table, frame=frame, header_line=0, problems=problems),
         dataclasses.replace(options, format="levels", levels=names, columns=kept),
     )
+
+
+def _id_problems(table: Table, rest: pl.DataFrame, steps: pl.Series) -> list[Problem]:
+    """Warnings about a path with several ids, of which the first is kept, and an id of several paths."""
+    if ID not in rest.columns:
+        return []
+    pairs = pl.DataFrame({"path": steps.list.join(" > "), ID: rest[ID].str.strip_chars()}).with_row_index("row")
+    pairs = pairs.filter((pl.col(ID) != "") & (pl.col("path") != "")).unique(["path", ID], maintain_order=True)
+    problems: list[Problem] = []
+    for key, kind in (("path", "other-texts"), (ID, "duplicate")):
+        again = pairs.filter(~pl.col(key).is_first_distinct())
+        for row, path, own in again.select("row", "path", ID).iter_rows():
+            text = (
+                f"another id {own!r} of the path {path!r}" if key == "path" else f"the id {own!r} of another path too"
+            )
+            problems.append(Problem(table.line(row), kind, text, "warning"))
+    return problems
 
 
 def _steps(cells: pl.Series, mark: str) -> pl.Series:
