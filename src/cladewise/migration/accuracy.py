@@ -91,12 +91,14 @@ def compared(before: Answers, after: Answers, carried: CarryOver, found: Corresp
         else:
             images = ~carried.untouched[label] & (code[label] == CHANGES.index(name))
         if images.any():
+            right, new_right = (answer == label)[images], (new_answer == new_label)[images]
             groups.append(
                 GroupAccuracy(
                     change=name,
                     images=int(images.sum()),
-                    right_before=int((answer == label)[images].sum()),
-                    right_after=int((new_answer == new_label)[images].sum()),
+                    right_before=int(right.sum()),
+                    right_after=int(new_right.sum()),
+                    turned=int((right != new_right).sum()),
                     above_before=int(before.taxonomy.contains(answer, label)[images].sum()),
                     above_after=int(after.taxonomy.contains(new_answer, new_label)[images].sum()),
                 )

@@ -10,9 +10,7 @@ import numpy as np
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.correspondence import Correspondence, read_matched
-from cladewise.taxonomy.formats.options import ReadOptions
-from cladewise.taxonomy.formats.tables.delimited import read_delimited
-from cladewise.taxonomy.formats.tables.table import is_parquet, read_parquet_table
+from cladewise.taxonomy.correspondence.matched_table import opened_table
 from cladewise.taxonomy.names.paths import path_steps
 
 Tree = Taxonomy | str | PathLike[str]
@@ -77,7 +75,7 @@ def implied_tree(matched: str | PathLike[str], *, side: str = "new", like: Taxon
     """
     option = "taxonomy" if side == "new" else "old"
     source, advice = Path(matched), f"Give the {side} tree too: --{option} FILE, in Python {option}=."
-    table = read_parquet_table(source) if is_parquet(source) else read_delimited(source, ReadOptions(header="first"))
+    table = opened_table(source)
     if side not in table.columns:
         expected = f"the table of `cladewise taxonomy match`, with a column {side}"
         raise InputError(expected, ", ".join(table.columns), at=str(source))

@@ -218,7 +218,12 @@ def _refit(
         raise InputError("a free folder", "another migrated run", at=str(folder.path), advice="Choose another out=.")
     dataset = relabelled_by(carried, run.dataset) if data is None else data
     if dataset.taxonomy != carried.after:
-        raise InputError(f"data labelled in {carried.after}", f"{dataset.taxonomy}", at=dataset.name)
+        raise InputError(
+            f"data labelled in the new tree, {carried.after}",
+            f"another tree, {dataset.taxonomy}",
+            at=dataset.name,
+            advice="Give the file of the new tree too: --taxonomy FILE, in Python taxonomy=.",
+        )
     source = run.config.data if data is None else data.source
     config = dataclasses.replace(_frozen(run, folder), data=dict(source))
     if data is None:
@@ -228,7 +233,7 @@ def _refit(
         _write_labels(carried if labels is None else labels.then(carried), folder)
     new = fit(config, folder.path, dataset=dataset, method=run.method, reuse=True, tell=False, progress=progress)
     new = Run.open(new.path)
-    report = _reported(run, new, found, carried, "refit", "", split, progress=progress)
+    report = _reported(run, new, found, carried, "refit", "", split, other_data=data is not None, progress=progress)
     _write_report(report, found, folder)
     return Migration(new, report)
 
@@ -272,6 +277,7 @@ def _reported(
     reason: str,
     split: str,
     *,
+    other_data: bool = False,
     progress: bool,
 ) -> MigrationReport:
     report = MigrationReport(
@@ -286,6 +292,9 @@ def _reported(
         decision=rule_of(run),
         needs_images=needing_images(found, run.dataset_if_there, new.dataset_if_there),
     )
+    if other_data:
+        note = "the new labels are of other data, on which `cladewise evaluate` measures the new run"
+        return dataclasses.replace(report, split="", decision="", note=note)
     seen = scores_of(run, split, progress=progress)
     again = seen if way == "carried" or isinstance(seen, str) else scores_of(new, split, progress=progress)
     if isinstance(seen, str) or isinstance(again, str):

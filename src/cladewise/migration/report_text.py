@@ -18,7 +18,7 @@ def short_lines(report: MigrationReport) -> list[str]:
     """The report in a few lines, for the terminal.
 
     Example:
-        >>> group = GroupAccuracy("untouched", 40, 30, 30, 35, 35)
+        >>> group = GroupAccuracy("untouched", 40, 30, 30, 0, 35, 35)
         >>> report = MigrationReport(
         ...     "carried", "", "a", "old", "new", {"same": 8, "added": 1}, "", "test", "leaf", (group,)
         ... )
@@ -82,8 +82,8 @@ def markdown(report: MigrationReport) -> str:
 def _figures(group: GroupAccuracy) -> str:
     text = f"{_percent(group.right_before, group)} before, {_percent(group.right_after, group)} after"
     images = f"{group.images:,} image" + ("" if group.images == 1 else "s")
-    same = group.right_before == group.right_after
-    return f"{text}, {images}" + ("; equal to the last bit" if group.change == "untouched" and same else "")
+    same = group.change == "untouched" and not group.turned
+    return f"{text}, {images}" + ("; equal to the last bit" if same else "")
 
 
 def _percent(right: int, group: GroupAccuracy) -> str:

@@ -24,6 +24,7 @@ class GroupAccuracy:
         images: Number of images.
         right_before: Number of images answered with their label before the migration.
         right_after: Number of images answered with their new label afterwards.
+        turned: Number of images that are right in one of the two and wrong in the other.
         above_before: Number of images answered with their label or a node above it, before.
         above_after: The same afterwards.
     """
@@ -32,6 +33,7 @@ class GroupAccuracy:
     images: int
     right_before: int
     right_after: int
+    turned: int
     above_before: int
     above_after: int
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cladewise.errors import InputError
-from cladewise.records import FOR_PEOPLE, MACHINE_SETTINGS
+from cladewise.records import FOR_PEOPLE, MACHINE_SETTINGS, RunFolder
 from cladewise.records.metric_names import LEVEL_PREFIX
 from cladewise.report.runs.run import FloatArray, ReportedRun
 
@@ -131,10 +131,11 @@ def check_comparable(runs: Sequence[ReportedRun]) -> None:
     first = runs[0]
     for run in runs[1:]:
         if run.taxonomy.fingerprint != first.taxonomy.fingerprint:
+            trees = " ".join(str(RunFolder(each.folder).tree()) for each in (first, run))
             raise InputError(
                 f"runs over one taxonomy ({first.taxonomy.fingerprint} in {first.folder})",
                 f"{run.taxonomy.fingerprint} in {run.folder}",
-                advice=f"See: cladewise taxonomy diff {first.folder}/taxonomy.csv {run.folder}/taxonomy.csv",
+                advice=f"See: cladewise taxonomy diff {trees}",
             )
         if not (run.paths.equals(first.paths) and np.array_equal(run.target, first.target)):
             raise InputError(

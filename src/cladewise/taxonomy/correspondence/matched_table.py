@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cladewise.errors import InputError
 from cladewise.taxonomy.all_paths import path_texts
 from cladewise.taxonomy.arrays import IntArray, strings
-from cladewise.taxonomy.checks.problems import some
+from cladewise.taxonomy.checks.problems import ADVICE, raise_first, some
 from cladewise.taxonomy.correspondence.correspondence import CHANGES, Correspondence
 from cladewise.taxonomy.formats.options import ReadOptions
 from cladewise.taxonomy.formats.tables.delimited import read_delimited
@@ -99,8 +99,7 @@ def read_matched(
         Correct the row, or leave its change blank.
     """
     source = Path(path)
-    table = read_parquet_table(source) if is_parquet(source) else read_delimited(source, ReadOptions(header="first"))
-    table.fail([problem for problem in table.problems if problem.severity == "error"])
+    table = opened_table(source)
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise InputError(
@@ -115,6 +114,25 @@ def read_matched(
     certainty = _certainties(table, cells["certainty"])
     _check_rows(table, old, *nodes)
     return _built(table, cells, old, new, nodes, certainty, asked)
+
+
+def opened_table(path: Path) -> Table:
+    """The cells of a table of correspondences.
+
+    Raises:
+        InputError: It is no table, or its header does not name the columns.
+    """
+    if is_parquet(path):
+        return read_parquet_table(path)
+    try:
+        table = read_delimited(path, ReadOptions(header="first"))
+        raise_first(table.problems, table.source, checkable=False)
+        return table
+    except InputError as error:
+        if not error.advice.startswith(ADVICE["column-name"]):
+            raise
+        advice = f"Its first line names the columns {', '.join(COLUMNS)}."
+        raise InputError(error.expected, error.got, at=error.at, advice=advice) from None
 
 
 def distinguishing_ids(tree: Taxonomy) -> dict[int, str]:
@@ -158,7 +176,7 @@ def _nodes(table: Table, cells: dict[str, list[str]], side: str, tree: Taxonomy)
             [cells[side][row] for row in rest],
             at=table.source,
             place=lambda label: f"line {lines[str(label)]}",
-            expected=f"paths of the {side} tree in the column {side}",
+            expected=f"paths in the column {side} that are in the {side} tree",
             advice="Correct them, or leave the cell blank if the node has no counterpart.",
         )
     return found
