@@ -136,9 +136,35 @@ def test_predictions_and_labels_are_translated(here: Any, run: str, edited: tupl
     code, _, err = here("migrate", labels, matched, "--taxonomy", tree, "--out", tmp_path / "new-images.csv")
     assert code == 0, err
     assert (tmp_path / "new-images.csv").read_text() == "path,label\n-a.png,warm/crimson\nb.png,cold/blue\n"
-    code, _, err = here("migrate", labels, matched, "--out", tmp_path / "x.csv", "--column", "class")
-    assert code == 2
-    assert "a table with the column class" in err
+    for more, message in (
+        (["--out", "x.csv", "--column", "class"], "Name the column of labels: --column NAME.\n"),
+        (["--out", "x.csv", "--refit"], "a run with --refit, but got a table"),
+        (["--out", labels], "another file to write"),
+        (["--out", "x.csv", "--taxonomy", "gone.csv"], "no such file"),
+    ):
+        code, _, err = here("migrate", labels, matched, *more)
+        assert code == 2
+        assert message in err
+        assert len(err.splitlines()) == 1
+    assert "red" in labels.read_text()
+
+
+def test_lists_of_labels_are_translated_in_every_format(
+    here: Any, run: str, edited: tuple[Path, Path], tmp_path: Path
+) -> None:
+    tree, matched = edited
+    found: list[list[list[str]]] = []
+    for kind in ("csv", "parquet"):
+        old, new = tmp_path / f"old.{kind}", tmp_path / f"new-{kind}.parquet"
+        words = ("--top", "2", "--out", old, "--quiet")
+        code, _, err = here("predict", run, RED, "broken.png", *words)
+        assert code == 0, err
+        code, _, err = here("migrate", old, matched, "--old", "classes.csv", "--taxonomy", tree, "--out", new)
+        assert code == 0, err
+        found.append(pl.read_parquet(new)["top_labels"].to_list())
+    assert found[0] == found[1]
+    assert found[0][0][0] == "warm/crimson"
+    assert found[0][1] == []
 
 
 def test_two_versions_are_matched_and_a_run_follows(here: Any, run: str, tmp_path: Path) -> None:

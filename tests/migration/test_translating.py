@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 
-from cladewise.decisions import Leaf
+from cladewise.decisions import Leaf, Levels
 from cladewise.engine.answering.prediction_table import answer_table
 from cladewise.engine.answering.translated import Translated
 from cladewise.errors import InputError
@@ -50,7 +50,7 @@ def test_labels_go_to_the_place_of_their_node() -> None:
     labels = ["barn owl", "owl/tawny owl", "garganey", "giant moa", "moa", "", "root"]
     expected = ["owl", "owl/tawny owl", "duck/dabbling/teal or garganey", "root", "root", None, "root"]
     assert translate_labels(labels, CARRIED) == expected
-    with pytest.raises(InputError, match=r"labels that are in the old tree.*dodo"):
+    with pytest.raises(InputError, match=r"labels that each name one node of the old tree.*dodo"):
         translate_labels(["dodo"], CARRIED)
 
 
@@ -79,6 +79,24 @@ def test_a_table_of_predictions_says_what_the_migrated_run_says_where_it_says_an
     assert told["probability"].is_not_null().to_list() == kept.tolist()
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_answers_per_level_are_those_of_the_migrated_run(seed: int) -> None:
+    tree = Taxonomy.from_paths([(a, a + b, a + b + c) for a in "ab" for b in "cd" for c in "efg"])
+    found, _ = random_edits(tree, 6, seed)
+    generator = torch.Generator().manual_seed(seed)
+    before = LeafSoftmax(tree, 3 * torch.randn(60, tree.num_leaves, generator=generator))
+    after = CarriedPrediction.of(before, CarryOver.of(found))
+    old, new = answer_table(Levels()(before), before), answer_table(Translated(Levels())(after), after)
+    told = translate(old.insert_column(0, pl.Series("path", map(str, range(60)))), found)
+    assert told.columns == ["path", *new.columns]
+    for column in new.columns:
+        for mine, theirs in zip(told[column].to_list(), new[column].to_list(), strict=True):
+            if column.endswith("_probability"):
+                assert mine is None or theirs == pytest.approx(mine, abs=1e-6), column
+            else:
+                assert mine == theirs, column
+
+
 def test_lists_of_labels_are_translated_once_each() -> None:
     table = pl.DataFrame(
         {
@@ -99,7 +117,8 @@ def test_levels_with_a_path_each_are_translated() -> None:
     told = translate(table, FOUND)
     assert told["group_path"].to_list() == ["owl", "duck"]
     assert told["group_probability"].to_list() == [0.75, 0.5]
-    assert told["species_path"].to_list() == ["owl", "duck/dabbling/teal or garganey"]
+    assert told["tribe_path"].to_list() == [None, "duck/dabbling"]
+    assert told["species_path"].to_list() == [None, "duck/dabbling/teal or garganey"]
     assert told["species_probability"].to_list() == [None, None]
     assert told["my_path"].to_list() == ["x", "x"]
 

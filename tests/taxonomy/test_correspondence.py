@@ -229,9 +229,9 @@ def test_a_row_to_decide_is_refused_until_it_is_decided(tmp_path: Path) -> None:
     [
         (
             ("bird/owl,bird/owl,same", "bird/owl,bird/owls,same"),
-            r"paths in the column new that are in the new tree.*'bird/owls'.*line 3",
+            r"paths in the column new that each name one node of the new tree.*'bird/owls'.*line 3",
         ),
-        (("moth,,removed", "mth,,removed"), r"in the old tree.*'mth' \(nearest: 'moth'\) in line 10"),
+        (("moth,,removed", "mth,,removed"), r"of the old tree.*'mth' \(nearest: 'moth'\) in line 10"),
         (("bird,bird,same", "bird,bird,renamed"), r"Expected 'same', which the rows say, but got 'renamed' for 'bird'"),
         (("moth,,removed", "moth,,gone"), r"a change among same, renamed.*'gone' at .*:10"),
         (("moth,,removed", "moth,wasp,removed"), r"Expected 'renamed'.*'removed' for 'moth' at .*:10"),
@@ -275,7 +275,9 @@ def test_a_table_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
 def test_a_table_without_its_header_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "matched.csv"
     path.write_text("bird,bird,same,1,,\n")
-    with pytest.raises(InputError, match=r"got column 5 without a name at .*:1. Its first line names the columns old, .*ask.$"):
+    with pytest.raises(
+        InputError, match=r"got column 5 without a name at .*:1. Its first line names the columns old, .*ask.$"
+    ):
         read_matched(path, OLD, NEW)
 
 

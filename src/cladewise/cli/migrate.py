@@ -77,6 +77,16 @@ def migrate(
         raise InputError("a table of correspondences", "no such file", at=str(matched), advice=advice)
     new = _tree(taxonomy, reading)
     if source.is_file():
+        options = {
+            "--refit": refit,
+            "--data": data is not None,
+            "--split": split != "test",
+            "--no-rewrite": not rewrite,
+        }
+        if given := [name for name, there in options.items() if there]:
+            raise InputError(f"a run with {given[0]}", "a table, whose labels are translated", at=str(source))
+        if out.exists() and out.samefile(source):
+            raise InputError("another file to write than the one to read", str(out), advice="Choose another --out.")
         _translate(source, matched, old, new, column, out)
         return
     if old is not None or column != "label":
@@ -129,7 +139,7 @@ def _translate(source: Path, matched: Path, old: Path | None, new: Any, column: 
     import polars as pl
 
     from cladewise.atomic import replacing
-    from cladewise.cli.tables import SEPARATORS, undefused
+    from cladewise.cli.tables import SEPARATORS, lists, undefused
     from cladewise.migration import translate
     from cladewise.parquet import read_parquet
 
@@ -148,11 +158,11 @@ def _translate(source: Path, matched: Path, old: Path | None, new: Any, column: 
         raise InputError("a table", str(error).splitlines()[0], at=str(source), advice=advice) from None
     is_predicted = any(name.endswith("_path") or name == "labels" for name in table.columns)
     if is_predicted and kind in SEPARATORS:
-        table = undefused(table)
+        table = lists(undefused(table), ("labels", "top_labels"))
     found = translate(table, matched, old=old, taxonomy=new, column=column, at=str(source))
     if is_predicted or to not in SEPARATORS:
         write_frame(found, to, out)
     else:
         with replacing(out) as temporary:  # as it is, since names in it are read by programs
             found.write_csv(temporary, separator=SEPARATORS[to])
-    say(f"{out}: {found.height:,} rows")
+    say(f"{out}: {found.height:,} row{'' if found.height == 1 else 's'}")

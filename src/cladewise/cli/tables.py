@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -172,6 +172,32 @@ def undefused(frame: pl.DataFrame) -> pl.DataFrame:
     defused = f"^'{FORMULA[1:]}"
     texts = frame.with_columns(pl.selectors.string().str.replace(defused, "$1"))
     return texts.rename(dict(zip(texts.columns, pl.Series(texts.columns).str.replace(defused, "$1"), strict=True)))
+
+
+def lists(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    r"""A table with the lists that :func:`for_spreadsheets` joined in some columns, as far as these are there.
+
+    Example:
+        >>> import polars as pl
+        >>> lists(pl.DataFrame({"sets": [r"a\;b;c", "", None]}), ["sets", "others"])["sets"].to_list()
+        [['a;b', 'c'], [], []]
+    """
+    import polars as pl
+
+    split = [
+        pl.when(pl.col(name).fill_null("") == "")
+        .then(pl.lit([], dtype=pl.List(pl.String)))
+        .otherwise(
+            pl.col(name)
+            .str.replace_all(r"\;", "\0", literal=True)
+            .str.split(";")
+            .list.eval(pl.element().str.replace_all("\0", ";", literal=True))
+        )
+        .alias(name)
+        for name in names
+        if name in frame.columns
+    ]
+    return frame.with_columns(split)
 
 
 FORMULA = r"^([=+\-@\t\r\n'])"

@@ -74,7 +74,7 @@ def implied_tree(matched: str | PathLike[str], *, side: str = "new", like: Taxon
         (True, ('group', 'kind'))
     """
     option = "taxonomy" if side == "new" else "old"
-    source, advice = Path(matched), f"Give the {side} tree too: --{option} FILE, in Python {option}=."
+    source, advice = Path(matched), f'Give the {side} tree too: {option}="FILE".'
     table = opened_table(source)
     if side not in table.columns:
         expected = f"the table of `cladewise taxonomy match`, with a column {side}"

@@ -222,7 +222,7 @@ def _refit(
             f"data labelled in the new tree, {carried.after}",
             f"another tree, {dataset.taxonomy}",
             at=dataset.name,
-            advice="Give the file of the new tree too: --taxonomy FILE, in Python taxonomy=.",
+            advice='Give the new tree as well: taxonomy="FILE".',
         )
     source = run.config.data if data is None else data.source
     config = dataclasses.replace(_frozen(run, folder), data=dict(source))

@@ -73,7 +73,7 @@ def translate(
         return _predictions(table, carried, texts, at)
     if column not in table.columns:
         names = ", ".join(table.columns)
-        advice = "Name the column of labels: --column NAME, in Python column=."
+        advice = 'Name the column of labels: column="NAME".'
         raise InputError(f"a table with the column {column}", names, at=at, advice=advice)
     if table[column].dtype == pl.List(pl.String):
         return table.with_columns(_lists(table[column], carried, at))
@@ -98,7 +98,13 @@ def _nodes(labels: pl.Series, carried: CarryOver, at: str) -> IntArray:
     if carried.before.synthetic_root and ROOT_NAME in distinct and not _is_known(carried.before, ROOT_NAME):
         place[ROOT_NAME] = 0
         distinct.remove(ROOT_NAME)
-    nodes = find_all(carried.before, distinct, at=at, expected="labels that are in the old tree")
+    nodes = find_all(
+        carried.before,
+        distinct,
+        at=at,
+        expected="labels that each name one node of the old tree",
+        advice='Correct them, or give the tree that they are of: old="FILE".',
+    )
     place |= dict(zip(distinct, nodes.tolist(), strict=True))
     return np.array([place[text] for text in texts], dtype=np.int64)
 
@@ -130,20 +136,68 @@ def _predictions(table: pl.DataFrame, carried: CarryOver, texts: list[str], at: 
     """A table of predictions in the new tree."""
     old, new = carried.before, carried.after
     columns = {name: table[name] for name in table.columns}
+    if texts and LABEL_PATH not in texts and LEAF_PATH not in texts:
+        return pl.DataFrame(_levels_alone(columns, carried, level_columns(old), level_columns(new), at))
     for name in texts:
         nodes = _nodes(table[name], carried, at)
         short = name.removesuffix(_PATH)
         columns |= _translated(table, carried, nodes, name, short, "probability" if short == LABEL else "")
-    for name, probabilities in (("labels", "probabilities"), ("top_labels", "top_probabilities")):
-        if name in columns and columns[name].dtype == pl.List(pl.String):
+    for name, *others in (("labels", "probabilities", "label_names"), ("top_labels", "top_probabilities", "top_names")):
+        if name in columns:
             columns[name] = _lists(columns[name], carried, at)
-            columns.pop(probabilities, None)  # of labels that may be merged or coarser now
+            for other in others:
+                columns.pop(other, None)  # of labels that may be merged or coarser now
     if LABEL_PATH not in texts:
         return pl.DataFrame(columns)
     nodes = _nodes(table[LABEL_PATH], carried, at)
     if NODE in columns:
         columns[NODE] = pl.Series(np.where(nodes == _NONE, -1, carried.place[nodes])).replace(-1, None)
     return pl.DataFrame(_with_levels(columns, carried, nodes, level_columns(old), level_columns(new)))
+
+
+def _levels_alone(
+    columns: dict[str, pl.Series], carried: CarryOver, before: list[str], after: list[str], at: str
+) -> dict[str, pl.Series]:
+    """The columns of one answer per level, as a migrated run gives them.
+
+    A new level has the answer of the old level of its name, the finest has that of the finest, and both only as far
+    down as the level. A level that repeats a coarser one is blank.
+    """
+    old, new = carried.before, carried.after
+    nodes = np.full((len(before), len(next(iter(columns.values())))), _NONE)
+    for level, name in enumerate(before):
+        if f"{name}{_PATH}" in columns:
+            nodes[level] = _nodes(columns[f"{name}{_PATH}"], carried, at)
+        if level:
+            nodes[level] = np.where(nodes[level] == _NONE, nodes[level - 1], nodes[level])
+    names = [str(text) or ROOT_NAME for text in new.names]
+    paths = [path or ROOT_NAME for path in path_texts(new).tolist()]
+    levels: dict[str, pl.Series] = {}
+    seen = np.full((0, nodes.shape[1]), _NONE)
+    for level, name in enumerate(after):
+        last = level == len(after) - 1
+        source = before.index(name) if name in before[:-1] and not last else len(before) - 1
+        answer = nodes[source]
+        there = answer != _NONE
+        node = np.where(there, new.at_level(level + 1)[carried.place[answer]], _NONE)
+        shown = there & ~(seen == node).any(axis=0)
+        seen = np.vstack([seen, node])
+        places = np.where(shown, node, len(names))
+        levels[name], levels[f"{name}{_PATH}"] = _text([*names, None], places), _text([*paths, None], places)
+        step = old.at_level(source + 1)[answer]
+        known = shown & carried.same_content[step] & (carried.place[step] == node) & (step == answer)
+        given = columns.get(f"{before[source]}_probability")
+        given = pl.Series([None] * len(known), dtype=pl.Float64) if given is None else given
+        levels[f"{name}_probability"] = _blank(given, ~known)
+    gone = {f"{name}{more}" for name in before for more in ("", _PATH, "_probability")}
+    found: dict[str, pl.Series] = {}
+    for name, values in columns.items():
+        if name in gone:
+            found |= levels
+            levels = {}
+        else:
+            found[name] = values
+    return found
 
 
 def _translated(

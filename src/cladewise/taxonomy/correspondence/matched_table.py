@@ -176,7 +176,7 @@ def _nodes(table: Table, cells: dict[str, list[str]], side: str, tree: Taxonomy)
             [cells[side][row] for row in rest],
             at=table.source,
             place=lambda label: f"line {lines[str(label)]}",
-            expected=f"paths in the column {side} that are in the {side} tree",
+            expected=f"paths in the column {side} that each name one node of the {side} tree",
             advice="Correct them, or leave the cell blank if the node has no counterpart.",
         )
     return found
