@@ -253,7 +253,7 @@ def test_the_head_is_fitted_again_on_new_labels(hace: Run, colour_folder: Path, 
     assert [each.path for each in done.report.needs_images] == ["plants/olive"]
     with pytest.raises(InputError, match="data= with refit=True"):
         migrate(hace, found, out=tmp_path / "other", data=tmp_path / "images.csv", progress=False)
-    with pytest.raises(InputError, match="data labelled in the new tree.*taxonomy="):
+    with pytest.raises(InputError, match=r"data labelled in the new tree.*taxonomy="):
         migrate(hace, found, out=tmp_path / "other", refit=True, data=hace.dataset, progress=False)
 
 
