@@ -71,7 +71,7 @@ def test_every_other_format_is_refused(tmp_path: Path) -> None:
     for kind in [*TABLES, *FILES]:
         if kind in KEEP_FURTHER_PARENTS:
             continue
-        with pytest.raises(InputError, match=r"Expected one parent for each node, .* but got 1 nodes with several"):
+        with pytest.raises(InputError, match=r"Expected one parent for each node, .* but got 1 node with several"):
             write(tree, tmp_path / "t", format=kind)
         assert not (tmp_path / "t").exists()
 

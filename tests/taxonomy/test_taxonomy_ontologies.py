@@ -93,7 +93,7 @@ def edges_of(tree: Taxonomy) -> set[tuple[str, str]]:
 
 def test_an_obo_file_is_its_is_a_hierarchy(tmp_path: Path) -> None:
     path = written(tmp_path, "food.obo", OBO)
-    with pytest.warns(InputWarning, match=r"1 broader concepts that the file does not define, left out: 'BFO:1'"):
+    with pytest.warns(InputWarning, match=r"1 broader concept that the file does not define, left out: 'BFO:1'"):
         tree = Taxonomy.read(path)
     assert [tree.path_name(v) for v in range(tree.num_nodes)] == [
         "food",

@@ -94,3 +94,27 @@ def test_a_known_suffix_is_not_asked_for(tmp_path: Path, name: str, content: byt
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"Expected a \.(xml|zip) file of a known format \(.*\), but got {got} at"):
         cw.taxonomy.read(tmp_path / name)
+
+
+def test_paths_below_one_of_the_values_are_no_names(tmp_path: Path) -> None:
+    place = tmp_path / "t.csv"
+    place.write_text("label\nfood/fruit/apple\nfood/veg\nfood\n")
+    with pytest.raises(InputError, match="one column whose values have '/' in them, as paths do"):
+        cw.taxonomy.read(place)
+    assert cw.taxonomy.read(place, format="paths").path_name(3) == "food/fruit/apple"
+
+
+def test_an_id_of_two_labels_of_a_list_is_refused(tmp_path: Path) -> None:
+    place = tmp_path / "labels.txt"
+    place.write_text("1f1a;aves;passeriformes;turdidae;turdus;merula;blackbird\n3c3d;;;;;;blank\n3c3d;;;;;;vehicle\n")
+    with pytest.raises(InputError, match="Expected an id for one label each, but got '3c3d' for several"):
+        cw.taxonomy.read(place)
+
+
+def test_nothing_but_ours_is_said_about_an_ontology(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("obonet")
+    place = tmp_path / "t.obo"
+    place.write_text("[Term]\nid: A:1\nname: a\n\n[Term]\nid: A:2\nname: b\nis_a: A:1\nis_a: A:9\n")
+    with pytest.warns(InputWarning, match="^1 broader concept that the file does not define, left out: 'A:9'"):
+        assert cw.taxonomy.read(place).num_nodes == 2
+    assert caplog.records == []

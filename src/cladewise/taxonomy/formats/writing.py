@@ -87,7 +87,7 @@ def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | Non
         several = np.unique(taxonomy.further_parents[:, 0]).size
         raise InputError(
             f"one parent for each node, which is all that {chosen} can hold",
-            f"{several:,} nodes with several",
+            "1 node with several" if several == 1 else f"{several:,} nodes with several",
             advice=f'Write {", ".join(KEEP_FURTHER_PARENTS)}; or read the tree with parents="first".',
         )
     if chosen in TABLES:

@@ -45,8 +45,9 @@ def tree_of_concepts(concepts: Sequence[Concept], path: Path, options: ReadOptio
     known = {concept.id for concept in concepts}
     missing = [above for concept in concepts for above in concept.broader if above not in known]
     if missing:
-        count = f"{len(set(missing)):,} broader concepts that the file does not define, left out"
-        warn(f"{count}: {some(sorted(set(missing)), 3)}", at=str(path))
+        number = len(set(missing))
+        noun = "1 broader concept" if number == 1 else f"{number:,} broader concepts"
+        warn(f"{noun} that the file does not define, left out: {some(sorted(set(missing)), 3)}", at=str(path))
     columns = sorted({name for concept in concepts for name, text in concept.texts.items() if text}, key=_place)
     rows = [
         (concept.id, above, concept.name, *(concept.texts.get(name, "") for name in columns))

@@ -6,6 +6,7 @@ Format: https://owlcollab.github.io/oboformat/doc/GO.format.obo-1_4.html
 from __future__ import annotations
 
 import io
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,14 @@ def read(path: Path, options: ReadOptions) -> Taxonomy:
         import obonet
     except ImportError as error:
         raise MissingExtraError("obonet", EXTRA) from error
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # obonet logs headers that it misses, which say nothing about the tree
     try:
         graph = obonet.read_obo(io.StringIO(read_text(path)), ignore_obsolete=False)
     except (ValueError, KeyError, IndexError, AssertionError) as error:
         raise InputError("an OBO file", f"an error: {error}", at=str(path)) from error
+    finally:
+        logging.disable(disabled)
     terms: dict[str, dict[str, Any]] = {str(term): data for term, data in graph.nodes(data=True) if "name" in data}
     former = {term: list(map(str, data.get("alt_id", ()))) for term, data in terms.items()}
     synonyms = {term: [_text(entry) for entry in data.get("synonym", ())] for term, data in terms.items()}

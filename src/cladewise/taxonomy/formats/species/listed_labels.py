@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from cladewise.errors import InputError
 from cladewise.taxonomy.arrays import strings
+from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.tables.level_table import taxonomy_from_levels
 from cladewise.taxonomy.formats.tables.table import Table
 from cladewise.taxonomy.names.columns import FORMER_IDS, ID
@@ -30,6 +32,9 @@ def tree_of_labels(frame: pl.DataFrame, path: Path, levels: Sequence[str]) -> Ta
         path: The file, for messages.
         levels: Columns that are levels, coarse to fine.
 
+    Raises:
+        InputError: An id is that of labels at several nodes.
+
     Example:
         >>> frame = pl.DataFrame({"id": ["7"], "index": ["0"], "genus": ["Turdus"], "species": ["Turdus merula"]})
         >>> tree = tree_of_labels(frame, Path("labels.txt"), ["genus", "species"])
@@ -41,6 +46,9 @@ def tree_of_labels(frame: pl.DataFrame, path: Path, levels: Sequence[str]) -> Ta
         *(pl.col(name).filter(pl.col(name) != "").first().fill_null("") for name in further),
         pl.col(ID).slice(1).str.join("|").alias(FORMER_IDS),
     )
+    again = one.filter((pl.col(ID) != "") & ~pl.col(ID).is_first_distinct())[ID].unique(maintain_order=True).to_list()
+    if again:
+        raise InputError("an id for one label each", f"{some(again)} for several", at=str(path))
     several = bool((one[FORMER_IDS] != "").any())
     columns = [*further, *([FORMER_IDS] if several else [])]
     tree = taxonomy_from_levels(Table(one, source=str(path), path=path), levels=levels, columns=columns)

@@ -212,9 +212,15 @@ def _paths(table: Table, names: Sequence[str]) -> Doubt | None:
         return Doubt(text, "Give each level a column of its own, or write a YAML list with a ':' behind every parent.")
     for mark in PATH_MARKS:
         share = float(cells.str.contains(mark, literal=True).mean() or 0.0)  # type: ignore[arg-type]
-        if cells.len() > 1 and (share >= 0.9 or (mark == ">" and share >= 0.5)):
+        if cells.len() > 1 and (share >= 0.9 or (share >= 0.5 and (mark == ">" or _begin_with_others(cells, mark)))):
             text = f"one column whose values have {mark!r} in them, as paths do"
             return Doubt(
                 text, f"Pass {argument('format', 'paths')} if they are, or {argument('format', 'levels')} if not."
             )
     return None
+
+
+def _begin_with_others(cells: pl.Series, mark: str) -> bool:
+    """Whether the first step of a value is itself a value, as that of ``food/fruit`` if ``food`` is one."""
+    tops = cells.filter(cells.str.contains(mark, literal=True)).str.split(mark).list.first()
+    return bool(tops.is_in(cells.implode()).any())
