@@ -73,3 +73,12 @@ def test_classes_that_contain_others_are_reported(colour_folder: Path, tmp_path:
     assert oddity == (
         "1 of 6 classes contains another through its further parents, though classes exclude each other: grey"
     )
+
+
+def test_one_label_with_several_parents_is_counted_in_the_singular(
+    colour_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = with_further(colour_folder, tmp_path / "tree.csv", ("green", "warm"))
+    cw.train(data, method="flat-softmax", out=tmp_path / "run", epochs=1, freeze=True, **{**TINY, "progress": True})
+    captured = capsys.readouterr()
+    assert "1 label has several parents: flat-softmax" in captured.out + captured.err

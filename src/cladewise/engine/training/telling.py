@@ -38,7 +38,8 @@ def tell_of(dataset: Dataset, settings: TrainingConfig, method: Method, own: Tax
         every = method.uses_further_parents and own.has_further_parents
         trains = "trains on all of them" if every else "trains on the primary tree alone"
         counts = "metrics count every ancestor"
-        say(f"{several:,} labels have several parents: {method.name} {trains}, and {counts}", shown=shown)
+        labels = "1 label has" if several == 1 else f"{several:,} labels have"
+        say(f"{labels} several parents: {method.name} {trains}, and {counts}", shown=shown)
     for oddity in found.oddities:
         warn(oddity, at=dataset.name)
     if settings.epochs == 0:
