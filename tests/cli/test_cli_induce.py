@@ -49,18 +49,18 @@ def test_names_alone_and_a_larger_tree(here: Command, tmp_path: Path) -> None:
         "taxonomy", "induce", tmp_path / "names.txt", "--from", "classes.csv", "--out", tmp_path / "t.json"
     )
     assert code == 0, told
-    assert "2 classes were found by name" in said
+    assert "2 are found by name, id or synonym" in said
     assert "to look at: scarlet: not found in the tree; it is at the top." in told
     assert Taxonomy.read(tmp_path / "t.json").num_leaves == 3
     code, said, _ = here("taxonomy", "induce", tmp_path / "names.txt", "--from", "texts", "--encoder", "characters")
     assert code == 0
-    assert "There are so few classes that none are grouped." in said
+    assert "There are too few classes to group." in said
     table = tmp_path / "edges.csv"
     table.write_text("kid;mum\nred;warm\nscarlet;warm\nblue;cold\nwarm;\ncold;\n")
     words = ("--from-name", "kid", "--from-parent", "mum", "--from-roots", "join")
     code, said, told = here("taxonomy", "induce", tmp_path / "names.txt", "--from", table, *words)
     assert code == 0, told
-    assert "3 classes were found by name" in said
+    assert "3 are found by name, id or synonym" in said
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ from cladewise.induction import (
 )
 from cladewise.induction.run_evidence import features_of
 from cladewise.metrics import hierarchical_distance
+from cladewise.migration import migrate
+from cladewise.taxonomy.correspondence import Correspondence
 
 CLASSES = {"red", "orange", "navy", "sky", "green", "grey"}
 
@@ -94,6 +96,20 @@ def test_severity_is_the_mean_distance_of_mistakes(run: Run) -> None:
     assert found.accuracy[tree.level_names[-1]] == pytest.approx((~wrong).mean())
     assert found.ratio == pytest.approx(found.severity / found.random_severity)
     assert np.isnan(mistakes_in(tree, labels, labels, nodes, "true").severity)
+
+
+def test_mistakes_of_a_migrated_run_are_those_of_its_own_labels(run: Run, tmp_path: Path) -> None:
+    tree = run.taxonomy
+    names = ["" if node == 0 else f"new {name}" for node, name in enumerate(tree.names)]
+    order = [0, *range(tree.num_nodes - 1, 0, -1)]  # children of a node change places, and so do node numbers
+    new = Taxonomy.from_paths([tuple(names[v] for v in tree.path(u)[1:]) for u in order[1:] if tree.is_leaf[u]])
+    pairs = [(u, new.find(names[u])) for u in range(1, tree.num_nodes)]
+    done = migrate(
+        run, Correspondence.from_pairs(tree, new, pairs), out=tmp_path / "new", rewrite=False, progress=False
+    )
+    before, after = (answers_of(each, "train", progress=False) for each in (run, done.run))
+    assert before[1].size == after[1].size
+    assert (before[0] == before[1]).tolist() == (after[0] == after[1]).tolist()
 
 
 def test_a_proposal_is_compared_with_the_true_tree(run: Run, tmp_path: Path) -> None:

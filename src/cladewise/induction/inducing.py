@@ -273,8 +273,9 @@ def _from_tree(classes: ClassList, tree: Taxonomy, place: str, options: _Options
     counts = {how: sum(one.how == how for one in placed) for how in ("name", "spelling", "ambiguous", "missing")}
     about = [
         f"The part of {place} that holds the classes, without groups of one child.",
-        f"{counts['name']} classes were found by name, id or synonym, {counts['spelling']} by spelling, "
-        f"{counts['ambiguous']} are ambiguous and {counts['missing']} were not found.",
+        f"Of {len(placed):,} classes, {counts['name']} are found by name, id or synonym, "
+        f"{counts['spelling']} by spelling; "
+        f"ambiguous: {counts['ambiguous']}; not found: {counts['missing']}.",
     ]
     questions = [
         Question(name, one.told, one.choices)
@@ -465,7 +466,8 @@ def _with_classes_at_the_top(merges: Merges, level: IntArray, classes: IntArray)
 
 def _told_cut(chosen: Cut, options: _Options) -> str:
     if not chosen.num_groups:
-        return "There are so few classes that none are grouped."
+        one_level = options.levels == 1
+        return "No groups, since one level was asked for." if one_level else "There are too few classes to group."
     counts = ", then ".join(f"{count}" for count in chosen.num_groups)
     heights = ", ".join(f"{height:.3g}" for height in chosen.heights)
     how = (
@@ -473,7 +475,7 @@ def _told_cut(chosen: Cut, options: _Options) -> str:
         if options.groups is not None
         else "the largest relative gap between merges near a geometric progression"
     )
-    return f"Cut into {counts} groups, classes that are alone included, at heights {heights}: {how}."
+    return f"Cut into {counts} groups, classes that are alone included, at the heights {heights}: {how}."
 
 
 def _named_groups(

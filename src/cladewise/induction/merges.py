@@ -120,6 +120,6 @@ def check_size(num_classes: int) -> None:
     if num_classes > MOST_CLASSES:
         raise InputError(
             f"at most {MOST_CLASSES:,} classes to cluster",
-            f"{num_classes:,}, whose distances would take {num_classes**2 / 2**28:.0f} GB",
+            f"{num_classes:,}, whose distances would take {8 * num_classes**2 / 1e9:.1f} GB",
             advice="Take wordnet or a tree file, which compare no pairs, or cluster each part of the classes alone.",
         )

@@ -139,7 +139,8 @@ def _leaf_parts(run: Run, seen: Scored) -> Iterator[tuple[FloatArray, IntArray]]
     """Log-probabilities of the leaves and label of the images that are labelled with a leaf, in parts."""
     tree, taxonomy = run.answer_tree(), run.taxonomy
     for part, target in seen.parts():
-        nodes = tree.nodes(target).cpu().numpy()
+        translated = target if run.carried is not None else tree.nodes(target)  # those of a migrated run already are
+        nodes = translated.cpu().numpy()
         at_leaf = taxonomy.is_leaf[nodes]
         log_prob = tree.prediction(part).log_prob.cpu().numpy()[:, taxonomy.leaf_nodes]
         yield log_prob[at_leaf].astype(np.float64), nodes[at_leaf]
