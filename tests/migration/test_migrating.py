@@ -289,7 +289,7 @@ def test_a_run_answers_in_a_new_tree_without_being_migrated(hace: Run, colour_fo
         cw.evaluate(new, progress=False)
     same, plain = (cw.predict(each, files, progress=False) for each in (answering_in(run, run.taxonomy), run))
     assert same.node().tolist() == plain.node().tolist()
-    said = r"beyond doubt, but got \d+ doubtful.*cladewise taxonomy match.*--matched"
+    said = r"beyond doubt, but got \d+ doubtful.*cladewise taxonomy match.*matched="
     with pytest.raises(InputError, match=said) as raised:
         answering_in(run, Taxonomy.from_paths([("warm", "redd"), ("cold", "bleu"), ("warm", "grey")]))
     assert "\n" not in str(raised.value)
