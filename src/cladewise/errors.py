@@ -6,6 +6,22 @@ import warnings
 
 from cladewise.escapes import escaped
 
+LONGEST = 4000
+"""Most characters of a value that a message repeats; a field of a broken file may have millions."""
+
+
+def shortened(text: str) -> str:
+    """A text, with its middle left out if it is very long.
+
+    Example:
+        >>> shortened("short"), len(shortened("x" * 10**6)) < 2 * LONGEST
+        ('short', True)
+    """
+    if len(text) <= LONGEST:
+        return text
+    half = LONGEST // 2
+    return f"{text[:half]} ... ({len(text):,} characters) ... {text[-half:]}"
+
 
 class InputError(ValueError):
     """User input that the library cannot accept.
@@ -21,7 +37,7 @@ class InputError(ValueError):
     def __init__(self, expected: str, got: object, *, at: str = "", advice: str = "") -> None:
         self.expected, self.got, self.at, self.advice = expected, got, at, advice
         where = f" at {at}" if at else ""
-        text = f"Expected {expected}, but got {got}{where}. {advice}".rstrip()
+        text = f"Expected {expected}, but got {shortened(str(got))}{where}. {advice}".rstrip()
         super().__init__(escaped(" ".join(text.split())))
 
     def __reduce__(self) -> tuple[object, ...]:  # keyword arguments survive the trip between worker processes

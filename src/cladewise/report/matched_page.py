@@ -30,8 +30,8 @@ def write_matched_page(
     """Write correspondences as one self-contained HTML page, on which a person can decide and edit them.
 
     The page filters by kind of change and branch, sorts by certainty, asks about the rows to decide, changes
-    counterparts, and saves the edited ``matched.csv``. It needs no network and no server, and works in Chromium,
-    Firefox and Safari.
+    counterparts, and saves the edited ``matched.csv``. It needs no network and no server; it is tested in
+    Chromium.
 
     Args:
         correspondence: The correspondences, with all their rows.
