@@ -313,6 +313,16 @@ def test_what_cannot_be_migrated_is_refused_in_one_line(hace: Run, tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["taken"]
 
 
+def test_trees_without_a_common_node_are_refused(hace: Run, tmp_path: Path) -> None:
+    birds = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin")])
+    nothing = Correspondence.from_pairs(hace.taxonomy, birds, [])
+    with pytest.raises(InputError, match="trees without a common node"):
+        migrate(hace, nothing, out=tmp_path / "new")
+    with pytest.raises(InputError, match="trees without a common node"):
+        answering_in(hace, birds, nothing)
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_new_tree_follows_from_the_table_if_it_is_not_given(hace: Run, tmp_path: Path) -> None:
     found = edited(hace.taxonomy)
     write_matched(found, tmp_path / "matched.csv")

@@ -183,3 +183,16 @@ def test_lists_of_products_may_begin_with_comments(tmp_path: Path) -> None:
     assert tree.find("gid://shopify/TaxonomyCategory/ap-2") == 2
     google = written(tmp_path, "taxonomy.en-US.txt", "# Google_Product_Taxonomy_Version: 2021-09\nToys\nToys > Kites\n")
     assert Taxonomy.read(google).names.tolist() == ["", "Toys", "Kites"]
+
+
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ("1 - Toys\n2 - Toys > Kites\nToys > Kites > Stunt\n", "'Toys > Kites > Stunt' without"),
+        ("1 - Toys\n2 - Toys > Kites\n2 - Toys > Balls\n", "'2 - Toys > Kites' and '2 - Toys > Balls'"),
+    ],
+)
+def test_ids_of_products_never_become_part_of_names(tmp_path: Path, text: str, got: str) -> None:
+    with pytest.raises(InputError, match="id before each path") as caught:
+        Taxonomy.read(written(tmp_path, "products.txt", f"# Products\n{text}"))
+    assert got in str(caught.value)

@@ -280,7 +280,7 @@ UNWRITABLE: list[tuple[str, Taxonomy, str, str | None, str]] = [
         "levels",
         "Expected levels with names other than 'root', but got 'root'.",
     ),
-    ("ids", Taxonomy([-1, 0], ["r", "a"], columns={"id": ["x", "x"]}), "t.csv", None, "Expected a unique id for every node, but got 'x'."),
+    ("ids", Taxonomy([-1, 0], ["r", "a"], columns={"id": ["x", "x"]}), "t.csv", None, "Expected a unique id for every node, but got several of 'x' at r. Fill in the column 'id', or leave it out to number the nodes."),
     ("taken", Taxonomy([-1, 0], ["r", "a"], columns={"name": ["x", "x"]}), "t.csv", None, "Expected further columns with other names than parent, name, level, further_parents, but got 'name'."),
     ("taken key", Taxonomy([-1, 0], ["r", "a"], columns={"children": ["x", "x"]}), "t.json", None, "Expected further columns with other names than name, children, level, levels, further_parents, but got 'children'."),
     ("blank", Taxonomy([-1, 0], ["r", " "]), "t.csv", None, "Expected a name for every node, but got 1 without at node 1."),

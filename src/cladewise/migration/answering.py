@@ -6,8 +6,7 @@ from os import PathLike
 
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
-from cladewise.migration.matched import Matched, Tree, opened, tree_of
-from cladewise.taxonomy.carry_over import CarryOver
+from cladewise.migration.matched import Matched, Tree, carried_over, opened, tree_of
 from cladewise.taxonomy.matching import match
 
 
@@ -34,4 +33,4 @@ def answering_in(run: Run | str | PathLike[str], taxonomy: Tree, matched: Matche
             advice=f"Decide them with: cladewise taxonomy match {run.folder.tree()} NEW --out matched.csv. "
             'Then pass matched="matched.csv".',
         )
-    return run.answering_in(CarryOver.of(found))
+    return run.answering_in(carried_over(found))

@@ -9,6 +9,7 @@ import numpy as np
 
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.carry_over import CarryOver
 from cladewise.taxonomy.correspondence import Correspondence, read_matched
 from cladewise.taxonomy.correspondence.matched_table import opened_table
 from cladewise.taxonomy.names.paths import path_steps
@@ -42,6 +43,28 @@ def opened(matched: Matched, old: Taxonomy, new: Tree | None = None) -> Correspo
             advice="Decide them in the table that `cladewise taxonomy match OLD NEW --out matched.csv` writes.",
         )
     return found
+
+
+def carried_over(found: Correspondence) -> CarryOver:
+    """The map from the old tree to the new one.
+
+    Raises:
+        InputError: No node corresponds to another, so that every answer would be the root.
+
+    Example:
+        >>> old, new = Taxonomy.from_paths([("fruit", "kaki")]), Taxonomy.from_paths([("bird", "wren")])
+        >>> carried_over(Correspondence.from_pairs(old, new, []))
+        Traceback (most recent call last):
+        cladewise.errors.InputError: Expected two versions of one taxonomy, but got trees without a common node. ...
+    """
+    common = (found.old_nodes >= int(found.old.synthetic_root)) & (found.new_nodes >= int(found.new.synthetic_root))
+    if not common.any():
+        raise InputError(
+            "two versions of one taxonomy",
+            "trees without a common node",
+            advice="Check that the new tree is the right file, and the pairs with: cladewise taxonomy match OLD NEW.",
+        )
+    return CarryOver.of(found)
 
 
 def tree_of(tree: Tree) -> Taxonomy:

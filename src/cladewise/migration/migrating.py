@@ -21,7 +21,7 @@ from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.heads import Head
 from cladewise.migration.accuracy import answers_of, compared, needing_images, rule_of, scores_of
-from cladewise.migration.matched import Matched, Tree, opened
+from cladewise.migration.matched import Matched, Tree, carried_over, opened
 from cladewise.migration.report_text import markdown
 from cladewise.migration.rewriting import rewritten_head
 from cladewise.predictions import Prediction
@@ -97,7 +97,7 @@ def migrate(
     """
     run = Run.open(run)
     found = opened(matched, run.taxonomy, taxonomy)
-    carried = CarryOver.of(found)
+    carried = carried_over(found)
     folder = RunFolder(Path(out))
     if data is not None and not refit:
         raise InputError("data= with refit=True", "data= alone", advice="Data in the new tree is used to fit the head.")

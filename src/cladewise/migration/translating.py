@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cladewise.engine.answering.prediction_table import level_columns
 from cladewise.errors import InputError
-from cladewise.migration.matched import Matched, Tree, implied_tree, opened, tree_of
+from cladewise.migration.matched import Matched, Tree, carried_over, implied_tree, opened, tree_of
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.all_paths import path_texts
 from cladewise.taxonomy.carry_over import CarryOver
@@ -66,7 +66,7 @@ def translate(
     else:
         assert old is not None or isinstance(matched, (str, PathLike))
         before = tree_of(old) if old is not None else implied_tree(matched, side="old")  # type: ignore[arg-type]
-    carried = CarryOver.of(opened(matched, before, taxonomy))
+    carried = carried_over(opened(matched, before, taxonomy))
     texts = [f"{name}{_PATH}" for name in (LABEL, "leaf", *level_columns(before))]
     texts = [name for name in texts if name in table.columns]
     if texts or "labels" in table.columns:

@@ -72,7 +72,11 @@ def unique_ids(taxonomy: Taxonomy) -> list[str]:
     if taxonomy.synthetic_root and ids[0] == "":
         twice = twice.scatter(0, False)
     if twice.any():
-        raise InputError("a unique id for every node", some(key.filter(twice).unique().sort().to_list()))
+        wrong = [text for text in key.filter(twice).unique().sort().to_list() if text.strip()]
+        node = int(twice.arg_true()[0])
+        got = f"several of {some(wrong)}" if wrong else f"{int(twice.sum()):,} without"
+        advice = "Fill in the column 'id', or leave it out to number the nodes."
+        raise InputError("a unique id for every node", got, at=taxonomy.path_name(node) or "the root", advice=advice)
     return ids
 
 

@@ -122,6 +122,7 @@ def as_levels(table: Table, options: ReadOptions) -> tuple[Table, ReadOptions]:
     rest = table.frame.drop(column)
     if not table.named:  # their generated names say level
         rest = rest.rename({name: name.replace("level", "column") for name in rest.columns})
+    _one_id_each(table, cells)
     cells, keys = _numbered(cells)
     if keys is not None:
         rest = rest.with_columns(keys.alias("id"))
@@ -170,6 +171,23 @@ def _numbered(cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
     if keys.null_count() or not keys.is_unique().all():
         return cells, None
     return cells.str.extract(NUMBERED, 2), keys
+
+
+def _one_id_each(table: Table, cells: pl.Series) -> None:
+    """Refuse ids before most paths that are not before all of them, or that repeat: they would become part of names."""
+    keys = cells.str.extract(NUMBERED, 1)
+    given = keys.len() - keys.null_count()
+    advice = "Give each path one id of its own, or remove the ids."
+    if 2 * given > keys.len() and given < keys.len():
+        row = int(keys.is_null().arg_true()[0])
+        at = f"{table.source}:{table.line(row)}"
+        raise InputError("an id before each path", f"{cells[row]!r} without", at=at, advice=advice)
+    if given == keys.len():
+        again = pl.DataFrame({"key": keys, "path": cells}).unique(maintain_order=True)
+        twice = again.filter(pl.col("key").is_duplicated())
+        if twice.height:
+            got = f"{twice['path'][0]!r} and {twice['path'][1]!r}"
+            raise InputError("a different id before each path", got, at=table.source, advice=advice)
 
 
 def _sure(cells: pl.Series, name: str) -> Paths | None:
