@@ -16,6 +16,9 @@ from cladewise.taxonomy.formats.wordnet import read_wordnet
 
 USUAL_PLACE = Path("/usr/share/wordnet")
 """Folder of Debian's package wordnet-base."""
+LEAST_INFORMATION = 0.25
+"""Least information of a hypernym that says something, from 0 at the root to 1 at a synset without hyponyms: more
+general ones name no group."""
 ENDINGS = (
     ("ses", "s"),
     ("xes", "x"),
@@ -98,6 +101,11 @@ class WordNetNouns:
     def _add(self, word: str, nodes: list[int]) -> None:
         held = self._senses.setdefault(_key(word), [])
         held += [node for node in nodes if node not in held]
+
+    def meaning(self, node: int) -> str:
+        """Name, id and the beginning of the gloss of a synset."""
+        gloss = re.sub(r"\s*\([^)]*\)\s*", " ", str(self.tree.columns["description"][node])).split(";")[0].strip()
+        return f"{self.tree.names[node]} [{self.ids[node]}: {gloss}]"
 
     def senses(self, name: str) -> list[Sense]:
         """The senses of a class name, the most frequent first; empty if no word of it is a noun of WordNet.
