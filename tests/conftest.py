@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.doctest import DoctestModule
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from cladewise.datasets import Dataset
     from cladewise.engine import Run
     from shared_runs import SharedFolder
+
+BROWSER_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -55,6 +66,20 @@ def pytest_collection_finish() -> None:
     """Resumes garbage collection, and leaves out of it what was imported: scanning that took longer than some tests."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """An open Chromium; skips without it or playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    installed = next(filter(None, map(shutil.which, names)), None)
+    if installed is None:
+        pytest.skip("needs Chromium on the PATH")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=installed, args=list(BROWSER_ARGUMENTS))
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

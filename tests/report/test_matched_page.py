@@ -46,25 +46,15 @@ def test_the_page_holds_both_trees_and_needs_nothing_else(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Any]:
+def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
     """The page of the two trees in a browser."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
     page_file = write_matched_page(match(OLD, NEW), tmp_path / "matched.html")
-    with playwright.sync_playwright() as driver:
-        try:
-            browser = driver.chromium.launch()
-        except playwright.Error:
-            import shutil
-
-            if not (installed := shutil.which("chromium")):
-                pytest.skip("needs a browser")
-            browser = driver.chromium.launch(executable_path=installed, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1300, "height": 1000})
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(page_file.as_uri())
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1300, "height": 1000})
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(page_file.as_uri())
+    yield page
+    page.close()
     assert errors == []
 
 

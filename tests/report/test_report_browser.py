@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 
 import numpy as np
@@ -16,16 +15,6 @@ from cladewise.report import compare
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 DRAWN = ".main-svg .trace, .heatmaplayer image"
 ALL_DRAWN = f"[...document.querySelectorAll('.chart')].every(chart => chart.querySelector('{DRAWN}'))"
 
@@ -36,17 +25,6 @@ def wait_until(page, condition, seconds=120):
     while not page.evaluate(condition):
         assert time.monotonic() < until, condition
         page.wait_for_timeout(100)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium on the PATH")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from cladewise.errors import InputError
 from cladewise.induction.assessing import MistakesInTree, TrainedOn
 from cladewise.induction.proposal import CERTAINTY, EVIDENCE, Proposal
+from cladewise.report.charts import as_script_data
 from cladewise.report.templating import environment, write_html
 from cladewise.statistics import TreeAgreement
 
@@ -69,14 +70,14 @@ def write_proposal_page(
         agreement=agreement,
         mistakes=mistakes,
         trained=trained,
-        data=_embedded(proposal),
+        data=_tree(proposal),
         date=datetime.date.today().isoformat(),
     )
     return write_html(Path(out), html)
 
 
-def _embedded(proposal: Proposal) -> Markup:
-    """The tree as JSON that can stand in a page: every node in pre-order."""
+def _tree(proposal: Proposal) -> Markup:
+    """The tree as JSON for an element of the page: every node in pre-order."""
     taxonomy = proposal.taxonomy
     further = [name for name in taxonomy.columns if name not in (CERTAINTY, EVIDENCE)]
     nodes: list[dict[str, Any]] = [
@@ -90,5 +91,4 @@ def _embedded(proposal: Proposal) -> Markup:
         }
         for node in range(taxonomy.num_nodes)
     ]
-    text = json.dumps({"nodes": nodes, "columns": further}, ensure_ascii=False)
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+    return Markup(as_script_data(json.dumps({"nodes": nodes, "columns": further}, separators=(",", ":"))))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from cladewise.report.charts import as_script_data
 from cladewise.report.templating import environment, write_html
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.correspondence import CHANGES, Correspondence, distinguishing_ids
@@ -61,7 +62,7 @@ def write_matched_page(
         counts=correspondence.counts(),
         num_asked=int(correspondence.ask.sum()),
         changes=CHANGES,
-        data=_embedded(_data(correspondence, old_name, new_name)),
+        data=Markup(as_script_data(json.dumps(_data(correspondence, old_name, new_name), separators=(",", ":")))),
         date=datetime.date.today().isoformat(),
     )
     return write_html(Path(out), html)
@@ -93,9 +94,3 @@ def _tree(tree: Taxonomy, name: str) -> dict[str, Any]:
         "unnamed": tree.synthetic_root,
         "ids": {str(node): text for node, text in distinguishing_ids(tree).items()},
     }
-
-
-def _embedded(data: dict[str, Any]) -> Markup:
-    """JSON that no HTML parser takes for markup."""
-    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))
