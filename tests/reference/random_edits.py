@@ -56,7 +56,7 @@ class EditedTree:
         return {node}.union(*(self.under(child) for child in self.children(node)))
 
     def plain(self, nodes: list[int]) -> list[int]:
-        """Those that no merge, split or addition made."""
+        """The nodes that no merge, split or addition made."""
         split = [origin for of in self.nodes.values() for origin in of.origins]
         return [
             v for v in nodes if len(self.nodes[v].origins) == 1 and split.count(next(iter(self.nodes[v].origins))) == 1

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cladewise.catalogue import check_name
-from cladewise.cli import INTERRUPTED
 from cladewise.cli.checking import check_rules, check_runs, check_runtime
+from cladewise.cli.prediction_target import FORMATS_HELP, Target, only_writer, parts_of, telling_how_to_resume
 from cladewise.cli.printing import say
 from cladewise.cli.settings import NAMES_HELP, PRECISION_HELP, PRECISIONS, RUNTIME_HELP, with_threshold
-from cladewise.cli.tables import FORMAT_HELP, SUFFIXES, Write, table_format, table_writer
+from cladewise.cli.tables import SUFFIXES
 from cladewise.errors import InputError
-from cladewise.interchange.formats import FORMATS as OF_OTHER_TOOLS
-from cladewise.interchange.formats import PredictionFormat
 
 if TYPE_CHECKING:
     import polars as pl
 
     from cladewise.engine import Run
 
-OTHER_FORMATS = {form.name: form for form in OF_OTHER_TOOLS}
-FORMATS_HELP = f"{FORMAT_HELP} With --out FILE also those of other tools: {', '.join(OTHER_FORMATS)}."
 INPUT, WORK, CLUSTER = "Input", "Work", "Cluster"
 TREE = "Another tree"
 LOCAL, RAY = "local", "ray"
@@ -208,7 +202,7 @@ def predict(
 
     cladewise predict runs/hace inventory.parquet --column url --out s3://museum/predictions --engine ray
     """
-    target = _Target.of(format_, out)
+    target = Target.of(format_, out)
     rules = with_threshold([decision] if decision else [], threshold)
     check_runs([run])
     if matched is not None and as_ is None:
@@ -256,7 +250,7 @@ def predict(
     }
     told = _Told(shown=not quiet)
     opened = _in_tree(run, as_, matched)
-    with _telling_how_to_resume(target):
+    with telling_how_to_resume(target):
         if target.folder is not None:
             _to_folder(
                 target.folder,
@@ -270,7 +264,7 @@ def predict(
                 **chosen,
             )
         else:
-            with _only_writer(target.file), target.writer(opened) as write:
+            with only_writer(target.file), target.writer(opened) as write:
                 for table in _tables(target.file, opened, source, **chosen):
                     told.add(table)
                     write(table)
@@ -304,102 +298,6 @@ def _engine(name: str, **cluster: Any) -> Any:
     return Ray(**cluster)
 
 
-class _Target:
-    """The place of the result: standard output, a file, or a folder of parts."""
-
-    def __init__(self, format_: str, file: Path | None = None, folder: str | None = None) -> None:
-        self.format_, self.file, self.folder = format_, file, folder
-        self.other: PredictionFormat | None = OTHER_FORMATS.get(format_)
-
-    @classmethod
-    def of(cls, format_: str | None, out: str | None) -> _Target:
-        """The target that ``--format`` and ``--out`` name."""
-        if out is not None and _is_folder(format_, out):
-            if format_ not in (None, "parquet"):
-                raise InputError("--format parquet for a folder", repr(format_))
-            return cls("parquet", folder=out)
-        file = None if out is None else Path(out)
-        if format_ not in OTHER_FORMATS:
-            return cls(table_format(format_, file, also=OTHER_FORMATS), file)
-        if file is None:
-            raise InputError(f"--out FILE with --format {format_}", "standard output")
-        return cls(format_, file)
-
-    def check(self, source: Any) -> None:
-        """Check before any work that the input has the columns that the format needs."""
-        columns = getattr(source, "columns", None)
-        if self.other is not None and columns is not None:
-            self.other.check(columns)
-
-    def writer(self, run: Path | Run) -> contextlib.AbstractContextManager[Write]:
-        """A function that appends tables to the file or to standard output."""
-        if self.other is None or self.file is None:
-            return table_writer(self.format_, self.file)
-        from cladewise.engine import Run
-        from cladewise.interchange import About, prediction_writer
-
-        return prediction_writer(self.other, self.file, About(Run.open(run).taxonomy, model=Path(run).resolve().name))
-
-
-def _is_folder(format_: str | None, out: str) -> bool:
-    return "://" in out or out.endswith("/") or Path(out).is_dir() or (format_ is None and not Path(out).suffix)
-
-
-def _parts_of(file: Path) -> Path:
-    """The folder with the parts of a file that is not complete."""
-    return file.with_name(f"{file.name}.parts")
-
-
-@contextlib.contextmanager
-def _telling_how_to_resume(target: _Target) -> Generator[None]:
-    """On Ctrl-C, say what repeating the command will do."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        place = target.folder if target.file is None else str(_parts_of(target.file))
-        if place is None:
-            raise
-        say(f"cladewise: interrupted. Repeat the command to predict the parts that are not yet in {place}.")
-        raise SystemExit(INTERRUPTED) from None
-
-
-@contextlib.contextmanager
-def _only_writer(file: Path | None) -> Generator[None]:
-    """Hold the parts of a file, and remove them when it has been written."""
-    if file is None:
-        yield
-        return
-    import filelock
-
-    from cladewise.atomic import explaining
-    from cladewise.scale.folder import JOB_FILE
-    from cladewise.scale.parts import SUBFOLDER
-
-    folder = _parts_of(file)
-    lock = filelock.FileLock(folder / "lock")
-    with explaining(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            advice = "Wait for it, or give another file; a folder can be shared."
-            raise InputError(
-                "a file that no other command is writing", "one that is", at=str(file), advice=advice
-            ) from None
-        except NotImplementedError:  # storage without locks
-            pass
-    try:
-        yield
-        shutil.rmtree(folder / SUBFOLDER, ignore_errors=True)
-        (folder / JOB_FILE).unlink(missing_ok=True)
-    finally:
-        lock.release()
-        if not (folder / JOB_FILE).exists():  # complete, or never begun
-            with contextlib.suppress(OSError):
-                (folder / "lock").unlink()
-                folder.rmdir()
-
-
 def _source(words: list[str], **chosen: Any) -> Any:
     from cladewise.scale.folder import is_prediction_folder
     from cladewise.sources import open_source
@@ -424,7 +322,7 @@ def _tables(file: Path | None, run: Path | Run, source: Any, **chosen: Any) -> I
 
     if file is None:
         return scale.predict_tables(run, source, **chosen)
-    return scale.predict_to(_parts_of(file), run, source, **chosen).tables()
+    return scale.predict_to(parts_of(file), run, source, **chosen).tables()
 
 
 def _to_folder(folder: str, run: Path | Run, source: Any, told: _Told, **chosen: Any) -> None:

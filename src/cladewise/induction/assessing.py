@@ -18,6 +18,7 @@ from cladewise.induction.class_lists import class_list
 from cladewise.induction.proposal import Proposal
 from cladewise.statistics import TreeAgreement, tree_agreement
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.all_paths import path_texts
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.surgery import random_hierarchy
 
@@ -214,7 +215,7 @@ def _write_manifest(proposal: Proposal, run: Run, file: Path) -> None:
         split_of[images] = name
     kept = np.flatnonzero(taxonomy.is_leaf[dataset.nodes] & (split_of != ""))
     nodes = proposal.nodes[taxonomy.leaf_start[dataset.nodes[kept]]]
-    paths = [proposal.taxonomy.path_name(v) for v in range(proposal.taxonomy.num_nodes)]
+    paths = path_texts(proposal.taxonomy).tolist()
     table = pl.DataFrame(
         {
             "path": [str(dataset.root / str(dataset.paths[image])) for image in kept.tolist()],

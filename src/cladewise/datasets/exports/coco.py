@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from cladewise.datasets.exports.image_places import folder_with
-from cladewise.datasets.exports.kinds import EXPORTS, files_of
+from cladewise.datasets.exports.kinds import export_called, files_of
 from cladewise.datasets.exports.labelled import Labelled
 from cladewise.datasets.split_names import split_name
 from cladewise.errors import InputError
@@ -114,7 +114,7 @@ def read(path: Path, root: Path | None, *, val: str = "", test: str = "") -> Lab
 
 def _files(folder: Path) -> list[Path]:
     """Annotation files of a folder; those of objects alone if there are also those of captions or keypoints."""
-    (export,) = (export for export in EXPORTS if export.name == "coco")
+    export = export_called("coco")
     found = [file for file in files_of(folder, export.files) if export.fits(file)]
     of_objects = [file for file in found if file.name.startswith("instances_")]
     return of_objects or found

@@ -15,7 +15,7 @@ from cladewise.taxonomy import Taxonomy
 
 IntArray = NDArray[np.int64]
 Several = Literal["skip", "common"]
-"""What to do with an image that has several labels, none below another: skip it, or label it with the deepest node
+"""Treatment of an image with several labels, none below another: skip it, or label it with the deepest node
 that is above all of them."""
 
 

@@ -51,19 +51,15 @@ HOLD: dict[str, dict[str, Any]] = {
     "dwca": {"columns": _NAMES, "levels": True},
     "coldp": {"columns": _NAMES, "levels": True},
 }
-"""What formats hold that cannot hold everything; other formats warn in their own modules."""
+"""Contents that each lossy format keeps; formats that are not listed warn in their own modules."""
 
 
 def write(taxonomy: Taxonomy, path: str | PathLike[str], *, format: Format | None = None) -> None:
     """Write a tree atomically, in the format given by the file's suffix.
 
     ``.csv``, ``.tsv`` and ``.parquet`` give the node table, which keeps everything a taxonomy has; ``format`` selects
-    another kind of table. JSON keeps everything too. A name without a suffix is a folder. What other formats leave out
-    is described in their modules: :mod:`~cladewise.taxonomy.formats.tables.level_table`,
-    :mod:`~cladewise.taxonomy.formats.tables.edge_list`, :mod:`~cladewise.taxonomy.formats.taxa.darwin_core`,
-    :mod:`~cladewise.taxonomy.formats.phylogenies.newick`, :mod:`~cladewise.taxonomy.formats.folders`,
-    :mod:`~cladewise.taxonomy.formats.documents.coco_writing`,
-    :mod:`~cladewise.taxonomy.formats.archives.dwca_writing`, :mod:`~cladewise.taxonomy.formats.archives.coldp_writing`.
+    another kind of table. JSON keeps everything too. A name without a suffix is a folder. A warning names the
+    contents that another format cannot hold; their modules say more.
 
     Raises:
         InputError: The format cannot represent the tree, such as several parents of a node, or cannot be written.

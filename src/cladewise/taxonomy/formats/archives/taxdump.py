@@ -24,7 +24,7 @@ from cladewise.taxonomy.tree import Taxonomy
 
 LAYOUT = Layout(separator="\t|\t")
 ROW_END = "\t|"
-"""What NCBI writes at the end of a row, which other writers of such dumps leave out."""
+"""End of a row as NCBI writes it; other writers of such dumps leave it out."""
 SCIENTIFIC = "scientific name"
 OTHER_NAMES = (
     "synonym",

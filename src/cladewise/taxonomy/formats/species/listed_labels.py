@@ -9,12 +9,11 @@ import numpy as np
 import polars as pl
 
 from cladewise.errors import InputError
-from cladewise.taxonomy.arrays import strings
+from cladewise.taxonomy.all_paths import path_texts
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.tables.level_table import taxonomy_from_levels
 from cladewise.taxonomy.formats.tables.table import Table
-from cladewise.taxonomy.names.columns import FORMER_IDS, ID
-from cladewise.taxonomy.names.paths import path_text
+from cladewise.taxonomy.names.columns import FORMER_IDS, ID, NAME_SEPARATOR, escaped_names
 from cladewise.taxonomy.tree import Taxonomy
 
 INDEX = "index"
@@ -42,9 +41,10 @@ def tree_of_labels(frame: pl.DataFrame, path: Path, levels: Sequence[str]) -> Ta
         ['', 'Turdus', '7']
     """
     further = [name for name in frame.columns if name not in levels]
+    frame = frame.with_columns(escaped_names(frame[ID]).alias(FORMER_IDS))
     one = frame.group_by(levels, maintain_order=True).agg(
         *(pl.col(name).filter(pl.col(name) != "").first().fill_null("") for name in further),
-        pl.col(ID).slice(1).str.join("|").alias(FORMER_IDS),
+        pl.col(FORMER_IDS).slice(1).str.join(NAME_SEPARATOR),
     )
     again = one.filter((pl.col(ID) != "") & ~pl.col(ID).is_first_distinct())[ID].unique(maintain_order=True).to_list()
     if again:
@@ -52,14 +52,5 @@ def tree_of_labels(frame: pl.DataFrame, path: Path, levels: Sequence[str]) -> Ta
     several = bool((one[FORMER_IDS] != "").any())
     columns = [*further, *([FORMER_IDS] if several else [])]
     tree = taxonomy_from_levels(Table(one, source=str(path), path=path), levels=levels, columns=columns)
-    ids = tree.columns[ID].copy()
-    for node in np.flatnonzero(ids == "").tolist():
-        ids[node] = path_text(tree.path_names(node))
-    return Taxonomy(
-        tree.parents,
-        tree.names,
-        level=tree.level,
-        level_names=tree.level_names,
-        columns={**tree.columns, ID: strings(ids)},
-        synthetic_root=tree.synthetic_root,
-    )
+    ids = tree.columns[ID]
+    return tree.with_columns({**tree.columns, ID: np.where(ids == "", path_texts(tree), ids)})
