@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -408,3 +409,17 @@ def test_a_hundred_thousand_rows_of_one_label_each(tmp_path: Path, images: None)
     photos = from_manifest(manifest(tmp_path, f"path,label\n1.png,n7\n{rows}"), tree)
     assert photos.nodes.tolist() == [8]
     assert len(photos.skipped) == size
+
+
+def test_further_columns_are_read_when_asked_for_row_by_row(tmp_path: Path, images: None) -> None:
+    rows = "night,path,label,place\n1,9.png,a,north\n2,2.png,b,south\n3,1.png,a,\n4,2.png,b,again\n"
+    with pytest.warns(InputWarning, match="counts once"):
+        photos = from_manifest(manifest(tmp_path, rows))
+    assert photos.paths == ("2.png", "1.png")
+    assert photos.columns is not None
+    assert photos.columns.names == ("night", "place")
+    found = photos.columns.of(np.array([1, 0, 1]))
+    assert found.to_dict(as_series=False) == {"night": ["3", "2", "3"], "place": ["", "south", ""]}
+    manifest(tmp_path, rows + "5,3.png,a,west\n")
+    with pytest.raises(InputError, match=r"a table with 4 rows .* but got 5 rows .* run the command again"):
+        photos.columns.of(np.array([0]))

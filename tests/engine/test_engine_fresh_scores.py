@@ -17,6 +17,7 @@ import cladewise as cw
 from cladewise import InputError, datasets, episodes
 from cladewise.engine import Run, predict
 from cladewise.engine.answering import scoring
+from cladewise.engine.answering.folding import out_of_fold
 from cladewise.engine.digests import images_digest, labels_digest
 from cladewise.errors import InputWarning
 
@@ -118,6 +119,21 @@ def test_a_corrected_label_counts(photos: Photos) -> None:
     assert not [each for each in caught if "trained on" in str(each.message)]  # since the manifest fixes the splits
     assert sum(a != b for a, b in zip(labels, targets(photos), strict=True)) == 1
     assert after.top1 != before.top1
+
+
+def test_scores_have_the_further_columns_of_their_table(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos.write(photos.rows.with_columns(scene=pl.col("path").str.replace_all("/", " ")))
+    run, size = Run.open(photos.run.path), scoring.LARGEST_KEPT
+    for largest in (size, size, 0, 0):  # computed, read; streamed, and streamed again
+        if largest == 0 and scoring.LARGEST_KEPT:
+            monkeypatch.setattr(scoring, "LARGEST_KEPT", 0)
+            shutil.rmtree(run.folder.path / "scores")
+        seen = scoring.scored(run.reopened(), "test", progress=False)
+        assert seen.columns is not None
+        assert seen.columns["scene"].to_list() == [path.replace("/", " ") for path in seen.paths]
+    folds = out_of_fold(run, 2, progress=False)
+    assert folds.columns is not None
+    assert folds.columns["scene"].to_list() == [path.replace("/", " ") for path in folds.paths]
 
 
 def test_splits_that_are_drawn_anew_are_told(tmp_path: Path, colour_folder: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cladewise.catalogue import nearest
+from cladewise.datasets.further_columns import FurtherColumns
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
@@ -40,6 +41,7 @@ class Dataset:
         source: Arguments of :func:`cladewise.datasets.open` to recreate this dataset, as written to ``config.toml``.
         credit: Authors and licence of the images.
         notes: Further findings to show in summaries, such as files that are not images.
+        columns: Further columns of the table that the images are listed in, such as a sequence or a location.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Dataset:
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     credit: str = ""
     notes: tuple[str, ...] = ()
+    columns: FurtherColumns | None = None
 
     def __post_init__(self) -> None:
         if self.nodes.shape != (len(self.paths),):

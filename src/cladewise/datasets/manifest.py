@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from cladewise.datasets.dataset import Dataset, Skipped
 from cladewise.datasets.files.other_files import counted
 from cladewise.datasets.files.same_files import file_keys, identities, on_disk, one_row_per_file
 from cladewise.datasets.files.walking import given_taxonomy, some_usable, tell_odd_names, usable
+from cladewise.datasets.further_columns import FurtherColumns
 from cladewise.datasets.manifest_table import LABEL, PATH, SPLIT, Manifest, ManifestColumns, read_manifest
 from cladewise.datasets.odd_labels import tell_odd_labels
 from cladewise.datasets.split_names import split_name, tell_joined
@@ -103,6 +105,13 @@ def from_manifest(
         skipped=tuple(skipped),
         notes=_notes(manifest),
         source={"kind": "manifest", "path": str(table), "root": str(folder), **options, **recorded},
+        columns=FurtherColumns(
+            _further(manifest),
+            rows["row"].to_numpy().astype(np.int64),
+            manifest.rows.height,
+            partial(_others, table, columns, separator),
+            manifest.source,
+        ),
     )
     return dataset if splits else split(dataset, fractions, seed)
 
@@ -137,14 +146,16 @@ def _nodes(tree: Taxonomy, manifest: Manifest) -> dict[str, int]:
 
 
 def _rows(manifest: Manifest, node_by_label: Mapping[str, int], folder: Path) -> pl.DataFrame:
-    """Line, path, file, node and split of each row, one row per path.
+    """Row, line, path, file, node and split of each row, one row per path.
 
     Raises:
         InputError: A row has no path, or a file has two labels or is in two splits.
     """
     nodes = pl.col(LABEL).replace_strict(list(node_by_label), list(node_by_label.values()), return_dtype=pl.Int64)
     splits = pl.col(SPLIT).str.strip_chars(BLANKS) if SPLIT in manifest.rows.columns else pl.lit("")
-    rows = manifest.rows.select("line", pl.col(PATH).str.strip_chars(BLANKS), node=nodes, split=splits)
+    rows = manifest.rows.with_row_index("row").select(
+        "row", "line", pl.col(PATH).str.strip_chars(BLANKS), node=nodes, split=splits
+    )
     blank = rows.filter(pl.col(PATH) == "")["line"].to_list()
     if blank:
         raise InputError("a path in every row", f"none in {len(blank)}", at=f"{manifest.source}:{blank[0]}")
@@ -158,8 +169,18 @@ def _rows(manifest: Manifest, node_by_label: Mapping[str, int], folder: Path) ->
 
 
 def _notes(manifest: Manifest) -> tuple[str, ...]:
-    unused = [name for name in manifest.others.columns if name and not name.startswith("#")]
+    unused = _further(manifest)
     return (f"{counted(len(unused), 'column')} not used: {some(unused)}",) if unused else ()
+
+
+def _further(manifest: Manifest) -> tuple[str, ...]:
+    """Names of the columns that are not used."""
+    return tuple(name for name in manifest.others.columns if name and not name.startswith("#"))
+
+
+def _others(table: Path, columns: ManifestColumns, separator: str | None) -> pl.DataFrame:
+    """All columns that are not used, of all rows."""
+    return read_manifest(table, columns, separator=separator).others
 
 
 def _tell_splits(splits: Mapping[str, IntArray], manifest: Manifest) -> None:

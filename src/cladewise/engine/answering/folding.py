@@ -10,7 +10,7 @@ import torch
 from cladewise import datasets
 from cladewise.engine.ablation import changes_labels
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT
-from cladewise.engine.answering.scoring import Scored, data_digest, scored
+from cladewise.engine.answering.scoring import Scored, columns_of, data_digest, scored
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.predictions.storage import concatenate
@@ -73,11 +73,13 @@ def out_of_fold(run: Run, folds: int, *, progress: bool = True) -> Scored:
         copy = fit(config, folder, dataset=data, method=run.method, reuse=True, tell=False, progress=progress)
         parts.append(scored(copy, LEFT_OUT, data, progress=progress))
     samples = [part.sample(LARGEST_KEPT // folds) for part in parts]
+    index = torch.cat([part.index[chosen] for part, (_, chosen) in zip(parts, samples, strict=True)])
     return Scored(
         concatenate([prediction for prediction, _ in samples]),
         torch.cat([part.target[chosen] for part, (_, chosen) in zip(parts, samples, strict=True)]),
-        torch.cat([part.index[chosen] for part, (_, chosen) in zip(parts, samples, strict=True)]),
+        index,
         [part.paths[i] for part, (_, chosen) in zip(parts, samples, strict=True) for i in map(int, chosen)],
         sum(part.num_skipped for part in parts),
         data_digest(run, split, run.dataset_if_there),
+        columns_of(run.dataset, index.numpy()),
     )

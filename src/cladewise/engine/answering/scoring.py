@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from cladewise.engine.ablation import changes_labels, relabelled
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT, FeatureScores, score_bytes
 from cladewise.engine.answering.forward import has_scores, predict_rows, without_scores
+from cladewise.engine.answering.streamed_scores import StreamedScores
 from cladewise.engine.answering.transitions import TransitionMeans, keep_transitions
 from cladewise.engine.digests import images_digest
 from cladewise.engine.run import Run
@@ -44,20 +46,33 @@ class Scored:
     """Scores and labels of the images of a split.
 
     Args:
-        scores: The prediction over the network's own tree; for large splits what computes it part by part.
+        scores: The prediction over the network's own tree; for large splits, an object that computes it part by part.
         target: Label of each image, a node of the true tree.
         index: Index of each image in the dataset.
         paths: Path of each image.
         num_skipped: Number of images that could not be read.
         data: Digest of the images and labels of the split; empty if they were not there.
+        read_columns: Reads :attr:`columns`; ``None`` if there are none.
     """
 
-    scores: Prediction | FeatureScores
+    scores: Prediction | StreamedScores
     target: Int[Tensor, " image"]
     index: Int[Tensor, " image"]
     paths: Sequence[str]
     num_skipped: int
     data: str = ""
+    read_columns: Callable[[], pl.DataFrame] | None = None
+
+    @cached_property
+    def columns(self) -> pl.DataFrame | None:
+        """Further columns of the table that lists the images, such as a sequence or a location, one row per image.
+
+        Read when first accessed; ``None`` if the images are not listed in a table.
+
+        Raises:
+            InputError: The table has changed.
+        """
+        return None if self.read_columns is None else self.read_columns()
 
     def parts(self) -> Iterator[tuple[Prediction, Int[Tensor, " image"]]]:
         """The prediction and the labels, in parts of images one after another."""
@@ -66,7 +81,7 @@ class Scored:
             return
         start = 0
         for part in self.scores.parts(self.index.numpy()):
-            stop = start + len(part.logits)
+            stop = start + part.batch_shape[0]
             yield part.settled(), self.target[start:stop].to(part.device)
             start = stop
 
@@ -168,7 +183,9 @@ def read_scores(
     if len(sizes) > 1:
         expected = f"scores of the {len(paths)} images in {rows_path.name}"
         raise InputError(expected, "of others", at=str(scores_path), advice=_ADVICE)
-    return Scored(prediction, rest["target"], rest["index"], paths, _number(about, scores_path), about.get("data", ""))
+    columns = None if dataset is None else columns_of(dataset, rest["index"].numpy())
+    number, digest = _number(about, scores_path), about.get("data", "")
+    return Scored(prediction, rest["target"], rest["index"], paths, number, digest, columns)
 
 
 def compute_scores(
@@ -195,7 +212,9 @@ def compute_scores(
     if found.size == 0:
         raise InputError("images to evaluate on", "none that can be read", at=f"split {split} of {dataset.name}")
     target, index = torch.from_numpy(dataset.nodes[found]), torch.from_numpy(found)
-    return Scored(prediction, target, index, _paths(dataset, found), len(skipped))
+    return Scored(
+        prediction, target, index, _paths(dataset, found), len(skipped), read_columns=columns_of(dataset, found)
+    )
 
 
 def stream_scores(
@@ -247,7 +266,8 @@ def stream_scores(
     index = scores.index[is_good]
     lost = without_scores(dataset, scores.index[~is_good], len(is_good))
     target, num_skipped = torch.from_numpy(dataset.nodes[index]), len(scores.skipped) + len(lost)
-    return Scored(scores, target, torch.from_numpy(index), _paths(dataset, index), num_skipped)
+    paths, columns = _paths(dataset, index), columns_of(dataset, index)
+    return Scored(scores, target, torch.from_numpy(index), paths, num_skipped, read_columns=columns)
 
 
 def _read_streamed(run: Run, split: str, dataset: Dataset | None, *, progress: bool) -> Scored | None:
@@ -265,7 +285,8 @@ def _read_streamed(run: Run, split: str, dataset: Dataset | None, *, progress: b
     if len(scores.index) != len(index) or about.get("paths") != _paths_digest(paths):
         return None
     number = _number(about, path)
-    return Scored(scores, rest["target"], rest["index"], paths, number, about.get("data", ""))
+    columns = columns_of(dataset, index)
+    return Scored(scores, rest["target"], rest["index"], paths, number, about.get("data", ""), columns)
 
 
 def keep_scores(run: Run, split: str, scored: Scored) -> None:
@@ -277,7 +298,7 @@ def keep_scores(run: Run, split: str, scored: Scored) -> None:
         "paths": _paths_digest(scored.paths),
     }
     extra = {"target": scored.target, "index": scored.index}
-    if isinstance(scored.scores, FeatureScores):
+    if not isinstance(scored.scores, Prediction):
         content = safetensors.torch.save(extra, metadata={**about, STREAMED: "true"})
         write_bytes(run.folder.scores(split), reproducible(content))
         return
@@ -345,6 +366,11 @@ def _number(about: dict[str, str], at: Path) -> int:
 
 def _paths(dataset: Dataset, index: NDArray[np.int64]) -> list[str]:
     return [dataset.paths[i] for i in map(int, index)]
+
+
+def columns_of(dataset: Dataset, index: NDArray[np.int64]) -> Callable[[], pl.DataFrame] | None:
+    """A function that reads the further columns of some images; ``None`` if the data has none."""
+    return None if dataset.columns is None else partial(dataset.columns.of, index)
 
 
 def _paths_digest(paths: Sequence[str]) -> str:
