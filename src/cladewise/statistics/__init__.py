@@ -1,8 +1,9 @@
-"""Intervals by bootstrap, paired differences, binomial bounds, spread over runs, agreement of clusters and trees."""
+"""Intervals by bootstrap, paired differences, binomial bounds, tests in sequence, spread, agreement of trees."""
 
 from cladewise.statistics.binomial import binomial_tail, clopper_pearson_lower
 from cladewise.statistics.bootstrap import Interval, mean_interval, mean_intervals, paired_difference
 from cladewise.statistics.clusterings import Agreement, agreement
+from cladewise.statistics.fixed_sequence import fixed_sequence, least_successes, trials_needed
 from cladewise.statistics.spread import Spread, mean_and_sd
 from cladewise.statistics.trees import LevelAgreement, TreeAgreement, tree_agreement
 
@@ -15,9 +16,12 @@ __all__ = [
     "agreement",
     "binomial_tail",
     "clopper_pearson_lower",
+    "fixed_sequence",
+    "least_successes",
     "mean_and_sd",
     "mean_interval",
     "mean_intervals",
     "paired_difference",
     "tree_agreement",
+    "trials_needed",
 ]

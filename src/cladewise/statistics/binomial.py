@@ -53,6 +53,8 @@ def binomial_tail(successes: int, trials: int, probability: float) -> float:
     """
     if successes <= 0:
         return 1.0
+    if successes > trials:
+        return 0.0
     from scipy.special import betainc
 
     return float(betainc(successes, trials - successes + 1, probability))
