@@ -3,7 +3,7 @@
 from cladewise.statistics.binomial import binomial_tail, clopper_pearson_lower
 from cladewise.statistics.bootstrap import Interval, mean_interval, mean_intervals, paired_difference
 from cladewise.statistics.clusterings import Agreement, agreement
-from cladewise.statistics.fixed_sequence import fixed_sequence, least_successes, trials_needed
+from cladewise.statistics.learn_then_test import fixed_sequence, least_successes, trials_needed
 from cladewise.statistics.spread import Spread, mean_and_sd
 from cladewise.statistics.trees import LevelAgreement, TreeAgreement, tree_agreement
 
