@@ -21,6 +21,7 @@ from cladewise.decisions.leaf_or_root import LeafOrRoot
 from cladewise.decisions.level_argmax import Levels
 from cladewise.decisions.majority import Majority
 from cladewise.decisions.node_argmax import NodeArgmax
+from cladewise.decisions.optimal import Optimal
 from cladewise.decisions.pareto import OperatingPoint, ParetoSequence, pareto_sequence
 from cladewise.decisions.plurality import Plurality
 from cladewise.decisions.threshold import Threshold
@@ -46,6 +47,7 @@ __all__ = [
     "NodeArgmax",
     "Nodes",
     "OperatingPoint",
+    "Optimal",
     "ParetoSequence",
     "Plurality",
     "Threshold",

@@ -12,8 +12,9 @@ from torch import Tensor
 from cladewise import ops
 from cladewise.decisions.costs import cost_table
 from cladewise.decisions.decision import Decision, Nodes
+from cladewise.decisions.expected import RISKS, leaf_mass
 from cladewise.errors import InputError
-from cladewise.predictions import Coherence, Prediction, best_nodes
+from cladewise.predictions import Prediction, best_nodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,7 @@ class CRM(Decision):
     def risk(self, prediction: Prediction) -> Float[Tensor, "*batch answer"]:
         """Expected cost of every leaf, or of every node."""
         if isinstance(self.cost, str) and self.cost in RISKS:
-            by_node = ops.path_sum(RISKS[self.cost](_mass_of_leaves(prediction), prediction), prediction.taxonomy)
+            by_node = RISKS[self.cost](leaf_mass(prediction), prediction.taxonomy)
             return by_node if self.over == "nodes" else by_node.index_select(-1, self._answers(prediction))
         leaves = ops.tree_index(prediction.taxonomy, prediction.device).leaf_nodes
         p = prediction.log_prob.index_select(-1, leaves).exp()
@@ -81,35 +82,3 @@ class CRM(Decision):
     def _answers(self, prediction: Prediction) -> Int[Tensor, " answer"]:
         index = ops.tree_index(prediction.taxonomy, prediction.device)
         return index.leaf_nodes if self.over == "leaves" else torch.arange(len(index.parents), device=index.device)
-
-
-def _mass_of_leaves(prediction: Prediction) -> Float[Tensor, "*batch node"]:
-    """Probability on the leaves at or under every node."""
-    p = prediction.log_prob.exp()
-    if prediction.coherence is Coherence.EXACT:
-        return p
-    leaf = ops.tree_index(prediction.taxonomy, prediction.device).height == 0
-    return ops.subtree_sum(p.masked_fill(~leaf, 0.0), prediction.taxonomy)
-
-
-def _by_height(mass: Tensor, prediction: Prediction) -> Tensor:
-    r"""Contribution of each node to the risk of all nodes below it: a step down reduces the cost by the drop in height.
-
-    .. math:: R_v = h(\text{root}) P - \sum_{a \in A(v) \setminus \{\text{root}\}} (h(\pi(a)) - h(a))\, p_a
-    """
-    index = ops.tree_index(prediction.taxonomy, prediction.device)
-    above = index.height[index.parents]  # what the root's parent, -1, points to is not used
-    return mass * torch.where(index.depth > 0, index.height - above, index.height).to(mass.dtype)
-
-
-def _by_path(mass: Tensor, prediction: Prediction) -> Tensor:
-    r"""A step down is one edge further from the mass elsewhere and one edge nearer to the mass below.
-
-    .. math:: R_v = \sum_{u \ne \text{root}} p_u + \sum_{a \in A(v) \setminus \{\text{root}\}} (P - 2 p_a)
-    """
-    total = mass[..., :1]
-    return torch.cat([mass[..., 1:].sum(-1, keepdim=True), total - 2 * mass[..., 1:]], dim=-1)
-
-
-RISKS = {"lca-height": _by_height, "path-length": _by_path}
-"""Costs that need no table."""
