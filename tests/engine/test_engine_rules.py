@@ -19,7 +19,7 @@ from cladewise.datasets import Dataset
 from cladewise.decisions import Decision, LabelSets, Leaf, Nodes
 from cladewise.decisions.pareto import pareto_sequence
 from cladewise.engine import Run, evaluate_all, predict
-from cladewise.engine.answering import outcomes, scoring
+from cladewise.engine.answering import outcomes, scored_images
 from cladewise.engine.answering.evaluation import evaluate_metric
 from cladewise.engine.answering.fitted_rules import identity, learnt, ready, with_learnt
 from cladewise.engine.rules import inference_of, spec_of
@@ -171,7 +171,7 @@ def test_any_recall_and_the_metrics_by_depth_and_level_are_those_of_the_scores(p
 def test_small_parts_give_what_one_gives(probe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(cw.evaluate(probe, decision="majority", progress=False))
     rows = pl.read_parquet(probe.folder.outcomes("test", "none", "majority"))
-    monkeypatch.setattr(scoring, "CELLS_AT_ONCE", 3 * probe.taxonomy.num_nodes)
+    monkeypatch.setattr(scored_images, "CELLS_AT_ONCE", 3 * probe.taxonomy.num_nodes)
     assert read(cw.evaluate(probe, decision="majority", progress=False)) == whole
     assert pl.read_parquet(probe.folder.outcomes("test", "none", "majority")).equals(rows)
 

@@ -1,4 +1,4 @@
-"""A trained run as data: its folder, configuration, label trees and weights, read when they are first needed."""
+"""A run as data: its folder, configuration, label trees and weights, read when they are first needed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from cladewise import datasets, methods
 from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset
 from cladewise.datasets.relabelling import relabelled_by
+from cladewise.decisions import Decision, Majority
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.classifier import Classifier
 from cladewise.engine.digests import file_hash, is_gone, training_digest
 from cladewise.engine.network import read_header, trained_network
 from cladewise.errors import InputError
+from cladewise.inference import Inference
 from cladewise.methods import Method
 from cladewise.records import RunConfig, RunFolder, Tree, check_tree, read_config
 from cladewise.taxonomy import Taxonomy
@@ -29,6 +31,10 @@ _OF_DATA = ("dataset", "dataset_if_there", "digests", "before_migration")
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A run folder and what is in it. Functions such as :func:`evaluate` and :func:`predict` take it.
+
+    A run is a trained network with its data, or, made by :func:`cladewise.decide`, scores that another tool made. The
+    latter has no network: its attributes :attr:`method`, :attr:`dataset`, :attr:`backbone` and :attr:`classifier` are
+    errors.
 
     Args:
         path: The folder.
@@ -63,15 +69,35 @@ class Run:
         """The resolved configuration."""
         return read_config(self.folder.config)
 
+    @property
+    def has_network(self) -> bool:
+        """Whether the run has a network; otherwise it has scores that another tool made."""
+        return self.config.scores is None
+
+    def check_network(self) -> None:
+        """Check that the run has a network.
+
+        Raises:
+            InputError: It has only scores that another tool made.
+        """
+        if not self.has_network:
+            raise InputError(
+                "a run with a network",
+                "one of scores that another tool made",
+                at=str(self.path),
+                advice="It can be evaluated and compared; to decide on other scores, use cladewise decide.",
+            )
+
     @cached_property
     def header(self) -> dict[str, str]:
-        """Metadata of the file of weights; early versions wrote less of it."""
-        return read_header(self.folder.model)
+        """Metadata of the file of weights; early versions wrote less of it, and a run without a network has none."""
+        return read_header(self.folder.model) if self.has_network else {}
 
     @cached_property
     def model_hash(self) -> str:
-        """Hash of the weights; results computed with them are valid for these weights only."""
-        return file_hash(self.folder.model)
+        """Hash of the weights, or digest of the scores; results computed with them are valid for these only."""
+        scores = self.config.scores
+        return file_hash(self.folder.model) if scores is None else scores.digest
 
     @cached_property
     def alteration(self) -> Alteration:
@@ -183,12 +209,32 @@ class Run:
 
     @cached_property
     def method(self) -> Method:
-        """The method with its hyper-parameters."""
+        """The method with its hyper-parameters.
+
+        Raises:
+            InputError: The run has no network.
+        """
+        self.check_network()
         return methods.make(self.config.method, **self.config.options)
+
+    @property
+    def inference(self) -> Inference | None:
+        """The inference of its method; none for scores that another tool made."""
+        return self.method.inference() if self.has_network else None
+
+    @property
+    def decision(self) -> Decision:
+        """The decision of its method; the majority for scores that another tool made."""
+        return self.method.decision() if self.has_network else Majority()
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data that the run was trained on, as it is now, with labels in the tree that the run answers in."""
+        """The data that the run was trained on, as it is now, with labels in the tree that the run answers in.
+
+        Raises:
+            InputError: It cannot be opened, or the run has no network.
+        """
+        self.check_network()
         if self.carried is not None:
             return relabelled_by(self.carried, self.before_migration.dataset)
         if self.relabelling is None:
@@ -197,11 +243,13 @@ class Run:
 
     @cached_property
     def dataset_if_there(self) -> Dataset | None:
-        """The data, or ``None`` if it no longer exists.
+        """The data, or ``None`` if it no longer exists or the run has no network.
 
         Raises:
             InputError: It exists but cannot be read as before.
         """
+        if not self.has_network:
+            return None
         try:
             return self.dataset
         except (InputError, OSError) as error:
@@ -235,6 +283,7 @@ class Run:
 
     @cached_property
     def _network(self) -> tuple[Classifier, Backbone]:
+        self.check_network()
         return trained_network(self.folder.model, self.config, self.method, self.own_taxonomy)
 
 

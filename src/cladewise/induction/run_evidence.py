@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cladewise.datasets import Dataset
 from cladewise.engine import Run
 from cladewise.engine.answering.representing import represent
-from cladewise.engine.answering.scoring import Scored, scored
+from cladewise.engine.answering.scored_images import Scored
+from cladewise.engine.answering.scoring import scored
 from cladewise.errors import InputError, warn
 from cladewise.induction.similarity import class_means, confusion_distances, vector_distances
 from cladewise.induction.stability import Resample

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from cladewise.datasets import Dataset
 from cladewise.decisions import Decision, LabelSets, Nodes
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT, score_bytes
-from cladewise.engine.answering.scoring import Scored, compute_scores, data_digest, read_scores
+from cladewise.engine.answering.scored_images import Scored
+from cladewise.engine.answering.scoring import compute_scores, data_digest, read_scores
 from cladewise.engine.answering.translated import Translated
 from cladewise.engine.run import Run
 from cladewise.predictions import Fittable

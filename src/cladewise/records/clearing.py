@@ -25,6 +25,7 @@ OF_A_RUN = (
     "log.jsonl",
     "resources.json",
     "counts.csv",
+    "columns.parquet",
     "true_taxonomy.csv",
     "taxonomy.csv",
     "config.toml",

@@ -14,8 +14,9 @@ import tomli_w
 from cladewise.atomic import write_text
 from cladewise.catalogue import nearest, type_text
 from cladewise.errors import InputError
-from cladewise.records.layout import SCHEMA_VERSION
+from cladewise.records.layout import SCHEMA_VERSION, SCORES
 from cladewise.records.reading import check_schema, read_toml
+from cladewise.records.scores_table import ScoresTable, read_scores_table
 
 Table = TypeVar("Table")
 
@@ -212,24 +213,35 @@ FOR_PEOPLE = ("cladewise", "inference", "decision", "images")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Everything that determines a run."""
+    """Everything that determines a run: data, method and settings, or the scores that another tool made.
 
-    data: Mapping[str, Any]
-    method: str
+    A run of such scores has no network. It has neither data nor method, and of the other tables only what rules ask:
+    ``training.val_split`` is the split they are fitted on, and nothing was trained on any.
+    """
+
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    method: str = ""
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     backbone: BackboneConfig = dataclasses.field(default_factory=BackboneConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     ablation: AblationConfig = dataclasses.field(default_factory=AblationConfig)
+    scores: ScoresTable | None = None
     seed: int = 0
     name: str = ""
 
+    @classmethod
+    def of_scores(cls, scores: ScoresTable, *, seed: int = 0, name: str = "") -> RunConfig:
+        """The configuration of a run without a network."""
+        training = TrainingConfig(train_split=NO_SPLIT, val_split=scores.fit_split or NO_SPLIT)
+        return cls(scores=scores, training=training, seed=seed, name=name)
+
     def to_dict(self, **extra: Any) -> dict[str, Any]:
         """As nested tables of plain values; ``extra`` entries are for people and reports, and are not read back."""
+        start = {"schema_version": SCHEMA_VERSION, **extra, "name": self.name, "seed": self.seed}
+        if self.scores is not None:
+            return {**start, "scores": self.scores.to_dict()}
         return {
-            "schema_version": SCHEMA_VERSION,
-            **extra,
-            "name": self.name,
-            "seed": self.seed,
+            **start,
             "data": dict(self.data),
             "method": {"name": self.method, **self.options},
             "backbone": dataclasses.asdict(self.backbone),
@@ -264,21 +276,24 @@ def config_from_dict(content: Mapping[str, Any], *, at: str = "") -> RunConfig:
 
 
 def _config(content: Mapping[str, Any], at: str) -> RunConfig:
-    known = {"name", "seed", "data", "method", "backbone", "training", "ablation", *FOR_PEOPLE}
+    known = {"name", "seed", *FOR_PEOPLE}
+    known |= {SCORES} if SCORES in content else {"data", "method", "backbone", "training", "ablation"}
     for key in content:
         if key not in known:
             raise InputError(f"one of {', '.join(sorted(known))}", repr(key), at=at, advice=nearest(key, known))
+    seed, name = content.get("seed", 0), content.get("name", "")
+    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"seed to be an int from 0 to {LARGEST_SEED}", repr(seed), at=at)
+    if not isinstance(name, str):
+        raise InputError("name to be a text", repr(name), at=at)
+    if SCORES in content:
+        return RunConfig.of_scores(read_scores_table(_table(content, SCORES, at), at=at), seed=seed, name=name)
     data, method, backbone, training, ablation = (
         _table(content, name, at) for name in ("data", "method", "backbone", "training", "ablation")
     )
     if not isinstance(method.get("name"), str):
         got = repr(method["name"]) if "name" in method else "none"
         raise InputError("a method's name", got, at=f"{at} [method]", advice="List them: cladewise list methods.")
-    seed, name = content.get("seed", 0), content.get("name", "")
-    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
-        raise InputError(f"seed to be an int from 0 to {LARGEST_SEED}", repr(seed), at=at)
-    if not isinstance(name, str):
-        raise InputError("name to be a text", repr(name), at=at)
     return RunConfig(
         data=data,
         method=method.pop("name"),

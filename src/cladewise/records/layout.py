@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import tomllib
 from pathlib import Path
 from typing import Literal, get_args
 
 from cladewise.errors import InputError
 
 SCHEMA_VERSION = 1
+SCORES = "scores"
+"""Table of a configuration that only runs without a network have."""
 
 Tree = Literal["true", "own"]
 """The tree in which a run is scored: the true one, or the altered one that its network was trained with."""
@@ -38,7 +41,7 @@ class RunFolder:
     path: Path
 
     def check_trained(self) -> None:
-        """Check that the folder holds a finished run.
+        """Check that the folder holds a finished run, with a network or with scores that another tool made.
 
         Raises:
             InputError: It is not a run folder, or training has not finished.
@@ -46,7 +49,7 @@ class RunFolder:
         if not self.config.is_file():
             advice = "Make one: cladewise train."
             raise InputError("a run folder", "no config.toml", at=str(self.path), advice=advice)
-        if not self.model.is_file():
+        if not self.model.is_file() and not _has_scores_alone(self.config):
             advice = "Repeat the train command to resume it."
             raise InputError("a finished run", "no model.safetensors", at=str(self.path), advice=advice)
 
@@ -116,6 +119,11 @@ class RunFolder:
     def resources(self) -> Path:
         """Resources used by training: time, memory, parameters, images."""
         return self.path / "resources.json"
+
+    @property
+    def columns(self) -> Path:
+        """Further columns of the rows, only in a run without a network: one row per row of its scores."""
+        return self.path / "columns.parquet"
 
     @property
     def counts(self) -> Path:
@@ -194,3 +202,11 @@ class RunFolder:
 
 _OF_TREE: dict[Tree, str] = {"true": "", "own": "own-tree"}
 """Subfolder for each tree; none for the true one."""
+
+
+def _has_scores_alone(config: Path) -> bool:
+    """Whether a configuration is that of a run without a network, of scores that another tool made."""
+    try:
+        return SCORES in tomllib.loads(config.read_text(encoding="utf-8-sig"))
+    except ValueError:  # told by its reader
+        return False

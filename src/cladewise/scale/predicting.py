@@ -201,8 +201,8 @@ def _prepare(
     tree, language = run.answer_tree(), language_code(names) if names else ""
     if language:
         columns_of_language(tree.taxonomy, language)  # before any work
-    before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
-    rule = ready(run, decision_of(decision, run.method.decision()), before=before.rule, progress=progress)
+    before = ready(run, inference_of(inference, run.inference), progress=progress)
+    rule = ready(run, decision_of(decision, run.decision), before=before.rule, progress=progress)
     for text in dict.fromkeys((*before.warnings, *rule.warnings)):
         warned(text)
     answerer = Answerer(run, before.rule, rule.rule, tree, top, "scores" in keep, language)

@@ -16,7 +16,8 @@ from cladewise.decisions import Decision
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.fitted_rules import Ready, Rule, ready
 from cladewise.engine.answering.outcomes import DecisionOutcomes, PredictionOutcomes
-from cladewise.engine.answering.scoring import Scored, scored
+from cladewise.engine.answering.scored_images import Scored
+from cladewise.engine.answering.scoring import scored
 from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.engine.run import Run
 from cladewise.errors import InputError, warn
@@ -71,7 +72,7 @@ def evaluate(
         InputError: There is no such split, no image of it can be read, or a rule does not exist or does not apply.
     """
     run = Run.open(run)
-    rule = decision_of(decision, run.method.decision(), **parameters)
+    rule = decision_of(decision, run.decision, **parameters)
     found = evaluate_all(
         run,
         split=split,
@@ -128,8 +129,8 @@ def evaluate_all(
     for correct in recall_at:
         if not 0 <= correct <= 1:
             raise InputError("a correctness in [0, 1]", correct, advice="R@99 is 0.99.")
-    before = _distinct([inference_of(rule, run.method.inference()) for rule in inferences])
-    rules = _distinct([decision_of(rule, run.method.decision()) for rule in decisions])
+    before = _distinct([inference_of(rule, run.inference) for rule in inferences])
+    rules = _distinct([decision_of(rule, run.decision) for rule in decisions])
     if data is None:
         _tell_if_drawn_anew(run, split)
     with using(runtime):
@@ -145,8 +146,8 @@ def evaluate_metric(run: Run, metric: str, *, split: str, data: Dataset | None =
         InputError: There is no such metric.
     """
     task = _Task(run, split, scored(run, split, data, progress=False), run.answer_tree(), None, False, None)
-    before = task.ready(run.method.inference())
-    result = task.outcomes(before, [task.ready(run.method.decision(), before.rule)])
+    before = task.ready(run.inference)
+    result = task.outcomes(before, [task.ready(run.decision, before.rule)])
     values = result.of_prediction.values(intervals=False) | result.of_decisions[0].values(intervals=False)
     if metric not in values:
         raise InputError(f"a metric: {', '.join(values)}", repr(metric))

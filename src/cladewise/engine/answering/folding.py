@@ -10,7 +10,8 @@ import torch
 from cladewise import datasets
 from cladewise.engine.ablation import changes_labels
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT
-from cladewise.engine.answering.scoring import Scored, columns_of, data_digest, scored
+from cladewise.engine.answering.scored_images import Scored
+from cladewise.engine.answering.scoring import columns_of, data_digest, scored
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.predictions.storage import concatenate

@@ -19,7 +19,7 @@ from cladewise.decisions import Answer, Decision, Nodes
 from cladewise.engine.answering.fitted_rules import ready
 from cladewise.engine.answering.forward import predict_rows
 from cladewise.engine.answering.prediction_table import answer_table, whole_table
-from cladewise.engine.answering.scoring import CELLS_AT_ONCE
+from cladewise.engine.answering.scored_images import CELLS_AT_ONCE
 from cladewise.engine.feeding.files import unlabelled
 from cladewise.engine.rules import decision_of, inference_of
 from cladewise.engine.run import Run
@@ -151,9 +151,9 @@ def predict(
         raise InputError("a list of image files", f"the single path {os.fsdecode(paths)!r}", advice="Pass a list.")
     check_runtime(runtime)
     run = Run.open(run)
-    default = decision_of(decision, run.method.decision())
+    default = decision_of(decision, run.decision)
     with using(runtime):
-        before = ready(run, inference_of(inference, run.method.inference()), progress=progress)
+        before = ready(run, inference_of(inference, run.inference), progress=progress)
     infer, told = before.rule, list(before.warnings)
 
     def prepare(rule: Decision) -> Decision:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,90 +23,19 @@ from cladewise.engine.ablation import changes_labels, relabelled
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT, FeatureScores, score_bytes
 from cladewise.engine.answering.forward import has_scores, predict_rows, without_scores
-from cladewise.engine.answering.streamed_scores import StreamedScores
+from cladewise.engine.answering.scored_images import Scored, prediction_rows
 from cladewise.engine.answering.transitions import TransitionMeans, keep_transitions
 from cladewise.engine.digests import images_digest
 from cladewise.engine.run import Run
 from cladewise.errors import InputError, warn
-from cladewise.metrics.answer_scores import RANKING_LENGTH
 from cladewise.parquet import read_parquet, write_parquet, write_parquet_parts
 from cladewise.predictions import Prediction, storage
 from cladewise.tensor_files import reproducible
 
-CELLS_AT_ONCE = 1 << 25
-"""Number of (image, node) cells that are worked on at a time, 128 MB in single precision."""
 ROWS_AT_ONCE = 1 << 16
 """Images of a part of the table of predictions of a large split."""
 STREAMED = "streamed"
 """Entry in the header of scores that are not in the file, but computed from cached features."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Scored:
-    """Scores and labels of the images of a split.
-
-    Args:
-        scores: The prediction over the network's own tree; for large splits, an object that computes it part by part.
-        target: Label of each image, a node of the true tree.
-        index: Index of each image in the dataset.
-        paths: Path of each image.
-        num_skipped: Number of images that could not be read.
-        data: Digest of the images and labels of the split; empty if they were not there.
-        read_columns: Reads :attr:`columns`; ``None`` if there are none.
-    """
-
-    scores: Prediction | StreamedScores
-    target: Int[Tensor, " image"]
-    index: Int[Tensor, " image"]
-    paths: Sequence[str]
-    num_skipped: int
-    data: str = ""
-    read_columns: Callable[[], pl.DataFrame] | None = None
-
-    @cached_property
-    def columns(self) -> pl.DataFrame | None:
-        """Further columns of the table that lists the images, such as a sequence or a location, one row per image.
-
-        Read when first accessed; ``None`` if the images are not listed in a table.
-
-        Raises:
-            InputError: The table has changed.
-        """
-        return None if self.read_columns is None else self.read_columns()
-
-    def parts(self) -> Iterator[tuple[Prediction, Int[Tensor, " image"]]]:
-        """The prediction and the labels, in parts of images one after another."""
-        if isinstance(self.scores, Prediction):
-            yield from in_parts(self.scores, self.target)
-            return
-        start = 0
-        for part in self.scores.parts(self.index.numpy()):
-            stop = start + part.batch_shape[0]
-            yield part.settled(), self.target[start:stop].to(part.device)
-            start = stop
-
-    def sample(self, size: int = LARGEST_KEPT) -> tuple[Prediction, Int[Tensor, " chosen"]]:
-        """The prediction of all images, or of as many random ones as have scores of this size, and which these are.
-
-        Args:
-            size: Bytes. Scores that are in memory already are used as they are.
-        """
-        if isinstance(self.scores, Prediction):
-            return self.scores, torch.arange(len(self.target))
-        count = max(1, min(len(self.target), size // max(1, self.scores.bytes_per_image)))
-        chosen = torch.randperm(len(self.target), generator=torch.Generator().manual_seed(0))[:count].sort().values
-        parts = [part.settled().to("cpu") for part in self.scores.parts(self.index[chosen].numpy())]
-        return storage.concatenate(parts), chosen
-
-
-def in_parts(
-    prediction: Prediction, target: Int[Tensor, " image"]
-) -> Iterator[tuple[Prediction, Int[Tensor, " image"]]]:
-    """Cut a prediction and its labels into parts of about :data:`CELLS_AT_ONCE` cells."""
-    size = max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
-    for start in range(0, prediction.batch_shape[0], size):
-        part = prediction[start : start + size]
-        yield part, target[start : start + size].to(part.device)
 
 
 def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool = True) -> Scored:
@@ -379,28 +308,6 @@ def _paths_digest(paths: Sequence[str]) -> str:
         text = "\0".join(paths[start : start + ROWS_AT_ONCE])
         digest.update(("\0" * (start > 0) + text).encode(errors="surrogateescape"))
     return digest.hexdigest()[:32]
-
-
-def prediction_rows(prediction: Prediction, target: Tensor, paths: Sequence[str], tree: AnswerTree) -> pl.DataFrame:
-    """One row per image: path, true node, best nodes, and the log-probability at or under each of them."""
-    nodes: list[NDArray[np.int64]] = []
-    log_probs: list[NDArray[np.float32]] = []
-    for own, _ in in_parts(prediction, target):
-        part = tree.prediction(own)
-        best = part.ranking(RANKING_LENGTH)
-        nodes.append(best.cpu().numpy())
-        log_probs.append(part.log_prob_of(best).float().cpu().numpy())
-    width = nodes[0].shape[1]
-    return pl.DataFrame(
-        {
-            "path": pl.Series(paths, dtype=pl.String),
-            "target": target.cpu().numpy(),
-            "top_nodes": pl.Series(np.concatenate(nodes), dtype=pl.Array(pl.Int64, width)).cast(pl.List(pl.Int64)),
-            "top_log_probs": pl.Series(np.concatenate(log_probs), dtype=pl.Array(pl.Float32, width)).cast(
-                pl.List(pl.Float32)
-            ),
-        }
-    )
 
 
 _ADVICE = "Delete the file: it is made again."
