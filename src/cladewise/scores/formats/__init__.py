@@ -1,0 +1,1 @@
+"""Formats of scores, one module each."""

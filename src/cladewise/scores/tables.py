@@ -1,0 +1,82 @@
+"""The two shapes of scores: a value per row and class, and a list of classes per row."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cladewise.scores.classes import ScoredClass
+from cladewise.scores.options import Over, Values
+
+FloatArray = NDArray[Any]
+IntArray = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
+class WideTable(ABC):
+    """A value for every row and class, read in blocks of rows.
+
+    Attributes:
+        source: The file, for messages.
+        classes: The class of each score column.
+        rows: The other columns, with one row per row.
+        key: The column of them that names the rows; None if they have no names.
+    """
+
+    source: str
+    classes: tuple[ScoredClass, ...]
+    rows: pl.DataFrame
+    key: str | None
+
+    @property
+    @abstractmethod
+    def num_rows(self) -> int:
+        """Number of rows."""
+
+    @abstractmethod
+    def blocks(self, columns: IntArray) -> Iterator[FloatArray]:
+        """The scores ``[row, column]`` of some classes, in blocks of consecutive rows that fit into memory.
+
+        Args:
+            columns: Positions in :attr:`classes`, in the wanted order.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class ListedTable:
+    """A list of classes per row with a score each, all in memory.
+
+    Attributes:
+        source: The file, for messages.
+        classes: The classes that occur.
+        rows: Columns of the rows, apart from the lists.
+        key: The column of them that names the rows; None if they have no names.
+        row: Row of each entry, ascending.
+        class_of: Class of each entry, as a position in :attr:`classes`.
+        score: Score of each entry.
+        values: Scale of the scores, where the format defines it.
+        over: What competes, where the format defines it.
+        notes: What is not obvious about the file, as sentences.
+    """
+
+    source: str
+    classes: tuple[ScoredClass, ...]
+    rows: pl.DataFrame
+    key: str | None
+    row: IntArray
+    class_of: IntArray
+    score: NDArray[np.float64]
+    values: Values | None = None
+    over: Over | None = None
+    notes: Sequence[str] = ()
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows."""
+        return self.rows.height
