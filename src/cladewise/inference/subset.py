@@ -15,8 +15,8 @@ from torch import Tensor
 from cladewise.errors import InputError
 from cladewise.inference.inference import Inference
 from cladewise.inference.node_files import nodes_of_lines, version
-from cladewise.predictions import LeafSoftmax, Prediction
-from cladewise.predictions.prediction import check_a_leaf
+from cladewise.inference.weighing import weighed
+from cladewise.predictions import LeafWeights, Prediction
 from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy import Taxonomy
 
@@ -46,6 +46,7 @@ class Subset(Inference):
             allowed leaves.
 
     Example:
+        >>> from cladewise.predictions import LeafSoftmax
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",), ("e",)])
         >>> Subset(["c", "d"])(LeafSoftmax(t, torch.zeros(1, 4))).log_prob.exp()
         tensor([[1.0000, 0.5000, 0.0000, 0.5000, 0.5000, 0.0000]])
@@ -64,14 +65,17 @@ class Subset(Inference):
             object.__setattr__(self, "allowed", tuple(entries))
 
     def __call__(self, prediction: Prediction) -> Prediction:
-        prediction = prediction.settled()
-        taxonomy, excluded = prediction.taxonomy, ~self.can_be(prediction.taxonomy, prediction.device)
-        restricted = prediction.without(excluded)
-        if restricted is not None:
-            return restricted
-        leaves = torch.as_tensor(taxonomy.leaf_nodes.copy(), device=prediction.device)
-        without = prediction.leaf_scores().masked_fill(excluded[leaves], -torch.inf)
-        return check_a_leaf(LeafSoftmax(taxonomy, without))
+        return weighed(prediction, self.weights(prediction.taxonomy, prediction.device))
+
+    def weights(self, taxonomy: Taxonomy, device: torch.device | str = "cpu") -> LeafWeights:
+        """Weight 1 for leaves at or under an allowed node, 0 for the others: a prior that only cuts."""
+        key = ("subset weights", *self._source, torch.device(device))
+
+        def build() -> LeafWeights:
+            allowed = self.can_be(taxonomy, device)[torch.as_tensor(taxonomy.leaf_nodes.copy(), device=device)]
+            return LeafWeights(taxonomy, allowed.float().log(), only_cuts=True)
+
+        return cached_for(taxonomy, key, build)
 
     def can_be(self, taxonomy: Taxonomy, device: torch.device | str = "cpu") -> Bool[Tensor, " node"]:
         """Which nodes have an allowed leaf at or under them.

@@ -22,6 +22,7 @@ from cladewise.predictions.conditional import (
 from cladewise.predictions.embedded_levels import EmbeddedLevelSoftmax
 from cladewise.predictions.energies import LevelEnergies
 from cladewise.predictions.fittable import Fittable
+from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.level_softmax import LevelSoftmax, level_layout, level_width
 from cladewise.predictions.prediction import (
     BestLeaf,
@@ -45,6 +46,7 @@ __all__ = [
     "Fittable",
     "HasTransitions",
     "LeafSoftmax",
+    "LeafWeights",
     "LevelEnergies",
     "LevelLogProb",
     "LevelSoftmax",

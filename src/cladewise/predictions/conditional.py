@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import Self
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid, pad
 
 from cladewise import ops
+from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.prediction import Coherence, Prediction, SiblingScores, check_width
 
 
@@ -35,10 +36,16 @@ class _ByNode(Prediction):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _ByNodeSigmoid(_ByNode):
-    """One logit per node with a sigmoid of its own: ruling out nodes leaves the probabilities of the others alone."""
+    """One logit per node with a sigmoid of its own: ruling out nodes leaves the probabilities of the others alone.
 
-    def without(self, excluded: Bool[Tensor, " node"]) -> Self:
-        return self.map(lambda logits: logits.masked_fill(excluded[1:], -torch.inf))
+    With any other weights it is the leaves alone that compete, since sigmoids have no sum to restore.
+    """
+
+    def weighted(self, weights: LeafWeights) -> Self | None:
+        if not weights.only_cuts:
+            return None
+        shut = ~weights.possible[..., 1:]
+        return self.map(lambda logits: logits.masked_fill(shut, -torch.inf))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,11 +8,12 @@ from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise import ops
 from cladewise.errors import InputError
+from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.prediction import (
     Coherence,
     LevelLogProb,
@@ -163,22 +164,28 @@ class LevelSoftmax(Prediction):
         leaves = np.flatnonzero(column >= 0)
         return torch.tensor(leaves, device=self.device), torch.tensor(column[leaves], device=self.device)
 
-    def without(self, excluded: Bool[Tensor, " node"]) -> Self:
-        shut = excluded[self.scored_nodes] if self.tied else ~self._stands_for_a_leaf(~excluded)
-        return check_a_leaf(self.map(lambda logits: logits.masked_fill(shut, -torch.inf)))
+    def weighted(self, weights: LeafWeights) -> Self:
+        if not self.by_level:
+            return self
+        scores = torch.zeros_like(weights.log_weight) if weights.only_cuts else self.leaf_scores()
+        if self.tied:
+            mean = weights.mean_below(scores)[..., self.scored_nodes]
+        else:
+            mean = torch.cat([self._mean_at(level, weights, scores) for level in range(len(self.levels))], -1)
+        if weights.only_cuts:
+            return check_a_leaf(self.map(lambda logits: logits.masked_fill(mean == -torch.inf, -torch.inf)))
+        return check_a_leaf(self.map(lambda logits: ops.at_least_float(logits) + mean))
 
-    def _stands_for_a_leaf(self, possible: Bool[Tensor, " node"]) -> Bool[Tensor, " out"]:
-        """Which scores stand for a possible leaf at their level.
+    def _mean_at(self, place: int, weights: LeafWeights, scores: Float[Tensor, "*batch leaf"]) -> Tensor:
+        """Mean weight of the leaves that each node stands for at one of the chosen levels.
 
         A node that is in a level on behalf of children which skip it represents only those there.
         """
-        leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
-        nodes_of = ops.at_levels(leaves[possible[leaves]], self.taxonomy)
-        parts = [possible.new_zeros(0)]
-        for level, nodes in zip(self.levels, self._layout, strict=True):
-            represents = torch.zeros_like(possible).index_fill_(0, nodes_of[:, level - 1], True)
-            parts.append(represents[nodes])
-        return torch.cat(parts)
+        if place == len(self.levels) - 1:
+            return weights.log_weight
+        leaves, nodes = ops.tree_index(self.taxonomy, self.device).leaf_nodes, self._layout[place]
+        group = torch.searchsorted(nodes, ops.at_levels(leaves, self.taxonomy)[:, self.levels[place] - 1].contiguous())
+        return weights.mean_in(scores, group, len(nodes))
 
     def carried_over(self, change: Alteration, levels: tuple[int, ...]) -> LevelSoftmax | None:
         """The same scores at the levels that the true tree has in their place."""

@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from enum import Enum
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cladewise import ops
 from cladewise.errors import InputError
+from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.alteration import Alteration
 
@@ -87,7 +88,7 @@ class Prediction(ABC):
     its class name, by which stored scores name it, so names must be unique.
 
     Rules never ask for the class of a prediction. A kind that differs from the defaults below overrides
-    :meth:`leaf_scores`, :meth:`best_leaf`, :meth:`sibling_scores`, :meth:`scores_up_to`, :meth:`without` and the rest.
+    :meth:`leaf_scores`, :meth:`best_leaf`, :meth:`sibling_scores`, :meth:`scores_up_to`, :meth:`weighted` and the rest.
     """
 
     taxonomy: Taxonomy
@@ -254,11 +255,10 @@ class Prediction(ABC):
         """Raw scores of every node; a leaf scored at several levels has its score from the finest up to ``level``."""
         return self.scores
 
-    def without(self, excluded: Bool[Tensor, " node"]) -> Self | None:
-        """The prediction with some nodes ruled out; ``None`` for kinds that can only be restricted by their leaves.
+    def weighted(self, weights: LeafWeights) -> Prediction | None:
+        """The prediction with the leaves weighted; ``None`` for kinds of which only the leaves can be.
 
-        Args:
-            excluded: Which nodes are impossible: a node is possible if one of its leaves is.
+        See :class:`~cladewise.predictions.LeafWeights`.
 
         Raises:
             InputError: No leaf is left in some image.

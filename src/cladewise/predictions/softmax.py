@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import Self
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise import ops
+from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.prediction import (
     BestLeaf,
     Coherence,
@@ -130,9 +131,13 @@ class NodeSoftmax(Prediction):
     def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
         return best_nodes(self.logits, self.scored_nodes, k)
 
-    def without(self, excluded: Bool[Tensor, " node"]) -> Self:
-        shut = excluded[self.scored_nodes]
-        return check_a_leaf(self.map(lambda logits: logits.masked_fill(shut, -torch.inf)))
+    def weighted(self, weights: LeafWeights) -> Self:
+        """An ancestor of possible leaves keeps a share of its own mass, by the mean weight of those below."""
+        if weights.only_cuts:
+            shut = ~weights.possible[..., self.scored_nodes]
+            return check_a_leaf(self.map(lambda logits: logits.masked_fill(shut, -torch.inf)))
+        mean = weights.mean_below(self.leaf_scores())[..., self.scored_nodes]
+        return check_a_leaf(self.map(lambda logits: ops.at_least_float(logits) + mean))
 
     def carried_over(self, change: Alteration, levels: tuple[int, ...]) -> NodeSoftmax:
         """The same softmax over more nodes; the added ones have probability 0."""
