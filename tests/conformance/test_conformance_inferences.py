@@ -6,6 +6,7 @@ A law runs over the variants of a rule, the kinds and the trees; rules are fitte
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "differentiable-diffusion": [{"epochs": 2}, {"epochs": 2, "form": "neighbourhood", "radius": 1}],
     "level-top-down": [{"form": "levels"}, {"form": "two-level"}],
     "subset": [{"allowed": (0,)}, {"allowed": "the last leaf"}],
+    "prior": [{"table": "uneven"}, {"table": "uneven", "strength": 0.5}, {"table": "the last leaf", "unlisted": 0.0}],
 }
 """Options that a rule is tried with; those that are not here, with none."""
 
@@ -76,12 +78,28 @@ def predicted(kind: str, taxonomy: Taxonomy, scale: float = 2.0) -> Prediction:
     return built_in_kinds()[kind.split()[-1]](taxonomy, logits, **SETTINGS.get(kind, {}))
 
 
+FOLDER = tempfile.TemporaryDirectory()  # removed with the last reference
+
+
+@cache
+def prior_table(which: str, taxonomy: Taxonomy) -> str:
+    """A file with a weight for every leaf, or for the last one alone."""
+    leaves = [int(v) for v in taxonomy.leaf_nodes]
+    chosen = leaves[-1:] if which == "the last leaf" else leaves
+    path = Path(FOLDER.name) / f"{which}-{taxonomy.fingerprint}.csv"
+    rows = [f'"{taxonomy.path_name(v) or taxonomy.names[0]}",{1 + v % 3}' for v in chosen]
+    path.write_text("\n".join(["label,weight", *rows]) + "\n")
+    return str(path)
+
+
 @cache
 def rule_for(name: str, variant: int, kind: str, taxonomy: Taxonomy) -> Inference:
     """The rule, fitted if it can be."""
     options = dict(VARIANTS.get(name, [{}])[variant])
     if options.get("allowed") == "the last leaf":
         options["allowed"] = (int(taxonomy.leaf_nodes[-1]),)
+    if name == "prior":
+        options["table"] = prior_table(options["table"], taxonomy)
     rule = inference.make(name, **options)
     if isinstance(rule, Fittable):
         return rule.fit(predicted(kind, taxonomy), torch.arange(IMAGES) % taxonomy.num_nodes)
@@ -207,7 +225,11 @@ def test_half_precision_is_taken(name: str) -> None:
 @every_rule
 @pytest.mark.parametrize("after", inference.available())
 def test_rules_compose(name: str, after: str) -> None:
-    options = {"subset": {"allowed": ("warbler",)}, "differentiable-diffusion": {"epochs": 1}}.get(after, {})
+    options = {
+        "subset": {"allowed": ("warbler",)},
+        "prior": {"table": prior_table("uneven", RAGGED)},
+        "differentiable-diffusion": {"epochs": 1},
+    }.get(after, {})
     second = inference.make(after, **options)
     for variant, kind, taxonomy in cases(name, ONE):
         if kind not in ("LeafSoftmax", "NodeSoftmax", "LevelSoftmax", "LevelTransition", "NodeSigmoid"):
@@ -220,7 +242,8 @@ def test_rules_compose(name: str, after: str) -> None:
                 continue
             if isinstance(both, Fittable):
                 both = both.fit(predicted(kind, taxonomy), torch.arange(IMAGES))
-            if (first.handle, after) == (LAST.handle, "subset") and not kind.endswith("Sigmoid"):
+            leaves_last = first.handle == LAST.handle or VARIANTS.get(name, [{}])[variant].get("unlisted") == 0
+            if leaves_last and after == "subset" and not kind.endswith("Sigmoid"):
                 with pytest.raises(InputError, match="an allowed leaf that earlier rules left"):
                     both(predicted(kind, taxonomy))
                 continue

@@ -8,10 +8,12 @@ from typing import Any
 from cladewise.catalogue import make_part, named_parts
 from cladewise.inference.bottom_up import BottomUp
 from cladewise.inference.chained import Chain, FittableChain, chain
+from cladewise.inference.columns import NeedsColumns, bound_to
 from cladewise.inference.differentiable_diffusion import DifferentiableDiffusion
 from cladewise.inference.diffusion import Diffusion
 from cladewise.inference.inference import Inference
 from cladewise.inference.level_top_down import LevelTopDown, hierarchical_ensemble
+from cladewise.inference.prior import Prior
 from cladewise.inference.subset import Subset
 from cladewise.inference.top_down import TopDown
 
@@ -23,9 +25,12 @@ __all__ = [
     "FittableChain",
     "Inference",
     "LevelTopDown",
+    "NeedsColumns",
+    "Prior",
     "Subset",
     "TopDown",
     "available",
+    "bound_to",
     "chain",
     "hierarchical_ensemble",
     "make",

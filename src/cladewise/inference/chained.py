@@ -6,12 +6,15 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Self
 
+import polars as pl
 from jaxtyping import Int
 from torch import Tensor
 
 from cladewise.errors import InputError
+from cladewise.inference.columns import bound_to, needs_columns, notes_on
 from cladewise.inference.inference import Inference
 from cladewise.predictions import Fittable, Prediction
+from cladewise.taxonomy import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +32,27 @@ class Chain(Inference):
         for rule in self.rules:
             prediction = rule(prediction)
         return prediction
+
+    @property
+    def needs_columns(self) -> bool:
+        """Whether one of the rules needs further columns of the images."""
+        return any(map(needs_columns, self.rules))
+
+    def bound(self, columns: pl.DataFrame) -> Self:
+        """The chain with its rules bound to the columns of some images.
+
+        Raises:
+            InputError: A rule needs a column that is missing.
+        """
+        return dataclasses.replace(self, rules=tuple(bound_to(rule, columns) for rule in self.rules))
+
+    def notes(self, columns: pl.DataFrame, taxonomy: Taxonomy) -> tuple[str, ...]:
+        """Sentences of the rules about images that they leave as they are.
+
+        Raises:
+            InputError: As :meth:`bound`.
+        """
+        return tuple(text for rule in self.rules for text in notes_on(rule, columns, taxonomy))
 
     def about(self, prediction: Prediction) -> dict[str, str]:
         said: dict[str, str] = {}

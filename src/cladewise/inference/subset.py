@@ -38,8 +38,8 @@ class Subset(Inference):
     - Any other kind gives the result of :class:`~cladewise.inference.BottomUp`, without impossible leaves.
 
     Args:
-        allowed: A text file with one label per line, or a sequence of nodes: numbers or labels, as
-            :meth:`~cladewise.taxonomy.Taxonomy.find` takes them.
+        allowed: A text file with one label per line, labels separated by commas, or a sequence of nodes: numbers or
+            labels, as :meth:`~cladewise.taxonomy.Taxonomy.find` takes them.
 
     Raises:
         InputError: A name belongs to no node or to several, nothing is allowed, or an earlier subset left none of the
@@ -60,6 +60,8 @@ class Subset(Inference):
         allowed = self.allowed
         if isinstance(allowed, str | Path) and Path(allowed) == Path():  # an empty text names no file
             allowed = ()
+        if isinstance(allowed, str | Path) and not Path(allowed).exists() and not _names_a_file(str(allowed)):
+            allowed = tuple(label.strip() for label in str(allowed).split(",") if label.strip())
         if not isinstance(allowed, str | Path):
             entries = (v if isinstance(v, str) else tuple(v) if isinstance(v, Sequence) else int(v) for v in allowed)
             object.__setattr__(self, "allowed", tuple(entries))
@@ -104,6 +106,11 @@ class Subset(Inference):
         below[taxonomy.descendants(nodes)] = True
         before = np.concatenate([[0], np.cumsum(below[taxonomy.leaf_nodes])])
         return before[taxonomy.leaf_end] > before[taxonomy.leaf_start]
+
+
+def _names_a_file(text: str) -> bool:
+    """Whether a text is meant as a file although there is none."""
+    return "," not in text and Path(text).suffix.lower() in (".txt", ".csv", ".tsv", ".lst", ".list")
 
 
 def _nodes(entries: Sequence[int | str | Sequence[str]], taxonomy: Taxonomy) -> list[int]:

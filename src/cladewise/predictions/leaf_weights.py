@@ -70,21 +70,21 @@ class LeafWeights:
                 largest weight counts.
         """
         scores = ops.at_least_float(leaf_scores).log_softmax(-1)
-        sums = (ops.leaf_logsumexp(values, self.taxonomy) for values in self._with_and_without(scores))
+        weighted, plain = (ops.leaf_logsumexp(values, self.taxonomy) for values in self._with_and_without(scores))
         index = ops.tree_index(self.taxonomy, scores.device)
         largest = self.log_weight.new_full((*self.log_weight.shape[:-1], self.taxonomy.num_nodes), -torch.inf)
         largest = ops.subtree_max(largest.index_copy(-1, index.leaf_nodes, self.log_weight), self.taxonomy)
-        return _ratio(*sums, largest)
+        return _ratio(weighted, plain, largest)
 
     def mean_in(
         self, leaf_scores: Float[Tensor, "*image leaf"], group: Tensor, num_groups: int
     ) -> Float[Tensor, "*image group"]:
         """As :meth:`mean_below`, for groups of leaves: ``group[leaf]`` is the group of a leaf."""
         scores = ops.at_least_float(leaf_scores).log_softmax(-1)
-        sums = (ops.grouped_logsumexp(values, group, num_groups) for values in self._with_and_without(scores))
+        weighted, plain = (ops.grouped_logsumexp(v, group, num_groups) for v in self._with_and_without(scores))
         into = group.expand_as(self.log_weight)
         largest = self.log_weight.new_full((*self.log_weight.shape[:-1], num_groups), -torch.inf)
-        return _ratio(*sums, largest.scatter_reduce(-1, into, self.log_weight, "amax"))
+        return _ratio(weighted, plain, largest.scatter_reduce(-1, into, self.log_weight, "amax"))
 
     def _with_and_without(self, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Scores of the leaves that are left, with their weights and without."""

@@ -182,7 +182,7 @@ class LevelSoftmax(Prediction):
         A node that is in a level on behalf of children which skip it represents only those there.
         """
         if place == len(self.levels) - 1:
-            return weights.log_weight
+            return weights.log_weight.expand_as(scores)
         leaves, nodes = ops.tree_index(self.taxonomy, self.device).leaf_nodes, self._layout[place]
         group = torch.searchsorted(nodes, ops.at_levels(leaves, self.taxonomy)[:, self.levels[place] - 1].contiguous())
         return weights.mean_in(scores, group, len(nodes))
