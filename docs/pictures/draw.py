@@ -1,7 +1,8 @@
-"""Draws the two pictures of the README from real runs; see "Pictures in the documentation" in CONTRIBUTING.md.
+"""Draws pictures of the documentation from real runs; see "Pictures in the documentation" in CONTRIBUTING.md.
 
 python docs/pictures/draw.py prediction runs/hace-0 photograph.jpg docs/pictures/prediction.png
 python docs/pictures/draw.py report report.html docs/pictures/report.png
+python docs/pictures/draw.py choosing choose.html docs/pictures/choosing.png
 """
 
 from __future__ import annotations
@@ -93,15 +94,15 @@ def draw_prediction(run: str, photograph: str, out: Path) -> None:
         _save(Path(folder) / "picture.png", out)
 
 
-def draw_report(page: str, out: Path) -> None:
-    """The top of a report page, as a browser shows it."""
+def draw_page(page: str, out: Path, height: int) -> None:
+    """The top of a page, as a browser shows it."""
     browser = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if browser is None:
         sys.exit(f"Expected one of {', '.join(CHROMIUM)} on the PATH.")
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "page.png"
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        command += [f"--user-data-dir={folder}/profile", "--window-size=1360,1932", "--virtual-time-budget=8000"]
+        command += [f"--user-data-dir={folder}/profile", f"--window-size=1360,{height}", "--virtual-time-budget=8000"]
         command += [f"--screenshot={shot}", Path(page).resolve().as_uri()]
         subprocess.run(command, check=True, capture_output=True)
         _save(shot, out)
@@ -121,6 +122,8 @@ if __name__ == "__main__":
         case ["prediction", run, photograph, out]:
             draw_prediction(run, photograph, Path(out))
         case ["report", page, out]:
-            draw_report(page, Path(out))
+            draw_page(page, Path(out), 1932)
+        case ["choosing", page, out]:
+            draw_page(page, Path(out), 1000)
         case _:
             sys.exit(__doc__)

@@ -21,6 +21,7 @@ from cladewise.version import __version__
 if TYPE_CHECKING:
     from cladewise import (
         backbones,
+        choosing,
         datasets,
         decisions,
         discovery,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         statistics,
         suites,
     )
+    from cladewise.choosing import choose
     from cladewise.discovery import discover
     from cladewise.embeddings import embed
     from cladewise.engine import Run, entails, evaluate, fit, predict, rerun, retrieve, train
@@ -67,6 +69,8 @@ __all__ = [
     "__version__",
     "backbones",
     "benchmark",
+    "choose",
+    "choosing",
     "compare",
     "datasets",
     "decisions",

@@ -14,6 +14,7 @@ from cladewise.errors import InputError
 
 VERBS: dict[str, tuple[str, str]] = {
     "benchmark": ("cladewise.suites", "benchmark"),
+    "choose": ("cladewise.choosing", "choose"),
     "compare": ("cladewise.report", "compare"),
     "demo": ("cladewise.suites", "demo"),
     "discover": ("cladewise.discovery", "discover"),

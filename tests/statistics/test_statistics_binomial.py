@@ -6,9 +6,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from cladewise.errors import InputError
-from cladewise.statistics import binomial_tail, clopper_pearson_lower
+from cladewise.statistics import binomial_tail, clopper_pearson_interval, clopper_pearson_lower
 
 
 def slow_tail(successes: int, trials: int, p: Fraction) -> Fraction:
@@ -36,6 +37,14 @@ def test_as_many_successes_have_the_probability_left_over_at_the_bound(trials: i
     bound = clopper_pearson_lower(successes, trials, confidence=confidence)
     assert 0 < bound < 1
     assert float(slow_tail(successes, trials, Fraction(bound))) == pytest.approx(1 - confidence, rel=1e-9)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 5), (5, 5), (3, 9), (940, 1000)])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_the_interval_is_that_of_scipy(successes: int, trials: int, confidence: float) -> None:
+    expected = binomtest(successes, trials).proportion_ci(confidence, method="exact")
+    found = clopper_pearson_interval(successes, trials, confidence=confidence)
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_known_values() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from cladewise.cli.benchmark import benchmark
 from cladewise.cli.cache import cache
+from cladewise.cli.choose import choose
 from cladewise.cli.compare import compare
 from cladewise.cli.demo import demo
 from cladewise.cli.discover import discover
@@ -54,6 +55,7 @@ app.command()(demo)
 app.add_typer(taxonomy, name="taxonomy")
 app.command()(train)
 app.command()(evaluate)
+app.command()(choose)
 app.command()(predict)
 app.command()(migrate)
 app.command()(explain)

@@ -38,6 +38,13 @@ from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, che
 from cladewise.records.plates import Measure, NumberTable, Plate, Plates, read_plates, write_plates
 from cladewise.records.reading import building, check_schema, read_json, read_toml
 from cladewise.records.resources import Resources, read_resources
+from cladewise.records.rule_choice import (
+    ChoiceExample,
+    JudgedRule,
+    RuleChoice,
+    read_rule_choice,
+    write_rule_choice,
+)
 from cladewise.records.transitions import (
     Transitions,
     naive_parents,
@@ -55,17 +62,20 @@ __all__ = [
     "AblationConfig",
     "BackboneConfig",
     "CalibrationBins",
+    "ChoiceExample",
     "CurvePoints",
     "Curves",
     "EmbeddingConfig",
     "EmbeddingFolder",
     "Evaluation",
     "FewShot",
+    "JudgedRule",
     "Measure",
     "NumberTable",
     "Plate",
     "Plates",
     "Resources",
+    "RuleChoice",
     "RunConfig",
     "RunFolder",
     "TrainSettings",
@@ -89,6 +99,7 @@ __all__ = [
     "read_plates",
     "read_resources",
     "read_results",
+    "read_rule_choice",
     "read_toml",
     "read_transitions",
     "settings",
@@ -98,5 +109,6 @@ __all__ = [
     "write_evaluation",
     "write_few_shot",
     "write_plates",
+    "write_rule_choice",
     "write_transitions",
 ]

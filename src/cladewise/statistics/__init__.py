@@ -1,6 +1,6 @@
 """Intervals by bootstrap, paired differences, binomial bounds, tests in sequence, spread, agreement of trees."""
 
-from cladewise.statistics.binomial import binomial_tail, clopper_pearson_lower
+from cladewise.statistics.binomial import binomial_tail, clopper_pearson_interval, clopper_pearson_lower
 from cladewise.statistics.bootstrap import Interval, mean_interval, mean_intervals, paired_difference
 from cladewise.statistics.clusterings import Agreement, agreement
 from cladewise.statistics.learn_then_test import fixed_sequence, least_successes, trials_needed
@@ -15,6 +15,7 @@ __all__ = [
     "TreeAgreement",
     "agreement",
     "binomial_tail",
+    "clopper_pearson_interval",
     "clopper_pearson_lower",
     "fixed_sequence",
     "least_successes",

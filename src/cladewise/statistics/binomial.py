@@ -42,6 +42,29 @@ def clopper_pearson_lower(successes: int, trials: int, *, confidence: float = 0.
     return float(betaincinv(successes, trials - successes + 1, 1 - confidence))
 
 
+def clopper_pearson_interval(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Exact two-sided confidence interval of a probability of success (Clopper and Pearson).
+
+    Each end is the one-sided bound at half the risk: ``scipy.stats.binomtest(k, n).proportion_ci(c, method="exact")``.
+
+    Args:
+        successes: Number of successes.
+        trials: Number of trials, at least one.
+        confidence: Probability that the interval covers the true one, in (0, 1).
+
+    Raises:
+        InputError: As :func:`clopper_pearson_lower`.
+
+    Example:
+        >>> low, high = clopper_pearson_interval(8, 10)
+        >>> round(low, 3), round(high, 3)
+        (0.444, 0.975)
+    """
+    one_sided = (1 + confidence) / 2
+    low = clopper_pearson_lower(successes, trials, confidence=one_sided)
+    return low, 1 - clopper_pearson_lower(trials - successes, trials, confidence=one_sided)
+
+
 def binomial_tail(successes: int, trials: int, probability: float) -> float:
     r"""Probability of at least that many successes, a regularised incomplete beta function.
 

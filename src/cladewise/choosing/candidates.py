@@ -1,0 +1,65 @@
+"""The rules to choose from: every decision, with several values of the option that makes it more or less cautious."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from cladewise import decisions, inference
+from cladewise.catalogue import options_of
+
+LADDERS: dict[str, tuple[float, ...]] = {
+    "threshold": (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99),
+    "guarantee": (0.8, 0.9, 0.95, 0.99),
+}
+"""Values of the options that make a rule more cautious."""
+
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "crm": ("", "cost=path-length", "over=nodes,cost=path-length"),
+    "greedy": ("", "on=step"),
+}
+"""Further options of some decisions, each to be combined with the values of the ladder."""
+
+PLAIN = ("leaf", "majority", "threshold", "hedging")
+"""Decisions that come first: of rules that answer the same, the first one is named."""
+
+CALIBRATE = "calibrate"
+"""Inference that calibrates probabilities, put before rules whose bar is a probability."""
+
+
+def candidate_rules() -> list[str]:
+    """The texts of all rules that ``cladewise choose`` judges.
+
+    These are every installed decision; if it has a ``threshold`` or a ``guarantee``, once per value of
+    :data:`LADDERS`; and if there is an inference ``calibrate``, those rules on calibrated probabilities as well. An
+    option without a default that chooses among words takes each of them.
+
+    Example:
+        >>> rules = candidate_rules()
+        >>> "leaf" in rules, "threshold:threshold=0.95" in rules, "greedy:on=step,threshold=0.8" in rules
+        (True, True, True)
+    """
+    found: list[str] = []
+    kinds = decisions.available()
+    for name in [name for name in PLAIN if name in kinds] + [name for name in kinds if name not in PLAIN]:
+        kind = kinds[name]
+        found += [f"{name}:{','.join(filter(None, words))}".removesuffix(":") for words in _options(name, kind)]
+    if CALIBRATE in inference.available():
+        cautious = [text for text in found if any(f"{option}=" in text for option in LADDERS)]
+        found += [f"{CALIBRATE}+{text}" for text in cautious]
+    return found
+
+
+def _options(name: str, kind: type[Any]) -> Iterator[tuple[str, ...]]:
+    """The options of a decision in words, for each of its rules."""
+    known, types = options_of(kind), get_type_hints(kind)
+    choices = [
+        [f"{option}={word}" for word in get_args(types[option])]
+        for option, field in known.items()
+        if get_origin(types[option]) is Literal and field.default is field.default_factory
+    ]
+    ladders = [[f"{option}={value:g}" for value in values] for option, values in LADDERS.items() if option in known]
+    if "threshold" in known and known["threshold"].default == 0:  # without a threshold the rule stops for nothing
+        ladders = [["", *ladder] for ladder in ladders]
+    yield from itertools.product(VARIANTS.get(name, ("",)), *choices, *ladders)

@@ -1,0 +1,268 @@
+"""Judges every decision rule on a run's images, and writes the page to choose one on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.choosing.candidates import candidate_rules
+from cladewise.choosing.examples import differing_images
+from cladewise.choosing.judging import Answers, answers_of, is_right, judged, with_beaten
+from cladewise.datasets import Dataset
+from cladewise.decisions import Decision
+from cladewise.engine import Run
+from cladewise.engine.answer_tree import AnswerTree
+from cladewise.engine.answering.fitted_rules import Ready, ready
+from cladewise.engine.answering.folding import num_folds
+from cladewise.engine.answering.scoring import Scored, scored
+from cladewise.engine.rules import decision_of, inference_of, spec_of
+from cladewise.errors import InputError, warn
+from cladewise.inference import Inference
+from cladewise.records import Tree
+from cladewise.records.rule_choice import ChoiceExample, JudgedRule, RuleChoice, write_rule_choice
+from cladewise.report.choosing_page import write_choosing_page
+from cladewise.runtimes import using
+from cladewise.taxonomy import Taxonomy
+
+Rule = TypeVar("Rule", bound=Inference | Decision | None)
+
+EXAMPLES_EACH = 6
+"""Example images wanted for each pair of rules."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """Result of :func:`choose`.
+
+    Args:
+        choice: The rules with their figures.
+        page: The HTML file, if one was written.
+        record: The JSON file, if one was written.
+    """
+
+    choice: RuleChoice
+    page: Path | None = None
+    record: Path | None = None
+
+    @property
+    def rules(self) -> tuple[JudgedRule, ...]:
+        """The rules, the most specific first."""
+        return self.choice.rules
+
+    def most_specific(self, correct: float) -> JudgedRule | None:
+        """The most specific rule that is right at least so often: :meth:`RuleChoice.most_specific`."""
+        return self.choice.most_specific(correct)
+
+
+def choose(
+    run: Run | str | Path,
+    *,
+    split: str = "test",
+    out: str | PathLike[str] | None = "choose.html",
+    record: str | PathLike[str] | None = None,
+    decision: str | Sequence[str] = (),
+    only: bool = False,
+    inference: str | Inference | None = None,
+    data: Dataset | None = None,
+    fit_split: str | None = None,
+    tree: Tree = "true",
+    names: str | None = None,
+    examples: int = 60,
+    runtime: str | None = None,
+    progress: bool = True,
+) -> Chosen:
+    """Judge decision rules on a run's images, and write a page on which a person chooses one.
+
+    For every rule: how often it is right, how specific its answers are and at which levels they stop, whether a
+    promise held, and how far off its mistakes are. Rules that are fitted are fitted on another split. No evaluation is
+    written; the parameters of fitted rules are kept in the run folder, as by :func:`cladewise.evaluate`.
+
+    Args:
+        run: A run, or its folder.
+        split: Split of the images that rules are judged on; several are joined with ``+``.
+        out: The HTML file to write; ``None`` for none.
+        record: A JSON file to write the figures to, see :class:`cladewise.records.RuleChoice`.
+        decision: The text of a further rule, or of several, beside :func:`candidate_rules` and the run's own.
+        only: Judge these alone.
+        inference: Inference before every rule; the method's own by default, ``"none"`` for none.
+        data: Other data than the run's, with the same taxonomy.
+        fit_split: Split to fit rules on, or ``5-fold``; each rule's own by default.
+        tree: Tree to answer in, as for :func:`cladewise.evaluate`.
+        names: Language to name nodes in, on the page; their own names by default.
+        examples: Largest number of example images on the page, of images on which rules differ; 0 for none.
+        runtime: Runtime of the image encoder; used only if images have to be encoded.
+        progress: Show progress bars.
+
+    Raises:
+        InputError: As :func:`cladewise.evaluate`, or a file cannot be written. A candidate that does not apply to these
+            scores is left out, but one of ``decision`` that does not is an error.
+    """
+    run = Run.open(run).reopened()
+    further = [decision] if isinstance(decision, str) else list(decision)
+    if only and not further:
+        raise InputError('decision="..." with only=True', "none")
+    own = spec_of(run.method.decision())
+    texts = dict.fromkeys(further if only else [*candidate_rules(), own, *further])
+    judges = _Judges(run, split, run.answer_tree(tree), fit_split, data is None, progress)
+    with using(runtime):
+        seen = scored(run, split, data, progress=progress)
+        infer = judges.ready(inference_of(inference, run.method.inference()))
+        answers, failed = judges.answers(list(texts), seen, infer, further)
+    dataset = data if data is not None else run.dataset_if_there
+    choice = RuleChoice(
+        run=run.path.as_posix(),
+        method=run.config.method,
+        split=split,
+        inference=infer.spec,
+        num_images=len(answers.target),
+        num_skipped=seen.num_skipped,
+        model=run.model_hash,
+        data=seen.data,
+        image_root="" if dataset is None else str(dataset.root),
+        credit="" if dataset is None else dataset.credit,
+        left_out=tuple(f"{text}: {error}" for text, error in failed.items()),
+        **judges.of_rules(answers, own, seen.paths, examples, names),
+    )
+    for note in choice.notes:
+        warn(note, at=str(run.path))
+    return Chosen(
+        choice,
+        None if out is None else write_choosing_page(choice, out),
+        None if record is None else write_rule_choice(choice, record),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Judges:
+    """Fits the rules of a run, applies them to the images of a split, and judges their answers.
+
+    Args:
+        run: The run.
+        split: Split of the images.
+        tree: The tree to answer in.
+        fit_split: Split to fit rules on; each rule's own by default.
+        is_own_data: Whether the images are of the run's own data.
+        progress: Show progress bars.
+    """
+
+    run: Run
+    split: str
+    tree: AnswerTree
+    fit_split: str | None
+    is_own_data: bool
+    progress: bool
+
+    def ready(self, rule: Rule, before: Inference | None = None) -> Ready[Rule]:
+        """A rule, fitted if it has something to learn."""
+        return ready(self.run, rule, before=before, split=self.fit_split, tree=self.tree, progress=self.progress)
+
+    def answers(
+        self, texts: Sequence[str], seen: Scored, infer: Ready[Inference | None], asked: Sequence[str]
+    ) -> tuple[Answers, dict[str, InputError]]:
+        """Answers of the rules that apply, and why the others do not.
+
+        Raises:
+            InputError: One that was asked for does not apply.
+        """
+        failed: dict[str, InputError] = {}
+        rules: list[Ready[Decision]] = []
+        for text in texts:
+            try:
+                rule = self.ready(decision_of(text, self.run.method.decision()), infer.rule)
+            except InputError as error:
+                if text in asked:
+                    raise
+                failed[text] = error
+            else:
+                rules.append(dataclasses.replace(rule, spec=text))
+        found = answers_of(rules, seen, self.tree, infer.rule)
+        for text in asked:
+            if text in found.left_out:
+                raise found.left_out[text]
+        return found, failed | found.left_out
+
+    def of_rules(
+        self, answers: Answers, own: str, paths: Sequence[str], examples: int, names: str | None
+    ) -> dict[str, Any]:
+        """The entries of the record that depend on the answers."""
+        first, others = answers.distinct()
+        taxonomy = self.tree.taxonomy
+        each = zip(first, others, strict=True)
+        rules = with_beaten([self.judged(answers, place, same, own, len(first)) for place, same in each])
+        place_of = {answers.rules[place].spec: place for place in first}
+        nodes = answers.nodes[[place_of[rule.rule] for rule in rules]]
+        shown = differing_images(nodes, each=EXAMPLES_EACH, most=examples)
+        nodes, target = nodes[:, shown], answers.target[shown]
+        return {
+            "fingerprint": taxonomy.fingerprint,
+            "level_names": taxonomy.level_names,
+            "num_leaves": taxonomy.num_leaves,
+            "max_depth": taxonomy.max_depth,
+            "rules": tuple(rules),
+            "examples": _examples(nodes, [paths[int(image)] for image in shown], target, taxonomy),
+            "names": _names(np.union1d(nodes, target), taxonomy, names),
+            "notes": self.notes(rules),
+        }
+
+    def judged(self, answers: Answers, place: int, same: Sequence[int], own: str, num_rules: int) -> JudgedRule:
+        """The figures of one rule, and which others answer the same."""
+        rule, others = answers.rules[place], tuple(answers.rules[other].spec for other in same)
+        figures = judged(rule, answers.nodes[place], answers.target, self.tree.taxonomy, num_rules=num_rules)
+        return dataclasses.replace(
+            figures,
+            others=others,
+            is_own=own in (rule.spec, *others),
+            num_fitted=self.num_images(rule.split),
+            is_seen=self.is_own_data and bool(self.splits_of(rule.split) & self.splits_of(self.split)),
+        )
+
+    def splits_of(self, split: str) -> set[str]:
+        """The splits that a text joins; of folds, those of training."""
+        joined = self.run.config.training.train_split if num_folds(split) else split
+        return set(filter(None, joined.split("+")))
+
+    def num_images(self, split: str) -> int:
+        """Number of images of a split that rules were fitted on."""
+        if not split:
+            return 0
+        if num_folds(split):
+            return len(self.run.dataset.indices(self.run.config.training.train_split))
+        return len(scored(self.run, split, progress=self.progress).target)
+
+    def notes(self, rules: Sequence[JudgedRule]) -> tuple[str, ...]:
+        """Remarks on how far the figures can be trusted."""
+        found: list[str] = []
+        if self.is_own_data and self.splits_of(self.split) & self.splits_of(self.run.config.training.train_split):
+            found.append(
+                f"the network was trained on images of {self.split}: on new ones all rules are right less often"
+            )
+        if any(rule.is_seen for rule in rules):
+            found.append(
+                f"fitted rules learnt from images of {self.split}, on which they are judged: choose among the others, "
+                "or judge on another split"
+            )
+        return tuple(found)
+
+
+def _examples(
+    nodes: NDArray[np.int32], paths: Sequence[str], target: NDArray[np.int64], taxonomy: Taxonomy
+) -> tuple[ChoiceExample, ...]:
+    """The example images with their answers ``[rule, image]``."""
+    right = is_right(nodes, np.broadcast_to(target, nodes.shape).copy(), taxonomy)
+    return tuple(
+        ChoiceExample(path=path, target=label, answers=tuple(answered), right=tuple(good))
+        for path, label, answered, good in zip(paths, target.tolist(), nodes.T.tolist(), right.T.tolist(), strict=True)
+    )
+
+
+def _names(nodes: NDArray[np.int64], taxonomy: Taxonomy, language: str | None) -> dict[int, tuple[str, ...]]:
+    """Path of each node, as names from the root down."""
+    names = taxonomy.names if language is None else taxonomy.names_in(language)
+    start = int(taxonomy.synthetic_root)
+    return {node: tuple(str(names[step]) for step in taxonomy.path(node)[start:]) for node in nodes.tolist()}

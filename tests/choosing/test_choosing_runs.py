@@ -1,0 +1,92 @@
+"""``cw.choose`` on a trained run: the record agrees with evaluations, and fitted rules are judged on other images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cladewise as cw
+from cladewise.errors import InputError, InputWarning
+from cladewise.records import read_rule_choice
+from shared_runs import copy_of, listing
+
+
+@pytest.fixture
+def run(trained: Callable[..., cw.Run], tmp_path: Path) -> cw.Run:
+    return copy_of(trained(method="hace", freeze=True, epochs=10), tmp_path / "run")
+
+
+def test_every_rule_has_the_figures_of_its_evaluation(run: cw.Run, tmp_path: Path) -> None:
+    chosen = cw.choose(run, out=tmp_path / "a.html", record=tmp_path / "a.json", progress=False)
+    assert not list((run.path / "evaluations").glob("*")), "no evaluation is written unless asked for"
+    assert [rule.rule for rule in read_rule_choice(tmp_path / "a.json").rules] == [rule.rule for rule in chosen.rules]
+    texts = {text for rule in chosen.rules for text in (rule.rule, *rule.others)}
+    assert {"leaf", "majority", "node-argmax", "threshold:threshold=0.95", "hedging:guarantee=0.9"} <= texts
+    for rule in chosen.rules:
+        evaluation = cw.evaluate(run, decision=rule.rule, progress=False)
+        assert rule.correct == pytest.approx(evaluation["correct"].value, abs=1e-6), rule.rule
+        assert rule.leaves == pytest.approx(evaluation["leaf_answers"].value, abs=1e-6), rule.rule
+        assert rule.distance == pytest.approx(evaluation["hd@1"].value, abs=1e-6), rule.rule
+        assert rule.promise == evaluation.promise
+        assert rule.fitted_on == "".join(evaluation.fitted_on.values())
+        assert rule.num_images == evaluation.num_images == chosen.choice.num_images
+    own = [rule for rule in chosen.rules if rule.is_own]
+    assert [text for rule in own for text in (rule.rule, *rule.others) if text == "node-argmax"] == ["node-argmax"]
+    assert all("boundary" in line for line in chosen.choice.left_out)
+    fitted = next(rule for rule in chosen.rules if rule.rule == "hedging:guarantee=0.8")
+    assert (fitted.fitted_on, fitted.num_fitted) == ("val", len(run.dataset.indices("val")))
+
+
+def test_examples_have_the_answers_of_predictions(run: cw.Run) -> None:
+    chosen = cw.choose(run, out=None, decision=["leaf", "threshold:threshold=0.9"], only=True, progress=False).choice
+    assert [rule.rule for rule in chosen.rules] == ["leaf", "threshold:threshold=0.9"]
+    assert chosen.examples
+    for place, rule in enumerate(chosen.rules):
+        paths = [Path(chosen.image_root) / example.path for example in chosen.examples]
+        predicted = cw.predict(run, paths, decision=rule.rule, progress=False)
+        assert predicted.node().tolist() == [example.answers[place] for example in chosen.examples]
+    tree = run.taxonomy
+    for example in chosen.examples:
+        assert len(set(example.answers)) > 1
+        assert chosen.names[example.target] == tree.path_names(example.target)
+        good = [bool(tree.contains(v, example.target) | tree.contains(example.target, v)) for v in example.answers]
+        assert good == list(example.right)
+
+
+def test_images_that_rules_learnt_from_are_told(run: cw.Run) -> None:
+    with pytest.warns(InputWarning, match="fitted rules learnt from images of val"):
+        chosen = cw.choose(run, split="val", out=None, decision="hedging", only=True, progress=False)
+    assert chosen.rules[0].is_seen
+    assert chosen.most_specific(0.0) is None
+    with pytest.warns(InputWarning, match="the network was trained on images of train"):
+        cw.choose(run, split="train", out=None, decision="leaf", only=True, progress=False)
+
+
+def test_what_does_not_apply_is_left_out_unless_it_was_asked_for(run: cw.Run) -> None:
+    with pytest.raises(InputError, match="a rule that answers with one node"):
+        cw.choose(run, out=None, decision="boundary", progress=False)
+    with pytest.raises(InputError, match=r"a decision: .*majority"):
+        cw.choose(run, out=None, decision="majorty", only=True, progress=False)
+    with pytest.raises(InputError, match=r'Expected decision="\.\.\." with only=True'):
+        cw.choose(run, out=None, only=True, progress=False)
+
+
+def test_a_rule_after_an_inference_and_names_in_a_language(run: cw.Run) -> None:
+    plain = cw.choose(run, out=None, decision="majority", only=True, progress=False).choice
+    diffused = cw.choose(run, out=None, decision="majority", only=True, inference="diffusion", progress=False).choice
+    evaluation = cw.evaluate(run, decision="majority", inference="diffusion", progress=False)
+    assert diffused.rules[0].correct == pytest.approx(evaluation["correct"].value, abs=1e-6)
+    assert (plain.inference, diffused.inference) == ("none", "diffusion")
+    with pytest.raises(InputError, match="fr"):
+        cw.choose(run, out=None, decision=["leaf", "majority"], only=True, names="fr", progress=False)
+
+
+def test_shared_scores_are_only_read(run: cw.Run) -> None:
+    cw.choose(run, out=None, decision="leaf", only=True, progress=False)
+    before = listing(run.path)
+    again = cw.choose(run, out=None, decision=["leaf", "majority"], only=True, progress=False)
+    assert listing(run.path) == before
+    np.testing.assert_allclose([rule.low < rule.correct for rule in again.rules], True)
