@@ -39,9 +39,18 @@ def milliseconds(function: Callable[[], object], unit: Callable[[], object], rep
     return statistics.median(first), statistics.median(second)
 
 
+def ready_to_use(rule: Decision, prediction: Prediction) -> Decision:
+    """The rule with a caution of its own choice, or fitted to labels that the prediction gets right."""
+    if not isinstance(rule, Fittable):
+        return rule
+    if "caution" in {field.name for field in dataclasses.fields(rule)}:
+        return dataclasses.replace(rule, caution=0.5)
+    return rule.fit(prediction, prediction.best_leaf().node)  # pyright: ignore[reportReturnType]
+
+
 def cases(coherent: Prediction, incoherent: Prediction) -> dict[str, tuple[Decision, Prediction]]:
     rules = {name: decisions.make(name) for name in decisions.available()}
-    ready = {n: dataclasses.replace(r, caution=0.5) if isinstance(r, Fittable) else r for n, r in rules.items()}
+    ready = {name: ready_to_use(rule, coherent) for name, rule in rules.items()}
     named = {name: (rule, coherent) for name, rule in ready.items()}
     named["crm, all nodes by path"] = (CRM("nodes", "path-length"), coherent)
     named["plurality, sigmoids"] = (Plurality(), incoherent)

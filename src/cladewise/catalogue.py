@@ -29,9 +29,51 @@ def fitted() -> Any:
     return dataclasses.field(default=None, repr=False, compare=False, metadata={"fitted": True})
 
 
+def named(what: str) -> Any:
+    """A dataclass field for options that users name after something of theirs, as in ``threshold:family=0.6``.
+
+    Its value is a tuple of pairs, a name and a value each; make it with :func:`pairs`. In a spec and as an argument of
+    ``make``, an option that is none of the part's own is one of these.
+
+    Args:
+        what: Word for the names, for listings: ``"level"``.
+    """
+    return dataclasses.field(default=(), metadata={"named": what})
+
+
+def pairs(values: Any) -> tuple[tuple[str, Any], ...]:
+    """The value of a field made by :func:`named`, from a mapping or from pairs.
+
+    Raises:
+        InputError: It is neither, or has a name twice.
+
+    Example:
+        >>> pairs({"family": 0.6, "genus": 0.8})
+        (('family', 0.6), ('genus', 0.8))
+    """
+    try:
+        found = tuple((str(name), value) for name, value in (values.items() if isinstance(values, Mapping) else values))
+    except (TypeError, ValueError):
+        raise InputError("a mapping from names to values", repr(values)) from None
+    if len(dict(found)) < len(found):
+        raise InputError("each name once", ", ".join(name for name, _ in found))
+    return found
+
+
 def options_of(part: Any) -> dict[str, dataclasses.Field[Any]]:
-    """The options of a part or of its class: all fields except fitted ones."""
-    return {f.name: f for f in dataclasses.fields(part) if f.init and not f.metadata.get("fitted")}
+    """The options of a part or of its class: all fields except fitted ones and those that users name."""
+    own = (f for f in dataclasses.fields(part) if not (f.metadata.get("fitted") or f.metadata.get("named")))
+    return {f.name: f for f in own if f.init}
+
+
+def named_option_of(part: Any) -> dataclasses.Field[Any] | None:
+    """The field of a part or of its class that was made by :func:`named`; ``None`` if there is none."""
+    return next((f for f in dataclasses.fields(part) if f.metadata.get("named")), None)
+
+
+def _named_values(part: Any) -> tuple[tuple[str, Any], ...]:
+    field = named_option_of(part)
+    return getattr(part, field.name) if field else ()
 
 
 def handle(part: Any) -> str:
@@ -49,7 +91,8 @@ def handle(part: Any) -> str:
         for place, (name, field) in enumerate(options_of(part).items())
         if not _equal(value := getattr(part, name), field.default)
     ]
-    return "-".join([part.name, *changed])
+    given = [f"{_short(name)}={_short(value)}" for name, value in _named_values(part)]
+    return "-".join([part.name, *changed, *given])
 
 
 def _equal(value: Any, default: Any) -> bool:
@@ -190,18 +233,33 @@ def make_part(parts: dict[str, type[Part]], what: str, name: str, options: dict[
     missing = [o for o, field in options_of(kind).items() if not _has_default(field) and o not in options]
     if missing:
         raise InputError(f"the {what} {name} with its {missing[0]}", "none", advice=f"Write {name}:{missing[0]}=...")
-    types = get_type_hints(kind)
-    return kind(**{key: _fitting(value, types[key], f"{what} {name}, option {key}") for key, value in options.items()})
+    types, open_field = get_type_hints(kind), named_option_of(kind)
+    own = {key: value for key, value in options.items() if key in options_of(kind)}
+    fields = {key: _fitting(value, types[key], f"{what} {name}, option {key}") for key, value in own.items()}
+    if open_field is not None and len(own) < len(options):
+        given = {key: value for key, value in options.items() if key not in own}
+        whole = given.pop(open_field.name, ())  # all of them at once, in Python
+        wanted = _value_type(types[open_field.name])
+        each = {key: _fitting(value, wanted, f"{what} {name}, option {key}") for key, value in given.items()}
+        fields[open_field.name] = (*pairs(whole), *each.items())
+    return kind(**fields)
+
+
+def _value_type(pairs_type: Any) -> Any:
+    """The type of the values in the type of a field made by :func:`named`, ``tuple[tuple[str, float], ...]``."""
+    return get_args(get_args(pairs_type)[0])[1]
 
 
 def check_part(parts: Mapping[str, type[Any]], what: str, name: str, options: Iterable[str]) -> None:
-    """Check that there is a part of this name with these options.
+    """Check that there is a part of this name with these options. Names that users choose are checked by the part.
 
     Raises:
         InputError: There is not; the message lists the known ones.
     """
     check_name(parts, what, name)
     known = options_of(parts[name])
+    if named_option_of(parts[name]) is not None:
+        return
     for option in options:
         if option not in known:
             listed = ", ".join(known) or "none"
@@ -258,7 +316,9 @@ def from_spec(parts: dict[str, type[Part]], what: str, text: str) -> Part:
 def parse_spec(parts: Mapping[str, type[Any]], what: str, text: str) -> tuple[str, dict[str, Any]]:
     """Name and options of a spec, with each value converted to the type of the part's field.
 
-    The items of a list are also separated by commas: ``name:levels=2,3,alpha=0.5``.
+    The items of a list are also separated by commas: ``name:levels=2,3,alpha=0.5``. If the part takes options that
+    users name (:func:`named`), names may have any characters; a comma or an equals sign in one has a backslash before
+    it.
 
     Raises:
         InputError: There is no such part or option, or a value is not of the option's type.
@@ -272,9 +332,10 @@ def parse_spec(parts: Mapping[str, type[Any]], what: str, text: str) -> tuple[st
     check_part(parts, what, name, ())
     words: dict[str, str] = {}
     key = ""
-    for piece in rest.split(",") if colon else []:
-        before, equals, value = piece.partition("=")
-        if equals and before.strip().isidentifier():
+    open_field = named_option_of(parts[name])
+    for piece in (rest.split(",") if open_field is None else _UNESCAPED_COMMA.split(rest)) if colon else []:
+        before, equals, value = _name_and_value(piece) if open_field else piece.partition("=")
+        if equals and (before.strip() if open_field else before.strip().isidentifier()):
             key = before.strip()
             if key in words:
                 raise InputError(f"each option of {name} once", f"{key} twice", at=repr(text))
@@ -284,8 +345,20 @@ def parse_spec(parts: Mapping[str, type[Any]], what: str, text: str) -> tuple[st
         else:
             raise InputError(f"{name}:key=value,key=value", repr(text))
     check_part(parts, what, name, words)
-    types = get_type_hints(parts[name])
-    return name, {key: read_value(word, types[key], f"{what} {name}, option {key}") for key, word in words.items()}
+    types, own = get_type_hints(parts[name]), options_of(parts[name])
+    named_type = _value_type(types[open_field.name]) if open_field else None
+    wanted = {key: types[key] if key in own else named_type for key in words}
+    return name, {key: read_value(word, wanted[key], f"{what} {name}, option {key}") for key, word in words.items()}
+
+
+_UNESCAPED_COMMA = re.compile(r"(?<!\\),")
+_UNESCAPED_EQUALS = re.compile(r"(?<!\\)=")
+
+
+def _name_and_value(piece: str) -> tuple[str, str, str]:
+    """The parts of ``name=value``, without the backslashes in the name; an empty name where there is none."""
+    halves = _UNESCAPED_EQUALS.split(piece, maxsplit=1)
+    return (re.sub(r"\\([,=])", r"\1", halves[0]), "=", halves[1]) if len(halves) == 2 else ("", "", piece)
 
 
 def spec(part: Any) -> str:
@@ -301,6 +374,7 @@ def spec(part: Any) -> str:
         for name, field in options_of(part).items()
         if not _equal(value := getattr(part, name), field.default)
     ]
+    words += [re.sub(r"([,=])", r"\\\1", name) + f"={value_text(value)}" for name, value in _named_values(part)]
     return f"{part.name}:{','.join(words)}" if words else part.name
 
 

@@ -87,7 +87,10 @@ def risk(taxonomy: Taxonomy, p: Sequence[float], v: int, cost: str) -> float:
 
 def hedge(taxonomy: Taxonomy, p: Sequence[float], bonus: float) -> int:
     worth = [p[v] * (float(taxonomy.information[v]) + bonus) for v in range(taxonomy.num_nodes)]
-    return next(v for v, w in enumerate(worth) if w >= max(worth) * (1 - 1e-12))  # a sum of one may round
+    best = next(v for v, w in enumerate(worth) if w >= max(worth) * (1 - 1e-12))  # a sum of one may round
+    while best and len(taxonomy.children(best)) == 1 and p[best + 1] >= p[best] * (1 - 1e-12):
+        best += 1
+    return best
 
 
 def leaf_or_root(taxonomy: Taxonomy, p: Sequence[float], threshold: float) -> int:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cladewise.catalogue import nearest, options_of, value_text
+from cladewise.catalogue import named_option_of, nearest, options_of, value_text
 from cladewise.cli.printing import print_table, say
 from cladewise.errors import InputError
 
@@ -84,7 +84,8 @@ def _backbones() -> Rows:
 
 
 def _options(part: Any) -> str:
-    return ", ".join(_option(field) for field in options_of(part).values())
+    listed, open_field = [_option(field) for field in options_of(part).values()], named_option_of(part)
+    return ", ".join([*listed, *([f"{open_field.metadata['named']}=..."] if open_field else [])])
 
 
 def _option(field: dataclasses.Field[Any]) -> str:

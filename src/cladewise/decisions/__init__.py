@@ -9,7 +9,7 @@ from cladewise.catalogue import make_part, named_parts
 from cladewise.decisions.backtrack import Backtrack
 from cladewise.decisions.boundary import Boundary
 from cladewise.decisions.crm import CRM
-from cladewise.decisions.decision import Answer, Decision, LabelSets, LevelNodes, Nodes
+from cladewise.decisions.decision import Answer, Decision, LabelSets, LevelNodes, Nodes, Promise
 from cladewise.decisions.exclusive_mass import ExclusiveMass
 from cladewise.decisions.expected_information import ExpectedInformation
 from cladewise.decisions.greedy import Greedy
@@ -50,6 +50,7 @@ __all__ = [
     "Optimal",
     "ParetoSequence",
     "Plurality",
+    "Promise",
     "Threshold",
     "available",
     "make",

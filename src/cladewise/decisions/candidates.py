@@ -104,7 +104,7 @@ def above(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: Float[Te
 
 
 def candidates(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: float = -torch.inf) -> Candidates:
-    """Eligible nodes above a threshold that are at least as probable as the best of the finest among them.
+    """Eligible nodes above a threshold that are, to rounding, at least as probable as the best of the finest ones.
 
     Args:
         prediction: Of any batch shape; the images are numbered in its order.
@@ -114,8 +114,8 @@ def candidates(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: flo
     log_prob, index = flat_log_prob(prediction), tree_index(prediction.taxonomy, prediction.device)
     finest = eligible & (index.leaf_end - index.leaf_start == 1)
     best = (log_prob + log_prob.new_zeros(len(finest)).masked_fill_(~finest, -torch.inf)).amax(-1)
-    just_below = torch.nextafter(best, torch.full_like(best, -torch.inf))
-    return above(prediction, eligible, just_below.clamp_min(bar))
+    rounding = 8 * torch.finfo(best.dtype).eps * best.abs().clamp_min(1.0)  # of sums over a tree
+    return above(prediction, eligible, (best - rounding).clamp_min(bar))
 
 
 def join(parts: Sequence[Candidates]) -> Candidates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cladewise import catalogue
 from cladewise.predictions import Prediction
+from cladewise.taxonomy import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,14 @@ class LabelSets:
 Answer = Nodes | LevelNodes | LabelSets
 
 
+class Promise(NamedTuple):
+    """A share of right answers that a fitted rule promises, for all images or for some of them."""
+
+    name: str
+    """What it is about: a level, a group of images, or both; empty for all answers to all images."""
+    share: float
+
+
 @dataclasses.dataclass(frozen=True)
 class Decision(ABC):
     """A rule that turns a prediction into an answer. Its fields are its parameters; its ``name`` is its handle.
@@ -65,6 +74,22 @@ class Decision(ABC):
     def promise(self) -> float | None:
         """Share of right answers, in [0, 1), that the fitted rule promises; ``None`` if it promises none."""
         return None
+
+    def promises(self, taxonomy: Taxonomy) -> tuple[Promise, ...]:
+        """All that the fitted rule promises, each to be judged on its own; none by default."""
+        return ()
+
+    def kept(
+        self, prediction: Prediction, answer: Nodes, target: Int[Tensor, "*batch"]
+    ) -> Int[Tensor, "promise right_and_all"]:
+        """How many images each of the :meth:`promises` is about, and how many of these are right.
+
+        Args:
+            prediction: Of labelled images.
+            answer: The answer of the rule.
+            target: The labels.
+        """
+        return torch.zeros(0, 2, dtype=torch.int64, device=target.device)
 
     def ranking(self, prediction: Prediction, k: int, answer: Answer | None = None) -> Int[Tensor, "*batch k"]:
         """The ``k`` best labels of each image, best first: the answered node, then the others in the rule's order.

@@ -3,135 +3,332 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from jaxtyping import Bool, Int
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
-from cladewise.catalogue import fitted
-from cladewise.decisions.candidates import Candidates, candidates, join, log_bar, says_something
-from cladewise.decisions.decision import Decision, Nodes
+from cladewise.catalogue import fitted, named, options_of, pairs
+from cladewise.decisions.candidates import candidates, log_bar, says_something
+from cladewise.decisions.caution import MOST_CAUTIOUS, Steps, Weighed, at_only_children, weigh
+from cladewise.decisions.decision import Decision, Nodes, Promise
+from cladewise.decisions.walk import Walk, right_by
 from cladewise.errors import InputError
-from cladewise.ops import TreeIndex, is_ancestor, tree_index
+from cladewise.ops import TreeIndex, at_levels, tree_index
 from cladewise.predictions import Prediction
-from cladewise.statistics import clopper_pearson_lower
+from cladewise.statistics import clopper_pearson_lower, trials_needed
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.level_choice import one_level
 
-STEPS = 25
-"""Bisection steps in the search for the caution, as in the released code of DARTS."""
 CELLS_AT_ONCE = 1 << 22
 """Approximate number of (image, node) cells processed at a time, 16 MB in single precision."""
+NAMED_GROUPS = 5
+"""Largest number of groups that a warning names."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Guaranteed(Decision):
-    r"""A rule with a caution parameter: with more of it, answers are higher in the tree and more often right.
+    r"""A rule with a caution parameter: with more of it, answers are nearer to the root.
 
-    An answer is right if the label lies at or under it. :meth:`fit` finds the least caution :math:`\lambda` at which
-    the accuracy is above the guarantee, by a one-sided 95% bound of Clopper and Pearson that allows for the number of
-    images:
+    An answer is right if the label lies at or under it. The contract of a fitted rule is
 
-    .. math:: \underline{p}(\text{right}(\lambda), N) > 1 - \varepsilon
+        *With confidence 95%, over the draw of the images that it was fitted on, at least a share g of its answers is
+        right on images drawn like them.*
 
-    It is found by 25 bisection steps. If even the most cautious end of the range does not reach the guarantee, because
-    there are too few images or wrong answers have a probability near 1, that end is used, with a warning.
+    :meth:`fit` tests every caution, from the greatest, at which all answers are the root, down to the least. At each,
+    the hypothesis that fewer than a share g of the answers is right is tested by the exact binomial test at level 5%;
+    the first that is not rejected ends the sequence, and the least caution before it is used. The contract holds for
+    any scores, calibrated or not, and also if accuracy does not rise with caution
+    (:func:`cladewise.statistics.fixed_sequence`). The root is always right and needs no test. It takes
+    :math:`\log(1 - c) / \log g` labelled images, all answered correctly, to promise anything below it: 29 for 0.9, 299
+    for 0.99.
+
+    **By level.** ``by_level={"family": 0.99}`` promises in addition that at least that share of the answers is right at
+    that level: a finer answer counts as its ancestor there, a coarser one as itself. Both promises hold at once with
+    the same confidence and without a correction: at each caution the hypothesis is that *some* promise is broken, and
+    it is rejected if every promise's own test rejects.
+
+    **By group.** ``per="order"`` makes the promises for the images of each order on their own, by a caution of its own.
+    The group of an image is the order of its most probable leaf, a function of the scores that is fixed in advance.
+    All promises hold at once with the given confidence: each of the m groups that have enough images is tested at
+    level 5% / m (Bonferroni). Given the sizes of the groups, the images of each are a sample of that group, so that
+    m, which depends on the sizes alone, may be chosen by them. The other groups are answered with the root.
 
     Args:
-        guarantee: The accuracy :math:`1 - \varepsilon` to be held, in [0, 1).
-        caution: The fitted caution; may be given instead.
+        guarantee: The share g of right answers, in [0, 1).
+        caution: The fitted caution; may be given instead, and then nothing is promised.
+        confidence: The confidence, in (0, 1).
+        per: Level whose nodes are promised the guarantee each; empty for one promise for all images.
+        by_level: Shares of right answers by level, by name or number.
+        cautions: What was fitted, in the scale of the rule's own steps, one per group.
+        fitted_tree: Identifies the taxonomy of ``cautions`` by group.
+
+    References:
+        Angelopoulos et al., Learn then test, arXiv:2110.01052. Deng et al., Hedging your bets, CVPR 2012, instead
+        bisect for the caution at which a lower bound of the accuracy meets the guarantee, which is no test at a given
+        level where accuracy is not monotone.
     """
 
     fits_on: ClassVar[str] = "val"
 
     guarantee: float = 0.9
     caution: float | None = fitted()
+    confidence: float = 0.95
+    per: str = ""
+    by_level: tuple[tuple[str, float], ...] = named("level")
+    cautions: Tensor | None = fitted()  # noqa: RUF009 -- it is a field
+    fitted_tree: int | None = fitted()
 
     def __post_init__(self) -> None:
-        if not 0 <= self.guarantee < 1:
-            raise InputError(
-                "a guarantee in [0, 1)", self.guarantee, advice="0.9 means right for nine images out of ten."
-            )
+        object.__setattr__(self, "by_level", pairs(self.by_level))
+        for share in (self.guarantee, *dict(self.by_level).values()):
+            if not 0 <= share < 1:
+                raise InputError("a guarantee in [0, 1)", share, advice="0.9 means right for nine images out of ten.")
+        if not 0 < self.confidence < 1:
+            raise InputError("a confidence between 0 and 1", self.confidence, advice="0.95 is the default.")
 
     @property
     def is_fitted(self) -> bool:
         """Whether the caution is known."""
-        return self.caution is not None
+        return self.caution is not None or self.cautions is not None
 
     @property
     def promise(self) -> float:
-        """The accuracy to be held."""
+        """The share of right answers to be held."""
         return self.guarantee
 
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The shares that are promised: of all answers, then by level."""
+        return (self.guarantee, *dict(self.by_level).values())
+
+    def levels(self, taxonomy: Taxonomy) -> tuple[int, ...]:
+        """The levels that have a promise of their own.
+
+        Raises:
+            InputError: There is no such level.
+        """
+        return tuple(one_level(name, taxonomy, options=options_of(self)) for name, _ in self.by_level)
+
+    # ---------------------------------------------------------------- answers
+
     def __call__(self, prediction: Prediction) -> Nodes:
-        if self.caution is None:
+        flat = prediction.flat()
+        if self.cautions is None and self.caution is None:
             raise InputError(
                 f"a rule {self.name} that is fitted",
                 "one that is not",
                 advice=f"Fit it on the {self.fits_on} split: rule.fit(prediction, target).",
             )
-        return Nodes.of(prediction, self.answer(self.candidates(prediction), self.caution))
+        if not flat.batch_shape[0]:
+            return Nodes.of(prediction, torch.zeros(0, dtype=torch.int64, device=prediction.device))
+        _ = flat.log_prob  # once for all parts
+        steps = Steps.join([self._steps_of(part) for part in self._parts(flat)])
+        return Nodes.of(prediction, steps.at(self._limits(flat)))
+
+    def _limits(self, flat: Prediction) -> Float[Tensor, " image"] | float:
+        """The caution of each image, in the scale of the steps."""
+        if self.cautions is None or not self.per:
+            learnt = None if self.cautions is None else float(self.cautions[0])
+            if self.caution is not None and (learnt is None or self.from_scale(learnt) != self.caution):
+                return self.to_scale(self.caution, flat.log_prob.dtype)  # given, or put in place of the learnt one
+            return float(learnt if learnt is not None else MOST_CAUTIOUS)
+        cautions = self.cautions.to(flat.device)
+        if self.fitted_tree != _identity(flat.taxonomy):  # groups of another tree: the greatest caution of any
+            return float(cautions.max())
+        return cautions[self._groups(flat)]
+
+    def _parts(self, flat: Prediction) -> Iterator[Prediction]:
+        num_images, at_once = flat.batch_shape[0], max(1, CELLS_AT_ONCE // flat.taxonomy.num_nodes)
+        if num_images <= at_once:
+            yield flat
+            return
+        for start in range(0, num_images, at_once):
+            yield flat[start : start + at_once]
+
+    def _steps_of(self, part: Prediction) -> Steps:
+        index = tree_index(part.taxonomy, part.device)
+        found = at_only_children(part, candidates(part, self.eligible(part, index)))
+        return self.steps(weigh(part, found))
+
+    def _groups(self, flat: Prediction) -> Int[Tensor, " image"]:
+        """Place of each image's group among the nodes of the level ``per``."""
+        taxonomy = flat.taxonomy
+        level = one_level(self.per, taxonomy)
+        nodes = torch.as_tensor(taxonomy.level_nodes(level).copy(), device=flat.device)
+        return torch.searchsorted(nodes, at_levels(flat.best_leaf().node, taxonomy)[:, level - 1].contiguous())
+
+    def eligible(self, prediction: Prediction, index: TreeIndex) -> Bool[Tensor, " node"]:
+        """Mask of the nodes that may be answered at all: those without exactly one child."""
+        return says_something(index)
+
+    @abstractmethod
+    def steps(self, found: Weighed) -> Steps:
+        """The answers of each image by caution, from its candidates."""
+
+    @abstractmethod
+    def to_scale(self, caution: float, dtype: torch.dtype) -> float:
+        """A caution that was given, in the scale of the steps; ``dtype`` is that of the log-probabilities."""
+
+    @abstractmethod
+    def from_scale(self, caution: float) -> float:
+        """The reverse of :meth:`to_scale`, to its precision."""
+
+    # ---------------------------------------------------------------- fitting
 
     def fit(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> Self:
-        """A copy of the rule with the least caution that meets the guarantee on these images.
+        """A copy of the rule with the least caution that keeps its promises, as far as these images can tell.
 
         Args:
             prediction: Of images that the model was not trained on.
             target: Their true nodes; inner ones are allowed.
 
         Raises:
-            InputError: There are no images, or the shapes differ.
+            InputError: There are no images, the shapes differ, or there is no such level.
         """
         if prediction.batch_shape != target.shape or target.numel() == 0:
             raise InputError(
                 "predictions and as many targets, one at least",
                 f"shapes {list(prediction.batch_shape)} and {list(target.shape)}",
             )
-        taxonomy, labels = prediction.taxonomy, target.reshape(-1)
-        found = self._undominated(prediction.map(lambda x: x.reshape(len(labels), *x.shape[target.ndim :])))
-        low, high = 0.0, self.most_cautious(taxonomy)
-        for _ in range(STEPS):
-            middle = (low + high) / 2
-            if self._bound(found, labels, middle) > self.guarantee:
-                high = middle
-            else:
-                low = middle
-        bound = self._bound(found, labels, high)
-        if bound <= self.guarantee:
+        taxonomy, labels, flat = prediction.taxonomy, target.reshape(-1), prediction.flat()
+        levels = self.levels(taxonomy)
+        if self.per:
+            parts = [(self._steps_of(part), self._groups(part)) for part in self._parts(flat)]
+            steps, groups = Steps.join([part for part, _ in parts]), torch.cat([group for _, group in parts])
+            cautions = self._fit_groups(steps, labels, groups, taxonomy, levels)
+            values = torch.tensor(cautions, dtype=torch.float64)
+            return dataclasses.replace(self, caution=None, cautions=values, fitted_tree=_identity(taxonomy))
+        steps = Steps.join([self._steps_of(part) for part in self._parts(flat)])
+        walk = Walk.of(steps, labels, taxonomy, levels)
+        places = walk.proven(self.shares, self.confidence)
+        if places <= 1 and len(walk.caution):
+            warnings.warn(self._only_the_root(walk, taxonomy), stacklevel=2)
+        caution = walk.caution_at(places)
+        values = torch.tensor([caution], dtype=torch.float64)
+        return dataclasses.replace(self, caution=self.from_scale(caution), cautions=values)
+
+    def _only_the_root(self, walk: Walk, taxonomy: Taxonomy) -> str:
+        """What can be promised instead, and how many images the promise would take."""
+        n, (share, *by_level) = walk.num_images, self.shares
+        least = max(trials_needed(x, confidence=self.confidence) for x in self.shares)
+        sentences = [
+            f"{self.name} answers the root for every image: {n:,} labelled images cannot show that a share of "
+            f"{share:g} of any other answers is right, which takes at least {least:,}, with no error among them"
+        ]
+        lower = clopper_pearson_lower(int(walk.right[0, min(1, len(walk.caution))]), n, confidence=self.confidence)
+        possible = math.floor(100 * lower) / 100
+        places = walk.proven([possible, *by_level], self.confidence) if 0 < possible < share else 0
+        if places > 1:
+            most = math.log2(taxonomy.num_leaves)
+            specific = walk.bits[places - 1] / (n * most) if most else 1.0
+            sentences.append(f"{possible:g} can be promised, by answers {specific:.0%} as specific as leaves")
+            rate = walk.right[0, places - 1] / n
+            if share < rate < 1:
+                needed = trials_needed(share, confidence=self.confidence, rate=float(rate))
+                sentences.append(
+                    f"with as many errors as these have, {share:g} would take about {needed:,} labelled images"
+                )
+        return ". ".join(sentences) + "."
+
+    def _fit_groups(
+        self, steps: Steps, labels: Tensor, groups: Tensor, taxonomy: Taxonomy, levels: tuple[int, ...]
+    ) -> list[float]:
+        """The caution of every group; the greatest where it has too few images."""
+        nodes = taxonomy.level_nodes(one_level(self.per, taxonomy))
+        counts = np.bincount(groups.cpu().numpy(), minlength=len(nodes))
+        tested, least, confidence = self._tested(counts)
+        cautions = [MOST_CAUTIOUS] * len(nodes)
+        for group in tested:
+            walk = Walk.of(steps, torch.where(groups == int(group), labels, -1), taxonomy, levels)
+            cautions[group] = walk.caution_at(walk.proven(self.shares, confidence))
+        few = np.setdiff1d(np.arange(len(nodes)), tested)
+        if len(few):
+            most = few[np.argsort(-counts[few], kind="stable")[:NAMED_GROUPS]]
+            listed = ", ".join(f"{taxonomy.path_name(int(nodes[k]))} ({counts[k]:,})" for k in most)
+            more = f" and {len(few) - len(most):,} more" if len(few) > len(most) else ""
             warnings.warn(
-                f"{self.name} cannot promise an accuracy of {self.guarantee:g}: on {len(labels)} images no caution "
-                f"gives a lower bound above {bound:.4f}. Use more images, calibrate, or ask for less.",
-                stacklevel=2,
+                f"{self.name} answers the root for {len(few):,} of the {len(nodes):,} groups: a promise of "
+                f"{max(self.shares):g} takes at least {least:,} labelled images per group, and there are fewer in "
+                f"{listed}{more}.",
+                stacklevel=3,
             )
-        return dataclasses.replace(self, caution=high)
+        return cautions
 
-    def _undominated(self, images: Prediction) -> Candidates:
-        at_once = max(1, CELLS_AT_ONCE // images.taxonomy.num_nodes)
-        starts = range(0, images.batch_shape[0], at_once)
-        return join([self.candidates(images[start : start + at_once]).undominated() for start in starts])
+    def _tested(self, counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], int, float]:
+        """The groups to be tested, the least size of one, and the confidence of each test.
 
-    def _bound(self, found: Candidates, labels: Tensor, caution: float) -> float:
-        right = is_ancestor(self.answer(found, caution), labels, found.taxonomy).sum()
-        return clopper_pearson_lower(int(right), len(labels))
+        As many as possible of the largest groups, such that each has enough images at the level that their number
+        leaves to each.
+        """
+        order = np.argsort(-counts, kind="stable")
+        share = max(self.shares)
 
-    def candidates(self, prediction: Prediction) -> Candidates:
-        """The nodes of each image that can be the answer at some caution."""
-        return candidates(prediction, self.eligible(prediction, tree_index(prediction.taxonomy, prediction.device)))
+        def least(tests: int) -> int:
+            return trials_needed(share, confidence=1 - (1 - self.confidence) / tests)
 
-    def eligible(self, prediction: Prediction, index: TreeIndex) -> Bool[Tensor, " node"]:
-        """Mask of the nodes that may be answered at all: those without exactly one child."""
-        return says_something(index)
+        tests = len(order)
+        while tests and counts[order[tests - 1]] < least(tests):
+            tests -= 1
+        each = max(tests, 1)
+        return order[:tests], least(each), 1 - (1 - self.confidence) / each
 
-    def most_cautious(self, taxonomy: Taxonomy) -> float:
-        """Upper end of the search range: the threshold that nothing exceeds."""
-        return 1.0
+    # ---------------------------------------------------------------- promises
 
-    @abstractmethod
-    def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
-        """Choose among each image's candidates."""
+    def promises(self, taxonomy: Taxonomy) -> tuple[Promise, ...]:
+        """The guarantee and those by level; for every group, if there are groups."""
+        of_levels = [("", self.guarantee), *self.by_level]
+        if not self.per:
+            return tuple(Promise(name, share) for name, share in of_levels)
+        groups = [taxonomy.path_name(int(v)) for v in taxonomy.level_nodes(one_level(self.per, taxonomy))]
+        return tuple(
+            Promise(f"{group}, {name}" if name else group, share) for group in groups for name, share in of_levels
+        )
+
+    def kept(
+        self, prediction: Prediction, answer: Nodes, target: Int[Tensor, "*batch"]
+    ) -> Int[Tensor, "promise right_and_all"]:
+        taxonomy = prediction.taxonomy
+        right = right_by(answer.node.reshape(-1), target.reshape(-1), taxonomy, self.levels(taxonomy)).long()
+        both = torch.stack([right, torch.ones_like(right)], -1)
+        if not self.per:
+            return both.sum(1)
+        num_groups = len(taxonomy.level_nodes(one_level(self.per, taxonomy)))
+        sums = both.new_zeros(num_groups, *both.shape[::2])
+        return sums.index_add(0, self._groups(prediction.flat()), both.transpose(0, 1)).reshape(-1, 2)
 
 
-def surer(found: Candidates, threshold: float) -> Candidates:
-    """The candidates whose probability exceeds a threshold."""
-    return found.where(found.log_prob > log_bar(threshold, found.log_prob.dtype))
+def _identity(taxonomy: Taxonomy) -> int:
+    """A number that tells taxonomies apart."""
+    return int(taxonomy.fingerprint[:12], 16)
+
+
+@dataclasses.dataclass(frozen=True)
+class GuaranteedThreshold(Guaranteed):
+    """A guaranteed rule whose caution is a threshold of probability.
+
+    Its steps are in log-odds, since no probability in double precision is high enough for overconfident scores.
+    """
+
+    def to_scale(self, caution: float, dtype: torch.dtype) -> float:
+        """The log-odds of a threshold, raised by the rounding of sums over a tree."""
+        bar = log_bar(caution, dtype)
+        if bar >= 0:
+            return MOST_CAUTIOUS
+        return bar - math.log(-math.expm1(bar)) if bar > -math.inf else -MOST_CAUTIOUS
+
+    def from_scale(self, caution: float) -> float:
+        """The probability of log-odds; 1 if they are too high for one below."""
+        return 1 / (1 + math.exp(-caution)) if caution > -700 else 0.0
+
+
+def log_odds(found: Weighed) -> Float[Tensor, " candidate"]:
+    """Logarithm of the odds of each candidate, which tell probabilities near 1 apart."""
+    return found.log_prob - found.doubt.log()

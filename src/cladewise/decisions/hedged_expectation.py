@@ -5,15 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from jaxtyping import Int
-from torch import Tensor
-
-from cladewise.decisions.candidates import Candidates
-from cladewise.decisions.guarantee import Guaranteed, surer
+from cladewise.decisions.caution import Steps, Weighed, falling_thresholds
+from cladewise.decisions.guarantee import GuaranteedThreshold, log_odds
 
 
 @dataclasses.dataclass(frozen=True)
-class HedgedExpectation(Guaranteed):
+class HedgedExpectation(GuaranteedThreshold):
     r"""The node with the largest expected information above a threshold that meets a guaranteed accuracy.
 
     .. math:: \hat{v} = \arg\max_{v:\ p_v > \tau,\ |C(v)| \ne 1} p_v I(v)
@@ -21,11 +18,14 @@ class HedgedExpectation(Guaranteed):
     MAX-EXP of the paper.
 
     Args:
-        guarantee: The accuracy to be held, in [0, 1).
+        guarantee: The share of right answers to be held, in [0, 1).
         caution: The threshold :math:`\tau`; fitted on the validation split, unless it is given.
+        confidence: The confidence, in (0, 1).
+        per: Level whose nodes are promised the guarantee each; empty for one promise for all images.
+        by_level: Shares of right answers by level; in a spec ``family=0.99``.
 
     Raises:
-        InputError: The guarantee is not in [0, 1); or the rule is used without being fitted.
+        InputError: A share is not in [0, 1), or the confidence not in (0, 1); the rule is used without being fitted.
 
     Example:
         >>> import torch
@@ -43,7 +43,6 @@ class HedgedExpectation(Guaranteed):
 
     name: ClassVar[str] = "hedged-expectation"
 
-    def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
-        """The largest expected information above the threshold; the root where there is none."""
-        sure = surer(found, caution)
-        return sure.best(sure.log_prob + sure.information_bits.log())
+    def steps(self, found: Weighed) -> Steps:
+        """The node with the largest expected information above the threshold."""
+        return falling_thresholds(found, log_odds(found), found.log_prob + found.bits.log())

@@ -5,16 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from jaxtyping import Int
-from torch import Tensor
-
-from cladewise.decisions.candidates import Candidates
-from cladewise.decisions.guarantee import Guaranteed, surer
-from cladewise.decisions.informative import most_informative
+from cladewise.decisions.caution import Steps, Weighed, falling_thresholds
+from cladewise.decisions.guarantee import GuaranteedThreshold, log_odds
 
 
 @dataclasses.dataclass(frozen=True)
-class HedgedMajority(Guaranteed):
+class HedgedMajority(GuaranteedThreshold):
     r"""The most informative node above a threshold that meets a guaranteed accuracy.
 
     .. math:: \hat{v} = \operatorname{lexmax}_{v:\ p_v > \tau,\ |C(v)| \ne 1} (I(v), p_v)
@@ -22,11 +18,14 @@ class HedgedMajority(Guaranteed):
     MAX-REW of the paper: :class:`~cladewise.decisions.Threshold` with the lowest threshold that meets the guarantee.
 
     Args:
-        guarantee: The accuracy to be held, in [0, 1).
+        guarantee: The share of right answers to be held, in [0, 1).
         caution: The threshold :math:`\tau`; fitted on the validation split, unless it is given.
+        confidence: The confidence, in (0, 1).
+        per: Level whose nodes are promised the guarantee each; empty for one promise for all images.
+        by_level: Shares of right answers by level; in a spec ``family=0.99``.
 
     Raises:
-        InputError: The guarantee is not in [0, 1); or the rule is used without being fitted.
+        InputError: A share is not in [0, 1), or the confidence not in (0, 1); the rule is used without being fitted.
 
     Example:
         >>> import torch
@@ -42,6 +41,6 @@ class HedgedMajority(Guaranteed):
 
     name: ClassVar[str] = "hedged-majority"
 
-    def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
-        """The most informative above the threshold; the root where there is none."""
-        return most_informative(surer(found, caution))
+    def steps(self, found: Weighed) -> Steps:
+        """The most informative node above the threshold, of equals the most probable."""
+        return falling_thresholds(found, log_odds(found), found.bits, found.log_prob)

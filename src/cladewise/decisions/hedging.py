@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from torch import Tensor
 
-from cladewise.decisions.candidates import Candidates, is_first
+from cladewise.decisions.candidates import is_first
+from cladewise.decisions.caution import Steps, Weighed, rising_bonus
 from cladewise.decisions.guarantee import Guaranteed
 from cladewise.ops import TreeIndex
 from cladewise.predictions import Coherence, Prediction
-from cladewise.taxonomy import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,17 +23,23 @@ class Hedging(Guaranteed):
     .. math:: \hat{v} = \arg\max_v p_v (I(v) + \lambda), \qquad I(v) = \log_2 (L / |B(v)|)
 
     Without a bonus :math:`\lambda` the reward is the expected information; the larger the bonus, the nearer the answer
-    is to the root. The search ends at :math:`(1 - \varepsilon) \log_2 L / \varepsilon` bits, which is enough for
-    calibrated probabilities. Probabilities are used as they are; the paper calibrates them first (Platt scaling).
+    is to the root. The paper searches up to :math:`(1 - \varepsilon) \log_2 L / \varepsilon` bits, which is enough for
+    calibrated probabilities; here there is no upper end, so that also answers with a probability that rounds to 1 are
+    given up one after another (:func:`~cladewise.decisions.caution.rising_bonus`). Probabilities are used as they are;
+    the paper calibrates them first (Platt scaling).
 
-    A parent and its only child have equal information; the parent is answered.
+    A parent and its only child have equal information. The child is answered if it is as probable, otherwise the
+    parent.
 
     Args:
-        guarantee: The accuracy :math:`1 - \varepsilon` to be held, in [0, 1).
+        guarantee: The share :math:`1 - \varepsilon` of right answers to be held, in [0, 1).
         caution: The bonus :math:`\lambda` in bits; fitted on the validation split, unless it is given.
+        confidence: The confidence, in (0, 1).
+        per: Level whose nodes are promised the guarantee each; empty for one promise for all images.
+        by_level: Shares of right answers by level; in a spec ``family=0.99``.
 
     Raises:
-        InputError: The guarantee is not in [0, 1); or the rule is used without being fitted.
+        InputError: A share is not in [0, 1), or the confidence not in (0, 1); the rule is used without being fitted.
 
     Example:
         >>> from cladewise import Taxonomy
@@ -46,21 +51,25 @@ class Hedging(Guaranteed):
 
     References:
         Deng et al., Hedging your bets: optimizing accuracy-specificity trade-offs in large scale visual recognition,
-        CVPR 2012; the 25 steps, their range and the bound are those of the released code.
+        CVPR 2012. The released code bisects for the bonus in 25 steps.
     """
 
     name: ClassVar[str] = "hedging"
 
     def eligible(self, prediction: Prediction, index: TreeIndex) -> Bool[Tensor, " node"]:
-        """All nodes; an only child cannot win unless the head lets it be more probable than its parent."""
+        """All nodes; an only child stands behind its parent unless the head lets it be more probable."""
         if prediction.coherence is Coherence.NONE:
             return torch.ones_like(index.parents, dtype=torch.bool)
         return is_first(index)
 
-    def most_cautious(self, taxonomy: Taxonomy) -> float:
-        """The bonus at which the root beats whatever is not at least as probable as the guarantee."""
-        return self.guarantee * math.log2(taxonomy.num_leaves) / (1 - self.guarantee)
-
-    def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
+    def steps(self, found: Weighed) -> Steps:
         """The largest expected reward."""
-        return found.best(found.log_prob + (found.information_bits + caution).log())
+        return rising_bonus(found)
+
+    def to_scale(self, caution: float, dtype: torch.dtype) -> float:
+        """The bonus itself."""
+        return caution
+
+    def from_scale(self, caution: float) -> float:
+        """The bonus itself; 0 if every bonus above 0 will do."""
+        return max(caution, 0.0)

@@ -8,14 +8,14 @@ from typing import ClassVar
 from jaxtyping import Int
 from torch import Tensor
 
-from cladewise.decisions.candidates import Candidates
-from cladewise.decisions.guarantee import Guaranteed, surer
+from cladewise.decisions.caution import Steps, Weighed, falling_thresholds
+from cladewise.decisions.guarantee import GuaranteedThreshold, log_odds
 from cladewise.decisions.leaf import Leaf
 from cladewise.predictions import Prediction
 
 
 @dataclasses.dataclass(frozen=True)
-class LeafOrRoot(Guaranteed):
+class LeafOrRoot(GuaranteedThreshold):
     r"""The most probable leaf if it exceeds a threshold that meets a guaranteed accuracy, otherwise the root.
 
     .. math:: \hat{v} = l^* \ \text{if}\ p_{l^*} > \tau \ \text{else the root}, \qquad
@@ -24,11 +24,14 @@ class LeafOrRoot(Guaranteed):
     LEAF-GT of the paper: a flat classifier with a reject option.
 
     Args:
-        guarantee: The accuracy to be held, in [0, 1).
+        guarantee: The share of right answers to be held, in [0, 1).
         caution: The threshold :math:`\tau`; fitted on the validation split, unless it is given.
+        confidence: The confidence, in (0, 1).
+        per: Level whose nodes are promised the guarantee each; empty for one promise for all images.
+        by_level: Shares of right answers by level; in a spec ``family=0.99``.
 
     Raises:
-        InputError: The guarantee is not in [0, 1); or the rule is used without being fitted.
+        InputError: A share is not in [0, 1), or the confidence not in (0, 1); the rule is used without being fitted.
 
     Example:
         >>> import torch
@@ -48,8 +51,7 @@ class LeafOrRoot(Guaranteed):
         """The ``k`` most probable leaves."""
         return Leaf().order(prediction, k)
 
-    def answer(self, found: Candidates, caution: float) -> Int[Tensor, " image"]:
-        """The best leaf above the threshold; the root where there is none."""
-        sure = surer(found, caution)
-        sure = sure.where(sure.leaves_under == 1)  # of the candidates only leaves have one leaf under them
-        return sure.best(sure.log_prob)
+    def steps(self, found: Weighed) -> Steps:
+        """The best leaf above the threshold."""
+        leaves = found.where(found.leaves_under == 1)  # of the candidates only leaves have one leaf under them
+        return falling_thresholds(leaves, log_odds(leaves), leaves.log_prob)

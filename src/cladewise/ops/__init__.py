@@ -16,6 +16,7 @@ from cladewise.ops.grouped import grouped_logsumexp
 from cladewise.ops.index import DepthIndex, TreeIndex, tree_index
 from cladewise.ops.kernels import has_kernels, without_kernels
 from cladewise.ops.nested import nested_logsumexp
+from cladewise.ops.outside import sum_outside
 from cladewise.ops.path import Domain, path_logsumexp
 from cladewise.ops.precision import at_least_float
 from cladewise.ops.relations import ancestors, at_levels, is_ancestor, lca, lca_height, speaks
@@ -81,6 +82,7 @@ __all__ = [
     "subtree_logsumexp",
     "subtree_max",
     "subtree_sum",
+    "sum_outside",
     "tree_index",
     "without_kernels",
 ]

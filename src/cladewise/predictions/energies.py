@@ -78,6 +78,9 @@ class LevelEnergies(Prediction):
     def log_prob(self) -> Float[Tensor, "*batch node"]:
         return self._by_level.log_prob
 
+    def prob_outside(self, image: Int[Tensor, " pair"], node: Int[Tensor, " pair"]) -> Float[Tensor, " pair"]:
+        return self._by_level.prob_outside(image, node)
+
     def level_log_prob(self, level: int) -> LevelLogProb:
         return self._by_level.level_log_prob(level)
 

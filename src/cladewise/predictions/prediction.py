@@ -168,6 +168,40 @@ class Prediction(ABC):
         """Log-probability at or under a few nodes of each image."""
         return self.log_prob.gather(-1, nodes)
 
+    def prob_outside(self, image: Int[Tensor, " pair"], node: Int[Tensor, " pair"]) -> Float[Tensor, " pair"]:
+        r"""Probability that an image does *not* belong at or under a node, in double precision, for some pairs.
+
+        Where it is tiny, one minus a probability is rounding noise, and exactly 0 once that rounds to 1. The mass of a
+        coherent prediction is therefore summed outside the node, over the leaves or, if nodes own mass, over the
+        nodes, so that even probabilities that all round to 1 can be told apart:
+
+        .. math:: q_v = \sum_{l \notin B(v)} p_l \quad \text{or} \quad q_v = \sum_{u \notin De(v)} m_u
+
+        Other kinds have :math:`q_v = -\operatorname{expm1}(\log p_v)`, as precise as their log-probabilities near 0.
+
+        Args:
+            image: Positions in the prediction, which has a single batch axis.
+            node: A node for each.
+
+        Example:
+            >>> from cladewise.predictions import LeafSoftmax
+            >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+            >>> sure = LeafSoftmax(t, torch.tensor([[0.0, -50.0, -100.0]]))
+            >>> sure.log_prob.exp()[0, :3].tolist()
+            [1.0, 1.0, 1.0]
+            >>> [f"{q:.0e}" for q in sure.prob_outside(torch.tensor([0, 0, 0]), torch.tensor([0, 1, 2]))]
+            ['0e+00', '4e-44', '2e-22']
+        """
+        if self.coherence not in (Coherence.EXACT, Coherence.SUPERADDITIVE):
+            return -torch.expm1(self.log_prob[image, node].double().clamp(max=0.0))
+        index = ops.tree_index(self.taxonomy, self.device)
+        rows, row = image.unique(return_inverse=True)
+        if self.coherence is Coherence.EXACT:
+            masses = self.log_prob.index_select(0, rows).index_select(1, index.leaf_nodes)
+            return ops.sum_outside(masses.double().exp_(), row, index.leaf_start[node], index.leaf_end[node])
+        masses = self.own_log_prob.index_select(0, rows)
+        return ops.sum_outside(masses.double().exp(), row, node, index.end[node])
+
     def best_leaf_and_rivals(
         self, nodes: Int[Tensor, " k"]
     ) -> tuple[Int[Tensor, "*batch"], Float[Tensor, "*batch"], Float[Tensor, "*batch k"]]:

@@ -46,6 +46,9 @@ class UnsettledLevels(Prediction):
     def log_prob(self) -> Float[Tensor, "*batch node"]:
         return self._settled.log_prob
 
+    def prob_outside(self, image: Int[Tensor, " pair"], node: Int[Tensor, " pair"]) -> Float[Tensor, " pair"]:
+        return self._settled.prob_outside(image, node)
+
     def level_log_prob(self, level: int) -> LevelLogProb:
         return self._settled.level_log_prob(level)
 

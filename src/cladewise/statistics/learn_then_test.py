@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cladewise.errors import InputError
 from cladewise.statistics.binomial import binomial_tail
@@ -93,11 +93,7 @@ def fixed_sequence(successes: ArrayLike, trials: int, share: float | ArrayLike, 
     if len(found) != len(shares):
         raise InputError("one row of successes per share", f"{len(found)} and {len(shares)}")
     least = [least_successes(trials, float(one), confidence=confidence) for one in shares]
-    return _leading((found >= np.array(least)[:, None]).all(0))
-
-
-def _leading(passed: NDArray[np.bool_]) -> int:
-    """Number of true values before the first false one."""
+    passed = np.asarray((found >= np.array(least)[:, None]).all(axis=0))
     return int(passed.argmin()) if not passed.all() else passed.size
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
@@ -24,6 +25,30 @@ def chosen_levels(choice: str, taxonomy: Taxonomy) -> tuple[int, ...]:
         return tuple(range(1, taxonomy.num_levels + 1))
     parts = [choice] if choice in taxonomy.level_names else re.split(r"[,;\s]+", choice.strip())
     return tuple(sorted({level for part in parts for level in _levels(part, taxonomy)}))
+
+
+def one_level(word: str, taxonomy: Taxonomy, *, options: Iterable[str] = ()) -> int:
+    """A level by name or number.
+
+    Args:
+        word: A name of a level, or its number from 1 on.
+        taxonomy: The label tree.
+        options: Other words that may have been meant, for the message.
+
+    Raises:
+        InputError: There is no such level.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b")], level_names=["family", "genus"])
+        >>> one_level("genus", t), one_level("1", t)
+        (2, 1)
+    """
+    if word in taxonomy.level_names:
+        return taxonomy.level_names.index(word) + 1
+    if word.isascii() and word.isdigit() and 1 <= int(word) <= taxonomy.num_levels:
+        return int(word)
+    known = [*taxonomy.level_names, *options]
+    raise InputError(f"a level: {', '.join(taxonomy.level_names) or 'none'}", repr(word), advice=nearest(word, known))
 
 
 def _levels(part: str, taxonomy: Taxonomy) -> range:
