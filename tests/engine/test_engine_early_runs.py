@@ -62,10 +62,13 @@ def test_its_weights_give_the_same_logits(early: Run) -> None:
 def test_it_is_evaluated_as_before(early: Run) -> None:
     kept = {rule: read_evaluation(early.folder.evaluation("test", "none", rule)) for rule in RULES}
     shutil.rmtree(early.folder.evaluations())
-    for rule in RULES:
+    for rule in ("leaf", "node-argmax"):
         same(cw.evaluate(early, decision=rule, progress=False), kept[rule])
-    shutil.rmtree(early.path / "fitted")  # and learnt again from the scores of val
-    same(cw.evaluate(early, decision="hedging", progress=False), kept["hedging"])
+    # what it learnt is learnt again from the scores of val, since a guarantee is proven by other tests than it was then
+    again = cw.evaluate(early, decision="hedging", progress=False)
+    assert (again.promise, again.fitted_on) == (kept["hedging"].promise, kept["hedging"].fitted_on)
+    assert "5 labelled images cannot show that a share of 0.9" in again.warnings[0]
+    assert again.metrics["leaf_top1"] == kept["hedging"].metrics["leaf_top1"]
 
 
 def test_it_is_reported_as_it_was_evaluated(early: Run, tmp_path: Path) -> None:
