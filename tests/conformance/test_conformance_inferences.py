@@ -34,6 +34,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     ],
     "differentiable-diffusion": [{"epochs": 2}, {"epochs": 2, "form": "neighbourhood", "radius": 1}],
     "level-top-down": [{"form": "levels"}, {"form": "two-level"}],
+    "prohoc": [{}, {"form": "complement", "root": 1.0}],
     "subset": [{"allowed": (0,)}, {"allowed": "the last leaf"}],
     "prior": [{"table": "uneven"}, {"table": "uneven", "strength": 0.5}, {"table": "the last leaf", "unlisted": 0.0}],
 }

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from cladewise.errors import InputError
 from cladewise.records import AblationConfig, BackboneConfig, RunFolder, TrainingConfig, log
 from cladewise.records.outcome import outcome
 from cladewise.taxonomy.formats.options import ReadOptions
+
+if TYPE_CHECKING:
+    from cladewise.datasets import Dataset
 
 LARGEST_SEED = 2**32 - 1
 ENDED, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT
@@ -51,6 +54,14 @@ def train(
     split_seed: Annotated[
         int, typer.Option(help="Seed of the splits, if the data has no splits.", min=0, max=LARGEST_SEED)
     ] = 0,
+    hold_out: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes to hold out of training, to measure how the run answers images of unknown ones: a share of "
+            "the leaves of every parent, such as 0.2, or a text file with one class per line."
+        ),
+    ] = None,
+    hold_out_seed: Annotated[int, typer.Option(help="Seed of the leaves to hold out.", min=0, max=LARGEST_SEED)] = 0,
     seed: Annotated[
         int, typer.Option(help="Seed of all other randomness.", min=0, max=LARGEST_SEED, rich_help_panel="Run")
     ] = 0,
@@ -96,6 +107,7 @@ def train(
         else:
             options = parse_pairs(data_option or [], "--data-option")
             dataset = find_data(str(data), taxonomy, reading=reading, seed=split_seed, **options)
+            dataset = dataset if hold_out is None else _without_classes(dataset, hold_out, hold_out_seed)
             run = engine.train(
                 dataset,
                 method=method,
@@ -111,6 +123,22 @@ def train(
     if engine.is_first_process():
         _tell_of_skipped(run.folder)
         tell(f"{run.path}: {outcome(run.folder, run.config.training)}. Next: cladewise evaluate {run.path}")
+
+
+def _without_classes(dataset: Dataset, wanted: str, seed: int) -> Dataset:
+    """The data without the classes of ``--hold-out``."""
+    from cladewise.datasets import hold_out_classes
+
+    try:
+        share = float(wanted)
+    except ValueError:
+        path = Path(wanted)
+        if not path.is_file():
+            expected = "--hold-out with a share of the leaves, or a text file of classes"
+            raise InputError(expected, f"{wanted!r}, which is neither") from None
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        return hold_out_classes(dataset, nodes=[line for line in lines if line])
+    return hold_out_classes(dataset, share, seed=seed)
 
 
 def _check_nothing_else(context: typer.Context) -> None:

@@ -8,12 +8,13 @@ from cladewise.lazy import lazy_names
 
 if TYPE_CHECKING:
     from cladewise.cache import cache_folder
-    from cladewise.datasets.dataset import Dataset, Skipped
+    from cladewise.datasets.dataset import Dataset, HeldOutClasses, Skipped
     from cladewise.datasets.exports.opening import from_export
     from cladewise.datasets.files.decoding import UnreadableImageError, decode, probe
     from cladewise.datasets.folder import from_folder
     from cladewise.datasets.manifest import from_manifest
     from cladewise.datasets.named import available, load, open
+    from cladewise.datasets.new_classes import hold_out_classes
     from cladewise.datasets.published.breeds.from_imagenet import from_breeds
     from cladewise.datasets.published.cifar import from_cifar100
     from cladewise.datasets.published.grocery_store import from_grocery_store
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Dataset",
+    "HeldOutClasses",
     "Skipped",
     "UnreadableImageError",
     "available",
@@ -35,6 +37,7 @@ __all__ = [
     "from_grocery_store",
     "from_manifest",
     "hold_out",
+    "hold_out_classes",
     "load",
     "open",
     "probe",
@@ -46,6 +49,7 @@ __all__ = [
 _MODULES = {
     "cache_folder": "cladewise.cache",
     "Dataset": "cladewise.datasets.dataset",
+    "HeldOutClasses": "cladewise.datasets.dataset",
     "Skipped": "cladewise.datasets.dataset",
     "from_export": "cladewise.datasets.exports.opening",
     "UnreadableImageError": "cladewise.datasets.files.decoding",
@@ -56,6 +60,7 @@ _MODULES = {
     "available": "cladewise.datasets.named",
     "load": "cladewise.datasets.named",
     "open": "cladewise.datasets.named",
+    "hold_out_classes": "cladewise.datasets.new_classes",
     "from_breeds": "cladewise.datasets.published.breeds.from_imagenet",
     "from_cifar100": "cladewise.datasets.published.cifar",
     "from_grocery_store": "cladewise.datasets.published.grocery_store",

@@ -27,6 +27,21 @@ class Skipped:
 
 
 @dataclasses.dataclass(frozen=True)
+class HeldOutClasses:
+    """What a dataset was before classes were held out of it, see :func:`cladewise.datasets.hold_out_classes`.
+
+    Args:
+        taxonomy: The label tree with the held-out classes.
+        nodes: Node of every image in that tree.
+        classes: The held-out nodes, ascending.
+    """
+
+    taxonomy: Taxonomy
+    nodes: IntArray
+    classes: IntArray
+
+
+@dataclasses.dataclass(frozen=True)
 class Dataset:
     """Images on disk with their nodes, and named splits.
 
@@ -42,6 +57,7 @@ class Dataset:
         credit: Authors and licence of the images.
         notes: Further findings to show in summaries, such as files that are not images.
         columns: Further columns of the table that the images are listed in, such as a sequence or a location.
+        held_out_classes: The data before classes were held out, if some were.
     """
 
     name: str
@@ -55,6 +71,7 @@ class Dataset:
     credit: str = ""
     notes: tuple[str, ...] = ()
     columns: FurtherColumns | None = None
+    held_out_classes: HeldOutClasses | None = None
 
     def __post_init__(self) -> None:
         if self.nodes.shape != (len(self.paths),):

@@ -10,6 +10,7 @@ from cladewise.datasets.exports.kinds import EXPORTS
 from cladewise.datasets.exports.opening import from_export
 from cladewise.datasets.folder import from_folder
 from cladewise.datasets.manifest import from_manifest
+from cladewise.datasets.new_classes import HELD_OUT_CLASSES, hold_out_again
 from cladewise.datasets.published.breeds import TASKS, from_breeds
 from cladewise.datasets.published.cifar import from_cifar100
 from cladewise.datasets.published.emoji.by_vendor import GROUPS, load_emoji
@@ -70,8 +71,8 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
 
     Args:
         source: ``kind`` (``folder``, ``manifest``, ``export`` or a name of :func:`available`), the options of that
-            reader, ``fractions`` and ``seed`` of a stratified split, the steps of ``held_out``, and those of
-            ``relabelled``.
+            reader, ``fractions`` and ``seed`` of a stratified split, the ``held_out_classes``, the steps of
+            ``held_out``, and those of ``relabelled``.
         taxonomy: The tree of a folder, manifest or export that was read with a tree without a file.
 
     Raises:
@@ -89,6 +90,7 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
     options = dict(source)
     kind = str(options.pop("kind", ""))
     fractions, seed = options.pop("fractions", None), int(options.pop("seed", 0))
+    new_classes: dict[str, Any] | None = options.pop(HELD_OUT_CLASSES, None)
     held_out: list[dict[str, Any]] = options.pop("held_out", [])
     relabelled: list[dict[str, Any]] = options.pop(RELABELLED, [])
     fingerprint = options.pop("fingerprint", None)
@@ -104,6 +106,8 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
         )
     if fractions is not None:
         dataset = split(dataset, fractions, seed)
+    if new_classes is not None:
+        dataset = hold_out_again(dataset, new_classes)
     for step in held_out:
         dataset = carve_again(dataset, step)
     for step in relabelled:

@@ -32,9 +32,12 @@ def split(dataset: Dataset, fractions: Mapping[str, float] = FRACTIONS, seed: in
         seed: Random seed.
 
     Raises:
-        InputError: A fraction is not in (0, 1], they do not sum to 1, or labels were changed.
+        InputError: A fraction is not in (0, 1], they do not sum to 1, labels were changed, or classes held out.
     """
     refuse_relabelled(dataset)
+    if dataset.held_out_classes is not None:
+        advice = "Split it before holding classes out."
+        raise InputError("a dataset with all of its classes", "one with classes held out", advice=advice)
     if not isinstance(fractions, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- users write these
         raise InputError("fractions by split, such as {train: 0.8, test: 0.2}", repr(fractions))
     whole = np.arange(len(dataset))

@@ -20,6 +20,7 @@ from cladewise.decisions.leaf import Leaf
 from cladewise.decisions.leaf_or_root import LeafOrRoot
 from cladewise.decisions.level_argmax import Levels
 from cladewise.decisions.majority import Majority
+from cladewise.decisions.new_class import NewClass, place_under
 from cladewise.decisions.node_argmax import NodeArgmax
 from cladewise.decisions.optimal import Optimal
 from cladewise.decisions.pareto import OperatingPoint, ParetoSequence, pareto_sequence
@@ -44,6 +45,7 @@ __all__ = [
     "LevelNodes",
     "Levels",
     "Majority",
+    "NewClass",
     "NodeArgmax",
     "Nodes",
     "OperatingPoint",
@@ -55,6 +57,7 @@ __all__ = [
     "available",
     "make",
     "pareto_sequence",
+    "place_under",
 ]
 
 

@@ -17,10 +17,15 @@ from cladewise.taxonomy import Taxonomy
 
 @dataclasses.dataclass(frozen=True)
 class Nodes:
-    """One node per image. ``log_prob`` is the log-probability at or under the chosen node."""
+    """One node per image. ``log_prob`` is the log-probability at or under the chosen node.
+
+    A rule that tells known from new classes says with ``new`` for which images it claims that the class is new: under
+    the answered node, and none of its known classes.
+    """
 
     node: Int[Tensor, "*batch"]
     log_prob: Float[Tensor, "*batch"]
+    new: Bool[Tensor, "*batch"] | None = None
 
     @classmethod
     def of(cls, prediction: Prediction, node: Int[Tensor, " image"]) -> Nodes:

@@ -238,8 +238,14 @@ class Run:
         if self.carried is not None:
             return relabelled_by(self.carried, self.before_migration.dataset)
         if self.relabelling is None:
-            return configured_data(self.config, self.alteration.true)
+            return configured_data(self.config, self._labelled_taxonomy)
         return relabelled_by(self.relabelling, configured_data(self.config, self.relabelling.before))
+
+    @property
+    def _labelled_taxonomy(self) -> Taxonomy:
+        """The tree of the labels in the data: with the classes that were held out of training, if some were."""
+        whole = self.folder.whole_taxonomy
+        return Taxonomy.read(whole) if whole.is_file() else self.alteration.true
 
     @cached_property
     def dataset_if_there(self) -> Dataset | None:

@@ -14,6 +14,7 @@ from cladewise.inference.diffusion import Diffusion
 from cladewise.inference.inference import Inference
 from cladewise.inference.level_top_down import LevelTopDown, hierarchical_ensemble
 from cladewise.inference.prior import Prior
+from cladewise.inference.prohoc import ProHOC
 from cladewise.inference.subset import Subset
 from cladewise.inference.top_down import TopDown
 
@@ -27,6 +28,7 @@ __all__ = [
     "LevelTopDown",
     "NeedsColumns",
     "Prior",
+    "ProHOC",
     "Subset",
     "TopDown",
     "available",

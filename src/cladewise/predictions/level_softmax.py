@@ -159,6 +159,11 @@ class LevelSoftmax(Prediction):
     def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
         return self.by_level[-1].log_prob if self.by_level else super().leaf_scores()
 
+    def raw_leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
+        if not self._layout:
+            return self.leaf_scores()
+        return self.scores_up_to(self.levels[-1]).index_select(-1, self._layout[-1])
+
     def sibling_scores(self) -> SiblingScores:
         values = self.log_prob.clone()
         for nodes, log_prob in reversed(self.by_level):  # the shallowest last, as everywhere

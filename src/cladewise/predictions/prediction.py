@@ -276,6 +276,14 @@ class Prediction(ABC):
             raise InputError("a head that scores every leaf", type(self).__name__)
         return self.scores[..., leaves]
 
+    def raw_leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
+        """:meth:`leaf_scores` before any softmax, so that their size tells how well an image fits the leaves at all.
+
+        Raises:
+            InputError: The head has no score for some leaf.
+        """
+        return self.leaf_scores()
+
     def sibling_scores(self) -> SiblingScores:
         """The values by which the children of a node compete: by default their log-probabilities."""
         return SiblingScores(self.log_prob, are_logits=False)

@@ -59,6 +59,9 @@ class UnsettledLevels(Prediction):
     def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
         return self._settled.leaf_scores()
 
+    def raw_leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
+        return self._settled.raw_leaf_scores()
+
     def sibling_scores(self) -> SiblingScores:
         return self._settled.sibling_scores()
 

@@ -68,6 +68,11 @@ class RunFolder:
         """The true label tree; only there if the network was trained with an altered one."""
         return self.path / "true_taxonomy.csv"
 
+    @property
+    def whole_taxonomy(self) -> Path:
+        """The label tree with the classes that were held out of training; only there if some were."""
+        return self.path / "whole_taxonomy.csv"
+
     def tree(self, tree: Tree = "true") -> Path:
         """The file of the tree that the run answers in, or of the network's own tree."""
         if tree == "true" and self.new_taxonomy.is_file():

@@ -246,7 +246,8 @@ class _Lists:
 def _answer_columns(answer: Nodes | LevelNodes, target: Tensor, taxonomy: Taxonomy) -> dict[str, NDArray[Any]]:
     """Answers and labels, one value per image."""
     if isinstance(answer, Nodes):
-        predicted, confidence, extra = answer.node, answer.log_prob, {}
+        predicted, confidence = answer.node, answer.log_prob
+        extra = {} if answer.new is None else {"new": answer.new}
     else:
         predicted, confidence = answer.node[:, -1], answer.log_prob[:, -1]
         extra = {f"predicted_{name}": answer.node[:, k] for k, name in enumerate(taxonomy.level_names)}

@@ -29,6 +29,7 @@ _OTHER_COLUMNS = (
     "label_path",
     "node",
     "probability",
+    "new",
     "leaf",
     "leaf_path",
     "leaf_probability",
@@ -110,6 +111,7 @@ def _(answer: Nodes, prediction: Prediction, names: StrArray | None) -> Columns:
         "label_path": _texts(node, partial(node_path, taxonomy)),
         "node": pl.Series(node),
         "probability": probability[0],
+        **({} if answer.new is None else {"new": pl.Series(answer.new.cpu().numpy())}),
     }
     for name, at, values in zip(level_columns(taxonomy), steps, probability[2:], strict=True):
         columns |= {name: _texts(at, name_of), f"{name}_probability": values}

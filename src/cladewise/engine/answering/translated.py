@@ -70,13 +70,14 @@ class Translated(Decision):
         return LabelSets(chosen, carried.log_prob)
 
     def _of_nodes(self, carried: CarriedPrediction, answer: Nodes, place: Tensor) -> Nodes:
-        node = place[answer.node]
+        node, new = place[answer.node], answer.new
         kept = torch.as_tensor(carried.carry_over.keeps_content.copy(), device=node.device)[answer.node]
         if not bool(kept.all()):
             again = self.rule(carried)
             if isinstance(again, Nodes):
                 node = torch.where(kept, node, again.node)
-        return Nodes(node, carried.log_prob_of(node[..., None]).squeeze(-1))
+                new = None if new is None or again.new is None else torch.where(kept, new, again.new)
+        return Nodes(node, carried.log_prob_of(node[..., None]).squeeze(-1), new)
 
 
 def _carried(prediction: Prediction) -> CarriedPrediction:

@@ -226,6 +226,8 @@ def _check_splits(wanted: TrainingConfig, dataset: Dataset) -> None:
 def _begin(config: RunConfig, dataset: Dataset, change: Alteration, folder: RunFolder, **rules: str) -> None:
     """Write the configuration, label trees and counts of a new run, and the handles of the method's own rules."""
     change.write(folder.taxonomy, folder.true_taxonomy)
+    if dataset.held_out_classes is not None:
+        dataset.held_out_classes.taxonomy.write(folder.whole_taxonomy)
     counts.write_counts(folder.counts, {split: dataset.nodes[rows] for split, rows in dataset.splits.items()})
     images = {"name": dataset.name, "root": str(dataset.root), "credit": dataset.credit}
     config.write(folder.config, cladewise=__version__, **rules, images=images)

@@ -147,7 +147,8 @@ def rerun(
             at=str(path),
             advice="Train the run that it was migrated from again, and migrate that.",
         )
-    resolved, tree = read_config(path), RunFolder(path.parent).tree()
+    resolved, folder = read_config(path), RunFolder(path.parent)
+    tree = folder.whole_taxonomy if folder.whole_taxonomy.is_file() else folder.tree()
 
     from cladewise.engine.run import configured_data
     from cladewise.engine.training.fitting import fit
