@@ -8,6 +8,7 @@ from typing import Any
 from cladewise.catalogue import make_part, named_parts
 from cladewise.decisions.backtrack import Backtrack
 from cladewise.decisions.boundary import Boundary
+from cladewise.decisions.conformal import Conformal
 from cladewise.decisions.crm import CRM
 from cladewise.decisions.decision import Answer, Decision, LabelSets, LevelNodes, Nodes, Promise
 from cladewise.decisions.exclusive_mass import ExclusiveMass
@@ -32,6 +33,7 @@ __all__ = [
     "Answer",
     "Backtrack",
     "Boundary",
+    "Conformal",
     "Decision",
     "ExclusiveMass",
     "ExpectedInformation",

@@ -1,8 +1,9 @@
-"""Intervals by bootstrap, paired differences, binomial bounds, tests in sequence, spread, agreement of trees."""
+"""Intervals by bootstrap, paired differences, binomial bounds, conformal ranks, sequential tests, spread, agreement."""
 
 from cladewise.statistics.binomial import binomial_tail, clopper_pearson_interval, clopper_pearson_lower
 from cladewise.statistics.bootstrap import Interval, mean_interval, mean_intervals, paired_difference
 from cladewise.statistics.clusterings import Agreement, agreement
+from cladewise.statistics.conformal import conformal_rank, images_for_coverage
 from cladewise.statistics.learn_then_test import fixed_sequence, least_successes, trials_needed
 from cladewise.statistics.spread import Spread, mean_and_sd
 from cladewise.statistics.trees import LevelAgreement, TreeAgreement, tree_agreement
@@ -17,7 +18,9 @@ __all__ = [
     "binomial_tail",
     "clopper_pearson_interval",
     "clopper_pearson_lower",
+    "conformal_rank",
     "fixed_sequence",
+    "images_for_coverage",
     "least_successes",
     "mean_and_sd",
     "mean_interval",
