@@ -6,7 +6,15 @@ import torch
 from cladewise.decisions import Leaf, Nodes, pareto_sequence
 from cladewise.engine.answering.outcomes import DecisionOutcomes, PredictionOutcomes
 from cladewise.errors import InputError
-from cladewise.metrics import PREDICTION_COLUMNS, HitAtK, LabelCounts, SetSizes, answer_columns, curve_intervals
+from cladewise.metrics import (
+    PREDICTION_COLUMNS,
+    HitAtK,
+    LabelCounts,
+    SetSizes,
+    answer_columns,
+    curve_intervals,
+    set_columns,
+)
 from cladewise.metrics.label_counts import AVERAGES
 from cladewise.predictions import LeafSoftmax
 from cladewise.records.metric_names import METRIC_TEXTS, metric_text
@@ -32,7 +40,7 @@ def computed() -> set[str]:
     hits.update(prediction, target)
     of_curve = curve_intervals(pareto_sequence(prediction), target, t9(), samples=1)
     by_class = {*answer_columns(t9()), *PREDICTION_COLUMNS, *of_curve, *counts.compute(), *hits.compute()}
-    return by_class | {*SetSizes().compute()} | in_evaluations()
+    return by_class | {*SetSizes().compute(), *set_columns(t9())} | in_evaluations()
 
 
 def test_every_metric_has_a_text_and_every_text_a_metric() -> None:
@@ -45,9 +53,9 @@ def test_every_metric_has_a_text_and_every_text_a_metric() -> None:
 
 def test_directions() -> None:
     neither = {name for name, text in METRIC_TEXTS.items() if text.higher_is_better is None}
-    assert neither == {"leaf_answers", "labels_min", "labels_max", "labels_mean", "labels_sd"}
+    assert neither == {"leaf_answers", "set_nodes", "labels_min", "labels_max", "labels_mean", "labels_sd"}
     lower = {name for name, text in METRIC_TEXTS.items() if text.higher_is_better is False}
-    assert lower == {"severity", "hd@1", "hd@5", "hd@20", "tice"}
+    assert lower == {"severity", "hd@1", "hd@5", "hd@20", "tice", "set_leaves"}
     assert not metric_text("ece/genus").higher_is_better
     assert not metric_text("mce/genus").higher_is_better
 

@@ -77,6 +77,8 @@ class Graph:
             values |= {f"{unit}_recall": recall, f"{unit}_precision": precision, f"{unit}_f1": f1}
         values["correct"] = float(reached in above[target])
         under = self.num_leaves(reached)
+        total = len(self.leaves)
+        values["specificity"] = 1 - math.log(self.num_leaves(node)) / math.log(total) if total > 1 else 1.0
         values["cpb"] = (1.0 if under == 1 else 1 - under / len(self.leaves)) if values["correct"] else 0.0
         values["leaf_answers"] = float(node in self.leaves)
         return values

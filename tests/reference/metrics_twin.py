@@ -106,6 +106,8 @@ def evaluate(taxonomy: Taxonomy, decided: int | Sequence[int], ranking: Sequence
     for unit, weight in (("info", information), ("depth", depth)):
         recall, precision, f1, correct = path_scores(taxonomy, weight, node, target)
         values |= {f"{unit}_recall": recall, f"{unit}_precision": precision, f"{unit}_f1": f1, "correct": correct}
+    leaves = num_leaves_under(taxonomy, 0)
+    values["specificity"] = 1 - math.log(num_leaves_under(taxonomy, node)) / math.log(leaves) if leaves > 1 else 1.0
     values["cpb"] = cpb(taxonomy, node, target)
     values["leaf_answers"] = float(not children(taxonomy, node))
     return values

@@ -42,13 +42,14 @@ from cladewise.metrics.all_metrics import measure
 from cladewise.metrics.answer_scores import RANKING_LENGTH, answer_columns, score_answer
 from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
 from cladewise.metrics.hits import HitSums, hit_at_k, level_rank
-from cladewise.metrics.information import PathScores, cpb, depth_scores, information_scores
+from cladewise.metrics.information import PathScores, cpb, depth_scores, information_scores, specificity
 from cladewise.metrics.label_counts import AVERAGES, LabelSums, label_scores
 from cladewise.metrics.level_accuracy import full_path, level_correct, tice, weighted_level_accuracy
 from cladewise.metrics.operating import OperatingCurve, operating_curve
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS, score_prediction
 from cladewise.metrics.reliability import ReliabilityCurve, ReliabilitySums, reliability_curves
 from cladewise.metrics.resampling import curve_intervals, percent_name
+from cladewise.metrics.set_scores import score_set, set_columns, set_tips
 from cladewise.metrics.set_sizes import SIZES, SizeSums, label_set_sizes
 from cladewise.metrics.sums import Sums, total
 from cladewise.metrics.truncation import truncate
@@ -105,7 +106,11 @@ __all__ = [
     "reliability_curves",
     "score_answer",
     "score_prediction",
+    "score_set",
+    "set_columns",
+    "set_tips",
     "sibling",
+    "specificity",
     "tice",
     "top_k",
     "total",

@@ -19,6 +19,7 @@ from cladewise.metrics.level_accuracy import weighted_level_accuracy
 from cladewise.metrics.operating import operating_curve
 from cladewise.metrics.prediction_scores import score_prediction
 from cladewise.metrics.reliability import reliability_curves
+from cladewise.metrics.set_scores import score_set
 from cladewise.metrics.set_sizes import label_set_sizes
 from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
@@ -38,7 +39,7 @@ def measure(
 
     A prediction is decided first, and gets the metrics of its decision and those of the prediction itself (``ap``,
     ``r@95``, ``ece/<level>``, ``hit@5``, …). Nodes and answers get the metrics of a decision, except those that need a
-    ranking. A :class:`~cladewise.decisions.LabelSets` answer gets the metrics of labels alone.
+    ranking. A :class:`~cladewise.decisions.LabelSets` answer gets the metrics of labels and of sets.
 
     Args:
         given: A prediction, the answer of a decision, or one node index per image.
@@ -82,6 +83,7 @@ def _of_answer(answer: Answer, target: Tensor, taxonomy: Taxonomy, ranking: Tens
     values: dict[str, float] = {}
     if isinstance(answer, LabelSets):
         values |= label_set_sizes(answer)
+        values |= {name: x.double().nanmean().item() for name, x in score_set(answer, target, taxonomy).items()}
     else:
         node = answer.node if isinstance(answer, Nodes) else answer.node[..., -1]
         columns = score_answer(answer, node[..., None] if ranking is None else ranking, target, taxonomy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -109,6 +110,30 @@ def cpb(predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonom
     left_open = torch.where(under == 1, 0, under) / taxonomy.num_leaves
     right = covers(reached, target, taxonomy)
     return torch.where(right, 1 - left_open, 0.0)
+
+
+def specificity(predicted: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Float[Tensor, "*batch"]:
+    r"""Information of each answer as a share of that of a leaf, right or not: 0 for the root, 1 for a leaf.
+
+    .. math:: \phi(v) = \frac{I(v)}{\log_2 L} = 1 - \frac{\log_2 |B(v)|}{\log_2 L}
+
+    It is the hierarchical coverage of Goren et al. In a tree of one leaf it is 1.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
+        >>> specificity(torch.tensor([0, 1, 2]), t)
+        tensor([0.0000, 0.5000, 1.0000])
+
+    References: Goren, Galil and El-Yaniv, Hierarchical selective classification, NeurIPS 2024, arXiv:2405.11533.
+    """
+    return specificity_of_leaves(num_leaves_covered(taxonomy, predicted.device)[predicted], taxonomy)
+
+
+def specificity_of_leaves(count: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Float[Tensor, "*batch"]:
+    """Specificity of an answer that leaves so many leaves possible."""
+    if taxonomy.num_leaves == 1:
+        return torch.ones_like(count, dtype=torch.float32)
+    return (1 - count.double().log2() / math.log2(taxonomy.num_leaves)).float()
 
 
 def _scores(

@@ -12,6 +12,9 @@ LEVEL_PREFIX = "level_accuracy/"
 COUNT_PREFIXES = ("micro_", "macro_", "hit@")
 """Prefixes of metrics that are computed from counts, overall and per level."""
 
+SET_COVERAGE = "set_coverage"
+"""Metric of sets of labels, overall and per level: ``set_coverage/<level>``."""
+
 
 @dataclasses.dataclass(frozen=True)
 class MetricText:
@@ -86,6 +89,9 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "depth_precision": MetricText("Depth precision", True, "Share of the predicted node's path that is right."),
     "depth_f1": MetricText("Depth F1", True, "Harmonic mean of depth recall and precision, per image."),
     "correct": MetricText("Correct", True, "The predicted node is the label or above it, or below an internal label."),
+    "specificity": MetricText(
+        "Specificity", True, "Information of the answer, right or not: 0 for the root, 1 for a leaf."
+    ),
     "cpb": MetricText(
         "CPB", True, "Correctly predicted bits: 1 minus the share of leaves under the node, if it is right."
     ),
@@ -107,6 +113,16 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "macro_precision": MetricText("Ma-P", True, "Mean over the labels at all levels of each label's precision."),
     "macro_recall": MetricText("Ma-R", True, "Mean over the labels at all levels of each label's recall."),
     "macro_f1": MetricText("Ma-F1", True, "Mean over the labels at all levels of each label's F1."),
+    "set_coverage": MetricText("Coverage", True, "The label is at or under a node of the predicted set."),
+    "set_nodes": MetricText(
+        "Nodes in the set",
+        None,
+        "Number of nodes of the predicted set, not counting their ancestors.",
+        False,
+    ),
+    "set_leaves": MetricText(
+        "Leaves in the set", False, "Number of leaves under the nodes of the predicted set.", False
+    ),
     "labels_min": _labels("min", "Smallest"),
     "labels_max": _labels("max", "Largest"),
     "labels_mean": _labels("mean", "Mean"),
@@ -134,6 +150,8 @@ def metric_text(name: str) -> MetricText:
     if slash and level:
         if whole == "level_accuracy":
             return MetricText(f"Accuracy at {level}", True, f"The representatives at the level {level} are the same.")
+        if whole == SET_COVERAGE:
+            return MetricText(f"Coverage at {level}", True, f"The predicted set covers the label's node at {level}.")
         if whole in CALIBRATION_TEXTS or whole.startswith(COUNT_PREFIXES):
             text = CALIBRATION_TEXTS.get(whole) or metric_text(whole)
             description = text.description.replace("all levels", f"the level {level}")
@@ -141,6 +159,6 @@ def metric_text(name: str) -> MetricText:
     elif found := re.fullmatch(r"(r|hit)@(\d+(?:\.\d+)?)", name):
         return _recall_at(found[2]) if found[1] == "r" else _hit_at(found[2])
     if slash or name not in METRIC_TEXTS:
-        by_level = ", ".join(f"{prefix}/<level>" for prefix in ("level_accuracy", *CALIBRATION_TEXTS))
+        by_level = ", ".join(f"{prefix}/<level>" for prefix in ("level_accuracy", SET_COVERAGE, *CALIBRATION_TEXTS))
         raise InputError(f"a metric: {', '.join(METRIC_TEXTS)}, {by_level}, r@<percent>, hit@<k>", repr(name))
     return METRIC_TEXTS[name]

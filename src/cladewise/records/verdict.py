@@ -31,7 +31,7 @@ def verdict(metrics: Mapping[str, Interval], *, promise: float | None = None) ->
     """
     correct = metrics.get("correct")
     if correct is None:
-        return _of_label_sets(metrics)
+        return _of_label_sets(metrics, promise)
     if math.isnan(correct.value):
         return "no image to judge by"
     parts = [f"{_percent(correct.value, 1)} correct{_interval(correct)}"]
@@ -43,8 +43,11 @@ def verdict(metrics: Mapping[str, Interval], *, promise: float | None = None) ->
     return ", ".join(parts)
 
 
-def _of_label_sets(metrics: Mapping[str, Interval]) -> str:
+def _of_label_sets(metrics: Mapping[str, Interval], promise: float | None) -> str:
     """The sentence for answers that are sets of labels, for which no single node can be right."""
+    covered = metrics.get("set_coverage")
+    if promise is not None and covered is not None and not math.isnan(covered.value):
+        return f"{_percent(covered.value, 1)} covered{_interval(covered)}, {_of_promise(covered, promise)}"
     said, true = metrics.get("micro_precision"), metrics.get("micro_recall")
     if said is None or true is None or math.isnan(said.value) or math.isnan(true.value):
         return "no image to judge by"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import warnings
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -130,10 +131,17 @@ def _ready(
         write_bytes(path, reproducible(safetensors.torch.save(tensors, metadata=about)))
     else:
         tensors, said = kept
-    few = {name: tensor.tolist() for name, tensor in tensors.items() if tensor.numel() <= LARGEST_LISTED}
+    few = {name: _listed(tensor) for name, tensor in tensors.items() if tensor.numel() <= LARGEST_LISTED}
     named = f"{handle}@{split}" if split else handle
     told = [warning, *said] if warning else said
     return Ready(with_learnt(rule, tensors), named, text, chosen, few, tuple(dict.fromkeys(told)))
+
+
+def _listed(tensor: Tensor) -> Any:
+    """The elements as plain numbers; ``None`` for those that are infinite, which JSON does not have."""
+    if tensor.ndim:
+        return [_listed(row) for row in tensor.unbind()]
+    return tensor.item() if math.isfinite(tensor.item()) else None
 
 
 def _kept(path: Path, about: dict[str, str]) -> tuple[dict[str, Tensor], list[str]] | None:

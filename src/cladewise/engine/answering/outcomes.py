@@ -139,9 +139,10 @@ class DecisionOutcomes:
             InputError: The decision does not apply to this kind of prediction.
         """
         answer = self.decision(part)
-        if isinstance(answer, LabelSets):  # only counts of labels are defined for them
+        if isinstance(answer, LabelSets):  # no single node can be right
             self._answers.add({"target": target})
             self._labels.append(_Lists.of(answer.chosen))
+            self._columns.add(metrics.score_set(answer, target, self.taxonomy))
             sizes = metrics.SizeSums.of(answer)
         else:
             self._answers.add(_answer_columns(answer, target, self.taxonomy))
@@ -167,7 +168,9 @@ class DecisionOutcomes:
     def values(self, *, intervals: bool = True) -> dict[str, Interval]:
         """The metrics; ``level_accuracy`` is the mean over the levels of their accuracies."""
         values: dict[str, Interval] = {}
-        if self._sizes is None:
+        if self._sizes is not None:
+            values = _means(self._columns.joined, intervals=intervals)
+        else:
             columns = self._columns.joined
             levels = [f"level_accuracy/{name}" for name in self.taxonomy.level_names]
             series = {**columns, "level_accuracy": [columns[name] for name in levels]}

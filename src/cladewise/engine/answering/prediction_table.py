@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise.decisions import Answer, LabelSets, Leaf, LevelNodes, Nodes
+from cladewise.metrics import set_tips
 from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.arrays import StrArray
@@ -44,7 +45,8 @@ def answer_table(answer: Answer, prediction: Prediction, names: StrArray | None 
         answer: The answer.
         prediction: The prediction that it was taken from.
         names: Name of every node to show instead of its own, as from :meth:`Taxonomy.names_in`. Paths keep the own
-            names. Sets of labels, which are paths, get the column ``label_names`` next to them.
+            names. Sets of labels, which are paths, get the column ``label_names`` next to them; ``finest_labels`` are
+            those without another label of the set below them.
 
     Example:
         >>> from cladewise.predictions import LeafSoftmax
@@ -146,11 +148,13 @@ def _(answer: LabelSets, prediction: Prediction, names: StrArray | None) -> Colu
             "labels": _texts(_array(node), partial(node_path, prediction.taxonomy)),
             **({} if names is None else {"label_names": _texts(_array(node), partial(node_name, names))}),
             "probabilities": pl.Series(answer.log_prob[image, node].exp().double().cpu().numpy()),
+            "is_finest": pl.Series(_array(set_tips(answer.chosen, prediction.taxonomy)[image, node])),
         }
     )
     every = pl.DataFrame({"image": pl.Series(np.arange(len(answer.chosen)))})
-    lists = found.columns[1:]
-    sets = found.group_by("image", maintain_order=True).agg(lists)
+    finest = pl.col("labels").filter("is_finest").alias("finest_labels")
+    lists = [*(name for name in found.columns[1:] if name != "is_finest"), "finest_labels"]
+    sets = found.group_by("image", maintain_order=True).agg(*lists[:-1], finest)
     return (
         every.join(sets, on="image", how="left", maintain_order="left")
         .with_columns(pl.col(lists).fill_null([]))
