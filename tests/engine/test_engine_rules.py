@@ -25,6 +25,7 @@ from cladewise.engine.answering.fitted_rules import identity, learnt, ready, wit
 from cladewise.engine.rules import inference_of, spec_of
 from cladewise.inference import BottomUp, Chain, DifferentiableDiffusion, Diffusion, Inference
 from cladewise.methods.flat_softmax import FlatSoftmaxMethod
+from cladewise.metrics import set_columns
 from cladewise.predictions import Prediction, storage
 
 TINY: dict[str, Any] = {
@@ -292,6 +293,7 @@ def test_sets_of_labels_are_counted(probe: Run) -> None:
         "path",
         "target",
         "labels",
+        *set_columns(probe.taxonomy),
         "majority_f1",
         "leaf_f1",
         "leaf_top1",
