@@ -204,6 +204,7 @@ def test_the_slider_answers_the_keyboard(page):
     for _ in range(12):
         page.keyboard.press("ArrowRight")
     assert page.locator("#threshold-value").inner_text() == "0.38"
+    assert page.locator("#point-rule").inner_text() == "0.38"
     assert page.locator("#threshold").get_attribute("aria-valuetext") == "threshold 0.38"
     assert point_state(page) != before
 

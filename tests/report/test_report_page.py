@@ -246,3 +246,13 @@ def test_a_damaged_evaluation_is_named(maker, tmp_path, content, said):
         compare([folder], tmp_path / "page.html")
     assert str(file) in str(caught.value)
     assert not (tmp_path / "page.html").exists()
+
+
+def test_decisions_are_given_as_texts_to_copy(maker, tmp_path):
+    folder = maker.write("copied", decision="threshold-0.8")
+    assert "The rules as texts" not in compare([folder], tmp_path / "early.html").read_text()
+    for file in (folder / "evaluations").glob("*.json"):
+        rules = {"inference": "none", "decision": "threshold:threshold=0.8"}
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"rules": rules}))
+    text = compare([folder], tmp_path / "page.html").read_text()
+    assert "<dt>threshold-0.8</dt><dd><code>threshold:threshold=0.8</code></dd>" in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from cladewise.report.comparison import Comparison
@@ -19,10 +19,11 @@ DECISION_METRICS = (*INFORMATION_METRICS, "severity", "hd@1")
 
 @dataclasses.dataclass(frozen=True)
 class DecisionsSection(Section):
-    """One row per line and decision."""
+    """One row per line and decision, and the text of each decision as ``--decision`` takes it."""
 
     template: ClassVar[str] = "decisions.html"
     table: SpreadTable
+    texts: Mapping[str, str]
 
     def tables(self) -> Iterator[tuple[str, SpreadTable]]:
         yield self.table.key, self.table
@@ -31,7 +32,13 @@ class DecisionsSection(Section):
 def decision_sections(comparison: Comparison) -> Iterator[DecisionsSection]:
     """The section, if any evaluation records how specific its answers are."""
     if table := decision_table(comparison.lines):
-        yield DecisionsSection(table)
+        yield DecisionsSection(table, rule_texts(comparison.lines))
+
+
+def rule_texts(lines: Sequence[Line]) -> dict[str, str]:
+    """Text of every decision by its handle; early evaluations did not record it."""
+    every = (evaluation for line in lines for _, found in line.evaluations for evaluation in found)
+    return {each.decision: each.rules["decision"] for each in every if "decision" in each.rules}
 
 
 def decision_table(lines: Sequence[Line]) -> SpreadTable | None:

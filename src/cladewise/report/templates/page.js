@@ -95,6 +95,7 @@
     slider.style.setProperty("--point", line.color);
     slider.setAttribute("aria-valuetext", `threshold ${thresholdText(threshold)}`);
     document.getElementById("threshold-value").textContent = thresholdText(threshold);
+    document.getElementById("point-rule").textContent = String(+threshold.toFixed(6));
     for (const key of ["correct", "recall", "leaves"])
       document.getElementById(`point-${key}`).replaceChildren(line[key][stop].toFixed(1), element("small", "%"));
     document.getElementById("point-depth").replaceChildren(line.depth[stop].toFixed(2), element("small", ` of ${point.deepest}`));
