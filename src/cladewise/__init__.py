@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from cladewise.choosing import choose
     from cladewise.discovery import discover
     from cladewise.embeddings import embed
-    from cladewise.engine import Run, entails, evaluate, fit, predict, rerun, retrieve, train
+    from cladewise.engine import Run, decide, entails, evaluate, fit, predict, rerun, retrieve, train
     from cladewise.episodes import few_shot
     from cladewise.explanations import explain, look_alikes, manifolds, space
     from cladewise.induction import induce
@@ -73,6 +73,7 @@ __all__ = [
     "choosing",
     "compare",
     "datasets",
+    "decide",
     "decisions",
     "demo",
     "discover",

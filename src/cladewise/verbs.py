@@ -16,6 +16,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "benchmark": ("cladewise.suites", "benchmark"),
     "choose": ("cladewise.choosing", "choose"),
     "compare": ("cladewise.report", "compare"),
+    "decide": ("cladewise.engine", "decide"),
     "demo": ("cladewise.suites", "demo"),
     "discover": ("cladewise.discovery", "discover"),
     "embed": ("cladewise.embeddings", "embed"),

@@ -18,7 +18,7 @@ def files_of_a_run(folder: RunFolder) -> list[Path]:
     """Every file that a run folder has a name for."""
     found: list[Path] = []
     for name, member in inspect.getmembers(RunFolder):
-        if name.startswith(("_", "lock")) or name in ("path", "plates_of", "check_trained"):
+        if name.startswith(("_", "lock")) or name in ("path", "plates_of", "check_trained", "check_network"):
             continue
         if isinstance(member, property):
             found.append(getattr(folder, name))

@@ -10,6 +10,7 @@ from cladewise.cli.benchmark import benchmark
 from cladewise.cli.cache import cache
 from cladewise.cli.choose import choose
 from cladewise.cli.compare import compare
+from cladewise.cli.decide import decide
 from cladewise.cli.demo import demo
 from cladewise.cli.discover import discover
 from cladewise.cli.embed import app as embed
@@ -57,6 +58,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(choose)
 app.command()(predict)
+app.command()(decide)
 app.command()(migrate)
 app.command()(explain)
 app.command()(discover)

@@ -11,14 +11,19 @@ from cladewise.records import RunFolder
 NO_INFERENCE = "none"
 
 
-def check_runs(runs: Iterable[Path]) -> None:
+def check_runs(runs: Iterable[Path], *, network: bool = True) -> None:
     """Check that every folder holds a finished run.
+
+    Args:
+        runs: The folders.
+        network: Whether a network is needed, and not only scores.
 
     Raises:
         InputError: One does not.
     """
     for run in runs:
-        RunFolder(run).check_trained()
+        folder = RunFolder(run)
+        folder.check_network() if network else folder.check_trained()
 
 
 def check_rules(*, decisions: Iterable[str] = (), inferences: Iterable[str] = ()) -> None:

@@ -136,7 +136,7 @@ def evaluate(
         "coarse_level": coarse_level,
         "seed": episode_seed,
     }
-    check_runs(runs)
+    check_runs(runs, network=protocol != LABELS)
     check_runtime(runtime)
     given = {name: value for name, value in chosen.items() if value is not None}
     if protocol not in (LABELS, FEW_SHOT.lower()):
@@ -206,8 +206,21 @@ def _by_labels(
         )
         for run in runs
     }
+    print_evaluations(scores, split)
+    for of_run in scores.values():
+        for score in of_run:
+            tell(score.path)
+
+
+def print_evaluations(scores: dict[Path, list[Evaluation]], split: str) -> None:
+    """Print the metrics of evaluations, a line with the verdict of each, and their warnings.
+
+    Args:
+        scores: The evaluations of each run.
+        split: The split that they are of.
+    """
     single = all(len(of_run) == 1 for of_run in scores.values())
-    first = scores[runs[0]][0]
+    first = next(iter(scores.values()))[0]
     compared = _compared(scores)
     table = _every_metric(scores) if single else _every_rule(scores, compared)
     table.title = f"{split}: {first.num_images} images"
@@ -222,8 +235,6 @@ def _by_labels(
     for score in every:
         for warning in score.warnings:
             say(f"cladewise: {warning}")
-    for score in every:
-        tell(score.path)
 
 
 def _every_metric(scores: dict[Path, list[Evaluation]]) -> Table:

@@ -9,7 +9,7 @@ import typer
 
 from cladewise.cli.checking import check_runs
 from cladewise.cli.printing import say, tell
-from cladewise.cli.reading_options import with_reading
+from cladewise.cli.reading_options import read_tree, with_reading
 from cladewise.cli.tables import SUFFIXES, table_format, write_frame
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.options import ReadOptions
@@ -75,7 +75,7 @@ def migrate(
     if not matched.is_file():
         advice = "Make one: cladewise taxonomy match OLD NEW --out matched.csv."
         raise InputError("a table of correspondences", "no such file", at=str(matched), advice=advice)
-    new = _tree(taxonomy, reading)
+    new = read_tree(taxonomy, reading)
     if source.is_file():
         options = {
             "--refit": refit,
@@ -114,18 +114,6 @@ def migrate(
     for line in short_lines(done.report):
         tell(line)
     tell(f"{out}: {done.run.folder.migration / 'report.md'} has the details. Next: cladewise evaluate {out}")
-
-
-def _tree(file: Path | None, reading: ReadOptions) -> Any:
-    if file is None:
-        given = reading.given()
-        if given:
-            option = next(iter(given)).replace("_", "-")
-            raise InputError("--taxonomy FILE with options of reading it", f"--taxonomy-{option} alone")
-        return None
-    from cladewise.taxonomy.formats.reading import read_with
-
-    return read_with(file, reading)
 
 
 def _labelled(data: str, taxonomy: Path | None, reading: ReadOptions) -> Any:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cladewise.engine import Run
+    from cladewise.interchange import About
 
 INPUT, WORK, CLUSTER = "Input", "Work", "Cluster"
 TREE = "Another tree"
@@ -264,13 +265,21 @@ def predict(
                 **chosen,
             )
         else:
-            with only_writer(target.file), target.writer(opened) as write:
+            with only_writer(target.file), target.writer(lambda: _about(opened)) as write:
                 for table in _tables(target.file, opened, source, **chosen):
                     told.add(table)
                     write(table)
     told.finish()
     if told.rows and told.rows == told.errors:
         raise typer.Exit(2)
+
+
+def _about(run: Path | Run) -> About:
+    """The tree and the name of a run."""
+    from cladewise.engine import Run
+    from cladewise.interchange import About
+
+    return About(Run.open(run).taxonomy, model=Path(run).resolve().name)
 
 
 def _in_tree(run: Path, tree: Path | None, matched: Path | None) -> Path | Run:

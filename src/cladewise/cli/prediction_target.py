@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from cladewise.interchange.formats import FORMATS as OF_OTHER_TOOLS
 from cladewise.interchange.formats import PredictionFormat
 
 if TYPE_CHECKING:
-    from cladewise.engine import Run
+    from cladewise.interchange import About
 
 OTHER_FORMATS = {form.name: form for form in OF_OTHER_TOOLS}
 FORMATS_HELP = f"{FORMAT_HELP} With --out FILE also those of other tools: {', '.join(OTHER_FORMATS)}."
@@ -52,14 +52,17 @@ class Target:
         if self.other is not None and columns is not None:
             self.other.check(columns)
 
-    def writer(self, run: Path | Run) -> contextlib.AbstractContextManager[Write]:
-        """A function that appends tables to the file or to standard output."""
+    def writer(self, about: Callable[[], About]) -> contextlib.AbstractContextManager[Write]:
+        """A function that appends tables to the file or to standard output.
+
+        Args:
+            about: The tree and the model, for formats of other tools.
+        """
         if self.other is None or self.file is None:
             return table_writer(self.format_, self.file)
-        from cladewise.engine import Run
-        from cladewise.interchange import About, prediction_writer
+        from cladewise.interchange import prediction_writer
 
-        return prediction_writer(self.other, self.file, About(Run.open(run).taxonomy, model=Path(run).resolve().name))
+        return prediction_writer(self.other, self.file, about())
 
 
 def _is_folder(format_: str | None, out: str) -> bool:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from cladewise.errors import InputError
 from cladewise.taxonomy.formats.options import HELP, ReadOptions
+
+if TYPE_CHECKING:
+    from cladewise.taxonomy import Taxonomy
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -18,7 +23,7 @@ PANEL = "Reading the taxonomy"
 LISTS = ("levels", "columns")
 
 
-def with_reading(*, beside: str = "", into: str = "reading") -> Callable[[Command], Command]:
+def with_reading(*, beside: str = "", into: str = "reading", short: bool = True) -> Callable[[Command], Command]:
     """Add the options for reading a tree to a command, passed on as one argument.
 
     If the tree is an argument of the command, options have their Python names: ``--separator``, ``--name``. If it is an
@@ -29,13 +34,15 @@ def with_reading(*, beside: str = "", into: str = "reading") -> Callable[[Comman
         beside: The option that gives the tree, ``taxonomy``; empty if the tree is an argument of the command.
         into: The argument. A command with options for a second tree takes them as another argument than ``reading``,
             and without short forms.
+        short: Whether there are short forms.
     """
     prefix = f"{PREFIX}_" if into == "reading" else f"{into}_"
 
     def extend(command: Command) -> Command:
         signature = inspect.signature(command, eval_str=True)
         own = {p.name: p for p in signature.parameters.values() if p.name != into}
-        taken = list(own) if into == "reading" else [field.name for field in dataclasses.fields(ReadOptions)]
+        names = [field.name for field in dataclasses.fields(ReadOptions)]
+        taken = list(own) if short and into == "reading" else names
         parameters_added = [_parameter(field, beside, taken, prefix) for field in dataclasses.fields(ReadOptions)]
         added = {parameter.name: parameter for parameter in parameters_added}
         variadic = [p for p in own.values() if p.kind is inspect.Parameter.VAR_KEYWORD]
@@ -52,6 +59,23 @@ def with_reading(*, beside: str = "", into: str = "reading") -> Callable[[Comman
         return wrapped  # type: ignore[return-value]
 
     return extend
+
+
+def read_tree(file: Path | None, reading: ReadOptions) -> Taxonomy | None:
+    """The tree of ``--taxonomy FILE``; ``None`` without one.
+
+    Raises:
+        InputError: It cannot be read, or there are options of reading it but no file.
+    """
+    if file is None:
+        given = reading.given()
+        if given:
+            option = next(iter(given)).replace("_", "-")
+            raise InputError("--taxonomy FILE with options of reading it", f"--taxonomy-{option} alone")
+        return None
+    from cladewise.taxonomy.formats.reading import read_with
+
+    return read_with(file, reading)
 
 
 def _parameter(field: dataclasses.Field[Any], beside: str, taken: Sequence[str], prefix: str) -> inspect.Parameter:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cladewise.engine.answering.retrieval import Entailment, Retrieval, entails, retrieve
     from cladewise.engine.answering.spaces import PlacedImages, Retrieved, RunSpace, image_scores
     from cladewise.engine.answering.transitions import mean_transitions
+    from cladewise.engine.deciding.decided import Decided
+    from cladewise.engine.deciding.deciding import decide
     from cladewise.engine.feeding.cache_entries import CacheEntry, cache_entries, clear_cache
     from cladewise.engine.processes import is_first_process
     from cladewise.engine.run import Run
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CacheEntry",
+    "Decided",
     "Entailment",
     "LossNotFiniteError",
     "PlacedImages",
@@ -36,6 +39,7 @@ __all__ = [
     "RunSpace",
     "cache_entries",
     "clear_cache",
+    "decide",
     "entails",
     "evaluate",
     "evaluate_all",
@@ -51,6 +55,7 @@ __all__ = [
 
 _MODULES = {
     "CacheEntry": "cladewise.engine.feeding.cache_entries",
+    "Decided": "cladewise.engine.deciding.decided",
     "Entailment": "cladewise.engine.answering.retrieval",
     "LossNotFiniteError": "cladewise.engine.training.module",
     "PlacedImages": "cladewise.engine.answering.spaces",
@@ -61,6 +66,7 @@ _MODULES = {
     "RunSpace": "cladewise.engine.answering.spaces",
     "cache_entries": "cladewise.engine.feeding.cache_entries",
     "clear_cache": "cladewise.engine.feeding.cache_entries",
+    "decide": "cladewise.engine.deciding.deciding",
     "entails": "cladewise.engine.answering.retrieval",
     "evaluate": "cladewise.engine.answering.evaluation",
     "evaluate_all": "cladewise.engine.answering.evaluation",

@@ -81,12 +81,7 @@ class Run:
             InputError: It has only scores that another tool made.
         """
         if not self.has_network:
-            raise InputError(
-                "a run with a network",
-                "one of scores that another tool made",
-                at=str(self.path),
-                advice="It can be evaluated and compared; to decide on other scores, use cladewise decide.",
-            )
+            self.folder.check_network()
 
     @cached_property
     def header(self) -> dict[str, str]:

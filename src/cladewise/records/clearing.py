@@ -13,6 +13,7 @@ OF_A_RUN = (
     "model.safetensors",
     "scores",
     "predictions",
+    "answers",
     "transitions",
     "fitted",
     "folds",

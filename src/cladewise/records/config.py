@@ -344,6 +344,11 @@ def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> T
 def changes(before: RunConfig, after: RunConfig) -> list[str]:
     """Differences between two configurations, apart from settings of the machine: one text per entry."""
     tables = [config.to_dict() for config in (before, after)]
+    if (before.scores is None) != (after.scores is None):
+        there, here = ("a network" if config.scores is None else "scores of another tool" for config in (before, after))
+        return [f"its kind ({there} there, {here} here)"]
+    if before.scores is not None:
+        return differences(tables[0], tables[1])
     for table in tables:
         for of_the_machine in MACHINE_SETTINGS:
             del table["training"][of_the_machine]

@@ -53,6 +53,21 @@ class RunFolder:
             advice = "Repeat the train command to resume it."
             raise InputError("a finished run", "no model.safetensors", at=str(self.path), advice=advice)
 
+    def check_network(self) -> None:
+        """Check that the folder holds a finished run with a network.
+
+        Raises:
+            InputError: It does not, or has only scores that another tool made.
+        """
+        self.check_trained()
+        if not self.model.is_file():
+            raise InputError(
+                "a run with a network",
+                "one of scores that another tool made",
+                at=str(self.path),
+                advice="It can be evaluated and compared; for answers to other scores, use cladewise decide.",
+            )
+
     @property
     def config(self) -> Path:
         """The resolved configuration, from which the run can be repeated."""
@@ -129,6 +144,10 @@ class RunFolder:
     def columns(self) -> Path:
         """Further columns of the rows, only in a run without a network: one row per row of its scores."""
         return self.path / "columns.parquet"
+
+    def answers(self, inference: str, decision: str) -> Path:
+        """Answers for every row, only in a run without a network."""
+        return self.path / "answers" / f"{inference}-{decision}.parquet"
 
     @property
     def counts(self) -> Path:

@@ -69,4 +69,5 @@ def read_scores_table(content: Mapping[str, Any], *, at: str) -> ScoresTable:
     files = content.get("files", [])
     if not all(isinstance(file, str) for file in files):
         raise InputError("files in [scores] that are texts", repr(files), at=at, advice=_ADVICE)
-    return ScoresTable(**{**content, "files": tuple(files), "fit_share": float(content.get("fit_share", 0.0))})
+    entries: dict[str, Any] = {**content, "files": tuple(files), "fit_share": float(content.get("fit_share", 0.0))}
+    return ScoresTable(**entries)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property, partial
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from cladewise.backbones import Towers
 from cladewise.decisions import Decision
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.forward import NOT_FINITE, has_scores
-from cladewise.engine.answering.prediction_table import answer_table, node_name, node_path, whole_table
+from cladewise.engine.answering.prediction_table import answer_table, top_columns, whole_table
 from cladewise.engine.run import Run
 from cladewise.inference import Inference
 from cladewise.predictions import Prediction, storage
@@ -107,30 +107,6 @@ class Answerer:
         towers = (len(encoder.backbones),) if isinstance(encoder, Towers) else ()
         empty = torch.zeros(0, *towers, self.run.backbone.num_features)
         return self.answer(np.zeros(0, dtype=np.int64), self.score(empty))
-
-
-def top_columns(prediction: Prediction, top: int, names: StrArray | None = None) -> pl.DataFrame:
-    """Paths and probabilities of the best nodes of each image, most probable first, and names if they are given.
-
-    The nodes are those of :meth:`Prediction.ranking`.
-    """
-    nodes = prediction.ranking(top)
-    probabilities = prediction.log_prob_of(nodes).exp().double().cpu().numpy()
-    distinct, place = np.unique(nodes.cpu().numpy(), return_inverse=True)
-    shape = nodes.shape[1]
-
-    def lists(text: Callable[[int], str]) -> pl.Series:
-        texts = pl.Series([text(node) for node in distinct.tolist()], dtype=pl.String).gather(place.reshape(-1))
-        found = texts.reshape((-1, shape)) if len(nodes) else pl.Series([], dtype=pl.List(pl.String))
-        return found.cast(pl.List(pl.String))
-
-    return pl.DataFrame(
-        {
-            "top_labels": lists(partial(node_path, prediction.taxonomy)),
-            **({} if names is None else {"top_names": lists(partial(node_name, names))}),
-            "top_probabilities": pl.Series(probabilities, dtype=pl.Array(pl.Float64, shape)).cast(pl.List(pl.Float64)),
-        }
-    )
 
 
 def part_table(

@@ -17,6 +17,7 @@ from cladewise.backbones import Towers
 from cladewise.decisions import Decision
 from cladewise.engine.answering.fitted_rules import Ready, identity, ready
 from cladewise.engine.answering.forward import check_tower_precision
+from cladewise.engine.answering.prediction_table import names_beside
 from cladewise.engine.rules import decision_of, inference_of
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
@@ -310,12 +311,4 @@ def _compiled(
 
 def _names(given: list[str], answerer: Answerer) -> dict[str, str]:
     """Names of the columns of the source in the output."""
-    taken = {"path", "error", *answerer.nothing().table.columns}
-    names: dict[str, str] = {}
-    for name in given:
-        shown = name
-        while shown in taken:
-            shown = f"input_{shown}"
-        names[name] = shown
-        taken.add(shown)
-    return names
+    return names_beside(given, ["path", "error", *answerer.nothing().table.columns])

@@ -227,9 +227,11 @@ def _dtype(value: Any) -> torch.dtype | None:
 def _fitting_split(run: Run, rule: Fittable, wanted: str | None) -> tuple[str, str]:
     """The split to fit on, and a warning if it is not the one that the rule prefers."""
     split = wanted or rule.fits_on
+    training = run.config.training
+    if not run.has_network:
+        _check_rows_to_fit_on(run, rule, split)
     if num_folds(split):
         return split, ""
-    training = run.config.training
     if wanted is None and not _has(run, split):
         watched = training.val_split
         fallback = watched if watched != NO_SPLIT and _has(run, watched) else training.train_split
@@ -237,6 +239,21 @@ def _fitting_split(run: Run, rule: Fittable, wanted: str | None) -> tuple[str, s
     if split != "train" and set(split.split("+")) & set(training.train_split.split("+")):
         return split, f"{_name(rule)} learnt from {split}, which the model was trained on"
     return split, ""
+
+
+def _check_rows_to_fit_on(run: Run, rule: Fittable, split: str) -> None:
+    """Check that scores that another tool made have rows to fit a rule on.
+
+    Raises:
+        InputError: They have no such rows, or rows would have to be scored by networks trained without them.
+    """
+    watched = run.config.training.val_split
+    if num_folds(split):
+        got = f"{split}, for which networks are trained"
+        raise InputError(f"a split of the scores to fit {_name(rule)} on", got, at=str(run.path))
+    if watched == NO_SPLIT and not _has(run, split):
+        advice = "Give the labels of some rows, and keep a share of them for it (fit_share=0.5), or name fit_split=."
+        raise InputError(f"labelled rows that {_name(rule)} can learn from", "none", at=str(run.path), advice=advice)
 
 
 def _told_of_sample(rule: Any, split: str, chosen: int, among: int) -> str:

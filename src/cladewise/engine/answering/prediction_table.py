@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial, singledispatch
 from typing import Any
 
@@ -93,6 +93,48 @@ def whole_table(
     joined = every.join(lost, on="row", how="left").join(some, on="row", how="left", maintain_order="left")
     error = pl.when(pl.col("lost")).then(pl.lit(NO_PROBABILITY)).otherwise(pl.col("error")).alias("error")
     return joined.select("path", *table.columns[1:], error)
+
+
+def top_columns(prediction: Prediction, top: int, names: StrArray | None = None) -> pl.DataFrame:
+    """Paths and probabilities of the best nodes of each image, most probable first, and names if they are given.
+
+    The nodes are those of :meth:`Prediction.ranking`.
+    """
+    nodes = prediction.ranking(top)
+    probabilities = prediction.log_prob_of(nodes).exp().double().cpu().numpy()
+    distinct, place = np.unique(nodes.cpu().numpy(), return_inverse=True)
+    shape = nodes.shape[1]
+
+    def lists(text: Callable[[int], str]) -> pl.Series:
+        texts = pl.Series([text(node) for node in distinct.tolist()], dtype=pl.String).gather(place.reshape(-1))
+        found = texts.reshape((-1, shape)) if len(nodes) else pl.Series([], dtype=pl.List(pl.String))
+        return found.cast(pl.List(pl.String))
+
+    return pl.DataFrame(
+        {
+            "top_labels": lists(partial(node_path, prediction.taxonomy)),
+            **({} if names is None else {"top_names": lists(partial(node_name, names))}),
+            "top_probabilities": pl.Series(probabilities, dtype=pl.Array(pl.Float64, shape)).cast(pl.List(pl.Float64)),
+        }
+    )
+
+
+def names_beside(given: Sequence[str], taken: Iterable[str]) -> dict[str, str]:
+    """Names under which the columns of an input are passed through: their own, or with ``input_`` before those taken.
+
+    Example:
+        >>> names_beside(["night", "label"], ["path", "label", "error"])
+        {'night': 'night', 'label': 'input_label'}
+    """
+    used = set(taken)
+    names: dict[str, str] = {}
+    for name in given:
+        shown = name
+        while shown in used:
+            shown = f"input_{shown}"
+        names[name] = shown
+        used.add(shown)
+    return names
 
 
 @singledispatch

@@ -23,6 +23,7 @@ from cladewise.engine.ablation import changes_labels, relabelled
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT, FeatureScores, score_bytes
 from cladewise.engine.answering.forward import has_scores, predict_rows, without_scores
+from cladewise.engine.answering.recorded_scores import labelled_scores
 from cladewise.engine.answering.scored_images import Scored, prediction_rows
 from cladewise.engine.answering.transitions import TransitionMeans, keep_transitions
 from cladewise.engine.digests import images_digest
@@ -41,6 +42,8 @@ STREAMED = "streamed"
 def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool = True) -> Scored:
     """The head's scores of a split: read from the run folder if they are up to date, otherwise computed and kept there.
 
+    Scores that another tool made are read from the folder, or from the files of the tool if they are large.
+
     Images are scored again if the weights, a label, the images of the split, or one of the files (by its size and
     modification time) have changed. If the data no longer exists, the kept scores are used.
 
@@ -53,6 +56,10 @@ def scored(run: Run, split: str, data: Dataset | None = None, *, progress: bool 
     Raises:
         InputError: There is no such split, none of its images can be read, or the data has another taxonomy.
     """
+    if not run.has_network:
+        if data is not None:
+            run.check_network()
+        return labelled_scores(run, split)
     if data is None and run.carried is not None:  # labels are kept as they are in the data, and translated
         seen = scored(run.before_migration, split, progress=progress)
         return dataclasses.replace(seen, target=run.answer_tree().nodes(seen.target))

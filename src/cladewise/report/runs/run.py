@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cladewise.errors import InputError
 from cladewise.records import Resources, RunFolder, Tree, read_resources
 from cladewise.records.evaluation import Evaluation, evaluate_command
+from cladewise.records.layout import SCORES
 from cladewise.records.reading import read_toml
 from cladewise.report.runs.evaluations import choose_evaluation, read_evaluations
 from cladewise.report.runs.log import RunLog, read_log
@@ -27,7 +28,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ReportedRun:
-    """One trained and evaluated model.
+    """One evaluated model: a trained one, or scores that another tool made.
 
     Args:
         folder: The run folder.
@@ -51,8 +52,8 @@ class ReportedRun:
 
     @property
     def method(self) -> str:
-        """Handle of the method."""
-        return str(self.config["method"]["name"])
+        """Handle of the method; for scores that another tool made, the name of the run."""
+        return str(self.config["method"]["name"] if "method" in self.config else self.config.get("name") or SCORES)
 
     @property
     def seed(self) -> int:
@@ -198,7 +199,7 @@ def _read_config(file: Path) -> dict[str, Any]:
         ("seed", "a whole number as seed", lambda seed: isinstance(seed, int)),
         ("images", "a table [images]", lambda table: isinstance(table, dict)),
     ):
-        if name == "method" or name in config:
+        if (name == "method" and SCORES not in config) or name in config:
             value = config.get(name)
             if not fits(value):
                 got = "none" if value is None or isinstance(value, dict) else repr(value)

@@ -1,0 +1,1 @@
+"""Decisions on scores that another tool made."""
