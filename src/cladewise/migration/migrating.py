@@ -96,6 +96,7 @@ def migrate(
         cladewise.errors.InputError: Expected a run folder, but got no config.toml at runs/hace. Make one: ...
     """
     run = Run.open(run)
+    run.check_network()
     found = opened(matched, run.taxonomy, taxonomy)
     carried = carried_over(found)
     folder = RunFolder(Path(out))

@@ -192,6 +192,7 @@ def _prepare(
 ) -> Worker:
     _check(top, keep, part_rows, threads)
     run = Run.open(run)
+    run.check_network()
     images = KeptRows(source) if isinstance(source, Parts) else source
     if keep and isinstance(source, Parts):
         raise InputError(

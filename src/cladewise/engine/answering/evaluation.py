@@ -272,7 +272,7 @@ class _Task:
             fitted={name: value for part in fitted for name, value in part.values.items()},
             fitted_on={part.handle: part.split for part in fitted},
             promise=promise,
-            warnings=tuple(text for part in fitted for text in part.warnings),
+            warnings=(*(text for part in fitted for text in part.warnings), *_judged_on_own(fitted, self.split)),
             metrics=values,
             curves=curves,
             about=about,
@@ -282,6 +282,13 @@ class _Task:
             write_parquet_parts(tables, temporary)
         write_evaluation(evaluation)
         return evaluation
+
+
+def _judged_on_own(fitted: Sequence[Ready[Any]], split: str) -> list[str]:
+    """A warning for each rule that is judged on images that it learnt from."""
+    judged = set(split.split("+"))
+    own = [part for part in fitted if not judged.isdisjoint(part.split.split("+"))]
+    return [f"{part.handle} is judged on {split}, but learnt from {part.split}" for part in own]
 
 
 def _tell_if_drawn_anew(run: Run, split: str) -> None:

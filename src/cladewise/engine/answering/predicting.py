@@ -151,6 +151,7 @@ def predict(
         raise InputError("a list of image files", f"the single path {os.fsdecode(paths)!r}", advice="Pass a list.")
     check_runtime(runtime)
     run = Run.open(run)
+    run.check_network()
     default = decision_of(decision, run.decision)
     with using(runtime):
         before = ready(run, inference_of(inference, run.inference), progress=progress)

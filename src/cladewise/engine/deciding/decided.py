@@ -273,5 +273,12 @@ class Decided:
         return pl.DataFrame([whole["path"], *passed, *whole.drop("path")])
 
     def _written(self, path: Path) -> Run:
-        settings = {"name": self.name, "root": self.root, "seed": self.seed, "progress": self.progress}
-        return scores_folder(path, self.given, self.splits, **settings)
+        return scores_folder(
+            path,
+            self.given,
+            self.splits,
+            name=self.name,
+            root=self.root,
+            seed=self.seed,
+            progress=self.progress,
+        )

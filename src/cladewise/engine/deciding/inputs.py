@@ -71,10 +71,13 @@ def opened(
         raise InputError("a taxonomy for the classes of the scores", "none")
     tree = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.read(taxonomy)
     temporary = None
-    if isinstance(scores, (pl.DataFrame, np.ndarray, torch.Tensor)) or isinstance(labels, pl.DataFrame):
+    if isinstance(scores, (np.ndarray, torch.Tensor)):
+        classes = options.get("classes")
+        scores, options = _table(scores, classes), {k: v for k, v in options.items() if k != "classes"}
+    if isinstance(scores, pl.DataFrame) or isinstance(labels, pl.DataFrame):
         temporary = tempfile.TemporaryDirectory(prefix="cladewise-")
     name = "scores"
-    if isinstance(scores, (pl.DataFrame, np.ndarray, torch.Tensor)):
+    if isinstance(scores, pl.DataFrame):
         assert temporary is not None
         files = (_written(scores, Path(temporary.name)),)
     else:
@@ -117,7 +120,7 @@ def _of_open(
 
 def _labelled(scores: Scores, labels: Any) -> Scores:
     """The scores with one label per row."""
-    given = labels.tolist() if isinstance(labels, (np.ndarray, torch.Tensor, pl.Series)) else list(labels)
+    given: list[Any] = labels.tolist() if isinstance(labels, (np.ndarray, torch.Tensor)) else list(labels)
     if len(given) != scores.num_rows:
         raise InputError(f"a label for each of {scores.num_rows:,} rows, or None", f"{len(given):,} labels")
     target = np.full(len(given), NO_LABEL, dtype=np.int64)
@@ -135,13 +138,25 @@ def _labelled(scores: Scores, labels: Any) -> Scores:
     return dataclasses.replace(scores, targets=target)
 
 
-def _written(table: pl.DataFrame | NDArray[Any] | torch.Tensor, folder: Path) -> str:
-    """A file with the content of a table or an array."""
+def _table(array: NDArray[Any] | torch.Tensor, classes: Any) -> pl.DataFrame:
+    """An array as a table with named columns.
+
+    Raises:
+        InputError: It has other dimensions, or another number of names.
+    """
+    values = array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else array
+    if values.ndim != 2:
+        raise InputError("an array with one row per image and one column per class", f"shape {list(values.shape)}")
+    names = list(classes) if isinstance(classes, Sequence) and not isinstance(classes, str) else []
+    if len(names) != values.shape[1]:
+        got = f"{len(names)} names" if names else "none"
+        raise InputError(f"a name for each of {values.shape[1]} columns, in classes=", got)
+    return pl.DataFrame(values, schema=[str(name) for name in names])
+
+
+def _written(table: pl.DataFrame, folder: Path) -> str:
+    """A file with the content of a table."""
     folder.mkdir(exist_ok=True)
-    if isinstance(table, pl.DataFrame):
-        file = folder / "scores.parquet"
-        write_parquet(table, file)
-    else:
-        file = folder / "scores.npy"
-        np.save(file, table.detach().cpu().numpy() if isinstance(table, torch.Tensor) else table)
+    file = folder / "scores.parquet"
+    write_parquet(table, file)
     return str(file)
