@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from cladewise.ops import tree_index
 from cladewise.predictions import (
     Coherence,
     ConditionalSigmoid,
@@ -16,6 +18,7 @@ from cladewise.predictions import (
     LevelEnergies,
     LevelSoftmax,
     LevelTransition,
+    ListedNodes,
     NodeSigmoid,
     NodeSoftmax,
     PathSumSigmoid,
@@ -53,7 +56,22 @@ class Given(Prediction):
         return self.values
 
 
-KINDS: dict[str, type[Prediction]] = {
+LISTED = 4
+"""Length of the lists of nodes."""
+
+
+def listed(taxonomy: Taxonomy, logits: Tensor) -> ListedNodes:
+    """The best leaf and the next best nodes of a softmax over all nodes."""
+    log_mass = logits.float().log_softmax(-1)
+    leaves = tree_index(taxonomy, logits.device).leaf_nodes
+    best = leaves[log_mass[..., leaves].argmax(-1, keepdim=True)]
+    k = min(LISTED, taxonomy.num_nodes) - 1
+    others = log_mass.scatter(-1, best, -torch.inf).topk(k, dim=-1).indices
+    nodes = torch.cat([best, others], -1)
+    return ListedNodes(taxonomy, nodes, log_mass.gather(-1, nodes).to(logits.dtype), at_inner_nodes=True)
+
+
+KINDS: dict[str, Callable[..., Prediction]] = {
     kind.__name__: kind
     for kind in (
         LeafSoftmax,
@@ -69,7 +87,10 @@ KINDS: dict[str, type[Prediction]] = {
         EmbeddedLevelSoftmax,
         ProjectedLeafSoftmax,
     )
-}
+} | {"ListedNodes": listed}
+"""How each kind of prediction is made of a tree and scores."""
+FROM_HEADS = [kind for kind in KINDS if kind != "ListedNodes"]
+"""Kinds that hold the scores of a head, which gradients flow to."""
 
 
 def built_in_kinds() -> dict[str, type[Prediction]]:
@@ -83,6 +104,7 @@ def width(kind: str, taxonomy: Taxonomy) -> int:
         "LeafSoftmax": taxonomy.num_leaves,
         "ProjectedLeafSoftmax": taxonomy.num_leaves,
         "NodeSoftmax": taxonomy.num_nodes,
+        "ListedNodes": taxonomy.num_nodes,
         "LevelSoftmax": level_width(taxonomy, tuple(range(1, taxonomy.num_levels + 1)), tied=False),
         "LevelTransition": transition_layout(taxonomy).width,
         "EmbeddedLevelSoftmax": level_width(taxonomy, tuple(range(1, taxonomy.num_levels + 1)), tied=False),
@@ -96,4 +118,4 @@ def random_prediction(
     """A prediction of a kind with normal scores."""
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(*batch, width(kind, taxonomy), generator=generator, dtype=torch.float64) * scale
-    return KINDS[kind](taxonomy, logits.to(dtype))  # type: ignore[call-arg]
+    return KINDS[kind](taxonomy, logits.to(dtype))

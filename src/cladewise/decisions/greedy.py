@@ -20,14 +20,15 @@ class Greedy(Decision):
     r"""From the root to the best child, repeatedly, down to a leaf or until the probability falls below a threshold.
 
     .. math:: v_0 = \text{root}, \qquad v_{i+1} = \arg\max_{c \in C(v_i)} s_c, \qquad
-        \text{as long as}\ p_{v_{i+1}} \ge \tau
+        \text{as long as}\ p_{v_{i+1}} \ge \tau\ \text{and}\ p_{v_{i+1}} > 0
 
     Children compete by their log-probability; for heads with a softmax per level by the log-probabilities of the
     level, masked to the children of the last choice; and for Deep-RTC by their raw scores. The final leaf is not always
     the most probable one.
 
     Args:
-        threshold: Probability :math:`\tau` that a step has to reach to be taken, in [0, 1]; 0 always ends at a leaf.
+        threshold: Probability :math:`\tau` that a step has to reach to be taken, in [0, 1]; 0 ends at a leaf, unless
+            all below a node is impossible or, in a list of the best nodes, unknown.
         on: The probability compared with the threshold: that of the whole ``path``, :math:`p_v`, as in YOLO9000; or of
             the single ``step``, the child's share of its parent, as in Deep-RTC: :math:`p_c / p_v`, or the softmax
             among siblings if they compete by scores.
@@ -79,6 +80,7 @@ class Greedy(Decision):
                 sure = step.share
             else:
                 sure = log_prob[walking, step.child] - log_prob[walking, node[walking]]
-            walking, child = walking[sure >= bar], step.child[sure >= bar]
+            taken = (sure >= bar) & (log_prob[walking, step.child] > -torch.inf)
+            walking, child = walking[taken], step.child[taken]
             node[walking] = child
         return Nodes.of(prediction, node)

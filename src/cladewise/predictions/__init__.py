@@ -24,6 +24,7 @@ from cladewise.predictions.energies import LevelEnergies
 from cladewise.predictions.fittable import Fittable
 from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.level_softmax import LevelSoftmax, level_layout, level_width
+from cladewise.predictions.listed import ListedNodes
 from cladewise.predictions.prediction import (
     BestLeaf,
     Coherence,
@@ -51,6 +52,7 @@ __all__ = [
     "LevelLogProb",
     "LevelSoftmax",
     "LevelTransition",
+    "ListedNodes",
     "NodeSigmoid",
     "NodeSoftmax",
     "PathSumSigmoid",

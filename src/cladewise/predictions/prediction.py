@@ -131,6 +131,11 @@ class Prediction(ABC):
 
     # ---------------------------------------------------------------- derived from these
 
+    @property
+    def upper_log_prob(self) -> Float[Tensor, "*batch node"]:
+        """Upper bound of :attr:`log_prob`, which is a lower bound for lists of the best nodes; elsewhere its equal."""
+        return self.log_prob
+
     def settled(self) -> Prediction:
         """The same prediction without what only losses need: the form that is stored and that rules work on."""
         return self

@@ -150,7 +150,7 @@ def _nodes_of(taxonomy: Taxonomy, each: ScoredClass) -> tuple[list[int], bool]:
 
 
 def _narrowed(taxonomy: Taxonomy, nodes: list[int], lineage: tuple[str, ...]) -> list[int]:
-    """Those of several nodes that have most names of a lineage above them."""
+    """The nodes among several that have most names of a lineage above them."""
     if len(nodes) < 2 or not lineage:
         return nodes
     names = {folded(name) for name in lineage}

@@ -214,7 +214,7 @@ class _Sums:
         self._gap = None if not below else self._gaps()
 
     def _gaps(self) -> NDArray[np.float64]:
-        """What each inner node has more than its children together, with 1 at the root."""
+        """Excess of each inner node over its children together, with 1 at the root."""
         full = torch.from_numpy(self._full.copy())
         full[:, 0] = 1 - torch.from_numpy(self._away)
         index = ops.tree_index(self._taxonomy, "cpu")

@@ -1,0 +1,182 @@
+"""A few nodes per image with the mass of each; where the rest is, is not known."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import Any, Self
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from cladewise import ops
+from cladewise.errors import InputError
+from cladewise.predictions.prediction import Coherence, Prediction, best_nodes
+from cladewise.taxonomy.alteration import Alteration
+
+LEAST = -80.0
+"""Least raw score, near the smallest probability in single precision."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ListedNodes(Prediction):
+    r"""The probabilities of a few nodes per image, such as the five best classes of a classifier.
+
+    .. math:: \log p_v = \log \sum_{u \in De(v)} m_u, \qquad m_{root} = 1 - \sum_{u \ne root} m_u
+
+    with the listed masses :math:`m_u`, is a lower bound of the probability at or under a node: what the list leaves out
+    is somewhere in the tree, or outside of it, and remains at the root. :attr:`upper_log_prob` is the other bound, at
+    which all of it is under the node.
+
+    Masses that together exceed 1 by rounding are scaled to 1. A class at an inner node has mass of its own, apart from
+    that of the classes below it.
+
+    Args:
+        taxonomy: The label tree.
+        nodes: The listed nodes, all different in one image; -1 for a blank in a shorter list.
+        log_mass: Log of the probability of each listed node itself; -inf at blanks.
+        at_inner_nodes: Whether the classifier has classes at inner nodes. Otherwise all that is left out is at leaves,
+            and a node with all its leaves in the list has nothing more under it.
+
+    Raises:
+        InputError: The fields differ in shape, or the nodes are no indices.
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> listed = ListedNodes(t, torch.tensor([[2, 4]]), torch.tensor([[0.5, 0.25]]).log())
+        >>> listed.log_prob.exp()
+        tensor([[1.0000, 0.5000, 0.5000, 0.0000, 0.2500]])
+        >>> listed.upper_log_prob.exp()
+        tensor([[1.0000, 0.7500, 0.5000, 0.2500, 0.2500]])
+    """
+
+    nodes: Int[Tensor, "*batch k"]
+    log_mass: Float[Tensor, "*batch k"]
+    at_inner_nodes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.nodes.shape != self.log_mass.shape or self.nodes.dtype != torch.int64 or not self.nodes.ndim:
+            got = f"{self.nodes.dtype} {list(self.nodes.shape)} and {list(self.log_mass.shape)}"
+            raise InputError("int64 nodes [*batch, k] and log-masses of the same shape", got)
+
+    @property
+    def coherence(self) -> Coherence:
+        return Coherence.SUPERADDITIVE
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self.log_mass.shape[:-1]
+
+    @property
+    def device(self) -> torch.device:
+        return self.log_mass.device
+
+    @property
+    def logits(self) -> Float[Tensor, "*batch out"]:
+        """Log of the mass of every node; -inf where it is not listed."""
+        return self.own_log_prob
+
+    @property
+    def scored_nodes(self) -> Int[Tensor, " out"]:
+        return torch.arange(self.taxonomy.num_nodes, device=self.device)
+
+    @cached_property
+    def elsewhere(self) -> Float[Tensor, "*batch"]:
+        """Log of the probability that is not listed, together with what is listed at the root."""
+        away = self._shares.masked_fill(self.nodes <= 0, -torch.inf)
+        return (1 - away.exp().sum(-1)).clamp_min(0).log()
+
+    @cached_property
+    def _shares(self) -> Float[Tensor, "*batch k"]:
+        """Log of the masses, scaled where they exceed 1."""
+        log_mass = ops.at_least_float(self.log_mass)
+        if not log_mass.shape[-1]:
+            return log_mass
+        return log_mass - log_mass.logsumexp(-1, keepdim=True).clamp_min(0)
+
+    @cached_property
+    def own_log_prob(self) -> Float[Tensor, "*batch node"]:
+        """Log of the mass of every node; the root has all that is not listed."""
+        full = self._shares.new_full((*self.batch_shape, self.taxonomy.num_nodes + 1), -torch.inf)
+        full = full.scatter(-1, self.nodes + 1, self._shares)[..., 1:]  # blanks come before the root
+        return torch.cat([self.elsewhere[..., None], full[..., 1:]], dim=-1)
+
+    @cached_property
+    def scores(self) -> Float[Tensor, "*batch node"]:
+        r"""Log-probabilities if the mass of each node were spread evenly over the leaves under it, at least -80.
+
+        .. math:: \log \sum_{l \in B(v)} \sum_{a \in A(l)} m_a / |B(a)|
+
+        Rules that compare raw scores of all nodes need some for those that are not listed.
+        """
+        index = ops.tree_index(self.taxonomy, self.device)
+        share = self.own_log_prob.exp() / (index.leaf_end - index.leaf_start)
+        leaves = ops.path_sum(share, self.taxonomy).index_select(-1, index.leaf_nodes)
+        return ops.leaf_subtree_sum(leaves, self.taxonomy).log().clamp_min(LEAST)
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, "*batch node"]:
+        below = ops.subtree_logsumexp(self.own_log_prob, self.taxonomy)
+        return torch.cat([torch.zeros_like(below[..., :1]), below[..., 1:].clamp_max(0)], dim=-1)
+
+    @cached_property
+    def upper_log_prob(self) -> Float[Tensor, "*batch node"]:
+        """The bound at which all that is not listed is at or under the node, if anything can be."""
+        rest = (1 - self._shares.exp().sum(-1)).clamp_min(0).log()
+        open_bound = torch.logaddexp(self.log_prob, rest[..., None]).clamp_max(0)
+        return torch.where(self._is_known, self.log_prob, open_bound)
+
+    @property
+    def _is_known(self) -> Bool[Tensor, "*batch node"]:
+        """Whether nothing unlisted can be at or under a node."""
+        index = ops.tree_index(self.taxonomy, self.device)
+        listed = torch.zeros(*self.batch_shape, self.taxonomy.num_nodes + 1, device=self.device)
+        listed = listed.scatter(-1, self.nodes + 1, 1.0)[..., 1:]
+        if self.at_inner_nodes:
+            size = index.end - torch.arange(self.taxonomy.num_nodes, device=self.device)
+        else:
+            listed, size = listed * (index.height == 0), index.leaf_end - index.leaf_start
+        known = ops.subtree_sum(listed, self.taxonomy) == size
+        known[..., 0] = True
+        return known
+
+    # ---------------------------------------------------------------- used by rules
+
+    def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
+        """The nodes with the most mass of their own, the root aside."""
+        if self.taxonomy.num_nodes == 1:
+            return super().ranking(k)
+        return best_nodes(self.own_log_prob[..., 1:], self.scored_nodes[1:], k)
+
+    def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
+        """The :attr:`scores` of the leaves: one that is not listed has a share of the mass above it."""
+        return self.scores.index_select(-1, ops.tree_index(self.taxonomy, self.device).leaf_nodes)
+
+    def without(self, excluded: Bool[Tensor, " node"]) -> Self:
+        """The list without the excluded nodes, scaled to what is left; the unlisted rest stays at the root.
+
+        Both bounds remain bounds: the unlisted rest may be possible or not.
+
+        Raises:
+            InputError: Everything in some image was listed and is excluded.
+        """
+        shut = pad(excluded, (1, 0), value=True)[self.nodes + 1]
+        kept = self._shares.masked_fill(shut, -torch.inf)
+        left = torch.logaddexp(kept.masked_fill(self.nodes == 0, -torch.inf).logsumexp(-1), self.elsewhere)
+        if bool((left == -torch.inf).any()):
+            raise InputError("an allowed leaf that earlier rules left", "none")
+        return dataclasses.replace(self, log_mass=kept - left[..., None])
+
+    def carried_over(self, change: Alteration, levels: tuple[int, ...]) -> ListedNodes:
+        """The same list with the nodes of the true tree."""
+        origin = torch.as_tensor(change.origin, device=self.device)
+        nodes = torch.where(self.nodes < 0, self.nodes, origin[self.nodes.clamp_min(0)])
+        return dataclasses.replace(self, taxonomy=change.true, nodes=nodes)
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """The prediction on another device, or its masses in another precision."""
+        log_mass = self.log_mass.to(*args, **kwargs)
+        return dataclasses.replace(self, nodes=self.nodes.to(log_mass.device), log_mass=log_mass)

@@ -1,0 +1,139 @@
+"""Lists of a few nodes per image: both bounds against a slow twin, and what rules ask of a list."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cladewise import InputError, Taxonomy
+from cladewise.decisions import Majority, Threshold
+from cladewise.predictions import Coherence, ListedNodes, Prediction
+from strategies import taxonomies
+
+TREE = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
+A, B, C, D, E = 1, 2, 3, 4, 5
+
+
+def listed(rows: list[dict[int, float]], tree: Taxonomy = TREE, *, at_inner_nodes: bool = False) -> ListedNodes:
+    k = max(map(len, rows))
+    nodes = torch.full((len(rows), k), -1)
+    mass = torch.zeros(len(rows), k, dtype=torch.float64)
+    for row, masses in enumerate(rows):
+        nodes[row, : len(masses)] = torch.tensor(list(masses), dtype=torch.int64)
+        mass[row, : len(masses)] = torch.tensor(list(masses.values()), dtype=torch.float64)
+    return ListedNodes(tree, nodes, mass.log(), at_inner_nodes)
+
+
+@st.composite
+def lists(draw: st.DrawFn) -> tuple[Taxonomy, list[dict[int, float]], bool]:
+    """A tree, and for each image the masses of some nodes, which together are at most 1."""
+    tree, inner = draw(taxonomies(max_nodes=14)), draw(st.booleans())
+    pool = range(tree.num_nodes) if inner else tree.leaf_nodes.tolist()
+    rows: list[dict[int, float]] = []
+    for _ in range(draw(st.integers(1, 4))):
+        chosen = draw(st.lists(st.sampled_from(list(pool)), unique=True, max_size=6))
+        shares = draw(st.lists(st.floats(0.01, 1), min_size=len(chosen), max_size=len(chosen)))
+        total = sum(shares) * draw(st.sampled_from([1.0, 1.0, 1.5, 4.0]))
+        rows.append({node: share / total for node, share in zip(chosen, shares, strict=True)})
+    return tree, rows, inner
+
+
+def possible(tree: Taxonomy, inner: bool) -> list[int]:
+    return [v for v in range(tree.num_nodes) if inner or tree.is_leaf[v]]
+
+
+@given(lists())
+def test_bounds_are_those_of_every_way_to_place_the_rest(drawn: tuple[Taxonomy, list[dict[int, float]], bool]) -> None:
+    tree, rows, inner = drawn
+    prediction = listed(rows, tree, at_inner_nodes=inner)
+    for row, masses in enumerate(rows):
+        rest = 1 - sum(masses.values())
+        for v in range(1, tree.num_nodes):
+            under = [u for u in range(v, tree.num_nodes) if tree.contains(v, u)]
+            low = sum(masses.get(u, 0.0) for u in under)
+            unlisted = [u for u in under if u in possible(tree, inner) and u not in masses]
+            assert prediction.log_prob[row, v].exp().item() == pytest.approx(low, abs=1e-9)
+            expected = low + rest if unlisted else low
+            assert prediction.upper_log_prob[row, v].exp().item() == pytest.approx(expected, abs=1e-9)
+        assert prediction.log_prob[row, 0] == prediction.upper_log_prob[row, 0] == 0
+        own = prediction.own_log_prob[row].exp()
+        assert own.sum().item() == pytest.approx(1, abs=1e-9)
+        assert own[0].item() == pytest.approx(rest + masses.get(0, 0.0), abs=1e-9)
+
+
+@given(lists())
+def test_spread_scores_are_a_distribution_within_the_bounds(
+    drawn: tuple[Taxonomy, list[dict[int, float]], bool],
+) -> None:
+    tree, rows, inner = drawn
+    prediction = listed(rows, tree, at_inner_nodes=inner)
+    leaves = prediction.leaf_scores().exp()
+    torch.testing.assert_close(leaves.sum(-1), torch.ones(len(rows), dtype=torch.float64))
+    assert (prediction.scores.exp() >= prediction.log_prob.exp() - 1e-9).all()
+    assert prediction.scores.isfinite().all()
+
+
+def test_mass_that_is_listed_at_the_root_is_nowhere_else() -> None:
+    prediction = listed([{0: 0.6, B: 0.3}])
+    assert prediction.upper_log_prob[0, A].exp().item() == pytest.approx(0.4)
+    assert prediction.own_log_prob[0, 0].exp().item() == pytest.approx(0.7)
+
+
+def test_rules_answer_by_the_lower_bound() -> None:
+    prediction = listed([{B: 0.5, C: 0.4}, {B: 0.3, E: 0.3}, {}])
+    assert prediction.coherence is Coherence.SUPERADDITIVE
+    assert Threshold(0.8)(prediction).node.tolist() == [A, 0, 0]
+    assert Majority()(prediction).node.tolist() == [A, 0, 0]
+    assert prediction.ranking(2).tolist() == [[B, C], [B, E], [A, B]]
+
+
+def test_masses_beyond_one_by_rounding_are_scaled() -> None:
+    p = listed([{B: 0.667, C: 0.334}]).log_prob[0].exp()
+    assert p[A].item() == pytest.approx(1)
+    assert p[B].item() == pytest.approx(0.667 / 1.001)
+
+
+def test_nodes_ruled_out_leave_the_rest_at_the_root() -> None:
+    out = torch.zeros(TREE.num_nodes, dtype=torch.bool)
+    out[[A, B]] = True
+    kept = listed([{B: 0.5, C: 0.25}]).without(out)
+    assert kept.log_prob[0].exp().tolist() == pytest.approx([1, 0.5, 0, 0.5, 0, 0])
+    assert kept.elsewhere.exp().item() == pytest.approx(0.5)
+    with pytest.raises(InputError, match="allowed leaf"):
+        listed([{B: 1.0}]).without(out)
+
+
+def test_lists_keep_their_nodes_when_precision_and_batch_change() -> None:
+    prediction = listed([{B: 0.5, C: 0.4}, {E: 0.3}])
+    half = prediction.to(torch.float16)
+    assert half.nodes.dtype == torch.int64
+    torch.testing.assert_close(half.log_prob, prediction.log_prob.float(), atol=1e-3, rtol=1e-3)
+    assert prediction[1].log_prob.equal(prediction.log_prob[1])
+    assert prediction[:0].log_prob.shape == (0, TREE.num_nodes)
+    none = ListedNodes(TREE, torch.zeros(2, 0, dtype=torch.int64), torch.zeros(2, 0))
+    assert none.log_prob[:, 0].tolist() == [0, 0]
+    assert none.elsewhere.exp().tolist() == [1, 1]
+
+
+def test_no_other_kind_has_an_upper_bound_of_its_own() -> None:
+    kinds = [kind for kind in Prediction.registered.values() if "upper_log_prob" in vars(kind)]
+    assert {kind.__name__ for kind in kinds} == {"ListedNodes"}
+
+
+def test_fields_of_different_shapes_are_refused() -> None:
+    with pytest.raises(InputError, match="same shape"):
+        ListedNodes(TREE, torch.zeros(1, 2, dtype=torch.int64), torch.zeros(1, 3))
+    with pytest.raises(InputError, match="int64"):
+        ListedNodes(TREE, torch.zeros(1, 2), torch.zeros(1, 2))
+
+
+def test_log_masses_far_below_zero_stay_finite() -> None:
+    prediction = ListedNodes(TREE, torch.tensor([[B, E]]), torch.tensor([[-1e4, -2e4]]))
+    assert prediction.log_prob[0, A].item() == -1e4
+    assert prediction.log_prob[0, D].item() == -2e4
+    assert math.isclose(float(np.exp(prediction.elsewhere.item())), 1.0)
