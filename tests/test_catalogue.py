@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladewise.catalogue import fitted, from_spec, handle, make_part, options_of, parse_spec, spec
+from cladewise.catalogue import fitted, from_spec, handle, make_part, named, options_of, pairs, parse_spec, spec
 from cladewise.errors import InputError
 
 
@@ -38,7 +39,77 @@ class Needy:
     allowed: str
 
 
-PARTS: dict[str, type[Any]] = {"sieve": Sieve, "needy": Needy}
+@dataclasses.dataclass(frozen=True)
+class Bars:
+    """A part with options that users name."""
+
+    name: ClassVar[str] = "bars"
+
+    common: float = 0.9
+    by_name: tuple[tuple[str, float], ...] = named("level")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", pairs(self.by_name))
+
+
+PARTS: dict[str, type[Any]] = {"sieve": Sieve, "needy": Needy, "bars": Bars}
+NAMED = {
+    "bars:family=0.6,genus=1": {"family": 0.6, "genus": 1.0},
+    "bars:common=0.5,Aves=0.7": {"common": 0.5, "Aves": 0.7},
+    "bars:Homo sapiens=0.6, St. Mary's wort =.5": {"Homo sapiens": 0.6, "St. Mary's wort": 0.5},
+    r"bars:a\,b=0.1,c\=d=0.2": {"a,b": 0.1, "c=d": 0.2},
+    "bars:Aves/Passer: x=0.3": {"Aves/Passer: x": 0.3},
+    "bars:7=0.3": {"7": 0.3},
+}
+
+
+@pytest.mark.parametrize(("text", "options"), NAMED.items())
+def test_options_that_users_name(text: str, options: dict[str, float]) -> None:
+    assert parse_spec(PARTS, "part", text) == ("bars", options)
+    part = from_spec(PARTS, "part", text)
+    own = {key: value for key, value in options.items() if key != "common"}
+    assert part == Bars(options.get("common", 0.9), own)  # pyright: ignore[reportArgumentType]
+    assert part.by_name == tuple(own.items())
+    assert from_spec(PARTS, "part", spec(part)) == part
+    assert make_part(PARTS, "part", "bars", {"by_name": own}).by_name == part.by_name
+    assert set(options_of(Bars)) == {"common"}
+
+
+@given(
+    st.dictionaries(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8), st.floats(0, 1))
+)
+def test_names_of_any_characters_survive_a_spec(values: dict[str, float]) -> None:
+    values = {name.strip(): value for name, value in values.items()}
+    values = {k: v for k, v in values.items() if k and k != "common" and not k.endswith("\\")}
+    part = Bars(0.5, values)  # pyright: ignore[reportArgumentType]
+    assert from_spec(PARTS, "part", spec(part)) == part
+
+
+def test_handles_tell_named_options_apart() -> None:
+    handles = {handle(Bars(by_name=((name, 0.5),))) for name in ("a", "b", "a b", "a/b", "a,b", "A")}
+    assert len(handles) == 6
+    assert handle(Bars(0.8, (("family", 0.6),))) == "bars-0.8-family=0.6"
+    assert all("/" not in one for one in handles)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (
+            lambda: from_spec(PARTS, "part", "bars:comon=0.5"),
+            "common, or a level, but got 'comon'. Did you mean common",
+        ),
+        (lambda: from_spec(PARTS, "part", "bars:family=x"), "option family"),
+        (lambda: from_spec(PARTS, "part", "bars:family=0.5,family=0.6"), "family twice"),
+        (lambda: from_spec(PARTS, "part", "bars:family"), "bars:key=value"),
+        (lambda: make_part(PARTS, "part", "bars", {"family": "x"}), "a number, but got 'x'"),
+        (lambda: Bars(by_name=3), "a mapping from names to values, but got 3"),  # pyright: ignore[reportArgumentType]
+        (lambda: Bars(by_name=(("a", 1.0), ("a", 2.0))), "each name once, but got a, a"),
+    ],
+)
+def test_mistakes_in_named_options(call: Any, text: str) -> None:
+    with pytest.raises(InputError, match=re.escape(text)):
+        call()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +139,7 @@ def test_a_spec_is_read_as_the_types_of_the_fields(text: str, options: dict[str,
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seive", r"a rule: sieve, needy, but got 'seive'. Did you mean sieve\?"),
+        ("seive", r"a rule: sieve, needy, bars, but got 'seive'. Did you mean sieve\?"),
         ("sieve:alhpa=1", r"an option of the rule sieve: alpha, .*but got 'alhpa'. Did you mean alpha\?"),
         ("sieve:learnt=1", "an option of the rule sieve: "),
         ("sieve:alpha=much", "a number, but got 'much' at rule sieve, option alpha"),

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Part = TypeVar("Part")
 
+SLIP = 90.0
+"""Similarity to an option, in percent, from which a name that a user chose is taken for that option misspelt."""
+
 
 def fitted() -> Any:
     """A dataclass field that is fitted on scores rather than chosen; ``None`` until then."""
@@ -251,19 +254,28 @@ def _value_type(pairs_type: Any) -> Any:
 
 
 def check_part(parts: Mapping[str, type[Any]], what: str, name: str, options: Iterable[str]) -> None:
-    """Check that there is a part of this name with these options. Names that users choose are checked by the part.
+    """Check that there is a part of this name with these options.
+
+    Names that users choose (:func:`named`) are for the part to check, except those that are most likely a misspelt
+    option; in Python they can be given by the field itself.
 
     Raises:
         InputError: There is not; the message lists the known ones.
     """
     check_name(parts, what, name)
-    known = options_of(parts[name])
-    if named_option_of(parts[name]) is not None:
-        return
+    known, open_field = options_of(parts[name]), named_option_of(parts[name])
     for option in options:
-        if option not in known:
-            listed = ", ".join(known) or "none"
-            raise InputError(f"an option of the {what} {name}: {listed}", repr(option), advice=nearest(option, known))
+        if option in known or (open_field is not None and not _is_slip(option, known)):
+            continue
+        listed = ", ".join(known) or "none"
+        if open_field is not None:
+            listed += f", or a {open_field.metadata['named']}"
+        raise InputError(f"an option of the {what} {name}: {listed}", repr(option), advice=nearest(option, known))
+
+
+def _is_slip(word: str, options: Iterable[str]) -> bool:
+    """Whether a word is most likely one of the options, misspelt."""
+    return bool(near_texts(word, list(options), 1, score=SLIP))
 
 
 def check_name(names: Iterable[str], what: str, name: str) -> None:
@@ -306,8 +318,8 @@ def from_spec(parts: dict[str, type[Part]], what: str, text: str) -> Part:
 
     Example:
         >>> from cladewise import decisions
-        >>> from_spec(decisions.available(), "decision", "threshold:threshold=0.8")
-        Threshold(threshold=0.8)
+        >>> from_spec(decisions.available(), "decision", "threshold:threshold=0.8,family=0.6")
+        Threshold(threshold=0.8, by_name=(('family', 0.6),))
     """
     name, options = parse_spec(parts, what, text)
     return make_part(parts, what, name, options)
@@ -366,8 +378,8 @@ def spec(part: Any) -> str:
 
     Example:
         >>> from cladewise.decisions import Threshold
-        >>> spec(Threshold(0.8)), spec(Threshold())
-        ('threshold:threshold=0.8', 'threshold')
+        >>> spec(Threshold(0.8)), spec(Threshold()), spec(Threshold(by_name={"Aves": 0.7}))
+        ('threshold:threshold=0.8', 'threshold', 'threshold:Aves=0.7')
     """
     words = [
         f"{name}={value_text(value)}"
@@ -456,7 +468,7 @@ def nearest(word: str, choices: Any) -> str:
     return f"Did you mean {near[0]}?" if near else ""
 
 
-def near_texts(word: str, choices: Sequence[str], limit: int = 3) -> list[str]:
+def near_texts(word: str, choices: Sequence[str], limit: int = 3, *, score: float = 60) -> list[str]:
     """The choices spelt most like a word, best first; takes a fraction of a second for a million choices.
 
     Example:
@@ -465,4 +477,4 @@ def near_texts(word: str, choices: Sequence[str], limit: int = 3) -> list[str]:
     """
     from rapidfuzz import fuzz, process
 
-    return [text for text, _, _ in process.extract(word, choices, scorer=fuzz.ratio, limit=limit, score_cutoff=60)]
+    return [text for text, _, _ in process.extract(word, choices, scorer=fuzz.ratio, limit=limit, score_cutoff=score)]

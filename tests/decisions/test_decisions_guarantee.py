@@ -178,11 +178,11 @@ def test_overconfident_scores_keep_the_promise_below_the_root(rule: type[Guarant
 def test_certain_scores_back_off_through_every_ancestor() -> None:
     taxonomy = Taxonomy.from_paths([("a", "b", "c"), ("a", "b", "d"), ("a", "e", "f"), ("g", "h", "i")])
     certain = LeafSoftmax(taxonomy, torch.tensor([[0.0, -torch.inf, -torch.inf, -torch.inf]]))
-    steps = Hedging()._steps_of(certain)  # pyright: ignore[reportPrivateUsage]
+    steps = Hedging().steps_of(certain)
     assert [taxonomy.path_name(v) for v in steps.node.tolist()] == ["a", "a/b", "a/b/c"]
     assert steps.caution.tolist() == sorted(steps.caution.tolist(), reverse=True)
     assert steps.caution.isfinite().all()
-    by_threshold = HedgedMajority()._steps_of(certain)  # pyright: ignore[reportPrivateUsage]
+    by_threshold = HedgedMajority().steps_of(certain)
     assert [taxonomy.path_name(v) for v in by_threshold.node.tolist()] == ["", "a", "a/b", "a/b/c"]
 
 

@@ -207,7 +207,10 @@ def test_every_module_with_a_rule_is_listed() -> None:
     ("call", "text"),
     [
         (lambda: decisions.make("majorty"), "leaf, .*levels, majority, .*, but got 'majorty'. Did you mean majority"),
-        (lambda: decisions.make("threshold", treshold=0.5), "threshold: threshold, but got 'treshold'"),
+        (
+            lambda: decisions.make("threshold", treshold=0.5),
+            "threshold: threshold, or a level or branch, but got 'treshold'",
+        ),
         (lambda: decisions.make("leaf", threshold=0.5), "but got 'threshold'"),
         (lambda: Threshold(1.0), r"Expected a threshold in \[0, 1\), but got 1.0"),
         (lambda: Threshold(-0.1), r"but got -0.1"),

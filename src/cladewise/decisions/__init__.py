@@ -81,6 +81,6 @@ def make(name: str, **parameters: Any) -> Decision:
 
     Example:
         >>> make("threshold", threshold=0.8)
-        Threshold(threshold=0.8)
+        Threshold(threshold=0.8, by_name=())
     """
     return make_part(available(), "decision", name, parameters)

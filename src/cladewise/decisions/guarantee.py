@@ -127,11 +127,13 @@ class Guaranteed(Decision):
                 "one that is not",
                 advice=f"Fit it on the {self.fits_on} split: rule.fit(prediction, target).",
             )
-        if not flat.batch_shape[0]:
-            return Nodes.of(prediction, torch.zeros(0, dtype=torch.int64, device=prediction.device))
+        return Nodes.of(prediction, self.steps_of(flat).at(self._limits(flat)))
+
+    def steps_of(self, prediction: Prediction) -> Steps:
+        """The answers of each image at every caution, in the scale of the rule's own steps."""
+        flat = prediction.flat()
         _ = flat.log_prob  # once for all parts
-        steps = Steps.join([self._steps_of(part) for part in self._parts(flat)])
-        return Nodes.of(prediction, steps.at(self._limits(flat)))
+        return Steps.join([self._steps_of(part) for part in self._parts(flat)])
 
     def _limits(self, flat: Prediction) -> Float[Tensor, " image"] | float:
         """The caution of each image, in the scale of the steps."""

@@ -22,9 +22,9 @@ def decision_of(decision: str | Decision | None, default: Decision, **parameters
 
     Example:
         >>> decision_of("threshold:threshold=0.8", decisions.Leaf())
-        Threshold(threshold=0.8)
+        Threshold(threshold=0.8, by_name=())
         >>> decision_of("threshold", decisions.Leaf(), threshold=0.7)
-        Threshold(threshold=0.7)
+        Threshold(threshold=0.7, by_name=())
     """
     if parameters and not isinstance(decision, str):
         raise InputError("the name of a decision with its parameters", f"only {', '.join(parameters)}")

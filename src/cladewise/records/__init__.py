@@ -36,6 +36,7 @@ from cladewise.records.evaluation import (
 from cladewise.records.few_shot import FewShot, read_few_shot, write_few_shot
 from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, check_tree
 from cladewise.records.plates import Measure, NumberTable, Plate, Plates, read_plates, write_plates
+from cladewise.records.promises import PromiseKept
 from cladewise.records.reading import building, check_schema, read_json, read_toml
 from cladewise.records.resources import Resources, read_resources
 from cladewise.records.rule_choice import (
@@ -74,6 +75,7 @@ __all__ = [
     "NumberTable",
     "Plate",
     "Plates",
+    "PromiseKept",
     "Resources",
     "RuleChoice",
     "RunConfig",

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from cladewise.atomic import write_text
 from cladewise.records.layout import SCHEMA_VERSION, Tree
+from cladewise.records.promises import PromiseKept
 from cladewise.records.reading import building, read_json
 from cladewise.records.verdict import verdict
 from cladewise.statistics import Interval
@@ -112,6 +113,7 @@ class Evaluation:
         fitted: Parameters that the rules learnt, by name.
         fitted_on: Split that each fitted rule learnt from, by handle.
         promise: Share of right answers that the decision promised; ``None`` if it promised nothing.
+        promises: Everything that it promised, with the numbers of right answers; empty in early versions.
         warnings: Warnings from fitting the rules.
         metrics: Value, interval and number of images of each metric; NaN where something is undefined.
         curves: Operating curve and reliability.
@@ -135,6 +137,7 @@ class Evaluation:
     fitted: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     fitted_on: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     promise: float | None = None
+    promises: tuple[PromiseKept, ...] = ()
     warnings: tuple[str, ...] = ()
     metrics: Mapping[str, Interval]
     curves: Curves = dataclasses.field(default_factory=Curves)
@@ -160,8 +163,8 @@ class Evaluation:
 
     @property
     def verdict(self) -> str:
-        """One sentence: the share of right answers, the share that are leaves, and whether the promise was kept."""
-        return verdict(self.metrics, promise=self.promise)
+        """One sentence: the share of right answers, the share that are leaves, and whether the promises were kept."""
+        return verdict(self.metrics, promise=self.promise, promises=self.promises)
 
     @property
     def folder(self) -> Path:
@@ -223,8 +226,10 @@ def write_evaluation(evaluation: Evaluation) -> None:
         "metrics": {name: _plain(dataclasses.asdict(each)) for name, each in evaluation.metrics.items()},
         "curves": evaluation.curves.to_dict(),
     }
-    if not evaluation.about:
-        del content["about"]
+    content["promises"] = [dataclasses.asdict(one) for one in evaluation.promises]
+    for optional in ("about", "promises"):
+        if not content[optional]:
+            del content[optional]
     write_text(evaluation.path, json.dumps(content, indent=1) + "\n")
 
 
@@ -261,6 +266,7 @@ def read_evaluation(path: Path) -> Evaluation:
             fitted=dict(content.get("fitted") or {}),
             fitted_on=_texts(content.get("fitted_on")),
             promise=content.get("promise"),
+            promises=tuple(_promise(entry) for entry in content.get("promises") or ()),
             warnings=tuple(map(str, content.get("warnings") or ())),
             metrics={name: _interval(name, entry) for name, entry in content["metrics"].items()},
             curves=Curves.from_dict(content.get("curves") or {}),
@@ -276,6 +282,10 @@ def _run_folder(path: Path, tree: Tree) -> Path:
 def _interval(name: str, entry: Mapping[str, Any]) -> Interval:
     value, low, high, count = _numbers([entry.get(part) for part in ("value", "low", "high", "count")], name)
     return Interval(value, low, high, 0 if math.isnan(count) else int(count))
+
+
+def _promise(entry: Mapping[str, Any]) -> PromiseKept:
+    return PromiseKept(str(entry["name"]), float(entry["share"]), int(entry["right"]), int(entry["images"]))
 
 
 def _columns(columns: Mapping[str, Any], kind: type, what: str) -> list[tuple[float, ...]]:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from cladewise.records.promises import PromiseKept, in_words, outcomes_in_words
 from cladewise.statistics import Interval
 
 CHANCE = 0.05
 """If every answer is right, a guarantee counts as met only if chance alone would do so less often than this."""
 
 
-def verdict(metrics: Mapping[str, Interval], *, promise: float | None = None) -> str:
+def verdict(
+    metrics: Mapping[str, Interval], *, promise: float | None = None, promises: Sequence[PromiseKept] = ()
+) -> str:
     """Sum up an evaluation in one sentence; every figure in it is one of the evaluation's metrics.
 
     Args:
         metrics: The metrics of an evaluation by name.
         promise: Share of right answers that the decision guarantees, in [0, 1); ``None`` if it guarantees nothing.
+        promises: All guarantees with the numbers of right answers, if they were counted. There, an answer below an
+            internal label is not right, although the metric ``correct`` counts it as the label.
 
     Returns:
-        A sentence without a full stop. A guarantee held if the whole interval is at or above it, and did not hold if
-        the whole interval is below it; otherwise there are too few images to tell.
+        A sentence without a full stop. A guarantee that was counted is judged by the binomial test
+        (:attr:`~cladewise.records.PromiseKept.outcome`). Otherwise it held if the whole interval is at or above it, and
+        did not hold if the whole interval is below it; else there are too few images to tell. What it cost is said by
+        the specificity of the answers, beside the accuracy of the most probable leaves on the same images.
 
     Example:
         >>> correct = Interval(0.973, 0.956, 0.986, 600)
@@ -28,6 +35,14 @@ def verdict(metrics: Mapping[str, Interval], *, promise: float | None = None) ->
         '97.3% correct [95.6, 98.6], 61% of answers are leaves, the 95% guarantee held'
         >>> verdict({"correct": correct}, promise=0.97)
         '97.3% correct [95.6, 98.6], 600 images are too few to tell whether the 97% guarantee holds'
+        >>> about = {"specificity": Interval(0.71, 0.7, 0.72, 600), "leaf_top1": Interval(0.84, 0.8, 0.87, 600)}
+        >>> kept = [PromiseKept("", 0.95, 584, 600), PromiseKept("family", 0.99, 593, 600)]
+        >>> said = verdict({"correct": correct, **about}, promise=0.95, promises=kept).partition("], ")[2]
+        >>> print(said.replace(", ", "\\n"))
+        the 95% guarantee held by answers 71% as specific as leaves
+        84.0% of which are right
+        the 99% guarantee for family was missed on these 600 images
+        within chance
     """
     correct = metrics.get("correct")
     if correct is None:
@@ -38,9 +53,22 @@ def verdict(metrics: Mapping[str, Interval], *, promise: float | None = None) ->
     leaves = metrics.get("leaf_answers")
     if leaves is not None and not math.isnan(leaves.value):
         parts.append(_of_leaves(leaves.value))
+    overall = [one for one in promises if not one.name]
     if promise is not None:
-        parts.append(_of_promise(correct, promise))
+        said = in_words(overall[0]) if overall else _of_promise(correct, promise)
+        parts.append(said + _of_cost(metrics))
+    if further := outcomes_in_words([one for one in promises if one.name]):
+        parts.append(further)
     return ", ".join(parts)
+
+
+def _of_cost(metrics: Mapping[str, Interval]) -> str:
+    """What a guarantee costs in specificity, as far as the metrics say so."""
+    specific, leaf = metrics.get("specificity"), metrics.get("leaf_top1")
+    if specific is None or math.isnan(specific.value):
+        return ""
+    cost = f" by answers {_percent(specific.value, 0)} as specific as leaves"
+    return cost if leaf is None or math.isnan(leaf.value) else f"{cost}, {_percent(leaf.value, 1)} of which are right"
 
 
 def _of_label_sets(metrics: Mapping[str, Interval], promise: float | None) -> str:

@@ -36,7 +36,7 @@ def _sentence(group: Group) -> str:
     promise = promises.pop() if len(promises) == 1 else None
     metrics = {**_leaf_answers(group), **group.runs[0].evaluation.metrics}
     if len(group.runs) == 1:
-        return verdict(metrics, promise=promise)
+        return verdict(metrics, promise=promise, promises=group.runs[0].evaluation.promises)
     means = {name: _mean([run.evaluation.value(name) for run in group.runs]) for name in metrics}
     if CORRECT in group.metrics:
         means[CORRECT] = metric_intervals([group], [CORRECT])[0][CORRECT]

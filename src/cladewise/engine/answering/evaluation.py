@@ -193,7 +193,9 @@ class _Task:
         predicted = done.of_prediction
         values, curves = predicted.values(), predicted.curves()
         return [
-            self.write(before, rule, self.tables(decided, predicted), decided.values() | values, curves, done.about)
+            self.write(
+                before, rule, decided, self.tables(decided, predicted), decided.values() | values, curves, done.about
+            )
             for rule, decided in zip(done.decisions, done.of_decisions, strict=True)
         ]
 
@@ -248,6 +250,7 @@ class _Task:
         self,
         before: Ready[Any],
         rule: Ready[Decision],
+        decided: DecisionOutcomes,
         tables: Iterator[pl.DataFrame],
         values: dict[str, Interval],
         curves: Curves,
@@ -272,6 +275,7 @@ class _Task:
             fitted={name: value for part in fitted for name, value in part.values.items()},
             fitted_on={part.handle: part.split for part in fitted},
             promise=promise,
+            promises=() if promise is None else decided.promises,
             warnings=(*(text for part in fitted for text in part.warnings), *_judged_on_own(fitted, self.split)),
             metrics=values,
             curves=curves,

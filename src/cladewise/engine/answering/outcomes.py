@@ -19,7 +19,7 @@ from cladewise.decisions import Answer, Decision, LabelSets, LevelNodes, Nodes
 from cladewise.decisions.pareto import ParetoSequence, pareto_sequence
 from cladewise.errors import InputError
 from cladewise.predictions import Prediction
-from cladewise.records import Curves
+from cladewise.records import Curves, PromiseKept
 from cladewise.statistics import Interval, mean_intervals
 from cladewise.taxonomy import Taxonomy
 
@@ -127,6 +127,8 @@ class DecisionOutcomes:
         self.decision, self.taxonomy = decision, taxonomy
         self.num_images = 0
         """Number of images so far."""
+        self._promises = decision.promises(taxonomy)
+        self._kept = torch.zeros(len(self._promises), 2, dtype=torch.int64)
         self._answers, self._columns = _Columns(), _Columns()
         self._labels: list[_Lists] = []
         self._counts: metrics.LabelSums | None = None
@@ -153,8 +155,16 @@ class DecisionOutcomes:
         else:
             ranking = self.decision.ranking(part, metrics.RANKING_LENGTH, answer)
             self._columns.add(metrics.score_answer(answer, ranking, target, self.taxonomy))
+            if self._promises and isinstance(answer, Nodes):
+                self._kept += self.decision.kept(part, answer, target).cpu()
         self.num_images += len(target)
         return answer
+
+    @property
+    def promises(self) -> tuple[PromiseKept, ...]:
+        """All promises of the decision, and how many images they were kept for."""
+        pairs = zip(self._promises, self._kept.tolist(), strict=True)
+        return tuple(PromiseKept(one.name, one.share, right, images) for one, (right, images) in pairs)
 
     def rows(self, start: int, stop: int) -> pl.DataFrame:
         """One row per image, of some images one after another."""
