@@ -148,6 +148,8 @@ def rerun(
             advice="Train the run that it was migrated from again, and migrate that.",
         )
     resolved, folder = read_config(path), RunFolder(path.parent)
+    if resolved.scores is not None:
+        raise InputError("the configuration of a run that was trained", "that of scores of another tool", at=str(path))
     tree = folder.whole_taxonomy if folder.whole_taxonomy.is_file() else folder.tree()
 
     from cladewise.engine.run import configured_data
