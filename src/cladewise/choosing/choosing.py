@@ -107,12 +107,12 @@ def choose(
     further = [decision] if isinstance(decision, str) else list(decision)
     if only and not further:
         raise InputError('decision="..." with only=True', "none")
-    own = spec_of(run.method.decision())
+    own = spec_of(run.decision)
     texts = dict.fromkeys(further if only else [*candidate_rules(), own, *further])
     judges = _Judges(run, split, run.answer_tree(tree), fit_split, data is None, progress)
     with using(runtime):
         seen = scored(run, split, data, progress=progress)
-        infer = judges.ready(inference_of(inference, run.method.inference()))
+        infer = judges.ready(inference_of(inference, run.inference))
         answers, failed = judges.answers(list(texts), seen, infer, further)
     dataset = data if data is not None else run.dataset_if_there
     choice = RuleChoice(
@@ -174,7 +174,7 @@ class _Judges:
         rules: list[Ready[Decision]] = []
         for text in texts:
             try:
-                rule = self.ready(decision_of(text, self.run.method.decision()), infer.rule)
+                rule = self.ready(decision_of(text, self.run.decision), infer.rule)
             except InputError as error:
                 if text in asked:
                     raise

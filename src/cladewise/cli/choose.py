@@ -48,7 +48,7 @@ def choose(
 
     cladewise choose runs/hace --split test --out choose.html
     """
-    check_runs([run])
+    check_runs([run], network=False)
     check_rules(decisions=decision or (), inferences=[inference] if inference else [])
     check_runtime(runtime)
     where = checked_tree(tree)
