@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import cladewise as cw
@@ -37,7 +38,30 @@ def test_every_rule_has_the_figures_of_its_evaluation(run: cw.Run, tmp_path: Pat
     assert [text for rule in own for text in (rule.rule, *rule.others) if text == "node-argmax"] == ["node-argmax"]
     assert all("boundary" in line for line in chosen.choice.left_out)
     fitted = next(rule for rule in chosen.rules if rule.rule == "hedging:guarantee=0.8")
-    assert (fitted.fitted_on, fitted.num_fitted) == ("val", len(run.dataset.indices("val")))
+    assert (fitted.fitted_on, fitted.num_fitted, fitted.confidence) == ("val", len(run.dataset.indices("val")), 0.95)
+    average = next(rule for rule in chosen.rules if "conformal:coverage=0.8" in (rule.rule, *rule.others))
+    assert (average.promise, average.confidence) == (0.8, None)
+
+
+def test_scores_of_others_are_judged_alike(tmp_path: Path) -> None:
+    tree = cw.Taxonomy.from_paths([("cat", "lion"), ("cat", "lynx"), ("dog", "wolf"), ("dog", "fox")])
+    random = np.random.default_rng(0)
+    label = random.integers(4, size=400)
+    scores = random.dirichlet(np.ones(4), 400) + 2 * np.eye(4)[label] * random.random((400, 1))
+    table = pl.DataFrame(
+        (scores / scores.sum(1, keepdims=True)).astype(np.float32), schema=tree.names[tree.leaf_nodes].tolist()
+    )
+    made = cw.decide(
+        table, tree, labels=tree.leaf_nodes[label], values="probabilities", out=tmp_path / "scores", progress=False
+    )
+    chosen = cw.choose(tmp_path / "scores", out=tmp_path / "choose.html", progress=False)
+    assert (chosen.choice.method, chosen.choice.num_images) == ("", 200)
+    fitted = [rule for rule in chosen.rules if rule.fitted_on]
+    assert {rule.num_fitted for rule in fitted} == {200}
+    for rule in chosen.rules[::4]:
+        evaluation = made.evaluate(rule.rule)
+        assert rule.correct == pytest.approx(evaluation["correct"].value, abs=1e-6), rule.rule
+    assert chosen.choice.examples
 
 
 def test_examples_have_the_answers_of_predictions(run: cw.Run) -> None:

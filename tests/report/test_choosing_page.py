@@ -34,7 +34,8 @@ RULES = (
     rule("leaf", 700, 3.0, (0, 0, 1000), is_own=True, others=("backtrack",)),
     rule("greedy", 690, 3.0, (0, 0, 1000), beaten_by="leaf"),
     rule("threshold:threshold=0.9", 930, 2.0, (50, 350, 600)),
-    rule("hedging:guarantee=0.95", 955, 1.6, (100, 450, 450), promise=0.95, fitted_on="val", num_fitted=296),
+    rule("hedging:guarantee=0.95", 955, 1.6, (100, 450, 450), promise=0.95, confidence=0.95,
+         fitted_on="val", num_fitted=296),
     rule("hedging:guarantee=0.99", 960, 1.2, (200, 500, 300), promise=0.99, fitted_on="val", num_fitted=296,
          warnings=("hedging cannot promise 0.99 </script><b>",)),
     rule("threshold:threshold=0.99", 1000, 0.5, (500, 500, 0)),
@@ -91,7 +92,8 @@ def test_its_tables_answer_without_a_script(choice: RuleChoice, tmp_path: Path) 
     assert "99% no rule is that sure on 1,000 images, apart from answers at the root" in cells
     assert any(row.startswith("98% threshold:threshold=0.99 100 99.0 to 100 17 0") for row in cells)
     assert any(
-        row.startswith("95% hedging:guarantee=0.95 open 95.5 94.5 to 96.5 53 45 296 images of val") for row in cells
+        row.startswith("95% hedging:guarantee=0.95 open 95.5 94.5 to 96.5 53 45 296 images of val with 95% confidence")
+        for row in cells
     )
     assert any("99% hedging:guarantee=0.99 hedging cannot promise" in row and "not held" in row for row in cells)
     leaf = next(row for row in cells if "the run's own rule" in row.replace("&#39;", "'"))

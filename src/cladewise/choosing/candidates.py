@@ -12,17 +12,23 @@ from cladewise.catalogue import options_of
 LADDERS: dict[str, tuple[float, ...]] = {
     "threshold": (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99),
     "guarantee": (0.8, 0.9, 0.95, 0.99),
+    "coverage": (0.8, 0.9, 0.95, 0.99),
 }
 """Values of the options that make a rule more cautious."""
 
 VARIANTS: dict[str, tuple[str, ...]] = {
+    "conformal": ("", "confidence=0.95"),
     "crm": ("", "cost=path-length", "over=nodes,cost=path-length"),
     "greedy": ("", "on=step"),
+    "optimal": tuple(f"metric={metric}" for metric in ("info-f1", "depth-f1", "hf", "zhao", "cpb", "path-length")),
 }
 """Further options of some decisions, each to be combined with the values of the ladder."""
 
 PLAIN = ("leaf", "majority", "threshold", "hedging")
 """Decisions that come first: of rules that answer the same, the first one is named."""
+
+OTHER_QUESTIONS = ("new-class",)
+"""Decisions that answer another question than which node an image of a known class belongs to."""
 
 CALIBRATE = "calibrate"
 """Inference that calibrates probabilities, put before rules whose bar is a probability."""
@@ -31,9 +37,9 @@ CALIBRATE = "calibrate"
 def candidate_rules() -> list[str]:
     """The texts of all rules that ``cladewise choose`` judges.
 
-    These are every installed decision; if it has a ``threshold`` or a ``guarantee``, once per value of
-    :data:`LADDERS`; and if there is an inference ``calibrate``, those rules on calibrated probabilities as well. An
-    option without a default that chooses among words takes each of them.
+    These are every installed decision, but for the detection of new classes; if it has a ``threshold``, ``guarantee``
+    or ``coverage``, once per value of :data:`LADDERS`; and if there is an inference ``calibrate``, those rules on
+    calibrated probabilities as well. An option without a default that chooses among words takes each of them.
 
     Example:
         >>> rules = candidate_rules()
@@ -42,7 +48,7 @@ def candidate_rules() -> list[str]:
     """
     found: list[str] = []
     kinds = decisions.available()
-    for name in [name for name in PLAIN if name in kinds] + [name for name in kinds if name not in PLAIN]:
+    for name in dict.fromkeys([*PLAIN, *(name for name in kinds if name not in OTHER_QUESTIONS)]):
         kind = kinds[name]
         found += [f"{name}:{','.join(filter(None, words))}".removesuffix(":") for words in _options(name, kind)]
     if CALIBRATE in inference.available():

@@ -20,11 +20,12 @@ from cladewise.engine import Run
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.fitted_rules import Ready, ready
 from cladewise.engine.answering.folding import num_folds
-from cladewise.engine.answering.scoring import Scored, scored
+from cladewise.engine.answering.scored_images import Scored
+from cladewise.engine.answering.scoring import scored
 from cladewise.engine.rules import decision_of, inference_of, spec_of
 from cladewise.errors import InputError, warn
 from cladewise.inference import Inference
-from cladewise.records import Tree
+from cladewise.records import Tree, read_toml
 from cladewise.records.rule_choice import ChoiceExample, JudgedRule, RuleChoice, write_rule_choice
 from cladewise.report.choosing_page import write_choosing_page
 from cladewise.runtimes import using
@@ -114,7 +115,7 @@ def choose(
         seen = scored(run, split, data, progress=progress)
         infer = judges.ready(inference_of(inference, run.inference))
         answers, failed = judges.answers(list(texts), seen, infer, further)
-    dataset = data if data is not None else run.dataset_if_there
+    root, credit = (str(data.root), data.credit) if data is not None else _images_of(run)
     choice = RuleChoice(
         run=run.path.as_posix(),
         method=run.config.method,
@@ -124,8 +125,8 @@ def choose(
         num_skipped=seen.num_skipped,
         model=run.model_hash,
         data=seen.data,
-        image_root="" if dataset is None else str(dataset.root),
-        credit="" if dataset is None else dataset.credit,
+        image_root=root,
+        credit=credit,
         left_out=tuple(f"{text}: {error}" for text, error in failed.items()),
         **judges.of_rules(answers, own, seen.paths, examples, names),
     )
@@ -248,6 +249,12 @@ class _Judges:
                 "or judge on another split"
             )
         return tuple(found)
+
+
+def _images_of(run: Run) -> tuple[str, str]:
+    """Folder that the paths of the run's images are relative to, and their source."""
+    images = read_toml(run.folder.config, "a configuration", advice="Make the run again.").get("images", {})
+    return str(images.get("root", "")), str(images.get("credit", ""))
 
 
 def _examples(

@@ -17,7 +17,7 @@ from torch import Tensor
 from cladewise.decisions import Decision, LevelNodes, Nodes
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.fitted_rules import Ready
-from cladewise.engine.answering.scoring import Scored
+from cladewise.engine.answering.scored_images import Scored
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.metrics import hierarchical_distance, truncate
@@ -147,6 +147,7 @@ def judged(
         severity=float(distance[~right].mean()) if num_right < count else math.nan,
         distance=float(distance.mean()),
         promise=_promise(rule),
+        confidence=None if _promise(rule) is None else getattr(rule.rule, "confidence", None),
         fitted_on=rule.split,
         warnings=rule.warnings,
     )

@@ -44,6 +44,8 @@ class JudgedRule:
         distance: Mean height of the lowest common ancestor of an answer and its label, 0 where the answer is the label
             or below it.
         promise: Share of right answers that the rule promises; ``None`` if it promises none.
+        confidence: Confidence with which it is promised, over the draw of the images that the rule was fitted on;
+            ``None`` if the share is promised on average over them, or nothing is.
         fitted_on: Split that it was fitted on; empty if there is nothing to fit.
         num_fitted: Number of images that it was fitted on.
         is_seen: Whether it was fitted on images that it is judged on.
@@ -68,6 +70,7 @@ class JudgedRule:
     severity: float
     distance: float
     promise: float | None = None
+    confidence: float | None = None
     fitted_on: str = ""
     num_fitted: int = 0
     is_seen: bool = False

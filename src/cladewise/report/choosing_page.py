@@ -243,6 +243,7 @@ def _data(choice: RuleChoice, pictures: Sequence[str | None]) -> dict[str, Any]:
                 "wrong": rule.wrong,
                 "severity": None if math.isnan(rule.severity) else round(rule.severity, 4),
                 "promise": rule.promise,
+                "confidence": rule.confidence,
                 "held": rule.held,
                 "fittedOn": rule.fitted_on,
                 "numFitted": rule.num_fitted,

@@ -69,7 +69,7 @@
   // a rule that promises the share itself, for those who would rather not choose by these images
   const showPromising = (goal, one) => {
     const box = byId("promising");
-    const kept = rules.map((rule, place) => place).filter((place) => rules[place].promise !== null && rules[place].promise >= goal - 1e-9 && rules[place].held !== false && !rules[place].isSeen && rules[place].specificity > 0);
+    const kept = rules.map((rule, place) => place).filter((place) => rules[place].confidence !== null && rules[place].promise >= goal - 1e-9 && rules[place].held !== false && !rules[place].isSeen && rules[place].specificity > 0);
     const least = Math.min(...kept.map((place) => rules[place].promise));
     const near = kept.filter((place) => rules[place].promise === least);
     const place = near.reduce((best, each) => (best < 0 || rules[each].specificity > rules[best].specificity ? each : best), -1);
