@@ -236,7 +236,7 @@ class Guaranteed(Decision):
             if share < rate < 1:
                 needed = trials_needed(share, confidence=self.confidence, rate=float(rate))
                 sentences.append(
-                    f"with as many errors as these have, {share:g} would take about {needed:,} labelled images"
+                    f"With as many errors as these have, {share:g} would take about {needed:,} labelled images"
                 )
         return ". ".join(sentences) + "."
 

@@ -39,8 +39,8 @@ def verdict(
         >>> kept = [PromiseKept("", 0.95, 584, 600), PromiseKept("family", 0.99, 593, 600)]
         >>> said = verdict({"correct": correct, **about}, promise=0.95, promises=kept).partition("], ")[2]
         >>> print(said.replace(", ", "\\n"))
-        the 95% guarantee held by answers 71% as specific as leaves
-        84.0% of which are right
+        the 95% guarantee held (71% as specific as leaves
+        of which 84.0% are right)
         the 99% guarantee for family was missed on these 600 images
         within chance
     """
@@ -67,8 +67,10 @@ def _of_cost(metrics: Mapping[str, Interval]) -> str:
     specific, leaf = metrics.get("specificity"), metrics.get("leaf_top1")
     if specific is None or math.isnan(specific.value):
         return ""
-    cost = f" by answers {_percent(specific.value, 0)} as specific as leaves"
-    return cost if leaf is None or math.isnan(leaf.value) else f"{cost}, {_percent(leaf.value, 1)} of which are right"
+    cost = f"{_percent(specific.value, 0)} as specific as leaves"
+    if leaf is not None and not math.isnan(leaf.value):
+        cost += f", of which {_percent(leaf.value, 1)} are right"
+    return f" ({cost})"
 
 
 def _of_label_sets(metrics: Mapping[str, Interval], promise: float | None) -> str:
