@@ -187,7 +187,7 @@ def test_parts_change_nothing(taxonomy: Taxonomy, options: dict[str, object], se
     rule = Conformal(0.6, **options)  # type: ignore[arg-type]
     whole = fit(rule, prediction, target)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cladewise.decisions.conformal.CELLS_AT_ONCE", 7 * taxonomy.num_nodes)
+        patch.setattr("cladewise.decisions.parts.CELLS_AT_ONCE", 7 * taxonomy.num_nodes)
         parts = fit(rule, prediction, target)
         assert parts.threshold == whole.threshold
         assert covered(parts, prediction, target) == covered(whole, prediction, target)

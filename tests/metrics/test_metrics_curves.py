@@ -410,15 +410,15 @@ def test_no_image_has_no_interval() -> None:
         (lambda: golden_curve().recall_at(math.nan), r"a correctness in \[0, 1\], but got nan"),
         (
             lambda: operating_curve(*golden_sequence(), t9(), measure="edges"),  # type: ignore[arg-type]
-            "a measure: information, depth, but got 'edges'",
+            "a measure: information, depth, specificity, but got 'edges'",
         ),
         (
             lambda: OperatingCurves(t9(), measure="edges"),  # type: ignore[arg-type]
-            "a measure: information, depth, but got 'edges'",
+            "a measure: information, depth, specificity, but got 'edges'",
         ),
         (
             lambda: curve_intervals(*golden_sequence(), t9(), measure="edges"),  # type: ignore[arg-type]
-            "a measure: information, depth, but got 'edges'",
+            "a measure: information, depth, specificity, but got 'edges'",
         ),
         (
             lambda: curve_intervals(*golden_sequence(), t9(), recall_at=(2,)),

@@ -8,6 +8,7 @@ from typing import Any
 from cladewise.catalogue import make_part, named_parts
 from cladewise.decisions.backtrack import Backtrack
 from cladewise.decisions.boundary import Boundary
+from cladewise.decisions.climbing import Climbing, climbing_sequence
 from cladewise.decisions.conformal import Conformal
 from cladewise.decisions.crm import CRM
 from cladewise.decisions.decision import Answer, Decision, LabelSets, LevelNodes, Nodes, Promise
@@ -33,6 +34,7 @@ __all__ = [
     "Answer",
     "Backtrack",
     "Boundary",
+    "Climbing",
     "Conformal",
     "Decision",
     "ExclusiveMass",
@@ -57,6 +59,7 @@ __all__ = [
     "Promise",
     "Threshold",
     "available",
+    "climbing_sequence",
     "make",
     "pareto_sequence",
     "place_under",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterator
 from typing import ClassVar, Literal, Self, get_args
 
 import torch
@@ -16,6 +15,7 @@ from cladewise.catalogue import fitted
 from cladewise.decisions.conformity import Score, leaf_scores, score_for_all_leaves, score_for_common_ancestor
 from cladewise.decisions.decision import Decision, LabelSets, Nodes
 from cladewise.decisions.leaf_covers import common_ancestor, complete_subtrees, smallest_cover
+from cladewise.decisions.parts import images_at_once, in_parts
 from cladewise.errors import InputError
 from cladewise.ops import subtree_max, tree_index
 from cladewise.predictions import Prediction
@@ -26,8 +26,6 @@ from cladewise.taxonomy.level_choice import chosen_levels
 Kind = Literal["node", "set"]
 Given = Literal["prediction", "label"]
 
-CELLS_AT_ONCE = 1 << 21
-"""Approximate number of (image, node) cells processed at a time, 8 MB in single precision."""
 MOST_NODES = 16
 """Largest limit on the number of nodes of a set; the work grows with its cube."""
 
@@ -132,11 +130,10 @@ class Conformal(Decision):
                 advice=f"Fit it on the {self.fits_on} split: rule.fit(prediction, target).",
             )
         taxonomy, shape = prediction.taxonomy, prediction.batch_shape
-        found = [self._answers(part) for part in _parts(prediction)]
+        found = [self._answers(part) for part in in_parts(prediction)]
         if self.answer == "node":
-            return Nodes.of(prediction, torch.cat(found) if found else torch.zeros(0, dtype=torch.int64))
-        none = torch.zeros(0, taxonomy.num_nodes, dtype=torch.bool, device=prediction.device)
-        return LabelSets(torch.cat([none, *found]).reshape(*shape, taxonomy.num_nodes), prediction.log_prob)
+            return Nodes.of(prediction, torch.cat(found))
+        return LabelSets(torch.cat(found).reshape(*shape, taxonomy.num_nodes), prediction.log_prob)
 
     def fit(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> Self:
         """A copy of the rule with the threshold that covers the labels of further images like these.
@@ -155,8 +152,8 @@ class Conformal(Decision):
                 f"shapes {list(prediction.batch_shape)} and {list(target.shape)}",
             )
         labels = target.reshape(-1).to(prediction.device)
-        starts = iter(labels.split(_at_once(prediction.taxonomy)))
-        found = [self._scores_and_groups(part, next(starts)) for part in _parts(prediction)]
+        starts = iter(labels.split(images_at_once(prediction.taxonomy)))
+        found = [self._scores_and_groups(part, next(starts)) for part in in_parts(prediction)]
         scores, groups = (torch.cat(each) for each in zip(*found, strict=True))
         if not self.per:
             threshold = self._threshold(scores)
@@ -242,16 +239,6 @@ class Conformal(Decision):
         group = _at_level(self.per, taxonomy, scores.device)[tree_index(taxonomy, scores.device).leaf_nodes]
         by_leaf = self.threshold.to(scores)[group]
         return by_leaf.expand_as(scores) if self.given == "label" else by_leaf[scores.argmin(1, keepdim=True)]
-
-
-def _parts(prediction: Prediction) -> Iterator[Prediction]:
-    flat, at_once = prediction.flat(), _at_once(prediction.taxonomy)
-    for start in range(0, flat.batch_shape[0], at_once):
-        yield flat[start : start + at_once]
-
-
-def _at_once(taxonomy: Taxonomy) -> int:
-    return max(1, CELLS_AT_ONCE // taxonomy.num_nodes)
 
 
 def _level(name: str, taxonomy: Taxonomy) -> int:

@@ -52,7 +52,7 @@ class Optimal(Decision):
     such as ``top1``, are best served by :class:`~cladewise.decisions.Leaf`.
 
     A set of labels is best for ``hf``, the expected :math:`hF_\\beta` of the set and the ancestors of the leaf, by
-    theorem 5.2 of the paper: for each size *k* the best set has the *k* nodes of largest
+    the paper's result for sets: for each size *k* the best set has the *k* nodes of largest
     :math:`\Delta_k(v) = \sum_{j \in B(v)} p_j (1 + \beta^2) / (k + \beta^2 (d(j) + 1))`, and none whose probability is
     below :math:`1 / (1 + \beta^2 (d_{\max} + 1))`. Such a set contains the ancestors of its nodes. For ``hamming``, the
     number of labels wrong or missing, it is every node more probable than one half. The root, which is always in it, is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cladewise.decisions.candidates import says_something
 from cladewise.decisions.decision import Decision, Nodes
+from cladewise.decisions.parts import in_parts
 from cladewise.errors import InputError
 from cladewise.ops import TreeIndex, tree_index
 from cladewise.predictions import Prediction
@@ -117,7 +118,7 @@ def pareto_sequence(prediction: Prediction, min_prob: float = 0.0) -> ParetoSequ
     index = tree_index(prediction.taxonomy, prediction.device)
     branching = _branching(index)
     sequences, pending = list[ParetoSequence](), list[_Candidates]()
-    for part in _parts(prediction):
+    for part in in_parts(prediction, CELLS_AT_ONCE):
         pending.append(_candidates(part, branching, index, min_prob))
         if sum(len(part.node) for part in pending) > CELLS_AT_ONCE:
             sequences.append(_Candidates.cat(pending).undominated(index))
@@ -178,13 +179,6 @@ def _branching(index: TreeIndex) -> Tensor:
     """Nodes with two or more children, the most informative first; of equals the lower first."""
     nodes = torch.nonzero((index.height > 0) & says_something(index)).squeeze(1)
     return nodes[(index.leaf_end - index.leaf_start)[nodes].argsort(stable=True)]
-
-
-def _parts(prediction: Prediction) -> Iterator[Prediction]:
-    """The prediction in parts of some images each."""
-    flat, at_once = prediction.flat(), max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
-    for start in range(0, max(flat.batch_shape[0], 1), at_once):
-        yield flat[start : start + at_once]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -48,7 +48,7 @@ from cladewise.metrics.level_accuracy import full_path, level_correct, tice, wei
 from cladewise.metrics.operating import OperatingCurve, operating_curve
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS, score_prediction
 from cladewise.metrics.reliability import ReliabilityCurve, ReliabilitySums, reliability_curves
-from cladewise.metrics.resampling import curve_intervals, percent_name
+from cladewise.metrics.resampling import curve_intervals, percent_name, risk_interval
 from cladewise.metrics.set_scores import score_set, set_columns, set_tips
 from cladewise.metrics.set_sizes import SIZES, SizeSums, label_set_sizes
 from cladewise.metrics.sums import Sums, total
@@ -104,6 +104,7 @@ __all__ = [
     "operating_curve",
     "percent_name",
     "reliability_curves",
+    "risk_interval",
     "score_answer",
     "score_prediction",
     "score_set",

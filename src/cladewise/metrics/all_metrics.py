@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cladewise import decisions
 from cladewise.catalogue import from_spec
-from cladewise.decisions import Answer, Decision, LabelSets, LevelNodes, Nodes, pareto_sequence
+from cladewise.decisions import Answer, Decision, LabelSets, LevelNodes, Nodes, climbing_sequence, pareto_sequence
 from cladewise.errors import InputError
 from cladewise.metrics.answer_scores import RANKING_LENGTH, score_answer
 from cladewise.metrics.hits import hit_at_k
@@ -105,6 +105,8 @@ def _of_prediction(prediction: Prediction, target: Tensor) -> dict[str, float]:
     values |= {"ap": curve.average_precision, "ac": curve.average_correct}
     values |= {"r@90": curve.recall_at(0.9), "r@95": curve.recall_at(0.95)}
     values |= {"depth_ap": by_depth.average_precision, "depth_ac": by_depth.average_correct}
+    for name, answers in (("haurc", climbing_sequence(prediction)), ("haurc_threshold", sequence)):
+        values[name] = operating_curve(answers, target, taxonomy, measure="specificity").risk_area
     for name, level in reliability_curves(prediction, target).items():
         values |= {f"ece/{name}": level.ece, f"mce/{name}": level.mce}
     hits = hit_at_k(prediction, target, ks=(1, 3, 5))

@@ -129,6 +129,14 @@ def specificity(predicted: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Float[T
     return specificity_of_leaves(num_leaves_covered(taxonomy, predicted.device)[predicted], taxonomy)
 
 
+def specificity_scores(
+    predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
+) -> PathScores:
+    """:func:`information_scores` with the :func:`specificity` of the answer in place of recall."""
+    scores = information_scores(predicted, target, taxonomy)
+    return scores._replace(recall=specificity(predicted, taxonomy).double())
+
+
 def specificity_of_leaves(count: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Float[Tensor, "*batch"]:
     """Specificity of an answer that leaves so many leaves possible."""
     if taxonomy.num_leaves == 1:

@@ -15,11 +15,14 @@ from torch import Tensor
 from cladewise.decisions.pareto import ParetoSequence
 from cladewise.errors import InputError
 from cladewise.metrics.fixed_point import mean_of_units, to_units
-from cladewise.metrics.information import depth_scores, information_scores
+from cladewise.metrics.information import depth_scores, information_scores, specificity_scores
 from cladewise.taxonomy import Taxonomy
 
-Measure = Literal["information", "depth"]
-"""Quantity that recall and precision are ratios of: information, or depth in edges."""
+Measure = Literal["information", "depth", "specificity"]
+"""Quantity that recall and precision are ratios of: information, or depth in edges.
+
+With ``"specificity"``, that of the answer, right or not, is in the place of recall: for risk–coverage curves.
+"""
 
 IMAGES_AT_ONCE = 1 << 14
 """Images whose scores are computed at a time, which bounds the memory for what is not kept."""
@@ -33,7 +36,7 @@ STEPS_KEPT = 1 << 22
 EDGES = 1 << 16
 """Thresholds at which a long curve is read, evenly spaced among its steps. Its values there are exact."""
 
-SCORES = {"information": information_scores, "depth": depth_scores}
+SCORES = {"information": information_scores, "depth": depth_scores, "specificity": specificity_scores}
 
 
 def checked(measure: Measure) -> Measure:
@@ -77,6 +80,16 @@ class OperatingCurve:
     def average_correct(self) -> float:
         r"""Area under the best correctness at each recall, :math:`\int C \, dR`."""
         return pareto_integral(self.recall, self.correct).item()
+
+    @property
+    def risk_area(self) -> float:
+        r"""Area under the risk, 1 minus correctness, by specificity: the hAURC of a curve of specificities.
+
+        .. math:: \int_0^1 (1 - C) \, d\phi
+
+        Points are joined by straight lines, and the first one with specificity 0, where the answer is the root.
+        """
+        return risk_integral(self.recall, self.correct).item()
 
     def recall_at(self, correct: float) -> float:
         """The best recall at a correctness of at least ``correct``, 0 if there is none; R@95 is ``recall_at(0.95)``.
@@ -140,6 +153,24 @@ def pareto_integral(a: Float[Tensor, "*batch point"], b: Float[Tensor, "*batch p
     best = best.cummax(-1).values
     best = best.flip(-1)
     return torch.cat([a[..., :1], a.diff(dim=-1)], -1).mul_(best).sum(-1)
+
+
+def risk_integral(
+    specificity: Float[Tensor, "*batch point"], correct: Float[Tensor, "*batch point"]
+) -> Float[Tensor, "*batch"]:
+    r"""Area under the risk by the coverage of a curve along which the coverage rises, by trapezoids.
+
+    Example:
+        >>> risk_integral(torch.tensor([0.0, 0.5, 1.0]), torch.tensor([1.0, 1.0, 0.5]))
+        tensor(0.1250)
+
+    References:
+        Goren, Galil and El-Yaniv, Hierarchical selective classification, NeurIPS 2024, arXiv:2405.11533, definition of
+        hAURC. The released code begins at the first point; where leaves are answered with certainty, that lacks a part.
+    """
+    zero = torch.zeros_like(specificity[..., :1])
+    coverage, risk = torch.cat([zero, specificity], -1), torch.cat([zero, 1 - correct], -1)
+    return torch.trapezoid(risk, coverage)
 
 
 def best_at(

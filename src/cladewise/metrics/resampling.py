@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from cladewise.metrics.operating import (
     operating_curve,
     pareto_integral,
     rank_edges,
+    risk_integral,
 )
 from cladewise.statistics import Interval
 from cladewise.taxonomy import Taxonomy
@@ -75,19 +76,79 @@ def curve_intervals(
     References:
         Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
-    if not 0 < confidence < 1:
-        raise InputError("a confidence between 0 and 1", confidence)
-    if samples < 1:
-        raise InputError("at least one resample", samples)
     curve = operating_curve(sequence, target, taxonomy, measure=measure)
     at = {percent_name(x): x for x in recall_at}  # equal to ten digits: one name and one number
     values = {"ap": curve.average_precision, "ac": curve.average_correct}
     values |= {name: curve.recall_at(x) for name, x in at.items()}
     del curve  # before the resamples, which need as much memory
+
+    def read(recall: Tensor, precision: Tensor, correct: Tensor) -> list[Tensor]:
+        area = [pareto_integral(recall, of) for of in (precision, correct)]
+        return [*area, *(best_at(correct, recall, x) for x in at.values())]
+
+    return _intervals(values, read, sequence, target, taxonomy, measure, confidence, samples, seed)
+
+
+def risk_interval(
+    sequence: ParetoSequence,
+    target: Int[Tensor, " image"],
+    taxonomy: Taxonomy,
+    *,
+    confidence: float = 0.95,
+    samples: int = 200,
+    seed: int = 0,
+) -> Interval:
+    """Area under the risk–coverage curve, hAURC, with a percentile bootstrap interval over images.
+
+    Args:
+        sequence: The answers of each image from the root to a leaf: of :func:`~cladewise.decisions.climbing_sequence`
+            for the rule of the paper, of :func:`~cladewise.decisions.pareto_sequence` for a plain threshold.
+        target: Node of each label; internal nodes allowed.
+        taxonomy: The label tree.
+        confidence: As for :func:`curve_intervals`.
+        samples: As for :func:`curve_intervals`.
+        seed: As for :func:`curve_intervals`.
+
+    Raises:
+        InputError: As :func:`curve_intervals`.
+
+    Example:
+        >>> from cladewise.decisions import climbing_sequence
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
+        >>> p = LeafSoftmax(t, torch.tensor([[0.5, 0.3, 0.1, 0.1]]).log())
+        >>> risk_interval(climbing_sequence(p), torch.tensor([3]), t).value  # right up to the middle, then wrong
+        0.25
+
+    References: Goren, Galil and El-Yaniv, Hierarchical selective classification, NeurIPS 2024, arXiv:2405.11533.
+    """
+    values = {"haurc": operating_curve(sequence, target, taxonomy, measure="specificity").risk_area}
+
+    def read(specificity: Tensor, _: Tensor, correct: Tensor) -> list[Tensor]:
+        return [risk_integral(specificity, correct)]
+
+    return _intervals(values, read, sequence, target, taxonomy, "specificity", confidence, samples, seed)["haurc"]
+
+
+def _intervals(
+    values: dict[str, float],
+    read: Callable[[Tensor, Tensor, Tensor], list[Tensor]],
+    sequence: ParetoSequence,
+    target: Tensor,
+    taxonomy: Taxonomy,
+    measure: Measure,
+    confidence: float,
+    samples: int,
+    seed: int,
+) -> dict[str, Interval]:
+    """Intervals of what is read off each resampled curve, in the order of the values of the whole."""
+    if not 0 < confidence < 1:
+        raise InputError("a confidence between 0 and 1", confidence)
+    if samples < 1:
+        raise InputError("at least one resample", samples)
     count = sequence.num_images
     if count == 0:
         return {name: Interval(np.nan, np.nan, np.nan, 0) for name in values}
-
     generator = torch.Generator().manual_seed(seed)
     weights = (
         torch.randint(count, (count,), generator=generator).bincount(minlength=count).to(target.device)
@@ -97,8 +158,7 @@ def curve_intervals(
     drawn = np.empty((samples, len(values)))
     for sample, scores in enumerate(resample(sequence, target, taxonomy, measure, weights)):
         recall, precision, correct = scores / count
-        area = [pareto_integral(recall, of) for of in (precision, correct)]
-        drawn[sample] = torch.stack([*area, *(best_at(correct, recall, x) for x in at.values())]).cpu().numpy()
+        drawn[sample] = torch.stack(read(recall, precision, correct)).cpu().numpy()
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return {n: Interval(v, float(a), float(b), count) for (n, v), a, b in zip(values.items(), low, high, strict=True)}
 

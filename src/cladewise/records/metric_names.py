@@ -100,6 +100,12 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "ac": MetricText("AC", True, "Area under correctness against information recall over all thresholds."),
     "depth_ap": MetricText("Depth AP", True, "AP with depth in edges instead of information."),
     "depth_ac": MetricText("Depth AC", True, "AC with depth in edges instead of information."),
+    "haurc": MetricText(
+        "hAURC", False, "Area under the share of wrong answers by specificity, climbing from the most probable leaf."
+    ),
+    "haurc_threshold": MetricText(
+        "hAURC, threshold", False, "hAURC of the most informative node above a threshold instead of climbing."
+    ),
     "r@90": _recall_at("90"),
     "r@95": _recall_at("95"),
     "majority_f1": MetricText("M-F1", True, "Information F1 of the most informative node above a probability of 0.5."),

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cladewise import metrics
 from cladewise.decisions import Answer, Decision, LabelSets, LevelNodes, Nodes
+from cladewise.decisions.climbing import climbing_sequence
 from cladewise.decisions.pareto import ParetoSequence, pareto_sequence
 from cladewise.errors import InputError
 from cladewise.predictions import Prediction
@@ -51,6 +52,7 @@ class PredictionOutcomes:
         self._recall_at = sorted({*CORRECTNESS, *recall_at})
         self._columns, self._targets = _Columns(), _Columns()
         self._sequences: list[ParetoSequence] = []
+        self._climbs: list[ParetoSequence] = []
         self._reliability: metrics.ReliabilitySums | None = None
         self._hits: metrics.HitSums | None = None
 
@@ -59,6 +61,7 @@ class PredictionOutcomes:
         self._columns.add(metrics.score_prediction(part, target))
         self._targets.add({"target": target})
         self._sequences.append(pareto_sequence(part).compact())
+        self._climbs.append(climbing_sequence(part).compact())
         self._reliability = _added(self._reliability, metrics.ReliabilitySums.of(part, target, BINS))
         self._hits = _added(self._hits, metrics.HitSums.of(part, target, HITS))
 
@@ -79,6 +82,12 @@ class PredictionOutcomes:
         by_depth = metrics.operating_curve(self._sequence, self._target, self.taxonomy, measure="depth")
         values["depth_ap"] = self._bare(by_depth.average_precision)
         values["depth_ac"] = self._bare(by_depth.average_correct)
+        for name, answers in (("haurc", self._climb), ("haurc_threshold", self._sequence)):
+            if intervals:
+                values[name] = metrics.risk_interval(answers, self._target, self.taxonomy)
+            else:
+                curve = metrics.operating_curve(answers, self._target, self.taxonomy, measure="specificity")
+                values[name] = self._bare(curve.risk_area)
         for name, level in self._calibration.items():
             values |= {f"ece/{name}": self._bare(level.ece), f"mce/{name}": self._bare(level.mce)}
         hits = _some(self._hits).values(self.taxonomy, HITS)
@@ -97,6 +106,12 @@ class PredictionOutcomes:
     def _sequence(self) -> ParetoSequence:
         joined = ParetoSequence.cat(self._sequences)
         self._sequences.clear()
+        return joined
+
+    @cached_property
+    def _climb(self) -> ParetoSequence:
+        joined = ParetoSequence.cat(self._climbs)
+        self._climbs.clear()
         return joined
 
     @property
