@@ -25,6 +25,7 @@ from cladewise.predictions.fittable import Fittable
 from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.level_softmax import LevelSoftmax, level_layout, level_width
 from cladewise.predictions.listed import ListedNodes
+from cladewise.predictions.pooling import POOLS, Pool, pooled
 from cladewise.predictions.prediction import (
     BestLeaf,
     Coherence,
@@ -39,6 +40,7 @@ from cladewise.predictions.softmax import LeafSoftmax, NodeSoftmax
 from cladewise.predictions.transitions import LevelTransition, TransitionLayout, transition_layout
 
 __all__ = [
+    "POOLS",
     "BestLeaf",
     "CarriedPrediction",
     "Coherence",
@@ -57,12 +59,14 @@ __all__ = [
     "NodeSoftmax",
     "PathSumSigmoid",
     "PathSumSoftmax",
+    "Pool",
     "Prediction",
     "ProjectedLeafSoftmax",
     "SiblingScores",
     "SiblingSoftmax",
     "TransitionLayout",
     "best_nodes",
+    "pooled",
     "level_layout",
     "level_width",
     "transition_layout",

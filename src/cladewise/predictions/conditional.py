@@ -13,7 +13,7 @@ from torch.nn.functional import logsigmoid, pad
 
 from cladewise import ops
 from cladewise.predictions.leaf_weights import LeafWeights
-from cladewise.predictions.prediction import Coherence, Prediction, SiblingScores, check_width
+from cladewise.predictions.prediction import Coherence, Pooling, Prediction, SiblingScores, check_width
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,6 +46,10 @@ class _ByNodeSigmoid(_ByNode):
             return None
         shut = ~weights.possible[..., 1:]
         return self.map(lambda logits: logits.masked_fill(shut, -torch.inf))
+
+    def pooled_by(self, pooling: Pooling) -> Self:
+        """Every sigmoid pooled as the probabilities of its two outcomes."""
+        return self.map(lambda logits: _pooled_logits(ops.at_least_float(logits), pooling))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -196,8 +200,20 @@ class PathSumSigmoid(_ByNodeSigmoid):
     def log_prob(self) -> Float[Tensor, "*batch node"]:
         return pad(logsigmoid(self.path_scores[..., 1:] / TEMPERATURE), (1, 0))
 
+    def pooled_by(self, pooling: Pooling) -> PathSumSigmoid:
+        whole = _pooled_logits(self.path_scores / TEMPERATURE, pooling) * TEMPERATURE
+        above = whole[..., ops.tree_index(self.taxonomy, self.device).parents[1:]]
+        ruled_out = above == -torch.inf
+        steps = whole[..., 1:] - above.masked_fill(ruled_out, 0.0)
+        return PathSumSigmoid(self.taxonomy, steps.masked_fill(ruled_out, -torch.inf))
+
     def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
         return self.path_scores[..., ops.tree_index(self.taxonomy, self.device).leaf_nodes]
 
     def sibling_scores(self) -> SiblingScores:
         return SiblingScores(self.scores, are_logits=True)  # the sigmoid of any large score is 1
+
+
+def _pooled_logits(logits: Float[Tensor, "image k"], pooling: Pooling) -> Float[Tensor, "group k"]:
+    """Logits of sigmoids whose two outcomes are pooled."""
+    return pooling(logsigmoid(logits)) - pooling(logsigmoid(-logits))

@@ -17,6 +17,7 @@ from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.prediction import (
     Coherence,
     LevelLogProb,
+    Pooling,
     Prediction,
     SiblingScores,
     check_a_leaf,
@@ -212,6 +213,11 @@ class LevelSoftmax(Prediction):
         leaves, nodes = ops.tree_index(self.taxonomy, self.device).leaf_nodes, self._layout[place]
         group = torch.searchsorted(nodes, ops.at_levels(leaves, self.taxonomy)[:, self.levels[place] - 1].contiguous())
         return weights.mean_in(scores, group, len(nodes))
+
+    def pooled_by(self, pooling: Pooling) -> LevelSoftmax:
+        """The levels pooled one by one; a leaf that several levels repeat has a score in each."""
+        parts = [pooling(level.log_prob) for level in self.by_level]
+        return LevelSoftmax(self.taxonomy, torch.cat(parts or [pooling(self.level_logits)], -1), self.levels)
 
     def carried_over(self, change: Alteration, levels: tuple[int, ...]) -> LevelSoftmax | None:
         """The same scores at the levels that the true tree has in their place."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from enum import Enum
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
@@ -20,6 +21,9 @@ from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.alteration import Alteration
 
 Kind = TypeVar("Kind", bound="Prediction")
+
+Pooling = Callable[[Tensor], Tensor]
+"""A function from log-probabilities ``[image, k]`` to ``[group, k]``."""
 
 TransitionOrder = Literal["f2c", "c2f"]
 """Direction of transitions between levels: fine to coarse or coarse to fine."""
@@ -309,6 +313,15 @@ class Prediction(ABC):
 
         Raises:
             InputError: No leaf is left in some image.
+        """
+        return None
+
+    def pooled_by(self, pooling: Pooling) -> Prediction | None:
+        """The predictions of groups of images; ``None`` for kinds of which only the leaves can be pooled.
+
+        Args:
+            pooling: A function from log-probabilities per image to log-probabilities per group, up to a constant per
+                group. See :func:`~cladewise.predictions.pooled`.
         """
         return None
 

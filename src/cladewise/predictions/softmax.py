@@ -15,6 +15,7 @@ from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.prediction import (
     BestLeaf,
     Coherence,
+    Pooling,
     Prediction,
     best_nodes,
     check_a_leaf,
@@ -138,6 +139,10 @@ class NodeSoftmax(Prediction):
             return check_a_leaf(self.map(lambda logits: logits.masked_fill(shut, -torch.inf)))
         mean = weights.mean_below(self.leaf_scores())[..., self.scored_nodes]
         return check_a_leaf(self.map(lambda logits: ops.at_least_float(logits) + mean))
+
+    def pooled_by(self, pooling: Pooling) -> NodeSoftmax:
+        logits = pooling(ops.at_least_float(self.node_logits).log_softmax(-1))
+        return NodeSoftmax(self.taxonomy, logits, self.with_root)
 
     def carried_over(self, change: Alteration, levels: tuple[int, ...]) -> NodeSoftmax:
         """The same softmax over more nodes; the added ones have probability 0."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -16,8 +17,11 @@ from torch import Tensor
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT
 from cladewise.engine.answering.streamed_scores import StreamedScores
+from cladewise.inference.columns import bound_to, needs_columns
 from cladewise.metrics.answer_scores import RANKING_LENGTH
 from cladewise.predictions import Prediction, storage
+
+Rule = TypeVar("Rule")
 
 CELLS_AT_ONCE = 1 << 25
 """Number of (image, node) cells that are worked on at a time, 128 MB in single precision."""
@@ -55,6 +59,16 @@ class Scored:
             InputError: The table has changed.
         """
         return None if self.read_columns is None else self.read_columns()
+
+    def bound(self, rule: Rule, rows: NDArray[np.int64] | slice) -> Rule:
+        """A rule bound to the further columns of some of the images, if it needs them.
+
+        Raises:
+            InputError: A column that it needs is missing.
+        """
+        if not needs_columns(rule):
+            return rule
+        return bound_to(rule, None if self.columns is None else self.columns[rows])
 
     def parts(self) -> Iterator[tuple[Prediction, Int[Tensor, " image"]]]:
         """The prediction and the labels, in parts of images one after another."""

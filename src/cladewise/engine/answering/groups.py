@@ -1,0 +1,178 @@
+"""Which images show the same thing: bursts, frames, crops, views, by a column, a folder, a path or a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cladewise.catalogue import nearest
+from cladewise.errors import InputError
+from cladewise.inference.keys import as_texts
+from cladewise.parquet import read_parquet
+from cladewise.predictions import POOLS, Pool
+
+IntArray = NDArray[np.int64]
+
+FOLDER, PATH = "folder", "path"
+DEFAULT: Pool = "product"
+"""The way of pooling that was best in the measurements in the documentation."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Grouping:
+    """A way of telling which images show the same thing, and of pooling their predictions.
+
+    Args:
+        by: A column; ``folder`` for the folder of each image; ``path:REGEX`` for the first group of a regular
+            expression that is searched in the path, or its whole match; or the file of a table with the columns
+            ``path`` and ``group``.
+        pool: The way; see :func:`~cladewise.predictions.pooled`.
+
+    Raises:
+        InputError: There is no such way, or the regular expression is none.
+
+    Example:
+        >>> Grouping(r"path:(\\w+)_\\d+").of(["a/x_1.jpg", "a/x_2.jpg", "b/y.jpg"]).keys
+        ('x', 'b/y.jpg')
+    """
+
+    by: str
+    pool: Pool = DEFAULT
+
+    def __post_init__(self) -> None:
+        if self.pool not in POOLS:
+            raise InputError(f"a way of pooling: {', '.join(POOLS)}", repr(self.pool), advice=nearest(self.pool, POOLS))
+        if not self.by:
+            raise InputError("a column, folder, path:REGEX or a table to group by", repr(self.by))
+        if self.by.startswith(f"{PATH}:"):
+            try:
+                re.compile(self._regex)
+            except re.error as error:
+                raise InputError("a regular expression after path:", f"{self._regex!r} ({error})") from None
+
+    name = "by"
+
+    @property
+    def _regex(self) -> str:
+        return self.by.removeprefix(f"{PATH}:")
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the groups are listed in a table."""
+        return self.by != FOLDER and not self.by.startswith(f"{PATH}:") and Path(self.by).is_file()
+
+    @property
+    def needs_columns(self) -> bool:
+        """Whether the groups are in a column of the table that lists the images."""
+        return self.by != FOLDER and not self.by.startswith(f"{PATH}:") and not self.is_table
+
+    def of(self, paths: Sequence[str], columns: pl.DataFrame | None = None) -> Groups:
+        """The groups of some images, in the order of their first images. An image without a group is one of its own.
+
+        Args:
+            paths: Path of each image.
+            columns: Further columns of the images, one row per image.
+
+        Raises:
+            InputError: There is no such column or table, or no image has a group.
+        """
+        given = self._keys(pl.Series("path", list(paths), dtype=pl.String), columns)
+        alone = given.is_null()
+        if len(paths) and alone.all():
+            raise InputError(f"images with a group by {self.by}", "none", advice=self._advice())
+        keys = given.fill_null(pl.Series(list(paths), dtype=pl.String))
+        distinct = pl.DataFrame({"key": keys, "alone": alone})
+        first = distinct.unique(maintain_order=True).with_row_index("group")
+        group = distinct.join(first, on=["key", "alone"], how="left", maintain_order="left")["group"]
+        return Groups(tuple(first["key"]), group.cast(pl.Int64).to_numpy(), int(alone.sum()))
+
+    def _keys(self, paths: pl.Series, columns: pl.DataFrame | None) -> pl.Series:
+        if self.by == FOLDER:
+            return paths.str.extract(r"^(.*)[/\\][^/\\]*$")
+        if self.by.startswith(f"{PATH}:"):
+            found = [re.search(self._regex, path) for path in paths]
+            keys = [None if match is None else match[1 if match.re.groups else 0] for match in found]
+            return as_texts(pl.Series(keys, dtype=pl.String))
+        if self.is_table:
+            return self._from_table(paths)
+        there = [] if columns is None else columns.columns
+        if columns is None or self.by not in there:
+            raise InputError(
+                f"a column {self.by} of the table that lists the images",
+                f"the columns {', '.join(there)}" if there else "images without further columns",
+                advice=nearest(self.by, there) or "Group by folder, path:REGEX, or a table with path and group.",
+            )
+        return as_texts(columns[self.by])
+
+    def _from_table(self, paths: pl.Series) -> pl.Series:
+        """The group of each path in the table; paths relative to the table's folder are found too."""
+        file = Path(self.by)
+        table = read_parquet(file) if file.suffix.lower() == ".parquet" else _read_text(file)
+        if not {"path", "group"} <= set(table.columns):
+            raise InputError("the columns path and group", ", ".join(table.columns), at=self.by)
+        listed = pl.DataFrame({"path": as_texts(table["path"]), "group": as_texts(table["group"])}).unique()
+        twice = listed.filter(listed["path"].is_duplicated())
+        if len(twice):
+            raise InputError("one group for each path", f"several for {twice['path'][0]!r}", at=self.by)
+        return pl.DataFrame({"path": paths}).join(listed, on="path", how="left", maintain_order="left")["group"]
+
+    def _advice(self) -> str:
+        return "Its paths must be those that predictions have." if self.is_table else ""
+
+    @property
+    def handle(self) -> str:
+        """The grouping as part of a file name, as of a rule that follows the inference: ``by-sequence``."""
+        from cladewise.catalogue import handle
+
+        return handle(self)
+
+    @property
+    def spec(self) -> str:
+        """The grouping as text: ``by:by=sequence``."""
+        from cladewise.catalogue import spec
+
+        return spec(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Groups:
+    """Images by group.
+
+    Args:
+        keys: Name of each group; of an image without one, its path.
+        group: Group of each image.
+        num_alone: Number of images without a group, each of which is one of its own.
+    """
+
+    keys: tuple[str, ...]
+    group: IntArray
+    num_alone: int
+
+    @cached_property
+    def order(self) -> IntArray:
+        """The images, those of a group next to each other."""
+        return np.argsort(self.group, kind="stable")
+
+    @cached_property
+    def starts(self) -> IntArray:
+        """First place in :attr:`order` of each group; one more at the end."""
+        return np.searchsorted(self.group[self.order], np.arange(len(self.keys) + 1))
+
+    @property
+    def sizes(self) -> IntArray:
+        """Number of images of each group."""
+        return np.diff(self.starts)
+
+
+def _read_text(file: Path) -> pl.DataFrame:
+    try:
+        return pl.read_csv(file, separator="\t" if file.suffix.lower() == ".tsv" else ",", infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        raise InputError("a table with the columns path and group", str(error), at=str(file)) from None
