@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cladewise import decisions, inference
@@ -57,6 +59,23 @@ def inference_of(rule: str | Inference | None, default: Inference | None) -> Inf
         return None
     parts = [from_spec(inference.available(), "inference", text) for text in split_chain(rule)]
     return parts[0] if len(parts) == 1 else inference.chain(parts)
+
+
+def only_allowed(rule: Inference | None, allowed: str | Path | Sequence[str] | None) -> Inference | None:
+    """An inference after which only some labels are possible: the subset inference, after the given one.
+
+    Args:
+        rule: The inference, if any.
+        allowed: Labels, or a file with one per line; ``None`` to allow everything.
+
+    Example:
+        >>> spec_of(only_allowed(inference.BottomUp(), ["Aves", "Chiroptera"]))
+        'bottom-up+subset:allowed=Aves,Chiroptera'
+    """
+    if allowed is None:
+        return rule
+    subset = inference.Subset(allowed)
+    return subset if rule is None else inference.chain(rule, subset)
 
 
 def handle_of(rule: Inference | Decision | None) -> str:

@@ -66,8 +66,8 @@ __all__ = [
     "SiblingSoftmax",
     "TransitionLayout",
     "best_nodes",
-    "pooled",
     "level_layout",
     "level_width",
+    "pooled",
     "transition_layout",
 ]

@@ -15,14 +15,18 @@ from cladewise.datasets import Dataset
 from cladewise.decisions import Decision
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.fitted_rules import Ready, Rule, ready
+from cladewise.engine.answering.grouped_scores import grouped
+from cladewise.engine.answering.groups import DEFAULT, Grouping
 from cladewise.engine.answering.outcomes import DecisionOutcomes, PredictionOutcomes
 from cladewise.engine.answering.scored_images import Scored
 from cladewise.engine.answering.scoring import scored
-from cladewise.engine.rules import decision_of, handle_of, inference_of
+from cladewise.engine.rules import decision_of, handle_of, inference_of, only_allowed
 from cladewise.engine.run import Run
 from cladewise.errors import InputError, warn
 from cladewise.inference import Inference
+from cladewise.inference.columns import notes_on
 from cladewise.parquet import write_parquet_parts
+from cladewise.predictions import Pool
 from cladewise.records import Curves, Evaluation, Tree, write_evaluation
 from cladewise.runtimes import using
 from cladewise.statistics import Interval
@@ -45,6 +49,9 @@ def evaluate(
     fit_split: str | None = None,
     recall_at: Sequence[float] = (),
     tree: Tree = "true",
+    allowed: str | Path | Sequence[str] | None = None,
+    group_by: str | None = None,
+    pool: Pool = DEFAULT,
     runtime: str | None = None,
     progress: bool = True,
     **parameters: Any,
@@ -63,6 +70,11 @@ def evaluate(
             cross-validation; the rule's own by default.
         recall_at: Further shares of right answers, in [0, 1], at which to report recall: 0.99 gives ``r@99``.
         tree: ``"true"`` scores in the true tree, ``"own"`` in the altered one that the network was trained with.
+        allowed: Labels that are possible, or a file with one per line: the subset inference, after the others.
+        group_by: Images that show the same thing, to be answered as one: a column of the table that lists them,
+            ``"folder"``, ``"path:REGEX"``, or a table with the columns ``path`` and ``group``. The inference is applied
+            to each image; then the predictions of a group are pooled, on which decisions are fitted and evaluated.
+        pool: The way of pooling, see :func:`cladewise.predictions.pooled`.
         runtime: Runtime of the image encoder, see :func:`cladewise.runtimes.compile`: ``auto``, ``torch``,
             ``onnxruntime`` or ``openvino``. Used only if images have to be encoded.
         progress: Show progress bars.
@@ -82,6 +94,9 @@ def evaluate(
         fit_split=fit_split,
         recall_at=recall_at,
         tree=tree,
+        allowed=allowed,
+        group_by=group_by,
+        pool=pool,
         runtime=runtime,
         progress=progress,
     )
@@ -98,6 +113,9 @@ def evaluate_all(
     fit_split: str | None = None,
     recall_at: Sequence[float] = (),
     tree: Tree = "true",
+    allowed: str | Path | Sequence[str] | None = None,
+    group_by: str | None = None,
+    pool: Pool = DEFAULT,
     runtime: str | None = None,
     progress: bool = True,
     impossible: list[str] | None = None,
@@ -113,6 +131,9 @@ def evaluate_all(
         fit_split: As for :func:`evaluate`.
         recall_at: As for :func:`evaluate`.
         tree: As for :func:`evaluate`.
+        allowed: As for :func:`evaluate`.
+        group_by: As for :func:`evaluate`.
+        pool: As for :func:`evaluate`.
         runtime: As for :func:`evaluate`.
         progress: Show progress bars.
         impossible: A list that gets one line for each combination that does not apply to this head; without it, the
@@ -129,13 +150,14 @@ def evaluate_all(
     for correct in recall_at:
         if not 0 <= correct <= 1:
             raise InputError("a correctness in [0, 1]", correct, advice="R@99 is 0.99.")
-    before = _distinct([inference_of(rule, run.inference) for rule in inferences])
+    before = _distinct([only_allowed(inference_of(rule, run.inference), allowed) for rule in inferences])
     rules = _distinct([decision_of(rule, run.decision) for rule in decisions])
     if data is None:
         _tell_if_drawn_anew(run, split)
     with using(runtime):
         seen = scored(run, split, data, progress=progress)
-        task = _Task(run, split, seen, answers_in, fit_split, progress, impossible, tuple(recall_at))
+        grouping = None if group_by is None else Grouping(group_by, pool)
+        task = _Task(run, split, seen, answers_in, fit_split, progress, impossible, tuple(recall_at), grouping)
         return [score for rule in before for score in task.evaluate(rule, rules)]
 
 
@@ -176,6 +198,8 @@ class _Task:
     progress: bool
     impossible: list[str] | None
     recall_at: tuple[float, ...] = ()
+    grouping: Grouping | None = None
+    notes: tuple[str, ...] = ()
 
     def evaluate(self, inference: Inference | None, decisions: Sequence[Decision]) -> list[Evaluation]:
         """Evaluate every decision after one inference, and write each evaluation into the run folder."""
@@ -187,6 +211,22 @@ class _Task:
             for rule in decisions
         ]
         possible = [rule for rule in rules if rule is not None]
+        ready_to_run = self.attempt(before.handle, lambda: self.noted(before))
+        return [] if ready_to_run is None else ready_to_run[0].by_all(ready_to_run[1], possible)
+
+    def noted(self, before: Ready[Any]) -> tuple[_Task, Ready[Any]]:
+        """The task with what is to be said about its images, whose groups take their place after the inference."""
+        notes = notes_on(before.rule, self.seen.columns_for(before.rule), self.run.own_taxonomy)
+        if self.grouping is None:
+            return dataclasses.replace(self, notes=notes), before
+        labels = self.run.taxonomy if self.tree.carried is None else self.tree.taxonomy
+        seen, told = grouped(self.seen, self.grouping, labels, before.rule)
+        handle, spec = self.grouping.handle_after(before.handle), self.grouping.spec_after(before.spec)
+        done = dataclasses.replace(before, rule=None, handle=handle, spec=spec)
+        return dataclasses.replace(self, seen=seen, notes=(*notes, *told)), done
+
+    def by_all(self, before: Ready[Any], possible: Sequence[Ready[Decision]]) -> list[Evaluation]:
+        """Evaluate decisions that are ready, and write each evaluation into the run folder."""
         done = self.attempt(before.handle, lambda: self.outcomes(before, possible))
         if done is None:
             return []
@@ -205,11 +245,21 @@ class _Task:
             stop = min(start + ROWS_AT_ONCE, len(self.seen.paths))
             paths = pl.Series("path", self.seen.paths[start:stop], dtype=pl.String)
             table = decided.rows(start, stop).hstack(predicted.rows(start, stop))
+            if self.grouping is not None and self.seen.columns is not None:
+                table = self.seen.columns[start:stop].hstack(table)  # the number of images of each group
             yield table.insert_column(0, paths)
 
     def ready(self, rule: Rule, before: Inference | None = None) -> Ready[Rule]:
         """A rule, fitted if it has something to learn."""
-        return ready(self.run, rule, before=before, split=self.fit_split, tree=self.tree, progress=self.progress)
+        return ready(
+            self.run,
+            rule,
+            before=before,
+            split=self.fit_split,
+            tree=self.tree,
+            grouping=self.grouping,
+            progress=self.progress,
+        )
 
     def outcomes(self, before: Ready[Any], rules: Sequence[Ready[Decision]]) -> _Outcomes:
         """One pass over the images in parts: prediction, inference, conversion to the scoring tree, decisions."""
@@ -218,15 +268,22 @@ class _Task:
         taxonomy = self.tree.taxonomy
         of_prediction = PredictionOutcomes(taxonomy, self.recall_at)
         pairs = [(rule, DecisionOutcomes(rule.rule, taxonomy)) for rule in rules]
+        start = 0
         for part, true in self.seen.parts():
-            about = about or (infer.about(part) if infer is not None else {})
-            inferred = self.tree.prediction(part if infer is None else infer(part))
+            rows = slice(start, start + len(true))
+            start = rows.stop
+            bound: Inference | None = self.seen.bound(infer, rows)
+            about = about or (bound.about(part) if bound is not None else {})
+            inferred = self.tree.prediction(part if bound is None else bound(part))
             target = (
                 true if self.tree.carried is not None else self.tree.nodes(true)
             )  # scores of a migrated run have them
             of_prediction.add(inferred, target)
             took = [
-                self.attempt(f"{before.handle}, {rule.handle}", functools.partial(gathered.add, inferred, target))
+                self.attempt(
+                    f"{before.handle}, {rule.handle}",
+                    functools.partial(gathered.add, inferred, target, self.seen.bound(rule.rule, rows)),
+                )
                 for rule, gathered in pairs
             ]
             pairs = [pair for pair, answer in zip(pairs, took, strict=True) if answer is not None]
@@ -276,7 +333,11 @@ class _Task:
             fitted_on={part.handle: part.split for part in fitted},
             promise=promise,
             promises=() if promise is None else decided.promises,
-            warnings=(*(text for part in fitted for text in part.warnings), *_judged_on_own(fitted, self.split)),
+            warnings=(
+                *self.notes,
+                *(text for part in fitted for text in part.warnings),
+                *_judged_on_own(fitted, self.split),
+            ),
             metrics=values,
             curves=curves,
             about=about,

@@ -20,6 +20,8 @@ from cladewise.decisions import Decision
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT
 from cladewise.engine.answering.folding import num_folds, out_of_fold
+from cladewise.engine.answering.grouped_scores import grouped
+from cladewise.engine.answering.groups import Grouping
 from cladewise.engine.answering.scoring import data_digest, known_target, scored, scored_digest
 from cladewise.engine.answering.translated import Translated
 from cladewise.engine.digests import file_hash
@@ -27,6 +29,7 @@ from cladewise.engine.rules import handle_of, spec_of
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
+from cladewise.inference.columns import needs_columns
 from cladewise.predictions import Fittable
 from cladewise.records import NO_SPLIT
 from cladewise.tensor_files import reproducible
@@ -65,6 +68,7 @@ def ready(
     before: Inference | None = None,
     split: str | None = None,
     tree: AnswerTree | None = None,
+    grouping: Grouping | None = None,
     progress: bool = True,
 ) -> Ready[Rule]:
     """A rule that can be applied: unchanged if it has nothing to learn, otherwise fitted on the run's scores.
@@ -80,16 +84,17 @@ def ready(
         split: Split to fit on; the rule's own (``fits_on``) by default; ``5-fold`` for the training images, each
             scored by a network trained without it.
         tree: The tree in which the run answers; the true one by default.
+        grouping: Groups of images that a decision answers together, after the inference; it is fitted on groups too.
         progress: Show progress bars.
 
     Raises:
-        InputError: There is no such split.
+        InputError: There is no such split, or a rule or the grouping needs a column that its images do not have.
     """
     unmoved = run.before_migration
     if isinstance(rule, Inference) or rule is None:
-        return _ready(unmoved, rule, before, split, unmoved.answer_tree("own"), progress)
+        return _ready(unmoved, rule, before, split, unmoved.answer_tree("own"), None, progress)
     tree = tree or run.answer_tree()
-    found = _ready(unmoved, rule, before, split, tree.before, progress)
+    found = _ready(unmoved, rule, before, split, tree.before, grouping, progress)
     if tree.carried is None:
         return found
     keeps_promise = bool(tree.carried.keeps_content.all())
@@ -97,7 +102,13 @@ def ready(
 
 
 def _ready(
-    run: Run, rule: Rule, before: Inference | None, split: str | None, tree: AnswerTree, progress: bool
+    run: Run,
+    rule: Rule,
+    before: Inference | None,
+    split: str | None,
+    tree: AnswerTree,
+    grouping: Grouping | None,
+    progress: bool,
 ) -> Ready[Rule]:
     """:func:`ready` in the trees that the network was trained with and to answer in, not those of a migration."""
     handle, text = handle_of(rule), spec_of(rule)
@@ -107,23 +118,30 @@ def _ready(
     if isinstance(rule, Inference):
         path = run.folder.fitted(chosen, handle)
     else:
-        path = run.folder.fitted(chosen, f"{handle_of(before)}-{handle}", tree.tree)
+        path = run.folder.fitted(chosen, f"{_handle_before(before, grouping)}-{handle}", tree.tree)
     about = {
         "model": run.model_hash,
         "rule": identity(rule),
-        "before": identity(before),
+        "before": identity(before) if grouping is None else f"{identity(before)} {grouping.identity}",
         "data": _data_digest(run, chosen),
     }
+    if needs_columns(rule) or needs_columns(before) or (grouping is not None and grouping.needs_columns):
+        about["columns"] = _columns_digest(run, chosen)
     kept = _kept(path, about)
     if kept is None:
         folds = num_folds(chosen)
         seen = out_of_fold(run, folds, progress=progress) if folds else scored(run, chosen, progress=progress)
+        seen = dataclasses.replace(seen, target=known_target(run, seen))
+        if grouping is not None:
+            seen, _ = grouped(seen, grouping, run.taxonomy, before)
+            before = None  # it was applied to the images
         scores, rows = seen.sample()
-        prediction = tree.prediction(scores if before is None else before(scores))
-        target = tree.nodes(known_target(run, seen)[rows])
+        infer = seen.bound(before, rows.numpy())
+        prediction = tree.prediction(scores if infer is None else infer(scores))
+        target = tree.nodes(seen.target[rows])
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always", UserWarning)
-            tensors = learnt(rule.fit(prediction, target))
+            tensors = learnt(seen.bound(rule, rows.numpy()).fit(prediction, target))
         said = [str(one.message) for one in raised]
         if len(rows) < len(seen.target):
             said.append(_told_of_sample(rule, chosen, len(rows), len(seen.target)))
@@ -142,6 +160,20 @@ def _listed(tensor: Tensor) -> Any:
     if tensor.ndim:
         return [_listed(row) for row in tensor.unbind()]
     return tensor.item() if math.isfinite(tensor.item()) else None
+
+
+def _handle_before(before: Inference | None, grouping: Grouping | None) -> str:
+    handle = handle_of(before)
+    return handle if grouping is None else grouping.handle_after(handle)
+
+
+def _columns_digest(run: Run, split: str) -> str:
+    """Digest of the further columns of the images to fit on, which their own digest does not cover."""
+    data = run.dataset_if_there
+    if data is None or data.columns is None:
+        return ""
+    now = run.config.training.train_split if num_folds(split) else split
+    return hashlib.sha256(data.columns.of(data.indices(now)).write_csv().encode()).hexdigest()[:32]
 
 
 def _kept(path: Path, about: dict[str, str]) -> tuple[dict[str, Tensor], list[str]] | None:

@@ -64,9 +64,9 @@ def _labels(target: IntArray, groups: Groups, taxonomy: Taxonomy) -> tuple[IntAr
 def _notes(groups: Groups, num_mixed: int) -> tuple[str, ...]:
     told = [f"{len(groups.group):,} images in {len(groups.keys):,} groups"]
     if groups.num_alone:
-        told.append(f"{groups.num_alone:,} images without a group count as one each")
+        told.append(f"images without a group, each counted as one: {groups.num_alone:,}")
     if num_mixed:
-        told.append(f"{num_mixed:,} groups have images with different labels, and the node above them as label")
+        told.append(f"groups whose images have different labels, and so the node above these as theirs: {num_mixed:,}")
     return tuple(told)
 
 
@@ -140,4 +140,3 @@ def _ranges(starts: IntArray, sizes: IntArray) -> IntArray:
     """The numbers of all ranges of some sizes, one range after another."""
     first = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
     return first + np.arange(int(sizes.sum()))
-

@@ -7,12 +7,16 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cladewise import catalogue
 from cladewise.catalogue import nearest
+from cladewise.engine.digests import file_hash
+from cladewise.engine.rules import NO_INFERENCE
 from cladewise.errors import InputError
 from cladewise.inference.keys import as_texts
 from cladewise.parquet import read_parquet
@@ -43,6 +47,8 @@ class Grouping:
         ('x', 'b/y.jpg')
     """
 
+    name: ClassVar[str] = "by"
+
     by: str
     pool: Pool = DEFAULT
 
@@ -56,8 +62,6 @@ class Grouping:
                 re.compile(self._regex)
             except re.error as error:
                 raise InputError("a regular expression after path:", f"{self._regex!r} ({error})") from None
-
-    name = "by"
 
     @property
     def _regex(self) -> str:
@@ -91,7 +95,7 @@ class Grouping:
         distinct = pl.DataFrame({"key": keys, "alone": alone})
         first = distinct.unique(maintain_order=True).with_row_index("group")
         group = distinct.join(first, on=["key", "alone"], how="left", maintain_order="left")["group"]
-        return Groups(tuple(first["key"]), group.cast(pl.Int64).to_numpy(), int(alone.sum()))
+        return Groups(tuple(first["key"]), group.cast(pl.Int64).to_numpy(writable=True), int(alone.sum()))
 
     def _keys(self, paths: pl.Series, columns: pl.DataFrame | None) -> pl.Series:
         if self.by == FOLDER:
@@ -126,19 +130,27 @@ class Grouping:
     def _advice(self) -> str:
         return "Its paths must be those that predictions have." if self.is_table else ""
 
+    def handle_after(self, inference: str) -> str:
+        """The handle of an inference and the pooling that follows it, for file names.
+
+        Example:
+            >>> Grouping("sequence").handle_after("none"), Grouping("sequence", "max").handle_after("diffusion")
+            ('by-sequence', 'diffusion+by-sequence-pool=max')
+        """
+        return _after(inference, catalogue.handle(self))
+
+    def spec_after(self, inference: str) -> str:
+        """The spec of an inference and the pooling that follows it."""
+        return _after(inference, catalogue.spec(self))
+
     @property
-    def handle(self) -> str:
-        """The grouping as part of a file name, as of a rule that follows the inference: ``by-sequence``."""
-        from cladewise.catalogue import handle
+    def identity(self) -> str:
+        """A text that changes whenever images are grouped or pooled otherwise, if their columns stay the same."""
+        return f"{self.by} {self.pool} {file_hash(Path(self.by)) if self.is_table else ''}"
 
-        return handle(self)
 
-    @property
-    def spec(self) -> str:
-        """The grouping as text: ``by:by=sequence``."""
-        from cladewise.catalogue import spec
-
-        return spec(self)
+def _after(inference: str, text: str) -> str:
+    return text if inference == NO_INFERENCE else f"{inference}+{text}"
 
 
 @dataclasses.dataclass(frozen=True)

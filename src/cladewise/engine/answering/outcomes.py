@@ -149,13 +149,18 @@ class DecisionOutcomes:
         self._counts: metrics.LabelSums | None = None
         self._sizes: metrics.SizeSums | None = None
 
-    def add(self, part: Prediction, target: Tensor) -> Answer:
+    def add(self, part: Prediction, target: Tensor, decision: Decision | None = None) -> Answer:
         """Add a batch of images, and return their answers.
+
+        Args:
+            part: The predictions.
+            target: The labels.
+            decision: The decision bound to further columns of these images, if it needs any.
 
         Raises:
             InputError: The decision does not apply to this kind of prediction.
         """
-        answer = self.decision(part)
+        answer = (decision or self.decision)(part)
         if isinstance(answer, LabelSets):  # no single node can be right
             self._answers.add({"target": target})
             self._labels.append(_Lists.of(answer.chosen))

@@ -66,9 +66,12 @@ class Scored:
         Raises:
             InputError: A column that it needs is missing.
         """
-        if not needs_columns(rule):
-            return rule
-        return bound_to(rule, None if self.columns is None else self.columns[rows])
+        columns = self.columns_for(rule)
+        return bound_to(rule, None if columns is None else columns[rows])
+
+    def columns_for(self, rule: object) -> pl.DataFrame | None:
+        """The further columns of all images if a rule needs them; they are not read otherwise."""
+        return self.columns if needs_columns(rule) else None
 
     def parts(self) -> Iterator[tuple[Prediction, Int[Tensor, " image"]]]:
         """The prediction and the labels, in parts of images one after another."""

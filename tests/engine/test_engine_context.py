@@ -1,0 +1,275 @@
+"""Priors, allowed labels and groups of images, as evaluation and prediction use them on a real run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from PIL import Image
+
+import cladewise as cw
+from cladewise import InputError, datasets
+from cladewise.engine import Run
+from cladewise.engine.answering import grouped_scores
+from cladewise.engine.answering.fitted_rules import ready
+from cladewise.engine.answering.grouped_scores import PooledScores, grouped
+from cladewise.engine.answering.groups import Grouping
+from cladewise.engine.answering.scored_images import Scored
+from cladewise.engine.answering.scoring import scored
+from cladewise.inference import Prior
+from cladewise.predictions import Prediction, pooled, storage
+from shared_runs import TINY, SharedFolder, copy_of
+
+COLOURS = {"warm/red": (200, 30, 30), "warm/orange": (220, 130, 20), "cold/blue": (20, 20, 160), "grey": (128,) * 3}
+EACH = 12
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def listed(shared: SharedFolder) -> Run:
+    """A run on images that are listed in a table with a sequence, a region and a date; some cells are blank."""
+
+    def make(folder: Path) -> None:
+        rng, rows = np.random.default_rng(0), list[dict[str, Any]]()
+        for label, colour in COLOURS.items():
+            for number in range(3 * EACH):
+                path = folder / label / f"{number:02d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                noise = np.array(colour) + rng.normal(0, 60, (32, 32, 3))
+                Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(path)
+                split = ("train", "val", "test")[number // EACH]
+                rows.append(
+                    {
+                        "path": path.relative_to(folder).as_posix(),
+                        "label": label,
+                        "split": split,
+                        "sequence": f"{label} {number // 3}" if number % EACH < 9 else "",
+                        "region": "north" if number % 2 else "south",
+                        "date": f"2024-{1 + number % 12:02d}-03",
+                    }
+                )
+        order = rng.permutation(len(rows))
+        pl.DataFrame([rows[i] for i in order]).write_csv(folder / "photos.csv")
+
+    folder = shared.once("context", make)
+    data = datasets.from_manifest(folder / "photos.csv")
+    return shared.trained(data, method="hace", epochs=4, freeze=True, lr=0.05)
+
+
+@pytest.fixture
+def run(listed: Run, tmp_path: Path) -> Run:
+    return copy_of(listed, tmp_path / "run")
+
+
+def evaluate(run: Run, **options: Any) -> cw.records.Evaluation:
+    return cw.evaluate(run, progress=False, **options)
+
+
+# ---------------------------------------------------------------- context per image
+
+
+def test_a_prior_changes_each_image_by_its_own_key(run: Run, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", "region,label,weight\nnorth,warm,1\nsouth,cold,1\nsouth,grey,1\n")
+    rule = f"prior:table={table},key=region,unlisted=0"
+    found = evaluate(run, inference=rule, decision="leaf")
+    rows = pl.read_parquet(found.outcomes)
+    regions = dict(zip(*(run.dataset.columns.of(np.arange(len(run.dataset)))["region"], run.dataset.paths)[::-1]))
+    warm = run.taxonomy.find("warm")
+    is_warm = run.taxonomy.contains(warm, rows["predicted"].to_numpy())
+    assert is_warm.tolist() == [regions[path] == "north" for path in rows["path"]]
+    assert found.warnings == ()
+    assert "prior" in found.inference
+    chained = pl.read_parquet(evaluate(run, inference=f"{rule}+subset:allowed=red,blue", decision="leaf").outcomes)
+    by_region = {"north": run.taxonomy.find("red"), "south": run.taxonomy.find("blue")}
+    assert chained["predicted"].to_list() == [by_region[regions[path]] for path in chained["path"]]
+
+
+def test_unknown_keys_are_noted_with_the_evaluation(run: Run, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", "region,label,weight\nnorth,warm,1\n")
+    found = evaluate(run, inference=f"prior:table={table},key=region,unlisted=1", decision="leaf")
+    half = EACH * len(COLOURS) // 2
+    assert f"{half} of {2 * half} images have keys that are not in {table}" in found.warnings[0]
+
+
+def test_a_missing_column_is_refused_in_one_line(run: Run, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", "place,label,weight\nnorth,warm,1\n")
+    with pytest.raises(InputError, match="a column place for each image, but got the columns sequence, region, date"):
+        evaluate(run, inference=f"prior:table={table},key=place,unlisted=1")
+    with pytest.raises(InputError, match="a column place of the table that lists the images"):
+        evaluate(run, group_by="place")
+
+
+def test_a_decision_is_fitted_on_what_the_prior_gives(run: Run, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", "region,label,weight\nnorth,warm,9\nsouth,warm,1\n")
+    prior = Prior(table, key=("region",), unlisted=1)
+    seen = scored(run, "val", progress=False)
+    assert isinstance(seen.scores, Prediction)
+    by_hand = prior.bound(seen.columns)(seen.scores)  # type: ignore[arg-type]
+    found = evaluate(run, inference=prior, decision="hedging:guarantee=0.8")
+    expected = cw.decisions.make("hedging", guarantee=0.8).fit(by_hand, seen.target)  # type: ignore[attr-defined]
+    values = {name: value for name, value in vars(expected).items() if name in found.fitted}
+    assert found.fitted == pytest.approx(values)
+
+
+def test_fitted_rules_are_fitted_again_when_a_column_changes(run: Run, tmp_path: Path) -> None:
+    folder = Path(run.dataset.root)
+    own = tmp_path / "photos"
+    shutil.copytree(folder, own)
+    rows = pl.read_csv(own / "photos.csv", infer_schema=False)
+    data = datasets.from_manifest(own / "photos.csv")
+    mine = cw.train(data, **{**TINY, "out": tmp_path / "own", "method": "hace", "epochs": 2, "freeze": True})
+    rule = cw.decisions.make("hedging", guarantee=0.8)
+    grouping = Grouping("sequence")
+    first = ready(mine, rule, grouping=grouping, progress=False)
+    rows.with_columns(sequence=pl.col("label")).write_csv(own / "photos.csv")
+    second = ready(Run(mine.path), rule, grouping=grouping, progress=False)
+    assert first.values != second.values or first.warnings != second.warnings
+
+
+# ---------------------------------------------------------------- groups
+
+
+def test_groups_are_evaluated_as_one_image_each(run: Run) -> None:
+    single, by_group = evaluate(run, decision="leaf"), evaluate(run, decision="leaf", group_by="sequence")
+    assert single.num_images == EACH * len(COLOURS)
+    assert by_group.num_images == len(COLOURS) * (3 + 3)  # three sequences of three images, and three images alone
+    assert by_group.inference == "by-sequence"
+    assert single.path != by_group.path
+    assert by_group.warnings == ("48 images in 24 groups", "images without a group, each counted as one: 12")
+    rows = pl.read_parquet(by_group.outcomes)
+    assert rows["images"].to_list().count(3) == 3 * len(COLOURS)
+    assert rows["images"].sum() == single.num_images
+    seen = scored(run, "test", progress=False)
+    assert isinstance(seen.scores, Prediction)
+    key = rows["path"][int(rows["images"].arg_max())]  # type: ignore[arg-type]
+    assert seen.columns is not None
+    members = torch.from_numpy((seen.columns["sequence"] == key).arg_true().to_numpy().astype(np.int64))
+    by_hand = pooled(seen.scores[members], torch.zeros(3, dtype=torch.int64), 1, "product")
+    best = by_hand.best_leaf()
+    row = rows.filter(pl.col("path") == key)
+    assert row["predicted"][0] == int(best.node)
+    assert row["confidence"][0] == pytest.approx(float(best.log_prob), abs=1e-5)
+
+
+def test_promises_are_fitted_on_groups(run: Run) -> None:
+    rule = cw.decisions.make("hedging", guarantee=0.8)
+    found = evaluate(run, decision=rule, group_by="sequence", pool="mean")
+    assert found.inference == "by-sequence-pool=mean"
+    seen, _ = grouped(scored(run, "val", progress=False), Grouping("sequence", "mean"), run.taxonomy)
+    assert isinstance(seen.scores, Prediction)
+    expected = rule.fit(seen.scores, seen.target)  # type: ignore[attr-defined]
+    values = {name: value for name, value in vars(expected).items() if name in found.fitted}
+    assert found.fitted == pytest.approx(values)
+    files = {path.name for path in run.folder.fitted("val", "x").parent.iterdir()}
+    evaluate(run, decision=rule)
+    assert len({path.name for path in run.folder.fitted("val", "x").parent.iterdir()} - files) == 1
+
+
+def test_the_prior_comes_before_the_pooling(run: Run, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", "region,label,weight\nnorth,warm,9\nsouth,warm,1\n")
+    prior, grouping = Prior(table, key=("region",), unlisted=1), Grouping("sequence", "mean")
+    seen = scored(run, "test", progress=False)
+    assert isinstance(seen.scores, Prediction)
+    found, _ = grouped(seen, grouping, run.taxonomy, prior)
+    assert isinstance(found.scores, Prediction)
+    groups = grouping.of(seen.paths, seen.columns)
+    assert seen.columns is not None
+    each = prior.bound(seen.columns)(seen.scores)
+    by_hand = pooled(each, torch.from_numpy(groups.group), len(groups.keys), "mean")
+    torch.testing.assert_close(found.scores.log_prob, by_hand.log_prob)
+
+
+def test_different_labels_meet(run: Run, tmp_path: Path) -> None:
+    seen = scored(run, "test", progress=False)
+    table = write(tmp_path / "groups.csv", "path,group\n" + "\n".join(f"{p},{p.split('/')[0]}" for p in seen.paths))
+    found, notes = grouped(seen, Grouping(str(table)), run.taxonomy)
+    labels = dict(zip(found.paths, found.target.tolist(), strict=True))
+    assert labels == {name: run.taxonomy.find(name) for name in ("warm", "grey")} | {
+        "cold": run.taxonomy.find("blue")  # its only class
+    }
+    assert notes[-1] == "groups whose images have different labels, and so the node above these as theirs: 1"
+
+
+def test_pooling_part_by_part_gives_what_pooling_at_once_gives(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = scored(run, "test", progress=False)
+    assert isinstance(seen.scores, Prediction)
+    grouping = Grouping("sequence")
+    groups = grouping.of(seen.paths, seen.columns)
+    whole = pooled(seen.scores, torch.from_numpy(groups.group), len(groups.keys), "product").log_prob
+    for rows in (1, 2, 3, 5, 7):
+        monkeypatch.setattr(grouped_scores, "CELLS_AT_ONCE", rows * run.taxonomy.num_nodes)
+        streamed = PooledScores(seen, groups, "product", None)
+        for chosen in (np.arange(len(groups.keys)), np.array([5, 2, 9])):
+            parts = list(streamed.parts(chosen))
+            torch.testing.assert_close(storage.concatenate(parts).log_prob, whole[torch.from_numpy(chosen)])
+    monkeypatch.setattr(grouped_scores, "LARGEST_KEPT", 0)
+    lazily, _ = grouped(seen, grouping, run.taxonomy)
+    assert not isinstance(lazily.scores, Prediction)
+    assert sum(len(target) for _, target in lazily.parts()) == len(groups.keys)
+
+
+@pytest.mark.parametrize(
+    ("by", "keys"),
+    [
+        ("folder", ("a/x", "a", "./b.png")),
+        (r"path:(\w)_\d", ("s", "a/c.png", "./b.png")),
+        (r"path:^a/", ("a/", "./b.png")),
+    ],
+)
+def test_groups_by_path(by: str, keys: tuple[str, ...]) -> None:
+    paths = ["a/x/s_1.png", "a/x/s_2.png", "a/c.png", "./b.png"]
+    if by == "folder":
+        keys = ("a/x", "a", ".")
+    assert Grouping(by).of(paths).keys == keys
+
+
+def test_groupings_that_cannot_be_are_refused() -> None:
+    with pytest.raises(InputError, match="a regular expression after path:"):
+        Grouping("path:(")
+    with pytest.raises(InputError, match="mean, product, max, but got 'avg'"):
+        Grouping("folder", "avg")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"images with a group by path:zzz, but got none"):
+        Grouping("path:zzz").of(["a.png"])
+
+
+def test_a_group_key_and_the_path_of_an_image_alone_are_two_groups() -> None:
+    columns = pl.DataFrame({"sequence": ["b.png", "", "b.png"]})
+    groups = Grouping("sequence").of(["a.png", "b.png", "c.png"], columns)
+    assert groups.keys == ("b.png", "b.png")
+    assert groups.group.tolist() == [0, 1, 0]
+
+
+def test_no_images_have_no_groups() -> None:
+    found = Grouping("folder").of([])
+    assert (found.keys, found.order.tolist(), found.starts.tolist()) == ((), [], [0])
+
+
+def test_scored_images_without_a_table_have_no_columns(run: Run) -> None:
+    seen = scored(run, "test", progress=False)
+    bare = Scored(seen.scores, seen.target, seen.index, seen.paths, 0)
+    with pytest.raises(InputError, match="images without further columns"):
+        grouped(bare, Grouping("sequence"), run.taxonomy)
+
+
+# ---------------------------------------------------------------- allowed
+
+
+def test_only_allowed_labels_are_answered(run: Run, tmp_path: Path) -> None:
+    named = evaluate(run, allowed=["warm", "grey"], decision="leaf")
+    rows = pl.read_parquet(named.outcomes)
+    assert not run.taxonomy.contains(run.taxonomy.find("cold"), rows["predicted"].to_numpy()).any()
+    assert named.rules["inference"] == "subset:allowed=warm,grey"
+    assert evaluate(run, inference=named.rules["inference"], decision="leaf").metrics == named.metrics
+    by_file = evaluate(run, allowed=write(tmp_path / "allowed.txt", "warm\ngrey\n"), decision="leaf")
+    assert by_file.metrics == named.metrics
+    with pytest.raises(InputError, match="warmm"):
+        evaluate(run, allowed="warmm")
