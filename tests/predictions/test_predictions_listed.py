@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
 from cladewise.decisions import Majority, Threshold
-from cladewise.predictions import Coherence, ListedNodes, Prediction
+from cladewise.inference import Subset
+from cladewise.inference.weighing import weighed
+from cladewise.predictions import Coherence, LeafWeights, ListedNodes, Prediction, pooled
 from strategies import taxonomies
 
 TREE = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
@@ -99,13 +101,46 @@ def test_masses_beyond_one_by_rounding_are_scaled() -> None:
 
 
 def test_nodes_ruled_out_leave_the_rest_at_the_root() -> None:
-    out = torch.zeros(TREE.num_nodes, dtype=torch.bool)
-    out[[A, B]] = True
-    kept = listed([{B: 0.5, C: 0.25}]).without(out)
+    leaves = [leaf for leaf in TREE.leaf_nodes.tolist() if leaf != B]
+    rule = Subset(leaves)
+    kept = rule(listed([{B: 0.5, C: 0.25}]))
+    assert isinstance(kept, ListedNodes)
     assert kept.log_prob[0].exp().tolist() == pytest.approx([1, 0.5, 0, 0.5, 0, 0])
     assert kept.elsewhere.exp().item() == pytest.approx(0.5)
     with pytest.raises(InputError, match="allowed leaf"):
-        listed([{B: 1.0}]).without(out)
+        rule(listed([{B: 1.0}]))
+
+
+@given(taxonomies(max_nodes=12, min_nodes=2), st.integers(0, 2**31))
+def test_bounds_hold_after_weighting_and_pooling(taxonomy: Taxonomy, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    leaves, count = taxonomy.leaf_nodes, taxonomy.num_leaves
+    p = rng.dirichlet(np.ones(count), size=2)
+    weights = rng.choice([0.0, 0.2, 1.0, 30.0], size=(2, count))
+    weights[:, rng.integers(count)] = 2.0
+    kind = rng.integers(0, 3, size=(2, count))  # listed, part of what is listed at the parent, or not listed
+    rows = [dict[int, float](), dict[int, float]()]
+    for row, masses in enumerate(rows):
+        for place, leaf in enumerate(leaves.tolist()):
+            at = (leaf, int(taxonomy.parents[leaf]), 0)[kind[row, place]]
+            if at > 0:
+                masses[at] = masses.get(at, 0.0) + float(p[row, place])
+    prediction = listed(rows, taxonomy, at_inner_nodes=True)
+
+    def between(found: Prediction, true: np.ndarray) -> None:
+        for row, by_leaf in enumerate(true):
+            for node in taxonomy:
+                value = by_leaf[taxonomy.leaf_start[node] : taxonomy.leaf_end[node]].sum()
+                assert found.log_prob[row, node].exp() <= value + 1e-9
+                assert found.upper_log_prob[row, node].exp() >= value - 1e-9
+
+    between(pooled(prediction, torch.zeros(2, dtype=torch.int64), 1, "mean"), p.mean(0, keepdims=True))
+    with np.errstate(divide="ignore"):
+        by_image = LeafWeights(taxonomy, torch.from_numpy(weights).log())
+    kept = (p * weights).sum(1) > 0
+    between(
+        weighed(prediction, by_image)[torch.from_numpy(kept)], (p * weights)[kept] / (p * weights).sum(1)[kept, None]
+    )
 
 
 def test_lists_keep_their_nodes_when_precision_and_batch_change() -> None:

@@ -12,11 +12,16 @@ from cladewise import Taxonomy
 from cladewise.errors import InputError
 from cladewise.inference import Subset
 from cladewise.predictions import POOLS, Coherence, LeafSoftmax, NodeSigmoid, Pool, Prediction, pooled
-from reference.given_predictions import KINDS, random_prediction
+from reference.given_predictions import FROM_HEADS, KINDS, random_prediction
 from reference.laws import LONE, RAGGED, case
 from strategies import taxonomies
 
 group_of = torch.tensor([0, 0, 1, 2, 2, 2])
+
+
+def pools_of(kind: str) -> tuple[Pool, ...]:
+    """The ways in which predictions of a kind can be pooled: lists lack what products and maxima need."""
+    return ("mean",) if kind == "ListedNodes" else POOLS
 
 
 def twin(rows: np.ndarray, pool: str) -> np.ndarray:
@@ -62,7 +67,7 @@ def test_own_mass_levels_and_sigmoids_are_pooled_as_a_loop_pools_them(
 def test_a_group_of_one_image_is_that_image() -> None:
     for kind in KINDS:
         for taxonomy in (RAGGED, LONE):
-            for pool in POOLS:
+            for pool in pools_of(kind):
                 with case(kind, taxonomy, pool):
                     view = random_prediction(kind, taxonomy, 4, seed=2, dtype=torch.float32)
                     found = pooled(view, torch.arange(4), 4, pool)
@@ -76,7 +81,7 @@ def test_a_group_of_one_image_is_that_image() -> None:
 def test_the_order_of_images_and_their_repetition_do_not_count() -> None:
     order = torch.tensor([4, 2, 0, 5, 1, 3])
     for kind in KINDS:
-        for pool in POOLS:
+        for pool in pools_of(kind):
             with case(kind, pool):
                 views = random_prediction(kind, RAGGED, 6, seed=5, dtype=torch.float32)
                 found = pooled(views, group_of, 3, pool).log_prob
@@ -86,7 +91,7 @@ def test_the_order_of_images_and_their_repetition_do_not_count() -> None:
 
 
 def test_extreme_scores_stay_finite() -> None:
-    for kind in KINDS:
+    for kind in FROM_HEADS:
         for pool in POOLS:
             with case(kind, pool):
                 views = random_prediction(kind, RAGGED, 6, seed=5, dtype=torch.float32)
@@ -109,6 +114,12 @@ def test_what_one_image_rules_out_is_ruled_out_by_the_product_alone() -> None:
     apart = LeafSoftmax(RAGGED, torch.cat([cut.logits, Subset(["fern"])(views[1:]).logits]))
     with pytest.raises(InputError, match="a possible label in common"):
         pooled(apart, group, 1, "product")
+
+
+def test_lists_of_the_best_nodes_are_pooled_by_the_mean_alone() -> None:
+    views = random_prediction("ListedNodes", RAGGED, 2, seed=0, dtype=torch.float32)
+    with pytest.raises(InputError, match='Pool by the mean: pool="mean"'):
+        pooled(views, torch.tensor([0, 0]), 1, "product")
 
 
 def test_a_way_that_does_not_exist_is_refused() -> None:

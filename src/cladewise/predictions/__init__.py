@@ -25,7 +25,8 @@ from cladewise.predictions.fittable import Fittable
 from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.level_softmax import LevelSoftmax, level_layout, level_width
 from cladewise.predictions.listed import ListedNodes
-from cladewise.predictions.pooling import POOLS, Pool, pooled
+from cladewise.predictions.pooling import pooled
+from cladewise.predictions.pools import POOLS, Pool, Pooling
 from cladewise.predictions.prediction import (
     BestLeaf,
     Coherence,
@@ -60,6 +61,7 @@ __all__ = [
     "PathSumSigmoid",
     "PathSumSoftmax",
     "Pool",
+    "Pooling",
     "Prediction",
     "ProjectedLeafSoftmax",
     "SiblingScores",

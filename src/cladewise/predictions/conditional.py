@@ -13,7 +13,8 @@ from torch.nn.functional import logsigmoid, pad
 
 from cladewise import ops
 from cladewise.predictions.leaf_weights import LeafWeights
-from cladewise.predictions.prediction import Coherence, Pooling, Prediction, SiblingScores, check_width
+from cladewise.predictions.pools import Pooling
+from cladewise.predictions.prediction import Coherence, Prediction, SiblingScores, check_width
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -57,10 +57,7 @@ class LeafWeights:
     @cached_property
     def possible(self) -> Bool[Tensor, "*image node"]:
         """Which nodes have a leaf at or under them that is not ruled out."""
-        index = ops.tree_index(self.taxonomy, self.log_weight.device)
-        is_left = (self.log_weight > -torch.inf).float()
-        full = is_left.new_zeros((*is_left.shape[:-1], self.taxonomy.num_nodes))
-        return ops.subtree_max(full.index_copy(-1, index.leaf_nodes, is_left), self.taxonomy) > 0
+        return self.largest_below > -torch.inf
 
     def mean_below(self, leaf_scores: Float[Tensor, "*image leaf"]) -> Float[Tensor, "*image node"]:
         r"""Logarithm of :math:`\bar w` of the leaves at or under each node; -inf where all are ruled out.
@@ -71,10 +68,23 @@ class LeafWeights:
         """
         scores = ops.at_least_float(leaf_scores).log_softmax(-1)
         weighted, plain = (ops.leaf_logsumexp(values, self.taxonomy) for values in self._with_and_without(scores))
-        index = ops.tree_index(self.taxonomy, scores.device)
-        largest = self.log_weight.new_full((*self.log_weight.shape[:-1], self.taxonomy.num_nodes), -torch.inf)
-        largest = ops.subtree_max(largest.index_copy(-1, index.leaf_nodes, self.log_weight), self.taxonomy)
-        return _ratio(weighted, plain, largest)
+        return _ratio(weighted, plain, self.largest_below)
+
+    @cached_property
+    def largest_below(self) -> Float[Tensor, "*image node"]:
+        """Logarithm of the largest weight of the leaves at or under each node; -inf where all are ruled out."""
+        return self._extreme(self.log_weight)
+
+    @cached_property
+    def smallest_below(self) -> Float[Tensor, "*image node"]:
+        """Logarithm of the smallest weight of the leaves at or under each node that are not ruled out; else -inf."""
+        smallest = -self._extreme((-self.log_weight).masked_fill(self.log_weight == -torch.inf, -torch.inf))
+        return smallest.masked_fill(smallest == torch.inf, -torch.inf)
+
+    def _extreme(self, leaf_values: Tensor) -> Tensor:
+        index = ops.tree_index(self.taxonomy, leaf_values.device)
+        full = leaf_values.new_full((*leaf_values.shape[:-1], self.taxonomy.num_nodes), -torch.inf)
+        return ops.subtree_max(full.index_copy(-1, index.leaf_nodes, leaf_values), self.taxonomy)
 
     def mean_in(
         self, leaf_scores: Float[Tensor, "*image leaf"], group: Tensor, num_groups: int

@@ -14,10 +14,10 @@ from torch import Tensor
 from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.predictions.leaf_weights import LeafWeights
+from cladewise.predictions.pools import Pooling
 from cladewise.predictions.prediction import (
     Coherence,
     LevelLogProb,
-    Pooling,
     Prediction,
     SiblingScores,
     check_a_leaf,

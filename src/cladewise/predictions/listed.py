@@ -13,6 +13,8 @@ from torch.nn.functional import pad
 
 from cladewise import ops
 from cladewise.errors import InputError
+from cladewise.predictions.leaf_weights import LeafWeights
+from cladewise.predictions.pools import Pooling
 from cladewise.predictions.prediction import Coherence, Prediction, best_nodes
 from cladewise.taxonomy.alteration import Alteration
 
@@ -39,6 +41,8 @@ class ListedNodes(Prediction):
         log_mass: Log of the probability of each listed node itself; -inf at blanks.
         at_inner_nodes: Whether the classifier has classes at inner nodes. Otherwise all that is left out is at leaves,
             and a node with all its leaves in the list has nothing more under it.
+        in_full: Whether the mass of a listed node is all that it has. Of a mean of lists it is not, since some may not
+            list the node, nor of a weighted list, since it is not known what the weights leave of the rest.
 
     Raises:
         InputError: The fields differ in shape, or the nodes are no indices.
@@ -56,6 +60,7 @@ class ListedNodes(Prediction):
     nodes: Int[Tensor, "*batch k"]
     log_mass: Float[Tensor, "*batch k"]
     at_inner_nodes: bool = False
+    in_full: bool = True
 
     def __post_init__(self) -> None:
         if self.nodes.shape != self.log_mass.shape or self.nodes.dtype != torch.int64 or not self.nodes.ndim:
@@ -140,6 +145,7 @@ class ListedNodes(Prediction):
         else:
             listed, size = listed * (index.height == 0), index.leaf_end - index.leaf_start
         known = ops.subtree_sum(listed, self.taxonomy) == size
+        known = known & self.in_full
         known[..., 0] = True
         return known
 
@@ -155,20 +161,45 @@ class ListedNodes(Prediction):
         """The :attr:`scores` of the leaves: one that is not listed has a share of the mass above it."""
         return self.scores.index_select(-1, ops.tree_index(self.taxonomy, self.device).leaf_nodes)
 
-    def without(self, excluded: Bool[Tensor, " node"]) -> Self:
-        """The list without the excluded nodes, scaled to what is left; the unlisted rest stays at the root.
+    def weighted(self, weights: LeafWeights) -> Self:
+        """The list with its nodes weighted, scaled to what is left; the unlisted rest stays at the root.
 
-        Both bounds remain bounds: the unlisted rest may be possible or not.
+        Both bounds remain bounds. The rest gets the largest weight of all, since it may be at any leaf or, if that is
+        ruled out, nowhere. A listed inner node gets the smallest weight of the leaves below that are not ruled out;
+        what it may have more of joins the rest.
 
         Raises:
-            InputError: Everything in some image was listed and is excluded.
+            InputError: Everything in some image was listed and is ruled out.
         """
-        shut = pad(excluded, (1, 0), value=True)[self.nodes + 1]
-        kept = self._shares.masked_fill(shut, -torch.inf)
-        left = torch.logaddexp(kept.masked_fill(self.nodes == 0, -torch.inf).logsumexp(-1), self.elsewhere)
+        kept = self._shares + self._at_listed(weights.smallest_below)
+        more = self._shares + self._at_listed(weights.largest_below)
+        rest = (more.exp() - kept.exp()).clamp_min(0).masked_fill(self.nodes <= 0, 0.0).sum(-1).log()
+        rest = torch.logaddexp(rest, self.elsewhere + weights.largest_below[..., 0])
+        kept = kept.masked_fill(self.nodes <= 0, -torch.inf)
+        left = torch.logaddexp(kept.logsumexp(-1), rest)
         if bool((left == -torch.inf).any()):
             raise InputError("an allowed leaf that earlier rules left", "none")
-        return dataclasses.replace(self, log_mass=kept - left[..., None])
+        return dataclasses.replace(self, log_mass=kept - left[..., None], in_full=False)
+
+    def _at_listed(self, by_node: Float[Tensor, "*image node"]) -> Float[Tensor, "*batch k"]:
+        """Values of the listed nodes; -inf at blanks."""
+        padded = pad(by_node, (1, 0), value=-torch.inf)
+        return padded.expand(*self.batch_shape, -1).gather(-1, self.nodes + 1)
+
+    def pooled_by(self, pooling: Pooling) -> ListedNodes:
+        """All nodes that an image of the group lists; the mean of lower bounds is one of the mean.
+
+        Raises:
+            InputError: Products and maxima need the probabilities that are not listed.
+        """
+        if pooling.pool != "mean":
+            advice = 'Pool by the mean: pool="mean".'
+            raise InputError("probabilities of all labels to pool by", "lists of the best nodes", advice=advice)
+        mass = pooling(self.own_log_prob)[..., 1:]
+        width = int((mass > -torch.inf).sum(-1).max()) if len(mass) else 0
+        log_mass, place = mass.topk(width, dim=-1)
+        nodes = torch.where(log_mass > -torch.inf, place + 1, -1)
+        return dataclasses.replace(self, nodes=nodes, log_mass=log_mass, in_full=False)
 
     def carried_over(self, change: Alteration, levels: tuple[int, ...]) -> ListedNodes:
         """The same list with the nodes of the true tree."""

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from cladewise import ops
 from cladewise.errors import InputError
-from cladewise.predictions.prediction import Pooling, Prediction
+from cladewise.predictions.pools import Pool, Pooling
+from cladewise.predictions.prediction import Prediction
 from cladewise.predictions.softmax import LeafSoftmax
-
-Pool = Literal["mean", "product", "max"]
-"""The way in which probabilities are pooled."""
-POOLS: tuple[Pool, ...] = get_args(Pool)
 
 
 def pooled(prediction: Prediction, group: Int[Tensor, " image"], num_groups: int, pool: Pool) -> Prediction:
@@ -29,7 +24,8 @@ def pooled(prediction: Prediction, group: Int[Tensor, " image"], num_groups: int
     - ``max``: :math:`\propto \max_i p_i`.
 
     A softmax over leaves or nodes is pooled as it is, a softmax per level at each level, a sigmoid as the probabilities
-    of the two outcomes. Any other kind is reduced to its leaves.
+    of the two outcomes, and lists of the best nodes as the lower bounds that they are, by ``mean`` alone. Any other
+    kind is reduced to its leaves.
 
     Args:
         prediction: One row per image.
@@ -47,28 +43,11 @@ def pooled(prediction: Prediction, group: Int[Tensor, " image"], num_groups: int
         >>> pooled(views, torch.tensor([0, 0]), 1, "mean").log_prob.exp()
         tensor([[1.0000, 0.7000, 0.4000, 0.3000, 0.3000]])
     """
-    if pool not in POOLS:
-        raise InputError(f"a way of pooling: {', '.join(POOLS)}", repr(pool))
     settled = prediction.settled()
-    reduce = _pooling(group, num_groups, pool)
+    reduce = Pooling(group, num_groups, pool)
     found = settled.pooled_by(reduce)
     if found is None:
         found = LeafSoftmax(settled.taxonomy, reduce(ops.at_least_float(settled.leaf_scores()).log_softmax(-1)))
     if bool((found.logits == -torch.inf).all(-1).any()) and settled.taxonomy.num_nodes > 1:
         raise InputError("images of a group with a possible label in common", "a group without")
     return found
-
-
-def _pooling(group: Int[Tensor, " image"], num_groups: int, pool: Pool) -> Pooling:
-    """A function from log-probabilities per image to log-probabilities per group."""
-    sizes = torch.bincount(group, minlength=num_groups)[:, None]
-
-    def reduce(log_prob: Float[Tensor, "image k"]) -> Float[Tensor, "group k"]:
-        if pool == "mean":
-            return ops.grouped_logsumexp(log_prob.mT, group, num_groups).mT - sizes.log()
-        if pool == "product":
-            return log_prob.new_zeros(num_groups, log_prob.shape[1]).index_add(0, group, log_prob) / sizes
-        least = log_prob.new_full((num_groups, log_prob.shape[1]), -torch.inf)
-        return least.scatter_reduce(0, group[:, None].expand_as(log_prob), log_prob, "amax")
-
-    return reduce

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from enum import Enum
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
@@ -17,13 +16,11 @@ from torch import Tensor
 from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.predictions.leaf_weights import LeafWeights
+from cladewise.predictions.pools import Pooling
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.alteration import Alteration
 
 Kind = TypeVar("Kind", bound="Prediction")
-
-Pooling = Callable[[Tensor], Tensor]
-"""A function from log-probabilities ``[image, k]`` to ``[group, k]``."""
 
 TransitionOrder = Literal["f2c", "c2f"]
 """Direction of transitions between levels: fine to coarse or coarse to fine."""
@@ -322,6 +319,9 @@ class Prediction(ABC):
         Args:
             pooling: A function from log-probabilities per image to log-probabilities per group, up to a constant per
                 group. See :func:`~cladewise.predictions.pooled`.
+
+        Raises:
+            InputError: Predictions of this kind cannot be pooled in this way.
         """
         return None
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from cladewise import ops
 from cladewise.predictions.leaf_weights import LeafWeights
+from cladewise.predictions.pools import Pooling
 from cladewise.predictions.prediction import (
     BestLeaf,
     Coherence,
-    Pooling,
     Prediction,
     best_nodes,
     check_a_leaf,
