@@ -113,34 +113,33 @@ def test_nodes_ruled_out_leave_the_rest_at_the_root() -> None:
 
 @given(taxonomies(max_nodes=12, min_nodes=2), st.integers(0, 2**31))
 def test_bounds_hold_after_weighting_and_pooling(taxonomy: Taxonomy, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    leaves, count = taxonomy.leaf_nodes, taxonomy.num_leaves
-    p = rng.dirichlet(np.ones(count), size=2)
-    weights = rng.choice([0.0, 0.2, 1.0, 30.0], size=(2, count))
-    weights[:, rng.integers(count)] = 2.0
-    kind = rng.integers(0, 3, size=(2, count))  # listed, part of what is listed at the parent, or not listed
-    rows = [dict[int, float](), dict[int, float]()]
-    for row, masses in enumerate(rows):
-        for place, leaf in enumerate(leaves.tolist()):
-            at = (leaf, int(taxonomy.parents[leaf]), 0)[kind[row, place]]
-            if at > 0:
-                masses[at] = masses.get(at, 0.0) + float(p[row, place])
+    rng, size = np.random.default_rng(seed), taxonomy.num_nodes
+    own = rng.dirichlet(np.ones(size), size=2)  # of classes at all nodes, of which some are listed
+    is_listed = rng.random((2, size)) < 0.5
+    is_listed[:, 0] = False
+    rows = [{int(v): float(own[row, v]) for v in np.flatnonzero(is_listed[row])} for row in range(2)]
     prediction = listed(rows, taxonomy, at_inner_nodes=True)
 
     def between(found: Prediction, true: np.ndarray) -> None:
-        for row, by_leaf in enumerate(true):
+        for row, masses in enumerate(true):
             for node in taxonomy:
-                value = by_leaf[taxonomy.leaf_start[node] : taxonomy.leaf_end[node]].sum()
+                value = masses[taxonomy.contains(node, np.arange(size))].sum()
                 assert found.log_prob[row, node].exp() <= value + 1e-9
                 assert found.upper_log_prob[row, node].exp() >= value - 1e-9
 
-    between(pooled(prediction, torch.zeros(2, dtype=torch.int64), 1, "mean"), p.mean(0, keepdims=True))
+    between(pooled(prediction, torch.zeros(2, dtype=torch.int64), 1, "mean"), own.mean(0, keepdims=True))
+    weights = rng.choice([0.0, 0.2, 1.0, 30.0], size=(2, taxonomy.num_leaves))
+    weights[:, rng.integers(taxonomy.num_leaves)] = 2.0
+    by_node = np.zeros((2, size))  # of an inner class, any between those of the leaves that it may stand for
+    for row in range(2):
+        for node in taxonomy:
+            below = weights[row, taxonomy.leaf_start[node] : taxonomy.leaf_end[node]]
+            if below.any():
+                by_node[row, node] = rng.uniform(below[below > 0].min(), below.max())
     with np.errstate(divide="ignore"):
         by_image = LeafWeights(taxonomy, torch.from_numpy(weights).log())
-    kept = (p * weights).sum(1) > 0
-    between(
-        weighed(prediction, by_image)[torch.from_numpy(kept)], (p * weights)[kept] / (p * weights).sum(1)[kept, None]
-    )
+    true = own * by_node
+    between(weighed(prediction, by_image), true / true.sum(1, keepdims=True))
 
 
 def test_lists_keep_their_nodes_when_precision_and_batch_change() -> None:
