@@ -1,4 +1,4 @@
-"""What became of the promises of a fitted decision on the images of a split."""
+"""Promises of a fitted decision, and how they fared on the images of a split."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PromiseKept:
 
     @property
     def outcome(self) -> Outcome:
-        """What one-sided binomial tests at level 5% say; without images ``held here``.
+        """Result of one-sided binomial tests at level 5%; without images ``held here``.
 
         ``held`` if chance alone would give so many right answers, were the share lower, in at most 5% of cases, and
         ``did not hold`` if it would give so few, were the share reached. Otherwise there are too few images to tell,

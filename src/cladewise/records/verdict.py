@@ -63,7 +63,7 @@ def verdict(
 
 
 def _of_cost(metrics: Mapping[str, Interval]) -> str:
-    """What a guarantee costs in specificity, as far as the metrics say so."""
+    """Cost of a guarantee in specificity, as far as the metrics have it."""
     specific, leaf = metrics.get("specificity"), metrics.get("leaf_top1")
     if specific is None or math.isnan(specific.value):
         return ""
