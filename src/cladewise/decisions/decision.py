@@ -57,7 +57,7 @@ class Promise(NamedTuple):
     """A share of right answers that a fitted rule promises, for all images or for some of them."""
 
     name: str
-    """What it is about: a level, a group of images, or both; empty for all answers to all images."""
+    """A level, a group of images, or both; empty for all answers to all images."""
     share: float
 
 

@@ -218,7 +218,7 @@ class Guaranteed(Decision):
         return dataclasses.replace(self, caution=self.from_scale(caution), cautions=values)
 
     def _only_the_root(self, walk: Walk, taxonomy: Taxonomy) -> str:
-        """A warning that only the root is answered, with the promise that can be kept and the images that this one takes."""
+        """A warning that only the root is answered, and the promise that can be kept instead."""
         n, (share, *by_level) = walk.num_images, self.shares
         least = max(trials_needed(x, confidence=self.confidence) for x in self.shares)
         sentences = [
