@@ -21,6 +21,7 @@ from cladewise.version import __version__
 if TYPE_CHECKING:
     from cladewise import (
         backbones,
+        calibration,
         choosing,
         datasets,
         decisions,
@@ -69,6 +70,7 @@ __all__ = [
     "__version__",
     "backbones",
     "benchmark",
+    "calibration",
     "choose",
     "choosing",
     "compare",

@@ -27,6 +27,13 @@ from reference.laws import LATE as RAGGED
 TREES = {"ragged": RAGGED, "star": STAR, "chain": CHAIN, "lone": LONE}
 
 VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "calibrate": [
+        {},
+        {"by": "level"},
+        {"kind": "isotonic"},
+        {"kind": "isotonic", "by": "level"},
+        {"kind": "beta", "by": "level"},
+    ],
     "diffusion": [
         {},
         {"steps": 3, "rescale": True},
@@ -56,6 +63,7 @@ UNDEFINED = {("top-down", "LeafSoftmax"), ("top-down", "ProjectedLeafSoftmax")}
 IMAGES = 6
 
 every_rule = pytest.mark.parametrize("name", inference.available())
+pytestmark = pytest.mark.filterwarnings("ignore:calibrate.*labelled images")
 
 
 @cache
@@ -241,6 +249,10 @@ def test_rules_compose(name: str, after: str) -> None:
             continue
         with case(variant, kind):
             first = rule_for(name, variant, kind, taxonomy)
+            if len({rule.fits_on for rule in (first, second) if isinstance(rule, Fittable)}) > 1:
+                with pytest.raises(InputError, match="fitted on one split"):
+                    inference.chain(first, second)
+                continue
             both = inference.chain(first, second)
             assert both.handle == f"{first.handle}+{both.rules[1].handle}"  # type: ignore[attr-defined]
             if after == "top-down" and not bool(result_of(name, variant, kind, taxonomy).has_score[1:].all()):

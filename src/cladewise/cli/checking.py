@@ -32,11 +32,13 @@ def check_rules(*, decisions: Iterable[str] = (), inferences: Iterable[str] = ()
     Raises:
         InputError: There is no such rule.
     """
-    for spec in decisions:
-        _check("cladewise.decisions", "decision", spec)
-    for chain in inferences:
-        for spec in split_chain(chain) if chain != NO_INFERENCE else ():
-            _check("cladewise.inference", "inference", spec)
+    before = [spec for chain in inferences if chain != NO_INFERENCE for spec in split_chain(chain)]
+    for chain in decisions:
+        *own, last = split_chain(chain)
+        _check("cladewise.decisions", "decision", last)
+        before += own
+    for spec in before:
+        _check("cladewise.inference", "inference", spec)
 
 
 def check_method(name: str) -> None:

@@ -96,6 +96,15 @@ class Decision(ABC):
         """
         return torch.zeros(0, 2, dtype=torch.int64, device=target.device)
 
+    def decided_on(self, prediction: Prediction) -> Prediction:
+        """The prediction that :attr:`final` decides on: the given one, unless the rule has inferences of its own."""
+        return prediction
+
+    @property
+    def final(self) -> Decision:
+        """The rule without inferences of its own: ``rule(p)`` is ``rule.final(rule.decided_on(p))``."""
+        return self
+
     def ranking(self, prediction: Prediction, k: int, answer: Answer | None = None) -> Int[Tensor, "*batch k"]:
         """The ``k`` best labels of each image, best first: the answered node, then the others in the rule's order.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cladewise.engine.answering.retrieval import Entailment, Retrieval, entails, retrieve
     from cladewise.engine.answering.spaces import PlacedImages, Retrieved, RunSpace, image_scores
     from cladewise.engine.answering.transitions import mean_transitions
+    from cladewise.engine.composed import Composed
     from cladewise.engine.deciding.decided import Decided
     from cladewise.engine.deciding.deciding import decide
     from cladewise.engine.feeding.cache_entries import CacheEntry, cache_entries, clear_cache
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CacheEntry",
+    "Composed",
     "Decided",
     "Entailment",
     "LossNotFiniteError",
@@ -56,6 +58,7 @@ __all__ = [
 _MODULES = {
     "CacheEntry": "cladewise.engine.feeding.cache_entries",
     "Decided": "cladewise.engine.deciding.decided",
+    "Composed": "cladewise.engine.composed",
     "Entailment": "cladewise.engine.answering.retrieval",
     "LossNotFiniteError": "cladewise.engine.training.module",
     "PlacedImages": "cladewise.engine.answering.spaces",

@@ -9,6 +9,7 @@ from typing import Any
 from cladewise import decisions, inference
 from cladewise.catalogue import from_spec, spec, split_chain
 from cladewise.decisions import Decision
+from cladewise.engine.composed import Composed
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 
@@ -19,14 +20,19 @@ NO_INFERENCE = "none"
 def decision_of(decision: str | Decision | None, default: Decision, **parameters: Any) -> Decision:
     """The decision for a spec, a name with parameters, or a decision itself; the default for ``None``.
 
+    Inferences may come before it, joined with ``+``: ``"calibrate+hedging:guarantee=0.95"`` is a
+    :class:`~cladewise.engine.Composed`.
+
     Raises:
-        InputError: There is no such decision, or parameters are given without its name.
+        InputError: There is no such decision or inference, or parameters are given without the decision's name.
 
     Example:
         >>> decision_of("threshold:threshold=0.8", decisions.Leaf())
         Threshold(threshold=0.8, by_name=())
         >>> decision_of("threshold", decisions.Leaf(), threshold=0.7)
         Threshold(threshold=0.7, by_name=())
+        >>> spec_of(decision_of("subset:allowed=here.txt+threshold:threshold=0.8", decisions.Leaf()))
+        'subset:allowed=here.txt+threshold:threshold=0.8'
     """
     if parameters and not isinstance(decision, str):
         raise InputError("the name of a decision with its parameters", f"only {', '.join(parameters)}")
@@ -36,7 +42,9 @@ def decision_of(decision: str | Decision | None, default: Decision, **parameters
         return decision
     if parameters:
         return decisions.make(decision, **parameters)
-    return from_spec(decisions.available(), "decision", decision)
+    *before, last = split_chain(decision)
+    rule = from_spec(decisions.available(), "decision", last)
+    return Composed(tuple(_inferences(before)), rule) if before else rule
 
 
 def inference_of(rule: str | Inference | None, default: Inference | None) -> Inference | None:
@@ -57,8 +65,12 @@ def inference_of(rule: str | Inference | None, default: Inference | None) -> Inf
         return rule
     if rule == NO_INFERENCE:
         return None
-    parts = [from_spec(inference.available(), "inference", text) for text in split_chain(rule)]
-    return parts[0] if len(parts) == 1 else inference.chain(parts)
+    return inference.chain(_inferences(split_chain(rule)))
+
+
+def _inferences(texts: Sequence[str]) -> list[Inference]:
+    known = inference.available()
+    return [from_spec(known, "inference", text) for text in texts]
 
 
 def only_allowed(rule: Inference | None, allowed: str | Path | Sequence[str] | None) -> Inference | None:
@@ -92,4 +104,8 @@ def spec_of(rule: Inference | Decision | None) -> str:
     """
     if rule is None:
         return NO_INFERENCE
-    return "+".join(map(spec, rule.rules)) if isinstance(rule, inference.Chain) else spec(rule)
+    if isinstance(rule, inference.Chain):
+        return "+".join(map(spec_of, rule.rules))
+    if isinstance(rule, Composed):
+        return "+".join(map(spec_of, (*rule.inferences, rule.decision)))
+    return spec(rule)

@@ -7,6 +7,7 @@ from typing import Any
 
 from cladewise.catalogue import make_part, named_parts
 from cladewise.inference.bottom_up import BottomUp
+from cladewise.inference.calibrate import Calibrate
 from cladewise.inference.chained import Chain, FittableChain, chain
 from cladewise.inference.columns import NeedsColumns, bound_to
 from cladewise.inference.differentiable_diffusion import DifferentiableDiffusion
@@ -20,6 +21,7 @@ from cladewise.inference.top_down import TopDown
 
 __all__ = [
     "BottomUp",
+    "Calibrate",
     "Chain",
     "DifferentiableDiffusion",
     "Diffusion",

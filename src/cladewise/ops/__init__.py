@@ -26,11 +26,13 @@ from cladewise.ops.subtree import (
     leaf_logsumexp,
     leaf_path_sum,
     leaf_subtree_sum,
+    path_min,
     path_sum,
     subtree_logsumexp,
     subtree_max,
     subtree_sum,
 )
+from cladewise.ops.tempering import log_complement, log_odds, tempered
 from cladewise.ops.transition import (
     LowRank,
     TransitionEdges,
@@ -66,6 +68,8 @@ __all__ = [
     "leaf_logsumexp",
     "leaf_path_sum",
     "leaf_subtree_sum",
+    "log_complement",
+    "log_odds",
     "low_rank_transition",
     "low_rank_transition_sum",
     "meet",
@@ -74,6 +78,7 @@ __all__ = [
     "num_common_ancestors",
     "num_leaves_covered",
     "path_logsumexp",
+    "path_min",
     "path_sibling_nll",
     "path_sum",
     "share_parents",
@@ -83,6 +88,7 @@ __all__ = [
     "subtree_max",
     "subtree_sum",
     "sum_outside",
+    "tempered",
     "tree_index",
     "without_kernels",
 ]

@@ -134,6 +134,21 @@ def subtree_max(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Flo
     return by_node.t().reshape(values.shape)
 
 
+def path_min(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
+    r"""Smallest value along the path from the root to every node, both included.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> path_min(torch.tensor([3.0, 1.0, 2.0, 0.0]), t)
+        tensor([3., 1., 1., 0.])
+    """
+    by_node, index = _node_major(values, taxonomy)
+    for level in index.by_depth:
+        least = torch.minimum(by_node.index_select(0, level.children), by_node.index_select(0, level.parent_of_child))
+        by_node = by_node.index_copy(0, level.children, least)
+    return by_node.t().reshape(values.shape)
+
+
 def path_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
     r"""Sum along the path from the root to every node, both included.
 

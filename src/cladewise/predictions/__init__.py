@@ -13,6 +13,7 @@ stored scores of that kind be read before its module is imported.
 
 from cladewise.predictions.carried import CarriedPrediction
 from cladewise.predictions.conditional import (
+    CappedSigmoid,
     ConditionalSigmoid,
     NodeSigmoid,
     PathSumSigmoid,
@@ -43,6 +44,7 @@ from cladewise.predictions.transitions import LevelTransition, TransitionLayout,
 __all__ = [
     "POOLS",
     "BestLeaf",
+    "CappedSigmoid",
     "CarriedPrediction",
     "Coherence",
     "ConditionalSigmoid",

@@ -133,6 +133,33 @@ class NodeSigmoid(_ByNodeSigmoid):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class CappedSigmoid(_ByNodeSigmoid):
+    r"""A sigmoid at every node, capped by those above it, so that no child is more probable than its parent.
+
+    .. math:: \log p_v = \min_{a \in A(v) \setminus \{root\}} \log \sigma(z_a)
+
+    It holds probabilities that were set node by node, such as those of :class:`~cladewise.inference.Calibrate`.
+
+    Example:
+        >>> from cladewise import Taxonomy
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+        >>> CappedSigmoid(t, torch.tensor([[0.0, 1.0, -1.0]])).log_prob.exp()
+        tensor([[1.0000, 0.5000, 0.5000, 0.2689]])
+    """
+
+    @property
+    def coherence(self) -> Coherence:
+        return Coherence.MONOTONE
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, "*batch node"]:
+        return ops.path_min(pad(logsigmoid(ops.at_least_float(self.node_logits)), (1, 0)), self.taxonomy)
+
+    def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
+        return self.log_prob[..., ops.tree_index(self.taxonomy, self.device).leaf_nodes]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class PathSumSoftmax(_ByNode):
     r"""A softmax over the leaves, whose scores are the sums of the scores on their paths.
 

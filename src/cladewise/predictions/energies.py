@@ -84,6 +84,9 @@ class LevelEnergies(Prediction):
     def level_log_prob(self, level: int) -> LevelLogProb:
         return self._by_level.level_log_prob(level)
 
+    def tempered_by_level(self, temperature: Float[Tensor, " level"]) -> LevelSoftmax:
+        return self._by_level.tempered_by_level(temperature)
+
 
 def _at_level(scores: Float[Tensor, "*batch node"], taxonomy: Taxonomy, level: int) -> Float[Tensor, "*batch place"]:
     """Scores of the nodes of a level; a node that represents children which skip it has the largest of theirs."""

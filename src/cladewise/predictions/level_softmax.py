@@ -219,6 +219,15 @@ class LevelSoftmax(Prediction):
         parts = [pooling(level.log_prob) for level in self.by_level]
         return LevelSoftmax(self.taxonomy, torch.cat(parts or [pooling(self.level_logits)], -1), self.levels)
 
+    def tempered_by_level(self, temperature: Float[Tensor, " level"]) -> LevelSoftmax:
+        """Each level's own softmax at its temperature; a leaf in several levels has a score of its own in each."""
+        parts = [
+            ops.tempered(log_prob, temperature[level - 1])
+            for level, (_, log_prob) in zip(self.levels, self.by_level, strict=True)
+        ]
+        logits = torch.cat(parts, -1) if parts else self.level_logits
+        return LevelSoftmax(self.taxonomy, logits, self.levels)
+
     def carried_over(self, change: Alteration, levels: tuple[int, ...]) -> LevelSoftmax | None:
         """The same scores at the levels that the true tree has in their place."""
         if not levels:

@@ -325,6 +325,14 @@ class Prediction(ABC):
         """
         return None
 
+    def tempered_by_level(self, temperature: Float[Tensor, " level"]) -> Prediction | None:
+        """The prediction at a temperature per level; ``None`` for kinds whose levels have no softmax of their own.
+
+        Args:
+            temperature: Divisor of the scores of each level, above 0.
+        """
+        return None
+
     def carried_over(self, change: Alteration, levels: tuple[int, ...]) -> Prediction | None:
         """The prediction over the true tree, given that all kept nodes stand for the same leaves in both trees.
 

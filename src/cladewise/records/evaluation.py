@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from cladewise.atomic import write_text
+from cladewise.catalogue import split_chain
 from cladewise.records.layout import SCHEMA_VERSION, Tree
 from cladewise.records.promises import PromiseKept
 from cladewise.records.reading import building, read_json
 from cladewise.records.verdict import verdict
 from cladewise.statistics import Interval
+
+NO_INFERENCE = "none"
+"""Handle of the inference of evaluations that use the prediction as it is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,6 +189,16 @@ class Evaluation:
         """Value of a metric; NaN if the evaluation does not have it."""
         found = self.metrics.get(metric)
         return math.nan if found is None else found.value
+
+    @property
+    def predicted_by(self) -> str:
+        """Handle of the inference whose prediction was decided on; a decision with inferences of its own is named too.
+
+        Evaluations with equal handles have the same curves and metrics of the prediction.
+        """
+        if len(split_chain(self.rules.get("decision", ""))) < 2:
+            return self.inference
+        return "+".join(name for name in (self.inference, self.decision) if name != NO_INFERENCE)
 
     def is_by(self, kind: str, name: str) -> bool:
         """Whether the ``inference`` or ``decision`` has this handle or spec.

@@ -96,9 +96,10 @@ class Answerer:
             scores, rows = scores[good], rows[good.numpy()]
         with torch.inference_mode():
             inferred = self.tree.prediction(scores if self.inference is None else self.inference(scores))
-            table = answer_table(self.decision(inferred), inferred, self.shown_names)
+            seen = self.decision.decided_on(inferred)
+            table = answer_table(self.decision.final(seen), seen, self.shown_names)
             if self.top:
-                table = table.hstack(top_columns(inferred, self.top, self.shown_names))
+                table = table.hstack(top_columns(seen, self.top, self.shown_names))
         return Answered(rows, table, scores if self.keep_scores else None)
 
     def nothing(self) -> Answered:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
+from torch import Tensor
 
 from cladewise.atomic import replacing
 from cladewise.datasets import Dataset
-from cladewise.decisions import Decision
+from cladewise.decisions import Answer, Decision
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.fitted_rules import Ready, Rule, ready
 from cladewise.engine.answering.grouped_scores import grouped
@@ -26,10 +27,11 @@ from cladewise.errors import InputError, warn
 from cladewise.inference import Inference
 from cladewise.inference.columns import notes_on
 from cladewise.parquet import write_parquet_parts
-from cladewise.predictions import Pool
+from cladewise.predictions import Pool, Prediction
 from cladewise.records import Curves, Evaluation, Tree, write_evaluation
 from cladewise.runtimes import using
 from cladewise.statistics import Interval
+from cladewise.taxonomy import Taxonomy
 
 ROWS_AT_ONCE = 1 << 18
 """Images of a part of the table of values per image."""
@@ -170,17 +172,51 @@ def evaluate_metric(run: Run, metric: str, *, split: str, data: Dataset | None =
     task = _Task(run, split, scored(run, split, data, progress=False), run.answer_tree(), None, False, None)
     before = task.ready(run.inference)
     result = task.outcomes(before, [task.ready(run.decision, before.rule)])
-    values = result.of_prediction.values(intervals=False) | result.of_decisions[0].values(intervals=False)
+    values = result.of_predictions[0].values(intervals=False) | result.of_decisions[0].values(intervals=False)
     if metric not in values:
         raise InputError(f"a metric: {', '.join(values)}", repr(metric))
     return values[metric].value
 
 
 @dataclasses.dataclass(frozen=True)
-class _Outcomes:
-    """The metrics of one pass over the images: of the prediction, and of every decision that applied."""
+class _Judged:
+    """A decision with its outcomes, and those of the prediction that its own inferences make, if it has any."""
 
+    rule: Ready[Decision]
+    of_decision: DecisionOutcomes
     of_prediction: PredictionOutcomes
+
+    @classmethod
+    def of(cls, rule: Ready[Decision], taxonomy: Taxonomy, recall_at: Sequence[float]) -> _Judged:
+        """A decision before the first image."""
+        return cls(rule, DecisionOutcomes(rule.rule.final, taxonomy), PredictionOutcomes(taxonomy, recall_at))
+
+    def add(self, prediction: Prediction, target: Tensor, bound: Decision) -> Answer:
+        """Add a batch of images, and return their answers.
+
+        Args:
+            prediction: The predictions.
+            target: The labels.
+            bound: The rule, bound to further columns of these images if it needs any.
+
+        Raises:
+            InputError: The rule does not apply to this kind of prediction.
+        """
+        seen = bound.decided_on(prediction)
+        answer = self.of_decision.add(seen, target, bound.final)
+        if seen is not prediction:
+            self.of_prediction.add(seen, target)
+        return answer
+
+
+@dataclasses.dataclass(frozen=True)
+class _Outcomes:
+    """The metrics of one pass over the images: of every decision that applied, and of what each decided on.
+
+    Decisions without inferences of their own share the outcomes of the prediction.
+    """
+
+    of_predictions: list[PredictionOutcomes]
     of_decisions: list[DecisionOutcomes]
     decisions: list[Ready[Decision]]
     about: dict[str, str]
@@ -230,14 +266,14 @@ class _Task:
         done = self.attempt(before.handle, lambda: self.outcomes(before, possible))
         if done is None:
             return []
-        predicted = done.of_prediction
-        values, curves = predicted.values(), predicted.curves()
-        return [
-            self.write(
-                before, rule, decided, self.tables(decided, predicted), decided.values() | values, curves, done.about
-            )
-            for rule, decided in zip(done.decisions, done.of_decisions, strict=True)
-        ]
+        of = {id(predicted): (predicted.values(), predicted.curves()) for predicted in done.of_predictions}
+        written: list[Evaluation] = []
+        for rule, decided, predicted in zip(done.decisions, done.of_decisions, done.of_predictions, strict=True):
+            values, curves = of[id(predicted)]
+            tables = self.tables(decided, predicted)
+            every = decided.values() | values
+            written.append(self.write(before, rule, decided, tables, every, curves, done.about))
+        return written
 
     def tables(self, decided: DecisionOutcomes, predicted: PredictionOutcomes) -> Iterator[pl.DataFrame]:
         """The values per image, for many images in parts."""
@@ -266,8 +302,8 @@ class _Task:
         infer: Inference | None = before.rule
         about: dict[str, str] = {}
         taxonomy = self.tree.taxonomy
-        of_prediction = PredictionOutcomes(taxonomy, self.recall_at)
-        pairs = [(rule, DecisionOutcomes(rule.rule, taxonomy)) for rule in rules]
+        shared = PredictionOutcomes(taxonomy, self.recall_at)
+        judged = [_Judged.of(rule, taxonomy, self.recall_at) for rule in rules]
         start = 0
         for part, true in self.seen.parts():
             rows = slice(start, start + len(true))
@@ -278,16 +314,17 @@ class _Task:
             target = (
                 true if self.tree.carried is not None else self.tree.nodes(true)
             )  # scores of a migrated run have them
-            of_prediction.add(inferred, target)
+            shared.add(inferred, target)
             took = [
                 self.attempt(
-                    f"{before.handle}, {rule.handle}",
-                    functools.partial(gathered.add, inferred, target, self.seen.bound(rule.rule, rows)),
+                    f"{before.handle}, {one.rule.handle}",
+                    functools.partial(one.add, inferred, target, self.seen.bound(one.rule.rule, rows)),
                 )
-                for rule, gathered in pairs
+                for one in judged
             ]
-            pairs = [pair for pair, answer in zip(pairs, took, strict=True) if answer is not None]
-        return _Outcomes(of_prediction, [of for _, of in pairs], [rule for rule, _ in pairs], about)
+            judged = [one for one, answer in zip(judged, took, strict=True) if answer is not None]
+        seen = [shared if one.of_prediction.is_empty else one.of_prediction for one in judged]
+        return _Outcomes(seen, [one.of_decision for one in judged], [one.rule for one in judged], about)
 
     def attempt(self, what: str, work: Callable[[], Result]) -> Result | None:
         """The result of the work; ``None`` after noting why, if it does not apply and that is allowed.

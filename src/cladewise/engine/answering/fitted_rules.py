@@ -211,6 +211,8 @@ def learnt(rule: Any) -> dict[str, Tensor]:
             if value is not None:
                 kept = value if isinstance(value, Tensor) else torch.tensor(value, dtype=_dtype(value))
                 found[field.name] = kept.detach().cpu().contiguous()
+        elif isinstance(value, Decision):
+            found |= {f"{field.name}.{name}": tensor for name, tensor in learnt(value).items()}
         elif _are_rules(value):
             found |= {f"{field.name}.{k}.{name}": t for k, part in enumerate(value) for name, t in learnt(part).items()}
     return found
@@ -224,13 +226,17 @@ def with_learnt(rule: Rule, tensors: dict[str, Tensor]) -> Rule:
         if field.metadata.get("fitted") and field.name in tensors:
             tensor = tensors[field.name]
             changes[field.name] = tensor if tensor.ndim else tensor.item()
+        elif isinstance(value, Decision):
+            changes[field.name] = with_learnt(value, _under(f"{field.name}.", tensors))
         elif not field.metadata.get("fitted") and _are_rules(value):
-            inner = [
-                {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
-                for start in (f"{field.name}.{k}." for k in range(len(value)))
-            ]
+            inner = [_under(f"{field.name}.{k}.", tensors) for k in range(len(value))]
             changes[field.name] = type(value)(with_learnt(part, of) for part, of in zip(value, inner, strict=True))
     return dataclasses.replace(rule, **changes)  # type: ignore[type-var]
+
+
+def _under(start: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of one part of a rule, without the name of the part."""
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
 def identity(value: Any) -> str:
@@ -294,7 +300,7 @@ def _told_of_sample(rule: Any, split: str, chosen: int, among: int) -> str:
 
 
 def _name(rule: Any) -> str:
-    return str(rule.name)
+    return str(getattr(rule, "name", rule.handle))  # a chain of inferences has only a handle
 
 
 def _has(run: Run, split: str) -> bool:

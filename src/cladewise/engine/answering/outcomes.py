@@ -65,6 +65,11 @@ class PredictionOutcomes:
         self._reliability = _added(self._reliability, metrics.ReliabilitySums.of(part, target, BINS))
         self._hits = _added(self._hits, metrics.HitSums.of(part, target, HITS))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no batch has been added."""
+        return self._reliability is None
+
     def rows(self, start: int, stop: int) -> pl.DataFrame:
         """One row per image, of some images one after another."""
         return pl.DataFrame({**self._columns.doubles(start, stop), **_sequence_columns(self._sequence[start:stop])})

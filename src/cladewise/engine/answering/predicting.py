@@ -109,7 +109,8 @@ class Predicted:
         size = max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
         parts = [prediction[start : start + size] for start in range(0, max(1, len(self.index)), size)]
         shown = None if names is None else prediction.taxonomy.names_in(names)
-        told = pl.concat([answer_table(rule(part), part, shown) for part in parts])
+        seen = map(rule.decided_on, parts)
+        told = pl.concat([answer_table(rule.final(part), part, shown) for part in seen])
         return whole_table(self.paths, self.errors, self.index, told)
 
     def _rule(self, decision: str | Decision | None, **parameters: Any) -> Decision:

@@ -54,6 +54,15 @@ class Translated(Decision):
     def promise(self) -> float | None:
         return self.rule.promise if self.keeps_promise else None
 
+    @property
+    def final(self) -> Translated:
+        return dataclasses.replace(self, rule=self.rule.final)
+
+    def decided_on(self, prediction: Prediction) -> Prediction:
+        carried = _carried(prediction)
+        seen = self.rule.decided_on(carried.before)
+        return prediction if seen is carried.before else CarriedPrediction.of(seen, carried.carry_over)
+
     def order(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
         carried = _carried(prediction)
         return _places(carried)[self.rule.order(carried.before, k)]

@@ -8,9 +8,7 @@ from typing import Any
 
 from cladewise.errors import InputError, warn
 from cladewise.records import Evaluation, RunFolder, Tree, evaluate_command, read_evaluation
-
-NO_INFERENCE = "none"
-"""Handle of the inference of evaluations that use the prediction as it is."""
+from cladewise.records.evaluation import NO_INFERENCE
 
 
 def read_evaluations(folder: Path, split: str, tree: Tree = "true") -> tuple[Evaluation, ...]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from cladewise.drawing.palette import COLORS, DASHES, color
 from cladewise.records import CalibrationBins, CurvePoints, Evaluation
-from cladewise.report.runs.evaluations import NO_INFERENCE
+from cladewise.records.evaluation import NO_INFERENCE
 from cladewise.report.runs.groups import Group
 from cladewise.report.runs.run import ReportedRun
 from cladewise.statistics import Spread, mean_and_sd
@@ -16,7 +16,7 @@ from cladewise.statistics import Spread, mean_and_sd
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Line:
-    """All evaluations of a group's runs with one inference.
+    """All evaluations of a group's runs with one inference, or by one decision that has inferences of its own.
 
     Args:
         index: Index among all lines.
@@ -54,13 +54,18 @@ class Line:
     @property
     def is_shown_first(self) -> bool:
         """Whether the page shows it initially: true for the inference of the other sections."""
-        return self.inference == self.group.shown_run.evaluation.inference
+        return self.inference == self.group.shown_run.evaluation.predicted_by
+
+    @property
+    def is_shown_with_its_calibration(self) -> bool:
+        """Whether diagrams that show the effect of calibration have it initially: also before or after calibration."""
+        return _uncalibrated(self.inference) == _uncalibrated(self.group.shown_run.evaluation.predicted_by)
 
     @cached_property
     def evaluations(self) -> tuple[tuple[ReportedRun, tuple[Evaluation, ...]], ...]:
         """Every run evaluated with this inference, with its evaluations, the shown one first."""
         by_run = [
-            (run, [evaluation for evaluation in run.evaluations if evaluation.inference == self.inference])
+            (run, [evaluation for evaluation in run.evaluations if evaluation.predicted_by == self.inference])
             for run in self.group.runs
         ]
         return tuple(
@@ -99,15 +104,25 @@ class Line:
 
 def split_by_inference(groups: Sequence[Group]) -> tuple[Line, ...]:
     """The lines of all groups, in the order of the groups, each group's ``none`` first."""
-    found = {evaluation.inference for group in groups for run in group.runs for evaluation in run.evaluations}
+    found = {evaluation.predicted_by for group in groups for run in group.runs for evaluation in run.evaluations}
     order = sorted(found, key=lambda name: (name != NO_INFERENCE, name))
     pairs = [(group, place, name) for group in groups for place, name in enumerate(order)]
     present = [(group, place, name) for group, place, name in pairs if any(_has(run, name) for run in group.runs)]
     return tuple(Line(index, group, name, place) for index, (group, place, name) in enumerate(present))
 
 
+def _uncalibrated(inference: str) -> str:
+    """The handle of an inference without calibration.
+
+    Example:
+        >>> _uncalibrated("diffusion-0.5+calibrate-isotonic"), _uncalibrated("calibrate")
+        ('diffusion-0.5', 'none')
+    """
+    return "+".join(part for part in inference.split("+") if not part.startswith("calibrate")) or NO_INFERENCE
+
+
 def _has(run: ReportedRun, inference: str) -> bool:
-    return any(evaluation.inference == inference for evaluation in run.evaluations)
+    return any(evaluation.predicted_by == inference for evaluation in run.evaluations)
 
 
 def shown_and_by_inference(lines: Sequence[Line]) -> dict[str, list[Line]]:

@@ -66,6 +66,12 @@ class ReliabilitySection(Section):
     def _charts(self) -> Sequence[Chart]:
         return [_chart(index, level, bins) for index, (level, bins) in enumerate(self.by_level.items())]
 
+    @property
+    def has_calibration(self) -> bool:
+        """Whether lines are shown that differ only in calibration."""
+        shown = [line for line in self.lines if line.is_shown_with_its_calibration]
+        return any(not line.is_shown_first for line in shown)
+
     def drawings(self) -> Iterator[tuple[str, Figure]]:
         for ending, lines in shown_and_by_inference(self.lines).items():
             found = {level: [each for each in bins if each.line in lines] for level, bins in self.by_level.items()}
@@ -158,7 +164,7 @@ def _chart(index: int, level: str, bins: Sequence[Bins]) -> Chart:
                     "line": {"width": 0},
                 },
                 hovertemplate="%{x:.1f}% sure, %{y:.1f}% right<br>%{customdata:,.4~g} images",
-                visible=line.is_shown_first,
+                visible=line.is_shown_with_its_calibration,
                 meta=line.meta,
             )
         )
@@ -191,7 +197,7 @@ def _counts(entry: Bins) -> go.Bar:
         customdata=[f"{low:.0f} to {high:.0f}% sure: {count:,.4g} images" for low, high, count in edges],
         marker={"color": line.color, "opacity": 0.85, "line": {"width": 0}},
         hovertemplate="%{customdata}<br>%{y:.1f}% of all",
-        visible=line.is_shown_first,
+        visible=line.is_shown_with_its_calibration,
         meta=line.meta,
     )
 
