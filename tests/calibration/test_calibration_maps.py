@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cladewise import Taxonomy
 from cladewise.calibration import ProbabilityCounts
+from cladewise.calibration.beta import beta_coefficients
 from cladewise.inference import Calibrate, Subset
 from cladewise.metrics import reliability_curves
 from cladewise.predictions import Coherence, LeafSoftmax
@@ -64,10 +65,8 @@ def test_beta_recovers_its_own_map() -> None:
     # a pair per image: the label is there with the mapped probability of one leaf, and elsewhere otherwise
     column = torch.arange(len(p)) % len(leaves)
     there = torch.rand(len(p), generator=torch.Generator().manual_seed(1)) < mapped[torch.arange(len(p)), column]
-    from cladewise.calibration.beta import _coefficients
-
     chosen = p[torch.arange(len(p)), column].numpy()
-    found = _coefficients(chosen, there.double().numpy(), np.ones(len(chosen)))
+    found = beta_coefficients(chosen, there.double().numpy(), np.ones(len(chosen)))
     np.testing.assert_allclose(found, [a, b, c], atol=0.25)
     assert tree.num_leaves == 12
 

@@ -152,7 +152,7 @@ def test_evaluations_of_chains_are_of_what_they_decide_on(probe: Run) -> None:
 
 
 def test_predictions_by_a_chain_have_its_probabilities(probe: Run, colours: Dataset) -> None:
-    paths = [colours.root / colours.paths[i] for i in colours.indices("test")[:5]]
+    paths = [Path(str(colours.root)) / colours.paths[int(i)] for i in colours.indices("test")[:5]]
     plain = predict(probe, paths, decision="leaf", progress=False).to_frame()
     frame = predict(probe, paths, decision="calibrate+leaf", progress=False).to_frame()
     assert frame["label"].to_list() == plain["label"].to_list()

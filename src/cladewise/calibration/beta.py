@@ -37,7 +37,7 @@ class Beta:
     def fit(self, prediction: Prediction, target: Int[Tensor, " image"], by: By) -> Float[Tensor, "*shape"]:
         """The coefficients of one map, or of one per level."""
         counts = ProbabilityCounts.by(prediction, target, by, "map")
-        rows = [_coefficients(*counts.level(row)) for row in range(len(counts.count))]
+        rows = [beta_coefficients(*counts.level(row)) for row in range(len(counts.count))]
         return torch.from_numpy(np.stack(rows) if rows else np.zeros((0, 3)))
 
     def apply(self, prediction: Prediction, parameters: Float[Tensor, "*shape"]) -> Prediction:
@@ -45,7 +45,7 @@ class Beta:
         return mapped(prediction, parameters, _log_odds)
 
 
-def _coefficients(
+def beta_coefficients(
     p: NDArray[np.float64], share: NDArray[np.float64], count: NDArray[np.float64]
 ) -> Float[np.ndarray, 3]:
     """Coefficients of one map, from probabilities, the share of right pairs at each, and the number of pairs."""

@@ -14,7 +14,7 @@ from cladewise.predictions import CappedSigmoid, Prediction
 
 def mapped(
     prediction: Prediction,
-    parameters: Float[Tensor, map * shape],
+    parameters: Float[Tensor, "map parameter"] | Float[Tensor, "map 2 corner"],
     log_odds: Callable[[Tensor, Tensor], Tensor],
 ) -> CappedSigmoid:
     """Probabilities mapped by the map of each node's level, or by one for all; none exceeds its parent's.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from cladewise.records.evaluation import NO_INFERENCE
 from cladewise.report.metric_style import MetricStyle, best_text, bold
-from cladewise.report.runs.evaluations import NO_INFERENCE
 from cladewise.report.runs.lines import Line
 from cladewise.statistics import Spread
 
