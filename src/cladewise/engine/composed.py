@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from cladewise.decisions import Answer, Decision, Nodes
-from cladewise.decisions.decision import Promise
+from cladewise.decisions import Answer, Decision, Nodes, Promise
 from cladewise.errors import InputError
 from cladewise.inference import Chain, Inference
 from cladewise.inference.columns import bound_to, needs_columns, notes_on
