@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cladewise.ops import tree_index
 from cladewise.predictions import (
+    CappedSigmoid,
     Coherence,
     ConditionalSigmoid,
     EmbeddedLevelSoftmax,
@@ -79,6 +80,7 @@ KINDS: dict[str, Callable[..., Prediction]] = {
         SiblingSoftmax,
         ConditionalSigmoid,
         NodeSigmoid,
+        CappedSigmoid,
         PathSumSoftmax,
         PathSumSigmoid,
         LevelSoftmax,

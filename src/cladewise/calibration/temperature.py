@@ -38,7 +38,7 @@ def at_temperature(prediction: Prediction, temperature: Float[Tensor, "*shape"])
     - coherent heads: what a node has is shared among its children, and itself if it has mass of its own, in proportion
       to :math:`(p_c / p_v)^{1 / T_k}`, with *k* the level below the node; the result is as coherent as the head. The
       best child of every node stays, but not necessarily the best leaf;
-    - a softmax per level: the scores of each level are divided by its temperature;
+    - a softmax per level, or a sigmoid per node: the scores of each level are divided by its temperature;
     - other heads: the log-odds of each node are divided by the temperature of its level. No node is then more probable
       than its parent (:class:`~cladewise.predictions.CappedSigmoid`).
 

@@ -52,6 +52,10 @@ class _ByNodeSigmoid(_ByNode):
         """Every sigmoid pooled as the probabilities of its two outcomes."""
         return self.map(lambda logits: _pooled_logits(ops.at_least_float(logits), pooling))
 
+    def tempered_by_level(self, temperature: Float[Tensor, " level"]) -> Self | None:
+        level = ops.tree_index(self.taxonomy, self.device).level[1:] - 1
+        return dataclasses.replace(self, node_logits=ops.tempered(self.node_logits, temperature[level]))
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SiblingSoftmax(_ByNode):
@@ -132,19 +136,25 @@ class NodeSigmoid(_ByNodeSigmoid):
         return pad(logsigmoid(ops.at_least_float(self.node_logits)), (1, 0))
 
 
+TIE_BREAK = 1e-3
+"""Weight of the product down the path in a :class:`CappedSigmoid`."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class CappedSigmoid(_ByNodeSigmoid):
     r"""A sigmoid at every node, capped by those above it, so that no child is more probable than its parent.
 
-    .. math:: \log p_v = \min_{a \in A(v) \setminus \{root\}} \log \sigma(z_a)
+    .. math:: \log p_v = (1 - \varepsilon) \min_{a \in A(v) \setminus \{root\}} \log \sigma(z_a)
+        + \varepsilon \sum_{a \in A(v) \setminus \{root\}} \log \sigma(z_a), \qquad \varepsilon = 10^{-3}
 
-    It holds probabilities that were set node by node, such as those of :class:`~cladewise.inference.Calibrate`.
+    The second term keeps siblings in order that the first caps at the same value. It holds
+    probabilities that were set node by node, such as those of :class:`~cladewise.inference.Calibrate`.
 
     Example:
         >>> from cladewise import Taxonomy
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c")])
         >>> CappedSigmoid(t, torch.tensor([[0.0, 1.0, -1.0]])).log_prob.exp()
-        tensor([[1.0000, 0.5000, 0.5000, 0.2689]])
+        tensor([[1.0000, 0.5000, 0.4998, 0.2688]])
     """
 
     @property
@@ -153,7 +163,9 @@ class CappedSigmoid(_ByNodeSigmoid):
 
     @cached_property
     def log_prob(self) -> Float[Tensor, "*batch node"]:
-        return ops.path_min(pad(logsigmoid(ops.at_least_float(self.node_logits)), (1, 0)), self.taxonomy)
+        own = pad(logsigmoid(ops.at_least_float(self.node_logits)), (1, 0))
+        capped, product = ops.path_min(own, self.taxonomy), ops.path_sum(own, self.taxonomy)
+        return (1 - TIE_BREAK) * capped + TIE_BREAK * product
 
     def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
         return self.log_prob[..., ops.tree_index(self.taxonomy, self.device).leaf_nodes]
@@ -234,6 +246,9 @@ class PathSumSigmoid(_ByNodeSigmoid):
         ruled_out = above == -torch.inf
         steps = whole[..., 1:] - above.masked_fill(ruled_out, 0.0)
         return PathSumSigmoid(self.taxonomy, steps.masked_fill(ruled_out, -torch.inf))
+
+    def tempered_by_level(self, temperature: Float[Tensor, " level"]) -> None:
+        """None: the scores of nodes are not log-odds, but the steps of them."""
 
     def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
         return self.path_scores[..., ops.tree_index(self.taxonomy, self.device).leaf_nodes]

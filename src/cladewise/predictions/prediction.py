@@ -326,7 +326,7 @@ class Prediction(ABC):
         return None
 
     def tempered_by_level(self, temperature: Float[Tensor, " level"]) -> Prediction | None:
-        """The prediction at a temperature per level; ``None`` for kinds whose levels have no softmax of their own.
+        """The prediction at a temperature per level; ``None`` for kinds without scores that a level has for itself.
 
         Args:
             temperature: Divisor of the scores of each level, above 0.

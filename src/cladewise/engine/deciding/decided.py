@@ -135,8 +135,9 @@ class Decided:
         first = count = 0
         for rows, part in self.parts():
             with torch.inference_mode():
-                table = answer_table(rule(part), part, shown)
-                kept.append(table.hstack(top_columns(part, top, shown)) if top else table)
+                seen = rule.decided_on(part)
+                table = answer_table(rule.final(seen), seen, shown)
+                kept.append(table.hstack(top_columns(seen, top, shown)) if top else table)
             count += rows.stop - rows.start
             if count >= ROWS_AT_ONCE:
                 yield self._whole(slice(first, first + count), pl.concat(kept))
