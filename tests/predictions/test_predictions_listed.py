@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
-from cladewise.decisions import Majority, Threshold
+from cladewise.decisions import Hedging, Leaf, Majority, Nodes, OperatingPoint, Threshold
 from cladewise.inference import Subset
 from cladewise.inference.weighing import weighed
 from cladewise.predictions import Coherence, LeafWeights, ListedNodes, Prediction, pooled
+from cladewise.predictions.prediction import best_nodes
 from strategies import taxonomies
 
 TREE = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
@@ -171,3 +172,58 @@ def test_log_masses_far_below_zero_stay_finite() -> None:
     assert prediction.log_prob[0, A].item() == -1e4
     assert prediction.log_prob[0, D].item() == -2e4
     assert math.isclose(float(np.exp(prediction.elsewhere.item())), 1.0)
+
+
+@given(lists(), st.integers(1, 9), st.floats(-3, 0.1))
+def test_few_nodes_are_answered_as_from_all(
+    drawn: tuple[Taxonomy, list[dict[int, float]], bool], k: int, bar: float
+) -> None:
+    """What is found from the listed nodes alone is what the values of all nodes give."""
+    tree, rows, inner = drawn
+    prediction = listed(rows, tree, at_inner_nodes=inner)
+    assert prediction._is_short or tree.num_nodes == 1
+    random = torch.Generator().manual_seed(k)
+    eligible = torch.rand(tree.num_nodes, generator=random) < 0.7
+    for bars in (torch.full((len(rows),), bar), torch.full((len(rows),), -torch.inf)):
+        bars = bars.double()
+        few, dense = prediction.nodes_above(eligible, bars), Prediction.nodes_above(prediction, eligible, bars)
+        found, expected = (
+            {(i, v): p for i, v, p in zip(*(x.tolist() for x in each), strict=True)} for each in (few, dense)
+        )
+        assert len(found) == len(few.node)  # each once
+        close = {pair: p for pair, p in expected.items() if abs(p - bar) > 1e-9}
+        assert {pair: p for pair, p in found.items() if abs(p - bar) > 1e-9} == pytest.approx(close, abs=1e-9)
+    best = Prediction.best_among(prediction, eligible)
+    torch.testing.assert_close(prediction.best_among(eligible), best)
+    every = torch.arange(tree.num_nodes).expand(len(rows), -1)
+    fresh = listed(rows, tree, at_inner_nodes=inner)
+    torch.testing.assert_close(fresh.log_prob_of(every), prediction.log_prob)
+    image, node = torch.randint(len(rows), (20,)), torch.randint(tree.num_nodes, (20,))
+    torch.testing.assert_close(fresh.log_prob_at(image, node), prediction.log_prob[image, node])
+    assert tree.num_nodes == 1 or "log_prob" not in vars(fresh)
+    assert fresh.best_leaf().node.equal(Prediction.best_leaf(prediction).node)
+    torch.testing.assert_close(fresh.best_leaf().log_prob, Prediction.best_leaf(prediction).log_prob)
+    assert fresh.leaf_ranking(k).equal(Prediction.leaf_ranking(prediction, k))
+    if tree.num_nodes > 1:
+        order = best_nodes(prediction.own_log_prob[..., 1:], torch.arange(1, tree.num_nodes), k)
+        assert fresh.ranking(k).equal(order)
+    assert fresh.precision == prediction.log_prob.dtype
+    assert tree.num_nodes == 1 or "log_prob" not in vars(fresh)
+
+
+@given(lists())
+def test_short_lists_are_decided_without_all_nodes(drawn: tuple[Taxonomy, list[dict[int, float]], bool]) -> None:
+    tree, rows, inner = drawn
+    for rule in (Majority(), Threshold(0.3), Leaf(), OperatingPoint(0.6), Hedging(caution=1.0)):
+        few, dense = (listed(rows, tree, at_inner_nodes=inner) for _ in range(2))
+        _ = dense.log_prob
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ListedNodes, "_is_short", False)
+            expected = rule(dense)
+        found = rule(few)
+        assert isinstance(found, Nodes)
+        assert isinstance(expected, Nodes)
+        assert found.node.equal(expected.node), rule.handle
+        torch.testing.assert_close(found.log_prob, expected.log_prob)
+        if rule.name in ("majority", "threshold", "leaf"):
+            assert tree.num_nodes == 1 or "log_prob" not in vars(few)

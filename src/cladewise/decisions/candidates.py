@@ -90,17 +90,9 @@ def above(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: Float[Te
         eligible: Which nodes may be an answer.
         bar: Log-probability that is to be exceeded, in nats.
     """
-    log_prob = flat_log_prob(prediction)
-    bars = torch.as_tensor(bar, dtype=log_prob.dtype, device=log_prob.device).expand(len(log_prob))
-    if len(log_prob) == 0:
-        none = torch.zeros(0, dtype=torch.int64, device=log_prob.device)
-        return Candidates(prediction.taxonomy, 0, none, none, bars)
-    # most nodes are below the bar for all images: they are dropped before single values are compared
-    somewhere = torch.nonzero((log_prob.amax(0) > bars.min()) & eligible).squeeze(1)
-    values = log_prob.index_select(1, somewhere)
-    kept = values > bars[:, None]
-    image, column = torch.nonzero(kept).unbind(1)
-    return Candidates(prediction.taxonomy, len(log_prob), image, somewhere[column], values[kept])
+    flat = prediction.flat()
+    bars = torch.as_tensor(bar, dtype=flat.precision, device=flat.device).expand(flat.batch_shape)
+    return Candidates(prediction.taxonomy, len(bars), *flat.nodes_above(eligible, bars))
 
 
 def candidates(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: float = -torch.inf) -> Candidates:
@@ -111,9 +103,8 @@ def candidates(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: flo
         eligible: Which nodes may be an answer; those with one leaf under them are the finest.
         bar: Log-probability that is to be exceeded, in nats.
     """
-    log_prob, index = flat_log_prob(prediction), tree_index(prediction.taxonomy, prediction.device)
-    finest = eligible & (index.leaf_end - index.leaf_start == 1)
-    best = (log_prob + log_prob.new_zeros(len(finest)).masked_fill_(~finest, -torch.inf)).amax(-1)
+    index = tree_index(prediction.taxonomy, prediction.device)
+    best = prediction.flat().best_among(eligible & (index.leaf_end - index.leaf_start == 1))
     rounding = 8 * torch.finfo(best.dtype).eps * best.abs().clamp_min(1.0)  # of sums over a tree
     return above(prediction, eligible, (best - rounding).clamp_min(bar))
 

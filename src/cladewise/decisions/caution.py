@@ -82,7 +82,7 @@ def at_only_children(prediction: Prediction, found: Candidates) -> Candidates:
     place = torch.nonzero(single[node]).squeeze(1)
     while len(place):
         child = node[place] + 1
-        below = prediction.log_prob[found.image[place], child]
+        below = prediction.log_prob_at(found.image[place], child)
         rounding = 8 * torch.finfo(below.dtype).eps * log_prob[place].abs().clamp_min(1.0)
         same = below >= log_prob[place] - rounding
         place, child, below = place[same], child[same], below[same]

@@ -30,5 +30,5 @@ class Majority(Decision):
     name: ClassVar[str] = "majority"
 
     def __call__(self, prediction: Prediction) -> Nodes:
-        bar = log_bar(0.5, prediction.log_prob.dtype)
+        bar = log_bar(0.5, prediction.precision)
         return Nodes.of(prediction, most_informative_above(prediction, bar))

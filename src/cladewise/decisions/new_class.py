@@ -169,7 +169,7 @@ def place_under(prediction: Prediction, bar: float) -> Int[Tensor, "*batch"]:
         tensor([1, 0])
     """
     eligible = _may_have_new_classes(tree_index(prediction.taxonomy, prediction.device))
-    found = above(prediction, eligible, log_bar(bar, prediction.log_prob.dtype))
+    found = above(prediction, eligible, log_bar(bar, prediction.precision))
     return found.best(found.information_bits, found.log_prob).reshape(prediction.batch_shape)
 
 

@@ -63,7 +63,7 @@ class Threshold(Decision):
                 raise InputError("a threshold in [0, 1)", threshold, advice="0.5 is the majority, 0.9 the default.")
 
     def __call__(self, prediction: Prediction) -> Nodes:
-        dtype = prediction.log_prob.dtype
+        dtype = prediction.precision
         if not self.by_name:
             return Nodes.of(prediction, most_informative_above(prediction, log_bar(self.threshold, dtype)))
         thresholds = thresholds_by_node(prediction.taxonomy, self.threshold, self.by_name)

@@ -15,9 +15,11 @@ from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.pools import Pooling
-from cladewise.predictions.prediction import Coherence, Prediction, best_nodes
+from cladewise.predictions.prediction import BestLeaf, Coherence, FewNodes, Prediction, best_nodes
 from cladewise.taxonomy.alteration import Alteration
 
+SMALL = 4096
+"""Values per image up to which rules always work with the listed nodes and their ancestors alone."""
 LEAST = -80.0
 """Least raw score, near the smallest probability in single precision."""
 
@@ -151,11 +153,121 @@ class ListedNodes(Prediction):
 
     # ---------------------------------------------------------------- used by rules
 
+    # Only the listed nodes and their ancestors have a probability. Rules that ask for a few nodes are answered from
+    # these, without a value for every node of the tree, as long as they are fewer.
+
+    @property
+    def _is_short(self) -> bool:
+        """Whether the nodes with a probability are few compared with the tree."""
+        depth = ops.tree_index(self.taxonomy, self.device).max_depth
+        values = self.nodes.shape[-1] ** 2 * depth
+        return self.taxonomy.num_nodes > 1 and values <= max(SMALL, self.taxonomy.num_nodes)
+
+    @cached_property
+    def _ancestry(self) -> tuple[Int[Tensor, "image k step"], Float[Tensor, "image k step"]]:
+        """The listed nodes and their ancestors below the root, step by step, with log-probabilities.
+
+        A node above several listed ones counts for the first of them; for the others, and at the root, the value is
+        -inf.
+        """
+        index, now = ops.tree_index(self.taxonomy, self.device), self.nodes.clamp_min(0)
+        place = torch.arange(now.shape[-1], device=self.device)
+        steps: list[Tensor] = []
+        values: list[Tensor] = []
+        while bool((now > 0).any()):
+            under = self._are_under(now)
+            is_first = under.byte().argmax(-1) == place
+            log_prob = self._sum_where(under).masked_fill(~(is_first & (now > 0)), -torch.inf)
+            steps.append(now)
+            values.append(log_prob)
+            now = index.parents[now].clamp_min(0)
+        if not steps:
+            return now[..., None], self._shares.new_full((*now.shape, 1), -torch.inf)
+        return torch.stack(steps, -1), torch.stack(values, -1)
+
+    def _are_under(self, nodes: Int[Tensor, "*batch q"]) -> Bool[Tensor, "*batch q k"]:
+        """Whether each listed node is at or under each of some nodes of the same image."""
+        end = ops.tree_index(self.taxonomy, self.device).end[nodes]
+        return (self.nodes[..., None, :] >= nodes[..., None]) & (self.nodes[..., None, :] < end[..., None])
+
+    def _sum_where(self, under: Bool[Tensor, "*batch q k"]) -> Float[Tensor, "*batch q"]:
+        """Log of the sum of the masses of some of the listed nodes."""
+        return self._shares[..., None, :].masked_fill(~under, -torch.inf).logsumexp(-1).clamp_max(0)
+
+    @property
+    def precision(self) -> torch.dtype:
+        return self._shares.dtype
+
+    def log_prob_of(self, nodes: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch k"]:
+        if not self._is_short or "log_prob" in vars(self):
+            return super().log_prob_of(nodes)
+        return self._sum_where(self._are_under(nodes)).masked_fill(nodes == 0, 0.0)
+
+    def log_prob_at(self, image: Int[Tensor, " pair"], node: Int[Tensor, " pair"]) -> Float[Tensor, " pair"]:
+        if not self._is_short or "log_prob" in vars(self):
+            return super().log_prob_at(image, node)
+        return self[image].log_prob_of(node[:, None]).squeeze(-1)
+
+    def best_among(self, eligible: Bool[Tensor, " node"]) -> Float[Tensor, " image"]:
+        if not self._is_short:
+            return super().best_among(eligible)
+        nodes, log_prob = self._ancestry
+        best = log_prob.masked_fill(~eligible[nodes], -torch.inf).flatten(1)
+        return pad(best, (1, 0), value=0.0 if bool(eligible[0]) else -torch.inf).amax(-1)
+
+    def nodes_above(self, eligible: Bool[Tensor, " node"], bar: Float[Tensor, " image"]) -> FewNodes:
+        if not self._is_short:
+            return super().nodes_above(eligible, bar)
+        nodes, log_prob = self._ancestry
+        image, place, step = torch.nonzero((log_prob > bar[:, None, None]) & eligible[nodes]).unbind(1)
+        root = torch.nonzero((bar < 0) & eligible[0]).squeeze(1)
+        return FewNodes(
+            torch.cat([image, root]),
+            torch.cat([nodes[image, place, step], torch.zeros_like(root)]),
+            torch.cat([log_prob[image, place, step], log_prob.new_zeros(len(root))]),
+        )
+
+    def best_leaf(self) -> BestLeaf:
+        """The most probable of the listed leaves; the first leaf of the tree if none is listed."""
+        if not self._is_short:
+            return super().best_leaf()
+        index = ops.tree_index(self.taxonomy, self.device)
+        values = self._shares.masked_fill((self.nodes <= 0) | (index.height[self.nodes] > 0), -torch.inf)
+        values = pad(values, (0, 1), value=-torch.inf)
+        nodes = pad(self.nodes, (0, 1), value=int(index.leaf_nodes[0]))
+        best = values.amax(-1, keepdim=True)
+        is_best = (values == best) & ((values > -torch.inf) | (nodes == index.leaf_nodes[0]))
+        first = nodes.masked_fill(~is_best, self.taxonomy.num_nodes).amin(-1)
+        return BestLeaf(first, best.squeeze(-1))
+
     def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
         """The nodes with the most mass of their own, the root aside."""
         if self.taxonomy.num_nodes == 1:
             return super().ranking(k)
+        if self._is_short:
+            return self._ranked(self.nodes > 0, torch.arange(1, self.taxonomy.num_nodes, device=self.device), k)
         return best_nodes(self.own_log_prob[..., 1:], self.scored_nodes[1:], k)
+
+    def leaf_ranking(self, k: int) -> Int[Tensor, "*batch k"]:
+        if not self._is_short:
+            return super().leaf_ranking(k)
+        index = ops.tree_index(self.taxonomy, self.device)
+        return self._ranked((self.nodes > 0) & (index.height[self.nodes] == 0), index.leaf_nodes, k)
+
+    def _ranked(
+        self, are_ranked: Bool[Tensor, "*batch k"], nodes: Int[Tensor, " node"], k: int
+    ) -> Int[Tensor, "*batch rank"]:
+        """The best of some nodes: those that are listed by their mass, then the first others."""
+        k = min(k, len(nodes))
+        others, none = nodes[: k + self.nodes.shape[-1]], self.taxonomy.num_nodes
+        again = (others[:, None] == self.nodes[..., None, :]).any(-1)
+        listed = self.nodes.masked_fill(~are_ranked, none)
+        every = torch.cat([listed, others.expand_as(again).masked_fill(again, none)], -1)
+        masses = self._shares.masked_fill(~are_ranked, -torch.inf)
+        values = torch.cat([masses, masses.new_full(again.shape, -torch.inf)], -1)
+        order = every.argsort(dim=-1, stable=True)
+        order = order.gather(-1, values.gather(-1, order).argsort(dim=-1, descending=True, stable=True))
+        return every.gather(-1, order)[..., :k]
 
     def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
         """The :attr:`scores` of the leaves: one that is not listed has a share of the mass above it."""

@@ -53,6 +53,14 @@ class BestLeaf(NamedTuple):
     log_prob: Float[Tensor, "*batch"]
 
 
+class FewNodes(NamedTuple):
+    """Some nodes of each image, in any order."""
+
+    image: Int[Tensor, " pair"]
+    node: Int[Tensor, " pair"]
+    log_prob: Float[Tensor, " pair"]
+
+
 class SiblingScores(NamedTuple):
     """Values by which siblings are compared with each other."""
 
@@ -170,9 +178,41 @@ class Prediction(ABC):
         """Device that the scores live on."""
         return self.logits.device
 
+    @property
+    def precision(self) -> torch.dtype:
+        """Precision of the log-probabilities."""
+        return self.log_prob.dtype
+
     def log_prob_of(self, nodes: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch k"]:
         """Log-probability at or under a few nodes of each image."""
         return self.log_prob.gather(-1, nodes)
+
+    def log_prob_at(self, image: Int[Tensor, " pair"], node: Int[Tensor, " pair"]) -> Float[Tensor, " pair"]:
+        """Log-probability at or under a node of an image, for some pairs; the prediction has a single batch axis."""
+        return self.log_prob[image, node]
+
+    def best_among(self, eligible: Bool[Tensor, " node"]) -> Float[Tensor, " image"]:
+        """Largest log-probability of an eligible node per image; the prediction has a single batch axis."""
+        closed = self.log_prob.new_zeros(len(eligible)).masked_fill_(~eligible, -torch.inf)
+        return (self.log_prob + closed).amax(-1)
+
+    def nodes_above(self, eligible: Bool[Tensor, " node"], bar: Float[Tensor, " image"]) -> FewNodes:
+        """The eligible nodes of each image with a log-probability above its bar; in a single batch axis.
+
+        Args:
+            eligible: Which nodes count.
+            bar: Log-probability that is to be exceeded, in nats, for each image.
+        """
+        log_prob = self.log_prob
+        if len(log_prob) == 0:
+            none = torch.zeros(0, dtype=torch.int64, device=self.device)
+            return FewNodes(none, none, bar)
+        # most nodes are below the bar for all images: they are dropped before single values are compared
+        somewhere = torch.nonzero((log_prob.amax(0) > bar.min()) & eligible).squeeze(1)
+        values = log_prob.index_select(1, somewhere)
+        kept = values > bar[:, None]
+        image, column = torch.nonzero(kept).unbind(1)
+        return FewNodes(image, somewhere[column], values[kept])
 
     def prob_outside(self, image: Int[Tensor, " pair"], node: Int[Tensor, " pair"]) -> Float[Tensor, " pair"]:
         r"""Probability that an image does *not* belong at or under a node, in double precision, for some pairs.
