@@ -199,12 +199,12 @@ class ListedNodes(Prediction):
         return self._shares.dtype
 
     def log_prob_of(self, nodes: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch k"]:
-        if not self._is_short or "log_prob" in vars(self):
+        if not self._is_short:
             return super().log_prob_of(nodes)
         return self._sum_where(self._are_under(nodes)).masked_fill(nodes == 0, 0.0)
 
     def log_prob_at(self, image: Int[Tensor, " pair"], node: Int[Tensor, " pair"]) -> Float[Tensor, " pair"]:
-        if not self._is_short or "log_prob" in vars(self):
+        if not self._is_short:
             return super().log_prob_at(image, node)
         return self[image].log_prob_of(node[:, None]).squeeze(-1)
 
