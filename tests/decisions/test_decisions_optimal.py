@@ -58,6 +58,8 @@ def test_expectations_of_all_nodes_agree_with_one_pair_at_a_time(
             assert twin[int(nodes[i, 0])] == pytest.approx(twin.max(), abs=1e-9), metric
             assert twin[int(leaves[i, 0])] == pytest.approx(twin[taxonomy.leaf_nodes].max(), abs=1e-9), metric
             assert taxonomy.is_leaf[int(leaves[i, 0])]
+            if metric in optimal.BY_LEAVES:
+                assert len(taxonomy.children(int(nodes[i, 0]))) != 1
 
 
 @given(ragged_taxonomies(max_nodes=8), st.sampled_from(sorted(KINDS)), betas, st.integers(0, 10**6))

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise.decisions import expected
+from cladewise.decisions.candidates import says_something
 from cladewise.decisions.decision import Decision, LabelSets, Nodes
 from cladewise.decisions.optimal_sets import best_f_sets
 from cladewise.errors import InputError
@@ -20,6 +21,8 @@ from cladewise.taxonomy import Taxonomy
 Metric = Literal["info-f1", "depth-f1", "hf", "zhao", "cpb", "lca-height", "path-length", "hamming"]
 Kind = Literal["node", "leaf", "set"]
 
+BY_LEAVES = ("info-f1", "cpb")
+"""Metrics of the leaves under the answer, for which a node and its only child are equally good."""
 WITH_BETA = ("info-f1", "depth-f1", "hf")
 FOR_SETS = ("hf", "hamming")
 
@@ -63,6 +66,7 @@ class Optimal(Decision):
         answer: What may be answered: a ``node``, a ``leaf``, or a ``set`` of labels (``hf`` and ``hamming`` only).
         beta: Weight of recall against precision in the F-scores.
 
+    By ``info-f1`` and ``cpb`` a node with exactly one child is never better than the child, and the child is answered.
     Probability mass at inner nodes belongs to no leaf and does not count, as in :class:`~cladewise.decisions.CRM`. The
     answer is the best on average if probabilities are calibrated.
 
@@ -110,10 +114,12 @@ class Optimal(Decision):
     def __call__(self, prediction: Prediction) -> Nodes | LabelSets:
         if self.answer == "set":
             return self._set(prediction)
-        values = self.expected(prediction)
+        values, index = self.expected(prediction), tree_index(prediction.taxonomy, prediction.device)
         if self.answer == "node":
+            if self.metric in BY_LEAVES:
+                values = values.masked_fill(~says_something(index), -torch.inf)
             return Nodes.of(prediction, values.argmax(-1))
-        leaves = tree_index(prediction.taxonomy, prediction.device).leaf_nodes
+        leaves = index.leaf_nodes
         return Nodes.of(prediction, leaves[values.index_select(-1, leaves).argmax(-1)])
 
     def order(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
