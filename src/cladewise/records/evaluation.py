@@ -39,6 +39,21 @@ class CurvePoints:
 
 
 @dataclasses.dataclass(frozen=True)
+class RiskPoints:
+    """Points of a risk–coverage curve, from answering the root to answering a leaf.
+
+    Args:
+        threshold: Probability that an answer must reach; NaN at the point where no image has moved.
+        coverage: Mean specificity of the answers at each threshold.
+        risk: Share of wrong answers at each threshold.
+    """
+
+    threshold: tuple[float, ...]
+    coverage: tuple[float, ...]
+    risk: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class CalibrationBins:
     """Confidence against accuracy at one level, over bins of confidence.
 
@@ -60,10 +75,12 @@ class Curves:
     Args:
         operating: The operating curve; ``None`` if the evaluation has none.
         reliability: Calibration bins by level.
+        risk: Risk–coverage curves by rule, ``climbing`` and ``threshold``; empty in early versions.
     """
 
     operating: CurvePoints | None = None
     reliability: Mapping[str, CalibrationBins] = dataclasses.field(default_factory=dict[str, CalibrationBins])
+    risk: Mapping[str, RiskPoints] = dataclasses.field(default_factory=dict[str, RiskPoints])
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Curves:
@@ -85,6 +102,10 @@ class Curves:
                 level: CalibrationBins(*_columns(bins, CalibrationBins, f"reliability at {level}"))
                 for level, bins in by_level.items()
             },
+            {
+                rule: RiskPoints(*_columns(points, RiskPoints, f"risk of {rule}"))
+                for rule, points in (content.get("risk") or {}).items()
+            },
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,6 +115,8 @@ class Curves:
             found["operating"] = _lists(self.operating)
         if self.operating is not None or self.reliability:
             found["reliability"] = {level: _lists(bins) for level, bins in self.reliability.items()}
+        if self.risk:
+            found["risk"] = {rule: _lists(points) for rule, points in self.risk.items()}
         return found
 
 
@@ -322,7 +345,7 @@ def _numbers(values: Any, name: str) -> tuple[float, ...]:
     return tuple(math.nan if value is None else value for value in numbers)
 
 
-def _lists(curve: CurvePoints | CalibrationBins) -> dict[str, list[float | None]]:
+def _lists(curve: CurvePoints | CalibrationBins | RiskPoints) -> dict[str, list[float | None]]:
     return {field.name: list(map(_finite, getattr(curve, field.name))) for field in dataclasses.fields(curve)}
 
 

@@ -119,6 +119,9 @@ FIRST_LOOK = ("top1", "top5", "level_accuracy", "severity", "hd@1", "hd@5", "hd@
 OPERATING_METRICS = ("ap", "ac", "r@90", "r@95", "majority_f1", "leaf_f1", "leaf_top1")
 """Summaries of the operating curves, compared across heads, losses and inferences in their own table."""
 
+RISK_METRICS = ("haurc", "haurc_threshold")
+"""Areas under the risk–coverage curves, likewise."""
+
 
 def shown_metrics(names: Iterable[str]) -> list[MetricStyle]:
     """Styles of the metrics of the main table, in its order; metrics of single levels are shown in a chart instead.
@@ -140,7 +143,7 @@ def further_metrics(names: Iterable[str]) -> list[MetricStyle]:
         ['correct']
     """
     known = [name for name in names if "/" not in name and has_description(name)]
-    return [style_of(name) for name in known if name not in FIRST_LOOK + OPERATING_METRICS]
+    return [style_of(name) for name in known if name not in FIRST_LOOK + OPERATING_METRICS + RISK_METRICS]
 
 
 def has_description(name: str) -> bool:

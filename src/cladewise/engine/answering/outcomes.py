@@ -33,6 +33,9 @@ BINS = 15
 CURVE_POINTS = 500
 """Largest number of points of the operating curve in an evaluation."""
 
+RISK_POINTS = 200
+"""Largest number of points of each risk–coverage curve in an evaluation."""
+
 Series = dict[str, NDArray[Any]]
 Sum = TypeVar("Sum", bound=metrics.Sums)
 
@@ -91,19 +94,20 @@ class PredictionOutcomes:
             if intervals:
                 values[name] = metrics.risk_interval(answers, self._target, self.taxonomy)
             else:
-                curve = metrics.operating_curve(answers, self._target, self.taxonomy, measure="specificity")
-                values[name] = self._bare(curve.risk_area)
+                values[name] = self._bare(self._risk(answers).risk_area)
         for name, level in self._calibration.items():
             values |= {f"ece/{name}": self._bare(level.ece), f"mce/{name}": self._bare(level.mce)}
         hits = _some(self._hits).values(self.taxonomy, HITS)
         return values | {f"hit@{k}": self._bare(float(hits[f"hit@{k}"])) for k in HITS}
 
     def curves(self) -> Curves:
-        """The operating curve, thinned, and the calibration bins of every level."""
+        """The operating and risk–coverage curves, thinned, and the calibration bins of every level."""
+        by_rule = {"climbing": self._risk(self._climb), "threshold": self._risk(self._sequence)}
         return Curves.from_dict(
             {
                 "operating": self._curve().thinned(CURVE_POINTS).to_dict(),
                 "reliability": {name: level.to_dict() for name, level in self._calibration.items()},
+                "risk": {rule: _risk_points(curve.thinned(RISK_POINTS)) for rule, curve in by_rule.items()},
             }
         )
 
@@ -125,6 +129,9 @@ class PredictionOutcomes:
 
     def _curve(self) -> metrics.OperatingCurve:
         return metrics.operating_curve(self._sequence, self._target, self.taxonomy)
+
+    def _risk(self, answers: ParetoSequence) -> metrics.OperatingCurve:
+        return metrics.operating_curve(answers, self._target, self.taxonomy, measure="specificity")
 
     @cached_property
     def _calibration(self) -> dict[str, metrics.ReliabilityCurve]:
@@ -294,6 +301,13 @@ def _answer_columns(answer: Nodes | LevelNodes, target: Tensor, taxonomy: Taxono
     columns["lca"] = taxonomy.meet(columns["target"], columns["predicted"])
     columns["confidence"] = confidence.cpu().numpy()
     return columns
+
+
+def _risk_points(curve: metrics.OperatingCurve) -> dict[str, list[float | None]]:
+    """A curve of specificities as coverage and risk, as stored in an evaluation."""
+    points = curve.to_dict()
+    risk = [None if x is None else 1 - x for x in points["correct"]]
+    return {"threshold": points["threshold"], "coverage": points["recall"], "risk": risk}
 
 
 def _sequence_columns(sequence: ParetoSequence) -> dict[str, pl.Series]:

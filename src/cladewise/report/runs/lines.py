@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from cladewise.drawing.palette import COLORS, DASHES, color
-from cladewise.records import CalibrationBins, CurvePoints, Evaluation
+from cladewise.records import CalibrationBins, CurvePoints, Evaluation, RiskPoints
 from cladewise.records.evaluation import NO_INFERENCE
 from cladewise.report.runs.groups import Group
 from cladewise.report.runs.run import ReportedRun
@@ -83,6 +83,13 @@ class Line:
         """The operating curve of every run that has one."""
         for run, found in self.evaluations:
             curve = next((evaluation.curves.operating for evaluation in found if evaluation.curves.operating), None)
+            if curve is not None:
+                yield run, curve
+
+    def risk_curves(self, rule: str) -> Iterator[tuple[ReportedRun, RiskPoints]]:
+        """The risk–coverage curve by a rule of every run that has one."""
+        for run, found in self.evaluations:
+            curve = next((each for evaluation in found if (each := evaluation.curves.risk.get(rule))), None)
             if curve is not None:
                 yield run, curve
 

@@ -20,6 +20,7 @@ from cladewise.report.sections.plates import plate_sections
 from cladewise.report.sections.provenance import provenance_sections
 from cladewise.report.sections.reliability import reliability_sections
 from cladewise.report.sections.results import results_sections
+from cladewise.report.sections.risk import risk_sections
 from cladewise.report.sections.section import Section
 from cladewise.report.sections.severity import severity_sections
 from cladewise.report.sections.training import training_sections
@@ -29,6 +30,7 @@ SECTIONS: tuple[Callable[[Comparison], Iterable[Section]], ...] = (
     results_sections,
     few_shot_sections,
     operating_sections,
+    risk_sections,
     operating_point_sections,
     decision_sections,
     level_sections,
