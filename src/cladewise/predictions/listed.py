@@ -130,7 +130,7 @@ class ListedNodes(Prediction):
         return torch.cat([torch.zeros_like(below[..., :1]), below[..., 1:].clamp_max(0)], dim=-1)
 
     @cached_property
-    def upper_log_prob(self) -> Float[Tensor, "*batch node"]:
+    def upper_log_prob(self) -> Float[Tensor, "*batch node"]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The bound at which all that is not listed is at or under the node, if anything can be."""
         rest = (1 - self._shares.exp().sum(-1)).clamp_min(0).log()
         open_bound = torch.logaddexp(self.log_prob, rest[..., None]).clamp_max(0)

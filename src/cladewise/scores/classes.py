@@ -93,9 +93,9 @@ def match_classes(taxonomy: Taxonomy, classes: Sequence[ScoredClass], options: S
         elif options.unmatched == "elsewhere":
             carried.append(each.text)
         else:
-            wrong.append(complaint(taxonomy, labels[0], found) if len(found) != 1 else "")
+            wrong.append(complaint(taxonomy, each.text, found))
             if not found:
-                unknown.append(labels[0])
+                unknown.append(each.text)
     if wrong:
         do = "does" if len(wrong) == 1 else "do"
         advice = 'If a class is outside the taxonomy, name it: elsewhere=["blank"]; for all: unmatched="elsewhere".'

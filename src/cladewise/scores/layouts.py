@@ -187,7 +187,7 @@ class Layout:
 
     def _independent(self, scores: Tensor, where: Where) -> Prediction:
         """A sigmoid per node; a node without a score has the largest at or under it."""
-        logits = scores.float() if self.reading.values == "logits" else _logit(self._probabilities(scores))
+        logits = scores.float() if self.reading.values == "logits" else log_odds(self._probabilities(scores))
         place = torch.from_numpy(self.place)
         full = logits.new_full((len(logits), self.width), -torch.inf)
         full = full.scatter_reduce(-1, place.expand(len(logits), -1), logits, "amax")
@@ -234,19 +234,29 @@ def layout_of(taxonomy: Taxonomy, nodes: IntArray, reading: Reading, *, at: str)
 
 
 def coverage_note(taxonomy: Taxonomy, nodes: IntArray, over: Over) -> tuple[str, ...]:
-    """A sentence on the leaves that no class stands for."""
-    inside = nodes[nodes != ELSEWHERE]
-    covered = np.zeros(taxonomy.num_nodes, dtype=bool)
-    covered[inside] = True
-    lacking = taxonomy.leaf_nodes[~covered[taxonomy.leaf_nodes]]
-    if not lacking.size:
-        return ()
-    first = ", ".join(repr(taxonomy.path_name(int(node))) for node in lacking[:3])
-    more = ", ..." if lacking.size > 3 else ""
-    return (f"{lacking.size:,} of {taxonomy.num_leaves:,} leaves have no score and are impossible: {first}{more}.",)
+    """A sentence on the leaves that no class stands for, and one on those that only an inner class stands for."""
+    inside = np.zeros(taxonomy.num_nodes, dtype=np.int64)
+    inside[nodes[nodes > 0]] = 1
+    lacking = taxonomy.leaf_nodes[inside[taxonomy.leaf_nodes] == 0]
+    above = np.array([bool(inside[list(taxonomy.path(node)[1:])].any()) for node in lacking.tolist()], dtype=bool)
+    notes: list[str] = []
+    for found, what in ((lacking[~above], "impossible"), (lacking[above], "told apart by no class")):
+        if found.size:
+            first = ", ".join(repr(taxonomy.path_name(node)) for node in found[:3].tolist())
+            more = ", ..." if found.size > 3 else ""
+            notes.append(
+                f"{found.size:,} of {taxonomy.num_leaves:,} leaves have no score and are {what}: {first}{more}."
+            )
+    return tuple(notes)
 
 
-def _logit(p: Tensor) -> Float[Tensor, "row class"]:
+def log_odds(p: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Logits of probabilities, finite except for probability 0.
+
+    Example:
+        >>> log_odds(torch.tensor([0.0, 0.5, 1.0]))
+        tensor([  -inf,      0.,  10000.])
+    """
     p = p.double()
     return (p.log() - torch.log1p(-p)).clamp(-1e4, 1e4).masked_fill(p == 0, -torch.inf).float()
 

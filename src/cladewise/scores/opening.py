@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from cladewise.scores.evidence import recognise
 from cladewise.scores.formats.kinds import Seen, format_of
 from cladewise.scores.labels import labelled
 from cladewise.scores.layouts import coverage_note, layout_of
+from cladewise.scores.lists import ListedScores, complete, entries_of
 from cladewise.scores.options import Missing, Over, ScoreOptions, Unmatched, Values
 from cladewise.scores.scores import Scores, WideScores
 from cladewise.scores.tables import FloatArray, ListedTable, WideTable
@@ -108,15 +110,27 @@ def open_scores(
     matched = match_classes(taxonomy, table.classes, options, at=table.source)
     keys, kept = _keys(table)
     found = labelled(keys, kept, taxonomy, options, table.source)
+    digest = _digest(paths, taxonomy, options)
+    rows = (keys, found.columns, found.targets, found.splits, digest)
     if isinstance(table, ListedTable):
-        raise InputError("a wide table", "lists")
+        notes = (*table.notes, *matched.notes)
+        wide = complete(table, matched.nodes, taxonomy, options)
+        if wide is None:
+            entries, told = entries_of(table, matched.nodes, taxonomy, options)
+            return ListedScores(taxonomy, (*notes, *told, *found.notes), *rows, source=table.source, entries=entries)
+        table, options = wide, _with_defaults(options, table)
+    else:
+        notes = matched.notes
     reading = recognise(_sample(table), matched.nodes, taxonomy, options, at=table.source)
     layout = layout_of(taxonomy, matched.nodes, reading, at=table.source)
-    notes = (*matched.notes, *reading.notes, *coverage_note(taxonomy, matched.nodes, layout.over), *found.notes)
-    digest = _digest(paths, taxonomy, options)
-    return WideScores(
-        taxonomy, notes, keys, found.columns, found.targets, found.splits, digest, table=table, layout=layout
-    )
+    notes = (*notes, *reading.notes, *coverage_note(taxonomy, matched.nodes, layout.over), *found.notes)
+    return WideScores(taxonomy, notes, *rows, table=table, layout=layout)
+
+
+def _with_defaults(options: ScoreOptions, table: ListedTable) -> ScoreOptions:
+    """The options, with the meaning of the scores that the format defines where none is stated."""
+    values, over = options.values or table.values, options.over or table.over
+    return dataclasses.replace(options, values=values, over=over)
 
 
 def _table(path: Path, taxonomy: Taxonomy, options: ScoreOptions) -> WideTable | ListedTable:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cladewise.catalogue import nearest
+from cladewise.datasets.exports.json_files import read_json
 from cladewise.errors import InputError
+from cladewise.scores.formats.birdnet import is_birdnet
+from cladewise.scores.formats.camera_traps import is_megadetector, is_speciesnet
 from cladewise.scores.formats.delimited import Head, head_of
+from cladewise.scores.formats.documents import json_lines, lists_evidence, pairs_evidence, records_evidence
+from cladewise.scores.formats.long import class_column, rank_columns, score_column
+from cladewise.scores.formats.ranked import rank_pairs
 from cladewise.scores.formats.wide_columns import num_classes
 from cladewise.scores.options import ScoreOptions
 from cladewise.scores.tables import ListedTable, WideTable
@@ -70,6 +77,16 @@ class Seen:
             return numeric_columns(self.schema)
         return self.head.numeric if self.head is not None else {}
 
+    @cached_property
+    def document(self) -> Any:
+        """The content of a JSON document, or the objects of JSON lines; None if it is neither."""
+        if self.is_text_table or b"\0" in self.start:
+            return None
+        first = self.start.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if first[:1] == b"{" and (self.path.suffix in (".jsonl", ".ndjson") or re.search(rb"\}\s*\r?\n\s*\{", first)):
+            return json_lines(self.path)
+        return read_json(self.path)
+
     @property
     def said(self) -> str:
         """Short description of the file for messages."""
@@ -100,8 +117,73 @@ def _wide(seen: Seen) -> str | None:
     return f"{known:,} columns of numbers that are called like classes" if 2 * known > len(numbers) > 1 else None
 
 
+def _long(seen: Seen) -> str | None:
+    names = list(seen.numeric)
+    if not names or _wide(seen) or is_birdnet(names) or rank_pairs(names):
+        return None
+    options = seen.options
+    score = options.score_column or score_column(names)
+    if score is None:
+        return None
+    named = options.class_column or class_column([name for name in names if name != score]) or rank_columns(names)
+    return f"a column of scores, {score!r}, beside one of classes" if named else None
+
+
+def _ranked(seen: Seen) -> str | None:
+    pairs = rank_pairs(list(seen.numeric))
+    return f"columns like {pairs[0][0]!r} and {pairs[0][1]!r}" if pairs and not _wide(seen) else None
+
+
+def _birdnet(seen: Seen) -> str | None:
+    return "the header of BirdNET-Analyzer" if is_birdnet(list(seen.numeric)) else None
+
+
+def _camera(check: Callable[[Any], bool], because: str) -> Callable[[Seen], str | None]:
+    return lambda seen: because if seen.document is not None and check(seen.document) else None
+
+
+def _document(evidence: Callable[[Any], str | None]) -> Callable[[Seen], str | None]:
+    def found(seen: Seen) -> str | None:
+        document = seen.document
+        if document is None or is_speciesnet(document) or is_megadetector(document):
+            return None
+        return evidence(document)
+
+    return found
+
+
 FORMATS: tuple[ScoreFormat, ...] = (
     ScoreFormat("wide", "a table with a column of scores for each class", _wide, "wide:read"),
+    ScoreFormat("long", "a table with a row for each image and class, as pybioclip's", _long, "long:read"),
+    ScoreFormat("ranked", "a table with columns of class and score for each rank", _ranked, "ranked:read"),
+    ScoreFormat("birdnet", "results of BirdNET-Analyzer (CSV, Raven, Kaleidoscope)", _birdnet, "birdnet:read"),
+    ScoreFormat(
+        "pipeline",
+        "JSON with labels and scores, as Hugging Face pipelines return",
+        _document(pairs_evidence),
+        "documents:read_pairs",
+    ),
+    ScoreFormat(
+        "records", "JSON objects with a class and a score each", _document(records_evidence), "documents:read_records"
+    ),
+    ScoreFormat(
+        "lists",
+        "JSON with lists of classes and of scores, as timm's",
+        _document(lists_evidence),
+        "documents:read_lists",
+    ),
+    ScoreFormat(
+        "speciesnet",
+        "SpeciesNet's predictions",
+        _camera(is_speciesnet, "predictions with file paths"),
+        "camera_traps:read_speciesnet",
+    ),
+    ScoreFormat(
+        "megadetector",
+        "MegaDetector's results with classifications",
+        _camera(is_megadetector, "images and detection_categories"),
+        "camera_traps:read_megadetector",
+    ),
 )
 """All formats."""
 
