@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cladewise.errors import InputError
+from cladewise.scores.formats.listing import IMAGE
 from cladewise.scores.formats.wide_columns import key_column
 from cladewise.scores.options import ScoreOptions
 from cladewise.taxonomy import Taxonomy
@@ -55,7 +56,8 @@ def labelled(keys: pl.Series, columns: pl.DataFrame, taxonomy: Taxonomy, options
     notes: list[str] = []
     column = options.label_column
     if options.labels is not None:
-        found, named, split, notes = _joined(keys, Path(options.labels), column)
+        of_images = columns[IMAGE].alias("key") if IMAGE in columns.columns else keys  # several rows may share an image
+        found, named, split, notes = _joined(of_images, Path(options.labels), column)
         again = [name for name in found.columns if name in columns.columns]
         columns = columns.drop(again).hstack(found) if columns.width else found
         column, at = named, str(options.labels)
@@ -106,7 +108,7 @@ def _joined(keys: pl.Series, path: Path, label: str | None) -> tuple[pl.DataFram
         raise InputError("labels of the rows of the scores", "none with a key of theirs", at=at, advice=advice)
     if lacking.len():
         notes.append(f"{lacking.len():,} of {keys.len():,} rows have no label in {at}: {some(lacking.to_list(), 3)}.")
-    unused = frame.height - (keys.len() - lacking.len())
+    unused = int((~frame[key].is_in(keys.implode())).sum())
     if unused:
         notes.append(f"{unused:,} rows of {at} have no scores.")
     split = next((name for name in frame.columns if name != label and SPLIT_WORDS.fullmatch(loose(name))), None)

@@ -16,6 +16,7 @@ from cladewise.errors import InputError
 from cladewise.scores.classes import match_classes
 from cladewise.scores.evidence import recognise
 from cladewise.scores.formats.kinds import Seen, format_of
+from cladewise.scores.joined import joined
 from cladewise.scores.labels import labelled
 from cladewise.scores.layouts import coverage_note, layout_of
 from cladewise.scores.lists import ListedScores, complete, entries_of
@@ -103,10 +104,7 @@ def open_scores(
         separator=separator,
     )
     paths = [Path(files)] if isinstance(files, str | PathLike) else [Path(file) for file in files]
-    tables = [_table(path, taxonomy, options) for path in paths]
-    if not tables:
-        raise InputError("at least one file of scores", "none")
-    table = tables[0]
+    table = joined([_table(path, taxonomy, options) for path in paths])
     matched = match_classes(taxonomy, table.classes, options, at=table.source)
     keys, kept = _keys(table)
     found = labelled(keys, kept, taxonomy, options, table.source)

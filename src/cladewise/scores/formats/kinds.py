@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cladewise.catalogue import nearest
 from cladewise.datasets.exports.json_files import read_json
 from cladewise.errors import InputError
+from cladewise.scores.formats.arrays import arrays_evidence
 from cladewise.scores.formats.birdnet import is_birdnet
 from cladewise.scores.formats.camera_traps import is_megadetector, is_speciesnet
 from cladewise.scores.formats.delimited import Head, head_of
@@ -154,6 +155,7 @@ def _document(evidence: Callable[[Any], str | None]) -> Callable[[Seen], str | N
 
 FORMATS: tuple[ScoreFormat, ...] = (
     ScoreFormat("wide", "a table with a column of scores for each class", _wide, "wide:read"),
+    ScoreFormat("arrays", "an array in npz, npy or safetensors", arrays_evidence, "arrays:read"),
     ScoreFormat("long", "a table with a row for each image and class, as pybioclip's", _long, "long:read"),
     ScoreFormat("ranked", "a table with columns of class and score for each rank", _ranked, "ranked:read"),
     ScoreFormat("birdnet", "results of BirdNET-Analyzer (CSV, Raven, Kaleidoscope)", _birdnet, "birdnet:read"),
