@@ -5,10 +5,12 @@ Columns are turned into rows within bounded memory: groups of rows that are too 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,7 +21,6 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 from cladewise.errors import InputError
-from cladewise.parquet import read_parquet_schema
 from cladewise.scores.formats.wide_columns import WideColumns, wide_columns
 from cladewise.scores.options import ScoreOptions
 from cladewise.scores.tables import FloatArray, IntArray, WideTable
@@ -27,6 +28,8 @@ from cladewise.taxonomy import Taxonomy
 
 CELLS_AT_ONCE = 1 << 22
 """Scores that are read at once, of as many columns as there are rows for."""
+Read = Callable[[int, Sequence[str]], pa.Table]
+"""Function that reads some columns of a group of rows."""
 LARGEST_BLOCK = 1 << 27
 """Scores of a group of rows that are held in memory; a larger group is turned on disk."""
 
@@ -50,25 +53,24 @@ class ColumnarTable(WideTable):
         return sum(self.heights)
 
     @abstractmethod
-    def read(self, group: int, names: Sequence[str]) -> pa.Table:
-        """Some columns of a group of rows."""
+    def opened(self) -> AbstractContextManager[Read]:
+        """A function that reads some columns of a group of rows, from a file whose footer is read once."""
 
     def blocks(self, columns: IntArray) -> Iterator[FloatArray]:
         names = [self.names[column] for column in columns.tolist()]
-        for group, height in enumerate(self.heights):
-            if not height:
-                continue
-            if height * len(names) <= LARGEST_BLOCK:
-                yield self._turned(group, names)
-            else:
-                yield from self._turned_on_disk(group, names)
+        with self.opened() as read:
+            for group, height in enumerate(self.heights):
+                if height and height * len(names) <= LARGEST_BLOCK:
+                    yield self._turned(read, group, names)
+                elif height:
+                    yield from self._turned_on_disk(read, group, names)
 
-    def _batches(self, group: int, names: Sequence[str]) -> Iterator[FloatArray]:
+    def _batches(self, read: Read, group: int, names: Sequence[str]) -> Iterator[FloatArray]:
         """The columns of a group ``[column, row]``, in batches."""
         size = max(1, CELLS_AT_ONCE // self.heights[group])
         for first in range(0, len(names), size):
             wanted = names[first : first + size]
-            table = self.read(group, wanted)
+            table = read(group, wanted)
             batch = np.empty((len(wanted), self.heights[group]), dtype=self.dtype)
             for place, name in enumerate(wanted):
                 start = 0
@@ -77,19 +79,19 @@ class ColumnarTable(WideTable):
                     start += len(chunk)
             yield batch
 
-    def _turned(self, group: int, names: Sequence[str]) -> FloatArray:
+    def _turned(self, read: Read, group: int, names: Sequence[str]) -> FloatArray:
         block = np.empty((self.heights[group], len(names)), dtype=self.dtype)
         first = 0
-        for batch in self._batches(group, names):
+        for batch in self._batches(read, group, names):
             block[:, first : first + len(batch)] = batch.T
             first += len(batch)
         return block
 
-    def _turned_on_disk(self, group: int, names: Sequence[str]) -> Iterator[FloatArray]:
+    def _turned_on_disk(self, read: Read, group: int, names: Sequence[str]) -> Iterator[FloatArray]:
         """Rows of a large group: batches of columns are written row by row, and read back side by side."""
         height, widths = self.heights[group], list[int]()
         with tempfile.TemporaryFile() as file:
-            for batch in self._batches(group, names):
+            for batch in self._batches(read, group, names):
                 np.ascontiguousarray(batch.T).tofile(file)
                 widths.append(len(batch))
             step = max(1, LARGEST_BLOCK // 8 // len(names))
@@ -116,9 +118,10 @@ class ParquetTable(ColumnarTable):
 
     path: Path
 
-    def read(self, group: int, names: Sequence[str]) -> pa.Table:
-        with pq.ParquetFile(self.path, memory_map=True) as file:
-            return file.read_row_group(group, columns=list(names), use_threads=False)
+    @contextlib.contextmanager
+    def opened(self) -> Generator[Read]:
+        with pq.ParquetFile(self.path) as file:
+            yield lambda group, names: file.read_row_group(group, columns=list(names), use_threads=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,9 +130,13 @@ class FeatherTable(ColumnarTable):
 
     path: Path
 
-    def read(self, group: int, names: Sequence[str]) -> pa.Table:
-        with _arrow(self.path, names) as file:
-            return pa.Table.from_batches([file.get_batch(group)])
+    @contextlib.contextmanager
+    def opened(self) -> Generator[Read]:
+        def read(group: int, names: Sequence[str]) -> pa.Table:
+            with _arrow(self.path, names) as file:
+                return pa.Table.from_batches([file.get_batch(group)])
+
+        yield read
 
 
 def open_parquet(path: Path, taxonomy: Taxonomy, options: ScoreOptions) -> ParquetTable:
@@ -138,12 +145,11 @@ def open_parquet(path: Path, taxonomy: Taxonomy, options: ScoreOptions) -> Parqu
     Raises:
         InputError: The file is damaged, or lacks a column that the options name.
     """
-    read_parquet_schema(path)
     with pq.ParquetFile(path) as file:
         about, schema = file.metadata, file.schema_arrow
         heights = tuple(about.row_group(group).num_rows for group in range(about.num_row_groups))
-    columns = wide_columns(_numeric(schema), taxonomy, options, at=str(path))
-    rows = _frame(pq.read_table(path, columns=list(columns.others)), sum(heights))
+        columns = wide_columns(_numeric(schema), taxonomy, options, at=str(path))
+        rows = _frame(file.read(columns=list(columns.others)), sum(heights))
     return ParquetTable(
         str(path), columns.scored, rows, columns.key, columns.classes, _dtype(schema, columns), heights, path
     )
@@ -179,8 +185,10 @@ def schema_of(path: Path) -> pa.Schema | None:
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"PAR1"):
-        read_parquet_schema(path)
-        return pq.read_schema(path)
+        try:
+            return pq.read_schema(path)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError("a Parquet file", str(error).splitlines()[0], at=str(path)) from error
     if start.startswith(b"ARROW1"):
         with _arrow(path) as opened:
             return opened.schema

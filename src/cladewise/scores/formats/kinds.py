@@ -88,6 +88,13 @@ class Seen:
             return json_lines(self.path)
         return read_json(self.path)
 
+    @cached_property
+    def num_classes(self) -> int:
+        """Number of columns of numbers that are called like classes; 0 unless they are most of those columns."""
+        numbers = [name for name, holds in self.numeric.items() if holds]
+        known = num_classes(numbers, self.taxonomy) if len(numbers) > 1 else 0
+        return known if 2 * known > len(numbers) else 0
+
     @property
     def said(self) -> str:
         """Short description of the file for messages."""
@@ -113,9 +120,7 @@ class ScoreFormat(Form[Seen]):
 
 
 def _wide(seen: Seen) -> str | None:
-    numbers = [name for name, holds in seen.numeric.items() if holds]
-    known = num_classes(numbers, seen.taxonomy) if len(numbers) > 1 else 0
-    return f"{known:,} columns of numbers that are called like classes" if 2 * known > len(numbers) > 1 else None
+    return f"{seen.num_classes:,} columns of numbers that are called like classes" if seen.num_classes else None
 
 
 def _long(seen: Seen) -> str | None:

@@ -65,10 +65,10 @@ def wide_columns(numeric: Mapping[str, bool], taxonomy: Taxonomy, options: Score
         if name is not None and name not in numeric:
             raise InputError(f"the column {name!r}", some(list(numeric), 12), at=at)
     kept = {options.key, options.label_column, *options.columns}
-    classes = [name for name, holds in numeric.items() if holds and name not in kept and name not in INDICES]
-    key = options.key or key_column([name for name in numeric if name not in classes or not is_class(taxonomy, name)])
-    classes = [name for name in classes if name != key]
-    others = [name for name in numeric if name not in classes and (name == key or name not in INDICES)]
+    scored = {name for name, holds in numeric.items() if holds and name not in kept and name not in INDICES}
+    key = options.key or key_column([name for name in numeric if name not in scored or not is_class(taxonomy, name)])
+    classes = [name for name in numeric if name in scored and name != key]
+    others = [name for name in numeric if name == key or (name not in scored and name not in INDICES)]
     return WideColumns(tuple(classes), tuple(others), key)
 
 
