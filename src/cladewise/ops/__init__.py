@@ -16,7 +16,7 @@ from cladewise.ops.grouped import grouped_logsumexp
 from cladewise.ops.index import DepthIndex, TreeIndex, tree_index
 from cladewise.ops.kernels import has_kernels, without_kernels
 from cladewise.ops.nested import nested_logsumexp
-from cladewise.ops.outside import sum_outside
+from cladewise.ops.outside import sum_outside, sums_outside
 from cladewise.ops.path import Domain, path_logsumexp
 from cladewise.ops.precision import at_least_float
 from cladewise.ops.relations import ancestors, at_levels, is_ancestor, lca, lca_height, speaks
@@ -88,6 +88,7 @@ __all__ = [
     "subtree_max",
     "subtree_sum",
     "sum_outside",
+    "sums_outside",
     "tempered",
     "tree_index",
     "without_kernels",

@@ -31,9 +31,26 @@ def sum_outside(
         >>> sum_outside(x, torch.tensor([0, 0]), torch.tensor([1, 0]), torch.tensor([2, 3])).tolist()
         [2e-20, 0.0]
     """
-    if values.shape[0] == 0:
-        return values.new_zeros(len(row))
+    before, after = _cumulative(values)
+    return before[row, start] + after[row, end]
+
+
+def sums_outside(
+    values: Float[Tensor, "batch out"], start: Int[Tensor, " range"], end: Int[Tensor, " range"]
+) -> Float[Tensor, "batch range"]:
+    """:func:`sum_outside` for the same ranges of every row.
+
+    Example:
+        >>> x = torch.tensor([[1e-20, 1.0, 1e-20]], dtype=torch.float64)
+        >>> sums_outside(x, torch.tensor([1, 0]), torch.tensor([2, 3])).tolist()
+        [[2e-20, 0.0]]
+    """
+    before, after = _cumulative(values)
+    return before.index_select(1, start).add_(after.index_select(1, end))
+
+
+def _cumulative(values: Float[Tensor, "batch out"]) -> tuple[Tensor, Tensor]:
+    """Sums before and from each position on, including the end."""
     zero = values.new_zeros(len(values), 1)
     before = torch.cat([zero, values.cumsum(1)], 1)
-    after = torch.cat([values.flip(1).cumsum(1).flip(1), zero], 1)
-    return before[row, start] + after[row, end]
+    return before, torch.cat([values.flip(1).cumsum(1).flip(1), zero], 1)

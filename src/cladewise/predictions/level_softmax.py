@@ -137,20 +137,15 @@ class LevelSoftmax(Prediction):
             return torch.zeros(len(image), dtype=torch.float64, device=self.device)
         index = ops.tree_index(self.taxonomy, self.device)
         rows, row = image.unique(return_inverse=True)
-        each = torch.arange(len(rows), device=self.device)
-        outside = torch.empty(len(rows), self.taxonomy.num_nodes, dtype=torch.float64, device=self.device)
+
+        def masses(level: LevelLogProb) -> Float[Tensor, "row level_node"]:
+            return level.log_prob.index_select(0, rows).double().exp()
+
         # as log_prob: the leaves at the finest level, the shallowest level that has a node, and the best of a subtree
-        spans = [(torch.arange(self.taxonomy.num_nodes, device=self.device), index.leaf_start, index.leaf_end)]
-        for nodes, _ in reversed(self.by_level):
-            place = torch.arange(len(nodes), device=self.device)
-            spans.append((nodes, place, place + 1))
-        for (nodes, start, end), (_, log_prob) in zip(
-            spans, [self.by_level[-1], *reversed(self.by_level)], strict=True
-        ):
-            masses = log_prob.index_select(0, rows).double().exp()
-            outside[:, nodes] = ops.sum_outside(
-                masses, each.repeat_interleave(len(nodes)), start.repeat(len(rows)), end.repeat(len(rows))
-            ).view(len(rows), -1)
+        outside = ops.sums_outside(masses(self.by_level[-1]), index.leaf_start, index.leaf_end)
+        for level in reversed(self.by_level):
+            place = torch.arange(len(level.nodes), device=self.device)
+            outside.index_copy_(1, level.nodes, ops.sums_outside(masses(level), place, place + 1))
         return -ops.subtree_max(-outside, self.taxonomy)[row, node] * (node > 0)
 
     @property
