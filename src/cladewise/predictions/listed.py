@@ -221,11 +221,11 @@ class ListedNodes(Prediction):
         nodes, log_prob = self._ancestry
         image, place, step = torch.nonzero((log_prob > bar[:, None, None]) & eligible[nodes]).unbind(1)
         root = torch.nonzero((bar < 0) & eligible[0]).squeeze(1)
-        return FewNodes(
-            torch.cat([image, root]),
-            torch.cat([nodes[image, place, step], torch.zeros_like(root)]),
-            torch.cat([log_prob[image, place, step], log_prob.new_zeros(len(root))]),
-        )
+        node = torch.cat([nodes[image, place, step], torch.zeros_like(root)])
+        values = torch.cat([log_prob[image, place, step], log_prob.new_zeros(len(root))])
+        image = torch.cat([image, root])
+        order = (image * self.taxonomy.num_nodes + node).argsort()
+        return FewNodes(image[order], node[order], values[order])
 
     def best_leaf(self) -> BestLeaf:
         """The most probable of the listed leaves; the first leaf of the tree if none is listed."""

@@ -54,7 +54,7 @@ class BestLeaf(NamedTuple):
 
 
 class FewNodes(NamedTuple):
-    """Some nodes of each image, in any order."""
+    """Some nodes of each image, sorted by image and node."""
 
     image: Int[Tensor, " pair"]
     node: Int[Tensor, " pair"]
