@@ -95,7 +95,7 @@ class NumpyTable(ArrayTable):
             for first in range(0, shape[0], step):
                 rows = min(step, shape[0] - first)
                 block = np.empty((rows, width), dtype)
-                if not _filled(file, memoryview(block).cast("B")):
+                if not _filled(file, block.data.cast("B")):
                     raise InputError(f"{shape[0]:,} rows", "an array that ends before", at=str(self.path))
                 yield block.astype(np.float32) if dtype == np.float16 else block
 

@@ -112,7 +112,7 @@ def records_evidence(document: Any) -> str | None:
     if not isinstance(document, list) or not document or not isinstance(document[0], dict):
         return None
     first = cast("dict[str, Any]", document[0])
-    if any(isinstance(cell, dict | list) for cell in first.values()):
+    if any(isinstance(cell, dict | list) for cell in first.values()) or set(first) == {"label", "score"}:
         return None
     return "objects with a score each" if any(SCORE_WORDS.fullmatch(loose(name)) for name in first) else None
 

@@ -82,6 +82,7 @@ def from_frame(frame: pl.DataFrame, seen: Seen) -> ListedTable:
     named = options.class_column or class_column([name for name in free if name != key])
     if named is None and not ranks:
         raise InputError("one column of classes", some(names, 12), at=at, advice='Name it with class_column="...".')
+    frame = _exploded(frame, score, at)
     drop = [name for name in names if RANK_WORDS.fullmatch(loose(name)) and name not in (key, options.label_column)]
     if len(ranks) >= 2 or (ranks and named in (None, *ranks)):
         common = next((name for name in names if folded(name) == COMMON), None)
@@ -102,6 +103,26 @@ def from_frame(frame: pl.DataFrame, seen: Seen) -> ListedTable:
         class_of = joined["__class"].to_numpy()
         drop.append(named)
     return from_entries(frame, key, classes, class_of, score, drop=list(dict.fromkeys(drop)), source=at)
+
+
+def _exploded(frame: pl.DataFrame, score: str, at: str) -> pl.DataFrame:
+    """A table whose cells are lists as one with an entry per row.
+
+    Raises:
+        InputError: Lists were written as text, which NumPy and pandas do in CSV.
+    """
+    if frame[score].dtype == pl.String and bool(frame[score].str.starts_with("[").any()):
+        advice = "Write a column per rank (timm: --results-separate-col), Parquet or JSON."
+        raise InputError("a score in every row", f"{frame[score][0]:.60}", at=f"{at}, column {score!r}", advice=advice)
+    if not isinstance(frame[score].dtype, pl.List | pl.Array):
+        return frame
+    frame = frame.with_columns(pl.col(pl.Array).arr.to_list()) if pl.Array in map(type, frame.dtypes) else frame
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    lengths = frame.select(pl.col(lists).list.len())
+    odd = next((name for name in lists if not lengths[name].equals(lengths[score])), None)
+    if odd is not None:
+        raise InputError(f"lists in {odd!r} as long as those in {score!r}", "others", at=at)
+    return frame.explode(lists)
 
 
 def _is_class(name: str) -> bool:
