@@ -258,3 +258,43 @@ def test_levels_and_shapes_are_checked() -> None:
         Conformal(per="family").fit(prediction, torch.tensor([2, 3, 2]))
     with pytest.raises(InputError, match="as many targets"):
         Conformal().fit(prediction, torch.tensor([2]))
+
+
+CALIBRATION = [
+    [0.02, 0.71, 0.03, 0.24],
+    [0.37, 0.11, 0.13, 0.39],
+    [0.15, 0.69, 0.0, 0.16],
+    [0.61, 0.13, 0.0, 0.26],
+    [0.05, 0.08, 0.35, 0.52],
+    [0.19, 0.08, 0.39, 0.34],
+    [0.12, 0.25, 0.48, 0.15],
+    [0.16, 0.03, 0.26, 0.55],
+    [0.33, 0.66, 0.0, 0.01],
+    [0.03, 0.02, 0.12, 0.83],
+    [0.05, 0.36, 0.33, 0.26],
+]
+NEW = [
+    [0.36, 0.25, 0.2, 0.19],
+    [0.73, 0.0, 0.08, 0.19],
+    [0.63, 0.08, 0.13, 0.16],
+    [0.1, 0.47, 0.18, 0.25],
+    [0.3, 0.12, 0.16, 0.42],
+]
+
+
+def test_golden_sets_of_leaves() -> None:
+    """The sets of MAPIE 1.6.0 by its score ``lac``; where those are empty the best leaf is answered here."""
+    star = Taxonomy.from_paths([("a",), ("b",), ("c",), ("d",)])
+    seen, new = (LeafSoftmax(star, torch.tensor(rows).clamp_min(1e-6).log()) for rows in (CALIBRATION, NEW))
+    target = torch.tensor([1, 1, 1, 0, 2, 2, 2, 3, 1, 3, 3]) + 1
+    expected = {
+        0.75: ["a", "a", "a", "b", "d"],
+        0.9: ["abcd", "ad", "acd", "bcd", "abcd"],
+        0.5: ["a", "a", "a", "b", "d"],
+    }
+    for coverage, sets in expected.items():
+        answer = Conformal(coverage, answer="set").fit(seen, target)(new)
+        assert isinstance(answer, LabelSets)
+        for row, letters in zip(answer.chosen, sets, strict=True):
+            under = set[int]().union(*(conformal_twin.leaves_under(star, v) for v in tips(row, star)))
+            assert "".join(str(star.names[v]) for v in sorted(under)) == letters

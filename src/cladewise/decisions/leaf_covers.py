@@ -179,7 +179,7 @@ def _leaves_under(leaves: Bool[Tensor, "image leaf"], index: TreeIndex) -> Int[T
 
 
 def _topmost(nodes: Bool[Tensor, "image node"], index: TreeIndex) -> Bool[Tensor, "image node"]:
-    """Those nodes whose parent is none of them."""
+    """The nodes of each set whose parent is not in it."""
     result = nodes.clone()
     result[:, 1:] &= ~nodes[:, index.parents[1:]]
     return result
