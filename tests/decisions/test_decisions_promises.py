@@ -106,6 +106,28 @@ def test_groups_with_too_few_images_answer_the_root() -> None:
     assert answer[group == int(TREE.level_nodes(1)[0])].any()
 
 
+def test_groups_with_too_few_images_may_share_a_promise() -> None:
+    prediction, labels = drawn(600, 3)
+    group = at_levels(prediction.best_leaf().node, TREE)[:, 1]
+    first = int(TREE.level_nodes(2)[0])
+    kept = (group == first) | (torch.arange(600) < 150)
+    rule = Hedging(0.9, per="family", rest="together")
+    with pytest.warns(UserWarning, match="makes one promise for 5 of the 6 groups together"):
+        fitted = rule.fit(prediction[kept], labels[kept])
+    assert fitted.cautions is not None
+    assert len(fitted.cautions[1:].unique()) == 1
+    others = kept & (group != first)
+    alone = quietly(Hedging(0.9, confidence=0.975), prediction[others], labels[others])
+    assert alone.caution == fitted.cautions[1]
+    assert [one.name for one in fitted.promises(TREE)] == ["x/xu", "the other 5 groups"]
+    answer = fitted(prediction)
+    assert (answer.node[group != first] > 0).any()
+    right = is_ancestor(answer.node, labels, TREE)
+    counted = [[int(right[group == first].sum()), int((group == first).sum())]]
+    counted += [[int(right[group != first].sum()), int((group != first).sum())]]
+    assert fitted.kept(prediction, answer, labels).tolist() == counted
+
+
 def test_groups_of_another_tree_take_the_greatest_caution() -> None:
     prediction, labels = drawn(3000, 1)
     rule = HedgedMajority(0.8, per="1").fit(prediction, labels)

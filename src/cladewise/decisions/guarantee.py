@@ -7,7 +7,7 @@ import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -59,15 +59,18 @@ class Guaranteed(Decision):
     The group of an image is the order of its most probable leaf, a function of the scores that is fixed in advance.
     All promises hold at once with the given confidence: each of the m groups that have enough images is tested at
     level 5% / m (Bonferroni). Given the sizes of the groups, the images of each are a sample of that group, so that
-    m, which depends on the sizes alone, may be chosen by them. The other groups are answered with the root.
+    m, which depends on the sizes alone, may be chosen by them. The other groups are answered with the root; with
+    ``rest="together"`` they share one caution and one promise, for all of their images.
 
     Args:
         guarantee: The share g of right answers, in [0, 1).
         caution: The fitted caution; may be given instead, and then nothing is promised.
         confidence: The confidence, in (0, 1).
         per: Level whose nodes are promised the guarantee each; empty for one promise for all images.
+        rest: Answers for groups with too few images: ``"root"``, or ``"together"`` for one promise for all of them.
         by_level: Shares of right answers by level, by name or number.
         cautions: What was fitted, in the scale of the rule's own steps, one per group.
+        pooled: Which groups share a promise.
         fitted_tree: Identifies the taxonomy of ``cautions`` by group.
 
     References:
@@ -82,8 +85,10 @@ class Guaranteed(Decision):
     caution: float | None = fitted()
     confidence: float = 0.95
     per: str = ""
+    rest: Literal["root", "together"] = "root"
     by_level: tuple[tuple[str, float], ...] = named("level")
     cautions: Tensor | None = fitted()  # noqa: RUF009 -- it is a field
+    pooled: Tensor | None = fitted()  # noqa: RUF009 -- it is a field
     fitted_tree: int | None = fitted()
 
     def __post_init__(self) -> None:
@@ -205,9 +210,11 @@ class Guaranteed(Decision):
         if self.per:
             parts = [(self._steps_of(part), self._groups(part)) for part in self._parts(flat)]
             steps, groups = Steps.join([part for part, _ in parts]), torch.cat([group for _, group in parts])
-            cautions = self._fit_groups(steps, labels, groups, taxonomy, levels)
-            values = torch.tensor(cautions, dtype=torch.float64)
-            return dataclasses.replace(self, caution=None, cautions=values, fitted_tree=_identity(taxonomy))
+            cautions, pooled = self._fit_groups(steps, labels, groups, taxonomy, levels)
+            values, tree = torch.tensor(cautions, dtype=torch.float64), _identity(taxonomy)
+            return dataclasses.replace(
+                self, caution=None, cautions=values, pooled=torch.from_numpy(pooled), fitted_tree=tree
+            )
         steps = Steps.join([self._steps_of(part) for part in self._parts(flat)])
         walk = Walk.of(steps, labels, taxonomy, levels)
         places = walk.proven(self.shares, self.confidence)
@@ -242,57 +249,89 @@ class Guaranteed(Decision):
 
     def _fit_groups(
         self, steps: Steps, labels: Tensor, groups: Tensor, taxonomy: Taxonomy, levels: tuple[int, ...]
-    ) -> list[float]:
-        """The caution of every group; the greatest where it has too few images."""
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The caution of every group, and which groups share one. It is the greatest where there are too few images."""
         nodes = taxonomy.level_nodes(one_level(self.per, taxonomy))
         counts = np.bincount(groups.cpu().numpy(), minlength=len(nodes))
         tested, least, confidence = self._tested(counts)
-        cautions = [MOST_CAUTIOUS] * len(nodes)
+        cautions, alone = np.full(len(nodes), MOST_CAUTIOUS), np.zeros(len(nodes), dtype=np.bool_)
+        alone[tested] = True
+
+        def fit(chosen: Bool[Tensor, " image"]) -> float:
+            walk = Walk.of(steps, torch.where(chosen, labels, -1), taxonomy, levels)
+            return walk.caution_at(walk.proven(self.shares, confidence))
+
         for group in tested:
-            walk = Walk.of(steps, torch.where(groups == int(group), labels, -1), taxonomy, levels)
-            cautions[group] = walk.caution_at(walk.proven(self.shares, confidence))
-        few = np.setdiff1d(np.arange(len(nodes)), tested)
-        if len(few):
-            most = few[np.argsort(-counts[few], kind="stable")[:NAMED_GROUPS]]
-            listed = ", ".join(f"{taxonomy.path_name(int(nodes[k]))} ({counts[k]:,})" for k in most)
-            more = f" and {len(few) - len(most):,} more" if len(few) > len(most) else ""
-            warnings.warn(
-                f"{self.name} answers the root for {len(few):,} of the {len(nodes):,} groups: a promise of "
-                f"{max(self.shares):g} takes at least {least:,} labelled images per group, and there are fewer in "
-                f"{listed}{more}.",
-                stacklevel=3,
-            )
-        return cautions
+            cautions[group] = fit(groups == int(group))
+        together = self.rest == "together" and counts[~alone].sum() >= least
+        if together:
+            cautions[~alone] = fit(torch.from_numpy(~alone).to(groups.device)[groups])
+        if not alone.all():
+            self._tell_of_few(taxonomy, nodes, counts, alone, least, together=bool(together))
+        return cautions, ~alone & together
+
+    def _tell_of_few(
+        self,
+        taxonomy: Taxonomy,
+        nodes: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        alone: NDArray[np.bool_],
+        least: int,
+        *,
+        together: bool,
+    ) -> None:
+        few = np.flatnonzero(~alone)
+        most = few[np.argsort(-counts[few], kind="stable")[:NAMED_GROUPS]]
+        listed = ", ".join(f"{taxonomy.path_name(int(nodes[k]))} ({counts[k]:,})" for k in most)
+        more = f" and {len(few) - len(most):,} more" if len(few) > len(most) else ""
+        done = "makes one promise for" if together else "answers the root for"
+        warnings.warn(
+            f"{self.name} {done} {len(few):,} of the {len(nodes):,} groups{' together' if together else ''}: a promise "
+            f"of {max(self.shares):g} for each takes at least {least:,} labelled images per group, and there are fewer "
+            f"in {listed}{more}.",
+            stacklevel=4,
+        )
 
     def _tested(self, counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], int, float]:
-        """The groups to be tested, the least size of one, and the confidence of each test.
+        """The groups to be tested on their own, the least size of one, and the confidence of each test.
 
-        As many as possible of the largest groups, such that each has enough images at the level that their number
-        leaves to each.
+        As many as possible of the largest groups, such that each has enough images at the level that the number of
+        tests leaves to each.
         """
         order = np.argsort(-counts, kind="stable")
-        share = max(self.shares)
 
-        def least(tests: int) -> int:
-            return trials_needed(share, confidence=1 - (1 - self.confidence) / tests)
+        def num_tests(alone: int) -> int:
+            return max(alone + (self.rest == "together" and alone < len(order)), 1)
 
-        tests = len(order)
-        while tests and counts[order[tests - 1]] < least(tests):
-            tests -= 1
-        each = max(tests, 1)
-        return order[:tests], least(each), 1 - (1 - self.confidence) / each
+        def least(alone: int) -> int:
+            confidence = 1 - (1 - self.confidence) / num_tests(alone)
+            return trials_needed(max(self.shares), confidence=confidence)
+
+        alone = len(order)
+        while alone and counts[order[alone - 1]] < least(alone):
+            alone -= 1
+        return order[:alone], least(alone), 1 - (1 - self.confidence) / num_tests(alone)
 
     # ---------------------------------------------------------------- promises
 
     def promises(self, taxonomy: Taxonomy) -> tuple[Promise, ...]:
-        """The guarantee and those by level; for every group, if there are groups."""
+        """The guarantee and those by level; for every group, if there are groups, then for those that share one."""
         of_levels = [("", self.guarantee), *self.by_level]
         if not self.per:
             return tuple(Promise(name, share) for name, share in of_levels)
-        groups = [taxonomy.path_name(int(v)) for v in taxonomy.level_nodes(one_level(self.per, taxonomy))]
+        nodes = taxonomy.level_nodes(one_level(self.per, taxonomy))
+        place, shares_one = self._places(len(nodes))
+        groups = [taxonomy.path_name(int(v)) for v in nodes[~shares_one]]
+        if len(groups) < int(place.max(initial=-1)) + 1:
+            groups.append(f"the other {len(nodes) - len(groups):,} groups")
         return tuple(
             Promise(f"{group}, {name}" if name else group, share) for group in groups for name, share in of_levels
         )
+
+    def _places(self, num_groups: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Place of each group among the promises, the last one for groups that share one, and which groups do."""
+        shares_one = np.zeros(num_groups, dtype=np.bool_) if self.pooled is None else self.pooled.cpu().numpy()
+        return np.where(shares_one, (~shares_one).sum(), (~shares_one).cumsum() - 1), shares_one
 
     def kept(
         self, prediction: Prediction, answer: Nodes, target: Int[Tensor, "*batch"]
@@ -302,9 +341,10 @@ class Guaranteed(Decision):
         both = torch.stack([right, torch.ones_like(right)], -1)
         if not self.per:
             return both.sum(1)
-        num_groups = len(taxonomy.level_nodes(one_level(self.per, taxonomy)))
-        sums = both.new_zeros(num_groups, *both.shape[::2])
-        return sums.index_add(0, self._groups(prediction.flat()), both.transpose(0, 1)).reshape(-1, 2)
+        places, _ = self._places(len(taxonomy.level_nodes(one_level(self.per, taxonomy))))
+        place = torch.from_numpy(places).to(right.device)[self._groups(prediction.flat())]
+        sums = both.new_zeros(int(places.max()) + 1, *both.shape[::2])
+        return sums.index_add(0, place, both.transpose(0, 1)).reshape(-1, 2)
 
 
 def _identity(taxonomy: Taxonomy) -> int:

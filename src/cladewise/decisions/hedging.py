@@ -36,6 +36,7 @@ class Hedging(Guaranteed):
         caution: The bonus :math:`\lambda` in bits; fitted on the validation split, unless it is given.
         confidence: The confidence, in (0, 1).
         per: Level whose nodes are promised the guarantee each; empty for one promise for all images.
+        rest: Answers for nodes with too few images: the ``"root"``, or one promise for all of them ``"together"``.
         by_level: Shares of right answers by level; in a spec ``family=0.99``.
 
     Raises:

@@ -113,4 +113,4 @@ def _branch(name: str, taxonomy: Taxonomy) -> int:
         return int(taxonomy.find(name))
     except InputError as error:
         levels = ", ".join(taxonomy.level_names)
-        raise InputError(f"a level ({levels}), a node, or threshold=...", repr(name), advice=str(error)) from None
+        raise InputError(f"a level ({levels}) or a node", repr(name), advice=str(error)) from None

@@ -194,9 +194,9 @@ class DecisionOutcomes:
 
     @property
     def promises(self) -> tuple[PromiseKept, ...]:
-        """All promises of the decision, and how many images they were kept for."""
+        """The promises of the decision about some image, and how many images they were kept for."""
         pairs = zip(self._promises, self._kept.tolist(), strict=True)
-        return tuple(PromiseKept(one.name, one.share, right, images) for one, (right, images) in pairs)
+        return tuple(PromiseKept(one.name, one.share, right, images) for one, (right, images) in pairs if images)
 
     def rows(self, start: int, stop: int) -> pl.DataFrame:
         """One row per image, of some images one after another."""
