@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cladewise.cli.checking import check_rules, check_runs
+from cladewise.cli.context import ALLOWED_HELP, GROUP_HELP, GROUPS, POOL_HELP, context_of
 from cladewise.cli.evaluate import print_evaluations
 from cladewise.cli.prediction_target import FORMATS_HELP, Target
 from cladewise.cli.printing import say, tell
@@ -103,6 +104,9 @@ def decide(
             show_default=False,
         ),
     ] = None,
+    allowed: Annotated[str | None, typer.Option(help=ALLOWED_HELP)] = None,
+    group_by: Annotated[str | None, typer.Option(help=GROUP_HELP, rich_help_panel=GROUPS)] = None,
+    pool: Annotated[str | None, typer.Option(help=POOL_HELP, show_default="product", rich_help_panel=GROUPS)] = None,
     format_: Annotated[str | None, typer.Option("--format", help=FORMATS_HELP, show_default=False)] = None,
     out: Annotated[
         str | None,
@@ -144,6 +148,7 @@ def decide(
         check_runs([fitted_on], network=False)
     elif taxonomy is None:
         raise InputError("--taxonomy FILE", "none", advice="Or --fitted-on FOLDER, whose taxonomy is used.")
+    context = context_of(allowed, group_by, pool)
     target = _target(format_, out)
     tree = read_tree(taxonomy, reading)
 
@@ -164,6 +169,7 @@ def decide(
             name=name,
             root=root,
             progress=not quiet,
+            **context,
             **scores_options,
         )
     for note in decided.notes if not quiet else ():

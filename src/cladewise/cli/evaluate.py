@@ -11,6 +11,7 @@ import typer
 
 from cladewise.catalogue import nearest
 from cladewise.cli.checking import check_rules, check_runs, check_runtime
+from cladewise.cli.context import ALLOWED_HELP, GROUP_HELP, GROUPS, POOL_HELP, context_of
 from cladewise.cli.printing import print_table, say, tell
 from cladewise.cli.settings import RUNTIME_HELP, TREE_HELP, checked_tree, with_threshold
 from cladewise.errors import InputError
@@ -59,6 +60,9 @@ def evaluate(
         list[float] | None,
         typer.Option(min=0, max=1, help="Report the recall at this share of correct answers too: 0.99 for R@99."),
     ] = None,
+    allowed: Annotated[str | None, typer.Option(help=ALLOWED_HELP)] = None,
+    group_by: Annotated[str | None, typer.Option(help=GROUP_HELP, rich_help_panel=GROUPS)] = None,
+    pool: Annotated[str | None, typer.Option(help=POOL_HELP, show_default="product", rich_help_panel=GROUPS)] = None,
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
     runtime: Annotated[str | None, typer.Option(help=RUNTIME_HELP, show_default="auto")] = None,
     protocol: Annotated[
@@ -145,9 +149,11 @@ def evaluate(
     if protocol == LABELS:
         if ways or given:
             raise InputError("--protocol few-shot with options of episodes", f"--protocol {LABELS}")
-        _by_labels(runs, split, decision, inference, threshold, fit_split, recall_at, tree, runtime)
+        context = context_of(allowed, group_by, pool)
+        _by_labels(runs, split, decision, inference, threshold, fit_split, recall_at, tree, runtime, context)
         return
-    if decision or inference or threshold is not None or fit_split or recall_at or tree != "true":
+    context = allowed or group_by or pool
+    if decision or inference or threshold is not None or fit_split or recall_at or context or tree != "true":
         raise InputError("no rules, recalls or tree with --protocol few-shot", "some", advice="Leave them out.")
     from cladewise.runtimes import using
 
@@ -186,6 +192,7 @@ def _by_labels(
     recall_at: list[float] | None,
     tree: str,
     runtime: str | None,
+    context: dict[str, Any],
 ) -> None:
     decisions = with_threshold(decision or [], threshold)
     check_rules(decisions=decisions, inferences=inference or [])
@@ -203,6 +210,7 @@ def _by_labels(
             recall_at=recall_at or (),
             tree=where,
             runtime=runtime,
+            **context,
         )
         for run in runs
     }
@@ -223,7 +231,7 @@ def print_evaluations(scores: dict[Path, list[Evaluation]], split: str) -> None:
     first = next(iter(scores.values()))[0]
     compared = _compared(scores)
     table = _every_metric(scores) if single else _every_rule(scores, compared)
-    table.title = f"{split}: {first.num_images} images"
+    table.title = f"{split}: {first.num_images} {'groups of images' if first.grouped_by else 'images'}"
     print_table(table, fold=single)
     if not single:
         print_table(_legend(compared))

@@ -378,6 +378,7 @@ class _Task:
             metrics=values,
             curves=curves,
             about=about,
+            grouped_by="" if self.grouping is None else self.grouping.by,
             path=run.folder.evaluation(*handles, self.tree.tree),
         )
         with replacing(evaluation.outcomes) as temporary:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cladewise.backbones import Backbone, Towers
 from cladewise.datasets import Dataset, Skipped
+from cladewise.engine.answering.streamed_scores import StreamedScores
 from cladewise.engine.devices import preferred_device
 from cladewise.engine.feeding.features import cached_features
 from cladewise.engine.run import Run
@@ -30,7 +31,7 @@ CELLS_AT_ONCE = 1 << 22
 _PARTS_KEPT = 16  # after which memory is given back to the system
 
 
-class FeatureScores:
+class FeatureScores(StreamedScores):
     """Scores of images of a dataset by a run's head.
 
     The features are those of the encoder, frozen or trained, from the per-image cache.
@@ -51,9 +52,13 @@ class FeatureScores:
         """Indices of the images whose features could be computed."""
         self.skipped: tuple[Skipped, ...] = self._features.skipped
         """The other images, with reasons."""
-        self.bytes_per_image = score_bytes(run, 1)
-        """Size of the scores of an image."""
+        self._bytes_per_image = score_bytes(run, 1)
         self._size = max(1, CELLS_AT_ONCE // run.own_taxonomy.num_nodes)
+
+    @property
+    def bytes_per_image(self) -> int:
+        """Size of the scores of an image."""
+        return self._bytes_per_image
 
     def parts(self, index: IntArray, doing: str = "scoring") -> Iterator[Prediction]:
         """The predictions of some of the images, as the head makes them, one part after another.

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT
 from cladewise.engine.answering.groups import Grouping, Groups
 from cladewise.engine.answering.scored_images import CELLS_AT_ONCE, Scored
+from cladewise.engine.answering.streamed_scores import StreamedScores
+from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.predictions import Pool, Prediction, pooled, storage
 from cladewise.taxonomy import Taxonomy
@@ -39,6 +41,7 @@ def grouped(
     """
     groups = grouping.of(seen.paths, seen.columns if grouping.needs_columns else None)
     target, num_mixed = _labels(seen.target.cpu().numpy(), groups, taxonomy)
+    seen = _in_any_order(seen, groups, grouping)
     scores: Prediction | PooledScores = PooledScores(seen, groups, grouping.pool, infer)
     if scores.bytes_per_image * len(groups.keys) <= LARGEST_KEPT:
         scores = storage.concatenate(list(scores.parts(np.arange(len(groups.keys)))))
@@ -48,6 +51,26 @@ def grouped(
         scores, torch.from_numpy(target), index, groups.keys, seen.num_skipped, seen.data, read_columns=lambda: sizes
     )
     return made, _notes(groups, num_mixed)
+
+
+def _in_any_order(seen: Scored, groups: Groups, grouping: Grouping) -> Scored:
+    """Scores whose images can be asked for group by group.
+
+    Raises:
+        InputError: They are read in order, are too large to be held, and the images of a group are not adjacent.
+    """
+    scores = seen.scores
+    if isinstance(scores, Prediction) or not scores.in_order or (np.diff(groups.order) > 0).all():
+        return seen
+    size = scores.bytes_per_image * len(seen.paths)
+    if size > LARGEST_KEPT:
+        raise InputError(
+            "rows of a group next to each other, in scores that are too large to be held in memory",
+            f"rows of {size / 1e6:,.0f} MB in another order",
+            advice=f"Sort the scores by {grouping.by}.",
+        )
+    parts = [part.settled() for part in scores.parts(seen.index.numpy())]
+    return dataclasses.replace(seen, scores=storage.concatenate(parts))
 
 
 def _labels(target: IntArray, groups: Groups, taxonomy: Taxonomy) -> tuple[IntArray, int]:
@@ -71,7 +94,7 @@ def _notes(groups: Groups, num_mixed: int) -> tuple[str, ...]:
 
 
 @dataclasses.dataclass(frozen=True)
-class PooledScores:
+class PooledScores(StreamedScores):
     """Scores of groups, pooled from those of their images in every pass.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import polars as pl
@@ -48,6 +48,8 @@ class ScoresOfRows(StreamedScores):
     Args:
         scores: The scores.
     """
+
+    in_order: ClassVar[bool] = True
 
     def __init__(self, scores: Scores) -> None:
         self._scores = scores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from cladewise.predictions import Prediction
 
 class StreamedScores(Protocol):
     """Scores of many images, made one part after another: by a head from features, or read from a file of scores."""
+
+    in_order: ClassVar[bool] = False
+    """Whether images can be asked for in ascending order alone."""
 
     @property
     def bytes_per_image(self) -> int:

@@ -18,8 +18,11 @@ from cladewise.atomic import replacing
 from cladewise.decisions import Decision, Nodes
 from cladewise.engine.answering.evaluation import evaluate_all
 from cladewise.engine.answering.fitted_rules import Ready, Rule, ready
+from cladewise.engine.answering.grouped_scores import grouped
+from cladewise.engine.answering.groups import DEFAULT, Grouping
 from cladewise.engine.answering.prediction_table import answer_table, names_beside, top_columns, whole_table
-from cladewise.engine.answering.recorded_scores import tracked
+from cladewise.engine.answering.recorded_scores import ScoresOfRows, tracked
+from cladewise.engine.answering.scored_images import Scored
 from cladewise.engine.deciding.folder import scores_folder
 from cladewise.engine.deciding.inputs import Opened
 from cladewise.engine.deciding.splits import Splits
@@ -27,6 +30,7 @@ from cladewise.engine.rules import decision_of, handle_of, inference_of, spec_of
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
+from cladewise.inference.columns import bound_to, needs_columns, notes_on
 from cladewise.parquet import write_parquet_parts
 from cladewise.predictions import Fittable, Prediction
 from cladewise.records import Evaluation
@@ -56,6 +60,8 @@ class Decided:
         fitted_on: Another run whose rows rules are fitted on instead of these.
         fit_split: Split that rules are fitted on, unless it is the rule's own.
         progress: Show progress bars.
+        warnings: Warnings from fitting rules.
+        grouping: Rows that are answered as one; tables then have one row per group.
     """
 
     given: Opened
@@ -70,6 +76,7 @@ class Decided:
     fit_split: str | None
     progress: bool
     warnings: list[str] = dataclasses.field(default_factory=list[str])
+    grouping: Grouping | None = None
 
     @property
     def default(self) -> Decision:
@@ -94,7 +101,22 @@ class Decided:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was recognised in the scores and labels, as sentences."""
-        return (*self.given.scores.notes, *([self.splits.note] if self.splits.note else []))
+        return (*self.given.scores.notes, *([self.splits.note] if self.splits.note else []), *self._context_notes)
+
+    @cached_property
+    def _context_notes(self) -> tuple[str, ...]:
+        """What is to be said about the columns and groups of the rows."""
+        infer = inference_of(self.inference_choice, None)
+        told = notes_on(infer, self.columns if needs_columns(infer) else None, self.taxonomy)
+        return told if self.grouping is None else (*told, *self._groups[1])
+
+    @cached_property
+    def _groups(self) -> tuple[Scored, tuple[str, ...]]:
+        """The groups as rows, after the inference of each of their rows."""
+        assert self.grouping is not None
+        index, scores = torch.arange(self.num_rows), ScoresOfRows(self.given.scores)
+        rows = Scored(scores, torch.zeros_like(index), index, self.keys.to_list(), 0, read_columns=lambda: self.columns)
+        return grouped(rows, self.grouping, self.taxonomy, self.inference.rule)
 
     @property
     def num_rows(self) -> int:
@@ -116,10 +138,19 @@ class Decided:
 
     def parts(self) -> Iterator[tuple[slice, Prediction]]:
         """Rows and their predictions after the inference, one part after another."""
-        infer = self.inference.rule
+        if self.grouping is not None:
+            start = 0
+            for part, _ in self._groups[0].parts():
+                yield slice(start, start := start + part.batch_shape[0]), part
+            return
         for rows, part in tracked(self.given.scores, "deciding", shown=self.progress):
+            infer = self._bound(self.inference.rule, rows)
             with torch.inference_mode():
                 yield rows, part if infer is None else infer(part)
+
+    def _bound(self, rule: Rule, rows: slice) -> Rule:
+        """A rule bound to the columns of some rows, if it needs any."""
+        return bound_to(rule, self.columns[rows]) if needs_columns(rule) else rule
 
     def tables(
         self, decision: str | Decision | None = None, *, names: str | None = None, top: int = 0, **parameters: Any
@@ -135,8 +166,9 @@ class Decided:
         first = count = 0
         for rows, part in self.parts():
             with torch.inference_mode():
-                seen = rule.decided_on(part)
-                table = answer_table(rule.final(seen), seen, shown)
+                bound = self._bound(rule, rows)
+                seen = bound.decided_on(part)
+                table = answer_table(bound.final(seen), seen, shown)
                 kept.append(table.hstack(top_columns(seen, top, shown)) if top else table)
             count += rows.stop - rows.start
             if count >= ROWS_AT_ONCE:
@@ -170,7 +202,9 @@ class Decided:
             InputError: As :meth:`to_frame`.
         """
         made = self.rule(decision)
-        file = self.run.folder.answers(self.inference.handle, made.handle)
+        before = self.inference.handle
+        handle = before if self.grouping is None else self.grouping.handle_after(before)
+        file = self.run.folder.answers(handle, made.handle)
         with replacing(file) as temporary:
             write_parquet_parts(self.tables(decision, names=names, top=top), temporary)
         return file
@@ -182,8 +216,8 @@ class Decided:
             InputError: The rule may give several nodes per row.
         """
         rule, nodes = self.rule(decision, **parameters).rule, list[IntArray]()
-        for _, part in self.parts():
-            answer = rule(part)
+        for rows, part in self.parts():
+            answer = self._bound(rule, rows)(part)
             if not isinstance(answer, Nodes):
                 raise InputError("a decision with one node per row", type(answer).__name__, advice="Use to_frame().")
             nodes.append(answer.node.cpu().numpy())
@@ -236,6 +270,8 @@ class Decided:
             inferences=[self.inference.rule if self.fitted_on else self.inference_choice],
             fit_split=self.fit_split,
             recall_at=recall_at,
+            group_by=None if self.grouping is None else self.grouping.by,
+            pool=DEFAULT if self.grouping is None else self.grouping.pool,
             progress=self.progress,
             impossible=impossible,
         )
@@ -262,15 +298,21 @@ class Decided:
                 advice="Give labels= of some rows, with a split val or a fit_share=0.5 of them for it, or fitted_on=.",
             )
         run = self.fitted_on or self.run
-        made = ready(run, cast("Rule", rule), before=before, split=self.fit_split, progress=self.progress)
+        made = ready(
+            run, cast("Rule", rule), before=before, split=self.fit_split, grouping=self.grouping, progress=self.progress
+        )
         self.warnings.extend(text for text in made.warnings if text not in self.warnings)
         return made
 
     def _whole(self, rows: slice, table: pl.DataFrame) -> pl.DataFrame:
         """One row per row of the scores, with its name, its further columns and its answer."""
+        columns: pl.DataFrame = self.columns
         paths = self.keys[rows].to_list()
+        if self.grouping is not None:
+            groups = self._groups[0]
+            columns, paths = pl.DataFrame() if groups.columns is None else groups.columns, list(groups.paths[rows])
         whole = whole_table(paths, [None] * len(paths), np.arange(len(paths)), table)
-        passed = self.columns[rows].rename(names_beside(self.columns.columns, whole.columns))
+        passed = columns[rows].rename(names_beside(columns.columns, whole.columns))
         return pl.DataFrame([whole["path"], *passed, *whole.drop("path")])
 
     def _written(self, path: Path) -> Run:

@@ -10,14 +10,15 @@ from typing import Any
 import polars as pl
 
 from cladewise.decisions import Decision, Majority
+from cladewise.engine.answering.groups import DEFAULT, Grouping
 from cladewise.engine.deciding.decided import Decided
 from cladewise.engine.deciding.inputs import AnyTaxonomy, GivenLabels, GivenScores, opened
 from cladewise.engine.deciding.splits import SHARE, splits_of
-from cladewise.engine.rules import decision_of, inference_of
+from cladewise.engine.rules import decision_of, inference_of, only_allowed
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
-from cladewise.predictions import Fittable
+from cladewise.predictions import Fittable, Pool
 
 
 def decide(
@@ -31,6 +32,9 @@ def decide(
     fit_share: float | None = None,
     fit_split: str | None = None,
     fitted_on: Run | str | PathLike[str] | None = None,
+    allowed: str | Path | Sequence[str] | None = None,
+    group_by: str | None = None,
+    pool: Pool = DEFAULT,
     seed: int = 0,
     name: str | None = None,
     root: str | PathLike[str] | None = None,
@@ -54,6 +58,10 @@ def decide(
         fit_split: Split to fit rules on, if the labels come with splits; the rule's own, ``val``, by default.
         fitted_on: A run over the same taxonomy, or its folder, whose labelled rows rules are fitted on instead: earlier
             scores of the same classifier.
+        allowed: Labels that are possible, or a file with one per line: the subset inference, after the others.
+        group_by: Rows that show the same thing, to be answered as one: a column, ``"folder"``, ``"path:REGEX"``, or a
+            table with the columns ``path`` and ``group``; see :func:`cladewise.evaluate`.
+        pool: The way of pooling their predictions, see :func:`cladewise.predictions.pooled`.
         seed: Seed of that draw.
         name: Name of the classifier in reports; that of the file by default.
         root: Folder that the names of the rows are relative to, if they are paths of images, for pictures in reports.
@@ -81,7 +89,10 @@ def decide(
         got = f"{source.taxonomy} instead of {given.scores.taxonomy}"
         raise InputError("a run over the taxonomy of the scores", got, at=str(source.path))
     several = [decision] if decision is None or isinstance(decision, (str, Decision)) else list(decision) or [None]
-    rules, before = [decision_of(each, Majority()) for each in several], inference_of(inference, None)
+    rules, before = (
+        [decision_of(each, Majority()) for each in several],
+        only_allowed(inference_of(inference, None), allowed),
+    )
     if fit_share is None:
         learns = source is None and any(isinstance(each, Fittable) and not each.is_fitted for each in (*rules, before))
         fit_share = SHARE if learns or out is not None else 0.0
@@ -98,6 +109,7 @@ def decide(
         source,
         fit_split,
         progress,
+        grouping=None if group_by is None else Grouping(group_by, pool),
     )
     if out is not None:
         _ = decided.run

@@ -1,0 +1,38 @@
+"""Options that say what else is known of images: labels that are possible, and groups that show the same thing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cladewise.catalogue import nearest
+from cladewise.errors import InputError
+
+GROUPS = "Groups"
+POOLS = ("mean", "product", "max")
+ALLOWED_HELP = (
+    "Labels that are possible, separated by commas, or a file with one per line. The others get probability 0: the "
+    "subset inference, after the method's own or --inference."
+)
+GROUP_HELP = (
+    "Images that show the same thing, to be answered as one: a column of the table that lists them, folder, path:REGEX "
+    "(the first group of a regular expression in the path), or a table with the columns path and group."
+)
+POOL_HELP = f"How predictions of a group are pooled: {', '.join(POOLS)}."
+
+
+def context_of(allowed: str | None, group_by: str | None, pool: str | None) -> dict[str, Any]:
+    """The options as arguments of the library, those that are given.
+
+    Raises:
+        InputError: There is no such way of pooling, or no groups to pool.
+
+    Example:
+        >>> context_of("Aves", None, None)
+        {'allowed': 'Aves'}
+    """
+    if pool is not None and pool not in POOLS:
+        raise InputError(f"--pool {' or '.join(POOLS)}", repr(pool), advice=nearest(pool, POOLS))
+    if pool is not None and group_by is None:
+        raise InputError("--group-by with --pool", "--pool alone")
+    given = {"allowed": allowed, "group_by": group_by, "pool": pool}
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,76 @@
+"""What else is known, on the command line: --allowed, --group-by and priors, for scores that another tool made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+Shell = Callable[..., tuple[int, str, str]]
+TREE = "order,species\nbird,wren\nbird,robin\nmoth,hawk moth\nmoth,tiger moth\n"
+SCORES = """path,sequence,region,wren,robin,hawk moth,tiger moth
+a/1.jpg,s1,north,0.5,0.3,0.1,0.1
+b/1.jpg,s2,south,0.1,0.1,0.3,0.5
+a/2.jpg,s1,north,0.3,0.4,0.2,0.1
+c/1.jpg,,south,0.2,0.6,0.1,0.1
+b/2.jpg,s2,south,0.1,0.1,0.6,0.2
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "tree.csv").write_text(TREE)
+    (tmp_path / "scores.csv").write_text(SCORES)
+    (tmp_path / "prior.csv").write_text("region,label,weight\nnorth,bird,1\nnorth,moth,0\nsouth,moth,1\nsouth,bird,0\n")
+    return tmp_path
+
+
+def answers_of(here: Shell, folder: Path, *words: str) -> tuple[pl.DataFrame, str]:
+    """The answers of ``decide`` with the leaf rule, and what it said."""
+    out = folder / "answers.csv"
+    given = (str(folder / "scores.csv"), "--taxonomy", str(folder / "tree.csv"), "--decision", "leaf")
+    code, _, err = here("decide", *given, "--out", str(out), *words)
+    assert code == 0, err
+    return pl.read_csv(out, infer_schema_length=0).with_columns(pl.col("leaf_probability").cast(pl.Float64)), err
+
+
+def test_rows_of_a_sequence_are_one_row(here: Shell, folder: Path) -> None:
+    answers, said = answers_of(here, folder, "--group-by", "sequence")
+    assert answers.select("path", "images", "label").rows() == [
+        ("s1", "2", "wren"),  # 0.5 · 0.3 against 0.3 · 0.4
+        ("s2", "2", "hawk moth"),
+        ("c/1.jpg", "1", "robin"),
+    ]
+    assert "5 images in 3 groups" in said
+    by_mean, _ = answers_of(here, folder, "--group-by", "folder", "--pool", "mean")
+    assert by_mean.select("path", "leaf_probability").rows() == [("a", 0.4), ("b", 0.45), ("c", 0.6)]
+    by_path, _ = answers_of(here, folder, "--group-by", r"path:(\d)\.jpg")
+    assert by_path["path"].to_list() == ["1", "2"]
+
+
+def test_a_prior_and_allowed_labels_come_before_the_groups(here: Shell, folder: Path) -> None:
+    prior = f"prior:table={folder / 'prior.csv'},key=region"
+    answers, _ = answers_of(here, folder, "--inference", prior, "--allowed", "robin,moth")
+    assert answers["label"].to_list() == ["robin", "tiger moth", "robin", "hawk moth", "hawk moth"]
+    grouped, _ = answers_of(here, folder, "--inference", prior, "--allowed", "robin,moth", "--group-by", "sequence")
+    assert grouped["label"].to_list() == ["robin", "hawk moth", "hawk moth"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--pool", "mean"), "Expected --group-by with --pool, but got --pool alone"),
+        (("--group-by", "folder", "--pool", "sum"), "Expected --pool mean or product or max, but got 'sum'"),
+        (("--group-by", "squence"), "Did you mean sequence?"),
+        (("--allowed", "wern"), "'wern' (nearest: 'wren')"),
+        (("--inference", "prior"), "Give table=FILE"),
+    ],
+)
+def test_mistakes_are_one_line(here: Shell, folder: Path, words: tuple[str, ...], message: str) -> None:
+    given = (str(folder / "scores.csv"), "--taxonomy", str(folder / "tree.csv"), "--decision", "leaf", "--quiet")
+    code, _, err = here("decide", *given, *words)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
