@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import cladewise as cw
-from cladewise import InputError, datasets
+from cladewise import InputError, datasets, scale
 from cladewise.engine import Run
 from cladewise.engine.answering import grouped_scores
 from cladewise.engine.answering.fitted_rules import ready
@@ -23,6 +23,7 @@ from cladewise.engine.answering.scored_images import Scored
 from cladewise.engine.answering.scoring import scored
 from cladewise.inference import Prior
 from cladewise.predictions import Prediction, pooled, storage
+from cladewise.sources import open_source
 from shared_runs import TINY, SharedFolder, copy_of
 
 COLOURS = {"warm/red": (200, 30, 30), "warm/orange": (220, 130, 20), "cold/blue": (20, 20, 160), "grey": (128,) * 3}
@@ -274,3 +275,85 @@ def test_only_allowed_labels_are_answered(run: Run, tmp_path: Path) -> None:
     assert by_file.metrics == named.metrics
     with pytest.raises(InputError, match="warmm"):
         evaluate(run, allowed="warmm")
+
+
+# ---------------------------------------------------------------- prediction
+
+
+def test_predict_takes_columns_priors_and_groups(run: Run, tmp_path: Path) -> None:
+    seen = scored(run, "test", progress=False)
+    assert seen.columns is not None
+    assert isinstance(seen.scores, Prediction)
+    paths = [Path(run.dataset.root) / path for path in seen.paths]
+    table = write(tmp_path / "t.csv", "region,label,weight\nnorth,warm,9\nsouth,warm,1\n")
+    prior = Prior(table, key=("region",), unlisted=1)
+    with pytest.raises(InputError, match="images of which nothing else is known"):
+        cw.predict(run, paths[:2], inference=prior, progress=False)
+    with pytest.raises(InputError, match="a row for each of 2 images"):
+        cw.predict(run, paths[:2], columns=seen.columns, progress=False)
+    each = cw.predict(run, paths, inference=prior, columns=seen.columns, progress=False)
+    torch.testing.assert_close(each.log_prob, prior.bound(seen.columns)(seen.scores).log_prob, atol=1e-4, rtol=1e-4)
+    found = cw.predict(run, paths, inference=prior, columns=seen.columns, group_by="sequence", progress=False)
+    expected, _ = grouped(seen, Grouping("sequence"), run.taxonomy, prior)
+    assert isinstance(expected.scores, Prediction)
+    torch.testing.assert_close(found.log_prob, expected.scores.log_prob, atol=1e-4, rtol=1e-4)
+    is_sequence = [not path.endswith(".png") for path in found.paths]
+    assert [path for path, is_one in zip(found.paths, is_sequence, strict=True) if is_one] == [
+        path for path in expected.paths if not path.endswith(".png")
+    ]
+
+
+def test_a_group_without_a_readable_image_has_an_error(run: Run, tmp_path: Path) -> None:
+    good = Path(run.dataset.root) / run.dataset.paths[0]
+    paths = [tmp_path / "a" / "1.png", tmp_path / "b" / "1.png", tmp_path / "b" / "2.png"]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(good, path)
+    paths[0].write_bytes(b"no image")
+    paths[2].write_bytes(b"no image")
+    found = cw.predict(run, paths, group_by="folder", progress=False)
+    assert found.paths == (str(tmp_path / "a"), str(tmp_path / "b"))
+    assert [error is None for error in found.errors] == [False, True]
+    (table,) = scale.predict_tables(run, open_source(paths), group_by="folder", progress=False)
+    assert table["images"].to_list() == [1, 2]
+    assert table["error"].is_null().to_list() == [False, True]
+
+
+def test_prediction_in_parts_agrees_with_evaluation(run: Run, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", "region,label,weight\nnorth,warm,9\nsouth,warm,1\n")
+    prior = f"prior:table={table},key=region,unlisted=1"
+    photos = pl.read_csv(Path(run.dataset.root) / "photos.csv", infer_schema=False)
+    listed = tmp_path / "test.csv"
+    photos.filter(pl.col("split") == "test").drop("label", "split").write_csv(listed)
+    source = open_source([listed], root=run.dataset.root)
+    rules: dict[str, Any] = {"inference": prior, "decision": "leaf"}
+    options: dict[str, Any] = {**rules, "progress": False}
+    single = pl.concat(scale.predict_tables(run, source, part_rows=10, allowed=["warm", "grey"], **options))
+    rows = pl.read_parquet(evaluate(run, inference=prior, decision="leaf", allowed=["warm", "grey"]).outcomes)
+    joined = single.join(rows, on="path", how="inner")
+    assert len(joined) == len(rows) == len(single)
+    assert joined["node"].to_list() == joined["predicted"].to_list()
+    for part_rows in (1, 7, 100):
+        parts = list(
+            scale.predict_tables(run, source, group_by="sequence", pool="mean", part_rows=part_rows, **options)
+        )
+        found = pl.concat(parts)
+        expected = pl.read_parquet(evaluate(run, **rules, group_by="sequence", pool="mean").outcomes)
+        both = found.join(expected, on="path", how="inner")
+        assert len(both) == len(expected) == len(found)
+        assert both["node"].to_list() == both["predicted"].to_list()
+        assert both["images"].to_list() == both["images_right"].to_list()
+    with pytest.raises(InputError, match="a column place for each image, but got the columns sequence, region, date"):
+        next(
+            scale.predict_tables(
+                run,
+                source,
+                inference=f"prior:table={write(tmp_path / 'u.csv', 'place,label,weight')},key=place,unlisted=1",
+            )
+        )
+    with pytest.raises(InputError, match="features or scores that are kept"):
+        scale.predict_to(tmp_path / "out", run, source, group_by="sequence", keep=["scores"], progress=False)
+    again = scale.predict_to(tmp_path / "parts", run, source, group_by="sequence", progress=False)
+    assert again.counts() == (24, 0)
+    with pytest.raises(InputError, match="the images changed"):
+        scale.predict_to(tmp_path / "parts", run, source, group_by="folder", progress=False)

@@ -10,6 +10,7 @@ import typer
 
 from cladewise.catalogue import check_name
 from cladewise.cli.checking import check_rules, check_runs, check_runtime
+from cladewise.cli.context import ALLOWED_HELP, GROUP_HELP, GROUPS, POOL_HELP, context_of
 from cladewise.cli.prediction_target import FORMATS_HELP, Target, only_writer, parts_of, telling_how_to_resume
 from cladewise.cli.printing import say
 from cladewise.cli.settings import NAMES_HELP, PRECISION_HELP, PRECISIONS, RUNTIME_HELP, with_threshold
@@ -54,6 +55,9 @@ def predict(
     threshold: Annotated[
         float | None, typer.Option(help="Shorthand for the decision's option, as in threshold:threshold=0.9.")
     ] = None,
+    allowed: Annotated[str | None, typer.Option(help=ALLOWED_HELP)] = None,
+    group_by: Annotated[str | None, typer.Option(help=GROUP_HELP, rich_help_panel=GROUPS)] = None,
+    pool: Annotated[str | None, typer.Option(help=POOL_HELP, show_default="product", rich_help_panel=GROUPS)] = None,
     as_: Annotated[
         Path | None,
         typer.Option(
@@ -248,6 +252,7 @@ def predict(
         "threads": workers,
         "progress": not quiet,
         "warned": lambda text: say(f"cladewise: {text}"),
+        **context_of(allowed, group_by, pool),
     }
     told = _Told(shown=not quiet)
     opened = _in_tree(run, as_, matched)

@@ -101,7 +101,7 @@ class Prior(Inference):
                 f"columns with {', '.join(self.key)} of each image",
                 "the prediction alone",
                 at=self.handle,
-                advice="Bind the rule to the columns of its images: rule.bound(columns).",
+                advice="Give it as inference=, before the decision; elsewhere, bind it: rule.bound(columns).",
             )
         return _weighed(self, prediction, np.zeros(1, dtype=np.int64))
 

@@ -18,10 +18,13 @@ from cladewise.backbones import Towers
 from cladewise.decisions import Decision
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.forward import NOT_FINITE, has_scores
+from cladewise.engine.answering.groups import Grouping, Groups
 from cladewise.engine.answering.prediction_table import answer_table, top_columns, whole_table
 from cladewise.engine.run import Run
+from cladewise.errors import warn
 from cladewise.inference import Inference
-from cladewise.predictions import Prediction, storage
+from cladewise.inference.columns import bound_to, needs_columns, notes_on
+from cladewise.predictions import Prediction, pooled, storage
 from cladewise.sources import Row
 from cladewise.taxonomy.arrays import StrArray
 
@@ -58,6 +61,7 @@ class Answerer:
         top: Number of best nodes to list per image.
         keep_scores: Whether to keep the scores.
         names: Language of the names in the table; blank for the nodes' own.
+        grouping: Rows that show the same thing and get one answer.
     """
 
     run: Run
@@ -67,6 +71,7 @@ class Answerer:
     top: int = 0
     keep_scores: bool = False
     names: str = ""
+    grouping: Grouping | None = None
 
     @cached_property
     def shown_names(self) -> StrArray | None:
@@ -89,25 +94,73 @@ class Answerer:
         with torch.inference_mode():
             return (classifier.head(given) if classifier.end_to_end else classifier(given)).settled().to("cpu")
 
-    def answer(self, rows: IntArray, scores: Prediction) -> Answered:
-        """Answers from scores; rows whose scores are not finite have none."""
+    def answer(self, rows: IntArray, scores: Prediction, columns: pl.DataFrame | None = None) -> Answered:
+        """Answers from scores; rows whose scores are not finite have none.
+
+        Args:
+            rows: The rows of the scores.
+            scores: The scores.
+            columns: Further columns of all rows of the part, from which those of ``rows`` are taken.
+        """
         good = has_scores(scores).cpu()
         if not bool(good.all()):
             scores, rows = scores[good], rows[good.numpy()]
+        inferred = self.inferred(rows, scores, columns)
+        return Answered(rows, self.table(inferred), scores if self.keep_scores else None)
+
+    def table(self, own: Prediction) -> pl.DataFrame:
+        """The answers from predictions after the inference, over the network's own tree."""
         with torch.inference_mode():
-            inferred = self.tree.prediction(scores if self.inference is None else self.inference(scores))
+            inferred = self.tree.prediction(own)
             seen = self.decision.decided_on(inferred)
             table = answer_table(self.decision.final(seen), seen, self.shown_names)
-            if self.top:
-                table = table.hstack(top_columns(seen, self.top, self.shown_names))
-        return Answered(rows, table, scores if self.keep_scores else None)
+            return table.hstack(top_columns(seen, self.top, self.shown_names)) if self.top else table
+
+    def inferred(self, rows: IntArray, scores: Prediction, columns: pl.DataFrame | None = None) -> Prediction:
+        """Predictions after the inference, from finite scores; arguments as for :meth:`answer`."""
+        infer = self.inference
+        if needs_columns(infer):
+            there = None if columns is None else columns[rows]
+            for text in notes_on(infer, there, scores.taxonomy):
+                warn(text)
+            infer = bound_to(infer, there)
+        with torch.inference_mode():
+            return scores if infer is None else infer(scores)
+
+    def answer_groups(
+        self, scores: Iterable[tuple[IntArray, Prediction]], names: list[str], columns: pl.DataFrame
+    ) -> tuple[Groups, Answered]:
+        """One answer per group of the rows of a part.
+
+        Args:
+            scores: Rows, and their scores.
+            names: Name of every row.
+            columns: Further columns of every row.
+
+        Returns:
+            The groups of all rows, and answers whose rows are those groups that have an image with finite scores.
+        """
+        assert self.grouping is not None
+        groups = self.grouping.of(names, columns, some=False)
+        kept, parts = list[IntArray](), list[Prediction]()
+        for rows, part in scores:
+            good = has_scores(part).cpu()
+            kept.append(rows[good.numpy()])
+            parts.append(self.inferred(kept[-1], part[good], columns).settled())
+        if not kept or not sum(map(len, kept)):
+            return groups, self.nothing()
+        found, group = np.unique(groups.group[np.concatenate(kept)], return_inverse=True)
+        pool = self.grouping.pool
+        own = pooled(storage.concatenate(parts), torch.from_numpy(group.reshape(-1)), len(found), pool)
+        return groups, Answered(found, self.table(own), None)
 
     def nothing(self) -> Answered:
         """The answers of no rows, for the types of the columns."""
         encoder = self.run.classifier.encoder
         towers = (len(encoder.backbones),) if isinstance(encoder, Towers) else ()
         empty = torch.zeros(0, *towers, self.run.backbone.num_features)
-        return self.answer(np.zeros(0, dtype=np.int64), self.score(empty))
+        without = self.inference if not needs_columns(self.inference) else None
+        return dataclasses.replace(self, inference=without).answer(np.zeros(0, dtype=np.int64), self.score(empty))
 
 
 def part_table(

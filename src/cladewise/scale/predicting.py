@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, get_args
 
 import polars as pl
@@ -15,18 +16,23 @@ import torch
 from cladewise import runtimes
 from cladewise.backbones import Towers
 from cladewise.decisions import Decision
+from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.fitted_rules import Ready, identity, ready
 from cladewise.engine.answering.forward import check_tower_precision
+from cladewise.engine.answering.groups import DEFAULT, Grouping
 from cladewise.engine.answering.prediction_table import names_beside
-from cladewise.engine.rules import decision_of, inference_of
+from cladewise.engine.rules import decision_of, inference_of, only_allowed
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
+from cladewise.inference.columns import needs_columns, notes_on
+from cladewise.predictions import Pool
 from cladewise.runtimes import Precision, chosen
 from cladewise.runtimes.known import AUTO, TORCH
 from cladewise.scale.answering import Answerer
 from cladewise.scale.engines import Engine, Local
 from cladewise.scale.folder import Folder
+from cladewise.scale.grouped_source import by_group
 from cladewise.scale.inputs import first_images
 from cladewise.scale.job import Job, Kept
 from cladewise.scale.kept import KeptRows
@@ -50,6 +56,9 @@ def predict_to(
     *,
     inference: str | Inference | None = None,
     decision: str | Decision | None = None,
+    allowed: str | Path | Sequence[str] | None = None,
+    group_by: str | None = None,
+    pool: Pool = DEFAULT,
     top: int = 0,
     names: str | None = None,
     keep: Sequence[Kept] = (),
@@ -78,6 +87,13 @@ def predict_to(
             scores, from :func:`read_parts`, for which neither images nor the encoder are needed.
         inference: A rule or its spec; the method's own by default, ``"none"`` for none.
         decision: A rule or its spec; the method's own by default.
+        allowed: Labels that are possible, or a file with one per line: the subset inference, after the others. An
+            inference that needs columns of the images, such as a prior by region, takes those of the source.
+        group_by: Images that show the same thing, to be answered as one: a column of the source, ``"folder"``,
+            ``"path:REGEX"``, or a table with the columns ``path`` and ``group``; see :func:`cladewise.evaluate`. The
+            table then has one row per group: its key as path, the number of its ``images``, and its answer; the error
+            is that of a group none of whose images could be read. All rows are listed before the first is read.
+        pool: The way of pooling the predictions of a group, see :func:`cladewise.predictions.pooled`.
         top: Number of best nodes per image to list in the columns ``top_labels`` and ``top_probabilities``.
         names: Language of the names in the table, if not the nodes' own; see :meth:`Taxonomy.names_in
             <cladewise.taxonomy.Taxonomy.names_in>`. Paths keep the nodes' own names.
@@ -109,6 +125,9 @@ def predict_to(
         where,
         inference=inference,
         decision=decision,
+        allowed=allowed,
+        group_by=group_by,
+        pool=pool,
         top=top,
         names=names,
         keep=keep,
@@ -135,6 +154,9 @@ def predict_tables(
     *,
     inference: str | Inference | None = None,
     decision: str | Decision | None = None,
+    allowed: str | Path | Sequence[str] | None = None,
+    group_by: str | None = None,
+    pool: Pool = DEFAULT,
     top: int = 0,
     names: str | None = None,
     runtime: str | None = None,
@@ -158,6 +180,9 @@ def predict_tables(
         Local(),
         inference=inference,
         decision=decision,
+        allowed=allowed,
+        group_by=group_by,
+        pool=pool,
         top=top,
         names=names,
         keep=(),
@@ -180,6 +205,9 @@ def _prepare(
     *,
     inference: str | Inference | None,
     decision: str | Decision | None,
+    allowed: str | Path | Sequence[str] | None,
+    group_by: str | None,
+    pool: Pool,
     top: int,
     names: str | None,
     keep: Sequence[Kept],
@@ -193,7 +221,14 @@ def _prepare(
     _check(top, keep, part_rows, threads)
     run = Run.open(run)
     run.check_network()
+    grouping = None if group_by is None else Grouping(group_by, pool)
+    if grouping is not None and (keep or isinstance(source, Parts)):
+        raise InputError("images to group", "features or scores that are kept", advice="Leave out keep=, or group_by=.")
     images = KeptRows(source) if isinstance(source, Parts) else source
+    if grouping is not None and not isinstance(images, KeptRows):
+        images = by_group(images, grouping)
+        for text in images.notes[len(images.source.notes) :]:
+            warned(text)
     if keep and isinstance(source, Parts):
         raise InputError(
             "images to keep features or scores of",
@@ -203,16 +238,24 @@ def _prepare(
     tree, language = run.answer_tree(), language_code(names) if names else ""
     if language:
         columns_of_language(tree.taxonomy, language)  # before any work
-    before = ready(run, inference_of(inference, run.inference), progress=progress)
-    rule = ready(run, decision_of(decision, run.decision), before=before.rule, progress=progress)
+    before = ready(run, only_allowed(inference_of(inference, run.inference), allowed), progress=progress)
+    rule = ready(run, decision_of(decision, run.decision), before=before.rule, grouping=grouping, progress=progress)
+    _check_columns(before.rule, images, tree.before)
     for text in dict.fromkeys((*before.warnings, *rule.warnings)):
         warned(text)
-    answerer = Answerer(run, before.rule, rule.rule, tree, top, "scores" in keep, language)
+    answerer = Answerer(run, before.rule, rule.rule, tree, top, "scores" in keep, language, grouping)
     rows = part_rows or _part_rows(run, keep)
     encoder = _compiled(run, images, runtime, precision, engine.device(run), rows, progress)
     name = TORCH if encoder is None else encoder.runtime
     job = _job(answerer, images, before, rule, keep, name, precision, rows)
     return Worker(job, images, answerer, threads, encoder)
+
+
+def _check_columns(infer: Inference | None, images: Source | KeptRows, tree: AnswerTree) -> None:
+    """Check before any work that the source has the columns that the inference needs."""
+    if needs_columns(infer):
+        columns = pl.DataFrame(schema=dict(images.columns)) if images.columns else None
+        notes_on(infer, columns, tree.change.own)
 
 
 def _check_kinds(source: object, shard: object, engine: object) -> None:
@@ -264,7 +307,7 @@ def _job(
         model=run.model_hash,
         taxonomy=(answerer.tree.carried or answerer.tree.taxonomy).fingerprint,
         source=images.identity,
-        columns=_names(list(images.columns), answerer),
+        columns=_names([] if answerer.grouping else list(images.columns), answerer),
         inference=before.spec,
         decision=rule.spec,
         rules=learnt,

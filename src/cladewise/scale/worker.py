@@ -16,6 +16,7 @@ from cladewise import runtimes
 from cladewise.backbones import Towers
 from cladewise.engine.devices import preferred_device
 from cladewise.engine.run import Run
+from cladewise.inference.columns import needs_columns
 from cladewise.predictions import Prediction
 from cladewise.scale.allocation import give_back_images
 from cladewise.scale.answering import Answered, Answerer, batched, kept_scores, part_table, passed_columns
@@ -142,11 +143,13 @@ class Worker:
     def _from_kept(self, kept: KeptRows, number: int, watch: Watch) -> Part:
         table, rows, values = kept.read(number, self.run, self.encoder_identity)
         size = self.answerer.rows_at_once
+        columns = table.select(pl.col(kept.shown(given)).alias(given) for given in self.job.columns)
         if isinstance(values, Prediction):
             starts = range(0, len(rows), size)
-            found = [self.answerer.answer(rows[i : i + size], values[i : i + size]) for i in starts]
+            found = [self.answerer.answer(rows[i : i + size], values[i : i + size], columns) for i in starts]
         else:
-            found = [self.answerer.answer(at, self.answerer.score(part)) for at, part in batched(rows, values, size)]
+            features = batched(rows, values, size)
+            found = [self.answerer.answer(at, self.answerer.score(part), columns) for at, part in features]
         names, errors = table["path"].to_list(), table["error"].to_list()
         passed = table.select(pl.col(kept.shown(given)).alias(name) for given, name in self.job.columns.items())
         found = found or [self.answerer.nothing()]
@@ -173,12 +176,16 @@ class _Begun:
         if features is not None:
             read = [start + place for place, error in enumerate(errors) if error is None]
             self._waiting.append((np.array(read, dtype=np.int64), features))
+        if self._worker.answerer.grouping is not None:
+            return  # groups are answered when all of their rows are there
         if sum(len(at) for at, _ in self._waiting) >= self._worker.answerer.rows_at_once:
             self._answer()
 
     def finish(self) -> Part:
         """The part, when all of its rows have been added."""
         assert self.number is not None
+        if self._worker.answerer.grouping is not None:
+            return self._finish_groups(self.number)
         self._answer()
         worker = self._worker
         answered = self._answered or [worker.answerer.nothing()]
@@ -193,6 +200,26 @@ class _Begun:
         names = [row.name for row in self._rows]
         return Part(self.number, part_table(names, self._errors, passed, answered), kept)
 
+    def _finish_groups(self, number: int) -> Part:
+        """The part with one row per group: its key, its number of images, and its answer or its first error."""
+        answerer, names = self._worker.answerer, [row.name for row in self._rows]
+        size = answerer.rows_at_once
+        slices = (
+            (at, answerer.score(part)) for rows, values in self._waiting for at, part in batched(rows, values, size)
+        )
+        groups, answered = answerer.answer_groups(slices, names, self._columns())
+        errors: list[str | None] = [None] * len(groups.keys)
+        for group, error in zip(groups.group.tolist(), self._errors, strict=True):
+            errors[group] = errors[group] or error
+        self._waiting.clear()
+        images = pl.DataFrame({"images": groups.sizes})
+        return Part(number, part_table(list(groups.keys), errors, images, [answered]))
+
+    def _columns(self) -> pl.DataFrame:
+        """The further columns of the rows so far, under their names in the input."""
+        types = self._worker.source.columns
+        return passed_columns(self._rows, types, dict(zip(types, types, strict=True)))
+
     def _answer(self) -> None:
         """Answer the rows that wait for it."""
         if not self._waiting:
@@ -201,8 +228,9 @@ class _Begun:
         features = torch.cat([values for _, values in self._waiting])
         self._waiting.clear()
         answerer = self._worker.answerer
+        columns = self._columns() if needs_columns(answerer.inference) else None
         for at, values in batched(rows, features, answerer.rows_at_once):
-            self._answered.append(answerer.answer(at, answerer.score(values)))
+            self._answered.append(answerer.answer(at, answerer.score(values), columns))
         if "features" in self._worker.job.keep:
             self._kept.append((rows, half(features)))
 

@@ -77,19 +77,20 @@ class Grouping:
         """Whether the groups are in a column of the table that lists the images."""
         return self.by != FOLDER and not self.by.startswith(f"{PATH}:") and not self.is_table
 
-    def of(self, paths: Sequence[str], columns: pl.DataFrame | None = None) -> Groups:
+    def of(self, paths: Sequence[str], columns: pl.DataFrame | None = None, *, some: bool = True) -> Groups:
         """The groups of some images, in the order of their first images. An image without a group is one of its own.
 
         Args:
             paths: Path of each image.
             columns: Further columns of the images, one row per image.
+            some: Whether at least one image must have a group.
 
         Raises:
             InputError: There is no such column or table, or no image has a group.
         """
         given = self._keys(pl.Series("path", list(paths), dtype=pl.String), columns)
         alone = given.is_null()
-        if len(paths) and alone.all():
+        if some and len(paths) and alone.all():
             raise InputError(f"images with a group by {self.by}", "none", advice=self._advice())
         keys = given.fill_null(pl.Series(list(paths), dtype=pl.String))
         distinct = pl.DataFrame({"key": keys, "alone": alone})

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,16 @@ from cladewise.datasets import Skipped
 from cladewise.decisions import Answer, Decision, Nodes
 from cladewise.engine.answering.fitted_rules import ready
 from cladewise.engine.answering.forward import predict_rows
+from cladewise.engine.answering.groups import DEFAULT, Grouping
 from cladewise.engine.answering.prediction_table import answer_table, whole_table
 from cladewise.engine.answering.scored_images import CELLS_AT_ONCE
 from cladewise.engine.feeding.files import unlabelled
-from cladewise.engine.rules import decision_of, inference_of
+from cladewise.engine.rules import decision_of, inference_of, only_allowed
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
-from cladewise.predictions import Prediction
+from cladewise.inference.columns import bound_to, notes_on
+from cladewise.predictions import Pool, Prediction, pooled
 from cladewise.runtimes import Precision, check_runtime, using
 
 IntArray = NDArray[np.int64]
@@ -127,6 +130,10 @@ def predict(
     *,
     inference: str | Inference | None = None,
     decision: str | Decision | None = None,
+    columns: pl.DataFrame | None = None,
+    allowed: str | Path | Sequence[str] | None = None,
+    group_by: str | None = None,
+    pool: Pool = DEFAULT,
     runtime: str | None = None,
     precision: Precision = "fp32",
     progress: bool = True,
@@ -139,6 +146,11 @@ def predict(
         inference: A rule or its spec; the method's own by default, ``"none"`` for none.
         decision: A rule or its spec, used unless a result asks for another; the method's own by default. A rule that
             learns from scores is fitted before the images are read.
+        columns: What else is known of the images, one row per path: a region, a date, a sequence.
+        allowed: Labels that are possible, or a file with one per line: the subset inference, after the others.
+        group_by: Images that show the same thing, to be answered as one; see :func:`cladewise.evaluate`. The result
+            then has one row per group, whose path is its key.
+        pool: The way of pooling the predictions of a group, see :func:`cladewise.predictions.pooled`.
         runtime: Runtime of the image encoder, see :func:`cladewise.runtimes.compile`: ``auto``, ``torch``,
             ``onnxruntime`` or ``openvino``.
         precision: Arithmetic of the encoder: ``fp32``, ``bf16`` or ``fp16``. Rules are fitted on scores in ``fp32``.
@@ -153,26 +165,44 @@ def predict(
     check_runtime(runtime)
     run = Run.open(run)
     run.check_network()
+    if columns is not None and len(columns) != len(paths):
+        raise InputError(f"columns with a row for each of {len(paths)} images", f"{len(columns)} rows")
+    grouping = None if group_by is None else Grouping(group_by, pool)
     default = decision_of(decision, run.decision)
     with using(runtime):
-        before = ready(run, inference_of(inference, run.inference), progress=progress)
-    infer, told = before.rule, list(before.warnings)
+        before = ready(run, only_allowed(inference_of(inference, run.inference), allowed), progress=progress)
+    told_of_columns = notes_on(before.rule, columns, run.own_taxonomy)
+    infer, told = before.rule, [*before.warnings, *told_of_columns]
 
     def prepare(rule: Decision) -> Decision:
         with using(runtime):
-            made = ready(run, rule, before=infer, progress=progress)
+            made = ready(run, rule, before=infer, grouping=grouping, progress=progress)
         told.extend(text for text in made.warnings if text not in told)
         return made.rule
 
     if decision is not None:
         prepare(default)  # before the images are read, which takes long: it may fail, and is kept in the run folder
     images = unlabelled(paths, run.taxonomy)
+    groups = None if grouping is None else grouping.of(images.paths, columns)
     rows = np.arange(len(paths))
     with using(runtime):
         prediction, kept, skipped = predict_rows(run, images, rows, cache=False, precision=precision, progress=progress)
-    inferred = run.answer_tree().prediction(prediction if infer is None else infer(prediction))
+    bound = bound_to(infer, columns[kept]) if columns is not None else infer
+    own = prediction if bound is None else bound(prediction)
     reasons = {image.path: image.reason for image in skipped}
     errors: list[str | None] = [reasons.get(path) for path in images.paths]
     for row in kept.tolist():
         errors[row] = None
-    return Predicted(tuple(images.paths), tuple(errors), inferred, kept, default, prepare, told)
+    names = tuple(images.paths)
+    if groups is not None:
+        reasons_of: list[str | None] = [None] * len(groups.keys)
+        for group, error in zip(groups.group.tolist(), errors, strict=True):
+            reasons_of[group] = reasons_of[group] or error
+        found, group = np.unique(groups.group[kept], return_inverse=True)
+        if found.size:
+            own = pooled(own, torch.from_numpy(group.reshape(-1)), len(found), pool)
+        for group in found.tolist():
+            reasons_of[group] = None
+        names, errors, kept = groups.keys, reasons_of, found
+    inferred = run.answer_tree().prediction(own)
+    return Predicted(names, tuple(errors), inferred, kept, default, prepare, told)
