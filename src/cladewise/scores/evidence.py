@@ -20,6 +20,8 @@ IntArray = NDArray[np.int64]
 SLACK = 5e-3
 """Error of a sum of probabilities in half precision, with a margin."""
 MOST_SLACK = 0.5
+EXACT = 1e-4
+"""Difference of an unrounded total from the sum of its parts that is an error, and no mass of the node itself."""
 LEFT_OVER = (
     'Pass missing="impossible" to scale them to 1, missing="elsewhere" to leave the rest at the root, '
     'or over="independent".'
@@ -229,7 +231,7 @@ class _Sums:
     @property
     def are_exact(self) -> bool:
         """Whether every inner node is as probable as its children together."""
-        return self._gap is not None and bool((np.abs(self._gap) <= self._slack).all())
+        return self._gap is not None and bool((np.abs(self._gap) <= self._slack - SLACK + EXACT).all())
 
     @property
     def levels(self) -> tuple[int, ...]:

@@ -182,7 +182,6 @@ class Layout:
             raise InputError(f"a total of every node that is {want}", got, at=where(row), advice=advice)
         if self.reading.exact:
             return LeafSoftmax(self.taxonomy, full[:, index.leaf_nodes].log())
-        own[:, index.inner_nodes] = own[:, index.inner_nodes].where(own[:, index.inner_nodes] > slack, 0.0)
         return NodeSoftmax(self.taxonomy, own.clamp_min(0).log())
 
     def _independent(self, scores: Tensor, where: Where) -> Prediction:

@@ -92,7 +92,7 @@ class Seen:
     def num_classes(self) -> int:
         """Number of columns of numbers that are called like classes; 0 unless they are most of those columns."""
         numbers = [name for name, holds in self.numeric.items() if holds]
-        known = num_classes(numbers, self.taxonomy) if len(numbers) > 1 else 0
+        known = num_classes(numbers, self.taxonomy)
         return known if 2 * known > len(numbers) else 0
 
     @property
@@ -120,7 +120,7 @@ class ScoreFormat(Form[Seen]):
 
 
 def _wide(seen: Seen) -> str | None:
-    return f"{seen.num_classes:,} columns of numbers that are called like classes" if seen.num_classes else None
+    return f"columns of numbers that are called like classes: {seen.num_classes:,}" if seen.num_classes else None
 
 
 def _long(seen: Seen) -> str | None:

@@ -122,6 +122,8 @@ def _exploded(frame: pl.DataFrame, score: str, at: str) -> pl.DataFrame:
     odd = next((name for name in lists if not lengths[name].equals(lengths[score])), None)
     if odd is not None:
         raise InputError(f"lists in {odd!r} as long as those in {score!r}", "others", at=at)
+    if (lengths[score] == 0).any():
+        raise InputError("a class in every list", "an empty list", at=at)
     return frame.explode(lists)
 
 
