@@ -19,7 +19,7 @@ import cladewise as cw
 from cladewise.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]
-NO_COMMANDS = {"few_shot", "fit", "rerun"}
+NO_COMMANDS = {"evaluate_unknown", "few_shot", "fit", "rerun"}
 """Verbs whose commands are options of others: ``evaluate --protocol few-shot``, ``train --config``."""
 
 

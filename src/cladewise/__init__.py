@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         methods,
         metrics,
         migration,
+        novelty,
         objectives,
         ops,
         predictions,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         sources,
         statistics,
         suites,
+        unknowns,
     )
     from cladewise.choosing import choose
     from cladewise.discovery import discover
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from cladewise.records import Evaluation
     from cladewise.report import compare
     from cladewise.suites import benchmark, demo
+    from cladewise.unknowns import evaluate_unknown
 
 __all__ = [
     "Evaluation",
@@ -85,6 +88,7 @@ __all__ = [
     "entails",
     "episodes",
     "evaluate",
+    "evaluate_unknown",
     "explain",
     "explanations",
     "few_shot",
@@ -102,6 +106,7 @@ __all__ = [
     "metrics",
     "migrate",
     "migration",
+    "novelty",
     "objectives",
     "ops",
     "predict",
@@ -117,6 +122,7 @@ __all__ = [
     "statistics",
     "suites",
     "train",
+    "unknowns",
 ]
 
 _CLASSES = {"Evaluation": "cladewise.records", "Run": "cladewise.engine"}

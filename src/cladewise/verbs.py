@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "embed": ("cladewise.embeddings", "embed"),
     "entails": ("cladewise.engine", "entails"),
     "evaluate": ("cladewise.engine", "evaluate"),
+    "evaluate_unknown": ("cladewise.unknowns", "evaluate_unknown"),
     "explain": ("cladewise.explanations", "explain"),
     "few_shot": ("cladewise.episodes", "few_shot"),
     "fit": ("cladewise.engine", "fit"),

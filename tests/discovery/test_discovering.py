@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
 import cladewise as cw
 from cladewise import InputError, Taxonomy, datasets
 from cladewise.datasets import Dataset
-from cladewise.discovery.refining import refine
+from cladewise.discovery.refining import refine, refine_under
 from cladewise.engine import Run
 
 COLOURS = {
@@ -160,3 +161,54 @@ def test_further_parents_among_kept_nodes_stay() -> None:
     refined, _ = refine(tree, 1, np.array([1, 3]), np.array([0, 1]))
     named = [tuple(refined.path_name(v) for v in edge) for edge in refined.further_parents.tolist()]
     assert named == [("food/vegetable", "food/fruit")]
+
+
+def test_images_that_a_table_calls_new_are_clustered_under_their_answers(run: Run, tmp_path: Path) -> None:
+    data, tree = run.dataset, run.taxonomy
+    rows = np.flatnonzero(np.isin(data.nodes, [tree.find("warm/red"), tree.find("warm/yellow"), tree.find("grey")]))
+    answers = np.where(data.nodes[rows] == tree.find("grey"), "root", "warm").tolist()
+    paths = [str(data.root / data.paths[i]) for i in rows]
+    said = pl.DataFrame({"path": [*paths, "known.png"], "label_path": [*answers, "grey"], "new": [True] * 30 + [False]})
+    said.write_csv(tmp_path / "answers.csv")
+    said.write_parquet(tmp_path / "answers.parquet")
+    found = cw.discover(run, new_from=tmp_path / "answers.csv", clusters=2, progress=False)
+    paths_found = {found.taxonomy.path_name(int(v)) for v in found.nodes}
+    assert paths_found == {"warm/new warm 1", "warm/new warm 2", "new 1", "new 2"}
+    assert {tree.path_name(v) for v in range(tree.num_nodes)} < {
+        found.taxonomy.path_name(v) for v in range(found.taxonomy.num_nodes)
+    }
+    red = data.nodes[rows] == tree.find("warm/red")
+    assert len(set(found.nodes[red])) == len(set(found.nodes[data.nodes[rows] == tree.find("warm/yellow")])) == 1
+    images = pl.read_csv(found.folder / "images.csv")
+    assert images["path"].to_list() == paths
+    assert found.folder == run.folder.discovered("new")
+    assert "new warm 1" in (found.folder / "page.html").read_text()
+    again = cw.discover(run, new_from=tmp_path / "answers.parquet", clusters=2, progress=False)
+    assert again.nodes.tolist() == found.nodes.tolist()
+    trained = datasets.from_manifest(found.folder / "images.csv", found.folder / "taxonomy.csv")
+    assert trained.taxonomy == found.taxonomy
+
+
+def test_names_of_new_classes_are_free() -> None:
+    tree = Taxonomy.from_paths([("bird", "wren"), ("bird", "new bird 1"), ("moth",)])
+    refined, nodes = refine_under(tree, np.array([1, 1, 1]), np.array([0, 1, 0]))
+    assert [refined.path_name(v) for v in nodes] == ["bird/new bird 2", "bird/new bird 3"]
+    assert refined.level_names == tree.level_names
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ({"path": ["a"], "label_path": ["warm"]}, "the columns path, label_path, new"),
+        ({"path": ["a"], "label_path": ["warm"], "new": [False]}, "called new, but got none"),
+        ({"path": ["a"], "label_path": ["warmth"], "new": [True]}, "warm"),
+    ],
+)
+def test_tables_that_say_nothing_new(run: Run, tmp_path: Path, rows: dict[str, Any], told: str) -> None:
+    pl.DataFrame(rows).write_csv(tmp_path / "answers.csv")
+    with pytest.raises(InputError, match=told):
+        cw.discover(run, new_from=tmp_path / "answers.csv", progress=False)
+    with pytest.raises(InputError, match="no such file"):
+        cw.discover(run, new_from=tmp_path / "nothing.csv", progress=False)
+    with pytest.raises(InputError, match="data and a level"):
+        cw.discover(run, new_from=tmp_path / "answers.csv", level=1, progress=False)

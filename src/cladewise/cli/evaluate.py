@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 COMPARED = ("majority_f1", "leaf_f1", "leaf_top1", "top1", "correct", "leaf_answers", "info_f1", "severity")
 """Metrics in the table that compares rules, after the areas of the curve and every recall."""
 
-LABELS, FEW_SHOT = "labels", "Few-shot"
+LABELS, FEW_SHOT, UNKNOWN = "labels", "Few-shot", "unknown"
 """The protocols; the second is the heading of its options too."""
+PROTOCOLS = (LABELS, FEW_SHOT.lower(), UNKNOWN)
 
 
 def evaluate(
@@ -66,8 +67,21 @@ def evaluate(
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
     runtime: Annotated[str | None, typer.Option(help=RUNTIME_HELP, show_default="auto")] = None,
     protocol: Annotated[
-        str, typer.Option(help="labels: score the answers; few-shot: test how well features separate new classes.")
+        str,
+        typer.Option(
+            help="labels: score the answers; few-shot: test how well features separate new classes; unknown: score "
+            "the answers for images of classes that were held out of training, with --decision rules such as "
+            "new-class or prohoc+majority."
+        ),
     ] = "labels",
+    novelty: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --protocol unknown: novelty score, as name or name:key=value, after inferences joined with +. "
+            "May be repeated.",
+            show_default="a list of baselines",
+        ),
+    ] = None,
     ways: Annotated[
         list[str] | None,
         typer.Option(
@@ -143,12 +157,25 @@ def evaluate(
     check_runs(runs, network=protocol != LABELS)
     check_runtime(runtime)
     given = {name: value for name, value in chosen.items() if value is not None}
-    if protocol not in (LABELS, FEW_SHOT.lower()):
-        protocols = (LABELS, FEW_SHOT.lower())
-        raise InputError(f"a protocol: {' or '.join(protocols)}", repr(protocol), advice=nearest(protocol, protocols))
+    if protocol not in PROTOCOLS:
+        raise InputError(f"a protocol: {', '.join(PROTOCOLS)}", repr(protocol), advice=nearest(protocol, PROTOCOLS))
+    if protocol != FEW_SHOT.lower() and (ways or given):
+        raise InputError("--protocol few-shot with options of episodes", f"--protocol {protocol}")
+    if protocol != UNKNOWN and novelty:
+        raise InputError("--protocol unknown with --novelty", f"--protocol {protocol}")
+    if protocol == UNKNOWN:
+        context = allowed or group_by or pool
+        if inference or threshold is not None or fit_split or recall_at or context or tree != "true":
+            raise InputError(
+                "only --split, --decision and --novelty with --protocol unknown",
+                "others",
+                advice="Join an inference to a decision with +: --decision prohoc+majority.",
+            )
+        from cladewise.cli.unknown_tables import by_unknown
+
+        by_unknown(runs, split, decision, novelty, runtime)
+        return
     if protocol == LABELS:
-        if ways or given:
-            raise InputError("--protocol few-shot with options of episodes", f"--protocol {LABELS}")
         context = context_of(allowed, group_by, pool)
         _by_labels(runs, split, decision, inference, threshold, fit_split, recall_at, tree, runtime, context)
         return

@@ -8,6 +8,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from cladewise.atomic import write_text
 from cladewise.datasets import Dataset
+from cladewise.discovery.new_images import NEW_IMAGES, new_images
 from cladewise.discovery.page import CoarseClass, DiscoveryPage, FoundClass, write_discovery_page
-from cladewise.discovery.refining import refine
+from cladewise.discovery.refining import refine, refine_under
 from cladewise.engine import Run
 from cladewise.engine.answering.representing import represent
 from cladewise.errors import InputError
@@ -26,6 +28,7 @@ from cladewise.records import SCHEMA_VERSION
 from cladewise.statistics import Agreement, agreement
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.level_choice import chosen_levels
+from cladewise.taxonomy.names.paths import ROOT_NAME
 
 IntArray = NDArray[np.int64]
 
@@ -76,16 +79,20 @@ def discover(
     *,
     split: str = "train",
     level: str | int | None = None,
-    clusters: str | int = "2x",
+    clusters: str | int | None = None,
     examples: int = 8,
     data: Dataset | None = None,
+    new_from: str | PathLike[str] | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> Discovery:
     """Discover classes under the coarse classes of a run, by k-means on its features of each class's images.
 
+    With a table of predictions in which images are called new, by a decision such as ``new-class``, these images are
+    clustered under the nodes that they are answered with, and the discovered classes are added to the whole tree.
+
     Writes ``page.html``, ``taxonomy.csv`` (the refined tree), ``images.csv`` (a manifest of the images with their new
-    labels, to train on) and ``agreement.json`` to ``discovered/<split>`` in the run folder.
+    labels, to train on) and ``agreement.json`` to ``discovered/<split>`` in the run folder, or ``discovered/new``.
 
     Args:
         run: A run, or its folder.
@@ -93,45 +100,61 @@ def discover(
         level: Level of the coarse classes, by name or number; by default the level of the labels that the run was
             trained on (``[ablation] coarse_level``), or else of its classes (option ``level``).
         clusters: Number of clusters under each coarse class: a multiple of its number of true fine classes such as
-            ``"2x"``, a number, or ``"auto"``; see :func:`cladewise.objectives.pseudo_fine`.
+            ``"2x"``, the default, a number, or ``"auto"``, the default for images that are called new; see
+            :func:`cladewise.objectives.pseudo_fine`.
         examples: Number of images per discovered class on the page.
         data: Data to use instead of the run's, with the same taxonomy.
+        new_from: Table of predictions, CSV or Parquet, with the columns ``path``, ``label_path`` and ``new``, instead
+            of a split, level and data.
         seed: Seed of k-means.
         progress: Show progress bars.
 
     Raises:
-        InputError: The split or level does not exist, no level is known, or no image can be read.
+        InputError: The split or level does not exist, no level is known, or no image can be read; or the table does not
+            say what is new, or nothing is.
     """
     opened = run if isinstance(run, Run) else Run.open(run)
+    if clusters is None:
+        clusters = "2x" if new_from is None else "auto"
     clusters_wanted(clusters)
     if clusters in (0, "0"):
         raise InputError("at least one cluster", clusters)
-    dataset = data if data is not None else opened.dataset
     taxonomy = opened.taxonomy
+    if new_from is not None:
+        if data is not None or level is not None:
+            raise InputError("images from a table or data and a level", "both", advice="Leave out data and level.")
+        dataset, split = new_images(new_from, taxonomy), NEW_IMAGES
+    else:
+        dataset = data if data is not None else opened.dataset
     if dataset.taxonomy != taxonomy:
         raise InputError("data with the run's taxonomy", f"{dataset.taxonomy}", at=dataset.name)
-    coarse_level = _level(opened, level, taxonomy)
+    coarse_level = None if new_from is not None else _level(opened, level, taxonomy)
     seen = represent(opened, dataset, dataset.indices(split), progress=progress)
     true = dataset.nodes[seen.index]
-    coarse = taxonomy.at_level(coarse_level)[true]
-    takes_part = np.isin(coarse, taxonomy.level_nodes(coarse_level))
+    class_of = np.arange(taxonomy.num_nodes) if coarse_level is None else taxonomy.at_level(coarse_level)
+    coarse = class_of[true]
+    takes_part = np.isin(coarse, coarse if coarse_level is None else taxonomy.level_nodes(coarse_level))
     if not takes_part.any():
         raise InputError("images with a label at or below the level", "none", at=f"{split} of {dataset.name}")
     rows = np.flatnonzero(takes_part)
     true, coarse, index = true[rows], coarse[rows], seen.index[rows]
     vectors = seen.vectors[rows, 0].numpy()
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    leaves = np.bincount(taxonomy.at_level(coarse_level)[taxonomy.leaf_nodes], minlength=taxonomy.num_nodes)
+    leaves = np.bincount(class_of[taxonomy.leaf_nodes], minlength=taxonomy.num_nodes)
     found = _largest_first(pseudo_fine(vectors, coarse, np.maximum(1, leaves), clusters, seed=seed, starts=3), coarse)
     clustering = _Clustering(index, vectors, true, coarse, found)
-    refined, node_of_cluster = refine(taxonomy, coarse_level, coarse, found)
+    if coarse_level is None:
+        refined, node_of_cluster = refine_under(taxonomy, coarse, found)
+    else:
+        refined, node_of_cluster = refine(taxonomy, coarse_level, coarse, found)
     folder = opened.folder.discovered(split)
     classes = _classes(dataset, clustering, refined.names[node_of_cluster].tolist(), examples)
     fine = taxonomy.is_leaf[true]
     several = [c.agreement for c in classes if c.agreement is not None]
     overall = agreement(found[fine], true[fine]) if fine.any() else None
     result = Discovery(refined, node_of_cluster[found], index, _mean(several), overall, folder)
-    _write(result, dataset, split=split, level=taxonomy.level_names[coarse_level - 1], clusters=str(clusters))
+    level_name = "" if coarse_level is None else taxonomy.level_names[coarse_level - 1]
+    _write(result, dataset, split=split, level=level_name, clusters=str(clusters))
     page = DiscoveryPage(
         title=f"Classes found in {dataset.name}",
         run=str(opened.path),
@@ -202,7 +225,7 @@ def _classes(dataset: Dataset, clustering: _Clustering, names: Sequence[str], ex
             )
         leaf = members[taxonomy.is_leaf[true[members]]]
         known = agreement(found[leaf], true[leaf]) if np.unique(true[leaf]).size > 1 else None
-        classes.append(CoarseClass(taxonomy.path_names(node), members.size, tuple(of_class), known))
+        classes.append(CoarseClass(taxonomy.path_names(node) or (ROOT_NAME,), members.size, tuple(of_class), known))
     return classes
 
 

@@ -54,6 +54,7 @@ from cladewise.records.transitions import (
     read_transitions,
     write_transitions,
 )
+from cladewise.records.unknown import Unknown, UnknownRule, UnknownScore, read_unknown, write_unknown
 
 __all__ = [
     "FOR_PEOPLE",
@@ -86,6 +87,9 @@ __all__ = [
     "TrainingConfig",
     "Transitions",
     "Tree",
+    "Unknown",
+    "UnknownRule",
+    "UnknownScore",
     "building",
     "changes",
     "check_schema",
@@ -106,6 +110,7 @@ __all__ = [
     "read_rule_choice",
     "read_toml",
     "read_transitions",
+    "read_unknown",
     "settings",
     "settings_by_table",
     "settings_parameters",
@@ -115,4 +120,5 @@ __all__ = [
     "write_plates",
     "write_rule_choice",
     "write_transitions",
+    "write_unknown",
 ]

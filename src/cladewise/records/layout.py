@@ -207,6 +207,10 @@ class RunFolder:
         """Folder of few-shot results."""
         return self.path / "few_shot"
 
+    def unknown(self, split: str) -> Path:
+        """Result of the protocol of unknown classes on a split."""
+        return self.path / "unknown" / f"{split}.json"
+
     def discovered(self, split: str) -> Path:
         """Folder of the classes discovered in the images of a split."""
         return self.path / "discovered" / split

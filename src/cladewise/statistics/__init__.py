@@ -4,6 +4,7 @@ from cladewise.statistics.binomial import binomial_tail, clopper_pearson_interva
 from cladewise.statistics.bootstrap import Interval, mean_interval, mean_intervals, paired_difference
 from cladewise.statistics.clusterings import Agreement, agreement
 from cladewise.statistics.conformal import conformal_rank, images_for_coverage
+from cladewise.statistics.detection import auroc, missed_at
 from cladewise.statistics.learn_then_test import fixed_sequence, least_successes, trials_needed
 from cladewise.statistics.spread import Spread, mean_and_sd
 from cladewise.statistics.trees import LevelAgreement, TreeAgreement, tree_agreement
@@ -15,6 +16,7 @@ __all__ = [
     "Spread",
     "TreeAgreement",
     "agreement",
+    "auroc",
     "binomial_tail",
     "clopper_pearson_interval",
     "clopper_pearson_lower",
@@ -25,6 +27,7 @@ __all__ = [
     "mean_and_sd",
     "mean_interval",
     "mean_intervals",
+    "missed_at",
     "paired_difference",
     "tree_agreement",
     "trials_needed",
