@@ -78,7 +78,7 @@ def test_scores_are_measured_as_they_are(run: Run, measured: Unknown) -> None:
         found = next(one for one in measured.scores if one.score == name)
         assert found.auroc == pytest.approx(roc_auc_score(label, values))
     after = inference.ProHOC()
-    mass = [after(p).own_log_prob.exp()[:, ~torch.from_numpy(run.taxonomy.is_leaf)].sum(-1) for p in (known, new)]
+    mass = [after(p).own_log_prob.exp()[:, torch.from_numpy(~run.taxonomy.is_leaf)].sum(-1) for p in (known, new)]
     found = next(one for one in measured.scores if one.score == "prohoc+own-mass")
     assert found.auroc == pytest.approx(roc_auc_score(label, torch.cat(mass).numpy()), abs=1e-6)
 

@@ -28,7 +28,7 @@ class Skipped:
 
 @dataclasses.dataclass(frozen=True)
 class HeldOutClasses:
-    """What a dataset was before classes were held out of it, see :func:`cladewise.datasets.hold_out_classes`.
+    """The state of a dataset before classes were held out of it; see :func:`cladewise.datasets.hold_out_classes`.
 
     Args:
         taxonomy: The label tree with the held-out classes.
