@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from cladewise import InputError
-from cladewise.records import CalibrationBins, CurvePoints, Curves, Evaluation, read_evaluation, write_evaluation
+from cladewise.records import (
+    CalibrationBins,
+    CurvePoints,
+    Curves,
+    Evaluation,
+    PromiseKept,
+    read_evaluation,
+    write_evaluation,
+)
 from cladewise.statistics import Interval
 
 
@@ -30,6 +38,7 @@ def an_evaluation(path: Path) -> Evaluation:
         fitted={"caution": 7.4, "boundary": [0.1, 0.2]},
         fitted_on={"hedging-0.9@val": "val"},
         promise=0.9,
+        promises=(PromiseKept("", 0.9, 2, 3), PromiseKept("family", 0.99, 3, 3)),
         warnings=("few images",),
         metrics={"top1": Interval(0.6, 0.5, 0.7, 12), "hd@1": Interval(2.5, math.nan, math.nan, 12)},
         curves=Curves(
@@ -97,6 +106,7 @@ def test_early_evaluations_say_less(tmp_path: Path) -> None:
     path.write_text(json.dumps({"schema_version": 1, **least, "metrics": {"top1": {"value": 1, "count": 3}}}))
     found = read_evaluation(path)
     assert (found.tree, found.model, found.data, found.promise, found.curves) == ("true", "", "", None, Curves())
+    assert found.promises == ()
     assert math.isnan(found["top1"].low)
     assert found["top1"].count == 3
 
@@ -108,6 +118,8 @@ def test_early_evaluations_say_less(tmp_path: Path) -> None:
         ({"schema_version": None}, "schema_version 1, but got none"),
         ({"num_images": "many"}, "an evaluation as cladewise evaluate writes it"),
         ({"promise": 1.5}, "promise 1.5"),
+        ({"promises": [{"name": "", "share": 0.9, "right": 4, "images": 3}]}, "promise PromiseKept"),
+        ({"promises": [{"name": "", "share": 0.9, "right": 4}]}, "none of its entry 'images'"),
         ({"metrics": [1]}, "an evaluation as cladewise evaluate writes it"),
         ({"metrics": {"top1": {"value": True}}}, "top1 with entries that are not numbers"),
         ({"metrics": {"top1": {"value": "high"}}}, "top1 with entries that are not numbers"),

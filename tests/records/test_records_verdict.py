@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cladewise.records import PromiseKept
 from cladewise.records.verdict import verdict
 from cladewise.statistics import Interval
 
@@ -60,6 +61,24 @@ def test_sets_of_labels_are_summed_up_by_precision_and_recall() -> None:
 def test_a_promise_over_an_unknown_number_of_images_is_left_open() -> None:
     said = verdict(correct(0.9, 0.8, 0.96, count=0), promise=0.95)
     assert said.endswith("these images are too few to tell whether the 95% guarantee holds")
+
+
+def test_promises_that_were_counted_are_judged_by_their_counts_one_by_one() -> None:
+    metrics = correct(0.96, 0.95, 0.97)
+    kept = [PromiseKept("", 0.9, 930, 1000), PromiseKept("family", 0.99, 940, 1000), PromiseKept("Aves", 0.9, 91, 100)]
+    assert verdict(metrics, promise=0.9, promises=kept).partition("], ")[2] == (
+        "the 90% guarantee held, the 99% guarantee for family did not hold, "
+        "the 90% guarantee for Aves held on these 100 images, too few to confirm it"
+    )
+
+
+def test_the_cost_of_a_promise_is_said_if_it_is_known() -> None:
+    metrics = correct(0.96, 0.95, 0.97) | {"specificity": bare(0.714)}
+    assert verdict(metrics, promise=0.9).endswith("the 90% guarantee held (71% as specific as leaves)")
+    metrics |= {"leaf_top1": bare(0.8412)}
+    said = "the 90% guarantee held (71% as specific as leaves, of which 84.1% are right)"
+    assert verdict(metrics, promise=0.9).endswith(said)
+    assert "specific" not in verdict(metrics)
 
 
 def leaves(share: float) -> str:

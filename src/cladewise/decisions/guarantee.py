@@ -253,7 +253,7 @@ class Guaranteed(Decision):
         """The caution of every group, and which groups share one. It is the greatest where there are too few images."""
         nodes = taxonomy.level_nodes(one_level(self.per, taxonomy))
         counts = np.bincount(groups.cpu().numpy(), minlength=len(nodes))
-        tested, least, confidence = self._tested(counts)
+        tested, least, one_more, confidence = self._tested(counts)
         cautions, alone = np.full(len(nodes), MOST_CAUTIOUS), np.zeros(len(nodes), dtype=np.bool_)
         alone[tested] = True
 
@@ -267,7 +267,7 @@ class Guaranteed(Decision):
         if together:
             cautions[~alone] = fit(torch.from_numpy(~alone).to(groups.device)[groups])
         if not alone.all():
-            self._tell_of_few(taxonomy, nodes, counts, alone, least, together=bool(together))
+            self._tell_of_few(taxonomy, nodes, counts, alone, one_more, together=bool(together))
         return cautions, ~alone & together
 
     def _tell_of_few(
@@ -292,8 +292,8 @@ class Guaranteed(Decision):
             stacklevel=4,
         )
 
-    def _tested(self, counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], int, float]:
-        """The groups to be tested on their own, the least size of one, and the confidence of each test.
+    def _tested(self, counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], int, int, float]:
+        """The groups to be tested on their own, the least size of one and of one more, and the confidence of each test.
 
         As many as possible of the largest groups, such that each has enough images at the level that the number of
         tests leaves to each.
@@ -310,7 +310,8 @@ class Guaranteed(Decision):
         alone = len(order)
         while alone and counts[order[alone - 1]] < least(alone):
             alone -= 1
-        return order[:alone], least(alone), 1 - (1 - self.confidence) / num_tests(alone)
+        confidence = 1 - (1 - self.confidence) / num_tests(alone)
+        return order[:alone], least(alone), least(min(alone + 1, len(order))), confidence
 
     # ---------------------------------------------------------------- promises
 
