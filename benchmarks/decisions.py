@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cladewise import decisions
-from cladewise.decisions import CRM, Decision, Hedging, Plurality
+from cladewise.decisions import CRM, Conformal, Decision, Hedging, Optimal, Plurality
 from cladewise.predictions import Fittable, LeafSoftmax, NodeSigmoid, Prediction
 from losses import LEVEL_SIZES, synthetic_tree
 
@@ -54,6 +54,11 @@ def cases(coherent: Prediction, incoherent: Prediction) -> dict[str, tuple[Decis
     named = {name: (rule, coherent) for name, rule in ready.items()}
     named["crm, all nodes by path"] = (CRM("nodes", "path-length"), coherent)
     named["plurality, sigmoids"] = (Plurality(), incoherent)
+    named["optimal, depth-f1"] = (Optimal("depth-f1"), coherent)
+    named["optimal, hf, sets"] = (Optimal("hf", "set"), coherent)
+    third = coherent.leaf_ranking(3)[:, -1]
+    for rule in (Conformal(score="aps"), Conformal(answer="set"), Conformal(answer="set", max_nodes=3)):
+        named[rule.handle] = (rule.fit(coherent, third), coherent)
     return named
 
 

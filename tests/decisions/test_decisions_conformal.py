@@ -208,19 +208,40 @@ def test_with_confidence_the_answer_is_never_more_specific() -> None:
 def test_too_few_images_exclude_nothing_and_say_how_many_it_takes() -> None:
     taxonomy = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
     prediction = LeafSoftmax(taxonomy, torch.tensor([[3.0, 0.0, -3.0]]).expand(8, 3))
-    with pytest.warns(UserWarning, match="8 images are too few to exclude anything. It takes 9 images"):
+    with pytest.warns(UserWarning, match="8 images are too few to exclude anything. It takes 9"):
         rule = Conformal(0.9).fit(prediction, torch.full((8,), 2))
     assert rule.threshold == math.inf
     answer = rule(prediction)
     assert isinstance(answer, Nodes)
     assert answer.node.tolist() == [0] * 8
-    with pytest.warns(UserWarning, match="It takes 29 images"):
+    with pytest.warns(UserWarning, match="It takes 29"):
         Conformal(0.9, confidence=0.95).fit(prediction, torch.full((8,), 2))
-    with pytest.warns(UserWarning, match="1 of 2 branches at level_1 have too few images. It takes 1 images each"):
+    with pytest.warns(UserWarning, match="1 of 2 branches at level_1 have too few images. It takes 1 each"):
         sets = Conformal(0.5, answer="set", per="level_1", given="label").fit(prediction, torch.full((8,), 2))
     chosen = sets(prediction[:1])
     assert isinstance(chosen, LabelSets)
     assert chosen.chosen[0].nonzero()[:, 0].tolist() == [1, 2, 4]  # b, and d of which nothing is known
+
+
+def test_whoever_is_always_right_is_believed() -> None:
+    taxonomy = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+    prediction = LeafSoftmax(taxonomy, 3.0 * torch.eye(3).repeat(5, 1))
+    target = torch.tensor([2, 3, 4] * 5)
+    for confidence in (None, 0.5):
+        rule = Conformal(0.9, confidence=confidence).fit(prediction, target)
+        assert rule.threshold == -math.inf
+        answer = rule(prediction)
+        assert isinstance(answer, Nodes)
+        assert answer.node.equal(target)
+    answer = Conformal(0.9).fit(prediction, torch.zeros(15, dtype=torch.int64))(prediction)
+    assert isinstance(answer, Nodes)
+    assert not answer.node.any()
+    below = Taxonomy.from_paths([("a", "b"), ("a", "c")])  # where nothing that leaves are left out of is at the root
+    with pytest.warns(UserWarning, match="too many of the labels are covered by the root alone"):
+        rule = Conformal(0.9).fit(LeafSoftmax(below, torch.zeros(15, 2)), torch.zeros(15, dtype=torch.int64))
+    answer = rule(LeafSoftmax(below, torch.zeros(15, 2)))
+    assert isinstance(answer, Nodes)
+    assert not answer.node.any()
 
 
 def test_extreme_scores() -> None:

@@ -157,8 +157,8 @@ class Conformal(Decision):
         scores, groups = (torch.cat(each) for each in zip(*found, strict=True))
         if not self.per:
             threshold = self._threshold(scores)
-            if math.isinf(threshold):
-                self._tell(f"{len(scores)} images are too few to exclude anything")
+            if threshold == math.inf:
+                self._tell(len(scores))
             return dataclasses.replace(self, threshold=threshold)
         known = groups >= 0
         return dataclasses.replace(self, threshold=self._by_group(scores[known], groups[known], prediction.taxonomy))
@@ -206,15 +206,24 @@ class Conformal(Decision):
         every = _at_level(self.per, taxonomy, scores.device)[index.leaf_nodes].unique()
         few = int((~enough[every]).sum())
         if few:
-            self._tell(f"{few} of {len(every)} branches at {self.per} have too few images")
+            self._warn(
+                f"{few} of {len(every)} branches at {self.per} have too few images. It takes {self._needed} each"
+            )
         return threshold
 
-    def _tell(self, why: str) -> None:
-        needed = images_for_coverage(self.coverage, self.confidence)
+    def _tell(self, count: int) -> None:
+        if count >= self._needed:
+            self._warn("too many of the labels are covered by the root alone")
+        else:
+            self._warn(f"{count} images are too few to exclude anything. It takes {self._needed}")
+
+    @property
+    def _needed(self) -> int:
+        return images_for_coverage(self.coverage, self.confidence)
+
+    def _warn(self, why: str) -> None:
         warnings.warn(
-            f"{self.name} cannot promise a coverage of {self.coverage:g} by less than everything: {why}. It takes "
-            f"{needed:,} images{' each' if self.per else ''}.",
-            stacklevel=4,
+            f"{self.name} cannot promise a coverage of {self.coverage:g} by less than everything: {why}.", stacklevel=4
         )
 
     def _answers(self, part: Prediction) -> Tensor:
@@ -223,7 +232,7 @@ class Conformal(Decision):
         bars = self._bars(scores, taxonomy)
         taken = (scores <= bars).scatter(1, scores.argmin(1, keepdim=True), True)
         if self.answer == "node":
-            return common_ancestor(taken, taxonomy).masked_fill(bars.isinf().all(1), 0)
+            return common_ancestor(taken, taxonomy).masked_fill((bars == torch.inf).all(1), 0)
         if self.max_nodes is None:
             nodes = complete_subtrees(taken, taxonomy)
         else:
