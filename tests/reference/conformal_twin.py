@@ -19,7 +19,7 @@ def scores(taxonomy: Taxonomy, p: Sequence[float], score: str) -> dict[int, floa
     """Nonconformity of every leaf; ``p`` has the probabilities of all nodes."""
     leaves = [int(leaf) for leaf in taxonomy.leaf_nodes]
     if score == "lac":
-        return {leaf: -math.log(p[leaf]) for leaf in leaves}
+        return {leaf: -math.log(p[leaf]) if p[leaf] else math.inf for leaf in leaves}
     order = sorted(leaves, key=lambda leaf: -p[leaf])
     return {leaf: math.fsum(p[j] for j in order[: order.index(leaf) + 1]) for leaf in leaves}
 

@@ -110,7 +110,7 @@ def expected_cpb(mass: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Floa
     r"""Expected correctly predicted bits, :math:`p_v (1 - |B(v)| / L)`, without the subtrahend at a leaf."""
     index = ops.tree_index(taxonomy, mass.device)
     under = index.leaf_end - index.leaf_start
-    return mass * (1 - torch.where(under == 1, 0, under) / taxonomy.num_leaves).to(mass.dtype)
+    return mass * (1 - torch.where(under == 1, 0, under).double() / taxonomy.num_leaves).to(mass.dtype)
 
 
 def by_leaf_depth(
