@@ -43,6 +43,20 @@ def test_every_rule_has_the_figures_of_its_evaluation(run: cw.Run, tmp_path: Pat
     assert (average.promise, average.confidence) == (0.8, None)
 
 
+def test_groups_and_allowed_labels_are_judged_as_by_evaluate(run: cw.Run) -> None:
+    rules = ["majority", "calibrate+hedging:guarantee=0.8"]
+    context = {"allowed": ["warm", "cold/blue"], "group_by": "folder"}
+    chosen = cw.choose(run, out=None, decision=rules, only=True, progress=False, **context)
+    assert len(chosen.rules) == 2
+    for rule in chosen.rules:
+        evaluation = cw.evaluate(run, decision=rule.rule, progress=False, **context)
+        assert rule.correct == pytest.approx(evaluation["correct"].value, abs=1e-6), rule.rule
+        assert rule.num_images == evaluation.num_images
+    alone = cw.choose(run, out=None, decision=rules[1], only=True, progress=False).rules[0]
+    val = len(run.dataset.indices("val"))
+    assert alone.num_fitted == val - val // 2, "the promise is fitted on the other half than the calibration"
+
+
 def test_scores_of_others_are_judged_alike(tmp_path: Path) -> None:
     tree = cw.Taxonomy.from_paths([("cat", "lion"), ("cat", "lynx"), ("dog", "wolf"), ("dog", "fox")])
     random = np.random.default_rng(0)
@@ -56,8 +70,10 @@ def test_scores_of_others_are_judged_alike(tmp_path: Path) -> None:
     )
     chosen = cw.choose(tmp_path / "scores", out=tmp_path / "choose.html", progress=False)
     assert (chosen.choice.method, chosen.choice.num_images) == ("", 200)
-    fitted = [rule for rule in chosen.rules if rule.fitted_on]
-    assert {rule.num_fitted for rule in fitted} == {200}
+    promising = [rule for rule in chosen.rules if rule.promise is not None]
+    assert promising
+    for rule in promising:
+        assert rule.num_fitted == (100 if rule.rule.startswith("calibrate+") else 200), rule.rule
     for rule in chosen.rules[::4]:
         evaluation = made.evaluate(rule.rule)
         assert rule.correct == pytest.approx(evaluation["correct"].value, abs=1e-6), rule.rule

@@ -31,15 +31,18 @@ OTHER_QUESTIONS = ("new-class",)
 """Decisions that answer another question than which node an image of a known class belongs to."""
 
 CALIBRATE = "calibrate"
-"""Inference that calibrates probabilities, put before rules whose bar is a probability."""
+"""Inference that calibrates probabilities."""
+
+CALIBRATED = ("threshold", "hedging", "expected-information")
+"""Decisions that are judged on calibrated probabilities as well; many more would cost all rules some of their bound."""
 
 
 def candidate_rules() -> list[str]:
     """The texts of all rules that ``cladewise choose`` judges.
 
     These are every installed decision, but for the detection of new classes; if it has a ``threshold``, ``guarantee``
-    or ``coverage``, once per value of :data:`LADDERS`; and if there is an inference ``calibrate``, those rules on
-    calibrated probabilities as well. An option without a default that chooses among words takes each of them.
+    or ``coverage``, once per value of :data:`LADDERS`; and those of :data:`CALIBRATED` on calibrated probabilities as
+    well. An option without a default that chooses among words takes each of them.
 
     Example:
         >>> rules = candidate_rules()
@@ -52,8 +55,7 @@ def candidate_rules() -> list[str]:
         kind = kinds[name]
         found += [f"{name}:{','.join(filter(None, words))}".removesuffix(":") for words in _options(name, kind)]
     if CALIBRATE in inference.available():
-        cautious = [text for text in found if any(f"{option}=" in text for option in LADDERS)]
-        found += [f"{CALIBRATE}+{text}" for text in cautious]
+        found += [f"{CALIBRATE}+{text}" for text in found if text.partition(":")[0] in CALIBRATED]
     return found
 
 

@@ -20,11 +20,15 @@ from cladewise.engine import Run
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.fitted_rules import Ready, ready
 from cladewise.engine.answering.folding import num_folds
+from cladewise.engine.answering.grouped_scores import grouped
+from cladewise.engine.answering.groups import DEFAULT, Grouping
 from cladewise.engine.answering.scored_images import Scored
 from cladewise.engine.answering.scoring import scored
-from cladewise.engine.rules import decision_of, inference_of, spec_of
+from cladewise.engine.composed import Composed
+from cladewise.engine.rules import decision_of, inference_of, only_allowed, spec_of
 from cladewise.errors import InputError, warn
 from cladewise.inference import Inference
+from cladewise.predictions import Pool
 from cladewise.records import Tree, read_toml
 from cladewise.records.rule_choice import ChoiceExample, JudgedRule, RuleChoice, write_rule_choice
 from cladewise.report.choosing_page import write_choosing_page
@@ -73,6 +77,9 @@ def choose(
     data: Dataset | None = None,
     fit_split: str | None = None,
     tree: Tree = "true",
+    allowed: str | Path | Sequence[str] | None = None,
+    group_by: str | None = None,
+    pool: Pool = DEFAULT,
     names: str | None = None,
     examples: int = 60,
     runtime: str | None = None,
@@ -95,6 +102,10 @@ def choose(
         data: Other data than the run's, with the same taxonomy.
         fit_split: Split to fit rules on, or ``5-fold``; each rule's own by default.
         tree: Tree to answer in, as for :func:`cladewise.evaluate`.
+        allowed: Labels that are possible at all, as for :func:`cladewise.evaluate`.
+        group_by: Column of groups of images that are answered as one, such as a sequence, as for
+            :func:`cladewise.evaluate`. Rules are fitted and judged on groups.
+        pool: How the predictions of a group are pooled.
         names: Language to name nodes in, on the page; their own names by default.
         examples: Largest number of example images on the page, of images on which rules differ; 0 for none.
         runtime: Runtime of the image encoder; used only if images have to be encoded.
@@ -110,17 +121,19 @@ def choose(
         raise InputError('decision="..." with only=True', "none")
     own = spec_of(run.decision)
     texts = dict.fromkeys(further if only else [*candidate_rules(), own, *further])
-    judges = _Judges(run, split, run.answer_tree(tree), fit_split, data is None, progress)
+    grouping = None if group_by is None else Grouping(group_by, pool)
+    judges = _Judges(run, split, run.answer_tree(tree), fit_split, data is None, grouping, progress)
     with using(runtime):
         seen = scored(run, split, data, progress=progress)
-        infer = judges.ready(inference_of(inference, run.inference))
-        answers, failed = judges.answers(list(texts), seen, infer, further)
+        infer = judges.ready(only_allowed(inference_of(inference, run.inference), allowed))
+        seen, after = judges.pooled(seen, infer)
+        answers, failed = judges.answers(list(texts), seen, infer, after, further)
     root, credit = (str(data.root), data.credit) if data is not None else _images_of(run)
     choice = RuleChoice(
         run=run.path.as_posix(),
         method=run.config.method,
         split=split,
-        inference=infer.spec,
+        inference=after.spec,
         num_images=len(answers.target),
         num_skipped=seen.num_skipped,
         model=run.model_hash,
@@ -149,6 +162,7 @@ class _Judges:
         tree: The tree to answer in.
         fit_split: Split to fit rules on; each rule's own by default.
         is_own_data: Whether the images are of the run's own data.
+        grouping: Groups of images that are answered as one; ``None`` for single images.
         progress: Show progress bars.
     """
 
@@ -157,16 +171,40 @@ class _Judges:
     tree: AnswerTree
     fit_split: str | None
     is_own_data: bool
+    grouping: Grouping | None
     progress: bool
 
     def ready(self, rule: Rule, before: Inference | None = None) -> Ready[Rule]:
         """A rule, fitted if it has something to learn."""
-        return ready(self.run, rule, before=before, split=self.fit_split, tree=self.tree, progress=self.progress)
+        return ready(
+            self.run,
+            rule,
+            before=before,
+            split=self.fit_split,
+            tree=self.tree,
+            grouping=self.grouping,
+            progress=self.progress,
+        )
+
+    def pooled(self, seen: Scored, infer: Ready[Inference | None]) -> tuple[Scored, Ready[Any]]:
+        """The groups in place of the images, after the inference, and what is left to infer then."""
+        if self.grouping is None:
+            return seen, infer
+        labels = self.run.taxonomy if self.tree.carried is None else self.tree.taxonomy
+        groups, _ = grouped(seen, self.grouping, labels, infer.rule)
+        return groups, dataclasses.replace(infer, rule=None, spec=self.grouping.spec_after(infer.spec))
 
     def answers(
-        self, texts: Sequence[str], seen: Scored, infer: Ready[Inference | None], asked: Sequence[str]
+        self, texts: Sequence[str], seen: Scored, infer: Ready[Any], after: Ready[Any], asked: Sequence[str]
     ) -> tuple[Answers, dict[str, InputError]]:
         """Answers of the rules that apply, and why the others do not.
+
+        Args:
+            texts: The rules.
+            seen: The images, or groups of them.
+            infer: The inference that rules are fitted after.
+            after: What of it is left to apply to ``seen``.
+            asked: Rules that have to apply.
 
         Raises:
             InputError: One that was asked for does not apply.
@@ -182,7 +220,7 @@ class _Judges:
                 failed[text] = error
             else:
                 rules.append(dataclasses.replace(rule, spec=text))
-        found = answers_of(rules, seen, self.tree, infer.rule)
+        found = answers_of(rules, seen, self.tree, after.rule)
         for text in asked:
             if text in found.left_out:
                 raise found.left_out[text]
@@ -219,7 +257,7 @@ class _Judges:
             figures,
             others=others,
             is_own=own in (rule.spec, *others),
-            num_fitted=self.num_images(rule.split),
+            num_fitted=self.num_fitted(rule),
             is_seen=self.is_own_data and bool(self.splits_of(rule.split) & self.splits_of(self.split)),
         )
 
@@ -228,13 +266,17 @@ class _Judges:
         joined = self.run.config.training.train_split if num_folds(split) else split
         return set(filter(None, joined.split("+")))
 
-    def num_images(self, split: str) -> int:
-        """Number of images of a split that rules were fitted on."""
-        if not split:
+    def num_fitted(self, rule: Ready[Decision]) -> int:
+        """Number of images, or groups of them, that the decision was fitted on; 0 if there was nothing to fit."""
+        if not rule.split:
             return 0
-        if num_folds(split):
-            return len(self.run.dataset.indices(self.run.config.training.train_split))
-        return len(scored(self.run, split, progress=self.progress).target)
+        if num_folds(rule.split):
+            count = len(self.run.dataset.indices(self.run.config.training.train_split))
+        else:
+            seen = scored(self.run, rule.split, progress=self.progress)
+            count = len(self.pooled(seen, Ready(None, "", ""))[0].target)
+        whole = decision_of(rule.spec, self.run.decision)
+        return len(whole.fitting_rows(count)[1]) if isinstance(whole, Composed) else count
 
     def notes(self, rules: Sequence[JudgedRule]) -> tuple[str, ...]:
         """Remarks on how far the figures can be trusted."""

@@ -72,11 +72,11 @@ def answers_of(
     left_out: dict[str, InputError] = {}
     parts: dict[int, list[NDArray[np.int32]]] = {place: [] for place in possible}
     targets: list[IntArray] = []
-    for prediction, target in _inferred(seen, tree, before):
+    for rows, prediction, target in _inferred(seen, tree, before):
         targets.append(target.cpu().numpy())
         for place, rule in list(possible.items()):
             try:
-                parts[place].append(_nodes(rule.rule, prediction))
+                parts[place].append(_nodes(seen.bound(rule.rule, rows), prediction))
             except InputError as error:
                 left_out[rule.spec] = error
                 del possible[place]
@@ -87,11 +87,15 @@ def answers_of(
     return Answers(tuple(possible.values()), nodes, np.concatenate(targets), left_out)
 
 
-def _inferred(seen: Scored, tree: AnswerTree, before: Inference | None) -> Iterator[tuple[Prediction, Tensor]]:
-    """Predictions in the tree of the answers, in parts, with their labels."""
+def _inferred(seen: Scored, tree: AnswerTree, before: Inference | None) -> Iterator[tuple[slice, Prediction, Tensor]]:
+    """Rows of images, their predictions in the tree of the answers, and their labels, one part after another."""
+    start = 0
     for part, true in seen.parts():
+        rows = slice(start, start + len(true))
+        start = rows.stop
+        bound: Inference | None = seen.bound(before, rows)
         target = true if tree.carried is not None else tree.nodes(true)  # scores of a migrated run have them
-        yield tree.prediction(part if before is None else before(part)), target
+        yield rows, tree.prediction(part if bound is None else bound(part)), target
 
 
 def _nodes(rule: Decision, prediction: Prediction) -> NDArray[np.int32]:
@@ -134,7 +138,7 @@ def judged(
     return JudgedRule(
         rule=rule.spec,
         name=rule.rule.name,
-        about=first_sentence(rule.rule),
+        about=first_sentence(rule.rule.final),
         right=num_right,
         low=low,
         high=high,
@@ -147,7 +151,7 @@ def judged(
         severity=float(distance[~right].mean()) if num_right < count else math.nan,
         distance=float(distance.mean()),
         promise=_promise(rule),
-        confidence=None if _promise(rule) is None else getattr(rule.rule, "confidence", None),
+        confidence=None if _promise(rule) is None else getattr(rule.rule.final, "confidence", None),
         fitted_on=rule.split,
         warnings=rule.warnings,
     )

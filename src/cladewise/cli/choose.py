@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cladewise.cli.checking import check_rules, check_runs, check_runtime
+from cladewise.cli.context import ALLOWED_HELP, GROUP_HELP, GROUPS, POOL_HELP, context_of
 from cladewise.cli.printing import print_table, tell
 from cladewise.cli.settings import NAMES_HELP, RUNTIME_HELP, TREE_HELP, checked_tree
 
@@ -37,6 +38,9 @@ def choose(
         str | None, typer.Option(help="Split to fit rules on, or 5-fold. Default: each rule's own.")
     ] = None,
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
+    allowed: Annotated[str | None, typer.Option(help=ALLOWED_HELP)] = None,
+    group_by: Annotated[str | None, typer.Option(help=GROUP_HELP, rich_help_panel=GROUPS)] = None,
+    pool: Annotated[str | None, typer.Option(help=POOL_HELP, show_default="mean", rich_help_panel=GROUPS)] = None,
     names: Annotated[str | None, typer.Option(help=NAMES_HELP, show_default=False)] = None,
     examples: Annotated[
         int, typer.Option(min=0, help="Largest number of example images on the page; 0 for none.")
@@ -51,7 +55,7 @@ def choose(
     check_runs([run], network=False)
     check_rules(decisions=decision or (), inferences=[inference] if inference else [])
     check_runtime(runtime)
-    where = checked_tree(tree)
+    where, context = checked_tree(tree), context_of(allowed, group_by, pool)
 
     from cladewise import choosing
 
@@ -65,6 +69,7 @@ def choose(
         inference=inference,
         fit_split=fit_split,
         tree=where,
+        **context,
         names=names,
         examples=examples,
         runtime=runtime,
