@@ -25,10 +25,12 @@ from cladewise.report.sections.section import Section
 from cladewise.report.sections.severity import severity_sections
 from cladewise.report.sections.training import training_sections
 from cladewise.report.sections.transitions import transition_sections
+from cladewise.report.sections.unknown import unknown_sections
 
 SECTIONS: tuple[Callable[[Comparison], Iterable[Section]], ...] = (
     results_sections,
     few_shot_sections,
+    unknown_sections,
     operating_sections,
     risk_sections,
     operating_point_sections,
