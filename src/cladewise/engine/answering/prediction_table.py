@@ -15,7 +15,9 @@ from torch import Tensor
 from cladewise.decisions import Answer, LabelSets, Leaf, LevelNodes, Nodes
 from cladewise.metrics import set_tips
 from cladewise.predictions import Prediction
+from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.all_paths import path_texts
 from cladewise.taxonomy.arrays import StrArray
 from cladewise.taxonomy.names.paths import ROOT_NAME
 
@@ -24,6 +26,8 @@ Columns = dict[str, pl.Series]
 
 NO_PROBABILITY = "an image whose answer has no probability (NaN)"
 _NONE = -1  # no node
+MANY = 32
+"""A tree with up to this many times the nodes of a table is named once, and not node by node."""
 _OTHER_COLUMNS = (
     "path",
     "label",
@@ -145,23 +149,22 @@ def _columns(answer: Any, prediction: Prediction, names: StrArray | None) -> Col
 @_columns.register
 def _(answer: Nodes, prediction: Prediction, names: StrArray | None) -> Columns:
     taxonomy = prediction.taxonomy
-    name_of = partial(node_name, taxonomy.names if names is None else names)
     node, leaf = _array(answer.node), _array(Leaf()(prediction).node)
     steps = [_at_exactly(level, node, taxonomy) for level in range(1, taxonomy.num_levels + 1)]
     # in one call, so that the same node has the same probability everywhere in a row
     probability = _probabilities(prediction, np.stack([node, leaf, *steps], 1))
     columns: Columns = {
-        "label": _texts(node, name_of),
-        "label_path": _texts(node, partial(node_path, taxonomy)),
+        "label": _names(node, taxonomy, names),
+        "label_path": _paths(node, taxonomy),
         "node": pl.Series(node),
         "probability": probability[0],
         **({} if answer.new is None else {"new": pl.Series(answer.new.cpu().numpy())}),
     }
     for name, at, values in zip(level_columns(taxonomy), steps, probability[2:], strict=True):
-        columns |= {name: _texts(at, name_of), f"{name}_probability": values}
+        columns |= {name: _names(at, taxonomy, names), f"{name}_probability": values}
     return columns | {
-        "leaf": _texts(leaf, name_of),
-        "leaf_path": _texts(leaf, partial(node_path, taxonomy)),
+        "leaf": _names(leaf, taxonomy, names),
+        "leaf_path": _paths(leaf, taxonomy),
         "leaf_probability": probability[1],
     }
 
@@ -169,14 +172,13 @@ def _(answer: Nodes, prediction: Prediction, names: StrArray | None) -> Columns:
 @_columns.register
 def _(answer: LevelNodes, prediction: Prediction, names: StrArray | None) -> Columns:
     taxonomy, nodes = prediction.taxonomy, _array(answer.node)
-    name_of = partial(node_name, taxonomy.names if names is None else names)
     probabilities = answer.log_prob.exp().double().cpu().numpy()
     columns: Columns = {}
     for level, name in enumerate(level_columns(taxonomy)):
         repeated = (nodes[:, :level] == nodes[:, level, None]).any(1)  # a coarser level has this node already
         node = np.where(repeated, _NONE, nodes[:, level])
-        columns[name] = _texts(node, name_of)
-        columns[f"{name}_path"] = _texts(node, partial(node_path, taxonomy))
+        columns[name] = _names(node, taxonomy, names)
+        columns[f"{name}_path"] = _paths(node, taxonomy)
         columns[f"{name}_probability"] = _values(probabilities[:, level], ~repeated)
     return columns
 
@@ -187,8 +189,8 @@ def _(answer: LabelSets, prediction: Prediction, names: StrArray | None) -> Colu
     found = pl.DataFrame(
         {
             "image": pl.Series(_array(image)),
-            "labels": _texts(_array(node), partial(node_path, prediction.taxonomy)),
-            **({} if names is None else {"label_names": _texts(_array(node), partial(node_name, names))}),
+            "labels": _paths(_array(node), prediction.taxonomy),
+            **({} if names is None else {"label_names": _names(_array(node), prediction.taxonomy, names)}),
             "probabilities": pl.Series(answer.log_prob[image, node].exp().double().cpu().numpy()),
             "is_finest": pl.Series(_array(set_tips(answer.chosen, prediction.taxonomy)[image, node])),
         }
@@ -237,7 +239,8 @@ def _probabilities(prediction: Prediction, nodes: IntArray) -> list[pl.Series]:
 
 
 def _values(values: NDArray[np.float64], there: NDArray[np.bool_]) -> pl.Series:
-    return pl.select(pl.when(pl.Series(there)).then(pl.Series(values.copy()))).to_series()
+    found = pl.Series(values.copy())
+    return found if there.all() else found.scatter(np.flatnonzero(~there), None)
 
 
 def _texts(nodes: IntArray, text: Callable[[int], str]) -> pl.Series:
@@ -245,6 +248,35 @@ def _texts(nodes: IntArray, text: Callable[[int], str]) -> pl.Series:
     distinct, place = np.unique(nodes, return_inverse=True)
     texts = [None if node == _NONE else text(node) for node in distinct.tolist()]
     return pl.Series(texts, dtype=pl.String).gather(place.reshape(-1))
+
+
+def _names(nodes: IntArray, taxonomy: Taxonomy, names: StrArray | None) -> pl.Series:
+    """The name of each node, in a language if its names are given."""
+    if names is None and _are_many(nodes, taxonomy):
+        return _gathered(nodes, taxonomy, "names", lambda: taxonomy.names)
+    return _texts(nodes, partial(node_name, taxonomy.names if names is None else names))
+
+
+def _paths(nodes: IntArray, taxonomy: Taxonomy) -> pl.Series:
+    """The path of each node."""
+    if _are_many(nodes, taxonomy):
+        return _gathered(nodes, taxonomy, "paths", lambda: path_texts(taxonomy))
+    return _texts(nodes, partial(node_path, taxonomy))
+
+
+def _are_many(nodes: IntArray, taxonomy: Taxonomy) -> bool:
+    """Whether a text of every node of the tree, made once, takes less than one of each of these nodes."""
+    return nodes.size * MANY >= taxonomy.num_nodes
+
+
+def _gathered(nodes: IntArray, taxonomy: Taxonomy, what: str, texts: Callable[[], StrArray]) -> pl.Series:
+    """A text for each node, from those of all nodes, which are kept with the tree."""
+
+    def every() -> pl.Series:
+        known: list[str | None] = [text or ROOT_NAME for text in texts().tolist()]
+        return pl.Series([*known, None], dtype=pl.String)
+
+    return cached_for(taxonomy, f"{what} in tables", every).gather(np.where(nodes == _NONE, taxonomy.num_nodes, nodes))
 
 
 def node_name(names: StrArray, node: int) -> str:
