@@ -75,11 +75,11 @@ def decide(
         >>> import polars as pl
         >>> from cladewise import Taxonomy
         >>> t = Taxonomy.from_paths([("cat", "lion"), ("cat", "lynx"), ("dog", "wolf")])
-        >>> columns = {"image": ["1.jpg", "2.jpg"], "lion": [0.5, 0.4], "lynx": [0.4, 0.1], "wolf": [0.1, 0.5]}
+        >>> columns = {"image": ["1.jpg", "2.jpg"], "lion": [0.5, 0.3], "lynx": [0.4, 0.2], "wolf": [0.1, 0.5]}
         >>> table = pl.DataFrame(columns)
         >>> decided = decide(table, t, values="probabilities", progress=False)
-        >>> decided.to_frame().select("path", "label", "probability").rows()
-        [('1.jpg', 'cat', 0.9), ('2.jpg', 'root', 1.0)]
+        >>> decided.to_frame().select("path", "label", "leaf").rows()
+        [('1.jpg', 'cat', 'lion'), ('2.jpg', 'root', 'wolf')]
     """
     source = None if fitted_on is None else Run.open(fitted_on)
     if taxonomy is None and source is not None:
