@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 
@@ -47,6 +48,9 @@ def probe(colours: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
         "calibrate:kind=isotonic,by=level+threshold:threshold=0.8",
         "diffusion:alpha=0.5+calibrate+majority",
         "subset:allowed=a+b.txt+leaf",
+        "calibrate+conformal:coverage=0.95,answer=set,max_nodes=3",
+        "calibrate+climbing:confidence=none",
+        "calibrate+optimal:metric=hf,answer=set,beta=2.0",
     ],
 )
 def test_a_spec_of_a_chain_is_read_back(text: str) -> None:
@@ -117,6 +121,26 @@ def test_what_promises_nothing_is_fitted_on_all_images() -> None:
     assert learnt(plain)["decision.caution"] == Hedging(0.5).fit(Subset((1,))(prediction), target * 0 + 1).caution
     known = Composed((Calibrate(parameters=1.5),), Hedging(0.5))
     assert [len(rows) for rows in known.fitting_rows(60)] == [60, 60]
+
+
+def test_selective_and_conformal_rules_are_fitted_on_calibrated_scores(probe: Run) -> None:
+    """Areas by risk follow the calibration; sets are covered on what their own half was fitted to."""
+    texts = [
+        "calibrate+conformal:coverage=0.5,answer=set",
+        "calibrate+climbing:guarantee=0.5",
+        "conformal:coverage=0.5",
+    ]
+    sets, climbed, node = (cw.evaluate(probe, decision=text, progress=False) for text in texts)
+    assert sets.promise == climbed.promise == node.promise == 0.5
+    assert {"decision.threshold", "inferences.0.parameters"} <= set(sets.fitted)
+    assert sets["set_coverage"].value <= sets["set_coverage/level_1"].value
+    assert 0 <= sets["specificity"].value <= 1
+    assert "correct" not in sets.metrics
+    assert {"correct", "specificity"} <= set(climbed.metrics)
+    assert sets["haurc"].value == climbed["haurc"].value
+    assert set(sets.curves.risk) == {"climbing", "threshold"}
+    table = pl.read_parquet(sets.outcomes)
+    assert table["set_coverage"].mean() == pytest.approx(sets["set_coverage"].value)
 
 
 def test_one_image_cannot_be_halved() -> None:

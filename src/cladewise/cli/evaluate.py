@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 COMPARED = ("majority_f1", "leaf_f1", "leaf_top1", "top1", "correct", "leaf_answers", "info_f1", "severity")
 """Metrics in the table that compares rules, after the areas of the curve and every recall."""
+SETS_COMPARED = ("set_coverage", "set_nodes", "specificity")
+"""Further metrics if any of the answers are sets."""
 
 LABELS, FEW_SHOT, UNKNOWN = "labels", "Few-shot", "unknown"
 """The protocols; the second is the heading of its options too."""
@@ -311,10 +313,11 @@ def _is_printed(name: str) -> bool:
 
 
 def _compared(scores: dict[Path, list[Evaluation]]) -> list[str]:
-    """Metrics in the table of rules: areas, every requested recall, and :data:`COMPARED`."""
+    """Metrics in the table of rules: areas, every requested recall, and :data:`COMPARED`, of sets as well."""
     every = [score for of_run in scores.values() for score in of_run]
     recalls = dict.fromkeys(name for score in every for name in score.metrics if name.startswith("r@"))
-    return ["ap", "ac", *recalls, *COMPARED]
+    sets = SETS_COMPARED if any(SETS_COMPARED[0] in score.metrics for score in every) else ()
+    return ["ap", "ac", *recalls, *COMPARED, *sets]
 
 
 def _every_rule(scores: dict[Path, list[Evaluation]], compared: Sequence[str]) -> Table:
