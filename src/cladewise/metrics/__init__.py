@@ -49,6 +49,7 @@ from cladewise.metrics.operating import OperatingCurve, operating_curve
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS, score_prediction
 from cladewise.metrics.reliability import ReliabilityCurve, ReliabilitySums, reliability_curves
 from cladewise.metrics.resampling import curve_intervals, percent_name, risk_interval
+from cladewise.metrics.score_profile import ScoreDrift, ScoreProfile
 from cladewise.metrics.set_scores import score_set, set_columns, set_tips
 from cladewise.metrics.set_sizes import SIZES, SizeSums, label_set_sizes
 from cladewise.metrics.sums import Sums, total
@@ -81,6 +82,8 @@ __all__ = [
     "Reliability",
     "ReliabilityCurve",
     "ReliabilitySums",
+    "ScoreDrift",
+    "ScoreProfile",
     "SetSizes",
     "SizeSums",
     "Sums",

@@ -17,6 +17,7 @@ from torch import Tensor
 from cladewise.backbones import Towers
 from cladewise.decisions import Decision
 from cladewise.engine.answer_tree import AnswerTree
+from cladewise.engine.answering.drift import ScoreWatch
 from cladewise.engine.answering.forward import NOT_FINITE, has_scores
 from cladewise.engine.answering.groups import Grouping, Groups
 from cladewise.engine.answering.prediction_table import answer_table, top_columns, whole_table
@@ -62,6 +63,7 @@ class Answerer:
         keep_scores: Whether to keep the scores.
         names: Language of the names in the table; blank for the nodes' own.
         grouping: Rows that show the same thing and get one answer.
+        watches: Comparisons of the scores with those that the inference and the decision were fitted on.
     """
 
     run: Run
@@ -72,6 +74,7 @@ class Answerer:
     keep_scores: bool = False
     names: str = ""
     grouping: Grouping | None = None
+    watches: tuple[ScoreWatch, ScoreWatch] | None = None
 
     @cached_property
     def shown_names(self) -> StrArray | None:
@@ -113,12 +116,17 @@ class Answerer:
         with torch.inference_mode():
             inferred = self.tree.prediction(own)
             seen = self.decision.decided_on(inferred)
-            table = answer_table(self.decision.final(seen), seen, self.shown_names)
+            answer = self.decision.final(seen)
+            if self.watches is not None:
+                self.watches[1].add(inferred, answer)
+            table = answer_table(answer, seen, self.shown_names)
             return table.hstack(top_columns(seen, self.top, self.shown_names)) if self.top else table
 
     def inferred(self, rows: IntArray, scores: Prediction, columns: pl.DataFrame | None = None) -> Prediction:
         """Predictions after the inference, from finite scores; arguments as for :meth:`answer`."""
         infer = self.inference
+        if self.watches is not None:
+            self.watches[0].add(scores)
         if needs_columns(infer):
             there = None if columns is None else columns[rows]
             for text in notes_on(infer, there, scores.taxonomy):
@@ -153,6 +161,11 @@ class Answerer:
         pool = self.grouping.pool
         own = pooled(storage.concatenate(parts), torch.from_numpy(group.reshape(-1)), len(found), pool)
         return groups, Answered(found, self.table(own), None)
+
+    @property
+    def drift(self) -> tuple[str, ...]:
+        """A sentence for each rule that was fitted on other scores than those answered so far in this process."""
+        return tuple(text for watch in self.watches or () for text in watch.warnings)
 
     def nothing(self) -> Answered:
         """The answers of no rows, for the types of the columns."""

@@ -108,7 +108,8 @@ def predict_to(
         part_rows: Rows per part; by default 2048, or fewer if their scores are kept and large.
         storage_options: Options of the storage of ``out``, as fsspec takes them.
         progress: Show images per second, time left, errors and memory.
-        warned: Called with each warning from fitting rules.
+        warned: Called with each warning from fitting rules, and at the end if the scores are others than rules were
+            fitted on.
 
     Returns:
         The finished parts, also those of earlier calls and of other shards.
@@ -145,6 +146,8 @@ def predict_to(
     if pending:
         with Meter(worker.num_rows(pending), shown=progress) as meter:
             where.predict(worker, folder, pending, meter.add)
+        for text in worker.answerer.drift:
+            warned(text)
     return read_parts(out, storage_options=storage_options)
 
 
@@ -196,6 +199,8 @@ def predict_tables(
     numbers = range(worker.job.num_parts)
     with Meter(worker.num_rows(numbers), shown=progress) as meter:
         yield from (part.table for part in worker.parts(numbers, meter.add))
+    for text in worker.answerer.drift:
+        warned(text)
 
 
 def _prepare(
@@ -243,7 +248,9 @@ def _prepare(
     _check_columns(before.rule, images, tree.before)
     for text in dict.fromkeys((*before.warnings, *rule.warnings)):
         warned(text)
-    answerer = Answerer(run, before.rule, rule.rule, tree, top, "scores" in keep, language, grouping)
+    watches = before.watch(), rule.watch()
+    keeps = "scores" in keep
+    answerer = Answerer(run, before.rule, rule.rule, tree, top, keeps, language, grouping, watches)
     rows = part_rows or _part_rows(run, keep)
     encoder = _compiled(run, images, runtime, precision, engine.device(run), rows, progress)
     name = TORCH if encoder is None else encoder.runtime

@@ -8,9 +8,11 @@ from cladewise.statistics.detection import auroc, missed_at
 from cladewise.statistics.learn_then_test import fixed_sequence, least_successes, trials_needed
 from cladewise.statistics.spread import Spread, mean_and_sd
 from cladewise.statistics.trees import LevelAgreement, TreeAgreement, tree_agreement
+from cladewise.statistics.two_samples import Difference, ks_difference, shares_difference
 
 __all__ = [
     "Agreement",
+    "Difference",
     "Interval",
     "LevelAgreement",
     "Spread",
@@ -23,12 +25,14 @@ __all__ = [
     "conformal_rank",
     "fixed_sequence",
     "images_for_coverage",
+    "ks_difference",
     "least_successes",
     "mean_and_sd",
     "mean_interval",
     "mean_intervals",
     "missed_at",
     "paired_difference",
+    "shares_difference",
     "tree_agreement",
     "trials_needed",
 ]

@@ -15,6 +15,7 @@ from cladewise.atomic import replacing
 from cladewise.datasets import Dataset
 from cladewise.decisions import Answer, Decision
 from cladewise.engine.answer_tree import AnswerTree
+from cladewise.engine.answering.drift import ScoreWatch
 from cladewise.engine.answering.fitted_rules import Ready, Rule, ready
 from cladewise.engine.answering.grouped_scores import grouped
 from cladewise.engine.answering.groups import DEFAULT, Grouping
@@ -185,11 +186,13 @@ class _Judged:
     rule: Ready[Decision]
     of_decision: DecisionOutcomes
     of_prediction: PredictionOutcomes
+    watch: ScoreWatch
 
     @classmethod
     def of(cls, rule: Ready[Decision], taxonomy: Taxonomy, recall_at: Sequence[float]) -> _Judged:
         """A decision before the first image."""
-        return cls(rule, DecisionOutcomes(rule.rule.final, taxonomy), PredictionOutcomes(taxonomy, recall_at))
+        own = PredictionOutcomes(taxonomy, recall_at)
+        return cls(rule, DecisionOutcomes(rule.rule.final, taxonomy), own, rule.watch())
 
     def add(self, prediction: Prediction, target: Tensor, bound: Decision) -> Answer:
         """Add a batch of images, and return their answers.
@@ -206,6 +209,7 @@ class _Judged:
         answer = self.of_decision.add(seen, target, bound.final)
         if seen is not prediction:
             self.of_prediction.add(seen, target)
+        self.watch.add(prediction, answer)
         return answer
 
 
@@ -220,6 +224,8 @@ class _Outcomes:
     of_decisions: list[DecisionOutcomes]
     decisions: list[Ready[Decision]]
     about: dict[str, str]
+    drift: list[tuple[str, ...]]
+    """For each decision, a sentence for each rule that was fitted on other scores than these."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -268,11 +274,12 @@ class _Task:
             return []
         of = {id(predicted): (predicted.values(), predicted.curves()) for predicted in done.of_predictions}
         written: list[Evaluation] = []
-        for rule, decided, predicted in zip(done.decisions, done.of_decisions, done.of_predictions, strict=True):
+        found = zip(done.decisions, done.of_decisions, done.of_predictions, done.drift, strict=True)
+        for rule, decided, predicted, drift in found:
             values, curves = of[id(predicted)]
             tables = self.tables(decided, predicted)
             every = decided.values() | values
-            written.append(self.write(before, rule, decided, tables, every, curves, done.about))
+            written.append(self.write(before, rule, decided, tables, every, curves, done.about, drift))
         return written
 
     def tables(self, decided: DecisionOutcomes, predicted: PredictionOutcomes) -> Iterator[pl.DataFrame]:
@@ -304,7 +311,7 @@ class _Task:
         taxonomy = self.tree.taxonomy
         shared = PredictionOutcomes(taxonomy, self.recall_at)
         judged = [_Judged.of(rule, taxonomy, self.recall_at) for rule in rules]
-        start = 0
+        watch, start = before.watch(), 0
         for part, true in self.seen.parts():
             rows = slice(start, start + len(true))
             start = rows.stop
@@ -314,6 +321,7 @@ class _Task:
             target = (
                 true if self.tree.carried is not None else self.tree.nodes(true)
             )  # scores of a migrated run have them
+            watch.add(part)
             shared.add(inferred, target)
             took = [
                 self.attempt(
@@ -324,7 +332,8 @@ class _Task:
             ]
             judged = [one for one, answer in zip(judged, took, strict=True) if answer is not None]
         seen = [shared if one.of_prediction.is_empty else one.of_prediction for one in judged]
-        return _Outcomes(seen, [one.of_decision for one in judged], [one.rule for one in judged], about)
+        drift = [(*watch.warnings, *one.watch.warnings) for one in judged]
+        return _Outcomes(seen, [one.of_decision for one in judged], [one.rule for one in judged], about, drift)
 
     def attempt(self, what: str, work: Callable[[], Result]) -> Result | None:
         """The result of the work; ``None`` after noting why, if it does not apply and that is allowed.
@@ -349,6 +358,7 @@ class _Task:
         values: dict[str, Interval],
         curves: Curves,
         about: dict[str, str],
+        drift: Sequence[str],
     ) -> Evaluation:
         """Write one evaluation and its per-image values."""
         run, seen = self.run, self.seen
@@ -374,6 +384,7 @@ class _Task:
                 *self.notes,
                 *(text for part in fitted for text in part.warnings),
                 *_judged_on_own(fitted, self.split),
+                *drift,
             ),
             metrics=values,
             curves=curves,

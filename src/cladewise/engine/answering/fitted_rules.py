@@ -18,6 +18,7 @@ from torch import Tensor
 from cladewise.atomic import write_bytes
 from cladewise.decisions import Decision
 from cladewise.engine.answer_tree import AnswerTree
+from cladewise.engine.answering.drift import ScoreWatch, profile_of
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT
 from cladewise.engine.answering.folding import num_folds, out_of_fold
 from cladewise.engine.answering.grouped_scores import grouped
@@ -30,12 +31,15 @@ from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.inference.columns import needs_columns
+from cladewise.metrics import ScoreProfile
 from cladewise.predictions import Fittable
 from cladewise.records import NO_SPLIT
 from cladewise.tensor_files import reproducible
 
 Rule = TypeVar("Rule", bound=Inference | Decision | None)
 
+PROFILE = "scores."
+"""Start of the names of the counts that describe the scores a rule was fitted on, beside its parameters."""
 LARGEST_LISTED = 32
 """Largest number of elements of a learnt tensor that is listed in an evaluation."""
 
@@ -51,6 +55,7 @@ class Ready(Generic[Rule]):
         split: Split that it was fitted on; empty if it was not fitted.
         values: The parameters that it learnt, unless they are many.
         warnings: Warnings about that split, and from fitting.
+        profile: Profile of the scores that it was fitted on; ``None`` if it was not fitted, or by an older version.
     """
 
     rule: Rule
@@ -59,6 +64,11 @@ class Ready(Generic[Rule]):
     split: str = ""
     values: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     warnings: tuple[str, ...] = ()
+    profile: ScoreProfile | None = None
+
+    def watch(self) -> ScoreWatch:
+        """A comparison of further scores with those that the rule was fitted on."""
+        return ScoreWatch(self.handle, self.split, self.profile)
 
 
 def ready(
@@ -98,7 +108,8 @@ def ready(
     if tree.carried is None:
         return found
     keeps_promise = bool(tree.carried.keeps_content.all())
-    return dataclasses.replace(found, rule=Translated(cast("Decision", found.rule), keeps_promise))  # type: ignore[return-value]
+    translated = Translated(cast("Decision", found.rule), keeps_promise)
+    return dataclasses.replace(found, rule=translated, profile=None)  # type: ignore[return-value]
 
 
 def _ready(
@@ -141,7 +152,11 @@ def _ready(
         target = tree.nodes(seen.target[rows])
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always", UserWarning)
-            tensors = learnt(seen.bound(rule, rows.numpy()).fit(prediction, target))
+            bound = seen.bound(rule, rows.numpy()).fit(prediction, target)
+        tensors = learnt(bound)
+        if len(seen.target):
+            found = profile_of(bound, prediction)
+            tensors |= {f"{PROFILE}{name}": counts for name, counts in found.tensors().items()}
         said = [str(one.message) for one in raised]
         if len(rows) < len(seen.target):
             said.append(_told_of_sample(rule, chosen, len(rows), len(seen.target)))
@@ -149,10 +164,13 @@ def _ready(
         write_bytes(path, reproducible(safetensors.torch.save(tensors, metadata=about)))
     else:
         tensors, said = kept
+    counted = _under(PROFILE, tensors)
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(PROFILE)}
+    profile = ScoreProfile.from_tensors(counted) if counted else None
     few = {name: _listed(tensor) for name, tensor in tensors.items() if tensor.numel() <= LARGEST_LISTED}
     named = f"{handle}@{split}" if split else handle
     told = [warning, *said] if warning else said
-    return Ready(with_learnt(rule, tensors), named, text, chosen, few, tuple(dict.fromkeys(told)))
+    return Ready(with_learnt(rule, tensors), named, text, chosen, few, tuple(dict.fromkeys(told)), profile)
 
 
 def _listed(tensor: Tensor) -> Any:

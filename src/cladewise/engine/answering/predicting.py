@@ -27,7 +27,7 @@ from cladewise.engine.rules import decision_of, inference_of, only_allowed
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
-from cladewise.inference.columns import bound_to, notes_on
+from cladewise.inference.columns import bound_to, needs_columns, notes_on
 from cladewise.predictions import Pool, Prediction, pooled
 from cladewise.runtimes import Precision, check_runtime, using
 
@@ -174,10 +174,16 @@ def predict(
     told_of_columns = notes_on(before.rule, columns, run.own_taxonomy)
     infer, told = before.rule, [*before.warnings, *told_of_columns]
 
+    predicted: list[Prediction] = []  # none until the images are read
+
     def prepare(rule: Decision) -> Decision:
         with using(runtime):
             made = ready(run, rule, before=infer, grouping=grouping, progress=progress)
-        told.extend(text for text in made.warnings if text not in told)
+        watch = made.watch()
+        if made.profile is not None and not needs_columns(made.rule):
+            for seen in predicted:
+                watch.add(seen, made.rule(seen))
+        told.extend(text for text in (*made.warnings, *watch.warnings) if text not in told)
         return made.rule
 
     if decision is not None:
@@ -187,6 +193,9 @@ def predict(
     rows = np.arange(len(paths))
     with using(runtime):
         prediction, kept, skipped = predict_rows(run, images, rows, cache=False, precision=precision, progress=progress)
+    watch = before.watch()
+    watch.add(prediction)
+    told.extend(watch.warnings)
     bound = bound_to(infer, columns[kept]) if columns is not None else infer
     own = prediction if bound is None else bound(prediction)
     reasons = {image.path: image.reason for image in skipped}
@@ -205,4 +214,5 @@ def predict(
             reasons_of[group] = None
         names, errors, kept = groups.keys, reasons_of, found
     inferred = run.answer_tree().prediction(own)
+    predicted.append(inferred)
     return Predicted(names, tuple(errors), inferred, kept, default, prepare, told)

@@ -160,7 +160,8 @@ class Decided:
         Raises:
             InputError: There is no such rule, it cannot be fitted, or the taxonomy has no names in the language.
         """
-        rule = self.rule(decision, **parameters).rule
+        made = self.rule(decision, **parameters)
+        rule, watch = made.rule, made.watch()
         shown = None if names is None else self.taxonomy.names_in(names)
         kept: list[pl.DataFrame] = []
         first = count = 0
@@ -168,7 +169,9 @@ class Decided:
             with torch.inference_mode():
                 bound = self._bound(rule, rows)
                 seen = bound.decided_on(part)
-                table = answer_table(bound.final(seen), seen, shown)
+                answer = bound.final(seen)
+                watch.add(part, answer)
+                table = answer_table(answer, seen, shown)
                 kept.append(table.hstack(top_columns(seen, top, shown)) if top else table)
             count += rows.stop - rows.start
             if count >= ROWS_AT_ONCE:
@@ -176,6 +179,7 @@ class Decided:
                 first, count, kept = first + count, 0, []
         if kept:
             yield self._whole(slice(first, first + count), pl.concat(kept))
+        self.warnings.extend(text for text in watch.warnings if text not in self.warnings)
 
     def to_frame(
         self, decision: str | Decision | None = None, *, names: str | None = None, top: int = 0, **parameters: Any
