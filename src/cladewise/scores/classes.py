@@ -12,7 +12,7 @@ from cladewise.errors import InputError
 from cladewise.scores.options import ScoreOptions
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.checks.problems import some
-from cladewise.taxonomy.names.lookup import SHOWN, complaint, in_common, look_up
+from cladewise.taxonomy.names.lookup import SHOWN, Match, complaint, in_common, look_up
 from cladewise.taxonomy.names.sameness import composed, folded
 
 IntArray = NDArray[np.int64]
@@ -77,6 +77,7 @@ def match_classes(taxonomy: Taxonomy, classes: Sequence[ScoredClass], options: S
     unknown: list[str] = []
     carried: list[str] = [classes[position].text for position in sorted(away)]
     other: list[str] = []
+    told: list[str] = []
     for position, each in enumerate(classes):
         if position in away:
             continue
@@ -85,11 +86,13 @@ def match_classes(taxonomy: Taxonomy, classes: Sequence[ScoredClass], options: S
         if node is not None:
             nodes[position] = node
             continue
-        found, is_other = _nodes_of(taxonomy, each)
+        found, match = _nodes_of(taxonomy, each)
         if len(found) == 1:
             nodes[position] = found[0]
-            if is_other:
+            if match is not None and match.other:
                 other.append(each.text)
+            if match is not None and match.told:
+                told.append(match.told)
         elif options.unmatched == "elsewhere":
             carried.append(each.text)
         else:
@@ -108,6 +111,7 @@ def match_classes(taxonomy: Taxonomy, classes: Sequence[ScoredClass], options: S
         )
     if other:
         notes.append(f"{_count(len(other), 'class', 'classes')} found by another name: {some(other)}.")
+    notes += [f"{text}." for text in told[:SHOWN]]
     if carried:
         notes.append(
             f"{_count(len(carried), 'class', 'classes')} outside the taxonomy, whose mass is elsewhere: "
@@ -132,8 +136,8 @@ def _outside(classes: Sequence[ScoredClass], options: ScoreOptions, at: str) -> 
     return set(found)
 
 
-def _nodes_of(taxonomy: Taxonomy, each: ScoredClass) -> tuple[list[int], bool]:
-    """The nodes that a class may be, and whether they are found by a synonym or a name in some language."""
+def _nodes_of(taxonomy: Taxonomy, each: ScoredClass) -> tuple[list[int], Match | None]:
+    """The nodes that a class may be, and the match that decided on one."""
     several: list[int] = []
     for label in each.any_labels:
         if not label.strip():
@@ -141,12 +145,12 @@ def _nodes_of(taxonomy: Taxonomy, each: ScoredClass) -> tuple[list[int], bool]:
         match = look_up(taxonomy, label)
         nodes = _narrowed(taxonomy, match.nodes, each.lineage)
         if len(nodes) == 1:
-            return nodes, match.other
+            return nodes, match
         common = [node for node in nodes if node in several]
         if len(common) == 1:
-            return common, match.other
+            return common, match
         several = several or nodes
-    return several, False
+    return several, None
 
 
 def _narrowed(taxonomy: Taxonomy, nodes: list[int], lineage: tuple[str, ...]) -> list[int]:
