@@ -84,9 +84,9 @@ class Conformal(Decision):
 
     References:
         Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005. Mortier et al., Conformal prediction
-        in hierarchical classification with constrained representation complexity, arXiv:2501.19038, which builds the
-        sets of nodes from the most probable ones; here the leaves are those of the flat rule and the nodes cover them.
-        Den Hengst et al., Hierarchical conformal classification, arXiv:2508.13288.
+        in hierarchical classification with constrained representation complexity, arXiv:2501.19038, whose answers are
+        single nodes, or sets of a limited number of them; here leaves are chosen as without a tree, and nodes cover
+        them. Den Hengst et al., Hierarchical conformal classification, arXiv:2508.13288.
     """
 
     name: ClassVar[str] = "conformal"
