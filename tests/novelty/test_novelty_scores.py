@@ -89,6 +89,17 @@ def test_scores_are_finite_for_every_head_and_size(name: str, over: str) -> None
 
 @every_score
 @every_form
+def test_the_root_alone_has_the_same_score(name: str, over: str) -> None:
+    score = novelty.make(name, over=over)
+    for kind in KINDS:
+        for taxonomy in (RAGGED, STAR, CHAIN):
+            with case(kind, taxonomy):
+                prediction = random_prediction(kind, taxonomy, 5, dtype=torch.float32)
+                torch.testing.assert_close(score.at_root(prediction), score(prediction)[:, 0], atol=1e-5, rtol=1e-5)
+
+
+@every_score
+@every_form
 def test_images_and_siblings_may_come_in_any_order(name: str, over: str) -> None:
     score = novelty.make(name, over=over)
     for seed in range(3):

@@ -121,7 +121,7 @@ class NewClass(Decision):
         """The novelty score at the root in double precision; -inf in a tree without an inner node."""
         if prediction.taxonomy.num_nodes == 1:
             return torch.full(prediction.batch_shape, -torch.inf, dtype=torch.float64, device=prediction.device)
-        return novelty.make(self.score, over=self.over)(prediction)[..., 0].double()
+        return novelty.make(self.score, over=self.over).at_root(prediction).double()
 
     def fit(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> Self:
         """A copy of the rule with the least threshold that calls at most the given share of known images new.

@@ -48,6 +48,9 @@ class MaxLogit(NoveltyScore):
         full = scores.new_full((*scores.shape[:-1], prediction.taxonomy.num_nodes), -torch.inf)
         return -at_inner_nodes(ops.subtree_max(full.index_copy(-1, leaves, scores), prediction.taxonomy), prediction)
 
+    def of_all_leaves(self, prediction: Prediction) -> Float[Tensor, "*batch"]:
+        return -bounded(prediction.raw_leaf_scores()).amax(-1)
+
     def of_children(self, prediction: Prediction) -> Float[Tensor, "*batch inner"]:
         return -of_parents(child_evidence(prediction, largest=True), prediction, "amax")
 
@@ -80,6 +83,9 @@ class Energy(NoveltyScore):
         return -at_inner_nodes(
             ops.leaf_logsumexp(bounded(prediction.raw_leaf_scores()), prediction.taxonomy), prediction
         )
+
+    def of_all_leaves(self, prediction: Prediction) -> Float[Tensor, "*batch"]:
+        return -bounded(prediction.raw_leaf_scores()).logsumexp(-1)
 
     def of_children(self, prediction: Prediction) -> Float[Tensor, "*batch inner"]:
         evidence = child_evidence(prediction, largest=False)

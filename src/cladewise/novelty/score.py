@@ -50,6 +50,15 @@ class NoveltyScore(ABC):
         found = self.of_leaves(prediction) if self.over == "leaves" else self.of_children(prediction)
         return found.nan_to_num()
 
+    def at_root(self, prediction: Prediction) -> Float[Tensor, "*batch"]:
+        """The score at the root alone, without those of the other nodes; of a tree with an inner node."""
+        found = self.of_all_leaves(prediction) if self.over == "leaves" else self.of_children(prediction)[..., 0]
+        return found.nan_to_num()
+
+    def of_all_leaves(self, prediction: Prediction) -> Float[Tensor, "*batch"]:
+        """The score at the root by all leaves."""
+        return self.of_leaves(prediction)[..., 0]
+
     @abstractmethod
     def of_leaves(self, prediction: Prediction) -> Float[Tensor, "*batch inner"]:
         """The score by the leaves under each inner node."""

@@ -47,6 +47,9 @@ class MaxShare(NoveltyScore):
         best = ops.subtree_max(torch.full_like(under, -torch.inf).index_copy(-1, leaves, log_prob), prediction.taxonomy)
         return at_inner_nodes((under - best).clamp_min(0), prediction)
 
+    def of_all_leaves(self, prediction: Prediction) -> Float[Tensor, "*batch"]:
+        return -bounded(prediction.leaf_scores()).log_softmax(-1).amax(-1)
+
     def of_children(self, prediction: Prediction) -> Float[Tensor, "*batch inner"]:
         return -of_parents(child_log_shares(prediction), prediction, "amax")
 
@@ -85,6 +88,10 @@ class Entropy(NoveltyScore):
             term = log_share.exp() * (found[..., level.children] - log_share)
             found = found.index_add(-1, level.parent_of_child, term)
         return at_inner_nodes(found, prediction)
+
+    def of_all_leaves(self, prediction: Prediction) -> Float[Tensor, "*batch"]:
+        log_prob = bounded(prediction.leaf_scores()).log_softmax(-1)
+        return -(log_prob.exp() * log_prob).sum(-1)
 
     def of_children(self, prediction: Prediction) -> Float[Tensor, "*batch inner"]:
         log_share = child_log_shares(prediction)
