@@ -6,7 +6,7 @@ import dataclasses
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cladewise import ops
@@ -18,13 +18,11 @@ from cladewise.taxonomy import Taxonomy
 class LeafWeights:
     r"""Weights by which the probabilities of the leaves are multiplied; a weight of 0 rules a leaf out.
 
-    A score that stands for several leaves is multiplied by their mean weight given the image, among those not ruled
-    out:
-
-    .. math:: \bar w_G = \frac{\sum_{l \in G} q_l w_l}{\sum_{l \in G,\ w_l > 0} q_l}
-
-    where :math:`q` is what the prediction says of the leaves themselves. Weights 0 and 1 thus leave the scores of all
-    groups with a possible leaf as they are, and for a coherent prediction the rule is Bayes'.
+    A score of its own that stands for several leaves (an inner node, a node of a coarse level) is multiplied by the
+    largest of their weights, :math:`w_G = \max_{l \in G} w_l`. Weights 0 and 1 thus leave every group with a possible
+    leaf as it is, and bounds remain bounds. The mean of the weights, by the probabilities that the image's finest level
+    gives the leaves, is Bayes' rule for a group if all levels are calibrated alike; it was measured to be worse, since
+    levels that are trained apart are not.
 
     Args:
         taxonomy: The label tree.
@@ -38,10 +36,8 @@ class LeafWeights:
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
         >>> weights = LeafWeights(t, torch.tensor([1.0, 0.0, 3.0]).log())
-        >>> weights.possible.tolist()
-        [True, True, True, False, True]
-        >>> weights.mean_below(torch.zeros(1, 3)).exp()
-        tensor([[2., 1., 1., 0., 3.]])
+        >>> weights.possible.tolist(), weights.largest_below.exp()
+        ([True, True, True, False, True], tensor([3., 1., 1., 0., 3.]))
     """
 
     taxonomy: Taxonomy
@@ -59,17 +55,6 @@ class LeafWeights:
         """Which nodes have a leaf at or under them that is not ruled out."""
         return self.largest_below > -torch.inf
 
-    def mean_below(self, leaf_scores: Float[Tensor, "*image leaf"]) -> Float[Tensor, "*image node"]:
-        r"""Logarithm of :math:`\bar w` of the leaves at or under each node; -inf where all are ruled out.
-
-        Args:
-            leaf_scores: Scores with differences :math:`\log q_l`. Where all leaves that are left have -inf, the
-                largest weight counts.
-        """
-        scores = ops.at_least_float(leaf_scores).log_softmax(-1)
-        weighted, plain = (ops.leaf_logsumexp(values, self.taxonomy) for values in self._with_and_without(scores))
-        return _ratio(weighted, plain, self.largest_below)
-
     @cached_property
     def largest_below(self) -> Float[Tensor, "*image node"]:
         """Logarithm of the largest weight of the leaves at or under each node; -inf where all are ruled out."""
@@ -86,23 +71,7 @@ class LeafWeights:
         full = leaf_values.new_full((*leaf_values.shape[:-1], self.taxonomy.num_nodes), -torch.inf)
         return ops.subtree_max(full.index_copy(-1, index.leaf_nodes, leaf_values), self.taxonomy)
 
-    def mean_in(
-        self, leaf_scores: Float[Tensor, "*image leaf"], group: Tensor, num_groups: int
-    ) -> Float[Tensor, "*image group"]:
-        """As :meth:`mean_below`, for groups of leaves: ``group[leaf]`` is the group of a leaf."""
-        scores = ops.at_least_float(leaf_scores).log_softmax(-1)
-        weighted, plain = (ops.grouped_logsumexp(v, group, num_groups) for v in self._with_and_without(scores))
-        into = group.expand_as(self.log_weight)
-        largest = self.log_weight.new_full((*self.log_weight.shape[:-1], num_groups), -torch.inf)
-        return _ratio(weighted, plain, largest.scatter_reduce(-1, into, self.log_weight, "amax"))
-
-    def _with_and_without(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores of the leaves that are left, with their weights and without."""
-        return scores + self.log_weight, scores.masked_fill(self.log_weight == -torch.inf, -torch.inf)
-
-
-def _ratio(weighted: Tensor, plain: Tensor, largest: Tensor) -> Tensor:
-    """Logarithm of a mean weight; the largest weight where there is nothing to weigh by."""
-    empty = plain == -torch.inf
-    mean = weighted.masked_fill(empty, 0.0) - plain.masked_fill(empty, 0.0)
-    return torch.where(empty, largest, mean)
+    def largest_in(self, group: Int[Tensor, " leaf"], num_groups: int) -> Float[Tensor, "*image group"]:
+        """Logarithm of the largest weight in each group of leaves; ``group[leaf]`` is the group of a leaf."""
+        least = self.log_weight.new_full((*self.log_weight.shape[:-1], num_groups), -torch.inf)
+        return least.scatter_reduce(-1, group.expand_as(self.log_weight), self.log_weight, "amax")

@@ -189,25 +189,22 @@ class LevelSoftmax(Prediction):
     def weighted(self, weights: LeafWeights) -> Self:
         if not self.by_level:
             return self
-        scores = torch.zeros_like(weights.log_weight) if weights.only_cuts else self.leaf_scores()
         if self.tied:
-            mean = weights.mean_below(scores)[..., self.scored_nodes]
+            largest = weights.largest_below[..., self.scored_nodes]
         else:
-            mean = torch.cat([self._mean_at(level, weights, scores) for level in range(len(self.levels))], -1)
+            largest = torch.cat([self._largest_at(place, weights) for place in range(len(self.levels))], -1)
         if weights.only_cuts:
-            return check_a_leaf(self.map(lambda logits: logits.masked_fill(mean == -torch.inf, -torch.inf)))
-        return check_a_leaf(self.map(lambda logits: ops.at_least_float(logits) + mean))
+            return check_a_leaf(self.map(lambda logits: logits.masked_fill(largest == -torch.inf, -torch.inf)))
+        return check_a_leaf(self.map(lambda logits: ops.at_least_float(logits) + largest))
 
-    def _mean_at(self, place: int, weights: LeafWeights, scores: Float[Tensor, "*batch leaf"]) -> Tensor:
-        """Mean weight of the leaves that each node stands for at one of the chosen levels.
+    def _largest_at(self, place: int, weights: LeafWeights) -> Tensor:
+        """Largest weight of the leaves that each node stands for at one of the chosen levels.
 
         A node that is in a level on behalf of children which skip it represents only those there.
         """
-        if place == len(self.levels) - 1:
-            return weights.log_weight.expand_as(scores)
         leaves, nodes = ops.tree_index(self.taxonomy, self.device).leaf_nodes, self._layout[place]
         group = torch.searchsorted(nodes, ops.at_levels(leaves, self.taxonomy)[:, self.levels[place] - 1].contiguous())
-        return weights.mean_in(scores, group, len(nodes))
+        return weights.largest_in(group, len(nodes))
 
     def pooled_by(self, pooling: Pooling) -> LevelSoftmax:
         """The levels pooled one by one; a leaf that several levels repeat has a score in each."""

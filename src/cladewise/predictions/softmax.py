@@ -133,12 +133,11 @@ class NodeSoftmax(Prediction):
         return best_nodes(self.logits, self.scored_nodes, k)
 
     def weighted(self, weights: LeafWeights) -> Self:
-        """An ancestor of possible leaves keeps a share of its own mass, by the mean weight of those below."""
         if weights.only_cuts:
             shut = ~weights.possible[..., self.scored_nodes]
             return check_a_leaf(self.map(lambda logits: logits.masked_fill(shut, -torch.inf)))
-        mean = weights.mean_below(self.leaf_scores())[..., self.scored_nodes]
-        return check_a_leaf(self.map(lambda logits: ops.at_least_float(logits) + mean))
+        largest = weights.largest_below[..., self.scored_nodes]
+        return check_a_leaf(self.map(lambda logits: ops.at_least_float(logits) + largest))
 
     def pooled_by(self, pooling: Pooling) -> NodeSoftmax:
         logits = pooling(ops.at_least_float(self.node_logits).log_softmax(-1))
