@@ -327,3 +327,25 @@ def test_open_scores_take_no_options_of_reading(made: Tool) -> None:
         decide(made.scores, progress=False)
     with pytest.raises(InputError, match="a name for each of 5 columns, in classes="):
         decide(made.logits, TREE, values="logits", progress=False)
+
+
+def test_rules_learn_from_as_many_short_lists_as_all_nodes_of_fit_in_memory(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = tool.logits.argsort(1)[:, ::-1][:, :2]
+    shares = np.exp(np.take_along_axis(tool.logits, best, 1)) / np.exp(tool.logits).sum(1, keepdims=True)
+    listed = pl.DataFrame(
+        {
+            "path": np.repeat(tool.paths, 2),
+            "class": [LEAVES[leaf] for leaf in best.reshape(-1).tolist()],
+            "score": shares.reshape(-1),
+        }
+    )
+    chosen = {"values": "probabilities", "labels": tool.labels, "decision": "hedging:guarantee=0.5", "progress": False}
+    whole = decide(listed, TREE, **chosen)  # type: ignore[arg-type]
+    assert whole.rule().warnings == ()
+    monkeypatch.setattr(scored_images, "CELLS_LEARNT_FROM", 20 * TREE.num_nodes)
+    some = decide(listed, TREE, **chosen)  # type: ignore[arg-type]
+    (said,) = some.rule().warnings
+    assert said.startswith("hedging learnt from 20 random ones of the 50 images of val")
+    assert some.evaluate().num_images == 50

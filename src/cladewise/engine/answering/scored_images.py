@@ -23,6 +23,8 @@ from cladewise.predictions import Prediction, storage
 
 Rule = TypeVar("Rule")
 
+CELLS_LEARNT_FROM = 1 << 28
+"""Largest number of (image, node) cells that a rule learns from, 1 GB in single precision."""
 CELLS_AT_ONCE = 1 << 25
 """Number of (image, node) cells that are worked on at a time, 128 MB in single precision."""
 
@@ -88,12 +90,19 @@ class Scored:
         """The prediction of all images, or of as many random ones as have scores of this size, and which these are.
 
         Args:
-            size: Bytes. Scores that are in memory already are used as they are.
+            size: Bytes. Scores that are in memory already are used as they are, unless they are short lists of which
+                the probabilities of all nodes, which rules learn from, would take much more.
         """
         if isinstance(self.scores, Prediction):
-            return self.scores, torch.arange(len(self.target))
-        count = max(1, min(len(self.target), size // max(1, self.scores.bytes_per_image)))
+            most = CELLS_LEARNT_FROM // self.scores.taxonomy.num_nodes
+        else:
+            most = size // max(1, self.scores.bytes_per_image)
+        count = max(1, min(len(self.target), most))
+        if isinstance(self.scores, Prediction) and count == len(self.target):
+            return self.scores, torch.arange(count)
         chosen = torch.randperm(len(self.target), generator=torch.Generator().manual_seed(0))[:count].sort().values
+        if isinstance(self.scores, Prediction):
+            return self.scores[chosen], chosen
         parts = [part.settled().to("cpu") for part in self.scores.parts(self.index[chosen].numpy())]
         return storage.concatenate(parts), chosen
 
