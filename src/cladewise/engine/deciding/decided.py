@@ -105,7 +105,7 @@ class Decided:
 
     @cached_property
     def _context_notes(self) -> tuple[str, ...]:
-        """What is to be said about the columns and groups of the rows."""
+        """Notes about the columns and groups of the rows."""
         infer = inference_of(self.inference_choice, None)
         told = notes_on(infer, self.columns if needs_columns(infer) else None, self.taxonomy)
         return told if self.grouping is None else (*told, *self._groups[1])
