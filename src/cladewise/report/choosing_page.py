@@ -30,6 +30,9 @@ GOALS = (0.8, 0.9, 0.95, 0.98, 0.99)
 KINDS = ("with a promise", "with a threshold", "neither")
 """Kinds of rules that the chart tells apart, in the order of their colours."""
 
+PROMISES_EACH = 4
+"""Largest number of rules of one promised share in the table of promises; the others are in the table of all rules."""
+
 SIDE = 112
 """Longest side of an example picture in pixels."""
 
@@ -76,15 +79,21 @@ def write_choosing_page(choice: RuleChoice, out: str | PathLike[str], *, title: 
             of_thousand=of_thousand,
             has_number=math.isfinite,
             breakable=breakable,
-            promising=sorted(
-                (rule for rule in choice.rules if rule.promise is not None),
-                key=lambda rule: (rule.promise or 0, -rule.information),
-            ),
+            promising=promising(choice),
             plotly_js=Markup(get_plotlyjs()),
             date=datetime.date.today().isoformat(),
         )
     )
     return write_html(Path(out), html)
+
+
+def promising(choice: RuleChoice) -> list[JudgedRule]:
+    """The most specific rules of each promised share, :data:`PROMISES_EACH` at most, by the share."""
+    found: list[JudgedRule] = []
+    for share in sorted({rule.promise for rule in choice.rules if rule.promise is not None}):
+        of_share = sorted((rule for rule in choice.rules if rule.promise == share), key=lambda rule: -rule.information)
+        found += of_share[:PROMISES_EACH]
+    return found
 
 
 def level_titles(choice: RuleChoice) -> list[str]:
