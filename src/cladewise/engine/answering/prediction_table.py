@@ -227,8 +227,12 @@ def level_columns(taxonomy: Taxonomy) -> list[str]:
 
 def _at_exactly(level: int, node: IntArray, taxonomy: Taxonomy) -> IntArray:
     """The node at a level on the path to each node; none if the path skips the level or ends above it."""
-    at = taxonomy.at_level(level)[node]
-    return np.where(taxonomy.level[at] == level, at, _NONE)
+
+    def of_every_node() -> IntArray:
+        at = taxonomy.at_level(level)
+        return np.where(taxonomy.level[at] == level, at, _NONE)
+
+    return cached_for(taxonomy, f"nodes at exactly level {level}", of_every_node)[node]
 
 
 def _probabilities(prediction: Prediction, nodes: IntArray) -> list[pl.Series]:
@@ -276,7 +280,7 @@ def _gathered(nodes: IntArray, taxonomy: Taxonomy, what: str, texts: Callable[[]
         known: list[str | None] = [text or ROOT_NAME for text in texts().tolist()]
         return pl.Series([*known, None], dtype=pl.String)
 
-    return cached_for(taxonomy, f"{what} in tables", every).gather(np.where(nodes == _NONE, taxonomy.num_nodes, nodes))
+    return cached_for(taxonomy, f"{what} in tables", every)[np.where(nodes == _NONE, taxonomy.num_nodes, nodes)]
 
 
 def node_name(names: StrArray, node: int) -> str:
