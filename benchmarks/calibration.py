@@ -2,9 +2,9 @@
 
     python benchmarks/calibration.py runs/hace runs/lht ...
 
-Every rule is fitted on the split ``val`` of each run and judged on ``test``. Rows are runs, with the share of right leaves
-(top-1); columns are the expected calibration errors in points, averaged over the levels, before and after calibration.
-``--levels`` prints the errors at every level instead of their means.
+Every rule is fitted on the split ``val`` of each run and judged on ``test``. Rows are runs, with the share of right
+leaves (top-1); columns are the expected calibration errors in points, averaged over the levels, before and after
+calibration. ``--levels`` prints the errors at every level instead of their means.
 """
 
 from __future__ import annotations

@@ -313,11 +313,16 @@ def _is_printed(name: str) -> bool:
 
 
 def _compared(scores: dict[Path, list[Evaluation]]) -> list[str]:
-    """Metrics in the table of rules: areas, every requested recall, and :data:`COMPARED`, of sets as well."""
+    """Metrics in the table of rules: areas, every requested recall, and :data:`COMPARED`, of sets as well.
+
+    If a rule calibrates, also the calibration error at each level.
+    """
     every = [score for of_run in scores.values() for score in of_run]
+    calibrates = any("calibrate" in text for score in every for text in score.rules.values())
+    errors = dict.fromkeys(name for score in every for name in score.metrics if calibrates and name.startswith("ece/"))
     recalls = dict.fromkeys(name for score in every for name in score.metrics if name.startswith("r@"))
     sets = SETS_COMPARED if any(SETS_COMPARED[0] in score.metrics for score in every) else ()
-    return ["ap", "ac", *recalls, *COMPARED, *sets]
+    return ["ap", "ac", *recalls, *COMPARED, *sets, *errors]
 
 
 def _every_rule(scores: dict[Path, list[Evaluation]], compared: Sequence[str]) -> Table:
