@@ -4,7 +4,8 @@
 # Expected: a program that writes CSV quotes cells that contain a comma, as every CSV writer does.
 # Actual: a recording in "site 4, pond/dawn.wav" gives rows of seven cells under a header of six. pandas does not refuse them:
 # where all rows have one cell more than the header, it takes the first column for an index and shifts the others by one, so
-# that "Start (s)" holds the end, "Scientific name" the common name, "Common name" the confidence, and "Confidence" a piece of the path.
+# that "Start (s)" holds the end, "Scientific name" the common name, "Common name" the confidence, and "Confidence" a piece
+# of the path.
 # Why it matters: names are then looked up in the wrong column, and common names are no keys of a label tree.
 set -euo pipefail
 work=$(mktemp -d)

@@ -4,7 +4,7 @@
 # Expected: a table of detections has no row for a recording without any, as in the CSV of the same program; a placeholder, if
 # there is one, has no confidence.
 # Actual: the Raven selection table of such a recording has one row, the species "nocall" with confidence 1.0 from 0 to 3 s.
-# no real detection reaches it. The CSV of the same results has no row, and so does the Kaleidoscope table.
+# The CSV and the Kaleidoscope table of the same results have no row.
 # Why it matters: tables of many recordings, joined and sorted or thresholded by confidence, begin with the silent ones; read
 # as scores over a label tree, "nocall" is a class in no tree, or a certain detection of one.
 set -euo pipefail
