@@ -145,3 +145,11 @@ def test_options_of_scores_and_of_the_tree_are_told_apart(decide: Shell) -> None
     Path("classes.csv").write_text(Path("classes.csv").read_text().replace(",", "|"))
     code, _, err = decide(*GIVEN, "--scores-separator", "|", "--taxonomy-separator", "|", "--quiet")
     assert (code, err) == (0, "")
+
+
+def test_notes_name_options(decide: Shell) -> None:
+    logits = pl.read_csv("scores.csv").with_columns(pl.col(LEAVES).log() + 4)
+    logits.write_csv("logits.csv")
+    code, _, err = decide("logits.csv", "--taxonomy", "classes.csv")
+    assert code == 0
+    assert "(--over independent for sigmoids)" in err

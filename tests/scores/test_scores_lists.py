@@ -337,6 +337,10 @@ def test_independent_lists_are_recognised_by_their_sums(tmp_path: Path) -> None:
 
 
 def test_a_file_of_an_unknown_shape_says_which_are_known(tmp_path: Path) -> None:
-    for path in (document(tmp_path / "odd.json", {"a": 1}), table(tmp_path / "odd.csv", "a,b", "x,y")):
-        with pytest.raises(InputError, match="SpeciesNet's predictions"):
+    odd = {
+        "SpeciesNet's predictions": document(tmp_path / "odd.json", {"a": 1}),
+        "as pybioclip's": table(tmp_path / "odd.csv", "a,b", "x,y"),
+    }
+    for known, path in odd.items():
+        with pytest.raises(InputError, match=known):
             open_scores(path, BIRDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ def test_a_row_group_that_is_too_large_is_turned_on_disk(tmp_path: Path, monkeyp
         )
 
 
-def one_row(folder: Path, names: list[str], *rows: list[float | None]) -> Path:
+def one_row(folder: Path, names: list[str], *rows: Sequence[float | str | None]) -> Path:
     path = folder / "scores.csv"
     cells = [",".join("" if cell is None else str(cell) for cell in row) for row in rows]
     path.write_text("\n".join([",".join(["id", *names]), *(f"r{k},{row}" for k, row in enumerate(cells))]) + "\n")
@@ -320,3 +321,61 @@ def test_damaged_files_are_refused_in_one_line(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError):
             open_scores(tmp_path / name, TREE)
+
+
+@pytest.mark.parametrize("keys", [["a.jpg", "b.jpg"], ["0", "1"]])
+def test_an_index_without_a_name_names_the_rows(tmp_path: Path, keys: list[str]) -> None:
+    text = tmp_path / "scores.csv"
+    text.write_text(f",lion,lynx,dog\n{keys[0]},0.5,0.25,0.25\n{keys[1]},0.125,0.75,0.125\n")
+    table = pl.read_csv(text).rename({"": "a"}).to_arrow().rename_columns(["", "lion", "lynx", "dog"])
+    pyarrow.feather.write_feather(table, tmp_path / "scores.feather")
+    for path in (text, tmp_path / "scores.feather"):
+        scores = open_scores(path, TREE)
+        assert scores.keys.to_list() == keys, path
+        assert everything(scores)[:, 2].tolist() == pytest.approx([0.5, 0.125])
+
+
+def test_rows_without_names_are_numbered_with_a_note_and_no_further_column(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("lion,lynx,dog\n0.5,0.25,0.25\n")
+    scores = open_scores(path, TREE)
+    assert (scores.keys.to_list(), scores.columns.columns) == (["0"], [])
+    assert any("numbered from 0" in note for note in scores.notes)
+
+
+@pytest.mark.parametrize("values", ["logits", "log-probabilities"])
+@pytest.mark.parametrize("is_stated", [False, True])
+def test_a_class_that_is_impossible_in_every_row(tmp_path: Path, values: Any, is_stated: bool) -> None:
+    p = np.array([[0.75, 0.25], [0.5, 0.5]])
+    logs = np.log(p) + (np.array([[3.0], [5.0]]) if values == "logits" else 0)
+    rows = [[f"{first}", "-inf", f"{last}"] for first, last in logs.tolist()]
+    scores = open_scores(one_row(tmp_path, LEAVES, *rows), TREE, values=values if is_stated else None)
+    expected = torch.tensor([[1, 0.75, 0.75, 0, 0.25], [1, 0.5, 0.5, 0, 0.5]])
+    torch.testing.assert_close(everything(scores), expected)
+    with pytest.raises(InputError, match="without gaps"):
+        open_scores(one_row(tmp_path, LEAVES, *rows), TREE, values="probabilities")
+
+
+def test_decimal_commas_are_read_where_another_character_separates_cells(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("\ufeffimage;lion;lynx;dog;latitude\na,1;0,5;0,25;0,25;51,5\nb,2;1;0;0;52\n", encoding="utf-8")
+    scores = open_scores(path, TREE, columns=["latitude"])
+    assert scores.keys.to_list() == ["a,1", "b,2"]
+    assert scores.columns["latitude"].to_list() == [51.5, 52]
+    torch.testing.assert_close(everything(scores), torch.tensor([[1, 0.75, 0.5, 0.25, 0.25], [1, 1, 1, 0, 0]]))
+    assert any("decimal" in note for note in scores.notes)
+    path.write_text("image;label;score\na;lion;0,5\na;dog;0,25\n")
+    assert everything(open_scores(path, TREE)).tolist() == [[1, 0.5, 0.5, 0, 0.25]]
+
+
+def test_names_of_columns_that_are_nearly_classes_are_told(tmp_path: Path) -> None:
+    path = one_row(tmp_path, ["Lion", "Lynx", "Dog"], [0.5, 0.25, 0.25])
+    with pytest.raises(InputError, match=r"3 columns of numbers 3 are no classes: 'Lion' \(nearest: 'lion'\)"):
+        open_scores(path, TREE)
+
+
+def test_a_header_alone_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("image,lion,lynx,dog\n")
+    with pytest.raises(InputError, match="at least one row of scores, but got a header alone"):
+        open_scores(path, TREE)

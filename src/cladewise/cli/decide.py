@@ -16,6 +16,7 @@ from cladewise.cli.reading_options import read_tree, with_reading
 from cladewise.cli.scores_options import options_of_scores, with_scores_options
 from cladewise.cli.settings import NAMES_HELP, with_threshold
 from cladewise.cli.tables import SUFFIXES
+from cladewise.cli.wording import Wording
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.options import ReadOptions
 
@@ -29,6 +30,7 @@ LABELS = "With labels"
 @with_reading(beside="taxonomy", short=False)
 @with_scores_options
 def decide(
+    context: typer.Context,
     scores: Annotated[
         list[Path],
         typer.Argument(help="Files of scores: tables with a column per class, lists of classes, or other tools' JSON."),
@@ -148,7 +150,7 @@ def decide(
         check_runs([fitted_on], network=False)
     elif taxonomy is None:
         raise InputError("--taxonomy FILE", "none", advice="Or --fitted-on FOLDER, whose taxonomy is used.")
-    context = context_of(allowed, group_by, pool)
+    about_rows = context_of(allowed, group_by, pool)
     target = _target(format_, out)
     tree = read_tree(taxonomy, reading)
 
@@ -169,11 +171,12 @@ def decide(
             name=name,
             root=root,
             progress=not quiet,
-            **context,
+            **about_rows,
             **scores_options,
         )
+    worded = Wording(context.command)
     for note in decided.notes if not quiet else ():
-        say(f"cladewise: {note}")
+        say(f"cladewise: {worded(note)}")
     judged = split or decided.splits.judged
     if len(rules) > 1 and not judged and target.folder is None:
         advice = "Give --out FOLDER for the answers of each, or --labels to evaluate them."

@@ -68,8 +68,8 @@ def recognise(sample: FloatArray, nodes: IntArray, taxonomy: Taxonomy, options: 
         >>> recognise(sample, np.array([2, 3, 4]), t, ScoreOptions(), at="").over
         'leaves'
     """
-    kept = sample[np.isfinite(sample).all(1)] if options.values != "log-probabilities" else sample
-    if not kept.size:
+    kept = _without_gaps(sample, options.values)
+    if not np.isfinite(kept).any():
         raise InputError("scores in the first rows", "none without gaps", at=at)
     values = options.values or _scale(kept, nodes, taxonomy, at)
     told = () if options.values else (f"Scores from {kept.min():.4g} to {kept.max():.4g} are read as {values}.",)
@@ -82,6 +82,14 @@ def in_probabilities(scores: FloatArray, values: Values) -> NDArray[np.float64]:
     """Scores that are not logits as probabilities."""
     plain = scores.astype(np.float64)
     return np.exp(plain) if values == "log-probabilities" else plain / 100 if values == "percentages" else plain
+
+
+def _without_gaps(sample: FloatArray, values: Values | None) -> FloatArray:
+    """The rows with a score for every class; as a logit or log-probability, -inf is an impossible class."""
+    there = np.isfinite(sample)
+    if values in (None, "logits", "log-probabilities"):
+        there |= np.isneginf(sample)
+    return sample[there.all(1)]
 
 
 def _scale(sample: FloatArray, nodes: IntArray, taxonomy: Taxonomy, at: str) -> Values:

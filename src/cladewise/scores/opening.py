@@ -22,7 +22,7 @@ from cladewise.scores.layouts import coverage_note, layout_of
 from cladewise.scores.lists import ListedScores, complete, entries_of
 from cladewise.scores.options import Missing, Over, ScoreOptions, Unmatched, Values
 from cladewise.scores.scores import Scores, WideScores
-from cladewise.scores.tables import FloatArray, ListedTable, WideTable
+from cladewise.scores.tables import FloatArray, ListedTable, WideTable, own_columns
 from cladewise.taxonomy import Taxonomy
 
 SAMPLE_ROWS = 1000
@@ -104,24 +104,24 @@ def open_scores(
         separator=separator,
     )
     paths = [Path(files)] if isinstance(files, str | PathLike) else [Path(file) for file in files]
-    table = joined([_table(path, taxonomy, options) for path in paths])
+    seen = [_seen(path, taxonomy, options) for path in paths]
+    table = joined([format_of(each).read(each) for each in seen])
     matched = match_classes(taxonomy, table.classes, options, at=table.source)
     keys, kept = _keys(table)
     found = labelled(keys, kept, taxonomy, options, table.source)
     digest = _digest(paths, taxonomy, options)
     rows = (keys, found.columns, found.targets, found.splits, digest)
+    notes = (*dict.fromkeys(note for each in seen for note in each.notes), *table.notes, *_unnamed(table))
     if isinstance(table, ListedTable):
-        notes = (*table.notes, *matched.notes)
         wide = complete(table, matched.nodes, taxonomy, options)
         if wide is None:
             entries, told = entries_of(table, matched.nodes, taxonomy, options)
-            return ListedScores(taxonomy, (*notes, *told, *found.notes), *rows, source=table.source, entries=entries)
+            notes = (*notes, *matched.notes, *told, *found.notes)
+            return ListedScores(taxonomy, notes, *rows, source=table.source, entries=entries)
         table, options = wide, _with_defaults(options, table)
-    else:
-        notes = matched.notes
     reading = recognise(_sample(table), matched.nodes, taxonomy, options, at=table.source)
     layout = layout_of(taxonomy, matched.nodes, reading, at=table.source)
-    notes = (*notes, *reading.notes, *coverage_note(taxonomy, matched.nodes, layout.over), *found.notes)
+    notes = (*notes, *matched.notes, *reading.notes, *coverage_note(taxonomy, matched.nodes, layout.over), *found.notes)
     return WideScores(taxonomy, notes, *rows, table=table, layout=layout)
 
 
@@ -131,11 +131,15 @@ def _with_defaults(options: ScoreOptions, table: ListedTable) -> ScoreOptions:
     return dataclasses.replace(options, values=values, over=over)
 
 
-def _table(path: Path, taxonomy: Taxonomy, options: ScoreOptions) -> WideTable | ListedTable:
+def _seen(path: Path, taxonomy: Taxonomy, options: ScoreOptions) -> Seen:
     if not path.is_file():
         raise InputError("a file of scores", "a folder" if path.is_dir() else "no such file", at=str(path))
-    seen = Seen(path, taxonomy, options)
-    return format_of(seen).read(seen)
+    return Seen(path, taxonomy, options)
+
+
+def _unnamed(table: WideTable | ListedTable) -> tuple[str, ...]:
+    """A sentence on rows without names."""
+    return ("The file does not name the rows: they are numbered from 0.",) if table.key is None else ()
 
 
 def _keys(table: WideTable | ListedTable) -> tuple[pl.Series, pl.DataFrame]:
@@ -145,7 +149,7 @@ def _keys(table: WideTable | ListedTable) -> tuple[pl.Series, pl.DataFrame]:
         InputError: A name is blank or repeated.
     """
     if table.key is None:
-        return pl.Series("key", np.arange(table.num_rows)).cast(pl.String), table.rows
+        return pl.Series("key", np.arange(table.num_rows)).cast(pl.String), own_columns(table.rows)
     keys = table.rows[table.key].cast(pl.String).fill_null("").alias("key")
     blank = (keys.str.strip_chars() == "").arg_true()
     if blank.len():
@@ -153,7 +157,8 @@ def _keys(table: WideTable | ListedTable) -> tuple[pl.Series, pl.DataFrame]:
     if keys.is_duplicated().any():
         again = keys.filter(keys.is_duplicated())
         got = f"{again.len():,} rows that share one, such as {again[0]!r}"
-        raise InputError("rows with different names", got, at=f"{table.source}, column {table.key!r}")
+        advice = 'If an image has several rows, name a column that tells them apart: key="...".'
+        raise InputError("rows with different names", got, at=f"{table.source}, column {table.key!r}", advice=advice)
     return keys, table.rows.drop(table.key)
 
 

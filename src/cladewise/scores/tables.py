@@ -16,6 +16,23 @@ from cladewise.scores.options import Over, Values
 
 FloatArray = NDArray[Any]
 IntArray = NDArray[np.int64]
+PLACEHOLDER = "__number"
+"""Column of a table that has no other columns, to keep its number of rows."""
+
+
+def without_columns(height: int) -> pl.DataFrame:
+    """The other columns of a table that has none, with its number of rows.
+
+    Example:
+        >>> without_columns(3).height, own_columns(without_columns(3)).width
+        (3, 0)
+    """
+    return pl.DataFrame({PLACEHOLDER: np.arange(height)})
+
+
+def own_columns(rows: pl.DataFrame) -> pl.DataFrame:
+    """The other columns of a table, without the placeholder of :func:`without_columns`."""
+    return rows.drop(PLACEHOLDER, strict=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +55,11 @@ class WideTable(ABC):
     @abstractmethod
     def num_rows(self) -> int:
         """Number of rows."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What is not obvious about the file, as sentences."""
+        return ()
 
     @abstractmethod
     def blocks(self, columns: IntArray) -> Iterator[FloatArray]:

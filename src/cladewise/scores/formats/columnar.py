@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from cladewise.errors import InputError
 from cladewise.scores.formats.wide_columns import WideColumns, wide_columns
 from cladewise.scores.options import ScoreOptions
-from cladewise.scores.tables import FloatArray, IntArray, WideTable
+from cladewise.scores.tables import FloatArray, IntArray, WideTable, without_columns
 from cladewise.taxonomy import Taxonomy
 
 CELLS_AT_ONCE = 1 << 22
@@ -224,7 +224,8 @@ def _frame(table: pa.Table, height: int) -> pl.DataFrame:
     """Columns of the rows as a frame, which has the height of the table also if it has none."""
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
-    return frame if frame.width else pl.DataFrame({"row": np.arange(height)})
+    frame.columns = table.column_names  # an index without a name was given one
+    return frame if frame.width else without_columns(height)
 
 
 def _arrow(path: Path, names: Sequence[str] | None = None) -> ipc.RecordBatchFileReader:

@@ -7,7 +7,9 @@ import dataclasses
 import gzip
 import io
 import itertools
+import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +21,7 @@ import pyarrow.csv as pa_csv
 from cladewise.errors import InputError
 from cladewise.scores.formats.wide_columns import wide_columns
 from cladewise.scores.options import ScoreOptions
-from cladewise.scores.tables import FloatArray, IntArray, WideTable
+from cladewise.scores.tables import FloatArray, IntArray, WideTable, without_columns
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.formats.file_kinds import UTF_16, refuse_binary
 from cladewise.taxonomy.formats.members import GZIP
@@ -29,6 +31,7 @@ SAMPLE_BYTES = 1 << 22
 SAMPLE_ROWS = 50
 BLOCK_BYTES = 1 << 25
 """Text that is parsed at once."""
+_FRACTION = re.compile(r"[+-]?\d*([.,])\d+(?:[eE][+-]?\d+)?")
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "#N/A"]
 """Cells without a value."""
 
@@ -54,7 +57,15 @@ class Head:
     def numeric(self) -> dict[str, bool]:
         """Whether each column holds numbers in the first rows, by name."""
         columns = zip(*self.rows, strict=True) if self.rows else ([] for _ in self.names)
-        return {name: _are_numbers(cells) for name, cells in zip(self.names, columns, strict=True)}
+        return {name: _are_numbers(cells, self.decimal) for name, cells in zip(self.names, columns, strict=True)}
+
+    @cached_property
+    def decimal(self) -> str:
+        """The decimal mark: a comma if another character separates the cells and no number has a point."""
+        if self.separator == ",":
+            return "."
+        marks = {mark for row in self.rows for cell in row if (mark := _decimal_mark(cell))}
+        return "," if marks == {","} else "."
 
 
 def head_of(path: Path, separator: str | None = None) -> Head:
@@ -132,9 +143,11 @@ def open_delimited(head: Head, taxonomy: Taxonomy, options: ScoreOptions) -> Del
     at = str(head.path)
     columns = wide_columns(head.numeric, taxonomy, options, at=at)
     rows = read_texts(head, columns.others or head.names[:1])
-    frame = rows.select(as_numbers(rows[name]) if name != columns.key else rows[name] for name in columns.others)
+    frame = rows.select(
+        as_numbers(rows[name], head.decimal) if name != columns.key else rows[name] for name in columns.others
+    )
     if not columns.others:
-        frame = pl.DataFrame({"row": np.arange(rows.height)})
+        frame = without_columns(rows.height)
     return DelimitedTable(at, columns.scored, frame, columns.key, head, columns.classes)
 
 
@@ -144,17 +157,24 @@ def read_texts(head: Head, names: Sequence[str]) -> pl.DataFrame:
     schema = pa.schema([(name, pa.string()) for name in names])
     frame = pl.from_arrow(pa.Table.from_batches(parts, schema=schema))
     assert isinstance(frame, pl.DataFrame)
+    frame.columns = list(names)  # an index without a name was given one
     return frame
 
 
-def as_numbers(column: pl.Series) -> pl.Series:
+def as_numbers(column: pl.Series, decimal: str = ".") -> pl.Series:
     """A column of texts as integers or floats, if all of them are; as it is otherwise.
+
+    Args:
+        column: The texts.
+        decimal: The decimal mark.
 
     Example:
         >>> as_numbers(pl.Series(["1", "2", ""])).to_list(), as_numbers(pl.Series(["01", "b"])).to_list()
         ([1, 2, None], ['01', 'b'])
+        >>> as_numbers(pl.Series(["1,5", "2"]), ",").to_list()
+        [1.5, 2.0]
     """
-    texts = column.replace("", None)
+    texts = column.replace("", None).str.replace(decimal, ".", literal=True)
     if bool(texts.str.contains(r"^0\d").any()):  # an id
         return column
     for kind in (pl.Int64, pl.Float64):
@@ -178,6 +198,7 @@ def batches(head: Head, names: Sequence[str], kind: pa.DataType) -> Iterator[pa.
         include_columns=list(names),
         null_values=MISSING if pa.types.is_floating(kind) else [""],
         strings_can_be_null=False,
+        decimal_point=head.decimal,
     )
     read = pa_csv.ReadOptions(block_size=block, column_names=list(head.names), skip_rows=1, use_threads=False)
     try:
@@ -193,10 +214,16 @@ def _opened(path: Path) -> BinaryIO:
     return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
 
 
-def _are_numbers(cells: Sequence[str]) -> bool:
+def _are_numbers(cells: Sequence[str], decimal: str) -> bool:
     """Whether all cells that are filled are numbers, and some are."""
-    filled = [cell for cell in cells if cell.strip() not in MISSING]
+    filled = [cell.replace(decimal, ".") for cell in cells if cell.strip() not in MISSING]
     try:
         return bool([float(cell) for cell in filled])
     except ValueError:
         return False
+
+
+def _decimal_mark(cell: str) -> str:
+    """The mark in a number with a fraction; blank if it is none."""
+    found = _FRACTION.fullmatch(cell.strip())
+    return found[1] if found else ""

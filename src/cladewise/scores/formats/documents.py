@@ -13,7 +13,7 @@ from cladewise.scores.formats.listing import Listing
 from cladewise.scores.formats.long import CLASS_WORDS, SCORE_WORDS, from_frame
 from cladewise.scores.formats.taxa import by_label_line, is_label_line
 from cladewise.scores.formats.wide_columns import key_column
-from cladewise.scores.tables import ListedTable
+from cladewise.scores.tables import PLACEHOLDER, ListedTable
 from cladewise.taxonomy.formats.bounded_files import read_text
 from cladewise.taxonomy.names.sameness import loose
 
@@ -97,14 +97,13 @@ def read_pairs(seen: Seen) -> ListedTable:
             raise InputError("labels with scores", f"{listed!s:.80}", at=f"{seen.path}, row {number + 1:,}")
         names = [str(item["label"]) for item in listed]
         listing.add(
-            row or {"row": number},
+            row or {PLACEHOLDER: number},
             [by_label_line(name) if is_label_line(name) else name for name in names],
             [item["score"] for item in listed],
         )
     if key is None and items and isinstance(items[0][1], dict):
         key = seen.options.key or key_column(list(cast("dict[str, Any]", items[0][1])))
-    notes = () if key else ("The file does not name the images: rows are numbered from 0.",)
-    return listing.table(key, notes=notes)
+    return listing.table(key)
 
 
 def records_evidence(document: Any) -> str | None:

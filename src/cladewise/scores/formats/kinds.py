@@ -20,12 +20,13 @@ from cladewise.scores.formats.delimited import Head, head_of
 from cladewise.scores.formats.documents import json_lines, lists_evidence, pairs_evidence, records_evidence
 from cladewise.scores.formats.long import class_column, rank_columns, score_column
 from cladewise.scores.formats.ranked import rank_pairs
-from cladewise.scores.formats.wide_columns import num_classes
+from cladewise.scores.formats.wide_columns import is_class, num_classes
 from cladewise.scores.options import ScoreOptions
 from cladewise.scores.tables import ListedTable, WideTable
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.evidence import Form, only_form
+from cladewise.taxonomy.names.lookup import complaint
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,10 +97,25 @@ class Seen:
         return known if 2 * known > len(numbers) else 0
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not obvious about how the file is read, as sentences."""
+        commas = self.head is not None and self.head.decimal == ","
+        return ("Commas are read as decimal marks.",) if commas else ()
+
+    @property
     def said(self) -> str:
         """Short description of the file for messages."""
         if self.numeric:
-            return f"a table with the columns {some(list(self.numeric), 8)}"
+            told = f"a table with the columns {some(list(self.numeric), 8)}"
+            numbers = [name for name, holds in self.numeric.items() if holds]
+            strange = [name for name in numbers if not is_class(self.taxonomy, name)]
+            if not strange:
+                return told
+            first = "; ".join(complaint(self.taxonomy, name) for name in strange[:3])
+            more = "; ..." if len(strange) > 3 else ""
+            return (
+                f"{told}, of whose {len(numbers):,} columns of numbers {len(strange):,} are no classes: {first}{more}"
+            )
         return "a document" if self.start.lstrip()[:1] in (b"{", b"[") else "a file of another kind"
 
 
@@ -109,9 +125,11 @@ class ScoreFormat(Form[Seen]):
 
     Attributes:
         reader: Module in this package and its function ``(seen) -> table``, with a colon between.
+        is_table: Whether its files are tables.
     """
 
     reader: str
+    is_table: bool = False
 
     def read(self, seen: Seen) -> WideTable | ListedTable:
         """Read the scores, or open them for reading in blocks."""
@@ -159,11 +177,11 @@ def _document(evidence: Callable[[Any], str | None]) -> Callable[[Seen], str | N
 
 
 FORMATS: tuple[ScoreFormat, ...] = (
-    ScoreFormat("wide", "a table with a column of scores for each class", _wide, "wide:read"),
+    ScoreFormat("wide", "a table with a column of scores for each class", _wide, "wide:read", True),
     ScoreFormat("arrays", "an array in npz, npy or safetensors", arrays_evidence, "arrays:read"),
-    ScoreFormat("long", "a table with a row for each image and class, as pybioclip's", _long, "long:read"),
-    ScoreFormat("ranked", "a table with columns of class and score for each rank", _ranked, "ranked:read"),
-    ScoreFormat("birdnet", "results of BirdNET-Analyzer (CSV, Raven, Kaleidoscope)", _birdnet, "birdnet:read"),
+    ScoreFormat("long", "a table with a row for each image and class, as pybioclip's", _long, "long:read", True),
+    ScoreFormat("ranked", "a table with columns of class and score for each rank", _ranked, "ranked:read", True),
+    ScoreFormat("birdnet", "results of BirdNET-Analyzer (CSV, Raven, Kaleidoscope)", _birdnet, "birdnet:read", True),
     ScoreFormat(
         "pipeline",
         "JSON with labels and scores, as Hugging Face pipelines return",
@@ -207,7 +225,9 @@ def format_of(seen: Seen) -> ScoreFormat:
         if stated not in names:
             raise InputError(f"a format of scores: {', '.join(names)}", repr(stated), advice=nearest(stated, names))
         return FORMATS[names.index(stated)]
-    forms: Sequence[Form[Seen]] = FORMATS
-    advice = f'State it with format="...": {", ".join(names)}.'
+    if seen.head is not None and not seen.head.rows and not is_birdnet(seen.head.names):
+        raise InputError("at least one row of scores", "a header alone", at=str(seen.path))
+    forms: Sequence[Form[Seen]] = [form for form in FORMATS if form.is_table == bool(seen.numeric)]
+    advice = f'State it with format="...": {", ".join(form.name for form in forms)}.'
     found = only_form(seen, forms, saw=seen.said, source=str(seen.path), advice=advice)
     return FORMATS[names.index(found.name)]

@@ -144,4 +144,7 @@ def whole(seen: Seen) -> pl.DataFrame:
     if seen.head is None:
         raise InputError("a table", seen.said, at=str(seen.path))
     texts = read_texts(seen.head, seen.head.names)
-    return texts.select(as_numbers(column) if SCORE_WORDS.fullmatch(loose(column.name)) else column for column in texts)
+    decimal = seen.head.decimal
+    return texts.select(
+        as_numbers(column, decimal) if SCORE_WORDS.fullmatch(loose(column.name)) else column for column in texts
+    )

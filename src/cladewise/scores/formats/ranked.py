@@ -14,7 +14,7 @@ from cladewise.scores.classes import ScoredClass
 from cladewise.scores.formats.long import CLASS_WORDS, SCORE_WORDS, whole
 from cladewise.scores.formats.taxa import by_label_line, is_label_line
 from cladewise.scores.formats.wide_columns import key_column
-from cladewise.scores.tables import ListedTable
+from cladewise.scores.tables import ListedTable, without_columns
 from cladewise.taxonomy.names.sameness import loose
 
 if TYPE_CHECKING:
@@ -77,5 +77,5 @@ def read(seen: Seen) -> ListedTable:
     place = pl.DataFrame({"__class": distinct, "number": np.arange(distinct.len())})
     class_of = entries.join(place, on="__class", how="left", maintain_order="left")["number"].to_numpy()
     classes = tuple(by_label_line(text) if is_label_line(text) else ScoredClass(text) for text in distinct)
-    rows = frame.select(rest) if rest else pl.DataFrame({"row": np.arange(frame.height)})
+    rows = frame.select(rest) if rest else without_columns(frame.height)
     return ListedTable(at, classes, rows, key, entries["__row"].to_numpy(), class_of, entries["__score"].to_numpy())
