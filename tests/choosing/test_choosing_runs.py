@@ -80,6 +80,31 @@ def test_scores_of_others_are_judged_alike(tmp_path: Path) -> None:
     assert chosen.choice.examples
 
 
+def test_the_record_says_which_images_had_no_prior_and_how_many_groups_there_are(tmp_path: Path) -> None:
+    tree = cw.Taxonomy.from_paths([("cat", "lion"), ("cat", "lynx"), ("dog", "wolf")])
+    table = pl.DataFrame(np.eye(3)[[0, 1, 2, 0]] * 0.7 + 0.1, schema=["lion", "lynx", "wolf"])
+    table = table.with_columns(site=pl.Series(["a", "a", "b", "b"]), region=pl.Series(["north", "west", "north", ""]))
+    labels = tree.leaf_nodes[[0, 1, 2, 0]]
+    cw.decide(table, tree, labels=labels, values="probabilities", out=tmp_path / "scores", progress=False).evaluate(
+        "leaf"
+    )
+    (tmp_path / "prior.csv").write_text("region,label,weight\nnorth,cat,2\nnorth,dog,1\n")
+    with pytest.warns(InputWarning, match="2 of 4 images have keys that are not in"):
+        chosen = cw.choose(
+            tmp_path / "scores",
+            split="val+test",
+            out=None,
+            decision="leaf",
+            only=True,
+            inference=f"prior:table={tmp_path / 'prior.csv'},key=region",
+            group_by="site",
+            progress=False,
+        ).choice
+    assert chosen.num_images == 2
+    assert [note.partition(" ")[0] for note in chosen.notes] == ["2", "4", "groups"]
+    assert chosen.notes[1] == "4 images in 2 groups"
+
+
 def test_examples_have_the_answers_of_predictions(run: cw.Run) -> None:
     chosen = cw.choose(run, out=None, decision=["leaf", "threshold:threshold=0.9"], only=True, progress=False).choice
     assert [rule.rule for rule in chosen.rules] == ["leaf", "threshold:threshold=0.9"]

@@ -28,6 +28,7 @@ from cladewise.engine.composed import Composed
 from cladewise.engine.rules import decision_of, inference_of, only_allowed, spec_of
 from cladewise.errors import InputError, warn
 from cladewise.inference import Inference
+from cladewise.inference.columns import notes_on
 from cladewise.predictions import Pool
 from cladewise.records import Tree, read_toml
 from cladewise.records.rule_choice import ChoiceExample, JudgedRule, RuleChoice, write_rule_choice
@@ -126,7 +127,8 @@ def choose(
     with using(runtime):
         seen = scored(run, split, data, progress=progress)
         infer = judges.ready(only_allowed(inference_of(inference, run.inference), allowed))
-        seen, after = judges.pooled(seen, infer)
+        about = notes_on(infer.rule, seen.columns_for(infer.rule), run.own_taxonomy)
+        seen, after, of_groups = judges.pooled(seen, infer)
         answers, failed = judges.answers(list(texts), seen, infer, after, further)
     root, credit = (str(data.root), data.credit) if data is not None else _images_of(run)
     choice = RuleChoice(
@@ -143,8 +145,9 @@ def choose(
         left_out=tuple(f"{text}: {error}" for text, error in failed.items()),
         **judges.of_rules(answers, own, seen.paths, examples, names),
     )
-    for note in choice.notes:
+    for note in (*choice.notes, *about):
         warn(note, at=str(run.path))
+    choice = dataclasses.replace(choice, notes=(*choice.notes, *about, *of_groups))
     return Chosen(
         choice,
         None if out is None else write_choosing_page(choice, out),
@@ -186,13 +189,13 @@ class _Judges:
             progress=self.progress,
         )
 
-    def pooled(self, seen: Scored, infer: Ready[Inference | None]) -> tuple[Scored, Ready[Any]]:
-        """The groups in place of the images, after the inference, and what is left to infer then."""
+    def pooled(self, seen: Scored, infer: Ready[Inference | None]) -> tuple[Scored, Ready[Any], tuple[str, ...]]:
+        """The groups in place of the images, after the inference; what is left to infer then; notes on the groups."""
         if self.grouping is None:
-            return seen, infer
+            return seen, infer, ()
         labels = self.run.taxonomy if self.tree.carried is None else self.tree.taxonomy
-        groups, _ = grouped(seen, self.grouping, labels, infer.rule)
-        return groups, dataclasses.replace(infer, rule=None, spec=self.grouping.spec_after(infer.spec))
+        groups, notes = grouped(seen, self.grouping, labels, infer.rule)
+        return groups, dataclasses.replace(infer, rule=None, spec=self.grouping.spec_after(infer.spec)), notes
 
     def answers(
         self, texts: Sequence[str], seen: Scored, infer: Ready[Any], after: Ready[Any], asked: Sequence[str]

@@ -40,7 +40,7 @@ def choose(
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
     allowed: Annotated[str | None, typer.Option(help=ALLOWED_HELP)] = None,
     group_by: Annotated[str | None, typer.Option(help=GROUP_HELP, rich_help_panel=GROUPS)] = None,
-    pool: Annotated[str | None, typer.Option(help=POOL_HELP, show_default="mean", rich_help_panel=GROUPS)] = None,
+    pool: Annotated[str | None, typer.Option(help=POOL_HELP, show_default="product", rich_help_panel=GROUPS)] = None,
     names: Annotated[str | None, typer.Option(help=NAMES_HELP, show_default=False)] = None,
     examples: Annotated[
         int, typer.Option(min=0, help="Largest number of example images on the page; 0 for none.")
@@ -74,7 +74,7 @@ def choose(
         examples=examples,
         runtime=runtime,
     )
-    print_table(_table(found.choice, every=every), fold=False)
+    print_table(_table(found.choice, every=every, of="images" if group_by is None else "groups of images"), fold=False)
     for goal in GOALS:
         tell(f"right at least {100 * goal:g}%: {_told(found.choice, goal)}")
     for path in (found.page, found.record):
@@ -82,15 +82,15 @@ def choose(
             tell(path)
 
 
-def _table(choice: RuleChoice, *, every: bool) -> Table:
-    """One row per rule, the most specific first."""
+def _table(choice: RuleChoice, *, every: bool, of: str) -> Table:
+    """One row per rule, the most specific first; ``of`` says what the rules were judged on."""
     from rich.table import Table
 
     from cladewise.report.choosing_page import percent
 
     rules = choice.rules if every else choice.unbeaten
     hidden = len(choice.rules) - len(rules)
-    title = f"{choice.split}: {choice.num_images:,} images, {len(rules)} rules"
+    title = f"{choice.split}: {choice.num_images:,} {of}, {len(rules)} rules"
     table = Table(
         "rule", title=title + (f" that none of {hidden} others beats" if hidden else ""), title_justify="left"
     )

@@ -268,9 +268,8 @@ def print_evaluations(scores: dict[Path, list[Evaluation]], split: str) -> None:
         for score in of_run:
             after = "" if score.inference == "none" else f" after {score.inference}"
             tell(f"{run}, {score.decision}{after}: {score.verdict}.")
-    every = [score for of_run in scores.values() for score in of_run]
-    for score in every:
-        for warning in score.warnings:
+    for of_run in scores.values():
+        for warning in dict.fromkeys(warning for score in of_run for warning in score.warnings):
             say(f"cladewise: {warning}")
 
 

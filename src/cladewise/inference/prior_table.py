@@ -193,8 +193,12 @@ def _table(
     weights = long[WEIGHT].cast(pl.Float64, strict=False)
     wrong = ~(weights.is_finite() & (weights >= 0)).fill_null(False)
     if wrong.any():
-        row = wrong.arg_true()[0]
-        raise InputError("weights that are numbers of at least 0", f"{long[WEIGHT][row]!r} in row {row + 1}", at=at)
+        row = wrong.arg_true()[0]  # not the row of the file if that is wide
+        got = "a blank cell" if long[WEIGHT][row] is None else repr(long[WEIGHT][row])
+        where = ", ".join(
+            [long["label"][row], *(f"{key.name} {long[name][row]}" for key, name in zip(keys, names, strict=True))]
+        )
+        raise InputError("weights that are numbers of at least 0", f"{got} for {where}", at=at)
     labels = long["label"].unique(maintain_order=True)
     found = taxonomy.find(labels.to_list(), at=at)
     nodes = long["label"].replace_strict(labels, pl.Series(found, dtype=pl.Int64), return_dtype=pl.Int64)

@@ -49,5 +49,9 @@ def pooled(prediction: Prediction, group: Int[Tensor, " image"], num_groups: int
     if found is None:
         found = LeafSoftmax(settled.taxonomy, reduce(ops.at_least_float(settled.leaf_scores()).log_softmax(-1)))
     if bool((found.logits == -torch.inf).all(-1).any()) and settled.taxonomy.num_nodes > 1:
-        raise InputError("images of a group with a possible label in common", "a group without")
+        raise InputError(
+            "images of a group with a possible label in common",
+            "a group whose images rule out each other's labels",
+            advice='Give pool="mean", which keeps what one image allows.',
+        )
     return found
