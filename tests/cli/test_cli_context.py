@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import pytest
+
+from cladewise import predictions
+from cladewise.cli.context import POOLS, Pooling
+from cladewise.engine.answering.groups import DEFAULT
 
 Shell = Callable[..., tuple[int, str, str]]
 TREE = "order,species\nbird,wren\nbird,robin\nmoth,hawk moth\nmoth,tiger moth\n"
@@ -74,3 +79,8 @@ def test_mistakes_are_one_line(here: Shell, folder: Path, words: tuple[str, ...]
     assert code == 2
     assert message in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_ways_of_pooling_and_the_default_are_those_of_the_library() -> None:
+    assert POOLS == predictions.POOLS
+    assert get_args(Pooling)[1].show_default == DEFAULT

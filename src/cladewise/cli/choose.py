@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cladewise.cli.checking import check_rules, check_runs, check_runtime
-from cladewise.cli.context import ALLOWED_HELP, GROUP_HELP, GROUPS, POOL_HELP, context_of
+from cladewise.cli.context import Allowed, GroupBy, Pooling, context_of
 from cladewise.cli.printing import print_table, tell
 from cladewise.cli.settings import NAMES_HELP, RUNTIME_HELP, TREE_HELP, checked_tree
 
@@ -38,9 +38,9 @@ def choose(
         str | None, typer.Option(help="Split to fit rules on, or 5-fold. Default: each rule's own.")
     ] = None,
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
-    allowed: Annotated[str | None, typer.Option(help=ALLOWED_HELP)] = None,
-    group_by: Annotated[str | None, typer.Option(help=GROUP_HELP, rich_help_panel=GROUPS)] = None,
-    pool: Annotated[str | None, typer.Option(help=POOL_HELP, show_default="product", rich_help_panel=GROUPS)] = None,
+    allowed: Allowed = None,
+    group_by: GroupBy = None,
+    pool: Pooling = None,
     names: Annotated[str | None, typer.Option(help=NAMES_HELP, show_default=False)] = None,
     examples: Annotated[
         int, typer.Option(min=0, help="Largest number of example images on the page; 0 for none.")

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 
-GROUPS = "Groups"
 POOLS = ("mean", "product", "max")
-ALLOWED_HELP = (
-    "Labels that are possible, separated by commas, or a file with one per line. The others get probability 0: the "
-    "subset inference, after the method's own or --inference."
-)
-GROUP_HELP = (
-    "Images that show the same thing, to be answered as one: a column of the table that lists them, folder, path:REGEX "
-    "(the first group of a regular expression in the path), or a table with the columns path and group."
-)
-POOL_HELP = f"How predictions of a group are pooled: {', '.join(POOLS)}."
+"""As :data:`cladewise.predictions.POOLS`, without loading torch."""
+
+Allowed = Annotated[
+    str | None,
+    typer.Option(
+        help="Labels that are possible, separated by commas, or a file with one per line. The others get probability "
+        "0: the subset inference, after the method's own or --inference."
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        help="Images that show the same thing, to be answered as one: a column of the table that lists them, folder, "
+        "path:REGEX (the first group of a regular expression in the path), or a table with the columns path and group.",
+        rich_help_panel="Groups",
+    ),
+]
+Pooling = Annotated[
+    str | None,
+    typer.Option(
+        help=f"How predictions of a group are pooled: {', '.join(POOLS)}.",
+        show_default="product",
+        rich_help_panel="Groups",
+    ),
+]
 
 
 def context_of(allowed: str | None, group_by: str | None, pool: str | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cladewise.cli.checking import check_rules, check_runs
-from cladewise.cli.context import ALLOWED_HELP, GROUP_HELP, GROUPS, POOL_HELP, context_of
+from cladewise.cli.context import Allowed, GroupBy, Pooling, context_of
 from cladewise.cli.evaluate import print_evaluations
 from cladewise.cli.prediction_target import FORMATS_HELP, Target
 from cladewise.cli.printing import say, tell
@@ -106,9 +106,9 @@ def decide(
             show_default=False,
         ),
     ] = None,
-    allowed: Annotated[str | None, typer.Option(help=ALLOWED_HELP)] = None,
-    group_by: Annotated[str | None, typer.Option(help=GROUP_HELP, rich_help_panel=GROUPS)] = None,
-    pool: Annotated[str | None, typer.Option(help=POOL_HELP, show_default="product", rich_help_panel=GROUPS)] = None,
+    allowed: Allowed = None,
+    group_by: GroupBy = None,
+    pool: Pooling = None,
     format_: Annotated[str | None, typer.Option("--format", help=FORMATS_HELP, show_default=False)] = None,
     out: Annotated[
         str | None,

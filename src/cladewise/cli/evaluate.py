@@ -11,7 +11,7 @@ import typer
 
 from cladewise.catalogue import nearest
 from cladewise.cli.checking import check_rules, check_runs, check_runtime
-from cladewise.cli.context import ALLOWED_HELP, GROUP_HELP, GROUPS, POOL_HELP, context_of
+from cladewise.cli.context import Allowed, GroupBy, Pooling, context_of
 from cladewise.cli.printing import print_table, say, tell
 from cladewise.cli.settings import RUNTIME_HELP, TREE_HELP, checked_tree, with_threshold
 from cladewise.errors import InputError
@@ -63,9 +63,9 @@ def evaluate(
         list[float] | None,
         typer.Option(min=0, max=1, help="Report the recall at this share of correct answers too: 0.99 for R@99."),
     ] = None,
-    allowed: Annotated[str | None, typer.Option(help=ALLOWED_HELP)] = None,
-    group_by: Annotated[str | None, typer.Option(help=GROUP_HELP, rich_help_panel=GROUPS)] = None,
-    pool: Annotated[str | None, typer.Option(help=POOL_HELP, show_default="product", rich_help_panel=GROUPS)] = None,
+    allowed: Allowed = None,
+    group_by: GroupBy = None,
+    pool: Pooling = None,
     tree: Annotated[str, typer.Option(help=TREE_HELP)] = "true",
     runtime: Annotated[str | None, typer.Option(help=RUNTIME_HELP, show_default="auto")] = None,
     protocol: Annotated[

@@ -10,7 +10,7 @@ import typer
 
 from cladewise.catalogue import check_name
 from cladewise.cli.checking import check_rules, check_runs, check_runtime
-from cladewise.cli.context import ALLOWED_HELP, GROUP_HELP, GROUPS, POOL_HELP, context_of
+from cladewise.cli.context import Allowed, GroupBy, Pooling, context_of
 from cladewise.cli.prediction_target import FORMATS_HELP, Target, only_writer, parts_of, telling_how_to_resume
 from cladewise.cli.printing import say
 from cladewise.cli.settings import NAMES_HELP, PRECISION_HELP, PRECISIONS, RUNTIME_HELP, with_threshold
@@ -55,9 +55,9 @@ def predict(
     threshold: Annotated[
         float | None, typer.Option(help="Shorthand for the decision's option, as in threshold:threshold=0.9.")
     ] = None,
-    allowed: Annotated[str | None, typer.Option(help=ALLOWED_HELP)] = None,
-    group_by: Annotated[str | None, typer.Option(help=GROUP_HELP, rich_help_panel=GROUPS)] = None,
-    pool: Annotated[str | None, typer.Option(help=POOL_HELP, show_default="product", rich_help_panel=GROUPS)] = None,
+    allowed: Allowed = None,
+    group_by: GroupBy = None,
+    pool: Pooling = None,
     as_: Annotated[
         Path | None,
         typer.Option(
