@@ -59,8 +59,13 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("promise", "held"), [(None, None), (0.8, True), (0.88, True), (0.9, None), (0.98, None), (0.985, False)]
 )
-def test_a_promise_held_if_the_whole_interval_says_so(promise: float | None, held: bool | None) -> None:
+def test_a_promise_held_or_not_if_chance_alone_hardly_gives_so_many(promise: float | None, held: bool | None) -> None:
     assert dataclasses.replace(RULE, promise=promise).held is held
+
+
+def test_a_promise_is_kept_by_answers_at_or_above_the_label_only() -> None:
+    assert dataclasses.replace(RULE, promise=0.88, kept=70).held is False
+    assert dataclasses.replace(RULE, promise=0.88, kept=95).held is True
 
 
 def test_the_most_specific_rule_is_chosen_by_its_bound_and_never_by_images_it_learnt_from() -> None:

@@ -21,7 +21,7 @@ from cladewise.engine.answering.scored_images import Scored
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.metrics import hierarchical_distance, truncate
-from cladewise.ops import covers
+from cladewise.ops import covers, is_ancestor
 from cladewise.predictions import Prediction
 from cladewise.records.rule_choice import CONFIDENCE, JudgedRule
 from cladewise.statistics import clopper_pearson_interval, clopper_pearson_lower
@@ -152,6 +152,7 @@ def judged(
         distance=float(distance.mean()),
         promise=_promise(rule),
         confidence=None if _promise(rule) is None else getattr(rule.rule.final, "confidence", None),
+        kept=None if _promise(rule) is None else int(is_ancestor(answered, label, taxonomy).sum()),
         fitted_on=rule.split,
         warnings=rule.warnings,
     )

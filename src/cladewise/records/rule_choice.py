@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from cladewise.atomic import write_text
 from cladewise.records.layout import SCHEMA_VERSION
+from cladewise.records.promises import PromiseKept
 from cladewise.records.reading import building, check_types, read_json
 
 CONFIDENCE = 0.95
@@ -46,6 +47,8 @@ class JudgedRule:
         promise: Share of right answers that the rule promises; ``None`` if it promises none.
         confidence: Confidence with which it is promised, over the draw of the images that the rule was fitted on;
             ``None`` if the share is promised on average over them, or nothing is.
+        kept: Number of answers with the label at or under them, which is what is promised: unlike ``right``, it does
+            not count answers below a label at an internal node. ``None`` if nothing is promised.
         fitted_on: Split that it was fitted on; empty if there is nothing to fit.
         num_fitted: Number of images that it was fitted on.
         is_seen: Whether it was fitted on images that it is judged on.
@@ -71,6 +74,7 @@ class JudgedRule:
     distance: float
     promise: float | None = None
     confidence: float | None = None
+    kept: int | None = None
     fitted_on: str = ""
     num_fitted: int = 0
     is_seen: bool = False
@@ -94,10 +98,14 @@ class JudgedRule:
 
     @property
     def held(self) -> bool | None:
-        """Whether the promise held on these images: ``None`` if there is none, or the images are too few to tell."""
+        """Whether the promise held on these images: ``None`` if there is none, or the images are too few to tell.
+
+        It is the test of :attr:`PromiseKept.outcome <cladewise.records.PromiseKept.outcome>`.
+        """
         if self.promise is None:
             return None
-        return True if self.low >= self.promise else False if self.high < self.promise else None
+        kept = PromiseKept("", self.promise, self.right if self.kept is None else self.kept, self.num_images)
+        return {"held": True, "did not hold": False}.get(kept.outcome)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
