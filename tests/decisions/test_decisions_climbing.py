@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cladewise.decisions import Climbing, HedgedMajority, climbing_sequence
+from cladewise.decisions import Climbing, HedgedMajority, Leaf, climbing_sequence
 from cladewise.errors import InputError
 from cladewise.predictions import LeafSoftmax, Prediction
 from cladewise.taxonomy import Taxonomy
@@ -120,3 +120,14 @@ def test_wrong_options(options: dict[str, float]) -> None:
         Climbing(**options)
     with pytest.raises(InputError, match="as many targets"):
         Climbing().fit(random_prediction("LeafSoftmax", Taxonomy.from_paths([("a",), ("b",)]), 3), torch.tensor([1]))
+
+
+def test_the_promise_is_kept_by_answers_at_or_above_the_label() -> None:
+    taxonomy = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+    prediction = LeafSoftmax(taxonomy, torch.tensor([[0.9, 0.05, 0.05]]).log().expand(4, 3))
+    rule, target = Climbing(0.8, threshold=-0.5), torch.tensor([2, 1, 4, 0])
+    assert rule(prediction).node.tolist() == [2] * 4
+    assert rule.promises(taxonomy) == (("", 0.8),)
+    assert rule.kept(prediction, rule(prediction), target).tolist() == [[1, 4]]
+    assert Leaf().promises(taxonomy) == ()
+    assert Leaf().kept(prediction, Leaf()(prediction), target).tolist() == []

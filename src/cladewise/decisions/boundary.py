@@ -12,6 +12,8 @@ from torch import Tensor
 
 from cladewise.catalogue import fitted
 from cladewise.decisions.decision import Decision, LabelSets
+from cladewise.decisions.fitting import check_targets, not_fitted
+from cladewise.decisions.parts import images_at_once
 from cladewise.errors import InputError
 from cladewise.ops import at_levels, speaks
 from cladewise.predictions import Prediction
@@ -76,11 +78,7 @@ class Boundary(Decision):
 
     def __call__(self, prediction: Prediction) -> LabelSets:
         if self.boundary is None:
-            raise InputError(
-                f"a rule {self.name} that is fitted",
-                "one that is not",
-                advice=f"Fit it on the {self.fits_on} split: rule.fit(prediction, target).",
-            )
+            raise not_fitted(self.name, self.fits_on)
         log_prob = prediction.log_prob
         bar = self.boundary.to(log_prob) if isinstance(self.boundary, Tensor) else self.boundary
         chosen = log_prob >= bar
@@ -97,11 +95,7 @@ class Boundary(Decision):
         Raises:
             InputError: No image is labelled below the root, or the shapes differ.
         """
-        if prediction.batch_shape != target.shape:
-            raise InputError(
-                "predictions and as many targets",
-                f"shapes {list(prediction.batch_shape)} and {list(target.shape)}",
-            )
+        check_targets(prediction, target)
         labels = target.reshape(-1).to(prediction.device)
         if not (labels > 0).any():
             raise InputError(
@@ -131,7 +125,7 @@ def _best_boundaries(
 
 
 def _parts(images: Prediction, target: Int[Tensor, " image"]) -> Iterator[tuple[Prediction, Int[Tensor, " image"]]]:
-    at_once = max(1, CELLS_AT_ONCE // images.taxonomy.num_nodes)
+    at_once = images_at_once(images.taxonomy, CELLS_AT_ONCE)
     for start in range(0, len(target), at_once):
         yield images[start : start + at_once], target[start : start + at_once]
 

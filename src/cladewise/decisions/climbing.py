@@ -13,9 +13,9 @@ from torch import Tensor
 
 from cladewise.catalogue import fitted
 from cladewise.decisions.decision import Decision, Nodes
+from cladewise.decisions.fitting import check_targets, not_fitted
 from cladewise.decisions.pareto import ParetoSequence
 from cladewise.decisions.parts import images_at_once, in_parts
-from cladewise.errors import InputError
 from cladewise.ops import ancestors, lca, tree_index
 from cladewise.predictions import Prediction
 from cladewise.statistics import conformal_rank, images_for_coverage
@@ -84,11 +84,7 @@ class Climbing(Decision):
 
     def __call__(self, prediction: Prediction) -> Nodes:
         if self.threshold is None:
-            raise InputError(
-                f"a rule {self.name} that is fitted",
-                "one that is not",
-                advice=f"Fit it on the {self.fits_on} split: rule.fit(prediction, target).",
-            )
+            raise not_fitted(self.name, self.fits_on)
         return Nodes.of(prediction, torch.cat([_climbed(part, self.threshold) for part in in_parts(prediction)]))
 
     def fit(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> Self:
@@ -101,11 +97,7 @@ class Climbing(Decision):
         Raises:
             InputError: There are no images, or the shapes differ.
         """
-        if prediction.batch_shape != target.shape or target.numel() == 0:
-            raise InputError(
-                "predictions and as many targets, one at least",
-                f"shapes {list(prediction.batch_shape)} and {list(target.shape)}",
-            )
+        check_targets(prediction, target)
         labels = target.reshape(-1).to(prediction.device).split(images_at_once(prediction.taxonomy))
         right_above = torch.cat([_right_above(part, of) for part, of in zip(in_parts(prediction), labels, strict=True)])
         rank = conformal_rank(len(right_above), self.guarantee, self.confidence)

@@ -14,6 +14,7 @@ from torch import Tensor
 from cladewise.catalogue import fitted
 from cladewise.decisions.conformity import Score, leaf_scores, score_for_all_leaves, score_for_common_ancestor
 from cladewise.decisions.decision import Decision, LabelSets, Nodes
+from cladewise.decisions.fitting import check_targets, not_fitted
 from cladewise.decisions.leaf_covers import common_ancestor, complete_subtrees, smallest_cover
 from cladewise.decisions.parts import images_at_once, in_parts
 from cladewise.errors import InputError
@@ -21,7 +22,7 @@ from cladewise.ops import subtree_max, tree_index
 from cladewise.predictions import Prediction
 from cladewise.statistics import conformal_rank, images_for_coverage
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.level_choice import chosen_levels
+from cladewise.taxonomy.level_choice import one_level
 
 Kind = Literal["node", "set"]
 Given = Literal["prediction", "label"]
@@ -124,11 +125,7 @@ class Conformal(Decision):
 
     def __call__(self, prediction: Prediction) -> Nodes | LabelSets:
         if self.threshold is None:
-            raise InputError(
-                f"a rule {self.name} that is fitted",
-                "one that is not",
-                advice=f"Fit it on the {self.fits_on} split: rule.fit(prediction, target).",
-            )
+            raise not_fitted(self.name, self.fits_on)
         taxonomy, shape = prediction.taxonomy, prediction.batch_shape
         found = [self._answers(part) for part in in_parts(prediction)]
         if self.answer == "node":
@@ -146,11 +143,7 @@ class Conformal(Decision):
         Raises:
             InputError: There are no images, or the shapes differ.
         """
-        if prediction.batch_shape != target.shape or target.numel() == 0:
-            raise InputError(
-                "predictions and as many targets, one at least",
-                f"shapes {list(prediction.batch_shape)} and {list(target.shape)}",
-            )
+        check_targets(prediction, target)
         labels = target.reshape(-1).to(prediction.device)
         starts = iter(labels.split(images_at_once(prediction.taxonomy)))
         found = [self._scores_and_groups(part, next(starts)) for part in in_parts(prediction)]
@@ -181,7 +174,7 @@ class Conformal(Decision):
         at_level = _at_level(self.per, taxonomy, scores.device)
         if self.given == "prediction":
             return at_level[index.leaf_nodes[scores.argmin(1)]]
-        fine = (index.level[target] >= _level(self.per, taxonomy)) | (index.height[target] == 0)
+        fine = (index.level[target] >= one_level(self.per, taxonomy)) | (index.height[target] == 0)
         return torch.where(fine, at_level[target], -1)
 
     def _threshold(self, scores: Tensor) -> float:
@@ -250,12 +243,5 @@ class Conformal(Decision):
         return by_leaf.expand_as(scores) if self.given == "label" else by_leaf[scores.argmin(1, keepdim=True)]
 
 
-def _level(name: str, taxonomy: Taxonomy) -> int:
-    levels = chosen_levels(name, taxonomy)
-    if len(levels) != 1:
-        raise InputError("one level", repr(name))
-    return levels[0]
-
-
 def _at_level(name: str, taxonomy: Taxonomy, device: torch.device) -> Int[Tensor, " node"]:
-    return torch.tensor(taxonomy.at_level(_level(name, taxonomy)), device=device)
+    return torch.tensor(taxonomy.at_level(one_level(name, taxonomy)), device=device)

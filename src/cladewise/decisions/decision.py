@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cladewise import catalogue
+from cladewise.ops import is_ancestor
 from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
 
@@ -81,8 +82,8 @@ class Decision(ABC):
         return None
 
     def promises(self, taxonomy: Taxonomy) -> tuple[Promise, ...]:
-        """All that the fitted rule promises, each to be judged on its own; none by default."""
-        return ()
+        """All that the fitted rule promises, each to be judged on its own; by default the :attr:`promise`, if any."""
+        return () if self.promise is None else (Promise("", self.promise),)
 
     def kept(
         self, prediction: Prediction, answer: Nodes, target: Int[Tensor, "*batch"]
@@ -94,7 +95,10 @@ class Decision(ABC):
             answer: The answer of the rule.
             target: The labels.
         """
-        return torch.zeros(0, 2, dtype=torch.int64, device=target.device)
+        if self.promise is None:
+            return torch.zeros(0, 2, dtype=torch.int64, device=target.device)
+        right = is_ancestor(answer.node, target, prediction.taxonomy)
+        return torch.stack([right.sum(), torch.ones_like(right).sum()])[None]
 
     def decided_on(self, prediction: Prediction) -> Prediction:
         """The prediction that :attr:`final` decides on: the given one, unless the rule has inferences of its own."""

@@ -6,7 +6,6 @@ import dataclasses
 import math
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -19,6 +18,8 @@ from cladewise.catalogue import fitted, named, options_of, pairs
 from cladewise.decisions.candidates import candidates, log_bar, says_something
 from cladewise.decisions.caution import MOST_CAUTIOUS, Steps, Weighed, at_only_children, weigh
 from cladewise.decisions.decision import Decision, Nodes, Promise
+from cladewise.decisions.fitting import check_targets, not_fitted
+from cladewise.decisions.parts import in_parts
 from cladewise.decisions.walk import Walk, right_by
 from cladewise.errors import InputError
 from cladewise.ops import TreeIndex, at_levels, tree_index
@@ -127,18 +128,14 @@ class Guaranteed(Decision):
     def __call__(self, prediction: Prediction) -> Nodes:
         flat = prediction.flat()
         if self.cautions is None and self.caution is None:
-            raise InputError(
-                f"a rule {self.name} that is fitted",
-                "one that is not",
-                advice=f"Fit it on the {self.fits_on} split: rule.fit(prediction, target).",
-            )
+            raise not_fitted(self.name, self.fits_on)
         return Nodes.of(prediction, self.steps_of(flat).at(self._limits(flat)))
 
     def steps_of(self, prediction: Prediction) -> Steps:
         """The answers of each image at every caution, in the scale of the rule's own steps."""
         flat = prediction.flat()
         _ = flat.log_prob  # once for all parts
-        return Steps.join([self._steps_of(part) for part in self._parts(flat)])
+        return Steps.join([self._steps_of(part) for part in in_parts(flat, CELLS_AT_ONCE)])
 
     def _limits(self, flat: Prediction) -> Float[Tensor, " image"] | float:
         """The caution of each image, in the scale of the steps."""
@@ -151,14 +148,6 @@ class Guaranteed(Decision):
         if self.fitted_tree != _identity(flat.taxonomy):  # groups of another tree: the greatest caution of any
             return float(cautions.max())
         return cautions[self._groups(flat)]
-
-    def _parts(self, flat: Prediction) -> Iterator[Prediction]:
-        num_images, at_once = flat.batch_shape[0], max(1, CELLS_AT_ONCE // flat.taxonomy.num_nodes)
-        if num_images <= at_once:
-            yield flat
-            return
-        for start in range(0, num_images, at_once):
-            yield flat[start : start + at_once]
 
     def _steps_of(self, part: Prediction) -> Steps:
         index = tree_index(part.taxonomy, part.device)
@@ -200,22 +189,18 @@ class Guaranteed(Decision):
         Raises:
             InputError: There are no images, the shapes differ, or there is no such level.
         """
-        if prediction.batch_shape != target.shape or target.numel() == 0:
-            raise InputError(
-                "predictions and as many targets, one at least",
-                f"shapes {list(prediction.batch_shape)} and {list(target.shape)}",
-            )
+        check_targets(prediction, target)
         taxonomy, labels, flat = prediction.taxonomy, target.reshape(-1), prediction.flat()
         levels = self.levels(taxonomy)
         if self.per:
-            parts = [(self._steps_of(part), self._groups(part)) for part in self._parts(flat)]
+            parts = [(self._steps_of(part), self._groups(part)) for part in in_parts(flat, CELLS_AT_ONCE)]
             steps, groups = Steps.join([part for part, _ in parts]), torch.cat([group for _, group in parts])
             cautions, pooled = self._fit_groups(steps, labels, groups, taxonomy, levels)
             values, tree = torch.tensor(cautions, dtype=torch.float64), _identity(taxonomy)
             return dataclasses.replace(
                 self, caution=None, cautions=values, pooled=torch.from_numpy(pooled), fitted_tree=tree
             )
-        steps = Steps.join([self._steps_of(part) for part in self._parts(flat)])
+        steps = Steps.join([self._steps_of(part) for part in in_parts(flat, CELLS_AT_ONCE)])
         walk = Walk.of(steps, labels, taxonomy, levels)
         places = walk.proven(self.shares, self.confidence)
         if places <= 1 and len(walk.caution):

@@ -15,8 +15,10 @@ from cladewise import novelty
 from cladewise.catalogue import fitted
 from cladewise.decisions.candidates import above, log_bar, says_something
 from cladewise.decisions.decision import Decision, Nodes
+from cladewise.decisions.fitting import check_targets, not_fitted
 from cladewise.decisions.leaf import Leaf
 from cladewise.decisions.majority import Majority
+from cladewise.decisions.parts import images_at_once
 from cladewise.errors import InputError
 from cladewise.ops import TreeIndex, tree_index
 from cladewise.predictions import Prediction
@@ -105,11 +107,7 @@ class NewClass(Decision):
 
     def __call__(self, prediction: Prediction) -> Nodes:
         if self.threshold is None:
-            raise InputError(
-                f"a rule {self.name} that is fitted",
-                "one that is not",
-                advice=f"Fit it on the {self.fits_on} split: rule.fit(prediction, target).",
-            )
+            raise not_fitted(self.name, self.fits_on)
         new = self.surprise(prediction) > self.threshold
         known = (Leaf() if self.known == "leaf" else Majority())(prediction)
         if not bool(new.any()):
@@ -133,16 +131,13 @@ class NewClass(Decision):
         Raises:
             InputError: There are no images of leaves, or the shapes differ.
         """
-        if prediction.batch_shape != target.shape:
-            raise InputError(
-                "predictions and as many targets", f"shapes {list(prediction.batch_shape)} and {list(target.shape)}"
-            )
+        check_targets(prediction, target)
         index = tree_index(prediction.taxonomy, prediction.device)
         images, labels = prediction.flat(), target.reshape(-1).to(prediction.device)
         rows = torch.nonzero(index.height[labels] == 0).squeeze(1)
         if not len(rows):
             raise InputError("images of known leaves to fit on", f"{len(labels)} images, none of them at a leaf")
-        at_once = max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
+        at_once = images_at_once(prediction.taxonomy, CELLS_AT_ONCE)
         surprise = torch.cat([self.surprise(images[part]) for part in rows.split(at_once)]).sort(descending=True).values
         exceeding = len(rows) - least_successes(len(rows), 1 - self.share, confidence=CONFIDENCE)
         if exceeding < 0:

@@ -24,5 +24,8 @@ def in_parts(prediction: Prediction, cells: int | None = None) -> Iterator[Predi
         cells: Approximate number of (image, node) cells of a part; :data:`CELLS_AT_ONCE` by default.
     """
     flat, at_once = prediction.flat(), images_at_once(prediction.taxonomy, cells)
-    for start in range(0, max(flat.batch_shape[0], 1), at_once):
+    if flat.batch_shape[0] <= at_once:
+        yield flat
+        return
+    for start in range(0, flat.batch_shape[0], at_once):
         yield flat[start : start + at_once]
