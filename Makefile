@@ -43,6 +43,8 @@ bench: $(VENV)/.ready-bench
 	$(BIN)/python benchmarks/transition.py
 	$(BIN)/python benchmarks/diffusion.py
 	$(BIN)/python benchmarks/decisions.py
+	$(BIN)/python benchmarks/deciding.py
+	$(BIN)/python benchmarks/roll_ups.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/pairwise.py
 	$(BIN)/python benchmarks/training_step.py
