@@ -42,7 +42,7 @@ def parts(prediction: Prediction, target: Int[Tensor, " image"]) -> Iterator[tup
 
 
 def learnt_alone(target: Int[Tensor, " image"], taxonomy: Taxonomy, what: str) -> Bool[np.ndarray, " level"]:
-    """Which levels have labels enough for parameters of their own; a warning names the others.
+    """Mask of the levels with enough labels for parameters of their own; a warning names the others.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("c", "d")])

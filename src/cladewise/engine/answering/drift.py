@@ -1,4 +1,4 @@
-"""Whether today's scores look like those that a rule was fitted on."""
+"""Comparison of new scores with those that a rule was fitted on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images show the same thing: bursts, frames, crops, views, by a column, a folder, a path or a table."""
+"""Groups of images that show the same thing (bursts, frames, crops, views): by a column, folder, path or table."""
 
 from __future__ import annotations
 
