@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import itertools
+from typing import Literal
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -12,7 +14,7 @@ from cladewise.errors import InputError
 from cladewise.predictions import LeafSoftmax, LevelSoftmax, PathSumSigmoid, SiblingSoftmax
 from cladewise.taxonomy import Taxonomy
 from reference import decisions_twin
-from reference.given_predictions import KINDS, random_prediction
+from reference.given_predictions import FROM_HEADS, KINDS, random_prediction
 from reference.small_trees import ragged_taxonomies, t9
 
 NO_TREE = {"LevelSoftmax", "LevelEnergies", "LevelTransition", "EmbeddedLevelSoftmax", "PathSumSigmoid"}
@@ -41,9 +43,20 @@ def test_agrees_with_one_step_at_a_time(taxonomy: Taxonomy, kind: str, seed: int
 @given(ragged_taxonomies(), st.integers(0, 10**6))
 @settings(max_examples=5)
 def test_without_a_threshold_it_ends_at_a_leaf(taxonomy: Taxonomy, seed: int) -> None:
-    for kind, on in itertools.product(KINDS, ("path", "step")):
+    for kind, on in itertools.product(FROM_HEADS, ("path", "step")):
         node = Greedy(on=on)(random_prediction(kind, taxonomy, 5, seed=seed, scale=50.0)).node
         assert taxonomy.is_leaf[node.numpy()].all(), (kind, on)
+
+
+@given(ragged_taxonomies(), st.integers(0, 10**6), st.sampled_from(["path", "step"]))
+@settings(max_examples=20)
+def test_in_a_list_of_nodes_it_ends_where_nothing_below_is_known(
+    taxonomy: Taxonomy, seed: int, on: Literal["path", "step"]
+) -> None:
+    prediction = random_prediction("ListedNodes", taxonomy, 5, seed=seed, scale=50.0)
+    for image, node in enumerate(Greedy(on=on)(prediction).node.tolist()):
+        children = np.flatnonzero(taxonomy.parents[1:] == node) + 1
+        assert (prediction.log_prob[image, children] == -torch.inf).all(), (image, node)
 
 
 @given(ragged_taxonomies(), st.integers(0, 10**6))

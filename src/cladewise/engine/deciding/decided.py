@@ -100,7 +100,7 @@ class Decided:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was recognised in the scores and labels, as sentences."""
+        """Sentences on how the scores and labels were read."""
         return (*self.given.scores.notes, *([self.splits.note] if self.splits.note else []), *self._context_notes)
 
     @cached_property
