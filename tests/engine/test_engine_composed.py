@@ -12,7 +12,7 @@ import torch
 import cladewise as cw
 from cladewise import InputError
 from cladewise.datasets import Dataset
-from cladewise.decisions import Hedging, Leaf, Majority, Threshold
+from cladewise.decisions import Hedging, Leaf, Majority, NewClass, Threshold
 from cladewise.engine import Composed, Run, evaluate_all, predict
 from cladewise.engine.answering.fitted_rules import learnt, ready, with_learnt
 from cladewise.engine.answering.scoring import scored
@@ -121,6 +121,31 @@ def test_what_promises_nothing_is_fitted_on_all_images() -> None:
     assert learnt(plain)["decision.caution"] == Hedging(0.5).fit(Subset((1,))(prediction), target * 0 + 1).caution
     known = Composed((Calibrate(parameters=1.5),), Hedging(0.5))
     assert [len(rows) for rows in known.fitting_rows(60)] == [60, 60]
+
+
+def test_the_promise_of_new_class_is_fitted_on_images_of_its_own_too() -> None:
+    rows = Composed((Calibrate(),), NewClass()).fitting_rows(60)
+    assert [len(half) for half in rows] == [30, 30]
+    assert not set(rows[0].tolist()) & set(rows[1].tolist())
+
+
+def test_a_promise_tested_on_images_that_the_inference_learnt_from_is_told(probe: Run) -> None:
+    def told(inference: str, decision: str, split: str = "val") -> str:
+        return "".join(
+            cw.evaluate(probe, inference=inference, decision=decision, fit_split=split, progress=False).warnings
+        )
+
+    unproven = "the promise of hedging-0.5 is not proven, since calibrate learnt from the same images of val: "
+    for _ in range(2):  # also when it was read back
+        assert unproven in told("calibrate", "hedging:guarantee=0.5")
+    assert "the decision calibrate+new-class" in told("calibrate", "new-class")
+    for inference, decision in [
+        ("none", "calibrate+hedging:guarantee=0.5"),
+        ("none", "hedging:guarantee=0.5"),
+        ("bottom-up", "hedging:guarantee=0.5"),
+        ("calibrate", "boundary"),
+    ]:
+        assert "not proven" not in told(inference, decision)
 
 
 def test_selective_and_conformal_rules_are_fitted_on_calibrated_scores(probe: Run) -> None:

@@ -24,6 +24,13 @@ def test_without_images_nothing_is_said_to_have_held() -> None:
     assert in_words(PromiseKept("Aves", 0.9, 0, 0)) == "the 90% guarantee for Aves has no image"
 
 
+def test_numbers_agree_with_their_nouns() -> None:
+    assert in_words(PromiseKept("", 0.9, 1, 1)) == "the 90% guarantee held on this one image, too few to confirm it"
+    assert in_words(PromiseKept("", 0.96, 0, 1)) == "the 96% guarantee did not hold"
+    assert in_words(PromiseKept("", 0.9, 0, 1)) == "the 90% guarantee was missed on this one image, within chance"
+    assert in_words(PromiseKept("", 0.9, 9, 9), "group").endswith("held on these 9 groups, too few to confirm it")
+
+
 def test_many_promises_are_counted_and_the_broken_ones_named() -> None:
     kept = [PromiseKept(f"group {k}", 0.9, right, 100) for k, right in enumerate((100, 99, 91, 88, 50, 40))]
     assert outcomes_in_words(kept) == (

@@ -90,7 +90,7 @@ def _table(choice: RuleChoice, *, every: bool, of: str) -> Table:
 
     rules = choice.rules if every else choice.unbeaten
     hidden = len(choice.rules) - len(rules)
-    title = f"{choice.split}: {choice.num_images:,} {of}, {len(rules)} rules"
+    title = f"{choice.split}: {choice.num_images:,} {of}, {len(rules)} rule{'s' * (len(rules) != 1)}"
     table = Table(
         "rule", title=title + (f" that none of {hidden} others beats" if hidden else ""), title_justify="left"
     )

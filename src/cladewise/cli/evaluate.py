@@ -260,7 +260,8 @@ def print_evaluations(scores: dict[Path, list[Evaluation]], split: str) -> None:
     first = next(iter(scores.values()))[0]
     compared = _compared(scores)
     table = _every_metric(scores) if single else _every_rule(scores, compared)
-    table.title = f"{split}: {first.num_images} {'groups of images' if first.grouped_by else 'images'}"
+    one, several = ("group of images", "groups of images") if first.grouped_by else ("image", "images")
+    table.title = f"{split}: {first.num_images:,} {one if first.num_images == 1 else several}"
     print_table(table, fold=single)
     if not single:
         print_table(_legend(compared))

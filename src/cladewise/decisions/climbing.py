@@ -104,8 +104,9 @@ class Climbing(Decision):
         if rank is None:
             needed = images_for_coverage(self.guarantee, self.confidence)
             warnings.warn(
-                f"{self.name} cannot promise an accuracy of {self.guarantee:g} below the root: {len(right_above)} "
-                f"images are too few. It takes {needed:,}.",
+                f"{self.name} cannot promise an accuracy of {self.guarantee:g} below the root: "
+                f"{'1 image is' if len(right_above) == 1 else f'{len(right_above):,} images are'} too few. "
+                f"It takes {needed:,}.",
                 stacklevel=2,
             )
         threshold = math.inf if rank is None else right_above.sort().values[rank - 1].item()

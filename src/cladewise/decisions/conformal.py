@@ -200,7 +200,7 @@ class Conformal(Decision):
         few = int((~enough[every]).sum())
         if few:
             self._warn(
-                f"{few} of {len(every)} branches at {self.per} have too few images. It takes {self._needed} each"
+                f"{few:,} of {len(every):,} branches at {self.per} have too few images. It takes {self._needed:,} each"
             )
         return threshold
 
@@ -208,7 +208,8 @@ class Conformal(Decision):
         if count >= self._needed:
             self._warn("too many of the labels are covered by the root alone")
         else:
-            self._warn(f"{count} images are too few to exclude anything. It takes {self._needed}")
+            few = "1 image is" if count == 1 else f"{count:,} images are"
+            self._warn(f"{few} too few to exclude anything. It takes {self._needed:,}")
 
     @property
     def _needed(self) -> int:

@@ -81,6 +81,11 @@ class Decision(ABC):
         """Share of right answers, in [0, 1), that the fitted rule promises; ``None`` if it promises none."""
         return None
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether fitting proves a promise, for which nothing before the rule may have learnt from the same images."""
+        return self.promise is not None
+
     def promises(self, taxonomy: Taxonomy) -> tuple[Promise, ...]:
         """All that the fitted rule promises, each to be judged on its own; by default the :attr:`promise`, if any."""
         return () if self.promise is None else (Promise("", self.promise),)

@@ -214,8 +214,9 @@ class Guaranteed(Decision):
         n, (share, *by_level) = walk.num_images, self.shares
         least = max(trials_needed(x, confidence=self.confidence) for x in self.shares)
         sentences = [
-            f"{self.name} answers the root for every image: {n:,} labelled images cannot show that a share of "
-            f"{share:g} of any other answers is right, which takes at least {least:,}, with no error among them"
+            f"{self.name} answers the root for every image: {n:,} labelled image{'s' * (n != 1)} cannot show that a "
+            f"share of {share:g} of any other answers is right, which takes at least {least:,}, with no error among "
+            "them"
         ]
         lower = clopper_pearson_lower(int(walk.right[0, min(1, len(walk.caution))]), n, confidence=self.confidence)
         possible = math.floor(100 * lower) / 100

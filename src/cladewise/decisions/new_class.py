@@ -105,6 +105,11 @@ class NewClass(Decision):
         """Whether the threshold is known."""
         return self.threshold is not None
 
+    @property
+    def is_proven(self) -> bool:
+        """True: at most a share of the images of known classes is called new."""
+        return True
+
     def __call__(self, prediction: Prediction) -> Nodes:
         if self.threshold is None:
             raise not_fitted(self.name, self.fits_on)
@@ -144,7 +149,7 @@ class NewClass(Decision):
             warnings.warn(
                 f"{self.name} cannot promise that at most {self.share:g} of the images of known classes are called "
                 f"new: that takes {trials_needed(1 - self.share, confidence=CONFIDENCE)} images of leaves, and "
-                f"there are {len(rows)}. Nothing is called new.",
+                f"{'there is 1' if len(rows) == 1 else f'there are {len(rows):,}'}. Nothing is called new.",
                 stacklevel=2,
             )
             return dataclasses.replace(self, threshold=NEVER)

@@ -44,7 +44,8 @@ class Optimal(Decision):
     ``depth-f1``     :math:`(1 + \beta^2) d(m) / (\beta^2 d(j) + d(v))`                   ``depth_f1``
     ``hf``           the same with :math:`d + 1`: the root counts as an ancestor        –
     ``zhao``         :math:`d(m) / \max(d(v), d(j))`                                    –
-    ``cpb``          1 minus the share of leaves under *v* if it is right, otherwise 0  ``cpb``
+    ``cpb``          if *v* is right, 1 minus the share of leaves under it, or 1 for   ``cpb``
+                     a leaf; otherwise 0
     ``lca-height``   :math:`-h(m)`                                                      ``hd@1``
     ``path-length``  :math:`-(d(v) + d(j) - 2 d(m))`                                    –
     ===============  =================================================================  ==================
@@ -54,7 +55,7 @@ class Optimal(Decision):
     :class:`~cladewise.decisions.CRM`, which also takes costs of your own. Metrics that reward nothing but a right leaf,
     such as ``top1``, are best served by :class:`~cladewise.decisions.Leaf`.
 
-    A set of labels is best for ``hf``, the expected :math:`hF_\\beta` of the set and the ancestors of the leaf, by
+    A set of labels is best for ``hf``, the expected :math:`hF_\beta` of the set and the ancestors of the leaf, by
     the paper's result for sets: for each size *k* the best set has the *k* nodes of largest
     :math:`\Delta_k(v) = \sum_{j \in B(v)} p_j (1 + \beta^2) / (k + \beta^2 (d(j) + 1))`, and none whose probability is
     below :math:`1 / (1 + \beta^2 (d_{\max} + 1))`. Such a set contains the ancestors of its nodes. For ``hamming``, the

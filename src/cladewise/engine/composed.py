@@ -25,10 +25,10 @@ SEED = 0
 class Composed(Decision):
     """Inferences applied in turn, then a decision on their result; written ``inference+inference+decision``.
 
-    :meth:`fit` fits every part that learns. If the decision promises a share of right answers and an inference learns
-    too, they are fitted on disjoint random halves of the images: the bound behind a promise holds for a rule that was
-    chosen independently of the images it is tested on. Any other chain is fitted on all images throughout, each part on
-    the output of those before it.
+    :meth:`fit` fits every part that learns. If the decision makes a promise, such as a share of right answers, and an
+    inference learns too, they are fitted on disjoint random halves of the images: the bound behind a promise holds for
+    a rule that was chosen independently of the images it is tested on. Any other chain is fitted on all images
+    throughout, each part on the output of those before it.
 
     Args:
         inferences: The inferences, in order.
@@ -83,6 +83,10 @@ class Composed(Decision):
     @property
     def promise(self) -> float | None:
         return self.decision.promise
+
+    @property
+    def is_proven(self) -> bool:
+        return self.decision.is_proven
 
     def promises(self, taxonomy: Taxonomy) -> tuple[Promise, ...]:
         return self.decision.promises(taxonomy)
@@ -182,7 +186,8 @@ class Composed(Decision):
         """
         every = torch.arange(num_images)
         learns = any(isinstance(rule, Fittable) and not rule.is_fitted for rule in self.inferences)
-        if not learns or self.promise is None or not isinstance(self.decision, Fittable) or self.decision.is_fitted:
+        tests = isinstance(self.decision, Fittable) and not self.decision.is_fitted and self.decision.is_proven
+        if not (learns and tests):
             return every, every
         if num_images < 2:
             raise InputError(f"at least two images to fit {self.name} on, half of them for its promise", num_images)

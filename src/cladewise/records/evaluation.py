@@ -193,7 +193,8 @@ class Evaluation:
     @property
     def verdict(self) -> str:
         """One sentence: the share of right answers, the share that are leaves, and whether the promises were kept."""
-        return verdict(self.metrics, promise=self.promise, promises=self.promises)
+        unit = "group" if self.grouped_by else "image"
+        return verdict(self.metrics, promise=self.promise, promises=self.promises, unit=unit)
 
     @property
     def folder(self) -> Path:

@@ -57,18 +57,22 @@ class PromiseKept:
         return "did not hold" if as_few <= LEVEL else "missed here"
 
 
-def outcomes_in_words(promises: Sequence[PromiseKept]) -> str:
+def outcomes_in_words(promises: Sequence[PromiseKept], unit: str = "image") -> str:
     """A clause on promises other than the one for all answers; empty if there are none.
+
+    Args:
+        promises: The promises.
+        unit: What was counted: images, or groups of images.
 
     Example:
         >>> outcomes_in_words([PromiseKept("family", 0.99, 600, 600), PromiseKept("order", 0.99, 500, 600)])
         'the 99% guarantee for family held, the 99% guarantee for order did not hold'
     """
     if len(promises) <= 3:
-        return ", ".join(in_words(one) for one in promises)
+        return ", ".join(in_words(one, unit) for one in promises)
     broken = [one for one in promises if one.outcome == "did not hold"]
     missed = sum(one.outcome == "missed here" for one in promises)
-    parts = [f"of {len(promises):,} further guarantees {len(promises) - len(broken) - missed:,} held on these images"]
+    parts = [f"of {len(promises):,} further guarantees {len(promises) - len(broken) - missed:,} held on these {unit}s"]
     if missed:
         parts.append(f"{missed:,} {'was' if missed == 1 else 'were'} missed within chance")
     if broken:
@@ -77,12 +81,12 @@ def outcomes_in_words(promises: Sequence[PromiseKept]) -> str:
     return ", ".join(parts)
 
 
-def in_words(promise: PromiseKept) -> str:
-    """A clause on one promise."""
+def in_words(promise: PromiseKept, unit: str = "image") -> str:
+    """A clause on one promise; ``unit`` as in :func:`outcomes_in_words`."""
     what = f"the {100 * promise.share:g}% guarantee" + (f" for {promise.name}" if promise.name else "")
-    images = f"{promise.images:,} image{'' if promise.images == 1 else 's'}"
+    these = f"this one {unit}" if promise.images == 1 else f"these {promise.images:,} {unit}s"
     if promise.outcome == "held here":
-        return f"{what} held on these {images}, too few to confirm it" if promise.images else f"{what} has no image"
+        return f"{what} held on {these}, too few to confirm it" if promise.images else f"{what} has no {unit}"
     if promise.outcome == "missed here":
-        return f"{what} was missed on these {images}, within chance"
+        return f"{what} was missed on {these}, within chance"
     return f"{what} {promise.outcome}"

@@ -13,7 +13,11 @@ CHANCE = 0.05
 
 
 def verdict(
-    metrics: Mapping[str, Interval], *, promise: float | None = None, promises: Sequence[PromiseKept] = ()
+    metrics: Mapping[str, Interval],
+    *,
+    promise: float | None = None,
+    promises: Sequence[PromiseKept] = (),
+    unit: str = "image",
 ) -> str:
     """Sum up an evaluation in one sentence; every figure in it is one of the evaluation's metrics.
 
@@ -22,6 +26,7 @@ def verdict(
         promise: Share of right answers that the decision guarantees, in [0, 1); ``None`` if it guarantees nothing.
         promises: All guarantees with the numbers of right answers, if they were counted. There, an answer below an
             internal label is not right, although the metric ``correct`` counts it as the label.
+        unit: What was counted: images, or groups of images.
 
     Returns:
         A sentence without a full stop. A guarantee that was counted is judged by the binomial test
@@ -46,18 +51,18 @@ def verdict(
     """
     correct = metrics.get("correct")
     if correct is None:
-        return _of_label_sets(metrics, promise)
+        return _of_label_sets(metrics, promise, unit)
     if math.isnan(correct.value):
-        return "no image to judge by"
+        return f"no {unit} to judge by"
     parts = [f"{_percent(correct.value, 1)} correct{_interval(correct)}"]
     leaves = metrics.get("leaf_answers")
     if leaves is not None and not math.isnan(leaves.value):
         parts.append(_of_leaves(leaves.value))
     overall = [one for one in promises if not one.name]
     if promise is not None:
-        said = in_words(overall[0]) if overall else _of_promise(correct, promise)
+        said = in_words(overall[0], unit) if overall else _of_promise(correct, promise, unit)
         parts.append(said + _of_cost(metrics))
-    if further := outcomes_in_words([one for one in promises if one.name]):
+    if further := outcomes_in_words([one for one in promises if one.name], unit):
         parts.append(further)
     return ", ".join(parts)
 
@@ -73,14 +78,14 @@ def _of_cost(metrics: Mapping[str, Interval]) -> str:
     return f" ({cost})"
 
 
-def _of_label_sets(metrics: Mapping[str, Interval], promise: float | None) -> str:
+def _of_label_sets(metrics: Mapping[str, Interval], promise: float | None, unit: str) -> str:
     """The sentence for answers that are sets of labels, for which no single node can be right."""
     covered = metrics.get("set_coverage")
     if promise is not None and covered is not None and not math.isnan(covered.value):
-        return f"{_percent(covered.value, 1)} covered{_interval(covered)}, {_of_promise(covered, promise)}"
+        return f"{_percent(covered.value, 1)} covered{_interval(covered)}, {_of_promise(covered, promise, unit)}"
     said, true = metrics.get("micro_precision"), metrics.get("micro_recall")
     if said is None or true is None or math.isnan(said.value) or math.isnan(true.value):
-        return "no image to judge by"
+        return f"no {unit} to judge by"
     precision, recall = _percent(said.value, 1), _percent(true.value, 1)
     return f"{precision} of the predicted labels are true, {recall} of the true labels are predicted"
 
@@ -91,7 +96,7 @@ def _of_leaves(share: float) -> str:
     return f"{_percent(share, 0)} of answers are leaves"
 
 
-def _of_promise(correct: Interval, promise: float) -> str:
+def _of_promise(correct: Interval, promise: float, unit: str) -> str:
     """Whether the interval confirms the guarantee. If all answers are right, their number decides."""
     count = correct.count
     all_right_by_chance = correct.value == 1 and promise**count > CHANCE
@@ -99,7 +104,7 @@ def _of_promise(correct: Interval, promise: float) -> str:
         return f"the {100 * promise:g}% guarantee held"
     if correct.high < promise:
         return f"the {100 * promise:g}% guarantee did not hold"
-    images = f"{count:,} image{'s are' if count != 1 else ' is'}" if count else "these images are"
+    images = f"{count:,} {unit}{'s are' if count != 1 else ' is'}" if count else f"these {unit}s are"
     return f"{images} too few to tell whether the {100 * promise:g}% guarantee holds"
 
 

@@ -58,7 +58,7 @@ class WideTable(ABC):
 
     @property
     def notes(self) -> Sequence[str]:
-        """What is not obvious about the file, as sentences."""
+        """Sentences on how the file was read."""
         return ()
 
     @abstractmethod
@@ -84,7 +84,7 @@ class ListedTable:
         score: Score of each entry.
         values: Scale of the scores, where the format defines it.
         over: What competes, where the format defines it.
-        notes: What is not obvious about the file, as sentences.
+        notes: Sentences on how the file was read.
     """
 
     source: str

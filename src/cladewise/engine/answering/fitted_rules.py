@@ -126,6 +126,7 @@ def _ready(
     if not isinstance(rule, Fittable) or rule.is_fitted:
         return Ready(rule, handle, text)
     chosen, warning = _fitting_split(run, rule, split)
+    unproven = _told_if_unproven(run, rule, before, split, chosen)
     if isinstance(rule, Inference):
         path = run.folder.fitted(chosen, handle)
     else:
@@ -169,7 +170,7 @@ def _ready(
     profile = ScoreProfile.from_tensors(counted) if counted else None
     few = {name: _listed(tensor) for name, tensor in tensors.items() if tensor.numel() <= LARGEST_LISTED}
     named = f"{handle}@{split}" if split else handle
-    told = [warning, *said] if warning else said
+    told = [*filter(None, (warning, unproven)), *said]
     return Ready(with_learnt(rule, tensors), named, text, chosen, few, tuple(dict.fromkeys(told)), profile)
 
 
@@ -310,6 +311,19 @@ def _check_rows_to_fit_on(run: Run, rule: Fittable, split: str) -> None:
     if watched == NO_SPLIT and not _has(run, split):
         advice = "Give the labels of some rows, and keep a share of them for it (fit_share=0.5), or name fit_split=."
         raise InputError(f"labelled rows that {_name(rule)} can learn from", "none", at=str(run.path), advice=advice)
+
+
+def _told_if_unproven(run: Run, rule: Fittable, before: Inference | None, split: str | None, chosen: str) -> str:
+    """A warning if a rule tested its promise on images that the inference before it learnt from."""
+    if not (isinstance(rule, Decision) and rule.is_proven and isinstance(before, Fittable) and learnt(before)):
+        return ""
+    seen, _ = _fitting_split(run, before, split)
+    if not set(seen.split("+")) & set(chosen.split("+")):
+        return ""
+    return (
+        f"the promise of {rule.handle} is not proven, since {handle_of(before)} learnt from the same images of "
+        f"{chosen}: the decision {spec_of(before)}+{spec_of(rule)} learns from halves of them"
+    )
 
 
 def _told_of_sample(rule: Any, split: str, chosen: int, among: int) -> str:

@@ -98,7 +98,7 @@ class Seen:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is not obvious about how the file is read, as sentences."""
+        """Sentences on how the file is read."""
         commas = self.head is not None and self.head.decimal == ","
         return ("Commas are read as decimal marks.",) if commas else ()
 
