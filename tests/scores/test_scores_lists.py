@@ -344,3 +344,28 @@ def test_a_file_of_an_unknown_shape_says_which_are_known(tmp_path: Path) -> None
     for known, path in odd.items():
         with pytest.raises(InputError, match=known):
             open_scores(path, BIRDS)
+
+
+def test_a_true_label_beside_the_predicted_class_is_never_taken_for_it(tmp_path: Path) -> None:
+    path = table(tmp_path / "both.csv", "image,label,pred,prob", "a.jpg,Turdus pilaris,Turdus merula,0.75")
+    with pytest.raises(InputError, match="one column of classes"):
+        open_scores(path, BIRDS)
+    for stated in ({"label_column": "label"}, {"class_column": "pred", "label_column": "label"}):
+        scores = open_scores(path, BIRDS, **stated)
+        assert scores.targets is not None
+        assert scores.targets.tolist() == [BIRDS.find("Turdus pilaris")]
+        assert next(scores.parts())[1].log_prob[0, BIRDS.find("Turdus merula")].exp().item() == pytest.approx(0.75)
+
+
+def test_results_without_a_row_are_refused_in_one_line(tmp_path: Path) -> None:
+    path = table(tmp_path / "silent.csv", "Start (s),End (s),Scientific name,Common name,Confidence,File")
+    with pytest.raises(InputError, match="at least one row of scores, but got none"):
+        open_scores(path, BIRDS)
+
+
+def test_labels_in_json_are_refused_without_a_wrong_option(tmp_path: Path) -> None:
+    scores = table(tmp_path / "scores.csv", "image,label,score", "a.jpg,Turdus merula,0.75")
+    labels = document(tmp_path / "labels.json", [{"image": "a.jpg", "label": "Turdus pilaris"}])
+    with pytest.raises(InputError, match="a table of labels in CSV, TSV or Parquet, but got JSON") as error:
+        open_scores(scores, BIRDS, labels=labels)
+    assert not error.value.advice

@@ -118,6 +118,8 @@ def _joined(keys: pl.Series, path: Path, label: str | None) -> tuple[pl.DataFram
 def _read(path: Path) -> Table:
     if not path.is_file():
         raise InputError("a table of labels", "no such file", at=str(path))
+    if not is_parquet(path) and path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
+        raise InputError("a table of labels in CSV, TSV or Parquet", "JSON", at=str(path))
     table = read_parquet_table(path) if is_parquet(path) else read_delimited(path, ReadOptions())
     table.fail([problem for problem in table.problems if problem.kind != "column-name"])
     return table

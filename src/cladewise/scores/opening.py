@@ -106,6 +106,8 @@ def open_scores(
     paths = [Path(files)] if isinstance(files, str | PathLike) else [Path(file) for file in files]
     seen = [_seen(path, taxonomy, options) for path in paths]
     table = joined([format_of(each).read(each) for each in seen])
+    if not table.num_rows:
+        raise InputError("at least one row of scores", "none", at=table.source)
     matched = match_classes(taxonomy, table.classes, options, at=table.source)
     keys, kept = _keys(table)
     found = labelled(keys, kept, taxonomy, options, table.source)

@@ -18,7 +18,7 @@ from cladewise.scores.formats.birdnet import is_birdnet
 from cladewise.scores.formats.camera_traps import is_megadetector, is_speciesnet
 from cladewise.scores.formats.delimited import Head, head_of
 from cladewise.scores.formats.documents import json_lines, lists_evidence, pairs_evidence, records_evidence
-from cladewise.scores.formats.long import class_column, rank_columns, score_column
+from cladewise.scores.formats.long import CLASS_WORDS, rank_columns, score_column
 from cladewise.scores.formats.ranked import rank_pairs
 from cladewise.scores.formats.wide_columns import is_class, num_classes
 from cladewise.scores.options import ScoreOptions
@@ -27,6 +27,7 @@ from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.evidence import Form, only_form
 from cladewise.taxonomy.names.lookup import complaint
+from cladewise.taxonomy.names.sameness import loose
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -149,7 +150,8 @@ def _long(seen: Seen) -> str | None:
     score = options.score_column or score_column(names)
     if score is None:
         return None
-    named = options.class_column or class_column([name for name in names if name != score]) or rank_columns(names)
+    free = [name for name in names if name not in (score, options.label_column)]
+    named = options.class_column or any(CLASS_WORDS.fullmatch(loose(name)) for name in free) or rank_columns(free)
     return f"a column of scores, {score!r}, beside one of classes" if named else None
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CLASS_WORDS = re.compile(
     r"(predicted|predictions?|pred|top|scientific)?(labels?|class(es)?|classifications?|categor(y|ies)|species|taxon|name)"
-    r"(name|id)?|predictions?|predicted"
+    r"(name|id)?|predictions?|predicted|preds?"
 )
 SCORE_WORDS = re.compile(
     r"(score|conf|confidence|prob|probs|probability|probabilities|proba|likelihood|logit|logits|softmax)s?(score|value)?"
