@@ -12,6 +12,7 @@ import pytest
 import cladewise as cw
 from cladewise.errors import InputError, InputWarning
 from cladewise.records import read_rule_choice
+from cladewise.report.choosing_page import write_choosing_page
 from shared_runs import copy_of, listing
 
 
@@ -103,6 +104,10 @@ def test_the_record_says_which_images_had_no_prior_and_how_many_groups_there_are
     assert chosen.num_images == 2
     assert [note.partition(" ")[0] for note in chosen.notes] == ["2", "4", "groups"]
     assert chosen.notes[1] == "4 images in 2 groups"
+    prior = f"prior:table={tmp_path / 'prior.csv'},key=region"
+    assert chosen.options == f"--inference {prior} --group-by site --pool product"
+    page = write_choosing_page(chosen, tmp_path / "choose.html").read_text(encoding="utf-8")
+    assert f"cladewise decide scores.csv --fitted-on {chosen.run} {chosen.options} --decision" in page
 
 
 def test_examples_have_the_answers_of_predictions(run: cw.Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -143,6 +144,7 @@ def choose(
         image_root=root,
         credit=credit,
         left_out=tuple(f"{text}: {error}" for text, error in failed.items()),
+        options=_options(infer.spec, grouping),
         **judges.of_rules(answers, own, seen.paths, examples, names),
     )
     for note in (*choice.notes, *about):
@@ -294,6 +296,14 @@ class _Judges:
                 "or judge on another split"
             )
         return tuple(found)
+
+
+def _options(inference: str, grouping: Grouping | None) -> str:
+    """Options of ``evaluate`` and ``predict`` for the same inference and groups, quoted for a shell."""
+    words = ["--inference", inference]
+    if grouping is not None:
+        words += ["--group-by", grouping.by, "--pool", grouping.pool]
+    return shlex.join(words)
 
 
 def _images_of(run: Run) -> tuple[str, str]:

@@ -152,6 +152,7 @@ class RuleChoice:
         credit: Source of the images.
         left_out: Rules that do not apply, with the reason.
         notes: Remarks for the reader, such as that rules were fitted on the images they are judged on.
+        options: Options of the command line for the same inference and groups, quoted for a shell.
     """
 
     run: str
@@ -173,6 +174,7 @@ class RuleChoice:
     credit: str = ""
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    options: str = ""
 
     def __post_init__(self) -> None:
         check_types(self)
