@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
-from cladewise.decisions import Hedging, Leaf, Majority, Nodes, OperatingPoint, Threshold
+from cladewise.decisions import (
+    HedgedExpectation,
+    HedgedMajority,
+    Hedging,
+    Leaf,
+    LeafOrRoot,
+    Majority,
+    Nodes,
+    OperatingPoint,
+    Threshold,
+)
+from cladewise.decisions.guarantee import Guaranteed
 from cladewise.inference import Subset
 from cladewise.inference.weighing import weighed
 from cladewise.predictions import Coherence, LeafWeights, ListedNodes, Prediction, pooled
@@ -20,6 +32,7 @@ from strategies import taxonomies
 
 TREE = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
 A, B, C, D, E = 1, 2, 3, 4, 5
+GUARANTEED = (Hedging, HedgedMajority, HedgedExpectation, LeafOrRoot)
 
 
 def listed(rows: list[dict[int, float]], tree: Taxonomy = TREE, *, at_inner_nodes: bool = False) -> ListedNodes:
@@ -208,13 +221,16 @@ def test_few_nodes_are_answered_as_from_all(
         order = best_nodes(prediction.own_log_prob[..., 1:], torch.arange(1, tree.num_nodes), k)
         assert fresh.ranking(k).equal(order)
     assert fresh.precision == prediction.log_prob.dtype
+    outside = Prediction.prob_outside(prediction, image, node)
+    torch.testing.assert_close(fresh.prob_outside(image, node), outside, atol=1e-15, rtol=1e-9)
     assert tree.num_nodes == 1 or "log_prob" not in vars(fresh)
 
 
 @given(lists())
 def test_short_lists_are_decided_without_all_nodes(drawn: tuple[Taxonomy, list[dict[int, float]], bool]) -> None:
     tree, rows, inner = drawn
-    for rule in (Majority(), Threshold(0.3), Leaf(), OperatingPoint(0.6), Hedging(caution=1.0)):
+    guaranteed = [kind(caution=x) for kind in GUARANTEED for x in (0.3, 0.9, 2.0)]
+    for rule in (Majority(), Threshold(0.3), Leaf(), OperatingPoint(0.6), *guaranteed):
         few, dense = (listed(rows, tree, at_inner_nodes=inner) for _ in range(2))
         _ = dense.log_prob
         with pytest.MonkeyPatch.context() as patch:
@@ -225,5 +241,25 @@ def test_short_lists_are_decided_without_all_nodes(drawn: tuple[Taxonomy, list[d
         assert isinstance(expected, Nodes)
         assert found.node.equal(expected.node), rule.handle
         torch.testing.assert_close(found.log_prob, expected.log_prob)
-        if rule.name in ("majority", "threshold", "leaf"):
-            assert tree.num_nodes == 1 or "log_prob" not in vars(few)
+        if rule.name != "operating-point":
+            assert tree.num_nodes == 1 or not {"log_prob", "own_log_prob"} & set(vars(few)), rule.handle
+
+
+@pytest.mark.parametrize("kind", GUARANTEED)
+@given(lists(), st.integers(0, 99))
+def test_guarantees_are_fitted_on_short_lists_as_on_all_nodes(
+    kind: type[Guaranteed], drawn: tuple[Taxonomy, list[dict[int, float]], bool], seed: int
+) -> None:
+    tree, rows, inner = drawn
+    few, dense = (listed(rows * 20, tree, at_inner_nodes=inner) for _ in range(2))
+    random = torch.Generator().manual_seed(seed)
+    target = torch.randint(tree.num_nodes, (len(rows) * 20,), generator=random)
+    target = torch.where(torch.rand(len(target), generator=random) < 0.2, target, few.best_leaf().node)
+    rule = kind(guarantee=0.3)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of answers with the root alone
+        found = rule.fit(few, target)
+        patch.setattr(ListedNodes, "_is_short", False)
+        expected = rule.fit(dense, target)
+    assert tree.num_nodes == 1 or "log_prob" not in vars(few)
+    assert found.caution == pytest.approx(expected.caution, rel=1e-6, abs=1e-9)

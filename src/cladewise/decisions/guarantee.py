@@ -6,6 +6,7 @@ import dataclasses
 import math
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -134,15 +135,15 @@ class Guaranteed(Decision):
     def steps_of(self, prediction: Prediction) -> Steps:
         """The answers of each image at every caution, in the scale of the rule's own steps."""
         flat = prediction.flat()
-        _ = flat.log_prob  # once for all parts
-        return Steps.join([self._steps_of(part) for part in in_parts(flat, CELLS_AT_ONCE)])
+        flat.before_slicing()
+        return Steps.join([self._steps_of(part) for part in _parts(flat)])
 
     def _limits(self, flat: Prediction) -> Float[Tensor, " image"] | float:
         """The caution of each image, in the scale of the steps."""
         if self.cautions is None or not self.per:
             learnt = None if self.cautions is None else float(self.cautions[0])
             if self.caution is not None and (learnt is None or self.from_scale(learnt) != self.caution):
-                return self.to_scale(self.caution, flat.log_prob.dtype)  # given, or put in place of the learnt one
+                return self.to_scale(self.caution, flat.precision)  # given, or put in place of the learnt one
             return float(learnt if learnt is not None else MOST_CAUTIOUS)
         cautions = self.cautions.to(flat.device)
         if self.fitted_tree != _identity(flat.taxonomy):  # groups of another tree: the greatest caution of any
@@ -193,14 +194,14 @@ class Guaranteed(Decision):
         taxonomy, labels, flat = prediction.taxonomy, target.reshape(-1), prediction.flat()
         levels = self.levels(taxonomy)
         if self.per:
-            parts = [(self._steps_of(part), self._groups(part)) for part in in_parts(flat, CELLS_AT_ONCE)]
+            parts = [(self._steps_of(part), self._groups(part)) for part in _parts(flat)]
             steps, groups = Steps.join([part for part, _ in parts]), torch.cat([group for _, group in parts])
             cautions, pooled = self._fit_groups(steps, labels, groups, taxonomy, levels)
             values, tree = torch.tensor(cautions, dtype=torch.float64), _identity(taxonomy)
             return dataclasses.replace(
                 self, caution=None, cautions=values, pooled=torch.from_numpy(pooled), fitted_tree=tree
             )
-        steps = Steps.join([self._steps_of(part) for part in in_parts(flat, CELLS_AT_ONCE)])
+        steps = Steps.join([self._steps_of(part) for part in _parts(flat)])
         walk = Walk.of(steps, labels, taxonomy, levels)
         places = walk.proven(self.shares, self.confidence)
         if places <= 1 and len(walk.caution):
@@ -332,6 +333,11 @@ class Guaranteed(Decision):
         place = torch.from_numpy(places).to(right.device)[self._groups(prediction.flat())]
         sums = both.new_zeros(int(places.max()) + 1, *both.shape[::2])
         return sums.index_add(0, place, both.transpose(0, 1)).reshape(-1, 2)
+
+
+def _parts(flat: Prediction) -> Iterator[Prediction]:
+    """The prediction in parts, of more images where each needs fewer values than there are nodes."""
+    return in_parts(flat, CELLS_AT_ONCE // flat.values_per_image * flat.taxonomy.num_nodes)
 
 
 def _identity(taxonomy: Taxonomy) -> int:

@@ -157,11 +157,22 @@ class ListedNodes(Prediction):
     # these, without a value for every node of the tree, as long as they are fewer.
 
     @property
+    def _num_few(self) -> int:
+        """Number of values per image by which a few nodes are found: each ancestor of each listed node, and its list."""
+        return max(1, self.nodes.shape[-1] ** 2 * ops.tree_index(self.taxonomy, self.device).max_depth)
+
+    @property
     def _is_short(self) -> bool:
         """Whether the nodes with a probability are few compared with the tree."""
-        depth = ops.tree_index(self.taxonomy, self.device).max_depth
-        values = self.nodes.shape[-1] ** 2 * depth
-        return self.taxonomy.num_nodes > 1 and values <= max(SMALL, self.taxonomy.num_nodes)
+        return self.taxonomy.num_nodes > 1 and self._num_few <= max(SMALL, self.taxonomy.num_nodes)
+
+    @property
+    def values_per_image(self) -> int:
+        return self._num_few if self._is_short else super().values_per_image
+
+    def before_slicing(self) -> None:
+        if not self._is_short:
+            super().before_slicing()
 
     @cached_property
     def _ancestry(self) -> tuple[Int[Tensor, "image k step"], Float[Tensor, "image k step"]]:
@@ -207,6 +218,15 @@ class ListedNodes(Prediction):
         if not self._is_short:
             return super().log_prob_at(image, node)
         return self[image].log_prob_of(node[:, None]).squeeze(-1)
+
+    def prob_outside(self, image: Int[Tensor, " pair"], node: Int[Tensor, " pair"]) -> Float[Tensor, " pair"]:
+        if not self._is_short:
+            return super().prob_outside(image, node)
+        here = self[image]
+        listed = (here.nodes > 0) & ~here._are_under(node[:, None]).squeeze(1)
+        away = here._shares.double().masked_fill(~listed, -torch.inf)
+        away = torch.cat([away, here.elsewhere.double().masked_fill(node == 0, -torch.inf)[:, None]], -1)
+        return away.exp().sum(-1)
 
     def best_among(self, eligible: Bool[Tensor, " node"]) -> Float[Tensor, " image"]:
         if not self._is_short:

@@ -183,6 +183,15 @@ class Prediction(ABC):
         """Precision of the log-probabilities."""
         return self.log_prob.dtype
 
+    @property
+    def values_per_image(self) -> int:
+        """Values per image that rules hold in memory when they ask for a few nodes: one per node, fewer for lists."""
+        return self.taxonomy.num_nodes
+
+    def before_slicing(self) -> None:
+        """Compute what slices share, so that it is not computed again for each of them: the log-probabilities."""
+        _ = self.log_prob
+
     def log_prob_of(self, nodes: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch k"]:
         """Log-probability at or under a few nodes of each image."""
         return self.log_prob.gather(-1, nodes)
