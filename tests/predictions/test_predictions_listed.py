@@ -221,6 +221,11 @@ def test_few_nodes_are_answered_as_from_all(
         order = best_nodes(prediction.own_log_prob[..., 1:], torch.arange(1, tree.num_nodes), k)
         assert fresh.ranking(k).equal(order)
     assert fresh.precision == prediction.log_prob.dtype
+    some = torch.nonzero(eligible).squeeze(1)
+    for got, expected in zip(
+        fresh.best_leaf_and_rivals(some), Prediction.best_leaf_and_rivals(prediction, some), strict=True
+    ):
+        torch.testing.assert_close(got, expected)
     outside = Prediction.prob_outside(prediction, image, node)
     torch.testing.assert_close(fresh.prob_outside(image, node), outside, atol=1e-15, rtol=1e-9)
     assert tree.num_nodes == 1 or "log_prob" not in vars(fresh)

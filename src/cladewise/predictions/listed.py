@@ -158,7 +158,7 @@ class ListedNodes(Prediction):
 
     @property
     def _num_few(self) -> int:
-        """Number of values per image by which a few nodes are found: each ancestor of each listed node, and its list."""
+        """Number of values per image by which a few nodes are found: a list for each ancestor of each listed node."""
         return max(1, self.nodes.shape[-1] ** 2 * ops.tree_index(self.taxonomy, self.device).max_depth)
 
     @property
@@ -259,6 +259,19 @@ class ListedNodes(Prediction):
         is_best = (values == best) & ((values > -torch.inf) | (nodes == index.leaf_nodes[0]))
         first = nodes.masked_fill(~is_best, self.taxonomy.num_nodes).amin(-1)
         return BestLeaf(first, best.squeeze(-1))
+
+    def best_leaf_and_rivals(
+        self, nodes: Int[Tensor, " k"]
+    ) -> tuple[Int[Tensor, "*batch"], Float[Tensor, "*batch"], Float[Tensor, "*batch k"]]:
+        if not self._is_short:
+            return super().best_leaf_and_rivals(nodes)
+        index, best = ops.tree_index(self.taxonomy, self.device), self.best_leaf()
+        above, log_prob = (values.flatten(-2) for values in self._ancestry)
+        column = nodes.new_full((self.taxonomy.num_nodes,), len(nodes))
+        column[nodes] = torch.arange(len(nodes), device=self.device)
+        rivals = log_prob.new_full((*self.batch_shape, len(nodes) + 1), -torch.inf)
+        rivals = rivals.scatter_reduce(-1, column[above], log_prob, "amax")[..., :-1]
+        return index.leaf_start[best.node], best.log_prob, rivals.masked_fill(nodes == 0, 0.0)
 
     def ranking(self, k: int) -> Int[Tensor, "*batch k"]:
         """The nodes with the most mass of their own, the root aside."""

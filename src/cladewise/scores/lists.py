@@ -159,12 +159,13 @@ def entries_of(
             raise InputError(f"{values}", got, at=_at(table, int(odd[0])), advice=_STATE)
         with np.errstate(divide="ignore"):
             value = log_odds(torch.from_numpy(p)).numpy() if over == "independent" else np.log(np.minimum(p, 1))
-    node = nodes[table.class_of]
-    row = table.row
+    node, row = nodes[table.class_of], table.row
     if over == "independent":
         inside = node > 0
         row, node, value = row[inside], node[inside], value[inside]
-    row, node, value = _one_each(row, np.maximum(node, 0), value, taxonomy.num_nodes, over)
+    node = np.maximum(node, 0)
+    if len(np.unique(np.maximum(nodes, 0))) < len(nodes):  # otherwise different classes are different nodes
+        row, node, value = _one_each(row, node, value, taxonomy.num_nodes, over)
     start = np.searchsorted(row, np.arange(table.num_rows + 1))
     used = nodes[nodes != ELSEWHERE]
     inner = bool((~taxonomy.is_leaf[used[used > 0]]).any())
@@ -222,6 +223,9 @@ def _one_each(
 def _repeated(table: ListedTable) -> int | None:
     """An entry whose class is in its row's list before."""
     pair = table.row * max(1, len(table.classes)) + table.class_of
+    ordered = np.sort(pair)  # takes less memory than the order, which is wanted only for the message
+    if (ordered[1:] != ordered[:-1]).all():
+        return None
     order = np.argsort(pair, kind="stable")
     again = np.flatnonzero(pair[order][1:] == pair[order][:-1])
     return int(order[again[0] + 1]) if again.size else None
