@@ -1,4 +1,4 @@
-"""Whether a rule chosen on some images is right as often as promised on others, over random halves of a split.
+"""Rules chosen on some images, judged on others: are they right as often as promised? Over random halves of a split.
 
 On one half the most specific rule is taken whose share of right answers reaches a goal: by the bound of
 ``cladewise choose``, which allows for the choice among all rules; by each rule's own 95% bound; and by the measured

@@ -1,4 +1,4 @@
-"""How often promises hold, and what they cost: many draws of fitting images from the scored images of runs.
+"""Frequency with which promises hold, and their cost, over many draws of fitting images from the scored images of runs.
 
 The images of each run are the population. A rule is fitted on half as many, drawn with replacement, and judged on the
 whole population, so that the judge has no sampling noise: its share of right answers is the truth. Per share promised,
