@@ -369,3 +369,12 @@ def test_labels_in_json_are_refused_without_a_wrong_option(tmp_path: Path) -> No
     with pytest.raises(InputError, match="a table of labels in CSV, TSV or Parquet, but got JSON") as error:
         open_scores(scores, BIRDS, labels=labels)
     assert not error.value.advice
+
+
+def test_json_lines_may_be_lists(tmp_path: Path) -> None:
+    lists = [[{"label": "Turdus merula", "score": score}] for score in (0.75, 0.5)]
+    for name in ("a.jsonl", "a.json"):
+        path = tmp_path / name
+        path.write_text("\n".join(map(json.dumps, lists)) + "\n")
+        (_, prediction), *_ = open_scores(path, BIRDS).parts()
+        assert prediction.log_prob[:, BIRDS.find("Turdus merula")].exp().tolist() == pytest.approx([0.75, 0.5])

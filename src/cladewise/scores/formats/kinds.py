@@ -86,7 +86,8 @@ class Seen:
         if self.is_text_table or b"\0" in self.start:
             return None
         first = self.start.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if first[:1] == b"{" and (self.path.suffix in (".jsonl", ".ndjson") or re.search(rb"\}\s*\r?\n\s*\{", first)):
+        is_lines = first[:1] == b"{" and self.path.suffix in (".jsonl", ".ndjson")
+        if is_lines or re.search(rb"[\]}]\s*\r?\n\s*[\[{]", first):
             return json_lines(self.path)
         return read_json(self.path)
 
