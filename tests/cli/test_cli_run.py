@@ -48,7 +48,7 @@ def test_evaluate_by_few_shot_episodes(here: Any, run: str) -> None:
     code, _, err = here("evaluate", run, "--ways", "3")
     assert (code, "Expected --protocol few-shot with options of episodes" in err) == (2, True)
     code, _, err = here("evaluate", run, "--protocol", "many-shot")
-    assert (code, "Expected a protocol: labels or few-shot, but got 'many-shot'" in err) == (2, True)
+    assert (code, "Expected a protocol: labels, few-shot, unknown, but got 'many-shot'" in err) == (2, True)
 
 
 def test_discover_finds_classes_under_coarse_ones(here: Any, run: str) -> None:

@@ -59,7 +59,9 @@ def test_a_boundary_is_learnt_from_them(run: Run) -> None:
     seen = out_of_fold(run, 3, progress=False)
     expected = Boundary().fit(seen.scores, seen.target).boundary
     assert content["fitted"]["boundary"] == expected
-    assert scores.warnings == ()
+    assert all(
+        "was fitted on other scores than these" in one for one in scores.warnings
+    )  # of networks with less training data
     assert run.folder.fitted("3-fold", "none-boundary-fits_on=3-fold").is_file()
     asked = cw.evaluate(run, decision=Boundary(), fit_split="2-fold", progress=False)
     assert asked.path.name == "test-none-boundary@2-fold.json"
