@@ -12,6 +12,12 @@ classification (Goren et al., NeurIPS 2024), with the split-conformal quantile o
 become right, which holds on average over draws rather than with a confidence.
 
     python benchmarks/promises.py runs/grocery-* --draws 1000
+
+With --before, the scores are used as they are, and hedging is compared with hedging after inferences that are fitted
+anew on every draw: on one half of it while hedging is fitted on the other, as in ``calibrate+hedging``; and, for
+contrast, both on all of it.
+
+    python benchmarks/promises.py runs/grocery-flat-softmax --draws 1000 --before calibrate
 """
 
 from __future__ import annotations
@@ -32,11 +38,14 @@ from torch import Tensor
 from cladewise.decisions import HedgedExpectation, HedgedMajority, Hedging, LeafOrRoot, Majority
 from cladewise.decisions.caution import Steps
 from cladewise.decisions.guarantee import Guaranteed
+from cladewise.engine import Composed
 from cladewise.engine.answering.scoring import scored
+from cladewise.engine.rules import inference_of
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
+from cladewise.inference import Inference
 from cladewise.ops import ancestors, is_ancestor
-from cladewise.predictions import LeafSoftmax, Prediction
+from cladewise.predictions import Fittable, LeafSoftmax, Prediction
 from cladewise.statistics import least_successes
 from cladewise.taxonomy import Taxonomy
 
@@ -88,6 +97,36 @@ def walked(
             first = np.where(failed.any(1), failed.argmax(1), right.shape[1])
             found[share].append(np.maximum(first - 1, 0))
     return {x: Judged(truth[np.concatenate(p)], specific[np.concatenate(p)]) for x, p in found.items()}
+
+
+def after(
+    inference: Inference,
+    prediction: Prediction,
+    labels: Tensor,
+    draws: NDArray[np.int64],
+    shares: list[float],
+    halves: bool,
+) -> dict[float, Judged]:
+    """Hedging after an inference, each fitted on its half of every draw, or both on all of it."""
+    found: dict[float, list[Judged]] = {share: [] for share in shares}
+    rule = Composed((inference,), Hedging())
+    for draw in draws:
+        drawn = torch.from_numpy(draw)
+        first, second = rule.fitting_rows(len(draw)) if halves else (slice(None), slice(None))
+        learner = (
+            inference.fit(prediction[drawn[first]], labels[drawn[first]])
+            if isinstance(inference, Fittable)
+            else inference
+        )
+        seen = learner(prediction)
+        for share, judged in walked(
+            Hedging().steps_of(seen), labels, seen.taxonomy, drawn[second].numpy()[None], shares
+        ).items():
+            found[share].append(judged)
+    return {
+        share: Judged(np.concatenate([one.accuracy for one in all_]), np.concatenate([one.specificity for one in all_]))
+        for share, all_ in found.items()
+    }
 
 
 def climbed(
@@ -169,6 +208,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--shares", type=float, nargs="+", default=[0.8, 0.9, 0.95, 0.99])
     parser.add_argument("--images", type=int, help="images to fit on; half of the population by default")
+    parser.add_argument(
+        "--before", nargs="+", help="inferences to fit before hedging, instead of the variants of scores"
+    )
     parser.add_argument("--tables", action="store_true", help="a table for every run too")
     options = parser.parse_args()
 
@@ -178,7 +220,17 @@ def main() -> None:
         size = options.images or len(labels) // 2
         draws = np.random.default_rng(0).integers(0, len(labels), (options.draws, size))
         of_run: dict[tuple[str, str, float], list[Judged]] = {}
-        for variant, scores in variants(prediction, labels):
+        kinds = [] if options.before else variants(prediction, labels)
+        if options.before:
+            plain = walked(Hedging().steps_of(prediction), labels, prediction.taxonomy, draws, options.shares)
+            of_run |= {("as it is", "hedging", share): [judged] for share, judged in plain.items()}
+        for text in options.before or ():
+            inference = inference_of(text, None)
+            assert inference is not None
+            for variant, halves in {f"after {text}, halves": True, f"after {text}, same images": False}.items():
+                results = after(inference, prediction, labels, draws, options.shares, halves)
+                of_run |= {(variant, "hedging", share): [judged] for share, judged in results.items()}
+        for variant, scores in kinds:
             results = {
                 rule: walked(kind().steps_of(scores), labels, scores.taxonomy, draws, options.shares)
                 for rule, kind in RULES.items()

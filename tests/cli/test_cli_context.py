@@ -35,8 +35,9 @@ def folder(tmp_path: Path) -> Path:
 def answers_of(here: Shell, folder: Path, *words: str) -> tuple[pl.DataFrame, str]:
     """The answers of ``decide`` with the leaf rule, and what it said."""
     out = folder / "answers.csv"
-    given = (str(folder / "scores.csv"), "--taxonomy", str(folder / "tree.csv"), "--decision", "leaf")
-    code, _, err = here("decide", *given, "--out", str(out), *words)
+    given = (str(folder / "scores.csv"), "--taxonomy", str(folder / "tree.csv"))
+    rule = () if "--decision" in words else ("--decision", "leaf")
+    code, _, err = here("decide", *given, *rule, "--out", str(out), *words)
     assert code == 0, err
     return pl.read_csv(out, infer_schema_length=0).with_columns(pl.col("leaf_probability").cast(pl.Float64)), err
 
@@ -61,6 +62,29 @@ def test_a_prior_and_allowed_labels_come_before_the_groups(here: Shell, folder: 
     assert answers["label"].to_list() == ["robin", "tiger moth", "robin", "hawk moth", "hawk moth"]
     grouped, _ = answers_of(here, folder, "--inference", prior, "--allowed", "robin,moth", "--group-by", "sequence")
     assert grouped["label"].to_list() == ["robin", "hawk moth", "hawk moth"]
+
+
+def test_notes_are_printed_once_with_an_evaluation(here: Shell, folder: Path) -> None:
+    rows = [line.split(",")[:3] for line in SCORES.splitlines()[1:]]  # with all further columns of the scores
+    labels = [",".join([*row, {"s1": "wren", "s2": "moth"}.get(row[1], "robin")]) for row in rows]
+    (folder / "labels.csv").write_text("\n".join(["path,sequence,region,label", *labels]))
+    given = (str(folder / "scores.csv"), "--taxonomy", str(folder / "tree.csv"), "--labels", str(folder / "labels.csv"))
+    code, out, err = here("decide", *given, "--decision", "leaf", "--decision", "majority", "--group-by", "sequence")
+    assert code == 0, err
+    assert "3 groups of images" in out
+    lines = (out + err).splitlines()
+    for text in ("cladewise: 5 images in 3 groups", "cladewise: images without a group, each counted as one: 1"):
+        assert lines.count(text) == 1
+
+
+def test_a_decision_may_have_a_prior_but_not_for_groups(here: Shell, folder: Path) -> None:
+    rule = f"prior:table={folder / 'prior.csv'},key=region+leaf"
+    answers, _ = answers_of(here, folder, "--decision", rule)
+    assert answers["label"].to_list() == ["wren", "tiger moth", "robin", "hawk moth", "hawk moth"]
+    given = (str(folder / "scores.csv"), "--taxonomy", str(folder / "tree.csv"), "--quiet", "--decision", rule)
+    code, _, err = here("decide", *given, "--group-by", "sequence")
+    assert (code, len(err.strip().splitlines())) == (2, 1)
+    assert "Give the inference as --inference, which is applied to each image" in err
 
 
 @pytest.mark.parametrize(

@@ -357,3 +357,82 @@ def test_prediction_in_parts_agrees_with_evaluation(run: Run, tmp_path: Path) ->
     assert again.counts() == (24, 0)
     with pytest.raises(InputError, match="the images changed"):
         scale.predict_to(tmp_path / "parts", run, source, group_by="folder", progress=False)
+
+
+# ---------------------------------------------------------------- decisions that need columns
+
+
+def test_a_decision_with_a_prior_of_its_own_is_the_same_everywhere(run: Run, tmp_path: Path) -> None:
+    """Evaluation, prediction at once and in parts, from kept scores, and decisions on scores give one answer."""
+    table = write(tmp_path / "t.csv", "region,label,weight\nnorth,warm,9\nsouth,warm,1\n")
+    prior = f"prior:table={table},key=region,unlisted=1"
+    rule = f"{prior}+hedging:guarantee=0.8"
+    found = evaluate(run, inference="none", decision=rule)
+    expected = dict(pl.read_parquet(found.outcomes).select("path", "predicted").iter_rows())
+    apart = evaluate(run, inference=prior, decision="hedging:guarantee=0.8")
+    assert found.metrics == apart.metrics
+    assert found.fitted["decision.caution"] == apart.fitted["caution"]
+    photos = pl.read_csv(Path(run.dataset.root) / "photos.csv", infer_schema=False)
+    photos = photos.filter(pl.col("split") == "test").drop("label", "split")
+    paths = [Path(run.dataset.root) / path for path in photos["path"]]
+    options: dict[str, Any] = {"inference": "none", "decision": rule, "progress": False}
+    predicted = cw.predict(run, paths, columns=photos.drop("path"), **options)
+    by_path = [expected[path] for path in photos["path"]]
+    assert predicted.node().tolist() == predicted.to_frame()["node"].to_list() == by_path
+    listed = tmp_path / "test.csv"
+    photos.write_csv(listed)
+    source = open_source([listed], root=run.dataset.root)
+    parts = scale.predict_to(tmp_path / "parts", run, source, part_rows=10, keep=["scores"], **options)
+    again = scale.predict_to(tmp_path / "again", run, parts, **options)
+    for made in (parts, again):
+        assert pl.concat(made.tables())["node"].to_list() == by_path
+    seen = scored(run, "test", progress=False)
+    assert isinstance(seen.scores, Prediction)
+    assert seen.columns is not None
+    leaves = seen.scores.log_prob[:, torch.as_tensor(run.taxonomy.leaf_nodes.copy())].exp()
+    texts: list[str] = run.taxonomy.names[run.taxonomy.leaf_nodes].tolist()
+    scores = pl.DataFrame(leaves.numpy(), schema=texts).hstack(seen.columns.select("region"))
+    decided = cw.decide(scores, run.taxonomy, values="probabilities", decision=f"{prior}+leaf", progress=False)
+    leaf = pl.read_parquet(evaluate(run, inference="none", decision=f"{prior}+leaf").outcomes)
+    assert decided.node().tolist() == decided.to_frame()["node"].to_list() == leaf["predicted"].to_list()
+
+
+def test_a_decision_says_which_keys_are_unknown(run: Run, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", "region,label,weight\nnorth,warm,9\n")
+    rule = f"prior:table={table},key=region,unlisted=1+leaf"
+    found = evaluate(run, decision=rule)
+    assert "24 of 48 images have keys that are not in" in found.warnings[0]
+    paths = [Path(run.dataset.root) / path for path in run.dataset.paths[:2]]
+    columns = pl.DataFrame({"region": ["north", "west"]})
+    predicted = cw.predict(run, paths, decision=rule, columns=columns, progress=False)
+    assert "1 of 2 images have keys that are not in" in predicted.warnings[0]
+
+
+def test_a_decision_that_needs_columns_is_refused_alike_without_them_and_for_groups(run: Run, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", "region,label,weight\nnorth,warm,9\n")
+    rule = f"prior:table={table},key=region,unlisted=1+majority"
+    paths = [Path(run.dataset.root) / path for path in run.dataset.paths[:2]]
+    source = open_source(paths)
+    with pytest.raises(InputError, match="images of which nothing else is known"):
+        cw.predict(run, paths, decision=rule, progress=False)
+    with pytest.raises(InputError, match="images of which nothing else is known"):
+        next(scale.predict_tables(run, source, decision=rule, progress=False))
+    scores = pl.DataFrame({"red": [0.7, 0.1], "orange": [0.1, 0.1], "blue": [0.1, 0.7], "grey": [0.1, 0.1]})
+    scores = scores.with_columns(region=pl.lit("north"), sequence=pl.lit("s"))
+    options: dict[str, Any] = {"decision": rule, "group_by": "folder", "progress": False}
+    verbs = [
+        lambda: cw.evaluate(run, **options),
+        lambda: cw.choose(run, out=None, only=True, **options),
+        lambda: cw.predict(run, paths, columns=pl.DataFrame({"region": ["north"] * 2}), **options),
+        lambda: next(scale.predict_tables(run, source, **options)),
+        lambda: cw.decide(
+            scores, run.taxonomy, decision=rule, group_by="sequence", values="probabilities", progress=False
+        ).to_frame(),
+    ]
+    lines = set[str]()
+    for verb in verbs:
+        with pytest.raises(InputError) as raised:
+            verb()
+        lines.add(str(raised.value))
+    assert len(lines) == 1
+    assert lines.pop().startswith("Expected a decision about groups without inferences that need columns")

@@ -23,6 +23,7 @@ from cladewise.taxonomy.formats.options import ReadOptions
 if TYPE_CHECKING:
     from cladewise.engine import Decided
     from cladewise.interchange import About
+    from cladewise.records import Evaluation
 
 LABELS = "With labels"
 
@@ -174,8 +175,8 @@ def decide(
             **about_rows,
             **scores_options,
         )
-    worded = Wording(context.command)
-    for note in decided.notes if not quiet else ():
+    worded, told = Wording(context.command), list(decided.notes)
+    for note in told if not quiet else ():
         say(f"cladewise: {worded(note)}")
     judged = split or decided.splits.judged
     if len(rules) > 1 and not judged and target.folder is None:
@@ -184,9 +185,11 @@ def decide(
     target.check(decided)
     _write(decided, target, names=names, top=top, prints=not judged)
     if judged:
-        _evaluate(decided, judged, recall_at or [], stored=target.folder is not None)
+        found = _evaluate(decided, judged, recall_at or [], told, stored=target.folder is not None)
+        told += [text for evaluation in found for text in evaluation.warnings]
     for text in decided.warnings:
-        say(f"cladewise: {text}")
+        if text not in told:
+            say(f"cladewise: {text}")
 
 
 def _target(format_: str | None, out: str | None) -> Target:
@@ -207,13 +210,16 @@ def _write(decided: Decided, target: Target, *, names: str | None, top: int, pri
                 write(table)
 
 
-def _evaluate(decided: Decided, split: str, recall_at: list[float], *, stored: bool) -> None:
+def _evaluate(
+    decided: Decided, split: str, recall_at: list[float], told: list[str], *, stored: bool
+) -> list[Evaluation]:
     found = decided.evaluate_all(split=split, recall_at=recall_at)
-    print_evaluations({decided.run.path if stored else Path(decided.name): found}, split)
+    print_evaluations({decided.run.path if stored else Path(decided.name): found}, split, told)
     if stored:
         for evaluation in found:
             tell(evaluation.path)
         tell(f"Next: cladewise compare {decided.run.path}")
+    return found
 
 
 def _about(decided: Decided) -> About:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -249,12 +249,13 @@ def _by_labels(
             tell(score.path)
 
 
-def print_evaluations(scores: dict[Path, list[Evaluation]], split: str) -> None:
-    """Print the metrics of evaluations, a line with the verdict of each, and their warnings.
+def print_evaluations(scores: dict[Path, list[Evaluation]], split: str, told: Collection[str] = ()) -> None:
+    """Print the metrics of evaluations, a line with the verdict of each, and their warnings, each once per run.
 
     Args:
         scores: The evaluations of each run.
         split: The split that they are of.
+        told: Warnings that are not printed, since the user has been told.
     """
     single = all(len(of_run) == 1 for of_run in scores.values())
     first = next(iter(scores.values()))[0]
@@ -270,7 +271,7 @@ def print_evaluations(scores: dict[Path, list[Evaluation]], split: str) -> None:
             after = "" if score.inference == "none" else f" after {score.inference}"
             tell(f"{run}, {score.decision}{after}: {score.verdict}.")
     for of_run in scores.values():
-        for warning in dict.fromkeys(warning for score in of_run for warning in score.warnings):
+        for warning in dict.fromkeys(text for score in of_run for text in score.warnings if text not in told):
             say(f"cladewise: {warning}")
 
 

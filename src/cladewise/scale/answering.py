@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -27,9 +27,11 @@ from cladewise.inference import Inference
 from cladewise.inference.columns import bound_to, needs_columns, notes_on
 from cladewise.predictions import Prediction, pooled, storage
 from cladewise.sources import Row
+from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.arrays import StrArray
 
 IntArray = NDArray[np.int64]
+Rule = TypeVar("Rule")
 
 CELLS_AT_ONCE = 1 << 23
 """Number of (image, node) cells that are worked on at a time, 32 MB in single precision."""
@@ -109,14 +111,25 @@ class Answerer:
         if not bool(good.all()):
             scores, rows = scores[good], rows[good.numpy()]
         inferred = self.inferred(rows, scores, columns)
-        return Answered(rows, self.table(inferred), scores if self.keep_scores else None)
+        rule = _bound(self.decision, rows, columns, self.tree.before.taxonomy)
+        return Answered(rows, self.table(inferred, rule), scores if self.keep_scores else None)
 
-    def table(self, own: Prediction) -> pl.DataFrame:
-        """The answers from predictions after the inference, over the network's own tree."""
+    @property
+    def needs_columns(self) -> bool:
+        """Whether the inference or the decision needs further columns of the images."""
+        return needs_columns(self.inference) or needs_columns(self.decision)
+
+    def table(self, own: Prediction, rule: Decision) -> pl.DataFrame:
+        """The answers from predictions after the inference, over the network's own tree.
+
+        Args:
+            own: The predictions.
+            rule: The decision, bound to the columns of the same rows if it needs any.
+        """
         with torch.inference_mode():
             inferred = self.tree.prediction(own)
-            seen = self.decision.decided_on(inferred)
-            answer = self.decision.final(seen)
+            seen = rule.decided_on(inferred)
+            answer = rule.final(seen)
             if self.watches is not None:
                 self.watches[1].add(inferred, answer)
             table = answer_table(answer, seen, self.shown_names)
@@ -124,14 +137,9 @@ class Answerer:
 
     def inferred(self, rows: IntArray, scores: Prediction, columns: pl.DataFrame | None = None) -> Prediction:
         """Predictions after the inference, from finite scores; arguments as for :meth:`answer`."""
-        infer = self.inference
         if self.watches is not None:
             self.watches[0].add(scores)
-        if needs_columns(infer):
-            there = None if columns is None else columns[rows]
-            for text in notes_on(infer, there, scores.taxonomy):
-                warn(text)
-            infer = bound_to(infer, there)
+        infer = _bound(self.inference, rows, columns, scores.taxonomy)
         with torch.inference_mode():
             return scores if infer is None else infer(scores)
 
@@ -160,7 +168,7 @@ class Answerer:
         found, group = np.unique(groups.group[np.concatenate(kept)], return_inverse=True)
         pool = self.grouping.pool
         own = pooled(storage.concatenate(parts), torch.from_numpy(group.reshape(-1)), len(found), pool)
-        return groups, Answered(found, self.table(own), None)
+        return groups, Answered(found, self.table(own, self.decision), None)
 
     @property
     def drift(self) -> tuple[str, ...]:
@@ -172,8 +180,20 @@ class Answerer:
         encoder = self.run.classifier.encoder
         towers = (len(encoder.backbones),) if isinstance(encoder, Towers) else ()
         empty = torch.zeros(0, *towers, self.run.backbone.num_features)
-        without = self.inference if not needs_columns(self.inference) else None
-        return dataclasses.replace(self, inference=without).answer(np.zeros(0, dtype=np.int64), self.score(empty))
+        infer = None if needs_columns(self.inference) else self.inference
+        rule = self.decision.final if needs_columns(self.decision) else self.decision
+        without = dataclasses.replace(self, inference=infer, decision=rule)
+        return without.answer(np.zeros(0, dtype=np.int64), self.score(empty))
+
+
+def _bound(rule: Rule, rows: IntArray, columns: pl.DataFrame | None, taxonomy: Taxonomy) -> Rule:
+    """A rule bound to the columns of some rows if it needs any, after warnings about images that it leaves alone."""
+    if not needs_columns(rule):
+        return rule
+    there = None if columns is None else columns[rows]
+    for text in notes_on(rule, there, taxonomy):
+        warn(text)
+    return bound_to(rule, there)
 
 
 def part_table(

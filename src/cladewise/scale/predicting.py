@@ -16,7 +16,6 @@ import torch
 from cladewise import runtimes
 from cladewise.backbones import Towers
 from cladewise.decisions import Decision
-from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.fitted_rules import Ready, identity, ready
 from cladewise.engine.answering.forward import check_tower_precision
 from cladewise.engine.answering.groups import DEFAULT, Grouping
@@ -25,7 +24,7 @@ from cladewise.engine.rules import decision_of, inference_of, only_allowed
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
-from cladewise.inference.columns import needs_columns, notes_on
+from cladewise.inference.columns import notes_on
 from cladewise.predictions import Pool
 from cladewise.runtimes import Precision, chosen
 from cladewise.runtimes.known import AUTO, TORCH
@@ -41,6 +40,7 @@ from cladewise.scale.progress import Meter
 from cladewise.scale.shards import Shard
 from cladewise.scale.worker import Worker
 from cladewise.sources import Source
+from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.names.columns import columns_of_language, language_code
 
 PART_ROWS = 2048
@@ -245,7 +245,8 @@ def _prepare(
         columns_of_language(tree.taxonomy, language)  # before any work
     before = ready(run, only_allowed(inference_of(inference, run.inference), allowed), progress=progress)
     rule = ready(run, decision_of(decision, run.decision), before=before.rule, grouping=grouping, progress=progress)
-    _check_columns(before.rule, images, tree.before)
+    _check_columns(before.rule, images, tree.change.own)
+    _check_columns(rule.rule, images, tree.before.taxonomy)
     for text in dict.fromkeys((*before.warnings, *rule.warnings)):
         warned(text)
     watches = before.watch(), rule.watch()
@@ -258,11 +259,10 @@ def _prepare(
     return Worker(job, images, answerer, threads, encoder)
 
 
-def _check_columns(infer: Inference | None, images: Source | KeptRows, tree: AnswerTree) -> None:
-    """Check before any work that the source has the columns that the inference needs."""
-    if needs_columns(infer):
-        columns = pl.DataFrame(schema=dict(images.columns)) if images.columns else None
-        notes_on(infer, columns, tree.change.own)
+def _check_columns(rule: Inference | Decision | None, images: Source | KeptRows, taxonomy: Taxonomy) -> None:
+    """Check before any work that the source has the columns that a rule needs."""
+    columns = pl.DataFrame(schema=dict(images.columns)) if images.columns else None
+    notes_on(rule, columns, taxonomy)
 
 
 def _check_kinds(source: object, shard: object, engine: object) -> None:

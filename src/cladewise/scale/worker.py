@@ -16,7 +16,6 @@ from cladewise import runtimes
 from cladewise.backbones import Towers
 from cladewise.engine.devices import preferred_device
 from cladewise.engine.run import Run
-from cladewise.inference.columns import needs_columns
 from cladewise.predictions import Prediction
 from cladewise.scale.allocation import give_back_images
 from cladewise.scale.answering import Answered, Answerer, batched, kept_scores, part_table, passed_columns
@@ -228,7 +227,7 @@ class _Begun:
         features = torch.cat([values for _, values in self._waiting])
         self._waiting.clear()
         answerer = self._worker.answerer
-        columns = self._columns() if needs_columns(answerer.inference) else None
+        columns = self._columns() if answerer.needs_columns else None
         for at, values in batched(rows, features, answerer.rows_at_once):
             self._answered.append(answerer.answer(at, answerer.score(values), columns))
         if "features" in self._worker.job.keep:

@@ -59,7 +59,7 @@ def labelled(keys: pl.Series, columns: pl.DataFrame, taxonomy: Taxonomy, options
         of_images = columns[IMAGE].alias("key") if IMAGE in columns.columns else keys  # several rows may share an image
         found, named, split, notes = _joined(of_images, Path(options.labels), column)
         again = [name for name in found.columns if name in columns.columns]
-        columns = columns.drop(again).hstack(found) if columns.width else found
+        columns = pl.DataFrame([*columns.drop(again), *found])
         column, at = named, str(options.labels)
     else:
         split = None

@@ -382,6 +382,7 @@ class _Task:
             promises=() if promise is None else decided.promises,
             warnings=(
                 *self.notes,
+                *notes_on(rule.rule, seen.columns_for(rule.rule), self.tree.before.taxonomy),
                 *(text for part in fitted for text in part.warnings),
                 *_judged_on_own(fitted, self.split),
                 *drift,

@@ -98,11 +98,14 @@ def ready(
         progress: Show progress bars.
 
     Raises:
-        InputError: There is no such split, or a rule or the grouping needs a column that its images do not have.
+        InputError: There is no such split, or a rule or the grouping needs a column that its images do not have, as
+            no group has those of single images.
     """
     unmoved = run.before_migration
     if isinstance(rule, Inference) or rule is None:
         return _ready(unmoved, rule, before, split, unmoved.answer_tree("own"), None, progress)
+    if grouping is not None:
+        grouping.check_decision(rule)
     tree = tree or run.answer_tree()
     found = _ready(unmoved, rule, before, split, tree.before, grouping, progress)
     if tree.carried is None:

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from cladewise import catalogue
 from cladewise.catalogue import nearest
+from cladewise.decisions import Decision
 from cladewise.engine.digests import file_hash
 from cladewise.engine.rules import NO_INFERENCE
 from cladewise.errors import InputError
+from cladewise.inference.columns import needs_columns
 from cladewise.inference.keys import as_texts
 from cladewise.parquet import read_parquet
 from cladewise.predictions import POOLS, Pool
@@ -76,6 +78,19 @@ class Grouping:
     def needs_columns(self) -> bool:
         """Whether the groups are in a column of the table that lists the images."""
         return self.by != FOLDER and not self.by.startswith(f"{PATH}:") and not self.is_table
+
+    def check_decision(self, rule: Decision) -> None:
+        """Check that a decision does not need the columns of single images, which a group does not have.
+
+        Raises:
+            InputError: It does.
+        """
+        if needs_columns(rule):
+            raise InputError(
+                "a decision about groups without inferences that need columns of single images",
+                rule.handle,
+                advice="Give the inference as inference=, which is applied to each image before its group is pooled.",
+            )
 
     def of(self, paths: Sequence[str], columns: pl.DataFrame | None = None, *, some: bool = True) -> Groups:
         """The groups of some images, in the order of their first images. An image without a group is one of its own.

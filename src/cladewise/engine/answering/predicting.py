@@ -27,7 +27,7 @@ from cladewise.engine.rules import decision_of, inference_of, only_allowed
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.inference import Inference
-from cladewise.inference.columns import bound_to, needs_columns, notes_on
+from cladewise.inference.columns import bound_to, notes_on
 from cladewise.predictions import Pool, Prediction, pooled
 from cladewise.runtimes import Precision, check_runtime, using
 
@@ -50,6 +50,7 @@ class Predicted:
         default: The decision to use unless another is given.
         prepare: Fits a decision that learns from scores.
         warnings: Warnings from fitting rules; those of a decision are added when it is first used.
+        columns: What else is known of the images, one row per row of ``prediction``, for decisions that need it.
     """
 
     paths: tuple[str, ...]
@@ -59,6 +60,7 @@ class Predicted:
     default: Decision
     prepare: Callable[[Decision], Decision] = lambda rule: rule
     warnings: list[str] = dataclasses.field(default_factory=list[str])
+    columns: pl.DataFrame | None = None
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -75,7 +77,7 @@ class Predicted:
 
     def decide(self, decision: str | Decision | None = None, **parameters: Any) -> Answer:
         """Apply a rule, its name or its spec; the method's own by default. One row per image without an error."""
-        return self._rule(decision, **parameters)(self.prediction)
+        return bound_to(self._rule(decision, **parameters), self.columns)(self.prediction)
 
     def node(self, decision: str | Decision | None = None, **parameters: Any) -> IntArray:
         """Node of each input by a rule that gives one; -1 for an input with an error.
@@ -110,11 +112,13 @@ class Predicted:
         """
         rule, prediction = self._rule(decision, **parameters), self.prediction
         size = max(1, CELLS_AT_ONCE // prediction.taxonomy.num_nodes)
-        parts = [prediction[start : start + size] for start in range(0, max(1, len(self.index)), size)]
         shown = None if names is None else prediction.taxonomy.names_in(names)
-        seen = map(rule.decided_on, parts)
-        told = pl.concat([answer_table(rule.final(part), part, shown) for part in seen])
-        return whole_table(self.paths, self.errors, self.index, told)
+        told: list[pl.DataFrame] = []
+        for start in range(0, max(1, len(self.index)), size):
+            rows = slice(start, start + size)
+            seen = bound_to(rule, None if self.columns is None else self.columns[rows]).decided_on(prediction[rows])
+            told.append(answer_table(rule.final(seen), seen, shown))
+        return whole_table(self.paths, self.errors, self.index, pl.concat(told))
 
     def _rule(self, decision: str | Decision | None, **parameters: Any) -> Decision:
         return self.prepare(decision_of(decision, self.default, **parameters))
@@ -173,17 +177,19 @@ def predict(
         before = ready(run, only_allowed(inference_of(inference, run.inference), allowed), progress=progress)
     told_of_columns = notes_on(before.rule, columns, run.own_taxonomy)
     infer, told = before.rule, [*before.warnings, *told_of_columns]
+    tree = run.answer_tree()
 
-    predicted: list[Prediction] = []  # none until the images are read
+    predicted: list[tuple[Prediction, pl.DataFrame | None]] = []  # none until the images are read
 
     def prepare(rule: Decision) -> Decision:
         with using(runtime):
             made = ready(run, rule, before=infer, grouping=grouping, progress=progress)
         watch = made.watch()
-        if made.profile is not None and not needs_columns(made.rule):
-            for seen in predicted:
-                watch.add(seen, made.rule(seen))
-        told.extend(text for text in (*made.warnings, *watch.warnings) if text not in told)
+        if made.profile is not None:
+            for seen, known in predicted:
+                watch.add(seen, bound_to(made.rule, known)(seen))
+        notes = notes_on(made.rule, columns, tree.before.taxonomy)
+        told.extend(text for text in (*made.warnings, *notes, *watch.warnings) if text not in told)
         return made.rule
 
     if decision is not None:
@@ -213,6 +219,7 @@ def predict(
         for group in found.tolist():
             reasons_of[group] = None
         names, errors, kept = groups.keys, reasons_of, found
-    inferred = run.answer_tree().prediction(own)
-    predicted.append(inferred)
-    return Predicted(names, tuple(errors), inferred, kept, default, prepare, told)
+    inferred = tree.prediction(own)
+    known = None if columns is None or groups is not None else columns[kept]
+    predicted.append((inferred, known))
+    return Predicted(names, tuple(errors), inferred, kept, default, prepare, told, known)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Self
 
+import polars as pl
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from cladewise.decisions import Answer, Decision, LabelSets, LevelNodes, Nodes
 from cladewise.errors import InputError
+from cladewise.inference.columns import bound_to, needs_columns, notes_on
 from cladewise.ops import at_levels
 from cladewise.predictions import CarriedPrediction, Prediction
+from cladewise.taxonomy import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +56,28 @@ class Translated(Decision):
     @property
     def promise(self) -> float | None:
         return self.rule.promise if self.keeps_promise else None
+
+    @property
+    def needs_columns(self) -> bool:
+        """Whether the decision needs further columns of the images."""
+        return needs_columns(self.rule)
+
+    def bound(self, columns: pl.DataFrame) -> Self:
+        """The rule bound to the columns of some images.
+
+        Raises:
+            InputError: A column is missing.
+        """
+        return dataclasses.replace(self, rule=bound_to(self.rule, columns))
+
+    def notes(self, columns: pl.DataFrame, taxonomy: Taxonomy) -> tuple[str, ...]:
+        """Sentences about images that the decision's inferences leave as they are.
+
+        Args:
+            columns: The columns of the images.
+            taxonomy: The old tree.
+        """
+        return notes_on(self.rule, columns, taxonomy)
 
     @property
     def final(self) -> Translated:

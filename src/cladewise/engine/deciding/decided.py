@@ -106,8 +106,8 @@ class Decided:
     @cached_property
     def _context_notes(self) -> tuple[str, ...]:
         """Notes about the columns and groups of the rows."""
-        infer = inference_of(self.inference_choice, None)
-        told = notes_on(infer, self.columns if needs_columns(infer) else None, self.taxonomy)
+        rules = (inference_of(self.inference_choice, None), *self.rules)
+        told = tuple(text for rule in rules for text in notes_on(rule, self.columns, self.taxonomy))
         return told if self.grouping is None else (*told, *self._groups[1])
 
     @cached_property
@@ -286,7 +286,10 @@ class Decided:
         Raises:
             InputError: There is no such rule, or no rows with labels to fit it on.
         """
-        return self._ready(decision_of(decision, self.default, **parameters), self.inference.rule)
+        rule = decision_of(decision, self.default, **parameters)
+        if self.grouping is not None:
+            self.grouping.check_decision(rule)
+        return self._ready(rule, self.inference.rule)
 
     def _to_judge(self, decision: str | Decision | None) -> Decision:
         """A decision to evaluate, which the evaluation fits itself unless another run does."""
