@@ -50,10 +50,13 @@ def test_rows_of_a_sequence_are_one_row(here: Shell, folder: Path) -> None:
         ("c/1.jpg", "1", "robin"),
     ]
     assert "5 images in 3 groups" in said
+    assert answers["sequence"].fill_null("").to_list() == ["s1", "s2", ""]
+    assert answers["region"].to_list() == ["north", "south", "south"]
     by_mean, _ = answers_of(here, folder, "--group-by", "folder", "--pool", "mean")
+    assert by_mean["sequence"].fill_null("").to_list() == ["s1", "s2", ""]
     assert by_mean.select("path", "leaf_probability").rows() == [("a", 0.4), ("b", 0.45), ("c", 0.6)]
     by_path, _ = answers_of(here, folder, "--group-by", r"path:(\d)\.jpg")
-    assert by_path["path"].to_list() == ["1", "2"]
+    assert by_path.select("path", "region").rows() == [("1", None), ("2", None)]  # of both regions
 
 
 def test_a_prior_and_allowed_labels_come_before_the_groups(here: Shell, folder: Path) -> None:

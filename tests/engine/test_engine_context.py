@@ -192,7 +192,7 @@ def test_the_prior_comes_before_the_pooling(run: Run, tmp_path: Path) -> None:
 
 def test_different_labels_meet(run: Run, tmp_path: Path) -> None:
     seen = scored(run, "test", progress=False)
-    table = write(tmp_path / "groups.csv", "path,group\n" + "\n".join(f"{p},{p.split('/')[0]}" for p in seen.paths))
+    table = write(tmp_path / "groups.csv", "path;group\n" + "\n".join(f"{p};{p.split('/')[0]}" for p in seen.paths))
     found, notes = grouped(seen, Grouping(str(table)), run.taxonomy)
     labels = dict(zip(found.paths, found.target.tolist(), strict=True))
     assert labels == {name: run.taxonomy.find(name) for name in ("warm", "grey")} | {
@@ -343,6 +343,11 @@ def test_prediction_in_parts_agrees_with_evaluation(run: Run, tmp_path: Path) ->
         assert len(both) == len(expected) == len(found)
         assert both["node"].to_list() == both["predicted"].to_list()
         assert both["images"].to_list() == both["images_right"].to_list()
+        of_test = photos.filter(pl.col("split") == "test")
+        of_test = of_test.with_columns(key=pl.coalesce(pl.col("sequence").replace("", None), "path"))
+        regions = {key: set(of) for key, of in of_test.group_by("key").agg("region").iter_rows()}
+        agreed = [regions[key].pop() if len(regions[key]) == 1 else None for key in found["path"]]
+        assert found["region"].to_list() == agreed
     with pytest.raises(InputError, match="a column place for each image, but got the columns sequence, region, date"):
         next(
             scale.predict_tables(

@@ -155,7 +155,7 @@ def weights(path: Path, tree: Taxonomy = TREE, *, unlisted: float | None = None)
 
 
 def test_long_and_wide_tables_say_the_same(tmp_path: Path) -> None:
-    long = write(tmp_path / "long.csv", "label,region,weight\nbird,n,2\nbird/wren,n,5\nmoth,n,1\nmoth,s,3\n")
+    long = write(tmp_path / "long.csv", "label;region;weight\nbird;n;2\nbird/wren;n;5\nmoth;n;1\nmoth;s;3\n")
     wide = write(tmp_path / "wide.tsv", "region\tbird\tbird/wren\tmoth\nn\t2\t5\t1\ns\t\t\t3\n")
     pl.DataFrame({"region": ["n", "s"], "bird": [2.0, None], "bird/wren": [5, None], "moth": [1, 3]}).write_parquet(
         tmp_path / "wide.parquet"

@@ -13,10 +13,10 @@ import polars as pl
 from cladewise.errors import InputError
 from cladewise.inference.keys import Key, as_texts
 from cladewise.inference.node_files import version
-from cladewise.parquet import read_parquet
 from cladewise.records.counts import COLUMNS as COUNTS
 from cladewise.records.counts import read_counts
 from cladewise.taxonomy import Taxonomy
+from cladewise.taxonomy.formats.tables.side_table import read_side_table
 
 LABELS = ("label", "node")
 WEIGHT = "weight"
@@ -271,10 +271,4 @@ def _header(path: Path) -> tuple[str, ...]:
 
 def _read(path: Path) -> pl.DataFrame:
     version(path)
-    suffix = path.suffix.lower()
-    if suffix in (".parquet", ".pq"):
-        return read_parquet(path)
-    try:
-        return pl.read_csv(path, separator="\t" if suffix == ".tsv" else ",", infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        raise InputError("a table with a header, as CSV, TSV or Parquet", str(error), at=str(path)) from None
+    return read_side_table(path, "a table with a header, as CSV, TSV or Parquet")

@@ -91,8 +91,9 @@ def predict_to(
             inference that needs columns of the images, such as a prior by region, takes those of the source.
         group_by: Images that show the same thing, to be answered as one: a column of the source, ``"folder"``,
             ``"path:REGEX"``, or a table with the columns ``path`` and ``group``; see :func:`cladewise.evaluate`. The
-            table then has one row per group: its key as path, the number of its ``images``, and its answer; the error
-            is that of a group none of whose images could be read. All rows are listed before the first is read.
+            table then has one row per group: its key as path, the number of its ``images``, the further columns on
+            which all its images agree, and its answer; the error is that of a group none of whose images could be read.
+            All rows are listed before the first is read.
         pool: The way of pooling the predictions of a group, see :func:`cladewise.predictions.pooled`.
         top: Number of best nodes per image to list in the columns ``top_labels`` and ``top_probabilities``.
         names: Language of the names in the table, if not the nodes' own; see :meth:`Taxonomy.names_in
@@ -314,7 +315,7 @@ def _job(
         model=run.model_hash,
         taxonomy=(answerer.tree.carried or answerer.tree.taxonomy).fingerprint,
         source=images.identity,
-        columns=_names([] if answerer.grouping else list(images.columns), answerer),
+        columns=_names(list(images.columns), answerer),
         inference=before.spec,
         decision=rule.spec,
         rules=learnt,
@@ -362,4 +363,5 @@ def _compiled(
 
 def _names(given: list[str], answerer: Answerer) -> dict[str, str]:
     """Names of the columns of the source in the output."""
-    return names_beside(given, ["path", "error", *answerer.nothing().table.columns])
+    of_groups = ["images"] if answerer.grouping else []
+    return names_beside(given, ["path", "error", *of_groups, *answerer.nothing().table.columns])

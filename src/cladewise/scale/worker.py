@@ -200,7 +200,7 @@ class _Begun:
         return Part(self.number, part_table(names, self._errors, passed, answered), kept)
 
     def _finish_groups(self, number: int) -> Part:
-        """The part with one row per group: its key, its number of images, and its answer or its first error."""
+        """The part with one row per group: its key, size and further columns, and its answer or its first error."""
         answerer, names = self._worker.answerer, [row.name for row in self._rows]
         size = answerer.rows_at_once
         slices = (
@@ -211,8 +211,10 @@ class _Begun:
         for group, error in zip(groups.group.tolist(), self._errors, strict=True):
             errors[group] = errors[group] or error
         self._waiting.clear()
-        images = pl.DataFrame({"images": groups.sizes})
-        return Part(number, part_table(list(groups.keys), errors, images, [answered]))
+        worker = self._worker
+        passed = groups.agreed(passed_columns(self._rows, worker.source.columns, worker.job.columns))
+        passed = passed.insert_column(0, pl.Series("images", groups.sizes))
+        return Part(number, part_table(list(groups.keys), errors, passed, [answered]))
 
     def _columns(self) -> pl.DataFrame:
         """The further columns of the rows so far, under their names in the input."""

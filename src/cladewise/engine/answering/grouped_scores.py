@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from cladewise.engine.answering.feature_scores import LARGEST_KEPT
 from cladewise.engine.answering.groups import Grouping, Groups
+from cladewise.engine.answering.prediction_table import names_beside
 from cladewise.engine.answering.scored_images import CELLS_AT_ONCE, Scored
 from cladewise.engine.answering.streamed_scores import StreamedScores
 from cladewise.errors import InputError
@@ -28,7 +30,8 @@ def grouped(
     """Scores with one row per group, and notes about the groups.
 
     Every image is inferred on its own, with its own columns; then the predictions of a group are pooled. The label of a
-    group is that of its images, or the deepest node that all their labels are at or under. Its path is its key.
+    group is that of its images, or the deepest node that all their labels are at or under. Its path is its key, and its
+    columns are those on which its images agree.
 
     Args:
         seen: Scores of images.
@@ -45,12 +48,17 @@ def grouped(
     scores: Prediction | PooledScores = PooledScores(seen, groups, grouping.pool, infer)
     if scores.bytes_per_image * len(groups.keys) <= LARGEST_KEPT:
         scores = storage.concatenate(list(scores.parts(np.arange(len(groups.keys)))))
-    sizes = pl.DataFrame({"images": groups.sizes})
-    index = torch.arange(len(groups.keys))
-    made = Scored(
-        scores, torch.from_numpy(target), index, groups.keys, seen.num_skipped, seen.data, read_columns=lambda: sizes
-    )
+    index, read = torch.arange(len(groups.keys)), functools.partial(_columns, seen, groups)
+    made = Scored(scores, torch.from_numpy(target), index, groups.keys, seen.num_skipped, seen.data, read_columns=read)
     return made, _notes(groups, num_mixed)
+
+
+def _columns(seen: Scored, groups: Groups) -> pl.DataFrame:
+    """The number of images of each group, and the further columns on which all of them agree."""
+    sizes = pl.DataFrame({"images": groups.sizes})
+    if seen.columns is None:
+        return sizes
+    return sizes.hstack(groups.agreed(seen.columns).rename(names_beside(seen.columns.columns, ["images"])))
 
 
 def _in_any_order(seen: Scored, groups: Groups, grouping: Grouping) -> Scored:

@@ -21,12 +21,14 @@ from cladewise.engine.rules import NO_INFERENCE
 from cladewise.errors import InputError
 from cladewise.inference.columns import needs_columns
 from cladewise.inference.keys import as_texts
-from cladewise.parquet import read_parquet
 from cladewise.predictions import POOLS, Pool
+from cladewise.taxonomy.formats.tables.side_table import read_side_table
 
 IntArray = NDArray[np.int64]
 
 FOLDER, PATH = "folder", "path"
+_GROUP = "\0group"
+"""Column of the groups beside columns of a user's."""
 DEFAULT: Pool = "product"
 """The way of pooling that was best in the measurements in the documentation."""
 
@@ -134,7 +136,7 @@ class Grouping:
     def _from_table(self, paths: pl.Series) -> pl.Series:
         """The group of each path in the table; paths relative to the table's folder are found too."""
         file = Path(self.by)
-        table = read_parquet(file) if file.suffix.lower() == ".parquet" else _read_text(file)
+        table = read_side_table(file, "a table with the columns path and group")
         if not {"path", "group"} <= set(table.columns):
             raise InputError("the columns path and group", ", ".join(table.columns), at=self.by)
         listed = pl.DataFrame({"path": as_texts(table["path"]), "group": as_texts(table["group"])}).unique()
@@ -198,9 +200,16 @@ class Groups:
         """Number of images of each group."""
         return np.diff(self.starts)
 
+    def agreed(self, columns: pl.DataFrame) -> pl.DataFrame:
+        """One row per group, with the value that all of its images have in each column; null where they differ.
 
-def _read_text(file: Path) -> pl.DataFrame:
-    try:
-        return pl.read_csv(file, separator="\t" if file.suffix.lower() == ".tsv" else ",", infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        raise InputError("a table with the columns path and group", str(error), at=str(file)) from None
+        Example:
+            >>> groups = Groups(("x", "y"), np.array([0, 1, 0]), 0)
+            >>> groups.agreed(pl.DataFrame({"site": ["n", "s", "n"], "hour": [1, 2, 3]})).rows()
+            [('n', None), ('s', 2)]
+        """
+        if not columns.width:
+            return columns
+        one = pl.when(pl.all().n_unique() == 1).then(pl.all().first())
+        rows = columns.with_columns(pl.Series(_GROUP, self.group)).group_by(_GROUP).agg(one)
+        return rows.sort(_GROUP).drop(_GROUP)
