@@ -258,7 +258,7 @@ def test_without_its_split_a_rule_learns_from_another_and_says_so(colours: Datas
     assert run.folder.fitted("train", "none-cautious").is_file()
     chosen = cw.evaluate(run, decision=Cautious(), fit_split="test", progress=False)
     assert chosen.path.name == "test-none-cautious@test.json"
-    assert chosen.warnings == ()
+    assert chosen.warnings == ("cautious@test is judged on test, but learnt from test",)
     with pytest.raises(InputError, match=r"a split of .*but got 'vall'"):
         cw.evaluate(run, decision=Cautious(), fit_split="vall", progress=False)
 

@@ -45,6 +45,7 @@ def learnt_alone(target: Int[Tensor, " image"], taxonomy: Taxonomy, what: str) -
     """Mask of the levels with enough labels for parameters of their own; a warning names the others.
 
     Example:
+        >>> import torch
         >>> t = Taxonomy.from_paths([("a", "b"), ("c", "d")])
         >>> with warnings.catch_warnings(record=True) as told:
         ...     warnings.simplefilter("always")
