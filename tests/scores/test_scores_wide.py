@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -300,6 +301,8 @@ def test_digest_changes_with_the_files_and_what_is_stated_about_them(tmp_path: P
     path = one_row(tmp_path, LEAVES, [1, 0, 0])
     first = open_scores(path, TREE).digest
     assert open_scores(path, TREE).digest == first
+    os.utime(path, (1, 1))
+    assert open_scores(path, TREE).digest == first  # the same content, copied or made again
     assert open_scores(path, TREE, over="independent").digest != first
     one_row(tmp_path, LEAVES, [0, 1, 0.0])
     assert open_scores(path, TREE).digest != first

@@ -27,6 +27,8 @@ from cladewise.taxonomy import Taxonomy
 
 SAMPLE_ROWS = 1000
 SAMPLE_CELLS = 1 << 24
+LARGEST_HASHED = 1 << 29
+"""Size in bytes above which a file is known by its size and modification time instead of its content."""
 Files = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
@@ -178,11 +180,20 @@ def _sample(table: WideTable) -> FloatArray:
 
 
 def _digest(paths: Sequence[Path], taxonomy: Taxonomy, options: ScoreOptions) -> str:
-    """Hash of the tree, the options, and the size and modification time of each file."""
+    """Hash of the tree, the options and each file."""
     files = list(paths) + [
         Path(value) for value in (options.labels, options.classes) if isinstance(value, str | PathLike)
     ]
-    marks = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    marks = [(path.name, _mark(path)) for path in files]
     about = {name: value for name, value in options.given().items() if name not in ("labels", "classes")}
     content = json.dumps([taxonomy.fingerprint, about, marks], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+def _mark(path: Path) -> str:
+    """Hash of a file's content, or of a large file its size and modification time."""
+    about = path.stat()
+    if about.st_size > LARGEST_HASHED:
+        return f"{about.st_size} {about.st_mtime_ns}"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
