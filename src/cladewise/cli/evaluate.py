@@ -22,9 +22,19 @@ if TYPE_CHECKING:
     from cladewise.records import Evaluation
     from cladewise.records.metric_names import MetricText
 
-COMPARED = ("majority_f1", "leaf_f1", "leaf_top1", "top1", "correct", "leaf_answers", "info_f1", "severity")
+COMPARED = (
+    "majority_f1",
+    "leaf_f1",
+    "leaf_top1",
+    "top1",
+    "correct",
+    "specificity",
+    "leaf_answers",
+    "info_f1",
+    "severity",
+)
 """Metrics in the table that compares rules, after the areas of the curve and every recall."""
-SETS_COMPARED = ("set_coverage", "set_nodes", "specificity")
+SETS_COMPARED = ("set_coverage", "set_nodes")
 """Further metrics if any of the answers are sets."""
 
 LABELS, FEW_SHOT, UNKNOWN = "labels", "Few-shot", "unknown"
