@@ -83,6 +83,14 @@ def test_the_page_holds_all_numbers_and_needs_nothing_else(choice: RuleChoice, t
     assert "Tyto <b>" not in own
 
 
+def test_groups_are_not_called_images(choice: RuleChoice, tmp_path: Path) -> None:
+    grouped = dataclasses.replace(choice, grouped_by="sequence")
+    pages = [write_choosing_page(each, tmp_path / "choose.html").read_text() for each in (choice, grouped)]
+    for said in ("1,000 {} <small>of test", "Of 1,000 {} like yours", "that sure on 1,000 {}, apart", "296 {} of val"):
+        assert [said.format("images") in page for page in pages] == [True, False], said
+        assert [said.format("groups") in page for page in pages] == [False, True], said
+
+
 def test_its_tables_answer_without_a_script(choice: RuleChoice, tmp_path: Path) -> None:
     page = write_choosing_page(choice, tmp_path / "choose.html").read_text()
     text = re.sub(r"<wbr>|<button.*?</button>", "", page[: page.index('<script type="application/json"')])

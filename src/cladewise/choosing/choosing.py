@@ -145,6 +145,7 @@ def choose(
         credit=credit,
         left_out=tuple(f"{text}: {error}" for text, error in failed.items()),
         options=_options(infer.spec, grouping),
+        grouped_by=group_by or "",
         **judges.of_rules(answers, own, seen.paths, examples, names),
     )
     for note in (*choice.notes, *about):

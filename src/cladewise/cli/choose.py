@@ -74,7 +74,7 @@ def choose(
         examples=examples,
         runtime=runtime,
     )
-    print_table(_table(found.choice, every=every, of="images" if group_by is None else "groups of images"), fold=False)
+    print_table(_table(found.choice, every=every), fold=False)
     for goal in GOALS:
         tell(f"right at least {100 * goal:g}%: {_told(found.choice, goal)}")
     for path in (found.page, found.record):
@@ -82,15 +82,15 @@ def choose(
             tell(path)
 
 
-def _table(choice: RuleChoice, *, every: bool, of: str) -> Table:
-    """One row per rule, the most specific first; ``of`` says what the rules were judged on."""
+def _table(choice: RuleChoice, *, every: bool) -> Table:
+    """One row per rule, the most specific first."""
     from rich.table import Table
 
     from cladewise.report.choosing_page import percent
 
     rules = choice.rules if every else choice.unbeaten
     hidden = len(choice.rules) - len(rules)
-    title = f"{choice.split}: {choice.num_images:,} {of}, {len(rules)} rule{'s' * (len(rules) != 1)}"
+    title = f"{choice.split}: {choice.num_images:,} {choice.unit}, {len(rules)} rule{'s' * (len(rules) != 1)}"
     table = Table(
         "rule", title=title + (f" that none of {hidden} others beats" if hidden else ""), title_justify="left"
     )
@@ -120,5 +120,5 @@ def _promise(rule: JudgedRule) -> str:
 def _told(choice: RuleChoice, goal: float) -> str:
     rule = choice.most_specific(goal)
     if rule is None:
-        return "no rule is that sure on these images, apart from answers at the root"
+        return f"no rule is that sure on these {choice.unit}, apart from answers at the root"
     return f"{rule.rule} ({100 * choice.specificity(rule):.0f}% of a leaf's information)"

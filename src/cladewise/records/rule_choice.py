@@ -137,7 +137,7 @@ class RuleChoice:
         method: Its method; empty if the scores are of somebody else.
         split: Split of the images.
         inference: Inference before every decision; ``none`` if there is none.
-        num_images: Number of images.
+        num_images: Number of images, or of groups of images.
         num_skipped: Number of images that could not be read.
         fingerprint: Fingerprint of the taxonomy.
         model: Hash of the weights.
@@ -153,6 +153,7 @@ class RuleChoice:
         left_out: Rules that do not apply, with the reason.
         notes: Remarks for the reader, such as that rules were fitted on the images they are judged on.
         options: Options of the command line for the same inference and groups, quoted for a shell.
+        grouped_by: How images were grouped, as for ``cladewise evaluate``; empty if each was judged on its own.
     """
 
     run: str
@@ -175,11 +176,17 @@ class RuleChoice:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     options: str = ""
+    grouped_by: str = ""
 
     def __post_init__(self) -> None:
         check_types(self)
         if not self.rules:
             raise ValueError("no rule")
+
+    @property
+    def unit(self) -> str:
+        """The plural of what is answered: ``"images"``, or ``"groups"`` of them."""
+        return "groups" if self.grouped_by else "images"
 
     @property
     def max_information(self) -> float:

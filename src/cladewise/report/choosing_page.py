@@ -238,6 +238,7 @@ def _data(choice: RuleChoice, pictures: Sequence[str | None]) -> dict[str, Any]:
     return {
         "levels": level_titles(choice),
         "numImages": choice.num_images,
+        "unit": choice.unit,
         "rules": [
             {
                 "rule": rule.rule,

@@ -1,6 +1,6 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const { rules, levels, numImages, examples, names } = data;
+  const { rules, levels, numImages, unit, examples, names } = data;
   const byId = (id) => document.getElementById(id);
   const element = (tag, text, kind) => {
     const made = document.createElement(tag);
@@ -81,7 +81,7 @@
     button.dataset.copy = rule.rule;
     box.replaceChildren(
       `Or a rule that promises ${+(100 * rule.promise).toFixed(2)}% by itself: `, element("code", rule.rule, "text"), button,
-      ` — ${percent(rule.correct)}% right here, ${percent(rule.specificity, 0)}% specific, promised from ${rule.numFitted.toLocaleString("en")} images of ${rule.fittedOn}. `, badge(rule),
+      ` — ${percent(rule.correct)}% right here, ${percent(rule.specificity, 0)}% specific, promised from ${rule.numFitted.toLocaleString("en")} ${unit} of ${rule.fittedOn}. `, badge(rule),
     );
   };
 
@@ -174,7 +174,7 @@
     else {
       one = surest();
       if (one < 0) one = 0;
-      said.textContent = `On ${numImages.toLocaleString("en")} images no rule can be said to be right ${+(100 * goal).toFixed(1)}% of the time, apart from answers at the root. The surest, of ${percent(rules[one].assured)}%:`;
+      said.textContent = `On ${numImages.toLocaleString("en")} ${unit} no rule can be said to be right ${+(100 * goal).toFixed(1)}% of the time, apart from answers at the root. The surest, of ${percent(rules[one].assured)}%:`;
     }
     const rule = rules[one];
     byId("rule").textContent = rule.rule;
@@ -183,7 +183,7 @@
     measure("m-correct", percent(rule.correct), "%", `${percent(rule.low)} to ${percent(rule.high)}; sure of ${percent(rule.assured)}`);
     measure("m-specificity", percent(rule.specificity, 0), "%", "of the information of a leaf");
     measure("m-leaves", percent(rule.leaves, 0), "%", "of the answers are leaves");
-    byId("m-promise").replaceChildren(badge(rule), ...(rule.fittedOn ? [element("span", `from ${rule.numFitted.toLocaleString("en")} images of ${rule.fittedOn}`, "interval-inline")] : []));
+    byId("m-promise").replaceChildren(badge(rule), ...(rule.fittedOn ? [element("span", `from ${rule.numFitted.toLocaleString("en")} ${unit} of ${rule.fittedOn}`, "interval-inline")] : []));
     showStops(rule);
     showPromising(goal, one);
     byId("severity").textContent = rule.severity === null ? "No answer is wrong." : `A wrong answer and its label meet ${rule.severity.toFixed(2)} edges above the leaves on average; 1 is a sibling of the label.`;
