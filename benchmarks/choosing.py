@@ -44,7 +44,7 @@ def all_answers(run: Run, split: str) -> Answers:
 
 
 def bounds(right: NDArray[np.int64], count: int) -> dict[str, NDArray[np.float64]]:
-    """What each way of choosing takes for a rule's share of right answers, given the number of right ones."""
+    """The share of right answers that each way of choosing assumes of a rule, given the number of right ones."""
 
     def lower(risk: float) -> NDArray[np.float64]:
         return np.where(right > 0, betaincinv(np.maximum(right, 1), count - right + 1, risk), 0.0)

@@ -1,4 +1,4 @@
-"""What else is known, on the command line: --allowed, --group-by and priors, for scores that another tool made."""
+"""--allowed, --group-by and priors on the command line, for scores that another tool made."""
 
 from __future__ import annotations
 
@@ -111,3 +111,19 @@ def test_mistakes_are_one_line(here: Shell, folder: Path, words: tuple[str, ...]
 def test_ways_of_pooling_and_the_default_are_those_of_the_library() -> None:
     assert POOLS == predictions.POOLS
     assert get_args(Pooling)[1].show_default == DEFAULT
+
+
+def test_further_columns_do_not_meet_those_of_an_evaluation_of_groups(here: Shell, folder: Path) -> None:
+    scores = SCORES.replace("region", "predicted", 1)  # the name of a column of every evaluation
+    (folder / "scores.csv").write_text(scores)
+    labels = {"a/1.jpg": "wren", "a/2.jpg": "wren", "b/1.jpg": "hawk moth", "b/2.jpg": "hawk moth", "c/1.jpg": "robin"}
+    (folder / "labels.csv").write_text("path,label,split\n" + "".join(f"{p},{v},test\n" for p, v in labels.items()))
+    words = ("--group-by", "sequence", "--labels", str(folder / "labels.csv"), "--out", str(folder / "run"))
+    code, _, err = here(
+        "decide", str(folder / "scores.csv"), "--taxonomy", str(folder / "tree.csv"), "--decision", "leaf", *words
+    )
+    assert code == 0, err
+    (file,) = (folder / "run" / "evaluations").glob("*.parquet")
+    rows = pl.read_parquet(file)
+    assert rows["images"].sort().to_list() == [1, 2, 2]
+    assert rows["predicted"].dtype == pl.Int64

@@ -191,7 +191,7 @@ def test_log_masses_far_below_zero_stay_finite() -> None:
 def test_few_nodes_are_answered_as_from_all(
     drawn: tuple[Taxonomy, list[dict[int, float]], bool], k: int, bar: float
 ) -> None:
-    """What is found from the listed nodes alone is what the values of all nodes give."""
+    """The listed nodes alone give the same result as the values of all nodes."""
     tree, rows, inner = drawn
     prediction = listed(rows, tree, at_inner_nodes=inner)
     assert prediction._is_short or tree.num_nodes == 1

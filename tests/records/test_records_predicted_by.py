@@ -1,4 +1,4 @@
-"""What an evaluation's prediction went through, as far as its curves depend on it."""
+"""The rules that an evaluation's prediction went through, as far as its curves depend on them."""
 
 from __future__ import annotations
 

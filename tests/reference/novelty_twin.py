@@ -30,12 +30,12 @@ def shares(logits: Array) -> Array:
 
 
 def surprise(logits: Array) -> float:
-    """Of the largest share."""
+    """Negated logarithm of the largest share."""
     return float(-np.log(shares(logits).max()))
 
 
 def entropy(logits: Array) -> float:
-    """Of the shares."""
+    """Entropy of the shares, in nats."""
     q = shares(logits)
     return float(-(q[q > 0] * np.log(q[q > 0])).sum())
 
@@ -58,7 +58,7 @@ def over_children(taxonomy: Taxonomy, node_logits: Array, measure: object) -> Ar
 
 
 def prohoc(taxonomy: Taxonomy, by_level: dict[int, dict[int, float]], *, complement: bool, root: float) -> Array:
-    """What every node owns, for one image; ``by_level`` has the probability of each node of each level."""
+    """Mass that every node owns, for one image; ``by_level`` has the probability of each node of each level."""
     levels = sorted(by_level)
     own = np.zeros(taxonomy.num_nodes)
     reached = dict(by_level[levels[0]])

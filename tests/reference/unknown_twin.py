@@ -15,7 +15,7 @@ def area(negative: list[float], positive: list[float]) -> float:
 
 
 def edges(taxonomy: Taxonomy, first: int, second: int) -> int:
-    """Of the path between two nodes."""
+    """Number of edges on the path between two nodes."""
     return len(set(path(taxonomy, first)) ^ set(path(taxonomy, second)))
 
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from cladewise.decisions import Answer, Decision, Nodes, Promise
 from cladewise.errors import InputError
 from cladewise.inference import Chain, Inference
-from cladewise.inference.columns import bound_to, needs_columns, notes_on
 from cladewise.predictions import Fittable, Prediction
 from cladewise.taxonomy import Taxonomy
 
@@ -67,6 +66,10 @@ class Composed(Decision):
             )
 
     @property
+    def _chain(self) -> Chain:
+        return Chain(self.inferences)
+
+    @property
     def _parts(self) -> tuple[Inference | Decision, ...]:
         return (*self.inferences, self.decision)
 
@@ -109,7 +112,7 @@ class Composed(Decision):
     @property
     def needs_columns(self) -> bool:
         """Whether an inference needs further columns of the images."""
-        return any(map(needs_columns, self.inferences))
+        return self._chain.needs_columns
 
     def bound(self, columns: pl.DataFrame) -> Self:
         """The rule with its inferences bound to the columns of some images.
@@ -117,7 +120,7 @@ class Composed(Decision):
         Raises:
             InputError: An inference needs a column that is missing.
         """
-        return dataclasses.replace(self, inferences=tuple(bound_to(rule, columns) for rule in self.inferences))
+        return dataclasses.replace(self, inferences=self._chain.bound(columns).rules)
 
     def notes(self, columns: pl.DataFrame, taxonomy: Taxonomy) -> tuple[str, ...]:
         """Sentences of the inferences about images that they leave as they are.
@@ -125,16 +128,14 @@ class Composed(Decision):
         Raises:
             InputError: As :meth:`bound`.
         """
-        return tuple(text for rule in self.inferences for text in notes_on(rule, columns, taxonomy))
+        return self._chain.notes(columns, taxonomy)
 
     @property
     def final(self) -> Decision:
         return self.decision
 
     def decided_on(self, prediction: Prediction) -> Prediction:
-        for rule in self.inferences:
-            prediction = rule(prediction)
-        return prediction
+        return self._chain(prediction)
 
     def order(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
         return self.decision.order(self.decided_on(prediction), k)

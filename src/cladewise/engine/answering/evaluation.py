@@ -289,7 +289,7 @@ class _Task:
             paths = pl.Series("path", self.seen.paths[start:stop], dtype=pl.String)
             table = decided.rows(start, stop).hstack(predicted.rows(start, stop))
             if self.grouping is not None and self.seen.columns is not None:
-                table = self.seen.columns[start:stop].hstack(table)  # the number of images of each group
+                table = self.seen.columns[start:stop].select("images").hstack(table)
             yield table.insert_column(0, paths)
 
     def ready(self, rule: Rule, before: Inference | None = None) -> Ready[Rule]:
