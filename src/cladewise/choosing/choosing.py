@@ -18,11 +18,10 @@ from cladewise.choosing.judging import Answers, answers_of, is_right, judged, wi
 from cladewise.datasets import Dataset
 from cladewise.decisions import Decision
 from cladewise.engine import Run
-from cladewise.engine.answer_tree import AnswerTree
-from cladewise.engine.answering.fitted_rules import Ready, ready
+from cladewise.engine.answering.fitted_rules import Ready
 from cladewise.engine.answering.folding import num_folds
-from cladewise.engine.answering.grouped_scores import grouped
 from cladewise.engine.answering.groups import DEFAULT, Grouping
+from cladewise.engine.answering.readying import Readying
 from cladewise.engine.answering.scored_images import Scored
 from cladewise.engine.answering.scoring import scored
 from cladewise.engine.composed import Composed
@@ -124,12 +123,13 @@ def choose(
     own = spec_of(run.decision)
     texts = dict.fromkeys(further if only else [*candidate_rules(), own, *further])
     grouping = None if group_by is None else Grouping(group_by, pool)
-    judges = _Judges(run, split, run.answer_tree(tree), fit_split, data is None, grouping, progress)
+    rules = Readying(run, run.answer_tree(tree), fit_split, grouping, progress)
+    judges = _Judges(rules, split, data is None)
     with using(runtime):
         seen = scored(run, split, data, progress=progress)
-        infer = judges.ready(only_allowed(inference_of(inference, run.inference), allowed))
+        infer = rules.ready(only_allowed(inference_of(inference, run.inference), allowed))
         about = notes_on(infer.rule, seen.columns_for(infer.rule), run.own_taxonomy)
-        seen, after, of_groups = judges.pooled(seen, infer)
+        seen, after, of_groups = rules.in_groups(seen, infer)
         answers, failed = judges.answers(list(texts), seen, infer, after, further)
     root, credit = (str(data.root), data.credit) if data is not None else _images_of(run)
     choice = RuleChoice(
@@ -163,42 +163,14 @@ class _Judges:
     """Fits the rules of a run, applies them to the images of a split, and judges their answers.
 
     Args:
-        run: The run.
+        rules: The run, and the circumstances under which its rules are fitted.
         split: Split of the images.
-        tree: The tree to answer in.
-        fit_split: Split to fit rules on; each rule's own by default.
         is_own_data: Whether the images are of the run's own data.
-        grouping: Groups of images that are answered as one; ``None`` for single images.
-        progress: Show progress bars.
     """
 
-    run: Run
+    rules: Readying
     split: str
-    tree: AnswerTree
-    fit_split: str | None
     is_own_data: bool
-    grouping: Grouping | None
-    progress: bool
-
-    def ready(self, rule: Rule, before: Inference | None = None) -> Ready[Rule]:
-        """A rule, fitted if it has something to learn."""
-        return ready(
-            self.run,
-            rule,
-            before=before,
-            split=self.fit_split,
-            tree=self.tree,
-            grouping=self.grouping,
-            progress=self.progress,
-        )
-
-    def pooled(self, seen: Scored, infer: Ready[Inference | None]) -> tuple[Scored, Ready[Any], tuple[str, ...]]:
-        """The groups in place of the images, after the inference; what is left to infer then; notes on the groups."""
-        if self.grouping is None:
-            return seen, infer, ()
-        labels = self.run.taxonomy if self.tree.carried is None else self.tree.taxonomy
-        groups, notes = grouped(seen, self.grouping, labels, infer.rule)
-        return groups, dataclasses.replace(infer, rule=None, spec=self.grouping.spec_after(infer.spec)), notes
 
     def answers(
         self, texts: Sequence[str], seen: Scored, infer: Ready[Any], after: Ready[Any], asked: Sequence[str]
@@ -219,14 +191,14 @@ class _Judges:
         rules: list[Ready[Decision]] = []
         for text in texts:
             try:
-                rule = self.ready(decision_of(text, self.run.decision), infer.rule)
+                rule = self.rules.ready(decision_of(text, self.rules.run.decision), infer.rule)
             except InputError as error:
                 if text in asked:
                     raise
                 failed[text] = error
             else:
                 rules.append(dataclasses.replace(rule, spec=text))
-        found = answers_of(rules, seen, self.tree, after.rule)
+        found = answers_of(rules, seen, self.rules.tree, after.rule)
         for text in asked:
             if text in found.left_out:
                 raise found.left_out[text]
@@ -237,7 +209,7 @@ class _Judges:
     ) -> dict[str, Any]:
         """The entries of the record that depend on the answers."""
         first, others = answers.distinct()
-        taxonomy = self.tree.taxonomy
+        taxonomy = self.rules.tree.taxonomy
         each = zip(first, others, strict=True)
         rules = with_beaten([self.judged(answers, place, same, own, len(first)) for place, same in each])
         place_of = {answers.rules[place].spec: place for place in first}
@@ -258,7 +230,7 @@ class _Judges:
     def judged(self, answers: Answers, place: int, same: Sequence[int], own: str, num_rules: int) -> JudgedRule:
         """The figures of one rule, and which others answer the same."""
         rule, others = answers.rules[place], tuple(answers.rules[other].spec for other in same)
-        figures = judged(rule, answers.nodes[place], answers.target, self.tree.taxonomy, num_rules=num_rules)
+        figures = judged(rule, answers.nodes[place], answers.target, self.rules.tree.taxonomy, num_rules=num_rules)
         return dataclasses.replace(
             figures,
             others=others,
@@ -269,7 +241,7 @@ class _Judges:
 
     def splits_of(self, split: str) -> set[str]:
         """The splits that a text joins; of folds, those of training."""
-        joined = self.run.config.training.train_split if num_folds(split) else split
+        joined = self.rules.run.config.training.train_split if num_folds(split) else split
         return set(filter(None, joined.split("+")))
 
     def num_fitted(self, rule: Ready[Decision]) -> int:
@@ -277,17 +249,17 @@ class _Judges:
         if not rule.split:
             return 0
         if num_folds(rule.split):
-            count = len(self.run.dataset.indices(self.run.config.training.train_split))
+            count = len(self.rules.run.dataset.indices(self.rules.run.config.training.train_split))
         else:
-            seen = scored(self.run, rule.split, progress=self.progress)
-            count = len(self.pooled(seen, Ready(None, "", ""))[0].target)
-        whole = decision_of(rule.spec, self.run.decision)
+            seen = scored(self.rules.run, rule.split, progress=self.rules.progress)
+            count = len(self.rules.in_groups(seen, Ready(None, "", ""))[0].target)
+        whole = decision_of(rule.spec, self.rules.run.decision)
         return len(whole.fitting_rows(count)[1]) if isinstance(whole, Composed) else count
 
     def notes(self, rules: Sequence[JudgedRule]) -> tuple[str, ...]:
         """Remarks on how far the figures can be trusted."""
         found: list[str] = []
-        if self.is_own_data and self.splits_of(self.split) & self.splits_of(self.run.config.training.train_split):
+        if self.is_own_data and self.splits_of(self.split) & self.splits_of(self.rules.run.config.training.train_split):
             found.append(
                 f"the network was trained on images of {self.split}: on new ones all rules are right less often"
             )

@@ -16,10 +16,10 @@ from cladewise.datasets import Dataset
 from cladewise.decisions import Answer, Decision
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.drift import ScoreWatch
-from cladewise.engine.answering.fitted_rules import Ready, Rule, ready
-from cladewise.engine.answering.grouped_scores import grouped
+from cladewise.engine.answering.fitted_rules import Ready
 from cladewise.engine.answering.groups import DEFAULT, Grouping
 from cladewise.engine.answering.outcomes import DecisionOutcomes, PredictionOutcomes
+from cladewise.engine.answering.readying import Readying
 from cladewise.engine.answering.scored_images import Scored
 from cladewise.engine.answering.scoring import scored
 from cladewise.engine.rules import decision_of, handle_of, inference_of, only_allowed
@@ -160,7 +160,8 @@ def evaluate_all(
     with using(runtime):
         seen = scored(run, split, data, progress=progress)
         grouping = None if group_by is None else Grouping(group_by, pool)
-        task = _Task(run, split, seen, answers_in, fit_split, progress, impossible, tuple(recall_at), grouping)
+        rules_of_run = Readying(run, answers_in, fit_split, grouping, progress)
+        task = _Task(rules_of_run, split, seen, impossible, tuple(recall_at))
         return [score for rule in before for score in task.evaluate(rule, rules)]
 
 
@@ -170,9 +171,10 @@ def evaluate_metric(run: Run, metric: str, *, split: str, data: Dataset | None =
     Raises:
         InputError: There is no such metric.
     """
-    task = _Task(run, split, scored(run, split, data, progress=False), run.answer_tree(), None, False, None)
-    before = task.ready(run.inference)
-    result = task.outcomes(before, [task.ready(run.decision, before.rule)])
+    rules = Readying(run, run.answer_tree())
+    task = _Task(rules, split, scored(run, split, data, progress=False))
+    before = rules.ready(run.inference)
+    result = task.outcomes(before, [rules.ready(run.decision, before.rule)])
     values = result.of_predictions[0].values(intervals=False) | result.of_decisions[0].values(intervals=False)
     if metric not in values:
         raise InputError(f"a metric: {', '.join(values)}", repr(metric))
@@ -232,24 +234,35 @@ class _Outcomes:
 class _Task:
     """The scores of a run on a split, to be evaluated by several rules."""
 
-    run: Run
+    rules: Readying
     split: str
     seen: Scored
-    tree: AnswerTree
-    fit_split: str | None
-    progress: bool
-    impossible: list[str] | None
+    impossible: list[str] | None = None
     recall_at: tuple[float, ...] = ()
-    grouping: Grouping | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self.rules.run
+
+    @property
+    def tree(self) -> AnswerTree:
+        """The tree that it answers in."""
+        return self.rules.tree
+
+    @property
+    def grouping(self) -> Grouping | None:
+        """Groups of images that are answered as one."""
+        return self.rules.grouping
 
     def evaluate(self, inference: Inference | None, decisions: Sequence[Decision]) -> list[Evaluation]:
         """Evaluate every decision after one inference, and write each evaluation into the run folder."""
-        before = self.attempt(handle_of(inference), lambda: self.ready(inference))
+        before = self.attempt(handle_of(inference), lambda: self.rules.ready(inference))
         if before is None:
             return []
         rules = [
-            self.attempt(f"{before.handle}, {rule.handle}", functools.partial(self.ready, rule, before.rule))
+            self.attempt(f"{before.handle}, {rule.handle}", functools.partial(self.rules.ready, rule, before.rule))
             for rule in decisions
         ]
         possible = [rule for rule in rules if rule is not None]
@@ -259,13 +272,8 @@ class _Task:
     def noted(self, before: Ready[Any]) -> tuple[_Task, Ready[Any]]:
         """The task with what is to be said about its images, whose groups take their place after the inference."""
         notes = notes_on(before.rule, self.seen.columns_for(before.rule), self.run.own_taxonomy)
-        if self.grouping is None:
-            return dataclasses.replace(self, notes=notes), before
-        labels = self.run.taxonomy if self.tree.carried is None else self.tree.taxonomy
-        seen, told = grouped(self.seen, self.grouping, labels, before.rule)
-        handle, spec = self.grouping.handle_after(before.handle), self.grouping.spec_after(before.spec)
-        done = dataclasses.replace(before, rule=None, handle=handle, spec=spec)
-        return dataclasses.replace(self, seen=seen, notes=(*notes, *told)), done
+        seen, left, told = self.rules.in_groups(self.seen, before)
+        return dataclasses.replace(self, seen=seen, notes=(*notes, *told)), left
 
     def by_all(self, before: Ready[Any], possible: Sequence[Ready[Decision]]) -> list[Evaluation]:
         """Evaluate decisions that are ready, and write each evaluation into the run folder."""
@@ -291,18 +299,6 @@ class _Task:
             if self.grouping is not None and self.seen.columns is not None:
                 table = self.seen.columns[start:stop].select("images").hstack(table)
             yield table.insert_column(0, paths)
-
-    def ready(self, rule: Rule, before: Inference | None = None) -> Ready[Rule]:
-        """A rule, fitted if it has something to learn."""
-        return ready(
-            self.run,
-            rule,
-            before=before,
-            split=self.fit_split,
-            tree=self.tree,
-            grouping=self.grouping,
-            progress=self.progress,
-        )
 
     def outcomes(self, before: Ready[Any], rules: Sequence[Ready[Decision]]) -> _Outcomes:
         """One pass over the images in parts: prediction, inference, conversion to the scoring tree, decisions."""
