@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from cladewise.cli.extending import extended, listed
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.options import HELP, ReadOptions
 
@@ -39,24 +40,11 @@ def with_reading(*, beside: str = "", into: str = "reading", short: bool = True)
     prefix = f"{PREFIX}_" if into == "reading" else f"{into}_"
 
     def extend(command: Command) -> Command:
-        signature = inspect.signature(command, eval_str=True)
-        own = {p.name: p for p in signature.parameters.values() if p.name != into}
-        names = [field.name for field in dataclasses.fields(ReadOptions)]
-        taken = list(own) if short and into == "reading" else names
-        parameters_added = [_parameter(field, beside, taken, prefix) for field in dataclasses.fields(ReadOptions)]
-        added = {parameter.name: parameter for parameter in parameters_added}
-        variadic = [p for p in own.values() if p.kind is inspect.Parameter.VAR_KEYWORD]
-        fixed = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own.values() if p not in variadic]
-        parameters = [*fixed, *added.values(), *variadic]
-
-        def wrapped(**values: Any) -> None:
-            chosen = {key.removeprefix(prefix): values.pop(key) for key in added}
-            command(**values, **{into: _options(chosen)})
-
-        wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-        wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
-        return wrapped  # type: ignore[return-value]
+        fields = dataclasses.fields(ReadOptions)
+        own = [name for name in inspect.signature(command, eval_str=True).parameters if name != into]
+        taken = own if short and into == "reading" else [field.name for field in fields]
+        added = [_parameter(field, beside, taken, prefix) for field in fields]
+        return extended(command, added, into, lambda values: _options(values, prefix))
 
     return extend
 
@@ -95,10 +83,5 @@ def _parameter(field: dataclasses.Field[Any], beside: str, taken: Sequence[str],
     )
 
 
-def _options(chosen: dict[str, Any]) -> ReadOptions:
-    """The options given, with comma-separated lists split."""
-    given = {key: value for key, value in chosen.items() if value not in (None, False)}
-    for key in LISTS:
-        if key in given:
-            given[key] = [name.strip() for name in str(given[key]).split(",")]
-    return ReadOptions(**given)
+def _options(values: dict[str, Any], prefix: str) -> ReadOptions:
+    return ReadOptions(**listed({name.removeprefix(prefix): value for name, value in values.items()}, LISTS))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from cladewise.cli.extending import extended, listed
 from cladewise.errors import InputError
 from cladewise.scores.options import HELP, ScoreOptions
 from cladewise.taxonomy.formats.options import ReadOptions
@@ -28,21 +29,14 @@ _OF_BOTH = {field.name for field in dataclasses.fields(ReadOptions)}
 
 def with_scores_options(command: Command) -> Command:
     """Add the options for reading scores to a command; those given are passed on as ``scores_options``."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [p for p in signature.parameters.values() if p.name != "scores_options"]
     fields = [field for field in dataclasses.fields(ScoreOptions) if field.name not in OWN]
-    added = {_name(field.name): field.name for field in fields}
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-    parameters += [_parameter(field) for field in fields]
-
-    def wrapped(**values: Any) -> None:
-        chosen = {option: values.pop(name) for name, option in added.items()}
-        command(**values, scores_options=_options(chosen))
-
-    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-    wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
-    return wrapped  # type: ignore[return-value]
+    option_of = {_name(field.name): field.name for field in fields}
+    return extended(
+        command,
+        [_parameter(field) for field in fields],
+        "scores_options",
+        lambda values: listed({option_of[name]: value for name, value in values.items()}, LISTS),
+    )
 
 
 @contextmanager
@@ -70,11 +64,3 @@ def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
     option = typer.Option(f"--{name.replace('_', '-')}", help=help_text, show_default=False, rich_help_panel=PANEL)
     annotation = Annotated[str | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-
-
-def _options(chosen: dict[str, Any]) -> dict[str, Any]:
-    """The options given, with comma-separated lists split."""
-    given = {name: value for name, value in chosen.items() if value is not None}
-    return {
-        name: [part.strip() for part in value.split(",")] if name in LISTS else value for name, value in given.items()
-    }

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
+from cladewise.cli.extending import extended
 from cladewise.errors import InputError
 from cladewise.records import Tree, check_tree
 
@@ -20,22 +21,14 @@ def with_settings(*tables: type, but: Sequence[str] = ()) -> Callable[[Command],
     """Add an option for every field of the tables to a command; those given are passed on as ``**chosen``."""
 
     def extend(command: Command) -> Command:
-        signature = inspect.signature(command, eval_str=True)
-        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        added = [_parameter(f, table) for table in tables for f in dataclasses.fields(table) if f.name not in but]
-        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in [*own, *added]]
-
-        def wrapped(**values: Any) -> None:
-            names = {p.name for p in added}
-            chosen = {k: v for k, v in values.items() if k in names and v is not None}
-            command(**{k: v for k, v in values.items() if k not in names}, **chosen)
-
-        wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-        wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
-        return wrapped  # type: ignore[return-value]
+        fields = [(f, table) for table in tables for f in dataclasses.fields(table) if f.name not in but]
+        return extended(command, [_parameter(f, table) for f, table in fields], None, _given)
 
     return extend
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _parameter(field: dataclasses.Field[Any], table: type) -> inspect.Parameter:
