@@ -54,6 +54,13 @@ def train(
     split_seed: Annotated[
         int, typer.Option(help="Seed of the splits, if the data has no splits.", min=0, max=LARGEST_SEED)
     ] = 0,
+    corrections: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Table of corrected labels to lay over the data, with the columns path, label and action, as "
+            "cladewise audit makes it. May be repeated; later tables count."
+        ),
+    ] = None,
     hold_out: Annotated[
         str | None,
         typer.Option(
@@ -100,6 +107,7 @@ def train(
     check_runtime(runtime)
     with _telling_how_to_resume(RunFolder(out)):
         from cladewise import engine
+        from cladewise.datasets import with_corrections
         from cladewise.datasets.finding import find_data
 
         if config is not None:
@@ -107,6 +115,7 @@ def train(
         else:
             options = parse_pairs(data_option or [], "--data-option")
             dataset = find_data(str(data), taxonomy, reading=reading, seed=split_seed, **options)
+            dataset = with_corrections(dataset, corrections) if corrections else dataset
             dataset = dataset if hold_out is None else _without_classes(dataset, hold_out, hold_out_seed)
             run = engine.train(
                 dataset,

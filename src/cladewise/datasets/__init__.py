@@ -8,6 +8,7 @@ from cladewise.lazy import lazy_names
 
 if TYPE_CHECKING:
     from cladewise.cache import cache_folder
+    from cladewise.datasets.corrections import with_corrections
     from cladewise.datasets.dataset import Dataset, HeldOutClasses, Skipped
     from cladewise.datasets.exports.opening import from_export
     from cladewise.datasets.files.decoding import UnreadableImageError, decode, probe
@@ -43,11 +44,13 @@ __all__ = [
     "probe",
     "split",
     "with_coarse_labels",
+    "with_corrections",
     "with_label_noise",
 ]
 
 _MODULES = {
     "cache_folder": "cladewise.cache",
+    "with_corrections": "cladewise.datasets.corrections",
     "Dataset": "cladewise.datasets.dataset",
     "HeldOutClasses": "cladewise.datasets.dataset",
     "Skipped": "cladewise.datasets.dataset",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cladewise.datasets.corrections import CORRECTIONS, corrected_again
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.exports.kinds import EXPORTS
 from cladewise.datasets.exports.opening import from_export
@@ -71,8 +72,8 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
 
     Args:
         source: ``kind`` (``folder``, ``manifest``, ``export`` or a name of :func:`available`), the options of that
-            reader, ``fractions`` and ``seed`` of a stratified split, the ``held_out_classes``, the steps of
-            ``held_out``, and those of ``relabelled``.
+            reader, ``fractions`` and ``seed`` of a stratified split, the tables of ``corrections``, the
+            ``held_out_classes``, the steps of ``held_out``, and those of ``relabelled``.
         taxonomy: The tree of a folder, manifest or export that was read with a tree without a file.
 
     Raises:
@@ -90,6 +91,7 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
     options = dict(source)
     kind = str(options.pop("kind", ""))
     fractions, seed = options.pop("fractions", None), int(options.pop("seed", 0))
+    corrections: list[dict[str, Any]] = options.pop(CORRECTIONS, [])
     new_classes: dict[str, Any] | None = options.pop(HELD_OUT_CLASSES, None)
     held_out: list[dict[str, Any]] = options.pop("held_out", [])
     relabelled: list[dict[str, Any]] = options.pop(RELABELLED, [])
@@ -106,6 +108,7 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
         )
     if fractions is not None:
         dataset = split(dataset, fractions, seed)
+    dataset = corrected_again(dataset, corrections)
     if new_classes is not None:
         dataset = hold_out_again(dataset, new_classes)
     for step in held_out:

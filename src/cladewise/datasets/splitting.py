@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cladewise.datasets.corrections import CORRECTIONS
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.relabelling import refuse_relabelled
 from cladewise.errors import InputError
@@ -35,6 +36,9 @@ def split(dataset: Dataset, fractions: Mapping[str, float] = FRACTIONS, seed: in
         InputError: A fraction is not in (0, 1], they do not sum to 1, labels were changed, or classes held out.
     """
     refuse_relabelled(dataset)
+    if CORRECTIONS in dataset.source:
+        advice = "Split it before correcting labels."
+        raise InputError("a dataset with its original labels", "corrected ones", advice=advice)
     if dataset.held_out_classes is not None:
         advice = "Split it before holding classes out."
         raise InputError("a dataset with all of its classes", "one with classes held out", advice=advice)

@@ -11,7 +11,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from cladewise.datasets import Dataset
+from cladewise.datasets import Dataset, with_corrections
+from cladewise.datasets.corrections import Tables
 from cladewise.datasets.finding import find_data
 from cladewise.errors import InputError
 from cladewise.records import (
@@ -41,6 +42,7 @@ def train(
     backbone: str = "efficientnet_lite0",
     freeze: bool = False,
     out: str | PathLike[str],
+    corrections: Tables = (),
     seed: int = 0,
     name: str = "",
     reuse: bool = False,
@@ -59,6 +61,8 @@ def train(
         backbone: A timm model, or the packaged ``efficientnet_lite0``.
         freeze: Freeze the backbone and train the head on cached features.
         out: Folder of the run.
+        corrections: Table of corrected labels to lay over the data, or several, as :func:`cladewise.audit` makes them;
+            see :func:`cladewise.datasets.with_corrections`.
         seed: Seed of all randomness.
         name: Name in reports; the method's by default.
         reuse: If ``out`` contains this run and it is finished, return it instead of raising an error.
@@ -86,6 +90,7 @@ def train(
     from cladewise.runtimes import using
 
     dataset = data if isinstance(data, Dataset) else find_data(str(data))
+    dataset = with_corrections(dataset, corrections) if corrections else dataset
     made = methods.make(method, **(options or {})) if isinstance(method, str) else method
     config = RunConfig(
         data=dataset.source,
