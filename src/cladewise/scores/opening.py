@@ -15,7 +15,8 @@ import polars as pl
 from cladewise.errors import InputError
 from cladewise.scores.classes import match_classes
 from cladewise.scores.evidence import recognise
-from cladewise.scores.formats.kinds import Seen, format_of
+from cladewise.scores.formats.kinds import format_of
+from cladewise.scores.formats.seen import Seen
 from cladewise.scores.joined import joined
 from cladewise.scores.labels import labelled
 from cladewise.scores.layouts import coverage_note, layout_of

@@ -14,13 +14,14 @@ from abc import abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 import polars as pl
 
 from cladewise.errors import InputError
 from cladewise.scores.classes import ScoredClass
+from cladewise.scores.formats.seen import Seen
 from cladewise.scores.formats.taxa import by_label_line, is_label_line
 from cladewise.scores.formats.wide_columns import key_column
 from cladewise.scores.options import ScoreOptions
@@ -28,9 +29,6 @@ from cladewise.scores.tables import FloatArray, IntArray, WideTable
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.bounded_files import read_text
 from cladewise.taxonomy.names.sameness import loose
-
-if TYPE_CHECKING:
-    from cladewise.scores.formats.kinds import Seen
 
 CELLS_AT_ONCE = 1 << 24
 CLASS_WORDS = ("classes", "class", "classnames", "names", "labels", "categories", "columns", "species", "taxa", "nodes")

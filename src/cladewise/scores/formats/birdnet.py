@@ -7,7 +7,6 @@ those of independent sigmoids. A recording without any has, in selection tables,
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -16,10 +15,8 @@ from cladewise.errors import InputError
 from cladewise.scores.classes import ScoredClass
 from cladewise.scores.formats.listing import from_entries
 from cladewise.scores.formats.long import whole
+from cladewise.scores.formats.seen import Seen
 from cladewise.scores.tables import ListedTable
-
-if TYPE_CHECKING:
-    from cladewise.scores.formats.kinds import Seen
 
 CSV = {"Start (s)", "End (s)", "Scientific name", "Common name", "Confidence", "File"}
 RAVEN = {"Begin Time (s)", "End Time (s)", "Common Name", "Species Code", "Confidence", "Begin Path"}

@@ -7,15 +7,13 @@ of an image with several are named ``path#1``, ``path#2``, in the file's order; 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from cladewise.errors import InputError
 from cladewise.scores.formats.listing import IMAGE, Listing
+from cladewise.scores.formats.seen import Seen
 from cladewise.scores.formats.taxa import by_label_line, is_label_line
 from cladewise.scores.tables import ListedTable
-
-if TYPE_CHECKING:
-    from cladewise.scores.formats.kinds import Seen
 
 KEY = "key"
 

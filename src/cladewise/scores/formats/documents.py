@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import polars as pl
 
 from cladewise.errors import InputError
 from cladewise.scores.formats.listing import Listing
 from cladewise.scores.formats.long import CLASS_WORDS, SCORE_WORDS, from_frame
+from cladewise.scores.formats.seen import Seen
 from cladewise.scores.formats.taxa import by_label_line, is_label_line
 from cladewise.scores.formats.wide_columns import key_column
 from cladewise.scores.tables import PLACEHOLDER, ListedTable
-from cladewise.taxonomy.formats.bounded_files import read_text
 from cladewise.taxonomy.names.sameness import loose
 
-if TYPE_CHECKING:
-    from cladewise.scores.formats.kinds import Seen
-
 KEY = "path"
-
-
-def json_lines(path: Path) -> list[Any]:
-    """The values of JSON lines.
-
-    Raises:
-        InputError: A line is not JSON.
-
-    Example:
-        >>> path = getfixture("tmp_path") / "scores.jsonl"
-        >>> _ = path.write_text('{"a": 1}\\n\\n{"a": 2}\\n')
-        >>> json_lines(path)
-        [{'a': 1}, {'a': 2}]
-    """
-    found: list[Any] = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if line.strip():
-            try:
-                found.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise InputError("a JSON value in every line", error.msg, at=f"{path}:{number}") from error
-    return found
 
 
 def is_pairs(value: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -14,14 +13,12 @@ from cladewise.parquet import read_parquet
 from cladewise.scores.classes import ScoredClass
 from cladewise.scores.formats.delimited import as_numbers, read_texts
 from cladewise.scores.formats.listing import from_entries
+from cladewise.scores.formats.seen import Seen
 from cladewise.scores.formats.taxa import RANKS, by_label_line, by_ranks, is_label_line
 from cladewise.scores.formats.wide_columns import key_column
 from cladewise.scores.tables import ListedTable
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.names.sameness import folded, loose
-
-if TYPE_CHECKING:
-    from cladewise.scores.formats.kinds import Seen
 
 CLASS_WORDS = re.compile(
     r"(predicted|predictions?|pred|top|scientific)?(labels?|class(es)?|classifications?|categor(y|ies)|species|taxon|name)"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,13 +11,11 @@ import polars as pl
 from cladewise.errors import InputError
 from cladewise.scores.classes import ScoredClass
 from cladewise.scores.formats.long import CLASS_WORDS, SCORE_WORDS, whole
+from cladewise.scores.formats.seen import Seen
 from cladewise.scores.formats.taxa import by_label_line, is_label_line
 from cladewise.scores.formats.wide_columns import key_column
 from cladewise.scores.tables import ListedTable, without_columns
 from cladewise.taxonomy.names.sameness import loose
-
-if TYPE_CHECKING:
-    from cladewise.scores.formats.kinds import Seen
 
 _NUMBERED = re.compile(r"(\D*?)[_\s.-]*(\d+)[_\s.-]*(\D*)")
 

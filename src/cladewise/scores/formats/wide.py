@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cladewise.errors import InputError
 from cladewise.scores.formats.columnar import open_feather, open_parquet
 from cladewise.scores.formats.delimited import open_delimited
+from cladewise.scores.formats.seen import Seen
 from cladewise.scores.tables import WideTable
-
-if TYPE_CHECKING:
-    from cladewise.scores.formats.kinds import Seen
 
 
 def read(seen: Seen) -> WideTable:
