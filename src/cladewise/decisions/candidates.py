@@ -39,8 +39,8 @@ class Candidates:
 
     @property
     def information_bits(self) -> Float[Tensor, " candidate"]:
-        r"""Information of each node in bits, :math:`\log_2 (L / |B(v)|)`."""
-        return (self.taxonomy.num_leaves / self.leaves_under.double()).log2().to(self.log_prob.dtype)
+        """Information of each node in bits."""
+        return tree_index(self.taxonomy, self.node.device).information_bits[self.node].to(self.log_prob.dtype)
 
     def where(self, kept: Bool[Tensor, " candidate"]) -> Self:
         """The candidates for which ``kept`` is true."""

@@ -65,7 +65,7 @@ def weigh(prediction: Prediction, found: Candidates) -> Weighed:
         exact = prediction.prob_outside(found.image[near], found.node[near]).clamp(0.0, 1.0)
         outside[near] = exact
         log_prob[near] = torch.log1p(-exact)
-    bits = (found.taxonomy.num_leaves / found.leaves_under.double()).log2()
+    bits = tree_index(found.taxonomy, found.node.device).information_bits[found.node]
     doubt = outside + LEAST_DOUBT * bits.square()
     return Weighed(found.num_images, found.image, found.node, log_prob, doubt, found.leaves_under, bits)
 

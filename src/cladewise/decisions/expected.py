@@ -70,7 +70,7 @@ def expected_info_f(
         {\beta^2 \log_2 L + I(v)}
     """
     index = ops.tree_index(taxonomy, mass.device)
-    information = (taxonomy.num_leaves / (index.leaf_end - index.leaf_start).double()).log2()
+    information = index.information_bits
     gain = information - information[index.parents.clamp_min(0)]
     shared = ops.path_sum(mass * gain.to(mass.dtype), taxonomy)
     size = beta**2 * information[index.leaf_nodes[0]] + information

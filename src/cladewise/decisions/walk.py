@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise.decisions.caution import MOST_CAUTIOUS, Steps
-from cladewise.ops import at_levels, is_ancestor
+from cladewise.ops import at_levels, is_ancestor, tree_index
 from cladewise.statistics import fixed_sequence
 from cladewise.taxonomy import Taxonomy
 
@@ -56,8 +56,7 @@ class Walk:
         before, label = steps.node_before(), labels[steps.image]
         num_images = int((labels >= 0).sum())
         now, then = (right_by(node, label, taxonomy, levels).long() for node in (steps.node, before))
-        leaves = torch.as_tensor(taxonomy.leaf_end - taxonomy.leaf_start, device=labels.device)
-        bits = (taxonomy.num_leaves / leaves.double()).log2()
+        bits = tree_index(taxonomy, labels.device).information_bits
         order = steps.caution.argsort(descending=True)
         changes = torch.cat([(now - then).double(), (bits[steps.node] - bits[before])[None]])[:, order].cumsum(1)
         caution, total = steps.caution[order].cpu().numpy(), changes.cpu().numpy()

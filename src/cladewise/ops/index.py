@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import weakref
+from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -59,6 +60,12 @@ class TreeIndex:
     by_depth: tuple[DepthIndex, ...]
     """The nodes at each depth, from 1 on."""
     max_depth: int
+
+    @cached_property
+    def information_bits(self) -> Float[Tensor, " node"]:
+        r"""Information of every node in bits, :math:`\log_2 (L / |B(v)|)`, in double precision; 0 at the root."""
+        with torch.inference_mode(False):  # it is kept, and may be needed for gradients later
+            return (len(self.leaf_nodes) / (self.leaf_end - self.leaf_start).double()).log2()
 
 
 _CACHE: weakref.WeakKeyDictionary[Taxonomy, dict[torch.device, TreeIndex]] = weakref.WeakKeyDictionary()
