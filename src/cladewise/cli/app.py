@@ -22,6 +22,7 @@ from cladewise.cli.manifolds import manifolds
 from cladewise.cli.migrate import migrate
 from cladewise.cli.predict import predict
 from cladewise.cli.retrieve import entails, retrieve
+from cladewise.cli.serve import serve
 from cladewise.cli.space import space
 from cladewise.cli.taxonomy import app as taxonomy
 from cladewise.cli.train import train
@@ -69,6 +70,7 @@ app.add_typer(embed, name="embed")
 app.command()(retrieve)
 app.command()(entails)
 app.command()(space)
+app.command()(serve)
 app.command()(benchmark)
 app.command("list")(list_parts)
 app.command()(cache)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise.backbones import Towers
-from cladewise.decisions import Decision
+from cladewise.decisions import Answer, Decision
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.drift import ScoreWatch
 from cladewise.engine.answering.forward import NOT_FINITE, has_scores
@@ -127,13 +127,22 @@ class Answerer:
             rule: The decision, bound to the columns of the same rows if it needs any.
         """
         with torch.inference_mode():
-            inferred = self.tree.prediction(own)
-            seen = rule.decided_on(inferred)
-            answer = rule.final(seen)
+            answer, seen, inferred = self.decided(own, rule)
             if self.watches is not None:
                 self.watches[1].add(inferred, answer)
             table = answer_table(answer, seen, self.shown_names)
             return table.hstack(top_columns(seen, self.top, self.shown_names)) if self.top else table
+
+    def decided(self, own: Prediction, rule: Decision) -> tuple[Answer, Prediction, Prediction]:
+        """The answer of a decision, the prediction that it decides on, and that one before inferences of its own.
+
+        Args:
+            own: Predictions after the inference, over the network's own tree.
+            rule: The decision, bound to the columns of the same rows if it needs any.
+        """
+        inferred = self.tree.prediction(own)
+        seen = rule.decided_on(inferred)
+        return rule.final(seen), seen, inferred
 
     def inferred(self, rows: IntArray, scores: Prediction, columns: pl.DataFrame | None = None) -> Prediction:
         """Predictions after the inference, from finite scores; arguments as for :meth:`answer`."""

@@ -8,7 +8,7 @@ import os
 import stat
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache, partial
 from io import BufferedReader, BytesIO
 from os import PathLike
@@ -76,6 +76,8 @@ def decode(
     *,
     size: int | tuple[int, int] | None = None,
     max_bytes: int = MAX_BYTES,
+    max_pixels: int | None = None,
+    formats: Collection[str] | None = None,
     content: bytes | None = None,
 ) -> Image.Image:
     """Decode a file to an upright RGB image on white; the first frame of an animation.
@@ -89,6 +91,8 @@ def decode(
         size: Required side in pixels, or width and height. A JPEG is then decoded at the smallest of 1, 1/2, 1/4 and
             1/8 of its size with both sides at least this long, which is several times faster.
         max_bytes: Limit on the memory for decoding at full size; larger images are refused.
+        max_pixels: Limit on the number of pixels, as the header gives it; ``None`` for none.
+        formats: Pillow's names of the formats to accept; ``None`` for all of :func:`known_formats`.
         content: The bytes of the file, if they have been read already or came from elsewhere; ``path`` then only names
             the image in errors.
 
@@ -105,13 +109,16 @@ def decode(
         _check_file(path)
     elif not content:
         raise UnreadableImageError(path, _EMPTY)
+    tried = known_formats() if formats is None else tuple(name for name in known_formats() if name in formats)
     with _QUIET:
         try:
-            with Image.open(path if content is None else BytesIO(content), formats=known_formats()) as image:
+            with Image.open(path if content is None else BytesIO(content), formats=tried) as image:
+                _check_pixels(path, image, max_pixels)
                 _check(path, image, max_bytes, content)
                 if size is not None:
                     image.draft(None, size if isinstance(size, tuple) else (size, size))
                 image.load()
+                _check_pixels(path, image, max_pixels)
                 _check(path, image, max_bytes, content)  # again, since the header of an icon does not give its size
                 upright = _upright(image)
                 if upright is not image:
@@ -312,6 +319,13 @@ def _check(path: str | PathLike[str], image: Image.Image, max_bytes: int, conten
         raise UnreadableImageError(path, f"{size}, more than the limit of {max_bytes / 1e9:.1f} GB")
     if image.format == "TIFF" and _is_preview(image, _head(path, content)):
         raise UnreadableImageError(path, "a raw photograph, of which only a preview can be read (export it as JPEG)")
+
+
+def _check_pixels(path: str | PathLike[str], image: Image.Image, most: int | None) -> None:
+    width, height = image.size
+    if most is not None and width * height > most:
+        limit = f"the limit of {most / 1e6:.3g} megapixels"
+        raise UnreadableImageError(path, f"an image of {width} x {height} pixels, more than {limit}")
 
 
 def _bytes_per_pixel(image: Image.Image) -> int:

@@ -79,6 +79,7 @@ def ready(
     split: str | None = None,
     tree: AnswerTree | None = None,
     grouping: Grouping | None = None,
+    keep: bool = True,
     progress: bool = True,
 ) -> Ready[Rule]:
     """A rule that can be applied: unchanged if it has nothing to learn, otherwise fitted on the run's scores.
@@ -95,6 +96,7 @@ def ready(
             scored by a network trained without it.
         tree: The tree in which the run answers; the true one by default.
         grouping: Groups of images that a decision answers together, after the inference; it is fitted on groups too.
+        keep: Write what is learnt into the run folder.
         progress: Show progress bars.
 
     Raises:
@@ -103,11 +105,11 @@ def ready(
     """
     unmoved = run.before_migration
     if isinstance(rule, Inference) or rule is None:
-        return _ready(unmoved, rule, before, split, unmoved.answer_tree("own"), None, progress)
+        return _ready(unmoved, rule, before, split, unmoved.answer_tree("own"), None, keep, progress)
     if grouping is not None:
         grouping.check_decision(rule)
     tree = tree or run.answer_tree()
-    found = _ready(unmoved, rule, before, split, tree.before, grouping, progress)
+    found = _ready(unmoved, rule, before, split, tree.before, grouping, keep, progress)
     if tree.carried is None:
         return found
     keeps_promise = bool(tree.carried.keeps_content.all())
@@ -122,6 +124,7 @@ def _ready(
     split: str | None,
     tree: AnswerTree,
     grouping: Grouping | None,
+    keep: bool,
     progress: bool,
 ) -> Ready[Rule]:
     """:func:`ready` in the trees that the network was trained with and to answer in, not those of a migration."""
@@ -164,8 +167,9 @@ def _ready(
         said = [str(one.message) for one in raised]
         if len(rows) < len(seen.target):
             said.append(_told_of_sample(rule, chosen, len(rows), len(seen.target)))
-        about = {**about, "warnings": json.dumps(said)}
-        write_bytes(path, reproducible(safetensors.torch.save(tensors, metadata=about)))
+        if keep:
+            about = {**about, "warnings": json.dumps(said)}
+            write_bytes(path, reproducible(safetensors.torch.save(tensors, metadata=about)))
     else:
         tensors, said = kept
     counted = _under(PROFILE, tensors)

@@ -1,0 +1,241 @@
+"""Running a server: in one process, or in several that share a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from cladewise.errors import InputError
+from cladewise.serve import logs
+from cladewise.serve.settings import Settings
+
+log = logging.getLogger("cladewise.serve")
+
+KEEP_ALIVE = 30
+"""Seconds that an idle connection stays open."""
+FAILED = 2
+"""Exit code of a server that cannot load a model."""
+RESTART_AFTER = 1.0
+"""Seconds before a process that ended is started again."""
+
+
+def run(
+    settings: Settings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    workers: int = 1,
+    json_logs: bool = False,
+    listening: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; then requests that were accepted are answered before it returns.
+
+    SIGHUP loads all models again.
+
+    Args:
+        settings: Models, limits and all else.
+        host: Address to listen on.
+        port: Port; 0 for a free one.
+        workers: Number of processes, each of which loads all models.
+        json_logs: Write the log as JSON lines.
+        listening: Called with the address once the socket is open.
+
+    Raises:
+        InputError: The address is in use or not one of this machine, or a model cannot be loaded.
+        MissingExtraError: A package of the extra ``serve`` is not installed.
+    """
+    from cladewise.serve import app  # tells of a missing package before a socket is open
+
+    assert app
+    with _listening(host, port) as opened:
+        shown = f"[{host}]" if ":" in host else host
+        listening(f"http://{shown}:{opened.getsockname()[1]}")
+        if workers == 1:
+            serve_on(settings, opened, json_logs=json_logs)
+        else:
+            _supervise(settings, opened, workers, json_logs)
+
+
+def serve_on(settings: Settings, opened: socket.socket, *, json_logs: bool = False) -> None:
+    """Serve on an open socket in this process, as :func:`run` does.
+
+    Raises:
+        InputError: A model cannot be loaded.
+    """
+    import uvicorn
+
+    from cladewise.serve.app import create_app
+    from cladewise.serve.protocol import BoundedProtocol
+
+    logs.set_up(as_json=json_logs)
+    problems: list[Exception] = []
+
+    class Server(uvicorn.Server):
+        """Ends quietly on a signal, and loads models again on SIGHUP."""
+
+        hang_up = False
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Generator[None, None, None]:
+            def on_hang_up(*_: Any) -> None:
+                self.hang_up = True
+
+            before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, on_hang_up)
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+        async def on_tick(self, counter: int) -> bool:
+            if self.hang_up:
+                self.hang_up = False
+                for name in settings.runs:
+                    task = asyncio.create_task(self._reload(name))
+                    self.server_state.tasks.add(task)
+                    task.add_done_callback(self.server_state.tasks.discard)
+            return await super().on_tick(counter)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            application.state.server.models.stopping = True
+            await super().shutdown(sockets)
+
+        async def _reload(self, name: str) -> None:
+            shared = application.state.server
+            with contextlib.suppress(InputError, OSError):  # it has been logged
+                await shared.in_thread(shared.models.reload, name)
+
+    def failed(problem: Exception) -> None:
+        problems.append(problem)
+        server.should_exit = True
+
+    application = create_app(settings, failed=failed)
+    protocol = type("Protocol", (BoundedProtocol,), {"limits": settings.limits})
+    server = Server(
+        uvicorn.Config(
+            application,
+            http=protocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=max(1, round(settings.limits.seconds)),
+        )
+    )
+    server.run(sockets=[opened])
+    if problems:
+        raise problems[0]
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Generator[socket.socket, None, None]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            opened.bind((host, port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise InputError("a free address of this machine", f"{host}:{port}: {reason}") from error
+        opened.listen(2048)
+        yield opened
+    finally:
+        opened.close()
+
+
+def _supervise(settings: Settings, opened: socket.socket, workers: int, json_logs: bool) -> None:
+    """Keep processes running that serve on one socket, until a signal comes.
+
+    Raises:
+        InputError: A process cannot load its models.
+    """
+    from cladewise.engine.feeding.threads import usable_processors
+    from cladewise.serve.metrics import share_between_processes
+
+    logs.set_up(as_json=json_logs)
+    folder = Path(tempfile.mkdtemp(prefix="cladewise-serve-"))
+    share_between_processes(folder / "metrics")
+    threads = settings.threads or max(1, usable_processors() // workers)
+    own = dataclasses.replace(settings, shared=folder, threads=threads)
+    spawn = multiprocessing.get_context("spawn")
+
+    def started() -> BaseProcess:
+        process = spawn.Process(target=_work, args=(own, opened, json_logs), name="cladewise-serve")
+        process.start()
+        return process
+
+    ending: list[int] = []
+    hang_ups: list[int] = []
+    before = {
+        number: signal.signal(number, lambda n, _: ending.append(n)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda n, _: hang_ups.append(n))
+    processes = [started() for _ in range(workers)]
+    try:
+        while not ending:
+            time.sleep(0.1)
+            if hang_ups:
+                hang_ups.clear()
+                for process in processes:
+                    _signal(process, signal.SIGHUP)
+            for place, process in enumerate(processes):
+                if process.is_alive() or ending:
+                    continue
+                if process.exitcode == FAILED:
+                    raise InputError("runs that can be loaded", "others", advice="See the message above.")
+                log.warning("process %s ended with code %s and is started again", process.pid, process.exitcode)
+                _forget(process.pid)
+                time.sleep(RESTART_AFTER)
+                processes[place] = started()
+    finally:
+        for process in processes:
+            _signal(process, signal.SIGTERM)
+        end = time.monotonic() + settings.limits.seconds + 10
+        for process in processes:
+            process.join(max(0.1, end - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _work(settings: Settings, opened: socket.socket, json_logs: bool) -> None:
+    """The body of one of several processes."""
+    try:
+        serve_on(settings, opened, json_logs=json_logs)
+    except (InputError, OSError) as error:
+        logging.getLogger("cladewise.serve").error("%s", error)
+        os._exit(FAILED)
+
+
+def _signal(process: BaseProcess, number: int) -> None:
+    if process.pid is not None and process.is_alive():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+
+
+def _forget(pid: int | None) -> None:
+    """Take a process that ended out of the sums of gauges."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
