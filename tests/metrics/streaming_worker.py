@@ -30,7 +30,7 @@ def run_over(shard: slice, batch: int) -> HierarchicalMetrics:
     metrics = HierarchicalMetrics(t9())
     for start in range(0, len(target), batch):
         part = slice(start, start + batch)
-        metrics.update(Nodes(predicted[part], torch.zeros(len(predicted[part]))), ranking[part], target[part])
+        metrics.add(Nodes(predicted[part], torch.zeros(len(predicted[part]))), ranking[part], target[part])
     return metrics
 
 
@@ -39,7 +39,7 @@ def exact_values_over(shard: slice, batch: int) -> dict[str, list[float | None]]
     predicted, _, target = (x[shard] for x in images())
     logits = torch.randn(NUM_IMAGES, 5, generator=torch.Generator().manual_seed(3))[shard]
     curves, reliability, counts, hits = (kind(t9()) for kind in (OperatingCurves, Reliability, LabelCounts, HitAtK))
-    sizes = SetSizes()
+    sizes = SetSizes(t9())
     by_depth = OperatingCurves(t9(), measure="depth")
     for start in range(0, len(target), batch):
         part = slice(start, start + batch)
@@ -47,7 +47,7 @@ def exact_values_over(shard: slice, batch: int) -> dict[str, list[float | None]]
         for metric in (curves, by_depth, reliability, hits):
             metric.update(prediction, target[part])
         counts.update(Nodes(predicted[part], torch.zeros(len(predicted[part]))), target[part])
-        sizes.update(LabelSets(prediction.log_prob > -1.5, prediction.log_prob))
+        sizes.update(LabelSets(prediction.log_prob > -1.5, prediction.log_prob), target[part])
     values = curves.compute().to_dict()
     values |= {f"{name} by depth": numbers for name, numbers in by_depth.compute().to_dict().items()}
     for level, curve in reliability.compute().items():

@@ -24,12 +24,13 @@ def test_it_is_what_the_streams_compute() -> None:
     for kind, rule in (("LeafSoftmax", Majority()), ("NodeSigmoid", Leaf()), ("LevelSoftmax", Levels())):
         prediction = random_prediction(kind, t9(), len(TARGET), seed=3)
         values = measure(prediction, TARGET, decision=rule)
-        streams = metrics.HierarchicalMetrics(t9()), metrics.LabelCounts(t9()), metrics.HitAtK(t9(), ks=(1, 3, 5))
-        answer = rule(prediction)
-        streams[0].update(answer, rule.ranking(prediction, metrics.RANKING_LENGTH, answer), TARGET)
-        streams[1].update(answer, TARGET)
-        streams[2].update(prediction, TARGET)
+        streams = (
+            metrics.HierarchicalMetrics(t9(), decision=rule),
+            metrics.LabelCounts(t9(), decision=rule),
+            metrics.HitAtK(t9(), ks=(1, 3, 5)),
+        )
         for stream in streams:
+            stream.update(prediction, TARGET)
             expected = {name: value.item() for name, value in stream.compute().items()}
             shared = expected.keys() & values.keys()
             assert {n: values[n] for n in shared} == pytest.approx({n: expected[n] for n in shared}, nan_ok=True), kind

@@ -40,7 +40,7 @@ def computed() -> set[str]:
     hits.update(prediction, target)
     of_curve = curve_intervals(pareto_sequence(prediction), target, t9(), samples=1)
     by_class = {*answer_columns(t9()), *PREDICTION_COLUMNS, *of_curve, *counts.compute(), *hits.compute()}
-    return by_class | {*SetSizes().compute(), *set_columns(t9())} | in_evaluations()
+    return by_class | {*SetSizes(t9()).compute(), *set_columns(t9())} | in_evaluations()
 
 
 def test_every_metric_has_a_text_and_every_text_a_metric() -> None:

@@ -39,7 +39,7 @@ def test_equals_the_mean_of_the_columns() -> None:
 def test_reset_forgets_and_no_mistake_has_no_severity() -> None:
     metrics = run_over(slice(None), 6)
     metrics.reset()
-    metrics.update(Nodes(torch.tensor([4]), torch.zeros(1)), torch.tensor([[4]]), torch.tensor([4]))
+    metrics.update(torch.tensor([4]), torch.tensor([4]))
     values = metrics.compute()
     assert values["top1"] == 1
     assert values["severity"].isnan()

@@ -25,11 +25,11 @@ Example:
 
     Batches of a training loop, on any number of processes:
 
-    >>> leaf, stream = cw.decisions.Leaf(), cw.metrics.HierarchicalMetrics(t)
+    >>> stream = cw.metrics.collection(["top1", "severity", "ap"], t, decision="leaf")
     >>> for batch, labels in ((prediction[:2], target[:2]), (prediction[2:], target[2:])):
-    ...     stream.update(leaf(batch), leaf.ranking(batch, RANKING_LENGTH), labels)
-    >>> round(stream.compute()["top1"].item(), 3)
-    0.667
+    ...     stream.update(batch, labels)
+    >>> {name: round(value.item(), 3) for name, value in stream.compute().items()}
+    {'ap': 0.79, 'severity': 1.0, 'top1': 0.667}
 """
 
 from __future__ import annotations
@@ -57,14 +57,18 @@ from cladewise.metrics.truncation import truncate
 from cladewise.ops import at_levels
 
 if TYPE_CHECKING:
+    from cladewise.metrics.collections import collection, scalar_metric
     from cladewise.metrics.streaming import (
         HierarchicalMetrics,
         HitAtK,
         LabelCounts,
         OperatingCurves,
+        PredictionMetrics,
         Reliability,
+        SetMetrics,
         SetSizes,
     )
+    from cladewise.metrics.tree_metric import TreeMetric
 
 __all__ = [
     "AVERAGES",
@@ -79,16 +83,20 @@ __all__ = [
     "OperatingCurve",
     "OperatingCurves",
     "PathScores",
+    "PredictionMetrics",
     "Reliability",
     "ReliabilityCurve",
     "ReliabilitySums",
     "ScoreDrift",
     "ScoreProfile",
+    "SetMetrics",
     "SetSizes",
     "SizeSums",
     "Sums",
+    "TreeMetric",
     "answer_columns",
     "at_levels",
+    "collection",
     "cpb",
     "curve_intervals",
     "depth_scores",
@@ -108,6 +116,7 @@ __all__ = [
     "percent_name",
     "reliability_curves",
     "risk_interval",
+    "scalar_metric",
     "score_answer",
     "score_prediction",
     "score_set",
@@ -122,6 +131,20 @@ __all__ = [
     "weighted_level_accuracy",
 ]
 
-_STREAMING = ("HierarchicalMetrics", "HitAtK", "LabelCounts", "OperatingCurves", "Reliability", "SetSizes")
-__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(_STREAMING, "cladewise.metrics.streaming"))
+_CLASSES = (
+    "HierarchicalMetrics",
+    "HitAtK",
+    "LabelCounts",
+    "OperatingCurves",
+    "PredictionMetrics",
+    "Reliability",
+    "SetMetrics",
+    "SetSizes",
+)
+_STREAMING = {
+    **dict.fromkeys(_CLASSES, "cladewise.metrics.streaming"),
+    **dict.fromkeys(("collection", "scalar_metric"), "cladewise.metrics.collections"),
+    "TreeMetric": "cladewise.metrics.tree_metric",
+}
+__getattr__, __dir__ = lazy_names(__name__, _STREAMING)
 """torchmetrics is imported only when one of its modules is used."""

@@ -19,7 +19,7 @@ from cladewise.engine.classifier import Classifier
 from cladewise.engine.feeding.images import Batch
 from cladewise.errors import InputError
 from cladewise.losses import Loss
-from cladewise.metrics import RANKING_LENGTH, HierarchicalMetrics
+from cladewise.metrics import HierarchicalMetrics
 from cladewise.objectives import Objective, TrainingBatch, TrainingVectors
 from cladewise.predictions import Prediction
 from cladewise.records import TrainingConfig, log
@@ -74,12 +74,12 @@ class Fitting(lightning.LightningModule):
         super().__init__()
         self.views, self.objective, self.momentum, self.plain = views, objective, momentum, plain
         self.slow = copy.deepcopy(classifier).requires_grad_(False) if momentum else None
-        self.classifier, self.loss, self.decision, self.settings = classifier, loss, decision, settings
+        self.classifier, self.loss, self.settings = classifier, loss, settings
         self.steps, self.seed, self.log_path = max(1, steps), seed, log_path
         self.register_buffer("node_weights", node_weights, persistent=False)
         self.register_buffer("loss_sum", torch.zeros(2, dtype=torch.float64), persistent=False)  # (sum, images)
         self.train_loss = math.nan
-        self.validation = HierarchicalMetrics(taxonomy)
+        self.validation = HierarchicalMetrics(taxonomy, decision=decision)
         self.skipped: set[str] = set()
         self.epoch_started = 0.0
 
@@ -145,9 +145,7 @@ class Fitting(lightning.LightningModule):
                 torch.tensor(len(batch.nodes), dtype=torch.float64, device=self.device),
             ]
         )
-        answer = self.decision(prediction)
-        ranking = self.decision.ranking(prediction, RANKING_LENGTH, answer)
-        self.validation.update(answer, ranking, batch.nodes)
+        self.validation.update(prediction, batch.nodes)
 
     # ---------------------------------------------------------------- epochs
 
