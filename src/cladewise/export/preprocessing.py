@@ -6,7 +6,7 @@ import dataclasses
 from typing import cast
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from cladewise.backbones import Transform
@@ -83,8 +83,9 @@ class Preprocessing(nn.Module):
             pixels = _nearest(_nearest(images, 1, rows), 2, columns).permute(0, 3, 1, 2).float()
         else:
             support = _SUPPORT[self.steps.interpolation]
-            used = rows.window(0, rows.outputs, support)
-            pixels = _down(_across(images.index_select(1, used.inside(rows)), columns, support), rows, used, support)
+            used = rows.inputs(support)
+            pixels = _across(images.index_select(1, used.clamp(max=rows.size - 1) + rows.cut), columns, support)
+            pixels = _down(pixels, rows, used, support)
         return pixels.mul(1 / 255).sub(self.mean).div(self.std)
 
 
@@ -95,41 +96,54 @@ def _larger(one: int, other: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class _Axis:
-    """One side of an image: all numbers may be symbolic.
+    """One side of an image: all numbers may be symbolic, apart from the last.
 
     Args:
         cut: Pixels left out at either end.
         size: Pixels between.
         resized: Pixels that they become.
         first: The first of them that is kept.
-        outputs: Number of those that are kept.
+        kept: Number of those that are kept.
     """
 
     cut: int
     size: int
     resized: int
     first: int
-    outputs: int
+    kept: int
 
-    def window(self, start: int, stop: int, support: int) -> _Window:
-        """The inputs on which the kept outputs from ``start`` to before ``stop`` depend, and a few more."""
-        size, resized, coarser = self.size, self.resized, _larger(self.size, self.resized)
-        left = (2 * (self.first + start) + 1) * size - 2 * support * coarser + resized
-        length = ((stop - start - 1) * size + 2 * support * coarser) // resized + 2
-        return _Window(_larger(left, 0) // (2 * resized), length)
+    @property
+    def coarser(self) -> int:
+        """The larger of the two numbers of pixels, of which the width of the filter is a multiple."""
+        return _larger(self.size, self.resized)
 
-    def weights(self, start: int, stop: int, window: _Window, support: int) -> Float[Tensor, "input output"]:
-        """The whole numbers by which inputs of a window are multiplied, in two parts: first all high, then all low."""
-        inputs = window.positions()[:, None]
-        outputs = (torch.arange(start, stop) + self.first)[None, :]
+    def inputs(self, support: int) -> Int[Tensor, " input"]:
+        """Positions of the inputs on which the kept outputs depend, and of a few more; some may lie beyond the end."""
+        return self._window(support, self.kept) + self._starts(torch.full((1,), self.first), support)
+
+    def windows(self, support: int) -> tuple[Int[Tensor, "block input"], Float[Tensor, "block input output"]]:
+        """For each block of outputs the positions of its inputs, and the whole numbers that they are multiplied by.
+
+        The last block may go beyond the kept outputs. Weights are in two parts: first all high, then all low.
+        """
+        outputs = torch.arange(-(-self.kept // _BLOCK) * _BLOCK).view(-1, 1, _BLOCK) + self.first
+        inputs = self._window(support, _BLOCK)[None, :, None] + self._starts(outputs[:, :, :1], support)
         offsets = (2 * inputs + 1) * self.resized - (2 * outputs + 1) * self.size
-        # in double precision, as Pillow does it, where the runtime has it
-        heights = _filter(offsets.abs().double() / (2 * _larger(self.size, self.resized)), support)
+        # in double precision, as Pillow computes them, if the runtime has it
+        heights = _filter(offsets.abs().double() / (2 * self.coarser), support)
         heights = torch.where(inputs < self.size, heights, 0.0)
-        shares = heights / heights.sum(0) * _FIXED_POINT
+        shares = heights / heights.sum(1, keepdim=True).clamp(min=1e-9) * _FIXED_POINT
         whole = torch.where(shares < 0, -torch.floor(0.5 - shares), torch.floor(shares + 0.5))
         high = torch.floor(whole / _SPLIT + 0.5)
-        return torch.cat([high, whole - _SPLIT * high], 1).float()
+        return inputs.squeeze(2), torch.cat([high, whole - _SPLIT * high], 2).float()
+
+    def _window(self, support: int, outputs: int) -> Int[Tensor, " input"]:
+        return torch.arange(((outputs - 1) * self.size + 2 * support * self.coarser) // self.resized + 2)
+
+    def _starts(self, outputs: Tensor, support: int) -> Tensor:
+        """The first input of each output."""
+        doubled = (2 * outputs + 1) * self.size - 2 * support * self.coarser + self.resized
+        return doubled.clamp(min=0) // (2 * self.resized)
 
 
 def _axis(size: int, short: int, steps: EvaluationSteps) -> _Axis:
@@ -142,47 +156,31 @@ def _axis(size: int, short: int, steps: EvaluationSteps) -> _Axis:
     return _Axis(cut, inner, resized, first, steps.image_size)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Window:
-    start: int
-    length: int
-
-    def positions(self) -> Tensor:
-        return torch.arange(self.length) + self.start
-
-    def inside(self, axis: _Axis) -> Tensor:
-        """Indices into the image; positions beyond its end have no weight."""
-        return self.positions().clamp(max=axis.size - 1) + axis.cut
-
-
-def _blocks(outputs: int) -> list[tuple[int, int]]:
-    return [(start, min(start + _BLOCK, outputs)) for start in range(0, outputs, _BLOCK)]
-
-
 def _across(images: Tensor, columns: _Axis, support: int) -> Tensor:
     """[batch, row, column, channel] to [batch, channel, row, output]."""
-    found: list[Tensor] = []
-    for start, stop in _blocks(columns.outputs):
-        window = columns.window(start, stop, support)
-        part = images.index_select(2, window.inside(columns)).permute(0, 3, 1, 2).float()
-        sums = part @ columns.weights(start, stop, window, support)
-        found.append(_rounded(*sums.chunk(2, -1)))
-    return torch.cat(found, -1)
+    inputs, weights = columns.windows(support)
+    inputs = inputs.clamp(max=columns.size - 1) + columns.cut  # positions beyond the end have no weight
+    sums = [
+        (images.index_select(2, block).permute(0, 3, 1, 2).float() @ factors).unflatten(-1, (2, _BLOCK))
+        for block, factors in zip(inputs, weights, strict=True)
+    ]
+    return _rounded(torch.cat(sums, -1), -2)[..., : columns.kept]
 
 
-def _down(images: Tensor, rows: _Axis, used: _Window, support: int) -> Tensor:
-    """[batch, channel, row, column] to [batch, channel, output, column]; the rows are those of a window."""
-    found: list[Tensor] = []
-    for start, stop in _blocks(rows.outputs):
-        window = rows.window(start, stop, support)
-        inputs = (window.positions() - used.start).clamp(max=used.length - 1)
-        sums = rows.weights(start, stop, window, support).T @ images.index_select(2, inputs)
-        found.append(_rounded(*sums.chunk(2, -2)))
-    return torch.cat(found, -2)
+def _down(images: Tensor, rows: _Axis, used: Tensor, support: int) -> Tensor:
+    """[batch, channel, row, column] to [batch, channel, output, column]; ``used`` are the positions of the rows."""
+    inputs, weights = rows.windows(support)
+    inputs = (inputs - used[0]).clamp(max=used.shape[0] - 1)
+    sums = [
+        (factors.T @ images.index_select(2, block)).unflatten(-2, (2, _BLOCK))
+        for block, factors in zip(inputs, weights, strict=True)
+    ]
+    return _rounded(torch.cat(sums, -2), -3)[..., : rows.kept, :]
 
 
-def _rounded(high: Tensor, low: Tensor) -> Tensor:
-    """Sums in units of 2⁻²², to the nearest grey level: every step is exact."""
+def _rounded(sums: Tensor, dim: int) -> Tensor:
+    """Sums of high and of low parts, in units of 2⁻²², to the nearest grey level: every step is exact."""
+    high, low = sums.unbind(dim)
     return torch.floor((high + torch.floor(low / _SPLIT) + _SPLIT / 2) / _SPLIT).clamp(0, 255)
 
 
@@ -196,7 +194,7 @@ def _filter(distance: Tensor, support: int) -> Tensor:
 
 
 def _nearest(images: Tensor, dim: int, axis: _Axis) -> Tensor:
-    outputs = torch.arange(axis.outputs) + axis.first
+    outputs = torch.arange(axis.kept) + axis.first
     halves = (2 * outputs + 1) * axis.size  # positions in units of 1 / (2 * resized)
     inputs = halves // (2 * axis.resized)
     # Pillow adds up steps in double precision, whose error decides where a position lies exactly between two pixels
