@@ -7,7 +7,6 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import AsyncGenerator, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -22,8 +21,7 @@ try:
     from fastapi import FastAPI, Request
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
-    from starlette.responses import FileResponse, Response
-    from starlette.staticfiles import StaticFiles
+    from starlette.responses import RedirectResponse, Response
 except ModuleNotFoundError as error:
     raise MissingExtraError((error.name or "fastapi").partition(".")[0], "serve") from error
 
@@ -40,9 +38,9 @@ from cladewise.serve.models import Models
 from cladewise.serve.multipart import parts_of
 from cladewise.serve.refusals import Refused, error_body, to_json
 from cladewise.serve.settings import Settings
+from cladewise.serve.static import page_files
 from cladewise.version import __version__
 
-PAGE = Path(__file__).parent / "page"
 LARGE = 1 << 20
 """Bytes of a body from which on it is read in a thread, so that other requests do not wait."""
 
@@ -395,11 +393,21 @@ def _node(model: Model, text: str, field: str) -> int:
 
 
 def _add_page(app: FastAPI) -> None:
-    @app.get("/", include_in_schema=False)
-    async def index() -> Response:
-        return FileResponse(PAGE / "index.html", headers={"cache-control": "no-cache"})
+    files = page_files()
 
-    app.mount("/page", StaticFiles(directory=PAGE, check_dir=False), name="page")
+    @app.get("/", include_in_schema=False)
+    async def index(request: Request) -> Response:
+        return files["index.html"].response(request)
+
+    @app.get("/page/", include_in_schema=False)
+    async def folder() -> Response:
+        return RedirectResponse("..")
+
+    @app.get("/page/{name}", include_in_schema=False)
+    async def file(name: str, request: Request) -> Response:
+        if name not in files:
+            raise HTTPException(404)
+        return files[name].response(request)
 
 
 async def _told(request: Request, error: Exception) -> Response:
