@@ -14,6 +14,7 @@ from cladewise.calibration.calibrator import By
 from cladewise.calibration.mapped import mapped
 from cladewise.calibration.pairs import ProbabilityCounts
 from cladewise.predictions import Prediction
+from cladewise.tracing import is_traced
 
 KEPT = 1e-3
 """Share of its own probability that a node keeps, so that nodes on one step of the map stay in order."""
@@ -59,10 +60,21 @@ def _corners(
     return np.stack([p[~inside], y[~inside]])
 
 
+def _num_below(x: Float[Tensor, " corner"], p: Float[Tensor, "*batch k"]) -> Int[Tensor, "*batch k"]:
+    """Number of corners below each probability, by halving."""
+    found, step = torch.zeros_like(p, dtype=torch.int64), 1 << len(x).bit_length()
+    while step := step >> 1:
+        place = found + step
+        fits = (place <= len(x)) & (x[(place - 1).clamp(max=len(x) - 1)] < p)
+        found = torch.where(fits, place, found)
+    return found
+
+
 def _log_odds(log_prob: Float[Tensor, "*batch k"], corners: Float[Tensor, "2 corner"]) -> Float[Tensor, "*batch k"]:
     x, y = corners.to(log_prob)
     p = log_prob.exp()
-    right = torch.searchsorted(x, p.detach().contiguous()).clamp(1, max(1, len(x) - 1))
+    below = _num_below(x, p) if is_traced() else torch.searchsorted(x, p.detach().contiguous())
+    right = below.clamp(1, max(1, len(x) - 1))
     if len(x) == 1:
         g = y.expand_as(p)
     else:

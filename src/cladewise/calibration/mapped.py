@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cladewise.ops import tree_index
 from cladewise.predictions import CappedSigmoid, Prediction
 
 
@@ -31,8 +31,8 @@ def mapped(
     if len(parameters) == 1:
         new = log_odds(old, parameters[0])
     else:
-        new, level = torch.zeros_like(old), tree_index(taxonomy, prediction.device).level[1:]
+        new = torch.zeros_like(old)
         for k, given in enumerate(parameters):
-            nodes = (level == k + 1).nonzero().squeeze(1)
+            nodes = torch.as_tensor(np.flatnonzero(taxonomy.level[1:] == k + 1), device=old.device)
             new = new.index_copy(-1, nodes, log_odds(old.index_select(-1, nodes), given))
     return CappedSigmoid(taxonomy, new.masked_fill(old == -torch.inf, -torch.inf))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 from jaxtyping import Int
@@ -51,3 +52,6 @@ class Backtrack(Decision):
             raise InputError("a taxonomy with a level below the root", repr(taxonomy))
         node = at_levels(Leaf()(prediction).node, taxonomy)
         return LevelNodes(node, prediction.log_prob_of(node))
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> LevelNodes:
+        return self(prediction)

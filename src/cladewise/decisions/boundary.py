@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal, Self, get_args
 
 import torch
@@ -15,7 +15,7 @@ from cladewise.decisions.decision import Decision, LabelSets
 from cladewise.decisions.fitting import check_targets, not_fitted
 from cladewise.decisions.parts import images_at_once
 from cladewise.errors import InputError
-from cladewise.ops import at_levels, speaks
+from cladewise.ops import at_levels, speaks, tree_index
 from cladewise.predictions import Prediction
 
 Kind = Literal["global", "per-class"]
@@ -84,6 +84,18 @@ class Boundary(Decision):
         chosen = log_prob >= bar
         chosen[..., 0] = False  # everything lies under the root
         return LabelSets(chosen, log_prob)
+
+    @property
+    def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
+        """The boundary, a log-probability: one, or one per node."""
+        if self.boundary is None:
+            raise not_fitted(self.name, self.fits_on)
+        return {"boundary": torch.as_tensor(self.boundary, dtype=torch.float64)}
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> LabelSets:
+        log_prob = prediction.log_prob
+        below_root = tree_index(prediction.taxonomy, prediction.device).depth > 0
+        return LabelSets((log_prob >= numbers["boundary"].to(log_prob.dtype)) & below_root, log_prob)
 
     def fit(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> Self:
         """A copy of the rule with the boundary that maximises F1 on these images.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
+from collections.abc import Mapping
 from typing import ClassVar, NamedTuple, Self
 
 import torch
@@ -86,6 +87,21 @@ class Climbing(Decision):
         if self.threshold is None:
             raise not_fitted(self.name, self.fits_on)
         return Nodes.of(prediction, torch.cat([_climbed(part, self.threshold) for part in in_parts(prediction)]))
+
+    @property
+    def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
+        """The threshold, a log-probability."""
+        if self.threshold is None:
+            raise not_fitted(self.name, self.fits_on)
+        return {"threshold": torch.tensor(self.threshold, dtype=torch.float64)}
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        path = ancestors(prediction.best_leaf().node, prediction.taxonomy)
+        log_prob = prediction.log_prob_of(path.clamp_min(0))
+        reached = (path >= 0) & (log_prob.double() > numbers["threshold"])
+        depth = torch.arange(path.shape[1], device=path.device)
+        lowest = torch.where(reached, depth, 0).amax(1, keepdim=True)
+        return Nodes.of(prediction, path.gather(1, lowest).squeeze(1))
 
     def fit(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> Self:
         """A copy of the rule with the least threshold that meets the guarantee, given these images.

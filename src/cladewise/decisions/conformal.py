@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Self, get_args
 
 import torch
@@ -132,6 +133,21 @@ class Conformal(Decision):
             return Nodes.of(prediction, torch.cat(found))
         return LabelSets(torch.cat(found).reshape(*shape, taxonomy.num_nodes), prediction.log_prob)
 
+    @property
+    def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
+        """The threshold, a nonconformity score: one, or one per node."""
+        if self.threshold is None:
+            raise not_fitted(self.name, self.fits_on)
+        return {"threshold": torch.as_tensor(self.threshold, dtype=torch.float64)}
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes | LabelSets:
+        if self.score != "lac" or self.max_nodes is not None:
+            got = "score=aps, which sorts the leaves" if self.score != "lac" else "max_nodes, which is a search"
+            raise InputError("conformal with score=lac and without max_nodes in a graph", got)
+        rule = dataclasses.replace(self, threshold=numbers["threshold"])
+        found = rule._answers(prediction)
+        return Nodes.of(prediction, found) if self.answer == "node" else LabelSets(found, prediction.log_prob)
+
     def fit(self, prediction: Prediction, target: Int[Tensor, "*batch"]) -> Self:
         """A copy of the rule with the threshold that covers the labels of further images like these.
 
@@ -232,13 +248,14 @@ class Conformal(Decision):
         else:
             nodes = smallest_cover(taken, taxonomy, self.max_nodes)
         chosen = subtree_max(nodes.to(scores.dtype), taxonomy) > 0
-        chosen[:, 0] = nodes[:, 0]
-        return chosen
+        return torch.cat([nodes[:, :1], chosen[:, 1:]], 1)
 
     def _bars(self, scores: Float[Tensor, "image leaf"], taxonomy: Taxonomy) -> Float[Tensor, "image one_or_leaf"]:
         """Scores up to which leaves are taken in: one per image, or one per leaf."""
         if not isinstance(self.threshold, Tensor):
             return scores.new_tensor(self.threshold).expand(len(scores), 1)
+        if self.threshold.ndim == 0:
+            return self.threshold.to(scores.dtype).expand(scores.shape[0], 1)
         group = _at_level(self.per, taxonomy, scores.device)[tree_index(taxonomy, scores.device).leaf_nodes]
         by_leaf = self.threshold.to(scores)[group]
         return by_leaf.expand_as(scores) if self.given == "label" else by_leaf[scores.argmin(1, keepdim=True)]

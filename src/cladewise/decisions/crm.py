@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -63,6 +64,9 @@ class CRM(Decision):
 
     def __call__(self, prediction: Prediction) -> Nodes:
         return Nodes.of(prediction, self._answers(prediction)[self.risk(prediction).argmin(-1)])
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        return self(prediction)
 
     def order(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
         """The ``k`` leaves of least expected cost, least first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cladewise import catalogue
+from cladewise.errors import InputError
 from cladewise.ops import is_ancestor
 from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
@@ -138,6 +140,33 @@ class Decision(ABC):
     @abstractmethod
     def __call__(self, prediction: Prediction) -> Answer:
         """Decide for every image of the batch."""
+
+    # ---------------------------------------------------------------- in exported graphs
+
+    @property
+    def is_traceable(self) -> bool:
+        """Whether the rule can be part of an exported graph, by :meth:`traced`."""
+        return type(self).traced is not Decision.traced
+
+    @property
+    def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
+        """Numbers of the rule that an exported graph takes as inputs, by name, with the rule's own values."""
+        return {}
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Answer:
+        """The answer of the rule, by operations that an exporter can trace (:func:`cladewise.tracing.traced`).
+
+        Shapes follow from the batch and the tree alone; :mod:`cladewise.decisions.dense` has the vocabulary. A rule
+        whose call is such already calls itself. By default a rule has no such form.
+
+        Args:
+            prediction: Of images with one batch axis.
+            numbers: Values in place of the :attr:`adjustable` ones.
+
+        Raises:
+            InputError: The rule, or one of its options, cannot be part of a graph.
+        """
+        raise InputError("a decision that can be part of a graph", self.name)
 
 
 def led_by(first: Int[Tensor, "*batch"], others: Int[Tensor, "*batch k"]) -> Int[Tensor, "*batch k"]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
+
+from torch import Tensor
 
 from cladewise.decisions.decision import Decision, Nodes
 from cladewise.predictions import Prediction
@@ -34,3 +37,6 @@ class ExclusiveMass(Decision):
 
     def __call__(self, prediction: Prediction) -> Nodes:
         return Nodes.of(prediction, prediction.own_log_prob.argmax(-1))
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        return self(prediction)

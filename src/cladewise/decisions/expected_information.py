@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
+
+from torch import Tensor
 
 from cladewise.decisions.candidates import candidates, says_something
 from cladewise.decisions.decision import Decision, Nodes
+from cladewise.decisions.dense import first_best, information_bits
 from cladewise.ops import tree_index
 from cladewise.predictions import Prediction
 
@@ -39,3 +43,9 @@ class ExpectedInformation(Decision):
     def __call__(self, prediction: Prediction) -> Nodes:
         found = candidates(prediction, says_something(tree_index(prediction.taxonomy, prediction.device)))
         return Nodes.of(prediction, found.best(found.log_prob + found.information_bits.log()))
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        taxonomy, log_prob = prediction.taxonomy, prediction.log_prob
+        bits = information_bits(taxonomy, prediction.device).to(log_prob.dtype)
+        worth = log_prob + bits.log()
+        return Nodes.of(prediction, first_best(says_something(tree_index(taxonomy, prediction.device)), worth))

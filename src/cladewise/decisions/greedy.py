@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad
 
 from cladewise.decisions.child_steps import best_children
 from cladewise.decisions.decision import Decision, Nodes
+from cladewise.decisions.dense import deepest, descent, on_the_way
 from cladewise.errors import InputError
-from cladewise.ops import tree_index
+from cladewise.ops import sibling_log_softmax, tree_index
 from cladewise.predictions import Prediction
 
 
@@ -84,3 +89,23 @@ class Greedy(Decision):
             walking, child = walking[taken], step.child[taken]
             node[walking] = child
         return Nodes.of(prediction, node)
+
+    @property
+    def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
+        """The threshold, a probability."""
+        return {"threshold": torch.tensor(self.threshold, dtype=torch.float64)}
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        taxonomy, log_prob = prediction.taxonomy, prediction.log_prob
+        values, competing = prediction.sibling_scores()
+        possible = log_prob > -torch.inf
+        sure = log_prob
+        if self.on == "step" and competing:
+            sure = pad(sibling_log_softmax(values[:, 1:], taxonomy), (1, 0))
+        elif self.on == "step":  # below what is impossible there is no share, and no step is taken
+            above = tree_index(taxonomy, prediction.device).parents.clamp_min(0)
+            finite = log_prob.clamp_min(torch.finfo(log_prob.dtype).min)
+            sure = finite - finite.index_select(1, above)
+        bar = (numbers["threshold"].log() - 8 * torch.finfo(log_prob.dtype).eps).to(log_prob.dtype)
+        steps = descent(values, taxonomy).is_best & (sure >= bar) & possible
+        return Nodes.of(prediction, deepest(on_the_way(steps, taxonomy), taxonomy))

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -19,6 +19,7 @@ from cladewise.catalogue import fitted, named, options_of, pairs
 from cladewise.decisions.candidates import candidates, log_bar, says_something
 from cladewise.decisions.caution import MOST_CAUTIOUS, Steps, Weighed, at_only_children, weigh
 from cladewise.decisions.decision import Decision, Nodes, Promise
+from cladewise.decisions.dense_caution import WeighedAll, at_only_children_of, weigh_all
 from cladewise.decisions.fitting import check_targets, not_fitted
 from cladewise.decisions.parts import in_parts
 from cladewise.decisions.walk import Walk, right_by
@@ -131,6 +132,37 @@ class Guaranteed(Decision):
         if self.cautions is None and self.caution is None:
             raise not_fitted(self.name, self.fits_on)
         return Nodes.of(prediction, self.steps_of(flat).at(self._limits(flat)))
+
+    @property
+    def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
+        """The caution in the scale of the rule's own steps: one, or with ``per`` one for every node of the level.
+
+        Raises:
+            InputError: The rule was not fitted.
+        """
+        if self.cautions is None and self.caution is None:
+            raise not_fitted(self.name, self.fits_on)
+        if self.per and self.cautions is not None:
+            return {"caution": self.cautions.double()}
+        if self.cautions is not None and self.caution in (None, self.from_scale(float(self.cautions[0]))):
+            return {"caution": self.cautions[0].double()}
+        return {"caution": torch.tensor(self.to_scale(self.caution or 0.0, torch.float32), dtype=torch.float64)}
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        caution = numbers["caution"]
+        if caution.ndim:
+            if self.fitted_tree != _identity(prediction.taxonomy):
+                raise InputError("cautions by group that were fitted in this tree", "those of another", at=self.name)
+            caution = caution[self._groups(prediction)][:, None]
+        index = tree_index(prediction.taxonomy, prediction.device)
+        node = self.dense(weigh_all(prediction), self.eligible(prediction, index), caution)
+        return Nodes.of(prediction, at_only_children_of(prediction, node))
+
+    @abstractmethod
+    def dense(
+        self, found: WeighedAll, eligible: Bool[Tensor, " node"], caution: Float[Tensor, "#image #node"]
+    ) -> Int[Tensor, " image"]:
+        """The answer at a caution in the scale of the rule's own steps, from all nodes."""
 
     def steps_of(self, prediction: Prediction) -> Steps:
         """The answers of each image at every caution, in the scale of the rule's own steps."""

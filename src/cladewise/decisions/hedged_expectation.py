@@ -5,7 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
 from cladewise.decisions.caution import Steps, Weighed, falling_thresholds
+from cladewise.decisions.dense import first_best
+from cladewise.decisions.dense_caution import WeighedAll
 from cladewise.decisions.guarantee import GuaranteedThreshold, log_odds
 
 
@@ -47,3 +52,9 @@ class HedgedExpectation(GuaranteedThreshold):
     def steps(self, found: Weighed) -> Steps:
         """The node with the largest expected information above the threshold."""
         return falling_thresholds(found, log_odds(found), found.log_prob + found.bits.log())
+
+    def dense(
+        self, found: WeighedAll, eligible: Bool[Tensor, " node"], caution: Float[Tensor, "#image #node"]
+    ) -> Int[Tensor, " image"]:
+        """The node with the largest expected information above the threshold."""
+        return first_best(eligible & (found.log_odds > caution), found.log_prob + found.bits.log())

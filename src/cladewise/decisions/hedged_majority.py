@@ -5,7 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
 from cladewise.decisions.caution import Steps, Weighed, falling_thresholds
+from cladewise.decisions.dense import first_best
+from cladewise.decisions.dense_caution import WeighedAll
 from cladewise.decisions.guarantee import GuaranteedThreshold, log_odds
 
 
@@ -45,3 +50,9 @@ class HedgedMajority(GuaranteedThreshold):
     def steps(self, found: Weighed) -> Steps:
         """The most informative node above the threshold, of equals the most probable."""
         return falling_thresholds(found, log_odds(found), found.bits, found.log_prob)
+
+    def dense(
+        self, found: WeighedAll, eligible: Bool[Tensor, " node"], caution: Float[Tensor, "#image #node"]
+    ) -> Int[Tensor, " image"]:
+        """The most informative node above the threshold, of equals the most probable."""
+        return first_best(eligible & (found.log_odds > caution), found.bits, found.log_prob)

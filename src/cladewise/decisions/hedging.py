@@ -6,11 +6,12 @@ import dataclasses
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cladewise.decisions.candidates import is_first
 from cladewise.decisions.caution import Steps, Weighed, rising_bonus
+from cladewise.decisions.dense_caution import WeighedAll
 from cladewise.decisions.guarantee import Guaranteed
 from cladewise.ops import TreeIndex
 from cladewise.predictions import Coherence, Prediction
@@ -66,6 +67,12 @@ class Hedging(Guaranteed):
     def steps(self, found: Weighed) -> Steps:
         """The largest expected reward."""
         return rising_bonus(found)
+
+    def dense(
+        self, found: WeighedAll, eligible: Bool[Tensor, " node"], caution: Float[Tensor, "#image #node"]
+    ) -> Int[Tensor, " image"]:
+        """The largest expected reward, of equals the one with the least doubt."""
+        return found.with_bonus(eligible, caution)
 
     def to_scale(self, caution: float, dtype: torch.dtype) -> float:
         """The bonus itself."""

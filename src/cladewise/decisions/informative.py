@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise.decisions.candidates import Candidates, above, candidates, says_something
+from cladewise.decisions.dense import most_informative_of
 from cladewise.ops import tree_index
 from cladewise.predictions import Prediction
 
@@ -37,6 +38,13 @@ def most_informative_above(prediction: Prediction, bar: Float[Tensor, " image"] 
     if isinstance(bar, float) and bar < FEW:
         return most_informative(candidates(prediction, eligible, bar))
     return most_informative(above(prediction, eligible, bar))
+
+
+def dense_above(prediction: Prediction, bar: Float[Tensor, "#image #node"] | float) -> Int[Tensor, " image"]:
+    """:func:`most_informative_above` by operations that an exporter can trace; the bar may differ by node."""
+    log_prob, taxonomy = prediction.log_prob, prediction.taxonomy
+    eligible = says_something(tree_index(taxonomy, prediction.device)) & (log_prob > bar)
+    return most_informative_of(eligible, log_prob, taxonomy)
 
 
 def most_informative(found: Candidates) -> Int[Tensor, " image"]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cladewise.decisions.caution import Steps, Weighed, falling_thresholds
+from cladewise.decisions.dense import first_best
+from cladewise.decisions.dense_caution import WeighedAll
 from cladewise.decisions.guarantee import GuaranteedThreshold, log_odds
 from cladewise.decisions.leaf import Leaf
 from cladewise.predictions import Prediction
@@ -56,3 +58,9 @@ class LeafOrRoot(GuaranteedThreshold):
         """The best leaf above the threshold."""
         leaves = found.where(found.leaves_under == 1)  # of the candidates only leaves have one leaf under them
         return falling_thresholds(leaves, log_odds(leaves), leaves.log_prob)
+
+    def dense(
+        self, found: WeighedAll, eligible: Bool[Tensor, " node"], caution: Float[Tensor, "#image #node"]
+    ) -> Int[Tensor, " image"]:
+        """The best leaf above the threshold."""
+        return first_best((found.leaves_under == 1) & eligible & (found.log_odds > caution), found.log_prob)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from cladewise.decisions.decision import Decision, LevelNodes
 from cladewise.errors import InputError
@@ -45,3 +47,6 @@ class Levels(Decision):
             chosen.append(nodes[best.squeeze(-1)])
             log_prob.append(values.gather(-1, best).squeeze(-1))
         return LevelNodes(torch.stack(chosen, -1), torch.stack(log_prob, -1))
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> LevelNodes:
+        return self(prediction)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
+
+from torch import Tensor
 
 from cladewise.decisions.candidates import log_bar
 from cladewise.decisions.decision import Decision, Nodes
-from cladewise.decisions.informative import most_informative_above
+from cladewise.decisions.informative import dense_above, most_informative_above
 from cladewise.predictions import Prediction
 
 
@@ -32,3 +35,6 @@ class Majority(Decision):
     def __call__(self, prediction: Prediction) -> Nodes:
         bar = log_bar(0.5, prediction.precision)
         return Nodes.of(prediction, most_informative_above(prediction, bar))
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        return Nodes.of(prediction, dense_above(prediction, log_bar(0.5, prediction.precision)))

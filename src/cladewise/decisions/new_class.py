@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import warnings
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -15,6 +16,7 @@ from cladewise import novelty
 from cladewise.catalogue import fitted
 from cladewise.decisions.candidates import above, log_bar, says_something
 from cladewise.decisions.decision import Decision, Nodes
+from cladewise.decisions.dense import most_informative_of
 from cladewise.decisions.fitting import check_targets, not_fitted
 from cladewise.decisions.leaf import Leaf
 from cladewise.decisions.majority import Majority
@@ -119,6 +121,22 @@ class NewClass(Decision):
             return dataclasses.replace(known, new=new)
         place = place_under(prediction, self.place)
         return dataclasses.replace(Nodes.of(prediction, torch.where(new, place, known.node).reshape(-1)), new=new)
+
+    @property
+    def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
+        """The threshold, in the unit of the novelty score."""
+        if self.threshold is None:
+            raise not_fitted(self.name, self.fits_on)
+        return {"threshold": torch.tensor(self.threshold, dtype=torch.float64)}
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        taxonomy, log_prob = prediction.taxonomy, prediction.log_prob
+        new = self.surprise(prediction) > numbers["threshold"]
+        known = (Leaf() if self.known == "leaf" else Majority()).traced(prediction, {})
+        bar = log_bar(self.place, prediction.precision)
+        eligible = _may_have_new_classes(tree_index(taxonomy, prediction.device)) & (log_prob > bar)
+        place = most_informative_of(eligible, log_prob, taxonomy)
+        return dataclasses.replace(Nodes.of(prediction, torch.where(new, place, known.node)), new=new)
 
     def surprise(self, prediction: Prediction) -> Float[Tensor, "*batch"]:
         """The novelty score at the root in double precision; -inf in a tree without an inner node."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from cladewise.decisions.decision import Decision, Nodes
 from cladewise.predictions import Prediction, best_nodes
@@ -36,3 +38,6 @@ class NodeArgmax(Decision):
             root = torch.zeros(prediction.batch_shape, dtype=torch.int64, device=prediction.device)
             return Nodes.of(prediction, root)
         return Nodes.of(prediction, best_nodes(prediction.logits, prediction.scored_nodes, 1))
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        return self(prediction)

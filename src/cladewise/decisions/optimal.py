@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -122,6 +123,11 @@ class Optimal(Decision):
             return Nodes.of(prediction, values.argmax(-1))
         leaves = index.leaf_nodes
         return Nodes.of(prediction, leaves[values.index_select(-1, leaves).argmax(-1)])
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes | LabelSets:
+        if self.answer == "set" and self.metric == "hf":
+            raise InputError("sets that are optimal for hamming in a graph, or a node", "sets that are for hf")
+        return self(prediction)
 
     def order(self, prediction: Prediction, k: int) -> Int[Tensor, "*batch k"]:
         """The ``k`` leaves of best expected value, best first; a set of labels has the prediction's order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cladewise.decisions.candidates import says_something
 from cladewise.decisions.decision import Decision, Nodes
+from cladewise.decisions.dense import most_informative_of
 from cladewise.decisions.parts import in_parts
 from cladewise.errors import InputError
 from cladewise.ops import TreeIndex, tree_index
@@ -166,6 +167,19 @@ class OperatingPoint(Decision):
     def __call__(self, prediction: Prediction) -> Nodes:
         answer = pareto_sequence(prediction).at_threshold(self.threshold)
         return Nodes(answer.node.view(prediction.batch_shape), answer.log_prob.view(prediction.batch_shape))
+
+    @property
+    def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
+        """The threshold, a probability."""
+        return {"threshold": torch.tensor(self.threshold, dtype=torch.float64)}
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        taxonomy, log_prob = prediction.taxonomy, prediction.log_prob.float().clamp(max=0.0)
+        bar = (numbers["threshold"].log() - 8 * torch.finfo(log_prob.dtype).eps).to(log_prob.dtype)
+        eligible = says_something(tree_index(taxonomy, prediction.device)) & (log_prob >= bar)
+        node = most_informative_of(eligible, log_prob, taxonomy)
+        chosen = log_prob.gather(1, node[:, None]).squeeze(1)
+        return Nodes(node, chosen.masked_fill(~eligible.any(1), 0.0))
 
 
 def _ends(lengths: Tensor) -> Tensor:

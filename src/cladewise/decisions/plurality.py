@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -12,7 +13,8 @@ from torch import Tensor
 from cladewise.decisions.candidates import Candidates, flat_log_prob, says_something, side_by_side
 from cladewise.decisions.child_steps import best_children
 from cladewise.decisions.decision import Decision, Nodes
-from cladewise.decisions.informative import most_informative, most_informative_above
+from cladewise.decisions.dense import descent, most_informative_of, on_the_way
+from cladewise.decisions.informative import dense_above, most_informative, most_informative_above
 from cladewise.ops import tree_index
 from cladewise.predictions import Coherence, Prediction
 
@@ -45,6 +47,18 @@ class Plurality(Decision):
         # nothing but the way itself is above them all
         anywhere = prediction.coherence is Coherence.NONE
         return Nodes.of(prediction, (_chosen_anywhere if anywhere else _chosen_on_the_way)(prediction))
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        taxonomy, log_prob = prediction.taxonomy, prediction.log_prob
+        found = descent(log_prob, taxonomy)
+        if prediction.coherence is Coherence.NONE:
+            return Nodes.of(prediction, dense_above(prediction, _with_slack(found.runner_up.amax(1))[:, None]))
+        index = tree_index(taxonomy, prediction.device)
+        way = on_the_way(found.is_best, taxonomy)
+        beside = way.index_select(1, index.parents.clamp_min(0))
+        second = torch.where(beside, found.runner_up, -torch.inf).amax(1, keepdim=True)
+        eligible = way & says_something(index) & (log_prob > _with_slack(second))
+        return Nodes.of(prediction, most_informative_of(eligible, log_prob, taxonomy))
 
 
 def _chosen_on_the_way(prediction: Prediction) -> Int[Tensor, " image"]:

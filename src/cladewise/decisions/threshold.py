@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from cladewise.catalogue import named, pairs
 from cladewise.decisions.candidates import above, log_bar, says_something
 from cladewise.decisions.decision import Decision, Nodes
-from cladewise.decisions.informative import most_informative, most_informative_above
+from cladewise.decisions.dense import in_log_space
+from cladewise.decisions.informative import dense_above, most_informative, most_informative_above
 from cladewise.errors import InputError
 from cladewise.ops import tree_index
 from cladewise.predictions import Prediction
@@ -73,6 +75,19 @@ class Threshold(Decision):
         eligible = says_something(tree_index(prediction.taxonomy, prediction.device))
         found = above(prediction, eligible, float(bar.min()))
         return Nodes.of(prediction, most_informative(found.where(found.log_prob > bar[found.node])))
+
+    @property
+    def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
+        """The common threshold, a probability; those by name are fixed."""
+        return {"threshold": torch.tensor(self.threshold, dtype=torch.float64)}
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
+        bar = in_log_space(numbers["threshold"], prediction.precision)
+        if self.by_name:
+            fixed = thresholds_by_node(prediction.taxonomy, torch.nan, self.by_name)
+            by_node = torch.as_tensor(fixed, device=prediction.device)
+            bar = torch.where(by_node.isnan(), bar, in_log_space(by_node, prediction.precision))
+        return Nodes.of(prediction, dense_above(prediction, bar))
 
 
 def thresholds_by_node(

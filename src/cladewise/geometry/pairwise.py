@@ -10,6 +10,7 @@ coincident: their distance and angle are 0, and so is the gradient. For closer p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from cladewise.errors import InputError
 from cladewise.geometry.ball import check_curvature, least_gap
 from cladewise.geometry.cones import half_aperture
 from cladewise.geometry.dtypes import result_dtype, widened
+from cladewise.tracing import is_traced
 
 TILE = 1 << 17
 """Pairs per tile: few enough to stay in the cache, enough for an efficient matrix product."""
@@ -76,7 +78,8 @@ def pairwise_cone_energy(
     """
     _check_sets(x, y)
     psi = half_aperture(x.double() if x.device.type != "mps" else x, aperture=aperture, curvature=curvature)
-    return _ConeEnergy.apply(x, y, psi, curvature)
+    function = _cone_energy if is_traced() else _ConeEnergy.apply
+    return function(x, y, psi, curvature)
 
 
 def pairwise_order_energy(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Float[Tensor, "n m"]:
@@ -96,7 +99,7 @@ def pairwise_order_energy(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) 
         tensor([[0., 4.]])
     """
     _check_sets(x, y)
-    return _OrderEnergy.apply(x, y)
+    return (_order_energy if is_traced() else _OrderEnergy.apply)(x, y)
 
 
 class _Distance(torch.autograd.Function):
@@ -214,6 +217,18 @@ class _ConeEnergy(torch.autograd.Function):
         )
 
 
+def _cone_energy(x: Tensor, y: Tensor, psi: Tensor, curvature: float) -> Tensor:
+    """All pairs in one tile, for an exporter."""
+    dtype = result_dtype(x, y)
+    left, right = (_Side(part, (part * part).sum(1, keepdim=True)) for part in widened(x, y))
+    _, area, along = _cone_parts(left, right, curvature)
+    across, along = (area.sqrt() * left.gap(curvature, dtype)[0]).to(dtype), along.to(dtype)
+    # exporters give an angle of -π where the side across is 0 and that along is negative
+    angle = torch.atan(across / torch.where(along == 0, 1.0, along)) + torch.where(along < 0, math.pi, 0.0)
+    angle = torch.where(along == 0, torch.where(across > 0, math.pi / 2, 0.0), angle)
+    return torch.clamp_min(angle - psi[:, None].to(dtype), 0.0)
+
+
 class _Side(NamedTuple):
     """Points of a tile in double precision, and their squared norms [.., 1]."""
 
@@ -281,6 +296,18 @@ class _OrderEnergy(torch.autograd.Function):
             grad_above.T.to(x.dtype) if wants_x else None,
             grad_below.T.to(y.dtype) if wants_y else None,
         )
+
+
+def _order_energy(x: Tensor, y: Tensor) -> Tensor:
+    """All pairs in one tile, for an exporter."""
+    dtype = result_dtype(x, y)
+    missed = [
+        (above[:, None] - below).clamp_min(0.0) for above, below in zip(x.T.to(dtype), y.T.to(dtype), strict=True)
+    ]
+    total = torch.zeros_like(missed[0])
+    for part in missed:
+        total = total + part * part
+    return total
 
 
 def _tiles(x: Tensor, y: Tensor) -> Iterator[tuple[slice, slice]]:

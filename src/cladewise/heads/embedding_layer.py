@@ -84,7 +84,7 @@ class _BatchNorm(nn.BatchNorm1d):
     """Batch normalisation that also accepts a batch of one image, for which torch raises in training."""
 
     def forward(self, input: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch feature"]:
-        if len(input) > 1:
+        if not self.training or len(input) > 1:  # first the mode, so that no graph depends on the size of its example
             return super().forward(input)
         assert self.running_mean is not None
         assert self.running_var is not None

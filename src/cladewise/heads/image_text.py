@@ -91,7 +91,7 @@ class ImageTextHead(Head):
             scores = [
                 scale * images[:, place] @ texts[nodes.to(texts.device)].mT for place, nodes in enumerate(self._nodes)
             ]
-        nothing = features.new_zeros(len(features), 0).float() * scale  # a tree of the root alone has no level
+        nothing = features.new_zeros(features.shape[0], 0).float() * scale  # a tree of the root alone has no level
         return LevelSoftmax(self.taxonomy, torch.cat(scores or [nothing], dim=-1), self.levels)
 
     def _scale(self) -> Float[Tensor, ""]:

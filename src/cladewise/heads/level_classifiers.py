@@ -41,7 +41,7 @@ class LevelClassifierHead(Head):
         return found
 
     def forward(self, features: Float[Tensor, "batch *tower feature"]) -> LevelSoftmax:
-        nothing = features.new_zeros(len(features), 0)  # a tree of the root alone has no level
+        nothing = features.new_zeros(features.shape[0], 0)  # a tree of the root alone has no level
         scores = [classify(seen) for classify, seen in zip(self.classifiers, self.views(features), strict=True)]
         return LevelSoftmax(self.taxonomy, torch.cat(scores or [nothing], dim=-1))
 

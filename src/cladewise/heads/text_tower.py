@@ -11,6 +11,7 @@ from cladewise.backbones.text import TextEncoder, Tokens, embedded_texts
 from cladewise.backbones.text.store import CHUNK
 from cladewise.errors import InputError
 from cladewise.taxonomy.class_texts import ClassTexts
+from cladewise.tracing import is_traced
 
 
 class TextTower(nn.Module):
@@ -93,6 +94,8 @@ class TextTower(nn.Module):
 
     def _all_kept(self, *, stale: bool = False) -> Float[Tensor, "node width"]:
         """Cached vectors of all nodes, recomputed if a weight has changed unless ``stale`` is set."""
+        if is_traced() and self._kept is not None:
+            return self._kept[1]
         state = tuple((p.data_ptr(), p._version) for p in self.parameters())
         if self._kept is None or (not stale and self._kept[0] != state) or self._kept[1].device != self.node.device:
             learning = self.training

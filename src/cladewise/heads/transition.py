@@ -54,7 +54,7 @@ class TransitionHead(Head):
         parts = self.embedding(features).split(self.widths, dim=-1)
         logits = [layer(part) for layer, part in zip(self.layers, parts, strict=True)]
         if self.bonus is not None:
-            each = self.bonus.expand(len(features), -1).split(1, dim=-1)
+            each = self.bonus.expand(features.shape[0], -1).split(1, dim=-1)
             logits[1:] = [torch.cat(pair, dim=-1) for pair in zip(logits[1:], each, strict=True)]
         layout = self.layout
         return LevelTransition(self.taxonomy, torch.cat(logits, dim=-1), layout.levels, layout.order, layout.rank)

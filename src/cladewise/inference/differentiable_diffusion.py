@@ -22,6 +22,7 @@ from cladewise.inference.sources import Shift, Sources
 from cladewise.predictions import LeafSoftmax, Prediction
 from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy.level_choice import chosen_levels
+from cladewise.tracing import is_traced
 
 LARGEST_SEED = 2**32 - 1
 SILENT_SECONDS = 2.0
@@ -242,12 +243,12 @@ class DifferentiableDiffusion(Inference):
         """Inputs of the map, and a mask of absent scores."""
         raw = sources.raw(prediction)
         absent = raw == -torch.inf
-        return sources.footed(raw, sources.shift(self.shift, 0, absent)), absent
+        return sources.prepared(raw, self.shift), absent
 
     def _leaf_scores(self, prediction: Prediction, sources: Sources, leaf_map: LeafMap, matrix: Tensor) -> Tensor:
         values, absent = self._values(prediction, sources)
         scores = leaf_map(values, matrix.to(values.device, values.dtype))
-        if not bool(absent.any()):
+        if not is_traced() and not bool(absent.any()):
             return scores
         closed = absent.new_zeros(*absent.shape[:-1], prediction.taxonomy.num_nodes)
         closed = closed.index_copy(-1, sources.nodes, absent)

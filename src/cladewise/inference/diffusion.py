@@ -90,7 +90,7 @@ class Diffusion(Inference):
         sources = Sources.of(prediction, self.levels)
         raw = sources.raw(prediction)
         absent = raw == -torch.inf
-        values = sources.footed(raw, sources.shift(self.shift, self.top, absent), self.top)
+        values = sources.prepared(raw, self.shift, self.top)
         weights = edge_weights(self.weights, taxonomy)
         spread = ops.diffuse(
             _placed(values, sources, taxonomy), taxonomy, self.alpha, steps=self.steps, weights=weights

@@ -123,4 +123,5 @@ def _places(nodes: Tensor, above: Tensor, taxonomy: Taxonomy, level: int) -> Ten
     """Positions, among the nodes ``above`` of a level, of the representatives of other nodes."""
     key = ("representatives", level, nodes.device)
     representative = cached_for(taxonomy, key, lambda: torch.as_tensor(taxonomy.at_level(level), device=nodes.device))
-    return torch.searchsorted(above, representative[nodes])
+    places = above.new_zeros(taxonomy.num_nodes).index_copy(0, above, torch.arange(above.shape[0], device=nodes.device))
+    return places[representative[nodes]]

@@ -100,8 +100,8 @@ class ProHOC(Inference):
         ).log_softmax(-1)
         if self.root:
             unknown = self.root * _entropy(finest).sum(-1, keepdim=True)
-            at_root = torch.logaddexp(own[..., :1], _log(unknown))
-            own = torch.cat([at_root, own[..., 1:]], -1) - unknown.log1p()
+            at_root = ops.log_add(own[..., :1], _log(unknown))
+            own = torch.cat([at_root, own[..., 1:]], -1) - ops.log1p(unknown)
         return NodeSoftmax(taxonomy, own)
 
 
@@ -113,11 +113,12 @@ def _given_parent(
     if with_entropy:
         share = log_prob - together.clamp_min(torch.finfo(log_prob.dtype).min).index_select(-1, parent)
         spread = torch.zeros_like(together).index_add(-1, parent, _entropy(share))
-        whole = torch.logaddexp(together.clamp_min(torch.finfo(log_prob.dtype).min), _log(spread))
+        whole = ops.log_add(together.clamp_min(torch.finfo(log_prob.dtype).min), _log(spread))
         known, new = log_prob - whole.index_select(-1, parent), _log(spread) - whole
     else:
-        known, new = log_prob, _log(-torch.expm1(together))
-    single = torch.bincount(parent, minlength=num_parents) == 1
+        known, new = log_prob, _log(-ops.expm1(together))
+    ones = torch.ones_like(parent, dtype=log_prob.dtype)
+    single = ones.new_zeros(num_parents).index_add(0, parent, ones) == 1
     return known.masked_fill(single[parent], 0.0), new.masked_fill(single, -torch.inf)
 
 

@@ -12,7 +12,9 @@ from torch import Tensor
 from cladewise import ops
 from cladewise.errors import InputError
 from cladewise.predictions import Prediction, best_nodes
+from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy.level_choice import chosen_levels
+from cladewise.tracing import is_traced
 
 Shift = Literal["none", "level-min"]
 
@@ -42,6 +44,14 @@ class Sources:
         Raises:
             InputError: The head scores no node of those levels.
         """
+        if not is_traced():
+            return cls._of(prediction, choice)
+        # which nodes have a score is a fact about the kind, but an exporter sees it as a value
+        key = ("sources", type(prediction), tuple(prediction.settings().items()), choice, prediction.device)
+        return cached_for(prediction.taxonomy, key, lambda: cls._of(prediction, choice))
+
+    @classmethod
+    def _of(cls, prediction: Prediction, choice: str) -> Sources:
         taxonomy = prediction.taxonomy
         levels = chosen_levels(choice, taxonomy)
         index = ops.tree_index(taxonomy, prediction.device)
@@ -71,6 +81,25 @@ class Sources:
         """Scores of the nodes as the head gave them; -inf where an earlier rule has ruled a node out."""
         scores = prediction.scores_up_to(self.finest)
         return ops.at_least_float(scores.index_select(-1, self.nodes))
+
+    def prepared(
+        self, raw: Float[Tensor, "*batch input"], wanted: Shift, top: int = 0
+    ) -> Float[Tensor, "*batch input"]:
+        """The scores as they are diffused: after :meth:`shift` and :meth:`footed`.
+
+        Raises:
+            InputError: An exporter traces it, with some scores per level only.
+        """
+        absent = raw == -torch.inf
+        if not is_traced():
+            return self.footed(raw, self.shift(wanted, top, absent), top)
+        if self.truncates(top):
+            advice = "The best scores of a level need a sort without ties, which graphs do not have."
+            raise InputError("a diffusion of all scores (top=0) in a graph", f"top={top}", advice=advice)
+        footed = self.footed(raw, "level-min")
+        if wanted == "level-min" or not self.complete:
+            return footed
+        return torch.where(absent.any(), footed, raw)
 
     def footed(self, raw: Float[Tensor, "*batch input"], shift: Shift, top: int = 0) -> Float[Tensor, "*batch input"]:
         """Scores after the shift, with the best ``top`` of each level kept and all others 0."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 from cladewise.errors import InputError
 from cladewise.inference.inference import Inference
 from cladewise.predictions import Prediction, SiblingSoftmax
+from cladewise.tracing import is_traced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,8 @@ class TopDown(Inference):
     name: ClassVar[str] = "top-down"
 
     def __call__(self, prediction: Prediction) -> Prediction:
+        if is_traced():
+            return SiblingSoftmax(prediction.taxonomy, prediction.scores[..., 1:])
         lacking = (~prediction.has_score[1:]).nonzero().squeeze(1)
         if len(lacking):
             taxonomy, first = prediction.taxonomy, int(lacking[0]) + 1

@@ -15,11 +15,12 @@ from cladewise.ops.graph_relations import (
 from cladewise.ops.grouped import grouped_logsumexp
 from cladewise.ops.index import DepthIndex, TreeIndex, tree_index
 from cladewise.ops.kernels import has_kernels, without_kernels
+from cladewise.ops.logarithms import expm1, log1p, log_add, log_sigmoid
 from cladewise.ops.nested import nested_logsumexp
 from cladewise.ops.outside import sum_outside, sums_outside
 from cladewise.ops.path import Domain, path_logsumexp
 from cladewise.ops.precision import at_least_float
-from cladewise.ops.relations import ancestors, at_levels, is_ancestor, lca, lca_height, speaks
+from cladewise.ops.relations import ancestors, at_levels, is_ancestor, lca, lca_height, level_table, path_table, speaks
 from cladewise.ops.siblings import path_sibling_nll, sibling_log_softmax
 from cladewise.ops.solve import diffuse, diffusion_entries
 from cladewise.ops.subtree import (
@@ -55,6 +56,7 @@ __all__ = [
     "covers",
     "diffuse",
     "diffusion_entries",
+    "expm1",
     "full_height",
     "full_transition",
     "full_transition_sum",
@@ -65,11 +67,15 @@ __all__ = [
     "is_further_ancestor",
     "lca",
     "lca_height",
+    "level_table",
     "leaf_logsumexp",
     "leaf_path_sum",
     "leaf_subtree_sum",
+    "log1p",
+    "log_add",
     "log_complement",
     "log_odds",
+    "log_sigmoid",
     "low_rank_transition",
     "low_rank_transition_sum",
     "meet",
@@ -79,6 +85,7 @@ __all__ = [
     "num_leaves_covered",
     "path_logsumexp",
     "path_min",
+    "path_table",
     "path_sibling_nll",
     "path_sum",
     "share_parents",

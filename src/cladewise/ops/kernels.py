@@ -20,6 +20,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from cladewise.tracing import is_traced
+
 WORTH_A_THREAD = 1 << 15
 """Smallest number of values per thread."""
 
@@ -45,7 +47,7 @@ def without_kernels() -> Generator[None]:
 def has_kernels(values: Tensor) -> bool:
     """Whether compiled kernels are available and enabled for this tensor."""
     usable = values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64, torch.int64)
-    return usable and _enabled.get() and not torch.compiler.is_compiling() and _load() is not None
+    return usable and _enabled.get() and not is_traced() and not torch.compiler.is_compiling() and _load() is not None
 
 
 def by_rows(kernel: str, values: Tensor, *tensors: Tensor) -> None:

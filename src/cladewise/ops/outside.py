@@ -51,6 +51,6 @@ def sums_outside(
 
 def _cumulative(values: Float[Tensor, "batch out"]) -> tuple[Tensor, Tensor]:
     """Sums before and from each position on, including the end."""
-    zero = values.new_zeros(len(values), 1)
+    zero = values.new_zeros(values.shape[0], 1)
     before = torch.cat([zero, values.cumsum(1)], 1)
     return before, torch.cat([values.flip(1).cumsum(1).flip(1), zero], 1)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise.ops.index import tree_index
 from cladewise.ops.kernels import by_rows, has_kernels
 from cladewise.taxonomy import Taxonomy
+from cladewise.tracing import is_traced
 
 
 def is_ancestor(
@@ -75,6 +78,8 @@ def ancestors(nodes: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Int[Tensor, "
         >>> ancestors(torch.tensor([2, 3]), t).tolist()
         [[0, 1, 2], [0, 3, -1]]
     """
+    if is_traced():
+        return torch.as_tensor(path_table(taxonomy), device=nodes.device)[nodes]
     index = tree_index(taxonomy, nodes.device)
     depth = index.depth[nodes]
     steps: list[Tensor] = []
@@ -94,6 +99,8 @@ def at_levels(node: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Int[Tensor, "*
         >>> at_levels(torch.tensor([2, 3, 0]), t).tolist()
         [[1, 2], [3, 3], [0, 0]]
     """
+    if is_traced():
+        return torch.as_tensor(level_table(taxonomy), device=node.device)[node]
     index = tree_index(taxonomy, node.device)
     if node.numel() > taxonomy.num_nodes:  # compute once per node, then look up
         return at_levels(torch.arange(taxonomy.num_nodes, device=node.device), taxonomy)[node]
@@ -105,6 +112,27 @@ def at_levels(node: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Int[Tensor, "*
         current = torch.where(level[current] > k, above[current], current)
         at_level[..., k - 1] = current
     return at_level
+
+
+def level_table(taxonomy: Taxonomy) -> NDArray[np.int64]:
+    """Representatives of all nodes at every level below the root, ``[node, level]``: :func:`at_levels` of all nodes."""
+    columns = [taxonomy.at_level(level) for level in range(1, taxonomy.num_levels + 1)]
+    return np.stack(columns, 1) if columns else np.zeros((taxonomy.num_nodes, 0), dtype=np.int64)
+
+
+def path_table(taxonomy: Taxonomy) -> NDArray[np.int64]:
+    """Paths to all nodes, root first, then -1, ``[node, depth]``: :func:`ancestors` of all nodes.
+
+    Example:
+        >>> path_table(Taxonomy.from_paths([("a", "b"), ("c",)])).tolist()
+        [[0, -1, -1], [0, 1, -1], [0, 1, 2], [0, 3, -1]]
+    """
+    table = np.full((taxonomy.num_nodes, taxonomy.max_depth + 1), -1, dtype=np.int64)
+    for depth, nodes in enumerate(taxonomy.nodes_by_depth):
+        if depth:
+            table[nodes, :depth] = table[taxonomy.parents[nodes], :depth]
+        table[nodes, depth] = nodes
+    return table
 
 
 def speaks(node: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Bool[Tensor, "*batch level"]:

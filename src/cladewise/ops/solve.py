@@ -24,6 +24,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from cladewise.errors import InputError
 from cladewise.ops.kernels import by_rows, has_kernels
 from cladewise.ops.relations import lca
+from cladewise.tracing import is_traced
 from cladewise.taxonomy import Taxonomy
 
 CHUNK = 1 << 20
@@ -77,7 +78,9 @@ def diffuse(
     if values.ndim == 0 or values.shape[-1] != taxonomy.num_nodes:
         raise InputError(f"values [*batch, {taxonomy.num_nodes}], one per node", f"shape {list(values.shape)}")
     sweeps = _sweeps(taxonomy, alpha, weights, values.device, values.dtype)
-    return _Diffuse.apply(values.reshape(-1, taxonomy.num_nodes), sweeps, steps).reshape(values.shape)
+    rows = values.reshape(-1, taxonomy.num_nodes)
+    spread = sweeps.traced(rows, steps) if is_traced() else _Diffuse.apply(rows, sweeps, steps)
+    return spread.reshape(values.shape)
 
 
 def diffusion_entries(
@@ -182,6 +185,26 @@ class _Sweeps:
                 after[level.here].addcmul_(now[level.above].index_select(0, level.parent), level.step[:, None])
             now = after
         return now
+
+    def traced(self, values: Float[Tensor, "image node"], steps: int) -> Float[Tensor, "image node"]:
+        """A number of steps, or the limit for 0, by operations that an exporter can trace."""
+        rows = values.t().index_select(0, self.order)
+        slices = [self.levels[0].above, *(level.here for level in self.levels)] if self.levels else [slice(0, 1)]
+        now = [rows[part] for part in slices]
+        if not steps:
+            for depth, level in reversed(list(enumerate(self.levels, 1))):
+                now[depth - 1] = now[depth - 1].index_add(0, level.parent, now[depth] * level.share[:, None])
+            now = [part * self.scale[place] for part, place in zip(now, slices, strict=True)]
+            for depth, level in enumerate(self.levels, 1):
+                now[depth] = now[depth] + now[depth - 1].index_select(0, level.parent) * level.share[:, None]
+        kept = [part * self.keep for part in now]
+        for _ in range(steps):
+            after = list(kept)
+            for depth, level in enumerate(self.levels, 1):
+                after[depth - 1] = after[depth - 1].index_add(0, level.parent, now[depth] * level.step[:, None])
+                after[depth] = after[depth] + now[depth - 1].index_select(0, level.parent) * level.step[:, None]
+            now = after
+        return torch.cat(now).index_select(0, self.row).t()
 
 
 def _to_parents(children: Tensor, level: _Level, factor: Tensor) -> Tensor:

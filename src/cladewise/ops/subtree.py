@@ -7,6 +7,7 @@ are exact to rounding, and per-node maxima for the images for which they are not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch.nn.functional import embedding_bag, pad
 from cladewise.ops.functions import PathSum, SubtreeLogSumExp, SubtreeSum
 from cladewise.ops.index import TreeIndex, tree_index
 from cladewise.ops.kernels import has_kernels
+from cladewise.tracing import is_traced
 from cladewise.taxonomy import Taxonomy
 
 SAFE = 60.0
@@ -64,7 +66,8 @@ def subtree_logsumexp(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) 
         nodes = torch.arange(taxonomy.num_nodes)
         return SubtreeLogSumExp.apply(_rows(values, taxonomy.num_nodes), nodes, index).reshape(values.shape)
     by_node, index = _node_major(values, taxonomy)
-    return _SubtreeLogSumExp.apply(by_node, index).t().reshape(values.shape)
+    function = _in_any_range if is_traced() else _SubtreeLogSumExp.apply
+    return function(by_node, index).t().reshape(values.shape)
 
 
 def subtree_sum(values: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
@@ -184,7 +187,7 @@ def leaf_path_sum(scores: Float[Tensor, "*batch child"], taxonomy: Taxonomy) -> 
 
 
 def _rows(values: Tensor, width: int) -> Tensor:
-    return values.reshape(values.shape[:-1].numel(), width).contiguous()
+    return values.reshape(math.prod(values.shape[:-1]), width).contiguous()
 
 
 def _node_major(values: Tensor, taxonomy: Taxonomy) -> tuple[Tensor, TreeIndex]:
@@ -211,6 +214,10 @@ def node_major_chunks(
 def sum_up(by_node: Tensor, index: TreeIndex, share: float = 1.0) -> Tensor:
     """Add to every node its share of all nodes below it, in place."""
     for level in reversed(index.by_depth):
+        if is_traced():
+            below = by_node.index_select(0, level.children)
+            by_node.index_add_(0, level.parent_of_child, below if share == 1 else below * share)
+            continue
         arriving = embedding_bag(level.children, by_node, level.first_child, mode="sum")
         by_node.index_add_(0, level.parents, arriving, alpha=share)
     return by_node
@@ -300,6 +307,21 @@ def _logarithmic(values: Tensor, index: TreeIndex) -> Tensor:
         step = torch.exp(peak[level.children] - peak[level.parent_of_child]).nan_to_num_(0.0)
         total.index_add_(0, level.parent_of_child, total[level.children] * step)
     return peak + total.log_()
+
+
+def _in_any_range(values: Tensor, index: TreeIndex) -> Tensor:
+    """As :func:`_logarithmic`, without NaN on the way, which runtimes of graphs treat differently."""
+    lowest = torch.finfo(values.dtype).min
+    peak = values
+    for level in reversed(index.by_depth):
+        above = level.parent_of_child[:, None].expand(-1, peak.shape[1])
+        peak = peak.scatter_reduce(0, above, peak.index_select(0, level.children), "amax")
+    peak = peak.clamp_min(lowest)
+    total = torch.exp(values - peak)
+    for level in reversed(index.by_depth):
+        step = torch.exp(peak.index_select(0, level.children) - peak.index_select(0, level.parent_of_child))
+        total = total.index_add(0, level.parent_of_child, total.index_select(0, level.children) * step)
+    return torch.where(total > 0, peak + total.clamp_min(torch.finfo(values.dtype).tiny).log(), -torch.inf)
 
 
 def _logarithmic_gradient(values: Tensor, out: Tensor, grad: Tensor, index: TreeIndex) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cladewise.ops.logarithms import expm1
 from cladewise.ops.precision import at_least_float
 
 LEAST = -1e-7
@@ -31,7 +32,7 @@ def log_complement(log_prob: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]
         >>> log_complement(torch.tensor([0.25, 0.0]).log()).exp()
         tensor([0.7500, 1.0000])
     """
-    return torch.log(-torch.expm1(log_prob.clamp_max(LEAST)))
+    return torch.log(-expm1(log_prob.clamp_max(LEAST)))
 
 
 def log_odds(log_prob: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:

@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from cladewise.ops.kernels import by_rows, has_kernels
 from cladewise.ops.precision import at_least_float
+from cladewise.tracing import is_traced
 
 BOUNDED = 12.0
 """Scores within ±BOUNDED need no log space: no share of a softmax over 10,000 of them is below exp(-34)."""
@@ -185,6 +186,11 @@ def low_rank_transition(
         tensor([[0.5000, 0.2500, 0.2500]])
     """
     scores = matrix.at_least_float()
+    if is_traced():  # one image's matrix at a time would be a loop; here all are stored
+        dense = torch.bmm(scores.left, scores.right)
+        place = scores.edges.source * scores.right.shape[2] + scores.edges.target
+        bonus = scores.bonus[:, None].expand(-1, place.shape[0])
+        return full_transition(log_prob, dense.flatten(1).index_add(1, place, bonus).view_as(dense))
     factors = scores.left, scores.right, scores.bonus
     with torch.autocast(log_prob.device.type, enabled=False):
         return _LowRankTransition.apply(at_least_float(log_prob), *factors, scores.edges, cells)

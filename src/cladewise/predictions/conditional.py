@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import logsigmoid, pad
+from torch.nn.functional import pad
 
 from cladewise import ops
 from cladewise.predictions.leaf_weights import LeafWeights
@@ -108,7 +108,7 @@ class ConditionalSigmoid(_ByNodeSigmoid):
 
     @cached_property
     def log_prob(self) -> Float[Tensor, "*batch node"]:
-        return ops.path_sum(pad(logsigmoid(ops.at_least_float(self.node_logits)), (1, 0)), self.taxonomy)
+        return ops.path_sum(pad(ops.log_sigmoid(ops.at_least_float(self.node_logits)), (1, 0)), self.taxonomy)
 
     def leaf_scores(self) -> Float[Tensor, "*batch leaf"]:
         return self.log_prob[..., ops.tree_index(self.taxonomy, self.device).leaf_nodes]
@@ -133,7 +133,7 @@ class NodeSigmoid(_ByNodeSigmoid):
 
     @cached_property
     def log_prob(self) -> Float[Tensor, "*batch node"]:
-        return pad(logsigmoid(ops.at_least_float(self.node_logits)), (1, 0))
+        return pad(ops.log_sigmoid(ops.at_least_float(self.node_logits)), (1, 0))
 
 
 TIE_BREAK = 1e-3
@@ -163,7 +163,7 @@ class CappedSigmoid(_ByNodeSigmoid):
 
     @cached_property
     def log_prob(self) -> Float[Tensor, "*batch node"]:
-        own = pad(logsigmoid(ops.at_least_float(self.node_logits)), (1, 0))
+        own = pad(ops.log_sigmoid(ops.at_least_float(self.node_logits)), (1, 0))
         capped, product = ops.path_min(own, self.taxonomy), ops.path_sum(own, self.taxonomy)
         return (1 - TIE_BREAK) * capped + TIE_BREAK * product
 
@@ -238,7 +238,7 @@ class PathSumSigmoid(_ByNodeSigmoid):
 
     @cached_property
     def log_prob(self) -> Float[Tensor, "*batch node"]:
-        return pad(logsigmoid(self.path_scores[..., 1:] / TEMPERATURE), (1, 0))
+        return pad(ops.log_sigmoid(self.path_scores[..., 1:] / TEMPERATURE), (1, 0))
 
     def pooled_by(self, pooling: Pooling) -> PathSumSigmoid:
         whole = _pooled_logits(self.path_scores / TEMPERATURE, pooling) * TEMPERATURE
@@ -259,4 +259,4 @@ class PathSumSigmoid(_ByNodeSigmoid):
 
 def _pooled_logits(logits: Float[Tensor, "image k"], pooling: Pooling) -> Float[Tensor, "group k"]:
     """Logits of sigmoids whose two outcomes are pooled."""
-    return pooling(logsigmoid(logits)) - pooling(logsigmoid(-logits))
+    return pooling(ops.log_sigmoid(logits)) - pooling(ops.log_sigmoid(-logits))

@@ -81,6 +81,9 @@ class LevelEnergies(Prediction):
     def prob_outside(self, image: Int[Tensor, " pair"], node: Int[Tensor, " pair"]) -> Float[Tensor, " pair"]:
         return self._by_level.prob_outside(image, node)
 
+    def all_outside(self) -> Float[Tensor, "image node"]:
+        return self._by_level.all_outside()
+
     def level_log_prob(self, level: int) -> LevelLogProb:
         return self._by_level.level_log_prob(level)
 

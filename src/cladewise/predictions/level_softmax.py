@@ -92,8 +92,12 @@ class LevelSoftmax(Prediction):
     def scored_nodes(self) -> Int[Tensor, " out"]:  # pyright: ignore[reportIncompatibleMethodOverride]
         if not self._layout:
             return torch.zeros(0, dtype=torch.int64, device=self.device)
-        nodes = torch.cat(self._layout)
-        return nodes.unique() if self.tied else nodes
+        key = ("scored nodes", self.levels, self.tied, self.device)
+        return cached_for(self.taxonomy, key, self._scored_nodes)
+
+    def _scored_nodes(self) -> Int[Tensor, " out"]:
+        nodes = np.concatenate(level_layout(self.taxonomy, self.levels))
+        return torch.tensor(np.unique(nodes) if self.tied else nodes, device=self.device)
 
     @cached_property
     def by_level(self) -> tuple[LevelLogProb, ...]:
@@ -115,12 +119,15 @@ class LevelSoftmax(Prediction):
     @cached_property
     def scores(self) -> Float[Tensor, "*batch node"]:
         """Raw scores at every node, from the shallowest level that has it."""
-        logits, nodes = self.level_logits, self.scored_nodes.flip(0)
-        full = logits.new_full((*self.batch_shape, self.taxonomy.num_nodes), -torch.inf)
-        last = torch.full((self.taxonomy.num_nodes,), -1, device=self.device)
-        last.scatter_reduce_(0, nodes, torch.arange(len(nodes), device=self.device), "amax")
-        has = torch.nonzero(last >= 0).squeeze(1)
-        return full.index_copy(-1, has, logits.flip(-1)[..., last[has]])
+        key = ("columns of the shallowest level", self.levels, self.tied, self.device)
+        nodes, columns = cached_for(self.taxonomy, key, self._shallowest)
+        full = self.level_logits.new_full((*self.batch_shape, self.taxonomy.num_nodes), -torch.inf)
+        return full.index_copy(-1, nodes, self.level_logits.index_select(-1, columns))
+
+    def _shallowest(self) -> tuple[Int[Tensor, " node"], Int[Tensor, " node"]]:
+        """The distinct nodes, and the column of each at the shallowest level that has it."""
+        nodes, columns = np.unique(self.scored_nodes.cpu().numpy(), return_index=True)
+        return torch.tensor(nodes, device=self.device), torch.tensor(columns, device=self.device)
 
     @cached_property
     def log_prob(self) -> Float[Tensor, "*batch node"]:
@@ -133,20 +140,28 @@ class LevelSoftmax(Prediction):
         return torch.cat([root, ops.subtree_max(full, self.taxonomy)[..., 1:]], dim=-1)
 
     def prob_outside(self, image: Int[Tensor, " pair"], node: Int[Tensor, " pair"]) -> Float[Tensor, " pair"]:
-        if not self.by_level:
-            return torch.zeros(len(image), dtype=torch.float64, device=self.device)
-        index = ops.tree_index(self.taxonomy, self.device)
         rows, row = image.unique(return_inverse=True)
+        return self._outside(rows)[row, node]
+
+    def all_outside(self) -> Float[Tensor, "image node"]:
+        return self._outside(None)
+
+    def _outside(self, rows: Int[Tensor, " row"] | None) -> Float[Tensor, "row node"]:
+        """Probability outside every node, for some images or for all."""
+        if not self.by_level:
+            return torch.zeros_like(self.log_prob if rows is None else self.log_prob[rows]).double()
+        index = ops.tree_index(self.taxonomy, self.device)
 
         def masses(level: LevelLogProb) -> Float[Tensor, "row level_node"]:
-            return level.log_prob.index_select(0, rows).double().exp()
+            chosen = level.log_prob if rows is None else level.log_prob.index_select(0, rows)
+            return chosen.double().exp()
 
         # as log_prob: the leaves at the finest level, the shallowest level that has a node, and the best of a subtree
         outside = ops.sums_outside(masses(self.by_level[-1]), index.leaf_start, index.leaf_end)
         for level in reversed(self.by_level):
             place = torch.arange(len(level.nodes), device=self.device)
-            outside.index_copy_(1, level.nodes, ops.sums_outside(masses(level), place, place + 1))
-        return -ops.subtree_max(-outside, self.taxonomy)[row, node] * (node > 0)
+            outside = outside.index_copy(1, level.nodes, ops.sums_outside(masses(level), place, place + 1))
+        return -ops.subtree_max(-outside, self.taxonomy) * (index.depth > 0)
 
     @property
     def own_levels(self) -> tuple[int, ...]:
@@ -202,9 +217,10 @@ class LevelSoftmax(Prediction):
 
         A node that is in a level on behalf of children which skip it represents only those there.
         """
-        leaves, nodes = ops.tree_index(self.taxonomy, self.device).leaf_nodes, self._layout[place]
-        group = torch.searchsorted(nodes, ops.at_levels(leaves, self.taxonomy)[:, self.levels[place] - 1].contiguous())
-        return weights.largest_in(group, len(nodes))
+        taxonomy, level = self.taxonomy, self.levels[place]
+        nodes = taxonomy.level_nodes(level)
+        group = np.searchsorted(nodes, taxonomy.at_level(level)[taxonomy.leaf_nodes])
+        return weights.largest_in(torch.tensor(group, device=self.device), len(nodes))
 
     def pooled_by(self, pooling: Pooling) -> LevelSoftmax:
         """The levels pooled one by one; a leaf that several levels repeat has a score in each."""

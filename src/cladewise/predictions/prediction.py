@@ -19,6 +19,7 @@ from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.pools import Pooling
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.alteration import Alteration
+from cladewise.tracing import is_traced
 
 Kind = TypeVar("Kind", bound="Prediction")
 
@@ -257,6 +258,17 @@ class Prediction(ABC):
         masses = self.own_log_prob.index_select(0, rows)
         return ops.sum_outside(masses.double().exp(), row, node, index.end[node])
 
+    def all_outside(self) -> Float[Tensor, "image node"]:
+        """:meth:`prob_outside` of all nodes of all images; the prediction has a single batch axis."""
+        index = ops.tree_index(self.taxonomy, self.device)
+        if self.coherence is Coherence.EXACT:
+            masses = self.log_prob.index_select(1, index.leaf_nodes).double().exp()
+            return ops.sums_outside(masses, index.leaf_start, index.leaf_end)
+        if self.coherence is Coherence.SUPERADDITIVE:
+            nodes = torch.arange(self.taxonomy.num_nodes, device=self.device)
+            return ops.sums_outside(self.own_log_prob.double().exp(), nodes, index.end)
+        return -ops.expm1(self.log_prob.double().clamp(max=0.0))
+
     def best_leaf_and_rivals(
         self, nodes: Int[Tensor, " k"]
     ) -> tuple[Int[Tensor, "*batch"], Float[Tensor, "*batch"], Float[Tensor, "*batch k"]]:
@@ -293,7 +305,9 @@ class Prediction(ABC):
         log_prob = self.log_prob.index_select(-1, nodes)
         if len(self.taxonomy.skipping(level)):
             parents, held = held_by_skipping(self.log_prob, self.taxonomy, level)
-            log_prob = log_prob.index_copy(-1, torch.searchsorted(nodes, parents), held)
+            distinct = np.unique(self.taxonomy.parents[self.taxonomy.skipping(level)])
+            place = np.searchsorted(self.taxonomy.level_nodes(level), distinct)
+            log_prob = log_prob.index_copy(-1, torch.tensor(place, device=self.device), held)
         return LevelLogProb(nodes, log_prob)
 
     # ---------------------------------------------------------------- used by rules
@@ -327,7 +341,7 @@ class Prediction(ABC):
             return ops.at_least_float(self.logits).new_zeros(*self.batch_shape, 1)
         if self.coherence is Coherence.EXACT:
             return self.log_prob[..., leaves]
-        if not bool(self.has_score[leaves].all()):
+        if not is_traced() and not bool(self.has_score[leaves].all()):
             raise InputError("a head that scores every leaf", type(self).__name__)
         return self.scores[..., leaves]
 
@@ -537,7 +551,7 @@ def check_a_leaf(prediction: Kind) -> Kind:
     Raises:
         InputError: Some image has none.
     """
-    if prediction.taxonomy.num_nodes > 1:
+    if prediction.taxonomy.num_nodes > 1 and not is_traced():
         is_leaf = ops.tree_index(prediction.taxonomy, prediction.device).height[prediction.scored_nodes] == 0
         if bool((prediction.logits[..., is_leaf] == -torch.inf).all(-1).any()):
             raise InputError("an allowed leaf that earlier rules left", "none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from functools import cached_property
 from typing import NamedTuple
 
@@ -242,7 +243,7 @@ class LevelTransition(UnsettledLevels):
 
     @property
     def _rows(self) -> Float[Tensor, "image out"]:
-        return ops.at_least_float(self.transition_logits).reshape(self.batch_shape.numel(), self.layout.width)
+        return ops.at_least_float(self.transition_logits).reshape(math.prod(self.batch_shape), self.layout.width)
 
     @property
     def transitions(self) -> HasTransitions:

@@ -49,6 +49,9 @@ class UnsettledLevels(Prediction):
     def prob_outside(self, image: Int[Tensor, " pair"], node: Int[Tensor, " pair"]) -> Float[Tensor, " pair"]:
         return self._settled.prob_outside(image, node)
 
+    def all_outside(self) -> Float[Tensor, "image node"]:
+        return self._settled.all_outside()
+
     def level_log_prob(self, level: int) -> LevelLogProb:
         return self._settled.level_log_prob(level)
 
