@@ -24,8 +24,8 @@ from torch.utils.weak import WeakIdKeyDictionary
 from cladewise.errors import InputError
 from cladewise.ops.kernels import by_rows, has_kernels
 from cladewise.ops.relations import lca
-from cladewise.tracing import is_traced
 from cladewise.taxonomy import Taxonomy
+from cladewise.tracing import is_traced
 
 CHUNK = 1 << 20
 """Values processed at a time on a CPU, so that both sweeps stay in the cache."""

@@ -20,8 +20,8 @@ from torch.nn.functional import embedding_bag, pad
 from cladewise.ops.functions import PathSum, SubtreeLogSumExp, SubtreeSum
 from cladewise.ops.index import TreeIndex, tree_index
 from cladewise.ops.kernels import has_kernels
-from cladewise.tracing import is_traced
 from cladewise.taxonomy import Taxonomy
+from cladewise.tracing import is_traced
 
 SAFE = 60.0
 """Results within ±SAFE are exact: terms that underflow, below e^-87, are less than 1e-11 of them."""
