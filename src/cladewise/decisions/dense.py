@@ -40,7 +40,7 @@ def leaves_under(taxonomy: Taxonomy, device: torch.device) -> Int[Tensor, " node
 
 def information_bits(taxonomy: Taxonomy, device: torch.device) -> Float[Tensor, " node"]:
     r"""Information of every node in bits, :math:`\log_2 (L / |B(v)|)`, in double precision."""
-    return torch.as_tensor((taxonomy.num_leaves / leaves_under(taxonomy, device).double()).log2())
+    return ops.tree_index(taxonomy, device).information_bits
 
 
 def most_informative_of(

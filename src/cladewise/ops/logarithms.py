@@ -1,8 +1,8 @@
 """Functions of logarithms that exporters write in a form which overflows or rounds to nothing.
 
-Exactly torch's own functions, unless an exporter traces them (:func:`cladewise.tracing.traced`): torch's exporter to ONNX
-writes ``logsigmoid`` as the logarithm of a sigmoid, which is -inf below -104, ``logaddexp`` as the logarithm of a sum of
-exponentials, infinite beyond ±104, and ``expm1`` and ``log1p`` by adding 1, which loses all small numbers.
+Exactly torch's own functions, unless an exporter traces them (:func:`cladewise.tracing.traced`). Torch's exporter to
+ONNX writes ``logsigmoid`` as the logarithm of a sigmoid, which is -inf below -104, ``logaddexp`` as the logarithm of a
+sum of exponentials, infinite beyond ±104, and ``expm1`` and ``log1p`` by adding 1, which loses all small numbers.
 """
 
 from __future__ import annotations

@@ -304,9 +304,9 @@ class Prediction(ABC):
         nodes = torch.tensor(self.taxonomy.level_nodes(level), device=self.device)
         log_prob = self.log_prob.index_select(-1, nodes)
         if len(self.taxonomy.skipping(level)):
-            parents, held = held_by_skipping(self.log_prob, self.taxonomy, level)
-            distinct = np.unique(self.taxonomy.parents[self.taxonomy.skipping(level)])
-            place = np.searchsorted(self.taxonomy.level_nodes(level), distinct)
+            _, held = held_by_skipping(self.log_prob, self.taxonomy, level)
+            parents = np.unique(self.taxonomy.parents[self.taxonomy.skipping(level)])
+            place = np.searchsorted(self.taxonomy.level_nodes(level), parents)
             log_prob = log_prob.index_copy(-1, torch.tensor(place, device=self.device), held)
         return LevelLogProb(nodes, log_prob)
 
