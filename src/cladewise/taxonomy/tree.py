@@ -735,6 +735,12 @@ class Taxonomy:
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
+    def __copy__(self) -> Taxonomy:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Taxonomy:
+        return self  # a value that never changes; torchmetrics copies metrics, and with them their tree
+
     def __iter__(self) -> Iterator[int]:
         return iter(range(self.num_nodes))
 
