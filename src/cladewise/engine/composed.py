@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Self
 
 import polars as pl
@@ -142,6 +143,17 @@ class Composed(Decision):
 
     def __call__(self, prediction: Prediction) -> Answer:
         return self.decision(self.decided_on(prediction))
+
+    @property
+    def is_traceable(self) -> bool:
+        return self.decision.is_traceable
+
+    @property
+    def adjustable(self) -> dict[str, Tensor]:
+        return self.decision.adjustable
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Answer:
+        return self.decision.traced(self.decided_on(prediction), numbers)
 
     def fit(self, prediction: Prediction, target: Int[Tensor, " batch"]) -> Self:
         """A copy of the rule with all its parts fitted.

@@ -94,7 +94,7 @@ def export(backbone: Backbone, image_size: int, file: Path) -> None:
     # torch specialises batches of 0 and 1, so the example has 2
     example = torch.zeros(2, 3, image_size, image_size)
     try:
-        with _quietly():
+        with quietly():
             program: Any = torch.onnx.export(
                 encoder,
                 (example,),
@@ -116,7 +116,7 @@ _ADVICE = "Use the runtime torch."
 
 
 @contextmanager
-def _quietly() -> Generator[None, None, None]:
+def quietly() -> Generator[None, None, None]:
     """Without the warnings and log lines of the exporter, which are about its own workings."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")]
     levels = [logger.level for logger in loggers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import polars as pl
@@ -102,6 +103,29 @@ class Translated(Decision):
         chosen = torch.zeros_like(carried.log_prob, dtype=torch.int64)
         chosen = chosen.index_add(-1, place, answer.chosen.long()) > 0
         return LabelSets(chosen, carried.log_prob)
+
+    @property
+    def is_traceable(self) -> bool:
+        return self.rule.is_traceable
+
+    @property
+    def adjustable(self) -> dict[str, Tensor]:
+        return self.rule.adjustable
+
+    def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Answer:
+        carried = _carried(prediction)
+        answer, place = self.rule.traced(carried.before, numbers), _places(carried)
+        if not isinstance(answer, Nodes):
+            raise InputError("a migrated run with one node per image in a graph", f"the answers of {self.rule.name}")
+        keeps = carried.carry_over.keeps_content
+        node, new = place[answer.node], answer.new
+        if not keeps.all():
+            again = self.rule.traced(carried, numbers)
+            kept = torch.as_tensor(keeps.copy(), device=node.device)[answer.node]
+            if isinstance(again, Nodes):
+                node = torch.where(kept, node, again.node)
+                new = None if new is None or again.new is None else torch.where(kept, new, again.new)
+        return Nodes(node, carried.log_prob_of(node[..., None]).squeeze(-1), new)
 
     def _of_nodes(self, carried: CarriedPrediction, answer: Nodes, place: Tensor) -> Nodes:
         node, new = place[answer.node], answer.new

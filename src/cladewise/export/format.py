@@ -1,0 +1,65 @@
+"""The base class of the formats that runs are exported to."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cladewise.catalogue import nearest
+from cladewise.errors import InputError
+from cladewise.export.graph import RunGraph
+
+Arrays = dict[str, NDArray[np.generic]]
+Session = Callable[[Mapping[str, NDArray[np.generic]]], Arrays]
+"""From inputs by name, of which all but the first may be missing, to outputs by name."""
+
+FORMATS: dict[str, str] = {"onnx": "cladewise.export.onnx_file:OnnxFormat"}
+"""Module and class of each format by name; a module is imported when its format is first used."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Format(ABC):
+    """A kind of file that another program runs. It is written, opened, and compared with torch before it is kept."""
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+
+    @abstractmethod
+    def write(self, graph: RunGraph, file: Path, about: Mapping[str, str]) -> None:
+        """Write a graph with what is known about it.
+
+        Raises:
+            MissingExtraError: A package is not installed.
+            InputError: The graph cannot be written in this format.
+        """
+
+    @abstractmethod
+    def open(self, file: Path, *, threads: int = 1) -> Session:
+        """The function that a file computes, by the runtime that it is checked with."""
+
+    @abstractmethod
+    def annotate(self, file: Path, about: Mapping[str, str]) -> None:
+        """Add to what is known about a written graph."""
+
+
+def format_of(name: str) -> Format:
+    """A format by its name.
+
+    Raises:
+        InputError: There is no such format.
+
+    Example:
+        >>> format_of("onnx").suffix
+        '.onnx'
+    """
+    if name not in FORMATS:
+        raise InputError(f"a format among {', '.join(FORMATS)}", repr(name), advice=nearest(name, list(FORMATS)))
+    module, _, kind = FORMATS[name].partition(":")
+    return getattr(importlib.import_module(module), kind)()
