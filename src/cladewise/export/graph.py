@@ -108,21 +108,21 @@ class RunGraph(nn.Module):
     :attr:`~cladewise.decisions.Decision.adjustable` numbers of the decision and which leaves are possible; all but the
     images are optional and default to the run's own. Its outputs are named by :attr:`output_names`:
 
-    ================================  ==================================================================================
+    ================================  =================================================================================
     output                            content
-    ================================  ==================================================================================
+    ================================  =================================================================================
     ``node``                          int64 ``[batch]``: the answer; for answers per level the finest level's
     ``log_prob``                      float32 ``[batch]``: log-probability at or under it, in nats
     ``path``                          int64 ``[batch, depth]``: the nodes from below the root to the answer, then -1
-    ``level_node``                    int64 ``[batch, level]``: the node of each level on the path; -1 where it skips the
-                                      level or does not reach it. For answers per level the answer of each level
+    ``level_node``                    int64 ``[batch, level]``: the node of each level on the path; -1 where it skips
+                                      the level or does not reach it. For answers per level the answer of each level
     ``level_log_prob``                float32 ``[batch, level]``: log-probability at or under those; -inf for -1
     ``leaf``, ``leaf_log_prob``       the most probable leaf, whatever the decision
     ``new``                           bool ``[batch]``, of ``new-class`` only: whether the class is new under the node
     ``chosen``                        bool ``[batch, node]``, of rules that answer with sets, in place of ``node``,
                                       ``log_prob``, ``path`` and the levels
     ``log_probs``                     float32 ``[batch, node]``, on request: log-probability of every node
-    ================================  ==================================================================================
+    ================================  =================================================================================
 
     An image for which the network's scores are not finite numbers, or for which no possible leaf is left, has -1 for
     every node and -inf for every log-probability: a graph cannot raise an error.
