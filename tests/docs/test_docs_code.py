@@ -22,9 +22,13 @@ from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(
-    r"^(?:<!-- (?P<runs>runs|continues) -->\n)?```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$", re.M | re.S
+    r"^(?:<!-- (?P<runs>runs|runs alone|continues) -->\n)?```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$", re.M | re.S
 )
-"""A block of code; one marked ``runs`` is a program, one marked ``continues`` belongs to the program before it."""
+"""A block of code; one marked ``runs`` is a program, one marked ``continues`` belongs to the program before it.
+
+One marked ``runs alone`` is a program for an interpreter of its own, where no folder of these tests is a package: a Hugging
+Face ``Trainer`` takes ``tests/datasets`` for the package ``datasets``.
+"""
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(#[^)\s]+)?\)")
 
@@ -36,21 +40,24 @@ def blocks(page: Path, language: str) -> list[re.Match[str]]:
     return [block for block in found if block["language"] == language]
 
 
-def marked() -> list[Any]:
+def marked(mark: str) -> list[Any]:
     return [
         pytest.param(program, id=f"{page.name}-{number}")
         for page in PAGES
-        for number, program in enumerate(programs(page))
+        for number, (found, program) in enumerate(programs(page))
+        if found == mark
     ]
 
 
-def programs(page: Path) -> list[str]:
-    found: list[str] = []
+def programs(page: Path) -> list[tuple[str, str]]:
+    """The mark of each program on a page, and its code."""
+    found: list[tuple[str, str]] = []
     for block in blocks(page, "python"):
-        if block["runs"] == "runs":
-            found.append(block["code"])
-        elif block["runs"] == "continues":
-            found[-1] += block["code"]
+        if block["runs"] == "continues":
+            mark, code = found.pop()
+            found.append((mark, code + block["code"]))
+        elif block["runs"]:
+            found.append((block["runs"], block["code"]))
     return found
 
 
@@ -64,9 +71,17 @@ def run(code: str) -> dict[str, Any]:
         del sys.modules["example"]
 
 
-@pytest.mark.parametrize("code", marked())
+@pytest.mark.parametrize("code", marked("runs"))
 def test_marked_python_runs(code: str) -> None:
     run(code)
+
+
+@pytest.mark.parametrize("code", marked("runs alone"))
+def test_python_marked_to_run_alone_runs(code: str, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(code, encoding="utf-8")
+    done = subprocess.run([sys.executable, str(program)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @every_page
