@@ -26,8 +26,8 @@ BLOCK = re.compile(
 )
 """A block of code; one marked ``runs`` is a program, one marked ``continues`` belongs to the program before it.
 
-One marked ``runs alone`` is a program for an interpreter of its own, where no folder of these tests is a package: a Hugging
-Face ``Trainer`` takes ``tests/datasets`` for the package ``datasets``.
+One marked ``runs alone`` is a program for an interpreter of its own, where no folder of these tests is a package: a
+Hugging Face ``Trainer`` takes ``tests/datasets`` for the package ``datasets``.
 """
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(#[^)\s]+)?\)")
