@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -38,22 +39,28 @@ class FeatureScaling(nn.Module):
         self.register_buffer("mean", torch.zeros(num_features))
         self.register_buffer("scale", torch.ones(num_features))
 
-    def fit(self, parts: Iterable[Float[Tensor, "image feature"]]) -> None:
+    def fit(
+        self,
+        parts: Iterable[Float[Tensor, "image feature"]],
+        weights: Iterable[Float[Tensor, " image"]] | None = None,
+    ) -> None:
         """Set mean and standard deviation from the training features; a constant feature becomes 0.
 
         Args:
             parts: The features in parts of any size, so that they need not all be in memory.
+            weights: The weights of the images of each part, above 0; all 1 by default.
 
         References: Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983 (joining of parts).
         """
         if self.kind != "standardise":
             return
-        count, mean, squares = 0, torch.zeros_like(self.mean).double(), torch.zeros_like(self.mean).double()
-        for part in parts:
-            variance, centre = torch.var_mean(part.double(), dim=0, correction=0)
-            total, apart = count + len(part), centre - mean
-            mean = centre if count == 0 else mean + apart * (len(part) / total)
-            squares += variance * len(part) + apart**2 * (count * len(part) / total)
+        count, mean, squares = 0.0, torch.zeros_like(self.mean).double(), torch.zeros_like(self.mean).double()
+        for part, weight in zip(parts, itertools.repeat(None) if weights is None else weights):  # noqa: B905
+            variance, centre = _moments(part.double(), weight)
+            size = len(part) if weight is None else float(weight.double().sum())
+            total, apart = count + size, centre - mean
+            mean = centre if count == 0 else mean + apart * (size / total)
+            squares += variance * size + apart**2 * (count * size / total)
             count = total
         deviation = (squares / count).sqrt()
         varies = deviation > 1e-6
@@ -64,6 +71,15 @@ class FeatureScaling(nn.Module):
         if self.kind == "l2":
             return nn.functional.normalize(features, dim=-1) * features.shape[-1] ** 0.5
         return (features - self.mean) * self.scale
+
+
+def _moments(part: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Variance and mean of each feature over the images of a part."""
+    if weight is None:
+        return torch.var_mean(part, dim=0, correction=0)
+    share = (weight.double() / weight.double().sum())[:, None]
+    mean = (part * share).sum(0)
+    return ((part - mean) ** 2 * share).sum(0), mean
 
 
 class Classifier(nn.Module):

@@ -17,15 +17,13 @@ from torch import Tensor
 from cladewise.decisions import Decision
 from cladewise.engine.classifier import Classifier
 from cladewise.engine.feeding.images import Batch
+from cladewise.engine.training.stepping import batch_losses, optimiser_of, seed_epoch, training_vectors
 from cladewise.errors import InputError
 from cladewise.losses import Loss
 from cladewise.metrics import HierarchicalMetrics
-from cladewise.objectives import Objective, TrainingBatch, TrainingVectors
-from cladewise.predictions import Prediction
+from cladewise.objectives import Objective, TrainingVectors
 from cladewise.records import TrainingConfig, log
 from cladewise.taxonomy import Taxonomy
-
-OPTIMIZERS: dict[str, Any] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
 class LossNotFiniteError(InputError):
@@ -103,37 +101,20 @@ class Fitting(lightning.LightningModule):
         return zero + self.loss(no_logits, no_nodes).sum()
 
     def _losses(self, batch: Batch) -> Tensor:
-        prediction = self.classifier(batch.images)
-        if self.objective is None:
-            losses = self.loss(prediction.logits, batch.nodes)
-        else:
-            followed = None if self.slow is None else self._follow(self.slow, batch.images)
-            seen = TrainingBatch(prediction, batch.nodes, batch.index, self.views, self.classifier.head, followed)
-            losses = self.objective(seen)
+        losses = batch_losses(
+            self.classifier,
+            self.loss,
+            batch,
+            views=self.views,
+            objective=self.objective,
+            slow=self.slow,
+            momentum=self.momentum,
+        )
         return losses if self.node_weights is None else losses * self.node_weights[batch.nodes]
 
-    @torch.no_grad()
-    def _follow(self, slow: Classifier, images: Tensor) -> Prediction:
-        """Update the slow copy of the network, and return its prediction."""
-        for own, new in zip(slow.parameters(), self.classifier.parameters(), strict=True):
-            own.lerp_(new, 1 - self.momentum)
-        return slow(images)
-
-    @torch.no_grad()
     def _represented(self) -> TrainingVectors:
         """Vectors of all training images."""
-        training = self.classifier.training
-        self.classifier.eval()
-        parts: list[tuple[Tensor, Tensor, Tensor]] = []
-        for batch in self.plain():
-            if len(batch.nodes):
-                images = batch.images.to(self.device)
-                vectors = self.classifier.head.represent(self.classifier.encode(images))
-                nodes, index = (tensor.to(self.device, copy=True) for tensor in (batch.nodes, batch.index))
-                parts.append((vectors, nodes, index))
-        self.classifier.train(training)
-        vectors, nodes, index = (torch.cat(part) for part in zip(*parts, strict=True))
-        return TrainingVectors(vectors, nodes, index)
+        return training_vectors(self.classifier, self.plain(), self.device)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         if len(batch.nodes) == 0:
@@ -158,7 +139,7 @@ class Fitting(lightning.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # not at the start of the epoch: the loader's iterator draws a number as well, and earlier after a resumption
         if batch_idx == 0:
-            torch.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 1_000 + self.global_rank)
+            seed_epoch(self.seed, self.current_epoch, self.global_rank)
 
     def on_validation_epoch_start(self) -> None:
         self.train_loss = self._mean_loss()  # Lightning validates before it ends the training epoch
@@ -212,22 +193,7 @@ class Fitting(lightning.LightningModule):
         self.classifier.head.own_step(max(group["lr"] for group in optimizer.param_groups))
 
     def configure_optimizers(self) -> Any:
-        s = self.settings
-        groups = self.classifier.parameter_groups(s.lr, s.backbone_lr, s.weight_decay)
-        options = {"momentum": s.momentum} if s.optimizer == "sgd" else {}
-        # one pass over the weights instead of three or more; Lightning cannot clip scaled gradients then
-        fused = s.precision != "16-mixed"
-        optimizer = OPTIMIZERS[s.optimizer](groups, lr=s.lr, fused=fused, **options)
-        warmup = s.warmup_epochs / max(s.epochs, 1) * self.steps
-
-        def factor(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / (warmup + 1)
-            if s.schedule == "constant":
-                return 1.0
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, self.steps - warmup))))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        optimizer, schedule = optimiser_of(self.classifier, self.settings, self.steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
