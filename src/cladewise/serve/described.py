@@ -154,6 +154,7 @@ def described(app: FastAPI, *, with_keys: bool) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             found = made()
+            _without_other_errors(found)
             if with_keys:
                 schemes = found.setdefault("components", {}).setdefault("securitySchemes", {})
                 schemes["key"] = {"type": "http", "scheme": "bearer"}
@@ -162,3 +163,16 @@ def described(app: FastAPI, *, with_keys: bool) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _without_other_errors(found: dict[str, Any]) -> None:
+    """Describe wrong values as all other errors, since they are answered as these."""
+    own = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
+    for operations in found["paths"].values():
+        for operation in operations.values():
+            content = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+            if content.get("schema", own) != own:
+                described_as = {"description": _REASONS[422], "content": {"application/json": {"schema": own}}}
+                operation["responses"]["422"] = described_as
+    for name in ("HTTPValidationError", "ValidationError"):
+        found["components"]["schemas"].pop(name, None)

@@ -104,8 +104,10 @@ class Fetcher:
             if len(url) > MOST_URL or not is_allowed(url, self._prefixes):
                 listed = ", ".join(self._prefixes) or "none; this server fetches no URLs"
                 raise Refused(403, f"a URL under an allowed one: {listed}", repr(url[:MOST_URL]), kind="url")
-            await self._check_address(url)
-            async with client.stream("GET", url, headers={"accept": "image/*"}) as response:
+            pinned, host = await self._pinned(url)
+            headers = {"accept": "image/*", "accept-encoding": "identity", "host": host}
+            names = {"sni_hostname": urlsplit(url).hostname or ""}
+            async with client.stream("GET", pinned, headers=headers, extensions=names) as response:
                 if response.is_redirect:
                     url = urljoin(url, response.headers.get("location", ""))
                     continue
@@ -119,14 +121,23 @@ class Fetcher:
                 return bytes(found)
         raise _failed(url, f"one that redirects more than {MOST_REDIRECTS} times")
 
-    async def _check_address(self, url: str) -> None:
+    async def _pinned(self, url: str) -> tuple[str, str]:
+        """The URL with the address of its host in place of the name, so that it cannot change meanwhile, and the host.
+
+        Raises:
+            Refused: The address is private, and the list does not name it.
+        """
         parts = urlsplit(url)
         host = parts.hostname or ""
-        if host == "localhost" or _address(host) is not None:
-            return  # allowed by name
         found = await asyncio.get_running_loop().getaddrinfo(host, _port(parts), type=socket.SOCK_STREAM)
-        if any(not ipaddress.ip_address(entry[4][0]).is_global for entry in found):
+        addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+        named = host == "localhost" or _address(host) is not None
+        if not named and any(not address.is_global for address in addresses):
             raise Refused(403, "a URL of a public host", f"{host}, which has a private address", kind="url")
+        first = addresses[0]
+        port = f":{parts.port}" if parts.port else ""
+        at = f"[{first}]{port}" if first.version == 6 else f"{first}{port}"
+        return parts._replace(netloc=at).geturl(), parts.netloc
 
 
 def _split(url: str) -> SplitResult | None:

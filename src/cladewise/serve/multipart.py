@@ -9,9 +9,6 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from cladewise.serve.refusals import Refused
 
-PART_HEADER_BYTES = 8 << 10
-"""Largest size of the headers of one part."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Part:
@@ -73,7 +70,6 @@ class _Reader:
         self._most, self._begun = most, 0
         self._content, self._name, self._value = bytearray(), bytearray(), bytearray()
         self._headers: dict[bytes, bytes] = {}
-        self._header_bytes = 0
         self.callbacks = {
             "on_part_begin": self._part_begin,
             "on_part_data": self._part_data,
@@ -88,23 +84,16 @@ class _Reader:
         self._begun += 1
         if self._begun > self._most:
             raise Refused(413, f"at most {self._most} fields", "more", kind="count")
-        self._content, self._headers, self._header_bytes = bytearray(), {}, 0
+        self._content, self._headers = bytearray(), {}
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         self._content += data[start:end]
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
-        self._count(end - start)
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
-        self._count(end - start)
-
-    def _count(self, added: int) -> None:
-        self._header_bytes += added
-        if self._header_bytes > PART_HEADER_BYTES:
-            raise Refused(431, f"fields with headers of at most {PART_HEADER_BYTES} bytes", "more", kind="headers")
 
     def _header_end(self) -> None:
         self._headers[bytes(self._name).lower()] = bytes(self._value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ from torch import Tensor
 from cladewise import decisions, inference
 from cladewise.catalogue import options_of, parse_spec, split_chain
 from cladewise.decisions import Decision
+from cladewise.decisions.guarantee import Guaranteed
 from cladewise.engine import Run
 from cladewise.engine.answering.fitted_rules import ready
 from cladewise.engine.answering.scoring import data_digest, scored_digest
@@ -62,7 +65,7 @@ class RuleBook:
     def promise(self, rules: Rules) -> float | None:
         """The share of right answers that the decision promises, if it was fitted for it."""
         answerer = self.answerer(rules)
-        asked = decision_of(rules.decision, self._run.decision)
+        asked = decision_asked(rules.decision, self._run.decision)
         was_given = isinstance(asked, Fittable) and asked.is_fitted
         return None if was_given else answerer.decision.promise
 
@@ -83,13 +86,13 @@ class RuleBook:
     def _made(self, rules: Rules) -> tuple[Answerer, str, str]:
         run = self._run
         if rules.decision is not None:
-            _check_files(rules.decision, decisions.available(), "decision")
+            _check_files(_without_caution(rules.decision)[0], decisions.available(), "decision")
         if rules.inference not in (None, NO_INFERENCE):
             _check_files(f"{rules.inference}+leaf", decisions.available(), "inference")
         if rules.allowed is not None and not any(map(str.strip, rules.allowed)):
             raise InputError("at least one allowed label", "none")
         asked = inference_of(rules.inference, run.inference)
-        decision = decision_of(rules.decision, run.decision)
+        decision = decision_asked(rules.decision, run.decision)
         own = ready(run, self._fittable(asked, rules.inference is None), keep=False, progress=False).rule
         before = only_allowed(own, None if rules.allowed is None else list(rules.allowed))
         own_decision = rules.decision is None and rules.inference is None
@@ -98,7 +101,7 @@ class RuleBook:
         notes_on(rule, None, self._tree.before.taxonomy)
         answerer = Answerer(run, before, rule, self._tree)
         answerer.nothing()  # so that what cannot be applied is told before any image is read
-        return answerer, spec_of(before if rules.allowed is None else own), spec_of(decision)
+        return answerer, spec_of(own), rules.decision or spec_of(decision)
 
     def _fittable(self, rule: Any, own: bool) -> Any:
         """The rule, if it needs no fitting or can be fitted on scores that are kept in the run folder.
@@ -116,6 +119,41 @@ class RuleBook:
                 advice=f"Run once: cladewise evaluate RUN --split {rule.fits_on}, then reload the model.",
             )
         return rule
+
+
+def decision_asked(text: str | None, default: Decision) -> Decision:
+    """The decision of a text, whose caution may be given, as in ``hedging:caution=2.5``; the default for none.
+
+    Raises:
+        InputError: There is no such rule, or the caution is not a number from 0 on.
+
+    Example:
+        >>> decision_asked("hedging:caution=2.5", decisions.Leaf()).is_fitted
+        True
+    """
+    if text is None:
+        return default
+    without, caution = _without_caution(text)
+    rule = decision_of(without, default)
+    return dataclasses.replace(rule, caution=caution) if isinstance(rule, Guaranteed) and caution is not None else rule
+
+
+def _without_caution(text: str) -> tuple[str, float | None]:
+    """The text of a rule without its caution, and that."""
+    *before, last = split_chain(text)
+    name, _, options = last.partition(":")
+    pieces = options.split(",")
+    given = [piece for piece in pieces if piece.startswith("caution=")]
+    if len(given) != 1 or not issubclass(decisions.available().get(name, Decision), Guaranteed):
+        return text, None
+    try:
+        caution = float(given[0].removeprefix("caution="))
+    except ValueError:
+        caution = -1.0
+    if not 0 <= caution < math.inf:
+        raise InputError("a caution from 0 on", given[0])
+    rest = ",".join(piece for piece in pieces if piece not in given)
+    return "+".join([*before, f"{name}:{rest}" if rest else name]), caution
 
 
 def has_scores(run: Run, split: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import logging
@@ -16,7 +15,6 @@ import time
 from collections.abc import Callable, Generator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 from cladewise.errors import InputError
 from cladewise.serve import logs
@@ -24,8 +22,6 @@ from cladewise.serve.settings import Settings
 
 log = logging.getLogger("cladewise.serve")
 
-KEEP_ALIVE = 30
-"""Seconds that an idle connection stays open."""
 FAILED = 2
 """Exit code of a server that cannot load a model."""
 RESTART_AFTER = 1.0
@@ -60,7 +56,7 @@ def run(
     from cladewise.serve import app  # tells of a missing package before a socket is open
 
     assert app
-    with _listening(host, port) as opened:
+    with listening_on(host, port) as opened:
         shown = f"[{host}]" if ":" in host else host
         listening(f"http://{shown}:{opened.getsockname()[1]}")
         if workers == 1:
@@ -75,77 +71,22 @@ def serve_on(settings: Settings, opened: socket.socket, *, json_logs: bool = Fal
     Raises:
         InputError: A model cannot be loaded.
     """
-    import uvicorn
-
-    from cladewise.serve.app import create_app
-    from cladewise.serve.protocol import BoundedProtocol
+    from cladewise.serve.server import Server
 
     logs.set_up(as_json=json_logs)
-    problems: list[Exception] = []
-
-    class Server(uvicorn.Server):
-        """Ends quietly on a signal, and loads models again on SIGHUP."""
-
-        hang_up = False
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Generator[None, None, None]:
-            def on_hang_up(*_: Any) -> None:
-                self.hang_up = True
-
-            before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, on_hang_up)
-            try:
-                yield
-            finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
-
-        async def on_tick(self, counter: int) -> bool:
-            if self.hang_up:
-                self.hang_up = False
-                for name in settings.runs:
-                    task = asyncio.create_task(self._reload(name))
-                    self.server_state.tasks.add(task)
-                    task.add_done_callback(self.server_state.tasks.discard)
-            return await super().on_tick(counter)
-
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            application.state.server.models.stopping = True
-            await super().shutdown(sockets)
-
-        async def _reload(self, name: str) -> None:
-            shared = application.state.server
-            with contextlib.suppress(InputError, OSError):  # it has been logged
-                await shared.in_thread(shared.models.reload, name)
-
-    def failed(problem: Exception) -> None:
-        problems.append(problem)
-        server.should_exit = True
-
-    application = create_app(settings, failed=failed)
-    protocol = type("Protocol", (BoundedProtocol,), {"limits": settings.limits})
-    server = Server(
-        uvicorn.Config(
-            application,
-            http=protocol,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE,
-            timeout_graceful_shutdown=max(1, round(settings.limits.seconds)),
-        )
-    )
+    server = Server(settings)
     server.run(sockets=[opened])
-    if problems:
-        raise problems[0]
+    if server.problem is not None:
+        raise server.problem
 
 
 @contextlib.contextmanager
-def _listening(host: str, port: int) -> Generator[socket.socket, None, None]:
+def listening_on(host: str, port: int) -> Generator[socket.socket, None, None]:
+    """An open socket that listens on an address.
+
+    Raises:
+        InputError: The address is in use, or not one of this machine.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:

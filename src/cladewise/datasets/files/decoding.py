@@ -127,7 +127,10 @@ def decode(
         except UnreadableImageError:
             raise
         except Exception as error:  # decoders raise nearly every kind of error on hostile bytes
-            raise UnreadableImageError(path, _reason(path, error, content)) from error
+            reason = _reason(path, error, content)
+            if formats is not None and isinstance(error, UnidentifiedImageError) and "broken" in reason:
+                reason = f"an image that is broken or of a format other than {', '.join(sorted(tried))}"
+            raise UnreadableImageError(path, reason) from error
 
 
 def opened(path: str | PathLike[str]) -> BufferedReader:
