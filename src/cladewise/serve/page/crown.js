@@ -51,7 +51,7 @@ export class Crown {
     const context = canvas.getContext("2d");
     context.scale(scale, scale);
     context.lineCap = "round";
-    context.strokeStyle = getComputedStyle(this.box).getPropertyValue("--branch");
+    context.strokeStyle = getComputedStyle(canvas).color;
     const total = tree.leaves[0], thin = Math.max(0.3, Math.min(1.1, width / total / 4)), bands = new Map();
     for (let v = 1; v < tree.size; v++) { // as in trees, a branch is as thick as what it bears
       const band = Math.round(Math.sqrt(tree.leaves[v] / total) * 10);

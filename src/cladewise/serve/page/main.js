@@ -15,12 +15,13 @@ const STARTS_AT = 0.9; // promised share that the slider starts at, if it can be
 
 const models = new Map(); // by name: what the server tells of it, its tree and slider
 const pictures = [];
-let canKeep = false, stop = null, chosen = null, showsAll = true, allowedText = "", allowedBranches = new Set();
+let canKeep = false, stop = null, chosen = null, allowedText = "", allowedBranches = new Set();
 let panels = [];
 
 /* ---- what is asked of the server ---- */
 const shownModels = () => [byId("model").value, byId("beside").value].filter((name, place, all) => name && all.indexOf(name) === place && models.get(name)?.tree);
-const questions = () => shownModels().map(name => {
+let asked = null; // made anew when a choice changes
+const questions = () => asked ??= shownModels().map(name => {
   const { tree } = models.get(name), allowed = allowedIn(tree);
   return { model: name, decision: "expected-information", allowed, top: Math.min(TOP, tree.leaves[0]), key: JSON.stringify([name, allowed]) };
 });
@@ -61,7 +62,7 @@ async function take(files) {
   if (!files.length) return;
   const added = files.map(file => new Picture(file));
   pictures.push(...added);
-  if (!chosen || !pictures.includes(chosen) || files.length) choose(added[0]);
+  choose(added[0]);
   say(`${count(files.length, "picture")} added.`);
   queue.pump();
   for (const picture of added) {
@@ -426,6 +427,21 @@ queue.addEventListener("answer", ({ detail }) => {
 });
 queue.addEventListener("kept", ({ detail }) => say(`Kept: ${detail.picture.name} as ${detail.tree.name(detail.node)}.`));
 
+/* ---- a model that was replaced while this page was open ---- */
+let renewed = -Infinity;
+/** Whether a result is of the tree that is known here; if not, the tree is read and the pictures are asked again. */
+queue.fits = (name, { node, label_path: path }) => {
+  const { tree } = models.get(name);
+  if (!node || path === undefined || (node < tree.size && tree.key(node) === path)) return true;
+  if (performance.now() - renewed < 10_000) return true; // once is enough
+  renewed = performance.now();
+  models.get(name).tree = null;
+  for (const picture of pictures) for (const [key, slot] of picture.slots) if (slot.question.model === name) picture.slots.delete(key);
+  say("The model was replaced; all pictures are asked again.");
+  change();
+  return false;
+};
+
 /* ---- choices ---- */
 async function load(name) {
   const model = models.get(name);
@@ -442,11 +458,13 @@ async function load(name) {
 }
 /** Loads what the choices need; the server may be away, so it is tried until it is there. */
 async function change() {
+  asked = null;
   try {
     for (const name of [byId("model").value, byId("beside").value]) if (name) await load(name);
   } catch (error) {
     return later(error, change);
   }
+  asked = null;
   document.body.classList.remove("loading");
   for (const option of byId("beside").options) option.disabled = option.value === byId("model").value;
   if (byId("beside").value === byId("model").value) byId("beside").value = "";

@@ -81,6 +81,7 @@ export class Queue extends EventTarget {
       const result = answer.results[0];
       if (!result) throw new Trouble("refused", "The server's answer has no result.");
       if (result.error) throw new Trouble("refused", sentence(typeof result.error === "string" ? result.error : result.error.message), { status: 422 });
+      if (!this.fits(slot.question.model, result)) return;
       Object.assign(slot, { state: "done", result, seconds: (performance.now() - began) / 1000 });
       this.attempts = 0;
       this.dispatchEvent(new CustomEvent("answer", { detail: { picture, slot } }));
@@ -102,7 +103,8 @@ export class Queue extends EventTarget {
   }
 
   correct(correction) {
-    this.corrections.unshift({ ...correction, state: "waiting" });
+    const others = this.corrections.filter(one => one.picture !== correction.picture || one.state === "sending"); // the last one counts
+    this.corrections = [{ ...correction, state: "waiting" }, ...others];
     this.pump();
   }
   async sendCorrection(correction) {
