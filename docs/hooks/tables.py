@@ -125,6 +125,7 @@ OTHER_FUNCTIONS = {
     "taxonomy match": "`cladewise.taxonomy.match`",
     "taxonomy induce": "`cw.induce`",
     "embed taxonomy": "`cw.embed`",
+    "export": "`cw.export_run`",
     "cache": "`cladewise.engine.cache_entries`, `cladewise.engine.clear_cache`",
     "list": "`cw.methods.available`, `cw.decisions.available`, and so on",
 }

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from cladewise.engine import Run, decide, entails, evaluate, fit, predict, rerun, retrieve, train
     from cladewise.episodes import few_shot
     from cladewise.explanations import explain, look_alikes, manifolds, space
+    from cladewise.export import export as export_run
     from cladewise.induction import induce
     from cladewise.migration import migrate
     from cladewise.records import Evaluation
@@ -94,6 +95,7 @@ __all__ = [
     "evaluate_unknown",
     "explain",
     "explanations",
+    "export_run",
     "few_shot",
     "fit",
     "geometry",

@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("cladewise.engine", "evaluate"),
     "evaluate_unknown": ("cladewise.unknowns", "evaluate_unknown"),
     "explain": ("cladewise.explanations", "explain"),
+    "export_run": ("cladewise.export", "export"),
     "few_shot": ("cladewise.episodes", "few_shot"),
     "fit": ("cladewise.engine", "fit"),
     "induce": ("cladewise.induction", "induce"),

@@ -16,6 +16,7 @@ from cladewise.cli.discover import discover
 from cladewise.cli.embed import app as embed
 from cladewise.cli.evaluate import evaluate
 from cladewise.cli.explain import explain
+from cladewise.cli.export import export
 from cladewise.cli.listing import list_parts
 from cladewise.cli.look_alikes import look_alikes
 from cladewise.cli.manifolds import manifolds
@@ -61,6 +62,7 @@ app.command()(choose)
 app.command()(predict)
 app.command()(decide)
 app.command()(migrate)
+app.command()(export)
 app.command()(explain)
 app.command()(discover)
 app.command()(manifolds)

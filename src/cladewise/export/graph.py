@@ -290,14 +290,15 @@ class RunGraph(nn.Module):
 
     def _outputs(self, prediction: Prediction, given: Mapping[str, Tensor], usable: Tensor) -> dict[str, Tensor]:
         answer = self.rules.decision.traced(prediction, given)
-        found = self._of_answer(answer, prediction)
+        found = self.of_answer(answer, prediction)
         best = prediction.best_leaf()
         found |= {"leaf": best.node, "leaf_log_prob": best.log_prob}
         if self.with_log_probs:
             found["log_probs"] = prediction.log_prob
         return {name: _unless(usable, value) for name, value in found.items()}
 
-    def _of_answer(self, answer: Answer, prediction: Prediction) -> dict[str, Tensor]:
+    def of_answer(self, answer: Answer, prediction: Prediction) -> dict[str, Tensor]:
+        """The outputs that follow from an answer alone."""
         if isinstance(answer, LabelSets):
             return {"chosen": answer.chosen}
         if isinstance(answer, Nodes):

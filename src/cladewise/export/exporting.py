@@ -1,0 +1,130 @@
+"""Exporting a run to a file that other programs run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from cladewise.atomic import replacing
+from cladewise.decisions import Decision
+from cladewise.engine.run import Run
+from cladewise.errors import InputError
+from cladewise.export import reader as reader_module
+from cladewise.export.about import about
+from cladewise.export.checking import IMAGES, Checked, check, failure
+from cladewise.export.format import format_of
+from cladewise.export.graph import RunGraph, Start
+from cladewise.inference import Inference
+from cladewise.progress import say
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """An exported run.
+
+    Args:
+        file: The file.
+        checked: Its comparison with torch.
+        about: What its metadata say.
+        seconds: Time that writing it took.
+        warnings: Warnings about fitting the rules.
+        reader: The stand-alone reader that was written next to it; ``None`` if none was asked for.
+    """
+
+    file: Path
+    checked: Checked
+    about: dict[str, str]
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    reader: Path | None = None
+
+    @property
+    def megabytes(self) -> float:
+        """Size of the file in MB."""
+        return self.file.stat().st_size / 1e6
+
+
+def export(
+    run: Run | str | PathLike[str],
+    *,
+    to: str = "onnx",
+    out: str | PathLike[str] | None = None,
+    inference: str | Inference | None = None,
+    decision: str | Decision | None = None,
+    allowed: Sequence[str] | str | Path | None = None,
+    fit_split: str | None = None,
+    log_probs: bool = False,
+    start: Start = "images",
+    images: int = IMAGES,
+    split: str | None = None,
+    reader: bool = False,
+    progress: bool = True,
+) -> Exported:
+    """Export a run to a file that takes decoded images and returns answers.
+
+    Preprocessing, encoder, head, inference, calibration and decision are in the file, whose outputs
+    :class:`~cladewise.export.RunGraph` lists. It is written, opened by the runtime that it is for, and kept only if it
+    answers as torch does: the same node for every image that it is checked on, apart from those on a threshold, and
+    log-probabilities within 1e-4 nats.
+
+    Args:
+        run: A trained run, or its folder.
+        to: The format; :data:`~cladewise.export.FORMATS` names them.
+        out: The file; by default ``model`` with the format's ending, in the run folder.
+        inference: A rule or its spec; the method's own by default, ``"none"`` for none.
+        decision: A rule or its spec; the method's own by default. A rule that learns from scores is fitted first.
+        allowed: Labels that are possible unless the input ``allowed`` says otherwise; all by default.
+        fit_split: Split to fit rules on; their own by default.
+        log_probs: Whether the log-probabilities of all nodes are an output.
+        start: Where the graph begins: ``"images"``, decoded and uint8; ``"pixels"``, what the encoder takes; or
+            ``"features"``, the encoder's output.
+        images: Number of images of the run's data to check the file on; made-up pictures if the data is gone.
+        split: Split of those images: the test split if there is one, else the validation split.
+        reader: Whether to write a reader next to the file that needs numpy, Pillow and onnxruntime alone.
+        progress: Show progress.
+
+    Raises:
+        InputError: The run, a rule or the encoder cannot be exported; or the file does not answer as torch does, and
+            nothing is kept.
+        MissingExtraError: A package is not installed.
+    """
+    form = format_of(to)
+    run = Run.open(run)
+    run.check_network()
+    file = run.path / f"model{form.suffix}" if out is None else Path(out)
+    if file.is_dir():
+        raise InputError(f"a file to write, such as model{form.suffix}", "a folder", at=str(file))
+    if images < 0:
+        raise InputError("a number of images to check on", images)
+    began = time.perf_counter()
+    graph = RunGraph.of(
+        run,
+        inference=inference,
+        decision=decision,
+        allowed=allowed,
+        fit_split=fit_split,
+        start=start,
+        log_probs=log_probs,
+        progress=progress,
+    )
+    say(f"cladewise: exporting {run.path.name} to {form.name}", shown=progress)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as temporary:
+        form.write(graph, temporary, {})
+        seconds = time.perf_counter() - began
+        checked = check(run, graph, form.open(temporary), images=images, split=split, progress=progress)
+        if not checked.passed:
+            raise failure(graph, checked)
+        facts = {**about(run, graph), "measured": json.dumps(checked.to_dict())}
+        form.annotate(temporary, facts)
+    beside = None
+    if reader:
+        beside = file.with_name("reader.py")
+        with replacing(beside) as temporary:
+            shutil.copyfile(Path(str(reader_module.__file__)), temporary)
+    return Exported(file, checked, facts, seconds, graph.rules.warnings, beside)
