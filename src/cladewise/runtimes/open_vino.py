@@ -49,9 +49,13 @@ class OpenVINO(Runtime):
 
         return forward
 
+    def core(self) -> Any:
+        """OpenVINO's core, one for the process."""
+        return _core(self.imported())
+
     def compiled(self, graph: Path, *, precision: str, threads: int) -> Any:
         """The compiled model."""
-        core = _core(self.imported())
+        core = self.core()
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": threads,
