@@ -16,6 +16,7 @@ from cladewise.backbones import Transform
 from cladewise.backbones.transforms import INTERPOLATIONS, EvaluationSteps, evaluation_transform, training_transform
 from cladewise.errors import InputError
 from cladewise.export.preprocessing import Preprocessing
+from cladewise.runtimes.open_vino import OpenVINO
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
 
@@ -140,10 +141,9 @@ def test_onnxruntime_equals_torch(graphs: Path, interpolation: str) -> None:
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 def test_openvino_is_at_most_one_grey_level_off(graphs: Path, interpolation: str) -> None:
     """It computes weights in single precision."""
-    openvino = pytest.importorskip("openvino")
-    core = openvino.Core()
-    graph = core.read_model(str(_graph(graphs, interpolation)))
-    request = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
+    pytest.importorskip("openvino")
+    file = _graph(graphs, interpolation)
+    request = OpenVINO().compiled(file, precision="fp32", threads=1).create_infer_request()
     module = Preprocessing(_transform(24, 0.875, interpolation))
     for size in [(2, 50, 70), (1, 1, 1), (3, 1, 90), (1, 300, 5), (1, 333, 251), (1, 24, 27)]:
         images = torch.randint(0, 256, (*size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

@@ -20,7 +20,11 @@ Arrays = dict[str, NDArray[np.generic]]
 Session = Callable[[Mapping[str, NDArray[np.generic]]], Arrays]
 """From inputs by name, of which all but the first may be missing, to outputs by name."""
 
-FORMATS: dict[str, str] = {"onnx": "cladewise.export.onnx_file:OnnxFormat"}
+FORMATS: dict[str, str] = {
+    "onnx": "cladewise.export.onnx_file:OnnxFormat",
+    "torch-export": "cladewise.export.torch_export:TorchExportFormat",
+    "openvino": "cladewise.export.openvino:OpenVinoFormat",
+}
 """Module and class of each format by name; a module is imported when its format is first used."""
 
 

@@ -15,6 +15,7 @@ from cladewise.errors import InputError, MissingExtraError
 from cladewise.export.format import Arrays, Format, Session
 from cladewise.export.graph import RunGraph
 from cladewise.export.program import exported, reason
+from cladewise.export.translations import translations
 from cladewise.runtimes.graph import LARGEST, quietly
 
 OPSET = 18
@@ -98,6 +99,7 @@ def program_of(graph: RunGraph) -> Any:
                 input_names=list(graph.input_names),
                 output_names=list(graph.output_names),
                 opset_version=OPSET,
+                custom_translation_table=translations(),
                 verbose=False,
             )
     except Exception as error:  # of any kind, from each of its stages

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,19 +21,19 @@ from cladewise.runtimes.open_vino import OpenVINO
 _SECTION = "cladewise"
 """Section of a model's runtime information that holds what is known about it."""
 _DEFAULTS = "defaults"
-_LOWEST = float(np.finfo(np.float32).min)
 
 
 @dataclasses.dataclass(frozen=True)
 class OpenVinoFormat(Format):
     """OpenVINO's files: ``.xml``, the graph, and beside it ``.bin``, the weights.
 
-    The metadata is the section ``cladewise`` of the model's runtime information (``model.get_rt_info``). All inputs have
-    to be given: the defaults are the entry ``defaults`` of that section, in JSON.
+    The metadata is the section ``cladewise`` of the model's runtime information (``model.get_rt_info``). All inputs
+    have to be given; their defaults are the entry ``defaults`` of that section, in JSON. Integers have 32 bits when it
+    runs, and there has to be an image.
 
-    OpenVINO starts the maximum of a row at the lowest finite number and clamps -inf to it. Both are mended in the graph,
-    since -inf is the log-probability of what is impossible. When a file is opened its precision is stated, which is
-    bfloat16 by default on processors with AMX, and the model cache, which confuses files of equal size and time, is off.
+    OpenVINO's maximum of a row of -inf, the log-probability of what is impossible, is the lowest finite number; that
+    is mended in the graph. When a file is opened, its precision is stated, which is bfloat16 by default on processors
+    with AMX, and the model cache, which confuses files of equal size and time, is off.
     """
 
     name: ClassVar[str] = "openvino"
@@ -84,48 +84,25 @@ def _tell(model: Any, about: Mapping[str, str]) -> None:
 
 
 def keep_infinities(model: Any, library: Any) -> None:
-    """Change a model so that -inf passes through maxima, minima and clamps to one side, as it does in torch.
+    """Change a model so that the largest of several -inf is -inf, and the smallest of several inf is inf.
+
+    OpenVINO begins with the lowest or highest finite number, and so finds that one.
 
     Args:
         model: An ``openvino.Model``, changed in place.
         library: The package.
     """
-    mended: Mapping[str, Callable[[Any], Any]] = {
-        "ReduceMax": lambda node: _unless_extreme(node, library, -np.inf),
-        "ReduceMin": lambda node: _unless_extreme(node, library, np.inf),
-        "Clamp": lambda node: _one_sided(node, library),
-    }
+    ops = library.opset13
     for node in model.get_ordered_ops():
-        if node.get_type_name() in mended and node.get_output_element_type(0).is_real():
-            replacement = mended[node.get_type_name()](node)
-            if replacement is not None:
-                replacement.set_friendly_name(f"{node.get_friendly_name()}_with_infinities")
-
-
-def _unless_extreme(node: Any, library: Any, infinity: float) -> Any:
-    """The infinity where the extreme of a row is the number that it was begun with."""
-    ops, kind = library.opset13, node.get_output_element_type(0)
-    users = node.output(0).get_target_inputs()
-    begun_with, wanted = (ops.constant(np.float32(value), kind) for value in (np.copysign(_LOWEST, infinity), infinity))
-    compare = ops.less_equal if infinity < 0 else ops.greater_equal
-    chosen = ops.select(compare(node.output(0), begun_with), wanted, node.output(0))
-    return _take_over(node, chosen, users)
-
-
-def _one_sided(node: Any, library: Any) -> Any:
-    """The smaller or larger of two numbers in place of a clamp that has a bound on one side alone."""
-    ops, bounds, kind = library.opset13, node.get_attributes(), node.get_output_element_type(0)
-    low, high = float(bounds["min"]), float(bounds["max"])
-    if low > _LOWEST and high < -_LOWEST:
-        return None
-    users, source = node.output(0).get_target_inputs(), node.input(0).get_source_output()
-    bound, other = (high, ops.minimum) if low <= _LOWEST else (low, ops.maximum)
-    return _take_over(node, other(source, ops.constant(np.float32(bound), kind)), users)
-
-
-def _take_over(node: Any, replacement: Any, users: Any) -> Any:
-    for user in users:
-        user.replace_source_output(replacement.output(0))
-    replacement.output(0).set_names(node.output(0).get_names())
-    node.output(0).set_names(set())
-    return replacement
+        kind, name = node.get_output_element_type(0), node.get_type_name()
+        if name not in ("ReduceMax", "ReduceMin") or not kind.is_real():
+            continue
+        sign, is_beyond = (-1, ops.less_equal) if name == "ReduceMax" else (1, ops.greater_equal)
+        users, found = node.output(0).get_target_inputs(), node.output(0)
+        start, infinity = (ops.constant(np.float32(sign * size), kind) for size in (np.finfo(np.float32).max, np.inf))
+        mended = ops.select(is_beyond(found, start), infinity, found)
+        for user in users:
+            user.replace_source_output(mended.output(0))
+        names = found.get_names()
+        found.set_names(set())
+        mended.output(0).set_names(names)

@@ -27,11 +27,10 @@ ABOUT = "cladewise.json"
 class TorchExportFormat(Format):
     """A ``.pt2`` archive, which ``torch.export.load(file).module()`` opens.
 
-    The module takes all inputs by position and returns a tuple. The further file ``cladewise.json`` of the archive, which
-    ``torch.export.load(file, extra_files=...)`` reads, has the metadata, the names of ``inputs`` and ``outputs``, and the
-    ``defaults`` of the inputs. The archive has no example inputs, the part of it that torch would pickle.
-
-    The module computes with torch's own number of threads.
+    The module takes all inputs by position and returns a tuple. The further file ``cladewise.json`` of the archive,
+    which ``torch.export.load(file, extra_files=...)`` reads, has the metadata, the names of ``inputs`` and
+    ``outputs``, and the ``defaults`` of the inputs. The archive has no example inputs, the part of it that torch would
+    pickle. The module computes with torch's own number of threads.
     """
 
     name: ClassVar[str] = "torch-export"
