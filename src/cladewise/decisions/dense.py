@@ -73,9 +73,9 @@ def descent(values: Float[Tensor, "image node"], taxonomy: Taxonomy) -> Descent:
     nodes = torch.arange(1, taxonomy.num_nodes, device=values.device).expand_as(parent)
     none = taxonomy.num_nodes
     candidates = torch.where(below >= best, nodes, none)
-    first = torch.full_like(parent[:, :1], none).expand(-1, none).scatter_reduce(1, parent, candidates, "amin")
+    first = torch.full_like(values, none, dtype=torch.int64).scatter_reduce(1, parent, candidates, "amin")
     is_best = nodes == first.gather(1, parent)
-    nothing = torch.zeros_like(is_best[:, :1]) if none > 1 else torch.zeros_like(values, dtype=torch.bool)
+    nothing = torch.zeros_like(values[:, :1], dtype=torch.bool)
     lowest = torch.full_like(values[:, :1], -torch.inf)
     return Descent(torch.cat([nothing, is_best], 1), torch.cat([lowest, torch.where(is_best, -torch.inf, below)], 1))
 
