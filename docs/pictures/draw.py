@@ -3,6 +3,7 @@
 python docs/pictures/draw.py prediction runs/hace-0 photograph.jpg docs/pictures/prediction.png
 python docs/pictures/draw.py report report.html docs/pictures/report.png
 python docs/pictures/draw.py choosing choose.html docs/pictures/choosing.png
+python docs/pictures/draw.py serving http://127.0.0.1:8000 docs/pictures/serving.png photographs/*.jpg
 """
 
 from __future__ import annotations
@@ -108,6 +109,26 @@ def draw_page(page: str, out: Path, height: int) -> None:
         _save(shot, out)
 
 
+def draw_serving(address: str, out: Path, photographs: list[str]) -> None:
+    """The page of a running server after some photographs were dropped on it."""
+    from playwright.sync_api import sync_playwright
+
+    browser = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
+        opened = driver.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
+        page = opened.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
+        page.goto(address)
+        page.locator("#allow").wait_for(state="visible")
+        page.set_input_files("#files", photographs)
+        page.locator("#models .answer").wait_for()
+        while page.locator("#strip li.busy").count():
+            page.wait_for_timeout(100)
+        page.wait_for_timeout(1500)  # until everything that moves has arrived
+        page.screenshot(path=Path(folder) / "page.png")
+        opened.close()
+        _save(Path(folder) / "page.png", out)
+
+
 def _save(drawn: Path, out: Path) -> None:
     from PIL import Image
 
@@ -125,5 +146,7 @@ if __name__ == "__main__":
             draw_page(page, Path(out), 1932)
         case ["choosing", page, out]:
             draw_page(page, Path(out), 1000)
+        case ["serving", address, out, *photographs] if photographs:
+            draw_serving(address, Path(out), photographs)
         case _:
             sys.exit(__doc__)

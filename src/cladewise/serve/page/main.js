@@ -11,6 +11,7 @@ import * as server from "./server.js";
 import { Tree } from "./tree.js";
 
 const TOP = 100; // leaves per result, from which the probabilities beside the path are summed
+const MOST_CRUMBS = 5; // names above an answer that are shown beside it
 const STARTS_AT = 0.9; // promised share that the slider starts at, if it can be promised
 
 const models = new Map(); // by name: what the server tells of it, its tree and slider
@@ -214,7 +215,12 @@ class Panel {
     }
     const isNothing = answer.node === 0 && !tree.isNamed;
     const crumbs = make("p", { class: "crumbs" });
-    if (answer.node) for (const name of tree.above(answer.node)) crumbs.append(make("bdi", { text: name }), "\u00a0", make("i", { "aria-hidden": "true", text: "›" }), " ");
+    const above = tree.above(answer.node ?? 0);
+    if (above.length > MOST_CRUMBS) { // the whole path is in the tree below
+      crumbs.title = above.join(" › ");
+      above.splice(1, above.length - MOST_CRUMBS + 1, "…");
+    }
+    for (const name of above) crumbs.append(make("bdi", { text: name }), "\u00a0", make("i", { "aria-hidden": "true", text: "›" }), " ");
     const title = make("h2", { class: isNothing ? "nothing" : "" }, make("bdi", { text: answer.nodes ? words(tree, answer) : tree.name(answer.node) }));
     const sure = make("p", { class: "sure" });
     if (isNothing) sure.append("Nothing can be said this carefully.");
@@ -432,10 +438,10 @@ let renewed = -Infinity;
 /** Whether a result is of the tree that is known here; if not, the tree is read and the pictures are asked again. */
 queue.fits = (name, { node, label_path: path }) => {
   const { tree } = models.get(name);
-  if (!node || path === undefined || (node < tree.size && tree.key(node) === path)) return true;
+  if (!node || !path || (node < tree.size && tree.key(node) === path)) return true;
   if (performance.now() - renewed < 10_000) return true; // once is enough
   renewed = performance.now();
-  models.get(name).tree = null;
+  models.get(name).isStale = true;
   for (const picture of pictures) for (const [key, slot] of picture.slots) if (slot.question.model === name) picture.slots.delete(key);
   say("The model was replaced; all pictures are asked again.");
   change();
@@ -445,10 +451,12 @@ queue.fits = (name, { node, label_path: path }) => {
 /* ---- choices ---- */
 async function load(name) {
   const model = models.get(name);
-  if (!model.tree) {
+  if (!model.tree || model.isStale) {
     const [tree, slider] = await Promise.all([server.tree(name), server.slider(name)]);
     model.slider = slider;
     model.tree = new Tree(tree.nodes);
+    model.isStale = false;
+    model.shownNames = "";
   }
   const language = byId("names").value;
   if ((model.shownNames ?? "") !== language) {
@@ -530,6 +538,7 @@ function drawWelcome() {
   for (let v = 1; v < tree.size; v++) { const level = tree.level[v]; if (level) perLevel.set(level, (perLevel.get(level) ?? 0) + 1); }
   const levels = perLevel.size && perLevel.size <= 8 ? [...perLevel] : [["levels", maxDepth], ["nodes", tree.size - 1], ["leaves", tree.leaves[0]]];
   byId("welcome-text").textContent = `${title} finds the place of each among ${number(tree.leaves[0])} classes, and stops where it is not sure.`;
+  byId("levels").classList.toggle("counts", !perLevel.size || perLevel.size > 8);
   byId("levels").replaceChildren(...levels.map(([level, nodes]) => make("div", {}, make("dd", { text: number(nodes) }), make("dt", {}, make("bdi", { text: level })))));
 }
 
