@@ -8,6 +8,7 @@ import logging
 import time
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cladewise.serve.keys import Keyring
@@ -55,6 +56,8 @@ class Guard:
                     await self._app(scope, body.receive, exchange.send)
                 except Refused as refused:
                     await self._refuse(exchange, body, refused)
+                except ClientDisconnect:  # nobody waits for an answer any more
+                    self._metrics.refused("gone")
                 except Exception:  # a fault of ours, which must end neither the server nor the connection untold
                     log.exception("%s %s failed", scope["method"], _route(scope))
                     await self._refuse(exchange, body, Refused(500, "an answer", FAULT, kind="fault"))

@@ -58,7 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        self._count(len(name) + len(value))
+        self._count(len(name) + len(value) + 4)  # with the colon, the blank and the end of the line
 
     def on_headers_complete(self) -> None:
         self._stop_timer()

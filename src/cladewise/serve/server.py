@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 
 from cladewise.errors import InputError
+from cladewise.scale.allocation import give_back_images
 from cladewise.serve.app import create_app
 from cladewise.serve.protocol import BoundedProtocol
 from cladewise.serve.settings import Settings
@@ -35,6 +36,7 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, settings: Settings) -> None:
+        give_back_images()
         self.problem: Exception | None = None
         """Why a model could not be loaded at the start, which ends the server."""
         self._settings, self._hung_up, self._parent = settings, False, os.getppid()
