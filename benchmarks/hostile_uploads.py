@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import io
 import json
 import os
@@ -57,7 +58,9 @@ GOOD = pictures()
 
 
 def post(body: bytes, kind: str = "image/jpeg", path: str = "/v1/predict", more: str = "") -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n{more}\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n{more}\r\n"
+    )
     return head.encode("utf-8", "surrogateescape") + body
 
 
@@ -88,7 +91,8 @@ def wrong_type(rng: random.Random) -> Made:
         b"%PDF-1.7\n", b"PK\x03\x04", b"\x7fELF", b"<!DOCTYPE html>", b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\x00\x00\x00\x18ftypmp42", b"8BPS\x00\x01", b"GIF89a",
         b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBP", b"II*\x00\x08\x00\x00\x00", b"BM",
-        b"\x00\x00\x01\x00", b"", b"\x00\x00\x00\x20ftypavif", b"qoif", b"\x0a\x05\x01\x08", b"P6\n9 9\n255\n", b"#!/bin/sh\n",
+        b"\x00\x00\x01\x00", b"",
+        b"\x00\x00\x00\x20ftypavif", b"qoif", b"\x0a\x05\x01\x08", b"P6\n9 9\n255\n", b"#!/bin/sh",
     ]  # fmt: skip
     return post(rng.choice(heads) + rng.randbytes(rng.choice([0, 1, 40, 3000]))), False
 
@@ -98,7 +102,9 @@ def bomb(rng: random.Random) -> Made:
     kind = rng.choice(["png", "text", "jpeg", "gif", "tiff", "bmp", "wide"])
     if kind == "png":
         head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
-        return post(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(1 << 20))) + chunk(b"IEND", b"")), False
+        return post(
+            b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(1 << 20))) + chunk(b"IEND", b"")
+        ), False
     if kind == "text":
         head = chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 2, 0, 0, 0))
         packed = zlib.compress(b"A" * (PngImagePlugin.MAX_TEXT_CHUNK * 40), 9)
@@ -150,7 +156,9 @@ def headers(rng: random.Random) -> Made:
 
 def paths(rng: random.Random) -> Made:
     body = GOOD["JPEG"]
-    trick = rng.choice(["../../../etc/passwd", "..%2f..%2fetc%2fpasswd", "%00", "....//....//", "/etc/shadow", "C:\\a", "%c0%af"])
+    trick = rng.choice(
+        ["../../../etc/passwd", "..%2f..%2fetc%2fpasswd", "%00", "....//....//", "/etc/shadow", "C:\\a", "%c0%af"]
+    )
     if rng.random() < 0.4:
         name = rng.choice([trick, "a\u202egpj.exe", "x" * 5_000, "\udcff\udcfe.jpg", "con", "a;b|c$(id)", "../" * 500])
         return post(form(body, name.replace("\r", "")), "multipart/form-data; boundary=b"), True
@@ -271,10 +279,8 @@ class Attack:
     def exchange(self, sent: bytes) -> tuple[int, bytes]:
         """Send a request; the status and the body of the first answer."""
         with socket.create_connection(self.address, timeout=90) as connection:
-            try:
-                connection.sendall(sent)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # refused before all was sent; the answer may still be there
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(sent)  # refused before all was sent, where it fails; the answer may still be there
             answer = b""
             while True:
                 head, separator, body = answer.partition(b"\r\n\r\n")

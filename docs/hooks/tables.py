@@ -126,6 +126,7 @@ OTHER_FUNCTIONS = {
     "taxonomy induce": "`cw.induce`",
     "embed taxonomy": "`cw.embed`",
     "export": "`cw.export_run`",
+    "serve": "`cladewise.serve.run`, or `cladewise.serve.create_app`",
     "cache": "`cladewise.engine.cache_entries`, `cladewise.engine.clear_cache`",
     "list": "`cw.methods.available`, `cw.decisions.available`, and so on",
 }

@@ -98,7 +98,7 @@ def create_app(settings: Settings, *, failed: Callable[[Exception], None] | None
 
 
 class _Server:
-    """What the routes share."""
+    """The state that the routes share."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings, self.metrics = settings, metrics
@@ -411,7 +411,7 @@ def _add_page(app: FastAPI) -> None:
 
 
 async def _told(request: Request, error: Exception) -> Response:
-    """What the router says of addresses and methods, in the form of all other errors."""
+    """Answer for wrong addresses and methods, in the form of all other errors."""
     assert isinstance(error, HTTPException)
     method, path = request.method, request.url.path[:200]
     expected = {404: "an address of this server", 405: "a method of this address"}.get(error.status_code, "a request")

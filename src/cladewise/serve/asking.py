@@ -40,7 +40,7 @@ class Rules:
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """What is told of each answer."""
+    """The parts of each answer that a request asks for."""
 
     names: str = ""
     top: int = 5

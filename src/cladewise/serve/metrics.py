@@ -18,7 +18,7 @@ MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Metrics:
-    """What a server counts. The registry is its own, so that several servers in one process do not meet.
+    """Counts, times and sizes of one server. Several in one process do not meet.
 
     Example:
         >>> metrics = Metrics()

@@ -54,7 +54,7 @@ class Refused(Exception):
 
 
 def error_body(error: InputError) -> dict[str, str]:
-    """What an error says, in parts and as one message.
+    """The text of an error, in parts and as one message.
 
     Example:
         >>> error_body(InputError("a top of at most 100", "1000"))["got"]

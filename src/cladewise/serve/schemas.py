@@ -176,6 +176,6 @@ class Error(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """What is answered with a status of 4xx or 5xx."""
+    """The body of an answer with a status of 4xx or 5xx."""
 
     error: Error
