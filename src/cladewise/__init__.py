@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         explanations,
         geometry,
         heads,
+        hub,
         induction,
         inference,
         interchange,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from cladewise.episodes import few_shot
     from cladewise.explanations import explain, look_alikes, manifolds, space
     from cladewise.export import export as export_run
+    from cladewise.hub import push
     from cladewise.induction import induce
     from cladewise.migration import migrate
     from cladewise.records import Evaluation
@@ -101,6 +103,7 @@ __all__ = [
     "fit",
     "geometry",
     "heads",
+    "hub",
     "induce",
     "induction",
     "inference",
@@ -118,6 +121,7 @@ __all__ = [
     "ops",
     "predict",
     "predictions",
+    "push",
     "report",
     "rerun",
     "retrieve",

@@ -32,6 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "manifolds": ("cladewise.explanations", "manifolds"),
     "migrate": ("cladewise.migration", "migrate"),
     "predict": ("cladewise.engine", "predict"),
+    "push": ("cladewise.hub", "push"),
     "rerun": ("cladewise.engine", "rerun"),
     "retrieve": ("cladewise.engine", "retrieve"),
     "space": ("cladewise.explanations", "space"),

@@ -1,6 +1,7 @@
 """Image encoders: any model of timm or open_clip, and one whose weights are installed with the library."""
 
 from cladewise.backbones.backbone import Backbone, ImageInput
+from cladewise.backbones.clip import is_clip
 from cladewise.backbones.loading import Pooling, available, imagenet_classifier, load
 from cladewise.backbones.towers import Towers
 from cladewise.backbones.transforms import Augmentation, Transform
@@ -14,5 +15,6 @@ __all__ = [
     "Transform",
     "available",
     "imagenet_classifier",
+    "is_clip",
     "load",
 ]

@@ -10,6 +10,7 @@ from cladewise.cli.benchmark import benchmark
 from cladewise.cli.cache import cache
 from cladewise.cli.choose import choose
 from cladewise.cli.compare import compare
+from cladewise.cli.corrections import corrections
 from cladewise.cli.decide import decide
 from cladewise.cli.demo import demo
 from cladewise.cli.discover import discover
@@ -22,6 +23,7 @@ from cladewise.cli.look_alikes import look_alikes
 from cladewise.cli.manifolds import manifolds
 from cladewise.cli.migrate import migrate
 from cladewise.cli.predict import predict
+from cladewise.cli.push import push
 from cladewise.cli.retrieve import entails, retrieve
 from cladewise.cli.serve import serve
 from cladewise.cli.space import space
@@ -63,6 +65,7 @@ app.command()(predict)
 app.command()(decide)
 app.command()(migrate)
 app.command()(export)
+app.command()(corrections)
 app.command()(explain)
 app.command()(discover)
 app.command()(manifolds)
@@ -73,6 +76,7 @@ app.command()(retrieve)
 app.command()(entails)
 app.command()(space)
 app.command()(serve)
+app.command()(push)
 app.command()(benchmark)
 app.command("list")(list_parts)
 app.command()(cache)

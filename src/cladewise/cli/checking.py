@@ -6,23 +6,23 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cladewise.catalogue import check_name, names_in_source, split_chain
-from cladewise.records import RunFolder
+from cladewise.records import RunFolder, local_run_folder
 
 NO_INFERENCE = "none"
 
 
 def check_runs(runs: Iterable[Path], *, network: bool = True) -> None:
-    """Check that every folder holds a finished run.
+    """Check that every folder holds a finished run; runs on the hub are fetched.
 
     Args:
-        runs: The folders.
+        runs: The folders, or addresses such as ``hf://user/name``.
         network: Whether a network is needed, and not only scores.
 
     Raises:
         InputError: One does not.
     """
     for run in runs:
-        folder = RunFolder(run)
+        folder = RunFolder(local_run_folder(run))
         folder.check_network() if network else folder.check_trained()
 
 

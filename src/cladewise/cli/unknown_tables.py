@@ -20,7 +20,7 @@ def by_unknown(
 ) -> None:
     """Measure and print: one row per run and score, and one per run and rule."""
     from cladewise import unknowns
-    from cladewise.records import RunFolder
+    from cladewise.records import RunFolder, local_run_folder
     from cladewise.runtimes import using
 
     chosen: dict[str, Any] = {"rules": rules, "scores": scores}
@@ -40,7 +40,7 @@ def by_unknown(
         for warning in result.warnings:
             say(f"cladewise: {warning}")
     for run in runs:
-        tell(RunFolder(run).unknown(split))
+        tell(RunFolder(local_run_folder(run)).unknown(split))
 
 
 def _score_table(found: Mapping[Path, Unknown], first: Unknown) -> Table:

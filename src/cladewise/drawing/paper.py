@@ -63,14 +63,21 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     Returns:
         The two paths.
     """
-    written: list[Path] = []
-    for ending, about in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
-        file = stem.with_name(f"{stem.name}.{ending}")
-        with mpl.rc_context(STYLE), replacing(file) as temporary, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks
-            figure.savefig(temporary, dpi=DOTS_PER_INCH, metadata=about)
-        written.append(file)
+    written = [stem.with_name(f"{stem.name}{ending}") for ending in _ABOUT]
+    for file in written:
+        save_picture(figure, file)
     return written
+
+
+_ABOUT: dict[str, dict[Any, Any]] = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
+"""Metadata that would differ from one version or day to the next, by the ending of the file."""
+
+
+def save_picture(figure: Figure, file: Path) -> None:
+    """Write a figure as a PNG or SVG file, by its ending, whole or not at all."""
+    with mpl.rc_context(STYLE), replacing(file) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks
+        figure.savefig(temporary, dpi=DOTS_PER_INCH, metadata=_ABOUT[file.suffix])
 
 
 def stroke(color: str, dash: str) -> dict[str, Any]:

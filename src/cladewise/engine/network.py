@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from cladewise.errors import InputError
 from cladewise.methods import Method
 from cladewise.records import RunConfig
 from cladewise.taxonomy import Taxonomy
+
+ENCODER = "encoder.safetensors"
+"""File of a run folder with the weights of a frozen encoder that are not published."""
 
 
 def build_network(config: RunConfig, method: Method, taxonomy: Taxonomy) -> tuple[Classifier, backbones.Backbone]:
@@ -54,7 +58,7 @@ def trained_network(
     Raises:
         InputError: The weights are of another network, or were trained on features of another encoder.
     """
-    classifier, backbone = build_network(config, method, taxonomy)
+    classifier, backbone = build_network(_with_encoder_at_hand(config, file.parent), method, taxonomy)
     with _reading(file):
         weights = safetensors.torch.load_file(file)
     trained_on = read_header(file).get("encoder", "")
@@ -76,6 +80,22 @@ def trained_network(
         ) from None
     backbone.eval()
     return classifier.eval(), backbone
+
+
+def _with_encoder_at_hand(config: RunConfig, folder: Path) -> RunConfig:
+    """The configuration, with the encoder's weights from where they are: the run folder if they are there.
+
+    An encoder that was trained end to end is whole in the file of the model, so that the weights it started from are
+    not needed again; open_clip's stay, since its architecture depends on them.
+    """
+    wanted, own = config.backbone, folder / ENCODER
+    if own.is_file():
+        changed = {"checkpoint": str(own)}
+    elif not wanted.freeze and not backbones.is_clip(wanted.name):
+        changed = {"checkpoint": "", "pretrained": False}
+    else:
+        return config
+    return dataclasses.replace(config, backbone=dataclasses.replace(wanted, **changed))
 
 
 def read_header(file: Path) -> dict[str, str]:

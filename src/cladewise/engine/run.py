@@ -19,7 +19,7 @@ from cladewise.engine.network import read_header, trained_network
 from cladewise.errors import InputError
 from cladewise.inference import Inference
 from cladewise.methods import Method
-from cladewise.records import RunConfig, RunFolder, Tree, check_tree, read_config
+from cladewise.records import RunConfig, RunFolder, Tree, check_tree, local_run_folder, read_config
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.alteration import Alteration
 from cladewise.taxonomy.carry_over import CarryOver
@@ -48,14 +48,18 @@ class Run:
 
     @classmethod
     def open(cls, path: str | PathLike[str] | Run) -> Run:
-        """Open the folder of a finished run.
+        """Open the folder of a finished run, or a run on the Hugging Face Hub.
+
+        Args:
+            path: A run folder, or ``hf://user/name`` or ``hf://user/name@revision``, which is fetched
+                (:func:`~cladewise.records.local_run_folder`).
 
         Raises:
-            InputError: It is not a run folder, or training has not finished.
+            InputError: It is not a run folder, training has not finished, or it cannot be fetched.
         """
         if isinstance(path, Run):
             return path
-        run = cls(Path(path))
+        run = cls(local_run_folder(path))
         run.folder.check_trained()
         return run
 
@@ -232,13 +236,14 @@ class Run:
         self.check_network()
         if self.carried is not None:
             return relabelled_by(self.carried, self.before_migration.dataset)
-        if self.relabelling is None:
-            return configured_data(self.config, self._labelled_taxonomy)
-        return relabelled_by(self.relabelling, configured_data(self.config, self.relabelling.before))
+        data = configured_data(self.config, self.labelled_taxonomy)
+        return data if self.relabelling is None else relabelled_by(self.relabelling, data)
 
     @property
-    def _labelled_taxonomy(self) -> Taxonomy:
+    def labelled_taxonomy(self) -> Taxonomy:
         """The tree of the labels in the data: with the classes that were held out of training, if some were."""
+        if self.relabelling is not None:
+            return self.relabelling.before
         whole = self.folder.whole_taxonomy
         return Taxonomy.read(whole) if whole.is_file() else self.alteration.true
 

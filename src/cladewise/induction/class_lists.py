@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cladewise.errors import InputError
+from cladewise.hub_access import is_on_hub
 from cladewise.induction.proposal import CERTAINTY, EVIDENCE, ClassList
 from cladewise.records import RunFolder
 from cladewise.taxonomy import Taxonomy
@@ -22,8 +23,8 @@ NOT_OF_CLASSES = (CERTAINTY, EVIDENCE, "further_parents")
 
 
 def is_run(path: Path) -> bool:
-    """Whether a path is the folder of a run."""
-    return RunFolder(path).config.is_file()
+    """Whether a path is the folder of a run, or the address of one on the hub."""
+    return is_on_hub(path) or RunFolder(path).config.is_file()
 
 
 def listed_classes(

@@ -8,20 +8,25 @@ from cladewise.lazy import lazy_names
 
 if TYPE_CHECKING:
     from cladewise.interchange.answered_nodes import scored_nodes
+    from cladewise.interchange.corrected_labels import CorrectedLabels, read_corrected_labels
     from cladewise.interchange.formats import FORMATS, PredictionFormat
     from cladewise.interchange.writing import About, Write, prediction_writer, write_predictions
 
 __all__ = [
     "FORMATS",
     "About",
+    "CorrectedLabels",
     "PredictionFormat",
     "Write",
     "prediction_writer",
+    "read_corrected_labels",
     "scored_nodes",
     "write_predictions",
 ]
 
 _MODULES = {
+    "CorrectedLabels": "cladewise.interchange.corrected_labels",
+    "read_corrected_labels": "cladewise.interchange.corrected_labels",
     "FORMATS": "cladewise.interchange.formats",
     "PredictionFormat": "cladewise.interchange.formats",
     "scored_nodes": "cladewise.interchange.answered_nodes",

@@ -68,6 +68,7 @@ FORMATS: tuple[PredictionFormat, ...] = (
     PredictionFormat("megadetector", "MegaDetector results", ".json", "megadetector:writer"),
     PredictionFormat("speciesnet", "SpeciesNet predictions", ".json", "speciesnet:writer"),
     PredictionFormat("label-studio", "Label Studio tasks with predictions", ".json", "label_studio:writer"),
+    PredictionFormat("fiftyone", "FiftyOne samples with predictions", ".json", "fiftyone:writer"),
     PredictionFormat("datumaro", "Datumaro items with scores", ".json", "datumaro:writer"),
     PredictionFormat(
         "camtrap-dp",

@@ -35,6 +35,7 @@ from cladewise.records.evaluation import (
     write_evaluation,
 )
 from cladewise.records.few_shot import FewShot, read_few_shot, write_few_shot
+from cladewise.records.hub_folder import local_run_folder
 from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, check_tree
 from cladewise.records.plates import Measure, NumberTable, Plate, Plates, read_plates, write_plates
 from cladewise.records.promises import PromiseKept
@@ -47,6 +48,7 @@ from cladewise.records.rule_choice import (
     read_rule_choice,
     write_rule_choice,
 )
+from cladewise.records.shared_files import SHARED, Shared, shared_as
 from cladewise.records.transitions import (
     Transitions,
     naive_parents,
@@ -61,6 +63,7 @@ __all__ = [
     "MACHINE_SETTINGS",
     "NO_SPLIT",
     "SCHEMA_VERSION",
+    "SHARED",
     "TREES",
     "AblationConfig",
     "BackboneConfig",
@@ -83,6 +86,7 @@ __all__ = [
     "RuleChoice",
     "RunConfig",
     "RunFolder",
+    "Shared",
     "TrainSettings",
     "TrainingConfig",
     "Transitions",
@@ -97,6 +101,7 @@ __all__ = [
     "config_from_dict",
     "differences",
     "evaluate_command",
+    "local_run_folder",
     "naive_parents",
     "naive_transition",
     "read_config",
@@ -114,6 +119,7 @@ __all__ = [
     "settings",
     "settings_by_table",
     "settings_parameters",
+    "shared_as",
     "write_embedding_config",
     "write_evaluation",
     "write_few_shot",

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from cladewise.errors import InputError
-from cladewise.records import Tree
+from cladewise.records import Tree, local_run_folder
 from cladewise.report.metric_table import MetricTable, main_table
 from cladewise.report.runs.groups import Group, find_baseline, group_runs
 from cladewise.report.runs.languages import named_in
@@ -41,7 +41,7 @@ class Comparison:
         """Read run folders and group them by configuration; a folder given twice counts once.
 
         Args:
-            run_folders: Run folders, each evaluated on the split.
+            run_folders: Run folders or addresses on the hub, each evaluated on the split.
             split: Split whose evaluations are compared.
             baseline: A method, a group or a folder's name; by default the first flat softmax.
             decision: Decision whose evaluation is shown, if a run has several.
@@ -55,7 +55,8 @@ class Comparison:
         """
         if isinstance(run_folders, str | PathLike):
             raise InputError("a list of runs", f"the single path {str(Path(run_folders))!r}", advice="Pass a list.")
-        folders = list({Path(folder).resolve(): Path(folder) for folder in run_folders}.values())
+        given = map(local_run_folder, run_folders)
+        folders = list({folder.resolve(): folder for folder in given}.values())
         if not folders:
             raise InputError("at least one run folder", "none", advice="Name some: cladewise compare runs/*")
         runs = [read_run(folder, split, decision, inference, tree) for folder in folders]

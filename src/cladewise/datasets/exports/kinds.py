@@ -152,6 +152,13 @@ EXPORTS: tuple[Export, ...] = (
         suffixes=[".json", ".csv", ".tsv"],
     ),
     Export(
+        "fiftyone",
+        "a dataset of FiftyOne",
+        "fiftyone:read",
+        beginning=r'fiftyone\.core\.|\A\s*\{\s*"samples"\s*:\s*\[\s*\{(?s:.{0,400}?)"filepath"\s*:',
+        files=["samples.json"],
+    ),
+    Export(
         "datumaro",
         "a dataset of Datumaro or Geti",
         "datumaro:read",

@@ -54,7 +54,8 @@ def from_export(
             label it with the deepest node that they have in ``common``.
         fractions: Shares of the stratified splits, used if the export has no splits.
         seed: Seed of the stratified splits.
-        options: Options of the format. Label Studio: ``control``, ``image``, ``annotators``. Datumaro: ``groups``.
+        options: Options of the format. Label Studio: ``control``, ``image``, ``annotators``. FiftyOne: ``field``,
+            ``unchanged``. Datumaro: ``groups``.
             CVAT: ``levels``. COCO: ``val``, ``test``.
 
     Raises:

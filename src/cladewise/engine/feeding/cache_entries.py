@@ -27,17 +27,19 @@ from cladewise.engine.feeding.feature_store import LOCK, RECIPE, REPLACED
 from cladewise.engine.feeding.recipes import FEATURES, FILES, FORMAT
 from cladewise.engine.feeding.segments import SUFFIX, Segment
 from cladewise.errors import InputError
+from cladewise.records.hub_folder import HUB
 
 STALE = "stale"
 EVERYTHING = "all"
 
-_SEVERAL = (FEATURES, "encoders", UNPACKED)
+_SEVERAL = (FEATURES, "encoders", UNPACKED, HUB)
 """Folders with an entry for each of their subfolders."""
 _KNOWN = {
     FILES: "content of files by path, size and time",
     "texts": "features of texts",
     "encoders": "compiled encoder",
     UNPACKED: "images of a Parquet or Arrow file",
+    HUB: "runs opened from the hub, with what was made of them",
 }
 _DOWNLOADED = {"emoji-*": "drawings of emoji", "cifar-100-*": "images of CIFAR-100"}
 """Folders of published datasets."""
