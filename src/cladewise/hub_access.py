@@ -143,8 +143,12 @@ def _explained(error: Exception, address: HubAddress) -> InputError | None:
         return InputError(
             f"an answer of {hub}", f"the error {status} ({_line(error)})", at=at, advice="Try again later."
         )
-    is_of_client = type(error).__module__.partition(".")[0] in _CLIENTS or isinstance(error, ConnectionError)
-    return _unreachable(error, hub, at) if is_of_client else None
+    if type(error).__module__.partition(".")[0] in _CLIENTS or isinstance(error, ConnectionError):
+        return _unreachable(error, hub, at)
+    if isinstance(error, OSError) and error.errno is None:  # the client compares the sizes of files
+        return InputError("a whole download", _line(error), at=at, advice="Try again.")
+    cause = error.__cause__  # of an upload
+    return _explained(cause, address) if isinstance(cause, Exception) else None
 
 
 def _unreachable(error: Exception, hub: str, at: str) -> InputError:

@@ -11,6 +11,10 @@ _ABSOLUTE = re.compile(r"(?<![\w:/\\.])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\"`]+[/\\
 """Folders of an absolute path; not those of a URL, nor of a path of names such as ``Fruit/Apple``."""
 
 
+_BELOW = r"(?:[^\s/\\'\"`]+[/\\])*"
+"""Folders below one."""
+
+
 class Places:
     """Folders of this machine, which are cut from texts: known ones, and all that look like absolute paths.
 
@@ -32,7 +36,7 @@ class Places:
     def cut(self, text: str) -> str:
         """The text with each path shortened to its name."""
         for place in self._known:
-            text = re.sub(rf"{re.escape(place)}[/\\]", "", text)
+            text = re.sub(rf"{re.escape(place)}[/\\]{_BELOW}", "", text)
             text = re.sub(rf"{re.escape(place)}(?![\w-])", lambda _, place=place: Path(place).name, text)
         return _ABSOLUTE.sub("", text)
 

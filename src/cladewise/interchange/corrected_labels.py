@@ -74,9 +74,7 @@ class CorrectedLabels:
             place = os.path.join(data.root, path)
             if split:
                 rows.append((place, given.pop(_real(place), self.taxonomy.path_name(node)), split))
-        rows += [
-            (path, given[_real(path)], TRAIN) for path in self.paths if _real(path) in given
-        ]
+        rows += [(path, given[_real(path)], TRAIN) for path in self.paths if _real(path) in given]
         return pl.DataFrame(rows, schema={PATH: pl.String, LABEL: pl.String, SPLIT: pl.String}, orient="row")
 
     def write(self, path: str | PathLike[str], data: Dataset | None = None) -> None:

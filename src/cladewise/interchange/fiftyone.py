@@ -1,10 +1,10 @@
 """FiftyOne samples with predictions, which ``fiftyone.Dataset.from_json`` loads.
 
-Each image is a sample. Its field ``prediction`` is a ``Classification`` of the best answer: ``label`` is the path of the
-node, as in ``Fruit/Apple``, since names may repeat; ``node``, ``path`` and ``predicted`` (the label that was predicted,
-whatever it is changed to) are attributes. For each level of the tree there is a field with the node of the path at this
-level by its name, and ``further`` holds the answers after the best one. An image with an error has the field ``error``.
-``default_classes`` are the paths of all nodes, from which a person chooses another label.
+Each image is a sample. Its field ``prediction`` is a ``Classification`` of the best answer: ``label`` is the path of
+the node, as in ``Fruit/Apple``, since names may repeat; ``node``, ``path`` and ``predicted`` (the label that was
+predicted, whatever it is changed to) are attributes. For each level of the tree there is a field with the node of the
+path at this level by its name, and ``further`` holds the answers after the best one. An image with an error has the
+field ``error``. ``default_classes`` are the paths of all nodes, from which a person chooses another label.
 
 Format: https://docs.voxel51.com/api/fiftyone.core.dataset.html#fiftyone.core.dataset.Dataset.from_json.
 """

@@ -1,7 +1,7 @@
 """FiftyOne: labels of samples in the files of ``write_json`` and of an export as ``FiftyOneDataset``.
 
-A label is a path, such as ``Fruit/Apple``, or a name. In a field that cladewise wrote, a label counts if a person changed
-it or tagged it or its sample, since the others are predictions; in any other field every label counts.
+A label is a path, such as ``Fruit/Apple``, or a name. In a field that cladewise wrote, a label counts if a person
+changed it or tagged it or its sample, since the others are predictions; in any other field every label counts.
 Formats: https://docs.voxel51.com/user_guide/export_datasets.html#fiftyonedataset.
 """
 

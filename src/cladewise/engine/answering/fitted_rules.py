@@ -34,6 +34,7 @@ from cladewise.inference.columns import needs_columns
 from cladewise.metrics import ScoreProfile
 from cladewise.predictions import Fittable
 from cladewise.records import NO_SPLIT
+from cladewise.records.counts import read_counts
 from cladewise.tensor_files import reproducible
 
 Rule = TypeVar("Rule", bound=Inference | Decision | None)
@@ -345,6 +346,9 @@ def _name(rule: Any) -> str:
 def _has(run: Run, split: str) -> bool:
     if run.folder.scores(split).is_file():
         return True
+    if run.has_network and run.dataset_if_there is None:  # what was there when training began
+        counted = run.folder.counts
+        return counted.is_file() and split in read_counts(counted, run.labelled_taxonomy.num_nodes)
     try:
         return run.dataset.indices(split).size > 0
     except InputError:
