@@ -309,7 +309,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "beside a config": (
         ("train", "--config", "runs/hace/config.toml", "--epochs", "3", "--out", "runs/again"),
-        "no settings with --config except --out, --overwrite and --runtime, but got --epochs",
+        "no settings with --config except --out, --overwrite, --runtime and --logger, but got --epochs",
     ),
     "out under a file": (
         ("train", "photos", "--out", "classes.csv/run", *TINY),

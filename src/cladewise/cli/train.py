@@ -16,6 +16,7 @@ from cladewise.cli.reading_options import with_reading
 from cladewise.cli.settings import RUNTIME_HELP, parse_pairs, with_settings
 from cladewise.errors import InputError
 from cladewise.records import AblationConfig, BackboneConfig, RunFolder, TrainingConfig, log
+from cladewise.records.loggers import check_loggers
 from cladewise.records.outcome import outcome
 from cladewise.taxonomy.formats.options import ReadOptions
 
@@ -81,6 +82,14 @@ def train(
             rich_help_panel="Run",
         ),
     ] = None,
+    logger: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Experiment tracker to log to as well: tensorboard, wandb or mlflow; repeatable. Its files are in the "
+            "run folder, unless the tracker's environment variables name a server.",
+            rich_help_panel="Run",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -91,7 +100,9 @@ def train(
     ] = False,
     config: Annotated[
         Path | None,
-        typer.Option(help="Repeat the run with this config.toml; combines with --out, --overwrite and --runtime."),
+        typer.Option(
+            help="Repeat the run with this config.toml; combines with --out, --overwrite, --runtime and --logger."
+        ),
     ] = None,
     **chosen: Any,
 ) -> None:
@@ -105,13 +116,14 @@ def train(
         _check_nothing_else(context)
     check_method(method)
     check_runtime(runtime)
+    loggers = check_loggers(logger or [])
     with _telling_how_to_resume(RunFolder(out)):
         from cladewise import engine
         from cladewise.datasets import with_corrections
         from cladewise.datasets.finding import find_data
 
         if config is not None:
-            run = engine.rerun(config, out, overwrite=overwrite, runtime=runtime)
+            run = engine.rerun(config, out, overwrite=overwrite, runtime=runtime, logger=loggers)
         else:
             options = parse_pairs(data_option or [], "--data-option")
             dataset = find_data(str(data), taxonomy, reading=reading, seed=split_seed, **options)
@@ -127,6 +139,7 @@ def train(
                 name=name,
                 overwrite=overwrite,
                 runtime=runtime,
+                logger=loggers,
                 **chosen,
             )
     if engine.is_first_process():
@@ -152,7 +165,7 @@ def _without_classes(dataset: Dataset, wanted: str, seed: int) -> Dataset:
 
 def _check_nothing_else(context: typer.Context) -> None:
     """Refuse settings that the configuration already fixes, instead of ignoring them silently."""
-    with_config = ("config", "out", "overwrite", "runtime")
+    with_config = ("config", "out", "overwrite", "runtime", "logger")
     given = [
         parameter.opts[0]
         for parameter in context.command.params
@@ -161,7 +174,7 @@ def _check_nothing_else(context: typer.Context) -> None:
     ]
     if given:
         raise InputError(
-            "no settings with --config except --out, --overwrite and --runtime",
+            "no settings with --config except --out, --overwrite, --runtime and --logger",
             ", ".join(given),
             advice="Leave them out, or change them in a copy of the file.",
         )

@@ -24,6 +24,7 @@ OF_A_RUN = (
     "explanations",
     "plates",
     "migration",
+    "loggers",
     "log.jsonl",
     "resources.json",
     "counts.csv",

@@ -136,6 +136,16 @@ class RunFolder:
         return self.path / "log.jsonl"
 
     @property
+    def loggers(self) -> Path:
+        """Folder of what experiment trackers keep on this machine; only there if training logged to one."""
+        return self.path / "loggers"
+
+    @property
+    def logger_runs(self) -> Path:
+        """Ids of the runs in experiment trackers, which a resumed training continues."""
+        return self.loggers / "runs.json"
+
+    @property
     def resources(self) -> Path:
         """Resources used by training: time, memory, parameters, images."""
         return self.path / "resources.json"

@@ -84,6 +84,14 @@ class WholeCheckpoints(TorchCheckpointIO):
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
         return self.read(Path(path))
 
+    def steps_in(self, file: Path) -> int:
+        """Number of optimiser steps before a checkpoint; 0 without one.
+
+        Raises:
+            InputError: It is damaged, or belongs to another run.
+        """
+        return int(self.read(file)["global_step"]) if file.is_file() else 0
+
     def read(self, file: Path) -> dict[str, Any]:
         """Read the content of a checkpoint.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import lightning
@@ -31,6 +31,7 @@ from cladewise.engine.rules import handle_of
 from cladewise.engine.run import Run, configured_data
 from cladewise.engine.training.checkpoints import Origin, WholeCheckpoints
 from cladewise.engine.training.locking import training_lock
+from cladewise.engine.training.loggers import facts_of, logging_to
 from cladewise.engine.training.metering import Meter
 from cladewise.engine.training.module import Fitting
 from cladewise.engine.training.telling import tell_of
@@ -49,6 +50,7 @@ from cladewise.records import (
     read_config,
 )
 from cladewise.records.clearing import check_clearable, clear
+from cladewise.records.loggers import check_loggers
 from cladewise.taxonomy.alteration import Alteration
 from cladewise.tensor_files import reproducible
 from cladewise.version import __version__
@@ -63,6 +65,7 @@ def fit(
     reuse: bool = False,
     overwrite: bool = False,
     tell: bool = True,
+    logger: Sequence[str] = (),
     progress: bool = True,
 ) -> Run:
     """Train a run from its resolved configuration, as :func:`train` makes it or a run folder keeps it.
@@ -75,12 +78,14 @@ def fit(
         reuse: See :func:`train`.
         overwrite: See :func:`train`.
         tell: See :func:`train`.
+        logger: See :func:`train`.
         progress: See :func:`train`.
 
     Raises:
-        InputError: ``out`` holds a finished run, or a run with another configuration.
+        InputError: ``out`` holds a finished run, or a run with another configuration; or there is no such logger.
+        MissingExtraError: The package of a logger is not installed.
     """
-    folder = RunFolder(out)
+    folder, loggers = RunFolder(out), check_loggers(logger)
     if overwrite:
         check_clearable(folder)
     if reuse and not overwrite and folder.model.is_file() and is_first_process():
@@ -88,7 +93,16 @@ def fit(
     with training_lock(folder, wait=reuse):
         if reuse and not overwrite and folder.model.is_file() and is_first_process():  # by the one we waited for
             return _finished(folder, config, dataset)
-        return _fit(config, folder, dataset=dataset, method=method, overwrite=overwrite, tell=tell, progress=progress)
+        return _fit(
+            config,
+            folder,
+            dataset=dataset,
+            method=method,
+            overwrite=overwrite,
+            tell=tell,
+            loggers=loggers,
+            progress=progress,
+        )
 
 
 def _fit(
@@ -99,6 +113,7 @@ def _fit(
     method: Method | None,
     overwrite: bool,
     tell: bool,
+    loggers: Sequence[str],
     progress: bool,
 ) -> Run:
     if not overwrite:
@@ -164,7 +179,9 @@ def _fit(
                 momentum=method.momentum(),
                 plain=data.plain,
             )
-            run_trainer(trainer, fitting, data.loaders, folder, checkpoints)
+            facts, done = facts_of(known.taxonomy, data.num_images()), checkpoints.steps_in(folder.last_checkpoint)
+            with logging_to(loggers, config, folder, facts, step=done) as trainer.loggers:
+                run_trainer(trainer, fitting, data.loaders, folder, checkpoints)
     if is_first_process():
         weights = {k: v.contiguous() for k, v in classifier.state_dict().items()}
         about = {

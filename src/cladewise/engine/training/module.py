@@ -147,10 +147,11 @@ class Fitting(lightning.LightningModule):
         self.validation.reset()
 
     def on_validation_epoch_end(self) -> None:
-        self.log("val_loss", self._mean_loss(), rank_zero_only=False, sync_dist=False)
+        options: Any = {"logger": False, "rank_zero_only": False, "sync_dist": False}
+        self.log("val_loss", self._mean_loss(), **options)
         for name, value in self.validation.compute().items():
             if name in ("top1", "level_accuracy"):
-                self.log(f"val_{name}", float(value), rank_zero_only=False, sync_dist=False)
+                self.log(f"val_{name}", float(value), **options)
 
     def on_train_epoch_end(self) -> None:
         watched = {k: float(v) for k, v in self.trainer.callback_metrics.items() if k.startswith("val_")}
@@ -163,17 +164,18 @@ class Fitting(lightning.LightningModule):
                 advice="Lower lr=, add warmup_epochs= or clip_norm=; the last good checkpoint is kept.",
             )
         if self.trainer.is_global_zero:
-            log.append(
-                self.log_path,
-                "epoch",
-                epoch=self.current_epoch,
-                train_loss=train_loss,
+            values: dict[str, float] = {
+                "epoch": self.current_epoch,
+                "train_loss": train_loss,
                 **watched,
                 **self.classifier.head.state(),
                 **({} if self.objective is None else self.objective.state()),
-                lr=max(group["lr"] for group in self.trainer.optimizers[0].param_groups),
-                seconds=round(time.perf_counter() - self.epoch_started, 3),
-            )
+                "lr": max(group["lr"] for group in self.trainer.optimizers[0].param_groups),
+                "seconds": round(time.perf_counter() - self.epoch_started, 3),
+            }
+            log.append(self.log_path, "epoch", **values)
+            for logger in self.trainer.loggers:
+                logger.log_metrics(values, step=self.global_step)
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         new = {image.path: image.reason for _, image in batch.skipped if image.path not in self.skipped}

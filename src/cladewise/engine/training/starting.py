@@ -6,7 +6,7 @@ Settings are checked before anything heavy is imported, so that a mistake is rep
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -27,6 +27,7 @@ from cladewise.records import (
     settings_by_table,
     settings_parameters,
 )
+from cladewise.records.loggers import check_loggers
 from cladewise.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def train(
     overwrite: bool = False,
     tell: bool = True,
     runtime: str | None = None,
+    logger: str | Sequence[str] = (),
     progress: bool = True,
     **chosen: Unpack[TrainSettings],
 ) -> Run:
@@ -71,6 +73,8 @@ def train(
         tell: Print a summary of the data (with ``progress``), and warn about anything odd in it.
         runtime: Runtime that computes the features of a frozen backbone, see :func:`cladewise.runtimes.compile`. Not
             kept in the configuration, since it belongs to the machine.
+        logger: Experiment trackers to log to as well: any of ``"tensorboard"``, ``"wandb"`` and ``"mlflow"``. Not kept
+            in the configuration; a resumed run continues the tracker's run.
         progress: Show the progress of training.
         **chosen: Any other setting of ``[backbone]``, ``[training]`` or ``[ablation]`` in ``config.toml``, such as
             ``epochs=50, lr=0.01, image_size=160, label_noise=0.1``; see
@@ -79,7 +83,9 @@ def train(
 
     Raises:
         InputError: A setting is unknown or invalid, or ``out`` contains another run.
+        MissingExtraError: The package of a logger is not installed.
     """
+    trackers = check_loggers([logger] if isinstance(logger, str) else logger)
     tables = settings_by_table(chosen)
     encoder = settings(BackboneConfig, {"name": backbone, "freeze": freeze, **tables[BackboneConfig]})
     ablation = settings(AblationConfig, tables[AblationConfig])
@@ -111,6 +117,7 @@ def train(
             reuse=reuse,
             overwrite=overwrite,
             tell=tell,
+            logger=trackers,
             progress=progress,
         )
 
@@ -130,6 +137,7 @@ def rerun(
     *,
     overwrite: bool = False,
     runtime: str | None = None,
+    logger: str | Sequence[str] = (),
     progress: bool = True,
 ) -> Run:
     """Train a run again from the ``config.toml`` in its folder, with the same result.
@@ -139,12 +147,14 @@ def rerun(
         out: Folder of the new run.
         overwrite: See :func:`train`.
         runtime: See :func:`train`.
+        logger: See :func:`train`.
         progress: Show the progress of training.
 
     Raises:
+        MissingExtraError: The package of a logger is not installed.
         InputError: The file is not a configuration, or ``out`` holds another run.
     """
-    path = Path(config)
+    path, trackers = Path(config), check_loggers([logger] if isinstance(logger, str) else logger)
     if RunFolder(path.parent).migration.is_dir():
         raise InputError(
             "the configuration of a run that was trained",
@@ -163,4 +173,4 @@ def rerun(
 
     dataset = configured_data(resolved, Taxonomy.read(tree) if tree.is_file() else None)
     with using(runtime):
-        return fit(resolved, Path(out), dataset=dataset, overwrite=overwrite, progress=progress)
+        return fit(resolved, Path(out), dataset=dataset, overwrite=overwrite, logger=trackers, progress=progress)

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from cladewise.engine.processes import is_first_process
 from cladewise.engine.training.checkpoints import WholeCheckpoints, check_fits
+from cladewise.engine.training.loggers import StepLog
 from cladewise.engine.training.module import EpochCheckpoint, Fitting
 from cladewise.engine.training.telling import TrainingProgress
 from cladewise.errors import InputError
@@ -38,6 +39,7 @@ def make_trainer(
     callbacks: list[Any] = [
         meter,
         EpochCheckpoint(folder.last_checkpoint, seconds=wanted.checkpoint_seconds),
+        StepLog(),
         TrainingProgress(f"training {config.name or config.method}", watched=wanted.val_split, shown=progress),
     ]
     if wanted.early_stop:
