@@ -142,3 +142,17 @@ def test_smoothed_targets_are_refused() -> None:
     criterion = Criterion(losses.FlatSoftmaxLoss(tree), [f"leaf {i}" for i in range(12)])
     with pytest.raises(InputError, match=r"at most 8 classes per image, but got more\. Smoothed labels"):
         criterion(torch.zeros(3, 12), torch.full((3, 12), 1 / 12))
+
+
+def test_the_targets_of_timms_mixup_have_a_column_per_output() -> None:
+    from timm.data import Mixup
+
+    names = [t9().path_name(node) for node in t9().leaf_nodes]
+    criterion = Criterion(losses.HACELoss(t9()), names)
+    mixup = Mixup(mixup_alpha=0.8, cutmix_alpha=1.0, label_smoothing=0.0, num_classes=criterion.num_outputs)
+    _, shares = mixup(torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 4]))
+    assert shares.shape == (4, criterion.num_outputs)
+    outputs = torch.randn(4, criterion.num_outputs)
+    assert torch.equal(criterion(outputs, shares), criterion(outputs, shares[:, :5]))
+    with pytest.raises(InputError, match="class indices, 0 to 4, but got 7"):
+        criterion(outputs, torch.eye(9)[[0, 1, 2, 7]])

@@ -178,7 +178,8 @@ class Criterion(nn.Module):
     def _shared(self, logits: Tensor, shares: Tensor) -> Tensor:
         """The loss of soft targets."""
         num_classes = self.taxonomy.num_nodes if self.nodes is None else len(self.nodes)
-        if shares.shape != (len(logits), num_classes):
+        # a mixup of timm has one column per output; those beyond the classes are empty
+        if shares.ndim != 2 or len(shares) != len(logits) or shares.shape[1] not in (num_classes, self.num_outputs):
             shape = f"shape {list(shares.shape)}"
             raise InputError(f"class indices [batch] or shares [batch, {num_classes}]", shape)
         image, index = shares.nonzero().unbind(1)
