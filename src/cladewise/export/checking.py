@@ -51,7 +51,7 @@ class Checked:
     Args:
         source: The images: a split of the run's data, or made-up pictures.
         images: Their number.
-        different: Images with another answer.
+        different: Images with another answer, one at a time or in the batch.
         at_threshold: Images with another answer that torch itself gives if the rule's numbers move by 1e-4: they lie
             on the threshold, as images do that it was fitted on. They are not among the different ones.
         largest: Largest difference of a log-probability, in nats.
@@ -81,11 +81,14 @@ class Checked:
         return {key: value for key, value in dataclasses.asdict(self).items() if value != ""}
 
     def __str__(self) -> str:
-        same = self.images - self.different - self.at_threshold
-        text = f"{same:,} of {self.images:,} images of {self.source} answered as in torch"
+        answers = self.images + self.batch
+        text = f"{answers - self.different - self.at_threshold:,} of {answers:,} answers as in torch"
         if self.at_threshold:
-            text += f", {self.at_threshold:,} of the others lie on the rule's threshold"
-        return f"{text}; log-probabilities within {self.largest:.1e}; batches of 1 and {self.batch}"
+            text += f", {self.at_threshold:,} of the others on the rule's threshold"
+        return (
+            f"{text} ({self.images:,} images of {self.source} one by one, {self.batch} in a batch); "
+            f"log-probabilities within {self.largest:.1e}"
+        )
 
 
 def check(
@@ -213,7 +216,8 @@ def failure(graph: RunGraph, checked: Checked) -> InputError:
     """The error of a file that does not answer as torch does."""
     got = f"log-probabilities up to {checked.largest:.1e} apart"
     if checked.different:
-        got = f"other answers for {checked.different:,} of {checked.images:,} images ({checked.example}), and {got}"
+        answers = checked.images + checked.batch
+        got = f"other answers for {checked.different:,} of {answers:,} images ({checked.example}), and {got}"
     advice = f"Nothing was written. The rules were {graph.rules.spec}."
     return InputError(f"a file that answers as torch does, to {LARGEST_DIFFERENCE:g} nats", got, advice=advice)
 

@@ -118,7 +118,9 @@ _ADVICE = "Use the runtime torch."
 @contextmanager
 def quietly() -> Generator[None, None, None]:
     """Without the warnings and log lines of the exporter, which are about its own workings."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")]
+    loggers = [
+        logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export", "torch.__trace")
+    ]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
