@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise import ops
 from cladewise.decisions.caution import LEAST_DOUBT, NEAR_CERTAIN
 from cladewise.decisions.dense import first_best, information_bits, leaves_under
 from cladewise.predictions import Prediction
-from cladewise.taxonomy import Taxonomy
 
 EQUAL = 2.0**-42
 """Relative difference of two expected rewards up to which they are equal; a few thousand units in the last place."""
@@ -52,7 +52,7 @@ def weigh_all(prediction: Prediction) -> WeighedAll:
     """All nodes of a prediction with a single batch axis, with their doubt and information.
 
     A node below the root has the values of its only child where that is as probable, which is then what it stands for
-    (:func:`at_only_children_of`).
+    (:func:`stands_for`).
     """
     taxonomy, device = prediction.taxonomy, prediction.device
     root = ops.tree_index(taxonomy, device).depth == 0
@@ -61,44 +61,47 @@ def weigh_all(prediction: Prediction) -> WeighedAll:
     near = (log_prob > NEAR_CERTAIN) & ~root
     outside = torch.where(near, exact, -ops.expm1(log_prob))
     log_prob = torch.where(near, ops.log1p(-exact.clamp_max(0.5)), log_prob)
-    for parents in _chains(taxonomy, device):
-        stands = _is_as_probable(prediction.log_prob, parents)
-        log_prob, outside = (_with_child(values, parents, stands) for values in (log_prob, outside))
+    target = stands_for(prediction)
+    if target is not None:
+        log_prob, outside = log_prob.gather(1, target), outside.gather(1, target)
     bits = information_bits(taxonomy, device)
     return WeighedAll(log_prob, outside + LEAST_DOUBT * bits.square(), leaves_under(taxonomy, device), bits)
 
 
-def at_only_children_of(prediction: Prediction, node: Int[Tensor, " image"]) -> Int[Tensor, " image"]:
-    """The only child in place of an answer below the root, repeatedly, as long as it is as probable to rounding."""
+def stands_for(prediction: Prediction) -> Int[Tensor, "image node"] | None:
+    """The node that each node is answered as: below the root its only child, repeatedly, where that is as probable.
+
+    An only child has the next number, so following the links is a few gathers, each of which doubles the steps. It is
+    ``None`` where no node below the root has exactly one child.
+    """
     taxonomy, log_prob = prediction.taxonomy, prediction.log_prob
-    for parents in reversed(_chains(taxonomy, node.device)):  # from the top
-        stands = (node[:, None] == parents) & _is_as_probable(log_prob, parents)
-        node = node + stands.any(1).to(node.dtype)
-    return node
-
-
-def _is_as_probable(log_prob: Float[Tensor, "image node"], parents: Int[Tensor, " k"]) -> Bool[Tensor, "image k"]:
-    """Whether the only child of each of the nodes is as probable as the node, up to the rounding of sums."""
-    here, below = log_prob.index_select(1, parents), log_prob.index_select(1, parents + 1)
-    return below >= here - 8 * torch.finfo(log_prob.dtype).eps * here.abs().clamp_min(1.0)
-
-
-def _with_child(
-    values: Float[Tensor, "image node"], parents: Int[Tensor, " k"], stands: Bool[Tensor, "image k"]
-) -> Float[Tensor, "image node"]:
-    """The value of the only child in place of a node's own, for some nodes where a mask is true."""
-    own, below = values.index_select(1, parents), values.index_select(1, parents + 1)
-    return values.index_copy(1, parents, torch.where(stands, below, own))
-
-
-def _chains(taxonomy: Taxonomy, device: torch.device) -> list[Int[Tensor, " k"]]:
-    """Nodes below the root with exactly one child: first those whose child is none of them, then those above, ..."""
     single = taxonomy.num_children == 1
     single[0] = False
-    left, last, found = np.flatnonzero(single), ~single, list[Tensor]()
-    while left.size:
-        now = left[last[left + 1]]
-        found.append(torch.as_tensor(now, device=device))
-        last[now] = True
-        left = left[~last[left]]
-    return found
+    if not single.any():
+        return None
+    nodes = torch.arange(taxonomy.num_nodes, device=log_prob.device)
+    below = log_prob.index_select(1, (nodes + 1).clamp_max(taxonomy.num_nodes - 1))
+    rounding = 8 * torch.finfo(log_prob.dtype).eps * log_prob.abs().clamp_min(1.0)
+    # as probable up to the rounding of sums; nothing is subtracted where both are -inf
+    same = torch.as_tensor(single, device=log_prob.device) & ((below >= log_prob - rounding) | (below >= log_prob))
+    target = nodes + same.to(torch.int64)
+    for _ in range((_longest_chain(single) - 1).bit_length()):
+        target = target.gather(1, target)
+    return target
+
+
+def at_only_children_of(prediction: Prediction, node: Int[Tensor, " image"]) -> Int[Tensor, " image"]:
+    """The only child in place of an answer, as :func:`stands_for`."""
+    target = stands_for(prediction)
+    return node if target is None else target.gather(1, node[:, None]).squeeze(1)
+
+
+def _longest_chain(single: NDArray[np.bool_]) -> int:
+    """Length of the longest run of true values.
+
+    Example:
+        >>> _longest_chain(np.array([False, True, True, False, True]))
+        2
+    """
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], single, [False]]).astype(np.int8)))
+    return int((ends[1::2] - ends[::2]).max(initial=0))

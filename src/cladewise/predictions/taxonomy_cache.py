@@ -6,6 +6,8 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
+import torch
+
 from cladewise.taxonomy import Taxonomy
 
 Value = TypeVar("Value")
@@ -23,5 +25,8 @@ def cached_for(taxonomy: Taxonomy, key: Hashable, build: Callable[[], Value]) ->
     """
     kept = _KEPT.setdefault(taxonomy, {})
     if key not in kept:
-        kept[key] = build()
+        built = build()
+        if torch.compiler.is_exporting():  # its tensors are stand-ins, for this export alone
+            return built
+        kept[key] = built
     return kept[key]
