@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
 
 from cladewise import Run, Taxonomy
 from cladewise.engine.feeding.features import cached_features
@@ -59,27 +58,19 @@ def deepest(tree: Taxonomy, rows: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-class Times(TransformerMixin, BaseEstimator):
-    """Multiplies features, so that rows of length 1 get the length that the scaling ``l2`` gives them."""
-
-    def __init__(self, factor: float) -> None:
-        self.factor = factor
-
-    def fit(self, X: Any, y: Any = None) -> Times:
-        return self
-
-    def transform(self, X: Any) -> Any:
-        return X * self.factor
+def to_one_length(X: np.ndarray) -> np.ndarray:
+    """Rows of the length that the scaling ``l2`` gives them."""
+    return normalize(X) * X.shape[1] ** 0.5
 
 
-def candidates(seed: int, width: int) -> dict[str, Callable[[], Any]]:
+def candidates(seed: int) -> dict[str, Callable[[], Any]]:
     import hiclass
 
     def ours(method: str, scaling: str) -> Callable[[], Any]:
         return lambda: HierarchicalClassifier(method, scaling=scaling, random_state=seed)
 
     def theirs(kind: Any, scaling: str) -> Callable[[], Any]:
-        scaler = StandardScaler() if scaling == "standardise" else make_pipeline(Normalizer(), Times(width**0.5))
+        scaler = StandardScaler() if scaling == "standardise" else FunctionTransformer(to_one_length)
         return lambda: make_pipeline(scaler, kind(local_classifier=LogisticRegression(max_iter=1000)))
 
     kinds = {
@@ -106,7 +97,7 @@ def measure(run: Run, seeds: int, only: str) -> None:
     print(f"{'classifier':36} {names}  {'exact':>6} {'distance':>8} {'fit s':>7} {'predict s':>9}")
     rows: dict[str, list[list[float]]] = {}
     for seed in range(seeds):
-        for name, make in candidates(seed, train.shape[1]).items():
+        for name, make in candidates(seed).items():
             if only not in name:
                 continue
             start = time.perf_counter()

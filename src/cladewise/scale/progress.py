@@ -27,6 +27,7 @@ class Meter:
     Args:
         total: Number of images, or ``None`` if it is not known.
         shown: Whether to show anything.
+        doing: The word for what is done.
 
     Example:
         >>> with Meter(3, shown=False) as meter:
@@ -35,7 +36,8 @@ class Meter:
         'predicting: 2 of 3 images, 2.0 images/s, about 0 s left, 1 error, ... GB'
     """
 
-    def __init__(self, total: int | None, *, shown: bool = True) -> None:
+    def __init__(self, total: int | None, *, shown: bool = True, doing: str = "predicting") -> None:
+        self._doing = doing
         self._total, self._done, self._errors = total, 0, 0
         self._began = time.monotonic()
         self._recent = deque([(self._began, 0)])
@@ -75,7 +77,7 @@ class Meter:
         """
         rate = self._rate() if elapsed is None else self._done / elapsed
         of = "" if self._total is None else f" of {self._total:,}"
-        parts = [f"predicting: {self._done:,}{of} images"]
+        parts = [f"{self._doing}: {self._done:,}{of} images"]
         if rate > 0:
             parts.append(f"{rate:,.1f} images/s")
             if self._total is not None:
