@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         episodes,
         estimators,
         explanations,
+        features,
         geometry,
         heads,
         hub,
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
     from cladewise.episodes import few_shot
     from cladewise.explanations import explain, look_alikes, manifolds, space
     from cladewise.export import export as export_run
+    from cladewise.features import embed_images, nearest
+    from cladewise.features import index_features as index
     from cladewise.hub import push
     from cladewise.induction import induce
     from cladewise.migration import migrate
@@ -90,6 +93,7 @@ __all__ = [
     "discover",
     "discovery",
     "embed",
+    "embed_images",
     "embeddings",
     "entails",
     "episodes",
@@ -99,11 +103,13 @@ __all__ = [
     "explain",
     "explanations",
     "export_run",
+    "features",
     "few_shot",
     "fit",
     "geometry",
     "heads",
     "hub",
+    "index",
     "induce",
     "induction",
     "inference",
@@ -116,6 +122,7 @@ __all__ = [
     "metrics",
     "migrate",
     "migration",
+    "nearest",
     "novelty",
     "objectives",
     "ops",

@@ -22,6 +22,7 @@ from cladewise.cli.listing import list_parts
 from cladewise.cli.look_alikes import look_alikes
 from cladewise.cli.manifolds import manifolds
 from cladewise.cli.migrate import migrate
+from cladewise.cli.nearest import index, nearest
 from cladewise.cli.predict import predict
 from cladewise.cli.push import push
 from cladewise.cli.retrieve import entails, retrieve
@@ -72,6 +73,8 @@ app.command()(manifolds)
 app.command()(look_alikes)
 app.command()(compare)
 app.add_typer(embed, name="embed")
+app.command()(index)
+app.command()(nearest)
 app.command()(retrieve)
 app.command()(entails)
 app.command()(space)
