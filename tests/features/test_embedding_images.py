@@ -68,7 +68,7 @@ def test_every_tool_reads_the_same(table: Path) -> None:
     assert str(by_arrow.schema.field("features").type) == f"fixed_size_list<element: float>[{found.num_features}]"
     about = json.loads(by_arrow.schema.metadata[b"cladewise"])
     assert about == found.about
-    assert {"encoder", "weights", "transform", "image_size", "pooling", "space", "num_features"} <= set(about)
+    assert {"encoder", "weights", "transform", "image_size", "pooling", "space", "num_features", "run"} <= set(about)
 
 
 def test_labels_of_a_run_come_along_and_an_estimator_fits_on_them(run: Run, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def index(
     ] = "auto",
     encoder: Annotated[
         str | None,
-        typer.Option(help="Run folder, if the features are of a run's own encoder or head.", show_default=False),
+        typer.Option(help="Run folder, if it has moved since its features were computed.", show_default=False),
     ] = None,
 ) -> None:
     """Make an index of features, for the nearest images.

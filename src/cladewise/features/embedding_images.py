@@ -104,7 +104,8 @@ def embed_images(
         raise InputError("other names of the columns of the input than path, features and error", ", ".join(clash))
     encode = made.compiled(runtime=runtime, precision=precision, num_images=source.num_rows)
     side = made.backbone.image_size
-    about = {**made.identity, "precision": precision, "num_features": encode(torch.zeros(1, 3, side, side)).shape[1]}
+    width = encode(torch.zeros(1, 3, side, side)).shape[1]
+    about = {**made.identity, "precision": precision, "num_features": width, "run": made.folder}
     task = json.dumps({**about, "source": source.identity, "part_rows": part_rows}, sort_keys=True)
     work = hashlib.sha256(task.encode(errors="surrogateescape")).hexdigest()[:32]
     chunks = source.chunks(part_rows)

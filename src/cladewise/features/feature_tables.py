@@ -94,7 +94,7 @@ class FeatureTable:
         place: The file, or the folder of files.
         files: The files, in order.
         about: What the features are of: ``encoder``, ``weights``, ``transform``, ``image_size``, ``pooling``,
-            ``space``, ``head`` and ``num_features``.
+            ``space``, ``head``, ``precision`` and ``num_features``; and the folder of the ``run``, if any.
     """
 
     place: str

@@ -185,7 +185,7 @@ def index_features(
         metric: ``"cosine"`` or ``"euclidean"``.
         kind: ``"exact"``; ``"hnsw"``, approximate, for many images, with the extra ``index``; or ``"auto"``, exact up
             to 50,000 images.
-        encoder: The run's folder, where the encoder is that of a run; needed only to embed further images.
+        encoder: The run's folder, if it has moved since its features were computed.
 
     Raises:
         InputError: There are no features, the folder exists, or an option is wrong.
@@ -217,7 +217,9 @@ def index_features(
             "metric": metric,
             "kind": chosen,
             "about": table.about,
-            "encoder": table.about["encoder"] if encoder is None else os.path.abspath(encoder),
+            "encoder": table.about.get("run") or table.about["encoder"]
+            if encoder is None
+            else os.path.abspath(encoder),
             "num_images": count,
         }
         (temporary / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")

@@ -58,7 +58,7 @@ def nearest(
     _check_there(place, opened)
     made = table_encoder(place, opened.about["space"])
     known = {name: opened.about[name] for name in _OF_FEATURES if name != "num_features"}
-    check_same(made.identity, known, at=made.place)
+    check_same(made.identity, known, at=made.folder or made.backbone.name)
     with TemporaryDirectory() as folder:
         return _found(opened, embed_images(made, wanted, Path(folder) / "queries.parquet", progress=progress), k)
 
@@ -74,8 +74,7 @@ def _given_table(images: Any) -> FeatureTable | None:
 
 
 def _check_there(place: Any, index: ImageIndex) -> None:
-    of_run = index.about["head"] or os.path.isabs(index.encoder)
-    if of_run and isinstance(place, str) and not RunFolder(Path(place)).config.is_file():
+    if os.path.isabs(index.encoder) and isinstance(place, str) and not RunFolder(Path(place)).config.is_file():
         advice = "Give its folder with encoder=."
         raise InputError("the run whose encoder the index is of", f"{place!r}", at=str(index.folder), advice=advice)
 

@@ -59,9 +59,9 @@ class TableEncoder:
         }
 
     @property
-    def place(self) -> str:
-        """The run's folder, or the name of the encoder, to open it again."""
-        return self.backbone.name if self.run is None else str(self.run.path.absolute())
+    def folder(self) -> str:
+        """The run's folder, to open the encoder again; empty for a published encoder."""
+        return "" if self.run is None else str(self.run.path.absolute())
 
     @property
     def device(self) -> torch.device:
