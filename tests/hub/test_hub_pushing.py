@@ -15,6 +15,7 @@ import cladewise as cw
 from cladewise import Run
 from cladewise.errors import InputError, InputWarning
 from cladewise.hub import HubRun
+from cli.conftest import in_this_process
 from hub.hub_server import READ_ONLY, TOKEN, Hub
 from hub.test_hub_sharing import log_probs, some_images
 
@@ -28,6 +29,7 @@ def test_a_pushed_run_predicts_the_same_bits(hub: Hub, run_folder: Path) -> None
     assert log_probs(theirs, images).equals(log_probs(mine, images))
     assert log_probs(Run.open(f"hf://jane/colours@{pushed.commit}"), images).equals(log_probs(mine, images))
     assert pushed.address == "hf://jane/colours"
+    assert Run.open(Path("hf://jane/colours")).path == theirs.path  # as the command line gives it
     assert theirs.path.name == f"colours@{pushed.commit[:12]}"
     files = hub.repositories["jane/colours"].commits[pushed.commit]
     assert set(pushed.files) <= files.keys()
@@ -234,6 +236,27 @@ def test_the_mixin_saves_and_loads(hub: Hub, run_folder: Path, tmp_path: Path) -
 
 
 def test_the_commands_push_and_predict(hub: Hub, run_folder: Path, tmp_path: Path) -> None:
+    code, out, err = in_this_process("push", run_folder, "jane/colours", "--private")
+    assert code == 0, err
+    assert "hf://jane/colours has" in out
+    assert "left out (names of images)" in err
+    assert hub.repositories["jane/colours"].private
+    image = some_images(Run.open(run_folder))[0]
+    mine = in_this_process("predict", run_folder, image, "--runtime", "torch")
+    theirs = in_this_process("predict", "hf://jane/colours", image, "--runtime", "torch")
+    assert theirs[:2] == (0, mine[1]), theirs[2]
+    code, _, err = in_this_process("evaluate", "hf://jane/others")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("cladewise: Expected a repository of ")
+    code, _, err = in_this_process("push", run_folder)
+    assert err.splitlines() == ["cladewise: Expected a repository, user/name, or --folder, but got neither."]
+    code, out, err = in_this_process("push", run_folder, "--folder", tmp_path / "shared")
+    assert code == 0, err
+    assert str(tmp_path / "shared" / "model.safetensors") in out.splitlines()
+
+
+@pytest.mark.slow
+def test_processes_of_their_own_push_and_predict(hub: Hub, run_folder: Path, tmp_path: Path) -> None:
     variables = {
         **os.environ,
         "HF_ENDPOINT": hub.url,
@@ -253,14 +276,9 @@ def test_the_commands_push_and_predict(hub: Hub, run_folder: Path, tmp_path: Pat
     assert "left out (names of images)" in pushed.stderr
     assert "it/s" not in pushed.stderr  # no progress bar where standard error is a file
     image = some_images(Run.open(run_folder))[0]
-    mine = cladewise("predict", str(run_folder), image)
-    theirs = cladewise("predict", "hf://jane/colours", image)
+    mine = cladewise("predict", str(run_folder), image, "--runtime", "torch")
+    theirs = cladewise("predict", "hf://jane/colours", image, "--runtime", "torch")
     assert (theirs.returncode, theirs.stdout) == (0, mine.stdout), theirs.stderr
-    offline = cladewise("predict", "hf://jane/colours", image, HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
+    words = ("predict", "hf://jane/colours", image, "--runtime", "torch")
+    offline = cladewise(*words, HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
     assert (offline.returncode, offline.stdout) == (0, mine.stdout), offline.stderr
-    missing = cladewise("evaluate", "hf://jane/others")
-    assert missing.returncode == 2
-    assert missing.stderr.startswith("cladewise: Expected a repository of ")
-    assert missing.stderr.count("\n") == 1
-    neither = cladewise("push", str(run_folder))
-    assert neither.stderr.splitlines() == ["cladewise: Expected a repository, user/name, or --folder, but got neither."]

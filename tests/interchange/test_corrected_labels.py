@@ -20,6 +20,7 @@ TREE = Taxonomy(
     ["", "bird", "wren", "crane", "a/b", "machine", "crane"],
     columns={"id": ["", "b", "", "grus", "", "", "kran"]},
 )
+SAMPLES = Path(__file__).parent / "label_studio_samples"
 PATHS = {node: TREE.path_name(node) for node in range(TREE.num_nodes)}
 TABLE = pl.DataFrame(
     {
@@ -119,6 +120,14 @@ class TestLabelStudio:
         found = read_corrected_labels(export(photos, [[boxed], [annotation(["b"])], [], []]), TREE)
         assert labelled(found) == {"b.png": "bird"}
         assert found.skipped[0].reason == "no label of the whole image, but 1 region"
+
+    def test_all_exports_of_the_sdk_have_the_labels(self, photos: Path) -> None:
+        """Files that the converter of label-studio-sdk 2.1.2 wrote from :data:`TABLE`, accepted or corrected."""
+        for name in ("export.json", "export_min.json", "export.csv"):
+            found = read_corrected_labels(SAMPLES / name, TREE, root=photos)
+            expected = {"a.png": "bird/crane", "b.png": PATHS[4], "c.png": "bird/wren", "d.png": "machine/crane"}
+            assert labelled(found) == expected, name
+            assert all(Path(path).is_file() for path in found.paths), name
 
     def test_the_sdk_accepts_what_is_read_back(self, photos: Path) -> None:
         interface = pytest.importorskip("label_studio_sdk.label_interface").LabelInterface
