@@ -13,6 +13,7 @@ from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 
 VERBS: dict[str, tuple[str, str]] = {
+    "audit": ("cladewise.auditing", "audit"),
     "benchmark": ("cladewise.suites", "benchmark"),
     "choose": ("cladewise.choosing", "choose"),
     "compare": ("cladewise.report", "compare"),

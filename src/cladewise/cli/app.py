@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cladewise.cli.audit import audit
 from cladewise.cli.benchmark import benchmark
 from cladewise.cli.cache import cache
 from cladewise.cli.choose import choose
@@ -69,6 +70,7 @@ app.command()(export)
 app.command()(corrections)
 app.command()(explain)
 app.command()(discover)
+app.command()(audit)
 app.command()(manifolds)
 app.command()(look_alikes)
 app.command()(compare)

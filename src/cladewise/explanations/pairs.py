@@ -1,4 +1,4 @@
-"""The nearest pairs across groups and the farthest within a group: exact, one block of images at a time."""
+"""The nearest pairs, across groups or all, and the farthest within a group: exact, one block of images at a time."""
 
 from __future__ import annotations
 
@@ -90,6 +90,49 @@ def extreme_pairs(
     ends_of = F.normalize(vectors[torch.from_numpy(chosen)].double(), dim=-1)
     apart = (ends_of[0] - ends_of[1]).square().sum(-1) / 2  # 1 - cosine, exact where that is near 0
     return Pairs(chosen[0], chosen[1], apart.numpy())
+
+
+def close_pairs(
+    vectors: Float[Tensor, "image dim"], farthest: float, *, most: int = 32, progress: bool = True
+) -> Pairs:
+    """All pairs of vectors that are near each other, the nearest first; the search is exact.
+
+    Costs a product of all with all, and the memory of one block of it.
+
+    Args:
+        vectors: The points; only their directions count.
+        farthest: Largest distance of a pair, 1 - cosine.
+        most: Nearest partners that are kept of each vector. Pairs are missing only where a vector has more partners
+            than that.
+        progress: Show a progress bar.
+
+    Example:
+        >>> found = close_pairs(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1], [0.0, -1.0]]), 0.01)
+        >>> found.first.tolist(), found.second.tolist(), found.distance.round(3).tolist()
+        ([0], [2], [0.005])
+    """
+    unit = F.normalize(vectors.float(), dim=-1)
+    rows, kept = max(1, BLOCK // max(1, len(unit))), min(most, max(0, len(unit) - 1))
+    found = [torch.zeros(2, 0, dtype=torch.int64)]
+    for begin in track(range(0, len(unit), rows), "near-duplicates", shown=progress):
+        score = unit[begin : begin + rows] @ unit.mT
+        here = torch.arange(len(score))
+        score[here, here + begin] = -torch.inf
+        value, place = score.topk(kept, dim=1)
+        near = value >= 1 - farthest - 1e-6
+        found.append(torch.stack([(here[:, None] + begin).expand_as(place)[near], place[near]]))
+    low, high = torch.unique(torch.cat(found, 1).sort(0).values, dim=1)
+    parts = [_apart(unit, low[at : at + rows], high[at : at + rows]) for at in range(0, len(low), rows)]
+    apart = np.concatenate([np.zeros(0), *parts])
+    order = np.lexsort((high.numpy(), low.numpy(), apart))
+    order = order[apart[order] <= farthest]
+    return Pairs(low.numpy()[order], high.numpy()[order], apart[order])
+
+
+def _apart(unit: Tensor, first: Tensor, second: Tensor) -> NDArray[np.float64]:
+    """1 - cosine of pairs of unit vectors, exact where that is near 0."""
+    one, other = (F.normalize(unit[ends].double(), dim=-1) for ends in (first, second))
+    return ((one - other).square().sum(-1) / 2).numpy()
 
 
 def _greedy(worth: NDArray[np.float32], pairs: IntArray, number: int) -> IntArray:

@@ -11,7 +11,6 @@ import safetensors.torch
 from torch import Tensor
 
 from cladewise.atomic import making_folder, write_bytes, write_text
-from cladewise.backbones import Towers
 from cladewise.datasets import Dataset
 from cladewise.datasets.finding import find_data
 from cladewise.datasets.relabelling import relabelled_by
@@ -25,7 +24,7 @@ from cladewise.migration.matched import Matched, Tree, carried_over, opened
 from cladewise.migration.report_text import markdown
 from cladewise.migration.rewriting import rewritten_head
 from cladewise.predictions import Prediction
-from cladewise.records import RunConfig, RunFolder, counts
+from cladewise.records import RunFolder, counts
 from cladewise.records.migration import MigrationReport, Way, read_migration_report, write_migration_report
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.alteration import Alteration
@@ -212,6 +211,7 @@ def _refit(
     progress: bool,
 ) -> Migration:
     from cladewise.engine.training.fitting import fit  # imports Lightning, which migration does without otherwise
+    from cladewise.engine.training.frozen import with_frozen_encoder
 
     if folder.migration_report.is_file():
         if read_migration_report(folder.migration_report).fingerprint == carried.fingerprint:
@@ -226,7 +226,9 @@ def _refit(
             advice='Give the new tree as well: taxonomy="FILE".',
         )
     source = run.config.data if data is None else data.source
-    config = dataclasses.replace(_frozen(run, folder), data=dict(source))
+    advice = "Migrate it without refitting, or train a new run on data labelled in the new tree."
+    frozen = with_frozen_encoder(run, folder.migration / ENCODER, advice=advice)
+    config = dataclasses.replace(frozen, data=dict(source))
     if data is None:
         labels = run.relabelling
         if run.carried is not None:
@@ -245,25 +247,6 @@ def _opened_data(data: Dataset | str | PathLike[str] | None, taxonomy: Tree | No
         return data
     file = Path(taxonomy) if isinstance(taxonomy, (str, PathLike)) and Path(data).exists() else None
     return find_data(str(data), file)
-
-
-def _frozen(run: Run, folder: RunFolder) -> RunConfig:
-    """The configuration to fit the head again: that of the run, with its encoder frozen."""
-    if run.config.backbone.freeze:
-        return run.config
-    if isinstance(run.classifier.encoder, Towers) or run.method.pooling() != "own":
-        raise InputError(
-            "a run with one encoder that pools in its own way, to fit its head again",
-            f"{run.method.name} trained end to end",
-            at=str(run.path),
-            advice="Migrate it without refitting, or train a new run on data labelled in the new tree.",
-        )
-    encoder = folder.migration / ENCODER
-    tensors = {name: value.detach().cpu().contiguous() for name, value in run.backbone.encoder.state_dict().items()}
-    encoder.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(encoder, reproducible(safetensors.torch.save(tensors)))
-    backbone = dataclasses.replace(run.config.backbone, freeze=True, checkpoint=str(encoder.absolute()))
-    return dataclasses.replace(run.config, backbone=backbone)
 
 
 # -------------------------------------------------------------------- the report

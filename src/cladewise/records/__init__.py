@@ -1,5 +1,6 @@
 """Everything that is written to disk: the run folder, its configuration, evaluations and log."""
 
+from cladewise.records.audit import AuditRecord, read_audit, write_audit
 from cladewise.records.config import (
     FOR_PEOPLE,
     MACHINE_SETTINGS,
@@ -66,6 +67,7 @@ __all__ = [
     "SHARED",
     "TREES",
     "AblationConfig",
+    "AuditRecord",
     "BackboneConfig",
     "CalibrationBins",
     "ChoiceExample",
@@ -104,6 +106,7 @@ __all__ = [
     "local_run_folder",
     "naive_parents",
     "naive_transition",
+    "read_audit",
     "read_config",
     "read_embedding_config",
     "read_evaluation",
@@ -120,6 +123,7 @@ __all__ = [
     "settings_by_table",
     "settings_parameters",
     "shared_as",
+    "write_audit",
     "write_embedding_config",
     "write_evaluation",
     "write_few_shot",

@@ -225,6 +225,15 @@ class RunFolder:
         """Folder of the classes discovered in the images of a split."""
         return self.path / "discovered" / split
 
+    def audit(self, split: str) -> Path:
+        """Folder of the audit of the labels of a split."""
+        return self.path / "audit" / split
+
+    @property
+    def audit_folds(self) -> Path:
+        """Folder of the heads that were fitted for audits."""
+        return self.path / "audit" / "folds"
+
     def explanations(self, split: str) -> Path:
         """Index of the explanations of a split; the pictures are in the same folder."""
         return self.path / "explanations" / split / "index.json"

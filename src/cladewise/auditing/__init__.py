@@ -1,0 +1,19 @@
+"""Labels worth a second look: probable errors, duplicates, and classes that are one or two."""
+
+from cladewise.auditing.audit_run import Audit, audit
+from cladewise.auditing.classes import OneClass, TwoKinds
+from cladewise.auditing.duplicates import Duplicates
+from cladewise.auditing.serving import AuditServer
+from cladewise.auditing.suspicion import VERDICTS, Suspicions, suspicions
+
+__all__ = [
+    "VERDICTS",
+    "Audit",
+    "AuditServer",
+    "Duplicates",
+    "OneClass",
+    "Suspicions",
+    "TwoKinds",
+    "audit",
+    "suspicions",
+]
