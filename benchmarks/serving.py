@@ -17,6 +17,7 @@ import json
 import os
 import re
 import selectors
+import shlex
 import signal
 import socket
 import statistics
@@ -170,7 +171,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--images", type=int, default=256)
-    parser.add_argument("--extra", nargs="*", default=["--runtime", "onnxruntime"], help="Further options of serve.")
+    parser.add_argument("--extra", default="--runtime onnxruntime", help="Further options of serve, as one word.")
     given = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given.threads])
     every = sorted(map(str, given.folder.rglob("*.jpg")))
@@ -180,7 +181,7 @@ def main() -> None:
     work: dict[int, list[float]] = {clients: [] for clients in given.clients}
     times: dict[int, list[tuple[float, float]]] = {clients: [] for clients in given.clients}
     loops: list[float] = []
-    with serving(given.run, given.threads, given.extra) as (port, pid):
+    with serving(given.run, given.threads, shlex.split(given.extra)) as (port, pid):
         _turn([LOAD, str(port), "8", "2", *files])  # warm
         for _ in range(given.rounds):
             for clients in given.clients:

@@ -1,4 +1,4 @@
-"""Values derived from a taxonomy, computed once and kept as long as the taxonomy lives."""
+"""Values derived from a taxonomy, computed once and kept while they are used, at most as long as the taxonomy lives."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from cladewise.taxonomy import Taxonomy
 
 Value = TypeVar("Value")
 
+MOST_KEPT = 1024
+"""Values kept per taxonomy: more than a tree has levels, fewer than a server is sent sets of allowed labels."""
+
+_NONE: Any = object()
 _KEPT: weakref.WeakKeyDictionary[Taxonomy, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
 
 
 def cached_for(taxonomy: Taxonomy, key: Hashable, build: Callable[[], Value]) -> Value:
     """The result of ``build()``, computed on the first call with this key.
+
+    The value that was not used for longest is dropped when there are :data:`MOST_KEPT` of a taxonomy.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b")])
@@ -24,9 +30,12 @@ def cached_for(taxonomy: Taxonomy, key: Hashable, build: Callable[[], Value]) ->
         True
     """
     kept = _KEPT.setdefault(taxonomy, {})
-    if key not in kept:
-        built = build()
+    value = kept.pop(key, _NONE)
+    if value is _NONE:
+        value = build()
         if torch.compiler.is_exporting():  # its tensors are stand-ins, for this export alone
-            return built
-        kept[key] = built
-    return kept[key]
+            return value
+    kept[key] = value  # now the last
+    if len(kept) > MOST_KEPT:
+        kept.pop(next(iter(kept)), None)
+    return value

@@ -9,7 +9,13 @@ import sys
 
 from cladewise.escapes import escaped
 
-LOGGERS = ("cladewise.serve", "uvicorn.error")
+LOGGERS = {
+    "cladewise.serve": logging.INFO,
+    "uvicorn.error": logging.ERROR,
+    "python_multipart": logging.ERROR,
+    "PIL": logging.CRITICAL,
+}
+"""Level of each logger that is written; malformed requests, which others warn about, are answered and counted."""
 
 
 class TextLines(logging.Formatter):
@@ -40,7 +46,7 @@ def set_up(*, as_json: bool) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else TextLines())
-    for name in LOGGERS:
+    for name, level in LOGGERS.items():
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO if name == LOGGERS[0] else logging.WARNING)
+        logger.setLevel(level)

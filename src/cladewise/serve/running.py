@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import logging
 import multiprocessing
 import os
@@ -24,6 +25,8 @@ log = logging.getLogger("cladewise.serve")
 
 FAILED = 2
 """Exit code of a server that cannot load a model."""
+GARBAGE_THRESHOLDS = (2_000, 10, 10)
+"""Numbers of objects after which cycles are looked for: commands look less often, but end soon."""
 RESTART_AFTER = 1.0
 """Seconds before a process that ended is started again."""
 
@@ -75,6 +78,8 @@ def serve_on(settings: Settings, opened: socket.socket, *, json_logs: bool = Fal
 
     logs.set_up(as_json=json_logs)
     server = Server(settings)
+    gc.freeze()  # what was imported stays, and need not be searched for garbage again
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     server.run(sockets=[opened])
     if server.problem is not None:
         raise server.problem
