@@ -15,15 +15,16 @@ export class Branches {
     });
   }
   /** Shows the answer `node` of a result; a new subject (a picture and what was asked) closes what was opened by hand. */
-  show({ tree, known, node, goal, subject, color }) {
+  show({ tree, known, node, goal, subject }) {
     if (subject !== this.subject) {
       this.opened.clear();
       this.extra.clear();
       this.subject = subject;
       this.focused = null;
     }
-    const isOther = tree !== this.tree || subject !== this.shownSubject || node !== this.node;
-    Object.assign(this, { tree, known, node, goal, color, shownSubject: subject });
+    if (tree === this.tree && known === this.known && node === this.node && goal === this.goal && this.box.firstChild) return;
+    const isOther = node !== this.node || known !== this.known;
+    Object.assign(this, { tree, known, node, goal });
     this.lit = new Set([0, ...tree.path(node)]);
     this.ahead = new Set([0, ...tree.path(goal)]);
     this.draw();

@@ -76,7 +76,7 @@ export class Crown {
       line.style.top = `${this.y(v)}px`;
       return line;
     }));
-    this.shown = "";
+    this.shown = this.drawn = "";
   }
   /** Levels with one of their nodes each, if all nodes of every level have the same depth and there is room for the names. */
   namedLevels() {
@@ -107,7 +107,10 @@ export class Crown {
   show(marks, goal, text) {
     if (!this.width) this.draw();
     if (!this.width) return;
-    const chosen = marks.find(mark => mark.chosen);
+    const chosen = marks.find(mark => mark.chosen), now = JSON.stringify([chosen?.node, goal, text]);
+    this.mark(marks);
+    if (now === this.drawn) return;
+    this.drawn = now;
     this.faint.setAttribute("d", chosen ? this.way(goal) : "");
     if (chosen) {
       const along = this.tree.inside(goal, chosen.node) ? goal : chosen.node, whole = this.way(along);
@@ -129,7 +132,6 @@ export class Crown {
       this.lit.setAttribute("d", "");
       this.shown = "";
     }
-    this.mark(marks);
     this.tell(chosen, text);
   }
   mark(marks) {
@@ -147,7 +149,10 @@ export class Crown {
         }
         left.delete(mark.id);
         const dot = this.dots.get(mark.id), x = this.x(node) + (mark.chosen ? 0 : (k - (same.length - 1) / 2) * gap);
-        dot.style.transform = `translate(${Math.max(6, Math.min(this.width - 6, x)).toFixed(1)}px, ${this.y(node).toFixed(1)}px)`;
+        const place = `translate(${Math.max(6, Math.min(this.width - 6, x)).toFixed(1)}px, ${this.y(node).toFixed(1)}px)`;
+        if (dot.place === place && dot.chosen === mark.chosen) return; // of hundreds, few move at a time
+        Object.assign(dot, { place, chosen: mark.chosen });
+        dot.style.transform = place;
         dot.setAttribute("class", `dot${mark.chosen ? " chosen" : ""}`);
         dot.setAttribute("r", mark.chosen ? 6.5 : 4);
         if (mark.chosen && this.marks.lastChild !== dot) this.marks.append(dot);

@@ -113,9 +113,10 @@ function words(tree, answer) {
 }
 
 /* ---- the strip of pictures ---- */
+const drawnItems = new WeakMap();
 function drawStrip() {
-  const strip = byId("strip"), names = shownModels();
-  let before = null;
+  const strip = byId("strip"), names = shownModels(), language = byId("names").value;
+  let before = null, done = 0, failed = 0, again = 0, differing = 0;
   for (const picture of pictures) {
     let item = byId(`picture-${picture.id}`);
     if (!item) {
@@ -125,11 +126,19 @@ function drawStrip() {
       if (before) before.after(item); else strip.prepend(item);
     }
     before = item;
+    const states = names.map(name => answered(picture, name));
+    for (const { slot } of states) {
+      if (slot?.state === "done") done++;
+      else if (slot?.state === "failed") { failed++; if (!slot.final) again++; }
+    }
+    const how = names.length > 1 ? difference(picture) : null, differs = how !== null && how !== "same";
+    if (differs) differing++;
+    const drawn = JSON.stringify([picture === chosen, Boolean(picture.thumb), Boolean(picture.kept), differs, language, states.map(({ slot, answer }) => [slot?.question.model, slot?.state, slot?.slow, slot?.error, answer?.node, answer?.nodes])]);
+    if (drawnItems.get(item) === drawn) continue; // of hundreds, few change at a time
+    drawnItems.set(item, drawn);
     const thumb = item.firstElementChild;
     if (picture.thumb && !thumb.firstChild) thumb.append(make("img", { src: picture.thumb, alt: "" }));
     item.setAttribute("aria-selected", String(picture === chosen));
-    const states = names.map(name => answered(picture, name));
-    const difference_ = difference(picture);
     const lines = states.map(({ slot, answer }, k) => {
       const { tree } = models.get(names[k]);
       if (slot?.state === "failed") return make("span", { class: "bad", text: slot.error });
@@ -139,27 +148,21 @@ function drawStrip() {
       line.append(make("bdi", { text: answer.nodes ? words(tree, answer) : tree.name(answer.node) }));
       return line;
     });
-    const text = lines.map(line => line.textContent).join("|") + names.length;
-    const answers = item.lastElementChild.lastElementChild;
-    if (answers.dataset.text !== text) { answers.dataset.text = text; answers.replaceChildren(...lines); }
+    item.lastElementChild.lastElementChild.replaceChildren(...lines);
     item.classList.toggle("failed", states.some(({ slot }) => slot?.state === "failed"));
     item.classList.toggle("busy", states.some(({ slot }) => !slot || slot.state === "waiting" || slot.state === "sending"));
-    item.classList.toggle("differs", difference_ !== null && difference_ !== "same");
+    item.classList.toggle("differs", differs);
     item.classList.toggle("is-kept", Boolean(picture.kept));
-    item.setAttribute("aria-label", `${picture.name}: ${lines.map(line => line.textContent).join("; ")}${difference_ && difference_ !== "same" ? "; the models differ" : ""}${picture.kept ? "; label kept" : ""}`);
+    item.setAttribute("aria-label", `${picture.name}: ${lines.map(line => line.textContent).join("; ")}${differs ? "; the models differ" : ""}${picture.kept ? "; label kept" : ""}`);
   }
   if (chosen) strip.setAttribute("aria-activedescendant", `picture-${chosen.id}`);
   else strip.removeAttribute("aria-activedescendant");
 
-  const slots = pictures.flatMap(picture => names.map(name => answered(picture, name).slot));
-  const done = slots.filter(slot => slot?.state === "done").length, failed = slots.filter(slot => slot?.state === "failed");
-  const differing = pictures.filter(picture => { const how = difference(picture); return how && how !== "same"; }).length;
-  byId("tally").textContent = names.length > 1 && done === slots.length ? `${number(differing)} of ${count(pictures.length, "picture")} differ` : count(pictures.length, "picture");
-  const progress = byId("progress"), isBusy = done + failed.length < slots.length;
-  progress.hidden = !isBusy || slots.length < 2;
-  progress.max = slots.length || 1;
-  progress.value = done + failed.length;
-  const again = failed.filter(slot => !slot.final).length;
+  const all = pictures.length * names.length, progress = byId("progress");
+  byId("tally").textContent = names.length > 1 && done === all ? `${number(differing)} of ${count(pictures.length, "picture")} differ` : count(pictures.length, "picture");
+  progress.hidden = done + failed === all || all < 2;
+  progress.max = all || 1;
+  progress.value = done + failed;
   byId("retry-all").hidden = !again;
   byId("retry-all").textContent = again ? `Try ${count(again, "failed one")} again` : "";
 }
