@@ -32,7 +32,7 @@ function allowedIn(tree) {
   for (const line of allowedText.split("\n")) if (line.trim()) for (const node of tree.called(line)) nodes.add(node);
   return [...nodes].sort((a, b) => a - b).map(node => tree.key(node));
 }
-const queue = new Queue(pictures, questions);
+const queue = new Queue(pictures, () => questions().filter(question => !models.get(question.model).isStale));
 
 /** What one model answers to one picture at the present stop. */
 function answered(picture, name) {
