@@ -5,8 +5,8 @@
 
 Every run is exported under every rule, from decoded images on, and compared with the code that `cladewise predict` uses
 on images of its test split. Time per image is that of the file, images one by one on one thread, and its share of the
-time that the same images take in torch from the decoded picture to the answer. The second form exports untrained heads on a
-made-up tree, from features on. Processor time is given as well: other work on the machine disturbs it less.
+time that the same images take in torch from the decoded picture to the answer. The second form exports untrained heads
+on a made-up tree, from features on. Processor time is given as well: other work on the machine disturbs it less.
 """
 
 from __future__ import annotations
