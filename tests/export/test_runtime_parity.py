@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cladewise.engine import Run
 from cladewise.errors import InputError
+from cladewise.export.exporting import export
 from cladewise.export.format import FORMATS, Session, format_of
 from cladewise.export.graph import ALLOWED, RunGraph
 from cladewise.runtimes.open_vino import OpenVINO
@@ -190,3 +191,15 @@ def test_what_is_known_is_kept(opened: Callable[[str, str], tuple[RunGraph, Sess
             torch.export.load(str(file), extra_files=extra)
             info = json.loads(extra["cladewise.json"])
         assert (info["title"], info["other"]) == ("colours", "2"), name
+
+
+@pytest.mark.parametrize("name", ["openvino", "torch-export"])
+def test_exported_files_are_whole(trained: Trained, tmp_path: Path, name: str) -> None:
+    """OpenVINO's two files take their names together, and a file opens with all that was added to it."""
+    run = trained(method="hace", freeze=True, epochs=10)
+    kind = format_of(name)
+    done = export(run, to=name, out=tmp_path / f"run{kind.suffix}", start="features", images=4, progress=False)
+    wanted = {f"run{kind.suffix}", *([f"run{kind.beside}"] if kind.beside else [])}
+    assert {file.name for file in tmp_path.iterdir()} == wanted
+    features = np.zeros((2, *RunGraph.of(run, start="features").input_shape), np.float32)
+    assert kind.open(done.file)({"features": features})["node"].shape == (2,)

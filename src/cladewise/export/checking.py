@@ -59,6 +59,7 @@ class Checked:
         seconds: Seconds per image by the file, one image at a time.
         torch_seconds: Seconds per image in torch.
         example: An image with another answer.
+        tolerance: The largest difference of a log-probability that is allowed.
     """
 
     source: str
@@ -70,11 +71,12 @@ class Checked:
     seconds: float = 0.0
     torch_seconds: float = 0.0
     example: str = ""
+    tolerance: float = LARGEST_DIFFERENCE
 
     @property
     def passed(self) -> bool:
         """Whether all answers are equal and all log-probabilities nearly so."""
-        return not self.different and self.largest <= LARGEST_DIFFERENCE
+        return not self.different and self.largest <= self.tolerance
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -98,6 +100,7 @@ def check(
     *,
     images: int = IMAGES,
     split: str | None = None,
+    tolerance: float = LARGEST_DIFFERENCE,
     progress: bool = False,
 ) -> Checked:
     """Compare an exported file with the run in torch, image by image and in a batch.
@@ -108,6 +111,7 @@ def check(
         session: The function that the file computes.
         images: Number of images of the run's data.
         split: The split they are from: by default the test split, else the validation split.
+        tolerance: The largest difference of a log-probability that is allowed, in nats.
         progress: Show a progress bar.
 
     Raises:
@@ -115,7 +119,7 @@ def check(
     """
     source, pictures = check_pictures(run, images, split)
     reference = Reference(run, graph)
-    total = Checked(source, 0)
+    total = Checked(source, 0, tolerance=tolerance)
     for picture in track(pictures, "checking", shown=progress):
         total = _together(total, _compared(reference, session, [picture], source))
     several = _of_one_size(pictures[:BATCH])
@@ -219,7 +223,7 @@ def failure(graph: RunGraph, checked: Checked) -> InputError:
         answers = checked.images + checked.batch
         got = f"other answers for {checked.different:,} of {answers:,} images ({checked.example}), and {got}"
     advice = f"Nothing was written. The rules were {graph.rules.spec}."
-    return InputError(f"a file that answers as torch does, to {LARGEST_DIFFERENCE:g} nats", got, advice=advice)
+    return InputError(f"a file that answers as torch does, to {checked.tolerance:g} nats", got, advice=advice)
 
 
 def _compared(reference: Reference, session: Session, pictures: Sequence[Picture], source: str) -> Checked:

@@ -6,7 +6,8 @@ import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class Exported:
         seconds: Time that writing it took.
         warnings: Warnings about fitting the rules.
         reader: The stand-alone reader that was written next to it; ``None`` if none was asked for.
+        beside: The second file of formats that have two; ``None`` for others.
     """
 
     file: Path
@@ -42,11 +44,13 @@ class Exported:
     seconds: float
     warnings: tuple[str, ...] = ()
     reader: Path | None = None
+    beside: Path | None = None
 
     @property
     def megabytes(self) -> float:
-        """Size of the file in MB."""
-        return self.file.stat().st_size / 1e6
+        """Size of the file in MB, or of both files."""
+        files = [self.file] if self.beside is None else [self.file, self.beside]
+        return sum(file.stat().st_size for file in files) / 1e6
 
 
 def export(
@@ -70,7 +74,7 @@ def export(
     Preprocessing, encoder, head, inference, calibration and decision are in the file, whose outputs
     :class:`~cladewise.export.RunGraph` lists. It is written, opened by the runtime that it is for, and kept only if it
     answers as torch does: the same node for every image that it is checked on, apart from those on a threshold, and
-    log-probabilities within 1e-4 nats.
+    log-probabilities within the format's tolerance, which is 1e-4 nats for all but OpenVINO from images on.
 
     Args:
         run: A trained run, or its folder.
@@ -114,17 +118,40 @@ def export(
     )
     say(f"cladewise: exporting {run.path.name} to {form.name}", shown=progress)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(file) as temporary:
+    with _replacing_both(file, form.beside) as temporary:
         form.write(graph, temporary, {})
         seconds = time.perf_counter() - began
-        checked = check(run, graph, form.open(temporary), images=images, split=split, progress=progress)
+        checked = check(
+            run,
+            graph,
+            form.open(temporary),
+            images=images,
+            split=split,
+            tolerance=form.tolerance(start),
+            progress=progress,
+        )
         if not checked.passed:
             raise failure(graph, checked)
         facts = {**about(run, graph), "measured": json.dumps(checked.to_dict())}
         form.annotate(temporary, facts)
-    beside = None
+    copied = None
     if reader:
-        beside = file.with_name("reader.py")
-        with replacing(beside) as temporary:
+        copied = file.with_name("reader.py")
+        with replacing(copied) as temporary:
             shutil.copyfile(Path(str(reader_module.__file__)), temporary)
-    return Exported(file, checked, facts, seconds, graph.rules.warnings, beside)
+    second = file.with_suffix(form.beside) if form.beside else None
+    return Exported(file, checked, facts, seconds, graph.rules.warnings, copied, second)
+
+
+@contextmanager
+def _replacing_both(file: Path, beside: str) -> Generator[Path, None, None]:
+    """:func:`~cladewise.atomic.replacing` for a file and for the second file that a format may write beside it."""
+    with replacing(file) as temporary:
+        second = temporary.with_suffix(beside) if beside else None
+        try:
+            yield temporary
+            if second is not None:
+                second.replace(file.with_suffix(beside))
+        finally:
+            if second is not None:
+                second.unlink(missing_ok=True)

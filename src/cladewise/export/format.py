@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
-from cladewise.export.graph import RunGraph
+from cladewise.export.graph import RunGraph, Start
 
 Arrays = dict[str, NDArray[np.generic]]
 Session = Callable[[Mapping[str, NDArray[np.generic]]], Arrays]
@@ -34,6 +34,8 @@ class Format(ABC):
 
     name: ClassVar[str]
     suffix: ClassVar[str]
+    beside: ClassVar[str] = ""
+    """Suffix of a second file of the same name, if the format has one."""
 
     @abstractmethod
     def write(self, graph: RunGraph, file: Path, about: Mapping[str, str]) -> None:
@@ -47,6 +49,10 @@ class Format(ABC):
     @abstractmethod
     def open(self, file: Path, *, threads: int = 1) -> Session:
         """The function that a file computes, by the runtime that it is checked with."""
+
+    def tolerance(self, start: Start) -> float:
+        """The largest difference from torch's log-probabilities that a file may have, in nats."""
+        return 1e-4
 
     @abstractmethod
     def annotate(self, file: Path, about: Mapping[str, str]) -> None:

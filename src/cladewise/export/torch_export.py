@@ -28,8 +28,8 @@ class TorchExportFormat(Format):
     """A ``.pt2`` archive, which ``torch.export.load(file).module()`` opens.
 
     The module takes all inputs by position and returns a tuple. The further file ``cladewise.json`` of the archive,
-    which ``torch.export.load(file, extra_files=...)`` reads, has the metadata, the names of ``inputs`` and
-    ``outputs``, and the ``defaults`` of the inputs. The archive has no example inputs, the part of it that torch would
+    which ``torch.export.load(file, extra_files=...)`` reads, has the metadata, the names of its ``arguments`` and
+    ``outputs``, and the ``defaults`` of the arguments. The archive has no example inputs, the part that torch would
     pickle. The module computes with torch's own number of threads.
     """
 
@@ -38,13 +38,13 @@ class TorchExportFormat(Format):
 
     def write(self, graph: RunGraph, file: Path, about: Mapping[str, str]) -> None:
         program = exported(graph)
-        names = {"inputs": graph.input_names, "outputs": graph.output_names}
+        names = {"arguments": graph.input_names, "outputs": graph.output_names}
         own = {key: json.dumps(value) for key, value in names.items()} | {"defaults": defaults_text(graph.defaults)}
         _save(program, file, {**about, **own})
 
     def open(self, file: Path, *, threads: int = 1) -> Session:
         program, about = _load(file)
-        inputs, outputs = (json.loads(about[key]) for key in ("inputs", "outputs"))
+        inputs, outputs = (json.loads(about[key]) for key in ("arguments", "outputs"))
         defaults = read_defaults(about["defaults"])
         # without the guards of the program, one of which refuses a batch of no images
         module = program.module(check_guards=False)
