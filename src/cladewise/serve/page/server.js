@@ -1,4 +1,6 @@
 /* The server's interface, and its failures in one clear line each. */
+import { sentence } from "./dom.js";
+
 const ROOT = new URL("../", import.meta.url); // this file is page/server.js
 const KEY = "cladewise-key";
 const PATIENCE = 90_000; // milliseconds until an answer is no longer waited for
@@ -26,6 +28,7 @@ export function setKey(value) {
 async function told(response) {
   try {
     const { error, detail } = await response.json();
+    if (error?.expected === "images that can be decoded") return sentence(error.got); // of one picture, the reason says it all
     if (error?.message) return error.message;
     if (error?.expected) return `Expected ${error.expected}, got ${error.got}.${error.advice ? ` ${error.advice}` : ""}`;
     if (typeof detail === "string") return detail;
