@@ -204,7 +204,7 @@ def check_pictures(run: Run, number: int, split: str | None) -> tuple[str, list[
         indices = data.indices(chosen) if chosen else np.arange(len(data.paths))
         drawn = indices[np.unique(np.linspace(0, len(indices) - 1, min(number, len(indices))).round().astype(int))]
         size, pictures = run.backbone.transform().decode_size, list[Picture]()
-        for index in drawn.tolist():
+        for index in map(int, drawn):
             try:
                 pictures.append(np.asarray(decode(os.path.join(data.root, data.paths[index]), size=size)))
             except UnreadableImageError:

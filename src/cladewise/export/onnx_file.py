@@ -53,7 +53,7 @@ class OnnxFormat(Format):
         names: list[str] = [output.name for output in session.get_outputs()]
 
         def run(inputs: Mapping[str, NDArray[np.generic]]) -> Arrays:
-            found: list[Any] = session.run(names, dict(inputs))
+            found: Any = session.run(names, dict(inputs))
             return dict(zip(names, found, strict=True))
 
         return run
