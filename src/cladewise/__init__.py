@@ -20,6 +20,7 @@ from cladewise.version import __version__
 
 if TYPE_CHECKING:
     from cladewise import (
+        auditing,
         backbones,
         calibration,
         choosing,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         suites,
         unknowns,
     )
+    from cladewise.auditing import audit
     from cladewise.choosing import choose
     from cladewise.discovery import discover
     from cladewise.embeddings import embed
@@ -80,6 +82,8 @@ __all__ = [
     "Run",
     "Taxonomy",
     "__version__",
+    "audit",
+    "auditing",
     "backbones",
     "benchmark",
     "calibration",

@@ -36,7 +36,7 @@ in a fold: a fold of one would leave nothing of its kind to learn from."""
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evidence:
-    """What networks that have not seen an image say of it.
+    """Scores and labels of images, by networks that have not seen them.
 
     Args:
         index: Index of each scored image in the dataset.

@@ -1,0 +1,22 @@
+"""``cladewise audit`` as a user runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def test_audit_tells_what_it_found_and_writes_the_page(here: Any, run: str) -> None:
+    code, out, err = here("audit", run, "--folds", "2")
+    assert code == 0, err
+    folder = Path(run) / "audit" / "train"
+    assert "labels are not where the evidence ends; see suspects.csv" in out
+    assert Path(out.splitlines()[-1]) == folder / "page.html"
+    assert (folder / "suspects.csv").is_file()
+
+
+def test_audit_refuses_what_it_cannot_do(here: Any, run: str, tmp_path: Path) -> None:
+    code, _, err = here("audit", str(tmp_path))
+    assert (code, "a run folder" in err) == (2, True), err
+    code, _, err = here("audit", run, "--split", "tset")
+    assert (code, "Did you mean test?" in err) == (2, True), err
