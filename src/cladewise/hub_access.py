@@ -74,6 +74,17 @@ def is_on_hub(path: str | PathLike[str]) -> bool:
     return _SCHEME.match(os.fspath(path)) is not None
 
 
+def address_or_path(path: str | PathLike[str]) -> str:
+    """A path as its user wrote it: an address on the hub with both of its slashes.
+
+    Example:
+        >>> from pathlib import Path
+        >>> address_or_path(Path("hf://jane/birds")), address_or_path(Path("runs/birds"))
+        ('hf://jane/birds', 'runs/birds')
+    """
+    return _SCHEME.sub("hf://", os.fspath(path))
+
+
 @contextmanager
 def asking_hub(address: HubAddress) -> Generator[None]:
     """Turn an error of the hub or of its client into one line that says what to do; other errors pass through.

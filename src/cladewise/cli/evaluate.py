@@ -15,6 +15,7 @@ from cladewise.cli.context import Allowed, GroupBy, Pooling, context_of
 from cladewise.cli.printing import print_table, say, tell
 from cladewise.cli.settings import RUNTIME_HELP, TREE_HELP, checked_tree, with_threshold
 from cladewise.errors import InputError
+from cladewise.hub_access import address_or_path
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -279,7 +280,7 @@ def print_evaluations(scores: dict[Path, list[Evaluation]], split: str, told: Co
     for run, of_run in scores.items():
         for score in of_run:
             after = "" if score.inference == "none" else f" after {score.inference}"
-            tell(f"{run}, {score.decision}{after}: {score.verdict}.")
+            tell(f"{address_or_path(run)}, {score.decision}{after}: {score.verdict}.")
     for of_run in scores.values():
         for warning in dict.fromkeys(text for score in of_run for text in score.warnings if text not in told):
             say(f"cladewise: {warning}")
