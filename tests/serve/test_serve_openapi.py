@@ -16,7 +16,7 @@ from .conftest import picture
 if TYPE_CHECKING:
     import httpx
 
-UNDESCRIBED = {"/", "/page", "/page/", "/openapi.json"}
+UNDESCRIBED = {"/", "/page/", "/page/{name}", "/openapi.json"}
 """The page, and the description itself."""
 
 
