@@ -22,6 +22,7 @@ from cladewise.errors import InputError
 from cladewise.geometry.ball import check_curvature, exp_origin, gap, least_gap
 from cladewise.geometry.dtypes import result_dtype, widened
 from cladewise.geometry.smooth import root
+from cladewise.tracing import is_traced
 
 FARTHEST = 50.0
 """Largest hyperbolic offset of a hyperplane: no point of the ball in double precision lies beyond it."""
@@ -111,7 +112,15 @@ def _hyperplanes(x: Tensor, normal: Tensor, length: Tensor, curvature: float) ->
     near = gap(point, curvature, least_gap(result_dtype(x)))
     time = 2 / near - 1
     lifted = torch.cat([2 * curvature**0.5 * point / near, -time], -1)
-    return torch.asinh(lifted @ normal.T) * (2 / curvature**0.5 * length[:, 0])
+    return _asinh(lifted @ normal.T) * (2 / curvature**0.5 * length[:, 0])
+
+
+def _asinh(x: Tensor) -> Tensor:
+    """Inverse hyperbolic sine; written out for exporters, since onnxruntime has none in double precision."""
+    if not is_traced():
+        return torch.asinh(x)
+    size = x.abs()
+    return x.sign() * torch.log(1 + (size + size * size / (1 + (1 + size * size).sqrt())))
 
 
 def _unit(vectors: Tensor) -> tuple[Tensor, Tensor]:
