@@ -46,7 +46,7 @@ class HubAddress:
         """Read an address, or ``user/name`` alone.
 
         Raises:
-            InputError: It names no repository.
+            InputError: The text is not the address of a repository.
         """
         place, at, revision = _SCHEME.sub("", text).partition("@")
         parts = place.rstrip("/").split("/")

@@ -14,8 +14,8 @@ def traced() -> Generator[None]:
     """Compute in the form that an exporter can trace, inside the context.
 
     Kernels are not used, shapes follow from the sizes of the batch and of the tree alone, and nothing branches on the
-    value of a tensor: inputs are not checked, and of two ways to a result the one that is right for all values is
-    taken. It may also be used without an exporter, to compute what a graph computes, and to fill caches with real
+    value of a tensor: inputs are not checked, and of two ways to compute a result, the one that is right for all values
+    is used. It may also be used without an exporter, to compute what a graph computes, and to fill caches with real
     tensors before tracing, which would fill them with stand-ins.
 
     Example:

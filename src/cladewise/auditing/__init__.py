@@ -1,4 +1,4 @@
-"""Labels worth a second look: probable errors, duplicates, and classes that are one or two."""
+"""Labels worth a second look: probable errors, duplicates, and classes to merge or to split."""
 
 from cladewise.auditing.audit_run import Audit, audit
 from cladewise.auditing.classes import OneClass, TwoKinds

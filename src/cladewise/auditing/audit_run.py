@@ -1,4 +1,4 @@
-"""Audits the labels of a run's data: which are probably wrong, which images are there twice, which classes are one."""
+"""Audits of the labels of a run's data: probable errors, images that occur twice, classes to merge or to split."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class Audit:
         split: Splits of the audited images.
         index: Index in the dataset of each audited image.
         found: The labels beside the evidence, one value per audited image.
-        reviewed: Whether earlier corrections decide each image.
+        reviewed: Whether each image is decided by earlier corrections.
         usable: Index in the dataset of each audited image that has features, in the order of ``two_kinds``.
         duplicates: Pairs of images that show the same picture.
-        one_class: Pairs of classes that are not told apart, the surest first.
+        one_class: Pairs of classes that are not told apart, the most certain first.
         two_kinds: Classes with two groups of images, the farthest apart first.
         settings: The entries of :attr:`record` that are not counted here.
         folder: The folder with the page and the tables.

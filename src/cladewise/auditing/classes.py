@@ -1,4 +1,4 @@
-"""Classes that are one, and classes that are two, by tests with stated effect sizes."""
+"""Classes that are not told apart, and classes with two groups of images, by tests with stated effect sizes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 FEWEST = 8
-"""Images that a class needs to be compared with another."""
+"""Smallest number of images of a class that is compared with another."""
 FEWEST_TO_SPLIT = 16
-"""Images that a class needs to be examined for two kinds."""
+"""Smallest number of images of a class that is examined for two groups."""
 INDISTINCT = 0.9
 """Area under the ROC curve up to which two classes count as not told apart; 0.5 is chance, and 0.95 is usual between
 siblings on photographs of groceries."""
@@ -40,7 +40,7 @@ class OneClass(NamedTuple):
         second: Node of the other.
         area: Probability that an image of the first scores higher for it than one of the second.
         upper: Upper confidence bound of the area at 95%, for this pair alone.
-        p_value: Of the hypothesis that the area is above :data:`INDISTINCT`, corrected for the number of pairs.
+        p_value: P-value of the hypothesis that the area is above :data:`INDISTINCT`, corrected for the number of pairs.
         are_siblings: Whether they have one parent.
     """
 
@@ -59,7 +59,7 @@ class TwoKinds(NamedTuple):
         node: The class.
         separation: Distance of the groups' means over the median distance of a class's mean to its nearest sibling's.
         explained: Share of the class's variance, in its leading components, that the two groups explain.
-        p_value: Of the hypothesis that the class is one normal cloud, corrected for the number of classes.
+        p_value: P-value of the hypothesis that the class is one normal cloud, corrected for the number of classes.
         second: Whether each image, in the order of the class, is in the smaller group.
     """
 
@@ -126,7 +126,7 @@ def classes_that_are_one(
 
     .. math:: z = \frac{0.9 - A}{\operatorname{se}(A)}
 
-    with the standard error of DeLong et al. It is not enough that a difference could not be shown. Siblings and other
+    with the standard error of DeLong et al. Failing to show a difference would not be enough. Siblings and other
     pairs are two families, each with half of the level. P-values are corrected by Benjamini and Hochberg, among the
     pairs of siblings that were compared, and among all pairs of the other kind, compared or not, since which are
     compared depends on the images.
@@ -190,7 +190,7 @@ def area_with_error(low: FloatArray, high: FloatArray) -> tuple[float, float]:
 def classes_that_are_two(
     nodes: IntArray, vectors: NDArray[np.float32], taxonomy: Taxonomy, *, level: float = 0.1, seed: int = 0
 ) -> list[TwoKinds]:
-    r"""Classes whose images are two clouds, those with the most evidence first.
+    r"""Classes whose images form two clouds, those with the most evidence first.
 
     Images of all classes vary in the same ways, by viewpoint and background, more than two similar classes differ.
     Features are therefore whitened by the covariance within classes, in the :data:`WHITENED` leading principal
@@ -318,7 +318,7 @@ def _leading(vectors: FloatArray) -> FloatArray:
 
 
 def _halves(points: FloatArray, steps: int = 12) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Two means of many samples at once: who is in the smaller group, and the share of variance between the groups.
+    """2-means of many samples at once: membership of the smaller group, and the share of variance between the groups.
 
     Args:
         points: ``[sample, image, component]``, the first component the widest.

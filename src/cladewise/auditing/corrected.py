@@ -33,7 +33,7 @@ def read_corrections(folder: Path, dataset: Dataset) -> dict[str, Decision]:
 
 
 def write_corrections(folder: Path, dataset: Dataset, decided: Mapping[str, Decision]) -> Path:
-    """Write the table, whole or not at all; images that are kept have the label that they have.
+    """Write the table, whole or not at all; images with the action ``keep`` have their present label.
 
     Args:
         folder: The folder.
@@ -66,7 +66,7 @@ def write_corrections(folder: Path, dataset: Dataset, decided: Mapping[str, Deci
 
 
 def checked(dataset: Dataset, known: frozenset[str], path: object, action: object, node: object) -> Decision:
-    """A decision that came from outside, checked.
+    """The decision of a request, checked.
 
     Raises:
         InputError: The image, the action or the node is not known.

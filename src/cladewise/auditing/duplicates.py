@@ -1,4 +1,4 @@
-"""Images that are there twice: the same file content, or nearly the same picture."""
+"""Images that occur twice: the same file content, or nearly the same picture."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def find_duplicates(
 
 
 def difference_hashes(files: list[Path], *, progress: bool = True) -> NDArray[np.uint64]:
-    """A hash of 64 bits per picture, which small changes of size, brightness and compression leave nearly as it is.
+    """A hash of 64 bits per picture that changes little with its size, brightness and compression.
 
     The picture is shrunk to 9 x 8 grey pixels; each bit says whether a pixel is brighter than its right neighbour.
     Unreadable images have random bits.

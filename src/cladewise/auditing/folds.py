@@ -36,7 +36,7 @@ def groups_of(num_images: int, pairs: IntArray, column: IntArray | None = None) 
 def dealt(groups: IntArray, labels: IntArray, folds: int, seed: int = 0) -> IntArray:
     """Fold of each image; a group is in one fold, and the groups of a label are dealt to the folds in turn.
 
-    A group counts for the most frequent label in it. Which group comes first, and which fold, is random.
+    A group counts for the most frequent label in it. The order of the groups and of the folds is random.
 
     Args:
         groups: Number of the group of each image, from 0 without gaps.

@@ -96,7 +96,7 @@ def _lists(found: Audit, most: int) -> list[dict[str, Any]]:
         {
             "key": "across",
             "title": "In two splits",
-            "lead": "The same picture, or nearly, in different splits: remove one, or the test measures memory.",
+            "lead": "The same picture, or nearly, in different splits: remove one, or the test measures memorisation.",
             "items": _pairs(found, across, most),
         },
         {

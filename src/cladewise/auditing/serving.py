@@ -26,7 +26,7 @@ class AuditServer(http.server.ThreadingHTTPServer):
     """Serves one page on the loopback address, and keeps decisions as a table.
 
     The table is written whole and flushed before a decision is answered, so that nothing that was answered is lost.
-    The address has a random token; decisions of other pages and other programs' users are refused.
+    The address has a random token; requests from other pages and by other users of the machine are refused.
 
     Args:
         page: The page.
@@ -88,10 +88,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     sys_version = ""
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Logs nothing: the page says what was saved."""
+        """Log nothing, since the page shows what was saved."""
 
     def do_GET(self) -> None:
-        """The page, or the decisions made so far, to whoever has the token."""
+        """The page, or the decisions made so far, for requests with the token."""
         path, _, query = self.path.partition("?")
         is_known = secrets.compare_digest(query.encode(), f"token={self.server.token}".encode())
         if not self._is_local():
@@ -132,7 +132,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return self._answer(HTTPStatus.OK, "kept")
 
     def _is_local(self) -> bool:
-        """Whether the page was asked for by its own address, and not by a name that leads here."""
+        """Whether a request names the page's own address, and not another name that resolves to it."""
         return self.headers.get("Host", "") == f"{HOST}:{self.server.server_address[1]}"
 
     def _refuse(self, status: HTTPStatus, text: str) -> None:

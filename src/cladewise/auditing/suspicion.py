@@ -1,4 +1,4 @@
-"""How much of a label is probably wrong, by the evidence of a model that was not trained on the image."""
+"""Probable errors in labels, from the predictions of a model that was not trained on the images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOP_LEAVES = 5
 """Most probable leaves that are kept of each image, as labels to choose from."""
 AGREES, WRONG, UNSUPPORTED, FINER = "agrees", "wrong", "unsupported", "finer"
 VERDICTS = (AGREES, WRONG, UNSUPPORTED, FINER)
-"""How the evidence stands to the label: it ends at it, on another branch, above it, or below it."""
+"""Relation of the evidence to the label: it ends at the label, on another branch, above the label, or below it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Suspicions:
         proposal: Node at which the evidence ends: the most informative node that is more probable than not.
         meet: Their lowest common ancestor.
         verdict: Position in :data:`VERDICTS`. A node and its only child hold the same leaves, and count as one place.
-        probability: Probability at or under the label, without the label's own testimony.
+        probability: Probability at or under the label by the model alone.
         wrong: Posterior probability that the label is wrong, see :func:`suspicions`.
         bits: Expected information of the label that is false, in bits.
         gain: Expected further information, in bits, of a proposal below the label; 0 elsewhere.
@@ -57,7 +57,7 @@ class Suspicions:
     top_probability: FloatArray
 
     def order(self) -> IntArray:
-        """Images on whose label the evidence does not end and under which it does not lie, the most bits first."""
+        """Images whose evidence ends neither at their label nor below it, the most bits first."""
         found = np.flatnonzero(np.isin(self.verdict, [VERDICTS.index(WRONG), VERDICTS.index(UNSUPPORTED)]))
         return found[np.argsort(-self.bits[found], kind="stable")]
 
@@ -78,7 +78,7 @@ def suspicions(
 
     With :math:`p_v` the probability at or under node :math:`v`, :math:`y` the label and :math:`\epsilon` the share of
     labels that are wrong, spread evenly over the :math:`K - 1` other labels, Bayes' rule gives the probability that the
-    label is wrong after both testimonies, the model's and the label's own:
+    label is wrong, given both the model's prediction and the label itself:
 
     .. math:: w = \frac{\rho\,(1 - p_y)}{p_y + \rho\,(1 - p_y)}, \qquad
         \rho = \frac{\epsilon}{1 - \epsilon} \cdot \frac{1}{K - 1}
@@ -92,13 +92,14 @@ def suspicions(
     The sum is the expected information of :math:`y` that is not shared with the true node, :math:`I(y) -
     I(\operatorname{lca}(y, t))`. It needs the probabilities on the path of the label alone, so evidence below an
     internal label costs nothing, and a label that holds all the probability has :math:`b = 0`. Because :math:`w` is
-    small wherever the model leaves the label a chance, the ratio of probabilities decides first, and the tree orders
-    labels that are about equally improbable. The expectation without the label's own testimony (:math:`w = 1 - p_y`)
-    lets unsure images with much probability elsewhere overtake sure errors between siblings, and was measured to be
-    worse.
+    small wherever the model gives the label some probability, the ratio of probabilities decides first, and the
+    tree orders labels that are about equally improbable. The expectation by the model alone (:math:`w = 1 - p_y`)
+    ranks uncertain images with much probability elsewhere above confident errors between siblings, and was measured to
+    be worse.
 
     Args:
-        prediction: Of images that the model was not trained on, one batch axis, over the tree of the labels.
+        prediction: Predictions for images that the model was not trained on, with one batch axis, over the tree of the
+            labels.
         label: Their labels; internal nodes allowed.
         num_labels: Number :math:`K` of different labels in the data.
         expected_errors: :math:`\epsilon`, in (0, 1). It matters little to the order.

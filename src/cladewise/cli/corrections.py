@@ -60,7 +60,7 @@ def corrections(
 ) -> None:
     """Make a manifest of labels that people corrected in Label Studio, in FiftyOne or on cladewise's own pages.
 
-    A path that is none of the tree is refused. Images that were skipped or left empty are listed.
+    A path that is not in the tree is refused. Images that were skipped or left empty are listed.
 
     cladewise predict runs/birds new/ --format label-studio --out tasks.json
 

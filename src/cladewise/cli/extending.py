@@ -18,8 +18,10 @@ def extended(
     Args:
         command: The command.
         added: The options.
-        into: Argument of the command that takes their values, and that is no option itself; ``None`` for its ``**``.
-        gathered: Makes that argument of the values of the options, by name; a mapping of keywords for ``**``.
+        into: Argument of the command that takes their values, and that is not an option itself; ``None`` for its
+            ``**``.
+        gathered: Function from the values of the options, by name, to that argument; to a mapping of keywords for
+            ``**``.
 
     Example:
         >>> def greet(name: str, how: dict[str, str]) -> None:

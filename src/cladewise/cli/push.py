@@ -25,7 +25,7 @@ def push(
     revision: Annotated[str, typer.Option(help="Branch to push to; made if there is none.", show_default="main")] = "",
     private: Annotated[
         bool | None,
-        typer.Option("--private/--public", help="Who can read a new repository. Default: as its owner has chosen."),
+        typer.Option("--private/--public", help="Who can read a new repository. Default: the owner's setting."),
     ] = None,
     with_scores: Annotated[
         bool,

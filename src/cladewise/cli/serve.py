@@ -30,10 +30,11 @@ def serve(
         typer.Option(help="Folder in which corrections are kept: images, and corrections.csv to train on."),
     ] = None,
     watch: Annotated[
-        float, typer.Option(min=0, help="Look at the run folders every so many seconds, and load what changed.")
+        float, typer.Option(min=0, help="Check the run folders every so many seconds, and load runs that changed.")
     ] = 0.0,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.", rich_help_panel=ADDRESS)
+        str,
+        typer.Option(help="Address to listen on; 0.0.0.0 for all addresses of this machine.", rich_help_panel=ADDRESS),
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port; 0 for a free one.", rich_help_panel=ADDRESS)
@@ -64,7 +65,9 @@ def serve(
     ] = DEFAULT.seconds,
     max_requests: Annotated[
         int,
-        typer.Option(min=1, help="Requests at the same time; more are answered 503.", rich_help_panel=LIMITS),
+        typer.Option(
+            min=1, help="Requests at the same time; further ones are answered with 503.", rich_help_panel=LIMITS
+        ),
     ] = DEFAULT.requests,
     runtime: Annotated[str | None, typer.Option(help=RUNTIME_HELP, show_default="auto", rich_help_panel=WORK)] = None,
     threads: Annotated[

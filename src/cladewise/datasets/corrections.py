@@ -1,4 +1,4 @@
-"""Corrections of labels by people, laid over any dataset: tables with one row per image that was looked at."""
+"""Corrections of labels by people, applied to any dataset: tables with one row per image that was looked at."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CORRECTIONS = "corrections"
 ACTION = "action"
 KEEP, RELABEL, REMOVE, UNSURE = "keep", "label", "remove", "unsure"
 ACTIONS = (KEEP, RELABEL, REMOVE, UNSURE)
-"""Verdicts on an image: its label is right, it has another label, it is in no split, or it is left as it is."""
+"""Decisions on an image: its label is right, it has another label, it is in no split, or it is left as it is."""
 
 Tables = str | PathLike[str] | Sequence[str | PathLike[str]]
 
@@ -69,7 +69,7 @@ def with_corrections(dataset: Dataset, tables: Tables) -> Dataset:
         tables: One CSV, TSV or Parquet file, or several.
 
     Raises:
-        InputError: A table cannot be read, names an image that the dataset has not or one twice, an unknown action, or
+        InputError: A table cannot be read, names an image that the dataset lacks or one twice, an unknown action, or
             a label that is not exactly one node; or labels, classes or images of the dataset were changed before.
 
     Example:
@@ -136,7 +136,7 @@ def read_verdicts(dataset: Dataset, table: Path) -> Verdicts:
 
 
 def reviewed_images(dataset: Dataset) -> IntArray:
-    """Indices of the images that the tables of a dataset decide: all rows but those that are unsure.
+    """Indices of the images with a decision in the tables of a dataset: all rows but those that are unsure.
 
     Raises:
         InputError: A table is gone.

@@ -87,7 +87,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         level_classes_: For each level, the labels of the columns of :meth:`predict_level_proba`.
         inference_: The inference, fitted if it learns; ``None`` for none.
         decision_: The decision, fitted if it learns.
-        label_form_: The form of the labels, which predictions take.
+        label_form_: The form of the labels, in which predictions are returned.
         n_features_in_: Number of features.
         feature_names_in_: Names of the features, if ``X`` had names.
         n_iter_: Number of passes over the images.
@@ -399,7 +399,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
             yield self._prediction(features[start : start + size])
 
     def _validated(self, X: Any, *labels: Any) -> NDArray[Any]:
-        """Features as scikit-learn checks them; in :meth:`fit`, with the labels, of which ``None`` is told here."""
+        """Features as scikit-learn checks them; in :meth:`fit`, with the labels, where ``None`` is refused."""
         given: dict[str, Any] = {"reset": False} if not labels else {"y": None} if labels[0] is None else {}
         return cast("NDArray[Any]", validate_data(self, X, dtype=[np.float64, np.float32], **given))
 

@@ -1,4 +1,4 @@
-"""Label trees from what users of scikit-learn, networkx and hiclass have at hand."""
+"""Label trees from the objects of scikit-learn, networkx and hiclass users."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def taxonomy_of(hierarchy: Any) -> Taxonomy:
             roots are joined under one without a name. Siblings are in the order of first mention.
 
     Raises:
-        InputError: It is none of these, or its edges are not those of a tree.
+        InputError: The hierarchy is none of these, or its edges are not those of a tree.
 
     Example:
         >>> taxonomy_of({"fruit": ["apple", "pear"]}).names.tolist()

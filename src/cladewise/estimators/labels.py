@@ -22,14 +22,14 @@ UNKNOWN = -1
 
 @dataclasses.dataclass(frozen=True)
 class LabelForm:
-    """The form in which labels were given, which answers take again.
+    """The form in which labels were given, and in which answers are returned.
 
     Args:
         taxonomy: The label tree.
         kind: ``"names"``: one value per image. ``"paths"``: a tuple or list of names per image. ``"padded"``: one row
             per image with a column per level, in which blanks stand for levels that a label does not have.
         nodes: Node of every label that was given.
-        steps: The value that stood for a node in a path, if it is not its name.
+        steps: The value given for a node in a path, if it is not its name.
         type_of_values: Type of the array in which labels were given.
         separator: Text between the names of a path in one value, if any.
         is_open: Whether the tree was made from the labels, so that others are unknown rather than wrong.
@@ -264,10 +264,10 @@ def _tree_of(paths: list[tuple[Any, ...]], level_names: tuple[str, ...]) -> tupl
 
 
 def _values_of_steps(taxonomy: Taxonomy, paths: list[tuple[Any, ...]], nodes: list[int]) -> dict[int, Any]:
-    """The value that stood for each node in paths, if it is not a text.
+    """The value given for each node in paths, if it is not a text.
 
     Raises:
-        InputError: A number and a text stood for the same node.
+        InputError: A number and a text were given for the same node.
     """
     found: dict[int, Any] = {}
     for path, node in zip(paths, nodes, strict=True):

@@ -1,4 +1,4 @@
-"""A run as one file for other runtimes: decoded pictures in, answers out."""
+"""A run as one file for other runtimes: from decoded images to answers."""
 
 from cladewise.export.checking import Checked
 from cladewise.export.exporting import Exported, export

@@ -1,4 +1,4 @@
-"""Facts about an exported run that its file carries: the label tree, the rules, the images, the weights."""
+"""Metadata of an exported file: the label tree, the rules, the images, the weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cladewise.taxonomy import Taxonomy
 from cladewise.version import __version__
 
 SCHEMA_VERSION = 1
-"""Incremented whenever a reader of the metadata would misread them."""
+"""Incremented whenever an older reader would misread the metadata."""
 
 
 def about(run: Run, graph: RunGraph) -> dict[str, str]:
@@ -31,7 +31,7 @@ def about(run: Run, graph: RunGraph) -> dict[str, str]:
     ``model``                     hash of the weights
     ``taxonomy``                  ``name``, ``parent`` and ``level`` (0 for the root) of every node, in node order;
                                   ``level_names``; ``leaves``, the nodes of the leaves
-    ``inference``, ``decision``   the rules as specs, with ``fitted_on``, the split that they learnt from
+    ``inference``, ``decision``   the rules as specs, with ``fitted_on``, the split that they were fitted on
     ``promises``                  shares of right answers that the rule promises, by name; empty for all answers
     ``inputs``                    meaning and default of every input but the first
     ``outputs``                   names of the outputs
@@ -81,7 +81,7 @@ def described(name: str, value: Tensor, graph: RunGraph) -> dict[str, Any]:
 
 
 def _images(run: Run) -> dict[str, Any]:
-    """What the run's configuration says of its images."""
+    """Facts about the run's images from its configuration."""
     with run.folder.config.open("rb") as file:
         said = tomllib.load(file).get("images", {})
     return {key: value for key, value in said.items() if key != "root"}

@@ -31,7 +31,7 @@ from cladewise.tracing import traced
 IMAGES = 256
 """Images that a file is checked on by default."""
 MADE_UP = 24
-"""Made-up pictures that a file is checked on where the run's images are gone."""
+"""Number of synthetic images that a file is checked on if the run's images are gone."""
 BATCH = 8
 """Images of the batch that a file is checked on, besides single images."""
 LARGEST_DIFFERENCE = 1e-4
@@ -52,8 +52,8 @@ class Checked:
         source: The images: a split of the run's data, or made-up pictures.
         images: Their number.
         different: Images with another answer, one at a time or in the batch.
-        at_threshold: Images with another answer that torch itself gives if the rule's numbers move by 1e-4: they lie
-            on the threshold, as images do that it was fitted on. They are not among the different ones.
+        at_threshold: Images with another answer that torch itself gives if the rule's numbers move by 1e-4. They lie on
+            the threshold, as do images that it was fitted on, and do not count as different.
         largest: Largest difference of a log-probability, in nats.
         batch: Number of images that were answered together besides, with the same answers.
         seconds: Seconds per image by the file, one image at a time.
@@ -141,7 +141,7 @@ class Reference:
 
     @torch.inference_mode()
     def features(self, pictures: Sequence[Picture]) -> Tensor:
-        """What the head is given."""
+        """The input of the head."""
         pixels = torch.stack([self.transform(Image.fromarray(picture)) for picture in pictures])
         return self.classifier.encode(pixels if self.backbone is None else self.backbone(pixels))
 

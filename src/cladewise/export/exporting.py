@@ -31,7 +31,7 @@ class Exported:
     Args:
         file: The file.
         checked: Its comparison with torch.
-        about: What its metadata say.
+        about: Its metadata.
         seconds: Time that writing it took.
         warnings: Warnings about fitting the rules.
         reader: The stand-alone reader that was written next to it; ``None`` if none was asked for.
@@ -72,8 +72,8 @@ def export(
     """Export a run to a file that takes decoded images and returns answers.
 
     Preprocessing, encoder, head, inference, calibration and decision are in the file, whose outputs
-    :class:`~cladewise.export.RunGraph` lists. It is written, opened by the runtime that it is for, and kept only if it
-    answers as torch does: the same node for every image that it is checked on, apart from those on a threshold, and
+    :class:`~cladewise.export.RunGraph` lists. The file is written, opened by its runtime, and kept only if it answers
+    as torch does: the same node for every image that it is checked on, apart from those on a threshold, and
     log-probabilities within the format's tolerance, which is 1e-4 nats for all but OpenVINO from images on.
 
     Args:
@@ -81,7 +81,8 @@ def export(
         to: The format; :data:`~cladewise.export.FORMATS` names them.
         out: The file; by default ``model`` with the format's ending, in the run folder.
         inference: A rule or its spec; the method's own by default, ``"none"`` for none.
-        decision: A rule or its spec; the method's own by default. A rule that learns from scores is fitted first.
+        decision: A rule or its spec; the method's own by default. A rule that has to be fitted on scores is fitted
+            first.
         allowed: Labels that are possible unless the input ``allowed`` says otherwise; all by default.
         fit_split: Split to fit rules on; their own by default.
         log_probs: Whether the log-probabilities of all nodes are an output.

@@ -18,7 +18,7 @@ from cladewise.export.graph import RunGraph, Start
 
 Arrays = dict[str, NDArray[np.generic]]
 Session = Callable[[Mapping[str, NDArray[np.generic]]], Arrays]
-"""From inputs by name, of which all but the first may be missing, to outputs by name."""
+"""Function from inputs by name, of which all but the first may be missing, to outputs by name."""
 
 FORMATS: dict[str, str] = {
     "onnx": "cladewise.export.onnx_file:OnnxFormat",

@@ -1,4 +1,4 @@
-"""A run as one module: images and the numbers of its rule in, answers out, in the form that exporters can trace."""
+"""A run as one module: from images and the numbers of its rule to answers, in a form that exporters can trace."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from cladewise.taxonomy import Taxonomy
 from cladewise.tracing import traced
 
 Start = Literal["images", "pixels", "features"]
-"""Input of a graph: decoded images, the pixels that the encoder takes, or the encoder's features."""
+"""First input of a graph: decoded images, the pixels that the encoder takes, or the encoder's features."""
 ALLOWED = "allowed"
 """Name of the input that says which leaves are possible."""
 NONE = -1
@@ -44,8 +44,8 @@ class Rules:
     """The rules of a graph, ready to be applied.
 
     Args:
-        inference: The inference, fitted if it learns from scores; ``None`` for none.
-        decision: The decision, fitted if it learns from scores.
+        inference: The inference, fitted if it has to be; ``None`` for none.
+        decision: The decision, fitted if it has to be.
         tree: The trees of the network and of the answers.
         split: Split that the decision was fitted on; empty if it was not fitted.
         warnings: Warnings about fitting.
@@ -102,7 +102,7 @@ def check_rules(inference: Inference | None, decision: Decision) -> None:
 
 
 class RunGraph(nn.Module):
-    r"""A run as one module: decoded images in, answers out.
+    r"""A run as one module, from decoded images to answers.
 
     Preprocessing, encoder, head, inference, calibration and decision are in the module. Its inputs are the images, the
     :attr:`~cladewise.decisions.Decision.adjustable` numbers of the decision and which leaves are possible; all but the

@@ -44,7 +44,7 @@ from cladewise.scale.progress import Meter
 from cladewise.sources import Source, open_source
 
 PART_ROWS = 2048
-"""Rows per part: seconds to minutes of work, which is what a kill costs."""
+"""Rows per part: seconds to minutes of work, the most that is lost if the process is killed."""
 NOT_FINITE_FEATURES = "an image whose features are not finite numbers"
 _FOOTER = 1 << 18  # bytes that hold the metadata of a part
 
@@ -65,8 +65,8 @@ def embed_images(
     """Features of images as Parquet, for any other tool, in bounded memory; call it again to resume.
 
     One row per image: ``path``, the further columns of the source, ``features`` (a fixed-size list of float32, null
-    for an image that could not be read) and ``error``. The metadata of the file have under the key ``cladewise``, as
-    JSON, what the features depend on. Parts are written whole or not at all, and not computed again; the file is
+    for an image that could not be read) and ``error``. The file's metadata has, under the key ``cladewise``, all that
+    the features depend on, as JSON. Finished parts are not computed again; the file is
     written from them at the end.
 
     Args:

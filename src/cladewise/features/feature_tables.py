@@ -24,7 +24,7 @@ FEATURES = "features"
 ABOUT = b"cladewise"
 """Key of the description of the features in the metadata of the file."""
 WORK = "cladewise_work"
-"""Key of the digest of the work that a part is of."""
+"""Key of the digest of the work that a part belongs to."""
 FORMAT = 1
 
 
@@ -44,7 +44,7 @@ def table_of(
         errors: Why each image has no vector; ``None`` if it has one.
         vectors: Vectors of the images without an error, in order.
         about: The description of the features.
-        work: Digest of the work that the rows are a part of.
+        work: Digest of the work that the rows belong to.
     """
     read = np.array([error is None for error in errors], dtype=np.bool_)
     width = vectors.shape[1]
@@ -93,7 +93,7 @@ class FeatureTable:
     Args:
         place: The file, or the folder of files.
         files: The files, in order.
-        about: What the features are of: ``encoder``, ``weights``, ``transform``, ``image_size``, ``pooling``,
+        about: Description of the features: ``encoder``, ``weights``, ``transform``, ``image_size``, ``pooling``,
             ``space``, ``head``, ``precision`` and ``num_features``; and the folder of the ``run``, if any.
     """
 
@@ -133,7 +133,7 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
     Any other reader of Parquet reads it too: ``polars.read_parquet(path)``.
 
     Raises:
-        InputError: It is no such table, or its parts are of different encoders.
+        InputError: It is not such a table, or its parts are from different encoders.
     """
     place = Path(path)
     files = sorted(place.glob("part-*.parquet")) if place.is_dir() else [place]
@@ -149,7 +149,7 @@ def about_of(file: Path | io.BytesIO) -> dict[str, Any]:
     """The description of the features of a Parquet file.
 
     Raises:
-        InputError: It is no Parquet file, or one without features.
+        InputError: It is not a Parquet file, or one without features.
     """
     at = str(file) if isinstance(file, Path) else ""
     advice = "Write one with: cladewise embed images."

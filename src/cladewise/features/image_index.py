@@ -36,7 +36,7 @@ _ADVICE = "Make it with: cladewise index."
 
 @dataclasses.dataclass(frozen=True)
 class ImageIndex:
-    r"""Vectors of images by nearness.
+    r"""Vectors of images, to search by distance.
 
     Distances are :math:`1 - \frac{u \cdot v}{\lVert u \rVert \lVert v \rVert}` in [0, 2] (``cosine``; a zero vector has
     distance 1 to all), or :math:`\lVert u - v \rVert` in the units of the features (``euclidean``). They are computed
@@ -48,8 +48,8 @@ class ImageIndex:
         metric: ``"cosine"`` or ``"euclidean"``.
         kind: ``"exact"``: all vectors are compared. ``"hnsw"``: a graph of near neighbours (usearch) is descended,
             which may miss some.
-        about: What the vectors are of, see :class:`FeatureTable`.
-        encoder: The run's folder or the name of the encoder, to embed images in question.
+        about: Description of the vectors, see :class:`FeatureTable`.
+        encoder: The run's folder or the name of the encoder, to embed the images of a query.
         num_images: Number of vectors.
     """
 
@@ -65,7 +65,7 @@ class ImageIndex:
         """Open the folder of an index.
 
         Raises:
-            InputError: It is none.
+            InputError: It is not the folder of an index.
         """
         if isinstance(folder, ImageIndex):
             return folder

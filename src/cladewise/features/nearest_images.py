@@ -1,4 +1,4 @@
-"""The nearest images of an index to images in question."""
+"""The nearest images of an index to query images."""
 
 from __future__ import annotations
 

@@ -27,11 +27,11 @@ Encode = Callable[[Float[Tensor, "image 3 height width"]], Float[Tensor, "image 
 
 @dataclasses.dataclass(frozen=True)
 class TableEncoder:
-    """An encoder of images, and what its features are known by.
+    """An encoder of images, and the identity of its features.
 
     Args:
         backbone: The image encoder.
-        run: The run that it is of, if any.
+        run: The run that it belongs to, if any.
         space: ``"encoder"``: the features of the encoder. ``"own"``: the vectors of the run's head.
     """
 

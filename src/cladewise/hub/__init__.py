@@ -1,4 +1,4 @@
-"""Runs shared on the Hugging Face Hub: what of a run folder is shared, the model card, and the upload.
+"""Runs shared on the Hugging Face Hub: a copy of the run folder for others, its model card, and the upload.
 
 Opening a shared run needs none of this: :meth:`cladewise.Run.open` and every command take ``hf://user/name``.
 """

@@ -42,7 +42,7 @@ _YAML_SAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 @dataclasses.dataclass(frozen=True)
 class CardFacts:
-    """Facts for a model card that a run does not know.
+    """Facts for a model card that are not recorded in a run.
 
     Args:
         repo: Repository on the hub, as in ``user/name``.
@@ -51,7 +51,7 @@ class CardFacts:
         license: Identifier of the licence of the weights, as on the hub: ``apache-2.0``.
         datasets: Repositories of the data on the hub.
         intended: What the run is for.
-        limits: Further limits, a sentence each.
+        limits: Further limits, one sentence each.
         tags: Further tags.
     """
 
@@ -72,7 +72,7 @@ def model_card(run: Run, facts: CardFacts, *, has_scores: bool = False, picture:
 
     Args:
         run: A run whose folder has its evaluations.
-        facts: What the run does not know.
+        facts: Facts that are not recorded in the run.
         has_scores: Whether scores of images are shared.
         picture: File of the operating curve; empty if there is none.
     """
@@ -92,7 +92,7 @@ def model_card(run: Run, facts: CardFacts, *, has_scores: bool = False, picture:
         intended=facts.intended,
         limits=[*map(_plain, facts.limits)],
         license_text=f"Licence of the weights: `{facts.license}`." if facts.license else "The licence is not stated.",
-        credit=_plain(str(images.get("credit", ""))) or "The data names no source.",
+        credit=_plain(str(images.get("credit", ""))) or "The source of the data is not recorded.",
         picture=picture,
         has_scores=has_scores,
         images=_images(run),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_RULES = 6
-"""Most decision rules that are marked on the curve."""
+"""Largest number of decision rules marked on the curve."""
 
 
 def operating_picture(evaluation: Evaluation, rules: Sequence[Evaluation] = ()) -> Figure | None:

@@ -56,14 +56,14 @@ def push(
     """Share a run on the Hugging Face Hub: a copy of its folder for others and a model card, in one commit.
 
     The repository is made if there is none. Files of a run that an earlier push left there are replaced, and removed
-    if the run no longer has them; other files stay. What is copied is said by :func:`cladewise.hub.share`. The address
+    if the run no longer has them; other files stay. :func:`cladewise.hub.share` describes what is copied. The address
     of another hub is read from ``HF_ENDPOINT``, the token from ``HF_TOKEN`` or the login of the hub's client.
 
     Args:
         run: A finished run.
         repo: Owner and name of the repository, ``user/name``, with or without ``hf://`` and ``@branch``.
         revision: Branch to push to, which is made if there is none; by default the main branch.
-        private: Whether a new repository is private; by default as the owner has chosen.
+        private: Whether a new repository is private; by default the owner's setting on the hub.
         scores: Also upload the scores of the splits and the per-image values of evaluations, with numbers in place of
             the images' names.
         images: Also upload the tables with the path of each image.
@@ -76,7 +76,8 @@ def push(
         token: Token of the hub.
 
     Raises:
-        InputError: Training has not finished, the run cannot be shared, the name is none of a repository, the token
+        InputError: Training has not finished, the run cannot be shared, ``repo`` is not the name of a repository, the
+            token
             is missing, wrong or not permitted, or the hub does not answer. Nothing is changed on the hub then, apart
             from a new and empty repository.
     """

@@ -1,4 +1,4 @@
-"""A copy of a run folder for others: whole enough to predict the same bits, and without anything of this machine."""
+"""A copy of a run folder for others: complete enough to predict the same bits, without paths of this machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cladewise.tensor_files import reproducible
 from cladewise.version import __version__
 
 CONFIG = "config.json"
-"""A file of this name is what the hub counts downloads by."""
+"""Name of the file whose downloads the hub counts."""
 _ADVICE = "Remove it, and evaluate again."
 _DATA_PLACES = ("root", "hierarchy", "wordnet", "taxonomy", "taxonomy_options")
 _READ_WITH_A_TREE = ("folder", "manifest", "export")

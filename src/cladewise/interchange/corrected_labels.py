@@ -99,7 +99,7 @@ def read_corrected_labels(
 
     Exports of Label Studio and FiftyOne are read, as are all others that :func:`cladewise.datasets.from_export` takes,
     and tables with the columns ``path`` and ``label``, such as the corrections that the server keeps. Labels are paths
-    from the top, names or ids; a path that is none of the tree is an error. The images need not be there.
+    from the top, names or ids; a path that is not in the tree is an error. The images need not exist.
 
     Args:
         files: A file, or several, of which the later ones count where they label the same image.
@@ -225,7 +225,7 @@ def _real(path: str) -> str:
 
 
 def tell_missing(corrections: CorrectedLabels, at: str) -> None:
-    """Warn of images that are not at their paths, where training would leave them out."""
+    """Warn of images that are not at their paths, which training would leave out."""
     gone = [path for path in corrections.paths if "://" in path or not os.path.exists(path)]
     if gone:
         advice = 'Pass root="..." with the folder that the paths start from.'

@@ -1,4 +1,4 @@
-"""Losses and metrics in training loops of others, whose targets are class indices of a dataset.
+"""Losses and metrics for other libraries' training loops, whose targets are class indices of a dataset.
 
 :class:`Criterion` is called as ``torch.nn.CrossEntropyLoss`` is, in a plain loop, in timm, in a Lightning module and in
 a Hugging Face ``Trainer``. :func:`class_nodes` finds the node of every class.

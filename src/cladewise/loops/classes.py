@@ -12,7 +12,7 @@ from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
 READ = "names in the order of their index, class_to_idx, id2label, or a dataset with classes"
-"""Classes that are understood, in words."""
+"""Description of the classes that are accepted, for messages."""
 
 
 def class_nodes(classes: Any, taxonomy: Taxonomy) -> Int[np.ndarray, " class"]:

@@ -25,11 +25,11 @@ Reduction = Literal["mean", "sum", "none"]
 METRICS = ("top1", "level_accuracy", "severity", "correct")
 """Metrics that are computed if none are named."""
 MOST_CLASSES = 8
-"""Number of classes that a soft target may be shared among."""
+"""Largest number of classes with a share of a soft target."""
 
 
 class Criterion(nn.Module):
-    r"""A loss that is called as :class:`torch.nn.CrossEntropyLoss` is.
+    r"""A loss with the interface of :class:`torch.nn.CrossEntropyLoss`.
 
     .. math:: \frac{1}{n} \sum_i \ell(z_i, t_{c_i})
 
@@ -116,7 +116,7 @@ class Criterion(nn.Module):
 
         Args:
             outputs: Logits ``[batch, num_outputs]``, or a model's output that has them as ``logits``.
-            target: Class index of each image; a node each without ``classes``; or shares of the classes.
+            target: Class index of each image (its node, without ``classes``), or its shares of the classes.
             num_items_in_batch: The sum over the batch is divided by this instead of the batch size: a Hugging Face
                 ``Trainer`` passes the number of images of all batches whose gradients it accumulates.
 

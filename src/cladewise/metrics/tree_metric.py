@@ -34,9 +34,9 @@ class TreeMetric(Metric):
     ========================  =======================================================================================
     ``preds``                 read as
     ========================  =======================================================================================
-    prediction                is itself, and is decided by ``decision`` where a metric needs an answer
+    prediction                itself; decided by ``decision`` where a metric needs an answer
     floating-point tensor     logits ``[batch, out]``, made a prediction by ``predict``
-    answer of a decision      is itself; metrics of a prediction refuse it
+    answer of a decision      itself; metrics of a prediction refuse it
     integer tensor            one node per image, or with ``classes`` one class index per image
     ========================  =======================================================================================
 

@@ -24,8 +24,8 @@ class AuditRecord:
         group_by: Column of groups of images that are in one fold; empty for none.
         num_images: Number of audited images.
         num_skipped: Number of images that could not be read.
-        num_reviewed: Number of images that earlier corrections decide, which are not listed again.
-        suspects: Number of images on whose label the evidence does not end, and under which it does not lie.
+        num_reviewed: Number of images decided by earlier corrections, which are not listed again.
+        suspects: Number of images whose evidence ends neither at their label nor below it.
         expected_wrong: Sum of the probabilities that labels are wrong.
         finer: Number of images whose label could be finer.
         same_content: Number of pairs of images with the same content.

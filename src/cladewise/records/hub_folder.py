@@ -40,7 +40,7 @@ def local_run_folder(path: str | PathLike[str], **client: Any) -> Path:
         client: Further arguments of ``huggingface_hub.snapshot_download``, such as ``token`` and ``cache_dir``.
 
     Raises:
-        InputError: The address names no repository, it cannot be read or fetched, what is in it is no run, or a file
+        InputError: The address is not that of a repository, the repository cannot be fetched or holds no run, or a file
             is damaged.
 
     Example:
@@ -90,7 +90,7 @@ def _name(file: Path, folder: Path) -> str:
 
 
 def _check_run(address: HubAddress, names: Iterable[str], client: dict[str, Any]) -> None:
-    """Refuse a repository that holds something else than a run, and say what it holds."""
+    """Refuse a repository that holds something other than a run, and say what it holds."""
     if {"config.toml", "taxonomy.csv", "model.safetensors"} <= set(names):
         return
     from huggingface_hub import HfApi

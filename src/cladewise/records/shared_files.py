@@ -1,4 +1,4 @@
-"""The files of a run folder that can be shared with others, by what they tell."""
+"""The files of a run folder that can be shared with others, grouped by what they reveal."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
 Shared = Literal["run", "scores", "images"]
-"""Kinds of files: ``run``, what using a run takes and what is known of it; ``scores``, those of each image, without
-names, on which rules can be fitted; ``images``, tables with the path of each image."""
+"""Kinds of files: ``run``, needed to use a run or to describe it; ``scores``, values per image without names, on which
+rules can be fitted; ``images``, tables with the path of each image."""
 SHARED: tuple[Shared, ...] = get_args(Shared)
 
 PATTERNS: dict[Shared, tuple[str, ...]] = {

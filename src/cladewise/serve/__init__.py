@@ -1,4 +1,4 @@
-"""A server that answers images over HTTP: trained runs, their rules, and corrections for the next training."""
+"""A server that classifies images over HTTP with trained runs, and keeps corrections for the next training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers as they are sent: one dictionary per image."""
+"""Answers as JSON: one dictionary per image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EVERY_CAUTION = Hedging(caution=0.0)
 
 
 class Namer:
-    """Names, paths and levels of a tree's nodes, as they are sent.
+    """Names, paths and levels of a tree's nodes, as JSON.
 
     Args:
         taxonomy: The tree.
@@ -70,7 +70,7 @@ def results(
     Args:
         answer: The answer of the decision.
         seen: The prediction that it was taken from.
-        inferred: The prediction after the inference, which the ladder is climbed on.
+        inferred: The prediction after the inference, from which the ladder is made.
         namer: Names of the nodes.
         top: Number of most probable leaves to list.
         ladder: Whether to list the answers by caution.
@@ -184,7 +184,7 @@ def _probabilities(seen: Prediction, nodes: torch.Tensor) -> list[list[float]]:
 
 
 def _ladders(inferred: Prediction) -> list[list[Result]]:
-    """The answers of hedging per image, from the boldest to the root, with the caution from which on each is one."""
+    """The answers of hedging per image, from the boldest to the root, each with the caution from which it applies."""
     steps = _EVERY_CAUTION.steps_of(inferred)
     images, nodes, cautions = steps.image.tolist(), steps.node.tolist(), steps.caution.tolist()
     rungs: list[list[tuple[int, float]]] = [[(0, 0.0)] for _ in range(steps.num_images)]

@@ -42,7 +42,7 @@ from cladewise.serve.static import page_files
 from cladewise.version import __version__
 
 LARGE = 1 << 20
-"""Bytes of a body from which on it is read in a thread, so that other requests do not wait."""
+"""Size in bytes from which a body is parsed in a thread, so that other requests do not wait."""
 
 
 Value = TypeVar("Value")
@@ -56,7 +56,7 @@ def create_app(settings: Settings, *, failed: Callable[[Exception], None] | None
         failed: Called if a model cannot be loaded when the server starts.
 
     Raises:
-        InputError: The folder for corrections cannot be written to, or an allowed URL is none.
+        InputError: The folder for corrections cannot be written to, or an allowed URL is malformed.
         MissingExtraError: A package of the extra ``serve`` is not installed.
     """
     metrics = Metrics()
@@ -186,7 +186,7 @@ def _unreadable(results: list[dict[str, Any]]) -> Refused:
 
 
 def _refusing(function: Callable[..., Value], *arguments: Any) -> Value:
-    """The result of a function whose mistakes are those of the request."""
+    """The result of a function whose input errors are errors of the request."""
     try:
         return function(*arguments)
     except InputError as error:
@@ -411,7 +411,7 @@ def _add_page(app: FastAPI) -> None:
 
 
 async def _told(request: Request, error: Exception) -> Response:
-    """Answer for wrong addresses and methods, in the form of all other errors."""
+    """Response to wrong addresses and methods, in the form of all other errors."""
     assert isinstance(error, HTTPException)
     method, path = request.method, request.url.path[:200]
     expected = {404: "an address of this server", 405: "a method of this address"}.get(error.status_code, "a request")

@@ -1,4 +1,4 @@
-"""A request read into images and options."""
+"""Parsing of requests into images and options."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MOST_ALLOWED = 20_000
 MOST_RULE = 2_000
 """Largest length of a rule's text."""
 MOST_NAME = 1_000
-"""Largest length of a name that is answered."""
+"""Largest length of an image's name in an answer."""
 OTHER_FIELDS = 64
 """Fields of a form besides images, apart from allowed labels."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """The rules that a request asks for; what it does not name is the run's own."""
+    """The rules of a request; those that it does not name are the run's own."""
 
     decision: str | None = None
     inference: str | None = None
@@ -63,7 +63,7 @@ class Given:
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """A request: its images, the rules, and what is to be told."""
+    """A request: its images, the rules, and the parts of the answer to send."""
 
     images: tuple[Given, ...]
     rules: Rules
@@ -80,7 +80,7 @@ def read_request(body: bytes, content_type: str, query: Iterable[tuple[str, str]
         limits: Limits on requests.
 
     Raises:
-        Refused: The type is another one, the body is malformed, an option is unknown or has a wrong value, or there
+        Refused: The type is not accepted, the body is malformed, an option is unknown or has a wrong value, or there
             are no images or too many.
 
     Example:
@@ -161,7 +161,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object of a body.
 
     Raises:
-        Refused: It is none.
+        Refused: The body is not a JSON object.
     """
     try:
         read = json.loads(body)
@@ -176,7 +176,7 @@ def text_of(content: bytes, name: str) -> str:
     """A field of a form as text.
 
     Raises:
-        Refused: It is no UTF-8.
+        Refused: The field is not UTF-8.
     """
     try:
         return content.decode()

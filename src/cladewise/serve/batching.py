@@ -33,7 +33,7 @@ class Ticket:
     Args:
         images: Its images.
         rules: The rules to answer by.
-        shown: What is told of each answer.
+        shown: The parts of each answer to send.
     """
 
     def __init__(self, images: Sequence[Given], rules: Rules, shown: Shown) -> None:
@@ -137,7 +137,7 @@ class Line:
             self._settle(ticket, place, {"error": error.reason})
         except MemoryError:
             self._settle(ticket, place, {"error": "an image that takes more memory to decode than there is"})
-        except Exception:  # an image must not end the server
+        except Exception:  # no image may end the server
             log.exception("an image could not be decoded")
             ticket.failed = True
             self._settle(ticket, place, {"error": FAILED})
@@ -160,7 +160,7 @@ class Line:
             try:
                 self._batched(len(batch))
                 found = self._answer(batch)
-            except Exception:  # nor must a batch
+            except Exception:  # nor may a batch
                 log.exception("a batch of %d images could not be answered", len(batch))
                 for ticket, _, _ in batch:
                     ticket.failed = True

@@ -1,9 +1,9 @@
 """Corrections: images with the labels that users gave them, kept as a manifest that training takes as it is.
 
 ``corrections.csv`` has one row per image with the columns ``path``, ``label``, ``predicted``, ``model`` and ``time``,
-next to the folder ``images`` with the files, each named by the SHA-256 of its bytes. A correction is answered when both
-are on disk: the image is written whole under its name, then the row is appended and flushed. What a killed process left
-in mid-write is a row without an end, which the next one removes.
+next to the folder ``images`` with the files, each named by the SHA-256 of its bytes. A correction is confirmed when
+both are on disk: the image is written whole under its name, then the row is appended and flushed. A process killed
+while it writes leaves at most an incomplete row, which the next process removes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COLUMNS = ("path", "label", "predicted", "model", "time")
 TABLE = "corrections.csv"
 IMAGES = "images"
 RECENT_BYTES = 128 << 20
-"""Bytes of the images that were sent last, which a correction may name instead of sending them again."""
+"""Total bytes of the latest images, to which a correction may refer instead of sending them again."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _SUFFIXES = {
@@ -169,7 +169,7 @@ class Corrections:
             os.close(descriptor)
 
     def _mend(self) -> None:
-        """Remove the row without an end that a killed process left."""
+        """Remove the incomplete row that a killed process left."""
         with self._table.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
             if size == self._state[1] or size == 0:

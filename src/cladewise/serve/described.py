@@ -166,7 +166,7 @@ def described(app: FastAPI, *, with_keys: bool) -> None:
 
 
 def _without_other_errors(found: dict[str, Any]) -> None:
-    """Describe wrong values as all other errors, since they are answered as these."""
+    """Describe wrong values like all other errors, since the responses have the same form."""
     own = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
     for operations in found["paths"].values():
         for operation in operations.values():

@@ -1,4 +1,4 @@
-"""Images fetched from URLs: from an allow-list only, without leaving it, within limits."""
+"""Images fetched from URLs on an allow-list, within limits; redirects off the list are refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_prefix(prefix: str) -> str:
     """Check the beginning of the URLs that images may be fetched from, as in ``https://example.org/photos/``.
 
     Raises:
-        InputError: It has no scheme ``http`` or ``https``, no host, or more than scheme, host, port and path.
+        InputError: The text has no scheme ``http`` or ``https``, no host, or more than scheme, host, port and path.
 
     Example:
         >>> check_prefix("https://example.org/photos/")
@@ -63,8 +63,8 @@ def is_allowed(url: str, prefixes: Sequence[str]) -> bool:
 class Fetcher:
     """Fetches images from an allow-list of URLs.
 
-    Private addresses are refused: a name of the list that suddenly stands for one of the server's own network is not
-    followed there. A prefix whose host is written as an address is allowed as it is, and so is ``localhost``.
+    Private addresses are refused, so that a listed name that comes to resolve to an address of the server's own network
+    is not followed. A prefix whose host is written as an address is allowed as it is, and so is ``localhost``.
 
     Args:
         prefixes: Beginnings of allowed URLs.

@@ -27,7 +27,7 @@ DRAINED_SECONDS = 2.0
 
 
 class Guard:
-    """Answers what must not reach the application, and bounds what may.
+    """Refuses requests that must not reach the application, and bounds the others.
 
     Args:
         app: The application.
@@ -58,7 +58,7 @@ class Guard:
                     await self._refuse(exchange, body, refused)
                 except ClientDisconnect:  # nobody waits for an answer any more
                     self._metrics.refused("gone")
-                except Exception:  # a fault of ours, which must end neither the server nor the connection untold
+                except Exception:  # a fault of ours: the server goes on, and the client is told
                     log.exception("%s %s failed", scope["method"], _route(scope))
                     await self._refuse(exchange, body, Refused(500, "an answer", FAULT, kind="fault"))
         except TimeoutError:
@@ -193,6 +193,6 @@ class _Body:
 
 
 def _route(scope: Scope) -> str:
-    """The route that answered, without the names in its address, which would be as many as clients can think of."""
+    """The route that answered, without the names in its address, of which clients could make any number."""
     route = scope.get("route")
     return getattr(route, "path", "other")

@@ -1,4 +1,4 @@
-"""API keys: read from a file, compared in constant time, never written anywhere."""
+"""API keys, read from a file, compared in constant time, and never logged or stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from cladewise.errors import InputError
 
 SHORTEST = 16
-"""Least number of characters of a key."""
+"""Smallest number of characters of a key."""
 
 
 def read_keys(path: Path) -> tuple[str, ...]:
@@ -60,5 +60,5 @@ class Keyring:
             return True
         scheme, _, key = authorization.partition(b" ")
         given = hashlib.sha256(key.strip()).digest()
-        found = [hmac.compare_digest(given, known) for known in self._hashes]  # all of them, whichever it is
+        found = [hmac.compare_digest(given, known) for known in self._hashes]  # all, so that the time tells nothing
         return scheme.lower() == b"bearer" and any(found)

@@ -18,7 +18,7 @@ MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Metrics:
-    """Counts, times and sizes of one server. Several in one process do not meet.
+    """Counts, times and sizes of one server. Several servers in one process have separate metrics.
 
     Example:
         >>> metrics = Metrics()

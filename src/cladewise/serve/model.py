@@ -158,7 +158,7 @@ class Model:
 
     def _decode(self, image: Given) -> Tensor:
         limits = self._settings.limits
-        _ = image.id  # here, in a thread of its own, since the answer needs it
+        _ = image.id  # computed here, in a thread of its own, since the answer needs it
         picture = decode(
             "",
             size=self._transform.decode_size,
@@ -172,7 +172,7 @@ class Model:
     def _transformed(self, picture: Image.Image) -> Tensor:
         try:
             return self._transform(picture)
-        except Exception as error:  # an image that breaks a transform must not end anything
+        except Exception as error:  # an image that breaks a transform must not end the thread
             detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise UnreadableImageError("", f"an image that cannot be transformed ({detail})") from error
 
@@ -199,7 +199,7 @@ class Model:
         return told
 
     def _check(self) -> None:
-        """Answer one grey image, so that what is damaged is told now and the first request does not wait.
+        """Answer one grey image, so that damage is found at once and the first request does not wait.
 
         Raises:
             InputError: Its scores are not finite.

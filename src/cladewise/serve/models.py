@@ -31,7 +31,7 @@ class Models:
         threads = settings.threads or usable_processors()
         self._decoders = ThreadPoolExecutor(threads, thread_name_prefix="cladewise-decode")
         self.helpers = ThreadPoolExecutor(4, thread_name_prefix="cladewise-help")
-        """Threads for what takes long and is rare: loading, fitting rules, large bodies, writing corrections."""
+        """Threads for rare, long work: loading, fitting rules, large bodies, writing corrections."""
         self._models: dict[str, Model] = {}
         self._locks = {name: threading.Lock() for name in settings.runs}
         self._seen = {name: self._generation(name) for name in settings.runs}
@@ -106,7 +106,7 @@ class Models:
             self._seen[name] = self._generation(name)
 
     async def watch(self, seconds: float) -> None:
-        """Load models again whose run folder changed or that another process loaded again, for ever."""
+        """Until cancelled, load models again whose run folder changed or that another process loaded again."""
         tried: dict[str, object] = {}
         while True:
             await asyncio.sleep(seconds)
@@ -120,7 +120,7 @@ class Models:
                     await asyncio.get_running_loop().run_in_executor(self.helpers, self.reload, name)
 
     def _generation(self, name: str) -> int:
-        """Changes when a process of the server has loaded a model again."""
+        """A value that changes when a process of the server has loaded a model again."""
         if self.settings.shared is None:
             return 0
         try:
@@ -129,7 +129,7 @@ class Models:
             return 0
 
     def close(self) -> None:
-        """End all threads when what waits has been answered."""
+        """End all threads once the waiting images have been answered."""
         for model in self._models.values():
             model.close()
             model.join()

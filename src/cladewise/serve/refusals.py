@@ -7,8 +7,6 @@ from typing import Any
 
 from cladewise.errors import InputError
 
-STATUS_WITHOUT_ADVICE = 500
-
 
 class Refused(Exception):
     """A request that is refused.

@@ -100,7 +100,7 @@ class RuleBook:
         notes_on(before, None, run.own_taxonomy)
         notes_on(rule, None, self._tree.before.taxonomy)
         answerer = Answerer(run, before, rule, self._tree)
-        answerer.nothing()  # so that what cannot be applied is told before any image is read
+        answerer.nothing()  # so that rules that cannot be applied are refused before any image is read
         return answerer, spec_of(own), rules.decision or spec_of(decision)
 
     def _fittable(self, rule: Any, own: bool) -> Any:

@@ -45,7 +45,7 @@ def run(
     SIGHUP loads all models again.
 
     Args:
-        settings: Models, limits and all else.
+        settings: Models, limits and further settings.
         host: Address to listen on.
         port: Port; 0 for a free one.
         workers: Number of processes, each of which loads all models.
@@ -56,7 +56,7 @@ def run(
         InputError: The address is in use or not one of this machine, or a model cannot be loaded.
         MissingExtraError: A package of the extra ``serve`` is not installed.
     """
-    from cladewise.serve import app  # tells of a missing package before a socket is open
+    from cladewise.serve import app  # a missing package is reported before a socket is open
 
     assert app
     with listening_on(host, port) as opened:

@@ -1,4 +1,4 @@
-"""Shapes of what is answered, for the description of the interface in OpenAPI."""
+"""Schemas of the responses, for the description of the interface in OpenAPI."""
 
 from __future__ import annotations
 

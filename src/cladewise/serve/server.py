@@ -1,4 +1,4 @@
-"""The server of one process: uvicorn with connections of our own, a quiet end, and models loaded again on SIGHUP."""
+"""The server of one process: uvicorn with bounded connections, a graceful stop, and models loaded again on SIGHUP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of a server: its limits, and all else that it is started with."""
+"""Settings of a server, with its limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Limits:
         body_seconds: Seconds in which its body must have arrived.
         header_seconds: Seconds in which its headers must have arrived.
         header_bytes: Bytes of its request line and headers.
-        requests: Requests that are worked on or wait at the same time; further ones are answered 503.
+        requests: Requests in progress or waiting at the same time; further ones are answered with 503.
         connections: Open connections.
         held_bytes: Bytes of bodies held in memory at the same time, of all requests together.
         decode_bytes: Bytes of memory that decoding one image may take.
@@ -70,7 +70,7 @@ class Settings:
         allow_urls: Beginnings of the URLs that images may be fetched from.
         keys: API keys of which each request must have one; none for a server that is open to all.
         formats: Pillow's names of the formats that are accepted.
-        watch: Seconds between two looks at the run folders for new weights; 0 for none.
+        watch: Seconds between checks of the run folders for new weights; 0 for none.
         shared: Folder that the processes of one server share for their metrics and for reloading.
     """
 

@@ -1,4 +1,4 @@
-"""The page and its files, as they are sent to browsers: from memory, with validators and a strict content policy."""
+"""The page and its files, served from memory with validators and a strict content policy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""Content types by suffix. The system's own table may call a script plain text, which browsers then refuse to run."""
+"""Content types by suffix. In the system's own table a script may be plain text, which browsers refuse to run."""
 POLICY = "; ".join(
     (
         "default-src 'none'",

@@ -109,7 +109,7 @@ const item = () => data.lists[at.list]?.items[at.place];
 function evidence(one) {
   if (one.beside) return one.beside.text;
   if (one.gain) return `The label is ${percent(one.p)} probable; the proposal adds ${one.gain.toFixed(1)} bits.`;
-  const sure = `The model gives the label ${percent(one.p)}; with the label's own testimony it is wrong with probability ${percent(one.wrong)}. Expected false information: ${one.bits.toFixed(2)} bits.`;
+  const sure = `The model gives the label ${percent(one.p)}; given the label itself too, it is wrong with probability ${percent(one.wrong)}. Expected false information: ${one.bits.toFixed(2)} bits.`;
   return one.open ? `${sure} The evidence is not enough for a label this fine.` : sure;
 }
 function draw() {

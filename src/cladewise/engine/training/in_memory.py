@@ -48,7 +48,7 @@ class ArrayRows:
         self._targets = torch.from_numpy(nodes)
 
     def set_epoch(self, epoch: int) -> None:
-        """Features in memory are the same in every epoch."""
+        """Do nothing, since features in memory are the same in every epoch."""
 
     def __len__(self) -> int:
         return len(self.nodes)

@@ -62,7 +62,7 @@ def logging_to(
 
 
 def facts_of(taxonomy: Taxonomy, num_images: Tensor) -> dict[str, Any]:
-    """What a tracker says of a run besides its configuration.
+    """Hyper-parameters of a run that its configuration does not have.
 
     Example:
         >>> facts_of(Taxonomy.from_paths([("a", "b")]), torch.tensor([0, 0, 7]))["taxonomy"]["leaves"]

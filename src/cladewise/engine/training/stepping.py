@@ -1,4 +1,4 @@
-"""The parts of a training step that do not depend on who runs the loop: losses, momentum copy, optimiser, schedule."""
+"""Parts of a training step that do not depend on the loop around it: losses, momentum copy, optimiser, schedule."""
 
 from __future__ import annotations
 

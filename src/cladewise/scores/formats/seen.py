@@ -29,7 +29,7 @@ class Seen:
     Attributes:
         path: The file.
         taxonomy: The tree that the scores are for.
-        options: What is stated about it.
+        options: Options that describe it.
     """
 
     path: Path
