@@ -380,6 +380,20 @@ def test_the_ranking_that_is_watched_begins_with_the_answer(method: Method, taxo
         assert rule.ranking(prediction, k, answer)[..., 0].equal(first)
 
 
+@for_each(with_own_head, only("ragged"))
+def test_gradients_can_follow_predictions_in_inference_mode(method: Method, taxonomy: Taxonomy) -> None:
+    names = [f"{name} of {method.name} {sorted(method.options().items())}" for name in taxonomy.names]
+    fresh = Taxonomy(taxonomy.parents, names, level=taxonomy.level)  # for which no tables are kept yet
+    head, features, target = a_batch(method, fresh)
+    with torch.inference_mode():
+        ready(method, head(features).settled(), target)(head(features).settled())
+    prediction = head(features)
+    finite = prediction.log_prob.isfinite()
+    (prediction.log_prob[finite].sum() + method.loss(fresh)(prediction.logits, target).sum()).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in head.parameters())
+    assert any(p.grad is not None for p in head.parameters())
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_prediction_survives_the_disk(name: str, tmp_path: Path) -> None:
     for variant in with_own_head(name):

@@ -121,9 +121,9 @@ def check(
     reference = Reference(run, graph)
     total = Checked(source, 0, tolerance=tolerance)
     for picture in track(pictures, "checking", shown=progress):
-        total = _together(total, _compared(reference, session, [picture], source))
+        total = _together(total, compared(reference, session, [picture], source))
     several = _of_one_size(pictures[:BATCH])
-    in_batch = dataclasses.replace(_compared(reference, session, several, source), seconds=0.0, torch_seconds=0.0)
+    in_batch = dataclasses.replace(compared(reference, session, several, source), seconds=0.0, torch_seconds=0.0)
     together = _together(total, in_batch)
     return dataclasses.replace(
         together, images=total.images, batch=len(several), seconds=total.seconds, torch_seconds=total.torch_seconds
@@ -226,7 +226,8 @@ def failure(graph: RunGraph, checked: Checked) -> InputError:
     return InputError(f"a file that answers as torch does, to {checked.tolerance:g} nats", got, advice=advice)
 
 
-def _compared(reference: Reference, session: Session, pictures: Sequence[Picture], source: str) -> Checked:
+def compared(reference: Reference, session: Session, pictures: Sequence[Picture], source: str) -> Checked:
+    """A batch of images, answered by a file and by torch."""
     first = reference.input(pictures)
     start = time.perf_counter()
     got = session({reference.graph.start: first})

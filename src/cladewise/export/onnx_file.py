@@ -93,7 +93,7 @@ def program_of(graph: RunGraph) -> Any:
             raise MissingExtraError(package, "onnx") from error
     traced_graph = exported(graph)
     try:
-        with quietly():
+        with quietly(), torch.no_grad():  # kept tables may be from inference mode, which autograd refuses
             program: Any = torch.onnx.export(
                 traced_graph,
                 input_names=list(graph.input_names),

@@ -84,7 +84,8 @@ def tree_index(taxonomy: Taxonomy, device: torch.device | str) -> TreeIndex:
     place = torch.device(device)
     by_device = _CACHE.setdefault(taxonomy, {})
     if place not in by_device:
-        built = _build(taxonomy, place)
+        with torch.inference_mode(False):  # it is kept, and gradients may be needed later
+            built = _build(taxonomy, place)
         if torch.compiler.is_exporting():  # its tensors are stand-ins, for this export alone
             return built
         by_device[place] = built

@@ -32,7 +32,8 @@ def cached_for(taxonomy: Taxonomy, key: Hashable, build: Callable[[], Value]) ->
     kept = _KEPT.setdefault(taxonomy, {})
     value = kept.pop(key, _NONE)
     if value is _NONE:
-        value = build()
+        with torch.inference_mode(False):  # it is kept, and gradients may be needed later
+            value = build()
         if torch.compiler.is_exporting():  # its tensors are stand-ins, for this export alone
             return value
     kept[key] = value  # now the last
