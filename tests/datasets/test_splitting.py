@@ -34,6 +34,17 @@ def test_a_data_set_is_told_in_a_line() -> None:
     assert repr(data) == "Dataset('made up', 100 images (70 train, 10 val, 20 test), " + repr(data.taxonomy) + ")"
 
 
+def test_an_image_names_all_its_splits() -> None:
+    splits = {"train": np.array([3, 0]), "val": np.array([2]), "labelled": np.array([0, 2])}
+    assert dataclasses.replace(dataset([5]), splits=splits).split_names == [
+        "train+labelled",
+        "",
+        "val+labelled",
+        "train",
+        "",
+    ]
+
+
 @given(st.lists(st.integers(0, 25), min_size=1, max_size=12), st.integers(0, 5))
 def test_every_node_is_spread(sizes: list[int], seed: int) -> None:
     data = split(dataset(sizes), FRACTIONS, seed)

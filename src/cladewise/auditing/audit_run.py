@@ -114,12 +114,8 @@ class Audit:
 
     @cached_property
     def splits(self) -> list[str]:
-        """Names of the splits of each image of the data, joined with ``+``; empty for an image of none."""
-        found = [""] * len(self.dataset)
-        for name, rows in self.dataset.splits.items():
-            for image in rows.tolist():
-                found[image] = f"{found[image]}+{name}" if found[image] else name
-        return found
+        """Name of the split of each image of the data, several joined with ``+``; empty for an image in none."""
+        return self.dataset.split_names
 
     @cached_property
     def record(self) -> AuditRecord:

@@ -88,6 +88,14 @@ class Dataset:
         splits = ", ".join(f"{len(images)} {name}" for name, images in self.splits.items())
         return f"Dataset({self.name!r}, {len(self)} images ({splits}), {self.taxonomy})"
 
+    @property
+    def split_names(self) -> list[str]:
+        """Name of the split of each image, several joined with ``+``; empty for an image in none."""
+        names = np.full(len(self), "", dtype=object)
+        for name, images in self.splits.items():
+            names[images] = [f"{before}+{name}" if before else name for before in names[images].tolist()]
+        return names.tolist()
+
     def indices(self, split: str) -> IntArray:
         """Image indices of a split, or of several joined with ``+``, as in ``train+val``.
 

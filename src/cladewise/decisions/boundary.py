@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cladewise.catalogue import fitted
 from cladewise.decisions.decision import Decision, LabelSets
-from cladewise.decisions.fitting import check_targets, not_fitted
+from cladewise.decisions.fitting import check_targets, fitted_number, not_fitted
 from cladewise.decisions.parts import images_at_once
 from cladewise.errors import InputError
 from cladewise.ops import at_levels, speaks, tree_index
@@ -88,9 +88,7 @@ class Boundary(Decision):
     @property
     def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
         """The boundary, a log-probability: one, or one per node."""
-        if self.boundary is None:
-            raise not_fitted(self.name, self.fits_on)
-        return {"boundary": torch.as_tensor(self.boundary, dtype=torch.float64)}
+        return {"boundary": fitted_number(self.boundary, self.name, self.fits_on)}
 
     def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> LabelSets:
         log_prob = prediction.log_prob

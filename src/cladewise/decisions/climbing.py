@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cladewise.catalogue import fitted
 from cladewise.decisions.decision import Decision, Nodes
-from cladewise.decisions.fitting import check_targets, not_fitted
+from cladewise.decisions.fitting import check_targets, fitted_number, not_fitted
 from cladewise.decisions.pareto import ParetoSequence
 from cladewise.decisions.parts import images_at_once, in_parts
 from cladewise.ops import ancestors, lca, tree_index
@@ -91,9 +91,7 @@ class Climbing(Decision):
     @property
     def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
         """The threshold, a log-probability."""
-        if self.threshold is None:
-            raise not_fitted(self.name, self.fits_on)
-        return {"threshold": torch.tensor(self.threshold, dtype=torch.float64)}
+        return {"threshold": fitted_number(self.threshold, self.name, self.fits_on)}
 
     def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
         path = ancestors(prediction.best_leaf().node, prediction.taxonomy)

@@ -15,7 +15,7 @@ from torch import Tensor
 from cladewise.catalogue import fitted
 from cladewise.decisions.conformity import Score, leaf_scores, score_for_all_leaves, score_for_common_ancestor
 from cladewise.decisions.decision import Decision, LabelSets, Nodes
-from cladewise.decisions.fitting import check_targets, not_fitted
+from cladewise.decisions.fitting import check_targets, fitted_number, not_fitted
 from cladewise.decisions.leaf_covers import common_ancestor, complete_subtrees, smallest_cover
 from cladewise.decisions.parts import images_at_once, in_parts
 from cladewise.errors import InputError
@@ -136,9 +136,7 @@ class Conformal(Decision):
     @property
     def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
         """The threshold, a nonconformity score: one, or one per node."""
-        if self.threshold is None:
-            raise not_fitted(self.name, self.fits_on)
-        return {"threshold": torch.as_tensor(self.threshold, dtype=torch.float64)}
+        return {"threshold": fitted_number(self.threshold, self.name, self.fits_on)}
 
     def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes | LabelSets:
         if self.score != "lac" or self.max_nodes is not None:

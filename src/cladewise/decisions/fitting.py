@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from cladewise.errors import InputError
@@ -28,3 +30,23 @@ def not_fitted(name: str, fits_on: str) -> InputError:
     """
     advice = f"Fit it on the {fits_on} split: rule.fit(prediction, target)."
     return InputError(f"a rule {name} that is fitted", "one that is not", advice=advice)
+
+
+def fitted_number(number: float | Tensor | None, name: str, fits_on: str) -> Float[Tensor, "*shape"]:
+    """A number of a fitted rule in double precision, for :attr:`~cladewise.decisions.Decision.adjustable`.
+
+    Args:
+        number: The number; ``None`` before the rule is fitted.
+        name: Name of the rule.
+        fits_on: Split that it is fitted on.
+
+    Raises:
+        InputError: The rule is not fitted.
+
+    Example:
+        >>> fitted_number(0.5, "climbing", "val")
+        tensor(0.5000, dtype=torch.float64)
+    """
+    if number is None:
+        raise not_fitted(name, fits_on)
+    return torch.as_tensor(number, dtype=torch.float64)

@@ -17,7 +17,7 @@ from cladewise.catalogue import fitted
 from cladewise.decisions.candidates import above, log_bar, says_something
 from cladewise.decisions.decision import Decision, Nodes
 from cladewise.decisions.dense import most_informative_of
-from cladewise.decisions.fitting import check_targets, not_fitted
+from cladewise.decisions.fitting import check_targets, fitted_number, not_fitted
 from cladewise.decisions.leaf import Leaf
 from cladewise.decisions.majority import Majority
 from cladewise.decisions.parts import images_at_once
@@ -125,9 +125,7 @@ class NewClass(Decision):
     @property
     def adjustable(self) -> dict[str, Float[Tensor, "*shape"]]:
         """The threshold, in the unit of the novelty score."""
-        if self.threshold is None:
-            raise not_fitted(self.name, self.fits_on)
-        return {"threshold": torch.tensor(self.threshold, dtype=torch.float64)}
+        return {"threshold": fitted_number(self.threshold, self.name, self.fits_on)}
 
     def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
         taxonomy, log_prob = prediction.taxonomy, prediction.log_prob

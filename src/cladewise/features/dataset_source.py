@@ -43,11 +43,8 @@ class DatasetSource:
         return np.arange(len(self.dataset)) if self.split == "all" else self.dataset.indices(self.split)
 
     @cached_property
-    def _splits(self) -> NDArray[np.str_]:
-        names = np.full(len(self.dataset), "", dtype=object)
-        for name, images in self.dataset.splits.items():
-            names[images] = name
-        return names.astype(np.str_)
+    def _splits(self) -> list[str]:
+        return self.dataset.split_names
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -77,5 +74,5 @@ class DatasetSource:
         for image in self._images[chunk.start : chunk.stop].tolist():
             path = str(data.root / str(data.paths[image]))
             label = data.taxonomy.path_name(int(data.nodes[image]))
-            columns = {"label_path": label, "split": str(self._splits[image])}
+            columns = {"label_path": label, "split": self._splits[image]}
             yield Row(path, partial(Storage().read_image, path), columns=columns)

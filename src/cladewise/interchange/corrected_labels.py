@@ -63,14 +63,13 @@ class CorrectedLabels:
             return pl.DataFrame({PATH: list(self.paths), LABEL: labels}, schema={PATH: pl.String, LABEL: pl.String})
         if data.taxonomy != self.taxonomy:
             raise InputError(f"data over {self.taxonomy}", f"over {data.taxonomy}", at=data.name)
-        splits = np.full(len(data.paths), "", dtype=object)
-        for name, images in data.splits.items():
-            if (splits[images] != "").any():
-                raise InputError("data with each image in one split", f"some in {name!r} and another", at=data.name)
-            splits[images] = name
+        splits = data.split_names
+        several = next((names for names in splits if "+" in names), "")
+        if several:
+            raise InputError("data with each image in one split", f"some in {several}", at=data.name)
         given = {_real(path): label for path, label in zip(self.paths, labels, strict=True)}
         rows: list[tuple[str, str, str]] = []
-        for path, node, split in zip(data.paths, data.nodes.tolist(), splits.tolist(), strict=True):
+        for path, node, split in zip(data.paths, data.nodes.tolist(), splits, strict=True):
             place = os.path.join(data.root, path)
             if split:
                 rows.append((place, given.pop(_real(place), self.taxonomy.path_name(node)), split))

@@ -26,7 +26,8 @@ except ModuleNotFoundError as error:
     raise MissingExtraError((error.name or "fastapi").partition(".")[0], "serve") from error
 
 from cladewise.serve import schemas
-from cladewise.serve.asking import Asked, Given, json_object, read_request, text_of
+from cladewise.serve.asking import Asked, Given, read_request
+from cladewise.serve.correcting import label_of, node_of, read_correction
 from cladewise.serve.corrections import Corrections, Recent, is_id
 from cladewise.serve.described import CORRECTION, MODEL, PREDICTION, RELOAD, described, responses
 from cladewise.serve.fetching import Fetcher
@@ -35,8 +36,7 @@ from cladewise.serve.keys import Keyring
 from cladewise.serve.metrics import CONTENT_TYPE, Metrics
 from cladewise.serve.model import Model
 from cladewise.serve.models import Models
-from cladewise.serve.multipart import parts_of
-from cladewise.serve.refusals import Refused, error_body, to_json
+from cladewise.serve.refusals import Refused, error_body, refusing, to_json
 from cladewise.serve.settings import Settings
 from cladewise.serve.static import page_files
 from cladewise.version import __version__
@@ -134,7 +134,7 @@ class _Server:
         if not model.rules.known(asked.rules):
             await self.in_thread(model.rules.answerer, asked.rules)
         if asked.shown.names:
-            _refusing(model.namer, asked.shown.names)
+            refusing(model.namer, asked.shown.names)
         images, problems = await self._fetched(asked.images)
         readable = [image for image, problem in zip(images, problems, strict=True) if problem is None]
         found, faulty = await model.predict(readable, asked.rules, asked.shown) if readable else ([], False)
@@ -183,14 +183,6 @@ def _unreadable(results: list[dict[str, Any]]) -> Refused:
     reason = results[0]["error"]
     got = reason if len(results) == 1 else f"{len(results)} of which none can be; the first is {reason}"
     return Refused(422, "images that can be decoded", got, kind="image")
-
-
-def _refusing(function: Callable[..., Value], *arguments: Any) -> Value:
-    """The result of a function whose input errors are errors of the request."""
-    try:
-        return function(*arguments)
-    except InputError as error:
-        raise Refused.of(error) from error
 
 
 def _json(content: Any, headers: dict[str, str] | None = None) -> Response:
@@ -243,7 +235,7 @@ def _add_models(app: FastAPI, server: _Server) -> None:
     )
     async def tree(model: str, request: Request) -> Response:
         served, language = server.models[model], request.query_params.get("names", "")
-        body, tag = await server.in_thread(_refusing, _tree, served, language)
+        body, tag = await server.in_thread(refusing, _tree, served, language)
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers={"etag": tag})
         return Response(body, media_type="application/json", headers={"etag": tag, "cache-control": "no-cache"})
@@ -331,7 +323,7 @@ def _add_corrections(app: FastAPI, server: _Server, corrections: Corrections) ->
     async def correct(model: str, request: Request) -> Response:
         served = server.models[model]
         kind = request.headers.get("content-type", "")
-        content, fields = await server.read(await request.body(), _correction, kind)
+        content, fields = await server.read(await request.body(), read_correction, kind)
         id = fields.get("id", "")
         if content is None:
             content = server.recent.get(id) if is_id(id) else None
@@ -342,54 +334,15 @@ def _add_corrections(app: FastAPI, server: _Server, corrections: Corrections) ->
                 raise Refused(404, "the id of an image that was sent before", repr(id[:100]), advice=advice, kind="id")
         else:
             await server.in_thread(served.check_image, content)
-        label, predicted = _label(served, fields), fields.get("predicted", "")
+        label, predicted = label_of(served, fields), fields.get("predicted", "")
         if predicted:
-            predicted = served.namer("").path(_node(served, predicted, "predicted"))
+            predicted = served.namer("").path(node_of(served, predicted, "predicted"))
         add = functools.partial(corrections.add, predicted=predicted, model=model)
         changed = await server.in_thread(add, content, label)
         if changed:
             server.metrics.corrected()
         id = hashlib.sha256(content).hexdigest()
         return _json({"id": id, "label_path": label, "changed": changed, "corrections": corrections.count})
-
-
-def _correction(body: bytes, content_type: str) -> tuple[bytes | None, dict[str, str]]:
-    """The image and the fields of a correction."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/json":
-        read = json_object(body)
-        return None, {name: str(value) for name, value in read.items() if value is not None}
-    if kind != "multipart/form-data":
-        raise Refused(415, "a body of type multipart/form-data or application/json", kind or "none", kind="type")
-    content, fields = None, dict[str, str]()
-    for part in parts_of(body, content_type, most=16):
-        if part.name == "image":
-            content = part.content
-        else:
-            fields[part.name] = text_of(part.content, part.name)
-    return content, fields
-
-
-def _label(model: Model, fields: dict[str, str]) -> str:
-    """The path of the node that a correction names."""
-    if "node" in fields:
-        node = _node(model, fields["node"], "node")
-    elif fields.get("label_path"):
-        node = _refusing(model.taxonomy.find, fields["label_path"])
-    else:
-        raise Refused(422, "the right label as node or label_path", "neither")
-    if node == 0:
-        raise Refused(422, "a label below the root", "the root")
-    return model.namer("").path(node)
-
-
-def _node(model: Model, text: str, field: str) -> int:
-    """A node by its index, or by its path."""
-    if not text.isdecimal() or len(text) > 12:
-        return _refusing(model.taxonomy.find, text)
-    if int(text) >= model.taxonomy.num_nodes:
-        raise Refused(422, f"a node from 0 to {model.taxonomy.num_nodes - 1} as {field}", text)
-    return int(text)
 
 
 def _add_page(app: FastAPI) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from cladewise.atomic import write_bytes
+from cladewise.datasets.files.signatures import HEAD_BYTES, image_suffix
 from cladewise.errors import InputError
 
 COLUMNS = ("path", "label", "predicted", "model", "time")
@@ -31,16 +32,6 @@ RECENT_BYTES = 128 << 20
 """Total bytes of the latest images, to which a correction may refer instead of sending them again."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
-_SUFFIXES = {
-    b"\xff\xd8\xff": ".jpg",
-    b"\x89PNG\r\n\x1a\n": ".png",
-    b"GIF8": ".gif",
-    b"BM": ".bmp",
-    b"II*\x00": ".tif",
-    b"MM\x00*": ".tif",
-    b"\xff\x0a": ".jxl",
-    b"\x00\x00\x00\x0cJXL ": ".jxl",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +120,7 @@ class Corrections:
             InputError: The disk is full, or a similar error of the file system.
         """
         id = id or hashlib.sha256(content).hexdigest()
-        path = self.folder / IMAGES / f"{id}{_suffix(content)}"
+        path = self.folder / IMAGES / f"{id}{image_suffix(content[:HEAD_BYTES], rare=True) or '.img'}"
         if not path.is_file() or path.stat().st_size != len(content):
             write_bytes(path, content)
         time = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -241,15 +232,6 @@ def is_id(text: str) -> bool:
         (True, False)
     """
     return _ID.fullmatch(text) is not None
-
-
-def _suffix(content: bytes) -> str:
-    """The usual suffix of an image's format, so that other programs recognise the file."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return ".webp"
-    if content[4:8] == b"ftyp":
-        return ".avif" if content[8:12] in (b"avif", b"avis") else ".heic"
-    return next((suffix for magic, suffix in _SUFFIXES.items() if content.startswith(magic)), ".img")
 
 
 def _line(cells: tuple[str, ...]) -> bytes:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from cladewise.errors import InputError
+
+Value = TypeVar("Value")
 
 
 class Refused(Exception):
@@ -49,6 +52,18 @@ class Refused(Exception):
     def error(self) -> dict[str, str]:
         """The error as it is answered."""
         return error_body(self.problem)
+
+
+def refusing(function: Callable[..., Value], *arguments: Any) -> Value:
+    """The result of a function whose input errors are errors of the request.
+
+    Raises:
+        Refused: The function raised an InputError.
+    """
+    try:
+        return function(*arguments)
+    except InputError as error:
+        raise Refused.of(error) from error
 
 
 def error_body(error: InputError) -> dict[str, str]:

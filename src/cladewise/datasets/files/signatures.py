@@ -14,6 +14,7 @@ _IMAGES: tuple[tuple[int, bytes, str], ...] = (
     (8, b"WEBPVP8", "WebP"),
 )
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "TIFF": ".tif", "WebP": ".webp"}
+_RARE_SUFFIXES = {"HEIC": ".heic", "AVIF": ".avif", "JPEG XL": ".jxl"}
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (8, b"AVI ", "a video (extract its frames)"),
     (0, b"\x1aE\xdf\xa3", "a video (extract its frames)"),
@@ -84,14 +85,21 @@ def kind_of(head: bytes, known: frozenset[str] = frozenset()) -> str | None:
     return _named(head, _OTHERS) or _text(head)
 
 
-def image_suffix(head: bytes) -> str:
+def image_suffix(head: bytes, *, rare: bool = False) -> str:
     """The usual ending of a file name for an image by its first bytes; blank for a rare format.
 
+    Args:
+        head: The first :data:`HEAD_BYTES` of the file.
+        rare: Whether HEIC, AVIF, JPEG XL and BMP have an ending too.
+
     Example:
-        >>> image_suffix(b"\\xff\\xd8\\xff..."), image_suffix(b"BM...")
-        ('.jpg', '')
+        >>> image_suffix(b"\\xff\\xd8\\xff..."), image_suffix(b"BM..."), image_suffix(b"BM...", rare=True)
+        ('.jpg', '', '.bmp')
     """
-    return _SUFFIXES.get(_named(head, _IMAGES) or "", "")
+    found = _SUFFIXES.get(_named(head, _IMAGES) or "", "")
+    if found or not rare:
+        return found
+    return ".bmp" if head.startswith(b"BM") else _RARE_SUFFIXES.get(_boxed(head) or "", "")
 
 
 def _boxed(head: bytes) -> str | None:
