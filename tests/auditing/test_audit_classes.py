@@ -71,6 +71,17 @@ def test_a_class_with_two_centres_is_found_first(seed: int) -> None:
     assert {halves[: EACH // 2].mean(), halves[EACH // 2 :].mean()} == {0.0, 1.0}
 
 
+def test_heavy_tails_and_unequal_spreads_are_seldom_two() -> None:
+    count = 0
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        nodes, points = clouds(seed)
+        spread = np.exp(0.5 * random.normal(size=(TREE.num_nodes, points.shape[1])))[nodes]
+        points += random.standard_t(4, size=points.shape) * spread
+        count += len(classes_that_are_two(nodes, points.astype(np.float32), TREE))
+    assert count <= 2  # of 60 classes
+
+
 def test_normal_clouds_and_equal_images_are_not_two() -> None:
     nodes, points = clouds(5)
     points[nodes == 8] = points[nodes == 8][0]

@@ -18,6 +18,7 @@ import pytest
 import cladewise as cw
 from cladewise import datasets
 from cladewise.auditing import Audit, audit
+from cladewise.auditing.evidence import was_trained_on
 from cladewise.auditing.page import write_audit_page
 from cladewise.datasets import Dataset
 from cladewise.engine import Run, train
@@ -94,12 +95,33 @@ def test_splits_that_were_not_trained_on_are_scored_by_the_run(noisy: Run) -> No
     assert seen.index.size == seen.dataset.indices("test").size - seen.record.num_skipped
 
 
+def test_splits_that_share_images_with_the_training_were_trained_on(noisy: Run, colours: Dataset) -> None:
+    train, val = colours.indices("train"), colours.indices("val")
+    data = dataclasses.replace(colours, splits={**colours.splits, "shelf": np.append(val[:2], train[:1])})
+    assert [was_trained_on(noisy.config, data, name) for name in ("train", "shelf", "val+test", "val+shelf")] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_root_without_a_name_cannot_be_accepted(found: Audit, tmp_path: Path) -> None:
+    evidence = dataclasses.replace(found.found, proposal=np.zeros_like(found.found.proposal))
+    shown = dataclasses.replace(found, found=evidence, folder=tmp_path)
+    page = write_audit_page(shown, tmp_path / "page.html", most=20).read_text()
+    text = page.split('<script type="application/json" id="data">')[1].split("</script>")[0]
+    items = [item for each in json.loads(text)["lists"] if each["key"] == "suspects" for item in each["items"]]
+    assert items
+    assert {item["proposal"] for item in items} == {None}
+
+
 def test_settings_are_checked(noisy: Run, trained: Callable[..., Run]) -> None:
     for settings, message in (
         ({"folds": 1}, "at least 2 folds, but got 1"),
         ({"most": 0}, "most of at least 1"),
         ({"split": "no"}, "a split of"),
-        ({"expected_errors": 0.0}, "expected_errors between 0 and 1"),
+        ({"expected_errors": 0.0}, "expected_errors=... above 0 and below 1, but got 0"),
     ):
         with pytest.raises(InputError, match=message):
             audit(noisy, progress=False, **settings)
@@ -164,6 +186,7 @@ def test_what_the_server_refuses(served: Any, found: Audit) -> None:
         ({"path": "no.png", "action": "keep"}, 422),
         ({"path": path, "action": "burn"}, 422),
         ({"path": path, "action": "label", "node": 10**9}, 422),
+        ({"path": path, "action": "label", "node": 0}, 422),
         ({"path": [path], "action": "keep"}, 422),
         ("x" * 100_000, 413),
     ):

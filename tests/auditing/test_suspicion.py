@@ -126,5 +126,5 @@ def test_parts_join_and_the_share_of_errors_is_checked() -> None:
     parts = [suspicions(prediction[rows], labels[rows], num_labels=4) for rows in (slice(0, 3), slice(3, 7))]
     again: Suspicions = joined(parts)
     np.testing.assert_allclose(again.bits, whole.bits)
-    with pytest.raises(InputError, match="expected_errors between 0 and 1, but got 1"):
+    with pytest.raises(InputError, match=r"expected_errors=\.\.\. above 0 and below 1, but got 1"):
         suspicions(prediction, labels, num_labels=4, expected_errors=1)

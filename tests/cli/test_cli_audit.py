@@ -20,3 +20,7 @@ def test_audit_refuses_what_it_cannot_do(here: Any, run: str, tmp_path: Path) ->
     assert (code, "a run folder" in err) == (2, True), err
     code, _, err = here("audit", run, "--split", "tset")
     assert (code, "Did you mean test?" in err) == (2, True), err
+    before = sorted(Path(run).rglob("*"))
+    code, _, err = here("audit", run, "--expected-errors", "1", "--seed", "7")
+    assert (code, "--expected-errors" in err) == (2, True), err
+    assert sorted(Path(run).rglob("*")) == before  # nothing is fitted first

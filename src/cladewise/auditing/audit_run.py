@@ -19,7 +19,7 @@ from cladewise.auditing.duplicates import Duplicates, find_duplicates
 from cladewise.auditing.evidence import fold_config, gather, kept_together, was_trained_on
 from cladewise.auditing.page import write_audit_page
 from cladewise.auditing.serving import AuditServer
-from cladewise.auditing.suspicion import EXPECTED_ERRORS, VERDICTS, Suspicions
+from cladewise.auditing.suspicion import EXPECTED_ERRORS, VERDICTS, Suspicions, check_expected_errors
 from cladewise.datasets import Dataset
 from cladewise.datasets.corrections import reviewed_images
 from cladewise.drawing.tables import write_csv
@@ -222,10 +222,12 @@ def audit(
         raise InputError("at least 2 folds", folds)
     if most < 1:
         raise InputError("most of at least 1", most)
+    check_expected_errors(expected_errors)
     dataset, folder = run.dataset, run.folder.audit(split)
     images = dataset.indices(split)
     with using(runtime):
-        config = fold_config(run, split, run.folder.audit_folds) if was_trained_on(run, split) else run.config
+        is_seen = was_trained_on(run.config, dataset, split)
+        config = fold_config(run, split, run.folder.audit_folds) if is_seen else run.config
         features = cached_features(dataset, _in_splits(dataset), run.backbone, progress=progress)
         duplicates = find_duplicates(dataset, features.usable(_in_splits(dataset)), features, progress=progress)
         usable = features.usable(images)

@@ -79,4 +79,6 @@ def checked(dataset: Dataset, known: frozenset[str], path: object, action: objec
         return str(action), -1
     if type(node) is not int or not 0 <= node < dataset.taxonomy.num_nodes:
         raise InputError(f"a node from 0 to {dataset.taxonomy.num_nodes - 1}", repr(node))
+    if node == 0 and dataset.taxonomy.synthetic_root:
+        raise InputError("a node with a name", "the root, which has none", advice="Use the action unsure or remove.")
     return RELABEL, node

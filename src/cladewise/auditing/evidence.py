@@ -95,7 +95,7 @@ def gather(
     parts: list[tuple[Suspicions, Tensor, Tensor]] = []
     index: list[IntArray] = []
     skipped = 0
-    fitted = folds if was_trained_on(run, split) else 0
+    fitted = folds if was_trained_on(run.config, dataset, split) else 0
     if fitted:
         all_seen = fold_scores(run, dataset, images, config, groups, folds=folds, seed=seed, progress=progress)
     else:
@@ -165,9 +165,12 @@ def fold_config(run: Run, split: str, folder: Path) -> RunConfig:
     return dataclasses.replace(config, training=training)
 
 
-def was_trained_on(run: Run, split: str) -> bool:
-    """Whether some of the images of a split were in the training of a run, so that heads have to be fitted."""
-    return bool(set(split.split("+")) & set(run.config.training.train_split.split("+")))
+def was_trained_on(config: RunConfig, dataset: Dataset, split: str) -> bool:
+    """Whether some of the images of a split were in the training of a run, so that heads have to be fitted.
+
+    Splits can share images, so images are compared, not only names of splits.
+    """
+    return bool(np.isin(dataset.indices(split), dataset.indices(config.training.train_split)).any())
 
 
 def _rule(run: Run) -> Inference | None:

@@ -85,7 +85,7 @@ def _lists(found: Audit, most: int) -> list[dict[str, Any]]:
             "title": "Probably wrong",
             "lead": "The model, which has not seen these images, places them elsewhere. The most expected false "
             "information comes first.",
-            "items": _images(found, found.suspects[:most], accepts=True),
+            "items": _images(found, found.suspects[:most]),
         },
         {
             "key": "conflicts",
@@ -103,12 +103,17 @@ def _lists(found: Audit, most: int) -> list[dict[str, Any]]:
             "key": "finer",
             "title": "Could be finer",
             "lead": "These labels are not wrong, but the evidence goes further down the tree.",
-            "items": _images(found, found.finer[:most], accepts=True),
+            "items": _images(found, found.finer[:most]),
         },
     ]
 
 
-def _images(found: Audit, positions: IntArray, *, accepts: bool) -> list[dict[str, Any]]:
+def _offered(found: Audit, node: int) -> int | None:
+    """A node that can be accepted as a label; a root without a name of its own is none."""
+    return None if node == 0 and found.taxonomy.synthetic_root else node
+
+
+def _images(found: Audit, positions: IntArray) -> list[dict[str, Any]]:
     evidence = found.found
     items: list[dict[str, Any]] = []
     for at in positions.tolist():
@@ -116,7 +121,7 @@ def _images(found: Audit, positions: IntArray, *, accepts: bool) -> list[dict[st
         items.append(
             {
                 **_image(found, int(found.index[at])),
-                "proposal": int(evidence.proposal[at]) if accepts else None,
+                "proposal": _offered(found, int(evidence.proposal[at])),
                 "open": is_open,
                 "p": round(float(evidence.probability[at]), 4),
                 "wrong": round(float(evidence.wrong[at]), 4),
@@ -149,7 +154,7 @@ def _pairs(found: Audit, pairs: Duplicates, most: int) -> list[dict[str, Any]]:
         items.append(
             {
                 **_image(found, image),
-                "proposal": labels[1] if labels[0] != labels[1] else None,
+                "proposal": _offered(found, labels[1]) if labels[0] != labels[1] else None,
                 "beside": {
                     **_image(found, other),
                     "text": "the same file content" if same else f"{bits} of 64 bits of the picture hash differ",

@@ -116,8 +116,7 @@ def suspicions(
         >>> found.bits.round(3).tolist(), [VERDICTS[v] for v in found.verdict]
         ([0.001, 0.577, 1.126, 0.0], ['agrees', 'wrong', 'wrong', 'finer'])
     """
-    if not 0 < expected_errors < 1:
-        raise InputError("expected_errors between 0 and 1", expected_errors)
+    check_expected_errors(expected_errors)
     tree = prediction.taxonomy
     label = label.to(prediction.device)
     information = torch.tensor(tree.information, device=prediction.device)
@@ -148,6 +147,16 @@ def suspicions(
         top=top.cpu().numpy(),
         top_probability=prediction.log_prob_of(top).double().exp().clamp(max=1).cpu().numpy(),
     )
+
+
+def check_expected_errors(share: float) -> None:
+    """Check a share of wrong labels.
+
+    Raises:
+        InputError: It is not in (0, 1).
+    """
+    if not 0 < share < 1:
+        raise InputError("expected_errors=... above 0 and below 1", share)
 
 
 def joined(parts: Sequence[Suspicions]) -> Suspicions:

@@ -41,7 +41,9 @@ def audit(
 
     cladewise audit runs/hace --serve
 
-    cladewise train photos/ --corrections runs/hace/audit/train/corrections.csv --out runs/corrected
+    cp runs/hace/audit/train/corrections.csv corrections-1.csv
+
+    cladewise train photos/ --corrections corrections-1.csv --out runs/corrected
     """
     check_runs([run])
     check_runtime(runtime)

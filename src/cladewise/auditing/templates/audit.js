@@ -13,15 +13,24 @@ const decided = new Map(Object.entries(data.decided));
 const labels = new Map();
 for (const list of data.lists) for (const item of list.items)
   for (const image of [item, item.beside]) if (image) labels.set(image.path, image.label);
-if (!isServed) {
+function recall() {
   try {
     for (const [path, [action, node]] of JSON.parse(localStorage.getItem(KEY) ?? "[]"))
       if (action === null) decided.delete(path); else decided.set(path, [action, node]);
   } catch { /* a browser that keeps nothing for files: decisions last until the page is closed */ }
 }
+if (!isServed) recall();
 const history = [];
 const unsent = new Map();
-let sending = false;
+let sending = false, unkept = false;
+addEventListener("storage", event => { // another tab with this page
+  if (isServed || event.key !== KEY || !data.lists.length) return;
+  recall();
+  tabs();
+  film();
+  if (!byId("search")) draw();
+});
+addEventListener("beforeunload", event => { if (unsent.size || unkept) event.preventDefault(); });
 
 function keep(path) {
   if (isServed) { unsent.set(path, decided.get(path) ?? null); return send(); }
@@ -30,7 +39,10 @@ function keep(path) {
     kept.set(path, decided.get(path) ?? [null, -1]);
     localStorage.setItem(KEY, JSON.stringify([...kept]));
     tell("");
-  } catch { tell("not kept by this browser: save before you close the page"); }
+  } catch {
+    unkept = true;
+    tell("not kept by this browser: save before you close the page");
+  }
 }
 async function send() {
   if (sending) return;
@@ -45,9 +57,15 @@ async function send() {
       });
       if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
       if (unsent.get(path) === decision) unsent.delete(path);
+      byId("download").hidden = true;
       tell("saved");
     } catch (error) {
-      tell(`not saved (${error.message}); trying again`);
+      if (unsent.get(path) === decision) { // the others do not wait for it
+        unsent.delete(path);
+        unsent.set(path, decision);
+      }
+      byId("download").hidden = false;
+      tell(`${unsent.size} not saved (${error.message}); trying again`);
       await new Promise(wait => setTimeout(wait, 2000));
     }
   }
@@ -81,6 +99,7 @@ function table() {
 byId("download").addEventListener("click", () => {
   const link = element("a", { href: URL.createObjectURL(new Blob([table()], { type: "text/csv" })), download: "corrections.csv" });
   link.click();
+  unkept = false;
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 });
 byId("undo").addEventListener("click", undo);
@@ -110,7 +129,7 @@ function evidence(one) {
   if (one.beside) return one.beside.text;
   if (one.gain) return `The label is ${percent(one.p)} probable; the proposal adds ${one.gain.toFixed(1)} bits.`;
   const sure = `The model gives the label ${percent(one.p)}; given the label itself too, it is wrong with probability ${percent(one.wrong)}. Expected false information: ${one.bits.toFixed(2)} bits.`;
-  return one.open ? `${sure} The evidence is not enough for a label this fine.` : sure;
+  return one.open ? `${sure} The evidence is not enough for ${one.proposal === null ? "any label" : "a label this fine"}.` : sure;
 }
 function draw() {
   const one = item(), stage = byId("stage");
