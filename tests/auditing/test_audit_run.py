@@ -117,12 +117,13 @@ def test_a_root_without_a_name_cannot_be_accepted(found: Audit, tmp_path: Path) 
 
 
 def test_settings_are_checked(noisy: Run, trained: Callable[..., Run]) -> None:
-    for settings, message in (
+    refused: tuple[tuple[dict[str, Any], str], ...] = (
         ({"folds": 1}, "at least 2 folds, but got 1"),
         ({"most": 0}, "most of at least 1"),
         ({"split": "no"}, "a split of"),
         ({"expected_errors": 0.0}, "expected_errors=... above 0 and below 1, but got 0"),
-    ):
+    )
+    for settings, message in refused:
         with pytest.raises(InputError, match=message):
             audit(noisy, progress=False, **settings)
     with pytest.raises(InputError, match="trained on true labels"):

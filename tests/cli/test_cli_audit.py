@@ -15,6 +15,14 @@ def test_audit_tells_what_it_found_and_writes_the_page(here: Any, run: str) -> N
     assert (folder / "suspects.csv").is_file()
 
 
+def test_labels_that_no_head_could_learn_are_told_and_not_listed(here: Any, run: str) -> None:
+    code, out, err = here("audit", run, "--folds", "2", "--group-by", "folder")  # folders are classes
+    assert code == 0, err
+    assert "labels cannot be judged" in out
+    assert "are groups by folder whole classes?" in out
+    assert out.startswith("0 of "), out
+
+
 def test_audit_refuses_what_it_cannot_do(here: Any, run: str, tmp_path: Path) -> None:
     code, _, err = here("audit", str(tmp_path))
     assert (code, "a run folder" in err) == (2, True), err

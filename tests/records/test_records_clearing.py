@@ -44,6 +44,17 @@ def test_all_that_a_run_writes_goes_and_the_rest_stays(tmp_path: Path) -> None:
     assert sorted(file.name for file in folder.path.iterdir()) == ["mine", "scores.txt"]
 
 
+def test_decisions_on_audits_stay(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    for name in ("train/corrections.csv", "train/page.html", "test/page.html", "folds/1/model.safetensors"):
+        file = folder.path / "audit" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+    clear(folder)
+    left = [file.relative_to(folder.path).as_posix() for file in sorted(folder.path.rglob("*"))]
+    assert left == ["audit", "audit/train", "audit/train/corrections.csv"]
+
+
 def test_a_link_is_removed_and_not_what_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/last.ckpt").write_text("x")

@@ -125,7 +125,8 @@ class Audit:
             num_images=int(self.index.size),
             num_reviewed=int(self.reviewed.sum()),
             suspects=int(self.suspects.size),
-            expected_wrong=float(self.found.wrong.sum()),
+            expected_wrong=float(self.found.wrong[self.found.is_known].sum()),
+            unknown=int((~self.found.is_known).sum()),
             finer=int(self.finer.size),
             same_content=int(self.duplicates.same_content.sum()),
             near_duplicates=int((~self.duplicates.same_content).sum()),
@@ -248,7 +249,8 @@ def audit(
             progress=progress,
         )
     nodes = dataset.nodes[evidence.index]
-    one = classes_that_are_one(nodes, evidence.own, evidence.rivals, rivals, dataset.taxonomy)
+    known = evidence.found.is_known
+    one = classes_that_are_one(nodes[known], evidence.own[known], evidence.rivals[known], rivals, dataset.taxonomy)
     two = classes_that_are_two(dataset.nodes[usable], vectors, dataset.taxonomy, seed=seed)
     reviewed = np.isin(evidence.index, reviewed_images(dataset))
     settings = {

@@ -96,15 +96,18 @@ def gather(
     index: list[IntArray] = []
     skipped = 0
     fitted = folds if was_trained_on(run.config, dataset, split) else 0
+    learnt_from = dataset.indices(run.config.training.train_split)
     if fitted:
         all_seen = fold_scores(run, dataset, images, config, groups, folds=folds, seed=seed, progress=progress)
     else:
         all_seen = iter([scored(run, split, progress=progress)])
     for seen in all_seen:
         index.append(seen.index.numpy())
+        known = _learnt(np.setdiff1d(images, index[-1]) if fitted else learnt_from, dataset)
         skipped += seen.num_skipped
         for prediction, target in _inferred(seen, tree, rule):
             found = suspicions(prediction, target, num_labels=num_labels, expected_errors=expected_errors)
+            found = found.with_known(known[found.label])
             beside = torch.from_numpy(rivals)[target.cpu()].to(prediction.device)
             other = prediction.log_prob_of(beside.clamp(min=0)).double().masked_fill(beside < 0, torch.nan)
             own = prediction.log_prob_of(target[:, None]).double().squeeze(-1)
@@ -171,6 +174,12 @@ def was_trained_on(config: RunConfig, dataset: Dataset, split: str) -> bool:
     Splits can share images, so images are compared, not only names of splits.
     """
     return bool(np.isin(dataset.indices(split), dataset.indices(config.training.train_split)).any())
+
+
+def _learnt(images: IntArray, dataset: Dataset) -> NDArray[np.bool_]:
+    """Whether a model that is fitted on some images has learnt from one at or under each node."""
+    nodes, tree = np.sort(dataset.nodes[images]), dataset.taxonomy
+    return np.searchsorted(nodes, tree.end) > np.searchsorted(nodes, np.arange(tree.num_nodes))
 
 
 def _rule(run: Run) -> Inference | None:

@@ -23,9 +23,10 @@ EXPECTED_ERRORS = 0.05
 """Share of wrong labels that is assumed before an image is looked at."""
 TOP_LEAVES = 5
 """Most probable leaves that are kept of each image, as labels to choose from."""
-AGREES, WRONG, UNSUPPORTED, FINER = "agrees", "wrong", "unsupported", "finer"
-VERDICTS = (AGREES, WRONG, UNSUPPORTED, FINER)
-"""Relation of the evidence to the label: it ends at the label, on another branch, above the label, or below it."""
+AGREES, WRONG, UNSUPPORTED, FINER, UNKNOWN = "agrees", "wrong", "unsupported", "finer", "unknown"
+VERDICTS = (AGREES, WRONG, UNSUPPORTED, FINER, UNKNOWN)
+"""Relation of the evidence to the label: it ends at the label, on another branch, above the label, or below it; or it
+says nothing about the label, since the model was trained on no image at or under it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,6 +61,15 @@ class Suspicions:
         """Images whose evidence ends neither at their label nor below it, the most bits first."""
         found = np.flatnonzero(np.isin(self.verdict, [VERDICTS.index(WRONG), VERDICTS.index(UNSUPPORTED)]))
         return found[np.argsort(-self.bits[found], kind="stable")]
+
+    @property
+    def is_known(self) -> NDArray[np.bool_]:
+        """Whether the model has learnt from images at or under each label."""
+        return self.verdict != VERDICTS.index(UNKNOWN)
+
+    def with_known(self, known: NDArray[np.bool_]) -> Suspicions:
+        """The same, with the verdict :data:`UNKNOWN` for the images whose label the model could not learn."""
+        return dataclasses.replace(self, verdict=np.where(known, self.verdict, VERDICTS.index(UNKNOWN)))
 
     def finer(self) -> IntArray:
         """Images whose label could be finer, the most further information first."""

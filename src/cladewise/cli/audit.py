@@ -68,6 +68,11 @@ def audit(
 def _tell(found: Audit) -> None:
     record = found.record
     tell(f"{record.suspects:,} of {record.num_images:,} labels are not where the evidence ends; see suspects.csv")
+    if record.unknown:
+        tell(
+            f"{record.unknown:,} labels cannot be judged, since no head has learnt from an image at or under them"
+            + (f": are groups by {record.group_by} whole classes?" if 2 * record.unknown > record.num_images else "")
+        )
     tell(f"{record.finer:,} labels could be finer")
     tell(
         f"{record.same_content + record.near_duplicates:,} pairs of images show the same picture: "

@@ -27,6 +27,7 @@ class AuditRecord:
         num_reviewed: Number of images decided by earlier corrections, which are not listed again.
         suspects: Number of images whose evidence ends neither at their label nor below it.
         expected_wrong: Sum of the probabilities that labels are wrong.
+        unknown: Number of images whose label no head could learn, since no other image at or under it was there.
         finer: Number of images whose label could be finer.
         same_content: Number of pairs of images with the same content.
         near_duplicates: Number of further pairs that are nearly the same picture.
@@ -47,6 +48,7 @@ class AuditRecord:
     num_reviewed: int
     suspects: int
     expected_wrong: float
+    unknown: int
     finer: int
     same_content: int
     near_duplicates: int

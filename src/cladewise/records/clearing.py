@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from cladewise.errors import InputError
@@ -25,6 +24,7 @@ OF_A_RUN = (
     "plates",
     "migration",
     "loggers",
+    "audit",
     "log.jsonl",
     "resources.json",
     "counts.csv",
@@ -35,6 +35,8 @@ OF_A_RUN = (
     "config.toml",
 )
 """Files and folders of a run. The configuration is removed last, since it marks the folder as that of a run."""
+DECISIONS = "corrections.csv"
+"""Tables in the folder of audits that people made, which stay."""
 
 
 def check_clearable(folder: RunFolder) -> None:
@@ -54,7 +56,7 @@ def check_clearable(folder: RunFolder) -> None:
 
 
 def clear(folder: RunFolder) -> None:
-    """Remove everything that belongs to a run; other files in its folder stay.
+    """Remove everything that belongs to a run; other files in its folder stay, and so do decisions made on audits.
 
     Example:
         >>> folder = RunFolder(getfixture("tmp_path"))
@@ -65,11 +67,16 @@ def clear(folder: RunFolder) -> None:
         ['notes.txt']
     """
     for name in OF_A_RUN:
-        _remove(folder.path / name)
+        _remove(folder.path / name, kept=DECISIONS if name == "audit" else "")
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path, kept: str = "") -> None:
+    """Remove a file, a link, or a folder but for the files of one name and the folders that hold them."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        for file in path.iterdir():
+            if file.name != kept:
+                _remove(file, kept)
+        if not any(path.iterdir()):
+            path.rmdir()
     else:
         path.unlink(missing_ok=True)
