@@ -86,6 +86,26 @@ def test_levels_that_skip_and_inputs_that_change_the_kind(tmp_path: Path) -> Non
     written.compare(given, allowed=allowed)
 
 
+def test_features_can_be_the_only_input_and_cones_need_no_arcsine_in_double_precision(tmp_path: Path) -> None:
+    written = Written(graph_of("euclidean-cones", RAGGED, decisions.Leaf(), allowed=False), tmp_path)
+    assert written.graph.input_names == ("features",)
+    written.compare(features(7, 1.0, 9))
+
+
+def test_a_file_that_the_runtime_cannot_open_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"not a model")
+    with pytest.raises(InputError, match="a file that onnxruntime can run, but got "):
+        format_of("onnx").open(tmp_path / "model.onnx")
+
+
+def test_a_file_is_written_after_predictions_in_inference_mode(tmp_path: Path) -> None:
+    paths = [("never", "seen"), ("never", "before"), ("other",)]  # no tables are kept for it
+    graph = graph_of("level-softmax", Taxonomy.from_paths(paths), decisions.Majority())
+    with torch.inference_mode():
+        graph.rules.decision(graph.head(features(3, 1.0)).settled())
+    Written(graph, tmp_path).compare(features(3, 1.0))
+
+
 def test_the_edges_of_arithmetic(tmp_path: Path) -> None:
     written = Written(graph_of("conditional-sigmoid", RAGGED, decisions.Greedy(0.2)), tmp_path)
     ties = torch.zeros(3, FEATURES)

@@ -49,7 +49,10 @@ class OnnxFormat(Format):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors alone
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        try:
+            session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # of many kinds, since this is a library in another language
+            raise InputError("a file that onnxruntime can run", reason(error), at=str(file)) from error
         names: list[str] = [output.name for output in session.get_outputs()]
 
         def run(inputs: Mapping[str, NDArray[np.generic]]) -> Arrays:

@@ -20,7 +20,8 @@ def exported(graph: RunGraph) -> torch.export.ExportedProgram:
     """
     inputs = (graph.example(), *graph.defaults.values())
     warmed(graph, *inputs)
-    shapes = (dynamic_dims(graph), (None,) * len(graph.defaults))
+    others = ((None,) * len(graph.defaults),) if graph.defaults else ()
+    shapes = (dynamic_dims(graph), *others)
     try:
         with quietly(), traced(), torch.no_grad():
             return torch.export.export(graph, inputs, dynamic_shapes=shapes, strict=False)
