@@ -216,10 +216,35 @@ def test_models_are_listed_with_the_limits(client: httpx.Client, served_run: Pat
         ({"names": "xx-nonsense"}, 422, ""),
         ({"colour": "red"}, 422, "an option"),
         ({"allowed": " "}, 422, "at least one allowed label"),
+        ({"inference": "subset"}, 422, "Send them as allowed=..."),
+        ({"decision": ["leaf", "majority"]}, 422, "one value of decision, but got 'leaf' and 'majority'"),
     ],
 )
-def test_wrong_options_are_told(client: httpx.Client, data: dict[str, str], status: int, told: str) -> None:
+def test_wrong_options_are_told(client: httpx.Client, data: dict[str, Any], status: int, told: str) -> None:
     assert told in refused(client.post("/v1/predict", files={"images": picture()}, data=data), status)
+
+
+def test_an_option_of_the_query_and_another_value_in_the_body_are_refused(client: httpx.Client) -> None:
+    image = base64.b64encode(picture()).decode()
+    for query, body in ((["top=3"], {"top": 2}), (["allowed=warm"], {"allowed": ["cold"]})):
+        answer = client.post(f"/v1/predict?{'&'.join(query)}", json={"images": [{"bytes": image}], **body})
+        assert "one value of" in refused(answer, 422)
+    answer = client.post("/v1/predict?top=2&top=2", json={"images": [{"bytes": image}], "top": 2})
+    assert len(answer.json()["results"][0]["leaves"]) == 2
+
+
+def test_base64_may_be_broken_into_lines(client: httpx.Client) -> None:
+    content = picture()
+    sent = {"images": [{"bytes": base64.encodebytes(content).decode()}]}
+    assert client.post("/v1/predict", json=sent).json()["results"][0]["id"] == hashlib.sha256(content).hexdigest()
+
+
+def test_head_is_answered_as_get_without_the_body(client: httpx.Client) -> None:
+    for path in ("/readyz", "/", "/page/main.js", "/v1/models"):
+        head, get = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+    assert client.head("/v1/predict").status_code == 405
 
 
 def test_a_rule_without_scores_to_be_fitted_on_is_refused(serve: Serve, served_run: Path, tmp_path: Path) -> None:

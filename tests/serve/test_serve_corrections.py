@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cladewise.datasets import Dataset
 
 ADDRESS = "/v1/models/colours/corrections"
+SMALL: Any = {"backbone": "test_resnet", "pretrained": False, "image_size": 24, "workers": 0, "progress": False}
 
 
 def rows(folder: Path) -> list[tuple[str, str, str]]:
@@ -75,6 +77,37 @@ def test_wrong_corrections_are_told_and_keep_nothing(serve: Serve, tmp_path: Pat
     assert not list((tmp_path / "images").iterdir())
 
 
+def test_ambiguous_corrections_are_refused(serve: Serve, served_run: Path, tmp_path: Path) -> None:
+    node = Run.open(served_run).taxonomy.find("grey")
+    with serve(keep=tmp_path) as client:
+        one = ("image", picture())
+        for files, data, told in (
+            ([one], {"node": str(node), "label_path": "warm"}, f"the path of node {node}, grey"),
+            ([one, ("image", picture((1, 2, 3)))], {"node": str(node)}, "one image"),
+            ([one], {"label_path": ["grey", "warm"]}, "one value of label_path"),
+            ([one], {"label": "grey"}, "a field: id, node, label_path, predicted"),
+        ):
+            assert told in refused(client.post(ADDRESS, files=files, data=data), 422)
+        assert "neither" in refused(client.post(ADDRESS, json={"node": node}), 422)
+        assert rows(tmp_path) == []
+        both = {"node": str(node), "label_path": "grey"}
+        assert client.post(ADDRESS, files=[one], data=both).json()["label_path"] == "grey"
+
+
+def test_models_with_other_trees_have_tables_of_their_own(
+    serve: Serve, served_run: Path, colour_folder: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(colour_folder, tmp_path / "photographs"))
+    (folder / "grey").rename(folder / "gray")
+    other = train(str(folder), method="flat-softmax", epochs=1, freeze=True, out=tmp_path / "other", **SMALL)
+    runs, kept, image = {"a": served_run, "b": other, "c": served_run}, tmp_path / "kept", {"image": picture()}
+    with serve(runs=runs, keep=kept) as client:
+        for model, label in (("a", "grey"), ("b", "gray"), ("c", "warm")):
+            client.post(f"/v1/models/{model}/corrections", files=image, data={"label_path": label}).raise_for_status()
+    assert [label for _, label, _ in rows(kept)] == ["warm"]
+    assert [label for _, label, _ in rows(kept / "b")] == ["gray"]
+
+
 def test_training_takes_the_table(serve: Serve, served_run: Path, colours: Dataset, tmp_path: Path) -> None:
     chosen = [k for k in range(0, len(colours), 3) if "broken" not in colours.paths[k]]
     with serve(keep=tmp_path / "kept") as client:
@@ -83,14 +116,13 @@ def test_training_takes_the_table(serve: Serve, served_run: Path, colours: Datas
             label = colours.taxonomy.path_name(int(colours.nodes[k]))
             data = {"label_path": label}
             assert client.post(ADDRESS, files={"image": content}, data=data).status_code == 200
-    settings = {"backbone": "test_resnet", "pretrained": False, "image_size": 24, "workers": 0, "progress": False}
     table = tmp_path / "kept" / "corrections.csv"
     data = datasets.from_manifest(table, Run.open(served_run).taxonomy)
     assert len(data) == len(chosen)
     assert [data.taxonomy.path_name(int(node)) for node in data.nodes] == [
         colours.taxonomy.path_name(int(colours.nodes[k])) for k in chosen
     ]
-    run = train(str(table), method="flat-softmax", epochs=1, freeze=True, out=tmp_path / "run", **settings)
+    run = train(str(table), method="flat-softmax", epochs=1, freeze=True, out=tmp_path / "run", **SMALL)
     assert Run.open(run).config.data["kind"] == "manifest"
 
 

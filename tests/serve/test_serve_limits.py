@@ -205,6 +205,7 @@ def test_connections_beyond_the_limit_are_answered_503(small: httpx.Client) -> N
         ("application/json", b'{"images": [{"bytes": "***"}]}', 422),
         ("application/json", b'{"images": [{"bytes": "", "url": ""}]}', 422),
         ("application/json", b'{"images": [{"bytes": "", "name": 3}]}', 422),
+        ("application/json", b'{"images": [{"bytes": "", "nane": "a"}]}', 422),
         ("application/json", b'{"images": [{"bytes": ""}], "top": 1e3}', 422),
         ("application/json", b'{"images": [{"bytes": ""}], "allowed": {"a": 1}}', 422),
         ("application/json", b'{"images": [{"bytes": ""}], "decision": ["leaf"]}', 422),

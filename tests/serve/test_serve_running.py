@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -229,6 +230,14 @@ def test_several_runs_are_served_by_name(serve: Serve, served_run: Path, other_r
         assert "first, second" in message
 
 
+def test_an_address_in_use_is_told_with_the_option(served_run: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = [sys.executable, "-m", "cladewise", "serve", str(served_run), "--port", str(taken.getsockname()[1])]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert found.returncode == 2
+    assert found.stderr.strip().endswith("already in use. Choose another one: --port")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -240,6 +249,8 @@ def test_several_runs_are_served_by_name(serve: Serve, served_run: Path, other_r
         (["RUN", "--allow-url", "ftp://a/"], "the beginning of URLs"),
         (["RUN", "--runtime", "fast"], "a runtime"),
         (["RUN", "--host", "203.0.113.7"], "a free address"),
+        (["RUN", "--accept", "JPG,PNG"], "but got JPG"),
+        (["--model", "..=RUN"], "a name of letters"),
     ],
 )
 def test_mistakes_are_told_in_one_line(served_run: Path, words: list[str], told: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import hashlib
+import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -44,7 +45,6 @@ from cladewise.version import __version__
 LARGE = 1 << 20
 """Size in bytes from which a body is parsed in a thread, so that other requests do not wait."""
 
-
 Value = TypeVar("Value")
 
 
@@ -56,9 +56,11 @@ def create_app(settings: Settings, *, failed: Callable[[Exception], None] | None
         failed: Called if a model cannot be loaded when the server starts.
 
     Raises:
-        InputError: The folder for corrections cannot be written to, or an allowed URL is malformed.
+        InputError: The folder for corrections cannot be written to, an allowed URL is malformed, or an accepted format
+            is unknown.
         MissingExtraError: A package of the extra ``serve`` is not installed.
     """
+    settings.check_formats()
     metrics = Metrics()
     server = _Server(settings, metrics)
 
@@ -106,6 +108,18 @@ class _Server:
         self.fetcher = Fetcher(settings.allow_urls, most=settings.limits.bytes, seconds=settings.limits.body_seconds)
         self.corrections = None if settings.keep is None else Corrections(settings.keep)
         self.recent = Recent()
+        self._tables: dict[str, Corrections] = {}
+        self._tables_lock = threading.Lock()
+
+    def table(self, model: Model, corrections: Corrections) -> Corrections:
+        """The table of a model's corrections: a folder of its own where its tree is not that of the default model."""
+        first = self.models[self.settings.default]
+        if model.namer("").tree == first.namer("").tree:
+            return corrections
+        with self._tables_lock:
+            if model.name not in self._tables:
+                self._tables[model.name] = Corrections(corrections.folder / model.name)
+            return self._tables[model.name]
 
     async def start(self, failed: Callable[[Exception], None] | None) -> None:
         try:
@@ -324,11 +338,14 @@ def _add_corrections(app: FastAPI, server: _Server, corrections: Corrections) ->
         served = server.models[model]
         kind = request.headers.get("content-type", "")
         content, fields = await server.read(await request.body(), read_correction, kind)
-        id = fields.get("id", "")
+        table = await server.in_thread(server.table, served, corrections)
+        id = fields.get("id", "").lower()
         if content is None:
+            if not id:
+                raise Refused(422, "an image, or the id of one that was sent before", "neither", kind="id")
             content = server.recent.get(id) if is_id(id) else None
             if content is None and is_id(id):
-                content = await server.in_thread(corrections.image, id)
+                content = await server.in_thread(table.image, id)
             if content is None:
                 advice = "Send the image itself as image=."
                 raise Refused(404, "the id of an image that was sent before", repr(id[:100]), advice=advice, kind="id")
@@ -337,12 +354,12 @@ def _add_corrections(app: FastAPI, server: _Server, corrections: Corrections) ->
         label, predicted = label_of(served, fields), fields.get("predicted", "")
         if predicted:
             predicted = served.namer("").path(node_of(served, predicted, "predicted"))
-        add = functools.partial(corrections.add, predicted=predicted, model=model)
+        add = functools.partial(table.add, predicted=predicted, model=model)
         changed = await server.in_thread(add, content, label)
         if changed:
             server.metrics.corrected()
         id = hashlib.sha256(content).hexdigest()
-        return _json({"id": id, "label_path": label, "changed": changed, "corrections": corrections.count})
+        return _json({"id": id, "label_path": label, "changed": changed, "corrections": table.count})
 
 
 def _add_page(app: FastAPI) -> None:

@@ -17,6 +17,8 @@ from cladewise.serve.settings import Limits
 
 OPTIONS = ("decision", "inference", "allowed", "names", "top", "ladder")
 """Options of a prediction, as query parameters, fields of a form or of JSON."""
+IMAGE_FIELDS = ("images", "image", "images[]")
+"""Names of a form's fields that are images."""
 MOST_TOP = 100
 """Largest number of leaves that are listed per image."""
 MOST_ALLOWED = 20_000
@@ -114,7 +116,7 @@ def read_request(body: bytes, content_type: str, query: Iterable[tuple[str, str]
 def _of_form(body: bytes, content_type: str, options: dict[str, Any], limits: Limits) -> list[Given]:
     images: list[Given] = []
     for part in parts_of(body, content_type, most=limits.images + OTHER_FIELDS + MOST_ALLOWED):
-        if part.name in ("images", "image", "images[]"):
+        if part.name in IMAGE_FIELDS:
             if len(images) == limits.images:
                 raise Refused(413, f"at most {limits.images} images", "more", kind="count")
             images.append(Given((part.filename or "")[:MOST_NAME], part.content))
@@ -135,7 +137,7 @@ def _of_json(body: bytes, options: dict[str, Any], limits: Limits) -> list[Given
         if name not in OPTIONS:
             raise _unknown(name)
         if value is not None:
-            options[name] = value
+            _set(options, name, value)
     return [_of_entry(entry, place) for place, entry in enumerate(entries)]
 
 
@@ -144,6 +146,9 @@ def _of_entry(entry: Any, place: int) -> Given:
     if not isinstance(entry, dict):
         raise Refused(422, f'an object with "bytes" or "url" as {at}', type(entry).__name__)
     fields = cast("dict[str, Any]", entry)
+    unknown = next((field for field in fields if field not in ("bytes", "url", "name")), None)
+    if unknown is not None:
+        raise Refused(422, f"bytes, url or name in {at}", repr(unknown[:MOST_NAME]), kind="option")
     name, content, url = fields.get("name") or "", fields.get("bytes"), fields.get("url")
     if not isinstance(name, str):
         raise Refused(422, f"a text as the name of {at}", type(name).__name__)
@@ -152,9 +157,10 @@ def _of_entry(entry: Any, place: int) -> Given:
     if not isinstance(content, str) or url is not None:
         raise Refused(422, f'either "bytes" in base64 or a "url" in {at}', "neither" if url is None else "both")
     try:
-        return Given(name[:MOST_NAME], base64.b64decode(content, validate=True))
+        return Given(name[:MOST_NAME], base64.b64decode("".join(content.split()), validate=True))  # lines may be broken
     except (binascii.Error, ValueError) as error:
-        raise Refused(422, f"base64 as the bytes of {at}", f"a text that is none ({error})", kind="base64") from error
+        got, advice = f"other text ({error})", "Send it without a prefix such as data:image/png;base64,"
+        raise Refused(422, f"base64 as the bytes of {at}", got, advice=advice, kind="base64") from error
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -192,7 +198,17 @@ def _add(options: dict[str, Any], name: str, value: str) -> None:
     if name == "allowed":
         options.setdefault(name, []).append(value)
     elif value != "":
-        options[name] = value
+        _set(options, name, value)
+
+
+def _set(options: dict[str, Any], name: str, value: Any) -> None:
+    """Set an option that may be given once.
+
+    Raises:
+        Refused: It has another value already, in the query or in the body.
+    """
+    if str(options.setdefault(name, value)) != str(value):
+        raise Refused(422, f"one value of {name}", f"{options[name]!r} and {value!r}"[:MOST_NAME], kind="option")
 
 
 def _unknown(name: str) -> Refused:

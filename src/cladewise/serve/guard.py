@@ -44,6 +44,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":  # as GET; the server below sends no body
+            scope = {**scope, "method": "GET"}
         exchange = _Exchange(receive, send)
         begun = time.perf_counter()
         self._active += 1

@@ -27,7 +27,8 @@ def read_keys(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("a text file of API keys, one per line", str(error), at=str(path)) from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError("a text file of API keys, one per line", reason, at=str(path)) from None
     keys = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not keys:
         raise InputError("at least one API key", "none", at=str(path))
@@ -35,7 +36,7 @@ def read_keys(path: Path) -> tuple[str, ...]:
         if len(key) < SHORTEST or not (key.isascii() and key.isprintable() and " " not in key):
             raise InputError(
                 f"keys of at least {SHORTEST} ASCII characters without blanks",
-                f"key {place}, which is another",
+                f"another one as key {place}",
                 at=str(path),
                 advice="Make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
             )

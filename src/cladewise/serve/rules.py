@@ -20,7 +20,7 @@ from cladewise.engine.answering.fitted_rules import ready
 from cladewise.engine.answering.scoring import data_digest, scored_digest
 from cladewise.engine.rules import NO_INFERENCE, decision_of, inference_of, only_allowed, spec_of
 from cladewise.errors import InputError
-from cladewise.inference import Inference
+from cladewise.inference import Inference, Subset
 from cladewise.inference.columns import notes_on
 from cladewise.predictions import Fittable
 from cladewise.scale.answering import Answerer
@@ -182,6 +182,8 @@ def _check_files(chain: str, known: Mapping[str, type[Decision]], what: str) -> 
 
 
 def _check_options(kind: type[Inference] | type[Decision], given: Mapping[str, Any]) -> None:
+    if kind is Subset and not given:
+        raise InputError("labels as allowed", "the inference subset without any", advice="Send them as allowed=...")
     types = get_type_hints(kind)
     for option in given.keys() & options_of(kind).keys():
         choices = get_args(types[option])

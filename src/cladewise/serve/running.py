@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import gc
 import logging
 import multiprocessing
@@ -53,15 +54,16 @@ def run(
         listening: Called with the address once the socket is open.
 
     Raises:
-        InputError: The address is in use or not one of this machine, or a model cannot be loaded.
+        InputError: The address is in use or not one of this machine, an accepted format is unknown, or a model cannot
+            be loaded.
         MissingExtraError: A package of the extra ``serve`` is not installed.
     """
     from cladewise.serve import app  # a missing package is reported before a socket is open
 
     assert app
+    settings.check_formats()
     with listening_on(host, port) as opened:
-        shown = f"[{host}]" if ":" in host else host
-        listening(f"http://{shown}:{opened.getsockname()[1]}")
+        listening(f"http://{_shown(host)}:{opened.getsockname()[1]}")
         if workers == 1:
             serve_on(settings, opened, json_logs=json_logs)
         else:
@@ -85,6 +87,11 @@ def serve_on(settings: Settings, opened: socket.socket, *, json_logs: bool = Fal
         raise server.problem
 
 
+def _shown(host: str) -> str:
+    """A host as it is written before a port."""
+    return f"[{host}]" if ":" in host else host
+
+
 @contextlib.contextmanager
 def listening_on(host: str, port: int) -> Generator[socket.socket, None, None]:
     """An open socket that listens on an address.
@@ -100,7 +107,10 @@ def listening_on(host: str, port: int) -> Generator[socket.socket, None, None]:
             opened.bind((host, port))
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise InputError("a free address of this machine", f"{host}:{port}: {reason}") from error
+            advice = "Choose another one: port=" if getattr(error, "errno", None) == errno.EADDRINUSE else ""
+            raise InputError(
+                "a free address of this machine", f"{_shown(host)}:{port}: {reason}", advice=advice
+            ) from error
         opened.listen(2048)
         yield opened
     finally:
@@ -152,6 +162,7 @@ def _supervise(settings: Settings, opened: socket.socket, workers: int, json_log
                 time.sleep(RESTART_AFTER)
                 processes[place] = started()
     finally:
+        opened.close()  # so that no connection waits for a process that will not take it
         for process in processes:
             _signal(process, signal.SIGTERM)
         end = time.monotonic() + settings.limits.seconds + 10

@@ -92,6 +92,20 @@ class Settings:
         """Name of the default model."""
         return next(iter(self.runs))
 
+    def check_formats(self) -> None:
+        """Check that all accepted formats can exist, here or where their plug-ins are installed.
+
+        Raises:
+            InputError: One of them is none that images are decoded from.
+        """
+        from cladewise.datasets.files.decoding import FORMATS as DECODED
+        from cladewise.datasets.files.decoding import PLUGINS
+
+        known = (*DECODED, *PLUGINS)
+        unknown = sorted(set(self.formats).difference(known))
+        if unknown:
+            raise InputError(f"formats of {', '.join(known)}", ", ".join(unknown))
+
 
 def named_runs(runs: list[Path], models: list[str]) -> dict[str, Path]:
     """The run folder of each model: runs under the names of their folders, and ``name=RUN`` under the given one.
@@ -114,7 +128,7 @@ def named_runs(runs: list[Path], models: list[str]) -> dict[str, Path]:
     for name, run in given:
         if name in found:
             raise InputError("a different name for each run", f"{name} twice", advice="Name one of them: name=RUN.")
-        if not all(c.isascii() and (c.isalnum() or c in "._-") for c in name):
+        if not name.strip(".") or not all(c.isascii() and (c.isalnum() or c in "._-") for c in name):
             raise InputError(
                 "a name of letters, digits, '.', '_' and '-', since it is part of addresses",
                 repr(name),

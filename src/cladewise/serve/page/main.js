@@ -11,7 +11,6 @@ import * as server from "./server.js";
 import { Tree } from "./tree.js";
 
 const TOP = 100; // leaves per result, from which the probabilities beside the path are summed
-const MOST_CRUMBS = 5; // names above an answer that are shown beside it
 const STARTS_AT = 0.9; // promised share that the slider starts at, if it can be promised
 
 const models = new Map(); // by name: what the server tells of it, its tree and slider
@@ -218,12 +217,8 @@ class Panel {
     }
     const isNothing = answer.node === 0 && !tree.isNamed;
     const crumbs = make("p", { class: "crumbs" });
-    const above = tree.above(answer.node ?? 0);
-    if (above.length > MOST_CRUMBS) { // the whole path is in the tree below
-      crumbs.title = above.join(" › ");
-      above.splice(1, above.length - MOST_CRUMBS + 1, "…");
-    }
-    for (const name of above) crumbs.append(make("bdi", { text: name }), "\u00a0", make("i", { "aria-hidden": "true", text: "›" }), " ");
+    crumbs.title = tree.above(answer.node ?? 0).join(" › "); // the whole path is in the tree below, too
+    for (const name of tree.crumbs(answer.node ?? 0)) crumbs.append(make("bdi", { text: name }), "\u00a0", make("i", { "aria-hidden": "true", text: "›" }), " ");
     const title = make("h2", { class: isNothing ? "nothing" : "" }, make("bdi", { text: answer.nodes ? words(tree, answer) : tree.name(answer.node) }));
     const sure = make("p", { class: "sure" });
     if (isNothing) sure.append("Nothing can be said this carefully.");

@@ -109,9 +109,9 @@ export class Queue extends EventTarget {
   }
   async sendCorrection(correction) {
     correction.state = "sending";
-    const { picture, model, node, predicted } = correction;
+    const { picture, model, tree, node, predicted } = correction;
     try {
-      await keep(model, picture.file, picture.name, node, predicted);
+      await keep(model, picture.file, picture.name, { node, path: tree.key(node), predicted });
       correction.state = "kept";
       picture.kept = correction;
       this.attempts = 0;

@@ -78,10 +78,11 @@ export function predict(model, file, name, { allowed, top, decision }) {
   for (const label of allowed) body.append("allowed", label);
   return ask(`${of(model)}/predict`, { body });
 }
-export function keep(model, file, name, node, predicted) {
+export function keep(model, file, name, { node, path, predicted }) {
   const body = new FormData();
   body.append("image", file, name);
   body.append("node", node);
+  body.append("label_path", path); // the server's tree may have been replaced meanwhile
   if (predicted !== null) body.append("predicted", predicted);
   return ask(`${of(model)}/corrections`, { body });
 }

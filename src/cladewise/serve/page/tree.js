@@ -1,4 +1,5 @@
 /* A label tree: nodes in pre-order, so that a subtree is a range. */
+const MOST_CRUMBS = 5; // names above a node that are shown beside it
 const folded = text => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 export class Tree {
@@ -42,6 +43,12 @@ export class Tree {
   /** The name of a node; an unnamed root is no answer. */
   name(v) { return v === 0 && !this.isNamed ? "No answer" : this.names[v] || "unnamed"; }
   above(v) { return this.path(v).slice(0, -1).map(node => this.name(node)); }
+  /** The names above a node, without those in the middle of a long path. */
+  crumbs(v) {
+    const found = this.above(v);
+    if (found.length > MOST_CRUMBS) found.splice(1, found.length - MOST_CRUMBS + 1, "…");
+    return found;
+  }
   /** A path as the server writes and reads it, in the tree's own names. */
   key(v) { return this.path(v).map(node => this.originals[node].replace(/\/|\\(?=[\\/]|$)/g, "\\$&")).join("/"); }
   sameAs(other) {
