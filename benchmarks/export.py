@@ -1,12 +1,15 @@
 """Exported runs beside the runs in torch: equal answers, time of an export, size of the file, time per image.
 
     python benchmarks/export.py RUN [RUN ...] [--decision leaf] [--decision hedging:guarantee=0.9] [--images 256]
+    python benchmarks/export.py RUN [RUN ...] --formats [--decision leaf] [--images 256]
     python benchmarks/export.py --tree 10000 --depth 40
 
 Every run is exported under every rule, from decoded images on, and compared with the code that `cladewise predict` uses
 on images of its test split. Time per image is that of the file, images one by one on one thread, and its share of the
-time that the same images take in torch from the decoded picture to the answer. The second form exports untrained heads
-on a made-up tree, from features on. Processor time is given as well: other work on the machine disturbs it less.
+time that the same images take in torch from the decoded picture to the answer. The second form has one row per format
+and precision of the encoder, whatever they lose; from pixels on, torch alone spends time on resizing. The third form
+exports untrained heads on a made-up tree, from features on. Processor time is given as well: other work on the machine
+disturbs it less.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import dataclasses
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -25,8 +29,8 @@ import cladewise as cw
 from cladewise import Taxonomy, decisions, methods
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.classifier import Classifier, FeatureScaling
-from cladewise.export import RunGraph, format_of
-from cladewise.export.graph import Rules
+from cladewise.export import FORMATS, Precision, RunGraph, format_of
+from cladewise.export.graph import Rules, Start
 from cladewise.taxonomy.alteration import Alteration
 
 RULES = ("leaf", "threshold:threshold=0.8", "plurality", "expected-information", "greedy:threshold=0.5", "hedging")
@@ -72,6 +76,32 @@ def of_run(run: Path, rule: str, images: int, folder: Path) -> Row:
     return Row(run.name, rule, nodes, equal, checked.largest, spent, done.megabytes, checked.seconds, share)
 
 
+FORMATS_HEADER = """\
+| run | format | encoder | equal answers | accuracy, in fp32 | tree distance, in fp32 | MB | ms per image | of torch |
+|---|---|---|---|---|---|---|---|---|"""
+
+
+def of_format(run: Path, rule: str, to: str, precision: Precision, images: int, folder: Path, start: Start) -> str:
+    """Export one run to one format in one precision."""
+    file = folder / f"model{format_of(to).suffix}"
+    options: dict[str, Any] = {"precision": precision, "start": start, "images": images, "least_equal": 0.0}
+    done = cw.export_run(run, to=to, out=file, decision=rule, progress=False, **options)
+    checked, loss = done.checked, done.loss
+    cells = [run.name, to, precision]
+    if loss is None:
+        cells += [f"{1 - checked.different / (checked.images + checked.batch):.3f}", "", ""]
+    else:
+        cells.append(f"{loss.equal:.3f} ± {loss.error or 0:.3f}")
+        for change in (loss.node, loss.distance):
+            cells.append("" if change is None else f"{change.after:.3f}, {change.before:.3f} ± {change.error or 0:.3f}")
+    cells += [
+        f"{done.megabytes:.1f}",
+        f"{1000 * checked.seconds:.1f}",
+        f"{checked.seconds / checked.torch_seconds:.2f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
 def of_tree(tree: Taxonomy, method: str, folder: Path) -> Row:
     """Export an untrained head on a large tree, from features on, under hedging."""
     torch.manual_seed(0)
@@ -113,14 +143,21 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--decision", action="append")
     parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--formats", action="store_true", help="one row per format and precision of the encoder")
+    parser.add_argument("--from", dest="start", choices=("images", "pixels"), default="images", help="with --formats")
     parser.add_argument("--tree", type=int, help="number of leaves of a made-up tree")
     parser.add_argument("--depth", type=int, default=40)
     parser.add_argument("--method", action="append")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    print(HEADER)
+    print(FORMATS_HEADER if given.formats else HEADER, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for run in given.runs:
+        for run in given.runs if given.formats else ():
+            for rule in given.decision or RULES[:1]:
+                for to in FORMATS:
+                    for precision in format_of(to).precisions:
+                        print(of_format(run, rule, to, precision, given.images, Path(folder), given.start), flush=True)
+        for run in () if given.formats else given.runs:
             for rule in given.decision or RULES:
                 print(of_run(run, rule, given.images, Path(folder)), flush=True)
         if given.tree:

@@ -21,11 +21,11 @@ from export.graph_cases import FEATURES, RAGGED, SKIPPING, TREES, features, fitt
 
 
 class Written:
-    """A graph's file, opened by onnxruntime."""
+    """A graph's file, opened by its runtime, which is onnxruntime by default."""
 
-    def __init__(self, graph: RunGraph, folder: Path) -> None:
-        self.graph, self.file = graph, folder / "model.onnx"
-        form = format_of("onnx")
+    def __init__(self, graph: RunGraph, folder: Path, to: str = "onnx") -> None:
+        form = format_of(to)
+        self.graph, self.file = graph, folder / f"model{form.suffix}"
         form.write(graph, self.file, {"of": "a test"})
         self.session = form.open(self.file)
 
@@ -152,6 +152,14 @@ def test_ten_thousand_leaves_forty_deep(method: str, tmp_path: Path) -> None:
     nodes = len(onnx.load(str(written.file)).graph.node)
     assert nodes < 1500
     assert written.file.stat().st_size < 40e6
+
+
+@pytest.mark.slow
+def test_ten_thousand_leaves_in_openvino(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    graph = graph_of("hace", large_tree(), decisions.Hedging(caution=3.0))
+    written = Written(graph, tmp_path, "openvino")
+    assert written.compare(features(3, 3.0, 7))["log_probs"].shape == (3, graph.taxonomy.num_nodes)
 
 
 @pytest.mark.slow

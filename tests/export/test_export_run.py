@@ -24,6 +24,7 @@ from cladewise.export import FORMATS, Format, RunGraph, Session, checking, expor
 from cladewise.export.checking import check
 from cladewise.export.format import Arrays
 from cladewise.export.onnx_file import OnnxFormat
+from cladewise.export.pictures import check_pictures
 from cladewise.tracing import traced
 from shared_runs import copy_of
 
@@ -73,7 +74,7 @@ def test_it_answers_as_the_run(done: exporting.Exported, run: Run) -> None:
     path = run.dataset.paths[int(run.dataset.indices(done.checked.source)[0])]
     predicted = cw.predict(run, [Path(run.dataset.root) / path], decision="threshold:threshold=0.7", progress=False)
     graph = RunGraph.of(run, decision="threshold:threshold=0.7", log_probs=True)
-    source, pictures = checking.check_pictures(run, 6, None)
+    source, pictures, _ = check_pictures(run, 6, None)
     got = OnnxFormat().open(done.file)({"images": pictures[0][None]})
     assert source == done.checked.source
     np.testing.assert_array_equal(got["node"], predicted.node())
@@ -168,7 +169,7 @@ def _this_module() -> ModuleType:
 def test_images_on_the_threshold_are_told_apart(run: Run) -> None:
     plain = RunGraph.of(run, decision="leaf", start="features")
     reference = checking.Reference(run, plain)
-    _, pictures = checking.check_pictures(run, 4, None)
+    _, pictures, _ = check_pictures(run, 4, None)
     best = float(reference.prediction(reference.features(pictures)).best_leaf().log_prob[0].exp())
     graph = RunGraph.of(run, decision=Threshold(best - 2e-5), start="features")
     moved = np.asarray(best + 2e-5)  # as if the file's network were a little less sure
@@ -182,7 +183,7 @@ def test_images_on_the_threshold_are_told_apart(run: Run) -> None:
 
 
 def test_made_up_pictures_stand_in_for_images_that_are_gone(run: Run) -> None:
-    source, pictures = checking.check_pictures(run, 0, None)
+    source, pictures, _ = check_pictures(run, 0, None)
     assert source == "made-up pictures"
     assert len({picture.shape for picture in pictures}) > 10
     assert all(picture.dtype == np.uint8 and picture.shape[2] == 3 for picture in pictures)

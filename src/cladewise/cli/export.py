@@ -43,6 +43,9 @@ def export(
     start: Annotated[
         str, typer.Option("--from", help="Input: images (decoded, uint8), pixels (normalised), or features.")
     ] = "images",
+    precision: Annotated[
+        str, typer.Option(help="Precision of the encoder: fp32, fp16, or int8 (onnx), whose loss is measured.")
+    ] = "fp32",
     reader: Annotated[
         bool,
         typer.Option("--reader", help="Write reader.py next to it, which needs numpy, Pillow and onnxruntime alone."),
@@ -53,16 +56,22 @@ def export(
     split: Annotated[
         str | None, typer.Option(help="Their split.", show_default="test, else validation", rich_help_panel=CHECK)
     ] = None,
+    least_equal: Annotated[
+        float,
+        typer.Option(help="Share of images that fp16 and int8 have to answer as fp32 does.", rich_help_panel=CHECK),
+    ] = 0.8,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Export a run to one file that takes decoded images and returns answers.
 
     Preprocessing, encoder, head, inference and decision are in the file. It is kept only if it answers as the run does
-    in torch.
+    in torch, or in a lower precision with the loss that was measured.
 
     cladewise export runs/hace --out hace.onnx --reader
 
     cladewise export runs/hace --decision hedging:guarantee=0.95 --log-probs
+
+    cladewise export runs/hace --precision int8
     """
     check_runs([run])
     check_rules(decisions=[] if decision is None else [decision], inferences=[] if inference is None else [inference])
@@ -79,6 +88,8 @@ def export(
         fit_split=fit_split,
         log_probs=log_probs,
         start=start,  # type: ignore[arg-type]
+        precision=precision,  # type: ignore[arg-type]
+        least_equal=least_equal,
         images=images,
         split=split,
         reader=reader,
@@ -86,7 +97,7 @@ def export(
     )
     for text in done.warnings:
         tell(f"cladewise: warning: {text}")
-    tell(str(done.checked))
+    tell(str(done.loss or done.checked))
     taken = [f"{1000 * value:.0f} ms" for value in (done.checked.seconds, done.checked.torch_seconds)]
     tell(f"{taken[0]} per image by the file, {taken[1]} in torch")
     say(f"{done.file}: {done.megabytes:.1f} MB")

@@ -2,8 +2,9 @@
 
 from cladewise.export.checking import Checked
 from cladewise.export.exporting import Exported, export
-from cladewise.export.format import FORMATS, Format, Session, format_of
+from cladewise.export.format import FORMATS, Format, Precision, Session, format_of
 from cladewise.export.graph import RunGraph
+from cladewise.export.loss import Loss
 from cladewise.export.preprocessing import Preprocessing
 from cladewise.export.program import exported
 
@@ -12,6 +13,8 @@ __all__ = [
     "Checked",
     "Exported",
     "Format",
+    "Loss",
+    "Precision",
     "Preprocessing",
     "RunGraph",
     "Session",

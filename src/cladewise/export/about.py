@@ -37,7 +37,9 @@ def about(run: Run, graph: RunGraph) -> dict[str, str]:
     ``outputs``                   names of the outputs
     ``images``                    name, root and credit (authors and licence) of the images it was trained on, and
                                   ``decoded_at_least``, the side from which on a JPEG may be decoded at a smaller size
-    ``measured``                  the comparison with torch; see :class:`~cladewise.export.checking.Checked`
+    ``precision``                 precision of the encoder
+    ``measured``                  the comparison with torch; see :class:`~cladewise.export.checking.Checked`, or
+                                  :class:`~cladewise.export.loss.Loss` where the encoder has a lower precision
     ============================  ====================================================================================
     """
     decision = graph.rules.decision

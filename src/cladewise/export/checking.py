@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from cladewise.datasets import UnreadableImageError, decode
 from cladewise.decisions import Answer
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.export.format import Arrays, Session
 from cladewise.export.graph import ALLOWED, NONE, RunGraph, has_scores
+from cladewise.export.pictures import Picture, check_pictures, of_one_size
 from cladewise.inference import Subset
 from cladewise.predictions import Prediction
 from cladewise.progress import track
-from cladewise.records import NO_SPLIT
-from cladewise.runtimes.dead_leaves import dead_leaves
 from cladewise.tracing import traced
 
 IMAGES = 256
 """Images that a file is checked on by default."""
-MADE_UP = 24
-"""Number of synthetic images that a file is checked on if the run's images are gone."""
 BATCH = 8
 """Images of the batch that a file is checked on, besides single images."""
 LARGEST_DIFFERENCE = 1e-4
@@ -39,7 +33,6 @@ LARGEST_DIFFERENCE = 1e-4
 RELATIVE = 2e-6
 """Share of a log-probability that counts as rounding: a log-probability of -1000 has no fourth decimal."""
 
-Picture = UInt8[np.ndarray, "height width 3"]
 CHOICES = ("node", "chosen", "level_node", "new")
 """Outputs that have to be equal."""
 
@@ -101,6 +94,7 @@ def check(
     images: int = IMAGES,
     split: str | None = None,
     tolerance: float = LARGEST_DIFFERENCE,
+    seen: Callable[[Arrays, Arrays], None] | None = None,
     progress: bool = False,
 ) -> Checked:
     """Compare an exported file with the run in torch, image by image and in a batch.
@@ -112,17 +106,18 @@ def check(
         images: Number of images of the run's data.
         split: The split they are from: by default the test split, else the validation split.
         tolerance: The largest difference of a log-probability that is allowed, in nats.
+        seen: Called with the outputs of the file and of torch for each single image.
         progress: Show a progress bar.
 
     Raises:
         InputError: There is no such split.
     """
-    source, pictures = check_pictures(run, images, split)
+    source, pictures, _ = check_pictures(run, images, split)
     reference = Reference(run, graph)
     total = Checked(source, 0, tolerance=tolerance)
     for picture in track(pictures, "checking", shown=progress):
-        total = _together(total, compared(reference, session, [picture], source))
-    several = _of_one_size(pictures[:BATCH])
+        total = _together(total, compared(reference, session, [picture], source, seen))
+    several = of_one_size(pictures[:BATCH])
     in_batch = dataclasses.replace(compared(reference, session, several, source), seconds=0.0, torch_seconds=0.0)
     together = _together(total, in_batch)
     return dataclasses.replace(
@@ -190,30 +185,9 @@ class Reference:
     def outputs(self, answer: Answer, prediction: Prediction) -> Arrays:
         """The outputs of the graph, from an answer in torch."""
         found = self.graph.of_answer(answer, prediction)
-        found |= {"leaf_log_prob": prediction.best_leaf().log_prob, "log_probs": prediction.log_prob}
+        best = prediction.best_leaf()
+        found |= {"leaf": best.node, "leaf_log_prob": best.log_prob, "log_probs": prediction.log_prob}
         return {name: value.numpy() for name, value in found.items()}
-
-
-def check_pictures(run: Run, number: int, split: str | None) -> tuple[str, list[Picture]]:
-    """Some images of a run, evenly drawn from a split, or made-up ones of several sizes; and what they are."""
-    data = run.dataset_if_there
-    if data is not None and number > 0:
-        splits = [split] if split else ["test", run.config.training.val_split, run.config.training.train_split]
-        names = [name for name in splits if name != NO_SPLIT and (split or name in data.splits)]
-        chosen = names[0] if names else ""
-        indices = data.indices(chosen) if chosen else np.arange(len(data.paths))
-        drawn = indices[np.unique(np.linspace(0, len(indices) - 1, min(number, len(indices))).round().astype(int))]
-        size, pictures = run.backbone.transform().decode_size, list[Picture]()
-        for index in map(int, drawn):
-            try:
-                pictures.append(np.asarray(decode(os.path.join(data.root, data.paths[index]), size=size)))
-            except UnreadableImageError:
-                continue
-        if pictures:
-            return chosen or "the data", pictures
-    made = dead_leaves(MADE_UP, 448, (0.0,) * 3, (1.0,) * 3).permute(0, 2, 3, 1).mul(255).round().byte().numpy()
-    sizes = np.random.default_rng(0).integers(64, 449, (MADE_UP, 2))
-    return "made-up pictures", [picture[:h, :w] for picture, (h, w) in zip(made, sizes.tolist(), strict=True)]
 
 
 def failure(graph: RunGraph, checked: Checked) -> InputError:
@@ -226,7 +200,13 @@ def failure(graph: RunGraph, checked: Checked) -> InputError:
     return InputError(f"a file that answers as torch does, to {checked.tolerance:g} nats", got, advice=advice)
 
 
-def compared(reference: Reference, session: Session, pictures: Sequence[Picture], source: str) -> Checked:
+def compared(
+    reference: Reference,
+    session: Session,
+    pictures: Sequence[Picture],
+    source: str,
+    seen: Callable[[Arrays, Arrays], None] | None = None,
+) -> Checked:
     """A batch of images, answered by a file and by torch."""
     first = reference.input(pictures)
     start = time.perf_counter()
@@ -238,14 +218,17 @@ def compared(reference: Reference, session: Session, pictures: Sequence[Picture]
     answer = reference.answer(prediction)
     end = time.perf_counter()
     wanted = reference.outputs(answer, prediction)
-    other = _differs(got, wanted, usable)
+    if seen is not None:
+        seen(got, wanted)
+    other = differs(got, wanted, usable)
     near = np.zeros_like(other)
     if other.any():
         for nearby in reference.nearby(prediction):
-            near |= other & ~_differs(got, nearby, usable)
+            near |= other & ~differs(got, nearby, usable)
     counted = ~other & usable
     largest = max(
-        (_largest(got[name], wanted[name], counted) for name in wanted if "log" in name and name in got), default=0.0
+        (largest_difference(got[name], wanted[name], counted) for name in wanted if "log" in name and name in got),
+        default=0.0,
     )
     example = ""
     if (other & ~near).any() and "node" in got:
@@ -264,7 +247,7 @@ def compared(reference: Reference, session: Session, pictures: Sequence[Picture]
     )
 
 
-def _differs(
+def differs(
     got: Mapping[str, NDArray[Any]], wanted: Mapping[str, NDArray[Any]], usable: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Images whose answers differ; those that are not usable have none."""
@@ -277,7 +260,7 @@ def _differs(
     return found
 
 
-def _largest(got: NDArray[Any], wanted: NDArray[Any], counted: NDArray[np.bool_]) -> float:
+def largest_difference(got: NDArray[Any], wanted: NDArray[Any], counted: NDArray[np.bool_]) -> float:
     """Largest difference of finite log-probabilities beyond rounding; infinite where only one is finite."""
     a, b = got[counted].astype(np.float64), wanted[counted].astype(np.float64)
     if (np.isfinite(a) != np.isfinite(b)).any():
@@ -299,9 +282,3 @@ def _together(first: Checked, second: Checked) -> Checked:
         torch_seconds=(first.torch_seconds * first.images + second.torch_seconds) / max(1, images),
         example=first.example or second.example,
     )
-
-
-def _of_one_size(pictures: Sequence[Picture]) -> list[Picture]:
-    """The pictures cut to the size that all of them have."""
-    height, width = (min(picture.shape[side] for picture in pictures) for side in (0, 1))
-    return [np.ascontiguousarray(picture[:height, :width]) for picture in pictures]

@@ -17,9 +17,12 @@ from cladewise.engine.run import Run
 from cladewise.errors import InputError
 from cladewise.export import reader as reader_module
 from cladewise.export.about import about
-from cladewise.export.checking import IMAGES, Checked, check, failure
-from cladewise.export.format import format_of
+from cladewise.export.checking import IMAGES, Checked, Reference, check, failure
+from cladewise.export.format import Precision, format_of
 from cladewise.export.graph import RunGraph, Start
+from cladewise.export.loss import LEAST_EQUAL, Loss, measured
+from cladewise.export.precision import check_precision, halve
+from cladewise.export.quantising import calibration_pictures, quantise
 from cladewise.inference import Inference
 from cladewise.progress import say
 
@@ -36,6 +39,7 @@ class Exported:
         warnings: Warnings about fitting the rules.
         reader: The stand-alone reader that was written next to it; ``None`` if none was asked for.
         beside: The second file of formats that have two; ``None`` for others.
+        loss: What an encoder of lower precision costs; ``None`` for single precision.
     """
 
     file: Path
@@ -45,6 +49,7 @@ class Exported:
     warnings: tuple[str, ...] = ()
     reader: Path | None = None
     beside: Path | None = None
+    loss: Loss | None = None
 
     @property
     def megabytes(self) -> float:
@@ -64,6 +69,8 @@ def export(
     fit_split: str | None = None,
     log_probs: bool = False,
     start: Start = "images",
+    precision: Precision = "fp32",
+    least_equal: float = LEAST_EQUAL,
     images: int = IMAGES,
     split: str | None = None,
     reader: bool = False,
@@ -88,14 +95,18 @@ def export(
         log_probs: Whether the log-probabilities of all nodes are an output.
         start: Where the graph begins: ``"images"``, decoded and uint8; ``"pixels"``, what the encoder takes; or
             ``"features"``, the encoder's output.
+        precision: Precision of the encoder: ``"fp32"``; ``"fp16"``; or ``"int8"``, in ``onnx`` alone, by static
+            quantisation with images of the training split. All else is computed in single precision. Answers of the
+            lower ones are not those of torch: what they cost is measured on ``images`` and kept in the metadata.
+        least_equal: Share of images whose answer has to be that of single precision, for lower precisions.
         images: Number of images of the run's data to check the file on; made-up pictures if the data is gone.
         split: Split of those images: the test split if there is one, else the validation split.
         reader: Whether to write a reader next to the file that needs numpy, Pillow and onnxruntime alone.
         progress: Show progress.
 
     Raises:
-        InputError: The run, a rule or the encoder cannot be exported; or the file does not answer as torch does, and
-            nothing is kept.
+        InputError: The run, a rule or the encoder cannot be exported, or not in this precision; or the file does not
+            answer as torch does, and nothing is kept.
         MissingExtraError: A package is not installed.
     """
     form = format_of(to)
@@ -106,6 +117,10 @@ def export(
         raise InputError(f"a file to write, such as model{form.suffix}", "a folder", at=str(file))
     if images < 0:
         raise InputError("a number of images to check on", images)
+    if not 0 <= least_equal <= 1:
+        raise InputError("a share of equal answers between 0 and 1", least_equal)
+    check_precision(precision, form, start)
+    calibration = calibration_pictures(run) if precision == "int8" else []
     began = time.perf_counter()
     graph = RunGraph.of(
         run,
@@ -117,23 +132,27 @@ def export(
         log_probs=log_probs,
         progress=progress,
     )
+    if precision == "fp16":
+        halve(graph)
     say(f"cladewise: exporting {run.path.name} to {form.name}", shown=progress)
     file.parent.mkdir(parents=True, exist_ok=True)
     with _replacing_both(file, form.beside) as temporary:
         form.write(graph, temporary, {})
+        if calibration:
+            reference = Reference(run, graph)
+            quantise(temporary, ({start: reference.input([picture])} for picture in calibration))
         seconds = time.perf_counter() - began
-        checked = check(
-            run,
-            graph,
-            form.open(temporary),
-            images=images,
-            split=split,
-            tolerance=form.tolerance(start),
-            progress=progress,
-        )
-        if not checked.passed:
-            raise failure(graph, checked)
-        facts = {**about(run, graph), "measured": json.dumps(checked.to_dict())}
+        session, loss = form.open(temporary), None
+        if precision == "fp32":
+            tolerance = form.tolerance(start)
+            checked = check(run, graph, session, images=images, split=split, tolerance=tolerance, progress=progress)
+            if not checked.passed:
+                raise failure(graph, checked)
+        else:
+            checked, loss = measured(run, graph, session, precision, images=images, split=split, progress=progress)
+            loss.check(least_equal)
+        known = {"measured": json.dumps((loss or checked).to_dict()), "precision": precision}
+        facts = about(run, graph) | known
         form.annotate(temporary, facts)
     copied = None
     if reader:
@@ -141,7 +160,7 @@ def export(
         with replacing(copied) as temporary:
             shutil.copyfile(Path(str(reader_module.__file__)), temporary)
     second = file.with_suffix(form.beside) if form.beside else None
-    return Exported(file, checked, facts, seconds, graph.rules.warnings, copied, second)
+    return Exported(file, checked, facts, seconds, graph.rules.warnings, copied, second, loss)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from cladewise.export.graph import RunGraph, Start
 Arrays = dict[str, NDArray[np.generic]]
 Session = Callable[[Mapping[str, NDArray[np.generic]]], Arrays]
 """Function from inputs by name, of which all but the first may be missing, to outputs by name."""
+
+Precision = Literal["fp32", "fp16", "int8"]
+"""Numbers of an exported encoder: single precision, half precision, or eight bits."""
 
 FORMATS: dict[str, str] = {
     "onnx": "cladewise.export.onnx_file:OnnxFormat",
@@ -36,6 +39,8 @@ class Format(ABC):
     suffix: ClassVar[str]
     beside: ClassVar[str] = ""
     """Suffix of a second file of the same name, if the format has one."""
+    precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "fp16")
+    """Precisions of the encoder that it can be written in."""
 
     @abstractmethod
     def write(self, graph: RunGraph, file: Path, about: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cladewise.errors import InputError, MissingExtraError
-from cladewise.export.format import Arrays, Format, Session
+from cladewise.export.format import Arrays, Format, Precision, Session
 from cladewise.export.graph import RunGraph
 from cladewise.export.program import exported, reason
 from cladewise.export.translations import translations
@@ -32,6 +32,7 @@ class OnnxFormat(Format):
 
     name: ClassVar[str] = "onnx"
     suffix: ClassVar[str] = ".onnx"
+    precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
 
     def write(self, graph: RunGraph, file: Path, about: Mapping[str, str]) -> None:
         check_size(graph)

@@ -24,11 +24,14 @@ def exported(graph: RunGraph) -> torch.export.ExportedProgram:
     shapes = (dynamic_dims(graph), *others)
     try:
         with quietly(), traced(), torch.no_grad():
-            return torch.export.export(graph, inputs, dynamic_shapes=shapes, strict=False)
+            program = torch.export.export(graph, inputs, dynamic_shapes=shapes, strict=False)
     except InputError:
         raise
     except Exception as error:  # of any kind, from each of its stages
         raise InputError("a run that torch.export can trace", reason(error)) from error
+    for node in program.graph.nodes:  # names of source files on this machine, which would be kept in the file
+        node.meta.pop("stack_trace", None)
+    return program
 
 
 def dynamic_dims(graph: RunGraph) -> dict[int, Any]:
