@@ -88,7 +88,8 @@ def test_rules_agree_with_one_node_at_a_time(taxonomy: Taxonomy, data: st.DataOb
         for k in range(taxonomy.num_levels):
             at_level = decisions_twin.level_probabilities(taxonomy, of_image, k + 1)
             best = max(at_level.values())
-            assert levels.node[i, j, k] == min(v for v, x in at_level.items() if x > best - 1e-12)
+            # of sums that are equal to rounding either can be the largest
+            assert levels.node[i, j, k] in [v for v, x in at_level.items() if x > best - 1e-12]
             assert levels.log_prob[i, j, k].exp().item() == pytest.approx(best, abs=1e-9)
         for answer in (above, leaf, argmax):
             torch.testing.assert_close(answer.log_prob[i, j], prediction.log_prob[i, j, answer.node[i, j]])
