@@ -224,3 +224,39 @@ def test_the_page_is_walked_by_keyboard(found: Audit, browser: Any, tmp_path: Pa
     assert Path(saved.value.path()).read_text() == page.evaluate("table()")
     assert failed == []
     page.close()
+
+
+@pytest.mark.slow
+def test_decisions_that_cannot_be_saved_are_offered_as_a_file(found: Audit, browser: Any, tmp_path: Path) -> None:
+    shown = dataclasses.replace(found, reviewed=np.zeros_like(found.reviewed), folder=tmp_path / "audit" / "train")
+    write_audit_page(shown, shown.page, most=20)
+    with shown.serve() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        page = browser.new_page()
+        page.goto(server.address)
+        page.get_by_text("written to").wait_for()
+        server.token = "another"  # as after a restart
+        page.keyboard.press("k")
+        page.get_by_text("1 not saved").wait_for()
+        with page.expect_download() as saved:
+            page.click("#download")
+        assert Path(saved.value.path()).read_text().endswith(",keep\n")
+        page.close()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_two_tabs_show_the_same_decisions(found: Audit, browser: Any, tmp_path: Path) -> None:
+    shown = dataclasses.replace(found, reviewed=np.zeros_like(found.reviewed), folder=tmp_path / "audit" / "train")
+    write_audit_page(shown, shown.page, most=20)
+    context = browser.new_context()
+    one, other = context.new_page(), context.new_page()
+    for page in (one, other):
+        page.goto(shown.page.as_uri())
+    one.keyboard.press("k")
+    other.locator(".film .done").wait_for()
+    one.keyboard.press("z")
+    other.locator(".film .done").wait_for(state="detached")
+    context.close()
