@@ -96,17 +96,20 @@ def test_columns_of_probabilities_are_the_classes() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(methods.available()))
-def test_every_method_learns_from_features(name: str) -> None:
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_every_method_learns_from_features(name: str, precision: type) -> None:
     X, nodes = blobs(60)
+    X = X.astype(precision)
     y = forms(nodes)["padded"]
     model = HierarchicalClassifier(name, decision="leaf", hierarchy=TREE, max_iter=3, random_state=1, device="cpu")
-    model.fit(X.astype(np.float32), y)
-    probability = model.predict_proba(X.astype(np.float32))
+    model.fit(X, y)
+    probability = model.predict_proba(X)
     assert probability.shape == (60, TREE.num_leaves)
+    assert probability.dtype == precision
     assert np.isfinite(probability).all()
     np.testing.assert_allclose(probability.sum(1), 1, rtol=1e-4)
     again = pickle.loads(pickle.dumps(model))
-    assert np.array_equal(again.predict_proba(X.astype(np.float32)), probability)
+    assert np.array_equal(again.predict_proba(X), probability)
 
 
 def test_levels_are_scored_by_what_labels_say() -> None:
@@ -258,10 +261,13 @@ def test_copies_and_clones() -> None:
         ({"decision": "levels"}, "a decision with one node per image"),
         ({"inference": "nothing"}, "nothing"),
         ({"scaling": "minmax"}, "scaling"),
-        ({"solver": "lbfgs"}, "lbfgs"),
-        ({"max_iter": -1}, "epochs"),
+        ({"solver": "lbfgs"}, "solver to be one of .*lbfgs"),
+        ({"max_iter": -1}, "max_iter of at least 0"),
         ({"batch_size": 0}, "batch_size"),
-        ({"learning_rate": float("nan")}, "lr"),
+        ({"learning_rate": float("nan")}, "learning_rate to be"),
+        ({"alpha": -1.0}, "alpha of at least"),
+        ({"device": "gpu"}, "a device: auto, cpu, cuda, mps"),
+        ({"separator": ""}, "a separator"),
     ],
 )
 def test_wrong_options_are_told(options: dict[str, Any], told: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import networkx as nx
+import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 
@@ -49,6 +51,16 @@ def test_files_numbers_and_trees(tmp_path: Path) -> None:
     assert taxonomy_of(tree) is tree
     assert taxonomy_of(nx.DiGraph([(0, 1), (0, 2)])).names.tolist() == ["0", "1", "2"]
     assert taxonomy_of({"a": {"b": {}}, "c": {}}).path_names(2) == ("a", "b")
+
+
+def test_data_frames_of_edges_and_of_paths() -> None:
+    for module in (pd, pl):
+        edges = taxonomy_of(module.DataFrame({"child": ["a", "b", "c"], "parent": [None, "a", "a"]}))
+        assert [edges.path_names(node) for node in edges.leaf_nodes] == [("a", "b"), ("a", "c")]
+        rows = {"family": ["felidae", "canidae", "felidae"], "species": ["lynx", None, "cat"]}
+        paths = taxonomy_of(module.DataFrame(rows))
+        assert paths.level_names == ("family", "species")
+        assert [paths.path_name(node) for node in paths.leaf_nodes] == ["felidae/lynx", "felidae/cat", "canidae"]
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,20 @@ def test_separators() -> None:
     with pytest.warns(InputWarning, match='separator="/"'):
         flat, _ = read_labels(["a/b", "a/c"], None)
     assert flat.taxonomy.num_leaves == 2
+    with pytest.warns(InputWarning, match='separator="/"'):  # one label is at an internal node
+        read_labels(["a", "a/b", "a/c"], None)
+    with pytest.warns(InputWarning, match="no label contains the separator '>'.*separator=\"/\""):
+        read_labels(["a/b", "a/c"], None, separator=">")
+
+
+@pytest.mark.parametrize("kind", ["string", "string[pyarrow]", "category", "object"])
+def test_blanks_of_every_type_of_pandas(kind: str) -> None:
+    frame = pd.DataFrame({"family": ["felidae", "canidae"], "species": ["lynx", None]}).astype(kind)
+    form, nodes = read_labels(frame, None)
+    assert form.labels(nodes).tolist() == [["felidae", "lynx"], ["canidae", ""]]
+    numbers = pd.DataFrame({"a": [1, 1], "b": [2, None]}).astype("Int64")
+    form, nodes = read_labels(numbers, None)
+    assert form.labels(nodes).tolist() == [[1, 2], [1, ""]]
 
 
 def test_tables_name_the_levels() -> None:
@@ -144,7 +158,7 @@ def test_an_unknown_label_is_no_node_of_an_open_tree() -> None:
         (["plum"], FRUIT, "plum"),
         ([3], FRUIT, "Numbers are looked up as names"),
         (np.zeros((2, 2, 2), dtype=int), None, "one or two dimensions"),
-        (np.array([[1.0, 2.0]]), None, "names or whole numbers"),
+        (np.array([[1.0, 2.0]]), None, "names or whole numbers.*Int64"),
         (["", "a"], None, "a name for each label"),
         ([("a", "b"), "c"], None, "a tuple or list of names"),
         (np.array([[1, "1"], ["1", "2"]], dtype=object), None, "differ as texts"),

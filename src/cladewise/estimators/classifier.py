@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from cladewise import methods
+from cladewise.catalogue import check_name
 from cladewise.datasets import Dataset
 from cladewise.datasets.splitting import hold_out
 from cladewise.decisions import Decision, Leaf, Nodes
@@ -46,6 +47,9 @@ except ImportError as error:
 
 CELLS_AT_ONCE = 1 << 23
 """Number of (image, node) cells that are worked on at a time, 32 MB in single precision."""
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""Devices to train on."""
+_ARGUMENTS = {"optimizer": "solver", "lr": "learning_rate", "weight_decay": "alpha", "epochs": "max_iter"}
 IntArray = NDArray[np.int64]
 
 
@@ -177,6 +181,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, features, dtype=features.dtype, ensure_non_negative=True)
+        check_name(DEVICES, "device", self.device)
         method = self._method()
         training, scaling = self._training(method), settings(BackboneConfig, {"scaling": self.scaling}).scaling
         decision = decision_of(self.decision, method.watched())
@@ -238,7 +243,11 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         own = {**method.training(), **chosen}
         own |= {"epochs": self.max_iter, "batch_size": self.batch_size, "schedule": self.schedule}
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in own.items()}
-        return settings(TrainingConfig, plain)
+        try:
+            return settings(TrainingConfig, plain)
+        except InputError as error:
+            setting, _, rest = error.expected.partition(" ")
+            raise InputError(f"{_ARGUMENTS.get(setting, setting)} {rest}", error.got, advice=error.advice) from None
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):

@@ -6,10 +6,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
+import numpy as np
+
 from cladewise.errors import InputError
+from cladewise.estimators.labels import is_blank
 from cladewise.taxonomy import Taxonomy
 
-_FORMS = "a Taxonomy, a file, edges (parent, child), a networkx.DiGraph, or a dict of children"
+_FORMS = "a Taxonomy, a file, edges (parent, child), a data frame, a networkx.DiGraph, or a dict of children"
+_EDGE_COLUMNS = ("parent", "child")
 
 
 def taxonomy_of(hierarchy: Any) -> Taxonomy:
@@ -17,6 +21,7 @@ def taxonomy_of(hierarchy: Any) -> Taxonomy:
 
     Args:
         hierarchy: A :class:`~cladewise.Taxonomy`; the path of a file in any supported format; pairs (parent, child); a
+            data frame with the columns ``parent`` and ``child``, or else with a column per level and a path per row; a
             ``networkx.DiGraph`` whose edges point to children; a dict from parents to lists of children; or a dict of
             dicts, nested as the tree is, in which a name may stand in several branches. Numbers become texts. Several
             roots are joined under one without a name. Siblings are in the order of first mention.
@@ -43,6 +48,8 @@ def taxonomy_of(hierarchy: Any) -> Taxonomy:
             raise InputError("a directed graph, whose edges point to children", "an undirected one", at="hierarchy")
         alone = [(None, node) for node in hierarchy.nodes if not hierarchy.degree(node)]
         return _of_edges([*alone, *hierarchy.edges])
+    if hasattr(hierarchy, "columns"):
+        return _of_frame(hierarchy)
     if isinstance(hierarchy, Iterable):
         return _of_edges(list(cast("Iterable[Any]", hierarchy)))
     raise InputError(_FORMS, type(hierarchy).__name__, at="hierarchy")
@@ -54,6 +61,16 @@ def _of_edges(edges: list[Any]) -> Taxonomy:
             raise InputError(_FORMS, f"{edge!r:.100} among edges", at="hierarchy")
     texts = [(None if parent is None else str(parent), str(child)) for parent, child in edges]
     return Taxonomy.from_edges(texts, direction="parent-child", roots="join")
+
+
+def _of_frame(frame: Any) -> Taxonomy:
+    """The tree of a data frame: of its edges, or of its paths."""
+    columns = tuple(map(str, frame.columns))
+    rows = [tuple("" if is_blank(cell) else str(cell) for cell in row) for row in np.asarray(frame).tolist()]
+    if sorted(columns) == sorted(_EDGE_COLUMNS):
+        parent, child = (columns.index(name) for name in _EDGE_COLUMNS)
+        return _of_edges([(row[parent] or None, row[child]) for row in rows])
+    return Taxonomy.from_paths(rows, level_names=columns)
 
 
 def _of_mapping(tree: Mapping[Any, Any]) -> Taxonomy:

@@ -148,13 +148,14 @@ def read_labels(y: Any, taxonomy: Taxonomy | None, *, separator: str | None = No
         >>> form.labels(nodes).tolist()
         [['fruit', 'apple'], ['tool', '']]
     """
+    if separator == "":
+        raise InputError("a separator with at least one character", "''", at="separator")
     kind, values, given = as_values(y)
     distinct, is_open = in_order(dict.fromkeys(values)), taxonomy is None
     if taxonomy is None:
         if kind == "names":
             _check_names(distinct)
-            if separator is None:
-                _warn_of_paths(distinct)
+            _warn_of_paths(distinct, separator)
         taxonomy, found = _tree_of([_steps(label, separator) for label in distinct], given.columns)
         nodes = dict(zip(distinct, found, strict=True))
     else:
@@ -203,8 +204,9 @@ def as_values(y: Any) -> tuple[Kind, list[Any], _Given]:
         array = column_or_1d(array, warn=True)
     if array.ndim == 2:
         if array.dtype.kind == "f":
-            raise InputError("names or whole numbers as labels", f"an array of {array.dtype}", at="y")
-        rows = [tuple("" if _is_blank(cell) else cell for cell in row) for row in array.tolist()]
+            advice = 'Whole numbers with gaps: y.astype("Int64"), or texts.'
+            raise InputError("names or whole numbers as labels", f"an array of {array.dtype}", at="y", advice=advice)
+        rows = [tuple("" if is_blank(cell) else cell for cell in row) for row in array.tolist()]
         return "padded", rows, _Given(array.dtype, columns, array.shape[1])
     if array.dtype == object and any(_is_path(label) for label in array):
         return "paths", _paths(array.tolist()), _Given(array.dtype)
@@ -218,16 +220,19 @@ def _paths(labels: Sequence[Any]) -> list[tuple[Any, ...]]:
     for label in labels:
         if not _is_path(label):
             raise InputError("a tuple or list of names for each image", f"{label!r:.60} among them", at="y")
-    return [tuple("" if _is_blank(value) else value for value in label) for label in labels]
+    return [tuple("" if is_blank(value) else value for value in label) for label in labels]
 
 
 def _is_path(label: Any) -> bool:
     return isinstance(label, tuple | list | np.ndarray)
 
 
-def _is_blank(value: Any) -> bool:
-    """Whether a value stands for no name: ``""``, ``None`` or NaN."""
-    return value is None or value == "" or value != value
+def is_blank(value: Any) -> bool:
+    """Whether a value stands for no name: ``""``, ``None``, NaN, or pandas' ``NA``, which equals nothing."""
+    try:
+        return value is None or bool(value == "" or value != value)
+    except TypeError:
+        return True
 
 
 def in_order(labels: Iterable[Any]) -> list[Any]:
@@ -271,7 +276,7 @@ def _values_of_steps(taxonomy: Taxonomy, paths: list[tuple[Any, ...]], nodes: li
     """
     found: dict[int, Any] = {}
     for path, node in zip(paths, nodes, strict=True):
-        values = [value for value in path if not _is_blank(value)]
+        values = [value for value in path if not is_blank(value)]
         for value, above in zip(reversed(values), reversed(taxonomy.path(node)), strict=False):
             if found.setdefault(above, value) != value:
                 got = f"{found[above]!r} and {value!r} for one node"
@@ -281,7 +286,7 @@ def _values_of_steps(taxonomy: Taxonomy, paths: list[tuple[Any, ...]], nodes: li
 
 def _begin_with_root(taxonomy: Taxonomy, nodes: Mapping[Any, int]) -> bool:
     """Whether all paths begin with a root that has a name."""
-    lengths = {label: sum(not _is_blank(value) for value in label) for label in nodes}
+    lengths = {label: sum(not is_blank(value) for value in label) for label in nodes}
     return not taxonomy.synthetic_root and all(
         lengths[label] == taxonomy.depth[node] + 1 for label, node in nodes.items() if lengths[label]
     )
@@ -297,7 +302,7 @@ def _looked_up(taxonomy: Taxonomy, labels: list[Any], separator: str | None) -> 
     """Nodes of labels in a tree that was given."""
     texts: list[Any] = []
     for label in labels:
-        steps = tuple(str(value) for value in _steps(label, separator) if not _is_blank(value))
+        steps = tuple(str(value) for value in _steps(label, separator) if not is_blank(value))
         texts.append(steps if isinstance(label, tuple) or len(steps) > 1 else steps[0] if steps else "")
     rooted = [index for index, text in enumerate(texts) if text == ()]
     asked = [text for text in texts if text != ()]
@@ -314,15 +319,20 @@ def _looked_up(taxonomy: Taxonomy, labels: list[Any], separator: str | None) -> 
 
 
 def _check_names(labels: Sequence[Any]) -> None:
-    blank = [label for label in labels if _is_blank(label)]
+    blank = [label for label in labels if is_blank(label)]
     if blank:
         raise InputError("a name for each label", repr(blank[0]), at="y")
 
 
-def _warn_of_paths(labels: Sequence[Any]) -> None:
+def _warn_of_paths(labels: Sequence[Any], separator: str | None) -> None:
+    """Warn if flat classes are probably meant as paths: most contain ``/``, or none contains the separator."""
     deep = [label for label in labels if isinstance(label, str) and SEPARATOR in label.strip(SEPARATOR)]
-    if deep and len(deep) == len(labels) > 1:
+    looks = 2 * len(deep) > len(labels) > 1
+    if separator is None and looks:
         warn(f"Labels that look like paths, such as {deep[0]!r}, as flat classes", advice='Pass separator="/".')
+    elif separator is not None and not any(separator in str(label) for label in labels):
+        advice = 'Pass separator="/".' if looks else "Pass the text between the names of a path."
+        warn(f"Flat classes, since no label contains the separator {separator!r}", advice=advice)
 
 
 def _typed(values: list[Any], wanted: np.dtype[Any]) -> NDArray[Any]:

@@ -80,10 +80,11 @@ class ImageTextHead(Head):
 
     def embeddings(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch level dim"]:
         """Unit vectors in the space of each level."""
-        return F.normalize(torch.einsum("bf,ldf->bld", features, self.projections).float(), dim=-1, eps=1e-6)
+        return _unit(torch.einsum("bf,ldf->bld", features, self.projections))
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> LevelSoftmax:
-        images, texts = self.embeddings(features), self.tower()
+        images = self.embeddings(features)
+        texts = self.tower().to(images.dtype)
         scale = self._scale()
         with torch.autocast(
             features.device.type, enabled=False
@@ -91,7 +92,7 @@ class ImageTextHead(Head):
             scores = [
                 scale * images[:, place] @ texts[nodes.to(texts.device)].mT for place, nodes in enumerate(self._nodes)
             ]
-        nothing = features.new_zeros(features.shape[0], 0).float() * scale  # a tree of the root alone has no level
+        nothing = images.new_zeros(len(images), 0) * scale  # a tree of the root alone has no level
         return LevelSoftmax(self.taxonomy, torch.cat(scores or [nothing], dim=-1), self.levels)
 
     def _scale(self) -> Float[Tensor, ""]:
@@ -147,12 +148,21 @@ class TextClassifierHead(Head):
 
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         """Unit vectors of the images."""
-        return F.normalize((features @ self.projection.mT).float(), dim=-1, eps=1e-6)
+        return _unit(features @ self.projection.mT)
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> LevelSoftmax:
         with torch.autocast(features.device.type, enabled=False):
-            scores = self.represent(features.float()) @ self.weight.mT + self.bias
+            scores = self.represent(_precise(features)) @ self.weight.mT + self.bias
         return LevelSoftmax(self.taxonomy, scores, self.levels)
+
+
+def _precise(vectors: Tensor) -> Tensor:
+    """Vectors in single precision at least."""
+    return vectors.to(torch.promote_types(vectors.dtype, torch.float32))
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return F.normalize(_precise(vectors), dim=-1, eps=1e-6)
 
 
 def _first_projection(num_features: int, width: int) -> Float[Tensor, "width feature"]:
