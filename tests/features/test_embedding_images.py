@@ -150,6 +150,10 @@ def test_further_columns_and_errors(colour_folder: Path, tmp_path: Path) -> None
 def test_what_is_not_there_is_told(colours: Dataset, run: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         embed_images("no-such-encoder", colours, tmp_path / "a.parquet", progress=False)
+    with pytest.raises(InputError, match=r"a file that ends in .parquet.*features.csv/"):
+        embed_images(ENCODER, ["a.jpg"], tmp_path / "features.csv")
+    with pytest.raises(InputError, match="a run folder or the name of an encoder"):
+        table_encoder("runs/absent")
     with pytest.raises(InputError, match="a run with space='own'"):
         table_encoder(ENCODER, "own")
     with pytest.raises(InputError, match="a run with split="):

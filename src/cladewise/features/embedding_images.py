@@ -89,12 +89,15 @@ def embed_images(
     Raises:
         InputError: There are no images, the encoder does not exist, or ``out`` holds other features.
     """
-    made = table_encoder(encoder, space)
-    source = _source(made, images, split)
     place = os.fspath(out)
     is_file = place.endswith(".parquet") and not Path(place).is_dir()
     if is_file and "://" in place:
         raise InputError("a folder for features in a remote storage", repr(place), advice="Leave out .parquet.")
+    if not (is_file or "://" in place or place.endswith("/") or Path(place).is_dir()) and Path(place).suffix:
+        advice = f"If it is a folder, put a slash behind it: {place}/"
+        raise InputError("a file that ends in .parquet, or a folder", repr(place), advice=advice)
+    made = table_encoder(encoder, space)
+    source = _source(made, images, split)
     parts = Folder(f"{place}.parts" if is_file else place)
     parts.check()
     if part_rows < 1:

@@ -128,7 +128,10 @@ def table_encoder(encoder: TableEncoder | Run | str | os.PathLike[str], space: S
         return TableEncoder(run.backbone, run, space)
     if space == "own":
         raise InputError("a run with space='own'", f"the encoder {os.fspath(encoder)!r}")
-    return TableEncoder(backbones.load(os.fspath(encoder)).eval())
+    name = os.fspath(encoder)
+    if os.sep in name and ":" not in name:
+        raise InputError("a run folder or the name of an encoder", f"no folder at {name}")
+    return TableEncoder(backbones.load(name).eval())
 
 
 def check_same(found: Mapping[str, Any], wanted: Mapping[str, Any], *, at: str) -> None:
@@ -143,5 +146,5 @@ def check_same(found: Mapping[str, Any], wanted: Mapping[str, Any], *, at: str) 
             f"features of {wanted['encoder']} as in the index",
             f"others: {', '.join(different)} differ",
             at=at,
-            advice="Embed the images again with the same encoder.",
+            advice="Embed the images again with the encoder and the options of the index.",
         )
