@@ -146,3 +146,10 @@ def test_unknown_loggers_are_named_before_anything_is_done(tmp_path: Path) -> No
         damaged.write_text(content)
         with pytest.raises(InputError, match="emove it to begin a new run"):
             read_logger_runs(damaged)
+
+
+def test_a_tracker_without_access_is_told(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "run" / "loggers").mkdir(parents=True)
+    (tmp_path / "run" / "loggers" / "tensorboard").write_text("a file where a folder belongs")
+    with pytest.raises(InputError, match="access to the tracker tensorboard"):
+        train(photos, tmp_path / "run", "tensorboard")

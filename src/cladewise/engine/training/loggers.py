@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from cladewise.engine.processes import is_first_process
+from cladewise.errors import InputError
 from cladewise.records import RunConfig, RunFolder
 from cladewise.records.loggers import read_logger_runs, write_logger_runs
 from cladewise.taxonomy import Taxonomy
@@ -48,17 +49,31 @@ def logging_to(
     made: dict[str, Logger] = {}
     try:
         for name in names:
-            made[name] = _MAKERS[name](config, folder, ids.get(name), step)
+            logger = _MAKERS[name](config, folder, ids.get(name), step)
             if is_first_process() and name not in ids:
-                made[name].log_hyperparams({**config.to_dict(), **facts})
-                ids[name] = str(made[name].version)
+                _begin(name, logger, {**config.to_dict(), **facts})
+                ids[name] = str(logger.version)
                 write_logger_runs(folder.logger_runs, ids)
+            made[name] = logger
         yield list(made.values())
     except BaseException:
         _close(made, exit_code=1)
         raise
     else:
         _close(made, exit_code=0)
+
+
+def _begin(name: str, logger: Logger, values: dict[str, Any]) -> None:
+    """Begin the run of a tracker.
+
+    Raises:
+        InputError: There is no access to the tracker.
+    """
+    try:
+        _ = logger.experiment  # type: ignore[attr-defined] -- which connects
+        logger.log_hyperparams(values)
+    except Exception as error:  # clients raise any kind of error
+        raise InputError(f"access to the tracker {name}", f"{error}".rstrip("."), advice=_ADVICE[name]) from error
 
 
 def facts_of(taxonomy: Taxonomy, num_images: Tensor) -> dict[str, Any]:
@@ -130,6 +145,11 @@ _MAKERS: dict[str, Callable[[RunConfig, RunFolder, str | None, int], Logger]] = 
     "tensorboard": _tensorboard,
     "wandb": _wandb,
     "mlflow": _mlflow,
+}
+_ADVICE = {
+    "tensorboard": "See whether the run folder can be written.",
+    "wandb": "Run wandb login, or set WANDB_MODE=offline.",
+    "mlflow": "See MLFLOW_TRACKING_URI.",
 }
 
 
