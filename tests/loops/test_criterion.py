@@ -156,3 +156,9 @@ def test_the_targets_of_timms_mixup_have_a_column_per_output() -> None:
     assert torch.equal(criterion(outputs, shares), criterion(outputs, shares[:, :5]))
     with pytest.raises(InputError, match="class indices, 0 to 4, but got 7"):
         criterion(outputs, torch.eye(9)[[0, 1, 2, 7]])
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(), "hace", losses.HACELoss])
+def test_a_loss_of_another_kind_is_refused(loss) -> None:
+    with pytest.raises(InputError, match=r"a loss of cladewise\.losses"):
+        Criterion(loss)

@@ -71,6 +71,9 @@ class Criterion(nn.Module):
         super().__init__()
         if reduction not in ("mean", "sum", "none"):
             raise InputError("a reduction: mean, sum, none", repr(reduction))
+        if not isinstance(loss, Loss):  # pyright: ignore[reportUnnecessaryIsInstance] -- names, classes, other losses
+            advice = "Such as cladewise.losses.HACELoss(taxonomy)."
+            raise InputError("a loss of cladewise.losses", f"{loss!r:.60}", at="loss", advice=advice)
         self.loss, self.reduction = loss, reduction
         nodes = None if classes is None else torch.from_numpy(class_nodes(classes, loss.taxonomy).copy())
         self.register_buffer("nodes", nodes, persistent=False)
