@@ -51,6 +51,14 @@ def test_a_push_is_one_commit_and_removes_what_is_gone(hub: Hub, run_folder: Pat
     assert not (Run.open("hf://jane/colours").path / "photo.jpg").exists()
 
 
+def test_images_are_embedded_by_a_run_on_the_hub(hub: Hub, run_folder: Path, tmp_path: Path) -> None:
+    images = some_images(Run.open(run_folder))
+    mine = cw.embed_images(run_folder, images, tmp_path / "mine.parquet", progress=False)
+    cw.push(run_folder, "jane/colours")
+    theirs = cw.embed_images("hf://jane/colours", images, tmp_path / "theirs.parquet", progress=False)
+    assert theirs.vectors.tobytes() == mine.vectors.tobytes()
+
+
 def test_branches_and_privacy(hub: Hub, run_folder: Path, monkeypatch: pytest.MonkeyPatch, forget: Forget) -> None:
     pushed = cw.push(run_folder, "hf://jane/colours@v2", private=True)
     assert pushed.address == "hf://jane/colours@v2"

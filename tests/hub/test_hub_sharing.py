@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladewise import Run, engine
+from cladewise.datasets import Dataset, from_manifest
 from cladewise.errors import InputError
 from cladewise.hub import share
 from cladewise.hub.places import Places
@@ -91,6 +92,52 @@ def test_with_scores_others_fit_evaluate_and_compare(run_folder: Path, tmp_path:
     for name, interval in mine.metrics.items():
         assert theirs.metrics[name].value == pytest.approx(interval.value, nan_ok=True, abs=0), name
     assert compare([copy.path], tmp_path / "report.html", decision="majority").is_file()
+
+
+def test_data_of_a_manifest_with_corrections_is_found_in_the_working_folder(
+    colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder with the data's name, the manifest and the corrections in it; without it, a message that says so."""
+    place = tmp_path / "jane doe"
+    place.mkdir()
+    label = colours.taxonomy.path_name
+    rows = [(str(colours.root / path), label(int(v))) for path, v in zip(colours.paths, colours.nodes, strict=True)]
+    of = {int(image): name for name, images in colours.splits.items() for image in images}
+    splits = [of.get(i, "") for i in range(len(colours.paths))]
+    table = pl.DataFrame(rows, schema=["path", "label"], orient="row").with_columns(split=pl.Series(splits))
+    table.write_csv(place / "list.csv")
+    corrected, other = int(colours.splits["train"][0]), int(colours.nodes.max())
+    fixed = pl.DataFrame({"path": [rows[corrected][0]], "label": [label(other)]})
+    fixed.write_csv(place / "fixed.csv")
+    run = engine.train(
+        from_manifest(place / "list.csv", colours.taxonomy),
+        corrections=place / "fixed.csv",
+        method="flat-softmax",
+        freeze=True,
+        epochs=1,
+        backbone="test_resnet",
+        pretrained=False,
+        image_size=24,
+        workers=0,
+        out=tmp_path / "run",
+        progress=False,
+    )
+    copy = share(run, tmp_path / "copy")
+    assert "jane doe" not in "".join(texts_of(copy.path).values())
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    monkeypatch.chdir(theirs)
+    with pytest.raises(InputError, match=r"the data of the run, but got none at .*list/list\.csv.*without their data"):
+        _ = Run.open(copy.path).dataset
+    assert Run.open(copy.path).dataset_if_there is None
+    (theirs / "list").mkdir()
+    shutil.copy(place / "list.csv", "list")
+    with pytest.raises(InputError, match=r"the table of corrections .*but got no such file at list/fixed\.csv"):
+        _ = Run.open(copy.path).dataset
+    shutil.copy(place / "fixed.csv", "list")
+    found = Run.open(copy.path).dataset
+    assert found.nodes.tolist() == run.dataset.nodes.tolist()
+    assert int(found.nodes[corrected]) == other
 
 
 def test_with_images_the_tables_are_as_they_were(run_folder: Path, tmp_path: Path) -> None:

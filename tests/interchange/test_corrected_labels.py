@@ -223,6 +223,34 @@ class TestTables:
         found = read_corrected_labels(photos / "verdicts.csv", TREE)
         assert labelled(found) == {"a.png": "bird/wren"}
         assert [skip.reason for skip in found.skipped] == ["remove", "unsure", "no label"]
+        assert found.removed == (str(photos / "b.png"),)
+
+    def test_removed_images_are_not_in_the_joined_data(self, photos: Path, tmp_path: Path) -> None:
+        (photos / "data.csv").write_text("path,label,split\na.png,bird/wren,train\nb.png,bird/wren,train\n")
+        data = datasets.from_manifest(photos / "data.csv", TREE)
+        (photos / "verdicts.csv").write_text("path,label,action\na.png,bird,label\nb.png,bird,remove\n")
+        found = read_corrected_labels(photos / "verdicts.csv", TREE)
+        assert found.table(data).rows() == [(str(photos / "a.png"), "bird", "train")]
+        (photos / "again.csv").write_text("path,label\nb.png,machine\n")
+        found = read_corrected_labels([photos / "verdicts.csv", photos / "again.csv"], TREE)
+        assert [row[1] for row in found.table(data).rows()] == ["bird", "machine"]
+        found = read_corrected_labels([photos / "again.csv", photos / "verdicts.csv"], TREE)
+        assert labelled(found) == {"a.png": "bird"}
+
+    def test_an_unknown_action_is_refused(self, photos: Path) -> None:
+        (photos / "verdicts.csv").write_text("path,label,action\na.png,bird,label\nb.png,bird,delete\n")
+        with pytest.raises(InputError, match=r"an action: keep, label, remove, unsure, but got 'delete' at .*:3"):
+            read_corrected_labels(photos / "verdicts.csv", TREE)
+
+    def test_blank_actions_of_parquet_are_labels(self, photos: Path) -> None:
+        rows = {"path": ["a.png", "b.png"], "label": ["bird", "machine"], "action": [None, "keep"]}
+        pl.DataFrame(rows).write_parquet(photos / "verdicts.parquet")
+        assert labelled(read_corrected_labels(photos / "verdicts.parquet", TREE)) == {"a.png": "bird"}
+
+    def test_separators_of_windows_are_read_where_the_file_is(self, photos: Path, tmp_path: Path) -> None:
+        (tmp_path / "labels.csv").write_text("path,label\nphotos\\a.png,bird\nphotos\\z.png,bird\n")
+        found = read_corrected_labels(tmp_path / "labels.csv", TREE)
+        assert found.paths == (str(photos / "a.png"), str(tmp_path / "photos\\z.png"))
 
     def test_later_files_count_and_are_joined_to_the_data(self, photos: Path, tmp_path: Path) -> None:
         (photos / "data.csv").write_text("path,label,split\na.png,bird/wren,train\nb.png,bird/wren,test\n")

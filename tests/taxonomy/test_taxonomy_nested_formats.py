@@ -23,6 +23,13 @@ class TestFolders:
         (tmp_path / "c").symlink_to(tmp_path / "a")
         assert paths(read(tmp_path)) == ["a", "b", "b/x", "b/x/deep", "b/y", "c"]
 
+    def test_the_folder_of_a_run_is_no_tree(self, tmp_path: Path) -> None:
+        (tmp_path / "evaluations").mkdir()
+        for name in ("config.toml", "taxonomy.csv"):
+            (tmp_path / name).touch()
+        with pytest.raises(InputError, match=r"the folder of a run at .*Its label tree is .*taxonomy\.csv"):
+            read(tmp_path)
+
     def test_errors(self, tmp_path: Path) -> None:
         with pytest.raises(InputError) as error:
             read(tmp_path)

@@ -97,13 +97,12 @@ def corrected_again(dataset: Dataset, steps: Sequence[Mapping[str, Any]]) -> Dat
     """
     for step in steps:
         path = Path(str(step["path"]))
-        if path.is_file() and digest_of(path) != step["digest"]:
-            raise InputError(
-                "the table of corrections that the labels were made with",
-                "one that was changed since",
-                at=str(path),
-                advice="Restore it, or train again with the table as it is now.",
-            )
+        expected = "the table of corrections that the labels were made with"
+        if not path.is_file():
+            raise InputError(expected, "no such file", at=str(path), advice="Restore it, or train again without it.")
+        if digest_of(path) != step["digest"]:
+            advice = "Restore it, or train again with the table as it is now."
+            raise InputError(expected, "one that was changed since", at=str(path), advice=advice)
         dataset = _corrected(dataset, path)
     return dataset
 
@@ -193,7 +192,8 @@ def _images(dataset: Dataset, rows: pl.DataFrame, at: str) -> IntArray:
             f"paths of images of {dataset.name}",
             f"{len(missing)} that it has not: {some(missing)}",
             at=at,
-            advice="Paths are relative to the folder of the images, as in predictions and audits.",
+            advice="Paths are relative to the folder of the images, as in predictions and audits. New images are added "
+            "by `cladewise corrections --with-data`.",
         )
     again = rows.filter(wanted.is_duplicated())
     if again.height:

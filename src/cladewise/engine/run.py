@@ -236,8 +236,18 @@ class Run:
         self.check_network()
         if self.carried is not None:
             return relabelled_by(self.carried, self.before_migration.dataset)
-        data = configured_data(self.config, self.labelled_taxonomy)
+        data = self._own_data()
         return data if self.relabelling is None else relabelled_by(self.relabelling, data)
+
+    def _own_data(self) -> Dataset:
+        try:
+            return configured_data(self.config, self.labelled_taxonomy)
+        except (InputError, OSError) as error:
+            place = str(self.config.data.get("path", ""))
+            if not place or Path(place).is_absolute() or not is_gone(self.config.data, error):
+                raise
+            advice = f"Runs are shared without their data: put it at {place} in the working folder."
+            raise InputError("the data of the run", "none", at=str(Path(place).absolute()), advice=advice) from error
 
     @property
     def labelled_taxonomy(self) -> Taxonomy:

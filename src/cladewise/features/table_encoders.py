@@ -19,7 +19,7 @@ from cladewise.engine.answering.representing import Space
 from cladewise.engine.devices import preferred_device
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
-from cladewise.records import RunFolder
+from cladewise.hub_access import is_on_hub
 from cladewise.runtimes import Precision
 
 Encode = Callable[[Float[Tensor, "image 3 height width"]], Float[Tensor, "image feature"]]
@@ -107,7 +107,8 @@ def table_encoder(encoder: TableEncoder | Run | str | os.PathLike[str], space: S
     """The encoder of a run's folder, or a published one by its name.
 
     Args:
-        encoder: A run, its folder, or the name of an encoder as :func:`cladewise.backbones.load` takes it.
+        encoder: A run, its folder or ``hf://user/name``, or the name of an encoder as
+            :func:`cladewise.backbones.load` takes it.
         space: ``"encoder"``: features of the encoder. ``"own"``: for a run, the vectors from which its head computes
             scores.
 
@@ -122,7 +123,7 @@ def table_encoder(encoder: TableEncoder | Run | str | os.PathLike[str], space: S
         return encoder
     if space not in ("encoder", "own"):
         raise InputError("a space: encoder, own", repr(space))
-    if isinstance(encoder, Run) or RunFolder(Path(encoder)).config.is_file() or Path(encoder).is_dir():
+    if isinstance(encoder, Run) or is_on_hub(encoder) or Path(encoder).is_dir():
         run = Run.open(encoder)
         run.check_network()
         return TableEncoder(run.backbone, run, space)

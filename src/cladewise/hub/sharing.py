@@ -14,6 +14,7 @@ import safetensors.torch
 import tomli_w
 
 from cladewise.atomic import making_folder, write_bytes, write_text
+from cladewise.datasets.corrections import CORRECTIONS
 from cladewise.engine import Run
 from cladewise.engine.network import ENCODER, read_header
 from cladewise.errors import InputError
@@ -30,6 +31,8 @@ CONFIG = "config.json"
 _ADVICE = "Remove it, and evaluate again."
 _DATA_PLACES = ("root", "hierarchy", "wordnet", "taxonomy", "taxonomy_options")
 _READ_WITH_A_TREE = ("folder", "manifest", "export")
+_TABLES = ("manifest", "export")
+"""Kinds of data that are read from a file, which may be elsewhere than its images."""
 _EVENTS = ("epoch", "ablation")
 """Events of the log that name no image."""
 
@@ -215,14 +218,23 @@ def _write_configuration(run: Run, folder: Path, places: Places, *, own_encoder:
 
 
 def _data(run: Run, data: dict[str, Any], name: str) -> dict[str, Any]:
-    """The source of the data, with its name in place of its path, and with the tree of the run.
+    """The source of the data, with its name in place of its folder, and with the tree of the run.
 
-    Where a folder of that name is in the working folder, the run finds its images there; otherwise they count as gone.
+    Where a folder of that name is in the working folder, with the manifest and tables of corrections if there are any,
+    the run finds its images there; otherwise they count as gone.
     """
     kind = str(data.get("kind", ""))
     kept = {key: value for key, value in data.items() if key not in _DATA_PLACES}
     if "path" in kept:
+        place = Path(str(kept["path"]))
         kept["path"] = kind if kind not in _READ_WITH_A_TREE else name or kind
+        if kind in _TABLES and not place.is_dir():
+            kept["path"] = f"{name or kind}/{place.name}"
+            kept |= {"root": name or kind} if "root" in data else {}
+    if CORRECTIONS in kept:
+        kept[CORRECTIONS] = [
+            {**step, "path": f"{name or kind}/{Path(str(step['path'])).name}"} for step in kept[CORRECTIONS]
+        ]
     if kind in _READ_WITH_A_TREE:
         kept["fingerprint"] = run.labelled_taxonomy.fingerprint
     return kept

@@ -14,10 +14,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cladewise.atomic import write_text
-from cladewise.datasets.corrections import ACTION, RELABEL
+from cladewise.datasets.corrections import ACTION, ACTIONS, RELABEL, REMOVE
 from cladewise.datasets.dataset import Dataset, Skipped
 from cladewise.datasets.exports.kinds import export_called, export_of
 from cladewise.datasets.exports.labelled import Several, one_node_each
+from cladewise.datasets.files.same_files import on_disk
 from cladewise.datasets.manifest_table import LABEL, PATH, SPLIT, ManifestColumns, read_manifest
 from cladewise.datasets.path_labels import nodes_of_paths
 from cladewise.errors import InputError, warn
@@ -39,6 +40,7 @@ class CorrectedLabels:
         skipped: Images without a usable label, with reasons.
         notes: Further findings, one line each.
         replaced: Number of images that a later file labelled otherwise than an earlier one.
+        removed: Images that a table says to remove, by their paths as in ``paths``.
     """
 
     taxonomy: Taxonomy
@@ -47,13 +49,15 @@ class CorrectedLabels:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     replaced: int = 0
+    removed: tuple[str, ...] = ()
 
     def table(self, data: Dataset | None = None) -> pl.DataFrame:
         """A manifest: ``path`` and ``label``, a path of names, and with ``data`` the ``split``.
 
         Args:
             data: A dataset over the same tree, whose images come first: with the corrected label if there is one, and
-                in the split that they are in. Corrected images that it does not have follow in the split for training.
+                in the split that they are in, and without those to remove. Corrected images that it does not have
+                follow in the split for training.
 
         Raises:
             InputError: The dataset has another tree, or an image in several splits.
@@ -68,10 +72,11 @@ class CorrectedLabels:
         if several:
             raise InputError("data with each image in one split", f"some in {several}", at=data.name)
         given = {_real(path): label for path, label in zip(self.paths, labels, strict=True)}
+        removed = set(map(_real, self.removed))
         rows: list[tuple[str, str, str]] = []
         for path, node, split in zip(data.paths, data.nodes.tolist(), splits, strict=True):
             place = os.path.join(data.root, path)
-            if split:
+            if split and _real(place) not in removed:
                 rows.append((place, given.pop(_real(place), self.taxonomy.path_name(node)), split))
         rows += [(path, given[_real(path)], TRAIN) for path in self.paths if _real(path) in given]
         return pl.DataFrame(rows, schema={PATH: pl.String, LABEL: pl.String, SPLIT: pl.String}, orient="row")
@@ -128,17 +133,24 @@ def read_corrected_labels(
         raise InputError("at least one file of corrections", "none")
     nodes: dict[str, int] = {}
     paths: dict[str, str] = {}
+    removed: dict[str, str] = {}
     skipped: list[Skipped] = []
     notes: list[str] = []
     replaced = 0
     for file in listed:
-        own, out, told = _read(Path(file).expanduser(), taxonomy, format, root, several, options)
+        own, out, told, gone = _read(Path(file).expanduser(), taxonomy, format, root, several, options)
         skipped += out
         notes += told
         for path, node in own.items():
             key = _real(path)
             replaced += key in nodes and nodes[key] != node
             nodes[key], paths[key] = node, path
+            removed.pop(key, None)
+        for path in gone:
+            key = _real(path)
+            removed[key] = path
+            for kept in (nodes, paths):
+                kept.pop(key, None)
     if not nodes:
         shown = f"none: {skipped[0].path} ({skipped[0].reason})" if skipped else "none"
         raise InputError("images with a label", shown, at=", ".join(map(str, listed)))
@@ -149,6 +161,7 @@ def read_corrected_labels(
         tuple(skipped),
         tuple(notes),
         replaced,
+        tuple(removed.values()),
     )
 
 
@@ -159,8 +172,8 @@ def _read(
     root: str | PathLike[str] | None,
     several: Several,
     options: Mapping[str, Any],
-) -> tuple[dict[str, int], Sequence[Skipped], Sequence[str]]:
-    """Node by path of one file, images without a label, and notes."""
+) -> tuple[dict[str, int], Sequence[Skipped], Sequence[str], Sequence[str]]:
+    """Node by path of one file, images without a label, notes, and images to remove."""
     if not file.exists():
         raise InputError("a file of corrections", "no such file", at=str(file))
     folder = None if root is None else Path(root).expanduser().absolute()
@@ -177,20 +190,29 @@ def _read(
     skipped = [*found.skipped, *(Skipped(found.paths[i], reason) for i, reason in sorted(reasons.items()))]
     labelled = np.flatnonzero(chosen >= 0).tolist()
     rows = [(_absolute(found.root, found.paths[i]), int(chosen[i])) for i in labelled]
-    return _one_each(rows, taxonomy, file), skipped, found.notes
+    return _one_each(rows, taxonomy, file), skipped, found.notes, ()
 
 
 def _of_table(
     file: Path, taxonomy: Taxonomy, folder: Path | None
-) -> tuple[dict[str, int], Sequence[Skipped], Sequence[str]]:
+) -> tuple[dict[str, int], Sequence[Skipped], Sequence[str], Sequence[str]]:
     """As :func:`_read`, of a table of paths and labels; rows with an action that is no label are left out."""
     manifest = read_manifest(file.absolute(), ManifestColumns())
     start = folder or file.absolute().parent
-    actions = manifest.others[ACTION].to_list() if ACTION in manifest.others.columns else [""] * manifest.rows.height
+    actions = (
+        manifest.others[ACTION].fill_null("").to_list()
+        if ACTION in manifest.others.columns
+        else [""] * manifest.rows.height
+    )
     table = manifest.rows.with_columns(pl.col(PATH, LABEL).str.strip_chars(BLANKS), action=pl.Series(actions))
+    table = table.with_columns(on_disk(start.absolute(), table[PATH]))
     blank = table.filter(pl.col(PATH) == "")["line"].to_list()
     if blank:
         raise InputError("a path in every row", f"none in {len(blank)}", at=f"{file}:{blank[0]}")
+    unknown = table.filter(~pl.col("action").str.strip_chars(BLANKS).is_in(["", *ACTIONS])).select("line", "action")
+    if unknown.height:
+        line, action = unknown.row(0)
+        raise InputError(f"an action: {', '.join(ACTIONS)}", repr(action), at=f"{file}:{line}")
     is_label = pl.col("action").str.strip_chars(BLANKS).is_in(["", RELABEL]) & (pl.col(LABEL) != "")
     rows, others = table.filter(is_label), table.filter(~is_label)
     labels = rows[LABEL].unique(maintain_order=True).to_list()
@@ -198,7 +220,8 @@ def _of_table(
     pairs = [(_absolute(start, path), nodes[label]) for path, label in rows.select(PATH, LABEL).rows()]
     skipped = [Skipped(path, action or "no label") for path, action in others.select(PATH, "action").rows()]
     found = dict(pairs) if _is_log(manifest.others.columns) else _one_each(pairs, taxonomy, file)
-    return found, skipped, ()
+    gone = [_absolute(start, skip.path) for skip in skipped if skip.reason.strip(BLANKS) == REMOVE]
+    return found, skipped, (), gone
 
 
 def _is_log(columns: Sequence[str]) -> bool:
@@ -227,5 +250,5 @@ def tell_missing(corrections: CorrectedLabels, at: str) -> None:
     """Warn of images that are not at their paths, which training would leave out."""
     gone = [path for path in corrections.paths if "://" in path or not os.path.exists(path)]
     if gone:
-        advice = 'Pass root="..." with the folder that the paths start from.'
+        advice = 'Pass root="..." with the folder that the paths start from, such as that of the data for an audit.'
         warn(f"{len(gone)} of {len(corrections.paths)} images are not there, such as {gone[0]}", at=at, advice=advice)

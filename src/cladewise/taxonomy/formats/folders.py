@@ -11,6 +11,9 @@ from cladewise.errors import InputError
 from cladewise.taxonomy.formats.growing import Sprout
 from cladewise.taxonomy.tree import Taxonomy
 
+_OF_RUN = ("config.toml", "taxonomy.csv")
+"""Files by which the folder of a run is known, whose subfolders are no labels."""
+
 
 def read_folders(path: Path) -> Taxonomy:
     """Read the subfolders of a folder as a tree; the folder itself is the synthetic root.
@@ -19,10 +22,13 @@ def read_folders(path: Path) -> Taxonomy:
     that contains them.
 
     Raises:
-        InputError: The path is not a folder, or contains no folder.
+        InputError: The path is not a folder, contains no folder, or is the folder of a run.
     """
     if not path.is_dir():
         raise InputError("a folder", "something else", at=str(path))
+    if all((path / name).is_file() for name in _OF_RUN):
+        advice = f"Its label tree is {path / _OF_RUN[1]}."
+        raise InputError("a folder with one subfolder per label", "the folder of a run", at=str(path), advice=advice)
     tree = Sprout()
     waiting = [(0, path, frozenset([os.path.realpath(path)]))]
     while waiting:
