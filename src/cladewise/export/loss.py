@@ -1,4 +1,4 @@
-"""What an encoder of lower precision costs, measured on images of a run."""
+"""Loss of accuracy by an encoder of lower precision, measured on images of a run."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Change:
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
-    """What a lower precision costs, by comparison of a file with torch in single precision.
+    """Loss of accuracy by a lower precision, by comparison of a file with torch in single precision.
 
     Args:
         precision: The precision of the encoder.
