@@ -46,7 +46,7 @@ export class Corrector {
     return make("li", { role: "option", id: `option-${place}`, "data-place": place, "aria-selected": "false" },
       make("span", { class: "name" }, make("bdi", { text: tree.name(node) })),
       make("span", { class: "p", text: node === this.node ? `answered${p === undefined ? "" : ` · ${percent(p)}`}` : percent(p) }),
-      make("span", { class: "where", title: tree.above(node).join(" › ") }, make("bdi", { text: [tree.crumbs(node).join(" › ") || tree.level[node], tree.isLeaf(node) ? "" : `${count(tree.leaves[node], "class")} below`].filter(Boolean).join(" · ") })));
+      make("span", { class: "where" }, make("bdi", { text: [tree.above(node).join(" › ") || tree.level[node], tree.isLeaf(node) ? "" : `${count(tree.leaves[node], "class")} below`].filter(Boolean).join(" · ") })));
   }
   activate(place) {
     this.list.querySelector('[aria-selected="true"]')?.setAttribute("aria-selected", "false");
