@@ -29,8 +29,8 @@ import cladewise as cw
 from cladewise import Taxonomy, decisions, methods
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.classifier import Classifier, FeatureScaling
-from cladewise.export import FORMATS, Precision, RunGraph, format_of
-from cladewise.export.graph import Rules, Start
+from cladewise.exporting import FORMATS, Precision, RunGraph, format_of
+from cladewise.exporting.graph import Rules, Start
 from cladewise.taxonomy.alteration import Alteration
 
 RULES = ("leaf", "threshold:threshold=0.8", "plurality", "expected-information", "greedy:threshold=0.5", "hedging")
@@ -64,7 +64,7 @@ HEADER = """\
 def of_run(run: Path, rule: str, images: int, folder: Path) -> Row:
     """Export one run under one rule."""
     start = time.process_time()
-    done = cw.export_run(run, out=folder / "model.onnx", decision=rule, images=images, progress=False)
+    done = cw.export(run, out=folder / "model.onnx", decision=rule, images=images, progress=False)
     spent = time.process_time() - start - done.checked.images * (done.checked.seconds + done.checked.torch_seconds)
     checked = done.checked
     answers = checked.images + checked.batch
@@ -85,7 +85,7 @@ def of_format(run: Path, rule: str, to: str, precision: Precision, images: int, 
     """Export one run to one format in one precision."""
     file = folder / f"model{format_of(to).suffix}"
     options: dict[str, Any] = {"precision": precision, "start": start, "images": images, "least_equal": 0.0}
-    done = cw.export_run(run, to=to, out=file, decision=rule, progress=False, **options)
+    done = cw.export(run, to=to, out=file, decision=rule, progress=False, **options)
     checked, loss = done.checked, done.loss
     cells = [run.name, to, precision]
     if loss is None:

@@ -24,8 +24,8 @@ from torch import Tensor
 from cladewise.engine.feeding.features import cached_features
 from cladewise.engine.run import Run
 from cladewise.errors import InputError
-from cladewise.export import RunGraph, format_of
-from cladewise.export.checking import Checked, Reference, compared
+from cladewise.exporting import RunGraph, format_of
+from cladewise.exporting.checking import Checked, Reference, compared
 
 RULES = ("leaf", "threshold:threshold=0.8", "majority", "hedging")
 ONE_BY_ONE = 16

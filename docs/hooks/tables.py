@@ -125,8 +125,6 @@ OTHER_FUNCTIONS = {
     "taxonomy match": "`cladewise.taxonomy.match`",
     "taxonomy induce": "`cw.induce`",
     "embed taxonomy": "`cw.embed`",
-    "export": "`cw.export_run`",
-    "serve": "`cladewise.serve.run`, or `cladewise.serve.create_app`",
     "corrections": "`cladewise.interchange.read_corrected_labels`",
     "cache": "`cladewise.engine.cache_entries`, `cladewise.engine.clear_cache`",
     "list": "`cw.methods.available`, `cw.decisions.available`, and so on",

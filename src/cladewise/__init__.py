@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         episodes,
         estimators,
         explanations,
-        export,
+        exporting,
         features,
         geometry,
         heads,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         runtimes,
         scale,
         scores,
-        serve,
+        serving,
         sources,
         statistics,
         suites,
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from cladewise.engine import Run, decide, entails, evaluate, fit, predict, rerun, retrieve, train
     from cladewise.episodes import few_shot
     from cladewise.explanations import explain, look_alikes, manifolds, space
-    from cladewise.export import export as export_run
+    from cladewise.exporting import export
     from cladewise.features import embed_images, nearest
     from cladewise.features import index_features as index
     from cladewise.hub import push
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from cladewise.migration import migrate
     from cladewise.records import Evaluation
     from cladewise.report import compare
+    from cladewise.serving import serve
     from cladewise.suites import benchmark, demo
     from cladewise.unknowns import evaluate_unknown
 
@@ -108,7 +109,7 @@ __all__ = [
     "explain",
     "explanations",
     "export",
-    "export_run",
+    "exporting",
     "features",
     "few_shot",
     "fit",
@@ -142,6 +143,7 @@ __all__ = [
     "scale",
     "scores",
     "serve",
+    "serving",
     "sources",
     "space",
     "statistics",

@@ -26,7 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("cladewise.engine", "evaluate"),
     "evaluate_unknown": ("cladewise.unknowns", "evaluate_unknown"),
     "explain": ("cladewise.explanations", "explain"),
-    "export_run": ("cladewise.export", "export"),
+    "export": ("cladewise.exporting", "export"),
     "few_shot": ("cladewise.episodes", "few_shot"),
     "fit": ("cladewise.engine", "fit"),
     "index": ("cladewise.features", "index_features"),
@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "push": ("cladewise.hub", "push"),
     "rerun": ("cladewise.engine", "rerun"),
     "retrieve": ("cladewise.engine", "retrieve"),
+    "serve": ("cladewise.serving", "serve"),
     "space": ("cladewise.explanations", "space"),
     "train": ("cladewise.engine", "train"),
 }

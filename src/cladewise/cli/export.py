@@ -76,7 +76,7 @@ def export(
     check_runs([run])
     check_rules(decisions=[] if decision is None else [decision], inferences=[] if inference is None else [inference])
 
-    from cladewise.export import export as export_run
+    from cladewise.exporting import export as export_run
 
     done = export_run(
         run,

@@ -11,7 +11,7 @@ from cladewise.cli.checking import check_runs, check_runtime
 from cladewise.cli.printing import say
 from cladewise.cli.settings import RUNTIME_HELP
 from cladewise.errors import InputError
-from cladewise.serve.settings import FORMATS, Limits, Settings, named_runs
+from cladewise.serving.settings import FORMATS, Limits, Settings, named_runs
 
 ADDRESS, LIMITS, WORK = "Address and access", "Limits", "Work"
 DEFAULT = Limits()
@@ -109,10 +109,10 @@ def serve(
     known = {name.strip().upper() for name in accept.split(",") if name.strip()}
     if not known:
         raise InputError("at least one format with --accept", "none")
-    from cladewise.serve.running import run
+    from cladewise.serving import serve as serve_runs
 
     if key_file is not None:
-        from cladewise.serve.keys import read_keys
+        from cladewise.serving.keys import read_keys
 
         keys = read_keys(key_file)
     else:
@@ -132,7 +132,7 @@ def serve(
         formats=tuple(known),
         watch=watch,
     )
-    run(
+    serve_runs(
         settings,
         host=host,
         port=port,
