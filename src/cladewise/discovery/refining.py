@@ -33,7 +33,8 @@ def refine(taxonomy: Taxonomy, level: int, coarse: IntArray, found: IntArray) ->
         ['bird/bird 1', 'bird/bird 2', 'moth/moth 1']
     """
     kept = np.flatnonzero(taxonomy.at_level(level) == np.arange(taxonomy.num_nodes))
-    kept = kept[np.isin(kept, np.unique(np.concatenate([taxonomy.path(int(v)) for v in taxonomy.level_nodes(level)])))]
+    paths = [np.array(taxonomy.path(int(v))) for v in taxonomy.level_nodes(level)]
+    kept = kept[np.isin(kept, np.unique(np.concatenate(paths)))]
     position = np.full(taxonomy.num_nodes, -1, dtype=np.int64)
     position[kept] = np.arange(kept.size)
     numbers, first = np.unique(found, return_index=True)

@@ -10,6 +10,8 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable
 
+import numpy as np
+
 from cladewise.taxonomy.correspondence.correspondence import Correspondence
 from cladewise.taxonomy.names.sameness import folded
 from cladewise.taxonomy.tree import Taxonomy
@@ -60,7 +62,7 @@ def diff(first: Taxonomy, second: Taxonomy) -> TaxonomyDifference:
     matching = _Matching(first, second)
     matching.descend(0, 0)
     matching.move()
-    found = Correspondence.from_pairs(first, second, list(matching.counterpart.items()))
+    found = Correspondence.from_pairs(first, second, np.array(list(matching.counterpart.items())))
     rows = list(zip(found.old_nodes.tolist(), found.new_nodes.tolist(), found.change.tolist(), strict=True))
 
     def paths(change: str) -> tuple[tuple[Path, Path], ...]:

@@ -67,7 +67,7 @@ class Sprout:
                 level_names=level_names,
                 columns=columns,
                 synthetic_root=not self.names[0].strip(),
-                further_parents=further_parents,
+                further_parents=np.array(further_parents, dtype=np.int64).reshape(-1, 2),
             )
 
 
