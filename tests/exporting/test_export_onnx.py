@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from export.graph_cases import FEATURES, RAGGED, SKIPPING, TREES, features, fitted, graph_of, inferences, rules
 
 from cladewise import Taxonomy, decisions, inference, methods
 from cladewise.decisions import Decision
@@ -18,6 +17,7 @@ from cladewise.exporting.format import Arrays, format_of
 from cladewise.exporting.graph import RunGraph
 from cladewise.exporting.onnx_file import check_size
 from cladewise.predictions import Fittable
+from exporting.graph_cases import FEATURES, RAGGED, SKIPPING, TREES, features, fitted, graph_of, inferences, rules
 
 
 class Written:

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from export.graph_cases import TREES, choices, features, fitted, graph_of, inferences, rules
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from cladewise.geometry import pairwise_cone_energy, pairwise_order_energy
 from cladewise.inference import Diffusion, Prior
 from cladewise.ops import expm1, log1p, log_add, log_sigmoid, path_table
 from cladewise.tracing import is_traced, traced
+from exporting.graph_cases import TREES, choices, features, fitted, graph_of, inferences, rules
 from strategies import taxonomies
 
 METHODS = list(methods.available())

@@ -46,7 +46,7 @@ class TrainerMetrics:
         """
         outputs, target = evaluated.predictions, evaluated.label_ids
         if target is None:
-            raise InputError("images with labels", "none", advice="Name their column in label_names=.")
+            raise InputError("images with labels", "none", advice="Name their column in the trainer's label_names.")
         logits, labels = _tensor(outputs[0] if isinstance(outputs, tuple) else outputs), _tensor(target)
         for part, nodes in zip(logits.split(self.rows), labels.split(self.rows), strict=True):
             self.metrics.update(part, nodes)
