@@ -147,7 +147,7 @@ def _summary(run: Run, images: Mapping[str, Any]) -> str:
     tree, config = run.taxonomy, run.config
     how = "a head on frozen features of" if config.backbone.freeze else "trained end to end with"
     return (
-        f"Hierarchical image classification with [cladewise](https://pypi.org/project/cladewise/): "
+        "Hierarchical image classification with cladewise: "
         f"{_plain(run.method.title)} over a tree of {tree.num_nodes:,} nodes and {tree.num_leaves:,} leaves, "
         f"{how} `{config.backbone.name}`, trained on {_plain(str(images.get('name', 'images')))}."
     )
