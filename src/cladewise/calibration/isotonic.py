@@ -38,7 +38,8 @@ class Isotonic:
         counts = ProbabilityCounts.by(prediction, target, by, "map")
         corners = [_corners(*counts.level(row)) for row in range(len(counts.count))]
         width = max((found.shape[1] for found in corners), default=1)
-        rows = [np.pad(found, [(0, 0), (0, int(width) - int(found.shape[1]))], "edge") for found in corners]
+        ends = (np.repeat(found[:, -1:], width - found.shape[1], axis=1) for found in corners)
+        rows = [np.concatenate(pair, axis=1) for pair in zip(corners, ends, strict=True)]
         return torch.from_numpy(np.stack(rows) if rows else np.zeros((0, 2, 1)))
 
     def apply(self, prediction: Prediction, parameters: Float[Tensor, "*shape"]) -> Prediction:

@@ -192,7 +192,9 @@ class Guaranteed(Decision):
         taxonomy = flat.taxonomy
         level = one_level(self.per, taxonomy)
         nodes = torch.as_tensor(taxonomy.level_nodes(level).copy(), device=flat.device)
-        return torch.searchsorted(nodes, at_levels(flat.best_leaf().node, taxonomy)[:, level - 1].contiguous())
+        place = torch.zeros(taxonomy.num_nodes, dtype=torch.int64, device=nodes.device)
+        place[nodes] = torch.arange(len(nodes), device=nodes.device)  # a table, which exporters can trace
+        return place[at_levels(flat.best_leaf().node, taxonomy)[:, level - 1]]
 
     def eligible(self, prediction: Prediction, index: TreeIndex) -> Bool[Tensor, " node"]:
         """Mask of the nodes that may be answered at all: those without exactly one child."""

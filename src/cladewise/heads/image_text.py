@@ -92,7 +92,7 @@ class ImageTextHead(Head):
             scores = [
                 scale * images[:, place] @ texts[nodes.to(texts.device)].mT for place, nodes in enumerate(self._nodes)
             ]
-        nothing = images.new_zeros(len(images), 0) * scale  # a tree of the root alone has no level
+        nothing = images.new_zeros(images.shape[0], 0) * scale  # a tree of the root alone has no level
         return LevelSoftmax(self.taxonomy, torch.cat(scores or [nothing], dim=-1), self.levels)
 
     def _scale(self) -> Float[Tensor, ""]:
