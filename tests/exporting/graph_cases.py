@@ -129,7 +129,7 @@ def fitted(rule: Decision | Inference, prediction: Prediction) -> Decision | Inf
 
 
 def choices(answer: Answer) -> Iterator[Tensor]:
-    """What two answers have to agree in exactly."""
+    """The outputs of two answers that have to be exactly equal."""
     yield answer.chosen if isinstance(answer, LabelSets) else answer.node
     if (new := getattr(answer, "new", None)) is not None:
         yield new

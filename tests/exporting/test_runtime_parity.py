@@ -1,4 +1,4 @@
-"""What runtimes are known to do differently from torch, on the graphs of runs."""
+"""Known differences of runtimes from torch, tested on the graphs of runs."""
 
 from __future__ import annotations
 

@@ -34,8 +34,7 @@ class Candidates:
     @property
     def leaves_under(self) -> Int[Tensor, " candidate"]:
         """Number of leaves at or under each node."""
-        index = tree_index(self.taxonomy, self.node.device)
-        return index.leaf_end[self.node] - index.leaf_start[self.node]
+        return tree_index(self.taxonomy, self.node.device).num_leaves_under[self.node]
 
     @property
     def information_bits(self) -> Float[Tensor, " candidate"]:

@@ -32,22 +32,12 @@ def first_best(eligible: Bool[Tensor, "#image node"], *keys: Float[Tensor, "#ima
     return left.to(torch.int32).argmax(-1)
 
 
-def leaves_under(taxonomy: Taxonomy, device: torch.device) -> Int[Tensor, " node"]:
-    """Number of leaves at or under every node."""
-    index = ops.tree_index(taxonomy, device)
-    return index.leaf_end - index.leaf_start
-
-
-def information_bits(taxonomy: Taxonomy, device: torch.device) -> Float[Tensor, " node"]:
-    r"""Information of every node in bits, :math:`\log_2 (L / |B(v)|)`, in double precision."""
-    return ops.tree_index(taxonomy, device).information_bits
-
-
 def most_informative_of(
     eligible: Bool[Tensor, "image node"], log_prob: Float[Tensor, "image node"], taxonomy: Taxonomy
 ) -> Int[Tensor, " image"]:
     """The eligible node with the most information, then probability; the root where there is none."""
-    return first_best(eligible, -leaves_under(taxonomy, log_prob.device).to(log_prob.dtype), log_prob)
+    leaves = ops.tree_index(taxonomy, log_prob.device).num_leaves_under
+    return first_best(eligible, -leaves.to(log_prob.dtype), log_prob)
 
 
 def in_log_space(threshold: Float[Tensor, "*shape"], dtype: torch.dtype) -> Float[Tensor, "*shape"]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cladewise import ops
 from cladewise.decisions.caution import LEAST_DOUBT, NEAR_CERTAIN
-from cladewise.decisions.dense import first_best, information_bits, leaves_under
+from cladewise.decisions.dense import first_best
 from cladewise.predictions import Prediction
 
 EQUAL = 2.0**-42
@@ -54,8 +54,8 @@ def weigh_all(prediction: Prediction) -> WeighedAll:
     A node below the root has the values of its only child where that is as probable, which is then what it stands for
     (:func:`stands_for`).
     """
-    taxonomy, device = prediction.taxonomy, prediction.device
-    root = ops.tree_index(taxonomy, device).depth == 0
+    index = ops.tree_index(prediction.taxonomy, prediction.device)
+    root = index.depth == 0
     log_prob = prediction.log_prob.double().clamp(max=0.0).masked_fill(root, 0.0)
     exact = prediction.all_outside().clamp(0.0, 1.0)
     near = (log_prob > NEAR_CERTAIN) & ~root
@@ -64,8 +64,8 @@ def weigh_all(prediction: Prediction) -> WeighedAll:
     target = stands_for(prediction)
     if target is not None:
         log_prob, outside = log_prob.gather(1, target), outside.gather(1, target)
-    bits = information_bits(taxonomy, device)
-    return WeighedAll(log_prob, outside + LEAST_DOUBT * bits.square(), leaves_under(taxonomy, device), bits)
+    bits = index.information_bits
+    return WeighedAll(log_prob, outside + LEAST_DOUBT * bits.square(), index.num_leaves_under, bits)
 
 
 def stands_for(prediction: Prediction) -> Int[Tensor, "image node"] | None:

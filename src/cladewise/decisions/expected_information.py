@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cladewise.decisions.candidates import candidates, says_something
 from cladewise.decisions.decision import Decision, Nodes
-from cladewise.decisions.dense import first_best, information_bits
+from cladewise.decisions.dense import first_best
 from cladewise.ops import tree_index
 from cladewise.predictions import Prediction
 
@@ -46,6 +46,6 @@ class ExpectedInformation(Decision):
 
     def traced(self, prediction: Prediction, numbers: Mapping[str, Tensor]) -> Nodes:
         taxonomy, log_prob = prediction.taxonomy, prediction.log_prob
-        bits = information_bits(taxonomy, prediction.device).to(log_prob.dtype)
+        bits = tree_index(taxonomy, prediction.device).information_bits.to(log_prob.dtype)
         worth = log_prob + bits.log()
         return Nodes.of(prediction, first_best(says_something(tree_index(taxonomy, prediction.device)), worth))

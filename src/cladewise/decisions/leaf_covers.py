@@ -40,7 +40,7 @@ def complete_subtrees(leaves: Bool[Tensor, "image leaf"], taxonomy: Taxonomy) ->
         tensor([1, 5])
     """
     index = tree_index(taxonomy, leaves.device)
-    return _topmost(_leaves_under(leaves, index) == index.leaf_end - index.leaf_start, index)
+    return _topmost(_leaves_under(leaves, index) == index.num_leaves_under, index)
 
 
 def smallest_cover(
@@ -72,7 +72,7 @@ def smallest_cover(
     """
     index = tree_index(taxonomy, leaves.device)
     under = _leaves_under(leaves, index)
-    size = index.leaf_end - index.leaf_start
+    size = index.num_leaves_under
     complete = under == size
     inside = under > 0
     inside[:, 1:] &= ~complete[:, index.parents[1:]]

@@ -197,8 +197,7 @@ def num_leaves_covered(taxonomy: Taxonomy, device: torch.device | str) -> Int[Te
         tensor([2, 2, 1, 1])
     """
     if not taxonomy.has_further_parents:
-        index = tree_index(taxonomy, device)
-        return index.leaf_end - index.leaf_start
+        return tree_index(taxonomy, device).num_leaves_under
     return torch.tensor(taxonomy.num_leaves_covered, device=device)
 
 

@@ -62,10 +62,16 @@ class TreeIndex:
     max_depth: int
 
     @cached_property
+    def num_leaves_under(self) -> Int[Tensor, " node"]:
+        """Number of leaves at or under every node."""
+        with torch.inference_mode(False):
+            return self.leaf_end - self.leaf_start
+
+    @cached_property
     def information_bits(self) -> Float[Tensor, " node"]:
         r"""Information of every node in bits, :math:`\log_2 (L / |B(v)|)`, in double precision; 0 at the root."""
         with torch.inference_mode(False):  # it is kept, and may be needed for gradients later
-            return (len(self.leaf_nodes) / (self.leaf_end - self.leaf_start).double()).log2()
+            return (len(self.leaf_nodes) / self.num_leaves_under.double()).log2()
 
 
 _CACHE: weakref.WeakKeyDictionary[Taxonomy, dict[torch.device, TreeIndex]] = weakref.WeakKeyDictionary()
