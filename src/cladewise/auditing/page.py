@@ -7,21 +7,19 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from cladewise.auditing.corrected import read_corrections
+from cladewise.auditing.duplicates import Duplicates
+from cladewise.auditing.result import Audit
 from cladewise.auditing.suspicion import UNSUPPORTED, VERDICTS
 from cladewise.drawing.thumbnails import thumbnail
 from cladewise.report.charts import as_script_data
 from cladewise.report.templating import environment, write_html
-
-if TYPE_CHECKING:
-    from cladewise.auditing.audit_run import Audit
-    from cladewise.auditing.duplicates import Duplicates
 
 IntArray = NDArray[np.int64]
 

@@ -304,7 +304,6 @@ def _looked_up(taxonomy: Taxonomy, labels: list[Any], separator: str | None) -> 
     for label in labels:
         steps = tuple(str(value) for value in _steps(label, separator) if not is_blank(value))
         texts.append(steps if isinstance(label, tuple) or len(steps) > 1 else steps[0] if steps else "")
-    rooted = [index for index, text in enumerate(texts) if text == ()]
     asked = [text for text in texts if text != ()]
     try:
         found = iter(taxonomy.find(asked, at="y").tolist() if asked else [])
@@ -315,7 +314,7 @@ def _looked_up(taxonomy: Taxonomy, labels: list[Any], separator: str | None) -> 
                 " Numbers are looked up as names; for nodes, pass their paths: [tree.path_names(n) for n in nodes]."
             )
         raise InputError(error.expected, error.got, at=error.at, advice=advice) from None
-    return [0 if index in set(rooted) else next(found) for index in range(len(texts))]
+    return [0 if text == () else next(found) for text in texts]
 
 
 def _check_names(labels: Sequence[Any]) -> None:
