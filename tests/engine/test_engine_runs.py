@@ -54,6 +54,24 @@ def test_a_probe_learns_colours(probe: Run) -> None:
     assert scores["top1"].low <= scores.top1 <= scores["top1"].high
 
 
+def test_a_run_from_before_its_method_had_all_its_options_is_still_that_run(probe: Run, colours: Dataset) -> None:
+    """Options that a method got later had their defaults then."""
+    text = probe.folder.config.read_text()
+    later = [line for line in text.splitlines() if line.startswith(("with_root", "eps", "smoothing_over"))]
+    assert len(later) == 3
+    before = "\n".join(line for line in text.splitlines() if line not in later) + "\n"
+    trained = {"method": "hace", "freeze": True, "out": probe.path, "seed": 1, "epochs": 15, "reuse": True, **TINY}
+    try:
+        probe.folder.config.write_text(before)
+        again = cw.train(colours, **trained)
+        assert same_weights(again, probe)
+        assert again.method == probe.method
+        with pytest.raises(InputError, match=r"a run that differs in method\.with_root"):
+            cw.train(colours, options={"with_root": True}, **trained)
+    finally:
+        probe.folder.config.write_text(text)
+
+
 def test_the_run_folder_holds_what_it_says(probe: Run, colours: Dataset) -> None:
     cw.evaluate(probe, split="test", progress=False)
     folder = probe.folder

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cladewise import Taxonomy, decisions, inference, methods
+from cladewise.catalogue import from_spec
 from cladewise.decisions import Answer, Decision, LabelSets
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.classifier import Classifier, FeatureScaling
@@ -40,7 +41,7 @@ def graph_of(
 ) -> RunGraph:
     """The graph of an untrained head, from features on."""
     torch.manual_seed(0)
-    head = methods.make(method).head(tree, FEATURES).eval()
+    head = from_spec(methods.available(), "method", method).head(tree, FEATURES).eval()
     classifier = Classifier(head, scaling=FeatureScaling("none", FEATURES))
     rules = Rules(infer, decision, AnswerTree(Alteration.none(tree)))
     graph = RunGraph(classifier, rules, start="features", log_probs=log_probs, allowed=allowed)

@@ -194,6 +194,13 @@ def test_every_inference(handle: str, tmp_path: Path, seen_by: Any) -> None:
         written.compare(features(11, 3.0, 9))
 
 
+@pytest.mark.parametrize("with_root", ["true", "false"])
+def test_a_root_with_and_without_a_score_of_its_own(with_root: str, tmp_path: Path) -> None:
+    graph = graph_of(f"hace:with_root={with_root}", RAGGED, decisions.NodeArgmax())
+    answered = Written(graph, tmp_path).compare(features(200, 3.0, 9))["node"]
+    assert (answered == 0).any() == (with_root == "true")
+
+
 def test_weights_that_do_not_fit_are_refused() -> None:
     graph = graph_of("flat-softmax", RAGGED, decisions.Leaf())
     graph.register_buffer("large", torch.empty(1, dtype=torch.float32).expand(500_000_000))

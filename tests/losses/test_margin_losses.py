@@ -294,10 +294,12 @@ def test_soft_targets_of_internal_labels_stay_exact_in_a_large_tree() -> None:
     parents = np.concatenate([[-1], generator.integers(0, np.arange(1, 1000) // 3 + 1)])
     taxonomy = Taxonomy.from_parents(parents, [str(v) for v in range(1000)])
     for beta in (0.0, 30.0, 200.0):
-        rings = soft_targets(taxonomy, beta)(torch.arange(0, 1000, 7))
         distances = distance_by_lca(taxonomy)[taxonomy.lca(taxonomy.leaf_nodes[:, None], taxonomy.leaf_nodes)]
-        table = soft_targets(taxonomy, beta, distances)(torch.arange(0, 1000, 7))
-        torch.testing.assert_close(rings, table, rtol=2e-6, atol=1e-30)
+        for dtype, precision in ((torch.float32, 2e-6), (torch.float64, 1e-9)):
+            rings = soft_targets(taxonomy, beta)(torch.arange(0, 1000, 7), dtype)
+            table = soft_targets(taxonomy, beta, distances)(torch.arange(0, 1000, 7), dtype)
+            assert table.dtype is dtype
+            torch.testing.assert_close(rings, table, rtol=precision, atol=1e-30)
 
 
 def test_hace_of_hard_soft_labels_is_hace() -> None:

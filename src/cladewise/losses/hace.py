@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import numpy as np
@@ -217,6 +218,10 @@ class HACELoss(Loss):
         if self.domain == "leaves":
             return LeafSoftmax(self.taxonomy, logits)
         return NodeSoftmax(self.taxonomy, logits, self.with_root)
+
+    @property
+    def lower_bound(self) -> float:
+        return -math.log1p(self.eps)  # a probability of 1 costs this
 
     @property
     def scored(self) -> Domain:

@@ -119,7 +119,7 @@ class RingTargets(SoftTargets):
 
 
 class TableTargets(SoftTargets):
-    """Soft targets for any distance: a table of labels × leaves, with one row looked up per image."""
+    """Soft targets for any distance: a table of labels × leaves in double precision, one row per label."""
 
     def __init__(self, taxonomy: Taxonomy, beta: float, distance: NDArray[np.float64]) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class TableTargets(SoftTargets):
         by_node = of_leaf.new_zeros(taxonomy.num_leaves, taxonomy.num_nodes)
         by_node[:, torch.from_numpy(taxonomy.leaf_nodes.copy())] = of_leaf.t()
         table = subtree_sum(by_node, taxonomy).t() / torch.from_numpy(taxonomy.num_leaves_under.copy())[:, None]
-        self.hold(table.float().contiguous().numpy())
+        self.hold(table.contiguous().numpy())
 
     def forward(self, target: Int[Tensor, " batch"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "batch leaf"]:
         (table,) = self.held_on(target.device)

@@ -14,6 +14,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from torch import Tensor
 
 from cladewise.atomic import writing
+from cladewise.engine.training.earlier import with_all_options
 from cladewise.errors import InputError
 from cladewise.records import RunConfig, changes, config_from_dict
 
@@ -50,7 +51,7 @@ class Origin:
         Raises:
             InputError: It was not.
         """
-        before = config_from_dict(json.loads(stamp["config"]), at=str(at))
+        before = with_all_options(config_from_dict(json.loads(stamp["config"]), at=str(at)))
         changed = changes(before, self.config)
         if changed:
             got = f"one of a run that differs in {', '.join(changed)}"

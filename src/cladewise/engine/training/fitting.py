@@ -30,6 +30,7 @@ from cladewise.engine.processes import is_first_process, rank
 from cladewise.engine.rules import handle_of
 from cladewise.engine.run import Run, configured_data
 from cladewise.engine.training.checkpoints import Origin, WholeCheckpoints
+from cladewise.engine.training.earlier import with_all_options
 from cladewise.engine.training.locking import training_lock
 from cladewise.engine.training.loggers import facts_of, logging_to
 from cladewise.engine.training.metering import Meter
@@ -197,7 +198,7 @@ def _check_same(folder: RunFolder, config: RunConfig) -> None:
     """Check that a folder is free or holds a run with this configuration."""
     if not folder.config.is_file():
         return
-    changed = changes(read_config(folder.config), config)
+    changed = changes(with_all_options(read_config(folder.config)), config)
     if changed:
         raise InputError(
             f"{folder.path} to be free or to contain this run",
