@@ -65,7 +65,7 @@ def test_classes_are_drawn_as_published(hierarchy: Path) -> None:
 
 
 def test_training_and_validation_images_become_train_and_test(hierarchy: Path, imagenet: Path) -> None:
-    found = datasets.load("living-17", path=imagenet, hierarchy=hierarchy)
+    found = datasets.load("living-17", path=imagenet, hierarchy=hierarchy, partial=True)
     tree = found.taxonomy
     assert tree.level_names == ("coarse", "fine")
     assert [tree.path_name(v) for v in tree.level_nodes(1)] == ["bird", "cat"]

@@ -19,17 +19,21 @@ if TYPE_CHECKING:
     from cladewise.datasets.published.breeds.from_imagenet import from_breeds
     from cladewise.datasets.published.cifar import from_cifar100
     from cladewise.datasets.published.grocery_store import from_grocery_store
+    from cladewise.datasets.published.published_dataset import Facts
+    from cladewise.datasets.published.registry import facts, write_made_up
     from cladewise.datasets.relabelling import with_coarse_labels, with_label_noise
     from cladewise.datasets.splitting import fold, hold_out, split
 
 __all__ = [
     "Dataset",
+    "Facts",
     "HeldOutClasses",
     "Skipped",
     "UnreadableImageError",
     "available",
     "cache_folder",
     "decode",
+    "facts",
     "fold",
     "from_breeds",
     "from_cifar100",
@@ -46,6 +50,7 @@ __all__ = [
     "with_coarse_labels",
     "with_corrections",
     "with_label_noise",
+    "write_made_up",
 ]
 
 _MODULES = {
@@ -67,6 +72,9 @@ _MODULES = {
     "from_breeds": "cladewise.datasets.published.breeds.from_imagenet",
     "from_cifar100": "cladewise.datasets.published.cifar",
     "from_grocery_store": "cladewise.datasets.published.grocery_store",
+    "Facts": "cladewise.datasets.published.published_dataset",
+    "facts": "cladewise.datasets.published.registry",
+    "write_made_up": "cladewise.datasets.published.registry",
     "with_coarse_labels": "cladewise.datasets.relabelling",
     "with_label_noise": "cladewise.datasets.relabelling",
     "fold": "cladewise.datasets.splitting",

@@ -11,7 +11,8 @@ from cladewise import datasets
 from cladewise.catalogue import nearest
 from cladewise.datasets import Dataset
 from cladewise.datasets.exports.kinds import EXPORTS, export_called, export_of
-from cladewise.errors import InputError
+from cladewise.datasets.published.registry import PublishedDataset, recognised
+from cladewise.errors import InputError, warn
 from cladewise.taxonomy.formats.options import ReadOptions
 
 
@@ -37,19 +38,19 @@ def find_data(
             raise InputError("a taxonomy file to which the reading options apply", shown)
         options["taxonomy_options"] = given
     path = Path(data)
-    in_own_layout = (path / "classes.csv").is_file() and (path / "train.txt").is_file()
-    if path.exists() and not in_own_layout and ("format" in options or export_of(path) is not None):
+    found = None if "format" in options else recognised(path)
+    if found is None and path.exists() and ("format" in options or export_of(path) is not None):
         export = export_called(str(options["format"])) if "format" in options else export_of(path)
         assert export is not None
         _check_options(datasets.from_export, options, more=export.options())
         return datasets.from_export(path, taxonomy, seed=seed, **options)
-    if path.is_dir() and not in_own_layout:
+    if found is None and path.is_dir():
         _check_options(datasets.from_folder, options)
         return datasets.from_folder(path, taxonomy, seed=seed, **options)
     if path.is_file():
         _check_options(datasets.from_manifest, options)
         return datasets.from_manifest(path, taxonomy, seed=seed, **options)
-    if not in_own_layout and data not in datasets.available():
+    if found is None and data not in datasets.available():
         exports = f"an export ({', '.join(export.name for export in EXPORTS)})"
         raise InputError(
             f"a folder of images, a manifest, {exports}, or the name of a dataset",
@@ -58,7 +59,16 @@ def find_data(
         )
     if taxonomy is not None:
         raise InputError("no taxonomy= with a dataset that has its own", str(taxonomy))
-    return datasets.load("grocery-store", path=data, **options) if in_own_layout else datasets.load(data, **options)
+    return datasets.load(data, **options) if found is None else _load_folder(found, path, options)
+
+
+def _load_folder(entry: PublishedDataset, folder: Path, options: Mapping[str, Any]) -> Dataset:
+    """The dataset in a folder with the layout of a published one, which may be another or a part of it."""
+    dataset = entry.load({"path": folder, **options}, partial=True)
+    if differences := entry.facts.differences(dataset):
+        expected, got = (", ".join(texts) for texts in zip(*differences, strict=True))
+        warn(f"files in the layout of {entry.name} with {got} instead of {expected}", at=str(folder))
+    return dataset
 
 
 def _check_options(reader: Callable[..., Dataset], options: Mapping[str, Any], more: Sequence[str] = ()) -> None:

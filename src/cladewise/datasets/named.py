@@ -12,10 +12,8 @@ from cladewise.datasets.exports.opening import from_export
 from cladewise.datasets.folder import from_folder
 from cladewise.datasets.manifest import from_manifest
 from cladewise.datasets.new_classes import HELD_OUT_CLASSES, hold_out_again
-from cladewise.datasets.published.breeds import TASKS, from_breeds
-from cladewise.datasets.published.cifar import from_cifar100
-from cladewise.datasets.published.emoji.by_vendor import GROUPS, load_emoji
-from cladewise.datasets.published.grocery_store import from_grocery_store
+from cladewise.datasets.published.published_dataset import check_options
+from cladewise.datasets.published.registry import PUBLISHED, published
 from cladewise.datasets.relabelling import RELABELLED, relabel_again
 from cladewise.datasets.splitting import carve_again, split
 from cladewise.errors import InputError
@@ -23,18 +21,6 @@ from cladewise.taxonomy import Taxonomy
 
 MANIFEST_OPTIONS = ("path_column", "label_column", "split_column", "separator")
 EXPORT_OPTIONS = ("format", "root", "several")
-
-_DESCRIPTIONS = {
-    "emoji-food-animals": "2,064 drawings of 291 emoji (animals, food) by 9 vendors; fetched with npm",
-    "emoji-objects": "6,332 drawings of 861 emoji (animals, food, travel, activities, objects); fetched with npm",
-    "emoji": "12,555 drawings of all 1,914 emoji by 9 vendors; fetched with npm",
-    "grocery-store": "5,421 photographs in 81 classes, 3 levels; pass path= to a copy on disk",
-    "cifar-100": "60,000 small pictures in 100 classes of 20 coarse ones; pass path= to a copy on disk",
-    "living-17": "BREEDS: 68 classes of ImageNet in 17 coarse ones; pass path=, and hierarchy= or wordnet=",
-    "nonliving-26": "BREEDS: 104 classes of ImageNet in 26 coarse ones; pass path=, and hierarchy= or wordnet=",
-    "entity-13": "BREEDS: 260 classes of ImageNet in 13 coarse ones; pass path=, and hierarchy= or wordnet=",
-    "entity-30": "BREEDS: 240 classes of ImageNet in 30 coarse ones; pass path=, and hierarchy= or wordnet=",
-}
 
 
 def available() -> dict[str, str]:
@@ -44,27 +30,25 @@ def available() -> dict[str, str]:
         >>> list(available())[:4]
         ['emoji-food-animals', 'emoji-objects', 'emoji', 'grocery-store']
     """
-    return dict(_DESCRIPTIONS)
+    return {name: entry.description for name, entry in PUBLISHED.items()}
 
 
-def load(name: str, **options: Any) -> Dataset:
-    """Load a dataset by name.
+def load(name: str, *, partial: bool = False, **options: Any) -> Dataset:
+    """Load a published dataset by name.
+
+    The numbers of classes and images are compared with the published ones (:func:`cladewise.datasets.facts`).
 
     Args:
         name: One of :func:`available`.
+        partial: Accept a part of the dataset, or other files in its layout, whose numbers differ.
         options: For the emoji, the vendors ``test=("openmoji",)`` and ``exclude=()``. For all others, the folder
             ``path=``; for BREEDS also the folder ``hierarchy=`` of the published hierarchy, or ``wordnet=`` of WordNet.
 
     Raises:
-        InputError: The name or an option is unknown, or the dataset cannot be read.
+        InputError: The name or an option is unknown, the dataset cannot be read, or its numbers are not the published
+            ones and ``partial`` is false.
     """
-    if name not in _DESCRIPTIONS:
-        raise InputError(
-            f"the name of a dataset: {', '.join(_DESCRIPTIONS)}",
-            repr(name),
-            advice="For your own images use datasets.from_folder or datasets.from_manifest.",
-        )
-    return _read(name, options)
+    return published(name).load(options, partial=partial)
 
 
 def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Dataset:
@@ -119,48 +103,21 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
 
 
 def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
-    readers: dict[
-        str, tuple[Callable[..., Dataset], set[str], set[str]]
-    ] = {  # reader, its options, its required options
-        "folder": (from_folder, {"path", "taxonomy", "taxonomy_options", "split_folders"}, {"path"}),
-        "manifest": (from_manifest, {"path", "taxonomy", "taxonomy_options", "root", *MANIFEST_OPTIONS}, {"path"}),
-        "export": (
-            from_export,
-            {"path", "taxonomy", "taxonomy_options", *EXPORT_OPTIONS, *_of_exports(kind)},
-            {"path"},
-        ),
-        "grocery-store": (from_grocery_store, {"path"}, {"path"}),
-        "cifar-100": (from_cifar100, {"path"}, {"path"}),
-        **{name: (_breeds_reader(name), {"path", "hierarchy", "wordnet"}, {"path"}) for name in TASKS},
-        **{name: (_emoji_reader(name), {"test", "exclude"}, set()) for name in GROUPS},
+    """A dataset from its kind and options, without a check of the numbers, so that runs open as they were trained."""
+    if kind in PUBLISHED:
+        return PUBLISHED[kind].reopen(options)
+    readers: dict[str, tuple[Callable[..., Dataset], set[str]]] = {  # reader and its options
+        "folder": (from_folder, {"path", "taxonomy", "taxonomy_options", "split_folders"}),
+        "manifest": (from_manifest, {"path", "taxonomy", "taxonomy_options", "root", *MANIFEST_OPTIONS}),
+        "export": (from_export, {"path", "taxonomy", "taxonomy_options", *EXPORT_OPTIONS, *_of_exports(kind)}),
     }
     if kind not in readers:
-        raise InputError(f"a kind of dataset: {', '.join(readers)}", repr(kind))
-    reader, known, needed = readers[kind]
-    wrong = sorted(set(options) - known)
-    if wrong:
-        raise InputError(f"options of {kind}: {', '.join(sorted(known))}", ", ".join(wrong))
-    missing = sorted(needed - set(options), reverse=True)
-    if missing:
-        given = ", ".join(f'{name}="the/folder"' for name in missing)
-        raise InputError(f"the option {' and '.join(missing)} for {kind}", "none", advice=f"Pass {given}.")
+        raise InputError(f"a kind of dataset: {', '.join([*readers, *PUBLISHED])}", repr(kind))
+    reader, known = readers[kind]
+    check_options(kind, options, known, {"path"})
     return reader(**options)
 
 
 def _of_exports(kind: str) -> set[str]:
     """Options of all formats of exports, whose readers are imported only for one; it refuses those of another."""
     return {option for export in EXPORTS for option in export.options()} if kind == "export" else set()
-
-
-def _breeds_reader(name: str) -> Callable[..., Dataset]:
-    def read(**options: Any) -> Dataset:
-        return from_breeds(name, **options)
-
-    return read
-
-
-def _emoji_reader(name: str) -> Callable[..., Dataset]:
-    def read(**options: Any) -> Dataset:
-        return load_emoji(name, **options)
-
-    return read

@@ -2,43 +2,55 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import tempfile
+import dataclasses
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
-import filelock
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from cladewise.cache import cache_folder
 from cladewise.datasets.dataset import Dataset
-from cladewise.datasets.files.walking import existing_folder
+from cladewise.datasets.published.made_up import picture
+from cladewise.datasets.published.official_files import OfficialFiles
+from cladewise.datasets.published.pickled_arrays import pickled, unpickled_arrays
+from cladewise.datasets.published.picture_files import picture_files, picture_paths
+from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
-from cladewise.progress import track
 from cladewise.taxonomy import Taxonomy
 
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
 _SPLITS = ("train", "test")
-_ADVICE = "Unpack cifar-100-binary.tar.gz, and pass the resulting folder."
+_WHERE = "Unpack cifar-100-python.tar.gz or cifar-100-binary.tar.gz, and pass the resulting folder."
 _CREDIT = "CIFAR-100: Krizhevsky, Learning multiple layers of features from tiny images, 2009"
+_PYTHON, _BINARY = "cifar-100-python", "cifar-100-binary"
 
-Part = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]
-"""Pixels [image, channel, row, column], and the coarse and fine class of each image."""
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """Images of a split.
+
+    Args:
+        pixels: ``[image, channel, row, column]``.
+        coarse: Coarse class of each image.
+        fine: Fine class of each image.
+    """
+
+    pixels: NDArray[np.uint8]
+    coarse: NDArray[np.int64]
+    fine: NDArray[np.int64]
 
 
 def from_cifar100(path: str | PathLike[str]) -> Dataset:
-    """Read CIFAR-100 in its binary version, with its official splits ``train`` and ``test``.
+    """Read CIFAR-100 with its official splits ``train`` and ``test``, from its Python or its binary version.
 
-    The images are written once as PNG files into the cache folder. The Python version of the dataset consists of
-    pickles, which can run arbitrary code, and is not read.
+    The images are written once as PNG files into the cache folder. The files of the Python version are pickles, which
+    could run code; they are interpreted by a reader that only builds texts, numbers and arrays of bytes.
 
     Args:
-        path: The folder with ``train.bin``, ``test.bin`` and the lists of names.
+        path: The folder with ``train``, ``test`` and ``meta`` (the Python version, ``cifar-100-python``), or with
+            ``train.bin``, ``test.bin`` and the lists of names (``cifar-100-binary``), or the folder above.
 
     Raises:
         InputError: A file is missing or malformed.
@@ -46,53 +58,62 @@ def from_cifar100(path: str | PathLike[str]) -> Dataset:
     References:
         Krizhevsky, Learning multiple layers of features from tiny images, 2009.
     """
-    root = existing_folder(path)
-    coarse_names, fine_names = (_names(root, kind) for kind in ("coarse", "fine"))
-    parts = {split: _part(root, split) for split in _SPLITS}
+    root = _folder(Path(path).expanduser().absolute())
+    files = OfficialFiles.at(root, "CIFAR-100", _WHERE)
+    is_python = (root / "meta").is_file()
+    coarse_names, fine_names = _names_in_pickle(files) if is_python else _names_in_texts(files)
+    parts = {split: _unpickled(files, split) if is_python else _binary(files, split) for split in _SPLITS}
+    for split, part in parts.items():
+        _check_range(part.coarse, len(coarse_names), f"{root}/{split}")
+        _check_range(part.fine, len(fine_names), f"{root}/{split}")
     coarse_of_fine = _coarse_of_fine(parts["train"], len(fine_names), root)
     paths = [(coarse_names[coarse_of_fine[fine]], fine_names[fine]) for fine in range(len(fine_names))]
     taxonomy = Taxonomy.from_paths(sorted(paths), level_names=("coarse", "fine"))
     node_by_path = {taxonomy.path_names(node): node for node in taxonomy}
     node_of_fine = np.array([node_by_path[names] for names in paths], dtype=np.int64)
-    images = [f"{split}/{number:05d}.png" for split in _SPLITS for number in range(len(parts[split][0]))]
-    sizes = [len(parts[split][0]) for split in _SPLITS]
+    pixels = {split: part.pixels for split, part in parts.items()}
+    sizes = [len(part.fine) for part in parts.values()]
     return Dataset(
         name="cifar-100",
         taxonomy=taxonomy,
-        root=_pictures(parts),
-        paths=tuple(images),
-        nodes=node_of_fine[np.concatenate([parts[split][2] for split in _SPLITS])],
+        root=picture_files("cifar-100", pixels),
+        paths=tuple(picture_paths(pixels)),
+        nodes=node_of_fine[np.concatenate([part.fine for part in parts.values()])],
         splits={"train": np.arange(sizes[0]), "test": np.arange(sizes[0], sum(sizes))},
         source={"kind": "cifar-100", "path": str(root)},
         credit=_CREDIT,
     )
 
 
-def _pictures(parts: dict[str, Part]) -> Path:
-    """Folder with every image as a file, created atomically."""
-    digest = hashlib.sha256()
-    for pixels, _, _ in parts.values():
-        digest.update(pixels.tobytes())
-    folder = cache_folder() / f"cifar-100-{digest.hexdigest()[:16]}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{folder}.lock"):
-        if folder.is_dir():
-            return folder
-        temporary = Path(tempfile.mkdtemp(prefix=".cifar-100-", dir=folder.parent))
-        try:
-            for split, (pixels, _, _) in parts.items():
-                (temporary / split).mkdir()
-                for number, picture in enumerate(track(pixels, f"pictures of {split}")):
-                    Image.fromarray(picture.transpose(1, 2, 0)).save(temporary / split / f"{number:05d}.png")
-            temporary.chmod(0o755)
-            os.rename(temporary, folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return folder
+def _folder(path: Path) -> Path:
+    """The folder with the files, which may be in one of the two folders of the archives."""
+    inner = (path / name for name in (_PYTHON, _BINARY))
+    return path if _recognises(path) else next((folder for folder in inner if _recognises(folder)), path)
 
 
-def _coarse_of_fine(part: Part, num_fine: int, root: Path) -> NDArray[np.int64]:
-    _, coarse, fine = part
+def _recognises(folder: Path) -> bool:
+    is_binary = (folder / "fine_label_names.txt").is_file() and (folder / "train.bin").is_file()
+    return is_binary or (
+        all((folder / name).is_file() for name in ("meta", *_SPLITS)) and _fine_names(folder / "meta") is not None
+    )
+
+
+def _fine_names(meta: Path) -> list[str] | None:
+    """Names of the fine classes if a file is the ``meta`` of CIFAR-100, else None."""
+    try:
+        with unpickled_arrays(meta) as found:
+            return found.get("fine_label_names")
+    except InputError:
+        return None
+
+
+def _check_range(classes: NDArray[np.int64], count: int, at: str) -> None:
+    if classes.size and not 0 <= int(classes.min()) <= int(classes.max()) < count:
+        raise InputError(f"classes from 0 to {count - 1}", f"{classes.min()} to {classes.max()}", at=at)
+
+
+def _coarse_of_fine(part: _Part, num_fine: int, root: Path) -> NDArray[np.int64]:
+    coarse, fine = part.coarse, part.fine
     found = np.full(num_fine, -1, dtype=np.int64)
     found[fine] = coarse
     if (found < 0).any():
@@ -103,21 +124,87 @@ def _coarse_of_fine(part: Part, num_fine: int, root: Path) -> NDArray[np.int64]:
     return found
 
 
-def _names(root: Path, kind: str) -> list[str]:
-    return _file(root, f"{kind}_label_names.txt").read_text(encoding="utf-8").split()
+def _names_in_texts(files: OfficialFiles) -> tuple[list[str], list[str]]:
+    coarse, fine = (files.lines(f"{kind}_label_names.txt") for kind in ("coarse", "fine"))
+    return coarse, fine
 
 
-def _part(root: Path, split: str) -> Part:
-    file = _file(root, f"{split}.bin")
-    content = np.fromfile(file, dtype=np.uint8)
+def _binary(files: OfficialFiles, split: str) -> _Part:
+    file = files.file(f"{split}.bin")
+    content = np.memmap(file, dtype=np.uint8, mode="r") if file.stat().st_size else np.zeros(0, dtype=np.uint8)
     if content.size % (_PIXELS + 2):
-        raise InputError(f"rows of {_PIXELS + 2} bytes", f"{content.size} bytes", at=str(file), advice=_ADVICE)
+        raise InputError(f"rows of {_PIXELS + 2} bytes", f"{content.size} bytes", at=str(file), advice=_WHERE)
     rows = content.reshape(-1, _PIXELS + 2)
     pixels = rows[:, 2:].reshape(-1, 3, _SIDE, _SIDE)
-    return pixels, rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
+    return _Part(pixels, rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64))
 
 
-def _file(root: Path, name: str) -> Path:
-    if not (root / name).is_file():
-        raise InputError(f"the file {name} of CIFAR-100", "none", at=str(root), advice=_ADVICE)
-    return root / name
+def _names_in_pickle(files: OfficialFiles) -> tuple[list[str], list[str]]:
+    meta = files.file("meta")
+    with unpickled_arrays(meta) as found:
+        coarse, fine = (_value(found, f"{kind}_label_names", meta) for kind in ("coarse", "fine"))
+    return [str(name) for name in coarse], [str(name) for name in fine]
+
+
+def _unpickled(files: OfficialFiles, split: str) -> _Part:
+    file = files.file(split)
+    with unpickled_arrays(file) as found:
+        pixels, coarse, fine = (_value(found, key, file) for key in ("data", "coarse_labels", "fine_labels"))
+        if np.ndim(pixels) != 2 or pixels.shape != (len(fine), _PIXELS) or len(coarse) != len(fine):
+            expected = f"{_PIXELS} bytes and two classes per image"
+            got = f"data of shape {np.shape(pixels)} and {len(coarse)} and {len(fine)} classes"
+            raise InputError(expected, got, at=str(file), advice=_WHERE)
+        labels = (np.array(kind, dtype=np.int64) for kind in (coarse, fine))
+        return _Part(pixels.reshape(-1, 3, _SIDE, _SIDE), *labels)
+
+
+def _value(found: dict[str, Any], key: str, file: Path) -> Any:
+    if key not in found:
+        raise InputError(f"an entry {key!r}", ", ".join(map(str, found)) or "none", at=str(file), advice=_WHERE)
+    return found[key]
+
+
+def _write_made_up(folder: Path, images_per_class: int, random: np.random.Generator) -> dict[str, Any]:
+    classes = {"fish": ("ray", "trout"), "flowers": ("orchid", "poppy", "rose"), "trees": ("maple", "oak")}
+    coarse_names = list(classes)
+    fine_names = sorted(name for names in classes.values() for name in names)
+    coarse_of_fine = [next(k for k, names in enumerate(classes.values()) if fine in names) for fine in fine_names]
+    root = folder / _PYTHON
+    root.mkdir(exist_ok=True)
+    (root / "meta").write_bytes(pickled({"fine_label_names": fine_names, "coarse_label_names": coarse_names}))
+    for split in _SPLITS:
+        fine = random.permutation(np.repeat(np.arange(len(fine_names)), images_per_class)).tolist()
+        pixels = np.array([picture(number, random, _SIDE).transpose(2, 0, 1).reshape(-1) for number in fine])
+        content = {
+            "filenames": [f"{fine_names[number]}_{image:06d}.png" for image, number in enumerate(fine)],
+            "batch_label": f"{split}ing batch 1 of 1",
+            "fine_labels": fine,
+            "coarse_labels": [coarse_of_fine[number] for number in fine],
+            "data": pixels,
+        }
+        (root / split).write_bytes(pickled(content))
+    return {"path": str(root)}
+
+
+CIFAR_100 = PublishedDataset(
+    name="cifar-100",
+    description="60,000 small pictures in 100 classes of 20 coarse ones; pass path= to a copy on disk",
+    read=from_cifar100,
+    facts=Facts(
+        levels={"coarse": 20, "fine": 100},
+        images={"train": 50_000, "test": 10_000},
+        licence="none stated",
+        citation="Krizhevsky, Learning multiple layers of features from tiny images, 2009",
+        where=f"Get it from https://www.cs.toronto.edu/~kriz/cifar.html. {_WHERE}",
+        files={
+            "meta": "names of the classes",
+            "train": "pixels and classes of the training images",
+            "test": "the same of the test images",
+        },
+        notes=(
+            "The binary version is read too: train.bin, test.bin, coarse_label_names.txt and fine_label_names.txt.",
+        ),
+    ),
+    recognises=_recognises,
+    write_made_up=_write_made_up,
+)

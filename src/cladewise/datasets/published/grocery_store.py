@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 from os import PathLike
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.files.walking import existing_folder, some_usable, usable
+from cladewise.datasets.published.made_up import write_picture
+from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
@@ -133,3 +135,57 @@ def _open(file: Path) -> TextIO:
     if not file.is_file():
         raise InputError(f"the file {file.name} of the Grocery Store layout", "none", at=str(file.parent))
     return file.open(encoding="utf-8-sig", newline="")
+
+
+def _write_made_up(folder: Path, images_per_class: int, random: np.random.Generator) -> dict[str, Any]:
+    classes = [
+        ("Fruit", "Apple", "Pink-Lady"),
+        ("Fruit", "Apple", "Royal-Gala"),
+        ("Fruit", "Banana", "Banana"),
+        ("Packages", "Oat-Milk", "Oat-Milk"),
+    ]
+    coarse = list(dict.fromkeys(names[1] for names in classes))
+    header = "Class Name (str),Class ID (int),Coarse Class Name (str),Coarse Class ID (int)"
+    rows = [f"{fine},{number},{group},{coarse.index(group)}" for number, (_, group, fine) in enumerate(classes)]
+    (folder / "classes.csv").write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    for split in _SPLITS:
+        lines: list[str] = []
+        for number, (category, group, fine) in enumerate(classes):
+            for image in range(images_per_class):
+                path = f"{split}/{category}/{group}/{fine}/{fine}_{image:03d}.jpg"
+                write_picture(folder / path, number, random)
+                lines.append(f"{path}, {number}, {coarse.index(group)}\n")
+        (folder / f"{split}.txt").write_text("".join(lines), encoding="utf-8")
+    return {"path": str(folder)}
+
+
+def _recognises(folder: Path) -> bool:
+    return (folder / "classes.csv").is_file() and (folder / "train.txt").is_file()
+
+
+GROCERY_STORE = PublishedDataset(
+    name="grocery-store",
+    description="5,421 photographs in 81 classes, 3 levels; pass path= to a copy on disk",
+    read=from_grocery_store,
+    facts=Facts(
+        levels={"category": 3, "coarse": 43, "fine": 81},
+        images={"train": 2640, "val": 296, "test": 2485},
+        licence="MIT",
+        citation=(
+            "Klasson, Zhang and Kjellström, A Hierarchical Grocery Store Image Dataset with Visual and Semantic "
+            "Labels, WACV 2019"
+        ),
+        where="Clone https://github.com/marcusklasson/GroceryStoreDataset and pass its folder dataset.",
+        files={
+            "classes.csv": "names of the coarse and fine classes",
+            "train.txt": "images to train on and their classes",
+            "val.txt": "images to validate on",
+            "test.txt": "images to test on",
+            "train/": "photographs",
+            "val/": "photographs",
+            "test/": "photographs",
+        },
+    ),
+    recognises=_recognises,
+    write_made_up=_write_made_up,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from os import PathLike
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cladewise.datasets.files.walking import existing_folder, some_usable, usabl
 from cladewise.datasets.published.breeds.hierarchy import WHERE, Hierarchy
 from cladewise.datasets.published.breeds.synset_rows import candidates_of_wordnet
 from cladewise.datasets.published.breeds.task_sampling import TASKS, ClassCandidates
+from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
@@ -121,3 +123,35 @@ def _paths(known: ClassCandidates, drawn: dict[str, list[str]]) -> dict[str, tup
         for one in classes:
             found[one] = (above, f"{short[one]} {one}" if names.count(short[one]) > 1 else short[one])
     return found
+
+
+def _entry(name: str) -> PublishedDataset:
+    task = TASKS[name]
+    fine = task.num_coarse * task.subclasses
+    return PublishedDataset(
+        name=name,
+        description=(
+            f"BREEDS: {fine} classes of ImageNet in {task.num_coarse} coarse ones; pass path=, and hierarchy= or "
+            "wordnet="
+        ),
+        read=functools.partial(from_breeds, name),
+        facts=Facts(
+            levels={"coarse": task.num_coarse, "fine": fine},
+            images={"test": 50 * fine},
+            licence="ImageNet: for research and education that is not commercial",
+            citation="Santurkar, Tsipras and Mądry, BREEDS: Benchmarks for subpopulation shift, ICLR 2021",
+            where=(
+                "The images are ImageNet's (ILSVRC 2012) from https://image-net.org; the hierarchy is in the "
+                "repository MadryLab/BREEDS-Benchmarks, folder imagenet_class_hierarchy/modified."
+            ),
+            files={
+                "train/": "a folder per class, called after its WordNet id, with ImageNet's training images",
+                "val/": "the same with ImageNet's validation images, which are the test split",
+            },
+            notes=("Folders of ImageNet's other classes are not needed.",),
+        ),
+        options=("path", "hierarchy", "wordnet"),
+    )
+
+
+BREEDS = tuple(_entry(name) for name in TASKS)

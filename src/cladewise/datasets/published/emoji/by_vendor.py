@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from cladewise.datasets.published.emoji.artwork import DrawingCache, Drawings
 from cladewise.datasets.published.emoji.unicode import emoji_taxonomy, in_groups
 from cladewise.datasets.published.emoji.vendors import LABELS, VENDORS
 from cladewise.datasets.published.npm import fetch
+from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 
 _FOOD_AND_ANIMALS = ("animals-nature", "food-drink")
@@ -94,3 +96,35 @@ def _known(cache: DrawingCache, names: Sequence[str], option: str) -> tuple[str,
     if unknown:
         raise InputError(f"vendors for {option}= among {', '.join(cache.vendors)}", ", ".join(map(repr, unknown)))
     return names
+
+
+def _entry(name: str, description: str, groups: int, subgroups: int, emoji: int, drawings: int) -> PublishedDataset:
+    return PublishedDataset(
+        name=name,
+        description=f"{description}; fetched with npm",
+        read=functools.partial(load_emoji, name),
+        facts=Facts(
+            levels={"group": groups, "subgroup": subgroups, "emoji": emoji},
+            images={},  # they depend on the vendors
+            licence="Apache-2.0, MIT, CC-BY-4.0 and CC-BY-SA-4.0, by vendor",
+            citation="Drawings of nine vendors; names and groups of the Unicode CLDR",
+            where="It is downloaded on first use as npm packages of the Iconify collections.",
+            notes=(f"{drawings:,} drawings with all vendors; those of OpenMoji are the test split by default.",),
+        ),
+        options=("test", "exclude"),
+        required=(),
+    )
+
+
+EMOJI = (
+    _entry("emoji-food-animals", "2,064 drawings of 291 emoji (animals, food) by 9 vendors", 2, 15, 291, 2064),
+    _entry(
+        "emoji-objects",
+        "6,332 drawings of 861 emoji (animals, food, travel, activities, objects)",
+        5,
+        49,
+        861,
+        6332,
+    ),
+    _entry("emoji", "12,555 drawings of all 1,914 emoji by 9 vendors", 9, 98, 1914, 12555),
+)
