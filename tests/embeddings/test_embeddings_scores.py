@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cladewise import embeddings
+from cladewise import InputError, embeddings
 from cladewise.embeddings import BestThreshold, EdgeScores, HypernymTask, max_margin_loss, scores_at, split_edges
+from cladewise.embeddings.graph_reconstruction import Edges
 from cladewise.taxonomy import Taxonomy
 from strategies import taxonomies
 
@@ -57,16 +59,21 @@ def reconstruction_is_that_of_all_pairs(name: str, taxonomy: Taxonomy, seed: int
     geometry, labels = embeddings.make(name), range(1, taxonomy.num_nodes)
     vectors = geometry.start(taxonomy.num_nodes - 1, 2, torch.Generator().manual_seed(seed)).double()
     energy = geometry.energy(vectors[:, None], vectors).tolist()
-    edges: list[float] = []
-    others: list[float] = []
-    for u, v in itertools.product(labels, labels):
-        if u != v:
-            (edges if taxonomy.contains(u, v) else others).append(energy[u - 1][v - 1])
-    for block in (1 << 22, 50):
-        found = embeddings.reconstruction(taxonomy, geometry, vectors, block=block)
-        assert (found.num_edges, found.num_others) == (len(edges), len(others)), (name, block)
-        if edges:
-            assert found.f1 == pytest.approx(best_by_trying(edges, others)[0]), (name, block)
+    kinds: dict[Edges, Callable[[int, int], bool]] = {
+        "closure": taxonomy.contains,
+        "direct": lambda u, v: bool(taxonomy.parents[v] == u),
+    }
+    for kind, is_edge in kinds.items():
+        edges: list[float] = []
+        others: list[float] = []
+        for u, v in itertools.product(labels, labels):
+            if u != v:
+                (edges if is_edge(u, v) else others).append(energy[u - 1][v - 1])
+        for block in (1 << 22, 50):
+            found = embeddings.reconstruction(taxonomy, geometry, vectors, edges=kind, block=block)
+            assert (found.num_edges, found.num_others) == (len(edges), len(others)), (name, kind, block)
+            if edges:
+                assert found.f1 == pytest.approx(best_by_trying(edges, others)[0]), (name, kind, block)
 
 
 def perfect() -> tuple[Taxonomy, torch.Tensor]:
@@ -83,6 +90,11 @@ def test_hypernym_prediction_of_a_perfect_order() -> None:
     for scores in (found.val, found.test):
         assert (scores.f1, scores.threshold, scores.num_others) == (1.0, 0.0, 10 * scores.num_edges)
     assert embeddings.reconstruction(taxonomy, order, vectors).f1 == 1.0
+    direct = embeddings.reconstruction(taxonomy, order, vectors, edges="direct")
+    right, closure = 3 * 3 + 9 * 2 + 18 * 2, 3 * (3 + 6 + 12) + 9 * (2 + 4) + 18 * 2
+    assert (direct.recall, direct.f1) == (1.0, 2 * right / (right + closure))  # nested regions hold distant ones too
+    with pytest.raises(InputError, match="Expected edges among closure, direct, but got 'all'"):
+        embeddings.reconstruction(taxonomy, order, vectors, edges="all")  # type: ignore[arg-type]
     torch.manual_seed(0)
     shuffled = task.scores(order, vectors[torch.randperm(len(vectors))])
     assert shuffled.test.f1 < 0.9

@@ -202,3 +202,36 @@ def test_arguments_are_the_settings_and_their_defaults() -> None:
     arguments = inspect.signature(embed).parameters
     for field in dataclasses.fields(EmbeddingConfig):
         assert arguments[field.name].default == field.default, field.name
+
+
+def test_the_margin_of_the_best_f1_on_val_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: dict[str, Any] = {"geometry": "euclidean", "dim": 4, "epochs": 6, "evaluate_every": 2, "progress": False}
+    margins = (1.0, 0.05, 0.3)
+    apart = [embed(TREE, margin=margin, out=tmp_path / f"{margin:g}", **chosen) for margin in margins]
+    scores = [json.loads((tmp_path / f"{margin:g}" / "results.json").read_text()) for margin in margins]
+    f1 = [found["hypernyms"]["val"]["f1"] for found in scores]
+    best = f1.index(max(f1))
+    space = embed(TREE, margins="1,0.05,0.3", out=tmp_path / "all", **chosen)
+    assert space.vectors.equal(apart[best].vectors)
+    assert LabelSpace.load(tmp_path / "all").vectors.equal(space.vectors)
+    results = json.loads((tmp_path / "all" / "results.json").read_text())
+    assert results["margin"] == margins[best]
+    assert results["val_f1_by_margin"] == dict(zip(("1", "0.05", "0.3"), f1, strict=True))
+    assert {k: v for k, v in results.items() if k != "val_f1_by_margin"} == scores[best]
+    assert embed(TREE, margins="1,0.05,0.3", **chosen).vectors.equal(space.vectors)
+    (tmp_path / "all" / "results.json").unlink()  # interrupted at the end: no margin is trained again
+    monkeypatch.setattr(VectorTraining, "run_epoch", None)
+    assert embed(TREE, margins="1,0.05,0.3", out=tmp_path / "all", **chosen).vectors.equal(space.vectors)
+
+
+@pytest.mark.parametrize(
+    ("taxonomy", "margins", "text"),
+    [
+        (TREE, "1,x", "Expected margins as numbers with commas, such as 0.01,0.1,1, but got '1,x' at margins"),
+        (TREE, "1,-1", "Expected margins of at least 0, but got '1,-1' at margins"),
+        (Taxonomy.from_paths([("a", "b")]), "1,2", "Expected edges to choose a margin on, but got no transitive edges"),
+    ],
+)
+def test_margins_that_cannot_be_chosen_from(taxonomy: Taxonomy, margins: str, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        embed(taxonomy, margins=margins, epochs=1, progress=False)

@@ -10,8 +10,11 @@ import torch
 
 import cladewise as cw
 from cladewise.datasets import Dataset
-from cladewise.engine import Run, predict
+from cladewise.embeddings import reconstruction
+from cladewise.engine import Run, RunSpace, predict
+from cladewise.engine.answering.evaluation import evaluate_metric
 from cladewise.engine.training import module as fitting
+from cladewise.errors import InputError
 from cladewise.heads.energy import EnergyHead
 
 TINY: dict[str, Any] = {
@@ -69,4 +72,20 @@ def test_it_is_evaluated_by_level(colours: Dataset, tmp_path: Path) -> None:
     run = cw.train(colours, method="euclidean-cones", options=options, out=tmp_path / "run", **settings)
     scores = cw.evaluate(run, split="train", progress=False)
     assert scores.metrics["hit@1"].value > 0.5
+    space = RunSpace.of(run, threshold=0.0, progress=False)
+    direct = reconstruction(space.labels.taxonomy, space.labels.geometry, space.labels.vectors, edges="direct")
+    for prefix, wanted in (("reconstruction", space.reconstruction), ("direct", direct)):
+        found = [scores.metrics[f"{prefix}_{name}"].value for name in ("tpr", "tnr", "f1")]
+        assert found == [wanted.recall, wanted.tnr, wanted.f1]
+    assert evaluate_metric(run, "reconstruction_f1", split="train") == scores.reconstruction_f1
     assert predict(run, [tmp_path / "none.png"], progress=False).skipped
+
+
+def test_only_the_tree_of_the_labels_is_reconstructed(colours: Dataset, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {**TINY, "epochs": 1, "wrong_parents": 0.5}
+    run = cw.train(colours, method="order-embedding", options={"dim": 3}, out=tmp_path / "run", **settings)
+    true, own = (cw.evaluate(run, split="train", tree=tree, progress=False) for tree in ("true", "own"))
+    assert "reconstruction_f1" not in true.metrics
+    assert 0 < own.metrics["reconstruction_f1"].value <= 1
+    with pytest.raises(InputError, match="Expected a metric: "):
+        evaluate_metric(run, "reconstruction_f1", split="train")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cladewise import decisions
-from cladewise.records.metric_names import METRIC_TEXTS
+from cladewise.records.metric_names import METRIC_TEXTS, RECONSTRUCTION_TEXTS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -20,7 +20,8 @@ def test_every_metric_is_explained_with_its_direction() -> None:
     for name, way in (("level_accuracy", "higher"), ("ece", "lower"), ("mce", "lower")):
         assert direction.pop(f"{name}/<level>") == way
     words = {True: "higher", False: "lower", None: "–"}
-    assert direction == {name: words[text.higher_is_better] for name, text in METRIC_TEXTS.items()}
+    texts = METRIC_TEXTS | RECONSTRUCTION_TEXTS
+    assert direction == {name: words[text.higher_is_better] for name, text in texts.items()}
 
 
 @pytest.mark.parametrize("name", decisions.available())

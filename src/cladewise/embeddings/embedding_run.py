@@ -54,6 +54,7 @@ def embed(
     negatives: Strategy = "pick-per-level",
     num_negatives: int = 5,
     margin: float = 1.0,
+    margins: str = "",
     initial: Literal["random", "poincare"] = "random",
     epochs: int = 500,
     batch_size: int = 10,
@@ -75,6 +76,8 @@ def embed(
         negatives: Labels that negative edges are drawn from; see :class:`NegativeSampler`.
         num_negatives: Negatives per edge with another parent, and as many with another child.
         margin: Minimum energy of a negative edge.
+        margins: Margins with commas, such as ``"0.01,0.1,1"``. The labels are embedded with each, and the embedding
+            with the best F1 of hypernym prediction on val is kept; of several, the one with the margin named first.
         initial: Initial vectors: random ones of the geometry, or a Poincaré embedding.
         epochs: Passes over the edges.
         batch_size: Edges per step.
@@ -99,6 +102,7 @@ def embed(
         "negatives": negatives,
         "num_negatives": num_negatives,
         "margin": margin,
+        "margins": margins,
         "initial": initial,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -107,23 +111,82 @@ def embed(
         "seed": seed,
     }
     config = settings(EmbeddingConfig, {"geometry": spec(made), **chosen})
-    splits = split_edges(tree, closure=config.closure, seed=config.seed)
     files = None if out is None else EmbeddingFolder(Path(out))
     if files is not None:
         _check_free(files, tree, config)
         if files.results.is_file():
             return LabelSpace.load(files.path)
-    training = VectorTraining(tree, made, splits, config, device=device, progress=progress)
+    task = _Task(tree, made, split_edges(tree, closure=config.closure, seed=config.seed), device, progress)
+    if not config.margins:
+        return task.embedded(config, files)[0]
+    return _with_best_margin(task, config, files)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """A tree to embed in a geometry, with its edges."""
+
+    taxonomy: Taxonomy
+    geometry: Geometry
+    splits: EdgeSplits
+    device: torch.device | str
+    progress: bool
+
+    def embedded(self, config: EmbeddingConfig, files: EmbeddingFolder | None) -> tuple[LabelSpace, dict[str, Any]]:
+        """The embedding and its results: those of the folder if it is finished, otherwise trained and written there."""
+        if files is not None and files.results.is_file():
+            found: dict[str, Any] = json.loads(files.results.read_text(encoding="utf-8"))
+            return LabelSpace.load(files.path), found
+        training = VectorTraining(
+            self.taxonomy, self.geometry, self.splits, config, device=self.device, progress=self.progress
+        )
+        if files is not None:
+            _begin(files, self.taxonomy, config)
+        _train(training, config, files, progress=self.progress)
+        space, results = _finished(training, self.taxonomy, self.geometry, config)
+        counts = {f"num_{name}": len(edges) for name, edges in vars(self.splits).items()}
+        results = {**results, **counts}
+        if files is not None:
+            _write(files, space, results)
+        return space, results
+
+
+def _with_best_margin(task: _Task, config: EmbeddingConfig, files: EmbeddingFolder | None) -> LabelSpace:
+    """Embed with every margin, in folders of their own, and keep the embedding with the best F1 on val."""
+    margins = _margins(config.margins)
+    if not len(task.splits.val):
+        advice = "Give a single margin= instead."
+        raise InputError("edges to choose a margin on", "no transitive edges to hold out", at="margins", advice=advice)
     if files is not None:
-        _begin(files, tree, config)
-    _train(training, config, files, progress=progress)
-    space, results = _finished(training, tree, made, config)
+        _begin(files, task.taxonomy, config)
+    f1: dict[str, float] = {}
+    best: tuple[LabelSpace, dict[str, Any]] | None = None
+    for margin in margins:
+        one = dataclasses.replace(config, margin=margin, margins="")
+        space, results = task.embedded(one, None if files is None else files.with_margin(margin))
+        f1[f"{margin:g}"] = value = results["hypernyms"]["val"]["f1"]
+        if best is None or value > best[1]["hypernyms"]["val"]["f1"]:
+            best = space, results
+    assert best is not None
     if files is not None:
-        counts = {"num_train": len(splits.train), "num_val": len(splits.val), "num_test": len(splits.test)}
-        space.save(files.path)
-        write_text(files.results, json.dumps({**results, **counts}, indent=2) + "\n")  # last: it says that all is there
-        files.checkpoint.unlink(missing_ok=True)
-    return space
+        _write(files, best[0], {**best[1], "val_f1_by_margin": f1})
+    return best[0]
+
+
+def _margins(text: str) -> tuple[float, ...]:
+    try:
+        found = tuple(float(margin) for margin in text.split(","))
+    except ValueError as error:
+        raise InputError("margins as numbers with commas, such as 0.01,0.1,1", repr(text), at="margins") from error
+    if not all(0 <= margin < float("inf") for margin in found):
+        raise InputError("margins of at least 0", repr(text), at="margins")
+    return tuple(dict.fromkeys(found))
+
+
+def _write(files: EmbeddingFolder, space: LabelSpace, results: Mapping[str, Any]) -> None:
+    space.save(files.path)
+    write_text(files.results, json.dumps(results, indent=2) + "\n")  # last: it says that all is there
+    files.checkpoint.unlink(missing_ok=True)
 
 
 def _train(training: VectorTraining, config: EmbeddingConfig, files: EmbeddingFolder | None, *, progress: bool) -> None:
@@ -163,6 +226,7 @@ def _finished(
         "fingerprint": taxonomy.fingerprint,
         "geometry": spec(geometry),
         "dim": config.dim,
+        "margin": config.margin,
         "num_labels": taxonomy.num_nodes - 1,
         "best_epoch": training.best_epoch,
         "hypernyms": None if hypernyms is None else {k: v.to_dict() for k, v in vars(hypernyms).items()},

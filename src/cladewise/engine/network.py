@@ -11,6 +11,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from cladewise import backbones
 from cladewise.engine.classifier import Classifier, FeatureScaling
@@ -106,6 +107,16 @@ def read_header(file: Path) -> dict[str, str]:
     """
     with _reading(file), safe_open(str(file), framework="pt") as content:  # type: ignore[no-untyped-call]
         return dict(content.metadata() or {})
+
+
+def read_weight(file: Path, name: str) -> Tensor:
+    """One tensor of a file of weights.
+
+    Raises:
+        InputError: It is not a safetensors file, or has no such tensor.
+    """
+    with _reading(file), safe_open(str(file), framework="pt") as content:  # type: ignore[no-untyped-call]
+        return content.get_tensor(name)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from cladewise.heads.coarse import LevelClasses, ProjectionHead, coarse_head
 from cladewise.heads.contrastive import ContrastiveHead
 from cladewise.heads.embedding_layer import EmbeddedHead, Embedding, embedded_head, part_widths
-from cladewise.heads.energy import EnergyHead, ImageMap
+from cladewise.heads.energy import EnergyHead, ImageMap, LabelEdges, label_vectors_of
 from cladewise.heads.head import Head, LinearHead, leaf_softmax_head, node_logit_head
 from cladewise.heads.image_text import ImageTextHead, TextClassifierHead
 from cladewise.heads.level_classifiers import LevelClassifierHead, finer_parts_head, level_sizes, towers_head
@@ -19,6 +19,7 @@ __all__ = [
     "Head",
     "ImageMap",
     "ImageTextHead",
+    "LabelEdges",
     "LevelClasses",
     "LevelClassifierHead",
     "LinearHead",
@@ -30,6 +31,7 @@ __all__ = [
     "coarse_head",
     "embedded_head",
     "finer_parts_head",
+    "label_vectors_of",
     "leaf_softmax_head",
     "level_sizes",
     "node_logit_head",

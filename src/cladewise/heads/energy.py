@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -21,6 +21,17 @@ DRAWN_PER_SIDE = 5
 """Negative edges sampled per edge with another parent, and as many with another child."""
 LAYER_WIDTH = 512
 """Width of the hidden layers of the image map."""
+
+
+class LabelEdges(NamedTuple):
+    """Sums over sampled edges between labels and their negative edges, and the numbers of both."""
+
+    true: Float[Tensor, ""]
+    """Energies of the edges."""
+    false: Float[Tensor, ""]
+    """What the energies of the negative edges lack to the margin."""
+    num_true: int
+    num_false: int
 
 
 class EnergyHead(Head):
@@ -86,8 +97,7 @@ class EnergyHead(Head):
 
     def label_vectors(self) -> Float[Tensor, "label dim"]:
         """Vectors of the labels; row i belongs to node i + 1."""
-        points = at_least_float(self.points)
-        return self.geometry.settled(points) if self.rsgd else self.geometry.placed(self.rate * points)
+        return label_vectors_of(self.points, self.geometry, rate=self.rate, rsgd=self.rsgd)
 
     def rows(self) -> dict[str, Int[Tensor, "row role"]]:
         return {"points": torch.arange(1, self.taxonomy.num_nodes)[:, None]}
@@ -126,6 +136,15 @@ class EnergyHead(Head):
     def own_loss(self) -> Float[Tensor, ""] | None:
         if not self.weight or not len(self._edges):
             return None
+        sampled = self.label_edges()
+        false_weight = self.num_negatives / (2 * DRAWN_PER_SIDE)
+        return self.weight * (sampled.true + false_weight * sampled.false) / LABEL_EDGES
+
+    def label_edges(self) -> LabelEdges:
+        """Sample edges between labels, each with negative edges, and sum their energies and what these lack.
+
+        The tree must have an edge between labels.
+        """
         device = self.points.device
         drawn = torch.randint(len(self._edges), (LABEL_EDGES,)).numpy()
         chosen = self._edges[drawn]
@@ -137,8 +156,7 @@ class EnergyHead(Head):
         true = self.geometry.energy(vectors[general - 1], vectors[special - 1])
         false = self.geometry.energy(vectors[others.general - 1], vectors[others.special - 1])
         lacking = max_margin_loss(true[:0], false.flatten(), margin=self.margin, valid=others.valid.flatten())
-        false_weight = self.num_negatives / (2 * DRAWN_PER_SIDE)
-        return self.weight * (true.sum() + false_weight * lacking) / LABEL_EDGES
+        return LabelEdges(true.sum(), lacking, LABEL_EDGES, LABEL_EDGES * 2 * DRAWN_PER_SIDE)
 
     @torch.no_grad()
     def state(self) -> dict[str, float]:
@@ -162,6 +180,26 @@ class EnergyHead(Head):
         return LabelSpace(self.taxonomy, self.label_vectors().detach().cpu(), self.geometry, threshold)
 
 
+def label_vectors_of(
+    points: Float[Tensor, "label dim"], geometry: Geometry, *, rate: float, rsgd: bool
+) -> Float[Tensor, "label dim"]:
+    """The label vectors that a parameter of :class:`EnergyHead` stands for.
+
+    Args:
+        points: The parameter.
+        geometry: The geometry of the vectors.
+        rate: Learning rate of the labels relative to that of the map.
+        rsgd: Whether labels are updated by Riemannian SGD, and the parameter holds the vectors themselves.
+
+    Example:
+        >>> from cladewise.embeddings import make
+        >>> label_vectors_of(torch.tensor([[2.0, 1.0]]), make("order"), rate=0.5, rsgd=False)
+        tensor([[1.0000, 0.5000]])
+    """
+    points = at_least_float(points)
+    return geometry.settled(points) if rsgd else geometry.placed(rate * points)
+
+
 class ImageMap(nn.Module):
     r"""Map from features to vectors: a linear layer without bias, optionally after three hidden layers.
 
@@ -169,16 +207,20 @@ class ImageMap(nn.Module):
 
     where h, of width H, is the identity or three blocks of linear layer, ReLU and layer normalisation. Features of unit
     scale give vectors of length about 1, and one Adam step moves an image about as far as a label. Without the factor
-    :math:`1/\sqrt{H}` a single step moves images to where energies have no gradient.
+    :math:`1/\sqrt{H}`, as in ``plain``, one step moves an image :math:`\sqrt{H}` times as far, so that learning rates
+    are smaller by as much; larger ones move images to where energies have no gradient.
 
     Args:
-        kind: ``linear``, or ``layers`` for three hidden layers.
+        kind: ``linear``; ``layers`` for three hidden layers; or ``plain`` for a linear layer without the factor, with
+            PyTorch's initial weights.
         num_features: Width of the features.
         dim: Dimensions of the vectors.
 
     Example:
         >>> ImageMap("linear", 50, 10)(torch.ones(1, 50)).shape
         torch.Size([1, 10])
+
+    References: Dhall et al., CVPR Workshops 2020, section 4.2.3: W * CNN(x), which is ``plain``.
     """
 
     def __init__(self, kind: str, num_features: int, dim: int) -> None:
@@ -190,8 +232,10 @@ class ImageMap(nn.Module):
             width = LAYER_WIDTH
         self.hidden = nn.Sequential(*layers)
         self.last = nn.Linear(width, dim, bias=False)
-        self.scale = width**-0.5
-        nn.init.normal_(self.last.weight, std=dim**-0.5)
+        self.scale = 1.0
+        if kind != "plain":
+            self.scale = width**-0.5
+            nn.init.normal_(self.last.weight, std=dim**-0.5)
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         return self.scale * self.last(self.hidden(features))

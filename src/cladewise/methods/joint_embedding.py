@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
+from torch import Tensor
+
 from cladewise.decisions import Decision, Levels
-from cladewise.embeddings import EuclideanCones, Geometry, HyperbolicCones, Order
+from cladewise.embeddings import EuclideanCones, Geometry, HyperbolicCones, LabelSpace, Order
 from cladewise.errors import InputError
-from cladewise.heads import EnergyHead, Head, ImageMap
+from cladewise.heads import EnergyHead, Head, ImageMap, label_vectors_of
 from cladewise.losses import Loss, MaxMarginEnergyLoss
-from cladewise.methods.method import Citation, Method, option
+from cladewise.methods.method import Citation, IntArray, Method, option
 from cladewise.methods.papers import ENTAILMENT_CONES
+from cladewise.objectives import CountedEdgesObjective, Objective
 from cladewise.taxonomy import Taxonomy
 
 
@@ -38,12 +41,15 @@ class JointEmbeddingMethod(Method):
     label_weight: float = option(
         1.0, "weight of edges between labels relative to images; 0: labels learn from images alone"
     )
+    count_edges: bool = option(
+        False, "weigh edges between labels by their number next to edges to images, times label_weight"
+    )
     label_rate: float = option(
         0.3, "learning rate of the labels relative to that of the image map, > 0", grid=(0.1, 0.3, 1.0)
     )
     rsgd: bool = option(False, "update labels by Riemannian SGD instead of the run's optimiser")
-    image_map: Literal["linear", "layers"] = option(
-        "linear", "map of the features: one linear layer without a bias, or four layers"
+    image_map: Literal["linear", "layers", "plain"] = option(
+        "linear", "map of the features: one linear layer without a bias, four layers, or W x without scaling"
     )
 
     temperature: float = option(0.1, "temperature of the energies; does not change the answer at a level")
@@ -70,11 +76,21 @@ class JointEmbeddingMethod(Method):
             negatives=self.negatives,
             num_negatives=(1 - self.image_share) * self.num_negatives,
             margin=self.margin,
-            weight=self.label_weight,
+            weight=0.0 if self.count_edges else self.label_weight,
             rate=self.label_rate,
             rsgd=self.rsgd,
             temperature=self.temperature,
             label_epochs=self.label_epochs if self.labels == "label-only" else 0,
+        )
+
+    def objective(self, taxonomy: Taxonomy, nodes: IntArray) -> Objective | None:
+        if not self.count_edges:
+            return None
+        return CountedEdgesObjective(
+            self.loss(taxonomy),
+            nodes,
+            num_negatives=(1 - self.image_share) * self.num_negatives,
+            weight=self.label_weight,
         )
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
@@ -88,6 +104,11 @@ class JointEmbeddingMethod(Method):
 
     def decision(self) -> Decision:
         return Levels()
+
+    def label_space(self, taxonomy: Taxonomy, weight: Callable[[str], Tensor]) -> LabelSpace:
+        geometry = self.geometry()
+        vectors = label_vectors_of(weight("points"), geometry, rate=self.label_rate, rsgd=self.rsgd)
+        return LabelSpace(taxonomy, vectors, geometry)
 
     def training(self) -> Mapping[str, Any]:
         return {"optimizer": "adam", "lr": 0.01, "weight_decay": 0.0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,10 @@ from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.level_choice import chosen_levels
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from cladewise.backbones import Pooling
+    from cladewise.embeddings import LabelSpace
     from cladewise.heads import Head
     from cladewise.inference import Inference
     from cladewise.losses import Loss
@@ -141,6 +144,15 @@ class Method(ABC):
         Features of a frozen encoder are cached for all methods and always use the encoder's own pooling.
         """
         return "own"
+
+    def label_space(self, taxonomy: Taxonomy, weight: Callable[[str], Tensor]) -> LabelSpace | None:
+        """The labels as vectors, if the head learns vectors whose energies say which label contains which.
+
+        Args:
+            taxonomy: The label tree.
+            weight: Returns a tensor of the trained head's state by its name.
+        """
+        return None
 
     def training(self) -> Mapping[str, Any]:
         """Defaults for settings of ``[training]`` that differ from the general ones, as in the paper."""

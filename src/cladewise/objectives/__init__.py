@@ -1,6 +1,7 @@
 """Training objectives beyond the mean of a loss: contrast between images, momentum copies, margins, clusters."""
 
 from cladewise.objectives.cosine_margin import CosineMargins, hierarchical_cosine_margin_loss
+from cladewise.objectives.counted_edges import CountedEdgesObjective
 from cladewise.objectives.hierarchical_contrast import HierarchicalContrastLoss
 from cladewise.objectives.margins import CosineMarginObjective
 from cladewise.objectives.momentum_contrast import MomentumContrastObjective, Queue
@@ -15,6 +16,7 @@ __all__ = [
     "ContrastiveLoss",
     "CosineMarginObjective",
     "CosineMargins",
+    "CountedEdgesObjective",
     "HierarchicalContrastLoss",
     "MomentumContrastObjective",
     "Objective",

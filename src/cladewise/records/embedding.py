@@ -27,6 +27,7 @@ class EmbeddingConfig:
     negatives: str = setting("pick-per-level", "how negative edges are sampled", choices=("pick-per-level", "uniform"))
     num_negatives: int = setting(5, "negatives per edge with another parent, and as many with another child", least=1)
     margin: float = setting(1.0, "margin: the energy that a negative edge should reach", least=0)
+    margins: str = setting("", "margins to choose from by F1 on val, with commas: 0.01,0.1,1; empty: the margin above")
     initial: str = setting(
         "random", "initial vectors: random, or from a Poincaré embedding", choices=("random", "poincare")
     )
@@ -67,6 +68,15 @@ class EmbeddingFolder:
     def results(self) -> Path:
         """Scores of hypernym prediction and of the reconstruction of the tree."""
         return self.path / "results.json"
+
+    def with_margin(self, margin: float) -> EmbeddingFolder:
+        """The embedding with one of the margins to choose from.
+
+        Example:
+            >>> EmbeddingFolder(Path("runs/labels")).with_margin(0.1).path.as_posix()
+            'runs/labels/margins/0.1'
+        """
+        return EmbeddingFolder(self.path / "margins" / f"{margin:g}")
 
     @property
     def log(self) -> Path:

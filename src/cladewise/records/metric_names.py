@@ -52,6 +52,17 @@ CALIBRATION_TEXTS: dict[str, MetricText] = {
 }
 """Metrics that exist only per level: ``ece/<level>``."""
 
+RECONSTRUCTION_TEXTS: dict[str, MetricText] = {
+    "reconstruction_tpr": MetricText("TPR", True, "Share of the tree's edges between labels that energies recover."),
+    "reconstruction_tnr": MetricText("TNR", True, "Share of the other pairs of labels that energies reject."),
+    "reconstruction_f1": MetricText("Full F1", True, "Best F1 of the tree's edges among all ordered pairs of labels."),
+    "direct_tpr": MetricText("TPR, direct edges", True, "TPR if only the edges to parents count as edges."),
+    "direct_tnr": MetricText("TNR, direct edges", True, "TNR if only the edges to parents count as edges."),
+    "direct_f1": MetricText("Full F1, direct edges", True, "Full F1 if only the edges to parents count as edges."),
+}
+"""Metrics of label vectors, by the reconstruction of the tree from their energies; see
+:func:`cladewise.embeddings.reconstruction`."""
+
 METRIC_TEXTS: dict[str, MetricText] = {
     "top1": MetricText("Top-1", True, "The predicted node is the label, or below an internal label."),
     "top5": MetricText("Top-5", True, "The label is the predicted node or among the four next best."),
@@ -164,7 +175,10 @@ def metric_text(name: str) -> MetricText:
             return dataclasses.replace(text, title=f"{text.title} at {level}", description=description)
     elif found := re.fullmatch(r"(r|hit)@(\d+(?:\.\d+)?)", name):
         return _recall_at(found[2]) if found[1] == "r" else _hit_at(found[2])
+    elif name in RECONSTRUCTION_TEXTS:
+        return RECONSTRUCTION_TEXTS[name]
     if slash or name not in METRIC_TEXTS:
         by_level = ", ".join(f"{prefix}/<level>" for prefix in ("level_accuracy", SET_COVERAGE, *CALIBRATION_TEXTS))
-        raise InputError(f"a metric: {', '.join(METRIC_TEXTS)}, {by_level}, r@<percent>, hit@<k>", repr(name))
+        names = ", ".join((*METRIC_TEXTS, *RECONSTRUCTION_TEXTS))
+        raise InputError(f"a metric: {names}, {by_level}, r@<percent>, hit@<k>", repr(name))
     return METRIC_TEXTS[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from cladewise.engine.answering.fitted_rules import Ready
 from cladewise.engine.answering.groups import DEFAULT, Grouping
 from cladewise.engine.answering.outcomes import DecisionOutcomes, PredictionOutcomes
 from cladewise.engine.answering.readying import Readying
+from cladewise.engine.answering.reconstructed import reconstruction_metrics
 from cladewise.engine.answering.scored_images import Scored
 from cladewise.engine.answering.scoring import scored
 from cladewise.engine.rules import decision_of, handle_of, inference_of, only_allowed
@@ -161,7 +162,8 @@ def evaluate_all(
         seen = scored(run, split, data, progress=progress)
         grouping = None if group_by is None else Grouping(group_by, pool)
         rules_of_run = Readying(run, answers_in, fit_split, grouping, progress)
-        task = _Task(rules_of_run, split, seen, impossible, tuple(recall_at))
+        of_labels = reconstruction_metrics(run, answers_in.tree)
+        task = _Task(rules_of_run, split, seen, impossible, tuple(recall_at), of_labels=of_labels)
         return [score for rule in before for score in task.evaluate(rule, rules)]
 
 
@@ -176,6 +178,8 @@ def evaluate_metric(run: Run, metric: str, *, split: str, data: Dataset | None =
     before = rules.ready(run.inference)
     result = task.outcomes(before, [rules.ready(run.decision, before.rule)])
     values = result.of_predictions[0].values(intervals=False) | result.of_decisions[0].values(intervals=False)
+    if metric not in values:
+        values |= reconstruction_metrics(run)
     if metric not in values:
         raise InputError(f"a metric: {', '.join(values)}", repr(metric))
     return values[metric].value
@@ -240,6 +244,8 @@ class _Task:
     impossible: list[str] | None = None
     recall_at: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    of_labels: Mapping[str, Interval] = dataclasses.field(default_factory=dict[str, Interval])
+    """Metrics of the run's label vectors, if it has any."""
 
     @property
     def run(self) -> Run:
@@ -286,7 +292,7 @@ class _Task:
         for rule, decided, predicted, drift in found:
             values, curves = of[id(predicted)]
             tables = self.tables(decided, predicted)
-            every = decided.values() | values
+            every = {**decided.values(), **values, **self.of_labels}
             written.append(self.write(before, rule, decided, tables, every, curves, done.about, drift))
         return written
 
