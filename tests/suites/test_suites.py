@@ -26,9 +26,10 @@ from cladewise.decisions import available as decisions_available
 from cladewise.inference import available as inferences_available
 from cladewise.statistics import mean_and_sd
 from cladewise.suites import jobs, read_suite, running
-from cladewise.suites.jobs import SEARCH, Settings
+from cladewise.suites.entries import TableEntry, Variant
+from cladewise.suites.jobs import SEARCH
 from cladewise.suites.search import option_grids, search
-from cladewise.suites.suite import Suite, TableEntry, Variant
+from cladewise.suites.suite import Settings, Suite
 from cladewise.suites.tables import Row, as_csv, as_markdown
 
 SMALL = """
@@ -332,7 +333,7 @@ MISTAKES = {
     "tables": (
         "[search]",
         "[tables]",
-        "search, seeds, table, title, .*but got 'tables' at changed.toml. Did you mean table",
+        "search, seeds, smoke, table, title, .*but got 'tables' at changed.toml. Did you mean table",
     ),
     "seeds": ("seeds = 2", "seeds = 0", "at least one seed"),
     "searched rate": (
@@ -485,6 +486,7 @@ def test_a_variant_alone_searches_its_plain_method(here: Path) -> None:
     variant = Variant(name="noisy", method="hace", ablation={"label_noise": 0.1})
     alone = dataclasses.replace(suite, methods=("noisy",), variants=(variant,))
     assert alone.searched == ("hace",)
+    assert suite.search is not None
     chosen = search(alone, lambda trials: {m: {s: s.lr for s in wanted} for m, wanted in trials.items()})
     assert chosen["hace"].trials > len(suite.search.lr)
 

@@ -3,6 +3,6 @@
 from cladewise.suites.demonstration import Demo, demo
 from cladewise.suites.reading import available, read_suite
 from cladewise.suites.running import benchmark
-from cladewise.suites.suite import Suite
+from cladewise.suites.suite import Resolved, Settings, Suite
 
-__all__ = ["Demo", "Suite", "available", "benchmark", "demo", "read_suite"]
+__all__ = ["Demo", "Resolved", "Settings", "Suite", "available", "benchmark", "demo", "read_suite"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cladewise import decisions, inference, methods
@@ -13,8 +12,11 @@ from cladewise.episodes.episode import check_ways
 from cladewise.errors import InputError
 from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig, check_tree, settings
 from cladewise.records.metric_names import metric_text
-from cladewise.records.resources import column_text
-from cladewise.suites.suite import ALL, OWN, Suite, Variant, folder_name
+from cladewise.suites.checking_tables import check_figure, check_table
+from cladewise.suites.entries import ALL, OWN, FewShotEntry, FigureEntry, SearchEntry, TableEntry, Variant
+from cladewise.suites.lighter import features_search
+from cladewise.suites.places import within
+from cladewise.suites.suite import Suite, folder_name, on_data
 
 
 def check(suite: Suite, at: str) -> None:
@@ -23,72 +25,130 @@ def check(suite: Suite, at: str) -> None:
     Raises:
         InputError: Something is.
     """
-    for what in ("data", "tables"):
-        if not getattr(suite, what):
-            raise InputError(f"at least one [[{what.removesuffix('s')}]]", "none", at=at)
+    if not suite.data:
+        raise InputError("at least one [[data]]", "none", at=at)
+    if not suite.tables and not suite.figures:
+        raise InputError("at least one [[table]]", "none", at=at)
     if suite.seeds < 1:
         raise InputError("at least one seed", suite.seeds, at=at)
+    _check_training(suite, suite.training, f"{at} [training]")
     settings(BackboneConfig, suite.backbone, at=f"{at} [backbone]")
-    _check_training(suite.training, f"{at} [training]")
+    _check_data(suite, at)
+    if suite.search is not None:
+        with within(f"{at} [search]"):
+            _check_search(suite.search)
+    _check_changes(suite, at)
+    _check_unique(map(folder_name, suite.methods), "names that make different folders", f"{at} methods")
     for variant in suite.variants:
-        _check_variant(suite, variant, f"{at} variant {variant.name}")
-    for entry in suite.data:
-        if not (0 < entry.search < 1 and 0 <= entry.val < 1):
-            expected = "shares of the training images, search in (0, 1) and val in [0, 1)"
-            raise InputError(expected, f"search = {entry.search} and val = {entry.val}", at=f"{at} [data]")
-    with within(f"{at} [search]"):
-        if metric_text(suite.search.metric).higher_is_better is None:
-            raise InputError("a metric of which higher or lower is better", repr(suite.search.metric))
-        if not suite.search.lr or min(suite.search.lr) <= 0:
-            raise InputError("learning rates above 0 in lr", list(suite.search.lr))
+        _check_data_names(suite, variant.data, f"{at} variant {variant.name}")
+    for here in map(suite.on, (entry.name for entry in suite.data)):
+        _check_unique((variant.name for variant in here.variants), "a unique name for every [[variant]]", at)
+        for variant in here.variants:
+            _check_variant(here, variant, f"{at} variant {variant.name}")
     with within(f"{at} methods"):
-        names = {parse_spec(methods.available(), "method", suite.variant(label).method)[0] for label in suite.methods}
-    for number, label in enumerate(suite.methods):
-        if folder_name(label) in map(folder_name, suite.methods[:number]):
-            raise InputError("names that make different folders", f"{folder_name(label)!r} twice", at=f"{at} methods")
+        named = {variant.name for variant in suite.variants}
+        specs = [*(label for label in suite.methods if label not in named), *(v.method for v in suite.variants)]
+        names = {parse_spec(methods.available(), "method", spec)[0] for spec in specs}
     if suite.baseline and suite.baseline not in suite.methods and suite.baseline.partition(" ")[0] not in names:
         raise InputError(f"a baseline among {', '.join(sorted(names))}", repr(suite.baseline), at=at)
     _check_rules(suite.inferences, suite.decisions, at)
     for entry in suite.few_shot:
         with within(f"{at} [[few_shot]]"):
-            for ways in entry.ways:
-                check_ways(ways)
-            if entry.space not in ("own", "encoder"):
-                raise InputError("a space: own or encoder", repr(entry.space))
-    for number, table in enumerate(suite.tables):
-        if table.name in {other.name for other in suite.tables[:number]}:
-            raise InputError("a unique name for every [[table]]", f"{table.name!r} twice", at=at)
+            _check_few_shot(entry)
+        _check_data_names(suite, entry.data, f"{at} [[few_shot]]")
+    for entry in (*suite.tables, *suite.figures):
+        _check_parts(suite, entry, at)
+    for here in map(suite.on, (entry.name for entry in suite.data)):
+        _check_drawn(here, at)
+
+
+def _check_drawn(suite: Suite, at: str) -> None:
+    """The tables and figures of a suite on one dataset."""
+    names = [entry.name for entry in (*suite.tables, *suite.figures)]
+    _check_unique([*names, *suite.drawn[len(names) :]], "a unique name for every [[table]]", at)
+    for table in suite.tables:
         with within(f"{at} table {table.name}"):
-            for name in table.columns:
-                column_text(name)
-        for method in suite.methods_of(table):
-            if method not in suite.methods:
-                raise InputError(
-                    f"one of the suite's methods: {', '.join(suite.methods)}",
-                    repr(method),
-                    at=f"{at} table {table.name}",
-                    advice=nearest(method, suite.methods),
-                )
-        for infer, decide in suite.rules_of(table):
-            _check_rules([infer], [decide], f"{at} table {table.name}")
+            check_table(suite, table)
+    for figure in suite.figures:
+        with within(f"{at} figure {figure.name}"):
+            check_figure(suite, figure)
 
 
-def _check_training(values: Mapping[str, Any], at: str) -> None:
+def _check_parts(suite: Suite, entry: TableEntry | FigureEntry, at: str) -> None:
+    """The methods, rules and data that a table or figure names."""
+    what = "table" if isinstance(entry, TableEntry) else "figure"
+    at = f"{at} {what} {entry.name}"
+    _check_data_names(suite, entry.data, at)
+    for method in suite.methods_of(entry):
+        if method not in suite.methods:
+            expected = f"one of the suite's methods: {', '.join(suite.methods)}"
+            raise InputError(expected, repr(method), at=at, advice=nearest(method, suite.methods))
+    for infer, decide in suite.rules_of(entry):
+        _check_rules([infer], [decide], at)
+    if isinstance(entry, TableEntry):
+        here = [data.name for data in suite.data if on_data(entry.data, data.name)]
+        for published in entry.published:
+            if published.data not in here and (published.data or len(here) > 1):
+                expected, got = f"data of the table: {', '.join(here)}", repr(published.data or "none")
+                raise InputError(expected, got, at=f"{at} published {published.row}", advice=nearest(got, here))
+
+
+def _check_data(suite: Suite, at: str) -> None:
+    _check_unique((entry.name for entry in suite.data), "a unique name for every [[data]]", at)
+    for entry in suite.data:
+        if not (0 < entry.search < 1 and 0 <= entry.val < 1):
+            expected = "shares of the training images, search in (0, 1) and val in [0, 1)"
+            raise InputError(expected, f"search = {entry.search} and val = {entry.val}", at=f"{at} [data]")
+        where = f"{at} [data] {entry.name}"
+        settings(BackboneConfig, {**suite.backbone, **entry.backbone}, at=f"{where} backbone")
+        _check_training(suite, entry.training, f"{where} training")
+
+
+def _check_search(entry: SearchEntry) -> None:
+    if metric_text(entry.metric).higher_is_better is None:
+        raise InputError("a metric of which higher or lower is better", repr(entry.metric))
+    if not entry.lr or min(entry.lr) <= 0:
+        raise InputError("learning rates above 0 in lr", list(entry.lr))
+    if entry.options not in ("grid", "default"):
+        raise InputError("options to be grid or default", repr(entry.options))
+
+
+def _check_changes(suite: Suite, at: str) -> None:
+    for name, changes in (("smoke", suite.smoke), ("features", suite.features)):
+        where = f"{at} [{name}]"
+        settings(BackboneConfig, changes.backbone, at=f"{where} backbone")
+        settings(TrainingConfig, changes.training, at=f"{where} training")
+        for method, options in changes.options.items():
+            with within(f"{where} options"):
+                methods.make(method, **options)
+        if changes.search and name == "smoke":
+            raise InputError("no search, since a smoke run has none", "search", at=where)
+    with within(f"{at} [features] search"):
+        _check_search(features_search(suite))
+
+
+def _check_few_shot(entry: FewShotEntry) -> None:
+    for ways in entry.ways:
+        check_ways(ways)
+    if entry.space not in ("own", "encoder"):
+        raise InputError("a space: own or encoder", repr(entry.space))
+
+
+def _check_training(suite: Suite, values: Mapping[str, Any], at: str) -> None:
     settings(TrainingConfig, values, at=at)
-    if "lr" in values:
-        raise InputError("no lr, since it is searched", values["lr"], at=at, advice="Give rates to try: [search] lr.")
+    if "lr" in values and suite.search is not None:
+        advice = "Give rates to try: [search] lr. Without [search], nothing is searched."
+        raise InputError("no lr, since it is searched", values["lr"], at=at, advice=advice)
 
 
 def _check_variant(suite: Suite, variant: Variant, at: str) -> None:
     if variant.name in (ALL, OWN) or variant.name.partition(":")[0] in methods.available():
         raise InputError("a name that is not a method", repr(variant.name), at=at)
-    if suite.variant(variant.name) is not variant:
-        raise InputError("a unique name for every [[variant]]", f"{variant.name!r} twice", at=at)
     if variant.seeds < 0:
         raise InputError("0 or more seeds", variant.seeds, at=at)
     if not 0 < variant.share <= 1:
         raise InputError("a share of the images in (0, 1]", variant.share, at=at)
-    _check_training(variant.training, f"{at} training")
+    _check_training(suite, variant.training, f"{at} training")
     settings(BackboneConfig, {**suite.backbone, **variant.backbone}, at=f"{at} backbone")
     settings(AblationConfig, variant.ablation, at=f"{at} ablation")
     with within(at):
@@ -103,19 +163,25 @@ def _check_variant(suite: Suite, variant: Variant, at: str) -> None:
             raise InputError(f"settings of {own}, with the options that it has", repr(taken))
 
 
+def _check_unique(names: Iterable[str], expected: str, at: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(expected, f"{name!r} twice", at=at)
+        seen.add(name)
+
+
+def _check_data_names(suite: Suite, names: str | Sequence[str], at: str) -> None:
+    known = [entry.name for entry in suite.data]
+    for name in () if names == ALL else names:
+        if name not in known:
+            expected = f"data of the suite: {', '.join(known)}"
+            raise InputError(expected, repr(name), at=at, advice=nearest(name, known))
+
+
 def _check_rules(before: Iterable[str], after: Iterable[str], at: str) -> None:
     with within(at):
         for spec in before:
             inference_of(None if spec == OWN else spec, inference.BottomUp())
         for spec in after:
             decision_of(None if spec == OWN else spec, decisions.Leaf())
-
-
-@contextlib.contextmanager
-def within(at: str) -> Generator[None, None, None]:
-    """Add the part of the file to errors raised inside."""
-    try:
-        yield
-    except InputError as error:
-        where = f"{at}, {error.at}" if error.at else at
-        raise InputError(error.expected, error.got, at=where, advice=error.advice) from None

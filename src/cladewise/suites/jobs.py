@@ -18,9 +18,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cladewise import datasets, engine, episodes, methods
+from cladewise import datasets, engine, episodes
 from cladewise.atomic import write_text
-from cladewise.catalogue import parse_spec
 from cladewise.datasets import Dataset
 from cladewise.datasets.finding import find_data
 from cladewise.engine.ablation import altered_tree, relabelled
@@ -29,7 +28,6 @@ from cladewise.engine.answering.scoring import data_digest
 from cladewise.engine.digests import labels_digest
 from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.records import (
-    NO_SPLIT,
     SCHEMA_VERSION,
     AblationConfig,
     FewShot,
@@ -40,8 +38,9 @@ from cladewise.records import (
     read_json,
     settings,
 )
-from cladewise.suites.checking import within
-from cladewise.suites.suite import OWN, DataEntry, Suite
+from cladewise.suites.entries import OWN, DataEntry
+from cladewise.suites.places import within
+from cladewise.suites.suite import Settings, Suite
 
 Result = TypeVar("Result")
 
@@ -50,21 +49,8 @@ SEARCH, UNUSED = "search", "unused"
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Settings chosen for a method by a search: the learning rate, and options that differ from the defaults."""
-
-    lr: float
-    options: tuple[tuple[str, Any], ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Fit for a folder."""
-        return "-".join([f"lr={self.lr:g}", *(f"{key}={value}" for key, value in self.options)])
-
-
-@dataclasses.dataclass(frozen=True)
 class Job:
-    """One run: a method or variant of a suite, by its label, with settings and a seed, in a folder."""
+    """One run: a method or variant of a suite on one dataset, by its label, with settings and a seed, in a folder."""
 
     suite: Suite
     data: DataEntry
@@ -75,32 +61,27 @@ class Job:
 
     def train(self, dataset: Dataset) -> engine.Run:
         """The run of the folder, trained if it is not finished."""
-        variant = self.suite.variant(self.method)
-        dataset = with_share(dataset, self.data.train, variant.share, self.seed)
-        name, fixed = parse_spec(methods.available(), "method", variant.method)
-        backbone = {**self.suite.backbone, **variant.backbone}
-        training = {**self.suite.training, **variant.training}
-        chosen: dict[str, Any] = {"train_split": self.data.train, "val_split": NO_SPLIT, **backbone, **training}
+        dataset = with_share(dataset, self.data.train, self.suite.variant(self.method).share, self.seed)
+        name, options, backbone, training, ablation = self.suite.resolved(self.data.name, self.method, self.settings)
+        chosen = {k: v for part in (backbone, training, ablation) for k, v in dataclasses.asdict(part).items()}
         return engine.train(
             dataset,
             method=name,
-            options={**dict(self.settings.options), **fixed},
-            backbone=chosen.pop("name", "efficientnet_lite0"),
-            freeze=chosen.pop("freeze", True),
+            options=options,
+            backbone=chosen.pop("name"),
             out=self.folder,
             seed=self.seed,
             name=self.method,
             reuse=True,
             progress=False,
             **chosen,
-            **variant.ablation,
-            lr=self.settings.lr,
         )
 
 
 def try_settings(job: Job) -> float | None:
     """The metric of the search for a job's settings, None where training them came to nothing."""
     record = job.folder / "trial.json"
+    assert job.suite.search is not None
     metric = job.suite.search.metric
     dataset = open_data(job.data, searching=True)
     digest = labels_digest(dataset, np.concatenate([dataset.indices(job.data.train), dataset.indices(SEARCH)]))
@@ -156,6 +137,14 @@ def few_shot_results(suite: Suite, run: engine.Run, split: str) -> list[FewShot]
     ]
 
 
+def few_shot_accuracies(suite: Suite, run: engine.Run, split: str) -> dict[str, float]:
+    """Few-shot accuracy of a run by the ways of the episodes; of several entries with the same ways, of the first."""
+    found: dict[str, float] = {}
+    for result in few_shot_results(suite, run, split):
+        found.setdefault(result.ways, result.accuracy)
+    return found
+
+
 def evaluation_path(run: engine.Run, split: str, infer: str, decide: str, tree: Tree = "true") -> Path:
     """Path of the evaluation that a table shows."""
     before = inference_of(None if infer == OWN else infer, run.method.inference())
@@ -163,12 +152,13 @@ def evaluation_path(run: engine.Run, split: str, infer: str, decide: str, tree: 
     return run.folder.evaluation(split, handle_of(before), rule.handle, run.answer_tree(tree).tree)
 
 
-def check_variants(suite: Suite, data: DataEntry) -> None:
-    """Check that a dataset has what variants need: the named levels, and leaves that can get a wrong parent.
+def check_variants(suite: Suite) -> None:
+    """Check that a dataset has what a suite's rows need: the named levels, and leaves that can get a wrong parent.
 
     Raises:
         InputError: It is not.
     """
+    (data,) = suite.data
     for variant in suite.variants:
         dataset = open_data(data, searching=False)
         ablation, split = settings(AblationConfig, variant.ablation), TrainingConfig(train_split=data.train)

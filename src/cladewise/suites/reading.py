@@ -8,13 +8,25 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from cladewise import methods
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 from cladewise.suites.checking import check
-from cladewise.suites.suite import ALL, DataEntry, FewShotEntry, SearchEntry, Suite, TableEntry, Variant
+from cladewise.suites.entries import (
+    ALL,
+    Changes,
+    Chosen,
+    DataEntry,
+    FewShotEntry,
+    FigureEntry,
+    Published,
+    SearchEntry,
+    TableEntry,
+    Variant,
+)
+from cladewise.suites.suite import Suite
 
 Entry = TypeVar("Entry")
 
@@ -52,53 +64,101 @@ def read_suite(name: str | PathLike[str]) -> Suite:
 
 def _suite(content: dict[str, Any], path: Path) -> Suite:
     at = path.name
-    own = {f.name for f in dataclasses.fields(Suite)} - {"name", "tables", "variants"}
-    _known(content, own | {"table", "variant"}, at)
-    data = content.pop("data", None)
-    entries = [data] if isinstance(data, dict) else data or []
-    tables: Any = content.pop("table", [])
-    variants = tuple(_entry(Variant, entry, f"{at} [[variant]]") for entry in content.pop("variant", []))
-    names: Any = content.pop("methods", ALL)
-    suite = _entry(
-        Suite,
-        {
-            "title": path.stem,
-            **content,
-            "name": path.stem,
-            "data": tuple(_entry(DataEntry, entry, f"{at} [data]") for entry in entries),
-            "few_shot": tuple(
-                _entry(FewShotEntry, entry, f"{at} [[few_shot]]") for entry in content.get("few_shot", [])
-            ),
-            "tables": tuple(_entry(TableEntry, entry, f"{at} [[table]]") for entry in tables),
-            "methods": tuple(
-                dict.fromkeys([*_method_specs(names, f"{at} methods"), *(variant.name for variant in variants)])
-            ),
-            "variants": variants,
-            "search": _entry(SearchEntry, content.get("search", {}), f"{at} [search]"),
-        },
-        at,
-    )
+    own = {f.name for f in dataclasses.fields(Suite)} - {"name", "tables", "variants", "figures", "fixed"}
+    _known(content, own | {"table", "variant", "figure"}, at)
+    variants = _entries(Variant, content, "variant", at)
+    names: Any = content.get("methods", ALL)
+    parts: dict[str, Any] = {
+        "data": _entries(DataEntry, content, "data", at),
+        "few_shot": _entries(FewShotEntry, content, "few_shot", at),
+        "tables": tuple(_table(entry, f"{at} [[table]]") for entry in _listed(content, "table", at)),
+        "figures": _entries(FigureEntry, content, "figure", at),
+        "variants": variants,
+        "methods": tuple(
+            dict.fromkeys([*_method_specs(names, f"{at} methods"), *(variant.name for variant in variants)])
+        ),
+        "search": _entry(SearchEntry, content["search"], f"{at} [search]") if "search" in content else None,
+        "smoke": _entry(Changes, content.get("smoke", {}), f"{at} [smoke]"),
+        "features": _entry(Changes, content.get("features", {}), f"{at} [features]"),
+    }
+    rest = {key: value for key, value in content.items() if key not in {*parts, "table", "figure", "variant"}}
+    suite = _entry(Suite, {"title": path.stem, **rest, "name": path.stem}, at, made=parts)
     check(suite, at)
     return suite
 
 
-def _entry(kind: type[Entry], values: Any, at: str) -> Entry:
-    """A table of the file as its dataclass, lists as tuples."""
+def _table(values: Any, at: str) -> TableEntry:
+    """A ``[[table]]`` with its ``[[table.published]]``."""
+    values = _as_table(values, at)
+    name = values.get("name", "")
+    rows = _entries(Published, values, "published", f"{at} {name}".rstrip())
+    return _entry(TableEntry, {k: v for k, v in values.items() if k != "published"}, at, made={"published": rows})
+
+
+def _entries(kind: type[Entry], content: Mapping[str, Any], name: str, at: str) -> tuple[Entry, ...]:
+    """Every ``[[name]]`` as its dataclass."""
+    brackets = f"[{name}]" if isinstance(content.get(name), dict) else f"[[{name}]]"
+    return tuple(_entry(kind, entry, f"{at} {brackets}") for entry in _listed(content, name, at))
+
+
+def _listed(content: Mapping[str, Any], name: str, at: str) -> list[Any]:
+    """Tables of one name; a single one is a list of one."""
+    found: Any = content.get(name, [])
+    if isinstance(found, dict):
+        return [found]
+    if not isinstance(found, list):
+        raise InputError(f"tables [[{name}]]", repr(found), at=at)
+    return list(found)
+
+
+def _as_table(values: Any, at: str) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise InputError("a table", repr(values), at=at)
+    return values
+
+
+def _entry(kind: type[Entry], values: Any, at: str, *, made: Mapping[str, Any] | None = None) -> Entry:
+    """A table of the file as its dataclass, lists as tuples; with entries of it that are made already."""
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    _known(values, fields, at)
+    made = made or {}
+    values = _as_table(values, at)
+    _known(values, [name for name in fields if name not in made], at)
     for name, field in fields.items():
         no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if no_default and name not in values:
+        if no_default and name not in {*values, *made}:
             raise InputError(f"{name} in {at}", "none")
     hints = get_type_hints(kind)
-    for key, value in values.items():
-        if get_origin(hints[key]) is Mapping and not isinstance(value, dict):
+    return kind(**{key: _value(key, value, hints[key], at) for key, value in values.items()}, **made)
+
+
+def _value(key: str, value: Any, hint: Any, at: str) -> Any:
+    """A value of the file, checked against the type of its field."""
+    if get_origin(hint) is Mapping:
+        if not isinstance(value, dict):
             raise InputError(f"{key} to be a table", repr(value), at=at)
-        wanted = {int: "a whole number", float: "a number", str: "a text"}.get(hints[key])
-        fits = isinstance(value, hints[key] if hints[key] is not float else int | float) if wanted else True
-        if wanted and (not fits or isinstance(value, bool)):
-            raise InputError(f"{key} to be {wanted}", repr(value), at=at)
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        return value
+    if hint == Chosen:
+        if value == ALL:
+            return value
+        return _items(key, value, str, at, "a list of texts, or all")
+    if get_origin(hint) is tuple:
+        kind = get_args(hint)[0]
+        return _items(key, value, kind, at, "a list of texts" if kind is str else "a list of numbers")
+    wanted = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(hint)
+    if wanted and not _fits(value, hint):
+        raise InputError(f"{key} to be {wanted}", repr(value), at=at)
+    return value
+
+
+def _items(key: str, value: Any, kind: type, at: str, wanted: str) -> tuple[Any, ...]:
+    if not isinstance(value, list) or not all(_fits(item, kind) for item in value):
+        raise InputError(f"{key} to be {wanted}", repr(value), at=at)
+    return tuple(kind(item) for item in value)
+
+
+def _fits(value: Any, kind: type) -> bool:
+    allowed = int | float if kind is float else kind
+    return isinstance(value, allowed) and (kind is bool or not isinstance(value, bool))
 
 
 def _known(keys: Iterable[str], known: Collection[str], at: str) -> None:

@@ -16,10 +16,10 @@ from cladewise.atomic import write_text
 from cladewise.engine import Run
 from cladewise.progress import bar
 from cladewise.report import compare
+from cladewise.suites.entries import DataEntry
 from cladewise.suites.few_shot import write_few_shot_table
 from cladewise.suites.jobs import (
     Job,
-    Settings,
     carry_out,
     check_variants,
     few_shot_results,
@@ -29,7 +29,7 @@ from cladewise.suites.jobs import (
 )
 from cladewise.suites.reading import read_suite
 from cladewise.suites.search import Choice, Measured, Trials, search
-from cladewise.suites.suite import DataEntry, Suite, folder_name
+from cladewise.suites.suite import Settings, Suite, folder_name
 from cladewise.suites.tables import table_rows, write_table
 
 
@@ -65,11 +65,12 @@ def benchmark(
     written: list[Path] = []
     entries = [dataclasses.replace(entry, path=data) if data else entry for entry in suite.data]
     suite = dataclasses.replace(suite, seeds=seeds or suite.seeds, data=tuple(entries))
-    for entry in entries:
-        check_variants(suite, entry)
+    parts = [suite.on(entry.name) for entry in entries]
+    for part in parts:
+        check_variants(part)
     with workers(jobs) as pool, bar(shown=progress) as shown:
-        for entry in entries:
-            written += _Benchmark(suite, entry, folder / entry.name, pool, shown).write()
+        for part in parts:
+            written += _Benchmark(part, folder / part.data[0].name, pool, shown).write()
     return written
 
 
@@ -77,10 +78,11 @@ Result = TypeVar("Result")
 
 
 class _Benchmark:
-    """A suite on one of its datasets."""
+    """A suite on one dataset."""
 
-    def __init__(self, suite: Suite, data: DataEntry, out: Path, pool: Executor | None, shown: Progress) -> None:
-        self.suite, self.data, self.out, self.pool, self.shown = suite, data, out, pool, shown
+    def __init__(self, suite: Suite, out: Path, pool: Executor | None, shown: Progress) -> None:
+        self.suite, self.out, self.pool, self.shown = suite, out, pool, shown
+        self.data: DataEntry = suite.data[0]
 
     def write(self) -> list[Path]:
         """Do all that is still to be done; the files that show it."""
@@ -101,16 +103,21 @@ class _Benchmark:
         tables: list[Path] = []
         for table in self.suite.tables:
             tables += write_table(self.out, self.suite, table, table_rows(self.suite, table, runs, self.data.test))
-        if self.suite.few_shot:
+        shown = dataclasses.replace(self.suite, few_shot=tuple(entry for entry in self.suite.few_shot if entry.table))
+        if shown.few_shot:
             results = {
-                method: [few_shot_results(self.suite, run, self.data.test) for run in of_method]
+                method: [few_shot_results(shown, run, self.data.test) for run in of_method]
                 for method, of_method in runs.items()
             }
             tables += write_few_shot_table(self.out, results)
-        return [Path(page), self.out / "chosen.json", *tables]
+        records = [self.out / "chosen.json"] if self.suite.search else []
+        return [Path(page), *records, *tables]
 
     def choose(self) -> dict[str, Choice]:
         """Search the settings of every method, and write them down."""
+        if self.suite.search is None:
+            return search(self.suite, lambda _: {})
+        metric = self.suite.search.metric
         task = self.shown.add_task(f"{self.data.name}: settings", total=0)
 
         def measure(trials: Trials) -> Measured:
@@ -125,7 +132,7 @@ class _Benchmark:
             method: {
                 "lr": choice.settings.lr,
                 **dict(choice.settings.options),
-                self.suite.search.metric: choice.value,
+                metric: choice.value,
                 "trials": choice.trials,
             }
             for method, choice in chosen.items()
@@ -138,7 +145,7 @@ class _Benchmark:
         jobs = [
             self._job(
                 method,
-                chosen[self.suite.settings_of(method)].settings,
+                chosen[self.suite.settings_of(method) if self.suite.search else method].settings,
                 seed,
                 self.out / "runs" / f"{folder_name(method)}-{seed}",
             )
@@ -164,7 +171,7 @@ class _Benchmark:
 
     def _trial(self, method: str, settings: Settings) -> Job:
         folder = self.out / "search" / folder_name(method) / settings.name
-        return self._job(method, settings, self.suite.search.seed, folder)
+        return self._job(method, settings, self.suite.search.seed if self.suite.search else 0, folder)
 
     def _job(self, method: str, settings: Settings, seed: int, folder: Path) -> Job:
         return Job(self.suite, self.data, method, settings, seed, folder)

@@ -10,8 +10,8 @@ from typing import Any
 from cladewise import methods
 from cladewise.catalogue import options_of, parse_spec
 from cladewise.records.metric_names import metric_text
-from cladewise.suites.jobs import Settings
-from cladewise.suites.suite import SearchEntry, Suite
+from cladewise.suites.entries import SearchEntry
+from cladewise.suites.suite import Settings, Suite
 
 MOST_EXTENSIONS = 2
 """Number of times, at most, that the range of learning rates is extended because the best is at its end."""
@@ -35,12 +35,15 @@ def search(suite: Suite, measure: Callable[[Trials], Measured]) -> dict[str, Cho
 
     First the learning rate with the method's default options, over decades; then the grid of each option in turn, at
     that rate and with the best of the options before it; last the rate again, more finely. Every method goes through
-    the same steps.
+    the same steps. Without ``[search]`` every row has the settings that are stated, or the defaults.
 
     Args:
-        suite: Methods and how to search.
+        suite: Methods on one dataset, and how to search.
         measure: Gives the metric of settings; called with all methods at once, so that it may work in parallel.
     """
+    entry = suite.search
+    if entry is None:
+        return {label: Choice(_stated(suite, label), None, 0) for label in suite.methods}
     known: Measured = {method: {} for method in suite.searched}
 
     def run(trials: Trials) -> None:
@@ -49,18 +52,24 @@ def search(suite: Suite, measure: Callable[[Trials], Measured]) -> dict[str, Cho
             known[method] |= values
 
     def best(method: str) -> Settings:
-        return _best(known[method], suite.search)
+        return _best(known[method], entry)
 
-    run({method: [Settings(lr) for lr in suite.search.lr] for method in suite.searched})
+    run({method: [Settings(lr) for lr in entry.lr] for method in suite.searched})
     for _ in range(MOST_EXTENSIONS):
-        run({m: _beyond(best(m), known[m], suite.search.lr) for m in suite.searched})
+        run({m: _beyond(best(m), known[m], entry.lr) for m in suite.searched})
     grids = {label: option_grids(suite.variant(label).method) for label in suite.searched}
-    for place in range(max(map(len, grids.values()))):
+    for place in range(max(map(len, grids.values())) if entry.options == "grid" else 0):
         due = {method: of[place] for method, of in grids.items() if place < len(of)}
         run({m: [_with(best(m), option, value) for value in values] for m, (option, values) in due.items()})
-    finer = suite.search.refine
+    finer = entry.refine
     run({m: [Settings(_rounded(best(m).lr * factor), best(m).options) for factor in finer] for m in suite.searched})
     return {m: Choice(best(m), known[m][best(m)], len(known[m])) for m in suite.searched}
+
+
+def _stated(suite: Suite, label: str) -> Settings:
+    """The rate of a row that is not searched."""
+    (data,) = suite.data
+    return Settings(suite.resolved(data.name, label).training.lr)
 
 
 def option_grids(method: str) -> list[tuple[str, tuple[Any, ...]]]:

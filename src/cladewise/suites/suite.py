@@ -1,141 +1,62 @@
-"""The content of a suite file."""
+"""A suite: its entries, parts of it, and the settings that each of its rows comes to."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-from cladewise.records import Tree
-from cladewise.records.few_shot import SUPPORT_VIEWS
+from cladewise import methods
+from cladewise.catalogue import nearest, parse_spec
+from cladewise.errors import InputError
+from cladewise.records import NO_SPLIT, AblationConfig, BackboneConfig, TrainingConfig, settings
+from cladewise.suites.entries import (
+    ALL,
+    OWN,
+    Changes,
+    Chosen,
+    DataEntry,
+    FewShotEntry,
+    FigureEntry,
+    Published,
+    SearchEntry,
+    TableEntry,
+    Variant,
+)
 
-ALL, OWN = "all", "own"
-"""In a list's place: everything there is. In a list of rules: that of the method."""
+FEW_SHOT_TABLE = "few-shot"
+"""Name of the table that ``[[few_shot]]`` asks for."""
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DataEntry:
-    """A dataset and its part in the suite.
-
-    Args:
-        name: Name of a dataset, or a path.
-        options: Options of its reader.
-        path: Folder of the images, where the reader needs one.
-        train: Split to train on.
-        test: Split to report.
-        search: Share of the training images that is held out for choosing settings.
-        val: Share of the training images that is held out for rules to learn from, where the data has no ``val``.
-    """
-
-    name: str
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
-    path: str = ""
-    train: str = "train"
-    test: str = "test"
-    search: float = 0.2
-    val: float = 0.0
+OfData = TypeVar("OfData", Variant, TableEntry, FigureEntry, FewShotEntry)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SearchEntry:
-    """How the learning rate and the options of each method are chosen, on the held-out share and with one seed.
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The learning rate of a method and options besides those of its spec, as stated or as a search chose them."""
 
-    Args:
-        metric: Metric to optimise, in its better direction.
-        lr: Learning rates to begin with; where the best is at an end, the next in line is tried.
-        refine: Factors of the best rate that are tried in the end.
-        seed: Seed of every trial.
-    """
+    lr: float
+    options: tuple[tuple[str, Any], ...] = ()
 
-    metric: str = "ap"
-    lr: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
-    refine: tuple[float, ...] = (0.33, 3.0)
-    seed: int = 0
+    @property
+    def name(self) -> str:
+        """Fit for a folder."""
+        return "-".join([f"lr={self.lr:g}", *(f"{key}={value}" for key, value in self.options)])
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TableEntry:
-    """A table: a row for each of the combinations, mean and deviation over the seeds.
+class Resolved(NamedTuple):
+    """The settings of one row on one dataset, with all defaults filled in."""
 
-    Args:
-        name: Name of its files.
-        title: Heading.
-        columns: Metrics.
-        methods: Labels of methods, or ``all``.
-        inferences: Specs, ``own`` for the method's; or ``all``.
-        decisions: Specs, ``own`` for the method's; or ``all``.
-    """
-
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    methods: tuple[str, ...] | Literal["all"] = ALL
-    inferences: tuple[str, ...] | Literal["all"] = (OWN,)
-    decisions: tuple[str, ...] | Literal["all"] = (OWN,)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FewShotEntry:
-    """Few-shot episodes that every run is evaluated by, with a column for each of ``ways`` in the table ``few-shot``.
-
-    Args:
-        ways: Numbers of classes, ``all`` and ``intra``.
-        shots: Images of each class to learn from.
-        episodes: How many; 0 for the protocol's own number.
-        queries: Most images of each class to ask about.
-        support_views: Augmented copies of each image to learn from; 0: the image as it is.
-        space: ``own`` vectors of the head, or the ``encoder``'s.
-        apart: Support and queries from different top folders.
-        coarse_level: Level of the coarse classes of ``intra``; empty: that of the labels, else the parents.
-    """
-
-    ways: tuple[str, ...] = ("5", "all", "intra")
-    shots: int = 1
-    episodes: int = 0
-    queries: int = 15
-    support_views: int = SUPPORT_VIEWS
-    space: str = "own"
-    apart: bool = False
-    coarse_level: str = ""
-
-    def options(self) -> dict[str, Any]:
-        """As :func:`cladewise.episodes.few_shot_all` takes them, but for the ways."""
-        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "ways"}
-        return {**given, "episodes": self.episodes or None, "coarse_level": self.coarse_level or None}
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Variant:
-    """A method with settings of its own: for ablations, another resolution, another encoder.
-
-    Args:
-        name: What tables call it.
-        method: Spec of the method.
-        ablation: Settings of ``[ablation]``.
-        backbone: Settings of the encoder that differ from the suite's.
-        training: Settings of training that differ from the suite's.
-        tree: Whether tables have it scored in the true tree, or in the one that its network was trained on.
-        settings: The method or variant whose chosen learning rate and options it takes: its plain method by default;
-            its own name to be searched by itself.
-        share: Share of the training images that it has, the same share of each label; drawn again for every seed.
-        seeds: Runs of it at most, where it takes long; as many as the suite says by default.
-    """
-
-    name: str
     method: str
-    ablation: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
-    backbone: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
-    training: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
-    tree: Tree = "true"
-    settings: str = ""
-    share: float = 1.0
-    seeds: int = 0
+    options: dict[str, Any]
+    backbone: BackboneConfig
+    training: TrainingConfig
+    ablation: AblationConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Suite:
-    """A benchmark: data, methods, search, rules and tables.
+    """A benchmark: data, methods, search, rules, tables and figures.
 
     Args:
         name: Name of the file.
@@ -150,16 +71,21 @@ class Suite:
         seeds: Runs of each method with the chosen settings.
         backbone: The encoder.
         training: Settings of every run.
-        search: How settings are chosen.
+        search: How settings are chosen; ``None``: they are those stated, or the defaults.
         tables: What to write.
+        figures: What to draw.
         few_shot: Few-shot episodes that every run is evaluated by as well.
+        smoke: What a smoke run changes besides what it changes in every suite.
+        features: What linear probes change besides what they change in every suite.
+        fixed: Settings of a lighter form of the suite, which hold for every row whatever else is stated.
     """
 
     name: str
     title: str
     data: tuple[DataEntry, ...]
     methods: tuple[str, ...]
-    tables: tuple[TableEntry, ...]
+    tables: tuple[TableEntry, ...] = ()
+    figures: tuple[FigureEntry, ...] = ()
     few_shot: tuple[FewShotEntry, ...] = ()
     variants: tuple[Variant, ...] = ()
     inferences: tuple[str, ...] = (OWN,)
@@ -168,20 +94,30 @@ class Suite:
     seeds: int = 5
     backbone: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     training: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
-    search: SearchEntry = dataclasses.field(default_factory=SearchEntry)
+    search: SearchEntry | None = None
+    smoke: Changes = dataclasses.field(default_factory=Changes)
+    features: Changes = dataclasses.field(default_factory=Changes)
+    fixed: Changes = dataclasses.field(default_factory=Changes)
 
-    def rules_of(self, table: TableEntry) -> list[tuple[str, str]]:
-        """Pairs of inference and decision of a table, in its order."""
+    def rules_of(self, table: TableEntry | FigureEntry) -> list[tuple[str, str]]:
+        """Pairs of inference and decision of a table or figure, in its order."""
         before = self.inferences if table.inferences == ALL else table.inferences
         after = self.decisions if table.decisions == ALL else table.decisions
         return [(infer, decide) for infer in before for decide in after]
 
-    def methods_of(self, table: TableEntry) -> tuple[str, ...]:
-        """Labels of the methods of a table, in its order."""
+    def methods_of(self, table: TableEntry | FigureEntry) -> tuple[str, ...]:
+        """Labels of the methods of a table or figure, in its order."""
         return self.methods if table.methods == ALL else tuple(table.methods)
 
+    def published_of(self, table: TableEntry) -> list[Published]:
+        """The published figures of a table, on the dataset of a suite that has one."""
+        return [row for row in table.published if row.data in ("", *(entry.name for entry in self.data))]
+
     def variant(self, label: str) -> Variant:
-        """Variant with a label; a plain method is a variant without settings of its own."""
+        """Variant with a label; a plain method is a variant without settings of its own.
+
+        A label may stand for several variants, each on other datasets: ask the suite :meth:`on` one of them.
+        """
         named = {variant.name: variant for variant in self.variants}
         return named.get(label) or Variant(name=label, method=label)
 
@@ -200,15 +136,162 @@ class Suite:
         return tuple(dict.fromkeys(map(self.settings_of, self.methods)))
 
     def rules_for(self, method: str) -> dict[str, list[str]]:
-        """Every decision that some table wants of a method, by the inference before it."""
+        """Every decision that some table or figure wants of a method, by the inference before it."""
         wanted: dict[str, list[str]] = {}
-        for table in self.tables:
-            if method in self.methods_of(table):
-                for infer, decide in self.rules_of(table):
+        for entry in (*self.tables, *self.figures):
+            if method in self.methods_of(entry):
+                for infer, decide in self.rules_of(entry):
                     of_inference = wanted.setdefault(infer, [])
                     if decide not in of_inference:
                         of_inference.append(decide)
         return wanted
+
+    def on(self, data: str) -> Suite:
+        """The part of the suite on one of its datasets.
+
+        Raises:
+            InputError: It has no such dataset.
+        """
+        entries = {entry.name: entry for entry in self.data}
+        if data not in entries:
+            raise InputError(f"a dataset of the suite: {', '.join(entries)}", repr(data), advice=nearest(data, entries))
+        variants = _of_data(self.variants, data)
+        names = {variant.name for variant in variants}
+        elsewhere = {variant.name for variant in self.variants} - names
+        here = tuple(label for label in self.methods if label not in elsewhere)
+        return dataclasses.replace(
+            self,
+            data=(entries[data],),
+            variants=variants,
+            methods=here,
+            tables=_with_rows(_of_data(self.tables, data), here),
+            figures=_with_rows(_of_data(self.figures, data), here),
+            few_shot=_of_data(self.few_shot, data),
+        )._with_needed_rows()
+
+    def only(self, names: Collection[str]) -> Suite:
+        """The part of the suite that some of its tables and figures need.
+
+        Raises:
+            InputError: It has no table or figure of a name.
+        """
+        for name in names:
+            if name not in self.drawn:
+                expected = f"a table or figure of {self.name}: {', '.join(self.drawn)}"
+                raise InputError(expected, repr(name), advice=nearest(name, self.drawn))
+        tables = tuple(table for table in self.tables if table.name in names)
+        figures = tuple(figure for figure in self.figures if figure.name in names)
+        few_shot = tuple(
+            dataclasses.replace(entry, table=entry.table and FEW_SHOT_TABLE in names)
+            for entry in self.few_shot
+            if FEW_SHOT_TABLE in names or any(few_shot_ways(table.columns) for table in tables)
+        )
+        used = {entry.data for entry in (*tables, *figures, *(entry for entry in few_shot if entry.table))}
+        return dataclasses.replace(
+            self,
+            tables=tables,
+            figures=figures,
+            few_shot=few_shot,
+            data=tuple(entry for entry in self.data if any(on_data(chosen, entry.name) for chosen in used)),
+        )._with_needed_rows()
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """Names of all tables and figures."""
+        names = [entry.name for entry in (*self.tables, *self.figures)]
+        few_shot = [FEW_SHOT_TABLE] if any(entry.table for entry in self.few_shot) else []
+        return tuple(dict.fromkeys([*names, *few_shot]))
+
+    def _with_needed_rows(self) -> Suite:
+        """The suite with the rows that some table or figure shows."""
+        if any(entry.table for entry in self.few_shot):
+            return self
+        needed = {label for entry in (*self.tables, *self.figures) for label in self.methods_of(entry)}
+        kept = tuple(label for label in self.methods if label in needed)
+        named = {*kept, *(self.variant(label).method.partition(":")[0] for label in kept)}
+        return dataclasses.replace(self, methods=kept, baseline=self.baseline if self.baseline in named else "")
+
+    def resolved(self, data: str, label: str, chosen: Settings | None = None) -> Resolved:
+        """The settings that a row's runs on a dataset have.
+
+        Of two statements the nearer one holds: suite, dataset, variant.
+
+        Args:
+            data: Name of the dataset.
+            label: Label of the method or variant.
+            chosen: Rate and options that a search found.
+
+        Returns:
+            Name and options of the method, and its settings, with all defaults filled in.
+
+        Raises:
+            InputError: There is no such dataset or row, or a setting is not allowed.
+
+        Example:
+            >>> from cladewise.suites import read_suite
+            >>> suite = read_suite("levels-grocery")
+            >>> row = suite.resolved("grocery-store", "lht, confusion 5")
+            >>> row.method, row.options["confusion"], row.backbone.freeze, row.training.epochs
+            ('lht', 5.0, True, 40)
+        """
+        here = self.on(data)
+        if label not in {*here.methods, *here.searched}:
+            expected = f"a row of {self.name} on {data}: {', '.join(here.methods)}"
+            raise InputError(expected, repr(label), advice=nearest(label, here.methods))
+        (entry,), variant = here.data, here.variant(label)
+        name, stated = parse_spec(methods.available(), "method", variant.method)
+        made = methods.make(
+            name, **{**dict(chosen.options if chosen else ()), **stated, **self.fixed.options.get(name, {})}
+        )
+        backbone = {"freeze": True, **self.backbone, **entry.backbone, **variant.backbone, **self.fixed.backbone}
+        start = {"train_split": entry.train, "val_split": NO_SPLIT}
+        training = {**made.training(), **start, **self.training, **entry.training, **variant.training}
+        training |= {**self.fixed.training, **({"lr": chosen.lr} if chosen else {})}
+        return Resolved(
+            name,
+            made.options(),
+            settings(BackboneConfig, backbone),
+            settings(TrainingConfig, training),
+            settings(AblationConfig, variant.ablation),
+        )
+
+
+def few_shot_ways(columns: Iterable[str]) -> list[str]:
+    """The ways of the few-shot episodes among columns of a table.
+
+    Example:
+        >>> few_shot_ways(["top1", "few_shot/5", "few_shot/intra"])
+        ['5', 'intra']
+    """
+    return [name.removeprefix(FEW_SHOT_PREFIX) for name in columns if name.startswith(FEW_SHOT_PREFIX)]
+
+
+FEW_SHOT_PREFIX = "few_shot/"
+
+
+def on_data(chosen: Chosen, data: str) -> bool:
+    """Whether an entry is about a dataset."""
+    return chosen == ALL or data in chosen
+
+
+def _of_data(entries: Iterable[OfData], data: str) -> tuple[OfData, ...]:
+    return tuple(entry for entry in entries if on_data(entry.data, data))
+
+
+Drawn = TypeVar("Drawn", TableEntry, FigureEntry)
+
+
+def _with_rows(entries: Iterable[Drawn], labels: Collection[str]) -> tuple[Drawn, ...]:
+    """The entries with the rows that there are here, without entries that are left with none."""
+    found: list[Drawn] = []
+    for entry in entries:
+        if entry.methods != ALL:
+            kept = tuple(label for label in entry.methods if label in labels)
+            if not kept:
+                continue
+            entry = dataclasses.replace(entry, methods=kept)
+        found.append(entry)
+    return tuple(found)
 
 
 def folder_name(label: str) -> str:

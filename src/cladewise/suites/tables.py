@@ -6,52 +6,82 @@ import csv
 import dataclasses
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cladewise import engine
 from cladewise.atomic import write_text
 from cladewise.records import Resources, read_evaluation, read_resources
-from cladewise.records.metric_names import metric_text
-from cladewise.records.resources import RESOURCE_TEXTS, column_text, resource_number
 from cladewise.statistics import Spread, mean_and_sd
-from cladewise.suites.jobs import evaluation_path
-from cladewise.suites.suite import Suite, TableEntry
+from cladewise.suites.columns import column, in_unit, is_cost, number, out_of_unit, title_of
+from cladewise.suites.entries import TableEntry
+from cladewise.suites.jobs import evaluation_path, few_shot_accuracies
+from cladewise.suites.suite import FEW_SHOT_PREFIX, Suite, few_shot_ways
 
-SHORT = {"majority_f1": "M-F1", "leaf_f1": "L-F1", "leaf_top1": "L-Top1", "ap": "AP", "ac": "AC"}
-"""Names of these metrics in published tables."""
 NOTHING = "–"
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One row of a table: its method and rules, and each metric over the seeds, if it exists."""
+    """One row of a table: its method and rules, and each metric over the seeds, if it exists.
+
+    Args:
+        method: Label of the method or variant.
+        inference: Spec of the inference.
+        decision: Spec of the decision.
+        values: Values by column.
+        published: Published values by column, in the unit of ``values``.
+    """
 
     method: str
     inference: str
     decision: str
     values: Mapping[str, Spread]
+    published: Mapping[str, float] = dataclasses.field(default_factory=dict[str, float])
 
 
 def table_rows(suite: Suite, table: TableEntry, runs: Mapping[str, Sequence[engine.Run]], split: str) -> list[Row]:
     """The rows of a table; combinations that no run could have are left out."""
     rows: list[Row] = []
     for method in suite.methods_of(table):
-        took = [read_resources(run.folder.resources) or Resources() for run in runs[method]]
         for infer, decide in suite.rules_of(table):
-            paths = [evaluation_path(run, split, infer, decide, suite.variant(method).tree) for run in runs[method]]
-            found = [read_evaluation(path) for path in paths if path.is_file()]
-            if found:
-                values = {
-                    name: mean_and_sd([of.value(name) for of in took])
-                    if name in RESOURCE_TEXTS
-                    else _spread([one.value(name) for one in found])
-                    for name in table.columns
-                }
-                kept = {name: spread for name, spread in values.items() if spread is not None and spread.count}
-                rules = found[0].rules
-                rows.append(Row(method, rules["inference"], rules["decision"], kept))
+            values, rules = row_values(suite, table.columns, runs[method], split, method, infer, decide)
+            if rules:
+                rows.append(Row(method, *rules, values, _published(suite, table, method, infer, decide)))
     return rows
+
+
+def row_values(
+    suite: Suite, columns: Iterable[str], runs: Sequence[engine.Run], split: str, method: str, infer: str, decide: str
+) -> tuple[dict[str, Spread], tuple[str, str] | None]:
+    """Values of a row by column over its runs, and the specs of its rules; none where no run could have them."""
+    paths = [evaluation_path(run, split, infer, decide, suite.variant(method).tree) for run in runs]
+    found = [read_evaluation(path) for path in paths if path.is_file()]
+    if not found:
+        return {}, None
+    took = [read_resources(run.folder.resources) or Resources() for run in runs]
+    columns = list(columns)
+    episodes = [few_shot_accuracies(suite, run, split) for run in runs] if few_shot_ways(columns) else []
+    values: dict[str, Spread | None] = {}
+    for name in columns:
+        if is_cost(name):
+            values[name] = mean_and_sd([of.value(name) for of in took])
+        elif name.startswith(FEW_SHOT_PREFIX):
+            values[name] = _spread([of[name.removeprefix(FEW_SHOT_PREFIX)] for of in episodes])
+        else:
+            values[name] = _spread([one.value(name) for one in found])
+    kept = {name: spread for name, spread in values.items() if spread is not None and spread.count}
+    rules = found[0].rules
+    return kept, (rules["inference"], rules["decision"])
+
+
+def _published(suite: Suite, table: TableEntry, method: str, infer: str, decide: str) -> dict[str, float]:
+    """The published values of a row by column, without those that the source lacks."""
+    for row in suite.published_of(table):
+        if row.row == method and row.inference in ("", infer) and row.decision in ("", decide):
+            values = zip(table.columns, row.values, strict=True)
+            return {name: out_of_unit(name, value) for name, value in values if not math.isnan(value)}
+    return {}
 
 
 def _spread(values: Sequence[float]) -> Spread | None:
@@ -68,69 +98,95 @@ def write_table(folder: Path, suite: Suite, table: TableEntry, rows: Sequence[Ro
 
 
 def as_markdown(suite: Suite, table: TableEntry, rows: Sequence[Row]) -> str:
-    """A table for people: percent with one decimal where a metric is a share, the best of a column in bold."""
+    """A table for people: percent with two digits where a metric is a share, the best of a column in bold.
+
+    Published values stand in brackets behind ours, with the difference of ours from them.
+    """
     pairs = suite.rules_of(table)
     several = {"inference": len({infer for infer, _ in pairs}) > 1, "decision": len({rule for _, rule in pairs}) > 1}
     named = [name for name, varies in several.items() if varies]
     if len(suite.methods_of(table)) > 1 or not named:
         named.insert(0, "method")
-    lines = [f"# {table.title}\n", f"| {' | '.join([*named, *map(_title, table.columns)])} |"]
+    titles = table.headings or [title_of(name) for name in table.columns]
+    lines = [f"# {table.title}\n", f"| {' | '.join([*named, *titles])} |"]
     lines.append(f"|{'---|' * len(named)}{'---:|' * len(table.columns)}")
     best = {name: _best(name, rows) for name in table.columns}
     for row in rows:
         cells = [f"`{getattr(row, name)}`" for name in named]
-        cells += [_cell(name, row.values.get(name), best[name]) for name in table.columns]
+        cells += [_cell(name, row, best[name]) for name in table.columns]
         lines.append(f"| {' | '.join(cells)} |")
-    seeds = max((spread.count for row in rows for spread in row.values.values()), default=0)
-    shares = [_title(name) for name in table.columns if column_text(name).is_share]
-    note = f"Mean ± standard deviation of {seeds} seeds" if seeds > 1 else "One seed"
-    lines.append(f"\n{note}{f'; {chr(44).join(shares)} in percent'.replace(',', ', ') if shares else ''}.")
-    runs = {row.method: max(spread.count for spread in row.values.values()) for row in rows if row.values}
-    for count in sorted(set(runs.values()) - {seeds}):
-        fewer = ", ".join(f"`{method}`" for method, its in runs.items() if its == count)
-        lines.append(f"\nOf {count} seed{'s' if count > 1 else ''}: {fewer}.")
-    own = [f"`{label}`" for label in suite.methods_of(table) if suite.variant(label).tree == "own"]
-    if own:
-        lines.append(f"\nScored in the tree that the network was trained on: {', '.join(own)}.")
+    lines += [f"\n{note}" for note in _notes(suite, table, rows, titles)]
     return "\n".join(lines) + "\n"
 
 
+def _notes(suite: Suite, table: TableEntry, rows: Sequence[Row], titles: Sequence[str]) -> list[str]:
+    """Sentences below a table."""
+    seeds = max((spread.count for row in rows for spread in row.values.values()), default=0)
+    shares = [title for title, name in zip(titles, table.columns, strict=True) if column(name).is_share]
+    note = f"Mean ± standard deviation of {seeds} seeds" if seeds > 1 else "One seed"
+    notes = [f"{note}; {', '.join(shares)} in percent." if shares else f"{note}."]
+    if any(row.published for row in rows):
+        source = f" ({table.source})" if table.source else ""
+        notes.append(f"In brackets: the published value{source}; the difference of ours from it.")
+    elif table.source:
+        notes.append(f"Source of the table: {table.source}.")
+    runs = {row.method: max(spread.count for spread in row.values.values()) for row in rows if row.values}
+    for count in sorted(set(runs.values()) - {seeds}):
+        fewer = ", ".join(f"`{method}`" for method, its in runs.items() if its == count)
+        notes.append(f"Of {count} seed{'s' if count > 1 else ''}: {fewer}.")
+    own = [f"`{label}`" for label in suite.methods_of(table) if suite.variant(label).tree == "own"]
+    if own:
+        notes.append(f"Scored in the tree that the network was trained on: {', '.join(own)}.")
+    return notes
+
+
 def as_csv(table: TableEntry, rows: Sequence[Row]) -> str:
-    """A table for programs: the mean, the deviation and the number of seeds of every metric."""
+    """A table for programs: the mean, the deviation and the number of seeds of every metric.
+
+    With published values, also these and the difference of the mean from them, in the unit of the mean.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    heads = [f"{name}{end}" for name in table.columns for end in ("", "_sd", "_seeds")]
-    writer.writerow(["method", "inference", "decision", *heads])
+    ends = ["", "_sd", "_seeds", *(["_published", "_difference"] if any(row.published for row in rows) else [])]
+    writer.writerow(["method", "inference", "decision", *(f"{name}{end}" for name in table.columns for end in ends)])
     for row in rows:
         cells: list[object] = [row.method, row.inference, row.decision]
         for name in table.columns:
-            spread = row.values.get(name)
-            cells += (
-                ["", "", 0] if spread is None else [spread.mean, spread.sd if spread.count > 1 else "", spread.count]
-            )
+            cells += _numbers(row.values.get(name), row.published.get(name))[: len(ends)]
         writer.writerow(cells)
     return text.getvalue()
 
 
-def _title(metric: str) -> str:
-    return SHORT.get(metric) or column_text(metric).title
+def _numbers(spread: Spread | None, published: float | None) -> list[object]:
+    """The cells of a column in a CSV file; published values to the digits that were published."""
+    ours: list[object] = ["", "", 0]
+    if spread is not None:
+        ours = [spread.mean, spread.sd if spread.count > 1 else "", spread.count]
+    theirs = "" if published is None else float(f"{published:.10g}")
+    difference = "" if spread is None or published is None else float(f"{spread.mean - published:.10g}")
+    return [*ours, theirs, difference]
 
 
 def _best(metric: str, rows: Sequence[Row]) -> float | None:
     means = [row.values[metric].mean for row in rows if metric in row.values]
-    higher_is_better = column_text(metric).higher_is_better
-    if len(means) < 2 or higher_is_better is None or metric in RESOURCE_TEXTS:  # what training took is no contest
+    higher_is_better = column(metric).higher_is_better
+    if len(means) < 2 or higher_is_better is None or is_cost(metric):  # what training took is no contest
         return None
     return max(means) if higher_is_better else min(means)
 
 
-def _cell(metric: str, spread: Spread | None, best: float | None) -> str:
+def _cell(metric: str, row: Row, best: float | None) -> str:
+    spread, published = row.values.get(metric), row.published.get(metric)
     if spread is None:
-        return NOTHING
-    if metric in RESOURCE_TEXTS:
-        mean, sd = (resource_number(metric, value) for value in (spread.mean, spread.sd))
-        return f"{mean} ± {sd}" if spread.count > 1 else mean
-    scale, digits = (100, 2) if metric_text(metric).is_share else (1, 3)
-    mean = f"{scale * spread.mean:.{digits}f}"
+        return NOTHING if published is None else f"{NOTHING} ({number(metric, published)})"
+    mean = number(metric, spread.mean)
     mean = f"**{mean}**" if spread.mean == best else mean
-    return f"{mean} ± {scale * spread.sd:.{digits}f}" if spread.count > 1 else mean
+    ours = f"{mean} ± {number(metric, spread.sd)}" if spread.count > 1 else mean
+    return ours if published is None else f"{ours} ({number(metric, published)}; {_signed(metric, spread, published)})"
+
+
+def _signed(metric: str, spread: Spread, published: float) -> str:
+    """The difference of two values as they are written, with its sign."""
+    digits = 0 if is_cost(metric) else 2 if column(metric).is_share else 3
+    difference = round(in_unit(metric, spread.mean), digits) - round(in_unit(metric, published), digits)
+    return f"{difference:+,.{digits}f}".replace("-", "−")

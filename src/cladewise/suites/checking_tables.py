@@ -1,0 +1,103 @@
+"""Checks the columns, published figures and axes of tables and figures, on one dataset."""
+
+from __future__ import annotations
+
+import math
+
+from cladewise.catalogue import nearest
+from cladewise.errors import InputError
+from cladewise.suites.columns import check_column, column, is_cost
+from cladewise.suites.curves import curve_points
+from cladewise.suites.entries import FigureEntry, Published, TableEntry
+from cladewise.suites.suite import Suite
+
+
+def check_table(suite: Suite, table: TableEntry) -> None:
+    """Check a table of a suite on one dataset.
+
+    Raises:
+        InputError: A column or a published row does not exist, or the published figures do not fit the columns.
+    """
+    _check_columns(suite, table)
+    seen: set[tuple[str, str, str]] = set()
+    for published in suite.published_of(table):
+        place = _check_published(suite, table, published)
+        if place in seen:
+            raise InputError("published figures of a row once", f"{_named(published)} twice")
+        seen.add(place)
+    _check_unit(table)
+
+
+def _check_columns(suite: Suite, entry: TableEntry | FigureEntry) -> None:
+    if not entry.columns:
+        raise InputError("at least one column", "none")
+    ways = tuple(ways for episodes in suite.few_shot for ways in episodes.ways)
+    for name in entry.columns:
+        check_column(name, ways)
+    if entry.headings and len(entry.headings) != len(entry.columns):
+        raise InputError(f"{len(entry.columns)} headings, one per column", len(entry.headings))
+
+
+def _check_published(suite: Suite, table: TableEntry, published: Published) -> tuple[str, str, str]:
+    """The row that published figures are about."""
+    at, known = f"published {_named(published)}", suite.methods_of(table)
+    if published.row not in known:
+        expected = f"a row of the table: {', '.join(known)}"
+        raise InputError(expected, repr(published.row), at=at, advice=nearest(published.row, known))
+    rules = suite.rules_of(table)
+    for what, given, there in (
+        ("inference", published.inference, list(dict.fromkeys(infer for infer, _ in rules))),
+        ("decision", published.decision, list(dict.fromkeys(decide for _, decide in rules))),
+    ):
+        if given and given not in there:
+            expected = f"a {what} of the table: {', '.join(there)}".replace("a i", "an i")
+            raise InputError(expected, repr(given), at=at, advice=nearest(given, there))
+        if not given and len(there) > 1:
+            raise InputError(f"{what}, one of {', '.join(there)}", "none", at=at)
+    if len(published.values) != len(table.columns):
+        expected = f"{len(table.columns)} values, one per column, nan where there is none"
+        raise InputError(expected, len(published.values), at=at)
+    for name, value in zip(table.columns, published.values, strict=True):
+        if not math.isnan(value) and not 0 <= value <= (100 if column(name).is_share else math.inf):
+            unit = "a percentage from 0 to 100" if column(name).is_share else "a number of at least 0"
+            raise InputError(f"{unit} for {name}", value, at=at)
+    return (published.row, published.inference or rules[0][0], published.decision or rules[0][1])
+
+
+def _check_unit(table: TableEntry) -> None:
+    """Shares are in percent: published figures that are all at most 1 are not."""
+    shares = [
+        value
+        for row in table.published
+        for name, value in zip(table.columns, row.values, strict=False)
+        if column(name).is_share and not is_cost(name) and not math.isnan(value)
+    ]
+    if shares and 0 < max(shares) <= 1:
+        raise InputError("published shares in percent", f"at most {max(shares)}", advice="Multiply them by 100.")
+
+
+def check_figure(suite: Suite, figure: FigureEntry) -> None:
+    """Check a figure of a suite on one dataset.
+
+    Raises:
+        InputError: Its kind, axis or a panel does not exist.
+    """
+    if figure.kind not in CHECKS:
+        kinds = ", ".join(CHECKS)
+        raise InputError(f"a kind of figure: {kinds}", repr(figure.kind), advice=nearest(figure.kind, CHECKS))
+    CHECKS[figure.kind](suite, figure)
+
+
+def _check_curve(suite: Suite, figure: FigureEntry) -> None:
+    _check_columns(suite, figure)
+    if figure.scale not in ("linear", "log"):
+        raise InputError("a scale: linear or log", repr(figure.scale))
+    curve_points(suite, figure)
+
+
+CHECKS = {"curve": _check_curve}
+"""The check of each kind of figure."""
+
+
+def _named(published: Published) -> str:
+    return ", ".join(part for part in (published.row, published.inference, published.decision, published.data) if part)

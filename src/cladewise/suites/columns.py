@@ -1,0 +1,92 @@
+"""Columns of tables and panels of figures: metrics, what training took, and accuracies of few-shot episodes."""
+
+from __future__ import annotations
+
+from cladewise.errors import InputError
+from cladewise.records.metric_names import MetricText
+from cladewise.records.resources import RESOURCE_TEXTS, column_text, resource_number
+from cladewise.suites.suite import FEW_SHOT_PREFIX, few_shot_ways
+
+SHORT = {"majority_f1": "M-F1", "leaf_f1": "L-F1", "leaf_top1": "L-Top1", "ap": "AP", "ac": "AC"}
+"""Names of these metrics in published tables."""
+
+
+def column(name: str) -> MetricText:
+    """Title, direction and description of a column.
+
+    Raises:
+        InputError: There is no such column.
+
+    Example:
+        >>> column("leaf_f1").title, column("few_shot/5").title, column("seconds").title
+        ('L-F1', '5-way', 'Seconds')
+    """
+    for ways in few_shot_ways([name]):
+        title = "intra-class" if ways == "intra" else f"{ways}-way"
+        return MetricText(title, True, f"Accuracy over {title} few-shot episodes.")
+    return column_text(name)
+
+
+def title_of(name: str) -> str:
+    """Head of a column.
+
+    Example:
+        >>> title_of("leaf_f1"), title_of("severity")
+        ('L-F1', 'Severity')
+    """
+    return SHORT.get(name) or column(name).title
+
+
+def in_unit(name: str, value: float) -> float:
+    """A value in the unit that tables show it in: percent if it is a share.
+
+    Example:
+        >>> in_unit("top1", 0.5), in_unit("severity", 0.5)
+        (50.0, 0.5)
+    """
+    return 100 * value if column(name).is_share else value
+
+
+def out_of_unit(name: str, value: float) -> float:
+    """The reverse of :func:`in_unit`.
+
+    Example:
+        >>> out_of_unit("top1", 50.0), out_of_unit("severity", 0.5)
+        (0.5, 0.5)
+    """
+    return value / 100 if column(name).is_share else value
+
+
+def number(name: str, value: float) -> str:
+    """A value as tables write it: percent with two digits if it is a share, three digits otherwise.
+
+    Example:
+        >>> number("top1", 0.51234), number("severity", 1.5), number("parameters", 7690.0)
+        ('51.23', '1.500', '7,690')
+    """
+    if name in RESOURCE_TEXTS:
+        return resource_number(name, value)
+    return f"{in_unit(name, value):.{2 if column(name).is_share else 3}f}"
+
+
+def is_cost(name: str) -> bool:
+    """Whether a column says what training took, of which no row is the best.
+
+    Example:
+        >>> is_cost("seconds"), is_cost("top1")
+        (True, False)
+    """
+    return name in RESOURCE_TEXTS
+
+
+def check_column(name: str, ways: tuple[str, ...]) -> None:
+    """Check that a column exists; ``ways`` are those of the suite's few-shot episodes.
+
+    Raises:
+        InputError: It does not.
+    """
+    column(name)
+    for asked in few_shot_ways([name]):
+        if asked not in ways:
+            known = ", ".join(f"{FEW_SHOT_PREFIX}{each}" for each in ways) or "none, for there is no [[few_shot]]"
+            raise InputError(f"few-shot columns of the suite: {known}", repr(name))

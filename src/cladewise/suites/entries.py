@@ -1,0 +1,230 @@
+"""The entries of a suite file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from cladewise.records import Tree
+from cladewise.records.few_shot import SUPPORT_VIEWS
+
+ALL, OWN = "all", "own"
+"""In a list's place: everything there is. In a list of rules: that of the method."""
+
+Chosen: TypeAlias = tuple[str, ...] | Literal["all"]
+"""Names out of a list of the suite, or ``all`` of them."""
+
+
+def _none() -> dict[str, Any]:
+    return {}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataEntry:
+    """A dataset and its part in the suite.
+
+    Args:
+        name: Name of a dataset, or a path.
+        options: Options of its reader.
+        path: Folder of the images, where the reader needs one.
+        train: Split to train on.
+        test: Split to report.
+        search: Share of the training images that is held out for choosing settings.
+        val: Share of the training images that is held out for rules to learn from, where the data has no ``val``.
+        backbone: Settings of the encoder that differ from the suite's.
+        training: Settings of training that differ from the suite's.
+    """
+
+    name: str
+    options: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+    path: str = ""
+    train: str = "train"
+    test: str = "test"
+    search: float = 0.2
+    val: float = 0.0
+    backbone: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+    training: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SearchEntry:
+    """How the learning rate and the options of each method are chosen, on the held-out share and with one seed.
+
+    Args:
+        metric: Metric to optimise, in its better direction.
+        lr: Learning rates to begin with; where the best is at an end, the next in line is tried.
+        refine: Factors of the best rate that are tried in the end.
+        options: ``grid``: the options of each method are searched over the values of its paper. ``default``: they stay
+            as they are, and the rate alone is searched.
+        seed: Seed of every trial.
+    """
+
+    metric: str = "ap"
+    lr: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
+    refine: tuple[float, ...] = (0.33, 3.0)
+    options: str = "grid"
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Published:
+    """The published figures of one row of a table.
+
+    Args:
+        row: Label of the row's method or variant.
+        values: One value per column, in the unit of the table: percent for shares; NaN where the source has none.
+        inference: Spec of the row's inference as in the table; needed where the table has several.
+        decision: Spec of the row's decision as in the table; needed where the table has several.
+        data: Dataset of the figures; needed where the table is made for several.
+    """
+
+    row: str
+    values: tuple[float, ...]
+    inference: str = ""
+    decision: str = ""
+    data: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableEntry:
+    """A table: a row for each of the combinations, mean and deviation over the seeds.
+
+    Args:
+        name: Name of its files.
+        title: Heading.
+        columns: Metrics, what training took, and accuracies of few-shot episodes as ``few_shot/<ways>``.
+        headings: Heads of the columns; by default the titles of the metrics.
+        methods: Labels of methods, or ``all``.
+        inferences: Specs, ``own`` for the method's; or ``all``.
+        decisions: Specs, ``own`` for the method's; or ``all``.
+        data: Names of the datasets that it is made for, or ``all``.
+        source: Table of a paper that it repeats.
+        published: The figures of that table.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    headings: tuple[str, ...] = ()
+    methods: Chosen = ALL
+    inferences: Chosen = (OWN,)
+    decisions: Chosen = (OWN,)
+    data: Chosen = ALL
+    source: str = ""
+    published: tuple[Published, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FigureEntry:
+    """A figure, drawn from the evaluations of runs.
+
+    Args:
+        name: Name of its files.
+        title: Heading.
+        kind: ``curve``: metrics by the value of an option.
+        x: The option: of the methods, of the inferences, or a setting that differs between variants.
+        scale: Scale of that axis, ``linear`` or ``log``.
+        columns: Metrics, one panel each.
+        headings: Titles of the panels; by default the titles of the metrics.
+        methods: Labels of methods, or ``all``.
+        inferences: Specs, ``own`` for the method's; or ``all``.
+        decisions: Specs, ``own`` for the method's; or ``all``.
+        data: Names of the datasets that it is drawn for, or ``all``.
+        source: Figure of a paper that it repeats.
+    """
+
+    name: str
+    title: str
+    kind: str
+    x: str = ""
+    scale: str = "linear"
+    columns: tuple[str, ...] = ()
+    headings: tuple[str, ...] = ()
+    methods: Chosen = ALL
+    inferences: Chosen = (OWN,)
+    decisions: Chosen = (OWN,)
+    data: Chosen = ALL
+    source: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FewShotEntry:
+    """Few-shot episodes that every run is evaluated by, with a column for each of ``ways`` in the table ``few-shot``.
+
+    Args:
+        ways: Numbers of classes, ``all`` and ``intra``.
+        shots: Images of each class to learn from.
+        episodes: How many; 0 for the protocol's own number.
+        queries: Most images of each class to ask about.
+        support_views: Augmented copies of each image to learn from; 0: the image as it is.
+        space: ``own`` vectors of the head, or the ``encoder``'s.
+        apart: Support and queries from different top folders.
+        coarse_level: Level of the coarse classes of ``intra``; empty: that of the labels, else the parents.
+        data: Names of the datasets that have these episodes, or ``all``.
+        table: Whether they are in the table ``few-shot``; otherwise they are there for columns of other tables alone.
+    """
+
+    ways: tuple[str, ...] = ("5", "all", "intra")
+    shots: int = 1
+    episodes: int = 0
+    queries: int = 15
+    support_views: int = SUPPORT_VIEWS
+    space: str = "own"
+    apart: bool = False
+    coarse_level: str = ""
+    data: Chosen = ALL
+    table: bool = True
+
+    def options(self) -> dict[str, Any]:
+        """As :func:`cladewise.episodes.few_shot_all` takes them, but for the ways."""
+        own = ("ways", "data", "table")
+        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in own}
+        return {**given, "episodes": self.episodes or None, "coarse_level": self.coarse_level or None}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A method with settings of its own: for ablations, another resolution, another encoder.
+
+    Args:
+        name: What tables call it.
+        method: Spec of the method.
+        ablation: Settings of ``[ablation]``.
+        backbone: Settings of the encoder that differ from those of the suite and the dataset.
+        training: Settings of training that differ from those of the suite and the dataset.
+        tree: Whether tables have it scored in the true tree, or in the one that its network was trained on.
+        settings: The method or variant whose chosen learning rate and options it takes: its plain method by default;
+            its own name to be searched by itself.
+        share: Share of the training images that it has, the same share of each label; drawn again for every seed.
+        seeds: Runs of it at most, where it takes long; as many as the suite says by default.
+        data: Names of the datasets that it is a row of, or ``all``.
+    """
+
+    name: str
+    method: str
+    ablation: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+    backbone: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+    training: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+    tree: Tree = "true"
+    settings: str = ""
+    share: float = 1.0
+    seeds: int = 0
+    data: Chosen = ALL
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What a lighter form of a suite changes: ``[smoke]`` or ``[features]``.
+
+    Args:
+        backbone: Settings of the encoder, which hold for every row.
+        training: Settings of training, which hold for every row.
+        options: Options by the name of a method, which replace those of its specs.
+        search: Entries of ``[search]``, in ``[features]`` alone.
+    """
+
+    backbone: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+    training: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+    options: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+    search: Mapping[str, Any] = dataclasses.field(default_factory=_none)

@@ -1,0 +1,88 @@
+"""Lighter forms of a suite: a smoke run on made-up files, and linear probes on features of a frozen encoder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from cladewise.catalogue import nearest
+from cladewise.errors import InputError
+from cladewise.suites.entries import Changes, FewShotEntry, SearchEntry
+from cladewise.suites.suite import Suite
+
+TINY_ENCODER: Mapping[str, Any] = {"name": "test_resnet", "pretrained": False, "checkpoint": "", "image_size": 32}
+"""Encoder of a smoke run: three blocks of timm, with random weights, on small images."""
+
+ONE_EPOCH: Mapping[str, Any] = {
+    "epochs": 1,
+    "batch_size": 8,
+    "warmup_epochs": 0.0,
+    "accumulate": 1,
+    "chunk": 0,
+    "early_stop": 0,
+    "precision": "32-true",
+    "accelerator": "cpu",
+    "devices": 1,
+    "num_nodes": 1,
+    "workers": 0,
+}
+"""Training of a smoke run."""
+
+KEPT_FOR_PROBES = ("train_split", "val_split", "balance")
+"""Settings of training that linear probes keep; the others belong to training from end to end."""
+
+
+def smoke_of(suite: Suite) -> Suite:
+    """The suite with a tiny untrained encoder, one epoch, one seed and no search: it runs everything once.
+
+    Rows, tables, rules and the settings under test remain; ``[smoke]`` adds to what is fixed.
+    """
+    own = suite.smoke
+    fixed = Changes(
+        backbone={**TINY_ENCODER, **own.backbone}, training={**ONE_EPOCH, **own.training}, options=own.options
+    )
+    few_shot = tuple(_few_episodes(entry) for entry in suite.few_shot)
+    return dataclasses.replace(suite, seeds=1, search=None, few_shot=few_shot, fixed=fixed)
+
+
+def _few_episodes(entry: FewShotEntry) -> FewShotEntry:
+    ways = tuple("2" if each.isdecimal() else each for each in entry.ways)
+    return dataclasses.replace(entry, ways=ways, shots=1, episodes=2, queries=1, support_views=0)
+
+
+def features_of(suite: Suite) -> Suite:
+    """The suite as linear probes: the same rows and tables on a frozen encoder, with rates that are searched.
+
+    The encoder is the packaged one, unless ``[features]`` names another. Of the settings of training, those of
+    :data:`KEPT_FOR_PROBES` remain.
+    """
+    own = suite.features
+    return dataclasses.replace(
+        suite,
+        backbone={"freeze": True},
+        training=_kept(suite.training),
+        data=tuple(dataclasses.replace(e, backbone={}, training=_kept(e.training)) for e in suite.data),
+        variants=tuple(dataclasses.replace(v, backbone={}, training=_kept(v.training)) for v in suite.variants),
+        search=features_search(suite),
+        fixed=Changes(backbone=own.backbone, training=own.training, options=own.options),
+    )
+
+
+def features_search(suite: Suite) -> SearchEntry:
+    """The search of linear probes: as ``[features]`` says, else as ``[search]`` says, else of the rate alone.
+
+    Raises:
+        InputError: ``[features]`` has an entry that no search has.
+    """
+    before = suite.search or SearchEntry(options="default")
+    known = [field.name for field in dataclasses.fields(SearchEntry)]
+    for key in suite.features.search:
+        if key not in known:
+            raise InputError(f"one of {', '.join(known)}", repr(key), advice=nearest(key, known))
+    given = {key: tuple(v) if isinstance(v, list) else v for key, v in suite.features.search.items()}
+    return dataclasses.replace(before, **given)
+
+
+def _kept(training: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in training.items() if key in KEPT_FOR_PROBES}
