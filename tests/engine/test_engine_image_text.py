@@ -23,11 +23,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("freeze", [True, False])
-@pytest.mark.parametrize("method", ["text-classifier", "hmcf"])
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("text-classifier", {}), ("text-classifier", {"bias": False, "projection": False}), ("hmcf", {})],
+)
 def test_without_training_the_answer_is_the_models_own(
-    colours: Dataset, clip: str, tmp_path: Path, method: str, freeze: bool
+    colours: Dataset, clip: str, tmp_path: Path, method: str, options: dict[str, bool], freeze: bool
 ) -> None:
-    wanted = {**FAST, "epochs": 0, "backbone": clip, "options": {"text": clip}, "freeze": freeze}
+    wanted = {**FAST, "epochs": 0, "backbone": clip, "options": {"text": clip, **options}, "freeze": freeze}
     run = engine.train(colours, method=method, out=tmp_path / "run", **wanted)
     predicted = predict(run, [colours.root / path for path in colours.paths[:4]], progress=False)
     import open_clip

@@ -23,7 +23,7 @@ from cladewise.engine.answering import outcomes, scored_images
 from cladewise.engine.answering.evaluation import evaluate_metric
 from cladewise.engine.answering.fitted_rules import identity, learnt, ready, with_learnt
 from cladewise.engine.rules import inference_of, spec_of
-from cladewise.inference import BottomUp, Chain, DifferentiableDiffusion, Diffusion, Inference
+from cladewise.inference import BottomUp, Chain, DifferentiableDiffusion, Diffusion, Inference, chain
 from cladewise.methods.flat_softmax import FlatSoftmaxMethod
 from cladewise.metrics import set_columns
 from cladewise.predictions import Prediction, storage
@@ -239,6 +239,15 @@ def test_what_a_rule_learnt_holds_for_the_files_and_rules_before_it(probe: Run, 
     long[1][3] = 5.0
     texts = {identity(Diffusion(weights=weights)) for weights in long}
     assert len(texts) == 2
+
+
+def test_a_rule_that_acts_otherwise_than_it_did_has_another_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = identity(chain(Diffusion(0.5), BottomUp()))
+    assert now == "Chain(rules=(Diffusion 2(alpha=0.5, steps=0, levels='all', top=0, shift='none', readout='leaf', " + (
+        "rescale=False, weights=None), BottomUp()))"
+    )
+    monkeypatch.setattr(BottomUp, "revision", 2)
+    assert identity(chain(Diffusion(0.5), BottomUp())) == now.replace("BottomUp", "BottomUp 2")
 
 
 def test_half_a_file_of_what_was_learnt_is_made_again(probe: Run) -> None:

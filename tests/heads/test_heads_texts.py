@@ -114,6 +114,25 @@ def test_heads_of_levels_start_alike_and_scores_are_scaled_cosines() -> None:
     assert list(ImageTextHead(TREE, 5, tower(16, tuned=False)).encoders()) == []
 
 
+def test_a_classifier_without_bias_and_projection_has_weights_alone() -> None:
+    features = torch.randn(3, 128)
+    whole = methods.make("text-classifier").head(TREE, 128)
+    bare = methods.make("text-classifier", bias=False, projection=False).head(TREE, 128)
+    assert {name for name, _ in whole.named_parameters()} == {"weight", "bias", "projection"}
+    assert [name for name, _ in bare.named_parameters()] == ["weight"]
+    assert bare.rows().keys() == {"weight"}
+    torch.testing.assert_close(bare(features).logits, whole(features).logits)  # at first
+    cosines = torch.nn.functional.normalize(features, dim=-1) @ bare.get_parameter("weight").T
+    torch.testing.assert_close(bare(features).logits, cosines)
+    extreme = bare(features * torch.tensor([[1e4], [-1e4], [0.0]])).logits
+    assert extreme.isfinite().all()
+    assert extreme[2].abs().sum() == 0  # no bias
+    narrow = methods.make("text-classifier", projection=False).head(TREE, 16)  # the texts go to the images' space
+    assert narrow.get_parameter("weight").shape[1] == 16
+    with pytest.raises(InputError, match="text vectors as wide as the features, 16, where there is no projection, but"):
+        methods.make("text-classifier", projection=False, width=8).head(TREE, 16)
+
+
 @pytest.mark.parametrize("kind", ["transformers", "open_clip"])
 def test_methods_take_every_kind_of_text_encoder(kind: str, tmp_path: Path) -> None:
     name = write_bert(tmp_path / "bert") if kind == "transformers" else write_clip(tmp_path / "clip")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise import inference
+from cladewise.engine.rules import inference_of, spec_of
 from cladewise.errors import InputError
 from cladewise.inference import BottomUp, DifferentiableDiffusion, Diffusion, FittableChain, Subset, chain
 from cladewise.inference.level_loss import level_loss, restraint_weights
@@ -79,15 +80,23 @@ def test_neighbourhood_has_the_entries_it_says(taxonomy: Taxonomy, radius: int) 
 @given(taxonomies_with_nodes(max_nodes=12) | trees_with_all_nodes, st.booleans(), st.integers(0, 99))
 def test_loss_is_its_twin(tree_and_targets: tuple[Taxonomy, list[int]], restrained: bool, seed: int) -> None:
     taxonomy, targets = tree_and_targets
-    weights = restraint_weights(taxonomy.num_levels, float(restrained))
-    scores = 2 * np.random.default_rng(seed).standard_normal((len(targets), taxonomy.num_leaves))
-    wanted = [inference_twin.matrix_loss(taxonomy, row, t, weights) for row, t in zip(scores, targets, strict=True)]
-    given_scores = torch.tensor(scores, requires_grad=True)
-    loss = level_loss(given_scores, torch.tensor(targets), taxonomy, weights)
-    np.testing.assert_allclose(loss.detach(), wanted, rtol=1e-9, atol=1e-9)
-    single = level_loss(torch.tensor(scores).float(), torch.tensor(targets), taxonomy, weights)
-    np.testing.assert_allclose(single, wanted, rtol=1e-4, atol=1e-4)
-    assert torch.autograd.gradcheck(lambda x: level_loss(x, torch.tensor(targets), taxonomy, weights), given_scores)
+    restraint = restraint_weights(taxonomy.num_levels, float(restrained))
+    random = np.random.default_rng(seed)
+    scores = 2 * random.standard_normal((len(targets), taxonomy.num_leaves))
+    given_scores, nodes = torch.tensor(scores, requires_grad=True), torch.tensor(targets)
+    uneven = [float(weight) for weight in random.choice([0.0, 0.5, 3.0], taxonomy.num_levels)]
+    for weights, stated in (([1.0] * taxonomy.num_levels, ()), (uneven, uneven)):
+        wanted = [
+            inference_twin.matrix_loss(taxonomy, row, t, restraint, weights)
+            for row, t in zip(scores, targets, strict=True)
+        ]
+        loss = level_loss(given_scores, nodes, taxonomy, restraint, stated)
+        np.testing.assert_allclose(loss.detach(), wanted, rtol=1e-9, atol=1e-9)
+        single = level_loss(torch.tensor(scores).float(), nodes, taxonomy, restraint, stated)
+        np.testing.assert_allclose(single, wanted, rtol=1e-4, atol=1e-4)
+        assert torch.autograd.gradcheck(
+            lambda x, stated=stated: level_loss(x, nodes, taxonomy, restraint, stated), given_scores
+        )
 
 
 def test_without_restraint_the_loss_is_that_of_every_ancestor() -> None:
@@ -156,6 +165,58 @@ def test_a_step_moves_scores_by_as_much_whatever_their_scale(scale: float) -> No
     assert float(most_that_an_image_moves) == pytest.approx(0.3, rel=1e-3)
 
 
+def test_the_weights_of_the_levels_are_those_that_train_and_choose() -> None:
+    taxonomy = Taxonomy.from_paths([(f"g{i // 3}", f"s{i}") for i in range(12)])
+    prediction, target = noisy(taxonomy, 600)
+    shown = {"epochs": 4, "restraint": 0.0}
+    plain = DifferentiableDiffusion(**shown).fit(prediction, target).matrix  # type: ignore[arg-type]
+    assert plain is not None
+    ones = DifferentiableDiffusion(**shown, level_weights=[1.0, 1.0]).fit(prediction, target)  # type: ignore[arg-type]
+    assert plain.equal(ones.matrix)  # type: ignore[arg-type]
+    assert ones.level_weights == (1.0, 1.0)
+
+    def loss(rule: DifferentiableDiffusion, weights: tuple[float, ...]) -> float:
+        fitted = rule.fit(prediction, target)(prediction)
+        return float(level_loss(fitted.logits, target, taxonomy, (), weights).mean())
+
+    coarse = DifferentiableDiffusion(**shown, level_weights=(1.0, 0.0))  # type: ignore[arg-type]
+    fine = DifferentiableDiffusion(**shown, level_weights=(0.0, 1.0))  # type: ignore[arg-type]
+    assert loss(coarse, (1.0, 0.0)) < loss(fine, (1.0, 0.0))
+    assert loss(fine, (0.0, 1.0)) < loss(coarse, (0.0, 1.0))
+    published = DifferentiableDiffusion(epochs=2).fit(prediction, target).matrix
+    stated = DifferentiableDiffusion(epochs=2, restraint_weights=(0.2, 0.0)).fit(prediction, target).matrix
+    assert published is not None
+    assert published.equal(stated)  # type: ignore[arg-type]
+
+
+def test_the_kept_matrix_is_the_one_with_the_least_loss_that_is_trained() -> None:
+    """An enormous restraint on fine classes: every epoch lowers it and raises the cross-entropy."""
+    taxonomy = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
+    generator = torch.Generator().manual_seed(0)
+    target = torch.tensor(taxonomy.leaf_nodes.copy())[torch.randint(4, (300,), generator=generator)]
+    prediction = LeafSoftmax(taxonomy, torch.randn(300, 4, generator=generator))
+    options = {"epochs": 6, "learning_rate": 0.2, "restraint_weights": (0.0, 1e4)}
+    fitted = DifferentiableDiffusion(**options).fit(prediction, target)(prediction)  # type: ignore[arg-type]
+    start = Diffusion()(prediction)
+
+    def losses(leaf_logits: torch.Tensor) -> tuple[float, float]:
+        restrained = level_loss(leaf_logits, target, taxonomy, (0.0, 1e4)).mean()
+        return float(restrained), float(level_loss(leaf_logits, target, taxonomy).mean())
+
+    (trained, _), (before, _) = losses(fitted.logits), losses(start.leaf_logits)
+    assert trained < before
+
+
+def test_weights_are_one_per_level() -> None:
+    prediction, target = noisy(t9(), 20)
+    for option in ("level_weights", "restraint_weights"):
+        with pytest.raises(InputError, match=rf"{option} with one number per level of the tree, 3, but got 2: \(1.0"):
+            DifferentiableDiffusion(**{option: (1.0, 2.0)}).fit(prediction, target)
+    rule = inference.make("differentiable-diffusion", level_weights=(1.0, 0.5, 0.25), restraint=0.0)
+    assert spec_of(rule) == "differentiable-diffusion:restraint=0.0,level_weights=1.0,0.5,0.25"
+    assert inference_of(spec_of(rule), None) == rule
+
+
 def test_it_is_never_worse_than_diffusion_on_what_is_held_out() -> None:
     taxonomy = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
     prediction, _ = noisy(taxonomy, 200)
@@ -198,6 +259,8 @@ def test_refusals() -> None:
         *({"learning_rate": rate} for rate in (0.0, -1.0, math.inf, math.nan)),
         *({"memory": memory} for memory in (0.0, -1.0, math.nan)),
         *({"restraint": restraint} for restraint in (-1.0, math.inf, math.nan)),
+        *({"level_weights": (weight,)} for weight in (-1.0, math.inf, math.nan)),
+        {"restraint_weights": (1.0, -1.0)},
         *({"seed": seed} for seed in (-1, 1 << 32, 10**30)),
     ):
         (option,) = options

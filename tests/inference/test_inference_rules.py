@@ -90,22 +90,18 @@ def test_diffusion_is_its_twin(
     prediction = level_scores(taxonomy, seed)
     layout = level_layout(taxonomy, prediction.levels)
     wanted = []
-    sizes = [
-        sum(inference_twin.group(taxonomy, v) == k for v in range(1, taxonomy.num_nodes)) for k in prediction.levels
-    ]
-    truncated = top > 0 and any(size > top for size in sizes)
     for logits in prediction.level_logits.numpy():
         scores: dict[int, float] = {}
         for place, v in enumerate(np.concatenate(layout)):
             if v not in scores or not (taxonomy.parents == v).any():  # leaves: the finest, others: the shallowest
                 scores[int(v)] = float(logits[place])
-        start = inference_twin.prepared(taxonomy, scores, shifted=shifted or truncated, top=top)
+        start = inference_twin.prepared(taxonomy, scores, shifted=shifted, top=top)
         end = inference_twin.diffused(taxonomy, start, alpha, steps)
         wanted.append(inference_twin.log_softmax(end[taxonomy.leaf_nodes]))
     rule = Diffusion(alpha, steps, top=top, shift="level-min" if shifted else "none")
     result = rule(prediction).log_prob[:, taxonomy.leaf_nodes.copy()]
     np.testing.assert_allclose(result, np.array(wanted), atol=1e-9)
-    assert rule.about(prediction)["shift"] == ("level-min" if shifted or truncated else "none")
+    assert rule.about(prediction)["shift"] == rule.shift
     scaled = Diffusion(alpha, steps, top=top, shift=rule.shift, rescale=True)(prediction)
     torch.testing.assert_close(scaled.logits * (1 - alpha), rule(prediction).logits)
 
@@ -132,7 +128,7 @@ def test_levels_are_chosen_by_number_and_name() -> None:
     for levels in ("2-3", "genus,species", "3, 2", "species;genus"):
         torch.testing.assert_close(Diffusion(levels=levels)(prediction).log_prob, by_number)
     assert not torch.allclose(Diffusion(levels="3")(prediction).log_prob, by_number)
-    assert Diffusion(levels="3").about(prediction) == {"shift": "level-min", "levels": "3", "sources": "5"}
+    assert Diffusion(levels="3").about(prediction) == {"shift": "none", "levels": "3", "sources": "5"}
     with pytest.raises(InputError, match=r"levels among 1 to 3 or family, genus, species, or all, but got 'genu'. Did"):
         Diffusion(levels="genu")(prediction)
     with pytest.raises(InputError, match="scores at levels 1"):
@@ -150,10 +146,20 @@ def test_a_leaf_that_levels_repeat_has_the_score_of_the_finest_chosen_one(column
     assert same != matters
 
 
+def test_levels_that_are_left_out_are_zero() -> None:
+    taxonomy = Taxonomy.from_paths([("a", "b", "c"), ("a", "b", "d"), ("a", "B", "g"), ("e",), ("f",)])
+    prediction = level_scores(taxonomy, 0)
+    zeroed = prediction.level_logits.clone()
+    zeroed[:, [0, 3, 4]] = 0.0  # a; b B: the inner nodes
+    for shift in ("none", "level-min"):
+        alone = Diffusion(levels="3", shift=shift)(prediction)
+        torch.testing.assert_close(alone.log_prob, Diffusion(shift=shift)(LevelSoftmax(taxonomy, zeroed)).log_prob)
+
+
 def test_a_leaf_above_the_chosen_levels_is_shifted_with_what_it_competes_with() -> None:
     taxonomy = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
     scores = LevelSoftmax(taxonomy, torch.tensor([[0.0, 9.0, 0.0, 0.0, 0.0], [9.0, 0.0, 0.0, 0.0, 0.0]]))  # a, d; ...
-    likely, unlikely = Diffusion(levels="1")(scores).log_prob[:, taxonomy.find("d")].exp()
+    likely, unlikely = Diffusion(levels="1", shift="level-min")(scores).log_prob[:, taxonomy.find("d")].exp()
     assert likely > 0.9
     assert unlikely < 0.2
 
@@ -161,8 +167,24 @@ def test_a_leaf_above_the_chosen_levels_is_shifted_with_what_it_competes_with() 
 def test_truncation_to_everything_changes_nothing() -> None:
     prediction = NodeSigmoid(t9(), theta()[1:])
     torch.testing.assert_close(Diffusion(top=5)(prediction).log_prob, Diffusion()(prediction).log_prob)
-    assert Diffusion(top=5).about(prediction)["shift"] == "none"
-    assert Diffusion(top=4).about(prediction)["shift"] == "level-min"
+    assert Diffusion(top=4).about(prediction)["shift"] == "none"
+    assert Diffusion(top=4, shift="level-min").about(prediction)["shift"] == "level-min"
+
+
+def test_golden_truncation() -> None:
+    """The two best of each level of T9, by hand: 1, 2; 4, 5 and the leaf 3 compete at the finest level."""
+    kept = torch.zeros(9, dtype=torch.float64)
+    best = {1: 0.2, 2: 0.2, 6: -1.0, 5: 0.8, 7: 0.6}  # by breadth-first number; leaves 3, 4, 8 are not among the best
+    for node, score in best.items():
+        kept[node] = score
+    wanted = Diffusion()(NodeSigmoid(t9(), kept[t9_order()][1:]))
+    prediction = NodeSigmoid(t9(), theta()[1:])
+    torch.testing.assert_close(Diffusion(top=2)(prediction).leaf_logits, wanted.leaf_logits)
+    spread = inference_twin.diffused(t9(), kept[t9_order()].numpy(), 0.3)
+    np.testing.assert_allclose(Diffusion(top=2)(prediction).leaf_logits, spread[t9().leaf_nodes])
+    above = Diffusion(0.0, top=2)(NodeSigmoid(t9(), theta()[1:] - 10)).leaf_logits  # 0 is above all negative scores
+    assert above[[0, 2]].tolist() != [0.0, 0.0]
+    assert sorted(above.tolist())[2:] == [0.0, 0.0, 0.0]
 
 
 def test_truncation_keeps_the_first_of_equals() -> None:
@@ -171,7 +193,7 @@ def test_truncation_keeps_the_first_of_equals() -> None:
         star = Taxonomy.from_paths([(str(v),) for v in range(width)])
         scores = torch.full((1, width), -1.0)
         scores[0, 7:30] = 0.0
-        kept = Diffusion(0.0, top=5)(LeafSoftmax(star, scores)).logits
+        kept = Diffusion(0.0, top=5, shift="level-min")(LeafSoftmax(star, scores)).logits
         assert kept[0].nonzero().flatten().tolist() == [7, 8, 9, 10, 11]
 
 
@@ -427,7 +449,12 @@ def test_what_is_ruled_out_stays_out_of_diffusion() -> None:
     result = chain(Subset(["1"]), Diffusion())(prediction)
     assert result.log_prob[t9_nodes(3, 7, 8)].isneginf().all()
     torch.testing.assert_close(result.log_prob[t9_nodes(1)[0]], torch.zeros((), dtype=torch.float64))
-    assert chain(Subset(["1"]), Diffusion()).about(prediction)["diffusion/shift"] == "level-min"
+    assert chain(Subset(["1"]), Diffusion()).about(prediction)["diffusion/shift"] == "none"
+    zeros = theta().masked_fill(torch.isin(torch.arange(9), torch.tensor(t9_nodes(2, 3, 6, 7, 8))), 0.0)
+    alone = Diffusion()(NodeSigmoid(t9(), zeros[1:])).leaf_logits
+    open_leaves = result.leaf_logits.isfinite()
+    assert open_leaves.sum() == 2
+    torch.testing.assert_close(result.leaf_logits[open_leaves], alone[open_leaves])
 
 
 # ---------------------------------------------------------------- chains

@@ -43,7 +43,7 @@ def group(taxonomy: Taxonomy, node: int) -> int:
 
 
 def prepared(taxonomy: Taxonomy, scores: dict[int, float], *, shifted: bool, top: int = 0) -> Array:
-    """What is diffused of one image: its scores by node, shifted and truncated by level."""
+    """The diffused scores of one image: by node, truncated by level, shifted if asked for; all others 0."""
     values = np.zeros(taxonomy.num_nodes)
     for level in range(1, taxonomy.num_levels + 1):
         mine = [v for v in scores if v != 0 and group(taxonomy, v) == level]
@@ -90,8 +90,10 @@ def subset(taxonomy: Taxonomy, leaf_log_p: dict[int, float], allowed: Sequence[i
     )
 
 
-def matrix_loss(taxonomy: Taxonomy, leaf_scores: Array, target: int, restraint: Sequence[float]) -> float:
-    """Cross-entropy at every level and the restraint on wrong classes, for one image."""
+def matrix_loss(
+    taxonomy: Taxonomy, leaf_scores: Array, target: int, restraint: Sequence[float], weights: Sequence[float]
+) -> float:
+    """Weighted cross-entropy at every level and the restraint on wrong classes, for one image."""
     of_node = np.exp(trees.leaf_logsumexp(taxonomy, log_softmax(leaf_scores))).tolist()
     total = 0.0
     target_is_leaf = not (taxonomy.parents == target).any()
@@ -99,7 +101,7 @@ def matrix_loss(taxonomy: Taxonomy, leaf_scores: Array, target: int, restraint: 
         if taxonomy.level[target] < level and not target_is_leaf:
             continue
         right, p = int(taxonomy.at_level(level)[target]), level_probabilities(taxonomy, of_node, level)
-        total -= np.log(p[right])
+        total -= weights[level - 1] * np.log(p[right])
         wrong = [x for v, x in p.items() if v != right]
         total += restraint[level - 1] * -np.log(1 - min(max(wrong, default=0.0), 1 - 1e-6))
     return float(total)

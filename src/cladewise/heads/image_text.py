@@ -106,6 +106,7 @@ class TextClassifierHead(Head):
         \quad\text{at first}
 
     with one projection V for all levels, initially the identity if the features have the width of the text vectors.
+    Without projection V is the identity throughout, and without bias b is 0.
 
     Args:
         taxonomy: The label tree.
@@ -113,10 +114,12 @@ class TextClassifierHead(Head):
         tower: The text tower; used once for initialisation and not kept.
         levels: The chosen levels, 1 for the coarsest, including the finest; all levels by default.
         scale: Initial scale of the cosines, in (0, 100].
+        bias: Whether there is a bias.
+        projection: Whether there is a projection; without, features and text vectors have to be of one width.
 
     Raises:
-        InputError: A level does not exist, the levels are not ascending, the finest is missing, or the scale is out of
-            range.
+        InputError: A level does not exist, the levels are not ascending, the finest is missing, the scale is out of
+            range, or widths differ without a projection.
 
     References: Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022, arXiv:2109.01903 (fine-tuning
         starts from the zero-shot classifier).
@@ -130,29 +133,38 @@ class TextClassifierHead(Head):
         levels: Sequence[int] = (),
         *,
         scale: float = 1 / 0.07,
+        bias: bool = True,
+        projection: bool = True,
     ) -> None:
         super().__init__()
         _check_scale(scale)
+        if not projection and num_features != tower.width:
+            raise InputError(
+                f"text vectors as wide as the features, {num_features}, where there is no projection",
+                f"width={tower.width}",
+            )
         self.taxonomy = taxonomy
         self.levels = tuple(levels) or tuple(range(1, taxonomy.num_levels + 1))
         nodes = torch.cat([torch.zeros(0, dtype=torch.int64), *map(torch.tensor, level_layout(taxonomy, self.levels))])
-        self.projection = nn.Parameter(_first_projection(num_features, tower.width))
+        first = _first_projection(num_features, tower.width)
+        self.projection = nn.Parameter(first) if projection else None
         with torch.no_grad():
             self.weight = nn.Parameter(scale * tower()[nodes])
-        self.bias = nn.Parameter(torch.zeros(len(nodes)))
+        self.bias = nn.Parameter(torch.zeros(len(nodes))) if bias else None
 
     def rows(self) -> dict[str, Int[Tensor, "row role"]]:
         nodes = [torch.tensor(nodes) for nodes in level_layout(self.taxonomy, self.levels)]
         every = torch.cat([torch.zeros(0, dtype=torch.int64), *nodes])[:, None]
-        return {"weight": every, "bias": every}
+        return {"weight": every} if self.bias is None else {"weight": every, "bias": every}
 
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         """Unit vectors of the images."""
-        return _unit(features @ self.projection.mT)
+        return _unit(features if self.projection is None else features @ self.projection.mT)
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> LevelSoftmax:
         with torch.autocast(features.device.type, enabled=False):
-            scores = self.represent(_precise(features)) @ self.weight.mT + self.bias
+            scores = self.represent(_precise(features)) @ self.weight.mT
+            scores = scores if self.bias is None else scores + self.bias
         return LevelSoftmax(self.taxonomy, scores, self.levels)
 
 

@@ -21,7 +21,6 @@ from cladewise.inference.matrices import COPIES, FullMap, LeafMap, NeighbourMap,
 from cladewise.inference.sources import Shift, Sources
 from cladewise.predictions import LeafSoftmax, Prediction
 from cladewise.predictions.taxonomy_cache import cached_for
-from cladewise.taxonomy.level_choice import chosen_levels
 from cladewise.tracing import is_traced
 
 LARGEST_SEED = 2**32 - 1
@@ -55,9 +54,9 @@ class DifferentiableDiffusion(Inference):
     :math:`A` starts as the leaf columns of :math:`(1 - \alpha)(I - \alpha \bar W)^{-1}`, which is plain diffusion, and
     is fitted on cached scores by cross-entropy at every level and the restraint on wrong classes
     (:func:`~cladewise.inference.level_loss.level_loss`) with Adam. A part of the images is held out; the matrix with
-    the least cross-entropy there is kept, plain diffusion among the candidates, and fitting stops when it has not
-    improved for ``patience`` epochs. The same seed gives the same matrix. What diffuses, and the shift, are as in
-    :class:`~cladewise.inference.Diffusion`.
+    the least loss there, the one that is trained, is kept, plain diffusion among the candidates, and fitting stops when
+    it has not improved for ``patience`` epochs. The same seed gives the same matrix. The scores that are diffused, and
+    the shift, are as in :class:`~cladewise.inference.Diffusion`.
 
     Args:
         alpha: Rate of the diffusion that it starts from, in [0, 1).
@@ -66,7 +65,10 @@ class DifferentiableDiffusion(Inference):
         radius: Edges, in the form ``"neighbourhood"``; 2 reaches the siblings.
         levels: Levels whose scores are used.
         shift: ``"none"``, or ``"level-min"`` to subtract the lowest score of each level.
-        restraint: Factor on the paper's weights of the restraint; 0 leaves it out.
+        restraint: Factor on the weights of the restraint; 0 leaves it out.
+        level_weights: Weight of the cross-entropy at each level, coarse to fine; empty for 1 each.
+        restraint_weights: Weight of the restraint at each level, coarse to fine; empty for the paper's, 10, 5, 3, 1,
+            0.5, 0.2 and 0, counted up from the finest level.
         learning_rate: Largest change, in nats, of the score of a leaf in one Adam step, as a mean over the images: the
             same value then suits cosines and logits.
         batch_size: Images per step.
@@ -78,8 +80,9 @@ class DifferentiableDiffusion(Inference):
         matrix: The learned matrix.
 
     Raises:
-        InputError: A parameter is out of range; when it is fitted, the matrix does not fit into ``memory``; when it is
-            used, it was not fitted, or for scores of another width.
+        InputError: A parameter is out of range; when it is fitted, the matrix does not fit into ``memory``, or there
+            are weights for another number of levels; when it is used, it was not fitted, or for scores of another
+            width.
 
     Example:
         >>> from cladewise import Taxonomy
@@ -90,7 +93,7 @@ class DifferentiableDiffusion(Inference):
         (torch.Size([3, 3]), True)
 
     References: "Hierarchical classification via diffusion on manifolds", appendix B.2, which leaves the weights of the
-        cross-entropies, the start and the optimiser open; these are our choices, and so is the form
+        cross-entropies, the start, the optimiser and when to stop open; these are our choices, and so is the form
         ``"neighbourhood"``. Of its Eq. 8 see :func:`~cladewise.inference.level_loss.level_loss`.
     """
 
@@ -103,6 +106,8 @@ class DifferentiableDiffusion(Inference):
     levels: str = "all"
     shift: Shift = "none"
     restraint: float = 1.0
+    level_weights: tuple[float, ...] = ()
+    restraint_weights: tuple[float, ...] = ()
     learning_rate: float = 0.3
     batch_size: int = 1024
     epochs: int = 100
@@ -129,6 +134,13 @@ class DifferentiableDiffusion(Inference):
                 raise InputError(f"a {option} above 0", getattr(self, option))
         if not 0 <= self.restraint < math.inf:
             raise InputError("restraint of 0 or more", self.restraint)
+        for option in ("level_weights", "restraint_weights"):
+            weights = tuple(getattr(self, option))
+            if not all(0 <= weight < math.inf for weight in weights):
+                raise InputError(f"{option} of 0 or more", ", ".join(map(str, weights)))
+            object.__setattr__(self, option, weights)
+        if self.level_weights and not (any(self.level_weights) or self.restraint):
+            raise InputError("level_weights above 0 at one level at least", ", ".join(map(str, self.level_weights)))
         if not 0 <= self.seed <= LARGEST_SEED:
             raise InputError(f"a seed from 0 to {LARGEST_SEED}", self.seed)
 
@@ -152,10 +164,7 @@ class DifferentiableDiffusion(Inference):
         return LeafSoftmax(prediction.taxonomy, self._leaf_scores(prediction, sources, leaf_map, self.matrix))
 
     def about(self, prediction: Prediction) -> dict[str, str]:
-        sources = Sources.of(prediction, self.levels)
-        levels = chosen_levels(self.levels, prediction.taxonomy)
-        shift = sources.shift(self.shift, 0, sources.raw(prediction) == -torch.inf)
-        return {"shift": shift, "levels": ",".join(map(str, levels)), "sources": str(len(sources.nodes))}
+        return Sources.of(prediction, self.levels).about(prediction, self.levels, self.shift)
 
     def fit(self, prediction: Prediction, target: Int[Tensor, " batch"]) -> Self:
         """A copy of the rule with the matrix fitted on these images.
@@ -175,21 +184,21 @@ class DifferentiableDiffusion(Inference):
         sources = Sources.of(prediction, self.levels)
         leaf_map = self._leaf_map(prediction, sources)
         taxonomy = prediction.taxonomy
-        restraint = restraint_weights(taxonomy.num_levels, self.restraint)
+        weights, restraint = self._weights(taxonomy.num_levels)
         order = torch.Generator().manual_seed(self.seed)
         images = torch.randperm(len(target), generator=order)
         kept_apart = min(len(target) - 1, max(1, round(self.held_out * len(target))))
         held, shown = images[:kept_apart], images[kept_apart:]
         held = held if len(held) else shown  # a single image has to do for both
 
-        def losses(part: Tensor, matrix: Tensor, beta: tuple[float, ...]) -> Tensor:
+        def losses(part: Tensor, matrix: Tensor) -> Tensor:
             rows = part.to(target.device)
             scores = self._leaf_scores(prediction[rows], sources, leaf_map, matrix)
-            return level_loss(scores, target[rows], taxonomy, beta)
+            return level_loss(scores, target[rows], taxonomy, restraint, weights)
 
         def held_out_loss(matrix: Tensor) -> float:
             with torch.no_grad():
-                return sum(float(losses(part, matrix, ()).double().sum()) for part in held.split(self.batch_size))
+                return sum(float(losses(part, matrix).double().sum()) for part in held.split(self.batch_size))
 
         matrix = leaf_map.closed_form(self.alpha)
         if not matrix.numel():  # a tree of one node: nothing to learn
@@ -201,7 +210,7 @@ class DifferentiableDiffusion(Inference):
             for _ in range(self.epochs):
                 for part in shown[torch.randperm(len(shown), generator=order)].split(self.batch_size):
                     adam.zero_grad()
-                    losses(part, matrix, restraint).mean().backward()
+                    losses(part, matrix).mean().backward()
                     adam.step()
                 now = held_out_loss(matrix)
                 since += 1
@@ -211,6 +220,22 @@ class DifferentiableDiffusion(Inference):
                 if since >= self.patience:
                     break
         return best
+
+    def _weights(self, num_levels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Weights of the cross-entropies and of the restraint, one per level.
+
+        Raises:
+            InputError: There are others than one per level.
+        """
+        for option in ("level_weights", "restraint_weights"):
+            weights = getattr(self, option)
+            if weights and len(weights) != num_levels:
+                raise InputError(
+                    f"{option} with one number per level of the tree, {num_levels}", f"{len(weights)}: {weights}"
+                )
+        published = restraint_weights(num_levels, 1.0)
+        restraint = tuple(self.restraint * weight for weight in self.restraint_weights or published)
+        return self.level_weights, restraint
 
     def _leaf_map(self, prediction: Prediction, sources: Sources) -> LeafMap:
         taxonomy, nodes = prediction.taxonomy, sources.nodes

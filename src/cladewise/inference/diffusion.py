@@ -19,7 +19,6 @@ from cladewise.inference.sources import Shift, Sources
 from cladewise.predictions import LeafSoftmax, LevelSoftmax, Prediction, level_layout
 from cladewise.predictions.taxonomy_cache import cached_for
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.level_choice import chosen_levels
 
 Readout = Literal["leaf", "level"]
 
@@ -30,11 +29,11 @@ class Diffusion(Inference):
 
     .. math:: f^* = (1 - \alpha) (I - \alpha \bar W)^{-1} f^0, \qquad \bar W = D^{-1/2} W D^{-1/2}
 
-    where :math:`W` joins parents and children. :math:`f^0` are the scores before any softmax, 0 at the root and at
-    nodes without a score. Diffusion depends on a constant added to the scores, and 0 for "no score" would beat negative
-    scores. So if a score is missing (levels that the head or ``levels`` leaves out, truncation by ``top``, nodes ruled
-    out by an earlier rule), the lowest score of each level is subtracted first, whatever ``shift`` says. :meth:`about`
-    reports the shift that was used. A leaf that has been ruled out stays ruled out.
+    where :math:`W` joins parents and children. :math:`f^0` are the scores before any softmax, and 0 for whatever has no
+    score: the root, levels that the head or ``levels`` leaves out, nodes beyond the ``top`` best of their level, and
+    nodes ruled out by an earlier rule. Diffusion depends on a constant added to the scores, and 0 is more than a
+    negative score: with truncation, heads whose scores are mostly negative need ``shift="level-min"``. :meth:`about`
+    reports the shift. A leaf that has been ruled out stays ruled out.
 
     A leaf competes at the finest chosen level, however high in the tree it is; if a head scores it at several levels,
     its score at that level is diffused.
@@ -44,8 +43,8 @@ class Diffusion(Inference):
         steps: Steps of :math:`f^{t+1} = \alpha \bar W f^t + (1 - \alpha) f^0`; 0 for the limit, which is exact and
             costs less than two of them. The paper takes 12.
         levels: Levels whose scores are used, by number or name: ``"all"``, ``"6,7"``, ``"6-7"``, ``"genus"``.
-        top: Best nodes of each level whose scores are used; 0 for all.
-        shift: ``"none"``, or ``"level-min"`` to subtract the lowest score of each level.
+        top: Best nodes of each level whose scores are used, all others are 0, as in the paper; 0 for all nodes.
+        shift: ``"none"``, or ``"level-min"`` to subtract the lowest score of each level first, so that 0 is the worst.
         readout: ``"leaf"`` for a softmax over the leaves, summed up the tree; ``"level"`` for a softmax per level.
         rescale: Divide the result by :math:`1 - \alpha`, the factor by which diffusion shrinks the scores.
         weights: Positive weight of the edge above nodes, in place of 1: a CSV file with the columns ``node`` and
@@ -61,10 +60,12 @@ class Diffusion(Inference):
         tensor([[1.5854, 0.1854, 1.9498]])
 
     References: "Hierarchical classification via diffusion on manifolds", section 3.2. Its sum (Eq. 3) ends at t - 1.
-        The score at the root, the shift, what follows the diffusion and repeated leaves are our choices.
+        Truncation to 0 is that of its appendix B.1. The score at the root, the option to shift, what follows the
+        diffusion and repeated leaves are our choices.
     """
 
     name: ClassVar[str] = "diffusion"
+    revision: ClassVar[int] = 2
 
     alpha: float = 0.3
     steps: int = 0
@@ -107,10 +108,7 @@ class Diffusion(Inference):
         return LeafSoftmax(taxonomy, spread.index_select(-1, leaves))
 
     def about(self, prediction: Prediction) -> dict[str, str]:
-        sources = Sources.of(prediction, self.levels)
-        levels = chosen_levels(self.levels, prediction.taxonomy)
-        shift = sources.shift(self.shift, self.top, sources.raw(prediction) == -torch.inf)
-        return {"shift": shift, "levels": ",".join(map(str, levels)), "sources": str(len(sources.nodes))}
+        return Sources.of(prediction, self.levels).about(prediction, self.levels, self.shift)
 
 
 def edge_weights(weights: str | Path | Tensor | None, taxonomy: Taxonomy) -> Float[Tensor, " child"] | None:

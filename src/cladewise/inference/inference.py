@@ -15,6 +15,8 @@ class Inference(ABC):
     """A rule from predictions to predictions. Its fields are its parameters; its ``name`` is its handle."""
 
     name: ClassVar[str]
+    revision: ClassVar[int] = 1
+    """Raised when the rule changes what it does with the same parameters: what was fitted after it is fitted again."""
 
     @property
     def handle(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -42,11 +43,12 @@ def level_loss(
     leaf_scores: Float[Tensor, "batch leaf"],
     target: Int[Tensor, " batch"],
     taxonomy: Taxonomy,
-    restraint: tuple[float, ...] = (),
+    restraint: Sequence[float] = (),
+    weights: Sequence[float] = (),
 ) -> Float[Tensor, " batch"]:
     r"""Cross-entropy at every level, plus a penalty on the most probable wrong class of each.
 
-    .. math:: \ell = \sum_l -\log p^l_{a_l(t)} + \sum_l \beta^l \max_{k \ne a_l(t)} -\log (1 - p^l_k)
+    .. math:: \ell = \sum_l -\alpha^l \log p^l_{a_l(t)} + \sum_l \beta^l \max_{k \ne a_l(t)} -\log (1 - p^l_k)
 
     where :math:`p^l` are the probabilities of the nodes of extended level :math:`l`, sums of a softmax over the leaves,
     and :math:`a_l(t)` is the target's node there. Levels finer than an internal target do not count.
@@ -55,7 +57,8 @@ def level_loss(
         leaf_scores: Scores of the leaves, before the softmax.
         target: True nodes.
         taxonomy: The label tree.
-        restraint: :math:`\beta^l`, coarse to fine; none where empty.
+        restraint: :math:`\beta^l`, coarse to fine; no restraint if empty.
+        weights: :math:`\alpha^l`, coarse to fine; 1 each if empty.
 
     Returns:
         Nats per image, not reduced.
@@ -64,6 +67,8 @@ def level_loss(
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e")])
         >>> level_loss(torch.zeros(1, 3), torch.tensor([t.find("b")]), t)  # log 3/2 + log 3
         tensor([1.5041])
+        >>> level_loss(torch.zeros(1, 3), torch.tensor([t.find("b")]), t, weights=(0, 1))
+        tensor([1.0986])
 
     References: "Hierarchical classification via diffusion on manifolds", appendix B.2. As printed, Eq. 8 is always 0:
         its largest term over all classes is the true one's, 0. The maximum here is over the wrong classes.
@@ -79,6 +84,9 @@ def level_loss(
     number = torch.tensor([level.number for level in levels], device=target.device)
     silent = (index.level[target, None] < number) & (index.height[target, None] > 0)
     loss = -log_prob.gather(-1, right)
+    if len(weights):
+        alpha = loss.new_tensor(weights)
+        loss = (loss * alpha).masked_fill(alpha == 0, 0.0)
     if any(restraint):  # which class is the wrong one needs no gradient: the log-probabilities are gathered once
         wrong = torch.stack([_best_wrong(log_prob.detach(), level, right[:, k]) for k, level in enumerate(levels)], 1)
         p = log_prob.gather(-1, wrong).exp().clamp(max=LARGEST).masked_fill(wrong == right, 0.0)

@@ -1,4 +1,4 @@
-"""The scores that are diffused: raw scores of the chosen levels, after the shift."""
+"""The scores that are diffused: raw scores of the chosen levels, truncated and shifted as asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cladewise import ops
@@ -34,8 +34,6 @@ class Sources:
     """Slice of the nodes of each level."""
     finest: int
     """The finest chosen level."""
-    complete: bool
-    """Whether all nodes below the root are among them."""
 
     @classmethod
     def of(cls, prediction: Prediction, choice: str = "all") -> Sources:
@@ -66,54 +64,44 @@ class Sources:
         order = at[nodes].argsort(stable=True)
         stops = torch.bincount(at[nodes], minlength=taxonomy.num_levels + 1).cumsum(0).tolist()
         slices = tuple(slice(start, stop) for start, stop in zip([0, *stops], stops, strict=False) if stop > start)
-        return cls(nodes[order], slices, finest, len(nodes) == taxonomy.num_nodes - 1)
+        return cls(nodes[order], slices, finest)
 
     def truncates(self, top: int) -> bool:
         """Whether keeping the ``top`` best nodes per level leaves any out; 0 keeps all."""
         return top > 0 and any(part.stop - part.start > top for part in self.levels)
-
-    def shift(self, wanted: Shift, top: int, absent: Bool[Tensor, "*batch input"]) -> Shift:
-        """The shift that is used: left-out scores count as 0, which means "worst" only after a shift."""
-        missing = not self.complete or self.truncates(top)
-        return "level-min" if missing or wanted == "level-min" or bool(absent.any()) else "none"
 
     def raw(self, prediction: Prediction) -> Float[Tensor, "*batch input"]:
         """Scores of the nodes as the head gave them; -inf where an earlier rule has ruled a node out."""
         scores = prediction.scores_up_to(self.finest)
         return ops.at_least_float(scores.index_select(-1, self.nodes))
 
-    def prepared(
-        self, raw: Float[Tensor, "*batch input"], wanted: Shift, top: int = 0
-    ) -> Float[Tensor, "*batch input"]:
-        """The scores as they are diffused: after :meth:`shift` and :meth:`footed`.
+    def prepared(self, raw: Float[Tensor, "*batch input"], shift: Shift, top: int = 0) -> Float[Tensor, "*batch input"]:
+        """The scores as they are diffused: shifted if asked for; 0 where ruled out, or not among the ``top`` best of
+        their level (0 keeps all).
 
         Raises:
-            InputError: An exporter traces it, with some scores per level only.
+            InputError: An exporter traces it with a truncation.
         """
-        absent = raw == -torch.inf
-        if not is_traced():
-            return self.footed(raw, self.shift(wanted, top, absent), top)
-        if self.truncates(top):
+        if is_traced() and self.truncates(top):
             advice = "The best scores of a level need a sort without ties, which graphs do not have."
             raise InputError("a diffusion of all scores (top=0) in a graph", f"top={top}", advice=advice)
-        footed = self.footed(raw, "level-min")
-        if wanted == "level-min" or not self.complete:
-            return footed
-        return torch.where(absent.any(), footed, raw)
-
-    def footed(self, raw: Float[Tensor, "*batch input"], shift: Shift, top: int = 0) -> Float[Tensor, "*batch input"]:
-        """Scores after the shift, with the best ``top`` of each level kept and all others 0."""
-        if shift == "none":
-            return raw
+        absent = raw == -torch.inf
+        if shift == "none" and not self.truncates(top):
+            return raw.masked_fill(absent, 0.0)
         parts: list[Tensor] = []
         for where in self.levels:
-            part = raw[..., where]
-            absent = part == -torch.inf
-            lowest = part.masked_fill(absent, torch.inf).amin(-1, keepdim=True)
-            lowest = lowest.masked_fill(lowest == torch.inf, 0.0)
-            part = (part.masked_fill(absent, 0.0) - lowest).masked_fill(absent, 0.0)
+            part, missing = raw[..., where], absent[..., where]
+            kept = part.masked_fill(missing, 0.0)
+            if shift == "level-min":
+                lowest = part.masked_fill(missing, torch.inf).amin(-1, keepdim=True)
+                kept = (kept - lowest.masked_fill(lowest == torch.inf, 0.0)).masked_fill(missing, 0.0)
             if 0 < top < part.shape[-1]:
                 best = best_nodes(part, torch.arange(part.shape[-1], device=part.device), top)  # the first of equals
-                part = torch.zeros_like(part).scatter(-1, best, part.gather(-1, best))
-            parts.append(part)
+                kept = torch.zeros_like(kept).scatter(-1, best, kept.gather(-1, best))
+            parts.append(kept)
         return torch.cat(parts, dim=-1) if parts else raw
+
+    def about(self, prediction: Prediction, choice: str, shift: Shift) -> dict[str, str]:
+        """What is stored with a result: the shift, the levels, and the number of nodes with a score."""
+        levels = chosen_levels(choice, prediction.taxonomy)
+        return {"shift": shift, "levels": ",".join(map(str, levels)), "sources": str(len(self.nodes))}

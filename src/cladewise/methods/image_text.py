@@ -33,11 +33,14 @@ class TextMethod(Method):
     )
     adjust: float = option(0.0, "strength of logit adjustment for long tails: 0 for none, 1 for the balanced error")
 
-    def tower(self, taxonomy: Taxonomy, *, tuned: bool) -> tuple[TextTower, float]:
-        """The text tower, which gives a vector per node, and the initial scale of cosines with these vectors."""
+    def tower(self, taxonomy: Taxonomy, *, tuned: bool, width: int = 0) -> tuple[TextTower, float]:
+        """The text tower, which gives a vector per node, and the initial scale of cosines with these vectors.
+
+        Its vectors have the length of the option ``width``, else ``width``, else that of the text encoder's.
+        """
         encoder = text.load(self.text)
         said = class_texts(taxonomy, self.texts, shuffled=self.shuffled)
-        tower = TextTower(said, encoder, self.width or encoder.num_features, tuned=tuned)
+        tower = TextTower(said, encoder, self.width or width or encoder.num_features, tuned=tuned)
         return tower, encoder.scale or 1 / self.temperature
 
     def check_untrained(self, backbone: str) -> None:
@@ -53,7 +56,9 @@ class TextMethod(Method):
 class TextClassifierMethod(TextMethod):
     """A classifier at every level whose weights are initialised with the vectors of the class texts.
 
-    With both towers of one open_clip model and ``--epochs 0`` it is the zero-shot classifier of that model.
+    With both towers of one open_clip model and ``--epochs 0`` it is the zero-shot classifier of that model. With
+    ``bias=false`` and ``projection=false``, the weights are all that is trained besides the encoder: the linear
+    classifier of "Hierarchical classification via diffusion on manifolds", appendix C.2.
     """
 
     name: ClassVar[str] = "text-classifier"
@@ -67,10 +72,17 @@ class TextClassifierMethod(TextMethod):
     )
 
     levels: str | int = option("all", "levels with a classifier: all, or a list like 1,3 that has the finest")
+    bias: bool = option(True, "whether the classifiers have a bias")
+    projection: bool = option(
+        True, "whether images are projected before the classifiers; if not, text vectors have the width of the features"
+    )
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
-        tower, scale = self.tower(taxonomy, tuned=False)
-        return TextClassifierHead(taxonomy, num_features, tower, levels_of(str(self.levels), taxonomy), scale=scale)
+        tower, scale = self.tower(taxonomy, tuned=False, width=0 if self.projection else num_features)
+        levels = levels_of(str(self.levels), taxonomy)
+        return TextClassifierHead(
+            taxonomy, num_features, tower, levels, scale=scale, bias=self.bias, projection=self.projection
+        )
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
         loss = LevelSoftmaxLoss(taxonomy, levels_of(str(self.levels), taxonomy))

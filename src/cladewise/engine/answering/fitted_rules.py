@@ -270,7 +270,8 @@ def identity(value: Any) -> str:
     """A text that changes whenever the rule would act differently, including through the files it names."""
     if dataclasses.is_dataclass(value):
         fields = (f"{field.name}={identity(getattr(value, field.name))}" for field in dataclasses.fields(value))
-        return f"{type(value).__name__}({', '.join(fields)})"
+        revision = f" {value.revision}" if isinstance(value, Inference) and value.revision > 1 else ""
+        return f"{type(value).__name__}{revision}({', '.join(fields)})"
     if isinstance(value, tuple | list):
         return f"({', '.join(map(identity, value))})"
     if isinstance(value, Tensor):
