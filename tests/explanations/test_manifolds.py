@@ -14,7 +14,14 @@ from PIL import Image
 
 from cladewise import Taxonomy, datasets, engine
 from cladewise.errors import InputError, MissingExtraError
-from cladewise.explanations import in_the_plane, manifolds, neighbour_purity, overlap, overlap_by_level
+from cladewise.explanations import (
+    in_the_plane,
+    manifold_grid,
+    manifolds,
+    neighbour_purity,
+    overlap,
+    overlap_by_level,
+)
 from cladewise.explanations.scatter import node_colors
 from cladewise.records import read_plates
 
@@ -106,6 +113,55 @@ def test_a_run_has_its_picture_and_its_numbers(colours: Any, tmp_path: Path, met
             manifolds(run, **{"split": "train", "progress": False, **wrong})
 
 
+def test_chosen_classes_are_drawn_alone(colours: Any, tmp_path: Path) -> None:
+    encoder = {"backbone": "test_resnet", "pretrained": False, "image_size": 24, "freeze": True}
+    run = engine.train(colours, method="text-classifier", out=tmp_path / "run", epochs=1, progress=False, **encoder)
+    tree, fast = colours.taxonomy, {"split": "train", "progress": False}
+    warm = manifolds(run, classes=["warm"], **fast)
+    assert {tree.path_name(int(node)) for node in warm.nodes} == {"warm/red", "warm/rose"}
+    assert warm.texts is None  # three texts are too few for a plane
+    one = manifolds(run, most=[2, 1], **fast)
+    assert one.text_nodes is not None
+    assert len(set(one.nodes.tolist())) == 2
+    parents = {int(tree.parents[node]) for node in one.nodes.tolist()}
+    assert len(parents) == 2
+    assert set(one.text_nodes.tolist()) == parents | set(one.nodes.tolist())
+    index = read_plates(run.folder.plates("manifolds", "train"))
+    assert "of chosen classes" in index.tables[0].basis
+    for wrong, message in (
+        ({"classes": ["pink"]}, "'pink'"),
+        ({"most": [1, 1, 1]}, "numbers of classes of 1 or more, for at most 2 levels, but got 1, 1, 1"),
+        ({"most": [0]}, "numbers of classes of 1 or more, for at most 2 levels, but got 0"),
+        ({"classes": ["red"], "most": [1], "split": "val"}, "at least 4 images, but got"),
+    ):
+        with pytest.raises(InputError, match=re.escape(message)):
+            manifolds(run, **{**fast, **wrong})
+
+
+def test_runs_are_drawn_side_by_side(colours: Any, tmp_path: Path) -> None:
+    encoder = {"backbone": "test_resnet", "pretrained": False, "image_size": 24, "freeze": True}
+    runs = {
+        method: engine.train(colours, method=method, out=tmp_path / method, epochs=1, progress=False, **encoder)
+        for method in ("hmcf", "flat-softmax")
+    }
+    made = manifold_grid(runs, split="train", levels="1-2", images=20, progress=False)
+    assert len(made.figure.axes) == 2 * 3  # a row of texts, and one per level
+    assert [axes.get_title() for axes in made.figure.axes[:2]] == ["hmcf", "flat-softmax"]
+    assert made.figure.axes[0].collections
+    assert not made.figure.axes[1].collections  # a method without texts
+    points = made.points
+    assert points.columns == ["run", "of", "node", "x", "y"]
+    counts = dict(points.group_by("run", "of").len().rows_by_key(("run", "of"), unique=True))
+    assert counts == {("hmcf", "text"): (6,), ("hmcf", "image"): (20,), ("flat-softmax", "image"): (20,)}
+    labels = [points.filter(run=head, of="image")["node"].to_list() for head in runs]
+    assert labels[0] == labels[1], "the same images"
+    alone = manifold_grid({"hmcf": runs["hmcf"]}, split="train", levels="1-2", images=20, texts=False, progress=False)
+    assert len(alone.figure.axes) == 2
+    assert alone.points.equals(points.filter(run="hmcf", of="image"))
+    with pytest.raises(InputError, match="one run or more, but got none"):
+        manifold_grid({})
+
+
 @pytest.mark.slow
 def test_umap_keeps_clusters_together_and_draws_them_alike_again() -> None:
     pytest.importorskip("umap", reason="needs umap-learn of the extra explain")
@@ -131,3 +187,13 @@ def test_classes_of_a_level_have_colours_of_their_own(leaves: int) -> None:
         shades = node_colors(tree, level)
         assert len(np.unique(shades[tree.level_nodes(level)].round(6), axis=0)) == classes
         assert np.array_equal(shades[tree.leaf_nodes], shades[tree.at_level(level)[tree.leaf_nodes]])
+
+
+def test_colours_of_chosen_classes_are_those_of_few() -> None:
+    tree = Taxonomy.from_paths([(f"g{i % 40}", f"s{i}") for i in range(80)])
+    some = tree.leaf_nodes[[0, 5, 40]]
+    shades = node_colors(tree, 1, some)
+    coloured = np.unique(tree.at_level(1)[some])
+    assert len(np.unique(shades[coloured].round(6), axis=0)) == len(coloured)
+    others = np.setdiff1d(tree.level_nodes(1), coloured)
+    assert len(np.unique(shades[others].round(6), axis=0)) == 1

@@ -6,6 +6,7 @@ from cladewise.explanations.explaining import explain
 from cladewise.explanations.feature_map import FeatureMap, last_feature_map
 from cladewise.explanations.finding_look_alikes import LookAlike, look_alikes
 from cladewise.explanations.level_scores import LevelScores
+from cladewise.explanations.manifold_grid import ManifoldGrid, manifold_grid
 from cladewise.explanations.manifold_plates import Manifolds, manifolds
 from cladewise.explanations.overlap import Overlap, neighbour_purity, overlap_by_level
 from cladewise.explanations.overlaying import overlay
@@ -18,6 +19,7 @@ __all__ = [
     "FeatureMap",
     "LevelScores",
     "LookAlike",
+    "ManifoldGrid",
     "Manifolds",
     "Overlap",
     "Pairs",
@@ -28,6 +30,7 @@ __all__ = [
     "in_the_plane",
     "last_feature_map",
     "look_alikes",
+    "manifold_grid",
     "manifolds",
     "neighbour_purity",
     "overlap_by_level",

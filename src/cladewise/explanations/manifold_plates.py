@@ -6,23 +6,22 @@ import dataclasses
 from collections.abc import Sequence
 from os import PathLike
 
-import numpy as np
 import torch
 from jaxtyping import Int
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from cladewise.engine import Run
-from cladewise.engine.answering.representing import represent
 from cladewise.errors import InputError
+from cladewise.explanations.class_choice import ClassChoice
 from cladewise.explanations.keeping import Topic, keep
 from cladewise.explanations.overlap import Overlap, overlap_by_level
+from cladewise.explanations.placing import placed
 from cladewise.explanations.plane import TITLES, Points, in_the_plane, reducer_package, scikit_learn
 from cladewise.explanations.scatter import Cloud, scatter
 from cladewise.progress import bar
 from cladewise.records.plates import Measure, NumberTable, Plate
 from cladewise.taxonomy import Taxonomy
-from cladewise.taxonomy.level_choice import chosen_levels
 
 TOPIC = Topic(
     "manifolds",
@@ -41,13 +40,15 @@ class Manifolds:
         overlap: Overlap of the images' classes at every level, in the space that the model compares or classifies in.
         images: A point an image, ``[image, 2]``.
         nodes: Label of each image.
-        texts: A point a node below the root, ``[node, 2]``; none where the model has no texts.
+        texts: One point per node with a text, ``[node, 2]``; none where the model has no texts.
+        text_nodes: Node of each text; none where the model has no texts.
     """
 
     overlap: tuple[Overlap, ...]
     images: Points
     nodes: Int[Tensor, " image"]
     texts: Points | None
+    text_nodes: Int[Tensor, " node"] | None
 
 
 def manifolds(
@@ -55,6 +56,8 @@ def manifolds(
     *,
     split: str = "test",
     levels: str = "",
+    classes: Sequence[str] = (),
+    most: Sequence[int] = (),
     images: int = 2000,
     neighbours: int = 10,
     by: str = "tsne",
@@ -62,16 +65,20 @@ def manifolds(
     seed: int = 0,
     progress: bool = True,
 ) -> Manifolds:
-    """Draw the feature space of a run in the plane, coloured at two levels, and measure how much classes overlap.
+    """Draw the feature space of a run in the plane, coloured at some levels, and measure how much classes overlap.
 
     Pictures and numbers go into the run folder, ``plates/manifolds/<split>/``, replacing earlier ones of that
     split; the report shows them. Overlap is measured in the model's own space, by cosine similarity, not in the plane.
-    Images are a random sample of the split, the same for every run on the same data.
+    Images are a random sample of the split or of some of its classes, the same for every run on the same data.
 
     Args:
         run: A run, or its folder.
         split: Split to take images from.
-        levels: Two levels, by number or name, to colour by; the coarsest and the finest by default.
+        levels: One to three levels, by number or name, to colour by; the coarsest and the finest by default.
+        classes: Classes, by name or path: only images at or below them are drawn, and texts above those images. All
+            images and texts if empty.
+        most: Numbers of classes to draw, ``[5, 4]``: of the first of the levels the five with the most images in the
+            split, of the second the four with the most in each of them. All classes if empty.
         images: Maximum number of images.
         neighbours: Number of nearest neighbours whose classes are compared.
         by: ``tsne`` or ``umap``.
@@ -83,47 +90,42 @@ def manifolds(
         InputError: A setting is wrong, or the split has fewer than 4 images that can be read.
         MissingExtraError: scikit-learn, or umap-learn for UMAP, is not installed.
 
-    References: The pictures are those of figures 4 and 6 of "Hierarchical classification via diffusion on manifolds".
+    References: The pictures are those of figures 4, 6 and 7 of "Hierarchical classification via diffusion on
+        manifolds"; :func:`~cladewise.explanations.manifold_grid` has those of several runs side by side.
     """
     reducer_package(by)  # before anything that takes time
     scikit_learn()
     run = run if isinstance(run, Run) else Run.open(run)
     taxonomy = run.own_taxonomy
-    shown = chosen_levels(levels, taxonomy) if levels else tuple(sorted({1, taxonomy.num_levels}))
+    choice = ClassChoice.of(taxonomy, levels, classes, most)
     run.check_not_carried()
     if not run.alteration.is_none:
         raise InputError("a run trained in the true tree", "a run with an altered tree", at=str(run.path))
-    if len(shown) > 2 or not taxonomy.num_levels:
-        raise InputError("one or two levels to colour by", f"{len(shown)}")
     if images < 4 or neighbours < 1 or not perplexity > 0:
         raise InputError(
             "at least 4 images, 1 neighbour and a perplexity above 0", f"{images}, {neighbours}, {perplexity}"
         )
-    chosen = run.dataset.indices(split)
-    random = np.random.default_rng(seed)
-    if chosen.size > images:
-        chosen = np.sort(random.choice(chosen, size=images, replace=False))
-    seen = represent(run, run.dataset, chosen, progress=progress)
-    vectors, kept = seen.vectors[:, 0], seen.index
-    if len(kept) < 4:
-        raise InputError("at least 4 images", len(kept), at=f"{split} of {run.dataset.name}")
-    nodes = torch.from_numpy(run.dataset.nodes[kept])
-    said = run.classifier.head.node_vectors()
-    texts = None if said is None or len(said) < 5 else said[1:].cpu()
+    seen, spoken = placed(run, choice, split=split, images=images, seed=seed, progress=progress)
+    nodes = torch.from_numpy(seen.nodes)
     with bar(shown=progress) as working:
         working.add_task(f"{TITLES[by]} and overlap", total=None)
         made = Manifolds(
-            tuple(overlap_by_level(vectors, nodes, taxonomy, neighbours=neighbours)),
-            in_the_plane(vectors, by=by, perplexity=perplexity, seed=seed),
+            tuple(overlap_by_level(seen.vectors, nodes, taxonomy, neighbours=neighbours)),
+            in_the_plane(seen.vectors, by=by, perplexity=perplexity, seed=seed),
             nodes,
-            None if texts is None else in_the_plane(texts, by=by, perplexity=perplexity, seed=seed),
+            None if spoken is None else in_the_plane(spoken.vectors, by=by, perplexity=perplexity, seed=seed),
+            None if spoken is None else torch.from_numpy(spoken.nodes),
         )
-    basis = f"{len(kept):,} images of {split}, {neighbours} nearest neighbours by cosine"
-    keep(run, split, TOPIC, draw(made, taxonomy, shown, TITLES[by]), tables=[_table(made.overlap, basis)])
+    some = "" if choice.is_all else " of chosen classes"
+    basis = f"{len(nodes):,} images of {split}{some}, {neighbours} nearest neighbours by cosine"
+    drawn = draw(made, taxonomy, choice.levels, TITLES[by], apart=not choice.is_all)
+    keep(run, split, TOPIC, drawn, tables=[_table(made.overlap, basis)])
     return made
 
 
-def draw(made: Manifolds, taxonomy: Taxonomy, levels: Sequence[int], way: str) -> list[tuple[Plate, Figure]]:
+def draw(
+    made: Manifolds, taxonomy: Taxonomy, levels: Sequence[int], way: str, *, apart: bool = False
+) -> list[tuple[Plate, Figure]]:
     """A picture of the images, and one of the texts where there are some, coloured at each of the levels."""
     names = " and by ".join(taxonomy.level_names[level - 1] for level in levels)
     told = f"{len(made.images):,} images by {way}"
@@ -134,13 +136,14 @@ def draw(made: Manifolds, taxonomy: Taxonomy, levels: Sequence[int], way: str) -
         "many classes, neighbours in the tree have like colours. Grey: the label tells no class at this level.",
         f"Dots: {told}, coloured by {names}",
     )
-    drawn = [(seen, scatter(Cloud(made.images, made.nodes.numpy()), taxonomy, levels))]
-    if made.texts is not None:
-        nodes = np.arange(1, taxonomy.num_nodes)
+    drawn = [(seen, scatter(Cloud(made.images, made.nodes.numpy()), taxonomy, levels, apart=apart))]
+    if made.texts is not None and made.text_nodes is not None:
+        nodes = made.text_nodes.numpy()
         said = f"texts of {len(nodes):,} classes by {way}"
         caption = f"{said[0].upper()}{said[1:]}, coloured by {names}; the coarser a class, the larger its dot."
         plate = Plate("texts", f"Texts, coloured by {names}", caption, f"Dots: {said}, coloured by {names}")
-        drawn.append((plate, scatter(Cloud(made.texts, nodes, 60.0 / taxonomy.level[nodes]), taxonomy, levels)))
+        texts = Cloud(made.texts, nodes, 60.0 / taxonomy.level[nodes])
+        drawn.append((plate, scatter(texts, taxonomy, levels, apart=apart)))
     return drawn
 
 

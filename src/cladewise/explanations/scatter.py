@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cladewise.drawing.name_placing import place_names
 from cladewise.drawing.palette import NEUTRAL
 from cladewise.drawing.paper import STYLE
+from cladewise.explanations.class_choice import says
 from cladewise.explanations.plane import Points
 from cladewise.taxonomy import Taxonomy
 
@@ -36,8 +37,14 @@ class Cloud:
     sizes: Any = 7.0
 
 
-def scatter(cloud: Cloud, taxonomy: Taxonomy, levels: Sequence[int]) -> Figure:
+def scatter(cloud: Cloud, taxonomy: Taxonomy, levels: Sequence[int], *, apart: bool = False) -> Figure:
     """Draw one panel per level, with points coloured and classes named at that level.
+
+    Args:
+        cloud: The points.
+        taxonomy: The label tree.
+        levels: The levels.
+        apart: Whether colours are divided among the classes that are shown alone, rather than all classes.
 
     Example:
         >>> tree = Taxonomy.from_paths([("a", "b"), ("c", "d")])
@@ -48,22 +55,33 @@ def scatter(cloud: Cloud, taxonomy: Taxonomy, levels: Sequence[int]) -> Figure:
         figure = Figure(figsize=(PANEL * len(levels), PANEL), layout="constrained")
         panels: NDArray[Any] = np.asarray(figure.subplots(1, len(levels), squeeze=False))
         for axes, level in zip(panels[0], levels, strict=True):
-            at_level = taxonomy.at_level(level)[cloud.nodes]
             axes.set_title(taxonomy.level_names[level - 1])
-            axes.set(xticks=[], yticks=[])
-            for spine in axes.spines.values():
-                spine.set(visible=True, color="#e3e1da")
-            told = taxonomy.is_leaf[cloud.nodes] | (taxonomy.level[cloud.nodes] >= level)
-            shades = node_colors(taxonomy, level)[at_level]
-            shades[~told] = to_rgba(NEUTRAL, 0.45)
-            axes.scatter(*cloud.points.T, c=shades, s=cloud.sizes, linewidths=0)
+            draw_points(axes, cloud, taxonomy, level, apart=apart)
         for axes, level in zip(panels[0], levels, strict=True):
-            _names(axes, cloud, taxonomy, level)
+            draw_names(axes, cloud, taxonomy, level, apart=apart)
     return figure
 
 
-def node_colors(taxonomy: Taxonomy, level: int) -> NDArray[np.float64]:
+def draw_points(axes: Axes, cloud: Cloud, taxonomy: Taxonomy, level: int, *, apart: bool = False) -> None:
+    """Draw points coloured by their class at a level; grey if their label tells none."""
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(visible=True, color="#e3e1da")
+    shades = _shades(cloud, taxonomy, level, apart)[cloud.nodes]
+    shades[~says(taxonomy, level)[cloud.nodes]] = to_rgba(NEUTRAL, 0.45)
+    axes.scatter(*cloud.points.T, c=shades, s=cloud.sizes, linewidths=0)
+
+
+def _shades(cloud: Cloud, taxonomy: Taxonomy, level: int, apart: bool) -> NDArray[np.float64]:
+    if not apart:
+        return node_colors(taxonomy, level)
+    return node_colors(taxonomy, level, cloud.nodes[says(taxonomy, level)[cloud.nodes]])
+
+
+def node_colors(taxonomy: Taxonomy, level: int, labels: IntArray | None = None) -> NDArray[np.float64]:
     """One colour per node, ``[node, 4]``: nodes of a level differ, and their descendants share their colour.
+
+    With labels, only the nodes of the level that are among them or above them have colours; the others are grey.
 
     Of many classes the colours go round the circle of hues in the order of the tree, light and dark in turns, so that
     neighbours in the tree are alike.
@@ -74,7 +92,7 @@ def node_colors(taxonomy: Taxonomy, level: int) -> NDArray[np.float64]:
         >>> bool((shades[2] == shades[1]).all()), bool((shades[4] == shades[1]).all())
         (True, False)
     """
-    nodes = taxonomy.level_nodes(level)
+    nodes = taxonomy.level_nodes(level) if labels is None else np.unique(taxonomy.at_level(level)[labels])
     place = np.arange(nodes.size)
     if nodes.size <= FEW:
         shades = colormaps["tab10" if nodes.size <= 10 else "tab20"](place)
@@ -88,13 +106,13 @@ def node_colors(taxonomy: Taxonomy, level: int) -> NDArray[np.float64]:
     return own[taxonomy.at_level(level)]
 
 
-def _names(axes: Axes, cloud: Cloud, taxonomy: Taxonomy, level: int) -> None:
+def draw_names(axes: Axes, cloud: Cloud, taxonomy: Taxonomy, level: int, *, apart: bool = False) -> None:
     """Place the names of a level's classes at their medoids, largest classes first."""
-    told = taxonomy.is_leaf[cloud.nodes] | (taxonomy.level[cloud.nodes] >= level)
+    told = says(taxonomy, level)[cloud.nodes]
     at_level = taxonomy.at_level(level)[cloud.nodes[told]]
     found, counts = np.unique(at_level, return_counts=True)
     found = found[np.argsort(-counts, kind="stable")]
-    shades = node_colors(taxonomy, level)
+    shades = _shades(cloud, taxonomy, level, apart)
     middles = np.array([_medoid(cloud.points[told][at_level == node]) for node in found]).reshape(-1, 2)
     styles = [{"fontsize": 7, "color": 0.55 * shades[node, :3], "weight": "bold"} for node in found]
     place_names(axes, middles, [str(taxonomy.names[node]) or "root" for node in found], styles, centred=True)

@@ -157,6 +157,13 @@ class TextClassifierHead(Head):
         every = torch.cat([torch.zeros(0, dtype=torch.int64), *nodes])[:, None]
         return {"weight": every} if self.bias is None else {"weight": every, "bias": every}
 
+    def node_vectors(self) -> Float[Tensor, "node dim"]:
+        """Unit vectors of the classifiers' weights, the texts' at first; 0 for nodes of no chosen level."""
+        nodes = self.rows()["weight"].squeeze(1)
+        finest = torch.full((self.taxonomy.num_nodes,), -1).scatter_reduce(0, nodes, torch.arange(len(nodes)), "amax")
+        unit = torch.cat([_unit(self.weight), self.weight.new_zeros(1, self.weight.shape[1])])
+        return unit[finest.to(unit.device)]
+
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         """Unit vectors of the images."""
         return _unit(features if self.projection is None else features @ self.projection.mT)
