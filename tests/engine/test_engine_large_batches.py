@@ -14,7 +14,9 @@ import torch
 from cladewise import Taxonomy, backbones, methods
 from cladewise.backbones import Backbone
 from cladewise.engine.classifier import Classifier
+from cladewise.engine.feeding.images import Batch
 from cladewise.engine.forgetting import forgetful
+from cladewise.engine.training.stepping import batch_losses
 
 TREE = Taxonomy.from_paths([("bird", "wren"), ("bird", "robin"), ("plant", "fern"), ("moth",)])
 LEAVES = torch.tensor(TREE.leaf_nodes.copy())
@@ -27,16 +29,20 @@ def without_batch_statistics() -> Backbone:
     return Backbone("test_vit", encoder, num_features=encoder.num_features, image_input=size)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["flyp", "hmcf", "supcon"])
+@pytest.mark.parametrize("name", ["flyp", "hmcf", "supcon", "himulcon"])
 def test_a_batch_in_chunks_has_the_gradient_of_the_whole(name: str) -> None:
     method = methods.make(name)
-    images, target = torch.randn(10, 3, 32, 32), LEAVES[torch.arange(10) % len(LEAVES)]
+    views = method.views()
+    index = torch.arange(10).repeat_interleave(views)
+    images, target = torch.randn(len(index), 3, 32, 32), LEAVES[index % len(LEAVES)]
     found: list[dict[str, torch.Tensor]] = []
     for chunk in (0, 4, 1):
         torch.manual_seed(0)
         backbone = without_batch_statistics()
         classifier = Classifier(method.head(TREE, backbone.num_features), towers=[backbone], chunk=chunk).train()
-        losses = method.loss(TREE)(classifier(images).logits, target)
+        batch = Batch(images, target, index)
+        objective = method.objective(TREE, LEAVES.numpy())
+        losses = batch_losses(classifier, method.loss(TREE), batch, views=views, objective=objective)
         losses.mean().backward()
         gradients = {key: p.grad for key, p in classifier.named_parameters() if p.grad is not None}
         found.append({"losses": losses.detach(), **gradients})
@@ -106,6 +112,16 @@ for images, shares in ((8, (4, 4)), (7, (5, 2)), (3, (3, 0)), (4, (0, 4))):
         values.sum().backward()
         found[f"{name}-{images}-losses"], found[f"{name}-{images}-gradient"] = values.detach(), rows.grad
         found[f"{name}-{images}-watched"] = loss.eval()(rows, target[mine]).detach()
+for images, shares in ((5, (3, 2)), (3, (3, 0)), (4, (1, 3))):  # with two views of each
+    target = torch.tensor([2, 3, 5, 2, 0], device=device)[:images].repeat_interleave(2)
+    start = 2 * sum(shares[:rank])
+    mine = slice(None) if world == 1 else slice(start, start + 2 * shares[rank])
+    for name in ("supcon", "himulcone"):
+        logits = torch.randn(2 * images, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+        rows = logits[mine].to(device, copy=True).requires_grad_()
+        values = losses[name].train()(rows, target[mine], views=2)
+        values.sum().backward()
+        found[f"{name}-{images}-two-views"], found[f"{name}-{images}-of-two-views"] = values.detach(), rows.grad
 safetensors.torch.save_file({key: value.cpu() for key, value in found.items()}, f"{folder}/{world}-{rank}.safetensors")
 """
 

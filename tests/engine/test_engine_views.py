@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import cladewise as cw
 from cladewise import methods
 from cladewise.backbones import load
 from cladewise.datasets import Dataset
-from cladewise.engine import Run
+from cladewise.engine import Run, rerun
 from cladewise.engine.feeding.features import cached_features
 from cladewise.engine.feeding.rows import DecodedRows, FeatureRows
+from cladewise.errors import InputWarning
 from cladewise.records import log
 
 TINY: dict[str, Any] = {
@@ -32,18 +34,21 @@ TINY: dict[str, Any] = {
     "coarse_labels": 1.0,
     "coarse_level": "1",
 }
-COMPARING = {
+COMPARING: dict[str, dict[str, Any]] = {
     "moco": {},
     "coarse-moco": {},
     "ancor": {},
     "hcm": {"warmup": 1, "clusters": 2},
+    "supcon": {"levels": "1"},
+    "himulcone": {"levels": "1"},
 }
-OPTIONS = {"level": "1", "embedding": 12, "projection": 8}
+SIZES = {"embedding": 12, "projection": 8}
 every_comparing = pytest.mark.parametrize("name", COMPARING)
 
 
 def trained(colours: Dataset, out: Path, name: str, **settings: Any) -> Run:
-    options = {**OPTIONS, **COMPARING.get(name, {})}
+    level = {} if "levels" in COMPARING[name] else {"level": "1"}
+    options = {**SIZES, **level, **COMPARING[name]}
     return cw.train(colours, method=name, options=options, out=out, seed=1, **{**TINY, **settings})
 
 
@@ -75,16 +80,6 @@ def test_views_of_frozen_features_are_different_cached_ones(colours: Dataset) ->
     assert flat.index.tolist() == np.repeat(batch.index.numpy(), 2).tolist()
     assert flat.nodes.tolist() == np.repeat(batch.nodes.numpy(), 2).tolist()
     assert batch.rows(1) is batch
-
-
-def test_one_cached_view_stands_for_all(colours: Dataset) -> None:
-    backbone = load("test_resnet", pretrained=False, image_size=24)
-    indices = colours.indices("train")
-    for views, augment in ((1, False), (2, True)):
-        features = cached_features(colours, indices, backbone, views=views, augment=augment, workers=0, progress=False)
-        images = FeatureRows(colours, indices, features, views=3).__getitems__([4]).images
-        assert images.shape[1] == 3
-        assert len({tuple(view.tolist()) for view in images[0]}) == views
 
 
 def test_decoded_views_are_augmented_each_for_itself(colours: Dataset) -> None:
@@ -146,13 +141,47 @@ def test_margins_are_logged(colours: Dataset, tmp_path: Path) -> None:
     assert all((np.diff(at) > 0).all() for at in margins)
 
 
-def test_few_views_are_told(colours: Dataset, tmp_path: Path) -> None:
-    text = "ancor compares 2 views of an image, and 1 of frozen features is cached"
-    few, enough = (trained(colours, tmp_path / str(v), "ancor", freeze=True, views=v, epochs=1) for v in (1, 2))
+@pytest.mark.parametrize("name", ["ancor", "supcon"])
+def test_few_views_are_told(colours: Dataset, tmp_path: Path, name: str) -> None:
+    text = (
+        f"{name} compares 2 views of an image, and 1 of frozen features is cached, so that different images alone are "
+        "compared. Cache more: views=8."
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        few, enough = (trained(colours, tmp_path / str(v), name, freeze=True, views=v, epochs=1) for v in (1, 2))
     told = [[e["text"] for e in log.read(run.folder.log) if e["event"] == "warning"] for run in (few, enough)]
-    assert told[0][0].startswith(text)
-    assert "views=8" in told[0][0]
-    assert told[1] == []
+    assert told == [[text], []]
+    assert [str(w.message) for w in caught if issubclass(w.category, InputWarning)].count(text) == 1
+
+
+def test_two_cached_views_teach_what_one_cannot(colours: Dataset, tmp_path: Path) -> None:
+    """Where no two images of a batch share a class, only views of one image are drawn together."""
+    settings: dict[str, Any] = {"freeze": True, "epochs": 1, "batch_size": 1, "weight_decay": 0.0}
+    moved = {}
+    for views in (1, 2):
+        weights = [
+            safetensors.torch.load_file(
+                trained(colours, tmp_path / f"{views}-{lr}", "supcon", views=views, **settings, lr=lr).folder.model
+            )["head.projection.0.weight"]
+            for lr in (0.0, 0.01)
+        ]
+        moved[views] = not weights[0].equal(weights[1])
+    assert moved == {1: False, 2: True}
+
+
+def test_a_run_from_before_views_were_compared_keeps_its_meaning(colours: Dataset, tmp_path: Path) -> None:
+    options = {**SIZES, "levels": "1", "compared_views": 1}
+    settings: dict[str, Any] = {**TINY, "freeze": True, "views": 3, "epochs": 2, "seed": 1}
+    before = cw.train(colours, method="supcon", options=options, out=tmp_path / "before", **settings)
+    config = before.folder.config
+    lines = config.read_text().splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if not line.startswith("compared_views")))
+    assert "compared_views" not in config.read_text()
+    assert Run(before.folder.path).method.views() == 1
+    again = rerun(config, tmp_path / "again", progress=False)
+    a, b = (safetensors.torch.load_file(run.folder.model) for run in (before, again))
+    assert all(a[key].equal(b[key]) for key in a)
 
 
 def test_a_method_asks_for_nothing_by_default() -> None:

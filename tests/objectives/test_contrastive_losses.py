@@ -13,8 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladewise.errors import InputError
+from cladewise.heads import ContrastiveHead
 from cladewise.losses import ImageTextContrastLoss, LevelSoftmaxLoss, Loss
-from cladewise.objectives import HierarchicalContrastLoss, ProbedLoss, SupConLoss, supervised_contrast_loss
+from cladewise.objectives import (
+    ContrastiveLoss,
+    HierarchicalContrastLoss,
+    ProbedLoss,
+    ProbedObjective,
+    SupConLoss,
+    TrainingBatch,
+    supervised_contrast_loss,
+)
 from cladewise.objectives.hierarchical_contrast import rank_by_names
 from cladewise.taxonomy import Taxonomy
 from reference import losses_contrast as reference
@@ -63,6 +72,27 @@ def test_golden_hierarchical_contrast_of_equal_features() -> None:
         assert float(loss(equal, target).mean()) == pytest.approx(expected / 3)
 
 
+def test_golden_images_keep_their_views_at_coarser_levels() -> None:
+    # 12 images in two views, of 6 classes in 3 in 2: 24 anchors, then 12 of one image per class, then 6
+    deep = Taxonomy.from_paths([(a, a + b, a + b + c) for a, b in (("p", "q"), ("p", "r"), ("s", "t")) for c in "xy"])
+    target = torch.tensor(deep.leaf_nodes.repeat(2)).repeat_interleave(2)
+    equal = torch.ones(24, WIDTH, dtype=torch.float64)
+    for base in (2.0, math.e):
+        loss = HierarchicalContrastLoss(deep, WIDTH, penalty_base=base)
+        expected = base * math.log(23) + base ** (1 / 2) * math.log(11) + base ** (1 / 3) * math.log(5)
+        assert float(loss(equal, target, views=2).mean()) == pytest.approx(expected / 4)
+
+
+def test_distinct_classes_teach_with_two_views_only() -> None:
+    for make in (SupConLoss, HierarchicalContrastLoss):
+        loss = make(Taxonomy.from_paths([(str(k),) for k in range(4)]), WIDTH)
+        for views in (1, 2):
+            rows = torch.randn(4 * views, WIDTH, dtype=torch.float64, requires_grad=True)
+            loss(rows, torch.arange(1, 5).repeat_interleave(views), views=views).mean().backward()
+            assert rows.grad is not None
+            assert bool(rows.grad.any()) is (views == 2)
+
+
 def test_golden_image_text_of_equal_scores() -> None:
     target = torch.tensor([2, 2, 3, 5])
     zeros = torch.zeros(4, 4, dtype=torch.float64)
@@ -107,15 +137,73 @@ def test_supcon_is_its_twin(tree: tuple[Taxonomy, list[int]], seed: int, tempera
 def test_hierarchical_contrast_is_its_twin(
     penalty: bool, constraint: bool, tree: tuple[Taxonomy, list[int]], seed: int
 ) -> None:
-    taxonomy, nodes = tree
-    rows = np.random.default_rng(seed).standard_normal((len(nodes), WIDTH))
-    loss = HierarchicalContrastLoss(taxonomy, WIDTH, penalty=penalty, constraint=constraint)
-    expected = reference.hierarchical_contrast(
-        taxonomy, rows, nodes, all_levels(taxonomy), penalty=penalty, constraint=constraint, temperature=0.07
-    )
-    found = loss(torch.tensor(rows), torch.tensor(nodes))
-    assert found.shape == (len(nodes),)
-    assert float(found.mean()) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    taxonomy, images = tree
+    for views in (1, 2, 3):
+        nodes = np.repeat(images, views).tolist()
+        rows = np.random.default_rng(seed).standard_normal((len(nodes), WIDTH))
+        loss = HierarchicalContrastLoss(taxonomy, WIDTH, penalty=penalty, constraint=constraint)
+        expected = reference.hierarchical_contrast(
+            taxonomy,
+            rows,
+            nodes,
+            all_levels(taxonomy),
+            penalty=penalty,
+            constraint=constraint,
+            temperature=0.07,
+            views=views,
+        )
+        found = loss(torch.tensor(rows), torch.tensor(nodes), views=views)
+        assert found.shape == (len(nodes),)
+        assert float(found.mean()) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(("kind", "penalty", "constraint"), [("hmc", 1, 0), ("hce", 0, 1), ("hmce", 1, 1)])
+@settings(max_examples=12)
+@given(data=st.data(), seed=st.integers(0, 999), temperature=st.sampled_from([0.07, 0.1, 1.0]))
+def test_hierarchical_contrast_is_the_published_algorithm(
+    kind: str, penalty: bool, constraint: bool, data: st.DataObject, seed: int, temperature: float
+) -> None:
+    """On a tree of one depth whose classes are numbered in the order of their names, in two views."""
+    depth = data.draw(st.integers(1, 3))
+    leaves = data.draw(st.sets(st.tuples(*[st.integers(0, 2)] * depth), min_size=1, max_size=8))
+    paths = [tuple("/".join(map(str, leaf[: k + 1])) for k in range(depth)) for leaf in sorted(leaves)]
+    taxonomy = Taxonomy.from_paths(paths)
+    own = data.draw(st.lists(st.integers(0, len(paths) - 1), min_size=2, max_size=9))
+    numbers = np.array([[*sorted(leaves)[k], image] for image, k in enumerate(own)])
+    rows = np.random.default_rng(seed).standard_normal((len(own), 2, WIDTH))
+    for penalty_base in (2.0, math.e):
+        expected, anchors = reference.himulcon_of_arrays(
+            rows, numbers, kind=kind, temperature=temperature, base=0.07, penalty_base=penalty_base
+        )
+        loss = HierarchicalContrastLoss(
+            taxonomy,
+            WIDTH,
+            penalty=bool(penalty),
+            constraint=bool(constraint),
+            penalty_base=penalty_base,
+            temperature=temperature,
+        )
+        target = torch.tensor(taxonomy.leaf_nodes[np.array(own)]).repeat_interleave(2)
+        found = loss(torch.tensor(rows.reshape(-1, WIDTH)), target, views=2)
+        assert float(found.mean()) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+        assert anchors[0] == 2 * len(own)
+        classes = [len({tuple(row) for row in numbers[:, : depth - k].tolist()}) for k in range(depth - 1)]
+        assert anchors[1:] == [2 * number for number in classes]
+
+
+def test_the_objective_of_one_view_is_the_loss() -> None:
+    target = torch.arange(RAGGED.num_nodes).repeat(2)
+    loss = ProbedLoss(HierarchicalContrastLoss(RAGGED, WIDTH), LevelSoftmaxLoss(RAGGED))
+    logits = torch.randn(len(target), loss.num_outputs, dtype=torch.float64)
+    index = torch.arange(len(target))
+    head = ContrastiveHead(RAGGED, 3, embedding=0, width=WIDTH)
+    one = ProbedObjective(loss)(TrainingBatch(loss.prediction(logits), target, index, 1, head))
+    torch.testing.assert_close(one, loss(logits, target))
+    target = target.sort().values
+    two = ProbedObjective(loss)(TrainingBatch(loss.prediction(logits), target, index // 2, 2, head))
+    scores, vectors = logits.split([loss.num_outputs - WIDTH, WIDTH], dim=-1)
+    torch.testing.assert_close(two, loss.contrast(vectors, target, views=2) + loss.probe(scores, target))
+    assert not two.allclose(loss(logits, target))
 
 
 @pytest.mark.parametrize("targets", ["single", "multi", "rivals"])
@@ -131,7 +219,7 @@ def test_image_text_is_its_twin(targets: str, tree: tuple[Taxonomy, list[int]], 
 
 # ---------------------------------------------------------------- laws
 
-EVERY: dict[str, Callable[[Taxonomy], Loss]] = {
+EVERY: dict[str, Callable[[Taxonomy], Loss | ContrastiveLoss]] = {
     "supcon": lambda t: SupConLoss(t, WIDTH, temperature=0.5),
     "himulcon": lambda t: HierarchicalContrastLoss(t, WIDTH, temperature=0.5),
     "himulcone": lambda t: HierarchicalContrastLoss(t, WIDTH, constraint=True, temperature=0.5),
@@ -251,6 +339,11 @@ def test_names_in_order_rank_the_nodes(taxonomy: Taxonomy) -> None:
         (lambda: SupConLoss(PAIRS, 3, (3,)), "levels among 1 to 2, but got 3."),
         (lambda: SupConLoss(PAIRS, 3, temperature=0.0), "a temperature above 0, but got 0.0."),
         (lambda: HierarchicalContrastLoss(PAIRS, 3, base_temperature=math.nan), "a temperature above 0, but got nan."),
+        (lambda: HierarchicalContrastLoss(PAIRS, 3, penalty_base=0.0), "a base of the penalty above 0, but got 0.0."),
+        (
+            lambda: SupConLoss(PAIRS, 3)(torch.ones(3, 3), torch.tensor([2, 2, 3]), views=2),
+            "adjacent rows for the views of each image, but got 3 rows of 2 views.",
+        ),
         (
             lambda: ImageTextContrastLoss(PAIRS, targets="all"),  # type: ignore[arg-type]
             "targets among single, multi, rivals, but got 'all'.",
@@ -262,6 +355,6 @@ def test_names_in_order_rank_the_nodes(taxonomy: Taxonomy) -> None:
         (lambda: ProbedLoss(SupConLoss(PAIRS, 3), LevelSoftmaxLoss(RAGGED)), "losses of one tree, but got"),
     ],
 )
-def test_settings_out_of_range(make: Callable[[], Loss], message: str) -> None:
+def test_settings_out_of_range(make: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         make()

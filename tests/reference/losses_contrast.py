@@ -65,8 +65,9 @@ def hierarchical_contrast(
     penalty: bool,
     constraint: bool,
     temperature: float,
+    views: int = 1,
 ) -> float:
-    """From the finest level up, one image of each class going on: the first by the names on its path."""
+    """From the finest level up, one image of each class going on with its views: the first by the names on its path."""
 
     def by_names(i: int) -> tuple[tuple[str, int], ...]:
         return tuple((str(taxonomy.names[v]), v) for v in path(taxonomy, nodes[i]))
@@ -84,10 +85,48 @@ def hierarchical_contrast(
         if constraint:
             value = largest = max(value, largest)
         total += (2 ** (1 / step) if penalty else 1.0) * value
-        going = [
-            min((i for i in going if labels[i] == of), key=lambda i: (by_names(i), i)) for of in set(labels.values())
-        ]
+        in_order = sorted(going, key=lambda i: (by_names(i), i))
+        kept = [next(i for i in in_order if labels[i] == of) for of in set(labels.values())]
+        going = [i + view for i in kept for view in range(views)]
     return total / (len(levels) + 1)
+
+
+def himulcon_of_arrays(
+    rows: Array, labels: Array, *, kind: str, temperature: float, base: float, penalty_base: float
+) -> tuple[float, list[int]]:
+    """The published algorithm on numbered labels, with the number of anchors at each level.
+
+    Args:
+        rows: Vectors, ``[image, view, dim]``.
+        labels: Labels from the coarsest to the finest, and the number of the image as the last, ``[image, level + 1]``.
+        kind: ``hmc`` weighs levels, ``hce`` bounds them below by finer ones, ``hmce`` does both.
+        temperature: The temperature.
+        base: What the temperature is divided by.
+        penalty_base: Base of the weights of the levels.
+    """
+    total, bound, counts = 0.0, -np.inf, []
+    columns = labels.shape[1]
+    for step in range(1, columns):
+        known = labels[:, : columns - step]
+        views = rows.shape[1]
+        anchors = unit(rows).transpose(1, 0, 2).reshape(-1, rows.shape[2])  # one view of all images, then the next
+        positives = np.tile((known[:, None] == known[None]).all(-1), (views, views))
+        np.fill_diagonal(positives, False)
+        counts.append(len(anchors))
+        scores = anchors @ anchors.T / temperature
+        others = ~np.eye(len(anchors), dtype=bool)
+        log_share = [
+            [scores[i, j] - log_sum_exp(scores[i][others[i]].tolist()) for j in range(len(anchors))]
+            for i in range(len(anchors))
+        ]
+        means = [np.mean(np.array(log_share[i])[positives[i]]) for i in range(len(anchors))]
+        loss = -temperature / base * float(np.mean(means))
+        loss = max(bound, loss) if kind in ("hce", "hmce") else loss
+        bound = max(bound, loss)
+        total += (penalty_base ** (1 / step) if kind in ("hmc", "hmce") else 1.0) * loss
+        _, first = np.unique(known, axis=0, return_index=True)  # in the order of the labels, the first of equals
+        rows, labels = rows[first], labels[first]
+    return total / columns, counts
 
 
 def image_text(

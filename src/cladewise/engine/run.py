@@ -214,7 +214,7 @@ class Run:
             InputError: The run has no network.
         """
         self.check_network()
-        return methods.make(self.config.method, **self.config.options)
+        return methods.recorded(self.config.method, self.config.options)
 
     @property
     def inference(self) -> Inference | None:

@@ -54,9 +54,17 @@ class Citation:
         return f"{by}, {self.venue} {self.year}"
 
 
-def option(default: Any, text: str, *, grid: Sequence[Any] = ()) -> Any:
-    """A hyper-parameter of a method: its default, its help text, and the values its paper searches."""
-    return dataclasses.field(default=default, metadata={"help": text, "grid": tuple(grid)})
+def option(default: Any, text: str, *, grid: Sequence[Any] = (), before: Any = None) -> Any:
+    """A hyper-parameter of a method.
+
+    Args:
+        default: Its default.
+        text: Its help text.
+        grid: The values its paper searches.
+        before: The value that a run had which was trained before the option existed, if that is not the default; see
+            :func:`cladewise.methods.recorded`.
+    """
+    return dataclasses.field(default=default, metadata={"help": text, "grid": tuple(grid), "before": before})
 
 
 def levels_of(choice: str, taxonomy: Taxonomy) -> tuple[int, ...]:
@@ -121,7 +129,7 @@ class Method(ABC):
         """Number of augmented views of each image in a training batch, for losses that compare them.
 
         The rows of a batch are then views, with the views of one image adjacent. With a frozen encoder they are sampled
-        from the cached views (``[backbone] views``); if only one is cached, it is used for all.
+        from the cached views (``[backbone] views``); there are as many in a batch as are cached, at most.
         """
         return 1
 

@@ -6,7 +6,7 @@ from cladewise.objectives.hierarchical_contrast import HierarchicalContrastLoss
 from cladewise.objectives.margins import CosineMarginObjective
 from cladewise.objectives.momentum_contrast import MomentumContrastObjective, Queue
 from cladewise.objectives.objective import Objective, TrainingBatch, TrainingVectors, projection_of
-from cladewise.objectives.probed import ProbedLoss
+from cladewise.objectives.probed import ProbedLoss, ProbedObjective
 from cladewise.objectives.pseudo_fine_classes import clusters_wanted, pseudo_fine
 from cladewise.objectives.queued_contrast import away_from_class, queued_contrast_loss
 from cladewise.objectives.supervised_contrast import Contrast, ContrastiveLoss, SupConLoss, supervised_contrast_loss
@@ -21,6 +21,7 @@ __all__ = [
     "MomentumContrastObjective",
     "Objective",
     "ProbedLoss",
+    "ProbedObjective",
     "Queue",
     "SupConLoss",
     "TrainingBatch",

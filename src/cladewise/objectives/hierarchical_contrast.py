@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cladewise.errors import InputError
 from cladewise.objectives.supervised_contrast import ContrastiveLoss, supervised_contrast_loss
 from cladewise.ops.collectives import sum_over_processes
 from cladewise.ops.level_classes import NO_LABEL
@@ -22,7 +25,8 @@ class HierarchicalContrastLoss(ContrastiveLoss):
 
     where :math:`L_1` is the mean over the anchors of :func:`supervised_contrast_loss` for the classes of the finest
     chosen level, :math:`L_2` the same for the next coarser one among one image of each class of the finest, and so on.
-    With ``penalty`` (HiMulCon) :math:`\lambda_l = 2^{1/l}`, otherwise 1; with ``constraint`` (HiConE) the maximum
+    An image is passed on with all its views, so that with two views every anchor has a positive.
+    With ``penalty`` (HiMulCon) :math:`\lambda_l = b^{1/l}`, otherwise 1; with ``constraint`` (HiConE) the maximum
     applies, so that the loss of a coarser level is never below that of a finer one, otherwise :math:`L_l` itself.
     HiMulConE has both.
 
@@ -37,8 +41,9 @@ class HierarchicalContrastLoss(ContrastiveLoss):
         taxonomy: The label tree.
         width: Length of an embedding.
         levels: Levels whose classes are contrasted, 1 for the coarsest; all levels by default.
-        penalty: Weight level l, counted from the finest, by :math:`2^{1/l}`.
+        penalty: Weight level l, counted from the finest, by :math:`b^{1/l}`.
         constraint: Keep the loss of a coarser level at or above that of a finer one.
+        penalty_base: The base b, > 0: 2 as in the released loss; e in the paper and in the released training script.
         temperature: The temperature, > 0.
         base_temperature: The loss is multiplied by ``temperature / base_temperature``.
 
@@ -47,12 +52,15 @@ class HierarchicalContrastLoss(ContrastiveLoss):
 
     Example:
         >>> loss = HierarchicalContrastLoss(Taxonomy.from_paths([("a", "b"), ("a", "c")]), 3)
-        >>> loss(torch.ones(4, 3), torch.tensor([2, 2, 3, 3])).mean() * 3  # 2 log 3, and log 1 among two
+        >>> loss(torch.ones(4, 3), torch.tensor([2, 2, 3, 3])).mean() * 3  # 2 log 3, and log 1 among two images
         tensor(2.1972)
+        >>> loss(torch.ones(4, 3), torch.tensor([2, 2, 3, 3]), views=2).mean() * 3  # 2 log 3, and √2 log 3
+        tensor(3.7509)
 
     References: Zhang et al., Use all the labels: a hierarchical multi-label contrastive learning framework, CVPR 2022,
-        arXiv:2204.13207, following the released code: the paper's penalty is an exponential, the code's
-        :math:`2^{1/l}`; the paper takes the maximum per pair of images, the code per level. The code keeps the image of
+        arXiv:2204.13207, following the released code: the paper's penalty is :math:`e^{1/l}`, as in the released
+        training script, that of the released loss by itself :math:`2^{1/l}`; the paper takes the maximum per pair of
+        images, the code per level. The code keeps the image of
         a class whose finer label has the smallest index; here names replace indices, so that the result does not depend
         on how classes are numbered. The code gives nan if an image has no positive; here such an image is skipped.
     """
@@ -67,18 +75,20 @@ class HierarchicalContrastLoss(ContrastiveLoss):
         *,
         penalty: bool = True,
         constraint: bool = False,
+        penalty_base: float = 2.0,
         temperature: float = 0.07,
         base_temperature: float = 0.07,
     ) -> None:
         super().__init__(taxonomy, width, levels, temperature=temperature, base_temperature=base_temperature)
-        self.penalty, self.constraint = penalty, constraint
+        if not (penalty_base > 0 and math.isfinite(penalty_base)):
+            raise InputError("a base of the penalty above 0", penalty_base)
+        self.penalty, self.constraint, self.penalty_base = penalty, constraint, penalty_base
         self.register_buffer("_rank", torch.from_numpy(rank_by_names(taxonomy)), persistent=False)
 
-    def per_image(
-        self, embeddings: Float[Tensor, "*batch dim"], target: Int[Tensor, "*batch"]
-    ) -> Float[Tensor, "*batch"]:
-        rows = embeddings.reshape(target.numel(), self.width)
-        unit, everyone, targets, first = self.gathered(rows, target.reshape(-1))
+    def per_row(
+        self, embeddings: Float[Tensor, "row dim"], target: Int[Tensor, " row"], views: int
+    ) -> Float[Tensor, " row"]:
+        unit, everyone, targets, first = self.gathered(embeddings, target)
         labels = self._classes.to(embeddings.device)[:, targets]
         rank = self._rank.to(embeddings.device)[targets]
         going = torch.zeros_like(targets, dtype=torch.bool)
@@ -93,10 +103,11 @@ class HierarchicalContrastLoss(ContrastiveLoss):
                 larger = value >= worst
                 worst, worst_share = torch.where(larger, value, worst), torch.where(larger, share, worst_share)
                 share = worst_share
-            total = total + (2 ** (1 / step) if self.penalty else 1.0) * share
-            going = first_of_each(of_level, rank, going)
+            total = total + (self.penalty_base ** (1 / step) if self.penalty else 1.0) * share
+            images = first_of_each(of_level[::views], rank[::views], going[::views])
+            going = images.repeat_interleave(views)
         factor = self.temperature / self.base_temperature / (len(self.levels) + 1)
-        return (factor * total).reshape(target.shape)
+        return factor * total
 
     def _level(
         self, unit: Tensor, everyone: Tensor, labels: Tensor, going: Tensor, first: int
@@ -114,8 +125,8 @@ class HierarchicalContrastLoss(ContrastiveLoss):
 
 
 def first_of_each(
-    labels: Int[Tensor, " image"], rank: Int[Tensor, " image"], going: Int[Tensor, " image"]
-) -> Int[Tensor, " image"]:
+    labels: Int[Tensor, " image"], rank: Int[Tensor, " image"], going: Bool[Tensor, " image"]
+) -> Bool[Tensor, " image"]:
     """Select one participating image per label: the first of those with the smallest rank.
 
     Example:

@@ -66,7 +66,7 @@ class Objective(nn.Module, ABC):
     """A training loss in nats per row of a batch, with state of its own: queues, clusters, margins.
 
     State is kept in buffers, so that checkpoints contain it and an interrupted run resumes with it. When several
-    processes train together, each compares the images of its own batch.
+    processes train together, an objective with a state compares the images of its own process alone.
     """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""A contrastive loss combined with classifiers that are trained alongside, without gradient to the encoder."""
+"""A contrastive loss combined with classifiers that are trained alongside, as a loss and for several views."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from torch import Tensor
 
 from cladewise.errors import InputError
 from cladewise.losses import LevelSoftmaxLoss, Loss
+from cladewise.objectives.objective import Objective, TrainingBatch, projection_of
 from cladewise.objectives.supervised_contrast import ContrastiveLoss
 from cladewise.predictions import EmbeddedLevelSoftmax
 
@@ -51,3 +52,22 @@ class ProbedLoss(Loss):
     def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         scores, embedding = logits.split([self.probe.num_outputs, self.contrast.width], dim=-1)
         return self.contrast(embedding, target) + self.probe(scores, target)
+
+
+class ProbedObjective(Objective):
+    """A :class:`ProbedLoss` of batches with several views of each image.
+
+    Every view is an image to the classifiers. When several processes train together, the contrast compares the images
+    of all of them.
+
+    Args:
+        loss: The loss of images with one view each.
+    """
+
+    def __init__(self, loss: ProbedLoss) -> None:
+        super().__init__()
+        self.contrast, self.probe = loss.contrast, loss.probe
+
+    def forward(self, batch: TrainingBatch) -> Float[Tensor, " row"]:
+        contrast = self.contrast(projection_of(batch.prediction), batch.target, views=batch.views)
+        return contrast + self.probe(batch.prediction.settled().logits, batch.target)

@@ -121,26 +121,31 @@ class ContrastiveLoss(nn.Module, ABC):
         return self.width
 
     @abstractmethod
-    def per_image(
-        self, embeddings: Float[Tensor, "*batch dim"], target: Int[Tensor, "*batch"]
-    ) -> Float[Tensor, "*batch"]:
+    def per_row(
+        self, embeddings: Float[Tensor, "row dim"], target: Int[Tensor, " row"], views: int
+    ) -> Float[Tensor, " row"]:
         """The loss of input that has been checked."""
 
     def forward(
-        self, embeddings: Float[Tensor, "*batch dim"], target: Int[Tensor, "*batch"]
+        self, embeddings: Float[Tensor, "*batch dim"], target: Int[Tensor, "*batch"], *, views: int = 1
     ) -> Float[Tensor, "*batch"]:
-        """Each image's share of the batch loss, in nats.
+        """Each row's share of the batch loss, in nats.
 
         Args:
-            embeddings: Vectors of the images; normalised to unit length here.
-            target: Node of every image; internal nodes allowed.
+            embeddings: Vectors of the images, or of several views of each; normalised to unit length here.
+            target: Node of every row; internal nodes allowed.
+            views: Views of each image, in adjacent rows.
 
         Raises:
-            InputError: The shapes do not match, or (checked on the CPU only) a target is not a node.
+            InputError: The shapes do not match, the rows are not whole images, or (checked on the CPU only) a target is
+                not a node.
         """
         check_batch(embeddings, target, self.width, self.taxonomy)
+        if views < 1 or target.numel() % views:
+            raise InputError("adjacent rows for the views of each image", f"{target.numel()} rows of {views} views")
         with torch.autocast(embeddings.device.type, enabled=False):
-            return self.per_image(at_least_float(embeddings), target)
+            rows = at_least_float(embeddings).reshape(target.numel(), self.width)
+            return self.per_row(rows, target.reshape(-1), views).reshape(target.shape)
 
     def extra_repr(self) -> str:
         return f"{self.taxonomy!r}"
@@ -181,7 +186,8 @@ class SupConLoss(ContrastiveLoss):
     class with no other is not an anchor; the factor turns the mean over all B images into the mean over the
     :math:`B_k` anchors. Embeddings are normalised to unit length first. A label says nothing about levels finer than
     its own: such an image is neither an anchor nor a positive there, but still a negative. Further views of an image
-    count as images of its class.
+    count as images of its class. With one view of each image, a batch without two images of a class has loss 0 and no
+    gradient; the paper compares two augmented views.
 
     When several processes train together, the batch is the images of all of them.
 
@@ -204,13 +210,13 @@ class SupConLoss(ContrastiveLoss):
         nan for a batch with an image that has no positive; here such an image is skipped.
     """
 
-    def per_image(
-        self, embeddings: Float[Tensor, "*batch dim"], target: Int[Tensor, "*batch"]
-    ) -> Float[Tensor, "*batch"]:
-        rows = embeddings.reshape(target.numel(), self.width)
-        unit, everyone, targets, first = self.gathered(rows, target.reshape(-1))
+    def per_row(
+        self, embeddings: Float[Tensor, "row dim"], target: Int[Tensor, " row"], views: int
+    ) -> Float[Tensor, " row"]:
+        del views  # a view is an image of its class
+        unit, everyone, targets, first = self.gathered(embeddings, target)
         labels = self._classes.to(embeddings.device)[:, targets]
         found = supervised_contrast_loss(unit, labels, temperature=self.temperature, others=everyone, first=first)
         weight = len(targets) / self.count(found.counts).clamp_min(1)
         losses = (found.nats * weight.to(found.nats.dtype)[:, None]).sum(0)
-        return (losses * (self.temperature / self.base_temperature)).reshape(target.shape)
+        return losses * (self.temperature / self.base_temperature)

@@ -55,7 +55,7 @@ class FeatureRows:
         indices: The images.
         features: Their cached features.
         seed: Seed of the draws of views.
-        views: Views per image in a batch, distinct if enough are cached; 1 gives no dimension for views.
+        views: Distinct views per image in a batch, at most as many as are cached; 1 gives no dimension for views.
     """
 
     def __init__(
@@ -84,8 +84,7 @@ class FeatureRows:
     def _gather(self, rows: IntArray) -> NDArray[np.float32]:
         if self.features.num_views > 1:
             return self.features.rows(rows, self._drawn(self.epoch)[rows])
-        one = self.features.rows(rows)
-        return one if self.views == 1 else np.repeat(one[:, None], self.views, 1)
+        return self.features.rows(rows)
 
     def _draw(self, epoch: int) -> IntArray:
         """The views of every image of the dataset in an epoch."""
@@ -93,7 +92,7 @@ class FeatureRows:
         if self.views == 1:
             return random.integers(count, size=self._num_images)
         order = random.random((self._num_images, count)).argsort(1)
-        return order[:, np.arange(self.views) % count]
+        return order[:, : self.views]
 
     def vectors(self) -> Iterator[Float[Tensor, "row feature"]]:
         """All feature vectors, including those of every view, in parts of about :data:`CELLS_AT_ONCE` values."""

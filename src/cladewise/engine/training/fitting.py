@@ -37,7 +37,7 @@ from cladewise.engine.training.metering import Meter
 from cladewise.engine.training.module import Fitting
 from cladewise.engine.training.telling import tell_of
 from cladewise.engine.training.trainer import Loaders, make_trainer, run_trainer
-from cladewise.errors import InputError
+from cladewise.errors import InputError, warn
 from cladewise.methods import Method
 from cladewise.records import (
     NO_SPLIT,
@@ -128,7 +128,7 @@ def _fit(
             )
     meter = Meter(folder.resources, every=config.training.checkpoint_seconds, anew=overwrite)
     dataset = dataset or configured_data(config, None)
-    method = method or methods.make(config.method, **config.options)
+    method = method or methods.recorded(config.method, config.options)
     _check_splits(config.training, dataset)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     # every mistake in the settings is found here, before anything is written
@@ -147,6 +147,8 @@ def _fit(
             clear(folder)
         if tell:
             tell_of(dataset, config.training, method, known.taxonomy, shown=progress)
+            if few := _few_views(config, method):
+                warn(few, advice=_MORE_VIEWS)
         is_new = not folder.config.is_file()
         if folder.last_checkpoint.is_file() and not is_new:
             _check_same_tree(folder, change)
@@ -156,11 +158,12 @@ def _fit(
             changed = int((named.nodes != dataset.nodes).sum())
             log.append(folder.log, "ablation", moved_leaves=change.num_moved, changed_labels=changed)
     with meter:
-        data = _Data(config, known, backbone, views=method.views(), progress=progress)
+        views = method.views() if not config.backbone.freeze else min(method.views(), config.backbone.views)
+        data = _Data(config, known, backbone, views=views, progress=progress)
         if is_first_process():
             skipped = (*dataset.skipped, *data.skipped)
             log.append_skipped(folder.log, [(image.path, image.reason) for image in skipped])
-            _warn_of_few_views(config, method, folder)
+            _log_few_views(config, method, folder)
         if isinstance(classifier.encoder, FeatureScaling) and isinstance(data.rows, FeatureRows):
             classifier.encoder.fit(data.rows.vectors())
         if config.training.epochs > 0:
@@ -175,7 +178,7 @@ def _fit(
                 seed=config.seed,
                 log_path=folder.log,
                 node_weights=data.node_weights(),
-                views=method.views(),
+                views=views,
                 objective=method.objective(known.taxonomy, data.trained_nodes()),
                 momentum=method.momentum(),
                 plain=data.plain,
@@ -251,16 +254,27 @@ def _begin(config: RunConfig, dataset: Dataset, change: Alteration, folder: RunF
     config.write(folder.config, cladewise=__version__, **rules, images=images)
 
 
-def _warn_of_few_views(config: RunConfig, method: Method, folder: RunFolder) -> None:
-    """Log a warning if fewer views of frozen features are cached than the method compares."""
+_MORE_VIEWS = "Cache more: views=8."
+
+
+def _few_views(config: RunConfig, method: Method) -> str:
+    """What happens if fewer views of frozen features are cached than the method compares; empty if there are enough."""
     wanted, cached = method.views(), config.backbone.views
-    if config.backbone.freeze and wanted > cached and config.training.epochs > 0:
-        text = (
-            f"{method.name} compares {wanted} views of an image, and {cached} of frozen features "
-            f"{'is' if cached == 1 else 'are'} cached, which stands for all. Cache more: views=8."
-        )
-        if text not in {event.get("text") for event in log.read(folder.log)}:
-            log.append(folder.log, "warning", text=text)
+    if not config.backbone.freeze or wanted <= cached or config.training.epochs == 0:
+        return ""
+    if cached > 1:
+        return f"{method.name} compares {wanted} views of an image, and {cached} of frozen features are cached"
+    return (
+        f"{method.name} compares {wanted} views of an image, and 1 of frozen features is cached, so that different "
+        "images alone are compared"
+    )
+
+
+def _log_few_views(config: RunConfig, method: Method, folder: RunFolder) -> None:
+    few = _few_views(config, method)
+    text = f"{few}. {_MORE_VIEWS}"
+    if few and text not in {event.get("text") for event in log.read(folder.log)}:
+        log.append(folder.log, "warning", text=text)
 
 
 class _Data:

@@ -38,11 +38,10 @@ class ArrayRows:
     Args:
         features: One row per image.
         nodes: The label of each image.
-        views: Views per image in a batch, all equal; 1 gives no dimension for views.
     """
 
-    def __init__(self, features: Float[Tensor, "image feature"], nodes: IntArray, *, views: int = 1) -> None:
-        self.features, self.nodes, self.views = features, nodes, views
+    def __init__(self, features: Float[Tensor, "image feature"], nodes: IntArray) -> None:
+        self.features, self.nodes = features, nodes
         self.indices: IntArray = np.arange(len(nodes))
         self.skipped: tuple[Skipped, ...] = ()
         self._targets = torch.from_numpy(nodes)
@@ -55,9 +54,7 @@ class ArrayRows:
 
     def __getitems__(self, positions: Sequence[int]) -> Batch:
         chosen = torch.as_tensor(positions, dtype=torch.int64)
-        rows = self.features[chosen]
-        rows = rows if self.views == 1 else rows[:, None].expand(-1, self.views, -1)
-        return Batch(rows, self._targets[chosen], chosen)
+        return Batch(self.features[chosen], self._targets[chosen], chosen)
 
     def loader(self, order: Order, *, batch_size: int, workers: int = 0) -> DataLoader[Batch]:
         del workers
@@ -128,7 +125,8 @@ def train_head(
     r"""Train a head on features in memory, with the steps of :func:`cladewise.train` on a frozen encoder.
 
     Without weights the result is, bit for bit, that of a run on the same features in the same order with the same first
-    weights. With weights :math:`w_i`, a step over the images :math:`B` minimises
+    weights. Features in memory are one view of each image, also for methods that compare several. With weights
+    :math:`w_i`, a step over the images :math:`B` minimises
 
     .. math:: \frac{1}{|B|} \sum_{i \in B} \frac{n w_i}{\sum_j w_j} \, \ell_i
 
@@ -148,7 +146,7 @@ def train_head(
     Raises:
         InputError: The loss is no longer finite.
     """
-    rows = ArrayRows(features, nodes, views=method.views())
+    rows = ArrayRows(features, nodes)
     head, device = classifier.head, next(classifier.parameters()).device
     share = None if weights is None else (weights * (len(weights) / weights.sum())).to(device)
     counts = torch.from_numpy(nodes).bincount(weights, minlength=taxonomy.num_nodes)
@@ -159,7 +157,7 @@ def train_head(
     slow = copy.deepcopy(classifier).requires_grad_(False) if momentum else None
     order = EpochSampler(rows, seed=seed)
     loader = rows.loader(order, batch_size=settings.batch_size)
-    plain = ArrayRows(features, nodes).loader(range(len(rows)), batch_size=settings.batch_size)
+    plain = rows.loader(range(len(rows)), batch_size=settings.batch_size)
     represent = functools.partial(training_vectors, classifier, plain, device)
     optimizer, schedule = optimiser_of(classifier, settings, settings.epochs * len(loader))
     classifier.train()
@@ -171,11 +169,9 @@ def train_head(
         for number, given in enumerate(loader):
             if number == 0:  # after the loader has drawn a number of its own, as in a run
                 seed_epoch(seed, epoch)
-            batch = given.to(device).rows(method.views())
+            batch = given.to(device)
             head.foresee(batch.nodes)
-            losses = batch_losses(
-                classifier, loss, batch, views=method.views(), objective=objective, slow=slow, momentum=momentum
-            )
+            losses = batch_losses(classifier, loss, batch, objective=objective, slow=slow, momentum=momentum)
             losses = losses if share is None else losses * share[batch.index]
             own = head.own_loss()
             mean = losses.mean() if own is None else losses.mean() + own
