@@ -10,7 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cladewise.backbones.transforms import Augmentation, Transform, evaluation_transform, training_transform
+from cladewise.backbones.transforms import (
+    PAD,
+    SMALLEST,
+    Augmentation,
+    Resizing,
+    Transform,
+    evaluation_transform,
+    training_transform,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +31,7 @@ class ImageInput:
         std: Standard deviation of each channel, of values in [0, 1].
         crop_ratio: Share of the shorter side that the evaluation crop keeps.
         interpolation: Interpolation for resizing: ``bicubic`` or ``bilinear``.
+        resize: ``shorter-side``, which keeps the shape of the picture, or ``square``.
     """
 
     image_size: int
@@ -30,6 +39,7 @@ class ImageInput:
     std: tuple[float, ...]
     crop_ratio: float = 0.875
     interpolation: str = "bicubic"
+    resize: Resizing = "shorter-side"
 
 
 class Backbone(nn.Module):
@@ -91,21 +101,34 @@ class Backbone(nn.Module):
         return digest.hexdigest()
 
     def transform(
-        self, train: bool = False, *, image_size: int | None = None, augmentation: Augmentation = "crop-flip"
+        self,
+        train: bool = False,
+        *,
+        image_size: int | None = None,
+        augmentation: Augmentation = "crop-flip",
+        pad: int = PAD,
+        smallest: float = SMALLEST,
     ) -> Transform:
         """The transform from a PIL image to an input [channel, height, width].
 
         Args:
             train: Whether to augment, with torch's global random generator.
             image_size: Side in pixels, if different from the backbone's own.
-            augmentation: ``crop-flip``, ``flip`` or ``none``; used only with ``train``.
+            augmentation: ``crop-flip``, ``pad-crop-flip``, ``flip`` or ``none``; used only with ``train``.
+            pad: Pixels that ``pad-crop-flip`` adds on every side.
+            smallest: Fraction of the area that ``crop-flip`` keeps at least.
 
         Raises:
-            InputError: There is no such augmentation.
+            InputError: There is no such augmentation, or a number is out of its range.
         """
         wanted = self.image_input
         size = image_size or wanted.image_size
-        options: dict[str, Any] = {"crop_ratio": wanted.crop_ratio, "interpolation": wanted.interpolation}
+        options: dict[str, Any] = {
+            "crop_ratio": wanted.crop_ratio,
+            "interpolation": wanted.interpolation,
+            "resize": wanted.resize,
+        }
         if train:
-            return training_transform(size, wanted.mean, wanted.std, augmentation=augmentation, **options)
+            options |= {"augmentation": augmentation, "pad": pad, "smallest": smallest}
+            return training_transform(size, wanted.mean, wanted.std, **options)
         return evaluation_transform(size, wanted.mean, wanted.std, **options)

@@ -29,6 +29,7 @@ class EfficientNet(nn.Module):
     Args:
         num_classes: Outputs of the classifier; 0 for none.
         global_pool: How the feature map becomes one vector: ``avg`` or ``max``.
+        drop_rate: Dropout of the vector in training.
 
     Example:
         >>> import torch
@@ -39,8 +40,9 @@ class EfficientNet(nn.Module):
     num_features = head_hidden_size = 1280
     pretrained_cfg: ClassVar[dict[str, str]] = {"classifier": "classifier"}
 
-    def __init__(self, num_classes: int = 0, global_pool: str = "avg") -> None:
+    def __init__(self, num_classes: int = 0, global_pool: str = "avg", *, drop_rate: float = 0.0) -> None:
         super().__init__()
+        self.drop_rate = drop_rate
         self.conv_stem = Conv2dSame(3, 32, 3, stride=2, bias=False)
         self.bn1 = BatchNormAct2d(32)
         for _ in range(2):
@@ -72,7 +74,8 @@ class EfficientNet(nn.Module):
         return self.bn2(self.conv_head(self.blocks(self.bn1(self.conv_stem(images)))))
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch feature"]:
-        return self.classifier(self.global_pool(self.forward_features(images)))
+        pooled = self.global_pool(self.forward_features(images))
+        return self.classifier(F.dropout(pooled, self.drop_rate, self.training) if self.drop_rate else pooled)
 
     def get_classifier(self) -> nn.Module:
         """The classifier; an identity if there is none."""

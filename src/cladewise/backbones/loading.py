@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from torch import nn
 
-from cladewise.backbones import clip, lite0, weights
-from cladewise.backbones.backbone import Backbone
+from cladewise.backbones import clip, lite0, resnet12, weights
+from cladewise.backbones.backbone import Backbone, ImageInput
 from cladewise.backbones.efficientnet_lite import EfficientNet
+from cladewise.backbones.resnet12 import ResNet12
+from cladewise.backbones.transforms import Resizing
 from cladewise.catalogue import near_texts
 from cladewise.errors import InputError
 
@@ -19,16 +22,21 @@ if TYPE_CHECKING:
 
 Pooling = Literal["own", "max"]
 """Pooling of the feature map: the encoder's published pooling (an average in most), or the maximum."""
+Stem = Literal["own", "cifar"]
+"""First layers of a ResNet: the encoder's own, or a 3×3 convolution without stride and without pooling after it."""
 
 
 def available() -> dict[str, str]:
-    """Names of backbones with descriptions: the packaged one first, then timm's. Needs no network.
+    """Names of backbones with descriptions: our own first, then timm's. Needs no network.
 
     Example:
         >>> next(iter(available().items()))
         ('efficientnet_lite0', 'packaged ImageNet weights, 224 px, 1280 features; needs no network')
     """
-    packaged = {lite0.NAME: "packaged ImageNet weights, 224 px, 1280 features; needs no network"}
+    packaged = {
+        lite0.NAME: "packaged ImageNet weights, 224 px, 1280 features; needs no network",
+        resnet12.NAME: "of few-shot learning, 84 px or smaller, 640 features; no pretrained weights",
+    }
     return packaged | {name: text for name, text in _timm().available().items() if name not in packaged}
 
 
@@ -40,14 +48,20 @@ def load(
     crop_ratio: float | None = None,
     checkpoint: str | Path | None = None,
     pooling: Pooling = "own",
+    resize: Resizing = "shorter-side",
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    stem: Stem = "own",
+    drop_rate: float = 0.0,
 ) -> Backbone:
     """An image encoder by name, with weights.
 
     Args:
         name: ``efficientnet_lite0``, whose weights come with the library, or any model of timm, with or without a tag
             (``resnet50``, ``resnet50.a1_in1k``). timm's own ``efficientnet_lite0`` needs its tag, ``.ra_in1k``. Or the
-            image tower of an open_clip model, ``open_clip:ViT-B-32/openai`` or ``open_clip:local-dir:FOLDER``, whose
-            features lie in the space shared with its texts.
+            few-shot encoder ``resnet12``, which has no published weights. Or the image tower of an open_clip model,
+            ``open_clip:ViT-B-32/openai`` or ``open_clip:local-dir:FOLDER``, whose features lie in the space shared with
+            its texts.
         pretrained: Whether to start from published weights; timm's are downloaded and cached by the hub client.
         image_size: Side of the square input in pixels; by default that of the pretrained weights.
         crop_ratio: Share of the shorter side that the evaluation crop keeps, in (0, 1]; by default that of the
@@ -57,10 +71,19 @@ def load(
             ignored, averaged weights are preferred, and position embeddings are resized.
         pooling: Pooling of the feature map: ``"own"``, as published (an average in most convolutional networks, a class
             token in most transformers), or ``"max"``.
+        resize: Which sides of an image are resized before the crop of an evaluation: the shorter one, or both to a
+            square.
+        mean: Mean of red, green and blue, of values in [0, 1]; by default that of the pretrained weights.
+        std: Standard deviation of the channels; by default that of the pretrained weights.
+        stem: ``"cifar"`` replaces the first layers of a ResNet of timm by a 3×3 convolution without stride, with random
+            weights, and without the pooling after it, for images of 32 pixels.
+        drop_rate: Dropout in training: in vision transformers after the position embeddings, the attention and both
+            layers of each perceptron; in Swin transformers the same without the first; in ``resnet12`` after each
+            block; in others of the features.
 
     Raises:
         InputError: The name is unknown, the weights are not available or do not fit, or the encoder does not support
-            the image size or the pooling.
+            the image size, the pooling, the stem or dropout.
 
     Example:
         >>> backbone = load("efficientnet_lite0")
@@ -71,16 +94,29 @@ def load(
         raise InputError("an image size of at least 1 pixel", image_size)
     if crop_ratio is not None and not 0 < crop_ratio <= 1:
         raise InputError("a crop ratio in (0, 1]", crop_ratio)
-    if pooling not in get_args(Pooling):
-        raise InputError(f"a pooling: {', '.join(get_args(Pooling))}", repr(pooling))
+    for what, value, known in (("pooling", pooling, Pooling), ("resizing", resize, Resizing), ("stem", stem, Stem)):
+        if value not in get_args(known):
+            raise InputError(f"a {what}: {', '.join(get_args(known))}", repr(value))
+    if not 0 <= drop_rate < 1:
+        raise InputError("a drop rate in [0, 1)", drop_rate)
+    changed = {
+        "crop_ratio": crop_ratio,
+        "resize": resize,
+        "mean": None if mean is None else tuple(mean),
+        "std": None if std is None else tuple(std),
+    }
     from_file = weights.read_state_dict(Path(checkpoint)) if checkpoint is not None else None
     download = pretrained and from_file is None and name != lite0.NAME
     if clip.is_clip(name):
+        if stem != "own" or drop_rate:
+            raise InputError("an encoder that takes another stem or dropout", name)
         backbone = _clip_tower(name, pretrained=download, image_size=image_size, pooling=pooling)
         if from_file is not None:
             weights.load_tensors(backbone.encoder, from_file, ignored=(), at=str(checkpoint))
-        return backbone if crop_ratio is None else _cropped(backbone, crop_ratio)
-    encoder = _encoder(name, pretrained=download, image_size=image_size, pooling=pooling)
+        return _fed(backbone, changed)
+    encoder = _encoder(
+        name, pretrained=download, image_size=image_size, pooling=pooling, stem=stem, drop_rate=drop_rate
+    )
     ignored = _classifiers(encoder)
     if from_file is not None:
         weights.load_tensors(encoder, from_file, ignored=ignored, at=str(checkpoint))
@@ -90,9 +126,9 @@ def load(
         name,
         encoder,
         num_features=int(getattr(encoder, "head_hidden_size", None) or encoder.num_features),  # type: ignore[arg-type]
-        image_input=lite0.image_input(image_size) if name == lite0.NAME else _timm().image_input(encoder, image_size),
+        image_input=_image_input(name, encoder, image_size),
     )
-    return backbone if crop_ratio is None else _cropped(backbone, crop_ratio)
+    return _fed(backbone, changed)
 
 
 def imagenet_classifier(name: str = lite0.NAME) -> nn.Linear:
@@ -114,9 +150,16 @@ def imagenet_classifier(name: str = lite0.NAME) -> nn.Linear:
     return layer
 
 
-def _cropped(backbone: Backbone, crop_ratio: float) -> Backbone:
-    """The backbone with another crop ratio."""
-    backbone.image_input = dataclasses.replace(backbone.image_input, crop_ratio=crop_ratio)
+def _image_input(name: str, encoder: nn.Module, image_size: int | None) -> ImageInput:
+    """The input format of an encoder by its name or, in timm, its configuration."""
+    own = {lite0.NAME: lite0.image_input, resnet12.NAME: resnet12.image_input}
+    return own[name](image_size) if name in own else _timm().image_input(encoder, image_size)
+
+
+def _fed(backbone: Backbone, changed: dict[str, Any]) -> Backbone:
+    """The backbone with another input format, where it is given."""
+    given = {name: value for name, value in changed.items() if value is not None}
+    backbone.image_input = dataclasses.replace(backbone.image_input, **given)
     return backbone
 
 
@@ -135,16 +178,32 @@ def _encoder(
     image_size: int | None = None,
     with_classifier: bool = False,
     pooling: Pooling = "own",
+    stem: Stem = "own",
+    drop_rate: float = 0.0,
 ) -> nn.Module:
+    global_pool = "max" if pooling == "max" else "avg"
+    if name in (lite0.NAME, resnet12.NAME) and stem != "own":
+        raise InputError("a ResNet of timm, whose stem can be replaced", name)
     if name == lite0.NAME:
-        return EfficientNet(1000 if with_classifier else 0, global_pool="max" if pooling == "max" else "avg")
+        return EfficientNet(1000 if with_classifier else 0, global_pool=global_pool, drop_rate=drop_rate)
+    if name == resnet12.NAME:
+        if pretrained:
+            advice = "Give pretrained=False to start from noise, or checkpoint=PATH with weights."
+            raise InputError(f"pretrained weights of {name}", "a model that has none", advice=advice)
+        return ResNet12(image_size or resnet12.IMAGE_SIZE, drop_rate=drop_rate, global_pool=global_pool)
     encoders = _timm()
     if not encoders.is_known(name):
         close = near_texts(name, list(available()))
         advice = f"Did you mean {' or '.join(close)}?" if close else "See cladewise list backbones."
         raise InputError("the name of a backbone", repr(name), advice=advice)
     return encoders.create(
-        name, pretrained=pretrained, image_size=image_size, with_classifier=with_classifier, pooling=pooling
+        name,
+        pretrained=pretrained,
+        image_size=image_size,
+        with_classifier=with_classifier,
+        pooling=pooling,
+        stem=stem,
+        drop_rate=drop_rate,
     )
 
 

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import huggingface_hub
 import timm
 from timm.data.config import resolve_model_data_config
+from timm.models import is_model_in_modules
+from timm.models.resnet import ResNet
 from torch import nn
 
 from cladewise.backbones.backbone import ImageInput
@@ -42,6 +44,8 @@ def create(
     image_size: int | None = None,
     with_classifier: bool = False,
     pooling: str = "own",
+    stem: str = "own",
+    drop_rate: float = 0.0,
 ) -> nn.Module:
     """A model of timm.
 
@@ -51,19 +55,27 @@ def create(
         image_size: Side of the input in pixels, for models that are built for one size.
         with_classifier: Whether to keep its ImageNet classifier.
         pooling: ``own``, as published, or ``max``.
+        stem: ``own``, or ``cifar`` for a ResNet with :func:`cifar_stem`.
+        drop_rate: Dropout in training; see :func:`cladewise.backbones.load`.
 
     Raises:
-        InputError: The weights are not available, or the model does not support the image size or the pooling.
+        InputError: The weights are not available, or the model does not support the image size, the pooling, the stem
+            or dropout.
     """
     options: dict[str, Any] = {} if with_classifier else {"num_classes": 0}
     if image_size is not None and _has_fixed_size(name):
         options["img_size"] = image_size
     if pooling != "own":
         options["global_pool"] = pooling
+    if drop_rate:
+        options |= dict.fromkeys(_drops(name), drop_rate)
     if pretrained:
         check_downloadable(name)
     try:
-        return timm.create_model(name, pretrained=pretrained, **options)
+        model = timm.create_model(name, pretrained=pretrained, **options)
+        return cifar_stem(model, name) if stem == "cifar" else model
+    except InputError:
+        raise
     except (AssertionError, TypeError, ValueError) as error:
         if pooling != "own":
             create(name, pretrained=False, image_size=image_size)  # raises if something else is wrong
@@ -71,6 +83,9 @@ def create(
             raise InputError(
                 "an encoder whose feature map can be pooled by its maximum", name, advice=advice
             ) from error
+        if drop_rate:
+            create(name, pretrained=False, image_size=image_size)
+            raise InputError("an encoder with dropout", name, advice=f"Give drop_rate=0: {error}") from error
         if image_size is None:
             raise
         raise InputError(f"an image size that {name} can take", image_size, advice=str(error)) from error
@@ -79,6 +94,35 @@ def create(
         if not (pretrained or ":" in name):
             raise InputError("the name of a backbone", f"{name!r} ({error})") from error
         raise unreachable(name, str(error)) from error
+
+
+def cifar_stem(model: nn.Module, name: str) -> nn.Module:
+    """A ResNet for images of 32 pixels: its first layers become one 3×3 convolution without stride and pooling.
+
+    Args:
+        model: A ResNet of timm, which is changed in place; the convolution has random weights.
+        name: Its name, for the error.
+
+    Raises:
+        InputError: It is another kind of model.
+
+    References: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, section 4.2.
+    """
+    if not isinstance(model, ResNet):
+        raise InputError("a ResNet of timm, whose stem can be replaced", name, advice="Leave stem as it is.")
+    width: int = model.bn1.num_features  # type: ignore[assignment]
+    model.conv1, model.maxpool = nn.Conv2d(3, width, 3, padding=1, bias=False), nn.Identity()
+    nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
+    return model
+
+
+def _drops(name: str) -> tuple[str, ...]:
+    """Names of timm's rates of the dropout that papers mean: ``drop_rate`` is only that before a classifier."""
+    if is_model_in_modules(name, ["vision_transformer"]):
+        return ("pos_drop_rate", "proj_drop_rate")
+    if is_model_in_modules(name, ["swin_transformer"]):
+        return ("proj_drop_rate",)
+    return ("drop_rate",)
 
 
 def image_input(encoder: nn.Module, image_size: int | None) -> ImageInput:

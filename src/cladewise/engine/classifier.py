@@ -122,10 +122,18 @@ class Classifier(nn.Module):
     def __call__(self, inputs: Tensor) -> Prediction:
         return super().__call__(inputs)
 
-    def parameter_groups(self, lr: float, backbone_lr: float, weight_decay: float) -> list[dict[str, Any]]:
-        """Parameter groups of the optimiser: a learning rate each for backbone and head, no decay of biases and norms.
+    def parameter_groups(
+        self, lr: float, backbone_lr: float, weight_decay: float, *, decay_all: bool = False
+    ) -> list[dict[str, Any]]:
+        """Parameter groups of the optimiser, with a learning rate each for backbone and head.
 
         Pretrained parts of the head learn at the rate of the backbone.
+
+        Args:
+            lr: Learning rate of the head.
+            backbone_lr: Learning rate of the backbone.
+            weight_decay: Weight decay.
+            decay_all: Whether it also applies to parameters with fewer than two dimensions: biases, normalisation.
         """
         groups: list[dict[str, Any]] = []
         inner = [p for part in self.head.encoders() for p in part.parameters()]
@@ -136,7 +144,9 @@ class Classifier(nn.Module):
             for matrices in (True, False):
                 chosen = [p for p in learnt if (p.ndim > 1) is matrices]
                 if chosen:
-                    groups.append({"params": chosen, "lr": rate, "weight_decay": weight_decay if matrices else 0.0})
+                    groups.append(
+                        {"params": chosen, "lr": rate, "weight_decay": weight_decay if matrices or decay_all else 0.0}
+                    )
         return groups
 
 

@@ -7,7 +7,6 @@ from collections.abc import Generator
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 from torch.utils.checkpoint import checkpoint
 
 
@@ -34,24 +33,44 @@ def forgetful(encoder: nn.Module, inputs: Tensor, chunk: int) -> Tensor:
         arXiv:1604.06174 (the mechanism).
     """
 
-    def first_and_again() -> tuple[contextlib.AbstractContextManager[None], contextlib.AbstractContextManager[None]]:
-        return contextlib.nullcontext(), _averages_at_rest(encoder)
-
-    kept = [checkpoint(encoder, part, use_reentrant=False, context_fn=first_and_again) for part in inputs.split(chunk)]
+    kept = [
+        checkpoint(encoder, part, use_reentrant=False, context_fn=_Twice(encoder).contexts)
+        for part in inputs.split(chunk)
+    ]
     return torch.cat(kept)
 
 
-@contextlib.contextmanager
-def _averages_at_rest(encoder: nn.Module) -> Generator[None]:
-    """Leave the running averages of batch normalisation unchanged."""
-    layers = [part for part in encoder.modules() if isinstance(part, _BatchNorm)]
-    held = [dict(part.named_buffers(recurse=False)) for part in layers]
-    try:
-        for part, averages in zip(layers, held, strict=True):
-            for name, tensor in averages.items():
-                setattr(part, name, tensor.clone())
+class _Twice:
+    """Contexts of the two passes of a chunk: the second begins with the running averages and counts of the first.
+
+    What it does to them is discarded, so that each chunk is counted once.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        own = [(part, dict(part.named_buffers(recurse=False))) for part in encoder.modules()]
+        self._tracked = [(part, buffers) for part, buffers in own if "num_batches_tracked" in buffers]
+        self._first: list[dict[str, Tensor]] = []
+
+    def contexts(
+        self,
+    ) -> tuple[contextlib.AbstractContextManager[None], contextlib.AbstractContextManager[None]]:
+        return self._noted(), self._again()
+
+    @contextlib.contextmanager
+    def _noted(self) -> Generator[None]:
+        self._first = [{name: tensor.clone() for name, tensor in buffers.items()} for _, buffers in self._tracked]
         yield
-    finally:
-        for part, averages in zip(layers, held, strict=True):
-            for name, tensor in averages.items():
+
+    @contextlib.contextmanager
+    def _again(self) -> Generator[None]:
+        held = [dict(part.named_buffers(recurse=False)) for part, _ in self._tracked]
+        try:
+            self._set([{name: tensor.clone() for name, tensor in first.items()} for first in self._first])
+            yield
+        finally:
+            self._set(held)
+
+    def _set(self, values: list[dict[str, Tensor]]) -> None:
+        for (part, _), buffers in zip(self._tracked, values, strict=True):
+            for name, tensor in buffers.items():
                 setattr(part, name, tensor)

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import safetensors.torch
 import torch
@@ -18,6 +19,7 @@ from cladewise.engine.classifier import Classifier, FeatureScaling
 from cladewise.errors import InputError
 from cladewise.methods import Method
 from cladewise.records import RunConfig
+from cladewise.records.channel_values import channel_values
 from cladewise.taxonomy import Taxonomy
 
 ENCODER = "encoder.safetensors"
@@ -40,6 +42,11 @@ def build_network(config: RunConfig, method: Method, taxonomy: Taxonomy) -> tupl
         pretrained=wanted.pretrained,
         image_size=wanted.image_size or None,
         crop_ratio=wanted.crop_ratio or None,
+        resize=cast(backbones.Resizing, wanted.resize),
+        mean=channel_values(wanted.mean),
+        std=channel_values(wanted.std, "std"),
+        stem=cast(backbones.Stem, wanted.stem),
+        drop_rate=wanted.drop_rate,
         checkpoint=wanted.checkpoint or None,
     )
     if wanted.freeze:

@@ -26,7 +26,7 @@ _SUPPORT = {"bicubic": 2, "bilinear": 1}
 class Preprocessing(nn.Module):
     r"""Decoded pictures to an encoder's input, with the pixels of Pillow.
 
-    The shorter side is resized to ``side``, the centre is cut out and normalised, as
+    The shorter side, or both, are resized to ``side``, the centre is cut out and normalised, as
     :class:`~cladewise.backbones.Transform` does it in evaluation. A side of :math:`n` pixels becomes one of :math:`m`,
     first across and then down,
 
@@ -149,7 +149,7 @@ class _Axis:
 def _axis(size: int, short: int, steps: EvaluationSteps) -> _Axis:
     cut = _larger(size - LONGEST_ASPECT * short, 0) // 2
     inner = size - 2 * cut
-    resized = steps.side * inner // short
+    resized = steps.side if steps.is_square else steps.side * inner // short
     spare = resized - steps.image_size
     half = spare // 2
     first = half + spare % 2 * (half % 2)  # half of an odd number is rounded to the even one

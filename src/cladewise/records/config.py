@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
@@ -14,6 +15,7 @@ import tomli_w
 from cladewise.atomic import write_text
 from cladewise.catalogue import nearest, type_text
 from cladewise.errors import InputError
+from cladewise.records.channel_values import channel_values
 from cladewise.records.layout import SCHEMA_VERSION, SCORES
 from cladewise.records.reading import check_schema, read_toml
 from cladewise.records.scores_table import ScoresTable, read_scores_table
@@ -30,10 +32,16 @@ NO_SPLIT = "none"
 
 
 def setting(
-    default: Any, text: str, *, least: float | None = None, most: float | None = None, choices: tuple[str, ...] = ()
+    default: Any,
+    text: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
+    reads: Callable[[str], object] | None = None,
 ) -> Any:
-    """A setting with its default, help text and allowed values."""
-    limits = {"least": least, "most": most, "choices": choices}
+    """A setting with its default, help text and allowed values; ``reads`` raises if it cannot read a text."""
+    limits = {"least": least, "most": most, "choices": choices, "reads": reads}
     return dataclasses.field(default=default, metadata={"help": text, **limits})
 
 
@@ -41,7 +49,7 @@ def setting(
 class BackboneConfig:
     """The image encoder, and whether it is trained."""
 
-    name: str = setting("efficientnet_lite0", "a timm model, or the packaged efficientnet_lite0")
+    name: str = setting("efficientnet_lite0", "a timm model, the packaged efficientnet_lite0, or resnet12")
     pretrained: bool = setting(True, "start from published weights")
     checkpoint: str = setting("", "weights file to start from instead")
     image_size: int = setting(
@@ -53,6 +61,27 @@ class BackboneConfig:
         least=0,
         most=1,
     )
+    resize: str = setting(
+        "shorter-side",
+        "which sides of an image are resized before the crop: the shorter one, or both to a square",
+        choices=("shorter-side", "square"),
+    )
+    mean: str = setting(
+        "",
+        "mean of red, green and blue, such as 0.485,0.456,0.406; empty: as the backbone was trained",
+        reads=channel_values,
+    )
+    std: str = setting(
+        "",
+        "standard deviation of red, green and blue; empty: as the backbone was trained",
+        reads=functools.partial(channel_values, name="std"),
+    )
+    stem: str = setting(
+        "own",
+        "first layers of a ResNet of timm: its own, or a 3x3 convolution without stride and pooling, for CIFAR",
+        choices=("own", "cifar"),
+    )
+    drop_rate: float = setting(0.0, "dropout of the backbone in training", least=0, most=0.99)
     freeze: bool = setting(False, "freeze the backbone and train the head on cached features")
     views: int = setting(1, "augmented copies of each training image to cache if frozen; 1: the image itself", least=1)
     scaling: str = setting(
@@ -73,9 +102,15 @@ class TrainingConfig:
     optimizer: str = setting("sgd", "optimiser", choices=("sgd", "adamw", "adam"))
     lr: float = setting(0.03, "learning rate of the head", least=0)
     backbone_lr: float = setting(0.005, "learning rate of the backbone, if it is trained", least=0)
-    weight_decay: float = setting(5e-4, "weight decay; not applied to biases and normalisation layers", least=0)
+    weight_decay: float = setting(5e-4, "weight decay", least=0)
+    decay: str = setting(
+        "weights",
+        "parameters that weight decay applies to: weights, or all, with biases and normalisation layers",
+        choices=("weights", "all"),
+    )
     momentum: float = setting(0.9, "momentum of SGD", least=0, most=1)
     schedule: str = setting("cosine", "learning rate schedule after the warm-up", choices=("cosine", "constant"))
+    lr_floor: float = setting(0.0, "learning rate at the end of the cosine schedule", least=0)
     warmup_epochs: float = setting(0.0, "epochs of linear warm-up of the learning rates", least=0)
     precision: str = setting("32-true", "numeric precision, in Lightning's terms", choices=PRECISIONS)
     chunk: int = setting(
@@ -90,7 +125,13 @@ class TrainingConfig:
         "class balancing: sample classes equally often, or weight the loss accordingly",
         choices=("none", "sample", "weight"),
     )
-    augment: str = setting("crop-flip", "augmentation, if the backbone is trained", choices=("crop-flip", "none"))
+    augment: str = setting(
+        "crop-flip",
+        "augmentation, if the backbone is trained or views are cached",
+        choices=("crop-flip", "pad-crop-flip", "none"),
+    )
+    pad: int = setting(4, "black pixels that pad-crop-flip adds on every side", least=0, most=1024)
+    smallest: float = setting(0.08, "smallest fraction of the area that crop-flip keeps", least=0.001, most=1)
     early_stop: int = setting(
         0, "stop after this many epochs without a lower validation loss and keep the best weights; 0: never", least=0
     )
@@ -129,6 +170,11 @@ class TrainSettings(TypedDict, total=False):
     checkpoint: str
     image_size: int
     crop_ratio: float
+    resize: Literal["shorter-side", "square"]
+    mean: str
+    std: str
+    stem: Literal["own", "cifar"]
+    drop_rate: float
     views: int
     scaling: Literal["l2", "standardise", "none"]
     train_split: str
@@ -139,15 +185,19 @@ class TrainSettings(TypedDict, total=False):
     lr: float
     backbone_lr: float
     weight_decay: float
+    decay: Literal["weights", "all"]
     momentum: float
     schedule: Literal["cosine", "constant"]
+    lr_floor: float
     warmup_epochs: float
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true"]
     chunk: int
     accumulate: int
     clip_norm: float
     balance: Literal["none", "sample", "weight"]
-    augment: Literal["crop-flip", "none"]
+    augment: Literal["crop-flip", "pad-crop-flip", "none"]
+    pad: int
+    smallest: float
     early_stop: int
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
     devices: int
@@ -338,6 +388,12 @@ def settings(kind: type[Table], values: Mapping[str, Any], *, at: str = "") -> T
             raise InputError(f"{key} of at most {most}", value, at=at)
         if choices and value not in choices:
             raise InputError(f"{key} to be one of {', '.join(choices)}", repr(value), at=at)
+        reads = field.metadata["reads"]
+        if reads is not None:
+            try:
+                reads(value)
+            except InputError as error:
+                raise InputError(error.expected, error.got, at=at, advice=error.advice) from None
     return kind(**{k: float(v) if isinstance(fields[k].default, float) else v for k, v in values.items()})
 
 

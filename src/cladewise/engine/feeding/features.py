@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cladewise import progress as progress_bars
-from cladewise.backbones import Backbone
+from cladewise.backbones import AugmentationOptions, Backbone
 from cladewise.cache import cache_folder
 from cladewise.datasets.dataset import Dataset, IntArray, Skipped
 from cladewise.engine.feeding.contents import (
@@ -105,6 +105,7 @@ def cached_features(
     *,
     views: int = 1,
     augment: bool = False,
+    augmentation: AugmentationOptions | None = None,
     seed: int = 0,
     image_size: int | None = None,
     batch_size: int = 64,
@@ -134,6 +135,7 @@ def cached_features(
         backbone: The encoder; always used in evaluation mode.
         views: Number of transformed copies of each image, for methods that compare them.
         augment: Transform at random, as in training.
+        augmentation: How to transform at random; see :meth:`~cladewise.backbones.Backbone.transform`.
         seed: Seed of the augmentation. Random transforms depend on it, on the content of the image and on the view.
         image_size: Side of the input in pixels; the backbone's own by default.
         batch_size: Images per forward pass.
@@ -156,7 +158,7 @@ def cached_features(
     if verify not in get_args(Verification):
         raise InputError(f"a way to verify images: {', '.join(get_args(Verification))}", repr(verify))
     indices = np.unique(_indices(dataset, images))
-    transform = backbone.transform(augment, image_size=image_size)
+    transform = backbone.transform(augment, image_size=image_size, **(augmentation or {}))
     description = {
         "format": FORMAT,
         "backbone": backbone.name,

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset, Skipped
+from cladewise.engine.feeding.augmenting import augmentation_of, varied_by
 from cladewise.engine.feeding.features import Features, cached_features
 from cladewise.engine.feeding.images import Batch, ImageRows, collate, default_workers
 from cladewise.records import RunConfig
@@ -155,7 +156,7 @@ def rows_of(
     """
     indices, wanted = dataset.indices(split), config.backbone
     if not wanted.freeze:
-        transform = backbone.transform(train=train, augmentation=config.training.augment)  # type: ignore[arg-type]
+        transform = backbone.transform(train=train, **augmentation_of(config.training))
         return DecodedRows(dataset, indices, transform, seed=config.seed, views=views)
     cached = wanted.views if train and wanted.views > 1 else None
     features = cached_features(
@@ -164,6 +165,7 @@ def rows_of(
         backbone,
         views=cached or 1,
         augment=cached is not None,
+        augmentation=varied_by(config.training),
         seed=SEED_OF_VIEWS,
         workers=None if config.training.workers < 0 else config.training.workers,
         device=device,

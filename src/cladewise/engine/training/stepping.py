@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -81,28 +82,40 @@ def training_vectors(classifier: Classifier, batches: Iterable[Batch], device: t
 def optimiser_of(
     classifier: Classifier, settings: TrainingConfig, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
-    """The optimiser of a network, and the schedule of its learning rates.
+    r"""The optimiser of a network, and the schedule of its learning rates.
+
+    Without a warm-up the cosine schedule takes a rate :math:`\eta` in step :math:`s` of :math:`S` to
+
+    .. math:: \eta_s = \eta_{\min} + \tfrac12 (\eta - \eta_{\min})\left(1 + \cos\frac{\pi s}{S}\right)
+
+    with ``lr_floor`` as :math:`\eta_{\min}`, as :class:`torch.optim.lr_scheduler.CosineAnnealingLR` does if it is
+    stepped after every update. Rates that are below the floor from the start stay constant.
 
     Args:
         classifier: The network.
         settings: The training settings.
         steps: Total number of optimiser updates.
     """
-    groups = classifier.parameter_groups(settings.lr, settings.backbone_lr, settings.weight_decay)
+    groups = classifier.parameter_groups(
+        settings.lr, settings.backbone_lr, settings.weight_decay, decay_all=settings.decay == "all"
+    )
     options = {"momentum": settings.momentum} if settings.optimizer == "sgd" else {}
     # one pass over the weights instead of three or more; Lightning cannot clip scaled gradients then
     fused = settings.precision != "16-mixed"
     optimizer = OPTIMIZERS[settings.optimizer](groups, lr=settings.lr, fused=fused, **options)
     warmup = settings.warmup_epochs / max(settings.epochs, 1) * steps
 
-    def factor(step: int) -> float:
+    def factor(step: int, floor: float) -> float:
         if step < warmup:
             return (step + 1) / (warmup + 1)
         if settings.schedule == "constant":
             return 1.0
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, steps - warmup))))
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, steps - warmup))))
+        return floor + (1 - floor) * cosine
 
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    floors = [min(1.0, settings.lr_floor / group["lr"]) if group["lr"] else 1.0 for group in groups]
+    factors = [functools.partial(factor, floor=floor) for floor in floors]
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
 
 
 def seed_epoch(seed: int, epoch: int, rank: int = 0) -> None:

@@ -1,0 +1,27 @@
+"""Random transforms of a run's images, from its training settings."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from cladewise.backbones import Augmentation, AugmentationOptions
+from cladewise.records import TrainingConfig
+
+
+def augmentation_of(training: TrainingConfig) -> AugmentationOptions:
+    """What an encoder's training transform is made with.
+
+    Example:
+        >>> augmentation_of(TrainingConfig(augment="pad-crop-flip"))
+        {'augmentation': 'pad-crop-flip', 'pad': 4, 'smallest': 0.08}
+    """
+    return {"augmentation": cast(Augmentation, training.augment), "pad": training.pad, "smallest": training.smallest}
+
+
+def varied_by(training: TrainingConfig) -> AugmentationOptions:
+    """As :func:`augmentation_of`, but with random crops where the training has no augmentation.
+
+    Several copies of an image that are to differ have to be transformed at random, whatever the training did.
+    """
+    options = augmentation_of(training)
+    return {**options, "augmentation": "crop-flip"} if training.augment == "none" else options
