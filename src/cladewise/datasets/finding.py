@@ -38,7 +38,7 @@ def find_data(
             raise InputError("a taxonomy file to which the reading options apply", shown)
         options["taxonomy_options"] = given
     path = Path(data)
-    found = None if "format" in options else recognised(path)
+    found = None if "format" in options or taxonomy is not None else recognised(path)
     if found is None and path.exists() and ("format" in options or export_of(path) is not None):
         export = export_called(str(options["format"])) if "format" in options else export_of(path)
         assert export is not None

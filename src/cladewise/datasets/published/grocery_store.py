@@ -10,7 +10,8 @@ from typing import Any, TextIO
 import numpy as np
 
 from cladewise.datasets.dataset import Dataset
-from cladewise.datasets.files.walking import existing_folder, some_usable, usable
+from cladewise.datasets.files.walking import existing_folder
+from cladewise.datasets.published.listed_images import listed_images
 from cladewise.datasets.published.made_up import write_picture
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
@@ -58,22 +59,9 @@ def from_grocery_store(path: str | PathLike[str]) -> Dataset:
     said = {node_by_path[path_by_class[fine]]: text for fine, text in _read_descriptions(root).items()}
     taxonomy = _with_descriptions(taxonomy, said)
 
-    images, skipped = usable(root, [image for _, image, _ in listed])
-    some_usable(images, skipped, root)
-    unusable = {skip.path for skip in skipped}
-    kept = [row for row in listed if row[1] not in unusable]
-    splits = np.array([name for name, _, _ in kept])
-    return Dataset(
-        name="grocery-store",
-        taxonomy=taxonomy,
-        root=root,
-        paths=tuple(images),
-        nodes=np.array([node_by_path[path_by_class[fine]] for _, _, fine in kept], dtype=np.int64),
-        splits={name: np.flatnonzero(splits == name) for name in _SPLITS},
-        skipped=tuple(skipped),
-        source={"kind": "grocery-store", "path": str(root)},
-        credit=_CREDIT,
-    )
+    rows = [(split, image, node_by_path[path_by_class[fine]]) for split, image, fine in listed]
+    source = {"kind": "grocery-store", "path": str(root)}
+    return listed_images("grocery-store", taxonomy, root, rows, _SPLITS, source=source, credit=_CREDIT)
 
 
 def _read_classes(file: Path) -> dict[int, tuple[str, str]]:

@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 
 from cladewise.catalogue import nearest
+from cladewise.datasets.published.aircraft import FGVC_AIRCRAFT
 from cladewise.datasets.published.breeds.from_imagenet import BREEDS
+from cladewise.datasets.published.cars import STANFORD_CARS
 from cladewise.datasets.published.cifar import CIFAR_100
+from cladewise.datasets.published.cub import CUB_200_2011
 from cladewise.datasets.published.emoji.by_vendor import EMOJI
+from cladewise.datasets.published.fashion_mnist import FASHION_MNIST
 from cladewise.datasets.published.grocery_store import GROCERY_STORE
+from cladewise.datasets.published.nabirds import NABIRDS
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 
@@ -27,6 +32,11 @@ PUBLISHED: dict[str, PublishedDataset] = {
         *EMOJI,
         GROCERY_STORE,
         CIFAR_100,
+        FASHION_MNIST,
+        FGVC_AIRCRAFT,
+        CUB_200_2011,
+        STANFORD_CARS,
+        NABIRDS,
         *BREEDS,
     )
 }

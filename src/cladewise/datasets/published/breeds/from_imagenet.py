@@ -6,13 +6,12 @@ import functools
 from os import PathLike
 from pathlib import Path
 
-import numpy as np
-
 from cladewise.datasets.dataset import Dataset
-from cladewise.datasets.files.walking import existing_folder, some_usable, usable
+from cladewise.datasets.files.walking import existing_folder
 from cladewise.datasets.published.breeds.hierarchy import WHERE, Hierarchy
 from cladewise.datasets.published.breeds.synset_rows import candidates_of_wordnet
 from cladewise.datasets.published.breeds.task_sampling import TASKS, ClassCandidates
+from cladewise.datasets.published.listed_images import listed_images
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
@@ -74,19 +73,12 @@ def from_breeds(
                 raise InputError(f"a folder of {known.names[one]} images", "none", at=str(where))
             files = sorted(entry.name for entry in where.iterdir() if not entry.name.startswith("."))
             listed += [(split, f"{folder}/{one}/{file}", one) for file in files]
-    images, skipped = usable(root, [image for _, image, _ in listed])
-    some_usable(images, skipped, root)
-    unusable = {skip.path for skip in skipped}
-    kept = [row for row in listed if row[1] not in unusable]
-    splits = np.array([split for split, _, _ in kept])
-    return Dataset(
-        name=name,
-        taxonomy=taxonomy,
-        root=root,
-        paths=tuple(images),
-        nodes=np.array([node_by_path[path_of[one]] for _, _, one in kept], dtype=np.int64),
-        splits={split: np.flatnonzero(splits == split) for split in _SPLITS.values()},
-        skipped=tuple(skipped),
+    return listed_images(
+        name,
+        taxonomy,
+        root,
+        [(split, image, node_by_path[path_of[one]]) for split, image, one in listed],
+        tuple(_SPLITS.values()),
         source={"kind": name, "path": str(root), **classes_from},
         credit=f"{_CREDIT}; {_CLASSES[next(iter(classes_from))]}",
     )

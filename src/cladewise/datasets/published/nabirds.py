@@ -1,0 +1,147 @@
+"""NABirds: 48,562 photographs of North American birds in 555 classes of uneven depth."""
+
+from __future__ import annotations
+
+import dataclasses
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cladewise.datasets.dataset import Dataset
+from cladewise.datasets.exports import class_lists
+from cladewise.datasets.published.listed_images import listed_images
+from cladewise.datasets.published.made_up import write_picture
+from cladewise.datasets.published.official_files import OfficialFiles
+from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
+from cladewise.taxonomy.formats.class_lists import CLASSES, HIERARCHY
+
+_NAME = "nabirds"
+_SPLITS = ("train", "test")
+_FILES = (CLASSES, HIERARCHY, class_lists.IMAGES, class_lists.LABELS, class_lists.SPLIT)
+_WHERE = "Request nabirds.tar.gz at https://dl.allaboutbirds.org/nabirds, unpack it, and pass the folder nabirds in it."
+
+
+def from_nabirds(path: str | PathLike[str]) -> Dataset:
+    """Read NABirds with its own hierarchy and its official splits ``train`` and ``test``.
+
+    The hierarchy goes from orders down to species, and for many to plumages (male and female, adult and immature), so
+    leaves have different depths and levels have no names. Names repeat (a species and one of its plumages); nodes have
+    the dataset's numbers as their ``id``.
+
+    Args:
+        path: The folder with ``classes.txt``, ``hierarchy.txt`` and the lists of images, or the folder above.
+
+    Raises:
+        InputError: A file is missing or malformed.
+
+    References:
+        Van Horn, Branson, Farrell, Haber, Barry, Ipeirotis, Perona and Belongie, Building a bird recognition app and
+        large scale dataset with citizen scientists, CVPR 2015.
+    """
+    given = Path(path).expanduser().absolute()
+    files = OfficialFiles.at(_folder(given) or given, "NABirds", _WHERE)
+    for name in _FILES:
+        files.file(name)
+    listed = class_lists.read(files.root, files.folder("images"))
+    assert listed.taxonomy is not None
+    rows = [
+        (split, image, listed.nodes[label])
+        for split, image, label in zip(listed.splits, listed.paths, listed.label.tolist(), strict=True)
+    ]
+    return listed_images(
+        _NAME,
+        listed.taxonomy,
+        listed.root,
+        rows,
+        _SPLITS,
+        source={"kind": _NAME, "path": str(files.root)},
+        credit="NABirds: Van Horn et al. 2015, by the Cornell Lab of Ornithology, for research that is not commercial",
+    )
+
+
+def _folder(given: Path) -> Path | None:
+    """The folder with the lists, from that folder or the one above; None if there is none."""
+    return next((place for place in (given, given / _NAME) if _has_lists(place)), None)
+
+
+def _has_lists(folder: Path) -> bool:
+    if not all((folder / name).is_file() for name in _FILES):
+        return False
+    with (folder / CLASSES).open(encoding="utf-8", errors="replace") as lines:
+        return next(lines, "").split() == ["0", "Birds"]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Class:
+    number: int
+    parent: int
+    name: str
+
+
+_MADE_UP = (
+    _Class(1, 0, "Ducks, Geese, and Swans"),
+    _Class(2, 0, "Perching Birds"),
+    _Class(20, 1, "Waterfowl"),
+    _Class(311, 20, "Wood Duck"),
+    _Class(817, 311, "Wood Duck (Breeding male)"),
+    _Class(818, 311, "Wood Duck (Female/Eclipse male)"),
+    _Class(295, 20, "Snow Goose"),
+    _Class(30, 2, "Jays, Magpies, and Crows"),
+    _Class(40, 2, "Wrens"),
+    _Class(999, 30, "Common Raven"),
+    _Class(1005, 30, "Blue Jay"),
+    _Class(1007, 40, "Rock Wren"),
+)
+
+
+def _write_made_up(folder: Path, images_per_class: int, random: np.random.Generator) -> dict[str, Any]:
+    root = folder / _NAME
+    parents = {one.parent for one in _MADE_UP}
+    lists: dict[str, list[str]] = {name: [] for name in _FILES}
+    lists[CLASSES] = ["0 Birds", *(f"{one.number} {one.name}" for one in _MADE_UP)]
+    lists[HIERARCHY] = [f"{one.number} {one.parent}" for one in _MADE_UP]
+    for one in (one for one in _MADE_UP if one.number not in parents):
+        for is_train in (1, 0):
+            for _ in range(images_per_class):
+                digits = random.bytes(16).hex()
+                identifier = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+                path = f"{one.number:04d}/{digits}.jpg"
+                write_picture(root / "images" / path, one.number, random)
+                lists[class_lists.IMAGES].append(f"{identifier} {path}")
+                lists[class_lists.LABELS].append(f"{identifier} {one.number}")
+                lists[class_lists.SPLIT].append(f"{identifier} {is_train}")
+    for name, lines in lists.items():
+        (root / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return {"path": str(root)}
+
+
+NABIRDS = PublishedDataset(
+    name=_NAME,
+    description="48,562 photographs of birds in 555 classes of a ragged tree; pass path= to a copy on disk",
+    read=from_nabirds,
+    facts=Facts(
+        levels={},
+        images={"train": 23_929, "test": 24_633},
+        licence="for research that is not commercial, by the terms of the Cornell Lab of Ornithology",
+        citation=(
+            "Van Horn, Branson, Farrell, Haber, Barry, Ipeirotis, Perona and Belongie, Building a bird recognition app "
+            "and large scale dataset with citizen scientists, CVPR 2015"
+        ),
+        where=_WHERE,
+        files={
+            "classes.txt": "names of all nodes of the hierarchy",
+            "hierarchy.txt": "parent of every node but the root",
+            "images.txt": "paths of the images",
+            "image_class_labels.txt": "class of every image",
+            "train_test_split.txt": "1 for every image to train on",
+            "images/": "photographs, in a folder per class",
+        },
+        num_leaves=555,
+        num_nodes=1011,
+        notes=("Leaves have different depths: many species are divided into plumages.",),
+    ),
+    recognises=lambda folder: _folder(folder) is not None,
+    write_made_up=_write_made_up,
+)
