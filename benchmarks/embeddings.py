@@ -29,6 +29,7 @@ from rich.table import Table
 
 from cladewise import Taxonomy, datasets, embeddings
 from cladewise.embeddings import HypernymTask, LabelSpace, reconstruction, split_edges
+from cladewise.suites.hypernyms import subtree
 from losses import LEVEL_SIZES, synthetic_tree
 
 GEOMETRIES = ("order", "euclidean", "hyperbolic")
@@ -42,22 +43,13 @@ def regular(levels: int, branching: int) -> Taxonomy:
     return Taxonomy.from_paths([("top", *path) for path in steps])
 
 
-def part_under(taxonomy: Taxonomy, label: str) -> Taxonomy:
-    """The subtree at a label; the largest one if several nodes have that name."""
-    found = taxonomy.matches(label)
-    top = max(found, key=lambda node: int(taxonomy.end[node]) - node)
-    nodes = range(top, int(taxonomy.end[top]))
-    parents = [-1, *(0 if node == top else int(taxonomy.parents[node]) - top + 1 for node in nodes)]
-    return Taxonomy.from_parents(parents, ["", *(str(taxonomy.names[node]) for node in nodes)])
-
-
 def tree_of(word: str, under: str | None) -> Taxonomy:
     """A taxonomy from a file, or the tree of a named dataset."""
     if word in datasets.available():
         tree = datasets.load(word).taxonomy
     else:
         tree = Taxonomy.read(word, parents="first") if Path(word).is_dir() else Taxonomy.read(word)
-    return tree if under is None else part_under(tree, under)
+    return tree if under is None else subtree(tree, under)
 
 
 def trained(taxonomy: Taxonomy, geometry: str, seed: int, options: argparse.Namespace, **more: Any) -> LabelSpace:

@@ -14,6 +14,7 @@ from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig, ch
 from cladewise.records.metric_names import metric_text
 from cladewise.suites.checking_tables import check_figure, check_table
 from cladewise.suites.entries import ALL, OWN, FewShotEntry, FigureEntry, SearchEntry, TableEntry, Variant
+from cladewise.suites.hypernyms import check_hypernyms
 from cladewise.suites.lighter import features_search
 from cladewise.suites.places import within
 from cladewise.suites.suite import Suite, folder_name, on_data
@@ -27,7 +28,7 @@ def check(suite: Suite, at: str) -> None:
     """
     if not suite.data:
         raise InputError("at least one [[data]]", "none", at=at)
-    if not suite.tables and not suite.figures:
+    if not suite.drawn:
         raise InputError("at least one [[table]]", "none", at=at)
     if suite.seeds < 1:
         raise InputError("at least one seed", suite.seeds, at=at)
@@ -56,6 +57,9 @@ def check(suite: Suite, at: str) -> None:
         with within(f"{at} [[few_shot]]"):
             _check_few_shot(entry)
         _check_data_names(suite, entry.data, f"{at} [[few_shot]]")
+    for entry in suite.hypernyms:
+        with within(f"{at} hypernyms {entry.name}"):
+            check_hypernyms(entry)
     for entry in (*suite.tables, *suite.figures):
         _check_parts(suite, entry, at)
     for here in map(suite.on, (entry.name for entry in suite.data)):
@@ -64,7 +68,7 @@ def check(suite: Suite, at: str) -> None:
 
 def _check_drawn(suite: Suite, at: str) -> None:
     """The tables and figures of a suite on one dataset."""
-    names = [entry.name for entry in (*suite.tables, *suite.figures)]
+    names = [entry.name for entry in (*suite.tables, *suite.figures, *suite.hypernyms)]
     _check_unique([*names, *suite.drawn[len(names) :]], "a unique name for every [[table]]", at)
     for table in suite.tables:
         with within(f"{at} table {table.name}"):
@@ -148,6 +152,8 @@ def _check_variant(suite: Suite, variant: Variant, at: str) -> None:
         raise InputError("0 or more seeds", variant.seeds, at=at)
     if not 0 < variant.share <= 1:
         raise InputError("a share of the images in (0, 1]", variant.share, at=at)
+    if variant.encoder:
+        _check_encoder(suite, variant, f"{at} encoder")
     _check_training(suite, variant.training, f"{at} training")
     settings(BackboneConfig, {**suite.backbone, **variant.backbone}, at=f"{at} backbone")
     settings(AblationConfig, variant.ablation, at=f"{at} ablation")
@@ -161,6 +167,15 @@ def _check_variant(suite: Suite, variant: Variant, at: str) -> None:
         )
         if own != other:
             raise InputError(f"settings of {own}, with the options that it has", repr(taken))
+
+
+def _check_encoder(suite: Suite, variant: Variant, at: str) -> None:
+    rows = [label for label in suite.methods if label != variant.name and not suite.variant(label).encoder]
+    if variant.encoder not in rows:
+        expected = f"a row with an encoder of its own: {', '.join(rows)}"
+        raise InputError(expected, repr(variant.encoder), at=at, advice=nearest(variant.encoder, rows))
+    if suite.search is not None:
+        raise InputError("no encoder of another row where settings are searched", repr(variant.encoder), at=at)
 
 
 def _check_unique(names: Iterable[str], expected: str, at: str) -> None:

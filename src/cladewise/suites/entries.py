@@ -199,6 +199,7 @@ class Variant:
         share: Share of the training images that it has, the same share of each label; drawn again for every seed.
         seeds: Runs of it at most, where it takes long; as many as the suite says by default.
         data: Names of the datasets that it is a row of, or ``all``.
+        encoder: Label of a row whose trained encoder it takes, frozen, from the run with the same seed.
     """
 
     name: str
@@ -211,6 +212,7 @@ class Variant:
     share: float = 1.0
     seeds: int = 0
     data: Chosen = ALL
+    encoder: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

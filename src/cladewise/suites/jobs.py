@@ -30,6 +30,7 @@ from cladewise.engine.rules import decision_of, handle_of, inference_of
 from cladewise.records import (
     SCHEMA_VERSION,
     AblationConfig,
+    BackboneConfig,
     FewShot,
     RunConfig,
     TrainingConfig,
@@ -40,7 +41,7 @@ from cladewise.records import (
 )
 from cladewise.suites.entries import OWN, DataEntry
 from cladewise.suites.places import within
-from cladewise.suites.suite import Settings, Suite
+from cladewise.suites.suite import Settings, Suite, folder_name
 
 Result = TypeVar("Result")
 
@@ -63,6 +64,7 @@ class Job:
         """The run of the folder, trained if it is not finished."""
         dataset = with_share(dataset, self.data.train, self.suite.variant(self.method).share, self.seed)
         name, options, backbone, training, ablation = self.suite.resolved(self.data.name, self.method, self.settings)
+        backbone = self._with_trained_encoder(backbone)
         chosen = {k: v for part in (backbone, training, ablation) for k, v in dataclasses.asdict(part).items()}
         return engine.train(
             dataset,
@@ -75,6 +77,21 @@ class Job:
             reuse=True,
             progress=False,
             **chosen,
+        )
+
+    def _with_trained_encoder(self, backbone: BackboneConfig) -> BackboneConfig:
+        """The encoder, with the weights that the row which the suite names has trained."""
+        from cladewise.engine.training.frozen import with_frozen_encoder
+
+        label = self.suite.variant(self.method).encoder
+        if not label:
+            return backbone
+        name = f"{folder_name(label)}-{min(self.seed, self.suite.seeds_of(label) - 1)}"
+        file = self.folder.parents[1] / "encoders" / f"{name}.safetensors"
+        advice = "Name a row with another method as the encoder."
+        found = with_frozen_encoder(engine.Run.open(self.folder.with_name(name)), file, advice=advice).backbone
+        return dataclasses.replace(
+            backbone, name=found.name, pretrained=found.pretrained, checkpoint=found.checkpoint, freeze=True
         )
 
 

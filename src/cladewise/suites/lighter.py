@@ -43,7 +43,10 @@ def smoke_of(suite: Suite) -> Suite:
         backbone={**TINY_ENCODER, **own.backbone}, training={**ONE_EPOCH, **own.training}, options=own.options
     )
     few_shot = tuple(_few_episodes(entry) for entry in suite.few_shot)
-    return dataclasses.replace(suite, seeds=1, search=None, few_shot=few_shot, fixed=fixed)
+    hypernyms = tuple(
+        dataclasses.replace(entry, tree=suite.data[0].name, under="", epochs=2, dims=(2,)) for entry in suite.hypernyms
+    )
+    return dataclasses.replace(suite, seeds=1, search=None, few_shot=few_shot, hypernyms=hypernyms, fixed=fixed)
 
 
 def _few_episodes(entry: FewShotEntry) -> FewShotEntry:
@@ -63,7 +66,9 @@ def features_of(suite: Suite) -> Suite:
         backbone={"freeze": True},
         training=_kept(suite.training),
         data=tuple(dataclasses.replace(e, backbone={}, training=_kept(e.training)) for e in suite.data),
-        variants=tuple(dataclasses.replace(v, backbone={}, training=_kept(v.training)) for v in suite.variants),
+        variants=tuple(
+            dataclasses.replace(v, backbone={}, encoder="", training=_kept(v.training)) for v in suite.variants
+        ),
         search=features_search(suite),
         fixed=Changes(backbone=own.backbone, training=own.training, options=own.options),
     )

@@ -26,6 +26,7 @@ from cladewise.suites.entries import (
     TableEntry,
     Variant,
 )
+from cladewise.suites.hypernyms import HypernymEntry
 from cladewise.suites.suite import Suite
 
 Entry = TypeVar("Entry")
@@ -71,6 +72,7 @@ def _suite(content: dict[str, Any], path: Path) -> Suite:
     parts: dict[str, Any] = {
         "data": _entries(DataEntry, content, "data", at),
         "few_shot": _entries(FewShotEntry, content, "few_shot", at),
+        "hypernyms": _entries(HypernymEntry, content, "hypernyms", at),
         "tables": tuple(_table(entry, f"{at} [[table]]") for entry in _listed(content, "table", at)),
         "figures": _entries(FigureEntry, content, "figure", at),
         "variants": variants,

@@ -18,11 +18,13 @@ from cladewise.progress import bar
 from cladewise.report import compare
 from cladewise.suites.entries import DataEntry
 from cladewise.suites.few_shot import write_few_shot_table
+from cladewise.suites.hypernyms import HypernymEntry, part_of, tree_of, write_hypernym_table
 from cladewise.suites.jobs import (
     Job,
     carry_out,
     check_variants,
     few_shot_results,
+    open_data,
     train_and_evaluate,
     try_settings,
     workers,
@@ -31,6 +33,7 @@ from cladewise.suites.reading import read_suite
 from cladewise.suites.search import Choice, Measured, Trials, search
 from cladewise.suites.suite import Settings, Suite, folder_name
 from cladewise.suites.tables import table_rows, write_table
+from cladewise.taxonomy import Taxonomy
 
 
 def benchmark(
@@ -65,13 +68,24 @@ def benchmark(
     written: list[Path] = []
     entries = [dataclasses.replace(entry, path=data) if data else entry for entry in suite.data]
     suite = dataclasses.replace(suite, seeds=seeds or suite.seeds, data=tuple(entries))
-    parts = [suite.on(entry.name) for entry in entries]
+    parts = [part for part in (suite.on(entry.name) for entry in entries) if part.methods]
     for part in parts:
         check_variants(part)
+    trees = [(entry, _tree(suite, entry)) for entry in suite.hypernyms]
     with workers(jobs) as pool, bar(shown=progress) as shown:
         for part in parts:
             written += _Benchmark(part, folder / part.data[0].name, pool, shown).write()
+        for entry, tree in trees:
+            written += write_hypernym_table(folder, entry, tree, seeds=suite.seeds, pool=pool)
     return written
+
+
+def _tree(suite: Suite, entry: HypernymEntry) -> Taxonomy:
+    """The label tree of a hypernym table: that of a dataset of the suite, or one from a file."""
+    for data in suite.data:
+        if data.name == entry.tree:
+            return part_of(open_data(data, searching=False).taxonomy, entry)
+    return tree_of(entry, {})
 
 
 Result = TypeVar("Result")
@@ -153,7 +167,14 @@ class _Benchmark:
             for seed in range(self.suite.seeds_of(method))
         ]
         task = self.shown.add_task(f"{self.data.name}: runs", total=0)
-        impossible = [line for _, lines in self._carried_out(train_and_evaluate, jobs, task) for line in lines]
+        takes = [job for job in jobs if self.suite.variant(job.method).encoder]  # after the rows that they take it from
+        first = [job for job in jobs if job not in takes]
+        impossible = [
+            line
+            for part in (first, takes)
+            for _, lines in self._carried_out(train_and_evaluate, part, task)
+            for line in lines
+        ]
         runs: dict[str, list[Run]] = {}
         for job in jobs:
             runs.setdefault(job.method, []).append(Run.open(job.folder))

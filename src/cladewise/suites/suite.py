@@ -24,6 +24,7 @@ from cladewise.suites.entries import (
     TableEntry,
     Variant,
 )
+from cladewise.suites.hypernyms import HypernymEntry
 
 FEW_SHOT_TABLE = "few-shot"
 """Name of the table that ``[[few_shot]]`` asks for."""
@@ -75,6 +76,7 @@ class Suite:
         tables: What to write.
         figures: What to draw.
         few_shot: Few-shot episodes that every run is evaluated by as well.
+        hypernyms: Tables of label trees that are embedded without images.
         smoke: What a smoke run changes besides what it changes in every suite.
         features: What linear probes change besides what they change in every suite.
         fixed: Settings of a lighter form of the suite, which hold for every row whatever else is stated.
@@ -87,6 +89,7 @@ class Suite:
     tables: tuple[TableEntry, ...] = ()
     figures: tuple[FigureEntry, ...] = ()
     few_shot: tuple[FewShotEntry, ...] = ()
+    hypernyms: tuple[HypernymEntry, ...] = ()
     variants: tuple[Variant, ...] = ()
     inferences: tuple[str, ...] = (OWN,)
     decisions: tuple[str, ...] = (OWN,)
@@ -144,6 +147,8 @@ class Suite:
                     of_inference = wanted.setdefault(infer, [])
                     if decide not in of_inference:
                         of_inference.append(decide)
+        if not wanted and method in {variant.encoder for variant in self.variants}:
+            wanted[OWN] = [OWN]  # no table shows it, but the report should say how good the encoder is
         return wanted
 
     def on(self, data: str) -> Suite:
@@ -186,19 +191,26 @@ class Suite:
             for entry in self.few_shot
             if FEW_SHOT_TABLE in names or any(few_shot_ways(table.columns) for table in tables)
         )
-        used = {entry.data for entry in (*tables, *figures, *(entry for entry in few_shot if entry.table))}
+        hypernyms = tuple(entry for entry in self.hypernyms if entry.name in names)
+        used: set[Chosen] = {entry.data for entry in (*tables, *figures, *(entry for entry in few_shot if entry.table))}
+        trees = {entry.tree for entry in hypernyms}
         return dataclasses.replace(
             self,
             tables=tables,
             figures=figures,
             few_shot=few_shot,
-            data=tuple(entry for entry in self.data if any(on_data(chosen, entry.name) for chosen in used)),
+            hypernyms=hypernyms,
+            data=tuple(
+                entry
+                for entry in self.data
+                if entry.name in trees or any(on_data(chosen, entry.name) for chosen in used)
+            ),
         )._with_needed_rows()
 
     @property
     def drawn(self) -> tuple[str, ...]:
         """Names of all tables and figures."""
-        names = [entry.name for entry in (*self.tables, *self.figures)]
+        names = [entry.name for entry in (*self.tables, *self.figures, *self.hypernyms)]
         few_shot = [FEW_SHOT_TABLE] if any(entry.table for entry in self.few_shot) else []
         return tuple(dict.fromkeys([*names, *few_shot]))
 
@@ -207,6 +219,7 @@ class Suite:
         if any(entry.table for entry in self.few_shot):
             return self
         needed = {label for entry in (*self.tables, *self.figures) for label in self.methods_of(entry)}
+        needed |= {self.variant(label).encoder for label in needed}
         kept = tuple(label for label in self.methods if label in needed)
         named = {*kept, *(self.variant(label).method.partition(":")[0] for label in kept)}
         return dataclasses.replace(self, methods=kept, baseline=self.baseline if self.baseline in named else "")
