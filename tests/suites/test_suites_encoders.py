@@ -69,7 +69,7 @@ def suite_file(colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     shutil.copytree(colour_folder, tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path / "cache"))
-    jobs._open_data.cache_clear()
+    jobs._open_data.cache_clear()  # pyright: ignore[reportPrivateUsage]
     (tmp_path / "colours.toml").write_text(SUITE)
     return tmp_path / "colours.toml"
 
