@@ -9,11 +9,12 @@ import pytest
 from cladewise import InputError, datasets
 from cladewise.datasets.published.breeds import TASKS, ClassCandidates, candidates_of_wordnet, synset_rows
 from cladewise.datasets.published.breeds.synset_rows import classes_by_row
+from cladewise.datasets.published.imagenet.lists import imagenet_classes
 from cladewise.taxonomy.formats.wordnet import Synset, read_synsets
 
 REAL = Path("/usr/share/wordnet/data.noun")  # Debian's wordnet-base
 ROWS = synset_rows._table()["living-17"]
-IDS = synset_rows._imagenet()
+IDS = imagenet_classes()
 ABOVE = {  # each coarse class of Living-17 is above five classes of ImageNet, none of them truly its own
     one: synset for k, synset in enumerate(ROWS.values()) for one in sorted(set(IDS) - set(ROWS.values()))[5 * k :][:5]
 }

@@ -88,8 +88,10 @@ def test_names_and_kinds_that_are_none(tmp_path: Path) -> None:
 
 
 def test_what_is_available_needs_no_network() -> None:
-    of_imagenet = {"living-17", "nonliving-26", "entity-13", "entity-30"}
+    of_imagenet = {"living-17", "nonliving-26", "entity-13", "entity-30", "imagenet-1k", "tiered-imagenet-h"}
+    of_species = {"inat-2018", "inat-2019", "inat-2021", "inat-2021-mini", "ethec"}
     emoji = {"emoji", "emoji-objects", "emoji-food-animals"}
     photographs = {"grocery-store", "fgvc-aircraft", "cub-200-2011", "stanford-cars", "nabirds"}
-    assert set(datasets.available()) >= {*emoji, *photographs, "cifar-100", "fashion-mnist", *of_imagenet}
+    small = {"cifar-100", "fashion-mnist"}
+    assert set(datasets.available()) == {*emoji, *photographs, *small, *of_imagenet, *of_species}
     assert all(text and "\n" not in text for text in datasets.available().values())

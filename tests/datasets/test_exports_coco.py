@@ -179,10 +179,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         r"annotations of categories that are listed.*category_id '9'",
     ),
     ({"images": [{"id": 1, "file_name": "a.jpg"}] * 2}, "a different id for every image, but got '1'"),
-    ({"images": [{"id": 1}]}, r"images with an id and a file_name, but got .*'id': 1"),
+    ({"images": [{"id": 1}]}, r"images with an id and a file_name, but got no file name for the image with id 1 at"),
     ({"images": [{"id": 1, "file_name": "gone.jpg"}]}, r"none of the first 1, such as 'gone.jpg'.*root="),
     ({"annotations": []}, r"annotations with categories, but got .*1 images without annotated categories"),
-    ({"annotations": [{"image_id": 1, "caption": "x"}]}, "annotations with an image_id and a category_id"),
+    (
+        {"annotations": [{"image_id": 1, "caption": "x"}]},
+        r"an image_id and a category_id, but got annotations\[0\] with",
+    ),
+    ({"images": {"id": 1}}, r"a COCO annotation file with images, but got .*Expected `array`.* at `images`"),
+    ({"images": [{"file_name": "a.jpg"}]}, r"missing required field `id` - at `images\[0\]` at .*labels.json"),
 ]
 
 
@@ -190,12 +195,24 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 def test_damaged_annotations_are_refused(tmp_path: Path, change: dict[str, Any], told: str) -> None:
     put(tmp_path, "a.jpg")
     file = write(tmp_path / "labels.json", {1: "a.jpg"}, [(1, 1)], [{"id": 1, "name": "wren"}])
-    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    whole = file.read_text()
+    file.write_text(json.dumps(json.loads(whole) | change))
     with pytest.raises(InputError, match=told):
         find_data(str(file))
-    file.write_text(file.read_text()[:-9])
+    file.write_text(whole[:-9])
     with pytest.raises(InputError, match="broken JSON"):
         find_data(str(file))
+
+
+def test_a_nan_of_python_and_ids_of_several_types_are_read(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "b.jpg")
+    file = write(tmp_path / "labels.json", {"x": "a.jpg", 7: "b.jpg"}, [("x", 1), (7, 2)], [
+        {"id": 1, "name": "wren"},
+        {"id": 2, "name": "robin"},
+    ], score=float("nan"))  # fmt: skip
+    assert "NaN" in file.read_text()
+    dataset = find_data(str(file))
+    assert [dataset.taxonomy.path_name(v) for v in dataset.nodes.tolist()] == ["wren", "robin"]
 
 
 def test_categories_that_differ_between_files_are_refused(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ class PublishedDataset:
         facts: Published facts, against which a loaded dataset is checked.
         options: Names of the reader's options.
         required: Options without a default.
+        facts_for: The facts for given options, if they depend on them.
         recognises: Whether a folder has this dataset's layout, so that the folder alone is enough.
         write_made_up: Writer of small made-up files in the official layout; None if there is none.
     """
@@ -89,6 +90,7 @@ class PublishedDataset:
     facts: Facts
     options: Sequence[str] = ("path",)
     required: Sequence[str] = ("path",)
+    facts_for: Callable[[Mapping[str, Any]], Facts] | None = None
     recognises: Callable[[Path], bool] | None = None
     write_made_up: WriteMadeUp | None = None
 
@@ -108,7 +110,8 @@ class PublishedDataset:
             InputError: As for :meth:`reopen`, or the counts differ and ``partial`` is false.
         """
         dataset = self.reopen(options)
-        differences = self.facts.differences(dataset)
+        facts = self.facts if self.facts_for is None else self.facts_for(options)
+        differences = facts.differences(dataset)
         if differences and not partial:
             expected, got = (", ".join(texts) for texts in zip(*differences, strict=True))
             first = f" ({skipped.path}: {skipped.reason})" if (skipped := next(iter(dataset.skipped), None)) else ""

@@ -18,8 +18,11 @@ from cladewise.datasets.published.cars import STANFORD_CARS
 from cladewise.datasets.published.cifar import CIFAR_100
 from cladewise.datasets.published.cub import CUB_200_2011
 from cladewise.datasets.published.emoji.by_vendor import EMOJI
+from cladewise.datasets.published.ethec import ETHEC
 from cladewise.datasets.published.fashion_mnist import FASHION_MNIST
 from cladewise.datasets.published.grocery_store import GROCERY_STORE
+from cladewise.datasets.published.imagenet.entries import IMAGENET, TIERED_IMAGENET
+from cladewise.datasets.published.inaturalist.entries import INATURALIST
 from cladewise.datasets.published.nabirds import NABIRDS
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
@@ -37,6 +40,10 @@ PUBLISHED: dict[str, PublishedDataset] = {
         CUB_200_2011,
         STANFORD_CARS,
         NABIRDS,
+        *INATURALIST,
+        ETHEC,
+        IMAGENET,
+        TIERED_IMAGENET,
         *BREEDS,
     )
 }

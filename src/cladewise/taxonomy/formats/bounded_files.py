@@ -45,10 +45,11 @@ def read_bytes(path: Path, *, limit: int = MAX_BYTES) -> bytes:
         # a pipe without a writer would block an ordinary open for ever
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with open(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
                 advice = "Save it to a file first."
                 raise InputError("a regular file", "a pipe or a device", at=str(path), advice=advice)
-            data = _up_to(limit, file)
+            data = _up_to(limit, file, first=status.st_size + 1)
     except IsADirectoryError as error:
         raise InputError("a file", "a folder", at=str(path)) from error
     except OSError as error:
@@ -80,11 +81,14 @@ def read_text(path: Path, *, limit: int = MAX_BYTES) -> str:
         raise InputError("UTF-8 text", wrong, at=f"{path}:{line}", advice=advice) from error
 
 
-def _up_to(limit: int, file: BinaryIO | gzip.GzipFile) -> bytes:
-    """Read in chunks, up to one byte beyond the limit; a single read would allocate the whole limit at once."""
+def _up_to(limit: int, file: BinaryIO | gzip.GzipFile, *, first: int = _CHUNK) -> bytes:
+    """Read in chunks, up to one byte beyond the limit; a single read would allocate the whole limit at once.
+
+    A first chunk with the whole file is returned without a second copy of it.
+    """
     pieces: list[bytes] = []
     left = limit + 1
-    while left > 0 and (piece := file.read(min(left, _CHUNK))):
+    while left > 0 and (piece := file.read(min(left, max(first, _CHUNK) if not pieces else _CHUNK))):
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)

@@ -6,12 +6,16 @@ import functools
 from os import PathLike
 from pathlib import Path
 
+import polars as pl
+
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.files.walking import existing_folder
 from cladewise.datasets.published.breeds.hierarchy import WHERE, Hierarchy
+from cladewise.datasets.published.breeds.made_up import write_made_up_breeds
 from cladewise.datasets.published.breeds.synset_rows import candidates_of_wordnet
 from cladewise.datasets.published.breeds.task_sampling import TASKS, ClassCandidates
-from cladewise.datasets.published.listed_images import listed_images
+from cladewise.datasets.published.image_rows import dataset_of_rows
+from cladewise.datasets.published.imagenet.class_folders import images_in
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
@@ -65,20 +69,21 @@ def from_breeds(
     root, path_of = existing_folder(path), _paths(known, drawn)
     taxonomy = Taxonomy.from_paths(path_of.values(), level_names=("coarse", "fine"))
     node_by_path = {taxonomy.path_names(node): node for node in taxonomy}
-    listed: list[tuple[str, str, str]] = []  # split, image, class
-    for folder, split in _SPLITS.items():
-        for one in path_of:
-            where = root / folder / one
-            if not where.is_dir():
-                raise InputError(f"a folder of {known.names[one]} images", "none", at=str(where))
-            files = sorted(entry.name for entry in where.iterdir() if not entry.name.startswith("."))
-            listed += [(split, f"{folder}/{one}/{file}", one) for file in files]
-    return listed_images(
-        name,
+    for folder in _SPLITS:
+        lost = next((one for one in path_of if not (root / folder / one).is_dir()), None)
+        if lost is not None:
+            raise InputError(f"a folder of {known.names[lost]} images", "none", at=str(root / folder / lost))
+    parts = [
+        images_in(root, root / folder, path_of).with_columns(pl.lit(split).alias("split"))
+        for folder, split in _SPLITS.items()
+    ]
+    nodes = {one: node_by_path[names] for one, names in path_of.items()}
+    rows = pl.concat(parts).with_columns(pl.col("class").replace_strict(nodes, return_dtype=pl.Int64).alias("node"))
+    return dataset_of_rows(
+        rows,
         taxonomy,
-        root,
-        [(split, image, node_by_path[path_of[one]]) for split, image, one in listed],
-        tuple(_SPLITS.values()),
+        name=name,
+        root=root,
         source={"kind": name, "path": str(root), **classes_from},
         credit=f"{_CREDIT}; {_CLASSES[next(iter(classes_from))]}",
     )
@@ -143,6 +148,7 @@ def _entry(name: str) -> PublishedDataset:
             notes=("Folders of ImageNet's other classes are not needed.",),
         ),
         options=("path", "hierarchy", "wordnet"),
+        write_made_up=functools.partial(write_made_up_breeds, name),
     )
 
 

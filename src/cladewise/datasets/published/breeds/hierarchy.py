@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from os import PathLike
-from pathlib import Path
 
 from cladewise.datasets.files.walking import existing_folder
 from cladewise.datasets.published.breeds.task_sampling import ClassCandidates, Task
+from cladewise.datasets.published.pairs import read_pairs
 from cladewise.errors import InputError
 
-_ROOT = "n00001740"
+ROOT = "n00001740"
 _FILES = ("dataset_class_info.json", "class_hierarchy.txt", "node_names.txt")
 WHERE = "They are in the repository MadryLab/BREEDS-Benchmarks, folder imagenet_class_hierarchy/modified."
 
@@ -46,9 +46,9 @@ class Hierarchy:
         except (json.JSONDecodeError, IndexError, TypeError) as error:
             raise InputError("rows [number, id, name]", f"{error}", at=str(root / _FILES[0]), advice=WHERE) from None
         parents: dict[str, set[str]] = {}
-        for parent, child in _rows(root / _FILES[1], None):
+        for parent, child in read_pairs(root / _FILES[1], advice=WHERE):
             parents.setdefault(child, set()).add(parent)
-        names = dict(_rows(root / _FILES[2], "\t"))
+        names = dict(read_pairs(root / _FILES[2], "\t", advice=WHERE))
         children: dict[str, set[str]] = {}
         todo, seen = list(leaves), set(leaves)
         while todo:  # upwards from the classes, ignoring nodes that are above none of them
@@ -62,7 +62,7 @@ class Hierarchy:
 
     def depths(self) -> dict[str, int]:
         """Length of the longest path from the root to every node."""
-        depth, todo = {_ROOT: 0}, [_ROOT]
+        depth, todo = {ROOT: 0}, [ROOT]
         while todo:
             node = todo.pop()
             for child in self.children.get(node, ()):
@@ -87,14 +87,3 @@ class Hierarchy:
         nodes = sorted(node for node in inside if depth.get(node) == task.level)
         classes = {node: sorted(self.below(node) & self.leaves.keys()) for node in nodes}
         return ClassCandidates(classes, {**self.names, **self.leaves})
-
-
-def _rows(file: Path, separator: str | None) -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-        parts = line.strip().split(separator, 1)
-        if len(parts) == 2:
-            rows.append((parts[0], parts[1].strip()))
-        elif line.strip():
-            raise InputError("two entries per line", repr(line), at=f"{file}:{number}", advice=WHERE)
-    return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -10,12 +9,12 @@ from os import PathLike
 from pathlib import Path
 
 from cladewise.datasets.published.breeds.task_sampling import ClassCandidates
+from cladewise.datasets.published.imagenet.lists import WORDNET_ADVICE, data_noun, imagenet_classes
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.wordnet import Synset, read_synsets
 
 _TABLE = Path(__file__).with_name("synset_rows.toml")
-_ADVICE = "ImageNet's ids are those of WordNet 3.0: Debian's package wordnet-base, in /usr/share/wordnet."
 
 
 def candidates_of_wordnet(name: str, path: str | PathLike[str]) -> ClassCandidates:
@@ -35,15 +34,14 @@ def candidates_of_wordnet(name: str, path: str | PathLike[str]) -> ClassCandidat
     Raises:
         InputError: There is no such file, or it is not from WordNet 3.0.
     """
-    place = Path(path).expanduser().absolute()
-    file = place / "data.noun" if place.is_dir() else place
-    if not file.is_file():
-        raise InputError("WordNet's folder with its data.noun", "none", at=str(path), advice=_ADVICE)
-    synsets, rows, ids = read_synsets(file), _table()[name], _imagenet()
+    file = data_noun(path)
+    synsets, rows, ids = read_synsets(file), _table()[name], imagenet_classes()
     wanted = {synset.removeprefix("-") for row in rows.values() for synset in row.split()} | set(ids)
     unknown = sorted(wanted - synsets.keys())
     if unknown:
-        raise InputError("the synsets of ImageNet in WordNet", f"none of {some(unknown)}", at=str(file), advice=_ADVICE)
+        raise InputError(
+            "the synsets of ImageNet in WordNet", f"none of {some(unknown)}", at=str(file), advice=WORDNET_ADVICE
+        )
     return ClassCandidates(classes_by_row(rows, synsets, ids), {one: synsets[one].words[0] for one in ids})
 
 
@@ -86,11 +84,3 @@ def _steps(one: str, synsets: Mapping[str, Synset]) -> dict[str, int]:
 @cache
 def _table() -> dict[str, dict[str, str]]:
     return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
-
-
-def _imagenet() -> list[str]:
-    """Ids of ImageNet's thousand classes from timm's data files, without importing timm."""
-    package = importlib.util.find_spec("timm")
-    if package is None or package.origin is None:
-        raise InputError("the package timm, which lists the classes of ImageNet", "none", advice="pip install timm")
-    return (Path(package.origin).parent / "data" / "_info" / "imagenet_synsets.txt").read_text().split()

@@ -1,0 +1,1 @@
+"""ImageNet's thousand classes in trees from WordNet, and tieredImageNet-H."""
