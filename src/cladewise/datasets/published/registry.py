@@ -24,6 +24,7 @@ from cladewise.datasets.published.grocery_store import GROCERY_STORE
 from cladewise.datasets.published.imagenet.entries import IMAGENET, TIERED_IMAGENET
 from cladewise.datasets.published.inaturalist.entries import INATURALIST
 from cladewise.datasets.published.nabirds import NABIRDS
+from cladewise.datasets.published.openclipart import OPENCLIPART
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 
@@ -34,6 +35,7 @@ PUBLISHED: dict[str, PublishedDataset] = {
     for entry in (
         *EMOJI,
         GROCERY_STORE,
+        OPENCLIPART,
         CIFAR_100,
         FASHION_MNIST,
         FGVC_AIRCRAFT,
