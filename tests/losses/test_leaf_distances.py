@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import pickle
 from pathlib import Path
 
@@ -89,6 +90,25 @@ def _written(path: Path, content: object) -> Path:
     return path
 
 
+PAIRS = "".join(
+    f"{NAMES[i].split('/')[-1]} {NAMES[k].split('/')[-1]} {MATRIX[i, k]:g}\n" for i in range(5) for k in range(i)
+)
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".txt.xz"])
+def test_a_list_of_pairs(tmp_path: Path, suffix: str) -> None:
+    """As the released files of published trees: pairs in one order or both, of leaves and of inner nodes."""
+    path = tmp_path / f"tree_ilsvrc_distances{suffix}"
+    both = PAIRS + "lion   lynx\t1\nlion lion 0\ncat dog 8\ncat lion 1\n"
+    path.write_bytes(lzma.compress(both.encode()) if suffix == ".txt.xz" else both.encode())
+    np.testing.assert_allclose(read_distances(path, TREE), MATRIX / 8)
+    wanted = methods.make("soft-labels", beta=4, distance=str(path)).loss(TREE)
+    np.save(tmp_path / "same.npy", MATRIX)
+    same = methods.make("soft-labels", beta=4, distance=str(tmp_path / "same.npy")).loss(TREE)
+    logits, leaves = torch.randn(5, 5), torch.tensor(TREE.leaf_nodes)
+    assert wanted(logits, leaves).equal(same(logits, leaves))
+
+
 ASYMMETRIC = MATRIX + np.triu(np.ones((5, 5)), 1)
 
 
@@ -98,10 +118,23 @@ ASYMMETRIC = MATRIX + np.triu(np.ones((5, 5)), 1)
         (
             "d.pkl",
             {("a", "b"): 1.0},
-            r"Expected distances as .npy, .csv, .tsv or .parquet, but got a pickle.*numpy\.save",
+            r"Expected distances as \.npy, \.csv, \.tsv, \.parquet, \.txt or \.txt\.xz, but got a pickle.*numpy\.save",
         ),
+        ("d.pkl.xz", None, r"Expected distances as .* or \.txt\.xz, but got a pickle.*numpy\.save"),
         ("d.npy", {("a", "b"): 1.0}, "Expected an array of numbers, but got "),
-        ("d.txt", MATRIX, r"Expected distances as \.npy, \.csv, \.tsv or \.parquet, but got '.*d\.txt'"),
+        ("d.dat", MATRIX, r"Expected distances as \.npy, .* or \.txt\.xz, but got '.*d\.dat'"),
+        ("d.txt", "lion lynx 1\nlion fox far", "two names and their distance, but got 'lion fox far' at .*line 2"),
+        ("d.txt", "lion lynx 1\n\nlion fox", "two names and their distance, but got 'lion fox' at .*line 3"),
+        (
+            "d.txt",
+            "lion lynx 1\n",
+            "a distance for every pair of leaves, but got none of cat/lion and dog/fox at .*d.t",
+        ),
+        ("d.txt", PAIRS + "wolf fox 3\n", "one distance for every pair of leaves, but got several that differ at "),
+        ("d.txt", PAIRS + "owl owl 3\n", "several that differ|0 between a leaf and itself"),
+        ("d.txt", PAIRS + "owl tiger 3\n", "got 1 that does not: 'tiger' at .*d.txt"),
+        ("d.txt", "", "Expected two names and their distance per line, but got an empty file at .*d.txt"),
+        ("d.txt.xz", "lion lynx 1\n", "Expected a text, or one compressed by xz, but got "),
         ("d.npy", None, "Expected a file of distances, but got none at .*d.npy"),
         ("d.npy", MATRIX[:4, :4], r"Expected distances \[5, 5\], one row per leaf, but got shape \[4, 4\] at "),
         ("d.npy", -MATRIX, "Expected distances that are numbers >= 0, but got others at "),
@@ -120,7 +153,9 @@ ASYMMETRIC = MATRIX + np.triu(np.ones((5, 5)), 1)
 )
 def test_mistakes_in_a_file_are_named(tmp_path: Path, name: str, content: object, message: str) -> None:
     file = tmp_path / name
-    if file.suffix == ".txt":
+    if isinstance(content, str):
+        file.write_text(content)
+    elif file.suffix == ".dat":
         file.write_text("0 1\n1 0\n")
     else:
         _written(file, content)

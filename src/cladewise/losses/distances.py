@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,10 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
+if TYPE_CHECKING:
+    import polars as pl
+
 LcaDistance = Literal["lca-height", "hace"]
 """Distances that depend only on the lowest common ancestor."""
 
 PICKLES = (".pkl", ".pickle", ".p")
+SUFFIXES = (".npy", ".csv", ".tsv", ".parquet", ".txt", ".txt.xz")
+_LISTED = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 
 
 def distance_by_lca(taxonomy: Taxonomy, kind: LcaDistance = "lca-height") -> NDArray[np.float64]:
@@ -64,30 +70,41 @@ def read_distances(path: str | Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
     """Read distances between leaf positions from a file, normalised to a maximum of 1.
 
     A ``.npy`` file holds the matrix, with rows in the order of the taxonomy's leaves. A ``.csv``, ``.tsv`` or
-    ``.parquet`` table names the leaves, by path or short name, in its first column and in its header, in any order.
+    ``.parquet`` table names the leaves, by path or short name, in its first column and in its header, in any order. A
+    ``.txt`` file, or ``.txt.xz``, has two names and their distance per line, separated by blanks; each pair of leaves
+    occurs in it, and pairs with inner nodes are left out. The published distances of tieredImageNet-H and
+    iNaturalist 2019 are such files (``data/*_ilsvrc_distances.txt.xz`` of ``fiveai/making-better-mistakes``).
 
     Raises:
         InputError: The file cannot be read as one of these, a leaf is missing or named twice, or the numbers are not
             distances.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> file = getfixture("tmp_path") / "distances.txt"
+        >>> _ = file.write_text("b c 1\\nb d 4\\nc d 4\\n")
+        >>> read_distances(file, t).tolist()
+        [[0.0, 0.25, 1.0], [0.25, 0.0, 1.0], [1.0, 1.0, 0.0]]
     """
     file = Path(path)
-    suffix = file.suffix.lower()
-    if suffix in PICKLES:
+    suffix = "".join(file.suffixes[-2:]).lower() if file.suffix.lower() == ".xz" else file.suffix.lower()
+    if PICKLES[0] in suffix or suffix in PICKLES:
         raise InputError(
-            "distances as .npy, .csv, .tsv or .parquet",
+            f"distances as {_LISTED}",
             "a pickle, which can run any code when it is loaded",
             at=str(file),
             advice="If you trust it, load it yourself and write the matrix with numpy.save, one row per leaf in order.",
         )
-    if suffix not in (".npy", ".csv", ".tsv", ".parquet"):
-        raise InputError("distances as .npy, .csv, .tsv or .parquet", repr(str(path)))
+    if suffix not in SUFFIXES:
+        raise InputError(f"distances as {_LISTED}", repr(str(path)))
     if not file.is_file():
         raise InputError("a file of distances", "none", at=str(file))
-    values = _read_array(file) if suffix == ".npy" else _read_table(file, taxonomy)
-    return check_distances(values, taxonomy, at=str(file))
+    read = {".npy": _read_array, ".txt": _read_pairs, ".txt.xz": _read_pairs}.get(suffix, _read_table)
+    return check_distances(read(file, taxonomy), taxonomy, at=str(file))
 
 
-def _read_array(file: Path) -> NDArray[np.float64]:
+def _read_array(file: Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
+    del taxonomy
     try:
         return np.asarray(np.load(file, allow_pickle=False), dtype=np.float64)
     except (ValueError, EOFError) as error:
@@ -113,6 +130,56 @@ def _read_table(file: Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
     ordered = np.empty_like(matrix)
     ordered[np.ix_(rows, columns)] = matrix
     return ordered
+
+
+def _read_pairs(file: Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
+    """Distances by pairs of names; each pair in one order or in both."""
+    frame = _pairs(file)
+    names = frame["first"].append(frame["second"]).unique(maintain_order=True)
+    nodes = taxonomy.find(names.to_list(), at=str(file))
+    place = np.where(taxonomy.is_leaf[nodes], taxonomy.leaf_start[nodes], -1)
+    order = {name: k for k, name in enumerate(names)}
+    first, second = (place[frame[side].replace_strict(order).to_numpy()] for side in ("first", "second"))
+    kept = (first >= 0) & (second >= 0)
+    first, second, value = first[kept], second[kept], frame["distance"].to_numpy()[kept]
+    matrix = np.full((taxonomy.num_leaves, taxonomy.num_leaves), np.nan)
+    np.fill_diagonal(matrix, 0.0)
+    matrix[second, first] = value
+    matrix[first, second] = value
+    missing = np.argwhere(np.isnan(matrix))
+    if missing.size:
+        a, b = (taxonomy.path_name(int(taxonomy.leaf_nodes[k])) for k in missing[0])
+        raise InputError("a distance for every pair of leaves", f"none of {a} and {b}", at=str(file))
+    if not (np.array_equal(matrix[second, first], value) and np.array_equal(matrix[first, second], value)):
+        raise InputError("one distance for every pair of leaves", "several that differ", at=str(file))
+    return matrix
+
+
+def _pairs(file: Path) -> pl.DataFrame:
+    """Lines of two names and a number as a table."""
+    import polars as pl
+
+    try:
+        content = file.read_bytes()
+        content = lzma.decompress(content) if file.suffix.lower() == ".xz" else content
+        text = content.decode("utf-8")
+    except (lzma.LZMAError, EOFError, UnicodeDecodeError) as error:
+        raise InputError("a text, or one compressed by xz", str(error), at=str(file)) from error
+    lines = pl.DataFrame({"line": text.splitlines()}, schema={"line": pl.String}).with_row_index("number_of_line", 1)
+    lines = lines.filter(pl.col("line").str.strip_chars() != "")
+    if lines.is_empty():
+        raise InputError("two names and their distance per line", "an empty file", at=str(file))
+    parts = lines.select(pl.col("line").str.extract_groups(r"^\s*(?<first>\S+)\s+(?<second>\S+)\s+(?<number>\S+)\s*$"))
+    frame = parts.unnest("line").with_columns(pl.col("number").cast(pl.Float64, strict=False).alias("distance"))
+    wrong = frame["distance"].is_null()
+    if wrong.any():
+        place = int(wrong.arg_true()[0])
+        raise InputError(
+            "two names and their distance",
+            repr(lines["line"][place]),
+            at=f"{file}, line {lines['number_of_line'][place]}",
+        )
+    return frame.drop("number")
 
 
 def _positions(names: list[str], taxonomy: Taxonomy, at: str) -> NDArray[np.int64]:

@@ -96,7 +96,7 @@ class HACESoftMethod(HACEBase):
 
     beta: float = option(10.0, "hardness of the soft labels, >= 0: 0 is uniform, large one-hot", grid=(10.0, 30.0, 1e7))
     distance: str = option(
-        "hace", "distance of two leaves: hace, lca-height, or a file of distances (.npy, .csv, .tsv, .parquet)"
+        "hace", "distance of two leaves: hace, lca-height, or a file of distances (.npy, .csv, .tsv, .parquet, .txt)"
     )
 
     def loss(self, taxonomy: Taxonomy) -> Loss:

@@ -25,7 +25,8 @@ class SoftLabelsMethod(Method):
         10.0, "hardness of the labels, >= 0: 0 is uniform, large one-hot", grid=(4.0, 5.0, 10.0, 15.0, 20.0, 30.0)
     )
     distance: str = option(
-        "lca-height", "distance of two leaves: lca-height, hace, or a file of distances (.npy, .csv, .tsv, .parquet)"
+        "lca-height",
+        "distance of two leaves: lca-height, hace, or a file of distances (.npy, .csv, .tsv, .parquet, .txt)",
     )
     reduction: Literal["sum", "elementwise"] = option(
         "sum", "sum over the leaves; or elementwise, their mean, as the authors' code has it"
