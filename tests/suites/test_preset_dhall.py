@@ -10,7 +10,7 @@ import pytest
 from cladewise.decisions import Boundary
 from cladewise.engine.rules import decision_of
 from cladewise.methods import make
-from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
+from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig, settings
 from cladewise.suites import read_suite
 from cladewise.suites.entries import Published
 from cladewise.suites.lighter import features_of, smoke_of
@@ -75,10 +75,10 @@ def test_classifiers(
     assert found.method == method
     assert found.options == make(method, embedding=0, **options).options()  # on the features, as a plain ResNet
     image = {**IMAGE, "freeze": False} | {key: value for key, value in more.items() if key == "name"}
-    assert found.backbone == BackboneConfig(**image)
+    assert found.backbone == settings(BackboneConfig, image)
     balance = more.get("balance", "none")
     trained = {"epochs": 100, "lr": lr, "backbone_lr": lr, "balance": balance, "augment": "pad-crop-flip"}
-    assert found.training == TrainingConfig(**{**ADAM, **trained})
+    assert found.training == settings(TrainingConfig, {**ADAM, **trained})
     assert found.ablation == AblationConfig()
     assert not suite.variant(row).encoder
 
@@ -101,8 +101,8 @@ def test_joint_embeddings(
     assert found.method == method
     wanted = {**make(method).options(), **CONES, "dim": dim, "labels": labels, "label_rate": lr_labels / 1e-3}
     assert found.options == pytest.approx(wanted)
-    assert found.backbone == BackboneConfig(**{**IMAGE, "freeze": True})
-    assert found.training == TrainingConfig(**{**ADAM, "epochs": epochs, "lr": 1e-3, "augment": "none"})
+    assert found.backbone == settings(BackboneConfig, {**IMAGE, "freeze": True})
+    assert found.training == settings(TrainingConfig, {**ADAM, "epochs": epochs, "lr": 1e-3, "augment": "none"})
     assert suite.variant(row).encoder == "MC"  # the best of the classifiers
 
 
@@ -111,7 +111,7 @@ def test_rows_and_rules(suite: Suite) -> None:
     assert [data.name for data in suite.data] == ["ethec"]
     assert (suite.data[0].train, suite.data[0].test, suite.search) == ("train", "test", None)
     assert {label for table in suite.tables for label in table.methods} == set(suite.methods)
-    rules = [decision_of(decide, None) for _, decide in suite.rules_of(tables["table-3"])]
+    rules = [decision_of(decide, make("hab").decision()) for _, decide in suite.rules_of(tables["table-3"])]
     assert rules == [Boundary("per-class", "val"), Boundary("global", "val")]
     assert make("hab").decision() == rules[1]
     assert {row.decision for row in tables["table-3"].published} == set(tables["table-3"].decisions)
