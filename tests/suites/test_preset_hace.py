@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cladewise import datasets
 from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
 from cladewise.suites import read_suite
 from cladewise.suites.suite import Resolved
@@ -119,6 +120,14 @@ def test_every_pair_of_network_and_dataset(data: str, network: str) -> None:
         row = SUITE.resolved(data, f"{network}, {label}")
         assert (row.method, row.options) == (method, options), label
         check(row, data, *end_to_end(data, network, factor))
+
+
+@pytest.mark.parametrize(("data", "scores"), [("cifar-100", 120), ("fgvc-aircraft", 201), ("nabirds", 1011)])
+def test_networks_have_as_many_scores_as_the_authors(data: str, scores: int) -> None:
+    facts = datasets.facts(data)
+    with_root = SUITE.resolved(data, "ResNet-18, HACE d=0.5").options["with_root"]
+    below = facts.num_nodes - 1 if facts.num_nodes else sum(facts.levels.values())
+    assert below + with_root == scores
 
 
 @pytest.mark.parametrize("network", ["ResNet-50", "Swin-T", "ViT-B/16"])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cladewise import datasets
 from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
 from cladewise.suites import read_suite
 
@@ -117,6 +118,7 @@ def test_published_values_agree_with_each_other(
     """The last column is the mean of the levels, up to what rounding each of them allows."""
     tables = {table.name: table for table in SUITE.on(data).tables}
     assert set(tables) == set(names)
+    assert tuple(datasets.facts(data).levels) == levels
     for name, rows in names.items():
         table = tables[name]
         assert table.headings == headings
