@@ -12,8 +12,9 @@ from cladewise.episodes.episode import check_ways
 from cladewise.errors import InputError
 from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig, check_tree, settings
 from cladewise.records.metric_names import metric_text
-from cladewise.suites.checking_tables import check_figure, check_table
+from cladewise.suites.checking_tables import check_table
 from cladewise.suites.entries import ALL, OWN, FewShotEntry, FigureEntry, SearchEntry, TableEntry, Variant
+from cladewise.suites.figures import check_figure
 from cladewise.suites.hypernyms import check_hypernyms
 from cladewise.suites.lighter import features_search
 from cladewise.suites.places import within

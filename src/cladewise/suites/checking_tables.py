@@ -1,4 +1,4 @@
-"""Checks the columns, published figures and axes of tables and figures, on one dataset."""
+"""Checks the columns and published figures of tables, on one dataset."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import math
 
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
-from cladewise.suites.columns import check_column, column, is_cost
-from cladewise.suites.curves import curve_points
-from cladewise.suites.entries import FigureEntry, Published, TableEntry
+from cladewise.suites.columns import check_columns, column, is_cost
+from cladewise.suites.entries import Published, TableEntry
 from cladewise.suites.suite import Suite
 
 
@@ -18,7 +17,7 @@ def check_table(suite: Suite, table: TableEntry) -> None:
     Raises:
         InputError: A column or a published row does not exist, or the published figures do not fit the columns.
     """
-    _check_columns(suite, table)
+    check_columns(suite, table)
     seen: set[tuple[str, str, str]] = set()
     for published in suite.published_of(table):
         place = _check_published(suite, table, published)
@@ -26,16 +25,6 @@ def check_table(suite: Suite, table: TableEntry) -> None:
             raise InputError("published figures of a row once", f"{_named(published)} twice")
         seen.add(place)
     _check_unit(table)
-
-
-def _check_columns(suite: Suite, entry: TableEntry | FigureEntry) -> None:
-    if not entry.columns:
-        raise InputError("at least one column", "none")
-    ways = tuple(ways for episodes in suite.few_shot for ways in episodes.ways)
-    for name in entry.columns:
-        check_column(name, ways)
-    if entry.headings and len(entry.headings) != len(entry.columns):
-        raise InputError(f"{len(entry.columns)} headings, one per column", len(entry.headings))
 
 
 def _check_published(suite: Suite, table: TableEntry, published: Published) -> tuple[str, str, str]:
@@ -74,29 +63,6 @@ def _check_unit(table: TableEntry) -> None:
     ]
     if shares and 0 < max(shares) <= 1:
         raise InputError("published shares in percent", f"at most {max(shares)}", advice="Multiply them by 100.")
-
-
-def check_figure(suite: Suite, figure: FigureEntry) -> None:
-    """Check a figure of a suite on one dataset.
-
-    Raises:
-        InputError: Its kind, axis or a panel does not exist.
-    """
-    if figure.kind not in CHECKS:
-        kinds = ", ".join(CHECKS)
-        raise InputError(f"a kind of figure: {kinds}", repr(figure.kind), advice=nearest(figure.kind, CHECKS))
-    CHECKS[figure.kind](suite, figure)
-
-
-def _check_curve(suite: Suite, figure: FigureEntry) -> None:
-    _check_columns(suite, figure)
-    if figure.scale not in ("linear", "log"):
-        raise InputError("a scale: linear or log", repr(figure.scale))
-    curve_points(suite, figure)
-
-
-CHECKS = {"curve": _check_curve}
-"""The check of each kind of figure."""
 
 
 def _named(published: Published) -> str:

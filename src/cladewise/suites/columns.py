@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cladewise.errors import InputError
-from cladewise.records.metric_names import MetricText
+from cladewise.records.metric_names import CALIBRATION_TEXTS, COUNT_PREFIXES, LEVEL_PREFIX, SET_COVERAGE, MetricText
 from cladewise.records.resources import RESOURCE_TEXTS, column_text, resource_number
-from cladewise.suites.suite import FEW_SHOT_PREFIX, few_shot_ways
+from cladewise.suites.entries import FigureEntry, TableEntry
+from cladewise.suites.suite import FEW_SHOT_PREFIX, Suite, few_shot_ways
 
 SHORT = {"majority_f1": "M-F1", "leaf_f1": "L-F1", "leaf_top1": "L-Top1", "ap": "AP", "ac": "AC"}
 """Names of these metrics in published tables."""
@@ -79,14 +80,31 @@ def is_cost(name: str) -> bool:
     return name in RESOURCE_TEXTS
 
 
-def check_column(name: str, ways: tuple[str, ...]) -> None:
-    """Check that a column exists; ``ways`` are those of the suite's few-shot episodes.
+def level_of(name: str) -> str:
+    """The level that a column is about; empty if it is about none.
+
+    Example:
+        >>> level_of("level_accuracy/genus"), level_of("hit@1/genus"), level_of("top1"), level_of("few_shot/5")
+        ('genus', 'genus', '', '')
+    """
+    metric, _, level = name.partition("/")
+    of_levels = (LEVEL_PREFIX.rstrip("/"), SET_COVERAGE, *CALIBRATION_TEXTS)
+    return level if metric in of_levels or metric.startswith(COUNT_PREFIXES) else ""
+
+
+def check_columns(suite: Suite, entry: TableEntry | FigureEntry) -> None:
+    """Check that the columns of a table or the panels of a figure exist, and that each has a heading, if any has.
 
     Raises:
-        InputError: It does not.
+        InputError: One does not.
     """
-    column(name)
-    for asked in few_shot_ways([name]):
-        if asked not in ways:
-            known = ", ".join(f"{FEW_SHOT_PREFIX}{each}" for each in ways) or "none, for there is no [[few_shot]]"
+    if not entry.columns:
+        raise InputError("at least one column", "none")
+    ways = [f"{FEW_SHOT_PREFIX}{ways}" for episodes in suite.few_shot for ways in episodes.ways]
+    for name in entry.columns:
+        column(name)
+        if few_shot_ways([name]) and name not in ways:
+            known = ", ".join(ways) or "none, for there is no [[few_shot]]"
             raise InputError(f"few-shot columns of the suite: {known}", repr(name))
+    if entry.headings and len(entry.headings) != len(entry.columns):
+        raise InputError(f"{len(entry.columns)} headings, one per column", len(entry.headings))

@@ -10,6 +10,7 @@ from cladewise.catalogue import options_of, spec
 from cladewise.engine.rules import decision_of, inference_of, spec_of
 from cladewise.errors import InputError
 from cladewise.inference import Inference
+from cladewise.suites.columns import check_columns
 from cladewise.suites.entries import OWN, FigureEntry
 from cladewise.suites.suite import Suite
 
@@ -23,6 +24,18 @@ class Point:
     decision: str
     x: float
     curve: str
+
+
+def check_curve(suite: Suite, figure: FigureEntry) -> None:
+    """Check a figure of kind ``curve`` of a suite on one dataset.
+
+    Raises:
+        InputError: A panel, the scale or the axis does not exist.
+    """
+    check_columns(suite, figure)
+    if figure.scale not in ("linear", "log"):
+        raise InputError("a scale: linear or log", repr(figure.scale))
+    curve_points(suite, figure)
 
 
 @dataclasses.dataclass(frozen=True)

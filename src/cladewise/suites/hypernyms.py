@@ -49,6 +49,7 @@ class HypernymEntry:
         batch_size: Edges per step.
         lr: Learning rate.
         seeds: Runs of each at most; as many as the suite says by default.
+        path: File or folder of the tree, where it is no dataset of the suite.
         source: Table or section of a paper that it repeats.
     """
 
@@ -65,6 +66,7 @@ class HypernymEntry:
     batch_size: int = 10
     lr: float = 0.01
     seeds: int = 0
+    path: str = ""
     source: str = ""
 
     @property
@@ -133,25 +135,20 @@ def check_hypernyms(entry: HypernymEntry) -> None:
             raise InputError("at least 1", getattr(entry, name), at=name)
 
 
-def tree_of(entry: HypernymEntry, paths: Mapping[str, str]) -> Taxonomy:
-    """The label tree of an entry.
-
-    Args:
-        entry: The entry.
-        paths: Files or folders by the name of the tree.
+def tree_of(entry: HypernymEntry) -> Taxonomy:
+    """The label tree of an entry: that of a dataset, or one in a file or folder.
 
     Raises:
         InputError: There is no path, or no tree in it.
     """
-    path = paths.get(entry.tree)
     if entry.tree in datasets.available():
-        options: dict[str, Any] = {"path": path} if path else {}
+        options: dict[str, Any] = {"path": entry.path} if entry.path else {}
         tree = datasets.load(entry.tree, **options).taxonomy
-    elif path is None:
-        advice = f"Give its file or folder: --data {entry.tree}=PATH."
+    elif not entry.path:
+        advice = f'Pass data="{entry.tree}=the/folder".'
         raise InputError(f"the tree {entry.tree}", "no path", at=entry.name, advice=advice)
     else:
-        tree = Taxonomy.read(path, parents="first") if Path(path).is_dir() else Taxonomy.read(path)
+        tree = Taxonomy.read(entry.path, parents="first") if Path(entry.path).is_dir() else Taxonomy.read(entry.path)
     return part_of(tree, entry)
 
 

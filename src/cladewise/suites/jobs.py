@@ -20,6 +20,7 @@ import numpy as np
 
 from cladewise import datasets, engine, episodes
 from cladewise.atomic import write_text
+from cladewise.catalogue import nearest
 from cladewise.datasets import Dataset
 from cladewise.datasets.finding import find_data
 from cladewise.engine.ablation import altered_tree, relabelled
@@ -27,6 +28,7 @@ from cladewise.engine.answering.evaluation import evaluate_metric
 from cladewise.engine.answering.scoring import data_digest
 from cladewise.engine.digests import labels_digest
 from cladewise.engine.rules import decision_of, handle_of, inference_of
+from cladewise.errors import InputError
 from cladewise.records import (
     SCHEMA_VERSION,
     AblationConfig,
@@ -39,6 +41,7 @@ from cladewise.records import (
     read_json,
     settings,
 )
+from cladewise.suites.columns import level_of
 from cladewise.suites.entries import OWN, DataEntry
 from cladewise.suites.places import within
 from cladewise.suites.suite import Settings, Suite, folder_name
@@ -169,15 +172,23 @@ def evaluation_path(run: engine.Run, split: str, infer: str, decide: str, tree: 
     return run.folder.evaluation(split, handle_of(before), rule.handle, run.answer_tree(tree).tree)
 
 
-def check_variants(suite: Suite) -> None:
-    """Check that a dataset has what a suite's rows need: the named levels, and leaves that can get a wrong parent.
+def check_on_data(suite: Suite) -> None:
+    """Check that a dataset has what a suite needs: splits, named levels, and leaves that can get a wrong parent.
 
     Raises:
-        InputError: It is not.
+        InputError: It has not.
     """
     (data,) = suite.data
+    dataset = open_data(data, searching=False)
+    for split in (data.train, data.test):
+        dataset.indices(split)
+    for entry in (*suite.tables, *suite.figures):
+        for level in filter(None, map(level_of, entry.columns)):
+            if level not in dataset.taxonomy.level_names:
+                names = dataset.taxonomy.level_names
+                at, advice = f"{entry.name}, {data.name}", nearest(level, names) or "Restrict it: data = [...]."
+                raise InputError(f"columns of levels: {', '.join(names)}", repr(level), at=at, advice=advice)
     for variant in suite.variants:
-        dataset = open_data(data, searching=False)
         ablation, split = settings(AblationConfig, variant.ablation), TrainingConfig(train_split=data.train)
         config = RunConfig(data={}, method=variant.method, ablation=ablation, training=split)
         with within(f"variant {variant.name}, {data.name}"):

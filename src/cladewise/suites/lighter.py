@@ -9,7 +9,7 @@ from typing import Any
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 from cladewise.suites.entries import Changes, FewShotEntry, SearchEntry
-from cladewise.suites.suite import Suite
+from cladewise.suites.suite import FEW_SHOT_PREFIX, Suite
 
 TINY_ENCODER: Mapping[str, Any] = {"name": "test_resnet", "pretrained": False, "checkpoint": "", "image_size": 32}
 """Encoder of a smoke run: three blocks of timm, with random weights, on small images."""
@@ -40,18 +40,29 @@ def smoke_of(suite: Suite) -> Suite:
     """
     own = suite.smoke
     fixed = Changes(
-        backbone={**TINY_ENCODER, **own.backbone}, training={**ONE_EPOCH, **own.training}, options=own.options
+        backbone={**TINY_ENCODER, **own.backbone},
+        training={**ONE_EPOCH, **own.training},
+        options={**suite.fixed.options, **own.options},
     )
     few_shot = tuple(_few_episodes(entry) for entry in suite.few_shot)
     hypernyms = tuple(
         dataclasses.replace(entry, tree=suite.data[0].name, under="", epochs=2, dims=(2,)) for entry in suite.hypernyms
     )
-    return dataclasses.replace(suite, seeds=1, search=None, few_shot=few_shot, hypernyms=hypernyms, fixed=fixed)
+    tables = tuple(dataclasses.replace(table, columns=tuple(map(_few_ways, table.columns))) for table in suite.tables)
+    return dataclasses.replace(
+        suite, seeds=1, search=None, few_shot=few_shot, tables=tables, hypernyms=hypernyms, fixed=fixed
+    )
 
 
 def _few_episodes(entry: FewShotEntry) -> FewShotEntry:
-    ways = tuple("2" if each.isdecimal() else each for each in entry.ways)
+    ways = tuple(dict.fromkeys("2" if each.isdecimal() else each for each in entry.ways))
     return dataclasses.replace(entry, ways=ways, shots=1, episodes=2, queries=1, support_views=0)
+
+
+def _few_ways(name: str) -> str:
+    """The column of the episodes of a smoke run: two classes, for made-up files have few."""
+    ways = name.removeprefix(FEW_SHOT_PREFIX)
+    return f"{FEW_SHOT_PREFIX}2" if ways != name and ways.isdecimal() else name
 
 
 def features_of(suite: Suite) -> Suite:
@@ -61,7 +72,7 @@ def features_of(suite: Suite) -> Suite:
     :data:`KEPT_FOR_PROBES` remain.
     """
     own = suite.features
-    return dataclasses.replace(
+    probes = dataclasses.replace(
         suite,
         backbone={"freeze": True},
         training=_kept(suite.training),
@@ -72,6 +83,7 @@ def features_of(suite: Suite) -> Suite:
         search=features_search(suite),
         fixed=Changes(backbone=own.backbone, training=own.training, options=own.options),
     )
+    return _titled(probes, "linear probes")
 
 
 def features_search(suite: Suite) -> SearchEntry:

@@ -14,25 +14,30 @@ from rich.progress import Progress, TaskID
 
 from cladewise.atomic import write_text
 from cladewise.engine import Run
+from cladewise.errors import InputError
 from cladewise.progress import bar
+from cladewise.records import read_json
 from cladewise.report import compare
 from cladewise.suites.entries import DataEntry
 from cladewise.suites.few_shot import write_few_shot_table
+from cladewise.suites.figures import draw
 from cladewise.suites.hypernyms import HypernymEntry, part_of, tree_of, write_hypernym_table
 from cladewise.suites.jobs import (
     Job,
     carry_out,
-    check_variants,
+    check_on_data,
     few_shot_results,
     open_data,
     train_and_evaluate,
     try_settings,
     workers,
 )
+from cladewise.suites.lighter import features_of, smoke_of
+from cladewise.suites.locating import Where, missing_options, missing_text, missing_tree, with_data, with_made_up_data
 from cladewise.suites.reading import read_suite
 from cladewise.suites.search import Choice, Measured, Trials, search
 from cladewise.suites.suite import Settings, Suite, folder_name
-from cladewise.suites.tables import table_rows, write_table
+from cladewise.suites.tables import gaps, table_rows, write_table
 from cladewise.taxonomy import Taxonomy
 
 
@@ -42,36 +47,62 @@ def benchmark(
     out: str | PathLike[str] | None = None,
     seeds: int | None = None,
     jobs: int = 1,
-    data: str | None = None,
+    data: Where | None = None,
+    tables: str | Sequence[str] = (),
+    smoke: bool = False,
+    features: bool = False,
     progress: bool = True,
 ) -> list[Path]:
     """Search settings, train, evaluate and compare every method of a suite. A repeated call resumes it.
 
+    Datasets whose files nobody located are left out, as long as there is another one: ``left_out.txt`` in the
+    dataset's folder says which files are missing.
+
     Args:
         suite: A suite, its file, or the name of one that comes with the package.
-        out: Folder for all results, with one folder per dataset; by default ``runs/<suite>``.
+        out: Folder for all results, with one folder per dataset; by default :func:`default_folder`.
         seeds: Runs of each method; by default the number in the suite.
         jobs: Number of processes that train at the same time.
-        data: Path of the images, if the suite's dataset needs one.
+        data: The path of the suite's only dataset; ``"name=path"`` for one of several, where ``"name.option=value"``
+            gives another option of its reader; a list of these; or a mapping from names to paths or options.
+        tables: Names of the tables and figures to make, with the runs that they need; by default all.
+        smoke: Run everything once, on made-up files in the layout of the datasets and with a tiny untrained encoder, to
+            see that it works. The results mean nothing.
+        features: Linear probes: the same rows and tables on features of a frozen encoder, with rates that are searched.
         progress: Show a progress bar.
 
     Returns:
-        The files to look at: the report and the tables of every dataset.
+        The files to look at: the report, the tables and the figures of every dataset.
 
     Raises:
-        InputError: The suite or its data cannot be read, a variant does not fit the data, or ``out`` holds runs of
-            another suite.
+        InputError: The suite or its data cannot be read, no dataset has its files, a row does not fit the data, or
+            ``out`` holds runs of another suite.
     """
     if not isinstance(suite, Suite):
         suite = read_suite(suite)
-    folder = Path("runs") / suite.name if out is None else Path(out)
-    written: list[Path] = []
-    entries = [dataclasses.replace(entry, path=data) if data else entry for entry in suite.data]
-    suite = dataclasses.replace(suite, seeds=seeds or suite.seeds, data=tuple(entries))
-    parts = [part for part in (suite.on(entry.name) for entry in entries) if part.methods]
+    folder = default_folder(suite, smoke=smoke, features=features) if out is None else Path(out)
+    suite = with_data(suite, data)
+    if tables:
+        suite = suite.only([tables] if isinstance(tables, str) else tables)
+    suite = features_of(suite) if features else suite
+    suite = with_made_up_data(smoke_of(suite), folder / "made-up") if smoke else suite
+    suite = dataclasses.replace(suite, seeds=seeds or suite.seeds)
+    lacking = {entry.name: missing_text(entry) for entry in suite.data if missing_options(entry)}
+    unread = {entry.name: text for entry in suite.hypernyms if (text := missing_tree(suite, entry))}
+    parts = [
+        part for part in (suite.on(entry.name) for entry in suite.data if entry.name not in lacking) if part.methods
+    ]
+    planted = [entry for entry in suite.hypernyms if entry.name not in unread]
+    if not parts and not planted:
+        raise InputError(f"the files of {' or '.join(lacking or unread)}", "none", advice=_first(lacking, unread))
     for part in parts:
-        check_variants(part)
-    trees = [(entry, _tree(suite, entry)) for entry in suite.hypernyms]
+        check_on_data(part)
+    trees = [(entry, _tree(suite, entry)) for entry in planted]
+    for name, text in lacking.items():
+        write_text(folder / name / LEFT_OUT, f"{', '.join(suite.on(name).drawn)}: {text}\n")
+    if suite.hypernyms:
+        write_text(folder / LEFT_OUT, "".join(f"{name}: {text}\n" for name, text in unread.items()))
+    written: list[Path] = []
     with workers(jobs) as pool, bar(shown=progress) as shown:
         for part in parts:
             written += _Benchmark(part, folder / part.data[0].name, pool, shown).write()
@@ -80,12 +111,33 @@ def benchmark(
     return written
 
 
+def _first(*texts: Mapping[str, str]) -> str:
+    """The first text, as a sentence."""
+    text = next(text for found in texts for text in found.values())
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def default_folder(suite: Suite, *, smoke: bool = False, features: bool = False) -> Path:
+    """Folder of a suite's results: ``runs/<suite>``; a lighter form of it has a folder of its own.
+
+    Example:
+        >>> from cladewise.suites import read_suite
+        >>> default_folder(read_suite("levels-grocery"), features=True).as_posix()
+        'runs/levels-grocery-features'
+    """
+    return Path("runs") / "-".join([suite.name, *["features"] * features, *["smoke"] * smoke])
+
+
+LEFT_OUT = "left_out.txt"
+"""File in a dataset's folder with what is missing in the tables and figures, one reason per line."""
+
+
 def _tree(suite: Suite, entry: HypernymEntry) -> Taxonomy:
     """The label tree of a hypernym table: that of a dataset of the suite, or one from a file."""
     for data in suite.data:
         if data.name == entry.tree:
             return part_of(open_data(data, searching=False).taxonomy, entry)
-    return tree_of(entry, {})
+    return tree_of(entry)
 
 
 Result = TypeVar("Result")
@@ -102,7 +154,6 @@ class _Benchmark:
         """Do all that is still to be done; the files that show it."""
         chosen = self.choose()
         runs, impossible = self.train(chosen)
-        write_text(self.out / "left_out.txt", "".join(f"{line}\n" for line in dict.fromkeys(impossible)))
         distinct: dict[str, Run] = {}  # of variants that come to the same configuration the page shows one
         for run in (run for of_method in runs.values() for run in of_method):
             distinct.setdefault(_key(run), run)
@@ -116,7 +167,14 @@ class _Benchmark:
         )
         tables: list[Path] = []
         for table in self.suite.tables:
-            tables += write_table(self.out, self.suite, table, table_rows(self.suite, table, runs, self.data.test))
+            rows = table_rows(self.suite, table, runs, self.data.test)
+            impossible += [f"{table.name}: {line}" for line in gaps(table, rows)]
+            tables += write_table(self.out, self.suite, table, rows)
+        for figure in self.suite.figures:
+            drawn, lines = draw(self.out, self.suite, figure, runs)
+            impossible += [f"{figure.name}: {line}" for line in lines]
+            tables += drawn
+        write_text(self.out / LEFT_OUT, "".join(f"{line}\n" for line in dict.fromkeys(impossible)))
         shown = dataclasses.replace(self.suite, few_shot=tuple(entry for entry in self.suite.few_shot if entry.table))
         if shown.few_shot:
             results = {
@@ -151,7 +209,11 @@ class _Benchmark:
             }
             for method, choice in chosen.items()
         }
-        write_text(self.out / "chosen.json", json.dumps(record, indent=1) + "\n")
+        file = self.out / "chosen.json"
+        before = (
+            read_json(file, "chosen settings", advice="Remove the file.", versioned=False) if file.is_file() else {}
+        )
+        write_text(file, json.dumps({**before, **record}, indent=1) + "\n")
         return chosen
 
     def train(self, chosen: Mapping[str, Choice]) -> tuple[dict[str, list[Run]], list[str]]:

@@ -89,6 +89,14 @@ def _spread(values: Sequence[float]) -> Spread | None:
     return mean_and_sd(known) if known else None
 
 
+def gaps(table: TableEntry, rows: Sequence[Row]) -> list[str]:
+    """Sentences about columns of a table without any value."""
+    if not rows:
+        return ["no run has any of its rows"]
+    empty = [name for name in table.columns if not any(name in row.values for row in rows)]
+    return [f"no row has {', '.join(empty)}"] if empty else []
+
+
 def write_table(folder: Path, suite: Suite, table: TableEntry, rows: Sequence[Row]) -> list[Path]:
     """Write a table as Markdown and as CSV."""
     paths = [folder / f"{table.name}.md", folder / f"{table.name}.csv"]

@@ -1,0 +1,52 @@
+"""The figures of a suite: kinds by name, each with its check and its drawing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from cladewise.catalogue import nearest
+from cladewise.engine import Run
+from cladewise.errors import InputError
+from cladewise.suites.curve_drawing import draw_curve
+from cladewise.suites.curves import check_curve
+from cladewise.suites.entries import FigureEntry
+from cladewise.suites.suite import Suite
+
+Runs = Mapping[str, Sequence[Run]]
+"""Runs by the label of their method or variant."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of figure.
+
+    Args:
+        check: Raises an ``InputError`` if a figure of a suite on one dataset cannot be drawn.
+        draw: Writes a figure into a folder; returns the files, and sentences about what is missing in it.
+    """
+
+    check: Callable[[Suite, FigureEntry], None]
+    draw: Callable[[Path, Suite, FigureEntry, Runs], tuple[list[Path], list[str]]]
+
+
+KINDS: dict[str, Kind] = {"curve": Kind(check_curve, draw_curve)}
+"""Kinds of figures by name."""
+
+
+def check_figure(suite: Suite, figure: FigureEntry) -> None:
+    """Check a figure of a suite on one dataset.
+
+    Raises:
+        InputError: Its kind, axis or a panel does not exist.
+    """
+    if figure.kind not in KINDS:
+        kinds = ", ".join(KINDS)
+        raise InputError(f"a kind of figure: {kinds}", repr(figure.kind), advice=nearest(figure.kind, KINDS))
+    KINDS[figure.kind].check(suite, figure)
+
+
+def draw(folder: Path, suite: Suite, figure: FigureEntry, runs: Runs) -> tuple[list[Path], list[str]]:
+    """Draw a figure of a suite on one dataset; the files, and sentences about what is missing in it."""
+    return KINDS[figure.kind].draw(folder, suite, figure, runs)
