@@ -220,11 +220,12 @@ def test_what_a_head_cannot_have_is_left_out_and_listed(here: Path, monkeypatch:
     file.write_text(text.replace("lr = [0.01, 0.1]", "lr = [0.1]"))
     told = CliRunner().invoke(app, ["benchmark", str(file), "--out", "out", "--seeds", "1"])
     assert told.exit_code == 0, told.output
-    assert "left out of the tables, one reason per line (1): out/photos/left_out.txt" in told.stderr
+    assert "left out of the tables, one reason per line (2): out/photos/left_out.txt" in told.stderr
     rows = list(csv.DictReader((here / "out/photos/inferences.csv").open()))
     assert [row["inference"] for row in rows] == ["none"]
-    (line,) = (here / "out/photos/left_out.txt").read_text().splitlines()
-    assert line.startswith("flat-softmax: top-down: Expected a head with a score at every node")
+    lines = (here / "out/photos/left_out.txt").read_text().splitlines()
+    assert lines[0].startswith("flat-softmax: top-down: Expected a head with a score at every node")
+    assert lines[1:] == ["methods: no row has a value of severity"]  # for lack of mistakes
 
 
 def test_the_search_holds_out_training_images_alone(here: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -56,12 +57,12 @@ def test_every_cell_is_an_embedding(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_trees_by_name_by_path_and_in_part(tmp_path: Path) -> None:
     TREE.write(tmp_path / "letters.csv")
-    assert tree_of(ENTRY, {"letters": str(tmp_path / "letters.csv")}) == TREE
+    assert tree_of(dataclasses.replace(ENTRY, path=str(tmp_path / "letters.csv"))) == TREE
     part = subtree(TREE, "a")
     assert part.names.tolist() == ["", "a", *(TREE.names[2 : TREE.end[1]].tolist())]
     assert (part.parents[2:] == TREE.parents[2 : TREE.end[1]]).all()
-    with pytest.raises(InputError, match=r"Expected the tree letters, but got no path at hypernyms\. Give its file"):
-        tree_of(ENTRY, {})
+    with pytest.raises(InputError, match=r"Expected the tree letters, but got no path at hypernyms\. Pass data="):
+        tree_of(ENTRY)
     with pytest.raises(InputError, match="Expected a label of the tree, but got 'z' at under"):
         subtree(TREE, "z")
 

@@ -47,7 +47,7 @@ def draw_curve(
         )
         lacks = figure.columns if rules is None else [name for name in figure.columns if name not in values]
         if lacks:
-            missing.append(f"no {', '.join(lacks)} at {figure.x} = {point.x:g} of {point.curve}")
+            missing.append(f"no value of {' or '.join(lacks)} at {figure.x} = {point.x:g} of {point.curve}")
         if rules is not None:
             point = dataclasses.replace(point, inference=rules[0], decision=rules[1])
         measured.append((point, values))

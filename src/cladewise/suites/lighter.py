@@ -49,9 +49,16 @@ def smoke_of(suite: Suite) -> Suite:
         dataclasses.replace(entry, tree=suite.data[0].name, under="", epochs=2, dims=(2,)) for entry in suite.hypernyms
     )
     tables = tuple(dataclasses.replace(table, columns=tuple(map(_few_ways, table.columns))) for table in suite.tables)
-    return dataclasses.replace(
+    small = dataclasses.replace(
         suite, seeds=1, search=None, few_shot=few_shot, tables=tables, hypernyms=hypernyms, fixed=fixed
     )
+    return _titled(small, "smoke run: the numbers mean nothing")
+
+
+def _titled(suite: Suite, form: str) -> Suite:
+    """The suite with its form in the title of the report and of every table."""
+    tables = tuple(dataclasses.replace(table, title=f"{table.title} ({form})") for table in suite.tables)
+    return dataclasses.replace(suite, title=f"{suite.title} ({form})", tables=tables)
 
 
 def _few_episodes(entry: FewShotEntry) -> FewShotEntry:

@@ -94,7 +94,7 @@ def gaps(table: TableEntry, rows: Sequence[Row]) -> list[str]:
     if not rows:
         return ["no run has any of its rows"]
     empty = [name for name in table.columns if not any(name in row.values for row in rows)]
-    return [f"no row has {', '.join(empty)}"] if empty else []
+    return [f"no row has a value of {' or '.join(empty)}"] if empty else []
 
 
 def write_table(folder: Path, suite: Suite, table: TableEntry, rows: Sequence[Row]) -> list[Path]:
