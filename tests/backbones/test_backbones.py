@@ -215,7 +215,7 @@ def test_augmentations() -> None:
     flips = [backbone.transform(train=True, augmentation="flip")(picture) for _ in range(20)]
     assert all(torch.equal(view, plain) or torch.equal(view, plain.flip(-1)) for view in flips)
     assert len({float(view[0, 0, 0]) for view in flips}) == 2
-    with pytest.raises(InputError, match="an augmentation: crop-flip, pad-crop-flip, flip, none"):
+    with pytest.raises(InputError, match="an augmentation: crop-flip, pad-crop-flip, moco, flip, none"):
         backbone.transform(train=True, augmentation="mirror")  # type: ignore[arg-type]
 
 

@@ -105,3 +105,28 @@ def test_a_backbone_takes_another_input_format() -> None:
     assert len(padded) == 2
     with pytest.raises(InputError, match="a resizing: shorter-side, square"):
         backbones.load("test_resnet", resize="longer-side", **options)
+
+
+def test_moco_changes_colours_greys_and_blurs() -> None:
+    ours = training_transform(
+        16, (0.0,) * 3, (1.0,) * 3, augmentation="moco", crop_ratio=1.0, interpolation="bicubic", smallest=0.2
+    )
+    names = [type(step).__name__ for step in ours.steps.transforms[:5]]  # type: ignore[attr-defined]
+    assert names == ["RandomResizedCrop", "RandomApply", "RandomGrayscale", "RandomApply", "RandomHorizontalFlip"]
+    assert "Blur(sigma=(0.1, 2.0))" in repr(ours.steps)
+    made = torch.stack([seeded(ours, seed) for seed in range(200)])
+    assert made.shape[1:] == (3, 16, 16)
+    grey = (made.amax(1) - made.amin(1) < 1e-6).all((1, 2)).double().mean()
+    assert 0.1 < float(grey) < 0.3  # 20%
+    plain = training_transform(
+        16, (0.0,) * 3, (1.0,) * 3, augmentation="crop-flip", crop_ratio=1.0, interpolation="bicubic"
+    )
+    rough = torch.stack([seeded(plain, seed) for seed in range(200)])
+    assert float(made.diff(dim=-1).abs().mean()) < 0.8 * float(rough.diff(dim=-1).abs().mean())  # half are blurred
+    assert seeded(ours, 3).equal(seeded(ours, 3))
+    assert ours(picture(3, 5)).isfinite().all()
+
+
+def seeded(transform: Any, seed: int) -> torch.Tensor:
+    torch.manual_seed(seed)
+    return transform(picture(30, 40))

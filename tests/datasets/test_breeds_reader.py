@@ -113,6 +113,15 @@ def test_what_is_missing_is_told(hierarchy: Path, imagenet: Path) -> None:
         from_breeds("living-18", imagenet, hierarchy)
 
 
+def test_the_hierarchy_is_found_beside_the_images(hierarchy: Path, imagenet: Path) -> None:
+    given = datasets.load("living-17", path=imagenet, hierarchy=hierarchy, partial=True)
+    hierarchy.rename(imagenet / "BREEDS")
+    found = datasets.load("living-17", path=imagenet, partial=True)
+    assert found.taxonomy == given.taxonomy
+    assert found.source["hierarchy"] == str(imagenet / "BREEDS")
+    assert datasets.open(found.source).paths == found.paths
+
+
 def test_the_published_tasks() -> None:
     sizes = {name: task.num_coarse * task.subclasses for name, task in breeds.TASKS.items()}
     assert sizes == {"living-17": 68, "nonliving-26": 104, "entity-13": 260, "entity-30": 240}

@@ -114,9 +114,9 @@ class Backbone(nn.Module):
         Args:
             train: Whether to augment, with torch's global random generator.
             image_size: Side in pixels, if different from the backbone's own.
-            augmentation: ``crop-flip``, ``pad-crop-flip``, ``flip`` or ``none``; used only with ``train``.
+            augmentation: ``crop-flip``, ``pad-crop-flip``, ``moco``, ``flip`` or ``none``; used only with ``train``.
             pad: Pixels that ``pad-crop-flip`` adds on every side.
-            smallest: Fraction of the area that ``crop-flip`` keeps at least.
+            smallest: Fraction of the area that ``crop-flip`` and ``moco`` keep at least.
 
         Raises:
             InputError: There is no such augmentation, or a number is out of its range.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cladewise.errors import InputError
 
-Augmentation = Literal["crop-flip", "pad-crop-flip", "flip", "none"]
+Augmentation = Literal["crop-flip", "pad-crop-flip", "moco", "flip", "none"]
 """Random changes of training images, see :func:`training_transform`."""
 Resizing = Literal["shorter-side", "square"]
 """Which sides of a picture become the wanted length: the shorter one, which keeps its shape, or both."""
@@ -181,26 +181,29 @@ def training_transform(
     """:func:`evaluation_transform` with random augmentation.
 
     ``crop-flip`` cuts out a random part (``smallest`` to 100% of the area, aspect ratio 3:4 to 4:3), resizes it to a
-    square and mirrors half of the time. ``pad-crop-flip`` resizes as in evaluation, adds ``pad`` black pixels on every
-    side, cuts out a square of ``image_size`` pixels at a random place and mirrors. ``flip`` only mirrors; ``none`` is
-    the evaluation transform. Randomness comes from torch's global generator alone.
+    square and mirrors half of the time. ``moco`` also changes brightness, contrast and saturation (by up to 40%) and
+    hue (by a tenth of the circle) of 80% of the images, makes 20% grey, and blurs half. ``pad-crop-flip`` resizes as in
+    evaluation, adds ``pad`` black pixels on every side, cuts out a square of ``image_size`` pixels at a random place
+    and mirrors. ``flip`` only mirrors; ``none`` is the evaluation transform. Randomness comes from torch's global
+    generator alone.
 
     Args:
         image_size: Side of the square result, in pixels.
         mean: Mean of each channel, of values in [0, 1].
         std: Standard deviation of each channel, of values in [0, 1].
         augmentation: The random changes.
-        crop_ratio: As in evaluation; ``crop-flip`` does not use it.
+        crop_ratio: As in evaluation; ``crop-flip`` and ``moco`` do not use it.
         interpolation: As in evaluation.
-        resize: As in evaluation; ``crop-flip`` does not use it.
+        resize: As in evaluation; ``crop-flip`` and ``moco`` do not use it.
         pad: Pixels that ``pad-crop-flip`` adds on every side.
-        smallest: Fraction of the area that ``crop-flip`` keeps at least, in (0, 1].
+        smallest: Fraction of the area that ``crop-flip`` and ``moco`` keep at least, in (0, 1].
 
     Raises:
         InputError: There is no such augmentation, or a number is out of its range.
 
     References: Szegedy et al., Going Deeper with Convolutions, CVPR 2015 (the random crop of any size); He et al., Deep
-    Residual Learning for Image Recognition, CVPR 2016, section 4.2 (padding and a crop, for CIFAR).
+    Residual Learning for Image Recognition, CVPR 2016, section 4.2 (padding and a crop, for CIFAR); Chen et al.,
+    Improved Baselines with Momentum Contrastive Learning, arXiv:2003.04297 (``moco``, with ``smallest=0.2``).
     """
     if augmentation not in get_args(Augmentation):
         raise InputError(f"an augmentation: {', '.join(get_args(Augmentation))}", repr(augmentation))
@@ -216,8 +219,9 @@ def training_transform(
     from cladewise.backbones import augmentation as random_steps  # imports torchvision, which takes a second
 
     wanted = _known_filter(interpolation)
-    if augmentation == "crop-flip":
-        steps = random_steps.crop_and_flip(image_size, mean, std, interpolation=wanted, smallest=smallest)
+    if augmentation in ("crop-flip", "moco"):
+        made = random_steps.crop_and_flip if augmentation == "crop-flip" else random_steps.moco
+        steps = made(image_size, mean, std, interpolation=wanted, smallest=smallest)
         # the smallest crop is 28% of a side long, and must not be enlarged from fewer pixels than there are
         return Transform(steps, decode_size=max(4 * image_size, math.ceil(image_size / math.sqrt(smallest))))
     side = math.floor(image_size / crop_ratio)

@@ -111,6 +111,7 @@ class TrainingConfig:
     momentum: float = setting(0.9, "momentum of SGD", least=0, most=1)
     schedule: str = setting("cosine", "learning rate schedule after the warm-up", choices=("cosine", "constant"))
     lr_floor: float = setting(0.0, "learning rate at the end of the cosine schedule", least=0)
+    cycles: int = setting(1, "periods of the cosine schedule, each of which starts again at the full rate", least=1)
     warmup_epochs: float = setting(0.0, "epochs of linear warm-up of the learning rates", least=0)
     precision: str = setting("32-true", "numeric precision, in Lightning's terms", choices=PRECISIONS)
     chunk: int = setting(
@@ -128,10 +129,10 @@ class TrainingConfig:
     augment: str = setting(
         "crop-flip",
         "augmentation, if the backbone is trained or views are cached",
-        choices=("crop-flip", "pad-crop-flip", "none"),
+        choices=("crop-flip", "pad-crop-flip", "moco", "none"),
     )
     pad: int = setting(4, "black pixels that pad-crop-flip adds on every side", least=0, most=1024)
-    smallest: float = setting(0.08, "smallest fraction of the area that crop-flip keeps", least=0.001, most=1)
+    smallest: float = setting(0.08, "smallest fraction of the area that crop-flip and moco keep", least=0.001, most=1)
     early_stop: int = setting(
         0, "stop after this many epochs without a lower validation loss and keep the best weights; 0: never", least=0
     )
@@ -189,13 +190,14 @@ class TrainSettings(TypedDict, total=False):
     momentum: float
     schedule: Literal["cosine", "constant"]
     lr_floor: float
+    cycles: int
     warmup_epochs: float
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true"]
     chunk: int
     accumulate: int
     clip_norm: float
     balance: Literal["none", "sample", "weight"]
-    augment: Literal["crop-flip", "pad-crop-flip", "none"]
+    augment: Literal["crop-flip", "pad-crop-flip", "moco", "none"]
     pad: int
     smallest: float
     early_stop: int

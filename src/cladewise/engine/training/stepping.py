@@ -89,7 +89,11 @@ def optimiser_of(
     .. math:: \eta_s = \eta_{\min} + \tfrac12 (\eta - \eta_{\min})\left(1 + \cos\frac{\pi s}{S}\right)
 
     with ``lr_floor`` as :math:`\eta_{\min}`, as :class:`torch.optim.lr_scheduler.CosineAnnealingLR` does if it is
-    stepped after every update. Rates that are below the floor from the start stay constant.
+    stepped after every update. With several ``cycles`` of equal length it starts again at the full rate in each. Rates
+    that are below the floor from the start stay constant.
+
+    References: Loshchilov and Hutter, SGDR: Stochastic gradient descent with warm restarts, ICLR 2017, arXiv:1608.03983
+    (without their growing periods).
 
     Args:
         classifier: The network.
@@ -110,8 +114,9 @@ def optimiser_of(
             return (step + 1) / (warmup + 1)
         if settings.schedule == "constant":
             return 1.0
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, steps - warmup))))
-        return floor + (1 - floor) * cosine
+        done = min(1.0, (step - warmup) / max(1.0, steps - warmup)) * settings.cycles
+        within = done % 1 if done < settings.cycles else 1.0
+        return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * within))
 
     floors = [min(1.0, settings.lr_floor / group["lr"]) if group["lr"] else 1.0 for group in groups]
     factors = [functools.partial(factor, floor=floor) for floor in floors]

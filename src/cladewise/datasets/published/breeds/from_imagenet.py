@@ -10,7 +10,7 @@ import polars as pl
 
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.files.walking import existing_folder
-from cladewise.datasets.published.breeds.hierarchy import WHERE, Hierarchy
+from cladewise.datasets.published.breeds.hierarchy import FILES, FOLDER, WHERE, Hierarchy
 from cladewise.datasets.published.breeds.made_up import write_made_up_breeds
 from cladewise.datasets.published.breeds.synset_rows import candidates_of_wordnet
 from cladewise.datasets.published.breeds.task_sampling import TASKS, ClassCandidates
@@ -51,12 +51,13 @@ def from_breeds(
         path: A folder with ``train/<id>/`` and ``val/<id>/`` of ImageNet's classes (``n01440764``); classes
             outside the task may be missing.
         hierarchy: A folder with the published files of the hierarchy (``class_hierarchy.txt``,
-            ``dataset_class_info.json``, ``node_names.txt``).
+            ``dataset_class_info.json``, ``node_names.txt``); by default the folder ``BREEDS`` in ``path``, if it has
+            them.
         wordnet: Alternatively, the folder of WordNet 3.0 or its ``data.noun``.
 
     Raises:
-        InputError: There is no such task, not exactly one hierarchy is given, a file or the folder of a class is
-            missing, or the hierarchy does not fit the task.
+        InputError: There is no such task, no hierarchy or two are given, a file or the folder of a class is missing, or
+            the hierarchy does not fit the task.
 
     References:
         Santurkar, Tsipras, Madry, BREEDS: Benchmarks for subpopulation shift, ICLR 2021, arXiv:2008.04859. Both halves
@@ -64,6 +65,9 @@ def from_breeds(
     """
     if name not in TASKS:
         raise InputError(f"a task: {', '.join(TASKS)}", repr(name))
+    inside = Path(path).expanduser() / FOLDER
+    if hierarchy is None and wordnet is None and all((inside / file).is_file() for file in FILES):
+        hierarchy = inside
     known, classes_from = _candidates(name, hierarchy, wordnet)
     drawn = known.draw(TASKS[name], at=next(iter(classes_from.values())), advice=WHERE)
     root, path_of = existing_folder(path), _paths(known, drawn)
@@ -104,7 +108,10 @@ def _candidates(
             raise InputError(
                 f"either hierarchy= or wordnet= for {name}",
                 "both" if places else "none",
-                advice="hierarchy= is the folder of the published hierarchy, wordnet= that of WordNet 3.0.",
+                advice=(
+                    f"hierarchy= is the folder of the published hierarchy, by default {FOLDER} in that of the images; "
+                    "wordnet= that of WordNet 3.0."
+                ),
             )
 
 
@@ -144,6 +151,7 @@ def _entry(name: str) -> PublishedDataset:
             files={
                 "train/": "a folder per class, called after its WordNet id, with ImageNet's training images",
                 "val/": "the same with ImageNet's validation images, which are the test split",
+                f"{FOLDER}/": "the published hierarchy, unless hierarchy= or wordnet= is given",
             },
             notes=("Folders of ImageNet's other classes are not needed.",),
         ),

@@ -12,7 +12,10 @@ from cladewise.datasets.published.pairs import read_pairs
 from cladewise.errors import InputError
 
 ROOT = "n00001740"
-_FILES = ("dataset_class_info.json", "class_hierarchy.txt", "node_names.txt")
+FILES = ("dataset_class_info.json", "class_hierarchy.txt", "node_names.txt")
+"""Files of the published hierarchy: the classes, the edges, and the names of the other nodes."""
+FOLDER = "BREEDS"
+"""Folder in that of ImageNet where the files are looked for."""
 WHERE = "They are in the repository MadryLab/BREEDS-Benchmarks, folder imagenet_class_hierarchy/modified."
 
 
@@ -38,17 +41,17 @@ class Hierarchy:
             InputError: One is missing or malformed.
         """
         root = existing_folder(folder)
-        for name in _FILES:
+        for name in FILES:
             if not (root / name).is_file():
                 raise InputError(f"the file {name} of the BREEDS hierarchy", "none", at=str(root), advice=WHERE)
         try:
-            leaves = {str(row[1]): str(row[2]) for row in json.loads((root / _FILES[0]).read_text(encoding="utf-8"))}
+            leaves = {str(row[1]): str(row[2]) for row in json.loads((root / FILES[0]).read_text(encoding="utf-8"))}
         except (json.JSONDecodeError, IndexError, TypeError) as error:
-            raise InputError("rows [number, id, name]", f"{error}", at=str(root / _FILES[0]), advice=WHERE) from None
+            raise InputError("rows [number, id, name]", f"{error}", at=str(root / FILES[0]), advice=WHERE) from None
         parents: dict[str, set[str]] = {}
-        for parent, child in read_pairs(root / _FILES[1], advice=WHERE):
+        for parent, child in read_pairs(root / FILES[1], advice=WHERE):
             parents.setdefault(child, set()).add(parent)
-        names = dict(read_pairs(root / _FILES[2], "\t", advice=WHERE))
+        names = dict(read_pairs(root / FILES[2], "\t", advice=WHERE))
         children: dict[str, set[str]] = {}
         todo, seen = list(leaves), set(leaves)
         while todo:  # upwards from the classes, ignoring nodes that are above none of them
