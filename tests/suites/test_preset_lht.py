@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cladewise import datasets
+from cladewise import Taxonomy, datasets
 from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
 from cladewise.suites import read_suite
 
@@ -128,6 +129,15 @@ def test_published_values_agree_with_each_other(
             *shares, mean = row.values
             assert abs(np.mean(shares) - mean) <= 0.0101, row
             assert all(50 < share < 100 for share in row.values)
+
+
+@pytest.mark.parametrize("data", DATASETS)
+def test_the_trees_of_its_datasets_can_be_stored(data: str, tmp_path: Path) -> None:
+    """As every run stores its own."""
+    options = datasets.write_made_up(data, tmp_path / "made-up")
+    taxonomy = datasets.load(data, **options).taxonomy
+    taxonomy.write(tmp_path / "taxonomy.csv")
+    assert Taxonomy.read(tmp_path / "taxonomy.csv") == taxonomy
 
 
 def test_rows_that_stand_in_two_tables_have_the_same_values() -> None:

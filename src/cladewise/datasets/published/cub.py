@@ -41,7 +41,7 @@ def from_cub(path: str | PathLike[str], *, corrected: bool = False) -> Dataset:
     The files have no tree. Orders and families are those of the published list for coarse-to-fine experiments
     (References), with which 13 orders and 38 families are reported. That list has the red-legged kittiwake, a gull, in
     a family of its own among the kingfishers, next to the white-breasted kingfisher, to which the family belongs; see
-    ``corrected``. Nodes have the dataset's number of the class as their ``id``.
+    ``corrected``. Species have the dataset's number of the class in the column ``class``.
 
     Args:
         path: The folder with ``classes.txt`` and the other lists, or the folder above.
@@ -74,9 +74,9 @@ def from_cub(path: str | PathLike[str], *, corrected: bool = False) -> Dataset:
     tree = Taxonomy.from_paths(sorted(paths.values()), level_names=_LEVELS)
     node_by_path = {tree.path_names(node): node for node in tree}
     node_by_class = {one: node_by_path[path] for one, path in paths.items()}
-    ids = np.full(tree.num_nodes, "", dtype=object)
+    numbers = np.full(tree.num_nodes, "", dtype=object)  # not as ids, which inner nodes would need as well
     for one, identifier in zip(classes, flat.columns[ID][flat.leaf_nodes].tolist(), strict=True):
-        ids[node_by_class[one]] = identifier
+        numbers[node_by_class[one]] = identifier
     node_of_label = [node_by_class[names[-1]] for names in listed.labels]
     rows = [
         (split, image, node_of_label[label])
@@ -84,7 +84,7 @@ def from_cub(path: str | PathLike[str], *, corrected: bool = False) -> Dataset:
     ]
     return listed_images(
         _NAME,
-        tree.with_columns({ID: ids.tolist()}),
+        tree.with_columns({"class": numbers.tolist()}),
         listed.root,
         rows,
         _SPLITS,
