@@ -21,6 +21,7 @@ from cladewise.datasets.published.inaturalist.entries import INATURALIST
 from cladewise.datasets.published.inaturalist.reading import from_inaturalist
 from cladewise.datasets.published.inaturalist.versions import RANKS, VERSIONS
 from cladewise.errors import InputWarning
+from cladewise.losses import read_distances
 
 NAMES = [entry.name for entry in INATURALIST]
 
@@ -179,6 +180,21 @@ def test_splits_of_making_better_mistakes(made: Callable[[str], Path], tmp_path:
     shutil.copy(list_file, list_file.with_name("nat0001.txt"))
     with pytest.raises(InputError, match=r"lists of annotated images, but got \d+ others: 'nat0001/"):
         from_inaturalist("inat-2019", root, tmp_path / "unpacked" / "splits_inat19")
+
+
+def test_published_distances_of_2019_name_the_classes(made: Callable[[str], Path], tmp_path: Path) -> None:
+    tree = from_inaturalist("inat-2019", made("inat-2019")).taxonomy
+    leaves = tree.leaf_nodes
+    height = tree.height[tree.lca(leaves[:, None], leaves)]
+    height[tree.is_leaf[tree.lca(leaves[:, None], leaves)]] = 0
+    rows = [
+        (f"nat{i:04d}", f"nat{j:04d}", height[tree.leaf_start[tree.find(str(i))], tree.leaf_start[tree.find(str(j))]])
+        for i in range(8)
+        for j in range(i)
+    ]
+    file = tmp_path / "inaturalist19_ilsvrc_distances.txt"
+    file.write_text("".join(f"{a} {b} {d}\n" for a, b, d in [*rows, ("node_BKJDSR", "nat0000", 7)]))
+    np.testing.assert_array_equal(read_distances(file, tree, normalised=False), height)
 
 
 def test_missing_files_are_told(made: Callable[[str], Path]) -> None:

@@ -49,8 +49,16 @@ def distance_by_lca(taxonomy: Taxonomy, kind: LcaDistance = "lca-height") -> NDA
     return distance / largest if largest else distance
 
 
-def check_distances(values: ArrayLike, taxonomy: Taxonomy, at: str = "") -> NDArray[np.float64]:
+def check_distances(
+    values: ArrayLike, taxonomy: Taxonomy, at: str = "", *, normalised: bool = True
+) -> NDArray[np.float64]:
     """Check a matrix of distances between leaf positions and divide it by its maximum.
+
+    Args:
+        values: The matrix.
+        taxonomy: The label tree.
+        at: The file, for messages.
+        normalised: Whether to divide.
 
     Raises:
         InputError: It is not square with one row per leaf, not symmetric, or its diagonal is not 0.
@@ -63,17 +71,24 @@ def check_distances(values: ArrayLike, taxonomy: Taxonomy, at: str = "") -> NDAr
         raise InputError("distances that are numbers >= 0", "others", at=at)
     if np.diagonal(matrix).any() or not np.allclose(matrix, matrix.T, rtol=1e-5, atol=0.0):
         raise InputError("symmetric distances that are 0 between a leaf and itself", "others", at=at)
-    return matrix / (matrix.max(initial=0.0) or 1.0)
+    return matrix / (matrix.max(initial=0.0) or 1.0) if normalised else matrix
 
 
-def read_distances(path: str | Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
+def read_distances(path: str | Path, taxonomy: Taxonomy, *, normalised: bool = True) -> NDArray[np.float64]:
     """Read distances between leaf positions from a file, normalised to a maximum of 1.
 
     A ``.npy`` file holds the matrix, with rows in the order of the taxonomy's leaves. A ``.csv``, ``.tsv`` or
     ``.parquet`` table names the leaves, by path or short name, in its first column and in its header, in any order. A
     ``.txt`` file, or ``.txt.xz``, has two names and their distance per line, separated by blanks; each pair of leaves
-    occurs in it, and pairs with inner nodes are left out. The published distances of tieredImageNet-H and
-    iNaturalist 2019 are such files (``data/*_ilsvrc_distances.txt.xz`` of ``fiveai/making-better-mistakes``).
+    occurs in it, and pairs with inner nodes or of other trees are left out. The published distances of
+    tieredImageNet-H and iNaturalist 2019 are such files (``data/*_ilsvrc_distances.txt.xz`` of
+    ``fiveai/making-better-mistakes``).
+
+    Args:
+        path: The file.
+        taxonomy: The label tree.
+        normalised: Whether to divide by the largest distance; otherwise they stay in the unit of the file, as metrics
+            of severity need them (:func:`cladewise.metrics.hierarchical_distance`).
 
     Raises:
         InputError: The file cannot be read as one of these, a leaf is missing or named twice, or the numbers are not
@@ -100,7 +115,7 @@ def read_distances(path: str | Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
     if not file.is_file():
         raise InputError("a file of distances", "none", at=str(file))
     read = {".npy": _read_array, ".txt": _read_pairs, ".txt.xz": _read_pairs}.get(suffix, _read_table)
-    return check_distances(read(file, taxonomy), taxonomy, at=str(file))
+    return check_distances(read(file, taxonomy), taxonomy, at=str(file), normalised=normalised)
 
 
 def _read_array(file: Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
@@ -136,8 +151,7 @@ def _read_pairs(file: Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
     """Distances by pairs of names; each pair in one order or in both."""
     frame = _pairs(file)
     names = frame["first"].append(frame["second"]).unique(maintain_order=True)
-    nodes = taxonomy.find(names.to_list(), at=str(file))
-    place = np.where(taxonomy.is_leaf[nodes], taxonomy.leaf_start[nodes], -1)
+    place = np.array([_leaf_position(name, taxonomy, str(file)) for name in names.to_list()], dtype=np.int64)
     order = {name: k for k, name in enumerate(names)}
     first, second = (place[frame[side].replace_strict(order).to_numpy()] for side in ("first", "second"))
     kept = (first >= 0) & (second >= 0)
@@ -153,6 +167,14 @@ def _read_pairs(file: Path, taxonomy: Taxonomy) -> NDArray[np.float64]:
     if not (np.array_equal(matrix[second, first], value) and np.array_equal(matrix[first, second], value)):
         raise InputError("one distance for every pair of leaves", "several that differ", at=str(file))
     return matrix
+
+
+def _leaf_position(name: str, taxonomy: Taxonomy, at: str) -> int:
+    """Position of the leaf with a name or id; -1 for an inner node and for a name that the tree does not have."""
+    leaves = [node for node in taxonomy.matches(name) if taxonomy.is_leaf[node]]
+    if len(leaves) > 1:
+        raise InputError("names or ids of one leaf each", f"{name!r} for {len(leaves)}", at=at)
+    return int(taxonomy.leaf_start[leaves[0]]) if leaves else -1
 
 
 def _pairs(file: Path) -> pl.DataFrame:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from cladewise.errors import InputError
 from cladewise.ops import full_height, meet
 from cladewise.taxonomy import Taxonomy
 
 
 def hierarchical_distance(
-    predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
+    predicted: Int[Tensor, "*batch"],
+    target: Int[Tensor, "*batch"],
+    taxonomy: Taxonomy,
+    distances: ArrayLike | None = None,
 ) -> Float[Tensor, "*batch"]:
     r"""Height, in edges, of the lowest common ancestor of prediction and label; 0 where the prediction is right.
 
@@ -24,17 +30,47 @@ def hierarchical_distance(
     In a tree the minimum is :math:`h(\operatorname{lca}(v, t))`. Where nodes have several parents, there may be several
     lowest common ancestors; the lowest of them counts (:func:`cladewise.ops.meet`).
 
+    Args:
+        predicted: Predicted nodes.
+        target: Labels.
+        taxonomy: The label tree.
+        distances: Distances between leaf positions ``[leaf, leaf]`` to take instead, such as published ones
+            (:func:`cladewise.losses.read_distances`); all nodes must then be leaves.
+
+    Raises:
+        InputError: There are ``distances`` of another shape, or for a node that is no leaf.
+
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
         >>> hierarchical_distance(torch.tensor([2, 3, 4, 1, 3]), torch.tensor([2, 2, 2, 2, 1]), t)
         tensor([0., 1., 2., 1., 0.])
+        >>> table = [[0, 1, 9], [1, 0, 9], [9, 9, 0]]
+        >>> hierarchical_distance(torch.tensor([2, 3, 4]), torch.tensor([2, 2, 2]), t, table)
+        tensor([0., 1., 9.])
 
     References:
         Bertinetto et al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393.
     """
+    if distances is not None:
+        return _from_table(predicted, target, taxonomy, distances)
     meeting = meet(predicted, target, taxonomy)
     height = full_height(taxonomy, target.device)[meeting]
     return torch.where(meeting == target, 0, height).float()
+
+
+def _from_table(
+    predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy, distances: ArrayLike
+) -> Float[Tensor, "*batch"]:
+    table = torch.as_tensor(np.asarray(distances), dtype=torch.float32, device=target.device)
+    size = taxonomy.num_leaves
+    if tuple(table.shape) != (size, size):
+        raise InputError(f"distances [{size}, {size}], one row per leaf", f"shape {list(table.shape)}")
+    is_leaf = torch.tensor(taxonomy.is_leaf, device=target.device)
+    for nodes, what in ((predicted, "predictions"), (target, "labels")):
+        if not bool(is_leaf[nodes].all()):
+            raise InputError(f"{what} that are leaves, since the distances are those of leaves", "inner nodes")
+    position = torch.tensor(taxonomy.leaf_start, device=target.device)
+    return table[position[predicted], position[target]]
 
 
 def mistake_severity(distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -53,13 +89,17 @@ def mistake_severity(distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch
 
 
 def hd_at_k(
-    ranking: Int[Tensor, "*batch rank"], target: Int[Tensor, "*batch"], k: int, taxonomy: Taxonomy
+    ranking: Int[Tensor, "*batch rank"],
+    target: Int[Tensor, "*batch"],
+    k: int,
+    taxonomy: Taxonomy,
+    distances: ArrayLike | None = None,
 ) -> Float[Tensor, "*batch"]:
     r"""Mean hierarchical distance of the first ``k`` ranked nodes; those that are right count as 0.
 
     .. math:: \frac{1}{k} \sum_{i \le k} D(r_i, t)
 
-    A ranking shorter than ``k`` is averaged over what it has.
+    A ranking shorter than ``k`` is averaged over what it has. ``distances`` are as in :func:`hierarchical_distance`.
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
@@ -71,4 +111,4 @@ def hd_at_k(
         arXiv:2104.00795.
     """
     first = ranking[..., :k]
-    return hierarchical_distance(first, target[..., None].expand_as(first), taxonomy).mean(-1)
+    return hierarchical_distance(first, target[..., None].expand_as(first), taxonomy, distances).mean(-1)

@@ -18,7 +18,7 @@ from cladewise.datasets.published.official_files import OfficialFiles
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.checks.problems import some
-from cladewise.taxonomy.names.columns import ID
+from cladewise.taxonomy.names.columns import ID, SYNONYMS
 
 _CREDIT = "iNaturalist: Van Horn et al., CVPR 2018 and 2021; for research and education that is not commercial"
 _LISTS = ("dataset_splits/splits_inat19.zip", "dataset_splits/splits_inat19")
@@ -56,6 +56,8 @@ def from_inaturalist(name: str, path: str | PathLike[str], splits: str | PathLik
     source: dict[str, Any] = {"kind": name, "path": str(files.root)}
     from_folders = not (files.root / version.train).is_file() and has_class_folders(files.root, version)
     taxonomy, rows = (read_class_folders if from_folders else read_annotated)(files, version)
+    if name == _SPLIT:
+        taxonomy = _with_their_names(taxonomy)
     if splits is not None:
         if name != _SPLIT:
             raise InputError(f"no splits= for {name}", str(splits), advice=f"They are those of {_SPLIT}.")
@@ -65,16 +67,21 @@ def from_inaturalist(name: str, path: str | PathLike[str], splits: str | PathLik
     return dataset_of_rows(rows, taxonomy, name=name, root=files.root, source=source, credit=_CREDIT)
 
 
+def _with_their_names(taxonomy: Taxonomy) -> Taxonomy:
+    """The tree with the names of classes in the files of Making Better Mistakes, ``nat0934``, as synonyms."""
+    ids = taxonomy.columns[ID].tolist()
+    names = [f"nat{int(ids[node]):04d}" if taxonomy.is_leaf[node] else "" for node in taxonomy]
+    return taxonomy.with_columns({**taxonomy.columns, SYNONYMS: names})
+
+
 def _as_listed(rows: pl.DataFrame, taxonomy: Taxonomy, lists: Path) -> pl.DataFrame:
     """The images of split lists, which name classes ``nat0934`` after the ids of categories.
 
     Raises:
         InputError: A listed image is not annotated with its class.
     """
-    ids = pl.Series(taxonomy.columns[ID]).gather(rows["node"])
-    named = rows.select(
-        "path", "node", file=pl.col("path").str.extract(r"([^/]*)$"), **{"class": "nat" + ids.str.zfill(4)}
-    )
+    classes = pl.Series(taxonomy.columns[SYNONYMS].tolist()).gather(rows["node"])
+    named = rows.select("path", "node", file=pl.col("path").str.extract(r"([^/]*)$"), **{"class": classes})
     listed = better_mistakes.read_splits(lists).join(named, on=["file", "class"], how="left", maintain_order="left")
     lost = listed.filter(pl.col("node").is_null())
     if lost.height:
