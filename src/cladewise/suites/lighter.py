@@ -9,6 +9,7 @@ from typing import Any
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 from cladewise.suites.entries import Changes, FewShotEntry, SearchEntry
+from cladewise.suites.hypernyms import HypernymEntry
 from cladewise.suites.suite import FEW_SHOT_PREFIX, Suite
 
 TINY_ENCODER: Mapping[str, Any] = {"name": "test_resnet", "pretrained": False, "checkpoint": "", "image_size": 32}
@@ -45,14 +46,20 @@ def smoke_of(suite: Suite) -> Suite:
         options={**suite.fixed.options, **own.options},
     )
     few_shot = tuple(_few_episodes(entry) for entry in suite.few_shot)
-    hypernyms = tuple(
-        dataclasses.replace(entry, tree=suite.data[0].name, under="", epochs=2, dims=(2,)) for entry in suite.hypernyms
-    )
+    hypernyms = tuple(_small_tree(entry, suite.data[0].name) for entry in suite.hypernyms)
     tables = tuple(dataclasses.replace(table, columns=tuple(map(_few_ways, table.columns))) for table in suite.tables)
     small = dataclasses.replace(
         suite, seeds=1, search=None, few_shot=few_shot, tables=tables, hypernyms=hypernyms, fixed=fixed
     )
     return _titled(small, "smoke run: the numbers mean nothing")
+
+
+def _small_tree(entry: HypernymEntry, data: str) -> HypernymEntry:
+    """A hypernym table on the made-up labels of a dataset, with two shares, and two margins to choose from."""
+    margins = tuple(",".join(margin.split(",")[:2]) for margin in entry.margins)
+    return dataclasses.replace(
+        entry, tree=data, under="", epochs=2, dims=(2,), margins=margins, closures=entry.closures[:2]
+    )
 
 
 def _titled(suite: Suite, form: str) -> Suite:
