@@ -14,7 +14,7 @@ from torch import Tensor
 from cladewise.backbones import Towers
 from cladewise.datasets import Dataset, Skipped
 from cladewise.engine.devices import preferred_device
-from cladewise.engine.feeding.augmenting import varied_by
+from cladewise.engine.feeding.augmenting import copied_by
 from cladewise.engine.feeding.features import cached_features
 from cladewise.engine.feeding.images import loader
 from cladewise.engine.run import Run
@@ -150,7 +150,7 @@ def over_images(
             run.backbone,
             views=views or 1,
             augment=augment,
-            augmentation=varied_by(run.config.training),
+            augmentation=copied_by(run.config.training),
             seed=seed,
             device=device,
             precision=precision,
@@ -162,7 +162,7 @@ def over_images(
             parts = [function(classifier.encode(_with_views(batch, views).to(device).float())) for batch in batches]
         return parts, kept, features.skipped
     encode = image_encoder(run, device, precision=precision, num_images=len(indices) * (views or 1), progress=progress)
-    transform = run.backbone.transform(train=augment, **varied_by(run.config.training))
+    transform = run.backbone.transform(train=augment, **copied_by(run.config.training))
     images = loader(dataset, indices, transform, batch_size=size, seed=seed, views=views)
     parts, rows, skipped = [], list[IntArray](), list[Skipped]()
     with torch.inference_mode():

@@ -25,3 +25,19 @@ def varied_by(training: TrainingConfig) -> AugmentationOptions:
     """
     options = augmentation_of(training)
     return {**options, "augmentation": "crop-flip"} if training.augment == "none" else options
+
+
+def copied_by(training: TrainingConfig) -> AugmentationOptions:
+    """Random changes of the copies that represent an image after training: as in training, but with its own colours.
+
+    For ``moco`` the copies are resized as in evaluation, cut out at a random place and mirrored.
+
+    Example:
+        >>> copied_by(TrainingConfig(augment="moco"))
+        {'augmentation': 'pad-crop-flip', 'pad': 0, 'smallest': 0.08}
+
+    References: Bukchin et al., Fine-grained angular contrastive learning with coarse labels, CVPR 2021: the support
+        images in the released code.
+    """
+    options = varied_by(training)
+    return {**options, "augmentation": "pad-crop-flip", "pad": 0} if training.augment == "moco" else options
