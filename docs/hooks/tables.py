@@ -73,6 +73,41 @@ def datasets() -> str:
     return "\n".join(["| name | what it is |", "|---|---|", *rows])
 
 
+def published_datasets() -> str:
+    """One section per published dataset: its levels, splits, licence, files and source."""
+    from cladewise.datasets.published.registry import PUBLISHED
+
+    return "\n".join(line for entry in PUBLISHED.values() for line in _published(entry))
+
+
+def _published(entry: Any) -> Iterator[str]:
+    facts = entry.facts
+    yield f"## `{entry.name}` {{ #{entry.name} }}\n"
+    yield f"{entry.description[:1].upper()}{entry.description[1:]}.\n"
+    levels = ", ".join(f"{count:,} {level}" for level, count in facts.levels.items())
+    if facts.num_leaves is not None:
+        nodes = f" of {facts.num_nodes:,} nodes" if facts.num_nodes is not None else ""
+        levels = ", ".join([*([levels] if levels else []), f"{facts.num_leaves:,} leaves{nodes}"])
+    rows = {
+        "classes": levels,
+        "images": ", ".join(f"{count:,} {split}" for split, count in facts.images.items()),
+        "options": ", ".join(f"`{option}`" for option in entry.options),
+        "licence": facts.licence,
+        "source": facts.citation,
+        "files": facts.where,
+    }
+    yield "| | |"
+    yield "|---|---|"
+    yield from (f"| {title} | {text} |" for title, text in rows.items() if text)
+    yield ""
+    if facts.files:
+        yield "| read | content |"
+        yield "|---|---|"
+        yield from (f"| `{file}` | {text} |" for file, text in facts.files.items())
+        yield ""
+    yield from (f"{note}\n" for note in facts.notes)
+
+
 def configuration() -> str:
     """One table of settings for each table of ``config.toml`` with fields of its own."""
     from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig
@@ -125,6 +160,7 @@ OTHER_FUNCTIONS = {
     "taxonomy match": "`cladewise.taxonomy.match`",
     "taxonomy induce": "`cw.induce`",
     "embed taxonomy": "`cw.embed`",
+    "datasets show": "`cw.datasets.facts`, `cw.datasets.check`",
     "corrections": "`cladewise.interchange.read_corrected_labels`",
     "cache": "`cladewise.engine.cache_entries`, `cladewise.engine.clear_cache`",
     "list": "`cw.methods.available`, `cw.decisions.available`, and so on",
@@ -195,4 +231,7 @@ def _first_paragraph(part: type[Any]) -> str:
     return (inspect.getdoc(part) or "").split("\n\n")[0].replace("\n", " ")
 
 
-TABLES = {table.__name__: table for table in (methods, decisions, inferences, datasets, configuration, commands, verbs)}
+TABLES = {
+    table.__name__: table
+    for table in (methods, decisions, inferences, datasets, published_datasets, configuration, commands, verbs)
+}

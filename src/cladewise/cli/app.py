@@ -12,6 +12,7 @@ from cladewise.cli.cache import cache
 from cladewise.cli.choose import choose
 from cladewise.cli.compare import compare
 from cladewise.cli.corrections import corrections
+from cladewise.cli.datasets import app as datasets
 from cladewise.cli.decide import decide
 from cladewise.cli.demo import demo
 from cladewise.cli.discover import discover
@@ -84,4 +85,5 @@ app.command()(serve)
 app.command()(push)
 app.command()(benchmark)
 app.command("list")(list_parts)
+app.add_typer(datasets, name="datasets")
 app.command()(cache)

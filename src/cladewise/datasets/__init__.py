@@ -16,15 +16,21 @@ if TYPE_CHECKING:
     from cladewise.datasets.manifest import from_manifest
     from cladewise.datasets.named import available, load, open
     from cladewise.datasets.new_classes import hold_out_classes
+    from cladewise.datasets.published.aircraft import from_aircraft
     from cladewise.datasets.published.breeds.from_imagenet import from_breeds
+    from cladewise.datasets.published.cars import from_cars
     from cladewise.datasets.published.cifar import from_cifar100
+    from cladewise.datasets.published.cub import from_cub
+    from cladewise.datasets.published.fashion_mnist import from_fashion_mnist
     from cladewise.datasets.published.grocery_store import from_grocery_store
-    from cladewise.datasets.published.published_dataset import Facts
-    from cladewise.datasets.published.registry import facts, write_made_up
+    from cladewise.datasets.published.nabirds import from_nabirds
+    from cladewise.datasets.published.published_dataset import Count, Facts
+    from cladewise.datasets.published.registry import check, facts, write_made_up
     from cladewise.datasets.relabelling import with_coarse_labels, with_label_noise
     from cladewise.datasets.splitting import fold, hold_out, split
 
 __all__ = [
+    "Count",
     "Dataset",
     "Facts",
     "HeldOutClasses",
@@ -32,15 +38,21 @@ __all__ = [
     "UnreadableImageError",
     "available",
     "cache_folder",
+    "check",
     "decode",
     "facts",
     "fold",
+    "from_aircraft",
     "from_breeds",
+    "from_cars",
     "from_cifar100",
+    "from_cub",
     "from_export",
+    "from_fashion_mnist",
     "from_folder",
     "from_grocery_store",
     "from_manifest",
+    "from_nabirds",
     "hold_out",
     "hold_out_classes",
     "load",
@@ -69,9 +81,16 @@ _MODULES = {
     "load": "cladewise.datasets.named",
     "open": "cladewise.datasets.named",
     "hold_out_classes": "cladewise.datasets.new_classes",
+    "from_aircraft": "cladewise.datasets.published.aircraft",
+    "from_cars": "cladewise.datasets.published.cars",
+    "from_cub": "cladewise.datasets.published.cub",
+    "from_fashion_mnist": "cladewise.datasets.published.fashion_mnist",
+    "from_nabirds": "cladewise.datasets.published.nabirds",
     "from_breeds": "cladewise.datasets.published.breeds.from_imagenet",
     "from_cifar100": "cladewise.datasets.published.cifar",
     "from_grocery_store": "cladewise.datasets.published.grocery_store",
+    "Count": "cladewise.datasets.published.published_dataset",
+    "check": "cladewise.datasets.published.registry",
     "Facts": "cladewise.datasets.published.published_dataset",
     "facts": "cladewise.datasets.published.registry",
     "write_made_up": "cladewise.datasets.published.registry",

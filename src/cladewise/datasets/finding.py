@@ -11,6 +11,7 @@ from cladewise import datasets
 from cladewise.catalogue import nearest
 from cladewise.datasets import Dataset
 from cladewise.datasets.exports.kinds import EXPORTS, export_called, export_of
+from cladewise.datasets.published.published_dataset import difference
 from cladewise.datasets.published.registry import PublishedDataset, recognised
 from cladewise.errors import InputError, warn
 from cladewise.taxonomy.formats.options import ReadOptions
@@ -65,8 +66,9 @@ def find_data(
 def _load_folder(entry: PublishedDataset, folder: Path, options: Mapping[str, Any]) -> Dataset:
     """The dataset in a folder with the layout of a published one, which may be another or a part of it."""
     dataset = entry.load({"path": folder, **options}, partial=True)
-    if differences := entry.facts.differences(dataset):
-        expected, got = (", ".join(texts) for texts in zip(*differences, strict=True))
+    differs = difference(entry.facts_of(options).counts(dataset))
+    if differs is not None:
+        expected, got = differs
         warn(f"files in the layout of {entry.name} with {got} instead of {expected}", at=str(folder))
     return dataset
 

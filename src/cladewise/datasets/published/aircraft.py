@@ -44,6 +44,12 @@ def from_aircraft(path: str | PathLike[str]) -> Dataset:
     Raises:
         InputError: A file is missing or malformed, or a variant is in two families.
 
+    Example:
+        >>> from cladewise.datasets import write_made_up
+        >>> options = write_made_up("fgvc-aircraft", getfixture("tmp_path"))
+        >>> from_aircraft(options["path"]).taxonomy.level_names
+        ('manufacturer', 'family', 'variant')
+
     References:
         Maji, Rahtu, Kannala, Blaschko and Vedaldi, Fine-grained visual classification of aircraft, 2013,
         arXiv:1306.5151.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,12 @@ def from_cars(path: str | PathLike[str]) -> Dataset:
 
     Raises:
         InputError: A file is missing or malformed, or a class is not one of Stanford Cars.
+
+    Example:
+        >>> from cladewise.datasets import write_made_up
+        >>> options = write_made_up("stanford-cars", getfixture("tmp_path"))
+        >>> from_cars(options["path"]).taxonomy.level_names
+        ('type', 'model')
 
     References:
         Krause, Stark, Deng and Fei-Fei, 3D object representations for fine-grained categorization, 3dRR 2013. Types:
@@ -92,7 +99,7 @@ def _variable(file: Path, name: str) -> NDArray[Any]:
 
     try:
         content = loadmat(file, squeeze_me=True, variable_names=[name])
-    except (MatReadError, ValueError, TypeError, NotImplementedError, OSError) as error:
+    except (MatReadError, ValueError, TypeError, IndexError, NotImplementedError, OSError, zlib.error) as error:
         raise InputError("a file of MATLAB 5 to 7", str(error) or "a damaged file", at=str(file)) from None
     if name not in content:
         raise InputError(f"the variable {name}", "none of that name", at=str(file))

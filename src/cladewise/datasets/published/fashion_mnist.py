@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import math
+import struct
 import zlib
 from os import PathLike
 from pathlib import Path
@@ -40,6 +42,12 @@ def from_fashion_mnist(path: str | PathLike[str]) -> Dataset:
 
     Raises:
         InputError: A file is missing or malformed.
+
+    Example:
+        >>> from cladewise.datasets import write_made_up
+        >>> options = write_made_up("fashion-mnist", getfixture("tmp_path"))
+        >>> from_fashion_mnist(options["path"]).taxonomy.level_names
+        ('group', 'kind', 'class')
 
     References:
         Xiao, Rasul and Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms,
@@ -86,11 +94,13 @@ def _idx(file: Path, num_axes: int) -> NDArray[np.uint8]:
         got = f"the beginning {content[:4].hex()}"
         raise InputError(f"an IDX file of bytes with {num_axes} axes", got, at=str(file), advice=_WHERE)
     start = 4 + 4 * num_axes
-    shape = tuple(int(size) for size in np.frombuffer(content[4:start], dtype=">u4"))
-    size = int(np.prod(shape, dtype=np.int64)) if len(shape) == num_axes else -1
+    if len(content) < start:
+        raise InputError(f"a header of {start} bytes", f"{len(content)}", at=str(file), advice=_WHERE)
+    shape = struct.unpack(f">{num_axes}I", content[4:start])
+    size = math.prod(shape)
     if len(content) - start != size:
-        expected = f"{size:,} bytes after the header" if size >= 0 else "a complete header"
-        raise InputError(expected, f"{max(len(content) - start, 0):,}", at=str(file), advice=_WHERE)
+        got = f"{len(content) - start:,}"
+        raise InputError(f"{size:,} bytes after the header", got, at=str(file), advice=_WHERE)
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
 
 

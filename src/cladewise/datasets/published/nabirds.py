@@ -36,6 +36,12 @@ def from_nabirds(path: str | PathLike[str]) -> Dataset:
     Raises:
         InputError: A file is missing or malformed.
 
+    Example:
+        >>> from cladewise.datasets import write_made_up
+        >>> options = write_made_up("nabirds", getfixture("tmp_path"))
+        >>> from_nabirds(options["path"]).split_names[:3]
+        ['train', 'train', 'test']
+
     References:
         Van Horn, Branson, Farrell, Haber, Barry, Ipeirotis, Perona and Belongie, Building a bird recognition app and
         large scale dataset with citizen scientists, CVPR 2015.

@@ -42,27 +42,51 @@ class Facts:
     num_nodes: int | None = None
     notes: tuple[str, ...] = ()
 
-    def differences(self, dataset: Dataset) -> list[tuple[str, str]]:
-        """Published and actual counts that differ, as texts: ``("100 classes of fine", "3 classes of fine")``.
+    def counts(self, dataset: Dataset | None = None) -> list[Count]:
+        """The published numbers, with those of a dataset next to them.
 
         Images that were listed but cannot be used do not count.
         """
-        tree = dataset.taxonomy
-        found: list[tuple[int, int, str]] = []
-        if self.levels and tree.level_names != tuple(self.levels):
-            found.append((len(self.levels), tree.num_levels, "levels"))
-        else:
-            sizes = {name: int((tree.level == k).sum()) for k, name in enumerate(tree.level_names, start=1)}
-            found += [(count, sizes[name], f"classes of {name}") for name, count in self.levels.items()]
+        tree = None if dataset is None else dataset.taxonomy
+        sizes = {} if tree is None else {n: int((tree.level == k).sum()) for k, n in enumerate(tree.level_names, 1)}
+        found = [Count("classes", level, count, sizes.get(level, 0)) for level, count in self.levels.items()]
         if self.num_leaves is not None:
-            found.append((self.num_leaves, tree.num_leaves, "leaves"))
+            found.append(Count("classes", "leaves", self.num_leaves, 0 if tree is None else tree.num_leaves))
         if self.num_nodes is not None:
-            found.append((self.num_nodes, tree.num_nodes, "nodes"))
-        for split, count in self.images.items():
-            found.append((count, len(dataset.splits.get(split, ())), f"images of {split}"))
-        return [
-            (f"{expected:,} {what}", f"{actual:,} {what}") for expected, actual, what in found if expected != actual
-        ]
+            found.append(Count("classes", "all nodes", self.num_nodes, 0 if tree is None else tree.num_nodes))
+        splits = {} if dataset is None else dataset.splits
+        return found + [Count("images", name, count, len(splits.get(name, ()))) for name, count in self.images.items()]
+
+
+@dataclasses.dataclass(frozen=True)
+class Count:
+    """A published number of classes or images, and the number in a copy of the dataset.
+
+    Args:
+        unit: ``classes`` or ``images``.
+        of: The level or the split; ``leaves`` or ``all nodes`` of a tree whose levels have no names.
+        published: The published number.
+        found: The number in the copy; 0 if there is none.
+    """
+
+    unit: str
+    of: str
+    published: int
+    found: int
+
+
+def difference(counts: Sequence[Count]) -> tuple[str, str] | None:
+    """The published numbers that differ from those of a copy, and the latter, as texts; None if all are equal.
+
+    Example:
+        >>> difference([Count("classes", "order", 13, 13), Count("images", "train", 5994, 20)])
+        ('5,994 images of train', '20 images of train')
+    """
+    wrong = [count for count in counts if count.published != count.found]
+    if not wrong:
+        return None
+    published = ", ".join(f"{count.published:,} {count.unit} of {count.of}" for count in wrong)
+    return published, ", ".join(f"{count.found:,} {count.unit} of {count.of}" for count in wrong)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +118,10 @@ class PublishedDataset:
     recognises: Callable[[Path], bool] | None = None
     write_made_up: WriteMadeUp | None = None
 
+    def facts_of(self, options: Mapping[str, Any]) -> Facts:
+        """The facts about the dataset that some options select."""
+        return self.facts if self.facts_for is None else self.facts_for(options)
+
     def reopen(self, options: Mapping[str, Any]) -> Dataset:
         """Read the dataset without a check of its counts.
 
@@ -110,10 +138,9 @@ class PublishedDataset:
             InputError: As for :meth:`reopen`, or the counts differ and ``partial`` is false.
         """
         dataset = self.reopen(options)
-        facts = self.facts if self.facts_for is None else self.facts_for(options)
-        differences = facts.differences(dataset)
-        if differences and not partial:
-            expected, got = (", ".join(texts) for texts in zip(*differences, strict=True))
+        differs = difference(self.facts_of(options).counts(dataset))
+        if differs is not None and not partial:
+            expected, got = differs
             first = f" ({skipped.path}: {skipped.reason})" if (skipped := next(iter(dataset.skipped), None)) else ""
             raise InputError(
                 f"{self.name} as published: {expected}",

@@ -25,10 +25,20 @@ from cladewise.datasets.published.imagenet.entries import IMAGENET, TIERED_IMAGE
 from cladewise.datasets.published.inaturalist.entries import INATURALIST
 from cladewise.datasets.published.nabirds import NABIRDS
 from cladewise.datasets.published.openclipart import OPENCLIPART
-from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
+from cladewise.datasets.published.published_dataset import Count, Facts, PublishedDataset
 from cladewise.errors import InputError
 
-__all__ = ["PUBLISHED", "Facts", "PublishedDataset", "facts", "published", "recognised", "write_made_up"]
+__all__ = [
+    "PUBLISHED",
+    "Count",
+    "Facts",
+    "PublishedDataset",
+    "check",
+    "facts",
+    "published",
+    "recognised",
+    "write_made_up",
+]
 
 PUBLISHED: dict[str, PublishedDataset] = {
     entry.name: entry
@@ -79,6 +89,25 @@ def facts(name: str) -> Facts:
         {'coarse': 20, 'fine': 100}
     """
     return published(name).facts
+
+
+def check(name: str, **options: Any) -> list[Count]:
+    """Read a copy of a dataset, and compare its numbers of classes and images with the published ones.
+
+    Args:
+        name: The dataset.
+        options: Options of :func:`cladewise.datasets.load`, such as ``path``.
+
+    Raises:
+        InputError: There is no dataset of that name, or a file is missing or malformed.
+
+    Example:
+        >>> options = write_made_up("fashion-mnist", getfixture("tmp_path"))
+        >>> check("fashion-mnist", path=options["path"])[-1]
+        Count(unit='images', of='test', published=10000, found=20)
+    """
+    entry = published(name)
+    return entry.facts_of(options).counts(entry.reopen(options))
 
 
 def recognised(folder: Path) -> PublishedDataset | None:

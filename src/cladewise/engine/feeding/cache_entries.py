@@ -41,7 +41,11 @@ _KNOWN = {
     UNPACKED: "images of a Parquet or Arrow file",
     HUB: "runs opened from the hub, with what was made of them",
 }
-_DOWNLOADED = {"emoji-*": "drawings of emoji", "cifar-100-*": "images of CIFAR-100"}
+_DOWNLOADED = {
+    "emoji-*": "drawings of emoji",
+    "cifar-100-*": "images of CIFAR-100",
+    "fashion-mnist-*": "images of Fashion-MNIST",
+}
 """Folders of published datasets."""
 _SECONDS_OF_A_DAY = 24 * 3600.0
 _REMOVED = ".removed-"
