@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cladewise import InputError, datasets
+from cladewise import InputError, Taxonomy, datasets
 from cladewise.datasets import Count
 from cladewise.datasets.finding import find_data
 from cladewise.datasets.published.published_dataset import difference
@@ -74,6 +74,8 @@ def test_made_up_files_are_read(name: str, folder: Path) -> None:
     assert sum(images.size for images in found.splits.values()) == len(found) == len(set(found.paths))
     with Image.open(found.root / found.paths[0]) as image:
         assert image.convert("RGB").size[0] >= 28
+    tree.write(folder / "tree.csv")  # as a run stores it
+    assert Taxonomy.read(folder / "tree.csv").fingerprint == tree.fingerprint
     again = datasets.open(found.source)
     assert (again.paths, again.taxonomy) == (found.paths, tree)
     np.testing.assert_array_equal(again.nodes, found.nodes)

@@ -77,7 +77,8 @@ def test_birds_without_and_with_the_correction(tmp_path: Path) -> None:
     tree = published.taxonomy
     lines = (Path(options["path"]) / "classes.txt").read_text().splitlines()
     for identifier, name in (line.split(" ") for line in lines):
-        assert tree.names[tree.find(identifier)] == name.partition(".")[2].replace("_", " ")
+        node = tree.find(name.partition(".")[2].replace("_", " "))
+        assert tree.columns["class"][node] == identifier
     assert datasets.open(corrected.source).taxonomy == corrected.taxonomy
 
 
