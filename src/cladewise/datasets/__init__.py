@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from cladewise.datasets.published.cars import from_cars
     from cladewise.datasets.published.cifar import from_cifar100
     from cladewise.datasets.published.cub import from_cub
+    from cladewise.datasets.published.ethec import from_ethec
     from cladewise.datasets.published.fashion_mnist import from_fashion_mnist
     from cladewise.datasets.published.grocery_store import from_grocery_store
+    from cladewise.datasets.published.imagenet.reading import from_imagenet
+    from cladewise.datasets.published.imagenet.tiered import from_tiered_imagenet
+    from cladewise.datasets.published.inaturalist.reading import from_inaturalist
     from cladewise.datasets.published.nabirds import from_nabirds
     from cladewise.datasets.published.published_dataset import Count, Facts
     from cladewise.datasets.published.registry import check, facts, write_made_up
@@ -47,12 +51,16 @@ __all__ = [
     "from_cars",
     "from_cifar100",
     "from_cub",
+    "from_ethec",
     "from_export",
     "from_fashion_mnist",
     "from_folder",
     "from_grocery_store",
+    "from_imagenet",
+    "from_inaturalist",
     "from_manifest",
     "from_nabirds",
+    "from_tiered_imagenet",
     "hold_out",
     "hold_out_classes",
     "load",
@@ -88,9 +96,13 @@ _MODULES = {
     "from_nabirds": "cladewise.datasets.published.nabirds",
     "from_breeds": "cladewise.datasets.published.breeds.from_imagenet",
     "from_cifar100": "cladewise.datasets.published.cifar",
+    "from_ethec": "cladewise.datasets.published.ethec",
     "from_grocery_store": "cladewise.datasets.published.grocery_store",
     "Count": "cladewise.datasets.published.published_dataset",
     "check": "cladewise.datasets.published.registry",
+    "from_imagenet": "cladewise.datasets.published.imagenet.reading",
+    "from_inaturalist": "cladewise.datasets.published.inaturalist.reading",
+    "from_tiered_imagenet": "cladewise.datasets.published.imagenet.tiered",
     "Facts": "cladewise.datasets.published.published_dataset",
     "facts": "cladewise.datasets.published.registry",
     "write_made_up": "cladewise.datasets.published.registry",

@@ -55,6 +55,13 @@ def from_ethec(path: str | PathLike[str]) -> Dataset:
     Raises:
         InputError: A list is missing or malformed, a rank is blank, or no image is there.
 
+    Example:
+        >>> from cladewise import datasets
+        >>> options = datasets.write_made_up("ethec", getfixture("tmp_path"))
+        >>> data = from_ethec(options["path"])
+        >>> len(data), data.taxonomy.path_name(4)
+        (42, 'Papilionidae/Papilioninae/Iphiclides/Iphiclides podalirius')
+
     References:
         Dhall et al., Hierarchical Image Classification using Entailment Cone Embeddings, CVPR workshop 2020,
         arXiv:2004.03459.

@@ -65,6 +65,13 @@ def from_imagenet(
         InputError: Not exactly one of ``hierarchy`` and ``wordnet`` is given, a file or folder is missing or
             malformed, or a class is not in the tree.
 
+    Example:
+        >>> from cladewise import datasets
+        >>> options = datasets.write_made_up("imagenet-1k", getfixture("tmp_path"))
+        >>> data = from_imagenet(options["path"], hierarchy=options["hierarchy"])
+        >>> data.taxonomy.path_name(data.taxonomy.find("n02701002"))
+        'physical entity/vehicle/car/ambulance'
+
     References:
         Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015, arXiv:1409.0575. Bertinetto et
         al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393 (the tree).

@@ -40,6 +40,12 @@ def from_tiered_imagenet(path: str | PathLike[str], hierarchy: str | PathLike[st
     Raises:
         InputError: A file or folder is missing or malformed, or a class is not in the tree.
 
+    Example:
+        >>> from cladewise import datasets
+        >>> options = datasets.write_made_up("tiered-imagenet-h", getfixture("tmp_path"))
+        >>> from_tiered_imagenet(options["path"], options["hierarchy"]).taxonomy
+        Taxonomy(14 nodes, 8 leaves, 3 levels, root 'physical entity')
+
     References:
         Bertinetto et al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393.
     """

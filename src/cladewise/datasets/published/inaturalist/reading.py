@@ -46,6 +46,13 @@ def from_inaturalist(name: str, path: str | PathLike[str], splits: str | PathLik
     Raises:
         InputError: A file is missing or malformed, an image has no label or several, or no image is there.
 
+    Example:
+        >>> from cladewise import datasets
+        >>> options = datasets.write_made_up("inat-2021-mini", getfixture("tmp_path"))
+        >>> tree = from_inaturalist("inat-2021-mini", options["path"]).taxonomy
+        >>> [tree.path_name(node).split("/")[0] for node in tree.matches("Ficus")]  # snails and trees
+        ['Animalia', 'Plantae']
+
     References:
         Van Horn et al., The iNaturalist Species Classification and Detection Dataset, CVPR 2018, arXiv:1707.06642;
         Benchmarking Representation Learning for Natural World Image Collections, CVPR 2021, arXiv:2103.16483.
