@@ -7,7 +7,7 @@ import math
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 from cladewise.suites.columns import check_columns, column, is_cost
-from cladewise.suites.entries import Published, TableEntry
+from cladewise.suites.entries import ALL, Published, TableEntry
 from cladewise.suites.suite import Suite
 
 
@@ -18,6 +18,8 @@ def check_table(suite: Suite, table: TableEntry) -> None:
         InputError: A column or a published row does not exist, or the published figures do not fit the columns.
     """
     check_columns(suite, table)
+    if table.rows not in (ALL, "published"):
+        raise InputError("rows to be all or published", repr(table.rows))
     seen: set[tuple[str, str, str]] = set()
     for published in suite.published_of(table):
         place = _check_published(suite, table, published)

@@ -101,6 +101,7 @@ class TableEntry:
         data: Names of the datasets that it is made for, or ``all``.
         source: Table of a paper that it repeats.
         published: The figures of that table.
+        rows: ``all`` combinations of methods and rules, or the ``published`` ones alone.
     """
 
     name: str
@@ -113,16 +114,18 @@ class TableEntry:
     data: Chosen = ALL
     source: str = ""
     published: tuple[Published, ...] = ()
+    rows: str = ALL
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FigureEntry:
-    """A figure, drawn from the evaluations of runs.
+    """A figure, drawn from runs and their evaluations.
 
     Args:
         name: Name of its files.
         title: Heading.
-        kind: ``curve``: metrics by the value of an option.
+        kind: ``curve``: metrics by the value of an option. ``operating``: correctness and precision against recall.
+            ``t-sne``: the feature spaces of the methods' first runs, side by side.
         x: The option: of the methods, of the inferences, or a setting that differs between variants.
         scale: Scale of that axis, ``linear`` or ``log``.
         columns: Metrics, one panel each.
@@ -132,6 +135,12 @@ class FigureEntry:
         decisions: Specs, ``own`` for the method's; or ``all``.
         data: Names of the datasets that it is drawn for, or ``all``.
         source: Figure of a paper that it repeats.
+        pairs: Of ``operating``: pairs of a method and an inference that are drawn; empty for all combinations.
+        levels: Of ``t-sne``: one to three levels to colour by; the coarsest and the finest by default.
+        classes: Of ``t-sne``: classes whose images are drawn; empty for all.
+        most: Of ``t-sne``: numbers of classes with the most images that are drawn, per level; empty for all.
+        images: Of ``t-sne``: maximum number of images.
+        texts: Of ``t-sne``: whether texts of the classes are drawn too.
     """
 
     name: str
@@ -146,6 +155,12 @@ class FigureEntry:
     decisions: Chosen = (OWN,)
     data: Chosen = ALL
     source: str = ""
+    pairs: tuple[tuple[str, str], ...] = ()
+    levels: str = ""
+    classes: tuple[str, ...] = ()
+    most: tuple[int, ...] = ()
+    images: int = 2000
+    texts: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,9 @@ from cladewise.errors import InputError
 from cladewise.suites.curve_drawing import draw_curve
 from cladewise.suites.curves import check_curve
 from cladewise.suites.entries import FigureEntry
-from cladewise.suites.suite import Suite
+from cladewise.suites.manifold_figures import check_manifolds, draw_manifolds
+from cladewise.suites.operating_figures import check_operating, draw_operating
+from cladewise.suites.suite import MANIFOLDS, Suite
 
 Runs = Mapping[str, Sequence[Run]]
 """Runs by the label of their method or variant."""
@@ -31,7 +33,11 @@ class Kind:
     draw: Callable[[Path, Suite, FigureEntry, Runs], tuple[list[Path], list[str]]]
 
 
-KINDS: dict[str, Kind] = {"curve": Kind(check_curve, draw_curve)}
+KINDS: dict[str, Kind] = {
+    "curve": Kind(check_curve, draw_curve),
+    "operating": Kind(check_operating, draw_operating),
+    MANIFOLDS: Kind(check_manifolds, draw_manifolds),
+}
 """Kinds of figures by name."""
 
 

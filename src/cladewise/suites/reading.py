@@ -145,6 +145,10 @@ def _value(key: str, value: Any, hint: Any, at: str) -> Any:
         return _items(key, value, str, at, "a list of texts, or all")
     if get_origin(hint) is tuple:
         kind = get_args(hint)[0]
+        if get_origin(kind) is tuple:
+            return tuple(
+                _items(key, item, str, at, "a list of pairs of texts") for item in _items(key, value, list, at)
+            )
         return _items(key, value, kind, at, "a list of texts" if kind is str else "a list of numbers")
     wanted = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(hint)
     if wanted and not _fits(value, hint):
@@ -152,7 +156,7 @@ def _value(key: str, value: Any, hint: Any, at: str) -> Any:
     return value
 
 
-def _items(key: str, value: Any, kind: type, at: str, wanted: str) -> tuple[Any, ...]:
+def _items(key: str, value: Any, kind: type, at: str, wanted: str = "a list of lists") -> tuple[Any, ...]:
     if not isinstance(value, list) or not all(_fits(item, kind) for item in value):
         raise InputError(f"{key} to be {wanted}", repr(value), at=at)
     return tuple(kind(item) for item in value)

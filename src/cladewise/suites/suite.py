@@ -26,6 +26,8 @@ from cladewise.suites.entries import (
 )
 from cladewise.suites.hypernyms import HypernymEntry
 
+MANIFOLDS = "t-sne"
+"""Kind of the figures that are drawn from runs alone, without evaluations."""
 FEW_SHOT_TABLE = "few-shot"
 """Name of the table that ``[[few_shot]]`` asks for."""
 
@@ -108,6 +110,20 @@ class Suite:
         after = self.decisions if table.decisions == ALL else table.decisions
         return [(infer, decide) for infer in before for decide in after]
 
+    def rules_after(self, method: str, table: TableEntry | FigureEntry) -> list[tuple[str, str]]:
+        """Pairs of inference and decision that a table or figure has of one of its methods, in its order."""
+        pairs = self.rules_of(table)
+        if isinstance(table, FigureEntry):
+            return [] if table.kind == MANIFOLDS else _of_pairs(table, method, pairs)
+        if table.rows == ALL:
+            return pairs
+        stated = [row for row in table.published if row.row == method]
+        return [
+            (infer, decide)
+            for infer, decide in pairs
+            if any(row.inference in ("", infer) and row.decision in ("", decide) for row in stated)
+        ]
+
     def methods_of(self, table: TableEntry | FigureEntry) -> tuple[str, ...]:
         """Labels of the methods of a table or figure, in its order."""
         return self.methods if table.methods == ALL else tuple(table.methods)
@@ -143,7 +159,7 @@ class Suite:
         wanted: dict[str, list[str]] = {}
         for entry in (*self.tables, *self.figures):
             if method in self.methods_of(entry):
-                for infer, decide in self.rules_of(entry):
+                for infer, decide in self.rules_after(method, entry):
                     of_inference = wanted.setdefault(infer, [])
                     if decide not in of_inference:
                         of_inference.append(decide)
@@ -267,6 +283,10 @@ class Suite:
             settings(TrainingConfig, training),
             settings(AblationConfig, variant.ablation),
         )
+
+
+def _of_pairs(figure: FigureEntry, method: str, rules: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [rule for rule in rules if not figure.pairs or (method, rule[0]) in figure.pairs]
 
 
 def few_shot_ways(columns: Iterable[str]) -> list[str]:

@@ -44,7 +44,7 @@ def table_rows(suite: Suite, table: TableEntry, runs: Mapping[str, Sequence[engi
     """The rows of a table; combinations that no run could have are left out."""
     rows: list[Row] = []
     for method in suite.methods_of(table):
-        for infer, decide in suite.rules_of(table):
+        for infer, decide in suite.rules_after(method, table):
             values, rules = row_values(suite, table.columns, runs[method], split, method, infer, decide)
             if rules:
                 rows.append(Row(method, *rules, values, _published(suite, table, method, infer, decide)))

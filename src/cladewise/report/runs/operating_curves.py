@@ -101,6 +101,20 @@ def mean_curves(lines: Sequence[Line]) -> list[MeanCurve]:
 
 
 def _mean_curve(line: Line, curves: tuple[Curve, ...]) -> MeanCurve:
+    recall, mean, sd = average(curves)
+    return MeanCurve(line, curves, recall, mean["threshold"], mean, sd)
+
+
+def average(curves: Sequence[Curve]) -> tuple[FloatArray, dict[str, FloatArray], dict[str, FloatArray]]:
+    """Recall ``[point]``, and mean and deviation of the other columns there; deviations of a single curve are NaN.
+
+    Example:
+        >>> flat = np.array([1.0, 1.0])
+        >>> curves = [Curve(0, np.array([1.0, 0.1]), np.array([0.0, end]), flat, flat) for end in (0.8, 0.6)]
+        >>> recall, mean, _ = average(curves)
+        >>> float(recall[-1]), round(float(mean["threshold"][-1]), 4)
+        (0.6, 0.2125)
+    """
     start = max(float(curve.recall.min()) for curve in curves)
     end = min(float(curve.recall.max()) for curve in curves)
     recall = np.linspace(start, max(start, end), GRID)
@@ -112,7 +126,7 @@ def _mean_curve(line: Line, curves: tuple[Curve, ...]) -> MeanCurve:
     sd = {
         name: array.std(axis=0, ddof=1) if len(curves) > 1 else np.full(GRID, np.nan) for name, array in values.items()
     }
-    return MeanCurve(line, curves, recall, mean["threshold"], mean, sd)
+    return recall, mean, sd
 
 
 def _at_recall(curve: Curve, name: str, recall: FloatArray) -> FloatArray:
