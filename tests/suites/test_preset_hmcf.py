@@ -64,7 +64,7 @@ ROWS: dict[str, tuple[str, dict[str, object]]] = {
     "MCF L7": ("flyp", CONTRAST),
     "CE L67": ("level-softmax", {"levels": "6,7", "tied": False}),
     "SupCon L7": ("supcon", {**SUPCON, "levels": "finest"}),
-    "SupCon L1-7": ("himulcone", {**SUPCON, "levels": "all"}),
+    "SupCon L1-7": ("himulcone", {**SUPCON, "levels": "all", "penalty_base": 2.0}),
     "zero-shot": ("text-classifier", {**CLASSIFIER, "levels": "all"}),
     "CE fix backbone": ("text-classifier", {**CLASSIFIER, "levels": 7}),
     "IN L7": ("flat-softmax", {"label_smoothing": 0.0}),
