@@ -11,6 +11,7 @@ from cladewise import methods
 from cladewise.catalogue import nearest, parse_spec
 from cladewise.errors import InputError
 from cladewise.records import NO_SPLIT, AblationConfig, BackboneConfig, TrainingConfig, settings
+from cladewise.records.evaluation import NO_INFERENCE
 from cladewise.suites.entries import (
     ALL,
     OWN,
@@ -155,7 +156,10 @@ class Suite:
         return tuple(dict.fromkeys(map(self.settings_of, self.methods)))
 
     def rules_for(self, method: str) -> dict[str, list[str]]:
-        """Every decision that some table or figure wants of a method, by the inference before it."""
+        """Every decision that some table or figure wants of a method, by the inference before it.
+
+        Those of the method itself are among them where the report would otherwise not know which evaluation to show.
+        """
         wanted: dict[str, list[str]] = {}
         for entry in (*self.tables, *self.figures):
             if method in self.methods_of(entry):
@@ -163,8 +167,8 @@ class Suite:
                     of_inference = wanted.setdefault(infer, [])
                     if decide not in of_inference:
                         of_inference.append(decide)
-        if not wanted and method in {variant.encoder for variant in self.variants}:
-            wanted[OWN] = [OWN]  # no table shows it, but the report should say how good the encoder is
+        if sum(map(len, wanted.values())) != 1 and not wanted.keys() & {OWN, NO_INFERENCE}:
+            wanted[OWN] = [OWN]
         return wanted
 
     def on(self, data: str) -> Suite:
