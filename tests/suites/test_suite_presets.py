@@ -259,7 +259,11 @@ MISTAKES = {
         'data = ["cifar"]\n\n[[figure',
         "data of the suite: cifar-100, .*",
     ),
-    "kind": ('kind = "curve"', 'kind = "curves"', "a kind of figure: curve, but got 'curves' at .* figure figure-5"),
+    "kind": (
+        'kind = "curve"',
+        'kind = "curves"',
+        "a kind of figure: curve, operating, t-sne, but got 'curves' at .* figure figure-5",
+    ),
     "axis": (
         'x = "confusion"',
         'x = "confusions"',
