@@ -102,6 +102,6 @@ class Sources:
         return torch.cat(parts, dim=-1) if parts else raw
 
     def about(self, prediction: Prediction, choice: str, shift: Shift) -> dict[str, str]:
-        """What is stored with a result: the shift, the levels, and the number of nodes with a score."""
+        """Facts that are stored with a result: the shift, the levels, and the number of nodes with a score."""
         levels = chosen_levels(choice, prediction.taxonomy)
         return {"shift": shift, "levels": ",".join(map(str, levels)), "sources": str(len(self.nodes))}
