@@ -9,9 +9,10 @@ import pytest
 
 from cladewise import InputError
 from cladewise.statistics import mean_and_sd
-from cladewise.suites import Suite, read_suite
+from cladewise.suites import Suite, benchmark, read_suite
 from cladewise.suites.curves import curve_points
 from cladewise.suites.lighter import features_of, smoke_of
+from cladewise.suites.locating import missing_options, with_data
 from cladewise.suites.tables import Row, as_csv, as_markdown
 
 PAPER = """
@@ -302,3 +303,26 @@ def test_published_shares_are_in_percent(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("[95.5, nan, nan]", "[0.955, nan, nan]"))
     with pytest.raises(InputError, match=r"published shares in percent, but got at most 0.9749 at paper.toml table"):
         read_suite(file)
+
+
+def test_files_are_located_by_the_name_of_the_data(paper: Suite) -> None:
+    given = ["cifar-100=a=b", "grocery-store=c", "cifar-100.partial=true"]
+    assert [entry.options for entry in with_data(paper, given).data] == [
+        {"path": "a=b", "partial": True},
+        {"path": "c"},
+    ]
+    same = {"cifar-100": {"path": "a=b", "partial": True}, "grocery-store": Path("c")}
+    assert with_data(paper, same) == with_data(paper, given)
+    assert [missing_options(entry) for entry in with_data(paper, "cifar-100=a").data] == [[], ["path"]]
+    one = paper.only(["table-2"])
+    assert with_data(one, "there").data[0].options == {"path": "there"}
+    with pytest.raises(InputError, match="data of paper: cifar-100, grocery-store, but got 'cifar'"):
+        with_data(paper, "cifar=a")
+    with pytest.raises(InputError, match="the dataset of a path, one of cifar-100, grocery-store, but got 'a/b'"):
+        with_data(paper, "a/b")
+
+
+def test_data_without_files_is_said_before_anything_runs(paper: Suite, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r'files of cifar-100 or grocery-store, .*pass data="cifar-100=the/folder"'):
+        benchmark(paper, out=tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()

@@ -76,9 +76,9 @@ def _by_name(suite: Suite, where: Where | None) -> dict[str, dict[str, Any]]:
         text = os.fspath(given)
         name, equals, value = text.partition("=")
         if equals and not (len(suite.data) == 1 and name not in names and Path(text).exists()):
-            # a name may have dots itself, and so may a path that ends in one
-            name, dot, option = (name, "", "") if name in names else name.rpartition(".")
-            found.setdefault(name, {})[option if dot else "path"] = {"true": True, "false": False}.get(value, value)
+            before, _, option = name.rpartition(".")
+            name, option = (before, option) if before in names and name not in names else (name, "path")
+            found.setdefault(name, {})[option] = {"true": True, "false": False}.get(value, value)
         elif len(suite.data) == 1:
             found[suite.data[0].name] = {"path": text}
         else:
