@@ -4,13 +4,12 @@
 except for the few edges used to select the epoch, and prints how well the energies classify all ordered pairs.
 ``hypernyms`` trains on the edges of a tree and on shares of its closure, and prints the F1 of hypernym prediction on
 held-out edges. ``epoch`` times one epoch, including the evaluation at its end, on a tree with the level sizes of
-iNat18 and half of its closure. ``runs`` prints how well runs trained with images reconstruct the label tree.
+iNat18 and half of its closure.
 
     python benchmarks/embeddings.py toy
     python benchmarks/embeddings.py hypernyms classes.csv --closures 0 0.1 0.25 0.5 --dim 10 --seeds 3
     python benchmarks/embeddings.py hypernyms /usr/share/wordnet --under mammal --epochs 100
     python benchmarks/embeddings.py epoch --dim 100
-    python benchmarks/embeddings.py runs runs/cones-grocery/runs/*
 """
 
 from __future__ import annotations
@@ -113,17 +112,6 @@ def epoch(options: argparse.Namespace) -> Table:
     return table
 
 
-def runs(options: argparse.Namespace) -> Table:
-    from cladewise.engine import Run, RunSpace
-
-    table = Table("run", "TPR, %", "TNR, %", "full F1, %")
-    for folder in options.folders:
-        space = RunSpace.of(Run.open(folder), threshold=0.0)
-        scores = space.reconstruction
-        table.add_row(str(folder), *(f"{100 * rate:.2f}" for rate in (scores.recall, scores.tnr, scores.f1)))
-    return table
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(required=True)
@@ -146,9 +134,6 @@ def main() -> None:
     kind.set_defaults(work=hypernyms, usual_dim=10)
     kind = kinds.add_parser("epoch", parents=[training])
     kind.set_defaults(work=epoch, usual_dim=100)
-    kind = kinds.add_parser("runs")
-    kind.add_argument("folders", nargs="+", type=Path)
-    kind.set_defaults(work=runs, usual_dim=None, dim=None)
     options = parser.parse_args()
     options.dim = options.dim or options.usual_dim
     torch.set_num_threads(1)
