@@ -162,7 +162,7 @@ def test_result_keeps_its_promise(name: str) -> None:
 
 
 def check(result: object, taxonomy: Taxonomy) -> None:
-    """That the result is what its coherence says."""
+    """Check that the result has the coherence that it declares."""
     assert isinstance(result, Prediction)
     assert result.log_prob.shape == (IMAGES, taxonomy.num_nodes)
     assert not result.log_prob.isnan().any()

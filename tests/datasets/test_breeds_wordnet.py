@@ -99,7 +99,7 @@ def test_tables_have_the_coarse_classes_of_the_tasks() -> None:
 
 @pytest.fixture(scope="module")
 def real() -> dict[str, ClassCandidates]:
-    """What each task is drawn from by the real WordNet, which takes a second to read."""
+    """Candidates of each task by the real WordNet, which takes a second to read."""
     if not REAL.is_file():
         pytest.skip("WordNet is not installed")
     synsets = read_synsets(REAL)

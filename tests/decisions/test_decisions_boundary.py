@@ -155,7 +155,7 @@ def test_parts_of_the_images_and_shapes_do_not_show(monkeypatch: pytest.MonkeyPa
 @given(ragged_taxonomies(), st.integers(0, 10**6))
 @settings(max_examples=12)
 def test_single_precision_scores_keep_their_boundary(taxonomy: Taxonomy, seed: int) -> None:
-    """What is fitted is written as a number, and read back it must still be reached by the score that it was."""
+    """A fitted boundary, written as a number and read back, is still reached by the score that it was."""
     prediction, target = labelled(taxonomy, "NodeSigmoid", 20, seed, whole=False)
     single = prediction.to(torch.float32)
     fitted = Boundary().fit(single, target)

@@ -84,7 +84,7 @@ def predict(kind: type[Prediction], taxonomy: Taxonomy, seed: int, scale: float,
 
 
 def single(log_prob: Tensor) -> list[float]:
-    """What is compared: log-probabilities in single precision, at most 0."""
+    """The compared values: log-probabilities in single precision, at most 0."""
     return np.minimum(log_prob.numpy().astype(np.float32), 0).tolist()
 
 

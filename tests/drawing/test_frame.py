@@ -1,4 +1,4 @@
-"""What stands around a round picture: in its direction, a place each, many kinds."""
+"""Labels around a round picture: each in its direction, in a place of its own, of many kinds."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def test_only_training_labels_change(colours: Dataset, runs: dict[str, Run]) -> 
 
 
 def test_rules_learn_from_the_labels_that_the_network_knew(runs: dict[str, Run]) -> None:
-    """What is learnt from the training images must not know the fine labels that training did without."""
+    """Rules fitted on the training images must not know the fine labels that training did without."""
     run, taxonomy = runs["coarse"], runs["coarse"].taxonomy
     seen = scored(run, "train", progress=False)
     lost = known_target(run, seen) != seen.target

@@ -22,7 +22,7 @@ from cladewise.report import compare
 KEPT = Path(__file__).parent / "early_run"
 RULES = ("leaf", "node-argmax", "hedging")
 LOGITS = [-0.198212, -0.521756, 0.264490, 0.568347, 0.592822, 0.044020, 0.890123]
-"""Of its head, for features that rise from 0 to 1."""
+"""Scores of its head, for features that rise from 0 to 1."""
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class Runs:
         return self.shell("train", self.photos, "--out", out, *SETTINGS, **trial)
 
     def check_resumes(self, out: Path) -> None:
-        """What a stopped process left is whole, and goes on to the same weights."""
+        """The files of a stopped process are whole, and training resumes to the same weights."""
         logged = [event["epoch"] for event in log.read(out / "log.jsonl") if event["event"] == "epoch"]
         last = RunFolder(out).last_checkpoint
         saved = int(torch.load(last, weights_only=True)["epoch"]) if last.is_file() else -1

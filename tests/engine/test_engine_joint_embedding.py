@@ -1,4 +1,4 @@
-"""What a head learns beside images goes into training, and into its resumption."""
+"""A head's own loss beside images enters training, and its resumption."""
 
 from __future__ import annotations
 

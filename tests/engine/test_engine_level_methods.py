@@ -1,4 +1,4 @@
-"""What the level-wise baselines ask of training: towers, pooling, embeddings, label frequencies and sets of labels."""
+"""Training of the level-wise baselines: towers, pooling, embeddings, label frequencies and sets of labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run with a space can be asked: images under a label, labels over an image, what holds what, a label more."""
+"""Questions to a run with a space: images under a label, labels over an image, containment, one more label."""
 
 from __future__ import annotations
 

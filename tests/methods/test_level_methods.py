@@ -1,4 +1,4 @@
-"""What the papers say of their level-wise baselines, and how those relate."""
+"""The papers' claims about their level-wise baselines, and how those relate."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def adjacency(taxonomy: Taxonomy, weights: Sequence[float] | None = None) -> Arr
 def diffused(
     taxonomy: Taxonomy, values: Array, alpha: float, steps: int = 0, weights: Sequence[float] | None = None
 ) -> Array:
-    """Of one vector over the nodes."""
+    """Diffusion of one vector over the nodes."""
     matrix = adjacency(taxonomy, weights)
     if not steps:
         return np.linalg.solve(np.eye(len(matrix)) - alpha * matrix, (1 - alpha) * values)

@@ -21,7 +21,7 @@ def unit(rows: Array) -> Array:
 
 
 def label(taxonomy: Taxonomy, node: int, level: int) -> int | None:
-    """What represents a node at a level, if as a label it says that much."""
+    """The node that represents another one at a level, if as a label it is that specific."""
     return representative(taxonomy, node, level) if speaks(taxonomy, node, level) else None
 
 

@@ -10,7 +10,7 @@ from reference.trees import Array
 
 
 def sibling_log_softmax(taxonomy: Taxonomy, scores: Array) -> Array:
-    """Of scores of all nodes but the root."""
+    """Log-softmax over siblings of the scores of all nodes but the root."""
     out = np.empty(taxonomy.num_nodes - 1)
     for node in range(1, taxonomy.num_nodes):
         siblings = np.flatnonzero(taxonomy.parents == taxonomy.parents[node])
@@ -27,5 +27,5 @@ def path_sibling_nll(taxonomy: Taxonomy, scores: Array, target: int) -> Array:
 
 
 def subtree_max(taxonomy: Taxonomy, values: Array) -> Array:
-    """Of one vector over the nodes."""
+    """Maximum of one vector over the nodes, per subtree."""
     return np.array([values[trees.under(taxonomy, v)].max() for v in range(taxonomy.num_nodes)])

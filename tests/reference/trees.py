@@ -46,12 +46,12 @@ def logsumexp(values: Array) -> float:
 
 
 def subtree_logsumexp(taxonomy: Taxonomy, values: Array) -> Array:
-    """Of one vector over the nodes."""
+    """Log-sum-exp of one vector over the nodes, per subtree."""
     return np.array([logsumexp(values[under(taxonomy, v)]) for v in range(taxonomy.num_nodes)])
 
 
 def leaf_logsumexp(taxonomy: Taxonomy, leaf_values: Array) -> Array:
-    """Of one vector over the leaves."""
+    """Log-sum-exp of one vector over the leaves, per subtree."""
     values = np.full(taxonomy.num_nodes, -np.inf)
     values[leaves_under(taxonomy, 0)] = leaf_values
     return subtree_logsumexp(taxonomy, values)

@@ -98,7 +98,7 @@ def test_a_click_on_a_node_zooms_in_and_back(page):
 
 
 def hover_texts(page, key, across, down):
-    """What is said where the pointer stands on a chart, which it moves to in parts of its width and height."""
+    """Hover texts of a chart at a place given in parts of its width and height."""
     page.locator(f"#chart-{key}").scroll_into_view_if_needed()
     page.mouse.move(1, 1)
     box = page.locator(f"#chart-{key}").bounding_box()

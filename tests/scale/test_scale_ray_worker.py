@@ -1,4 +1,4 @@
-"""What travels to other machines, and what is checked there; without a cluster, since only Ray's pickling matters."""
+"""Jobs sent to other machines, and the checks there; without a cluster, since only Ray's pickling matters."""
 
 from __future__ import annotations
 

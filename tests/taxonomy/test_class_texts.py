@@ -1,4 +1,4 @@
-"""What is said of nodes: templates, columns, several texts, and the control that says it of others."""
+"""Texts of nodes: templates, columns, several texts, and the control with the texts of other nodes."""
 
 from __future__ import annotations
 

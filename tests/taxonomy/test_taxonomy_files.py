@@ -1,4 +1,4 @@
-"""What is read as a file of text at all."""
+"""Files that are read as text at all."""
 
 from __future__ import annotations
 

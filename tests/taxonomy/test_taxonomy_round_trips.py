@@ -1,4 +1,4 @@
-"""What is written comes back, for random ragged trees with repeated names, chains and holes."""
+"""Written trees come back, for random ragged trees with repeated names, chains and holes."""
 
 from __future__ import annotations
 

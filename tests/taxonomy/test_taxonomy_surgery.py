@@ -31,7 +31,7 @@ def same(first: Alteration, second: Alteration) -> bool:
 
 
 def check_nodes(change: Alteration) -> None:
-    """What holds after any surgery: a tree with the same leaves, whose nodes are nodes of the true one."""
+    """Laws after any surgery: a tree with the same leaves, whose nodes are nodes of the true one."""
     own, true = change.own, change.true
     assert Taxonomy(own.parents, own.names, level=own.level, level_names=own.level_names).num_nodes == own.num_nodes
     assert sorted(change.origin[own.leaf_nodes]) == true.leaf_nodes.tolist()

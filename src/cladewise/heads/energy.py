@@ -29,7 +29,7 @@ class LabelEdges(NamedTuple):
     true: Float[Tensor, ""]
     """Energies of the edges."""
     false: Float[Tensor, ""]
-    """What the energies of the negative edges lack to the margin."""
+    """Shortfall of the energies of the negative edges below the margin."""
     num_true: int
     num_false: int
 

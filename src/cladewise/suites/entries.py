@@ -232,7 +232,7 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What a lighter form of a suite changes: ``[smoke]`` or ``[features]``.
+    """Changes of a lighter form of a suite: ``[smoke]`` or ``[features]``.
 
     Args:
         backbone: Settings of the encoder, which hold for every row.

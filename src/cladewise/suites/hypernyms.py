@@ -95,7 +95,7 @@ class HypernymRow:
 
     @property
     def label(self) -> str:
-        """What the table calls it."""
+        """Name in the table."""
         margin = "best margin" if "," in self.margin else f"margin {self.margin}"
         return f"{self.geometry}, {self.dim} dimensions, {margin}"
 

@@ -1,4 +1,4 @@
-"""What training took, on the page, and pages of evaluations in the tree that a network knows."""
+"""Training's time and memory on the page, and pages of evaluations in the tree that a network knows."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from cladewise.records import TrainingConfig
 
 
 def augmentation_of(training: TrainingConfig) -> AugmentationOptions:
-    """What an encoder's training transform is made with.
+    """Options of an encoder's training transform.
 
     Example:
         >>> augmentation_of(TrainingConfig(augment="pad-crop-flip"))

@@ -258,7 +258,7 @@ _MORE_VIEWS = "Cache more: views=8."
 
 
 def _few_views(config: RunConfig, method: Method) -> str:
-    """What happens if fewer views of frozen features are cached than the method compares; empty if there are enough."""
+    """Warning if fewer views of frozen features are cached than the method compares; empty if there are enough."""
     wanted, cached = method.views(), config.backbone.views
     if not config.backbone.freeze or wanted <= cached or config.training.epochs == 0:
         return ""
