@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import PIL.Image
@@ -12,8 +14,9 @@ from hypothesis import strategies as st
 from PIL.Image import Image
 from torch import Tensor
 
-from cladewise.backbones import Transform
-from cladewise.backbones.transforms import INTERPOLATIONS, EvaluationSteps, evaluation_transform, training_transform
+from cladewise.backbones import Resizing, Transform
+from cladewise.backbones.normalising import INTERPOLATIONS
+from cladewise.backbones.transforms import EvaluationSteps, evaluation_transform, training_transform
 from cladewise.errors import InputError
 from cladewise.exporting.preprocessing import Preprocessing
 from cladewise.runtimes.open_vino import OpenVINO
@@ -21,8 +24,10 @@ from cladewise.runtimes.open_vino import OpenVINO
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
 
 
-def _transform(image_size: int, crop_ratio: float, interpolation: str) -> Transform:
-    return evaluation_transform(image_size, MEAN, STD, crop_ratio=crop_ratio, interpolation=interpolation)
+def _transform(image_size: int, crop_ratio: float, interpolation: str, resize: Resizing = "shorter-side") -> Transform:
+    return evaluation_transform(
+        image_size, MEAN, STD, crop_ratio=crop_ratio, interpolation=interpolation, resize=resize
+    )
 
 
 def _levels(difference: Tensor) -> float:
@@ -35,12 +40,11 @@ class _AcrossFirst(EvaluationSteps):
 
     def __call__(self, picture: Image) -> Tensor:
         width, height = picture.size
-        new_width = self.side * width // min(width, height)
+        short = min(width, height)
+        across, down = (self.side if self.is_square else self.side * side // short for side in (width, height))
         if self.interpolation != "nearest":
-            picture = picture.resize((new_width, height), INTERPOLATIONS[self.interpolation])
-            picture = picture.resize(
-                (new_width, self.side * height // min(width, height)), INTERPOLATIONS[self.interpolation]
-            )
+            picture = picture.resize((across, height), INTERPOLATIONS[self.interpolation])
+            picture = picture.resize((across, down), INTERPOLATIONS[self.interpolation])
             left, top = (round((x - self.image_size) / 2) for x in picture.size)
             picture = picture.crop((left, top, left + self.image_size, top + self.image_size))
             return EvaluationSteps(self.image_size, self.image_size, self.interpolation, self.mean, self.std)(picture)
@@ -52,7 +56,7 @@ def _wanted(transform: Transform, pixels: np.ndarray) -> Tensor:
     steps = transform.steps
     assert isinstance(steps, EvaluationSteps)
     if height > 2 * width:
-        transform = Transform(_AcrossFirst(steps.side, steps.image_size, steps.interpolation, MEAN, STD), 0)
+        transform = Transform(_AcrossFirst(*dataclasses.astuple(steps)), 0)
     return transform(PIL.Image.fromarray(pixels))
 
 
@@ -66,19 +70,28 @@ def pictures(draw: st.DrawFn) -> np.ndarray:
     return rng.choice(np.array([0, 255], np.uint8), (height, width, 3))
 
 
-@given(pictures(), st.integers(1, 40), st.sampled_from([1.0, 0.9, 0.875, 0.5]), st.sampled_from([*INTERPOLATIONS]))
+@given(
+    pictures(),
+    st.integers(1, 40),
+    st.sampled_from([1.0, 0.9, 0.875, 0.5]),
+    st.sampled_from([*INTERPOLATIONS]),
+    st.sampled_from(get_args(Resizing)),
+)
 @settings(max_examples=150, deadline=None)
-def test_pixels_are_those_of_pillow(pixels: np.ndarray, image_size: int, crop_ratio: float, interpolation: str) -> None:
-    transform = _transform(image_size, crop_ratio, interpolation)
+def test_pixels_are_those_of_pillow(
+    pixels: np.ndarray, image_size: int, crop_ratio: float, interpolation: str, resize: Resizing
+) -> None:
+    transform = _transform(image_size, crop_ratio, interpolation, resize)
     found = Preprocessing(transform)(torch.from_numpy(pixels)[None])[0]
     assert torch.equal(found, _wanted(transform, pixels))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (33 * 7 + 1, 7), (7, 33 * 7), (224, 224), (31, 64)])
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-def test_extreme_sizes(size: tuple[int, int], interpolation: str) -> None:
+@pytest.mark.parametrize("resize", get_args(Resizing))
+def test_extreme_sizes(size: tuple[int, int], interpolation: str, resize: Resizing) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    transform = _transform(24, 0.875, interpolation)
+    transform = _transform(24, 0.875, interpolation, resize)
     found = Preprocessing(transform)(torch.from_numpy(pixels)[None])[0]
     width_first = _wanted(transform, np.asarray(_middle(pixels)))
     assert torch.equal(found, width_first)
@@ -111,13 +124,13 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @cache
-def _graph(folder: Path, interpolation: str) -> Path:
+def _graph(folder: Path, interpolation: str, resize: Resizing = "shorter-side") -> Path:
     from torch.export import Dim
 
-    file = folder / f"{interpolation}.onnx"
+    file = folder / f"{interpolation}-{resize}.onnx"
     sizes = {"images": {0: Dim("batch"), 1: Dim("height", max=2**20), 2: Dim("width", max=2**20)}}
     example = torch.zeros(2, 50, 70, 3, dtype=torch.uint8)
-    module = Preprocessing(_transform(24, 0.875, interpolation)).eval()
+    module = Preprocessing(_transform(24, 0.875, interpolation, resize)).eval()
     program = torch.export.export(module, (example,), dynamic_shapes=sizes)
     made = torch.onnx.export(program, dynamo=True, verbose=False)
     assert made is not None
@@ -125,13 +138,15 @@ def _graph(folder: Path, interpolation: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-def test_onnxruntime_equals_torch(graphs: Path, interpolation: str) -> None:
+@pytest.mark.parametrize(
+    ("interpolation", "resize"), [*((name, "shorter-side") for name in INTERPOLATIONS), ("bicubic", "square")]
+)
+def test_onnxruntime_equals_torch(graphs: Path, interpolation: str, resize: Resizing) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(_graph(graphs, interpolation)), options)
-    module = Preprocessing(_transform(24, 0.875, interpolation))
+    session = onnxruntime.InferenceSession(str(_graph(graphs, interpolation, resize)), options)
+    module = Preprocessing(_transform(24, 0.875, interpolation, resize))
     for size in [(2, 50, 70), (1, 1, 1), (3, 1, 90), (1, 300, 5), (1, 333, 251), (0, 20, 20), (1, 24, 27)]:
         images = torch.randint(0, 256, (*size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
         (found,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})

@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from functools import cache
 from typing import Literal, TypeAlias, TypedDict, get_args
 
-import numpy as np
-import torch
 from jaxtyping import Float
-from PIL.Image import Image, Resampling
+from PIL.Image import Image
 from torch import Tensor
 
+from cladewise.backbones.augmentation import AreaCrop, CentreCrop, PaddedCrop, RandomSteps
+from cladewise.backbones.normalising import INTERPOLATIONS, composed, normalised, normalising_steps
 from cladewise.errors import InputError
 
 Augmentation = Literal["crop-flip", "pad-crop-flip", "moco", "flip", "none"]
@@ -38,12 +37,6 @@ SMALLEST = 0.08
 """Fraction of the area that ``crop-flip`` keeps at least by default, as is usual for ImageNet."""
 LONGEST_ASPECT = 32
 """Aspect ratio beyond which only the middle of an image is transformed."""
-INTERPOLATIONS = {
-    "bicubic": Resampling.BICUBIC,
-    "bilinear": Resampling.BILINEAR,
-    "nearest": Resampling.NEAREST,
-}
-"""Resampling filters by the names used in encoder configurations."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,39 +85,19 @@ class EvaluationSteps:
     resize: Resizing = "shorter-side"
 
     def __call__(self, picture: Image) -> Float[Tensor, "channel side side"]:
-        short = min(picture.size)
-        width, height = (
-            self.side if x == short or self.is_square else int(self.side * x / short) for x in picture.size
-        )
-        if (width, height) != picture.size:
-            picture = picture.resize((width, height), INTERPOLATIONS[self.interpolation])
-        left, top = (round((x - self.image_size) / 2) for x in (width, height))
-        picture = picture.crop((left, top, left + self.image_size, top + self.image_size))
-        pixels = torch.from_numpy(np.array(picture)).reshape(self.image_size, self.image_size, -1).permute(2, 0, 1)
-        mean, std = (_everywhere(values, self.image_size) for values in (self.mean, self.std))
-        return pixels.expand(3, -1, -1).to(torch.float32).mul_(1 / 255).sub_(mean).div_(std)
+        return normalised(self._cut(picture), self.mean, self.std)
 
     @property
     def is_square(self) -> bool:
         """Whether both sides are resized to the same length."""
         return self.resize == "square"
 
+    @property
+    def _cut(self) -> CentreCrop:
+        return CentreCrop(_sides(self.side, self.resize), self.image_size, self.interpolation)
+
     def __repr__(self) -> str:
-        sides = [self.side] * (2 if self.is_square else 1)
-        steps = (
-            f"Resize(size={sides}, interpolation=InterpolationMode.{self.interpolation.upper()}, antialias=True)",
-            f"CenterCrop(size={(self.image_size, self.image_size)})",
-            "PILToTensor()",
-            "ToDtype(scale=True)",
-            f"Normalize(mean={list(self.mean)}, std={list(self.std)}, inplace=False)",
-        )
-        return "\n      ".join(("Compose(", *steps)) + "\n)"
-
-
-@cache
-def _everywhere(values: tuple[float, ...], side: int) -> Tensor:
-    """A value per channel at every pixel, channels innermost: arithmetic without broadcasting is twice as fast."""
-    return torch.tensor(values).expand(side, side, len(values)).contiguous().permute(2, 0, 1)
+        return composed([*self._cut.texts, *normalising_steps(self.mean, self.std)])
 
 
 def _middle(picture: Image) -> Image:
@@ -216,21 +189,26 @@ def training_transform(
     )
     if augmentation == "none":
         return plain
-    from cladewise.backbones import augmentation as random_steps  # imports torchvision, which takes a second
-
     wanted = _known_filter(interpolation)
     if augmentation in ("crop-flip", "moco"):
-        made = random_steps.crop_and_flip if augmentation == "crop-flip" else random_steps.moco
-        steps = made(image_size, mean, std, interpolation=wanted, smallest=smallest)
+        if augmentation == "crop-flip":
+            steps: Steps = RandomSteps(AreaCrop(image_size, wanted, smallest), mean, std)
+        else:
+            from cladewise.backbones.moco_augmentation import moco  # imports torchvision, which takes a second
+
+            steps = moco(image_size, mean, std, interpolation=wanted, smallest=smallest)
         # the smallest crop is 28% of a side long, and must not be enlarged from fewer pixels than there are
         return Transform(steps, decode_size=max(4 * image_size, math.ceil(image_size / math.sqrt(smallest))))
-    side = math.floor(image_size / crop_ratio)
-    sides = [side, side] if resize == "square" else [side]
+    sides = _sides(math.floor(image_size / crop_ratio), resize)
     if augmentation == "pad-crop-flip":
-        steps = random_steps.pad_crop_and_flip(sides, image_size, mean, std, interpolation=wanted, pad=pad)
+        steps = RandomSteps(PaddedCrop(sides, image_size, wanted, pad), mean, std)
     else:
-        steps = random_steps.flip(sides, image_size, mean, std, interpolation=wanted)
+        steps = RandomSteps(CentreCrop(sides, image_size, wanted), mean, std, flip_last=True)
     return Transform(steps, plain.decode_size)
+
+
+def _sides(side: int, resize: Resizing) -> tuple[int, ...]:
+    return (side, side) if resize == "square" else (side,)
 
 
 def _known_filter(interpolation: str) -> str:

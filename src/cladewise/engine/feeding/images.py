@@ -128,7 +128,20 @@ class ImageRows(torch.utils.data.Dataset[DecodedRow]):
                 key = np.random.SeedSequence((self._seed, self.epoch, index, view))
                 torch.default_generator.manual_seed(int(key.generate_state(1, np.uint64)[0] >> np.uint64(1)))
                 views.append(self._transform(picture))
-        return views[0] if self._views is None else torch.stack(views)
+        return views[0] if self._views is None else _stacked(views)
+
+
+def collate_for_training(rows: Sequence[DecodedRow]) -> Batch:
+    """As :func:`collate`, with colour channels innermost in memory.
+
+    That is how pictures are decoded and what the convolutions of an encoder that is trained are given, so that no
+    number has to move. A worker process writes the batch into shared memory at once.
+
+    Example:
+        >>> collate_for_training([DecodedRow(7, 3, torch.zeros(8, 8, 3).permute(2, 0, 1))]).images.stride()
+        (192, 1, 24, 3)
+    """
+    return _collate(rows, _stacked)
 
 
 def collate(rows: Sequence[DecodedRow]) -> Batch:
@@ -139,6 +152,10 @@ def collate(rows: Sequence[DecodedRow]) -> Batch:
         >>> batch.index, [skipped.path for _, skipped in batch.skipped]
         (tensor([7]), ['b.jpg'])
     """
+    return _collate(rows, torch.stack)
+
+
+def _collate(rows: Sequence[DecodedRow], stack: Callable[[list[Tensor]], Tensor]) -> Batch:
     read: list[tuple[int, int, Tensor]] = []
     skipped: list[tuple[int, Skipped]] = []
     for row in rows:
@@ -146,10 +163,18 @@ def collate(rows: Sequence[DecodedRow]) -> Batch:
             skipped.append((row.index, row.image))
         else:
             read.append((row.index, row.node, row.image))
-    images = torch.stack([image for _, _, image in read]) if read else torch.empty(0, 3, 0, 0)
+    images = stack([image for _, _, image in read]) if read else torch.empty(0, 3, 0, 0)
     nodes = torch.tensor([node for _, node, _ in read], dtype=torch.int64)
     index = torch.tensor([index for index, _, _ in read], dtype=torch.int64)
     return Batch(images, nodes, index, tuple(skipped))
+
+
+def _stacked(images: Sequence[Tensor]) -> Tensor:
+    """Images [..., channel, height, width] as one tensor, whose channels are innermost if they are in the images."""
+    if any(image.stride(-3) != 1 for image in images):
+        return torch.stack(list(images))
+    innermost: Tensor = torch.utils.data.default_collate([image.movedim(-3, -1) for image in images])
+    return innermost.movedim(-1, -3)
 
 
 ImageLoader: TypeAlias = "torch.utils.data.DataLoader[DecodedRow]"

@@ -17,7 +17,7 @@ from cladewise.backbones import Backbone
 from cladewise.datasets import Dataset, Skipped
 from cladewise.engine.feeding.augmenting import augmentation_of, varied_by
 from cladewise.engine.feeding.features import Features, cached_features
-from cladewise.engine.feeding.images import Batch, ImageRows, collate, default_workers
+from cladewise.engine.feeding.images import Batch, ImageRows, collate_for_training, default_workers
 from cladewise.records import RunConfig
 
 IntArray = NDArray[np.int64]
@@ -130,7 +130,7 @@ class DecodedRows:
             sampler=order,
             num_workers=workers,
             persistent_workers=workers > 0,
-            collate_fn=collate,
+            collate_fn=collate_for_training,
             pin_memory=torch.cuda.is_available(),
         )
 
