@@ -36,7 +36,7 @@ def _levels(difference: Tensor) -> float:
 
 
 class _AcrossFirst(EvaluationSteps):
-    """Resizes across before down for every image; Pillow 13 turns to the other order for tall ones."""
+    """Resizes across before down for every image; Pillow 13 turns to the other order where the height shrinks most."""
 
     def __call__(self, picture: Image) -> Tensor:
         width, height = picture.size
@@ -55,7 +55,9 @@ def _wanted(transform: Transform, pixels: np.ndarray) -> Tensor:
     height, width = pixels.shape[:2]
     steps = transform.steps
     assert isinstance(steps, EvaluationSteps)
-    if height > 2 * width:
+    short = min(height, width)
+    across, down = (steps.side if steps.is_square else steps.side * side // short for side in (width, height))
+    if down < height and height - down > 2 * (width - across):
         transform = Transform(_AcrossFirst(*dataclasses.astuple(steps)), 0)
     return transform(PIL.Image.fromarray(pixels))
 

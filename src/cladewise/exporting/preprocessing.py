@@ -39,8 +39,10 @@ class Preprocessing(nn.Module):
     resizing operators are not antialiased in some runtimes, and none rounds between the two passes. Only rows and
     columns that the crop keeps are computed.
 
-    Pillow 13 resizes pictures more than twice as tall as wide down first and then across, which earlier versions
-    did not; this module goes across first, always.
+    Pillow 13 resizes a picture whose height shrinks by more than twice as many pixels as its width down first and then
+    across, which earlier versions did not; this module goes across first, always, and some pixels of such pictures
+    differ by one grey level. If the shape is kept they are those more than twice as tall as wide; if both sides are
+    resized to a square they include many portraits.
 
     Args:
         transform: The transform of an encoder in evaluation.
