@@ -288,6 +288,14 @@ MISTAKES = {
         "[features]\nsearch = { rates = 3 }\n[backbone]",
         r"'rates' at paper.toml \[features\] se",
     ),
+    "type": (
+        "[backbone]",
+        "[features]\nsearch = { lr = 0.1 }\n[backbone]",
+        r"lr to be a list of numbers, but got 0.1 at paper.toml \[features\] search",
+    ),
+    "infinite": ("78.13, 1.5]", "78.13, inf]", "a number of at least 0 for severity, but got inf"),
+    "outside": ('name = "table-2"', 'name = "../table-2"', r"a name that files can have: .* at paper.toml \[\[table"),
+    "other kind": ('kind = "curve"', 'kind = "curve"\nimages = 9', "no images, which only figures of kind t-sne have"),
 }
 
 

@@ -47,6 +47,7 @@ def benchmark(
     """
     from cladewise.suites import benchmark, read_suite
     from cladewise.suites.running import LEFT_OUT, default_folder
+    from cladewise.suites.suite import data_folder
 
     read = read_suite(suite)
     folder = out or default_folder(read, smoke=smoke, features=features)
@@ -62,7 +63,7 @@ def benchmark(
     )
     for path in written:
         tell(path)
-    for name in ("", *(entry.name for entry in read.data)):
+    for name in ("", *(data_folder(entry.name) for entry in read.data)):
         left_out = folder / name / LEFT_OUT
         if left_out.is_file() and (lines := left_out.read_text(encoding="utf-8").splitlines()):
             say(f"cladewise: left out of the tables, one reason per line ({len(lines)}): {left_out}")

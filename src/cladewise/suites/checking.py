@@ -18,7 +18,7 @@ from cladewise.suites.figures import check_figure
 from cladewise.suites.hypernyms import check_hypernyms
 from cladewise.suites.lighter import features_search
 from cladewise.suites.places import within
-from cladewise.suites.suite import Suite, folder_name, on_data
+from cladewise.suites.suite import Suite, data_folder, folder_name, on_data
 
 
 def check(suite: Suite, at: str) -> None:
@@ -70,7 +70,7 @@ def check(suite: Suite, at: str) -> None:
 def _check_drawn(suite: Suite, at: str) -> None:
     """The tables and figures of a suite on one dataset."""
     names = [entry.name for entry in (*suite.tables, *suite.figures, *suite.hypernyms)]
-    _check_unique([*names, *suite.drawn[len(names) :]], "a unique name for every [[table]]", at)
+    _check_unique([*names, *suite.drawn[len(names) :]], "a unique name for every table and figure", at)
     for table in suite.tables:
         with within(f"{at} table {table.name}"):
             check_table(suite, table)
@@ -82,6 +82,9 @@ def _check_drawn(suite: Suite, at: str) -> None:
 def _check_parts(suite: Suite, entry: TableEntry | FigureEntry, at: str) -> None:
     """The methods, rules and data that a table or figure names."""
     what = "table" if isinstance(entry, TableEntry) else "figure"
+    if not entry.name or folder_name(entry.name) != entry.name.replace(" ", "-"):
+        expected = "a name that files can have: letters, digits and . _ = -"
+        raise InputError(expected, repr(entry.name), at=f"{at} [[{what}]]")
     at = f"{at} {what} {entry.name}"
     _check_data_names(suite, entry.data, at)
     for method in suite.methods_of(entry):
@@ -100,6 +103,7 @@ def _check_parts(suite: Suite, entry: TableEntry | FigureEntry, at: str) -> None
 
 def _check_data(suite: Suite, at: str) -> None:
     _check_unique((entry.name for entry in suite.data), "a unique name for every [[data]]", at)
+    _check_unique((data_folder(entry.name) for entry in suite.data), "data with different folders of results", at)
     for entry in suite.data:
         if not (0 < entry.search < 1 and 0 <= entry.val < 1):
             expected = "shares of the training images, search in (0, 1) and val in [0, 1)"
@@ -149,6 +153,8 @@ def _check_training(suite: Suite, values: Mapping[str, Any], at: str) -> None:
 def _check_variant(suite: Suite, variant: Variant, at: str) -> None:
     if variant.name in (ALL, OWN) or variant.name.partition(":")[0] in methods.available():
         raise InputError("a name that is not a method", repr(variant.name), at=at)
+    if not folder_name(variant.name).strip("-."):
+        raise InputError("a name with letters or digits", repr(variant.name), at=at)
     if variant.seeds < 0:
         raise InputError("0 or more seeds", variant.seeds, at=at)
     if not 0 < variant.share <= 1:

@@ -49,7 +49,7 @@ def _check_published(suite: Suite, table: TableEntry, published: Published) -> t
         expected = f"{len(table.columns)} values, one per column, nan where there is none"
         raise InputError(expected, len(published.values), at=at)
     for name, value in zip(table.columns, published.values, strict=True):
-        if not math.isnan(value) and not 0 <= value <= (100 if column(name).is_share else math.inf):
+        if not math.isnan(value) and not (0 <= value <= 100 if column(name).is_share else 0 <= value < math.inf):
             unit = "a percentage from 0 to 100" if column(name).is_share else "a number of at least 0"
             raise InputError(f"{unit} for {name}", value, at=at)
     return (published.row, published.inference or rules[0][0], published.decision or rules[0][1])

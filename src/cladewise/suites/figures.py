@@ -25,18 +25,22 @@ class Kind:
     """A kind of figure.
 
     Args:
+        takes: Entries of the file that only some kinds have, and this one has.
         check: Raises an ``InputError`` if a figure of a suite on one dataset cannot be drawn.
         draw: Writes a figure into a folder; returns the files, and sentences about what is missing in it.
     """
 
+    takes: frozenset[str]
     check: Callable[[Suite, FigureEntry], None]
     draw: Callable[[Path, Suite, FigureEntry, Runs], tuple[list[Path], list[str]]]
 
 
+_RULES = frozenset({"inferences", "decisions"})
+
 KINDS: dict[str, Kind] = {
-    "curve": Kind(check_curve, draw_curve),
-    "operating": Kind(check_operating, draw_operating),
-    MANIFOLDS: Kind(check_manifolds, draw_manifolds),
+    "curve": Kind(_RULES | {"x", "scale", "columns", "headings"}, check_curve, draw_curve),
+    "operating": Kind(_RULES | {"pairs"}, check_operating, draw_operating),
+    MANIFOLDS: Kind(frozenset({"levels", "classes", "most", "images", "texts"}), check_manifolds, draw_manifolds),
 }
 """Kinds of figures by name."""
 
@@ -45,12 +49,18 @@ def check_figure(suite: Suite, figure: FigureEntry) -> None:
     """Check a figure of a suite on one dataset.
 
     Raises:
-        InputError: Its kind, axis or a panel does not exist.
+        InputError: Its kind, axis or a panel does not exist, or it has an entry of another kind.
     """
     if figure.kind not in KINDS:
         kinds = ", ".join(KINDS)
         raise InputError(f"a kind of figure: {kinds}", repr(figure.kind), advice=nearest(figure.kind, KINDS))
-    KINDS[figure.kind].check(suite, figure)
+    kind = KINDS[figure.kind]
+    for field in dataclasses.fields(FigureEntry):
+        others = [name for name, other in KINDS.items() if field.name in other.takes]
+        if others and field.name not in kind.takes and getattr(figure, field.name) != field.default:
+            expected = f"no {field.name}, which only figures of kind {' or '.join(others)} have"
+            raise InputError(expected, f"{field.name} in a figure of kind {figure.kind}")
+    kind.check(suite, figure)
 
 
 def draw(folder: Path, suite: Suite, figure: FigureEntry, runs: Runs) -> tuple[list[Path], list[str]]:

@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from cladewise.catalogue import nearest
-from cladewise.errors import InputError
 from cladewise.suites.entries import Changes, FewShotEntry, SearchEntry
 from cladewise.suites.hypernyms import HypernymEntry
 from cladewise.suites.suite import FEW_SHOT_PREFIX, Suite
@@ -101,18 +99,8 @@ def features_of(suite: Suite) -> Suite:
 
 
 def features_search(suite: Suite) -> SearchEntry:
-    """The search of linear probes: as ``[features]`` says, else as ``[search]`` says, else of the rate alone.
-
-    Raises:
-        InputError: ``[features]`` has an entry that no search has.
-    """
-    before = suite.search or SearchEntry(options="default")
-    known = [field.name for field in dataclasses.fields(SearchEntry)]
-    for key in suite.features.search:
-        if key not in known:
-            raise InputError(f"one of {', '.join(known)}", repr(key), advice=nearest(key, known))
-    given = {key: tuple(v) if isinstance(v, list) else v for key, v in suite.features.search.items()}
-    return dataclasses.replace(before, **given)
+    """The search of linear probes: as ``[features]`` says, else as ``[search]`` says, else of the rate alone."""
+    return dataclasses.replace(suite.search or SearchEntry(options="default"), **suite.features.search)
 
 
 def _kept(training: Mapping[str, Any]) -> dict[str, Any]:

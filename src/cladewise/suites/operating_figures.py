@@ -47,8 +47,9 @@ def draw_operating(
     missing: list[str] = []
     for label in suite.methods_of(figure):
         rules = suite.rules_after(label, figure)
+        varies = [len(set(among)) > 1 for among in zip(*rules, strict=True)]
         for infer, decide in rules:
-            name = label if len(rules) == 1 else f"{label}, {infer}"
+            name = ", ".join([label, *(rule for rule, shown in zip((infer, decide), varies, strict=False) if shown)])
             paths = [evaluation_path(run, data.test, infer, decide, suite.variant(label).tree) for run in runs[label]]
             points = [read_evaluation(path).curves.operating for path in paths if path.is_file()]
             curves = [read_curve(each, seed) for seed, each in enumerate(points) if each is not None]

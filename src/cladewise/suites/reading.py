@@ -81,12 +81,21 @@ def _suite(content: dict[str, Any], path: Path) -> Suite:
         ),
         "search": _entry(SearchEntry, content["search"], f"{at} [search]") if "search" in content else None,
         "smoke": _entry(Changes, content.get("smoke", {}), f"{at} [smoke]"),
-        "features": _entry(Changes, content.get("features", {}), f"{at} [features]"),
+        "features": _features(content.get("features", {}), f"{at} [features]"),
     }
     rest = {key: value for key, value in content.items() if key not in {*parts, "table", "figure", "variant"}}
     suite = _entry(Suite, {"title": path.stem, **rest, "name": path.stem}, at, made=parts)
     check(suite, at)
     return suite
+
+
+def _features(values: Any, at: str) -> Changes:
+    """``[features]``, its search with the types that ``[search]`` has."""
+    changes, search = _entry(Changes, values, at), f"{at} search"
+    hints = get_type_hints(SearchEntry)
+    _known(changes.search, hints, search)
+    typed = {key: _value(key, value, hints[key], search) for key, value in changes.search.items()}
+    return dataclasses.replace(changes, search=typed)
 
 
 def _table(values: Any, at: str) -> TableEntry:

@@ -36,7 +36,7 @@ from cladewise.suites.lighter import features_of, smoke_of
 from cladewise.suites.locating import Where, missing_options, missing_text, missing_tree, with_data, with_made_up_data
 from cladewise.suites.reading import read_suite
 from cladewise.suites.search import Choice, Measured, Trials, search
-from cladewise.suites.suite import Settings, Suite, folder_name
+from cladewise.suites.suite import Settings, Suite, data_folder, folder_name
 from cladewise.suites.tables import gaps, table_rows, write_table
 from cladewise.taxonomy import Taxonomy
 
@@ -99,13 +99,13 @@ def benchmark(
         check_on_data(part)
     trees = [(entry, _tree(suite, entry)) for entry in planted]
     for name, text in lacking.items():
-        write_text(folder / name / LEFT_OUT, f"{', '.join(suite.on(name).drawn)}: {text}\n")
+        write_text(folder / data_folder(name) / LEFT_OUT, f"{', '.join(suite.on(name).drawn)}: {text}\n")
     if suite.hypernyms:
         write_text(folder / LEFT_OUT, "".join(f"{name}: {text}\n" for name, text in unread.items()))
     written: list[Path] = []
     with workers(jobs) as pool, bar(shown=progress) as shown:
         for part in parts:
-            written += _Benchmark(part, folder / part.data[0].name, pool, shown).write()
+            written += _Benchmark(part, folder / data_folder(part.data[0].name), pool, shown).write()
         for entry, tree in trees:
             written += write_hypernym_table(folder, entry, tree, seeds=suite.seeds, pool=pool)
     return written
