@@ -56,6 +56,18 @@ def test_every_level_has_its_part_of_the_embedding() -> None:
     assert not torch.allclose(after.level_log_prob(1).log_prob, before.level_log_prob(1).log_prob)
 
 
+@pytest.mark.parametrize("transition", ["full", "low-rank"])
+def test_without_an_embedding_the_features_themselves_are_split(transition: str) -> None:
+    head = head_of(transition=transition, embedding=0)
+    assert head.widths == [3, 2, 2]
+    assert not [module for module in head.modules() if isinstance(module, torch.nn.BatchNorm1d)]
+    features = torch.randn(4, 7)
+    assert head.represent(features) is features
+    species = head(features).level_log_prob(3).log_prob
+    by_hand = (features[:, :3] @ head.layers[0].weight.mT + head.layers[0].bias).log_softmax(-1)
+    torch.testing.assert_close(species, by_hand)
+
+
 def test_the_bonus_is_one_number_a_transition_and_starts_at_1() -> None:
     head = head_of(transition="low-rank")
     assert head.bonus is not None

@@ -25,7 +25,8 @@ class TransitionHead(Head):
     Args:
         taxonomy: The label tree.
         layout: Order of the logits.
-        embedding: The layer before the classifiers.
+        num_features: Width of the features.
+        embedding: Width of the trained layer before the classifiers; 0 for none.
         memory: Memory in GB that the weights may take in training.
 
     Raises:
@@ -34,17 +35,24 @@ class TransitionHead(Head):
     Example:
         >>> from cladewise.predictions import transition_layout
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> head = TransitionHead(t, transition_layout(t, rank=2), Embedding(8, 60))
+        >>> head = TransitionHead(t, transition_layout(t, rank=2), 8, embedding=60)
         >>> head(torch.zeros(5, 8)).logits.shape
         torch.Size([5, 14])
     """
 
     def __init__(
-        self, taxonomy: Taxonomy, layout: TransitionLayout, embedding: Embedding, memory: float = torch.inf
+        self,
+        taxonomy: Taxonomy,
+        layout: TransitionLayout,
+        num_features: int,
+        *,
+        embedding: int = 600,
+        memory: float = torch.inf,
     ) -> None:
         super().__init__()
-        self.taxonomy, self.layout, self.embedding = taxonomy, layout, embedding
-        self.widths = part_widths(embedding.width, max(1, len(layout.levels)))
+        self.taxonomy, self.layout = taxonomy, layout
+        self.embedding = Embedding(num_features, embedding) if embedding else nn.Identity()
+        self.widths = part_widths(embedding or num_features, max(1, len(layout.levels)))
         outputs = [layout.first_nodes.size, *map(layout.num_scores, layout.steps)]
         _check_memory(self.widths, outputs, layout, memory)
         self.layers = nn.ModuleList(map(nn.Linear, self.widths, outputs))

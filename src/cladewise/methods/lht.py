@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from cladewise.decisions import Decision, Levels
-from cladewise.heads import Embedding, Head, TransitionHead
+from cladewise.heads import Head, TransitionHead
 from cladewise.losses import LHTLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import HIERARCHY_TRANSITION
@@ -40,12 +40,12 @@ class LHTMethod(Method):
         "all",
         "levels that take part, 1 for the coarsest: all, or a list like 1,6,7 or family,species that has the finest",
     )
-    embedding: int = option(600, "width of the layer before the classifiers, split among the levels")
+    embedding: int = option(600, "width of the trained layer before the classifiers, split among the levels; 0: none")
     memory: float = option(4.0, "GB that the weights may take in training; more raises an error")
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         layout = transition_layout(taxonomy, *self._settings(taxonomy))
-        return TransitionHead(taxonomy, layout, Embedding(num_features, self.embedding), self.memory)
+        return TransitionHead(taxonomy, layout, num_features, embedding=self.embedding, memory=self.memory)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
         return LHTLoss(taxonomy, self.confusion, *self._settings(taxonomy))
