@@ -13,7 +13,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 
 # what make test-cuda runs on; cpu rehearses the same tests
 DEVICE ?= $(or $(CLADEWISE_TEST_DEVICE),cuda)
 
-.PHONY: demo test test-slow test-cuda check docs bench format clean
+.PHONY: demo test test-slow test-cuda check docs bench results format clean
 demo: $(VENV)/.ready-demo
 	$(BIN)/cladewise demo
 
@@ -53,6 +53,15 @@ bench: $(VENV)/.ready-bench
 	$(BIN)/python benchmarks/image_decoding.py
 	$(BIN)/python benchmarks/feature_caching.py
 	$(BIN)/python benchmarks/encoders.py
+
+# hours on two cores; a repeated call goes on where the last one stopped
+GROCERY_STORE ?= data/grocery-store
+OPENCLIPART ?= /usr/share/openclipart/png
+results: $(VENV)/.ready
+	$(BIN)/cladewise benchmark results/which-method.toml --out runs/which-method --jobs 2 \
+	  --data grocery-store=$(GROCERY_STORE) --data openclipart=$(OPENCLIPART)
+	$(BIN)/cladewise benchmark results/end-to-end.toml --out runs/end-to-end
+	$(BIN)/python results/make_page.py runs
 
 format: $(VENV)/.ready-check
 	$(BIN)/ruff check --fix .
