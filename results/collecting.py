@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cladewise.engine import Run
-from cladewise.records import read_evaluation, read_resources
+from cladewise.records import Evaluation, read_evaluation, read_resources
 from cladewise.records.resources import RESOURCE_TEXTS
 from cladewise.statistics import mean_and_sd
 from cladewise.suites.jobs import evaluation_path
@@ -75,7 +76,7 @@ def _measured(suite: Suite, entry: DataEntry, folder: Path) -> Measured:
     }
     tables = {table.name: _lines(suite, table, runs, entry.test) for table in suite.tables}
     left_out = (folder / "left_out.txt").read_text(encoding="utf-8").splitlines()
-    num_images = max(read_evaluation(path).num_images for path in folder.glob("runs/*/evaluations/*.json"))
+    num_images = max(_evaluation(path).num_images for path in folder.glob("runs/*-0/evaluations/*.json"))
     return Measured(entry.name, num_images, tables, left_out)
 
 
@@ -105,14 +106,20 @@ def _figure(metric: str, paths: Sequence[Path], runs: Sequence[Run]) -> Figure |
 
 
 def _value(path: Path, metric: str) -> float:
-    evaluation = read_evaluation(path)
+    evaluation = _evaluation(path)
     return evaluation.value(metric) if metric in evaluation.metrics else math.nan
+
+
+@functools.cache
+def _evaluation(path: Path) -> Evaluation:
+    return read_evaluation(path)
 
 
 def _per_image(paths: Sequence[Path], metrics: Iterable[str]) -> dict[str, FloatArray]:
     """Of metrics with a value for every image, the mean over the seeds."""
-    tables = [pl.read_parquet(path.with_suffix(".parquet")) for path in paths]
-    shared = [name for name in metrics if all(name in table.columns for table in tables)]
+    files = [path.with_suffix(".parquet") for path in paths]
+    shared = [name for name in metrics if all(name in pl.read_parquet_schema(file) for file in files)]
+    tables = [pl.read_parquet(file, columns=shared) for file in files]
     columns = {name: np.stack([table[name].to_numpy().astype(np.float64) for table in tables]) for name in shared}
     return {name: column.mean(0) for name, column in columns.items() if not np.isnan(column).any()}
 
