@@ -65,8 +65,13 @@ class Measured:
 
 
 def collect(suite: Suite, folder: Path) -> list[Measured]:
-    """Read the runs of a suite from the folder that ``cladewise benchmark`` wrote."""
-    return [_measured(suite, entry, folder / folder_name(entry.name)) for entry in suite.data]
+    """Read the runs of a suite from the folder that ``cladewise benchmark`` wrote; of finished datasets alone."""
+    places = [(entry, folder / folder_name(entry.name)) for entry in suite.data]
+    return [_measured(suite, entry, place) for entry, place in places if _is_finished(suite, place)]
+
+
+def _is_finished(suite: Suite, folder: Path) -> bool:
+    return all((folder / f"{table.name}.csv").is_file() for table in suite.tables)
 
 
 def _measured(suite: Suite, entry: DataEntry, folder: Path) -> Measured:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,32 +28,52 @@ def main(runs: Path | None) -> None:
     """Collect the figures, if there are runs, and write the page."""
     if runs is not None:
         found = {name: collect(read_suite(HERE / f"{name}.toml"), runs / name) for name in SUITES}
-        content = {name: [dataclasses.asdict(data) for data in measured] for name, measured in found.items()}
-        RECORD.write_text(json.dumps(_rounded(content), indent=1) + "\n", encoding="utf-8")
+        content = {name: [_as_record(data) for data in measured] for name, measured in found.items()}
+        RECORD.write_text(json.dumps(content, separators=(",", ":")).replace('{"method"', '\n{"method"') + "\n")
     PAGE.write_text(from_record(), encoding="utf-8")
 
 
 def from_record() -> str:
     """The page from the record of the figures."""
     content = json.loads(RECORD.read_text(encoding="utf-8"))
-    return page(*([_measured(data) for data in content[name]] for name in SUITES))
+    probes, trained = ([_measured(data) for data in content[name]] for name in SUITES)
+    return page(
+        probes, trained, [*_missing("which-method", probes, ""), *_missing("end-to-end", trained, "end to end on ")]
+    )
+
+
+def _missing(suite: str, found: Sequence[Measured], before: str) -> list[str]:
+    names = {data.name for data in found}
+    return [before + entry.name for entry in read_suite(HERE / f"{suite}.toml").data if entry.name not in names]
+
+
+def _as_record(data: Measured) -> dict[str, Any]:
+    """Plain values, a figure as the list of its fields with six digits: what is beyond differs between machines."""
+    tables = {
+        name: [
+            {
+                **{field: getattr(line, field) for field in ("method", "inference", "decision")},
+                "figures": {
+                    k: [float(f"{part:.6g}") for part in dataclasses.astuple(v)] for k, v in line.figures.items()
+                },
+            }
+            for line in lines
+        ]
+        for name, lines in data.tables.items()
+    }
+    return {**{field.name: getattr(data, field.name) for field in dataclasses.fields(data)}, "tables": tables}
 
 
 def _measured(content: dict[str, Any]) -> Measured:
+    """The reverse of :func:`_as_record`."""
     tables = {
-        name: [Line(**{**line, "figures": {k: Figure(**v) for k, v in line["figures"].items()}}) for line in lines]
+        name: [
+            Line(**{**line, "figures": {k: Figure(*v[:2], int(v[2]), *v[3:]) for k, v in line["figures"].items()}})
+            for line in lines
+        ]
         for name, lines in content["tables"].items()
     }
     return Measured(**{**content, "tables": tables})
-
-
-def _rounded(value: Any) -> Any:
-    """Six significant digits: what is beyond them differs between machines."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}")
-    if isinstance(value, dict):
-        return {key: _rounded(entry) for key, entry in value.items()}
-    return [_rounded(entry) for entry in value] if isinstance(value, list) else value
 
 
 if __name__ == "__main__":

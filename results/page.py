@@ -32,10 +32,16 @@ GOALS = (
 """All but the distance are better the higher they are."""
 
 
-def page(probes: Sequence[Measured], trained: Sequence[Measured]) -> str:
-    """The whole page as Markdown."""
+def page(probes: Sequence[Measured], trained: Sequence[Measured], missing: Sequence[str] = ()) -> str:
+    """The whole page as Markdown.
+
+    Args:
+        probes: Datasets with linear probes.
+        trained: Datasets with networks trained end to end.
+        missing: What is still to be measured.
+    """
     parts = [
-        _opening(),
+        _opening(missing),
         _advice(probes),
         _plain(probes),
         *(_methods(data) for data in probes),
@@ -47,12 +53,13 @@ def page(probes: Sequence[Measured], trained: Sequence[Measured]) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _opening() -> str:
-    return """
+def _opening(missing: Sequence[str]) -> str:
+    still = f"\n\nStill to be measured: {', '.join(missing)}." if missing else ""
+    return f"""
 <!-- Written by `make results` from run folders. Changes by hand are lost. -->
 # Which method should I take?
-Methods, inferences and decisions of this library on three sets of images, and the advice that follows from the figures.
-`make results` trains the runs and writes this page from them."""
+Methods, inferences and decisions of this library on sets of images, and the advice that follows from the figures.
+`make results` trains the runs and writes this page from them.{still}"""
 
 
 def _advice(probes: Sequence[Measured]) -> str:
@@ -202,7 +209,8 @@ def _how(probes: Sequence[Measured]) -> str:
 Linear probes on features of a frozen EfficientNet-Lite0, 20 epochs. The learning rate of each method was chosen among
 0.01, 0.1 and 1 (and beyond, where the best was at an end) by AP on a held-out share of the training images; all other
 options are the defaults. {most} seeds, mean ± standard deviation. Percent, except distances (mean height of the lowest
-common ancestor of answer and label; 0 if right), seconds of processor time and MB.
+common ancestor of answer and label; 0 if right), seconds of processor time, and MB of the whole
+process. Methods that compare two views of each image are not on this page; see [results](results.md).
 
 **Bold** is significantly better than a flat softmax by the same rules, *italic* worse: at 5%, by a paired t-test over
 the images of the mean over the seeds, adjusted by Benjamini and Hochberg for the lines of a table. AC and R@90, which
