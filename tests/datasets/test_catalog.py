@@ -93,5 +93,6 @@ def test_what_is_available_needs_no_network() -> None:
     emoji = {"emoji", "emoji-objects", "emoji-food-animals"}
     photographs = {"grocery-store", "fgvc-aircraft", "cub-200-2011", "stanford-cars", "nabirds"}
     small = {"cifar-100", "fashion-mnist"}
-    assert set(datasets.available()) == {*emoji, *photographs, *small, *of_imagenet, *of_species}
+    drawings = {"openclipart"}
+    assert set(datasets.available()) == {*emoji, *drawings, *photographs, *small, *of_imagenet, *of_species}
     assert all(text and "\n" not in text for text in datasets.available().values())

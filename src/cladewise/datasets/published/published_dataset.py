@@ -51,9 +51,9 @@ class Facts:
         sizes = {} if tree is None else {n: int((tree.level == k).sum()) for k, n in enumerate(tree.level_names, 1)}
         found = [Count("classes", level, count, sizes.get(level, 0)) for level, count in self.levels.items()]
         if self.num_leaves is not None:
-            found.append(Count("classes", "leaves", self.num_leaves, 0 if tree is None else tree.num_leaves))
+            found.append(Count("leaves", "", self.num_leaves, 0 if tree is None else tree.num_leaves))
         if self.num_nodes is not None:
-            found.append(Count("classes", "all nodes", self.num_nodes, 0 if tree is None else tree.num_nodes))
+            found.append(Count("nodes", "", self.num_nodes, 0 if tree is None else tree.num_nodes))
         splits = {} if dataset is None else dataset.splits
         return found + [Count("images", name, count, len(splits.get(name, ()))) for name, count in self.images.items()]
 
@@ -63,8 +63,8 @@ class Count:
     """A published number of classes or images, and the number in a copy of the dataset.
 
     Args:
-        unit: ``classes`` or ``images``.
-        of: The level or the split; ``leaves`` or ``all nodes`` of a tree whose levels have no names.
+        unit: ``classes`` or ``images``; ``leaves`` or ``nodes`` of a tree whose levels have no names.
+        of: The level or the split, empty for the whole tree.
         published: The published number.
         found: The number in the copy; 0 if there is none.
     """
@@ -73,6 +73,11 @@ class Count:
     of: str
     published: int
     found: int
+
+    @property
+    def text(self) -> str:
+        """The unit and what it is of: ``images of train``."""
+        return f"{self.unit} of {self.of}" if self.of else self.unit
 
 
 def difference(counts: Sequence[Count]) -> tuple[str, str] | None:
@@ -85,8 +90,8 @@ def difference(counts: Sequence[Count]) -> tuple[str, str] | None:
     wrong = [count for count in counts if count.published != count.found]
     if not wrong:
         return None
-    published = ", ".join(f"{count.published:,} {count.unit} of {count.of}" for count in wrong)
-    return published, ", ".join(f"{count.found:,} {count.unit} of {count.of}" for count in wrong)
+    published = ", ".join(f"{count.published:,} {count.text}" for count in wrong)
+    return published, ", ".join(f"{count.found:,} {count.text}" for count in wrong)
 
 
 @dataclasses.dataclass(frozen=True)
