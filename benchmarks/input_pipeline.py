@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
-from timm.data import create_loader
+from timm.data.loader import create_loader
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2

@@ -35,7 +35,7 @@ def test_a_block_is_three_convolutions_and_a_shortcut() -> None:
     for conv, norm, last in ((block.conv1, block.bn1, 0), (block.conv2, block.bn2, 0), (block.conv3, block.bn3, 1)):
         y = norm(torch.nn.functional.conv2d(y, conv.weight, padding=1))
         if last:
-            y = y + block.downsample[1](torch.nn.functional.conv2d(x, block.downsample[0].weight))
+            y = y + block.downsample[1](torch.nn.functional.conv2d(x, block.downsample[0].get_parameter("weight")))
         y = torch.where(y > 0, y, 0.1 * y)
     torch.testing.assert_close(block(x), y.unfold(2, 2, 2).unfold(3, 2, 2).amax((-1, -2)))
 

@@ -75,7 +75,8 @@ def test_flips_as_in_torchvision(resize: Any, sides: list[int]) -> None:
 
 
 def test_random_crops_as_in_torchvision() -> None:
-    for smallest, given in ((0.08, {}), (0.2, {"smallest": 0.2}), (1.0, {"smallest": 1.0})):
+    cases: list[tuple[float, Any]] = [(0.08, {}), (0.2, {"smallest": 0.2}), (1.0, {"smallest": 1.0})]
+    for smallest, given in cases:
         ours = training_transform(
             21, MEAN, STD, augmentation="crop-flip", crop_ratio=0.9, interpolation="bicubic", **given
         )
@@ -114,7 +115,7 @@ def test_a_backbone_takes_another_input_format() -> None:
     padded = {repr(other.transform(True, augmentation="pad-crop-flip", pad=pad)) for pad in (2, 4)}
     assert len(padded) == 2
     with pytest.raises(InputError, match="a resizing: shorter-side, square"):
-        backbones.load("test_resnet", resize="longer-side", **options)
+        backbones.load("test_resnet", resize="longer-side", **options)  # type: ignore[arg-type]
 
 
 def test_moco_changes_colours_greys_and_blurs() -> None:

@@ -95,7 +95,7 @@ def test_an_exported_file_sees_the_same_pixels(run: Run, oblong: list[Path], tmp
         predicted = cw.predict(run, [path], progress=False)
         got = answers({"images": pixels})
         np.testing.assert_array_equal(got["node"], predicted.node())
-        np.testing.assert_allclose(got["log_probs"], predicted.log_prob.numpy(), atol=1e-4)
+        np.testing.assert_allclose(np.asarray(got["log_probs"], np.float64), predicted.log_prob.numpy(), atol=1e-4)
 
 
 def test_a_configuration_without_them_is_read_with_the_defaults(run: Run, tmp_path: Path) -> None:
