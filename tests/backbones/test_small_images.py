@@ -57,7 +57,7 @@ def test_the_stem_of_cifar(name: str) -> None:
     images = torch.randn(1, 3, 32, 32)
     ours.eval()
     assert torch.equal(ours.layer1(ours.act1(ours.bn1(stem(images)))), _first(ours, images))  # type: ignore[operator]
-    deviation = float(stem.weight.std())
+    deviation = float(stem.weight.detach().std())
     assert deviation == pytest.approx((2 / (9 * stem.out_channels)) ** 0.5, rel=0.1)
 
 
