@@ -19,7 +19,7 @@ from cladewise.atomic import write_bytes, write_text
 from cladewise.catalogue import from_spec, spec
 from cladewise.embeddings.geometries import available
 from cladewise.embeddings.graph_reconstruction import reconstruction
-from cladewise.embeddings.hypernym_edges import split_edges
+from cladewise.embeddings.hypernym_edges import EdgeSplits, split_edges
 from cladewise.embeddings.label_geometry import Geometry
 from cladewise.embeddings.label_space import LabelSpace
 from cladewise.embeddings.negatives import Strategy
