@@ -76,7 +76,9 @@ def test_the_run_folder_holds_what_it_says(probe: Run, colours: Dataset) -> None
     cw.evaluate(probe, split="test", progress=False)
     folder = probe.folder
     config = tomllib.loads(folder.config.read_text())
-    assert config["method"] == {"name": "hace", "dilution": 0.5, "smoothing": 0.0, "domain": "nodes"}
+    options = {"dilution": 0.5, "smoothing": 0.0, "domain": "nodes"}
+    options |= {"with_root": "auto", "eps": 0.0, "smoothing_over": "leaves"}
+    assert config["method"] == {"name": "hace", **options}
     assert cw.Taxonomy.read(folder.taxonomy) == colours.taxonomy
     events = log.read(folder.log)
     assert [e["epoch"] for e in events if e["event"] == "epoch"] == list(range(15))

@@ -6,12 +6,12 @@ from cladewise.explanations.explaining import explain
 from cladewise.explanations.feature_map import FeatureMap, last_feature_map
 from cladewise.explanations.finding_look_alikes import LookAlike, look_alikes
 from cladewise.explanations.level_scores import LevelScores
-from cladewise.explanations.manifold_grid import ManifoldGrid, manifold_grid
 from cladewise.explanations.manifold_plates import Manifolds, manifolds
 from cladewise.explanations.overlap import Overlap, neighbour_purity, overlap_by_level
 from cladewise.explanations.overlaying import overlay
 from cladewise.explanations.pairs import Pairs, extreme_pairs
 from cladewise.explanations.plane import in_the_plane
+from cladewise.explanations.side_by_side import ManifoldGrid, manifold_grid
 from cladewise.explanations.space_plate import space
 
 __all__ = [
