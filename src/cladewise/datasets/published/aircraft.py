@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cladewise.datasets.dataset import Dataset
-from cladewise.datasets.published.listed_images import listed_images
+from cladewise.datasets.published.image_rows import dataset_of_rows, image_rows
 from cladewise.datasets.published.made_up import write_picture
 from cladewise.datasets.published.official_files import OfficialFiles
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
@@ -54,8 +54,7 @@ def from_aircraft(path: str | PathLike[str]) -> Dataset:
         Maji, Rahtu, Kannala, Blaschko and Vedaldi, Fine-grained visual classification of aircraft, 2013,
         arXiv:1306.5151.
     """
-    given = Path(path).expanduser().absolute()
-    files = OfficialFiles.at(_data(given) or given, "FGVC-Aircraft", _WHERE)
+    files = OfficialFiles.at(path, "FGVC-Aircraft", _WHERE, _data)
     names: dict[tuple[str, str], list[str]] = {}  # split and image -> names from coarse to fine
     for split in _SPLITS:
         for level in _LEVELS:
@@ -74,12 +73,12 @@ def from_aircraft(path: str | PathLike[str]) -> Dataset:
     taxonomy = _tree({tuple(found) for found in names.values()}, files)
     node_by_path = {taxonomy.path_names(node): node for node in taxonomy}
     rows = [(split, f"{image}.jpg", node_by_path[tuple(found)]) for (split, image), found in names.items()]
-    return listed_images(
-        _NAME,
+    return dataset_of_rows(
+        image_rows(rows),
         taxonomy,
-        files.folder("images"),
-        rows,
-        _SPLITS,
+        name=_NAME,
+        root=files.folder("images"),
+        check="files",
         source={"kind": _NAME, "path": str(files.root)},
         credit="FGVC-Aircraft: Maji et al. 2013, for research that is not commercial",
     )

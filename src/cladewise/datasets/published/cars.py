@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.published.fact_tables import fact_table
-from cladewise.datasets.published.listed_images import listed_images
+from cladewise.datasets.published.image_rows import dataset_of_rows, image_rows
 from cladewise.datasets.published.made_up import write_picture
 from cladewise.datasets.published.official_files import OfficialFiles
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
@@ -54,8 +54,7 @@ def from_cars(path: str | PathLike[str]) -> Dataset:
         Chang, Pang, Zheng, Ma, Song and Guo, Your "Flamingo" is My "Bird": Fine-Grained, or Not, CVPR 2021,
         arXiv:2011.09040, and their repository PRIS-CV/Fine-Grained-or-Not.
     """
-    given = Path(path).expanduser().absolute()
-    files = OfficialFiles.at(_folder(given) or given, "Stanford Cars", _WHERE)
+    files = OfficialFiles.at(path, "Stanford Cars", _WHERE, _folder)
     meta = files.file("devkit/cars_meta.mat")
     tables = {
         "train": files.file("devkit/cars_train_annos.mat"),
@@ -81,12 +80,12 @@ def from_cars(path: str | PathLike[str]) -> Dataset:
             if not 1 <= number <= len(models):
                 raise InputError(f"classes from 1 to {len(models)}", number, at=str(table))
             rows.append((split, f"{folder}/{image}", node_of_class[number - 1]))
-    return listed_images(
-        _NAME,
+    return dataset_of_rows(
+        image_rows(rows),
         taxonomy,
-        files.root,
-        rows,
-        _SPLITS,
+        name=_NAME,
+        root=files.root,
+        check="files",
         source={"kind": _NAME, "path": str(files.root)},
         credit="Stanford Cars: Krause et al. 2013, for research that is not commercial",
     )

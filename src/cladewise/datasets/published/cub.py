@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from cladewise.datasets.dataset import Dataset
-from cladewise.datasets.exports import class_lists
+from cladewise.datasets.published.bird_lists import FILES, read_bird_lists, rows_of, write_bird_lists
 from cladewise.datasets.published.fact_tables import fact_table
-from cladewise.datasets.published.listed_images import listed_images
-from cladewise.datasets.published.made_up import write_picture
+from cladewise.datasets.published.image_rows import dataset_of_rows, image_rows
 from cladewise.datasets.published.official_files import OfficialFiles
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
@@ -23,9 +22,7 @@ from cladewise.taxonomy.names.columns import ID
 
 _NAME = "cub-200-2011"
 _ARCHIVE = "CUB_200_2011"
-_SPLITS = ("train", "test")
 _LEVELS = ("order", "family", "species")
-_FILES = (CLASSES, class_lists.IMAGES, class_lists.LABELS, class_lists.SPLIT)
 _WHERE = (
     "Unpack CUB_200_2011.tgz from https://data.caltech.edu/records/65de6-vp158, and pass the folder CUB_200_2011 in it."
 )
@@ -62,11 +59,8 @@ def from_cub(path: str | PathLike[str], *, corrected: bool = False) -> Dataset:
         Chang, Pang, Zheng, Ma, Song and Guo, Your "Flamingo" is My "Bird": Fine-Grained, or Not, CVPR 2021,
         arXiv:2011.09040, and their repository PRIS-CV/Fine-Grained-or-Not.
     """
-    given = Path(path).expanduser().absolute()
-    files = OfficialFiles.at(_folder(given) or given, "CUB-200-2011", _WHERE)
-    for name in _FILES:
-        files.file(name)
-    listed = class_lists.read(files.root, files.folder("images"))
+    files = OfficialFiles.at(path, "CUB-200-2011", _WHERE, _folder)
+    listed = read_bird_lists(files)
     path_by_class = {one: above for *above, one in fact_table("cub_200_2011")[1]}
     if corrected:
         path_by_class |= {one: list(above) for one, above in _CORRECTED.items()}
@@ -84,16 +78,12 @@ def from_cub(path: str | PathLike[str], *, corrected: bool = False) -> Dataset:
     for one, identifier in zip(classes, flat.columns[ID][flat.leaf_nodes].tolist(), strict=True):
         numbers[node_by_class[one]] = identifier
     node_of_label = [node_by_class[names[-1]] for names in listed.labels]
-    rows = [
-        (split, image, node_of_label[label])
-        for split, image, label in zip(listed.splits, listed.paths, listed.label.tolist(), strict=True)
-    ]
-    return listed_images(
-        _NAME,
+    return dataset_of_rows(
+        image_rows(rows_of(listed, node_of_label)),
         tree.with_columns({"class": numbers.tolist()}),
-        listed.root,
-        rows,
-        _SPLITS,
+        name=_NAME,
+        root=listed.root,
+        check="files",
         source={"kind": _NAME, "path": str(files.root), **({"corrected": True} if corrected else {})},
         credit="CUB-200-2011: Wah et al. 2011, for research and education that is not commercial",
     )
@@ -111,7 +101,7 @@ def _folder(given: Path) -> Path | None:
 
 def _has_lists(folder: Path) -> bool:
     """Whether a folder has CUB-200's lists with classes of CUB-200-2011 only."""
-    if not all((folder / name).is_file() for name in _FILES):
+    if not all((folder / name).is_file() for name in FILES):
         return False
     known = {row[-1] for row in fact_table("cub_200_2011")[1]}
     with (folder / CLASSES).open(encoding="utf-8", errors="replace") as lines:
@@ -122,20 +112,13 @@ def _write_made_up(folder: Path, images_per_class: int, random: np.random.Genera
     chosen = (5, 6, 59, 62, 79, 83, 84, 29, 30, 96)  # two orders of several families, and the two corrected classes
     classes = [fact_table("cub_200_2011")[1][number - 1][-1] for number in chosen]
     root = folder / _ARCHIVE
-    lists: dict[str, list[str]] = {name: [] for name in _FILES}
-    image = 0
-    for position, one in enumerate(classes, start=1):
-        lists[CLASSES].append(f"{position} {one}")
-        for is_train in (1, 0):
-            for _ in range(images_per_class):
-                image += 1
+    images: list[tuple[str, str, int, bool]] = []
+    for number, one in enumerate(classes, start=1):
+        for is_train in (True, False):
+            for image in range(len(images) + 1, len(images) + 1 + images_per_class):
                 path = f"{one}/{one.partition('.')[2]}_{image:04d}.jpg"
-                write_picture(root / "images" / path, position, random)
-                lists[class_lists.IMAGES].append(f"{image} {path}")
-                lists[class_lists.LABELS].append(f"{image} {position}")
-                lists[class_lists.SPLIT].append(f"{image} {is_train}")
-    for name, lines in lists.items():
-        (root / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+                images.append((str(image), path, number, is_train))
+    write_bird_lists(root, images, random, classes=[f"{number} {one}" for number, one in enumerate(classes, start=1)])
     return {"path": str(root)}
 
 

@@ -54,8 +54,7 @@ def from_fashion_mnist(path: str | PathLike[str]) -> Dataset:
         2017, arXiv:1708.07747. Groups: Seo and Shin, Hierarchical convolutional neural networks for fashion image
         classification, Expert Systems with Applications 116, 2019.
     """
-    given = Path(path).expanduser().absolute()
-    files = OfficialFiles.at(_folder(given) or given, "Fashion-MNIST", _WHERE)
+    files = OfficialFiles.at(path, "Fashion-MNIST", _WHERE, _folder)
     levels, names = fact_table("fashion_mnist")
     pixels: dict[str, NDArray[np.uint8]] = {}
     labels: dict[str, NDArray[np.uint8]] = {}

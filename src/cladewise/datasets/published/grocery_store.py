@@ -11,7 +11,7 @@ import numpy as np
 
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.files.walking import existing_folder
-from cladewise.datasets.published.listed_images import listed_images
+from cladewise.datasets.published.image_rows import dataset_of_rows, image_rows
 from cladewise.datasets.published.made_up import write_picture
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
@@ -60,8 +60,15 @@ def from_grocery_store(path: str | PathLike[str]) -> Dataset:
     taxonomy = _with_descriptions(taxonomy, said)
 
     rows = [(split, image, node_by_path[path_by_class[fine]]) for split, image, fine in listed]
-    source = {"kind": "grocery-store", "path": str(root)}
-    return listed_images("grocery-store", taxonomy, root, rows, _SPLITS, source=source, credit=_CREDIT)
+    return dataset_of_rows(
+        image_rows(rows),
+        taxonomy,
+        name="grocery-store",
+        root=root,
+        check="files",
+        source={"kind": "grocery-store", "path": str(root)},
+        credit=_CREDIT,
+    )
 
 
 def _read_classes(file: Path) -> dict[int, tuple[str, str]]:

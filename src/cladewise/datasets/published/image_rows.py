@@ -1,21 +1,27 @@
-"""Datasets from a table of all images with their splits and nodes, for millions of them."""
+"""Datasets from a table of all images with their splits and nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
 from cladewise.datasets.dataset import Dataset, Skipped
 from cladewise.datasets.files.listing import missing_files
-from cladewise.datasets.files.walking import some_usable
+from cladewise.datasets.files.walking import some_usable, usable
 from cladewise.taxonomy import Taxonomy
 
 _SPLITS = ("train", "val", "test")
 """The order of splits."""
+_SCHEMA = {"split": pl.String, "path": pl.String, "node": pl.Int64}
+
+
+def image_rows(rows: Sequence[tuple[str, str, int]]) -> pl.DataFrame:
+    """Split, path and node of every image as the table of :func:`dataset_of_rows`."""
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
 def dataset_of_rows(
@@ -27,10 +33,13 @@ def dataset_of_rows(
     source: Mapping[str, Any],
     credit: str,
     notes: Sequence[str] = (),
+    check: Literal["files", "folders"] = "folders",
 ) -> Dataset:
-    """The dataset of the listed images whose files exist; the others are listed as skipped.
+    """The dataset of the listed images that can be used, with all listed splits; the others are listed as skipped.
 
-    Folders are listed, and no image is opened. An image that cannot be read is noticed when it is decoded.
+    With ``check="folders"``, each folder is listed once and no image is opened, which takes seconds for millions of
+    images; a file that is no image is noticed when it is decoded. With ``check="files"``, the first bytes of each file
+    are read, so that such a file is skipped as well.
 
     Args:
         rows: Columns ``split``, ``path`` (relative to ``root``) and ``node``, one row per image.
@@ -40,9 +49,10 @@ def dataset_of_rows(
         source: Arguments that recreate it.
         credit: Authors and licence of the images.
         notes: Findings to show in summaries.
+        check: How to find images that cannot be used.
 
     Raises:
-        InputError: None of the images exists.
+        InputError: No image can be used.
 
     Example:
         >>> folder = getfixture("tmp_path")
@@ -53,15 +63,14 @@ def dataset_of_rows(
         >>> found.paths, found.skipped
         (('1.jpg',), (Skipped(path='2.jpg', reason='no such file'),))
     """
-    lost = missing_files(root, rows["path"])
-    skipped = tuple(Skipped(path, "no such file") for path in rows["path"].gather(lost))
-    if lost.size:
-        kept = np.ones(rows.height, dtype=np.bool_)
-        kept[lost] = False
-        rows = rows.filter(pl.Series(kept))
-    paths = rows["path"].to_list()
-    some_usable(paths, list(skipped), root)
     splits = sorted(rows["split"].unique().to_list(), key=_SPLITS.index)
+    if check == "files":
+        paths, skipped = usable(root, rows["path"])
+        rows = rows.filter(pl.col("path").is_in(paths)) if skipped else rows
+    else:
+        rows, skipped = _with_files(rows, root)
+        paths = rows["path"].to_list()
+    some_usable(paths, skipped, root)
     return Dataset(
         name=name,
         taxonomy=taxonomy,
@@ -69,8 +78,18 @@ def dataset_of_rows(
         paths=tuple(paths),
         nodes=rows["node"].to_numpy().astype(np.int64),
         splits={split: np.flatnonzero((rows["split"] == split).to_numpy()) for split in splits},
-        skipped=skipped,
+        skipped=tuple(skipped),
         source=source,
         credit=credit,
         notes=tuple(notes),
     )
+
+
+def _with_files(rows: pl.DataFrame, root: Path) -> tuple[pl.DataFrame, list[Skipped]]:
+    """The rows whose file exists, and the other images."""
+    lost = missing_files(root, rows["path"])
+    if not lost.size:
+        return rows, []
+    kept = np.ones(rows.height, dtype=np.bool_)
+    kept[lost] = False
+    return rows.filter(pl.Series(kept)), [Skipped(path, "no such file") for path in rows["path"].gather(lost)]

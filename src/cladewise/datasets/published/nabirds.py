@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 
 from cladewise.datasets.dataset import Dataset
-from cladewise.datasets.exports import class_lists
-from cladewise.datasets.published.listed_images import listed_images
-from cladewise.datasets.published.made_up import write_picture
+from cladewise.datasets.published.bird_lists import FILES, read_bird_lists, rows_of, write_bird_lists
+from cladewise.datasets.published.image_rows import dataset_of_rows, image_rows
 from cladewise.datasets.published.official_files import OfficialFiles
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.taxonomy.formats.class_lists import CLASSES, HIERARCHY
 
 _NAME = "nabirds"
-_SPLITS = ("train", "test")
-_FILES = (CLASSES, HIERARCHY, class_lists.IMAGES, class_lists.LABELS, class_lists.SPLIT)
+_FILES = (*FILES, HIERARCHY)
 _WHERE = "Request nabirds.tar.gz at https://dl.allaboutbirds.org/nabirds, unpack it, and pass the folder nabirds in it."
 
 
@@ -46,22 +44,15 @@ def from_nabirds(path: str | PathLike[str]) -> Dataset:
         Van Horn, Branson, Farrell, Haber, Barry, Ipeirotis, Perona and Belongie, Building a bird recognition app and
         large scale dataset with citizen scientists, CVPR 2015.
     """
-    given = Path(path).expanduser().absolute()
-    files = OfficialFiles.at(_folder(given) or given, "NABirds", _WHERE)
-    for name in _FILES:
-        files.file(name)
-    listed = class_lists.read(files.root, files.folder("images"))
+    files = OfficialFiles.at(path, "NABirds", _WHERE, _folder)
+    listed = read_bird_lists(files, _FILES)
     assert listed.taxonomy is not None
-    rows = [
-        (split, image, listed.nodes[label])
-        for split, image, label in zip(listed.splits, listed.paths, listed.label.tolist(), strict=True)
-    ]
-    return listed_images(
-        _NAME,
+    return dataset_of_rows(
+        image_rows(rows_of(listed, listed.nodes)),
         listed.taxonomy,
-        listed.root,
-        rows,
-        _SPLITS,
+        name=_NAME,
+        root=listed.root,
+        check="files",
         source={"kind": _NAME, "path": str(files.root)},
         credit="NABirds: Van Horn et al. 2015, by the Cornell Lab of Ornithology, for research that is not commercial",
     )
@@ -105,21 +96,20 @@ _MADE_UP = (
 def _write_made_up(folder: Path, images_per_class: int, random: np.random.Generator) -> dict[str, Any]:
     root = folder / _NAME
     parents = {one.parent for one in _MADE_UP}
-    lists: dict[str, list[str]] = {name: [] for name in _FILES}
-    lists[CLASSES] = ["0 Birds", *(f"{one.number} {one.name}" for one in _MADE_UP)]
-    lists[HIERARCHY] = [f"{one.number} {one.parent}" for one in _MADE_UP]
+    images: list[tuple[str, str, int, bool]] = []
     for one in (one for one in _MADE_UP if one.number not in parents):
-        for is_train in (1, 0):
+        for is_train in (True, False):
             for _ in range(images_per_class):
                 digits = random.bytes(16).hex()
                 identifier = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-                path = f"{one.number:04d}/{digits}.jpg"
-                write_picture(root / "images" / path, one.number, random)
-                lists[class_lists.IMAGES].append(f"{identifier} {path}")
-                lists[class_lists.LABELS].append(f"{identifier} {one.number}")
-                lists[class_lists.SPLIT].append(f"{identifier} {is_train}")
-    for name, lines in lists.items():
-        (root / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+                images.append((identifier, f"{one.number:04d}/{digits}.jpg", one.number, is_train))
+    write_bird_lists(
+        root,
+        images,
+        random,
+        classes=["0 Birds", *(f"{one.number} {one.name}" for one in _MADE_UP)],
+        hierarchy=[f"{one.number} {one.parent}" for one in _MADE_UP],
+    )
     return {"path": str(root)}
 
 

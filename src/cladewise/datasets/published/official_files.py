@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
@@ -25,13 +26,25 @@ class OfficialFiles:
     advice: str
 
     @classmethod
-    def at(cls, path: str | PathLike[str], title: str, advice: str) -> OfficialFiles:
+    def at(
+        cls,
+        path: str | PathLike[str],
+        title: str,
+        advice: str,
+        find: Callable[[Path], Path | None] = lambda folder: None,
+    ) -> OfficialFiles:
         """The files in a folder.
+
+        Args:
+            path: The folder, or one above it.
+            title: Name of the dataset in messages.
+            advice: Where to get the files.
+            find: The folder with the files, from the given one; None if there is none, so that the given one is used.
 
         Raises:
             InputError: There is no such folder.
         """
-        return cls(existing_folder(path), title, advice)
+        return cls(existing_folder(find(Path(path).expanduser().absolute()) or path), title, advice)
 
     def file(self, *names: str) -> Path:
         """The first of some files that exists, by its path relative to the folder.
