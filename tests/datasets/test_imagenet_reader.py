@@ -115,6 +115,13 @@ def test_validation_images_in_one_folder(made: dict[str, Any]) -> None:
 
     kits(root, {Path(name).stem: one for name, one in expected.items()})
     checked()
+    meta = root / "ILSVRC2012_devkit_t12" / "data" / "meta.mat"
+    content = meta.read_bytes()
+    for damaged in (b"", content[:200]):
+        meta.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"a file of MATLAB 5 to 7, but got .*ILSVRC2012_devkit_t12, meta\.mat"):
+            checked()
+    meta.write_bytes(content)
     with tarfile.open(root / "ILSVRC2012_devkit_t12.tar.gz", "w:gz") as archive:
         archive.add(root / "ILSVRC2012_devkit_t12", "ILSVRC2012_devkit_t12")
     shutil.rmtree(root / "ILSVRC2012_devkit_t12")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.published.fact_tables import fact_table
 from cladewise.datasets.published.image_rows import dataset_of_rows, image_rows
 from cladewise.datasets.published.made_up import write_picture
+from cladewise.datasets.published.matlab_files import matlab_variable
 from cladewise.datasets.published.official_files import OfficialFiles
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
@@ -60,7 +59,7 @@ def from_cars(path: str | PathLike[str]) -> Dataset:
         "train": files.file("devkit/cars_train_annos.mat"),
         "test": files.file(_TEST_LABELS, f"devkit/{_TEST_LABELS}"),
     }
-    models = [str(name) for name in _variable(meta, "class_names").tolist()]
+    models = [str(name) for name in matlab_variable(meta, "class_names", str(meta)).tolist()]
     type_by_model = {model: kind for kind, model in fact_table("stanford_cars")[1]}
     unknown = [model for model in models if model not in type_by_model]
     if unknown:
@@ -72,7 +71,7 @@ def from_cars(path: str | PathLike[str]) -> Dataset:
     rows: list[tuple[str, str, int]] = []
     for split, table in tables.items():
         folder = files.folder(f"cars_{split}").name
-        annotations = _variable(table, "annotations")
+        annotations = matlab_variable(table, "annotations", str(table))
         names = annotations.dtype.names or ()
         if "fname" not in names or "class" not in names:
             raise InputError("annotations with fname and class", ", ".join(names) or "none", at=str(table))
@@ -89,20 +88,6 @@ def from_cars(path: str | PathLike[str]) -> Dataset:
         source={"kind": _NAME, "path": str(files.root)},
         credit="Stanford Cars: Krause et al. 2013, for research that is not commercial",
     )
-
-
-def _variable(file: Path, name: str) -> NDArray[Any]:
-    """A variable of a file of MATLAB's, as an array with at least one axis."""
-    from scipy.io import loadmat  # imports a large part of SciPy
-    from scipy.io.matlab import MatReadError
-
-    try:
-        content = loadmat(file, squeeze_me=True, variable_names=[name])
-    except (MatReadError, ValueError, TypeError, IndexError, NotImplementedError, OSError, zlib.error) as error:
-        raise InputError("a file of MATLAB 5 to 7", str(error) or "a damaged file", at=str(file)) from None
-    if name not in content:
-        raise InputError(f"the variable {name}", "none of that name", at=str(file))
-    return np.atleast_1d(content[name])
 
 
 def _folder(given: Path) -> Path | None:

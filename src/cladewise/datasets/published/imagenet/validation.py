@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from cladewise.datasets.files.listing import files_in
+from cladewise.datasets.published.matlab_files import matlab_variable
 from cladewise.datasets.published.official_files import OfficialFiles
 from cladewise.errors import InputError
 from cladewise.taxonomy.formats.members import matching, members_of
@@ -90,10 +91,8 @@ def _ids(file: Path, at: str) -> dict[int, str]:
     Raises:
         InputError: The file is not the kit's.
     """
-    import scipy.io
-
+    synsets = matlab_variable(file, "synsets", at)
     try:
-        synsets = scipy.io.loadmat(str(file), squeeze_me=True)["synsets"]
-        return {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets.reshape(-1)}
-    except (ValueError, KeyError, IndexError, TypeError, NotImplementedError) as error:
+        return {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets}
+    except (ValueError, IndexError, TypeError) as error:
         raise InputError("the table synsets with ILSVRC2012_ID and WNID", f"an error: {error}", at=at) from error
