@@ -14,7 +14,7 @@ from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.published.made_up import picture
 from cladewise.datasets.published.official_files import OfficialFiles
 from cladewise.datasets.published.pickled_arrays import pickled, unpickled_arrays
-from cladewise.datasets.published.picture_files import picture_files, picture_paths
+from cladewise.datasets.published.picture_files import dataset_of_pictures
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
@@ -71,15 +71,11 @@ def from_cifar100(path: str | PathLike[str]) -> Dataset:
     taxonomy = Taxonomy.from_paths(sorted(paths), level_names=("coarse", "fine"))
     node_by_path = {taxonomy.path_names(node): node for node in taxonomy}
     node_of_fine = np.array([node_by_path[names] for names in paths], dtype=np.int64)
-    pixels = {split: part.pixels for split, part in parts.items()}
-    sizes = [len(part.fine) for part in parts.values()]
-    return Dataset(
+    return dataset_of_pictures(
+        {split: part.pixels for split, part in parts.items()},
+        {split: node_of_fine[part.fine] for split, part in parts.items()},
+        taxonomy,
         name="cifar-100",
-        taxonomy=taxonomy,
-        root=picture_files("cifar-100", pixels),
-        paths=tuple(picture_paths(pixels)),
-        nodes=node_of_fine[np.concatenate([part.fine for part in parts.values()])],
-        splits={"train": np.arange(sizes[0]), "test": np.arange(sizes[0], sum(sizes))},
         source={"kind": "cifar-100", "path": str(root)},
         credit=_CREDIT,
     )
@@ -101,8 +97,7 @@ def _recognises(folder: Path) -> bool:
 def _fine_names(meta: Path) -> list[str] | None:
     """Names of the fine classes if a file is the ``meta`` of CIFAR-100, else None."""
     try:
-        with unpickled_arrays(meta) as found:
-            return found.get("fine_label_names")
+        return unpickled_arrays(meta).get("fine_label_names")
     except InputError:
         return None
 
@@ -141,21 +136,21 @@ def _binary(files: OfficialFiles, split: str) -> _Part:
 
 def _names_in_pickle(files: OfficialFiles) -> tuple[list[str], list[str]]:
     meta = files.file("meta")
-    with unpickled_arrays(meta) as found:
-        coarse, fine = (_value(found, f"{kind}_label_names", meta) for kind in ("coarse", "fine"))
+    found = unpickled_arrays(meta)
+    coarse, fine = (_value(found, f"{kind}_label_names", meta) for kind in ("coarse", "fine"))
     return [str(name) for name in coarse], [str(name) for name in fine]
 
 
 def _unpickled(files: OfficialFiles, split: str) -> _Part:
     file = files.file(split)
-    with unpickled_arrays(file) as found:
-        pixels, coarse, fine = (_value(found, key, file) for key in ("data", "coarse_labels", "fine_labels"))
-        if np.ndim(pixels) != 2 or pixels.shape != (len(fine), _PIXELS) or len(coarse) != len(fine):
-            expected = f"{_PIXELS} bytes and two classes per image"
-            got = f"data of shape {np.shape(pixels)} and {len(coarse)} and {len(fine)} classes"
-            raise InputError(expected, got, at=str(file), advice=_WHERE)
-        labels = (np.array(kind, dtype=np.int64) for kind in (coarse, fine))
-        return _Part(pixels.reshape(-1, 3, _SIDE, _SIDE), *labels)
+    found = unpickled_arrays(file)
+    pixels, coarse, fine = (_value(found, key, file) for key in ("data", "coarse_labels", "fine_labels"))
+    if np.ndim(pixels) != 2 or pixels.shape != (len(fine), _PIXELS) or len(coarse) != len(fine):
+        expected = f"{_PIXELS} bytes and two classes per image"
+        got = f"data of shape {np.shape(pixels)} and {len(coarse)} and {len(fine)} classes"
+        raise InputError(expected, got, at=str(file), advice=_WHERE)
+    labels = (np.array(kind, dtype=np.int64) for kind in (coarse, fine))
+    return _Part(pixels.reshape(-1, 3, _SIDE, _SIDE), *labels)
 
 
 def _value(found: dict[str, Any], key: str, file: Path) -> Any:
@@ -199,7 +194,7 @@ CIFAR_100 = PublishedDataset(
         files={
             "meta": "names of the classes",
             "train": "pixels and classes of the training images",
-            "test": "the same of the test images",
+            "test": "the same for the test images",
         },
         notes=(
             "The binary version is read too: train.bin, test.bin, coarse_label_names.txt and fine_label_names.txt.",

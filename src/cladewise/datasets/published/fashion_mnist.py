@@ -17,7 +17,7 @@ from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.published.fact_tables import fact_table
 from cladewise.datasets.published.made_up import picture
 from cladewise.datasets.published.official_files import OfficialFiles
-from cladewise.datasets.published.picture_files import picture_files, picture_paths
+from cladewise.datasets.published.picture_files import dataset_of_pictures
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
@@ -70,14 +70,11 @@ def from_fashion_mnist(path: str | PathLike[str]) -> Dataset:
     taxonomy = Taxonomy.from_paths(sorted(names), level_names=levels)
     node_by_path = {taxonomy.path_names(node): node for node in taxonomy}
     node_of_class = np.array([node_by_path[row] for row in names], dtype=np.int64)
-    num_train = len(labels["train"])
-    return Dataset(
+    return dataset_of_pictures(
+        pixels,
+        {split: node_of_class[classes] for split, classes in labels.items()},
+        taxonomy,
         name=_NAME,
-        taxonomy=taxonomy,
-        root=picture_files(_NAME, pixels),
-        paths=tuple(picture_paths(pixels)),
-        nodes=node_of_class[np.concatenate(list(labels.values()))],
-        splits={"train": np.arange(num_train), "test": np.arange(num_train, num_train + len(labels["test"]))},
         source={"kind": _NAME, "path": str(files.root)},
         credit="Fashion-MNIST: Xiao, Rasul and Vollgraf 2017, MIT licence",
     )

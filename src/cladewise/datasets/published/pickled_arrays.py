@@ -7,11 +7,10 @@ not called. This covers what Python 2 wrote with protocol 2, the form of the CIF
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import mmap
 import struct
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,9 +49,8 @@ class _Mark:
     """The beginning of a list of values on the stack."""
 
 
-@contextlib.contextmanager
-def unpickled_arrays(file: Path) -> Generator[dict[str, Any], None, None]:
-    """The dictionary in a pickle file, with arrays that are views of the file and valid inside the context.
+def unpickled_arrays(file: Path) -> dict[str, Any]:
+    """The dictionary in a pickle file, with arrays that are views of the file, which they keep mapped.
 
     Args:
         file: A pickle of a dictionary whose values are texts, numbers, lists, dictionaries and arrays of bytes.
@@ -63,8 +61,8 @@ def unpickled_arrays(file: Path) -> Generator[dict[str, Any], None, None]:
     Example:
         >>> file = getfixture("tmp_path") / "data"
         >>> _ = file.write_bytes(pickled({"labels": [1, 300], "data": np.eye(2, dtype=np.uint8)}))
-        >>> with unpickled_arrays(file) as found:
-        ...     found["labels"], found["data"].tolist()
+        >>> found = unpickled_arrays(file)
+        >>> found["labels"], found["data"].tolist()
         ([1, 300], [[1, 0], [0, 1]])
     """
     if not file.stat().st_size:
@@ -81,7 +79,7 @@ def unpickled_arrays(file: Path) -> Generator[dict[str, Any], None, None]:
         ) from None
     if not isinstance(found, dict):
         raise InputError("a pickled dictionary", f"a {type(found).__name__}", at=str(file), advice=_ADVICE)
-    yield cast("dict[str, Any]", found)  # views keep the file mapped as long as they live
+    return cast("dict[str, Any]", found)
 
 
 def pickled(values: Mapping[str, str | Sequence[str] | Sequence[int] | NDArray[np.uint8]]) -> bytes:
