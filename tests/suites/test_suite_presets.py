@@ -11,6 +11,7 @@ from cladewise import InputError
 from cladewise.statistics import mean_and_sd
 from cladewise.suites import Suite, benchmark, read_suite
 from cladewise.suites.curves import curve_points
+from cladewise.suites.entries import FewShotEntry
 from cladewise.suites.lighter import features_of, smoke_of
 from cladewise.suites.locating import missing_options, with_data
 from cladewise.suites.tables import Row, as_csv, as_markdown
@@ -311,6 +312,14 @@ def test_published_shares_are_in_percent(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("[95.5, nan, nan]", "[0.955, nan, nan]"))
     with pytest.raises(InputError, match=r"published shares in percent, but got at most 0.9749 at paper.toml table"):
         read_suite(file)
+    with pytest.raises(InputError, match=r"published shares in percent, but got at most 0.9749 at paper.toml table"):
+        read_suite(write(tmp_path, "[97.49, 78.13, 1.5]", "[0.9749, 0.7813, 1.5]"))  # next to a row in percent
+
+
+def test_a_baseline_that_is_no_row_of_a_dataset_is_none_there(paper: Suite) -> None:
+    for episodes in ((), (FewShotEntry(),)):
+        suite = dataclasses.replace(paper, baseline="448 px", few_shot=episodes)
+        assert [suite.on(entry.name).baseline for entry in suite.data] == ["", "448 px"]
 
 
 def test_files_are_located_by_the_name_of_the_data(paper: Suite) -> None:

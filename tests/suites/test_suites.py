@@ -325,6 +325,7 @@ MISTAKES = {
     ),
     "searched": ('metric = "top1"', 'metric = "top"', r"a metric: .*but got 'top' at changed.toml \[search\]"),
     "baseline": ('baseline = "flat-softmax"', 'baseline = "hxe"', "a baseline among flat-softmax, hace, but got 'hxe'"),
+    "baseline with a word": ('baseline = "flat-softmax"', 'baseline = "hace 0.5"', "a baseline .*but got 'hace 0.5'"),
     "value": (
         '["none", "top-down"]',
         '["none", "diffusion:alpha=5"]',

@@ -51,7 +51,7 @@ def check(suite: Suite, at: str) -> None:
         named = {variant.name for variant in suite.variants}
         specs = [*(label for label in suite.methods if label not in named), *(v.method for v in suite.variants)]
         names = {parse_spec(methods.available(), "method", spec)[0] for spec in specs}
-    if suite.baseline and suite.baseline not in suite.methods and suite.baseline.partition(" ")[0] not in names:
+    if suite.baseline and suite.baseline not in {*suite.methods, *names}:
         raise InputError(f"a baseline among {', '.join(sorted(names))}", repr(suite.baseline), at=at)
     _check_rules(suite.inferences, suite.decisions, at)
     for entry in suite.few_shot:

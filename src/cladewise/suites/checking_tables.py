@@ -36,13 +36,12 @@ def _check_published(suite: Suite, table: TableEntry, published: Published) -> t
         expected = f"a row of the table: {', '.join(known)}"
         raise InputError(expected, repr(published.row), at=at, advice=nearest(published.row, known))
     rules = suite.rules_of(table)
-    for what, given, there in (
-        ("inference", published.inference, list(dict.fromkeys(infer for infer, _ in rules))),
-        ("decision", published.decision, list(dict.fromkeys(decide for _, decide in rules))),
+    for what, one, given, there in (
+        ("inference", "an inference", published.inference, list(dict.fromkeys(infer for infer, _ in rules))),
+        ("decision", "a decision", published.decision, list(dict.fromkeys(decide for _, decide in rules))),
     ):
         if given and given not in there:
-            expected = f"a {what} of the table: {', '.join(there)}".replace("a i", "an i")
-            raise InputError(expected, repr(given), at=at, advice=nearest(given, there))
+            raise InputError(f"{one} of the table: {', '.join(there)}", repr(given), at=at, advice=nearest(given, there))
         if not given and len(there) > 1:
             raise InputError(f"{what}, one of {', '.join(there)}", "none", at=at)
     if len(published.values) != len(table.columns):
@@ -56,15 +55,18 @@ def _check_published(suite: Suite, table: TableEntry, published: Published) -> t
 
 
 def _check_unit(table: TableEntry) -> None:
-    """Shares are in percent: published figures that are all at most 1 are not."""
-    shares = [
-        value
+    """Shares are in percent: several in one row, or all of the table, that are at most 1 are not."""
+    rows = [
+        [
+            value
+            for name, value in zip(table.columns, row.values, strict=False)
+            if column(name).is_share and not is_cost(name) and not math.isnan(value)
+        ]
         for row in table.published
-        for name, value in zip(table.columns, row.values, strict=False)
-        if column(name).is_share and not is_cost(name) and not math.isnan(value)
     ]
-    if shares and 0 < max(shares) <= 1:
-        raise InputError("published shares in percent", f"at most {max(shares)}", advice="Multiply them by 100.")
+    for shares in (*(row for row in rows if len(row) > 1), [value for row in rows for value in row]):
+        if shares and 0 < max(shares) <= 1:
+            raise InputError("published shares in percent", f"at most {max(shares)}", advice="Multiply them by 100.")
 
 
 def _named(published: Published) -> str:

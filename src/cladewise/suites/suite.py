@@ -236,12 +236,12 @@ class Suite:
         return tuple(dict.fromkeys([*names, *few_shot]))
 
     def _with_needed_rows(self) -> Suite:
-        """The suite with the rows that some table or figure shows."""
-        if any(entry.table for entry in self.few_shot):
-            return self
-        needed = {label for entry in (*self.tables, *self.figures) for label in self.methods_of(entry)}
-        needed |= {self.variant(label).encoder for label in needed}
-        kept = tuple(label for label in self.methods if label in needed)
+        """The suite with the rows that some table or figure shows, without a baseline if that is none of them."""
+        kept = self.methods
+        if not any(entry.table for entry in self.few_shot):
+            needed = {label for entry in (*self.tables, *self.figures) for label in self.methods_of(entry)}
+            needed |= {self.variant(label).encoder for label in needed}
+            kept = tuple(label for label in self.methods if label in needed)
         named = {*kept, *(self.variant(label).method.partition(":")[0] for label in kept)}
         return dataclasses.replace(self, methods=kept, baseline=self.baseline if self.baseline in named else "")
 
