@@ -210,6 +210,19 @@ def test_the_axis_of_a_figure_is_read_from_its_rows(paper: Suite) -> None:
     assert {point.curve for point in points} == {"lht"}
 
 
+def test_curves_of_other_settings_are_named_by_them(paper: Suite) -> None:
+    other = [
+        dataclasses.replace(v, name=f"{v.name} slowly", training={"lr": 0.001})
+        for v in paper.variants
+        if v.name.startswith("confusion")
+    ]
+    labels = (*paper.methods, *(v.name for v in other))
+    figure = dataclasses.replace(paper.figures[0], methods=("lht", "confusion 0", "confusion 5", *labels[-2:]))
+    suite = dataclasses.replace(paper, methods=labels, variants=(*paper.variants, *other), figures=(figure,))
+    points = curve_points(suite.on("grocery-store"), figure)
+    assert {point.curve: point.x for point in points} == {"lht, lr=0.1": 5.0, "lht, lr=0.001": 5.0}
+    assert [point.curve for point in points] == [f"lht, lr={rate}" for rate in (0.1, 0.001, 0.1, 0.1, 0.001)]
+
 def test_curves_of_an_inference_are_told_apart(paper: Suite) -> None:
     rules = ("diffusion:alpha=0.2", "diffusion:alpha=0.7", "diffusion:alpha=0.2,steps=3+bottom-up")
     here = paper.on("grocery-store")

@@ -68,12 +68,6 @@ class _Row:
             decide = spec_of(_at_default(self.decision, x))
         return label, infer, decide
 
-    def rest(self, source: str, x: str) -> tuple[object, ...]:
-        """All that rows of one curve share."""
-        others = {key: value for key, value in self.settings.items() if source != "settings" or key != x}
-        method = _at_default(self.method, x) if source == "method" else self.method
-        return *self.texts(source, x)[1:], spec(method), repr(sorted(others.items()))
-
 
 def curve_points(suite: Suite, figure: FigureEntry) -> list[Point]:
     """The rows of a figure on one dataset, by the value of the axis.
@@ -112,16 +106,17 @@ def _row(suite: Suite, label: str, infer: str, decide: str) -> _Row:
 
 
 def _curve_names(rows: list[_Row], source: str, x: str) -> list[str]:
-    """Name of each row's curve: as much of its method and rules as tells it from the others."""
+    """Name of each row's curve: as much of its method, rules and settings as tells it from the others."""
     texts = [row.texts(source, x) for row in rows]
     varies = [len({text[place] for text in texts}) > 1 for place in range(3)]
     names = [", ".join(part for part, shown in zip(text, varies, strict=True) if shown) or text[0] for text in texts]
-    first: dict[tuple[object, ...], int] = {}
-    for place, row in enumerate(rows):
-        first.setdefault((names[place], *row.rest(source, x)), place)
-    same = [[key for key in first if key[0] == name] for name in names]
-    of_curve = [first[(name, *row.rest(source, x))] for name, row in zip(names, rows, strict=True)]
-    return [names[place] if len(same[place]) == 1 else rows[of_curve[place]].names[0] for place in range(len(rows))]
+    settings = [{key: repr(v) for key, v in row.settings.items() if (source, key) != ("settings", x)} for row in rows]
+    for name in set(names):
+        places = [place for place, other in enumerate(names) if other == name]
+        differing = [key for key in settings[places[0]] if len({settings[place][key] for place in places}) > 1]
+        for place in places:
+            names[place] = ", ".join([name, *(f"{key}={settings[place][key]}" for key in differing)])
+    return names
 
 
 def _at_default(part: Any, option: str) -> Any:
