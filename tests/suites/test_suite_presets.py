@@ -223,6 +223,7 @@ def test_curves_of_other_settings_are_named_by_them(paper: Suite) -> None:
     assert {point.curve: point.x for point in points} == {"lht, lr=0.1": 5.0, "lht, lr=0.001": 5.0}
     assert [point.curve for point in points] == [f"lht, lr={rate}" for rate in (0.1, 0.001, 0.1, 0.1, 0.001)]
 
+
 def test_curves_of_an_inference_are_told_apart(paper: Suite) -> None:
     rules = ("diffusion:alpha=0.2", "diffusion:alpha=0.7", "diffusion:alpha=0.2,steps=3+bottom-up")
     here = paper.on("grocery-store")

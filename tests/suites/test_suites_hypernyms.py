@@ -13,7 +13,9 @@ from cladewise import InputError, Taxonomy
 from cladewise.embeddings import embed
 from cladewise.embeddings.vector_training import VectorTraining
 from cladewise.records import EmbeddingFolder, read_results
-from cladewise.suites.hypernyms import HypernymEntry, check_hypernyms, subtree, tree_of, write_hypernym_table
+from cladewise.suites.hypernym_entries import HypernymEntry, check_hypernyms
+from cladewise.suites.hypernym_trees import subtree, tree_of
+from cladewise.suites.hypernyms import write_hypernym_table
 
 TREE = Taxonomy.from_paths([*itertools.product("ab", "cd", "efg", "h"), ("i", "j")])
 ENTRY = HypernymEntry(

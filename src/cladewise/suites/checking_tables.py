@@ -41,7 +41,9 @@ def _check_published(suite: Suite, table: TableEntry, published: Published) -> t
         ("decision", "a decision", published.decision, list(dict.fromkeys(decide for _, decide in rules))),
     ):
         if given and given not in there:
-            raise InputError(f"{one} of the table: {', '.join(there)}", repr(given), at=at, advice=nearest(given, there))
+            raise InputError(
+                f"{one} of the table: {', '.join(there)}", repr(given), at=at, advice=nearest(given, there)
+            )
         if not given and len(there) > 1:
             raise InputError(f"{what}, one of {', '.join(there)}", "none", at=at)
     if len(published.values) != len(table.columns):

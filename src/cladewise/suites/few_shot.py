@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cladewise.atomic import write_text
 from cladewise.records import FewShot
 from cladewise.statistics import Spread, mean_and_sd
-
-NAME = "few-shot"
-"""Name of the table's files."""
+from cladewise.suites.spreads import ENDS, csv_text, markdown_lines, seeds_note, spread_cells, with_deviation
+from cladewise.suites.suite import FEW_SHOT_TABLE
 
 
 def write_few_shot_table(folder: Path, results: Mapping[str, Sequence[Sequence[FewShot]]]) -> list[Path]:
@@ -35,7 +33,7 @@ def write_few_shot_table(folder: Path, results: Mapping[str, Sequence[Sequence[F
         for result in run
         for note in result.notes
     )
-    paths = [folder / f"{NAME}.md", folder / f"{NAME}.csv"]
+    paths = [folder / f"{FEW_SHOT_TABLE}.md", folder / f"{FEW_SHOT_TABLE}.csv"]
     write_text(paths[0], as_markdown(titles, rows, list(notes), first))
     write_text(paths[1], as_csv(first, rows))
     return paths
@@ -45,14 +43,15 @@ def as_markdown(
     titles: Sequence[str], rows: Mapping[str, Sequence[Spread]], notes: Sequence[str], first: Sequence[FewShot]
 ) -> str:
     """A table for people, in percent, the best of a column in bold."""
-    lines = ["# Few-shot accuracy", "", f"| method | {' | '.join(titles)} |", f"|---|{'---:|' * len(titles)}"]
     best = [max(row[k].mean for row in rows.values()) for k in range(len(titles))]
-    for method, row in rows.items():
-        cells = [_cell(spread, spread.mean == best[k] and len(rows) > 1) for k, spread in enumerate(row)]
-        lines.append(f"| `{method}` | {' | '.join(cells)} |")
+    cells = [
+        [f"`{method}`", *(_cell(spread, spread.mean == best[k] and len(rows) > 1) for k, spread in enumerate(row))]
+        for method, row in rows.items()
+    ]
+    lines = ["# Few-shot accuracy", "", *markdown_lines(["method"], titles, cells)]
     seeds = max(spread.count for row in rows.values() for spread in row)
     counts = ", ".join(f"{result.episodes:,}" for result in first)
-    lines.append(f"\n{f'Mean ± standard deviation of {seeds} seeds' if seeds > 1 else 'One seed'}, in percent.")
+    lines.append(f"\n{seeds_note(seeds)}, in percent.")
     widest = 100 * max(result.half_width for result in first)
     lines.append(f"\nEpisodes: {counts}; the 95% interval of a run is at most ± {widest:.2f}.")
     return "\n".join([*lines, *(f"\n{note}" for note in notes)]) + "\n"
@@ -60,18 +59,10 @@ def as_markdown(
 
 def as_csv(first: Sequence[FewShot], rows: Mapping[str, Sequence[Spread]]) -> str:
     """A table for programs: the mean, the deviation and the number of seeds of every kind."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["method", *(f"{result.kind}{end}" for result in first for end in ("", "_sd", "_seeds"))])
-    for method, row in rows.items():
-        cells: list[object] = [method]
-        for spread in row:
-            cells += [spread.mean, spread.sd if spread.count > 1 else "", spread.count]
-        writer.writerow(cells)
-    return text.getvalue()
+    heads = ["method", *(f"{result.kind}{end}" for result in first for end in ENDS)]
+    return csv_text(heads, ([method, *itertools.chain(*map(spread_cells, row))] for method, row in rows.items()))
 
 
 def _cell(spread: Spread, is_best: bool) -> str:
     mean = f"{100 * spread.mean:.2f}"
-    mean = f"**{mean}**" if is_best else mean
-    return f"{mean} ± {100 * spread.sd:.2f}" if spread.count > 1 else mean
+    return with_deviation(f"**{mean}**" if is_best else mean, f"{100 * spread.sd:.2f}", spread)

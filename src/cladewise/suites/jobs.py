@@ -46,6 +46,7 @@ from cladewise.suites.entries import OWN, DataEntry
 from cladewise.suites.places import within
 from cladewise.suites.suite import Settings, Suite, folder_name
 
+Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 SEARCH, UNUSED = "search", "unused"
@@ -253,8 +254,8 @@ def workers(count: int) -> Generator[Executor | None, None, None]:
 
 
 def carry_out(
-    work: Callable[[Job], Result], jobs: Iterable[Job], pool: Executor | None
-) -> Iterator[tuple[Job, Result]]:
+    work: Callable[[Task], Result], jobs: Iterable[Task], pool: Executor | None
+) -> Iterator[tuple[Task, Result]]:
     """Results as they come, in any order."""
     if pool is None:
         for job in jobs:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cladewise.suites.entries import Changes, FewShotEntry, SearchEntry
-from cladewise.suites.hypernyms import HypernymEntry
+from cladewise.suites.hypernym_entries import HypernymEntry
 from cladewise.suites.suite import FEW_SHOT_PREFIX, Suite
 
 TINY_ENCODER: Mapping[str, Any] = {"name": "test_resnet", "pretrained": False, "checkpoint": "", "image_size": 32}

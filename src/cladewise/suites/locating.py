@@ -14,7 +14,7 @@ from cladewise.catalogue import nearest
 from cladewise.datasets.published.registry import PUBLISHED
 from cladewise.errors import InputError
 from cladewise.suites.entries import DataEntry
-from cladewise.suites.hypernyms import HypernymEntry
+from cladewise.suites.hypernym_entries import HypernymEntry
 from cladewise.suites.suite import Suite
 
 Where: TypeAlias = str | PathLike[str] | Sequence[str] | Mapping[str, str | PathLike[str] | Mapping[str, Any]]
@@ -93,26 +93,35 @@ def missing_options(entry: DataEntry) -> list[str]:
     return [name for name in published.required if name not in entry.options] if published else []
 
 
-def missing_text(entry: DataEntry) -> str:
+ARGUMENT = 'data="{}"'
+"""A dataset's path as the argument of a call, for errors."""
+ARGUMENT_OR_OPTION = "{} as data, on the command line as --data"
+"""The same for files, which are read after calls and commands alike."""
+
+
+def missing_text(entry: DataEntry, argument: str = ARGUMENT) -> str:
     """One line about a dataset that cannot be read yet: what is missing, and where its files are.
 
     Example:
         >>> missing_text(DataEntry(name="cifar-100")).partition(".")[0]
         'no path of cifar-100: pass data="cifar-100=the/folder"'
+        >>> missing_text(DataEntry(name="cifar-100"), ARGUMENT_OR_OPTION).partition(".")[0]
+        'no path of cifar-100: pass cifar-100=the/folder as data, on the command line as --data'
     """
     options = missing_options(entry)
-    named = ", ".join(f'data="{entry.name}{"" if name == "path" else f".{name}"}=the/folder"' for name in options)
+    places = [f"{entry.name}{'' if name == 'path' else f'.{name}'}=the/folder" for name in options]
+    named = ", ".join(map(argument.format, places))
     return f"no {' and no '.join(options)} of {entry.name}: pass {named}. {PUBLISHED[entry.name].facts.where}"
 
 
-def missing_tree(suite: Suite, entry: HypernymEntry) -> str:
+def missing_tree(suite: Suite, entry: HypernymEntry, argument: str = ARGUMENT) -> str:
     """One line about the tree of a hypernym table that cannot be read yet; empty if there is nothing missing."""
     for data in suite.data:
         if data.name == entry.tree:
-            return missing_text(data) if missing_options(data) else ""
+            return missing_text(data, argument) if missing_options(data) else ""
     if entry.path or entry.tree in datasets.available():
         return ""
-    return f'no path of {entry.tree}: pass data="{entry.tree}=the/folder".'
+    return f"no path of {entry.tree}: pass {argument.format(f'{entry.tree}=the/folder')}."
 
 
 def with_made_up_data(suite: Suite, folder: Path) -> Suite:

@@ -26,7 +26,7 @@ from cladewise.suites.entries import (
     TableEntry,
     Variant,
 )
-from cladewise.suites.hypernyms import HypernymEntry
+from cladewise.suites.hypernym_entries import HypernymEntry
 from cladewise.suites.suite import Suite
 
 Entry = TypeVar("Entry")

@@ -21,7 +21,9 @@ from cladewise.report import compare
 from cladewise.suites.entries import DataEntry
 from cladewise.suites.few_shot import write_few_shot_table
 from cladewise.suites.figures import draw
-from cladewise.suites.hypernyms import HypernymEntry, part_of, tree_of, write_hypernym_table
+from cladewise.suites.hypernym_entries import HypernymEntry
+from cladewise.suites.hypernym_trees import part_of, tree_of
+from cladewise.suites.hypernyms import write_hypernym_table
 from cladewise.suites.jobs import (
     Job,
     carry_out,
@@ -33,7 +35,15 @@ from cladewise.suites.jobs import (
     workers,
 )
 from cladewise.suites.lighter import features_of, smoke_of
-from cladewise.suites.locating import Where, missing_options, missing_text, missing_tree, with_data, with_made_up_data
+from cladewise.suites.locating import (
+    ARGUMENT_OR_OPTION,
+    Where,
+    missing_options,
+    missing_text,
+    missing_tree,
+    with_data,
+    with_made_up_data,
+)
 from cladewise.suites.reading import read_suite
 from cladewise.suites.search import Choice, Measured, Trials, search
 from cladewise.suites.suite import Settings, Suite, data_folder, folder_name
@@ -87,21 +97,23 @@ def benchmark(
     suite = features_of(suite) if features else suite
     suite = with_made_up_data(smoke_of(suite), folder / "made-up") if smoke else suite
     suite = dataclasses.replace(suite, seeds=seeds or suite.seeds)
-    lacking = {entry.name: missing_text(entry) for entry in suite.data if missing_options(entry)}
-    unread = {entry.name: text for entry in suite.hypernyms if (text := missing_tree(suite, entry))}
-    parts = [
-        part for part in (suite.on(entry.name) for entry in suite.data if entry.name not in lacking) if part.methods
-    ]
-    planted = [entry for entry in suite.hypernyms if entry.name not in unread]
+    lacking = [entry for entry in suite.data if missing_options(entry)]
+    unread = [entry for entry in suite.hypernyms if missing_tree(suite, entry)]
+    parts = [part for part in (suite.on(entry.name) for entry in suite.data if entry not in lacking) if part.methods]
+    planted = [entry for entry in suite.hypernyms if entry not in unread]
     if not parts and not planted:
-        raise InputError(f"the files of {' or '.join(lacking or unread)}", "none", advice=_first(lacking, unread))
+        advice = missing_text(lacking[0]) if lacking else missing_tree(suite, unread[0])
+        names = [entry.name for entry in lacking or unread]
+        raise InputError(f"the files of {' or '.join(names)}", "none", advice=f"{advice[0].upper()}{advice[1:]}")
     for part in parts:
         check_on_data(part)
     trees = [(entry, _tree(suite, entry)) for entry in planted]
-    for name, text in lacking.items():
-        write_text(folder / data_folder(name) / LEFT_OUT, f"{', '.join(suite.on(name).drawn)}: {text}\n")
+    for entry in lacking:
+        text = missing_text(entry, ARGUMENT_OR_OPTION)
+        write_text(folder / data_folder(entry.name) / LEFT_OUT, f"{', '.join(suite.on(entry.name).drawn)}: {text}\n")
     if suite.hypernyms:
-        write_text(folder / LEFT_OUT, "".join(f"{name}: {text}\n" for name, text in unread.items()))
+        lines = [f"{entry.name}: {missing_tree(suite, entry, ARGUMENT_OR_OPTION)}\n" for entry in unread]
+        write_text(folder / LEFT_OUT, "".join(lines))
     written: list[Path] = []
     with workers(jobs) as pool, bar(shown=progress) as shown:
         for part in parts:
@@ -109,12 +121,6 @@ def benchmark(
         for entry, tree in trees:
             written += write_hypernym_table(folder, entry, tree, seeds=suite.seeds, pool=pool)
     return written
-
-
-def _first(*texts: Mapping[str, str]) -> str:
-    """The first text, as a sentence."""
-    text = next(text for found in texts for text in found.values())
-    return f"{text[0].upper()}{text[1:]}"
 
 
 def default_folder(suite: Suite, *, smoke: bool = False, features: bool = False) -> Path:

@@ -26,7 +26,7 @@ from cladewise.suites.entries import (
     TableEntry,
     Variant,
 )
-from cladewise.suites.hypernyms import HypernymEntry
+from cladewise.suites.hypernym_entries import HypernymEntry
 
 MANIFOLDS = "t-sne"
 """Kind of the figures that are drawn from runs alone, without evaluations."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from cladewise.statistics import Spread, mean_and_sd
 from cladewise.suites.columns import column, in_unit, is_cost, number, out_of_unit, title_of
 from cladewise.suites.entries import TableEntry
 from cladewise.suites.jobs import evaluation_path, few_shot_accuracies
+from cladewise.suites.spreads import ENDS, csv_text, markdown_lines, seeds_note, spread_cells, with_deviation
 from cladewise.suites.suite import FEW_SHOT_PREFIX, Suite, few_shot_ways
 
 NOTHING = "–"
@@ -116,23 +116,20 @@ def as_markdown(suite: Suite, table: TableEntry, rows: Sequence[Row]) -> str:
     if len(suite.methods_of(table)) > 1 or not named:
         named.insert(0, "method")
     titles = table.headings or [title_of(name) for name in table.columns]
-    lines = [f"# {table.title}\n", f"| {' | '.join([*named, *titles])} |"]
-    lines.append(f"|{'---|' * len(named)}{'---:|' * len(table.columns)}")
     best = {name: _best(name, rows) for name in table.columns}
-    for row in rows:
-        cells = [f"`{getattr(row, name)}`" for name in named]
-        cells += [_cell(name, row, best[name]) for name in table.columns]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += [f"\n{note}" for note in _notes(suite, table, rows, titles)]
-    return "\n".join(lines) + "\n"
+    cells = [
+        [*(f"`{getattr(row, name)}`" for name in named), *(_cell(name, row, best[name]) for name in table.columns)]
+        for row in rows
+    ]
+    notes = [f"\n{note}" for note in _notes(suite, table, rows, titles)]
+    return "\n".join([f"# {table.title}\n", *markdown_lines(named, titles, cells), *notes]) + "\n"
 
 
 def _notes(suite: Suite, table: TableEntry, rows: Sequence[Row], titles: Sequence[str]) -> list[str]:
     """Sentences below a table."""
     seeds = max((spread.count for row in rows for spread in row.values.values()), default=0)
     shares = [title for title, name in zip(titles, table.columns, strict=True) if column(name).is_share]
-    note = f"Mean ± standard deviation of {seeds} seeds" if seeds > 1 else "One seed"
-    notes = [f"{note}; {', '.join(shares)} in percent." if shares else f"{note}."]
+    notes = [f"{seeds_note(seeds)}; {', '.join(shares)} in percent." if shares else f"{seeds_note(seeds)}."]
     if any(row.published for row in rows):
         source = f" ({table.source})" if table.source else ""
         notes.append(f"In brackets: the published value{source}; the difference of ours from it.")
@@ -153,26 +150,20 @@ def as_csv(table: TableEntry, rows: Sequence[Row]) -> str:
 
     With published values, also these and the difference of the mean from them, in the unit of the mean.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    ends = ["", "_sd", "_seeds", *(["_published", "_difference"] if any(row.published for row in rows) else [])]
-    writer.writerow(["method", "inference", "decision", *(f"{name}{end}" for name in table.columns for end in ends)])
+    ends = [*ENDS, *(["_published", "_difference"] if any(row.published for row in rows) else [])]
+    heads = ["method", "inference", "decision", *(f"{name}{end}" for name in table.columns for end in ends)]
+    cells: list[list[object]] = []
     for row in rows:
-        cells: list[object] = [row.method, row.inference, row.decision]
-        for name in table.columns:
-            cells += _numbers(row.values.get(name), row.published.get(name))[: len(ends)]
-        writer.writerow(cells)
-    return text.getvalue()
+        numbers = [_numbers(row.values.get(name), row.published.get(name))[: len(ends)] for name in table.columns]
+        cells.append([row.method, row.inference, row.decision, *itertools.chain(*numbers)])
+    return csv_text(heads, cells)
 
 
 def _numbers(spread: Spread | None, published: float | None) -> list[object]:
     """The cells of a column in a CSV file; published values to the digits that were published."""
-    ours: list[object] = ["", "", 0]
-    if spread is not None:
-        ours = [spread.mean, spread.sd if spread.count > 1 else "", spread.count]
     theirs = "" if published is None else float(f"{published:.10g}")
     difference = "" if spread is None or published is None else float(f"{spread.mean - published:.10g}")
-    return [*ours, theirs, difference]
+    return [*spread_cells(spread), theirs, difference]
 
 
 def _best(metric: str, rows: Sequence[Row]) -> float | None:
@@ -188,8 +179,7 @@ def _cell(metric: str, row: Row, best: float | None) -> str:
     if spread is None:
         return NOTHING if published is None else f"{NOTHING} ({number(metric, published)})"
     mean = number(metric, spread.mean)
-    mean = f"**{mean}**" if spread.mean == best else mean
-    ours = f"{mean} ± {number(metric, spread.sd)}" if spread.count > 1 else mean
+    ours = with_deviation(f"**{mean}**" if spread.mean == best else mean, number(metric, spread.sd), spread)
     return ours if published is None else f"{ours} ({number(metric, published)}; {_signed(metric, spread, published)})"
 
 
