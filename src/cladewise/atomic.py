@@ -70,7 +70,7 @@ def replacing(path: str | PathLike[str], *, durable: bool = True) -> Generator[P
     target = Path(path)
     with explaining(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(os.fspath(target.parent))
+        _sweep_once(os.fspath(target.parent))
         temporary = _create(target)
     try:
         with explaining(target, temporary):
@@ -108,7 +108,7 @@ def making_folder(path: str | PathLike[str]) -> Generator[Path, None, None]:
     target = Path(path)
     with explaining(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(os.fspath(target.parent))
+        sweep(target.parent)
         temporary = _create(target)
         temporary.unlink()
         temporary.mkdir(mode=0o777 & ~_umask())
@@ -263,13 +263,23 @@ def _create(target: Path) -> Path:
         return temporary
 
 
-@functools.lru_cache(maxsize=1024)
-def _sweep(folder: str) -> None:
-    """Remove temporary files left by killed processes, once per folder and process."""
-    for entry in _entries(folder):
+def sweep(folder: str | PathLike[str]) -> None:
+    """Remove temporary files and folders left by killed processes.
+
+    Writing in a folder does so too, but once per process: a job that is resumed in the same process calls this.
+
+    Example:
+        >>> sweep(getfixture("tmp_path"))
+    """
+    for entry in _entries(os.fspath(folder)):
         if _is_temporary(entry) and not _is_in_use(entry):
             with contextlib.suppress(OSError):  # another process was faster, or we lack permission
                 shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
+
+
+@functools.lru_cache(maxsize=1024)
+def _sweep_once(folder: str) -> None:
+    sweep(folder)
 
 
 def _is_temporary(entry: os.DirEntry[str]) -> bool:

@@ -361,9 +361,6 @@ def test_a_kill_leaves_no_half_folder(hace: Run, tmp_path: Path) -> None:
     assert done.returncode == -9, done.stderr.decode()
     assert not out.exists()
     assert len(list(out.parent.iterdir())) == 1, "the temporary folder of the killed process"
-    from cladewise.atomic import _sweep  # pyright: ignore[reportPrivateUsage]
-
-    _sweep.cache_clear()
     migrate(hace, matched, out=out, progress=False)
     assert [path.name for path in out.parent.iterdir()] == ["new"]
 

@@ -177,6 +177,19 @@ def test_a_kill_before_or_after_a_write_loses_at_most_that_part(
         assert resumed(run, source, out) == undisturbed
 
 
+def test_every_resumption_in_a_process_clears_up(run: Run, source: Any, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    before = resumed(run, source, out)
+    dying = (
+        "import os, sys; from cladewise.atomic import replacing\nwith replacing(sys.argv[1]): os.kill(os.getpid(), 9)"
+    )
+    for name in ("parts/part-000001.parquet", "job.json"):
+        assert subprocess.run([sys.executable, "-c", dying, str(out / name)], check=False).returncode == -signal.SIGKILL
+        assert len(list((out / name).parent.glob(".*"))) == 1
+    (out / "parts" / "part-000001.parquet").unlink()
+    assert resumed(run, source, out) == before
+
+
 def test_errors_are_found_without_reading_the_other_tables(run: Run, source: Any, tmp_path: Path) -> None:
     parts = predict_to(tmp_path / "out", run, source, part_rows=9, progress=False)
     errors = [parts.table(number)["error"].is_not_null().sum() for number in parts.numbers]

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cladewise.atomic import write_bytes
+from cladewise.atomic import sweep, write_bytes
 from cladewise.errors import InputError
 from cladewise.records import RunFolder
 from cladewise.sources.storage import Storage, reason
@@ -92,6 +92,11 @@ class Folder:
             return Storage(self.options).names(self.at(subfolder))
         where = self.at(subfolder)
         return sorted(entry.name for entry in os.scandir(where) if entry.is_file()) if os.path.isdir(where) else []
+
+    def sweep(self, subfolder: str = "") -> None:
+        """Remove temporary files that killed processes left in a folder on a disk; object stores keep none."""
+        if not self.is_remote:
+            sweep(self.at(subfolder))
 
     def check(self) -> None:
         """Check that this is a folder, or a place for one.

@@ -35,7 +35,7 @@ from cladewise.scale.grouped_source import by_group
 from cladewise.scale.inputs import first_images
 from cladewise.scale.job import Job, Kept
 from cladewise.scale.kept import KeptRows
-from cladewise.scale.parts import Parts, finished, read_parts
+from cladewise.scale.parts import SUBFOLDER, Parts, finished, read_parts
 from cladewise.scale.progress import Meter
 from cladewise.scale.shards import Shard
 from cladewise.scale.worker import Worker
@@ -141,6 +141,8 @@ def predict_to(
         warned=warned,
     )
     folder = Folder(os.fspath(out), dict(storage_options or {}))
+    for place in ("", SUBFOLDER):
+        folder.sweep(place)
     done = finished(folder, prepared.job.keep)  # before the job is read, since it is written before any part
     worker = dataclasses.replace(prepared, job=prepared.job.begin(folder, has_parts=bool(done)))
     pending = [number for number in (shard or Shard()).select(range(worker.job.num_parts)) if number not in done]
