@@ -9,7 +9,7 @@ import pytest
 from cladewise import InputError, datasets
 from cladewise.datasets.published.breeds import TASKS, ClassCandidates, candidates_of_wordnet, synset_rows
 from cladewise.datasets.published.breeds.synset_rows import classes_by_row
-from cladewise.datasets.published.imagenet.lists import imagenet_classes
+from cladewise.datasets.published.imagenet.synset_lists import imagenet_classes
 from cladewise.taxonomy.formats.wordnet import Synset, read_synsets
 
 REAL = Path("/usr/share/wordnet/data.noun")  # Debian's wordnet-base

@@ -15,8 +15,8 @@ from torchvision.datasets import ImageNet
 
 from cladewise import InputError, datasets
 from cladewise.datasets import Dataset
-from cladewise.datasets.published.imagenet.lists import first_words, imagenet_classes
 from cladewise.datasets.published.imagenet.reading import from_imagenet
+from cladewise.datasets.published.imagenet.synset_lists import first_words, imagenet_classes
 from cladewise.datasets.published.imagenet.synset_trees import (
     ROOT,
     hypernym_graph,
@@ -25,7 +25,7 @@ from cladewise.datasets.published.imagenet.synset_trees import (
     tree_of_pairs,
 )
 from cladewise.datasets.published.imagenet.tiered import from_tiered_imagenet
-from cladewise.datasets.published.pairs import read_pairs
+from cladewise.datasets.published.pair_lines import read_pairs
 from cladewise.taxonomy.formats.wordnet import read_synsets
 
 REAL = Path("/usr/share/wordnet/data.noun")  # Debian's wordnet-base

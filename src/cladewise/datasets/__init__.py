@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cladewise.datasets.published.imagenet.tiered import from_tiered_imagenet
     from cladewise.datasets.published.inaturalist.reading import from_inaturalist
     from cladewise.datasets.published.nabirds import from_nabirds
+    from cladewise.datasets.published.openclipart import from_openclipart
     from cladewise.datasets.published.published_dataset import Count, Facts
     from cladewise.datasets.published.registry import check, facts, write_made_up
     from cladewise.datasets.relabelling import with_coarse_labels, with_label_noise
@@ -60,6 +61,7 @@ __all__ = [
     "from_inaturalist",
     "from_manifest",
     "from_nabirds",
+    "from_openclipart",
     "from_tiered_imagenet",
     "hold_out",
     "hold_out_classes",
@@ -90,20 +92,21 @@ _MODULES = {
     "open": "cladewise.datasets.named",
     "hold_out_classes": "cladewise.datasets.new_classes",
     "from_aircraft": "cladewise.datasets.published.aircraft",
-    "from_cars": "cladewise.datasets.published.cars",
-    "from_cub": "cladewise.datasets.published.cub",
-    "from_fashion_mnist": "cladewise.datasets.published.fashion_mnist",
-    "from_nabirds": "cladewise.datasets.published.nabirds",
     "from_breeds": "cladewise.datasets.published.breeds.from_imagenet",
+    "from_cars": "cladewise.datasets.published.cars",
     "from_cifar100": "cladewise.datasets.published.cifar",
+    "from_cub": "cladewise.datasets.published.cub",
     "from_ethec": "cladewise.datasets.published.ethec",
+    "from_fashion_mnist": "cladewise.datasets.published.fashion_mnist",
     "from_grocery_store": "cladewise.datasets.published.grocery_store",
-    "Count": "cladewise.datasets.published.published_dataset",
-    "check": "cladewise.datasets.published.registry",
     "from_imagenet": "cladewise.datasets.published.imagenet.reading",
-    "from_inaturalist": "cladewise.datasets.published.inaturalist.reading",
     "from_tiered_imagenet": "cladewise.datasets.published.imagenet.tiered",
+    "from_inaturalist": "cladewise.datasets.published.inaturalist.reading",
+    "from_nabirds": "cladewise.datasets.published.nabirds",
+    "from_openclipart": "cladewise.datasets.published.openclipart",
+    "Count": "cladewise.datasets.published.published_dataset",
     "Facts": "cladewise.datasets.published.published_dataset",
+    "check": "cladewise.datasets.published.registry",
     "facts": "cladewise.datasets.published.registry",
     "write_made_up": "cladewise.datasets.published.registry",
     "with_coarse_labels": "cladewise.datasets.relabelling",

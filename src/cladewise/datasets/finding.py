@@ -64,8 +64,8 @@ def find_data(
 
 
 def _load_folder(entry: PublishedDataset, folder: Path, options: Mapping[str, Any]) -> Dataset:
-    """The dataset in a folder with the layout of a published one, which may be another or a part of it."""
-    dataset = entry.load({"path": folder, **options}, partial=True)
+    """The dataset in a folder with the layout of a published one; it may be a part of it, or another dataset."""
+    dataset = entry.reopen({"path": folder, **options})
     differs = difference(entry.facts_of(options).counts(dataset))
     if differs is not None:
         expected, got = differs

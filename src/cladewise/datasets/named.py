@@ -42,7 +42,8 @@ def load(name: str, *, partial: bool = False, **options: Any) -> Dataset:
         name: One of :func:`available`.
         partial: Accept a part of the dataset, or other files in its layout, whose numbers differ.
         options: For the emoji, the vendors ``test=("openmoji",)`` and ``exclude=()``. For all others, the folder
-            ``path=``; for BREEDS also the folder ``hierarchy=`` of the published hierarchy, or ``wordnet=`` of WordNet.
+            ``path=``, and the further options of the dataset's reader, such as ``hierarchy=`` and ``wordnet=`` of
+            ImageNet and BREEDS, or ``corrected=`` of CUB-200-2011.
 
     Raises:
         InputError: The name or an option is unknown, the dataset cannot be read, or its numbers are not the published
@@ -103,7 +104,7 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
 
 
 def _read(kind: str, options: Mapping[str, Any]) -> Dataset:
-    """A dataset from its kind and options, without a check of the numbers, so that runs open as they were trained."""
+    """A dataset from its kind and options, without a check of the numbers, so that a run on a partial copy reopens."""
     if kind in PUBLISHED:
         return PUBLISHED[kind].reopen(options)
     readers: dict[str, tuple[Callable[..., Dataset], set[str]]] = {  # reader and its options

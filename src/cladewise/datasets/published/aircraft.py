@@ -80,7 +80,7 @@ def from_aircraft(path: str | PathLike[str]) -> Dataset:
         root=files.folder("images"),
         check="files",
         source={"kind": _NAME, "path": str(files.root)},
-        credit="FGVC-Aircraft: Maji et al. 2013, for research that is not commercial",
+        credit="FGVC-Aircraft: Maji et al. 2013, for non-commercial research",
     )
 
 
@@ -137,7 +137,7 @@ FGVC_AIRCRAFT = PublishedDataset(
     facts=Facts(
         levels={"manufacturer": 30, "family": 70, "variant": 100},
         images={"train": 3334, "val": 3333, "test": 3333},
-        licence="for research that is not commercial; the photographers keep their copyright",
+        licence="for non-commercial research; the photographers keep their copyright",
         citation=_CITATION,
         where=_WHERE,
         files={

@@ -86,7 +86,7 @@ def from_cars(path: str | PathLike[str]) -> Dataset:
         root=files.root,
         check="files",
         source={"kind": _NAME, "path": str(files.root)},
-        credit="Stanford Cars: Krause et al. 2013, for research that is not commercial",
+        credit="Stanford Cars: Krause et al. 2013, for non-commercial research",
     )
 
 
@@ -123,7 +123,7 @@ STANFORD_CARS = PublishedDataset(
     facts=Facts(
         levels={"type": 9, "model": 196},
         images={"train": 8144, "test": 8041},
-        licence="for research that is not commercial",
+        licence="for non-commercial research",
         citation=(
             "Krause, Stark, Deng and Fei-Fei, 3D object representations for fine-grained categorization, 3dRR 2013; "
             'types: Chang et al., Your "Flamingo" is My "Bird": Fine-Grained, or Not, CVPR 2021'

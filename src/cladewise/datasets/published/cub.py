@@ -85,7 +85,7 @@ def from_cub(path: str | PathLike[str], *, corrected: bool = False) -> Dataset:
         root=listed.root,
         check="files",
         source={"kind": _NAME, "path": str(files.root), **({"corrected": True} if corrected else {})},
-        credit="CUB-200-2011: Wah et al. 2011, for research and education that is not commercial",
+        credit="CUB-200-2011: Wah et al. 2011, for non-commercial research and education",
     )
 
 
@@ -129,7 +129,7 @@ CUB_200_2011 = PublishedDataset(
     facts=Facts(
         levels={"order": 13, "family": 38, "species": 200},
         images={"train": 5994, "test": 5794},
-        licence="for research and education that is not commercial",
+        licence="for non-commercial research and education",
         citation=(
             "Wah, Branson, Welinder, Perona and Belongie, The Caltech-UCSD Birds-200-2011 dataset, 2011; orders and "
             'families: Chang et al., Your "Flamingo" is My "Bird": Fine-Grained, or Not, CVPR 2021'

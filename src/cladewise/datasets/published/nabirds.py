@@ -54,7 +54,7 @@ def from_nabirds(path: str | PathLike[str]) -> Dataset:
         root=listed.root,
         check="files",
         source={"kind": _NAME, "path": str(files.root)},
-        credit="NABirds: Van Horn et al. 2015, by the Cornell Lab of Ornithology, for research that is not commercial",
+        credit="NABirds: Van Horn et al. 2015, by the Cornell Lab of Ornithology, for non-commercial research",
     )
 
 
@@ -120,7 +120,7 @@ NABIRDS = PublishedDataset(
     facts=Facts(
         levels={},
         images={"train": 23_929, "test": 24_633},
-        licence="for research that is not commercial, by the terms of the Cornell Lab of Ornithology",
+        licence="for non-commercial research, by the terms of the Cornell Lab of Ornithology",
         citation=(
             "Van Horn, Branson, Farrell, Haber, Barry, Ipeirotis, Perona and Belongie, Building a bird recognition app "
             "and large scale dataset with citizen scientists, CVPR 2015"

@@ -28,6 +28,13 @@ def from_openclipart(path: str | PathLike[str]) -> Dataset:
 
     Raises:
         InputError: There is no such folder, or no image in it can be read.
+
+    Example:
+        >>> from cladewise.datasets import write_made_up
+        >>> options = write_made_up("openclipart", getfixture("tmp_path"))
+        >>> drawings = from_openclipart(options["path"])
+        >>> int((~drawings.taxonomy.is_leaf[drawings.nodes]).sum()), len(drawings)  # labels at internal nodes
+        (40, 100)
     """
     read = from_folder(path, split_folders=False)
     source = {"kind": "openclipart", "path": str(read.source["path"])}

@@ -1,8 +1,8 @@
 """Reading of dictionaries with texts, numbers and arrays of bytes from pickle files, without executing them.
 
 A pickle is a program for a stack machine that can call any function. Here its operations are interpreted by a table of
-those that build plain values; of functions only the two are known with which NumPy rebuilds an array, and they are
-not called. This covers what Python 2 wrote with protocol 2, the form of the CIFAR archives.
+those that build plain values; the only known functions are the two with which NumPy rebuilds an array, and even these
+are not called. This covers what Python 2 wrote with protocol 2, the form of the CIFAR archives.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ADVICE = "Only files as in the official archives are read, since other pickles 
 
 @dataclasses.dataclass
 class _Global:
-    """A function or class that is named, and never looked up."""
+    """A function or class that is named but never looked up."""
 
     name: str
 
@@ -56,7 +56,7 @@ def unpickled_arrays(file: Path) -> dict[str, Any]:
         file: A pickle of a dictionary whose values are texts, numbers, lists, dictionaries and arrays of bytes.
 
     Raises:
-        InputError: It is none, is cut short, or names a function other than NumPy's for arrays.
+        InputError: It is not a pickle, is cut short, or names a function other than NumPy's for arrays.
 
     Example:
         >>> file = getfixture("tmp_path") / "data"

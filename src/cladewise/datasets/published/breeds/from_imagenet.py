@@ -9,19 +9,19 @@ from pathlib import Path
 import polars as pl
 
 from cladewise.datasets.dataset import Dataset
+from cladewise.datasets.files.listing import files_by_class
 from cladewise.datasets.files.walking import existing_folder
 from cladewise.datasets.published.breeds.hierarchy import FILES, FOLDER, WHERE, Hierarchy
 from cladewise.datasets.published.breeds.made_up import write_made_up_breeds
 from cladewise.datasets.published.breeds.synset_rows import candidates_of_wordnet
 from cladewise.datasets.published.breeds.task_sampling import TASKS, ClassCandidates
 from cladewise.datasets.published.image_rows import dataset_of_rows
-from cladewise.datasets.published.imagenet.class_folders import images_in
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
 _SPLITS = {"train": "train", "val": "test"}  # ImageNet's validation images are the test split
-_CREDIT = "ImageNet, for research and education that is not commercial"
+_CREDIT = "ImageNet, for non-commercial research and education"
 _CLASSES = {
     "hierarchy": "classes drawn from the published hierarchy of BREEDS",
     "wordnet": "classes of BREEDS drawn from WordNet by a table of cladewise's, not from the published hierarchy",
@@ -78,7 +78,7 @@ def from_breeds(
         if lost is not None:
             raise InputError(f"a folder of {known.names[lost]} images", "none", at=str(root / folder / lost))
     parts = [
-        images_in(root, root / folder, path_of).with_columns(pl.lit(split).alias("split"))
+        files_by_class(root, root / folder, path_of).with_columns(pl.lit(split).alias("split"))
         for folder, split in _SPLITS.items()
     ]
     nodes = {one: node_by_path[names] for one, names in path_of.items()}
@@ -142,7 +142,7 @@ def _entry(name: str) -> PublishedDataset:
         facts=Facts(
             levels={"coarse": task.num_coarse, "fine": fine},
             images={"test": 50 * fine},
-            licence="ImageNet: for research and education that is not commercial",
+            licence="ImageNet: for non-commercial research and education",
             citation="Santurkar, Tsipras and Mądry, BREEDS: Benchmarks for subpopulation shift, ICLR 2021",
             where=(
                 "The images are ImageNet's (ILSVRC 2012) from https://image-net.org; the hierarchy is in the "

@@ -8,14 +8,14 @@ from os import PathLike
 
 from cladewise.datasets.files.walking import existing_folder
 from cladewise.datasets.published.breeds.task_sampling import ClassCandidates, Task
-from cladewise.datasets.published.pairs import read_pairs
+from cladewise.datasets.published.pair_lines import read_pairs
 from cladewise.errors import InputError
 
 ROOT = "n00001740"
 FILES = ("dataset_class_info.json", "class_hierarchy.txt", "node_names.txt")
 """Files of the published hierarchy: the classes, the edges, and the names of the other nodes."""
 FOLDER = "BREEDS"
-"""Folder in that of ImageNet where the files are looked for."""
+"""Folder of the hierarchy inside that of the images, used by default."""
 WHERE = "They are in the repository MadryLab/BREEDS-Benchmarks, folder imagenet_class_hierarchy/modified."
 
 

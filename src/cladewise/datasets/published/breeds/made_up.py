@@ -11,8 +11,8 @@ import numpy as np
 
 from cladewise.datasets.published.breeds.hierarchy import ROOT, Hierarchy
 from cladewise.datasets.published.breeds.task_sampling import TASKS
-from cladewise.datasets.published.imagenet.lists import first_words, imagenet_classes
 from cladewise.datasets.published.imagenet.made_up import write_class_folders
+from cladewise.datasets.published.imagenet.synset_lists import first_words, imagenet_classes
 
 
 def write_made_up_breeds(name: str, folder: Path, images_per_class: int, random: np.random.Generator) -> dict[str, Any]:

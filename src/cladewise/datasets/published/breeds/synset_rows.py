@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from cladewise.datasets.published.breeds.task_sampling import ClassCandidates
-from cladewise.datasets.published.imagenet.lists import WORDNET_ADVICE, data_noun, imagenet_classes
+from cladewise.datasets.published.imagenet.synset_lists import WORDNET_ADVICE, data_noun, imagenet_classes
 from cladewise.errors import InputError
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.wordnet import Synset, read_synsets

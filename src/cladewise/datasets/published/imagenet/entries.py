@@ -12,7 +12,7 @@ from cladewise.datasets.published.imagenet.reading import WHERE, from_imagenet
 from cladewise.datasets.published.imagenet.tiered import from_tiered_imagenet
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 
-_LICENCE = "ImageNet: research and education that is not commercial"
+_LICENCE = "ImageNet: non-commercial research and education"
 
 _FACTS = Facts(
     levels={},
@@ -61,7 +61,7 @@ TIERED_IMAGENET = PublishedDataset(
         },
         num_leaves=608,
         num_nodes=843,
-        notes=("The published distances of classes are no heights of the published tree.",),
+        notes=("The published distances of classes are not heights in the published tree.",),
     ),
     options=("path", "hierarchy"),
     required=("path", "hierarchy"),

@@ -9,10 +9,11 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from cladewise.datasets.dataset import Dataset
+from cladewise.datasets.files.listing import files_by_class
 from cladewise.datasets.published import better_mistakes
 from cladewise.datasets.published.image_rows import dataset_of_rows
-from cladewise.datasets.published.imagenet.class_folders import TRAIN, VAL, classes_in, images_in
-from cladewise.datasets.published.imagenet.lists import data_noun, first_words
+from cladewise.datasets.published.imagenet.class_folders import TRAIN, VAL, classes_in
+from cladewise.datasets.published.imagenet.synset_lists import data_noun, first_words
 from cladewise.datasets.published.imagenet.synset_trees import (
     hypernym_graph,
     pairs_above,
@@ -21,7 +22,7 @@ from cladewise.datasets.published.imagenet.synset_trees import (
 )
 from cladewise.datasets.published.imagenet.validation import validation_classes
 from cladewise.datasets.published.official_files import OfficialFiles
-from cladewise.datasets.published.pairs import read_pairs
+from cladewise.datasets.published.pair_lines import read_pairs
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.formats.options import one_of
@@ -29,7 +30,7 @@ from cladewise.taxonomy.formats.wordnet import read_synsets
 from cladewise.taxonomy.names.columns import ID
 
 WHERE = "Get ILSVRC 2012 from https://image-net.org (a login is needed) or Kaggle, and unpack it."
-CREDIT = "ImageNet: Russakovsky et al., IJCV 2015; for research and education that is not commercial"
+CREDIT = "ImageNet: Russakovsky et al., IJCV 2015; for non-commercial research and education"
 _PUBLISHED = ("data/imagenet_isa.txt",)
 Parents = Literal["one", "all"]
 
@@ -50,7 +51,7 @@ def from_imagenet(
 
     In the third tree, a synset that would be a leaf without being a class, because its children have another primary
     parent, is left out. The column ``id`` has the WordNet ids, which are unique; two classes are called *crane*.
-    Images are looked for in listings of their folders and not opened.
+    Images are found by listing their folders and are not opened.
 
     Args:
         path: The folder with ``train/<id>/`` and ``val/``, as torchvision has them, or Kaggle's with
@@ -84,9 +85,9 @@ def from_imagenet(
         got = "tar files" if any(train.glob("n*.tar")) else "none"
         raise InputError("folders of classes like n01440764", got, at=str(train), advice=files.advice)
     taxonomy, made_of = _tree(classes, hierarchy, wordnet, parents)
-    rows = {"train": images_in(files.root, train, classes)}
+    rows = {"train": files_by_class(files.root, train, classes)}
     sorted_classes = classes_in(val)
-    rows["test"] = images_in(files.root, val, sorted_classes) if sorted_classes else validation_classes(files, val)
+    rows["test"] = files_by_class(files.root, val, sorted_classes) if sorted_classes else validation_classes(files, val)
     return dataset_of_rows(
         with_nodes(rows, taxonomy, str(val)),
         taxonomy,

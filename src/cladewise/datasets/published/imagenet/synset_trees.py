@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from cladewise.datasets.published.imagenet.lists import WORDNET_ADVICE
+from cladewise.datasets.published.imagenet.synset_lists import WORDNET_ADVICE
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.checks.problems import some

@@ -8,14 +8,15 @@ from pathlib import Path
 import polars as pl
 
 from cladewise.datasets.dataset import Dataset
+from cladewise.datasets.files.listing import files_by_class
 from cladewise.datasets.published import better_mistakes
 from cladewise.datasets.published.image_rows import dataset_of_rows
-from cladewise.datasets.published.imagenet.class_folders import TRAIN, VAL, classes_in, images_in
-from cladewise.datasets.published.imagenet.lists import first_words
+from cladewise.datasets.published.imagenet.class_folders import TRAIN, VAL, classes_in
 from cladewise.datasets.published.imagenet.reading import CREDIT, WHERE, with_nodes
+from cladewise.datasets.published.imagenet.synset_lists import first_words
 from cladewise.datasets.published.imagenet.synset_trees import pairs_above, tree_of_pairs
 from cladewise.datasets.published.official_files import OfficialFiles
-from cladewise.datasets.published.pairs import read_pairs
+from cladewise.datasets.published.pair_lines import read_pairs
 
 _TREE = ("data/tiered_imagenet_isa.txt",)
 _LISTS = (
@@ -54,7 +55,7 @@ def from_tiered_imagenet(path: str | PathLike[str], hierarchy: str | PathLike[st
     is_sorted = all(classes_in(files.root / split) for split in better_mistakes.SPLITS if (files.root / split).is_dir())
     if is_sorted and (files.root / "test").is_dir():
         rows = {
-            split: images_in(files.root, folder := files.folder(split), classes_in(folder))
+            split: files_by_class(files.root, folder := files.folder(split), classes_in(folder))
             for split in better_mistakes.SPLITS
         }
     else:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cladewise.datasets.files.listing import files_in
+from cladewise.datasets.files.listing import files_by_class
 from cladewise.datasets.published.inaturalist.versions import RANKS, Version
 from cladewise.datasets.published.official_files import OfficialFiles
 from cladewise.errors import InputError
@@ -42,11 +42,10 @@ def read_class_folders(files: OfficialFiles, version: Version) -> tuple[Taxonomy
     node_by_name = dict(zip(names, tree.nodes.tolist(), strict=True))
     parts: list[pl.DataFrame] = []
     for split, folder in splits.items():
-        for name in sorted(classes[split]):
-            images = [f"{folder.name}/{name}/{file}" for file in files_in(folder / name)]
-            columns = pl.lit(split).alias("split"), pl.lit(node_by_name[name], dtype=pl.Int64).alias("node")
-            parts.append(pl.DataFrame({"path": images}, schema={"path": pl.String}).with_columns(columns))
-    return tree.taxonomy, pl.concat(parts).select("split", "path", "node")
+        found = files_by_class(files.root, folder, sorted(classes[split]))
+        nodes = pl.col("class").replace_strict(node_by_name, return_dtype=pl.Int64)
+        parts.append(found.select(pl.lit(split).alias("split"), "path", node=nodes))
+    return tree.taxonomy, pl.concat(parts)
 
 
 def _record(name: str, at: str) -> dict[str, str | int]:

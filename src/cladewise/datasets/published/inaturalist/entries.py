@@ -43,7 +43,7 @@ def _entry(name: str) -> PublishedDataset:
     facts = Facts(
         levels=dict(zip(_LEVELS, counts, strict=True)),
         images=images,
-        licence="terms of iNaturalist; research and education that is not commercial, no redistribution of images",
+        licence="terms of iNaturalist; non-commercial research and education, no redistribution of images",
         citation=_CITATION[name[5:9]],
         where=version.page,
         files={

@@ -20,7 +20,7 @@ from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.names.columns import ID, SYNONYMS
 
-_CREDIT = "iNaturalist: Van Horn et al., CVPR 2018 and 2021; for research and education that is not commercial"
+_CREDIT = "iNaturalist: Van Horn et al., CVPR 2018 and 2021; for non-commercial research and education"
 _LISTS = ("dataset_splits/splits_inat19.zip", "dataset_splits/splits_inat19")
 _SPLIT = "inat-2019"
 """The version with splits of Making Better Mistakes."""

@@ -9,8 +9,6 @@ from pathlib import Path
 from cladewise.errors import InputError
 
 WORDNET_ADVICE = "ImageNet's ids are those of WordNet 3.0: Debian's package wordnet-base, in /usr/share/wordnet."
-
-
 _FURTHER = {  # synsets of the tree of ImageNet's classes that timm does not list
     "n00001930": "physical entity",
     "n00002684": "object",
