@@ -46,8 +46,7 @@ def benchmark(
     cladewise benchmark scores-and-curves-emoji --seeds 5 --jobs 2
     """
     from cladewise.suites import benchmark, read_suite
-    from cladewise.suites.running import LEFT_OUT, default_folder
-    from cladewise.suites.suite import data_folder
+    from cladewise.suites.folders import LEFT_OUT, data_folder, default_folder
 
     read = read_suite(suite)
     folder = out or default_folder(read, smoke=smoke, features=features)

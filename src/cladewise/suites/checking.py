@@ -15,10 +15,11 @@ from cladewise.records.metric_names import metric_text
 from cladewise.suites.checking_tables import check_table
 from cladewise.suites.entries import ALL, OWN, FewShotEntry, FigureEntry, SearchEntry, TableEntry, Variant
 from cladewise.suites.figures import check_figure
+from cladewise.suites.folders import data_folder, folder_name
 from cladewise.suites.hypernym_entries import check_hypernyms
 from cladewise.suites.lighter import features_search
 from cladewise.suites.places import within
-from cladewise.suites.suite import Suite, data_folder, folder_name, on_data
+from cladewise.suites.suite import Suite, on_data
 
 
 def check(suite: Suite, at: str) -> None:

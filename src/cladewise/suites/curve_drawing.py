@@ -6,11 +6,13 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from cladewise.drawing.palette import color, dash
+from cladewise.drawing.paper import add_legend, paper, save_figure, stroke
 from cladewise.drawing.tables import write_csv
 from cladewise.engine import Run
 from cladewise.statistics import Spread
@@ -19,10 +21,6 @@ from cladewise.suites.curves import Point, curve_points
 from cladewise.suites.entries import FigureEntry
 from cladewise.suites.suite import Suite
 from cladewise.suites.tables import row_values
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 PANELS_PER_ROW = 3
 MOST_TICKS = 9
@@ -36,8 +34,6 @@ def draw_curve(
     folder: Path, suite: Suite, figure: FigureEntry, runs: Mapping[str, Sequence[Run]]
 ) -> tuple[list[Path], list[str]]:
     """Draw a figure as ``<name>.png``, ``<name>.svg`` and ``<name>.csv``; also sentences about missing points."""
-    from cladewise.drawing.paper import save_figure
-
     (data,) = suite.data
     measured: list[tuple[Point, Mapping[str, Spread]]] = []
     missing: list[str] = []
@@ -76,8 +72,6 @@ def curve_frame(figure: FigureEntry, measured: Measured) -> pl.DataFrame:
 
 def curve_figure(figure: FigureEntry, measured: Measured) -> Figure:
     """The drawing: a panel per column, lines of means with bars of one standard deviation to either side."""
-    from cladewise.drawing.paper import add_legend, paper
-
     across = min(PANELS_PER_ROW, len(figure.columns))
     down = -(-len(figure.columns) // across)
     titles = figure.headings or [title_of(name) for name in figure.columns]
@@ -96,8 +90,6 @@ def curve_figure(figure: FigureEntry, measured: Measured) -> Figure:
 
 
 def _line(axes: Axes, name: str, curve: str, measured: Measured, number: int) -> None:
-    from cladewise.drawing.paper import stroke
-
     there = [(point.x, values[name]) for point, values in measured if name in values]
     means = [in_unit(name, spread.mean) for _, spread in there]
     bars = [in_unit(name, spread.sd) if spread.count > 1 else 0.0 for _, spread in there]

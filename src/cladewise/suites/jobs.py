@@ -43,8 +43,9 @@ from cladewise.records import (
 )
 from cladewise.suites.columns import level_of
 from cladewise.suites.entries import OWN, DataEntry
+from cladewise.suites.folders import folder_name
 from cladewise.suites.places import within
-from cladewise.suites.suite import Settings, Suite, folder_name
+from cladewise.suites.suite import Settings, Suite
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -21,6 +21,7 @@ from cladewise.report import compare
 from cladewise.suites.entries import DataEntry
 from cladewise.suites.few_shot import write_few_shot_table
 from cladewise.suites.figures import draw
+from cladewise.suites.folders import LEFT_OUT, data_folder, default_folder, folder_name
 from cladewise.suites.hypernym_entries import HypernymEntry
 from cladewise.suites.hypernym_trees import part_of, tree_of
 from cladewise.suites.hypernyms import write_hypernym_table
@@ -46,7 +47,7 @@ from cladewise.suites.locating import (
 )
 from cladewise.suites.reading import read_suite
 from cladewise.suites.search import Choice, Measured, Trials, search
-from cladewise.suites.suite import Settings, Suite, data_folder, folder_name
+from cladewise.suites.suite import Settings, Suite
 from cladewise.suites.tables import gaps, table_rows, write_table
 from cladewise.taxonomy import Taxonomy
 
@@ -121,21 +122,6 @@ def benchmark(
         for entry, tree in trees:
             written += write_hypernym_table(folder, entry, tree, seeds=suite.seeds, pool=pool)
     return written
-
-
-def default_folder(suite: Suite, *, smoke: bool = False, features: bool = False) -> Path:
-    """Folder of a suite's results: ``runs/<suite>``; a lighter form of it has a folder of its own.
-
-    Example:
-        >>> from cladewise.suites import read_suite
-        >>> default_folder(read_suite("levels-grocery"), features=True).as_posix()
-        'runs/levels-grocery-features'
-    """
-    return Path("runs") / "-".join([suite.name, *["features"] * features, *["smoke"] * smoke])
-
-
-LEFT_OUT = "left_out.txt"
-"""File in a dataset's folder with what is missing in the tables and figures, one reason per line."""
 
 
 def _tree(suite: Suite, entry: HypernymEntry) -> Taxonomy:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from cladewise import methods
@@ -330,26 +328,3 @@ def _with_rows(entries: Iterable[Drawn], labels: Collection[str]) -> tuple[Drawn
             entry = dataclasses.replace(entry, methods=kept)
         found.append(entry)
     return tuple(found)
-
-
-def folder_name(label: str) -> str:
-    """A method's spec or a variant's name as a name for folders.
-
-    Example:
-        >>> folder_name("hxe:alpha=0.5"), folder_name("hace, 20% wrong parents")
-        ('hxe-alpha=0.5', 'hace-20-wrong-parents')
-    """
-    return re.sub(r"[^\w.=-]+", "-", label)
-
-
-def data_folder(name: str) -> str:
-    """Folder of a dataset's results, below that of the suite, also where the data is named by a path elsewhere.
-
-    Example:
-        >>> data_folder("cifar-100"), data_folder("mine/photos/"), data_folder("/data/photos"), data_folder("../photos")
-        ('cifar-100', 'mine/photos', 'data-photos', 'photos')
-    """
-    path = Path(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        return folder_name(name).strip("-.") or "data"
-    return path.as_posix()
