@@ -18,7 +18,7 @@ from cladewise.datasets import Dataset
 from cladewise.engine import Run, rerun
 from cladewise.engine.feeding.features import cached_features
 from cladewise.engine.feeding.rows import DecodedRows, FeatureRows
-from cladewise.errors import InputWarning
+from cladewise.errors import InputError, InputWarning
 from cladewise.records import log
 
 TINY: dict[str, Any] = {
@@ -179,6 +179,10 @@ def test_a_run_from_before_views_were_compared_keeps_its_meaning(colours: Datase
     config.write_text("".join(line for line in lines if not line.startswith("compared_views")))
     assert "compared_views" not in config.read_text()
     assert Run(before.folder.path).method.views() == 1
+    reused: dict[str, Any] = {"method": "supcon", "out": before.path, "reuse": True, **settings}
+    assert cw.train(colours, options=options, **reused).method.views() == 1
+    with pytest.raises(InputError, match=r"differs in method\.compared_views \(1 there, 2 here\)"):
+        cw.train(colours, options={**options, "compared_views": 2}, **reused)
     again = rerun(config, tmp_path / "again", progress=False)
     a, b = (safetensors.torch.load_file(run.folder.model) for run in (before, again))
     assert all(a[key].equal(b[key]) for key in a)

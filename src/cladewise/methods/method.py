@@ -61,8 +61,8 @@ def option(default: Any, text: str, *, grid: Sequence[Any] = (), before: Any = N
         default: Its default.
         text: Its help text.
         grid: The values its paper searches.
-        before: The value that a run had which was trained before the option existed, if that is not the default; see
-            :func:`cladewise.methods.recorded`.
+        before: The value that describes runs trained before the option existed, if it is not the default; see
+            :func:`cladewise.methods.recorded_options`.
     """
     return dataclasses.field(default=default, metadata={"help": text, "grid": tuple(grid), "before": before})
 
