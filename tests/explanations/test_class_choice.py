@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cladewise import Taxonomy
 from cladewise.errors import InputError
-from cladewise.explanations.class_choice import ClassChoice, says
+from cladewise.explanations.class_choice import ClassChoice
 from strategies import taxonomies_with_nodes
 
 
@@ -48,7 +48,7 @@ def test_shown_is_its_twin(tree_and_labels: tuple[Taxonomy, list[int]], most: li
         assert nodes.tolist() == list(range(1, taxonomy.num_nodes))
     else:
         assert set(nodes.tolist()) <= {v for label in labels for v in taxonomy.path(label)} - {0}
-        assert all(says(taxonomy, 1)[nodes])
+        assert all(taxonomy.speaks(1)[nodes])
 
 
 def test_of_reads_names_and_refuses_others() -> None:

@@ -103,7 +103,7 @@ def candidates(prediction: Prediction, eligible: Bool[Tensor, " node"], bar: flo
         bar: Log-probability that is to be exceeded, in nats.
     """
     index = tree_index(prediction.taxonomy, prediction.device)
-    best = prediction.flat().best_among(eligible & (index.leaf_end - index.leaf_start == 1))
+    best = prediction.flat().best_among(eligible & (index.num_leaves_under == 1))
     rounding = 8 * torch.finfo(best.dtype).eps * best.abs().clamp_min(1.0)  # of sums over a tree
     return above(prediction, eligible, (best - rounding).clamp_min(bar))
 

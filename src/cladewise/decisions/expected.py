@@ -109,7 +109,7 @@ def expected_zhao(mass: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Flo
 def expected_cpb(mass: Float[Tensor, "*batch node"], taxonomy: Taxonomy) -> Float[Tensor, "*batch node"]:
     r"""Expected correctly predicted bits, :math:`p_v (1 - |B(v)| / L)`, without the subtrahend at a leaf."""
     index = ops.tree_index(taxonomy, mass.device)
-    under = index.leaf_end - index.leaf_start
+    under = index.num_leaves_under
     return mass * (1 - torch.where(under == 1, 0, under).double() / taxonomy.num_leaves).to(mass.dtype)
 
 

@@ -192,7 +192,7 @@ def _ends(lengths: Tensor) -> Tensor:
 def _branching(index: TreeIndex) -> Tensor:
     """Nodes with two or more children, the most informative first; of equals the lower first."""
     nodes = torch.nonzero((index.height > 0) & says_something(index)).squeeze(1)
-    return nodes[(index.leaf_end - index.leaf_start)[nodes].argsort(stable=True)]
+    return nodes[index.num_leaves_under[nodes].argsort(stable=True)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,7 +218,7 @@ class _Candidates:
         order = ((self.image << 32) | (0.0 - self.log_prob).view(torch.int32)).sort(stable=True).indices
         image, node = self.image[order], self.node[order]
         # each image's counts lie below those of the image before, so one running minimum serves all
-        leaves_under = (index.leaf_end - index.leaf_start)[node] - image * (len(index.leaf_nodes) + 1)
+        leaves_under = index.num_leaves_under[node] - image * (len(index.leaf_nodes) + 1)
         keep = torch.ones_like(image, dtype=torch.bool)
         keep[1:] = leaves_under[1:] < leaves_under.cummin(0).values[:-1]
         lengths = image[keep].bincount(minlength=self.num_images)

@@ -69,13 +69,11 @@ class ClassChoice:
         """
         kept = np.ones(len(labels), dtype=np.bool_)
         if self.roots:
-            roots = np.unique(self.roots)
-            last = np.searchsorted(roots, labels, side="right") - 1
-            kept = (last >= 0) & (labels < np.maximum.accumulate(taxonomy.end[roots])[np.maximum(last, 0)])
+            kept = np.any([taxonomy.covers(root, labels) for root in self.roots], axis=0)
         group = np.zeros(taxonomy.num_nodes, dtype=np.int64)
         for level, number in zip(self.levels, self.most, strict=False):
             of_node = taxonomy.at_level(level)
-            kept &= says(taxonomy, level)[labels]
+            kept &= taxonomy.speaks(level)[labels]
             counts = np.bincount(of_node[labels[kept]], minlength=taxonomy.num_nodes)
             found = np.flatnonzero(counts)
             order = found[np.lexsort((found, -counts[found], group[found]))]
@@ -90,16 +88,6 @@ class ClassChoice:
         """Nodes whose texts are drawn: all below the root, or those of the chosen levels above the labels shown."""
         if self.is_all:
             return np.arange(1, taxonomy.num_nodes)
-        of_levels = [taxonomy.at_level(level)[labels[says(taxonomy, level)[labels]]] for level in self.levels]
+        of_levels = [taxonomy.at_level(level)[labels[taxonomy.speaks(level)[labels]]] for level in self.levels]
         nodes = np.unique(np.concatenate(of_levels))
         return nodes[nodes > 0]
-
-
-def says(taxonomy: Taxonomy, level: int) -> NDArray[np.bool_]:
-    """Whether each node, as a label, tells the class at a level.
-
-    Example:
-        >>> says(Taxonomy.from_paths([("a", "b"), ("c",)]), 2)
-        array([False, False,  True,  True])
-    """
-    return taxonomy.is_leaf | (taxonomy.level >= level)

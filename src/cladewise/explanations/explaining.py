@@ -222,7 +222,7 @@ class _Explainer:
 def _columns_of(labels: Int[Tensor, " batch"], nodes: Int[Tensor, " level_node"], level: int, run: Run) -> Tensor:
     """Place of each label's representative among the nodes of a level; -1 where the label is coarser."""
     taxonomy, target = run.taxonomy, labels.cpu().numpy()
-    told = taxonomy.is_leaf[target] | (taxonomy.level[target] >= level)
+    told = taxonomy.speaks(level)[target]
     representative = taxonomy.at_level(level)[target]
     place = np.searchsorted(nodes.numpy(), representative).clip(max=len(nodes) - 1)
     told &= nodes.numpy()[place] == representative

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from cladewise.drawing.name_placing import place_names
 from cladewise.drawing.palette import NEUTRAL
 from cladewise.drawing.paper import STYLE
-from cladewise.explanations.class_choice import says
 from cladewise.explanations.plane import Points
 from cladewise.taxonomy import Taxonomy
 
@@ -68,14 +67,14 @@ def draw_points(axes: Axes, cloud: Cloud, taxonomy: Taxonomy, level: int, *, apa
     for spine in axes.spines.values():
         spine.set(visible=True, color="#e3e1da")
     shades = _shades(cloud, taxonomy, level, apart)[cloud.nodes]
-    shades[~says(taxonomy, level)[cloud.nodes]] = to_rgba(NEUTRAL, 0.45)
+    shades[~taxonomy.speaks(level)[cloud.nodes]] = to_rgba(NEUTRAL, 0.45)
     axes.scatter(*cloud.points.T, c=shades, s=cloud.sizes, linewidths=0)
 
 
 def _shades(cloud: Cloud, taxonomy: Taxonomy, level: int, apart: bool) -> NDArray[np.float64]:
     if not apart:
         return node_colors(taxonomy, level)
-    return node_colors(taxonomy, level, cloud.nodes[says(taxonomy, level)[cloud.nodes]])
+    return node_colors(taxonomy, level, cloud.nodes[taxonomy.speaks(level)[cloud.nodes]])
 
 
 def node_colors(taxonomy: Taxonomy, level: int, labels: IntArray | None = None) -> NDArray[np.float64]:
@@ -108,7 +107,7 @@ def node_colors(taxonomy: Taxonomy, level: int, labels: IntArray | None = None) 
 
 def draw_names(axes: Axes, cloud: Cloud, taxonomy: Taxonomy, level: int, *, apart: bool = False) -> None:
     """Place the names of a level's classes at their medoids, largest classes first."""
-    told = says(taxonomy, level)[cloud.nodes]
+    told = taxonomy.speaks(level)[cloud.nodes]
     at_level = taxonomy.at_level(level)[cloud.nodes[told]]
     found, counts = np.unique(at_level, return_counts=True)
     found = found[np.argsort(-counts, kind="stable")]

@@ -73,7 +73,7 @@ def _weights_on_path(target: Tensor, taxonomy: Taxonomy, dtype: torch.dtype) -> 
     """Weight of every edge of the path by its parent's leaves; arbitrary below the target."""
     index = tree_index(taxonomy, target.device)
     above = ancestors(target, taxonomy)[..., :-1].clamp(min=0)
-    num_leaves = (index.leaf_end[above] - index.leaf_start[above]).to(dtype)
+    num_leaves = index.num_leaves_under[above].to(dtype)
     return taxonomy.num_leaves / (_num_choices(taxonomy) * num_leaves)
 
 

@@ -52,7 +52,7 @@ def descendant_softmax_loss(
     scores, node = at_least_float(logits).reshape(-1, logits.shape[-1]), target.reshape(-1)
     path = path_to(node, taxonomy)
     on_path = torch.arange(path.shape[1], device=path.device) <= index.depth[node, None]
-    weight = on_path / (index.leaf_end[path] - index.leaf_start[path]).to(scores.dtype)
+    weight = on_path / index.num_leaves_under[path].to(scores.dtype)
     rings = path_rings(scores, path, node, taxonomy)
     own = torch.where(on_path, rings[0], 0.0)
     if form == "all":

@@ -60,7 +60,7 @@ class _DilutedRings:
         index, path = tree_index(self.taxonomy, target.device), path_to(target, self.taxonomy)
         factor = far[path] * inverse[target, None]
         by_ring, on_path = torch.stack([factor, torch.zeros_like(factor)], dim=-1), torch.zeros_like(factor)
-        count = (index.leaf_end[target] - index.leaf_start[target]).double()
+        count = index.num_leaves_under[target].double()
         internal = index.height[target] > 0
         by_ring[:, -1, 0] = torch.where(internal, -met_above[target] / count, factor[:, -1])
         by_ring[:, -1, 1] = torch.where(internal, 1.0 / count, 0.0)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from cladewise.errors import InputError
-from cladewise.ops import full_height, meet
+from cladewise.ops import full_height, meet, tree_index
 from cladewise.taxonomy import Taxonomy
 
 
@@ -65,12 +65,11 @@ def _from_table(
     size = taxonomy.num_leaves
     if tuple(table.shape) != (size, size):
         raise InputError(f"distances [{size}, {size}], one row per leaf", f"shape {list(table.shape)}")
-    is_leaf = torch.tensor(taxonomy.is_leaf, device=target.device)
+    index = tree_index(taxonomy, target.device)
     for nodes, what in ((predicted, "predictions"), (target, "labels")):
-        if not bool(is_leaf[nodes].all()):
+        if index.height[nodes].any():
             raise InputError(f"{what} that are leaves, since the distances are those of leaves", "inner nodes")
-    position = torch.tensor(taxonomy.leaf_start, device=target.device)
-    return table[position[predicted], position[target]]
+    return table[index.leaf_start[predicted], index.leaf_start[target]]
 
 
 def mistake_severity(distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:

@@ -99,7 +99,7 @@ def score_set(
     by_level = some((wanted == said) | is_ancestor(tip[:, None].expand_as(wanted), wanted, taxonomy))
     by_level = by_level.masked_fill(~speaks(labels, taxonomy), torch.nan)
     leaves = torch.zeros(len(labels), dtype=torch.int64, device=tips.device)
-    leaves.index_add_(0, image, (index.leaf_end - index.leaf_start)[tip])
+    leaves.index_add_(0, image, index.num_leaves_under[tip])
     told = specificity_of_leaves(leaves, taxonomy)
     columns = [covered, *by_level.unbind(1), tips.sum(1).float(), leaves.float(), told]
     return {name: each.reshape(target.shape) for name, each in zip(set_columns(taxonomy), columns, strict=True)}

@@ -49,15 +49,14 @@ class CountedEdgesObjective(Objective):
     ) -> None:
         super().__init__()
         taxonomy = loss.taxonomy
-        above = np.maximum(taxonomy.depth, 0).astype(np.int64)
-        if taxonomy.has_further_parents:
-            further, _ = taxonomy.further_ancestors.above(np.arange(taxonomy.num_nodes))
-            above = above + np.bincount(further, minlength=taxonomy.num_nodes)
+        edges = closure_edges(taxonomy)
+        of_image = np.bincount(edges.special, minlength=taxonomy.num_nodes)  # by its label
+        of_image[1:] += 1  # the edge from the label itself
         trained = nodes[nodes >= 0]
         self.loss, self.num_negatives, self.weight = loss, num_negatives, weight
         self.num_images = len(trained)
-        self.num_label_edges = len(closure_edges(taxonomy))
-        self.num_image_edges = int(above[trained].sum())
+        self.num_label_edges = len(edges)
+        self.num_image_edges = int(of_image[trained].sum())
 
     def forward(self, batch: TrainingBatch) -> Float[Tensor, " row"]:
         losses = self.loss(batch.prediction.logits, batch.target)

@@ -120,7 +120,7 @@ class ListedNodes(Prediction):
         Rules that compare raw scores of all nodes need some for those that are not listed.
         """
         index = ops.tree_index(self.taxonomy, self.device)
-        share = self.own_log_prob.exp() / (index.leaf_end - index.leaf_start)
+        share = self.own_log_prob.exp() / index.num_leaves_under
         leaves = ops.path_sum(share, self.taxonomy).index_select(-1, index.leaf_nodes)
         return ops.leaf_subtree_sum(leaves, self.taxonomy).log().clamp_min(LEAST)
 
@@ -145,7 +145,7 @@ class ListedNodes(Prediction):
         if self.at_inner_nodes:
             size = index.end - torch.arange(self.taxonomy.num_nodes, device=self.device)
         else:
-            listed, size = listed * (index.height == 0), index.leaf_end - index.leaf_start
+            listed, size = listed * (index.height == 0), index.num_leaves_under
         known = ops.subtree_sum(listed, self.taxonomy) == size
         known = known & self.in_full
         known[..., 0] = True

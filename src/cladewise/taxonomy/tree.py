@@ -517,6 +517,15 @@ class Taxonomy:
             result[below] = result[self.parents[below]]
         return result
 
+    def speaks(self, level: int) -> BoolArray:
+        """Whether each node, as a label, tells the class at a level: leaves, and nodes at or below the level.
+
+        Example:
+            >>> Taxonomy.from_paths([("a", "b"), ("c",)]).speaks(2).tolist()
+            [False, False, True, True]
+        """
+        return self.is_leaf | (self.level >= level)
+
     def level_nodes(self, level: int) -> IntArray:
         """Nodes of the extended level: the nodes that represent at least one leaf at that level.
 

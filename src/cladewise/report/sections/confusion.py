@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from cladewise.drawing.node_names import axis_names
 from cladewise.drawing.thumbnails import thumbnail
@@ -118,17 +117,12 @@ def _confusion(group: Group, level: int, representative: IntArray) -> Confusion:
     return Confusion(level, group, *np.divmod(codes, representative.size), count, num_left_out)
 
 
-def _reaches(run: ReportedRun, level: int) -> NDArray[np.bool_]:
-    """Whether the label of each image is a leaf, or at or below a level."""
-    return run.taxonomy.is_leaf[run.target] | (run.taxonomy.level[run.target] >= level)
-
-
 def _placed(run: ReportedRun, level: int, representative: IntArray) -> tuple[IntArray, IntArray]:
     """Representatives of labels and answers at a level, for the images whose label reaches it.
 
     If the decision gives one node per level, the answer is the one at this level.
     """
-    reaches = _reaches(run, level)
+    reaches = run.taxonomy.speaks(level)[run.target]
     column = PREDICTED_LEVEL + run.taxonomy.level_names[level - 1]
     answers = run.outcomes[column].to_numpy().astype(np.int64) if column in run.outcomes.columns else run.predicted
     return representative[run.target[reaches]], representative[answers[reaches]]
@@ -247,7 +241,7 @@ def _examples(found: Confusion, places: IntArray) -> dict[int, tuple[str, ...]]:
     """Pictures of images behind some of the pairs, from the shown run, the most confident answers first."""
     run, taxonomy = found.group.shown_run, found.taxonomy
     representative = taxonomy.at_level(found.level)
-    rows = np.flatnonzero(_reaches(run, found.level))
+    rows = np.flatnonzero(run.taxonomy.speaks(found.level)[run.target])
     label, answer = _placed(run, found.level, representative)
     code = label * taxonomy.num_nodes + answer
     order = np.lexsort((-np.nan_to_num(run.confidence[rows], nan=-1.0), code))

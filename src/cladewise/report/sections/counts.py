@@ -155,7 +155,7 @@ def level_counts(data: TrainingData) -> list[LevelCounts]:
 
 def at_level(num_images: IntArray, level: int, taxonomy: Taxonomy) -> tuple[IntArray, int]:
     """Number of images that every node represents at a level ``[node]``, and of images labelled above the level."""
-    reaches = taxonomy.is_leaf | (taxonomy.level >= level)
+    reaches = taxonomy.speaks(level)
     total = np.zeros(taxonomy.num_nodes, dtype=np.int64)
     np.add.at(total, taxonomy.at_level(level)[reaches], num_images[reaches])
     return total, int(num_images[~reaches].sum())

@@ -175,7 +175,7 @@ def _map(run: ReportedRun, folder: Path, shown: LevelMap, true: int | None) -> S
 def map_verdict(run: ReportedRun, shown: LevelMap, true: int | None) -> str:
     """``right`` if the answer at a level is the label's representative, otherwise ``wrong``; empty above the label."""
     taxonomy = run.taxonomy
-    if true is None or not (taxonomy.is_leaf[true] or taxonomy.level[true] >= shown.level):
+    if true is None or not taxonomy.speaks(shown.level)[true]:
         return ""
     return "right" if taxonomy.at_level(shown.level)[true] == shown.predicted else "wrong"
 
