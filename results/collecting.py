@@ -1,4 +1,4 @@
-"""Figures of a suite's run folders, with paired tests against a baseline: the record that the page is made from."""
+"""Figures of a suite's run folders, with tests against a baseline: the record that the page is made from."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Measured:
 
 
 def collect(suite: Suite, folder: Path) -> list[Measured]:
-    """Read the runs of a suite from the folder that ``cladewise benchmark`` wrote; of finished datasets alone."""
+    """Read the runs of the finished datasets of a suite from the folder that ``cladewise benchmark`` wrote."""
     places = [(entry, folder / folder_name(entry.name)) for entry in suite.data]
     return [_measured(suite, entry, place) for entry, place in places if _is_finished(suite, place)]
 
@@ -121,7 +121,7 @@ def _evaluation(path: Path) -> Evaluation:
 
 
 def _per_image(paths: Sequence[Path], metrics: Iterable[str]) -> dict[str, FloatArray]:
-    """Of metrics with a value for every image, the mean over the seeds."""
+    """Mean over the seeds of each metric that has a value for every image, ``[image]``."""
     files = [path.with_suffix(".parquet") for path in paths]
     shared = [name for name in metrics if all(name in pl.read_parquet_schema(file) for file in files)]
     tables = [pl.read_parquet(file, columns=shared) for file in files]
@@ -155,7 +155,7 @@ def _compare(
 
 
 def _rival(lines: Sequence[Line], line: Line, baseline: str) -> int:
-    """Place of the line that one is compared with: the baseline by the same rules; of the baseline itself its first."""
+    """Place of the line to compare with: the baseline by the same rules, or its first line for the baseline itself."""
     places = [place for place, other in enumerate(lines) if other.method == baseline]
     same = [p for p in places if (lines[p].inference, lines[p].decision) == (line.inference, line.decision)]
     return same[0] if same and line.method != baseline else places[0]

@@ -48,7 +48,7 @@ def _missing(suite: str, found: Sequence[Measured], before: str) -> list[str]:
 
 
 def _as_record(data: Measured) -> dict[str, Any]:
-    """Plain values, a figure as the list of its fields with six digits: what is beyond differs between machines."""
+    """Plain values; a figure is the list of its fields with six digits, as further ones differ between machines."""
     tables = {
         name: [
             {

@@ -16,7 +16,7 @@ BASELINE = "flat-softmax"
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """A wish that a user may have, and the metric that says how well it is met."""
+    """A goal that a user may have, and the metric that measures it."""
 
     wish: str
     metric: str
@@ -29,7 +29,7 @@ GOALS = (
     Goal("probabilities by which to answer higher in the tree", "ac", "AC"),
     Goal("much information at 90% right answers", "r@90", "R@90"),
 )
-"""All but the distance are better the higher they are."""
+"""The goals of the page; for all metrics but the distance, higher is better."""
 
 
 def page(probes: Sequence[Measured], trained: Sequence[Measured], missing: Sequence[str] = ()) -> str:
@@ -38,7 +38,7 @@ def page(probes: Sequence[Measured], trained: Sequence[Measured], missing: Seque
     Args:
         probes: Datasets with linear probes.
         trained: Datasets with networks trained end to end.
-        missing: What is still to be measured.
+        missing: Datasets that are still to be measured.
     """
     parts = [
         _opening(missing),
@@ -73,7 +73,7 @@ def _advice(probes: Sequence[Measured]) -> str:
 
 
 def _best_for(goal: Goal, probes: Sequence[Measured]) -> str:
-    """Methods that are better than the baseline on most sets, with the mean of their differences."""
+    """The three methods with the most significant wins over the baseline, with the mean of their differences."""
     scored = []
     for method in _methods_of(probes):
         found = [figure for data in probes if (figure := _own(data, method, goal.metric)) is not None]
@@ -97,7 +97,7 @@ def _best_for(goal: Goal, probes: Sequence[Measured]) -> str:
 
 
 def _best_pair(probes: Sequence[Measured]) -> str:
-    """What the best decision adds to a flat softmax, and what the best method adds to that."""
+    """Gain of the best decision after a flat softmax, and of the best pair of method and decision, per dataset."""
     texts = []
     for data in probes:
         lines = data.tables["decisions"]
@@ -113,7 +113,7 @@ def _best_pair(probes: Sequence[Measured]) -> str:
 
 
 def _tally(probes: Sequence[Measured]) -> str:
-    """For each method and goal, one sign per set."""
+    """A table with one sign per set for each method and goal."""
     names = ", ".join(data.name for data in probes)
     head = (
         f"Significantly better (+) or worse ({MINUS}) than a flat softmax, or neither (·), one sign per set ({names}):"
@@ -127,7 +127,7 @@ def _tally(probes: Sequence[Measured]) -> str:
 
 
 def _plain(probes: Sequence[Measured]) -> str:
-    """What decisions give after a plain flat softmax."""
+    """The decisions after a flat softmax, one table per dataset."""
     lines = [
         "## A plain flat softmax with a good decision",
         "The same networks, answering by other rules: training stays as it is, and [the decision](decisions.md) can be",

@@ -497,14 +497,14 @@ def test_a_few_steps_learn_a_few_images(method: Method, taxonomy: Taxonomy) -> N
     head, _, _ = a_batch(method, taxonomy)
     target = torch.tensor(taxonomy.leaf_nodes.copy())
     features = torch.eye(FEATURES)[: len(target)] * 3
-    loss, optimizer = loss_of(method, taxonomy), torch.optim.Adam(head.parameters(), lr=0.01)
-    for step in range(1, 1001):  # slowly, for heads with wide layers or far from zero
+    loss, optimizer = loss_of(method, taxonomy), torch.optim.Adam(head.parameters(), lr=0.03)
+    for step in range(1, 201):  # text vectors without a projection take 180, all others at most 100
         optimizer.zero_grad()
         loss(head(features).logits, target).mean().backward()
         optimizer.step()
         if step % 20 == 0 and answers_with(target, method, head, features):
             return
-    pytest.fail("1,000 steps did not learn six images")
+    pytest.fail("200 steps did not learn six images")
 
 
 def answers_with(target: torch.Tensor, method: Method, head: Head, features: torch.Tensor) -> bool:

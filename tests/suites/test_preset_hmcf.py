@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 
 import pytest
 
@@ -206,12 +207,12 @@ REPEATED_DIFFERENTLY = {
 
 def test_rows_that_tables_repeat_have_one_set_of_figures(suite: Suite) -> None:
     found: dict[tuple[str, str, str], set[tuple[float, ...]]] = {}
-    times = dict.fromkeys(found, 0)
+    times = Counter[tuple[str, str, str]]()
     for table in suite.tables:
         for row in table.published:
             key = (table.data[0], row.row, row.inference or table.inferences[0])
             found.setdefault(key, set()).add(row.values)
-            times[key] = times.get(key, 0) + 1
+            times[key] += 1
     assert {key[1:] for key, values in found.items() if len(values) > 1} == REPEATED_DIFFERENTLY
     assert times["inat-2018", "HMCF", "bottom-up"] == 8
     assert times["inat-2018", "flat-softmax", "bottom-up"] == 5
