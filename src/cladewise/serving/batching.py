@@ -100,8 +100,9 @@ class Line:
         self._batch, self._wait, self._batched = batch, wait, batched
         self._ready: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._outstanding, self._closing, self._lock = 0, False, threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="cladewise-answers", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        self._ending = True
+        """Whether the last thing in the queue is the end, or there is no thread yet."""
 
     @property
     def waiting(self) -> int:
@@ -109,9 +110,14 @@ class Line:
         return self._outstanding
 
     def submit(self, ticket: Ticket, images: Sequence[Given]) -> None:
-        """Answer the images of a request."""
+        """Answer the images of a request, also after :meth:`close`: it may have looked up its model before that."""
         with self._lock:
             self._outstanding += len(images)
+            if self._ending and images:
+                self._ending = False
+                before = self._thread
+                self._thread = threading.Thread(target=self._run, args=(before,), name="cladewise-answers", daemon=True)
+                self._thread.start()
         for place, image in enumerate(images):
             self._pool.submit(self._decoded, ticket, place, image)
 
@@ -119,13 +125,12 @@ class Line:
         """End the thread when the images that wait now have been answered."""
         with self._lock:
             self._closing = True
-            ended = self._outstanding == 0
-        if ended:
-            self._ready.put(None)
+            self._end_if_idle()
 
     def join(self) -> None:
         """Wait for the thread to end."""
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _decoded(self, ticket: Ticket, place: int, given: Given) -> None:
         if ticket.given_up:
@@ -149,11 +154,17 @@ class Line:
             ticket.finish()
         with self._lock:
             self._outstanding -= 1
-            ended = self._closing and self._outstanding == 0
-        if ended:
+            self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
+        """End the thread if no image is left, and none is expected; called with the lock."""
+        if self._closing and not self._outstanding and not self._ending:
+            self._ending = True
             self._ready.put(None)
 
-    def _run(self) -> None:
+    def _run(self, before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()  # one thread at a time runs the encoder
         while (first := self._ready.get()) is not None:
             batch = self._with_more(first)
             found: list[Result]

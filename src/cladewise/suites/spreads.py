@@ -62,7 +62,7 @@ def with_deviation(mean: str, sd: str, spread: Spread) -> str:
 
 
 def seeds_note(seeds: int) -> str:
-    """What the numbers of a table are, by the number of runs of each row.
+    """A note on the numbers of a table, by the number of runs of each row.
 
     Example:
         >>> seeds_note(5), seeds_note(1)
