@@ -17,8 +17,10 @@ from cladewise.engine import Run
 from cladewise.records import Evaluation, read_evaluation, read_resources
 from cladewise.records.resources import RESOURCE_TEXTS
 from cladewise.statistics import mean_and_sd
+from cladewise.suites.entries import DataEntry, TableEntry
+from cladewise.suites.folders import folder_name
 from cladewise.suites.jobs import evaluation_path
-from cladewise.suites.suite import DataEntry, Suite, TableEntry, folder_name
+from cladewise.suites.suite import Suite
 
 FloatArray = NDArray[np.float64]
 
