@@ -58,8 +58,10 @@ bench: $(VENV)/.ready-bench
 GROCERY_STORE ?= data/grocery-store
 OPENCLIPART ?= /usr/share/openclipart/png
 results: $(VENV)/.ready
-	$(BIN)/cladewise benchmark results/which-method.toml --out runs/which-method --jobs 2 \
-	  --data grocery-store=$(GROCERY_STORE) --data openclipart=$(OPENCLIPART)
+	for suite in which-method two-views; do \
+	  $(BIN)/cladewise benchmark results/$$suite.toml --out runs/$$suite --jobs 2 \
+	    --data grocery-store=$(GROCERY_STORE) --data openclipart=$(OPENCLIPART) || exit 1; \
+	done
 	$(BIN)/cladewise benchmark results/end-to-end.toml --out runs/end-to-end
 	$(BIN)/python results/make_page.py runs
 

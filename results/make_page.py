@@ -1,7 +1,7 @@
-"""Write docs/which-method.md from the run folders of the two suites here: ``make results``.
+"""Write docs/which-method.md from the run folders of the suites here: ``make results``.
 
-``python results/make_page.py RUNS`` reads ``RUNS/which-method`` and ``RUNS/end-to-end``, and keeps all figures in
-``results/which-method.json``; without RUNS the page is written again from that record.
+``python results/make_page.py RUNS`` reads ``RUNS/which-method``, ``RUNS/two-views`` and ``RUNS/end-to-end``, and keeps all
+figures in ``results/which-method.json``; without RUNS the page is written again from that record.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from cladewise.suites.reading import read_suite
 HERE = Path(__file__).parent
 RECORD = HERE / "which-method.json"
 PAGE = HERE.parent / "docs" / "which-method.md"
-SUITES = ("which-method", "end-to-end")
+SUITES = {"which-method": "", "two-views": "two views on ", "end-to-end": "end to end on "}
+"""Words before the name of a dataset that is still to be measured, by suite."""
 
 
 def main(runs: Path | None) -> None:
@@ -36,15 +37,14 @@ def main(runs: Path | None) -> None:
 def from_record() -> str:
     """The page from the record of the figures."""
     content = json.loads(RECORD.read_text(encoding="utf-8"))
-    probes, trained = ([_measured(data) for data in content[name]] for name in SUITES)
-    return page(
-        probes, trained, [*_missing("which-method", probes, ""), *_missing("end-to-end", trained, "end to end on ")]
-    )
+    probes, views, trained = found = [[_measured(data) for data in content[name]] for name in SUITES]
+    missing = [text for name, measured in zip(SUITES, found, strict=True) for text in _missing(name, measured)]
+    return page(probes, views, trained, missing)
 
 
-def _missing(suite: str, found: Sequence[Measured], before: str) -> list[str]:
+def _missing(suite: str, found: Sequence[Measured]) -> list[str]:
     names = {data.name for data in found}
-    return [before + entry.name for entry in read_suite(HERE / f"{suite}.toml").data if entry.name not in names]
+    return [SUITES[suite] + entry.name for entry in read_suite(HERE / f"{suite}.toml").data if entry.name not in names]
 
 
 def _as_record(data: Measured) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The page on which method to take, from the record of two suites; every number on it is computed."""
+"""The page on which method to take, from the record of the suites; every number on it is computed."""
 
 from __future__ import annotations
 
@@ -32,11 +32,17 @@ GOALS = (
 """The goals of the page; for all metrics but the distance, higher is better."""
 
 
-def page(probes: Sequence[Measured], trained: Sequence[Measured], missing: Sequence[str] = ()) -> str:
+def page(
+    probes: Sequence[Measured],
+    views: Sequence[Measured],
+    trained: Sequence[Measured],
+    missing: Sequence[str] = (),
+) -> str:
     """The whole page as Markdown.
 
     Args:
         probes: Datasets with linear probes.
+        views: Datasets with linear probes of methods that compare two views of each image.
         trained: Datasets with networks trained end to end.
         missing: Datasets that are still to be measured.
     """
@@ -46,6 +52,7 @@ def page(probes: Sequence[Measured], trained: Sequence[Measured], missing: Seque
         _plain(probes),
         *(_methods(data) for data in probes),
         _inferences(probes),
+        *(_views(data) for data in views),
         *(_trained(data) for data in trained),
         _failed(probes),
         _how(probes),
@@ -181,10 +188,22 @@ def _inferences(probes: Sequence[Measured]) -> str:
     return "\n".join([*lines, "", _table(rows)])
 
 
+def _views(data: Measured) -> str:
+    return _only_table(
+        data,
+        f"Two views of each image, on {data.name}",
+        "Each method, and a flat softmax, trained on features of four augmented copies of each image",
+    )
+
+
 def _trained(data: Measured) -> str:
+    return _only_table(data, f"End to end, on {data.name}", "Encoder and head trained together")
+
+
+def _only_table(data: Measured, title: str, how: str) -> str:
     lines = next(iter(data.tables.values()))
     metrics = list(dict.fromkeys(name for line in lines for name in line.figures))
-    return f"## End to end, on {data.name}\n{data.num_images:,} test images.\n\n{_figures(lines, metrics, 'method')}"
+    return f"## {title}\n{how}; {data.num_images:,} test images.\n\n{_figures(lines, metrics, 'method')}"
 
 
 def _failed(probes: Sequence[Measured]) -> str:
@@ -210,7 +229,8 @@ Linear probes on features of a frozen EfficientNet-Lite0, 20 epochs. The learnin
 0.01, 0.1 and 1 (and beyond, where the best was at an end) by AP on a held-out share of the training images; all other
 options are the defaults. {most} seeds, mean ± standard deviation. Percent, except distances (mean height of the lowest
 common ancestor of answer and label; 0 if right), seconds of processor time, and MB of the whole
-process. Methods that compare two views of each image are not on this page; see [results](results.md).
+process. Methods that compare two views are measured alike, with four cached views per image, and compared with a flat
+softmax on the same views.
 
 **Bold** is significantly better than a flat softmax by the same rules, *italic* worse: at 5%, by a paired t-test over
 the images of the mean over the seeds, adjusted by Benjamini and Hochberg for the lines of a table. AC and R@90, which
