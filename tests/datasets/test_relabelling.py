@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cladewise import InputError, Taxonomy, datasets
-from cladewise.datasets import Dataset, hold_out, split, with_coarse_labels, with_label_noise
+from cladewise.datasets import (
+    Dataset,
+    hold_out,
+    split,
+    with_coarse_labels,
+    with_label_noise,
+    with_labels_by_level,
+)
 from cladewise.taxonomy.level_choice import chosen_levels
 from reference.small_trees import ragged_taxonomies
 from reference.trees import path
@@ -96,6 +104,84 @@ def test_noise_and_coarse_labels_draw_different_images() -> None:
     assert not set(coarse) <= set(noisy)
 
 
+@st.composite
+def labelled_with_shares(draw: st.DrawFn) -> tuple[Dataset, dict[str, float]]:
+    """Data whose tree has a level, and a distribution over some of its levels."""
+    data = draw(labelled().filter(lambda found: found.taxonomy.num_levels > 0))
+    levels = draw(st.lists(st.integers(1, data.taxonomy.num_levels), min_size=1, unique=True))
+    weights = np.array(draw(st.lists(st.integers(1, 9), min_size=len(levels), max_size=len(levels))), dtype=float)
+    return data, dict(zip(map(str, levels), (weights / weights.sum()).tolist(), strict=True))
+
+
+def cut(taxonomy: Taxonomy, node: int, level: int) -> int:
+    """The deepest node of the path at or above a level, but never the root where the path has another."""
+    there = [u for u in path(taxonomy, node) if u and taxonomy.level[u] <= level]
+    below_root = [u for u in path(taxonomy, node) if u]
+    return there[-1] if there else below_root[0] if below_root else 0
+
+
+@given(labelled_with_shares(), seeds)
+def test_labels_by_level_are_cut_and_each_label_has_its_shares(
+    given: tuple[Dataset, dict[str, float]], seed: int
+) -> None:
+    data, shares = given
+    tree, found = data.taxonomy, with_labels_by_level(data, shares, seed=seed)
+    train = data.indices("train")
+    assert found.nodes[data.indices("test")].tolist() == data.nodes[data.indices("test")].tolist()
+    assert with_labels_by_level(data, shares, seed=seed).nodes.tolist() == found.nodes.tolist()
+    for label in np.unique(data.nodes[train]).tolist():
+        images = train[data.nodes[train] == label]
+        left = Counter(found.nodes[images].tolist())
+        wanted: dict[int, list[float]] = {}
+        for level, share in shares.items():
+            wanted.setdefault(cut(tree, label, int(level)), []).append(share * images.size)
+        assert set(left) <= set(wanted)
+        for node, numbers in wanted.items():
+            low, high = sum(math.floor(n + 1e-9) for n in numbers), sum(math.ceil(n - 1e-9) for n in numbers)
+            assert low <= left[node] <= high, (label, node)
+
+
+def test_labels_by_level_are_unbiased_where_a_class_has_few_images() -> None:
+    tree = Taxonomy.from_paths([("a", "b"), ("a", "c")])
+    data = Dataset("made up", tree, Path(), list("xyz"), np.array([2, 2, 2]), {"train": np.arange(3)})
+    fine = [int((with_labels_by_level(data, "1=0.9,2=0.1", seed=k).nodes == 2).sum()) for k in range(2000)]
+    assert set(fine) == {0, 1}
+    assert np.mean(fine) == pytest.approx(0.3, abs=0.04)  # four standard errors
+
+
+def test_golden_labels_by_level_of_a_large_class() -> None:
+    """ImageNet-F's distribution on 1,000 images of one class: 394 basic, 280 subordinate and 326 fine labels."""
+    names = ["basic", "subordinate", "fine"]
+    tree = Taxonomy.from_paths([("bird", "bird of prey", "eagle"), ("bird", "finch")], level_names=names)
+    eagles, finches = np.full(1000, tree.find("eagle")), np.full(1000, tree.find("finch"))
+    nodes = np.concatenate([eagles, finches])
+    data = Dataset("made up", tree, Path(), [f"{i}" for i in range(2000)], nodes, {"train": np.arange(2000)})
+    found = with_labels_by_level(data, "basic=0.394,subordinate=0.28,fine=0.326", seed=3).nodes
+    of_eagles = {str(tree.names[node]): count for node, count in Counter(found[:1000].tolist()).items()}
+    of_finches = {str(tree.names[node]): count for node, count in Counter(found[1000:].tolist()).items()}
+    assert of_eagles == {"bird": 394, "bird of prey": 280, "eagle": 326}
+    assert of_finches == {"bird": 394, "finch": 606}  # a leaf of the second level keeps itself at the third
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ("order=0.5", r"shares of the labels in \[0, 1\] with sum 1, but got order: 0.5 \(sum 0.5\)"),
+        ("order=-0.5,species=1.5", "order: -0.5, species: 1.5"),
+        ("order=nan,species=1", "sum nan"),
+        ("order", "levels with a share each, like family=0.4,species=0.6, but got 'order'"),
+        ("=1", "levels with a share each"),
+        ("", "levels with a share each"),
+        ("genus=1", "a level: order, species, but got 'genus'"),
+        ("order=0.5,1=0.5", "each level once, but got order, 1"),
+        ({}, r"but got none \(sum 0\)"),
+    ],
+)
+def test_what_is_no_distribution_over_levels_is_told(shares: str | dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        with_labels_by_level(photographs(), shares)
+
+
 def test_levels_have_names_and_numbers() -> None:
     data = photographs()
     by_name, by_number = (with_coarse_labels(data, 1.0, level=level).nodes.tolist() for level in ("order", "1"))
@@ -126,7 +212,8 @@ def test_the_source_of_a_relabelled_set_makes_it_again(tmp_path: Path) -> None:
     (tmp_path / "tree.csv").write_text("top,leaf\nx,a\nx,b\ny,c\n")
     data = hold_out(datasets.from_manifest(tmp_path / "images.csv", tmp_path / "tree.csv"), "train", 0.2)
     changed = with_coarse_labels(with_label_noise(data, 0.3, seed=4), 0.5, split="train+val", level="top")
+    changed = with_labels_by_level(changed, "top=0.5,leaf=0.5", seed=2)
     again = datasets.open(changed.source)
     assert again.nodes.tolist() == changed.nodes.tolist() != data.nodes.tolist()
-    with pytest.raises(InputError, match="a change of labels: noise, coarse, but got 'nosie'"):
+    with pytest.raises(InputError, match="a change of labels: noise, coarse, by-level, but got 'nosie'"):
         datasets.open({**data.source, "relabelled": [{"kind": "nosie"}]})

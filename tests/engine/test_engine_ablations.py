@@ -41,6 +41,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "levels": {"drop_levels": "2"},
     "noise": {"label_noise": 0.3},
     "coarse": {"coarse_labels": 0.5, "coarse_level": "1"},
+    "by level": {"label_levels": "1=0.3,2=0.3,3=0.4"},
     "all": {
         "hierarchy": "random",
         "wrong_parents": 0.34,
@@ -90,7 +91,7 @@ def test_the_folder_keeps_both_trees_where_they_differ(runs: dict[str, Run], col
     assert config["data"] == tomllib.loads(plain.folder.config.read_text())["data"]  # labels are told in one place
     (event,) = [e for e in log.read(run.folder.log) if e["event"] == "ablation"]
     assert (event["moved_leaves"] > 0) == (switch in ("random", "wrong", "all"))
-    assert (event["changed_labels"] > 0) == (switch in ("noise", "coarse", "all"))
+    assert (event["changed_labels"] > 0) == (switch in ("noise", "coarse", "by level", "all"))
     assert not same_weights(run, plain)
 
 
@@ -313,6 +314,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "finest": ({"drop_levels": "all"}, "a level to drop from 1 to 2, but got 3. The finest level contains the leaves"),
     "coarse": ({"coarse_labels": 0.5, "coarse_level": "genus"}, "levels among 1 to 3 .* but got 'genus'"),
     "unused coarse": ({"coarse_level": "genus"}, "levels among 1 to 3 .* but got 'genus'"),
+    "by level": ({"label_levels": "1=0.5"}, "shares of the labels in .0, 1. with sum 1, but got 1: 0.5"),
     "too many": ({"wrong_parents": 1.0}, "6 leaves .3 of 6 can move.. Move a share of at most 0.5."),
 }
 

@@ -63,6 +63,7 @@ def rules() -> dict[str, Decision]:
         d.ExclusiveMass(),
         d.Levels(),
         d.Backtrack(),
+        d.Consistent(),
         d.CRM(),
         d.CRM("nodes", "path-length"),
         d.Optimal(),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cladewise.datasets.published.openclipart import from_openclipart
     from cladewise.datasets.published.published_dataset import Count, Facts
     from cladewise.datasets.published.registry import check, facts, write_made_up
-    from cladewise.datasets.relabelling import with_coarse_labels, with_label_noise
+    from cladewise.datasets.relabelling import with_coarse_labels, with_label_noise, with_labels_by_level
     from cladewise.datasets.splitting import fold, hold_out, split
 
 __all__ = [
@@ -72,6 +72,7 @@ __all__ = [
     "with_coarse_labels",
     "with_corrections",
     "with_label_noise",
+    "with_labels_by_level",
     "write_made_up",
 ]
 
@@ -111,6 +112,7 @@ _MODULES = {
     "write_made_up": "cladewise.datasets.published.registry",
     "with_coarse_labels": "cladewise.datasets.relabelling",
     "with_label_noise": "cladewise.datasets.relabelling",
+    "with_labels_by_level": "cladewise.datasets.relabelling",
     "fold": "cladewise.datasets.splitting",
     "hold_out": "cladewise.datasets.splitting",
     "split": "cladewise.datasets.splitting",

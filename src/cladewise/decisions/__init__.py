@@ -10,6 +10,7 @@ from cladewise.decisions.backtrack import Backtrack
 from cladewise.decisions.boundary import Boundary
 from cladewise.decisions.climbing import Climbing, climbing_sequence
 from cladewise.decisions.conformal import Conformal
+from cladewise.decisions.consistent import Consistent
 from cladewise.decisions.crm import CRM
 from cladewise.decisions.decision import Answer, Decision, LabelSets, LevelNodes, Nodes, Promise
 from cladewise.decisions.exclusive_mass import ExclusiveMass
@@ -36,6 +37,7 @@ __all__ = [
     "Boundary",
     "Climbing",
     "Conformal",
+    "Consistent",
     "Decision",
     "ExclusiveMass",
     "ExpectedInformation",

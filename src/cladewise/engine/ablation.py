@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from cladewise.datasets import Dataset, with_coarse_labels, with_label_noise
+from cladewise.datasets import Dataset, with_coarse_labels, with_label_noise, with_labels_by_level
 from cladewise.datasets.relabelling import coarser_nodes
 from cladewise.records import RunConfig
 from cladewise.taxonomy import Taxonomy
@@ -30,14 +30,15 @@ def altered_tree(taxonomy: Taxonomy, config: RunConfig) -> Alteration:
 
 def changes_labels(config: RunConfig) -> bool:
     """Whether some of the training images are given other labels than their own."""
-    return config.ablation.label_noise > 0 or config.ablation.coarse_labels > 0
+    wanted = config.ablation
+    return wanted.label_noise > 0 or wanted.coarse_labels > 0 or bool(wanted.label_levels)
 
 
 def relabelled(dataset: Dataset, config: RunConfig) -> Dataset:
     """The data with the labels that the network is trained with, in the true tree: first wrong ones, then coarser ones.
 
     Raises:
-        InputError: There is no such level.
+        InputError: There is no such level, or the shares of the levels are not a distribution.
     """
     wanted, seed, split = config.ablation, ablation_seed(config), config.training.train_split
     coarser_nodes(dataset.taxonomy, wanted.coarse_level)  # an unknown level is an error even if the share is 0
@@ -46,6 +47,8 @@ def relabelled(dataset: Dataset, config: RunConfig) -> Dataset:
     if wanted.coarse_labels:
         level = wanted.coarse_level
         dataset = with_coarse_labels(dataset, wanted.coarse_labels, split=split, level=level, seed=seed)
+    if wanted.label_levels:
+        dataset = with_labels_by_level(dataset, wanted.label_levels, split=split, seed=seed)
     return dataset
 
 

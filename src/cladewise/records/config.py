@@ -157,6 +157,10 @@ class AblationConfig:
     label_noise: float = setting(0.0, "fraction of the training images given a wrong label", least=0, most=1)
     coarse_labels: float = setting(0.0, "fraction of the training images given only a coarse label", least=0, most=1)
     coarse_level: str = setting("", "level of those coarse labels, by number or name; empty: the parent")
+    label_levels: str = setting(
+        "",
+        "fractions of the training images labelled at each level, such as family=0.4,species=0.6; empty: all as given",
+    )
     ablation_seed: int = setting(-1, "seed of the ablations; -1: the seed of the run", least=-1)
 
 
@@ -212,6 +216,7 @@ class TrainSettings(TypedDict, total=False):
     label_noise: float
     coarse_labels: float
     coarse_level: str
+    label_levels: str
     ablation_seed: int
 
 
