@@ -1,7 +1,7 @@
 """Write docs/which-method.md from the run folders of the suites here: ``make results``.
 
-``python results/make_page.py RUNS`` reads ``RUNS/which-method``, ``RUNS/two-views`` and ``RUNS/end-to-end``, and keeps all
-figures in ``results/which-method.json``; without RUNS the page is written again from that record.
+``python results/make_page.py RUNS`` reads ``RUNS/which-method``, ``RUNS/two-views`` and ``RUNS/end-to-end``, and keeps
+all figures in ``results/which-method.json``; without RUNS the page is written again from that record.
 """
 
 from __future__ import annotations

@@ -158,8 +158,7 @@ class AblationConfig:
     coarse_labels: float = setting(0.0, "fraction of the training images given only a coarse label", least=0, most=1)
     coarse_level: str = setting("", "level of those coarse labels, by number or name; empty: the parent")
     label_levels: str = setting(
-        "",
-        "fractions of the training images labelled at each level, such as family=0.4,species=0.6; empty: all as given",
+        "", "fractions of the training images labelled at each level, like family=0.4,species=0.6; empty: as they are"
     )
     ablation_seed: int = setting(-1, "seed of the ablations; -1: the seed of the run", least=-1)
 
