@@ -31,12 +31,18 @@ def read(path: Path, root: Path | None) -> Labelled:
     images, labels = _pairs(folder / IMAGES), _pairs(folder / LABELS)
     splits = _pairs(folder / SPLIT, optional=True)
     tree = tree_of_lists(names, parents, str(folder))
-    for what, given, known in (("images", labels, images), ("images", splits, images), ("labels", images, labels)):
+    expected = [("images", labels, images), ("images", splits, images), ("labels", images, labels)]
+    if splits:
+        expected.append(("splits", images, splits))
+    for what, given, known in expected:
         lost = [identifier for identifier in given if identifier not in known]
-        if lost and given:
+        if lost:
             raise InputError(
                 "the same images in all files", f"{len(lost)} without {what}: {some(lost)}", at=str(folder)
             )
+    odd = [f"{number} of {identifier}" for identifier, number in splits.items() if number not in ("0", "1")]
+    if odd:
+        raise InputError("1 for images to train on, and 0 for others", some(odd), at=str(folder / SPLIT))
     used = list(dict.fromkeys(labels.values()))
     unknown = [identifier for identifier in used if identifier not in names]
     if unknown:

@@ -21,15 +21,20 @@ from cladewise.taxonomy.formats.options import ReadOptions
 _SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__pycache__"}
 
 
-def existing_folder(path: str | PathLike[str]) -> Path:
+def existing_folder(path: str | PathLike[str], advice: str = "") -> Path:
     """The absolute path of a folder.
+
+    Args:
+        path: The folder.
+        advice: Where to get it.
 
     Raises:
         InputError: There is no such folder.
     """
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
-        raise InputError("a folder of images", "a file" if folder.exists() else "no such folder", at=str(path))
+        got = "a file" if folder.exists() else "no such folder"
+        raise InputError("a folder of images", got, at=str(path), advice=advice)
     return folder
 
 

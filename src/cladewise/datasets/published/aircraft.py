@@ -11,7 +11,7 @@ import numpy as np
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.published.image_rows import dataset_of_rows, image_rows
 from cladewise.datasets.published.made_up import write_picture
-from cladewise.datasets.published.official_files import OfficialFiles
+from cladewise.datasets.published.official_files import OfficialFiles, official_folder
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
@@ -20,6 +20,8 @@ _NAME = "fgvc-aircraft"
 _LEVELS = ("manufacturer", "family", "variant")
 _SPLITS = ("train", "val", "test")
 _ARCHIVE = "fgvc-aircraft-2013b"
+_INNER = ("data", f"{_ARCHIVE}/data")
+_FILES = tuple(f"images_{level}_{split}.txt" for level in _LEVELS for split in _SPLITS)
 _WHERE = (
     "Unpack fgvc-aircraft-2013b.tar.gz from https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/, and pass the "
     "resulting folder."
@@ -54,7 +56,7 @@ def from_aircraft(path: str | PathLike[str]) -> Dataset:
         Maji, Rahtu, Kannala, Blaschko and Vedaldi, Fine-grained visual classification of aircraft, 2013,
         arXiv:1306.5151.
     """
-    files = OfficialFiles.at(path, "FGVC-Aircraft", _WHERE, _data)
+    files = OfficialFiles.at(path, "FGVC-Aircraft", _WHERE, _FILES, _INNER)
     names: dict[tuple[str, str], list[str]] = {}  # split and image -> names from coarse to fine
     for split in _SPLITS:
         for level in _LEVELS:
@@ -82,12 +84,6 @@ def from_aircraft(path: str | PathLike[str]) -> Dataset:
         source={"kind": _NAME, "path": str(files.root)},
         credit="FGVC-Aircraft: Maji et al. 2013, for non-commercial research",
     )
-
-
-def _data(folder: Path) -> Path | None:
-    """The folder ``data`` of the archive, from that folder or one above; None if there is none."""
-    places = (folder, folder / "data", folder / _ARCHIVE / "data")
-    return next((place for place in places if (place / "images_variant_train.txt").is_file()), None)
 
 
 def _tree(paths: set[tuple[str, ...]], files: OfficialFiles) -> Taxonomy:
@@ -151,6 +147,6 @@ FGVC_AIRCRAFT = PublishedDataset(
             f"The banner of {BANNER} pixels at the bottom of every image is kept.",
         ),
     ),
-    recognises=lambda folder: _data(folder) is not None,
+    recognises=lambda folder: official_folder(folder, _FILES, _INNER) is not None,
     write_made_up=_write_made_up,
 )

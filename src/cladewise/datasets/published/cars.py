@@ -13,7 +13,7 @@ from cladewise.datasets.published.fact_tables import fact_table
 from cladewise.datasets.published.image_rows import dataset_of_rows, image_rows
 from cladewise.datasets.published.made_up import write_picture
 from cladewise.datasets.published.matlab_files import matlab_variable
-from cladewise.datasets.published.official_files import OfficialFiles
+from cladewise.datasets.published.official_files import OfficialFiles, official_folder
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
@@ -22,7 +22,10 @@ from cladewise.taxonomy.checks.problems import some
 _NAME = "stanford-cars"
 _ARCHIVE = "stanford_cars"
 _SPLITS = ("train", "test")
+_META = "devkit/cars_meta.mat"
+_TRAIN_LABELS = "devkit/cars_train_annos.mat"
 _TEST_LABELS = "cars_test_annos_withlabels.mat"
+_FILES = (_META, _TRAIN_LABELS, (_TEST_LABELS, f"devkit/{_TEST_LABELS}"))
 _WHERE = (
     "The authors' site no longer has the files; copies have cars_train/, cars_test/, devkit/ and "
     f"{_TEST_LABELS} (the test labels, which devkit/cars_test_annos.mat lacks)."
@@ -37,7 +40,8 @@ def from_cars(path: str | PathLike[str]) -> Dataset:
 
     Args:
         path: The folder with ``devkit``, ``cars_train`` and ``cars_test``, or the folder above with ``stanford_cars``,
-            as torchvision has it. The test labels are in ``cars_test_annos_withlabels.mat`` in it or in ``devkit``.
+            as torchvision has it. Photographs may be in ``cars_train/cars_train`` and ``cars_test/cars_test``, as on
+            Kaggle. The test labels are in ``cars_test_annos_withlabels.mat`` in it or in ``devkit``.
 
     Raises:
         InputError: A file is missing or malformed, or a class is not one of Stanford Cars.
@@ -53,10 +57,10 @@ def from_cars(path: str | PathLike[str]) -> Dataset:
         Chang, Pang, Zheng, Ma, Song and Guo, Your "Flamingo" is My "Bird": Fine-Grained, or Not, CVPR 2021,
         arXiv:2011.09040, and their repository PRIS-CV/Fine-Grained-or-Not.
     """
-    files = OfficialFiles.at(path, "Stanford Cars", _WHERE, _folder)
-    meta = files.file("devkit/cars_meta.mat")
+    files = OfficialFiles.at(path, "Stanford Cars", _WHERE, _FILES, (_ARCHIVE,))
+    meta = files.file(_META)
     tables = {
-        "train": files.file("devkit/cars_train_annos.mat"),
+        "train": files.file(_TRAIN_LABELS),
         "test": files.file(_TEST_LABELS, f"devkit/{_TEST_LABELS}"),
     }
     models = [str(name) for name in matlab_variable(meta, "class_names", str(meta)).tolist()]
@@ -71,6 +75,8 @@ def from_cars(path: str | PathLike[str]) -> Dataset:
     rows: list[tuple[str, str, int]] = []
     for split, table in tables.items():
         folder = files.folder(f"cars_{split}").name
+        if (files.root / folder / folder).is_dir():  # Kaggle's
+            folder = f"{folder}/{folder}"
         annotations = matlab_variable(table, "annotations", str(table))
         names = annotations.dtype.names or ()
         if "fname" not in names or "class" not in names:
@@ -90,9 +96,9 @@ def from_cars(path: str | PathLike[str]) -> Dataset:
     )
 
 
-def _folder(given: Path) -> Path | None:
-    """The folder with the files, from that folder or the one above; None if there is none."""
-    return next((place for place in (given, given / _ARCHIVE) if (place / "devkit/cars_meta.mat").is_file()), None)
+def _recognises(folder: Path) -> bool:
+    found = official_folder(folder, _FILES, (_ARCHIVE,))
+    return found is not None and (found / _META).is_file()
 
 
 def _write_made_up(folder: Path, images_per_class: int, random: np.random.Generator) -> dict[str, Any]:
@@ -137,6 +143,6 @@ STANFORD_CARS = PublishedDataset(
             "cars_test/": "photographs",
         },
     ),
-    recognises=lambda folder: _folder(folder) is not None,
+    recognises=_recognises,
     write_made_up=_write_made_up,
 )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.published.made_up import picture
-from cladewise.datasets.published.official_files import OfficialFiles
+from cladewise.datasets.published.official_files import OfficialFiles, is_complete, official_folder
 from cladewise.datasets.published.pickled_arrays import pickled, unpickled_arrays
 from cladewise.datasets.published.picture_files import dataset_of_pictures
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
@@ -25,6 +25,8 @@ _SPLITS = ("train", "test")
 _WHERE = "Unpack cifar-100-python.tar.gz or cifar-100-binary.tar.gz, and pass the resulting folder."
 _CREDIT = "CIFAR-100: Krizhevsky, Learning multiple layers of features from tiny images, 2009"
 _PYTHON, _BINARY = "cifar-100-python", "cifar-100-binary"
+_PYTHON_FILES = ("meta", *_SPLITS)
+_BINARY_FILES = ("train.bin", "test.bin", "coarse_label_names.txt", "fine_label_names.txt")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +60,11 @@ def from_cifar100(path: str | PathLike[str]) -> Dataset:
     References:
         Krizhevsky, Learning multiple layers of features from tiny images, 2009.
     """
-    root = _folder(Path(path).expanduser().absolute())
-    files = OfficialFiles.at(root, "CIFAR-100", _WHERE)
-    is_python = (root / "meta").is_file()
+    files = OfficialFiles.at(path, "CIFAR-100", _WHERE, _PYTHON_FILES, (_PYTHON, _BINARY))
+    is_python = any((files.root / name).is_file() for name in _PYTHON_FILES)
+    if not is_python:
+        files = OfficialFiles.at(path, "CIFAR-100", _WHERE, _BINARY_FILES, (_PYTHON, _BINARY))
+    root = files.root
     coarse_names, fine_names = _names_in_pickle(files) if is_python else _names_in_texts(files)
     parts = {split: _unpickled(files, split) if is_python else _binary(files, split) for split in _SPLITS}
     for split, part in parts.items():
@@ -81,17 +85,13 @@ def from_cifar100(path: str | PathLike[str]) -> Dataset:
     )
 
 
-def _folder(path: Path) -> Path:
-    """The folder with the files, which may be in one of the two folders of the archives."""
-    inner = (path / name for name in (_PYTHON, _BINARY))
-    return path if _recognises(path) else next((folder for folder in inner if _recognises(folder)), path)
-
-
-def _recognises(folder: Path) -> bool:
-    is_binary = (folder / "fine_label_names.txt").is_file() and (folder / "train.bin").is_file()
-    return is_binary or (
-        all((folder / name).is_file() for name in ("meta", *_SPLITS)) and _fine_names(folder / "meta") is not None
-    )
+def _recognises(given: Path) -> bool:
+    inner = (_PYTHON, _BINARY)
+    binary = official_folder(given, _BINARY_FILES, inner)
+    if binary is not None and all((binary / name).is_file() for name in ("fine_label_names.txt", "train.bin")):
+        return True
+    folder = official_folder(given, _PYTHON_FILES, inner)
+    return folder is not None and is_complete(folder, _PYTHON_FILES) and _fine_names(folder / "meta") is not None
 
 
 def _fine_names(meta: Path) -> list[str] | None:

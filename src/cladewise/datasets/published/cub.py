@@ -12,7 +12,7 @@ from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.published.bird_lists import FILES, read_bird_lists, rows_of, write_bird_lists
 from cladewise.datasets.published.fact_tables import fact_table
 from cladewise.datasets.published.image_rows import dataset_of_rows, image_rows
-from cladewise.datasets.published.official_files import OfficialFiles
+from cladewise.datasets.published.official_files import OfficialFiles, is_complete, official_folder
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
@@ -41,7 +41,7 @@ def from_cub(path: str | PathLike[str], *, corrected: bool = False) -> Dataset:
     ``corrected``. Species have the dataset's number of the class in the column ``class``.
 
     Args:
-        path: The folder with ``classes.txt`` and the other lists, or the folder above.
+        path: The folder with ``classes.txt`` and the other lists, a folder above it, or its ``images``.
         corrected: Put the red-legged kittiwake into the gulls' family and the white-breasted kingfisher into that of
             the tree kingfishers; the numbers of orders and families stay the same.
 
@@ -59,7 +59,7 @@ def from_cub(path: str | PathLike[str], *, corrected: bool = False) -> Dataset:
         Chang, Pang, Zheng, Ma, Song and Guo, Your "Flamingo" is My "Bird": Fine-Grained, or Not, CVPR 2021,
         arXiv:2011.09040, and their repository PRIS-CV/Fine-Grained-or-Not.
     """
-    files = OfficialFiles.at(path, "CUB-200-2011", _WHERE, _folder)
+    files = OfficialFiles.at(path, "CUB-200-2011", _WHERE, FILES, (_ARCHIVE,))
     listed = read_bird_lists(files)
     path_by_class = {one: above for *above, one in fact_table("cub_200_2011")[1]}
     if corrected:
@@ -85,7 +85,7 @@ def from_cub(path: str | PathLike[str], *, corrected: bool = False) -> Dataset:
         root=listed.root,
         check="files",
         source={"kind": _NAME, "path": str(files.root), **({"corrected": True} if corrected else {})},
-        credit="CUB-200-2011: Wah et al. 2011, for non-commercial research and education",
+        credit="CUB-200-2011: Wah et al. 2011",
     )
 
 
@@ -94,14 +94,10 @@ def _species(name: str) -> str:
     return name.partition(".")[2].replace("_", " ")
 
 
-def _folder(given: Path) -> Path | None:
-    """The folder with the lists, from that folder or the one above; None if there is none."""
-    return next((place for place in (given, given / _ARCHIVE) if _has_lists(place)), None)
-
-
-def _has_lists(folder: Path) -> bool:
+def _recognises(given: Path) -> bool:
     """Whether a folder has CUB-200's lists with classes of CUB-200-2011 only."""
-    if not all((folder / name).is_file() for name in FILES):
+    folder = official_folder(given, FILES, (_ARCHIVE,))
+    if folder is None or not is_complete(folder, FILES):
         return False
     known = {row[-1] for row in fact_table("cub_200_2011")[1]}
     with (folder / CLASSES).open(encoding="utf-8", errors="replace") as lines:
@@ -129,7 +125,7 @@ CUB_200_2011 = PublishedDataset(
     facts=Facts(
         levels={"order": 13, "family": 38, "species": 200},
         images={"train": 5994, "test": 5794},
-        licence="for non-commercial research and education",
+        licence="none stated in the archive; the photographs, from Flickr, belong to their photographers",
         citation=(
             "Wah, Branson, Welinder, Perona and Belongie, The Caltech-UCSD Birds-200-2011 dataset, 2011; orders and "
             'families: Chang et al., Your "Flamingo" is My "Bird": Fine-Grained, or Not, CVPR 2021'
@@ -148,6 +144,6 @@ CUB_200_2011 = PublishedDataset(
         ),
     ),
     options=("path", "corrected"),
-    recognises=lambda folder: _folder(folder) is not None,
+    recognises=_recognises,
     write_made_up=_write_made_up,
 )

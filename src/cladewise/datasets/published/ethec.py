@@ -14,7 +14,7 @@ import polars as pl
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.published.image_rows import dataset_of_rows
 from cladewise.datasets.published.made_up import write_picture
-from cladewise.datasets.published.official_files import OfficialFiles
+from cladewise.datasets.published.official_files import OfficialFiles, official_folder
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
@@ -25,6 +25,8 @@ _LEVELS = ("family", "subfamily", "genus", "species")
 _SPLITS = ("train", "val", "test")
 _LISTS = ("splits", "splits/ETHEC", ".")
 _IMAGES = ("IMAGO_build_test_resized", "IMAGO_build_resized", "IMAGO_build")
+_ARCHIVE = "ETHEC_dataset"
+_FILES = (*(tuple(f"{place}/{split}.json" for place in _LISTS) for split in _SPLITS), _IMAGES)
 _WHERE = "Get ETHEC_dataset_v0.1.zip from https://www.research-collection.ethz.ch/handle/20.500.11850/365379."
 _CREDIT = "ETHEC: Dhall, ETH Zürich, 2019, doi:10.3929/ethz-b-000365379"
 
@@ -66,7 +68,7 @@ def from_ethec(path: str | PathLike[str]) -> Dataset:
         Dhall et al., Hierarchical Image Classification using Entailment Cone Embeddings, CVPR workshop 2020,
         arXiv:2004.03459.
     """
-    files = OfficialFiles.at(path, "ETHEC", _WHERE)
+    files = OfficialFiles.at(path, "ETHEC", _WHERE, _FILES, (_ARCHIVE,))
     lists = {split: files.file(*(f"{place}/{split}.json" for place in _LISTS)) for split in _SPLITS}
     images = files.folder(*_IMAGES)
     listed = pl.concat([_rows(file, split) for split, file in lists.items()])
@@ -151,8 +153,13 @@ def _write_made_up(folder: Path, images_per_class: int, random: np.random.Genera
     return {"path": str(folder)}
 
 
-def _recognises(folder: Path) -> bool:
-    return (folder / "splits" / "train.json").is_file() and any((folder / name).is_dir() for name in _IMAGES)
+def _recognises(given: Path) -> bool:
+    folder = official_folder(given, _FILES, (_ARCHIVE,))
+    return (
+        folder is not None
+        and any((folder / name).is_dir() for name in _IMAGES)
+        and any((folder / f"{place}/train.json").is_file() for place in _LISTS)
+    )
 
 
 ETHEC = PublishedDataset(

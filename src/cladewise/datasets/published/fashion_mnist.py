@@ -16,17 +16,20 @@ from numpy.typing import NDArray
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.published.fact_tables import fact_table
 from cladewise.datasets.published.made_up import picture
-from cladewise.datasets.published.official_files import OfficialFiles
+from cladewise.datasets.published.official_files import OfficialFiles, official_folder
 from cladewise.datasets.published.picture_files import dataset_of_pictures
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
 _NAME = "fashion-mnist"
-_INNER = "FashionMNIST/raw"
+_INNER = ("FashionMNIST/raw", "raw")
 _SIDE = 28
 _PREFIXES = {"train": "train", "test": "t10k"}
 _PICTURES, _LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
+_FILES = tuple(
+    (f"{prefix}-{name}.gz", f"{prefix}-{name}") for prefix in _PREFIXES.values() for name in (_PICTURES, _LABELS)
+)
 _WHERE = "Get the four .gz files from https://github.com/zalandoresearch/fashion-mnist; they may stay compressed."
 
 
@@ -54,7 +57,7 @@ def from_fashion_mnist(path: str | PathLike[str]) -> Dataset:
         2017, arXiv:1708.07747. Groups: Seo and Shin, Hierarchical convolutional neural networks for fashion image
         classification, Expert Systems with Applications 116, 2019.
     """
-    files = OfficialFiles.at(path, "Fashion-MNIST", _WHERE, _folder)
+    files = OfficialFiles.at(path, "Fashion-MNIST", _WHERE, _FILES, _INNER)
     levels, names = fact_table("fashion_mnist")
     pixels: dict[str, NDArray[np.uint8]] = {}
     labels: dict[str, NDArray[np.uint8]] = {}
@@ -100,25 +103,17 @@ def _idx(file: Path, num_axes: int) -> NDArray[np.uint8]:
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
 
 
-def _folder(given: Path) -> Path | None:
-    """The folder with the IDX files, from that folder or one above; None if there is none."""
-    return next((place for place in (given, given / _INNER, given / "raw") if _has_files(place)), None)
-
-
-def _has_files(folder: Path) -> bool:
-    return any((folder / f"train-{_PICTURES}{suffix}").is_file() for suffix in ("", ".gz"))
-
-
 def _recognises(folder: Path) -> bool:
     """Whether a folder has the files and a name that tells them from MNIST's, which are called the same."""
-    if _has_files(folder / _INNER):
-        return True
-    called = "".join(folder.absolute().parts[-2:]).lower().replace("-", "").replace("_", "")
-    return "fashionmnist" in called and _folder(folder) is not None
+    found = official_folder(folder, _FILES, _INNER)
+    if found is None:
+        return False
+    called = "".join((*folder.absolute().parts[-2:], *found.parts[-2:])).lower().replace("-", "").replace("_", "")
+    return "fashionmnist" in called
 
 
 def _write_made_up(folder: Path, images_per_class: int, random: np.random.Generator) -> dict[str, Any]:
-    root = folder / _INNER
+    root = folder / _INNER[0]
     root.mkdir(parents=True, exist_ok=True)
     for prefix in _PREFIXES.values():
         labels = random.permutation(np.repeat(np.arange(10, dtype=np.uint8), images_per_class))

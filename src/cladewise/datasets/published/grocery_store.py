@@ -10,14 +10,17 @@ from typing import Any, TextIO
 import numpy as np
 
 from cladewise.datasets.dataset import Dataset
-from cladewise.datasets.files.walking import existing_folder
 from cladewise.datasets.published.image_rows import dataset_of_rows, image_rows
 from cladewise.datasets.published.made_up import write_picture
+from cladewise.datasets.published.official_files import OfficialFiles, is_complete, official_folder
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
 _SPLITS = ("train", "val", "test")
+_FILES = ("classes.csv", *(f"{split}.txt" for split in _SPLITS))
+_INNER = ("dataset", "GroceryStoreDataset/dataset")
+_WHERE = "Clone https://github.com/marcusklasson/GroceryStoreDataset and pass its folder dataset."
 _LEVELS = ("category", "coarse", "fine")
 _DESCRIPTION = "Product Description Path (str)"
 _CREDIT = "Grocery Store: Klasson, Zhang and Kjellström, WACV 2019, MIT licence"
@@ -39,7 +42,7 @@ def from_grocery_store(path: str | PathLike[str]) -> Dataset:
         Klasson, Zhang and Kjellström, A Hierarchical Grocery Store Image Dataset with Visual and Semantic Labels,
         WACV 2019, arXiv:1901.00711.
     """
-    root = existing_folder(path)
+    root = OfficialFiles.at(path, "Grocery Store", _WHERE, _FILES, _INNER).root
     coarse_and_fine = _read_classes(root / "classes.csv")
     listed: list[tuple[str, str, int]] = []  # split, path, fine class
     for name in _SPLITS:
@@ -128,7 +131,9 @@ def _number(text: str, where: str) -> int:
 
 def _open(file: Path) -> TextIO:
     if not file.is_file():
-        raise InputError(f"the file {file.name} of the Grocery Store layout", "none", at=str(file.parent))
+        raise InputError(
+            f"the file {file.name} of the Grocery Store layout", "none", at=str(file.parent), advice=_WHERE
+        )
     return file.open(encoding="utf-8-sig", newline="")
 
 
@@ -155,7 +160,8 @@ def _write_made_up(folder: Path, images_per_class: int, random: np.random.Genera
 
 
 def _recognises(folder: Path) -> bool:
-    return (folder / "classes.csv").is_file() and (folder / "train.txt").is_file()
+    found = official_folder(folder, _FILES, _INNER)
+    return found is not None and is_complete(found, ("classes.csv", "train.txt"))
 
 
 GROCERY_STORE = PublishedDataset(
@@ -170,7 +176,7 @@ GROCERY_STORE = PublishedDataset(
             "Klasson, Zhang and Kjellström, A Hierarchical Grocery Store Image Dataset with Visual and Semantic "
             "Labels, WACV 2019"
         ),
-        where="Clone https://github.com/marcusklasson/GroceryStoreDataset and pass its folder dataset.",
+        where=_WHERE,
         files={
             "classes.csv": "names of the coarse and fine classes",
             "train.txt": "images to train on and their classes",

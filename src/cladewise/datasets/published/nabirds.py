@@ -12,9 +12,12 @@ import numpy as np
 from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.published.bird_lists import FILES, read_bird_lists, rows_of, write_bird_lists
 from cladewise.datasets.published.image_rows import dataset_of_rows, image_rows
-from cladewise.datasets.published.official_files import OfficialFiles
+from cladewise.datasets.published.official_files import OfficialFiles, is_complete, official_folder
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
+from cladewise.errors import InputError
+from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.formats.class_lists import CLASSES, HIERARCHY
+from cladewise.taxonomy.names.columns import ID
 
 _NAME = "nabirds"
 _FILES = (*FILES, HIERARCHY)
@@ -29,10 +32,11 @@ def from_nabirds(path: str | PathLike[str]) -> Dataset:
     the dataset's numbers as their ``id``.
 
     Args:
-        path: The folder with ``classes.txt``, ``hierarchy.txt`` and the lists of images, or the folder above.
+        path: The folder with ``classes.txt``, ``hierarchy.txt`` and the lists of images, a folder above it, or its
+            ``images``.
 
     Raises:
-        InputError: A file is missing or malformed.
+        InputError: A file is missing or malformed, or several classes have no parent.
 
     Example:
         >>> from cladewise.datasets import write_made_up
@@ -44,9 +48,13 @@ def from_nabirds(path: str | PathLike[str]) -> Dataset:
         Van Horn, Branson, Farrell, Haber, Barry, Ipeirotis, Perona and Belongie, Building a bird recognition app and
         large scale dataset with citizen scientists, CVPR 2015.
     """
-    files = OfficialFiles.at(path, "NABirds", _WHERE, _folder)
+    files = OfficialFiles.at(path, "NABirds", _WHERE, _FILES, (_NAME,))
     listed = read_bird_lists(files, _FILES)
     assert listed.taxonomy is not None
+    if not listed.taxonomy.columns[ID][0]:
+        tops = listed.taxonomy.names[listed.taxonomy.level == 1].tolist()
+        got = f"{len(tops)} classes without a parent: {some(tops)}"
+        raise InputError("one class without a parent", got, at=str(files.root / HIERARCHY), advice=files.advice)
     return dataset_of_rows(
         image_rows(rows_of(listed, listed.nodes)),
         listed.taxonomy,
@@ -58,13 +66,9 @@ def from_nabirds(path: str | PathLike[str]) -> Dataset:
     )
 
 
-def _folder(given: Path) -> Path | None:
-    """The folder with the lists, from that folder or the one above; None if there is none."""
-    return next((place for place in (given, given / _NAME) if _has_lists(place)), None)
-
-
-def _has_lists(folder: Path) -> bool:
-    if not all((folder / name).is_file() for name in _FILES):
+def _recognises(given: Path) -> bool:
+    folder = official_folder(given, _FILES, (_NAME,))
+    if folder is None or not is_complete(folder, _FILES):
         return False
     with (folder / CLASSES).open(encoding="utf-8", errors="replace") as lines:
         return next(lines, "").split() == ["0", "Birds"]
@@ -138,6 +142,6 @@ NABIRDS = PublishedDataset(
         num_nodes=1011,
         notes=("Leaves have different depths: many species are divided into plumages.",),
     ),
-    recognises=lambda folder: _folder(folder) is not None,
+    recognises=_recognises,
     write_made_up=_write_made_up,
 )

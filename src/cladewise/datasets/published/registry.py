@@ -111,10 +111,19 @@ def check(name: str, **options: Any) -> list[Count]:
 
 
 def recognised(folder: Path) -> PublishedDataset | None:
-    """The published dataset whose official layout a folder has; None if there is none."""
+    """The published dataset whose official layout a folder has; None if there is none.
+
+    Raises:
+        InputError: It has those of several, such as a folder into which torchvision put them.
+    """
     if not folder.is_dir():
         return None
-    return next((entry for entry in PUBLISHED.values() if entry.recognises and entry.recognises(folder)), None)
+    found = [entry for entry in PUBLISHED.values() if entry.recognises and entry.recognises(folder)]
+    if len(found) > 1:
+        names = " and ".join(entry.name for entry in found)
+        advice = f'Pass the name of one, and path="{folder}" as its option.'
+        raise InputError("a folder with one dataset", f"the files of {names}", at=str(folder), advice=advice)
+    return found[0] if found else None
 
 
 def write_made_up(

@@ -75,7 +75,7 @@ def pairs(text: str, at: str) -> dict[str, str]:
     """An id and a value per line, with a blank between.
 
     Raises:
-        InputError: A line has no value, or an id repeats.
+        InputError: A line has no value, an id repeats, or there is no line.
 
     Example:
         >>> pairs("1 wren\\n2 Wood Duck\\n", "classes.txt")
@@ -90,6 +90,8 @@ def pairs(text: str, at: str) -> dict[str, str]:
             got = "an id again" if identifier in found else "no value"
             raise InputError("an id of its own and a value per line", f"{got}: {line!r:.60}", at=f"{at}:{number}")
         found[identifier] = value.strip()
+    if not found:
+        raise InputError("an id of its own and a value per line", "an empty file", at=at)
     return found
 
 

@@ -9,18 +9,20 @@ from pathlib import Path
 import polars as pl
 
 from cladewise.datasets.dataset import Dataset
-from cladewise.datasets.files.listing import files_by_class
-from cladewise.datasets.files.walking import existing_folder
+from cladewise.datasets.files.listing import files_by_class, files_in
 from cladewise.datasets.published.breeds.hierarchy import FILES, FOLDER, WHERE, Hierarchy
 from cladewise.datasets.published.breeds.made_up import write_made_up_breeds
 from cladewise.datasets.published.breeds.synset_rows import candidates_of_wordnet
 from cladewise.datasets.published.breeds.task_sampling import TASKS, ClassCandidates
 from cladewise.datasets.published.image_rows import dataset_of_rows
+from cladewise.datasets.published.imagenet.class_folders import TRAIN, VAL
+from cladewise.datasets.published.imagenet.reading import WHERE as WHERE_IMAGENET
+from cladewise.datasets.published.imagenet.validation import validation_classes
+from cladewise.datasets.published.official_files import OfficialFiles
 from cladewise.datasets.published.published_dataset import Facts, PublishedDataset
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
 
-_SPLITS = {"train": "train", "val": "test"}  # ImageNet's validation images are the test split
 _CREDIT = "ImageNet, for non-commercial research and education"
 _CLASSES = {
     "hierarchy": "classes drawn from the published hierarchy of BREEDS",
@@ -48,8 +50,8 @@ def from_breeds(
 
     Args:
         name: The task.
-        path: A folder with ``train/<id>/`` and ``val/<id>/`` of ImageNet's classes (``n01440764``); classes
-            outside the task may be missing.
+        path: ImageNet as for ``imagenet-1k``: a folder with ``train/<id>/`` and ``val/<id>/`` of its classes
+            (``n01440764``), or Kaggle's; classes outside the task may be missing.
         hierarchy: A folder with the published files of the hierarchy (``class_hierarchy.txt``,
             ``dataset_class_info.json``, ``node_names.txt``); by default the folder ``BREEDS`` in ``path``, if it has
             them.
@@ -70,16 +72,19 @@ def from_breeds(
         hierarchy = inside
     known, classes_from = _candidates(name, hierarchy, wordnet)
     drawn = known.draw(TASKS[name], at=next(iter(classes_from.values())), advice=WHERE)
-    root, path_of = existing_folder(path), _paths(known, drawn)
+    files, path_of = OfficialFiles.at(path, "ImageNet", WHERE_IMAGENET, (TRAIN, VAL)), _paths(known, drawn)
     taxonomy = Taxonomy.from_paths(path_of.values(), level_names=("coarse", "fine"))
     node_by_path = {taxonomy.path_names(node): node for node in taxonomy}
-    for folder in _SPLITS:
-        lost = next((one for one in path_of if not (root / folder / one).is_dir()), None)
+    train, val = files.folder(*TRAIN), files.folder(*VAL)
+    is_sorted = not files_in(val)
+    for folder in (train, val) if is_sorted else (train,):
+        lost = next((one for one in path_of if not (folder / one).is_dir()), None)
         if lost is not None:
-            raise InputError(f"a folder of {known.names[lost]} images", "none", at=str(root / folder / lost))
+            raise InputError(f"a folder of {known.names[lost]} images", "none", at=str(folder / lost))
+    tested = files_by_class(files.root, val, path_of) if is_sorted else validation_classes(files, val)
     parts = [
-        files_by_class(root, root / folder, path_of).with_columns(pl.lit(split).alias("split"))
-        for folder, split in _SPLITS.items()
+        part.filter(pl.col("class").is_in(list(path_of))).select("class", "path", pl.lit(split).alias("split"))
+        for split, part in (("train", files_by_class(files.root, train, path_of)), ("test", tested))
     ]
     nodes = {one: node_by_path[names] for one, names in path_of.items()}
     rows = pl.concat(parts).with_columns(pl.col("class").replace_strict(nodes, return_dtype=pl.Int64).alias("node"))
@@ -87,8 +92,8 @@ def from_breeds(
         rows,
         taxonomy,
         name=name,
-        root=root,
-        source={"kind": name, "path": str(root), **classes_from},
+        root=files.root,
+        source={"kind": name, "path": str(files.root), **classes_from},
         credit=f"{_CREDIT}; {_CLASSES[next(iter(classes_from))]}",
     )
 

@@ -78,7 +78,7 @@ def from_imagenet(
         al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393 (the tree).
     """
     one_of("parents", parents, get_args(Parents))
-    files = OfficialFiles.at(path, "ImageNet", WHERE)
+    files = OfficialFiles.at(path, "ImageNet", WHERE, (TRAIN, VAL))
     train, val = files.folder(*TRAIN), files.folder(*VAL)
     classes = classes_in(train)
     if not classes:

@@ -50,7 +50,7 @@ def from_tiered_imagenet(path: str | PathLike[str], hierarchy: str | PathLike[st
     References:
         Bertinetto et al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393.
     """
-    files = OfficialFiles.at(path, "ImageNet", WHERE)
+    files = OfficialFiles.at(path, "ImageNet", WHERE, (TRAIN, VAL))
     tree = better_mistakes.find(hierarchy, _TREE)
     is_sorted = all(classes_in(files.root / split) for split in better_mistakes.SPLITS if (files.root / split).is_dir())
     if is_sorted and (files.root / "test").is_dir():

@@ -59,7 +59,7 @@ def from_inaturalist(name: str, path: str | PathLike[str], splits: str | PathLik
         Bertinetto et al., Making Better Mistakes, CVPR 2020, arXiv:1912.09393 (the splits).
     """
     version = VERSIONS[name]
-    files = OfficialFiles.at(path, version.title, version.advice)
+    files = OfficialFiles.at(path, version.title, version.advice, version.files)
     source: dict[str, Any] = {"kind": name, "path": str(files.root)}
     from_folders = not (files.root / version.train).is_file() and has_class_folders(files.root, version)
     taxonomy, rows = (read_class_folders if from_folders else read_annotated)(files, version)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from cladewise.datasets.published.official_files import Needed
+
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
 
 
@@ -29,6 +31,11 @@ class Version:
     folders: Mapping[str, tuple[str, str]]
     page: str
     obfuscated: bool = False
+
+    @property
+    def files(self) -> Needed:
+        """Annotation files and folders of images."""
+        return (self.train, self.val, *self.folders.values())
 
     @property
     def advice(self) -> str:
