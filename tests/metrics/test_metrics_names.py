@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from cladewise.decisions import Leaf, Nodes, pareto_sequence
-from cladewise.engine.answering.outcomes import DecisionOutcomes, PredictionOutcomes
+from cladewise.engine.answering.outcomes import DecisionOutcomes, PredictionOutcomes, TrainingFrequency
 from cladewise.errors import InputError
 from cladewise.metrics import (
     PREDICTION_COLUMNS,
@@ -16,15 +17,18 @@ from cladewise.metrics import (
     set_columns,
 )
 from cladewise.metrics.label_counts import AVERAGES
+from cladewise.metrics.label_frequency import FREQUENCY_RECALLS
 from cladewise.predictions import LeafSoftmax
 from cladewise.records.metric_names import METRIC_TEXTS, metric_text
+from cladewise.statistics import FrequencyBounds
 from reference.small_trees import t9
 
 
 def in_evaluations() -> set[str]:
     """The names of everything that an evaluation tells."""
     prediction, target = LeafSoftmax(t9(), torch.zeros(1, 5)), torch.tensor([3])
-    of_prediction, decided = PredictionOutcomes(t9(), recall_at=(0.999,)), DecisionOutcomes(Leaf(), t9())
+    frequency = TrainingFrequency(np.ones(t9().num_nodes, dtype=np.int64), FrequencyBounds())
+    of_prediction, decided = PredictionOutcomes(t9(), recall_at=(0.999,)), DecisionOutcomes(Leaf(), t9(), frequency)
     of_prediction.add(prediction, target)
     decided.add(prediction, target)
     values = of_prediction.values() | decided.values()
@@ -47,7 +51,11 @@ def test_every_metric_has_a_text_and_every_text_a_metric() -> None:
     assert all(metric_text(name).title for name in computed())
     assert METRIC_TEXTS.keys() <= computed()
     levels = ("level_1", "level_2", "level_3")
-    by_level = {f"{name}/{level}" for name in (*AVERAGES, "ece", "mce", "level_accuracy") for level in levels}
+    by_level = {
+        f"{name}/{level}"
+        for name in (*AVERAGES, *FREQUENCY_RECALLS, "ece", "mce", "level_accuracy")
+        for level in levels
+    }
     assert by_level | {"depth_ap", "depth_ac", "r@90", "r@99.9", "hit@3"} <= in_evaluations()
 
 

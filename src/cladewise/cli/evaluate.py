@@ -38,6 +38,9 @@ COMPARED = (
 SETS_COMPARED = ("set_coverage", "set_nodes")
 """Further metrics if any of the answers are sets."""
 
+BY_FREQUENCY = ("many_recall", "medium_recall", "few_recall")
+"""Metrics of labels with many, medium and few training images, printed where there are such labels."""
+
 LABELS, FEW_SHOT, UNKNOWN = "labels", "Few-shot", "unknown"
 """The protocols; the second is the heading of its options too."""
 PROTOCOLS = (LABELS, FEW_SHOT.lower(), UNKNOWN)
@@ -73,6 +76,14 @@ def evaluate(
     recall_at: Annotated[
         list[float] | None,
         typer.Option(min=0, max=1, help="Report the recall at this share of correct answers too: 0.99 for R@99."),
+    ] = None,
+    few_below: Annotated[
+        int | None,
+        typer.Option(min=0, help="Training images below which a label counts as one with few.", show_default="20"),
+    ] = None,
+    many_above: Annotated[
+        int | None,
+        typer.Option(min=0, help="Training images above which a label counts as one with many.", show_default="100"),
     ] = None,
     allowed: Allowed = None,
     group_by: GroupBy = None,
@@ -176,8 +187,10 @@ def evaluate(
         raise InputError("--protocol few-shot with options of episodes", f"--protocol {protocol}")
     if protocol != UNKNOWN and novelty:
         raise InputError("--protocol unknown with --novelty", f"--protocol {protocol}")
+    named = {"few_below": few_below, "many_above": many_above}
+    bounds = {name: value for name, value in named.items() if value is not None}
     if protocol == UNKNOWN:
-        context = allowed or group_by or pool
+        context = allowed or group_by or pool or bounds
         if inference or threshold is not None or fit_split or recall_at or context or tree != "true":
             raise InputError(
                 "only --split, --decision and --novelty with --protocol unknown",
@@ -189,10 +202,10 @@ def evaluate(
         by_unknown(runs, split, decision, novelty, runtime)
         return
     if protocol == LABELS:
-        context = context_of(allowed, group_by, pool)
+        context = context_of(allowed, group_by, pool) | bounds
         _by_labels(runs, split, decision, inference, threshold, fit_split, recall_at, tree, runtime, context)
         return
-    context = allowed or group_by or pool
+    context = allowed or group_by or pool or bounds
     if decision or inference or threshold is not None or fit_split or recall_at or context or tree != "true":
         raise InputError("no rules, recalls or tree with --protocol few-shot", "some", advice="Leave them out.")
     from cladewise.runtimes import using
@@ -296,7 +309,9 @@ def _every_metric(scores: dict[Path, list[Evaluation]]) -> Table:
     for run in scores:
         table.add_column(run.name, justify="right")
     table.add_column("what it says")
-    names = dict.fromkeys(name for of_run in scores.values() for name in of_run[0].metrics if _is_printed(name))
+    found = [(name, value) for of_run in scores.values() for name, value in of_run[0].metrics.items()]
+    absent = {name for name, value in found if name.startswith(BY_FREQUENCY) and math.isnan(value.value)}
+    names = dict.fromkeys(name for name, _ in found if _is_printed(name) and name not in absent)
     for name in names:
         cells = [_cell(of_run[0].metrics.get(name)) for of_run in scores.values()]
         table.add_row(metric_text(name).title, *cells, _meaning(metric_text(name)))
@@ -321,7 +336,7 @@ def _legend(names: Sequence[str]) -> Table:
 
 def _is_printed(name: str) -> bool:
     """Whether a metric is printed; the file has more metrics by level."""
-    return "/" not in name or name.startswith(("level_accuracy/", "ece/"))
+    return "/" not in name or name.startswith(("level_accuracy/", "ece/", *BY_FREQUENCY))
 
 
 def _compared(scores: dict[Path, list[Evaluation]]) -> list[str]:

@@ -70,6 +70,15 @@ def train(
         ),
     ] = None,
     hold_out_seed: Annotated[int, typer.Option(help="Seed of the leaves to hold out.", min=0, max=LARGEST_SEED)] = 0,
+    imbalance: Annotated[
+        float,
+        typer.Option(
+            help="Leave training images out so that the numbers of images of the labels fall exponentially, from the "
+            "most frequent label to one with this factor fewer; 1: leave none out.",
+            min=1,
+        ),
+    ] = 1,
+    imbalance_seed: Annotated[int, typer.Option(help="Seed of the images to leave out.", min=0, max=LARGEST_SEED)] = 0,
     seed: Annotated[
         int, typer.Option(help="Seed of all other randomness.", min=0, max=LARGEST_SEED, rich_help_panel="Run")
     ] = 0,
@@ -119,7 +128,7 @@ def train(
     loggers = check_loggers(logger or [])
     with _telling_how_to_resume(RunFolder(out)):
         from cladewise import engine
-        from cladewise.datasets import with_corrections
+        from cladewise.datasets import with_corrections, with_long_tail
         from cladewise.datasets.finding import find_data
 
         if config is not None:
@@ -129,6 +138,9 @@ def train(
             dataset = find_data(str(data), taxonomy, reading=reading, seed=split_seed, **options)
             dataset = with_corrections(dataset, corrections) if corrections else dataset
             dataset = dataset if hold_out is None else _without_classes(dataset, hold_out, hold_out_seed)
+            if imbalance != 1:
+                split = chosen.get("train_split", TrainingConfig().train_split)
+                dataset = with_long_tail(dataset, imbalance, split=split, seed=imbalance_seed)
             run = engine.train(
                 dataset,
                 method=method,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cladewise.datasets.exports.opening import from_export
     from cladewise.datasets.files.decoding import UnreadableImageError, decode, probe
     from cladewise.datasets.folder import from_folder
+    from cladewise.datasets.long_tails import with_long_tail
     from cladewise.datasets.manifest import from_manifest
     from cladewise.datasets.named import available, load, open
     from cladewise.datasets.new_classes import hold_out_classes
@@ -73,6 +74,7 @@ __all__ = [
     "with_corrections",
     "with_label_noise",
     "with_labels_by_level",
+    "with_long_tail",
     "write_made_up",
 ]
 
@@ -87,6 +89,7 @@ _MODULES = {
     "decode": "cladewise.datasets.files.decoding",
     "probe": "cladewise.datasets.files.decoding",
     "from_folder": "cladewise.datasets.folder",
+    "with_long_tail": "cladewise.datasets.long_tails",
     "from_manifest": "cladewise.datasets.manifest",
     "available": "cladewise.datasets.named",
     "load": "cladewise.datasets.named",

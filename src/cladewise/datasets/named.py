@@ -10,6 +10,7 @@ from cladewise.datasets.dataset import Dataset
 from cladewise.datasets.exports.kinds import EXPORTS
 from cladewise.datasets.exports.opening import from_export
 from cladewise.datasets.folder import from_folder
+from cladewise.datasets.long_tails import long_tail_again
 from cladewise.datasets.manifest import from_manifest
 from cladewise.datasets.new_classes import HELD_OUT_CLASSES, hold_out_again
 from cladewise.datasets.published.published_dataset import check_options
@@ -97,7 +98,7 @@ def open(source: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Data
     if new_classes is not None:
         dataset = hold_out_again(dataset, new_classes)
     for step in held_out:
-        dataset = carve_again(dataset, step)
+        dataset = (long_tail_again if "imbalance" in step else carve_again)(dataset, step)
     for step in relabelled:
         dataset = relabel_again(dataset, step)
     return dataset

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cladewise.datasets.dataset import Dataset, HeldOutClasses
+from cladewise.datasets.random_order import uniform
 from cladewise.datasets.relabelling import refuse_relabelled
 from cladewise.errors import InputError
 from cladewise.taxonomy import Taxonomy
@@ -106,10 +106,10 @@ def drawn_leaves(dataset: Dataset, share: float, seed: int) -> IntArray:
     seen = _images_under(tree, dataset.nodes) > 0
     siblings = np.bincount(tree.parents[1:][seen[1:]], minlength=tree.num_nodes)
     leaves = tree.leaf_nodes[seen[tree.leaf_nodes] & (tree.leaf_nodes > 0)]
-    keys = np.array([_uniform(seed, tree.path_name(int(v))) for v in leaves])
+    keys = np.array([uniform(f"{seed} classes", tree.path_name(int(v))) for v in leaves])
     leaves = leaves[np.lexsort((keys, tree.parents[leaves]))]
     parents, first, counts = np.unique(tree.parents[leaves], return_index=True, return_counts=True)
-    offsets = np.array([_uniform(seed, f"{tree.path_name(int(v))}/") for v in parents])
+    offsets = np.array([uniform(f"{seed} classes", f"{tree.path_name(int(v))}/") for v in parents])
     wanted = np.floor(np.round(counts * share, 9) + offsets).astype(np.int64)
     taken = np.minimum(wanted, np.maximum(siblings[parents] - FEWEST_LEFT, 0))
     rank = np.arange(leaves.size) - np.repeat(first, counts)
@@ -133,9 +133,3 @@ def _images_under(tree: Taxonomy, nodes: IntArray) -> IntArray:
 def _found(tree: Taxonomy, nodes: Sequence[str | int]) -> IntArray:
     numbers = [node if isinstance(node, int) else tree.find(node) for node in nodes]
     return np.unique(np.array(numbers, dtype=np.int64))
-
-
-def _uniform(seed: int, text: str) -> float:
-    """A number in [0, 1), the same on every machine and in every process."""
-    digest = hashlib.blake2b(f"{seed} classes\0{text}".encode(), digest_size=8).digest()
-    return (int.from_bytes(digest, "big") >> 11) / 2.0**53

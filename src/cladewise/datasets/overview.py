@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cladewise.datasets.dataset import Dataset
+from cladewise.datasets.long_tails import SURPLUS
 from cladewise.datasets.new_classes import NEW
 from cladewise.taxonomy import Taxonomy
 
@@ -102,7 +103,9 @@ def _oddities(dataset: Dataset, train_split: str, val_split: str) -> Iterator[st
     if trained.size == 1:
         yield f"all images to train on are of one class: {tree.path_name(int(trained[0]))}"
     for name, images in dataset.splits.items():
-        if name in train_split.split("+") or not images.size or (name.endswith(NEW) and dataset.held_out_classes):
+        if name in {*train_split.split("+"), SURPLUS} or not images.size:
+            continue
+        if name.endswith(NEW) and dataset.held_out_classes:
             continue
         absent = np.setdiff1d(trained, dataset.nodes[images])
         if absent.size:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from cladewise.datasets.corrections import CORRECTIONS
 from cladewise.datasets.dataset import Dataset
+from cladewise.datasets.random_order import path_key, shuffled_by_node, uniform
 from cladewise.datasets.relabelling import refuse_relabelled
 from cladewise.errors import InputError
 
@@ -73,7 +73,7 @@ def hold_out(dataset: Dataset, name: str, fraction: float, seed: int = 0, *, int
         raise InputError("one split to hold out from, and one to make", f"{name!r} and {into!r}")
     parts = _spread(dataset, dataset.indices(name), {name: 1 - fraction, into: fraction}, seed)
     step = {"name": name, "fraction": fraction, "seed": seed, "into": into}
-    return dataclasses.replace(dataset, splits={**dataset.splits, **parts}, source=_with_step(dataset, step))
+    return dataclasses.replace(dataset, splits={**dataset.splits, **parts}, source=with_step(dataset, step))
 
 
 def fold(dataset: Dataset, name: str, number: int, of: int = 5, seed: int = 0, *, into: str = "left-out") -> Dataset:
@@ -99,15 +99,15 @@ def fold(dataset: Dataset, name: str, number: int, of: int = 5, seed: int = 0, *
     if not (of >= 2 and 0 <= number < of):
         raise InputError("one of at least 2 folds, counted from 0", f"fold {number} of {of}")
     salt = f"{seed} folds"
-    order = _shuffled_by_node(dataset, dataset.indices(name), salt)
+    order = shuffled_by_node(dataset, dataset.indices(name), salt)
     nodes, first, counts = np.unique(dataset.nodes[order], return_index=True, return_counts=True)
-    offsets = np.array([_uniform(salt, _path_key(dataset, node)) for node in nodes.tolist()])
+    offsets = np.array([uniform(salt, path_key(dataset, node)) for node in nodes.tolist()])
     rank = np.arange(order.size) - np.repeat(first, counts)
     left_out = np.sort(order[(rank + np.repeat((offsets * of).astype(np.int64), counts)) % of == number])
     rest = {part: np.setdiff1d(dataset.splits[part], left_out) for part in name.split("+")}
     step = {"name": name, "fold": number, "of": of, "seed": seed, "into": into}
     return dataclasses.replace(
-        dataset, splits={**dataset.splits, **rest, into: left_out}, source=_with_step(dataset, step)
+        dataset, splits={**dataset.splits, **rest, into: left_out}, source=with_step(dataset, step)
     )
 
 
@@ -118,7 +118,8 @@ def carve_again(dataset: Dataset, step: Mapping[str, Any]) -> Dataset:
     return hold_out(dataset, step["name"], step["fraction"], step["seed"], into=step["into"])
 
 
-def _with_step(dataset: Dataset, step: Mapping[str, object]) -> dict[str, Any]:
+def with_step(dataset: Dataset, step: Mapping[str, object]) -> dict[str, Any]:
+    """The source of a dataset with a further step of taking images out of its splits."""
     return {**dataset.source, "held_out": [*dataset.source.get("held_out", ()), step]}
 
 
@@ -127,10 +128,10 @@ def _spread(dataset: Dataset, images: IntArray, fractions: Mapping[str, float], 
     if not (shares.size and (shares > 0).all() and abs(shares.sum() - 1) < 1e-6):
         raise InputError("fractions above 0 that sum to 1", dict(fractions))
     salt = f"{seed} {' '.join(fractions)}"  # so that holding out does not repeat the draws of an earlier split
-    order = _shuffled_by_node(dataset, images, salt)
+    order = shuffled_by_node(dataset, images, salt)
     nodes, first, counts = np.unique(dataset.nodes[order], return_index=True, return_counts=True)
 
-    offsets = np.array([_uniform(salt, _path_key(dataset, node)) for node in nodes.tolist()])
+    offsets = np.array([uniform(salt, path_key(dataset, node)) for node in nodes.tolist()])
     # rounding keeps 0.7 * 10 from becoming 6.999...
     bounds = np.round(counts[:, None] * np.cumsum(shares), 9)
     ends = np.floor(bounds + offsets[:, None]).astype(np.int64)
@@ -141,20 +142,3 @@ def _spread(dataset: Dataset, images: IntArray, fractions: Mapping[str, float], 
     rank = np.arange(order.size) - np.repeat(first, counts)
     part = (rank[:, None] >= np.repeat(ends, counts, axis=0)).sum(axis=1)
     return {name: np.sort(order[part == k]) for k, name in enumerate(fractions)}
-
-
-def _shuffled_by_node(dataset: Dataset, images: IntArray, salt: str) -> IntArray:
-    """Images grouped by node, in an order that depends only on the salt and the file names."""
-    keys = np.array([_uniform(salt, dataset.paths[int(i)]) for i in images], dtype=np.float64)
-    return images[np.lexsort((keys, dataset.nodes[images]))]
-
-
-def _path_key(dataset: Dataset, node: int) -> str:
-    """The node's path as a random key; slashes in names are not escaped, so that old splits are reproduced."""
-    return "/".join(dataset.taxonomy.path_names(node))
-
-
-def _uniform(salt: str, text: str) -> float:
-    """A number in [0, 1), the same on every machine and in every process."""
-    digest = hashlib.blake2b(f"{salt}\0{text}".encode(), digest_size=8).digest()
-    return (int.from_bytes(digest, "big") >> 11) / 2.0**53

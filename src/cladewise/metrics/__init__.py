@@ -44,6 +44,7 @@ from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_s
 from cladewise.metrics.hits import HitSums, hit_at_k, level_rank
 from cladewise.metrics.information import PathScores, cpb, depth_scores, information_scores, specificity
 from cladewise.metrics.label_counts import AVERAGES, LabelSums, label_scores
+from cladewise.metrics.label_frequency import FREQUENCY_RECALLS, GroupRecall, recall_by_frequency, training_frequency
 from cladewise.metrics.level_accuracy import full_path, level_correct, tice, weighted_level_accuracy
 from cladewise.metrics.operating import OperatingCurve, operating_curve
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS, score_prediction
@@ -72,9 +73,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AVERAGES",
+    "FREQUENCY_RECALLS",
     "PREDICTION_COLUMNS",
     "RANKING_LENGTH",
     "SIZES",
+    "GroupRecall",
     "HierarchicalMetrics",
     "HitAtK",
     "HitSums",
@@ -114,6 +117,7 @@ __all__ = [
     "mistake_severity",
     "operating_curve",
     "percent_name",
+    "recall_by_frequency",
     "reliability_curves",
     "risk_interval",
     "scalar_metric",
@@ -127,6 +131,7 @@ __all__ = [
     "tice",
     "top_k",
     "total",
+    "training_frequency",
     "truncate",
     "weighted_level_accuracy",
 ]

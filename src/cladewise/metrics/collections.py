@@ -9,6 +9,7 @@ from torchmetrics import MetricCollection
 
 from cladewise.errors import InputError
 from cladewise.metrics.label_counts import AVERAGES
+from cladewise.metrics.label_frequency import FREQUENCY_RECALLS
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS
 from cladewise.metrics.set_sizes import SIZES
 from cladewise.metrics.streaming import (
@@ -106,6 +107,9 @@ def _kind_of(name: str) -> tuple[type[TreeMetric], dict[str, Any]]:
         if not whole[4:].isdecimal():
             raise InputError("hit@<k> with a whole number", repr(name))
         return HitAtK, {"ks": sorted({1, 3, 5, int(whole[4:])})}
+    if whole in FREQUENCY_RECALLS:
+        expected = "a metric of answers and labels alone"
+        raise InputError(expected, f"{name!r}, which needs the training images", advice="Evaluate a run.")
     if whole in AVERAGES:
         return LabelCounts, {}
     if whole in ("ece", "mce"):

@@ -145,6 +145,8 @@ class Evaluation:
         metrics: Value, interval and number of images of each metric; NaN where something is undefined.
         curves: Operating curve and reliability.
         about: Further facts reported by the inference.
+        frequencies: Numbers of training images, ``few_below`` and ``many_above``, by which labels are grouped; empty if
+            the training images are unknown, and in early versions.
         grouped_by: Column or other means by which images were grouped, each group counting as one; empty if none was.
         path: The JSON file.
 
@@ -170,6 +172,7 @@ class Evaluation:
     metrics: Mapping[str, Interval]
     curves: Curves = dataclasses.field(default_factory=Curves)
     about: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    frequencies: Mapping[str, int] = dataclasses.field(default_factory=dict[str, int])
     grouped_by: str = ""
     path: Path = dataclasses.field(default=Path(), compare=False)
 
@@ -267,7 +270,7 @@ def write_evaluation(evaluation: Evaluation) -> None:
         "curves": evaluation.curves.to_dict(),
     }
     content["promises"] = [dataclasses.asdict(one) for one in evaluation.promises]
-    for optional in ("about", "grouped_by", "promises"):
+    for optional in ("about", "frequencies", "grouped_by", "promises"):
         if not content[optional]:
             del content[optional]
     write_text(evaluation.path, json.dumps(content, indent=1) + "\n")
@@ -311,6 +314,7 @@ def read_evaluation(path: Path) -> Evaluation:
             metrics={name: _interval(name, entry) for name, entry in content["metrics"].items()},
             curves=Curves.from_dict(content.get("curves") or {}),
             about=_texts(content.get("about")),
+            frequencies={str(name): int(number) for name, number in (content.get("frequencies") or {}).items()},
             grouped_by=str(content.get("grouped_by", "")),
             path=path,
         )

@@ -9,7 +9,7 @@ from cladewise.errors import InputError
 
 LEVEL_PREFIX = "level_accuracy/"
 
-COUNT_PREFIXES = ("micro_", "macro_", "hit@")
+COUNT_PREFIXES = ("micro_", "macro_", "hit@", "many_recall", "medium_recall", "few_recall")
 """Prefixes of metrics that are computed from counts, overall and per level."""
 
 SET_COVERAGE = "set_coverage"
@@ -130,6 +130,15 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "macro_precision": MetricText("Ma-P", True, "Mean over the labels at all levels of each label's precision."),
     "macro_recall": MetricText("Ma-R", True, "Mean over the labels at all levels of each label's recall."),
     "macro_f1": MetricText("Ma-F1", True, "Mean over the labels at all levels of each label's F1."),
+    "many_recall": MetricText(
+        "Many", True, "Mean recall of the labels at all levels that have many training images, over 100 by default."
+    ),
+    "medium_recall": MetricText(
+        "Medium", True, "Mean recall of the labels at all levels that have a medium number of training images."
+    ),
+    "few_recall": MetricText(
+        "Few", True, "Mean recall of the labels at all levels that have few training images, below 20 by default."
+    ),
     "set_coverage": MetricText("Coverage", True, "The label is at or under a node of the predicted set."),
     "set_nodes": MetricText(
         "Nodes in the set",

@@ -5,14 +5,17 @@ from cladewise.statistics.bootstrap import Interval, mean_interval, mean_interva
 from cladewise.statistics.clusterings import Agreement, agreement
 from cladewise.statistics.conformal import conformal_rank, images_for_coverage
 from cladewise.statistics.detection import auroc, missed_at
+from cladewise.statistics.label_frequency import FREQUENCIES, FrequencyBounds, images_at_level
 from cladewise.statistics.learn_then_test import fixed_sequence, least_successes, trials_needed
 from cladewise.statistics.spread import Spread, mean_and_sd
 from cladewise.statistics.trees import LevelAgreement, TreeAgreement, tree_agreement
 from cladewise.statistics.two_samples import Difference, ks_difference, shares_difference
 
 __all__ = [
+    "FREQUENCIES",
     "Agreement",
     "Difference",
+    "FrequencyBounds",
     "Interval",
     "LevelAgreement",
     "Spread",
@@ -24,6 +27,7 @@ __all__ = [
     "clopper_pearson_lower",
     "conformal_rank",
     "fixed_sequence",
+    "images_at_level",
     "images_for_coverage",
     "ks_difference",
     "least_successes",

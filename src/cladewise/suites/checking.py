@@ -12,6 +12,7 @@ from cladewise.episodes.episode import check_ways
 from cladewise.errors import InputError
 from cladewise.records import AblationConfig, BackboneConfig, TrainingConfig, check_tree, settings
 from cladewise.records.metric_names import metric_text
+from cladewise.statistics import FrequencyBounds
 from cladewise.suites.checking_tables import check_table
 from cladewise.suites.entries import ALL, OWN, FewShotEntry, FigureEntry, SearchEntry, TableEntry, Variant
 from cladewise.suites.figures import check_figure
@@ -34,6 +35,8 @@ def check(suite: Suite, at: str) -> None:
         raise InputError("at least one [[table]]", "none", at=at)
     if suite.seeds < 1:
         raise InputError("at least one seed", suite.seeds, at=at)
+    with within(at):
+        FrequencyBounds(suite.few_below, suite.many_above)
     _check_training(suite, suite.training, f"{at} [training]")
     settings(BackboneConfig, suite.backbone, at=f"{at} [backbone]")
     _check_data(suite, at)
@@ -109,6 +112,8 @@ def _check_data(suite: Suite, at: str) -> None:
         if not (0 < entry.search < 1 and 0 <= entry.val < 1):
             expected = "shares of the training images, search in (0, 1) and val in [0, 1)"
             raise InputError(expected, f"search = {entry.search} and val = {entry.val}", at=f"{at} [data]")
+        if not entry.imbalance >= 1:
+            raise InputError("an imbalance of at least 1", entry.imbalance, at=f"{at} [data] {entry.name}")
         where = f"{at} [data] {entry.name}"
         settings(BackboneConfig, {**suite.backbone, **entry.backbone}, at=f"{where} backbone")
         _check_training(suite, entry.training, f"{where} training")

@@ -25,26 +25,37 @@ class DataEntry:
     """A dataset and its part in the suite.
 
     Args:
-        name: Name of a dataset, or a path.
+        name: Name of a dataset, or a path; any name of its own, if ``source`` says which dataset it is.
+        source: Name of the dataset, for several entries of one dataset.
         options: Options of its reader.
         path: Folder of the images, where the reader needs one.
         train: Split to train on.
         test: Split to report.
         search: Share of the training images that is held out for choosing settings.
         val: Share of the training images that is held out for rules to learn from, where the data has no ``val``.
+        imbalance: Factor by which the numbers of training images of the labels fall; see
+            :func:`cladewise.datasets.with_long_tail`. Which images are left out is drawn again for every seed; those of
+            the search are taken before.
         backbone: Settings of the encoder that differ from the suite's.
         training: Settings of training that differ from the suite's.
     """
 
     name: str
+    source: str = ""
     options: Mapping[str, Any] = dataclasses.field(default_factory=_none)
     path: str = ""
     train: str = "train"
     test: str = "test"
     search: float = 0.2
     val: float = 0.0
+    imbalance: float = 1.0
     backbone: Mapping[str, Any] = dataclasses.field(default_factory=_none)
     training: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset, or its path."""
+        return self.source or self.name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,7 @@ from cladewise.records import (
     read_json,
     settings,
 )
+from cladewise.statistics import FrequencyBounds
 from cladewise.suites.columns import level_of
 from cladewise.suites.entries import OWN, DataEntry
 from cladewise.suites.folders import folder_name
@@ -68,6 +69,8 @@ class Job:
     def train(self, dataset: Dataset) -> engine.Run:
         """The run of the folder, trained if it is not finished."""
         dataset = with_share(dataset, self.data.train, self.suite.variant(self.method).share, self.seed)
+        if self.data.imbalance != 1:
+            dataset = datasets.with_long_tail(dataset, self.data.imbalance, split=self.data.train, seed=self.seed)
         name, options, backbone, training, ablation = self.suite.resolved(self.data.name, self.method, self.settings)
         backbone = self._with_trained_encoder(backbone)
         chosen = {k: v for part in (backbone, training, ablation) for k, v in dataclasses.asdict(part).items()}
@@ -112,7 +115,7 @@ def try_settings(job: Job) -> float | None:
         if kept.get("metric") == metric and kept.get("data", digest) == digest:
             return kept.get("value")
     try:
-        value = evaluate_metric(job.train(dataset), metric, split=SEARCH)
+        value = evaluate_metric(job.train(dataset), metric, split=SEARCH, bounds=job.suite.bounds)
     except engine.LossNotFiniteError:
         value = None
     content = {"schema_version": SCHEMA_VERSION, "metric": metric, "value": value, "data": digest}
@@ -130,7 +133,9 @@ def train_and_evaluate(job: Job) -> list[str]:
     trees: tuple[Tree, ...] = ("true", job.suite.variant(job.method).tree)
     digest = data_digest(run, job.data.test, dataset)
     for tree, (infer, decide) in itertools.product(dict.fromkeys(trees), job.suite.rules_for(job.method).items()):
-        of_split = functools.partial(_is_done, run, job.data.test, infer, tree=tree, data=digest)
+        of_split = functools.partial(
+            _is_done, run, job.data.test, infer, tree=tree, data=digest, bounds=job.suite.bounds
+        )
         missing = [None if rule == OWN else rule for rule in decide if not of_split(rule)]
         if missing:
             engine.evaluate_all(
@@ -138,6 +143,8 @@ def train_and_evaluate(job: Job) -> list[str]:
                 split=job.data.test,
                 inferences=[None if infer == OWN else infer],
                 decisions=missing,
+                few_below=job.suite.few_below,
+                many_above=job.suite.many_above,
                 tree=tree,
                 progress=False,
                 impossible=impossible,
@@ -207,11 +214,15 @@ def with_share(dataset: Dataset, split: str, share: float, seed: int) -> Dataset
     return dataset if share == 1 else datasets.hold_out(dataset, split, 1 - share, seed, into=UNUSED)
 
 
-def _is_done(run: engine.Run, split: str, infer: str, decide: str, *, tree: Tree, data: str) -> bool:
+def _is_done(
+    run: engine.Run, split: str, infer: str, decide: str, *, tree: Tree, data: str, bounds: FrequencyBounds
+) -> bool:
     path = evaluation_path(run, split, infer, decide, tree)
     if not path.is_file():
         return False
     kept = read_evaluation(path)
+    if FrequencyBounds(**kept.frequencies) != bounds:
+        return False
     return kept.model == run.model_hash and kept.data == data
 
 
@@ -224,10 +235,10 @@ def open_data(entry: DataEntry, *, searching: bool) -> Dataset:
 def _open_data(entry_json: str, searching: bool) -> Dataset:
     entry = DataEntry(**json.loads(entry_json))
     options: dict[str, Any] = {**entry.options, **({"path": entry.path} if entry.path else {})}
-    if entry.name in datasets.available():
-        dataset = datasets.load(entry.name, **options)
+    if entry.dataset in datasets.available():
+        dataset = datasets.load(entry.dataset, **options)
     else:
-        dataset = find_data(entry.name, None, seed=0, **options)
+        dataset = find_data(entry.dataset, None, seed=0, **options)
     if entry.val and "val" not in dataset.splits:
         dataset = datasets.hold_out(dataset, entry.train, entry.val, into="val")
     if searching:

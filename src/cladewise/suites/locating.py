@@ -47,13 +47,15 @@ def with_data(suite: Suite, where: Where | None) -> Suite:
             raise InputError(expected, repr(name), advice=nearest(name, names))
     paths = {name: str(options["path"]) for name, options in given.items() if "path" in options}
     trees = tuple(dataclasses.replace(entry, path=paths.get(entry.tree, entry.path)) for entry in suite.hypernyms)
-    located = tuple(_with_options(entry, given.get(entry.name, {})) for entry in suite.data)
+    options = [{**given.get(entry.dataset, {}), **given.get(entry.name, {})} for entry in suite.data]
+    located = tuple(map(_with_options, suite.data, options))
     return dataclasses.replace(suite, data=located, hypernyms=trees)
 
 
 def _names(suite: Suite) -> list[str]:
-    """Names of the datasets of a suite, and of the trees of its hypernym tables."""
-    return list(dict.fromkeys([*(entry.name for entry in suite.data), *(entry.tree for entry in suite.hypernyms)]))
+    """Names of the datasets of a suite, of its entries of them, and of the trees of its hypernym tables."""
+    of_data = [name for entry in suite.data for name in (entry.dataset, entry.name)]
+    return list(dict.fromkeys([*of_data, *(entry.tree for entry in suite.hypernyms)]))
 
 
 def _with_options(entry: DataEntry, options: Mapping[str, Any]) -> DataEntry:
@@ -70,17 +72,17 @@ def _by_name(suite: Suite, where: Where | None) -> dict[str, dict[str, Any]]:
             name: dict(value) if isinstance(value, Mapping) else {"path": os.fspath(value)}
             for name, value in where.items()
         }
-    names = _names(suite)
+    names, distinct = _names(suite), list(dict.fromkeys(entry.dataset for entry in suite.data))
     found: dict[str, dict[str, Any]] = {}
     for given in [where] if isinstance(where, str | PathLike) else where:
         text = os.fspath(given)
         name, equals, value = text.partition("=")
-        if equals and not (len(suite.data) == 1 and name not in names and Path(text).exists()):
+        if equals and not (len(distinct) == 1 and name not in names and Path(text).exists()):
             before, _, option = name.rpartition(".")
             name, option = (before, option) if before in names and name not in names else (name, "path")
             found.setdefault(name, {})[option] = {"true": True, "false": False}.get(value, value)
-        elif len(suite.data) == 1:
-            found[suite.data[0].name] = {"path": text}
+        elif len(distinct) == 1:
+            found[distinct[0]] = {"path": text}
         else:
             advice = f'Pass data="{names[0]}=the/folder".'
             raise InputError(f"the dataset of a path, one of {', '.join(names)}", repr(text), advice=advice)
@@ -89,7 +91,7 @@ def _by_name(suite: Suite, where: Where | None) -> dict[str, dict[str, Any]]:
 
 def missing_options(entry: DataEntry) -> list[str]:
     """Options that the reader of a dataset needs and that nobody gave."""
-    published = PUBLISHED.get(entry.name)
+    published = PUBLISHED.get(entry.dataset)
     return [name for name in published.required if name not in entry.options] if published else []
 
 
@@ -109,9 +111,9 @@ def missing_text(entry: DataEntry, argument: str = ARGUMENT) -> str:
         'no path of cifar-100: pass cifar-100=the/folder as data, on the command line as --data'
     """
     options = missing_options(entry)
-    places = [f"{entry.name}{'' if name == 'path' else f'.{name}'}=the/folder" for name in options]
+    places = [f"{entry.dataset}{'' if name == 'path' else f'.{name}'}=the/folder" for name in options]
     named = ", ".join(map(argument.format, places))
-    return f"no {' and no '.join(options)} of {entry.name}: pass {named}. {PUBLISHED[entry.name].facts.where}"
+    return f"no {' and no '.join(options)} of {entry.dataset}: pass {named}. {PUBLISHED[entry.dataset].facts.where}"
 
 
 def missing_tree(suite: Suite, entry: HypernymEntry, argument: str = ARGUMENT) -> str:
@@ -135,7 +137,7 @@ def with_made_up_data(suite: Suite, folder: Path) -> Suite:
     found: list[DataEntry] = []
     for entry in suite.data:
         if missing_options(entry):
-            made = datasets.write_made_up(entry.name, folder / entry.name)
+            made = datasets.write_made_up(entry.dataset, folder / entry.dataset)
             entry = dataclasses.replace(entry, options={**entry.options, **made})
         found.append(entry)
     return dataclasses.replace(suite, data=tuple(found))

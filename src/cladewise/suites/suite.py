@@ -11,6 +11,7 @@ from cladewise.catalogue import nearest, parse_spec
 from cladewise.errors import InputError
 from cladewise.records import NO_SPLIT, AblationConfig, BackboneConfig, TrainingConfig, settings
 from cladewise.records.evaluation import NO_INFERENCE
+from cladewise.statistics import FrequencyBounds
 from cladewise.suites.entries import (
     ALL,
     OWN,
@@ -72,6 +73,8 @@ class Suite:
         decisions: Specs of the decisions that tables call ``all``.
         baseline: The method that the report compares with.
         seeds: Runs of each method with the chosen settings.
+        few_below: Number of training images below which a label counts for ``few_recall``.
+        many_above: Number of training images above which a label counts for ``many_recall``.
         backbone: The encoder.
         training: Settings of every run.
         search: How settings are chosen; ``None``: they are those stated, or the defaults.
@@ -97,12 +100,19 @@ class Suite:
     decisions: tuple[str, ...] = (OWN,)
     baseline: str = ""
     seeds: int = 5
+    few_below: int = 20
+    many_above: int = 100
     backbone: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     training: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     search: SearchEntry | None = None
     smoke: Changes = dataclasses.field(default_factory=Changes)
     features: Changes = dataclasses.field(default_factory=Changes)
     fixed: Changes = dataclasses.field(default_factory=Changes)
+
+    @property
+    def bounds(self) -> FrequencyBounds:
+        """Bounds of labels with few and many training images."""
+        return FrequencyBounds(self.few_below, self.many_above)
 
     def rules_of(self, table: TableEntry | FigureEntry) -> list[tuple[str, str]]:
         """Pairs of inference and decision of a table or figure, in its order."""

@@ -13,7 +13,8 @@ from cladewise.records import counts
 from cladewise.records.layout import RunFolder
 from cladewise.report.comparison import Comparison
 from cladewise.report.page import section_html
-from cladewise.report.sections.counts import at_level, counts_sections, level_counts, training_data
+from cladewise.report.sections.counts import counts_sections, level_counts, training_data
+from cladewise.statistics import images_at_level
 
 ragged = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(tuple), min_size=1, max_size=12)
 
@@ -45,7 +46,7 @@ def test_counts_at_a_level_against_counting_one_by_one(paths, data):
                 expected[[v for v in tree.path(label) if tree.level[v] <= level][-1]] += 1
             else:
                 above += 1
-        total, left_out = at_level(number, level, tree)
+        total, left_out = images_at_level(number, level, tree)
         assert total.tolist() == expected.tolist()
         assert left_out == above
         assert total.sum() == total[tree.level_nodes(level)].sum(), "every image is of a label of the level"

@@ -17,8 +17,9 @@ from cladewise.decisions import Answer, Decision
 from cladewise.engine.answer_tree import AnswerTree
 from cladewise.engine.answering.drift import ScoreWatch
 from cladewise.engine.answering.fitted_rules import Ready
+from cladewise.engine.answering.frequencies import training_frequency
 from cladewise.engine.answering.groups import DEFAULT, Grouping
-from cladewise.engine.answering.outcomes import DecisionOutcomes, PredictionOutcomes
+from cladewise.engine.answering.outcomes import DecisionOutcomes, PredictionOutcomes, TrainingFrequency
 from cladewise.engine.answering.readying import Readying
 from cladewise.engine.answering.reconstructed import reconstruction_metrics
 from cladewise.engine.answering.scored_images import Scored
@@ -32,7 +33,7 @@ from cladewise.parquet import write_parquet_parts
 from cladewise.predictions import Pool, Prediction
 from cladewise.records import Curves, Evaluation, Tree, write_evaluation
 from cladewise.runtimes import using
-from cladewise.statistics import Interval
+from cladewise.statistics import FrequencyBounds, Interval
 from cladewise.taxonomy import Taxonomy
 
 ROWS_AT_ONCE = 1 << 18
@@ -52,6 +53,8 @@ def evaluate(
     data: Dataset | None = None,
     fit_split: str | None = None,
     recall_at: Sequence[float] = (),
+    few_below: int = 20,
+    many_above: int = 100,
     tree: Tree = "true",
     allowed: str | Path | Sequence[str] | None = None,
     group_by: str | None = None,
@@ -73,6 +76,8 @@ def evaluate(
         fit_split: Split to fit rules on that have parameters to learn, or ``5-fold`` for the training images by
             cross-validation; the rule's own by default.
         recall_at: Further shares of right answers, in [0, 1], at which to report recall: 0.99 gives ``r@99``.
+        few_below: Number of training images below which a label counts for ``few_recall``.
+        many_above: Number of training images above which a label counts for ``many_recall``.
         tree: ``"true"`` scores in the true tree, ``"own"`` in the altered one that the network was trained with.
         allowed: Labels that are possible, or a file with one per line: the subset inference, after the others.
         group_by: Images that show the same thing, to be answered as one: a column of the table that lists them,
@@ -97,6 +102,8 @@ def evaluate(
         data=data,
         fit_split=fit_split,
         recall_at=recall_at,
+        few_below=few_below,
+        many_above=many_above,
         tree=tree,
         allowed=allowed,
         group_by=group_by,
@@ -116,6 +123,8 @@ def evaluate_all(
     data: Dataset | None = None,
     fit_split: str | None = None,
     recall_at: Sequence[float] = (),
+    few_below: int = 20,
+    many_above: int = 100,
     tree: Tree = "true",
     allowed: str | Path | Sequence[str] | None = None,
     group_by: str | None = None,
@@ -134,6 +143,8 @@ def evaluate_all(
         data: Other data than the run's, with the same taxonomy.
         fit_split: As for :func:`evaluate`.
         recall_at: As for :func:`evaluate`.
+        few_below: As for :func:`evaluate`.
+        many_above: As for :func:`evaluate`.
         tree: As for :func:`evaluate`.
         allowed: As for :func:`evaluate`.
         group_by: As for :func:`evaluate`.
@@ -154,6 +165,7 @@ def evaluate_all(
     for correct in recall_at:
         if not 0 <= correct <= 1:
             raise InputError("a correctness in [0, 1]", correct, advice="R@99 is 0.99.")
+    bounds = FrequencyBounds(few_below, many_above)
     before = _distinct([only_allowed(inference_of(rule, run.inference), allowed) for rule in inferences])
     rules = _distinct([decision_of(rule, run.decision) for rule in decisions])
     if data is None:
@@ -163,18 +175,29 @@ def evaluate_all(
         grouping = None if group_by is None else Grouping(group_by, pool)
         rules_of_run = Readying(run, answers_in, fit_split, grouping, progress)
         of_labels = reconstruction_metrics(run, answers_in.tree)
-        task = _Task(rules_of_run, split, seen, impossible, tuple(recall_at), of_labels=of_labels)
+        frequency = training_frequency(run, answers_in, bounds)
+        task = _Task(rules_of_run, split, seen, impossible, tuple(recall_at), of_labels=of_labels, frequency=frequency)
         return [score for rule in before for score in task.evaluate(rule, rules)]
 
 
-def evaluate_metric(run: Run, metric: str, *, split: str, data: Dataset | None = None) -> float:
+def evaluate_metric(
+    run: Run, metric: str, *, split: str, data: Dataset | None = None, bounds: FrequencyBounds | None = None
+) -> float:
     """One metric of a run with its method's own rules in the true tree, without intervals and without writing a file.
+
+    Args:
+        run: The run.
+        metric: Name of the metric.
+        split: Split of the data.
+        data: Other data than the run's, with the same taxonomy.
+        bounds: Bounds of labels with many and few training images.
 
     Raises:
         InputError: There is no such metric.
     """
     rules = Readying(run, run.answer_tree())
-    task = _Task(rules, split, scored(run, split, data, progress=False))
+    frequency = training_frequency(run, rules.tree, bounds or FrequencyBounds())
+    task = _Task(rules, split, scored(run, split, data, progress=False), frequency=frequency)
     before = rules.ready(run.inference)
     result = task.outcomes(before, [rules.ready(run.decision, before.rule)])
     values = result.of_predictions[0].values(intervals=False) | result.of_decisions[0].values(intervals=False)
@@ -195,10 +218,16 @@ class _Judged:
     watch: ScoreWatch
 
     @classmethod
-    def of(cls, rule: Ready[Decision], taxonomy: Taxonomy, recall_at: Sequence[float]) -> _Judged:
+    def of(
+        cls,
+        rule: Ready[Decision],
+        taxonomy: Taxonomy,
+        recall_at: Sequence[float],
+        frequency: TrainingFrequency | None,
+    ) -> _Judged:
         """A decision before the first image."""
         own = PredictionOutcomes(taxonomy, recall_at)
-        return cls(rule, DecisionOutcomes(rule.rule.final, taxonomy), own, rule.watch())
+        return cls(rule, DecisionOutcomes(rule.rule.final, taxonomy, frequency), own, rule.watch())
 
     def add(self, prediction: Prediction, target: Tensor, bound: Decision) -> Answer:
         """Add a batch of images, and return their answers.
@@ -246,6 +275,8 @@ class _Task:
     notes: tuple[str, ...] = ()
     of_labels: Mapping[str, Interval] = dataclasses.field(default_factory=dict[str, Interval])
     """Metrics of the run's label vectors, if it has any."""
+    frequency: TrainingFrequency | None = None
+    """How often the labels occur in training, if that is known."""
 
     @property
     def run(self) -> Run:
@@ -312,7 +343,7 @@ class _Task:
         about: dict[str, str] = {}
         taxonomy = self.tree.taxonomy
         shared = PredictionOutcomes(taxonomy, self.recall_at)
-        judged = [_Judged.of(rule, taxonomy, self.recall_at) for rule in rules]
+        judged = [_Judged.of(rule, taxonomy, self.recall_at, self.frequency) for rule in rules]
         watch, start = before.watch(), 0
         for part, true in self.seen.parts():
             rows = slice(start, start + len(true))
@@ -392,6 +423,7 @@ class _Task:
             metrics=values,
             curves=curves,
             about=about,
+            frequencies={} if self.frequency is None else dataclasses.asdict(self.frequency.bounds),
             grouped_by="" if self.grouping is None else self.grouping.by,
             path=run.folder.evaluation(*handles, self.tree.tree),
         )

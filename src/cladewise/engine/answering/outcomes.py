@@ -21,7 +21,7 @@ from cladewise.decisions.pareto import ParetoSequence, pareto_sequence
 from cladewise.errors import InputError
 from cladewise.predictions import Prediction
 from cladewise.records import Curves, PromiseKept
-from cladewise.statistics import Interval, mean_intervals
+from cladewise.statistics import FrequencyBounds, Interval, mean_intervals
 from cladewise.taxonomy import Taxonomy
 
 CORRECTNESS = (0.9, 0.95)
@@ -38,6 +38,14 @@ RISK_POINTS = 200
 
 Series = dict[str, NDArray[Any]]
 Sum = TypeVar("Sum", bound=metrics.Sums)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingFrequency:
+    """Number of training images labelled with each node itself, and the bounds of labels with many and few."""
+
+    num_images: NDArray[np.int64]
+    bounds: FrequencyBounds
 
 
 class PredictionOutcomes:
@@ -148,10 +156,11 @@ class DecisionOutcomes:
     Args:
         decision: The decision, fitted.
         taxonomy: The label tree.
+        frequency: How often the labels occur in training; ``None`` if that is unknown.
     """
 
-    def __init__(self, decision: Decision, taxonomy: Taxonomy) -> None:
-        self.decision, self.taxonomy = decision, taxonomy
+    def __init__(self, decision: Decision, taxonomy: Taxonomy, frequency: TrainingFrequency | None = None) -> None:
+        self.decision, self.taxonomy, self.frequency = decision, taxonomy, frequency
         self.num_images = 0
         """Number of images so far."""
         self._promises = decision.promises(taxonomy)
@@ -230,7 +239,16 @@ class DecisionOutcomes:
         if self._sizes is not None:
             counts |= self._sizes.values()
             names += metrics.SIZES
-        return values | {name: Interval(float(counts[name]), math.nan, math.nan, self.num_images) for name in names}
+        values |= {name: Interval(float(counts[name]), math.nan, math.nan, self.num_images) for name in names}
+        return values | self._by_frequency()
+
+    def _by_frequency(self) -> dict[str, Interval]:
+        """Recall of labels with many, medium and few training images; the counts are those of labels."""
+        if self.frequency is None:
+            return {}
+        known = self.frequency
+        found = metrics.recall_by_frequency(_some(self._counts), known.num_images, self.taxonomy, known.bounds)
+        return {name: Interval(group.value, math.nan, math.nan, group.num_labels) for name, group in found.items()}
 
     @cached_property
     def _joined_labels(self) -> _Lists:

@@ -20,6 +20,7 @@ from cladewise.report.runs.groups import Group
 from cladewise.report.runs.run import ReportedRun
 from cladewise.report.runs.status import IntArray
 from cladewise.report.sections.section import Section
+from cladewise.statistics import images_at_level
 from cladewise.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -145,20 +146,12 @@ def level_counts(data: TrainingData) -> list[LevelCounts]:
     for level, name in enumerate(taxonomy.level_names, start=1):
         nodes = taxonomy.level_nodes(level)
         (training, above), (of_split, above_of_split) = (
-            at_level(each, level, taxonomy) for each in (data.num_images, evaluated)
+            images_at_level(each, level, taxonomy) for each in (data.num_images, evaluated)
         )
         order = np.argsort(-training[nodes], kind="stable")
         ranked = nodes[order]
         found.append(LevelCounts(name, ranked, training[ranked], of_split[ranked], (above, above_of_split)))
     return found
-
-
-def at_level(num_images: IntArray, level: int, taxonomy: Taxonomy) -> tuple[IntArray, int]:
-    """Number of images that every node represents at a level ``[node]``, and of images labelled above the level."""
-    reaches = taxonomy.speaks(level)
-    total = np.zeros(taxonomy.num_nodes, dtype=np.int64)
-    np.add.at(total, taxonomy.at_level(level)[reaches], num_images[reaches])
-    return total, int(num_images[~reaches].sum())
 
 
 def _left_out(found: LevelCounts) -> str:
