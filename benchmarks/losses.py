@@ -44,6 +44,8 @@ OTHERS: dict[str, Callable[[Taxonomy], Loss]] = {
     "DescendantSoftmaxLoss": losses.DescendantSoftmaxLoss,
     "SoftMaxMarginLoss": losses.SoftMaxMarginLoss,
     "LevelSoftmaxLoss": losses.LevelSoftmaxLoss,
+    "TreePathLoss": losses.TreePathLoss,
+    "TreePathLoss, smoothed": lambda taxonomy: losses.TreePathLoss(taxonomy, smoothing=0.1),
     "MarginalSoftmaxLoss": losses.MarginalSoftmaxLoss,
     "MultilabelSoftMarginLoss": losses.MultilabelSoftMarginLoss,
     "ConditionalSigmoidLoss": losses.ConditionalSigmoidLoss,

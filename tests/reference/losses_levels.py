@@ -34,3 +34,37 @@ def inverse_frequency(taxonomy: Taxonomy, labels: Sequence[int]) -> list[float]:
     num_images = [sum(v in trees.path(taxonomy, label) for label in labels) for v in range(1, taxonomy.num_nodes)]
     weights = [1 / max(1, n) for n in num_images]
     return [w / float(np.mean(weights)) for w in weights]
+
+
+def tree_path(
+    taxonomy: Taxonomy,
+    logits: Array,
+    target: int,
+    level_weight: float = 1.0,
+    path_weight: float = 1.0,
+    smoothing: float = 0.0,
+) -> float:
+    """Cross-entropies against smoothed targets, and the divergence of the path from a softmax of all levels at once."""
+    whole = [sorted({representative(taxonomy, int(leaf), k) for leaf in taxonomy.leaf_nodes}) for k in levels(taxonomy)]
+    rows = np.split(np.asarray(logits, dtype=np.float64), np.cumsum([len(nodes) for nodes in whole])[:-1])
+    spoken = [k for k in levels(taxonomy) if speaks(taxonomy, target, k)]
+    if not spoken:
+        return 0.0
+    total, wanted, scored = 0.0, [], []
+    for k in spoken:
+        nodes, row, own = whole[k - 1], rows[k - 1], representative(taxonomy, target, k)
+        above = [representative(taxonomy, node, k - 1) if k > 1 else 0 for node in nodes]
+        place = nodes.index(own)
+        siblings = [i for i in range(len(nodes)) if above[i] == above[place] and i != place]
+        soft = np.zeros(len(nodes))
+        soft[place] = 1.0
+        if siblings:
+            soft[place] = 1.0 - smoothing
+            soft[siblings] = smoothing / len(siblings)
+        total += level_weight * float(-(soft * (row - np.logaddexp.reduce(row))).sum())
+        wanted.append(np.arange(len(nodes)) == place)
+        scored.append(row)
+    path = np.concatenate(wanted) / len(spoken)
+    log_p = np.concatenate(scored) - np.logaddexp.reduce(np.concatenate(scored))
+    here = path > 0
+    return total + path_weight * float((path[here] * (np.log(path[here]) - log_p[here])).sum())

@@ -35,6 +35,8 @@ class ImageTextHead(Head):
         tower: The text tower, which gives a vector per node.
         levels: The chosen levels, 1 for the coarsest, including the finest; all levels by default.
         scale: Initial scale of the cosines, in (0, 100].
+        all_texts: Whether the texts of all nodes have a gradient in every step, for a loss that uses all scores;
+            otherwise only those of the batch's labels.
 
     Raises:
         InputError: A level does not exist, the levels are not ascending, the finest is missing, or the scale is out of
@@ -52,10 +54,11 @@ class ImageTextHead(Head):
         levels: Sequence[int] = (),
         *,
         scale: float = 1 / 0.07,
+        all_texts: bool = False,
     ) -> None:
         super().__init__()
         _check_scale(scale)
-        self.taxonomy, self.tower = taxonomy, tower
+        self.taxonomy, self.tower, self.all_texts = taxonomy, tower, all_texts
         self.levels = tuple(levels) or tuple(range(1, taxonomy.num_levels + 1))
         self._nodes = [torch.tensor(nodes) for nodes in level_layout(taxonomy, self.levels)]
         self.projections = nn.Parameter(_first_projection(num_features, tower.width).repeat(len(self.levels), 1, 1))
@@ -65,6 +68,8 @@ class ImageTextHead(Head):
         return () if self.tower.encoder is None else (self.tower.encoder,)
 
     def foresee(self, target: Int[Tensor, " batch"]) -> None:
+        if self.all_texts:
+            return
         places = [level - 1 for level in self.levels]
         self.tower.foresee(ops.at_levels(target, self.taxonomy)[:, places].flatten())
 

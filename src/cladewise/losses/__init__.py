@@ -21,6 +21,7 @@ from cladewise.losses.multilabel import MultilabelFocalLoss, multilabel_focal_lo
 from cladewise.losses.ps_softmax import PSSoftmaxLoss, ps_softmax_loss
 from cladewise.losses.soft_labels import SoftLabelLoss, SoftTargets, soft_targets
 from cladewise.losses.soft_margin import MultilabelSoftMarginLoss, inverse_frequency, multilabel_soft_margin_loss
+from cladewise.losses.tree_path import TreePathLoss
 
 __all__ = [
     "ConditionalSigmoidLoss",
@@ -44,6 +45,7 @@ __all__ = [
     "SoftLabelLoss",
     "SoftMaxMarginLoss",
     "SoftTargets",
+    "TreePathLoss",
     "ancestral_weights",
     "conditional_sigmoid_loss",
     "conditional_softmax_loss",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cladewise.losses.loss import Loss
@@ -66,15 +66,29 @@ class LevelSoftmaxLoss(Loss):
 
     def per_image(self, logits: Float[Tensor, "*batch out"], target: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         node = target.reshape(-1)
-        scores = logits.reshape(node.numel(), logits.shape[-1])
-        if self.tied:
-            scores = scores.index_select(1, self._columns.to(logits.device))
+        scores = self.by_level(logits.reshape(node.numel(), logits.shape[-1]))
         if not self._starts:
             return scores.sum(-1).reshape(target.shape)
-        first = torch.tensor(self._starts, device=logits.device)  # the rings between ranges to the end are the levels
-        starts = first.expand(node.numel(), -1)
-        ranges = starts, torch.full_like(starts, scores.shape[1])
-        classes = self._classes.to(logits.device)[:, node].t()
+        columns, says = self.label_columns(node, scores.device)
+        normaliser, own = self.level_terms(scores, columns)
+        return torch.where(says, normaliser - own, 0.0).sum(-1).reshape(target.shape)
+
+    def by_level(self, scores: Float[Tensor, "batch out"]) -> Float[Tensor, "batch class"]:
+        """The score of every class of every level, level after level; a tied score is repeated."""
+        return scores.index_select(1, self._columns.to(scores.device)) if self.tied else scores
+
+    def label_columns(
+        self, node: Int[Tensor, " batch"], device: torch.device
+    ) -> tuple[Int[Tensor, "batch level"], Bool[Tensor, "batch level"]]:
+        """Column of the label at each level, 0 where it says nothing about the level; and whether it does."""
+        classes = self._classes.to(device)[:, node].t()
         says = classes != NO_LABEL
-        rings, own = ring_logsumexp_and_values(scores, ranges, torch.where(says, starts + classes, 0))
-        return torch.where(says, rings - own, 0.0).sum(-1).reshape(target.shape)
+        return torch.where(says, torch.tensor(self._starts, device=device) + classes, 0), says
+
+    def level_terms(
+        self, scores: Float[Tensor, "batch class"], columns: Int[Tensor, "batch column"]
+    ) -> tuple[Float[Tensor, "batch level"], Float[Tensor, "batch column"]]:
+        """Log-sum-exp of the scores of each level, and the scores in some columns."""
+        first = torch.tensor(self._starts, device=scores.device)  # the rings between ranges to the end are the levels
+        starts = first.expand(len(scores), -1)
+        return ring_logsumexp_and_values(scores, (starts, torch.full_like(starts, scores.shape[1])), columns)
