@@ -52,6 +52,7 @@ OTHERS: dict[str, Callable[[Taxonomy], Loss]] = {
     "MultilabelFocalLoss": losses.MultilabelFocalLoss,
     "SoftLabelLoss": losses.SoftLabelLoss,
     "HACESoftLoss": losses.HACESoftLoss,
+    "HierCOSLoss": losses.HierCOSLoss,
 }
 """Losses whose reference is the same code in plain torch and double precision."""
 DENSE_BATCH = 16

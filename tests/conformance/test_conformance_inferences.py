@@ -58,7 +58,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """Settings that a kind is tried with besides its own."""
 KINDS = [*built_in_kinds(), *SETTINGS]
 LAST = inference.Subset((int(RAGGED.leaf_nodes[-1]),))
-UNDEFINED = {("top-down", "LeafSoftmax"), ("top-down", "ProjectedLeafSoftmax")}
+UNDEFINED = {("top-down", kind) for kind in ("LeafSoftmax", "ProjectedLeafSoftmax", "SubspaceNorms")}
 """Rules that need scores at inner nodes, and the heads that have none."""
 IMAGES = 6
 

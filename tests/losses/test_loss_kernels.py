@@ -46,6 +46,7 @@ MAKERS: dict[str, Callable[[], Loss]] = {
     "marginal": lambda: losses.MarginalSoftmaxLoss(TREE),
     "soft-margin": lambda: losses.MultilabelSoftMarginLoss(TREE),
     "focal": lambda: losses.MultilabelFocalLoss(TREE, gamma=2.0),
+    "hier-cos": lambda: losses.HierCOSLoss(TREE, alpha=0.1),
     "focal-ignored": lambda: losses.MultilabelFocalLoss(TREE, below="ignored"),
 }
 

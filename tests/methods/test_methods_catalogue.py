@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "hace": ("NodeSoftmax", "HACELoss", "node-argmax"),
     "hace:domain=leaves": ("LeafSoftmax", "HACELoss", "leaf"),
     "hcm": ("ProjectedLeafSoftmax", "FlatSoftmaxLoss", "leaf"),
+    "hier-cos": ("SubspaceNorms", "HierCOSLoss", "leaf"),
     "hs": ("SiblingSoftmax", "ConditionalSoftmaxLoss", "levels"),
     "hxe": ("LeafSoftmax", "HXELoss", "leaf"),
     "hxe:logits=conditional": ("SiblingSoftmax", "HXELoss", "leaf"),

@@ -27,6 +27,7 @@ from cladewise.predictions import (
     Prediction,
     ProjectedLeafSoftmax,
     SiblingSoftmax,
+    SubspaceNorms,
     level_width,
     storage,
     transition_layout,
@@ -88,6 +89,7 @@ KINDS: dict[str, Callable[..., Prediction]] = {
         LevelTransition,
         EmbeddedLevelSoftmax,
         ProjectedLeafSoftmax,
+        SubspaceNorms,
     )
 } | {"ListedNodes": listed}
 """How each kind of prediction is made of a tree and scores."""

@@ -9,6 +9,7 @@ from cladewise.heads.image_text import ImageTextHead, TextClassifierHead
 from cladewise.heads.level_classifiers import LevelClassifierHead, finer_parts_head, level_sizes, towers_head
 from cladewise.heads.poincare_classes import PoincareClasses
 from cladewise.heads.text_tower import TextTower
+from cladewise.heads.transformation import Transformation
 from cladewise.heads.transition import TransitionHead
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ProjectionHead",
     "TextClassifierHead",
     "TextTower",
+    "Transformation",
     "TransitionHead",
     "coarse_head",
     "embedded_head",

@@ -44,7 +44,7 @@ class Embedding(nn.Module):
             raise InputError("an embedding of at least 1 number", width)
         self.num_features, self.width = num_features, width
         self.layers = nn.Sequential(
-            _BatchNorm(num_features), nn.Linear(num_features, width, bias=False), _BatchNorm(width), nn.ELU()
+            BatchNorm(num_features), nn.Linear(num_features, width, bias=False), BatchNorm(width), nn.ELU()
         )
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch width"]:
@@ -55,7 +55,7 @@ class Embedding(nn.Module):
 
 
 class EmbeddedHead(Head):
-    """A head applied to an embedding of the features.
+    """A head applied to an embedding of the features: :class:`Embedding`, or another module from vectors to vectors.
 
     Example:
         >>> import torch
@@ -66,7 +66,7 @@ class EmbeddedHead(Head):
         torch.Size([5, 2])
     """
 
-    def __init__(self, embedding: Embedding, head: Head) -> None:
+    def __init__(self, embedding: nn.Module, head: Head) -> None:
         super().__init__()
         self.embedding, self.head = embedding, head
 
@@ -80,7 +80,7 @@ class EmbeddedHead(Head):
         return self.embedding(features)
 
 
-class _BatchNorm(nn.BatchNorm1d):
+class BatchNorm(nn.BatchNorm1d):
     """Batch normalisation that also accepts a batch of one image, for which torch raises in training."""
 
     def forward(self, input: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch feature"]:

@@ -10,6 +10,7 @@ from cladewise.losses.energy import MaxMarginEnergyLoss
 from cladewise.losses.flat import FlatSoftmaxLoss, flat_softmax_loss
 from cladewise.losses.hace import HACELoss, ancestral_weights, hace_loss
 from cladewise.losses.hace_soft import HACESoftLoss, dilute
+from cladewise.losses.hier_cos import HierCOSLoss, basis_weights
 from cladewise.losses.hxe import HXELoss, hxe_loss, tree_hxe_loss
 from cladewise.losses.image_text import ImageTextContrastLoss
 from cladewise.losses.level_softmax import LevelSoftmaxLoss
@@ -32,6 +33,7 @@ __all__ = [
     "HACELoss",
     "HACESoftLoss",
     "HXELoss",
+    "HierCOSLoss",
     "ImageTextContrastLoss",
     "LHTLoss",
     "LevelSoftmaxLoss",
@@ -47,6 +49,7 @@ __all__ = [
     "SoftTargets",
     "TreePathLoss",
     "ancestral_weights",
+    "basis_weights",
     "conditional_sigmoid_loss",
     "conditional_softmax_loss",
     "deep_rtc_loss",

@@ -68,6 +68,23 @@ class TreeIndex:
             return self.leaf_end - self.leaf_start
 
     @cached_property
+    def frame_nodes(self) -> Int[Tensor, " basis"]:
+        """Node of each basis vector of a frame: all nodes but the root by depth, ascending within a depth.
+
+        So the nodes of a depth are adjacent, and so are the descendants that a node has there.
+        """
+        with torch.inference_mode(False):
+            none = torch.zeros(0, dtype=torch.int64, device=self.device)
+            return torch.cat([none, *(level.children for level in self.by_depth)])
+
+    @cached_property
+    def frame_place(self) -> Int[Tensor, " node"]:
+        """Position in :attr:`frame_nodes` of every node; 0 for the root, which has none."""
+        with torch.inference_mode(False):
+            place = torch.arange(self.frame_nodes.numel(), device=self.device)
+            return torch.zeros_like(self.parents).index_copy(0, self.frame_nodes, place)
+
+    @cached_property
     def information_bits(self) -> Float[Tensor, " node"]:
         r"""Information of every node in bits, :math:`\log_2 (L / |B(v)|)`, in double precision; 0 at the root."""
         with torch.inference_mode(False):  # it is kept, and may be needed for gradients later

@@ -39,6 +39,7 @@ from cladewise.predictions.prediction import (
 )
 from cladewise.predictions.projected_leaves import ProjectedLeafSoftmax
 from cladewise.predictions.softmax import LeafSoftmax, NodeSoftmax
+from cladewise.predictions.subspaces import SubspaceNorms
 from cladewise.predictions.transitions import LevelTransition, TransitionLayout, transition_layout
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "ProjectedLeafSoftmax",
     "SiblingScores",
     "SiblingSoftmax",
+    "SubspaceNorms",
     "TransitionLayout",
     "best_nodes",
     "level_layout",

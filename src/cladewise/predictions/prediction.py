@@ -319,7 +319,11 @@ class Prediction(ABC):
     def leaf_ranking(self, k: int) -> Int[Tensor, "*batch k"]:
         """The ``k`` most probable leaves of each image, best first."""
         leaves = ops.tree_index(self.taxonomy, self.device).leaf_nodes
-        return best_nodes(self.log_prob[..., leaves], leaves, k)
+        return best_nodes(self.leaf_order(), leaves, k)
+
+    def leaf_order(self) -> Float[Tensor, "*batch leaf"]:
+        """Values by which the leaves are ranked, of equals the first: their log-probabilities, or what orders alike."""
+        return self.log_prob[..., ops.tree_index(self.taxonomy, self.device).leaf_nodes]
 
     def best_leaf(self) -> BestLeaf:
         """The most probable leaf of each image, the first of equals."""

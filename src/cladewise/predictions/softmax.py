@@ -75,8 +75,8 @@ class LeafSoftmax(Prediction):
 
     # the raw logits order the leaves as their log-probabilities do, without a sum up the tree
 
-    def leaf_ranking(self, k: int) -> Int[Tensor, "*batch k"]:
-        return best_nodes(self.leaf_logits, self.scored_nodes, k)
+    def leaf_order(self) -> Float[Tensor, "*batch leaf"]:
+        return self.leaf_logits
 
     def best_leaf(self) -> BestLeaf:
         log_prob = ops.at_least_float(self.leaf_logits).log_softmax(-1)
