@@ -203,7 +203,9 @@ def _trained(data: Measured) -> str:
 def _only_table(data: Measured, title: str, how: str) -> str:
     lines = next(iter(data.tables.values()))
     metrics = list(dict.fromkeys(name for line in lines for name in line.figures))
-    return f"## {title}\n{how}; {data.num_images:,} test images.\n\n{_figures(lines, metrics, 'method')}"
+    seeds = max(figure.seeds for line in lines for figure in line.figures.values())
+    images = f"{data.num_images:,} test images, {_count(seeds, 'seed')}"
+    return f"## {title}\n{how}; {images}.\n\n{_figures(lines, metrics, 'method')}"
 
 
 def _failed(probes: Sequence[Measured]) -> str:
