@@ -16,7 +16,6 @@ def is_of_a_paper(suite: Suite) -> bool:
     return any(entry.source for entry in (*suite.tables, *suite.figures, *suite.hypernyms))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in sorted(suites.available()) if is_of_a_paper(read_suite(name))])
 def test_a_suite_runs_on_made_up_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
