@@ -61,9 +61,27 @@ def test_every_metric_has_a_text_and_every_text_a_metric() -> None:
 
 def test_directions() -> None:
     neither = {name for name, text in METRIC_TEXTS.items() if text.higher_is_better is None}
-    assert neither == {"leaf_answers", "set_nodes", "labels_min", "labels_max", "labels_mean", "labels_sd"}
+    assert neither == {
+        "leaf_answers",
+        "under_specific",
+        "set_nodes",
+        "labels_min",
+        "labels_max",
+        "labels_mean",
+        "labels_sd",
+    }
     lower = {name for name, text in METRIC_TEXTS.items() if text.higher_is_better is False}
-    assert lower == {"severity", "hd@1", "hd@5", "hd@20", "tice", "set_leaves", "haurc", "haurc_threshold"}
+    assert lower == {
+        "severity",
+        "hd@1",
+        "hd@5",
+        "hd@20",
+        "tice",
+        "over_specific",
+        "set_leaves",
+        "haurc",
+        "haurc_threshold",
+    }
     assert not metric_text("ece/genus").higher_is_better
     assert not metric_text("mce/genus").higher_is_better
 

@@ -76,6 +76,8 @@ class Graph:
             f1 = 2 / (1 / recall + 1 / precision) if recall and precision else 0.0
             values |= {f"{unit}_recall": recall, f"{unit}_precision": precision, f"{unit}_f1": f1}
         values["correct"] = float(reached in above[target])
+        values["under_specific"] = float(bool(values["correct"]) and reached != target)
+        values["over_specific"] = float(not values["correct"] and best > 0)
         under = self.num_leaves(reached)
         total = len(self.leaves)
         values["specificity"] = 1 - math.log(self.num_leaves(node)) / math.log(total) if total > 1 else 1.0

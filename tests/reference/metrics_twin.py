@@ -107,6 +107,10 @@ def evaluate(taxonomy: Taxonomy, decided: int | Sequence[int], ranking: Sequence
         recall, precision, f1, correct = path_scores(taxonomy, weight, node, target)
         values |= {f"{unit}_recall": recall, f"{unit}_precision": precision, f"{unit}_f1": f1, "correct": correct}
     leaves = num_leaves_under(taxonomy, 0)
+    on_path = not values["top1"] and node in ancestors(taxonomy, target)
+    shared = next(v for v in ancestors(taxonomy, node) if v in ancestors(taxonomy, target))
+    values["under_specific"] = float(on_path)
+    values["over_specific"] = float(not values["correct"] and num_leaves_under(taxonomy, shared) < leaves)
     values["specificity"] = 1 - math.log(num_leaves_under(taxonomy, node)) / math.log(leaves) if leaves > 1 else 1.0
     values["cpb"] = cpb(taxonomy, node, target)
     values["leaf_answers"] = float(not children(taxonomy, node))

@@ -1,4 +1,4 @@
-"""The head of contrastive methods: a projection to compare images by, and linear probes at every level."""
+"""The head of contrastive methods: a projection to compare images by, and a linear classifier at every level."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from cladewise.taxonomy import Taxonomy
 
 
 class ContrastiveHead(Head):
-    r"""A representation, a projection of it by which images are compared, and linear probes without gradient to it.
+    r"""A representation, a projection of it by which images are compared, and classifiers, by default without gradient.
 
     .. math:: h = g(f), \qquad z = W_2 \operatorname{ReLU}(W_1 h), \qquad s = V\,\mathrm{sg}(h) + b
 
     where g is a trained :class:`~cladewise.heads.Embedding`, or the identity, and :math:`\mathrm{sg}` stops the
     gradient: the classifiers are the linear probes by which contrastive encoders are usually evaluated, trained
-        alongside.
+    alongside. With ``probes=False`` their gradient reaches g as well.
 
     Args:
         taxonomy: The label tree.
         num_features: Width of the features.
         embedding: Width of the trained layer g; 0 for none.
         width: Length of z.
+        probes: Whether the classifiers are probes, which do not train g.
 
     Raises:
         InputError: A width is not positive.
@@ -41,11 +42,13 @@ class ContrastiveHead(Head):
         MLP with a hidden layer as wide as its input and 128 outputs, discarded after training).
     """
 
-    def __init__(self, taxonomy: Taxonomy, num_features: int, *, embedding: int = 600, width: int = 128) -> None:
+    def __init__(
+        self, taxonomy: Taxonomy, num_features: int, *, embedding: int = 600, width: int = 128, probes: bool = True
+    ) -> None:
         super().__init__()
         if width < 1:
             raise InputError("an embedding of at least 1 number", width)
-        self.taxonomy, self.width = taxonomy, width
+        self.taxonomy, self.width, self.probes = taxonomy, width, probes
         self.embedding = Embedding(num_features, embedding) if embedding else nn.Identity()
         size = embedding or num_features
         self.projection = nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Linear(size, width))
@@ -64,6 +67,8 @@ class ContrastiveHead(Head):
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> EmbeddedLevelSoftmax:
         seen = self.represent(features)
-        watched = seen.detach() if self.training else seen  # in evaluation, gradients explain predictions
+        watched = (
+            seen.detach() if self.training and self.probes else seen
+        )  # in evaluation, gradients explain predictions
         logits = torch.cat([self.classifiers(watched), self.projection(seen)], dim=-1)
         return EmbeddedLevelSoftmax(self.taxonomy, logits, self.width)

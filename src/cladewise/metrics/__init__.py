@@ -42,7 +42,15 @@ from cladewise.metrics.all_metrics import measure
 from cladewise.metrics.answer_scores import RANKING_LENGTH, answer_columns, score_answer
 from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
 from cladewise.metrics.hits import HitSums, hit_at_k, level_rank
-from cladewise.metrics.information import PathScores, cpb, depth_scores, information_scores, specificity
+from cladewise.metrics.information import (
+    PathScores,
+    cpb,
+    depth_scores,
+    information_scores,
+    over_specific,
+    specificity,
+    under_specific,
+)
 from cladewise.metrics.label_counts import AVERAGES, LabelSums, label_scores
 from cladewise.metrics.label_frequency import FREQUENCY_RECALLS, GroupRecall, recall_by_frequency, training_frequency
 from cladewise.metrics.level_accuracy import full_path, level_correct, tice, weighted_level_accuracy
@@ -116,6 +124,7 @@ __all__ = [
     "measure",
     "mistake_severity",
     "operating_curve",
+    "over_specific",
     "percent_name",
     "recall_by_frequency",
     "reliability_curves",
@@ -133,6 +142,7 @@ __all__ = [
     "total",
     "training_frequency",
     "truncate",
+    "under_specific",
     "weighted_level_accuracy",
 ]
 

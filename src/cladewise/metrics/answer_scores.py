@@ -11,7 +11,14 @@ from cladewise.decisions import Answer, LevelNodes, Nodes
 from cladewise.errors import InputError
 from cladewise.metrics.accuracy import leaf_answers, sibling, top_k
 from cladewise.metrics.distance import hd_at_k, hierarchical_distance, mistake_severity
-from cladewise.metrics.information import cpb, depth_scores, information_scores, specificity
+from cladewise.metrics.information import (
+    cpb,
+    depth_scores,
+    information_scores,
+    over_specific,
+    specificity,
+    under_specific,
+)
 from cladewise.metrics.level_accuracy import full_path, level_correct, tice
 from cladewise.ops import at_levels
 from cladewise.taxonomy import Taxonomy
@@ -30,7 +37,7 @@ def answer_columns(taxonomy: Taxonomy) -> tuple[str, ...]:
     levels = (f"level_accuracy/{name}" for name in taxonomy.level_names)
     by_path = (f"{unit}_{score}" for unit in ("info", "depth") for score in ("recall", "precision", "f1"))
     distances = ("severity", "hd@1", "hd@5", "hd@20")
-    of_node = ("correct", "specificity", "cpb", "leaf_answers")
+    of_node = ("correct", "under_specific", "over_specific", "specificity", "cpb", "leaf_answers")
     return ("top1", "top5", *levels, *distances, "full_path", "tice", "sibling", *by_path, *of_node)
 
 
@@ -96,6 +103,8 @@ def score_answer(
         "depth_precision": depth.precision.float(),
         "depth_f1": depth.f1.float(),
         "correct": information.correct.float(),
+        "under_specific": under_specific(predicted, target, taxonomy),
+        "over_specific": over_specific(predicted, target, taxonomy),
         "specificity": specificity(predicted, taxonomy),
         "cpb": cpb(predicted, target, taxonomy),
         "leaf_answers": leaf_answers(predicted, taxonomy),

@@ -112,6 +112,46 @@ def cpb(predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonom
     return torch.where(right, 1 - left_open, 0.0)
 
 
+def under_specific(
+    predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
+) -> Float[Tensor, "*batch"]:
+    r"""1 if the answer is right but stops above the label, otherwise 0.
+
+    .. math:: [\tilde{v} \in A(t)] \, [\tilde{v} \ne t]
+
+    A prediction below an internal label counts as the label; ancestors through any parents count. Every image is one of
+    four: at its label (``top1``), above it, right down to some node and wrong below (:func:`over_specific`), or wrong
+    from the first informative step. The first two make up ``correct``.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> under_specific(torch.tensor([2, 1, 0, 3, 4]), torch.tensor([2, 2, 2, 2, 2]), t)
+        tensor([0., 1., 1., 0., 0.])
+    """
+    reached = truncate(predicted, target, taxonomy)
+    return (covers(reached, target, taxonomy) & (reached != target)).float()
+
+
+def over_specific(
+    predicted: Int[Tensor, "*batch"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy
+) -> Float[Tensor, "*batch"]:
+    r"""1 if the answer is wrong, but an informative ancestor of it is right, otherwise 0.
+
+    .. math:: [\tilde{v} \notin A(t)] \, [I(m) > 0], \qquad m = \operatorname{lca}(\tilde{v}, t)
+
+    These are the mistakes that a rule which stops earlier avoids without saying nothing. Where nodes have several
+    parents, :math:`m` is the most informative common ancestor, as in :func:`information_scores`.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> over_specific(torch.tensor([2, 1, 0, 3, 4]), torch.tensor([2, 2, 2, 2, 2]), t)
+        tensor([0., 0., 0., 1., 0.])
+    """
+    reached = truncate(predicted, target, taxonomy)
+    shared = num_leaves_covered(taxonomy, target.device)[most_informative_common(reached, target, taxonomy)]
+    return (~covers(reached, target, taxonomy) & (shared < taxonomy.num_leaves)).float()
+
+
 def specificity(predicted: Int[Tensor, "*batch"], taxonomy: Taxonomy) -> Float[Tensor, "*batch"]:
     r"""Information of each answer as a share of that of a leaf, right or not: 0 for the root, 1 for a leaf.
 

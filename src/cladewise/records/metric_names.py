@@ -100,6 +100,10 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "depth_precision": MetricText("Depth precision", True, "Share of the predicted node's path that is right."),
     "depth_f1": MetricText("Depth F1", True, "Harmonic mean of depth recall and precision, per image."),
     "correct": MetricText("Correct", True, "The predicted node is the label or above it, or below an internal label."),
+    "under_specific": MetricText("Too coarse", None, "The predicted node is right, but above the label."),
+    "over_specific": MetricText(
+        "Too fine", False, "The predicted node is wrong, but an ancestor of it that says something is right."
+    ),
     "specificity": MetricText(
         "Specificity", True, "Information of the answer, right or not: 0 for the root, 1 for a leaf."
     ),
