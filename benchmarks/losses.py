@@ -35,6 +35,16 @@ LEVEL_SIZES = {
     "inat18": (6, 25, 57, 273, 1120, 4412, 8142),
     "inat21": (3, 13, 51, 273, 1103, 4900, 10000),
 }
+
+
+def with_a_long_tail(loss: Loss) -> Loss:
+    """The loss for leaves with 1 to 1,000 training images, falling exponentially."""
+    taxonomy = loss.taxonomy
+    images = torch.zeros(taxonomy.num_nodes, dtype=torch.int64)
+    images[torch.tensor(taxonomy.leaf_nodes)] = torch.logspace(3, 0, taxonomy.num_leaves).long()
+    return loss.for_labels(images)
+
+
 OTHERS: dict[str, Callable[[Taxonomy], Loss]] = {
     "HXELoss, conditional logits": lambda taxonomy: HXELoss(taxonomy, 0.1, logits="conditional"),
     "ConditionalSoftmaxLoss": losses.ConditionalSoftmaxLoss,
@@ -43,6 +53,9 @@ OTHERS: dict[str, Callable[[Taxonomy], Loss]] = {
     "DeepRTCLoss, random cuts": lambda taxonomy: losses.DeepRTCLoss(taxonomy, rho=0.1),
     "DescendantSoftmaxLoss": losses.DescendantSoftmaxLoss,
     "SoftMaxMarginLoss": losses.SoftMaxMarginLoss,
+    "DualMarginLoss": lambda taxonomy: with_a_long_tail(losses.DualMarginLoss(taxonomy)),
+    "DualMarginLoss, no rival margins": lambda taxonomy: with_a_long_tail(losses.DualMarginLoss(taxonomy, rival=0.0)),
+    "LogitAdjustedLoss, flat": lambda taxonomy: with_a_long_tail(losses.LogitAdjustedLoss(FlatSoftmaxLoss(taxonomy))),
     "LevelSoftmaxLoss": losses.LevelSoftmaxLoss,
     "TreePathLoss": losses.TreePathLoss,
     "TreePathLoss, smoothed": lambda taxonomy: losses.TreePathLoss(taxonomy, smoothing=0.1),

@@ -2,6 +2,7 @@
 
 from cladewise.heads.coarse import LevelClasses, ProjectionHead, coarse_head
 from cladewise.heads.contrastive import ContrastiveHead
+from cladewise.heads.cosine import CosineHead
 from cladewise.heads.embedding_layer import EmbeddedHead, Embedding, embedded_head, part_widths
 from cladewise.heads.energy import EnergyHead, ImageMap, LabelEdges, label_vectors_of
 from cladewise.heads.head import Head, LinearHead, leaf_softmax_head, node_logit_head
@@ -14,6 +15,7 @@ from cladewise.heads.transition import TransitionHead
 
 __all__ = [
     "ContrastiveHead",
+    "CosineHead",
     "EmbeddedHead",
     "Embedding",
     "EnergyHead",

@@ -14,6 +14,7 @@ from cladewise.inference.differentiable_diffusion import DifferentiableDiffusion
 from cladewise.inference.diffusion import Diffusion
 from cladewise.inference.inference import Inference
 from cladewise.inference.level_top_down import LevelTopDown, hierarchical_ensemble
+from cladewise.inference.logit_adjustment import LogitAdjustment
 from cladewise.inference.prior import Prior
 from cladewise.inference.prohoc import ProHOC
 from cladewise.inference.subset import Subset
@@ -28,6 +29,7 @@ __all__ = [
     "FittableChain",
     "Inference",
     "LevelTopDown",
+    "LogitAdjustment",
     "NeedsColumns",
     "Prior",
     "ProHOC",

@@ -17,6 +17,7 @@ from cladewise.records.counts import COLUMNS as COUNTS
 from cladewise.records.counts import read_counts
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.formats.tables.side_table import read_side_table
+from cladewise.taxonomy.leaf_counts import images_by_leaf
 
 LABELS = ("label", "node")
 WEIGHT = "weight"
@@ -252,12 +253,7 @@ def training_shares(path: str | Path, taxonomy: Taxonomy, split: str = "train") 
     by_split = read_counts(Path(path), taxonomy.num_nodes)
     if split not in by_split:
         raise InputError(f"images of the split {split}", f"only {', '.join(by_split) or 'none'}", at=str(path))
-    counts = by_split[split]
-    share = counts / taxonomy.num_leaves_under
-    change = np.zeros(taxonomy.num_leaves + 1)
-    np.add.at(change, taxonomy.leaf_start, share)
-    np.subtract.at(change, taxonomy.leaf_end, share)
-    return np.maximum(np.cumsum(change)[:-1], 1.0)
+    return images_by_leaf(by_split[split], taxonomy)
 
 
 def _log(weights: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from cladewise.losses.conditional_softmax import ConditionalSoftmaxLoss, conditi
 from cladewise.losses.deep_rtc import DeepRTCLoss, deep_rtc_loss, random_cut_loss
 from cladewise.losses.descendant import DescendantSoftmaxLoss, descendant_softmax_loss
 from cladewise.losses.distances import distance_by_lca, read_distances
+from cladewise.losses.dual_margin import DualMarginLoss, dual_margin_loss
 from cladewise.losses.energy import MaxMarginEnergyLoss
 from cladewise.losses.flat import FlatSoftmaxLoss, flat_softmax_loss
 from cladewise.losses.hace import HACELoss, ancestral_weights, hace_loss
@@ -29,6 +30,7 @@ __all__ = [
     "ConditionalSoftmaxLoss",
     "DeepRTCLoss",
     "DescendantSoftmaxLoss",
+    "DualMarginLoss",
     "FlatSoftmaxLoss",
     "HACELoss",
     "HACESoftLoss",
@@ -56,6 +58,7 @@ __all__ = [
     "descendant_softmax_loss",
     "dilute",
     "distance_by_lca",
+    "dual_margin_loss",
     "flat_softmax_loss",
     "hace_loss",
     "hxe_loss",

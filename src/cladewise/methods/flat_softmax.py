@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cladewise.decisions import Decision, Leaf
 from cladewise.heads import Head, leaf_softmax_head
-from cladewise.losses import FlatSoftmaxLoss, Loss
+from cladewise.losses import FlatSoftmaxLoss, LogitAdjustedLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import OPERATING_POINTS
 from cladewise.taxonomy import Taxonomy
@@ -22,12 +22,14 @@ class FlatSoftmaxMethod(Method):
     citation: ClassVar[Citation] = OPERATING_POINTS
 
     label_smoothing: float = option(0.0, "share of the target spread over all leaves, in [0, 1)", grid=(0.0, 0.1))
+    adjust: float = option(0.0, "strength of logit adjustment for long tails: 0 for none, 1 for the balanced softmax")
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         return leaf_softmax_head(taxonomy, num_features)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return FlatSoftmaxLoss(taxonomy, label_smoothing=self.label_smoothing)
+        loss = FlatSoftmaxLoss(taxonomy, label_smoothing=self.label_smoothing)
+        return LogitAdjustedLoss(loss, self.adjust) if self.adjust else loss
 
     def decision(self) -> Decision:
         return Leaf()

@@ -8,7 +8,7 @@ from typing import ClassVar
 from cladewise.decisions import Decision, Levels
 from cladewise.errors import InputError
 from cladewise.heads import Head, LinearHead, embedded_head
-from cladewise.losses import LevelSoftmaxLoss, Loss
+from cladewise.losses import LevelSoftmaxLoss, LogitAdjustedLoss, Loss
 from cladewise.methods.method import Citation, Method, option
 from cladewise.methods.papers import ENTAILMENT_CONES, HIERARCHY_TRANSITION
 from cladewise.predictions import LevelSoftmax, level_width
@@ -27,12 +27,14 @@ class LevelSoftmaxMethod(Method):
         "all", "levels with a softmax, 1 for the coarsest: all, or a list like 1,6,7 that has the finest"
     )
     tied: bool = option(False, "whether a leaf above a level has one score, shared by all levels that repeat it")
+    adjust: float = option(0.0, "strength of logit adjustment for long tails, by level: 0 for none; not with tied")
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         return _level_head(taxonomy, num_features, self.chosen(taxonomy), self.tied)
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        return LevelSoftmaxLoss(taxonomy, self.chosen(taxonomy), self.tied)
+        loss = LevelSoftmaxLoss(taxonomy, self.chosen(taxonomy), self.tied)
+        return LogitAdjustedLoss(loss, self.adjust) if self.adjust else loss
 
     def decision(self) -> Decision:
         return Levels()
