@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -15,10 +15,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cladewise import backbones
+from cladewise.backbones import adapters
+from cladewise.backbones.text import TextEncoder
 from cladewise.engine.classifier import Classifier, FeatureScaling
 from cladewise.errors import InputError
+from cladewise.heads import Head
 from cladewise.methods import Method
-from cladewise.records import RunConfig
+from cladewise.records import BackboneConfig, RunConfig
 from cladewise.records.channel_values import channel_values
 from cladewise.taxonomy import Taxonomy
 
@@ -49,13 +52,43 @@ def build_network(config: RunConfig, method: Method, taxonomy: Taxonomy) -> tupl
         drop_rate=wanted.drop_rate,
         checkpoint=wanted.checkpoint or None,
     )
+    if wanted.adapter_rank:
+        adapters.check_available()
     if wanted.freeze:
         backbone = load()
         head = method.head(taxonomy, backbone.num_features)
+        _adapt(wanted, (), head)
         return Classifier(head, scaling=FeatureScaling(wanted.scaling, backbone.num_features)), backbone
     towers = [load(pooling=method.pooling()) for _ in range(method.towers(taxonomy))]
     head = method.head(taxonomy, towers[0].num_features)
+    _adapt(wanted, towers, head)
     return Classifier(head, towers=towers, chunk=config.training.chunk), towers[0]
+
+
+def _adapt(wanted: BackboneConfig, towers: Sequence[backbones.Backbone], head: Head) -> None:
+    """Add low-rank adapters to the encoders that are trained, if they are wanted.
+
+    A text encoder without a layer that can have one, such as a table of n-grams, is trained as it is.
+
+    Raises:
+        InputError: No encoder is trained.
+    """
+    if not wanted.adapter_rank:
+        return
+    inner = [encoder for encoder in head.encoders() if isinstance(encoder, TextEncoder) and adapters.can_adapt(encoder)]
+    if not towers and not inner:
+        raise InputError(
+            "an encoder that is trained, to give adapters to",
+            "freeze=True",
+            advice="Leave out freeze=True, or adapter_rank=.",
+        )
+    add = functools.partial(
+        adapters.adapt, rank=wanted.adapter_rank, alpha=wanted.adapter_alpha, targets=wanted.adapter_targets
+    )
+    for tower in towers:
+        add(tower, functools.partial(tower, torch.zeros(1, 3, tower.image_size, tower.image_size)), what=tower.name)
+    for encoder in inner:
+        add(encoder, functools.partial(encoder, encoder.tokens(["a text"])), what=encoder.name)
 
 
 def trained_network(
@@ -94,7 +127,8 @@ def _with_encoder_at_hand(config: RunConfig, folder: Path) -> RunConfig:
     """The configuration, with the encoder's weights from where they are: the run folder if they are there.
 
     An encoder that was trained end to end is whole in the file of the model, so that the weights it started from are
-    not needed again; open_clip's stay, since its architecture depends on them.
+    not needed again; open_clip's stay, since its architecture depends on them. Adapters are merged into the weights of
+    a finished run.
     """
     wanted, own = config.backbone, folder / ENCODER
     if own.is_file():
@@ -102,8 +136,13 @@ def _with_encoder_at_hand(config: RunConfig, folder: Path) -> RunConfig:
     elif not wanted.freeze and not backbones.is_clip(wanted.name):
         changed = {"checkpoint": "", "pretrained": False}
     else:
-        return config
-    return dataclasses.replace(config, backbone=dataclasses.replace(wanted, **changed))
+        changed = {}
+    return dataclasses.replace(config, backbone=dataclasses.replace(wanted, adapter_rank=0, **changed))
+
+
+def finished_state(classifier: Classifier, config: RunConfig) -> dict[str, Tensor]:
+    """The weights of a trained network, with its adapters merged into the weights of the encoders."""
+    return adapters.merged_state(classifier) if config.backbone.adapter_rank else classifier.state_dict()
 
 
 def read_header(file: Path) -> dict[str, str]:

@@ -82,6 +82,15 @@ class BackboneConfig:
         choices=("own", "cifar"),
     )
     drop_rate: float = setting(0.0, "dropout of the backbone in training", least=0, most=0.99)
+    adapter_rank: int = setting(
+        0, "rank of low-rank adapters, trained instead of the encoders' own weights; 0: no adapters", least=0, most=4096
+    )
+    adapter_alpha: float = setting(0.0, "scale of the adapters times their rank; 0: twice the rank", least=0)
+    adapter_targets: str = setting(
+        "",
+        "ends of the names of layers with adapters, such as qkv,proj; empty: linear layers and attentions, "
+        "or convolutions in an encoder without these",
+    )
     freeze: bool = setting(False, "freeze the backbone and train the head on cached features")
     views: int = setting(1, "augmented copies of each training image to cache if frozen; 1: the image itself", least=1)
     scaling: str = setting(
@@ -179,6 +188,9 @@ class TrainSettings(TypedDict, total=False):
     std: str
     stem: Literal["own", "cifar"]
     drop_rate: float
+    adapter_rank: int
+    adapter_alpha: float
+    adapter_targets: str
     views: int
     scaling: Literal["l2", "standardise", "none"]
     train_split: str

@@ -25,7 +25,7 @@ from cladewise.engine.digests import training_digest
 from cladewise.engine.feeding.images import Batch
 from cladewise.engine.feeding.rows import DecodedRows, FeatureRows, rows_of
 from cladewise.engine.feeding.sampling import EpochSampler, class_weights
-from cladewise.engine.network import build_network
+from cladewise.engine.network import build_network, finished_state
 from cladewise.engine.processes import is_first_process, rank
 from cladewise.engine.rules import handle_of
 from cladewise.engine.run import Run, configured_data
@@ -35,7 +35,7 @@ from cladewise.engine.training.locking import training_lock
 from cladewise.engine.training.loggers import facts_of, logging_to
 from cladewise.engine.training.metering import Meter
 from cladewise.engine.training.module import Fitting
-from cladewise.engine.training.telling import tell_of
+from cladewise.engine.training.telling import tell_of, tell_of_adapters
 from cladewise.engine.training.trainer import Loaders, make_trainer, run_trainer
 from cladewise.errors import InputError, warn
 from cladewise.methods import Method
@@ -147,6 +147,7 @@ def _fit(
             clear(folder)
         if tell:
             tell_of(dataset, config.training, method, known.taxonomy, shown=progress)
+            tell_of_adapters(classifier, config.backbone.adapter_rank, shown=progress)
             if few := _few_views(config, method):
                 warn(few, advice=_MORE_VIEWS)
         is_new = not folder.config.is_file()
@@ -187,7 +188,7 @@ def _fit(
             with logging_to(loggers, config, folder, facts, step=done) as trainer.loggers:
                 run_trainer(trainer, fitting, data.loaders, folder, checkpoints)
     if is_first_process():
-        weights = {k: v.contiguous() for k, v in classifier.state_dict().items()}
+        weights = {k: v.contiguous() for k, v in finished_state(classifier, config).items()}
         about = {
             "encoder": backbone.fingerprint if config.backbone.freeze else "",
             "tree": change.fingerprint,

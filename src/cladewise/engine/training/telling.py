@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning
 import numpy as np
+from torch import nn
 
 from cladewise.datasets import Dataset
 from cladewise.datasets.overview import overview
@@ -44,6 +45,15 @@ def tell_of(dataset: Dataset, settings: TrainingConfig, method: Method, own: Tax
         warn(oddity, at=dataset.name)
     if settings.epochs == 0:
         warn("epochs=0 trains nothing: the run holds the weights that the method begins with")
+
+
+def tell_of_adapters(classifier: nn.Module, rank: int, *, shown: bool = True) -> None:
+    """Print how many weights are trained if encoders have low-rank adapters."""
+    if rank:
+        weights = list(classifier.parameters())
+        learnt = sum(weight.numel() for weight in weights if weight.requires_grad)
+        every = sum(weight.numel() for weight in weights)
+        say(f"adapters of rank {rank}: {learnt:,} of {every:,} weights are trained", shown=shown)
 
 
 class TrainingProgress(lightning.Callback):
