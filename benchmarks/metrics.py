@@ -97,6 +97,7 @@ def others(taxonomy: Taxonomy, images: int, chunk: int, timer: Timer) -> None:
         answer, ranking = Leaf()(prediction), prediction.ranking(metrics.RANKING_LENGTH)
         timer("score_answer", lambda a=answer, r=ranking, t=target: metrics.score_answer(a, r, t, taxonomy))
         timer("score_prediction", lambda p=prediction, t=target: metrics.score_prediction(p, t))
+        timer("hops", lambda p=prediction, t=target: metrics.hops(p, t))
         timer("Reliability", lambda p=prediction, t=target: reliability.update(p, t))
         timer("HitAtK", lambda p=prediction, t=target: hits.update(p, t))
         timer("LabelCounts", lambda a=answer, t=target: counts.update(a, t))

@@ -308,6 +308,9 @@ def test_sets_of_labels_are_counted(probe: Run) -> None:
         "leaf_top1",
         "majority_depth_f1",
         "leaf_depth_f1",
+        "hops",
+        "hops@5",
+        "hops@20",
         "operating_nodes",
         "operating_log_probs",
     ]

@@ -55,6 +55,7 @@ from cladewise.metrics.label_counts import AVERAGES, LabelSums, label_scores
 from cladewise.metrics.label_frequency import FREQUENCY_RECALLS, GroupRecall, recall_by_frequency, training_frequency
 from cladewise.metrics.level_accuracy import full_path, level_correct, tice, weighted_level_accuracy
 from cladewise.metrics.operating import OperatingCurve, operating_curve
+from cladewise.metrics.ordered_preference import HOPS_AT, hops, hops_columns
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS, score_prediction
 from cladewise.metrics.reliability import ReliabilityCurve, ReliabilitySums, reliability_curves
 from cladewise.metrics.resampling import curve_intervals, percent_name, risk_interval
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         HitAtK,
         LabelCounts,
         OperatingCurves,
+        OrderedPreference,
         PredictionMetrics,
         Reliability,
         SetMetrics,
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AVERAGES",
     "FREQUENCY_RECALLS",
+    "HOPS_AT",
     "PREDICTION_COLUMNS",
     "RANKING_LENGTH",
     "SIZES",
@@ -93,6 +96,7 @@ __all__ = [
     "LabelSums",
     "OperatingCurve",
     "OperatingCurves",
+    "OrderedPreference",
     "PathScores",
     "PredictionMetrics",
     "Reliability",
@@ -115,6 +119,8 @@ __all__ = [
     "hd_at_k",
     "hierarchical_distance",
     "hit_at_k",
+    "hops",
+    "hops_columns",
     "information_scores",
     "label_scores",
     "label_set_sizes",
@@ -151,6 +157,7 @@ _CLASSES = (
     "HitAtK",
     "LabelCounts",
     "OperatingCurves",
+    "OrderedPreference",
     "PredictionMetrics",
     "Reliability",
     "SetMetrics",

@@ -17,6 +17,7 @@ from cladewise.metrics.hits import hit_at_k
 from cladewise.metrics.label_counts import AVERAGES, label_scores
 from cladewise.metrics.level_accuracy import weighted_level_accuracy
 from cladewise.metrics.operating import operating_curve
+from cladewise.metrics.ordered_preference import hops
 from cladewise.metrics.prediction_scores import score_prediction
 from cladewise.metrics.reliability import reliability_curves
 from cladewise.metrics.set_scores import score_set
@@ -98,7 +99,8 @@ def _of_answer(answer: Answer, target: Tensor, taxonomy: Taxonomy, ranking: Tens
 
 def _of_prediction(prediction: Prediction, target: Tensor) -> dict[str, float]:
     prediction, target, taxonomy = prediction.flat(), target.reshape(-1), prediction.taxonomy
-    values = {name: x.double().nanmean().item() for name, x in score_prediction(prediction, target).items()}
+    columns = {**score_prediction(prediction, target), **hops(prediction, target)}
+    values = {name: x.double().nanmean().item() for name, x in columns.items()}
     sequence = pareto_sequence(prediction)
     curve = operating_curve(sequence, target, taxonomy)
     by_depth = operating_curve(sequence, target, taxonomy, measure="depth")

@@ -10,6 +10,7 @@ from torchmetrics import MetricCollection
 from cladewise.errors import InputError
 from cladewise.metrics.label_counts import AVERAGES
 from cladewise.metrics.label_frequency import FREQUENCY_RECALLS
+from cladewise.metrics.ordered_preference import HOPS_AT
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS
 from cladewise.metrics.set_sizes import SIZES
 from cladewise.metrics.streaming import (
@@ -18,6 +19,7 @@ from cladewise.metrics.streaming import (
     HitAtK,
     LabelCounts,
     OperatingCurves,
+    OrderedPreference,
     PredictionMetrics,
     Reliability,
     SetMetrics,
@@ -110,6 +112,8 @@ def _kind_of(name: str) -> tuple[type[TreeMetric], dict[str, Any]]:
     if whole in FREQUENCY_RECALLS:
         expected = "a metric of answers and labels alone"
         raise InputError(expected, f"{name!r}, which needs the training images", advice="Evaluate a run.")
+    if whole == "hops" or whole.startswith("hops@"):
+        return OrderedPreference, {"ks": sorted({*HOPS_AT, int(whole[5:])}) if whole[5:] else HOPS_AT}
     if whole in AVERAGES:
         return LabelCounts, {}
     if whole in ("ece", "mce"):

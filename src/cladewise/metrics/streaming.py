@@ -24,6 +24,7 @@ from cladewise.metrics.hits import HitSums, check_ks
 from cladewise.metrics.label_counts import AVERAGES, LabelSums, label_bounds, label_nodes
 from cladewise.metrics.level_accuracy import weighted_level_accuracy
 from cladewise.metrics.operating import Measure, OperatingCurve, Steps, checked, curve_of, merged
+from cladewise.metrics.ordered_preference import HOPS_AT, hops, hops_columns
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS, score_prediction
 from cladewise.metrics.reliability import ReliabilityCurve, ReliabilitySums, check_bins
 from cladewise.metrics.set_scores import score_set, set_columns
@@ -166,6 +167,41 @@ class PredictionMetrics(ColumnMeans):
 
     def update(self, preds: Given, target: Int[Tensor, "*batch"]) -> None:
         self._add(score_prediction(self.prediction_of(preds), self.nodes_of(target)))
+
+
+class OrderedPreference(ColumnMeans):
+    """Means of :func:`~cladewise.metrics.hops`, for all leaves and the best ``k``.
+
+    Args:
+        taxonomy: The label tree.
+        ks: Values of ``k``, each at least 1.
+        options: Those of :class:`TreeMetric` and :class:`torchmetrics.Metric`.
+
+    Raises:
+        InputError: A ``k`` is below 1.
+
+    Example:
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
+        >>> metrics = OrderedPreference(t, ks=(3,))
+        >>> metrics.update(LeafSoftmax(t, torch.tensor([[4.0, 1.0, 3.0, 2.0]])), torch.tensor([2]))
+        >>> {name: round(value.item(), 4) for name, value in metrics.compute().items()}
+        {'hops': 0.7692, 'hops@3': 0.3333}
+    """
+
+    def __init__(self, taxonomy: Taxonomy, ks: Sequence[int] = HOPS_AT, **options: Any) -> None:
+        check_ks(ks)
+        self.ks = tuple(ks)
+        super().__init__(taxonomy, **options)
+
+    def own_settings(self) -> tuple[str, ...]:
+        return (repr(self.ks),)
+
+    def columns(self) -> tuple[str, ...]:
+        return hops_columns(self.ks)
+
+    def update(self, preds: Given, target: Int[Tensor, "*batch"]) -> None:
+        self._add(hops(self.prediction_of(preds), self.nodes_of(target), self.ks))
 
 
 class SetMetrics(ColumnMeans):

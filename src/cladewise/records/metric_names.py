@@ -38,6 +38,14 @@ def _hit_at(k: str) -> MetricText:
     return MetricText(f"Hit@{k}", True, f"Share of the labels at all levels that are {best} of their level.")
 
 
+def _hops_at(k: str) -> MetricText:
+    title = f"HOPS@{k}" if k else "HOPS"
+    ranked = f"of the {k} most probable leaves" if k else "of all leaves"
+    return MetricText(
+        title, True, f"Agreement of the order {ranked} with the tree's order of them for the label.", False
+    )
+
+
 def _labels(short: str, what: str) -> MetricText:
     return MetricText(f"Labels, {short}", None, f"{what} number of predicted labels per image.", False)
 
@@ -157,15 +165,18 @@ METRIC_TEXTS: dict[str, MetricText] = {
     "labels_max": _labels("max", "Largest"),
     "labels_mean": _labels("mean", "Mean"),
     "labels_sd": _labels("sd", "Standard deviation of the"),
+    "hops": _hops_at(""),
+    "hops@5": _hops_at("5"),
+    "hops@20": _hops_at("20"),
     "hit@1": _hit_at("1"),
     "hit@3": _hit_at("3"),
     "hit@5": _hit_at("5"),
 }
-"""Metrics in table order; :func:`metric_text` also covers metrics of single levels, any R@X and any hit@k."""
+"""Metrics in table order; :func:`metric_text` also covers metrics of single levels, any R@X, hit@k and hops@k."""
 
 
 def metric_text(name: str) -> MetricText:
-    """Title, direction and description of a metric, including metrics of single levels, any R@X and any hit@k.
+    """Title, direction and description of a metric, including metrics of single levels, any R@X, hit@k and hops@k.
 
     Raises:
         InputError: There is no such metric; the message lists all metrics.
@@ -188,10 +199,12 @@ def metric_text(name: str) -> MetricText:
             return dataclasses.replace(text, title=f"{text.title} at {level}", description=description)
     elif found := re.fullmatch(r"(r|hit)@(\d+(?:\.\d+)?)", name):
         return _recall_at(found[2]) if found[1] == "r" else _hit_at(found[2])
+    elif found := re.fullmatch(r"hops@([1-9]\d*)", name):
+        return _hops_at(found[1])
     elif name in RECONSTRUCTION_TEXTS:
         return RECONSTRUCTION_TEXTS[name]
     if slash or name not in METRIC_TEXTS:
         by_level = ", ".join(f"{prefix}/<level>" for prefix in ("level_accuracy", SET_COVERAGE, *CALIBRATION_TEXTS))
         names = ", ".join((*METRIC_TEXTS, *RECONSTRUCTION_TEXTS))
-        raise InputError(f"a metric: {names}, {by_level}, r@<percent>, hit@<k>", repr(name))
+        raise InputError(f"a metric: {names}, {by_level}, r@<percent>, hops@<k>, hit@<k>", repr(name))
     return METRIC_TEXTS[name]

@@ -69,7 +69,7 @@ class PredictionOutcomes:
 
     def add(self, part: Prediction, target: Tensor) -> None:
         """Add a batch of images."""
-        self._columns.add(metrics.score_prediction(part, target))
+        self._columns.add({**metrics.score_prediction(part, target), **metrics.hops(part, target)})
         self._targets.add({"target": target})
         self._sequences.append(pareto_sequence(part).compact())
         self._climbs.append(climbing_sequence(part).compact())
