@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from cladewise.choosing import choose
     from cladewise.discovery import discover
     from cladewise.embeddings import embed
-    from cladewise.engine import Run, decide, entails, evaluate, fit, predict, rerun, retrieve, train
+    from cladewise.engine import Run, decide, entails, evaluate, fit, predict, rerun, retrieve, train, zero_shot
     from cladewise.episodes import few_shot
     from cladewise.explanations import explain, look_alikes, manifolds, space
     from cladewise.exporting import export
@@ -150,6 +150,7 @@ __all__ = [
     "suites",
     "train",
     "unknowns",
+    "zero_shot",
 ]
 
 _CLASSES = {"Evaluation": "cladewise.records", "Run": "cladewise.engine"}

@@ -42,6 +42,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "serve": ("cladewise.serving", "serve"),
     "space": ("cladewise.explanations", "space"),
     "train": ("cladewise.engine", "train"),
+    "zero_shot": ("cladewise.engine", "zero_shot"),
 }
 """Module and attribute of every verb; a module is imported when one of its verbs is first used."""
 

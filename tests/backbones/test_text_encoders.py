@@ -137,7 +137,7 @@ def test_what_is_not_installed_names_its_extra(
 
     for known in [known for known in sys.modules if known.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, known)
-    clip._package.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    clip.open_clip_package.cache_clear()
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=rf"pip install 'cladewise\[{extra}\]'"):
         text.load(name)

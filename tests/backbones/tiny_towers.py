@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
 
-CLIP_CONFIG = {
+CLIP_CONFIG: dict[str, Any] = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
     "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
@@ -17,14 +18,33 @@ CLIP_CONFIG = {
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 
 
-def write_clip(folder: Path) -> str:
-    """A random open_clip model as open_clip keeps one in a folder; the name that it is loaded by."""
+SIGMOID_CONFIG = {**CLIP_CONFIG, "custom_text": True, "init_logit_scale": 3.0, "init_logit_bias": -2.0}
+"""As SigLIP: a text tower of its own, and a bias of the cosines."""
+
+
+def write_clip(
+    folder: Path, *, config: dict[str, Any] = CLIP_CONFIG, context: int = 12, preprocess: dict[str, Any] | None = None
+) -> str:
+    """A random open_clip model as open_clip keeps one in a folder; the name that it is loaded by.
+
+    Args:
+        folder: The folder.
+        config: The architecture.
+        context: Number of tokens of a text.
+        preprocess: Further entries of ``preprocess_cfg``.
+    """
     open_clip = pytest.importorskip("open_clip")
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    config = {"model_cfg": CLIP_CONFIG, "preprocess_cfg": {"mean": MEAN, "std": STD}}
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
-    tensors = {key: value.contiguous() for key, value in open_clip.CLIP(**CLIP_CONFIG).state_dict().items()}
+    sizes = {key: value for key, value in config.items() if key != "custom_text"}
+    sizes = {**sizes, "text_cfg": {**sizes["text_cfg"], "context_length": context}}
+    made = (open_clip.CustomTextCLIP if "custom_text" in config else open_clip.CLIP)(**sizes)
+    whole = {
+        "model_cfg": {**config, "text_cfg": sizes["text_cfg"]},
+        "preprocess_cfg": {"mean": MEAN, "std": STD, **(preprocess or {})},
+    }
+    (folder / "open_clip_config.json").write_text(json.dumps(whole))
+    tensors = {key: value.contiguous() for key, value in made.state_dict().items()}
     safetensors.torch.save_file(tensors, folder / "open_clip_model.safetensors")
     return f"open_clip:local-dir:{folder}"
 

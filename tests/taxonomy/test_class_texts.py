@@ -7,9 +7,10 @@ import re
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
-from cladewise.taxonomy.class_texts import class_texts
+from cladewise.taxonomy.class_texts import TemplatedTexts, class_texts
 from strategies import taxonomies
 
 BIRDS = Taxonomy.from_parents(
@@ -62,10 +63,74 @@ def test_shuffled_texts_are_those_of_the_level(taxonomy: Taxonomy) -> None:
         assert not distinct or all(other.of(node) != own.of(node) for node in nodes)
 
 
+BEARS = Taxonomy(
+    [-1, 0, 1, 2, 3, 3, 5, 0, 7],
+    ["", "Animalia", "Ursinae", "Ursus", "Ursus arctos", "Ursus_thibetanus", "Ursus thibetanus x-y", "Plantae", "Rosa"],
+    level=[0, 1, 2, 3, 4, 4, 5, 1, 3],
+    level_names=["kingdom", "subfamily", "genus", "species", "subspecies"],
+    columns={"name:en": ["", "", "", "bear", "brown bear|grizzly", "", "", "plants", ""]},
+)
+
+
+def test_taxonomic_texts_are_bioclips() -> None:
+    texts = TemplatedTexts(BEARS, "{taxonomic}")
+    assert [texts.of(node) for node in range(1, BEARS.num_nodes)] == [
+        ["Animalia"],
+        ["Animalia Ursinae"],  # the node's own name is said at any level
+        ["Animalia Ursus"],
+        ["Animalia Ursus arctos"],
+        ["Animalia Ursus thibetanus"],
+        ["Animalia Ursus thibetanus x-y"],
+        ["Plantae"],
+        ["Plantae Rosa"],
+    ]
+    names = ["", "Animalia", "Pyrobombus", "Pyrobombus impatiens"]  # what the subgenus says is not said before
+    levels = {"level": [0, 1, 2, 3], "level_names": ["kingdom", "subgenus", "species"]}
+    assert TemplatedTexts(Taxonomy([-1, 0, 1, 2], names, **levels), "{taxonomic}").of(3) == [
+        "Animalia Pyrobombus impatiens"
+    ]
+    unranked = Taxonomy.from_paths([("life", "Animalia", "Ursinae", "Ursus", "Ursus arctos")])
+    assert TemplatedTexts(unranked, "{taxonomic}").of(5) == ["life Animalia Ursinae Ursus arctos"]
+
+
+def test_parts_in_brackets_and_names_in_a_language() -> None:
+    texts = TemplatedTexts(BEARS, "a {taxonomic}[ with common name {name:en}].")
+    assert texts.of(4) == ["a Animalia Ursus arctos with common name brown bear."]  # the preferred one of two
+    assert texts.of(5) == ["a Animalia Ursus thibetanus."]
+    assert TemplatedTexts(BEARS, "{name:en}").of(5) == ["Ursus thibetanus"]  # a node without any text gets its name
+    assert TemplatedTexts(BEARS, "{name:en-GB} [sic]").of(3) == ["bear [sic]"]  # brackets without a placeholder stay
+    with pytest.raises(InputError, match=re.escape("but got {name:fr}")):
+        TemplatedTexts(BEARS, "{name:fr}")
+
+
+@given(taxonomies(), st.data())
+def test_a_taxonomic_text_joins_what_each_name_adds(shape: Taxonomy, data: st.DataObject) -> None:
+    names = ["life"]
+    for node, parent in enumerate(shape.parents.tolist()[1:], start=1):
+        names.append(data.draw(st.sampled_from([f"w{node}", f"{names[parent]} w{node}", f"{names[parent]}x w{node}"])))
+    taxonomy = Taxonomy(shape.parents, names)
+    texts = TemplatedTexts(taxonomy, "{taxonomic}")
+    for node in range(1, taxonomy.num_nodes):
+        path = [names[above] for above in taxonomy.path(node)]
+        assert texts.of(node) == [" ".join(slowly_added(path))]
+
+
+def slowly_added(path: list[str]) -> list[str]:
+    """Each name without the longest name above it that it begins with."""
+    found = []
+    for depth, name in enumerate(path):
+        starts = [above for above in path[:depth][::-1] if above and name.startswith(f"{above} ")]
+        found.append(name[len(starts[0]) :].strip() if starts else name)
+    return found
+
+
 @pytest.mark.parametrize(
     ("templates", "message"),
     [
-        ("a {nane}", "placeholders among {name}, {parent}, {path}, {level}, {said}, {note}, but got {nane}."),
+        (
+            "a {nane}",
+            "placeholders among {name}, {parent}, {path}, {taxonomic}, {level}, {said}, {note}, but got {nane}.",
+        ),
         (" | ", "a template such as 'a photo of a {name}', but got none."),
     ],
 )

@@ -10,12 +10,18 @@ from typing import Any
 from torch import Tensor, nn
 
 from cladewise.backbones.backbone import ImageInput
+from cladewise.backbones.transforms import Resizing
 from cladewise.errors import InputError, MissingExtraError
 
 PREFIX = "open_clip:"
 """Names of open_clip models begin with this: ``open_clip:ViT-B-32/openai``, ``open_clip:local-dir:folder``."""
 EXTRA = "clip"
-_ADVICE = "Give open_clip:MODEL/WEIGHTS from open_clip.list_pretrained(), or open_clip:local-dir:FOLDER."
+_ADVICE = (
+    "Give open_clip:MODEL/WEIGHTS from open_clip.list_pretrained(), open_clip:hf-hub:USER/NAME, or "
+    "open_clip:local-dir:FOLDER."
+)
+_RESIZING: dict[str, Resizing] = {"shortest": "shorter-side", "squash": "square"}
+"""How open_clip names the ways of resizing that exist here."""
 
 
 def is_clip(name: str) -> bool:
@@ -33,7 +39,8 @@ def open_clip_model(name: str, *, pretrained: bool = True, image_size: int | Non
 
     Args:
         name: ``open_clip:MODEL/WEIGHTS``, or ``open_clip:local-dir:FOLDER`` for a folder with
-            ``open_clip_config.json`` and the weights.
+            ``open_clip_config.json`` and the weights, or ``open_clip:hf-hub:USER/NAME`` for one on the Hugging Face
+            Hub.
         pretrained: Whether to load the weights.
         image_size: Side of the input, if different from the model's own.
 
@@ -41,7 +48,7 @@ def open_clip_model(name: str, *, pretrained: bool = True, image_size: int | Non
         MissingExtraError: open_clip is not installed.
         InputError: There is no such model, or its weights are not available.
     """
-    package = _package()
+    package = open_clip_package()
     model, weights = _parts(name)
     if pretrained and not weights and ":" not in model:
         listed = [tag for known, tag in package.list_pretrained() if known == model]
@@ -53,6 +60,7 @@ def open_clip_model(name: str, *, pretrained: bool = True, image_size: int | Non
             model,
             pretrained=weights if pretrained else None,
             load_weights=pretrained,
+            require_pretrained=pretrained,  # where it finds no weights, open_clip goes on with random ones
             force_image_size=image_size,
             weights_only=True,
         )
@@ -67,7 +75,7 @@ def tokenizer(name: str) -> Any:
         MissingExtraError: open_clip is not installed.
         InputError: There is no such model.
     """
-    package = _package()
+    package = open_clip_package()
     try:
         return package.get_tokenizer(_parts(name)[0])
     except Exception as error:
@@ -86,17 +94,34 @@ class ImageTower(nn.Module):
 
 
 def image_input(model: Any) -> ImageInput:
-    """The input format of the image tower."""
+    """The input format of the image tower.
+
+    Raises:
+        InputError: Its input is not a square, or pictures are padded to a square.
+    """
     wanted: dict[str, Any] = model.visual.preprocess_cfg
     size: Any = wanted["size"]
-    side = int(size if isinstance(size, int) else size[0])
+    sides: set[int] = {size} if isinstance(size, int) else set(size)
+    if len(sides) > 1:
+        raise InputError("an open_clip model with a square input", f"one of {size} pixels")
+    mode = str(wanted.get("resize_mode") or "shortest")
+    if mode not in _RESIZING:
+        expected = "an open_clip model whose pictures are resized by the shorter side, or to a square"
+        raise InputError(expected, f"one that resizes the {mode} and pads")
+    bilinear = wanted["interpolation"] == "bilinear"  # all else is bicubic in evaluation, "random" as well
     return ImageInput(
-        side,
-        mean=tuple(wanted["mean"]),
-        std=tuple(wanted["std"]),
+        sides.pop(),
+        mean=_channels(wanted["mean"]),
+        std=_channels(wanted["std"]),
         crop_ratio=1.0,
-        interpolation=str(wanted["interpolation"]),
+        interpolation="bilinear" if bilinear else "bicubic",
+        resize=_RESIZING[mode],
     )
+
+
+def _channels(values: Any) -> tuple[float, ...]:
+    """A value for each channel; a configuration may have one for all."""
+    return tuple(values) if isinstance(values, (list, tuple)) else (float(values),) * 3
 
 
 def num_features(name: str) -> int:
@@ -106,7 +131,7 @@ def num_features(name: str) -> int:
         MissingExtraError: open_clip is not installed.
         InputError: There is no such model.
     """
-    package = _package()
+    package = open_clip_package()
     try:
         config: dict[str, Any] | None = package.get_model_config(_parts(name)[0])
     except Exception as error:
@@ -117,7 +142,12 @@ def num_features(name: str) -> int:
 
 
 @functools.cache
-def _package() -> Any:
+def open_clip_package() -> Any:
+    """The package open_clip, without what it writes to the log.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
     try:
         import open_clip  # pyright: ignore[reportMissingImports]
     except ImportError as error:

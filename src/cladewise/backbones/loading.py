@@ -48,7 +48,7 @@ def load(
     crop_ratio: float | None = None,
     checkpoint: str | Path | None = None,
     pooling: Pooling = "own",
-    resize: Resizing = "shorter-side",
+    resize: Resizing | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     stem: Stem = "own",
@@ -60,8 +60,8 @@ def load(
         name: ``efficientnet_lite0``, whose weights come with the library, or any model of timm, with or without a tag
             (``resnet50``, ``resnet50.a1_in1k``). timm's own ``efficientnet_lite0`` needs its tag, ``.ra_in1k``. Or the
             few-shot encoder ``resnet12``, which has no published weights. Or the image tower of an open_clip model,
-            ``open_clip:ViT-B-32/openai`` or ``open_clip:local-dir:FOLDER``, whose features lie in the space shared with
-            its texts.
+            ``open_clip:ViT-B-32/openai``, ``open_clip:hf-hub:USER/NAME`` or ``open_clip:local-dir:FOLDER``, whose
+            features lie in the space shared with its texts.
         pretrained: Whether to start from published weights; timm's are downloaded and cached by the hub client.
         image_size: Side of the square input in pixels; by default that of the pretrained weights.
         crop_ratio: Share of the shorter side that the evaluation crop keeps, in (0, 1]; by default that of the
@@ -72,7 +72,7 @@ def load(
         pooling: Pooling of the feature map: ``"own"``, as published (an average in most convolutional networks, a class
             token in most transformers), or ``"max"``.
         resize: Which sides of an image are resized before the crop of an evaluation: the shorter one, or both to a
-            square.
+            square. By default as open_clip's models were trained, and the shorter side for all others.
         mean: Mean of red, green and blue, of values in [0, 1]; by default that of the pretrained weights.
         std: Standard deviation of the channels; by default that of the pretrained weights.
         stem: ``"cifar"`` replaces the first layers of a ResNet of timm by a 3×3 convolution without stride, with random
@@ -95,7 +95,7 @@ def load(
     if crop_ratio is not None and not 0 < crop_ratio <= 1:
         raise InputError("a crop ratio in (0, 1]", crop_ratio)
     for what, value, known in (("pooling", pooling, Pooling), ("resizing", resize, Resizing), ("stem", stem, Stem)):
-        if value not in get_args(known):
+        if value is not None and value not in get_args(known):
             raise InputError(f"a {what}: {', '.join(get_args(known))}", repr(value))
     if not 0 <= drop_rate < 1:
         raise InputError("a drop rate in [0, 1)", drop_rate)

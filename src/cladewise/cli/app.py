@@ -32,6 +32,7 @@ from cladewise.cli.serve import serve
 from cladewise.cli.space import space
 from cladewise.cli.taxonomy import app as taxonomy
 from cladewise.cli.train import train
+from cladewise.cli.zero_shot import zero_shot
 
 app = typer.Typer(
     name="cladewise",
@@ -62,6 +63,7 @@ def options(
 app.command()(demo)
 app.add_typer(taxonomy, name="taxonomy")
 app.command()(train)
+app.command()(zero_shot)
 app.command()(evaluate)
 app.command()(choose)
 app.command()(predict)

@@ -1,8 +1,8 @@
 """Training, evaluation and prediction with one run folder.
 
-Three packages: ``feeding`` turns image files into batches, ``training`` fits a network, ``answering`` makes predictions
-and evaluations with it; each may use the ones before. :class:`Run` is the data they share. Names are imported when they
-are first used, so that predicting does not wait for what only training needs.
+Four packages: ``feeding`` turns image files into batches, ``training`` fits a network, ``describing`` makes one from
+texts, ``answering`` makes predictions and evaluations with it; each may use the ones before. :class:`Run` is the data
+they share. Names are imported when they are first used, so that predicting does not wait for what only training needs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cladewise.engine.composed import Composed
     from cladewise.engine.deciding.decided import Decided
     from cladewise.engine.deciding.deciding import decide
+    from cladewise.engine.describing.zero_shot import zero_shot
     from cladewise.engine.feeding.cache_entries import CacheEntry, cache_entries, clear_cache
     from cladewise.engine.processes import is_first_process
     from cladewise.engine.run import Run
@@ -53,6 +54,7 @@ __all__ = [
     "rerun",
     "retrieve",
     "train",
+    "zero_shot",
 ]
 
 _MODULES = {
@@ -81,5 +83,6 @@ _MODULES = {
     "rerun": "cladewise.engine.training.starting",
     "retrieve": "cladewise.engine.answering.retrieval",
     "train": "cladewise.engine.training.starting",
+    "zero_shot": "cladewise.engine.describing.zero_shot",
 }
 __getattr__, __dir__ = lazy_names(__name__, _MODULES)

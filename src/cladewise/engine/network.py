@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -27,15 +27,20 @@ from cladewise.taxonomy import Taxonomy
 
 ENCODER = "encoder.safetensors"
 """File of a run folder with the weights of a frozen encoder that are not published."""
+HEAD = "head."
+"""Beginning of the names of the head's weights in a file of weights."""
 
 
-def build_network(config: RunConfig, method: Method, taxonomy: Taxonomy) -> tuple[Classifier, backbones.Backbone]:
+def build_network(
+    config: RunConfig, method: Method, taxonomy: Taxonomy, weights: Mapping[str, Tensor] | None = None
+) -> tuple[Classifier, backbones.Backbone]:
     """A new network and its backbone; end to end the backbone is part of the network, the first of its towers.
 
     Args:
         config: The configuration.
         method: Its method.
         taxonomy: The tree that the network learns.
+        weights: The weights that are loaded into the network next, if there are some.
     """
     wanted = config.backbone
     torch.manual_seed(config.seed)  # an encoder without published weights follows from the seed as well
@@ -56,11 +61,11 @@ def build_network(config: RunConfig, method: Method, taxonomy: Taxonomy) -> tupl
         adapters.check_available()
     if wanted.freeze:
         backbone = load()
-        head = method.head(taxonomy, backbone.num_features)
+        head = _head(method, taxonomy, backbone.num_features, weights)
         _adapt(wanted, (), head)
         return Classifier(head, scaling=FeatureScaling(wanted.scaling, backbone.num_features)), backbone
     towers = [load(pooling=method.pooling()) for _ in range(method.towers(taxonomy))]
-    head = method.head(taxonomy, towers[0].num_features)
+    head = _head(method, taxonomy, towers[0].num_features, weights)
     _adapt(wanted, towers, head)
     return Classifier(head, towers=towers, chunk=config.training.chunk), towers[0]
 
@@ -91,6 +96,13 @@ def _adapt(wanted: BackboneConfig, towers: Sequence[backbones.Backbone], head: H
         add(encoder, functools.partial(encoder, encoder.tokens(["a text"])), what=encoder.name)
 
 
+def _head(method: Method, taxonomy: Taxonomy, num_features: int, weights: Mapping[str, Tensor] | None) -> Head:
+    if weights is None:
+        return method.head(taxonomy, num_features)
+    own = {name.removeprefix(HEAD): tensor for name, tensor in weights.items() if name.startswith(HEAD)}
+    return method.loaded_head(taxonomy, num_features, own)
+
+
 def trained_network(
     file: Path, config: RunConfig, method: Method, taxonomy: Taxonomy
 ) -> tuple[Classifier, backbones.Backbone]:
@@ -99,9 +111,9 @@ def trained_network(
     Raises:
         InputError: The weights are of another network, or were trained on features of another encoder.
     """
-    classifier, backbone = build_network(_with_encoder_at_hand(config, file.parent), method, taxonomy)
     with _reading(file):
         weights = safetensors.torch.load_file(file)
+    classifier, backbone = build_network(_with_encoder_at_hand(config, file.parent), method, taxonomy, weights)
     trained_on = read_header(file).get("encoder", "")
     if trained_on and trained_on != backbone.fingerprint:
         raise InputError(

@@ -240,6 +240,13 @@ class Run:
         return data if self.relabelling is None else relabelled_by(self.relabelling, data)
 
     def _own_data(self) -> Dataset:
+        if not self.config.data:
+            raise InputError(
+                "a run with images",
+                "one that was made without any",
+                at=str(self.path),
+                advice="It can predict; to evaluate it or to fit rules, make it again with data=.",
+            )
         try:
             return configured_data(self.config, self.labelled_taxonomy)
         except (InputError, OSError) as error:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal, get_args
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cladewise import ops
+from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 from cladewise.heads.head import Head
 from cladewise.heads.text_tower import TextTower
-from cladewise.predictions import LevelSoftmax, level_layout
+from cladewise.predictions import (
+    LeafSoftmax,
+    LevelSoftmax,
+    NodeSigmoid,
+    NodeSoftmax,
+    Prediction,
+    SiblingSoftmax,
+    level_layout,
+)
 from cladewise.taxonomy import Taxonomy
 
 LARGEST_SCALE = 100.0
@@ -104,66 +115,96 @@ class ImageTextHead(Head):
         return self.log_scale.exp().clamp_max(LARGEST_SCALE)
 
 
+Over = Literal["levels", "leaves", "siblings", "nodes", "independent"]
+"""What a score competes with: see :class:`TextClassifierHead`."""
+CELLS_AT_ONCE = 1 << 24
+"""Weights in half precision that are converted at a time, 64 MB in single precision."""
+
+
 class TextClassifierHead(Head):
     r"""Linear classifiers whose weights are initialised with the scaled text vectors of the nodes.
 
-    .. math:: s^{(k)} = W_k\, \frac{V f}{\lVert V f \rVert} + b_k, \qquad W_k = e^{\sigma} T_k, \quad b_k = 0
+    .. math:: s_v = w_v \cdot \frac{V f}{\lVert V f \rVert} + b_v, \qquad w_v = e^{\sigma} t_v, \quad b_v = \beta
         \quad\text{at first}
 
-    with one projection V for all levels, initially the identity if the features have the width of the text vectors.
+    with one projection V for all nodes, initially the identity if the features have the width of the text vectors.
     Without projection V is the identity throughout, and without bias b is 0.
+
+    | ``over`` | nodes with a score | prediction |
+    |---|---|---|
+    | ``levels`` | those of each chosen level; a leaf above a level has a score in each | a softmax per level |
+    | ``leaves`` | the leaves | one softmax, summed up the tree |
+    | ``siblings`` | all but the root | a softmax among the children of each node, multiplied down the path |
+    | ``nodes`` | all but the root | one softmax over all nodes, so that inner nodes have mass of their own |
+    | ``independent`` | all but the root | a sigmoid each |
 
     Args:
         taxonomy: The label tree.
         num_features: Width of the features.
-        tower: The text tower; used once for initialisation and not kept.
+        tower: The text tower; used once for initialisation and not kept. ``None`` for a head whose weights are loaded
+            next, so that no text is encoded.
         levels: The chosen levels, 1 for the coarsest, including the finest; all levels by default.
-        scale: Initial scale of the cosines, in (0, 100].
+        over: What competes.
+        scale: Initial scale of the cosines, above 0.
         bias: Whether there is a bias.
+        first_bias: Its initial value :math:`\beta`, the same for all nodes.
         projection: Whether there is a projection; without, features and text vectors have to be of one width.
+        width: Length of the text vectors, if there is no tower.
+        dtype: Precision of the weights, if there is no tower. Scores are computed in single precision.
 
     Raises:
-        InputError: A level does not exist, the levels are not ascending, the finest is missing, the scale is out of
-            range, or widths differ without a projection.
+        InputError: A level does not exist, the levels are not ascending, the finest is missing, the scale is not
+            positive, there is no such way to compete, or widths differ without a projection.
 
     References: Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022, arXiv:2109.01903 (fine-tuning
-        starts from the zero-shot classifier).
+        starts from the zero-shot classifier); Zhai et al., Sigmoid loss for language image pre-training, ICCV 2023,
+        arXiv:2303.15343 (independent sigmoids, with a bias).
     """
 
     def __init__(
         self,
         taxonomy: Taxonomy,
         num_features: int,
-        tower: TextTower,
+        tower: TextTower | None,
         levels: Sequence[int] = (),
         *,
+        over: Over = "levels",
         scale: float = 1 / 0.07,
         bias: bool = True,
+        first_bias: float = 0.0,
         projection: bool = True,
+        width: int = 0,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        _check_scale(scale)
-        if not projection and num_features != tower.width:
+        if not 0 < scale < math.inf:
+            raise InputError("a scale of cosines above 0", scale)
+        if over not in get_args(Over):
+            choices = get_args(Over)
+            raise InputError(f"scores over {', '.join(choices)}", repr(over), advice=nearest(over, choices))
+        width = width if tower is None else tower.width
+        if not projection and num_features != width:
             raise InputError(
                 f"text vectors as wide as the features, {num_features}, where there is no projection",
-                f"width={tower.width}",
+                f"width={width}",
             )
         self.taxonomy = taxonomy
+        self.over: Over = over
         self.levels = tuple(levels) or tuple(range(1, taxonomy.num_levels + 1))
-        nodes = torch.cat([torch.zeros(0, dtype=torch.int64), *map(torch.tensor, level_layout(taxonomy, self.levels))])
-        first = _first_projection(num_features, tower.width)
+        nodes = torch.from_numpy(scored_by_text(taxonomy, over, self.levels))
+        first = _first_projection(num_features, width)
         self.projection = nn.Parameter(first) if projection else None
         with torch.no_grad():
-            self.weight = nn.Parameter(scale * tower()[nodes])
-        self.bias = nn.Parameter(torch.zeros(len(nodes))) if bias else None
+            whole = torch.empty(len(nodes), width, dtype=dtype) if tower is None else scale * tower()[nodes]
+        self.weight = nn.Parameter(whole)
+        self.bias = nn.Parameter(torch.full((len(nodes),), first_bias)) if bias else None
 
     def rows(self) -> dict[str, Int[Tensor, "row role"]]:
-        nodes = [torch.tensor(nodes) for nodes in level_layout(self.taxonomy, self.levels)]
-        every = torch.cat([torch.zeros(0, dtype=torch.int64), *nodes])[:, None]
+        every = torch.from_numpy(scored_by_text(self.taxonomy, self.over, self.levels))[:, None]
         return {"weight": every} if self.bias is None else {"weight": every, "bias": every}
 
     def node_vectors(self) -> Float[Tensor, "node dim"]:
-        """Unit vectors of the classifiers' weights, the texts' at first; 0 for nodes of no chosen level."""
+        """Unit vectors of the classifiers' weights, the texts' at first; 0 for nodes without a score."""
         nodes = self.rows()["weight"].squeeze(1)
         finest = torch.full((self.taxonomy.num_nodes,), -1).scatter_reduce(0, nodes, torch.arange(len(nodes)), "amax")
         unit = torch.cat([_unit(self.weight), self.weight.new_zeros(1, self.weight.shape[1])])
@@ -173,11 +214,45 @@ class TextClassifierHead(Head):
         """Unit vectors of the images."""
         return _unit(features if self.projection is None else features @ self.projection.mT)
 
-    def forward(self, features: Float[Tensor, "batch feature"]) -> LevelSoftmax:
+    def forward(self, features: Float[Tensor, "batch feature"]) -> Prediction:
         with torch.autocast(features.device.type, enabled=False):
-            scores = self.represent(_precise(features)) @ self.weight.mT
+            scores = self._products(self.represent(_precise(features)))
             scores = scores if self.bias is None else scores + self.bias
-        return LevelSoftmax(self.taxonomy, scores, self.levels)
+        match self.over:
+            case "levels":
+                return LevelSoftmax(self.taxonomy, scores, self.levels)
+            case "leaves":
+                return LeafSoftmax(self.taxonomy, scores)
+            case "siblings":
+                return SiblingSoftmax(self.taxonomy, scores)
+            case "nodes":
+                return NodeSoftmax(self.taxonomy, scores, with_root=False)
+            case _:
+                return NodeSigmoid(self.taxonomy, scores)
+
+    def _products(self, images: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch score"]:
+        """Products of images and weights; weights in half precision are converted some at a time."""
+        if self.weight.dtype == images.dtype:
+            return images @ self.weight.mT
+        size = max(1, CELLS_AT_ONCE // max(1, self.weight.shape[1]))
+        return torch.cat([images @ part.to(images.dtype).mT for part in self.weight.split(size)], dim=-1)
+
+
+def scored_by_text(taxonomy: Taxonomy, over: Over, levels: Sequence[int] = ()) -> Int[np.ndarray, " score"]:
+    """The node of each score of a :class:`TextClassifierHead`, in the order of its rows.
+
+    Raises:
+        InputError: A level does not exist, the levels are not ascending, or the finest is missing.
+
+    Example:
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
+        >>> scored_by_text(t, "leaves"), scored_by_text(t, "levels")
+        (array([2, 3, 4]), array([1, 4, 2, 3, 4]))
+    """
+    layout = level_layout(taxonomy, tuple(levels) or tuple(range(1, taxonomy.num_levels + 1)))
+    if over == "levels":
+        return np.concatenate([np.zeros(0, dtype=np.int64), *layout])
+    return taxonomy.leaf_nodes.copy() if over == "leaves" else np.arange(1, taxonomy.num_nodes)
 
 
 def _precise(vectors: Tensor) -> Tensor:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Literal
+
+from torch import Tensor
 
 from cladewise.backbones import text
 from cladewise.backbones.clip import is_clip
-from cladewise.decisions import Decision, Leaf, Levels
+from cladewise.decisions import Decision, Leaf, Levels, NodeArgmax
 from cladewise.errors import InputError
 from cladewise.heads import Head, ImageTextHead, TextClassifierHead, TextTower
-from cladewise.losses import ImageTextContrastLoss, LevelSoftmaxLoss, LogitAdjustedLoss, Loss
+from cladewise.losses import (
+    ConditionalSoftmaxLoss,
+    HACELoss,
+    ImageTextContrastLoss,
+    LevelSoftmaxLoss,
+    LogitAdjustedLoss,
+    Loss,
+    MarginalSoftmaxLoss,
+    MultilabelFocalLoss,
+)
 from cladewise.methods.method import Citation, Method, levels_of, option
 from cladewise.taxonomy import Taxonomy
 from cladewise.taxonomy.class_texts import class_texts
@@ -33,15 +45,15 @@ class TextMethod(Method):
     )
     adjust: float = option(0.0, "strength of logit adjustment for long tails: 0 for none, 1 for the balanced error")
 
-    def tower(self, taxonomy: Taxonomy, *, tuned: bool, width: int = 0) -> tuple[TextTower, float]:
-        """The text tower, which gives a vector per node, and the initial scale of cosines with these vectors.
+    def tower(self, taxonomy: Taxonomy, *, tuned: bool, width: int = 0) -> tuple[TextTower, float, float]:
+        """The text tower, which gives a vector per node, and the initial scale and bias of cosines with these vectors.
 
         Its vectors have the length of the option ``width``, else ``width``, else that of the text encoder's.
         """
         encoder = text.load(self.text)
         said = class_texts(taxonomy, self.texts, shuffled=self.shuffled)
         tower = TextTower(said, encoder, self.width or width or encoder.num_features, tuned=tuned)
-        return tower, encoder.scale or 1 / self.temperature
+        return tower, encoder.scale or 1 / self.temperature, encoder.bias
 
     def check_untrained(self, backbone: str) -> None:
         if not (is_clip(backbone) and self.text == backbone and not self.width):
@@ -54,9 +66,10 @@ class TextMethod(Method):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextClassifierMethod(TextMethod):
-    """A classifier at every level whose weights are initialised with the vectors of the class texts.
+    """A classifier whose weights are initialised with the vectors of the class texts.
 
-    With both towers of one open_clip model and ``--epochs 0`` it is the zero-shot classifier of that model. With
+    With both towers of one open_clip model and ``--epochs 0`` it is the zero-shot classifier of that model; ``cladewise
+    zero-shot`` makes it for trees of any size, without data. With
     ``bias=false`` and ``projection=false``, the weights are all that is trained besides the encoder: the linear
     classifier of "Hierarchical classification via diffusion on manifolds", appendix C.2.
     """
@@ -73,23 +86,62 @@ class TextClassifierMethod(TextMethod):
 
     levels: str | int = option("all", "levels with a classifier: all, or a list like 1,3 that has the finest")
     bias: bool = option(True, "whether the classifiers have a bias")
+    over: Literal["levels", "leaves", "siblings", "nodes", "independent"] = option(
+        "levels",
+        "what competes: the nodes of each level; the leaves, which are summed up the tree; siblings; all nodes; or "
+        "independent, a sigmoid at each node",
+    )
     projection: bool = option(
         True, "whether images are projected before the classifiers; if not, text vectors have the width of the features"
     )
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
-        tower, scale = self.tower(taxonomy, tuned=False, width=0 if self.projection else num_features)
-        levels = levels_of(str(self.levels), taxonomy)
+        tower, scale, first_bias = self.tower(taxonomy, tuned=False, width=0 if self.projection else num_features)
         return TextClassifierHead(
-            taxonomy, num_features, tower, levels, scale=scale, bias=self.bias, projection=self.projection
+            taxonomy,
+            num_features,
+            tower,
+            levels_of(str(self.levels), taxonomy),
+            over=self.over,
+            scale=scale,
+            bias=self.bias,
+            first_bias=first_bias,
+            projection=self.projection,
+        )
+
+    def loaded_head(self, taxonomy: Taxonomy, num_features: int, weights: Mapping[str, Tensor]) -> Head:
+        if "weight" not in weights:
+            return self.head(taxonomy, num_features)
+        return TextClassifierHead(
+            taxonomy,
+            num_features,
+            None,
+            levels_of(str(self.levels), taxonomy),
+            over=self.over,
+            bias=self.bias,
+            projection=self.projection,
+            width=weights["weight"].shape[-1],
+            dtype=weights["weight"].dtype,
         )
 
     def loss(self, taxonomy: Taxonomy) -> Loss:
-        loss = LevelSoftmaxLoss(taxonomy, levels_of(str(self.levels), taxonomy))
-        return LogitAdjustedLoss(loss, self.adjust) if self.adjust else loss
+        if self.over == "levels":
+            loss = LevelSoftmaxLoss(taxonomy, levels_of(str(self.levels), taxonomy))
+            return LogitAdjustedLoss(loss, self.adjust) if self.adjust else loss
+        if self.adjust:
+            raise InputError("scores over levels, which can be adjusted", f"over={self.over}, adjust={self.adjust:g}")
+        match self.over:
+            case "leaves":
+                return MarginalSoftmaxLoss(taxonomy)
+            case "siblings":
+                return ConditionalSoftmaxLoss(taxonomy)
+            case "nodes":
+                return HACELoss(taxonomy, dilution=1.0, with_root=False)
+            case _:
+                return MultilabelFocalLoss(taxonomy, alpha=0.5, gamma=0.0)
 
     def decision(self) -> Decision:
-        return Levels()
+        return Levels() if self.over == "levels" else NodeArgmax() if self.over == "nodes" else Leaf()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,7 +156,7 @@ class ImageTextMethod(TextMethod):
     )
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
-        tower, scale = self.tower(taxonomy, tuned=self.tune)
+        tower, scale, _ = self.tower(taxonomy, tuned=self.tune)
         return ImageTextHead(taxonomy, num_features, tower, self.chosen(taxonomy), scale=scale)
 
     def contrast(self, taxonomy: Taxonomy, weight: float) -> Loss:

@@ -97,6 +97,16 @@ class Method(ABC):
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
         """The head: features to a prediction."""
 
+    def loaded_head(self, taxonomy: Taxonomy, num_features: int, weights: Mapping[str, Tensor]) -> Head:
+        """A head for weights that are loaded into it next; a method whose new heads are costly leaves the cost out.
+
+        Args:
+            taxonomy: The label tree.
+            num_features: Width of the features.
+            weights: The weights, by their names in the head's ``state_dict``.
+        """
+        return self.head(taxonomy, num_features)
+
     @abstractmethod
     def loss(self, taxonomy: Taxonomy) -> Loss:
         """The loss: logits and target nodes to nats per image."""

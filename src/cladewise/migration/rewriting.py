@@ -57,7 +57,7 @@ def rewritten_head(head: Head, method: Method, taxonomy: Taxonomy, carried: Carr
     if not old_rows:
         return "the head does not say which rows belong to which node"
     try:
-        made = method.head(taxonomy, num_features)
+        made = method.loaded_head(taxonomy, num_features, state)
     except InputError as error:
         return f"the method has no head for the new tree: {error}"
     new_rows, wanted = made.rows(), made.state_dict()

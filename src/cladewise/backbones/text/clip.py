@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from cladewise.backbones import clip
@@ -33,6 +33,8 @@ class ClipText(TextEncoder):
         self.model: Any = clip.open_clip_model(name)
         self.model.visual = nn.Identity()
         self._scale = math.exp(float(self.model.logit_scale.detach()))
+        bias: Any = getattr(self.model, "logit_bias", None)
+        self._bias = 0.0 if bias is None else float(bias.detach())
         for unused in ("logit_scale", "logit_bias"):  # the head has its own scale
             if isinstance(getattr(self.model, unused, None), nn.Parameter):
                 getattr(self.model, unused).requires_grad_(False)
@@ -40,6 +42,13 @@ class ClipText(TextEncoder):
     @property
     def scale(self) -> float | None:
         return self._scale
+
+    @property
+    def bias(self) -> float:
+        return self._bias
+
+    def fills_context(self, tokens: Tokens) -> Bool[Tensor, " text"]:
+        return tokens.ids[:, -1] != int(self.tokenizer([""])[0, -1])
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
         ids = self.tokenizer(list(texts)) if texts else torch.zeros(0, 1, dtype=torch.int64)

@@ -58,6 +58,15 @@ class TextEncoder(nn.Module, ABC):
         """The scale of cosines with images learnt in pretraining; ``None`` for an encoder trained without images."""
         return None
 
+    @property
+    def bias(self) -> float:
+        """The number added to scaled cosines in pretraining, for a sigmoid; 0 for an encoder trained by a softmax."""
+        return 0.0
+
+    def fills_context(self, tokens: Tokens) -> Bool[Tensor, " text"]:
+        """Whether each text takes all the positions that the encoder has, so that its end may have been cut off."""
+        return torch.zeros(len(tokens), dtype=torch.bool, device=tokens.ids.device)
+
     @abstractmethod
     def tokens(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts."""

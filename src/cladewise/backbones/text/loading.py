@@ -30,7 +30,8 @@ def load(name: str) -> TextEncoder:
 
     Args:
         name: ``characters``, which needs none; ``minilm``, whose weights are a Python package; ``transformers:MODEL``
-            with a folder or a name on the hub; or ``open_clip:MODEL/WEIGHTS`` and ``open_clip:local-dir:FOLDER``.
+            with a folder or a name on the hub; or ``open_clip:MODEL/WEIGHTS``, ``open_clip:hf-hub:USER/NAME`` and
+            ``open_clip:local-dir:FOLDER``.
 
     Raises:
         InputError: There is no such encoder, or its weights are not available.

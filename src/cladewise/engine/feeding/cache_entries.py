@@ -252,7 +252,7 @@ def _held(path: Path) -> Generator[bool, None, None]:
     with contextlib.ExitStack() as locks:
         place = path.parent if path.name == REPLACED else path
         free = not is_being_written(path)
-        for file in place.glob(f"{LOCK}-*") if place.is_dir() else ():
+        for file in place.rglob(f"{LOCK}-*") if place.is_dir() else ():
             lock = filelock.FileLock(file)
             try:
                 lock.acquire(blocking=False)

@@ -125,7 +125,7 @@ class FeatureStore:
     Args:
         folder: The folder; created at the first write.
         width: Values per row.
-        kind: Type of the values, float32 or uint64.
+        kind: Type of the values: float32, float16 or uint64.
         description: Content of ``recipe.json``, with a ``recipe`` that identifies it.
         decoder: Names the image decoders; failures under other ones do not count.
 

@@ -26,7 +26,7 @@ SUFFIX = ".safetensors"
 MISSING = -1
 """Place of a key that is not there."""
 
-_TYPES = {"F32": "<f4", "U64": "<u8", "U32": "<u4", "U8": "u1"}
+_TYPES = {"F32": "<f4", "F16": "<f2", "U64": "<u8", "U32": "<u4", "U8": "u1"}
 _KINDS: dict[str, np.dtype[Any]] = {name: np.dtype(kind) for name, kind in _TYPES.items()}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _BYTES_AT_ONCE = 1 << 24
@@ -252,6 +252,8 @@ def _write(
     order = sort_order(failed)
     text = np.frombuffer(json.dumps([reasons[at] for at in order]).encode(), dtype=np.uint8)
     parts = {"keys": keys, "failed": failed[:, order], "rows": None, "row": row, "reasons": text}
+    if kind.itemsize < row.itemsize:
+        parts = {"keys": keys, "failed": failed[:, order], "row": row, "rows": None, "reasons": text}
     header: dict[str, Any] = {METADATA: dict(sorted(about.items()))}
     last = 0
     for name, part in parts.items():  # of falling size of their values, so that all are aligned

@@ -1,0 +1,1 @@
+"""Runs whose classifier is made of texts of the nodes, without training."""
